@@ -1,0 +1,215 @@
+"""A track drawn by dimensions: straights and arcs, closed exactly and sampled into a `Track`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from racer.errors import UsageError
+from racer.track.record import Track
+
+Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+SPACING = 0.15
+"""Distance of waypoints along the lap, m, as in most of the simulator's first routes."""
+
+CLOSURE = 0.05
+"""How far from its start a lap may end, m, before it counts as open. Sizes written to the centimeter and angles to a
+tenth of a degree leave 2 to 4 cm on a lap of 20 segments; spread over 20 m, 5 cm bends the road by 0.15 degrees."""
+
+LONGEST = 1000.0
+"""Longest lap, m: more than ten times the longest of the simulator's, and short enough to rule out a slipped digit."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A straight (`turn` 0, `size` its length, m) or an arc (`turn` rad, left positive, `size` its radius, m).
+
+    A `size` of nan is left open, for `close` to find.
+    """
+
+    size: float
+    turn: float = 0.0
+
+    @property
+    def what(self) -> str:
+        """`straight` or `radius`: what `size` is."""
+        return "radius" if self.turn else "straight"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A road of one width, m, from a start pose `(x, y, heading)`, m and rad, along `segments`.
+
+    `route` names the simulator's world that this reconstructs, if any; `teaches` is a line on what one learns there.
+    """
+
+    name: str
+    title: str
+    width: float
+    start: tuple[float, float, float]
+    segments: tuple[Segment, ...]
+    route: str = ""
+    teaches: str = ""
+
+    @cached_property
+    def sizes(self) -> Array:
+        """(K,) length or radius of every segment, m; nan where left open."""
+        return np.array([piece.size for piece in self.segments])
+
+    @cached_property
+    def turns(self) -> Array:
+        """(K,) turning of every segment, rad, left positive."""
+        return np.array([piece.turn for piece in self.segments])
+
+    @cached_property
+    def lengths(self) -> Array:
+        """(K,) length of every segment along the center line, m."""
+        return self.sizes * np.where(self.turns == 0, 1.0, np.abs(self.turns))
+
+    @cached_property
+    def headings(self) -> Array:
+        """(K,) heading at the beginning of every segment, rad."""
+        return np.asarray(self.start[2] + np.append(0.0, np.cumsum(self.turns)[:-1]))
+
+
+def build(layout: Layout) -> Track:
+    """The track of a layout: closed exactly, waypoints equidistant, borders half the width to either side.
+
+    Raises UsageError with a sentence when it does not close, folds, or crosses itself.
+    """
+    closed = close(layout)
+    s, center, heading = sample(closed)
+    left = center + 0.5j * layout.width * np.exp(1j * heading)
+    right = 2 * center - left
+    _check_apart(closed, s, left, right)
+    inner, outer = (left, right) if closed.turns.sum() > 0 else (right, left)
+    return Track(layout.name, layout.title, _points(center), _points(inner), _points(outer))
+
+
+def close(layout: Layout) -> Layout:
+    """The layout with its open sizes found, so that the lap ends where it begins.
+
+    With the angles given, the end of the lap is linear in lengths and radii: at most two of them can be left open.
+    Raises UsageError when the lap does not close within `CLOSURE`, or only with a size that makes no road.
+    """
+    _check_turning(layout)
+    unknown = np.isnan(layout.sizes)
+    sizes = np.where(unknown, 0.0, layout.sizes)
+    reach = _reach(layout)
+    if unknown.any():
+        sizes[unknown] = _solved(layout, reach[unknown], -(reach @ sizes))
+    closed = replace(layout, segments=tuple(map(Segment, sizes.tolist(), layout.turns.tolist())))
+    _check_sizes(closed, unknown)
+    _check_gap(closed, complex(reach @ sizes))
+    return closed
+
+
+def sample(layout: Layout, spacing: float = SPACING) -> tuple[Array, Complex, Array]:
+    """Arc length (W,) m, position (W,) m as x + iy, and heading (W,) rad along a closed layout, about every `spacing`.
+
+    The last row repeats the first. What is left of the closure error is spread evenly over the lap.
+    """
+    ends = np.cumsum(layout.lengths)
+    s = np.linspace(0.0, ends[-1], max(round(ends[-1] / spacing), 12) + 1)
+    piece = np.minimum(np.searchsorted(ends, s, side="right"), len(ends) - 1)
+    along = s - (ends - layout.lengths)[piece]
+    turned = along * (layout.turns / layout.lengths)[piece]
+    steps = _reach(layout) * layout.sizes
+    z = complex(*layout.start[:2]) + (np.cumsum(steps) - steps)[piece] + along * _chord(layout.headings[piece], turned)
+    z -= steps.sum() * s / s[-1]
+    heading = layout.headings[piece] + turned
+    z[-1], heading[-1] = z[0], heading[0]
+    return s, z, heading
+
+
+def segment_at(layout: Layout, s: float) -> int:
+    """Number, from 1, of the segment at arc length `s`, m."""
+    return int(min(np.searchsorted(np.cumsum(layout.lengths), s, side="right") + 1, len(layout.segments)))
+
+
+def _chord(heading: Array, turn: Array) -> Complex:
+    """Displacement per length of a piece of road that begins at `heading` and turns by `turn`, both rad."""
+    return np.asarray(np.exp(1j * (heading + turn / 2)) * np.sinc(turn / (2 * np.pi)))
+
+
+def _reach(layout: Layout) -> Complex:
+    """(K,) displacement per size of every segment: its length for a straight, its radius for an arc."""
+    return np.asarray(_chord(layout.headings, layout.turns) * np.where(layout.turns == 0, 1.0, np.abs(layout.turns)))
+
+
+def _solved(layout: Layout, reach: Complex, missing: complex) -> Array:
+    """(U,) sizes that the open segments need to bridge `missing`, m, best in the mean square when there is only one."""
+    numbers = [str(k + 1) for k in np.flatnonzero(np.isnan(layout.sizes))]
+    if len(numbers) > 2:
+        raise UsageError(
+            f"segments {', '.join(numbers)} are left open: at most two can be found, give the others a size"
+        )
+    matrix = np.array([reach.real, reach.imag])
+    if np.linalg.cond(matrix) > 1e6:
+        raise UsageError(
+            f"segments {' and '.join(numbers)} push the end of the lap along the same line, "
+            "so their sizes cannot be found: leave open two that point in different directions"
+        )
+    return np.asarray(np.linalg.lstsq(matrix, np.array([missing.real, missing.imag]))[0])
+
+
+def _check_turning(layout: Layout) -> None:
+    total = float(np.degrees(layout.turns.sum()))
+    off = abs(total) - 360.0
+    if abs(off) > 1e-6:
+        side = "left" if total >= 0 else "right"
+        mend = f"{abs(off):.6g} degrees too {'much' if off > 0 else 'little'}"
+        raise UsageError(f"the segments turn {abs(total):.6g} degrees to the {side} in all, a loop turns 360: {mend}")
+
+
+def _check_sizes(layout: Layout, solved: NDArray[np.bool_]) -> None:
+    for number, (piece, found) in enumerate(zip(layout.segments, solved, strict=True), start=1):
+        least = layout.width / 2 if piece.turn else 0.0
+        if piece.size > least:
+            continue
+        value = f"segment {number}: {piece.what} {'would have to be' if found else 'is'} {piece.size:.4g} m"
+        if piece.turn:
+            reason = f"not above half the width ({least:.4g} m), so the inside border would fold"
+            raise UsageError(f"{value}, {reason}: widen the turn or narrow the road")
+        raise UsageError(f"{value} to close the lap: change another segment, or leave another one open")
+    if layout.lengths.sum() > LONGEST:
+        raise UsageError(
+            f"the lap is {layout.lengths.sum():.0f} m long, more than {LONGEST:.0f} m: sizes are in meters"
+        )
+
+
+def _check_gap(layout: Layout, gap: complex) -> None:
+    if abs(gap) > CLOSURE:
+        raise UsageError(
+            f"the lap ends {abs(gap):.3f} m from its start ({gap.real:+.3f} m in x, {gap.imag:+.3f} m in y): "
+            'write "?" for one straight and one radius, and racer finds the sizes that close it'
+        )
+
+
+def _check_apart(layout: Layout, s: Array, left: Complex, right: Complex) -> None:
+    """Refuse borders that touch themselves or each other."""
+    import shapely
+
+    count = len(s) - 1
+    rows = np.concatenate([_points(left)[:-1], _points(right)[:-1]])
+    ends = np.concatenate([_points(left)[1:], _points(right)[1:]])
+    strokes = shapely.linestrings(np.stack([rows, ends], axis=1))
+    first, second = shapely.STRtree(strokes).query(strokes, predicate="intersects")
+    apart = (second - first) % count
+    hit = (first < second) & ~((first // count == second // count) & np.isin(apart, (0, 1, count - 1)))
+    if hit.any():
+        one, two = first[hit][0], second[hit][0]
+        numbers = sorted(segment_at(layout, float(s[k % count])) for k in (one, two))
+        raise UsageError(
+            f"the road runs into itself near x = {rows[one][0]:.2f}, y = {rows[one][1]:.2f} m, where segments "
+            f"{numbers[0]} and {numbers[1]} meet: move them apart or narrow the road"
+        )
+
+
+def _points(z: Complex) -> Array:
+    return np.column_stack([z.real, z.imag])
