@@ -89,7 +89,7 @@ def turning(track: Track) -> Array:
         kappa, step, side = (np.roll(each, -first) for each in (kappa, step, side))
     runs = np.split(kappa * step * (side != 0), np.flatnonzero(np.diff(side)) + 1)
     turned = np.array([run.sum() for run in runs])
-    return turned[np.abs(turned) > TURN]
+    return np.asarray(turned[np.abs(turned) > TURN])
 
 
 def _at(track: Track, s: Array) -> Array:

@@ -21,6 +21,10 @@ CLOSURE = 0.05
 """How far from its start a lap may end, m, before it counts as open. Sizes written to the centimeter and angles to a
 tenth of a degree leave 2 to 4 cm on a lap of 20 segments; spread over 20 m, 5 cm bends the road by 0.15 degrees."""
 
+PARALLEL = 1e-3
+"""Least displacement per size, m per m, that open segments must give in every direction: below it, their directions are
+so alike (0.1 degrees) that sizes of whole kilometers would close a lap of meters."""
+
 LONGEST = 1000.0
 """Longest lap, m: more than ten times the longest of the simulator's, and short enough to rule out a slipped digit."""
 
@@ -102,7 +106,7 @@ def close(layout: Layout) -> Layout:
     sizes = np.where(unknown, 0.0, layout.sizes)
     reach = _reach(layout)
     if unknown.any():
-        sizes[unknown] = _solved(layout, reach[unknown], -(reach @ sizes))
+        sizes[unknown] = _solved(layout, reach[unknown], -complex(reach @ sizes))
     closed = replace(layout, segments=tuple(map(Segment, sizes.tolist(), layout.turns.tolist())))
     _check_sizes(closed, unknown)
     _check_gap(closed, complex(reach @ sizes))
@@ -129,7 +133,8 @@ def sample(layout: Layout, spacing: float = SPACING) -> tuple[Array, Complex, Ar
 
 def segment_at(layout: Layout, s: float) -> int:
     """Number, from 1, of the segment at arc length `s`, m."""
-    return int(min(np.searchsorted(np.cumsum(layout.lengths), s, side="right") + 1, len(layout.segments)))
+    before = int(np.sum(np.cumsum(layout.lengths) <= s))
+    return min(before + 1, len(layout.segments))
 
 
 def _chord(heading: Array, turn: Array) -> Complex:
@@ -150,10 +155,10 @@ def _solved(layout: Layout, reach: Complex, missing: complex) -> Array:
             f"segments {', '.join(numbers)} are left open: at most two can be found, give the others a size"
         )
     matrix = np.array([reach.real, reach.imag])
-    if np.linalg.cond(matrix) > 1e6:
+    if np.linalg.svd(matrix, compute_uv=False)[-1] < PARALLEL:
         raise UsageError(
-            f"segments {' and '.join(numbers)} push the end of the lap along the same line, "
-            "so their sizes cannot be found: leave open two that point in different directions"
+            f"the open segments ({', '.join(numbers)}) cannot steer the end of the lap to its start, so their sizes "
+            "cannot be found: leave open two that point in clearly different directions"
         )
     return np.asarray(np.linalg.lstsq(matrix, np.array([missing.real, missing.imag]))[0])
 
@@ -198,7 +203,7 @@ def _check_apart(layout: Layout, s: Array, left: Complex, right: Complex) -> Non
     count = len(s) - 1
     rows = np.concatenate([_points(left)[:-1], _points(right)[:-1]])
     ends = np.concatenate([_points(left)[1:], _points(right)[1:]])
-    strokes = shapely.linestrings(np.stack([rows, ends], axis=1))
+    strokes = np.asarray(shapely.linestrings(np.stack([rows, ends], axis=1)))
     first, second = shapely.STRtree(strokes).query(strokes, predicate="intersects")
     apart = (second - first) % count
     hit = (first < second) & ~((first // count == second // count) & np.isin(apart, (0, 1, count - 1)))

@@ -144,7 +144,7 @@ class _File(_Table):
         return Layout(self.name or name, self.title, self.width, start, pieces, self.route, self.teaches)
 
 
-_KEYS = {"start": _Start, "segments": _Segment}
+_KEYS: dict[str, type[BaseModel]] = {"start": _Start, "segments": _Segment}
 
 
 def _sentence(error: dict[str, Any]) -> str:
@@ -157,7 +157,7 @@ def _sentence(error: dict[str, Any]) -> str:
         case "missing":
             return f"{place}the key {key!r} is missing"
         case "value_error":
-            return f"{place}{f'{key} ' if key else ''}{str(error['ctx']['error'])}"
+            return f"{place}{f'{key} ' if key else ''}{error['ctx']['error']}"
         case "literal_error":
             return f"{place}{key} must be {error['ctx']['expected']}, not {error['input']!r}"
         case "string_pattern_mismatch":

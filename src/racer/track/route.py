@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import tempfile
 from pathlib import Path
 
@@ -53,7 +52,7 @@ def without_seams(rows: Array) -> Array:
     if not keep[-1]:
         keep[np.flatnonzero(keep)[-1]] = False
         keep[-1] = True
-    return rows[keep]
+    return np.asarray(rows[keep])
 
 
 def save(track: Track, path: Path) -> Path:
@@ -72,7 +71,7 @@ def write(path: Path, data: bytes) -> Path:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as beside:
             beside.write(data)
         Path(beside.name).chmod(0o644)
-        os.replace(beside.name, path)
+        Path(beside.name).replace(path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
     return path
@@ -114,6 +113,8 @@ def _checked(rows: NDArray[np.generic]) -> Array:
         raise UsageError(f"a route has N rows by 6 columns (center x y, inner x y, outer x y), this array is {shape}")
     if rows.dtype.kind not in "fiu":
         raise UsageError(f"a route holds real numbers, this array holds {rows.dtype}")
+    if not len(rows):
+        raise UsageError("the array has no rows")
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
         raise UsageError(f"row {bad[0]} holds a number that is not finite ({len(bad)} such rows)")
