@@ -1,0 +1,112 @@
+"""The dict that a reward function receives, built from rows of the state table. The only writer of it.
+
+Every quirk of the real simulator's params is here, whatever its documentation says: commanded speed and steering instead of
+measured ones, steps as a float that begins at 2.0, the front of the car as x and y, a local track width, waypoints found by arc
+length, objects_heading in radians. Rows may come from the simulator or from a recorded log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+import numpy as np
+
+from racer.sim.state import State
+from racer.track.record import Track
+
+
+class Params(TypedDict):
+    """What `reward_function(params)` gets: 27 keys; metres, degrees and percent unless said otherwise."""
+
+    all_wheels_on_track: bool
+    x: float  # of the front point, 0.14 m ahead of the middle of the car
+    y: float
+    heading: float  # (-180, 180], counterclockwise
+    distance_from_center: float  # of the front point
+    projection_distance: float  # along the center line, from waypoint 0
+    progress: float  # from the start of the episode; may be negative
+    steps: float  # the first call of an episode sees 2.0
+    speed: float  # m/s, as commanded by the action just chosen
+    steering_angle: float  # as commanded, + is left
+    track_width: float  # here
+    track_length: float
+    waypoints: list[tuple[float, float]]
+    closest_waypoints: list[int]  # behind and ahead, by arc length
+    is_left_of_center: bool
+    is_reversed: bool  # whether the track is driven in its reverse direction
+    is_offtrack: bool
+    is_crashed: bool
+    closest_objects: list[int]
+    objects_location: list[list[float]]
+    objects_distance: list[float]  # along the center line, from waypoint 0
+    objects_distance_from_center: list[float]
+    objects_left_of_center: list[bool]
+    objects_heading: list[float]  # rad
+    objects_speed: list[float]
+    object_in_camera: bool
+    sim_time: float  # s
+
+
+def params(rows: State, tracks: Sequence[Track]) -> list[Params]:
+    """One dict of params for each of the `rows` (N,), whose `road` column is an index into `tracks`.
+
+    Each dict and everything in it that can be changed belongs to that one call, as with the deep copy that the simulator hands
+    out: a list of tuples copied shallowly is a deep copy, at a hundredth of its cost.
+    """
+    templates = [_template(track) for track in tracks]
+    waypoints = [track.waypoints for track in tracks]
+    built = []
+    for (
+        road, all_wheels, x, y, heading, distance, s, progress, steps, speed, steering, width, before, ahead, left,
+        off_track, crashed, clock,
+    ) in zip(*_columns(rows), strict=True):  # fmt: skip
+        p = templates[road].copy()
+        p["all_wheels_on_track"] = all_wheels
+        p["x"] = x
+        p["y"] = y
+        p["heading"] = heading
+        p["distance_from_center"] = distance
+        p["projection_distance"] = s
+        p["progress"] = progress
+        p["steps"] = steps
+        p["speed"] = speed
+        p["steering_angle"] = steering
+        p["track_width"] = width
+        p["waypoints"] = waypoints[road].copy()
+        p["closest_waypoints"] = [before, ahead]
+        p["is_left_of_center"] = left
+        p["is_offtrack"] = off_track
+        p["is_crashed"] = crashed
+        p["closest_objects"] = [0, 0]
+        p["objects_location"] = []
+        p["objects_distance"] = []
+        p["objects_distance_from_center"] = []
+        p["objects_left_of_center"] = []
+        p["objects_heading"] = []
+        p["objects_speed"] = []
+        p["sim_time"] = clock
+        built.append(p)
+    return built
+
+
+def _template(track: Track) -> Params:
+    """The keys in their order, with what is the same for every step on a track."""
+    return {
+        "all_wheels_on_track": True, "x": 0.0, "y": 0.0, "heading": 0.0, "distance_from_center": 0.0,
+        "projection_distance": 0.0, "progress": 0.0, "steps": 0.0, "speed": 0.0, "steering_angle": 0.0, "track_width": 0.0,
+        "track_length": track.length, "waypoints": [], "closest_waypoints": [], "is_left_of_center": False,
+        "is_reversed": track.is_reversed, "is_offtrack": False, "is_crashed": False, "closest_objects": [],
+        "objects_location": [], "objects_distance": [], "objects_distance_from_center": [], "objects_left_of_center": [],
+        "objects_heading": [], "objects_speed": [], "object_in_camera": False, "sim_time": 0.0,
+    }  # fmt: skip
+
+
+def _columns(rows: State) -> list[list[float]]:
+    """Python values of every column that differs from step to step, in the order in which `params` unpacks them."""
+    columns = [
+        rows["road"], rows["wheels"] == 4, rows["front_x"], rows["front_y"], np.degrees(rows["yaw"]), rows["distance"],
+        rows["s"], rows["progress"], rows["steps"].astype(np.float64), rows["speed_command"], rows["steer_command_deg"],
+        rows["width"], rows["previous"], rows["next"], rows["left"], rows["wheels"] == 0, rows["crashed"], rows["clock"],
+    ]  # fmt: skip
+    return [column.tolist() for column in columns]

@@ -1,0 +1,1 @@
+"""What the car perceives: rows of the state table in, arrays out."""

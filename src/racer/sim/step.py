@@ -1,0 +1,209 @@
+"""One step of the simulator for N cars: the rules judge where a car is, then its command moves it.
+
+Order as in the real simulator: a command is chosen from the last observation; the rules (and the reward parameters) look at the
+pose before the command has any effect; then the car moves until the next camera frame.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from racer.car import FRONT, WHEELS
+from racer.dynamics import advance
+from racer.sim.rules import Rules
+from racer.sim.state import Phase, State, Status
+from racer.track.road import Roads, nearest, on_road
+
+WHEEL = np.array(WHEELS)
+PREPARE, RUN, PAUSE = int(Phase.PREPARE), int(Phase.RUN), int(Phase.PAUSE)
+LAP_COMPLETE, CRASHED, OFF_TRACK = int(Status.LAP_COMPLETE), int(Status.CRASHED), int(Status.OFF_TRACK)
+IMMOBILIZED, TIME_UP, REVERSED = int(Status.IMMOBILIZED), int(Status.TIME_UP), int(Status.REVERSED)
+STILL = 0.0003  # m a step that count as no motion
+IN_PROGRESS, PREPARED, PAUSED = int(Status.IN_PROGRESS), int(Status.PREPARE), int(Status.PAUSE)
+
+
+def step(
+    state: State, command: NDArray[np.float64], dt: NDArray[np.float64], roads: Roads, cars: NDArray[np.void], rules: Rules
+) -> tuple[State, State]:
+    """What N cars do in one step: the judged rows, and the cars as the next step finds them.
+
+    `state` (N,); `command` (N, 2) steering deg and speed m/s as chosen; `dt` (N,) s; `cars` (N,) rows of `car.PARAMETERS`.
+    The first table is what rewards and logs see: the pose before the command acts, the status and whether the episode is over.
+    The second one has moved; a car whose episode is over must be started anew, and one whose `phase` became PAUSE must be put
+    back onto the road (`racer.sim.start`).
+    """
+    row, after = state.copy(), np.empty_like(state)
+    _step(row, after, command, dt, roads, cars, rules)
+    return row, after
+
+
+def place(state: State, roads: Roads) -> State:
+    """The cars with the columns of their place on the road filled in from x, y and yaw, and progress carried on."""
+    placed = state.copy()
+    _place_all(placed, roads)
+    return placed
+
+
+@njit(cache=True, error_model="numpy")
+def _place_all(table, roads):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    vertex, lines, start, candidate, kind, surfaces, edges, edge = roads
+    for i in range(len(table)):
+        car = table[i]
+        _place(car, vertex, lines, start, candidate, kind, surfaces, edges, edge)
+        _progress(car, vertex[lines[3 * car.road].last, 2])
+
+
+@njit(cache=True, error_model="numpy")
+def _step(row, after, command, dt, roads, cars, rules):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    vertex, lines, start, candidate, kind, surfaces, edges, edge = roads
+    for i in range(len(row)):
+        car = row[i]
+        car.steps += 1
+        car.dt = dt[i]
+        car.done = False
+        car.lap_time = np.nan
+        car.steer_earlier_deg, car.speed_earlier = car.steer_before_deg, car.speed_before
+        car.steer_before_deg, car.speed_before = car.steer_command_deg, car.speed_command
+        car.steer_command_deg, car.speed_command = command[i, 0], command[i, 1]
+        if car.phase == RUN:
+            _judge(car, rules)
+        elif car.phase == PREPARE:
+            car.status = PREPARED
+        else:
+            car.status = PAUSED
+            car.pause -= car.dt
+        after[i] = car
+        car = after[i]
+        _proceed(car, cars[i])
+        _place(car, vertex, lines, start, candidate, kind, surfaces, edges, edge)
+        _progress(car, vertex[lines[3 * car.road].last, 2])
+
+
+@njit(cache=True, error_model="numpy")
+def _judge(car, rules):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Status of a driving car, whether its episode is over, and the penalty that it must wait for."""
+    car.backward_steps = car.backward_steps + 1 if car.progress < car.progress_before else 0
+    lap = car.progress >= 100.0
+    finished = lap and car.episode_laps + 1 >= rules.laps
+    off_track = car.wheels == 0
+    still = car.still_steps >= rules.still_limit
+    late = car.clock + car.dt - car.episode_start >= rules.time_limit
+    backward = car.backward_steps >= rules.backward_limit
+    penalty = 0.0
+    car.status = IN_PROGRESS
+    if backward:
+        car.status, penalty = REVERSED, rules.off_track_penalty
+    if late:
+        car.status = TIME_UP
+    if still:
+        car.status, penalty = IMMOBILIZED, rules.immobilized_penalty
+    if off_track:
+        car.status, penalty = OFF_TRACK, rules.off_track_penalty
+        car.off_tracks += 1
+    if car.crashed:
+        car.status, penalty = CRASHED, rules.collision_penalty
+        car.crashes += 1
+    if finished:
+        car.status = LAP_COMPLETE
+    if lap:
+        car.lap_time = car.clock + car.dt - car.lap_start
+    incident = backward or still or off_track or car.crashed
+    if late or finished:
+        car.done = True
+    elif incident and car.resets < rules.resets:
+        car.resets += 1
+        car.pause = penalty
+    elif incident:
+        car.done = True
+
+
+@njit(cache=True, error_model="numpy")
+def _proceed(car, parameters):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The car as the next step finds it: one step later, moved if it drives, in its next phase."""
+    car.clock += car.dt
+    if car.phase == RUN:
+        _drive(car, parameters)
+        if car.status <= REVERSED and not car.done:
+            car.phase = PAUSE
+            car.backward_steps, car.still_steps = 0, 0
+    else:
+        car.steer_command_deg, car.speed_command = 0.0, 0.0  # what was chosen while the car is held never reaches it
+        if car.phase == PREPARE or car.pause <= 1e-9:
+            car.phase = RUN
+            car.pause = 0.0
+    if car.progress >= 100.0 and not car.done:
+        car.episode += 1
+        car.episode_laps += 1
+        car.lap_start = car.clock
+        car.off_tracks, car.crashes = 0, 0
+        car.progress = 0.0
+
+
+@njit(cache=True, error_model="numpy")
+def _drive(car, parameters):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    motion = (car.x, car.y, car.yaw, car.vx, car.vy, car.yaw_rate, car.steer)
+    before, now = (car.steer_before_deg, car.speed_before), (car.steer_command_deg, car.speed_command)
+    delay = parameters.delay
+    if delay >= car.dt:
+        before, now = (car.steer_earlier_deg, car.speed_earlier), before
+        delay -= car.dt
+    x, y = car.x, car.y
+    car.x, car.y, car.yaw, car.vx, car.vy, car.yaw_rate, car.steer = advance(parameters, motion, before, now, delay, car.dt)
+    moved = (car.x - x) * (car.x - x) + (car.y - y) * (car.y - y)
+    car.still_steps = car.still_steps + 1 if moved <= STILL * STILL else 0
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _place(car, vertex, lines, start, candidate, kind, surfaces, edges, edge):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Fill in the columns that say where on its road a car is."""
+    c, s = np.cos(car.yaw), np.sin(car.yaw)
+    fx, fy = car.x + FRONT * c, car.y + FRONT * s
+    center, inner, outer = lines[3 * car.road], lines[3 * car.road + 1], lines[3 * car.road + 2]
+    surface = surfaces[car.road]
+    i, share = nearest(vertex, center, start, candidate, fx, fy)
+    x, y = vertex[i, 0] + share * vertex[i, 3], vertex[i, 1] + share * vertex[i, 4]
+    car.front_x, car.front_y = fx, fy
+    car.s = vertex[i, 2] + share * (vertex[i + 1, 2] - vertex[i, 2])
+    car.distance = _length(fx - x, fy - y)
+    j, at = nearest(vertex, inner, start, candidate, x, y)
+    ix, iy = vertex[j, 0] + at * vertex[j, 3], vertex[j, 1] + at * vertex[j, 4]
+    j, at = nearest(vertex, outer, start, candidate, x, y)
+    ox, oy = vertex[j, 0] + at * vertex[j, 3], vertex[j, 1] + at * vertex[j, 4]
+    car.inner_distance, car.outer_distance = _length(fx - ix, fy - iy), _length(fx - ox, fy - oy)
+    car.width = _length(ix - ox, iy - oy)
+    car.left = (car.inner_distance < car.outer_distance) == surface.is_ccw
+    wheels = 0
+    for k in range(4):
+        wx, wy = WHEEL[k, 0], WHEEL[k, 1]
+        wheels += on_road(center, kind, surface, edges, edge, car.x + c * wx - s * wy, car.y + s * wx + c * wy)
+    car.wheels = wheels
+    # closest waypoints by arc length, as `bisect_right` finds them: on a vertex the next one counts, and at the very end
+    # of the line they are its last vertex and the first
+    if car.s >= vertex[center.last, 2]:
+        car.previous, car.next = center.last - center.first, 0
+    else:
+        while vertex[i + 1, 2] <= car.s:
+            i += 1
+        car.previous, car.next = i - center.first, i + 1 - center.first
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _length(x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    return np.sqrt(x * x + y * y)
+
+
+@njit(cache=True, error_model="numpy")
+def _progress(car, length):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Percent of the lap since the episode's start, as the simulator unwraps it from the step before."""
+    before = car.progress
+    progress = 100.0 * (car.s / length - car.start)
+    if progress <= 0.0:
+        progress += 100.0
+    if before > progress + 50.0:
+        progress += 100.0
+    if progress > before + 50.0:
+        progress -= 100.0
+    car.progress_before = before
+    car.progress = min(progress, 100.0)
