@@ -1,0 +1,250 @@
+"""From a trace to laps: one row an episode, and one a lap where a race runs on over several."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from racer.logs.trace import episode_ids, is_unix
+
+STEP = 1.0 / 15.0  # s, the camera frame that paces the simulator
+INCIDENTS = {"off_tracks": "off_track", "crashes": "crashed", "immobilized": "immobilized", "reversed": "reversed"}
+EPISODES = 20  # episodes an iteration, where no file name tells iterations apart: the simulator's default
+_TELEPORT = 8.0  # m/s between two rows: no car is that fast, it was set down elsewhere
+_SLOW_RESET = (0.25, 2.0)  # s between two episodes whose reset the simulator's clock did not stop for
+_AWAY = 0.2  # m of progress in a first row that still shows the car where the last episode left it
+NEAR = 0.95  # of the identified lateral acceleration: from there on, a step leans on ground that no log has covered
+
+Array = NDArray[np.float64]
+
+
+def laps(trace: pd.DataFrame) -> pd.DataFrame:
+    """The laps of a trace in its order: one row an episode, several where a race goes on after a completed lap.
+
+    | column | unit and meaning |
+    |---|---|
+    | source, phase, iteration, episode_id, episode | of its first row; source 0, `unknown` and -1 where the trace has none |
+    | lap | 1, or counting on in a continuous race |
+    | first_row, last_row | positions in the trace, both inside |
+    | steps, first_step, last_step | rows, and the simulator's own counter |
+    | status | episode_status of the last row |
+    | complete, completion | whether, and % |
+    | start, end, time | s on the log's clock, and between them as the simulator counts: PREPARE and penalties included |
+    | off_tracks, crashes, immobilized, reversed, resets | incidents; those after which the car was set back |
+    | reward | sum |
+    | command, speed, top_speed | m/s: mean command; driven mean, fastest three-step mean, from the poses |
+    | distance | m driven |
+    """
+    first, last = bounds(trace)
+    if not len(first):
+        return _empty(trace)
+    table = {name: _of_first(trace, name, first, default) for name, default in _ORIGIN.items()}
+    table["episode"] = trace["episode"].to_numpy()[first]
+    table |= _extent(trace, first, last) | _clock(trace, first, last) | _incidents(trace, first, last)
+    table["reward"] = np.add.reduceat(trace["reward"].to_numpy(), first)
+    return pd.DataFrame(table | _speeds(trace, first, last))
+
+
+def bounds(trace: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and last row of every lap, positions in the trace."""
+    if not len(trace):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    ids = trace["episode_id"].to_numpy() if "episode_id" in trace else episode_ids(trace)
+    new = np.diff(ids, prepend=ids[0] - 1) != 0
+    new[1:] |= trace["progress"].to_numpy()[:-1] >= 100.0  # a continuous race goes on
+    first = np.flatnonzero(new)
+    return first, np.append(first[1:], len(trace)) - 1
+
+
+def driven(trace: pd.DataFrame) -> pd.DataFrame:
+    """How the car really moved in each step: `speed` (m/s), `yaw_rate` (rad/s) and `lateral` (m/s2), from the poses.
+
+    Of each row towards the next one, as running means over three steps; nan where the next row is another lap's start, a
+    penalty or a place that the car was set down at. Poses are taken to be one camera frame apart: `tstamp` jitters.
+    """
+    dt = step_times(trace)
+    xy, yaw = trace[["X", "Y"]].to_numpy(), np.radians(trace["yaw"].to_numpy())
+    speed = np.hypot(*np.diff(xy, axis=0, append=xy[-1:]).T) / dt
+    rate = (np.mod(np.diff(yaw, append=yaw[-1:]) + np.pi, 2.0 * np.pi) - np.pi) / dt
+    broken = ~_followed(trace) | (speed > _TELEPORT)
+    speed[broken] = rate[broken] = np.nan
+    lap = np.searchsorted(bounds(trace)[0], np.arange(len(trace)), side="right")
+    columns = {"speed": speed, "yaw_rate": rate, "lateral": np.abs(speed * rate)}
+    smooth = {name: np.where(broken, np.nan, _three_step_mean(values, lap)) for name, values in columns.items()}
+    return pd.DataFrame(smooth, index=trace.index)
+
+
+def step_times(trace: pd.DataFrame) -> Array:
+    """(N,) s between the pose of each row and the next: 1/15, or the median of a log that ran at another rate."""
+    stamp = trace["tstamp"].to_numpy()
+    source = _of_first(trace, "source", np.arange(len(trace)), 0)
+    gap, follows = np.diff(stamp, append=stamp[-1:]), _followed(trace)
+    times = np.full(len(trace), STEP)
+    for number in np.unique(source):
+        mine = gap[(source == number) & follows & (gap > 0)]
+        usual = float(np.median(mine)) if len(mine) else STEP
+        times[source == number] = STEP if abs(usual / STEP - 1.0) < 0.1 else usual
+    return times
+
+
+def beyond_logs(trace: pd.DataFrame, table: pd.DataFrame, speed: float, lateral: float) -> pd.Series:
+    """(L,) share of each lap's steps that lean on ground no log has covered.
+
+    `speed` m/s and `lateral` m/s2 are the car's `identified_speed` and `identified_lateral`: a step counts when its
+    command is faster, or its cornering reaches 95 % of the hardest that real logs show; inf or nan means no limit.
+    """
+    limits = [limit if np.isfinite(limit) else np.inf for limit in (speed, lateral * NEAR)]
+    hard = (trace["throttle"].to_numpy() > limits[0] + 1e-9) | (driven(trace)["lateral"].to_numpy() >= limits[1])
+    total = np.concatenate([[0], np.cumsum(hard)])
+    share = (total[table["last_row"] + 1] - total[table["first_row"]]) / np.maximum(table["steps"], 1)
+    return pd.Series(share, index=table.index, name="beyond_logs", dtype=float)
+
+
+def iterations(table: pd.DataFrame) -> pd.Series:
+    """(L,) iteration of each lap: from file names, otherwise groups of 20 episodes, the simulator's default."""
+    return table["iteration"].where(table["iteration"] >= 0, table["episode"] // EPISODES)
+
+
+def by_iteration(table: pd.DataFrame) -> pd.DataFrame:
+    """One row an iteration: episodes, complete laps, mean completion (%), reward and steps, best and mean lap time (s)."""
+    rows = table.assign(iteration=iterations(table), whole=table["time"].where(table["complete"]))
+    return rows.groupby("iteration", as_index=False).agg(
+        episodes=("episode", "size"),
+        complete=("complete", "sum"),
+        completion=("completion", "mean"),
+        reward=("reward", "mean"),
+        steps=("steps", "mean"),
+        best_time=("whole", "min"),
+        mean_time=("whole", "mean"),
+    )
+
+
+def best(table: pd.DataFrame, count: int = 10) -> pd.DataFrame:
+    """The fastest complete laps, best first."""
+    return table[table["complete"]].nsmallest(count, "time", keep="first")
+
+
+def endings(trace: pd.DataFrame, table: pd.DataFrame, parts: int = 10) -> pd.DataFrame:
+    """Where laps that were not completed ended: status, waypoints from and to (of `parts` equal ranges) and count, most first."""
+    ended = table[~table["complete"]]
+    top = int(trace["closest_waypoint"].max()) + 1 if len(trace) else 1
+    size = max(1, -(-top // parts))
+    place = trace["closest_waypoint"].to_numpy()[ended["last_row"]] // size * size
+    counts = pd.DataFrame({"status": ended["status"].astype(str).to_numpy(), "from_waypoint": place}).value_counts()
+    found = counts.reset_index(name="count")
+    found.insert(2, "to_waypoint", np.minimum(found["from_waypoint"] + size - 1, top - 1))
+    return found
+
+
+_ORIGIN = {"source": 0, "phase": "unknown", "iteration": -1, "episode_id": -1}
+
+
+def _of_first(trace: pd.DataFrame, name: str, rows: NDArray[np.int64], default: object) -> NDArray[np.generic]:
+    if name in trace:
+        return trace[name].to_numpy()[rows]
+    if name == "episode_id":
+        return episode_ids(trace)[rows]
+    return np.full(len(rows), default)
+
+
+def _empty(trace: pd.DataFrame) -> pd.DataFrame:
+    """A laps table without rows, made from one with a row so that it has the same columns."""
+    blank = {name: [0] for name in ("episode", "steps", "X", "Y", "yaw", "throttle", "reward", "progress", "tstamp", "track_len")}
+    return laps(pd.DataFrame(blank).assign(episode_status="prepare")).iloc[:0]
+
+
+def _extent(trace: pd.DataFrame, first: NDArray[np.int64], last: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
+    steps, progress = trace["steps"].to_numpy(), trace["progress"].to_numpy()
+    return {
+        "lap": _lap_numbers(trace, first),
+        "first_row": first,
+        "last_row": last,
+        "steps": last - first + 1,
+        "first_step": steps[first],
+        "last_step": steps[last],
+        "status": trace["episode_status"].astype(object).to_numpy()[last],
+        "complete": progress[last] >= 100.0,
+        "completion": progress[last],
+    }
+
+
+def _continues(trace: pd.DataFrame, first: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(L,) whether a lap goes on from the one before: the step counter runs on, after a completed lap."""
+    before = np.maximum(first - 1, 0)
+    steps, progress = trace["steps"].to_numpy(), trace["progress"].to_numpy()
+    source = _of_first(trace, "source", np.arange(len(trace)), 0)
+    on = (steps[first] == steps[before] + 1) & (progress[before] >= 100.0) & (source[first] == source[before])
+    return np.asarray(on & (first > 0))
+
+
+def _lap_numbers(trace: pd.DataFrame, first: NDArray[np.int64]) -> NDArray[np.int64]:
+    on = _continues(trace, first)
+    index = np.arange(len(first))
+    return index - np.maximum.accumulate(np.where(on, 0, index)) + 1
+
+
+def _clock(trace: pd.DataFrame, first: NDArray[np.int64], last: NDArray[np.int64]) -> dict[str, Array]:
+    """Start, end and time of laps as the simulator counts them.
+
+    `tstamp` is the end of a step, so an episode starts one step before its first row's, a later lap of a continuous race at
+    the completion before it. Now and then a reset takes a second of simulation time, which counts: the first row then shows
+    the car still away from its start (seen in 6 of 300 episodes of a 2026 log, and nowhere else).
+    """
+    stamp, before = trace["tstamp"].to_numpy(), np.maximum(first - 1, 0)
+    start = np.where(_continues(trace, first), stamp[before], stamp[first] - step_times(trace)[first])
+    if not is_unix(trace):
+        gap = stamp[first] - stamp[before]
+        away = (trace["progress"] * trace["track_len"] / 100.0).to_numpy()[first] > _AWAY
+        source = _of_first(trace, "source", np.arange(len(trace)), 0)
+        slow = (gap > _SLOW_RESET[0]) & (gap < _SLOW_RESET[1]) & away & (source[first] == source[before])
+        start = np.where(slow, stamp[before], start)
+    return {"start": start, "end": stamp[last], "time": stamp[last] - start}
+
+
+def _incidents(trace: pd.DataFrame, first: NDArray[np.int64], last: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    status = trace["episode_status"]
+    happened = {name: (status == word).to_numpy().astype(np.int64) for name, word in INCIDENTS.items()}
+    counts = {name: np.add.reduceat(rows, first) for name, rows in happened.items()}
+    ended = status.isin(list(INCIDENTS.values())).to_numpy()[last]
+    return counts | {"resets": np.sum(list(counts.values()), axis=0) - ended}
+
+
+def _followed(trace: pd.DataFrame) -> NDArray[np.bool_]:
+    """(N,) whether the next row shows where the car drove to: same run of steps, no penalty in between."""
+    steps = trace["steps"].to_numpy()
+    source = _of_first(trace, "source", np.arange(len(trace)), 0)
+    held = trace["episode_status"].isin(["pause", "park"]).to_numpy()
+    same = (np.diff(steps) == 1) & (np.diff(source) == 0) & ~held[1:] & ~held[:-1]
+    return np.append(same, False)
+
+
+def _speeds(trace: pd.DataFrame, first: NDArray[np.int64], last: NDArray[np.int64]) -> dict[str, Array]:
+    """Mean command, driven mean and top speed (m/s) and distance (m) of each lap; nan where a lap has no two poses."""
+    motion = driven(trace)["speed"].to_numpy()
+    moved = np.isfinite(motion)
+    raw = _moves(trace)
+    distance = np.add.reduceat(np.where(moved, raw, 0.0), first)
+    elapsed = np.add.reduceat(np.where(moved, step_times(trace), 0.0), first)
+    top = np.maximum.reduceat(np.where(moved, motion, -np.inf), first)
+    count = last - first + 1
+    return {
+        "command": np.add.reduceat(trace["throttle"].to_numpy(float), first) / count,
+        "speed": np.divide(distance, elapsed, out=np.full(len(first), np.nan), where=elapsed > 0),
+        "top_speed": np.where(np.isfinite(top), top, np.nan),
+        "distance": distance,
+    }
+
+
+def _three_step_mean(values: Array, lap: NDArray[np.int64]) -> Array:
+    """Mean of each value and its two neighbors, leaving out nan and other laps."""
+    near = np.stack([np.append(np.nan, values[:-1]), values, np.append(values[1:], np.nan)])
+    near[0, 1:][lap[1:] != lap[:-1]] = np.nan
+    near[2, :-1][lap[1:] != lap[:-1]] = np.nan
+    count = np.isfinite(near).sum(axis=0)
+    return np.divide(np.nansum(near, axis=0), count, out=np.full(len(values), np.nan), where=count > 0)
+
+
+def _moves(trace: pd.DataFrame) -> Array:
+    xy = trace[["X", "Y"]].to_numpy(float)
+    return np.asarray(np.hypot(*np.diff(xy, axis=0, append=xy[-1:]).T))

@@ -1,0 +1,274 @@
+"""Lines of a log into columns: the regular ones all at once by pandas' parser, the others one by one.
+
+A line that should hold a step and does not is counted, never guessed at. The number of columns may change inside a file
+(logs of two versions, one after the other), but only where two lines in a row agree on it: a single odd line is damage.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api.types import union_categoricals
+
+from racer.logs.trace import COLUMNS, CONTINUOUS, DTYPES, FEWEST, TRUTH, WHOLE
+
+MARKER = b"SIM_TRACE_LOG:"
+Names = tuple[str, ...]  # a file's columns by position; "" for one that is not the simulator's
+
+_LARGEST = 1e15  # no column of a sound log comes near: damage, and squares must stay finite
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_PLAIN = re.compile(_NUMBER)
+_PAIR = re.compile(rb'"?\[ *[-+.\deE]+[ ,;]+[-+.\deE]+ *\]"?')  # [a b], [a, b], [a;b]: simple, as it runs over every row
+_REPR = re.compile(rb"np\.float(?:32|64)\(([^()\n]*)\)|array\((\[[^()\n]*\])\)")  # numpy 2's repr of the same
+_BARE = re.compile(rf"(?<=,)\s*{_NUMBER}\s*[ ;]\s*{_NUMBER}\s*(?=,)".encode())  # a b, a;b
+_TWO = re.compile(rf"{_NUMBER}\s*[ ;]\s*{_NUMBER}")
+_WORD = re.compile(r"[a-z][a-z_ ]*")
+_AFTER = re.compile(rb'[\s"\\\[{}\]].*', re.DOTALL)  # what another process or a JSON wrapper wrote behind the last field
+_BOOLS = {"True": True, "true": True, "TRUE": True, "False": False, "false": False, "FALSE": False}
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What a block of lines holds: the rows and their line numbers, and what the other lines are."""
+
+    frame: pd.DataFrame
+    line: NDArray[np.int64]  # (rows,) index of each row's line in the block
+    bad: NDArray[np.int64]  # indices of the lines that should hold a step and do not
+    headers: int
+    blank: int
+
+
+def standard(columns: int) -> Names:
+    """The simulator's own names for a line of so many columns; empty when there is no such log."""
+    return COLUMNS[:columns] if FEWEST <= columns <= len(COLUMNS) else ()
+
+
+def parse(block: bytes, names: Names) -> Block:
+    """The rows of a block of lines; `names` are the file's columns as its header or first row has them."""
+    text = _one_action(block)
+    starts, ends, fields = _measure(text)
+    first = np.frombuffer(text, np.uint8)[starts]
+    blank = starts == ends
+    numeric = ((first >= ord("+")) & (first <= ord("9")) & (first != ord(","))) | (first == ord(" "))
+    believed = (fields == len(names)) | (_legal(fields, names) & _agrees(fields))
+    lines = _Lines(text)
+    pieces, bad = _regular(lines, numeric & believed & ~blank, fields, names)
+    odd = _odd(lines, np.flatnonzero(~(numeric & believed) & ~blank), believed, names)
+    frame, line = together([*pieces, *odd.pieces])
+    return Block(frame, line, np.sort(np.concatenate([*bad, odd.bad])).astype(np.int64), odd.headers, int(blank.sum()) + odd.blank)
+
+
+def row(line: bytes, names: Names) -> tuple[Names, list[Any]] | None:
+    """Names and values of a line read by itself, or None when it does not hold a step.
+
+    Understands what the fast parser does not: an action `a, b` that shifts the columns, text behind the last field.
+    """
+    try:
+        fields = [field.strip() for field in _tail_cut(_PAIR.sub(b"-1", line)).decode("ascii").split(",")]
+    except UnicodeDecodeError:
+        return None
+    if len(fields) > FEWEST and (not names or "" not in names) and fields[9] not in _BOOLS and fields[10] in _BOOLS and fields[11] in _BOOLS:
+        fields, names = _unshifted(fields), ()
+    mine = names if len(names) == len(fields) else standard(len(fields))
+    values = [_value(name, field) for name, field in zip(mine, fields, strict=True) if name] if mine else [None]
+    return None if any(value is None for value in values) else (tuple(filter(None, mine)), values)
+
+
+def is_header(line: bytes) -> bool:
+    """Whether a line holds column names."""
+    words = {word.strip().strip('"').lower() for word in line.decode("utf-8", "replace").split(",")}
+    return len(words & {"episode", "steps", "progress", "reward", "action", "done", "x", "y", "yaw"}) >= 5
+
+
+def together(pieces: Sequence[tuple[pd.DataFrame, NDArray[np.int64]]]) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """Pieces of a block as one frame in the order of their lines, with the line numbers."""
+    pieces = [piece for piece in pieces if len(piece[0])]
+    if not pieces:
+        return pd.DataFrame(), np.empty(0, np.int64)
+    line = np.concatenate([lines for _, lines in pieces])
+    frame = stacked([frame for frame, _ in pieces])
+    if len(pieces) == 1 or (np.diff(line) > 0).all():
+        return frame, line
+    order = np.argsort(line, kind="stable")
+    return frame.iloc[order].reset_index(drop=True), line[order]
+
+
+def stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Frames below each other; what one lacks is nan, and statuses stay a category."""
+    if len(frames) == 1:
+        return frames[0]
+    words = [frame["episode_status"] for frame in frames if "episode_status" in frame]
+    if len(words) < len(frames):
+        return pd.concat([frame.astype({"episode_status": object}, errors="ignore") for frame in frames], ignore_index=True)
+    union = union_categoricals(words) if words else None
+    rest = pd.concat([frame.drop(columns="episode_status") for frame in frames], ignore_index=True)
+    rest.insert(min(FEWEST, rest.shape[1]), "episode_status", union)
+    return rest
+
+
+class _Lines:
+    """The lines of a block, split when first asked for: most blocks never are."""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self._split: list[bytes] | None = None
+
+    def pick(self, index: NDArray[np.int64]) -> list[bytes]:
+        if self._split is None:
+            self._split = self.text.split(b"\n")
+        return [self._split[i] for i in index.tolist()]
+
+
+@dataclass(frozen=True, eq=False)
+class _Odd:
+    pieces: list[tuple[pd.DataFrame, NDArray[np.int64]]]
+    bad: NDArray[np.int64]
+    headers: int
+    blank: int
+
+
+def _measure(text: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Start, end and number of fields of every line."""
+    data = np.frombuffer(text, np.uint8)
+    ends = np.flatnonzero(data == ord("\n"))
+    starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
+    return starts, ends, np.diff(np.searchsorted(np.flatnonzero(data == ord(",")), ends), prepend=0) + 1
+
+
+def _one_action(text: bytes) -> bytes:
+    """The text with continuous actions written as -1: their two numbers stand in `steer` and `throttle` too."""
+    text = _REPR.sub(rb"\1\2", text) if b"np." in text or b"array(" in text else text
+    text = _PAIR.sub(b"-1", text) if b"[" in text else text
+    early = _BARE.search(text, 0, 4096)  # searching every line of a discrete log would be slow
+    return _BARE.sub(b"-1", text) if early else text
+
+
+def _legal(fields: NDArray[np.int64], names: Names) -> NDArray[np.bool_]:
+    own = not names or names == standard(len(names))  # a header of its own leaves no room for another number of columns
+    return (fields >= FEWEST) & (fields <= len(COLUMNS) + 1) & own
+
+
+def _agrees(fields: NDArray[np.int64]) -> NDArray[np.bool_]:
+    same = np.diff(fields) == 0
+    return np.append(same, False) | np.insert(same, 0, False)
+
+
+def _regular(
+    lines: _Lines, regular: NDArray[np.bool_], fields: NDArray[np.int64], names: Names
+) -> tuple[list[tuple[pd.DataFrame, NDArray[np.int64]]], list[NDArray[np.int64]]]:
+    """Pieces and bad lines of the lines that look like rows, by their number of fields."""
+    pieces, bad = [], []
+    for count in np.unique(fields[regular]):
+        index = np.flatnonzero(regular & (fields == count))
+        mine = names if len(names) == count else standard(int(count))
+        whole = len(index) == len(fields)
+        frame = _fast(lines.text if whole else b"\n".join(lines.pick(index)), mine) if mine else None
+        if frame is None or len(frame) != len(index):
+            some, wrong = _slow(lines.pick(index), index, names)
+            pieces += some
+            bad.append(wrong)
+            continue
+        good = _sane(frame)
+        pieces.append((frame, index) if good.all() else (frame[good].reset_index(drop=True), index[good]))
+        bad.append(index[~good])
+    return pieces, bad
+
+
+def _fast(text: bytes, names: Names) -> pd.DataFrame | None:
+    """The frame of lines that all have `names`, or None when one of them does not fit."""
+    if b"\0" in text:
+        return None
+    used = [i for i, name in enumerate(names) if name]
+    types = {i: DTYPES[names[i]] for i in used}
+    try:
+        frame = pd.read_csv(
+            io.BytesIO(text), header=None, usecols=used, dtype=types, engine="c", quoting=3, na_filter=False,
+            float_precision="round_trip", skipinitialspace=True, skip_blank_lines=False, low_memory=False,
+            true_values=["True"], false_values=["False"], encoding_errors="replace",
+        )  # fmt: skip
+    except (ValueError, OverflowError, pd.errors.ParserError):
+        return None
+    return frame.rename(columns=dict(enumerate(names)))
+
+
+def _slow(
+    lines: Sequence[bytes], index: NDArray[np.int64], names: Names
+) -> tuple[list[tuple[pd.DataFrame, NDArray[np.int64]]], NDArray[np.int64]]:
+    """Pieces and bad lines, each line read by itself."""
+    found: dict[Names, tuple[list[list[Any]], list[int]]] = {}
+    bad = []
+    for i, line in zip(index.tolist(), lines, strict=True):
+        read = row(line, names)
+        if read is None:
+            bad.append(i)
+            continue
+        rows, places = found.setdefault(read[0], ([], []))
+        rows.append(read[1])
+        places.append(i)
+    pieces = []
+    for mine, (rows, places) in found.items():
+        frame = pd.DataFrame(dict(zip(mine, zip(*rows, strict=True), strict=True))).astype({n: DTYPES[n] for n in mine})
+        good = _sane(frame)
+        pieces.append((frame[good].reset_index(drop=True), np.array(places)[good]))
+        bad += np.array(places)[~good].tolist()
+    return pieces, np.array(bad, np.int64)
+
+
+def _odd(lines: _Lines, index: NDArray[np.int64], believed: NDArray[np.bool_], names: Names) -> _Odd:
+    """Lines that do not look like rows: headers, blanks, rows behind other text, and damage."""
+    texts = lines.pick(index) if len(index) else []
+    headers = np.array([is_header(text) for text in texts], bool)
+    blank = np.array([not text.strip() for text in texts], bool)
+    marked = np.array([MARKER in text for text in texts], bool)
+    rest = ~headers & ~blank
+    hopeful = rest & (marked | believed[index]) if len(index) else rest
+    tried = [text.rpartition(MARKER)[2] for text, use in zip(texts, hopeful, strict=True) if use]
+    pieces, wrong = _slow(tried, index[hopeful], names)
+    bad = np.concatenate([wrong, index[rest & ~hopeful]])
+    return _Odd(pieces, bad, int(headers.sum()), int(blank.sum()))
+
+
+def _sane(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """(N,) whether the numbers of each row are ones that a log can hold."""
+    good = np.ones(len(frame), bool)
+    for name in frame.columns:
+        if name == "episode_status":
+            words = frame[name].cat
+            fits = np.array([_WORD.fullmatch(str(word)) is not None for word in words.categories], bool)
+            good &= fits[words.codes] if len(fits) else good
+        elif name not in TRUTH:
+            low = -1 if name == "action" else 0 if name in WHOLE or name == "steps" else -_LARGEST
+            values = frame[name].to_numpy()
+            good &= (values >= low) & (values <= _LARGEST)  # false for nan
+    return good
+
+
+def _tail_cut(line: bytes) -> bytes:
+    head, comma, last = line.rstrip().rpartition(b",")
+    return head + comma + _AFTER.sub(b"", last.lstrip())
+
+
+def _unshifted(fields: list[str]) -> list[str]:
+    pair = all(_PLAIN.fullmatch(field.strip("[] ")) for field in fields[7:9])
+    return [*fields[:7], "-1" if pair else "?", *fields[9:]]
+
+
+def _value(name: str, field: str) -> Any:
+    """The value of a field, None when it does not fit its column."""
+    if name in TRUTH:
+        return _BOOLS.get(field)
+    if name == "episode_status":
+        return field if _WORD.fullmatch(field) else None
+    if name == "action" and _TWO.fullmatch(field):
+        return CONTINUOUS
+    if name in WHOLE:
+        number = float(field) if _PLAIN.fullmatch(field) else 0.5
+        return int(number) if number.is_integer() and abs(number) <= _LARGEST else None
+    return float(field) if _PLAIN.fullmatch(field) else None

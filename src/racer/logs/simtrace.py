@@ -1,0 +1,189 @@
+"""Read one simtrace file, or the `SIM_TRACE_LOG` lines of a log of the simulator, into a trace."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from racer.errors import UsageError
+from racer.logs import rows, text, trace
+from racer.logs.rows import MARKER, Names
+from racer.logs.trace import COLUMNS, FEWEST, Source
+
+RADIANS = np.degrees(1.0)
+_EXCERPT = 60  # characters of a bad line that a message shows
+_EARLY = 100  # lines by which a file shows what it is
+_ALIASES = {  # names that the community's tools give to the columns
+    "x": "X", "y": "Y", "steering_angle": "steer", "steering": "steer", "speed": "throttle", "on_track": "all_wheels_on_track",
+    "timestamp": "tstamp", "track_length": "track_len", "closest_waypoints": "closest_waypoint", "heading": "yaw",
+}  # fmt: skip
+_KNOWN = {name.lower(): name for name in COLUMNS} | _ALIASES
+_ESCAPE = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
+
+
+@dataclass
+class _Account:
+    """What has been found so far in a file that is being read in blocks."""
+
+    names: Names
+    is_text: bool
+    frames: list[pd.DataFrame] = field(default_factory=list)
+    line: int = 0  # lines before the block
+    bad: int = 0
+    headers: int = 0
+    blank: int = 0
+    other: int = 0
+    columns: int = 0
+    first_bad: str = ""
+
+
+def read(path: Path, phase: str = "unknown") -> tuple[pd.DataFrame, Source]:
+    """The trace of one file and the account of its lines; an empty frame when no line holds a step.
+
+    Plain or gzip; csv with or without header, or any text with `SIM_TRACE_LOG:` in its lines; 15 to 19 columns; discrete
+    and continuous actions in every spelling. Yaw and steer in radians (2019) become degrees, and the notes say so.
+    Raises UsageError for an archive and for a csv file whose header lacks columns.
+    """
+    notes: list[str] = []
+    account = _read_blocks(path, notes)
+    frame = rows.stacked(account.frames) if account.frames else pd.DataFrame(columns=COLUMNS)
+    if account.frames:
+        frame = _finished(frame, account.columns, notes)
+    source = Source(
+        str(path), phase, account.columns, len(frame), account.bad, account.headers, account.blank, account.other,
+        account.first_bad, tuple(notes),
+    )  # fmt: skip
+    return frame, source
+
+
+def holds_steps(path: Path) -> bool:
+    """Whether the beginning of a file looks like a simtrace or holds a `SIM_TRACE_LOG` line."""
+    try:
+        first = next(text.blocks(path), b"")
+    except (OSError, text.CutShort):
+        return False
+    lines = first.split(b"\n", _EARLY)[:_EARLY]
+    return MARKER in first or any(rows.is_header(line) or rows.row(line, ()) for line in lines)
+
+
+def _read_blocks(path: Path, notes: list[str]) -> _Account:
+    account: _Account | None = None
+    try:
+        for block in text.blocks(path):
+            account = account or _Account(*_layout(block, path, notes))
+            _take(block, account)
+    except text.CutShort as error:
+        notes.append(f"{error}: read as far as it goes")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
+    return account or _Account((), False)
+
+
+def _layout(block: bytes, path: Path, notes: list[str]) -> tuple[Names, bool]:
+    """The columns of a file and whether it is a text log, from its first block."""
+    if block[257:262] == b"ustar" or block.startswith(b"PK\x03\x04"):
+        raise UsageError(f"{path} is an archive: unpack it and give the folder")
+    lines = [line for line in block.split(b"\n", _EARLY)[:_EARLY] if line.strip()]
+    if lines and rows.is_header(lines[0]):
+        return _header(lines[0], path, notes), False
+    plain = [rows.row(line, ()) for line in lines if MARKER not in line]
+    first = next((found for found in plain if found), None)
+    if first:
+        return first[0], False
+    marked = next((found for found in (rows.row(line, ()) for line in _marked(block)[:_EARLY]) if found), None)
+    return (marked[0] if marked else ()), MARKER in block or not any(map(rows.is_header, lines))
+
+
+def _header(line: bytes, path: Path, notes: list[str]) -> Names:
+    words = [word.strip().strip('"') for word in line.decode("utf-8", "replace").split(",")]
+    names = tuple(word if word in COLUMNS else _KNOWN.get(word.lower(), "") for word in words)
+    missing = [name for name in COLUMNS[:FEWEST] if name not in names]
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if missing or twice:
+        fault = f"lacks {', '.join(missing)}" if missing else f"names {', '.join(twice)} twice"
+        raise UsageError(f"{path}: the header {fault}; a trace has the columns {', '.join(COLUMNS[:FEWEST])}")
+    if names != rows.standard(len(names)):
+        unknown = [word or "(no name)" for word, name in zip(words, names, strict=True) if not name]
+        notes.append("columns taken by their names" + (f"; not used: {', '.join(unknown)}" if unknown else ""))
+    return names
+
+
+def _marked(block: bytes) -> list[bytes]:
+    """What follows `SIM_TRACE_LOG:` up to the end of the line or the next marker."""
+    return [part.partition(b"\n")[0] for part in block.split(MARKER)[1:]]
+
+
+def _take(block: bytes, account: _Account) -> None:
+    """Adds what a block holds to the account."""
+    whole = block.endswith(b"\n")
+    block = block if whole else block + b"\n"
+    block = _ESCAPE.sub(b"", block) if b"\x1b" in block else block
+    lines, place = block, None
+    if account.is_text:
+        lines, place = _steps_of(block)
+    found = rows.parse(lines, account.names) if lines else None
+    if found is not None:
+        found = found if whole else _without_cut_end(found, lines)
+        _add(found, lines, place, account)
+    if place is not None:
+        account.other += block.count(b"\n") - len(np.unique(place))
+    account.line += block.count(b"\n")
+
+
+def _steps_of(block: bytes) -> tuple[bytes, np.ndarray]:
+    """The steps of a text log as lines of their own, and the line in the block where each was."""
+    steps = _marked(block)
+    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+    starts = np.fromiter((match.start() for match in re.finditer(MARKER, block)), np.int64, len(steps))
+    return b"".join(step + b"\n" for step in steps), np.searchsorted(ends, starts)
+
+
+def _without_cut_end(found: rows.Block, lines: bytes) -> rows.Block:
+    """The block without its last row when the file ends inside of it: a status that no simulator writes."""
+    last = lines.count(b"\n") - 1
+    if not len(found.line) or found.line[-1] != last or "episode_status" not in found.frame:
+        return found
+    if str(found.frame["episode_status"].iloc[-1]) in (*trace.STATUSES, "nan"):
+        return found
+    return replace(found, frame=found.frame.iloc[:-1], line=found.line[:-1], bad=np.append(found.bad, last))
+
+
+def _add(found: rows.Block, lines: bytes, place: np.ndarray | None, account: _Account) -> None:
+    if len(found.frame):
+        account.frames.append(found.frame)
+        account.columns = max(account.columns, sum(name in COLUMNS for name in found.frame.columns))
+    if len(found.bad) and not account.first_bad:
+        index = int(found.bad[0])
+        excerpt = lines.split(b"\n", index + 1)[index][: _EXCERPT + 1].decode("ascii", "backslashreplace")
+        number = account.line + 1 + int(index if place is None else place[index])
+        account.first_bad = f"line {number}: {excerpt[:_EXCERPT]}{'…' if len(excerpt) > _EXCERPT else ''}"
+    account.bad += len(found.bad)
+    account.headers += found.headers
+    account.blank += found.blank
+
+
+def _finished(frame: pd.DataFrame, columns: int, notes: list[str]) -> pd.DataFrame:
+    """The frame with every declared column, in degrees; what was done is noted."""
+    frame = trace.check(frame)
+    if columns == FEWEST:
+        notes.append("15 columns: no episode_status, so it was inferred from done and progress")
+        if _in_radians(frame):
+            frame = frame.assign(yaw=frame["yaw"] * RADIANS, steer=frame["steer"] * RADIANS)
+            notes.append("yaw and steer were in radians (2019) and are now in degrees")
+    if trace.is_unix(frame):
+        notes.append("tstamp is Unix time: the simulation may have run slower or faster than this clock")
+    strange = [str(word) for word in frame["episode_status"].cat.categories if word not in trace.STATUSES]
+    if strange:
+        count = int(frame["episode_status"].isin(strange).sum())
+        notes.append(f"unknown episode_status {', '.join(map(repr, strange[:5]))} in {count} rows")
+    return frame
+
+
+def _in_radians(frame: pd.DataFrame) -> bool:
+    return bool(frame["yaw"].abs().max() <= np.pi + 1e-3 and frame["steer"].abs().max() <= np.radians(34.5))
+
+

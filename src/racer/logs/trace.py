@@ -1,0 +1,158 @@
+"""What a trace is: one row a step, in the simulator's own column names and units.
+
+A trace is a plain DataFrame. The columns below are those of the simulator's `SIM_TRACE_LOG` lines and simtrace files, in
+their order (SIMULATOR.md 6.1). Logs of 2019 stop after `tstamp` (15 columns), later ones after `episode_status` (16),
+`pause_duration` (17) or `obstacle_crash_counter` (18); today's have all 19. What a log lacks is nan.
+
+| column | dtype | unit and meaning |
+|---|---|---|
+| episode | int64 | from 0 |
+| steps | float64 | from 1 in each episode; keeps counting over the laps of a continuous race |
+| X, Y | float64 | m, the point 0.14 m ahead of the car's origin, before the action has any effect |
+| yaw | float64 | degrees, counterclockwise from the x axis |
+| steer | float64 | degrees, commanded, positive to the left |
+| throttle | float64 | m/s, commanded |
+| action | int64 | index of a discrete action; -1 for a continuous one, which is (steer, throttle) |
+| reward | float64 | 0 on `prepare` and `pause` rows |
+| done, all_wheels_on_track | bool | |
+| progress | float64 | %, from where the episode began |
+| closest_waypoint | int64 | |
+| track_len | float64 | m |
+| tstamp | float64 | s, simulation clock at the END of the step; Unix time in logs up to 2020 |
+| episode_status | category | prepare, in_progress, lap_complete, off_track, crashed, immobilized, reversed, time_up, pause, park |
+| pause_duration | float64 | s of penalty that remain |
+| obstacle_crash_counter | float64 | |
+| wall_clock | float64 | s, Unix time |
+
+The reader adds four columns of its own, which the writer leaves out:
+
+| column | dtype | meaning |
+|---|---|---|
+| source | int64 | index into `Log.sources` |
+| phase | category | training, evaluation or unknown |
+| iteration | int64 | number in the file's name `N-iteration.csv`; -1 where no name says it |
+| episode_id | int64 | unique in the trace, in row order: workers and files restart `episode` |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from racer.errors import UsageError
+
+COLUMNS = (
+    "episode", "steps", "X", "Y", "yaw", "steer", "throttle", "action", "reward", "done", "all_wheels_on_track", "progress",
+    "closest_waypoint", "track_len", "tstamp", "episode_status", "pause_duration", "obstacle_crash_counter", "wall_clock",
+)  # fmt: skip
+FEWEST = 15  # columns of the oldest logs
+WHOLE = ("episode", "action", "closest_waypoint")
+TRUTH = ("done", "all_wheels_on_track")
+OPTIONAL = COLUMNS[FEWEST:]
+DTYPES = {
+    name: "int64" if name in WHOLE else "bool" if name in TRUTH else "category" if name == "episode_status" else "float64"
+    for name in COLUMNS
+}
+STATUSES = (
+    "prepare", "in_progress", "lap_complete", "off_track", "crashed", "immobilized", "reversed", "time_up", "pause", "park",
+)  # fmt: skip
+PHASES = ("training", "evaluation", "unknown")
+CONTINUOUS = -1  # the action index of a continuous action
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file that a trace was read from, with an account of its lines.
+
+    `lines == rows + bad + headers + blank + other`; `other` are lines of a text log that hold no step.
+    """
+
+    name: str
+    phase: str
+    columns: int
+    rows: int
+    bad: int = 0
+    headers: int = 0
+    blank: int = 0
+    other: int = 0
+    first_bad: str = ""  # place and beginning of the first bad line
+    notes: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> int:
+        """Lines in the file."""
+        return self.rows + self.bad + self.headers + self.blank + self.other
+
+
+@dataclass(frozen=True, eq=False)
+class Log:
+    """A trace and where it comes from; `notes` are sentences on what was converted, left out or guessed."""
+
+    trace: pd.DataFrame
+    sources: tuple[Source, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def bad_lines(self) -> int:
+        """Lines, over all files, that should hold a step and do not."""
+        return sum(source.bad for source in self.sources)
+
+
+def check(trace: pd.DataFrame) -> pd.DataFrame:
+    """`trace` with declared columns and dtypes; optional columns that it lacks are nan, statuses are inferred.
+
+    Raises UsageError naming the missing columns, or the column whose values do not fit.
+    """
+    missing = [name for name in COLUMNS[:FEWEST] if name not in trace]
+    if missing:
+        raise UsageError(f"a trace needs the columns {', '.join(missing)}: it has {', '.join(map(str, trace.columns))}")
+    given = {name: _column(trace, name) for name in COLUMNS if name in trace}
+    absent = {name: np.full(len(trace), np.nan) for name in OPTIONAL if name not in trace}
+    extra = {name: trace[name] for name in trace.columns if name not in COLUMNS}
+    whole = pd.DataFrame({**given, **absent, **extra}, index=trace.index)
+    if "episode_status" in absent:
+        whole["episode_status"] = inferred_status(whole)
+    return whole[[*COLUMNS, *extra]]
+
+
+def inferred_status(trace: pd.DataFrame) -> pd.Series:
+    """A status for rows of logs that have none (2019): `done` rows completed the lap or, by far most often, left the track."""
+    ends = [trace["done"] & (trace["progress"] >= 100), trace["done"]]
+    words = np.select(ends, ["lap_complete", "off_track"], "in_progress")
+    return pd.Series(pd.Categorical(words, categories=STATUSES), index=trace.index)
+
+
+def categorical(words: pd.Series, known: tuple[str, ...] = STATUSES) -> pd.Series:
+    """`words` as a category whose known values come first, in their order; further ones follow."""
+    found = words.astype("category")
+    return found.cat.set_categories([*known, *(word for word in found.cat.categories if word not in known)])
+
+
+def is_unix(trace: pd.DataFrame) -> bool:
+    """Whether `tstamp` is Unix time, as in logs up to 2020, and not the simulation's own clock."""
+    return bool(len(trace)) and float(trace["tstamp"].iloc[0]) > 1e8
+
+
+def episode_ids(trace: pd.DataFrame) -> np.ndarray:
+    """(N,) int64 number of the episode of each row, in row order from 0.
+
+    One begins where `episode` changes, `steps` does not increase, or `source` (if there is one) changes.
+    """
+    episode, steps = trace["episode"].to_numpy(), trace["steps"].to_numpy()
+    new = (np.diff(episode, prepend=episode[:1]) != 0) | (np.diff(steps, prepend=-np.inf) <= 0)
+    if "source" in trace:
+        source = trace["source"].to_numpy()
+        new |= np.diff(source, prepend=source[:1]) != 0
+    new[:1] = False
+    return np.cumsum(new).astype(np.int64)
+
+
+def _column(trace: pd.DataFrame, name: str) -> pd.Series:
+    if name == "episode_status":
+        return categorical(trace[name].astype(object))
+    try:
+        return trace[name].astype(DTYPES[name])
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"column {name} of the trace must be {DTYPES[name]}: {error}") from None
