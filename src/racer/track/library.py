@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tomllib
 import warnings
@@ -51,7 +52,8 @@ def open_entry(entry: Entry, *, keep_seam: bool = False) -> Track:
         return route.load(entry.path, name=entry.name, keep_seam=keep_seam)
     from racer.track import layout_file
 
-    return layout_file.load(entry.path)
+    track = layout_file.load(entry.path)
+    return track if entry.provenance == "file" else dataclasses.replace(track, name=entry.name)
 
 
 def find(track: Place, *, home: Path | None = None) -> Entry:

@@ -1,0 +1,1 @@
+"""Figures. Every function that draws takes an `Axes` and returns it."""

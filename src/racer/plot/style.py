@@ -1,0 +1,93 @@
+"""What all pictures of racer look like: one palette that color-blind readers can tell apart, one set of defaults."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from racer.errors import UsageError, did_you_mean
+from racer.track.route import write
+
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+"""Okabe and Ito's eight colors, in the order in which lines take them."""
+
+SPEED = "viridis"
+"""Color map for speed and other amounts."""
+
+INK, FAINT = "#333333", "#8c8c8c"
+ROAD, BORDER, CENTER, FIELD = "#e4e4e2", "#5c5c5c", "#d08a00", "#ffffff"
+LEFT, RIGHT, START = PALETTE[0], PALETTE[5], "#000000"
+
+DEFAULTS: dict[Any, Any] = {
+    "figure.facecolor": FIELD,
+    "figure.constrained_layout.use": True,
+    "savefig.facecolor": FIELD,
+    "axes.prop_cycle": cycler(color=PALETTE),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 9,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#ececec",
+    "grid.linewidth": 0.8,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.4,
+    "font.size": 9,
+    "text.color": INK,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """A context in which new figures and what is drawn on them have racer's looks; nothing stays changed after it."""
+    with mpl.rc_context(DEFAULTS):
+        yield
+
+
+def map_axes(ax: Axes) -> Axes:
+    """`ax`, made a map: meters to scale, labeled."""
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.set_xlabel("x (m)")
+    ax.set_ylabel("y (m)")
+    return ax
+
+
+def bare(ax: Axes) -> Axes:
+    """`ax` to scale without frame, ticks and grid: for small pictures side by side."""
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+    return ax
+
+
+def save(figure: Figure, path: Path, *, dpi: int = 150) -> Path:
+    """`path`, after writing the figure there in the format of its ending (png, svg, pdf, ...). Raises UsageError."""
+    ending = path.suffix.lower().removeprefix(".")
+    known = sorted(figure.canvas.get_supported_filetypes())
+    if ending not in known:
+        guess = did_you_mean(ending, known) if ending else ""
+        raise UsageError(
+            f"{path}: no picture format has the ending {path.suffix!r}{guess} (png, svg and pdf are usual)"
+        )
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=ending, dpi=dpi)
+    return write(path, buffer.getvalue())
