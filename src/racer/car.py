@@ -43,7 +43,7 @@ class Car:
     steer_jump: float  # share of a steering change that is immediate
     delay: float  # from a step's beginning until its command arrives, less than two steps
     drag: float  # 1/m, deceleration over speed squared
-    side_limit: float  # cap on the sideways force of each axle, m/s2
+    side_limit: float  # cap on the friction of both axles together, across the car, m/s2
     identified_speed: float  # fastest command that logs cover
     identified_lateral: float  # hardest cornering that logs cover, m/s2
     substeps: int  # integration steps a control step

@@ -55,12 +55,11 @@ def _hold(car, motion, steering, speed, duration, n):  # type: ignore[no-untyped
     h = duration / n
     target = _steering(steering)
     u = min(max(speed, SLOWEST), FASTEST) if speed > 0.0 else 0.0
-    half = np.exp(-0.5 * h / car.steer_lag)  # the steering angle is taken at the middle of each substep
+    keep = np.exp(-h / car.steer_lag)
     dx, dy, turned = 0.0, 0.0, 0.0
     for _ in range(n):
-        lag = (steer - target) * half
-        steer = target + lag * half
-        new_vx, new_vy, new_r = _speeds(car, vx, vy, r, target + lag, u, h)
+        steer = target + (steer - target) * keep
+        new_vx, new_vy, new_r = _speeds(car, vx, vy, r, steer, u, h)
         angle = turned + 0.25 * h * (r + new_r)  # heading at the middle of the substep, from the step's first one
         c, s = _cos_sin(angle)
         mean_vx, mean_vy = 0.5 * (vx + new_vx), 0.5 * (vy + new_vy)
@@ -87,10 +86,9 @@ def _cos_sin(a):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _grip(limit, soft, slip, cap):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Force over sliding speed: the smooth Coulomb law, but no more than `cap` in all."""
-    k = limit / np.sqrt(slip * slip + soft * soft)
-    return min(k, cap / abs(slip)) if abs(slip) * k > cap else k
+def _grip(limit, soft, slip):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Force over sliding speed, of an axle that carries half of the car: the smooth Coulomb law."""
+    return 0.5 * limit / np.sqrt(slip * slip + soft * soft)
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -98,12 +96,19 @@ def _speeds(car, vx, vy, r, steer, u, h):  # type: ignore[no-untyped-def]  # pra
     """Speeds (vx, vy, yaw rate) after one implicit substep of `h` seconds at a fixed steering angle."""
     lf, lr = car.front_axle, car.rear_axle
     c, s = _cos_sin(steer)
-    side = vy + lf * r
+    side, rear_slip = vy + lf * r, vy - lr * r
+    front_slip = c * side - s * vx
     drive = car.front_gain * u
-    front = 0.5 * _grip(car.drive_limit, car.drive_soft, drive - (c * vx + s * side), np.inf)
-    front_side = 0.5 * _grip(car.front_limit, car.front_soft, c * side - s * vx, car.side_limit)
-    rear = 0.5 * _grip(car.drive_limit, car.drive_soft, car.rear_gain * u - vx, np.inf)
-    rear_side = 0.5 * _grip(car.rear_limit, car.rear_soft, vy - lr * r, car.side_limit)
+    front_spin = drive - (c * vx + s * side)
+    front = _grip(car.drive_limit, car.drive_soft, front_spin)
+    rear = _grip(car.drive_limit, car.drive_soft, car.rear_gain * u - vx)
+    front_side = _grip(car.front_limit, car.front_soft, front_slip)
+    rear_side = _grip(car.rear_limit, car.rear_soft, rear_slip)
+    pull, grip = s * front * front_spin, -c * front_side * front_slip - rear_side * rear_slip
+    if abs(pull + grip) > car.side_limit:
+        share = min(max((np.sign(pull + grip) * car.side_limit - pull) / grip, 0.0), 1.0)
+        front_side *= share
+        rear_side *= share
     # front force = pull - (xx xy; xy yy) (vx, side); rear force = push - (rear vx, rear_side (vy - lr r))
     xx = front * c * c + front_side * s * s
     xy = (front - front_side) * c * s
