@@ -1,0 +1,74 @@
+"""What differs from one real step, and one real car, to the next: step times, latency, grip, gains, lags. Off by default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from racer.car import STEP
+from racer.errors import UsageError, did_you_mean
+
+SHORTEST_STEP = 0.02  # s: no jitter makes a step shorter, as none in the logs is
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How much varies. Shares are half-widths of uniform distributions around 1, drawn anew for every episode."""
+
+    step_jitter: float = 0.0  # s, standard deviation of the time that a step lasts
+    latency: float = 0.0  # s, from choosing an action until it acts, on top of the car's own delay
+    grip: float = 0.0  # share by which all friction limits vary
+    gain: float = 0.0  # share by which wheel speed over command varies
+    lag: float = 0.0  # share by which the steering lag varies
+
+
+NOISES = {
+    "none": Noise(),
+    "jitter": Noise(step_jitter=0.010),  # what real logs show
+    "robust": Noise(step_jitter=0.010, latency=0.020, grip=0.15, gain=0.05, lag=0.25),
+}
+
+
+def noise(what: str | Mapping[str, float] | Noise) -> Noise:
+    """The named setting, or one made from a mapping of its fields."""
+    if isinstance(what, Noise):
+        return what
+    if isinstance(what, str):
+        if what not in NOISES:
+            raise UsageError(f"unknown noise {what!r}{did_you_mean(what, list(NOISES))} (settings: {', '.join(NOISES)})")
+        return NOISES[what]
+    known = [field.name for field in fields(Noise)]
+    for name, value in what.items():
+        if name not in known:
+            raise UsageError(f"unknown noise {name!r}{did_you_mean(name, known)} (there are {', '.join(known)})")
+        if not 0.0 <= value < 1.0:
+            raise UsageError(f"noise {name} must be at least 0 and below 1, not {value}")
+    made = Noise(**what)
+    if made.latency > STEP:
+        raise UsageError(f"a latency of {made.latency} s is longer than a step, {STEP:.3f} s")
+    return made
+
+
+def durations(noise: Noise, generators: list[np.random.Generator]) -> NDArray[np.float64]:
+    """(N,) s that the next step of each car lasts."""
+    if noise.step_jitter == 0.0:
+        return np.full(len(generators), STEP)
+    drawn = np.array([generator.normal(STEP, noise.step_jitter) for generator in generators])
+    return np.clip(drawn, SHORTEST_STEP, 2.0 * STEP - SHORTEST_STEP)
+
+
+def vary(car: NDArray[np.void], noise: Noise, generator: np.random.Generator) -> NDArray[np.void]:
+    """A copy of one row of `car.PARAMETERS`, as it is for one episode."""
+    varied = car.copy()
+    varied["delay"] += noise.latency
+    if noise.grip or noise.gain or noise.lag:
+        grip, gain, lag = 1.0 + np.array([noise.grip, noise.gain, noise.lag]) * generator.uniform(-1.0, 1.0, 3)
+        for name in ("front_limit", "rear_limit", "drive_limit", "side_limit"):
+            varied[name] *= grip
+        for name in ("front_gain", "rear_gain"):
+            varied[name] *= gain
+        varied["steer_lag"] *= lag
+    return varied

@@ -1,0 +1,104 @@
+"""Everything that stays the same while cars drive: the roads, the car, the rules, where episodes begin, what varies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from racer.car import Car, table
+from racer.sim.noise import NOISES, Noise, durations, vary
+from racer.sim.rules import TRAINING, Rules
+from racer.sim.start import begin, put_back
+from racer.sim.state import State
+from racer.sim.step import step
+from racer.track.record import Track
+from racer.track.road import Roads, pack
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Where episodes begin, as shares of a lap: the simulator's round robin, begun by car k one advance after car k - 1."""
+
+    offset: float = 0.0
+    advance: float = 0.05
+    alternate_direction: bool = False  # every other episode is driven the other way
+
+    def of(self, car: int, episode: int) -> tuple[float, bool]:
+        """Share of a lap where an episode of a car begins, and whether it is driven the other way."""
+        turn = car + episode
+        return (self.offset + self.advance * turn) % 1.0, self.alternate_direction and turn % 2 == 1
+
+
+ROUND_ROBIN = Starts()
+START_LINE = Starts(advance=0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Race:
+    """What N cars need to know to be started and stepped."""
+
+    track: Track
+    car: Car
+    rules: Rules = TRAINING
+    starts: Starts = ROUND_ROBIN
+    noise: Noise = field(default=NOISES["none"])
+
+    @cached_property
+    def tracks(self) -> tuple[Track, Track]:
+        """The track as driven, and the other way round: what the `road` column of a car is an index into."""
+        return self.track, self.track.reversed()
+
+    @cached_property
+    def roads(self) -> Roads:
+        """The same for compiled code."""
+        return pack(self.tracks)
+
+
+class Field:
+    """N cars in a race, and the random generators that are theirs alone: car k is the same however many others there are.
+
+    `state` is what the next step begins with. `snapshot` and `restore` are the whole of what changes.
+    """
+
+    def __init__(self, race: Race, n: int, seed: int | None = None) -> None:
+        self.race = race
+        self._generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(n)]
+        self._episodes = np.zeros(n, dtype=np.int64)
+        self._cars = table(race.car, n)
+        self.state: State = begin(race.tracks, race.roads, np.zeros(n, np.int32), np.zeros(n))
+        self.restart(np.arange(n))
+
+    def restart(self, cars: NDArray[np.int64]) -> None:
+        """Put `cars` (by index) at the beginning of their next episode."""
+        race = self.race
+        starts = [race.starts.of(int(k), int(self._episodes[k])) for k in cars]
+        shares, others = np.array([share for share, _ in starts]), np.array([other for _, other in starts], dtype=np.int32)
+        fresh = begin(race.tracks, race.roads, others, shares)
+        fresh["episode"] = self._episodes[cars]
+        for name in ("clock", "episode_start", "lap_start"):
+            fresh[name] = self.state["clock"][cars]
+        self.state[cars] = fresh
+        for k in cars:
+            self._cars[k] = vary(table(race.car, 1)[0], race.noise, self._generators[k])
+        self._episodes[cars] += 1
+
+    def step(self, command: NDArray[np.float64]) -> State:
+        """Give `command` (N, 2), steering deg and speed m/s, to the cars; the judged rows (see `racer.sim.step`) come back."""
+        race = self.race
+        dt = durations(race.noise, self._generators)
+        row, after = step(self.state, command, dt, race.roads, self._cars, race.rules)
+        self.state = put_back(row, after, race.tracks, race.roads)
+        return row
+
+    def snapshot(self) -> tuple[object, ...]:
+        """Everything that changes, as plain data for `restore`."""
+        return self.state.copy(), self._episodes.copy(), self._cars.copy(), [g.bit_generator.state for g in self._generators]
+
+    def restore(self, snapshot: tuple[object, ...]) -> None:
+        """Be as when `snapshot` was taken."""
+        self.state, self._episodes, self._cars = (np.array(part) for part in snapshot[:3])
+        for generator, state in zip(self._generators, snapshot[3], strict=True):  # type: ignore[call-overload]
+            generator.bit_generator.state = state
