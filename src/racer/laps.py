@@ -24,13 +24,13 @@ def laps(trace: pd.DataFrame) -> pd.DataFrame:
 
     | column | unit and meaning |
     |---|---|
-    | source, phase, iteration, episode_id, episode | of its first row; source 0, `unknown` and -1 where the trace has none |
+    | source, phase, iteration, episode_id, episode | of its first row; 0, `unknown`, -1 where there is none |
     | lap | 1, or counting on in a continuous race |
     | first_row, last_row | positions in the trace, both inside |
     | steps, first_step, last_step | rows, and the simulator's own counter |
     | status | episode_status of the last row |
     | complete, completion | whether, and % |
-    | start, end, time | s on the log's clock, and between them as the simulator counts: PREPARE and penalties included |
+    | start, end, time | s on the log's clock; the time as the simulator counts, PREPARE and penalties included |
     | off_tracks, crashes, immobilized, reversed, resets | incidents; those after which the car was set back |
     | reward | sum |
     | command, speed, top_speed | m/s: mean command; driven mean, fastest three-step mean, from the poses |
@@ -60,8 +60,8 @@ def bounds(trace: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def driven(trace: pd.DataFrame) -> pd.DataFrame:
     """How the car really moved in each step: `speed` (m/s), `yaw_rate` (rad/s) and `lateral` (m/s2), from the poses.
 
-    Of each row towards the next one, as running means over three steps; nan where the next row is another lap's start, a
-    penalty or a place that the car was set down at. Poses are taken to be one camera frame apart: `tstamp` jitters.
+    Of each row towards the next one, as running means over three steps; nan where the next row is another episode's, a
+    penalty's or a place that the car was set down at. Poses are taken to be one camera frame apart: `tstamp` jitters.
     """
     dt = step_times(trace)
     xy, yaw = trace[["X", "Y"]].to_numpy(), np.radians(trace["yaw"].to_numpy())
@@ -107,7 +107,7 @@ def iterations(table: pd.DataFrame) -> pd.Series:
 
 
 def by_iteration(table: pd.DataFrame) -> pd.DataFrame:
-    """One row an iteration: episodes, complete laps, mean completion (%), reward and steps, best and mean lap time (s)."""
+    """One row an iteration: episodes, complete laps, means of completion (%), reward and steps, lap times (s)."""
     rows = table.assign(iteration=iterations(table), whole=table["time"].where(table["complete"]))
     return rows.groupby("iteration", as_index=False).agg(
         episodes=("episode", "size"),
@@ -126,7 +126,7 @@ def best(table: pd.DataFrame, count: int = 10) -> pd.DataFrame:
 
 
 def endings(trace: pd.DataFrame, table: pd.DataFrame, parts: int = 10) -> pd.DataFrame:
-    """Where laps that were not completed ended: status, waypoints from and to (of `parts` equal ranges) and count, most first."""
+    """Where laps that were not completed ended: status, range of waypoints (one of `parts`) and count, most first."""
     ended = table[~table["complete"]]
     top = int(trace["closest_waypoint"].max()) + 1 if len(trace) else 1
     size = max(1, -(-top // parts))
@@ -142,7 +142,7 @@ _ORIGIN = {"source": 0, "phase": "unknown", "iteration": -1, "episode_id": -1}
 
 def _of_first(trace: pd.DataFrame, name: str, rows: NDArray[np.int64], default: object) -> NDArray[np.generic]:
     if name in trace:
-        return trace[name].to_numpy()[rows]
+        return np.asarray(trace[name].to_numpy()[rows])
     if name == "episode_id":
         return episode_ids(trace)[rows]
     return np.full(len(rows), default)
@@ -150,7 +150,10 @@ def _of_first(trace: pd.DataFrame, name: str, rows: NDArray[np.int64], default: 
 
 def _empty(trace: pd.DataFrame) -> pd.DataFrame:
     """A laps table without rows, made from one with a row so that it has the same columns."""
-    blank = {name: [0] for name in ("episode", "steps", "X", "Y", "yaw", "throttle", "reward", "progress", "tstamp", "track_len")}
+    blank = {
+        name: [0]
+        for name in ("episode", "steps", "X", "Y", "yaw", "throttle", "reward", "progress", "tstamp", "track_len")
+    }
     return laps(pd.DataFrame(blank).assign(episode_status="prepare")).iloc[:0]
 
 
@@ -187,9 +190,9 @@ def _lap_numbers(trace: pd.DataFrame, first: NDArray[np.int64]) -> NDArray[np.in
 def _clock(trace: pd.DataFrame, first: NDArray[np.int64], last: NDArray[np.int64]) -> dict[str, Array]:
     """Start, end and time of laps as the simulator counts them.
 
-    `tstamp` is the end of a step, so an episode starts one step before its first row's, a later lap of a continuous race at
-    the completion before it. Now and then a reset takes a second of simulation time, which counts: the first row then shows
-    the car still away from its start (seen in 6 of 300 episodes of a 2026 log, and nowhere else).
+    `tstamp` is the end of a step, so an episode starts one step before its first row's, a later lap of a continuous
+    race at the completion before it. Now and then a reset takes a second of simulation time, which counts: the first
+    row then shows the car still away from its start (6 of 300 episodes of a 2026 log, no other log).
     """
     stamp, before = trace["tstamp"].to_numpy(), np.maximum(first - 1, 0)
     start = np.where(_continues(trace, first), stamp[before], stamp[first] - step_times(trace)[first])
@@ -242,7 +245,9 @@ def _three_step_mean(values: Array, lap: NDArray[np.int64]) -> Array:
     near[0, 1:][lap[1:] != lap[:-1]] = np.nan
     near[2, :-1][lap[1:] != lap[:-1]] = np.nan
     count = np.isfinite(near).sum(axis=0)
-    return np.divide(np.nansum(near, axis=0), count, out=np.full(len(values), np.nan), where=count > 0)
+    total, mean = np.nansum(near, axis=0), np.full(len(values), np.nan)
+    np.divide(total, count, out=mean, where=count > 0)
+    return mean
 
 
 def _moves(trace: pd.DataFrame) -> Array:

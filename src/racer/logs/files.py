@@ -40,7 +40,11 @@ def open(path: str | Path) -> Log:
     notes += [f"left out: {one.path} holds no step ({one.source.bad} bad lines)" for one in found if not len(one.frame)]
     found, doubled = _without_doubles([one for one in found if len(one.frame)])
     if not found:
-        tried = f"{len(_candidates(root))} csv, log or txt files were looked at" if root.is_dir() else "no line of it is a step"
+        tried = (
+            f"{len(_candidates(root))} csv, log or txt files were looked at"
+            if root.is_dir()
+            else "no line of it is a step"
+        )
         why = f" ({notes[0]})" if notes else ""
         raise UsageError(f"{root} holds no trace: {tried}; give a simtrace csv or a log with SIM_TRACE_LOG lines{why}")
     return _joined(found, root, [*notes, *doubled])

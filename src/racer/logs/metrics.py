@@ -14,8 +14,8 @@ from racer.logs.write import write_whole
 
 LABELS = {
     "prepare": "Prepare", "in_progress": "In progress", "lap_complete": "Lap complete", "crashed": "Crashed",
-    "off_track": "Off track", "immobilized": "Immobilized", "reversed": "Reversed", "time_up": "Time Up", "pause": "Pause",
-    "park": "Park",
+    "off_track": "Off track", "immobilized": "Immobilized", "reversed": "Reversed", "time_up": "Time Up",
+    "pause": "Pause", "park": "Park",
 }  # fmt: skip
 _COUNTS = {
     "crash_count": "crashes", "immobilized_count": "immobilized", "off_track_count": "off_tracks",
@@ -33,7 +33,7 @@ def training_metrics(laps: pd.DataFrame, best_model_metric: str = "progress", ep
     count = np.cumsum(training)
     trial = np.where(laps["iteration"] >= 0, _within_iteration(laps, training), (count - 1) % episodes + 1)
     entries = []
-    for lap, number, part, trains in zip(laps.to_dict("records"), count.tolist(), trial.tolist(), training, strict=True):
+    for lap, number, part, trains in zip(_records(laps), count.tolist(), trial.tolist(), training, strict=True):
         entry = {"reward_score": round(lap["reward"]), **_times(lap), "episode": number, "trial": part}
         entry |= {"phase": "training" if trains else "evaluation", **_outcome(lap)}
         entries.append(entry)
@@ -43,7 +43,7 @@ def training_metrics(laps: pd.DataFrame, best_model_metric: str = "progress", ep
 def evaluation_metrics(laps: pd.DataFrame) -> dict[str, Any]:
     """What an evaluation job writes as its metrics file: one entry a lap."""
     entries = []
-    for trial, lap in enumerate(laps.to_dict("records"), 1):
+    for trial, lap in enumerate(_records(laps), 1):
         outcome = _outcome(lap)
         counts = {name: int(lap[column]) for name, column in _COUNTS.items()}
         times = {"completion_percentage": outcome["completion_percentage"], **_times(lap)}
@@ -71,10 +71,17 @@ def _within_iteration(laps: pd.DataFrame, training: np.ndarray) -> np.ndarray:
     return count.to_numpy()
 
 
+def _records(laps: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in lap.items()} for lap in laps.to_dict("records")]
+
+
 def _times(lap: dict[str, Any]) -> dict[str, int]:
     start, end = round(lap["start"] * 1000), round(lap["end"] * 1000)
     return {"metric_time": end, "start_time": start, "elapsed_time_in_milliseconds": end - start}
 
 
 def _outcome(lap: dict[str, Any]) -> dict[str, Any]:
-    return {"completion_percentage": int(lap["completion"]), "episode_status": LABELS.get(lap["status"], str(lap["status"]))}
+    return {
+        "completion_percentage": int(lap["completion"]),
+        "episode_status": LABELS.get(lap["status"], str(lap["status"])),
+    }

@@ -1,7 +1,7 @@
 """Which track a log was driven on, and in which direction, told from its numbers alone.
 
 A log names no track, but each row holds a position, the nearest waypoint's index, progress and the track's length. On
-the right route all of them follow from the position (FIDELITY.md 1.2); on another one, or the other way round, they do not.
+the right route all of them follow from the position; on another, or the other way round, they do not.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Recognition:
 def recognise(trace: pd.DataFrame, tracks: Iterable[Track]) -> Recognition | None:
     """The one of `tracks` that a trace was driven on, forward or reversed, or None when none fits.
 
-    A route with a seam (a duplicated row, which simulator 6 removes and older ones count as a waypoint) is tried with and
-    without. Of worlds that share their geometry the shortest name wins, then the first in the alphabet.
+    A route with a seam (a duplicated row, which simulator 6 removes and older ones count as a waypoint) is tried with
+    and without it. Of worlds that share their geometry the shortest name wins, then the first in the alphabet.
     """
     rows = sample(trace)
     if len(rows) < FEWEST_ROWS:
@@ -57,7 +57,7 @@ def recognise(trace: pd.DataFrame, tracks: Iterable[Track]) -> Recognition | Non
 
 
 def agreement(rows: pd.DataFrame, track: Track) -> float:
-    """Share (0 to 1) of rows whose closest waypoint, and whose progress, follow from X, Y on `track`; the lesser of both."""
+    """Share (0 to 1) of rows whose closest waypoint, and whose progress, follow from X, Y; the lesser of both."""
     xy = rows[["X", "Y"]].to_numpy(float)
     place, distance = _place(track, xy)
     width = float(track.width.max())

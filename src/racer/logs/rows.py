@@ -25,12 +25,12 @@ Names = tuple[str, ...]  # a file's columns by position; "" for one that is not 
 _LARGEST = 1e15  # no column of a sound log comes near: damage, and squares must stay finite
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _PLAIN = re.compile(_NUMBER)
-_PAIR = re.compile(rb'"?\[ *[-+.\deE]+[ ,;]+[-+.\deE]+ *\]"?')  # [a b], [a, b], [a;b]: simple, as it runs over every row
+_PAIR = re.compile(rb'"?\[ *[-+.\deE]+[ ,;]+[-+.\deE]+ *\]"?')  # [a b], [a, b], [a;b]; simple, to be fast
 _REPR = re.compile(rb"np\.float(?:32|64)\(([^()\n]*)\)|array\((\[[^()\n]*\])\)")  # numpy 2's repr of the same
 _BARE = re.compile(rf"(?<=,)\s*{_NUMBER}\s*[ ;]\s*{_NUMBER}\s*(?=,)".encode())  # a b, a;b
 _TWO = re.compile(rf"{_NUMBER}\s*[ ;]\s*{_NUMBER}")
 _WORD = re.compile(r"[a-z][a-z_ ]*")
-_AFTER = re.compile(rb'[\s"\\\[{}\]].*', re.DOTALL)  # what another process or a JSON wrapper wrote behind the last field
+_AFTER = re.compile(rb'[\s"\\\[{}\]].*', re.DOTALL)  # another process's text, or a JSON wrapper's
 _BOOLS = {"True": True, "true": True, "TRUE": True, "False": False, "false": False, "FALSE": False}
 
 
@@ -62,7 +62,13 @@ def parse(block: bytes, names: Names) -> Block:
     pieces, bad = _regular(lines, numeric & believed & ~blank, fields, names)
     odd = _odd(lines, np.flatnonzero(~(numeric & believed) & ~blank), believed, names)
     frame, line = together([*pieces, *odd.pieces])
-    return Block(frame, line, np.sort(np.concatenate([*bad, odd.bad])).astype(np.int64), odd.headers, int(blank.sum()) + odd.blank)
+    return Block(
+        frame,
+        line,
+        np.sort(np.concatenate([*bad, odd.bad])).astype(np.int64),
+        odd.headers,
+        int(blank.sum()) + odd.blank,
+    )
 
 
 def row(line: bytes, names: Names) -> tuple[Names, list[Any]] | None:
@@ -74,7 +80,13 @@ def row(line: bytes, names: Names) -> tuple[Names, list[Any]] | None:
         fields = [field.strip() for field in _tail_cut(_PAIR.sub(b"-1", line)).decode("ascii").split(",")]
     except UnicodeDecodeError:
         return None
-    if len(fields) > FEWEST and (not names or "" not in names) and fields[9] not in _BOOLS and fields[10] in _BOOLS and fields[11] in _BOOLS:
+    if (
+        len(fields) > FEWEST
+        and (not names or "" not in names)
+        and fields[9] not in _BOOLS
+        and fields[10] in _BOOLS
+        and fields[11] in _BOOLS
+    ):
         fields, names = _unshifted(fields), ()
     mine = names if len(names) == len(fields) else standard(len(fields))
     values = [_value(name, field) for name, field in zip(mine, fields, strict=True) if name] if mine else [None]
@@ -105,9 +117,10 @@ def stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     if len(frames) == 1:
         return frames[0]
     words = [frame["episode_status"] for frame in frames if "episode_status" in frame]
-    if len(words) < len(frames):
-        return pd.concat([frame.astype({"episode_status": object}, errors="ignore") for frame in frames], ignore_index=True)
-    union = union_categoricals(words) if words else None
+    if not 0 < len(words) == len(frames):
+        plain = [f.astype({"episode_status": object}) if "episode_status" in f else f for f in frames]
+        return pd.concat(plain, ignore_index=True)
+    union = pd.Series(union_categoricals(words))
     rest = pd.concat([frame.drop(columns="episode_status") for frame in frames], ignore_index=True)
     rest.insert(min(FEWEST, rest.shape[1]), "episode_status", union)
     return rest
@@ -157,7 +170,7 @@ def _legal(fields: NDArray[np.int64], names: Names) -> NDArray[np.bool_]:
 
 def _agrees(fields: NDArray[np.int64]) -> NDArray[np.bool_]:
     same = np.diff(fields) == 0
-    return np.append(same, False) | np.insert(same, 0, False)
+    return np.asarray(np.append(same, False) | np.insert(same, 0, False))
 
 
 def _regular(

@@ -18,8 +18,9 @@ RADIANS = np.degrees(1.0)
 _EXCERPT = 60  # characters of a bad line that a message shows
 _EARLY = 100  # lines by which a file shows what it is
 _ALIASES = {  # names that the community's tools give to the columns
-    "x": "X", "y": "Y", "steering_angle": "steer", "steering": "steer", "speed": "throttle", "on_track": "all_wheels_on_track",
-    "timestamp": "tstamp", "track_length": "track_len", "closest_waypoints": "closest_waypoint", "heading": "yaw",
+    "x": "X", "y": "Y", "steering_angle": "steer", "steering": "steer", "speed": "throttle",
+    "on_track": "all_wheels_on_track", "timestamp": "tstamp",
+    "track_length": "track_len", "closest_waypoints": "closest_waypoint", "heading": "yaw",
 }  # fmt: skip
 _KNOWN = {name.lower(): name for name in COLUMNS} | _ALIASES
 _ESCAPE = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
@@ -44,8 +45,8 @@ class _Account:
 def read(path: Path, phase: str = "unknown") -> tuple[pd.DataFrame, Source]:
     """The trace of one file and the account of its lines; an empty frame when no line holds a step.
 
-    Plain or gzip; csv with or without header, or any text with `SIM_TRACE_LOG:` in its lines; 15 to 19 columns; discrete
-    and continuous actions in every spelling. Yaw and steer in radians (2019) become degrees, and the notes say so.
+    Plain or gzip; csv with or without header, or any text with `SIM_TRACE_LOG:` in its lines; 15 to 19 columns;
+    discrete and continuous actions in every spelling. Yaw and steer in radians (2019) become degrees; the notes say so.
     Raises UsageError for an archive and for a csv file whose header lacks columns.
     """
     notes: list[str] = []
@@ -185,5 +186,3 @@ def _finished(frame: pd.DataFrame, columns: int, notes: list[str]) -> pd.DataFra
 
 def _in_radians(frame: pd.DataFrame) -> bool:
     return bool(frame["yaw"].abs().max() <= np.pi + 1e-3 and frame["steer"].abs().max() <= np.radians(34.5))
-
-

@@ -1,7 +1,7 @@
 """What a trace is: one row a step, in the simulator's own column names and units.
 
-A trace is a plain DataFrame. The columns below are those of the simulator's `SIM_TRACE_LOG` lines and simtrace files, in
-their order (SIMULATOR.md 6.1). Logs of 2019 stop after `tstamp` (15 columns), later ones after `episode_status` (16),
+A trace is a plain DataFrame. The columns below are those of the simulator's `SIM_TRACE_LOG` lines and simtrace files,
+in their order. Logs of 2019 stop after `tstamp` (15 columns), later ones after `episode_status` (16),
 `pause_duration` (17) or `obstacle_crash_counter` (18); today's have all 19. What a log lacks is nan.
 
 | column | dtype | unit and meaning |
@@ -19,7 +19,7 @@ their order (SIMULATOR.md 6.1). Logs of 2019 stop after `tstamp` (15 columns), l
 | closest_waypoint | int64 | |
 | track_len | float64 | m |
 | tstamp | float64 | s, simulation clock at the END of the step; Unix time in logs up to 2020 |
-| episode_status | category | prepare, in_progress, lap_complete, off_track, crashed, immobilized, reversed, time_up, pause, park |
+| episode_status | category | one of `STATUSES` |
 | pause_duration | float64 | s of penalty that remain |
 | obstacle_crash_counter | float64 | |
 | wall_clock | float64 | s, Unix time |
@@ -44,19 +44,27 @@ import pandas as pd
 from racer.errors import UsageError
 
 COLUMNS = (
-    "episode", "steps", "X", "Y", "yaw", "steer", "throttle", "action", "reward", "done", "all_wheels_on_track", "progress",
-    "closest_waypoint", "track_len", "tstamp", "episode_status", "pause_duration", "obstacle_crash_counter", "wall_clock",
+    "episode", "steps", "X", "Y", "yaw", "steer", "throttle", "action", "reward", "done", "all_wheels_on_track",
+    "progress", "closest_waypoint", "track_len", "tstamp", "episode_status", "pause_duration", "obstacle_crash_counter",
+    "wall_clock",
 )  # fmt: skip
 FEWEST = 15  # columns of the oldest logs
 WHOLE = ("episode", "action", "closest_waypoint")
 TRUTH = ("done", "all_wheels_on_track")
 OPTIONAL = COLUMNS[FEWEST:]
 DTYPES = {
-    name: "int64" if name in WHOLE else "bool" if name in TRUTH else "category" if name == "episode_status" else "float64"
+    name: "int64"
+    if name in WHOLE
+    else "bool"
+    if name in TRUTH
+    else "category"
+    if name == "episode_status"
+    else "float64"
     for name in COLUMNS
 }
 STATUSES = (
-    "prepare", "in_progress", "lap_complete", "off_track", "crashed", "immobilized", "reversed", "time_up", "pause", "park",
+    "prepare", "in_progress", "lap_complete", "off_track", "crashed", "immobilized", "reversed", "time_up", "pause",
+    "park",
 )  # fmt: skip
 PHASES = ("training", "evaluation", "unknown")
 CONTINUOUS = -1  # the action index of a continuous action
@@ -112,13 +120,14 @@ def check(trace: pd.DataFrame) -> pd.DataFrame:
     absent = {name: np.full(len(trace), np.nan) for name in OPTIONAL if name not in trace}
     extra = {name: trace[name] for name in trace.columns if name not in COLUMNS}
     whole = pd.DataFrame({**given, **absent, **extra}, index=trace.index)
-    if "episode_status" in absent:
-        whole["episode_status"] = inferred_status(whole)
+    if whole["episode_status"].isna().any():
+        known = whole["episode_status"].astype(object)
+        whole["episode_status"] = categorical(known.where(known.notna(), inferred_status(whole).astype(object)))
     return whole[[*COLUMNS, *extra]]
 
 
 def inferred_status(trace: pd.DataFrame) -> pd.Series:
-    """A status for rows of logs that have none (2019): `done` rows completed the lap or, by far most often, left the track."""
+    """A status for rows of logs that have none (2019): `done` rows completed the lap or left the track."""
     ends = [trace["done"] & (trace["progress"] >= 100), trace["done"]]
     words = np.select(ends, ["lap_complete", "off_track"], "in_progress")
     return pd.Series(pd.Categorical(words, categories=STATUSES), index=trace.index)
@@ -153,6 +162,9 @@ def _column(trace: pd.DataFrame, name: str) -> pd.Series:
     if name == "episode_status":
         return categorical(trace[name].astype(object))
     try:
-        return trace[name].astype(DTYPES[name])
+        values = trace[name].to_numpy()
+        if name in WHOLE and values.dtype.kind == "f" and not np.all(np.mod(values, 1.0) == 0.0):
+            raise ValueError("it holds numbers that are not whole")
+        return pd.Series(values.astype(DTYPES[name]), index=trace.index)
     except (ValueError, TypeError) as error:
         raise UsageError(f"column {name} of the trace must be {DTYPES[name]}: {error}") from None

@@ -12,10 +12,11 @@ from racer.errors import UsageError
 from racer.logs.trace import COLUMNS, CONTINUOUS, DTYPES, FEWEST, WHOLE
 
 _PRINTED = {  # the simulator's print format of its log lines
-    "episode": "%d", "steps": "%d", "X": "%.4f", "Y": "%.4f", "yaw": "%.4f", "steer": "%.2f", "throttle": "%.2f", "action": "%s",
-    "reward": "%.4f", "done": "%s", "all_wheels_on_track": "%s", "progress": "%.4f", "closest_waypoint": "%d",
-    "track_len": "%.2f", "tstamp": "%s", "episode_status": "%s", "pause_duration": "%.2f", "obstacle_crash_counter": "%d",
-    "wall_clock": "%.4f",
+    "episode": "%d", "steps": "%d", "X": "%.4f", "Y": "%.4f", "yaw": "%.4f", "steer": "%.2f", "throttle": "%.2f",
+    "action": "%s", "reward": "%.4f", "done": "%s", "all_wheels_on_track": "%s", "progress": "%.4f",
+    "closest_waypoint": "%d",
+    "track_len": "%.2f", "tstamp": "%s", "episode_status": "%s", "pause_duration": "%.2f",
+    "obstacle_crash_counter": "%d", "wall_clock": "%.4f",
 }  # fmt: skip
 
 
@@ -29,7 +30,7 @@ def write_csv(trace: pd.DataFrame, path: Path, columns: int | None = None) -> No
 
 
 def csv_text(trace: pd.DataFrame, columns: int | None = None) -> str:
-    """A trace as simtrace text: header, floats in full precision, `True`/`False`, `[steer speed]` for continuous actions."""
+    """A trace as simtrace text: header, floats in full precision, `True`/`False`, `[steer speed]` if continuous."""
     names = COLUMNS[: columns or filled_columns(trace)]
     table = [_words(trace, name) for name in names]
     return "\n".join([",".join(names), *map(",".join, zip(*table, strict=True)), ""])
@@ -81,7 +82,7 @@ def _words(trace: pd.DataFrame, name: str) -> list[str]:
 
 
 def _reprs(values: np.ndarray) -> list[str]:
-    """Python's repr of each value. That of a whole list is several times as fast, and many columns repeat few values."""
+    """Python's repr of each value. That of a whole list is much faster, and many columns repeat few values."""
     bits = values.view(np.int64) if values.dtype.itemsize == 8 else values  # so that -0.0 is not 0.0
     codes, unique = pd.factorize(bits) if _repeats(bits) else (None, bits)
     words = repr(unique.view(values.dtype).tolist())[1:-1].split(", ")
@@ -104,4 +105,4 @@ def _actions(trace: pd.DataFrame, index: np.ndarray) -> list[str]:
 
 
 def _numbers(trace: pd.DataFrame, name: str) -> list[float]:
-    return trace[name].to_numpy().tolist()  # type: ignore[no-any-return]
+    return trace[name].to_numpy().tolist()

@@ -1,0 +1,164 @@
+"""Pictures of laps: on the track, their times, and how training went."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from racer import laps as lap_table
+from racer.plot import style
+from racer.plot.track import draw_direction, draw_track
+from racer.track.record import Track
+
+Array = NDArray[np.float64]
+
+COMPLETE, BROKEN = style.PALETTE[0], style.PALETTE[5]
+_MANY = 45  # laps from which bars become dots
+
+
+def draw_laps(
+    trace: pd.DataFrame, laps: pd.DataFrame, ax: Axes, track: Track | None = None, *, top: float | None = None
+) -> Axes:
+    """`ax` with the given laps colored by driven speed, m/s, with a color bar; on the road where `track` is known.
+
+    `laps` are rows of `racer.laps.laps(trace)`. Penalties and the jumps of a reset are left out. `top` is the speed at
+    the upper end of the colors, m/s; the fastest here when not given.
+    """
+    segments, speed = lap_lines(trace, laps)
+    if track is not None:
+        draw_direction(track, draw_track(track, ax, center=False))
+    style.map_axes(ax)
+    fastest = top or float(np.nanmax(speed, initial=0.1))
+    lines = LineCollection(list(segments), cmap=style.SPEED, linewidths=1.6, zorder=3)
+    lines.set_array(speed)
+    lines.set_clim(0.0, fastest)
+    lines.set_capstyle("round")
+    ax.add_collection(lines)
+    ax.autoscale_view()
+    if ax.figure is not None:
+        bar = ax.figure.colorbar(lines, ax=ax, shrink=0.8, pad=0.02)
+        bar.set_label("driven speed (m/s)")
+        bar.outline.set_visible(False)
+    ax.set_title(f"{track.title}  ·  {_title(laps)}" if track is not None else _title(laps))
+    return ax
+
+
+def draw_lap_times(laps: pd.DataFrame, ax: Axes) -> Axes:
+    """`ax` with the time of every lap, s: bars for a race, dots for many laps; those not completed are marked."""
+    number, time = np.arange(1, len(laps) + 1), laps["time"].to_numpy()
+    whole = laps["complete"].to_numpy(bool)
+    for mine, color, word in ((whole, COMPLETE, "complete"), (~whole, BROKEN, "not completed")):
+        if mine.any() and len(laps) <= _MANY:
+            ax.bar(number[mine], time[mine], color=color, width=0.7, label=word, hatch="" if mine is whole else "///")
+        elif mine.any():
+            ax.plot(number[mine], time[mine], "o" if mine is whole else "x", color=color, markersize=3.5, label=word)
+    if len(laps) <= _MANY:
+        _write_times(laps, ax)
+    ax.set_xlabel("lap")
+    ax.set_ylabel("lap time (s)")
+    ax.set_ylim(bottom=0.0)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(False, axis="x")
+    if len(laps):
+        ax.legend(ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2)
+    ax.set_title("Lap times")
+    return ax
+
+
+def draw_completion(iterations: pd.DataFrame, ax: Axes) -> Axes:
+    """`ax` with the mean share of the track that was covered, and of laps completed, %, by iteration.
+
+    `iterations` as in `racer.laps.by_iteration`.
+    """
+    x = iterations["iteration"]
+    ax.plot(x, iterations["completion"], "o-", markersize=3, color=style.PALETTE[0], label="covered, mean")
+    share = 100.0 * iterations["complete"] / iterations["episodes"]
+    ax.plot(x, share, "s--", markersize=3, color=style.PALETTE[5], label="laps completed")
+    ax.set_ylim(-3.0, 103.0)
+    ax.set_ylabel("completion (%)")
+    ax.legend(ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2)
+    return ax
+
+
+def draw_rewards(iterations: pd.DataFrame, ax: Axes) -> Axes:
+    """`ax` with the mean reward of an episode by iteration."""
+    ax.plot(iterations["iteration"], iterations["reward"], "o-", markersize=3, color=style.PALETTE[2])
+    ax.set_ylabel("reward of an episode")
+    return ax
+
+
+def draw_times_by_iteration(laps: pd.DataFrame, ax: Axes) -> Axes:
+    """`ax` with every complete lap's time, s, by iteration, and the best so far."""
+    whole = laps[laps["complete"]]
+    number = lap_table.iterations(whole)
+    ax.plot(number, whole["time"], "o", markersize=3, alpha=0.5, color=style.PALETTE[0], label="complete lap")
+    if len(whole):
+        best = whole["time"].groupby(number).min().cummin()
+        ax.step(best.index, best, where="post", color=style.PALETTE[5], label="best so far")
+        ax.legend(ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2)
+    else:
+        ax.text(0.5, 0.5, "no complete lap", transform=ax.transAxes, ha="center", va="center", color=style.FAINT)
+    ax.set_ylabel("lap time (s)")
+    return ax
+
+
+def training_progress(laps: pd.DataFrame) -> Figure:
+    """A figure of a training: completion, reward and lap times by iteration, one above the other."""
+    rows = lap_table.by_iteration(laps)
+    with style.style():
+        figure = Figure(figsize=(8.0, 7.0))
+        top, middle, bottom = figure.subplots(3, 1, sharex=True)
+        draw_completion(rows, top).set_title("Training by iteration")
+        draw_rewards(rows, middle)
+        draw_times_by_iteration(laps, bottom).set_xlabel("iteration")
+        bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure
+
+
+def race_sheet(trace: pd.DataFrame, laps: pd.DataFrame, chosen: pd.DataFrame, track: Track | None = None) -> Figure:
+    """A figure of a race: the `chosen` laps on the track, and the times of all `laps`."""
+    with style.style():
+        wide, high = np.maximum(np.ptp(_extent(trace, chosen, track), axis=0), 0.1)
+        figure = Figure(figsize=(9.0, float(np.clip(7.4 * high / wide, 2.8, 8.0)) + 2.8))
+        road, times = figure.subplots(2, 1, height_ratios=[figure.get_figheight() - 2.4, 2.0])
+        draw_laps(trace, chosen, road, track)
+        draw_lap_times(laps, times)
+    return figure
+
+
+def lap_lines(trace: pd.DataFrame, laps: pd.DataFrame) -> tuple[Array, Array]:
+    """Segments (S, 2, 2) m that the car drove in the given laps, and its speed (S,) m/s on each."""
+    speed = lap_table.driven(trace)["speed"].to_numpy()
+    xy = trace[["X", "Y"]].to_numpy(float)
+    spans = zip(laps["first_row"].tolist(), laps["last_row"].tolist(), strict=True)
+    rows = np.concatenate([np.empty(0, np.int64), *(np.arange(first, last) for first, last in spans)])
+    rows = rows[np.isfinite(speed[rows])]
+    return np.stack([xy[rows], xy[rows + 1]], axis=1), speed[rows]
+
+
+def _extent(trace: pd.DataFrame, laps: pd.DataFrame, track: Track | None) -> Array:
+    if track is not None:
+        return np.vstack([track.inner, track.outer])
+    return lap_lines(trace, laps)[0].reshape(-1, 2) if len(laps) else np.zeros((1, 2))
+
+
+def _write_times(laps: pd.DataFrame, ax: Axes) -> None:
+    for number, (time, share, whole) in enumerate(
+        zip(laps["time"], laps["completion"], laps["complete"], strict=True), 1
+    ):
+        text = f"{time:.2f}" if whole else f"{share:.0f} %"
+        small = 8 if len(laps) <= 15 else 6
+        ax.annotate(text, (number, time), (0, 2), textcoords="offset points", ha="center", fontsize=small)
+
+
+def _title(laps: pd.DataFrame) -> str:
+    if len(laps) != 1:
+        return f"{len(laps)} laps" if len(laps) else "no lap"
+    lap = laps.iloc[0]
+    ended = "" if lap["complete"] else f" to {lap['completion']:.0f} % ({lap['status']})"
+    return f"lap of {lap['time']:.2f} s{ended}"
