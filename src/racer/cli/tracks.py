@@ -95,9 +95,8 @@ def export(
             _check_has_layout(entry, reverse)
             route.write(output, entry.path.read_bytes())
         case other:
-            raise UsageError(
-                f"{output}: a track is written as .npy (route) or .toml (layout), not {other or 'without'!r}"
-            )
+            ending = repr(other) if other else "without an ending"
+            raise UsageError(f"{output}: a track is written as .npy (route) or .toml (layout), not {ending}")
     typer.echo(str(output))
 
 

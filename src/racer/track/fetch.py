@@ -89,7 +89,9 @@ def _download(name: str, folder: Path, known: str | None, address: str) -> None:
 def _no_network(name: str, url: str, error: OSError) -> str:
     """What to do when a server did not answer. The errors of requests are OSErrors."""
     answer = getattr(error, "response", None)
-    reason = f"the server says {answer.status_code}" if answer is not None else f"no answer, {type(error).__name__}"
+    if answer is not None:
+        answer.close()  # pooch leaves an answer that it did not read open
+    reason = f"no answer, {type(error).__name__}" if answer is None else f"the server says {answer.status_code}"
     return f"cannot fetch {url} ({reason}). Get {name}.npy another way, then: racer tracks import {name}.npy"
 
 

@@ -168,8 +168,8 @@ def _check_turning(layout: Layout) -> None:
     off = abs(total) - 360.0
     if abs(off) > 1e-6:
         side = "left" if total >= 0 else "right"
-        mend = f"{abs(off):.6g} degrees too {'much' if off > 0 else 'little'}"
-        raise UsageError(f"the segments turn {abs(total):.6g} degrees to the {side} in all, a loop turns 360: {mend}")
+        mend = f"{abs(off):.6g} deg too {'much' if off > 0 else 'little'}"
+        raise UsageError(f"the segments turn {abs(total):.6g} deg to the {side} in all, a loop turns 360 deg: {mend}")
 
 
 def _check_sizes(layout: Layout, solved: NDArray[np.bool_]) -> None:
@@ -208,7 +208,7 @@ def _check_apart(layout: Layout, s: Array, left: Complex, right: Complex) -> Non
     apart = (second - first) % count
     hit = (first < second) & ~((first // count == second // count) & np.isin(apart, (0, 1, count - 1)))
     if hit.any():
-        one, two = first[hit][0], second[hit][0]
+        one, two = min(zip(first[hit].tolist(), second[hit].tolist(), strict=True))
         numbers = sorted(segment_at(layout, float(s[k % count])) for k in (one, two))
         raise UsageError(
             f"the road runs into itself near x = {rows[one][0]:.2f}, y = {rows[one][1]:.2f} m, where segments "

@@ -165,7 +165,8 @@ def _sentence(error: dict[str, Any]) -> str:
         case "too_short" | "string_too_short":
             return f"{place}{key} is empty"
     wanted = {"list_type": "a list, one { ... } a segment", "string_type": "a text in quotes"}
-    return f"{place}{key or ''} must be {wanted.get(error['type'], 'a table { ... }')}, not {error['input']!r}".strip()
+    subject = f"{place}{key} " if key else place
+    return f"{subject}must be {wanted.get(error['type'], 'a table { ... }')}, not {error['input']!r}"
 
 
 def _place(loc: tuple[str | int, ...]) -> tuple[str, str | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import tokenize
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ SEAM = 1e-9
 """Center segments up to this length, m, are a seam: simulator 6 removes them, older ones kept them."""
 
 _MAGIC = b"\x93NUMPY"
+_DAMAGED = (ValueError, SyntaxError, TypeError, OverflowError, MemoryError, EOFError, KeyError, tokenize.TokenError)
+"""What numpy raises for headers that are not what they should be."""
 
 
 def load(path: Path, *, name: str = "", title: str = "", keep_seam: bool = False) -> Track:
@@ -91,7 +94,7 @@ def _read(path: Path) -> NDArray[np.generic]:
         raise UsageError(f"{path}: there is no such file") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, SyntaxError, TypeError, OverflowError, MemoryError, EOFError) as error:
+    except _DAMAGED as error:
         raise UsageError(f"{path}: {_damage(error)}") from None
 
 

@@ -1,0 +1,74 @@
+"""Pictures of tracks: everything that should be on them is, and they are written whole."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from racer.errors import UsageError
+from racer.plot import style
+from racer.plot.track import draw_curvature, draw_track, draw_waypoints, track_gallery, track_sheet
+from racer.track import load
+from racer.track.record import Track
+
+LINE = np.column_stack([np.linspace(0, 5, 21), np.zeros(21)])
+ASIDE = np.array([0.0, 0.3])
+OPEN = Track("open", "Open", LINE, LINE + ASIDE, LINE - ASIDE)
+
+
+@pytest.mark.parametrize("track", [load("reinvent_2018"), load("grand_prix"), load("oval").reversed(), OPEN])
+def test_the_road_is_filled_between_its_borders_and_nowhere_else(track: Track) -> None:
+    ax = draw_track(track, Figure().subplots())
+    outline = ax.patches[0].get_path()
+    middle = track.center[3:8] * 0.7 + track.outer[3:8] * 0.3
+    assert outline.contains_points(middle).all()
+    if track.is_loop:
+        figure = Figure(figsize=(2, 2), dpi=100)
+        axes = style.bare(draw_track(track, figure.add_axes((0, 0, 1, 1))))
+        FigureCanvasAgg(figure).draw()
+        assert _color(figure, axes, track.inner[:-1].mean(axis=0)) == pytest.approx([1, 1, 1], abs=0.02)
+
+
+def _color(figure: Figure, ax: object, point: np.ndarray) -> np.ndarray:
+    column, row = ax.transData.transform(point).astype(int)  # type: ignore[attr-defined]
+    image = np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
+    return image[len(image) - 1 - row, column, :3] / 255
+
+
+def test_waypoint_numbers_are_sparse_and_start_at_zero() -> None:
+    ax = draw_waypoints(load("reinvent_2018"), Figure().subplots())
+    assert [text.get_text() for text in ax.texts] == [str(number) for number in range(0, 116, 5)]
+    few = draw_waypoints(load("reinvent_2018"), Figure().subplots(), every=50)
+    assert [text.get_text() for text in few.texts] == ["0", "50"]
+
+
+def test_the_curvature_panel_spans_the_lap_and_names_the_sides() -> None:
+    ax = draw_curvature(load("clover"), Figure().subplots())
+    assert ax.get_xlim() == pytest.approx((0, load("clover").length))
+    assert ax.get_legend_handles_labels()[1] == ["left turn", "right turn"]
+    assert draw_curvature(OPEN, Figure().subplots()).get_legend() is None
+
+
+def test_sheet_and_gallery_are_written_in_any_format(tmp_path: Path) -> None:
+    for name in ("sheet.png", "sheet.svg", "sheet.PDF"):
+        assert style.save(track_sheet(load("oval")), tmp_path / name, dpi=40).stat().st_size > 1000
+    style.save(track_gallery([load("oval"), OPEN], columns=3), tmp_path / "gallery.png", dpi=40)
+    style.save(track_sheet(OPEN), tmp_path / "open.png", dpi=40)
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_an_unknown_ending_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no picture format has the ending '\.pgn': did you mean 'p.g'\?"):
+        style.save(Figure(), tmp_path / "a.pgn")
+    with pytest.raises(UsageError, match="no picture format has the ending ''"):
+        style.save(Figure(), tmp_path / "a")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_style_leaves_matplotlib_as_it_was() -> None:
+    before = dict(mpl.rcParams)
+    track_sheet(load("oval"))
+    assert dict(mpl.rcParams) == before
