@@ -29,6 +29,8 @@ LEFT, RIGHT, START = PALETTE[0], PALETTE[5], "#000000"
 DEFAULTS: dict[Any, Any] = {
     "figure.facecolor": FIELD,
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.08,
+    "figure.constrained_layout.w_pad": 0.08,
     "savefig.facecolor": FIELD,
     "axes.prop_cycle": cycler(color=PALETTE),
     "axes.spines.top": False,

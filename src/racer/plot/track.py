@@ -37,7 +37,7 @@ def draw_track(track: Track, ax: Axes, *, center: bool = True) -> Axes:
 
 def draw_direction(track: Track, ax: Axes) -> Axes:
     """`ax` with an arrow from the start line in driving direction."""
-    reach = 0.07 * float(np.ptp(track.center, axis=0).max()) + 0.2
+    reach = 0.11 * float(np.ptp(track.center, axis=0).max()) + 0.1
     tail, tip = geometry.point_at(track.center, np.array([0.12 * reach, reach]))
     arrow = {"arrowstyle": "-|>,head_width=0.3,head_length=0.6", "color": style.START, "lw": 1.8}
     ax.annotate("", tip, tail, zorder=5, arrowprops=arrow)
