@@ -40,6 +40,13 @@ def test_a_file_without_a_name_is_named_after_itself(file: Path) -> None:
     assert track.center[0].tolist() == [1.0, 2.0]
 
 
+def test_the_example_in_the_docs_is_a_track(file: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tracks.md").read_text(encoding="utf-8")
+    file.write_text(page.partition("```toml\n")[2].partition("```")[0])
+    track = layout_file.load(file)
+    assert (track.title, track.is_ccw) == ("My first track", True)
+
+
 def test_a_byte_order_mark_is_no_mistake(file: Path) -> None:
     file.write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
     assert layout_file.load(file).length > 10

@@ -77,7 +77,7 @@ BAD_ROWS = {
     "a route has N rows by 6 columns (center x y, inner x y, outer x y), this array is a single number": np.float64(3),
     "a route holds real numbers, this array holds complex128": RING.astype(complex),
     "a route holds real numbers, this array holds <U5": np.full((5, 6), "1.0 m"),
-    "row 3 holds a number that is not finite (2 such rows)": np.where(
+    "row 3, counted from 0, holds a number that is not finite (2 such rows)": np.where(
         np.isin(np.arange(41), (3, 9))[:, None], np.nan, RING
     ),
     "only 3 different rows: a loop needs at least 3 and the closing row, an open road 2": RING[[0, 5, 0]],
@@ -136,6 +136,13 @@ def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:
 def test_writing_into_a_missing_folder_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot write .*road\.npy: No such file or directory"):
         route.save(load("oval"), tmp_path / "absent" / "road.npy")
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "road.npy").mkdir()
+    with pytest.raises(UsageError, match=r"cannot write .*road\.npy: Is a directory"):
+        route.save(load("oval"), tmp_path / "road.npy")
+    assert [path.name for path in tmp_path.iterdir()] == ["road.npy"]
 
 
 def test_every_real_route_loads_with_the_measured_facts(

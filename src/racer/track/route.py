@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-import tempfile
+import os
 import tokenize
 from pathlib import Path
 
@@ -70,12 +71,13 @@ def save(track: Track, path: Path) -> Path:
 
 def write(path: Path, data: bytes) -> Path:
     """`path`, after writing `data` there: beside it first, then renamed, so that no reader meets half a file."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as beside:
-            beside.write(data)
-        Path(beside.name).chmod(0o644)
-        Path(beside.name).replace(path)
+        beside.write_bytes(data)
+        beside.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
     return path
 
@@ -120,7 +122,7 @@ def _checked(rows: NDArray[np.generic]) -> Array:
         raise UsageError("the array has no rows")
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
-        raise UsageError(f"row {bad[0]} holds a number that is not finite ({len(bad)} such rows)")
+        raise UsageError(f"row {bad[0]}, counted from 0, holds a number that is not finite ({len(bad)} such rows)")
     return rows.astype(np.float64)
 
 
