@@ -1,0 +1,7 @@
+"""Reward functions: load a user's file, run one instance a car, refuse what the real job would refuse."""
+
+from racer.reward.batch import RewardBatch
+from racer.reward.load import RewardFunction, find, load, shipped_rewards
+from racer.reward.refusal import RewardRefused
+
+__all__ = ["RewardBatch", "RewardFunction", "RewardRefused", "find", "load", "shipped_rewards"]

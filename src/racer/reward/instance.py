@@ -1,0 +1,162 @@
+"""Independent instances of one reward file: compiled once, executed once a car.
+
+Reward files keep globals, so two cars that share a module corrupt each other. Each instance is a module of its own in
+`sys.modules`, under a name of its own, so that dataclasses, pickle and `sys.modules[__name__]` work. Modules beside the
+file are imported anew for each instance, as Python would find them, and do not stay in `sys.path` or `sys.modules`.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from racer.errors import UsageError, did_you_mean
+from racer.reward.load import RewardFunction
+from racer.reward.refusal import refused
+
+Path_ = tuple[str, ...]
+Entry = Callable[[dict[str, Any]], object]
+OLD = ("on_track", "x", "y", "distance_from_center")  # how the 2018 signature begins
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One executed copy of a reward file.
+
+    `modules` holds the file's own namespace under "" and those of the modules beside it under their names; `origin` the
+    functions and classes as executed, by place: ("", "Memory", "update").
+    """
+
+    call: Entry
+    modules: dict[str, ModuleType]
+    origin: dict[Path_, object]
+
+
+def execute(reward: RewardFunction, name: str) -> Instance:
+    """A new instance, registered as `name`. What the file raises passes; UsageError without a reward_function."""
+    module = ModuleType(name)
+    module.__file__ = str(reward.path.absolute())
+    sys.modules[name] = module
+    own: dict[str, ModuleType] = {}
+    if reward.siblings:
+        module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _importer(reward, own)}
+    exec(reward.code, module.__dict__)
+    modules = {"": module, **own}
+    return Instance(_entry(reward, module), modules, _origin(modules))
+
+
+def forget(names: list[str]) -> None:
+    """Take instances out of `sys.modules` again."""
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+def _importer(reward: RewardFunction, own: dict[str, ModuleType]) -> Callable[..., Any]:
+    """An `__import__` for one instance, which has its own copy of every module beside the file."""
+    folder = reward.path.parent.absolute()
+
+    def importer(name: str, scope: Any = None, local: Any = None, names: Any = (), level: int = 0) -> Any:
+        if level or name.partition(".")[0] not in reward.siblings:
+            return builtins.__import__(name, scope, local, names, level)
+        with _beside(folder, reward.siblings, own):
+            return builtins.__import__(name, scope, local, names, level)
+
+    return importer
+
+
+@contextlib.contextmanager
+def _beside(folder: Path, siblings: frozenset[str], own: dict[str, ModuleType]) -> Iterator[None]:
+    """Python's import system as if the folder were first in the path and these modules loaded; then as it was."""
+    hidden = _take(siblings)
+    sys.modules.update(own)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        own.update(_take(siblings))
+        sys.modules.update(hidden)
+        with contextlib.suppress(ValueError):
+            sys.path.remove(str(folder))
+
+
+def _take(siblings: frozenset[str]) -> dict[str, ModuleType]:
+    names = [name for name in sys.modules if name.partition(".")[0] in siblings]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+def _entry(reward: RewardFunction, module: ModuleType) -> Entry:
+    """The module's `reward_function`, once it is sure that it takes one argument and returns at once."""
+    call = vars(module).get("reward_function")
+    line = reward.syntax.entry.lineno if reward.syntax.entry else 0
+    where = f"{reward.filename}:{line}" if line else reward.filename
+    if call is None:
+        callables = [name for name, value in vars(module).items() if callable(value) and not name.startswith("__")]
+        near = did_you_mean("reward_function", callables)
+        raise UsageError(f"{reward.filename} defines no reward_function(params){near}")
+    if not callable(call):
+        raise UsageError(f"{where}: reward_function is not a function but {type(call).__name__}")
+    target = call if isinstance(call, FunctionType) else getattr(call, "__call__", call)  # noqa: B004
+    if inspect.iscoroutinefunction(target) or inspect.isasyncgenfunction(target):
+        raise UsageError(f"{where}: reward_function is `async def`, so a call returns no number: write `def`")
+    if inspect.isgeneratorfunction(target):
+        raise UsageError(f"{where}: reward_function holds `yield`, so a call returns no number: write `return`")
+    _check_signature(call, where)
+    return call  # type: ignore[no-any-return]
+
+
+def _check_signature(call: Callable[..., object], where: str) -> None:
+    try:
+        signature = inspect.signature(call)
+    except (ValueError, TypeError):
+        return  # a builtin keeps its signature to itself: the first call will tell
+    names = list(signature.parameters)
+    if len(names) > 3 and tuple(names[: len(OLD)]) == OLD:
+        raise UsageError(
+            f"{where}: this is the reward function of 2018, with {len(names)} arguments ({', '.join(names[:4])}, ...); "
+            "write reward_function(params) and read params['x'], params['distance_from_center'] and so on"
+        )
+    try:
+        signature.bind({})
+    except TypeError:
+        takes = f"({', '.join(names)})"
+        raise UsageError(f"{where}: reward_function takes {takes}: it must take exactly one, params") from None
+
+
+def _origin(modules: dict[str, ModuleType]) -> dict[Path_, object]:
+    """Functions and classes of these modules by place, in the order of their definition."""
+    found: dict[Path_, object] = {}
+    for key, module in modules.items():
+        for name, value in list(vars(module).items()):
+            _collect((key, name), value, vars(module), found)
+    return found
+
+
+def _collect(place: Path_, value: object, namespace: dict[str, Any], found: dict[Path_, object]) -> None:
+    if isinstance(value, FunctionType) and value.__globals__ is namespace:
+        found.setdefault(place, value)
+    elif isinstance(value, staticmethod | classmethod):
+        _collect((*place, "__func__"), value.__func__, namespace, found)
+    elif isinstance(value, property):
+        for part in ("fget", "fset"):
+            _collect((*place, part), getattr(value, part), namespace, found)
+    elif isinstance(value, functools._lru_cache_wrapper):
+        found.setdefault(place, value)
+    elif isinstance(value, type) and value.__module__ == namespace.get("__name__") and value not in found.values():
+        found[place] = value
+        for name, part in list(vars(value).items()):
+            _collect((*place, name), part, namespace, found)
+
+
+def unready(reward: RewardFunction, error: BaseException, line: int, what: str, trace: str) -> BaseException:
+    """What to raise when executing the file raised `error`: a sentence about it, or UsageError as it is."""
+    if isinstance(error, UsageError):
+        return error
+    return refused(reward, line, f"while the file was loaded, {what}", trace=trace)

@@ -1,0 +1,3 @@
+def reward_function(params):
+    x = 1
+      return x

@@ -1,0 +1,5 @@
+import sys
+
+
+def reward_function(params):
+    sys.exit("bye")

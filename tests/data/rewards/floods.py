@@ -1,0 +1,3 @@
+def reward_function(params):
+    while True:
+        print("x" * 1000)

@@ -1,0 +1,4 @@
+def reward_function(params):
+    n = 0
+    while True:
+        n += 1

@@ -1,0 +1,15 @@
+def inner():
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            pass
+
+
+def reward_function(params):
+    while True:
+        try:
+            inner()
+        except:
+            pass

@@ -1,0 +1,6 @@
+while True:
+    pass
+
+
+def reward_function(params):
+    return 1.0

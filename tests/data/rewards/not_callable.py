@@ -1,0 +1,1 @@
+reward_function = 1.0

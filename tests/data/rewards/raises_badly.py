@@ -1,0 +1,7 @@
+class Odd(BaseException):
+    def __str__(self):
+        raise ValueError
+
+
+def reward_function(params):
+    raise Odd

@@ -1,0 +1,3 @@
+def reward_function(params):
+    reward = float("nan")
+    return reward

@@ -1,0 +1,2 @@
+def reward_function(params):
+    return float(sum(range(10**13)))
