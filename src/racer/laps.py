@@ -70,9 +70,9 @@ def driven(trace: pd.DataFrame) -> pd.DataFrame:
     broken = ~_followed(trace) | (speed > _TELEPORT)
     speed[broken] = rate[broken] = np.nan
     lap = np.searchsorted(bounds(trace)[0], np.arange(len(trace)), side="right")
-    columns = {"speed": speed, "yaw_rate": rate, "lateral": np.abs(speed * rate)}
+    columns = {"speed": speed, "yaw_rate": rate, "lateral": speed * rate}
     smooth = {name: np.where(broken, np.nan, _three_step_mean(values, lap)) for name, values in columns.items()}
-    return pd.DataFrame(smooth, index=trace.index)
+    return pd.DataFrame(smooth, index=trace.index).assign(lateral=np.abs(smooth["lateral"]))
 
 
 def step_times(trace: pd.DataFrame) -> Array:
@@ -241,7 +241,7 @@ def _speeds(trace: pd.DataFrame, first: NDArray[np.int64], last: NDArray[np.int6
 
 def _three_step_mean(values: Array, lap: NDArray[np.int64]) -> Array:
     """Mean of each value and its two neighbors, leaving out nan and other laps."""
-    near = np.stack([np.append(np.nan, values[:-1]), values, np.append(values[1:], np.nan)])
+    near = np.stack([np.append(np.nan, values)[:-1], values, np.append(values, np.nan)[1:]])
     near[0, 1:][lap[1:] != lap[:-1]] = np.nan
     near[2, :-1][lap[1:] != lap[:-1]] = np.nan
     count = np.isfinite(near).sum(axis=0)

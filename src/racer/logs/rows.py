@@ -31,6 +31,8 @@ _BARE = re.compile(rf"(?<=,)\s*{_NUMBER}\s*[ ;]\s*{_NUMBER}\s*(?=,)".encode())  
 _TWO = re.compile(rf"{_NUMBER}\s*[ ;]\s*{_NUMBER}")
 _WORD = re.compile(r"[a-z][a-z_ ]*")
 _AFTER = re.compile(rb'[\s"\\\[{}\]].*', re.DOTALL)  # another process's text, or a JSON wrapper's
+# Numbers must come back to the last bit; pandas does that by itself since 3.1, which has deprecated asking for it.
+_EXACT: Any = {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
 _BOOLS = {"True": True, "true": True, "TRUE": True, "False": False, "false": False, "FALSE": False}
 
 
@@ -203,7 +205,7 @@ def _fast(text: bytes, names: Names) -> pd.DataFrame | None:
     try:
         frame = pd.read_csv(
             io.BytesIO(text), header=None, usecols=used, dtype=types, engine="c", quoting=3, na_filter=False,
-            float_precision="round_trip", skipinitialspace=True, skip_blank_lines=False, low_memory=False,
+            **_EXACT, skipinitialspace=True, skip_blank_lines=False, low_memory=False,
             true_values=["True"], false_values=["False"], encoding_errors="replace",
         )  # fmt: skip
     except (ValueError, OverflowError, pd.errors.ParserError):

@@ -23,6 +23,7 @@ _ALIASES = {  # names that the community's tools give to the columns
     "track_length": "track_len", "closest_waypoints": "closest_waypoint", "heading": "yaw",
 }  # fmt: skip
 _KNOWN = {name.lower(): name for name in COLUMNS} | _ALIASES
+_WRAPPER = re.compile(rb'(?:(?<!\])"(?!\[)|\\)[^\n]*')  # the rest of the JSON that a line was wrapped in
 _ESCAPE = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -140,7 +141,9 @@ def _steps_of(block: bytes) -> tuple[bytes, np.ndarray]:
     steps = _marked(block)
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
     starts = np.fromiter((match.start() for match in re.finditer(MARKER, block)), np.int64, len(steps))
-    return b"".join(step + b"\n" for step in steps), np.searchsorted(ends, starts)
+    joined = b"".join(step + b"\n" for step in steps)
+    joined = _WRAPPER.sub(b"", joined) if b'"' in joined or b"\\" in joined else joined
+    return joined, np.searchsorted(ends, starts)
 
 
 def _without_cut_end(found: rows.Block, lines: bytes) -> rows.Block:

@@ -1,0 +1,111 @@
+"""`racer analyze`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from racer.cli.analyze import analyze
+from racer.errors import UsageError
+from racer.logs import write
+from racer.track import route
+
+app = typer.Typer()
+app.command()(analyze)
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("RACER_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def log(tmp_path: Path, drive) -> Path:
+    path = tmp_path / "evaluation" / "a.csv"
+    write.write_csv(drive(episodes=4), path)
+    return path
+
+
+@pytest.fixture
+def tracks(tmp_path: Path, ring) -> Path:
+    (tmp_path / "tracks").mkdir()
+    route.save(ring, tmp_path / "tracks" / "ring.npy")
+    (tmp_path / "tracks" / "broken.npy").write_text("no route")
+    return tmp_path / "tracks"
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+
+
+def test_a_race_prints_every_lap_and_its_track(log: Path, tracks: Path, tmp_path: Path) -> None:
+    result = run(log, "--tracks", tracks, "-o", tmp_path / "out")
+    assert result.exit_code == 0
+    assert "4 laps, 2 complete, best 4.333 s" in result.output
+    assert "track: ring, forward" in result.output
+    assert "not tried:" in result.output
+    assert result.output.count("lap_complete") == 2
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["race.png"]
+
+
+def test_a_training_prints_iterations_best_laps_and_endings(tmp_path: Path, drive) -> None:
+    write.write_csv(drive(episodes=45, step=1.0), tmp_path / "training" / "all.csv")
+    result = run(tmp_path / "training", "-o", tmp_path / "out")
+    assert "45 laps in 3 iterations, 51% complete" in result.output
+    assert "20 episodes are taken as one" in result.output
+    assert "where the others ended" in result.output
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"training_laps.png", "training_progress.png"}
+
+
+def test_an_unknown_track_still_gives_laps_and_says_what_to_do(log: Path, tmp_path: Path) -> None:
+    result = run(log)
+    assert "track: unknown, 18.84 m long; --track NAME" in result.output
+    assert (log.parent / "a-analysis" / "race.png").is_file()
+
+
+def test_a_given_track_is_taken_in_the_direction_that_fits(ring, drive, tracks: Path, tmp_path: Path) -> None:
+    write.write_csv(drive(track=ring.reversed(), episodes=4), tmp_path / "b.csv")
+    assert "track: ring, reversed" in run(tmp_path / "b.csv", "--track", tracks / "ring.npy").output
+
+
+def test_a_given_track_that_does_not_fit_is_taken_with_a_warning(log: Path, ring, tracks: Path) -> None:
+    route.save(replace(ring, center=ring.center + 1.0), tracks / "other.npy")
+    result = run(log, "--track", tracks / "other.npy")
+    assert "as given, although only" in result.output
+
+
+def test_json_is_all_that_is_printed_and_holds_no_nan(log: Path, tracks: Path) -> None:
+    found = json.loads(run(log, "--tracks", tracks, "--json").stdout, parse_constant=pytest.fail)
+    assert found["track"]["name"] == "ring"
+    assert [lap["complete"] for lap in found["laps"]] == [True, False, True, False]
+    assert found["files"][0]["rows"] == sum(lap["steps"] for lap in found["laps"])
+    assert found["pictures"] == []
+
+
+def test_bad_lines_are_counted_with_the_first_ones_place(log: Path, tmp_path: Path) -> None:
+    log.write_text(log.read_text() + "0,1,2,\n0,garbage\n")
+    result = run(log, "-o", tmp_path / "out")
+    assert "2 bad lines" in result.output
+    assert "the first in line" in result.output
+
+
+@pytest.mark.parametrize(
+    "words", [["nowhere.csv"], ["LOG", "--track", "no_such_track"], ["LOG", "--tracks", "nowhere"]]
+)
+def test_wrong_use_is_a_sentence(log: Path, words: list[str]) -> None:
+    with pytest.raises(UsageError):
+        run(*[str(log) if word == "LOG" else word for word in words])
+
+
+def test_every_real_log_gives_a_lap_table(shared_data: Path, tmp_path: Path) -> None:
+    for folder in sorted(path for path in (shared_data / "logs").iterdir() if path.is_dir()):
+        result = run(folder, "--tracks", shared_data / "tracks", "-o", tmp_path / folder.name)
+        assert result.exit_code == 0
+        assert "no bad line" in result.output
+        assert "forward; " in result.output
+        assert list((tmp_path / folder.name).iterdir())
