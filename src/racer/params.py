@@ -68,7 +68,7 @@ def params(rows: State, tracks: Sequence[Track]) -> list[Params]:
         p["heading"] = heading
         p["distance_from_center"] = distance
         p["projection_distance"] = s
-        p["progress"] = progress
+        p["progress"] = progress if progress < 100.0 else 100  # min(progress, 100), so a whole lap is an int
         p["steps"] = steps
         p["speed"] = speed
         p["steering_angle"] = steering

@@ -1,10 +1,12 @@
 """Recorded steps as rows of the state table: one builder of params, and one projection, for the simulator and for logs.
 
-What a log does not say is worked out from what it says: where on its lap an episode began from position and progress, and
-speeds from poses. What no column tells (slip of the tyres, angle of the wheels) is the nearest honest guess.
+What a log does not say is worked out from what it says: where on its lap an episode began from position and progress,
+and speeds from poses. What no column tells, the angle of the wheels, is the nearest honest guess: the last command.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -31,8 +33,7 @@ def rows(trace: pd.DataFrame, track: Track, roads: Roads | None = None) -> State
     """(N,) rows of `racer.sim.state.STATE`, one for each row of a trace that was driven on `track`.
 
     They serve `racer.params.params(rows, [track])`, `racer.sim.trace.closest_waypoint` and the sensors. `roads` is
-    `pack([track])`, where the caller has it already. Speeds are central differences of the poses, 0 while the car is held;
-    the wheels' angle is the last command, for a log does not hold it.
+    `pack([track])`, where the caller has it already. Speeds are central differences of the poses, at 1/15 s a step.
     """
     state = np.zeros(len(trace), STATE)
     if not len(trace):
@@ -82,7 +83,7 @@ def _poses(state: State, trace: pd.DataFrame) -> None:
 
 
 def _commands(state: State, trace: pd.DataFrame, first: NDArray[np.bool_]) -> None:
-    """This step's commands and those of the two steps before it, of which the ones given to a held car never reached it."""
+    """Commands of this step and of the two before it; those that were given to a held car never reached it."""
     held = np.append(False, state["phase"][:-1] != Phase.RUN)
     for name, unit, column in (("steer", "_deg", "steer"), ("speed", "", "throttle")):
         now = trace[column].to_numpy(float)
@@ -106,12 +107,12 @@ def _speeds(state: State, first: NDArray[np.bool_]) -> None:
 
 
 def _starts(share: Array, progress: Array, first: NDArray[np.bool_]) -> Array:
-    """(N,) share of the lap where each row's episode began: the median over its rows, circular, on its multiple of 0.05."""
+    """(N,) share of the lap where each row's episode began: circular median over its rows, on a multiple of 0.05."""
     offset = np.mod(share - progress / 100.0, 1.0)
     counts = progress < 100.0  # a completed lap is shown as 100, however far beyond the line the car is
     starts = np.zeros(len(share))
     bounds = np.append(np.flatnonzero(first), len(share))
-    for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for begin, end in pairwise(bounds):
         some = offset[begin:end][counts[begin:end]]
         some = some if len(some) else offset[begin:end]
         middle = some[len(some) // 2]

@@ -25,7 +25,12 @@ IN_PROGRESS, PREPARED, PAUSED = int(Status.IN_PROGRESS), int(Status.PREPARE), in
 
 
 def step(
-    state: State, command: NDArray[np.float64], dt: NDArray[np.float64], roads: Roads, cars: NDArray[np.void], rules: Rules
+    state: State,
+    command: NDArray[np.float64],
+    dt: NDArray[np.float64],
+    roads: Roads,
+    cars: NDArray[np.void],
+    rules: Rules,
 ) -> tuple[State, State]:
     """What N cars do in one step: the judged rows, and the cars as the next step finds them.
 
@@ -44,6 +49,28 @@ def place(state: State, roads: Roads) -> State:
     placed = state.copy()
     _place_all(placed, roads)
     return placed
+
+
+def place_in_turn(state: State, first: NDArray[np.bool_], roads: Roads) -> State:
+    """The same for rows that follow one another: progress goes on from the row before, as from step to step.
+
+    Where `first` (N,) holds, an episode begins or is joined, and the row's own `progress` is the one to go on from.
+    """
+    placed = state.copy()
+    _place_in_turn(placed, first, roads)
+    return placed
+
+
+@njit(cache=True, error_model="numpy")
+def _place_in_turn(table, first, roads):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    vertex, lines, start, candidate, kind, surfaces, edges, edge = roads
+    for i in range(len(table)):
+        car = table[i]
+        if not first[i]:
+            before = table[i - 1].progress
+            car.progress = 0.0 if before >= 100.0 else before
+        _place(car, vertex, lines, start, candidate, kind, surfaces, edges, edge)
+        _progress(car, vertex[lines[3 * car.road].last, 2])
 
 
 @njit(cache=True, error_model="numpy")
@@ -150,7 +177,9 @@ def _drive(car, parameters):  # type: ignore[no-untyped-def]  # pragma: no cover
         before, now = (car.steer_earlier_deg, car.speed_earlier), before
         delay -= car.dt
     x, y = car.x, car.y
-    car.x, car.y, car.yaw, car.vx, car.vy, car.yaw_rate, car.steer = advance(parameters, motion, before, now, delay, car.dt)
+    car.x, car.y, car.yaw, car.vx, car.vy, car.yaw_rate, car.steer = advance(
+        parameters, motion, before, now, delay, car.dt
+    )
     moved = (car.x - x) * (car.x - x) + (car.y - y) * (car.y - y)
     car.still_steps = car.still_steps + 1 if moved <= STILL * STILL else 0
 
