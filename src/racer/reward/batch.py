@@ -22,7 +22,7 @@ from racer.reward.load import RewardFunction
 from racer.reward.printed import PrintFlood
 from racer.reward.refusal import LIMIT, RewardRefused, line_of, refused, user_trace, what_raised
 from racer.reward.surroundings import Surroundings
-from racer.reward.watch import RewardTimeout, Slot, ended, priced
+from racer.reward.watch import RewardTimeout, Slot, priced
 
 TIMEOUT = 5.0  # s: what the official validator grants a call
 PRINT_LIMIT = 64 * 2**20  # characters, besides an allowance for every call
@@ -57,7 +57,7 @@ class RewardBatch:
         self._last_words = last_words
         self._around = Surroundings(reward, print_limit, seed)
         self._threads = Threads()
-        self._slot = Slot(reward.filename, timeout, self._say_last_words)
+        self._slot = Slot(reward.filename, timeout, weakref.WeakMethod(self._say_last_words))
         self._arguments: Sequence[Any] = ()
         self._cars: Sequence[int] | None = None
         self._batches = 0
@@ -161,10 +161,13 @@ class RewardBatch:
             values = priced(calls, iterator)
         except BaseException as error:
             failure = error
-        try:
-            struck = ended(slot)
-        finally:
-            around.leave()
+        struck: bool | None = None
+        while struck is None:
+            try:  # noqa: SIM105 the exception could land in contextlib.suppress
+                struck = slot.end()
+            except RewardTimeout:  # one that was on its way when the call came back
+                pass
+        around.leave()
         at = len(arguments) - length_hint(iterator) - 1
         if failure is not None:
             raise self._failed(failure, at, (originals or arguments)[at], struck) from None

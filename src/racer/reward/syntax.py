@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from functools import cached_property
 
 MUTATORS = {"append", "clear", "extend", "insert", "pop", "popitem"}
@@ -15,7 +16,9 @@ class Syntax:
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.tree = ast.parse(source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an invalid escape in the user's text is not ours to report
+            self.tree = ast.parse(source)
         self._nodes = list(ast.walk(self.tree))
 
     @cached_property

@@ -30,7 +30,7 @@ from operator import length_hint
 from pathlib import Path
 from types import FrameType
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakMethod, WeakSet
 
 from racer.reward import deadman
 from racer.reward.refusal import line_in
@@ -92,19 +92,10 @@ def priced(calls: Any, arguments: Iterator[Any]) -> list[Any]:
     return [call(argument) for call, argument in zip(calls, arguments, strict=False)]
 
 
-def ended(slot: Slot) -> bool:
-    """Whether the watch struck during this batch, which is over: nothing is thrown after this returns."""
-    while True:
-        try:
-            return slot.end()
-        except RewardTimeout:  # one that was on its way when the call came back
-            continue
-
-
 class Slot:
     """One batch under watch. `begin` and `end` frame the pricing; between them `iterator` tells how far it is."""
 
-    def __init__(self, filename: str, timeout: float, last_words: Callable[[int, int], None]) -> None:
+    def __init__(self, filename: str, timeout: float, last_words: WeakMethod[Callable[[int, int], None]]) -> None:
         self.filename, self.timeout, self.last_words = filename, timeout, last_words
         self.iterator: Iterator[Any] | None = None
         self.serial = self.strikes = self.looks = self.thread = self.line = 0
@@ -121,6 +112,7 @@ class Slot:
             WATCH.arm(self)
 
     def end(self) -> bool:
+        """Whether the watch struck during this batch. A RewardTimeout may land in this call, and none after it."""
         self.iterator = None
         return self.fired and self._settle()
 
@@ -180,7 +172,6 @@ class Watch:
                 slots = list(self.slots)
             self._rest(slots)
             busy = [self._look(slot) for slot in slots]
-            slots.clear()  # no reference may outlive the round: it would keep closed batches alive
             if any(busy):
                 deadman.hold(self._patience())
             else:
@@ -230,7 +221,9 @@ def _strike(slot: Slot, mark: tuple[int, int]) -> None:
 def _give_up(slot: Slot, mark: tuple[int, int]) -> None:
     """Say where it is and end the process: nothing else stops this call."""
     try:
-        slot.last_words(slot.line, mark[1])
+        say = slot.last_words()
+        if say is not None:
+            say(slot.line, mark[1])
     finally:
         os._exit(1)
 
