@@ -102,10 +102,16 @@ def test_wrong_use_is_a_sentence(log: Path, words: list[str]) -> None:
         run(*[str(log) if word == "LOG" else word for word in words])
 
 
-def test_every_real_log_gives_a_lap_table(shared_data: Path, tmp_path: Path) -> None:
+def test_every_real_log_gives_a_lap_table_and_its_track(shared_data: Path) -> None:
     for folder in sorted(path for path in (shared_data / "logs").iterdir() if path.is_dir()):
-        result = run(folder, "--tracks", shared_data / "tracks", "-o", tmp_path / folder.name)
-        assert result.exit_code == 0
-        assert "no bad line" in result.output
-        assert "forward; " in result.output
-        assert list((tmp_path / folder.name).iterdir())
+        found = json.loads(run(folder, "--tracks", shared_data / "tracks", "--json").stdout)
+        assert len(found["laps"]) > 10, folder
+        assert found["track"]["agreement"] > 0.99, folder
+        assert sum(source["bad"] for source in found["files"]) == 0
+
+
+def test_a_real_job_gives_both_tables_and_their_pictures(shared_data: Path, tmp_path: Path) -> None:
+    result = run(shared_data / "logs" / "drfc3", "--tracks", shared_data / "tracks", "-o", tmp_path / "out")
+    assert "training: 210 laps" in result.output
+    assert "race: 9 laps, 9 complete, best 14.797 s" in result.output
+    assert len(list((tmp_path / "out").iterdir())) == 3

@@ -44,7 +44,8 @@ def test_columns_have_the_declared_dtypes(tmp_path: Path) -> None:
     "spelling",
     [
         "[-10.5 1.25]", "[-10.5, 1.25]", '"[-10.5, 1.25]"', "-10.5 1.25", "-10.5;1.25", "[-10.5  1.25]",
-        "[ -10.5 1.25 ]", "-10.5, 1.25", "[np.float64(-10.5), np.float64(1.25)]", "array([-10.5, 1.25])", "[-1.05e+01 1.25e+00]",
+        "[ -10.5 1.25 ]", "-10.5, 1.25",
+        "[np.float64(-10.5), np.float64(1.25)]", "array([-10.5, 1.25])", "[-1.05e+01 1.25e+00]",
     ],
 )  # fmt: skip
 def test_continuous_actions_are_read_in_every_spelling(tmp_path: Path, spelling: str) -> None:
@@ -99,6 +100,12 @@ def test_steps_are_found_inside_of_a_text_log(tmp_path: Path, before: str, after
 def test_two_steps_on_one_line_are_two_steps(tmp_path: Path) -> None:
     text = "".join(f"SIM_TRACE_LOG:{line}" for line in lines().splitlines())
     assert len(read(tmp_path, text + "\n", "a.log")[0]) == 5
+
+
+def test_a_step_cut_after_a_space_does_not_swallow_the_next_line(tmp_path: Path) -> None:
+    cut = "0,1.0,1.5,2.25,90.0,-10.5,1.25,3,0.5,False,True,0.5,3,17.709159380834848,6. "
+    _, source = read(tmp_path, "".join(f"SIM_TRACE_LOG:{line}\n" for line in [cut, *lines().splitlines()]), "a.log")
+    assert (source.rows, source.bad) == (5, 1)
 
 
 def test_repeated_headers_and_blank_lines_are_no_bad_lines(tmp_path: Path) -> None:

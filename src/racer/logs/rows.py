@@ -25,9 +25,9 @@ Names = tuple[str, ...]  # a file's columns by position; "" for one that is not 
 _LARGEST = 1e15  # no column of a sound log comes near: damage, and squares must stay finite
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _PLAIN = re.compile(_NUMBER)
-_PAIR = re.compile(rb'"?\[ *[-+.\deE]+[ ,;]+[-+.\deE]+ *\]"?')  # [a b], [a, b], [a;b]; simple, to be fast
+_PAIR = re.compile(rb"\[ *[-+.\deE]+[ ,;]+[-+.\deE]+ *\]")  # [a b], [a, b], [a;b]; a literal at its head makes it fast
 _REPR = re.compile(rb"np\.float(?:32|64)\(([^()\n]*)\)|array\((\[[^()\n]*\])\)")  # numpy 2's repr of the same
-_BARE = re.compile(rf"(?<=,)\s*{_NUMBER}\s*[ ;]\s*{_NUMBER}\s*(?=,)".encode())  # a b, a;b
+_BARE = re.compile(rf"(?<=,) *{_NUMBER} *[ ;] *{_NUMBER} *(?=,)".encode())  # a b, a;b
 _TWO = re.compile(rf"{_NUMBER}\s*[ ;]\s*{_NUMBER}")
 _WORD = re.compile(r"[a-z][a-z_ ]*")
 _AFTER = re.compile(rb'[\s"\\\[{}\]].*', re.DOTALL)  # another process's text, or a JSON wrapper's
@@ -79,7 +79,7 @@ def row(line: bytes, names: Names) -> tuple[Names, list[Any]] | None:
     Understands what the fast parser does not: an action `a, b` that shifts the columns, text behind the last field.
     """
     try:
-        fields = [field.strip() for field in _tail_cut(_PAIR.sub(b"-1", line)).decode("ascii").split(",")]
+        fields = [field.strip() for field in _tail_cut(_one_action(line)).decode("ascii").split(",")]
     except UnicodeDecodeError:
         return None
     if (
@@ -160,7 +160,7 @@ def _measure(text: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray
 def _one_action(text: bytes) -> bytes:
     """The text with continuous actions written as -1: their two numbers stand in `steer` and `throttle` too."""
     text = _REPR.sub(rb"\1\2", text) if b"np." in text or b"array(" in text else text
-    text = _PAIR.sub(b"-1", text) if b"[" in text else text
+    text = _PAIR.sub(b"-1", text).replace(b'"-1"', b"-1") if b"[" in text else text
     early = _BARE.search(text, 0, 4096)  # searching every line of a discrete log would be slow
     return _BARE.sub(b"-1", text) if early else text
 
@@ -203,7 +203,7 @@ def _fast(text: bytes, names: Names) -> pd.DataFrame | None:
     used = [i for i, name in enumerate(names) if name]
     types = {i: DTYPES[names[i]] for i in used}
     try:
-        frame = pd.read_csv(
+        frame: pd.DataFrame = pd.read_csv(
             io.BytesIO(text), header=None, usecols=used, dtype=types, engine="c", quoting=3, na_filter=False,
             **_EXACT, skipinitialspace=True, skip_blank_lines=False, low_memory=False,
             true_values=["True"], false_values=["False"], encoding_errors="replace",

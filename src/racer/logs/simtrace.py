@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -92,12 +93,16 @@ def _layout(block: bytes, path: Path, notes: list[str]) -> tuple[Names, bool]:
     lines = [line for line in block.split(b"\n", _EARLY)[:_EARLY] if line.strip()]
     if lines and rows.is_header(lines[0]):
         return _header(lines[0], path, notes), False
-    plain = [rows.row(line, ()) for line in lines if MARKER not in line]
-    first = next((found for found in plain if found), None)
-    if first:
-        return first[0], False
-    marked = next((found for found in (rows.row(line, ()) for line in _marked(block)[:_EARLY]) if found), None)
-    return (marked[0] if marked else ()), MARKER in block or not any(map(rows.is_header, lines))
+    plain = _usual([line for line in lines if MARKER not in line])
+    if plain:
+        return plain, False
+    return _usual(_marked(block)[:_EARLY]), MARKER in block or not any(map(rows.is_header, lines))
+
+
+def _usual(lines: list[bytes]) -> Names:
+    """The columns that most of the lines have, empty when none holds a step: the first of them may be cut."""
+    found = Counter(read[0] for read in (rows.row(line, ()) for line in lines) if read)
+    return found.most_common(1)[0][0] if found else ()
 
 
 def _header(line: bytes, path: Path, notes: list[str]) -> Names:
