@@ -1,0 +1,47 @@
+# make demo: see a car learn to lap.  make test: everything CI checks.  Both build .venv first; nothing else is needed
+# but Python 3.11 or newer and make.
+
+PYTHON = $(shell for p in python3.11 python3 python3.12 python3.13; do \
+  $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+RUN = .venv/bin/python -m
+INSTALLED = .venv/installed
+
+.PHONY: help demo test lint types clean
+
+help: ## Say what there is to make
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+demo: $(INSTALLED) ## Train a car on reinvent_2018, drive it, print its lap table and draw its laps
+	rm -rf runs/demo
+	.venv/bin/racer train rewards/center_line.py --track reinvent_2018 --out runs/demo
+	.venv/bin/racer evaluate runs/demo --save
+
+test: lint types ## Lint, types, and the tests with warnings as errors
+	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4
+
+lint: $(INSTALLED) ## Look for mistakes and untidy layout
+	$(RUN) ruff check --quiet .
+	$(RUN) ruff format --check --quiet .
+
+types: $(INSTALLED) ## Check the types of src
+	$(RUN) mypy
+
+clean: ## Remove .venv and everything that can be built again; runs/ stays
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The file in .venv says where it was built: in a folder that was moved or copied it is built again.
+ifneq ($(shell cat $(INSTALLED) 2>/dev/null),$(CURDIR))
+.PHONY: $(INSTALLED)
+endif
+
+# pip reads the pins for its own build environment from PIP_CONSTRAINT, newer ones from PIP_BUILD_CONSTRAINT: both are
+# split at spaces, so the path is relative.
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "racer needs Python 3.11 or newer with venv: install it (Debian: apt-get install" \
+	  "python3 python3-venv), or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "building .venv with $(PYTHON) (minutes the first time: PyTorch is large)"
+	@"$(PYTHON)" -m venv .venv
+	@PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
+	  $(RUN) pip install --quiet --editable '.[train,video,dev]'
+	@printf '%s' "$(CURDIR)" > $@

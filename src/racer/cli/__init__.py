@@ -1,0 +1,113 @@
+"""The command line: `racer COMMAND`. A command's module is imported when that command is called, never before."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from racer import __version__
+from racer.errors import RacerError
+
+INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C stopped
+
+
+@dataclass(frozen=True)
+class Command:
+    """Where a command lives (`module:attribute`, a function or a `typer.Typer`), and its line in `racer --help`."""
+
+    place: str
+    panel: str
+    line: str
+
+
+COMMANDS = {
+    "train": Command("racer.cli.train:train", "Drive", "Train a car with a reward function, or a whole experiment."),
+    "evaluate": Command(
+        "racer.cli.evaluate:evaluate", "Drive", "Drive laps with a trained car and print the lap table."
+    ),
+    "analyze": Command("racer.cli.analyze:analyze", "Look", "Read a log, ours or the real one, and print its laps."),
+    "reward": Command("racer.cli.reward:reward", "Look", "Call a reward function with the params of one step."),
+    "tracks": Command("racer.cli.tracks:app", "Look", "List, show, import, export and fetch tracks."),
+}
+
+
+class _Group(TyperGroup):
+    """The root command. Help and suggestions come from COMMANDS; a command that is called is loaded first."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name else None, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """The one border: what a user can mend becomes a line of text, everything else is a bug and shows itself."""
+        try:
+            return super().invoke(ctx)
+        except RacerError as error:
+            _leave(str(error), error.exit_code)
+        except KeyboardInterrupt:
+            _leave("interrupted", INTERRUPTED)
+
+
+def load(name: str) -> Any:
+    """The click command called `name`, one of COMMANDS, with its module imported."""
+    module, attribute = COMMANDS[name].place.split(":")
+    found = getattr(importlib.import_module(module), attribute)
+    if not isinstance(found, typer.Typer):
+        found = _alone(found)
+    return typer.main.get_command(found)
+
+
+def main() -> None:
+    """Run `racer` with the words of the command line; a reader that leaves early (`racer ... | head`) is no error."""
+    try:
+        try:
+            app(prog_name="racer")
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        sys.exit(1)
+
+
+def _alone(function: Any) -> typer.Typer:
+    single = _typer()
+    single.command()(function)
+    return single
+
+
+def _leave(message: str, code: int) -> None:
+    typer.echo(f"racer: {message}", err=True)
+    raise typer.Exit(code)
+
+
+def _typer(**options: Any) -> typer.Typer:
+    names = {"help_option_names": ["-h", "--help"]}
+    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=names, **options)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"racer {__version__}")
+        raise typer.Exit
+
+
+app = _typer(cls=_Group, no_args_is_help=True)
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Check, simulate and train AWS DeepRacer reward functions on a laptop."""
+
+
+for _name, _command in COMMANDS.items():
+    app.command(_name, help=_command.line, rich_help_panel=_command.panel)(lambda: None)

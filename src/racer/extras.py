@@ -1,0 +1,34 @@
+"""The optional parts of an installation (`pip install 'racer[train]'`), and what is said when one is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from racer.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Extra:
+    """What needs the extra, in words, what it installs, in words, and the modules that show that it is there."""
+
+    use: str
+    parts: str
+    modules: tuple[str, ...]
+
+
+EXTRAS = {
+    "train": Extra("training", "PyTorch and stable-baselines3", ("torch", "stable_baselines3", "tensorboard")),
+    "video": Extra("an MP4", "imageio-ffmpeg", ("imageio_ffmpeg",)),
+    "bench": Extra("the comparison with peers", "gymnasium[box2d] and highway-env", ("Box2D", "highway_env")),
+}
+
+
+def need(extra: str) -> None:
+    """Nothing, when every module of `extra` (one of EXTRAS) can be found; nothing is imported.
+
+    Raises UsageError with the command that installs it.
+    """
+    about = EXTRAS[extra]
+    if not all(find_spec(module) for module in about.modules):
+        raise UsageError(f"{about.use} needs {about.parts}: pip install 'racer[{extra}]'")

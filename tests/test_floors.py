@@ -1,0 +1,174 @@
+"""The shape of the package: who may import whom, what a light import must not load, what every file must have."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+SRC = ROOT / "src"
+
+# The floors, lowest first. A part (a module or folder of `racer`) imports from lower floors, and on its own floor from
+# the parts named before it. `racer` itself is the version.
+FLOORS = (
+    ("racer", "errors", "extras", "shipped", "geometry"),
+    ("track", "car", "dynamics", "actions", "reward"),
+    ("sim", "params", "sensors", "logs", "laps", "raceline"),
+    ("env", "check", "score", "replay", "plot", "report"),
+    ("train", "cli", "pytest_plugin", "__main__"),
+)
+PARTS = [part for floor in FLOORS for part in floor]
+
+# Third-party packages that only these parts may import, be it inside a function.
+ONLY_IN = {
+    "torch": {"train"},
+    "stable_baselines3": {"train"},
+    "tensorboard": {"train"},
+    "typer": {"cli"},
+    "rich": {"cli", "train"},
+    "gymnasium": {"env", "train"},
+}
+CORE = ("errors", "extras", "shipped", "geometry", "track", "car", "dynamics", "actions", "reward", "sim", "params")
+NOT_IN_CORE = {"gymnasium", "torch", "pandas", "matplotlib"}
+CORE_EXCEPTIONS = {("racer.sim.trace", "pandas")}  # the trace is a table: made inside a function, after the race
+
+HEAVY = ("pandas", "matplotlib", "torch", "numba", "gymnasium", "stable_baselines3", "pydantic")
+FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "handler", "base", "core", "misc"}
+MOST_LINES = 400
+
+
+def name_of(path: Path) -> str:
+    """`racer.track.record` of its file."""
+    parts = path.relative_to(SRC).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {name_of(path): path for path in sorted((SRC / "racer").rglob("*.py"))}
+
+
+def part_of(module: str) -> str:
+    """`track` of `racer.track.record`; `racer` of `racer`."""
+    return module.split(".")[1] if "." in module else module
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(FILES[module].read_text("utf-8"))
+
+
+@cache
+def imports(module: str, at_load: bool = False) -> frozenset[str]:
+    """Dotted names that a module imports: anywhere, or `at_load`: outside functions and `if TYPE_CHECKING`."""
+    nodes = loaded_nodes(tree(module)) if at_load else ast.walk(tree(module))
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} line {node.lineno}: imports are absolute"
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in FILES else str(node.module) for name in inner}
+    return frozenset(found)
+
+
+def loaded_nodes(node: ast.AST) -> list[ast.AST]:
+    """The nodes that run when a module is imported."""
+    found: list[ast.AST] = []
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        found += [child, *loaded_nodes(child)]
+    return found
+
+
+def outside(module: str) -> set[str]:
+    """Top-level names of the third-party packages a module imports anywhere."""
+    return {name.split(".")[0] for name in imports(module)} - set(sys.stdlib_module_names) - {"racer"}
+
+
+def test_every_module_stands_on_a_floor() -> None:
+    assert {module for module in FILES if part_of(module) not in PARTS} == set(), "say in FLOORS where it stands"
+
+
+def test_a_module_imports_from_lower_floors_only() -> None:
+    inner = [(module, name) for module in FILES for name in imports(module) if name.split(".")[0] == "racer"]
+    upward = {f"{user} imports {used}" for user, used in inner if height(used) > height(user)}
+    assert upward == set()
+
+
+def height(module: str) -> int:
+    return PARTS.index(part_of(module))
+
+
+def test_no_cycle_when_modules_load() -> None:
+    graph = {module: imports(module, at_load=True) & set(FILES) - {module} for module in FILES}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_a_module_is_named_for_what_it_knows() -> None:
+    assert {module for module in FILES if FORBIDDEN_NAMES & set(module.split("."))} == set()
+
+
+def test_outside_packages_stay_in_their_part() -> None:
+    pairs = [(module, name) for module in FILES for name in outside(module) & set(ONLY_IN)]
+    assert {f"{module} imports {name}" for module, name in pairs if part_of(module) not in ONLY_IN[name]} == set()
+
+
+def test_the_core_knows_no_environment_learner_table_or_picture() -> None:
+    core = [module for module in FILES if part_of(module) in CORE]
+    found = {(module, name) for module in core for name in outside(module) & NOT_IN_CORE}
+    assert found <= CORE_EXCEPTIONS
+
+
+def test_every_outside_package_is_a_declared_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lines = [line for lines in [project["dependencies"], *project["optional-dependencies"].values()] for line in lines]
+    declared = {canonicalize_name(Requirement(line).name) for line in lines}
+    owners = packages_distributions()
+    for module in FILES:
+        for name in outside(module):
+            assert declared & {canonicalize_name(owner) for owner in owners.get(name, [name])}, f"{module}: {name}"
+
+
+@pytest.mark.parametrize("module", ["racer", "racer.errors", "racer.extras", "racer.cli"])
+def test_a_light_import_loads_nothing_heavy(module: str) -> None:
+    check = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_command_loads_heavy_packages_only_when_it_works() -> None:
+    commands = [module for module in FILES if part_of(module) == "cli"]
+    heavy = [(module, name) for module in commands for name in imports(module, at_load=True)]
+    assert {f"{module} imports {name}" for module, name in heavy if name.split(".")[0] in HEAVY} == set()
+
+
+def test_a_file_can_be_read_in_one_sitting() -> None:
+    lines = {module: len(path.read_text("utf-8").splitlines()) for module, path in FILES.items()}
+    assert {module: count for module, count in lines.items() if count > MOST_LINES} == {}
+
+
+def test_every_module_and_everything_public_says_what_it_is() -> None:
+    public = [
+        (f"{module}.{node.name}", node)
+        for module in FILES
+        for node in tree(module).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    ]
+    whole = [(module, tree(module)) for module in FILES]
+    assert {name for name, node in [*whole, *public] if not ast.get_docstring(node)} == set()
