@@ -189,6 +189,11 @@ def test_what_is_no_number_makes_a_bad_line(tmp_path: Path, value: str) -> None:
     assert (len(frame), source.bad) == (3, 1)
 
 
+def test_an_infinite_episode_number_is_a_bad_line_without_a_warning(tmp_path: Path) -> None:
+    _, source = read(tmp_path, HEADER + lines() + lines(1).replace("0,1.0", "1e4000,1.0", 1))
+    assert (source.rows, source.bad) == (5, 1)
+
+
 def test_unknown_statuses_are_kept_and_noted(tmp_path: Path) -> None:
     frame, source = read(tmp_path, HEADER + lines().replace("in_progress", "abducted", 1))
     assert frame["episode_status"].iloc[0] == "abducted"

@@ -203,12 +203,13 @@ def _fast(text: bytes, names: Names) -> pd.DataFrame | None:
     used = [i for i, name in enumerate(names) if name]
     types = {i: DTYPES[names[i]] for i in used}
     try:
-        frame: pd.DataFrame = pd.read_csv(
-            io.BytesIO(text), header=None, usecols=used, dtype=types, engine="c", quoting=3, na_filter=False,
-            **_EXACT, skipinitialspace=True, skip_blank_lines=False, low_memory=False,
-            true_values=["True"], false_values=["False"], encoding_errors="replace",
-        )  # fmt: skip
-    except (ValueError, OverflowError, pd.errors.ParserError):
+        with np.errstate(invalid="ignore"):  # an infinite number in an int column is refused, but warned of before
+            frame: pd.DataFrame = pd.read_csv(
+                io.BytesIO(text), header=None, usecols=used, dtype=types, engine="c", quoting=3, na_filter=False,
+                **_EXACT, skipinitialspace=True, skip_blank_lines=False, low_memory=False,
+                true_values=["True"], false_values=["False"], encoding_errors="replace",
+            )  # fmt: skip
+    except (ValueError, TypeError, OverflowError, pd.errors.ParserError):
         return None
     return frame.rename(columns=dict(enumerate(names)))
 
