@@ -87,8 +87,8 @@ def pack(tracks: Sequence[Track]) -> Roads:
         edges=_offsets(np.concatenate(bands)),
         edge=np.concatenate(edges),
     )
-    for road in range(len(tracks)):
-        _sort_cells(roads, road)
+    for road, track in enumerate(tracks):
+        _sort_cells(roads, road, _border(track))
     return roads
 
 
@@ -141,11 +141,8 @@ def _candidates(vertex, grid, count, candidate):  # type: ignore[no-untyped-def]
 
 def _bands(track: Track, row: np.void) -> tuple[Index, Array]:
     """Edges per band and the edges of the road polygon, band by band; `row` receives where the bands are."""
-    rings = [track.outer, track.inner]
-    if not track.is_loop:
-        rings = [np.concatenate([track.outer, track.inner[::-1], track.outer[:1]])]
-    edge = np.concatenate([np.column_stack([ring[:-1], ring[1:]]) for ring in rings])
-    edge = edge[edge[:, 1] != edge[:, 3]]
+    edge = _border(track)
+    edge = edge[edge[:, 1] != edge[:, 3]]  # the even-odd rule never counts a level edge
     low, high = np.minimum(edge[:, 1], edge[:, 3]), np.maximum(edge[:, 1], edge[:, 3])
     row["bottom"], row["is_ccw"] = low.min(), track.is_ccw
     row["bands"] = int((high.max() - row["bottom"]) // BAND) + 1
@@ -154,17 +151,25 @@ def _bands(track: Track, row: np.void) -> tuple[Index, Array]:
     return touched.sum(axis=1).astype(np.int32), edge[np.nonzero(touched)[1]]
 
 
+def _border(track: Track) -> Array:
+    """(E, 4) all edges of the road polygon: x0, y0, x1, y1, m."""
+    rings = [track.outer, track.inner]
+    if not track.is_loop:
+        rings = [np.concatenate([track.outer, track.inner[::-1], track.outer[:1]])]
+    return np.concatenate([np.column_stack([ring[:-1], ring[1:]]) for ring in rings])
+
+
 @njit(cache=True, error_model="numpy")
-def _sort_cells(roads, road):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Mark the cells of a road's center grid that no border edge touches as INSIDE or OUTSIDE."""
+def _sort_cells(roads, road, border):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Mark the cells of a road's center grid that none of the edges of its `border` touches as INSIDE or OUTSIDE."""
     grid, surface = roads.lines[3 * road], roads.surfaces[road]
     edges, edge = roads.edges, roads.edge
     touched = np.zeros((grid.rows, grid.columns), dtype=np.bool_)
-    for e in range(edges[surface.band], edges[surface.band + surface.bands]):
-        left = np.floor((min(edge[e, 0], edge[e, 2]) - grid.x) / CELL)
-        right = np.floor((max(edge[e, 0], edge[e, 2]) - grid.x) / CELL)
-        low = np.floor((min(edge[e, 1], edge[e, 3]) - grid.y) / CELL)
-        high = np.floor((max(edge[e, 1], edge[e, 3]) - grid.y) / CELL)
+    for e in range(len(border)):
+        left = np.floor((min(border[e, 0], border[e, 2]) - grid.x) / CELL)
+        right = np.floor((max(border[e, 0], border[e, 2]) - grid.x) / CELL)
+        low = np.floor((min(border[e, 1], border[e, 3]) - grid.y) / CELL)
+        high = np.floor((max(border[e, 1], border[e, 3]) - grid.y) / CELL)
         touched[max(int(low), 0) : int(high) + 1, max(int(left), 0) : int(right) + 1] = True
     for row in range(grid.rows):
         for column in range(grid.columns):
