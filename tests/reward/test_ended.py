@@ -1,8 +1,10 @@
 """Calls that nothing can call back end the process with exit code 1 and a sentence: each in a process of its own."""
 
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 
@@ -48,6 +50,20 @@ def test_a_thread_left_behind_does_not_keep_the_program_from_ending(hostile):
     assert done.returncode == 1
     assert "leaves_thread.py:5: the reward function left a thread behind" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_program_stopped_with_ctrl_z_goes_on_where_it_was():
+    code = (
+        "import time; from racer.reward import deadman; deadman.hold(1.0); print('held', flush=True);"
+        "[time.sleep(0.01) for _ in range(30)]; deadman.release(); print('done')"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, process_group=0)
+    assert child.stdout.readline() == "held\n"
+    child.send_signal(signal.SIGTSTP)
+    time.sleep(1.3)
+    child.send_signal(signal.SIGCONT)
+    assert child.communicate(timeout=20)[0] == "done\n"
+    assert child.returncode == 0
 
 
 def test_a_good_program_ends_quietly(tmp_path):

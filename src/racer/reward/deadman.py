@@ -11,8 +11,11 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import os
+import signal
 import subprocess
 import sys
+import threading
+from types import FrameType
 
 HELPER = r"""
 import signal, sys
@@ -36,11 +39,12 @@ elif seconds:
 """
 
 
-class _Pipe:
-    """The way to the helper: opened by the process that first needs it, and again in the child of a fork."""
+class _Switch:
+    """The way to the helper, opened anew in the child of a fork, and for how long the switch is held."""
 
     end = -1
     owner = 0
+    seconds = 0.0  # 0: put away
 
 
 def announce(filename: str) -> None:
@@ -54,19 +58,39 @@ def announce(filename: str) -> None:
 def hold(seconds: float) -> None:
     """Hold the switch for that long from now."""
     end = _open()
+    _Switch.seconds = seconds
     with contextlib.suppress(ValueError, RuntimeError):  # no descriptor at all: then there is no switch
         faulthandler.dump_traceback_later(seconds, exit=True, file=end if end >= 0 else 2)
 
 
 def release() -> None:
     """Put the switch away."""
+    _Switch.seconds = 0.0
     faulthandler.cancel_dump_traceback_later()
 
 
 def _open() -> int:
-    if _Pipe.owner != os.getpid():
-        _Pipe.end, _Pipe.owner = _start_helper(), os.getpid()
-    return _Pipe.end
+    if _Switch.owner != os.getpid():
+        _Switch.end, _Switch.owner = _start_helper(), os.getpid()
+        _mind_suspension()
+    return _Switch.end
+
+
+def _mind_suspension() -> None:
+    """Put the switch away while the user stops the program with Ctrl-Z: its clock would run on."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and hasattr(signal, "SIGTSTP") and signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
+        signal.signal(signal.SIGTSTP, _suspend)
+
+
+def _suspend(number: int, frame: FrameType | None) -> None:
+    held = _Switch.seconds
+    release()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)  # stops here, and goes on from here
+    signal.signal(number, _suspend)
+    if held:
+        hold(held)
 
 
 def _start_helper() -> int:
