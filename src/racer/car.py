@@ -1,7 +1,8 @@
 """The car: its geometry, what it does with a command, and how far logs have shown that.
 
-The vehicle is a single-track model with smooth Coulomb friction at both axles, fitted to real logs (docs/fidelity.md gives
-the equations, parameters and errors). Three generations of the simulator drive differently: `v4`, `v5` and `v6`.
+The vehicle is a single-track model with smooth Coulomb friction at both axles, fitted to real logs (docs/fidelity.md
+gives the equations, parameters and errors). Three generations of the simulator drive differently: `v4`, `v5` and
+`v6`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """One control step of the vehicle model, compiled: a single track with smooth Coulomb friction at both axles.
 
-In the body frame at the center of mass, per unit of mass, with d the steering angle, u the commanded speed, r the yaw rate::
+In the body frame at the center of mass, per unit of mass, d being the steering angle, u the commanded speed and r the
+yaw rate::
 
     front: ux =  cos(d)*vx + sin(d)*(vy + lf*r)      fx =  limit*q/sqrt(q^2 + soft^2),  q = front_gain*u - ux
            uy = -sin(d)*vx + cos(d)*(vy + lf*r)      fy = -limit*uy/sqrt(uy^2 + soft^2)
@@ -8,10 +9,10 @@ In the body frame at the center of mass, per unit of mass, with d the steering a
     rear:  gx, gy likewise (halved) from q = rear_gain*u - vx and w = vy - lr*r
     vx' = bx + gx + r*vy - drag*vx^2      vy' = by + gy - r*vx      r' = (lf*by - lr*gy)/inertia
 
-The friction is stiff (a tyre stops sliding within 2 ms), so a substep is an implicit Euler step: with each force written as a
-coefficient times its sliding speed, the coefficient taken at the old speeds and everything else at the new, three linear
-equations give the new speeds. It is stable for any substep; `benchmarks/substeps.py` shows how its error falls with the number
-of substeps, which set the numbers in `racer.car`.
+The friction is stiff (a tyre stops sliding within 2 ms), so a substep is an implicit Euler step: with each force
+written as a coefficient times its sliding speed, the coefficient taken at the old speeds and everything else at the
+new, three linear equations give the new speeds. It is stable for any substep; `benchmarks/substeps.py` shows how its
+error falls with the number of substeps, which set the numbers in `racer.car`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def advance(car, motion, before, now, delay, dt):  # type: ignore[no-untyped-def
     """
     late = min(max(delay, 0.0), dt)
     n = int(car.substeps)
-    early = min(max(int(round(n * late / dt)), 1), n - 1) if late > 0.0 else 0
+    early = min(max(round(n * late / dt), 1), n - 1) if late > 0.0 else 0
     if early > 0:
         motion = _hold(car, motion, before[0], before[1], late, early)
     jump = car.steer_jump * (_steering(now[0]) - _steering(before[0]))

@@ -1,7 +1,8 @@
 """The simulator as gymnasium environments: a vector environment, and its single face.
 
-`import racer.env` registers `racer/DeepRacer-v0`. Both have the simulator's order of things: an episode's first step is the
-prepare step, in which the car is held and nothing is paid; the step in which a car is found off the track is its last.
+`import racer.env` registers `racer/DeepRacer-v0`. Both have the simulator's order of things: an episode's first step
+is the prepare step, in which the car is held and nothing is paid; the step in which a car is found off the track is
+its last.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from racer.actions import ActionSpace, Metadata, read_metadata
 from racer.car import Car, preset
 from racer.errors import UsageError, did_you_mean
 from racer.params import Params, params
-from racer.reward import RewardBatch, load
+from racer.reward import RewardBatch, RewardRefused, load
 from racer.sensors.features import NAMES, features
 from racer.sim.noise import noise as noise_of
 from racer.sim.race import ROUND_ROBIN, START_LINE, Field, Race, Starts
@@ -49,14 +50,15 @@ class Turn(NamedTuple):
 class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]]):
     """N DeepRacers, each alone on the track, priced by one reward function.
 
-    Every argument but `num_envs` may be a name or a path: `track` (a track's name, .toml or .npy file), `reward` (the name of a
-    shipped reward function, a file with `reward_function(params)`, or a function), `action_space` (a model_metadata.json; by
-    default continuous over the car's known range), `car` (v4, v5 or v6; by default what the metadata's version says, else v6),
-    `noise` (none, jitter or robust). `reverse` drives the track the other way, `evaluation` races continuous laps with
-    penalties from the start line instead of training episodes from everywhere.
+    Every argument but `num_envs` may be a name or a path: `track` (a track's name, .toml or .npy file), `reward` (the
+    name of a shipped reward function, a file with `reward_function(params)`, or a function), `action_space` (a
+    model_metadata.json; by default continuous over the car's known range), `car` (v4, v5 or v6; by default what the
+    metadata's version says, else v6), `noise` (none, jitter or robust). `reverse` drives the track the other way,
+    `evaluation` races continuous laps with penalties from the start line instead of training episodes from
+    everywhere.
 
-    Actions are indices of a discrete space, or points in [-1, 1] x [-1, 1] (steering, speed). A car whose episode is over is
-    started again within the same step; `info["final_obs"]` holds what it saw last.
+    Actions are indices of a discrete space, or points in [-1, 1] x [-1, 1] (steering, speed). A car whose episode is
+    over is started again within the same step; `info["final_obs"]` holds what it saw last.
     """
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}  # noqa: RUF012 - gymnasium's contract
@@ -76,11 +78,16 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
         rules: Rules | Mapping[str, float] | None = None,
         starts: Starts | Mapping[str, Any] | None = None,
         reward_timeout: float = 5.0,
+        last_words: Callable[[RewardRefused], None] | None = None,
     ) -> None:
         if observation not in OBSERVATIONS:
-            raise UsageError(f"unknown observation {observation!r}{did_you_mean(observation, list(OBSERVATIONS))} (features)")
+            raise UsageError(
+                f"unknown observation {observation!r}{did_you_mean(observation, list(OBSERVATIONS))} (features)"
+            )
         metadata = read_metadata(action_space) if isinstance(action_space, str | PathLike) else action_space
-        self.car = car if isinstance(car, Car) else preset(car or (metadata.car if isinstance(metadata, Metadata) else "v6"))
+        self.car = (
+            car if isinstance(car, Car) else preset(car or (metadata.car if isinstance(metadata, Metadata) else "v6"))
+        )
         found = metadata.action_space if isinstance(metadata, Metadata) else metadata
         self.actions: ActionSpace = found or ActionSpace.default(self.car)
         road = track if isinstance(track, Track) else load_track(track)
@@ -91,8 +98,12 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
             starts=starts if isinstance(starts, Starts) else Starts(**starts) if starts else _starts(evaluation),
             noise=noise_of(noise),
         )
-        self.reward = _Priced(reward) if callable(reward) else RewardBatch(load(reward), num_envs, timeout=reward_timeout)
-        self.num_envs = num_envs
+        self.reward: RewardBatch | _Priced = (
+            _Priced(reward)
+            if callable(reward)
+            else RewardBatch(load(reward), num_envs, timeout=reward_timeout, last_words=last_words)
+        )
+        self.num_envs, self.render_mode = num_envs, None
         self.single_observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (len(NAMES),), np.float32)
         self.single_action_space = _space(self.actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -156,13 +167,13 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
         collecting = gc.isenabled()
         gc.disable()
         try:
-            told = params(rows, self.race.tracks)
+            told: list[Any] = params(rows, self.race.tracks)  # plain dicts to a reward
             driving = np.flatnonzero(rows["phase"] == Phase.RUN)
             if len(driving) == len(rows):
                 return told, self.reward(told)
             reward = np.zeros(len(rows))
             if len(driving):
-                reward[driving] = self.reward([told[k] for k in driving], driving)
+                reward[driving] = self.reward([told[k] for k in driving], driving.tolist())
             return told, reward
         finally:
             if collecting:
@@ -180,8 +191,9 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
 class DeepRacerEnv(gymnasium.Env[NDArray[np.float32], Any]):
     """One DeepRacer: `DeepRacerVectorEnv` with a single car. The arguments are the same, but for `num_envs`.
 
-    `info` holds the `reward_params` that the reward function was given, the `episode_status` in the simulator's words, the
-    `lap_time` in s (nan until the step that completes a lap) and the `trace` row as in the simulator's log.
+    `info` holds the `reward_params` that the reward function was given, the `episode_status` in the simulator's
+    words, the `lap_time` in s (nan until the step that completes a lap) and the `trace` row as in the simulator's
+    log.
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012 - gymnasium's contract
@@ -219,7 +231,7 @@ class _Priced:
     def __init__(self, function: Callable[[Params], float]) -> None:
         self._function = function
 
-    def __call__(self, told: list[Params], cars: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+    def __call__(self, told: list[Any], cars: list[int] | None = None) -> NDArray[np.float64]:
         return np.array([float(self._function(p)) for p in told])
 
 
@@ -230,7 +242,8 @@ def _space(actions: ActionSpace) -> gymnasium.Space[Any]:
 
 
 def _rules(rules: Rules | Mapping[str, float] | None, default: Rules) -> Rules:
-    return rules if isinstance(rules, Rules) else default._replace(**(rules or {}))
+    changes: Any = rules or {}
+    return rules if isinstance(rules, Rules) else default._replace(**changes)
 
 
 def _starts(evaluation: bool) -> Starts:
@@ -238,4 +251,8 @@ def _starts(evaluation: bool) -> Starts:
 
 
 if "racer/DeepRacer-v0" not in gymnasium.registry:
-    gymnasium.register("racer/DeepRacer-v0", entry_point=DeepRacerEnv, vector_entry_point=DeepRacerVectorEnv)
+    gymnasium.register(
+        "racer/DeepRacer-v0",
+        entry_point="racer.env:DeepRacerEnv",
+        vector_entry_point="racer.env:DeepRacerVectorEnv",
+    )

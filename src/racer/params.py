@@ -1,8 +1,8 @@
 """The dict that a reward function receives, built from rows of the state table. The only writer of it.
 
-Every quirk of the real simulator's params is here, whatever its documentation says: commanded speed and steering instead of
-measured ones, steps as a float that begins at 2.0, the front of the car as x and y, a local track width, waypoints found by arc
-length, objects_heading in radians. Rows may come from the simulator or from a recorded log.
+Every quirk of the real simulator's params is here, whatever its documentation says: commanded speed and steering
+instead of measured ones, steps as a float that begins at 2.0, the front of the car as x and y, a local track width,
+waypoints found by arc length, objects_heading in radians. Rows may come from the simulator or from a recorded log.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Params(TypedDict):
 def params(rows: State, tracks: Sequence[Track]) -> list[Params]:
     """One dict of params for each of the `rows` (N,), whose `road` column is an index into `tracks`.
 
-    Each dict and everything in it that can be changed belongs to that one call, as with the deep copy that the simulator hands
-    out: a list of tuples copied shallowly is a deep copy, at a hundredth of its cost.
+    Each dict and everything in it that can be changed belongs to that one call, as with the deep copy that the
+    simulator hands out: a list of tuples copied shallowly is a deep copy, at a hundredth of its cost.
     """
     templates = [_template(track) for track in tracks]
     waypoints = [track.waypoints for track in tracks]
@@ -94,19 +94,20 @@ def _template(track: Track) -> Params:
     """The keys in their order, with what is the same for every step on a track."""
     return {
         "all_wheels_on_track": True, "x": 0.0, "y": 0.0, "heading": 0.0, "distance_from_center": 0.0,
-        "projection_distance": 0.0, "progress": 0.0, "steps": 0.0, "speed": 0.0, "steering_angle": 0.0, "track_width": 0.0,
-        "track_length": track.length, "waypoints": [], "closest_waypoints": [], "is_left_of_center": False,
+        "projection_distance": 0.0, "progress": 0.0, "steps": 0.0, "speed": 0.0, "steering_angle": 0.0, "track_width":
+        0.0, "track_length": track.length, "waypoints": [], "closest_waypoints": [], "is_left_of_center": False,
         "is_reversed": track.is_reversed, "is_offtrack": False, "is_crashed": False, "closest_objects": [],
-        "objects_location": [], "objects_distance": [], "objects_distance_from_center": [], "objects_left_of_center": [],
-        "objects_heading": [], "objects_speed": [], "object_in_camera": False, "sim_time": 0.0,
+        "objects_location": [], "objects_distance": [], "objects_distance_from_center": [], "objects_left_of_center":
+        [], "objects_heading": [], "objects_speed": [], "object_in_camera": False, "sim_time": 0.0,
     }  # fmt: skip
 
 
 def _columns(rows: State) -> list[list[float]]:
     """Python values of every column that differs from step to step, in the order in which `params` unpacks them."""
     columns = [
-        rows["road"], rows["wheels"] == 4, rows["front_x"], rows["front_y"], np.degrees(rows["yaw"]), rows["distance"],
-        rows["s"], rows["progress"], rows["steps"].astype(np.float64), rows["speed_command"], rows["steer_command_deg"],
-        rows["width"], rows["previous"], rows["next"], rows["left"], rows["wheels"] == 0, rows["crashed"], rows["clock"],
+        rows["road"], rows["wheels"] == 4, rows["front_x"], rows["front_y"], np.degrees(rows["yaw"]),
+        rows["distance"], rows["s"], rows["progress"], rows["steps"].astype(np.float64), rows["speed_command"],
+        rows["steer_command_deg"], rows["width"], rows["previous"], rows["next"], rows["left"], rows["wheels"] == 0,
+        rows["crashed"], rows["clock"],
     ]  # fmt: skip
     return [column.tolist() for column in columns]

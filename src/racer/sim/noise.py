@@ -1,4 +1,4 @@
-"""What differs from one real step, and one real car, to the next: step times, latency, grip, gains, lags. Off by default."""
+"""What varies from step to step and from car to car: step times, latency, grip, gains, lags. Off by default."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def noise(what: str | Mapping[str, float] | Noise) -> Noise:
         return what
     if isinstance(what, str):
         if what not in NOISES:
-            raise UsageError(f"unknown noise {what!r}{did_you_mean(what, list(NOISES))} (settings: {', '.join(NOISES)})")
+            raise UsageError(
+                f"unknown noise {what!r}{did_you_mean(what, list(NOISES))} (settings: {', '.join(NOISES)})"
+            )
         return NOISES[what]
     known = [field.name for field in fields(Noise)]
     for name, value in what.items():
@@ -57,7 +59,7 @@ def durations(noise: Noise, generators: list[np.random.Generator]) -> NDArray[np
     if noise.step_jitter == 0.0:
         return np.full(len(generators), STEP)
     drawn = np.array([generator.normal(STEP, noise.step_jitter) for generator in generators])
-    return np.clip(drawn, SHORTEST_STEP, 2.0 * STEP - SHORTEST_STEP)
+    return np.asarray(np.clip(drawn, SHORTEST_STEP, 2.0 * STEP - SHORTEST_STEP))
 
 
 def vary(car: NDArray[np.void], noise: Noise, generator: np.random.Generator) -> NDArray[np.void]:

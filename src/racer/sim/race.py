@@ -20,7 +20,7 @@ from racer.track.road import Roads, pack
 
 @dataclass(frozen=True)
 class Starts:
-    """Where episodes begin, as shares of a lap: the simulator's round robin, begun by car k one advance after car k - 1."""
+    """Where episodes begin, as shares of a lap: the simulator's round robin; car k begins k advances further on."""
 
     offset: float = 0.0
     advance: float = 0.05
@@ -58,7 +58,7 @@ class Race:
 
 
 class Field:
-    """N cars in a race, and the random generators that are theirs alone: car k is the same however many others there are.
+    """N cars in a race, each with its own random generator: car k is the same however many others there are.
 
     `state` is what the next step begins with. `snapshot` and `restore` are the whole of what changes.
     """
@@ -75,7 +75,10 @@ class Field:
         """Put `cars` (by index) at the beginning of their next episode."""
         race = self.race
         starts = [race.starts.of(int(k), int(self._episodes[k])) for k in cars]
-        shares, others = np.array([share for share, _ in starts]), np.array([other for _, other in starts], dtype=np.int32)
+        shares, others = (
+            np.array([share for share, _ in starts]),
+            np.array([other for _, other in starts], dtype=np.int32),
+        )
         fresh = begin(race.tracks, race.roads, others, shares)
         fresh["episode"] = self._episodes[cars]
         for name in ("clock", "episode_start", "lap_start"):
@@ -86,7 +89,7 @@ class Field:
         self._episodes[cars] += 1
 
     def step(self, command: NDArray[np.float64]) -> State:
-        """Give `command` (N, 2), steering deg and speed m/s, to the cars; the judged rows (see `racer.sim.step`) come back."""
+        """Judged rows (N,) of a step in which the cars get `command` (N, 2): steering deg, speed m/s."""
         race = self.race
         dt = durations(race.noise, self._generators)
         row, after = step(self.state, command, dt, race.roads, self._cars, race.rules)
@@ -95,7 +98,12 @@ class Field:
 
     def snapshot(self) -> tuple[object, ...]:
         """Everything that changes, as plain data for `restore`."""
-        return self.state.copy(), self._episodes.copy(), self._cars.copy(), [g.bit_generator.state for g in self._generators]
+        return (
+            self.state.copy(),
+            self._episodes.copy(),
+            self._cars.copy(),
+            [g.bit_generator.state for g in self._generators],
+        )
 
     def restore(self, snapshot: tuple[object, ...]) -> None:
         """Be as when `snapshot` was taken."""

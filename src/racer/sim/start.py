@@ -33,8 +33,8 @@ def begin(tracks: Sequence[Track], roads: Roads, road: NDArray[np.int32], share:
 def put_back(row: State, after: State, tracks: Sequence[Track], roads: Roads) -> State:
     """`after`, with every car that has just had an incident at rest on the middle of a lane.
 
-    The lap is resumed at the progress of the step before the incident (of the incident itself after a crash), without the
-    start offset, as the simulator does; of the two lanes the one nearer to the car is taken.
+    The lap is resumed at the progress of the step before the incident (of the incident itself after a crash), without
+    the start offset, as the simulator does; of the two lanes the one nearer to the car is taken.
     """
     hurt = np.flatnonzero((after["phase"] == Phase.PAUSE) & (row["phase"] == Phase.RUN))
     if len(hurt) == 0:
@@ -44,7 +44,12 @@ def put_back(row: State, after: State, tracks: Sequence[Track], roads: Roads) ->
         track, old = tracks[row["road"][i]], row[i]
         progress = old["progress"] if old["status"] == Status.CRASHED else old["progress_before"]
         x, y, yaw = _lane_pose(track, float(progress), np.array([[old["x"], old["y"]]]))
-        for name, value in (("x", x), ("y", y), ("yaw", yaw), *((rest, 0.0) for rest in ("vx", "vy", "yaw_rate", "steer"))):
+        for name, value in (
+            ("x", x),
+            ("y", y),
+            ("yaw", yaw),
+            *((rest, 0.0) for rest in ("vx", "vy", "yaw_rate", "steer")),
+        ):
             back[name][i] = value
     progress_before = back["progress_before"][hurt]
     back["progress"][hurt] = progress_before

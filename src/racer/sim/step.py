@@ -1,7 +1,7 @@
 """One step of the simulator for N cars: the rules judge where a car is, then its command moves it.
 
-Order as in the real simulator: a command is chosen from the last observation; the rules (and the reward parameters) look at the
-pose before the command has any effect; then the car moves until the next camera frame.
+Order as in the real simulator: a command is chosen from the last observation; the rules (and the reward parameters)
+look at the pose before the command has any effect; then the car moves until the next camera frame.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def step(
 ) -> tuple[State, State]:
     """What N cars do in one step: the judged rows, and the cars as the next step finds them.
 
-    `state` (N,); `command` (N, 2) steering deg and speed m/s as chosen; `dt` (N,) s; `cars` (N,) rows of `car.PARAMETERS`.
-    The first table is what rewards and logs see: the pose before the command acts, the status and whether the episode is over.
-    The second one has moved; a car whose episode is over must be started anew, and one whose `phase` became PAUSE must be put
-    back onto the road (`racer.sim.start`).
+    `state` (N,); `command` (N, 2) steering deg and speed m/s as chosen; `dt` (N,) s; `cars` (N,) rows of
+    `car.PARAMETERS`. The first table is what rewards and logs see: the pose before the command acts, the status and
+    whether the episode is over. The second one has moved; a car whose episode is over must be started anew, and one
+    whose `phase` became PAUSE must be put back onto the road (`racer.sim.start`).
     """
     row, after = state.copy(), np.empty_like(state)
     _step(row, after, command, dt, roads, cars, rules)
@@ -208,8 +208,8 @@ def _place(car, vertex, lines, start, candidate, kind, surfaces, edges, edge):  
         wx, wy = WHEEL[k, 0], WHEEL[k, 1]
         wheels += on_road(center, kind, surface, edges, edge, car.x + c * wx - s * wy, car.y + s * wx + c * wy)
     car.wheels = wheels
-    # closest waypoints by arc length, as `bisect_right` finds them: on a vertex the next one counts, and at the very end
-    # of the line they are its last vertex and the first
+    # closest waypoints by arc length, as `bisect_right` finds them: on a vertex the next one counts, and at the very
+    # end of the line they are its last vertex and the first
     if car.s >= vertex[center.last, 2]:
         car.previous, car.next = center.last - center.first, 0
     else:

@@ -15,11 +15,13 @@ from racer.track.road import Roads
 WORDS = np.array([status.word for status in Status], dtype=object)
 
 
-def trace(rows: State, action: NDArray[Any], reward: NDArray[np.float64], tracks: Sequence[Track], roads: Roads) -> dict[str, Any]:
+def trace(
+    rows: State, action: NDArray[Any], reward: NDArray[np.float64], tracks: Sequence[Track], roads: Roads
+) -> dict[str, Any]:
     """Columns of the log, in its order and units (m, deg, m/s, %, s), for N judged rows of `racer.sim.step`.
 
-    `action` (N,) is the index of each discrete action, or -1 of a continuous one. X and Y are the pose before the action acts,
-    `tstamp` is the clock when the step is over.
+    `action` (N,) is the index of each discrete action, or -1 of a continuous one. X and Y are the pose before the
+    action acts, `tstamp` is the clock when the step is over.
     """
     return {
         "episode": rows["episode"].astype(np.int64),
@@ -44,7 +46,7 @@ def trace(rows: State, action: NDArray[Any], reward: NDArray[np.float64], tracks
 
 
 def closest_waypoint(rows: State, roads: Roads) -> NDArray[np.int64]:
-    """(N,) the one of the two closest waypoints that is nearer to the front point; the one behind when they are equally near."""
+    """(N,) the nearer of the two closest waypoints to the front point; of equally near ones the one behind."""
     first = roads.lines["first"][3 * rows["road"]]
     front = np.column_stack([rows["front_x"], rows["front_y"]])
     behind, ahead = (

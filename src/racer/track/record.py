@@ -72,6 +72,5 @@ class Track:
     def mirrored(self) -> Track:
         """The mirror image across the x axis: every left turn becomes a right turn."""
         flip = np.array([1.0, -1.0])
-        return replace(
-            self, name=f"{self.name}_mirrored", center=self.center * flip, inner=self.inner * flip, outer=self.outer * flip
-        )
+        lines = {line: getattr(self, line) * flip for line in ("center", "inner", "outer")}
+        return replace(self, name=f"{self.name}_mirrored", **lines)

@@ -1,8 +1,9 @@
 """The compiled view of roads: nearest place on a line and point in road, exact and without memory.
 
-Lines of several roads lie end to end in flat arrays, so that cars of one batch may drive on different roads (a track and its
-reverse, or several tracks). A grid over each line lists, for every cell, the segments that can be nearest to a point of that
-cell; searching those gives the same answer as searching all. Borders are sorted into horizontal bands for the even-odd rule.
+Lines of several roads lie end to end in flat arrays, so that cars of one batch may drive on different roads (a track
+and its reverse, or several tracks). A grid over each line lists, for every cell, the segments that can be nearest to
+a point of that cell; searching those gives the same answer as searching all. Borders are sorted into horizontal bands
+for the even-odd rule.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def _vertices(line: Array) -> Array:
 
 
 def _grid(line: Array, row: np.void) -> tuple[Index, Index]:
-    """Candidates per cell and the candidates themselves, of the grid over one line, whose place and size `row` receives."""
+    """Candidates per cell, and the candidates, of the grid over a line; `row` receives the place and size of it."""
     origin = line.min(axis=0) - MARGIN
     columns, rows = np.ceil((line.max(axis=0) + MARGIN - origin) / CELL).astype(int).tolist()
     row["x"], row["y"], row["columns"], row["rows"] = *origin, columns, rows
@@ -120,8 +121,9 @@ def _grid(line: Array, row: np.void) -> tuple[Index, Index]:
 def _candidates(vertex, grid, count, candidate):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Count (when `candidate` is empty) or list the segments that can be nearest to some point of each cell.
 
-    A point is at most half a diagonal from the middle of its cell, so its nearest segment is at most one whole diagonal
-    farther from that middle than the nearest one there. Cells beyond the margin list nothing: there every segment is tried.
+    A point is at most half a diagonal from the middle of its cell, so its nearest segment is at most one whole
+    diagonal farther from that middle than the nearest one there. Cells beyond the margin list nothing: there every
+    segment is tried.
     """
     distance = np.empty(len(vertex) - 1)
     filled = 0
@@ -179,8 +181,8 @@ def _sort_cells(roads, road, border):  # type: ignore[no-untyped-def]  # pragma:
                 roads.kind[grid.cell + row * grid.columns + column] = INSIDE if inside else OUTSIDE
 
 
-# What follows is inlined into the loops over cars. It takes the arrays it needs, not the whole of `Roads`: reading an array out
-# of the tuple costs a reference count, and within a loop those made everything ten times as slow.
+# What follows is inlined into the loops over cars. It takes the arrays it needs, not the whole of `Roads`: reading an
+# array out of the tuple costs a reference count, and within a loop those made everything ten times as slow.
 
 
 @njit(cache=True, error_model="numpy", inline="always")

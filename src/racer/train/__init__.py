@@ -1,0 +1,1 @@
+"""Training: PPO agents that learn to drive by a user's reward function. The only importer of torch."""

@@ -1,0 +1,81 @@
+"""What a training is told: which reward, track, car and actions, how long, and PPO's settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from racer.errors import UsageError, did_you_mean
+
+
+class Settings(BaseModel):
+    """PPO's settings. The defaults were chosen by `benchmarks/learning.py`; docs/training.md says why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    envs: int = Field(64, ge=1, description="cars that drive at once")
+    n_steps: int = Field(64, ge=1, description="steps of each car between two updates of the policy")
+    batch_size: int = Field(1024, ge=2, description="steps of a minibatch")
+    n_epochs: int = Field(10, ge=1, description="passes over the steps of an update")
+    lr: float = Field(1e-3, gt=0, description="learning rate of Adam")
+    lr_end: float = Field(
+        0.1, ge=0, le=1, description="share of the learning rate that is left at the end, falling linearly"
+    )
+    gamma: float = Field(0.99, ge=0, le=1, description="discount factor")
+    gae_lambda: float = Field(0.95, ge=0, le=1, description="bias against variance of the advantage")
+    clip_range: float = Field(0.2, gt=0, description="how far an update may move the policy")
+    ent_coef: float = Field(0.0, ge=0, description="weight of the entropy bonus")
+    log_std_init: float = Field(-0.5, description="log of the initial exploration of continuous actions")
+    net_arch: tuple[int, ...] = Field((64, 64), description="units of the hidden layers")
+    normalize_reward: bool = Field(True, description="divide rewards by the running deviation of the discounted return")
+
+
+class TrainConfig(BaseModel):
+    """One training run. Names and paths only, so that it is JSON as it stands."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reward: str = Field(description="a shipped reward function's name, or a file")
+    track: str = Field("reinvent_2018", description="a track's name, .toml or .npy file")
+    reverse: bool = Field(False, description="drive the track the other way")
+    car: str | None = Field(None, description="v4, v5 or v6; by default what the action space's version says, else v6")
+    action_space: str | None = Field(
+        None, description="a model_metadata.json; by default continuous over the car's known range"
+    )
+    hyperparameters: str | None = Field(None, description="a DeepRacer hyperparameters.json")
+    noise: str = Field("none", description="none, jitter or robust")
+    seed: int = Field(0, ge=0, description="of everything random")
+    steps: int = Field(500_000, ge=1, description="steps of all cars together")
+    minutes: float | None = Field(None, gt=0, description="train for so long instead")
+    start_offset: float = Field(0.0, ge=0, lt=1, description="share of the lap where the first episode starts")
+    start_advance: float = Field(
+        0.05, ge=0, lt=1, description="share of the lap by which the start moves on each episode"
+    )
+    alternate_direction: bool = Field(False, description="drive every other episode the other way round")
+    reward_timeout: float = Field(
+        5.0, ge=0, description="s that one call of the reward function may take, 0 for no limit"
+    )
+    evaluate_every: int = Field(
+        16_384, ge=1, description="steps between two evaluations, which are also the iterations of the log"
+    )
+    traced_cars: int = Field(8, ge=0, description="cars whose steps are written to the training log")
+    settings: Settings = Field(default_factory=lambda: Settings.model_validate({}))
+
+
+def parse(table: dict[str, Any], where: str, model: type[BaseModel] = TrainConfig) -> Any:
+    """`table` as a validated `model`; UsageError with a sentence for each thing that is wrong in `where`."""
+    try:
+        return model.model_validate(table)
+    except ValidationError as error:
+        raise UsageError(f"{where}: " + "; ".join(_sentence(model, e) for e in error.errors())) from None
+
+
+def _sentence(model: type[BaseModel], error: Any) -> str:
+    place = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        known = list(Settings.model_fields) if error["loc"][0] == "settings" else list(model.model_fields)
+        return f"unknown key {place!r}{did_you_mean(str(error['loc'][-1]), known)}"
+    if error["type"] == "missing":
+        return f"{place!r} is missing"
+    return f"{place!r}: {error['msg'][:1].lower()}{error['msg'][1:]}, not {error['input']!r}"

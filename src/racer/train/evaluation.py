@@ -1,0 +1,96 @@
+"""Driving a policy without exploration, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from racer import laps
+from racer.env import DeepRacerVectorEnv
+from racer.sim.race import Starts
+from racer.sim.rules import TRAINING
+from racer.sim.trace import trace
+
+TRIALS = 5  # laps of an evaluation while training, begun at equal distances around the track
+LONGEST = 180.0  # s of simulation time that a lap may take
+
+
+class Policy(Protocol):
+    """What stable-baselines3 models and policies have in common."""
+
+    def predict(self, observation: Any, *, deterministic: bool) -> tuple[NDArray[Any], Any]:
+        """Actions for observations."""
+        ...
+
+
+@dataclass(frozen=True)
+class Score:
+    """How an evaluation went; the greater of two is the better: completion first, then lap time."""
+
+    complete: int  # laps
+    trials: int
+    completion: float  # %, mean
+    lap_time: float  # s, mean of the complete laps; nan when there is none
+    best_lap: float  # s
+    reward: float  # mean of the laps
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """For comparison with another score."""
+        return round(self.completion, 6), -self.lap_time if self.complete else -np.inf
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every lap was completed."""
+        return self.complete == self.trials
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, with None for what is missing."""
+        return {name: None if value != value else value for name, value in asdict(self).items()}
+
+
+def trial_cars(arguments: dict[str, Any]) -> DeepRacerVectorEnv:
+    """Cars that evaluate a policy in training, one a trial, spread around the track; `arguments` as of training."""
+    rules = TRAINING._replace(time_limit=LONGEST)
+    return DeepRacerVectorEnv(TRIALS, **arguments | {"rules": rules, "starts": Starts(advance=1.0 / TRIALS)})
+
+
+def drive(policy: Policy, cars: DeepRacerVectorEnv) -> pd.DataFrame:
+    """The trace of one episode of every car, one after the other, driven by a policy without exploration."""
+    observation, _ = cars.reset(seed=0)
+    turns: list[Any] = []
+    driving = np.ones(cars.num_envs, dtype=np.bool_)
+    index = np.full(cars.num_envs, -1)
+    while driving.any():
+        actions, _ = policy.predict(observation, deterministic=True)
+        turn = cars.turn(actions)
+        turns.append((turn.rows, index if cars.actions.is_continuous else actions, turn.reward, driving.copy()))
+        driving &= ~(turn.terminated | turn.truncated)
+        observation = turn.observation
+    rows, action, reward, drove = (np.stack(parts, axis=1) for parts in zip(*turns, strict=True))
+    columns = trace(rows[drove], action[drove], reward[drove], cars.race.tracks, cars.race.roads)
+    columns["episode"] = columns["episode"] + np.repeat(np.arange(cars.num_envs), drove.sum(axis=1))
+    return pd.DataFrame(columns)
+
+
+def score(table: pd.DataFrame) -> Score:
+    """How the laps of `racer.laps.laps` went."""
+    times = table["time"][table["complete"]]
+    return Score(
+        complete=int(table["complete"].sum()),
+        trials=len(table),
+        completion=float(table["completion"].mean()),
+        lap_time=float(times.mean()),
+        best_lap=float(times.min()),
+        reward=float(table["reward"].mean()),
+    )
+
+
+def evaluate(policy: Policy, cars: DeepRacerVectorEnv, iteration: int) -> tuple[Score, pd.DataFrame]:
+    """Score and laps of one evaluation."""
+    table = laps.laps(drive(policy, cars)).assign(phase="evaluation", iteration=iteration)
+    return score(table), table

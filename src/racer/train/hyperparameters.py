@@ -1,0 +1,87 @@
+"""DeepRacer's `hyperparameters.json` in terms of PPO here: what it maps to, and what has no counterpart."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from racer.errors import UsageError, did_you_mean
+from racer.train.config import Settings, parse
+
+MAPPED = {
+    "batch_size": "batch_size",
+    "num_epochs": "n_epochs",
+    "lr": "lr",
+    "beta_entropy": "ent_coef",
+    "discount_factor": "gamma",
+}
+SILENT = {
+    "stack_size": "the simulator ignores it, and so does racer",
+    "term_cond_avg_score": "the simulator ignores it, and so does racer",
+    "term_cond_max_episodes": "racer trains for --steps or --minutes",
+    "exploration_type": "racer samples from the policy, which is what categorical means",
+    "e_greedy_value": "racer samples from the policy",
+    "epsilon_steps": "racer samples from the policy",
+    "sac_alpha": "racer trains with PPO",
+    "loss_type": "the value loss here is the mean squared error",
+}
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """PPO settings from a DeepRacer file; `notes` say what was not taken over and why."""
+
+    settings: Settings
+    notes: tuple[str, ...]
+
+
+def read(path: str, settings: Settings) -> Hyperparameters:
+    """`settings` changed by a `hyperparameters.json`, with a note for every key that has no counterpart here."""
+    table = _table(path)
+    known = [*MAPPED, *SILENT, "num_episodes_between_training"]
+    changes: dict[str, Any] = {MAPPED[key]: _number(value) for key, value in table.items() if key in MAPPED}
+    notes = [_note(key, table[key], known) for key in table if key not in MAPPED]
+    if "lr" in changes:
+        changes["lr_end"] = 1.0  # the real trainer does not lower it
+    rollout = settings.envs * settings.n_steps
+    if changes.get("batch_size", 2) > rollout:
+        notes.append(
+            f"batch_size {changes['batch_size']} is more than the {rollout} steps of an update: {rollout} is used"
+        )
+        changes["batch_size"] = rollout
+    made = parse(settings.model_dump() | changes, path, Settings)
+    return Hyperparameters(made, tuple(f"{path}: {note}" for note in notes if note))
+
+
+def _note(key: str, value: Any, known: list[str]) -> str:
+    if key not in known:
+        return f"unknown key {key!r}{did_you_mean(key, known)}; it is ignored"
+    if key == "num_episodes_between_training":
+        return f"{key} {value}: racer updates its policy after a number of steps, not of episodes (envs x n_steps)"
+    if (key, value) in {("stack_size", 1), ("loss_type", "mean squared error"), ("exploration_type", "categorical")}:
+        return ""
+    return f"{key} {value} has no counterpart: {SILENT[key]}"
+
+
+def _number(value: Any) -> Any:
+    """A number that was written as text, as DeepRacer for Cloud's tools sometimes do."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _table(path: str) -> dict[str, Any]:
+    try:
+        table = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise UsageError(f"there is no hyperparameters file {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UsageError(f"{path} is not JSON: {error}") from None
+    if not isinstance(table, dict):
+        raise UsageError(f'{path} must hold a JSON object such as {{"lr": 0.0003}}')
+    return table

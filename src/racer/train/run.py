@@ -1,0 +1,142 @@
+"""A run on disk: a folder that holds the whole story of a training, laid out as DeepRacer for Cloud lays out its own.
+
+| file | what it holds |
+|---|---|
+| `run.json` | the configuration, written before step 0, with versions and git hash |
+| `reward_function.py`, `track.npy`, `model/model_metadata.json` | copies of what was trained with |
+| `checkpoints/N.pt` | the policy after N steps |
+| `checkpoints/best.json` | which of them is best, with its evaluation |
+| `checkpoints/state.pt` | everything that a resumed training needs |
+| `evaluations.csv` | one row an evaluation |
+| `training-simtrace/N-iteration.csv`, `metrics/TrainingMetrics.json` | the log in the simulator's own format |
+| `tensorboard/` | curves |
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from racer.actions import ActionSpace, Metadata, read_metadata, write_metadata
+from racer.car import preset
+from racer.errors import UsageError
+from racer.reward import load as load_reward
+from racer.track import library, route
+from racer.track.record import Track
+from racer.train.config import TrainConfig, parse
+
+PACKAGES = ("racer", "numpy", "numba", "gymnasium", "torch", "stable-baselines3")
+VERSIONS = {"v4": 4.0, "v5": 5.0, "v6": 6.0}  # of model_metadata.json, for each car generation
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder and the configuration that it was made with."""
+
+    folder: Path
+    config: TrainConfig
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def state(self) -> Path:
+        return self.checkpoints / "state.pt"
+
+    @property
+    def track(self) -> Track:
+        story = self._story
+        return route.load(self.folder / "track.npy", name=story["track"], title=story["track_title"])
+
+    @property
+    def _story(self) -> dict[str, Any]:
+        story: dict[str, Any] = json.loads((self.folder / "run.json").read_text())
+        return story
+
+    @property
+    def metadata(self) -> Metadata:
+        return read_metadata(self.folder / "model" / "model_metadata.json")
+
+    @property
+    def reward(self) -> Path:
+        """The reward file: the original if it is still there, else the run's copy."""
+        origin = Path(self._story["reward_file"])
+        return origin if origin.is_file() else self.folder / "reward_function.py"
+
+    @property
+    def reward_has_changed(self) -> bool:
+        """Whether the reward file is no longer what the run began with."""
+        return self.reward.read_bytes() != (self.folder / "reward_function.py").read_bytes()
+
+    def best(self) -> dict[str, Any] | None:
+        """The evaluation of the best checkpoint, with its `checkpoint` file's name; None when there is none yet."""
+        file = self.checkpoints / "best.json"
+        return json.loads(file.read_text()) if file.exists() else None
+
+
+def create(config: TrainConfig, folder: Path, home: Path | None = None) -> Run:
+    """A new run folder, with everything in it that is known before step 0. UsageError when there is a run already."""
+    if (folder / "run.json").exists():
+        raise UsageError(
+            f"{folder} holds a run already: continue it with --resume {folder}, or name another folder with --out"
+        )
+    track = library.load(config.track, home=home)
+    reward = load_reward(config.reward)
+    metadata = _metadata(config)
+    for part in ("checkpoints", "model", "metrics", "training-simtrace"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    route.save(track, folder / "track.npy")
+    write_metadata(metadata, folder / "model" / "model_metadata.json")
+    route.write(folder / "reward_function.py", reward.path.read_bytes())
+    story = {
+        "config": config.model_dump(),
+        "reward_file": str(reward.path.resolve()),
+        "track": track.name,
+        "track_title": track.title,
+        "car": config.car or metadata.car,
+        "versions": {name: version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "git": _git(folder),
+    }
+    write_json(folder / "run.json", story)
+    return Run(folder, config)
+
+
+def open_run(folder: Path) -> Run:
+    """The run in a folder. UsageError when there is none."""
+    try:
+        story = json.loads((folder / "run.json").read_text())
+        return Run(folder, parse(story["config"], str(folder / "run.json")))
+    except FileNotFoundError:
+        raise UsageError(f"{folder} is no run of racer: it holds no run.json (racer train makes one)") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{folder / 'run.json'} is damaged ({error}): train anew") from None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON beside its place and move it there."""
+    route.write(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def _metadata(config: TrainConfig) -> Metadata:
+    if config.action_space is not None:
+        return read_metadata(config.action_space)
+    car = preset(config.car or "v6")
+    return Metadata(ActionSpace.default(car), version=VERSIONS[car.name])
+
+
+def _git(folder: Path) -> str | None:
+    """The commit that the folder is in, if it is in a git checkout and git is here."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None

@@ -1,0 +1,278 @@
+"""One training, from its first step or from where it was left, to its last."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.vec_env import VecNormalize
+
+from racer.env import DeepRacerVectorEnv
+from racer.params import Params
+from racer.reward import RewardBatch, RewardRefused
+from racer.train.cars import CarsVecEnv
+from racer.train.evaluation import Score, evaluate, trial_cars
+from racer.train.hyperparameters import read as read_hyperparameters
+from racer.train.recorder import Recorder
+from racer.train.run import Run, write_json
+
+
+@dataclass
+class Progress:
+    """Where a training is: what a display shows, and what a resumed training goes on from."""
+
+    steps: int = 0
+    seconds: float = 0.0  # of training, without interruptions
+    iteration: int = 0
+    best: Score | None = None
+    latest: Score | None = None
+    first_clean: tuple[int, float] | None = None  # steps and seconds at the first evaluation of complete laps only
+    completion: float = float("nan")  # %, mean of the latest iteration's episodes
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+
+
+Report = Callable[[Progress], None]
+
+LOG_NOTHING = 10**9  # updates between stable-baselines3's own log lines
+
+
+class Session:
+    """A training in memory (a class: it owns the cars, the policy and their random generators)."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, config = run, run.config
+        self.notes: list[str] = []
+        self.settings = config.settings
+        if config.hyperparameters is not None:
+            found = read_hyperparameters(config.hyperparameters, config.settings)
+            self.settings = found.settings
+            self.notes += found.notes
+        self.progress = Progress()
+        self._stopped = False
+        arguments = self._arguments()
+        self.cars = DeepRacerVectorEnv(self.settings.envs, **arguments)
+        self.cars.reset(seed=config.seed)
+        self._trials = trial_cars(arguments)
+        self.recorder = Recorder(self.cars, config.traced_cars, run.folder)
+        self.model = self._model()
+
+    def train(self, report: Report) -> Progress:
+        """Train until the steps or minutes are over, or Ctrl-C; checkpoints are written on the way."""
+        rollout = self.settings.envs * self.settings.n_steps
+        if not self.run.state.exists():
+            self._save()
+        with self._interruptible(), self._failing_step_saved():
+            while not self._is_over():
+                began = monotonic()
+                self.model.learn(rollout, reset_num_timesteps=False, log_interval=LOG_NOTHING)
+                self.progress.steps = self.model.num_timesteps
+                if self.progress.steps // self.run.config.evaluate_every > self.progress.iteration or self._is_over(
+                    began
+                ):
+                    self._finish_iteration(began)
+                self.progress.seconds += monotonic() - began
+                report(self.progress)
+            self._save()
+        return self.progress
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether Ctrl-C ended the training before its time."""
+        return self._stopped
+
+    def reward_notes(self) -> list[str]:
+        """What the reward function did that its author may want to know."""
+        reward = self.cars.reward
+        return reward.notes() if isinstance(reward, RewardBatch) else []
+
+    def resume(self) -> None:
+        """Go on from the run's latest checkpoint."""
+        saved = torch.load(self.run.state, weights_only=False)
+        self.progress = saved["progress"]
+        self.model.policy.load_state_dict(saved["policy"])
+        self.model.policy.optimizer.load_state_dict(saved["optimizer"])
+        self.model.num_timesteps, self.model._n_updates = saved["steps"], saved["updates"]
+        self.cars.field.restore(saved["field"])
+        self.model._last_obs = self.cars.observe()
+        self.model._last_episode_starts = saved["episode_starts"]
+        if isinstance(self.model.env, VecNormalize):
+            self.model.env.ret_rms, self.model.env.returns = saved["returns"]
+        for name, value in saved["recorder"].items():
+            setattr(self.recorder, name, value)
+        if self.run.reward_has_changed:
+            self.notes.append(
+                f"{self.run.reward} has changed since the run began: training goes on with it as it is now"
+            )
+        else:
+            self._restore_rewards(saved["rewards"])
+        torch.set_rng_state(saved["torch"])
+        np.random.set_state(saved["numpy"])  # noqa: NPY002 - stable-baselines3 shuffles with it
+        random.setstate(saved["python"])
+
+    def _arguments(self) -> dict[str, Any]:
+        config = self.run.config
+        return {
+            "track": self.run.track,
+            "reward": self.run.reward,
+            "action_space": self.run.metadata,
+            "car": config.car,
+            "noise": config.noise,
+            "reverse": config.reverse,
+            "starts": {
+                "offset": config.start_offset,
+                "advance": config.start_advance,
+                "alternate_direction": config.alternate_direction,
+            },
+            "reward_timeout": config.reward_timeout,
+            "last_words": self._save_failing_step,
+        }
+
+    def _model(self) -> PPO:
+        settings, torch_threads = (
+            self.settings,
+            1,
+        )  # two threads cost more in waiting than they bring to so small a network
+        torch.set_num_threads(torch_threads)
+        cars: Any = CarsVecEnv(self.cars, self.recorder.watch)
+        if settings.normalize_reward:
+            cars = VecNormalize(cars, norm_obs=False, norm_reward=True, gamma=settings.gamma)
+        model = PPO(
+            "MlpPolicy",
+            cars,
+            n_steps=settings.n_steps,
+            batch_size=min(settings.batch_size, settings.envs * settings.n_steps),
+            n_epochs=settings.n_epochs,
+            learning_rate=lambda _: self._learning_rate(),
+            gamma=settings.gamma,
+            gae_lambda=settings.gae_lambda,
+            clip_range=settings.clip_range,
+            ent_coef=settings.ent_coef,
+            policy_kwargs={"net_arch": list(settings.net_arch), "log_std_init": settings.log_std_init},
+            seed=self.run.config.seed,
+            device="cpu",
+        )
+        model.set_logger(configure(str(self.run.folder / "tensorboard"), ["tensorboard"]))
+        return model
+
+    def _learning_rate(self) -> float:
+        return self.settings.lr * (1.0 - (1.0 - self.settings.lr_end) * min(self.share(), 1.0))
+
+    def share(self) -> float:
+        """How much of the training is done, from 0 to 1."""
+        minutes = self.run.config.minutes
+        if minutes is not None:
+            return self.progress.seconds / (60.0 * minutes)
+        return self.progress.steps / self.run.config.steps
+
+    def _is_over(self, began: float | None = None) -> bool:
+        minutes = self.run.config.minutes
+        if self._stopped:
+            return True
+        if minutes is None:
+            return self.progress.steps >= self.run.config.steps
+        return self.progress.seconds + (monotonic() - began if began is not None else 0.0) >= 60.0 * minutes
+
+    def _finish_iteration(self, began: float) -> None:
+        """Write the log of an iteration, evaluate the policy, and keep it."""
+        if self._stopped:
+            return
+        progress = self.progress
+        score, table = evaluate(self.model, self._trials, progress.iteration)
+        episodes = self.recorder.write(progress.iteration, table)
+        progress.iteration = max(progress.iteration + 1, progress.steps // self.run.config.evaluate_every)
+        progress.latest = score
+        seconds = progress.seconds + monotonic() - began
+        if len(episodes):
+            progress.completion = float(episodes["completion"].mean())
+        if score.is_clean and progress.first_clean is None:
+            progress.first_clean = (progress.steps, seconds)
+        name = f"{progress.steps}.pt"
+        self.model.policy.save(str(self.run.checkpoints / name))
+        row = {"steps": progress.steps, "seconds": round(seconds, 3), **score.as_json(), "checkpoint": name}
+        progress.evaluations.append(row)
+        if progress.best is None or score.rank >= progress.best.rank:
+            progress.best = score
+            write_json(self.run.checkpoints / "best.json", row)
+        self._log(score)
+        self._save()
+        pd.DataFrame(progress.evaluations).to_csv(self.run.folder / "evaluations.csv", index=False)
+
+    def _log(self, score: Score) -> None:
+        logger = self.model.logger
+        for name, value in score.as_json().items():
+            if value is not None:
+                logger.record(f"evaluation/{name}", value)
+        logger.record("rollout/completion", self.progress.completion)
+        logger.dump(self.progress.steps)
+
+    def _save(self) -> None:
+        """Write everything that a resumed training needs, beside the last state, and then in its place."""
+        reward, normalized = self.cars.reward, self.model.env
+        state = {
+            "progress": self.progress,
+            "policy": self.model.policy.state_dict(),
+            "optimizer": self.model.policy.optimizer.state_dict(),
+            "steps": self.model.num_timesteps,
+            "updates": self.model._n_updates,
+            "field": self.cars.field.snapshot(),
+            "episode_starts": self.model._last_episode_starts,
+            "returns": (normalized.ret_rms, normalized.returns) if isinstance(normalized, VecNormalize) else None,
+            "recorder": {name: getattr(self.recorder, name) for name in ("open", "whole", "episodes", "laps")},
+            "rewards": [r.snapshot() if isinstance(r, RewardBatch) else b"" for r in (reward, self._trials.reward)],
+            "torch": torch.get_rng_state(),
+            "numpy": np.random.get_state(),  # noqa: NPY002 - stable-baselines3 shuffles with it
+            "python": random.getstate(),
+        }
+        beside = self.run.state.with_suffix(".part")
+        torch.save(state, beside)
+        beside.replace(self.run.state)
+
+    def _restore_rewards(self, saved: list[bytes]) -> None:
+        for reward, blob in zip((self.cars.reward, self._trials.reward), saved, strict=True):
+            if isinstance(reward, RewardBatch):
+                reward.restore(blob)
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Ctrl-C ends the training after the update that is going on; a second one at once."""
+
+        def stop(number: int, frame: Any) -> None:
+            if self._stopped:
+                raise KeyboardInterrupt
+            self._stopped = True
+
+        previous = signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+    @contextmanager
+    def _failing_step_saved(self) -> Iterator[None]:
+        try:
+            yield
+        except RewardRefused as error:
+            self._save_failing_step(error)
+            raise
+
+    def _save_failing_step(self, error: RewardRefused) -> None:
+        """Write the params that the reward function failed on, for `racer reward`."""
+        if error.params is not None:
+            write_failing_step(self.run.folder / "failing_step.json", error.params)
+
+
+def write_failing_step(path: Path, params: Params | dict[str, Any]) -> None:
+    """Write params as JSON; what JSON cannot hold is written as text."""
+    path.write_text(json.dumps(params, default=str, indent=1) + "\n", encoding="utf-8")
