@@ -201,6 +201,21 @@ def test_patched_modules_are_whole_again_outside(hostile):
     assert any("replaces math.sqrt; the simulator goes on with the real one" in note for note in batch.notes())
 
 
+def test_a_file_that_patches_and_then_fails_leaves_no_patch(written):
+    total = builtins.sum
+    with pytest.raises(RewardRefused, match="when loaded, raised"):
+        written("import builtins\nbuiltins.sum = max\nraise ValueError")
+    assert builtins.sum is total
+
+
+def test_what_others_patch_meanwhile_is_not_the_rewards_doing(written, monkeypatch):
+    batch = written("import math\ndef reward_function(params):\n    return math.sqrt(4)")
+    monkeypatch.setattr(math, "sqrt", lambda x: 5.0)
+    assert batch(give(3)).tolist() == [5, 5, 5]
+    assert math.sqrt(4) == 5.0
+    assert batch.notes() == []
+
+
 def test_global_generators_are_the_rewards_own(written):
     source = """
         import random

@@ -80,10 +80,13 @@ class RewardBatch:
         self._around.sink.calls += len(params)
         self._batches += 1
         originals = [kept(p) for p in params] if self._is_inspecting else None
+        looks_for_patches = self._batches <= PATCH_CHECKS or not self._batches % 256
+        if looks_for_patches:
+            self._around.remember()
         values = self._run(calls, params, cars, originals)
         if originals is not None:
             self._mutations += sum(map(changed, originals, params))
-        if self._batches <= PATCH_CHECKS or not self._batches % 256:
+        if looks_for_patches:
             self._around.notice_patches()
         try:
             rewards = np.array(values, dtype=np.float64)
@@ -170,7 +173,9 @@ class RewardBatch:
         around.leave()
         at = len(arguments) - length_hint(iterator) - 1
         if failure is not None:
-            raise self._failed(failure, at, (originals or arguments)[at], struck) from None
+            around.notice_patches()
+            argument = (originals or arguments)[at] if at >= 0 else None  # Ctrl-C comes before the first call, too
+            raise self._failed(failure, at, argument, struck) from None
         if around.sink.flooded:
             raise self._failed(PrintFlood(around.sink.last_line), at, arguments[at], False)
         self._check_threads(at)

@@ -20,9 +20,8 @@ from typing import Any
 
 from racer.errors import UsageError, did_you_mean
 from racer.reward.load import RewardFunction
-from racer.reward.refusal import refused
 
-Path_ = tuple[str, ...]
+Place = tuple[str, ...]
 Entry = Callable[[dict[str, Any]], object]
 OLD = ("on_track", "x", "y", "distance_from_center")  # how the 2018 signature begins
 
@@ -37,7 +36,7 @@ class Instance:
 
     call: Entry
     modules: dict[str, ModuleType]
-    origin: dict[Path_, object]
+    origin: dict[Place, object]
 
 
 def execute(reward: RewardFunction, name: str) -> Instance:
@@ -130,16 +129,16 @@ def _check_signature(call: Callable[..., object], where: str) -> None:
         raise UsageError(f"{where}: reward_function takes {takes}: it must take exactly one, params") from None
 
 
-def _origin(modules: dict[str, ModuleType]) -> dict[Path_, object]:
+def _origin(modules: dict[str, ModuleType]) -> dict[Place, object]:
     """Functions and classes of these modules by place, in the order of their definition."""
-    found: dict[Path_, object] = {}
+    found: dict[Place, object] = {}
     for key, module in modules.items():
         for name, value in list(vars(module).items()):
             _collect((key, name), value, vars(module), found)
     return found
 
 
-def _collect(place: Path_, value: object, namespace: dict[str, Any], found: dict[Path_, object]) -> None:
+def _collect(place: Place, value: object, namespace: dict[str, Any], found: dict[Place, object]) -> None:
     if isinstance(value, FunctionType) and value.__globals__ is namespace:
         found.setdefault(place, value)
     elif isinstance(value, staticmethod | classmethod):
@@ -153,10 +152,3 @@ def _collect(place: Path_, value: object, namespace: dict[str, Any], found: dict
         found[place] = value
         for name, part in list(vars(value).items()):
             _collect((*place, name), part, namespace, found)
-
-
-def unready(reward: RewardFunction, error: BaseException, line: int, what: str, trace: str) -> BaseException:
-    """What to raise when executing the file raised `error`: a sentence about it, or UsageError as it is."""
-    if isinstance(error, UsageError):
-        return error
-    return refused(reward, line, f"while the file was loaded, {what}", trace=trace)

@@ -14,7 +14,7 @@ from typing import Any
 
 import cloudpickle
 
-from racer.reward.instance import Instance, Path_
+from racer.reward.instance import Instance, Place
 
 
 def freeze(instance: Instance) -> tuple[bytes, list[str]]:
@@ -171,7 +171,7 @@ def _can_dump(instance: Instance, value: object) -> bool:
     return True
 
 
-def _at(instance: Instance, place: Path_) -> Any:
+def _at(instance: Instance, place: Place) -> Any:
     return instance.origin[place]
 
 

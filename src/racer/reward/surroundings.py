@@ -11,6 +11,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,8 @@ class Surroundings:
         self.patches: dict[tuple[str, str], object] = {}
         self.replaced_streams = False
         self._modules: dict[str, ModuleType] = {name: import_module(name) for name in PATCHABLE}
-        self._names = {name: dict(vars(module)) for name, module in self._modules.items()}
+        self._originals: dict[tuple[str, str], Any] = {}
+        self.remember()
         self._folder = ""
         self._limit = sys.getrecursionlimit()
         self._outside, self._stderr = sys.stdout, sys.stderr
@@ -62,8 +64,12 @@ class Surroundings:
         self.replaced_streams |= sys.stdout is not self.sink
         sys.stdout, sys.stderr = self._outside, self._stderr
 
+    def remember(self) -> None:
+        """Look at the shared modules as they are now, before a batch after which `notice_patches` is to be asked."""
+        self._names = {name: dict(vars(module)) for name, module in self._modules.items()}
+
     def notice_patches(self) -> None:
-        """Find what was replaced in the shared modules since the start, and take it back until the next `enter`."""
+        """Find what was replaced in the shared modules since `remember`, and take it back until the next `enter`."""
         for name, module in self._modules.items():
             now = vars(module)
             changed = [key for key, value in self._names[name].items() if now.get(key) is not value]
@@ -78,13 +84,14 @@ class Surroundings:
         if self.moves:
             self._folder = str(Path.cwd())
         for (name, key), value in self.patches.items():
+            self._originals[name, key] = getattr(self._modules[name], key, None)
             setattr(self._modules[name], key, value)
 
     def _leave_special(self) -> None:
         for name, key in self.patches:
             module = self._modules[name]
             self.patches[name, key] = getattr(module, key, None)
-            setattr(module, key, self._names[name][key])
+            setattr(module, key, self._originals[name, key])
         if self.uses_random:
             self._swap_generators()
         if self.moves:
