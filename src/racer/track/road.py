@@ -108,7 +108,8 @@ def _grid(line: Array, row: np.void) -> tuple[Index, Index]:
     """Candidates per cell, and the candidates, of the grid over a line; `row` receives the place and size of it."""
     origin = line.min(axis=0) - MARGIN
     columns, rows = np.ceil((line.max(axis=0) + MARGIN - origin) / CELL).astype(int).tolist()
-    row["x"], row["y"], row["columns"], row["rows"] = *origin, columns, rows
+    row["x"], row["y"] = origin
+    row["columns"], row["rows"] = columns, rows
     vertex = _vertices(line)
     count = np.zeros(columns * rows, dtype=np.int32)
     _candidates(vertex, row, count, np.empty(0, dtype=np.int32))
