@@ -89,7 +89,8 @@ def check_nearest(roads: Roads, line: int, vertices: Array, xy: Array) -> None:
     foot = shapely.get_coordinates(shapely.line_interpolate_point(oracle, expected))
     tie = np.hypot(*(foot - spot).T) > 1e-6
     assert tie.sum() <= 2 + 0.01 * len(xy)
-    assert np.allclose(along[~tie], expected[~tie], atol=1e-6)
+    off = np.abs(along - expected)[~tie]
+    assert np.minimum(off, np.abs(off - oracle.length)).max() < 1e-6  # where a loop closes, both of its ends are right
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -223,7 +224,7 @@ def check_places(track: Track, cars: State) -> None:
         assert car["distance"] == pytest.approx(slow["distance"], abs=1e-7)
         assert car["wheels"] == slow["wheels"]
         if np.abs(track.s - slow["s"]).min() < 1e-9:
-            continue  # at a vertex: rounding decides the segment, and which of two equally near spots of a border counts
+            continue  # rounding decides the segment, and which of two equally near spots of a border counts
         for name in ("width", "inner_distance", "outer_distance"):
             assert car[name] == pytest.approx(slow[name], abs=1e-7), name
         for name in ("previous", "next", "left"):
@@ -234,7 +235,7 @@ def check_places(track: Track, cars: State) -> None:
 def test_a_level_border_divides_the_cells_that_it_crosses():
     """Its edges are never counted by the even-odd rule, and were once forgotten when cells were sorted."""
     track = straight()
-    shifted = Track("up", "", track.center, track.inner + [0.0, 0.07], track.outer)
+    shifted = Track("up", "", track.center, track.inner + np.array([0.0, 0.07]), track.outer)
     beside = np.array([[3.0, 0.37 - 0.01], [3.0, 0.37 + 0.01]])
     assert _on_road(pack([shifted]), 0, beside).tolist() == [True, False]
 

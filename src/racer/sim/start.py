@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer import geometry
-from racer.sim.state import STATE, Phase, State, Status
+from racer.sim.state import STATE, Phase, State
 from racer.sim.step import place
 from racer.track.record import Track
 from racer.track.road import Roads
@@ -33,8 +33,8 @@ def begin(tracks: Sequence[Track], roads: Roads, road: NDArray[np.int32], share:
 def put_back(row: State, after: State, tracks: Sequence[Track], roads: Roads) -> State:
     """`after`, with every car that has just had an incident at rest on the middle of a lane.
 
-    The lap is resumed at the progress of the step before the incident (of the incident itself after a crash), without
-    the start offset, as the simulator does; of the two lanes the one nearer to the car is taken.
+    The lap is resumed at the progress of the incident, without the start offset, on the lane nearer to the car: two
+    real resets are met within 0.3 mm (what the simulator's source calls the previous progress is by then this one).
     """
     hurt = np.flatnonzero((after["phase"] == Phase.PAUSE) & (row["phase"] == Phase.RUN))
     if len(hurt) == 0:
@@ -42,8 +42,7 @@ def put_back(row: State, after: State, tracks: Sequence[Track], roads: Roads) ->
     back = after.copy()
     for i in hurt:
         track, old = tracks[row["road"][i]], row[i]
-        progress = old["progress"] if old["status"] == Status.CRASHED else old["progress_before"]
-        x, y, yaw = _lane_pose(track, float(progress), np.array([[old["x"], old["y"]]]))
+        x, y, yaw = _lane_pose(track, float(old["progress"]), np.array([[old["x"], old["y"]]]))
         for name, value in (
             ("x", x),
             ("y", y),
