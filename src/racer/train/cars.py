@@ -18,8 +18,8 @@ class CarsVecEnv(VecEnv):
     """`DeepRacerVectorEnv` as a stable-baselines3 VecEnv; `watch` is shown every turn with its actions."""
 
     def __init__(self, cars: DeepRacerVectorEnv, watch: Watch | None = None) -> None:
-        super().__init__(cars.num_envs, cars.single_observation_space, cars.single_action_space)
         self.cars = cars
+        super().__init__(cars.num_envs, cars.single_observation_space, cars.single_action_space)
         self._watch = watch
         self._actions: NDArray[Any] = np.zeros(0)
 

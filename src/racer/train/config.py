@@ -46,7 +46,7 @@ class TrainConfig(BaseModel):
     hyperparameters: str | None = Field(None, description="a DeepRacer hyperparameters.json")
     noise: str = Field("none", description="none, jitter or robust")
     seed: int = Field(0, ge=0, description="of everything random")
-    steps: int = Field(500_000, ge=1, description="steps of all cars together")
+    steps: int = Field(300_000, ge=1, description="steps of all cars together")
     minutes: float | None = Field(None, gt=0, description="train for so long instead")
     start_offset: float = Field(0.0, ge=0, lt=1, description="share of the lap where the first episode starts")
     start_advance: float = Field(

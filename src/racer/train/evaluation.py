@@ -59,9 +59,9 @@ def trial_cars(arguments: dict[str, Any]) -> DeepRacerVectorEnv:
     return DeepRacerVectorEnv(TRIALS, **arguments | {"rules": rules, "starts": Starts(advance=1.0 / TRIALS)})
 
 
-def drive(policy: Policy, cars: DeepRacerVectorEnv) -> pd.DataFrame:
+def drive(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> pd.DataFrame:
     """The trace of one episode of every car, one after the other, driven by a policy without exploration."""
-    observation, _ = cars.reset(seed=0)
+    observation, _ = cars.reset(seed=seed)
     turns: list[Any] = []
     driving = np.ones(cars.num_envs, dtype=np.bool_)
     index = np.full(cars.num_envs, -1)

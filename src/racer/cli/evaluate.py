@@ -1,0 +1,115 @@
+"""`racer evaluate`: race a trained car, and show its laps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from racer.cli.tracks import home
+from racer.errors import UsageError
+from racer.extras import need
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from racer.train.race import Result
+
+Option = typer.Option
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)],
+    track: Annotated[str | None, Option(help="Another track than the run's.", show_default=False)] = None,
+    laps: Annotated[int, Option(min=1, help="Laps of the race, driven in one go.")] = 5,
+    penalty: Annotated[float, Option(min=0.0, help="Seconds held after leaving the track.")] = 2.0,
+    resets: Annotated[int, Option(min=0, help="Incidents that are forgiven; the next one ends the race.")] = 100,
+    trials: Annotated[bool, Option("--trials", help="Every lap from standstill instead of one race.")] = False,
+    reverse: Annotated[bool, Option("--reverse", help="The other way than in training.")] = False,
+    car: Annotated[str | None, Option(help="Another car than the run's: v4, v5 or v6.", show_default=False)] = None,
+    noise: Annotated[str, Option(help="none, jitter or robust.")] = "none",
+    seed: Annotated[int, Option(help="Of the noise.")] = 0,
+    checkpoint: Annotated[str, Option(help="best, last, or the number of steps.")] = "best",
+    save: Annotated[bool, Option("--save", help="Write log, metrics, picture and animation into the run.")] = False,
+    video: Annotated[str, Option(help="Kind of the animation: gif or mp4.")] = "gif",
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Drive laps with a run's best checkpoint, without exploration, and print the lap table."""
+    need("train")
+    if video not in ("gif", "mp4"):
+        raise UsageError(f"--video {video}: there are gif and mp4")
+    if video == "mp4" and save:
+        need("video")
+    from racer.train.race import Order, drive_race
+
+    order = Order(
+        track=track, laps=laps, penalty=penalty, resets=resets, trials=trials, reverse=reverse, car=car, noise=noise,
+        seed=seed, checkpoint=checkpoint,
+    )  # fmt: skip
+    result = drive_race(run, order, home=home())
+    files = _saved(run, result, video) if save else []
+    if as_json:
+        typer.echo(json.dumps(_as_json(result, files), indent=2))
+    else:
+        _show(result, files)
+
+
+def _show(result: Result, files: list[Path]) -> None:
+    from rich.console import Console
+
+    console = Console(soft_wrap=True)
+    console.print(result.headline, markup=False, highlight=False)
+    console.print(_table(result.laps))
+    for note in result.notes:
+        console.print(f"note: {note}", markup=False, highlight=False)
+    for file in files:
+        console.print(str(file), markup=False, highlight=False)
+
+
+def _table(laps: pd.DataFrame) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    heads = ("lap", "time s", "%", "status", "off-tracks", "resets", "mean m/s", "reward")
+    for head in heads:
+        table.add_column(head, justify="left" if head == "status" else "right", no_wrap=True)
+    for number, lap in enumerate(laps.to_dict("records"), 1):
+        counts = [str(lap[name]) for name in ("off_tracks", "resets")]
+        means = [f"{lap[name]:.2f}" for name in ("speed", "reward")]
+        table.add_row(str(number), f"{lap['time']:.2f}", f"{lap['completion']:.1f}", lap["status"], *counts, *means)
+    return table
+
+
+def _as_json(result: Result, files: list[Path]) -> dict[str, Any]:
+    laps = json.loads(result.laps.to_json(orient="records"))
+    return {
+        "headline": result.headline,
+        "laps": laps,
+        "notes": list(result.notes),
+        "files": [str(file) for file in files],
+    }
+
+
+def _saved(run: Path, result: Result, video: str) -> list[Path]:
+    """Write everything about a race into a new folder of the run; the paths of what was written."""
+    from racer.logs import metrics
+    from racer.logs.write import write_csv
+    from racer.plot import style
+    from racer.plot.animation import animate
+    from racer.plot.laps import race_sheet
+
+    folder = run / f"evaluation-{result.stamp}"
+    log, table = folder / "evaluation-simtrace" / "0-iteration.csv", result.laps
+    write_csv(result.trace, log)
+    numbers = run / "metrics" / "evaluation" / f"evaluation-{result.stamp}.json"
+    numbers.parent.mkdir(parents=True, exist_ok=True)
+    metrics.write(metrics.evaluation_metrics(table), numbers)
+    picture, film = folder / "laps.png", folder / f"laps.{video}"
+    chosen = table[table["complete"]] if table["complete"].any() else table
+    with style.style():
+        style.save(race_sheet(result.trace, table, chosen, result.track), picture)
+    animate(result.trace, chosen.nsmallest(1, "time"), film, result.track)
+    return [log, numbers, film, picture]

@@ -1,0 +1,140 @@
+"""`racer train`: from a reward function to a driver."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from racer.cli import INTERRUPTED
+from racer.cli.tracks import home
+from racer.errors import UsageError
+from racer.extras import need
+
+if TYPE_CHECKING:
+    from racer.train.run import Run
+    from racer.train.session import Session
+
+Option = typer.Option
+
+
+def train(
+    reward: Annotated[str, typer.Argument(help="A reward file, a shipped reward's name, or an experiment .toml.")] = "",
+    track: Annotated[str | None, Option(help="A track's name, .toml or .npy file.  [default: reinvent_2018]")] = None,
+    steps: Annotated[int | None, Option(help="Steps of all cars together.  [default: 300000]")] = None,
+    minutes: Annotated[float | None, Option(help="Train for so long instead.")] = None,
+    seed: Annotated[int | None, Option(help="Of everything random.  [default: 0]")] = None,
+    car: Annotated[str | None, Option(help="v4, v5 or v6.  [default: what the action space says, else v6]")] = None,
+    action_space: Annotated[str | None, Option(help="A model_metadata.json.  [default: continuous]")] = None,
+    hyperparameters: Annotated[str | None, Option(help="A DeepRacer hyperparameters.json.")] = None,
+    envs: Annotated[int | None, Option(help="Cars that drive at once.  [default: 64]")] = None,
+    reverse: Annotated[bool | None, Option("--reverse", help="Drive the track the other way.")] = None,
+    noise: Annotated[str | None, Option(help="none, jitter or robust.  [default: none]")] = None,
+    reward_timeout: Annotated[
+        float | None, Option(help="Seconds that one call of the reward function may take; 0: any.  [default: 5]")
+    ] = None,
+    out: Annotated[Path | None, Option(help="Folder of the run.  [default: runs/REWARD-TRACK-TIME]")] = None,
+    resume: Annotated[Path | None, Option(help="Go on with the training in this folder.")] = None,
+    jobs: Annotated[int | None, Option(help="Runs of an experiment at a time.  [default: one a core]")] = None,
+) -> None:
+    """Train a PPO agent with your reward function, and evaluate it on the way.
+
+    With an experiment .toml that lists several rewards, tracks, action spaces, hyperparameters or seeds, train all.
+    """
+    need("train")
+    given = {name: value for name, value in locals().items() if name in _OPTIONS and value is not None}
+    if envs is not None:
+        given["settings"] = {"envs": envs}
+    if resume is not None:
+        _refuse(reward or given or out, f"--resume {resume} goes on as the run began: give it without other options")
+        _train(_open(resume), resumed=True)
+    elif reward.endswith(".toml"):
+        _refuse(given, "an experiment says all this itself: give it with --out, --jobs or --resume only")
+        _experiment(Path(reward), out, jobs)
+    elif not reward:
+        raise UsageError("which reward function? racer train my_reward.py --track reinvent_2018 (racer train --help)")
+    else:
+        _train(_create({"reward": reward, **given}, out), resumed=False)
+
+
+_OPTIONS = (
+    "track", "steps", "minutes", "seed", "car", "action_space", "hyperparameters", "reverse", "noise", "reward_timeout",
+)  # fmt: skip
+
+
+def _refuse(wrong: object, sentence: str) -> None:
+    if wrong:
+        raise UsageError(sentence)
+
+
+def _open(folder: Path) -> Run:
+    from racer.train.run import open_run
+
+    return open_run(folder)
+
+
+def _create(given: dict[str, Any], out: Path | None) -> Run:
+    from racer.train.config import TrainConfig, parse
+    from racer.train.run import create
+
+    config = parse(given, "racer train")
+    assert isinstance(config, TrainConfig)
+    name = f"{Path(config.reward).stem}-{Path(config.track).stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    return create(config, out or Path("runs") / name, home=home())
+
+
+def _train(run: Run, resumed: bool) -> None:
+    from rich.console import Console
+
+    from racer.train.display import display, in_words
+    from racer.train.session import Session
+
+    console = Console(soft_wrap=True)
+    session = Session(run)
+    if resumed:
+        session.resume()
+    _tell(console, session, resumed)
+    with display(session, console) as report:
+        progress = session.train(report)
+    for note in session.reward_notes():
+        console.print(f"note: {note}", markup=False, highlight=False)
+    if session.was_stopped:
+        typer.echo(f"stopped after {progress.steps:,} steps; go on with: racer train --resume {run.folder}", err=True)
+        raise typer.Exit(INTERRUPTED)
+    best = run.best()
+    if progress.best is not None and best is not None:
+        console.print(f"best checkpoint, after {best['steps']:,} steps: {in_words(progress.best)}", highlight=False)
+        for sentence in _envelope(session):
+            console.print(f"note: {sentence}", markup=False, highlight=False)
+    console.print(f"{run.folder}  (racer evaluate {run.folder} --save)", markup=False, highlight=False)
+
+
+def _tell(console: Any, session: Session, resumed: bool) -> None:
+    """What is about to be trained, in a line, and what was not taken over."""
+    config, cars = session.run.config, session.cars
+    budget = f"{config.minutes:g} minutes" if config.minutes else f"{config.steps:,} steps"
+    goes_on = f", going on after {session.progress.steps:,}" if resumed else ""
+    what = f"{session.run.reward.name} on {session.run.track.title}, car {cars.car.name}, seed {config.seed}: {budget}"
+    console.print(f"training {what}{goes_on}", markup=False, highlight=False)
+    for note in (*session.notes, *session.run.metadata.notes):
+        console.print(f"note: {note}", markup=False, highlight=False)
+
+
+def _envelope(session: Session) -> list[str]:
+    """Says when the actions reach beyond what real logs have shown of the car."""
+    cars = session.cars
+    fastest = max(cars.actions.speed)
+    if fastest <= cars.car.identified_speed:
+        return []
+    return [
+        f"the action space goes up to {fastest:g} m/s, but logs show the {cars.car.name} car only up to "
+        f"{cars.car.identified_speed:g}: faster laps are a guess (racer evaluate says which)"
+    ]
+
+
+def _experiment(path: Path, out: Path | None, jobs: int | None) -> None:
+    from racer.train import experiment
+
+    experiment.main(path, out, jobs, home())
