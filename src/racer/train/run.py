@@ -4,6 +4,7 @@
 |---|---|
 | `run.json` | the configuration, written before step 0, with versions and git hash |
 | `reward_function.py`, `track.npy`, `model/model_metadata.json` | copies of what was trained with |
+| `hyperparameters.json` | the same, where one was given |
 | `checkpoints/N.pt` | the policy after N steps |
 | `checkpoints/best.json` | which of them is best, with its evaluation |
 | `checkpoints/state.pt` | everything that a resumed training needs |
@@ -26,8 +27,10 @@ from racer.actions import ActionSpace, Metadata, read_metadata, write_metadata
 from racer.car import preset
 from racer.errors import UsageError
 from racer.reward import load as load_reward
+from racer.sim.noise import noise
 from racer.track import library, route
 from racer.track.record import Track
+from racer.train import hyperparameters
 from racer.train.config import TrainConfig, parse
 
 PACKAGES = ("racer", "numpy", "numba", "gymnasium", "torch", "stable-baselines3")
@@ -64,6 +67,12 @@ class Run:
         return read_metadata(self.folder / "model" / "model_metadata.json")
 
     @property
+    def hyperparameters(self) -> Path | None:
+        """The copy of the hyperparameters.json that was given, None when none was."""
+        file = self.folder / "hyperparameters.json"
+        return file if file.is_file() else None
+
+    @property
     def reward(self) -> Path:
         """The reward file: the original if it is still there, else the run's copy."""
         origin = Path(self._story["reward_file"])
@@ -81,7 +90,10 @@ class Run:
 
 
 def create(config: TrainConfig, folder: Path, home: Path | None = None) -> Run:
-    """A new run folder, with everything in it that is known before step 0. UsageError when there is a run already."""
+    """A new run folder, with everything in it that is known before step 0.
+
+    UsageError when there is a run already, and when something in `config` is wrong: then nothing is written.
+    """
     if (folder / "run.json").exists():
         raise UsageError(
             f"{folder} holds a run already: continue it with --resume {folder}, or name another folder with --out"
@@ -89,11 +101,13 @@ def create(config: TrainConfig, folder: Path, home: Path | None = None) -> Run:
     track = library.load(config.track, home=home)
     reward = load_reward(config.reward)
     metadata = _metadata(config)
-    for part in ("checkpoints", "model", "metrics", "training-simtrace"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
+    _check(config, metadata)
+    _make_folders(folder)
     route.save(track, folder / "track.npy")
     write_metadata(metadata, folder / "model" / "model_metadata.json")
     route.write(folder / "reward_function.py", reward.path.read_bytes())
+    if config.hyperparameters is not None:
+        route.write(folder / "hyperparameters.json", Path(config.hyperparameters).read_bytes())
     story = {
         "config": config.model_dump(),
         "reward_file": str(reward.path.resolve()),
@@ -110,18 +124,40 @@ def create(config: TrainConfig, folder: Path, home: Path | None = None) -> Run:
 
 def open_run(folder: Path) -> Run:
     """The run in a folder. UsageError when there is none."""
+    file = folder / "run.json"
     try:
-        story = json.loads((folder / "run.json").read_text())
-        return Run(folder, parse(story["config"], str(folder / "run.json")))
-    except FileNotFoundError:
+        story = json.loads(file.read_bytes())
+        missing = [name for name in ("config", "reward_file", "track", "track_title") if name not in story]
+        if missing:
+            raise ValueError(f"it lacks {', '.join(missing)}")
+        return Run(folder, parse(story["config"], str(file)))
+    except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{folder} is no run of racer: it holds no run.json (racer train makes one)") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{folder / 'run.json'} is damaged ({error}): train anew") from None
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror or error}") from None
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{file} is damaged ({error}): train anew") from None
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON beside its place and move it there."""
     route.write(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def _check(config: TrainConfig, metadata: Metadata) -> None:
+    """UsageError for what would otherwise come to light when the cars are made, after the run was."""
+    preset(config.car or metadata.car)
+    noise(config.noise)
+    if config.hyperparameters is not None:
+        hyperparameters.read(config.hyperparameters, config.settings)
+
+
+def _make_folders(folder: Path) -> None:
+    try:
+        for part in ("checkpoints", "model", "metrics", "training-simtrace"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error.strerror or error}") from None
 
 
 def _metadata(config: TrainConfig) -> Metadata:

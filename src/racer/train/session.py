@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pickle import UnpicklingError
 from time import monotonic
 from typing import Any
 
@@ -20,8 +21,9 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecNormalize
 
 from racer.env import DeepRacerVectorEnv
-from racer.params import Params
+from racer.errors import UsageError
 from racer.reward import RewardBatch, RewardRefused
+from racer.track import route
 from racer.train.cars import CarsVecEnv
 from racer.train.evaluation import Score, evaluate, trial_cars
 from racer.train.hyperparameters import read as read_hyperparameters
@@ -55,8 +57,8 @@ class Session:
         self.run, config = run, run.config
         self.notes: list[str] = []
         self.settings = config.settings
-        if config.hyperparameters is not None:
-            found = read_hyperparameters(config.hyperparameters, config.settings)
+        if run.hyperparameters is not None:
+            found = read_hyperparameters(str(run.hyperparameters), config.settings)
             self.settings = found.settings
             self.notes += found.notes
         self.progress = Progress()
@@ -74,13 +76,11 @@ class Session:
         if not self.run.state.exists():
             self._save()
         with self._interruptible(), self._failing_step_saved():
-            while not self._is_over():
+            while not (self._stopped or self._is_spent(0.0)):
                 began = monotonic()
                 self.model.learn(rollout, reset_num_timesteps=False, log_interval=LOG_NOTHING)
                 self.progress.steps = self.model.num_timesteps
-                if self.progress.steps // self.run.config.evaluate_every > self.progress.iteration or self._is_over(
-                    began
-                ):
+                if self._ends_iteration(rollout, began):
                     self._finish_iteration(began)
                 self.progress.seconds += monotonic() - began
                 report(self.progress)
@@ -98,14 +98,17 @@ class Session:
         return reward.notes() if isinstance(reward, RewardBatch) else []
 
     def resume(self) -> None:
-        """Go on from the run's latest checkpoint."""
-        saved = torch.load(self.run.state, weights_only=False)
+        """Go on from the run's latest checkpoint; from the beginning when it was stopped before its first."""
+        if not self.run.state.exists():
+            return
+        saved = self._saved()
         self.progress = saved["progress"]
         self.model.policy.load_state_dict(saved["policy"])
         self.model.policy.optimizer.load_state_dict(saved["optimizer"])
         self.model.num_timesteps, self.model._n_updates = saved["steps"], saved["updates"]
         self.cars.field.restore(saved["field"])
-        self.model._last_obs = self.cars.observe()
+        if saved["episode_starts"] is not None:  # else no step was taken yet, and learning begins with a reset
+            self.model._last_obs = self.cars.observe()
         self.model._last_episode_starts = saved["episode_starts"]
         if isinstance(self.model.env, VecNormalize):
             self.model.env.ret_rms, self.model.env.returns = saved["returns"]
@@ -136,7 +139,7 @@ class Session:
                 "alternate_direction": config.alternate_direction,
             },
             "reward_timeout": config.reward_timeout,
-            "last_words": self._save_failing_step,
+            "last_words": self._say_last_words,
         }
 
     def _model(self) -> PPO:
@@ -176,22 +179,24 @@ class Session:
             return self.progress.seconds / (60.0 * minutes)
         return self.progress.steps / self.run.config.steps
 
-    def _is_over(self, began: float | None = None) -> bool:
+    def _is_spent(self, seconds: float) -> bool:
+        """Whether steps or minutes are used up, `seconds` after the latest update that was counted."""
         minutes = self.run.config.minutes
-        if self._stopped:
-            return True
         if minutes is None:
             return self.progress.steps >= self.run.config.steps
-        return self.progress.seconds + (monotonic() - began if began is not None else 0.0) >= 60.0 * minutes
+        return self.progress.seconds + seconds >= 60.0 * minutes
+
+    def _ends_iteration(self, rollout: int, began: float) -> bool:
+        """Whether the log is due with this update. Ctrl-C has no say: a resumed training has the same iterations."""
+        every, steps = self.run.config.evaluate_every, self.progress.steps
+        return steps // every > (steps - rollout) // every or self._is_spent(monotonic() - began)
 
     def _finish_iteration(self, began: float) -> None:
         """Write the log of an iteration, evaluate the policy, and keep it."""
-        if self._stopped:
-            return
         progress = self.progress
         score, table = evaluate(self.model, self._trials, progress.iteration)
         episodes = self.recorder.write(progress.iteration, table)
-        progress.iteration = max(progress.iteration + 1, progress.steps // self.run.config.evaluate_every)
+        progress.iteration += 1
         progress.latest = score
         seconds = progress.seconds + monotonic() - began
         if len(episodes):
@@ -206,8 +211,9 @@ class Session:
             progress.best = score
             write_json(self.run.checkpoints / "best.json", row)
         self._log(score)
+        history = pd.DataFrame(progress.evaluations)
+        route.write(self.run.folder / "evaluations.csv", history.to_csv(index=False).encode())
         self._save()
-        pd.DataFrame(progress.evaluations).to_csv(self.run.folder / "evaluations.csv", index=False)
 
     def _log(self, score: Score) -> None:
         logger = self.model.logger
@@ -239,6 +245,14 @@ class Session:
         torch.save(state, beside)
         beside.replace(self.run.state)
 
+    def _saved(self) -> dict[str, Any]:
+        """What `_save` wrote. UsageError when it cannot be read."""
+        try:
+            saved: dict[str, Any] = torch.load(self.run.state, weights_only=False)
+        except (OSError, EOFError, RuntimeError, ValueError, LookupError, AttributeError, UnpicklingError) as error:
+            raise UsageError(f"{self.run.state} is damaged ({error}): train anew") from None
+        return saved
+
     def _restore_rewards(self, saved: list[bytes]) -> None:
         for reward, blob in zip((self.cars.reward, self._trials.reward), saved, strict=True):
             if isinstance(reward, RewardBatch):
@@ -264,15 +278,18 @@ class Session:
         try:
             yield
         except RewardRefused as error:
-            self._save_failing_step(error)
+            error.args = (f"{error}\n{self._way_on(error)}",)
             raise
 
-    def _save_failing_step(self, error: RewardRefused) -> None:
-        """Write the params that the reward function failed on, for `racer reward`."""
-        if error.params is not None:
-            write_failing_step(self.run.folder / "failing_step.json", error.params)
+    def _say_last_words(self, error: RewardRefused) -> None:
+        """The same for a call that only the end of the process can stop."""
+        os.write(2, f"{self._way_on(error)}\n".encode(errors="backslashreplace"))
 
-
-def write_failing_step(path: Path, params: Params | dict[str, Any]) -> None:
-    """Write params as JSON; what JSON cannot hold is written as text."""
-    path.write_text(json.dumps(params, default=str, indent=1) + "\n", encoding="utf-8")
+    def _way_on(self, error: RewardRefused) -> str:
+        """How to reproduce what the reward function failed on, which is written into the run, and how to go on."""
+        resume = f"when it is mended, go on with: racer train --resume {self.run.folder}"
+        if error.params is None:
+            return resume
+        step = self.run.folder / "failing_step.json"
+        route.write(step, (json.dumps(error.params, default=str, indent=1) + "\n").encode())
+        return f"to see it again: racer reward {error.path} {step}\n{resume}"
