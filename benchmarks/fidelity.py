@@ -31,7 +31,6 @@ from racer.errors import RacerError, UsageError
 from racer.logs.recognise import recognise
 from racer.logs.state import rows
 from racer.sim.state import Phase, State, Status
-from racer.sim.trace import closest_waypoint
 from racer.track import route
 from racer.track.record import Track
 from racer.track.road import pack
@@ -137,7 +136,7 @@ def _geometry(job: Job) -> dict[str, Any]:
     state = rows(job.trace, job.track, roads)
     logged = {name: job.trace[name].to_numpy() for name in ("closest_waypoint", "progress", "all_wheels_on_track")}
     agrees = {
-        "waypoint": closest_waypoint(state, roads) == logged["closest_waypoint"],
+        "waypoint": state["closest"] == logged["closest_waypoint"],
         "progress": np.abs(state["progress"] - logged["progress"]) <= PROGRESS,
         "wheels": (state["wheels"] == 4) == logged["all_wheels_on_track"],
         "off_track": ((state["wheels"] == 0) == (state["status"] == Status.OFF_TRACK)) | _told_otherwise(state),

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -75,15 +76,9 @@ class ActionSpace:
         """
         if not self.is_continuous:
             return self._table[_positions(action, self.size)]
-        low, high = self._table
-        unit = np.clip(np.atleast_2d(np.asarray(action, dtype=np.float64)), -1.0, 1.0)
-        return np.asarray((high - low) / 2.0 * (unit + 1.0) + low)
-
-    def command(self, action: ArrayLike) -> Array:
-        """(N, 2) steering in rad and speed in m/s, what `command_deg` gives in SI."""
-        command = self.command_deg(action)
-        command[:, 0] = np.radians(command[:, 0])
-        return command
+        low, half = self._affine
+        unit = np.minimum(np.maximum(np.asarray(action, dtype=np.float64).reshape(-1, 2), -1.0), 1.0)
+        return np.asarray(half * (unit + 1.0) + low)
 
     def logged(self, action: ArrayLike) -> list[str]:
         """The `action` column of a log, one text an action: the index, or `[steer speed]` (SIMULATOR.md 6.1)."""
@@ -91,7 +86,12 @@ class ActionSpace:
             return [str(k) for k in _positions(action, self.size).tolist()]
         return [f"[{steer} {speed}]" for steer, speed in self.command_deg(action).tolist()]
 
-    @property
+    @cached_property
+    def _affine(self) -> tuple[Array, Array]:
+        low, high = self._table
+        return low, (high - low) / 2.0
+
+    @cached_property
     def _table(self) -> Array:
         return np.column_stack([self.steering_deg, self.speed]).astype(np.float64)
 

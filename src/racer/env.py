@@ -21,18 +21,19 @@ from numpy.typing import NDArray
 from racer.actions import ActionSpace, Metadata, read_metadata
 from racer.car import Car, preset
 from racer.errors import UsageError, did_you_mean
-from racer.params import Params, params
+from racer.params import Params, copied, params
 from racer.reward import RewardBatch, RewardRefused, load
 from racer.sensors.features import NAMES, features
 from racer.sim.noise import noise as noise_of
 from racer.sim.race import ROUND_ROBIN, START_LINE, Field, Race, Starts
 from racer.sim.rules import EVALUATION, TRAINING, Rules
 from racer.sim.state import Phase, State, Status
-from racer.sim.trace import trace
+from racer.sim.trace import trace, trace_row
 from racer.track.library import load as load_track
 from racer.track.record import Track
 
 Path = str | PathLike[str]
+RUN = int(Phase.RUN)
 OBSERVATIONS = ("features",)  # sensors are to follow
 
 
@@ -40,7 +41,7 @@ class Turn(NamedTuple):
     """What one step of N cars brought."""
 
     rows: State  # (N,) as judged: pose before the action, status, done
-    params: list[Params]  # what the reward function was given (or would have been, on prepare and pause steps)
+    params: list[Params]  # what the reward function is told; empty unless asked for
     reward: NDArray[np.float64]  # (N,)
     observation: NDArray[np.float32]  # (N, F) after the action
     terminated: NDArray[np.bool_]  # (N,) by the rules
@@ -110,12 +111,12 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.field = Field(self.race, num_envs)
 
-    def turn(self, actions: NDArray[Any]) -> Turn:
-        """One step of all cars, without starting again those whose episode is over."""
+    def turn(self, actions: NDArray[Any], tell: bool = False) -> Turn:
+        """One step of all cars, without starting again those whose episode is over; with their params if `tell`."""
         rows = self.field.step(self.actions.command_deg(actions))
-        told, reward = self._price(rows)
+        told, reward = self._price(rows, tell)
         late = rows["steps"] >= self.race.rules.step_limit
-        return Turn(rows, told, reward, self.observe(), rows["done"].copy(), late & ~rows["done"])
+        return Turn(rows, told, reward, self.observe(), rows["done"], late & ~rows["done"])
 
     def observe(self) -> NDArray[np.float32]:
         """(N, F) what the cars perceive now."""
@@ -128,13 +129,13 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
     def trace(self, turn: Turn, actions: NDArray[Any]) -> dict[str, Any]:
         """Columns of the simulator's log for a turn (see `racer.sim.trace`)."""
         index = np.full(self.num_envs, -1) if self.actions.is_continuous else np.asarray(actions)
-        return trace(turn.rows, index, turn.reward, self.race.tracks, self.race.roads)
+        return trace(turn.rows, index, turn.reward, self.race.tracks)
 
     def step(
         self, actions: NDArray[Any]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """gymnasium's step, with same-step autoreset. `info` holds arrays and lists over all cars."""
-        turn = self.turn(actions)
+        turn = self.turn(actions, tell=True)
         info = self._info(turn, actions)
         over = turn.terminated | turn.truncated
         observation = turn.observation
@@ -158,8 +159,10 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
             self.restart(np.ones(self.num_envs, dtype=np.bool_) if mask is None else np.asarray(mask, dtype=np.bool_))
         return self.observe(), {}
 
-    def _price(self, rows: State) -> tuple[list[Params], NDArray[np.float64]]:
-        """The params of all rows, and the reward of those that drive. Prepare and pause steps pay nothing.
+    def _price(self, rows: State, tell: bool) -> tuple[list[Params], NDArray[np.float64]]:
+        """Params of all rows, if `tell`, untouched by the reward function; and the rewards (N,) that it pays for them.
+
+        Prepare and pause steps pay nothing.
 
         The garbage collector is held off meanwhile: it would walk the young dicts again and again, at several times the
         cost of making them, and they hold no cycles.
@@ -167,13 +170,14 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
         collecting = gc.isenabled()
         gc.disable()
         try:
-            told: list[Any] = params(rows, self.race.tracks)  # plain dicts to a reward
-            driving = np.flatnonzero(rows["phase"] == Phase.RUN)
-            if len(driving) == len(rows):
-                return told, self.reward(told)
-            reward = np.zeros(len(rows))
-            if len(driving):
-                reward[driving] = self.reward([told[k] for k in driving], driving.tolist())
+            told = params(rows, self.race.tracks)
+            handed: list[Any] = [copied(p) for p in told] if tell else told
+            drives = rows["phase"] == RUN
+            if drives.all():
+                return told, self.reward(handed)
+            driving, reward = np.flatnonzero(drives).tolist(), np.zeros(len(rows))
+            if driving:
+                reward[driving] = self.reward([handed[k] for k in driving], driving)
             return told, reward
         finally:
             if collecting:
@@ -192,7 +196,7 @@ class DeepRacerEnv(gymnasium.Env[NDArray[np.float32], Any]):
     """One DeepRacer: `DeepRacerVectorEnv` with a single car. The arguments are the same, but for `num_envs`.
 
     `info` holds the `reward_params` that the reward function was given, the `episode_status` in the simulator's
-    words, the `lap_time` in s (nan until the step that completes a lap) and the `trace` row as in the simulator's
+    words, the `lap_time` in s (None until the step that completes a lap) and the `trace` row as in the simulator's
     log.
     """
 
@@ -214,15 +218,21 @@ class DeepRacerEnv(gymnasium.Env[NDArray[np.float32], Any]):
     def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """gymnasium's step."""
         actions = np.asarray(action)[None]
-        turn = self.cars.turn(actions)
-        row = self.cars.trace(turn, actions)
+        turn = self.cars.turn(actions, tell=True)
+        row, told, reward = turn.rows[0], turn.params[0], float(turn.reward[0])
+        logged = trace_row(row, told, -1 if self.cars.actions.is_continuous else int(action), reward)
         info = {
-            "reward_params": turn.params[0],
-            "episode_status": row["episode_status"][0],
-            "lap_time": float(turn.rows["lap_time"][0]),
-            "trace": {name: column[0] if column.dtype == object else column[0].item() for name, column in row.items()},
+            "reward_params": told,
+            "episode_status": logged["episode_status"],
+            "lap_time": _or_none(row["lap_time"]),
+            "trace": logged,
         }
-        return turn.observation[0], float(turn.reward[0]), bool(turn.terminated[0]), bool(turn.truncated[0]), info
+        return turn.observation[0], reward, bool(turn.terminated[0]), bool(turn.truncated[0]), info
+
+
+def _or_none(value: float) -> float | None:
+    """None for nan, which is unequal to itself: gymnasium's checker compares the info of two equal steps."""
+    return None if np.isnan(value) else float(value)
 
 
 class _Priced:

@@ -8,6 +8,7 @@ waypoints found by arc length, objects_heading in radians. Rows may come from th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypedDict
 
 import numpy as np
@@ -90,6 +91,22 @@ def params(rows: State, tracks: Sequence[Track]) -> list[Params]:
     return built
 
 
+def copied(told: Params) -> Params:
+    """The same params, as independent of `told` as a deep copy."""
+    p = told.copy()
+    p["waypoints"] = told["waypoints"].copy()
+    p["closest_waypoints"] = told["closest_waypoints"].copy()
+    p["closest_objects"] = told["closest_objects"].copy()
+    p["objects_location"] = [place.copy() for place in told["objects_location"]]
+    p["objects_distance"] = told["objects_distance"].copy()
+    p["objects_distance_from_center"] = told["objects_distance_from_center"].copy()
+    p["objects_left_of_center"] = told["objects_left_of_center"].copy()
+    p["objects_heading"] = told["objects_heading"].copy()
+    p["objects_speed"] = told["objects_speed"].copy()
+    return p
+
+
+@lru_cache(maxsize=256)
 def _template(track: Track) -> Params:
     """The keys in their order, with what is the same for every step on a track."""
     return {

@@ -14,7 +14,6 @@ from racer.logs.recognise import recognise
 from racer.logs.state import rows
 from racer.params import params
 from racer.sim.state import Phase, Status
-from racer.sim.trace import closest_waypoint
 from racer.track import route
 from racer.track.record import Track
 from racer.track.road import pack
@@ -54,7 +53,7 @@ def test_place_of_real_rows_is_what_their_own_columns_say(shared_data: Path, log
     assert found
     state = rows(trace, found.track)
     driving = state["phase"] == Phase.RUN
-    assert np.mean(closest_waypoint(state, pack([found.track])) == trace["closest_waypoint"]) >= 0.999
+    assert np.mean(state["closest"] == trace["closest_waypoint"]) >= 0.999
     assert np.mean(np.abs(state["progress"] - trace["progress"]) <= 0.002) >= 0.999
     assert np.mean(((state["wheels"] == 4) == trace["all_wheels_on_track"])[driving]) >= wheels
     assert np.mean(((state["wheels"] == 0) == (state["status"] == Status.OFF_TRACK))[driving]) >= 0.999

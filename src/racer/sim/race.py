@@ -93,7 +93,7 @@ class Field:
         race = self.race
         dt = durations(race.noise, self._generators)
         row, after = step(self.state, command, dt, race.roads, self._cars, race.rules)
-        self.state = put_back(row, after, race.tracks, race.roads)
+        self.state = put_back(row, after, race.tracks, race.roads) if race.rules.resets else after
         return row
 
     def snapshot(self) -> tuple[object, ...]:

@@ -72,6 +72,7 @@ STATE = np.dtype(
         ("left", np.bool_),  # is_left_of_center
         ("previous", np.int32),  # closest waypoints
         ("next", np.int32),
+        ("closest", np.int32),  # the nearer of the two; of equally near ones the one behind: what the log names
         ("wheels", np.int8),  # wheel centers on the road, 0 to 4
         # the episode
         ("start", np.float64),  # share of the lap where the episode started, [0, 1)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from racer.car import FRONT, WHEELS
 from racer.dynamics import advance
 from racer.sim.rules import Rules
-from racer.sim.state import Phase, State, Status
+from racer.sim.state import STATE, Phase, State, Status
 from racer.track.road import Roads, nearest, on_road
 
 WHEEL = np.array(WHEELS)
@@ -39,8 +39,8 @@ def step(
     whether the episode is over. The second one has moved; a car whose episode is over must be started anew, and one
     whose `phase` became PAUSE must be put back onto the road (`racer.sim.start`).
     """
-    row, after = state.copy(), np.empty_like(state)
-    _step(row, after, command, dt, roads, cars, rules)
+    row, after = np.empty(len(state), STATE), np.empty(len(state), STATE)
+    _step(state, row, after, command, dt, roads, cars, rules)
     return row, after
 
 
@@ -83,9 +83,10 @@ def _place_all(table, roads):  # type: ignore[no-untyped-def]  # pragma: no cove
 
 
 @njit(cache=True, error_model="numpy")
-def _step(row, after, command, dt, roads, cars, rules):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _step(state, row, after, command, dt, roads, cars, rules):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     vertex, lines, start, candidate, kind, surfaces, edges, edge = roads
     for i in range(len(row)):
+        row[i] = state[i]
         car = row[i]
         car.steps += 1
         car.dt = dt[i]
@@ -216,6 +217,11 @@ def _place(car, vertex, lines, start, candidate, kind, surfaces, edges, edge):  
         while vertex[i + 1, 2] <= car.s:
             i += 1
         car.previous, car.next = i - center.first, i + 1 - center.first
+    before, ahead = center.first + car.previous, center.first + car.next
+    is_ahead = _length(fx - vertex[ahead, 0], fy - vertex[ahead, 1]) < _length(
+        fx - vertex[before, 0], fy - vertex[before, 1]
+    )
+    car.closest = car.next if is_ahead else car.previous
 
 
 @njit(cache=True, error_model="numpy", inline="always")

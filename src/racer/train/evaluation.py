@@ -72,7 +72,7 @@ def drive(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> pd.DataFra
         driving &= ~(turn.terminated | turn.truncated)
         observation = turn.observation
     rows, action, reward, drove = (np.stack(parts, axis=1) for parts in zip(*turns, strict=True))
-    columns = trace(rows[drove], action[drove], reward[drove], cars.race.tracks, cars.race.roads)
+    columns = trace(rows[drove], action[drove], reward[drove], cars.race.tracks)
     columns["episode"] = columns["episode"] + np.repeat(np.arange(cars.num_envs), drove.sum(axis=1))
     return pd.DataFrame(columns)
 

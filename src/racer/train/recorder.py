@@ -57,7 +57,7 @@ class Recorder:
         lengths = [len(episode) for episode in self.whole]
         cars = self._cars
         index = np.full(len(rows), -1) if cars.actions.is_continuous else actions
-        columns = trace(rows, index, rewards, cars.race.tracks, cars.race.roads)
+        columns = trace(rows, index, rewards, cars.race.tracks)
         columns["episode"] = np.repeat(np.arange(self.episodes, self.episodes + len(lengths)), lengths)
         self.episodes += len(lengths)
         return pd.DataFrame(columns)
