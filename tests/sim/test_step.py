@@ -394,7 +394,7 @@ def traced(field: Field, commands: np.ndarray) -> list[bytes]:
     out = []
     for command in commands:
         row = field.step(command)
-        columns = trace(row, np.full(len(row), -1), np.zeros(len(row)), field.race.tracks, field.race.roads)
+        columns = trace(row, np.full(len(row), -1), np.zeros(len(row)), field.race.tracks)
         out.append(b"".join(np.asarray(column).astype("S32" if column.dtype == object else column.dtype).tobytes()
                             for column in columns.values()))  # fmt: skip
         field.restart(np.flatnonzero(row["done"]))

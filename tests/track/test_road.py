@@ -192,6 +192,7 @@ def slow_place(track: Track, car: np.void) -> dict[str, Any]:
         "wheels": sum(polygon(track).contains(wheel) for wheel in where),
         "previous": after - 1,
         "next": after % len(shares),
+        "closest": min((after - 1, after % len(shares)), key=lambda k: front.distance(shapely.Point(track.center[k]))),
     }
 
 
@@ -227,7 +228,7 @@ def check_places(track: Track, cars: State) -> None:
             continue  # rounding decides the segment, and which of two equally near spots of a border counts
         for name in ("width", "inner_distance", "outer_distance"):
             assert car[name] == pytest.approx(slow[name], abs=1e-7), name
-        for name in ("previous", "next", "left"):
+        for name in ("previous", "next", "closest", "left"):
             assert car[name] == slow[name], name
     assert tied <= 2
 
