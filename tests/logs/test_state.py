@@ -16,7 +16,6 @@ from racer.params import params
 from racer.sim.state import Phase, Status
 from racer.track import route
 from racer.track.record import Track
-from racer.track.road import pack
 
 
 def center_line(p: dict) -> float:
