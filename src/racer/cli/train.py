@@ -135,6 +135,12 @@ def _envelope(session: Session) -> list[str]:
 
 
 def _experiment(path: Path, out: Path | None, jobs: int | None) -> None:
-    from racer.train import experiment
+    """A grid of runs, which goes on where it was left; an experiment without a list is a run like any other."""
+    from racer.cli.experiment import train_grid
+    from racer.train.experiment import load
 
-    experiment.main(path, out, jobs, home())
+    found = load(path)
+    if found.is_single:
+        _train(_create(next(iter(found.runs.values())).model_dump(), out), resumed=False)
+    else:
+        train_grid(found, out or Path("runs") / path.stem, jobs, home())

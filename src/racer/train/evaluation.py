@@ -36,6 +36,7 @@ class Score:
     completion: float  # %, mean
     lap_time: float  # s, mean of the complete laps; nan when there is none
     best_lap: float  # s
+    median_lap: float  # s
     reward: float  # mean of the laps
 
     @property
@@ -86,6 +87,7 @@ def score(table: pd.DataFrame) -> Score:
         completion=float(table["completion"].mean()),
         lap_time=float(times.mean()),
         best_lap=float(times.min()),
+        median_lap=float(times.median()),
         reward=float(table["reward"].mean()),
     )
 
