@@ -28,8 +28,6 @@ import shapely
 import racer.env
 from racer.car import FRONT, STEP, WHEELS, preset, table
 from racer.env import DeepRacerVectorEnv
-from racer.params import params
-from racer.reward import RewardBatch, load
 from racer.sensors.features import features
 from racer.sim.race import Field, Race
 from racer.sim.rules import EVALUATION
@@ -88,19 +86,19 @@ def core() -> Iterator[Row]:
 
 
 def reward() -> Iterator[Row]:
-    """The core with params and the center-line reward in Python."""
+    """The core with params and the center-line reward in Python: a turn of the environment, with features."""
     for car in ("v5", "v6"):
         for n in COUNTS:
-            field, command = _driving(car, TRACK, n)
-            batch = RewardBatch(load("center_line"), n)
-            race, cars, dt, state = field.race, table(preset(car), n), np.full(n, STEP), field.state
+            cars = DeepRacerVectorEnv(n, track=TRACK, reward="center_line", car=car)
+            cars.field, command = _driving(car, TRACK, n)
+            actions = np.column_stack([command[:, 0] / 30.0, np.full(n, -0.2)])
+            state = cars.field.state.copy()
 
             def run() -> None:
-                row, _ = step(state, command, dt, race.roads, cars, race.rules)  # noqa: B023
-                batch(params(row, race.tracks))  # type: ignore[arg-type]  # noqa: B023
+                cars.field.state = state  # noqa: B023
+                cars.turn(actions)  # noqa: B023
 
-            with _uncollected():
-                yield _timed(f"core, params and center-line reward, {car}", n, run)
+            yield _timed(f"core, features, params, center-line reward, {car}", n, run)
 
 
 def envs() -> Iterator[Row]:
@@ -112,22 +110,26 @@ def envs() -> Iterator[Row]:
             actions = _actions(n)
             yield _timed(f"vector env, {car}", n, lambda: cars.step(next(actions)))  # noqa: B023
     single = gymnasium.make("racer/DeepRacer-v0", track=TRACK, reward="center_line")
-    yield _timed("gymnasium.make single env, v6", 1, _episodes(single))
+    actions = _actions(1)
+    yield _timed("gymnasium.make single env, v6", 1, _episodes(single, lambda: next(actions)[0]))
 
 
 def ppo() -> Iterator[Row]:
     """stable-baselines3 PPO end to end: simulation, Python reward, features, learning."""
+    import torch
     from stable_baselines3 import PPO
     from stable_baselines3.common.vec_env import VecNormalize
 
     from racer.train.cars import CarsVecEnv
     from racer.train.config import Settings
 
-    import torch
-
     usual = Settings()
     wide = usual.model_copy(update={"envs": 512, "n_steps": 32, "batch_size": 8192, "n_epochs": 4})
-    for name, settings, threads in (("default settings", usual, 1), ("wide settings", wide, 1), ("wide settings", wide, 2)):
+    for name, settings, threads in (
+        ("default settings", usual, 1),
+        ("wide settings", wide, 1),
+        ("wide settings", wide, 2),
+    ):
         torch.set_num_threads(threads)
         cars = CarsVecEnv(DeepRacerVectorEnv(settings.envs, track=TRACK, reward="center_line", car="v6"))
         rollout = settings.envs * settings.n_steps
@@ -148,7 +150,9 @@ def ppo() -> Iterator[Row]:
             began = time.perf_counter()
             model.learn(4 * rollout, reset_num_timesteps=False, log_interval=10**9)
             rates.append(4 * rollout / (time.perf_counter() - began))
-        note = f"{settings.n_steps} steps, batch {settings.batch_size}, {settings.n_epochs} epochs, {threads} thread, wall"
+        note = (
+            f"{settings.n_steps} steps, batch {settings.batch_size}, {settings.n_epochs} epochs, {threads} thread, wall"
+        )
         yield _row(f"PPO, {name}", settings.envs, rates, note)
 
 
@@ -209,12 +213,13 @@ def _driving(car: str, track: str, n: int) -> tuple[Field, Any]:
     return field, command
 
 
-def _episodes(env: Any) -> Callable[[], None]:
+def _episodes(env: Any, action: Callable[[], Any] | None = None) -> Callable[[], None]:
     env.action_space.seed(0)
     env.reset(seed=0)
+    chosen = action or env.action_space.sample
 
     def run() -> None:
-        _, _, terminated, truncated, _ = env.step(env.action_space.sample())
+        _, _, terminated, truncated, _ = env.step(chosen())
         if terminated or truncated:
             env.reset()
 
@@ -226,20 +231,6 @@ def _actions(n: int) -> Iterator[Any]:
     made = [generator.uniform(-0.3, 0.3, (n, 2)).astype(np.float32) for _ in range(64)]
     while True:
         yield from made
-
-
-class _uncollected:  # noqa: N801 - a context manager
-    """The garbage collector is off while params are made, as in the environments."""
-
-    def __enter__(self) -> None:
-        import gc
-
-        gc.disable()
-
-    def __exit__(self, *_: object) -> None:
-        import gc
-
-        gc.enable()
 
 
 def _timed(what: str, n: int, run: Callable[[], Any], seconds: float = 0.4) -> Row:

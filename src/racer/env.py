@@ -8,7 +8,7 @@ its last.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -34,6 +34,7 @@ from racer.track.record import Track
 
 Path = str | PathLike[str]
 RUN = int(Phase.RUN)
+HANDED = 128  # cars whose params exist at a time: more would not stay in the processor's cache
 OBSERVATIONS = ("features",)  # sensors are to follow
 
 
@@ -162,26 +163,35 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
     def _price(self, rows: State, tell: bool) -> tuple[list[Params], NDArray[np.float64]]:
         """Params of all rows, if `tell`, untouched by the reward function; and the rewards (N,) that it pays for them.
 
-        Prepare and pause steps pay nothing.
-
-        The garbage collector is held off meanwhile: it would walk the young dicts again and again, at several times the
-        cost of making them, and they hold no cycles.
+        Prepare and pause steps pay nothing. The garbage collector is held off meanwhile: it would walk the young dicts
+        again and again, at several times the cost of making them, and they hold no cycles.
         """
         collecting = gc.isenabled()
         gc.disable()
         try:
-            told = params(rows, self.race.tracks)
-            handed: list[Any] = [copied(p) for p in told] if tell else told
-            drives = rows["phase"] == RUN
-            if drives.all():
-                return told, self.reward(handed)
-            driving, reward = np.flatnonzero(drives).tolist(), np.zeros(len(rows))
-            if driving:
-                reward[driving] = self.reward([handed[k] for k in driving], driving)
-            return told, reward
+            told: list[Params] = []
+            rewards = []
+            for first in range(0, len(rows), HANDED):
+                part = params(rows[first : first + HANDED], self.race.tracks)
+                rewards.append(
+                    self._pay(rows[first : first + HANDED], [copied(p) for p in part] if tell else part, first)
+                )
+                if tell:
+                    told += part
+            return told, np.concatenate(rewards) if len(rewards) > 1 else rewards[0]
         finally:
             if collecting:
                 gc.enable()
+
+    def _pay(self, rows: State, handed: list[Any], first: int) -> NDArray[np.float64]:
+        """Rewards of some of the cars, from the `first` on."""
+        drives = rows["phase"] == RUN
+        if drives.all():
+            return self.reward(handed, range(first, first + len(rows)))
+        driving, reward = np.flatnonzero(drives).tolist(), np.zeros(len(rows))
+        if driving:
+            reward[driving] = self.reward([handed[k] for k in driving], [first + k for k in driving])
+        return reward
 
     def _info(self, turn: Turn, actions: NDArray[Any]) -> dict[str, Any]:
         return {
@@ -241,7 +251,7 @@ class _Priced:
     def __init__(self, function: Callable[[Params], float]) -> None:
         self._function = function
 
-    def __call__(self, told: list[Any], cars: list[int] | None = None) -> NDArray[np.float64]:
+    def __call__(self, told: list[Any], cars: Sequence[int] | None = None) -> NDArray[np.float64]:
         return np.array([float(self._function(p)) for p in told])
 
 
