@@ -49,7 +49,9 @@ def test_minutes_end_it_in_the_place_of_steps(make):
 def test_iterations_are_counted_on_even_when_an_update_is_longer_than_one(make):
     run = make(steps=512, evaluate_every=20)
     Session(run).train(quietly)
-    assert {file.name for file in (run.folder / "training-simtrace").iterdir()} <= {f"{n}-iteration.csv" for n in range(4)}
+    assert {file.name for file in (run.folder / "training-simtrace").iterdir()} <= {
+        f"{n}-iteration.csv" for n in range(4)
+    }
     assert len(pd.read_csv(run.folder / "evaluations.csv")) == 4
 
 

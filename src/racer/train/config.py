@@ -12,7 +12,7 @@ from racer.errors import UsageError, did_you_mean
 class Settings(BaseModel):
     """PPO's settings. The defaults were chosen by `benchmarks/learning.py`; docs/training.md says why."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     envs: int = Field(64, ge=1, description="cars that drive at once")
     n_steps: int = Field(64, ge=1, description="steps of each car between two updates of the policy")
@@ -34,7 +34,7 @@ class Settings(BaseModel):
 class TrainConfig(BaseModel):
     """One training run. Names and paths only, so that it is JSON as it stands."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     reward: str = Field(description="a shipped reward function's name, or a file")
     track: str = Field("reinvent_2018", description="a track's name, .toml or .npy file")

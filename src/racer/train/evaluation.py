@@ -13,6 +13,7 @@ from racer import laps
 from racer.env import DeepRacerVectorEnv
 from racer.sim.race import Starts
 from racer.sim.rules import TRAINING
+from racer.sim.state import Phase
 from racer.sim.trace import trace
 
 TRIALS = 5  # laps of an evaluation while training, begun at equal distances around the track
@@ -71,6 +72,7 @@ def drive(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> pd.DataFra
         turn = cars.turn(actions)
         turns.append((turn.rows, index if cars.actions.is_continuous else actions, turn.reward, driving.copy()))
         driving &= ~(turn.terminated | turn.truncated)
+        cars.field.state["phase"][~driving] = Phase.PREPARE  # held: the reward function hears of them no more
         observation = turn.observation
     rows, action, reward, drove = (np.stack(parts, axis=1) for parts in zip(*turns, strict=True))
     columns = trace(rows[drove], action[drove], reward[drove], cars.race.tracks)

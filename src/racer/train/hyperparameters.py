@@ -45,14 +45,25 @@ def read(path: str, settings: Settings) -> Hyperparameters:
     notes = [_note(key, table[key], known) for key in table if key not in MAPPED]
     if "lr" in changes:
         changes["lr_end"] = 1.0  # the real trainer does not lower it
-    rollout = settings.envs * settings.n_steps
-    if changes.get("batch_size", 2) > rollout:
-        notes.append(
-            f"batch_size {changes['batch_size']} is more than the {rollout} steps of an update: {rollout} is used"
-        )
-        changes["batch_size"] = rollout
-    made = parse(settings.model_dump() | changes, path, Settings)
+    made = _parsed(settings.model_dump() | changes, path)
+    rollout = made.envs * made.n_steps
+    if "batch_size" in changes and made.batch_size > rollout:
+        notes.append(f"batch_size {made.batch_size} is more than the {rollout} steps of an update: {rollout} is used")
+        made = made.model_copy(update={"batch_size": rollout})
     return Hyperparameters(made, tuple(f"{path}: {note}" for note in notes if note))
+
+
+def _parsed(table: dict[str, Any], path: str) -> Settings:
+    """The settings in a table; a complaint about them is in DeepRacer's words."""
+    try:
+        made = parse(table, path, Settings)
+    except UsageError as error:
+        complaint = str(error)
+        for theirs, ours in MAPPED.items():
+            complaint = complaint.replace(f"{ours!r}: ", f"{theirs!r}: ")
+        raise UsageError(complaint) from None
+    assert isinstance(made, Settings)
+    return made
 
 
 def _note(key: str, value: Any, known: list[str]) -> str:
@@ -60,7 +71,7 @@ def _note(key: str, value: Any, known: list[str]) -> str:
         return f"unknown key {key!r}{did_you_mean(key, known)}; it is ignored"
     if key == "num_episodes_between_training":
         return f"{key} {value}: racer updates its policy after a number of steps, not of episodes (envs x n_steps)"
-    if (key, value) in {("stack_size", 1), ("loss_type", "mean squared error"), ("exploration_type", "categorical")}:
+    if (key, value) in [("stack_size", 1), ("loss_type", "mean squared error"), ("exploration_type", "categorical")]:
         return ""
     return f"{key} {value} has no counterpart: {SILENT[key]}"
 
