@@ -34,6 +34,7 @@ from racer.train import hyperparameters
 from racer.train.config import TrainConfig, parse
 
 PACKAGES = ("racer", "numpy", "numba", "gymnasium", "torch", "stable-baselines3")
+COPIES = ("reward_function.py", "track.npy", "model/model_metadata.json")  # in every run
 VERSIONS = {"v4": 4.0, "v5": 5.0, "v6": 6.0}  # of model_metadata.json, for each car generation
 
 
@@ -130,13 +131,17 @@ def open_run(folder: Path) -> Run:
         missing = [name for name in ("config", "reward_file", "track", "track_title") if name not in story]
         if missing:
             raise ValueError(f"it lacks {', '.join(missing)}")
-        return Run(folder, parse(story["config"], str(file)))
+        config = parse(story["config"], str(file))
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{folder} is no run of racer: it holds no run.json (racer train makes one)") from None
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror or error}") from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(f"{file} is damaged ({error}): train anew") from None
+    lacking = [part for part in COPIES if not (folder / part).is_file()]
+    if lacking:
+        raise UsageError(f"{folder} is damaged: it lacks {', '.join(lacking)}; train anew")
+    return Run(folder, config)
 
 
 def write_json(path: Path, value: Any) -> None:
