@@ -102,14 +102,22 @@ def _speeds(car, vx, vy, r, steer, u, h):  # type: ignore[no-untyped-def]  # pra
     drive = car.front_gain * u
     front_spin = drive - (c * vx + s * side)
     front = _grip(car.drive_limit, car.drive_soft, front_spin)
-    rear = _grip(car.drive_limit, car.drive_soft, car.rear_gain * u - vx)
+    rear_spin = car.rear_gain * u - vx
+    rear = _grip(car.drive_limit, car.drive_soft, rear_spin)
     front_side = _grip(car.front_limit, car.front_soft, front_slip)
     rear_side = _grip(car.rear_limit, car.rear_soft, rear_slip)
-    pull, grip = s * front * front_spin, -c * front_side * front_slip - rear_side * rear_slip
-    if abs(pull + grip) > car.side_limit:
-        share = min(max((np.sign(pull + grip) * car.side_limit - pull) / grip, 0.0), 1.0)
+    # no more friction across the path than logs have shown: first the side forces give way, then the driving ones
+    speed = np.sqrt(vx * vx + vy * vy) + 1e-6
+    front_pull, front_hold = front * front_spin, front_side * front_slip
+    pull = (vx * s * front_pull - vy * (c * front_pull + rear * rear_spin)) / speed
+    hold = (vx * (c * front_hold + rear_side * rear_slip) + vy * s * front_hold) / speed
+    if abs(pull - hold) > car.side_limit:
+        share = min(max((pull - np.sign(pull - hold) * car.side_limit) / hold, 0.0), 1.0)
         front_side *= share
         rear_side *= share
+        if abs(pull) > car.side_limit and share == 0.0:
+            front *= car.side_limit / abs(pull)
+            rear *= car.side_limit / abs(pull)
     # front force = pull - (xx xy; xy yy) (vx, side); rear force = push - (rear vx, rear_side (vy - lr r))
     xx = front * c * c + front_side * s * s
     xy = (front - front_side) * c * s
