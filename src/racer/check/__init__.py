@@ -1,0 +1,1 @@
+"""Everything about a reward function that can be known without training."""

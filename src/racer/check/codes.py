@@ -1,0 +1,92 @@
+"""The table of codes: what each says, how bad it is, and its cure. A code never changes its meaning and is never reused.
+
+1xx the file loads and runs, 2xx it never crashes, 3xx it behaves, 4xx it would be accepted by the validators.
+`docs/check_codes.md` shows an example of each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Code:
+    """One line of the table: a short name, `error`, `warning` or `info`, what it means, and what to do."""
+
+    name: str
+    severity: str
+    meaning: str
+    cure: str
+
+
+CODES: dict[str, Code] = {
+    # 1xx: loads and runs
+    "RW101": Code("syntax-error", "error", "the file is not valid Python", "mend the line that Python names"),
+    "RW102": Code(
+        "no-reward-function", "error", "there is no reward_function", "define `def reward_function(params):` in the file"
+    ),
+    "RW103": Code(
+        "wrong-signature", "error", "reward_function does not take exactly one argument, or returns no number at once",
+        "write `def reward_function(params):`",
+    ),
+    "RW104": Code(
+        "signature-2018", "error", "the reward function of 2018, with a dozen arguments",
+        "write `def reward_function(params):` and read params['x'], params['distance_from_center'] and so on",
+    ),
+    "RW105": Code("fails-to-load", "error", "the file raises or hangs when it is loaded", "mend the code outside functions"),
+    "RW106": Code(
+        "import-missing", "error", "an import that the simulator does not have",
+        "use only the standard library, numpy, scipy and shapely",
+    ),
+    "RW107": Code("import-inside", "warning", "an import inside a function", "move the import to the top of the file"),
+    "RW108": Code("uses-network", "warning", "code that opens network connections", "take it out: the job has no network"),
+    "RW109": Code("uses-files", "warning", "code that reads or writes files", "keep what it needs in the file itself"),
+    "RW110": Code("starts-processes", "error", "code that starts other programs or processes", "take it out"),
+    "RW111": Code(
+        "python-version", "warning", "syntax that other Python versions read differently",
+        "write it so that every version reads it alike",
+    ),
+    "RW112": Code("encoding", "error", "the file is not UTF-8", "save the file as UTF-8"),
+    "RW113": Code("own-module", "error", "an import of a file beside it, which the job does not get", "put it all in one file"),
+    # 2xx: never crashes
+    "RW201": Code("raises", "error", "an exception, which ends the real job", "guard the case that is shown"),
+    "RW202": Code("returns-nan", "error", "a reward that is not a number, which ends the real job", "guard the case shown"),
+    "RW203": Code("returns-infinite", "error", "an infinite reward, which ends the real job", "guard the case shown"),
+    "RW204": Code("returns-too-much", "error", "a reward beyond 1e5, which ends the real job", "bound the reward"),
+    "RW205": Code(
+        "returns-no-number", "error", "a result that float() refuses, which ends the real job",
+        "return a float on every path",
+    ),
+    "RW206": Code("never-returns", "error", "a call that does not come back", "bound the loop"),
+    "RW207": Code("slow", "warning", "calls that take long", "compute what stays the same once, outside the function"),
+    "RW208": Code("ends-the-process", "error", "a call that ends the program", "take the exit out"),
+    "RW209": Code("leaves-threads", "error", "threads or processes that go on after a call", "take them out"),
+    "RW210": Code("prints-without-end", "error", "output without end", "take the print out"),
+    "RW211": Code("out-of-memory", "error", "memory without end", "keep less"),
+    # 3xx: behaves
+    "RW301": Code(
+        "keeps-state", "info", "the reward remembers earlier calls, and so differs for the same params",
+        "reset what it remembers when params['steps'] <= 2",
+    ),
+    "RW302": Code(
+        "leaks-between-episodes", "warning", "what it remembers reaches from one episode into the next",
+        "reset it when params['steps'] <= 2",
+    ),
+    "RW303": Code("changes-params", "warning", "params are changed, which has no effect", "work on a copy of your own"),
+    "RW304": Code("prints", "info", "it prints on every step", "take the print out, or the log grows by gigabytes"),
+    "RW305": Code("depends-on-time", "warning", "the reward depends on the clock on the wall", "use params['steps']"),
+    "RW306": Code("random", "warning", "the reward is random", "take the randomness out, or seed it"),
+    "RW307": Code("unknown-key", "warning", "a key that params never have", "use one of the 23 documented keys"),
+    "RW308": Code(
+        "undocumented-key", "warning", "a key that some platforms do not pass", "compute it from documented keys"
+    ),
+    "RW309": Code("one-track-only", "warning", "a table that fits only one track", "say which with --track"),
+    "RW310": Code("never-reached", "info", "code that no drive reaches", "take it out, or mend its condition"),
+    "RW311": Code("constant-term", "info", "a part of the reward that never varies", "take it out"),
+    "RW312": Code("constant-reward", "warning", "every step pays the same", "pay what you want more of"),
+    "RW313": Code("jackpot", "warning", "one step pays more than half a lap", "spread the bonus over the lap"),
+    "RW314": Code(
+        "not-symmetric", "info", "a track and its mirror image pay differently", "treat left and right alike, if you can"
+    ),
+    "RW315": Code("replaces-functions", "warning", "functions of other modules are replaced", "take it out"),
+}  # fmt: skip
