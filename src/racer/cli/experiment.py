@@ -103,12 +103,12 @@ def _table(found: Comparison) -> Any:
     from racer.train.compare import cells
 
     heads, rows = cells(found)
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     for k, head in enumerate(heads):
         words = k < len(found.differing)
-        table.add_column(head, justify="left" if words else "right", no_wrap=True, overflow="fold")
+        table.add_column(head, justify="left" if words else "right", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(cell.replace(" ", "\u00a0") for cell in row))  # heads may wrap, cells not
     return table
 
 

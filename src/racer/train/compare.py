@@ -160,13 +160,15 @@ def _curve(run: Run, place: pd.DataFrame) -> pd.DataFrame:
 def _aggregate(table: pd.DataFrame, differing: list[str], facts: list[dict[str, Any]]) -> pd.DataFrame:
     """One row a combination, numbers in their order, words in that of the alphabet."""
     places = list(table[differing].itertuples(index=False, name=None))
-    rank = {place: [_rank(fact[key]) for key in differing] for place, fact in zip(places, facts, strict=True)}
+    rank = {
+        p: [_rank(fact[key], p[k]) for k, key in enumerate(differing)] for p, fact in zip(places, facts, strict=True)
+    }
     chosen = {place: [other == place for other in places] for place in sorted(rank, key=rank.__getitem__)}
     return pd.DataFrame([dict(zip(differing, p, strict=True)) | _numbers(table[mine]) for p, mine in chosen.items()])
 
 
-def _rank(value: Any) -> tuple[float, str]:
-    return (value, "") if isinstance(value, int | float) else (float("-inf"), str(value))
+def _rank(value: Any, label: str) -> tuple[float, str]:
+    return (value, "") if isinstance(value, int | float) else (float("-inf"), label)
 
 
 def _numbers(mine: pd.DataFrame) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -169,8 +170,14 @@ def _settle(line: Line, code: int) -> None:
     elif code == INTERRUPTED or code == -signal.SIGINT:
         line.state = "stopped"
     else:
-        said = (line.folder / MESSAGES).read_text(errors="replace").strip()
-        line.state, line.message = "failed", said or f"it ended with exit code {code} and said nothing"
+        line.state, line.message = "failed", _said(line.folder) or f"it ended with exit code {code} and said nothing"
+
+
+def _said(folder: Path) -> str:
+    try:
+        return (folder / MESSAGES).read_text(errors="replace").strip()
+    except OSError as error:  # somebody moved the folder meanwhile
+        return f"its messages cannot be read: {error}"
 
 
 def _stop(lines: list[Line]) -> None:
@@ -201,8 +208,6 @@ def _look_again(lines: list[Line]) -> None:
 
 
 def _evaluations(folder: Path) -> list[dict[str, str]]:
-    import csv
-
     try:
         return list(csv.DictReader((folder / "evaluations.csv").read_text().splitlines()))
     except FileNotFoundError:
