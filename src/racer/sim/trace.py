@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.params import Params
 from racer.sim.state import State, Status
 from racer.track.record import Track
 
@@ -43,7 +42,7 @@ def trace(rows: State, action: NDArray[Any], reward: NDArray[np.float64], tracks
     }
 
 
-def trace_row(row: np.void, told: Params, action: int, reward: float) -> dict[str, Any]:
+def trace_row(row: np.void, told: Mapping[str, Any], action: int, reward: float) -> dict[str, Any]:
     """The same for one row and its params, as plain Python values: the columns of `trace` at a third of the time."""
     return {
         "episode": int(row["episode"]),
