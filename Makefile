@@ -13,7 +13,7 @@ help: ## Say what there is to make
 
 demo: $(INSTALLED) ## Train a car on reinvent_2018, drive it, print its lap table and draw its laps
 	rm -rf runs/demo
-	.venv/bin/racer train rewards/center_line.py --track reinvent_2018 --out runs/demo
+	.venv/bin/racer train rewards/center_line.py --track reinvent_2018 --steps 100000 --out runs/demo
 	.venv/bin/racer evaluate runs/demo --save
 
 test: lint types ## Lint, types, and the tests with warnings as errors

@@ -72,14 +72,15 @@ def _table(laps: pd.DataFrame) -> Any:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD)
-    heads = ("lap", "time s", "%", "status", "off-tracks", "resets", "mean m/s", "reward")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    heads = ("lap", "time s", "%", "status", "off-tracks", "resets", "m/s", "reward")
     for head in heads:
         table.add_column(head, justify="left" if head == "status" else "right", no_wrap=True)
     for number, lap in enumerate(laps.to_dict("records"), 1):
         counts = [str(lap[name]) for name in ("off_tracks", "resets")]
         means = [f"{lap[name]:.2f}" for name in ("speed", "reward")]
-        table.add_row(str(number), f"{lap['time']:.2f}", f"{lap['completion']:.1f}", lap["status"], *counts, *means)
+        status = "lap_complete" if lap["complete"] else lap["status"]  # in a race the log says so of the last lap only
+        table.add_row(str(number), f"{lap['time']:.2f}", f"{lap['completion']:.1f}", status, *counts, *means)
     return table
 
 
