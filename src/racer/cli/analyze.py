@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from racer.cli.tracks import home
+from racer.cli.road import candidates, road_of
 from racer.errors import UsageError
 from racer.track import library
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from racer.logs import Log
-    from racer.logs.recognise import Recognition
     from racer.track.record import Track
 
 _MOST_RACE = 30  # laps of a log of unknown kind up to which it is shown as a race
@@ -85,7 +84,6 @@ def analyze(
 def _place(log: Log, name: str, folder: Path | None) -> _Found:
     """The log with its track: the given one, or one that the numbers fit."""
     from racer.laps import laps
-    from racer.logs.recognise import recognise
 
     table = laps(log.trace)
     length = log.trace["track_len"].round(2)
@@ -93,44 +91,8 @@ def _place(log: Log, name: str, folder: Path | None) -> _Found:
     rest = f" ({length.nunique()} tracks in these logs: this is the one of most steps)" if length.nunique() > 1 else ""
     mine = log.trace[length == usual]
     here = table[(length.to_numpy() == usual)[table["first_row"]]]
-    known = recognise(mine, _candidates(folder)) if not name else None
-    road, sentence, agreement = _given(name, mine) if name else _recognized(known, usual)
-    return _Found(log, table, road, sentence + rest, agreement, here)
-
-
-def _given(name: str, rows: pd.DataFrame) -> tuple[Track | None, str, float | None]:
-    """The track the user names, in the direction that fits the log."""
-    from racer.logs.recognise import agreement, recognise, sample
-
-    road = library.open_entry(library.find(name, home=home()), keep_seam=True)
-    known = recognise(rows, [road])
-    if known:
-        return known.track, _sentence(known), known.agreement
-    share = agreement(sample(rows), road)
-    return road, f"track: {road.name}, as given, although only {share:.0%} of the steps agree with it", share
-
-
-def _recognized(known: Recognition | None, length: float) -> tuple[Track | None, str, float | None]:
-    if known:
-        return known.track, _sentence(known), known.agreement
-    advice = "--track NAME or FILE names it, --tracks DIR gives routes to try, racer tracks fetch gets the real ones"
-    return None, f"track: unknown, {length:.2f} m long; {advice}", None
-
-
-def _sentence(known: Recognition) -> str:
-    return f"track: {known.track.name}, {known.direction}; {known.agreement:.1%} of the steps agree with it"
-
-
-def _candidates(folder: Path | None) -> Iterator[Track]:
-    """Every track that can be read, of the user's folder and of those with a name. Others must not stop the search."""
-    if folder is not None and not folder.is_dir():
-        raise UsageError(f"{folder}: there is no such folder of tracks")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix in library.SUFFIXES) if folder else []
-    for entry in [*(library.find(path) for path in paths), *library.entries(home=home())]:
-        try:
-            yield library.open_entry(entry, keep_seam=True)
-        except UsageError as error:
-            typer.echo(f"not tried: {error}", err=True)
+    road = road_of(mine, name, [] if name else list(candidates(folder)))
+    return _Found(log, table, road.track, road.sentence + rest, road.agreement, here)
 
 
 def _phases(laps: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
