@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -26,10 +27,8 @@ _MOST_RACE = 30  # laps of a log of unknown kind up to which it is shown as a ra
 _MOST_FILES = 12  # files that are listed one by one
 _MOST_ITERATIONS = 25  # lines of the training table
 _FILE_FACTS = ("name", "phase", "columns", "rows", "bad", "first_bad", "notes")
-_LAP_COLUMNS = (
-    "episode", "lap", "time s", "covered %", "status", "off", "crash", "resets", "steps", "reward", "command m/s",
-    "driven m/s", "top m/s", "driven m",
-)  # fmt: skip
+_COUNTS = {"lap": "lap", "off_tracks": "off", "crashes": "crash", "resets": "resets"}  # shown where they differ
+_MEASURES = {"reward": "reward", "speed": "m/s", "top_speed": "top m/s", "distance": "driven m"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,16 +172,16 @@ def _print_endings(ends: pd.DataFrame) -> None:
 
 
 def _lap_table(log: Log, laps: pd.DataFrame) -> Table:
-    """Laps as a table, with the file of each where there are several."""
+    """Laps as a table, with the file of each where there are several, and the counts that are not the same for all."""
     several = laps["source"].nunique() > 1
-    table = _table(*(["file"] if several else []), *_LAP_COLUMNS)
+    counts = [name for name in _COUNTS if laps[name].nunique() > 1 or name == "off_tracks"]
+    heads = [*(["file"] if several else []), "episode", *(_COUNTS[name] for name in counts), "time s", "%", "status"]
+    table = _table(*heads, *_MEASURES.values())
     for lap in laps.to_dict("records"):
-        cells = [log.sources[lap["source"]].name] if several else []
-        cells += [str(lap["episode"]), str(lap["lap"]), _seconds(lap["time"])]
+        cells = [Path(log.sources[lap["source"]].name).name] if several else []
+        cells += [str(lap["episode"]), *(str(lap[name]) for name in counts), _seconds(lap["time"])]
         cells += [f"{lap['completion']:.1f}", str(lap["status"])]
-        cells += [str(lap[name]) for name in ("off_tracks", "crashes", "resets", "steps")]
-        cells += [_number(lap[name]) for name in ("reward", "command", "speed", "top_speed", "distance")]
-        table.add_row(*cells)
+        table.add_row(*cells, *(_number(lap[name]) for name in _MEASURES))
     return table
 
 
@@ -248,7 +247,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _table(*columns: str) -> Table:
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, justify="left" if column in ("file", "what", "status") else "right", no_wrap=True)
     return table
