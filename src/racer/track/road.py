@@ -23,6 +23,7 @@ Index = NDArray[np.int32]
 
 CELL = 0.1  # m, side of a grid cell: about five candidate segments a cell on real routes
 MARGIN = 1.5  # m around a line that the grid covers; a point farther away tries every segment
+BLOCK = 16  # cells of a row whose candidates are looked for together
 BAND = 0.05  # m, height of a band of border edges
 
 CENTER, INNER, OUTER = 0, 1, 2
@@ -126,19 +127,33 @@ def _candidates(vertex, grid, count, candidate):  # type: ignore[no-untyped-def]
     diagonal farther from that middle than the nearest one there. Cells beyond the margin list nothing: there every
     segment is tried.
     """
-    distance = np.empty(len(vertex) - 1)
+    distance, near = np.empty(len(vertex) - 1), np.empty(len(vertex) - 1, dtype=np.int32)
     filled = 0
+    diagonal = CELL * 1.4142135623730951
     for k in range(len(count)):
-        x, y = grid.x + (k % grid.columns + 0.5) * CELL, grid.y + (k // grid.columns + 0.5) * CELL
-        for i in range(len(distance)):
-            distance[i] = np.sqrt(_to_segment(vertex, i, x, y)[1])
-        least = distance.min()
-        for i in range(len(distance) if least < MARGIN else 0):
-            if distance[i] <= least + CELL * 1.4142135623730951 + 1e-9:
+        row, column = k // grid.columns, k % grid.columns
+        if column % BLOCK == 0:
+            # what can be near any cell of a piece of a row: the same argument, from the middle of the piece
+            x, y = grid.x + (column + 0.5 * BLOCK) * CELL, grid.y + (row + 0.5) * CELL
+            for i in range(len(distance)):
+                distance[i] = np.sqrt(_to_segment(vertex, i, x, y)[1])
+            reach = distance.min() + CELL * BLOCK + diagonal + 1e-9
+            found = 0
+            for i in range(len(distance)):
+                if distance[i] <= reach:
+                    near[found] = i
+                    found += 1
+        x, y = grid.x + (column + 0.5) * CELL, grid.y + (row + 0.5) * CELL
+        least = np.inf
+        for j in range(found):
+            distance[j] = np.sqrt(_to_segment(vertex, near[j], x, y)[1])
+            least = min(least, distance[j])
+        for j in range(found if least < MARGIN else 0):
+            if distance[j] <= least + diagonal + 1e-9:
                 if len(candidate) == 0:
                     count[k] += 1
                 else:
-                    candidate[filled] = i
+                    candidate[filled] = near[j]
                     filled += 1
 
 
