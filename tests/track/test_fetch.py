@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from racer.errors import UsageError
-from racer.track import fetch, find, library, load, route
+from racer.track import fetch, find, library, load, route, worlds
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -25,8 +25,8 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     route.save(load("oval"), folder / "Aragon.npy")
     digest = hashlib.sha256((folder / "Aragon.npy").read_bytes()).hexdigest()
-    hashes = {**fetch._known_hashes(), "Aragon": digest, "Albert": None}
-    monkeypatch.setattr(fetch, "_known_hashes", lambda: hashes)
+    hashes = {**worlds.hashes(), "Aragon": digest, "Albert": None}
+    monkeypatch.setattr(worlds, "hashes", lambda: hashes)
     return folder
 
 
@@ -121,7 +121,7 @@ def test_names_and_addresses_are_checked_before_the_network(tmp_path: Path) -> N
 
 
 def test_racer_knows_the_127_worlds_and_most_of_their_hashes(real_routes: Path) -> None:
-    known = fetch._known_hashes()
+    known = worlds.hashes()
     assert len(known) == 127
     for path in real_routes.glob("*.npy"):
         assert known[path.stem] == hashlib.sha256(path.read_bytes()).hexdigest()

@@ -7,7 +7,7 @@ import pytest
 import shapely
 
 from racer import geometry, shipped
-from racer.track import fetch, layout_file, library, load, route
+from racer.track import layout_file, library, load, route, worlds
 from racer.track.facts import facts
 
 PATHS = sorted(shipped.tracks().glob("*.toml"))
@@ -41,9 +41,9 @@ def test_each_is_a_sound_road(path: Path) -> None:
 
 
 def test_each_reconstruction_names_a_world_of_the_simulator() -> None:
-    worlds = library.reconstructions()
-    assert len(worlds) == 10
-    assert set(worlds) <= set(fetch.worlds())
+    known = library.reconstructions()
+    assert len(known) == 10
+    assert set(known) <= set(worlds.names())
 
 
 @pytest.mark.parametrize("world", sorted(library.reconstructions()))

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from racer.errors import UsageError
-from racer.track import library
+from racer.track import library, worlds
 
 if TYPE_CHECKING:
     from racer.track.facts import Facts
@@ -113,9 +113,9 @@ def fetch(
     from racer.track import fetch as fetching
 
     if known:
-        typer.echo("\n".join(fetching.worlds()))
+        typer.echo("\n".join(worlds.names()))
         return
-    wanted = fetching.worlds() if everything else names or []
+    wanted = worlds.names() if everything else names or []
     if not wanted:
         raise UsageError("say which worlds to fetch, or --all (racer tracks fetch --list names them)")
     for name in _progress(wanted):

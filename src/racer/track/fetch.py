@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from racer.errors import UsageError, did_you_mean
-from racer.track import library, route
+from racer.track import library, route, worlds
 
 ADDRESS = "https://raw.githubusercontent.com/aws-deepracer-community/deepracer-simapp/HEAD/bundle/routes/"
 """Folder of `<world>.npy` files: the community's continuation of the simulator."""
@@ -31,23 +30,18 @@ class Fetched:
     how: How
 
 
-def worlds() -> list[str]:
-    """The simulator's 127 world names, in alphabetical order."""
-    return list(_known_hashes())
-
-
 def fetch(name: str, *, home: Path | None = None, address: str = ADDRESS) -> Fetched:
     """The route of a world, fetched from `address` unless it is here and whole.
 
     Raises UsageError for an unknown name, without a network, and for a file that is not the route it should be.
     """
     home = library.user_home() if home is None else home
-    if name not in _known_hashes():
+    if name not in worlds.hashes():
         raise UsageError(
-            f"the simulator has no world {name!r}{did_you_mean(name, worlds())} (racer tracks fetch --list)"
+            f"the simulator has no world {name!r}{did_you_mean(name, worlds.names())} (racer tracks fetch --list)"
         )
     folder = library.made(library.fetched(home))
-    known = _known_hashes()[name] or _remembered(folder).get(name)
+    known = worlds.hashes()[name] or _remembered(folder).get(name)
     path = folder / f"{name}.npy"
     if path.is_file() and known == _sha256(path):
         return Fetched(name, path, "here already")
@@ -93,14 +87,6 @@ def _no_network(name: str, url: str, error: OSError) -> str:
         answer.close()  # pooch leaves an answer that it did not read open
     reason = f"no answer, {type(error).__name__}" if answer is None else f"the server says {answer.status_code}"
     return f"cannot fetch {url} ({reason}). Get {name}.npy another way, then: racer tracks import {name}.npy"
-
-
-@cache
-def _known_hashes() -> dict[str, str | None]:
-    """World name to the SHA-256 of its route; None where racer has never seen the file."""
-    table = Path(__file__).with_name("routes.txt").read_text(encoding="utf-8")
-    rows = [line.split() for line in table.splitlines() if line and not line.startswith("#")]
-    return {name: None if digest == "?" else digest for digest, name in rows}
 
 
 def _remembered(folder: Path) -> dict[str, str]:

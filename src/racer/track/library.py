@@ -12,7 +12,7 @@ from typing import Literal
 
 from racer import shipped
 from racer.errors import UsageError, did_you_mean
-from racer.track import route
+from racer.track import route, worlds
 from racer.track.record import Track
 
 Provenance = Literal["shipped", "imported", "fetched", "file"]
@@ -168,11 +168,9 @@ def _reconstruction(world: str) -> Entry | None:
 
 
 def _unknown(name: str, known: list[str]) -> Entry:
-    from racer.track import fetch
-
-    if name in fetch.worlds():
+    if name in worlds.names():
         raise UsageError(f"the route {name!r} is not here yet: racer tracks fetch {name}")
-    guess = did_you_mean(name, [*known, *fetch.worlds()])
+    guess = did_you_mean(name, [*known, *worlds.names()])
     raise UsageError(f"unknown track {name!r}{guess} (racer tracks list)")
 
 
