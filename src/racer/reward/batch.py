@@ -101,6 +101,21 @@ class RewardBatch:
         """The first few kB of what the reward function printed."""
         return self._around.sink.kept
 
+    @property
+    def prints(self) -> list[tuple[int, int, str]]:
+        """Line, number of writes and first text of every place that printed."""
+        return [(place.line, place.writes, place.first) for place in self._around.sink.places.values() if place.first]
+
+    @property
+    def patches(self) -> list[str]:
+        """What the reward function replaced in modules that it shares with the program, such as `math.sqrt`."""
+        return [f"{module}.{key}" for module, key in self._around.patches]
+
+    @property
+    def namespaces(self) -> list[dict[str, dict[str, Any]]]:
+        """What every instance remembers: by module ("" is the file itself), its names and values. Not for changing."""
+        return [{key: vars(module) for key, module in one.modules.items()} for one in self._instances]
+
     def snapshot(self) -> bytes:
         """Everything that the instances remember. What cannot be saved is named in `notes()`."""
         frozen = [state.freeze(instance) for instance in self._instances]
@@ -195,7 +210,9 @@ class RewardBatch:
         elif isinstance(error, RewardTimeout) or struck:
             line = self._slot.line or line
             what = f"the reward function did not come back within {self._timeout:g} s (--reward-timeout)"
-        return self._refusal(line, what, at, argument, "" if struck else user_trace(error, self.reward))
+        refusal = self._refusal(line, what, at, argument, "" if struck else user_trace(error, self.reward))
+        refusal.raised = type(error).__name__
+        return refusal
 
     def _refusal(self, line: int, what: str, at: int, argument: Any, trace: str = "") -> RewardRefused:
         if not isinstance(argument, dict):  # the name of a module: the file is being executed
@@ -203,7 +220,9 @@ class RewardBatch:
                 self.reward, line, what.replace("the reward function", "the file, when loaded,"), trace=trace
             )
         car = at if self._cars is None else self._cars[at]
-        return refused(self.reward, line, what, params=argument, car=int(car), trace=trace)
+        refusal = refused(self.reward, line, what, params=argument, car=int(car), trace=trace)
+        refusal.at = at
+        return refusal
 
     def _check_threads(self, at: int) -> None:
         left = self._threads.left_behind(self.reward)

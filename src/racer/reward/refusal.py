@@ -17,7 +17,8 @@ class RewardRefused(RewardError):
     """A reward function did what the real job refuses.
 
     `path` and `line` say where (line 0: unknown), `params` is what the failing call was given (None at load), `trace`
-    the user's side of the traceback as text, `car` the row of the batch.
+    the user's side of the traceback as text, `car` the instance, `at` the place in the batch (-1: no call), `raised` the
+    name of the exception that came out of the file.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class RewardRefused(RewardError):
     ) -> None:
         super().__init__(message)
         self.path, self.line, self.params, self.car, self.trace = path, line, params, car, trace
+        self.at, self.raised = -1, ""
 
 
 def refused(
