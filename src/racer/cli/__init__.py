@@ -33,6 +33,9 @@ COMMANDS = {
     ),
     "analyze": Command("racer.cli.analyze:analyze", "Look", "Read a log, ours or the real one, and print its laps."),
     "reward": Command("racer.cli.reward:reward", "Look", "Call a reward function with the params of one step."),
+    "replay": Command(
+        "racer.cli.replay:replay", "Reward", "Price the steps of logs with a reward, and compare laps with the clock."
+    ),
     "tracks": Command("racer.cli.tracks:app", "Look", "List, show, import, export and fetch tracks."),
 }
 
