@@ -145,8 +145,9 @@ def hit(rows: State, objects: Objects) -> NDArray[np.bool_]:
     half = 0.5 * np.array(FOOTPRINT) * np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
     corner = _turned(half[None], rows["yaw"][:, None]) + np.column_stack([rows["x"], rows["y"]])[:, None, :]
     away = corner[:, :, None, :] - objects.location
-    within = np.abs(_turned(away, -objects.heading)) < 0.5 * np.array([SIZE[kind] for kind in objects.kind])
-    return np.asarray(within.all(axis=-1).any(axis=2).any(axis=1))
+    size = np.array([SIZE[kind] for kind in objects.kind])
+    within = np.all(np.abs(_turned(away, -objects.heading)) < 0.5 * size, axis=-1)
+    return np.asarray(np.any(within, axis=(1, 2)))
 
 
 def _lane_pose(track: Track, spot: Array, lane: int) -> tuple[float, float, float]:
