@@ -14,8 +14,9 @@ from racer.errors import UsageError
 from racer.extras import need
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from racer.train.run import Run
-    from racer.train.session import Session
 
 Option = typer.Option
 
@@ -89,49 +90,40 @@ def _train(run: Run, resumed: bool) -> None:
     from rich.console import Console
 
     from racer.train.display import display, in_words
+    from racer.train.evaluation import beyond_in_words
     from racer.train.session import Session
 
     console = Console(soft_wrap=True)
+    _say(console, _headline(run))
     session = Session(run)
     if resumed:
         session.resume()
-    _tell(console, session, resumed)
+        _say(console, f"going on after {session.progress.steps:,} steps")
+    _say(console, *(f"note: {note}" for note in (*session.notes, *run.metadata.notes)))
     with display(session, console) as report:
         progress = session.train(report)
-    for note in session.reward_notes():
-        console.print(f"note: {note}", markup=False, highlight=False)
+    _say(console, *(f"note: {note}" for note in session.reward_notes()))
     if session.was_stopped:
         typer.echo(f"stopped after {progress.steps:,} steps; go on with: racer train --resume {run.folder}", err=True)
         raise typer.Exit(INTERRUPTED)
     best = run.best()
     if progress.best is not None and best is not None:
-        console.print(f"best checkpoint, after {best['steps']:,} steps: {in_words(progress.best)}", highlight=False)
-        for sentence in _envelope(session):
-            console.print(f"note: {sentence}", markup=False, highlight=False)
-    console.print(f"{run.folder}  (racer evaluate {run.folder} --save)", markup=False, highlight=False)
+        _say(console, f"best checkpoint, after {best['steps']:,} steps: {in_words(progress.best)}")
+        _say(console, *(f"note: {text}" for text in beyond_in_words(session.cars, progress.best.beyond_logs)))
+    _say(console, f"{run.folder}  (racer evaluate {run.folder} --save)")
 
 
-def _tell(console: Any, session: Session, resumed: bool) -> None:
-    """What is about to be trained, in a line, and what was not taken over."""
-    config, cars = session.run.config, session.cars
+def _headline(run: Run) -> str:
+    """What is about to be trained. (Said first: the first run on a machine compiles the simulator for some seconds.)"""
+    config = run.config
     budget = f"{config.minutes:g} minutes" if config.minutes else f"{config.steps:,} steps"
-    goes_on = f", going on after {session.progress.steps:,}" if resumed else ""
-    what = f"{session.run.reward.name} on {session.run.track.title}, car {cars.car.name}, seed {config.seed}: {budget}"
-    console.print(f"training {what}{goes_on}", markup=False, highlight=False)
-    for note in (*session.notes, *session.run.metadata.notes):
-        console.print(f"note: {note}", markup=False, highlight=False)
+    car = config.car or run.metadata.car
+    return f"training {run.reward.name} on {run.track.title}, car {car}, seed {config.seed}: {budget}"
 
 
-def _envelope(session: Session) -> list[str]:
-    """Says when the actions reach beyond what real logs have shown of the car."""
-    cars = session.cars
-    fastest = max(cars.actions.speed)
-    if fastest <= cars.car.identified_speed:
-        return []
-    return [
-        f"the action space goes up to {fastest:g} m/s, but logs show the {cars.car.name} car only up to "
-        f"{cars.car.identified_speed:g}: faster laps are a guess (racer evaluate says which)"
-    ]
+def _say(console: Console, *lines: str) -> None:
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
 
 
 def _experiment(path: Path, out: Path | None, jobs: int | None) -> None:

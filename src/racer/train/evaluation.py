@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,6 +39,7 @@ class Score:
     best_lap: float  # s
     median_lap: float  # s
     reward: float  # mean of the laps
+    beyond_logs: float = 0.0  # share of the steps that lean on ground that no log of the car has covered
 
     @property
     def rank(self) -> tuple[float, float]:
@@ -96,5 +97,26 @@ def score(table: pd.DataFrame) -> Score:
 
 def evaluate(policy: Policy, cars: DeepRacerVectorEnv, iteration: int) -> tuple[Score, pd.DataFrame]:
     """Score and laps of one evaluation."""
-    table = laps.laps(drive(policy, cars)).assign(phase="evaluation", iteration=iteration)
-    return score(table), table
+    steps = drive(policy, cars)
+    table = laps.laps(steps).assign(phase="evaluation", iteration=iteration)
+    return replace(score(table), beyond_logs=beyond_logs(cars, steps, table)), table
+
+
+def beyond_logs(cars: DeepRacerVectorEnv, steps: pd.DataFrame, table: pd.DataFrame) -> float:
+    """Share of the steps of laps that lean on ground that no log of their car has covered."""
+    share = laps.beyond_logs(steps, table, cars.car.identified_speed, cars.car.identified_lateral)
+    return float(np.average(share, weights=table["steps"]))
+
+
+def beyond_in_words(cars: DeepRacerVectorEnv, share: float) -> list[str]:
+    """A sentence about such laps, if there are any."""
+    if not share > 0.0:
+        return []
+    limits = f"{cars.car.identified_speed:g} m/s of command"
+    if np.isfinite(cars.car.identified_lateral):
+        limits += f" and {cars.car.identified_lateral:g} m/s2 of cornering"
+    how_many = f"{share:.0%}" if share >= 0.01 else "under 1 %"
+    return [
+        f"{how_many} of these steps lean on ground that no log of the {cars.car.name} car has covered "
+        f"(beyond {limits}): the real lap may differ"
+    ]

@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
@@ -18,7 +17,7 @@ from racer.errors import UsageError
 from racer.sim.rules import EVALUATION
 from racer.track import library
 from racer.track.record import Track
-from racer.train.evaluation import LONGEST, drive
+from racer.train.evaluation import LONGEST, beyond_in_words, beyond_logs, drive
 from racer.train.run import Run, open_run
 
 
@@ -63,7 +62,14 @@ def drive_race(folder: Path, order: Order, home: Path | None = None) -> Result:
     best = f", the best in {whole['time'].min():.2f} s" if len(whole) else ""
     what = f"{folder}, checkpoint {name}, on {road.title}, car {cars.car.name}"
     head = f"{what}: {len(whole)} of {order.laps} laps complete{best}"
-    return Result(trace, table, road, head, tuple(_beyond(cars, trace, table)), f"{datetime.now():%Y%m%d%H%M%S}")
+    return Result(
+        trace,
+        table,
+        road,
+        head,
+        tuple(beyond_in_words(cars, beyond_logs(cars, trace, table))),
+        f"{datetime.now():%Y%m%d%H%M%S}",
+    )
 
 
 def checkpoint(run: Run, which: str) -> tuple[ActorCriticPolicy, str]:
@@ -104,17 +110,3 @@ def _cars(run: Run, order: Order, home: Path | None) -> DeepRacerVectorEnv:
 def _check_actions(policy: ActorCriticPolicy, cars: DeepRacerVectorEnv) -> None:
     if policy.action_space != cars.single_action_space or policy.observation_space != cars.single_observation_space:
         raise UsageError("the checkpoint was trained with other actions or observations than the run folder says")
-
-
-def _beyond(cars: DeepRacerVectorEnv, trace: pd.DataFrame, table: pd.DataFrame) -> list[str]:
-    """A sentence about laps that lean on ground that no log has covered."""
-    share = laps.beyond_logs(trace, table, cars.car.identified_speed, cars.car.identified_lateral)
-    if not np.any(share > 0):
-        return []
-    limits = f"{cars.car.identified_speed:g} m/s"
-    if np.isfinite(cars.car.identified_lateral):
-        limits += f" of command and {cars.car.identified_lateral:g} m/s2 of cornering"
-    return [
-        f"{share.mean():.0%} of these steps lean on ground that no log of the {cars.car.name} car has covered "
-        f"(beyond {limits}): the real lap may differ"
-    ]
