@@ -4,9 +4,10 @@
     python benchmarks/learning.py --compare [n_steps=32,128 ...] [--seeds 5] [--tracks oval ...] [--json]
 
 The first form launches `racer train`, as a user would, and takes the wall time from the launch to the first evaluation
-on disk in which 5 of 5 laps without exploration are complete; then it ends the training. One run follows the other, as two
-at once slow each other down; `--jobs 2` is for machines with cores to spare. A first run that is not counted fills
-the cache of compiled code.
+on disk in which 5 of 5 laps without exploration are complete; then it ends the training. One run follows the other, as
+two at once slow each other down; `--jobs 2` is for machines with cores to spare. A first run that is not counted fills
+the cache of compiled code. Where the machine does other work, processor seconds tell more than wall seconds: the
+command has one thread.
 
 The second form trains inside this process and changes one PPO setting at a time, to justify the defaults: steps do not
 depend on the load of the machine, seconds (of training, without start and imports) do. It evaluates every 8192 steps.
@@ -64,6 +65,7 @@ class Outcome:
     job: Job
     steps: int | None
     seconds: float | None
+    cpu: float | None = None  # s that the command's process had of the processors until then; Linux only
 
 
 def main() -> None:
@@ -112,13 +114,22 @@ def _watch(job: Job, process: subprocess.Popen[bytes], file: Path, began: float,
     while (seconds := time.monotonic() - began) < PATIENCE:
         for row in _evaluations(file):
             if row["complete"] == row["trials"]:
-                return Outcome(job, int(row["steps"]), round(seconds, 2))
+                return Outcome(job, int(row["steps"]), round(seconds, 2), _cpu(process.pid))
         if process.poll() is not None:
             if process.returncode:
                 sys.exit(f"racer train ended with {process.returncode}: {log.read_text()}")
             break
         time.sleep(0.02)
     return Outcome(job, None, None)
+
+
+def _cpu(number: int) -> float | None:
+    """Seconds of processor time of a process, user and system; None where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return round((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), 2)
 
 
 def _words(job: Job, place: Path) -> list[str]:
@@ -160,7 +171,7 @@ def _row(results: list[Outcome], car: str, track: str) -> dict[str, Any]:
 def _spread(mine: list[Outcome]) -> dict[str, Any]:
     """Median and greatest seconds and steps; a run that never got there counts as infinitely long."""
     found: dict[str, Any] = {"runs": len(mine), "clean": sum(r.steps is not None for r in mine)}
-    for name in ("seconds", "steps"):
+    for name in ("seconds", "cpu", "steps"):
         values = [getattr(r, name) for r in mine]
         numbers = [float("inf") if value is None else value for value in values]
         found |= {f"{name}_median": _finite(median(numbers)), f"{name}_max": _finite(max(numbers))}
@@ -171,10 +182,12 @@ def _print(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
     runs = f"{options.seeds} seeds, {options.jobs} at a time" if options.jobs > 1 else f"{options.seeds} seeds"
     extra = f", {' '.join(options.settings)}" if options.settings else ""
     print(f"racer train {options.reward}{extra}: from the command to 5 of 5 complete laps; {runs}; {_machine()}")
-    print(f"{'car':4} {'track':18} {'within limit':>18} {'s, median':>10} {'max':>6} {'steps, median':>14} {'max':>8}")
+    heads = f"{'s, median':>10} {'max':>6} {'CPU s, median':>14} {'max':>6} {'steps, median':>14} {'max':>8}"
+    print(f"{'car':4} {'track':18} {'within limit':>18} {heads}")
     for row in rows:
         within = f"{row['within']} of {row['runs']} in {row['limit']:.0f} s"
         seconds = f"{_number(row['seconds_median'], 1):>10} {_number(row['seconds_max'], 1):>6}"
+        seconds += f" {_number(row['cpu_median'], 1):>14} {_number(row['cpu_max'], 1):>6}"
         steps = f"{_number(row['steps_median']):>14} {_number(row['steps_max']):>8}"
         print(f"{row['car']:4} {row['track']:18} {within:>18} {seconds} {steps}{'' if row['ok'] else '  TOO SLOW'}")
 
