@@ -24,7 +24,7 @@ FLOORS = (
     ("racer", "errors", "extras", "shipped", "geometry"),
     ("track", "car", "dynamics", "actions", "reward"),
     ("sim", "params", "sensors", "logs", "laps", "raceline", "scene", "drivers"),
-    ("env", "check", "score", "replay", "plot", "report"),
+    ("env", "check", "score", "replay", "explain", "surface", "plot", "report"),
     ("train", "cli", "pytest_plugin", "__main__"),
 )
 PARTS = [part for floor in FLOORS for part in floor]
