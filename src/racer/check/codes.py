@@ -89,4 +89,41 @@ CODES: dict[str, Code] = {
         "not-symmetric", "info", "a track and its mirror image pay differently", "treat left and right alike, if you can"
     ),
     "RW315": Code("replaces-functions", "warning", "functions of other modules are replaced", "take it out"),
+    # 4xx: would be accepted by a validator (only asked for with --profile)
+    "RW401": Code("profile-length", "error", "the file is empty or too long for the validator", "shorten it"),
+    "RW402": Code("profile-style", "error", "flake8, which the validator asks, objects", "change what it names, or use --fix"),
+    "RW403": Code(
+        "profile-import", "error", "an import that the validator does not allow",
+        "import nothing but math, random, numpy, scipy and shapely",
+    ),
+    "RW404": Code(
+        "profile-builtin", "error", "a builtin that the validator does not allow",
+        "do without open, exec, eval, compile and input",
+    ),
+    "RW405": Code(
+        "profile-word", "error", "a word that the validator does not allow anywhere, not even in a comment",
+        "rename what is called so, and rewrite the comment",
+    ),
+    "RW406": Code(
+        "profile-import-inside", "error", "an import that runs in a call, which the validator refuses",
+        "move the import to the top of the file",
+    ),
+    "RW407": Code(
+        "profile-signature", "error", "reward_function does not have exactly one argument",
+        "write `def reward_function(params):`",
+    ),
+    "RW408": Code(
+        "profile-raises", "error", "an exception in one of the validator's five situations", "guard the case that is shown"
+    ),
+    "RW409": Code(
+        "profile-no-float", "error", "a result that is no float: the validator refuses an int or a bool",
+        "write `return float(...)`",
+    ),
+    "RW410": Code("profile-range", "error", "a result beyond 1e5, infinite or nan", "bound the reward"),
+    "RW411": Code("profile-time", "error", "a call that takes longer than the validator waits", "bound the loop"),
+    "RW412": Code(
+        "profile-chain", "error", "a call that the validator's search for builtins stumbles over",
+        "give what stands before the dot a name of its own",
+    ),
+    "RW413": Code("profile-load", "error", "the validator cannot load the file", "mend the code outside functions"),
 }  # fmt: skip

@@ -96,6 +96,23 @@ class RewardBatch:
             pass
         return self._one_by_one(values, originals or params, cars)
 
+    def returned(self, params: Sequence[Params]) -> list[Any]:
+        """What the calls return for these params, one a car, as it is: not read as numbers, and of any type.
+
+        RewardRefused when one raises or does not come back.
+        """
+        self._around.sink.calls += len(params)
+        return self._run(self._calls, params, None)
+
+    def traced(self, call: Callable[[Params], Any], params: Params) -> Any:
+        """What `call` returns for one dict of params, called in the place of the reward function, under its watch."""
+        return self._run([call], [params], [0])[0]
+
+    @property
+    def entry(self) -> Entry:
+        """The reward function of the first car itself. A call of it is not watched."""
+        return self._calls[0]
+
     @property
     def printed(self) -> str:
         """The first few kB of what the reward function printed."""

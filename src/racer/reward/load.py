@@ -19,6 +19,7 @@ from types import CodeType
 
 from racer import shipped
 from racer.errors import UsageError, did_you_mean
+from racer.reward import newer
 from racer.reward.syntax import Syntax
 
 
@@ -72,6 +73,8 @@ def load(name: str | os.PathLike[str]) -> RewardFunction:
     path = find(name)
     raw = _bytes(path)
     source, notes = _decoded(raw, path)
+    if sys.version_info < (3, 12):
+        source = _readable(source)
     code = _compiled(source, path)
     return RewardFunction(path, source, code, hashlib.sha256(raw).hexdigest(), notes)
 
@@ -90,6 +93,14 @@ def find(name: str | os.PathLike[str]) -> Path:
     beside = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
     near = did_you_mean(path.name, beside) or did_you_mean(path.stem, [*known])
     raise UsageError(f"no reward file {word!r}{near or ': shipped are ' + ', '.join(known)}")
+
+
+def text(path: Path) -> tuple[str, tuple[str, ...]]:
+    """What a file says, with `\\n` at the end of lines, and sentences about its encoding.
+
+    UsageError when it cannot be read, or is not text.
+    """
+    return _decoded(_bytes(path), path)
 
 
 def shipped_rewards() -> dict[str, Path]:
@@ -133,11 +144,27 @@ def _plain_lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def _readable(source: str) -> str:
+    """The same program as this Python reads it: the simulator runs 3.12, whose f-strings older ones refuse."""
+    try:
+        compile_quietly(source, "reward")
+    except SyntaxError:
+        return newer.older(source)
+    except (ValueError, RecursionError, MemoryError, OverflowError):
+        pass  # said by whoever compiles it in earnest
+    return source
+
+
+def compile_quietly(source: str, filename: str) -> CodeType:
+    """The code of a source text. An invalid escape in the user's text is not ours to report."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return compile(source, filename, "exec", dont_inherit=True)
+
+
 def _compiled(source: str, path: Path) -> CodeType:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an invalid escape in the user's text is not ours to report
-            return compile(source, os.fspath(path), "exec", dont_inherit=True)
+        return compile_quietly(source, os.fspath(path))
     except SyntaxError as error:
         line, column = error.lineno or 1, error.offset or 1
         text = (error.text or "").strip()

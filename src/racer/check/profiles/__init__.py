@@ -1,0 +1,132 @@
+"""The official validators, emulated: would this file be accepted, and if not, what has to change?
+
+`aws` is the validator of DeepRacer on AWS, `community` the copy in the community's simulator: it asks flake8 for less.
+Facts: SIMULATOR.md 1.8. Both stop at the first objection; all of them are told here, in their order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from racer.check.finding import Context, Finding, Rule
+from racer.check.profiles import source
+from racer.errors import UsageError, did_you_mean
+from racer.reward.load import RewardFunction
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A validator: its name, whose it is, and the codes of flake8 that it does not mind."""
+
+    name: str
+    title: str
+    ignored: tuple[str, ...]
+
+
+PROFILES = {
+    "aws": Profile("aws", "the validator of DeepRacer on AWS", ("E5", "E226", "E261")),
+    "community": Profile(
+        "community", "the validator of the community's simulator", ("E2", "E3", "E4", "E5", "W", "F401", "F841")
+    ),
+}
+SYNTAX_ERROR, IMPORT_ERROR, TEST_FAILURE = "SYNTAX_ERROR", "IMPORT_ERROR", "TEST_FAILURE"
+KINDS = {"RW401": SYNTAX_ERROR, "RW402": SYNTAX_ERROR}  # the result type of each code; else TEST_FAILURE
+
+
+def named(name: str) -> Profile:
+    """The profile of that name. UsageError with a suggestion when there is none."""
+    if name not in PROFILES:
+        near = did_you_mean(name, [*PROFILES]) or f": there are {', '.join(PROFILES)}"
+        raise UsageError(f"unknown profile {name!r}{near}")
+    return PROFILES[name]
+
+
+def kind(finding: Finding) -> str:
+    """The validator's own word for a refusal: SYNTAX_ERROR, IMPORT_ERROR or TEST_FAILURE."""
+    if (finding.code == "RW413" and "ModuleNotFoundError" in finding.message) or "ImportError" in finding.message:
+        return IMPORT_ERROR
+    return KINDS.get(finding.code, TEST_FAILURE)
+
+
+def reading(reward: RewardFunction, context: Context) -> list[Finding]:
+    """RW401 to RW405 and RW412: what the validators refuse without running the file."""
+    return [finding for name in context.profiles for finding in _read(reward, named(name))]
+
+
+def drive(reward: RewardFunction, context: Context) -> list[Finding]:
+    """RW406 to RW411 and RW413: what the validators' test drive says. Runs the file in this process."""
+    if not context.profiles:
+        return []
+    from racer.check.profiles import trial
+
+    found = trial.troubles(reward)
+    return [_driven(reward, named(name), trouble) for name in context.profiles for trouble in found]
+
+
+RULES: tuple[Rule, ...] = (reading,)
+
+
+def _driven(reward: RewardFunction, profile: Profile, trouble: object) -> Finding:
+    from racer.check.profiles.trial import Trouble
+
+    assert isinstance(trouble, Trouble)
+    return Finding(
+        trouble.code, trouble.message, reward.filename, trouble.line, remedy=trouble.remedy, params=trouble.params,
+        profile=profile.name, is_fixable=trouble.code in FIXABLE,
+    )  # fmt: skip
+
+
+FIXABLE = {"RW406", "RW409"}
+
+
+def _read(reward: RewardFunction, profile: Profile) -> list[Finding]:
+    tree = reward.syntax.tree
+    imports = ", ".join(source.IMPORTS)
+    return [
+        *_length(reward, profile),
+        *_style(reward, profile),
+        *_spots(reward, profile, "RW403", source.foreign_imports(tree), f"{{}} is imported: allowed are {imports}"),
+        *_spots(reward, profile, "RW404", source.forbidden_builtins(tree), "{}() is not allowed"),
+        *_spots(
+            reward, profile, "RW412", source.unreadable_calls(tree),
+            "a dot after something that is neither a name nor a call, such as `a[0].b` or `'a'.join`, "
+            "makes the validator fail",
+        ),
+        *_spots(
+            reward, profile, "RW405", source.forbidden_words(reward.source),
+            "the text holds {!r}, which is not allowed anywhere, not even in a comment or inside another word",
+        ),
+    ]  # fmt: skip
+
+
+def _length(reward: RewardFunction, profile: Profile) -> list[Finding]:
+    count = len(reward.source)
+    if 1 <= count <= source.LONGEST:
+        return []
+    what = f"the file has {count:,} characters: {source.LONGEST:,} are allowed"
+    return [Finding("RW401", what, reward.filename, profile=profile.name)]
+
+
+def _style(reward: RewardFunction, profile: Profile) -> list[Finding]:
+    from racer.check.profiles import style
+
+    remarks = style.remarks(reward.source, profile.ignored)
+    return [
+        Finding(
+            "RW402", f"{remark.code} {remark.text}", reward.filename, remark.line, remark.column,
+            profile=profile.name, is_fixable=not remark.code.startswith(("F82", "F7", "E9")),
+        )
+        for remark in remarks
+    ]  # fmt: skip
+
+
+def _spots(
+    reward: RewardFunction, profile: Profile, code: str, spots: list[source.Spot], sentence: str
+) -> list[Finding]:
+    return [
+        Finding(
+            code, sentence.format(spot.what), reward.filename, spot.line, spot.column, profile=profile.name,
+            is_fixable=code == "RW405",
+        )
+        for spot in spots
+    ]  # fmt: skip

@@ -1,0 +1,166 @@
+"""The validators' test drive: the file is loaded and called in five situations, under watch, as they call it.
+
+Runs the user's code in this process: call it in a process that may be lost (`racer.check`), or only with files of your
+own.
+"""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from racer.check.profiles.samples import NAMES, samples
+from racer.errors import UsageError
+from racer.reward import RewardBatch, RewardFunction, RewardRefused
+from racer.reward.leftovers import return_line
+
+LIMIT = 1e5
+SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that the test drive did not survive: `code` and words of the finding, and where."""
+
+    code: str
+    message: str
+    line: int = 0
+    remedy: str = ""
+    params: dict[str, Any] | None = None
+
+
+class ImportRefused(Exception):
+    """What an import gets while importing is switched off. No ImportError, as with the validators."""
+
+
+def troubles(reward: RewardFunction, seconds: float = SECONDS) -> list[Trouble]:
+    """What the validators' test drive runs into, in their order; each thing once."""
+    gate = _Gate()
+    original = builtins.__import__
+    builtins.__import__ = gate  # type: ignore[assignment]
+    try:
+        found = _drive(reward, seconds, gate)
+    finally:
+        builtins.__import__ = original
+    return list({(trouble.code, trouble.line): trouble for trouble in reversed(found)}.values())[::-1]
+
+
+class _Gate:
+    """An `__import__` that can be closed to everybody but racer."""
+
+    def __init__(self) -> None:
+        self.open, self.is_closed = builtins.__import__, False
+
+    def __call__(self, name: str, scope: Any = None, *rest: Any, **more: Any) -> Any:
+        asking = sys._getframe(1).f_globals.get("__name__", "")
+        if self.is_closed and not str(asking).startswith("racer."):
+            raise ImportRefused(name)
+        return self.open(name, scope, *rest, **more)
+
+
+def _drive(reward: RewardFunction, seconds: float, gate: _Gate) -> list[Trouble]:
+    try:
+        first = RewardBatch(reward, 1, timeout=seconds)
+    except UsageError as error:
+        return [_unfit(reward, error)]
+    except RewardRefused as error:
+        return [Trouble("RW413", f"the file cannot be loaded: {_last(error)}", error.line)]
+    found = _arguments(reward, first)
+    valid, *others = samples()
+    gate.is_closed = True
+    try:
+        found += _call(first, valid, NAMES[0])
+    finally:
+        gate.is_closed = False
+    if any(trouble.code in ("RW406", "RW411") for trouble in found):
+        return found
+    for name, params in zip(NAMES[1:], others, strict=True):
+        found += _call(RewardBatch(reward, 1, timeout=seconds), params, name)
+        if found and found[-1].code == "RW411":
+            break
+    return found
+
+
+def _unfit(reward: RewardFunction, error: UsageError) -> Trouble:
+    line = reward.syntax.entry.lineno if reward.syntax.entry else 0
+    message = str(error).removeprefix(f"{reward.filename}:{line}: ").removeprefix(f"{reward.filename} ")
+    return Trouble("RW407", message, line)
+
+
+def _arguments(reward: RewardFunction, batch: RewardBatch) -> list[Trouble]:
+    try:
+        names = list(inspect.signature(batch.entry).parameters)
+    except (TypeError, ValueError):
+        return []
+    if len(names) == 1:
+        return []
+    line = reward.syntax.entry.lineno if reward.syntax.entry else 0
+    return [Trouble("RW407", f"reward_function has {len(names)} arguments ({', '.join(names)})", line)]
+
+
+def _call(batch: RewardBatch, params: dict[str, Any], name: str) -> list[Trouble]:
+    given = dict(params)
+    try:
+        value = batch.returned([given])[0]
+    except RewardRefused as error:
+        return [_refusal(error, name, params)]
+    if isinstance(value, float) and -LIMIT <= value <= LIMIT:
+        return []
+    line = _line(batch, dict(params))
+    if not isinstance(value, float):
+        shown = f"{type(value).__name__} {str(value)[:40]}" if value is not None else "nothing (None)"
+        remedy = "return a value on every path" if value is None else ""
+        return [Trouble("RW409", f"at {name} it returns {shown}: the validators want a float", line, remedy, params)]
+    bound = "is not a number" if math.isnan(value) else "is beyond 1e5"
+    return [Trouble("RW410", f"at {name} it returns {value}, which {bound}", line, "", params)]
+
+
+def _line(batch: RewardBatch, params: dict[str, Any]) -> int:
+    """The line of the `return`, by one more call; 0 where that fails."""
+    found: list[int] = []
+    call: Callable[[Any], Any] = batch.entry
+    try:
+        batch.traced(lambda p: found.append(return_line(call, p, batch.reward.filename)[0]), params)
+    except RewardRefused:
+        return 0
+    return found[0] if found else 0
+
+
+def _refusal(error: RewardRefused, name: str, params: dict[str, Any]) -> Trouble:
+    last = _last(error)
+    if last.rpartition(":")[0].endswith("ImportRefused") or last.startswith("ImportRefused"):
+        module = last.rpartition(": ")[2]
+        what = f"{module} is imported during a call, when the validators have switched importing off"
+        return Trouble("RW406", what, error.line, f"import {module} at the top of the file")
+    if "did not come back" in str(error):
+        return Trouble("RW411", f"at {name} it takes longer than 5 s", error.line, "", params)
+    return Trouble("RW408", f"at {name} it raises {last}", error.line, _advice(last, params), params)
+
+
+def _last(error: RewardRefused) -> str:
+    """The last line of the traceback: `KeyError: 'sim_time'`; else the sentence."""
+    lines = error.trace.strip().splitlines()
+    if lines:
+        return lines[-1][:200]
+    return str(error).partition(": ")[2] or str(error)
+
+
+def _advice(last: str, params: dict[str, Any]) -> str:
+    """What to do about an exception that only the oddities of the validators' params bring about."""
+    kind, _, text = last.partition(": ")
+    if kind == "KeyError" and text.strip("'\"") in ("projection_distance", "objects_distance_from_center", "sim_time"):
+        return f"the validators' params lack {text}, which the simulator has: read it with params.get({text}, 0.0)"
+    if kind == "KeyError":
+        return "use one of the keys that the validators have (docs/check_codes.md)"
+    if "truth value of an array" in text or "ndarray" in text:
+        return "the validators' waypoints are a numpy array: write list(params['waypoints']), and no == on points"
+    if kind == "IndexError":
+        return "count waypoints with len(params['waypoints']): the validators' closest_waypoints may be the last two"
+    if kind == "ZeroDivisionError":
+        return "the validators try progress 0 and distance_from_center 0: guard the division"
+    return ""
