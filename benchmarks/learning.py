@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -75,25 +75,30 @@ def main() -> None:
         rows = [_settings_row(name, group) for name, group in outcomes.items()]
         _print_settings(rows, options) if not options.json else print(json.dumps(rows, indent=1))
         return
-    results = measure(options)
-    rows = [_row(results, car, track) for car, track in product(options.cars, options.tracks)]
+    rows, results = [], []
+    for mine in measure(options):
+        rows.append(_row(mine))
+        results += mine
+        if not options.json:
+            _print(rows[-1], options, head=len(rows) == 1)
     if options.json:
         print(json.dumps({"rows": rows, "runs": [asdict(result) for result in results]}, indent=1))
-    else:
-        _print(rows, options)
 
 
 # --- the command, from its launch
 
 
-def measure(options: argparse.Namespace) -> list[Outcome]:
-    """The outcome of every car, track and seed, launched as commands."""
+def measure(options: argparse.Namespace) -> Iterator[list[Outcome]]:
+    """The outcomes of all seeds for each car and track, launched as commands."""
     settings = dict(_setting(text) for text in options.settings)
-    grid = product(options.cars, options.tracks, range(options.seeds))
-    jobs = [Job(options.reward, track, car, seed, settings) for car, track, seed in grid]
-    launch(jobs[0], options.command)  # fills the cache of compiled code
+    pairs = list(product(options.cars, options.tracks))
+    launch(Job(options.reward, options.tracks[0], options.cars[0], 0, settings), options.command)  # fills the cache
+    total, done = len(pairs) * options.seeds, 0
     with ThreadPoolExecutor(options.jobs) as pool:
-        return list(_told(pool.map(lambda job: launch(job, options.command), jobs), len(jobs)))
+        for car, track in pairs:
+            jobs = [Job(options.reward, track, car, seed, settings) for seed in range(options.seeds)]
+            yield list(_told(pool.map(lambda job: launch(job, options.command), jobs), total, done))
+            done += options.seeds
 
 
 def launch(job: Job, command: Sequence[str]) -> Outcome:
@@ -160,12 +165,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def _row(results: list[Outcome], car: str, track: str) -> dict[str, Any]:
-    mine = [r for r in results if (r.job.car, r.job.track) == (car, track)]
-    limit = LIMITS.get(track, LIMIT)
+def _row(mine: list[Outcome]) -> dict[str, Any]:
+    job = mine[0].job
+    limit = LIMITS.get(job.track, LIMIT)
     within = sum(r.seconds is not None and r.seconds <= limit for r in mine)
     ok = within >= WANTED * len(mine)
-    return {"car": car, "track": track, "limit": limit, "within": within, "ok": ok, **_spread(mine)}
+    return {"car": job.car, "track": job.track, "limit": limit, "within": within, "ok": ok, **_spread(mine)}
 
 
 def _spread(mine: list[Outcome]) -> dict[str, Any]:
@@ -178,18 +183,19 @@ def _spread(mine: list[Outcome]) -> dict[str, Any]:
     return found
 
 
-def _print(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
-    runs = f"{options.seeds} seeds, {options.jobs} at a time" if options.jobs > 1 else f"{options.seeds} seeds"
-    extra = f", {' '.join(options.settings)}" if options.settings else ""
-    print(f"racer train {options.reward}{extra}: from the command to 5 of 5 complete laps; {runs}; {_machine()}")
-    heads = f"{'s, median':>10} {'max':>6} {'CPU s, median':>14} {'max':>6} {'steps, median':>14} {'max':>8}"
-    print(f"{'car':4} {'track':18} {'within limit':>18} {heads}")
-    for row in rows:
-        within = f"{row['within']} of {row['runs']} in {row['limit']:.0f} s"
-        seconds = f"{_number(row['seconds_median'], 1):>10} {_number(row['seconds_max'], 1):>6}"
-        seconds += f" {_number(row['cpu_median'], 1):>14} {_number(row['cpu_max'], 1):>6}"
-        steps = f"{_number(row['steps_median']):>14} {_number(row['steps_max']):>8}"
-        print(f"{row['car']:4} {row['track']:18} {within:>18} {seconds} {steps}{'' if row['ok'] else '  TOO SLOW'}")
+def _print(row: dict[str, Any], options: argparse.Namespace, head: bool) -> None:
+    if head:
+        runs = f"{options.seeds} seeds, {options.jobs} at a time" if options.jobs > 1 else f"{options.seeds} seeds"
+        extra = f", {' '.join(options.settings)}" if options.settings else ""
+        print(f"racer train {options.reward}{extra}: from the command to 5 of 5 complete laps; {runs}; {_machine()}")
+        heads = f"{'s, median':>10} {'max':>6} {'CPU s, median':>14} {'max':>6} {'steps, median':>14} {'max':>8}"
+        print(f"{'car':4} {'track':18} {'within limit':>18} {heads}")
+    within = f"{row['within']} of {row['runs']} in {row['limit']:.0f} s"
+    seconds = f"{_number(row['seconds_median'], 1):>10} {_number(row['seconds_max'], 1):>6}"
+    seconds += f" {_number(row['cpu_median'], 1):>14} {_number(row['cpu_max'], 1):>6}"
+    steps = f"{_number(row['steps_median']):>14} {_number(row['steps_max']):>8}"
+    late = "" if row["ok"] else "  TOO SLOW"
+    print(f"{row['car']:4} {row['track']:18} {within:>18} {seconds} {steps}{late}", flush=True)
 
 
 # --- settings, inside this process
@@ -269,9 +275,9 @@ def _named(settings: dict[str, Any]) -> str:
 # --- what both forms share
 
 
-def _told(outcomes: Any, total: int) -> Iterator[Outcome]:
+def _told(outcomes: Iterable[Outcome], total: int, done: int = 0) -> Iterator[Outcome]:
     """The outcomes, with a line for each on a terminal."""
-    for k, outcome in enumerate(outcomes, start=1):
+    for k, outcome in enumerate(outcomes, start=done + 1):
         if sys.stderr.isatty():
             job = outcome.job
             print(

@@ -33,14 +33,15 @@ def learning_curves(curves: pd.DataFrame, differing: Sequence[str], title: str =
         mine = curves if track is None else curves[curves["track"] == track]
         for row, what in enumerate(WORDS):
             draw_curves(mine, names, what, panels[row, column])
-        panels[0, column].set_title(track or title)
+        panels[0, column].set_title(track or "")
         panels[1, column].set_xlabel("steps of all cars")
-    if len(tracks) > 1:
-        figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     handles, words = panels[0, 0].get_legend_handles_labels()
     heading = ", ".join(key.removeprefix("settings.").replace("_", " ") for key in keys)
     if len(words) > 1:
-        figure.legend(handles, words, loc="outside right upper", title=heading or None, alignment="left")
+        figure.legend(
+            handles, words, loc="outside right center", title=heading or None, alignment="left", handlelength=2.8
+        )
     return figure
 
 
