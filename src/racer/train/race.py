@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import pandas as pd
@@ -79,11 +80,13 @@ def checkpoint(run: Run, which: str) -> tuple[ActorCriticPolicy, str]:
     if not known or best is None:
         raise UsageError(f"{run.folder} has no checkpoint yet: go on with racer train --resume {run.folder}")
     name = best["checkpoint"] if which == "best" else f"{known[-1] if which == 'last' else which}.pt"
-    file = run.checkpoints / name
-    if not file.is_file():
+    if name not in [f"{steps}.pt" for steps in known]:
         raise UsageError(f"{run.folder} has no checkpoint {which}: there are best, last, {', '.join(map(str, known))}")
     torch.set_num_threads(1)
-    return ActorCriticPolicy.load(str(file), device="cpu"), name
+    try:
+        return ActorCriticPolicy.load(str(run.checkpoints / name), device="cpu"), name
+    except (OSError, EOFError, RuntimeError, ValueError, LookupError, AttributeError, UnpicklingError) as error:
+        raise UsageError(f"{run.checkpoints / name} is damaged ({error}): name another with --checkpoint") from None
 
 
 def _cars(run: Run, order: Order, home: Path | None) -> DeepRacerVectorEnv:

@@ -99,6 +99,10 @@ class Session:
 
     def resume(self) -> None:
         """Go on from the run's latest checkpoint; from the beginning when it was stopped before its first."""
+        if self.run.reward_has_changed:
+            self.notes.append(
+                f"{self.run.reward} has changed since the run began: training goes on with it as it is now"
+            )
         if not self.run.state.exists():
             return
         saved = self._saved()
@@ -114,11 +118,7 @@ class Session:
             self.model.env.ret_rms, self.model.env.returns = saved["returns"]
         for name, value in saved["recorder"].items():
             setattr(self.recorder, name, value)
-        if self.run.reward_has_changed:
-            self.notes.append(
-                f"{self.run.reward} has changed since the run began: training goes on with it as it is now"
-            )
-        else:
+        if not self.run.reward_has_changed:
             self._restore_rewards(saved["rewards"])
         torch.set_rng_state(saved["torch"])
         np.random.set_state(saved["numpy"])  # noqa: NPY002 - stable-baselines3 shuffles with it
