@@ -24,7 +24,7 @@ FLOORS = (
     ("racer", "errors", "extras", "shipped", "geometry"),
     ("track", "car", "dynamics", "actions", "reward"),
     ("sim", "params", "sensors", "logs", "laps", "raceline", "scene", "drivers"),
-    ("env", "check", "score", "replay", "explain", "surface", "plot", "report"),
+    ("env", "check", "score", "replay", "testing", "explain", "surface", "plot", "report"),
     ("train", "cli", "pytest_plugin", "__main__"),
 )
 PARTS = [part for floor in FLOORS for part in floor]
@@ -37,11 +37,13 @@ ONLY_IN = {
     "typer": {"cli"},
     "rich": {"cli", "train"},
     "gymnasium": {"env", "train"},
+    "hypothesis": {"check", "testing"},
+    "pytest": {"pytest_plugin"},
 }
 CORE = ("errors", "extras", "shipped", "geometry", "track", "car", "dynamics", "actions", "reward", "sim", "params")
 NOT_IN_CORE = {"gymnasium", "torch", "pandas", "matplotlib"}
 
-HEAVY = ("pandas", "matplotlib", "torch", "numba", "gymnasium", "stable_baselines3", "pydantic")
+HEAVY = ("pandas", "matplotlib", "torch", "numba", "gymnasium", "stable_baselines3", "pydantic", "hypothesis")
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "handler", "base", "core", "misc"}
 MOST_LINES = 400
 
@@ -143,7 +145,7 @@ def test_every_outside_package_is_a_declared_dependency() -> None:
             assert declared & {canonicalize_name(owner) for owner in owners.get(name, [name])}, f"{module}: {name}"
 
 
-@pytest.mark.parametrize("module", ["racer", "racer.errors", "racer.extras", "racer.cli"])
+@pytest.mark.parametrize("module", ["racer", "racer.errors", "racer.extras", "racer.cli", "racer.pytest_plugin"])
 def test_a_light_import_loads_nothing_heavy(module: str) -> None:
     check = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)

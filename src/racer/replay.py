@@ -21,6 +21,7 @@ from racer.logs.state import begins, rows
 from racer.params import params
 from racer.reward import RewardBatch, RewardFunction, RewardRefused
 from racer.reward.batch import TIMEOUT
+from racer.reward.refusal import elsewhere
 from racer.track.record import Track
 
 EQUAL = 1e-4  # rewards are equal within it: logs are written with four decimals
@@ -187,11 +188,11 @@ def _priced(state: NDArray[np.void], episode: NDArray[np.int64], track: Track, r
 
 def _placed(error: RewardRefused, trace: pd.DataFrame, owner: NDArray[np.int64]) -> RewardRefused:
     """The same error, told of the recorded row instead of a car's number."""
-    text, at = str(error), np.flatnonzero(owner == error.car)
-    if len(at):
-        row = trace.iloc[at[0]]
-        text = f"{text.rpartition(' (car ')[0] or text} (episode {row['episode']}, step {row['steps']:g} of the log)"
-    return RewardRefused(text, path=error.path, line=error.line, params=error.params, car=error.car, trace=error.trace)
+    at = np.flatnonzero(owner == error.car)
+    if not len(at):
+        return error
+    row = trace.iloc[at[0]]
+    return elsewhere(error, f"episode {row['episode']}, step {row['steps']:g} of the log")
 
 
 def _slowness(table: pd.DataFrame) -> Array:

@@ -53,6 +53,13 @@ def refused(
     return RewardRefused(message, path=reward.filename, line=line, params=params, car=car, trace=trace)
 
 
+def elsewhere(error: RewardRefused, where: str) -> RewardRefused:
+    """The same refusal, told of another place than a car of the batch: `where` is words for the parenthesis."""
+    text = str(error)
+    text = f"{text.rpartition(' (car ')[0] or text} ({where})"
+    return RewardRefused(text, path=error.path, line=error.line, params=error.params, car=error.car, trace=error.trace)
+
+
 def what_raised(error: BaseException) -> str:
     """What an exception from the reward function means to the job, in words."""
     name, text = type(error).__name__, _text(error)

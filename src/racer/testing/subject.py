@@ -1,0 +1,209 @@
+"""A reward function under test, and what can be asserted of it. An assertion that fails shows the smallest example.
+
+Every call gets a fresh instance of the file, so what a reward remembers cannot leak from one test into another; the
+steps of a lap are paid by one instance, in order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from racer.errors import UsageError, did_you_mean
+from racer.params import copied
+from racer.reward import RewardBatch, RewardFunction, RewardRefused, load
+from racer.reward.batch import TIMEOUT
+from racer.reward.refusal import elsewhere
+from racer.testing import words
+from racer.testing.placed import Lap, Placed, Road, placed, road
+from racer.testing.search import RANGES, mirrored, pairs, smallest
+from racer.testing.strategies import DEFAULT, places
+
+Params = dict[str, Any]
+MOST = 64  # instances that are made at once
+EXAMPLES = 100  # places that an assertion tries; of `never_raises` twice as many
+ALIKE = 1e-6  # rewards of a place and of its mirror image that differ by less, relatively, count as equal
+
+
+class Reward:
+    """A reward function under test: call it with params, or assert something of it.
+
+    `track` is where assertions try it unless they are told another one. Assertions raise AssertionError, and return
+    True, so that `assert reward.prefers(...)` reads well.
+    """
+
+    def __init__(self, reward: str | os.PathLike[str] | RewardFunction, track: Road = DEFAULT) -> None:
+        self._reward = reward if isinstance(reward, RewardFunction) else load(reward)
+        self.track = track
+        self._batch: RewardBatch | None = None
+        self._timeout = TIMEOUT
+        self._used = 0  # instances of the batch that have been called
+
+    def __repr__(self) -> str:
+        return f"<reward {self._reward.filename}>"
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return self._reward.path.name
+
+    def __call__(self, params: Params) -> float:
+        """What a fresh instance pays for these params. Raises RewardRefused for what would stop the real job."""
+        __tracebackhide__ = True
+        return self.prices([params])[0]
+
+    def prices(self, steps: Lap | Sequence[Params], timeout: float = TIMEOUT) -> list[float]:
+        """What one fresh instance pays for each step of a lap, in order. `timeout` in s a call."""
+        __tracebackhide__ = True
+        told = steps.params if isinstance(steps, Lap) else steps
+        paid: list[float] = []
+        try:
+            batch, car = self._fresh(timeout)
+            for p in told:
+                paid.append(float(batch([copied(p)], [car])[0]))  # type: ignore[arg-type,list-item]
+            return paid
+        except RewardRefused as error:
+            refusal = error if error.car is None else elsewhere(error, f"call {len(paid) + 1} of {len(told)}")
+        raise refusal.with_traceback(None)
+
+    def total(self, lap: Lap, gamma: float = 1.0) -> float:
+        """What a whole lap is paid: the discounted sum, as PPO sees it from the first step."""
+        __tracebackhide__ = True
+        paid = self.prices(lap)
+        return sum(price * gamma**k for k, price in enumerate(paid))
+
+    def prefers(self, this: Params | Lap, *, over: Params | Lap, by: float = 0.0, gamma: float = 1.0) -> bool:
+        """That it pays `this` more than the other, by more than `by`. Two places or two laps (`gamma` discounts)."""
+        __tracebackhide__ = True
+        if isinstance(this, Lap) != isinstance(over, Lap):
+            raise UsageError("a lap is compared with a lap, and params are compared with params")
+        first, second = self._paid(this, gamma), self._paid(over, gamma)
+        if first - second > by:
+            return True
+        raise AssertionError(words.not_preferred(self.name, this, over, first, second, by, gamma))
+
+    def never_raises(self, track: Road | None = None, *, examples: int = 2 * EXAMPLES, **fixed: Any) -> bool:
+        """That it pays a number that the real job accepts wherever a car is; what is `fixed` is an argument of `at`."""
+        __tracebackhide__ = True
+        way = road(self.track if track is None else track)
+        found = smallest(places(way, **fixed), lambda place: self._refusal(placed(way, **place)) is not None, examples)
+        if found is None:
+            return True
+        case = placed(way, **found)
+        raise AssertionError(words.refused(self.name, way.name, case, self._refusal(case)))
+
+    def increases_with(
+        self, argument: str, track: Road | None = None, *, between: tuple[float, float] | None = None,
+        strictly: bool = False, examples: int = EXAMPLES, **fixed: Any,
+    ) -> bool:  # fmt: skip
+        """That it never pays less for more of an argument of `at`, all else equal, and somewhere pays more.
+
+        `between` are its least and greatest value; `strictly`: it pays more everywhere. Objects are left out.
+        """
+        __tracebackhide__ = True
+        return self._moves_with(argument, track, between, strictly, examples, fixed, sign=1)
+
+    def decreases_with(
+        self, argument: str, track: Road | None = None, *, between: tuple[float, float] | None = None,
+        strictly: bool = False, examples: int = EXAMPLES, **fixed: Any,
+    ) -> bool:  # fmt: skip
+        """That it never pays more for more of an argument of `at`, all else equal, and somewhere pays less."""
+        __tracebackhide__ = True
+        return self._moves_with(argument, track, between, strictly, examples, fixed, sign=-1)
+
+    def mirror_invariant(self, track: Road | None = None, *, examples: int = EXAMPLES, **fixed: Any) -> bool:
+        """That a track and its mirror image are paid alike: left turns as right turns."""
+        __tracebackhide__ = True
+        way = road(self.track if track is None else track)
+        other = mirrored(way)
+
+        @_or_refused
+        def differs(place: dict[str, Any]) -> bool:
+            paid, image = self(placed(way, **place)), self(placed(other, **_image(place)))
+            return abs(paid - image) > ALIKE * max(1.0, abs(paid), abs(image))
+
+        found = smallest(places(way, objects=False, **fixed).map(_beside_the_middle), differs, examples)
+        if found is None:
+            return True
+        here, there = placed(way, **found), placed(other, **_image(found))
+        raise AssertionError(words.not_mirrored(self.name, way.name, here, there, self(here), self(there)))
+
+    def agrees_with_clock(self, track: Road | None = None, *, gamma: float | None = None, car: str = "v6") -> bool:
+        """That the verdict of `racer score` is good: the faster of the scripted drivers' laps is paid more."""
+        __tracebackhide__ = True
+        from racer.testing.clock import disagreement
+
+        found = disagreement(self._reward, road(self.track if track is None else track), gamma, car)
+        if not found:
+            return True
+        raise AssertionError(found)
+
+    def _moves_with(
+        self, argument: str, track: Road | None, between: tuple[float, float] | None, strictly: bool, examples: int,
+        fixed: dict[str, Any], sign: int,
+    ) -> bool:  # fmt: skip
+        __tracebackhide__ = True
+        if argument not in RANGES:
+            guess = did_you_mean(argument, list(RANGES))
+            raise UsageError(f"there is no argument {argument!r} to vary{guess} ({', '.join(RANGES)})")
+        way = road(self.track if track is None else track)
+        rises: list[bool] = []
+
+        @_or_refused
+        def fails(pair: tuple[dict[str, Any], dict[str, Any]]) -> bool:
+            less, more = (self(placed(way, **place)) for place in pair)
+            rises.append(sign * (more - less) > 0)
+            return sign * (more - less) < 0 or (strictly and more == less)
+
+        found = smallest(pairs(way, argument, between, fixed), fails, examples)
+        if found is not None:
+            both = [placed(way, **place) for place in found]
+            raise AssertionError(
+                words.not_monotonic(self.name, argument, sign, both, [self(p) for p in both], way.name)
+            )
+        if not any(rises):
+            raise AssertionError(words.indifferent(self.name, argument, len(rises), way.name))
+        return True
+
+    def _fresh(self, timeout: float) -> tuple[RewardBatch, int]:
+        """A batch, and the number of an instance in it that was never called. Batches grow: each has its price."""
+        if self._batch is None or self._used == self._batch.n or timeout != self._timeout:
+            more = 1 if self._batch is None else min(4 * self._batch.n, MOST)
+            self._batch, self._used, self._timeout = RewardBatch(self._reward, more, timeout=timeout), 0, timeout
+        self._used += 1
+        return self._batch, self._used - 1
+
+    def _paid(self, what: Params | Lap, gamma: float) -> float:
+        __tracebackhide__ = True
+        return self.total(what, gamma) if isinstance(what, Lap) else self(what)
+
+    def _refusal(self, case: Placed) -> RewardRefused | None:
+        try:
+            self(case)
+        except RewardRefused as error:
+            return error
+        return None
+
+
+def _or_refused(fails: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """The same question, answered yes for an example that the real job refuses: pricing it again says why."""
+
+    def answer(example: Any) -> bool:
+        try:
+            return fails(example)
+        except RewardRefused:
+            return True
+
+    return answer
+
+
+def _beside_the_middle(place: dict[str, Any]) -> dict[str, Any]:
+    """The same place, or one just beside the center line: on it, left and right are a matter of rounding."""
+    return {**place, "offset": place.get("offset", 0.0) or 0.01}
+
+
+def _image(place: dict[str, Any]) -> dict[str, Any]:
+    """The same place on the mirrored track."""
+    turned: dict[str, Any] = {name: -place[name] for name in ("offset", "heading_deg", "steering_deg") if name in place}
+    return {**place, **turned}

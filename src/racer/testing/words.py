@@ -1,0 +1,94 @@
+"""What a failed assertion says: what was expected, the smallest example as calls of `at`, and its params."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from racer.errors import RacerError
+from racer.testing.placed import Lap, Placed
+
+Params = dict[str, Any]
+
+
+def not_preferred(
+    name: str, this: Params | Lap, other: Params | Lap, first: float, second: float, by: float, gamma: float
+) -> str:
+    """Why `prefers` fails."""
+    more = f" by more than {by:g}" if by else ""
+    discount = f" at gamma {gamma:g}" if gamma != 1.0 else ""
+    lines = [f"{name} does not prefer the first{more}{discount}:"]
+    lines += [f"  {_called(one)} is paid {_paid(value)}" for one, value in ((this, first), (other, second))]
+    if isinstance(this, Lap) or isinstance(other, Lap):
+        return "\n".join(lines)
+    return "\n".join([*lines, *_both(this, other)])
+
+
+def refused(name: str, track: str, case: Placed, error: RacerError | None) -> str:
+    """Why `never_raises` fails."""
+    said = "" if error is None else str(error).removesuffix(" (call 1 of 1)")
+    return "\n".join([f"{name} stops the job on {track}, the smallest example being", f"  {case!r}", said, *told(case)])
+
+
+def not_monotonic(
+    name: str, argument: str, sign: int, both: Sequence[Placed], paid: Sequence[float], track: str
+) -> str:
+    """Why `increases_with` or `decreases_with` fails."""
+    how = "the same" if paid[0] == paid[1] else "less" if sign > 0 else "more"
+    lines = [f"{name} pays {how} for more {argument} on {track}, the smallest example being"]
+    lines += [f"  {one!r} is paid {_paid(value)}" for one, value in zip(both, paid, strict=True)]
+    return "\n".join([*lines, *_both(*both)])
+
+
+def indifferent(name: str, argument: str, count: int, track: str) -> str:
+    """Why they fail when nothing changes anywhere."""
+    return f"{name} pays the same whatever {argument} is: {count} pairs of places on {track} were tried"
+
+
+def not_mirrored(name: str, track: str, here: Placed, there: Placed, paid: float, image: float) -> str:
+    """Why `mirror_invariant` fails."""
+    lines = [
+        f"{name} pays a place and its mirror image differently, the smallest example being",
+        f"  {here!r} on {track} is paid {_paid(paid)}",
+        f"  {there!r} on its mirror image is paid {_paid(image)}",
+    ]
+    return "\n".join([*lines, *_both(here, there)])
+
+
+def told(params: Params) -> list[str]:
+    """The params, a key a line; waypoints are counted, not listed."""
+    return ["with the params", *(f"  {key}: {shown(key, value)}" for key, value in params.items())]
+
+
+def shown(key: str, value: Any) -> str:
+    """One value of params in a line."""
+    if key == "waypoints":
+        return f"{len(value)} points"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _both(first: Params, second: Params) -> list[str]:
+    """The params of the first, and those of the second where they differ."""
+    lines = []
+    for key in [*first, *(key for key in second if key not in first)]:
+        texts = [shown(key, one[key]) if key in one else "absent" for one in (first, second)]
+        lines.append(f"  {key}: {texts[0]}" if texts[0] == texts[1] else f"  {key}: {texts[0]} | {texts[1]}")
+    return ["with the params (of the first | of the second, where they differ)", *lines]
+
+
+def _called(what: Params | Lap) -> str:
+    if isinstance(what, Lap):
+        return str(what)
+    return repr(what) if isinstance(what, Placed) else "a dict of params"
+
+
+def _paid(value: float) -> str:
+    return f"{value:.6g}" if math.isfinite(value) else str(value)
