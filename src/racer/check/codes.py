@@ -1,4 +1,4 @@
-"""The table of codes: what each says, how bad it is, and its cure. A code never changes its meaning and is never reused.
+"""The table of codes: what each says, how bad it is, and its cure. No code changes its meaning or is used again.
 
 1xx the file loads and runs, 2xx it never crashes, 3xx it behaves, 4xx it would be accepted by the validators.
 `docs/check_codes.md` shows an example of each.
@@ -23,7 +23,8 @@ CODES: dict[str, Code] = {
     # 1xx: loads and runs
     "RW101": Code("syntax-error", "error", "the file is not valid Python", "mend the line that Python names"),
     "RW102": Code(
-        "no-reward-function", "error", "there is no reward_function", "define `def reward_function(params):` in the file"
+        "no-reward-function", "error", "there is no reward_function",
+        "define `def reward_function(params):` in the file",
     ),
     "RW103": Code(
         "wrong-signature", "error", "reward_function does not take exactly one argument, or returns no number at once",
@@ -33,13 +34,17 @@ CODES: dict[str, Code] = {
         "signature-2018", "error", "the reward function of 2018, with a dozen arguments",
         "write `def reward_function(params):` and read params['x'], params['distance_from_center'] and so on",
     ),
-    "RW105": Code("fails-to-load", "error", "the file raises or hangs when it is loaded", "mend the code outside functions"),
+    "RW105": Code(
+        "fails-to-load", "error", "the file raises or hangs when it is loaded", "mend the code outside functions"
+    ),
     "RW106": Code(
         "import-missing", "error", "an import that the simulator does not have",
         "use only the standard library, numpy, scipy and shapely",
     ),
     "RW107": Code("import-inside", "warning", "an import inside a function", "move the import to the top of the file"),
-    "RW108": Code("uses-network", "warning", "code that opens network connections", "take it out: the job has no network"),
+    "RW108": Code(
+        "uses-network", "warning", "code that opens network connections", "take it out: the job has no network"
+    ),
     "RW109": Code("uses-files", "warning", "code that reads or writes files", "keep what it needs in the file itself"),
     "RW110": Code("starts-processes", "error", "code that starts other programs or processes", "take it out"),
     "RW111": Code(
@@ -47,10 +52,14 @@ CODES: dict[str, Code] = {
         "write it so that every version reads it alike",
     ),
     "RW112": Code("encoding", "error", "the file is not UTF-8", "save the file as UTF-8"),
-    "RW113": Code("own-module", "error", "an import of a file beside it, which the job does not get", "put it all in one file"),
+    "RW113": Code(
+        "own-module", "error", "an import of a file beside it, which the job does not get", "put it all in one file"
+    ),
     # 2xx: never crashes
     "RW201": Code("raises", "error", "an exception, which ends the real job", "guard the case that is shown"),
-    "RW202": Code("returns-nan", "error", "a reward that is not a number, which ends the real job", "guard the case shown"),
+    "RW202": Code(
+        "returns-nan", "error", "a reward that is not a number, which ends the real job", "guard the case shown"
+    ),
     "RW203": Code("returns-infinite", "error", "an infinite reward, which ends the real job", "guard the case shown"),
     "RW204": Code("returns-too-much", "error", "a reward beyond 1e5, which ends the real job", "bound the reward"),
     "RW205": Code(
@@ -86,12 +95,15 @@ CODES: dict[str, Code] = {
     "RW312": Code("constant-reward", "warning", "every step pays the same", "pay what you want more of"),
     "RW313": Code("jackpot", "warning", "one step pays more than half a lap", "spread the bonus over the lap"),
     "RW314": Code(
-        "not-symmetric", "info", "a track and its mirror image pay differently", "treat left and right alike, if you can"
+        "not-symmetric", "info", "a track and its mirror image pay differently",
+        "treat left and right alike, if you can",
     ),
     "RW315": Code("replaces-functions", "warning", "functions of other modules are replaced", "take it out"),
     # 4xx: would be accepted by a validator (only asked for with --profile)
     "RW401": Code("profile-length", "error", "the file is empty or too long for the validator", "shorten it"),
-    "RW402": Code("profile-style", "error", "flake8, which the validator asks, objects", "change what it names, or use --fix"),
+    "RW402": Code(
+        "profile-style", "error", "flake8, which the validator asks, objects", "change what it names, or use --fix"
+    ),
     "RW403": Code(
         "profile-import", "error", "an import that the validator does not allow",
         "import nothing but math, random, numpy, scipy and shapely",
@@ -113,7 +125,8 @@ CODES: dict[str, Code] = {
         "write `def reward_function(params):`",
     ),
     "RW408": Code(
-        "profile-raises", "error", "an exception in one of the validator's five situations", "guard the case that is shown"
+        "profile-raises", "error", "an exception in one of the validator's five situations",
+        "guard the case that is shown",
     ),
     "RW409": Code(
         "profile-no-float", "error", "a result that is no float: the validator refuses an int or a bool",

@@ -1,7 +1,7 @@
 """What a check says: one finding a fact, with a stable code, a place, a sentence and a cure.
 
-A rule that needs no driving is a `Rule`: `rule(reward, context) -> list[Finding]`. Modules of rules offer `RULES`, a tuple
-of them; the runner calls each of them once a file.
+A rule that needs no driving is a `Rule`: `rule(reward, context) -> list[Finding]`. Modules of rules offer `RULES`, a
+tuple of them; the runner calls each of them once a file.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Severity(StrEnum):
 class Finding:
     """One fact about a reward file. `line` 0 means the file as a whole; `column` counts from 1, 0 is unknown.
 
-    `remedy` says what to do, and is the code table's where it is left empty. `severity` likewise. `test` is a ready-made
-    test that fails while the finding stands; `params` the smallest params that show it; `profile` the validator that
-    refuses (codes 4xx).
+    `remedy` says what to do, and is the code table's where it is left empty. `severity` likewise. `test` is a
+    ready-made test that fails while the finding stands; `params` the smallest params that show it; `profile` the
+    validator that refuses (codes 4xx).
     """
 
     code: str

@@ -33,9 +33,12 @@ COMMANDS = {
     ),
     "analyze": Command("racer.cli.analyze:analyze", "Look", "Read a log, ours or the real one, and print its laps."),
     "reward": Command("racer.cli.reward:reward", "Look", "Call a reward function with the params of one step."),
+    "check": Command("racer.cli.check:check", "Reward", "Say whether a reward can crash, behaves and is accepted."),
     "replay": Command(
         "racer.cli.replay:replay", "Reward", "Price the steps of logs with a reward, and compare laps with the clock."
     ),
+    "explain": Command("racer.cli.explain:explain", "Reward", "Say which lines of a reward pay how much, and where."),
+    "map": Command("racer.cli.map:map_", "Reward", "Draw what a reward pays all over a track."),
     "tracks": Command("racer.cli.tracks:app", "Look", "List, show, import, export and fetch tracks."),
 }
 

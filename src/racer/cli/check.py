@@ -1,0 +1,98 @@
+"""`racer check`: everything that can be known about a reward function without training."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from racer.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from racer.check.run import Orders, Report
+    from racer.check.settings import Settings
+
+PROFILES = ("aws", "community")
+
+
+class Format(StrEnum):
+    """How findings are written."""
+
+    text = "text"
+    json = "json"
+    sarif = "sarif"
+    github = "github"
+
+
+def check(
+    rewards: Annotated[
+        list[str], typer.Argument(help="Reward files, folders of them, or shipped names.", show_default=False)
+    ],
+    track: Annotated[
+        list[str] | None, typer.Option(help="Try it on this track; may be repeated; `all`: all that ship.")
+    ] = None,
+    profile: Annotated[list[str] | None, typer.Option(help="Also ask this validator: aws or community.")] = None,
+    select: Annotated[list[str] | None, typer.Option(help="Codes that count, such as RW2 or RW301,RW302.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option(help="Codes that do not count.")] = None,
+    output: Annotated[Format, typer.Option("--output-format", help="How to write the findings.")] = Format.text,
+    json: Annotated[bool, typer.Option("--json", help="The same as --output-format json.")] = False,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds that one call may take (2).", show_default=False)
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="One line a finding, without cures and tests.")] = False,
+) -> None:
+    """Check reward functions: do they load, can they crash, how do they behave, would they be accepted?
+
+    Exit code 1 when there are errors, 2 for wrong use.
+    """
+    from racer.check import report as reporting
+    from racer.check import settings
+    from racer.check.run import check as run
+    from racer.check.run import paths_of
+
+    paths = paths_of(rewards)
+    ours = settings.read(_folder(paths[0]))
+    choice = reporting.choice(select or ours.select, ignore or ours.ignore)
+    form = Format.json if json else output
+    done: list[Report] = []
+
+    def show(one: Report) -> None:
+        done.append(reporting.chosen(one, choice))
+        if form is Format.text:
+            typer.echo(reporting.text(done[-1], not quiet))
+
+    if form is Format.text:
+        typer.echo(f"checking {_named(paths)}")
+    run(paths, _orders(track, profile, timeout, ours), show)
+    if form is Format.text and len(done) > 1:
+        typer.echo(reporting.total(done))
+    elif form is not Format.text:
+        write = {Format.json: reporting.as_json, Format.sarif: reporting.as_sarif, Format.github: reporting.as_github}
+        typer.echo(write[form](done))
+    if any(one.has_errors for one in done):
+        raise typer.Exit(1)
+
+
+def _orders(track: list[str] | None, profile: list[str] | None, timeout: float | None, ours: Settings) -> Orders:
+    from racer.check.run import TIMEOUT, Orders
+
+    seconds = timeout if timeout is not None else ours.timeout if ours.timeout is not None else TIMEOUT
+    if not 0.0 < seconds < 1e6:
+        raise UsageError(f"--timeout is a number of seconds above 0, not {seconds:g}")
+    asked = tuple(profile or ours.profile)
+    for word in asked:
+        if word not in PROFILES:
+            raise UsageError(
+                f"unknown profile {word!r}{did_you_mean(word, list(PROFILES))} (there are aws and community)"
+            )
+    return Orders(tuple(track or ours.track), asked, seconds)
+
+
+def _folder(path: str) -> Path:
+    return Path(path).parent if Path(path).exists() else Path()
+
+
+def _named(paths: list[str]) -> str:
+    return paths[0] if len(paths) == 1 else f"{len(paths)} files"
