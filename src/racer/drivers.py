@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from math import nan
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from racer.actions import ActionSpace
-from racer.car import FOOTPRINT, STEER_LIMIT_DEG, STEP, Car, preset, table
+from racer.car import STEER_LIMIT_DEG, STEP, Car, preset, table
 from racer.errors import UsageError, did_you_mean
+from racer.raceline.follow import Plan, follow, followers
 from racer.raceline.line import Stations, least_curvature, speeds, stations
 from racer.sim.race import START_LINE, Field, Race
 from racer.sim.rules import TRAINING
@@ -30,19 +30,8 @@ Array = NDArray[np.float64]
 CRAWL = 0.5  # m/s of the slow driver, where the action space has it
 CLEAR = 0.13  # m from the middle of a car to a border that it keeps clear of: half its track and a tracking error
 CALM = 0.75  # of the hardest cornering: what a careful driver uses
-CIRCLE = 0.30  # m, radius of the circles of the driver who drives in circles
+WAVE = 2.4  # m of road from one left swing of the weaving driver to the next
 LONGEST = 40.0  # s that a driver who gets nowhere is watched
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """A line to follow and how."""
-
-    line: Array  # (M, 2) m
-    speed: Array  # (M,) m/s
-    back: int = 0  # where the line goes on after its last point; -1: nowhere
-    reach: float = 0.35  # m that the driver looks ahead at least
-    foresight: float = 0.10  # s of driving that are added to it
 
 
 @dataclass(frozen=True)
@@ -78,7 +67,7 @@ class Driver:
     """A way to drive. `plans` are tried by as many cars, of which `choose` picks one."""
 
     name: str
-    title: str  # in the middle of a sentence: "a ... lap"
+    title: str  # "a ... lap", or, if it does not mean to finish, "a car that ..."
     plans: Callable[[Ground], list[Plan]]
     finishes: bool = True  # whether it means to complete the lap
     choose: Callable[[Sequence[Drive]], Drive] = lambda drives: drives[0]
@@ -167,7 +156,7 @@ def _driver(driver: str | Driver) -> Driver:
         return driver
     if driver not in FAMILY:
         raise UsageError(
-            f"unknown driver {driver!r}{did_you_mean(driver, list(FAMILY))} (drivers: {', '.join(FAMILY)})"
+            f"unknown driver {driver!r}{did_you_mean(driver, list(FAMILY))} (there are {', '.join(FAMILY)})"
         )
     return FAMILY[driver]
 
@@ -200,24 +189,31 @@ def _racing_line(ground: Ground) -> list[Plan]:
 def _weaving(ground: Ground) -> list[Plan]:
     road = ground.road
     room = np.minimum(road.left, road.right)
-    waves = max(1, round(len(room) * road.spacing / 2.0))
+    waves = max(1, round(len(room) * road.spacing / WAVE))
     phase = np.linspace(0.0, 2.0 * np.pi * waves, len(room), endpoint=not road.is_loop)
-    return [ground.plan(0.45 * room * np.sin(phase), ground.top)]
+    return [ground.plan(0.35 * room * np.sin(phase), ground.top, 0.6)]
 
 
 def _edge(inner: bool) -> Callable[[Ground], list[Plan]]:
     def plans(ground: Ground) -> list[Plan]:
         left, right = ground.road.left - CLEAR, CLEAR - ground.road.right
-        bends_left = _bends_left(ground.road)
-        return [ground.plan(left if bends_left == inner else right, ground.top)]
+        side = left if (_turns(ground.road).sum() > 0.0) == inner else right
+        into = np.clip(np.arange(len(side)) * ground.road.spacing / 2.0, 0.0, 1.0)  # 2 m to get there
+        return [ground.plan(side * into, ground.top)]
 
     return plans
 
 
 def _cutting(ground: Ground) -> list[Plan]:
-    margins = (0.06, 0.03, 0.01, -0.01, -0.03)
-    lines = [least_curvature(ground.road, margin) for margin in margins]
-    return [ground.plan(line, ground.top, share) for line in lines for share in (0.65, 0.8)]
+    """Across the inside of every bend, more and more beyond the border."""
+    road = ground.road
+    inside = np.clip(3.0 * _rolling(_turns(road) / road.spacing, round(1.2 / road.spacing), road.is_loop), -1.0, 1.0)
+    into = np.clip(np.arange(len(inside)) * road.spacing / 1.0, 0.0, 1.0)
+    lines = [
+        into * np.where(inside > 0.0, (road.left + over) * inside, (road.right + over) * inside)
+        for over in (-0.06, 0.0, 0.03, 0.06)
+    ]
+    return [ground.plan(line, ground.top, share) for line in lines for share in (0.5, 0.65, 0.8)]
 
 
 def _stopping(ground: Ground) -> list[Plan]:
@@ -238,26 +234,30 @@ def _leaving(ground: Ground) -> list[Plan]:
 
 
 def _circling(ground: Ground) -> list[Plan]:
-    """To the right side of the road, and from there in a left-hand circle around a spot of the center line."""
-    road = ground.road
-    straight = np.convolve(np.abs(_turns(road)), np.ones(9), mode="same")[8 : max(len(road.xy) // 2, 12)]
+    """Circles of several sizes: what a car can do, and what fits on the road, differ."""
+    straight = np.convolve(np.abs(_turns(ground.road)), np.ones(9), mode="same")[8 : max(len(ground.road.xy) // 2, 12)]
     k = 8 + int(np.argmin(straight))
-    shift = -CIRCLE * np.clip((np.arange(k + 1) - (k - 7)) / 7.0, 0.0, 1.0)
+    return [_circle(ground, k, radius, share) for radius in (0.3, 0.4, 0.5, 0.6) for share in (0.5, 0.8)]
+
+
+def _circle(ground: Ground, k: int, radius: float, share: float) -> Plan:
+    """To the right side of the road before station `k`, and from there in a left-hand circle around it."""
+    road = ground.road
+    shift = -radius * np.clip((np.arange(k + 1) - (k - 8)) / 8.0, 0.0, 1.0)
     way = road.xy[: k + 1] + shift[:, None] * road.normal[: k + 1]
     right = np.arctan2(*-road.normal[k][::-1])
     angle = right + np.linspace(0.0, 2.0 * np.pi, 41)[1:]
-    ring = road.xy[k] + CIRCLE * np.column_stack([np.cos(angle), np.sin(angle)])
-    pace = np.clip(0.85 * np.sqrt(ground.lateral * CIRCLE), ground.slowest, ground.top)
-    return [Plan(np.vstack([way, ring]), np.full(len(way) + len(ring), pace), len(way), 0.22, 0.05)]
+    ring = road.xy[k] + radius * np.column_stack([np.cos(angle), np.sin(angle)])
+    pace = np.clip(np.sqrt(share * ground.lateral * radius), ground.slowest, ground.top)
+    return Plan(np.vstack([way, ring]), np.full(len(way) + len(ring), pace), len(way), 0.2, 0.1)
 
 
 def _fastest(ground: Ground) -> list[Plan]:
     lines = [least_curvature(ground.road, margin) for margin in (0.12, 0.08, 0.04, 0.0)]
     return [
-        ground.plan(line, ground.top, share, reach=reach)
-        for line in lines
-        for share in (0.7, 0.8, 0.9, 1.0, 1.15)
-        for reach in (0.3, 0.45)
+        *(ground.plan(line, ground.top, share) for line in lines for share in (0.7, 0.8, 0.9, 1.0, 1.15, 1.3)),
+        *_edge(True)(ground),
+        *_cutting(ground),
     ]
 
 
@@ -271,6 +271,11 @@ def _boldest(drives: Sequence[Drive]) -> Drive:
     return min(drives, key=lambda d: (np.isnan(d.lap_time), d.fewest_wheels, d.lap_time, -d.completion))
 
 
+def _longest(drives: Sequence[Drive]) -> Drive:
+    """The drive that lasted."""
+    return max(drives, key=lambda d: len(d.rows))
+
+
 FAMILY = {
     driver.name: driver
     for driver in (
@@ -282,9 +287,9 @@ FAMILY = {
         Driver("inner_edge", "inner-edge", _edge(True)),
         Driver("outer_edge", "outer-edge", _edge(False)),
         Driver("cutting", "corner-cutting", _cutting, choose=_boldest),
-        Driver("stopping", "stopped", _stopping, finishes=False),
-        Driver("leaving", "left-early", _leaving, finishes=False),
-        Driver("circling", "circling", _circling, finishes=False),
+        Driver("stopping", "stops halfway", _stopping, finishes=False),
+        Driver("leaving", "leaves the track early", _leaving, finishes=False),
+        Driver("circling", "drives in circles", _circling, finishes=False, choose=_longest),
         Driver("fastest", "fastest-found", _fastest, choose=_quickest),
     )
 }
@@ -292,36 +297,29 @@ FAMILY = {
 
 def _turns(road: Stations) -> Array:
     """(M,) rad by which the road turns at each station, positive to the left."""
-    angle = np.unwrap(np.arctan2(road.normal[:, 1], road.normal[:, 0]))
-    return np.gradient(angle)
+    return np.asarray(np.gradient(np.unwrap(np.arctan2(road.normal[:, 1], road.normal[:, 0]))))
 
 
-def _bends_left(road: Stations) -> bool:
-    return float(_turns(road).sum()) > 0.0
+def _rolling(values: Array, count: int, is_loop: bool) -> Array:
+    """(M,) means of each value and `count` neighbors on either side."""
+    wide = np.pad(values, count, mode="wrap" if is_loop else "edge")
+    return np.convolve(wide, np.full(2 * count + 1, 1.0 / (2 * count + 1)), mode="valid")
 
 
 # ---- driving ---------------------------------------------------------------------------------------------------------
-
-FOLLOWER = np.dtype(
-    [
-        ("first", np.int64), ("last", np.int64), ("back", np.int64), ("at", np.int64), ("reach", np.float64),
-        ("foresight", np.float64),
-    ]
-)  # fmt: skip
 
 
 def _drive_all(plans: list[Plan], race: Race, ground: Ground, space: ActionSpace | None, seed: int) -> list[State]:
     """The rows of each plan's drive. Cars leave the batch when their episode is over."""
     path = np.column_stack([np.vstack([p.line for p in plans]), np.concatenate([p.speed for p in plans])])
-    follower = _followers(plans)
+    follower = followers(plans)
     choices = _choices(space, race.car)
     state = Field(race, len(plans), seed).state
     cars = table(race.car, len(plans))
-    wheelbase = race.car.front_axle + race.car.rear_axle
     alive, kept = np.arange(len(plans)), []
     for _ in range(_patience(race, ground)):
         command = np.empty((len(alive), 2))
-        _follow(state, follower, path, wheelbase, command, *choices)
+        follow(state, follower, path, race.car, command, *choices)
         row, state = step(state, command, np.full(len(alive), STEP), race.roads, cars, race.rules)
         kept.append((alive, row))
         on = ~(row["done"] | _is_lost(row))
@@ -344,105 +342,9 @@ def _is_lost(row: State) -> NDArray[np.bool_]:
     return np.asarray((row["clock"] > LONGEST) & (row["progress"] < 0.1 * 100.0 * CRAWL))
 
 
-def _followers(plans: list[Plan]) -> NDArray[np.void]:
-    ends = np.cumsum([len(p.line) for p in plans])
-    follower = np.zeros(len(plans), FOLLOWER)
-    follower["last"] = ends - 1
-    follower["first"] = follower["at"] = ends - [len(p.line) for p in plans]
-    follower["back"] = [
-        first + p.back if p.back >= 0 else -1 for first, p in zip(follower["first"], plans, strict=True)
-    ]
-    follower["reach"], follower["foresight"] = [p.reach for p in plans], [p.foresight for p in plans]
-    return follower
-
-
 def _choices(space: ActionSpace | None, car: Car) -> tuple[Array, Array, Array]:
     """Discrete commands (A, 2), A may be 0; lowest and highest steering deg and speed m/s."""
     if space is None:
         return np.empty((0, 2)), np.array([-STEER_LIMIT_DEG, 0.0]), np.array([STEER_LIMIT_DEG, car.identified_speed])
     both = np.column_stack([space.steering_deg, space.speed]).astype(np.float64)
     return (np.empty((0, 2)) if space.is_continuous else both), both.min(axis=0), both.max(axis=0)
-
-
-@njit(cache=True, error_model="numpy")
-def _follow(state, follower, path, wheelbase, command, choices, low, high):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Fill in the command (N, 2) of each car: steering deg and speed m/s."""
-    for i in range(len(state)):
-        car, f = state[i], follower[i]
-        c, s = np.cos(car.yaw), np.sin(car.yaw)
-        _find(f, path, car.x, car.y)
-        speed = max(car.vx, 0.3)
-        x, y = _ahead(f, path, car.x, car.y, f.reach + f.foresight * speed)
-        rear_x, rear_y = car.x - 0.5 * wheelbase * c, car.y - 0.5 * wheelbase * s
-        forward, left = c * (x - rear_x) + s * (y - rear_y), c * (y - rear_y) - s * (x - rear_x)
-        bend = 2.0 * left / max(forward * forward + left * left, 1e-6)
-        slip = bend - car.yaw_rate / speed  # what the tires do not deliver is asked for again
-        steer = np.arctan(wheelbase * (bend + 0.5 * slip)) * 180.0 / np.pi
-        if forward < 0.0:
-            steer = 30.0 if left > 0.0 else -30.0
-        soon = _walk(f, path, 0.1 * speed)
-        _choose(command[i], steer, path[soon, 2], choices, low, high)
-
-
-@njit(cache=True, error_model="numpy")
-def _next(f, k):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """The point of a plan after point `k`."""
-    if k < f.last:
-        return k + 1
-    return f.back if f.back >= 0 else f.last
-
-
-@njit(cache=True, error_model="numpy")
-def _find(f, path, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Move `f.at` on to the nearest of the next points: lines may cross themselves."""
-    best, k = f.at, f.at
-    least = (path[k, 0] - x) ** 2 + (path[k, 1] - y) ** 2
-    for _ in range(6):
-        k = _next(f, k)
-        square = (path[k, 0] - x) ** 2 + (path[k, 1] - y) ** 2
-        if square < least:
-            best, least = k, square
-    f.at = best
-
-
-@njit(cache=True, error_model="numpy")
-def _ahead(f, path, x, y, reach):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """The spot of a plan at distance `reach` from a point, ahead of it."""
-    k, inside = f.at, 0.0
-    for _ in range(200):
-        n = _next(f, k)
-        outside = np.sqrt((path[n, 0] - x) ** 2 + (path[n, 1] - y) ** 2)
-        if outside >= reach or n == k:
-            break
-        k, inside = n, outside
-    inside = np.sqrt((path[k, 0] - x) ** 2 + (path[k, 1] - y) ** 2)
-    share = min(max((reach - inside) / (outside - inside), 0.0), 1.0) if outside > inside else 0.0
-    return path[k, 0] + share * (path[n, 0] - path[k, 0]), path[k, 1] + share * (path[n, 1] - path[k, 1])
-
-
-@njit(cache=True, error_model="numpy")
-def _walk(f, path, way):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """The point of a plan `way` m after the car's."""
-    k = f.at
-    for _ in range(50):
-        n = _next(f, k)
-        way -= np.sqrt((path[n, 0] - path[k, 0]) ** 2 + (path[n, 1] - path[k, 1]) ** 2)
-        if way < 0.0 or n == k:
-            break
-        k = n
-    return k
-
-
-@njit(cache=True, error_model="numpy")
-def _choose(command, steer, speed, choices, low, high):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Write the command nearest to a wish: within limits, or one of the choices (30 deg weigh as much as the speeds)."""
-    command[0], command[1] = min(max(steer, low[0]), high[0]), min(max(speed, low[1]), high[1])
-    least = np.inf
-    for k in range(len(choices)):
-        a = (choices[k, 0] - command[0]) / 15.0
-        b = (choices[k, 1] - command[1]) / max(high[1] - low[1], 0.1)
-        if a * a + b * b < least:
-            least = a * a + b * b
-            best = k
-    if len(choices) > 0:
-        command[0], command[1] = choices[best, 0], choices[best, 1]

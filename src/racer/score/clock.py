@@ -1,0 +1,171 @@
+"""Pay beside the clock: ranks, their correlation, what is paid in the wrong order, and whether that will do.
+
+The pay of a drive at a discount factor is the mean, over its steps, of the discounted return from that step on: PPO
+takes steps from all over an episode, and from episodes begun all around the track, and compares the returns from each.
+The return from the first step alone is what its objective says on paper; it is reported, too, but at a small factor it
+knows little more than the first meters from standstill.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import permutations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from racer.drivers import FAMILY, Drive
+
+Array = NDArray[np.float64]
+
+AGREES = 0.5  # rank correlation that passes
+NEAR_BEST = 1.25  # the best paid lap may take so many times as long as the fastest
+FASTER = 1.03  # laps nearer than that are equally fast
+BETTER = 1.02  # pay nearer than that is equal
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """A worse drive that is paid better. `better` and `worse` are by the clock; `share` is 0.08 for 8 % more."""
+
+    better: Drive
+    worse: Drive
+    pay_better: float
+    pay_worse: float
+
+    @property
+    def share(self) -> float:
+        """By how much the worse drive is paid better, as a share of the better one's pay (of its amount, if negative)."""
+        return (self.pay_worse - self.pay_better) / max(abs(self.pay_better), 1e-9)
+
+    def sentence(self, gamma: float) -> str:
+        """`at gamma 0.999 you pay a weaving lap of 14.1 s 8 % more than a racing-line lap of 9.8 s`."""
+        worse, better = described(self.worse), described(self.better)
+        if min(self.pay_better, self.pay_worse) > 0.0 and self.share < 9.995:
+            return f"at gamma {gamma:g} you pay {worse} {100.0 * self.share:.0f} % more than {better}"
+        if min(self.pay_better, self.pay_worse) > 0.0:
+            return f"at gamma {gamma:g} you pay {worse} {1.0 + self.share:.0f} times as much as {better}"
+        return f"at gamma {gamma:g} you pay {worse} {self.pay_worse:.3g} and {better} {self.pay_better:.3g}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a reward function passes, and why in a sentence."""
+
+    passed: bool
+    sentence: str
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """What drives are worth to one reward function. `first` and `pay` hold (D,) by discount factor."""
+
+    reward: str
+    drives: tuple[Drive, ...]
+    rewards: tuple[Array, ...]  # (T,) of each drive
+    first: dict[float, Array] = field(repr=False)
+    pay: dict[float, Array] = field(repr=False)
+    gammas: tuple[float, ...]
+    gamma: float  # the one that the verdict is about
+
+    @cached_property
+    def total(self) -> Array:
+        """(D,) plain sum of the rewards of each drive."""
+        return np.array([float(r.sum()) for r in self.rewards])
+
+    @cached_property
+    def per_step(self) -> Array:
+        """(D,) mean reward of a step."""
+        return np.array([float(r.mean()) if len(r) else 0.0 for r in self.rewards])
+
+    @cached_property
+    def clock(self) -> Array:
+        """(D,) rank of each drive by the clock, 1 is the fastest; drives without a lap follow, the farthest first."""
+        return _ranks(np.array([_slowness(drive) for drive in self.drives]))
+
+    def paid(self, gamma: float | None = None) -> Array:
+        """(D,) rank of each drive by pay, 1 is paid best."""
+        return _ranks(-self.pay[self.gamma if gamma is None else gamma])
+
+    def correlation(self, gamma: float | None = None) -> float:
+        """Rank correlation of pay and clock: 1 the same order, -1 the opposite one; nan where all is paid the same."""
+        return correlation(self.paid(gamma), self.clock)
+
+    def inversions(self, gamma: float | None = None) -> list[Inversion]:
+        """All pairs that are paid in the wrong order, the worst mistakes first."""
+        pay = self.pay[self.gamma if gamma is None else gamma]
+        pairs = permutations(zip(self.drives, pay.tolist(), strict=True), 2)
+        found = [Inversion(a, b, p, q) for (a, p), (b, q) in pairs if is_faster(a, b) and _is_more(q, p)]
+        return sorted(found, key=lambda i: -_weight(i))
+
+    @cached_property
+    def best_paid(self) -> Drive:
+        """The drive that pays best at `gamma`, which training will look for."""
+        return self.drives[int(np.argmax(self.pay[self.gamma]))]
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """Passes when the best paid drive is nearly the fastest one and the ranks correlate."""
+        at, best, match = f"at gamma {self.gamma:g}", self.best_paid, self.correlation()
+        times = [drive.lap_time for drive in self.drives if not np.isnan(drive.lap_time)]
+        if not times:
+            return Verdict(False, "no driver completes a lap here: this track tells nothing about the reward")
+        if np.isnan(match):
+            return Verdict(False, f"{at} it pays every driver the same")
+        if np.isnan(best.lap_time):
+            return Verdict(False, f"{at} the best paid is {described(best)}")
+        if best.lap_time > NEAR_BEST * min(times):
+            return Verdict(False, f"{at} the best paid is {described(best)}; the fastest lap takes {min(times):.1f} s")
+        if match < AGREES:
+            return Verdict(
+                False, f"{at} pay and clock agree too little about the drivers (rank correlation {match:.2f})"
+            )
+        return Verdict(True, f"{at} the best paid is {described(best)}, and the ranks agree ({match:.2f})")
+
+
+def described(drive: Drive) -> str:
+    """`a weaving lap of 14.1 s`, or `a car that stops halfway (51 % of the lap)`."""
+    if not np.isnan(drive.lap_time):
+        article = "an" if drive.title[0] in "aeio" else "a"
+        return f"{article} {drive.title} lap of {drive.lap_time:.1f} s"
+    driver = FAMILY.get(drive.name)
+    does = drive.title if driver is None or driver.finishes is False else f"drives {drive.name} and fails"
+    return f"a car that {does} ({drive.completion:.0f} % of the lap)"
+
+
+def is_faster(one: Drive, other: Drive) -> bool:
+    """Whether the clock clearly prefers one drive: a faster lap, or a lap instead of none."""
+    if np.isnan(one.lap_time):
+        return bool(np.isnan(other.lap_time)) and one.completion > other.completion + 10.0
+    return bool(np.isnan(other.lap_time)) or other.lap_time > FASTER * one.lap_time
+
+
+def correlation(one: Array, other: Array) -> float:
+    """Spearman's rank correlation of two rankings (D,), ties being mean ranks; nan when one of them is all ties."""
+    a, b = one - one.mean(), other - other.mean()
+    spread = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / spread if spread > 0.0 else float("nan")
+
+
+def _ranks(values: Array) -> Array:
+    """(D,) ranks from 1 for the smallest; equal values share the mean of their ranks."""
+    below = (values[None, :] < values[:, None] - 1e-12).sum(axis=1)
+    same = (np.abs(values[None, :] - values[:, None]) <= 1e-12).sum(axis=1)
+    return np.asarray(below + 0.5 * (same + 1.0))
+
+
+def _slowness(drive: Drive) -> float:
+    return drive.lap_time if not np.isnan(drive.lap_time) else 1e6 - drive.completion
+
+
+def _is_more(one: float, other: float) -> bool:
+    return one - other > (BETTER - 1.0) * max(abs(one), abs(other), 1e-9)
+
+
+def _weight(inversion: Inversion) -> float:
+    """How bad a mistake is: how much slower the worse drive is times how much better it is paid."""
+    slow, fast = (d.lap_time for d in (inversion.worse, inversion.better))
+    slower = slow / fast if not np.isnan(slow) else 4.0
+    pay = np.array([inversion.pay_better, inversion.pay_worse])
+    return float(np.log(slower) * (pay[1] - pay[0]) / max(np.abs(pay).max(), 1e-9))
