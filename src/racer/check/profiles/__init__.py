@@ -6,7 +6,8 @@ Facts: SIMULATOR.md 1.8. Both stop at the first objection; all of them are told 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from racer.check.finding import Context, Finding, Rule
 from racer.check.profiles import source
@@ -54,26 +55,37 @@ def reading(reward: RewardFunction, context: Context) -> list[Finding]:
 
 
 def drive(reward: RewardFunction, context: Context) -> list[Finding]:
-    """RW406 to RW411 and RW413: what the validators' test drive says. Runs the file in this process."""
+    """RW406 to RW411 and RW413: what the validators' test drive says. The file runs in a child process."""
     if not context.profiles:
         return []
+    from racer.check.apart import Lost, apart
+    from racer.check.profiles import samples, trial
+
+    samples.samples()  # its track is loaded here, so that the child need not
+    try:
+        found = apart(_troubles, reward, filename=reward.filename, seconds=8.0 * trial.SECONDS)
+    except Lost as error:
+        found = [{"code": "RW411", "message": f"in the validator's test drive {error}"}]
+    return [
+        Finding(**trouble, path=reward.filename, profile=name, is_fixable=trouble["code"] in FIXABLE)
+        for name in context.profiles
+        for trouble in found
+    ]
+
+
+def verdict(reward: RewardFunction, profile: str) -> list[Finding]:
+    """Everything that a validator objects to; an empty list: it accepts the file. UsageError for an unknown name."""
+    context = Context(reward.path, (named(profile).name,))
+    return [finding for rule in RULES for finding in rule(reward, context)]
+
+
+RULES: tuple[Rule, ...] = (reading, drive)
+
+
+def _troubles(reward: RewardFunction) -> list[dict[str, Any]]:
     from racer.check.profiles import trial
 
-    found = trial.troubles(reward)
-    return [_driven(reward, named(name), trouble) for name in context.profiles for trouble in found]
-
-
-RULES: tuple[Rule, ...] = (reading,)
-
-
-def _driven(reward: RewardFunction, profile: Profile, trouble: object) -> Finding:
-    from racer.check.profiles.trial import Trouble
-
-    assert isinstance(trouble, Trouble)
-    return Finding(
-        trouble.code, trouble.message, reward.filename, trouble.line, remedy=trouble.remedy, params=trouble.params,
-        profile=profile.name, is_fixable=trouble.code in FIXABLE,
-    )  # fmt: skip
+    return [asdict(trouble) for trouble in trial.troubles(reward)]
 
 
 FIXABLE = {"RW406", "RW409"}

@@ -1,0 +1,66 @@
+"""Layout as pycodestyle wants it: autopep8's work, taken only where the syntax tree stays the same."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import warnings
+from typing import Any
+
+import autopep8
+
+FIRST = ("E101", "E401", "E70", "W191")  # what lets every statement stand on a line of its own
+ALL = ("E1", "E2", "E3", "E401", "E70", "W1", "W291", "W293", "W391")
+ROUNDS = 4  # autopep8 does not always come to an end in one
+
+
+def separated(source: str) -> str:
+    """The file with every statement on a line of its own."""
+    return _settled(source, FIRST)
+
+
+def tidied(source: str) -> str:
+    """The file with the blank lines, spaces and indentation that pycodestyle wants."""
+    return _settled(source, ALL)
+
+
+def _settled(source: str, codes: tuple[str, ...]) -> str:
+    for _ in range(ROUNDS):
+        changed = _autopep8(source, codes)
+        if changed == source or not same_program(source, changed):
+            break
+        source = changed
+    return source
+
+
+def _autopep8(source: str, codes: tuple[str, ...]) -> str:
+    options: dict[str, Any] = {"select": list(codes), "max_line_length": 10_000, "ignore": ["E999"]}
+    with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return str(autopep8.fix_code(source, options=options))
+
+
+def same_program(one: str, other: str) -> bool:
+    """Whether two texts have the same syntax tree, apart from one import statement standing for several."""
+    try:
+        return _shape(one) == _shape(other)
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+
+
+def _shape(source: str) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            node.value.value = " ".join(node.value.value.split())  # a docstring moves with its function
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [part for statement in body for part in _split(statement)]  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def _split(node: ast.stmt) -> list[ast.stmt]:
+    return [ast.Import([alias]) for alias in node.names] if isinstance(node, ast.Import) else [node]

@@ -1,0 +1,80 @@
+"""Whether two texts of a reward function pay the same, on every step that `racer check` tries."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from racer import track
+from racer.check.apart import Lost, apart
+from racer.check.situations import Episode, laps, probes
+from racer.errors import UsageError
+from racer.params import copied
+from racer.reward import RewardBatch, RewardFunction, RewardRefused, load
+
+TRACKS = ("reinvent_2018", "vegas")  # counterclockwise both: the probes drive them in reverse, too
+SECONDS = 60.0  # for all steps
+TIMEOUT = 2.0  # s a call
+MOST_FAILURES = 200  # of an episode; the steps behind them are not compared
+
+
+def difference(before: RewardFunction, after: str) -> tuple[str, int]:
+    """How the reward of a new text differs from that of the file, "" when it does not, and the count of steps."""
+    there = episodes()
+    count = sum(len(episode.params) for episode in there)
+    with TemporaryDirectory(prefix="racer_fix_") as folder:
+        path = Path(folder) / before.path.name
+        path.write_text(after, encoding="utf-8")
+        one = _outcomes(before)
+        if isinstance(one, str):
+            return f"the file cannot be compared: {one}", count
+        other = _outcomes(load(path))
+    if isinstance(other, str):
+        return f"the changed file cannot be run: {other}", count
+    for episode, was, now in zip(there, one, other, strict=True):
+        for k, (paid, pays) in enumerate(zip(was, now, strict=False)):
+            if paid != pays and not (paid != paid and pays != pays):
+                return f"step {k} of {episode.name} on {episode.track.name} paid {paid} and would pay {pays}", count
+    return "", count
+
+
+@cache
+def episodes() -> tuple[Episode, ...]:
+    """The steps on which rewards are compared."""
+    tracks = [track.load(name) for name in TRACKS]
+    return (*laps(tracks[0]), *(episode for road in tracks for episode in probes(road)))
+
+
+def _outcomes(reward: RewardFunction) -> Any:
+    """A list of outcomes an episode, or why there is none. An outcome is a reward, or the name of an exception."""
+    episodes()
+    try:
+        return apart(paid, reward, episodes(), filename=os.fspath(reward.filename), seconds=SECONDS)
+    except Lost as error:
+        return str(error)
+
+
+def paid(reward: RewardFunction, there: Sequence[Episode]) -> Any:
+    """The same, in this process."""
+    try:
+        return [_episode(RewardBatch(reward, 1, timeout=TIMEOUT), episode) for episode in there]
+    except (RewardRefused, UsageError) as error:
+        return str(error)
+
+
+def _episode(batch: RewardBatch, episode: Episode) -> list[float | str]:
+    found: list[float | str] = []
+    failures = 0
+    for told in episode.params:
+        try:
+            found.append(float(batch([copied(told)])[0]))  # type: ignore[arg-type, list-item]
+        except RewardRefused as error:
+            found.append(error.raised or str(error).partition(", at `")[0].partition(": ")[2])
+            failures += 1
+            if failures > MOST_FAILURES:
+                break
+    return found
