@@ -1,0 +1,248 @@
+"""`racer explain`: which lines of a reward function pay how much, and where."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from racer.cli.tracks import home
+from racer.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from racer.explain import Attribution, Row, Run
+    from racer.track.record import Track
+
+Option = typer.Option
+Drives = list[tuple[str, list[Any]]]
+
+_USUAL = ("medium", "racing_line", "weaving")  # drivers, where none is named
+_MOST_SHARES = 4  # runs up to which each has a column
+_SMALL = 0.001  # of all amounts: rows below it are counted, not shown
+
+
+def explain(
+    reward: Annotated[str, typer.Argument(metavar="REWARD", help="A reward file, or the name of a shipped one.")],
+    track: Annotated[
+        str, Option(help="A track's name, .toml or .npy file.  [default: reinvent_2018; of a log: recognized]")
+    ] = "",
+    driver: Annotated[
+        list[str] | None,
+        Option(help=f"A scripted driver, or all; may be repeated.  [default: {', '.join(_USUAL)}]", show_default=False),
+    ] = None,
+    trace: Annotated[
+        Path | None, Option(metavar="LOG", help="Explain recorded laps instead: a simtrace csv or a folder of them.")
+    ] = None,
+    episodes: Annotated[int, Option(min=1, help="How many of the log's best episodes.")] = 3,
+    car: Annotated[str, Option(help="v4, v5 or v6.  [default: what the action space says, else v6]")] = "",
+    action_space: Annotated[
+        Path | None, Option(metavar="FILE", help="A model_metadata.json.  [default: continuous]")
+    ] = None,
+    reverse: Annotated[bool, Option("--reverse", help="Drive the track the other way.")] = False,
+    output: Annotated[Path | None, Option("-o", "--output", help="Draw the terms there (png, svg, pdf).")] = None,
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+    reward_timeout: Annotated[float, Option(help="Seconds that a call may take; 0: any time.")] = 5.0,
+) -> None:
+    """Say which lines and terms of a reward function pay how much over a lap, and where on the track."""
+    from racer.explain import attribute
+    from racer.reward import load
+
+    function = load(reward)
+    if trace is not None:
+        _refuse(
+            driver or reverse or car or action_space,
+            "--trace explains what was driven: give it without --driver, --car, --action-space and --reverse",
+        )
+        road, drives = _recorded(trace, track, episodes)
+    else:
+        road, drives = _driven(track or "reinvent_2018", driver or list(_USUAL), car, action_space, reverse)
+    found = attribute(function, drives, timeout=reward_timeout)
+    if as_json:
+        typer.echo(json.dumps(_as_json(found, road), indent=2))
+    else:
+        _print_explanation(found, road)
+    if output:
+        typer.echo(str(_drawn(found, road, output)), err=as_json)
+
+
+def _driven(name: str, words: list[str], car: str, action_space: Path | None, reverse: bool) -> tuple[Track, Drives]:
+    """The track, and the params of every step of the drivers on it."""
+    from racer import actions, drivers
+    from racer.params import params
+    from racer.sim.state import Phase
+
+    road = track_called(name)
+    metadata = actions.read_metadata(action_space) if action_space else None
+    model = car or (metadata.car if metadata else "v6")
+    chosen = list(drivers.FAMILY) if "all" in words else list(dict.fromkeys(words))
+    made = drivers.drives(road, chosen, model, metadata.action_space if metadata else None, reverse=reverse)
+    found: Drives = []
+    for one in made:
+        ended = f"{one.lap_time:.2f} s" if one.lap_time == one.lap_time else f"{one.completion:.0f} % of a lap"
+        rows = one.rows[one.rows["phase"] == Phase.RUN]
+        found.append((f"{one.name} ({ended})", list(params(rows, one.tracks))))
+    return (road.reversed() if reverse else road), found
+
+
+def track_called(name: str) -> Track:
+    """The track of that name or file; what there is to say about it goes to stderr."""
+    from racer.track import library
+
+    entry = library.find(name, home=home())
+    if entry.note:
+        typer.echo(f"note: {entry.note}", err=True)
+    return library.open_entry(entry)
+
+
+def _recorded(path: Path, name: str, count: int) -> tuple[Track, Drives]:
+    """The track that a log was driven on, and the params of the steps of its best episodes."""
+    import numpy as np
+
+    from racer import logs
+    from racer.cli.road import candidates, road_of
+    from racer.laps import laps
+    from racer.logs.state import begins, rows
+    from racer.params import params
+    from racer.replay import scored
+
+    steps = logs.open(path).trace
+    length = steps["track_len"].round(2)
+    steps = steps[length == length.mode().iloc[0]].reset_index(drop=True)
+    road = road_of(steps, name, [] if name else list(candidates(None)))
+    if road.track is None:
+        raise UsageError(road.sentence)
+    typer.echo(road.sentence, err=True)
+    first, counts = begins(steps), scored(steps)
+    episode = np.cumsum(first) - 1
+    table = laps(steps)
+    table = table.assign(number=episode[table["first_row"]]).sort_values(["complete", "time"], ascending=[False, True])
+    best = table[table["complete"]] if table["complete"].any() else table.nlargest(count, "completion")
+    state = rows(steps, road.track)
+    found: Drives = []
+    for lap in best.drop_duplicates("number").head(count).to_dict("records"):
+        ended = f"{lap['time']:.2f} s" if lap["complete"] else f"{lap['completion']:.0f} % of a lap"
+        mine = state[(episode == lap["number"]) & counts]
+        found.append((f"episode {lap['episode']} ({ended})", list(params(mine, [road.track]))))
+    if not any(drive for _, drive in found):
+        raise UsageError(f"{path} holds no step that a reward function is called for")
+    return road.track, found
+
+
+def _print_explanation(found: Attribution, road: Track) -> None:
+    from racer.explain import rows
+    from racer.explain.words import dominant, where
+
+    typer.echo(f"{found.reward.filename} on {road.name}{' (reversed)' if road.is_reversed else ''}")
+    for note in (*found.reward.notes, *found.notes):
+        typer.echo(f"note: {note}")
+    for run in found.runs:
+        typer.echo(f"\n{dominant(found, run)}")
+        if text := where(found, run):
+            typer.echo(f"  {text}")
+    table = rows(found)
+    shown = [row for row in table if row.part >= _SMALL] or table[:1]
+    typer.echo("")
+    _print(_table(found, shown))
+    if len(shown) < len(table):
+        typer.echo(f"{len(table) - len(shown)} more below {_SMALL:.1%} of what is moved (--json has them)")
+
+
+def _table(found: Attribution, shown: Sequence[Row]) -> Table:
+    """Lines by what they move; a column of shares for each run, if there are not too many."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from racer.explain import rows
+
+    runs = found.runs if 1 < len(found.runs) <= _MOST_SHARES else ()
+    shares = [{_key(row): row for row in rows(found, [run])} for run in runs]
+    table = Table()
+    table.add_column("line", justify="right", no_wrap=True)
+    table.add_column("source", overflow="fold", min_width=24)
+    for name in (*(_short(run) for run in runs), *(["share"] if not runs else [])):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("mean", justify="right", no_wrap=True)
+    table.add_column("executed", justify="right", no_wrap=True)
+    for row in shown:
+        of_runs = [_percent(share[_key(row)].share) for share in shares] or [_percent(row.share)]
+        source = Text(row.source + (f"   in `{row.through.text}`, line {row.through.line}" if row.through else ""))
+        table.add_row(str(row.line), source, *of_runs, _number(row.mean), f"{row.executed:.0%}")
+    return table
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    return row.line, row.source, row.through
+
+
+def _short(run: Run) -> str:
+    return run.name.partition(" (")[0]
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share == share else "none"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if value == value else ""
+
+
+def _print(table: Table) -> None:
+    from rich.console import Console
+
+    console = Console()
+    Console(width=None if console.is_terminal else 110).print(table)
+
+
+def _drawn(found: Attribution, road: Track, output: Path) -> Path:
+    from racer.plot import style
+    from racer.plot.explain import explanation
+
+    return style.save(explanation(found, road), output, dpi=110)
+
+
+def _refuse(wrong: object, sentence: str) -> None:
+    if wrong:
+        raise UsageError(sentence)
+
+
+def _as_json(found: Attribution, road: Track) -> dict[str, Any]:
+    from racer.explain import rows
+
+    return {
+        "reward": found.reward.filename,
+        "track": road.name,
+        "reversed": road.is_reversed,
+        "notes": [*found.reward.notes, *found.notes],
+        "lines": [_row_as_json(row) for row in rows(found)],
+        "runs": [_run_as_json(found, run) for run in found.runs],
+    }
+
+
+def _run_as_json(found: Attribution, run: Run) -> dict[str, Any]:
+    from racer.explain import groups, rows
+    from racer.explain.words import dominant, stretches
+
+    terms = [{"term": g.name, "lines": g.lines, "total": float(g.amounts.sum())} for g in groups(found, [run])]
+    places = [{"from": s.start, "to": s.end, "term": s.group.name} for s in stretches(found, run)]
+    return {
+        "name": run.name,
+        "steps": len(run.reward),
+        "reward": float(run.reward.sum()),
+        "sentence": dominant(found, run),
+        "terms": terms,
+        "strongest": places,
+        "lines": [_row_as_json(row) for row in rows(found, [run])],
+    }
+
+
+def _row_as_json(row: Row) -> dict[str, Any]:
+    through = {"line": row.through.line, "source": row.through.text} if row.through else None
+    numbers = {name: getattr(row, name) for name in ("share", "part", "mean", "executed", "total")}
+    known = {name: value if value == value else None for name, value in numbers.items()}
+    return {"line": row.line, "source": row.source, "through": through, **known}
