@@ -34,6 +34,7 @@ COMMANDS = {
     "analyze": Command("racer.cli.analyze:analyze", "Look", "Read a log, ours or the real one, and print its laps."),
     "reward": Command("racer.cli.reward:reward", "Look", "Call a reward function with the params of one step."),
     "check": Command("racer.cli.check:check", "Reward", "Say whether a reward can crash, behaves and is accepted."),
+    "score": Command("racer.cli.score:score", "Reward", "Say whether a reward agrees with the clock."),
     "replay": Command(
         "racer.cli.replay:replay", "Reward", "Price the steps of logs with a reward, and compare laps with the clock."
     ),

@@ -19,7 +19,7 @@ from racer.drivers import FAMILY, Drive
 
 Array = NDArray[np.float64]
 
-AGREES = 0.5  # rank correlation that passes
+AGREES = 0.6  # rank correlation that passes
 NEAR_BEST = 1.25  # the best paid lap may take so many times as long as the fastest
 FASTER = 1.03  # laps nearer than that are equally fast
 BETTER = 1.02  # pay nearer than that is equal
@@ -36,7 +36,7 @@ class Inversion:
 
     @property
     def share(self) -> float:
-        """By how much the worse drive is paid better, as a share of the better one's pay (of its amount, if negative)."""
+        """By how much the worse drive is paid better, as a share of the pay of the better one."""
         return (self.pay_worse - self.pay_better) / max(abs(self.pay_better), 1e-9)
 
     def sentence(self, gamma: float) -> str:
