@@ -181,7 +181,10 @@ def _asymmetry(shop: Shop, episode: Episode, here: Array, there: Array, differs:
 
 
 def pace(shop: Shop, episode: Episode, seconds: float) -> Array:
-    """s of single calls, in the order of an episode, as many as there is time for. Raises RewardRefused."""
+    """s of single calls, in the order of an episode, as many as there is time for, less what a batch of none takes.
+
+    Raises RewardRefused.
+    """
     batch, budget = shop.instance(), Budget(seconds)
     shop.price(batch, [copied_any(episode.params[0])])
     spent = []
@@ -194,7 +197,17 @@ def pace(shop: Shop, episode: Episode, seconds: float) -> Array:
             break
     shop.calls += len(spent)
     shop.alive()
-    return np.array(spent)
+    return np.maximum(np.array(spent) - _overhead(batch), 1e-7)
+
+
+def _overhead(batch: RewardBatch) -> float:
+    """s that a batch without calls takes."""
+    spent = []
+    for _ in range(50):
+        started = _NOW()
+        batch([], [])
+        spent.append(_NOW() - started)
+    return float(np.median(spent))
 
 
 def _priced(shop: Shop, episodes: Sequence[Episode], seed: int = 0) -> Array:

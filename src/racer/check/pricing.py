@@ -22,6 +22,7 @@ PRINTED = 2**22  # characters that may be printed, besides an allowance for ever
 MOST_FAILURES = 40  # of an episode; then it is given up
 SILENT = {"RW206", "RW208", "RW209", "RW210", "RW211"}  # after one of these nothing else is tried
 Array = NDArray[np.float64]
+_WALL, _WORK = time.perf_counter, time.process_time  # bound here: a reward may replace them
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,10 @@ class Shop:
 
     def price(self, batch: RewardBatch, params: Sequence[dict[str, Any]], car: int = 0) -> Array:
         """Rewards of params in order, all by instance `car`. RewardRefused at the first that fails."""
-        started = time.perf_counter()
+        started = _WALL()
         values = batch(params, [car] * len(params))
         self.calls += len(params)
-        self.pace = max((time.perf_counter() - started) / max(len(params), 1), 1e-7)
+        self.pace = max((_WALL() - started) / max(len(params), 1), 1e-7)
         self.alive()
         return values
 
@@ -90,14 +91,15 @@ class Shop:
 
 @dataclass
 class Budget:
-    """Seconds that may be spent from now on."""
+    """Seconds of work that may be spent from now on; waiting, or a busy machine, counts for a third."""
 
     seconds: float
-    started: float = field(default_factory=time.perf_counter)
+    started: float = field(default_factory=_WALL)
+    worked: float = field(default_factory=_WORK)
 
     @property
     def left(self) -> float:
-        return self.seconds - (time.perf_counter() - self.started)
+        return self.seconds - max(_WORK() - self.worked, (_WALL() - self.started) / 3.0)
 
 
 def copied_any(told: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from racer.check.worker import Ground
 
 MAIN_TRACK = "reinvent_2018"  # where whole laps are driven, unless tracks are named
+FEWER = 0.25  # share of the places that are tried on the other tracks
 TIMEOUT = 2.0  # s for one call
 SECONDS = 4.0  # s that the trial of an ordinary file may take
 LONGEST = 90.0  # s after which a trial is ended, whatever it says
@@ -137,7 +139,8 @@ def ground(names: Sequence[str], is_named: bool) -> Ground:
     tracks = [track.load(name) for name in names]
     main = [t for t in tracks if t.name == MAIN_TRACK] if not is_named else tracks[:2]
     driven = [episode for t in main or tracks[:1] for episode in laps(t)]
-    apart = [probes(t) for t in [*main, *(t for t in tracks if t not in main)]]
+    others = [t for t in tracks if t not in main]
+    apart = [*(probes(t) for t in main), *(probes(t, 1.0 if is_named else FEWER) for t in others)]
     return Ground(tracks, [*driven, *(episode for found in apart for episode in found)], is_named)
 
 
@@ -200,17 +203,32 @@ def _begin(
     report: Report, reward: RewardFunction, there: Ground, orders: Orders, place: str, is_slow_motion: bool = False
 ) -> _Trial:
     from racer.check.confined import Recorder
-    from racer.check.worker import Order, work
+    from racer.check.worker import Order, work, work_anew
 
     mine, its = multiprocessing.Pipe(duplex=False)
     order = Order(reward, there, orders.timeout, orders.seconds, place, is_slow_motion)
     recorder = Recorder()
-    process = multiprocessing.get_context("fork").Process(target=work, args=(order, its, recorder), daemon=True)
+    target: Callable[..., None] = work
+    arguments: tuple[Any, ...] = (order, its, recorder)
+    if start_method() == "spawn":
+        names = track_names(orders.tracks)
+        target, arguments = (
+            work_anew,
+            (str(reward.path), names, there.is_named, orders.timeout, orders.seconds, place, its),
+        )
+    context: Any = multiprocessing.get_context(start_method())
+    process = context.Process(target=target, args=arguments, daemon=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: a fork beside threads; none is held here
         process.start()
     its.close()
     return _Trial(report, reward, process, mine, recorder, is_slow_motion, place)
+
+
+def start_method() -> str:
+    """How child processes begin: as copies of this one, where the system can do that safely."""
+    can_fork = "fork" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
+    return "fork" if can_fork else "spawn"
 
 
 def _listen(running: Sequence[_Trial], orders: Orders) -> None:

@@ -94,12 +94,17 @@ def laps(track: Track, names: Sequence[str] = LAPS) -> list[Episode]:
     return found
 
 
-def probes(track: Track) -> list[Episode]:
-    """Places all over a track, without objects, in the reverse direction, and with objects: one episode each."""
-    here = [*_beginning(track), *_around(track), *_scattered(track, 120, 1), *_edges(track), *_ends(track)]
-    back = [replace(place, reverse=True) for place in [*_beginning(track), *_scattered(track, 30, 2), *_edges(track)]]
+def probes(track: Track, share: float = 1.0) -> list[Episode]:
+    """Places all over a track, without objects, in the reverse direction, and with objects: one episode each.
+
+    `share` of those that are spread over the lap; what is particular is always tried.
+    """
+    few = max(int(30 * share), 6)
+    spread = [*_around(track, share), *_scattered(track, 4 * few, 1)]
+    here = [*_beginning(track), *spread, *_edges(track), *_ends(track)]
+    back = [replace(place, reverse=True) for place in [*_beginning(track), *_scattered(track, few, 2), *_ends(track)]]
     kinds = ("box", "bot") if track.is_loop else ()
-    with_objects = [replace(p, objects=kind) for kind in kinds for p in [*_scattered(track, 30, 3), *_hits(track)]]
+    with_objects = [replace(p, objects=kind) for kind in kinds for p in [*_scattered(track, few, 3), *_hits(track)]]
     named = (("placed", here), ("reversed", back), ("with objects", with_objects))
     return [placed(name, track, _counted(places)) for name, places in named if places]
 
@@ -130,9 +135,9 @@ def _beginning(track: Track) -> list[Place]:
     return [Place(track, 0.14, speed=speed, steering_deg=turn) for speed in (0.5, 1.0, 4.0) for turn in (0.0, 30.0)]
 
 
-def _around(track: Track) -> list[Place]:
-    """Past every waypoint, straight along the center line."""
-    middle = 0.5 * (track.s[1:] + track.s[:-1])
+def _around(track: Track, share: float) -> list[Place]:
+    """Past every waypoint, or a share of them, straight along the center line."""
+    middle = (0.5 * (track.s[1:] + track.s[:-1]))[:: max(round(1.0 / share), 1)]
     return [Place(track, float(s), speed=SPEEDS[k % len(SPEEDS)]) for k, s in enumerate(middle)]
 
 

@@ -54,7 +54,7 @@ def look(shop: Shop, episodes: Sequence[Episode], seconds: float) -> Seen:
     """What calls over these episodes show, as many as there is time for. A failure ends its episode."""
     seen, budget = Seen(), Budget(seconds)
     names = set(terms(shop.reward))
-    for episode in sorted(episodes, key=lambda e: not e.driver):
+    for episode in _mixed(episodes):
         if budget.left < 0.0:
             break
         try:
@@ -64,13 +64,20 @@ def look(shop: Shop, episodes: Sequence[Episode], seconds: float) -> Seen:
     return seen
 
 
+def _mixed(episodes: Sequence[Episode]) -> list[Episode]:
+    """The placed episodes of the first track, then laps, then the rest: the most various first."""
+    first = [e for e in episodes if not e.driver][:3]
+    laps = [e for e in episodes if e.driver]
+    return [*first, *laps, *(e for e in episodes if not e.driver and e not in first)]
+
+
 def _look_at(shop: Shop, episode: Episode, seen: Seen, names: set[str], budget: Budget) -> None:
     outside = sys.gettrace()
     sys.settrace(_tracer(shop.reward.filename, seen, names))  # at load, too: what runs there is no dead code
     try:
         batch = shop.instance()
-        for k in range(0, len(episode.params), 16):
-            told = [Asked(p) for p in episode.params[k : k + 16]]
+        for k in range(0, len(episode.params), 32):
+            told = [Asked(p) for p in episode.params[k : k + 32]]
             for one in told:
                 one.reads = seen.reads
             shop.price(batch, told)

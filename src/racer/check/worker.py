@@ -21,7 +21,7 @@ from racer.check.pricing import SILENT, Budget, Failure, Shop, distinct, failed,
 from racer.check.situations import Episode, laps
 from racer.check.tables import homes, tables
 from racer.errors import RacerError
-from racer.reward import RewardFunction, RewardRefused
+from racer.reward import RewardFunction, RewardRefused, load
 from racer.track.record import Track
 
 Array = NDArray[np.float64]
@@ -98,6 +98,15 @@ def work(order: Order, connection: Connection, recorder: Recorder) -> None:
     line.stage("done")
     connection.close()
     os._exit(0)  # what the file left behind (threads, exit handlers) does not run on
+
+
+def work_anew(
+    path: str, names: Sequence[str], is_named: bool, timeout: float, seconds: float, folder: str, its: Connection
+) -> None:
+    """The same in a process that begins with nothing: where the system cannot fork."""
+    from racer.check.run import ground
+
+    work(Order(load(path), ground(names, is_named), timeout, seconds, folder), its, Recorder())
 
 
 class _Trial:

@@ -41,6 +41,8 @@ def check(
     timeout: Annotated[
         float | None, typer.Option(help="Seconds that one call may take (2).", show_default=False)
     ] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Rewrite what the validator objects to; keeps a backup.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would change, and change nothing.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="One line a finding, without cures and tests.")] = False,
 ) -> None:
     """Check reward functions: do they load, can they crash, how do they behave, would they be accepted?
@@ -54,6 +56,10 @@ def check(
 
     paths = paths_of(rewards)
     ours = settings.read(_folder(paths[0]))
+    if fix or diff:
+        _fix(paths, (profile or [*ours.profile] or ["aws"])[0], is_written=fix and not diff)
+        if diff:
+            return
     choice = reporting.choice(select or ours.select, ignore or ours.ignore)
     form = Format.json if json else output
     done: list[Report] = []
@@ -73,6 +79,22 @@ def check(
         typer.echo(write[form](done))
     if any(one.has_errors for one in done):
         raise typer.Exit(1)
+
+
+def _fix(paths: list[str], profile: str, is_written: bool) -> None:
+    """Rewrite each file so that the validator accepts it, where that is proved to pay the same; say what was done."""
+    from racer.check.fix import apply
+    from racer.check.fix import fix as fixed_of
+
+    for path in paths:
+        fixed = fixed_of(path, profile)
+        if not fixed.is_changed:
+            typer.echo(f"{path}: {fixed.left}", err=True)
+            continue
+        typer.echo(fixed.diff, nl=False)
+        typer.echo(f"{path}: {', '.join(fixed.steps)}; pays the same in {fixed.compared:,} steps", err=True)
+        if is_written:
+            typer.echo(f"{path}: written; as it was: {apply(fixed)}", err=True)
 
 
 def _orders(track: list[str] | None, profile: list[str] | None, timeout: float | None, ours: Settings) -> Orders:

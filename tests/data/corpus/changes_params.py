@@ -1,0 +1,4 @@
+# planted: RW303
+def reward_function(params):
+    params["speed"] = params["speed"] * 2
+    return params["speed"]

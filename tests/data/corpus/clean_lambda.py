@@ -1,0 +1,2 @@
+# planted: nothing
+reward_function = lambda params: params["speed"] ** 2

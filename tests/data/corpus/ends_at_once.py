@@ -1,0 +1,6 @@
+# planted: RW208
+import os
+
+
+def reward_function(params):
+    os._exit(7)

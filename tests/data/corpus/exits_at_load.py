@@ -1,0 +1,8 @@
+# planted: RW208
+import sys
+
+sys.exit(3)
+
+
+def reward_function(params):
+    return 1.0

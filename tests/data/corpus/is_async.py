@@ -1,0 +1,3 @@
+# planted: RW103
+async def reward_function(params):
+    return 1.0

@@ -1,0 +1,3 @@
+# planted: RW103
+def reward_function(params):
+    yield 1.0

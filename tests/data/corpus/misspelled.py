@@ -1,0 +1,3 @@
+# planted: RW307
+def reward_function(params):
+    return 1.0 - params["distance_from_centre"]

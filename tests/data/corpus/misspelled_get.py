@@ -1,0 +1,3 @@
+# planted: RW307
+def reward_function(params):
+    return params["speed"] + params.get("heading_angle", 0.0)

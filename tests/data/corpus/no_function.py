@@ -1,0 +1,3 @@
+# planted: RW102
+def reward(params):
+    return 1.0

@@ -1,0 +1,3 @@
+# planted: RW205
+def reward_function(params):
+    reward = params["speed"]

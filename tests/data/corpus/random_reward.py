@@ -1,0 +1,6 @@
+# planted: RW306
+import random
+
+
+def reward_function(params):
+    return params["speed"] + random.random()

@@ -1,0 +1,3 @@
+# planted: RW101
+def reward_function(params)
+    return 1.0

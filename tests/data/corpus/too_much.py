@@ -1,0 +1,3 @@
+# planted: RW204
+def reward_function(params):
+    return 10.0 ** (params["speed"] * 2)

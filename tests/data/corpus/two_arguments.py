@@ -1,0 +1,3 @@
+# planted: RW103
+def reward_function(params, extra):
+    return 1.0

@@ -1,0 +1,5 @@
+# planted: RW201
+def reward_function(params):
+    if params["all_wheels_on_track"]:
+        reward = 1.0
+    return reward

@@ -1,0 +1,3 @@
+# planted: RW308
+def reward_function(params):
+    return params["speed"] + params["projection_distance"] * 1e-3

@@ -1,0 +1,3 @@
+# planted: RW201
+def reward_function(params):
+    return params["waypoints"]["0"]
