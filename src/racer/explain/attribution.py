@@ -20,7 +20,7 @@ from racer.reward.batch import TIMEOUT
 Array = NDArray[np.float64]
 
 SLOWER = 5.0  # times the time limit, for keeping books takes time
-CANCEL = 0.02  # of their amounts is what summands leave of each other when they are told as one term
+CANCEL = 0.05  # of their amounts is what summands leave of each other when they are told as one term
 NOTHING = 1e-9  # share of all amounts below which a difference is rounding
 
 

@@ -38,7 +38,7 @@ def instrumented(reward: RewardFunction) -> tuple[RewardFunction, Book]:
             warnings.simplefilter("ignore")  # an invalid escape in the user's text is not ours to report
             tree = ast.parse(reward.source)
             book.whole = _whole(tree, book, reward)
-            _instrument(tree, book, reward.source)
+            _instrument(tree, book, [line.encode() for line in reward.source.split("\n")])
             code = compile(ast.fix_missing_locations(tree), reward.filename, "exec", dont_inherit=True)
     except (RecursionError, MemoryError):
         raise UsageError(f"{reward.filename} is nested too deeply to be taken apart") from None
@@ -63,12 +63,12 @@ def _whole(tree: ast.Module, book: Book, reward: RewardFunction) -> int:
     entry = reward.syntax.entry
     node: ast.AST = entry if entry is not None else tree.body[0] if tree.body else tree
     text = reward.text_of(getattr(node, "lineno", 1)) or "reward_function"
-    return Splitter(book, reward.source, _names_of([], frozenset()), frozenset()).term(node, text=text)
+    return Splitter(book, [], _names_of([], frozenset()), frozenset()).term(node, text=text)
 
 
-def _instrument(tree: ast.Module, book: Book, source: str) -> None:
+def _instrument(tree: ast.Module, book: Book, lines: list[bytes]) -> None:
     defined = frozenset(n.name for n in ast.walk(tree) if isinstance(n, (*SCOPES[:3],)))
-    outside = _Outside(book, source, defined, _followed(tree, defined))
+    outside = _Outside(book, lines, defined, _followed(tree, defined))
     tree.body = [outside.visit(node) for node in tree.body]
     head = next((k for k, node in enumerate(tree.body) if not _is_prologue(node)), len(tree.body))
     first = ast.parse(f"_racer_ = {MARK!r}.instance()").body
@@ -88,8 +88,8 @@ def _is_prologue(node: ast.stmt) -> bool:
 class _Outside(ast.NodeTransformer):
     """Finds functions, and has each of them instrumented."""
 
-    def __init__(self, book: Book, source: str, defined: frozenset[str], followed: frozenset[str]) -> None:
-        self.book, self.source, self.defined, self.followed = book, source, defined, followed
+    def __init__(self, book: Book, lines: list[bytes], defined: frozenset[str], followed: frozenset[str]) -> None:
+        self.book, self.lines, self.defined, self.followed = book, lines, defined, followed
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         own = list(_own(node.body))
@@ -100,7 +100,7 @@ class _Outside(ast.NodeTransformer):
             return node
         parameters = _parameters(node.args)
         names = _names_of(own, self.defined, parameters)
-        splitter = Splitter(self.book, self.source, names, self.defined)
+        splitter = Splitter(self.book, self.lines, names, self.defined)
         inside = _Inside(splitter, self, _wanted(own, self.defined))
         body = [new for statement in node.body for new in inside.all_of(statement)]
         node.body = self._framed(node, body, [p for p in parameters if p in names.whole])

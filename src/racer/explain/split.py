@@ -39,8 +39,8 @@ class Names:
 class Splitter:
     """Plans for the expressions of one function (a class: it numbers the slots of the function's frames)."""
 
-    def __init__(self, book: Book, source: str, names: Names, defined: frozenset[str]) -> None:
-        self.book, self.source, self.names, self.defined = book, source, names, defined
+    def __init__(self, book: Book, lines: list[bytes], names: Names, defined: frozenset[str]) -> None:
+        self.book, self.lines, self.names, self.defined = book, lines, names, defined
         self.slots = 0
         self._sum_around = ""
 
@@ -52,7 +52,13 @@ class Splitter:
         return len(self.book.terms) - 1
 
     def _text(self, node: ast.AST) -> str:
-        return one_line(ast.get_source_segment(self.source, node) or ast.unparse(node))
+        first, last = getattr(node, "lineno", 0) - 1, getattr(node, "end_lineno", 0)
+        lines = self.lines[first:last]
+        if not lines:
+            return one_line(ast.unparse(node))
+        lines[-1] = lines[-1][: getattr(node, "end_col_offset", None)]  # columns count bytes
+        lines[0] = lines[0][getattr(node, "col_offset", 0) :]
+        return one_line(b"\n".join(lines).decode(errors="replace"))
 
     def split(self, node: ast.expr, whole: int = -1) -> tuple[Plan, ast.expr]:
         """Plan of an expression that is all of a statement's value, and the expression to write in its place.
@@ -150,6 +156,8 @@ class Splitter:
             return self._passed_on(node, term, arguments[:1])
         if plain and name in PICK:
             worth = [a for a in arguments if self._is_worth_splitting(a)]
+            totals = [a for a in worth if _loads(a) & self.names.running]
+            worth = totals if len(totals) == 1 else worth
             return self._passed_on(node, term, worth) if worth else self._leaf(node, term)
         slot = self._slot()
         new = _like(ast.Call(node.func, [self._offered(a) for a in arguments], node.keywords), node)
