@@ -173,7 +173,8 @@ def _empty(*heads: str) -> Any:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for head in heads:
         is_text = head in ("driver", "reward", "verdict", "best paid")
-        table.add_column(head, justify="left" if is_text else "right", no_wrap=True)
+        wraps = head == "reward"  # names of files can be long
+        table.add_column(head, justify="left" if is_text else "right", no_wrap=not wraps, overflow="fold")
     return table
 
 

@@ -36,18 +36,21 @@ def ranks(scores: Sequence[Score], track: str = "") -> Figure:
 def draw_ranks(score: Score, columns: Sequence[tuple[str, np.ndarray]], ax: Axes) -> Axes:
     """`ax` with the drivers of a score, best on top: by the clock on the left, then by each of `columns`.
 
-    Drivers who are paid better than they are, by three ranks or more, stand out, and those who are paid worse.
+    A line stands out where a driver is paid better than it is, by three ranks or more, or worse.
     """
     x = np.arange(len(columns) + 1)
     for k, drive in enumerate(score.drives):
-        places = np.array([score.clock[k], *(rank[k] for _, rank in columns)])
-        gain = score.clock[k] - float(np.mean(places[1:]))
-        color = UP if gain >= 3.0 else DOWN if gain <= -3.0 else SAME
-        ax.plot(x, places, "-o", color=color, markersize=4, linewidth=2.2 if color != SAME else 1.2)
+        places = [score.clock[k], *(rank[k] for _, rank in columns)]
+        for j in range(1, len(places)):
+            gain = places[0] - places[j]
+            color = UP if gain >= 3.0 else DOWN if gain <= -3.0 else SAME
+            width = 2.2 if color != SAME else 1.2
+            ax.plot(x[j - 1 : j + 1], places[j - 1 : j + 1], color=color, linewidth=width, zorder=1 + width)
+            ax.plot(x[j], places[j], "o", color=color, markersize=5, zorder=5)
+        ax.plot(0, places[0], "o", color=style.INK, markersize=4, zorder=5)
         time = f"{drive.lap_time:.1f} s" if not np.isnan(drive.lap_time) else f"{drive.completion:.0f} %"
-        ax.annotate(
-            f"{drive.name}  {time}", (0.0, places[0]), (-8, 0), textcoords="offset points", ha="right", va="center"
-        )
+        words = f"{drive.name}  {time}"
+        ax.annotate(words, (0.0, places[0]), (-8, 0), textcoords="offset points", ha="right", va="center")
     for color, words in ((UP, "paid too well"), (DOWN, "paid too little"), (SAME, "about right")):
         ax.plot([], [], color=color, linewidth=2.2, label=words)
     ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.02), ncols=3, handlelength=1.4)
