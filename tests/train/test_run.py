@@ -157,7 +157,7 @@ def test_a_run_that_lacks_a_part_gets_a_sentence(make, part):
     run = make()
     (run.folder / part).unlink()
     with pytest.raises(UsageError) as caught:
-        open_run(run.folder)
+        Session(open_run(run.folder))
     assert str(caught.value) == f"{run.folder} is damaged: it lacks {part}; train anew"
 
 

@@ -19,7 +19,7 @@ from racer.sim.rules import EVALUATION
 from racer.track import library
 from racer.track.record import Track
 from racer.train.evaluation import LONGEST, beyond_in_words, beyond_logs, drive
-from racer.train.run import Run, open_run
+from racer.train.run import Run, check_whole, open_run
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Result:
 def drive_race(folder: Path, order: Order, home: Path | None = None) -> Result:
     """The result of a race with a checkpoint of the run in `folder`. UsageError for a wrong order."""
     run = open_run(folder)
+    check_whole(run)
     policy, name = checkpoint(run, order.checkpoint)
     cars = _cars(run, order, home)
     _check_actions(policy, cars)

@@ -128,9 +128,8 @@ def open_run(folder: Path) -> Run:
     file = folder / "run.json"
     try:
         story = json.loads(file.read_bytes())
-        missing = [name for name in ("config", "reward_file", "track", "track_title") if name not in story]
-        if missing:
-            raise ValueError(f"it lacks {', '.join(missing)}")
+        if "config" not in story:
+            raise ValueError("it lacks config")
         config = parse(story["config"], str(file))
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{folder} is no run of racer: it holds no run.json (racer train makes one)") from None
@@ -138,10 +137,15 @@ def open_run(folder: Path) -> Run:
         raise UsageError(f"{file} cannot be read: {error.strerror or error}") from None
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(f"{file} is damaged ({error}): train anew") from None
-    lacking = [part for part in COPIES if not (folder / part).is_file()]
-    if lacking:
-        raise UsageError(f"{folder} is damaged: it lacks {', '.join(lacking)}; train anew")
     return Run(folder, config)
+
+
+def check_whole(run: Run) -> None:
+    """UsageError when a run folder lacks something that driving needs."""
+    lacking = [part for part in COPIES if not (run.folder / part).is_file()]
+    lacking += [f"{name} in run.json" for name in ("reward_file", "track", "track_title") if name not in run._story]
+    if lacking:
+        raise UsageError(f"{run.folder} is damaged: it lacks {', '.join(lacking)}; train anew")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -28,7 +28,7 @@ from racer.train.cars import CarsVecEnv
 from racer.train.evaluation import Score, evaluate, trial_cars
 from racer.train.hyperparameters import read as read_hyperparameters
 from racer.train.recorder import Recorder
-from racer.train.run import Run, write_json
+from racer.train.run import Run, check_whole, write_json
 
 
 @dataclass
@@ -54,6 +54,7 @@ class Session:
     """A training in memory (a class: it owns the cars, the policy and their random generators)."""
 
     def __init__(self, run: Run) -> None:
+        check_whole(run)
         self.run, config = run, run.config
         self.notes: list[str] = []
         self.settings = config.settings
