@@ -48,6 +48,7 @@ def train(
     given = {name: value for name, value in locals().items() if name in _OPTIONS and value is not None}
     if envs is not None:
         given["settings"] = {"envs": envs}
+    _refuse(jobs and not reward.endswith(".toml"), "--jobs is for an experiment .toml, which holds several runs")
     if resume is not None:
         _refuse(reward or given or out, f"--resume {resume} goes on as the run began: give it without other options")
         _train(_open(resume), resumed=True)
