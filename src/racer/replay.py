@@ -22,6 +22,7 @@ from racer.params import params
 from racer.reward import RewardBatch, RewardFunction, RewardRefused
 from racer.reward.batch import TIMEOUT
 from racer.reward.refusal import elsewhere
+from racer.score import clock
 from racer.track.record import Track
 
 EQUAL = 1e-4  # rewards are equal within it: logs are written with four decimals
@@ -131,24 +132,24 @@ def ranked(table: pd.DataFrame) -> pd.DataFrame:
 
     By the clock complete laps come first, the fastest ahead; then the others, by how far they came.
     """
-    clock = pd.Series(_slowness(table), index=table.index).round(6).rank()
-    return table.assign(clock_rank=clock, paid_rank=table["paid"].round(9).rank(ascending=False))
+    places = pd.Series(_slowness(table), index=table.index).round(6).rank()
+    return table.assign(clock_rank=places, paid_rank=table["paid"].round(9).rank(ascending=False))
 
 
 def correlation(a: Array, b: Array) -> float:
     """Rank correlation (Spearman) of two columns (L,), -1 to 1; nan where one of them is all the same."""
-    ranks = [pd.Series(np.asarray(column)).rank().to_numpy() for column in (a, b)]
-    if len(ranks[0]) < 2 or any(np.ptp(rank) == 0 for rank in ranks):
+    if not len(a):
         return float("nan")
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    one, other = (np.asarray(pd.Series(column).rank(), dtype=np.float64) for column in (a, b))
+    return clock.correlation(one, other)
 
 
 def wrong_pairs(table: pd.DataFrame) -> float:
     """Share (0 to 1) of pairs of laps of which the one that is worse by the clock is paid more; nan without a pair."""
-    clock, paid = table["clock_rank"].to_numpy(), table["paid"].to_numpy()
+    ranks, paid = table["clock_rank"].to_numpy(), table["paid"].to_numpy()
     wrong = total = 0
     for k in range(len(table) - 1):
-        better = np.sign(clock[k + 1 :] - clock[k])  # +1: lap k is better by the clock
+        better = np.sign(ranks[k + 1 :] - ranks[k])  # +1: lap k is better by the clock
         wrong += int(np.sum(better * np.sign(paid[k] - paid[k + 1 :]) < 0))
         total += int(np.count_nonzero(better))
     return wrong / total if total else float("nan")

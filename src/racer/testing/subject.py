@@ -15,7 +15,9 @@ from racer.params import copied
 from racer.reward import RewardBatch, RewardFunction, RewardRefused, load
 from racer.reward.batch import TIMEOUT
 from racer.reward.refusal import elsewhere
+from racer.score import returns
 from racer.testing import words
+from racer.testing.clock import GAMMA, disagreement
 from racer.testing.placed import Lap, Placed, Road, placed, road
 from racer.testing.search import RANGES, mirrored, pairs, smallest
 from racer.testing.strategies import DEFAULT, places
@@ -67,14 +69,21 @@ class Reward:
             refusal = error if error.car is None else elsewhere(error, f"call {len(paid) + 1} of {len(told)}")
         raise refusal.with_traceback(None)
 
-    def total(self, lap: Lap, gamma: float = 1.0) -> float:
-        """What a whole lap is paid: the discounted sum, as PPO sees it from the first step."""
+    def total(self, lap: Lap) -> float:
+        """The plain sum of what a lap's steps are paid."""
         __tracebackhide__ = True
-        paid = self.prices(lap)
-        return sum(price * gamma**k for k, price in enumerate(paid))
+        return sum(self.prices(lap))
 
-    def prefers(self, this: Params | Lap, *, over: Params | Lap, by: float = 0.0, gamma: float = 1.0) -> bool:
-        """That it pays `this` more than the other, by more than `by`. Two places or two laps (`gamma` discounts)."""
+    def worth(self, lap: Lap, gamma: float = GAMMA) -> float:
+        """What a lap is worth at a discount factor, as `racer score` counts: the mean of its steps' returns."""
+        __tracebackhide__ = True
+        return float(returns(self.prices(lap), gamma).mean())
+
+    def prefers(self, this: Params | Lap, *, over: Params | Lap, by: float = 0.0, gamma: float | None = None) -> bool:
+        """That it pays `this` more than the other, by more than `by`: two places, or two laps.
+
+        Of laps the sums are compared, or what they are worth at `gamma`.
+        """
         __tracebackhide__ = True
         if isinstance(this, Lap) != isinstance(over, Lap):
             raise UsageError("a lap is compared with a lap, and params are compared with params")
@@ -129,11 +138,9 @@ class Reward:
         here, there = placed(way, **found), placed(other, **_image(found))
         raise AssertionError(words.not_mirrored(self.name, way.name, here, there, self(here), self(there)))
 
-    def agrees_with_clock(self, track: Road | None = None, *, gamma: float | None = None, car: str = "v6") -> bool:
+    def agrees_with_clock(self, track: Road | None = None, *, gamma: float = GAMMA, car: str = "v6") -> bool:
         """That the verdict of `racer score` is good: the faster of the scripted drivers' laps is paid more."""
         __tracebackhide__ = True
-        from racer.testing.clock import disagreement
-
         found = disagreement(self._reward, road(self.track if track is None else track), gamma, car)
         if not found:
             return True
@@ -174,9 +181,11 @@ class Reward:
         self._used += 1
         return self._batch, self._used - 1
 
-    def _paid(self, what: Params | Lap, gamma: float) -> float:
+    def _paid(self, what: Params | Lap, gamma: float | None) -> float:
         __tracebackhide__ = True
-        return self.total(what, gamma) if isinstance(what, Lap) else self(what)
+        if not isinstance(what, Lap):
+            return self(what)
+        return self.total(what) if gamma is None else self.worth(what, gamma)
 
     def _refusal(self, case: Placed) -> RewardRefused | None:
         try:

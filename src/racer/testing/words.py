@@ -14,11 +14,11 @@ Params = dict[str, Any]
 
 
 def not_preferred(
-    name: str, this: Params | Lap, other: Params | Lap, first: float, second: float, by: float, gamma: float
+    name: str, this: Params | Lap, other: Params | Lap, first: float, second: float, by: float, gamma: float | None
 ) -> str:
     """Why `prefers` fails."""
     more = f" by more than {by:g}" if by else ""
-    discount = f" at gamma {gamma:g}" if gamma != 1.0 else ""
+    discount = f" at gamma {gamma:g}" if gamma is not None else ""
     lines = [f"{name} does not prefer the first{more}{discount}:"]
     lines += [f"  {_called(one)} is paid {_paid(value)}" for one, value in ((this, first), (other, second))]
     if isinstance(this, Lap) or isinstance(other, Lap):
