@@ -257,4 +257,5 @@ def _frame(thread: int) -> FrameType | None:
 WATCH = Watch()
 atexit.register(deadman.release)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=WATCH.reset)
+    # a child of a fork while the switch is held would wait for ever for faulthandler's thread, which it does not have
+    os.register_at_fork(before=deadman.release, after_in_child=WATCH.reset)

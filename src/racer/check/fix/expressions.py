@@ -82,10 +82,10 @@ def results(source: str) -> str:
         if node.value is None or _is_float(node.value):
             continue
         start = text.start(node) + len("return")
-        end = _statement_end(text, node)
+        end = text.end(node)
         gap = len(source[start:end]) - len(source[start:end].lstrip())
         value = source[start + gap : end].rstrip()
-        if isinstance(node.value, ast.Constant) and type(node.value.value) is int and re.fullmatch(r"\d{1,9}", value):
+        if re.fullmatch(r"-?\d{1,9}", value):
             edits.append(Edit(start, end, f" {value}.0"))
         else:
             edits.append(Edit(start, end, f" float({value})"))
@@ -166,8 +166,3 @@ def _is_float(node: ast.expr) -> bool:
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Name) and node.func.id == "float" and len(node.args) == 1
     return isinstance(node, ast.Constant) and isinstance(node.value, float)
-
-
-def _statement_end(text: Text, node: ast.Return) -> int:
-    """Offset behind the last character of a statement, brackets around its value included."""
-    return text.end(node)

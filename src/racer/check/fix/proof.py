@@ -11,15 +11,14 @@ from typing import Any
 
 from racer import track
 from racer.check.apart import Lost, apart
+from racer.check.pricing import Shop
 from racer.check.situations import Episode, laps, probes
 from racer.errors import UsageError
-from racer.params import copied
-from racer.reward import RewardBatch, RewardFunction, RewardRefused, load
+from racer.reward import RewardFunction, RewardRefused, load
 
 TRACKS = ("reinvent_2018", "vegas")  # counterclockwise both: the probes drive them in reverse, too
 SECONDS = 60.0  # for all steps
 TIMEOUT = 2.0  # s a call
-MOST_FAILURES = 200  # of an episode; the steps behind them are not compared
 
 
 def difference(before: RewardFunction, after: str) -> tuple[str, int]:
@@ -60,21 +59,16 @@ def _outcomes(reward: RewardFunction) -> Any:
 
 def paid(reward: RewardFunction, there: Sequence[Episode]) -> Any:
     """The same, in this process."""
+    shop = Shop(reward, TIMEOUT)
     try:
-        return [_episode(RewardBatch(reward, 1, timeout=TIMEOUT), episode) for episode in there]
+        return [_episode(shop, episode) for episode in there]
     except (RewardRefused, UsageError) as error:
         return str(error)
 
 
-def _episode(batch: RewardBatch, episode: Episode) -> list[float | str]:
-    found: list[float | str] = []
-    failures = 0
-    for told in episode.params:
-        try:
-            found.append(float(batch([copied(told)])[0]))  # type: ignore[arg-type, list-item]
-        except RewardRefused as error:
-            found.append(error.raised or str(error).partition(", at `")[0].partition(": ")[2])
-            failures += 1
-            if failures > MOST_FAILURES:
-                break
+def _episode(shop: Shop, episode: Episode) -> list[float | str]:
+    values, failures = shop.run(shop.instance(), episode)
+    found: list[float | str] = values.tolist()
+    for failure in failures:
+        found[failure.k] = failure.raised or failure.message
     return found
