@@ -170,7 +170,10 @@ def _settle(line: Line, code: int) -> None:
     elif code == INTERRUPTED or code == -signal.SIGINT:
         line.state = "stopped"
     else:
-        line.state, line.message = "failed", _said(line.folder) or f"it ended with exit code {code} and said nothing"
+        end = (
+            f"it ended with exit code {code} and said nothing" if code > 0 else f"signal {-code} ended it from outside"
+        )
+        line.state, line.message = "failed", _said(line.folder) or end
 
 
 def _said(folder: Path) -> str:
