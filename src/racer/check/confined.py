@@ -20,9 +20,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-MEMORY = 3 * 2**30  # bytes beyond what the process has at the beginning
+from racer.reward.watch import priced
+
+MEMORY = 3 * 2**29  # bytes beyond what the process has at the beginning
 FILE_SIZE = 64 * 2**20
-THREADS = 64
+THREADS = 16
+EVENTS = 20_000  # lines of one call that are traced; a long loop then runs on at full speed
 DEEPEST = 200  # frames that are looked through for the user's
 
 STARTS = {"os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system", "os.startfile", "subprocess.Popen"}
@@ -120,6 +123,9 @@ class Guard:
         return real in ("/dev/null", "/dev/stdout", "/dev/stderr") or real.startswith(self.folder + os.sep)
 
 
+_PRICED = priced.__code__
+
+
 class Recorder:
     """The user's line that runs, in memory that outlives the process: what to say when it dies."""
 
@@ -136,22 +142,28 @@ class Recorder:
     @contextlib.contextmanager
     def tracing(self, filename: str, lines: set[int]) -> Iterator[None]:
         """Note every line of that file as it begins, and gather it in `lines`."""
+        left = [EVENTS]
 
         def local(frame: FrameType, event: str, _: Any) -> Any:
             if event == "line":
                 lines.add(frame.f_lineno)
                 self.note(frame.f_lineno)
-            return local
+                left[0] -= 1
+            return local if left[0] > 0 else None
 
         def every(frame: FrameType, event: str, _: Any) -> Any:
-            return local(frame, "line", None) if frame.f_code.co_filename == filename else None
+            if frame.f_code.co_filename != filename:
+                left[0] = EVENTS if frame.f_code is _PRICED else left[0]
+                return None
+            return local(frame, "line", None)
 
         outside = sys.gettrace()
         sys.settrace(every)
         try:
             yield
         finally:
-            sys.settrace(outside)
+            if sys.gettrace() is not None:  # else it was taken off because a thread was told to stop
+                sys.settrace(outside)
 
 
 @contextlib.contextmanager
@@ -164,6 +176,7 @@ def folder() -> Iterator[str]:
 def settle(place: str) -> None:
     """Move into the folder, away from the terminal, and under limits of memory and of file sizes."""
     os.chdir(place)
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # each thread of it takes memory of its own
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)

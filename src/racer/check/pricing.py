@@ -70,7 +70,7 @@ class Shop:
 
     def run(self, batch: RewardBatch, episode: Episode, car: int = 0) -> tuple[Array, list[Failure]]:
         """Rewards of an episode, nan around failures, and the failures. A silent failure ends it."""
-        values, k, piece = np.full(len(episode.params), np.nan), 0, 16
+        values, k, piece = np.full(len(episode.params), np.nan), 0, 1
         failures: list[Failure] = []
         while k < len(episode.params) and len(failures) < MOST_FAILURES:
             told = [copied_any(p) for p in episode.params[k : k + piece]]
@@ -82,7 +82,7 @@ class Shop:
                 failure = failed(error, self.reward, k + max(error.at, 0), episode)
                 failures.append(failure)
                 k = failure.k + 1
-                piece = 64
+                piece = max(piece // 4, 1)
                 self.alive()
                 if failure.code in SILENT:
                     break
@@ -148,6 +148,7 @@ _CODES = (
     ("does not come back", "RW206"),
     ("more than is kept for it", "RW210"),
     ("left a thread behind", "RW209"),
+    ("can't start new thread", "RW209"),
     ("tried to exit", "RW208"),
     ("ran out of memory", "RW211"),
     ("which is no number", "RW205"),

@@ -31,7 +31,7 @@ FEWER = 0.25  # share of the places that are tried on the other tracks
 TIMEOUT = 2.0  # s for one call
 SECONDS = 4.0  # s that the trial of an ordinary file may take
 LONGEST = 90.0  # s after which a trial is ended, whatever it says
-GRACE = 3.5  # s beyond the timeout of a call without a sign of life
+GRACE = 6.0  # s beyond the timeout of a call without a sign of life
 
 RULES = (*syntax_rules.RULES, *imports.RULES)
 
@@ -288,7 +288,7 @@ def _again(trial: _Trial, there: Ground, orders: Orders) -> _Trial | None:
     line = trial.recorder.line
     text = trial.reward.text_of(line)
     at = f", at `{text[:100]}`" if text else ""
-    if trial.stage == "hung":
+    if trial.stage == "hung" or (trial.process.exitcode == 1 and time.monotonic() - trial.heard > orders.timeout + 3.0):
         what = f"the reward function does not come back within {orders.timeout:g} s and cannot be interrupted{at}"
         trial.report.findings.append(Finding("RW206", what, trial.reward.filename, line))
     else:

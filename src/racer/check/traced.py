@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import Any
 
+from racer.check.confined import EVENTS
 from racer.check.finding import Finding
 from racer.check.pricing import KEYS, Budget, Shop
 from racer.check.situations import Episode
@@ -76,8 +77,9 @@ def _look_at(shop: Shop, episode: Episode, seen: Seen, names: set[str], budget: 
     sys.settrace(_tracer(shop.reward.filename, seen, names))  # at load, too: what runs there is no dead code
     try:
         batch = shop.instance()
-        for k in range(0, len(episode.params), 32):
-            told = [Asked(p) for p in episode.params[k : k + 32]]
+        piece = int(min(max(0.05 / shop.pace, 1), 32))
+        for k in range(0, len(episode.params), piece):
+            told = [Asked(p) for p in episode.params[k : k + piece]]
             for one in told:
                 one.reads = seen.reads
             shop.price(batch, told)
@@ -85,15 +87,19 @@ def _look_at(shop: Shop, episode: Episode, seen: Seen, names: set[str], budget: 
             if budget.left < 0.0:
                 return
     finally:
-        sys.settrace(outside)
+        if sys.gettrace() is not None:
+            sys.settrace(outside)
 
 
 def _tracer(filename: str, seen: Seen, names: set[str]) -> Any:
-    lines, values = seen.lines, seen.values
+    lines, values, left = seen.lines, seen.values, [EVENTS]
 
     def local(frame: FrameType, event: str, result: Any) -> Any:
         if event == "line":
             lines.add(frame.f_lineno)
+            left[0] -= 1
+            if left[0] < 0:
+                return None
         elif event == "return" and names and frame.f_code.co_name == "reward_function":
             for name, value in frame.f_locals.items():
                 if name in names and isinstance(value, (int, float)) and len(values[name]) < 2:
@@ -101,7 +107,10 @@ def _tracer(filename: str, seen: Seen, names: set[str]) -> Any:
         return local
 
     def every(frame: FrameType, event: str, _: Any) -> Any:
-        return local if frame.f_code.co_filename == filename else None
+        if frame.f_code.co_filename != filename:
+            left[0] = EVENTS
+            return None
+        return local if left[0] > 0 else None
 
     return every
 

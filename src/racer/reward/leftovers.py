@@ -48,7 +48,11 @@ class Threads:
 
 
 def dismiss(ident: int, thread: threading.Thread | None) -> None:
-    """Tell a thread to stop, and keep the program's end from waiting for it should it not."""
+    """Tell a thread to stop, and keep the program's end from waiting for it should it not.
+
+    Tracing of this thread ends here: CPython 3.11 stands still while one thread is traced and another has been told.
+    """
+    sys.settrace(None)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(SystemExit))
     if thread is None:
         return

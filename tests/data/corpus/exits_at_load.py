@@ -1,4 +1,4 @@
-# planted: RW208
+# planted: RW105
 import sys
 
 sys.exit(3)

@@ -1,4 +1,4 @@
-# planted: RW206
+# planted: RW105
 n = 0
 while n < 1:
     pass
