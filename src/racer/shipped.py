@@ -1,4 +1,4 @@
-"""Where the files that ship with racer are: tracks and reward functions."""
+"""Where the files that ship with racer are: tracks, reward functions, the starter project."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from racer.errors import UsageError
 
 
 def folder(kind: str) -> Path:
-    """The folder of the shipped `tracks` or `rewards`.
+    """The folder of the shipped `tracks` or `rewards`, or of the `starter` project.
 
     Inside an installed package that is `racer/shipped/<kind>`, in a checkout (editable install) the top-level folder.
     """
@@ -27,3 +27,8 @@ def tracks() -> Path:
 def rewards() -> Path:
     """The folder of the shipped reward functions."""
     return folder("rewards")
+
+
+def starter() -> Path:
+    """The folder of the starter project that `racer init` copies."""
+    return folder("starter")

@@ -35,6 +35,8 @@ COMMANDS = {
     "reward": Command("racer.cli.reward:reward", "Look", "Call a reward function with the params of one step."),
     "check": Command("racer.cli.check:check", "Reward", "Say whether a reward can crash, behaves and is accepted."),
     "score": Command("racer.cli.score:score", "Reward", "Say whether a reward agrees with the clock."),
+    "init": Command("racer.cli.init:init", "Reward", "Write a starter project: a reward, its tests, an experiment."),
+    "watch": Command("racer.cli.watch:watch", "Reward", "Check and score a reward again on every save."),
     "replay": Command(
         "racer.cli.replay:replay", "Reward", "Price the steps of logs with a reward, and compare laps with the clock."
     ),

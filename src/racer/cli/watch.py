@@ -1,0 +1,189 @@
+"""`racer watch`: a reward function checked and scored again on every save, on one small screen."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from racer.cli.tracks import home
+from racer.errors import RacerError
+from racer.track import library
+
+if TYPE_CHECKING:
+    from racer.check.finding import Finding
+    from racer.drivers import Drive
+    from racer.score import Score
+
+POLL = 0.2  # s between two looks at the file
+TRIAL = 0.6  # s that the check may try the file for; racer check takes longer, and finds more
+_MOST = 6  # findings that are shown
+_WORST = 3  # inversions that are shown
+_COLORS = {"error": "red", "warning": "yellow", "info": "cyan"}
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What one save of the file came to. `trouble` is a sentence when it could not be read or scored."""
+
+    findings: tuple[Finding, ...]
+    score: Score | None
+    trouble: str
+    seconds: float
+    at: str  # time of day
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether nothing speaks against the reward."""
+        bad = any(found.is_error for found in self.findings)
+        return not bad and self.score is not None and self.score.verdict.passed
+
+
+def watch(
+    reward: Annotated[str, typer.Argument(metavar="REWARD", help="A reward file, or the name of a shipped one.")],
+    track: Annotated[
+        str, typer.Option("--track", help="Where it is scored: a name, a .toml or .npy file.")
+    ] = "reinvent_2018",
+    gamma: Annotated[
+        float, typer.Option("--gamma", min=0.0, max=1.0, help="The discount factor of the verdict.")
+    ] = 0.99,
+    car: Annotated[str, typer.Option("--car", help="v4, v5 or v6.")] = "v6",
+    once: Annotated[bool, typer.Option("--once", help="Look once, and leave with 1 if something is wrong.")] = False,
+) -> None:
+    """Check and score a reward function on every save, until Ctrl-C."""
+    from racer.drivers import FAMILY, drives
+    from racer.reward import find
+
+    path, console = find(reward), Console()
+    road = library.open_entry(library.find(track, home=home()))
+    found = drives(road, list(FAMILY), car)
+
+    def look() -> Look:
+        return looked(path, track, found, gamma)
+
+    if once:
+        only = look()
+        console.print(screen(path, road.name, only, None))
+        raise typer.Exit(0 if only.is_fine else 1)
+    try:
+        _follow(path, road.name, look, console)
+    except KeyboardInterrupt:
+        return
+
+
+def _follow(path: Path, road: str, look: Callable[[], Look], console: Console) -> None:
+    """Draw a screen a save, over the one before it on a terminal and below it in a pipe."""
+    before: Look | None = None
+    drawn = Group(Text(f"{path.name} on {road}", "bold"))
+    with Live(drawn, console=console, auto_refresh=False) as live:
+        for _ in saves(path):
+            live.update(Group(drawn, Text("looking again ...", "dim")), refresh=console.is_terminal)
+            now = look()
+            drawn, before = screen(path, road, now, before), now
+            live.update(drawn, refresh=console.is_terminal)
+            if not console.is_terminal:
+                console.print(drawn)
+
+
+def saves(path: Path, poll: float = POLL) -> Iterator[tuple[int, int] | None]:
+    """Yields at once and then after each change of a file: its time and size, None while it is not there."""
+    last: object = ()
+    while True:
+        now = _stamp(path)
+        if now != last:
+            last = now
+            yield now
+        time.sleep(poll)
+
+
+def looked(path: Path, track: str, drives: list[Drive], gamma: float) -> Look:
+    """The file checked on a track for a moment and, unless it has errors, scored with these drives."""
+    from racer.check.run import Orders, check
+    from racer.reward import load
+    from racer.score import score
+
+    start, findings, scored, trouble = time.perf_counter(), [], None, ""
+    try:
+        [report] = check([path], Orders(tracks=(track,), seconds=TRIAL, timeout=1.0))
+        findings = report.findings
+        if not report.has_errors:
+            scored = score(load(path), drives, (gamma,), gamma)
+    except RacerError as error:  # the file may be half written, or gone for a moment: the next save may mend it
+        trouble = str(error)
+    return Look(tuple(findings), scored, trouble, time.perf_counter() - start, time.strftime("%H:%M:%S"))
+
+
+def screen(path: Path, track: str, now: Look, before: Look | None) -> Group:
+    """The lines to draw for a save, with what has changed since the one before it."""
+    parts: list[Table | Text] = [Text(f"{path.name} on {track}   {now.at}, {now.seconds:.1f} s", "bold")]
+    parts += _findings(now)
+    if now.trouble:
+        parts.append(Text(now.trouble, "red"))
+    if now.score is not None:
+        parts += _verdict(now.score)
+    elif not now.trouble:
+        parts.append(Text("clock: not scored before the errors are mended", "dim"))
+    parts += [Text(f"since the last save: {line}", "magenta") for line in changes(before, now)] if before else []
+    return Group(*parts)
+
+
+def changes(before: Look, now: Look) -> list[str]:
+    """What differs between two looks, a sentence each."""
+    old, new = (Counter((f.code, f.message) for f in look.findings) for look in (before, now))
+    lines = [f"gone: {code} {message}" for code, message in old - new]
+    lines += [f"new: {code} {message}" for code, message in new - old]
+    if before.score is None or now.score is None:
+        return lines or ["nothing has changed"]
+    one, two = before.score, now.score
+    if one.verdict.passed != two.verdict.passed:
+        lines.append("it agrees with the clock now" if two.verdict.passed else "it no longer agrees with the clock")
+    if abs(one.correlation() - two.correlation()) > 5e-3:
+        lines.append(f"rank correlation {one.correlation():.2f} -> {two.correlation():.2f}")
+    if one.best_paid.name != two.best_paid.name:
+        lines.append(f"best paid: {one.best_paid.name} -> {two.best_paid.name}")
+    counts = len(one.inversions()), len(two.inversions())
+    if counts[0] != counts[1]:
+        lines.append(f"pairs paid the wrong way round: {counts[0]} -> {counts[1]}")
+    return lines or ["nothing has changed"]
+
+
+def _findings(now: Look) -> list[Table | Text]:
+    counts = Counter(str(found.severity) for found in now.findings)
+    words = [f"{counts[word]} {word}{'s' * (counts[word] > 1)}" for word in _COLORS if counts[word]]
+    if not words:
+        return [] if now.trouble else [Text("check: nothing found", "green")]
+    table = Table.grid(padding=(0, 1))
+    worst = sorted(now.findings, key=lambda found: list(_COLORS).index(str(found.severity)))
+    for found in worst[:_MOST]:
+        color = _COLORS[str(found.severity)]
+        table.add_row(Text(f"  {found.line or ''}", "dim"), Text(found.code, color), Text(found.message))
+    more = len(worst) - _MOST
+    rest = [Text(f"  and {more} more: racer check", "dim")] if more > 0 else []
+    return [Text(f"check: {', '.join(words)}", "red" if counts["error"] else "yellow"), table, *rest]
+
+
+def _verdict(score: Score) -> list[Text]:
+    verdict = score.verdict
+    wrong = score.inversions()
+    agrees, color = ("agrees", "green") if verdict.passed else ("does not agree", "red")
+    lines = [Text(f"clock: {agrees}: {verdict.sentence}", color)]
+    if wrong:
+        lines.append(Text(f"{len(wrong)} pairs are paid the wrong way round, the worst:"))
+    return lines + [Text(f"  {inversion.sentence(score.gamma)}") for inversion in wrong[:_WORST]]
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
