@@ -8,7 +8,7 @@ simulator's.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 
 import numpy as np
@@ -29,6 +29,8 @@ Array = NDArray[np.float64]
 
 CRAWL = 0.5  # m/s of the slow driver, where the action space has it
 CLEAR = 0.13  # m from the middle of a car to a border that it keeps clear of: half its track and a tracking error
+HOLDS = 0.6  # of what a tire can do at most: near that it slides, and the car with it
+SLIDES = 4.0  # m/s2: a car that corners no harder needs to look farther ahead
 CALM = 0.75  # of the hardest cornering: what a careful driver uses
 WAVE = 2.4  # m of road from one left swing of the weaving driver to the next
 LONGEST = 40.0  # s that a driver who gets nowhere is watched
@@ -45,13 +47,14 @@ class Ground:
     lateral: float  # m/s2 of the hardest cornering
     brake: float
 
-    def plan(self, aside: Array | float, top: float, share: float = CALM, **more: float) -> Plan:
+    def plan(self, aside: Array | float, top: float, share: float = CALM) -> Plan:
         """The plan to follow the line `aside` m to the left of the center line with `share` of the cornering."""
         line = self.road.offset(aside)
         pace = np.maximum(
             speeds(line, self.road.is_loop, top, share * self.lateral, self.brake), min(top, self.slowest)
         )
-        return self._closed(Plan(line, pace, **more))  # type: ignore[arg-type]
+        reach, foresight = (0.25, 0.15) if self.lateral > SLIDES else (0.35, 0.25)
+        return self._closed(Plan(line, pace, 0, reach, foresight))
 
     def _closed(self, plan: Plan) -> Plan:
         """The plan of an open road goes on straight beyond the end."""
@@ -163,7 +166,7 @@ def _driver(driver: str | Driver) -> Driver:
 
 def _ground(track: Track, car: Car, space: ActionSpace | None) -> Ground:
     low, high = (min(space.speed), max(space.speed)) if space else (CRAWL, car.identified_speed)
-    lateral = min(car.side_limit, car.front_limit, car.rear_limit)
+    lateral = min(car.side_limit, HOLDS * car.front_limit, HOLDS * car.rear_limit)
     return Ground(stations(track), car, min(max(low, CRAWL), high), high, lateral, 0.5 * min(car.drive_limit, 12.0))
 
 
@@ -183,7 +186,10 @@ def _fast(ground: Ground) -> list[Plan]:
 
 
 def _racing_line(ground: Ground) -> list[Plan]:
-    return [ground.plan(least_curvature(ground.road, CLEAR + 0.02), ground.top)]
+    return [
+        ground.plan(least_curvature(ground.road, CLEAR + more), ground.top, share)
+        for more, share in ((0.02, CALM), (0.05, 0.55), (0.1, 0.4))
+    ]
 
 
 def _weaving(ground: Ground) -> list[Plan]:
@@ -195,13 +201,16 @@ def _weaving(ground: Ground) -> list[Plan]:
 
 
 def _edge(inner: bool) -> Callable[[Ground], list[Plan]]:
-    def plans(ground: Ground) -> list[Plan]:
+    def plans_of(ground: Ground) -> list[Plan]:
         left, right = ground.road.left - CLEAR, CLEAR - ground.road.right
         side = left if (_turns(ground.road).sum() > 0.0) == inner else right
         into = np.clip(np.arange(len(side)) * ground.road.spacing / 2.0, 0.0, 1.0)  # 2 m to get there
-        return [ground.plan(side * into, ground.top)]
+        plans = []
+        for more, share in ((0.0, CALM), (0.05, 0.5), (0.08, 0.3)):
+            plans.append(ground.plan((side - np.sign(side) * more) * into, min(1.0, 1.4 * share) * ground.top, share))
+        return plans
 
-    return plans
+    return plans_of
 
 
 def _cutting(ground: Ground) -> list[Plan]:
@@ -213,14 +222,15 @@ def _cutting(ground: Ground) -> list[Plan]:
         into * np.where(inside > 0.0, (road.left + over) * inside, (road.right + over) * inside)
         for over in (-0.06, 0.0, 0.03, 0.06)
     ]
-    return [ground.plan(line, ground.top, share) for line in lines for share in (0.5, 0.65, 0.8)]
+    lines.append(least_curvature(road, 0.05))  # where bends follow so closely that none of these can be driven
+    return [ground.plan(line, ground.top, share) for line in lines for share in (0.3, 0.5, 0.65, 0.8)]
 
 
 def _stopping(ground: Ground) -> list[Plan]:
     whole = ground.plan(0.0, ground.top)
     pace = whole.speed.copy()
     pace[len(ground.road.xy) // 2 :] = 0.0
-    return [Plan(whole.line, pace, whole.back)]
+    return [replace(whole, speed=pace)]
 
 
 def _leaving(ground: Ground) -> list[Plan]:
@@ -266,6 +276,11 @@ def _quickest(drives: Sequence[Drive]) -> Drive:
     return min(drives, key=lambda d: (np.isnan(d.lap_time), d.lap_time, -d.completion))
 
 
+def _first_home(drives: Sequence[Drive]) -> Drive:
+    """The first of the plans that completes the lap: they become more careful. Without one, the farthest."""
+    return next((d for d in drives if not np.isnan(d.lap_time)), _quickest(drives))
+
+
 def _boldest(drives: Sequence[Drive]) -> Drive:
     """Of the drives that complete the lap the one with the fewest wheels left on the road, and of those the fastest."""
     return min(drives, key=lambda d: (np.isnan(d.lap_time), d.fewest_wheels, d.lap_time, -d.completion))
@@ -282,10 +297,10 @@ FAMILY = {
         Driver("slow", "crawling", _slow),
         Driver("medium", "moderate", _medium),
         Driver("fast", "fast center-line", _fast),
-        Driver("racing_line", "racing-line", _racing_line),
+        Driver("racing_line", "racing-line", _racing_line, choose=_first_home),
         Driver("weaving", "weaving", _weaving),
-        Driver("inner_edge", "inner-edge", _edge(True)),
-        Driver("outer_edge", "outer-edge", _edge(False)),
+        Driver("inner_edge", "inner-edge", _edge(True), choose=_first_home),
+        Driver("outer_edge", "outer-edge", _edge(False), choose=_first_home),
         Driver("cutting", "corner-cutting", _cutting, choose=_boldest),
         Driver("stopping", "stops halfway", _stopping, finishes=False),
         Driver("leaving", "leaves the track early", _leaving, finishes=False),

@@ -14,6 +14,7 @@ from racer.sim.state import State
 Array = NDArray[np.float64]
 
 LEAD = 1.0  # 0: steer as wanted; 1: so that the wheels are there, for all their lag, one step later
+BRAKE = 2.0  # by how much the command goes below the plan's speed for a car that is faster than that
 GRIP = 1.0  # share of the missing yaw rate that is asked for again
 
 
@@ -86,7 +87,9 @@ def _follow(state, follower, path, wheelbase, lead, grip, command, choices, low,
         if forward < 0.0:
             steer = 30.0 if left > 0.0 else -30.0
         soon = _walk(f, path, 0.1 * speed)
-        _choose(command[i], steer, path[soon, 2], choices, low, high)
+        target = path[soon, 2]
+        target -= BRAKE * max(car.vx - 1.05 * target, 0.0)
+        _choose(command[i], steer, target, choices, low, high)
 
 
 @njit(cache=True, error_model="numpy")
