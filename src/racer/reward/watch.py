@@ -121,6 +121,7 @@ class Slot:
             try:
                 with self.lock:
                     _UNWIND.end()
+                    sys.settrace(None)  # CPython 3.11 stands still in a traced thread after what comes next
                     _throw(self.thread, None)
                     self.fired = False
                 return True
