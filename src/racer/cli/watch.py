@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from racer.score import Score
 
 POLL = 0.2  # s between two looks at the file
-TRIAL = 0.6  # s that the check may try the file for; racer check takes longer, and finds more
+TRIAL = 0.3  # s that the check may try the file for; racer check takes longer, and finds more
 _MOST = 6  # findings that are shown
 _WORST = 3  # inversions that are shown
 _COLORS = {"error": "red", "warning": "yellow", "info": "cyan"}

@@ -1,0 +1,114 @@
+"""`racer init`: the starter project."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+import racer
+from racer import shipped
+from racer.actions import read_metadata
+from racer.cli.init import init
+from racer.errors import UsageError
+
+FILES = {
+    ".github/workflows/reward.yml", ".gitignore", "README.md", "experiment.toml", "hyperparameters.json",
+    "model_metadata.json", "pytest.ini", "reward.py", "test_reward.py",
+}  # fmt: skip
+
+app = typer.Typer()
+app.command()(init)
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_it_writes_the_project_and_says_what_to_type_next(tmp_path: Path) -> None:
+    result = run(tmp_path / "mine")
+    assert result.exit_code == 0
+    assert files(tmp_path / "mine") == FILES
+    assert f"next: cd {tmp_path / 'mine'} && racer watch reward.py" in result.output
+
+
+def test_without_a_folder_it_writes_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "next: racer watch reward.py" in run().output
+    assert files(tmp_path) == FILES
+
+
+@pytest.mark.parametrize("name", ["reward.py", ".github/workflows/reward.yml"])
+def test_it_overwrites_nothing_and_then_writes_nothing(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("mine", "utf-8")
+    with pytest.raises(UsageError, match=rf"nothing was written: {name} is there already"):
+        run(tmp_path)
+    assert files(tmp_path) == {name}
+    assert (tmp_path / name).read_text("utf-8") == "mine"
+
+
+def test_a_folder_that_is_a_file_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot write to"):
+        run(tmp_path / "file")
+
+
+def test_what_test_runs_leave_behind_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "starter"
+    (source / "__pycache__").mkdir(parents=True)
+    (source / "__pycache__" / "a.pyc").touch()
+    (source / "reward.py").touch()
+    monkeypatch.setattr(shipped, "starter", lambda: source)
+    run(tmp_path / "mine")
+    assert files(tmp_path / "mine") == {"reward.py"}
+
+
+def test_the_tests_of_the_project_pass(tmp_path: Path) -> None:
+    run(tmp_path)
+    loaded = [] if any(e.name == "racer" for e in entry_points(group="pytest11")) else ["-p", "racer.pytest_plugin"]
+    src = str(Path(racer.__file__).resolve().parents[1])
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", *loaded],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": src}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "8 passed" in done.stdout
+
+
+def test_its_reward_has_no_error_in_any_profile() -> None:
+    from racer.check.run import Orders, check
+
+    [report] = check([shipped.starter() / "reward.py"], Orders(("oval",), ("aws", "community"), seconds=0.3))
+    assert report.findings == []
+
+
+def test_its_settings_can_be_read() -> None:
+    from racer.train.config import Settings
+    from racer.train.experiment import load
+    from racer.train.hyperparameters import read
+
+    folder = shipped.starter()
+    assert read_metadata(folder / "model_metadata.json").action_space.is_continuous
+    assert len(load(folder / "experiment.toml").runs) == 6
+    assert read(str(folder / "hyperparameters.json"), Settings()).settings.gamma == 0.99
+
+
+def test_its_workflow_types_commands_that_are_there() -> None:
+    from racer.cli import COMMANDS
+
+    text = (shipped.starter() / ".github/workflows/reward.yml").read_text("utf-8")
+    text += (shipped.starter() / "README.md").read_text("utf-8")
+    typed = set(re.findall(r"^(?:\s+- run: )?racer (\w+)", text, re.MULTILINE))
+    assert {"check", "score"} <= typed <= set(COMMANDS)

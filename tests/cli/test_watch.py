@@ -1,0 +1,154 @@
+"""`racer watch`."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import typer
+from rich.console import Console, Group
+from typer.testing import CliRunner, Result
+
+from racer.cli import watch as watching
+from racer.drivers import Drive, drives
+from racer.errors import UsageError
+from racer.track import library
+
+GOOD = "def reward_function(params):\n    return float(params['speed'] ** 3)\n"
+CONSTANT = "def reward_function(params):\n    return 1.0\n"
+CRASH = "def reward_function(params):\n    return 1.0 / (params['steps'] > 40)\n"
+
+app = typer.Typer()
+app.command()(watching.watch)
+
+
+@pytest.fixture(scope="module")
+def few() -> list[Drive]:
+    return drives(library.load("oval"), ["slow", "medium", "fast"])
+
+
+@pytest.fixture(scope="module")
+def looks(few: list[Drive], tmp_path_factory: pytest.TempPathFactory) -> dict[str, watching.Look]:
+    """What a look at each of the files comes to."""
+    path = tmp_path_factory.mktemp("looks") / "reward.py"
+    return {text: look(path, text, few) for text in (GOOD, CONSTANT, CRASH)}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "reward.py"
+
+
+def look(file: Path, text: str, few: list[Drive]) -> watching.Look:
+    file.write_text(text, "utf-8")
+    return watching.looked(file, "oval", few, 0.99)
+
+
+def drawn(group: Group) -> str:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(group)
+    return console.export_text()
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+
+
+def test_once_says_what_is_found_and_leaves_with_its_verdict(file: Path) -> None:
+    file.write_text(CONSTANT, "utf-8")
+    result = run(file, "--track", "oval", "--once")
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
+    assert lines[0].startswith("reward.py on oval   ")
+    assert any(
+        line.startswith("clock: does not agree: at gamma 0.99 the best paid is a crawling lap") for line in lines
+    )
+    assert any(line.endswith("pairs are paid the wrong way round, the worst:") for line in lines)
+
+
+def test_a_file_that_cannot_be_parsed_is_shown_and_not_scored(file: Path, few: list[Drive]) -> None:
+    now = look(file, "def reward_function(params)\n    return 1\n", few)
+    assert not now.is_fine
+    assert now.score is None
+    text = drawn(watching.screen(file, "oval", now, None))
+    assert "check: 1 error" in text
+    assert "clock: not scored before the errors are mended" in text
+
+
+def test_a_file_that_is_gone_is_a_sentence(file: Path, few: list[Drive]) -> None:
+    now = watching.looked(file, "oval", few, 0.99)
+    assert "no reward file" in drawn(watching.screen(file, "oval", now, None)) or now.findings
+
+
+def test_a_crash_is_found_and_then_gone(looks: dict[str, watching.Look]) -> None:
+    before, now = looks[CRASH], looks[GOOD]
+    assert before.score is None
+    assert any(found.is_error for found in before.findings)
+    assert now.is_fine
+    assert any(line.startswith("gone: RW201 ") for line in watching.changes(before, now))
+    assert any(line.startswith("new: RW201 ") for line in watching.changes(now, before))
+
+
+def test_changes_tell_of_the_verdict_and_the_ranks(file: Path, looks: dict[str, watching.Look]) -> None:
+    before, now = looks[CONSTANT], looks[GOOD]
+    lines = watching.changes(before, now)
+    assert "it agrees with the clock now" in lines
+    assert "rank correlation -1.00 -> 1.00" in lines
+    assert "best paid: slow -> fast" in lines
+    assert "pairs paid the wrong way round: 3 -> 0" in lines
+    assert watching.changes(now, now) == ["nothing has changed"]
+    assert "since the last save: it agrees with the clock now" in drawn(watching.screen(file, "oval", now, before))
+
+
+def test_saves_are_seen_and_so_is_a_file_that_goes_away(file: Path) -> None:
+    file.write_text("a", "utf-8")
+    seen = watching.saves(file, poll=0.01)
+    assert next(seen) is not None
+    for text in ("ab", "abc"):
+        file.write_text(text, "utf-8")
+        found = next(seen)
+        assert found is not None
+        assert found[1] == len(text)
+    file.unlink()
+    assert next(seen) is None
+
+
+def test_a_file_that_stays_as_it_is_is_no_save(file: Path) -> None:
+    file.write_text("a", "utf-8")
+    seen = watching.saves(file, poll=0.01)
+    next(seen)
+    later = threading.Timer(0.2, lambda: file.write_text("other", "utf-8"))
+    start = time.monotonic()
+    later.start()
+    next(seen)
+    assert time.monotonic() - start >= 0.15
+    later.join()
+
+
+def test_it_draws_a_screen_a_save_and_ends_quietly(
+    file: Path, looks: dict[str, watching.Look], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(CONSTANT, "utf-8")
+
+    def saves(path: Path):
+        yield 1
+        path.write_text(GOOD, "utf-8")
+        yield 2
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watching, "saves", saves)
+    monkeypatch.setattr(watching, "looked", lambda path, *_: looks[path.read_text("utf-8")])
+    result = run(file, "--track", "oval")
+    assert result.exit_code == 0
+    assert result.output.count("reward.py on oval   ") >= 2
+    assert "since the last save: it agrees with the clock now" in result.output
+
+
+def test_an_unknown_file_or_track_is_told_at_once(file: Path) -> None:
+    with pytest.raises(UsageError, match="no reward file"):
+        run(file, "--once")
+    with pytest.raises(UsageError, match="unknown track 'ovall': did you mean 'oval'"):
+        run("center_line", "--track", "ovall", "--once")
