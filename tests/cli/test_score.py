@@ -1,0 +1,86 @@
+"""`racer score`: what it prints, its exit codes, its picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from racer.cli import app
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RACER_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+
+def call(*words: str) -> Result:
+    return CliRunner(env={"COLUMNS": "100"}).invoke(app, ["score", *words, "--track", "oval"])
+
+
+def test_a_reward_that_agrees_with_the_clock_passes() -> None:
+    result = call("time_trial")
+    assert result.exit_code == 0, result.output
+    assert "time_trial passes: at gamma 0.99 the best paid is" in result.stdout
+
+
+def test_a_reward_that_pays_for_dawdling_fails_with_the_inversions_in_words() -> None:
+    result = call("stay_on_track")
+    assert result.exit_code == 1
+    assert "at gamma 0.99 you pay a crawling lap of" in result.stdout
+    assert "stay_on_track fails: at gamma 0.99 the best paid is a crawling lap of" in result.stdout
+
+
+def test_several_rewards_make_a_table_and_fail_if_one_does() -> None:
+    result = call("time_trial", "stay_on_track", "--gamma", "0.999")
+    assert result.exit_code == 1
+    assert "time_trial passes: at gamma 0.999" in result.stdout
+    assert "stay_on_track fails: at gamma 0.999" in result.stdout
+    assert "0.999" in result.stdout.splitlines()[3]
+
+
+def test_json_holds_everything() -> None:
+    found = json.loads(call("time_trial", "--json").stdout)
+    assert found[0]["passed"] is True
+    assert set(found[0]["rank_correlation"]) == {"0.9", "0.99", "0.999"}
+    slow = next(d for d in found[0]["drives"] if d["driver"] == "slow")
+    assert slow["completion"] == 100.0
+    assert set(slow["pay"]) == set(slow["from_the_start"]) == {"0.9", "0.99", "0.999"}
+    stopped = next(d for d in found[0]["drives"] if d["driver"] == "stopping")
+    assert stopped["lap_time"] is None
+
+
+def test_the_picture_is_written(tmp_path: Path) -> None:
+    assert call("time_trial", "-o", str(tmp_path / "ranks.png")).exit_code == 0
+    assert (tmp_path / "ranks.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("gamma", ["1.5", "-0.1", "nan"])
+def test_a_gamma_that_is_none_is_wrong_use(gamma: str) -> None:
+    result = call("time_trial", "--gamma", gamma)
+    assert result.exit_code == 2
+    assert "a discount factor is between 0 and 1" in result.output
+
+
+def test_a_crashing_reward_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def reward_function(params):\n    return params['sped']\n")
+    result = call(str(tmp_path / "mine.py"))
+    assert result.exit_code == 1
+    assert "mine.py:2" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_reward_that_is_not_there_is_wrong_use() -> None:
+    assert call("nowhere.py").exit_code == 2
+
+
+def test_the_action_space_limits_the_drivers(tmp_path: Path) -> None:
+    actions = [{"steering_angle": s, "speed": 1.0} for s in (-30, -15, 0, 15, 30)]
+    sheet = {"action_space": actions, "action_space_type": "discrete", "version": "5"}
+    (tmp_path / "model_metadata.json").write_text(json.dumps(sheet))
+    result = call("time_trial", "--action-space", "model_metadata.json", "--car", "v6", "--json")
+    laps = [d["lap_time"] for d in json.loads(result.stdout)[0]["drives"] if d["lap_time"]]
+    assert min(laps) > 15.0  # 19.6 m at 1 m/s
