@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,14 +23,14 @@ from racer.reward.batch import TIMEOUT
 from racer.sim.state import State
 from racer.sim.step import place
 from racer.track.record import Track
-from racer.track.road import pack
+from racer.track.road import Roads, pack
 
 CELLS, CELLS_OF_BEST = 9000, 3500  # places on and beside the road, by default; where each has many headings
 BESIDE = 0.25  # m beside the road that are shown too
 HEADINGS = np.arange(-60.0, 61.0, 7.5)  # deg relative to the road, of which the best is taken
-ALONG, ACROSS = 400, 81  # places of a slice
+ALONG, ACROSS = 240, 61  # places of a slice
 SAMPLE = 64  # calls after which it is known whether a file keeps state
-CHUNK = 1000  # params that are built at a time
+CHUNK = 200  # params that are built at a time
 
 Array = NDArray[np.float64]
 
@@ -98,7 +99,7 @@ def surface(
     pricing = _Pricing(reward, timeout)
     xy = np.column_stack([x[column], y[row]])
     price, heading = _best(pricing, track, xy, tangent, question)
-    road = place(_rows(track, xy, tangent, question), pack([track]))
+    road = place(_rows(track, xy, tangent, question), _packed(track))
     table = {name: np.full((len(y), len(x)), np.nan) for name in ("price", "heading", "yaw")}
     on_road = np.zeros((len(y), len(x)), dtype=np.bool_)
     table["price"][row, column], table["heading"][row, column] = price, heading
@@ -193,7 +194,7 @@ def _cells(track: Track, cells: int, beside: float) -> tuple[Array, Array, NDArr
 
 def _placed(track: Track, x: Array, y: Array, beside: float) -> tuple[NDArray[np.bool_], Array]:
     """(N,) which places are on the road or near enough, and the direction of the road at each, rad."""
-    rows = place(_rows(track, np.column_stack([x, y]), np.zeros(len(x)), STRAIGHT), pack([track]))
+    rows = place(_rows(track, np.column_stack([x, y]), np.zeros(len(x)), STRAIGHT), _packed(track))
     near = rows["inner_distance"] + rows["outer_distance"] <= rows["width"] + 2.0 * beside
     step = track.center[rows["next"]] - track.center[rows["previous"]]
     last = np.hypot(*step.T) == 0.0  # the end of a loop: its last waypoint and its first are one
@@ -215,11 +216,16 @@ def _best(pricing: _Pricing, track: Track, xy: Array, tangent: Array, question: 
     tried = straightest if question.heading_deg is None else [question.heading_deg]
     price, heading = np.full(len(xy), -np.inf), np.zeros(len(xy))
     for degrees in tried:
-        rows = place(_rows(track, xy, tangent + np.radians(degrees), question), pack([track]))
+        rows = place(_rows(track, xy, tangent + np.radians(degrees), question), _packed(track))
         found = pricing(_arrived(rows, track, question), track)
         better = found > price  # of equal ones the straightest
         price, heading = np.where(better, found, price), np.where(better, degrees, heading)
     return price, heading
+
+
+@lru_cache(maxsize=8)
+def _packed(track: Track) -> Roads:
+    return pack([track])
 
 
 def _arrived(rows: State, track: Track, question: Question) -> State:

@@ -71,6 +71,8 @@ def _sentences(title: str, road: Track, question: Question, found: Surface, fres
     way = " (reversed)" if road.is_reversed else ""
     lines = [f"{title} on {road.name}{way}, {_how(question)}: {facts['places']:,} places"]
     lines += [f"note: {name} keeps state: {FRESH}" for name in fresh]
+    if facts["most"]["reward"] == facts["least"]["reward"]:
+        return [*lines, f"it is {facts['most']['reward']:.4g} at every place"]
     for word in ("most", "least"):
         one = facts[word]
         place = f"{_side(one['offset'])}, near waypoint {one['waypoint']}"

@@ -88,5 +88,5 @@ def _moved(found: Sequence[Group]) -> float:
 
 
 def _spans(some: Sequence[Stretch]) -> str:
-    texts = [f"{stretch.start:.1f} to {stretch.end:.1f} m" for stretch in some[:4]]
-    return ", ".join(texts) + (", and elsewhere" if len(some) > 4 else "")
+    texts = [f"{stretch.start:.1f} to {stretch.end:.1f} m" for stretch in some[:2]]
+    return ", ".join(texts) + (", and elsewhere" if len(some) > 2 else "")
