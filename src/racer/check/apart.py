@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -45,7 +46,7 @@ def _heard(connection: Connection, seconds: float) -> Any:
     try:
         said = json.loads(connection.recv_bytes())
     except (EOFError, OSError, ValueError):
-        raise Lost("it ended the whole program") from None
+        raise Lost("it ended the whole program, or was stuck where nothing could interrupt it") from None
     if "trouble" in said:
         raise RuntimeError(said["trouble"])
     return said["answer"]
@@ -54,6 +55,7 @@ def _heard(connection: Connection, seconds: float) -> Any:
 def _answer(
     function: Callable[..., Any], arguments: tuple[Any, ...], filename: str, place: str, connection: Connection
 ) -> None:
+    faulthandler.disable()  # a parent's, such as pytest's, would write about what happens here
     settle(place)
     Guard(filename, place).raise_up()
     try:

@@ -167,6 +167,8 @@ def _word(word: str) -> str:
 
 
 def _is_silenced(found: Finding, lines: Sequence[str]) -> bool:
+    if found.profile:  # a comment does not silence a validator; the one that flake8 reads is regarded there
+        return False
     line = lines[found.line - 1] if 0 < found.line <= len(lines) else ""
     mark = re.search(r"#\s*noqa(?::\s*([A-Z0-9,\s]+))?", line, re.IGNORECASE)
     if mark is None:

@@ -6,6 +6,7 @@ same as the old one on every step of a trial. Comments and formatting stay where
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import os
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 
-from racer.check import profiles
+from racer.check import profiles, syntax_rules
 from racer.check.finding import Context, Finding
 from racer.check.fix import expressions, imports, layout, names, words
 from racer.errors import RacerError, UsageError
@@ -67,9 +68,15 @@ class Fixed:
 
 def fix(name: str | os.PathLike[str] | RewardFunction, profile: str = "aws") -> Fixed:
     """What `--fix` makes of a reward file, for a validator. Nothing is written. UsageError as for `load`."""
-    reward = name if isinstance(name, RewardFunction) else load(name)
-    before = text(reward.path)[0]
     asked = profiles.named(profile).name
+    reward, broken = (name, []) if isinstance(name, RewardFunction) else syntax_rules.read(name)
+    if reward is None:
+        path = Path(broken[0].path)
+        before = text(path)[0]
+        return Fixed(path, asked, before, before, (), _why(broken, "left alone"), tuple(broken))
+    before = text(reward.path)[0]
+    if not _is_utf8(reward.path, before):
+        return Fixed(reward.path, asked, before, before, left="left alone: save it as UTF-8 first")
     said = profiles.verdict(reward, asked)
     if not said:
         return Fixed(reward.path, asked, before, before, left=f"nothing to fix: {asked} accepts it")
@@ -121,6 +128,12 @@ def apply(fixed: Fixed) -> Path:
     return backup
 
 
+def _is_utf8(path: Path, source: str) -> bool:
+    """Whether the file says its text in UTF-8: then another text can be written in its place."""
+    raw = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    return raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n") == source.encode(errors="replace")
+
+
 def _taken(step: Callable[[str], str], source: str) -> str:
     changed = step(source)
     try:
@@ -160,7 +173,8 @@ def _free(path: Path) -> Path:
 
 
 def _written(path: Path, raw: bytes) -> None:
-    """Write beside and rename, with the mode of the file that was there."""
+    """Write beside and rename, with the mode of the file that was there. A link stays one."""
+    path = path.resolve()
     try:
         with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as beside:
             beside.write(raw)

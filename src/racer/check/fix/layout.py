@@ -10,6 +10,8 @@ from typing import Any
 
 import autopep8
 
+from racer.check.fix.edits import Edit, Text, applied
+
 FIRST = ("E101", "E401", "E70", "W191")  # what lets every statement stand on a line of its own
 ALL = ("E1", "E2", "E3", "E401", "E70", "W1", "W291", "W293", "W391")
 ROUNDS = 4  # autopep8 does not always come to an end in one
@@ -17,7 +19,7 @@ ROUNDS = 4  # autopep8 does not always come to an end in one
 
 def separated(source: str) -> str:
     """The file with every statement on a line of its own."""
-    return _settled(source, FIRST)
+    return _settled(_below(source), FIRST)
 
 
 def tidied(source: str) -> str:
@@ -32,6 +34,22 @@ def _settled(source: str, codes: tuple[str, ...]) -> str:
             break
         source = changed
     return source
+
+
+def _below(source: str) -> str:
+    """`def f(): return 1` on two lines, which autopep8 leaves on one."""
+    try:
+        text = Text(source)
+    except (SyntaxError, ValueError):
+        return source
+    edits = []
+    for node in text.nodes:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.body[0].lineno == node.lineno:
+            start = text.start(node.body[0])
+            indent = source[text.line_start(node.lineno) : text.start(node)]
+            if not indent.strip():
+                edits.append(Edit(len(source[:start].rstrip(" \t")), start, f"\n{indent}    "))
+    return applied(source, edits)
 
 
 def _autopep8(source: str, codes: tuple[str, ...]) -> str:

@@ -63,7 +63,7 @@ def drive(reward: RewardFunction, context: Context) -> list[Finding]:
 
     samples.samples()  # its track is loaded here, so that the child need not
     try:
-        found = apart(_troubles, reward, filename=reward.filename, seconds=8.0 * trial.SECONDS)
+        found = apart(_troubles, reward, trial.SECONDS, filename=reward.filename, seconds=8.0 * trial.SECONDS + 15.0)
     except Lost as error:
         found = [{"code": "RW411", "message": f"in the validator's test drive {error}"}]
     return [
@@ -82,10 +82,10 @@ def verdict(reward: RewardFunction, profile: str) -> list[Finding]:
 RULES: tuple[Rule, ...] = (reading, drive)
 
 
-def _troubles(reward: RewardFunction) -> list[dict[str, Any]]:
+def _troubles(reward: RewardFunction, seconds: float) -> list[dict[str, Any]]:
     from racer.check.profiles import trial
 
-    return [asdict(trouble) for trouble in trial.troubles(reward)]
+    return [asdict(trouble) for trouble in trial.troubles(reward, seconds)]
 
 
 FIXABLE = {"RW406", "RW409"}

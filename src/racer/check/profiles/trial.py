@@ -138,7 +138,10 @@ def _refusal(error: RewardRefused, name: str, params: dict[str, Any]) -> Trouble
         what = f"{module} is imported during a call, when the validators have switched importing off"
         return Trouble("RW406", what, error.line, f"import {module} at the top of the file")
     if "did not come back" in str(error):
-        return Trouble("RW411", f"at {name} it takes longer than 5 s", error.line, "", params)
+        return Trouble("RW411", f"at {name} it takes longer than {SECONDS:g} s", error.line, "", params)
+    if last.startswith("racer."):  # racer's own limits: on what is printed, on what is done to the machine
+        said = str(error).partition(": ")[2].partition(", at `")[0]
+        return Trouble("RW408", f"at {name} {said}", error.line, "", params)
     return Trouble("RW408", f"at {name} it raises {last}", error.line, _advice(last, params), params)
 
 
