@@ -103,6 +103,7 @@ def test_a_reward_that_raises_fails_the_test_with_its_line(run: Run) -> None:
     )
     result.assert_outcomes(failed=1)
     assert "reward.py:2: the reward function raised ZeroDivisionError: division by zero" in failure(result)
+    assert failure(result).endswith("(in at())")
     assert "subject.py" not in result.stdout.str()
 
 
@@ -357,6 +358,14 @@ def test_increases_with_shows_the_smallest_pair(run: Run) -> None:
     assert lines[1].startswith("  at(waypoint=0, speed=")
     assert lines[2].startswith("  at(waypoint=0, speed=")
     assert any(line.startswith("  speed: ") and " | " in line for line in lines)
+
+
+def test_an_assertion_that_meets_a_refusal_shows_where_and_no_inside(run: Run) -> None:
+    reward = "def reward_function(params):\n    return 1 / (params['speed'] > 2)\n"
+    for what in ("increases_with('speed', examples=30)", "mirror_invariant(examples=30)"):
+        result = run(f"def test_it(reward):\n    reward.{what}\n", reward=reward)
+        assert "ZeroDivisionError: division by zero, at `return 1 / (params['speed'] > 2)` (in at(" in failure(result)
+        assert "subject.py" not in result.stdout.str()
 
 
 def test_increases_with_tells_what_makes_no_difference(run: Run) -> None:

@@ -66,7 +66,7 @@ class Reward:
                 paid.append(float(batch([copied(p)], [car])[0]))  # type: ignore[arg-type,list-item]
             return paid
         except RewardRefused as error:
-            refusal = error if error.car is None else elsewhere(error, f"call {len(paid) + 1} of {len(told)}")
+            refusal = error if error.car is None else elsewhere(error, _call(told, len(paid)))
         raise refusal.with_traceback(None)
 
     def total(self, lap: Lap) -> float:
@@ -166,9 +166,8 @@ class Reward:
         found = smallest(pairs(way, argument, between, fixed), fails, examples)
         if found is not None:
             both = [placed(way, **place) for place in found]
-            raise AssertionError(
-                words.not_monotonic(self.name, argument, sign, both, [self(p) for p in both], way.name)
-            )
+            paid = self(both[0]), self(both[1])
+            raise AssertionError(words.not_monotonic(self.name, argument, sign, both, paid, way.name))
         if not any(rises):
             raise AssertionError(words.indifferent(self.name, argument, len(rises), way.name))
         return True
@@ -193,6 +192,11 @@ class Reward:
         except RewardRefused as error:
             return error
         return None
+
+
+def _call(told: Sequence[Any], k: int) -> str:
+    """Words for the k-th of some calls, counted from 0."""
+    return f"in {told[k]!r}" if isinstance(told[k], Placed) else f"in call {k + 1} of {len(told)}"
 
 
 def _or_refused(fails: Callable[[Any], bool]) -> Callable[[Any], bool]:

@@ -28,7 +28,7 @@ def not_preferred(
 
 def refused(name: str, track: str, case: Placed, error: RacerError | None) -> str:
     """Why `never_raises` fails."""
-    said = "" if error is None else str(error).removesuffix(" (call 1 of 1)")
+    said = "" if error is None else str(error).removesuffix(f" (in {case!r})")
     return "\n".join([f"{name} stops the job on {track}, the smallest example being", f"  {case!r}", said, *told(case)])
 
 
