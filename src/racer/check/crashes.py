@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from racer.check.finding import Finding
 from racer.check.pricing import SILENT, Budget, Failure, Shop, failed, finding
-from racer.check.situations import OBJECTS, SPEEDS, Place
-from racer.reward import RewardRefused
+from racer.check.situations import OBJECTS, SPEEDS, STEERING, Place
+from racer.reward import RewardFunction, RewardRefused
 from racer.track.record import Track
 
 SWEEPS = 3  # over the columns of a place, each made simpler where the failure stays
@@ -18,9 +19,7 @@ MARGIN = 0.3  # m beside the road that the search goes to
 
 def tried(shop: Shop, place: Place) -> Failure | None:
     """How a call fails there, on a new instance whose episode has just begun; None when it does not."""
-    told = [place.params()]
-    if place.steps > 2:
-        told = [Place(place.track, 0.14, reverse=place.reverse, objects=place.objects).params(), *told]
+    told = [one.params() for one in (*_opening(place), place)]
     batch = shop.instance()
     try:
         shop.price(batch, told)
@@ -28,6 +27,12 @@ def tried(shop: Shop, place: Place) -> Failure | None:
         last = error.at == len(told) - 1
         return failed(error, shop.reward, 0, None) if last else None
     return None
+
+
+def _opening(place: Place) -> tuple[Place, ...]:
+    """The step before, of a car that comes along the road: the first of the episode. None before a first step."""
+    before = max(place.distance - 0.05, 0.0)
+    return (replace(place, distance=before, progress=None, steps=2),) if place.steps > 2 else ()
 
 
 def told(shop: Shop, failure: Failure) -> Finding | None:
@@ -114,7 +119,7 @@ def _searched(shop: Shop, tracks: Sequence[Track], known: set[tuple[str, int]], 
         phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
     )  # fmt: skip
     try:
-        place = hypothesis.find(places(tracks), fails, settings=settings, random=Random(0))
+        place = hypothesis.find(places(tracks, numbers(shop.reward)), fails, settings=settings, random=Random(0))
     except (hypothesis.errors.NoSuchExample, hypothesis.errors.Unsatisfiable, hypothesis.errors.Flaky):
         place = next(iter(found), None)
     return _on_record(place, found.get(place)) if place is not None else None
@@ -126,9 +131,23 @@ def _on_record(place: Place, failure: Failure | None) -> Failure | None:
     return None if failure is None else replace(failure, k=0, episode=placed("found", place.track, [place]))
 
 
-def places(tracks: Sequence[Track]) -> Any:
-    """A hypothesis strategy for places on these tracks; it shrinks to a start from the line of the first one."""
+def numbers(reward: RewardFunction) -> list[float]:
+    """The numbers that a file names, and their negatives: where its conditions change."""
+    nodes = [node.value for node in ast.walk(reward.syntax.tree) if isinstance(node, ast.Constant)]
+    found = [float(n) for n in nodes if isinstance(n, int | float) and not isinstance(n, bool) and abs(n) < 1e4]
+    return list(dict.fromkeys([*found[:200], *(-n for n in found[:200])]))
+
+
+def places(tracks: Sequence[Track], named: Sequence[float] = ()) -> Any:
+    """A hypothesis strategy for places on these tracks; it shrinks to a start from the line of the first one.
+
+    `named` numbers are tried wherever they fit.
+    """
     from hypothesis import strategies as st
+
+    def one_of(plain: Sequence[float], low: float, high: float) -> Any:
+        fitting = [*plain, *(n for n in named if low <= n <= high)]
+        return st.one_of(st.sampled_from(fitting), st.floats(low, high))
 
     def on(track: Track) -> Any:
         half = 0.5 * float(track.width.min()) + MARGIN
@@ -138,11 +157,12 @@ def places(tracks: Sequence[Track]) -> Any:
             st.integers(0, len(track.s) - 2),
             st.one_of(st.just(0.0), step),
             st.builds(
-                Place, st.just(track), offset=st.one_of(st.just(0.0), st.floats(-half, half)),
-                heading_deg=st.one_of(st.sampled_from([0.0, 90.0, -90.0, 180.0]), st.floats(-180.0, 180.0)),
-                speed=st.one_of(st.sampled_from([1.0, *SPEEDS]), st.floats(0.1, 4.0)),
-                steering_deg=st.one_of(st.integers(-30, 30).map(float), st.floats(-30.0, 30.0)),
-                progress=st.one_of(st.none(), st.floats(-5.0, 100.0)), steps=st.integers(2, 1500),
+                Place, st.just(track), offset=one_of([0.0], -half, half),
+                heading_deg=one_of([0.0, 90.0, -90.0, 180.0], -180.0, 180.0),
+                speed=one_of([1.0, *SPEEDS], 0.1, 4.0),
+                steering_deg=one_of([0.0, *STEERING], -30.0, 30.0),
+                progress=st.one_of(st.none(), one_of([100.0], -5.0, 100.0)),
+                steps=st.one_of(st.integers(2, 1500), st.sampled_from([2, *(int(n) for n in named if 2 <= n < 5000)])),
                 reverse=st.booleans(), objects=st.sampled_from(("", "box", "bot") if track.is_loop else ("",)),
             ),
         )  # fmt: skip
@@ -227,11 +247,9 @@ def _test(shop: Shop, failure: Failure, place: Place) -> str:
         f"    road = track.load({place.track.name!r})",
         *([f"    objects = objects_on(road, {list(OBJECTS)!r}, {kinds})"] if place.objects else []),
     ]  # fmt: skip
-    told = f"scene.at({arguments(place)})"
-    if place.steps > 2:
-        start = replace(Place(place.track, 0.14), reverse=place.reverse, objects=place.objects)
-        told = f"scene.at({arguments(start)}), {told}"
-    cars = "[0, 0]" if place.steps > 2 else "[0]"
+    steps = (*_opening(place), place)
+    told = ", ".join(f"scene.at({arguments(one)})" for one in steps)
+    cars = [0] * len(steps)
     return "\n".join(
         [*lines, f"    reward = RewardBatch(load({_path(shop)!r}), 1)", f"    reward([{told}], {cars})", ""]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -172,8 +173,10 @@ def _sentence(text: str, reward: RewardFunction) -> str:
 
 
 def _reads(reward: RewardFunction, key: str) -> bool:
-    """Whether the file names that key as text."""
-    return bool(re.search(rf"""["']{re.escape(key)}["']""", reward.source))
+    """Whether the file reads that key of something that a function is given."""
+    nodes = ast.walk(reward.syntax.tree)
+    names = {argument.arg for node in nodes if isinstance(node, ast.arguments) for argument in node.args}
+    return any(re.search(rf"""\b{name}\s*\[\s*["']{re.escape(key)}["']""", reward.source) for name in names)
 
 
 def distinct(failures: Iterable[Failure]) -> list[Failure]:

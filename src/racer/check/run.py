@@ -246,6 +246,8 @@ def _hear(trial: _Trial, said: dict[str, Any]) -> None:
     trial.heard = time.monotonic()
     trial.stage = said.get("stage", trial.stage)
     trial.report.facts.update(said.get("facts", {}))
+    if "crashed" in said:
+        raise RuntimeError(f"racer failed while it tried {trial.report.path}:\n{said['crashed']}")
     if "finding" in said:
         found = Finding(**said["finding"])
         trial.spoke |= found.code == "RW206"

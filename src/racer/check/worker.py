@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection
@@ -72,6 +73,9 @@ class Line:
     def say(self, found: Finding) -> None:
         self._send({"finding": asdict(found)})
 
+    def crashed(self, trace: str) -> None:
+        self._send({"crashed": trace})
+
     def facts(self, **facts: Any) -> None:
         self._send({"facts": facts})
 
@@ -92,6 +96,8 @@ def work(order: Order, connection: Connection, recorder: Recorder) -> None:
     with trace:
         try:
             _Trial(order, shop, line, recorder).run()
+        except Exception:  # a bug of racer's own: the parent raises it
+            line.crashed(traceback.format_exc())
         finally:
             for (code, at), what in guard.seen.items():
                 line.say(Finding(code, f"the reward function {what}", order.reward.filename, at))
@@ -226,6 +232,7 @@ class _Trial:
         self.line.stage("look")
         self._timing(episodes[0], seconds / 20.0)
         seen = traced.look(shop, episodes, seconds / 6.0)
+        seen.lines |= {at for _, at in self.known}
         said = [*traced.keys(seen, self.reward), *traced.unreached(seen, self.reward)]
         said += traced.constant_terms(seen, self.reward)
         said += behavior.conduct(shop, episodes, seconds / 6.0)

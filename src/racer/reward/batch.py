@@ -269,6 +269,7 @@ class RewardBatch:
             complaint = _complaint(value)
             if complaint:
                 line = self._line_that_returned(at, value, params, cars)
+                self._arguments, self._cars = params, cars  # the traced call was a batch of its own
                 raise self._refusal(line, f"the reward function returned {complaint}", at, params[at])
             rewards[at] = float(value)
         return rewards
