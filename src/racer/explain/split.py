@@ -15,6 +15,7 @@ from racer.explain.plan import Choice, Leaf, Place, Plan, Scaled, Sum, Term, Thr
 
 PASS_ON = {"float", "int", "round", "float64", "float32"}  # the value of their first argument, more or less
 PICK = {"max", "min", "abs", "fabs", "clip", "maximum", "minimum"}  # one of their arguments, more or less
+SIZE = {"abs", "fabs"}  # those of a difference are one term
 ADD_UP = {"sum", "fsum"}
 LONGEST = 72  # characters of a term's text
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
@@ -155,7 +156,7 @@ class Splitter:
         if plain and name in PASS_ON:
             return self._passed_on(node, term, arguments[:1])
         if plain and name in PICK:
-            worth = [a for a in arguments if self._is_worth_splitting(a)]
+            worth = [a for a in arguments if self._is_worth_splitting(a) and not (name in SIZE and _is_sum(a))]
             totals = [a for a in worth if _loads(a) & self.names.running]
             worth = totals if len(totals) == 1 else worth
             return self._passed_on(node, term, worth) if worth else self._leaf(node, term)
