@@ -186,10 +186,8 @@ def _fast(ground: Ground) -> list[Plan]:
 
 
 def _racing_line(ground: Ground) -> list[Plan]:
-    return [
-        ground.plan(least_curvature(ground.road, CLEAR + more), ground.top, share)
-        for more, share in ((0.02, CALM), (0.05, 0.55), (0.1, 0.4))
-    ]
+    line, careful = (least_curvature(ground.road, CLEAR + more) for more in (0.02, 0.07))
+    return [ground.plan(line, ground.top), *(ground.plan(careful, ground.top, share) for share in (0.55, 0.4))]
 
 
 def _weaving(ground: Ground) -> list[Plan]:
@@ -263,7 +261,7 @@ def _circle(ground: Ground, k: int, radius: float, share: float) -> Plan:
 
 
 def _fastest(ground: Ground) -> list[Plan]:
-    lines = [least_curvature(ground.road, margin) for margin in (0.12, 0.08, 0.04, 0.0)]
+    lines = [least_curvature(ground.road, margin) for margin in (0.12, 0.06, 0.0)]
     return [
         *(ground.plan(line, ground.top, share) for line in lines for share in (0.7, 0.8, 0.9, 1.0, 1.15, 1.3)),
         *_edge(True)(ground),

@@ -40,9 +40,7 @@ def score(
     """
     if gamma is not None and not 0.0 <= gamma <= 1.0:
         raise UsageError(f"--gamma {gamma:g}: a discount factor is between 0 and 1")
-    from racer.actions import read_metadata
-
-    road, metadata = library.load(track, home=home()), read_metadata(action_space) if action_space else None
+    road, metadata = library.load(track, home=home()), _metadata(action_space)
     model = car or (metadata.car if metadata else "v6")
     if not as_json:
         typer.echo(f"{road.name}{', reversed' if reverse else ''}, car {model}: drivers set off from the start line")
@@ -55,6 +53,14 @@ def score(
         _draw(scores, road.name, output)
     if not all(s.verdict.passed for s in scores):
         raise typer.Exit(1)
+
+
+def _metadata(file: Path | None) -> Metadata | None:
+    if file is None:
+        return None  # and no time is spent on importing what reads it
+    from racer.actions import read_metadata
+
+    return read_metadata(file)
 
 
 def _scored(
