@@ -162,3 +162,10 @@ def test_who_did_not_finish_is_described_by_what_it_does(everyone: list[Drive]) 
     assert by_name["stopping"].startswith("a car that stops halfway (5")
     assert by_name["outer_edge"].startswith("an outer-edge lap of ")
     assert len(set(by_name.values())) == len(FAMILY)
+
+
+def test_on_a_track_that_nobody_can_drive_the_verdict_says_so() -> None:
+    found = score(load("time_trial"), drives(load_track("needle"), ["fast", "weaving"]))
+    assert not found.verdict.passed
+    assert "no driver completes a lap here" in found.verdict.sentence
+    assert described(found.drives[1]).startswith("a weaving car that does not finish (")
