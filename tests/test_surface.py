@@ -133,6 +133,15 @@ def test_every_kind_of_road_has_a_map(written: Written) -> None:
             assert found.on_road.sum() > 100
 
 
+def test_an_open_road_has_a_map_that_heads_along_it_to_the_end(written: Written) -> None:
+    x = np.linspace(0.0, 4.0, 21)
+    lines = [np.column_stack([x, np.full(21, y)]) for y in (0.0, 0.5, -0.5)]
+    road = Track("strip", "Strip", *lines)
+    found = surface(returning(written, "params['heading']"), road, cells=300, waypoints=[0, 20])
+    assert np.nanmax(np.abs(found.price)) == pytest.approx(0.0, abs=1e-9)
+    assert found.on_road.sum() > 100
+
+
 def test_what_cannot_be_asked_gets_a_sentence(ring: Track, written: Written) -> None:
     reward = returning(written, "1.0")
     for question, words in (

@@ -197,8 +197,8 @@ def _placed(track: Track, x: Array, y: Array, beside: float) -> tuple[NDArray[np
     rows = place(_rows(track, np.column_stack([x, y]), np.zeros(len(x)), STRAIGHT), _packed(track))
     near = rows["inner_distance"] + rows["outer_distance"] <= rows["width"] + 2.0 * beside
     step = track.center[rows["next"]] - track.center[rows["previous"]]
-    last = np.hypot(*step.T) == 0.0  # the end of a loop: its last waypoint and its first are one
-    step[last] = track.center[1] - track.center[0]
+    wrapped = rows["next"] < rows["previous"]  # at the very end of the line
+    step[wrapped] = track.center[1] - track.center[0] if track.is_loop else track.center[-1] - track.center[-2]
     return near, np.arctan2(step[:, 1], step[:, 0])
 
 

@@ -302,6 +302,16 @@ def test_shares_of_a_reward_that_sums_to_nothing_are_not_told(explained: Explain
     assert sum(row.part for row in rows(found)) == pytest.approx(1.0)
 
 
+def test_what_pays_has_a_positive_share_of_a_negative_sum_too(explained: Explained) -> None:
+    found = explained("def reward_function(params):\n    reward = 1.0\n    reward -= 3.0\n    return reward\n")
+    assert {row.source: row.share for row in rows(found)} == pytest.approx({"reward = 1.0": 0.5, "reward -= 3.0": -1.5})
+
+
+def test_the_size_of_a_difference_is_one_term(paid: Paid) -> None:
+    found = paid("def reward_function(params):\n    return abs(params['x'] - params['y']) + 1.0\n")
+    assert set(found) == {"abs(params['x'] - params['y'])", "1.0"}
+
+
 def test_a_reward_of_nothing_at_all_is_explained_too(explained: Explained) -> None:
     found = explained("def reward_function(params):\n    return 0\n")
     assert [row.total for row in rows(found)] == [0.0]

@@ -39,6 +39,9 @@ def explain(
     trace: Annotated[
         Path | None, Option(metavar="LOG", help="Explain recorded laps instead: a simtrace csv or a folder of them.")
     ] = None,
+    tracks: Annotated[
+        Path | None, Option(metavar="DIR", help="A folder of routes to recognize the log's track among.")
+    ] = None,
     episodes: Annotated[int, Option(min=1, help="How many of the log's best episodes.")] = 3,
     car: Annotated[str, Option(help="v4, v5 or v6.  [default: what the action space says, else v6]")] = "",
     action_space: Annotated[
@@ -59,7 +62,7 @@ def explain(
             driver or reverse or car or action_space,
             "--trace explains what was driven: give it without --driver, --car, --action-space and --reverse",
         )
-        road, drives = _recorded(trace, track, episodes)
+        road, drives = _recorded(trace, track, tracks, episodes)
     else:
         road, drives = _driven(track or "reinvent_2018", driver or list(_USUAL), car, action_space, reverse)
     found = attribute(function, drives, timeout=reward_timeout)
@@ -100,7 +103,7 @@ def track_called(name: str) -> Track:
     return library.open_entry(entry)
 
 
-def _recorded(path: Path, name: str, count: int) -> tuple[Track, Drives]:
+def _recorded(path: Path, name: str, folder: Path | None, count: int) -> tuple[Track, Drives]:
     """The track that a log was driven on, and the params of the steps of its best episodes."""
     import numpy as np
 
@@ -114,7 +117,7 @@ def _recorded(path: Path, name: str, count: int) -> tuple[Track, Drives]:
     steps = logs.open(path).trace
     length = steps["track_len"].round(2)
     steps = steps[length == length.mode().iloc[0]].reset_index(drop=True)
-    road = road_of(steps, name, [] if name else list(candidates(None)))
+    road = road_of(steps, name, [] if name else list(candidates(folder)))
     if road.track is None:
         raise UsageError(road.sentence)
     typer.echo(road.sentence, err=True)

@@ -62,7 +62,8 @@ class Attribution:
 class Row:
     """A piece over all steps of some runs.
 
-    `share` of the sum of rewards (nan where that is nothing) and `part` of all that was moved up or down; `mean` amount
+    `share` of the size of the sum of rewards (nan where that is nothing): positive for what pays, also where the sum is
+    negative; `part` of all that was moved up or down; `mean` amount
     when executed, nan when never; `executed` share of steps; `total` amount.
     """
 
@@ -118,7 +119,7 @@ def rows(attribution: Attribution, runs: Sequence[Run] | None = None) -> list[Ro
                 line=piece.term.line,
                 source=piece.term.text,
                 through=piece.through,
-                share=paid / total if abs(total) > NOTHING * moved else float("nan"),
+                share=paid / abs(total) if abs(total) > NOTHING * moved else float("nan"),
                 part=float(np.abs(amounts[:, k]).sum()) / moved if moved else 0.0,
                 mean=paid / count if count else float("nan"),
                 executed=count / max(len(ran), 1),
