@@ -96,11 +96,13 @@ def test_what_only_a_car_that_is_put_about_meets_is_not_told(told: Told) -> None
     assert told(text, [e for e in probes(oval()) if e.name == "placed"]) == []
 
 
-def test_the_search_finds_what_no_listed_place_shows(tmp_path: Path) -> None:
+def test_numbers_that_a_file_names_are_tried(tmp_path: Path) -> None:
     path = tmp_path / "reward.py"
-    path.write_text("def reward_function(params):\n    return 1 / (params['steering_angle'] - 17)\n")
-    found = crashes.search(Shop(load(path), 2.0), [oval()], set(), 3.0)
-    assert [failure.raised for failure in found] == ["ZeroDivisionError"]
+    path.write_text("def reward_function(params):\n    return 1 / (params['steering_angle'] - 17.25)\n")
+    shop = Shop(load(path), 2.0)
+    assert {f.raised for f in crashes.drawn_at_random(shop, [oval()], 300)} == {"ZeroDivisionError"}
+    found = crashes.search(shop, [oval()], set(), 60.0)
+    assert [failure.episode.places[0].steering_deg for failure in found if failure.episode] == [17.25]
 
 
 def test_one_failure_of_a_kind_is_enough() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from racer.check.finding import Finding
 from racer.check.pricing import SILENT, Budget, Failure, Shop, failed, finding
-from racer.check.situations import OBJECTS, SPEEDS, STEERING, Place
+from racer.check.situations import OBJECTS, SPEEDS, STEERING, Place, drawn
 from racer.reward import RewardFunction, RewardRefused
 from racer.track.record import Track
 
@@ -24,8 +24,7 @@ def tried(shop: Shop, place: Place) -> Failure | None:
     try:
         shop.price(batch, told)
     except RewardRefused as error:
-        last = error.at == len(told) - 1
-        return failed(error, shop.reward, 0, None) if last else None
+        return failed(error, shop.reward, 0, None)
     return None
 
 
@@ -96,6 +95,12 @@ def search(shop: Shop, tracks: Sequence[Track], known: set[tuple[str, int]], sec
     return found
 
 
+def drawn_at_random(shop: Shop, tracks: Sequence[Track], count: int) -> list[Failure]:
+    """The failures at many random places, which cost little to try."""
+    named = numbers(shop.reward)
+    return [f for k, t in enumerate(tracks) for f in shop.run(shop.instance(), drawn(t, count, named, k))[1]]
+
+
 def _searched(shop: Shop, tracks: Sequence[Track], known: set[tuple[str, int]], budget: Budget) -> Failure | None:
     from random import Random
 
@@ -115,7 +120,7 @@ def _searched(shop: Shop, tracks: Sequence[Track], known: set[tuple[str, int]], 
         return failure.kind == known_now
 
     settings = hypothesis.settings(
-        max_examples=400, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck),
+        max_examples=200, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck),
         phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
     )  # fmt: skip
     try:

@@ -109,6 +109,29 @@ def probes(track: Track, share: float = 1.0) -> list[Episode]:
     return [placed(name, track, _counted(places)) for name, places in named if places]
 
 
+def drawn(track: Track, count: int, named: Sequence[float], seed: int = 0) -> Episode:
+    """Places at random, each column by half from the numbers `named` in a file, where they fit."""
+    rng = np.random.default_rng(seed)
+    half = 0.5 * float(np.median(track.width)) + OUTSIDE
+
+    def column(plain: Sequence[float], low: float, high: float) -> list[float]:
+        fitting = np.array([*plain, *(n for n in named if low <= n <= high)])
+        mixed = np.where(rng.random(count) < 0.5, rng.choice(fitting, count), rng.uniform(low, high, count))
+        return [float(value) for value in mixed]
+
+    told = (
+        column([0.0], 0.0, 0.999 * track.length), column([0.0], -half, half), column([0.0, 180.0], -180.0, 180.0),
+        column(SPEEDS, 0.1, 4.0), column(STEERING, -30.0, 30.0), column([100.0], -5.0, 100.0),
+    )  # fmt: skip
+    steps = np.maximum(np.array(column([2.0], 2.0, 1500.0)).astype(int), 2).tolist()
+    rows = zip(*told, steps, strict=True)
+    places = [
+        Place(track, s, d, turn, v, steer, p if k % 3 else None, n)
+        for k, (s, d, turn, v, steer, p, n) in enumerate(rows)
+    ]
+    return placed("drawn", track, places)
+
+
 def placed(name: str, track: Track, places: Sequence[Place]) -> Episode:
     """An episode of a car that is put from place to place of a track."""
     told: list[dict[str, Any]] = [{}] * len(places)

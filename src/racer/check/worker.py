@@ -28,6 +28,7 @@ from racer.track.record import Track
 Array = NDArray[np.float64]
 
 SMOKE = 24  # steps that are priced first, with every line on record
+DRAWN = 800  # places at random on each of three tracks
 SLOW = 0.005  # s a call from which on a reward is called slow
 BEAT = 0.1  # s between two signs of life, at least
 
@@ -142,6 +143,9 @@ class _Trial:
             self._look(values)
         if not self.is_silent:
             self.line.stage("search")
+            count = int(min(DRAWN, 0.2 * self.order.seconds / self.shop.pace / 3.0))
+            self._report(self._ours(crashes.drawn_at_random(self.shop, self.ground.tracks[:3], count)))
+        if not self.is_silent:
             found = crashes.search(self.shop, self.ground.tracks[:6], self.known, self.order.seconds / 4.0)
             self._report(self._ours(found))
 
