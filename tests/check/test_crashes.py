@@ -101,8 +101,15 @@ def test_numbers_that_a_file_names_are_tried(tmp_path: Path) -> None:
     path.write_text("def reward_function(params):\n    return 1 / (params['steering_angle'] - 17.25)\n")
     shop = Shop(load(path), 2.0)
     assert {f.raised for f in crashes.drawn_at_random(shop, [oval()], 300)} == {"ZeroDivisionError"}
-    found = crashes.search(shop, [oval()], set(), 60.0)
-    assert [failure.episode.places[0].steering_deg for failure in found if failure.episode] == [17.25]
+
+
+def test_the_search_shrinks_to_the_simplest_place(tmp_path: Path) -> None:
+    path = tmp_path / "reward.py"
+    path.write_text("def reward_function(params):\n    return 1 / (params['speed'] <= 2.0)\n")
+    (failure,) = crashes.search(Shop(load(path), 2.0), [oval()], set(), 60.0)
+    assert failure.episode is not None
+    place = failure.episode.places[0]
+    assert (place.speed, place.steps, place.offset, place.objects) == (2.5, 2, 0.0, "")
 
 
 def test_one_failure_of_a_kind_is_enough() -> None:

@@ -80,7 +80,7 @@ def _changed(old: dict[str, Any], new: dict[str, Any]) -> set[str]:
 
 def _memory(shop: Shop, sample: Sequence[Episode]) -> list[Finding]:
     """RW301, RW302, RW305 and RW306."""
-    first, last = sample[0], sample[-1]
+    last = sample[-1]
     fresh = _priced(shop, [last])
     again = _priced(shop, [last])
     other = _priced(shop, [last], seed=1)
@@ -94,29 +94,34 @@ def _memory(shop: Shop, sample: Sequence[Episode]) -> list[Finding]:
     if not is_same or not _same(fresh, other):
         line = _line(source, ["random", "urandom", "uuid", "secrets"])
         return [Finding("RW306", "the same steps pay differently each time: it is random", shop.reward.filename, line)]
-    return _history(shop, first, last, fresh)
+    return _history(shop, sample, fresh)
 
 
-def _history(shop: Shop, first: Episode, last: Episode, fresh: Array) -> list[Finding]:
-    backward = Episode(last.name, last.track, last.params[::-1], last.places[::-1])
+def _history(shop: Shop, sample: Sequence[Episode], fresh: Array) -> list[Finding]:
+    last = sample[-1]
+    backward = replace(last, params=last.params[::-1], places=last.places[::-1])
     turned = _priced(shop, [backward])[::-1]
-    batch = shop.instance()
-    names = _fingerprints(batch)
-    shop.price(batch, [copied_any(p) for p in first.params])
-    kept = sorted(name for name, value in _fingerprints(batch).items() if names.get(name) != value)
-    after = shop.price(batch, [copied_any(p) for p in last.params])
-    what = ", ".join(kept[:4]) or "something"
-    line = _line(shop.reward.source, [f"{name.rpartition('.')[2]}" for name in kept])
-    found = []
+    half = replace(last, params=last.params[: len(last.params) // 2], places=last.places[: len(last.params) // 2])
+    kept: set[str] = set()
+    found: list[Finding] = []
+    leaks = ""
+    for before in (*sample[:-1], half):
+        batch = shop.instance()
+        names = _fingerprints(batch)
+        shop.price(batch, [copied_any(p) for p in before.params])
+        kept |= {name for name, value in _fingerprints(batch).items() if names.get(name) != value}
+        after = shop.price(batch, [copied_any(p) for p in last.params])
+        if not _same(fresh, after):
+            k = int(np.flatnonzero(~_close(fresh, after))[0])
+            leaks = f"step {k + 2} of the next episode pays {after[k]:.6g} instead of {fresh[k]:.6g}"
+            break
+    what = ", ".join(sorted(kept)[:4]) or "something"
+    line = _line(shop.reward.source, [name.rpartition(".")[2] for name in sorted(kept)])
     if not _same(fresh, turned):
         message = f"it remembers earlier steps in {what}: the same step pays otherwise after others"
         found.append(Finding("RW301", message, shop.reward.filename, line))
-    if not _same(fresh, after):
-        k = int(np.flatnonzero(~_close(fresh, after))[0])
-        message = (
-            f"{what} reaches into the next episode: its step {k + 2} pays {after[k]:.6g} instead of {fresh[k]:.6g}"
-        )
-        found.append(Finding("RW302", message, shop.reward.filename, line))
+    if leaks:
+        found.append(Finding("RW302", f"{what} reaches into the next episode: {leaks}", shop.reward.filename, line))
     return found
 
 
