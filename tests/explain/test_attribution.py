@@ -200,6 +200,29 @@ def test_a_running_total_that_outlives_the_call_keeps_its_books_per_instance(exp
         assert table['TOTAL += params["speed"]'] == pytest.approx(np.cumsum(speed).sum())
 
 
+def test_a_decorated_reward_and_one_by_another_name_are_followed(paid: Paid, lap: Lap) -> None:
+    found = paid("""
+        def doubled(function):
+            def inside(params):
+                value = function(params)
+                value *= 2
+                return value
+            return inside
+
+        @doubled
+        def mine(params):
+            reward = params["speed"]
+            reward += 1.0
+            return reward
+
+        reward_function = mine
+    """)
+    speed = column(lap, "speed").sum()
+    assert found == pytest.approx({
+        'reward = params["speed"]': speed, "reward += 1.0": len(lap), "value *= 2": speed + len(lap),
+    })  # fmt: skip
+
+
 def test_summands_that_cancel_are_told_as_one(paid: Paid) -> None:
     found = paid("""
         LAST = {"progress": 0.0}

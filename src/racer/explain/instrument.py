@@ -320,11 +320,14 @@ def _reached(value: ast.expr, defined: frozenset[str]) -> list[str]:
 
 
 def _followed(tree: ast.Module, defined: frozenset[str]) -> frozenset[str]:
-    """Names of functions whose results can become part of a value; others need no books."""
+    """Names of functions whose results can become part of a value, or that are handed around; others need no books."""
     kinds = (ast.Return, ast.Assign, ast.AnnAssign, ast.AugAssign)
     values = [node.value for node in ast.walk(tree) if isinstance(node, kinds) and node.value is not None]
     nodes = [node for value in values for node in _amounts_in(value, defined)]
-    return frozenset(_name_called(node) for node in nodes if isinstance(node, ast.Call)) | {"reward_function"}
+    called = {_name_called(node) for node in nodes if isinstance(node, ast.Call)}
+    heads = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    around = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node not in heads}
+    return frozenset(called | around | {"reward_function"})
 
 
 def _amounts_in(value: ast.expr, defined: frozenset[str]) -> Iterator[ast.expr]:
