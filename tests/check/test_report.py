@@ -21,7 +21,7 @@ def report() -> Report:
         Finding("RW304", "it prints", "my.py", 2),
         Finding("RW310", "never", "my.py", 1, 5),
     ]
-    return Report("my.py", SOURCE, found, {"steps": 1200.0, "tracks": 3.0, "median_s": 2e-6})
+    return Report("my.py", SOURCE, found, {"steps": 1200.0, "tracks": 3.0, "call_s": 2e-6})
 
 
 def test_text_is_one_line_a_finding_with_its_cure() -> None:

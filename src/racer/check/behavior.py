@@ -205,6 +205,18 @@ def pace(shop: Shop, episode: Episode, seconds: float) -> Array:
     return np.maximum(np.array(spent) - _overhead(batch), 1e-7)
 
 
+def mean_pace(shop: Shop, episode: Episode) -> float:
+    """s a call in a batch of many, the fastest of three: what a training pays. Raises RewardRefused."""
+    batch, found = shop.instance(), []
+    told = [copied_any(p) for p in episode.params[:64]]
+    for _ in range(7):
+        shop.price(batch, told)
+        found.append(shop.pace)
+        if sum(found) * len(told) > 0.2:
+            break
+    return min(found)
+
+
 def _overhead(batch: RewardBatch) -> float:
     """s that a batch without calls takes."""
     spent = []

@@ -120,7 +120,7 @@ def _searched(shop: Shop, tracks: Sequence[Track], known: set[tuple[str, int]], 
         return failure.kind == known_now
 
     settings = hypothesis.settings(
-        max_examples=200, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck),
+        max_examples=150, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck),
         phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
     )  # fmt: skip
     try:

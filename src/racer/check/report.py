@@ -60,7 +60,7 @@ def summary(report: Report) -> str:
     words = [_plural(counts[severity], severity.value) for severity in Severity if counts[severity]]
     facts = report.facts
     tried = f"; {facts['steps']:,.0f} steps on {_plural(int(facts['tracks']), 'track')}" if "steps" in facts else ""
-    pace = f", {1e6 * facts['median_s']:,.1f} us a call" if "median_s" in facts else ""
+    pace = f", {1e6 * facts['call_s']:,.1f} us a call" if "call_s" in facts else ""
     return f"{path}: {', '.join(words) or 'all checks passed'}{tried}{pace}"
 
 
@@ -168,6 +168,8 @@ def _word(word: str) -> str:
 
 def _is_silenced(found: Finding, lines: Sequence[str]) -> bool:
     if found.profile:  # a comment does not silence a validator; the one that flake8 reads is regarded there
+        return False
+    if found.profile:  # a validator does not read our comments
         return False
     line = lines[found.line - 1] if 0 < found.line <= len(lines) else ""
     mark = re.search(r"#\s*noqa(?::\s*([A-Z0-9,\s]+))?", line, re.IGNORECASE)

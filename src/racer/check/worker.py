@@ -260,7 +260,12 @@ class _Trial:
         }
         if len(spent):
             half, most, longest = (float(x) for x in (*np.quantile(spent, [0.5, 0.95]), spent.max()))
-            facts |= {"median_s": half, "p95_s": most, "slowest_s": longest}
+            facts |= {
+                "call_s": behavior.mean_pace(self.shop, episode),
+                "median_s": half,
+                "p95_s": most,
+                "slowest_s": longest,
+            }
             if most > SLOW:
                 what = (
                     f"calls take {_ms(half)} in the middle, {_ms(most)} at the 95th percentile, {_ms(longest)} at most"
