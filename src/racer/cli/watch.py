@@ -138,7 +138,7 @@ def screen(path: Path, track: str, now: Look, before: Look | None) -> Group:
 
 def changes(before: Look, now: Look) -> list[str]:
     """What differs between two looks, a sentence each."""
-    old, new = (Counter((f.code, f.message) for f in look.findings) for look in (before, now))
+    old, new = (Counter((f.code, f.message.partition(";")[0]) for f in look.findings) for look in (before, now))
     lines = [f"gone: {code} {message}" for code, message in old - new]
     lines += [f"new: {code} {message}" for code, message in new - old]
     if before.score is None or now.score is None:
