@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from racer.drivers import FAMILY, Drive, drives
+from racer.actions import ActionSpace
+from racer.drivers import FAMILY, Drive, drive, drives
 from racer.errors import UsageError
 from racer.reward import RewardRefused, load
 from racer.score import Score, correlation, price, returns, score
@@ -169,3 +170,8 @@ def test_on_a_track_that_nobody_can_drive_the_verdict_says_so() -> None:
     assert not found.verdict.passed
     assert "no driver completes a lap here" in found.verdict.sentence
     assert described(found.drives[1]).startswith("a weaving car that does not finish (")
+
+
+def test_who_cannot_stop_is_described_as_trying() -> None:
+    d = drive(load_track("oval"), "stopping", action_space=ActionSpace(True, (-30.0, 30.0), (1.0, 2.0)))
+    assert described(d) == f"a car that stops halfway, as far as its actions let it (lap of {d.lap_time:.1f} s)"

@@ -126,13 +126,14 @@ class Score:
 
 def described(drive: Drive) -> str:
     """`a weaving lap of 14.1 s`, `a car that stops halfway (51 % of the lap)`, `a weaving car that does not finish`."""
-    article = "an" if drive.title[0] in "aeio" else "a"
-    if not np.isnan(drive.lap_time):
-        return f"{article} {drive.title} lap of {drive.lap_time:.1f} s"
     driver = FAMILY.get(drive.name)
     means_to = driver is None or driver.finishes
-    who = f"{article} {drive.title} car that does not finish" if means_to else f"a car that {drive.title}"
-    return f"{who} ({drive.completion:.0f} % of the lap)"
+    who = f"{'an' if drive.title[0] in 'aeio' else 'a'} {drive.title}" if means_to else f"a car that {drive.title}"
+    if np.isnan(drive.lap_time):
+        return f"{who}{' car that does not finish' if means_to else ''} ({drive.completion:.0f} % of the lap)"
+    if means_to:
+        return f"{who} lap of {drive.lap_time:.1f} s"
+    return f"{who}, as far as its actions let it (lap of {drive.lap_time:.1f} s)"
 
 
 def is_faster(one: Drive, other: Drive) -> bool:
