@@ -21,7 +21,6 @@ from racer.track.library import load
 from racer.track.road import pack
 
 TRACKS = sorted(path.stem for path in tracks().glob("*.toml"))
-TOO_TIGHT = {"needle"}  # its bends are tighter than the v6 car turns at any speed
 FINISHERS = [name for name, driver in FAMILY.items() if driver.finishes]
 
 
@@ -35,7 +34,7 @@ def aside(d: Drive) -> np.ndarray:
     return d.rows["distance"] * np.where(d.rows["left"], 1.0, -1.0)
 
 
-@pytest.mark.parametrize("track", [name for name in TRACKS if name not in TOO_TIGHT])
+@pytest.mark.parametrize("track", TRACKS)
 def test_who_means_to_finish_completes_the_lap_on_every_shipped_track(track: str) -> None:
     drove = family(track)
     assert {name: drove[name].status.word for name in FINISHERS} == dict.fromkeys(FINISHERS, "lap_complete")

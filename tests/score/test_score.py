@@ -17,6 +17,8 @@ from racer.errors import UsageError
 from racer.reward import RewardRefused, load
 from racer.score import Score, correlation, price, returns, score
 from racer.score.clock import described, is_faster
+from racer.track.layout import build
+from racer.track.layout_file import from_table
 from racer.track.library import load as load_track
 
 REWARDS = arrays(np.float64, st.integers(1, 60), elements=st.floats(-100.0, 100.0))
@@ -166,7 +168,11 @@ def test_who_did_not_finish_is_described_by_what_it_does(everyone: list[Drive]) 
 
 
 def test_on_a_track_that_nobody_can_drive_the_verdict_says_so() -> None:
-    found = score(load("time_trial"), drives(load_track("needle"), ["fast", "weaving"]))
+    bend = {"left": 0.45, "angle": 180}  # tighter than the v6 car turns at any speed
+    straight = {"straight": 2.0}
+    table = {"title": "Pin", "width": 0.4, "direction": "counterclockwise", "start": {"x": 0, "y": 0}}
+    pin = build(from_table(table | {"segments": [straight, bend, straight, bend]}, "pin", "pin"))
+    found = score(load("time_trial"), drives(pin, ["fast", "weaving"]))
     assert not found.verdict.passed
     assert "no driver completes a lap here" in found.verdict.sentence
     assert described(found.drives[1]).startswith("a weaving car that does not finish (")
