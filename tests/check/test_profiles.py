@@ -317,3 +317,23 @@ def test_rules_see_nothing_without_a_profile() -> None:
 
     reward: RewardFunction = load("center_line")
     assert [finding for rule in profiles.RULES for finding in rule(reward, Context(reward.path))] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "cure"),
+    [
+        ("x=1.0\n    return x", "mind the spaces"),
+        ("return 1.0 if params == None else 2.0", "is None"),
+        ("return nothing", "define the name"),
+    ],
+)
+def test_a_remark_of_flake8_comes_with_what_to_do(verdict: Verdict, line: str, cure: str) -> None:
+    assert cure in verdict(function(line))[0].remedy
+
+
+def test_a_file_that_nests_deeply_gets_a_verdict(verdict: Verdict) -> None:
+    branches = "".join(f"    elif params['speed'] == {k}.5:\n        return {k}.0\n" for k in range(900))
+    text = (
+        f"def reward_function(params):\n    if params['speed'] == 0.0:\n        return 0.5\n{branches}    return 1.0\n"
+    )
+    assert codes(verdict(text)) in ([], ["RW412"])

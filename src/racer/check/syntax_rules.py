@@ -131,11 +131,14 @@ def _bound(tree: ast.Module) -> dict[str, ast.AST]:
 
 
 def _outer(node: ast.AST) -> list[ast.AST]:
+    """Everything in a node that does not belong to a function or class in it; not by recursion: files nest deeply."""
     found: list[ast.AST] = []
-    for child in ast.iter_child_nodes(node):
+    waiting = list(ast.iter_child_nodes(node))[::-1]
+    while waiting:
+        child = waiting.pop()
         found.append(child)
         if not isinstance(child, Function | ast.ClassDef | ast.Lambda):
-            found += _outer(child)
+            waiting += list(ast.iter_child_nodes(child))[::-1]
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import difflib
 import os
+import tokenize
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,10 +136,10 @@ def _is_utf8(path: Path, source: str) -> bool:
 
 
 def _taken(step: Callable[[str], str], source: str) -> str:
-    changed = step(source)
     try:
+        changed = step(source)
         compile_quietly(changed, "fixed")
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, tokenize.TokenError):  # a text that the step cannot read
         return source
     return changed
 

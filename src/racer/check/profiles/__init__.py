@@ -88,6 +88,7 @@ def _troubles(reward: RewardFunction, seconds: float) -> list[dict[str, Any]]:
     return [asdict(trouble) for trouble in trial.troubles(reward, seconds)]
 
 
+MENDED = ("E1", "E2", "E3", "E4", "E7", "F401", "F403", "F405", "F541", "F811", "F84")  # remarks that --fix answers
 FIXABLE = {"RW406", "RW409"}
 
 
@@ -126,7 +127,7 @@ def _style(reward: RewardFunction, profile: Profile) -> list[Finding]:
     return [
         Finding(
             "RW402", f"{remark.code} {remark.text}", reward.filename, remark.line, remark.column,
-            profile=profile.name, is_fixable=not remark.code.startswith(("F82", "F7", "E9")),
+            remark.cure, profile=profile.name, is_fixable=remark.code.startswith(MENDED),
         )
         for remark in remarks
     ]  # fmt: skip

@@ -38,7 +38,7 @@ def inner_imports(tree: ast.Module) -> list[Spot]:
 
 def forbidden_builtins(tree: ast.Module) -> list[Spot]:
     """Calls of builtins that are not allowed, as far as the validators see them: not in the arguments by name."""
-    return [spot for spot in _chains(tree) if spot.what in BUILTINS]
+    return [spot for spot in _searched(tree) if spot.what in BUILTINS]
 
 
 def unreadable_calls(tree: ast.Module) -> list[Spot]:
@@ -46,7 +46,7 @@ def unreadable_calls(tree: ast.Module) -> list[Spot]:
 
     Their search for builtins follows `a.b(c).d` from name to name and fails at the first `a[0].b` or `"a".join`.
     """
-    return [spot for spot in _chains(tree) if not spot.what][:1]
+    return [spot for spot in _searched(tree) if not spot.what][:1]
 
 
 def forbidden_words(source: str) -> list[Spot]:
@@ -69,6 +69,13 @@ def _imports(tree: ast.AST) -> Iterator[tuple[Spot, str]]:
             continue
         for name in names:
             yield Spot(name, node.lineno, node.col_offset + 1), name.partition(".")[0]
+
+
+def _searched(tree: ast.Module) -> list[Spot]:
+    try:
+        return _chains(tree)
+    except RecursionError:  # which ends the validators' search, too
+        return [Spot("", 1, 1)]
 
 
 def _chains(node: object) -> list[Spot]:

@@ -37,6 +37,20 @@ FLAKES = {
     "UnusedIndirectAssignment": "F824", "DuplicateArgument": "F831", "UnusedVariable": "F841",
     "UnusedAnnotation": "F842", "RaiseNotImplemented": "F901",
 }  # fmt: skip
+# what to do about each remark, by the beginning of its code: the longest that fits counts
+CURES = {
+    "E1": "indent with four spaces, and continued lines under what they belong to", "E2": "mind the spaces",
+    "E3": "leave two blank lines around functions, and no more than one inside them",
+    "E401": "import one module a line", "E402": "move the import to the top", "E70": "write one statement a line",
+    "E711": "write `is None` or `is not None`", "E712": "write `if x:` or `if not x:`",
+    "E713": "write `x not in y`", "E714": "write `x is not y`", "E721": "write `type(x) is y` or isinstance(x, y)",
+    "E722": "write `except Exception:`", "E731": "write a `def`", "E741": "take a longer name", "E9": "mend the syntax",
+    "F401": "take the import out", "F403": "name what you import", "F405": "name what you import",
+    "F5": "make the text and what is filled into it agree", "F541": "take the f before the text away",
+    "F632": "compare with == and !=", "F811": "take one of the two out", "F821": "define the name, or correct it",
+    "F823": "give the name a value first", "F824": "take the global statement out", "F841": "take the name out",
+    "F842": "take the name out",
+}  # fmt: skip
 _CODES = r"[A-Z][0-9]+(?:[,\s]+[A-Z][0-9]+)*"
 _NOQA = re.compile(rf"#\s*noqa(?::\s?(?P<codes>{_CODES}))?", re.I)
 _NOQA_FILE = re.compile(rf"\s*#\s*flake8[:=]\s*noqa(?P<some>:\s?(?P<codes>{_CODES}))?\s*$", re.I)
@@ -51,6 +65,12 @@ class Remark:
     column: int
     text: str
     argument: str = ""  # the name it is about, where there is one
+
+    @property
+    def cure(self) -> str:
+        """What to do about it, empty where that is only to be told by the remark itself."""
+        fitting = [start for start in CURES if self.code.startswith(start)]
+        return CURES[max(fitting, key=len)] if fitting else ""
 
 
 def remarks(source: str, ignore: tuple[str, ...] = ()) -> list[Remark]:
@@ -100,7 +120,11 @@ def _layout(source: str) -> list[Remark]:
 
 def _flaws(tree: ast.Module) -> list[Remark]:
     found = []
-    for message in Flakes(tree, "reward_function.py").messages:
+    try:
+        messages = Flakes(tree, "reward_function.py").messages
+    except RecursionError:  # flake8 says nothing then, and the validators go on
+        return []
+    for message in messages:
         code = FLAKES.get(type(message).__name__)
         if code:
             words = str(message.message % message.message_args)
