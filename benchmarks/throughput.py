@@ -2,9 +2,9 @@
 
     python benchmarks/throughput.py [--json] [--only core,reward,env,ppo,naive,peers]
 
-Figures are steps a second of the CPU time of this process (one core), but for PPO: that is wall time with two threads.
-Each is the median of several repeats, whose extremes are given. Peers need `pip install 'racer[bench]'`; those that are not
-installed are named.
+Figures are steps a second of the CPU time of this process (one core), but for PPO: that is wall time with two
+threads. Each is the median of several repeats, whose extremes are given. Peers need `pip install 'racer[bench]'`;
+those that are not installed are named.
 """
 
 from __future__ import annotations

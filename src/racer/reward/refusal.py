@@ -17,8 +17,8 @@ class RewardRefused(RewardError):
     """A reward function did what the real job refuses.
 
     `path` and `line` say where (line 0: unknown), `params` is what the failing call was given (None at load), `trace`
-    the user's side of the traceback as text, `car` the instance, `at` the place in the batch (-1: no call), `raised` the
-    name of the exception that came out of the file.
+    the user's side of the traceback as text, `car` the instance, `at` the place in the batch (-1: no call), `raised`
+    the name of the exception that came out of the file.
     """
 
     def __init__(
