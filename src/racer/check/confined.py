@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import faulthandler
 import io
 import mmap
 import os
@@ -181,6 +182,7 @@ def settle(place: str) -> None:
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     sys.stdin, sys.stdout, sys.stderr = (open(os.devnull, mode, encoding="utf-8") for mode in ("r", "w", "w"))  # noqa: SIM115, PTH123
+    faulthandler.disable()  # the parent says how this process ended
     warnings.simplefilter("ignore")  # the job prints warnings, and goes on
     with contextlib.suppress(AttributeError, OSError):
         os.setsid()

@@ -141,7 +141,8 @@ def ground(names: Sequence[str], is_named: bool) -> Ground:
     driven = [episode for t in main or tracks[:1] for episode in laps(t)]
     others = [t for t in tracks if t not in main]
     apart = [*(probes(t) for t in main), *(probes(t, 1.0 if is_named else FEWER) for t in others)]
-    return Ground(tracks, [*driven, *(episode for found in apart for episode in found)], is_named)
+    first, rest = apart[0], [episode for found in apart[1:] for episode in found]
+    return Ground(tracks, [*first, *driven, *rest], is_named)
 
 
 def track_names(asked: Sequence[str]) -> list[str]:
@@ -181,6 +182,8 @@ def _tried(trials: Sequence[tuple[Report, RewardFunction]], orders: Orders) -> I
     jobs = max(orders.jobs or os.cpu_count() or 1, 1)
     running: list[_Trial] = []
     with ExitStack() as stack:
+        if len(trials) > jobs:
+            import hypothesis  # noqa: F401 once here, and not once in every child
         from racer.check.confined import folder
 
         stack.callback(_end_all, running)
