@@ -124,7 +124,7 @@ def ppo() -> Iterator[Row]:
     from racer.train.config import Settings
 
     usual = Settings()
-    wide = usual.model_copy(update={"envs": 512, "n_steps": 32, "batch_size": 8192, "n_epochs": 4})
+    wide = usual.model_copy(update={"envs": 1024, "n_steps": 32, "batch_size": 16384, "n_epochs": 4})
     for name, settings, threads in (
         ("default settings", usual, 1),
         ("wide settings", wide, 1),
@@ -140,7 +140,7 @@ def ppo() -> Iterator[Row]:
             batch_size=settings.batch_size,
             n_epochs=settings.n_epochs,
             learning_rate=settings.lr,
-            policy_kwargs={"net_arch": list(settings.net_arch)},
+            policy_kwargs={"net_arch": list(settings.net_arch), "activation_fn": torch.nn.ReLU},
             device="cpu",
             seed=0,
         )

@@ -117,7 +117,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
         rows = self.field.step(self.actions.command_deg(actions))
         told, reward = self._price(rows, tell)
         late = rows["steps"] >= self.race.rules.step_limit
-        return Turn(rows, told, reward, self.observe(), rows["done"], late & ~rows["done"])
+        return Turn(rows, told, reward, self.observe(), rows["done"], late & ~rows["done"] if late.any() else late)
 
     def observe(self) -> NDArray[np.float32]:
         """(N, F) what the cars perceive now."""
@@ -169,8 +169,10 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
         collecting = gc.isenabled()
         gc.disable()
         try:
-            told: list[Params] = []
-            rewards = []
+            if len(rows) <= HANDED:
+                told = params(rows, self.race.tracks)
+                return told, self._pay(rows, [copied(p) for p in told] if tell else told, 0)
+            told, rewards = [], []
             for first in range(0, len(rows), HANDED):
                 part = params(rows[first : first + HANDED], self.race.tracks)
                 rewards.append(
@@ -178,7 +180,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
                 )
                 if tell:
                     told += part
-            return told, np.concatenate(rewards) if len(rewards) > 1 else rewards[0]
+            return told, np.concatenate(rewards)
         finally:
             if collecting:
                 gc.enable()

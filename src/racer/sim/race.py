@@ -68,6 +68,7 @@ class Field:
         self._generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(n)]
         self._episodes = np.zeros(n, dtype=np.int64)
         self._cars = table(race.car, n)
+        self._usual = table(race.car, 1)[0]
         self.state: State = begin(race.tracks, race.roads, np.zeros(n, np.int32), np.zeros(n))
         self.restart(np.arange(n))
 
@@ -85,7 +86,7 @@ class Field:
             fresh[name] = self.state["clock"][cars]
         self.state[cars] = fresh
         for k in cars:
-            self._cars[k] = vary(table(race.car, 1)[0], race.noise, self._generators[k])
+            self._cars[k] = vary(self._usual, race.noise, self._generators[k])
         self._episodes[cars] += 1
 
     def step(self, command: NDArray[np.float64]) -> State:

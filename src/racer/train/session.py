@@ -163,7 +163,11 @@ class Session:
             gae_lambda=settings.gae_lambda,
             clip_range=settings.clip_range,
             ent_coef=settings.ent_coef,
-            policy_kwargs={"net_arch": list(settings.net_arch), "log_std_init": settings.log_std_init},
+            policy_kwargs={
+                "net_arch": list(settings.net_arch),
+                "activation_fn": torch.nn.ReLU,  # as in DeepRacer's networks; half again as fast as the usual tanh
+                "log_std_init": settings.log_std_init,
+            },
             seed=self.run.config.seed,
             device="cpu",
         )
