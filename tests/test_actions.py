@@ -35,24 +35,23 @@ def test_index_field_is_ignored_and_list_position_counts():
 def test_degrees_survive_exactly_where_radians_would_not():
     space = ActionSpace(False, tuple(float(d) for d in range(-30, 31)), (1.0,) * 61)
     assert space.command_deg(range(61))[:, 0].tolist() == [float(d) for d in range(-30, 31)]
-    np.testing.assert_allclose(space.command(range(61))[:, 0], np.radians(np.arange(-30, 31)))
 
 
 def test_continuous_action_is_clipped_then_scaled():
     space = parse(CONTINUOUS, "m.json").action_space
-    command = space.command([[-1, -1], [0, 0], [5, 1], [-9, 0.5]])
-    np.testing.assert_allclose(command, [[-math.pi / 6, 1], [0, 2], [math.pi / 6, 3], [-math.pi / 6, 2.5]])
+    command = space.command_deg([[-1, -1], [0, 0], [5, 1], [-9, 0.5]])
+    np.testing.assert_allclose(command, [[-30, 1], [0, 2], [30, 3], [-30, 2.5]])
 
 
 def test_one_action_is_a_batch_of_one():
-    assert parse(DISCRETE, "m").action_space.command(1).shape == (1, 2)
-    assert parse(CONTINUOUS, "m").action_space.command([0.0, 0.0]).shape == (1, 2)
-    assert parse(CONTINUOUS, "m").action_space.command(np.zeros((0, 2))).shape == (0, 2)
+    assert parse(DISCRETE, "m").action_space.command_deg(1).shape == (1, 2)
+    assert parse(CONTINUOUS, "m").action_space.command_deg([0.0, 0.0]).shape == (1, 2)
+    assert parse(CONTINUOUS, "m").action_space.command_deg(np.zeros((0, 2))).shape == (0, 2)
 
 
 def test_a_position_outside_the_list_is_refused_not_wrapped():
     with pytest.raises(IndexError):
-        parse(DISCRETE, "m").action_space.command([-1])
+        parse(DISCRETE, "m").action_space.command_deg([-1])
 
 
 def test_log_writes_index_or_bracketed_pair_as_the_simulator_does():

@@ -1,7 +1,7 @@
 """What the policy's number means to the car: discrete or continuous actions, and the file `model_metadata.json`.
 
-Steering is kept in the degrees that the user wrote, because reward functions and logs see exactly those; only `command`
-turns them into radians (SIMULATOR.md 3.5).
+Steering is kept in the degrees that the user wrote, because reward functions and logs see exactly those
+(SIMULATOR.md 3.5); only the vehicle model turns them into radians.
 """
 
 from __future__ import annotations
