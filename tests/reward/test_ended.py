@@ -70,3 +70,37 @@ def test_a_good_program_ends_quietly(tmp_path):
     (tmp_path / "good.py").write_text("def reward_function(params):\n    return 1\n")
     done = run(tmp_path / "good.py")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+TRACED = """
+    import sys
+    from racer.errors import RacerError
+    from racer.reward import RewardBatch, load
+    for name in sys.argv[1:]:
+        try:
+            RewardBatch(load(name), 1, timeout=0.3)([{"speed": 1.0, "steps": 2.0}])
+        except RacerError:
+            pass
+    lines = []
+
+    def trace(frame, event, _):
+        lines.append(event)
+        return trace
+
+    def traced():
+        return sum(range(3))
+
+    sys.settrace(trace)
+    traced()
+    sys.settrace(None)
+    print(lines)
+"""
+
+
+@pytest.mark.parametrize("names", [["loops"], ["leaves_thread"], ["loops", "leaves_thread", "loops"]])
+def test_a_debugger_can_go_on_after_calls_that_were_ended(hostile, names):
+    paths = [str(hostile / f"{name}.py") for name in names]
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(TRACED), *paths], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.startswith("['call', 'line', 'return'")

@@ -163,8 +163,7 @@ class Recorder:
         try:
             yield
         finally:
-            if sys.gettrace() is not None:  # else it was taken off because a thread was told to stop
-                sys.settrace(outside)
+            sys.settrace(outside)
 
 
 @contextlib.contextmanager

@@ -87,8 +87,7 @@ def _look_at(shop: Shop, episode: Episode, seen: Seen, names: set[str], budget: 
             if budget.left < 0.0:
                 return
     finally:
-        if sys.gettrace() is not None:
-            sys.settrace(outside)
+        sys.settrace(outside)
 
 
 def _tracer(filename: str, seen: Seen, names: set[str]) -> Any:

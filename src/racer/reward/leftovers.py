@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _thread
 import contextlib
-import ctypes
 import sys
 import threading
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Any
 
 from racer.reward.load import RewardFunction
 from racer.reward.refusal import line_in
+from racer.reward.watch import calm, throw
 
 Params = dict[str, Any]
 _MISSING = object()
@@ -48,12 +48,12 @@ class Threads:
 
 
 def dismiss(ident: int, thread: threading.Thread | None) -> None:
-    """Tell a thread to stop, and keep the program's end from waiting for it should it not.
-
-    Tracing of this thread ends here: CPython 3.11 stands still while one thread is traced and another has been told.
-    """
+    """Tell a thread to stop, and keep the program's end from waiting for it should it not."""
+    outside = sys.gettrace()
     sys.settrace(None)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(SystemExit))
+    throw(ident, SystemExit)
+    calm()
+    sys.settrace(outside)
     if thread is None:
         return
     thread.join(0.1)

@@ -121,8 +121,7 @@ class Slot:
             try:
                 with self.lock:
                     _UNWIND.end()
-                    sys.settrace(None)  # CPython 3.11 stands still in a traced thread after what comes next
-                    _throw(self.thread, None)
+                    calm()
                     self.fired = False
                 return True
             except (RewardTimeout, KeyboardInterrupt):  # what was on its way when the call came back
@@ -214,7 +213,7 @@ def _strike(slot: Slot, mark: tuple[int, int]) -> None:
             return
         if slot.strikes > GIVES_UP:
             _give_up(slot, mark)
-        _throw(slot.thread, _Insistent if slot.strikes >= INSISTS else RewardTimeout)
+        throw(slot.thread, _Insistent if slot.strikes >= INSISTS else RewardTimeout)
     if slot.strikes >= INTERRUPTS:
         _interrupt(slot.thread)
 
@@ -229,10 +228,27 @@ def _give_up(slot: Slot, mark: tuple[int, int]) -> None:
         os._exit(1)
 
 
-def _throw(thread: int, error: type[BaseException] | None) -> None:
-    """Set, or take back, an exception that the thread raises as soon as it runs Python code."""
-    what = ctypes.py_object(error) if error is not None else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), what)
+def calm() -> None:
+    """Nothing is on its way to this thread after this, and the interpreter has stopped looking for it.
+
+    CPython 3.11 looks, at every step, from the moment that an exception was set in any thread until one is raised; a
+    traced thread stands still meanwhile, for ever when the exception was taken back or its thread sleeps. So this
+    thread, untraced, gets one to raise: it replaces what was on its way here, and what is on its way to others stays.
+    """
+    outside = sys.gettrace()
+    sys.settrace(None)
+    try:
+        throw(threading.get_ident(), RewardTimeout)
+        for _ in range(10_000):
+            pass
+    except RewardTimeout:
+        pass
+    sys.settrace(outside)
+
+
+def throw(thread: int, error: type[BaseException]) -> None:
+    """Set an exception that the thread raises as soon as it runs Python code."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
 
 
 def _interrupt(thread: int) -> None:
