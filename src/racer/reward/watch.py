@@ -168,16 +168,28 @@ class Watch:
     def _run(self) -> None:
         while True:
             self.wake.wait()
-            with self.lock:
-                slots = list(self.slots)
-            self._rest(slots)
-            busy = [self._look(slot) for slot in slots]
-            if any(busy):
-                deadman.hold(self._patience())
-            else:
-                self.wake.clear()
-                self.armed = False
-                deadman.release()
+            self._look_around()
+
+    def _look_around(self) -> None:
+        """One look at every slot; with nothing priced since the last one, to sleep until a slot arms the watch again.
+
+        A batch that begins meanwhile either sees that the watch is no longer armed, or is seen here: the order counts.
+        """
+        with self.lock:
+            slots = list(self.slots)
+        self._rest(slots)
+        if any([self._look(slot) for slot in slots]):
+            deadman.hold(self._patience())
+            return
+        deadman.release()
+        self.wake.clear()
+        self.armed = False
+        with self.lock:
+            begun = any(slot.iterator is not None for slot in self.slots)
+        if begun:
+            deadman.hold(self._patience())
+            self.armed = True
+            self.wake.set()
 
     def _rest(self, slots: list[Slot]) -> None:
         struck = any(slot.strikes for slot in slots)
