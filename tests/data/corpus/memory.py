@@ -2,5 +2,5 @@
 def reward_function(params):
     held = []
     while True:
-        held.append(bytearray(100000000))
+        held.append([params["speed"]] * 1000000000)
     return 1.0
