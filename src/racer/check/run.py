@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAIN_TRACK = "reinvent_2018"  # where whole laps are driven, unless tracks are named
 FEWER = 0.25  # share of the places that are tried on the other tracks
 TIMEOUT = 2.0  # s for one call
-SECONDS = 3.0  # s that the trial of an ordinary file may take
+SECONDS = 2.2  # s that the trial of an ordinary file may take
 LONGEST = 90.0  # s after which a trial is ended, whatever it says
 GRACE = 6.0  # s beyond the timeout of a call without a sign of life
 

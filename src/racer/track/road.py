@@ -23,6 +23,7 @@ Index = NDArray[np.int32]
 
 CELL = 0.1  # m, side of a grid cell: about five candidate segments a cell on real routes
 MARGIN = 1.5  # m around a line that the grid covers; a point farther away tries every segment
+USUAL = 8  # candidates a cell, on average, that there is room for at first
 BLOCK = 16  # cells of a row whose candidates are looked for together
 BAND = 0.05  # m, height of a band of border edges
 
@@ -113,19 +114,21 @@ def _grid(line: Array, row: np.void) -> tuple[Index, Index]:
     row["columns"], row["rows"] = columns, rows
     vertex = _vertices(line)
     count = np.zeros(columns * rows, dtype=np.int32)
-    _candidates(vertex, row, count, np.empty(0, dtype=np.int32))
-    candidate = np.empty(count.sum(), dtype=np.int32)
-    _candidates(vertex, row, count, candidate)
-    return count, candidate
+    candidate = np.empty(USUAL * len(count), dtype=np.int32)
+    filled = _candidates(vertex, row, count, candidate)
+    if filled > len(candidate):
+        candidate = np.empty(filled, dtype=np.int32)
+        _candidates(vertex, row, count, candidate)
+    return count, candidate[:filled]
 
 
 @njit(cache=True, error_model="numpy")
 def _candidates(vertex, grid, count, candidate):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Count (when `candidate` is empty) or list the segments that can be nearest to some point of each cell.
+    """Count and list the segments that can be nearest to some point of each cell; how many there are in all.
 
-    A point is at most half a diagonal from the middle of its cell, so its nearest segment is at most one whole
-    diagonal farther from that middle than the nearest one there. Cells beyond the margin list nothing: there every
-    segment is tried.
+    Those beyond the size of `candidate` are counted only. A point is at most half a diagonal from the middle of its
+    cell, so its nearest segment is at most one whole diagonal farther from that middle than the nearest one there.
+    Cells beyond the margin list nothing: there every segment is tried.
     """
     distance, near = np.empty(len(vertex) - 1), np.empty(len(vertex) - 1, dtype=np.int32)
     filled = 0
@@ -148,13 +151,14 @@ def _candidates(vertex, grid, count, candidate):  # type: ignore[no-untyped-def]
         for j in range(found):
             distance[j] = np.sqrt(_to_segment(vertex, near[j], x, y)[1])
             least = min(least, distance[j])
+        before = filled
         for j in range(found if least < MARGIN else 0):
             if distance[j] <= least + diagonal + 1e-9:
-                if len(candidate) == 0:
-                    count[k] += 1
-                else:
+                if filled < len(candidate):
                     candidate[filled] = near[j]
-                    filled += 1
+                filled += 1
+        count[k] = filled - before
+    return filled
 
 
 def _bands(track: Track, row: np.void) -> tuple[Index, Array]:
