@@ -77,8 +77,11 @@ class ActionSpace:
         if not self.is_continuous:
             return self._table[_positions(action, self.size)]
         low, half = self._affine
-        unit = np.minimum(np.maximum(np.asarray(action, dtype=np.float64).reshape(-1, 2), -1.0), 1.0)
-        return np.asarray(half * (unit + 1.0) + low)
+        point = np.minimum(np.maximum(np.asarray(action, dtype=np.float64).reshape(-1, 2), -1.0), 1.0)
+        point += 1.0
+        point *= half
+        point += low
+        return point
 
     def logged(self, action: ArrayLike) -> list[str]:
         """The `action` column of a log, one text an action: the index, or `[steer speed]` (SIMULATOR.md 6.1)."""

@@ -28,6 +28,7 @@ from racer.sim.noise import noise as noise_of
 from racer.sim.race import ROUND_ROBIN, START_LINE, Field, Race, Starts
 from racer.sim.rules import EVALUATION, TRAINING, Rules
 from racer.sim.state import Phase, State, Status
+from racer.sim.step import tally
 from racer.sim.trace import trace, trace_row
 from racer.track.library import load as load_track
 from racer.track.record import Track
@@ -115,9 +116,12 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
     def turn(self, actions: NDArray[Any], tell: bool = False) -> Turn:
         """One step of all cars, without starting again those whose episode is over; with their params if `tell`."""
         rows = self.field.step(self.actions.command_deg(actions))
-        told, reward = self._price(rows, tell)
-        late = rows["steps"] >= self.race.rules.step_limit
-        return Turn(rows, told, reward, self.observe(), rows["done"], late & ~rows["done"] if late.any() else late)
+        driving, late = tally(rows, self.race.rules.step_limit)
+        told, reward = self._price(rows, tell, driving == len(rows))
+        truncated = np.zeros(len(rows), dtype=np.bool_)
+        if late:
+            truncated = (rows["steps"] >= self.race.rules.step_limit) & ~rows["done"]
+        return Turn(rows, told, reward, self.observe(), rows["done"], truncated)
 
     def observe(self) -> NDArray[np.float32]:
         """(N, F) what the cars perceive now."""
@@ -160,7 +164,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
             self.restart(np.ones(self.num_envs, dtype=np.bool_) if mask is None else np.asarray(mask, dtype=np.bool_))
         return self.observe(), {}
 
-    def _price(self, rows: State, tell: bool) -> tuple[list[Params], NDArray[np.float64]]:
+    def _price(self, rows: State, tell: bool, all_drive: bool) -> tuple[list[Params], NDArray[np.float64]]:
         """Params of all rows, if `tell`, untouched by the reward function; and the rewards (N,) that it pays for them.
 
         Prepare and pause steps pay nothing. The garbage collector is held off meanwhile: it would walk the young dicts
@@ -171,13 +175,12 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
         try:
             if len(rows) <= HANDED:
                 told = params(rows, self.race.tracks)
-                return told, self._pay(rows, [copied(p) for p in told] if tell else told, 0)
+                return told, self._pay(rows, [copied(p) for p in told] if tell else told, 0, all_drive)
             told, rewards = [], []
             for first in range(0, len(rows), HANDED):
-                part = params(rows[first : first + HANDED], self.race.tracks)
-                rewards.append(
-                    self._pay(rows[first : first + HANDED], [copied(p) for p in part] if tell else part, first)
-                )
+                some = rows[first : first + HANDED]
+                part = params(some, self.race.tracks)
+                rewards.append(self._pay(some, [copied(p) for p in part] if tell else part, first, all_drive))
                 if tell:
                     told += part
             return told, np.concatenate(rewards)
@@ -185,12 +188,11 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
             if collecting:
                 gc.enable()
 
-    def _pay(self, rows: State, handed: list[Any], first: int) -> NDArray[np.float64]:
+    def _pay(self, rows: State, handed: list[Any], first: int, all_drive: bool) -> NDArray[np.float64]:
         """Rewards of some of the cars, from the `first` on."""
-        drives = rows["phase"] == RUN
-        if drives.all():
+        if all_drive:
             return self.reward(handed, range(first, first + len(rows)))
-        driving, reward = np.flatnonzero(drives).tolist(), np.zeros(len(rows))
+        driving, reward = np.flatnonzero(rows["phase"] == RUN).tolist(), np.zeros(len(rows))
         if driving:
             reward[driving] = self.reward([handed[k] for k in driving], [first + k for k in driving])
         return reward
@@ -231,12 +233,12 @@ class DeepRacerEnv(gymnasium.Env[NDArray[np.float32], Any]):
         """gymnasium's step."""
         actions = np.asarray(action)[None]
         turn = self.cars.turn(actions, tell=True)
-        row, told, reward = turn.rows[0], turn.params[0], float(turn.reward[0])
-        logged = trace_row(row, told, -1 if self.cars.actions.is_continuous else int(action), reward)
+        told, reward = turn.params[0], float(turn.reward[0])
+        logged = trace_row(turn.rows, told, -1 if self.cars.actions.is_continuous else int(action), reward)
         info = {
             "reward_params": told,
             "episode_status": logged["episode_status"],
-            "lap_time": _or_none(row["lap_time"]),
+            "lap_time": _or_none(turn.rows["lap_time"].item()),
             "trace": logged,
         }
         return turn.observation[0], reward, bool(turn.terminated[0]), bool(turn.truncated[0]), info
@@ -244,7 +246,7 @@ class DeepRacerEnv(gymnasium.Env[NDArray[np.float32], Any]):
 
 def _or_none(value: float) -> float | None:
     """None for nan, which is unequal to itself: gymnasium's checker compares the info of two equal steps."""
-    return None if np.isnan(value) else float(value)
+    return None if value != value else value
 
 
 class _Priced:

@@ -7,15 +7,16 @@ waypoints found by arc length, objects_heading in radians. Rows may come from th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import TypedDict
+from math import degrees
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from racer.sim.objects import Objects, facts, neighbors, visible
-from racer.sim.state import State
+from racer.sim.state import STATE, State
 from racer.track.record import Track
 
 
@@ -63,25 +64,25 @@ def params(rows: State, tracks: Sequence[Track], objects: Objects | None = None)
     waypoints = [track.waypoints for track in tracks]
     built = []
     for (
-        road, all_wheels, x, y, heading, distance, s, progress, steps, speed, steering, width, before, ahead, left,
-        off_track, crashed, clock,
-    ) in zip(*_columns(rows), strict=True):  # fmt: skip
+        road, wheels, x, y, yaw, distance, s, progress, steps, speed, steering, width, before, ahead, left, crashed,
+        clock,
+    ) in _values(rows):  # fmt: skip
         p = templates[road].copy()
-        p["all_wheels_on_track"] = all_wheels
+        p["all_wheels_on_track"] = wheels == 4
         p["x"] = x
         p["y"] = y
-        p["heading"] = heading
+        p["heading"] = degrees(yaw)
         p["distance_from_center"] = distance
         p["projection_distance"] = s
         p["progress"] = progress if progress < 100.0 else 100  # min(progress, 100), so a whole lap is an int
-        p["steps"] = steps
+        p["steps"] = float(steps)
         p["speed"] = speed
         p["steering_angle"] = steering
         p["track_width"] = width
         p["waypoints"] = waypoints[road].copy()
         p["closest_waypoints"] = [before, ahead]
         p["is_left_of_center"] = left
-        p["is_offtrack"] = off_track
+        p["is_offtrack"] = wheels == 0
         p["is_crashed"] = crashed
         p["closest_objects"] = [0, 0]
         p["objects_location"] = []
@@ -153,12 +154,17 @@ def _template(track: Track) -> Params:
     }  # fmt: skip
 
 
-def _columns(rows: State) -> list[list[float]]:
-    """Python values of every column that differs from step to step, in the order in which `params` unpacks them."""
-    columns = [
-        rows["road"], rows["wheels"] == 4, rows["front_x"], rows["front_y"], np.degrees(rows["yaw"]),
-        rows["distance"], rows["s"], rows["progress"], rows["steps"].astype(np.float64), rows["speed_command"],
-        rows["steer_command_deg"], rows["width"], rows["previous"], rows["next"], rows["left"], rows["wheels"] == 0,
-        rows["crashed"], rows["clock"],
-    ]  # fmt: skip
-    return [column.tolist() for column in columns]
+_READ = STATE[
+    [
+        "road", "wheels", "front_x", "front_y", "yaw", "distance", "s", "progress", "steps", "speed_command",
+        "steer_command_deg", "width", "previous", "next", "left", "crashed", "clock",
+    ]
+]  # fmt: skip
+_FEW = 4  # rows up to which they are read one by one: a column costs as much for one row as for fifty
+
+
+def _values(rows: State) -> Iterable[tuple[Any, ...]]:
+    """Python values of the columns that differ from step to step, row by row, as `params` unpacks them."""
+    if len(rows) <= _FEW:
+        return rows.view(_READ).tolist()  # type: ignore[no-any-return]
+    return zip(*(rows[name].tolist() for name in _READ.names or ()), strict=True)

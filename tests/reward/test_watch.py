@@ -41,7 +41,7 @@ def test_it_sleeps_after_a_look_at_nothing(awake: tuple[Watch, Slot]) -> None:
 def test_a_batch_that_begins_while_it_falls_asleep_is_watched(
     awake: tuple[Watch, Slot], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch, slot = awake
+    watch, _ = awake
 
     def look(seen: Slot) -> bool:
         seen.iterator = iter([1, 2])  # the batch sees an armed watch, and trusts it

@@ -90,7 +90,7 @@ class RewardBatch:
             self._around.notice_patches()
         try:
             rewards = np.array(values, dtype=np.float64)
-            if rewards.shape == (len(values),) and (not values or np.abs(rewards).max() <= LIMIT):
+            if rewards.shape == (len(values),) and np.count_nonzero(np.abs(rewards) <= LIMIT) == len(values):
                 return rewards  # nan fails the comparison, and so does None, which numpy takes for nan
         except (TypeError, ValueError, OverflowError):
             pass

@@ -178,7 +178,8 @@ class Watch:
         with self.lock:
             slots = list(self.slots)
         self._rest(slots)
-        if any([self._look(slot) for slot in slots]):
+        busy = [self._look(slot) for slot in slots]
+        if any(busy):
             deadman.hold(self._patience())
             return
         deadman.release()

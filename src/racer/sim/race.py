@@ -12,10 +12,12 @@ from racer.car import Car, table
 from racer.sim.noise import NOISES, Noise, durations, vary
 from racer.sim.rules import TRAINING, Rules
 from racer.sim.start import begin, put_back
-from racer.sim.state import State
+from racer.sim.state import STATE, State
 from racer.sim.step import step
 from racer.track.record import Track
 from racer.track.road import Roads, pack
+
+PIECE = 64  # rows, about, that are allocated at a time
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Field:
         self._episodes = np.zeros(n, dtype=np.int64)
         self._cars = table(race.car, n)
         self._usual = table(race.car, 1)[0]
+        self._steady = durations(race.noise, self._generators) if race.noise.step_jitter == 0.0 else None
+        self._tables, self._cut = np.empty((0, 2, n), STATE), 0
         self.state: State = begin(race.tracks, race.roads, np.zeros(n, np.int32), np.zeros(n))
         self.restart(np.arange(n))
 
@@ -92,10 +96,19 @@ class Field:
     def step(self, command: NDArray[np.float64]) -> State:
         """Judged rows (N,) of a step in which the cars get `command` (N, 2): steering deg, speed m/s."""
         race = self.race
-        dt = durations(race.noise, self._generators)
-        row, after = step(self.state, command, dt, race.roads, self._cars, race.rules)
+        dt = durations(race.noise, self._generators) if self._steady is None else self._steady
+        row, after = step(self.state, command, dt, race.roads, self._cars, race.rules, self._new_tables())
         self.state = put_back(row, after, race.tracks, race.roads) if race.rules.resets else after
         return row
+
+    def _new_tables(self) -> State:
+        """(2, N) new rows, cut from a larger piece: making a structured array takes numpy longer than a car's step."""
+        if self._cut == len(self._tables):
+            n = len(self._generators)
+            self._tables, self._cut = np.empty((max(PIECE // n, 1), 2, n), STATE), 0
+        tables: State = self._tables[self._cut]
+        self._cut += 1
+        return tables
 
     def snapshot(self) -> tuple[object, ...]:
         """Everything that changes, as plain data for `restore`."""

@@ -31,17 +31,29 @@ def step(
     roads: Roads,
     cars: NDArray[np.void],
     rules: Rules,
+    out: State | None = None,
 ) -> tuple[State, State]:
     """What N cars do in one step: the judged rows, and the cars as the next step finds them.
 
     `state` (N,); `command` (N, 2) steering deg and speed m/s as chosen; `dt` (N,) s; `cars` (N,) rows of
     `car.PARAMETERS`. The first table is what rewards and logs see: the pose before the command acts, the status and
     whether the episode is over. The second one has moved; a car whose episode is over must be started anew, and one
-    whose `phase` became PAUSE must be put back onto the road (`racer.sim.start`).
+    whose `phase` became PAUSE must be put back onto the road (`racer.sim.start`). They are the
+    halves of `out` (2, N), where that is given.
     """
-    row, after = np.empty(len(state), STATE), np.empty(len(state), STATE)
+    row, after = np.empty((2, len(state)), STATE) if out is None else out
     _step(state, row, after, command, dt, roads, cars, rules)
     return row, after
+
+
+@njit(cache=True, error_model="numpy")
+def tally(rows, step_limit):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """How many of the judged `rows` are of driving cars, and how many have reached the step limit."""
+    driving = late = 0
+    for i in range(len(rows)):
+        driving += rows[i].phase == RUN
+        late += rows[i].steps >= step_limit
+    return driving, late
 
 
 def place(state: State, roads: Roads) -> State:
