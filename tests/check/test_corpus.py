@@ -5,6 +5,7 @@ The first line of each file in tests/data/corpus says which codes are planted in
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,17 @@ def reports() -> dict[str, Report]:
 def test_the_corpus_is_large_enough() -> None:
     assert len(CORPUS) >= 60
     assert sum(not planted(path) for path in CORPUS) >= 15
+
+
+def test_the_table_in_the_docs_counts_the_files() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "check.md").read_text("utf-8")
+    rows = re.findall(r"^\| .+ \| (RW.+|nothing) \| (\d+) files \|$", page, re.MULTILINE)
+    assert len(rows) == 7
+    for codes, count in rows:
+        ranges = [part.replace("RW", "").split(" to ") for part in codes.split(", ")]
+        among = {f"RW{n}" for ends in ranges if codes != "nothing" for n in range(int(ends[0]), int(ends[-1]) + 1)}
+        files = [path for path in CORPUS if planted(path) & among or (not planted(path) and codes == "nothing")]
+        assert len(files) == int(count), codes
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
