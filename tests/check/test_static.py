@@ -65,11 +65,25 @@ def test_python_2_is_a_syntax_error(look: Look) -> None:
     assert only(look(FUNCTION + "print 'hello'\n")).code == "RW101"
 
 
-def test_a_missing_file_and_one_that_is_no_text_are_wrong_use(look: Look, tmp_path: Path) -> None:
+def test_a_missing_file_is_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no reward file"):
         syntax_rules.read(tmp_path / "nowhere.py")
-    with pytest.raises(UsageError, match="archive"):
-        look(b"PK\x03\x04abc")
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "words"),
+    [
+        (b"PK\x03\x04abc", "RW101", "the file is an archive: unpack it"),
+        (b'{"cells": [], "nbformat": 4}', "RW101", "the file is a notebook"),
+        (b" \n", "RW102", "the file is empty: it must define reward_function(params)"),
+    ],
+)
+def test_a_file_that_is_no_source_is_a_finding_beside_those_of_others(
+    look: Look, content: bytes, code: str, words: str
+) -> None:
+    found = only(look(content))
+    assert found.code == code
+    assert found.message.startswith(words)
 
 
 def test_an_f_string_of_3_12_is_named_and_still_checked(look: Look) -> None:

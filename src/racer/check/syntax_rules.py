@@ -29,19 +29,19 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 def read(name: str | os.PathLike[str]) -> tuple[RewardFunction | None, list[Finding]]:
     """The reward function of that name or file, or None and what keeps it from being one.
 
-    UsageError when there is no such file, or when it is not text.
+    UsageError when there is no such file.
     """
     path = find(name)
     try:
         return load(path), []
     except UsageError as refusal:
-        return None, [_unreadable(path, text(path)[0], str(refusal))]
+        return None, [_unreadable(path, str(refusal))]
 
 
 def encoding(reward: RewardFunction, _: Context) -> list[Finding]:
     """RW112: the file is not UTF-8, the only encoding that the job reads."""
     notes = text(reward.path)[1] if reward.path.exists() else ()
-    return [Finding("RW112", note.removeprefix(f"{reward.path} "), reward.filename, 1) for note in notes]
+    return [Finding("RW112", note.replace(f"{reward.path} ", "the file ", 1), reward.filename, 1) for note in notes]
 
 
 def newer_syntax(reward: RewardFunction, _: Context) -> list[Finding]:
@@ -82,8 +82,13 @@ def _parse(source: str, version: tuple[int, int]) -> ast.Module:
         return ast.parse(source, feature_version=version)
 
 
-def _unreadable(path: Path, source: str, refusal: str) -> Finding:
-    """RW101, or RW111 when only this Python is too old for the file."""
+def _unreadable(path: Path, refusal: str) -> Finding:
+    """RW101, or RW102 for an empty file, or RW111 when only this Python is too old for it."""
+    try:
+        source = text(path)[0]
+    except UsageError as error:
+        what = str(error).removeprefix(f"{path} ")
+        return Finding("RW102" if what.startswith("is empty") else "RW101", f"the file {what}", str(path), 1, 1)
     line, column, message = _trouble(source)
     running = f"{sys.version_info[0]}.{sys.version_info[1]}"
     if _is_fine_on_312(source):
