@@ -24,10 +24,8 @@ from racer.reward.load import find, text
 
 if TYPE_CHECKING:
     from racer.check.confined import Recorder
-    from racer.check.worker import Ground
+    from racer.check.ground import Ground
 
-MAIN_TRACK = "reinvent_2018"  # where whole laps are driven, unless tracks are named
-FEWER = 0.25  # share of the places that are tried on the other tracks
 TIMEOUT = 2.0  # s for one call
 SECONDS = 2.2  # s that the trial of an ordinary file may take
 LONGEST = 90.0  # s after which a trial is ended, whatever it says
@@ -130,30 +128,6 @@ def tidy(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(unique, key=lambda f: (f.line, f.column, f.code, f.profile))
 
 
-def ground(names: Sequence[str], is_named: bool) -> Ground:
-    """The tracks of these names and all episodes on them: laps on the main one, or on the first two named."""
-    from racer import track
-    from racer.check.situations import laps, probes
-    from racer.check.worker import Ground
-
-    tracks = [track.load(name) for name in names]
-    main = [t for t in tracks if t.name == MAIN_TRACK] if not is_named else tracks[:2]
-    driven = [episode for t in main or tracks[:1] for episode in laps(t)]
-    others = [t for t in tracks if t not in main]
-    apart = [*(probes(t) for t in main), *(probes(t, 1.0 if is_named else FEWER) for t in others)]
-    first, rest = apart[0], [episode for found in apart[1:] for episode in found]
-    return Ground(tracks, [*first, *driven, *rest], is_named)
-
-
-def track_names(asked: Sequence[str]) -> list[str]:
-    """The names of tracks to try on: those asked for, or all that ship, for none or for `all`."""
-    from racer import shipped
-
-    if asked and "all" not in asked:
-        return list(dict.fromkeys(asked))
-    return [path.stem for path in sorted(shipped.tracks().glob("*.toml"))]
-
-
 @dataclass
 class _Trial:
     """A child process and what it said so far."""
@@ -177,6 +151,8 @@ class _Trial:
 
 def _tried(trials: Sequence[tuple[Report, RewardFunction]], orders: Orders) -> Iterator[Report]:
     """The reports, each when its trial is over."""
+    from racer.check.ground import ground, track_names
+
     there = ground(track_names(orders.tracks), bool(orders.tracks) and "all" not in orders.tracks)
     waiting = list(trials)
     jobs = max(orders.jobs or os.cpu_count() or 1, 1)
@@ -206,6 +182,7 @@ def _begin(
     report: Report, reward: RewardFunction, there: Ground, orders: Orders, place: str, is_slow_motion: bool = False
 ) -> _Trial:
     from racer.check.confined import Recorder
+    from racer.check.ground import track_names
     from racer.check.worker import Order, work, work_anew
 
     mine, its = multiprocessing.Pipe(duplex=False)

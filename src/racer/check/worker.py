@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from racer.check import behavior, crashes, traced
 from racer.check.confined import Guard, Recorder, settle
 from racer.check.finding import Finding, Severity
+from racer.check.ground import Ground, ground
 from racer.check.pricing import SILENT, Budget, Failure, Shop, distinct, failed, load_failure
 from racer.check.situations import Episode, laps
 from racer.check.tables import homes, tables
 from racer.errors import RacerError
 from racer.reward import RewardFunction, RewardRefused, load
-from racer.track.record import Track
 
 Array = NDArray[np.float64]
 
@@ -31,15 +31,6 @@ SMOKE = 24  # steps that are priced first, with every line on record
 DRAWN = 800  # places at random on each of three tracks
 SLOW = 0.005  # s a call from which on a reward is called slow
 BEAT = 0.1  # s between two signs of life, at least
-
-
-@dataclass(frozen=True, eq=False)
-class Ground:
-    """What rewards are tried on. `is_named`: the user named the tracks, so a reward must do on all of them."""
-
-    tracks: list[Track]
-    episodes: list[Episode]
-    is_named: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +102,6 @@ def work_anew(
     path: str, names: Sequence[str], is_named: bool, timeout: float, seconds: float, folder: str, its: Connection
 ) -> None:
     """The same in a process that begins with nothing: where the system cannot fork."""
-    from racer.check.run import ground
-
     work(Order(load(path), ground(names, is_named), timeout, seconds, folder), its, Recorder())
 
 
