@@ -84,3 +84,11 @@ def test_the_action_space_limits_the_drivers(tmp_path: Path) -> None:
     result = call("time_trial", "--action-space", "model_metadata.json", "--car", "v6", "--json")
     laps = [d["lap_time"] for d in json.loads(result.stdout)[0]["drives"] if d["lap_time"]]
     assert min(laps) > 15.0  # 19.6 m at 1 m/s
+
+
+def test_a_reward_that_cannot_be_priced_names_the_command_that_finds_why(tmp_path: Path) -> None:
+    path = tmp_path / "reward.py"
+    path.write_text("def reward_function(params):\n    return 1.0 / 0\n")
+    result = call(str(path))
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == f"racer check {path} finds the smallest step that shows it"

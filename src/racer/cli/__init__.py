@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from racer import __version__
 from racer.errors import RacerError
 
+PRICING = ("score", "explain", "map", "replay")  # commands that stop at the first step that cannot be priced
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C stopped
 
 
@@ -58,7 +59,7 @@ class _Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except RacerError as error:
-            _leave(str(error), error.exit_code)
+            _leave(f"{error}{_advice(ctx.invoked_subcommand, error)}", error.exit_code)
         except KeyboardInterrupt:
             _leave("interrupted", INTERRUPTED)
 
@@ -88,6 +89,12 @@ def _alone(function: Any) -> typer.Typer:
     single = _typer()
     single.command()(function)
     return single
+
+
+def _advice(command: str | None, error: RacerError) -> str:
+    """What to do about a reward that the real job would refuse, after a command that only wanted its prices."""
+    path = getattr(error, "path", "") if command in PRICING else ""
+    return f"\nracer check {path} finds the smallest step that shows it" if path else ""
 
 
 def _leave(message: str, code: int) -> None:
