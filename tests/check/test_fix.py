@@ -398,6 +398,25 @@ def test_layout_is_tidied_without_another_tree(text: str) -> None:
     assert layout.same_program(text, tidy)
 
 
+@pytest.mark.parametrize(
+    ("text", "better"),
+    [
+        ("#### HELPERS ####\n", "# HELPERS\n"),
+        ("if x:\n    ##a\n    y = 1\n", "if x:\n    # a\n    y = 1\n"),
+        ("########\n", "########\n"),
+        ("y = '## a'  ## b\n", "y = '## a'  ## b\n"),
+    ],
+)
+def test_headings_in_comments_are_made_plain(text: str, better: str) -> None:
+    assert layout.headings(text) == better
+
+
+def test_a_file_that_is_no_source_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "reward.py"
+    path.write_text("")
+    assert "left alone: line 1: RW102 the file is empty" in fix(path).left
+
+
 def test_text_of_a_string_is_no_layout() -> None:
     assert not layout.same_program("x = 'a  b'", "x = 'a b'")
 

@@ -35,6 +35,7 @@ STEPS: tuple[tuple[Callable[[str], str], str], ...] = (
     (expressions.empty_fstrings, "f-strings without a field made strings"),
     (expressions.results, "results made floats"),
     (words.rewritten, "forbidden words replaced"),
+    (layout.headings, "headings in comments made plain"),
     (layout.tidied, "layout tidied"),
 )
 
@@ -73,7 +74,7 @@ def fix(name: str | os.PathLike[str] | RewardFunction, profile: str = "aws") -> 
     reward, broken = (name, []) if isinstance(name, RewardFunction) else syntax_rules.read(name)
     if reward is None:
         path = Path(broken[0].path)
-        before = text(path)[0]
+        before = _text(path)
         return Fixed(path, asked, before, before, (), _why(broken, "left alone"), tuple(broken))
     before = text(reward.path)[0]
     if not _is_utf8(reward.path, before):
@@ -127,6 +128,13 @@ def apply(fixed: Fixed) -> Path:
     end = "\r\n" if b"\r\n" in raw else "\n"
     _written(fixed.path, fixed.after.replace("\n", end).encode())
     return backup
+
+
+def _text(path: Path) -> str:
+    try:
+        return text(path)[0]
+    except UsageError:  # the finding says what it is instead of a source text
+        return ""
 
 
 def _is_utf8(path: Path, source: str) -> bool:

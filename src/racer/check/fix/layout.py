@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
+import tokenize
 import warnings
 from typing import Any
 
@@ -25,6 +26,18 @@ def separated(source: str) -> str:
 def tidied(source: str) -> str:
     """The file with the blank lines, spaces and indentation that pycodestyle wants."""
     return _settled(source, ALL)
+
+
+def headings(source: str) -> str:
+    """The file with `### like this ###` on lines of their own as `# like this`: autopep8 leaves such frames alone."""
+    text, edits = Text(source), []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        words = token.string.strip("#").strip()
+        is_alone = not token.line[: token.start[1]].strip()
+        if token.type == tokenize.COMMENT and token.string.startswith("##") and words and is_alone:
+            start = text.line_start(token.start[0]) + token.start[1]
+            edits.append(Edit(start, start + len(token.string), f"# {words}"))
+    return applied(source, edits)
 
 
 def _settled(source: str, codes: tuple[str, ...]) -> str:
