@@ -9,7 +9,7 @@ import pytest
 from racer import logs
 from racer.errors import UsageError
 from racer.logs import write
-from racer.logs.files import phase_of
+from racer.logs.readings import phase_of
 
 
 @pytest.fixture

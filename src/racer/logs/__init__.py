@@ -2,7 +2,8 @@
 
 from racer.logs.files import open
 from racer.logs.job import Job
+from racer.logs.stream import stream
 from racer.logs.trace import COLUMNS, Log, Source
 from racer.logs.write import write_csv
 
-__all__ = ["COLUMNS", "Job", "Log", "Source", "open", "write_csv"]
+__all__ = ["COLUMNS", "Job", "Log", "Source", "open", "stream", "write_csv"]
