@@ -40,6 +40,7 @@ class Item:
     name: str
     size: int
     open: Callable[[], IO[bytes]]
+    budget: Budget | None = None  # of the archive around it
 
     def chunks(self) -> Iterator[bytes]:
         """Its bytes, BLOCK at a time. Raises CutShort where an archive around it is damaged, OSError otherwise."""
@@ -87,7 +88,7 @@ def members(item: Item, what: str, budget: Budget, inside: bool = False) -> Iter
         yield from _in_zip(item, budget, inside)
         return
     for name, size, file in tar.members(plain(item.chunks(), budget)):
-        yield Item(shown(name), size, lambda file=file: file)  # type: ignore[misc]
+        yield Item(shown(name), size, lambda file=file: file, budget)  # type: ignore[misc]
 
 
 def shown(name: str) -> str:
@@ -122,7 +123,7 @@ def _in_zip(item: Item, budget: Budget, inside: bool) -> Iterator[Item]:
         except DAMAGE as error:
             raise CutShort(f"the zip archive is damaged or cut short ({error})") from None
         for one in files:
-            yield Item(shown(one.filename), one.file_size, lambda one=one: _opened(archive, one, budget))  # type: ignore[misc]
+            yield Item(shown(one.filename), one.file_size, lambda one=one: _opened(archive, one, budget), budget)  # type: ignore[misc]
 
 
 def _opened(archive: zipfile.ZipFile, one: zipfile.ZipInfo, budget: Budget) -> IO[bytes]:

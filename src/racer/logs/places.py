@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from racer.errors import UsageError, did_you_mean
@@ -93,7 +93,7 @@ def _inside(
     """The wanted files of an archive; what is wrong with it becomes a note."""
     try:
         for member in packed.members(item, what, budget, inside=depth > 1):
-            named = Item(prefix + member.name, member.size, member.open)
+            named = replace(member, name=prefix + member.name)
             inner = packed.kind_of_name(member.name)
             if is_hidden(member.name) or not member.name:
                 continue

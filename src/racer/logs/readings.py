@@ -92,7 +92,7 @@ def nothing(place: Place, tried: int, notes: Iterable[str]) -> UsageError:
 
 def _pieces(item: Item, account: Account, place: Place, found: Facts) -> Iterator[pd.DataFrame]:
     """The steps of a file, block by block. What is wrong with one of several files becomes a note."""
-    blocks = text.blocks(item.chunks(), Budget.of(item.name, item.size))
+    blocks = text.blocks(item.chunks(), item.budget or Budget.of(item.name, item.size))
     try:
         first = next(blocks, b"")
         if is_table(item.name) and not place.is_file and not simtrace.looks_like_steps(first):

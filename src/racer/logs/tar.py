@@ -75,9 +75,7 @@ def members(chunks: Iterator[bytes]) -> Iterator[tuple[str, int, Member]]:
     """Name, size in bytes and contents of every regular file, in order. Raises CutShort where the archive breaks."""
     stream = Stream(chunks)
     known: dict[str, str] = {}
-    while header := stream.exactly(SIZE):
-        if not any(header):
-            return
+    while any(header := stream.exactly(SIZE)) or len(header) < SIZE:
         if len(header) < SIZE or not _checks(header):
             raise CutShort("the tar archive is damaged or cut short")
         flag, size = header[156:157], _number(header[124:136])
