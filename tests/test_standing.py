@@ -35,9 +35,9 @@ def test_a_time_between_two_quantiles_beats_a_share_between_theirs() -> None:
     ("time", "words"),
     [
         (20.0, "20.00 s: faster than all 2,313 racers on that track in 2023"),
-        (20.46, "20.46 s: faster than about 100.0 % of"),
+        (20.46, "20.46 s: faster than about 99.9 % of"),
         (21.5, "21.50 s: faster than about 99.8 % of"),
-        (90.0, "90.00 s: faster than about 35 % of"),
+        (90.0, "90.00 s: faster than about 39 % of"),
         (171.0, "171.00 s: slower than 90 % of 2,313 racers"),
     ],
 )

@@ -94,4 +94,4 @@ def _road(world: str) -> str:
 
 def _share(beaten: float) -> str:
     """A share, %, that promises no more than is known: rounded down, to tenths near the top."""
-    return f"{floor(beaten * 10.0 + 1e-9) / 10.0:.1f}" if beaten > 99.0 else f"{floor(beaten + 1e-9)}"
+    return f"{min(floor(beaten * 10.0 + 1e-9) / 10.0, 99.9):.1f}" if beaten > 99.0 else f"{floor(beaten + 1e-9)}"
