@@ -84,11 +84,21 @@ def test_a_dip_that_was_overcome_is_no_collapse() -> None:
     assert COLLAPSING not in kinds(course)
 
 
-@pytest.mark.parametrize("count", [1, 5, 7])
+@pytest.mark.parametrize("count", [1, 4, 5])
 def test_a_few_iterations_are_too_short_to_say(count: int) -> None:
     found = verdict(training(np.linspace(0.0, 90.0, count)))
     assert found.kind == TOO_SHORT
-    assert str(found) == f"too short to say: {count} iteration{'s' if count > 1 else ''} of at least 8"
+    assert str(found) == f"too short to say: {count} iteration{'s' if count > 1 else ''} of at least 6"
+
+
+def test_no_trend_in_a_few_iterations_is_no_plateau_yet() -> None:
+    found = [verdict(training(np.full(8, 50.0), seed=seed)) for seed in SEEDS]
+    assert rightly([one.kind for one in found], TOO_SHORT) >= SHARE
+    assert PLATEAU not in {one.kind for one in found}
+
+
+def test_a_clear_rise_shows_in_a_few_iterations() -> None:
+    assert rightly(kinds(np.linspace(5.0, 80.0, 8)), IMPROVING) >= SHARE
 
 
 def test_no_lap_is_too_short_to_say(drive) -> None:

@@ -17,7 +17,7 @@ from racer.laps import by_iteration
 IMPROVING, PLATEAU, COLLAPSING = "still improving", "plateau", "collapsing"
 SLOWING, NO_ENTROPY, TOO_SHORT = "getting slower", "entropy gone", "too short to say"
 
-FEWEST = 8  # iterations below which nothing is said
+FEWEST, ENOUGH = 6, 10  # iterations below which nothing is said; below which no trend is no plateau yet
 FLAT = 8  # iterations, and a fifth of all, that must have passed since a bend before they are judged alone
 COVERED = 3.0  # points of completion: less is no change, however sure
 FASTER = 0.015  # of the lap time: less is no change
@@ -74,7 +74,8 @@ def verdict(table: pd.DataFrame, ppo: pd.DataFrame | None = None, space: ActionS
 
     `ppo` has `iteration` and `entropy` in its rows, `space` tells how much entropy there could be. Completion decides
     first, then the time of complete laps; a trend counts when Kendall's test is sure of it (99 %) and it is large
-    enough to matter (3 points of completion, 1.5 % of a lap's time). Fewer than 8 iterations say nothing.
+    enough to matter (3 points of completion, 1.5 % of a lap's time). Fewer than 6 iterations say nothing, and fewer
+    than 10 no plateau.
     """
     rows = by_iteration(table)
     if len(rows) < FEWEST:
@@ -87,6 +88,8 @@ def verdict(table: pd.DataFrame, ppo: pd.DataFrame | None = None, space: ActionS
         return fallen
     spent = _entropy_gone(ppo, space)
     found = _trend(covered, times, _course(rows["iteration"], rows["reward"], 0.0))
+    if found.kind == PLATEAU and len(rows) < ENOUGH:
+        return Verdict(TOO_SHORT, None, f"no trend in {len(rows)} iterations, {found.sentence}")
     if spent and found.kind != IMPROVING:
         return Verdict(NO_ENTROPY, spent.since, f"{spent.sentence}; {found.sentence}")
     return Verdict(found.kind, found.since, f"{found.sentence}; {spent.sentence}") if spent else found
@@ -175,7 +178,7 @@ def _moving(course: _Course) -> float:
     """What has changed in the last third by a trend that goes on; 0 where there is none, or it ended."""
     bend, gain = _bend(course)
     count = len(course.x)
-    lately, flat = max(FLAT, count // 3), count - bend
+    lately, flat = min(max(FLAT, count // 3), count), count - bend
     tested = count if gain <= BENT else flat if flat >= max(FLAT, count // 5) else lately
     moved = [slope(course.x[-n:], course.y[-n:]) * (course.x[-1] - course.x[-n]) for n in (tested, lately)]
     goes_on = tested < count and moved[0] * (course.y[-tested:].mean() - course.y[:-tested].mean()) > 0.0
