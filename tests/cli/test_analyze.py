@@ -13,9 +13,10 @@ import typer
 from typer.testing import CliRunner, Result
 
 from racer import logs
+from racer.actions import ActionSpace
 from racer.cli.analyze import analyze
 from racer.errors import UsageError
-from racer.logs import write
+from racer.logs import write_csv
 from racer.logs.job import Job
 from racer.track import library, route
 
@@ -31,7 +32,7 @@ def _home(tmp_path: Path, monkeypatch) -> None:
 @pytest.fixture
 def log(tmp_path: Path, drive) -> Path:
     path = tmp_path / "evaluation" / "a.csv"
-    write.write_csv(drive(episodes=4), path)
+    write_csv(drive(episodes=4), path)
     return path
 
 
@@ -58,7 +59,7 @@ def test_a_race_prints_every_lap_and_its_track(log: Path, tracks: Path, tmp_path
 
 
 def test_a_training_prints_iterations_best_laps_and_endings(tmp_path: Path, drive) -> None:
-    write.write_csv(drive(episodes=45, step=1.0), tmp_path / "training" / "all.csv")
+    write_csv(drive(episodes=45, step=1.0), tmp_path / "training" / "all.csv")
     result = run(tmp_path / "training", "-o", tmp_path / "out")
     assert "45 laps in 3 iterations, 51% complete" in result.output
     assert "20 episodes are taken as one" in result.output
@@ -69,7 +70,7 @@ def test_a_training_prints_iterations_best_laps_and_endings(tmp_path: Path, driv
 def test_a_training_has_a_verdict_its_exits_by_corner_and_its_actions(tmp_path: Path, drive) -> None:
     oval = library.load("oval")
     trace = drive(track=oval, episodes=300, step=1.0, ends=(40.0, 60.0))
-    write.write_csv(trace.assign(action=trace["action"].replace(3, 4)), tmp_path / "training" / "all.csv")
+    write_csv(trace.assign(action=trace["action"].replace(3, 4)), tmp_path / "training" / "all.csv")
     result = run(tmp_path / "training", "--track", "oval", "-o", tmp_path / "out")
     assert "verdict: plateau since iteration 0: completion 50 %" in result.output
     assert re.search(r"off_track +T\d( entry| exit)? +\d+", result.output)
@@ -85,14 +86,30 @@ def test_entropy_is_shown_where_the_trainer_told_it(tmp_path: Path, drive, monke
     ppo = pd.DataFrame({"iteration": [0, 0, 1], "epoch": [0, 1, 0], "entropy": [1.6, 1.2, 0.5]})
     read = logs.open
     monkeypatch.setattr(logs, "open", lambda path: replace(read(path), job=Job(ppo=ppo)))
-    write.write_csv(drive(episodes=45, step=1.0), tmp_path / "training" / "all.csv")
+    write_csv(drive(episodes=45, step=1.0), tmp_path / "training" / "all.csv")
     result = run(tmp_path / "training", "-o", tmp_path / "out")
     assert re.search(r"mean s +entropy", result.output)
     assert re.search(r"\n +0 +20 .* 1\.40 *\n", result.output)
 
 
+def test_what_is_known_of_the_job_is_one_line(log: Path, tmp_path: Path, monkeypatch) -> None:
+    space = ActionSpace(False, (-30.0, 0.0, 30.0), (1.0, 2.0, 1.0))
+    job = Job(platform="DeepRacer for Cloud", simulator="5.3.3", car="v5", race_type="TIME_TRIAL", action_space=space)
+    read = logs.open
+    monkeypatch.setattr(logs, "open", lambda path: replace(read(path), job=job))
+    words = "job: DeepRacer for Cloud, simulator 5.3.3, car v5, TIME_TRIAL, 3 actions"
+    assert words in run(log, "-o", tmp_path / "out").output.splitlines()
+    assert json.loads(run(log, "--json").stdout)["job"] == words.removeprefix("job: ")
+
+
+def test_logs_that_lie_elsewhere_have_their_pictures_here(log: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("evaluation/*.csv")
+    assert (tmp_path / "csv-analysis" / "race.png").is_file(), result.output
+
+
 def test_several_logs_are_shown_one_after_the_other(log: Path, tracks: Path, tmp_path: Path, drive) -> None:
-    write.write_csv(drive(episodes=2), tmp_path / "b.csv")
+    write_csv(drive(episodes=2), tmp_path / "b.csv")
     result = run(log, tmp_path / "b.csv", "--tracks", tracks, "-o", tmp_path / "out")
     assert result.output.count("track: ring, forward") == 2
     assert (tmp_path / "out" / "a" / "race.png").is_file()
@@ -102,7 +119,7 @@ def test_several_logs_are_shown_one_after_the_other(log: Path, tracks: Path, tmp
 
 
 def test_laps_are_written_as_csv(log: Path, tracks: Path, tmp_path: Path, drive) -> None:
-    write.write_csv(drive(episodes=2), tmp_path / "b.csv")
+    write_csv(drive(episodes=2), tmp_path / "b.csv")
     run(log, tmp_path / "b.csv", "--tracks", tracks, "-o", tmp_path / "out", "--csv", tmp_path / "deep" / "laps.csv")
     table = pd.read_csv(tmp_path / "deep" / "laps.csv")
     assert table["log"].tolist() == [str(log)] * 4 + [str(tmp_path / "b.csv")] * 2
@@ -112,7 +129,7 @@ def test_laps_are_written_as_csv(log: Path, tracks: Path, tmp_path: Path, drive)
 
 def test_a_known_track_sets_the_best_lap_beside_race_results(tmp_path: Path, drive) -> None:
     seaside = library.load("european_seaside")
-    write.write_csv(drive(track=seaside, episodes=1, step=0.2), tmp_path / "evaluation" / "a.csv")
+    write_csv(drive(track=seaside, episodes=1, step=0.2), tmp_path / "evaluation" / "a.csv")
     result = run(tmp_path / "evaluation", "--track", "european_seaside", "-o", tmp_path / "out")
     assert re.search(r"s: faster than about 9\d.* % of 752 racers on that track in 2021", result.output)
 
@@ -124,7 +141,7 @@ def test_an_unknown_track_still_gives_laps_and_says_what_to_do(log: Path, tmp_pa
 
 
 def test_a_given_track_is_taken_in_the_direction_that_fits(ring, drive, tracks: Path, tmp_path: Path) -> None:
-    write.write_csv(drive(track=ring.reversed(), episodes=4), tmp_path / "b.csv")
+    write_csv(drive(track=ring.reversed(), episodes=4), tmp_path / "b.csv")
     assert "track: ring, reversed" in run(tmp_path / "b.csv", "--track", tracks / "ring.npy").output
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from racer.cli import app
-from racer.logs import write
+from racer.logs import write_csv
 from racer.track import route
 
 
@@ -36,7 +36,7 @@ def log(tmp_path: Path, drive):
     def make(name: str, steps: list[float], phase: str = "evaluation", ends: tuple[float, ...] = (100.0,)) -> Path:
         parts = [drive(episodes=1, step=step, ends=(ends[k % len(ends)],)) for k, step in enumerate(steps)]
         trace = pd.concat([part.assign(episode=k) for k, part in enumerate(parts)], ignore_index=True)
-        write.write_csv(trace, tmp_path / name / phase / "a.csv")
+        write_csv(trace, tmp_path / name / phase / "a.csv")
         return tmp_path / name
 
     return make
@@ -104,7 +104,7 @@ def test_the_picture_is_written_where_asked(log, tracks: Path, tmp_path: Path) -
 
 def test_without_a_known_track_the_picture_has_the_laps_alone(log, tmp_path: Path, drive) -> None:
     for name in ("A", "B"):
-        write.write_csv(drive(episodes=8, step=0.5), tmp_path / name / "evaluation" / "a.csv")
+        write_csv(drive(episodes=8, step=0.5), tmp_path / name / "evaluation" / "a.csv")
     told = racer(tmp_path / "A", tmp_path / "B", "-o", tmp_path / "c.svg")
     assert "where the time is won cannot be told" in told
     assert (tmp_path / "c.svg").is_file()
@@ -112,7 +112,7 @@ def test_without_a_known_track_the_picture_has_the_laps_alone(log, tmp_path: Pat
 
 def test_names_are_as_short_as_tells_them_apart(log, tracks: Path, tmp_path: Path, drive) -> None:
     for name in ("one", "two"):
-        write.write_csv(drive(episodes=4), tmp_path / name / "a.simtrace.csv")
+        write_csv(drive(episodes=4), tmp_path / name / "a.simtrace.csv")
     files = [tmp_path / name / "a.simtrace.csv" for name in ("one", "two")]
     found = json.loads(racer(*files, "--tracks", tracks, "--json"))
     assert [row["name"] for row in found["logs"]] == ["one/a", "two/a"]
