@@ -1,7 +1,8 @@
 """Logs of the simulator, of the community's tools and of racer itself, as one trace table."""
 
 from racer.logs.files import open
+from racer.logs.job import Job
 from racer.logs.trace import COLUMNS, Log, Source
 from racer.logs.write import write_csv
 
-__all__ = ["COLUMNS", "Log", "Source", "open", "write_csv"]
+__all__ = ["COLUMNS", "Job", "Log", "Source", "open", "write_csv"]

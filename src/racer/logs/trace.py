@@ -36,12 +36,13 @@ The reader adds four columns of its own, which the writer leaves out:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from racer.errors import UsageError
+from racer.logs.job import Job
 
 COLUMNS = (
     "episode", "steps", "X", "Y", "yaw", "steer", "throttle", "action", "reward", "done", "all_wheels_on_track",
@@ -96,11 +97,15 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Log:
-    """A trace and where it comes from; `notes` are sentences on what was converted, left out or guessed."""
+    """A trace, where it comes from, and what is known of its job.
+
+    `notes` are sentences on what was converted, left out or guessed.
+    """
 
     trace: pd.DataFrame
     sources: tuple[Source, ...]
     notes: tuple[str, ...] = ()
+    job: Job = field(default_factory=Job)
 
     @property
     def bad_lines(self) -> int:
