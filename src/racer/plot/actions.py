@@ -23,7 +23,7 @@ def action_use(trace: pd.DataFrame, laps: pd.DataFrame, space: ActionSpace | Non
     Over the steps of the given laps. Without its `space` a log does not say what an action never taken would command:
     steer and speed are nan there, and actions beyond the highest one taken are not known of. No row when continuous.
     """
-    rows = _acting(trace, laps)
+    rows = acting(trace, laps)
     taken = rows[rows["action"] >= 0]
     known = space.size if space is not None and not space.is_continuous else 0
     if not len(taken) and not known:
@@ -43,7 +43,8 @@ def draw_action_bars(use: pd.DataFrame, ax: Axes) -> Axes:
     ax.bar(use["action"], use["share"], color=USED, width=0.75)
     if never.any():
         ax.plot(use["action"][never], np.zeros(int(never.sum())), "x", color=NEVER, markersize=7, mew=2, clip_on=False)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %", decimals=0))
+    ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.set_ylabel("share of steps")
     if len(use) <= _MOST_BARS:
         size = 8.0 if len(use) <= 16 else 6.5
@@ -81,7 +82,7 @@ def draw_commands(trace: pd.DataFrame, laps: pd.DataFrame, ax: Axes, space: Acti
 
     The range of the action space is framed where it is known; otherwise the bins reach as far as the commands do.
     """
-    rows = _acting(trace, laps)
+    rows = acting(trace, laps)
     steer, speed = rows["steer"].to_numpy(float), rows["throttle"].to_numpy(float)
     sides = [space.steering_deg, space.speed] if space is not None and space.is_continuous else [steer, speed]
     reach = [(float(np.min(side, initial=np.inf)), float(np.max(side, initial=-np.inf))) for side in sides]
@@ -102,16 +103,17 @@ def draw_commands(trace: pd.DataFrame, laps: pd.DataFrame, ax: Axes, space: Acti
     return ax
 
 
+def acting(trace: pd.DataFrame, laps: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the given laps in which the policy's action counts: not while the car is held."""
+    rows = trace.iloc[row_numbers(laps)]
+    return rows[~rows["episode_status"].isin(_STILL)]
+
+
 def _command_axes(ax: Axes) -> None:
     ax.invert_xaxis()
     ax.xaxis.set_major_locator(MaxNLocator(7))
     ax.set_xlabel("left  ·  steering (°)  ·  right")
     ax.set_ylabel("commanded speed (m/s)")
-
-
-def _acting(trace: pd.DataFrame, laps: pd.DataFrame) -> pd.DataFrame:
-    rows = trace.iloc[row_numbers(laps)]
-    return rows[~rows["episode_status"].isin(_STILL)]
 
 
 def _name(row: dict[str, float]) -> str:

@@ -82,7 +82,7 @@ def draw_exits(trace: pd.DataFrame, laps: pd.DataFrame, ax: Axes, track: Track |
 
 def draw_visits(trace: pd.DataFrame, laps: pd.DataFrame, ax: Axes, track: Track | None = None) -> Axes:
     """`ax` with the number of steps that the given laps spent in each cell of the map, on a logarithmic scale."""
-    rows = _driving(trace, laps)
+    rows = driving(trace, laps)
     counts = cells(rows[["X", "Y"]].to_numpy(float), None, track)
     top = float(np.nanmax(counts.value, initial=1.0))
     norm = LogNorm(1.0, top) if top > 20.0 else Normalize(0.0, top)
@@ -93,7 +93,7 @@ def draw_visits(trace: pd.DataFrame, laps: pd.DataFrame, ax: Axes, track: Track 
 
 def draw_reward_map(trace: pd.DataFrame, laps: pd.DataFrame, ax: Axes, track: Track | None = None) -> Axes:
     """`ax` with the mean reward of a step in each cell of the map, over the steps of the given laps."""
-    rows = _driving(trace, laps)
+    rows = driving(trace, laps)
     paid = cells(rows[["X", "Y"]].to_numpy(float), rows["reward"].to_numpy(float), track)
     known = paid.value[np.isfinite(paid.value)]
     low, high = np.percentile(known, [1.0, 99.0]) if len(known) else (0.0, 1.0)
@@ -116,13 +116,14 @@ def cells(xy: Array, weight: Array | None, track: Track | None = None) -> Cells:
     return Cells(edges[0], edges[1], value)
 
 
-def _count(laps: pd.DataFrame) -> str:
-    return f"{len(laps):,} lap{'' if len(laps) == 1 else 's'}"
-
-
-def _driving(trace: pd.DataFrame, laps: pd.DataFrame) -> pd.DataFrame:
+def driving(trace: pd.DataFrame, laps: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the given laps in which the car drives: not while it is held."""
     rows = trace.iloc[row_numbers(laps)]
     return rows[~rows["episode_status"].isin(_STILL)]
+
+
+def _count(laps: pd.DataFrame) -> str:
+    return f"{len(laps):,} lap{'' if len(laps) == 1 else 's'}"
 
 
 def _draw_cells(found: Cells, ax: Axes, track: Track | None, norm: Normalize, colors: str, label: str) -> None:

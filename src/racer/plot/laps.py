@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,7 @@ TINTS = {
     "time": Tint("time since the lap began (s)"),
 }
 
+GHOSTS = tuple(style.PALETTE[k] for k in (0, 5, 2, 3, 1, 4))
 COMPLETE, BROKEN = style.PALETTE[0], style.PALETTE[5]
 _MANY = 45  # laps from which bars become dots
 
@@ -72,6 +74,28 @@ def draw_laps(
         bar.set_label(tint.label)
         bar.outline.set_visible(False)
     ax.set_title(f"{track.title}  ·  {_title(laps)}" if track is not None else _title(laps))
+    return ax
+
+
+def draw_ghosts(
+    trace: pd.DataFrame, laps: pd.DataFrame, ax: Axes, track: Track | None = None, *, names: Sequence[str] = ()
+) -> Axes:
+    """`ax` with the lines of the given laps, each in a color of its own, and a dot for every second since it began."""
+    if track is not None:
+        draw_direction(track, draw_track(track, ax, center=False))
+    labels = names or [f"{time:.2f} s" for time in laps["time"]]
+    for k, (label, (_, lap)) in enumerate(zip(labels, laps.iterrows(), strict=True)):
+        color = GHOSTS[k % len(GHOSTS)]
+        segments, _ = lap_lines(trace, laps.loc[[lap.name]])
+        ax.add_collection(LineCollection(list(segments), colors=color, linewidths=1.3, zorder=3, label=label))
+        rows = trace.iloc[int(lap["first_row"]) : int(lap["last_row"]) + 1]
+        seconds = np.floor(rows["tstamp"].to_numpy(float) - float(lap["start"]))
+        at = np.flatnonzero(np.diff(seconds, prepend=0.0) > 0)
+        mark = "os^Dv*"[k % 6]
+        ax.plot(rows["X"].iloc[at], rows["Y"].iloc[at], mark, color=color, markersize=4, mec=style.FIELD, mew=0.5, zorder=4)
+    style.map_axes(ax).autoscale_view()
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
+    ax.set_title(f"{track.title}  ·  a dot a second" if track is not None else "a dot a second")
     return ax
 
 

@@ -1,0 +1,152 @@
+"""Pictures of laps over distance, as racing engineers read them: speed, steering, and the time between two laps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.transforms import blended_transform_factory
+
+from racer.corners import corners
+from racer.errors import UsageError
+from racer.plot import style
+from racer.telemetry import delta, lap_start, over_distance
+from racer.track.record import Track
+
+COLORS = tuple(style.PALETTE[k] for k in (0, 5, 2, 3, 1, 7))
+DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), "-.", (0, (1, 1)), (0, (8, 2, 1, 2)))
+SAME_PLACE = 0.5  # m between the starts of two laps that can be laid over each other as they are
+
+Trips = Mapping[str, pd.DataFrame]
+"""Laps over distance by their names: tables of `racer.telemetry.over_distance`, all from the same place on the track."""
+
+
+@dataclass(frozen=True, eq=False)
+class Aligned:
+    """Laps over distance from one place: `start` m of arc length past the start line, nan when nobody knows it."""
+
+    trips: Trips
+    start: float
+
+
+def aligned(trips: Sequence[pd.DataFrame], names: Sequence[str], track: Track | None) -> Aligned:
+    """The laps, laid over each other. Complete laps that begin at different places are cut at the start line.
+
+    Raises UsageError where that cannot be: a lap is not complete or the track unknown; or where a lap has no distance.
+    """
+    for trip, name in zip(trips, names, strict=True):
+        if trip["distance"].iloc[-1] <= 0.0:
+            raise UsageError(f"{name}: the car gets nowhere, so there is nothing to draw over distance")
+    if _begin_together(trips):
+        start = lap_start(trips[0], track) if track is not None else float("nan")
+        return Aligned(dict(zip(names, trips, strict=True)), start)
+    whole = track is not None and all(trip["distance"].iloc[-1] >= 0.999 * track.length for trip in trips)
+    if track is None or not track.is_loop or not whole:
+        why = "not all are complete" if track is not None else "the track is unknown"
+        raise UsageError(f"these laps begin at different places, and {why}: choose others with --laps")
+    starts = [lap_start(trip, track) for trip in trips]
+    cut = [from_start_line(trip, start, track.length) for trip, start in zip(trips, starts, strict=True)]
+    return Aligned(dict(zip(names, cut, strict=True)), 0.0)
+
+
+def _begin_together(trips: Sequence[pd.DataFrame]) -> bool:
+    spots = np.array([trip[["X", "Y"]].iloc[0] for trip in trips], dtype=float)
+    return bool((np.hypot(*(spots - spots[0]).T) <= SAME_PLACE).all())
+
+
+def from_start_line(trip: pd.DataFrame, start: float, length: float) -> pd.DataFrame:
+    """A whole lap that began `start` m past the start line of a track, as if it had begun at the line.
+
+    What was driven before the line comes last, as in the lap after; distance and time count from the line.
+    """
+    way, total = trip["distance"].to_numpy(), float(trip["time"].iloc[-1])
+    line = length - start  # m from the lap's start to the line
+    if not 0.0 < line < length:
+        return trip
+    at_line = float(np.interp(line, way, trip["time"].to_numpy()))
+    after = trip[way >= line].assign(distance=way[way >= line] - line, time=lambda rows: rows["time"] - at_line)
+    before = trip[way < line].assign(distance=way[way < line] + start, time=lambda rows: rows["time"] + total - at_line)
+    edge = after.iloc[:1].assign(distance=0.0, time=0.0) if len(after) else before.iloc[:0]
+    return pd.concat([edge, after, before.iloc[1:] if len(after) else before], ignore_index=True)
+
+
+def trips_of(trace: pd.DataFrame, laps: pd.DataFrame, step: float = 0.1) -> list[pd.DataFrame]:
+    """The given laps over distance, one table each."""
+    return [over_distance(trace, lap, step) for _, lap in laps.iterrows()]
+
+
+def draw_speed(trips: Trips, ax: Axes, *, command: bool = False) -> Axes:
+    """`ax` with the driven speed over distance, m/s, a line a lap; with the commanded one in thin dots if `command`."""
+    for name, trip, color, dashes in _lines(trips):
+        if command:
+            ax.step(trip["distance"], trip["throttle"], ":", where="post", color=color, linewidth=0.9, alpha=0.75)
+        ax.plot(trip["distance"], trip["speed"], color=color, linestyle=dashes, label=name)
+    if command:
+        ax.plot([], [], ":", color=style.FAINT, linewidth=0.9, label="commanded")
+    ax.set_ylim(bottom=0.0)
+    ax.set_ylabel("speed (m/s)")
+    ax.set_title("Speed")
+    return _distance_axis(style.legend_above(ax, 4), trips)
+
+
+def draw_steering(trips: Trips, ax: Axes) -> Axes:
+    """`ax` with the commanded steering over distance, °, left upward, a line a lap."""
+    for name, trip, color, dashes in _lines(trips):
+        ax.step(trip["distance"], trip["steer"], where="post", color=color, linestyle=dashes, linewidth=1.1, label=name)
+    ax.axhline(0.0, color=style.FAINT, linewidth=0.8)
+    ax.set_ylabel("steering (°)\nright · left")
+    ax.set_title("Commanded steering")
+    return _distance_axis(ax, trips)
+
+
+def draw_delta(one: pd.DataFrame, other: pd.DataFrame, ax: Axes, names: Sequence[str] = ("A", "B")) -> Axes:
+    """`ax` with how far lap `other` is behind lap `one`, s, over distance; below zero it is ahead.
+
+    Both are tables of `racer.telemetry.over_distance` that begin at the same place.
+    """
+    found = delta(one, other)
+    x, gap = found["distance"], found["delta"]
+    ax.fill_between(x, 0.0, gap, where=gap >= 0.0, interpolate=True, color=COLORS[0], alpha=0.25, linewidth=0)
+    ax.fill_between(x, 0.0, gap, where=gap <= 0.0, interpolate=True, color=COLORS[1], alpha=0.25, linewidth=0)
+    ax.plot(x, gap, color=style.INK)
+    ax.axhline(0.0, color=style.FAINT, linewidth=0.8)
+    last = float(gap.iloc[-1])
+    ax.annotate(f"{last:+.2f} s", (x.iloc[-1], last), (4, 0), textcoords="offset points", va="center", clip_on=False)
+    ax.set_ylabel("gap (s)")
+    ax.set_title(f"{names[1]} is {'behind' if last >= 0.0 else 'ahead of'} {names[0]}" + f" by {abs(last):.2f} s")
+    return _distance_axis(ax, {names[0]: one})
+
+
+def draw_corners(track: Track, ax: Axes, start: float = 0.0, *, named: bool = True) -> Axes:
+    """`ax`, whose x is distance in m from `start` m past the start line, with the corners as bands, and their names."""
+    low, high = ax.get_xlim()
+    for corner in corners(track):
+        entry = (corner.start - start) % track.length if track.is_loop else corner.start - start
+        span = (corner.end - corner.start) % track.length if track.is_loop else corner.end - corner.start
+        turns = (entry - track.length, entry) if track.is_loop else (entry,)
+        for begin in turns:
+            if begin < high and begin + span > low:
+                ax.axvspan(max(begin, low), min(begin + span, high), color=style.ROAD, zorder=0, linewidth=0)
+        middle = (entry + span / 2.0) % track.length if track.is_loop else entry + span / 2.0
+        if named and low <= middle <= high:
+            place = blended_transform_factory(ax.transData, ax.transAxes)
+            ax.text(middle, 0.985, corner.name, transform=place, ha="center", va="top", fontsize=7, color=style.INK)
+    ax.set_xlim(low, high)
+    return ax
+
+
+def _lines(trips: Trips) -> list[tuple[str, pd.DataFrame, str, object]]:
+    """Name, table, color and dashes of every lap."""
+    return [
+        (name, trip, COLORS[k % len(COLORS)], DASHES[k % len(DASHES)]) for k, (name, trip) in enumerate(trips.items())
+    ]
+
+
+def _distance_axis(ax: Axes, trips: Trips) -> Axes:
+    far = max((float(trip["distance"].iloc[-1]) for trip in trips.values()), default=1.0)
+    ax.set_xlim(0.0, max(far, 0.1))
+    ax.set_xlabel("distance (m)")
+    return ax
