@@ -93,8 +93,7 @@ def over_distance(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish 
         top, bottom = figure.subplots(2, 1, sharex=True)
         telemetry.draw_speed(found.trips, top, command=len(shown) == 1)
         telemetry.draw_steering(found.trips, bottom)
-        _mark_corners(track, found.start, [top, bottom])
-        _where(bottom, found)
+        _finish(track, found, [top, bottom])
     return figure
 
 
@@ -112,9 +111,7 @@ def versus(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish = PLAIN
         telemetry.draw_steering(found.trips, middle)
         short = [name.split("  ")[0] for name in names]
         telemetry.draw_delta(found.trips[names[0]], found.trips[names[1]], bottom, short)
-        _mark_corners(track, found.start, [top, middle, bottom])
-        top.set_xlabel("")
-        _where(bottom, found)
+        _finish(track, found, [top, middle, bottom])
     return figure
 
 
@@ -183,8 +180,9 @@ def reward_time(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish = 
     gammas = sorted({1.0, float(told)}, reverse=True)
     with style.style():
         figure = Figure(figsize=(WIDE, 0.4 + 2.8 * len(gammas)))
-        for ax, gamma in zip(np.atleast_1d(figure.subplots(len(gammas), 1, sharex=True)), gammas, strict=True):
-            times.draw_reward_time(log.trace, laps, ax, gamma)
+        panels = np.atleast_1d(figure.subplots(len(gammas), 1, sharex=True))
+        for ax, gamma in zip(panels, gammas, strict=True):
+            times.draw_reward_time(log.trace, laps, ax, gamma).label_outer()
     return figure
 
 
@@ -288,13 +286,11 @@ def _aligned(log: Log, laps: pd.DataFrame, names: list[str], track: Track | None
     return telemetry.aligned(telemetry.trips_of(log.trace, laps), names, track)
 
 
-def _mark_corners(track: Track | None, start: float, panels: list[Axes]) -> None:
-    if track is not None:
-        for k, ax in enumerate(panels):
-            telemetry.draw_corners(track, ax, start, named=k == 0)
-
-
-def _where(ax: Axes, found: telemetry.Aligned) -> None:
-    """Says from where distance counts."""
-    line = found.start == found.start and abs(found.start) < telemetry.SAME_PLACE
-    ax.set_xlabel(f"distance from {'the start line' if line else 'where the lap began'} (m)")
+def _finish(track: Track | None, found: telemetry.Aligned, panels: list[Axes]) -> None:
+    """Marks the corners, and says from where distance counts."""
+    for k, ax in enumerate(panels):
+        ax.set_xlabel("")
+        if track is not None:
+            telemetry.draw_corners(track, ax, found.start, named=k == 0)
+    line = track is not None and min(found.start, track.length - found.start) < telemetry.SAME_PLACE
+    panels[-1].set_xlabel(f"distance from {'the start line' if line else 'where the lap began'} (m)")

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import LogNorm, Normalize
+from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 
 from racer import geometry
@@ -137,6 +138,8 @@ def _draw_cells(found: Cells, ax: Axes, track: Track | None, norm: Normalize, co
     style.map_axes(ax)
     if ax.figure is not None:
         bar = ax.figure.colorbar(image, ax=ax, shrink=0.8, pad=0.02, format="{x:,g}")
+        if isinstance(norm, LogNorm):
+            bar.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         bar.minorticks_off()
         bar.set_label(label)
         bar.outline.set_visible(False)
@@ -171,7 +174,7 @@ def _name_section(track: Track, k: int, count: int, share: float, ax: Axes) -> N
     away = (border - middle) / max(float(np.hypot(*(border - middle))), 1e-9)
     first, last = (int(np.argmin(np.abs(track.s[:-1] - end))) for end in ends[[0, 2]])
     ax.annotate(
-        f"{share:.0%}\nwaypoints {first}-{last}", border, 16.0 * away, textcoords="offset points", fontsize=7.5,
+        f"{100.0 * share:.0f} %\nwaypoints {first}-{last}", border, 16.0 * away, textcoords="offset points", fontsize=7.5,
         ha="left" if away[0] > 0.4 else "right" if away[0] < -0.4 else "center",
         va="bottom" if away[1] > 0.4 else "top" if away[1] < -0.4 else "center",
         bbox={"boxstyle": "round,pad=0.15", "facecolor": style.FIELD, "edgecolor": "none", "alpha": 0.85},

@@ -29,11 +29,12 @@ class Tint:
     colors: str = style.SPEED
     column: str = ""
     is_sided: bool = False  # whether the scale reaches equally far to both sides of 0
+    least: float = 1.0  # between the ends of the scale
 
 
 TINTS = {
     "speed": Tint("driven speed (m/s)"),
-    "reward": Tint("reward of a step", column="reward"),
+    "reward": Tint("reward of a step", column="reward", least=1e-6),
     "throttle": Tint("commanded speed (m/s)", column="throttle"),
     "steering": Tint("right  ·  commanded steering (°)  ·  left", style.SIDES, "steer", is_sided=True),
     "time": Tint("time since the lap began (s)"),
@@ -211,13 +212,14 @@ def row_numbers(laps: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def _ends(values: Array, tint: Tint, top: float | None) -> tuple[float, float]:
-    """The values at both ends of the color scale."""
+    """The values at both ends of the color scale: where nearly all values lie, and not less than `tint.least` apart."""
     known = values[np.isfinite(values)]
     if tint.is_sided:
         reach = top or float(np.abs(known).max(initial=0.1))
         return -reach, reach
-    low = min(float(known.min(initial=0.0)), 0.0)
-    return low, top or max(float(known.max(initial=low)), low + 0.1)
+    low, high = np.percentile(known, [1.0, 99.5]) if len(known) else (0.0, 1.0)
+    high = float(top or max(high, tint.least))
+    return max(0.0, min(float(low), high - tint.least)) if low >= 0.0 else float(low), high
 
 
 def _extent(trace: pd.DataFrame, laps: pd.DataFrame, track: Track | None) -> Array:

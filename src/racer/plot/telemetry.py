@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.transforms import blended_transform_factory
+from numpy.typing import NDArray
 
 from racer.corners import corners
 from racer.errors import UsageError
@@ -16,8 +17,12 @@ from racer.plot import style
 from racer.telemetry import delta, lap_start, over_distance
 from racer.track.record import Track
 
+Array = NDArray[np.float64]
+
 COLORS = tuple(style.PALETTE[k] for k in (0, 5, 2, 3, 1, 7))
 DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), "-.", (0, (1, 1)), (0, (8, 2, 1, 2)))
+BAND = "#efefed"  # behind a corner
+OVER = 0.5  # m over which steering is averaged: about a quarter of a second
 SAME_PLACE = 0.5  # m between the starts of two laps that can be laid over each other as they are
 
 Trips = Mapping[str, pd.DataFrame]
@@ -82,23 +87,29 @@ def draw_speed(trips: Trips, ax: Axes, *, command: bool = False) -> Axes:
     """`ax` with the driven speed over distance, m/s, a line a lap; with the commanded one in thin dots if `command`."""
     for name, trip, color, dashes in _lines(trips):
         if command:
-            ax.step(trip["distance"], trip["throttle"], ":", where="post", color=color, linewidth=0.9, alpha=0.75)
+            ax.step(trip["distance"], trip["throttle"], ":", where="post", color=style.INK, linewidth=0.9)
         ax.plot(trip["distance"], trip["speed"], color=color, linestyle=dashes, label=name)
     if command:
-        ax.plot([], [], ":", color=style.FAINT, linewidth=0.9, label="commanded")
-    ax.set_ylim(bottom=0.0)
+        ax.plot([], [], ":", color=style.INK, linewidth=0.9, label="commanded")
+    low, high = ax.get_ylim()
+    ax.set_ylim(0.0 if low < 0.4 * high else min(low, high - 0.8), high)
     ax.set_ylabel("speed (m/s)")
     ax.set_title("Speed")
     return _distance_axis(style.legend_above(ax, 4), trips)
 
 
 def draw_steering(trips: Trips, ax: Axes) -> Axes:
-    """`ax` with the commanded steering over distance, °, left upward, a line a lap."""
+    """`ax` with the commanded steering over distance, °, left upward: a line a lap, the mean over `OVER` m.
+
+    Of a single lap the commands themselves are there too, in faint steps: policies with few actions switch to and fro.
+    """
     for name, trip, color, dashes in _lines(trips):
-        ax.step(trip["distance"], trip["steer"], where="post", color=color, linestyle=dashes, linewidth=1.1, label=name)
+        if len(trips) == 1:
+            ax.step(trip["distance"], trip["steer"], where="post", color=color, linewidth=0.7, alpha=0.35)
+        ax.plot(trip["distance"], _mean_over(trip, "steer", OVER), color=color, linestyle=dashes, label=name)
     ax.axhline(0.0, color=style.FAINT, linewidth=0.8)
-    ax.set_ylabel("steering (°)\nright · left")
-    ax.set_title("Commanded steering")
+    ax.set_ylabel("right  ·  left (°)")
+    ax.set_title(f"Commanded steering, mean over {OVER:g} m")
     return _distance_axis(ax, trips)
 
 
@@ -109,33 +120,50 @@ def draw_delta(one: pd.DataFrame, other: pd.DataFrame, ax: Axes, names: Sequence
     """
     found = delta(one, other)
     x, gap = found["distance"], found["delta"]
-    ax.fill_between(x, 0.0, gap, where=gap >= 0.0, interpolate=True, color=COLORS[0], alpha=0.25, linewidth=0)
-    ax.fill_between(x, 0.0, gap, where=gap <= 0.0, interpolate=True, color=COLORS[1], alpha=0.25, linewidth=0)
+    for mine, color in ((gap >= 0.0, COLORS[0]), (gap <= 0.0, COLORS[1])):
+        ax.fill_between(x, 0.0, gap, where=mine, interpolate=True, color=color, alpha=0.3, linewidth=0)
     ax.plot(x, gap, color=style.INK)
     ax.axhline(0.0, color=style.FAINT, linewidth=0.8)
     last = float(gap.iloc[-1])
-    ax.annotate(f"{last:+.2f} s", (x.iloc[-1], last), (4, 0), textcoords="offset points", va="center", clip_on=False)
-    ax.set_ylabel("gap (s)")
-    ax.set_title(f"{names[1]} is {'behind' if last >= 0.0 else 'ahead of'} {names[0]}" + f" by {abs(last):.2f} s")
+    ax.set_ylabel("ahead  ·  behind (s)")
+    so = f"{abs(last):.2f} s {'behind' if last > 0.0 else 'ahead of'}" if abs(last) >= 0.005 else "level with"
+    ax.set_title(f"{names[1]} ends {so} {names[0]}")
     return _distance_axis(ax, {names[0]: one})
 
 
 def draw_corners(track: Track, ax: Axes, start: float = 0.0, *, named: bool = True) -> Axes:
     """`ax`, whose x is distance in m from `start` m past the start line, with the corners as bands, and their names."""
     low, high = ax.get_xlim()
-    for corner in corners(track):
-        entry = (corner.start - start) % track.length if track.is_loop else corner.start - start
-        span = (corner.end - corner.start) % track.length if track.is_loop else corner.end - corner.start
-        turns = (entry - track.length, entry) if track.is_loop else (entry,)
-        for begin in turns:
+    around = track.length if track.is_loop else np.inf
+    before = -np.inf
+    for corner in sorted(corners(track), key=lambda one: (one.start - start) % around):
+        entry, span = (corner.start - start) % around, (corner.end - corner.start) % around
+        for begin in (entry, entry - around):
             if begin < high and begin + span > low:
-                ax.axvspan(max(begin, low), min(begin + span, high), color=style.ROAD, zorder=0, linewidth=0)
-        middle = (entry + span / 2.0) % track.length if track.is_loop else entry + span / 2.0
+                ax.axvspan(max(begin, low), min(begin + span, high), color=BAND, zorder=0, linewidth=0)
+        middle = (entry + span / 2.0) % around
         if named and low <= middle <= high:
-            place = blended_transform_factory(ax.transData, ax.transAxes)
-            ax.text(middle, 0.985, corner.name, transform=place, ha="center", va="top", fontsize=7, color=style.INK)
+            lower = middle - before < 0.035 * (high - low)
+            _name_corner(ax, corner.name, middle, lower)
+            before = -np.inf if lower else middle
+    if named:
+        bottom, top = ax.get_ylim()
+        ax.set_ylim(bottom, top + 0.2 * (top - bottom))
     ax.set_xlim(low, high)
     return ax
+
+
+def _name_corner(ax: Axes, name: str, at: float, lower: bool) -> None:
+    place = blended_transform_factory(ax.transData, ax.transAxes)
+    height = 0.90 if lower else 0.98
+    ax.text(at, height, name, transform=place, ha="center", va="top", fontsize=7, color=style.INK)
+
+
+def _mean_over(trip: pd.DataFrame, column: str, reach: float) -> Array:
+    """(S,) running mean of a column over `reach` m of the way around each row."""
+    step = float(np.median(np.diff(trip["distance"]))) if len(trip) > 1 else reach
+    count = max(round(reach / max(step, 1e-6)), 1)
+    return trip[column].rolling(count, center=True, min_periods=1).mean().to_numpy(float)
 
 
 def _lines(trips: Trips) -> list[tuple[str, pd.DataFrame, str, object]]:
