@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from racer import geometry
-from racer.laps import driven
+from racer.laps.motion import driven
+from racer.laps.place import course, start_on
 from racer.track.record import Track
 
 Array = NDArray[np.float64]
@@ -30,16 +30,14 @@ def over_distance(trace: pd.DataFrame, lap: pd.Series, step: float = 0.1) -> pd.
     | throttle, steer, reward | m/s, degrees and reward of the step that was under way |
     | X, Y | m |
     """
+    found, way, clock = course(trace, lap)
     rows = trace.iloc[int(lap["first_row"]) : int(lap["last_row"]) + 1]
-    reached = rows["progress"].to_numpy(float) * rows["track_len"].to_numpy(float) / 100.0
-    new = _first_reached(reached)
-    way = np.maximum(reached[new], 0.0)
-    clock = rows["tstamp"].to_numpy(float)[new] - float(lap["start"])
     at = _grid(way, step)
-    under_way = np.maximum(np.searchsorted(way, at, side="right") - 1, 0)
-    table = {"distance": at, "time": _clock(at, way, clock), "speed": _known(at, way, _speed(rows)[new])}
-    table |= {name: rows[name].to_numpy(float)[new][under_way] for name in HELD}
-    return pd.DataFrame(table | {name: np.interp(at, way, rows[name].to_numpy(float)[new]) for name in ("X", "Y")})
+    under_way = found[np.maximum(np.searchsorted(way, at, side="right") - 1, 0)]
+    speed = driven(rows)["speed"].to_numpy(float)[found]
+    table = {"distance": at, "time": np.interp(at, way, clock), "speed": _known(at, way, speed)}
+    table |= {name: rows[name].to_numpy(float)[under_way] for name in HELD}
+    return pd.DataFrame(table | {name: np.interp(at, way, rows[name].to_numpy(float)[found]) for name in ("X", "Y")})
 
 
 def delta(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
@@ -59,37 +57,13 @@ def lap_start(telemetry: pd.DataFrame, track: Track) -> float:
 
     In training, episodes begin all around the track. Told from all positions, since each one's progress is known.
     """
-    at = telemetry["distance"].to_numpy()
-    s = geometry.project(track.center, telemetry[["X", "Y"]].to_numpy())[0]
-    if not track.is_loop:
-        return float(np.median(s - at))
-    turn = 2.0 * np.pi / track.length
-    middle = float(np.angle(np.exp(1j * turn * (s - at)).mean()) / turn)
-    rest = np.mod(s - at - middle + track.length / 2.0, track.length) - track.length / 2.0
-    return float(np.mod(middle + np.median(rest), track.length))
-
-
-def _first_reached(reached: Array) -> NDArray[np.int64]:
-    """Rows that are farther than every row before them, the first one included."""
-    before = np.concatenate([[-np.inf], np.maximum.accumulate(reached)[:-1]])
-    return np.flatnonzero(reached > before)
+    return start_on(track, telemetry[["X", "Y"]].to_numpy(), telemetry["distance"].to_numpy())
 
 
 def _grid(way: Array, step: float) -> Array:
     """0, `step`, ... and the end of the way, m; the end alone takes the place of a grid point within rounding of it."""
     inner = np.arange(0.0, way[-1] - 1e-6, step)
     return np.append(inner, way[-1]) if len(inner) else way[-1:]
-
-
-def _clock(at: Array, way: Array, clock: Array) -> Array:
-    """(S,) s at distances `at`: 0 at the start line of a lap that is first seen beyond it."""
-    if way[0] > 0.0:
-        way, clock = np.append(0.0, way), np.append(0.0, clock)
-    return np.interp(at, way, clock)
-
-
-def _speed(rows: pd.DataFrame) -> Array:
-    return driven(rows)["speed"].to_numpy(float)
 
 
 def _known(at: Array, way: Array, values: Array) -> Array:
