@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -116,7 +119,7 @@ def _command_axes(ax: Axes) -> None:
     ax.set_ylabel("commanded speed (m/s)")
 
 
-def _name(row: dict[str, float]) -> str:
+def _name(row: dict[Hashable, Any]) -> str:
     known = row["steer"] == row["steer"]
     command = f"{row['steer']:+.3g}\n{row['speed']:.3g}".replace("+0\n", "0\n") if known else "?\n?"
     return f"{row['action']:.0f}\n{command}"

@@ -109,7 +109,7 @@ def versus(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish = PLAIN
         top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=[1.2, 1.0, 1.0])
         telemetry.draw_speed(found.trips, top)
         telemetry.draw_steering(found.trips, middle)
-        short = [name.split("  ")[0] for name in names]
+        short = [name.split(" (")[0] for name in names]
         telemetry.draw_delta(found.trips[names[0]], found.trips[names[1]], bottom, short)
         _finish(track, found, [top, middle, bottom])
     return figure
@@ -266,7 +266,7 @@ def _map(log: Log, laps: pd.DataFrame, track: Track | None) -> tuple[Figure, Axe
 def _duel(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish) -> telemetry.Aligned:
     """The two laps that are set against each other."""
     if wish.rival is None:
-        two = laps if wish.by_hand else selection.pair(log.trace, laps)
+        two = laps if wish.by_hand else selection.pair(log.trace, laps, track)
         if len(two) != 2:
             raise UsageError(f"a lap against a lap needs two, and here {_are(len(two))}: --laps 3,7 chooses them")
         return _aligned(log, two, selection.names(two), track)

@@ -52,7 +52,7 @@ class Cells:
 
 
 def exits(trace: pd.DataFrame, laps: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the given laps in which a car left the road, crashed or gave up; laps that a log cuts off have none."""
+    """The rows of the given laps in which a car left the road, crashed or gave up; none of a lap cut off."""
     rows = trace.iloc[row_numbers(laps)]
     return rows[rows["episode_status"].isin(list(EXITS))]
 
@@ -74,7 +74,9 @@ def draw_exits(trace: pd.DataFrame, laps: pd.DataFrame, ax: Axes, track: Track |
         mine = found[found["episode_status"] == status]
         if len(mine):
             label = f"{words} ({len(mine):,})"
-            ax.scatter(mine["X"], mine["Y"], small, color, mark, alpha=faint, linewidths=0, zorder=4, label=label)
+            ax.scatter(
+                mine["X"], mine["Y"], s=small, c=color, marker=mark, alpha=faint, linewidths=0, zorder=4, label=label
+            )
     style.map_axes(ax).set_title(f"Where cars left the track: {len(found):,} times in {_count(laps)}")
     if ax.get_legend_handles_labels()[1]:
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=5, markerscale=1.6, handletextpad=0.2)
@@ -173,8 +175,9 @@ def _name_section(track: Track, k: int, count: int, share: float, ax: Axes) -> N
     border = geometry.nearest_point(track.outer, middle[None])[0]
     away = (border - middle) / max(float(np.hypot(*(border - middle))), 1e-9)
     first, last = (int(np.argmin(np.abs(track.s[:-1] - end))) for end in ends[[0, 2]])
+    words = f"{100.0 * share:.0f} %\nwaypoints {first}-{last}"
     ax.annotate(
-        f"{100.0 * share:.0f} %\nwaypoints {first}-{last}", border, 16.0 * away, textcoords="offset points", fontsize=7.5,
+        words, border, 16.0 * away, textcoords="offset points", fontsize=7.5,
         ha="left" if away[0] > 0.4 else "right" if away[0] < -0.4 else "center",
         va="bottom" if away[1] > 0.4 else "top" if away[1] < -0.4 else "center",
         bbox={"boxstyle": "round,pad=0.15", "facecolor": style.FIELD, "edgecolor": "none", "alpha": 0.85},

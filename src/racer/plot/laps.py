@@ -21,6 +21,7 @@ from racer.track.record import Track
 
 Array = NDArray[np.float64]
 
+
 @dataclass(frozen=True)
 class Tint:
     """What the laps on a map can be colored by: the words at the color bar, its color map, the column of the trace."""
@@ -93,7 +94,9 @@ def draw_ghosts(
         seconds = np.floor(rows["tstamp"].to_numpy(float) - float(lap["start"]))
         at = np.flatnonzero(np.diff(seconds, prepend=0.0) > 0)
         mark = "os^Dv*"[k % 6]
-        ax.plot(rows["X"].iloc[at], rows["Y"].iloc[at], mark, color=color, markersize=4, mec=style.FIELD, mew=0.5, zorder=4)
+        ax.plot(
+            rows["X"].iloc[at], rows["Y"].iloc[at], mark, color=color, markersize=4, mec=style.FIELD, mew=0.5, zorder=4
+        )
     style.map_axes(ax).autoscale_view()
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
     ax.set_title(f"{track.title}  ·  a dot a second" if track is not None else "a dot a second")

@@ -17,7 +17,7 @@ def draw_entropy(ppo: pd.DataFrame, ax: Axes) -> Axes:
 
     It falls while the policy makes up its mind: long before the laps are good, it has done so too early.
     """
-    last = _by_iteration(ppo, "entropy").last()
+    last = ppo[ppo["entropy"].notna()].groupby("iteration")["entropy"].last()
     ax.plot(last.index, last, "o-", markersize=3, color=style.PALETTE[0])
     if len(last) > 1:
         ends = f"{last.iloc[0]:.2f} to {last.iloc[-1]:.2f}"
@@ -30,21 +30,16 @@ def draw_entropy(ppo: pd.DataFrame, ax: Axes) -> Axes:
 
 def draw_kl(ppo: pd.DataFrame, ax: Axes) -> Axes:
     """`ax` with the KL divergence of the policy's updates by iteration: after the last epoch, and the band of all."""
-    groups = _by_iteration(ppo, "kl")
-    last = groups.last()
-    ax.fill_between(last.index, groups.min(), groups.max(), color=style.PALETTE[2], alpha=0.2, linewidth=0)
+    groups = ppo[ppo["kl"].notna()].groupby("iteration")["kl"]
+    last, most = groups.last(), groups.max()
+    ax.fill_between(last.index, groups.min(), most, color=style.PALETTE[2], alpha=0.2, linewidth=0)
     ax.plot(last.index, last, "o-", markersize=3, color=style.PALETTE[2], label="after the last epoch")
-    if len(last) and float(groups.max().max()) > HIGH_KL / 3.0:
+    if len(last) and float(most.max()) > HIGH_KL / 3.0:
         ax.axhline(HIGH_KL, color=style.FAINT, linestyle="--", linewidth=1.0, label=f"{HIGH_KL:g}: a fast change")
     ax.set_ylim(bottom=0.0)
     ax.set_ylabel("KL divergence")
     ax.set_title("How far each update moved it")
     return _iteration_axis(style.legend_above(ax))
-
-
-def _by_iteration(ppo: pd.DataFrame, column: str) -> pd.api.typing.SeriesGroupBy:
-    known = ppo[ppo[column].notna()]
-    return known.groupby("iteration")[column]
 
 
 def _iteration_axis(ax: Axes) -> Axes:

@@ -19,7 +19,7 @@ PARTS = 3  # sectors of a lap where no corners are known
 
 
 def sector_times(trace: pd.DataFrame, laps: pd.DataFrame, track: Track | None = None) -> pd.DataFrame:
-    """Sector times, s, a row for each of the given laps (with its label) and a column for each sector, in their order."""
+    """Sector times, s, a row for each given lap (with its label) and a column for each sector, in order."""
     found = sectors(trace, laps, track, parts=PARTS)
     table = found.pivot(index="lap", columns="sector", values="time")
     return table.loc[laps.index, list(dict.fromkeys(found["sector"]))]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from racer import laps as lap_table
 from racer.errors import UsageError
+from racer.track.record import Track
 
 NEAR = 0.5  # m between the starts of two laps that began at the same place
 _GRAMMAR = "numbers such as 3,7, or best:5, first:5, last:5, all"
@@ -41,7 +42,9 @@ def chosen(laps: pd.DataFrame, text: str) -> pd.DataFrame:
     group = re.fullmatch(r"(best|first|last):?([1-9]\d*)", asked)
     if group:
         count = int(group[2])
-        return best(laps, count) if group[1] == "best" else laps.head(count) if group[1] == "first" else laps.tail(count)
+        return (
+            best(laps, count) if group[1] == "best" else laps.head(count) if group[1] == "first" else laps.tail(count)
+        )
     if asked == "all":
         return laps
     if not re.fullmatch(r"\d+(,\d+)*", asked):
@@ -60,16 +63,20 @@ def best(laps: pd.DataFrame, count: int) -> pd.DataFrame:
     return laps.nlargest(count, "completion", keep="first")
 
 
-def pair(trace: pd.DataFrame, laps: pd.DataFrame) -> pd.DataFrame:
-    """The best lap and the best of those that began where it did (the best of all others where none did); 2 at most."""
+def pair(trace: pd.DataFrame, laps: pd.DataFrame, track: Track | None = None) -> pd.DataFrame:
+    """The best lap and the best one to set against it; 2 at most.
+
+    That is the best complete lap that began where it did; or else, where the `track` is a known loop, anywhere, since
+    both can be cut at the start line; or else the farthest that began where it did.
+    """
     ranked = pd.concat([lap_table.best(laps, len(laps)), laps[~laps["complete"]].nlargest(len(laps), "completion")])
     if len(ranked) < 2:
         return ranked
     spots = trace[["X", "Y"]].to_numpy(float)[ranked["first_row"]]
-    near = np.hypot(*(spots - spots[0]).T) <= NEAR
-    near[0] = False
-    second = int(np.argmax(near)) if near.any() else 1
-    return ranked.iloc[[0, second]]
+    near, whole = np.hypot(*(spots - spots[0]).T) <= NEAR, ranked["complete"].to_numpy(bool)
+    cut = whole & whole[0] & (track is not None and track.is_loop)
+    rank = np.select([near & whole, cut, near], [0, 1, 2], 3)
+    return ranked.iloc[[0, 1 + int(np.argmin(rank[1:]))]]
 
 
 def lap_number(label: object) -> int:
@@ -82,7 +89,7 @@ def names(laps: pd.DataFrame, log: str = "") -> list[str]:
     found = []
     for label, time, share, whole in zip(laps.index, laps["time"], laps["completion"], laps["complete"], strict=True):
         ended = f"{time:.2f} s" if whole else f"to {share:.0f} %"
-        found.append(f"{log + ' ' if log else ''}lap {lap_number(label)}  {ended}")
+        found.append(f"{log + ' ' if log else ''}lap {lap_number(label)} ({ended})")
     return found
 
 

@@ -26,7 +26,7 @@ OVER = 0.5  # m over which steering is averaged: about a quarter of a second
 SAME_PLACE = 0.5  # m between the starts of two laps that can be laid over each other as they are
 
 Trips = Mapping[str, pd.DataFrame]
-"""Laps over distance by their names: tables of `racer.telemetry.over_distance`, all from the same place on the track."""
+"""Laps over distance by their names: tables of `racer.telemetry.over_distance`, all from one place on the track."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,9 @@ def draw_delta(one: pd.DataFrame, other: pd.DataFrame, ax: Axes, names: Sequence
     last = float(gap.iloc[-1])
     ax.set_ylabel("ahead  ·  behind (s)")
     so = f"{abs(last):.2f} s {'behind' if last > 0.0 else 'ahead of'}" if abs(last) >= 0.005 else "level with"
-    ax.set_title(f"{names[1]} ends {so} {names[0]}")
+    far = max(float(lap["distance"].iloc[-1]) for lap in (one, other))
+    place = f" after {x.iloc[-1]:.1f} m" if x.iloc[-1] < 0.995 * far else ""
+    ax.set_title(f"{names[1]} is {so} {names[0]}{place or ' at the end'}")
     return _distance_axis(ax, {names[0]: one})
 
 

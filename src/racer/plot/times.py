@@ -25,7 +25,7 @@ def draw_time_distribution(laps: pd.DataFrame, ax: Axes) -> Axes:
     if len(time) >= _FEW:
         edges = np.histogram_bin_edges(time, "auto")
         edges = edges if len(edges) <= _MOST_BINS + 1 else np.linspace(time[0], time[-1], _MOST_BINS + 1)
-        ax.hist(time, edges, color=style.PALETTE[4], edgecolor=style.FIELD, linewidth=0.6)
+        ax.hist(time, edges.tolist(), color=style.PALETTE[4], edgecolor=style.FIELD, linewidth=0.6)
         ax.set_ylabel("complete laps")
         ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     else:
@@ -53,11 +53,10 @@ def draw_best_so_far(laps: pd.DataFrame, ax: Axes) -> Axes:
         best = time.cummin()
         x, y = np.append(number, laps.index[-1] + 1), np.append(best, best.iloc[-1])
         ax.step(x, y, where="post", color=style.PALETTE[5], label="best so far")
-        records = number[time.to_numpy() == best.to_numpy()][-1]
-        ax.annotate(
-            f"{best.iloc[-1]:.2f} s (lap {records})", (records, best.iloc[-1]), (0, -11),
-            textcoords="offset points", ha="center" if records < 0.85 * x[-1] else "right", fontsize=8,
-        )  # fmt: skip
+        record = int(number[np.argmin(time)])
+        side = "right" if record > (x[0] + x[-1]) / 2 else "left"
+        words = f"{best.iloc[-1]:.2f} s (lap {record})"
+        ax.annotate(words, (record, best.iloc[-1]), (0, -11), textcoords="offset points", ha=side, fontsize=8)
         ax.margins(y=0.16)
     else:
         style.say(ax, "no complete lap")
@@ -80,8 +79,8 @@ def discounted(trace: pd.DataFrame, laps: pd.DataFrame, gamma: float = 1.0) -> A
 def draw_reward_time(trace: pd.DataFrame, laps: pd.DataFrame, ax: Axes, gamma: float = 1.0) -> Axes:
     """`ax` with the reward of every complete lap over its time, s, and in words whether the faster earn more.
 
-    The reward is the sum over the lap's steps, discounted by `gamma` a step. Rewards of laps that were not completed are
-    marked on the right: one above the complete laps pays more for an accident than for a lap.
+    The reward is the sum over the lap's steps, discounted by `gamma` a step. Rewards of laps that were not completed
+    are marked on the right: one above the complete laps pays more for an accident than for a lap.
     """
     whole = laps[laps["complete"]]
     paid, lost = discounted(trace, whole, gamma), discounted(trace, laps[~laps["complete"]], gamma)
@@ -105,7 +104,7 @@ def rank_correlation(one: Array, other: Array) -> float:
     ranks = [pd.Series(values).rank().to_numpy() for values in (one, other)]
     if len(one) < 3 or min(np.ptp(rank) for rank in ranks) == 0:
         return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(pd.Series(ranks[0]).corr(pd.Series(ranks[1])))
 
 
 def _verdict(time: Array, paid: Array) -> str:
