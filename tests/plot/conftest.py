@@ -17,7 +17,7 @@ from racer.plot import style
 @pytest.fixture
 def ax():
     with style.style():
-        return Figure().add_subplot()
+        yield Figure().add_subplot()
 
 
 @pytest.fixture(scope="session")

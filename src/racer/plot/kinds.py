@@ -15,7 +15,7 @@ from racer.laps import laps as lap_table
 from racer.logs import Log
 from racer.logs.recognise import recognise
 from racer.plot import figures, selection
-from racer.plot.figures import Wish
+from racer.plot.figures import Rival, Wish
 from racer.track import library
 from racer.track.record import Track
 
@@ -58,7 +58,8 @@ def picture(
     """A figure of a log, of one of `KINDS`: `picture("track", log, laps="best:2", color="reward")`.
 
     Without `track` it is recognized among those with a name. `laps` are rows of `racer.laps.laps(log.trace)`, or words
-    as of `racer plot --laps`; without them the kind takes those that fit it. `wishes` are the fields of `Wish`.
+    as of `racer plot --laps`; without them the kind takes those that fit it. `wishes` are the fields of `Wish`; a log
+    as `rival` stands for all of its laps.
     Raises UsageError for an unknown kind, and where the log does not hold what the kind shows.
     """
     found = kind_of(kind)
@@ -70,6 +71,9 @@ def picture(
         table = selection.chosen(table, laps)
     elif laps is None:
         table = selection.mostly(table, found.phase)
+    if isinstance(wishes.get("rival"), Log):
+        other = wishes["rival"]
+        wishes["rival"] = Rival(other, lap_table(other.trace))
     return found.draw(log, table, track, Wish(by_hand=laps is not None, **wishes))
 
 

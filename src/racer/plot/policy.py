@@ -44,5 +44,5 @@ def draw_kl(ppo: pd.DataFrame, ax: Axes) -> Axes:
 
 def _iteration_axis(ax: Axes) -> Axes:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("iteration")
+    ax.set_xlabel("update of the policy")
     return ax
