@@ -35,6 +35,7 @@ COMMANDS = {
     "plot": Command(
         "racer.cli.plot:plot", "Look", "Draw one picture of a log: racer plot --list says which there are."
     ),
+    "compare": Command("racer.cli.compare:compare", "Look", "Compare two or more logs or runs, and say who is faster."),
     "reward": Command("racer.cli.reward:reward", "Look", "Call a reward function with the params of one step."),
     "check": Command("racer.cli.check:check", "Reward", "Say whether a reward can crash, behaves and is accepted."),
     "score": Command("racer.cli.score:score", "Reward", "Say whether a reward agrees with the clock."),
