@@ -8,19 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
 from PIL import Image
 
 from racer.errors import UsageError
 from racer.laps import by_iteration, laps
 from racer.plot import animation, style
 from racer.plot import laps as pictures
-
-
-@pytest.fixture
-def ax():
-    with style.style():
-        return Figure().add_subplot()
 
 
 def test_laps_are_lines_colored_by_driven_speed(ring, drive, ax) -> None:

@@ -69,6 +69,14 @@ def test_tensorboard_gets_its_curves(whole):
     assert [event.step for event in curves.Scalars("evaluation/completion")] == [384, 640, 768]
 
 
+def test_the_trainers_log_has_a_line_for_every_update_that_the_reader_knows(whole):
+    ppo = logs.open(whole[0].folder).job.ppo
+    assert len(ppo) == 768 / 128
+    assert ppo["iteration"].tolist() == list(range(len(ppo)))
+    assert (ppo["entropy"] != 0).all()
+    assert (ppo["kl"] >= 0).all()
+
+
 def test_half_written_files_are_not_left_about(whole):
     assert not [file for file in whole[0].folder.rglob("*") if ".part" in file.name]
 

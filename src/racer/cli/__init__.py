@@ -33,6 +33,9 @@ COMMANDS = {
         "racer.cli.evaluate:evaluate", "Drive", "Drive laps with a trained car and print the lap table."
     ),
     "analyze": Command("racer.cli.analyze:analyze", "Look", "Read a log, ours or the real one, and print its laps."),
+    "plot": Command(
+        "racer.cli.plot:plot", "Look", "Draw one picture of a log: racer plot --list says which there are."
+    ),
     "compare": Command("racer.cli.compare:compare", "Look", "Compare two or more logs or runs, and say who is faster."),
     "reward": Command("racer.cli.reward:reward", "Look", "Call a reward function with the params of one step."),
     "check": Command("racer.cli.check:check", "Reward", "Say whether a reward can crash, behaves and is accepted."),

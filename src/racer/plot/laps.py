@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,41 +14,100 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from racer import laps as lap_table
+from racer.errors import UsageError, did_you_mean
 from racer.plot import style
 from racer.plot.track import draw_direction, draw_track
 from racer.track.record import Track
 
 Array = NDArray[np.float64]
 
+
+@dataclass(frozen=True)
+class Tint:
+    """What the laps on a map can be colored by: the words at the color bar, its color map, the column of the trace."""
+
+    label: str
+    colors: str = style.SPEED
+    column: str = ""
+    is_sided: bool = False  # whether the scale reaches equally far to both sides of 0
+    least: float = 1.0  # between the ends of the scale
+
+
+TINTS = {
+    "speed": Tint("driven speed (m/s)"),
+    "reward": Tint("reward of a step", column="reward", least=1e-6),
+    "throttle": Tint("commanded speed (m/s)", column="throttle"),
+    "steering": Tint("right  ·  commanded steering (°)  ·  left", style.SIDES, "steer", is_sided=True),
+    "time": Tint("time since the lap began (s)"),
+}
+
+GHOSTS = tuple(style.PALETTE[k] for k in (0, 5, 2, 3, 1, 4))
 COMPLETE, BROKEN = style.PALETTE[0], style.PALETTE[5]
 _MANY = 45  # laps from which bars become dots
 
 
 def draw_laps(
-    trace: pd.DataFrame, laps: pd.DataFrame, ax: Axes, track: Track | None = None, *, top: float | None = None
+    trace: pd.DataFrame,
+    laps: pd.DataFrame,
+    ax: Axes,
+    track: Track | None = None,
+    *,
+    color: str = "speed",
+    top: float | None = None,
 ) -> Axes:
-    """`ax` with the given laps colored by driven speed, m/s, with a color bar; on the road where `track` is known.
+    """`ax` with the given laps colored by one of `TINTS`, with a color bar; on the road where `track` is known.
 
-    `laps` are rows of `racer.laps.laps(trace)`. Penalties and the jumps of a reset are left out. `top` is the speed at
-    the upper end of the colors, m/s; the fastest here when not given.
+    `laps` are rows of `racer.laps.laps(trace)`. Penalties and the jumps of a reset are left out. `top` is the value at
+    the upper end of the colors; the greatest here when not given. Raises UsageError for an unknown `color`.
     """
-    segments, speed = lap_lines(trace, laps)
+    tint = tint_of(color)
+    segments, values = lap_lines(trace, laps, color)
     if track is not None:
         draw_direction(track, draw_track(track, ax, center=False))
     style.map_axes(ax)
-    fastest = top or float(np.nanmax(speed, initial=0.1))
-    lines = LineCollection(list(segments), cmap=style.SPEED, linewidths=1.6, zorder=3)
-    lines.set_array(speed)
-    lines.set_clim(0.0, fastest)
+    lines = LineCollection(list(segments), cmap=tint.colors, linewidths=1.6, zorder=3)
+    lines.set_array(values)
+    lines.set_clim(*_ends(values, tint, top))
     lines.set_capstyle("round")
     ax.add_collection(lines)
     ax.autoscale_view()
     if ax.figure is not None:
         bar = ax.figure.colorbar(lines, ax=ax, shrink=0.8, pad=0.02)
-        bar.set_label("driven speed (m/s)")
+        bar.set_label(tint.label)
         bar.outline.set_visible(False)
     ax.set_title(f"{track.title}  ·  {_title(laps)}" if track is not None else _title(laps))
     return ax
+
+
+def draw_ghosts(
+    trace: pd.DataFrame, laps: pd.DataFrame, ax: Axes, track: Track | None = None, *, names: Sequence[str] = ()
+) -> Axes:
+    """`ax` with the lines of the given laps, each in a color of its own, and a dot for every second since it began."""
+    if track is not None:
+        draw_direction(track, draw_track(track, ax, center=False))
+    labels = names or [f"{time:.2f} s" for time in laps["time"]]
+    for k, (label, (_, lap)) in enumerate(zip(labels, laps.iterrows(), strict=True)):
+        color = GHOSTS[k % len(GHOSTS)]
+        segments, _ = lap_lines(trace, laps.loc[[lap.name]])
+        ax.add_collection(LineCollection(list(segments), colors=color, linewidths=1.3, zorder=3, label=label))
+        rows = trace.iloc[int(lap["first_row"]) : int(lap["last_row"]) + 1]
+        seconds = np.floor(rows["tstamp"].to_numpy(float) - float(lap["start"]))
+        at = np.flatnonzero(np.diff(seconds, prepend=0.0) > 0)
+        mark = "os^Dv*"[k % 6]
+        ax.plot(
+            rows["X"].iloc[at], rows["Y"].iloc[at], mark, color=color, markersize=4, mec=style.FIELD, mew=0.5, zorder=4
+        )
+    style.map_axes(ax).autoscale_view()
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
+    ax.set_title(f"{track.title}  ·  a dot a second" if track is not None else "a dot a second")
+    return ax
+
+
+def tint_of(color: str) -> Tint:
+    """The one of `TINTS` with that name. Raises UsageError with the names there are."""
+    if color not in TINTS:
+        raise UsageError(f"laps have no color {color!r}{did_you_mean(color, list(TINTS))} ({', '.join(TINTS)})")
+    return TINTS[color]
 
 
 def draw_lap_times(laps: pd.DataFrame, ax: Axes) -> Axes:
@@ -131,14 +193,36 @@ def race_sheet(trace: pd.DataFrame, laps: pd.DataFrame, chosen: pd.DataFrame, tr
     return figure
 
 
-def lap_lines(trace: pd.DataFrame, laps: pd.DataFrame) -> tuple[Array, Array]:
-    """Segments (S, 2, 2) m that the car drove in the given laps, and its speed (S,) m/s on each."""
+def lap_lines(trace: pd.DataFrame, laps: pd.DataFrame, color: str = "speed") -> tuple[Array, Array]:
+    """Segments (S, 2, 2) m that the car drove in the given laps, and what each is colored by (S,), one of `TINTS`."""
     speed = lap_table.driven(trace)["speed"].to_numpy()
     xy = trace[["X", "Y"]].to_numpy(float)
-    spans = zip(laps["first_row"].tolist(), laps["last_row"].tolist(), strict=True)
+    spans = list(zip(laps["first_row"].tolist(), laps["last_row"].tolist(), strict=True))
     rows = np.concatenate([np.empty(0, np.int64), *(np.arange(first, last) for first, last in spans)])
-    rows = rows[np.isfinite(speed[rows])]
-    return np.stack([xy[rows], xy[rows + 1]], axis=1), speed[rows]
+    if color == "time":
+        begins = np.repeat(laps["start"].to_numpy(float), [last - first for first, last in spans])
+        values = trace["tstamp"].to_numpy(float)[rows] - begins
+    else:
+        values = speed[rows] if color == "speed" else trace[tint_of(color).column].to_numpy(float)[rows]
+    moved = np.isfinite(speed[rows])
+    return np.stack([xy[rows], xy[rows + 1]], axis=1)[moved], values[moved]
+
+
+def row_numbers(laps: pd.DataFrame) -> NDArray[np.int64]:
+    """(R,) positions in the trace of the rows of the given laps, lap after lap."""
+    spans = zip(laps["first_row"].tolist(), laps["last_row"].tolist(), strict=True)
+    return np.concatenate([np.empty(0, np.int64), *(np.arange(first, last + 1) for first, last in spans)])
+
+
+def _ends(values: Array, tint: Tint, top: float | None) -> tuple[float, float]:
+    """The values at both ends of the color scale: where nearly all values lie, and not less than `tint.least` apart."""
+    known = values[np.isfinite(values)]
+    if tint.is_sided:
+        reach = top or float(np.abs(known).max(initial=0.1))
+        return -reach, reach
+    low, high = np.percentile(known, [1.0, 99.5]) if len(known) else (0.0, 1.0)
+    high = float(top or max(high, tint.least))
+    return max(0.0, min(float(low), high - tint.least)) if low >= 0.0 else float(low), high
 
 
 def _extent(trace: pd.DataFrame, laps: pd.DataFrame, track: Track | None) -> Array:

@@ -34,7 +34,7 @@ def surface_map(
         top, bottom = parts
         ax = top.subplots()
         style.map_axes(ax)
-        image = draw_surface(found, track, ax, is_difference=is_difference)
+        image: Any = draw_surface(found, track, ax, is_difference=is_difference).collections[0]
         if arrows:
             draw_headings(found, ax)
         ax.set_title(title)
@@ -45,8 +45,8 @@ def surface_map(
     return figure
 
 
-def draw_surface(found: Surface, track: Track, ax: Axes, *, is_difference: bool = False) -> Any:
-    """The image (a `QuadMesh`) of the prices drawn on `ax`, with the borders of the road and its start line; m."""
+def draw_surface(found: Surface, track: Track, ax: Axes, *, is_difference: bool = False) -> Axes:
+    """`ax` with the prices (its first collection, a `QuadMesh`), the borders of the road and its start line; m."""
     norm = scale(found, is_difference)
     colors = DIVERGING if is_difference else style.SPEED
     image = ax.pcolormesh(found.x, found.y, found.price, norm=norm, cmap=colors, shading="nearest", zorder=1)
@@ -57,7 +57,7 @@ def draw_surface(found: Surface, track: Track, ax: Axes, *, is_difference: bool 
     ends = np.concatenate([geometry.nearest_point(line, track.center[:1]) for line in (track.inner, track.outer)])
     ax.plot(*ends.T, color=style.START, linewidth=2.4, zorder=4)
     ax.grid(False)
-    return image
+    return ax
 
 
 def draw_headings(found: Surface, ax: Axes) -> Axes:

@@ -9,18 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from racer.errors import UsageError, did_you_mean
 from racer.track.route import write
+
+Array = NDArray[np.float64]
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 """Okabe and Ito's eight colors, in the order in which lines take them."""
 
 SPEED = "viridis"
 """Color map for speed and other amounts."""
+
+HEAT = "YlOrBr"
+"""Color map for counts, from few (light) to many (dark), which a gray print keeps in order."""
+
+SIDES = "cividis_r"
+"""Color map from right (yellow, light) over straight (gray) to left (blue, dark), in order in a gray print too."""
 
 INK, FAINT = "#333333", "#8c8c8c"
 ROAD, BORDER, CENTER, FIELD = "#e4e4e2", "#5c5c5c", "#d08a00", "#ffffff"
@@ -72,6 +82,28 @@ def map_axes(ax: Axes) -> Axes:
     ax.set_xlabel("x (m)")
     ax.set_ylabel("y (m)")
     return ax
+
+
+def legend_above(ax: Axes, columns: int = 2) -> Axes:
+    """`ax` with its legend in one line above its right end, opposite to the title; none where nothing is labeled."""
+    if ax.get_legend_handles_labels()[1]:
+        ax.legend(ncols=columns, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2)
+    return ax
+
+
+def say(ax: Axes, words: str) -> Axes:
+    """`ax` with a faint sentence in its middle, where there is nothing to draw."""
+    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=FAINT)
+    return ax
+
+
+def map_size(area: Array, wide: float = 7.5, beside: float = 1.0) -> tuple[float, float]:
+    """Width and height, inches, of a figure with one map of the points `area` (N, 2) m, that leaves little empty.
+
+    `beside` inches of the width are for a color bar and labels.
+    """
+    across, high = np.maximum(np.ptp(area, axis=0) if len(area) else np.ones(2), 0.1)
+    return wide, float(np.clip((wide - beside) * high / across, 2.2, 8.5)) + 0.8
 
 
 def bare(ax: Axes) -> Axes:

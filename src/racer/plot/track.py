@@ -108,6 +108,21 @@ def track_gallery(tracks: Sequence[Track], *, columns: int = 4) -> Figure:
     return figure
 
 
+def road_area(track: Track) -> Array:
+    """(N, 2) m points of both borders: what a map of the track has to show."""
+    return np.vstack([track.inner, track.outer])
+
+
+def sections(track: Track, count: int) -> list[Array]:
+    """Outlines (K, 2) m of `count` pieces of road, equally long on the center line, from the start line on."""
+    fine = 6  # points of each border in a piece
+    s = np.linspace(0.0, track.length, count * fine + 1)
+    spots = geometry.point_at(track.center, s)
+    sides = [geometry.nearest_point(line, spots) for line in (track.inner, track.outer)]
+    spans = [slice(k * fine, (k + 1) * fine + 1) for k in range(count)]
+    return [np.vstack([sides[0][span], sides[1][span][::-1]]) for span in spans]
+
+
 def _outline(track: Track) -> Outline:
     """The road as a fillable outline. The hole has to run against the rim, whichever way the track is driven."""
     if not track.is_loop:

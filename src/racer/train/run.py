@@ -10,6 +10,7 @@
 | `checkpoints/state.pt` | everything that a resumed training needs |
 | `evaluations.csv` | one row an evaluation |
 | `training-simtrace/N-iteration.csv`, `metrics/TrainingMetrics.json` | the log in the simulator's own format |
+| `logs/trainer.log` | a line for each update of the policy, in the words of the real trainer's log |
 | `tensorboard/` | curves |
 """
 

@@ -22,6 +22,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from racer.env import DeepRacerVectorEnv
 from racer.errors import UsageError
+from racer.logs.write import write_whole
 from racer.reward import RewardBatch, RewardRefused
 from racer.track import route
 from racer.train.cars import CarsVecEnv
@@ -64,6 +65,7 @@ class Session:
             self.notes += found.notes
         self.progress = Progress()
         self._stopped = False
+        self._journal: list[str] = []  # a line for each update of the policy, as the real trainer prints them
         arguments = self._arguments()
         self.cars = DeepRacerVectorEnv(self.settings.envs, **arguments)
         self.cars.reset(seed=config.seed)
@@ -81,6 +83,7 @@ class Session:
                 began = monotonic()
                 self.model.learn(rollout, reset_num_timesteps=False, log_interval=LOG_NOTHING)
                 self.progress.steps = self.model.num_timesteps
+                self._journal.append(self._update_line())
                 if self._ends_iteration(rollout, began):
                     self._finish_iteration(began)
                 self.progress.seconds += monotonic() - began
@@ -108,6 +111,7 @@ class Session:
             return
         saved = self._saved()
         self.progress = saved["progress"]
+        self._journal = saved.get("journal", [])  # a run of old has none
         self.model.policy.load_state_dict(saved["policy"])
         self.model.policy.optimizer.load_state_dict(saved["optimizer"])
         self.model.num_timesteps, self.model._n_updates = saved["steps"], saved["updates"]
@@ -216,9 +220,20 @@ class Session:
             progress.best = score
             write_json(self.run.checkpoints / "best.json", row)
         self._log(score)
+        lines = "".join(line + "\n" for line in self._journal)
+        write_whole(self.run.folder / "logs" / "trainer.log", lines.encode())
         history = pd.DataFrame(progress.evaluations)
         route.write(self.run.folder / "evaluations.csv", history.to_csv(index=False).encode())
         self._save()
+
+    def _update_line(self) -> str:
+        """The latest update in the words of the real trainer's log (SIMULATOR.md 6.4), which log readers know."""
+        said = self.model.logger.name_to_value
+        loss, kl, entropy = said["train/policy_gradient_loss"], said["train/approx_kl"], -said["train/entropy_loss"]
+        return (
+            f"Policy training> Surrogate loss={loss}, KL divergence={kl}, Entropy={entropy}, "
+            f"training epoch={self.settings.n_epochs - 1}, learning_rate={said['train/learning_rate']}"
+        )
 
     def _log(self, score: Score) -> None:
         logger = self.model.logger
@@ -240,6 +255,7 @@ class Session:
             "field": self.cars.field.snapshot(),
             "episode_starts": self.model._last_episode_starts,
             "returns": (normalized.ret_rms, normalized.returns) if isinstance(normalized, VecNormalize) else None,
+            "journal": self._journal,
             "recorder": {name: getattr(self.recorder, name) for name in ("open", "whole", "episodes", "laps")},
             "rewards": [r.snapshot() if isinstance(r, RewardBatch) else b"" for r in (reward, self._trials.reward)],
             "torch": torch.get_rng_state(),
