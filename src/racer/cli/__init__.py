@@ -32,6 +32,7 @@ COMMANDS = {
         "racer.cli.evaluate:evaluate", "Drive", "Drive laps with a trained car and print the lap table."
     ),
     "analyze": Command("racer.cli.analyze:analyze", "Look", "Read a log, ours or the real one, and print its laps."),
+    "report": Command("racer.cli.report:report", "Look", "Make one page of a log that opens in any browser, offline."),
     "reward": Command("racer.cli.reward:reward", "Look", "Call a reward function with the params of one step."),
     "check": Command("racer.cli.check:check", "Reward", "Say whether a reward can crash, behaves and is accepted."),
     "score": Command("racer.cli.score:score", "Reward", "Say whether a reward agrees with the clock."),
