@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from racer.logs.trace import episode_ids, is_unix
+from racer.laps.bounds import bounds, of_first
+from racer.laps.motion import Motion, driven, motion, step_times
+from racer.laps.smoothness import smoothness
+from racer.logs.trace import is_unix
+from racer.track.record import Track
 
-STEP = 1.0 / 15.0  # s, the camera frame that paces the simulator
 INCIDENTS = {"off_tracks": "off_track", "crashes": "crashed", "immobilized": "immobilized", "reversed": "reversed"}
 EPISODES = 20  # episodes an iteration, where no file name tells iterations apart: the simulator's default
-_TELEPORT = 8.0  # m/s between two rows: no car is that fast, it was set down elsewhere
 _SLOW_RESET = (0.25, 2.0)  # s between two episodes whose reset the simulator's clock did not stop for
 _AWAY = 0.2  # m of progress in a first row that still shows the car where the last episode left it
 NEAR = 0.95  # of the identified lateral acceleration: from there on, a step leans on ground that no log has covered
@@ -19,8 +21,10 @@ NEAR = 0.95  # of the identified lateral acceleration: from there on, a step lea
 Array = NDArray[np.float64]
 
 
-def laps(trace: pd.DataFrame) -> pd.DataFrame:
+def laps(trace: pd.DataFrame, track: Track | None = None) -> pd.DataFrame:
     """The laps of a trace in its order: one row an episode, several where a race goes on after a completed lap.
+
+    `track`, in the direction driven, is needed for `line_deviation` alone.
 
     | column | unit and meaning |
     |---|---|
@@ -35,57 +39,17 @@ def laps(trace: pd.DataFrame) -> pd.DataFrame:
     | reward | sum |
     | command, speed, top_speed | m/s: mean command; driven mean, fastest three-step mean, from the poses |
     | distance | m driven |
+    | reversals, steer_std, jerk, zigzag, line_deviation | see `racer.laps.smoothness.smoothness` |
     """
     first, last = bounds(trace)
     if not len(first):
         return _empty(trace)
-    table = {name: _of_first(trace, name, first, default) for name, default in _ORIGIN.items()}
+    table = {name: of_first(trace, name, first, default) for name, default in _ORIGIN.items()}
     table["episode"] = trace["episode"].to_numpy()[first]
     table |= _extent(trace, first, last) | _clock(trace, first, last) | _incidents(trace, first, last)
     table["reward"] = np.add.reduceat(trace["reward"].to_numpy(), first)
-    return pd.DataFrame(table | _speeds(trace, first, last))
-
-
-def bounds(trace: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and last row of every lap, positions in the trace."""
-    if not len(trace):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    ids = trace["episode_id"].to_numpy() if "episode_id" in trace else episode_ids(trace)
-    new = np.diff(ids, prepend=ids[0] - 1) != 0
-    new[1:] |= trace["progress"].to_numpy()[:-1] >= 100.0  # a continuous race goes on
-    first = np.flatnonzero(new)
-    return first, np.append(first[1:], len(trace)) - 1
-
-
-def driven(trace: pd.DataFrame) -> pd.DataFrame:
-    """How the car really moved in each step: `speed` (m/s), `yaw_rate` (rad/s) and `lateral` (m/s2), from the poses.
-
-    Of each row towards the next one, as running means over three steps; nan where the next row is another episode's, a
-    penalty's or a place that the car was set down at. Poses are taken to be one camera frame apart: `tstamp` jitters.
-    """
-    dt = step_times(trace)
-    xy, yaw = trace[["X", "Y"]].to_numpy(), np.radians(trace["yaw"].to_numpy())
-    speed = np.hypot(*np.diff(xy, axis=0, append=xy[-1:]).T) / dt
-    rate = (np.mod(np.diff(yaw, append=yaw[-1:]) + np.pi, 2.0 * np.pi) - np.pi) / dt
-    broken = ~_followed(trace) | (speed > _TELEPORT)
-    speed[broken] = rate[broken] = np.nan
-    lap = np.searchsorted(bounds(trace)[0], np.arange(len(trace)), side="right")
-    columns = {"speed": speed, "yaw_rate": rate, "lateral": speed * rate}
-    smooth = {name: np.where(broken, np.nan, _three_step_mean(values, lap)) for name, values in columns.items()}
-    return pd.DataFrame(smooth, index=trace.index).assign(lateral=np.abs(smooth["lateral"]))
-
-
-def step_times(trace: pd.DataFrame) -> Array:
-    """(N,) s between the pose of each row and the next: 1/15, or the median of a log that ran at another rate."""
-    stamp = trace["tstamp"].to_numpy()
-    source = _of_first(trace, "source", np.arange(len(trace)), 0)
-    gap, follows = np.diff(stamp, append=stamp[-1:]), _followed(trace)
-    times = np.full(len(trace), STEP)
-    for number in np.unique(source):
-        mine = gap[(source == number) & follows & (gap > 0)]
-        usual = float(np.median(mine)) if len(mine) else STEP
-        times[source == number] = STEP if abs(usual / STEP - 1.0) < 0.1 else usual
-    return times
+    moving = motion(trace)
+    return pd.DataFrame(table | _speeds(trace, moving, first) | smoothness(trace, moving, first, track))
 
 
 def beyond_logs(trace: pd.DataFrame, table: pd.DataFrame, speed: float, lateral: float) -> pd.Series:
@@ -140,19 +104,23 @@ def endings(trace: pd.DataFrame, table: pd.DataFrame, parts: int = 10) -> pd.Dat
 _ORIGIN = {"source": 0, "phase": "unknown", "iteration": -1, "episode_id": -1}
 
 
-def _of_first(trace: pd.DataFrame, name: str, rows: NDArray[np.int64], default: object) -> NDArray[np.generic]:
-    if name in trace:
-        return np.asarray(trace[name].to_numpy()[rows])
-    if name == "episode_id":
-        return episode_ids(trace)[rows]
-    return np.full(len(rows), default)
-
-
 def _empty(trace: pd.DataFrame) -> pd.DataFrame:
     """A laps table without rows, made from one with a row so that it has the same columns."""
     blank = {
         name: [0]
-        for name in ("episode", "steps", "X", "Y", "yaw", "throttle", "reward", "progress", "tstamp", "track_len")
+        for name in (
+            "episode",
+            "steps",
+            "X",
+            "Y",
+            "yaw",
+            "steer",
+            "throttle",
+            "reward",
+            "progress",
+            "tstamp",
+            "track_len",
+        )
     }
     return laps(pd.DataFrame(blank).assign(episode_status="prepare")).iloc[:0]
 
@@ -176,7 +144,7 @@ def _continues(trace: pd.DataFrame, first: NDArray[np.int64]) -> NDArray[np.bool
     """(L,) whether a lap goes on from the one before: the step counter runs on, after a completed lap."""
     before = np.maximum(first - 1, 0)
     steps, progress = trace["steps"].to_numpy(), trace["progress"].to_numpy()
-    source = _of_first(trace, "source", np.arange(len(trace)), 0)
+    source = of_first(trace, "source", np.arange(len(trace)), 0)
     on = (steps[first] == steps[before] + 1) & (progress[before] >= 100.0) & (source[first] == source[before])
     return np.asarray(on & (first > 0))
 
@@ -199,7 +167,7 @@ def _clock(trace: pd.DataFrame, first: NDArray[np.int64], last: NDArray[np.int64
     if not is_unix(trace):
         gap = stamp[first] - stamp[before]
         away = (trace["progress"] * trace["track_len"] / 100.0).to_numpy()[first] > _AWAY
-        source = _of_first(trace, "source", np.arange(len(trace)), 0)
+        source = of_first(trace, "source", np.arange(len(trace)), 0)
         slow = (gap > _SLOW_RESET[0]) & (gap < _SLOW_RESET[1]) & away & (source[first] == source[before])
         start = np.where(slow, stamp[before], start)
     return {"start": start, "end": stamp[last], "time": stamp[last] - start}
@@ -213,43 +181,14 @@ def _incidents(trace: pd.DataFrame, first: NDArray[np.int64], last: NDArray[np.i
     return counts | {"resets": np.sum(list(counts.values()), axis=0) - ended}
 
 
-def _followed(trace: pd.DataFrame) -> NDArray[np.bool_]:
-    """(N,) whether the next row shows where the car drove to: same run of steps, no penalty in between."""
-    steps = trace["steps"].to_numpy()
-    source = _of_first(trace, "source", np.arange(len(trace)), 0)
-    held = trace["episode_status"].isin(["pause", "park"]).to_numpy()
-    same = (np.diff(steps) == 1) & (np.diff(source) == 0) & ~held[1:] & ~held[:-1]
-    return np.append(same, False)
-
-
-def _speeds(trace: pd.DataFrame, first: NDArray[np.int64], last: NDArray[np.int64]) -> dict[str, Array]:
+def _speeds(trace: pd.DataFrame, moving: Motion, first: NDArray[np.int64]) -> dict[str, Array]:
     """Mean command, driven mean and top speed (m/s) and distance (m) of each lap; nan where a lap has no two poses."""
-    motion = driven(trace)["speed"].to_numpy()
-    moved = np.isfinite(motion)
-    raw = _moves(trace)
-    distance = np.add.reduceat(np.where(moved, raw, 0.0), first)
-    elapsed = np.add.reduceat(np.where(moved, step_times(trace), 0.0), first)
-    top = np.maximum.reduceat(np.where(moved, motion, -np.inf), first)
-    count = last - first + 1
+    distance = np.add.reduceat(moving.way, first)
+    elapsed = np.add.reduceat(np.where(moving.moved, moving.dt, 0.0), first)
+    top = np.maximum.reduceat(np.where(moving.moved, moving.speed, -np.inf), first)
     return {
-        "command": np.add.reduceat(trace["throttle"].to_numpy(float), first) / count,
+        "command": np.add.reduceat(trace["throttle"].to_numpy(float), first) / np.diff(first, append=len(trace)),
         "speed": np.divide(distance, elapsed, out=np.full(len(first), np.nan), where=elapsed > 0),
         "top_speed": np.where(np.isfinite(top), top, np.nan),
         "distance": distance,
     }
-
-
-def _three_step_mean(values: Array, lap: NDArray[np.int64]) -> Array:
-    """Mean of each value and its two neighbors, leaving out nan and other laps."""
-    near = np.stack([np.append(np.nan, values)[:-1], values, np.append(values, np.nan)[1:]])
-    near[0, 1:][lap[1:] != lap[:-1]] = np.nan
-    near[2, :-1][lap[1:] != lap[:-1]] = np.nan
-    count = np.isfinite(near).sum(axis=0)
-    total, mean = np.nansum(near, axis=0), np.full(len(values), np.nan)
-    np.divide(total, count, out=mean, where=count > 0)
-    return mean
-
-
-def _moves(trace: pd.DataFrame) -> Array:
-    xy = trace[["X", "Y"]].to_numpy(float)
-    return np.asarray(np.hypot(*np.diff(xy, axis=0, append=xy[-1:]).T))

@@ -1,0 +1,29 @@
+"""Where each lap of a trace begins and ends, and what its first row says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from racer.logs.trace import episode_ids
+
+
+def bounds(trace: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and last row of every lap, positions in the trace."""
+    if not len(trace):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    ids = trace["episode_id"].to_numpy() if "episode_id" in trace else episode_ids(trace)
+    new = np.diff(ids, prepend=ids[0] - 1) != 0
+    new[1:] |= trace["progress"].to_numpy()[:-1] >= 100.0  # a continuous race goes on
+    first = np.flatnonzero(new)
+    return first, np.append(first[1:], len(trace)) - 1
+
+
+def of_first(trace: pd.DataFrame, name: str, rows: NDArray[np.int64], default: object) -> NDArray[np.generic]:
+    """(L,) values of a column at `rows` (L,); `default` where the trace has no such column."""
+    if name in trace:
+        return np.asarray(trace[name].to_numpy()[rows])
+    if name == "episode_id":
+        return episode_ids(trace)[rows]
+    return np.full(len(rows), default)

@@ -1,0 +1,90 @@
+"""How the car really moved, told from the poses of a trace: speed, rate of turn, distance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from racer.laps.bounds import bounds, of_first
+
+STEP = 1.0 / 15.0  # s, the camera frame that paces the simulator
+_TELEPORT = 8.0  # m/s between two rows: no car is that fast, it was set down elsewhere
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """What a car did between the pose of each row and that of the next one, (N,) each; speeds are three-step means.
+
+    `speed`, `yaw_rate` and `lateral` (acceleration, positive to the left) are nan where the car did not drive from the
+    one to the other (`moved`): the next row is another episode's, a penalty's, or a place that it was set down at.
+    """
+
+    dt: Array  # s
+    way: Array  # m, 0 where it did not drive
+    turn: Array  # rad, positive to the left, 0 where it did not drive
+    moved: NDArray[np.bool_]
+    speed: Array  # m/s
+    yaw_rate: Array  # rad/s
+    lateral: Array  # m/s2
+
+
+def motion(trace: pd.DataFrame) -> Motion:
+    """The motion of all rows. Poses are taken to be one camera frame apart: `tstamp` jitters."""
+    dt = step_times(trace)
+    xy, yaw = trace[["X", "Y"]].to_numpy(float), np.radians(trace["yaw"].to_numpy(float))
+    way = np.hypot(*np.diff(xy, axis=0, append=xy[-1:]).T)
+    turn = np.mod(np.diff(yaw, append=yaw[-1:]) + np.pi, 2.0 * np.pi) - np.pi
+    moved = followed(trace) & (way <= _TELEPORT * dt)
+    speed, rate = (np.where(moved, change / dt, np.nan) for change in (way, turn))
+    lap = np.searchsorted(bounds(trace)[0], np.arange(len(trace)), side="right")
+    smooth = [np.where(moved, _three_step_mean(values, lap), np.nan) for values in (speed, rate, speed * rate)]
+    return Motion(dt, np.where(moved, way, 0.0), np.where(moved, turn, 0.0), moved, *smooth)
+
+
+def driven(trace: pd.DataFrame) -> pd.DataFrame:
+    """How the car really moved in each step: `speed` (m/s), `yaw_rate` (rad/s) and `lateral` (m/s2), from the poses.
+
+    Of each row towards the next one, as running means over three steps; nan where the next row is another episode's, a
+    penalty's or a place that the car was set down at.
+    """
+    found = motion(trace)
+    columns = {"speed": found.speed, "yaw_rate": found.yaw_rate, "lateral": np.abs(found.lateral)}
+    return pd.DataFrame(columns, index=trace.index)
+
+
+def step_times(trace: pd.DataFrame) -> Array:
+    """(N,) s between the pose of each row and the next: 1/15, or the median of a log that ran at another rate."""
+    stamp = trace["tstamp"].to_numpy()
+    source = of_first(trace, "source", np.arange(len(trace)), 0)
+    gap, follows = np.diff(stamp, append=stamp[-1:]), followed(trace)
+    times = np.full(len(trace), STEP)
+    for number in np.unique(source):
+        mine = gap[(source == number) & follows & (gap > 0)]
+        usual = float(np.median(mine)) if len(mine) else STEP
+        times[source == number] = STEP if abs(usual / STEP - 1.0) < 0.1 else usual
+    return times
+
+
+def followed(trace: pd.DataFrame) -> NDArray[np.bool_]:
+    """(N,) whether the next row shows where the car drove to: same run of steps, no penalty in between."""
+    steps = trace["steps"].to_numpy()
+    source = of_first(trace, "source", np.arange(len(trace)), 0)
+    held = trace["episode_status"].isin(["pause", "park"]).to_numpy()
+    same = (np.diff(steps) == 1) & (np.diff(source) == 0) & ~held[1:] & ~held[:-1]
+    return np.append(same, False)
+
+
+def _three_step_mean(values: Array, lap: NDArray[np.int64]) -> Array:
+    """Mean of each value and its two neighbors, leaving out nan and other laps."""
+    near = np.stack([np.append(np.nan, values)[:-1], values, np.append(values, np.nan)[1:]])
+    near[0, 1:][lap[1:] != lap[:-1]] = np.nan
+    near[2, :-1][lap[1:] != lap[:-1]] = np.nan
+    count = np.isfinite(near).sum(axis=0)
+    total, mean = np.nansum(near, axis=0), np.full(len(values), np.nan)
+    np.divide(total, count, out=mean, where=count > 0)
+    return mean

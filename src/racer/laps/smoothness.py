@@ -1,0 +1,111 @@
+"""How smoothly laps were driven: steering reversals, lateral jerk, zig-zag, and how far from the center line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from racer import geometry
+from racer.laps.motion import Motion
+from racer.track.record import Track
+
+GAP = 5.0  # degrees of command: a smaller swing of the steering is none
+WITHIN = 2.5  # m of road: turning that is taken back within it was needed for no corner
+_LEAST = 0.01  # m to either side of a place, from which on there is a mean around it
+_CHUNK = 256  # rows projected at a time
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+def smoothness(trace: pd.DataFrame, moving: Motion, first: Index, track: Track | None = None) -> dict[str, Array]:
+    """Columns of the laps that begin at rows `first` (L,), each (L,); `moving` is `motion(trace)`.
+
+    | column | unit and meaning |
+    |---|---|
+    | reversals | 1/m: swings of the commanded steering, of `GAP` degrees at least, that go back the other way |
+    | steer_std | degrees: deviation of the commanded steering |
+    | jerk | m/s3: root of the mean square of how fast lateral acceleration changes |
+    | zigzag | degrees/m: turning of the car that it takes back within `WITHIN` m, by meter driven |
+    | line_deviation | m: mean distance from the center line of `track`; nan without one |
+
+    nan where a lap is too short to tell. `zigzag` is what all turns to the left and to the right sum up to, less what
+    they sum up to when the heading is averaged over `WITHIN` m first: a corner keeps its turning, a wiggle loses it.
+    """
+    distance = np.add.reduceat(moving.way, first)
+    length = np.where(distance > 0.0, distance, np.nan)
+    steer = trace["steer"].to_numpy(float)
+    return {
+        "reversals": np.array([count_reversals(one) for one in np.split(steer, first[1:])], float) / length,
+        "steer_std": _deviation(steer, first),
+        "jerk": _jerk(moving, first),
+        "zigzag": _zigzag(moving, first) / length,
+        "line_deviation": _line_deviation(trace, first, track),
+    }
+
+
+def count_reversals(steer: Array, gap: float = GAP) -> int:
+    """How often `steer` (T,) turns back by at least `gap` after having moved by at least that much."""
+    count, way, low, high = 0, 0, np.inf, -np.inf
+    for value in steer.tolist():
+        if value < low:
+            low = value
+        if value > high:
+            high = value
+        if way >= 0 and high - value >= gap:
+            count, way, low, high = count + way, -1, value, value
+        elif way <= 0 and value - low >= gap:
+            count, way, low, high = count - way, 1, value, value
+    return count
+
+
+def _deviation(values: Array, first: Index) -> Array:
+    """(L,) standard deviation in each lap."""
+    count = np.diff(first, append=len(values))
+    off = values - np.repeat(np.add.reduceat(values, first) / count, count)
+    return np.asarray(np.sqrt(np.add.reduceat(off**2, first) / count))
+
+
+def _jerk(moving: Motion, first: Index) -> Array:
+    """(L,) m/s3, of rows whose lateral acceleration and the next one's are known."""
+    change = np.diff(moving.lateral, append=np.nan) / moving.dt
+    change[first[1:] - 1] = np.nan
+    known = np.isfinite(change)
+    count = np.add.reduceat(known.astype(float), first)
+    total = np.add.reduceat(np.where(known, change**2, 0.0), first)
+    return np.asarray(np.sqrt(np.divide(total, count, out=np.full(len(first), np.nan), where=count > 0)))
+
+
+def _zigzag(moving: Motion, first: Index) -> Array:
+    """(L,) degrees by which laps turn more than their mean heading over `WITHIN` m (less towards their ends) does."""
+    rows = np.diff(first, append=len(moving.way))
+    at, turned = (np.cumsum(each) - each for each in (moving.way, moving.turn))
+    heading = turned - np.repeat(turned[first], rows)
+    start, end = np.repeat(at[first], rows), np.repeat(at[first + rows - 1], rows)
+    area = np.append(0.0, np.cumsum((heading[:-1] + 0.5 * moving.turn[:-1]) * moving.way[:-1]))
+    half = np.minimum(np.minimum(at - start, end - at), WITHIN / 2)
+    within = np.interp(at + half, at, area) - np.interp(at - half, at, area)
+    mean = np.divide(within, 2.0 * half, out=heading.copy(), where=half > _LEAST)
+    return np.degrees(np.maximum(_turning(heading, first) - _turning(mean, first), 0.0))
+
+
+def _turning(heading: Array, first: Index) -> Array:
+    """(L,) what all turns to either side sum up to in each lap."""
+    change = np.abs(np.diff(heading, prepend=heading[:1]))
+    change[first] = 0.0
+    return np.asarray(np.add.reduceat(change, first))
+
+
+def _line_deviation(trace: pd.DataFrame, first: Index, track: Track | None) -> Array:
+    if track is None:
+        return np.full(len(first), np.nan)
+    away = distance_from_center(track, trace[["X", "Y"]].to_numpy(float))
+    return np.asarray(np.add.reduceat(away, first) / np.diff(first, append=len(trace)))
+
+
+def distance_from_center(track: Track, xy: Array) -> Array:
+    """(N,) m from each of `xy` (N, 2) m to the nearest spot of the center line."""
+    parts = [xy[k : k + _CHUNK] for k in range(0, len(xy), _CHUNK)]
+    feet = [geometry.nearest_point(track.center, part) for part in parts]
+    return np.asarray(np.hypot(*(xy - np.concatenate(feet)).T)) if parts else np.empty(0)
