@@ -10,12 +10,16 @@ from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
 from racer import laps as about
+from racer.laps import in_words
 from racer.plot import style
 from racer.report.looks import hover, legend_above, plain
-from racer.report.summary import action_use
+from racer.report.subject import Subject
+from racer.report.summary import action_use, rows_of
 
 _BLUE, _ORANGE, _GREEN = style.PALETTE[0], style.PALETTE[5], style.PALETTE[2]
 _MANY = 60  # laps from which bars become dots
+_MOST_ACTIONS = 40  # bars
+_CELLS = (30, 20)  # of steering and speed, for continuous actions
 _SIZE = 6
 
 
@@ -57,10 +61,10 @@ def lap_times(table: pd.DataFrame) -> LayoutDOM:
     return plot
 
 
-def actions(trace: pd.DataFrame, table: pd.DataFrame) -> LayoutDOM:
-    """How often each action was chosen in the laps; of continuous actions, which steering and speed, as a map."""
-    use = action_use(trace, table)
-    return _discrete(use) if len(use) else _continuous(trace, table)
+def actions(subject: Subject) -> LayoutDOM:
+    """How often each action was chosen; of continuous actions, which steering and speed, as a map."""
+    use = action_use(subject).nlargest(_MOST_ACTIONS, "count", keep="first").sort_values("action")
+    return _discrete(use) if len(use) else _continuous(subject.log.trace.iloc[rows_of(subject.here)])
 
 
 def learning(ppo: pd.DataFrame) -> LayoutDOM:
@@ -143,9 +147,10 @@ def _dots(plot: figure, rows: pd.DataFrame) -> list[object]:
 
 
 def _discrete(use: pd.DataFrame) -> LayoutDOM:
-    labels = use["label"].tolist()
-    rows = ColumnDataSource(use.assign(percent=100.0 * use["share"], words=[_percent(s) for s in use["share"]]))
-    plot = plain("share of steps (%)", "", height=90 + 22 * len(use), y_range=labels[::-1], tools="save")
+    labels = [in_words(*row) for row in zip(use["action"], use["steer"], use["throttle"], strict=True)]
+    words = [_percent(share) for share in use["share"]]
+    rows = ColumnDataSource(use.assign(label=labels, percent=100.0 * use["share"], words=words))
+    plot = plain("share of steps (%)", "", height=60 + 22 * len(use), y_range=labels[::-1], tools="save")
     bars = plot.hbar(y="label", right="percent", height=0.7, source=rows, color=_BLUE)
     plot.text("percent", "label", "words", source=rows, text_baseline="middle", x_offset=4, text_font_size="12px")
     plot.x_range.start, plot.x_range.end = 0, 112.0 * float(use["share"].max()) or 1.0
@@ -154,11 +159,8 @@ def _discrete(use: pd.DataFrame) -> LayoutDOM:
     return plot
 
 
-def _continuous(trace: pd.DataFrame, table: pd.DataFrame) -> LayoutDOM:
-    from racer.report.summary import rows_of
-
-    here = trace.iloc[rows_of(table)]
-    counts, steer, speed = np.histogram2d(here["steer"], here["throttle"], bins=(30, 20))
+def _continuous(here: pd.DataFrame) -> LayoutDOM:
+    counts, steer, speed = np.histogram2d(here["steer"], here["throttle"], bins=_CELLS)
     left, bottom = np.meshgrid(steer[:-1], speed[:-1], indexing="ij")
     right, top = np.meshgrid(steer[1:], speed[1:], indexing="ij")
     cells = pd.DataFrame(

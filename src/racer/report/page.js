@@ -143,7 +143,10 @@ window.racerReport = ({steps, laps: slots, cars, road, mapper, bar, exits}) => {
 
   const draw = () => {
     scaleColors();
-    slots.forEach((slot, k) => { slot.data = k < state.shown.length ? filled(state.shown[k], k) : blank(); });
+    slots.forEach((slot, k) => {
+      if (k < state.shown.length) slot.data = filled(state.shown[k], k);
+      else if (slot.data.X.length) slot.data = blank();
+    });
   };
 
   const say = (text = "") => {
@@ -282,6 +285,19 @@ window.racerReport = ({steps, laps: slots, cars, road, mapper, bar, exits}) => {
     }
   };
 
+  // ---- the other figures: one after the other, when the track is there
+
+  const ready = () => {
+    document.documentElement.dataset.ready = String(Math.round(performance.now()));
+    drawNext();
+  };
+
+  const drawNext = () => {
+    const next = window.racerLater.shift();
+    if (next) next();
+    if (next) setTimeout(drawNext, 30); else document.documentElement.dataset.complete = String(Math.round(performance.now()));
+  };
+
   // ---- wiring
 
   const picked = event => {
@@ -318,5 +334,5 @@ window.racerReport = ({steps, laps: slots, cars, road, mapper, bar, exits}) => {
   for (const form of document.forms) form.addEventListener("submit", event => event.preventDefault());
   document.querySelectorAll("table.sortable").forEach(sortable);
   show(facts.first);
-  document.documentElement.dataset.ready = String(Math.round(performance.now()));
+  ready();
 };

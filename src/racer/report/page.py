@@ -13,7 +13,6 @@ from bokeh.events import DocumentReady
 from bokeh.models import ColumnDataSource, CustomJS, LayoutDOM
 from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from racer import __version__
 from racer.actions import ActionSpace
@@ -30,12 +29,13 @@ _HERE = Path(__file__).parent
 _AT_FIRST = 2  # laps that are on the track when the page opens
 
 
-@dataclass(frozen=True, eq=False)
-class _Figures:
-    """What Bokeh draws: by the name of its place in the page."""
+@dataclass(frozen=True)
+class _Drawn:
+    """What Bokeh draws: the places of the figures by name, the script that draws those in motion, and later scripts."""
 
-    roots: dict[str, LayoutDOM]
-    document: Document
+    places: dict[str, str]
+    first: str
+    later: tuple[str, ...]
 
 
 def report(log: Log, track: Track | None, title: str = "") -> str:
@@ -47,12 +47,11 @@ def report(log: Log, track: Track | None, title: str = "") -> str:
     laps = chosen(subject.here)
     packed = columns(log.trace, laps, track)
     drawn = _drawn(subject, packed)
-    script, places = components(drawn.roots, wrap_script=False)
     page: str = _template().render(
         title=title or f"Laps on {summary.track_words(subject)}",
         sentences=summary.sentences(subject),
         numbers=summary.figures(subject),
-        figures={name: Markup(place) for name, place in places.items()},
+        figures=drawn.places,
         tables=_tables(subject, laps),
         left_out=len(subject.here) - len(laps),
         facts=_facts(subject, laps, packed),
@@ -61,10 +60,10 @@ def report(log: Log, track: Track | None, title: str = "") -> str:
         job=_settings(subject),
         most=len(LAPS),
         version=__version__,
-        styles=Markup((_HERE / "page.css").read_text("utf-8")),
-        script=Markup((_HERE / "page.js").read_text("utf-8")),
-        bokeh=Markup(Resources(mode="inline", components=["bokeh"], log_level="error").render_js()),
-        bokeh_figures=Markup(script),
+        styles=(_HERE / "page.css").read_text("utf-8"),
+        script=(_HERE / "page.js").read_text("utf-8"),
+        bokeh=Resources(mode="inline", components=["bokeh"], log_level="error").render_js(),
+        drawn=drawn,
     )
     return page
 
@@ -76,24 +75,31 @@ def _template() -> Any:
     return looks.get_template("page.html")
 
 
-def _drawn(subject: Subject, packed: list[Column]) -> _Figures:
-    """Every figure of the page, in one document whose script starts when all of them are there."""
+def _drawn(subject: Subject, packed: list[Column]) -> _Drawn:
+    """Every figure of the page. Those in motion share a document, whose script starts when they are there."""
     trace = subject.log.trace
     steps = ColumnDataSource({column.name: column.levels for column in packed})
     moving = view(subject.track, trace[["X", "Y"]].to_numpy(float), exit_points(trace, subject.here))
-    roots: dict[str, LayoutDOM] = {"road": moving.road, "telemetry": moving.telemetry}
-    if len(subject.training):
-        roots["training"] = figures.training(subject.training)
-    if len(subject.race):
-        roots["race"] = figures.lap_times(subject.race)
-    if len(subject.log.job.ppo):
-        roots["learning"] = figures.learning(subject.log.job.ppo)
-    roots["actions"] = figures.actions(trace, subject.here)
     document = Document()
-    for root in roots.values():
+    for root in (moving.road, moving.telemetry):
         document.add_root(root)
     document.js_on_event(DocumentReady, _start(moving, steps))
-    return _Figures(roots, document)
+    first, places = components({"road": moving.road, "telemetry": moving.telemetry}, wrap_script=False)
+    still = {name: components(root, wrap_script=False) for name, root in _still(subject).items()}
+    places |= {name: place for name, (_, place) in still.items()}
+    return _Drawn(places, first, tuple(script for script, _ in still.values()))
+
+
+def _still(subject: Subject) -> dict[str, LayoutDOM]:
+    """The figures about the whole log, by name, in the order in which they are drawn."""
+    found: dict[str, LayoutDOM] = {}
+    if len(subject.training):
+        found["training"] = figures.training(subject.training)
+    if len(subject.log.job.ppo):
+        found["learning"] = figures.learning(subject.log.job.ppo)
+    if len(subject.race):
+        found["race"] = figures.lap_times(subject.race)
+    return found | {"actions": figures.actions(subject)}
 
 
 def _start(moving: View, steps: ColumnDataSource) -> CustomJS:
@@ -136,6 +142,8 @@ def _tables(subject: Subject, laps: pd.DataFrame) -> dict[str, tables.Table]:
     found = {"laps": tables.lap_table(subject, laps), "files": tables.file_table(subject)}
     if len(subject.training):
         found["iterations"] = tables.iteration_table(subject)
+    if subject.here["complete"].any():
+        found["sectors"] = tables.sector_table(subject)
     if not subject.here["complete"].all():
         found["endings"] = tables.ending_table(subject)
     return found

@@ -7,11 +7,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer import laps as about
+from racer.logs.trace import CONTINUOUS
 from racer.report.subject import Subject
 from racer.track.facts import direction
 
 _PARTS = 10  # of the waypoints, to say where laps end
-_MOST_ACTIONS = 40
 _STEADY = 5.0  # %: a change of completion that is worth a sentence
 _RACE_TYPES = {"TIME_TRIAL": "time trial", "OBJECT_AVOIDANCE": "object avoidance", "HEAD_TO_BOT": "head to bot"}
 
@@ -53,39 +53,15 @@ def rows_of(table: pd.DataFrame) -> NDArray[np.int64]:
     return np.concatenate([np.empty(0, np.int64), *(np.arange(first, last + 1) for first, last in spans)])
 
 
-def action_use(trace: pd.DataFrame, table: pd.DataFrame, size: int = 0) -> pd.DataFrame:
-    """How often each discrete action was taken in the laps: action, label, count, share. No row if none is discrete.
-
-    `size` is the number of actions where it is known; otherwise those up to the greatest that was taken. Steps in which
-    the car waits do not count. Of more than 40 actions the most used ones are given.
-    """
-    rows = trace.iloc[rows_of(table)]
-    rows = rows[(rows["action"] >= 0) & ~rows["episode_status"].isin(["prepare", "pause", "park"])]
-    command = rows.groupby("action").agg(
-        count=("action", "size"), steer=("steer", "median"), speed=("throttle", "median")
-    )
-    if len(command) and max(size, int(command.index.max()) + 1) <= _MOST_ACTIONS:
-        command = command.reindex(range(max(size, int(command.index.max()) + 1)))
-    command = command.nlargest(_MOST_ACTIONS, "count", keep="first").sort_index() if len(command) else command
-    count = command["count"].fillna(0).astype(int)
-    labels = [_label(*row) for row in command[["steer", "speed"]].itertuples(name=None)]
-    share = count / max(1, len(rows))
-    return pd.DataFrame({"action": command.index, "label": labels, "count": count, "share": share}).reset_index(
-        drop=True
-    )
+def action_use(subject: Subject) -> pd.DataFrame:
+    """How often each discrete action was taken, as `racer.laps.action_use` says; no row for continuous ones."""
+    use = about.action_use(subject.log.trace.iloc[rows_of(subject.here)], subject.log.job.action_space)
+    return use[use["action"] != CONTINUOUS].reset_index(drop=True)
 
 
 def counted(number: int, noun: str) -> str:
     """`1 lap`, `1,204 laps`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _label(action: int, steer: float, speed: float) -> str:
-    if steer != steer:
-        return f"{action}: not seen"
-    side = "left" if steer > 0 else "right"
-    way = "straight on" if abs(steer) < 0.05 else f"{abs(steer):.4g}° {side}"
-    return f"{action}: {way}, {speed:.3g} m/s"
 
 
 def _where(subject: Subject) -> str:
@@ -158,13 +134,10 @@ def _race(table: pd.DataFrame) -> str:
 
 
 def _actions(subject: Subject) -> list[str]:
-    space = subject.log.job.action_space
-    size = space.size if space is not None and not space.is_continuous else 0
-    use = action_use(subject.log.trace, subject.here, size)
-    never = use.loc[use["count"] == 0, "action"].astype(str).tolist()
+    never = about.unused(action_use(subject))
     if not never:
         return []
-    names = f"Action {never[0]}" if len(never) == 1 else f"Actions {', '.join(never[:-1])} and {never[-1]}"
+    names = f"Action {never[0]}" if len(never) == 1 else f"Actions {'; '.join(never[:-1])} and {never[-1]}"
     return [f"{names} {'was' if len(never) == 1 else 'were'} never used."]
 
 

@@ -63,6 +63,9 @@ _FILE = (
 )  # fmt: skip
 
 
+_MOST_SECTORS = 10  # laps whose sectors are shown
+
+
 def lap_table(subject: Subject, table: pd.DataFrame) -> Table:
     """The given laps; columns that say the same of all are left out."""
     iteration = table["iteration"].where(table["iteration"] >= 0)
@@ -87,6 +90,19 @@ def ending_table(subject: Subject) -> Table:
         _ENDING,
         ends.assign(share=100.0 * ends["count"] / max(1, ends["count"].sum())),
     )
+
+
+def sector_table(subject: Subject) -> Table:
+    """The sectors of the fastest laps, s: the road around each corner, or thirds where there is no track."""
+    laps = about.best(subject.here, _MOST_SECTORS)
+    pieces = about.sectors(subject.log.trace, laps, subject.track)
+    names = list(dict.fromkeys(pieces["sector"]))
+    times = pieces.pivot(index="lap", columns="sector", values="time").reindex(laps.index)
+    rows = laps.join(times)
+    heads: tuple[Head, ...] = (Head("phase", "phase", None), Head("episode", "episode"), Head("time", "lap s", 2))
+    heads += tuple(Head(name, f"{name} s", 2) for name in names)
+    ideal = f"Sectors of the fastest laps; the best ones together: {times.min().sum():.2f} s"
+    return _made("sectors", ideal, heads, rows)
 
 
 def file_table(subject: Subject) -> Table:

@@ -10,11 +10,20 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from bokeh.layouts import gridplot
-from bokeh.models import ColorBar, ColumnDataSource, DataRange1d, GlyphRenderer, LayoutDOM, LinearColorMapper, Span
+from bokeh.models import (
+    ColorBar,
+    ColumnDataSource,
+    DataRange1d,
+    GlyphRenderer,
+    LayoutDOM,
+    LinearColorMapper,
+    Span,
+)
 from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
 from racer import geometry
+from racer.corners import corners
 from racer.plot import style
 from racer.report.looks import DASHES, LAPS, hover, plain
 from racer.track.record import Track
@@ -36,6 +45,7 @@ _TIPS = [
 ]  # fmt: skip
 _HEIGHT = (300, 620)  # of the map, pixels, for wide and for high tracks
 _WIDTH = 800
+_BESIDE = 0.25  # m from the road to a corner's name
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +107,7 @@ def _map(track: Track | None, area: np.ndarray) -> figure:
     plot.grid.visible = False
     if track is not None:
         _road(plot, track)
+        _corner_names(plot, track)
     return plot
 
 
@@ -115,6 +126,31 @@ def _road(plot: figure, track: Track) -> None:
     spots, ahead = (geometry.point_at(track.center, at + shift) for shift in (0.0, 0.02))
     heading = np.arctan2(*(ahead - spots).T[::-1])
     plot.scatter(*spots.T, marker="triangle", angle=heading - np.pi / 2.0, size=9, color=style.INK, line_color=None)
+
+
+def _corner_names(plot: figure, track: Track) -> None:
+    """T1, T2, ... outside of each corner."""
+    found = corners(track)
+    apex = np.array([corner.apex for corner in found])
+    middle = geometry.point_at(track.center, apex)
+    ahead = geometry.point_at(track.center, apex + 0.02) - middle
+    aside = np.sign([corner.angle for corner in found])[:, None] * np.column_stack([ahead[:, 1], -ahead[:, 0]])
+    width = np.interp(apex, track.s, track.width)
+    spots = middle + aside / np.hypot(*aside.T)[:, None] * (0.5 * width[:, None] + _BESIDE)
+    names = [corner.name for corner in found]
+    plot.text(*spots.T, names, text_align="center", text_baseline="middle", text_font_size="13px", text_color=style.INK)
+
+
+def _corner_bands(plot: figure, track: Track, *, named: bool) -> None:
+    """Gray where a corner is, with its name at the foot if `named`; one that spans the start line has two bands."""
+    found = corners(track)
+    over = [corner for corner in found if corner.end < corner.start]
+    left = [corner.start for corner in found] + [0.0 for _ in over]
+    right = [track.length if corner in over else corner.end for corner in found] + [corner.end for corner in over]
+    plot.vstrip(left, right, fill_color=style.ROAD, fill_alpha=0.5, line_color=None, level="underlay")
+    if named:
+        apex, names = [corner.apex for corner in found], [corner.name for corner in found]
+        plot.text(apex, 0.0, names, text_align="center", text_font_size="12px", text_color=style.INK, y_offset=-2)
 
 
 def _way(plot: figure, source: ColumnDataSource) -> GlyphRenderer:
@@ -168,6 +204,9 @@ def _telemetry(track: Track | None, laps: tuple[ColumnDataSource, ...], cars: Co
         ]
         hover(plot, [("lap", "@lap"), ("at", "@place{0.0} m"), (name, f"@{name}{unit}")], lines, "vline")
     speed.y_range.start = 0
+    if track is not None:
+        for plot in (speed, steer, delta):
+            _corner_bands(plot, track, named=plot is speed)
     for plot in (steer, delta):
         plot.add_layout(Span(location=0.0, dimension="width", line_color=style.FAINT, line_width=1))
     for plot, name in ((speed, "speed"), (delta, "delta")):
