@@ -2,11 +2,11 @@
 // Fills Bokeh's sources with the chosen laps and moves the cars; sorts tables. Bokeh calls `racerReport` when its
 // figures are there, with its models by name.
 
-window.racerReport = ({steps, laps: slots, cars, road, mapper, bar, exits}) => {
+window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => {
   const facts = JSON.parse(document.getElementById("facts").textContent);
   const columns = new Map(facts.columns.map(column => [column.name, column]));
   const element = id => document.getElementById(id);
-  const JUMP = 0.5, SAME_START = 0.5;  // m
+  const JUMP = 0.5, SAME_START = 0.5, DART = 0.42;  // m, m, rad
   const LEAST = {speed: 0.5, throttle: 0.5, steer: 1};  // spans of colors, so that trifles look like trifles
   const state = {shown: [], color: "speed", meet: "time", at: 0, playing: false, last: 0, home: null};
 
@@ -112,23 +112,24 @@ window.racerReport = ({steps, laps: slots, cars, road, mapper, bar, exits}) => {
 
   // ---- laps on show
 
-  const blank = () => Object.fromEntries(Object.keys(slots[0].data).map(name => [name, []]));
+  const blank = source => Object.fromEntries(Object.keys(source.data).map(name => [name, []]));
 
-  const filled = (lap, slot) => {
-    const data = blank();
-    lap.rows.forEach((row, k) => {
-      const place = value("place", row);
-      if (k && facts.loop && Math.abs(place - data.place.at(-1)) > facts.length / 2) {
-        for (const name in data) data[name].push(name === "color" ? "#000000" : NaN);  // over the start line: the line over distance begins anew
-      }
-      const last = k === lap.rows.length - 1 || jumps(lap, k);
-      const cells = {X: lap.x[k], Y: lap.y[k], X1: last ? NaN : lap.x[k + 1], Y1: last ? NaN : lap.y[k + 1], place,
-        delta: behind(lap, lap.distance[k]), action: word("action", row), status: word("status", row),
-        step: lap.step + k, color: paint(row, slot), lap: `${slot + 1}: ${lap.name}`};
-      for (const name in data) data[name].push(name in cells ? cells[name] : value(name, row));
-    });
-    return data;
-  };
+  const named = (lap, slot) => `${slot + 1}: ${lap.name}`;
+
+  const stepsOf = (data, lap, slot) => lap.rows.forEach((row, k) => {
+    const last = k === lap.rows.length - 1 || jumps(lap, k);
+    const cells = {X: lap.x[k], Y: lap.y[k], X1: last ? NaN : lap.x[k + 1], Y1: last ? NaN : lap.y[k + 1],
+      action: word("action", row), status: word("status", row), step: lap.step + k, color: paint(row, slot), lap: named(lap, slot)};
+    for (const name in data) data[name].push(name in cells ? cells[name] : value(name, row));
+  });
+
+  const overDistance = (data, lap, slot) => lap.rows.forEach((row, k) => {
+    const place = value("place", row);
+    const lineEnds = k && facts.loop && Math.abs(place - data.place.at(-1)) > facts.length / 2;  // the start line
+    if (lineEnds) for (const name in data) data[name].push(NaN);
+    const cells = {place, delta: behind(lap, lap.distance[k]), lap: named(lap, slot)};
+    for (const name in data) data[name].push(name in cells ? cells[name] : value(name, row));
+  });
 
   const show = indices => {
     state.shown = indices.map(index => state.shown.find(lap => lap.index === index) ?? lapOf(index));
@@ -137,17 +138,23 @@ window.racerReport = ({steps, laps: slots, cars, road, mapper, bar, exits}) => {
       box.closest("tr").classList.toggle("on", box.checked);
     }
     draw();
+    drawLines();
     stretchClock();
     say();
   };
 
   const draw = () => {
     scaleColors();
-    slots.forEach((slot, k) => {
-      if (k < state.shown.length) slot.data = filled(state.shown[k], k);
-      else if (slot.data.X.length) slot.data = blank();
-    });
+    const data = blank(shown);
+    state.shown.forEach((lap, slot) => stepsOf(data, lap, slot));
+    shown.data = data;
   };
+
+  const drawLines = () => lines.forEach((line, slot) => {
+    const data = blank(line), lap = state.shown[slot];
+    if (lap) overDistance(data, lap, slot);
+    if (lap || line.data.place.length) line.data = data;
+  });
 
   const say = (text = "") => {
     const other = state.shown.slice(1).some(lap => !comparable(lap));
@@ -188,9 +195,10 @@ window.racerReport = ({steps, laps: slots, cars, road, mapper, bar, exits}) => {
   };
 
   const carData = spots => {
-    const data = Object.fromEntries(Object.keys(cars.data).map(name => [name, []]));
+    const data = blank(cars);
     spots.forEach((spot, k) => {
-      const cells = {X: spot.x, Y: spot.y, angle: value("yaw", spot.row) * Math.PI / 180 - Math.PI / 2, delta: spot.gap,
+      const back = value("yaw", spot.row) * Math.PI / 180 + Math.PI;
+      const cells = {X: spot.x, Y: spot.y, left: back - DART, right: back + DART, delta: spot.gap,
         place: value("place", spot.row), speed: value("speed", spot.row), color: facts.colors[k], label: String(k + 1)};
       for (const name in data) data[name].push(cells[name]);
     });
@@ -303,9 +311,9 @@ window.racerReport = ({steps, laps: slots, cars, road, mapper, bar, exits}) => {
   const picked = event => {
     if (!event.target.classList.contains("pick")) return;
     const index = Number(event.target.value), now = state.shown.map(lap => lap.index);
-    if (event.target.checked && now.length === slots.length) {
+    if (event.target.checked && now.length === lines.length) {
       event.target.checked = false;
-      say(`No more than ${slots.length} laps race at a time: untick one first.`);
+      say(`No more than ${lines.length} laps race at a time: untick one first.`);
       return;
     }
     show(event.target.checked ? [...now, index] : now.filter(other => other !== index));

@@ -103,15 +103,16 @@ def _still(subject: Subject) -> dict[str, LayoutDOM]:
 
 
 def _start(moving: View, steps: ColumnDataSource) -> CustomJS:
-    names = {"steps": steps, "laps": list(moving.laps), "cars": moving.cars, "road": moving.road}
-    names |= {"mapper": moving.mapper, "bar": moving.bar, "exits": moving.exits}
-    return CustomJS(args=names, code="window.racerReport({steps, laps, cars, road, mapper, bar, exits})")
+    names = {"steps": steps, "shown": moving.shown, "lines": list(moving.laps), "cars": moving.cars}
+    names |= {"road": moving.road, "mapper": moving.mapper, "bar": moving.bar, "exits": moving.exits}
+    return CustomJS(args=names, code="window.racerReport({steps, shown, lines, cars, road, mapper, bar, exits})")
 
 
 def _facts(subject: Subject, laps: pd.DataFrame, packed: list[Column]) -> dict[str, Any]:
     """What the page's script must know: how to read the steps, and the laps that they belong to."""
     rows = laps.reset_index(drop=True)
-    whole = best(rows, _AT_FIRST)
+    races = best(rows[rows["phase"] == "evaluation"], _AT_FIRST)
+    whole = races if len(races) else best(rows, _AT_FIRST)
     first = whole.index if len(whole) else rows.nlargest(_AT_FIRST, "completion").index
     return {
         "columns": [column.facts for column in packed],

@@ -28,13 +28,16 @@ from racer.plot import style
 from racer.report.looks import DASHES, LAPS, hover, plain
 from racer.track.record import Track
 
-LAP = (
-    "X", "Y", "X1", "Y1", "place", "speed", "throttle", "steer", "delta", "reward", "progress", "time", "waypoint",
-    "action", "status", "step", "color", "lap",
+STEPS = (
+    "X", "Y", "X1", "Y1", "speed", "throttle", "steer", "reward", "progress", "time", "waypoint", "action", "status",
+    "step", "color", "lap",
 )  # fmt: skip
-"""Columns of the source of one lap on show: one row a step, X1 and Y1 being where the next one starts."""
+"""Columns of the source of all steps on show; X1 and Y1 are where the next one starts."""
 
-CARS = ("X", "Y", "angle", "place", "speed", "delta", "color", "label")
+OVER_DISTANCE = ("place", "speed", "steer", "delta", "lap")
+"""Columns of the source of one lap on show, over distance."""
+
+CARS = ("X", "Y", "left", "right", "place", "speed", "delta", "color", "label")
 _MARKS = {
     "off_track": "x", "crashed": "square_cross", "immobilized": "diamond_cross", "reversed": "inverted_triangle",
 }  # fmt: skip
@@ -45,6 +48,7 @@ _TIPS = [
 ]  # fmt: skip
 _HEIGHT = (300, 620)  # of the map, pixels, for wide and for high tracks
 _WIDTH = 800
+_DART = 0.42  # rad, half of the angle at the point of a dart
 _BESIDE = 0.25  # m from the road to a corner's name
 
 
@@ -54,6 +58,7 @@ class View:
 
     road: figure
     telemetry: LayoutDOM
+    shown: ColumnDataSource
     laps: tuple[ColumnDataSource, ...]
     cars: ColumnDataSource
     mapper: LinearColorMapper
@@ -63,18 +68,17 @@ class View:
 
 def view(track: Track | None, area: np.ndarray, exits: pd.DataFrame) -> View:
     """Track and telemetry without a lap. `area` (N, 2) m is what the map has to show where there is no track."""
-    laps = tuple(ColumnDataSource({name: [] for name in LAP}) for _ in LAPS)
-    cars = ColumnDataSource({name: [] for name in CARS})
+    shown, cars = _empty(STEPS), _empty(CARS)
+    laps = tuple(_empty(OVER_DISTANCE) for _ in LAPS)
     mapper = LinearColorMapper(palette=Viridis256, low=0.0, high=1.0)
     bar = ColorBar(color_mapper=mapper, width=12, padding=4, title="m/s", title_text_font_style="normal")
     road = _map(track, area)
     left = _exits(road, exits)
-    marks = [_way(road, source) for source in laps]
-    hover(road, _TIPS, marks)
+    hover(road, _TIPS, [_way(road, shown)])
     hover(road, [("ended", "@status"), ("episode", "@episode"), ("covered", "@completion{0.0} %")], [left])
     _drive(road, cars)
     road.add_layout(bar, "right")
-    return View(road, _telemetry(track, laps, cars), laps, cars, mapper, bar, left)
+    return View(road, _telemetry(track, laps, cars), shown, laps, cars, mapper, bar, left)
 
 
 def exit_points(trace: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -86,6 +90,10 @@ def exit_points(trace: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
         "episode": ended["episode"].to_numpy(), "completion": ended["completion"].to_numpy(),
         "mark": [_MARKS.get(str(word), "asterisk") for word in ended["status"]],
     })  # fmt: skip
+
+
+def _empty(names: tuple[str, ...]) -> ColumnDataSource:
+    return ColumnDataSource({name: [] for name in names})
 
 
 def _map(track: Track | None, area: np.ndarray) -> figure:
@@ -125,7 +133,8 @@ def _road(plot: figure, track: Track) -> None:
     at = 0.05 * track.length + np.array([0.0, 0.2, 0.4])
     spots, ahead = (geometry.point_at(track.center, at + shift) for shift in (0.0, 0.02))
     heading = np.arctan2(*(ahead - spots).T[::-1])
-    plot.scatter(*spots.T, marker="triangle", angle=heading - np.pi / 2.0, size=9, color=style.INK, line_color=None)
+    ends = {"start_angle": heading + np.pi - _DART, "end_angle": heading + np.pi + _DART}
+    plot.wedge(*spots.T, radius=10, radius_units="screen", fill_color=style.INK, line_color=None, **ends)
 
 
 def _corner_names(plot: figure, track: Track) -> None:
@@ -138,7 +147,10 @@ def _corner_names(plot: figure, track: Track) -> None:
     width = np.interp(apex, track.s, track.width)
     spots = middle + aside / np.hypot(*aside.T)[:, None] * (0.5 * width[:, None] + _BESIDE)
     names = [corner.name for corner in found]
-    plot.text(*spots.T, names, text_align="center", text_baseline="middle", text_font_size="13px", text_color=style.INK)
+    plot.text(
+        *spots.T, names, text_align="center", text_baseline="middle", text_font_size="13px", text_color=style.INK,
+        background_fill_color="white", background_fill_alpha=0.7,
+    )  # fmt: skip
 
 
 def _corner_bands(plot: figure, track: Track, *, named: bool) -> None:
@@ -154,7 +166,7 @@ def _corner_bands(plot: figure, track: Track, *, named: bool) -> None:
 
 
 def _way(plot: figure, source: ColumnDataSource) -> GlyphRenderer:
-    """A lap as colored line, with dots on its steps that the pointer can find."""
+    """The laps as colored lines, with dots on its steps that the pointer can find."""
     plot.segment("X", "Y", "X1", "Y1", source=source, line_color="color", line_width=3, line_cap="round")
     return plot.scatter("X", "Y", source=source, size=6, color="color", line_color=None, hover_fill_color=style.START)
 
@@ -169,18 +181,11 @@ def _exits(plot: figure, exits: pd.DataFrame) -> GlyphRenderer:
 
 
 def _drive(plot: figure, cars: ColumnDataSource) -> None:
-    """The cars at the moment that the slider shows, each with its number."""
-    plot.scatter(
-        "X",
-        "Y",
-        angle="angle",
-        marker="triangle",
-        source=cars,
-        size=17,
-        fill_color="color",
-        line_color="white",
-        line_width=1.5,
-    )
+    """The cars at the moment that the slider shows: darts whose point is the car's front, each with its number."""
+    plot.wedge(
+        "X", "Y", start_angle="left", end_angle="right", radius=24, radius_units="screen", source=cars,
+        fill_color="color", line_color="white", line_width=1.5,
+    )  # fmt: skip
     _numbers(plot, cars, "X", "Y")
 
 
