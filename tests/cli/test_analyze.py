@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from racer.cli.analyze import analyze
 from racer.errors import UsageError
-from racer.logs import write
+from racer.logs import write_csv
 from racer.track import route
 
 app = typer.Typer()
@@ -27,7 +27,7 @@ def _home(tmp_path: Path, monkeypatch) -> None:
 @pytest.fixture
 def log(tmp_path: Path, drive) -> Path:
     path = tmp_path / "evaluation" / "a.csv"
-    write.write_csv(drive(episodes=4), path)
+    write_csv(drive(episodes=4), path)
     return path
 
 
@@ -54,7 +54,7 @@ def test_a_race_prints_every_lap_and_its_track(log: Path, tracks: Path, tmp_path
 
 
 def test_a_training_prints_iterations_best_laps_and_endings(tmp_path: Path, drive) -> None:
-    write.write_csv(drive(episodes=45, step=1.0), tmp_path / "training" / "all.csv")
+    write_csv(drive(episodes=45, step=1.0), tmp_path / "training" / "all.csv")
     result = run(tmp_path / "training", "-o", tmp_path / "out")
     assert "45 laps in 3 iterations, 51% complete" in result.output
     assert "20 episodes are taken as one" in result.output
@@ -69,7 +69,7 @@ def test_an_unknown_track_still_gives_laps_and_says_what_to_do(log: Path, tmp_pa
 
 
 def test_a_given_track_is_taken_in_the_direction_that_fits(ring, drive, tracks: Path, tmp_path: Path) -> None:
-    write.write_csv(drive(track=ring.reversed(), episodes=4), tmp_path / "b.csv")
+    write_csv(drive(track=ring.reversed(), episodes=4), tmp_path / "b.csv")
     assert "track: ring, reversed" in run(tmp_path / "b.csv", "--track", tracks / "ring.npy").output
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from racer.cli.replay import replay
 from racer.errors import RewardError, UsageError
-from racer.logs import write
+from racer.logs import write_csv
 from racer.track import route
 
 app = typer.Typer()
@@ -29,7 +29,7 @@ def log(tmp_path: Path, drive) -> Path:
     path = tmp_path / "logs" / "a.csv"
     slow, fast = drive(episodes=4), drive(episodes=2, step=0.5)
     both = pd.concat([slow, fast.assign(episode=fast["episode"] + 4)], ignore_index=True)
-    write.write_csv(both, path)
+    write_csv(both, path)
     return path
 
 
@@ -72,7 +72,7 @@ def test_json_holds_proof_correlation_and_every_lap(log, tracks, reward) -> None
 
 
 def test_csv_holds_every_lap_of_every_log(log, tracks, reward, tmp_path: Path, drive) -> None:
-    write.write_csv(drive(episodes=1), tmp_path / "logs" / "b.csv")
+    write_csv(drive(episodes=1), tmp_path / "logs" / "b.csv")
     out = tmp_path / "laps.csv"
     assert run(reward, log, tmp_path / "logs" / "b.csv", "--tracks", tracks, "--csv", out).exit_code == 0
     table = pd.read_csv(out)
@@ -101,7 +101,7 @@ def test_an_unknown_track_does_not_stop_the_others(log, tracks, reward, tmp_path
     from dataclasses import replace
 
     big = replace(ring, center=ring.center * 1.4, inner=ring.inner * 1.4, outer=ring.outer * 1.4)
-    write.write_csv(drive(track=big), tmp_path / "logs" / "b.csv")
+    write_csv(drive(track=big), tmp_path / "logs" / "b.csv")
     result = run(reward, tmp_path / "logs", "--tracks", tracks)
     assert result.exit_code == 0
     assert "track: unknown, 26.38 m long" in result.output
@@ -109,7 +109,7 @@ def test_an_unknown_track_does_not_stop_the_others(log, tracks, reward, tmp_path
 
 
 def test_a_named_track_is_taken_in_the_direction_of_the_log(tmp_path: Path, reward, tracks, drive, ring) -> None:
-    write.write_csv(drive(track=ring.reversed()), tmp_path / "r.csv")
+    write_csv(drive(track=ring.reversed()), tmp_path / "r.csv")
     assert "ring (reversed): 2 laps" in run(reward, tmp_path / "r.csv", "--track", tracks / "ring.npy").output
 
 

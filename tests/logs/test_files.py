@@ -8,8 +8,8 @@ import pytest
 
 from racer import logs
 from racer.errors import UsageError
-from racer.logs import write
-from racer.logs.files import phase_of
+from racer.logs.readings import phase_of
+from racer.logs.write import log_lines, write_csv
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def run(tmp_path: Path, drive) -> Path:
     folder = tmp_path / "run"
     for k in range(11):
         one = drive(episodes=2, step=1.0)
-        write.write_csv(one.assign(episode=one["episode"] + 2 * k), folder / "training-simtrace" / f"{k}-iteration.csv")
-    write.write_csv(drive(episodes=3), folder / "evaluation-20260101000000" / "evaluation-simtrace" / "0-iteration.csv")
+        write_csv(one.assign(episode=one["episode"] + 2 * k), folder / "training-simtrace" / f"{k}-iteration.csv")
+    write_csv(drive(episodes=3), folder / "evaluation-20260101000000" / "evaluation-simtrace" / "0-iteration.csv")
     (folder / "metrics").mkdir()
     (folder / "metrics" / "TrainingMetrics.json").write_text("{}")
     (folder / "notes.txt").write_text("nothing of interest\n")
@@ -44,14 +44,14 @@ def test_a_file_of_a_run_knows_its_iteration(run: Path) -> None:
 
 
 def test_a_text_log_of_the_same_job_is_left_out_and_said(run: Path, drive) -> None:
-    (run / "job.log").write_text("Reset agent\n" + write.log_lines(drive(episodes=3)))
+    (run / "job.log").write_text("Reset agent\n" + log_lines(drive(episodes=3)))
     log = logs.open(run)
     assert len(log.sources) == 12
     assert any("job.log holds the same steps" in note for note in log.notes)
 
 
 def test_a_text_log_of_another_job_is_kept(run: Path, drive) -> None:
-    (run / "job.log").write_text(write.log_lines(drive(episodes=3, step=0.17)))
+    (run / "job.log").write_text(log_lines(drive(episodes=3, step=0.17)))
     assert len(logs.open(run).sources) == 13
 
 

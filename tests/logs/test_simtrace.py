@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from racer import logs
 from racer.errors import UsageError
 from racer.laps import laps
-from racer.logs import simtrace, trace, write
+from racer.logs import simtrace, trace
+from racer.logs.write import csv_text, log_lines, write_csv
 
 LINE = "0,{step}.0,1.5,2.25,90.0,-10.5,1.25,{action},0.5,False,True,{progress},3,17.709159380834848,{stamp}"
 LINE += ",in_progress,0.0\n"
@@ -204,7 +205,7 @@ def test_unknown_statuses_are_kept_and_noted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("discrete", [True, False])
 def test_what_is_written_reads_back_equal(tmp_path: Path, drive, columns: int, discrete: bool) -> None:
     frame = drive(discrete=discrete)
-    write.write_csv(frame, tmp_path / "a.csv.gz", columns)
+    write_csv(frame, tmp_path / "a.csv.gz", columns)
     again, source = simtrace.read(tmp_path / "a.csv.gz")
     assert (source.columns, source.bad) == (columns, 0)
     names = list(trace.COLUMNS[:columns])
@@ -213,24 +214,24 @@ def test_what_is_written_reads_back_equal(tmp_path: Path, drive, columns: int, d
 
 def test_log_lines_round_positions_as_the_simulator_prints_them(tmp_path: Path, drive) -> None:
     frame = drive()
-    again, source = read(tmp_path, write.log_lines(frame), "a.log")
+    again, source = read(tmp_path, log_lines(frame), "a.log")
     assert source.columns == 19
     assert np.abs(again["X"] - frame["X"]).max() <= 0.5e-4
     assert again["tstamp"].tolist() == frame["tstamp"].tolist()
-    assert write.log_lines(frame).startswith("SIM_TRACE_LOG:0,1,3.0000,0.0000,")
+    assert log_lines(frame).startswith("SIM_TRACE_LOG:0,1,3.0000,0.0000,")
 
 
 def test_negative_zero_survives_writing(drive) -> None:
     frame = drive(episodes=1)
     frame["steer"] = np.where(np.arange(len(frame)) % 2, 0.0, -0.0)
-    assert [line.split(",")[5] for line in write.csv_text(frame).splitlines()[1:3]] == ["-0.0", "0.0"]
+    assert [line.split(",")[5] for line in csv_text(frame).splitlines()[1:3]] == ["-0.0", "0.0"]
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, drive) -> None:
     path = tmp_path / "a.csv"
     path.write_text("old")
     with pytest.raises(UsageError, match="lacks yaw"):
-        write.write_csv(drive().drop(columns="yaw"), path)
+        write_csv(drive().drop(columns="yaw"), path)
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.csv"]
 
@@ -299,6 +300,6 @@ def test_every_real_log_reads_without_a_bad_line_and_is_written_back_to_the_byte
     assert paths
     for path in paths:
         frame, source = simtrace.read(path)
-        text = (write.csv_text if ".csv" in path.name else write.log_lines)(frame, source.columns)
+        text = (csv_text if ".csv" in path.name else log_lines)(frame, source.columns)
         assert source.bad == 0, path
         assert text.encode() == gzip.decompress(path.read_bytes()), path

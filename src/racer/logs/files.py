@@ -1,122 +1,154 @@
-"""Find the traces in a path: a file, a run's folder, any folder."""
+"""Every trace in a place, and what its files say of the job: all at once."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from racer.errors import UsageError, did_you_mean
-from racer.logs import rows, simtrace
+from racer.logs import places, rows
+from racer.logs.facts import Facts, is_fact
+from racer.logs.places import Place
+from racer.logs.readings import is_broken, is_steps, is_table, iteration_of, nothing, readings, worker_of
+from racer.logs.repeats import Seen, stamps
 from racer.logs.trace import PHASES, Log, Source, categorical, episode_ids
 
-_NAMES = (".csv", ".log", ".txt")  # with or without .gz
-_ITERATION = re.compile(r"(\d+)-iteration\.csv")
-_SAME = 0.9  # share of a text log's steps that csv files hold too, above which it is the same job
+SAME = 0.9  # share of a text log's steps that csv files hold too, above which it is the same job
+GAP = (3, 1.0)  # steps and s that may lie between the halves of a log that was cut in two
 
 
-class _Read(NamedTuple):
+class Read(NamedTuple):
+    """What one file held."""
+
     frame: pd.DataFrame
     source: Source
-    path: Path
 
 
-def open(path: str | Path) -> Log:
-    """Every step found in a file or, searched to its depth, in a folder: one trace, with an account of the lines.
+def open(path: str | Path, endpoint: str = "") -> Log:
+    """Every step found in a place: one trace, with an account of the lines and what is known of the job.
 
-    A folder may be a run of racer, a DeepRacer-for-Cloud prefix (`training-simtrace/N-iteration.csv`,
-    `evaluation-*/evaluation-simtrace/0-iteration.csv`) or any other. A text log whose steps also stand in csv files is
-    left out, and the notes say so. Raises UsageError when there is no such path or no step in it.
+    `path` is a file, a folder (searched to its depth), an archive (`.tar.gz`, `.tgz`, `.tar`, `.zip`; read in place), a
+    glob such as `runs/*/training-simtrace`, or an address such as `s3://bucket/prefix` (`pip install 'racer[s3]'`;
+    `endpoint` is the URL of a MinIO server, AWS_ENDPOINT_URL without it). docs/logs.md says what is read and how.
+    Raises UsageError when there is no such thing or no step in it.
     """
-    root = Path(path).expanduser()
-    if not root.exists():
-        known = [entry.name for entry in root.parent.iterdir()] if root.parent.is_dir() else []
-        raise UsageError(f"no such file or folder: {root}{did_you_mean(root.name, known)}")
-    found, notes = _read_folder(root) if root.is_dir() else ([_read(root, root.parent)], [])
-    notes += [f"left out: {one.path} holds no step ({one.source.bad} bad lines)" for one in found if not len(one.frame)]
-    found, doubled = _without_doubles([one for one in found if len(one.frame)])
-    if not found:
-        tried = (
-            f"{len(_candidates(root))} csv, log or txt files were looked at"
-            if root.is_dir()
-            else "no line of it is a step"
-        )
-        why = f" ({notes[0]})" if notes else ""
-        raise UsageError(f"{root} holds no trace: {tried}; give a simtrace csv or a log with SIM_TRACE_LOG lines{why}")
-    return _joined(found, root, [*notes, *doubled])
+    place, facts = places.find(path, endpoint), Facts()
+    found = []
+    for account, pieces in readings(place, facts, lambda name: is_steps(name) or is_fact(name)):
+        frames = list(pieces)
+        found.append(Read(rows.stacked(frames) if frames else pd.DataFrame(), account.source))
+    notes = [f"left out: {one.name} holds no step ({one.bad} bad lines)" for _, one in found if is_broken(one)]
+    kept = sorted((one for one in found if one.source.rows), key=lambda one: places.natural(one.source.name))
+    if not kept:
+        raise nothing(place, len(found), notes)
+    kept, doubled = _without_doubles(kept)
+    kept, repeated = _without_repeats(kept)
+    kept, goes_on, joined = _linked(kept)
+    job = facts.job()
+    every = [*place.notes, *facts.notes, *notes, *doubled, *repeated, *joined]
+    return Log(_trace(kept, goes_on, place), tuple(source for _, source in kept), tuple(every), job)
 
 
-def phase_of(path: Path) -> str:
-    """`training`, `evaluation` or `unknown`, from the names in a path; the last one that says it counts."""
-    for part in reversed(path.parts):
-        if re.search(r"eval|leaderboard", part.lower()):
-            return "evaluation"
-        if "train" in part.lower():
-            return "training"
-    return "unknown"
+def origin(place: Place, sources: Sequence[Source], lengths: Sequence[int], first: int = 0) -> dict[str, Any]:
+    """The columns that tell where rows come from: `lengths` rows of each of `sources`, numbered from `first`."""
+    codes: NDArray[np.int64] = np.repeat(
+        np.array([PHASES.index(source.phase) for source in sources], np.int64), lengths
+    )
+    iterations = [iteration_of(source.name, source.phase) for source in sources]
+    return {
+        "source": np.repeat(np.arange(first, first + len(sources)), lengths),
+        "phase": pd.Categorical.from_codes(codes, pd.Index(PHASES)),
+        "iteration": np.repeat(iterations, lengths),
+        "worker": np.repeat([worker_of(place, source.name) for source in sources], lengths),
+    }
 
 
-def _read_folder(root: Path) -> tuple[list[_Read], list[str]]:
-    found, notes = [], []
-    for path in _candidates(root):
-        if not simtrace.holds_steps(path):
-            continue
-        try:
-            found.append(_read(path, root))
-        except UsageError as error:
-            notes.append(f"left out: {error}")
-    return found, notes
+def goes_on(before: pd.Series, after: pd.Series) -> bool:
+    """Whether a step follows another in the same episode, although it stands in another file."""
+    steps, time = after["steps"] - before["steps"], after["tstamp"] - before["tstamp"]
+    near = 0 < steps <= GAP[0] and 0 < time <= GAP[1]
+    return bool(near and before["episode"] == after["episode"] and not before["done"])
 
 
-def _candidates(root: Path) -> list[Path]:
-    """Files of a folder that may hold steps, `2-iteration` before `10-iteration`."""
-    paths = (path for path in root.rglob("*") if not path.name.startswith(".") and path.is_file())
-    return sorted((path for path in paths if path.name.removesuffix(".gz").lower().endswith(_NAMES)), key=_natural)
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"(\d+)", str(path))]
-
-
-def _read(path: Path, root: Path) -> _Read:
-    phase = phase_of(path.relative_to(root.parent) if path.is_relative_to(root.parent) else path)
-    frame, source = simtrace.read(path, phase)
-    return _Read(frame, source, path)
-
-
-def _without_doubles(found: list[_Read]) -> tuple[list[_Read], list[str]]:
+def _without_doubles(found: list[Read]) -> tuple[list[Read], list[str]]:
     """Without text logs of a job whose csv files are there as well."""
-    tables = [one for one in found if ".csv" in one.path.name.lower()]
+    tables = [one for one in found if is_table(one.source.name)]
     if not 0 < len(tables) < len(found):
         return found, []
-    seen = set().union(*(_stamps(one.frame) for one in tables))
+    seen = np.concatenate([stamps(one.frame) for one in tables])
     kept, notes = [], []
     for one in found:
-        mine = _stamps(one.frame)
-        if ".csv" in one.path.name.lower() or len(mine & seen) < _SAME * len(mine):
+        known = np.isin(stamps(one.frame), seen) if not is_table(one.source.name) else np.zeros(1)
+        if known.mean() < SAME:
             kept.append(one)
         else:
-            notes.append(f"left out: {one.path} holds the same steps as the csv files ({len(one.frame)} rows)")
+            notes.append(f"left out: {one.source.name} holds the same steps as the csv files ({len(one.frame)} rows)")
     return kept, notes
 
 
-def _stamps(frame: pd.DataFrame) -> set[tuple[float, float]]:
-    return set(zip(frame["tstamp"].round(3).tolist(), frame["X"].round(3).tolist(), strict=True))
+def _without_repeats(found: list[Read]) -> tuple[list[Read], list[str]]:
+    """Without steps that stand twice; the account of each file says how many were dropped."""
+    seen, kept, notes = Seen(), [], []
+    for frame, source in found:
+        again = seen.repeated(frame)
+        count = int(again.sum())
+        if count == len(frame):
+            notes.append(f"left out: every step of {source.name} ({count} rows) stands in the files before it")
+        elif count:
+            kept.append(Read(frame[~again].reset_index(drop=True), without(source, count)))
+        else:
+            kept.append(Read(frame, source))
+    return kept, notes
 
 
-def _joined(found: list[_Read], root: Path, notes: list[str]) -> Log:
-    frames, sources = [], []
-    for number, (frame, source, path) in enumerate(found):
-        iteration = _ITERATION.search(path.name) if source.phase != "evaluation" else None
-        frames.append(frame.assign(source=number, iteration=int(iteration[1]) if iteration else -1))
-        name = str(path.relative_to(root)) if root.is_dir() else path.name
-        sources.append(replace(source, name=name))
-    trace = rows.stacked(frames).reset_index(drop=True)
-    words = pd.Series(np.array([source.phase for source in sources], dtype=object)[trace["source"]])
+def without(source: Source, count: int) -> Source:
+    """The account of a file of which `count` rows were dropped because they had been read before."""
+    note = f"{count} rows stand twice: the second ones were dropped"
+    return replace(source, rows=source.rows - count, repeated=count, notes=(*source.notes, note))
+
+
+def _linked(found: list[Read]) -> tuple[list[Read], NDArray[np.bool_], list[str]]:
+    """The files in order, halves of a log that was cut in two behind each other; whether each goes on from the last."""
+    heirs, notes = {}, []
+    ends = [one.frame.iloc[-1] for one in found]
+    for number, one in enumerate(found):
+        first = one.frame.iloc[0]
+        if first["steps"] <= 1:
+            continue
+        same = [k for k in range(len(found)) if k != number and k not in heirs]
+        same = [k for k in same if found[k].source.phase == one.source.phase and goes_on(ends[k], first)]
+        if same:
+            nearest = min(same, key=lambda k: float(first["tstamp"] - ends[k]["tstamp"]))
+            heirs[nearest] = number
+            notes.append(
+                f"{one.source.name} goes on in the middle of an episode of {found[nearest].source.name}: joined"
+            )
+    order = _chains(len(found), heirs)
+    later = set(heirs.values())
+    return [found[k] for k in order], np.array([k in later for k in order]), notes
+
+
+def _chains(count: int, heirs: dict[int, int]) -> list[int]:
+    """Numbers from 0 to count in order, but each followed by its heir."""
+    order: list[int] = []
+    for start in [*sorted(set(range(count)) - set(heirs.values())), *range(count)]:
+        number: int | None = start
+        while number is not None and number not in order:
+            order.append(number)
+            number = heirs.get(number)
+    return order
+
+
+def _trace(found: Sequence[Read], goes_on: NDArray[np.bool_], place: Place) -> pd.DataFrame:
+    """All rows with the columns that the reader adds."""
+    lengths = [len(one.frame) for one in found]
+    trace = rows.stacked([one.frame for one in found]).reset_index(drop=True)
     trace["episode_status"] = categorical(trace["episode_status"])
-    trace = trace.assign(phase=categorical(words, PHASES), episode_id=episode_ids(trace))
-    return Log(trace, tuple(sources), tuple(notes))
+    chains = np.repeat(np.cumsum(~goes_on), lengths)
+    ids = episode_ids(trace[["episode", "steps"]].assign(source=chains))
+    return trace.assign(**origin(place, [one.source for one in found], lengths), episode_id=ids)

@@ -59,10 +59,20 @@ def write(metrics: dict[str, Any], path: Path) -> None:
 def read(path: Path) -> pd.DataFrame:
     """The entries of a metrics file, one row each, with its own names and ms; UsageError when it is none."""
     try:
-        entries = json.loads(path.read_bytes())["metrics"]
-        return pd.DataFrame(entries) if entries else pd.DataFrame(columns=["trial"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return entries(json.loads(path.read_bytes()), str(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not a metrics file: {error}") from None
+
+
+def entries(found: Any, where: str) -> pd.DataFrame:
+    """The entries of a metrics file's JSON, as `read` gives them; UsageError when it is none."""
+    try:
+        rows = found["metrics"]
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise TypeError("metrics is no list of objects")
+        return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["trial"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{where} is not a metrics file: {error}") from None
 
 
 def _within_iteration(laps: pd.DataFrame, training: np.ndarray) -> np.ndarray:

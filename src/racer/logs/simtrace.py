@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pandas as pd
 
 from racer.errors import UsageError
 from racer.logs import rows, text, trace
+from racer.logs.gunzip import Budget, CutShort
+from racer.logs.places import item_of
 from racer.logs.rows import MARKER, Names
 from racer.logs.trace import COLUMNS, FEWEST, Source
 
@@ -29,19 +32,34 @@ _ESCAPE = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
 
 
 @dataclass
-class _Account:
+class Account:
     """What has been found so far in a file that is being read in blocks."""
 
-    names: Names
-    is_text: bool
-    frames: list[pd.DataFrame] = field(default_factory=list)
+    name: str
+    phase: str = "unknown"
+    names: Names | None = None  # the file's columns; None before its first block
+    is_text: bool = False
+    in_radians: bool | None = None  # None before its first row
     line: int = 0  # lines before the block
+    rows: int = 0
     bad: int = 0
     headers: int = 0
     blank: int = 0
     other: int = 0
     columns: int = 0
     first_bad: str = ""
+    notes: list[str] = field(default_factory=list)
+    strange: Counter[str] = field(default_factory=Counter)  # statuses that no simulator writes, with their rows
+
+    @property
+    def source(self) -> Source:
+        """The account of all lines, once the file has been read to its end."""
+        words = ", ".join(map(repr, list(self.strange)[:5]))
+        more = [f"unknown episode_status {words} in {self.strange.total()} rows"] if self.strange else []
+        return Source(
+            self.name, self.phase, self.columns, self.rows, self.bad, self.headers, self.blank, self.other,
+            self.first_bad, (*self.notes, *more),
+        )  # fmt: skip
 
 
 def read(path: Path, phase: str = "unknown") -> tuple[pd.DataFrame, Source]:
@@ -51,48 +69,45 @@ def read(path: Path, phase: str = "unknown") -> tuple[pd.DataFrame, Source]:
     discrete and continuous actions in every spelling. Yaw and steer in radians (2019) become degrees; the notes say so.
     Raises UsageError for an archive and for a csv file whose header lacks columns.
     """
-    notes: list[str] = []
-    account = _read_blocks(path, notes)
-    frame = rows.stacked(account.frames) if account.frames else pd.DataFrame(columns=COLUMNS)
-    if account.frames:
-        frame = _finished(frame, account.columns, notes)
-    source = Source(
-        str(path), phase, account.columns, len(frame), account.bad, account.headers, account.blank, account.other,
-        account.first_bad, tuple(notes),
-    )  # fmt: skip
-    return frame, source
-
-
-def holds_steps(path: Path) -> bool:
-    """Whether the beginning of a file looks like a simtrace or holds a `SIM_TRACE_LOG` line."""
+    account = Account(str(path), phase)
+    item = item_of(path)
     try:
-        first = next(text.blocks(path), b"")
-    except (OSError, text.CutShort):
-        return False
+        found = list(frames(text.blocks(item.chunks(), Budget.of(str(path), item.size)), account))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
+    return (rows.stacked(found) if found else pd.DataFrame(columns=COLUMNS)), account.source
+
+
+def frames(blocks: Iterable[bytes], account: Account) -> Iterator[pd.DataFrame]:
+    """The steps of each block of a file, with every declared column and in degrees; none for a block without steps.
+
+    `account` is kept as the blocks go by. Raises UsageError as `read` does, OSError where the file cannot be read.
+    """
+    try:
+        for block in blocks:
+            if account.names is None:
+                account.names, account.is_text = _layout(block, account)
+            frame = _take(block, account)
+            if len(frame):
+                account.rows += len(frame)
+                yield _finished(frame, account)
+    except CutShort as error:
+        account.notes.append(f"{error}: read as far as it goes")
+
+
+def looks_like_steps(first: bytes) -> bool:
+    """Whether the first block of a file looks like a simtrace or holds a `SIM_TRACE_LOG` line."""
     lines = first.split(b"\n", _EARLY)[:_EARLY]
     return MARKER in first or any(rows.is_header(line) or rows.row(line, ()) for line in lines)
 
 
-def _read_blocks(path: Path, notes: list[str]) -> _Account:
-    account: _Account | None = None
-    try:
-        for block in text.blocks(path):
-            account = account or _Account(*_layout(block, path, notes))
-            _take(block, account)
-    except text.CutShort as error:
-        notes.append(f"{error}: read as far as it goes")
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
-    return account or _Account((), False)
-
-
-def _layout(block: bytes, path: Path, notes: list[str]) -> tuple[Names, bool]:
+def _layout(block: bytes, account: Account) -> tuple[Names, bool]:
     """The columns of a file and whether it is a text log, from its first block."""
     if block[257:262] == b"ustar" or block.startswith(b"PK\x03\x04"):
-        raise UsageError(f"{path} is an archive: unpack it and give the folder")
+        raise UsageError(f"{account.name} is an archive within a file: unpack it and give the folder")
     lines = [line for line in block.split(b"\n", _EARLY)[:_EARLY] if line.strip()]
     if lines and rows.is_header(lines[0]):
-        return _header(lines[0], path, notes), False
+        return _header(lines[0], account), False
     plain = _usual([line for line in lines if MARKER not in line])
     if plain:
         return plain, False
@@ -105,17 +120,17 @@ def _usual(lines: list[bytes]) -> Names:
     return found.most_common(1)[0][0] if found else ()
 
 
-def _header(line: bytes, path: Path, notes: list[str]) -> Names:
+def _header(line: bytes, account: Account) -> Names:
     words = [word.strip().strip('"') for word in line.decode("utf-8", "replace").split(",")]
     names = tuple(word if word in COLUMNS else _KNOWN.get(word.lower(), "") for word in words)
     missing = [name for name in COLUMNS[:FEWEST] if name not in names]
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if missing or twice:
         fault = f"lacks {', '.join(missing)}" if missing else f"names {', '.join(twice)} twice"
-        raise UsageError(f"{path}: the header {fault}; a trace has the columns {', '.join(COLUMNS[:FEWEST])}")
+        raise UsageError(f"{account.name}: the header {fault}; a trace has the columns {', '.join(COLUMNS[:FEWEST])}")
     if names != rows.standard(len(names)):
         unknown = [word or "(no name)" for word, name in zip(words, names, strict=True) if not name]
-        notes.append("columns taken by their names" + (f"; not used: {', '.join(unknown)}" if unknown else ""))
+        account.notes.append("columns taken by their names" + (f"; not used: {', '.join(unknown)}" if unknown else ""))
     return names
 
 
@@ -124,21 +139,22 @@ def _marked(block: bytes) -> list[bytes]:
     return [part.partition(b"\n")[0] for part in block.split(MARKER)[1:]]
 
 
-def _take(block: bytes, account: _Account) -> None:
-    """Adds what a block holds to the account."""
+def _take(block: bytes, account: Account) -> pd.DataFrame:
+    """The steps that a block holds, as they stand there; the account is kept."""
     whole = block.endswith(b"\n")
     block = block if whole else block + b"\n"
     block = _ESCAPE.sub(b"", block) if b"\x1b" in block else block
     lines, place = block, None
     if account.is_text:
         lines, place = _steps_of(block)
-    found = rows.parse(lines, account.names) if lines else None
+    found = rows.parse(lines, account.names or ()) if lines else None
     if found is not None:
         found = found if whole else _without_cut_end(found, lines)
-        _add(found, lines, place, account)
+        _count(found, lines, place, account)
     if place is not None:
         account.other += block.count(b"\n") - len(np.unique(place))
     account.line += block.count(b"\n")
+    return found.frame if found is not None else pd.DataFrame()
 
 
 def _steps_of(block: bytes) -> tuple[bytes, np.ndarray]:
@@ -161,9 +177,8 @@ def _without_cut_end(found: rows.Block, lines: bytes) -> rows.Block:
     return replace(found, frame=found.frame.iloc[:-1], line=found.line[:-1], bad=np.append(found.bad, last))
 
 
-def _add(found: rows.Block, lines: bytes, place: np.ndarray | None, account: _Account) -> None:
+def _count(found: rows.Block, lines: bytes, place: np.ndarray | None, account: Account) -> None:
     if len(found.frame):
-        account.frames.append(found.frame)
         account.columns = max(account.columns, sum(name in COLUMNS for name in found.frame.columns))
     if len(found.bad) and not account.first_bad:
         index = int(found.bad[0])
@@ -175,21 +190,30 @@ def _add(found: rows.Block, lines: bytes, place: np.ndarray | None, account: _Ac
     account.blank += found.blank
 
 
-def _finished(frame: pd.DataFrame, columns: int, notes: list[str]) -> pd.DataFrame:
+def _finished(frame: pd.DataFrame, account: Account) -> pd.DataFrame:
     """The frame with every declared column, in degrees; what was done is noted."""
     frame = trace.check(frame)
-    if columns == FEWEST:
+    if account.in_radians is None:
+        account.in_radians = account.columns == FEWEST and _in_radians(frame)
+        account.notes += _first_notes(frame, account)
+    if account.in_radians:
+        frame = frame.assign(yaw=frame["yaw"] * RADIANS, steer=frame["steer"] * RADIANS)
+    strange = [word for word in frame["episode_status"].cat.categories if word not in trace.STATUSES]
+    if strange:
+        counts = frame["episode_status"].value_counts()
+        account.strange.update({str(word): int(counts[word]) for word in strange})
+    return frame
+
+
+def _first_notes(frame: pd.DataFrame, account: Account) -> list[str]:
+    notes = []
+    if account.columns == FEWEST:
         notes.append("15 columns: no episode_status, so it was inferred from done and progress")
-        if _in_radians(frame):
-            frame = frame.assign(yaw=frame["yaw"] * RADIANS, steer=frame["steer"] * RADIANS)
-            notes.append("yaw and steer were in radians (2019) and are now in degrees")
+    if account.in_radians:
+        notes.append("yaw and steer were in radians (2019) and are now in degrees")
     if trace.is_unix(frame):
         notes.append("tstamp is Unix time: the simulation may have run slower or faster than this clock")
-    strange = [str(word) for word in frame["episode_status"].cat.categories if word not in trace.STATUSES]
-    if strange:
-        count = int(frame["episode_status"].isin(strange).sum())
-        notes.append(f"unknown episode_status {', '.join(map(repr, strange[:5]))} in {count} rows")
-    return frame
+    return notes
 
 
 def _in_radians(frame: pd.DataFrame) -> bool:

@@ -24,13 +24,14 @@ in their order. Logs of 2019 stop after `tstamp` (15 columns), later ones after 
 | obstacle_crash_counter | float64 | |
 | wall_clock | float64 | s, Unix time |
 
-The reader adds four columns of its own, which the writer leaves out:
+The reader adds five columns of its own, which the writer leaves out:
 
 | column | dtype | meaning |
 |---|---|---|
 | source | int64 | index into `Log.sources` |
 | phase | category | training, evaluation or unknown |
 | iteration | int64 | number in the file's name `N-iteration.csv`; -1 where no name says it |
+| worker | int64 | number of the worker in the file's path; -1 where no name says it |
 | episode_id | int64 | unique in the trace, in row order: workers and files restart `episode` |
 """
 
@@ -75,7 +76,8 @@ CONTINUOUS = -1  # the action index of a continuous action
 class Source:
     """One file that a trace was read from, with an account of its lines.
 
-    `lines == rows + bad + headers + blank + other`; `other` are lines of a text log that hold no step.
+    `lines == rows + repeated + bad + headers + blank + other`; `other` are lines of a text log that hold no step,
+    `repeated` those whose step has been read before, which are left out of the trace.
     """
 
     name: str
@@ -88,11 +90,12 @@ class Source:
     other: int = 0
     first_bad: str = ""  # place and beginning of the first bad line
     notes: tuple[str, ...] = ()
+    repeated: int = 0
 
     @property
     def lines(self) -> int:
         """Lines in the file."""
-        return self.rows + self.bad + self.headers + self.blank + self.other
+        return self.rows + self.repeated + self.bad + self.headers + self.blank + self.other
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,80 @@
+"""Steps that stand twice in logs: lines printed twice, the seam of a log that was cut, copies of files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+FEWEST = 3  # repeated steps in a row; workers that start together share the step in which they wait, not more
+
+_IDENTITY = ("episode", "steps", "X", "Y", "yaw", "steer", "throttle", "reward", "progress", "tstamp")
+_PRIME = np.uint64(0x9E3779B97F4A7C15)
+_LARGEST = 2 << 20  # keys of a sorted array that is merged no further
+
+Keys = NDArray[np.uint64]
+
+
+class Seen:
+    """The steps that have been read so far, 8 bytes each (a class: it is fed file by file)."""
+
+    def __init__(self) -> None:
+        self._sorted: list[Keys] = []
+
+    def repeated(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
+        """(N,) whether each step of a trace has been there before; from then on they all have.
+
+        A step counts as a repeat where it equals the one before it, or in a run of three and more that were all seen
+        before, in this trace or an earlier one: single equal steps are those of workers that started together.
+        """
+        keys = keys_of(frame)
+        known = self._known(keys)
+        order = np.sort(keys)
+        if (order[1:] == order[:-1]).any():
+            known |= pd.Series(keys).duplicated().to_numpy()
+        self._add(order)
+        again = np.append(False, keys[1:] == keys[:-1])[: len(keys)]
+        return again | _in_runs(known | again)
+
+    def _known(self, keys: Keys) -> NDArray[np.bool_]:
+        order = np.argsort(keys)
+        asked, known = keys[order], np.zeros(len(keys), bool)
+        for table in self._sorted:
+            place = np.minimum(np.searchsorted(table, asked), len(table) - 1)
+            known[order] |= table[place] == asked
+        return known
+
+    def _add(self, keys: Keys) -> None:
+        """Keeps few sorted arrays: one that is not longer than the newest is merged with it."""
+        if not len(keys):
+            return
+        while self._sorted and len(self._sorted[-1]) <= len(keys) < _LARGEST:
+            keys = np.sort(np.concatenate([self._sorted.pop(), keys]), kind="stable")
+        self._sorted.append(keys)
+
+
+def keys_of(frame: pd.DataFrame) -> Keys:
+    """(N,) a number for each step that only equal steps share, but for one chance in 2 to the power of 64."""
+    keys = np.zeros(len(frame), np.uint64)
+    for name in _IDENTITY:
+        keys = (keys ^ frame[name].to_numpy(np.float64).view(np.uint64)) * _PRIME
+        keys ^= keys >> np.uint64(29)
+    return keys
+
+
+def stamps(frame: pd.DataFrame) -> Keys:
+    """(N,) a number for the moment and the place of each step, the same for a log's 4 decimals and a table's 16."""
+    moment = np.round(frame["tstamp"].to_numpy() * 1000.0).astype(np.int64).view(np.uint64)
+    place = np.round(frame["X"].to_numpy() * 1000.0).astype(np.int64).view(np.uint64)
+    return (moment * _PRIME) ^ place
+
+
+def _in_runs(known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(N,) whether each true value stands in a row of FEWEST and more."""
+    edges = np.flatnonzero(np.diff(known, prepend=False, append=False))
+    starts, ends = edges[::2], edges[1::2]
+    long = ends - starts >= FEWEST
+    change = np.zeros(len(known) + 1, np.int64)
+    change[starts[long]] += 1
+    change[ends[long]] -= 1
+    return np.cumsum(change[:-1]) > 0
