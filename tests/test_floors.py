@@ -23,7 +23,20 @@ SRC = ROOT / "src"
 FLOORS = (
     ("racer", "errors", "extras", "shipped", "geometry"),
     ("track", "car", "dynamics", "actions", "reward"),
-    ("sim", "params", "sensors", "logs", "corners", "laps", "telemetry", "raceline", "scene", "drivers"),
+    (
+        "sim",
+        "params",
+        "sensors",
+        "logs",
+        "corners",
+        "laps",
+        "telemetry",
+        "convergence",
+        "standing",
+        "raceline",
+        "scene",
+        "drivers",
+    ),
     ("env", "check", "score", "replay", "testing", "explain", "surface", "plot", "report"),
     ("train", "cli", "pytest_plugin", "__main__"),
 )

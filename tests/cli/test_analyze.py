@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from racer import logs
 from racer.cli.analyze import analyze
 from racer.errors import UsageError
 from racer.logs import write_csv
-from racer.track import route
+from racer.logs.job import Job
+from racer.track import library, route
 
 app = typer.Typer()
 app.command()(analyze)
@@ -60,6 +64,57 @@ def test_a_training_prints_iterations_best_laps_and_endings(tmp_path: Path, driv
     assert "20 episodes are taken as one" in result.output
     assert "where the others ended" in result.output
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"training_laps.png", "training_progress.png"}
+
+
+def test_a_training_has_a_verdict_its_exits_by_corner_and_its_actions(tmp_path: Path, drive) -> None:
+    oval = library.load("oval")
+    trace = drive(track=oval, episodes=300, step=1.0, ends=(40.0, 60.0))
+    write_csv(trace.assign(action=trace["action"].replace(3, 4)), tmp_path / "training" / "all.csv")
+    result = run(tmp_path / "training", "--track", "oval", "-o", tmp_path / "out")
+    assert "verdict: plateau since iteration 0: completion 50 %" in result.output
+    assert re.search(r"off_track +T\d( entry| exit)? +\d+", result.output)
+    assert "never used: 3" in result.output
+    found = json.loads(run(tmp_path / "training", "--track", "oval", "--json").stdout, parse_constant=pytest.fail)
+    assert found["verdict"]["kind"] == "plateau"
+    assert sum(row["count"] for row in found["exits"]) == 300
+    assert found["never_used"] == ["3"]
+    assert found["iterations"][0]["entropy"] is None
+
+
+def test_entropy_is_shown_where_the_trainer_told_it(tmp_path: Path, drive, monkeypatch) -> None:
+    ppo = pd.DataFrame({"iteration": [0, 0, 1], "epoch": [0, 1, 0], "entropy": [1.6, 1.2, 0.5]})
+    read = logs.open
+    monkeypatch.setattr(logs, "open", lambda path: replace(read(path), job=Job(ppo=ppo)))
+    write_csv(drive(episodes=45, step=1.0), tmp_path / "training" / "all.csv")
+    result = run(tmp_path / "training", "-o", tmp_path / "out")
+    assert re.search(r"mean s +entropy", result.output)
+    assert re.search(r"\n +0 +20 .* 1\.40 *\n", result.output)
+
+
+def test_several_logs_are_shown_one_after_the_other(log: Path, tracks: Path, tmp_path: Path, drive) -> None:
+    write_csv(drive(episodes=2), tmp_path / "b.csv")
+    result = run(log, tmp_path / "b.csv", "--tracks", tracks, "-o", tmp_path / "out")
+    assert result.output.count("track: ring, forward") == 2
+    assert (tmp_path / "out" / "a" / "race.png").is_file()
+    assert (tmp_path / "out" / "b" / "race.png").is_file()
+    found = json.loads(run(log, tmp_path / "b.csv", "--json").stdout)
+    assert [len(one["laps"]) for one in found["logs"]] == [4, 2]
+
+
+def test_laps_are_written_as_csv(log: Path, tracks: Path, tmp_path: Path, drive) -> None:
+    write_csv(drive(episodes=2), tmp_path / "b.csv")
+    run(log, tmp_path / "b.csv", "--tracks", tracks, "-o", tmp_path / "out", "--csv", tmp_path / "deep" / "laps.csv")
+    table = pd.read_csv(tmp_path / "deep" / "laps.csv")
+    assert table["log"].tolist() == [str(log)] * 4 + [str(tmp_path / "b.csv")] * 2
+    assert table["time"].iloc[0] == pytest.approx(4.333, abs=1e-3)
+    assert table["line_deviation"].notna().all()
+
+
+def test_a_known_track_sets_the_best_lap_beside_race_results(tmp_path: Path, drive) -> None:
+    seaside = library.load("european_seaside")
+    write_csv(drive(track=seaside, episodes=1, step=0.2), tmp_path / "evaluation" / "a.csv")
+    result = run(tmp_path / "evaluation", "--track", "european_seaside", "-o", tmp_path / "out")
+    assert re.search(r"s: faster than about 9\d.* % of 752 racers on that track in 2021", result.output)
 
 
 def test_an_unknown_track_still_gives_laps_and_says_what_to_do(log: Path, tmp_path: Path) -> None:

@@ -52,6 +52,16 @@ def test_the_best_checkpoint_drives_and_its_laps_are_shown(run):
         assert word in heads
 
 
+def test_a_track_with_race_results_sets_the_best_lap_beside_them(run):
+    found = told(str(run), "--track", "hot_rod_speedway", "--laps", "1")
+    assert found["laps"][0]["complete"], "forgiven a hundred times, it comes round"
+    assert re.match(
+        rf"{found['laps'][0]['time']:.2f} s: (faster|slower) than .* racers on that track in 2024", found["standing"]
+    )
+    assert found["standing"] in racer(str(run), "--track", "hot_rod_speedway", "--laps", "1").stdout
+    assert told(str(run), "--laps", "1")["standing"] is None
+
+
 def test_evaluations_repeat_to_the_last_bit(run):
     assert told(str(run), "--laps", "2") == told(str(run), "--laps", "2")
 

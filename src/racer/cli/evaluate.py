@@ -64,8 +64,20 @@ def _show(result: Result, files: list[Path]) -> None:
     console.print(_table(result.laps))
     for note in result.notes:
         console.print(f"note: {note}", markup=False, highlight=False)
+    if _standing(result):
+        console.print(_standing(result), markup=False, highlight=False)
     for file in files:
         console.print(str(file), markup=False, highlight=False)
+
+
+def _standing(result: Result) -> str:
+    """The best lap beside the results of races on that track; empty where there are none, or no lap."""
+    from racer.laps import best
+    from racer.standing import standing
+
+    fastest = best(result.laps, 1)
+    found = standing(result.track.name, float(fastest["time"].iloc[0])) if len(fastest) else None
+    return found.sentence if found else ""
 
 
 def _table(laps: pd.DataFrame) -> Any:
@@ -90,6 +102,7 @@ def _as_json(result: Result, files: list[Path]) -> dict[str, Any]:
         "headline": result.headline,
         "laps": laps,
         "notes": list(result.notes),
+        "standing": _standing(result) or None,
         "files": [str(file) for file in files],
     }
 

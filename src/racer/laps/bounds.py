@@ -20,6 +20,14 @@ def bounds(trace: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return first, np.append(first[1:], len(trace)) - 1
 
 
+def rows_of(trace: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a trace that belong to the laps in `table`, rows of `racer.laps.laps(trace)`."""
+    step = np.zeros(len(trace) + 1, dtype=np.int64)
+    np.add.at(step, table["first_row"].to_numpy(), 1)
+    np.add.at(step, table["last_row"].to_numpy() + 1, -1)
+    return trace[np.cumsum(step)[:-1] > 0]
+
+
 def of_first(trace: pd.DataFrame, name: str, rows: NDArray[np.int64], default: object) -> NDArray[np.generic]:
     """(L,) values of a column at `rows` (L,); `default` where the trace has no such column."""
     if name in trace:

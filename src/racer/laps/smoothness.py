@@ -36,12 +36,14 @@ def smoothness(trace: pd.DataFrame, moving: Motion, first: Index, track: Track |
     distance = np.add.reduceat(moving.way, first)
     length = np.where(distance > 0.0, distance, np.nan)
     steer = trace["steer"].to_numpy(float)
+    last = np.append(first[1:], len(trace)) - 1
+    away = line_deviation(trace, first, last, track) if track is not None else np.full(len(first), np.nan)
     return {
         "reversals": np.array([count_reversals(one) for one in np.split(steer, first[1:])], float) / length,
         "steer_std": _deviation(steer, first),
         "jerk": _jerk(moving, first),
         "zigzag": _zigzag(moving, first) / length,
-        "line_deviation": _line_deviation(trace, first, track),
+        "line_deviation": away,
     }
 
 
@@ -97,15 +99,15 @@ def _turning(heading: Array, first: Index) -> Array:
     return np.asarray(np.add.reduceat(change, first))
 
 
-def _line_deviation(trace: pd.DataFrame, first: Index, track: Track | None) -> Array:
-    if track is None:
-        return np.full(len(first), np.nan)
-    away = distance_from_center(track, trace[["X", "Y"]].to_numpy(float))
-    return np.asarray(np.add.reduceat(away, first) / np.diff(first, append=len(trace)))
+def line_deviation(trace: pd.DataFrame, first: Index, last: Index, track: Track) -> Array:
+    """(L,) mean distance, m, from the center line of `track` of the laps from rows `first` to `last`, both inside."""
+    xy = trace[["X", "Y"]].to_numpy(float)
+    spans = zip(first.tolist(), last.tolist(), strict=True)
+    return np.array([_distance(track, xy[a : b + 1]).mean() for a, b in spans], dtype=float)
 
 
-def distance_from_center(track: Track, xy: Array) -> Array:
+def _distance(track: Track, xy: Array) -> Array:
     """(N,) m from each of `xy` (N, 2) m to the nearest spot of the center line."""
     parts = [xy[k : k + _CHUNK] for k in range(0, len(xy), _CHUNK)]
     feet = [geometry.nearest_point(track.center, part) for part in parts]
-    return np.asarray(np.hypot(*(xy - np.concatenate(feet)).T)) if parts else np.empty(0)
+    return np.asarray(np.hypot(*(xy - np.concatenate(feet)).T))

@@ -1,0 +1,72 @@
+"""A log with its laps and its track: what the commands that read logs begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from racer.cli.road import candidates, road_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from racer.logs import Log
+    from racer.track.record import Track
+
+_MOST_RACE = 30  # laps of a log of unknown kind up to which it is shown as a race
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A log, its laps and the track that most of it was driven on."""
+
+    path: Path
+    log: Log
+    laps: pd.DataFrame
+    track: Track | None
+    sentence: str  # about the track
+    agreement: float | None
+    here: pd.DataFrame  # the laps that were driven on the track
+
+    @property
+    def standing(self) -> str:
+        """A sentence that sets the best lap beside race results, empty where there are none of the track."""
+        from racer.laps import best
+        from racer.standing import standing
+
+        fastest = best(self.here, 1)
+        name = self.track.name if self.track else self.log.job.world
+        found = standing(name, float(fastest["time"].iloc[0])) if len(fastest) else None
+        return found.sentence if found else ""
+
+
+def place(path: Path, name: str, folder: Path | None) -> Placed:
+    """The log at `path` with its track: the one called `name`, or without a name one that the numbers fit."""
+    from racer import logs
+    from racer.laps import laps, line_deviation
+
+    log = logs.open(path)
+    table = laps(log.trace)
+    length = log.trace["track_len"].round(2)
+    usual = length.mode().iloc[0]
+    rest = f" ({length.nunique()} tracks in these logs: this is the one of most steps)" if length.nunique() > 1 else ""
+    mine = log.trace[length == usual]
+    is_here = (length.to_numpy() == usual)[table["first_row"]]
+    road = road_of(mine, name, [] if name else list(candidates(folder)))
+    if road.track is not None:
+        first, last = (table.loc[is_here, row].to_numpy() for row in ("first_row", "last_row"))
+        table.loc[is_here, "line_deviation"] = line_deviation(log.trace, first, last, road.track)
+    return Placed(path, log, table, road.track, road.sentence + rest, road.agreement, table[is_here])
+
+
+def phases(laps: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The laps of races, and of training, as the file names say; without a word from them, by their number."""
+    phase = laps["phase"].astype(str)
+    for source in laps.loc[phase == "unknown", "source"].unique():
+        mine = (laps["source"] == source) & (phase == "unknown")
+        phase = phase.mask(mine, "evaluation" if mine.sum() <= _MOST_RACE else "training")
+    for name in ("training", "evaluation"):
+        if (phase == name).any():
+            yield name, laps[phase == name]
