@@ -12,7 +12,7 @@ from bokeh.plotting import figure
 from racer import laps as about
 from racer.laps import in_words
 from racer.plot import style
-from racer.report.looks import hover, legend_above, plain
+from racer.report.looks import hover, legend_above, plain, source
 from racer.report.subject import Subject
 from racer.report.summary import action_use, rows_of
 
@@ -25,9 +25,7 @@ _SIZE = 6
 
 def training(table: pd.DataFrame) -> LayoutDOM:
     """Completion, reward and lap times by iteration, one above the other, moved and zoomed together."""
-    rows = ColumnDataSource(
-        about.by_iteration(table).assign(share=lambda all: 100.0 * all["complete"] / all["episodes"])
-    )
+    rows = source(about.by_iteration(table).assign(share=lambda all: 100.0 * all["complete"] / all["episodes"]))
     top = _completion(rows)
     middle = _rewards(rows, top)
     bottom = _times(table, top)
@@ -69,7 +67,7 @@ def actions(subject: Subject) -> LayoutDOM:
 
 def learning(ppo: pd.DataFrame) -> LayoutDOM:
     """Entropy and KL divergence of the policy over its training epochs."""
-    rows = ColumnDataSource(ppo.assign(number=np.arange(1, len(ppo) + 1)))
+    rows = source(ppo.assign(number=np.arange(1, len(ppo) + 1)))
     top = plain("", "entropy", height=180)
     bottom = plain("epoch of policy training", "KL divergence", height=190, x_range=top.x_range)
     for plot, name, color in ((top, "entropy", _BLUE), (bottom, "kl", _ORANGE)):
@@ -111,7 +109,7 @@ def _times(table: pd.DataFrame, above: figure) -> figure:
         plot.y_range.start, plot.y_range.end = 0, 1
         plot.text([0.0], [0.5], ["  no complete lap"], text_color=style.INK, text_baseline="middle")
         return plot
-    rows = ColumnDataSource(whole[["iteration", "time", "episode", "speed"]])
+    rows = source(whole[["iteration", "time", "episode", "speed"]])
     dots = plot.scatter(
         "iteration", "time", source=rows, color=_BLUE, alpha=0.5, size=_SIZE, legend_label="complete lap"
     )
@@ -127,13 +125,13 @@ def _times(table: pd.DataFrame, above: figure) -> figure:
 def _bars(plot: figure, rows: pd.DataFrame) -> list[object]:
     marks: list[object] = []
     for _, group in rows.groupby("word", sort=True):
-        source = ColumnDataSource(group)
+        laps = source(group)
         marks.append(plot.vbar(
-            x="number", top="time", width=0.7, source=source, fill_color="color", line_color=None, hatch_color="white",
+            x="number", top="time", width=0.7, source=laps, fill_color="color", line_color=None, hatch_color="white",
             hatch_pattern="hatch", legend_label=str(group["word"].iloc[0]),
         ))  # fmt: skip
         if len(rows) <= 24:
-            plot.text("number", "time", "label", source=source, text_align="center", text_font_size="12px", y_offset=-3)
+            plot.text("number", "time", "label", source=laps, text_align="center", text_font_size="12px", y_offset=-3)
     return marks
 
 
@@ -142,14 +140,14 @@ def _dots(plot: figure, rows: pd.DataFrame) -> list[object]:
     for word, group in rows.groupby("word", sort=True):
         shape = "circle" if word == "complete" else "x"
         style_of = {"marker": shape, "color": group["color"].iloc[0], "size": _SIZE, "legend_label": str(word)}
-        marks.append(plot.scatter("number", "time", source=ColumnDataSource(group), **style_of))
+        marks.append(plot.scatter("number", "time", source=source(group), **style_of))
     return marks
 
 
 def _discrete(use: pd.DataFrame) -> LayoutDOM:
     labels = [in_words(*row) for row in zip(use["action"], use["steer"], use["throttle"], strict=True)]
     words = [_percent(share) for share in use["share"]]
-    rows = ColumnDataSource(use.assign(label=labels, percent=100.0 * use["share"], words=words))
+    rows = source(use.assign(label=labels, percent=100.0 * use["share"], words=words))
     plot = plain("share of steps (%)", "", height=60 + 22 * len(use), y_range=labels[::-1], tools="save")
     bars = plot.hbar(y="label", right="percent", height=0.7, source=rows, color=_BLUE)
     plot.text("percent", "label", "words", source=rows, text_baseline="middle", x_offset=4, text_font_size="12px")
@@ -166,7 +164,7 @@ def _continuous(here: pd.DataFrame) -> LayoutDOM:
     cells = pd.DataFrame(
         {name: grid.ravel() for name, grid in (("left", left), ("right", right), ("bottom", bottom), ("top", top))}
     )
-    rows = ColumnDataSource(cells.assign(percent=100.0 * counts.ravel() / max(counts.sum(), 1.0))[counts.ravel() > 0])
+    rows = source(cells.assign(percent=100.0 * counts.ravel() / max(counts.sum(), 1.0))[counts.ravel() > 0])
     plot = plain("steering (°, positive to the left)", "speed (m/s)", height=330, tools="save")
     mapper = LinearColorMapper(
         palette=Viridis256[::-1], low=0.0, high=float(np.max(rows.data["percent"], initial=0.01))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bokeh.models import HoverTool
+import pandas as pd
+from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.plotting import figure
 
 from racer.plot import style
@@ -34,6 +35,11 @@ def plain(
         axis.axis_label_text_font_size, axis.major_label_text_font_size = "13px", "12px"
     plot.grid.grid_line_color = "#ececec"
     return plot
+
+
+def source(table: pd.DataFrame) -> ColumnDataSource:
+    """The columns of a table for glyphs to read."""
+    return ColumnDataSource({str(name): table[name].to_numpy() for name in table.columns})
 
 
 def hover(plot: figure, tooltips: list[tuple[str, str]], renderers: list[Any], mode: str = "mouse") -> HoverTool:

@@ -7,12 +7,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer import laps as about
+from racer.convergence import verdict
 from racer.logs.trace import CONTINUOUS
 from racer.report.subject import Subject
+from racer.standing import standing
 from racer.track.facts import direction
 
 _PARTS = 10  # of the waypoints, to say where laps end
-_STEADY = 5.0  # %: a change of completion that is worth a sentence
 _RACE_TYPES = {"TIME_TRIAL": "time trial", "OBJECT_AVOIDANCE": "object avoidance", "HEAD_TO_BOT": "head to bot"}
 
 
@@ -20,10 +21,10 @@ def sentences(subject: Subject) -> list[str]:
     """What a reader should know first, a sentence or two a paragraph."""
     found = [_where(subject)]
     if len(subject.training):
-        found += [_training(subject.training), *_course(subject.training), *_endings(subject)]
+        found += [_training(subject.training), *_course(subject), *_endings(subject)]
     if len(subject.race):
         found += [_race(subject.race)]
-    return [*found, *_actions(subject), *_rest(subject)]
+    return [*found, *_standing(subject), *_actions(subject), *_rest(subject)]
 
 
 def figures(subject: Subject) -> list[tuple[str, str]]:
@@ -68,11 +69,11 @@ def _where(subject: Subject) -> str:
     job, kinds = subject.log.job, [name for name in ("training", "race") if len(getattr(subject, name))]
     what = " and ".join({"training": "A training", "race": "a race" if len(kinds) > 1 else "A race"}[k] for k in kinds)
     words = [_RACE_TYPES.get(job.race_type, ""), f"car {job.car}" if job.car else ""]
-    words += [f"{job.platform}{f', simulator {job.simulator}' if job.simulator else ''}" if job.platform else ""]
+    words += [f"{job.platform} {job.simulator}".strip() if job.platform else ""]
     facts = [word for word in words if word]
-    about_job = f" ({'; '.join(facts)})" if facts else ""
+    about_job = f" The job: {', '.join(facts)}." if facts else ""
     files = counted(len(subject.log.sources), "file")
-    return f"{what} on {track_words(subject)}{about_job}: {counted(len(subject.here), 'lap')} in {files}."
+    return f"{what} on {track_words(subject)}: {counted(len(subject.here), 'lap')} in {files}.{about_job}"
 
 
 def _training(table: pd.DataFrame) -> str:
@@ -88,23 +89,28 @@ def _training(table: pd.DataFrame) -> str:
     )
 
 
-def _course(table: pd.DataFrame) -> list[str]:
-    """How the last fifth of a training compares with the first."""
-    rows = about.by_iteration(table)
+def _course(subject: Subject) -> list[str]:
+    """Whether training still gets anywhere, and how its last fifth compares with the first."""
+    rows = about.by_iteration(subject.training)
+    job = subject.log.job
+    found = str(verdict(subject.training, job.ppo if len(job.ppo) else None, job.action_space))
     if len(rows) < 3:
-        return []
+        return [f"Verdict: {found.rstrip('.')}."]
     part = max(1, len(rows) // 5)
     first, last = rows["completion"].head(part).mean(), rows["completion"].tail(part).mean()
-    if abs(last - first) < _STEADY:
-        text = (
-            f"A lap covered {first:.0f} % of the track on average in the beginning, {last:.0f} % in the end: as much."
-        )
-    else:
-        text = f"A lap covered {first:.0f} % of the track on average in the beginning, and {last:.0f} % in the end."
+    text = f"A lap covered {first:.0f} % of the track on average in the beginning, and {last:.0f} % in the end."
     times = rows["best_time"].dropna()
     if len(times) > 1 and times.idxmin() != times.index[0]:
         text += f" The best lap came down from {times.iloc[0]:.2f} s to {times.min():.2f} s."
-    return [text]
+    return [text, f"Verdict: {found.rstrip('.')}."]
+
+
+def _standing(subject: Subject) -> list[str]:
+    """The best lap beside the results of a race on the same track."""
+    name = subject.track.name if subject.track is not None else subject.log.job.world
+    fastest = about.best(subject.here, 1)["time"].tolist()
+    found = standing(name, fastest[0]) if fastest and name else None
+    return [f"The best lap beside race results: {found.sentence}."] if found else []
 
 
 def _endings(subject: Subject) -> list[str]:

@@ -25,7 +25,7 @@ from bokeh.plotting import figure
 from racer import geometry
 from racer.corners import corners
 from racer.plot import style
-from racer.report.looks import DASHES, LAPS, hover, plain
+from racer.report.looks import DASHES, LAPS, hover, plain, source
 from racer.track.record import Track
 
 STEPS = (
@@ -68,8 +68,8 @@ class View:
 
 def view(track: Track | None, area: np.ndarray, exits: pd.DataFrame) -> View:
     """Track and telemetry without a lap. `area` (N, 2) m is what the map has to show where there is no track."""
-    shown, cars = _empty(STEPS), _empty(CARS)
-    laps = tuple(_empty(OVER_DISTANCE) for _ in LAPS)
+    shown, cars = _empty("shown", STEPS), _empty("cars", CARS)
+    laps = tuple(_empty(f"line {k}", OVER_DISTANCE) for k in range(len(LAPS)))
     mapper = LinearColorMapper(palette=Viridis256, low=0.0, high=1.0)
     bar = ColorBar(color_mapper=mapper, width=12, padding=4, title="m/s", title_text_font_style="normal")
     road = _map(track, area)
@@ -92,8 +92,8 @@ def exit_points(trace: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def _empty(names: tuple[str, ...]) -> ColumnDataSource:
-    return ColumnDataSource({name: [] for name in names})
+def _empty(name: str, names: tuple[str, ...]) -> ColumnDataSource:
+    return ColumnDataSource({column: [] for column in names}, name=name)
 
 
 def _map(track: Track | None, area: np.ndarray) -> figure:
@@ -112,7 +112,7 @@ def _map(track: Track | None, area: np.ndarray) -> figure:
     )
     frame = plot.scatter([low[0] - pad, high[0] + pad], [low[1] - pad, high[1] + pad], alpha=0.0)
     plot.x_range, plot.y_range = (DataRange1d(renderers=[frame], range_padding=0.0) for _ in range(2))
-    plot.grid.visible = False
+    plot.grid.visible, plot.name = False, "road"
     if track is not None:
         _road(plot, track)
         _corner_names(plot, track)
@@ -165,18 +165,24 @@ def _corner_bands(plot: figure, track: Track, *, named: bool) -> None:
         plot.text(apex, 0.0, names, text_align="center", text_font_size="12px", text_color=style.INK, y_offset=-2)
 
 
-def _way(plot: figure, source: ColumnDataSource) -> GlyphRenderer:
+def _way(plot: figure, shown: ColumnDataSource) -> GlyphRenderer:
     """The laps as colored lines, with dots on its steps that the pointer can find."""
-    plot.segment("X", "Y", "X1", "Y1", source=source, line_color="color", line_width=3, line_cap="round")
-    return plot.scatter("X", "Y", source=source, size=6, color="color", line_color=None, hover_fill_color=style.START)
+    plot.segment("X", "Y", "X1", "Y1", source=shown, line_color="color", line_width=3, line_cap="round")
+    return plot.scatter("X", "Y", source=shown, size=6, color="color", line_color=None, hover_fill_color=style.START)
 
 
 def _exits(plot: figure, exits: pd.DataFrame) -> GlyphRenderer:
-    source = ColumnDataSource(exits)
     marks = plot.scatter(
-        "X", "Y", marker="mark", source=source, size=9, line_color=style.PALETTE[5], fill_color=None, line_width=1.5
+        "X",
+        "Y",
+        marker="mark",
+        source=source(exits),
+        size=9,
+        line_color=style.PALETTE[5],
+        fill_color=None,
+        line_width=1.5,
     )
-    marks.visible = False
+    marks.visible, marks.name = False, "exits"
     return marks
 
 
@@ -204,8 +210,8 @@ def _telemetry(track: Track | None, laps: tuple[ColumnDataSource, ...], cars: Co
     delta = plain(where, "behind lap 1 (s)", height=170, tools=tools, x_range=speed.x_range)
     for plot, name, unit in ((speed, "speed", "{0.00} m/s"), (steer, "steer", "{0.0}°"), (delta, "delta", "{+0.00} s")):
         lines = [
-            plot.line("place", name, source=source, color=color, line_width=2, line_dash=dash)
-            for source, color, dash in zip(laps, LAPS, DASHES, strict=True)
+            plot.line("place", name, source=lap, color=color, line_width=2, line_dash=dash)
+            for lap, color, dash in zip(laps, LAPS, DASHES, strict=True)
         ]
         hover(plot, [("lap", "@lap"), ("at", "@place{0.0} m"), (name, f"@{name}{unit}")], lines, "vline")
     speed.y_range.start = 0
