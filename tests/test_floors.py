@@ -52,11 +52,13 @@ ONLY_IN = {
     "gymnasium": {"env", "train"},
     "hypothesis": {"check", "testing"},
     "pytest": {"pytest_plugin"},
+    "bokeh": {"report"},
+    "jinja2": {"report"},
 }
 CORE = ("errors", "extras", "shipped", "geometry", "track", "car", "dynamics", "actions", "reward", "sim", "params")
 NOT_IN_CORE = {"gymnasium", "torch", "pandas", "matplotlib"}
 
-HEAVY = ("pandas", "matplotlib", "torch", "numba", "gymnasium", "stable_baselines3", "pydantic", "hypothesis")
+HEAVY = ("pandas", "matplotlib", "torch", "numba", "gymnasium", "stable_baselines3", "pydantic", "hypothesis", "bokeh")
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "handler", "base", "core", "misc"}
 MOST_LINES = 400
 

@@ -28,26 +28,27 @@ class Command:
 
 
 COMMANDS = {
+    "check": Command("racer.cli.check:check", "Reward", "Say whether a reward can crash, behaves and is accepted."),
+    "score": Command("racer.cli.score:score", "Reward", "Say whether a reward agrees with the clock."),
+    "explain": Command("racer.cli.explain:explain", "Reward", "Say which lines of a reward pay how much, and where."),
+    "map": Command("racer.cli.map:map_", "Reward", "Draw what a reward pays all over a track."),
+    "replay": Command(
+        "racer.cli.replay:replay", "Reward", "Price the steps of logs with a reward, and compare laps with the clock."
+    ),
+    "watch": Command("racer.cli.watch:watch", "Reward", "Check and score a reward again on every save."),
+    "reward": Command("racer.cli.reward:reward", "Reward", "Call a reward function with the params of one step."),
+    "init": Command("racer.cli.init:init", "Reward", "Write a starter project: a reward, its tests, an experiment."),
     "train": Command("racer.cli.train:train", "Drive", "Train a car with a reward function, or a whole experiment."),
     "evaluate": Command(
         "racer.cli.evaluate:evaluate", "Drive", "Drive laps with a trained car and print the lap table."
     ),
-    "analyze": Command("racer.cli.analyze:analyze", "Look", "Read a log, ours or the real one, and print its laps."),
+    "tracks": Command("racer.cli.tracks:app", "Drive", "List, show, import, export and fetch tracks."),
+    "analyze": Command("racer.cli.analyze:analyze", "Look", "Read logs, ours or the real ones, and print their laps."),
+    "compare": Command("racer.cli.compare:compare", "Look", "Compare two or more logs or runs, and say who is faster."),
     "plot": Command(
         "racer.cli.plot:plot", "Look", "Draw one picture of a log: racer plot --list says which there are."
     ),
-    "compare": Command("racer.cli.compare:compare", "Look", "Compare two or more logs or runs, and say who is faster."),
-    "reward": Command("racer.cli.reward:reward", "Look", "Call a reward function with the params of one step."),
-    "check": Command("racer.cli.check:check", "Reward", "Say whether a reward can crash, behaves and is accepted."),
-    "score": Command("racer.cli.score:score", "Reward", "Say whether a reward agrees with the clock."),
-    "init": Command("racer.cli.init:init", "Reward", "Write a starter project: a reward, its tests, an experiment."),
-    "watch": Command("racer.cli.watch:watch", "Reward", "Check and score a reward again on every save."),
-    "replay": Command(
-        "racer.cli.replay:replay", "Reward", "Price the steps of logs with a reward, and compare laps with the clock."
-    ),
-    "explain": Command("racer.cli.explain:explain", "Reward", "Say which lines of a reward pay how much, and where."),
-    "map": Command("racer.cli.map:map_", "Reward", "Draw what a reward pays all over a track."),
-    "tracks": Command("racer.cli.tracks:app", "Look", "List, show, import, export and fetch tracks."),
+    "report": Command("racer.cli.report:report", "Look", "Make one page of a log that opens in any browser, offline."),
 }
 
 

@@ -1,0 +1,60 @@
+"""`racer report`: a log as one page that opens in any browser, offline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from racer import extras
+from racer.cli.road import Road, candidates, road_of
+from racer.errors import UsageError
+from racer.track import route
+
+if TYPE_CHECKING:
+    from racer.logs import Log
+    from racer.track.record import Track
+
+
+def report(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="LOG...", help="Simtrace csv files, simulator's logs, or folders of them.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The page: an .html file.")] = Path(
+        "report.html"
+    ),
+    title: Annotated[str, typer.Option("--title", help="What stands at its top; job and track otherwise.")] = "",
+    track: Annotated[
+        str, typer.Option("--track", help="Its track: a name, a .toml or .npy file. Recognized otherwise.")
+    ] = "",
+    tracks: Annotated[
+        Path | None, typer.Option("--tracks", metavar="DIR", help="A folder of routes to recognize the track among.")
+    ] = None,
+) -> None:
+    """Make one page of a log: a summary in words, plots, and laps that race each other on the track."""
+    extras.need("report")
+    _check_output(output)
+    from racer import logs
+    from racer.report import report as page
+    from racer.report.subject import joined
+
+    log = joined([logs.open(path) for path in paths])
+    road = _road(log, track, tracks)
+    written = route.write(output, page(log, road.track, title).encode())
+    typer.echo(road.sentence)
+    typer.echo(f"{written}  ({written.stat().st_size / 1e6:.1f} MB; open it in a browser)")
+
+
+def _check_output(output: Path) -> None:
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{output}: a report is an .html file")
+    if not output.parent.is_dir():
+        raise UsageError(f"{output}: there is no folder {output.parent}")
+
+
+def _road(log: Log, name: str, folder: Path | None) -> Road:
+    """The track of most steps."""
+    length = log.trace["track_len"].round(2)
+    tried: list[Track] = [] if name else list(candidates(folder))
+    return road_of(log.trace[length == length.mode().iloc[0]], name, tried)

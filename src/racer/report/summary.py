@@ -1,0 +1,157 @@
+"""A log in words: what was driven where, how fast, how training went, where cars leave the road, which actions rest."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from racer import laps as about
+from racer.convergence import verdict
+from racer.logs.trace import CONTINUOUS
+from racer.report.subject import Subject
+from racer.standing import standing
+from racer.track.facts import direction
+
+_PARTS = 10  # of the waypoints, to say where laps end
+_RACE_TYPES = {"TIME_TRIAL": "time trial", "OBJECT_AVOIDANCE": "object avoidance", "HEAD_TO_BOT": "head to bot"}
+
+
+def sentences(subject: Subject) -> list[str]:
+    """What a reader should know first, a sentence or two a paragraph."""
+    found = [_where(subject)]
+    if len(subject.training):
+        found += [_training(subject.training), *_course(subject), *_endings(subject)]
+    if len(subject.race):
+        found += [_race(subject.race)]
+    return [*found, *_standing(subject), *_actions(subject), *_rest(subject)]
+
+
+def figures(subject: Subject) -> list[tuple[str, str]]:
+    """The few numbers that stand out: what it is, and the number."""
+    table = subject.here
+    whole = table[table["complete"]]
+    times = [("best lap", f"{whole['time'].min():.2f} s"), ("median lap", f"{whole['time'].median():.2f} s")]
+    return [
+        *(times if len(whole) else [("farthest lap", f"{table['completion'].max():.0f} %")]),
+        ("laps", f"{len(table):,}"),
+        ("complete", f"{len(whole):,}"),
+        ("steps", f"{int(table['steps'].sum()):,}"),
+        ("track", f"{subject.length:.2f} m"),
+    ]
+
+
+def track_words(subject: Subject) -> str:
+    """The name of the track, and the way it is driven."""
+    if subject.track is None:
+        return f"an unknown track of {subject.length:.2f} m"
+    return f"{subject.track.title} ({direction(subject.track)}{', reversed' if subject.track.is_reversed else ''})"
+
+
+def rows_of(table: pd.DataFrame) -> NDArray[np.int64]:
+    """Positions in the trace of all steps of the laps."""
+    spans = zip(table["first_row"].tolist(), table["last_row"].tolist(), strict=True)
+    return np.concatenate([np.empty(0, np.int64), *(np.arange(first, last + 1) for first, last in spans)])
+
+
+def action_use(subject: Subject) -> pd.DataFrame:
+    """How often each discrete action was taken, as `racer.laps.action_use` says; no row for continuous ones."""
+    use = about.action_use(subject.log.trace.iloc[rows_of(subject.here)], subject.log.job.action_space)
+    return use[use["action"] != CONTINUOUS].reset_index(drop=True)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 lap`, `1,204 laps`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _where(subject: Subject) -> str:
+    job, kinds = subject.log.job, [name for name in ("training", "race") if len(getattr(subject, name))]
+    what = " and ".join({"training": "A training", "race": "a race" if len(kinds) > 1 else "A race"}[k] for k in kinds)
+    words = [_RACE_TYPES.get(job.race_type, ""), f"car {job.car}" if job.car else ""]
+    words += [f"{job.platform} {job.simulator}".strip() if job.platform else ""]
+    facts = [word for word in words if word]
+    about_job = f" The job: {', '.join(facts)}." if facts else ""
+    files = counted(len(subject.log.sources), "file")
+    return f"{what} on {track_words(subject)}: {counted(len(subject.here), 'lap')} in {files}.{about_job}"
+
+
+def _training(table: pd.DataFrame) -> str:
+    iterations = about.iterations(table).nunique()
+    head = f"Training: {counted(len(table), 'lap')} in {counted(iterations, 'iteration')}."
+    whole = table[table["complete"]]
+    if not len(whole):
+        return f"{head} None was completed; the farthest covered {table['completion'].max():.0f} % of the track."
+    best = about.best(whole.assign(iteration=about.iterations(whole)), 1).iloc[0]
+    place = f"iteration {best['iteration']}, episode {best['episode']}"
+    return (
+        f"{head} {100.0 * len(whole) / len(table):.0f} % were completed; the best took {best['time']:.2f} s ({place})."
+    )
+
+
+def _course(subject: Subject) -> list[str]:
+    """Whether training still gets anywhere, and how its last fifth compares with the first."""
+    rows = about.by_iteration(subject.training)
+    job = subject.log.job
+    found = str(verdict(subject.training, job.ppo if len(job.ppo) else None, job.action_space))
+    if len(rows) < 3:
+        return [f"Verdict: {found.rstrip('.')}."]
+    part = max(1, len(rows) // 5)
+    first, last = rows["completion"].head(part).mean(), rows["completion"].tail(part).mean()
+    text = f"A lap covered {first:.0f} % of the track on average in the beginning, and {last:.0f} % in the end."
+    times = rows["best_time"].dropna()
+    if len(times) > 1 and times.idxmin() != times.index[0]:
+        text += f" The best lap came down from {times.iloc[0]:.2f} s to {times.min():.2f} s."
+    return [text, f"Verdict: {found.rstrip('.')}."]
+
+
+def _standing(subject: Subject) -> list[str]:
+    """The best lap beside the results of a race on the same track."""
+    name = subject.track.name if subject.track is not None else subject.log.job.world
+    fastest = about.best(subject.here, 1)["time"].tolist()
+    found = standing(name, fastest[0]) if fastest and name else None
+    return [f"The best lap beside race results: {found.sentence}."] if found else []
+
+
+def _endings(subject: Subject) -> list[str]:
+    ends = about.endings(subject.log.trace, subject.training, _PARTS)
+    if not len(ends):
+        return []
+    top, total = ends.iloc[0], int(ends["count"].sum())
+    if total < 3:
+        return []
+    place = f"{top['count']} between waypoints {top['from_waypoint']} and {top['to_waypoint']}"
+    word = str(top["status"]).replace("_", " ")
+    return [f"Of {counted(total, 'lap')} that ended early, the largest share ended at one place: {place} ({word})."]
+
+
+def _race(table: pd.DataFrame) -> str:
+    whole = table[table["complete"]]
+    head = f"Race: {len(whole)} of {counted(len(table), 'lap')} completed"
+    if not len(whole):
+        return f"{head}; the farthest covered {table['completion'].max():.0f} % of the track."
+    spread = (
+        f", {whole['time'].mean():.2f} s on average, {whole['time'].max():.2f} s the slowest" if len(whole) > 1 else ""
+    )
+    off, resets = int(table["off_tracks"].sum()), int(table["resets"].sum())
+    clean = "the car never left the track" if not off else f"the car left the track {counted(off, 'time')}"
+    back = f" and was set back {counted(resets, 'time')}" if resets else ""
+    return f"{head}, the best in {whole['time'].min():.2f} s{spread}; {clean}{back}."
+
+
+def _actions(subject: Subject) -> list[str]:
+    never = about.unused(action_use(subject))
+    if not never:
+        return []
+    names = f"Action {never[0]}" if len(never) == 1 else f"Actions {'; '.join(never[:-1])} and {never[-1]}"
+    return [f"{names} {'was' if len(never) == 1 else 'were'} never used."]
+
+
+def _rest(subject: Subject) -> list[str]:
+    """What the page leaves out, and lines that could not be read."""
+    away = len(subject.laps) - len(subject.here)
+    bad = subject.log.bad_lines
+    return [
+        *([f"{counted(away, 'lap')} on other tracks {'is' if away == 1 else 'are'} left out."] if away else []),
+        *([f"{counted(bad, 'line')} could not be read as a step."] if bad else []),
+    ]
