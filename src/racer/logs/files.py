@@ -16,7 +16,7 @@ from racer.logs.facts import Facts, is_fact
 from racer.logs.places import Place
 from racer.logs.readings import is_broken, is_steps, is_table, iteration_of, nothing, readings, worker_of
 from racer.logs.repeats import Seen, stamps
-from racer.logs.trace import PHASES, Log, Source, categorical, episode_ids
+from racer.logs.trace import PHASES, Log, Source, categorical, numbered
 
 SAME = 0.9  # share of a text log's steps that csv files hold too, above which it is the same job
 GAP = (3, 1.0)  # steps and s that may lie between the halves of a log that was cut in two
@@ -147,8 +147,10 @@ def _chains(count: int, heirs: dict[int, int]) -> list[int]:
 def _trace(found: Sequence[Read], goes_on: NDArray[np.bool_], place: Place) -> pd.DataFrame:
     """All rows with the columns that the reader adds."""
     lengths = [len(one.frame) for one in found]
-    trace = rows.stacked([one.frame for one in found]).reset_index(drop=True)
-    trace["episode_status"] = categorical(trace["episode_status"])
+    trace = rows.stacked([one.frame for one in found])
     chains = np.repeat(np.cumsum(~goes_on), lengths)
-    ids = episode_ids(trace[["episode", "steps"]].assign(source=chains))
-    return trace.assign(**origin(place, [one.source for one in found], lengths), episode_id=ids)
+    ids = numbered(trace["episode"].to_numpy(), trace["steps"].to_numpy(), chains)
+    columns = origin(place, [one.source for one in found], lengths)
+    status = categorical(trace["episode_status"])
+    added = pd.DataFrame({**columns, "episode_id": ids})
+    return pd.concat([trace.assign(episode_status=status), added], axis=1)
