@@ -4,8 +4,8 @@
 
 LOGS is a folder of real logs (`*/*.csv.gz`, `*/*.log.gz`, `*_metrics.json` beside them). PATH is the Python of an
 environment with `pip install deepracer-utils`, which is heavy: without it that part says so. Both read the same
-unpacked files, in this run, one after the other; times are of the CPU, the least of several repeats. `--fuzz N` opens N damaged
-and hostile logs and archives (tests/logs/test_fuzz.py) and checks that each is read, or refused in a sentence.
+unpacked files, in this run, one after the other; times are of the CPU, the least of several repeats. `--fuzz N` opens N
+damaged and hostile logs and archives (tests/logs/test_fuzz.py) and checks that each is read, or refused in a sentence.
 """
 
 from __future__ import annotations
@@ -143,7 +143,9 @@ def _compare(files: list[Unpacked], python: str, place: Path) -> None:
         times = [f"{value * 1e3:.0f}" for value in (seconds, min(answer["seconds"]))]
         print(f"{one.name:24}" + "".join(f"{cell:>8}" for cell in [*counts, *times]) + f"  {rows['why']}")
     ratio = theirs_s / mine_s
-    print(f"read and aggregated in {mine_s:.2f} s of CPU, deepracer-utils in {theirs_s:.2f} s: {ratio:.1f} times as long")
+    print(
+        f"read and aggregated in {mine_s:.2f} s of CPU, deepracer-utils in {theirs_s:.2f} s: {ratio:.1f} times as long"
+    )
     _against_metrics(files, answers)
     print(_EXPLAINED)
 

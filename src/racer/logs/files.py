@@ -17,6 +17,7 @@ from racer.logs.places import Place
 from racer.logs.readings import is_broken, is_steps, is_table, iteration_of, nothing, readings, worker_of
 from racer.logs.repeats import Seen, stamps
 from racer.logs.trace import PHASES, Log, Source, categorical, numbered
+from racer.logs.weave import strands
 
 SAME = 0.9  # share of a text log's steps that csv files hold too, above which it is the same job
 GAP = (3, 1.0)  # steps and s that may lie between the halves of a log that was cut in two
@@ -48,6 +49,7 @@ def open(path: str | Path, endpoint: str = "") -> Log:
         raise nothing(place, len(found), notes)
     kept, doubled = _without_doubles(kept)
     kept, repeated = _without_repeats(kept)
+    kept = [_unwoven(one) for one in kept]
     kept, goes_on, joined = _linked(kept)
     job = facts.job()
     every = [*place.notes, *facts.notes, *notes, *doubled, *repeated, *joined]
@@ -110,6 +112,16 @@ def without(source: Source, count: int) -> Source:
     """The account of a file of which `count` rows were dropped because they had been read before."""
     note = f"{count} rows stand twice: the second ones were dropped"
     return replace(source, rows=source.rows - count, repeated=count, notes=(*source.notes, note))
+
+
+def _unwoven(one: Read) -> Read:
+    """A file's steps with those of each worker behind each other, where they stood in turn."""
+    worker = strands(one.frame)
+    if not worker.any():
+        return one
+    frame = one.frame.iloc[np.argsort(worker, kind="stable")].reset_index(drop=True)
+    note = f"steps of {int(worker.max()) + 1} workers stand in turn: they were sorted apart"
+    return Read(frame, replace(one.source, notes=(*one.source.notes, note)))
 
 
 def _linked(found: list[Read]) -> tuple[list[Read], NDArray[np.bool_], list[str]]:
