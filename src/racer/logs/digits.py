@@ -40,6 +40,17 @@ _TENS = 10.0 ** np.arange(23)
 
 
 @njit(cache=True, error_model="numpy")
+def lines(text: NDArray[np.uint8], spans: NDArray[np.int64]) -> None:
+    """Fills `spans` (3, N) with start, end and number of fields of the N lines of `text`, each ended by a newline."""
+    row, start, commas = 0, 0, 0
+    for at in range(len(text)):
+        commas += text[at] == 44
+        if text[at] == 10:
+            spans[0, row], spans[1, row], spans[2, row] = start, at, commas + 1
+            row, start, commas = row + 1, at + 1, 0
+
+
+@njit(cache=True, error_model="numpy")
 def fields(
     text: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64], kinds: NDArray[np.int64],
     words: NDArray[np.uint8], lengths: NDArray[np.int64], powers: NDArray[np.uint64],

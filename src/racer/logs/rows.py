@@ -134,17 +134,18 @@ def stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return rest
 
 
+@dataclass(frozen=True, eq=False)
 class _Lines:
-    """The lines of a block, split when first asked for: most blocks never are."""
+    """The lines of a block, by where each begins and ends."""
 
-    def __init__(self, text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> None:
-        self.text, self.starts, self.ends = text, starts, ends
-        self._split: list[bytes] | None = None
+    text: bytes
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
 
     def pick(self, index: NDArray[np.int64]) -> list[bytes]:
-        if self._split is None:
-            self._split = self.text.split(b"\n")
-        return [self._split[i] for i in index.tolist()]
+        """Lines one by one."""
+        spans = zip(self.starts[index].tolist(), self.ends[index].tolist(), strict=True)
+        return [self.text[start:end] for start, end in spans]
 
     def joined(self, index: NDArray[np.int64]) -> bytes:
         """The lines as text, cut out where they stand behind each other."""
@@ -165,9 +166,9 @@ class _Odd:
 def _measure(text: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Start, end and number of fields of every line."""
     data = np.frombuffer(text, np.uint8)
-    ends = np.flatnonzero(data == ord("\n"))
-    starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
-    return starts, ends, np.diff(np.searchsorted(np.flatnonzero(data == ord(",")), ends), prepend=0) + 1
+    spans = np.empty((3, int(np.count_nonzero(data == ord("\n")))), np.int64)
+    digits.lines(data, spans)
+    return spans[0], spans[1], spans[2]
 
 
 def _one_action(text: bytes) -> bytes:
@@ -194,9 +195,9 @@ def _regular(
 ) -> tuple[list[tuple[pd.DataFrame, NDArray[np.int64]]], list[NDArray[np.int64]]]:
     """Pieces and bad lines of the lines that look like rows, by their number of fields."""
     pieces, bad = [], []
-    for count in np.unique(fields[regular]):
+    for count in np.flatnonzero(np.bincount(fields[regular])).tolist():
         index = np.flatnonzero(regular & (fields == count))
-        mine = names if len(names) == count else standard(int(count))
+        mine = names if len(names) == count else standard(count)
         if mine:
             simple, plain = _plain(lines, index, mine)
             pieces.append((simple, index[plain]))
