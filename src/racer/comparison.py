@@ -135,6 +135,8 @@ def _check(sides: Sequence[Side]) -> None:
         raise UsageError("a comparison needs two logs: racer compare A B")
     length = [float(side.trace["track_len"].to_numpy()[int(side.laps["first_row"].iloc[0])]) for side in sides]
     for side, size in zip(sides, length, strict=True):
+        if size <= 0.0:
+            raise UsageError(f"{side.name} says that its track is {size:g} m long: there is nothing to compare")
         if abs(size - length[0]) > SAME:
             sizes = f"{sides[0].name} was driven on a track of {length[0]:.2f} m, {side.name} on one of {size:.2f} m"
             raise UsageError(f"{sizes}: lap times can be compared on one track only")
@@ -198,6 +200,8 @@ def _profiles(sides: Sequence[Side]) -> dict[str, pd.DataFrame]:
     length = sides[0].track.length if sides[0].track is not None else float(sides[0].trace["track_len"].median())
     edges = np.linspace(0.0, length, max(round(length / CELL), 1) + 1)
     times = [np.median(_cells(side, edges), axis=0) for side in sides]
+    if any(own.min() <= 0.0 for own in times):
+        return {}  # a clock that stands still
     size, is_loop = edges[1:] - edges[:-1], sides[0].track is None or sides[0].track.is_loop
     return {
         side.name: pd.DataFrame(
