@@ -98,8 +98,8 @@ class Comparison:
     | difference, low, high | own less first, of the medians, 95 % interval |
 
     `profiles`: by name, the median lap along the track: `distance` (m from the start line, or from the lap's start
-    where the track is not known), `time` (s in the `CELL` m that end there), `speed` (m/s, over half a meter) and
-    `delta` (s behind the first side since the start line).
+    where the track is not known), `time` (s in the `CELL` m that end there), `speed` (m/s along the center line, over
+    half a meter) and `delta` (s behind the first side since the start line).
     """
 
     sides: tuple[Side, ...]
@@ -198,13 +198,13 @@ def _profiles(sides: Sequence[Side]) -> dict[str, pd.DataFrame]:
     length = sides[0].track.length if sides[0].track is not None else float(sides[0].trace["track_len"].median())
     edges = np.linspace(0.0, length, max(round(length / CELL), 1) + 1)
     times = [np.median([_cells(side, lap, edges) for _, lap in side.whole.iterrows()], axis=0) for side in sides]
-    size = edges[1:] - edges[:-1]
+    size, is_loop = edges[1:] - edges[:-1], sides[0].track is None or sides[0].track.is_loop
     return {
         side.name: pd.DataFrame(
             {
                 "distance": edges[1:],
                 "time": own,
-                "speed": _around(size) / _around(own),
+                "speed": _around(size, is_loop) / _around(own, is_loop),
                 "delta": np.cumsum(own - times[0]),
             }
         )
@@ -212,9 +212,12 @@ def _profiles(sides: Sequence[Side]) -> dict[str, pd.DataFrame]:
     }
 
 
-def _around(values: Array) -> Array:
-    """(K,) sums over `SMOOTH` cells around each, fewer at the ends."""
-    return np.convolve(values, np.ones(SMOOTH), mode="same") if len(values) >= SMOOTH else values
+def _around(values: Array, is_loop: bool) -> Array:
+    """(K,) sums over `SMOOTH` cells around each; on a loop, laps follow each other."""
+    if len(values) < SMOOTH:
+        return values
+    wide = np.pad(values, SMOOTH // 2, mode="wrap" if is_loop else "constant")
+    return np.convolve(wide, np.ones(SMOOTH), mode="valid")
 
 
 def _cells(side: Side, lap: pd.Series, edges: Array) -> Array:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer.actions import ActionSpace
-from racer.laps import by_iteration
+from racer.laps import by_iteration, iterations
 
 IMPROVING, PLATEAU, COLLAPSING = "still improving", "plateau", "collapsing"
 SLOWING, NO_ENTROPY, TOO_SHORT = "getting slower", "entropy gone", "too short to say"
@@ -124,13 +124,10 @@ def _course(x: pd.Series, y: pd.Series, change: float) -> _Course:
 
 
 def _lap_times(table: pd.DataFrame) -> _Course | None:
-    """The median time of complete laps by iteration, where at least half of the later iterations have one."""
-    from racer.laps import iterations
-
+    """The median time of complete laps by iteration, where at least six and half of the later iterations have one."""
     number = iterations(table)
     whole = table["time"].where(table["complete"]).groupby(number).median()
-    later = whole.iloc[len(whole) // 2 :]
-    if later.notna().sum() < max(FLAT, len(later) / 2):
+    if whole.notna().sum() < FEWEST or whole.iloc[len(whole) // 2 :].notna().mean() < 0.5:
         return None
     found = _course(pd.Series(whole.index.to_numpy()), whole, 0.0)
     return _Course(found.x, found.y, FASTER * found.level)

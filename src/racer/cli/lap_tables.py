@@ -157,7 +157,8 @@ def _lap_table(log: Log, laps: pd.DataFrame) -> Table:
     for lap in laps.to_dict("records"):
         cells = [Path(log.sources[lap["source"]].name).name] if several else []
         cells += [str(lap["episode"]), *(str(lap[name]) for name in counts), seconds(lap["time"])]
-        cells += [f"{lap['completion']:.1f}", str(lap["status"])]
+        status = "lap_complete" if lap["complete"] else str(lap["status"])  # in a race the log says so of the last lap
+        cells += [f"{lap['completion']:.1f}", status]
         table.add_row(*cells, *(number(lap[name]) for name in measures))
     return table
 

@@ -42,7 +42,7 @@ def draw_speeds(found: Comparison, ax: Axes) -> Axes:
     ax.set_ylim(bottom=0.0)
     ax.set_ylabel("speed (m/s)")
     ax.legend(ncols=3, loc="lower right", bbox_to_anchor=(1.0, 1.06), borderaxespad=0.2)
-    ax.set_title("Median lap", pad=16)
+    ax.set_title("Median lap: speed along the center line", pad=16)
     return ax
 
 
