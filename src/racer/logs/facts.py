@@ -118,7 +118,8 @@ class Facts:
 
     def _ppo(self) -> pd.DataFrame:
         """The epochs of the log that has most of them: the simulator's log repeats some of the trainer's."""
-        return max((journal.ppo() for _, journal in self.journals), key=len, default=no_epochs())
+        tables = [journal.ppo() for _, journal in self.journals if journal.epochs]
+        return max(tables, key=len) if tables else no_epochs()
 
     def _best(self) -> str:
         sheet = _table(_table(self._first("deepracer_checkpoints.json")).get("best_checkpoint"))

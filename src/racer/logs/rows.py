@@ -33,6 +33,7 @@ _WORD = re.compile(r"[a-z][a-z_ ]*")
 _AFTER = re.compile(rb'[\s"\\\[{}\]].*', re.DOTALL)  # another process's text, or a JSON wrapper's
 # Numbers must come back to the last bit; pandas does that by itself since 3.1, which has deprecated asking for it.
 _EXACT: Any = {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
+_TYPES: dict[str, Any] = {name: kind if kind == "category" else np.dtype(kind) for name, kind in DTYPES.items()}
 _BOOLS = {"True": True, "true": True, "TRUE": True, "False": False, "false": False, "FALSE": False}
 
 
@@ -60,7 +61,7 @@ def parse(block: bytes, names: Names) -> Block:
     blank = starts == ends
     numeric = ((first >= ord("+")) & (first <= ord("9")) & (first != ord(","))) | (first == ord(" "))
     believed = (fields == len(names)) | (_legal(fields, names) & _agrees(fields))
-    lines = _Lines(text)
+    lines = _Lines(text, starts, ends)
     pieces, bad = _regular(lines, numeric & believed & ~blank, fields, names)
     odd = _odd(lines, np.flatnonzero(~(numeric & believed) & ~blank), believed, names)
     frame, line = together([*pieces, *odd.pieces])
@@ -131,14 +132,21 @@ def stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 class _Lines:
     """The lines of a block, split when first asked for: most blocks never are."""
 
-    def __init__(self, text: bytes) -> None:
-        self.text = text
+    def __init__(self, text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> None:
+        self.text, self.starts, self.ends = text, starts, ends
         self._split: list[bytes] | None = None
 
     def pick(self, index: NDArray[np.int64]) -> list[bytes]:
         if self._split is None:
             self._split = self.text.split(b"\n")
         return [self._split[i] for i in index.tolist()]
+
+    def joined(self, index: NDArray[np.int64]) -> bytes:
+        """The lines as text, cut out where they stand behind each other."""
+        first, last = int(index[0]), int(index[-1])
+        if last - first + 1 == len(index):
+            return self.text[self.starts[first] : self.ends[last] + 1]
+        return b"\n".join(self.pick(index))
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +169,8 @@ def _one_action(text: bytes) -> bytes:
     """The text with continuous actions written as -1: their two numbers stand in `steer` and `throttle` too."""
     text = _REPR.sub(rb"\1\2", text) if b"np." in text or b"array(" in text else text
     text = _PAIR.sub(b"-1", text).replace(b'"-1"', b"-1") if b"[" in text else text
-    early = _BARE.search(text, 0, 4096)  # searching every line of a discrete log would be slow
+    start = text[:4096]  # searching every line of a discrete log would be slow
+    early = (b" " in start or b";" in start) and _BARE.search(start)
     return _BARE.sub(b"-1", text) if early else text
 
 
@@ -183,8 +192,7 @@ def _regular(
     for count in np.unique(fields[regular]):
         index = np.flatnonzero(regular & (fields == count))
         mine = names if len(names) == count else standard(int(count))
-        whole = len(index) == len(fields)
-        frame = _fast(lines.text if whole else b"\n".join(lines.pick(index)), mine) if mine else None
+        frame = _fast(lines.joined(index), mine) if mine else None
         if frame is None or len(frame) != len(index):
             some, wrong = _slow(lines.pick(index), index, names)
             pieces += some
@@ -201,7 +209,7 @@ def _fast(text: bytes, names: Names) -> pd.DataFrame | None:
     if b"\0" in text:
         return None
     used = [i for i, name in enumerate(names) if name]
-    types = {i: DTYPES[names[i]] for i in used}
+    types = {i: _TYPES[names[i]] for i in used}
     try:
         with np.errstate(invalid="ignore"):  # an infinite number in an int column is refused, but warned of before
             frame: pd.DataFrame = pd.read_csv(
@@ -211,7 +219,8 @@ def _fast(text: bytes, names: Names) -> pd.DataFrame | None:
             )  # fmt: skip
     except (ValueError, TypeError, OverflowError, pd.errors.ParserError):
         return None
-    return frame.rename(columns=dict(enumerate(names)))
+    frame.columns = pd.Index([names[i] for i in used])
+    return frame
 
 
 def _slow(
@@ -262,7 +271,8 @@ def _sane(frame: pd.DataFrame) -> NDArray[np.bool_]:
         elif name not in TRUTH:
             low = -1 if name == "action" else 0 if name in WHOLE or name == "steps" else -_LARGEST
             values = frame[name].to_numpy()
-            good &= (values >= low) & (values <= _LARGEST)  # false for nan
+            if not (values.min(initial=low) >= low and values.max(initial=low) <= _LARGEST):  # false for nan
+                good &= (values >= low) & (values <= _LARGEST)
     return good
 
 
