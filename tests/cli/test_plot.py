@@ -17,7 +17,7 @@ from racer.cli.plot import plot
 from racer.cli.road import candidates, road_of
 from racer.errors import UsageError
 from racer.laps import laps
-from racer.logs import write
+from racer.logs import write_csv
 from racer.plot import style
 from racer.plot.kinds import KINDS
 from racer.track import route
@@ -36,7 +36,7 @@ def _home(tmp_path: Path, monkeypatch) -> None:
 
 @pytest.fixture
 def log(tmp_path: Path, drive) -> Path:
-    write.write_csv(drive(episodes=12), tmp_path / "a.csv")
+    write_csv(drive(episodes=12), tmp_path / "a.csv")
     return tmp_path / "a.csv"
 
 
@@ -104,7 +104,7 @@ def test_every_kind_draws_on_a_known_and_an_unknown_track(
 def test_one_lap_is_enough_unless_two_are_compared(
     kind: str, discrete: bool, drive, tracks: Path, tmp_path: Path, drawn
 ) -> None:
-    write.write_csv(drive(episodes=1, discrete=discrete), tmp_path / "one.csv")
+    write_csv(drive(episodes=1, discrete=discrete), tmp_path / "one.csv")
     if kind == "versus":
         with pytest.raises(UsageError, match="needs two, and here is one"):
             run(kind, tmp_path / "one.csv", "--tracks", tracks)
@@ -117,7 +117,7 @@ def test_one_lap_is_enough_unless_two_are_compared(
 def test_without_a_complete_lap_a_kind_draws_or_says_that_it_needs_one(
     kind: str, drive, tracks: Path, tmp_path: Path, drawn
 ) -> None:
-    write.write_csv(drive(episodes=6, ends=(40.0,)), tmp_path / "broken.csv")
+    write_csv(drive(episodes=6, ends=(40.0,)), tmp_path / "broken.csv")
     if kind in NEED_A_LAP:
         with pytest.raises(UsageError, match="need a complete lap, and the best of these 6 laps ends at 40 %"):
             run(kind, tmp_path / "broken.csv", "--tracks", tracks)
@@ -137,7 +137,7 @@ def test_without_a_complete_lap_a_kind_draws_or_says_that_it_needs_one(
 def test_a_log_of_a_step_or_two_is_a_picture_or_a_sentence(
     kind: str, rows: int, enough: set[str], drive, tmp_path: Path, drawn
 ) -> None:
-    write.write_csv(drive(episodes=1).head(rows), tmp_path / "short.csv")
+    write_csv(drive(episodes=1).head(rows), tmp_path / "short.csv")
     if kind in enough:
         run(kind, tmp_path / "short.csv")
         assert len(drawn) == 1
@@ -159,7 +159,7 @@ def test_laps_are_chosen_by_number(log: Path, tracks: Path, drawn) -> None:
 
 
 def test_a_lap_is_set_against_a_lap_of_another_log(log: Path, tracks: Path, drive, tmp_path: Path, drawn) -> None:
-    write.write_csv(drive(episodes=3, step=0.4), tmp_path / "faster.csv")
+    write_csv(drive(episodes=3, step=0.4), tmp_path / "faster.csv")
     run("versus", log, tmp_path / "faster.csv", "--tracks", tracks, "--laps", "1,3")
     names = [text.get_text() for text in drawn[0].axes[0].get_legend().get_texts()]
     assert names == ["a lap 1 (4.33 s)", "faster lap 3 (3.33 s)"]
@@ -169,7 +169,7 @@ def test_a_lap_is_set_against_a_lap_of_another_log(log: Path, tracks: Path, driv
 def test_laps_of_different_tracks_are_not_set_against_each_other(
     log: Path, tracks: Path, ring, drive, tmp_path: Path
 ) -> None:
-    write.write_csv(drive(track=ring.reversed(), episodes=3), tmp_path / "b.csv")
+    write_csv(drive(track=ring.reversed(), episodes=3), tmp_path / "b.csv")
     with pytest.raises(UsageError, match=r"not of one track: track: ring, forward.*; and track: ring, reversed"):
         run("versus", log, tmp_path / "b.csv", "--tracks", tracks)
 
@@ -190,8 +190,8 @@ def test_color_and_gamma_reach_the_picture(log: Path, tracks: Path, drawn) -> No
 
 
 def test_only_laps_of_the_phase_are_drawn(tmp_path: Path, drive, tracks: Path, drawn) -> None:
-    write.write_csv(drive(episodes=4), tmp_path / "run" / "training" / "a.csv")
-    write.write_csv(drive(episodes=2), tmp_path / "run" / "evaluation" / "a.csv")
+    write_csv(drive(episodes=4), tmp_path / "run" / "training" / "a.csv")
+    write_csv(drive(episodes=2), tmp_path / "run" / "evaluation" / "a.csv")
     for words, count in (([], 4), (["--phase", "evaluation"], 2), (["--laps", "all"], 6)):
         run("visits", tmp_path / "run", "--tracks", tracks, *words)
         assert titles(drawn[-1])[0].startswith(f"Where the cars were: {count} laps")

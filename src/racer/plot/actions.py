@@ -16,7 +16,7 @@ from racer.plot import style
 from racer.plot.laps import row_numbers
 
 USED, NEVER = style.PALETTE[0], style.PALETTE[5]
-_MOST_BARS = 36  # actions that still have a name each below their bar
+_NAMED, _NUMBERED = 18, 40  # actions up to which each has its command, or its number, below its bar
 _STILL = ("prepare", "pause", "park")  # rows in which the car does not act
 
 
@@ -49,10 +49,11 @@ def draw_action_bars(use: pd.DataFrame, ax: Axes) -> Axes:
     ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.set_ylabel("share of steps")
-    if len(use) <= _MOST_BARS:
-        size = 8.0 if len(use) <= 16 else 6.5
-        ax.set_xticks(use["action"], [_name(row) for row in use.to_dict("records")], fontsize=size)
-    ax.set_xlabel("action: index, steering (°), speed (m/s)" if len(use) <= _MOST_BARS else "index of the action")
+    if len(use) <= _NAMED:
+        ax.set_xticks(use["action"], [_name(row) for row in use.to_dict("records")])
+    elif len(use) <= _NUMBERED:
+        ax.set_xticks(use["action"])
+    ax.set_xlabel("action: index, steering (°), speed (m/s)" if len(use) <= _NAMED else "index of the action")
     ax.grid(False, axis="x")
     words = f"{int(never.sum())} of {len(use)} never" if never.any() else f"all {len(use)}"
     ax.set_title(f"Actions taken: {words}")

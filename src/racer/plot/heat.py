@@ -33,6 +33,7 @@ SECTION = 0.5  # m of road, at least, over which exits are counted
 _MOST_SECTIONS = 60
 _NAMED = 3  # the worst sections are named
 _FEWEST = 0.08  # share of all exits from which a section is named
+_ROOM = np.array([0.17, 0.1])  # of the size of a track, for the words about a section beside it
 _CELLS = 110  # cells of a heat map along the longer side of a track
 _STILL = ("prepare", "pause", "park")  # rows in which the car does not drive
 
@@ -166,6 +167,7 @@ def _draw_sections(found: pd.DataFrame, track: Track, ax: Axes) -> None:
     for k in np.argsort(-exits_in, kind="stable")[:_NAMED]:
         if exits_in[k] >= max(2.0, _FEWEST * len(found)):
             _name_section(track, k, count, exits_in[k] / len(found), ax)
+    ax.autoscale_view()
 
 
 def _name_section(track: Track, k: int, count: int, share: float, ax: Axes) -> None:
@@ -174,6 +176,7 @@ def _name_section(track: Track, k: int, count: int, share: float, ax: Axes) -> N
     middle = geometry.point_at(track.center, ends[1:2])[0]
     border = geometry.nearest_point(track.outer, middle[None])[0]
     away = (border - middle) / max(float(np.hypot(*(border - middle))), 1e-9)
+    ax.update_datalim([border + away * _ROOM * np.ptp(road_area(track), axis=0)])
     first, last = (int(np.argmin(np.abs(track.s[:-1] - end))) for end in ends[[0, 2]])
     words = f"{100.0 * share:.0f} %\nwaypoints {first}-{last}"
     ax.annotate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,9 @@ TINTS = {
 }
 
 GHOSTS = tuple(style.PALETTE[k] for k in (0, 5, 2, 3, 1, 4))
+DASHES = ("-", (0, (6, 1.5)), (0, (3, 1)), "-.", (0, (1, 1)), (0, (8, 2, 1, 2)))
 COMPLETE, BROKEN = style.PALETTE[0], style.PALETTE[5]
+_CASED = 6  # laps up to which each has a dark border
 _MANY = 45  # laps from which bars become dots
 
 
@@ -65,11 +68,14 @@ def draw_laps(
     if track is not None:
         draw_direction(track, draw_track(track, ax, center=False))
     style.map_axes(ax)
-    lines = LineCollection(list(segments), cmap=tint.colors, linewidths=1.6, zorder=3)
+    lines = LineCollection(list(segments), cmap=tint.colors, linewidths=1.7, zorder=3)
     lines.set_array(values)
     lines.set_clim(*_ends(values, tint, top))
     lines.set_capstyle("round")
     ax.add_collection(lines)
+    if len(laps) <= _CASED:  # so that light colors are seen on the light road
+        dark = LineCollection(list(segments), colors=style.INK, linewidths=2.6, zorder=2.9, capstyle="round")
+        ax.add_collection(dark)
     ax.autoscale_view()
     if ax.figure is not None:
         bar = ax.figure.colorbar(lines, ax=ax, shrink=0.8, pad=0.02)
@@ -87,18 +93,23 @@ def draw_ghosts(
         draw_direction(track, draw_track(track, ax, center=False))
     labels = names or [f"{time:.2f} s" for time in laps["time"]]
     for k, (label, (_, lap)) in enumerate(zip(labels, laps.iterrows(), strict=True)):
-        color = GHOSTS[k % len(GHOSTS)]
-        segments, _ = lap_lines(trace, laps.loc[[lap.name]])
-        ax.add_collection(LineCollection(list(segments), colors=color, linewidths=1.3, zorder=3, label=label))
-        rows = trace.iloc[int(lap["first_row"]) : int(lap["last_row"]) + 1]
-        seconds = np.floor(rows["tstamp"].to_numpy(float) - float(lap["start"]))
-        at = np.flatnonzero(np.diff(seconds, prepend=0.0) > 0)
-        mark = "os^Dv*"[k % 6]
-        ax.plot(
-            rows["X"].iloc[at], rows["Y"].iloc[at], mark, color=color, markersize=4, mec=style.FIELD, mew=0.5, zorder=4
-        )
+        line, dots = _line_and_seconds(trace, lap)
+        look: dict[str, Any] = {
+            "color": GHOSTS[k % len(GHOSTS)],
+            "linestyle": DASHES[k % len(DASHES)],
+            "linewidth": 1.3,
+        }
+        ax.plot(*line.T, zorder=3, **look)
+        mark: dict[str, Any] = {
+            "marker": "osDv^*"[k % 6],
+            "markersize": 5,
+            "markeredgecolor": style.FIELD,
+            "markeredgewidth": 0.5,
+        }
+        ax.plot(*dots.T, zorder=4, **look | {"linestyle": "none"}, **mark)
+        ax.plot([], [], label=label, **look, **mark)
     style.map_axes(ax).autoscale_view()
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, handlelength=3.5)
     ax.set_title(f"{track.title}  ·  a dot a second" if track is not None else "a dot a second")
     return ax
 
@@ -212,6 +223,15 @@ def row_numbers(laps: pd.DataFrame) -> NDArray[np.int64]:
     """(R,) positions in the trace of the rows of the given laps, lap after lap."""
     spans = zip(laps["first_row"].tolist(), laps["last_row"].tolist(), strict=True)
     return np.concatenate([np.empty(0, np.int64), *(np.arange(first, last + 1) for first, last in spans)])
+
+
+def _line_and_seconds(trace: pd.DataFrame, lap: pd.Series) -> tuple[Array, Array]:
+    """The way of a lap (N, 2) m, with nan where the car was set down, and its places (K, 2) m after whole seconds."""
+    rows = trace.iloc[int(lap["first_row"]) : int(lap["last_row"]) + 1]
+    xy, moved = rows[["X", "Y"]].to_numpy(float), np.isfinite(lap_table.driven(rows)["speed"].to_numpy())
+    seconds = np.floor(rows["tstamp"].to_numpy(float) - float(lap["start"]))
+    gaps = np.flatnonzero(~moved[:-1]) + 1
+    return np.insert(xy, gaps, np.nan, axis=0), xy[np.flatnonzero(np.diff(seconds, prepend=0.0) > 0)]
 
 
 def _ends(values: Array, tint: Tint, top: float | None) -> tuple[float, float]:
