@@ -8,7 +8,7 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
   const element = id => document.getElementById(id);
   const JUMP = 0.5, SAME_START = 0.5, DART = 0.42;  // m, m, rad
   const LEAST = {speed: 0.5, throttle: 0.5, steer: 1};  // spans of colors, so that trifles look like trifles
-  const state = {shown: [], color: "speed", meet: "time", at: 0, playing: false, last: 0, home: null};
+  const state = {shown: [], color: "speed", meet: "time", at: 0, playing: false, last: 0};
 
   // ---- steps
 
@@ -257,7 +257,18 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
     range.setv({start: middle - half, end: middle + half});
   });
 
-  const wholeTrack = () => Bokeh.index.get_one(road).reset();
+  const home = ranges().map(range => [range.start, range.end]);
+
+  // The whole track, a meter being as long in both directions.
+  const wholeTrack = () => {
+    const {width, height} = Bokeh.index.get_by_id(road.id).frame.bbox;
+    if (!(width > 0 && height > 0)) return;
+    const meters = Math.max((home[0][1] - home[0][0]) / width, (home[1][1] - home[1][0]) / height);
+    [width, height].forEach((size, k) => {
+      const middle = (home[k][0] + home[k][1]) / 2, half = meters * size / 2, ends = {start: middle - half, end: middle + half};
+      ranges()[k].setv({...ends, reset_start: ends.start, reset_end: ends.end});
+    });
+  };
 
   const keys = {ArrowLeft: () => shift(-0.1, 0), ArrowRight: () => shift(0.1, 0), ArrowUp: () => shift(0, 0.1),
     ArrowDown: () => shift(0, -0.1), "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: wholeTrack};
@@ -341,6 +352,8 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
   element("laps").addEventListener("change", picked);
   for (const form of document.forms) form.addEventListener("submit", event => event.preventDefault());
   document.querySelectorAll("table.sortable").forEach(sortable);
+  road.properties.inner_width.change.connect(wholeTrack);
+  wholeTrack();
   show(facts.first);
   ready();
 };
