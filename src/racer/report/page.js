@@ -353,6 +353,8 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
   for (const form of document.forms) form.addEventListener("submit", event => event.preventDefault());
   document.querySelectorAll("table.sortable").forEach(sortable);
   road.properties.inner_width.change.connect(wholeTrack);
+  road.properties.inner_height.change.connect(wholeTrack);
+  if (window.innerWidth < 640) road.height = Math.round(0.65 * road.height);
   wholeTrack();
   show(facts.first);
   ready();
