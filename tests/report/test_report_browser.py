@@ -425,13 +425,15 @@ def test_print_shows_figures_and_words_without_controls(shown: Watched) -> None:
     assert not shown.page.locator("nav").is_visible()
     assert shown.page.locator("#map canvas").first.is_visible()
     assert shown.page.locator("#summary").is_visible()
+    wide = shown.page.locator("figure.plot canvas").evaluate_all("all => all.map(c => c.getBoundingClientRect().width)")
+    assert 300 < max(wide) <= 703  # a sheet of A4 between its margins, in pixels
     assert len(shown.page.pdf(format="A4")) > 20_000
 
 
 def test_hostile_words_are_shown_and_never_run(opened) -> None:
     one = opened("hostile")
     assert one.page.evaluate("window.hacked") is None
-    assert "window.hacked = 1" in one.page.locator("#table-files").inner_text()
+    assert "window.hacked = 1" in str(one.page.locator("#table-files").text_content())
     one.page.check("#exits")
     one.page.select_option("#color", "status")
     assert "window.hacked" in one.page.locator("#classes").inner_text()

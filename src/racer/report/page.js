@@ -6,7 +6,7 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
   const facts = JSON.parse(document.getElementById("facts").textContent);
   const columns = new Map(facts.columns.map(column => [column.name, column]));
   const element = id => document.getElementById(id);
-  const JUMP = 0.5, SAME_START = 0.5, DART = 0.42;  // m, m, rad
+  const JUMP = 0.5, SAME_START = 0.5, DART = 0.42, PAPER = 690;  // m, m, rad, px
   const LEAST = {speed: 0.5, throttle: 0.5, steer: 1};  // spans of colors, so that trifles look like trifles
   const state = {shown: [], color: "speed", meet: "time", at: 0, playing: false, last: 0};
 
@@ -270,6 +270,11 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
     });
   };
 
+  const fitPaper = () => {
+    const share = Math.min(1, PAPER / element("summary").clientWidth);
+    document.documentElement.style.setProperty("--paper", share.toFixed(3));
+  };
+
   const keys = {ArrowLeft: () => shift(-0.1, 0), ArrowRight: () => shift(0.1, 0), ArrowUp: () => shift(0, 0.1),
     ArrowDown: () => shift(0, -0.1), "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: wholeTrack};
 
@@ -352,7 +357,8 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
   element("laps").addEventListener("change", picked);
   for (const form of document.forms) form.addEventListener("submit", event => event.preventDefault());
   document.querySelectorAll("table.sortable").forEach(sortable);
-  road.properties.inner_width.change.connect(wholeTrack);
+  road.properties.inner_width.change.connect(() => { fitPaper(); wholeTrack(); });
+  fitPaper();
   road.properties.inner_height.change.connect(wholeTrack);
   if (window.innerWidth < 640) road.height = Math.round(0.65 * road.height);
   wholeTrack();
