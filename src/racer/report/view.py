@@ -100,6 +100,7 @@ def _empty(name: str, names: tuple[str, ...]) -> ColumnDataSource:
 def _map(track: Track | None, area: np.ndarray) -> figure:
     """The road, or nothing. The script widens one of the two ranges so that a meter is as long in both directions."""
     corners = np.vstack([track.inner, track.outer]) if track is not None else area
+    corners = corners if len(corners) else np.zeros((1, 2))
     low, high = corners.min(axis=0), corners.max(axis=0)
     pad = 0.03 * float((high - low).max()) + _BESIDE + 0.1
     wide, tall = high - low + 2.0 * pad
