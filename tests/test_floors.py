@@ -21,7 +21,7 @@ SRC = ROOT / "src"
 # The floors, lowest first. A part (a module or folder of `racer`) imports from lower floors, and on its own floor from
 # the parts named before it. `racer` itself is the version.
 FLOORS = (
-    ("racer", "errors", "extras", "shipped", "geometry"),
+    ("racer", "errors", "extras", "shipped", "geometry", "bootstrap"),
     ("track", "car", "dynamics", "actions", "reward"),
     (
         "sim",
@@ -37,7 +37,7 @@ FLOORS = (
         "scene",
         "drivers",
     ),
-    ("env", "check", "score", "replay", "testing", "explain", "surface", "plot", "report"),
+    ("env", "check", "score", "replay", "testing", "explain", "surface", "comparison", "plot", "report"),
     ("train", "cli", "pytest_plugin", "__main__"),
 )
 PARTS = [part for floor in FLOORS for part in floor]

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer.actions import ActionSpace
-from racer.laps import by_iteration
+from racer.laps import by_iteration, iterations
 
 IMPROVING, PLATEAU, COLLAPSING = "still improving", "plateau", "collapsing"
 SLOWING, NO_ENTROPY, TOO_SHORT = "getting slower", "entropy gone", "too short to say"
@@ -124,13 +124,10 @@ def _course(x: pd.Series, y: pd.Series, change: float) -> _Course:
 
 
 def _lap_times(table: pd.DataFrame) -> _Course | None:
-    """The median time of complete laps by iteration, where at least half of the later iterations have one."""
-    from racer.laps import iterations
-
+    """The median time of complete laps by iteration, where at least six and half of the later iterations have one."""
     number = iterations(table)
     whole = table["time"].where(table["complete"]).groupby(number).median()
-    later = whole.iloc[len(whole) // 2 :]
-    if later.notna().sum() < max(FLAT, len(later) / 2):
+    if whole.notna().sum() < FEWEST or whole.iloc[len(whole) // 2 :].notna().mean() < 0.5:
         return None
     found = _course(pd.Series(whole.index.to_numpy()), whole, 0.0)
     return _Course(found.x, found.y, FASTER * found.level)
@@ -145,10 +142,11 @@ def _collapse(covered: _Course) -> Verdict | None:
     width = _width(len(covered.y))
     before = covered.smooth[:-width]
     doubt = covered.noise / sqrt(width)
-    if before.max(initial=0.0) - covered.level < max(FALLEN, 6.0 * doubt):
+    top = float(before.max(initial=0.0))
+    if top - covered.level < max(FALLEN, 7.0 * doubt) or covered.y[-width:].max() >= top:
         return None
-    last = int(covered.x[np.flatnonzero(before >= before.max() - max(COVERED, 2.0 * doubt))[-1]])
-    words = f"completion fell from {before.max():.0f} % around iteration {last} to {covered.level:.0f} %"
+    last = int(covered.x[np.flatnonzero(before >= top - max(COVERED, 2.0 * doubt))[-1]])
+    words = f"completion fell from {top:.0f} % around iteration {last} to {covered.level:.0f} %"
     return Verdict(COLLAPSING, last, words)
 
 
@@ -159,7 +157,7 @@ def _trend(covered: _Course, times: _Course | None, reward: _Course) -> Verdict:
     if moves[0] > 0 or moves[1] < 0:
         return Verdict(IMPROVING, None, " and ".join(_gains(covered, times, moves)))
     if moves[1] > 0 and times:
-        return Verdict(SLOWING, None, f"{_gain(times, moves[1], 's of the median lap', 2)}, now {times.level:.2f} s")
+        return Verdict(SLOWING, None, _pace(times, moves[1], "slower"))
     since = max(places)
     stands = f"completion {covered.level:.0f} %" + (f", median lap {times.level:.2f} s" if times else "")
     rises = reward.x >= since
@@ -178,7 +176,7 @@ def _moving(course: _Course) -> float:
     """What has changed in the last third by a trend that goes on; 0 where there is none, or it ended."""
     bend, gain = _bend(course)
     count = len(course.x)
-    lately, flat = min(max(FLAT, count // 3), count), count - bend
+    lately, flat = _lately(course), count - bend
     tested = count if gain <= BENT else flat if flat >= max(FLAT, count // 5) else lately
     moved = [slope(course.x[-n:], course.y[-n:]) * (course.x[-1] - course.x[-n]) for n in (tested, lately)]
     goes_on = tested < count and moved[0] * (course.y[-tested:].mean() - course.y[:-tested].mean()) > 0.0
@@ -207,14 +205,27 @@ def _error(x: Array, y: Array) -> float:
 def _gains(covered: _Course, times: _Course | None, moves: list[float]) -> list[str]:
     words = []
     if moves[0] > 0:
-        words.append(f"{_gain(covered, moves[0], 'points of completion', 0)}, now {covered.level:.0f} %")
+        now = min(_now(covered), 100.0)
+        words.append(f"completion up {moves[0]:.0f} points in the last {_lately(covered)} iterations, to {now:.0f} %")
     if moves[1] < 0 and times:
-        words.append(f"{_gain(times, moves[1], 's of the median lap', 2)}, now {times.level:.2f} s")
+        words.append(_pace(times, moves[1], "faster"))
     return words
 
 
-def _gain(course: _Course, moved: float, what: str, digits: int) -> str:
-    return f"{moved:+.{digits}f} {what} lately"
+def _pace(times: _Course, moved: float, word: str) -> str:
+    change = f"the median lap {abs(moved):.2f} s {word} in the last {_lately(times)} iterations"
+    return f"{change}, now {_now(times):.2f} s"
+
+
+def _lately(course: _Course) -> int:
+    """Iterations over which a trend is told: the last third, and eight at least."""
+    return min(max(FLAT, len(course.x) // 3), len(course.x))
+
+
+def _now(course: _Course) -> float:
+    """Where the trend of the last iterations has come to."""
+    x, y = course.x[-_lately(course) :], course.y[-_lately(course) :]
+    return float(np.median(y + slope(x, y) * (x[-1] - x)))
 
 
 def _entropy_gone(ppo: pd.DataFrame | None, space: ActionSpace | None) -> Verdict | None:

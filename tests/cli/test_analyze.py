@@ -13,6 +13,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from racer import logs
+from racer.actions import ActionSpace
 from racer.cli.analyze import analyze
 from racer.errors import UsageError
 from racer.logs import write_csv
@@ -91,6 +92,22 @@ def test_entropy_is_shown_where_the_trainer_told_it(tmp_path: Path, drive, monke
     assert re.search(r"\n +0 +20 .* 1\.40 *\n", result.output)
 
 
+def test_what_is_known_of_the_job_is_one_line(log: Path, tmp_path: Path, monkeypatch) -> None:
+    space = ActionSpace(False, (-30.0, 0.0, 30.0), (1.0, 2.0, 1.0))
+    job = Job(platform="DeepRacer for Cloud", simulator="5.3.3", car="v5", race_type="TIME_TRIAL", action_space=space)
+    read = logs.open
+    monkeypatch.setattr(logs, "open", lambda path: replace(read(path), job=job))
+    words = "job: DeepRacer for Cloud, simulator 5.3.3, car v5, TIME_TRIAL, 3 actions"
+    assert words in run(log, "-o", tmp_path / "out").output.splitlines()
+    assert json.loads(run(log, "--json").stdout)["job"] == words.removeprefix("job: ")
+
+
+def test_logs_that_lie_elsewhere_have_their_pictures_here(log: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("evaluation/*.csv")
+    assert (tmp_path / "csv-analysis" / "race.png").is_file(), result.output
+
+
 def test_several_logs_are_shown_one_after_the_other(log: Path, tracks: Path, tmp_path: Path, drive) -> None:
     write_csv(drive(episodes=2), tmp_path / "b.csv")
     result = run(log, tmp_path / "b.csv", "--tracks", tracks, "-o", tmp_path / "out")
@@ -132,6 +149,12 @@ def test_a_given_track_that_does_not_fit_is_taken_with_a_warning(log: Path, ring
     route.save(replace(ring, center=ring.center + 1.0), tracks / "other.npy")
     result = run(log, "--track", tracks / "other.npy")
     assert "as given, although only" in result.output
+
+
+def test_a_log_of_one_step_is_shown_on_the_given_track(drive, tracks: Path, tmp_path: Path) -> None:
+    write_csv(drive().head(1), tmp_path / "b.csv")
+    result = run(tmp_path / "b.csv", "--track", tracks / "ring.npy")
+    assert "track: ring, as given; no step tells whether it is the right one" in result.output
 
 
 def test_json_is_all_that_is_printed_and_holds_no_nan(log: Path, tracks: Path) -> None:

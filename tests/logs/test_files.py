@@ -93,3 +93,19 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 )
 def test_the_phase_is_told_from_the_path(path: str, phase: str) -> None:
     assert phase_of(Path(path)) == phase
+
+
+def test_workers_that_print_in_turn_are_sorted_apart(tmp_path: Path, drive) -> None:
+    """As `docker service logs` mixes them; each worker is at another place of the round."""
+    whole = drive(episodes=5)
+    parts = [whole[whole["episode"].between(k, k + 2)] for k in range(3)]
+    workers = [log_lines(part.assign(episode=part["episode"] - k)).splitlines() for k, part in enumerate(parts)]
+    longest = max(map(len, workers))
+    turns = [(k, lines[n]) for n in range(longest) for k, lines in enumerate(workers) if n < len(lines)]
+    (tmp_path / "mixed.log").write_text("".join(f"robomaker.{k} | {line}\n" for k, line in turns))
+    log = logs.open(tmp_path / "mixed.log")
+    assert log.trace["episode_id"].max() == 9 - 1
+    assert any("3 workers stand in turn" in note for note in log.sources[0].notes)
+    found = [tuple(rows["X"]) for _, rows in log.trace.groupby("episode_id")]
+    real = [tuple(rows["X"].round(4)) for part in parts for _, rows in part.groupby("episode")]
+    assert sorted(found) == sorted(real)

@@ -33,6 +33,7 @@ COMMANDS = {
     ),
     "analyze": Command("racer.cli.analyze:analyze", "Look", "Read a log, ours or the real one, and print its laps."),
     "report": Command("racer.cli.report:report", "Look", "Make one page of a log that opens in any browser, offline."),
+    "compare": Command("racer.cli.compare:compare", "Look", "Compare two or more logs or runs, and say who is faster."),
     "reward": Command("racer.cli.reward:reward", "Look", "Call a reward function with the params of one step."),
     "check": Command("racer.cli.check:check", "Reward", "Say whether a reward can crash, behaves and is accepted."),
     "score": Command("racer.cli.score:score", "Reward", "Say whether a reward agrees with the clock."),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.lap_tables import iterations_of, print_race, print_sources, print_training
+from racer.cli.lap_tables import iterations_of, job_in_words, print_race, print_sources, print_training
 from racer.cli.placed import Placed, phases, place
 from racer.errors import UsageError
 from racer.track import library
@@ -21,7 +22,7 @@ _FILE_FACTS = ("name", "phase", "columns", "rows", "bad", "first_bad", "notes")
 
 def analyze(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="LOG...", help="Simtrace csv files, simulator's logs, or folders of them.")
+        list[Path], typer.Argument(metavar="LOG...", help="Logs: files, folders, archives, globs, s3:// addresses.")
     ],
     track: Annotated[
         str, typer.Option("--track", help="Their track: a name, a .toml or .npy file. Recognized otherwise.")
@@ -108,9 +109,12 @@ def _pictures(found: Placed, folder: Path, count: int) -> list[Path]:
 
 
 def _beside(path: Path) -> Path:
-    """Where pictures go when nobody says: inside a log's folder, beside a log's file."""
+    """Where pictures go when nobody says: inside a log's folder, beside a log's file; here for what lies elsewhere."""
     path = path.expanduser()
-    return path / "analysis" if path.is_dir() else path.with_name(f"{path.name.split('.')[0]}-analysis")
+    if path.is_dir():
+        return path / "analysis"
+    name = path.name if path.exists() else re.sub(r"\W+", "_", path.name).strip("_")
+    return (path if path.exists() else Path("log")).with_name(f"{name.split('.')[0] or 'log'}-analysis")
 
 
 def _write_laps(placed: list[Placed], path: Path) -> None:
@@ -134,6 +138,7 @@ def _as_json(found: Placed, pictures: list[Path]) -> dict[str, Any]:
         "log": str(found.path),
         "files": [{name: getattr(source, name) for name in _FILE_FACTS} for source in found.log.sources],
         "notes": found.log.notes,
+        "job": job_in_words(found.log.job) or None,
         "track": track and {**track, "agreement": found.agreement},
         "standing": found.standing or None,
         "laps": _records(found.laps),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from racer.cli.placed import Placed
     from racer.logs import Log
+    from racer.logs.job import Job
 
 _MOST_FILES = 12  # files that are listed one by one
 _MOST_ITERATIONS = 25  # lines of the training table
@@ -40,9 +41,22 @@ def print_sources(log: Log, path: Path) -> None:
     for source in log.sources:
         if source.bad:
             typer.echo(f"{source.name}: {_bad(source.bad)}, the first in {source.first_bad}")
+    if job_in_words(log.job):
+        typer.echo(f"job: {job_in_words(log.job)}")
     notes = {note: None for source in log.sources for note in source.notes}
     for note in [*log.notes, *notes]:
         typer.echo(f"note: {note}")
+
+
+def job_in_words(job: Job) -> str:
+    """What is known of a job beside its steps, in a line; empty where nothing is."""
+    words = [job.platform, f"simulator {job.simulator}" if job.simulator else "", f"car {job.car}" if job.car else ""]
+    words += [f"world {job.world}" if job.world else "", job.race_type]
+    if job.action_space:
+        count = job.action_space.size
+        words.append("continuous actions" if job.action_space.is_continuous else count_of(count, "action"))
+    words.append(f"best checkpoint {job.best_checkpoint}" if job.best_checkpoint else "")
+    return ", ".join(filter(None, words))
 
 
 def print_race(log: Log, laps: pd.DataFrame) -> None:
@@ -143,7 +157,8 @@ def _lap_table(log: Log, laps: pd.DataFrame) -> Table:
     for lap in laps.to_dict("records"):
         cells = [Path(log.sources[lap["source"]].name).name] if several else []
         cells += [str(lap["episode"]), *(str(lap[name]) for name in counts), seconds(lap["time"])]
-        cells += [f"{lap['completion']:.1f}", str(lap["status"])]
+        status = "lap_complete" if lap["complete"] else str(lap["status"])  # in a race the log says so of the last lap
+        cells += [f"{lap['completion']:.1f}", status]
         table.add_row(*cells, *(number(lap[name]) for name in measures))
     return table
 

@@ -21,8 +21,8 @@ LARGEST = 32 << 20  # bytes of a file that holds facts
 
 _JSON = ("model_metadata.json", "hyperparameters.json", "deepracer_checkpoints.json", "run.json", "best.json")
 _REWARDS = ("reward_function.py", "reward.py")
-_FLAT = re.compile(r"^([A-Z][A-Z0-9_]*)\s*:\s*[\"']?([^\"'#\n]*?)[\"']?\s*(?:#.*)?$", re.MULTILINE)
-_LISTED = re.compile(r"^([A-Z][A-Z0-9_]*)\s*:\s*\n\s*-\s*[\"']?([^\"'#\n]+?)[\"']?\s*$", re.MULTILINE)
+_FLAT = re.compile(r"^([A-Z][A-Z0-9_]*) *: *[\"']?([^\"'#\n]*?)[\"']?[ \r]*(?:#.*)?$", re.MULTILINE)
+_LISTED = re.compile(r"^([A-Z][A-Z0-9_]*) *:[ \r]*\n *- *[\"']?([^\"'#\n]+?)[\"']?[ \r]*$", re.MULTILINE)
 _DROA = re.compile(r"deepracerindy|sim-trace/training/[^/]+/training-simtrace/|-simulation\.log")
 _CONSOLE = re.compile(r"sim-trace/|-robomaker\.log|-sagemaker\.log")
 _DRFC = re.compile(r"TrainingMetrics(_\d+)?\.json|training_params\.yaml|(^|/)\d+/training-simtrace/|EvaluationMetrics-")
@@ -55,6 +55,7 @@ class Facts:
         """The facts as a record."""
         metadata: Metadata | None = self._first("model_metadata.json")
         run = _table(self._first("run.json"))
+        run = run if "config" in run else {}
         settings = self._settings()
         simulator = self._simulator(metadata, run)
         spaces = [journal.space() for _, journal in self.journals]
@@ -117,7 +118,8 @@ class Facts:
 
     def _ppo(self) -> pd.DataFrame:
         """The epochs of the log that has most of them: the simulator's log repeats some of the trainer's."""
-        return max((journal.ppo() for _, journal in self.journals), key=len, default=no_epochs())
+        tables = [journal.ppo() for _, journal in self.journals if journal.epochs]
+        return max(tables, key=len) if tables else no_epochs()
 
     def _best(self) -> str:
         sheet = _table(_table(self._first("deepracer_checkpoints.json")).get("best_checkpoint"))

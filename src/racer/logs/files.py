@@ -16,7 +16,8 @@ from racer.logs.facts import Facts, is_fact
 from racer.logs.places import Place
 from racer.logs.readings import is_broken, is_steps, is_table, iteration_of, nothing, readings, worker_of
 from racer.logs.repeats import Seen, stamps
-from racer.logs.trace import PHASES, Log, Source, categorical, episode_ids
+from racer.logs.trace import PHASES, Log, Source, categorical, numbered
+from racer.logs.weave import strands
 
 SAME = 0.9  # share of a text log's steps that csv files hold too, above which it is the same job
 GAP = (3, 1.0)  # steps and s that may lie between the halves of a log that was cut in two
@@ -48,6 +49,7 @@ def open(path: str | Path, endpoint: str = "") -> Log:
         raise nothing(place, len(found), notes)
     kept, doubled = _without_doubles(kept)
     kept, repeated = _without_repeats(kept)
+    kept = [_unwoven(one) for one in kept]
     kept, goes_on, joined = _linked(kept)
     job = facts.job()
     every = [*place.notes, *facts.notes, *notes, *doubled, *repeated, *joined]
@@ -112,6 +114,16 @@ def without(source: Source, count: int) -> Source:
     return replace(source, rows=source.rows - count, repeated=count, notes=(*source.notes, note))
 
 
+def _unwoven(one: Read) -> Read:
+    """A file's steps with those of each worker behind each other, where they stood in turn."""
+    worker = strands(one.frame)
+    if not worker.any():
+        return one
+    frame = one.frame.iloc[np.argsort(worker, kind="stable")].reset_index(drop=True)
+    note = f"steps of {int(worker.max()) + 1} workers stand in turn: they were sorted apart"
+    return Read(frame, replace(one.source, notes=(*one.source.notes, note)))
+
+
 def _linked(found: list[Read]) -> tuple[list[Read], NDArray[np.bool_], list[str]]:
     """The files in order, halves of a log that was cut in two behind each other; whether each goes on from the last."""
     heirs, notes = {}, []
@@ -147,8 +159,10 @@ def _chains(count: int, heirs: dict[int, int]) -> list[int]:
 def _trace(found: Sequence[Read], goes_on: NDArray[np.bool_], place: Place) -> pd.DataFrame:
     """All rows with the columns that the reader adds."""
     lengths = [len(one.frame) for one in found]
-    trace = rows.stacked([one.frame for one in found]).reset_index(drop=True)
-    trace["episode_status"] = categorical(trace["episode_status"])
+    trace = rows.stacked([one.frame for one in found])
     chains = np.repeat(np.cumsum(~goes_on), lengths)
-    ids = episode_ids(trace[["episode", "steps"]].assign(source=chains))
-    return trace.assign(**origin(place, [one.source for one in found], lengths), episode_id=ids)
+    ids = numbered(trace["episode"].to_numpy(), trace["steps"].to_numpy(), chains)
+    columns = origin(place, [one.source for one in found], lengths)
+    status = categorical(trace["episode_status"])
+    added = pd.DataFrame({**columns, "episode_id": ids})
+    return pd.concat([trace.assign(episode_status=status), added], axis=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from racer.actions import ActionSpace
@@ -17,7 +18,7 @@ PPO = {
 
 def no_epochs() -> pd.DataFrame:
     """A table of policy-training epochs without a row: the columns and dtypes of `PPO`."""
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in PPO.items()})
+    return pd.DataFrame({name: np.empty(0, kind) for name, kind in PPO.items()})
 
 
 @dataclass(frozen=True, eq=False)

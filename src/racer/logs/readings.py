@@ -97,7 +97,7 @@ def _pieces(item: Item, account: Account, place: Place, found: Facts) -> Iterato
         first = next(blocks, b"")
         if is_table(item.name) and not place.is_file and not simtrace.looks_like_steps(first):
             return
-        blocks = chain([first], blocks)
+        blocks = chain([first] if first else [], blocks)
         if not is_table(item.name):
             found.journals.append((item.name, journal := Journal()))
             blocks = _watched(blocks, journal)

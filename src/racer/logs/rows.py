@@ -17,7 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import union_categoricals
 
-from racer.logs.trace import COLUMNS, CONTINUOUS, DTYPES, FEWEST, TRUTH, WHOLE
+from racer.logs import digits
+from racer.logs.trace import COLUMNS, CONTINUOUS, DTYPES, FEWEST, STATUSES, TRUTH, WHOLE
 
 MARKER = b"SIM_TRACE_LOG:"
 Names = tuple[str, ...]  # a file's columns by position; "" for one that is not the simulator's
@@ -33,6 +34,11 @@ _WORD = re.compile(r"[a-z][a-z_ ]*")
 _AFTER = re.compile(rb'[\s"\\\[{}\]].*', re.DOTALL)  # another process's text, or a JSON wrapper's
 # Numbers must come back to the last bit; pandas does that by itself since 3.1, which has deprecated asking for it.
 _EXACT: Any = {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
+_TYPES: dict[str, Any] = {name: kind if kind == "category" else np.dtype(kind) for name, kind in DTYPES.items()}
+_KINDS = {"float64": digits.FLOAT, "int64": digits.WHOLE, "bool": digits.TRUTH, "category": digits.STATUS}
+_STATUS = pd.CategoricalDtype(list(STATUSES))
+_STATUS_LENGTHS = np.array([len(word) for word in STATUSES])
+_STATUS_LETTERS = np.array([list(word.encode().ljust(max(_STATUS_LENGTHS))) for word in STATUSES], np.uint8)
 _BOOLS = {"True": True, "true": True, "TRUE": True, "False": False, "false": False, "FALSE": False}
 
 
@@ -60,7 +66,7 @@ def parse(block: bytes, names: Names) -> Block:
     blank = starts == ends
     numeric = ((first >= ord("+")) & (first <= ord("9")) & (first != ord(","))) | (first == ord(" "))
     believed = (fields == len(names)) | (_legal(fields, names) & _agrees(fields))
-    lines = _Lines(text)
+    lines = _Lines(text, starts, ends)
     pieces, bad = _regular(lines, numeric & believed & ~blank, fields, names)
     odd = _odd(lines, np.flatnonzero(~(numeric & believed) & ~blank), believed, names)
     frame, line = together([*pieces, *odd.pieces])
@@ -128,17 +134,25 @@ def stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return rest
 
 
+@dataclass(frozen=True, eq=False)
 class _Lines:
-    """The lines of a block, split when first asked for: most blocks never are."""
+    """The lines of a block, by where each begins and ends."""
 
-    def __init__(self, text: bytes) -> None:
-        self.text = text
-        self._split: list[bytes] | None = None
+    text: bytes
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
 
     def pick(self, index: NDArray[np.int64]) -> list[bytes]:
-        if self._split is None:
-            self._split = self.text.split(b"\n")
-        return [self._split[i] for i in index.tolist()]
+        """Lines one by one."""
+        spans = zip(self.starts[index].tolist(), self.ends[index].tolist(), strict=True)
+        return [self.text[start:end] for start, end in spans]
+
+    def joined(self, index: NDArray[np.int64]) -> bytes:
+        """The lines as text, cut out where they stand behind each other."""
+        first, last = int(index[0]), int(index[-1])
+        if last - first + 1 == len(index):
+            return self.text[self.starts[first] : self.ends[last] + 1]
+        return b"\n".join(self.pick(index))
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,16 +166,17 @@ class _Odd:
 def _measure(text: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Start, end and number of fields of every line."""
     data = np.frombuffer(text, np.uint8)
-    ends = np.flatnonzero(data == ord("\n"))
-    starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
-    return starts, ends, np.diff(np.searchsorted(np.flatnonzero(data == ord(",")), ends), prepend=0) + 1
+    spans = np.empty((3, int(np.count_nonzero(data == ord("\n")))), np.int64)
+    digits.lines(data, spans)
+    return spans[0], spans[1], spans[2]
 
 
 def _one_action(text: bytes) -> bytes:
     """The text with continuous actions written as -1: their two numbers stand in `steer` and `throttle` too."""
-    text = _REPR.sub(rb"\1\2", text) if b"np." in text or b"array(" in text else text
+    text = _REPR.sub(rb"\1\2", text) if b"(" in text else text
     text = _PAIR.sub(b"-1", text).replace(b'"-1"', b"-1") if b"[" in text else text
-    early = _BARE.search(text, 0, 4096)  # searching every line of a discrete log would be slow
+    start = text[:4096]  # searching every line of a discrete log would be slow
+    early = (b" " in start or b";" in start) and _BARE.search(start)
     return _BARE.sub(b"-1", text) if early else text
 
 
@@ -180,11 +195,16 @@ def _regular(
 ) -> tuple[list[tuple[pd.DataFrame, NDArray[np.int64]]], list[NDArray[np.int64]]]:
     """Pieces and bad lines of the lines that look like rows, by their number of fields."""
     pieces, bad = [], []
-    for count in np.unique(fields[regular]):
+    for count in np.flatnonzero(np.bincount(fields[regular])).tolist():
         index = np.flatnonzero(regular & (fields == count))
-        mine = names if len(names) == count else standard(int(count))
-        whole = len(index) == len(fields)
-        frame = _fast(lines.text if whole else b"\n".join(lines.pick(index)), mine) if mine else None
+        mine = names if len(names) == count else standard(count)
+        if mine:
+            simple, plain = _plain(lines, index, mine)
+            pieces.append((simple, index[plain]))
+            index = index[~plain]
+        if not len(index):
+            continue
+        frame = _fast(lines.joined(index), mine) if mine else None
         if frame is None or len(frame) != len(index):
             some, wrong = _slow(lines.pick(index), index, names)
             pieces += some
@@ -196,12 +216,48 @@ def _regular(
     return pieces, bad
 
 
+def _plain(lines: _Lines, index: NDArray[np.int64], names: Names) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """The frame of lines whose fields are plain numbers and words, and which lines those are."""
+    kinds = np.array([_KINDS[DTYPES[name]] if name else digits.SKIP for name in names])
+    values, plain = np.empty((len(names), len(index))), np.empty(len(index), bool)
+    text = np.frombuffer(lines.text, np.uint8)
+    digits.fields(
+        text,
+        lines.starts[index],
+        lines.ends[index],
+        kinds,
+        _STATUS_LETTERS,
+        _STATUS_LENGTHS,
+        digits.POWERS,
+        values,
+        plain,
+    )
+    for name, column in zip(names, values, strict=True):
+        if name and name not in TRUTH and name != "episode_status":
+            low = _least(name)
+            if len(column) and not (column.min() >= low and column.max() <= _LARGEST):  # also where one is nan
+                plain &= (column >= low) & (column <= _LARGEST)
+    kept = values if plain.all() else values[:, plain]
+    return pd.DataFrame({name: _typed(name, column) for name, column in zip(names, kept, strict=True) if name}), plain
+
+
+def _typed(name: str, column: NDArray[np.float64]) -> Any:
+    if name == "episode_status":
+        return pd.Categorical.from_codes(column.astype(np.int8), dtype=_STATUS, validate=False)
+    return column if DTYPES[name] == "float64" else column.astype(_TYPES[name])
+
+
+def _least(name: str) -> float:
+    """The smallest number that a column of a sound log holds."""
+    return -1.0 if name == "action" else 0.0 if name in WHOLE or name == "steps" else -_LARGEST
+
+
 def _fast(text: bytes, names: Names) -> pd.DataFrame | None:
     """The frame of lines that all have `names`, or None when one of them does not fit."""
     if b"\0" in text:
         return None
     used = [i for i, name in enumerate(names) if name]
-    types = {i: DTYPES[names[i]] for i in used}
+    types = {i: _TYPES[names[i]] for i in used}
     try:
         with np.errstate(invalid="ignore"):  # an infinite number in an int column is refused, but warned of before
             frame: pd.DataFrame = pd.read_csv(
@@ -211,7 +267,8 @@ def _fast(text: bytes, names: Names) -> pd.DataFrame | None:
             )  # fmt: skip
     except (ValueError, TypeError, OverflowError, pd.errors.ParserError):
         return None
-    return frame.rename(columns=dict(enumerate(names)))
+    frame.columns = pd.Index([names[i] for i in used])
+    return frame
 
 
 def _slow(
@@ -260,9 +317,10 @@ def _sane(frame: pd.DataFrame) -> NDArray[np.bool_]:
             fits = np.array([_WORD.fullmatch(str(word)) is not None for word in words.categories], bool)
             good &= fits[words.codes] if len(fits) else good
         elif name not in TRUTH:
-            low = -1 if name == "action" else 0 if name in WHOLE or name == "steps" else -_LARGEST
+            low = _least(name)
             values = frame[name].to_numpy()
-            good &= (values >= low) & (values <= _LARGEST)  # false for nan
+            if not (values.min(initial=low) >= low and values.max(initial=low) <= _LARGEST):  # false for nan
+                good &= (values >= low) & (values <= _LARGEST)
     return good
 
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from racer.logs.trace import COLUMNS, FEWEST, Source
 RADIANS = np.degrees(1.0)
 _EXCERPT = 60  # characters of a bad line that a message shows
 _EARLY = 100  # lines by which a file shows what it is
+_ENOUGH = 15  # steps that show how many columns there are
 _ALIASES = {  # names that the community's tools give to the columns
     "x": "X", "y": "Y", "steering_angle": "steer", "steering": "steer", "speed": "throttle",
     "on_track": "all_wheels_on_track", "timestamp": "tstamp",
@@ -111,12 +113,14 @@ def _layout(block: bytes, account: Account) -> tuple[Names, bool]:
     plain = _usual([line for line in lines if MARKER not in line])
     if plain:
         return plain, False
-    return _usual(_marked(block)[:_EARLY]), MARKER in block or not any(map(rows.is_header, lines))
+    early = [part.partition(b"\n")[0] for part in block.split(MARKER, _EARLY)[1:]]
+    return _usual(early), MARKER in block or not any(map(rows.is_header, lines))
 
 
 def _usual(lines: list[bytes]) -> Names:
-    """The columns that most of the lines have, empty when none holds a step: the first of them may be cut."""
-    found = Counter(read[0] for read in (rows.row(line, ()) for line in lines) if read)
+    """The columns that most of the first lines have, empty when none holds a step: the first of them may be cut."""
+    steps = filter(None, (rows.row(line, ()) for line in lines))
+    found = Counter(read[0] for read in islice(steps, _ENOUGH))
     return found.most_common(1)[0][0] if found else ()
 
 
@@ -132,11 +136,6 @@ def _header(line: bytes, account: Account) -> Names:
         unknown = [word or "(no name)" for word, name in zip(words, names, strict=True) if not name]
         account.notes.append("columns taken by their names" + (f"; not used: {', '.join(unknown)}" if unknown else ""))
     return names
-
-
-def _marked(block: bytes) -> list[bytes]:
-    """What follows `SIM_TRACE_LOG:` up to the end of the line or the next marker."""
-    return [part.partition(b"\n")[0] for part in block.split(MARKER)[1:]]
 
 
 def _take(block: bytes, account: Account) -> pd.DataFrame:
@@ -159,12 +158,18 @@ def _take(block: bytes, account: Account) -> pd.DataFrame:
 
 def _steps_of(block: bytes) -> tuple[bytes, np.ndarray]:
     """The steps of a text log as lines of their own, and the line in the block where each was."""
-    steps = _marked(block)
+    parts = block.split(MARKER)
+    if len(parts) - 1 == block.count(b"\n") == block.count(b"\n" + MARKER) + (not parts[0]):  # it holds nothing else
+        return _unwrapped(b"".join(parts)), np.arange(len(parts) - 1)
+    steps = [part.partition(b"\n")[0] for part in parts[1:]]
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
-    starts = np.fromiter((match.start() for match in re.finditer(MARKER, block)), np.int64, len(steps))
-    joined = b"".join(step + b"\n" for step in steps)
-    joined = _WRAPPER.sub(b"", joined) if b'"' in joined or b"\\" in joined else joined
-    return joined, np.searchsorted(ends, starts)
+    starts = np.cumsum(np.fromiter(map(len, parts), np.int64, len(parts)) + len(MARKER))[:-1]
+    return _unwrapped(b"".join(step + b"\n" for step in steps)), np.searchsorted(ends, starts)
+
+
+def _unwrapped(steps: bytes) -> bytes:
+    """Steps without the rest of the JSON that they were wrapped in."""
+    return _WRAPPER.sub(b"", steps) if b'"' in steps or b"\\" in steps else steps
 
 
 def _without_cut_end(found: rows.Block, lines: bytes) -> rows.Block:

@@ -64,6 +64,7 @@ DTYPES = {
     else "float64"
     for name in COLUMNS
 }
+_TYPES = {name: np.dtype(kind) for name, kind in DTYPES.items() if kind != "category"}
 STATUSES = (
     "prepare", "in_progress", "lap_complete", "off_track", "crashed", "immobilized", "reversed", "time_up", "pause",
     "park",
@@ -121,6 +122,10 @@ def check(trace: pd.DataFrame) -> pd.DataFrame:
 
     Raises UsageError naming the missing columns, or the column whose values do not fit.
     """
+    names = tuple(trace.columns)
+    if names == COLUMNS[: len(names)] and len(names) > FEWEST and _is_declared(trace):
+        lacking = dict.fromkeys(COLUMNS[len(names) :], np.nan)
+        return trace.assign(episode_status=categorical(trace["episode_status"]), **lacking)
     missing = [name for name in COLUMNS[:FEWEST] if name not in trace]
     if missing:
         raise UsageError(f"a trace needs the columns {', '.join(missing)}: it has {', '.join(map(str, trace.columns))}")
@@ -144,7 +149,14 @@ def inferred_status(trace: pd.DataFrame) -> pd.Series:
 def categorical(words: pd.Series, known: tuple[str, ...] = STATUSES) -> pd.Series:
     """`words` as a category whose known values come first, in their order; further ones follow."""
     found = words.astype("category")
-    return found.cat.set_categories([*known, *(word for word in found.cat.categories if word not in known)])
+    have = found.cat.categories.to_list()
+    wanted = [*known, *(word for word in have if word not in known)]
+    if have == wanted:
+        return found
+    place = {word: number for number, word in enumerate(wanted)}
+    codes = np.array([*(place[word] for word in have), -1], np.int64)
+    made = pd.Categorical.from_codes(codes[found.cat.codes.to_numpy()], pd.Index(wanted), validate=False)
+    return pd.Series(made, index=words.index, name=words.name)
 
 
 def is_unix(trace: pd.DataFrame) -> bool:
@@ -157,18 +169,34 @@ def episode_ids(trace: pd.DataFrame) -> np.ndarray:
 
     One begins where `episode` changes, `steps` does not increase, or `source` (if there is one) changes.
     """
-    episode, steps = trace["episode"].to_numpy(), trace["steps"].to_numpy()
+    source = trace["source"].to_numpy() if "source" in trace else None
+    return numbered(trace["episode"].to_numpy(), trace["steps"].to_numpy(), source)
+
+
+def numbered(episode: np.ndarray, steps: np.ndarray, source: np.ndarray | None) -> np.ndarray:
+    """(N,) int64 as `episode_ids` gives them, from the columns themselves."""
     new = (np.diff(episode, prepend=episode[:1]) != 0) | (np.diff(steps, prepend=-np.inf) <= 0)
-    if "source" in trace:
-        source = trace["source"].to_numpy()
+    if source is not None:
         new |= np.diff(source, prepend=source[:1]) != 0
     new[:1] = False
     return np.cumsum(new).astype(np.int64)
 
 
+def _is_declared(trace: pd.DataFrame) -> bool:
+    """Whether every column has its dtype already, and every row a status."""
+    types = dict(zip(trace.columns, trace.dtypes.to_numpy(), strict=True))
+    if not isinstance(types.pop("episode_status"), pd.CategoricalDtype):
+        return False
+    same = all(kind == _TYPES[name] for name, kind in types.items())
+    return same and not (trace["episode_status"].cat.codes.to_numpy() < 0).any()
+
+
 def _column(trace: pd.DataFrame, name: str) -> pd.Series:
+    given = trace[name]
     if name == "episode_status":
-        return categorical(trace[name].astype(object))
+        return categorical(given if isinstance(given.dtype, pd.CategoricalDtype) else given.astype(object))
+    if given.dtype == DTYPES[name]:
+        return given
     try:
         values = trace[name].to_numpy()
         if name in WHOLE and values.dtype.kind == "f" and not np.all(np.mod(values, 1.0) == 0.0):
