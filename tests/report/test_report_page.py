@@ -169,3 +169,13 @@ def test_never_used_actions_are_named(make_log, drive, ring) -> None:
     trace["action"] = trace["action"].replace({1: 5, 2: 5})
     told = " ".join(sentences(Subject(make_log(trace), ring)))
     assert "Actions 1 and 2 were never used." in told
+
+
+@pytest.mark.parametrize("discrete", [True, False])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e300])
+def test_absurd_numbers_leave_a_page_that_can_be_read(make_log, drive, value: float, discrete: bool) -> None:
+    trace = drive(episodes=4, discrete=discrete)
+    for name in ("reward", "X", "steer", "throttle", "yaw"):
+        trace.loc[5:9, name] = value
+    found = facts(report(make_log(trace), None))
+    assert all(np.isfinite([column["scale"], column["offset"]]).all() for column in found["columns"])

@@ -62,7 +62,11 @@ def lap_times(table: pd.DataFrame) -> LayoutDOM:
 def actions(subject: Subject) -> LayoutDOM:
     """How often each action was chosen; of continuous actions, which steering and speed, as a map."""
     use = action_use(subject).nlargest(_MOST_ACTIONS, "count", keep="first").sort_values("action")
-    return _discrete(use) if len(use) else _continuous(subject.log.trace.iloc[rows_of(subject.here)])
+    return (
+        _discrete(use)
+        if len(use)
+        else _continuous(subject.log.trace.iloc[rows_of(subject.here)].dropna(subset=["steer", "throttle"]))
+    )
 
 
 def learning(ppo: pd.DataFrame) -> LayoutDOM:

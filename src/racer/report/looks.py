@@ -12,6 +12,7 @@ from racer.plot import style
 
 FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 DASHES = ("solid", "dashed", "dotted", "dotdash", "dashdot", "dashed")
+_MOST_TIPS = 6  # boxes beside the pointer
 LAPS = style.PALETTE[:6]
 """Colors of laps that are shown together; with `DASHES` they can be told apart without color."""
 
@@ -44,7 +45,7 @@ def source(table: pd.DataFrame) -> ColumnDataSource:
 
 def hover(plot: figure, tooltips: list[tuple[str, str]], renderers: list[Any], mode: str = "mouse") -> HoverTool:
     """The tool that shows numbers beside the pointer, added to `plot`."""
-    tool = HoverTool(tooltips=tooltips, renderers=renderers, mode=mode, point_policy="snap_to_data")
+    tool = HoverTool(tooltips=tooltips, renderers=renderers, mode=mode, point_policy="snap_to_data", limit=_MOST_TIPS)
     plot.add_tools(tool)
     return tool
 

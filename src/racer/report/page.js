@@ -6,9 +6,9 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
   const facts = JSON.parse(document.getElementById("facts").textContent);
   const columns = new Map(facts.columns.map(column => [column.name, column]));
   const element = id => document.getElementById(id);
-  const JUMP = 0.5, SAME_START = 0.5, DART = 0.42;  // m, m, rad
+  const JUMP = 0.5, SAME_START = 0.5, DART = 0.42, PAPER = 690;  // m, m, rad, px
   const LEAST = {speed: 0.5, throttle: 0.5, steer: 1};  // spans of colors, so that trifles look like trifles
-  const state = {shown: [], color: "speed", meet: "time", at: 0, playing: false, last: 0, home: null};
+  const state = {shown: [], color: "speed", meet: "time", at: 0, playing: false, last: 0};
 
   // ---- steps
 
@@ -257,7 +257,23 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
     range.setv({start: middle - half, end: middle + half});
   });
 
-  const wholeTrack = () => Bokeh.index.get_one(road).reset();
+  const home = ranges().map(range => [range.start, range.end]);
+
+  // The whole track, a meter being as long in both directions.
+  const wholeTrack = () => {
+    const {width, height} = Bokeh.index.get_by_id(road.id).frame.bbox;
+    if (!(width > 0 && height > 0)) return;
+    const meters = Math.max((home[0][1] - home[0][0]) / width, (home[1][1] - home[1][0]) / height);
+    [width, height].forEach((size, k) => {
+      const middle = (home[k][0] + home[k][1]) / 2, half = meters * size / 2, ends = {start: middle - half, end: middle + half};
+      ranges()[k].setv({...ends, reset_start: ends.start, reset_end: ends.end});
+    });
+  };
+
+  const fitPaper = () => {
+    const share = Math.min(1, PAPER / element("summary").clientWidth);
+    document.documentElement.style.setProperty("--paper", share.toFixed(3));
+  };
 
   const keys = {ArrowLeft: () => shift(-0.1, 0), ArrowRight: () => shift(0.1, 0), ArrowUp: () => shift(0, 0.1),
     ArrowDown: () => shift(0, -0.1), "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: wholeTrack};
@@ -341,6 +357,11 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
   element("laps").addEventListener("change", picked);
   for (const form of document.forms) form.addEventListener("submit", event => event.preventDefault());
   document.querySelectorAll("table.sortable").forEach(sortable);
+  road.properties.inner_width.change.connect(() => { fitPaper(); wholeTrack(); });
+  fitPaper();
+  road.properties.inner_height.change.connect(wholeTrack);
+  if (window.innerWidth < 640) road.height = Math.round(0.65 * road.height);
+  wholeTrack();
   show(facts.first);
   ready();
 };

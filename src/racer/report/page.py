@@ -21,7 +21,7 @@ from racer.logs import Log
 from racer.report import figures, summary, tables
 from racer.report.looks import LAPS
 from racer.report.steps import Column, chosen, columns
-from racer.report.subject import Subject
+from racer.report.subject import Subject, sane
 from racer.report.view import View, exit_points, view
 from racer.track.record import Track
 
@@ -43,9 +43,10 @@ def report(log: Log, track: Track | None, title: str = "") -> str:
 
     `track` is the one that most steps were driven on, None where it is unknown.
     """
-    subject = Subject(log, track)
+    subject = Subject(sane(log), track)
+    trace = subject.log.trace
     laps = chosen(subject.here)
-    packed = columns(log.trace, laps, track)
+    packed = columns(trace, laps, track)
     drawn = _drawn(subject, packed)
     page: str = _template().render(
         title=title or f"Laps on {summary.track_words(subject)}",
@@ -79,7 +80,7 @@ def _drawn(subject: Subject, packed: list[Column]) -> _Drawn:
     """Every figure of the page. Those in motion share a document, whose script starts when they are there."""
     trace = subject.log.trace
     steps = ColumnDataSource({column.name: column.levels for column in packed})
-    moving = view(subject.track, trace[["X", "Y"]].to_numpy(float), exit_points(trace, subject.here))
+    moving = view(subject.track, trace[["X", "Y"]].dropna().to_numpy(float), exit_points(trace, subject.here))
     document = Document()
     for root in (moving.road, moving.telemetry):
         document.add_root(root)

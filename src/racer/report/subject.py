@@ -14,6 +14,7 @@ from racer.logs.job import Job
 from racer.logs.trace import STATUSES, categorical, episode_ids
 from racer.track.record import Track
 
+_ABSURD = 1e12
 MOST_RACE = 30  # laps of a file of unknown kind up to which they are taken for a race
 
 
@@ -60,6 +61,16 @@ def phases(table: pd.DataFrame) -> pd.Series:
         mine = (table["source"] == source) & (phase == "unknown")
         phase = phase.mask(mine, "evaluation" if mine.sum() <= MOST_RACE else "training")
     return phase
+
+
+def sane(log: Log) -> Log:
+    """`log` without numbers that no car can have (beyond a million millions, infinite): they become unknown."""
+    numbers = log.trace.select_dtypes("float64")
+    wild = ~(numbers.abs() < _ABSURD) & numbers.notna()
+    if not wild.to_numpy().any():
+        return log
+    kept = {str(name): numbers[name].mask(wild[name]) for name in numbers}
+    return replace(log, trace=log.trace.assign(**kept))
 
 
 def joined(logs: Sequence[Log]) -> Log:

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from bokeh.layouts import gridplot
 from bokeh.models import (
+    BoxZoomTool,
     ColorBar,
     ColumnDataSource,
-    DataRange1d,
     GlyphRenderer,
     LayoutDOM,
     LinearColorMapper,
+    Range1d,
     Span,
 )
 from bokeh.palettes import Viridis256
@@ -74,7 +75,7 @@ def view(track: Track | None, area: np.ndarray, exits: pd.DataFrame) -> View:
     bar = ColorBar(color_mapper=mapper, width=12, padding=4, title="m/s", title_text_font_style="normal")
     road = _map(track, area)
     left = _exits(road, exits)
-    hover(road, _TIPS, [_way(road, shown)])
+    hover(road, _TIPS, [_way(road, shown)]).limit = 1
     hover(road, [("ended", "@status"), ("episode", "@episode"), ("covered", "@completion{0.0} %")], [left])
     _drive(road, cars)
     road.add_layout(bar, "right")
@@ -97,21 +98,19 @@ def _empty(name: str, names: tuple[str, ...]) -> ColumnDataSource:
 
 
 def _map(track: Track | None, area: np.ndarray) -> figure:
+    """The road, or nothing. The script widens one of the two ranges so that a meter is as long in both directions."""
     corners = np.vstack([track.inner, track.outer]) if track is not None else area
+    corners = corners if len(corners) else np.zeros((1, 2))
     low, high = corners.min(axis=0), corners.max(axis=0)
-    pad = 0.03 * float((high - low).max()) + 0.1
+    pad = 0.03 * float((high - low).max()) + _BESIDE + 0.1
     wide, tall = high - low + 2.0 * pad
+    ranges = {
+        f"{axis}_range": Range1d(float(a - pad), float(b + pad)) for axis, a, b in zip("xy", low, high, strict=True)
+    }
+    tools = "pan,wheel_zoom,box_zoom,reset,save"
     height = int(np.clip(_WIDTH * tall / wide, *_HEIGHT))
-    plot = plain(
-        "x (m)",
-        "y (m)",
-        height=height,
-        tools="pan,wheel_zoom,box_zoom,reset,save",
-        active_scroll="wheel_zoom",
-        match_aspect=True,
-    )
-    frame = plot.scatter([low[0] - pad, high[0] + pad], [low[1] - pad, high[1] + pad], alpha=0.0)
-    plot.x_range, plot.y_range = (DataRange1d(renderers=[frame], range_padding=0.0) for _ in range(2))
+    plot = plain("x (m)", "y (m)", height=height, tools=tools, active_scroll="wheel_zoom", **ranges)
+    plot.select_one(BoxZoomTool).match_aspect = True
     plot.grid.visible, plot.name = False, "road"
     if track is not None:
         _road(plot, track)
@@ -214,7 +213,7 @@ def _telemetry(track: Track | None, laps: tuple[ColumnDataSource, ...], cars: Co
             for lap, color, dash in zip(laps, LAPS, DASHES, strict=True)
         ]
         hover(plot, [("lap", "@lap"), ("at", "@place{0.0} m"), (name, f"@{name}{unit}")], lines, "vline")
-    speed.y_range.start = 0
+    speed.y_range.start, speed.y_range.range_padding = 0, 0.3
     if track is not None:
         for plot in (speed, steer, delta):
             _corner_bands(plot, track, named=plot is speed)

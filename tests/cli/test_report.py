@@ -1,0 +1,89 @@
+"""`racer report`."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from racer import extras
+from racer.cli.report import report
+from racer.errors import UsageError
+from racer.logs import write_csv
+from racer.track import route
+
+app = typer.Typer()
+app.command()(report)
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("RACER_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def log(tmp_path: Path, drive) -> Path:
+    path = tmp_path / "evaluation" / "a.csv"
+    write_csv(drive(episodes=4), path)
+    return path
+
+
+@pytest.fixture
+def tracks(tmp_path: Path, ring) -> Path:
+    (tmp_path / "tracks").mkdir()
+    route.save(ring, tmp_path / "tracks" / "ring.npy")
+    return tmp_path / "tracks"
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+
+
+def test_one_page_is_written_and_its_path_printed(log: Path, tracks: Path, tmp_path: Path) -> None:
+    result = run(log, "--tracks", tracks, "-o", tmp_path / "a.html")
+    assert result.exit_code == 0
+    assert "track: ring, forward" in result.output
+    assert f"{tmp_path / 'a.html'}  (1." in result.output
+    assert "Laps on ring" in (tmp_path / "a.html").read_text("utf-8")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.html", "evaluation", "tracks"}
+
+
+def test_several_logs_make_one_page(log: Path, drive, tracks: Path, tmp_path: Path) -> None:
+    write_csv(drive(episodes=35), tmp_path / "training" / "0-iteration.csv")
+    run(log, tmp_path / "training", "--tracks", tracks, "-o", tmp_path / "a.html", "--title", "Both & all")
+    page = (tmp_path / "a.html").read_text("utf-8")
+    assert "<h1>Both &amp; all</h1>" in page
+    assert "A training and a race on ring (counterclockwise): 39 laps in 2 files." in page
+
+
+@pytest.mark.parametrize("columns", [15, 16, 17, 18, 19])
+def test_logs_of_every_age_make_a_page(drive, tmp_path: Path, columns: int) -> None:
+    write_csv(drive(episodes=3), tmp_path / "a.csv", columns)
+    assert run(tmp_path / "a.csv", "-o", tmp_path / "a.html").exit_code == 0
+    assert "an unknown track of 18.84" in (tmp_path / "a.html").read_text("utf-8")
+
+
+def test_a_page_that_cannot_be_written_is_a_sentence(log: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"a report is an \.html file"):
+        run(log, "-o", tmp_path / "a.pdf")
+    with pytest.raises(UsageError, match="there is no folder"):
+        run(log, "-o", tmp_path / "none" / "a.html")
+    with pytest.raises(UsageError, match="no such file"):
+        run(tmp_path / "none.csv", "-o", tmp_path / "a.html")
+
+
+def test_without_its_packages_it_says_how_to_get_them(log: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "bokeh" else find_spec(name))
+    with pytest.raises(UsageError, match=r"a report needs Bokeh and jinja2: pip install 'racer\[report\]'"):
+        run(log, "-o", tmp_path / "a.html")
+
+
+def test_every_real_log_makes_a_page(shared_data: Path, tmp_path: Path) -> None:
+    for folder in sorted(path for path in (shared_data / "logs").iterdir() if path.is_dir()):
+        result = run(folder, "--tracks", shared_data / "tracks", "-o", tmp_path / "a.html")
+        assert result.exit_code == 0, folder
+        assert "track: unknown" not in result.output, folder
+        assert (tmp_path / "a.html").stat().st_size < 5e6

@@ -1,0 +1,452 @@
+"""The report in a real browser: every control is moved, and what it does is looked at in the page.
+
+Needs Playwright and a Chromium of the system (Debian: `apt-get install chromium`, as `.ci/run` does); skips without.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from racer.laps import laps
+from racer.logs import Log
+from racer.plot import style
+from racer.report import report
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="no browser test: pip install playwright")
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+READY_MS = 20_000  # generous: benchmarks/report.py measures how long it really takes
+DATA = "(name) => Bokeh.documents.map(d => d.get_model_by_name(name)).find(Boolean).data"
+VIEW = """() => { const road = Bokeh.documents.map(d => d.get_model_by_name('road')).find(Boolean);
+  return [road.x_range.start, road.x_range.end, road.y_range.start, road.y_range.end]; }"""
+SPOT = """([x, y]) => { const view = Bokeh.index.get_by_id(
+    Bokeh.documents.map(d => d.get_model_by_name('road')).find(Boolean).id);
+  const box = view.el.getBoundingClientRect(), frame = view.frame;
+  return [box.x + frame.x_scale.compute(x), box.y + frame.y_scale.compute(y)]; }"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("no browser test: there is no Chromium (Debian: apt-get install chromium)")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page of a report in the browser, with everything that went wrong in it."""
+
+    def __init__(self, browser: Any, path: Path, width: int = 1280) -> None:
+        self.wrong: list[str] = []
+        self.page = browser.new_page(viewport={"width": width, "height": 900})
+        self.page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
+        self.page.on("console", self._said)
+        self.page.on("request", self._asked)
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-ready]", timeout=READY_MS)
+
+    def data(self, name: str) -> dict[str, list[Any]]:
+        """The columns of one of the sources that Bokeh draws from."""
+        found: dict[str, Any] = self.page.evaluate(f"name => Object.fromEntries(Object.entries(({DATA})(name)))", name)
+        return {column: list(values) for column, values in found.items()}
+
+    def view(self) -> np.ndarray:
+        """(4,) m: the part of the map that is seen, x from and to, y from and to."""
+        return np.array(self.page.evaluate(VIEW), float)
+
+    def pixels(self) -> bytes:
+        """A picture of the map."""
+        self.page.wait_for_timeout(250)
+        picture: bytes = self.page.locator("#map").screenshot()
+        return picture
+
+    def column(self, table: str, number: int) -> list[str]:
+        """The values by which the rows of a table sort, in their order."""
+        cells = self.page.locator(f"#{table} tbody tr td:nth-child({number + 1})")
+        values: list[str] = cells.evaluate_all("all => all.map(cell => cell.dataset.value ?? cell.textContent)")
+        return values
+
+    def _said(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.wrong.append(f"{message.type}: {message.text}")
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith(("file://", "data:", "blob:")):
+            self.wrong.append(f"request: {request.url}")
+
+
+def tooltip(one: Watched) -> str:
+    """The numbers beside the pointer, once they are there."""
+    rows = one.page.locator(".bk-tooltip-row-value")
+    rows.first.wait_for(timeout=5000)
+    return "\n".join(rows.all_inner_texts())
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory, training, race, hostile, make_log, drive, ring) -> dict[str, Path]:
+    """Reports on disk, by what they are about."""
+    unknown = make_log(drive(episodes=4, ends=(40.0, 30.0)))
+    made = {"training": (training, ring), "race": (race, ring), "hostile": (hostile, ring), "unknown": (unknown, None)}
+    folder, paths = tmp_path_factory.mktemp("reports"), {}
+    for name, (log, track) in made.items():
+        paths[name] = folder / f"{name}.html"
+        paths[name].write_text(report(log, track), "utf-8")
+    return paths
+
+
+@pytest.fixture
+def opened(browser, pages) -> Iterator[Callable[..., Watched]]:
+    """A function that opens one of `pages`; at the end of the test nothing may have gone wrong in it."""
+    found: list[Watched] = []
+
+    def open_page(name: str, width: int = 1280) -> Watched:
+        found.append(Watched(browser, pages[name], width))
+        return found[-1]
+
+    yield open_page
+    for one in found:
+        one.page.close()
+    assert [wrong for one in found for wrong in one.wrong] == []
+
+
+@pytest.fixture
+def shown(opened) -> Watched:
+    """The report on a training."""
+    return opened("training")
+
+
+@pytest.mark.parametrize("name", ["training", "race", "hostile", "unknown"])
+def test_every_kind_opens_without_error_or_request(opened, name: str) -> None:
+    one = opened(name)
+    one.page.wait_for_selector("html[data-complete]", timeout=READY_MS)
+    assert one.page.locator("#road canvas, #map canvas").count() > 0
+    figures = one.page.locator("figure.plot")
+    for k in range(figures.count()):
+        assert figures.nth(k).bounding_box()["height"] > 100
+
+
+def test_the_fastest_laps_are_on_show_at_first(shown: Watched, training: Log) -> None:
+    best = laps(training.trace).query("complete").nsmallest(2, "time", keep="first")
+    steps = training.trace.iloc[int(best["first_row"].iloc[0]) : int(best["last_row"].iloc[0]) + 1]
+    there = shown.data("shown")
+    assert len(there["X"]) == best["steps"].sum()
+    assert there["X"][: len(steps)] == pytest.approx(steps["X"].tolist(), abs=1e-3)
+    assert there["reward"][: len(steps)] == pytest.approx(steps["reward"].tolist(), abs=1e-6)
+    assert there["step"][: len(steps)] == steps["steps"].tolist()
+    assert shown.page.locator("#readout tbody tr").count() == 2
+
+
+def test_each_color_paints_the_laps_anew(shown: Watched) -> None:
+    names = shown.page.locator("#color option").evaluate_all("all => all.map(one => one.value)")
+    assert {"speed", "throttle", "steer", "reward", "progress", "time", "action", "status", "wheels", "lap"} <= set(
+        names
+    )
+    painted = {}
+    for name in names:
+        shown.page.select_option("#color", name)
+        painted[name] = tuple(shown.data("shown")["color"])
+        assert shown.page.locator("#classes").is_visible() == (name in ("status", "wheels"))
+    assert set(painted["lap"]) == set(style.PALETTE[:2])
+    assert len({painted[name] for name in ("throttle", "steer", "progress", "status", "lap", "X", "Y")}) == 7
+    shown.page.select_option("#color", "lap")
+    before = shown.pixels()
+    shown.page.select_option("#color", "progress")
+    assert shown.pixels() != before
+
+
+def test_the_slider_moves_the_cars_along_their_laps(shown: Watched, training: Log) -> None:
+    best = laps(training.trace).query("complete").nsmallest(2, "time", keep="first").iloc[0]
+    steps = training.trace.iloc[int(best["first_row"]) : int(best["last_row"]) + 1]
+    clock = (steps["tstamp"] - best["start"]).to_numpy()
+    before = shown.pixels()
+    shown.page.locator("#moment").fill("2.5")
+    cars = shown.data("cars")
+    expected = [np.interp(2.5, clock, steps[axis]) for axis in ("X", "Y")]
+    assert [cars["X"][0], cars["Y"][0]] == pytest.approx(expected, abs=2e-3)
+    assert shown.page.locator("#now").inner_text() == "2.50 s"
+    row = shown.page.locator("#readout tbody tr").first.locator("td").all_inner_texts()
+    number = int(np.searchsorted(clock, 2.5, side="right")) - 1
+    assert row[2] == "2.50"
+    assert float(row[7]) == pytest.approx(steps["progress"].iloc[number], abs=0.06)
+    assert int(row[8]) == steps["closest_waypoint"].iloc[number]
+    assert shown.pixels() != before
+
+
+def test_the_slider_listens_to_keys(shown: Watched) -> None:
+    shown.page.locator("#moment").focus()
+    shown.page.keyboard.press("ArrowRight")
+    assert shown.page.locator("#now").inner_text() == "0.05 s"
+    shown.page.keyboard.press("End")
+    last = shown.page.locator("#moment").evaluate("slider => Number(slider.max)")
+    assert float(shown.page.locator("#now").inner_text().split()[0]) == pytest.approx(last, abs=0.05)
+
+
+def test_cars_can_meet_at_the_same_place(shown: Watched) -> None:
+    shown.page.select_option("#meet", "distance")
+    shown.page.locator("#moment").fill("9")
+    rows = shown.page.locator("#readout tbody tr").all()
+    covered = [float(row.locator("td").nth(7).inner_text()) for row in rows]
+    assert covered[0] == pytest.approx(100.0 * 9.0 / 18.84, abs=2.0)
+    assert covered[1] == pytest.approx(covered[0], abs=2.0)
+    assert shown.page.locator("#now").inner_text() == "9.00 m"
+
+
+def test_the_race_runs_pauses_and_runs_faster(shown: Watched) -> None:
+    def moment() -> float:
+        return float(shown.page.locator("#now").inner_text().split()[0])
+
+    shown.page.click("#play")
+    assert shown.page.locator("#play").get_attribute("aria-pressed") == "true"
+    shown.page.wait_for_function("parseFloat(document.getElementById('now').textContent) > 0.3")
+    shown.page.click("#play")
+    paused = moment()
+    shown.page.wait_for_timeout(200)
+    assert moment() == paused > 0.3
+    shown.page.select_option("#rate", "4")
+    shown.page.click("#play")
+    shown.page.wait_for_selector("#play[aria-pressed=false]", timeout=10_000)
+    assert moment() == pytest.approx(shown.page.locator("#moment").evaluate("slider => Number(slider.max)"), abs=0.01)
+    shown.page.click("#play")
+    assert moment() < 2.0
+    shown.page.click("#play")
+
+
+def test_laps_are_chosen_in_the_table_up_to_six(shown: Watched) -> None:
+    shown.page.click("#clear")
+    assert shown.data("shown")["X"] == []
+    assert "No lap is chosen" in shown.page.locator("#said").inner_text()
+    picks = shown.page.locator(".pick")
+    for k in range(6):
+        picks.nth(k).check()
+        assert shown.page.locator("#readout tbody tr").count() == k + 1
+    assert len(set(shown.data("cars")["color"])) == 6
+    picks.nth(6).click()
+    assert not picks.nth(6).is_checked()
+    assert "No more than 6 laps" in shown.page.locator("#said").inner_text()
+    picks.nth(0).uncheck()
+    assert shown.page.locator("#readout tbody tr").count() == 5
+    shown.page.click("#fastest")
+    assert shown.page.locator(".pick:checked").count() == 3
+    assert shown.page.locator("tr.on").count() == 3
+
+
+def test_laps_from_different_starts_have_no_gap_and_others_do(shown: Watched, opened) -> None:
+    shown.page.click("#clear")
+    for k in (0, 1, 10):  # the first starts where the eleventh does, two seats of five further than the second
+        shown.page.locator(".pick").nth(k).check()
+    shown.page.locator("#moment").fill("1")
+    gaps = [row.locator("td").nth(9).inner_text() for row in shown.page.locator("#readout tbody tr").all()]
+    assert gaps[0] == ""
+    assert gaps[1] == "–"
+    assert gaps[2] in ("+0.00", "−0.00")
+    assert "no gap to the first" in shown.page.locator("#said").inner_text()
+    assert len(shown.data("line 2")["delta"]) > len(shown.data("line 1")["delta"]) > 0
+
+
+def test_the_map_zooms_moves_and_comes_back(shown: Watched) -> None:
+    whole = shown.view()
+    shown.page.click("#closer")
+    near = shown.view()
+    assert np.ptp(near[:2]) == pytest.approx(np.ptp(whole[:2]) / 1.5, rel=1e-3)
+    shown.page.click("#farther")
+    assert shown.view() == pytest.approx(whole, abs=1e-6)
+    shown.page.click("#closer")
+    shown.page.click("#whole")
+    shown.page.wait_for_timeout(200)
+    assert shown.view() == pytest.approx(whole, abs=1e-6)
+
+
+def test_the_map_listens_to_keys(shown: Watched) -> None:
+    whole = shown.view()
+    width, height = np.ptp(whole[:2]), np.ptp(whole[2:])
+    shown.page.locator("#map").focus()
+    for key, moved in {"ArrowRight": (0.1, 0.0), "ArrowUp": (0.0, 0.1), "ArrowLeft": (-0.1, 0.0)}.items():
+        before = shown.view()
+        shown.page.keyboard.press(key)
+        assert shown.view() - before == pytest.approx(np.repeat(moved, 2) * [width, width, height, height], abs=1e-6)
+    shown.page.keyboard.press("ArrowDown")
+    assert shown.view() == pytest.approx(whole, abs=1e-6)
+    shown.page.keyboard.press("+")
+    assert np.ptp(shown.view()[:2]) == pytest.approx(width / 1.25, rel=1e-6)
+    shown.page.keyboard.press("-")
+    assert np.ptp(shown.view()[:2]) == pytest.approx(width, rel=1e-6)
+    shown.page.keyboard.press("+")
+    shown.page.keyboard.press("0")
+    shown.page.wait_for_timeout(200)
+    assert shown.view() == pytest.approx(whole, abs=1e-6)
+
+
+def test_the_map_is_dragged_and_scrolled_with_the_mouse(shown: Watched) -> None:
+    shown.page.locator("#map").scroll_into_view_if_needed()
+    whole = shown.view()
+    x, y = shown.page.evaluate(SPOT, [0.0, 0.0])
+    shown.page.mouse.move(x, y)
+    shown.page.mouse.down()
+    shown.page.mouse.move(x + 60, y, steps=4)
+    shown.page.mouse.up()
+    assert shown.view()[0] < whole[0] - 0.1
+    assert np.ptp(shown.view()[:2]) == pytest.approx(np.ptp(whole[:2]), rel=1e-6)
+    shown.page.mouse.wheel(0, -200)
+    shown.page.wait_for_timeout(300)
+    assert np.ptp(shown.view()[:2]) < np.ptp(whole[:2]) * 0.95
+
+
+def test_the_pointer_over_a_step_shows_its_numbers(shown: Watched) -> None:
+    shown.page.locator("#map").scroll_into_view_if_needed()
+    steps = shown.data("shown")
+    x, y = shown.page.evaluate(SPOT, [steps["X"][20], steps["Y"][20]])
+    shown.page.mouse.move(x - 30, y - 30)
+    shown.page.mouse.move(x, y, steps=3)
+    text = tooltip(shown)
+    assert f"{steps['progress'][20]:.1f} %" in text
+    assert f"{steps['throttle'][20]:.2f} m/s" in text
+    assert "in_progress" in text
+
+
+def test_the_map_follows_the_first_car(shown: Watched) -> None:
+    shown.page.check("#follow")
+    for moment in ("1", "4"):
+        shown.page.locator("#moment").fill(moment)
+        cars, view = shown.data("cars"), shown.view()
+        assert [view[:2].mean(), view[2:].mean()] == pytest.approx([cars["X"][0], cars["Y"][0]], abs=1e-6)
+    shown.page.uncheck("#follow")
+    shown.page.wait_for_timeout(200)
+    assert np.ptp(shown.view()[:2]) > 6.0
+
+
+def test_exits_appear_where_laps_ended_early(shown: Watched) -> None:
+    exits = "() => Bokeh.documents.map(d => d.get_model_by_name('exits')).find(Boolean)"
+    assert shown.page.evaluate(f"({exits})().visible") is False
+    before = shown.pixels()
+    shown.page.check("#exits")
+    assert shown.page.evaluate(f"({exits})().visible") is True
+    assert shown.page.evaluate(f"({exits})().data_source.data.X.length") == 20
+    assert shown.pixels() != before
+    shown.page.uncheck("#exits")
+    assert shown.page.evaluate(f"({exits})().visible") is False
+
+
+def test_incomplete_laps_can_be_hidden(shown: Watched) -> None:
+    assert shown.page.locator("#table-laps tbody tr:visible").count() == 40
+    shown.page.check("#complete-only")
+    assert shown.page.locator("#table-laps tbody tr:visible").count() == 20
+    shown.page.uncheck("#complete-only")
+    assert shown.page.locator("#table-laps tbody tr:visible").count() == 40
+
+
+def test_every_head_of_every_table_sorts_both_ways(shown: Watched) -> None:
+    for table in ("table-laps", "table-sectors", "table-iterations", "table-endings", "table-files"):
+        heads = shown.page.locator(f"#{table} thead th")
+        for number in range(heads.count()):
+            if not heads.nth(number).locator("button").count():
+                continue
+            heads.nth(number).locator("button").click()
+            assert heads.nth(number).get_attribute("aria-sort") == "ascending"
+            up = shown.column(table, number)
+            heads.nth(number).locator("button").press("Enter")
+            assert heads.nth(number).get_attribute("aria-sort") == "descending"
+            down = shown.column(table, number)
+            if "number" in str(heads.nth(number).get_attribute("class")):
+                known = [float(value) for value in up if value]
+                assert known == sorted(known)
+                assert [float(value) for value in down if value] == known[::-1]
+            else:
+                assert down == sorted(up, reverse=True)
+            assert sorted(up) == sorted(down)
+
+
+def test_a_sorted_table_still_chooses_the_right_laps(shown: Watched) -> None:
+    shown.page.click("#clear")
+    shown.page.locator("#table-laps thead button", has_text="covered").click()
+    first = shown.page.locator("#table-laps tbody tr").first
+    first.locator(".pick").check()
+    assert first.locator("td").nth(1).inner_text() == "0"  # iteration
+    episode = first.locator("td").nth(2).inner_text()
+    assert f"episode {episode}," in shown.page.locator("#readout tbody").inner_text()
+
+
+def test_controls_are_reached_and_moved_with_the_keyboard_alone(shown: Watched) -> None:
+    seen = []
+    for _ in range(40):
+        shown.page.keyboard.press("Tab")
+        seen.append(shown.page.evaluate("document.activeElement.id"))
+    wanted = [
+        "color",
+        "meet",
+        "fastest",
+        "clear",
+        "closer",
+        "farther",
+        "whole",
+        "follow",
+        "exits",
+        "map",
+        "play",
+        "moment",
+    ]
+    assert [name for name in seen if name in wanted] == wanted
+    shown.page.locator(".pick").nth(3).focus()
+    shown.page.keyboard.press("Space")
+    assert shown.page.locator(".pick").nth(3).is_checked()
+
+
+def test_links_lead_to_their_parts(shown: Watched) -> None:
+    links = shown.page.locator("nav a")
+    for k in range(links.count()):
+        links.nth(k).click()
+        target = str(links.nth(k).get_attribute("href"))
+        assert shown.page.url.endswith(target)
+        assert shown.page.locator(target).count() == 1
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_sticks_out_to_the_side(opened, width: int) -> None:
+    one = opened("race", width)
+    one.page.wait_for_selector("html[data-complete]", timeout=READY_MS)
+    assert one.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_print_shows_figures_and_words_without_controls(shown: Watched) -> None:
+    shown.page.emulate_media(media="print")
+    assert not shown.page.locator("#controls").is_visible()
+    assert not shown.page.locator("nav").is_visible()
+    assert shown.page.locator("#map canvas").first.is_visible()
+    assert shown.page.locator("#summary").is_visible()
+    wide = shown.page.locator("figure.plot canvas").evaluate_all("all => all.map(c => c.getBoundingClientRect().width)")
+    assert 300 < max(wide) <= 703  # a sheet of A4 between its margins, in pixels
+    assert len(shown.page.pdf(format="A4")) > 20_000
+
+
+def test_hostile_words_are_shown_and_never_run(opened) -> None:
+    one = opened("hostile")
+    assert one.page.evaluate("window.hacked") is None
+    assert "window.hacked = 1" in str(one.page.locator("#table-files").text_content())
+    one.page.check("#exits")
+    one.page.select_option("#color", "status")
+    assert "window.hacked" in one.page.locator("#classes").inner_text()
+    one.page.locator("summary").click()
+    assert "<script>window.hacked" in one.page.locator("pre").inner_text()
+    one.page.locator("#map").scroll_into_view_if_needed()
+    exits = one.page.evaluate(
+        "() => { const all = Bokeh.documents.map(d => d.get_model_by_name('exits')).find(Boolean).data_source.data;"
+        " return [all.X[0], all.Y[0]]; }"
+    )
+    x, y = one.page.evaluate(SPOT, exits)
+    one.page.mouse.move(x - 20, y - 20)
+    one.page.mouse.move(x, y, steps=3)
+    assert "<script>" in tooltip(one)
+    one.page.wait_for_timeout(300)
+    assert one.page.evaluate("window.hacked") is None
