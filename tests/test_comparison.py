@@ -122,6 +122,20 @@ def test_logs_of_different_tracks_are_refused(side, drive) -> None:
         compare([side("A", STEPS), Side("B", other, laps(other), road)])
 
 
+def test_a_clock_that_stands_still_has_no_profile(side) -> None:
+    stopped = side("B", STEPS)
+    trace = stopped.trace.assign(tstamp=5.0)
+    found = compare([side("A", STEPS), Side("B", trace, laps(trace), stopped.track)])
+    assert found.profiles == {}
+    assert found.pairs[0].time.value < -4.0
+
+
+def test_a_track_without_length_is_refused(side) -> None:
+    trace = side("B", STEPS).trace.assign(track_len=0.0)
+    with pytest.raises(UsageError, match="B says that its track is 0 m long"):
+        compare([side("A", STEPS), Side("B", trace, laps(trace))])
+
+
 def test_one_log_is_no_comparison(side) -> None:
     with pytest.raises(UsageError, match="needs two"):
         compare([side("A", STEPS)])

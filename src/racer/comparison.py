@@ -135,6 +135,8 @@ def _check(sides: Sequence[Side]) -> None:
         raise UsageError("a comparison needs two logs: racer compare A B")
     length = [float(side.trace["track_len"].to_numpy()[int(side.laps["first_row"].iloc[0])]) for side in sides]
     for side, size in zip(sides, length, strict=True):
+        if size <= 0.0:
+            raise UsageError(f"{side.name} says that its track is {size:g} m long: there is nothing to compare")
         if abs(size - length[0]) > SAME:
             sizes = f"{sides[0].name} was driven on a track of {length[0]:.2f} m, {side.name} on one of {size:.2f} m"
             raise UsageError(f"{sizes}: lap times can be compared on one track only")
@@ -197,7 +199,9 @@ def _profiles(sides: Sequence[Side]) -> dict[str, pd.DataFrame]:
         return {}
     length = sides[0].track.length if sides[0].track is not None else float(sides[0].trace["track_len"].median())
     edges = np.linspace(0.0, length, max(round(length / CELL), 1) + 1)
-    times = [np.median([_cells(side, lap, edges) for _, lap in side.whole.iterrows()], axis=0) for side in sides]
+    times = [np.median(_cells(side, edges), axis=0) for side in sides]
+    if any(own.min() <= 0.0 for own in times):
+        return {}  # a clock that stands still
     size, is_loop = edges[1:] - edges[:-1], sides[0].track is None or sides[0].track.is_loop
     return {
         side.name: pd.DataFrame(
@@ -220,13 +224,18 @@ def _around(values: Array, is_loop: bool) -> Array:
     return np.convolve(wide, np.ones(SMOOTH), mode="valid")
 
 
-def _cells(side: Side, lap: pd.Series, edges: Array) -> Array:
-    """Time, s, that a complete lap took between each two of `edges`, m along the track from its start line."""
+def _cells(side: Side, edges: Array) -> Array:
+    """(L, K) s that each complete lap took between each two of `edges` (K + 1,), m along the track."""
+    spots = side.trace[["X", "Y"]].to_numpy(float)
+    return np.array([_cells_of(side, lap, spots, edges) for _, lap in side.whole.iterrows()])
+
+
+def _cells_of(side: Side, lap: pd.Series, spots: Array, edges: Array) -> Array:
+    """(K,) s that a complete lap took between `edges`; `spots` (N, 2) m are the positions of the trace."""
     at, way, clock = course(side.trace, lap)
     length, origin = float(edges[-1]), 0.0
     if side.track is not None:
-        xy = side.trace[["X", "Y"]].to_numpy(float)[int(lap["first_row"]) + at]
-        origin = start_on(side.track, xy, way)
+        origin = start_on(side.track, spots[int(lap["first_row"]) + at], way)
     way, clock = way * length / way[-1], np.append(0.0, clock[1:])  # what it waited at the start is its first move's
     start = np.mod(edges[:-1] - origin, length)
     end = start + np.diff(edges)

@@ -142,10 +142,11 @@ def _collapse(covered: _Course) -> Verdict | None:
     width = _width(len(covered.y))
     before = covered.smooth[:-width]
     doubt = covered.noise / sqrt(width)
-    if before.max(initial=0.0) - covered.level < max(FALLEN, 6.0 * doubt):
+    top = float(before.max(initial=0.0))
+    if top - covered.level < max(FALLEN, 7.0 * doubt) or covered.y[-width:].max() >= top:
         return None
-    last = int(covered.x[np.flatnonzero(before >= before.max() - max(COVERED, 2.0 * doubt))[-1]])
-    words = f"completion fell from {before.max():.0f} % around iteration {last} to {covered.level:.0f} %"
+    last = int(covered.x[np.flatnonzero(before >= top - max(COVERED, 2.0 * doubt))[-1]])
+    words = f"completion fell from {top:.0f} % around iteration {last} to {covered.level:.0f} %"
     return Verdict(COLLAPSING, last, words)
 
 

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+_CHUNK = 2048  # points looked at together: more do not fit the processor's cache
+
 
 def arc_length(line: Array) -> Array:
     """(W,) distance along `line` (W, 2) from its first point to each of its points, m."""
@@ -43,6 +45,26 @@ def project(line: Array, xy: Array) -> tuple[Array, NDArray[np.int64], Array]:
 def nearest_point(line: Array, xy: Array) -> Array:
     """(N, 2) points of `line` (W, 2) nearest to each of `xy` (N, 2)."""
     return project(line, xy)[2]
+
+
+def distance(line: Array, xy: Array) -> Array:
+    """(N,) m from each of `xy` (N, 2) to the nearest spot of `line` (W, 2).
+
+    As `project` has it, many times as fast where there are many points: distances need no feet.
+    """
+    middle = line.mean(axis=0)
+    parts = [_distance(line - middle, xy[k : k + _CHUNK] - middle) for k in range(0, len(xy), _CHUNK)]
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _distance(line: Array, xy: Array) -> Array:
+    start, step = line[:-1], np.diff(line, axis=0)
+    square = np.sum(step**2, axis=1)
+    along = xy @ step.T - np.sum(start * step, axis=1)
+    share = np.clip(along / np.where(square > 0, square, 1.0), 0.0, 1.0)
+    away = np.sum(xy**2, axis=1)[:, None] + np.sum(start**2, axis=1) - 2.0 * (xy @ start.T)
+    nearest = np.min(away + share * (share * square - 2.0 * along), axis=1)
+    return np.asarray(np.sqrt(np.maximum(nearest, 0.0)))
 
 
 def curvature(line: Array) -> Array:

@@ -151,6 +151,12 @@ def test_a_given_track_that_does_not_fit_is_taken_with_a_warning(log: Path, ring
     assert "as given, although only" in result.output
 
 
+def test_a_log_of_one_step_is_shown_on_the_given_track(drive, tracks: Path, tmp_path: Path) -> None:
+    write_csv(drive().head(1), tmp_path / "b.csv")
+    result = run(tmp_path / "b.csv", "--track", tracks / "ring.npy")
+    assert "track: ring, as given; no step tells whether it is the right one" in result.output
+
+
 def test_json_is_all_that_is_printed_and_holds_no_nan(log: Path, tracks: Path) -> None:
     found = json.loads(run(log, "--tracks", tracks, "--json").stdout, parse_constant=pytest.fail)
     assert found["track"]["name"] == "ring"

@@ -60,7 +60,10 @@ def _given(name: str, rows: pd.DataFrame) -> Road:
     known = recognise(rows, [road])
     if known:
         return Road(known.track, _sentence(known), known.agreement)
-    share = agreement(sample(rows), road)
+    telling = sample(rows)
+    if not len(telling):
+        return Road(road, f"track: {road.name}, as given; no step tells whether it is the right one", None)
+    share = agreement(telling, road)
     return Road(road, f"track: {road.name}, as given, although only {share:.0%} of the steps agree with it", share)
 
 

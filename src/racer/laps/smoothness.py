@@ -13,7 +13,6 @@ from racer.track.record import Track
 GAP = 5.0  # degrees of command: a smaller swing of the steering is none
 WITHIN = 2.5  # m of road: turning that is taken back within it was needed for no corner
 _LEAST = 0.01  # m to either side of a place, from which on there is a mean around it
-_CHUNK = 256  # rows projected at a time
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -101,13 +100,6 @@ def _turning(heading: Array, first: Index) -> Array:
 
 def line_deviation(trace: pd.DataFrame, first: Index, last: Index, track: Track) -> Array:
     """(L,) mean distance, m, from the center line of `track` of the laps from rows `first` to `last`, both inside."""
-    xy = trace[["X", "Y"]].to_numpy(float)
-    spans = zip(first.tolist(), last.tolist(), strict=True)
-    return np.array([_distance(track, xy[a : b + 1]).mean() for a, b in spans], dtype=float)
-
-
-def _distance(track: Track, xy: Array) -> Array:
-    """(N,) m from each of `xy` (N, 2) m to the nearest spot of the center line."""
-    parts = [xy[k : k + _CHUNK] for k in range(0, len(xy), _CHUNK)]
-    feet = [geometry.nearest_point(track.center, part) for part in parts]
-    return np.asarray(np.hypot(*(xy - np.concatenate(feet)).T))
+    away = np.append(geometry.distance(track.center, trace[["X", "Y"]].to_numpy(float)), 0.0)
+    total = np.append(0.0, np.cumsum(away))
+    return np.asarray((total[last + 1] - total[first]) / (last - first + 1))

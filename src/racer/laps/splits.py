@@ -42,14 +42,13 @@ def sectors(trace: pd.DataFrame, table: pd.DataFrame, track: Track | None = None
     | speed | m/s: length along the center line by time |
     """
     found = corner_sectors(track) if track is not None else ()
-    rows = []
+    rows, spots = [], trace[["X", "Y"]].to_numpy(float)
     for index, lap in table.iterrows():
         at, way, clock = course(trace, lap)
         length = float(trace["track_len"].to_numpy()[int(lap["first_row"])])
         origin, pieces = 0.0, found or equal_sectors(length, parts)
         if found and track is not None:
-            xy = trace[["X", "Y"]].to_numpy(float)[int(lap["first_row"]) + at]
-            origin, length = start_on(track, xy, way), track.length
+            origin, length = start_on(track, spots[int(lap["first_row"]) + at], way), track.length
         times = sector_times(pieces, way, clock, origin, length)
         rows += [
             (index, one.name, one.start, one.end, *_pace(one, t, length)) for one, t in zip(pieces, times, strict=True)

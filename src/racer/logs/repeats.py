@@ -37,6 +37,8 @@ class Seen:
         return again | _in_runs(known | again)
 
     def _known(self, keys: Keys) -> NDArray[np.bool_]:
+        if not self._sorted:
+            return np.zeros(len(keys), bool)
         order = np.argsort(keys)
         asked, known = keys[order], np.zeros(len(keys), bool)
         for table in self._sorted:

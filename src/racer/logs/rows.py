@@ -17,7 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import union_categoricals
 
-from racer.logs.trace import COLUMNS, CONTINUOUS, DTYPES, FEWEST, TRUTH, WHOLE
+from racer.logs import digits
+from racer.logs.trace import COLUMNS, CONTINUOUS, DTYPES, FEWEST, STATUSES, TRUTH, WHOLE
 
 MARKER = b"SIM_TRACE_LOG:"
 Names = tuple[str, ...]  # a file's columns by position; "" for one that is not the simulator's
@@ -34,6 +35,10 @@ _AFTER = re.compile(rb'[\s"\\\[{}\]].*', re.DOTALL)  # another process's text, o
 # Numbers must come back to the last bit; pandas does that by itself since 3.1, which has deprecated asking for it.
 _EXACT: Any = {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
 _TYPES: dict[str, Any] = {name: kind if kind == "category" else np.dtype(kind) for name, kind in DTYPES.items()}
+_KINDS = {"float64": digits.FLOAT, "int64": digits.WHOLE, "bool": digits.TRUTH, "category": digits.STATUS}
+_STATUS = pd.CategoricalDtype(list(STATUSES))
+_STATUS_LENGTHS = np.array([len(word) for word in STATUSES])
+_STATUS_LETTERS = np.array([list(word.encode().ljust(max(_STATUS_LENGTHS))) for word in STATUSES], np.uint8)
 _BOOLS = {"True": True, "true": True, "TRUE": True, "False": False, "false": False, "FALSE": False}
 
 
@@ -129,17 +134,18 @@ def stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return rest
 
 
+@dataclass(frozen=True, eq=False)
 class _Lines:
-    """The lines of a block, split when first asked for: most blocks never are."""
+    """The lines of a block, by where each begins and ends."""
 
-    def __init__(self, text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> None:
-        self.text, self.starts, self.ends = text, starts, ends
-        self._split: list[bytes] | None = None
+    text: bytes
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
 
     def pick(self, index: NDArray[np.int64]) -> list[bytes]:
-        if self._split is None:
-            self._split = self.text.split(b"\n")
-        return [self._split[i] for i in index.tolist()]
+        """Lines one by one."""
+        spans = zip(self.starts[index].tolist(), self.ends[index].tolist(), strict=True)
+        return [self.text[start:end] for start, end in spans]
 
     def joined(self, index: NDArray[np.int64]) -> bytes:
         """The lines as text, cut out where they stand behind each other."""
@@ -160,14 +166,14 @@ class _Odd:
 def _measure(text: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Start, end and number of fields of every line."""
     data = np.frombuffer(text, np.uint8)
-    ends = np.flatnonzero(data == ord("\n"))
-    starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
-    return starts, ends, np.diff(np.searchsorted(np.flatnonzero(data == ord(",")), ends), prepend=0) + 1
+    spans = np.empty((3, int(np.count_nonzero(data == ord("\n")))), np.int64)
+    digits.lines(data, spans)
+    return spans[0], spans[1], spans[2]
 
 
 def _one_action(text: bytes) -> bytes:
     """The text with continuous actions written as -1: their two numbers stand in `steer` and `throttle` too."""
-    text = _REPR.sub(rb"\1\2", text) if b"np." in text or b"array(" in text else text
+    text = _REPR.sub(rb"\1\2", text) if b"(" in text else text
     text = _PAIR.sub(b"-1", text).replace(b'"-1"', b"-1") if b"[" in text else text
     start = text[:4096]  # searching every line of a discrete log would be slow
     early = (b" " in start or b";" in start) and _BARE.search(start)
@@ -189,9 +195,15 @@ def _regular(
 ) -> tuple[list[tuple[pd.DataFrame, NDArray[np.int64]]], list[NDArray[np.int64]]]:
     """Pieces and bad lines of the lines that look like rows, by their number of fields."""
     pieces, bad = [], []
-    for count in np.unique(fields[regular]):
+    for count in np.flatnonzero(np.bincount(fields[regular])).tolist():
         index = np.flatnonzero(regular & (fields == count))
-        mine = names if len(names) == count else standard(int(count))
+        mine = names if len(names) == count else standard(count)
+        if mine:
+            simple, plain = _plain(lines, index, mine)
+            pieces.append((simple, index[plain]))
+            index = index[~plain]
+        if not len(index):
+            continue
         frame = _fast(lines.joined(index), mine) if mine else None
         if frame is None or len(frame) != len(index):
             some, wrong = _slow(lines.pick(index), index, names)
@@ -202,6 +214,42 @@ def _regular(
         pieces.append((frame, index) if good.all() else (frame[good].reset_index(drop=True), index[good]))
         bad.append(index[~good])
     return pieces, bad
+
+
+def _plain(lines: _Lines, index: NDArray[np.int64], names: Names) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """The frame of lines whose fields are plain numbers and words, and which lines those are."""
+    kinds = np.array([_KINDS[DTYPES[name]] if name else digits.SKIP for name in names])
+    values, plain = np.empty((len(names), len(index))), np.empty(len(index), bool)
+    text = np.frombuffer(lines.text, np.uint8)
+    digits.fields(
+        text,
+        lines.starts[index],
+        lines.ends[index],
+        kinds,
+        _STATUS_LETTERS,
+        _STATUS_LENGTHS,
+        digits.POWERS,
+        values,
+        plain,
+    )
+    for name, column in zip(names, values, strict=True):
+        if name and name not in TRUTH and name != "episode_status":
+            low = _least(name)
+            if len(column) and not (column.min() >= low and column.max() <= _LARGEST):  # also where one is nan
+                plain &= (column >= low) & (column <= _LARGEST)
+    kept = values if plain.all() else values[:, plain]
+    return pd.DataFrame({name: _typed(name, column) for name, column in zip(names, kept, strict=True) if name}), plain
+
+
+def _typed(name: str, column: NDArray[np.float64]) -> Any:
+    if name == "episode_status":
+        return pd.Categorical.from_codes(column.astype(np.int8), dtype=_STATUS, validate=False)
+    return column if DTYPES[name] == "float64" else column.astype(_TYPES[name])
+
+
+def _least(name: str) -> float:
+    """The smallest number that a column of a sound log holds."""
+    return -1.0 if name == "action" else 0.0 if name in WHOLE or name == "steps" else -_LARGEST
 
 
 def _fast(text: bytes, names: Names) -> pd.DataFrame | None:
@@ -269,7 +317,7 @@ def _sane(frame: pd.DataFrame) -> NDArray[np.bool_]:
             fits = np.array([_WORD.fullmatch(str(word)) is not None for word in words.categories], bool)
             good &= fits[words.codes] if len(fits) else good
         elif name not in TRUTH:
-            low = -1 if name == "action" else 0 if name in WHOLE or name == "steps" else -_LARGEST
+            low = _least(name)
             values = frame[name].to_numpy()
             if not (values.min(initial=low) >= low and values.max(initial=low) <= _LARGEST):  # false for nan
                 good &= (values >= low) & (values <= _LARGEST)
