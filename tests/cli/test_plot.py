@@ -191,7 +191,7 @@ def test_color_and_gamma_reach_the_picture(log: Path, tracks: Path, drawn) -> No
 
 def test_only_laps_of_the_phase_are_drawn(tmp_path: Path, drive, tracks: Path, drawn) -> None:
     write_csv(drive(episodes=4), tmp_path / "run" / "training" / "a.csv")
-    write_csv(drive(episodes=2), tmp_path / "run" / "evaluation" / "a.csv")
+    write_csv(drive(episodes=2, step=0.35), tmp_path / "run" / "evaluation" / "a.csv")
     for words, count in (([], 4), (["--phase", "evaluation"], 2), (["--laps", "all"], 6)):
         run("visits", tmp_path / "run", "--tracks", tracks, *words)
         assert titles(drawn[-1])[0].startswith(f"Where the cars were: {count} laps")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from racer.logs.repeats import Keys, Seen, stamps
 from racer.logs.simtrace import Account
 from racer.logs.trace import Source, categorical, episode_ids
 
+ENOUGH = 2000  # steps of a text log that tell whether csv files hold them too
 MOST_HELD = 200_000  # rows of an episode that has no end, after which it is cut
 
 
@@ -119,11 +121,14 @@ class Stream:
         self, account: Account, pieces: Iterator[pd.DataFrame], tables: bool
     ) -> Iterator[tuple[int, pd.DataFrame]]:
         number = len(self._accounts)
+        if not tables:
+            start = _beginning(pieces)
+            if self._is_double(start):
+                self._notes.append(f"left out: {account.name} holds the same steps as the csv files")
+                return
+            pieces = chain(start, pieces)
         for frame in pieces:
             if number == len(self._accounts):
-                if not tables and self._is_double(frame):
-                    self._notes.append(f"left out: {account.name} holds the same steps as the csv files")
-                    return
                 self._accounts.append(account)
                 self._repeated.append(0)
             if tables and not self._place.is_file:
@@ -135,10 +140,20 @@ class Stream:
         if is_broken(account.source):
             self._notes.append(f"left out: {account.name} holds no step ({account.bad} bad lines)")
 
-    def _is_double(self, frame: pd.DataFrame) -> bool:
+    def _is_double(self, start: list[pd.DataFrame]) -> bool:
         """Whether the beginning of a text log stands in the csv files too."""
-        seen = [np.isin(stamps(frame), one) for one in self._stamps]
-        return bool(seen) and float(np.any(seen, axis=0).mean()) >= SAME
+        if not start or not self._stamps:
+            return False
+        mine = np.concatenate([stamps(frame) for frame in start])
+        return float(np.any([np.isin(mine, one) for one in self._stamps], axis=0).mean()) >= SAME
+
+
+def _beginning(pieces: Iterator[pd.DataFrame]) -> list[pd.DataFrame]:
+    """The first pieces of a file, which hold steps enough to tell whether they are another file's."""
+    start: list[pd.DataFrame] = []
+    while sum(map(len, start)) < ENOUGH and (piece := next(pieces, None)) is not None:
+        start.append(piece)
+    return start
 
 
 def _is_text(name: str) -> bool:
