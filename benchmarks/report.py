@@ -3,7 +3,7 @@
 The log is made up: cars that scatter around the center line of `reinvent_2018`, every second one to the end of its lap.
 The page is opened in Chromium, several times, each time anew. `ready` is when the track can be used, `complete` when
 the last figure is drawn, both from the beginning of the navigation; `work` is what the page's thread has computed until
-then, which other programs on the machine hardly change. Needs `racer[report]`, Playwright and Chromium.
+it was ready, which other programs on the machine change less. Needs `racer[report]`, Playwright and Chromium.
 """
 
 from __future__ import annotations
@@ -82,9 +82,10 @@ def _opened_once(browser: Browser, path: Path) -> tuple[float, float, float]:
     clock = page.context.new_cdp_session(page)
     clock.send("Performance.enable", {"timeDomain": "threadTicks"})
     page.goto(path.as_uri())
+    page.wait_for_selector("html[data-ready]", timeout=60_000)
+    metrics = {one["name"]: one["value"] for one in clock.send("Performance.getMetrics")["metrics"]}
     page.wait_for_selector("html[data-complete]", timeout=60_000)
     ready, complete = (int(page.evaluate(f"document.documentElement.dataset.{k}")) / 1e3 for k in ("ready", "complete"))
-    metrics = {one["name"]: one["value"] for one in clock.send("Performance.getMetrics")["metrics"]}
     page.close()
     return ready, complete, metrics["TaskDuration"]
 

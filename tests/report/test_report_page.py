@@ -179,3 +179,18 @@ def test_absurd_numbers_leave_a_page_that_can_be_read(make_log, drive, value: fl
         trace.loc[5:9, name] = value
     found = facts(report(make_log(trace), None))
     assert all(np.isfinite([column["scale"], column["offset"]]).all() for column in found["columns"])
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(
+    "values", [{"track_len": np.nan}, {"track_len": 0.0}, {"tstamp": 5.0}, {"X": 1.0, "Y": 1.0}, {"action": 10**5}]
+)
+def test_a_log_that_makes_no_sense_still_makes_a_page(make_log, drive, ring, values: dict, known: bool) -> None:
+    found = facts(page := report(make_log(drive(episodes=4).assign(**values)), ring if known else None))
+    assert len(found["laps"]) == 4
+    assert len(page) < 2e6
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_step_or_two_make_a_page(make_log, drive, ring, rows: int) -> None:
+    assert "1 lap in 1 file" in Page(report(make_log(drive().head(rows)), ring)).text

@@ -57,4 +57,5 @@ def _road(log: Log, name: str, folder: Path | None) -> Road:
     """The track of most steps."""
     length = log.trace["track_len"].round(2)
     tried: list[Track] = [] if name else list(candidates(folder))
-    return road_of(log.trace[length == length.mode().iloc[0]], name, tried)
+    usual = length.mode()
+    return road_of(log.trace[length == usual.iloc[0]] if len(usual) else log.trace, name, tried)

@@ -144,7 +144,7 @@ def _tables(subject: Subject, laps: pd.DataFrame) -> dict[str, tables.Table]:
     found = {"laps": tables.lap_table(subject, laps), "files": tables.file_table(subject)}
     if len(subject.training):
         found["iterations"] = tables.iteration_table(subject)
-    if subject.here["complete"].any():
+    if subject.here["complete"].any() and bool((subject.log.trace["track_len"] > 0).all()):
         found["sectors"] = tables.sector_table(subject)
     if not subject.here["complete"].all():
         found["endings"] = tables.ending_table(subject)

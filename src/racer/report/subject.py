@@ -33,13 +33,14 @@ class Subject:
 
     @cached_property
     def length(self) -> float:
-        """Length of the track, m, as most steps of the log have it."""
-        return float(self.log.trace["track_len"].round(2).mode().iloc[0])
+        """Length of the track, m, as most steps of the log have it; without a word from them the track's, or 0."""
+        said = self.log.trace["track_len"].round(2).mode()
+        return float(said.iloc[0]) if len(said) else self.track.length if self.track is not None else 0.0
 
     @cached_property
     def here(self) -> pd.DataFrame:
         """The laps that were driven on the track."""
-        lengths = self.log.trace["track_len"].round(2).to_numpy()
+        lengths = self.log.trace["track_len"].round(2).fillna(self.length).to_numpy()
         table: pd.DataFrame = self.laps[lengths[self.laps["first_row"]] == self.length]
         return table
 

@@ -13,6 +13,7 @@ from racer.report.subject import Subject
 from racer.standing import standing
 from racer.track.facts import direction
 
+_MOST_NAMED = 12  # actions
 _PARTS = 10  # of the waypoints, to say where laps end
 _RACE_TYPES = {"TIME_TRIAL": "time trial", "OBJECT_AVOIDANCE": "object avoidance", "HEAD_TO_BOT": "head to bot"}
 
@@ -37,14 +38,14 @@ def figures(subject: Subject) -> list[tuple[str, str]]:
         ("laps", f"{len(table):,}"),
         ("complete", f"{len(whole):,}"),
         ("steps", f"{int(table['steps'].sum()):,}"),
-        ("track", f"{subject.length:.2f} m"),
+        *([("track", f"{subject.length:.2f} m")] if subject.length else []),
     ]
 
 
 def track_words(subject: Subject) -> str:
     """The name of the track, and the way it is driven."""
     if subject.track is None:
-        return f"an unknown track of {subject.length:.2f} m"
+        return f"an unknown track of {subject.length:.2f} m" if subject.length else "an unknown track"
     return f"{subject.track.title} ({direction(subject.track)}{', reversed' if subject.track.is_reversed else ''})"
 
 
@@ -140,9 +141,12 @@ def _race(table: pd.DataFrame) -> str:
 
 
 def _actions(subject: Subject) -> list[str]:
-    never = about.unused(action_use(subject))
+    use = action_use(subject)
+    never = about.unused(use)
     if not never:
         return []
+    if len(never) > _MOST_NAMED:
+        return [f"{len(never):,} of {len(use):,} actions were never used."]
     names = f"Action {never[0]}" if len(never) == 1 else f"Actions {'; '.join(never[:-1])} and {never[-1]}"
     return [f"{names} {'was' if len(never) == 1 else 'were'} never used."]
 
