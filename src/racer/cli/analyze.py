@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.lap_tables import iterations_of, job_in_words, print_race, print_sources, print_training
-from racer.cli.placed import Placed, phases, place
+from racer.cli.placed import Placed, by_phase, place
 from racer.errors import UsageError
 from racer.track import library
 
@@ -59,7 +59,7 @@ def analyze(
 def _print(found: Placed) -> None:
     print_sources(found.log, found.path)
     typer.echo(found.sentence)
-    for phase, rows in phases(found.laps):
+    for phase, rows in by_phase(found.laps):
         if phase == "evaluation":
             print_race(found.log, rows)
         else:
@@ -98,7 +98,7 @@ def _pictures(found: Placed, folder: Path, count: int) -> list[Path]:
 
     library.made(folder)
     written = []
-    for phase, rows in phases(found.laps):
+    for phase, rows in by_phase(found.laps):
         here = rows[rows.index.isin(found.here.index)]
         chosen = best(here, count) if here["complete"].any() else here.nlargest(count, "completion")
         figure = race_sheet(found.log.trace, here, chosen, found.track)
@@ -132,7 +132,7 @@ def _write_laps(placed: list[Placed], path: Path) -> None:
 
 
 def _as_json(found: Placed, pictures: list[Path]) -> dict[str, Any]:
-    trained = next((rows for phase, rows in phases(found.laps) if phase == "training"), None)
+    trained = next((rows for phase, rows in by_phase(found.laps) if phase == "training"), None)
     track = {"name": found.track.name, "reversed": found.track.is_reversed} if found.track else None
     return {
         "log": str(found.path),

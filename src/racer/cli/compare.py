@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.lap_tables import new_table, number, print_table, seconds
-from racer.cli.placed import Placed, phases, place
+from racer.cli.placed import Placed, by_phase, place
 from racer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _phase(placed: list[Placed], asked: str) -> str:
     """The phase whose laps are compared: the one asked for, or the first that all logs have."""
     if asked and asked not in _PHASES:
         raise UsageError(f"--phase {asked}: there are {' and '.join(_PHASES)}")
-    have = [{name for name, rows in phases(one.here)} for one in placed]
+    have = [{name for name, rows in by_phase(one.here)} for one in placed]
     for name in [asked] if asked else _PHASES:
         lack = [one for one, names in zip(placed, have, strict=True) if name not in names]
         if not lack:
@@ -80,7 +80,7 @@ def _laps(found: Placed, phase: str, last: int) -> pd.DataFrame:
     """The laps that count: all of an evaluation, of a training those of the last iterations."""
     from racer.laps import iterations
 
-    rows = dict(phases(found.here))[phase]
+    rows = dict(by_phase(found.here))[phase]
     if phase == "evaluation":
         return rows
     known = iterations(rows)

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from racer.logs import Log
     from racer.track.record import Track
 
-_MOST_RACE = 30  # laps of a log of unknown kind up to which it is shown as a race
-
 
 @dataclass(frozen=True, eq=False)
 class Placed:
@@ -61,12 +59,11 @@ def place(path: Path, name: str, folder: Path | None) -> Placed:
     return Placed(path, log, table, road.track, road.sentence + rest, road.agreement, table[is_here])
 
 
-def phases(laps: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The laps of races, and of training, as the file names say; without a word from them, by their number."""
-    phase = laps["phase"].astype(str)
-    for source in laps.loc[phase == "unknown", "source"].unique():
-        mine = (laps["source"] == source) & (phase == "unknown")
-        phase = phase.mask(mine, "evaluation" if mine.sum() <= _MOST_RACE else "training")
+def by_phase(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The laps of training, and of races, as far as there are such."""
+    from racer.laps import phases
+
+    phase = phases(table)
     for name in ("training", "evaluation"):
         if (phase == name).any():
-            yield name, laps[phase == name]
+            yield name, table[phase == name]

@@ -14,6 +14,7 @@ from racer.track.record import Track
 
 INCIDENTS = {"off_tracks": "off_track", "crashes": "crashed", "immobilized": "immobilized", "reversed": "reversed"}
 EPISODES = 20  # episodes an iteration, where no file name tells iterations apart: the simulator's default
+MOST_RACE = 30  # laps of a file of unknown kind up to which they are taken for a race
 _SLOW_RESET = (0.25, 2.0)  # s between two episodes whose reset the simulator's clock did not stop for
 _AWAY = 0.2  # m of progress in a first row that still shows the car where the last episode left it
 NEAR = 0.95  # of the identified lateral acceleration: from there on, a step leans on ground that no log has covered
@@ -68,6 +69,15 @@ def beyond_logs(trace: pd.DataFrame, table: pd.DataFrame, speed: float, lateral:
 def iterations(table: pd.DataFrame) -> pd.Series:
     """(L,) iteration of each lap: from file names, otherwise groups of 20 episodes, the simulator's default."""
     return table["iteration"].where(table["iteration"] >= 0, table["episode"] // EPISODES)
+
+
+def phases(table: pd.DataFrame) -> pd.Series:
+    """(L,) `training` or `evaluation` of each lap: as file names say it, otherwise by how many laps the file has."""
+    phase = table["phase"].astype(str)
+    for source in table.loc[phase == "unknown", "source"].unique():
+        mine = (table["source"] == source) & (phase == "unknown")
+        phase = phase.mask(mine, "evaluation" if mine.sum() <= MOST_RACE else "training")
+    return phase
 
 
 def by_iteration(table: pd.DataFrame) -> pd.DataFrame:

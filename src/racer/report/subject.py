@@ -8,14 +8,13 @@ from functools import cached_property
 
 import pandas as pd
 
-from racer.laps import laps
+from racer.laps import laps, phases
 from racer.logs import Log
 from racer.logs.job import Job
 from racer.logs.trace import STATUSES, categorical, episode_ids
 from racer.track.record import Track
 
 _ABSURD = 1e12
-MOST_RACE = 30  # laps of a file of unknown kind up to which they are taken for a race
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,15 +52,6 @@ class Subject:
     def race(self) -> pd.DataFrame:
         """The laps of evaluations and races, on the track."""
         return self.here[self.here["phase"] == "evaluation"]
-
-
-def phases(table: pd.DataFrame) -> pd.Series:
-    """(L,) `training` or `evaluation`: as file names say it, otherwise by the number of laps in the file."""
-    phase = table["phase"].astype(str)
-    for source in table.loc[phase == "unknown", "source"].unique():
-        mine = (table["source"] == source) & (phase == "unknown")
-        phase = phase.mask(mine, "evaluation" if mine.sum() <= MOST_RACE else "training")
-    return phase
 
 
 def sane(log: Log) -> Log:
