@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numba import njit
 from numpy.typing import NDArray
 
 from racer import geometry
@@ -38,7 +39,7 @@ def smoothness(trace: pd.DataFrame, moving: Motion, first: Index, track: Track |
     last = np.append(first[1:], len(trace)) - 1
     away = line_deviation(trace, first, last, track) if track is not None else np.full(len(first), np.nan)
     return {
-        "reversals": np.array([count_reversals(one) for one in np.split(steer, first[1:])], float) / length,
+        "reversals": _reversals(steer, first, GAP) / length,
         "steer_std": _deviation(steer, first),
         "jerk": _jerk(moving, first),
         "zigzag": _zigzag(moving, first) / length,
@@ -48,17 +49,29 @@ def smoothness(trace: pd.DataFrame, moving: Motion, first: Index, track: Track |
 
 def count_reversals(steer: Array, gap: float = GAP) -> int:
     """How often `steer` (T,) turns back by at least `gap` after having moved by at least that much."""
-    count, way, low, high = 0, 0, np.inf, -np.inf
-    for value in steer.tolist():
-        if value < low:
-            low = value
-        if value > high:
-            high = value
-        if way >= 0 and high - value >= gap:
-            count, way, low, high = count + way, -1, value, value
-        elif way <= 0 and value - low >= gap:
-            count, way, low, high = count - way, 1, value, value
-    return count
+    return int(_reversals(steer, np.zeros(1, np.int64), gap)[0])
+
+
+@njit(cache=True, error_model="numpy")
+def _reversals(steer, first, gap):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """(L,) the same for the laps that begin at rows `first`."""
+    counts = np.zeros(len(first))
+    for lap in range(len(first)):
+        end = first[lap + 1] if lap + 1 < len(first) else len(steer)
+        way, low, high = 0, np.inf, -np.inf
+        for row in range(first[lap], end):
+            value = steer[row]
+            if value < low:
+                low = value
+            if value > high:
+                high = value
+            if way >= 0 and high - value >= gap:
+                counts[lap] += way
+                way, low, high = -1, value, value
+            elif way <= 0 and value - low >= gap:
+                counts[lap] -= way
+                way, low, high = 1, value, value
+    return counts
 
 
 def _deviation(values: Array, first: Index) -> Array:
