@@ -63,6 +63,7 @@ def reward_function(params):
     import random
     speed=params['speed'] ; x = params['x']   # the comment stays
     y = y2 = math.sqrt(4)
+    ##### PLACE #####
     on_track = params['all_wheels_on_track']
     save_it = 1 if on_track == True else 2
     f = lambda a,b=2: a+b
@@ -94,6 +95,7 @@ def reward_function(params):
     """read me"""
     speed = params['speed']
     math.sqrt(4)
+    # PLACE
     on_track = params['all_wheels_on_track']
     keep_it = 1 if on_track is True else 2
 
