@@ -31,7 +31,21 @@ def rows_of(trace: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 def of_first(trace: pd.DataFrame, name: str, rows: NDArray[np.int64], default: object) -> NDArray[np.generic]:
     """(L,) values of a column at `rows` (L,); `default` where the trace has no such column."""
     if name in trace:
-        return np.asarray(trace[name].to_numpy()[rows])
+        return np.asarray(trace[name].iloc[rows])
     if name == "episode_id":
         return episode_ids(trace)[rows]
     return np.full(len(rows), default)
+
+
+def sources(trace: pd.DataFrame) -> NDArray[np.int64]:
+    """(N,) number of the file that each row was read from; 0 where the trace does not say."""
+    return trace["source"].to_numpy() if "source" in trace else np.zeros(len(trace), np.int64)
+
+
+def has_status(trace: pd.DataFrame, *words: str) -> NDArray[np.bool_]:
+    """(N,) whether the status of each row is one of `words`."""
+    status = trace["episode_status"]
+    if not isinstance(status.dtype, pd.CategoricalDtype):
+        return status.isin(words).to_numpy()
+    known = np.append(status.cat.categories.isin(words), False)  # the code of a missing status is -1
+    return np.asarray(known[status.cat.codes.to_numpy()])

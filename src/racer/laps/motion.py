@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from racer.laps.bounds import bounds, of_first
+from racer.laps.bounds import bounds, has_status, sources
 
 STEP = 1.0 / 15.0  # s, the camera frame that paces the simulator
 _TELEPORT = 8.0  # m/s between two rows: no car is that fast, it was set down elsewhere
@@ -35,11 +35,12 @@ class Motion:
 
 def motion(trace: pd.DataFrame) -> Motion:
     """The motion of all rows. Poses are taken to be one camera frame apart: `tstamp` jitters."""
-    dt = step_times(trace)
+    follows = followed(trace)
+    dt = _step_times(trace, follows)
     xy, yaw = trace[["X", "Y"]].to_numpy(float), np.radians(trace["yaw"].to_numpy(float))
     way = np.hypot(*np.diff(xy, axis=0, append=xy[-1:]).T)
     turn = np.mod(np.diff(yaw, append=yaw[-1:]) + np.pi, 2.0 * np.pi) - np.pi
-    moved = followed(trace) & (way <= _TELEPORT * dt)
+    moved = follows & (way <= _TELEPORT * dt)
     speed, rate = (np.where(moved, change / dt, np.nan) for change in (way, turn))
     lap = np.searchsorted(bounds(trace)[0], np.arange(len(trace)), side="right")
     smooth = [np.where(moved, _three_step_mean(values, lap), np.nan) for values in (speed, rate, speed * rate)]
@@ -59,24 +60,25 @@ def driven(trace: pd.DataFrame) -> pd.DataFrame:
 
 def step_times(trace: pd.DataFrame) -> Array:
     """(N,) s between the pose of each row and the next: 1/15, or the median of a log that ran at another rate."""
-    stamp = trace["tstamp"].to_numpy()
-    source = of_first(trace, "source", np.arange(len(trace)), 0)
-    gap, follows = np.diff(stamp, append=stamp[-1:]), followed(trace)
+    return _step_times(trace, followed(trace))
+
+
+def followed(trace: pd.DataFrame) -> NDArray[np.bool_]:
+    """(N,) whether the next row shows where the car drove to: same run of steps, no penalty in between."""
+    held = has_status(trace, "pause", "park")
+    same = (np.diff(trace["steps"].to_numpy()) == 1) & (np.diff(sources(trace)) == 0) & ~held[1:] & ~held[:-1]
+    return np.append(same, False)
+
+
+def _step_times(trace: pd.DataFrame, follows: NDArray[np.bool_]) -> Array:
+    stamp, source = trace["tstamp"].to_numpy(), sources(trace)
+    gap = np.diff(stamp, append=stamp[-1:])
     times = np.full(len(trace), STEP)
     for number in np.unique(source):
         mine = gap[(source == number) & follows & (gap > 0)]
         usual = float(np.median(mine)) if len(mine) else STEP
         times[source == number] = STEP if abs(usual / STEP - 1.0) < 0.1 else usual
     return times
-
-
-def followed(trace: pd.DataFrame) -> NDArray[np.bool_]:
-    """(N,) whether the next row shows where the car drove to: same run of steps, no penalty in between."""
-    steps = trace["steps"].to_numpy()
-    source = of_first(trace, "source", np.arange(len(trace)), 0)
-    held = trace["episode_status"].isin(["pause", "park"]).to_numpy()
-    same = (np.diff(steps) == 1) & (np.diff(source) == 0) & ~held[1:] & ~held[:-1]
-    return np.append(same, False)
 
 
 def _three_step_mean(values: Array, lap: NDArray[np.int64]) -> Array:

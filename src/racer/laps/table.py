@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from racer.laps.bounds import bounds, of_first
-from racer.laps.motion import Motion, driven, motion, step_times
+from racer.laps.bounds import bounds, has_status, of_first, sources
+from racer.laps.motion import Motion, driven, motion
 from racer.laps.smoothness import smoothness
 from racer.logs.trace import is_unix
 from racer.track.record import Track
@@ -47,9 +47,9 @@ def laps(trace: pd.DataFrame, track: Track | None = None) -> pd.DataFrame:
         return _empty(trace)
     table = {name: of_first(trace, name, first, default) for name, default in _ORIGIN.items()}
     table["episode"] = trace["episode"].to_numpy()[first]
-    table |= _extent(trace, first, last) | _clock(trace, first, last) | _incidents(trace, first, last)
-    table["reward"] = np.add.reduceat(trace["reward"].to_numpy(), first)
     moving = motion(trace)
+    table |= _extent(trace, first, last) | _clock(trace, moving, first, last) | _incidents(trace, first, last)
+    table["reward"] = np.add.reduceat(trace["reward"].to_numpy(), first)
     return pd.DataFrame(table | _speeds(trace, moving, first) | smoothness(trace, moving, first, track))
 
 
@@ -144,7 +144,7 @@ def _extent(trace: pd.DataFrame, first: NDArray[np.int64], last: NDArray[np.int6
         "steps": last - first + 1,
         "first_step": steps[first],
         "last_step": steps[last],
-        "status": trace["episode_status"].astype(object).to_numpy()[last],
+        "status": trace["episode_status"].iloc[last].astype(object).to_numpy(),
         "complete": progress[last] >= 100.0,
         "completion": progress[last],
     }
@@ -154,7 +154,7 @@ def _continues(trace: pd.DataFrame, first: NDArray[np.int64]) -> NDArray[np.bool
     """(L,) whether a lap goes on from the one before: the step counter runs on, after a completed lap."""
     before = np.maximum(first - 1, 0)
     steps, progress = trace["steps"].to_numpy(), trace["progress"].to_numpy()
-    source = of_first(trace, "source", np.arange(len(trace)), 0)
+    source = sources(trace)
     on = (steps[first] == steps[before] + 1) & (progress[before] >= 100.0) & (source[first] == source[before])
     return np.asarray(on & (first > 0))
 
@@ -165,7 +165,7 @@ def _lap_numbers(trace: pd.DataFrame, first: NDArray[np.int64]) -> NDArray[np.in
     return index - np.maximum.accumulate(np.where(on, 0, index)) + 1
 
 
-def _clock(trace: pd.DataFrame, first: NDArray[np.int64], last: NDArray[np.int64]) -> dict[str, Array]:
+def _clock(trace: pd.DataFrame, moving: Motion, first: NDArray[np.int64], last: NDArray[np.int64]) -> dict[str, Array]:
     """Start, end and time of laps as the simulator counts them.
 
     `tstamp` is the end of a step, so an episode starts one step before its first row's, a later lap of a continuous
@@ -173,21 +173,20 @@ def _clock(trace: pd.DataFrame, first: NDArray[np.int64], last: NDArray[np.int64
     row then shows the car still away from its start (6 of 300 episodes of a 2026 log, no other log).
     """
     stamp, before = trace["tstamp"].to_numpy(), np.maximum(first - 1, 0)
-    start = np.where(_continues(trace, first), stamp[before], stamp[first] - step_times(trace)[first])
+    start = np.where(_continues(trace, first), stamp[before], stamp[first] - moving.dt[first])
     if not is_unix(trace):
         gap = stamp[first] - stamp[before]
-        away = (trace["progress"] * trace["track_len"] / 100.0).to_numpy()[first] > _AWAY
-        source = of_first(trace, "source", np.arange(len(trace)), 0)
+        progress, length = trace["progress"].to_numpy(), trace["track_len"].to_numpy()
+        away, source = progress[first] * length[first] / 100.0 > _AWAY, sources(trace)
         slow = (gap > _SLOW_RESET[0]) & (gap < _SLOW_RESET[1]) & away & (source[first] == source[before])
         start = np.where(slow, stamp[before], start)
     return {"start": start, "end": stamp[last], "time": stamp[last] - start}
 
 
 def _incidents(trace: pd.DataFrame, first: NDArray[np.int64], last: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-    status = trace["episode_status"]
-    happened = {name: (status == word).to_numpy().astype(np.int64) for name, word in INCIDENTS.items()}
-    counts = {name: np.add.reduceat(rows, first) for name, rows in happened.items()}
-    ended = status.isin(list(INCIDENTS.values())).to_numpy()[last]
+    happened = {name: has_status(trace, word) for name, word in INCIDENTS.items()}
+    counts = {name: np.add.reduceat(rows.astype(np.int64), first) for name, rows in happened.items()}
+    ended = np.any([rows[last] for rows in happened.values()], axis=0)
     return counts | {"resets": np.sum(list(counts.values()), axis=0) - ended}
 
 
