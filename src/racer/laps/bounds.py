@@ -31,7 +31,9 @@ def rows_of(trace: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 def of_first(trace: pd.DataFrame, name: str, rows: NDArray[np.int64], default: object) -> NDArray[np.generic]:
     """(L,) values of a column at `rows` (L,); `default` where the trace has no such column."""
     if name in trace:
-        return np.asarray(trace[name].iloc[rows])
+        column = trace[name]  # all of a category would become as many words
+        is_category = isinstance(column.dtype, pd.CategoricalDtype)
+        return np.asarray(column.iloc[rows] if is_category else column.to_numpy()[rows])
     if name == "episode_id":
         return episode_ids(trace)[rows]
     return np.full(len(rows), default)
@@ -47,5 +49,5 @@ def has_status(trace: pd.DataFrame, *words: str) -> NDArray[np.bool_]:
     status = trace["episode_status"]
     if not isinstance(status.dtype, pd.CategoricalDtype):
         return status.isin(words).to_numpy()
-    known = np.append(status.cat.categories.isin(words), False)  # the code of a missing status is -1
+    known = np.array([*(word in words for word in status.cat.categories), False])  # the code of a missing one is -1
     return np.asarray(known[status.cat.codes.to_numpy()])
