@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from racer.check.ground import Ground
 
 TIMEOUT = 2.0  # s for one call
-SECONDS = 2.2  # s that the trial of an ordinary file may take
+SECONDS = 1.6  # s that the trial of an ordinary file may take
 LONGEST = 90.0  # s after which a trial is ended, whatever it says
 GRACE = 6.0  # s beyond the timeout of a call without a sign of life
 
