@@ -62,10 +62,10 @@ class Shop:
 
     def price(self, batch: RewardBatch, params: Sequence[dict[str, Any]], car: int = 0) -> Array:
         """Rewards of params in order, all by instance `car`. RewardRefused at the first that fails."""
-        started = _WALL()
+        spent = Budget(0.0)
         values = batch(params, [car] * len(params))
         self.calls += len(params)
-        self.pace = max((_WALL() - started) / max(len(params), 1), 1e-7)
+        self.pace = max(-spent.left / max(len(params), 1), 1e-7)
         self.alive()
         return values
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 TIMEOUT = 2.0  # s for one call
 SECONDS = 1.6  # s that the trial of an ordinary file may take
 LONGEST = 90.0  # s after which a trial is ended, whatever it says
-GRACE = 6.0  # s beyond the timeout of a call without a sign of life
+GRACE = 12.0  # s beyond the timeout of a call without a sign of life
 
 RULES = (*syntax_rules.RULES, *imports.RULES)
 
