@@ -22,30 +22,10 @@ from racer import logs
 from racer.errors import UsageError
 from racer.laps import laps
 from racer.logs import gunzip
+from racer.logs.trace import COLUMNS
 
 SLOWEST = 20.0  # s a case may take on a busy machine
 LONGEST = 2000  # characters of a sentence
-_COLUMNS = [
-    "episode",
-    "steps",
-    "X",
-    "Y",
-    "yaw",
-    "steer",
-    "throttle",
-    "action",
-    "reward",
-    "done",
-    "all_wheels_on_track",
-    "progress",
-    "closest_waypoint",
-    "track_len",
-    "tstamp",
-    "episode_status",
-    "pause_duration",
-    "obstacle_crash_counter",
-    "wall_clock",
-]
 _ACTIONS = (
     "{k}",
     "[{a} {b}]",
@@ -75,7 +55,7 @@ def content(dice: random.Random) -> bytes:
     columns, action = dice.randint(15, 19), dice.choice(_ACTIONS)
     lines = [_row(k, columns, action, dice) for k in range(dice.randint(2, 60))]
     if dice.random() < 0.5:
-        return ("\n".join([",".join(_COLUMNS[:columns]), *lines]) + "\n").encode()
+        return ("\n".join([",".join(COLUMNS[:columns]), *lines]) + "\n").encode()
     prefix = dice.choice(("", "[run.sh-9] ", "2026-03-01 worker_1 | ", "x"))
     noise = dice.choice(("", "\n", "Reset agent\n", "SIM_TRACE\n"))
     return "".join(f"{noise}{prefix}SIM_TRACE_LOG:{line}\n" for line in lines).encode()

@@ -11,6 +11,7 @@ import typer
 
 from racer.cli.lap_tables import iterations_of, job_in_words, print_race, print_sources, print_training
 from racer.cli.placed import Placed, by_phase, place
+from racer.cli.road import TrackOption, TracksOption
 from racer.errors import UsageError
 from racer.track import library
 
@@ -24,12 +25,8 @@ def analyze(
     paths: Annotated[
         list[Path], typer.Argument(metavar="LOG...", help="Logs: files, folders, archives, globs, s3:// addresses.")
     ],
-    track: Annotated[
-        str, typer.Option("--track", help="Their track: a name, a .toml or .npy file. Recognized otherwise.")
-    ] = "",
-    tracks: Annotated[
-        Path | None, typer.Option("--tracks", metavar="DIR", help="A folder of routes to recognize the track among.")
-    ] = None,
+    track: TrackOption = "",
+    tracks: TracksOption = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Folder for the pictures; beside the log otherwise."),

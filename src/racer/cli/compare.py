@@ -10,6 +10,7 @@ import typer
 
 from racer.cli.lap_tables import new_table, number, print_table, seconds
 from racer.cli.placed import Placed, by_phase, place
+from racer.cli.road import TrackOption, TracksOption
 from racer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,12 +32,8 @@ def compare(
     last: Annotated[
         int, typer.Option("--last", min=1, metavar="N", help="Of trainings, the last N iterations count.")
     ] = 5,
-    track: Annotated[
-        str, typer.Option("--track", help="Their track: a name, a .toml or .npy file. Recognized otherwise.")
-    ] = "",
-    tracks: Annotated[
-        Path | None, typer.Option("--tracks", metavar="DIR", help="A folder of routes to recognize the track among.")
-    ] = None,
+    track: TrackOption = "",
+    tracks: TracksOption = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Draw the comparison there: png, svg or pdf.")
     ] = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from racer.cli.road import Road, candidates, road_of
+from racer.cli.road import Road, TracksOption, candidates, road_of
 from racer.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -43,9 +43,7 @@ def plot(
         Path | None, Option("-o", "--output", metavar="FILE", help="png, svg, pdf; gif or mp4 of ghosts.  [KIND.png]")
     ] = None,
     track: Annotated[str, Option(help="Its track: a name, a .toml or .npy file. Recognized otherwise.")] = "",
-    tracks: Annotated[
-        Path | None, Option("--tracks", metavar="DIR", help="A folder of routes to recognize the track among.")
-    ] = None,
+    tracks: TracksOption = None,
     laps: Annotated[
         str, Option(metavar="WHICH", help="Numbers from 1 (3,7), best:5, first:5, last:5, all; of two logs one each.")
     ] = "",

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from racer.cli.road import Road, candidates, road_of
+from racer.cli.road import Road, TrackOption, TracksOption, candidates, road_of
 from racer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,12 +54,8 @@ def replay(
     logs: Annotated[
         list[Path], typer.Argument(metavar="LOG...", help="Simtrace csv files, simulator's logs, or folders of them.")
     ],
-    track: Annotated[
-        str, typer.Option("--track", help="Their track: a name, a .toml or .npy file. Recognized otherwise.")
-    ] = "",
-    tracks: Annotated[
-        Path | None, typer.Option("--tracks", metavar="DIR", help="A folder of routes to recognize the track among.")
-    ] = None,
+    track: TrackOption = "",
+    tracks: TracksOption = None,
     own: Annotated[
         str,
         typer.Option("--own", metavar="REWARD", help="The reward that the log was scored with: proves the rebuild."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from racer import extras
-from racer.cli.road import Road, candidates, road_of
+from racer.cli.road import Road, TracksOption, candidates, road_of
 from racer.errors import UsageError
 from racer.track import route
 
@@ -28,9 +28,7 @@ def report(
     track: Annotated[
         str, typer.Option("--track", help="Its track: a name, a .toml or .npy file. Recognized otherwise.")
     ] = "",
-    tracks: Annotated[
-        Path | None, typer.Option("--tracks", metavar="DIR", help="A folder of routes to recognize the track among.")
-    ] = None,
+    tracks: TracksOption = None,
 ) -> None:
     """Make one page of a log: a summary in words, plots, and laps that race each other on the track."""
     extras.need("report")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
     from racer.logs.recognise import Recognition
     from racer.track.record import Track
+
+TrackOption = Annotated[
+    str, typer.Option("--track", help="Their track: a name, a .toml or .npy file. Recognized otherwise.")
+]
+TracksOption = Annotated[
+    Path | None, typer.Option("--tracks", metavar="DIR", help="A folder of routes to recognize the track among.")
+]
 
 
 @dataclass(frozen=True, eq=False)

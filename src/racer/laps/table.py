@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from racer.laps.bounds import bounds, has_status, of_first, sources
 from racer.laps.motion import Motion, driven, motion
 from racer.laps.smoothness import smoothness
-from racer.logs.trace import is_unix
+from racer.logs.trace import COLUMNS, FEWEST, is_unix
 from racer.track.record import Track
 
 INCIDENTS = {"off_tracks": "off_track", "crashes": "crashed", "immobilized": "immobilized", "reversed": "reversed"}
@@ -116,22 +116,7 @@ _ORIGIN = {"source": 0, "phase": "unknown", "iteration": -1, "episode_id": -1}
 
 def _empty(trace: pd.DataFrame) -> pd.DataFrame:
     """A laps table without rows, made from one with a row so that it has the same columns."""
-    blank = {
-        name: [0]
-        for name in (
-            "episode",
-            "steps",
-            "X",
-            "Y",
-            "yaw",
-            "steer",
-            "throttle",
-            "reward",
-            "progress",
-            "tstamp",
-            "track_len",
-        )
-    }
+    blank = {name: [0] for name in COLUMNS[:FEWEST]}
     return laps(pd.DataFrame(blank).assign(episode_status="prepare")).iloc[:0]
 
 
