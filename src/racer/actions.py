@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator, BaseModel, BeforeValidator, TypeAdapter, ValidationError, model_validator
 
@@ -76,11 +77,8 @@ class ActionSpace:
         """
         if not self.is_continuous:
             return self._table[_positions(action, self.size)]
-        low, half = self._affine
-        point = np.minimum(np.maximum(np.asarray(action, dtype=np.float64).reshape(-1, 2), -1.0), 1.0)
-        point += 1.0
-        point *= half
-        point += low
+        point = np.array(action, dtype=np.float64, order="C").reshape(-1, 2)
+        _scale(point, *self._affine)
         return point
 
     def logged(self, action: ArrayLike) -> list[str]:
@@ -335,9 +333,19 @@ def _ranges(space: ActionSpace) -> dict[str, dict[str, float]]:
     return {name: {"low": low, "high": high} for name, (low, high) in both.items()}
 
 
+@njit(cache=True, error_model="numpy")
+def _scale(point, low, half):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Turn points of [-1, 1] x [-1, 1], clipped to it, into commands; nan stays nan."""
+    for i in range(len(point)):
+        for k in range(2):
+            share = point[i, k]
+            share = -1.0 if share < -1.0 else 1.0 if share > 1.0 else share
+            point[i, k] = (share + 1.0) * half[k] + low[k]
+
+
 def _positions(action: ArrayLike, size: int) -> NDArray[np.intp]:
-    positions = np.atleast_1d(np.asarray(action)).astype(np.intp).reshape(-1)
-    if positions.size and not (positions.min() >= 0 and positions.max() < size):
+    positions = np.array(action, dtype=np.intp).reshape(-1)
+    if np.count_nonzero(positions.view(np.uintp) < size) < len(positions):
         raise IndexError(f"discrete action outside 0..{size - 1}: {positions.min()}..{positions.max()}")
     return positions
 

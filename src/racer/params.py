@@ -7,7 +7,7 @@ waypoints found by arc length, objects_heading in radians. Rows may come from th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from math import degrees
 from typing import Any, TypedDict
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.sim.objects import Objects, facts, neighbors, visible
-from racer.sim.state import STATE, State
+from racer.sim.state import State, reader
 from racer.track.record import Track
 
 
@@ -60,14 +60,14 @@ def params(rows: State, tracks: Sequence[Track], objects: Objects | None = None)
     Each dict and everything in it that can be changed belongs to that one call, as with the deep copy that the
     simulator hands out: a list of tuples copied shallowly is a deep copy, at a hundredth of its cost.
     """
-    templates = [_template(track) for track in tracks]
-    waypoints = [track.waypoints for track in tracks]
+    templates = [(_template(track), track.waypoints) for track in tracks]
     built = []
     for (
-        road, wheels, x, y, yaw, distance, s, progress, steps, speed, steering, width, before, ahead, left, crashed,
-        clock,
-    ) in _values(rows):  # fmt: skip
-        p = templates[road].copy()
+        road, steps, clock, yaw, steering, speed, x, y, s, distance, width, left, before, ahead, wheels, progress,
+        crashed,
+    ) in _READER.iter_unpack(rows.tobytes()):  # fmt: skip
+        template, waypoints = templates[road]
+        p = template.copy()
         p["all_wheels_on_track"] = wheels == 4
         p["x"] = x
         p["y"] = y
@@ -79,7 +79,7 @@ def params(rows: State, tracks: Sequence[Track], objects: Objects | None = None)
         p["speed"] = speed
         p["steering_angle"] = steering
         p["track_width"] = width
-        p["waypoints"] = waypoints[road].copy()
+        p["waypoints"] = waypoints.copy()
         p["closest_waypoints"] = [before, ahead]
         p["is_left_of_center"] = left
         p["is_offtrack"] = wheels == 0
@@ -154,17 +154,7 @@ def _template(track: Track) -> Params:
     }  # fmt: skip
 
 
-_READ = STATE[
-    [
-        "road", "wheels", "front_x", "front_y", "yaw", "distance", "s", "progress", "steps", "speed_command",
-        "steer_command_deg", "width", "previous", "next", "left", "crashed", "clock",
-    ]
-]  # fmt: skip
-_FEW = 4  # rows up to which they are read one by one: a column costs as much for one row as for fifty
-
-
-def _values(rows: State) -> Iterable[tuple[Any, ...]]:
-    """Python values of the columns that differ from step to step, row by row, as `params` unpacks them."""
-    if len(rows) <= _FEW:
-        return rows.view(_READ).tolist()  # type: ignore[no-any-return]
-    return zip(*(rows[name].tolist() for name in _READ.names or ()), strict=True)
+_READER = reader(
+    "road", "steps", "clock", "yaw", "steer_command_deg", "speed_command", "front_x", "front_y", "s", "distance", "width",
+    "left", "previous", "next", "wheels", "progress", "crashed",
+)  # fmt: skip

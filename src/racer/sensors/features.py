@@ -37,13 +37,13 @@ _AHEAD = np.array(AHEAD)
 def features(state: State, roads: Roads) -> NDArray[np.float32]:
     """(N, len(NAMES)) float32 features of N cars."""
     out = np.empty((len(state), len(NAMES)), dtype=np.float32)
-    _features(state, roads, out)
+    _features(state, tuple(roads), out)  # numba reads a plain tuple sooner
     return out
 
 
 @njit(cache=True, error_model="numpy")
 def _features(state, roads, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    vertex, lines, surfaces = roads.vertex, roads.lines, roads.surfaces
+    vertex, lines, _, _, _, surfaces, _, _ = roads
     for n in range(len(state)):
         car, f = state[n], out[n]
         line = lines[3 * car.road]

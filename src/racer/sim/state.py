@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from struct import Struct
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,3 +96,18 @@ STATE = np.dtype(
 
 State = NDArray[np.void]
 """(N,) rows of `STATE`. Functions return new tables and leave their arguments alone."""
+
+_CODES = {"int8": "b", "int32": "i", "bool": "?", "float64": "d"}
+
+
+def reader(*names: str) -> Struct:
+    """What takes the values of these columns, in the order of `STATE`, out of the bytes of rows: Python's own numbers.
+
+    Of one row or a thousand it is sooner done than with a view or with one list a column.
+    """
+    code, end = "=", 0
+    for name, (dtype, offset, *_) in (STATE.fields or {}).items():
+        if name in names:
+            code += f"{offset - end}x{_CODES[dtype.name]}"
+            end = offset + dtype.itemsize
+    return Struct(f"{code}{STATE.itemsize - end}x")

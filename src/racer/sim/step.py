@@ -42,7 +42,7 @@ def step(
     halves of `out` (2, N), where that is given.
     """
     row, after = np.empty((2, len(state)), STATE) if out is None else out
-    _step(state, row, after, command, dt, roads, cars, rules)
+    _step(state, row, after, command, dt, tuple(roads), cars, tuple(rules))  # numba reads plain tuples sooner
     return row, after
 
 
@@ -59,7 +59,7 @@ def tally(rows, step_limit):  # type: ignore[no-untyped-def]  # pragma: no cover
 def place(state: State, roads: Roads) -> State:
     """The cars with the columns of their place on the road filled in from x, y and yaw, and progress carried on."""
     placed = state.copy()
-    _place_all(placed, roads)
+    _place_all(placed, tuple(roads))
     return placed
 
 
@@ -69,7 +69,7 @@ def place_in_turn(state: State, first: NDArray[np.bool_], roads: Roads) -> State
     Where `first` (N,) holds, an episode begins or is joined, and the row's own `progress` is the one to go on from.
     """
     placed = state.copy()
-    _place_in_turn(placed, first, roads)
+    _place_in_turn(placed, first, tuple(roads))
     return placed
 
 
@@ -108,7 +108,7 @@ def _step(state, row, after, command, dt, roads, cars, rules):  # type: ignore[n
         car.steer_before_deg, car.speed_before = car.steer_command_deg, car.speed_command
         car.steer_command_deg, car.speed_command = command[i, 0], command[i, 1]
         if car.phase == RUN:
-            _judge(car, rules)
+            _judge(car, Rules(*rules))
         elif car.phase == PREPARE:
             car.status = PREPARED
         else:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.sim.state import STATE, State, Status
+from racer.sim.state import State, Status, reader
 from racer.track.record import Track
 
 WORDS = np.array([status.word for status in Status], dtype=object)
@@ -42,12 +42,12 @@ def trace(rows: State, action: NDArray[Any], reward: NDArray[np.float64], tracks
     }
 
 
-_READ = STATE[["episode", "done", "progress", "closest", "clock", "dt", "status", "pause"]]
+_READER = reader("episode", "status", "done", "clock", "dt", "closest", "progress", "pause")
 
 
 def trace_row(rows: State, told: Mapping[str, Any], action: int, reward: float) -> dict[str, Any]:
     """The same for the one row of `rows` and its params, as plain Python values."""
-    episode, done, progress, closest, clock, dt, status, pause = rows.view(_READ).item()
+    episode, status, done, clock, dt, closest, progress, pause = _READER.unpack(rows.tobytes())
     return {
         "episode": episode,
         "steps": told["steps"],
