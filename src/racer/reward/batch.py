@@ -7,7 +7,7 @@ import pickle
 import weakref
 from collections.abc import Callable, Sequence
 from itertools import count
-from math import isfinite
+from math import hypot, isfinite
 from operator import length_hint
 from typing import Any
 
@@ -62,6 +62,7 @@ class RewardBatch:
         self._cars: Sequence[int] | None = None
         self._batches = 0
         self._mutations = 0
+        self._mutates = bool(reward.syntax.mutations)
         self._lost: list[str] = []
         names = [f"racer_reward_{reward.sha256[:8]}_{next(_SERIAL)}_{k}" for k in range(n)]
         weakref.finalize(self, forget, names)
@@ -77,9 +78,12 @@ class RewardBatch:
         calls = self._calls if cars is None else [self._calls[car] for car in cars]
         if len(calls) != len(params):
             raise ValueError(f"{len(params)} params for {len(calls)} cars")
-        self._around.sink.calls += len(params)
+        sink = self._around.sink
+        sink.calls += len(params)
         self._batches += 1
-        originals = [kept(p) for p in params] if self._is_inspecting else None
+        # the params are kept as they were for the first calls, and for all calls of a file that changes them
+        is_inspecting = sink.calls <= INSPECTED or self._mutations or self._mutates
+        originals = [kept(p) for p in params] if is_inspecting else None
         looks_for_patches = self._batches <= PATCH_CHECKS or not self._batches % 256
         if looks_for_patches:
             self._around.remember()
@@ -90,8 +94,8 @@ class RewardBatch:
             self._around.notice_patches()
         try:
             rewards = np.array(values, dtype=np.float64)
-            if rewards.shape == (len(values),) and np.count_nonzero(np.abs(rewards) <= LIMIT) == len(values):
-                return rewards  # nan fails the comparison, and so does None, which numpy takes for nan
+            if rewards.shape == (len(values),) and _are_within_limits(values, rewards):
+                return rewards
         except (TypeError, ValueError, OverflowError):
             pass
         return self._one_by_one(values, originals or params, cars)
@@ -174,11 +178,6 @@ class RewardBatch:
             notes.append(f"{name}: cannot be saved, so a resumed training starts it afresh: {', '.join(self._lost)}")
         return notes
 
-    @property
-    def _is_inspecting(self) -> bool:
-        """Whether the params are kept as they were: for the first calls, and whenever the file changes them."""
-        return self._around.sink.calls <= INSPECTED or self._mutations > 0 or bool(self.reward.syntax.mutations)
-
     def _run(
         self, calls: Sequence[Any], arguments: Sequence[Any], cars: Sequence[int] | None, originals: Any = None
     ) -> list[Any]:
@@ -208,7 +207,7 @@ class RewardBatch:
             around.notice_patches()
             argument = (originals or arguments)[at] if at >= 0 else None  # Ctrl-C comes before the first call, too
             raise self._failed(failure, at, argument, struck) from None
-        if around.sink.flooded:
+        if around.sink.size and around.sink.flooded:
             raise self._failed(PrintFlood(around.sink.last_line), at, arguments[at], False)
         self._check_threads(at)
         return values
@@ -285,6 +284,14 @@ class RewardBatch:
         if found and type(found[0][1]) is type(value):
             return found[0][0]
         return self.reward.syntax.entry.lineno if self.reward.syntax.entry else 0
+
+
+def _are_within_limits(values: list[Any], rewards: NDArray[np.float64]) -> bool:
+    """Whether none is nan, infinite or too large. The root of all squares mostly tells, in a fifth of numpy's time.
+
+    nan fails the comparison, and so does None, which numpy takes for nan.
+    """
+    return hypot(*values) < LIMIT or np.count_nonzero(np.abs(rewards) <= LIMIT) == len(values)
 
 
 def _complaint(value: Any) -> str:

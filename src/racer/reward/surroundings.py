@@ -42,22 +42,17 @@ class Surroundings:
         self._limit = sys.getrecursionlimit()
         self._outside, self._stderr = sys.stdout, sys.stderr
 
-    @property
-    def special(self) -> bool:
-        """Whether entering and leaving takes more than the streams."""
-        return self.uses_random or self.moves or bool(self.patches)
-
     def enter(self) -> None:
         sink = self.sink
-        self._outside, self._stderr = sys.stdout, sys.stderr
-        sink.outside = self._outside
+        sink.outside = self._outside = sys.stdout
+        self._stderr = sys.stderr
         sys.stdout = sys.stderr = sink
         self._limit = sys.getrecursionlimit()
-        if self.special:
+        if self.uses_random or self.moves or self.patches:
             self._enter_special()
 
     def leave(self) -> None:
-        if self.special:
+        if self.uses_random or self.moves or self.patches:
             self._leave_special()
         if sys.getrecursionlimit() != self._limit:
             sys.setrecursionlimit(self._limit)
