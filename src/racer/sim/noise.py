@@ -63,7 +63,7 @@ def durations(noise: Noise, generators: list[np.random.Generator]) -> NDArray[np
 
 
 def vary(car: NDArray[np.void], noise: Noise, generator: np.random.Generator) -> NDArray[np.void]:
-    """A copy of one row of `car.PARAMETERS`, as it is for one episode."""
+    """A copy of rows of `car.PARAMETERS`, as they are for one episode."""
     varied = car.copy()
     varied["delay"] += noise.latency
     if noise.grip or noise.gain or noise.lag:

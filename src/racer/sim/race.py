@@ -12,7 +12,7 @@ from racer.car import Car, table
 from racer.sim.noise import NOISES, Noise, durations, vary
 from racer.sim.rules import TRAINING, Rules
 from racer.sim.start import begin, put_back
-from racer.sim.state import STATE, State
+from racer.sim.state import STATE, WHOLE, State
 from racer.sim.step import step
 from racer.track.record import Track
 from racer.track.road import Roads, pack
@@ -70,7 +70,7 @@ class Field:
         self._generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(n)]
         self._episodes = np.zeros(n, dtype=np.int64)
         self._cars = table(race.car, n)
-        self._usual = table(race.car, 1)[0]
+        self._usual = table(race.car, 1)
         self._steady = durations(race.noise, self._generators) if race.noise.step_jitter == 0.0 else None
         self._tables, self._cut = np.empty((0, 2, n), STATE), 0
         self.state: State = begin(race.tracks, race.roads, np.zeros(n, np.int32), np.zeros(n))
@@ -86,11 +86,10 @@ class Field:
         )
         fresh = begin(race.tracks, race.roads, others, shares)
         fresh["episode"] = self._episodes[cars]
-        for name in ("clock", "episode_start", "lap_start"):
-            fresh[name] = self.state["clock"][cars]
-        self.state[cars] = fresh
+        fresh["clock"] = fresh["episode_start"] = fresh["lap_start"] = self.state["clock"][cars]
+        self.state.view(WHOLE)[cars] = fresh.view(WHOLE)
         for k in cars:
-            self._cars[k] = vary(self._usual, race.noise, self._generators[k])
+            self._cars[k] = vary(self._usual, race.noise, self._generators[k])[0]
         self._episodes[cars] += 1
 
     def step(self, command: NDArray[np.float64]) -> State:

@@ -24,9 +24,9 @@ def begin(tracks: Sequence[Track], roads: Roads, road: NDArray[np.int32], share:
     state = np.zeros(len(road), STATE)
     state["road"], state["start"], state["phase"] = road, share, Phase.PREPARE
     state["lap_time"] = np.nan
-    for k in np.unique(road):
-        mine = road == k
-        state["x"][mine], state["y"][mine], state["yaw"][mine] = _pose(tracks[k].center, share[mine] * tracks[k].length)
+    for k in sorted(set(road.tolist())):
+        mine, track = road == k, tracks[k]
+        state["x"][mine], state["y"][mine], state["yaw"][mine] = _pose(track.center, track.s, share[mine] * track.length)
     return place(state, roads)
 
 
@@ -62,16 +62,19 @@ def _lane_pose(track: Track, progress: float, xy: Array) -> tuple[float, float, 
     lanes = [0.5 * (track.center + border) for border in (track.inner, track.outer)]
     spots = [geometry.project(lane, foot) for lane in lanes]
     near = int(np.argmin([np.hypot(*(point - xy)[0]) for _, _, point in spots]))
-    x, y, yaw = _pose(lanes[near], spots[near][0])
+    x, y, yaw = _pose(lanes[near], geometry.arc_length(lanes[near]), spots[near][0])
     return float(x[0]), float(y[0]), float(yaw[0])
 
 
-def _pose(line: Array, s: Array) -> tuple[Array, Array, Array]:
-    """x, y and yaw (N,) at arc length `s` (N,) m of a line, heading for the next of its points."""
-    along = geometry.arc_length(line)
-    ahead = np.minimum(np.searchsorted(along, s, side="right"), len(line) - 1)
-    spot = geometry.point_at(line, s)
-    way = line[ahead] - spot
-    still = np.hypot(*way.T) == 0.0
-    way[still] = (line[ahead] - line[ahead - 1])[still]
-    return spot[:, 0], spot[:, 1], np.arctan2(way[:, 1], way[:, 0])
+def _pose(line: Array, along: Array, s: Array) -> tuple[Array, Array, Array]:
+    """x, y and yaw (N,) at arc length `s` (N,) m of a line, heading for the next of its points.
+
+    `along` (W,) m is the arc length of those.
+    """
+    ahead = np.minimum(along.searchsorted(s, side="right"), len(line) - 1)
+    x, y = np.interp(s, along, line[:, 0]), np.interp(s, along, line[:, 1])
+    dx, dy = line[ahead, 0] - x, line[ahead, 1] - y
+    still = (dx == 0.0) & (dy == 0.0)
+    if still.any():
+        dx[still], dy[still] = (line[ahead] - line[ahead - 1])[still].T
+    return x, y, np.arctan2(dy, dx)

@@ -97,6 +97,9 @@ STATE = np.dtype(
 State = NDArray[np.void]
 """(N,) rows of `STATE`. Functions return new tables and leave their arguments alone."""
 
+WHOLE = np.dtype((np.void, STATE.itemsize))
+"""Rows seen as lumps of bytes: numpy copies them at once, and rows of `STATE` column by column."""
+
 _CODES = {"int8": "b", "int32": "i", "bool": "?", "float64": "d"}
 
 

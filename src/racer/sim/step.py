@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from racer.car import FRONT, WHEELS
 from racer.dynamics import advance
 from racer.sim.rules import Rules
-from racer.sim.state import STATE, Phase, State, Status
+from racer.sim.state import STATE, WHOLE, Phase, State, Status
 from racer.track.road import Roads, nearest, on_road
 
 WHEEL = np.array(WHEELS)
@@ -58,7 +58,7 @@ def tally(rows, step_limit):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 def place(state: State, roads: Roads) -> State:
     """The cars with the columns of their place on the road filled in from x, y and yaw, and progress carried on."""
-    placed = state.copy()
+    placed = state.view(WHOLE).copy().view(STATE)
     _place_all(placed, tuple(roads))
     return placed
 
@@ -68,7 +68,7 @@ def place_in_turn(state: State, first: NDArray[np.bool_], roads: Roads) -> State
 
     Where `first` (N,) holds, an episode begins or is joined, and the row's own `progress` is the one to go on from.
     """
-    placed = state.copy()
+    placed = state.view(WHOLE).copy().view(STATE)
     _place_in_turn(placed, first, tuple(roads))
     return placed
 
