@@ -35,7 +35,7 @@ from racer.track.record import Track
 
 Path = str | PathLike[str]
 RUN = int(Phase.RUN)
-HANDED = 128  # cars whose params exist at a time: more would not stay in the processor's cache
+HANDED = 96  # cars whose params exist at a time: more would not stay in the processor's cache
 OBSERVATIONS = ("features",)  # sensors are to follow
 
 
@@ -183,6 +183,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
                 rewards.append(self._pay(some, [copied(p) for p in part] if tell else part, first, all_drive))
                 if tell:
                     told += part
+                del part  # before the next ones are made: there is room for so many
             return told, np.concatenate(rewards)
         finally:
             if collecting:
@@ -191,7 +192,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
     def _pay(self, rows: State, handed: list[Any], first: int, all_drive: bool) -> NDArray[np.float64]:
         """Rewards of some of the cars, from the `first` on."""
         if all_drive:
-            return self.reward(handed, range(first, first + len(rows)))
+            return self.reward(handed, range(first, first + len(rows)) if len(rows) < self.num_envs else None)
         driving, reward = np.flatnonzero(rows["phase"] == RUN).tolist(), np.zeros(len(rows))
         if driving:
             reward[driving] = self.reward([handed[k] for k in driving], [first + k for k in driving])
@@ -241,7 +242,7 @@ class DeepRacerEnv(gymnasium.Env[NDArray[np.float32], Any]):
             "lap_time": _or_none(turn.rows["lap_time"].item()),
             "trace": logged,
         }
-        return turn.observation[0], reward, bool(turn.terminated[0]), bool(turn.truncated[0]), info
+        return turn.observation[0], reward, logged["done"], bool(turn.truncated[0]), info
 
 
 def _or_none(value: float) -> float | None:
