@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from math import degrees
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,6 +155,6 @@ def _template(track: Track) -> Params:
 
 
 _READER = reader(
-    "road", "steps", "clock", "yaw", "steer_command_deg", "speed_command", "front_x", "front_y", "s", "distance", "width",
-    "left", "previous", "next", "wheels", "progress", "crashed",
+    "road", "steps", "clock", "yaw", "steer_command_deg", "speed_command", "front_x", "front_y", "s", "distance",
+    "width", "left", "previous", "next", "wheels", "progress", "crashed",
 )  # fmt: skip

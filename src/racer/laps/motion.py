@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from racer.laps.bounds import bounds, has_status, sources
+from racer.laps.bounds import Steps, bounds_in, steps_of
 
 STEP = 1.0 / 15.0  # s, the camera frame that paces the simulator
 _TELEPORT = 8.0  # m/s between two rows: no car is that fast, it was set down elsewhere
@@ -33,16 +33,16 @@ class Motion:
     lateral: Array  # m/s2
 
 
-def motion(trace: pd.DataFrame) -> Motion:
+def motion(rows: Steps) -> Motion:
     """The motion of all rows. Poses are taken to be one camera frame apart: `tstamp` jitters."""
-    follows = followed(trace)
-    dt = _step_times(trace, follows)
-    xy, yaw = trace[["X", "Y"]].to_numpy(float), np.radians(trace["yaw"].to_numpy(float))
-    way = np.hypot(*np.diff(xy, axis=0, append=xy[-1:]).T)
+    follows = followed(rows)
+    dt = _step_times(rows, follows)
+    x, y, yaw = (rows.trace[name].to_numpy(float) for name in ("X", "Y", "yaw"))
+    way, yaw = np.hypot(np.diff(x, append=x[-1:]), np.diff(y, append=y[-1:])), np.radians(yaw)
     turn = np.mod(np.diff(yaw, append=yaw[-1:]) + np.pi, 2.0 * np.pi) - np.pi
     moved = follows & (way <= _TELEPORT * dt)
     speed, rate = (np.where(moved, change / dt, np.nan) for change in (way, turn))
-    lap = np.searchsorted(bounds(trace)[0], np.arange(len(trace)), side="right")
+    lap = np.searchsorted(bounds_in(rows)[0], np.arange(len(rows)), side="right")
     smooth = [np.where(moved, _three_step_mean(values, lap), np.nan) for values in (speed, rate, speed * rate)]
     return Motion(dt, np.where(moved, way, 0.0), np.where(moved, turn, 0.0), moved, *smooth)
 
@@ -53,31 +53,31 @@ def driven(trace: pd.DataFrame) -> pd.DataFrame:
     Of each row towards the next one, as running means over three steps; nan where the next row is another episode's, a
     penalty's or a place that the car was set down at.
     """
-    found = motion(trace)
+    found = motion(steps_of(trace))
     columns = {"speed": found.speed, "yaw_rate": found.yaw_rate, "lateral": np.abs(found.lateral)}
     return pd.DataFrame(columns, index=trace.index)
 
 
 def step_times(trace: pd.DataFrame) -> Array:
     """(N,) s between the pose of each row and the next: 1/15, or the median of a log that ran at another rate."""
-    return _step_times(trace, followed(trace))
+    rows = steps_of(trace)
+    return _step_times(rows, followed(rows))
 
 
-def followed(trace: pd.DataFrame) -> NDArray[np.bool_]:
+def followed(rows: Steps) -> NDArray[np.bool_]:
     """(N,) whether the next row shows where the car drove to: same run of steps, no penalty in between."""
-    held = has_status(trace, "pause", "park")
-    same = (np.diff(trace["steps"].to_numpy()) == 1) & (np.diff(sources(trace)) == 0) & ~held[1:] & ~held[:-1]
+    held = rows.has("pause", "park")
+    same = (np.diff(rows.steps) == 1) & (np.diff(rows.source) == 0) & ~held[1:] & ~held[:-1]
     return np.append(same, False)
 
 
-def _step_times(trace: pd.DataFrame, follows: NDArray[np.bool_]) -> Array:
-    stamp, source = trace["tstamp"].to_numpy(), sources(trace)
-    gap = np.diff(stamp, append=stamp[-1:])
-    times = np.full(len(trace), STEP)
-    for number in np.unique(source):
-        mine = gap[(source == number) & follows & (gap > 0)]
+def _step_times(rows: Steps, follows: NDArray[np.bool_]) -> Array:
+    gap = np.diff(rows.stamp, append=rows.stamp[-1:])
+    times = np.full(len(rows), STEP)
+    for number in np.unique(rows.source):
+        mine = gap[(rows.source == number) & follows & (gap > 0)]
         usual = float(np.median(mine)) if len(mine) else STEP
-        times[source == number] = STEP if abs(usual / STEP - 1.0) < 0.1 else usual
+        times[rows.source == number] = STEP if abs(usual / STEP - 1.0) < 0.1 else usual
     return times
 
 

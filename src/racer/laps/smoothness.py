@@ -20,7 +20,7 @@ Index = NDArray[np.int64]
 
 
 def smoothness(trace: pd.DataFrame, moving: Motion, first: Index, track: Track | None = None) -> dict[str, Array]:
-    """Columns of the laps that begin at rows `first` (L,), each (L,); `moving` is `motion(trace)`.
+    """Columns of the laps that begin at rows `first` (L,), each (L,); `moving` is the trace's motion.
 
     | column | unit and meaning |
     |---|---|

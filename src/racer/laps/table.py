@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from racer.laps.bounds import bounds, has_status, of_first, sources
+from racer.laps.bounds import Steps, bounds_in, of_first, steps_of
 from racer.laps.motion import Motion, driven, motion
 from racer.laps.smoothness import smoothness
 from racer.logs.trace import COLUMNS, FEWEST, is_unix
@@ -20,6 +20,8 @@ _AWAY = 0.2  # m of progress in a first row that still shows the car where the l
 NEAR = 0.95  # of the identified lateral acceleration: from there on, a step leans on ground that no log has covered
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+Truth = NDArray[np.bool_]
 
 
 def laps(trace: pd.DataFrame, track: Track | None = None) -> pd.DataFrame:
@@ -42,15 +44,16 @@ def laps(trace: pd.DataFrame, track: Track | None = None) -> pd.DataFrame:
     | distance | m driven |
     | reversals, steer_std, jerk, zigzag, line_deviation | see `racer.laps.smoothness.smoothness` |
     """
-    first, last = bounds(trace)
-    if not len(first):
-        return _empty(trace)
-    table = {name: of_first(trace, name, first, default) for name, default in _ORIGIN.items()}
+    if not len(trace):
+        return _empty()
+    rows = steps_of(trace)
+    first, last = bounds_in(rows)
+    table = {name: of_first(rows, name, first, default) for name, default in _ORIGIN.items()}
     table["episode"] = trace["episode"].to_numpy()[first]
-    moving = motion(trace)
-    table |= _extent(trace, first, last) | _clock(trace, moving, first, last) | _incidents(trace, first, last)
+    moving, on = motion(rows), _continues(rows, first)
+    table |= _extent(rows, on, first, last) | _clock(rows, moving, on, first, last) | _incidents(rows, first, last)
     table["reward"] = np.add.reduceat(trace["reward"].to_numpy(), first)
-    return pd.DataFrame(table | _speeds(trace, moving, first) | smoothness(trace, moving, first, track))
+    return pd.DataFrame(table | _speeds(trace, moving, first) | smoothness(trace, moving, first, track), copy=False)
 
 
 def beyond_logs(trace: pd.DataFrame, table: pd.DataFrame, speed: float, lateral: float) -> pd.Series:
@@ -114,68 +117,59 @@ def endings(trace: pd.DataFrame, table: pd.DataFrame, parts: int = 10) -> pd.Dat
 _ORIGIN = {"source": 0, "phase": "unknown", "iteration": -1, "episode_id": -1}
 
 
-def _empty(trace: pd.DataFrame) -> pd.DataFrame:
+def _empty() -> pd.DataFrame:
     """A laps table without rows, made from one with a row so that it has the same columns."""
     blank = {name: [0] for name in COLUMNS[:FEWEST]}
     return laps(pd.DataFrame(blank).assign(episode_status="prepare")).iloc[:0]
 
 
-def _extent(trace: pd.DataFrame, first: NDArray[np.int64], last: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
-    steps, progress = trace["steps"].to_numpy(), trace["progress"].to_numpy()
+def _extent(rows: Steps, on: Truth, first: Index, last: Index) -> dict[str, NDArray[np.generic]]:
+    index = np.arange(len(first))
     return {
-        "lap": _lap_numbers(trace, first),
+        "lap": index - np.maximum.accumulate(np.where(on, 0, index)) + 1,
         "first_row": first,
         "last_row": last,
         "steps": last - first + 1,
-        "first_step": steps[first],
-        "last_step": steps[last],
-        "status": trace["episode_status"].iloc[last].astype(object).to_numpy(),
-        "complete": progress[last] >= 100.0,
-        "completion": progress[last],
+        "first_step": rows.steps[first],
+        "last_step": rows.steps[last],
+        "status": rows.words[rows.status[last]],
+        "complete": rows.progress[last] >= 100.0,
+        "completion": rows.progress[last],
     }
 
 
-def _continues(trace: pd.DataFrame, first: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _continues(rows: Steps, first: Index) -> Truth:
     """(L,) whether a lap goes on from the one before: the step counter runs on, after a completed lap."""
     before = np.maximum(first - 1, 0)
-    steps, progress = trace["steps"].to_numpy(), trace["progress"].to_numpy()
-    source = sources(trace)
-    on = (steps[first] == steps[before] + 1) & (progress[before] >= 100.0) & (source[first] == source[before])
-    return np.asarray(on & (first > 0))
+    on = (rows.steps[first] == rows.steps[before] + 1) & (rows.progress[before] >= 100.0)
+    return np.asarray(on & (rows.source[first] == rows.source[before]) & (first > 0))
 
 
-def _lap_numbers(trace: pd.DataFrame, first: NDArray[np.int64]) -> NDArray[np.int64]:
-    on = _continues(trace, first)
-    index = np.arange(len(first))
-    return index - np.maximum.accumulate(np.where(on, 0, index)) + 1
-
-
-def _clock(trace: pd.DataFrame, moving: Motion, first: NDArray[np.int64], last: NDArray[np.int64]) -> dict[str, Array]:
+def _clock(rows: Steps, moving: Motion, on: Truth, first: Index, last: Index) -> dict[str, Array]:
     """Start, end and time of laps as the simulator counts them.
 
     `tstamp` is the end of a step, so an episode starts one step before its first row's, a later lap of a continuous
     race at the completion before it. Now and then a reset takes a second of simulation time, which counts: the first
     row then shows the car still away from its start (6 of 300 episodes of a 2026 log, no other log).
     """
-    stamp, before = trace["tstamp"].to_numpy(), np.maximum(first - 1, 0)
-    start = np.where(_continues(trace, first), stamp[before], stamp[first] - moving.dt[first])
-    if not is_unix(trace):
+    stamp, before = rows.stamp, np.maximum(first - 1, 0)
+    start = np.where(on, stamp[before], stamp[first] - moving.dt[first])
+    if not is_unix(rows.trace):
         gap = stamp[first] - stamp[before]
-        progress, length = trace["progress"].to_numpy(), trace["track_len"].to_numpy()
-        away, source = progress[first] * length[first] / 100.0 > _AWAY, sources(trace)
-        slow = (gap > _SLOW_RESET[0]) & (gap < _SLOW_RESET[1]) & away & (source[first] == source[before])
+        away = rows.progress[first] * rows.trace["track_len"].to_numpy()[first] / 100.0 > _AWAY
+        slow = (gap > _SLOW_RESET[0]) & (gap < _SLOW_RESET[1]) & away & (rows.source[first] == rows.source[before])
         start = np.where(slow, stamp[before], start)
     return {"start": start, "end": stamp[last], "time": stamp[last] - start}
 
 
-def _incidents(trace: pd.DataFrame, first: NDArray[np.int64], last: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-    happened = {name: has_status(trace, word) for name, word in INCIDENTS.items()}
-    counts = {name: np.add.reduceat(rows.astype(np.int64), first) for name, rows in happened.items()}
-    ended = np.any([rows[last] for rows in happened.values()], axis=0)
+def _incidents(rows: Steps, first: Index, last: Index) -> dict[str, Index]:
+    happened = {name: rows.has(word) for name, word in INCIDENTS.items()}
+    counts = {name: np.add.reduceat(each.astype(np.int64), first) for name, each in happened.items()}
+    ended = np.any([each[last] for each in happened.values()], axis=0)
     return counts | {"resets": np.sum(list(counts.values()), axis=0) - ended}
 
 
-def _speeds(trace: pd.DataFrame, moving: Motion, first: NDArray[np.int64]) -> dict[str, Array]:
+def _speeds(trace: pd.DataFrame, moving: Motion, first: Index) -> dict[str, Array]:
     """Mean command, driven mean and top speed (m/s) and distance (m) of each lap; nan where a lap has no two poses."""
     distance = np.add.reduceat(moving.way, first)
     elapsed = np.add.reduceat(np.where(moving.moved, moving.dt, 0.0), first)

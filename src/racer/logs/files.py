@@ -16,7 +16,7 @@ from racer.logs.facts import Facts, is_fact
 from racer.logs.places import Place
 from racer.logs.readings import is_broken, is_steps, is_table, iteration_of, nothing, readings, worker_of
 from racer.logs.repeats import Seen, stamps
-from racer.logs.trace import PHASES, Log, Source, categorical, numbered
+from racer.logs.trace import PHASES, Log, Source, numbered, with_statuses
 from racer.logs.weave import strands
 
 SAME = 0.9  # share of a text log's steps that csv files hold too, above which it is the same job
@@ -126,6 +126,8 @@ def _unwoven(one: Read) -> Read:
 
 def _linked(found: list[Read]) -> tuple[list[Read], NDArray[np.bool_], list[str]]:
     """The files in order, halves of a log that was cut in two behind each other; whether each goes on from the last."""
+    if len(found) == 1:
+        return found, np.zeros(1, bool), []
     heirs, notes = {}, []
     ends = [one.frame.iloc[-1] for one in found]
     for number, one in enumerate(found):
@@ -163,6 +165,5 @@ def _trace(found: Sequence[Read], goes_on: NDArray[np.bool_], place: Place) -> p
     chains = np.repeat(np.cumsum(~goes_on), lengths)
     ids = numbered(trace["episode"].to_numpy(), trace["steps"].to_numpy(), chains)
     columns = origin(place, [one.source for one in found], lengths)
-    status = categorical(trace["episode_status"])
-    added = pd.DataFrame({**columns, "episode_id": ids})
-    return pd.concat([trace.assign(episode_status=status), added], axis=1)
+    added = pd.DataFrame({**columns, "episode_id": ids}, copy=False)
+    return pd.concat([with_statuses(trace), added], axis=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,11 @@ PPO = {
 
 def no_epochs() -> pd.DataFrame:
     """A table of policy-training epochs without a row: the columns and dtypes of `PPO`."""
+    return _no_epochs().copy()
+
+
+@cache
+def _no_epochs() -> pd.DataFrame:
     return pd.DataFrame({name: np.empty(0, kind) for name, kind in PPO.items()})
 
 

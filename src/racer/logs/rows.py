@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pandas.api.types import union_categoricals
 
 from racer.logs import digits
-from racer.logs.trace import COLUMNS, CONTINUOUS, DTYPES, FEWEST, STATUSES, TRUTH, WHOLE
+from racer.logs.trace import COLUMNS, CONTINUOUS, DECLARED, DTYPES, FEWEST, STATUSES, TRUTH, WHOLE
 
 MARKER = b"SIM_TRACE_LOG:"
 Names = tuple[str, ...]  # a file's columns by position; "" for one that is not the simulator's
@@ -36,7 +36,6 @@ _AFTER = re.compile(rb'[\s"\\\[{}\]].*', re.DOTALL)  # another process's text, o
 _EXACT: Any = {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
 _TYPES: dict[str, Any] = {name: kind if kind == "category" else np.dtype(kind) for name, kind in DTYPES.items()}
 _KINDS = {"float64": digits.FLOAT, "int64": digits.WHOLE, "bool": digits.TRUTH, "category": digits.STATUS}
-_STATUS = pd.CategoricalDtype(list(STATUSES))
 _STATUS_LENGTHS = np.array([len(word) for word in STATUSES])
 _STATUS_LETTERS = np.array([list(word.encode().ljust(max(_STATUS_LENGTHS))) for word in STATUSES], np.uint8)
 _BOOLS = {"True": True, "true": True, "TRUE": True, "False": False, "false": False, "FALSE": False}
@@ -238,12 +237,13 @@ def _plain(lines: _Lines, index: NDArray[np.int64], names: Names) -> tuple[pd.Da
             if len(column) and not (column.min() >= low and column.max() <= _LARGEST):  # also where one is nan
                 plain &= (column >= low) & (column <= _LARGEST)
     kept = values if plain.all() else values[:, plain]
-    return pd.DataFrame({name: _typed(name, column) for name, column in zip(names, kept, strict=True) if name}), plain
+    columns = {name: _typed(name, column) for name, column in zip(names, kept, strict=True) if name}
+    return pd.DataFrame(columns, copy=False), plain
 
 
 def _typed(name: str, column: NDArray[np.float64]) -> Any:
     if name == "episode_status":
-        return pd.Categorical.from_codes(column.astype(np.int8), dtype=_STATUS, validate=False)
+        return pd.Categorical.from_codes(column.astype(np.int8), dtype=DECLARED, validate=False)
     return column if DTYPES[name] == "float64" else column.astype(_TYPES[name])
 
 

@@ -120,7 +120,11 @@ def _layout(block: bytes, account: Account) -> tuple[Names, bool]:
 def _usual(lines: list[bytes]) -> Names:
     """The columns that most of the first lines have, empty when none holds a step: the first of them may be cut."""
     steps = filter(None, (rows.row(line, ()) for line in lines))
-    found = Counter(read[0] for read in islice(steps, _ENOUGH))
+    found: Counter[Names] = Counter()
+    for names, _ in islice(steps, _ENOUGH):
+        found[names] += 1
+        if 2 * found[names] > _ENOUGH:  # the others can be no more
+            return names
     return found.most_common(1)[0][0] if found else ()
 
 
@@ -143,23 +147,23 @@ def _take(block: bytes, account: Account) -> pd.DataFrame:
     whole = block.endswith(b"\n")
     block = block if whole else block + b"\n"
     block = _ESCAPE.sub(b"", block) if b"\x1b" in block else block
-    lines, place = block, None
+    lines, place, lines_in_all = block, None, block.count(b"\n")
     if account.is_text:
-        lines, place = _steps_of(block)
+        lines, place = _steps_of(block, lines_in_all)
     found = rows.parse(lines, account.names or ()) if lines else None
     if found is not None:
         found = found if whole else _without_cut_end(found, lines)
         _count(found, lines, place, account)
     if place is not None:
-        account.other += block.count(b"\n") - len(np.unique(place))
-    account.line += block.count(b"\n")
+        account.other += lines_in_all - int(np.count_nonzero(np.diff(place, prepend=-1)))
+    account.line += lines_in_all
     return found.frame if found is not None else pd.DataFrame()
 
 
-def _steps_of(block: bytes) -> tuple[bytes, np.ndarray]:
-    """The steps of a text log as lines of their own, and the line in the block where each was."""
+def _steps_of(block: bytes, count: int) -> tuple[bytes, np.ndarray]:
+    """The steps of a text log of `count` lines as lines of their own, and the line in the block where each was."""
     parts = block.split(MARKER)
-    if len(parts) - 1 == block.count(b"\n") == block.count(b"\n" + MARKER) + (not parts[0]):  # it holds nothing else
+    if len(parts) - 1 == count == block.count(b"\n" + MARKER) + (not parts[0]):  # it holds nothing else
         return _unwrapped(b"".join(parts)), np.arange(len(parts) - 1)
     steps = [part.partition(b"\n")[0] for part in parts[1:]]
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))

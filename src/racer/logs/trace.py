@@ -69,6 +69,7 @@ STATUSES = (
     "prepare", "in_progress", "lap_complete", "off_track", "crashed", "immobilized", "reversed", "time_up", "pause",
     "park",
 )  # fmt: skip
+DECLARED = pd.CategoricalDtype(list(STATUSES))
 PHASES = ("training", "evaluation", "unknown")
 CONTINUOUS = -1  # the action index of a continuous action
 
@@ -125,7 +126,8 @@ def check(trace: pd.DataFrame) -> pd.DataFrame:
     names = tuple(trace.columns)
     if names == COLUMNS[: len(names)] and len(names) > FEWEST and _is_declared(trace):
         lacking = dict.fromkeys(COLUMNS[len(names) :], np.nan)
-        return trace.assign(episode_status=categorical(trace["episode_status"]), **lacking)
+        trace = with_statuses(trace)
+        return trace.assign(**lacking) if lacking else trace
     missing = [name for name in COLUMNS[:FEWEST] if name not in trace]
     if missing:
         raise UsageError(f"a trace needs the columns {', '.join(missing)}: it has {', '.join(map(str, trace.columns))}")
@@ -144,6 +146,13 @@ def inferred_status(trace: pd.DataFrame) -> pd.Series:
     ends = [trace["done"] & (trace["progress"] >= 100), trace["done"]]
     words = np.select(ends, ["lap_complete", "off_track"], "in_progress")
     return pd.Series(pd.Categorical(words, categories=STATUSES), index=trace.index)
+
+
+def with_statuses(trace: pd.DataFrame) -> pd.DataFrame:
+    """`trace` with its statuses as `categorical` has them; the same frame where they are so already."""
+    kind = trace["episode_status"].dtype
+    is_known = kind is DECLARED or (isinstance(kind, pd.CategoricalDtype) and kind == DECLARED)
+    return trace if is_known else trace.assign(episode_status=categorical(trace["episode_status"]))
 
 
 def categorical(words: pd.Series, known: tuple[str, ...] = STATUSES) -> pd.Series:

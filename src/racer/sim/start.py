@@ -26,7 +26,8 @@ def begin(tracks: Sequence[Track], roads: Roads, road: NDArray[np.int32], share:
     state["lap_time"] = np.nan
     for k in sorted(set(road.tolist())):
         mine, track = road == k, tracks[k]
-        state["x"][mine], state["y"][mine], state["yaw"][mine] = _pose(track.center, track.s, share[mine] * track.length)
+        pose = _pose(track.center, track.s, share[mine] * track.length)
+        state["x"][mine], state["y"][mine], state["yaw"][mine] = pose
     return place(state, roads)
 
 
