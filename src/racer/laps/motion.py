@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numba import njit
 from numpy.typing import NDArray
 
 from racer.laps.bounds import Steps, bounds_in, steps_of
@@ -81,12 +82,16 @@ def _step_times(rows: Steps, follows: NDArray[np.bool_]) -> Array:
     return times
 
 
-def _three_step_mean(values: Array, lap: NDArray[np.int64]) -> Array:
+@njit(cache=True, error_model="numpy")
+def _three_step_mean(values, lap):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Mean of each value and its two neighbors, leaving out nan and other laps."""
-    near = np.stack([np.append(np.nan, values)[:-1], values, np.append(values, np.nan)[1:]])
-    near[0, 1:][lap[1:] != lap[:-1]] = np.nan
-    near[2, :-1][lap[1:] != lap[:-1]] = np.nan
-    count = np.isfinite(near).sum(axis=0)
-    total, mean = np.nansum(near, axis=0), np.full(len(values), np.nan)
-    np.divide(total, count, out=mean, where=count > 0)
+    mean = np.full(len(values), np.nan)
+    for row in range(len(values)):
+        total, count = 0.0, 0
+        for near in range(max(row - 1, 0), min(row + 2, len(values))):
+            if lap[near] == lap[row] and np.isfinite(values[near]):
+                total += values[near]
+                count += 1
+        if count > 0:
+            mean[row] = total / count
     return mean

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numba import njit
 from numpy.typing import NDArray
 
 FEWEST = 3  # repeated steps in a row; workers that start together share the step in which they wait, not more
 
 _IDENTITY = ("episode", "steps", "X", "Y", "yaw", "steer", "throttle", "reward", "progress", "tstamp")
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
+_SHIFT = np.uint64(29)
 _LARGEST = 2 << 20  # keys of a sorted array that is merged no further
 
 Keys = NDArray[np.uint64]
@@ -59,9 +61,16 @@ def keys_of(frame: pd.DataFrame) -> Keys:
     """(N,) a number for each step that only equal steps share, but for one chance in 2 to the power of 64."""
     keys = np.zeros(len(frame), np.uint64)
     for name in _IDENTITY:
-        keys = (keys ^ frame[name].to_numpy(np.float64).view(np.uint64)) * _PRIME
-        keys ^= keys >> np.uint64(29)
+        _mix(keys, frame[name].to_numpy(np.float64).view(np.uint64))
     return keys
+
+
+@njit(cache=True, error_model="numpy")
+def _mix(keys, bits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Let the bits of one column change the keys of its rows."""
+    for row in range(len(keys)):
+        key = (keys[row] ^ bits[row]) * _PRIME
+        keys[row] = key ^ (key >> _SHIFT)
 
 
 def stamps(frame: pd.DataFrame) -> Keys:

@@ -119,7 +119,7 @@ def _layout(block: bytes, account: Account) -> tuple[Names, bool]:
 
 def _usual(lines: list[bytes]) -> Names:
     """The columns that most of the first lines have, empty when none holds a step: the first of them may be cut."""
-    steps = filter(None, (rows.row(line, ()) for line in lines))
+    steps = filter(None, (rows.row(line, ()) for line in lines if line.count(b",") >= FEWEST - 1))
     found: Counter[Names] = Counter()
     for names, _ in islice(steps, _ENOUGH):
         found[names] += 1

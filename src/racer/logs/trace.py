@@ -38,6 +38,7 @@ The reader adds five columns of its own, which the writer leaves out:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -196,8 +197,8 @@ def _is_declared(trace: pd.DataFrame) -> bool:
     types = dict(zip(trace.columns, trace.dtypes.to_numpy(), strict=True))
     if not isinstance(types.pop("episode_status"), pd.CategoricalDtype):
         return False
-    same = all(kind == _TYPES[name] for name, kind in types.items())
-    return same and not (trace["episode_status"].cat.codes.to_numpy() < 0).any()
+    status: Any = trace["episode_status"].array
+    return all(kind == _TYPES[name] for name, kind in types.items()) and not (status.codes < 0).any()
 
 
 def _column(trace: pd.DataFrame, name: str) -> pd.Series:
