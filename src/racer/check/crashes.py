@@ -81,6 +81,10 @@ def _simplified(shop: Shop, place: Place, column: str, values: Sequence[Any], ki
     return place
 
 
+class _Spent(BaseException):
+    """Ends a search that has found nothing in its time. Not an Exception: hypothesis would take it for a failure."""
+
+
 def search(shop: Shop, tracks: Sequence[Track], known: set[tuple[str, int]], seconds: float) -> list[Failure]:
     """New kinds of failures that random places show, each at the smallest that hypothesis can find."""
     found: list[Failure] = []
@@ -110,6 +114,8 @@ def _searched(shop: Shop, tracks: Sequence[Track], known: set[tuple[str, int]], 
 
     def fails(place: Place) -> bool:
         shop.alive()
+        if budget.left < 0.0 and not found:
+            raise _Spent
         if budget.left < 0.0 or any(f.code in SILENT for f in found.values()):
             return place in found
         failure = tried(shop, place)
@@ -125,7 +131,7 @@ def _searched(shop: Shop, tracks: Sequence[Track], known: set[tuple[str, int]], 
     )  # fmt: skip
     try:
         place = hypothesis.find(places(tracks, numbers(shop.reward)), fails, settings=settings, random=Random(0))
-    except (hypothesis.errors.NoSuchExample, hypothesis.errors.Unsatisfiable, hypothesis.errors.Flaky):
+    except (hypothesis.errors.NoSuchExample, hypothesis.errors.Unsatisfiable, hypothesis.errors.Flaky, _Spent):
         place = next(iter(found), None)
     return _on_record(place, found.get(place)) if place is not None else None
 
