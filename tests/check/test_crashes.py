@@ -112,6 +112,26 @@ def test_the_search_shrinks_to_the_simplest_place(tmp_path: Path) -> None:
     assert (place.speed, place.steps, place.offset, place.objects) == (2.5, 2, 0.0, "")
 
 
+def test_a_search_that_finds_nothing_ends_with_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "reward.py"
+    path.write_text("def reward_function(params):\n    return 1.0\n")
+    looks: list[None] = []
+
+    class FewLooks:
+        def __init__(self, seconds: float) -> None:
+            pass
+
+        @property
+        def left(self) -> float:
+            looks.append(None)
+            return 1.0 if len(looks) <= 4 else -1.0
+
+    monkeypatch.setattr(crashes, "Budget", FewLooks)
+    tries: list[None] = []
+    assert crashes.search(Shop(load(path), 2.0, lambda: tries.append(None)), [oval()], set(), 1.0) == []
+    assert len(tries) <= 4
+
+
 def test_one_failure_of_a_kind_is_enough() -> None:
     assert len(distinct([Failure("RW201", 3, "one"), Failure("RW201", 3, "two"), Failure("RW201", 4, "three")])) == 2
 
