@@ -43,6 +43,17 @@ def test_a_batch_equals_its_cars_alone(situations):
         np.testing.assert_array_equal(together(params), expected)
 
 
+@pytest.mark.parametrize("last", ["float('nan')", "float('-inf')", "100_001.0", "None"])
+def test_one_bad_reward_among_good_ones_is_found_and_many_large_ones_are_fine(written, last):
+    text = "n = 0\ndef reward_function(params):\n    return 99_999.0 if params['steps'] < 9.0 else {}"
+    batch = written(text.format(last))
+    large = give(3)
+    assert batch(large).tolist() == [99_999.0] * 3  # together they are more than one may be
+    large[2]["steps"] = 9.0
+    with pytest.raises(RewardRefused, match=":3"):
+        batch(large)
+
+
 def test_an_empty_batch_gives_an_empty_array(written):
     batch = written("def reward_function(params):\n    return 1")
     assert batch([], cars=[]).shape == (0,)

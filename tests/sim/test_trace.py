@@ -12,7 +12,7 @@ from racer.logs.recognise import recognise
 from racer.logs.state import rows as rows_of
 from racer.logs.trace import COLUMNS, check
 from racer.sim.race import Field, Race, Starts
-from racer.sim.state import Phase, State
+from racer.sim.state import STATE, Phase, State, reader
 from racer.sim.trace import trace
 from racer.track import layout_file
 from racer.track.record import Track
@@ -31,6 +31,16 @@ def drive(track: Track = TRACK, steps: int = 250) -> tuple[State, pd.DataFrame]:
         frames.append(pd.DataFrame(trace(row, np.array([3]), np.array([0.5]), field.race.tracks)))
         field.restart(np.flatnonzero(row["done"]))
     return np.concatenate(seen), pd.concat(frames, ignore_index=True)
+
+
+@pytest.mark.parametrize("names", [STATE.names, ("wheels", "clock", "left"), ("lap_time",)])
+def test_a_reader_takes_columns_out_of_the_bytes_of_rows_as_they_are(names):
+    rows, _ = drive(steps=60)
+    told = list(reader(*names).iter_unpack(rows.tobytes()))
+    ordered = [name for name in STATE.names if name in names]
+    for name, values in zip(ordered, zip(*told, strict=True), strict=True):
+        np.testing.assert_array_equal(values, rows[name])
+        assert type(values[0]) is type(rows[name].tolist()[0])
 
 
 def test_columns_are_the_simulators_in_its_order():
