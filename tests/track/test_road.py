@@ -259,3 +259,16 @@ def test_on_a_seam_the_waypoint_after_it_counts():
     car["x"], car["yaw"], car["y"] = 1.0, np.pi / 2, -0.14
     placed = place(car, pack([track]))[0]
     assert (placed["previous"], placed["next"]) == (3, 4)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_road_packed_beside_its_reverse_is_the_same_as_alone(name: str) -> None:
+    road = layout_file.load(shipped.tracks() / f"{name}.toml")
+    both, alone = pack([road, road.reversed()]), pack([road.reversed()])
+    cells, candidates = len(alone.start) - 1, len(alone.candidate)
+    before = len(both.vertex) - len(alone.vertex)
+    np.testing.assert_array_equal(np.diff(both.start)[-cells:], np.diff(alone.start))
+    np.testing.assert_array_equal(both.candidate[-candidates:] - before, alone.candidate)
+    np.testing.assert_array_equal(both.kind[-cells:], alone.kind)
+    for column in ("x", "y", "columns", "rows"):
+        np.testing.assert_array_equal(both.lines[column][3:], alone.lines[column])

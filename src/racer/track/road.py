@@ -74,7 +74,7 @@ def pack(tracks: Sequence[Track]) -> Roads:
     table = np.zeros(len(lines), LINE)
     table["first"] = _offsets([len(line) for line in lines])[:-1]
     table["last"] = table["first"] + [len(line) - 1 for line in lines]
-    counts, candidates = zip(*(_grid(line, row) for line, row in zip(lines, table, strict=True)), strict=True)
+    counts, candidates = zip(*_grids(lines, table), strict=True)
     table["cell"] = _offsets([len(count) for count in counts])[:-1]
     surfaces = np.zeros(len(tracks), SURFACE)
     bands, edges = zip(*(_bands(track, row) for track, row in zip(tracks, surfaces, strict=True)), strict=True)
@@ -104,6 +104,27 @@ def _vertices(line: Array) -> Array:
     square = np.sum(step**2, axis=1)
     inverse = np.divide(1.0, square, out=np.zeros_like(square), where=square > 0)
     return np.column_stack([line, geometry.arc_length(line), step, inverse])
+
+
+def _grids(lines: Sequence[Array], table: NDArray[np.void]) -> list[tuple[Index, Index]]:
+    """`_grid` of every line; that of a line which is another one backwards is made from the other's."""
+    found: list[tuple[Index, Index]] = []
+    for k, line in enumerate(lines):
+        twin = next((j for j in range(k) if np.array_equal(line, lines[j][::-1])), None)
+        if twin is None:
+            found.append(_grid(line, table[k]))
+            continue
+        for name in ("x", "y", "columns", "rows"):
+            table[name][k] = table[name][twin]
+        found.append(_backwards(*found[twin], len(line) - 1))
+    return found
+
+
+def _backwards(count: Index, candidate: Index, segments: int) -> tuple[Index, Index]:
+    """The grid of a line of so many segments as that of the same line driven the other way; in ascending order, too."""
+    start = _offsets(count)
+    other_end = np.repeat(start[:-1] + start[1:] - 1, count) - np.arange(len(candidate))
+    return count, (segments - 1 - candidate[other_end]).astype(np.int32)
 
 
 def _grid(line: Array, row: np.void) -> tuple[Index, Index]:
