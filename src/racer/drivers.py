@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import nan
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.actions import ActionSpace
 from racer.car import STEER_LIMIT_DEG, STEP, Car, preset, table
 from racer.errors import UsageError, did_you_mean
 from racer.raceline.follow import Plan, follow, followers
@@ -24,6 +24,9 @@ from racer.sim.rules import TRAINING
 from racer.sim.state import State, Status
 from racer.sim.step import step
 from racer.track.record import Track
+
+if TYPE_CHECKING:
+    from racer.actions import ActionSpace
 
 Array = NDArray[np.float64]
 
