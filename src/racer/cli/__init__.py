@@ -42,6 +42,12 @@ COMMANDS = {
     "evaluate": Command(
         "racer.cli.evaluate:evaluate", "Drive", "Drive laps with a trained car and print the lap table."
     ),
+    "export": Command(
+        "racer.cli.export:export", "Drive", "Write a policy as ONNX, and its experiment for DeepRacer for Cloud."
+    ),
+    "import": Command(
+        "racer.cli.import_:import_", "Drive", "Read a training set up elsewhere into an experiment for racer train."
+    ),
     "tracks": Command("racer.cli.tracks:app", "Drive", "List, show, import, export and fetch tracks."),
     "analyze": Command("racer.cli.analyze:analyze", "Look", "Read logs, ours or the real ones, and print their laps."),
     "compare": Command("racer.cli.compare:compare", "Look", "Compare two or more logs or runs, and say who is faster."),

@@ -27,6 +27,17 @@ SILENT = {
     "sac_alpha": "racer trains with PPO",
     "loss_type": "the value loss here is the mean squared error",
 }
+REST = {
+    "loss_type": "mean squared error",
+    "num_episodes_between_training": 20,
+    "exploration_type": "categorical",
+    "e_greedy_value": 0.05,
+    "epsilon_steps": 10000,
+    "stack_size": 1,
+    "term_cond_max_episodes": 100000,
+    "term_cond_avg_score": 100000,
+}
+"""What a DeepRacer file says beside the settings that PPO has here too: the simulator's own defaults."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,25 @@ def read(path: str, settings: Settings) -> Hyperparameters:
         notes.append(f"batch_size {made.batch_size} is more than the {rollout} steps of an update: {rollout} is used")
         made = made.model_copy(update={"batch_size": rollout})
     return Hyperparameters(made, tuple(f"{path}: {note}" for note in notes if note))
+
+
+def words(settings: Settings) -> dict[str, Any]:
+    """PPO's settings as the contents of a `hyperparameters.json`."""
+    return {theirs: getattr(settings, ours) for theirs, ours in MAPPED.items()} | REST
+
+
+def unsaid(settings: Settings) -> list[str]:
+    """A sentence for each setting that a `hyperparameters.json` cannot say, and that is not what is fixed there."""
+    update = settings.envs * settings.n_steps
+    told = [
+        f"the policy is updated every {update:,} steps here, after num_episodes_between_training episodes there",
+        "rewards are divided by the deviation of the return here, not there" if settings.normalize_reward else "",
+        f"the learning rate falls to {settings.lr_end:.0%} here, and stays there" if settings.lr_end < 1.0 else "",
+    ]
+    for name, fixed in (("gae_lambda", 0.95), ("clip_range", 0.2)):
+        value = getattr(settings, name)
+        told.append(f"{name} is {value:g} here, {fixed:g} there" if value != fixed else "")
+    return [sentence for sentence in told if sentence]
 
 
 def _parsed(table: dict[str, Any], path: str) -> Settings:

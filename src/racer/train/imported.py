@@ -1,0 +1,205 @@
+"""A training that was set up elsewhere, as an experiment that `racer train` runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from racer.actions import parse as parse_metadata
+from racer.errors import UsageError
+from racer.track import library, route, worlds
+from racer.train import bundle, drfc, hyperparameters
+from racer.train.bundle import Bundle
+from racer.train.config import Settings, TrainConfig, parse
+from racer.train.drfc import Reading
+from racer.train.experiment import load
+from racer.train.experiment_file import toml
+from racer.train.export import appear
+
+TURN = re.compile(r"_(c?cw)$")
+EVALUATION = {
+    "EVAL_NUMBER_OF_TRIALS": "--laps",
+    "EVAL_MAX_RESETS": "--resets",
+    "EVAL_OFF_TRACK_PENALTY": "--penalty",
+    "EVAL_IS_CONTINUOUS": "",
+}
+"""What `run.env` says of evaluations, and the options of `racer evaluate` for it."""
+
+REWARD, ACTIONS, HYPERPARAMETERS = drfc.FILES
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What was written: the experiment in `folder / experiment.toml`, what to say of it, and keys nobody read."""
+
+    folder: Path
+    config: TrainConfig
+    notes: tuple[str, ...]
+    left_out: tuple[str, ...]
+    evaluation: tuple[str, ...]  # options of `racer evaluate` that do what the settings say of evaluations
+
+
+def import_(path: str | Path, out: Path, home: Path | None = None) -> Imported:
+    """Write the training in a folder or archive to the new folder `out`, which appears whole.
+
+    UsageError with a sentence for what is wrong, also when `out` is there already; then nothing is written.
+    """
+    if out.exists():
+        raise UsageError(f"{out} is there already: name another folder with -o")
+    found = bundle.read(path)
+    settings, names, notes = _settings(found)
+    reading = drfc.config_of(settings)
+    before = _before(found)
+    files: dict[str, bytes] = {REWARD: _reward(found)}
+    config: dict[str, Any] = before | reading.config | {"reward": REWARD}
+    told = [*found.notes, *notes, *reading.notes]
+    told += _take_track(reading, found, config, files, home)
+    told += _take_actions(found, config, files)
+    told += _take_hyperparameters(found, config, files)
+    made = parse(config, str(path))
+    assert isinstance(made, TrainConfig)
+    comments = (f"Imported by racer from {Path(path).name}: racer train experiment.toml",)
+    files["experiment.toml"] = toml(made, f"{Path(path).name}, imported by racer", comments).encode()
+    appear(out, lambda beside: _fill(beside, files))
+    left = [name for name, word in names.items() if word not in reading.used | {*EVALUATION, *drfc.KEPT}]
+    return Imported(out, made, tuple(dict.fromkeys(told)), tuple(sorted(left)), _evaluation(settings))
+
+
+def _settings(found: Bundle) -> tuple[dict[str, Any], dict[str, str], list[str]]:
+    """The simulator's words, every key that stands anywhere with the word that it means, and remarks."""
+    notes: list[str] = []
+    env: dict[str, str] = {}
+    names: dict[str, str] = {}
+    files = sorted(found.files.get("env", ()), key=lambda one: not one[0].endswith("system.env"))
+    workers = [one for one in files if "worker-" in one[0]]
+    for name, data in files:
+        some = drfc.read_env(bundle.as_text(name, data))
+        names |= {key: drfc.WORDS.get(key, key.removeprefix("DR_")) for key in some}
+        if (name, data) not in workers:
+            env |= {key: value for key, value in some.items() if key not in env or "run.env" in name}
+    settings: dict[str, Any] = drfc.read_yaml(found.text("yaml"))
+    names |= {key: key for key in settings}
+    told = drfc.simulator_words(env)
+    for word in sorted(set(told) & set(settings)):
+        if str(told[word]).lower() != str(settings[word]).lower():
+            notes.append(f"{word} is {told[word]} in run.env and {settings[word]} in the YAML file: run.env counts")
+    if workers and env.get("DR_TRAIN_MULTI_CONFIG", "").lower() == "true":
+        notes.append(f"{', '.join(name for name, _ in workers)}: a run of racer trains as the first worker does")
+    others = {key.removeprefix("DR_"): value for key, value in env.items() if key not in drfc.WORDS}
+    return others | settings | told, names, notes
+
+
+def _before(found: Bundle) -> dict[str, Any]:
+    """What racer alone knows of a training that it exported itself, in the shape of a `TrainConfig`."""
+    named = found.first("experiment")
+    if named is None:
+        return {}
+    try:
+        table = tomllib.loads(bundle.as_text(*named))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"{named[0]} is not TOML: {error}") from None
+    return {key: value for key, value in table.items() if key not in ("title", "question")}
+
+
+def _reward(found: Bundle) -> bytes:
+    name, data = found.first("reward") or ("", b"")
+    bundle.as_text(name, data)
+    return data
+
+
+def _take_track(
+    reading: Reading, found: Bundle, config: dict[str, Any], files: dict[str, bytes], home: Path | None
+) -> list[str]:
+    """Put the track of a world into `config`, with its file if it came along; sentences about it."""
+    world, before = reading.world, re.sub(r".*/|\.(npy|toml)$", "", str(config.get("track", "")))
+    lines = {Path(name).stem: data for name, data in found.files.get("route", ())}
+    if not world:
+        return [] if before else [f"no file says which track: {TrainConfig.model_fields['track'].default} is taken"]
+    if before and drfc.world_of(before) in ("", world) and before not in lines and before != world:
+        return []  # the reconstruction of that world that it was trained on
+    if (name := before if before in lines and drfc.world_of(before) in ("", world) else world) in lines:
+        files[f"routes/{name}.npy"] = lines[name]
+        config["track"] = f"routes/{name}.npy"
+        return []
+    config["track"], turned, note = resolved(world, home)
+    config["reverse"] = bool(config.get("reverse")) != turned
+    return [note] if note else []
+
+
+def resolved(world: str, home: Path | None = None) -> tuple[str, bool, str]:
+    """A track for one of the simulator's, whether it is to be driven the other way, and a sentence if it is another.
+
+    `reinvent_base_cw` is `reinvent_base`, turned, where the former is not to be had.
+    """
+    if world in library.names(home=home):
+        return world, False, ""
+    made = {other: entry.name for other, entry in library.reconstructions().items()}
+    get = f"(racer tracks fetch {world} gets the real one)" if world in worlds.names() else ""
+    if world in made:
+        return made[world], False, f"{world} is not here: {made[world]}, a reconstruction of it, is taken {get}".strip()
+    turn = TURN.search(world)
+    plain = TURN.sub("", world)
+    name = plain if plain in library.names(home=home) else made.get(plain, "")
+    if turn and name:
+        is_turned = library.open_entry(library.find(name, home=home)).is_ccw != (turn[1] == "ccw")
+        way = "the other way" if is_turned else "as it is"
+        return name, is_turned, f"{world} is not here: {name}, driven {way}, is taken {get}".strip()
+    if world in worlds.names():
+        return world, False, f"{world} is not here yet: before you train, racer tracks fetch {world}"
+    return world, False, f"racer knows no track {world}: before you train, racer tracks import its route (.npy)"
+
+
+def _take_actions(found: Bundle, config: dict[str, Any], files: dict[str, bytes]) -> list[str]:
+    named = found.first("metadata")
+    if named is None:
+        config.pop("action_space", None)
+        return [f"there is no {ACTIONS}: racer's usual continuous actions are taken"]
+    try:
+        table = json.loads(bundle.as_text(*named))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UsageError(f"{named[0]} is not JSON: {error}") from None
+    metadata = parse_metadata(table, named[0])
+    files[ACTIONS], config["action_space"] = named[1], ACTIONS
+    return list(metadata.notes)
+
+
+def _take_hyperparameters(found: Bundle, config: dict[str, Any], files: dict[str, bytes]) -> list[str]:
+    """Put hyperparameters into `config`: as the file they came in, or as the settings that racer made it of."""
+    named = found.first("hyperparameters")
+    settings = parse(config.get("settings", {}), "experiment.toml", Settings)
+    was_given = bool(config.pop("hyperparameters", None))
+    if named is None:
+        return [f"there is no {HYPERPARAMETERS}: racer's usual settings are taken"]
+    text = bundle.as_text(*named)
+    if found.first("experiment") and not was_given and _is_same(text, hyperparameters.words(settings)):
+        return []
+    files[HYPERPARAMETERS], config["hyperparameters"] = named[1], HYPERPARAMETERS
+    return []
+
+
+def _is_same(text: str, words: dict[str, Any]) -> bool:
+    try:
+        return bool(json.loads(text) == words)
+    except (json.JSONDecodeError, RecursionError):
+        return False
+
+
+def _fill(folder: Path, files: dict[str, bytes]) -> None:
+    """Write the files, and read them back as `racer train` would."""
+    for name, data in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        route.write(folder / name, data)
+    [config] = load(folder / "experiment.toml").runs.values()
+    if config.hyperparameters is not None:
+        hyperparameters.read(config.hyperparameters, config.settings)
+
+
+def _evaluation(settings: dict[str, Any]) -> tuple[str, ...]:
+    """Options of `racer evaluate` for the settings of `run.env` about evaluations, if there are any."""
+    known = {word: option for word, option in EVALUATION.items() if settings.get(word)}
+    words = [f"{option} {settings[word]}" for word, option in known.items() if option]
+    return (*words, *(["--trials"] if str(settings.get("EVAL_IS_CONTINUOUS")).lower() == "false" else []))

@@ -1,0 +1,96 @@
+"""What a trained policy sees on its way: its own observations, and the poses at which it had them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from racer.env import DeepRacerVectorEnv
+from racer.sim.race import Starts
+from racer.sim.rules import TRAINING
+from racer.sim.state import State
+from racer.train.evaluation import LONGEST, Policy
+from racer.train.run import Run
+
+CARS = 5  # that gather observations, begun at equal distances around the track
+
+Observation = Any  # (N, ...) array, or a dict of such
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """T observations of a policy and the (T,) rows of the state table in which they were made, in driving order."""
+
+    observation: Observation
+    rows: State
+
+
+def cars_of(run: Run, count: int, advance: float) -> DeepRacerVectorEnv:
+    """`count` cars as the run trained them, without noise; car k begins k times `advance` of a lap further on."""
+    return DeepRacerVectorEnv(
+        count,
+        track=run.track,
+        reward=_unpaid,
+        action_space=run.metadata,
+        car=run.config.car,
+        reverse=run.config.reverse,
+        rules=TRAINING._replace(time_limit=LONGEST),
+        starts=Starts(advance=advance),
+    )
+
+
+def gather(run: Run, policy: Policy, count: int) -> Seen:
+    """`count` observations of a policy that drives from everywhere around the track, off the road and on again."""
+    cars = cars_of(run, CARS, 1.0 / CARS)
+    parts: list[Seen] = []
+    observation, _ = cars.reset(seed=0)
+    while sum(len(part.rows) for part in parts) < count:
+        parts.append(Seen(observation, cars.field.state.copy()))
+        actions, _ = policy.predict(observation, deterministic=True)
+        observation = cars.step(actions)[0]
+    return first(joined(parts), count)
+
+
+def lap(run: Run, policy: Policy) -> Seen:
+    """The observations of one lap from the start line, or of as much of it as the policy manages."""
+    cars = cars_of(run, 1, 0.0)
+    parts: list[Seen] = []
+    observation, _ = cars.reset(seed=0)
+    over = np.zeros(1, dtype=np.bool_)
+    while not over.any():
+        before = Seen(observation, cars.field.state.copy())
+        actions, _ = policy.predict(observation, deterministic=True)
+        turn = cars.turn(actions)
+        observation, over = turn.observation, turn.terminated | turn.truncated
+        before.rows["progress"] = turn.rows["progress"]
+        parts.append(before)
+    return joined(parts)
+
+
+def joined(parts: list[Seen]) -> Seen:
+    """Observations one behind the other."""
+    return Seen(_mapped(np.concatenate, *(part.observation for part in parts)), np.concatenate([p.rows for p in parts]))
+
+
+def first(seen: Seen, count: int) -> Seen:
+    """The first `count` of the observations."""
+    return Seen(_mapped(lambda parts: parts[0][:count], seen.observation), seen.rows[:count])
+
+
+def picked(seen: Seen, index: NDArray[np.int64]) -> Seen:
+    """The observations at the positions `index`."""
+    return Seen(_mapped(lambda parts: parts[0][index], seen.observation), seen.rows[index])
+
+
+def _mapped(function: Any, *observations: Observation) -> Observation:
+    """`function` of a list of arrays, of each sensor apart where there are several."""
+    if isinstance(observations[0], dict):
+        return {name: function([one[name] for one in observations]) for name in observations[0]}
+    return function(list(observations))
+
+
+def _unpaid(params: Any) -> float:
+    return 0.0
