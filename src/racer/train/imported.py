@@ -115,15 +115,17 @@ def _take_track(
     reading: Reading, found: Bundle, config: dict[str, Any], files: dict[str, bytes], home: Path | None
 ) -> list[str]:
     """Put the track of a world into `config`, with its file if it came along; sentences about it."""
-    world, before = reading.world, re.sub(r".*/|\.(npy|toml)$", "", str(config.get("track", "")))
-    lines = {Path(name).stem: data for name, data in found.files.get("route", ())}
+    world, before = reading.world, str(config.get("track", ""))
     if not world:
         return [] if before else [f"no file says which track: {TrainConfig.model_fields['track'].default} is taken"]
-    if before and drfc.world_of(before) in ("", world) and before not in lines and before != world:
-        return []  # the reconstruction of that world that it was trained on
-    if (name := before if before in lines and drfc.world_of(before) in ("", world) else world) in lines:
-        files[f"routes/{name}.npy"] = lines[name]
-        config["track"] = f"routes/{name}.npy"
+    lines = {Path(name).name.removesuffix(".npy"): data for name, data in found.files.get("route", ())}
+    name = re.sub(r".*/|\.(npy|toml)$", "", before)
+    is_same = (drfc.world_of(name) or name) == world  # as when it was exported
+    if is_same and name == before:
+        return []
+    if (mine := name if is_same else world) in lines:
+        config["track"] = f"routes/{mine}.npy"
+        files[config["track"]] = lines[mine]
         return []
     config["track"], turned, note = resolved(world, home)
     config["reverse"] = bool(config.get("reverse")) != turned
