@@ -23,7 +23,10 @@ from racer.car import Car, preset
 from racer.params import Params, copied, params
 from racer.reward import RewardBatch, RewardRefused, load
 from racer.sensors.suite import Observation, Sense, Suite, named
+from racer.sim.course import Told as ObjectsTold
+from racer.sim.course import course
 from racer.sim.noise import noise as noise_of
+from racer.sim.objects import Bodies
 from racer.sim.race import ROUND_ROBIN, START_LINE, Field, Race, Starts
 from racer.sim.rules import EVALUATION, TRAINING, Rules
 from racer.sim.state import Phase, State, Status
@@ -54,7 +57,8 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
     Every argument but `num_envs` may be a name or a path: `track` (a track's name, .toml or .npy file), `reward` (the
     name of a shipped reward function, a file with `reward_function(params)`, or a function), `action_space` (a
     model_metadata.json; by default continuous over the car's known range), `car` (v4, v5 or v6; by default what the
-    metadata's version says, else v6), `noise` (none, jitter or robust). `reverse` drives the track the other way,
+    metadata's version says, else v6), `noise` (none, jitter or robust), `objects` (boxes, random_boxes, bots, or a
+    .toml file or mapping of the words of `racer.sim.course.Course`). `reverse` drives the track the other way,
     `evaluation` races continuous laps with penalties from the start line instead of training episodes from
     everywhere.
 
@@ -74,6 +78,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
         observation: str | Sequence[str] = "features",
         car: str | Car | None = None,
         noise: str | Mapping[str, float] = "none",
+        objects: ObjectsTold = None,
         reverse: bool = False,
         evaluation: bool = False,
         rules: Rules | Mapping[str, float] | None = None,
@@ -94,6 +99,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
             rules=_rules(rules, EVALUATION if evaluation else TRAINING),
             starts=starts if isinstance(starts, Starts) else Starts(**starts) if starts else _starts(evaluation),
             noise=noise_of(noise),
+            course=course(objects),
         )
         self.reward: RewardBatch | _Priced = (
             _Priced(reward)
@@ -114,9 +120,10 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
 
         With their params if `tell`, and, unless `see` is False, with what they perceive after it.
         """
+        bodies = self.field.bodies
         rows = self.field.step(self.actions.command_deg(actions))
         driving, late = tally(rows, self.race.rules.step_limit)
-        told, reward = self._price(rows, tell, driving == len(rows))
+        told, reward = self._price(rows, bodies, tell, driving == len(rows))
         truncated = np.zeros(len(rows), dtype=np.bool_)
         if late:
             truncated = (rows["steps"] >= self.race.rules.step_limit) & ~rows["done"]
@@ -169,7 +176,9 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
             self.restart(np.ones(self.num_envs, dtype=np.bool_) if mask is None else np.asarray(mask, dtype=np.bool_))
         return self.observe(), {}
 
-    def _price(self, rows: State, tell: bool, all_drive: bool) -> tuple[list[Params], NDArray[np.float64]]:
+    def _price(
+        self, rows: State, bodies: Bodies, tell: bool, all_drive: bool
+    ) -> tuple[list[Params], NDArray[np.float64]]:
         """Params of all rows, if `tell`, untouched by the reward function; and the rewards (N,) that it pays for them.
 
         Prepare and pause steps pay nothing. The garbage collector is held off meanwhile: it would walk the young dicts
@@ -179,12 +188,12 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
         gc.disable()
         try:
             if len(rows) <= HANDED:
-                told = params(rows, self.race.tracks)
+                told = params(rows, self.race.tracks, bodies)
                 return told, self._pay(rows, [copied(p) for p in told] if tell else told, 0, all_drive)
             told, rewards = [], []
             for first in range(0, len(rows), HANDED):
                 some = rows[first : first + HANDED]
-                part = params(some, self.race.tracks)
+                part = params(some, self.race.tracks, bodies[first : first + HANDED])
                 rewards.append(self._pay(some, [copied(p) for p in part] if tell else part, first, all_drive))
                 if tell:
                     told += part

@@ -18,12 +18,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.actions import LIDAR_CONFIG
+from racer.actions import LIDAR_CONFIG, LIDAR_RAYS
 from racer.errors import UsageError, did_you_mean
 from racer.sensors.camera import FRONT, LEFT, RIGHT, render
 from racer.sensors.features import NAMES as FEATURES
 from racer.sensors.features import features
+from racer.sensors.lidar import CLIP, FARTHEST, SECTORS, SPREAD, discretized, due, lidar, scan, sector_lidar
 from racer.sensors.scenery import scenery
+from racer.sensors.world import walls
+from racer.sim.objects import Bodies
 from racer.sim.race import Field, Race
 from racer.sim.state import State
 
@@ -40,6 +43,7 @@ SENSORS = {
 
 CALLED = ("features", "camera", "stereo", "lidar", "sector_lidar", "discretized_sector_lidar")
 PICTURES = ("camera", "stereo")
+ERRORS = 256  # scans' worth of noise that there is
 SIZE = (160, 120)  # px, width and height of what the simulator's networks get
 _SIZED = re.compile(r"(camera|stereo):(\d+)x(\d+)")
 
@@ -104,7 +108,7 @@ class Suite:
     """The sensors of N cars in a race (a class: it owns the buffers that they write into).
 
     Pictures are written into two buffers in turn: an observation holds until the one after the next. `senses` are what
-    each sensor sends, by its name.
+    each sensor sends, by its name. `snapshot` and `restore` are the whole of what changes.
     """
 
     def __init__(
@@ -112,33 +116,51 @@ class Suite:
     ) -> None:
         self.names, self._race, self._lidar = named(names), race, lidar_config
         self.senses = {kind(name): sense(name, lidar_config) for name in self.names}
-        self._scenery = scenery(race.tracks) if has_pictures(self.names) else None
         shapes = {key: (n, *one.shape) for key, one in self.senses.items() if key in PICTURES}
         self._buffers = [{key: np.empty(shape, np.uint8) for key, shape in shapes.items()} for _ in range(2)]
+        self._scenery = scenery(race.tracks) if shapes else None
+        self._walls = np.stack([walls(track) for track in race.tracks])
+        self._scans = np.full((n, LIDAR_RAYS), FARTHEST)  # the latest of each car
+        self._errors = np.random.default_rng(0).normal(0.0, SPREAD, (ERRORS, LIDAR_RAYS))  # m
 
     def observe(self, field: Field, cars: NDArray[np.int64] | None = None) -> Observation:
         """What all cars perceive now; what `cars` (k,) do, by index, in arrays of their own."""
-        state, bodies = field.state, getattr(field, 'bodies', None)
-        if cars is not None:
-            state, bodies = state[cars], None if bodies is None else bodies[cars]
-            outs = {key: np.empty((len(cars), *self.senses[key].shape), np.uint8) for key in self._buffers[0]}
-        else:
+        if cars is None:
             self._buffers.reverse()
-            outs = self._buffers[0]
-        found = {kind(name): self._perceived(name, state, bodies, outs) for name in self.names}
+            who, outs, scans = np.arange(len(field.state)), self._buffers[0], self._scans
+        else:
+            outs = {key: np.empty((len(cars), *self.senses[key].shape), np.uint8) for key in self._buffers[0]}
+            who, scans = cars, self._scans[cars]
+        state, bodies = (field.state, field.bodies) if cars is None else (field.state[cars], field.bodies[cars])
+        found: dict[str, NDArray[Any]] = {}
+        for name in self.names:
+            if kind(name) in PICTURES:
+                found[kind(name)] = self._pictures(name, state, bodies, outs[kind(name)])
+            elif name == "features":
+                found[name] = features(state, self._race.roads)
+            else:
+                scan(state, bodies, self._walls, scans, self._noise(state, who), due(state))
+                found[name] = _encoded(name, scans, self._lidar)
         return found if len(found) > 1 else found.popitem()[1]
 
-    def _perceived(
-        self, name: str, state: State, bodies: Any, outs: dict[str, NDArray[np.uint8]]
-    ) -> NDArray[Any]:
-        if kind(name) == "features":
-            return features(state, self._race.roads)
+    def snapshot(self) -> NDArray[np.float64]:
+        """Everything that changes, as plain data for `restore`."""
+        return self._scans.copy()
+
+    def restore(self, snapshot: NDArray[np.float64]) -> None:
+        """Be as when `snapshot` was taken."""
+        self._scans = snapshot.copy()
+
+    def _pictures(self, name: str, state: State, bodies: Bodies, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        assert self._scenery is not None
         width, height = size(name)
-        out = outs[kind(name)]
         for k, camera in enumerate((LEFT, RIGHT) if kind(name) == "stereo" else (FRONT,)):
-            assert self._scenery is not None
             render(state, bodies, self._scenery, replace(camera, width=width, height=height), out=out[:, k])
         return out
+
+    def _noise(self, state: State, who: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(N, 64) m. It depends on car, episode and step alone: to look twice shows the same."""
+        return self._errors[(17 * who + 31 * state["episode"] + state["steps"]) % ERRORS]
 
 
 def sense(name: str, lidar_config: Mapping[str, float] = LIDAR_CONFIG) -> Sense:
@@ -148,4 +170,13 @@ def sense(name: str, lidar_config: Mapping[str, float] = LIDAR_CONFIG) -> Sense:
         return Sense((2 if kind(name) == "stereo" else 1, height, width), np.uint8, 0, 255)
     if name == "features":
         return Sense((len(FEATURES),), np.float32, -np.inf, np.inf)
-    raise UsageError(f"the sensor {name} is not there yet")
+    if name == "lidar":
+        return Sense((LIDAR_RAYS,), np.float32, *CLIP)
+    sectors, values = int(lidar_config["num_sectors"]), int(lidar_config["num_values_per_sector"])
+    return Sense((SECTORS if name == "sector_lidar" else sectors * values,), np.float32, 0, 1)
+
+
+def _encoded(name: str, distances: NDArray[np.float64], config: Mapping[str, float]) -> NDArray[np.float32]:
+    if name == "lidar":
+        return lidar(distances)
+    return sector_lidar(distances) if name == "sector_lidar" else discretized(distances, config)
