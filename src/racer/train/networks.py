@@ -14,6 +14,7 @@ import gymnasium
 import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.sac.policies import SACPolicy
 from torch import nn
 
 from racer.errors import UsageError, did_you_mean
@@ -22,7 +23,6 @@ Layers = tuple[tuple[int, int, int], ...]  # filters, kernel, stride of each con
 
 SHALLOW = "DEEP_CONVOLUTIONAL_NETWORK_SHALLOW"
 SMALL = "SMALL"
-BESIDE = (256, 256)  # units of the dense layers behind a sensor that sends no picture
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Network:
     stereo: Layers
     dense: tuple[int, ...]  # units behind the convolutions, one layer each
     middle: tuple[int, ...]  # units behind the joined embedders
+    beside: tuple[int, ...] = (256, 256)  # units behind a sensor that sends no picture
 
 
 _THREE: Layers = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
@@ -45,7 +46,7 @@ NETWORKS = {
     "DEEP_CONVOLUTIONAL_NETWORK_DEEP": Network(
         ((32, 8, 4), (32, 4, 2), (64, 4, 2), (64, 3, 1)), _STEREO, (512, 512), (256, 128)
     ),
-    SMALL: Network(_FEW, _FEW, (), (128,)),
+    SMALL: Network(_FEW, _FEW, (), (128,), (64,)),
 }
 """The first three are DeepRacer's; SMALL is for pictures of 80 x 60, and no car of AWS can load it."""
 
@@ -80,26 +81,43 @@ ALONE = "observation"
 """The name of the one embedder where the observation is no dict: DeepRacer's word for the camera of old."""
 
 
+def _fixed(network_name: str) -> dict[str, Any]:
+    return {
+        "features_extractor_class": Embedding,
+        "features_extractor_kwargs": {"network_name": network_name},
+        "share_features_extractor": False,
+        "normalize_images": False,  # the network divides by 255: stable-baselines3 takes no pair of pictures for one
+    }
+
+
 class SensorPolicy(ActorCriticPolicy):
     """Policy and value with a network each; what PPO trains (a class: stable-baselines3 wants one)."""
 
     def __init__(self, *arguments: Any, network_name: str = SHALLOW, **keywords: Any) -> None:
         self.network_name = network_name
-        fixed: dict[str, Any] = {
-            "features_extractor_class": Embedding,
-            "features_extractor_kwargs": {"network_name": network_name},
-            "share_features_extractor": False,
-            "normalize_images": False,  # the network divides by 255: stable-baselines3 takes no pair of pictures for one
-            "net_arch": [],
-        }
-        super().__init__(*arguments, **keywords | fixed)
+        super().__init__(*arguments, **keywords | _fixed(network_name) | {"net_arch": []})
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # up to twice as fast on a processor
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        data = super()._get_constructor_parameters()
-        for name in ("features_extractor_class", "features_extractor_kwargs", "normalize_images", "net_arch"):
-            data.pop(name, None)
-        return data | {"network_name": self.network_name}
+        return _named(super()._get_constructor_parameters(), self.network_name)
+
+
+class SensorSACPolicy(SACPolicy):
+    """Actor and critics with a network each, and DeepRacer's layer of 256 before the head; what SAC trains."""
+
+    def __init__(self, *arguments: Any, network_name: str = SHALLOW, **keywords: Any) -> None:
+        self.network_name = network_name
+        super().__init__(*arguments, **keywords | _fixed(network_name) | {"net_arch": [256]})
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        return _named(super()._get_constructor_parameters(), self.network_name)
+
+
+def _named(data: dict[str, Any], network_name: str) -> dict[str, Any]:
+    """What a policy is made with again from its file."""
+    kept = {key: value for key, value in data.items() if key not in (*_fixed(network_name), "net_arch")}
+    return kept | {"network_name": network_name}
 
 
 class _Scale(nn.Module):
@@ -117,7 +135,7 @@ def _spaces(space: gymnasium.Space[Any]) -> dict[str, gymnasium.spaces.Box]:
 
 def _embedder(space: gymnasium.spaces.Box, sizes: Network, name: str) -> nn.Module:
     if len(space.shape) == 1:
-        return _dense((space.shape[0], *BESIDE))
+        return _dense((space.shape[0], *sizes.beside))
     channels, rows, columns = space.shape
     layers: OrderedDict[str, nn.Module] = OrderedDict(scale=_Scale())
     for k, (filters, kernel, stride) in enumerate(sizes.stereo if channels == 2 else sizes.camera):
