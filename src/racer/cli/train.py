@@ -33,6 +33,12 @@ def train(
     envs: Annotated[int | None, Option(help="Cars that drive at once.  [default: 64]")] = None,
     reverse: Annotated[bool | None, Option("--reverse", help="Drive the track the other way.")] = None,
     noise: Annotated[str | None, Option(help="none, jitter or robust.  [default: none]")] = None,
+    observation: Annotated[
+        str | None, Option(help="What the policy sees: features, camera, camera:80x60, stereo,lidar or sensors.  [default: features]")
+    ] = None,
+    network: Annotated[str | None, Option(help="SMALL or a name of model_metadata.json.  [default: by the pictures]")] = None,
+    teacher: Annotated[bool | None, Option("--teacher", help="Learn from a policy that was trained on features.")] = None,
+    fine_tune: Annotated[int | None, Option(help="Steps of PPO after the lessons of the teacher.")] = None,
     reward_timeout: Annotated[
         float | None, Option(help="Seconds that one call of the reward function may take; 0: any.  [default: 5]")
     ] = None,
@@ -63,6 +69,7 @@ def train(
 
 _OPTIONS = (
     "track", "steps", "minutes", "seed", "car", "action_space", "hyperparameters", "reverse", "noise", "reward_timeout",
+    "observation", "network", "teacher", "fine_tune",
 )  # fmt: skip
 
 

@@ -64,17 +64,18 @@ def trial_cars(arguments: dict[str, Any]) -> DeepRacerVectorEnv:
 
 def drive(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> pd.DataFrame:
     """The trace of one episode of every car, one after the other, driven by a policy without exploration."""
-    observation, _ = cars.reset(seed=seed)
+    cars.reset(seed=seed)
     turns: list[Any] = []
     driving = np.ones(cars.num_envs, dtype=np.bool_)
     index = np.full(cars.num_envs, -1)
+    actions = np.zeros((cars.num_envs, *cars.single_action_space.shape), cars.single_action_space.dtype)
     while driving.any():
-        actions, _ = policy.predict(observation, deterministic=True)
-        turn = cars.turn(actions)
-        turns.append((turn.rows, index if cars.actions.is_continuous else actions, turn.reward, driving.copy()))
+        actions[driving], _ = policy.predict(cars.observe(np.flatnonzero(driving)), deterministic=True)
+        turn = cars.turn(actions, see=False)
+        kept = index if cars.actions.is_continuous else actions.copy()
+        turns.append((turn.rows, kept, turn.reward, driving.copy()))
         driving &= ~(turn.terminated | turn.truncated)
         cars.field.state["phase"][~driving] = Phase.PREPARE  # held: the reward function hears of them no more
-        observation = turn.observation
     rows, action, reward, drove = (np.stack(parts, axis=1) for parts in zip(*turns, strict=True))
     columns = trace(rows[drove], action[drove], reward[drove], cars.race.tracks)
     columns["episode"] = columns["episode"] + np.repeat(np.arange(cars.num_envs), drove.sum(axis=1))

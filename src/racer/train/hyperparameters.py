@@ -17,6 +17,13 @@ MAPPED = {
     "beta_entropy": "ent_coef",
     "discount_factor": "gamma",
 }
+MAPPED_SAC = {"batch_size": "batch_size", "lr": "lr", "discount_factor": "gamma", "sac_alpha": "sac_alpha"}
+SILENT_SAC = {
+    "num_epochs": "SAC has no passes over an update's steps",
+    "beta_entropy": "SAC weighs entropy by sac_alpha",
+    "loss_type": "the loss of the critics here is the mean squared error",
+    "num_episodes_between_training": "racer moves SAC's target network a little with every update",
+}
 SILENT = {
     "stack_size": "the simulator ignores it, and so does racer",
     "term_cond_avg_score": "the simulator ignores it, and so does racer",
@@ -48,12 +55,13 @@ class Hyperparameters:
     notes: tuple[str, ...]
 
 
-def read(path: str, settings: Settings) -> Hyperparameters:
+def read(path: str, settings: Settings, algorithm: str = "clipped_ppo") -> Hyperparameters:
     """`settings` changed by a `hyperparameters.json`, with a note for every key that has no counterpart here."""
     table = _table(path)
-    known = [*MAPPED, *SILENT, "num_episodes_between_training"]
-    changes: dict[str, Any] = {MAPPED[key]: _number(value) for key, value in table.items() if key in MAPPED}
-    notes = [_note(key, table[key], known) for key in table if key not in MAPPED]
+    mapped, silent = (MAPPED_SAC, SILENT | SILENT_SAC) if algorithm == "sac" else (MAPPED, SILENT)
+    known = [*mapped, *silent, "num_episodes_between_training"]
+    changes: dict[str, Any] = {mapped[key]: _number(value) for key, value in table.items() if key in mapped}
+    notes = [_note(key, table[key], known, silent) for key in table if key not in mapped]
     if "lr" in changes:
         changes["lr_end"] = 1.0  # the real trainer does not lower it
     made = _parsed(settings.model_dump() | changes, path)
@@ -89,21 +97,21 @@ def _parsed(table: dict[str, Any], path: str) -> Settings:
         made = parse(table, path, Settings)
     except UsageError as error:
         complaint = str(error)
-        for theirs, ours in MAPPED.items():
+        for theirs, ours in (MAPPED | MAPPED_SAC).items():
             complaint = complaint.replace(f"{ours!r}: ", f"{theirs!r}: ")
         raise UsageError(complaint) from None
     assert isinstance(made, Settings)
     return made
 
 
-def _note(key: str, value: Any, known: list[str]) -> str:
+def _note(key: str, value: Any, known: list[str], silent: dict[str, str]) -> str:
     if key not in known:
         return f"unknown key {key!r}{did_you_mean(key, known)}; it is ignored"
-    if key == "num_episodes_between_training":
+    if key == "num_episodes_between_training" and key not in silent:
         return f"{key} {value}: racer updates its policy after a number of steps, not of episodes (envs x n_steps)"
     if (key, value) in [("stack_size", 1), ("loss_type", "mean squared error"), ("exploration_type", "categorical")]:
         return ""
-    return f"{key} {value} has no counterpart: {SILENT[key]}"
+    return f"{key} {value} has no counterpart: {silent[key]}"
 
 
 def _number(value: Any) -> Any:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import pandas as pd
-import torch
-from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.policies import BasePolicy
 
 from racer import laps
 from racer.env import DeepRacerVectorEnv
@@ -19,6 +17,7 @@ from racer.sim.rules import EVALUATION
 from racer.track import library
 from racer.track.record import Track
 from racer.train.evaluation import LONGEST, beyond_in_words, beyond_logs, drive
+from racer.train.learner import checkpoint
 from racer.train.run import Run, check_whole, open_run
 
 
@@ -74,28 +73,13 @@ def drive_race(folder: Path, order: Order, home: Path | None = None) -> Result:
     )
 
 
-def checkpoint(run: Run, which: str) -> tuple[ActorCriticPolicy, str]:
-    """The policy of a checkpoint: best, last, or a number of steps; and the name of its file."""
-    known = sorted(int(file.stem) for file in run.checkpoints.glob("*.pt") if file.stem.isdigit())
-    best = run.best()
-    if not known or best is None:
-        raise UsageError(f"{run.folder} has no checkpoint yet: go on with racer train --resume {run.folder}")
-    name = best["checkpoint"] if which == "best" else f"{known[-1] if which == 'last' else which}.pt"
-    if name not in [f"{steps}.pt" for steps in known]:
-        raise UsageError(f"{run.folder} has no checkpoint {which}: there are best, last, {', '.join(map(str, known))}")
-    torch.set_num_threads(1)
-    try:
-        return ActorCriticPolicy.load(str(run.checkpoints / name), device="cpu"), name
-    except (OSError, EOFError, RuntimeError, ValueError, LookupError, AttributeError, UnpicklingError) as error:
-        raise UsageError(f"{run.checkpoints / name} is damaged ({error}): name another with --checkpoint") from None
-
-
 def _cars(run: Run, order: Order, home: Path | None) -> DeepRacerVectorEnv:
     """The car of a race, or one car a trial."""
     arguments: dict[str, Any] = {
         "track": library.load(order.track, home=home) if order.track is not None else run.track,
         "reward": run.reward,
         "action_space": run.metadata,
+        "observation": run.observation,
         "car": order.car or run.config.car,
         "noise": order.noise,
         "reverse": order.reverse != run.config.reverse,
@@ -111,6 +95,6 @@ def _cars(run: Run, order: Order, home: Path | None) -> DeepRacerVectorEnv:
     return DeepRacerVectorEnv(order.laps if order.trials else 1, rules=rules, **arguments)
 
 
-def _check_actions(policy: ActorCriticPolicy, cars: DeepRacerVectorEnv) -> None:
+def _check_actions(policy: BasePolicy, cars: DeepRacerVectorEnv) -> None:
     if policy.action_space != cars.single_action_space or policy.observation_space != cars.single_observation_space:
         raise UsageError("the checkpoint was trained with other actions or observations than the run folder says")

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from stable_baselines3 import PPO
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecNormalize
 
@@ -28,6 +27,7 @@ from racer.track import route
 from racer.train.cars import CarsVecEnv
 from racer.train.evaluation import Score, evaluate, trial_cars
 from racer.train.hyperparameters import read as read_hyperparameters
+from racer.train.learner import Learner, learner, learner_state, restore_learner
 from racer.train.recorder import Recorder
 from racer.train.run import Run, check_whole, write_json
 
@@ -60,7 +60,7 @@ class Session:
         self.notes: list[str] = []
         self.settings = config.settings
         if run.hyperparameters is not None:
-            found = read_hyperparameters(str(run.hyperparameters), config.settings)
+            found = read_hyperparameters(str(run.hyperparameters), config.settings, run.metadata.training_algorithm)
             self.settings = found.settings
             self.notes += found.notes
         self.progress = Progress()
@@ -83,7 +83,7 @@ class Session:
                 began = monotonic()
                 self.model.learn(rollout, reset_num_timesteps=False, log_interval=LOG_NOTHING)
                 self.progress.steps = self.model.num_timesteps
-                self._journal.append(self._update_line())
+                self._journal += self._update_lines()
                 if self._ends_iteration(rollout, began):
                     self._finish_iteration(began)
                 self.progress.seconds += monotonic() - began
@@ -113,11 +113,15 @@ class Session:
         self.progress = saved["progress"]
         self._journal = saved.get("journal", [])  # a run of old has none
         self.model.policy.load_state_dict(saved["policy"])
-        self.model.policy.optimizer.load_state_dict(saved["optimizer"])
-        self.model.num_timesteps, self.model._n_updates = saved["steps"], saved["updates"]
+        restore_learner(self.model, saved)
+        if saved.get("memory", True) is None:
+            self.notes.append("what SAC remembered is not kept where there are pictures: it gathers anew")
         self.cars.field.restore(saved["field"])
+        if "suite" in saved:  # a run of old has none
+            self.cars.suite.restore(saved["suite"])
         if saved["episode_starts"] is not None:  # else no step was taken yet, and learning begins with a reset
             self.model._last_obs = self.cars.observe()
+            self.model._last_original_obs = self.model._last_obs
         self.model._last_episode_starts = saved["episode_starts"]
         if isinstance(self.model.env, VecNormalize):
             self.model.env.ret_rms, self.model.env.returns = saved["returns"]
@@ -135,6 +139,7 @@ class Session:
             "track": self.run.track,
             "reward": self.run.reward,
             "action_space": self.run.metadata,
+            "observation": self.run.observation,
             "car": config.car,
             "noise": config.noise,
             "reverse": config.reverse,
@@ -147,34 +152,12 @@ class Session:
             "last_words": self._say_last_words,
         }
 
-    def _model(self) -> PPO:
-        settings, torch_threads = (
-            self.settings,
-            1,
-        )  # two threads cost more in waiting than they bring to so small a network
-        torch.set_num_threads(torch_threads)
+    def _model(self) -> Learner:
+        settings = self.settings
         cars: Any = CarsVecEnv(self.cars, self.recorder.watch)
         if settings.normalize_reward:
             cars = VecNormalize(cars, norm_obs=False, norm_reward=True, gamma=settings.gamma)
-        model = PPO(
-            "MlpPolicy",
-            cars,
-            n_steps=settings.n_steps,
-            batch_size=min(settings.batch_size, settings.envs * settings.n_steps),
-            n_epochs=settings.n_epochs,
-            learning_rate=lambda _: self._learning_rate(),
-            gamma=settings.gamma,
-            gae_lambda=settings.gae_lambda,
-            clip_range=settings.clip_range,
-            ent_coef=settings.ent_coef,
-            policy_kwargs={
-                "net_arch": list(settings.net_arch),
-                "activation_fn": torch.nn.ReLU,  # as in DeepRacer's networks; half again as fast as the usual tanh
-                "log_std_init": settings.log_std_init,
-            },
-            seed=self.run.config.seed,
-            device="cpu",
-        )
+        model = learner(self.run, settings, cars, self._learning_rate)
         model.set_logger(configure(str(self.run.folder / "tensorboard"), ["tensorboard"]))
         return model
 
@@ -226,14 +209,19 @@ class Session:
         route.write(self.run.folder / "evaluations.csv", history.to_csv(index=False).encode())
         self._save()
 
-    def _update_line(self) -> str:
-        """The latest update in the words of the real trainer's log (SIMULATOR.md 6.4), which log readers know."""
+    def _update_lines(self) -> list[str]:
+        """The latest update in the words of the real trainer's log (SIMULATOR.md 6.4), which log readers know.
+
+        They have none for SAC, whose losses are in the folder `tensorboard`.
+        """
         said = self.model.logger.name_to_value
+        if "train/policy_gradient_loss" not in said:
+            return []
         loss, kl, entropy = said["train/policy_gradient_loss"], said["train/approx_kl"], -said["train/entropy_loss"]
-        return (
+        return [
             f"Policy training> Surrogate loss={loss}, KL divergence={kl}, Entropy={entropy}, "
             f"training epoch={self.settings.n_epochs - 1}, learning_rate={said['train/learning_rate']}"
-        )
+        ]
 
     def _log(self, score: Score) -> None:
         logger = self.model.logger
@@ -249,10 +237,9 @@ class Session:
         state = {
             "progress": self.progress,
             "policy": self.model.policy.state_dict(),
-            "optimizer": self.model.policy.optimizer.state_dict(),
-            "steps": self.model.num_timesteps,
-            "updates": self.model._n_updates,
+            **learner_state(self.model),
             "field": self.cars.field.snapshot(),
+            "suite": self.cars.suite.snapshot(),
             "episode_starts": self.model._last_episode_starts,
             "returns": (normalized.ret_rms, normalized.returns) if isinstance(normalized, VecNormalize) else None,
             "journal": self._journal,

@@ -1,0 +1,182 @@
+"""What N cars perceive: sensors by their names, as one array or as a dict of arrays.
+
+| name | what each car gets |
+|---|---|
+| `features` | (27,) float32 numbers about car and road (`racer.sensors.features`) |
+| `camera` | (1, 120, 160) uint8 gray picture of the front camera; `camera:80x60` another resolution |
+| `stereo` | (2, 120, 160) uint8 pictures of the left and the right camera; `stereo:80x60` too |
+| `lidar`, `sector_lidar`, `discretized_sector_lidar` | float32 numbers in the simulator's encodings (SIMULATOR.md 4.3) |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from racer.actions import LIDAR_CONFIG, LIDAR_RAYS
+from racer.errors import UsageError, did_you_mean
+from racer.sensors.camera import FRONT, LEFT, RIGHT, render
+from racer.sensors.features import NAMES as FEATURES
+from racer.sensors.features import features
+from racer.sensors.lidar import CLIP, FARTHEST, SECTORS, SPREAD, discretized, due, lidar, scan, sector_lidar
+from racer.sensors.scenery import scenery
+from racer.sensors.world import walls
+from racer.sim.objects import Bodies
+from racer.sim.race import Field, Race
+from racer.sim.state import State
+
+SENSORS = {
+    "observation": "camera",
+    "FRONT_FACING_CAMERA": "camera",
+    "LEFT_CAMERA": "camera",
+    "STEREO_CAMERAS": "stereo",
+    "LIDAR": "lidar",
+    "SECTOR_LIDAR": "sector_lidar",
+    "DISCRETIZED_SECTOR_LIDAR": "discretized_sector_lidar",
+}
+"""The sensors of `model_metadata.json` and what they are called here."""
+
+CALLED = ("features", "camera", "stereo", "lidar", "sector_lidar", "discretized_sector_lidar")
+PICTURES = ("camera", "stereo")
+ERRORS = 256  # scans' worth of noise that there is
+SIZE = (160, 120)  # px, width and height of what the simulator's networks get
+_SIZED = re.compile(r"(camera|stereo):(\d+)x(\d+)")
+
+Observation = Any
+"""(N, ...) array of the one sensor, or a dict of such arrays."""
+
+
+class Sense(NamedTuple):
+    """What one sensor sends of each car."""
+
+    shape: tuple[int, ...]
+    dtype: type[np.generic]
+    low: float
+    high: float
+
+
+def named(names: str | Sequence[str], sensors: Sequence[str] = ()) -> tuple[str, ...]:
+    """The sensors in `names`, a text with commas or a sequence, with `sensors` (of a metadata file) for that very word.
+
+    UsageError with a sentence for what is wrong.
+    """
+    words = names.split(",") if isinstance(names, str) else list(names)
+    found: list[str] = []
+    for word in (word.strip() for word in words):
+        found += [SENSORS[sensor] for sensor in sensors] if word == "sensors" else [_known(word)]
+    if not found:
+        raise UsageError(f"no observation is named (there are {', '.join(CALLED)}, and sensors)")
+    if len({kind(name) for name in found}) < len(found):
+        raise UsageError(f"observation {','.join(words)}: a sensor is there twice")
+    return tuple(found)
+
+
+def kind(name: str) -> str:
+    """`camera` of `camera:80x60`."""
+    return name.partition(":")[0]
+
+
+def size(name: str) -> tuple[int, int]:
+    """Width and height, px, of the pictures of a sensor."""
+    found = _SIZED.fullmatch(name)
+    return (int(found[2]), int(found[3])) if found else SIZE
+
+
+def has_pictures(names: Sequence[str]) -> bool:
+    """Whether one of the sensors sends pictures."""
+    return any(kind(name) in PICTURES for name in names)
+
+
+def _known(word: str) -> str:
+    found = _SIZED.fullmatch(word)
+    if word in CALLED or (found and 8 <= min(size(word)) <= max(size(word)) <= 640):
+        return found[1] if found and size(word) == SIZE else word
+    if found:
+        raise UsageError(f"observation {word!r}: pictures are between 8 and 640 pixels wide and high")
+    raise UsageError(
+        f"unknown observation {word!r}{did_you_mean(word, [*CALLED, 'sensors'])} (there are {', '.join(CALLED)}, "
+        "sensors, and pictures of another size such as camera:80x60)"
+    )
+
+
+class Suite:
+    """The sensors of N cars in a race (a class: it owns the buffers that they write into).
+
+    Pictures are written into two buffers in turn: an observation holds until the one after the next. `senses` are what
+    each sensor sends, by its name. `snapshot` and `restore` are the whole of what changes.
+    """
+
+    def __init__(
+        self, names: Sequence[str], race: Race, n: int, lidar_config: Mapping[str, float] = LIDAR_CONFIG
+    ) -> None:
+        self.names, self._race, self._lidar = named(names), race, lidar_config
+        self.senses = {kind(name): sense(name, lidar_config) for name in self.names}
+        shapes = {key: (n, *one.shape) for key, one in self.senses.items() if key in PICTURES}
+        self._buffers = [{key: np.empty(shape, np.uint8) for key, shape in shapes.items()} for _ in range(2)]
+        self._scenery = scenery(race.tracks) if shapes else None
+        self._walls = np.stack([walls(track) for track in race.tracks])
+        self._scans = np.full((n, LIDAR_RAYS), FARTHEST)  # the latest of each car
+        self._errors = np.random.default_rng(0).normal(0.0, SPREAD, (ERRORS, LIDAR_RAYS))  # m
+
+    def observe(self, field: Field, cars: NDArray[np.int64] | None = None) -> Observation:
+        """What all cars perceive now; what `cars` (k,) do, by index, in arrays of their own."""
+        if cars is None:
+            self._buffers.reverse()
+            who, outs, scans = np.arange(len(field.state)), self._buffers[0], self._scans
+        else:
+            outs = {key: np.empty((len(cars), *self.senses[key].shape), np.uint8) for key in self._buffers[0]}
+            who, scans = cars, self._scans[cars]
+        state, bodies = (field.state, field.bodies) if cars is None else (field.state[cars], field.bodies[cars])
+        found: dict[str, NDArray[Any]] = {}
+        for name in self.names:
+            if kind(name) in PICTURES:
+                found[kind(name)] = self._pictures(name, state, bodies, outs[kind(name)])
+            elif name == "features":
+                found[name] = features(state, self._race.roads)
+            else:
+                scan(state, bodies, self._walls, scans, self._noise(state, who), due(state))
+                found[name] = _encoded(name, scans, self._lidar)
+        return found if len(found) > 1 else found.popitem()[1]
+
+    def snapshot(self) -> NDArray[np.float64]:
+        """Everything that changes, as plain data for `restore`."""
+        return self._scans.copy()
+
+    def restore(self, snapshot: NDArray[np.float64]) -> None:
+        """Be as when `snapshot` was taken."""
+        self._scans = snapshot.copy()
+
+    def _pictures(self, name: str, state: State, bodies: Bodies, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        assert self._scenery is not None
+        width, height = size(name)
+        for k, camera in enumerate((LEFT, RIGHT) if kind(name) == "stereo" else (FRONT,)):
+            render(state, bodies, self._scenery, replace(camera, width=width, height=height), out=out[:, k])
+        return out
+
+    def _noise(self, state: State, who: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(N, 64) m. It depends on car, episode and step alone: to look twice shows the same."""
+        return self._errors[(17 * who + 31 * state["episode"] + state["steps"]) % ERRORS]
+
+
+def sense(name: str, lidar_config: Mapping[str, float] = LIDAR_CONFIG) -> Sense:
+    """What a sensor sends of each car."""
+    if kind(name) in PICTURES:
+        width, height = size(name)
+        return Sense((2 if kind(name) == "stereo" else 1, height, width), np.uint8, 0, 255)
+    if name == "features":
+        return Sense((len(FEATURES),), np.float32, -np.inf, np.inf)
+    if name == "lidar":
+        return Sense((LIDAR_RAYS,), np.float32, *CLIP)
+    sectors, values = int(lidar_config["num_sectors"]), int(lidar_config["num_values_per_sector"])
+    return Sense((SECTORS if name == "sector_lidar" else sectors * values,), np.float32, 0, 1)
+
+
+def _encoded(name: str, distances: NDArray[np.float64], config: Mapping[str, float]) -> NDArray[np.float32]:
+    if name == "lidar":
+        return lidar(distances)
+    return sector_lidar(distances) if name == "sector_lidar" else discretized(distances, config)
