@@ -20,7 +20,7 @@ from racer.train.config import TrainConfig
 from racer.train.deterministic import Deterministic
 from racer.train.export import Exported, export
 from racer.train.imported import Imported, import_
-from racer.train.race import checkpoint
+from racer.train.learner import checkpoint
 from racer.train.run import Run
 from racer.train.seen import gather, lap
 from racer.train.session import Session

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines3.sac.policies import SACPolicy
 
 from racer.actions import ActionSpace
 
@@ -22,7 +23,7 @@ class Deterministic(torch.nn.Module):
     (N, K), first of all.
     """
 
-    def __init__(self, policy: ActorCriticPolicy, space: ActionSpace) -> None:
+    def __init__(self, policy: BasePolicy, space: ActionSpace) -> None:
         super().__init__()
         self.policy = policy.eval()
         self.is_continuous = space.is_continuous
@@ -47,7 +48,7 @@ class Deterministic(torch.nn.Module):
         return torch.softmax(answer, dim=1), choice, self.table[choice]
 
 
-def names(policy: ActorCriticPolicy) -> tuple[str, ...]:
+def names(policy: BasePolicy) -> tuple[str, ...]:
     """Names of a policy's inputs: of its sensors where there are several, `observation` otherwise."""
     space: Any = policy.observation_space
     return tuple(space.spaces) if hasattr(space, "spaces") else ("observation",)
@@ -64,10 +65,12 @@ def together(names: tuple[str, ...], parts: tuple[Tensor, ...]) -> Any:
     return parts[0] if names == ("observation",) else dict(zip(names, parts, strict=True))
 
 
-def head(policy: ActorCriticPolicy, observation: Any) -> Tensor:
-    """(N, K) logits of discrete actions, or (N, 2) means of continuous ones, before they are clipped."""
-    extractor = policy.pi_features_extractor
-    found: Any = policy.extract_features(observation, extractor)
-    latent = policy.mlp_extractor.forward_actor(found)
-    answer: Tensor = policy.action_net(latent)
+def head(policy: BasePolicy, observation: Any) -> Tensor:
+    """(N, K) logits of discrete actions, or (N, 2) points that are clipped to [-1, 1] for continuous ones."""
+    if isinstance(policy, SACPolicy):
+        found: Any = policy.actor.extract_features(observation, policy.actor.features_extractor)
+        return torch.tanh(policy.actor.mu(policy.actor.latent_pi(found)))
+    assert isinstance(policy, ActorCriticPolicy)
+    found = policy.extract_features(observation, policy.pi_features_extractor)
+    answer: Tensor = policy.action_net(policy.mlp_extractor.forward_actor(found))
     return answer

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from racer.train.config import Settings, TrainConfig
+from racer.train.config import TrainConfig
 
 
 def toml(config: TrainConfig, title: str, comments: tuple[str, ...] = ()) -> str:
@@ -16,7 +16,9 @@ def toml(config: TrainConfig, title: str, comments: tuple[str, ...] = ()) -> str
     usual = {name: field.default for name, field in TrainConfig.model_fields.items()}
     told = ("reward", "track", "action_space", "hyperparameters", "steps")
     top = {key: value for key, value in table.items() if key in told or value != usual[key]}
-    changed = {key: value for key, value in settings.items() if value != Settings.model_fields[key].default}
+    alike = TrainConfig.model_validate({"reward": config.reward, "observation": config.observation})
+    plain = alike.settings.model_dump()  # pictures want others than features do
+    changed = {key: value for key, value in settings.items() if value != plain[key]}
     lines = [f"# {comment}" for comment in comments]
     lines += [f"title = {_value(title)}", "", *_lines(top)]
     return "\n".join([*lines, *(["", "[settings]", *_lines(changed)] if changed else []), ""])

@@ -25,6 +25,7 @@ import numpy as np
 
 from racer.actions import Metadata, write_metadata
 from racer.errors import UsageError
+from racer.sensors.suite import SIZE, has_pictures, size
 from racer.shipped import tracks as shipped_tracks
 from racer.track import library, route
 from racer.track.record import Track
@@ -32,12 +33,15 @@ from racer.train import drfc, hyperparameters, onnx
 from racer.train.config import Settings
 from racer.train.deterministic import Deterministic
 from racer.train.experiment_file import toml
+from racer.train.learner import checkpoint
+from racer.train.networks import NETWORKS, SMALL
 from racer.train.onnx import Comparison, Tie
-from racer.train.race import checkpoint
 from racer.train.run import VERSIONS, Run, check_whole, open_run, write_json
 from racer.train.seen import gather
 
 OBSERVATIONS = 1000  # of its own laps, on which the exported policy is compared with the original
+
+DEEPRACERS = tuple(name for name in NETWORKS if name != SMALL)
 
 _WEIGHTS = (
     "what the policy has learned stays here, in model/policy.onnx: DeepRacer for Cloud goes on from TensorFlow "
@@ -105,7 +109,8 @@ def effective(run: Run) -> Settings:
     """PPO's settings as the run trained with them."""
     if run.hyperparameters is None:
         return run.config.settings
-    return hyperparameters.read(str(run.hyperparameters), run.config.settings).settings
+    algorithm = run.metadata.training_algorithm
+    return hyperparameters.read(str(run.hyperparameters), run.config.settings, algorithm).settings
 
 
 def metadata_of(run: Run) -> Metadata:
@@ -155,14 +160,30 @@ def _write_experiment(run: Run, folder: Path) -> list[str]:
     title = f"{run.folder.resolve().name}, exported by racer"
     comments = ("The training that this was exported from: racer train experiment.toml",)
     route.write(folder / "experiment.toml", toml(run.config.model_copy(update=changes), title, comments).encode())
-    return [*notes, _FEATURES, _WEIGHTS, *_unsaid(run)]
+    return [*notes, *_seeing(run), _WEIGHTS, *_unsaid(run)]
+
+
+def _seeing(run: Run) -> list[str]:
+    """Sentences about what the policy sees, where DeepRacer for Cloud's policy will not see the same."""
+    told = []
+    if "features" in run.observation:
+        told.append(_FEATURES)
+    sizes = [size(name) for name in run.observation if has_pictures([name]) and size(name) != SIZE]
+    told += [f"pictures are {wide} x {high} pixels here, {SIZE[0]} x {SIZE[1]} there" for wide, high in sizes]
+    if not has_pictures(run.observation) and run.observation != ("features",):
+        told.append("the sensors of this policy have no camera among them, which DeepRacer for Cloud always wants")
+    if run.network and run.network not in DEEPRACERS:
+        told.append(f"the network {run.network} is racer's: name one of {', '.join(DEEPRACERS)} in model_metadata.json")
+    return told
 
 
 def _hyperparameters(run: Run) -> bytes:
     """The file that was given, as it is; else PPO's settings in DeepRacer's words."""
     if run.hyperparameters is not None:
         return run.hyperparameters.read_bytes()
-    return (json.dumps(hyperparameters.words(run.config.settings), indent=2) + "\n").encode()
+    return (
+        json.dumps(hyperparameters.words(run.config.settings, run.metadata.training_algorithm), indent=2) + "\n"
+    ).encode()
 
 
 def _track(run: Run, folder: Path) -> tuple[str, str, list[str]]:
@@ -195,7 +216,11 @@ def _lines(track: Track, folder: Path) -> str:
 
 def _unsaid(run: Run) -> list[str]:
     """Sentences about what DeepRacer for Cloud's files cannot say."""
-    told = hyperparameters.unsaid(effective(run))
+    told = hyperparameters.unsaid(effective(run), run.metadata.training_algorithm)
+    if run.config.teacher:
+        told.append("there is no teacher there: the network learns from the reward alone")
+    if run.config.also_tracks:
+        told.append(f"{', '.join(run.config.also_tracks)}: there, a worker-N.env for each (DR_TRAIN_MULTI_CONFIG)")
     if run.config.noise != "none":
         told.append(f"noise {run.config.noise} has no counterpart there: the simulator has its own")
     return told

@@ -46,6 +46,14 @@ REST = {
 }
 """What a DeepRacer file says beside the settings that PPO has here too: the simulator's own defaults."""
 
+REST_SAC = {
+    "loss_type": "mean squared error",
+    "num_episodes_between_training": 1,
+    "stack_size": 1,
+    "term_cond_max_episodes": 100000,
+    "term_cond_avg_score": 100000,
+}
+
 
 @dataclass(frozen=True)
 class Hyperparameters:
@@ -72,20 +80,21 @@ def read(path: str, settings: Settings, algorithm: str = "clipped_ppo") -> Hyper
     return Hyperparameters(made, tuple(f"{path}: {note}" for note in notes if note))
 
 
-def words(settings: Settings) -> dict[str, Any]:
-    """PPO's settings as the contents of a `hyperparameters.json`."""
-    return {theirs: getattr(settings, ours) for theirs, ours in MAPPED.items()} | REST
+def words(settings: Settings, algorithm: str = "clipped_ppo") -> dict[str, Any]:
+    """The settings as the contents of a `hyperparameters.json`."""
+    mapped, rest = (MAPPED_SAC, REST_SAC) if algorithm == "sac" else (MAPPED, REST)
+    return {theirs: getattr(settings, ours) for theirs, ours in mapped.items()} | rest
 
 
-def unsaid(settings: Settings) -> list[str]:
+def unsaid(settings: Settings, algorithm: str = "clipped_ppo") -> list[str]:
     """A sentence for each setting that a `hyperparameters.json` cannot say, and that is not what is fixed there."""
-    update = settings.envs * settings.n_steps
+    update = settings.sac_steps if algorithm == "sac" else settings.envs * settings.n_steps
     told = [
         f"the policy is updated every {update:,} steps here, after num_episodes_between_training episodes there",
         "rewards are divided by the deviation of the return here, not there" if settings.normalize_reward else "",
         f"the learning rate falls to {settings.lr_end:.0%} here, and stays there" if settings.lr_end < 1.0 else "",
     ]
-    for name, fixed in (("gae_lambda", 0.95), ("clip_range", 0.2)):
+    for name, fixed in (("gae_lambda", 0.95), ("clip_range", 0.2)) if algorithm != "sac" else ():
         value = getattr(settings, name)
         told.append(f"{name} is {value:g} here, {fixed:g} there" if value != fixed else "")
     return [sentence for sentence in told if sentence]

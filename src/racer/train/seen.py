@@ -35,6 +35,7 @@ def cars_of(run: Run, count: int, advance: float) -> DeepRacerVectorEnv:
         track=run.track,
         reward=_unpaid,
         action_space=run.metadata,
+        observation=run.observation,
         car=run.config.car,
         reverse=run.config.reverse,
         rules=TRAINING._replace(time_limit=LONGEST),
@@ -46,27 +47,28 @@ def gather(run: Run, policy: Policy, count: int) -> Seen:
     """`count` observations of a policy that drives from everywhere around the track, off the road and on again."""
     cars = cars_of(run, CARS, 1.0 / CARS)
     parts: list[Seen] = []
-    observation, _ = cars.reset(seed=0)
-    while sum(len(part.rows) for part in parts) < count:
-        parts.append(Seen(observation, cars.field.state.copy()))
-        actions, _ = policy.predict(observation, deterministic=True)
-        observation = cars.step(actions)[0]
-    return first(joined(parts), count)
+    cars.reset(seed=0)
+    while len(parts) * CARS < count:
+        parts.append(_now(cars))
+        actions, _ = policy.predict(parts[-1].observation, deterministic=True)
+        turn = cars.turn(actions, see=False)
+        if (over := turn.terminated | turn.truncated).any():
+            cars.restart(over)
+    return picked(joined(parts), np.arange(count))
 
 
 def lap(run: Run, policy: Policy) -> Seen:
     """The observations of one lap from the start line, or of as much of it as the policy manages."""
     cars = cars_of(run, 1, 0.0)
     parts: list[Seen] = []
-    observation, _ = cars.reset(seed=0)
-    over = np.zeros(1, dtype=np.bool_)
-    while not over.any():
-        before = Seen(observation, cars.field.state.copy())
-        actions, _ = policy.predict(observation, deterministic=True)
-        turn = cars.turn(actions)
-        observation, over = turn.observation, turn.terminated | turn.truncated
-        before.rows["progress"] = turn.rows["progress"]
-        parts.append(before)
+    cars.reset(seed=0)
+    is_over = False
+    while not is_over:
+        parts.append(_now(cars))
+        actions, _ = policy.predict(parts[-1].observation, deterministic=True)
+        turn = cars.turn(actions, see=False)
+        is_over = bool(turn.terminated[0] or turn.truncated[0])
+        parts[-1].rows["progress"] = turn.rows["progress"]
     return joined(parts)
 
 
@@ -75,14 +77,14 @@ def joined(parts: list[Seen]) -> Seen:
     return Seen(_mapped(np.concatenate, *(part.observation for part in parts)), np.concatenate([p.rows for p in parts]))
 
 
-def first(seen: Seen, count: int) -> Seen:
-    """The first `count` of the observations."""
-    return Seen(_mapped(lambda parts: parts[0][:count], seen.observation), seen.rows[:count])
-
-
 def picked(seen: Seen, index: NDArray[np.int64]) -> Seen:
     """The observations at the positions `index`."""
     return Seen(_mapped(lambda parts: parts[0][index], seen.observation), seen.rows[index])
+
+
+def _now(cars: DeepRacerVectorEnv) -> Seen:
+    """What all cars see, in arrays of its own: the sensors write into theirs again."""
+    return Seen(_mapped(lambda parts: parts[0].copy(), cars.observe()), cars.field.state.copy())
 
 
 def _mapped(function: Any, *observations: Observation) -> Observation:
