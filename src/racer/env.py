@@ -24,7 +24,10 @@ from racer.errors import UsageError, did_you_mean
 from racer.params import Params, copied, params
 from racer.reward import RewardBatch, RewardRefused, load
 from racer.sensors.features import NAMES, features
+from racer.sim.course import Told as ObjectsTold
+from racer.sim.course import course
 from racer.sim.noise import noise as noise_of
+from racer.sim.objects import Bodies
 from racer.sim.race import ROUND_ROBIN, START_LINE, Field, Race, Starts
 from racer.sim.rules import EVALUATION, TRAINING, Rules
 from racer.sim.state import Phase, State, Status
@@ -56,7 +59,8 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
     Every argument but `num_envs` may be a name or a path: `track` (a track's name, .toml or .npy file), `reward` (the
     name of a shipped reward function, a file with `reward_function(params)`, or a function), `action_space` (a
     model_metadata.json; by default continuous over the car's known range), `car` (v4, v5 or v6; by default what the
-    metadata's version says, else v6), `noise` (none, jitter or robust). `reverse` drives the track the other way,
+    metadata's version says, else v6), `noise` (none, jitter or robust), `objects` (boxes, random_boxes, bots, or a
+    .toml file or mapping of the words of `racer.sim.course.Course`). `reverse` drives the track the other way,
     `evaluation` races continuous laps with penalties from the start line instead of training episodes from
     everywhere.
 
@@ -76,6 +80,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
         observation: str = "features",
         car: str | Car | None = None,
         noise: str | Mapping[str, float] = "none",
+        objects: ObjectsTold = None,
         reverse: bool = False,
         evaluation: bool = False,
         rules: Rules | Mapping[str, float] | None = None,
@@ -100,6 +105,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
             rules=_rules(rules, EVALUATION if evaluation else TRAINING),
             starts=starts if isinstance(starts, Starts) else Starts(**starts) if starts else _starts(evaluation),
             noise=noise_of(noise),
+            course=course(objects),
         )
         self.reward: RewardBatch | _Priced = (
             _Priced(reward)
@@ -115,9 +121,10 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
 
     def turn(self, actions: NDArray[Any], tell: bool = False) -> Turn:
         """One step of all cars, without starting again those whose episode is over; with their params if `tell`."""
+        bodies = self.field.bodies
         rows = self.field.step(self.actions.command_deg(actions))
         driving, late = tally(rows, self.race.rules.step_limit)
-        told, reward = self._price(rows, tell, driving == len(rows))
+        told, reward = self._price(rows, bodies, tell, driving == len(rows))
         truncated = np.zeros(len(rows), dtype=np.bool_)
         if late:
             truncated = (rows["steps"] >= self.race.rules.step_limit) & ~rows["done"]
@@ -164,7 +171,9 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
             self.restart(np.ones(self.num_envs, dtype=np.bool_) if mask is None else np.asarray(mask, dtype=np.bool_))
         return self.observe(), {}
 
-    def _price(self, rows: State, tell: bool, all_drive: bool) -> tuple[list[Params], NDArray[np.float64]]:
+    def _price(
+        self, rows: State, bodies: Bodies, tell: bool, all_drive: bool
+    ) -> tuple[list[Params], NDArray[np.float64]]:
         """Params of all rows, if `tell`, untouched by the reward function; and the rewards (N,) that it pays for them.
 
         Prepare and pause steps pay nothing. The garbage collector is held off meanwhile: it would walk the young dicts
@@ -174,12 +183,12 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
         gc.disable()
         try:
             if len(rows) <= HANDED:
-                told = params(rows, self.race.tracks)
+                told = params(rows, self.race.tracks, bodies)
                 return told, self._pay(rows, [copied(p) for p in told] if tell else told, 0, all_drive)
             told, rewards = [], []
             for first in range(0, len(rows), HANDED):
                 some = rows[first : first + HANDED]
-                part = params(some, self.race.tracks)
+                part = params(some, self.race.tracks, bodies[first : first + HANDED])
                 rewards.append(self._pay(some, [copied(p) for p in part] if tell else part, first, all_drive))
                 if tell:
                     told += part

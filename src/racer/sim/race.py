@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.car import Car, table
+from racer.sim.course import Course, layout
 from racer.sim.noise import NOISES, Noise, durations, vary
+from racer.sim.objects import OBJECT, Bodies, hit, locate
 from racer.sim.rules import TRAINING, Rules
-from racer.sim.start import begin, put_back
-from racer.sim.state import STATE, State
+from racer.sim.start import begin, free_lanes, put_back
+from racer.sim.state import STATE, Phase, State
 from racer.sim.step import step
 from racer.track.record import Track
 from racer.track.road import Roads, pack
@@ -27,6 +29,7 @@ class Starts:
     offset: float = 0.0
     advance: float = 0.05
     alternate_direction: bool = False  # every other episode is driven the other way
+    clear: bool = True  # where an object is near, a car begins on the other lane; in training only
 
     def of(self, car: int, episode: int) -> tuple[float, bool]:
         """Share of a lap where an episode of a car begins, and whether it is driven the other way."""
@@ -35,7 +38,7 @@ class Starts:
 
 
 ROUND_ROBIN = Starts()
-START_LINE = Starts(advance=0.0)
+START_LINE = Starts(advance=0.0, clear=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,7 @@ class Race:
     rules: Rules = TRAINING
     starts: Starts = ROUND_ROBIN
     noise: Noise = field(default=NOISES["none"])
+    course: Course | None = None
 
     @cached_property
     def tracks(self) -> tuple[Track, Track]:
@@ -62,7 +66,8 @@ class Race:
 class Field:
     """N cars in a race, each with its own random generator: car k is the same however many others there are.
 
-    `state` is what the next step begins with. `snapshot` and `restore` are the whole of what changes.
+    `state` and `bodies` (N, K), the objects before each car, are what the next step begins with. `snapshot` and
+    `restore` are the whole of what changes.
     """
 
     def __init__(self, race: Race, n: int, seed: int | None = None) -> None:
@@ -74,6 +79,8 @@ class Field:
         self._steady = durations(race.noise, self._generators) if race.noise.step_jitter == 0.0 else None
         self._tables, self._cut = np.empty((0, 2, n), STATE), 0
         self.state: State = begin(race.tracks, race.roads, np.zeros(n, np.int32), np.zeros(n))
+        self.bodies: Bodies = np.zeros((n, race.course.size if race.course else 0), OBJECT)
+        self._lay_out(np.arange(n))
         self.restart(np.arange(n))
 
     def restart(self, cars: NDArray[np.int64]) -> None:
@@ -84,7 +91,8 @@ class Field:
             np.array([share for share, _ in starts]),
             np.array([other for _, other in starts], dtype=np.int32),
         )
-        fresh = begin(race.tracks, race.roads, others, shares)
+        lanes = free_lanes(self.bodies[cars], race.tracks, others, shares) if race.starts.clear else None
+        fresh = begin(race.tracks, race.roads, others, shares, lanes)
         fresh["episode"] = self._episodes[cars]
         for name in ("clock", "episode_start", "lap_start"):
             fresh[name] = self.state["clock"][cars]
@@ -92,10 +100,27 @@ class Field:
         for k in cars:
             self._cars[k] = vary(self._usual, race.noise, self._generators[k])
         self._episodes[cars] += 1
+        self._lay_out(cars)
+
+    def _lay_out(self, cars: NDArray[np.int64]) -> None:
+        """Place the objects before `cars` (by index) anew, as the simulator does after it has placed the car."""
+        race = self.race
+        if race.course is None:
+            return
+        road = self.state["road"][cars]
+        laid = [
+            layout(race.course, race.tracks[way], int(self._episodes[k]) - 1, self._generators[k])
+            for k, way in zip(cars, road, strict=True)
+        ]
+        bodies = self.bodies.copy()
+        bodies[cars] = locate(np.stack(laid), road, race.roads)
+        self.bodies = bodies
 
     def step(self, command: NDArray[np.float64]) -> State:
         """Judged rows (N,) of a step in which the cars get `command` (N, 2): steering deg, speed m/s."""
         race = self.race
+        if self.bodies.size:
+            self.state["crashed"] = (self.state["phase"] == Phase.RUN) & (hit(self.state, self.bodies) >= 0)
         dt = durations(race.noise, self._generators) if self._steady is None else self._steady
         row, after = step(self.state, command, dt, race.roads, self._cars, race.rules, self._new_tables())
         self.state = put_back(row, after, race.tracks, race.roads) if race.rules.resets else after
@@ -117,6 +142,7 @@ class Field:
             self._episodes.copy(),
             self._cars.copy(),
             [g.bit_generator.state for g in self._generators],
+            self.bodies.copy(),
         )
 
     def restore(self, snapshot: tuple[object, ...]) -> None:
@@ -124,3 +150,4 @@ class Field:
         self.state, self._episodes, self._cars = (np.array(part) for part in snapshot[:3])
         for generator, state in zip(self._generators, snapshot[3], strict=True):  # type: ignore[call-overload]
             generator.bit_generator.state = state
+        self.bodies = np.array(snapshot[4])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer import geometry
+from racer.sim.objects import INNER, OUTER, Bodies
 from racer.sim.state import STATE, Phase, State
 from racer.sim.step import place
 from racer.track.record import Track
@@ -15,11 +16,20 @@ from racer.track.road import Roads
 
 Array = NDArray[np.float64]
 
+NEAR = 1.0  # m of center line within which an object is in the way of a car that is placed
 
-def begin(tracks: Sequence[Track], roads: Roads, road: NDArray[np.int32], share: Array) -> State:
+
+def begin(
+    tracks: Sequence[Track],
+    roads: Roads,
+    road: NDArray[np.int32],
+    share: Array,
+    lane: NDArray[np.int64] | None = None,
+) -> State:
     """(N,) cars at rest at the beginning of an episode, `share` (N,) of a lap after waypoint 0 of their `road` (N,).
 
-    The chassis origin is on the center line, heading for the next waypoint; the next step is the prepare step.
+    The chassis origin is on the center line, or on the middle of a `lane` (N,) where that is not 0, heading for the
+    next waypoint; the next step is the prepare step.
     """
     state = np.zeros(len(road), STATE)
     state["road"], state["start"], state["phase"] = road, share, Phase.PREPARE
@@ -27,7 +37,44 @@ def begin(tracks: Sequence[Track], roads: Roads, road: NDArray[np.int32], share:
     for k in np.unique(road):
         mine = road == k
         state["x"][mine], state["y"][mine], state["yaw"][mine] = _pose(tracks[k].center, share[mine] * tracks[k].length)
+    for i in np.flatnonzero(lane if lane is not None else 0):
+        track, which = tracks[road[i]], int(lane[i])  # type: ignore[index]
+        x, y, yaw = _on_lane(track, which, geometry.point_at(track.center, share[i : i + 1] * track.length))
+        state["x"][i], state["y"][i], state["yaw"][i] = x[0], y[0], yaw[0]
     return place(state, roads)
+
+
+def free_lanes(
+    bodies: Bodies, tracks: Sequence[Track], road: NDArray[np.int32], share: Array
+) -> NDArray[np.int64] | None:
+    """(N,) the lane beside the nearest object (N, K) within 1 m of the start of each car, 0 where there is none.
+
+    None where there are no objects at all. Distances are not those of a loop, as in the simulator (SIMULATOR.md 2.3).
+    """
+    if bodies.size == 0:
+        return None
+    found = np.zeros(len(share), dtype=np.int64)
+    for i, way in enumerate(road):
+        track = tracks[way]
+        spots = np.column_stack([bodies[i]["x"], bodies[i]["y"]])
+        s = geometry.project(track.center, spots)[0]  # the layout of the episode before may be of the other direction
+        k = _in_the_way(s, float(share[i]) * track.length, track.length)
+        found[i] = 0 if k < 0 else OUTER if _is_inner(track, spots[k : k + 1]) else INNER
+    return found
+
+
+def _in_the_way(s: Array, at: float, length: float) -> int:
+    """Index of the nearest of objects at `s` (K,) m to a place, -1 for none within 1 m."""
+    gap = np.abs(s - at) % length
+    k = int(np.argmin(gap)) if len(gap) else -1
+    return k if len(gap) and gap[k] < NEAR else -1
+
+
+def _is_inner(track: Track, spot: Array) -> bool:
+    """Whether a spot (1, 2) is nearer to the inner border than to the outer one, as a car's side is told."""
+    foot = geometry.nearest_point(track.center, spot)
+    inner, outer = (np.hypot(*(geometry.nearest_point(line, foot) - spot)[0]) for line in (track.inner, track.outer))
+    return bool(inner < outer)
 
 
 def put_back(row: State, after: State, tracks: Sequence[Track], roads: Roads) -> State:
@@ -59,11 +106,15 @@ def put_back(row: State, after: State, tracks: Sequence[Track], roads: Roads) ->
 def _lane_pose(track: Track, progress: float, xy: Array) -> tuple[float, float, float]:
     """Pose on the middle of the lane nearer to `xy` (1, 2), at that percentage of the lap."""
     foot = geometry.point_at(track.center, np.array([progress / 100.0 * track.length % track.length]))
-    lanes = [0.5 * (track.center + border) for border in (track.inner, track.outer)]
-    spots = [geometry.project(lane, foot) for lane in lanes]
-    near = int(np.argmin([np.hypot(*(point - xy)[0]) for _, _, point in spots]))
-    x, y, yaw = _pose(lanes[near], spots[near][0])
+    poses = [_on_lane(track, lane, foot) for lane in (INNER, OUTER)]
+    x, y, yaw = min(poses, key=lambda pose: float(np.hypot(pose[0][0] - xy[0, 0], pose[1][0] - xy[0, 1])))
     return float(x[0]), float(y[0]), float(yaw[0])
+
+
+def _on_lane(track: Track, lane: int, spot: Array) -> tuple[Array, Array, Array]:
+    """x, y and yaw (1,) on the middle of a lane nearest to a spot (1, 2), heading for the lane's next point."""
+    line = 0.5 * (track.center + (track.outer if lane == OUTER else track.inner))
+    return _pose(line, geometry.project(line, spot)[0])
 
 
 def _pose(line: Array, s: Array) -> tuple[Array, Array, Array]:
