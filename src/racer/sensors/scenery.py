@@ -87,7 +87,8 @@ def _draw(track: Track, cell: float, row: np.void, cells: list[Bytes]) -> None:
         cells.append(wide.ravel())
         row["first"][level] = first
         first += wide.size
-        weights = 0.25 * (weights[::2, ::2] + weights[1::2, ::2] + weights[::2, 1::2] + weights[1::2, 1::2])
+        if level + 1 < LEVELS:
+            weights = 0.25 * (weights[::2, ::2] + weights[1::2, ::2] + weights[::2, 1::2] + weights[1::2, 1::2])
 
 
 def _weights(track: Track, origin: Array, cell: float, shape: tuple[int, int]) -> NDArray[np.float32]:
