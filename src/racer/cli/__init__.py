@@ -30,7 +30,9 @@ class Command:
 COMMANDS = {
     "check": Command("racer.cli.check:check", "Reward", "Say whether a reward can crash, behaves and is accepted."),
     "score": Command("racer.cli.score:score", "Reward", "Say whether a reward agrees with the clock."),
-    "explain": Command("racer.cli.explain:explain", "Reward", "Say which lines of a reward pay how much, and where."),
+    "explain": Command(
+        "racer.cli.explain:explain", "Reward", "Say which lines of a reward pay how much, or where a policy looks."
+    ),
     "map": Command("racer.cli.map:map_", "Reward", "Draw what a reward pays all over a track."),
     "replay": Command(
         "racer.cli.replay:replay", "Reward", "Price the steps of logs with a reward, and compare laps with the clock."

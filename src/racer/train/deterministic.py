@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.sac.policies import SACPolicy
 
 from racer.actions import ActionSpace
@@ -71,6 +72,7 @@ def head(policy: BasePolicy, observation: Any) -> Tensor:
         found: Any = policy.actor.extract_features(observation, policy.actor.features_extractor)
         return torch.tanh(policy.actor.mu(policy.actor.latent_pi(found)))
     assert isinstance(policy, ActorCriticPolicy)
-    found = policy.extract_features(observation, policy.pi_features_extractor)
+    seen = preprocess_obs(observation, policy.observation_space, normalize_images=policy.normalize_images)
+    found = policy.pi_features_extractor(seen)
     answer: Tensor = policy.action_net(policy.mlp_extractor.forward_actor(found))
     return answer

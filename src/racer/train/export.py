@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from racer.actions import Metadata, write_metadata
+from racer.actions import NETWORK, Metadata, write_metadata
 from racer.errors import UsageError
 from racer.sensors.suite import SIZE, has_pictures, size
 from racer.shipped import tracks as shipped_tracks
@@ -145,7 +145,8 @@ def _write_experiment(run: Run, folder: Path) -> list[str]:
     files = folder / drfc.FOLDER
     files.mkdir()
     (files / "reward_function.py").write_bytes((run.folder / "reward_function.py").read_bytes())
-    metadata = metadata_of(run)
+    is_known = run.network is None or run.network in DEEPRACERS
+    metadata = metadata_of(run) if is_known else replace(metadata_of(run), neural_network=NETWORK)
     write_metadata(metadata, files / "model_metadata.json")
     (files / "hyperparameters.json").write_bytes(_hyperparameters(run))
     world, track, notes = _track(run, folder)
@@ -156,6 +157,7 @@ def _write_experiment(run: Run, folder: Path) -> list[str]:
         "action_space": f"{drfc.FOLDER}/model_metadata.json",
         "hyperparameters": f"{drfc.FOLDER}/hyperparameters.json" if run.hyperparameters else None,
         "track": track,
+        "network": run.config.network if is_known else run.network,
     }
     title = f"{run.folder.resolve().name}, exported by racer"
     comments = ("The training that this was exported from: racer train experiment.toml",)
@@ -173,7 +175,7 @@ def _seeing(run: Run) -> list[str]:
     if not has_pictures(run.observation) and run.observation != ("features",):
         told.append("the sensors of this policy have no camera among them, which DeepRacer for Cloud always wants")
     if run.network and run.network not in DEEPRACERS:
-        told.append(f"the network {run.network} is racer's: name one of {', '.join(DEEPRACERS)} in model_metadata.json")
+        told.append(f"the network {run.network} is racer's alone: there, {NETWORK} is trained")
     return told
 
 
