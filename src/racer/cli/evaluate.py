@@ -33,6 +33,9 @@ def evaluate(
     seed: Annotated[int, Option(help="Of the noise.")] = 0,
     checkpoint: Annotated[str, Option(help="best, last, or the number of steps.")] = "best",
     save: Annotated[bool, Option("--save", help="Write log, metrics, picture and animation into the run.")] = False,
+    onboard: Annotated[
+        bool, Option("--onboard", help="The animation shows the car's own view too, as it does where it sees pictures.")
+    ] = False,
     video: Annotated[str, Option(help="Kind of the animation: gif or mp4.")] = "gif",
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -40,6 +43,8 @@ def evaluate(
     need("train")
     if video not in ("gif", "mp4"):
         raise UsageError(f"--video {video}: there are gif and mp4")
+    if onboard and not save:
+        raise UsageError("--onboard is about the animation, which --save writes")
     if video == "mp4" and save:
         need("video")
     from racer.train.race import Order, drive_race
@@ -49,7 +54,7 @@ def evaluate(
         seed=seed, checkpoint=checkpoint,
     )  # fmt: skip
     result = drive_race(run, order, home=home())
-    files = _saved(run, result, video) if save else []
+    files = _saved(run, result, video, onboard) if save else []
     if as_json:
         typer.echo(json.dumps(_as_json(result, files), indent=2))
     else:
@@ -107,7 +112,16 @@ def _as_json(result: Result, files: list[Path]) -> dict[str, Any]:
     }
 
 
-def _saved(run: Path, result: Result, video: str) -> list[Path]:
+def _views(result: Result, laps: pd.DataFrame) -> Any:
+    """Pictures from the car on the one lap in `laps`."""
+    from racer.plot.onboard import frames
+
+    first, last = int(laps["first_row"].iloc[0]), int(laps["last_row"].iloc[0])
+    some = slice(first, last + 1)
+    return frames(result.drive.rows[some], result.drive.bodies[some], (result.track, result.track.reversed()))
+
+
+def _saved(run: Path, result: Result, video: str, onboard: bool) -> list[Path]:
     """Write everything about a race into a new folder of the run; the paths of what was written."""
     from racer.logs import metrics
     from racer.logs.write import write_csv
@@ -125,5 +139,7 @@ def _saved(run: Path, result: Result, video: str) -> list[Path]:
     chosen = table[table["complete"]] if table["complete"].any() else table
     with style.style():
         style.save(race_sheet(result.trace, table, chosen, result.track), picture)
-    animate(result.trace, chosen.nsmallest(1, "time"), film, result.track)
+    fastest = chosen.nsmallest(1, "time")
+    seen = _views(result, fastest) if onboard or result.sees_pictures else None
+    animate(result.trace, fastest, film, result.track, onboard=seen, width=560 if seen is not None else 720)
     return [log, numbers, film, picture]

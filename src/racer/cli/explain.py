@@ -29,7 +29,9 @@ _SMALL = 0.001  # of all amounts: rows below it are counted, not shown
 
 
 def explain(
-    reward: Annotated[str, typer.Argument(metavar="REWARD|RUN", help="A reward file, the name of a shipped one, or a run's folder.")],
+    reward: Annotated[
+        str, typer.Argument(metavar="REWARD|RUN", help="A reward file, the name of a shipped one, or a run's folder.")
+    ],
     track: Annotated[
         str, Option(help="A track's name, .toml or .npy file.  [default: reinvent_2018; of a log: recognized]")
     ] = "",

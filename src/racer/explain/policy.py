@@ -19,7 +19,7 @@ class Views:
 
     index: NDArray[np.int64]  # (F,) steps of the lap
     pictures: NDArray[np.uint8]  # (F, H, W) gray
-    heat: Array  # (F, H, W), 0 to 1: the size of the gradient of the answer, smoothed
+    heat: Array  # (F, H, W), 0 to 1: the size of the gradient of the answer, smoothed, of the upper part of the pixels
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,11 @@ def policy_sheet(lap: PolicyLap, title: str) -> Figure:
     with style.style():
         high = 3.7 if lap.views is not None else 3.4
         figure = Figure(figsize=(11.0, high + _answer_height(lap) + 0.4))
-        figure.suptitle(title, x=0.012, ha="left", fontweight="bold", fontsize=11)
+        lines = 2 if lap.views is not None else 1
+        figure.suptitle(title + "\n" * (lines - 1), x=0.012, ha="left", fontweight="bold", fontsize=11)
+        if lap.views is not None:
+            words = "orange to yellow: where a little more or less light changes its answer most"
+            figure.text(0.012, 1.0 - 0.38 / figure.get_figheight(), words, color=style.INK, fontsize=8.5, va="top")
         top, bottom = figure.subfigures(2, 1, height_ratios=[high, _answer_height(lap)])
         if lap.views is not None:
             _draw_views(lap, top)
@@ -159,4 +163,5 @@ def _edges(distance: Array) -> Array:
 
 
 def _action(command: Array, index: int) -> str:
-    return f"{command[0]:+.0f}°  {command[1]:.1f} m/s   {index}"
+    side = f"{command[0]:+g}°" if command[0] else "0°"
+    return f"{side}  {command[1]:g} m/s   {index}"

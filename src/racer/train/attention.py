@@ -31,7 +31,7 @@ BANDS = ("above the horizon", "floor beyond 2 m", "floor from 1 to 2 m", "floor 
 
 _PIECE = 32  # observations whose gradients are taken at a time
 _SMOOTH = 1 / 40  # of a picture's width: the deviation of the blur
-_BRIGHT = 99.0  # percentile of a picture's heat that is as bright as can be
+_GLOW = (60.0, 99.0)  # percentiles of a picture's heat at which it begins to shine, and shines most
 _PICTURE = 3  # dimensions of a picture: channels, rows, columns
 
 
@@ -57,7 +57,7 @@ def policy_lap(run: Run, policy: BasePolicy) -> PolicyLap:
         track=track,
         xy=np.column_stack([seen.rows["front_x"], seen.rows["front_y"]]),
         distance=np.maximum.accumulate(progress) / 100.0 * track.length,
-        time=len(seen.rows) * STEP,
+        time=float(seen.rows["lap_time"][-1]) if progress[-1] >= 100.0 else len(seen.rows) * STEP,
         is_complete=bool(progress[-1] >= 100.0),
         mean=mean,
         deviation=deviation,
@@ -98,9 +98,7 @@ def _attention(
     return parts, weights, Views(index, pictures, np.stack([heat[int(k)] for k in index]))
 
 
-def _gradients(
-    policy: BasePolicy, sees: dict[str, torch.Tensor]
-) -> Iterator[tuple[int, dict[str, torch.Tensor]]]:
+def _gradients(policy: BasePolicy, sees: dict[str, torch.Tensor]) -> Iterator[tuple[int, dict[str, torch.Tensor]]]:
     """The first step of a piece of the lap, and for each sensor the size of the answer's gradient at each step.
 
     The answer is the log of the odds of the action that is taken, or steering and speed as points in [-1, 1].
@@ -143,16 +141,14 @@ def _labels(name: str, part: torch.Tensor, is_one_of_several: bool) -> list[str]
 
 
 def _heat(gradient: torch.Tensor) -> Array:
-    """(H, W) from 0 to 1."""
+    """(H, W) from 0, for most of the picture, to 1."""
     size = gradient.sum(dim=0).double().numpy()
     smooth = gaussian_filter(size, _SMOOTH * size.shape[1])
-    top = float(np.percentile(smooth, _BRIGHT))
-    return np.clip(smooth / top, 0.0, 1.0) if top > 0.0 else smooth
+    low, top = np.percentile(smooth, _GLOW)
+    return np.clip((smooth - low) / (top - low), 0.0, 1.0) if top > low else np.zeros_like(smooth)
 
 
-def _answers(
-    policy: BasePolicy, space: ActionSpace, sees: dict[str, torch.Tensor]
-) -> tuple[Array, Array, Array]:
+def _answers(policy: BasePolicy, space: ActionSpace, sees: dict[str, torch.Tensor]) -> tuple[Array, Array, Array]:
     """(T, 2) likeliest commands, (T, 2) their deviations in training, (T, K) probabilities."""
     found, spread = [], []
     with torch.no_grad():
@@ -182,5 +178,3 @@ def _spread(policy: BasePolicy, observation: Any, answer: torch.Tensor) -> torch
 
 def _is_continuous(policy: BasePolicy) -> bool:
     return bool(policy.action_space.shape)
-
-

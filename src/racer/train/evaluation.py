@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from racer import laps
 from racer.env import DeepRacerVectorEnv
+from racer.sim.objects import Bodies
 from racer.sim.race import Starts
 from racer.sim.rules import TRAINING
-from racer.sim.state import Phase
+from racer.sim.state import Phase, State
 from racer.sim.trace import trace
 
 TRIALS = 5  # laps of an evaluation while training, begun at equal distances around the track
@@ -62,8 +63,22 @@ def trial_cars(arguments: dict[str, Any]) -> DeepRacerVectorEnv:
     return DeepRacerVectorEnv(TRIALS, **arguments | {"rules": rules, "starts": Starts(advance=1.0 / TRIALS)})
 
 
+@dataclass(frozen=True, eq=False)
+class Driven:
+    """T steps of cars: their trace, the rows of the state table, and the objects (T, K) that stood before them."""
+
+    trace: pd.DataFrame
+    rows: State
+    bodies: Bodies
+
+
 def drive(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> pd.DataFrame:
     """The trace of one episode of every car, one after the other, driven by a policy without exploration."""
+    return driven(policy, cars, seed).trace
+
+
+def driven(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> Driven:
+    """The same with all that the cars saw on their way."""
     cars.reset(seed=seed)
     turns: list[Any] = []
     driving = np.ones(cars.num_envs, dtype=np.bool_)
@@ -71,15 +86,16 @@ def drive(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> pd.DataFra
     actions = np.zeros((cars.num_envs, *cars.single_action_space.shape), cars.single_action_space.dtype)
     while driving.any():
         actions[driving], _ = policy.predict(cars.observe(np.flatnonzero(driving)), deterministic=True)
+        bodies = cars.field.bodies.copy()
         turn = cars.turn(actions, see=False)
         kept = index if cars.actions.is_continuous else actions.copy()
-        turns.append((turn.rows, kept, turn.reward, driving.copy()))
+        turns.append((turn.rows, kept, turn.reward, bodies, driving.copy()))
         driving &= ~(turn.terminated | turn.truncated)
         cars.field.state["phase"][~driving] = Phase.PREPARE  # held: the reward function hears of them no more
-    rows, action, reward, drove = (np.stack(parts, axis=1) for parts in zip(*turns, strict=True))
+    rows, action, reward, before, drove = (np.stack(parts, axis=1) for parts in zip(*turns, strict=True))
     columns = trace(rows[drove], action[drove], reward[drove], cars.race.tracks)
     columns["episode"] = columns["episode"] + np.repeat(np.arange(cars.num_envs), drove.sum(axis=1))
-    return pd.DataFrame(columns)
+    return Driven(pd.DataFrame(columns), rows[drove], before[drove])
 
 
 def score(table: pd.DataFrame) -> Score:

@@ -16,8 +16,7 @@ def toml(config: TrainConfig, title: str, comments: tuple[str, ...] = ()) -> str
     usual = {name: field.default for name, field in TrainConfig.model_fields.items()}
     told = ("reward", "track", "action_space", "hyperparameters", "steps")
     top = {key: value for key, value in table.items() if key in told or value != usual[key]}
-    alike = TrainConfig.model_validate({"reward": config.reward, "observation": config.observation})
-    plain = alike.settings.model_dump()  # pictures want others than features do
+    plain = TrainConfig.model_validate(table).settings.model_dump()  # pictures want others than features do
     changed = {key: value for key, value in settings.items() if value != plain[key]}
     lines = [f"# {comment}" for comment in comments]
     lines += [f"title = {_value(title)}", "", *_lines(top)]

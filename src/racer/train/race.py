@@ -13,10 +13,11 @@ from stable_baselines3.common.policies import BasePolicy
 from racer import laps
 from racer.env import DeepRacerVectorEnv
 from racer.errors import UsageError
+from racer.sensors.suite import has_pictures
 from racer.sim.rules import EVALUATION
 from racer.track import library
 from racer.track.record import Track
-from racer.train.evaluation import LONGEST, beyond_in_words, beyond_logs, drive
+from racer.train.evaluation import LONGEST, Driven, beyond_in_words, beyond_logs, driven
 from racer.train.learner import checkpoint
 from racer.train.run import Run, check_whole, open_run
 
@@ -44,8 +45,10 @@ class Result:
     trace: pd.DataFrame
     laps: pd.DataFrame
     track: Track
+    drive: Driven
     headline: str
     notes: tuple[str, ...]
+    sees_pictures: bool
     stamp: str  # 14 digits, as in the names of DeepRacer for Cloud's folders
 
 
@@ -56,7 +59,8 @@ def drive_race(folder: Path, order: Order, home: Path | None = None) -> Result:
     policy, name = checkpoint(run, order.checkpoint)
     cars = _cars(run, order, home)
     _check_actions(policy, cars)
-    trace = drive(policy, cars, seed=order.seed).assign(phase="evaluation")
+    found = driven(policy, cars, seed=order.seed)
+    trace = found.trace.assign(phase="evaluation")
     table = laps.laps(trace)
     road = cars.race.track
     whole = table[table["complete"]]
@@ -67,8 +71,10 @@ def drive_race(folder: Path, order: Order, home: Path | None = None) -> Result:
         trace,
         table,
         road,
+        found,
         head,
         tuple(beyond_in_words(cars, beyond_logs(cars, trace, table))),
+        has_pictures(run.observation),
         f"{datetime.now():%Y%m%d%H%M%S}",
     )
 

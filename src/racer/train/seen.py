@@ -68,7 +68,8 @@ def lap(run: Run, policy: Policy) -> Seen:
         actions, _ = policy.predict(parts[-1].observation, deterministic=True)
         turn = cars.turn(actions, see=False)
         is_over = bool(turn.terminated[0] or turn.truncated[0])
-        parts[-1].rows["progress"] = turn.rows["progress"]
+        for name in ("progress", "lap_time"):
+            parts[-1].rows[name] = turn.rows[name]
     return joined(parts)
 
 
