@@ -7,6 +7,7 @@ import json
 import tarfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from typer.testing import CliRunner
 
 from racer.cli import app
 from racer.errors import UsageError
-from racer.train import drfc, experiment
+from racer.sim.course import COURSES, Course, course
+from racer.train import drfc, experiment, objects_there
+from racer.train.config import TrainConfig
 from racer.train.imported import import_, resolved
 
 REWARD = "def reward_function(params):\n    return float(params['speed'])\n"
@@ -69,6 +72,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
+PLAIN = drfc.words(TrainConfig(reward="center_line"), "oval")
 Pack = Callable[[str, dict[str, str]], Path]
 
 
@@ -197,3 +201,25 @@ def test_a_place_without_a_reward_is_no_training(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["import", str(tmp_path)])
     assert done.exit_code == 2
     assert done.stderr.startswith(f"racer: {tmp_path} holds no reward_function.py")
+
+
+def test_boxes_and_bot_cars_come_along(folder: Path, tmp_path: Path) -> None:
+    env = ENV.replace("TIME_TRIAL", "OBJECT_AVOIDANCE") + 'DR_OA_OBJECT_POSITIONS="0.25,-1;0.5,1"\n'
+    (folder / "run.env").write_text(env + "DR_OA_NUMBER_OF_OBSTACLES=6\nDR_H2B_NUMBER_OF_BOT_CARS=3\n")
+    found = import_(folder, tmp_path / "boxes")
+    assert found.config.objects == "course.toml"
+    made = course(tmp_path / "boxes" / "course.toml")
+    assert made == Course(object_positions=((0.25, -1), (0.5, 1)))
+    (folder / "run.env").write_text(env.replace("OBJECT_AVOIDANCE", "HEAD_TO_BOT") + "DR_H2B_NUMBER_OF_BOT_CARS=3\n")
+    assert import_(folder, tmp_path / "bots").config.objects == "bots"
+    (folder / "run.env").write_text(env + "DR_OA_RANDOMIZE_OBSTACLE_LOCATIONS=maybe\n")
+    with pytest.raises(UsageError, match="RANDOMIZE_OBSTACLE_LOCATIONS is 'maybe'"):
+        import_(folder, tmp_path / "wrong")
+
+
+@pytest.mark.parametrize("name", COURSES)
+def test_courses_go_over_and_back(name: str) -> None:
+    words = objects_there.words(asdict(COURSES[name]))
+    back = objects_there.read(drfc.simulator_words(drfc.read_env(drfc.run_env(PLAIN | words, "x"))))
+    assert course(back) == COURSES[name]
+    assert objects_there.file_of(back)[0] == name

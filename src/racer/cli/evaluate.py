@@ -114,10 +114,11 @@ def _as_json(result: Result, files: list[Path]) -> dict[str, Any]:
 
 def _views(result: Result, laps: pd.DataFrame) -> Any:
     """Pictures from the car on the one lap in `laps`."""
+    from racer.plot.animation import LONGEST
     from racer.plot.onboard import frames
 
     first, last = int(laps["first_row"].iloc[0]), int(laps["last_row"].iloc[0])
-    some = slice(first, last + 1)
+    some = slice(first, min(last + 1, first + LONGEST))
     return frames(result.drive.rows[some], result.drive.bodies[some], (result.track, result.track.reversed()))
 
 

@@ -76,7 +76,7 @@ def _choices_table(lap: PolicyLap) -> Table:
     table = _table("action", "steering deg", "m/s", "taken", "mean probability")
     for one in choices(lap):
         words = (f"{one.steering_deg:g}", f"{one.speed:g}", f"{one.taken:.0%}", f"{one.probability:.3f}")
-        table.add_row(str(one.index), *words)
+        table.add_row(str(one.number), *words)
     return table
 
 

@@ -50,7 +50,7 @@ class PolicyLap:
 
 
 class Part(NamedTuple):
-    """A part of what the policy sees: its share of all that the answers of the lap hang on, and where it is greatest."""
+    """A part of what the policy sees: its share of what the answers of the lap hang on, and where it is greatest."""
 
     name: str
     share: float
@@ -61,7 +61,7 @@ class Part(NamedTuple):
 class Choice(NamedTuple):
     """An action of a discrete space: how often it was taken, and how likely it was on average."""
 
-    index: int
+    number: int
     steering_deg: float
     speed: float
     taken: float
@@ -82,7 +82,8 @@ def parts(lap: PolicyLap) -> list[Part]:
 def shares(lap: PolicyLap) -> Array:
     """(T, P) weights of each step as shares of their sum."""
     total = lap.weights.sum(axis=1, keepdims=True)
-    return np.divide(lap.weights, total, out=np.full_like(lap.weights, 1.0 / len(lap.parts)), where=total > 0.0)
+    share: Array = np.divide(lap.weights, total, out=np.full_like(lap.weights, 1.0 / len(lap.parts)), where=total > 0.0)
+    return share
 
 
 def choices(lap: PolicyLap) -> list[Choice]:

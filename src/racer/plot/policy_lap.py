@@ -36,7 +36,8 @@ def policy_sheet(lap: PolicyLap, title: str) -> Figure:
         if lap.views is not None:
             words = "orange to yellow: where a little more or less light changes its answer most"
             figure.text(0.012, 1.0 - 0.38 / figure.get_figheight(), words, color=style.INK, fontsize=8.5, va="top")
-        top, bottom = figure.subfigures(2, 1, height_ratios=[high, _answer_height(lap)])
+        parted: Any = figure.subfigures(2, 1, height_ratios=[high, _answer_height(lap)])
+        top, bottom = parted
         if lap.views is not None:
             _draw_views(lap, top)
         else:
@@ -99,7 +100,8 @@ def draw_places(lap: PolicyLap, ax: Axes) -> Axes:
     draw_direction(lap.track, draw_track(lap.track, style.bare(ax), center=False))
     ax.plot(*lap.xy.T, color=style.PALETTE[0], linewidth=1.3, zorder=3)
     for number, k in enumerate(_places(lap), 1):
-        ax.text(*lap.xy[k], str(number), **_stamp(), zorder=6)
+        x, y = lap.xy[k]
+        ax.text(x, y, str(number), **_stamp(), zorder=6)
     return ax
 
 

@@ -73,6 +73,7 @@ class TrainConfig(BaseModel):
         "features", description="what the policy sees: features, camera, camera:80x60, stereo, lidar, ... or sensors"
     )
     network: str | None = Field(None, description="by default what the action space's file says, else by the pictures")
+    objects: str | None = Field(None, description="boxes, random_boxes, bots, or a .toml file of a course")
     teacher: bool = Field(False, description="learn from a policy that was trained on features")
     also_tracks: tuple[str, ...] = Field((), description="more tracks that a teacher teaches on")
     fine_tune: int = Field(0, ge=0, description="steps of PPO after the teacher's lessons")

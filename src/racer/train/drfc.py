@@ -9,6 +9,7 @@ from typing import Any
 
 from racer.errors import UsageError
 from racer.track import library, worlds
+from racer.train import objects_there
 from racer.train.config import TrainConfig
 
 FOLDER = "custom_files"
@@ -17,6 +18,7 @@ FILES = ("reward_function.py", "model_metadata.json", "hyperparameters.json")
 WORDS = {
     "DR_WORLD_NAME": "WORLD_NAME",
     "DR_RACE_TYPE": "RACE_TYPE",
+    **objects_there.WORDS,
     "DR_TRAIN_CHANGE_START_POSITION": "CHANGE_START_POSITION",
     "DR_CHANGE_START_POSITION": "CHANGE_START_POSITION",  # in run.env of old
     "DR_TRAIN_ROUND_ROBIN_ADVANCE_DIST": "ROUND_ROBIN_ADVANCE_DIST",
@@ -37,7 +39,7 @@ KEPT = (
 """Keys, without `DR_`, that name the files which are read anyway."""
 
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
-_SAFE = re.compile(r"[\w.+-]+")  # DeepRacer for Cloud's scripts split at spaces and evaluate the rest
+_SAFE = re.compile(r"[\w.+-]+|\"[\w.,;+-]+\"")  # DeepRacer for Cloud's scripts split at spaces and evaluate the rest
 
 
 @dataclass
@@ -46,15 +48,16 @@ class Reading:
 
     world: str = ""
     config: dict[str, Any] = field(default_factory=dict)
+    objects: dict[str, Any] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 
 
-def words(config: TrainConfig, world: str) -> dict[str, str]:
-    """The simulator's words for how the cars of a training are placed, on the track that it calls `world`."""
+def words(config: TrainConfig, world: str, objects: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """The simulator's words for how cars and `objects` of a training are placed, on the track that it calls `world`."""
     return {
         "WORLD_NAME": world,
-        "RACE_TYPE": "TIME_TRIAL",
+        **objects_there.words(objects),
         "CHANGE_START_POSITION": str(config.start_advance > 0.0),
         "ROUND_ROBIN_ADVANCE_DIST": repr(config.start_advance or 0.05),  # is not read where the start stays
         "START_POSITION_OFFSET": repr(config.start_offset),
@@ -126,7 +129,7 @@ def config_of(settings: Mapping[str, Any]) -> Reading:
         "start_offset": _number(one, "START_POSITION_OFFSET", 0.0, found) % 1.0,
         "alternate_direction": _flag(one, "ALTERNATE_DRIVING_DIRECTION", False, found),
     }
-    _race(one, found)
+    _race(settings, found)
     return found
 
 
@@ -142,12 +145,16 @@ def world_of(track: str) -> str:
 
 
 def _race(settings: Mapping[str, Any], found: Reading) -> None:
+    """Put the objects of a race into `found`."""
     race = str(settings.get("RACE_TYPE") or "TIME_TRIAL").upper()
-    found.used.add("RACE_TYPE")
-    if race != "TIME_TRIAL":
-        found.notes.append(f"RACE_TYPE {race}: the objects of that race are left out, the car trains alone")
+    found.used |= {"RACE_TYPE", *objects_there.WORDS.values()}  # those of another race type are not read there either
+    found.objects = objects_there.read(settings)
+    if race not in ("TIME_TRIAL", objects_there.BOXES, objects_there.BOTS):
+        found.notes.append(f"RACE_TYPE {race} is a race against other models: the car trains alone here")
     if _flag(settings, "ENABLE_DOMAIN_RANDOMIZATION", False, found):
-        found.notes.append("ENABLE_DOMAIN_RANDOMIZATION: a car that sees numbers and no picture is not touched by it")
+        found.notes.append(
+            "ENABLE_DOMAIN_RANDOMIZATION: colors of lights and objects stay as they are in training here"
+        )
 
 
 def _flag(settings: Mapping[str, Any], word: str, usual: bool, found: Reading) -> bool:

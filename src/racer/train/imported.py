@@ -13,7 +13,7 @@ from racer.actions import Metadata, read_metadata
 from racer.actions import parse as parse_metadata
 from racer.errors import UsageError
 from racer.track import library, route, worlds
-from racer.train import bundle, drfc, hyperparameters
+from racer.train import bundle, drfc, hyperparameters, objects_there
 from racer.train.bundle import Bundle
 from racer.train.config import TrainConfig, parse
 from racer.train.drfc import Reading
@@ -60,6 +60,7 @@ def import_(path: str | Path, out: Path, home: Path | None = None) -> Imported:
     files: dict[str, bytes] = {REWARD: _reward(found)}
     config: dict[str, Any] = before | reading.config | {"reward": REWARD}
     told = [*found.notes, *notes, *reading.notes]
+    _take_objects(reading, config, files)
     told += _take_track(reading, found, config, files, home)
     metadata = _metadata(found)
     told += _take_actions(metadata, found, config, files)
@@ -134,6 +135,17 @@ def _take_track(
     config["track"], turned, note = resolved(world, home)
     config["reverse"] = bool(config.get("reverse")) != turned
     return [note] if note else []
+
+
+def _take_objects(reading: Reading, config: dict[str, Any], files: dict[str, bytes]) -> None:
+    """Put the objects of the race into `config`, by the name of their course, or with its file."""
+    config.pop("objects", None)
+    if not reading.objects:
+        return
+    name, text = objects_there.file_of(reading.objects)
+    config["objects"] = name or "course.toml"
+    if not name:
+        files["course.toml"] = text.encode()
 
 
 def resolved(world: str, home: Path | None = None) -> tuple[str, bool, str]:

@@ -140,6 +140,7 @@ class Session:
             "reward": self.run.reward,
             "action_space": self.run.metadata,
             "observation": self.run.observation,
+            "objects": self.run.course,
             "car": config.car,
             "noise": config.noise,
             "reverse": config.reverse,
