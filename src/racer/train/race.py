@@ -80,6 +80,7 @@ def _cars(run: Run, order: Order, home: Path | None) -> DeepRacerVectorEnv:
         "reward": run.reward,
         "action_space": run.metadata,
         "observation": run.observation,
+        "objects": run.course,
         "car": order.car or run.config.car,
         "noise": order.noise,
         "reverse": order.reverse != run.config.reverse,

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from racer.car import preset
 from racer.errors import UsageError
 from racer.reward import load as load_reward
 from racer.sensors.suite import PICTURES, SENSORS, SIZE, has_pictures, kind, named, size
+from racer.sim.course import course
 from racer.sim.noise import noise
 from racer.track import library, route
 from racer.track.record import Track
@@ -81,10 +82,15 @@ class Run:
         return self.metadata.neural_network if self.observation != ("features",) else None
 
     @property
-    def more_tracks(self) -> tuple[Track, ...]:
-        """The other tracks that a teacher teaches on."""
-        files = sorted((self.folder / "tracks").glob("*.npy"))
-        return tuple(route.load(file, name=file.stem, title=file.stem) for file in files)
+    def course(self) -> dict[str, Any] | None:
+        """The objects on the road, as they were when the run began; None for none."""
+        told: dict[str, Any] | None = self._story.get("course")
+        return told
+
+    @property
+    def more_tracks(self) -> tuple[Path, ...]:
+        """The files of the other tracks that a teacher teaches on."""
+        return tuple(sorted((self.folder / "tracks").glob("*.npy")))
 
     @property
     def hyperparameters(self) -> Path | None:
@@ -122,6 +128,7 @@ def create(config: TrainConfig, folder: Path, home: Path | None = None) -> Run:
     reward = load_reward(config.reward)
     metadata = _metadata(config)
     _check(config, metadata)
+    objects = course(config.objects)
     more = [library.load(name, home=home) for name in config.also_tracks]
     _make_folders(folder)
     route.save(track, folder / "track.npy")
@@ -137,6 +144,7 @@ def create(config: TrainConfig, folder: Path, home: Path | None = None) -> Run:
         "track": track.name,
         "track_title": track.title,
         "car": config.car or metadata.car,
+        "course": None if objects is None else asdict(objects),
         "versions": {name: version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "git": _git(folder),
