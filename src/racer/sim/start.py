@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer import geometry
-from racer.sim.objects import INNER, OUTER, Bodies
-from racer.sim.state import STATE, Phase, State
+from racer.sim.course import Course
+from racer.sim.objects import INNER, OUTER, Bodies, hit
+from racer.sim.state import STATE, Phase, State, Status
 from racer.sim.step import place
 from racer.track.record import Track
 from racer.track.road import Roads
@@ -77,19 +78,28 @@ def _is_inner(track: Track, spot: Array) -> bool:
     return bool(inner < outer)
 
 
-def put_back(row: State, after: State, tracks: Sequence[Track], roads: Roads) -> State:
+def put_back(
+    row: State,
+    after: State,
+    tracks: Sequence[Track],
+    roads: Roads,
+    bodies: Bodies | None = None,
+    course: Course | None = None,
+) -> State:
     """`after`, with every car that has just had an incident at rest on the middle of a lane.
 
     The lap is resumed at the progress of the incident, without the start offset, on the lane nearer to the car: two
     real resets are met within 0.3 mm (what the simulator's source calls the previous progress is by then this one).
+    Where one of the obstacles among `bodies` (N, K) is within 1 m of that place, the car is put behind it, on the other
+    lane, or beyond it where the `course` has mercy. A car that has run into a bot car is held where it is.
     """
     hurt = np.flatnonzero((after["phase"] == Phase.PAUSE) & (row["phase"] == Phase.RUN))
     if len(hurt) == 0:
         return after
     back = after.copy()
     for i in hurt:
-        track, old = tracks[row["road"][i]], row[i]
-        x, y, yaw = _lane_pose(track, float(old["progress"]), np.array([[old["x"], old["y"]]]))
+        met = bodies[i] if bodies is not None and bodies.size else None
+        x, y, yaw = _held(back[i], row[i : i + 1], tracks[row["road"][i]], met, course)
         for name, value in (
             ("x", x),
             ("y", y),
@@ -103,11 +113,38 @@ def put_back(row: State, after: State, tracks: Sequence[Track], roads: Roads) ->
     return back
 
 
-def _lane_pose(track: Track, progress: float, xy: Array) -> tuple[float, float, float]:
-    """Pose on the middle of the lane nearer to `xy` (1, 2), at that percentage of the lap."""
-    foot = geometry.point_at(track.center, np.array([progress / 100.0 * track.length % track.length]))
+def _held(
+    car: np.void, row: State, track: Track, bodies: Bodies | None, course: Course | None
+) -> tuple[float, float, float]:
+    """Pose in which a car waits for its penalty to be over; `row` (1,) is the incident, `bodies` (K,) are before it."""
+    spawn = float(row["progress"][0]) / 100.0 * track.length % track.length
+    if bodies is not None and course is not None:
+        which = int(hit(row, bodies[None])[0])
+        if row["status"][0] == Status.CRASHED and bodies["moves"][which]:
+            return float(row["x"][0]), float(row["y"][0]), float(row["yaw"][0])
+        obstacles = bodies[~bodies["moves"]]
+        k = _in_the_way(obstacles["s"], spawn, track.length)
+        if k >= 0:
+            return _around(car, obstacles, k, track, course)
+    foot = geometry.point_at(track.center, np.array([spawn]))
     poses = [_on_lane(track, lane, foot) for lane in (INNER, OUTER)]
-    x, y, yaw = min(poses, key=lambda pose: float(np.hypot(pose[0][0] - xy[0, 0], pose[1][0] - xy[0, 1])))
+    x, y, yaw = min(poses, key=lambda pose: float(np.hypot(pose[0][0] - row["x"][0], pose[1][0] - row["y"][0])))
+    return float(x[0]), float(y[0]), float(yaw[0])
+
+
+def _around(car: np.void, obstacles: Bodies, k: int, track: Track, course: Course) -> tuple[float, float, float]:
+    """Pose behind obstacle `k` on the other lane; with mercy, every third time beyond it. Counts these times."""
+    car["obstacle_crashes"] = car["obstacle_crashes"] + 1 if car["obstacle"] == k + 1 else 1
+    car["obstacle"] = k + 1
+    shift = -course.reset_behind_dist
+    if not course.enable_mercy_reset:
+        car["obstacle_crashes"] = 0
+    elif car["obstacle_crashes"] == course.max_resets_after_crash:
+        car["obstacle_crashes"], shift = 0, course.reset_ahead_dist
+    s = float(obstacles["s"][k]) + shift
+    foot = geometry.point_at(track.center, np.array([s % track.length if s < 0.0 else s]))
+    spot = np.array([[obstacles["x"][k], obstacles["y"][k]]])
+    x, y, yaw = _on_lane(track, OUTER if _is_inner(track, spot) else INNER, foot)
     return float(x[0]), float(y[0]), float(yaw[0])
 
 
