@@ -11,12 +11,13 @@ from racer import geometry
 from racer.car import V6
 from racer.errors import UsageError
 from racer.params import params
-from racer.sim.course import COURSES, Course, course, layout
-from racer.sim.objects import BOT, BOX, INNER, OUTER
+from racer.sim.course import COURSES, Course, course, layouts
+from racer.sim.objects import BOT, BOX, INNER, OUTER, Bodies
 from racer.sim.race import START_LINE, Field, Race, Starts
 from racer.sim.rules import TRAINING, Rules
 from racer.sim.state import Phase, State, Status
 from racer.track.library import load
+from racer.track.record import Track
 
 TRACK = load("reinvent_2018")
 L = TRACK.length
@@ -36,6 +37,10 @@ def at(places: list[tuple[float, int]], **words: Any) -> Course:
 def drive(cars: Field, steps: int, speed: float = 1.0) -> list[State]:
     """Rows of so many steps straight on."""
     return [cars.step(np.tile([0.0, speed], (len(cars.state), 1))) for _ in range(steps)]
+
+
+def layout(what: Course, track: Track, episode: int, generator: np.random.Generator) -> Bodies:
+    return layouts(what, [track], np.zeros(1, np.int32), np.array([episode]), [generator])[0]
 
 
 def until_crash(cars: Field, speed: float = 1.0) -> State:

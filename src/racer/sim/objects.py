@@ -99,18 +99,11 @@ def objects_on(
     return found
 
 
-def beside(track: Track, s: Array, lanes: ArrayLike) -> Bodies:
-    """(K,) boxes on the middle of their lanes, nearest to the spots of the center line at `s` (K,) m."""
-    found = np.zeros(len(s), OBJECT)
-    found["lane"], found["s"] = np.where(np.asarray(lanes, dtype=np.int64) == OUTER, OUTER, INNER), s
-    spots = geometry.point_at(track.center, s)
-    for lane, border in ((OUTER, track.outer), (INNER, track.inner)):
-        mine = np.flatnonzero(found["lane"] == lane)
-        line = 0.5 * (track.center + border)
-        _, segment, point = geometry.project(line, spots[mine])
-        way = line[segment + 1] - line[segment]
-        found["x"][mine], found["y"][mine] = point.T
-        found["yaw"][mine] = np.arctan2(way[:, 1], way[:, 0])
+def beside(track: Track, s: ArrayLike, lanes: ArrayLike) -> Bodies:
+    """(K,) boxes on the middle of their lanes, nearest to the spots of the center line at `s` (K,) m, along it."""
+    found = np.zeros(np.shape(s), OBJECT)
+    found["s"], found["lane"] = s, np.where(np.asarray(lanes, dtype=np.int64) == OUTER, OUTER, INNER)
+    _beside(track.s, track.center, track.inner, track.outer, track.is_loop, found)
     return found
 
 
@@ -208,6 +201,33 @@ def touched(cars: State, bodies: Bodies, moved: Bodies, roads: Roads) -> tuple[N
         rammed[row] = cars["s"][row] > front
         crashed[row] = cars["s"][row] < front
     return crashed, rammed
+
+
+@njit(cache=True, error_model="numpy")
+def _beside(along, center, inner, outer, is_loop, found):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    for k in range(len(found)):
+        body = found[k]
+        border = outer if body.lane == OUTER else inner
+        i = min(max(np.searchsorted(along, body.s, side="right") - 1, 0), len(along) - 2)
+        gap = along[i + 1] - along[i]
+        share = min(max((body.s - along[i]) / gap, 0.0), 1.0) if gap > 0.0 else 0.0
+        x = center[i, 0] + share * (center[i + 1, 0] - center[i, 0])
+        y = center[i, 1] + share * (center[i + 1, 1] - center[i, 1])
+        least, best = np.inf, 0
+        for j in range(len(center) - 1):
+            x0, y0 = 0.5 * (center[j, 0] + border[j, 0]), 0.5 * (center[j, 1] + border[j, 1])
+            dx, dy = 0.5 * (center[j + 1, 0] + border[j + 1, 0]) - x0, 0.5 * (center[j + 1, 1] + border[j + 1, 1]) - y0
+            square = dx * dx + dy * dy
+            share = min(max(((x - x0) * dx + (y - y0) * dy) / square, 0.0), 1.0) if square > 0.0 else 0.0
+            ex, ey = x - x0 - share * dx, y - y0 - share * dy
+            if ex * ex + ey * ey < least:
+                least, best, body.x, body.y = ex * ex + ey * ey, j, x0 + share * dx, y0 + share * dy
+                ends = share == 1.0
+        if ends and (best < len(center) - 2 or is_loop):  # on a point of the lane, the way on is that to the next one
+            best = (best + 1) % (len(center) - 1)
+        dx = center[best + 1, 0] + border[best + 1, 0] - center[best, 0] - border[best, 0]
+        dy = center[best + 1, 1] + border[best + 1, 1] - center[best, 1] - border[best, 1]
+        body.yaw = np.arctan2(dy, dx)
 
 
 @njit(cache=True, error_model="numpy")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.car import Car, table
-from racer.sim.course import Course, layout
+from racer.sim.course import Course, layouts
 from racer.sim.noise import NOISES, Noise, durations, vary
 from racer.sim.objects import OBJECT, Bodies, locate, touched
 from racer.sim.rules import TRAINING, Rules
@@ -94,7 +94,7 @@ class Field:
             np.array([share for share, _ in starts]),
             np.array([other for _, other in starts], dtype=np.int32),
         )
-        lanes = free_lanes(self.bodies[cars], race.tracks, others, shares) if race.starts.clear else None
+        lanes = free_lanes(self.bodies[cars], race.roads, others, shares) if race.starts.clear else None
         fresh = begin(race.tracks, race.roads, others, shares, lanes)
         fresh["episode"] = self._episodes[cars]
         for name in ("clock", "episode_start", "lap_start"):
@@ -111,12 +111,8 @@ class Field:
         if race.course is None:
             return
         road = self.state["road"][cars]
-        laid = np.stack(
-            [
-                layout(race.course, race.tracks[way], int(self._episodes[k]) - 1, self._generators[k])
-                for k, way in zip(cars, road, strict=True)
-            ]
-        )
+        generators = [self._generators[k] for k in cars]
+        laid = layouts(race.course, race.tracks, road, self._episodes[cars] - 1, generators)
         bodies = self.bodies.copy()
         bodies[cars] = locate(laid, road, race.roads)
         if self._traffic is not None:

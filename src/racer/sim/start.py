@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from racer import geometry
 from racer.sim.course import Course
-from racer.sim.objects import INNER, OUTER, Bodies, hit
+from racer.sim.objects import INNER, OUTER, Bodies, beside, hit, locate
 from racer.sim.state import STATE, Phase, State, Status
 from racer.sim.step import place
 from racer.track.record import Track
@@ -38,44 +38,38 @@ def begin(
     for k in np.unique(road):
         mine = road == k
         state["x"][mine], state["y"][mine], state["yaw"][mine] = _pose(tracks[k].center, share[mine] * tracks[k].length)
-    for i in np.flatnonzero(lane if lane is not None else 0):
-        track, which = tracks[road[i]], int(lane[i])  # type: ignore[index]
-        x, y, yaw = _on_lane(track, which, geometry.point_at(track.center, share[i : i + 1] * track.length))
-        state["x"][i], state["y"][i], state["yaw"][i] = x[0], y[0], yaw[0]
+        if lane is not None:
+            aside = np.flatnonzero(mine & (lane != 0))
+            spots = beside(tracks[k], share[aside] * tracks[k].length, lane[aside])
+            for name in ("x", "y", "yaw"):
+                state[name][aside] = spots[name]
     return place(state, roads)
 
 
-def free_lanes(
-    bodies: Bodies, tracks: Sequence[Track], road: NDArray[np.int32], share: Array
-) -> NDArray[np.int64] | None:
+def free_lanes(bodies: Bodies, roads: Roads, road: NDArray[np.int32], share: Array) -> NDArray[np.int64] | None:
     """(N,) the lane beside the nearest object (N, K) within 1 m of the start of each car, 0 where there is none.
 
     None where there are no objects at all. Distances are not those of a loop, as in the simulator (SIMULATOR.md 2.3).
     """
     if bodies.size == 0:
         return None
-    found = np.zeros(len(share), dtype=np.int64)
-    for i, way in enumerate(road):
-        track = tracks[way]
-        spots = np.column_stack([bodies[i]["x"], bodies[i]["y"]])
-        s = geometry.project(track.center, spots)[0]  # the layout of the episode before may be of the other direction
-        k = _in_the_way(s, float(share[i]) * track.length, track.length)
-        found[i] = 0 if k < 0 else OUTER if _is_inner(track, spots[k : k + 1]) else INNER
-    return found
+    met = locate(bodies, road, roads)  # the layout of the episode before may be of the other direction
+    length = roads.vertex[roads.lines["last"][3 * road], 2]
+    near = _nearest(met["s"], share * length, length)
+    is_outer = _other_lane(met[np.arange(len(road)), near], roads.surfaces["is_ccw"][road])
+    return np.where(near < 0, 0, is_outer)
 
 
-def _in_the_way(s: Array, at: float, length: float) -> int:
-    """Index of the nearest of objects at `s` (K,) m to a place, -1 for none within 1 m."""
-    gap = np.abs(s - at) % length
-    k = int(np.argmin(gap)) if len(gap) else -1
-    return k if len(gap) and gap[k] < NEAR else -1
+def _nearest(s: Array, at: Array, length: Array) -> NDArray[np.int64]:
+    """(N,) index of the nearest of objects at `s` (N, K) m to a place (N,) m, -1 for none within 1 m."""
+    gap = np.abs(s - at[:, None]) % length[:, None]
+    nearest = np.argmin(gap, axis=1)
+    return np.where(gap[np.arange(len(at)), nearest] < NEAR, nearest, -1)
 
 
-def _is_inner(track: Track, spot: Array) -> bool:
-    """Whether a spot (1, 2) is nearer to the inner border than to the outer one, as a car's side is told."""
-    foot = geometry.nearest_point(track.center, spot)
-    inner, outer = (np.hypot(*(geometry.nearest_point(line, foot) - spot)[0]) for line in (track.inner, track.outer))
-    return bool(inner < outer)
+def _other_lane(objects: Bodies, is_ccw: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(N,) the lane that each of the objects (N,) is not on."""
+    return np.where(objects["left"] == is_ccw, OUTER, INNER)
 
 
 def put_back(
@@ -123,13 +117,16 @@ def _held(
         if row["status"][0] == Status.CRASHED and bodies["moves"][which]:
             return float(row["x"][0]), float(row["y"][0]), float(row["yaw"][0])
         obstacles = bodies[~bodies["moves"]]
-        k = _in_the_way(obstacles["s"], spawn, track.length)
+        k = (
+            int(_nearest(obstacles["s"][None], np.array([spawn]), np.array([track.length]))[0])
+            if len(obstacles)
+            else -1
+        )
         if k >= 0:
             return _around(car, obstacles, k, track, course)
-    foot = geometry.point_at(track.center, np.array([spawn]))
-    poses = [_on_lane(track, lane, foot) for lane in (INNER, OUTER)]
-    x, y, yaw = min(poses, key=lambda pose: float(np.hypot(pose[0][0] - row["x"][0], pose[1][0] - row["y"][0])))
-    return float(x[0]), float(y[0]), float(yaw[0])
+    spots = beside(track, [spawn, spawn], [INNER, OUTER])
+    near = spots[np.argmin(np.hypot(spots["x"] - row["x"], spots["y"] - row["y"]))]
+    return float(near["x"]), float(near["y"]), float(near["yaw"])
 
 
 def _around(car: np.void, obstacles: Bodies, k: int, track: Track, course: Course) -> tuple[float, float, float]:
@@ -142,16 +139,9 @@ def _around(car: np.void, obstacles: Bodies, k: int, track: Track, course: Cours
     elif car["obstacle_crashes"] == course.max_resets_after_crash:
         car["obstacle_crashes"], shift = 0, course.reset_ahead_dist
     s = float(obstacles["s"][k]) + shift
-    foot = geometry.point_at(track.center, np.array([s % track.length if s < 0.0 else s]))
-    spot = np.array([[obstacles["x"][k], obstacles["y"][k]]])
-    x, y, yaw = _on_lane(track, OUTER if _is_inner(track, spot) else INNER, foot)
-    return float(x[0]), float(y[0]), float(yaw[0])
-
-
-def _on_lane(track: Track, lane: int, spot: Array) -> tuple[Array, Array, Array]:
-    """x, y and yaw (1,) on the middle of a lane nearest to a spot (1, 2), heading for the lane's next point."""
-    line = 0.5 * (track.center + (track.outer if lane == OUTER else track.inner))
-    return _pose(line, geometry.project(line, spot)[0])
+    lane = _other_lane(obstacles[[k]], np.array([track.is_ccw]))
+    spot = beside(track, [s % track.length if s < 0.0 else s], lane)[0]
+    return float(spot["x"]), float(spot["y"]), float(spot["yaw"])
 
 
 def _pose(line: Array, s: Array) -> tuple[Array, Array, Array]:
