@@ -1,51 +1,64 @@
 """Pictures from the front cameras of N cars: the ground row by row, walls, boxes and bot cars, sky.
 
-A row of the picture is a straight line over the ground, so a row is a walk through the map of the ground.
+A row of the picture is a straight line over the ground, so a row is a walk through the map of the ground (`scenery`).
+Where the lens is and where it looks is SIMULATOR.md 4.2, with the attitude that two real frames show (docs/camera.md).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.sensors.palette import MIXTURES
+from racer.sensors import tones
 from racer.sensors.scenery import LEVELS, Scenery
+from racer.sensors.solids import CORNERS, FINE, solids, walls
+from racer.sensors.walk import COLUMNS, TAPS, ground, survey
+from racer.sim.objects import OBJECT
 from racer.sim.state import State
 
 Bytes = NDArray[np.uint8]
 
+REACH = 60.0  # m along the view: beyond it the ground is plain field
+MAP_REACH = 20000  # finest squares: how far the integers of a walk reach, at most
+
 
 @dataclass(frozen=True)
 class Camera:
-    """Where a camera sits in the frame of the car, where it looks, and what it sends (SIMULATOR.md 4.2)."""
+    """Where a camera sits in the frame of the car, where it looks, and what it sends."""
 
     width: int = 160  # px
     height: int = 120
     gray: bool = True
     x: float = 0.14529  # m ahead of the middle of the car
     y: float = 0.0  # m to the left
-    z: float = 0.133  # m above the floor
-    pitch: float = float(np.radians(13.6))  # rad, downward
+    z: float = 0.1313  # m above the floor
+    pitch: float = 0.2374  # rad, downward: 13.6 deg
     hfov: float = 1.13  # rad, horizontal field of view
+    is_luma: bool = False  # gray as the stereo cameras have it
 
     @property
     def focal(self) -> float:
         """Focal length, px."""
         return float(0.5 * self.width / np.tan(0.5 * self.hfov))
 
+    @property
+    def mode(self) -> int:
+        """`tones.RGB`, `GRAY` or `LUMA`."""
+        return tones.RGB if not self.gray else tones.LUMA if self.is_luma else tones.GRAY
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H, W) of a gray picture, (H, W, 3) of one in colors."""
+        return (self.height, self.width) if self.gray else (self.height, self.width, 3)
+
 
 FRONT = Camera()
-LEFT = Camera(y=0.03)
-RIGHT = Camera(y=-0.03)
-
-COLORS = np.array([[40, 53, 70], [216, 215, 211], [216, 130, 0], [102, 145, 112]], dtype=np.float32)
-"""Road, border, center line, field, as lit in real frames."""
-SKY = np.array([178.0, 178.0, 178.0], dtype=np.float32)
-WALLS = np.array([[14.0, 28.0, 33.0], [1.0, 3.0, 2.0], [14.0, 28.0, 33.0], [1.0, 3.0, 2.0]], dtype=np.float32)
-GRAY = np.array([0.2989, 0.5870, 0.1140])
+LEFT = Camera(y=0.03, is_luma=True)
+RIGHT = Camera(y=-0.03, is_luma=True)
 
 
 def render(
@@ -56,59 +69,46 @@ def render(
     out: Bytes | None = None,
     look: NDArray[np.void] | None = None,
 ) -> Bytes:
-    """Pictures (N, H, W) gray or (N, H, W, 3) RGB of what N cars see; written into `out` if given.
+    """Pictures (N, H, W) gray or (N, H, W, 3) RGB of what N cars see, 0 to 255; `out` if it is given.
 
-    `bodies` (N, K) are rows of `OBJECT` before each car, or None.
+    `bodies` (N, K) are rows of `OBJECT` before each car, or None. `look` (N,) rows of `LOOK` is how each car's world
+    looks, None the plain world. Picture k is the same whatever the other cars do.
     """
-    shape = (len(state), camera.height, camera.width) + (() if camera.gray else (3,))
-    out = np.empty(shape, dtype=np.uint8) if out is None else out
-    colors = np.rint(np.concatenate([MIXTURES @ COLORS, WALLS, SKY[None]]))
-    table = np.floor(colors @ GRAY)[:, None] if camera.gray else colors
+    out = np.empty((len(state), *camera.shape), dtype=np.uint8) if out is None else out
+    bodies = np.empty((len(state), 0), dtype=OBJECT) if bodies is None else bodies
+    table, shades = _plain_tones(camera.mode), np.empty(0, dtype=np.uint8)
+    if camera.mode == tones.GRAY and look is None:
+        shades = scenery.gray
     pose = np.array([camera.x, camera.y, camera.z, camera.pitch, camera.focal])
-    _render(state, scenery, pose, table.astype(np.uint8), out.reshape((*shape[:3], -1)))
+    size = (camera.height, camera.width, 1 if camera.gray else 3)
+    _render(state, bodies, *scenery[:4], shades, pose, table, size, out.reshape(-1))
     return out
 
 
+@lru_cache
+def _plain_tones(mode: int) -> Bytes:
+    return tones.plain(mode)
+
+
 @njit(cache=True, error_model="numpy", nogil=True)
-def _render(state, scenery, pose, table, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _render(state, bodies, cells, grounds, ground_of, cell, shades, pose, table, size, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    height, width, channels = size
+    rows = np.zeros((height, COLUMNS))
+    index = np.empty(TAPS * (width + 1), dtype=np.uint32)
+    total = np.empty(width + 1, dtype=np.uint32)
+    scratch = (np.empty((CORNERS, 3)), np.empty((CORNERS, 3)), np.empty((FINE * height, 2)))
+    order = np.empty(bodies.shape[1], dtype=np.int64)
+    eye = np.empty(8)
+    focal = pose[4]
+    survey(rows, height, focal, pose[2], pose[3], cell, LEVELS, min(REACH, MAP_REACH * cell))
     for n in range(len(state)):
         car = state[n]
-        ground = scenery.grounds[scenery.ground[car.road]]
+        map_row = grounds[ground_of[car.road]]
         c, s = np.cos(car.yaw), np.sin(car.yaw)
-        x, y = car.x + c * pose[0] - s * pose[1], car.y + s * pose[0] + c * pose[1]
-        _scene(ground, scenery.cells, scenery.cell, x, y, c, s, pose, table, out[n])
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def _scene(ground, cells, cell, x, y, c, s, pose, table, picture):  # type: ignore[no-untyped-def]  # pragma: no cover
-    height, width, channels = picture.shape
-    z, sp, cp, f = pose[2], np.sin(pose[3]), np.cos(pose[3]), pose[4]
-    for r in range(height):
-        b = (r + 0.5 - 0.5 * height) / f
-        down = sp + b * cp
-        for k in range(width):
-            a = (k + 0.5 - 0.5 * width) / f
-            # the direction of the ray over the ground, per unit of depth along the axis
-            dx, dy = (cp - b * sp) * c + a * s, (cp - b * sp) * s - a * c
-            least, side = np.inf, 0
-            for w in range(4):
-                x0, y0, x1, y1 = ground.walls[w]
-                nx, ny = y1 - y0, x0 - x1
-                toward = nx * dx + ny * dy
-                if toward > 0.0:
-                    t = (nx * (x0 - x) + ny * (y0 - y)) / toward
-                    if 0.0 < t < least:
-                        least, side = t, w
-            what = 256 + 4
-            if down > 0.0 and z / down < least:
-                t = z / down
-                level = int(np.log2(max(t / f / cell, 1.0)))
-                u, v = int(np.floor((x + t * dx - ground.x) / cell)), int(np.floor((y + t * dy - ground.y) / cell))
-                level = min(level, LEVELS - 1)
-                what = int(cells[ground.first[level]])
-                if 0 <= u < ground.columns and 0 <= v < ground.rows:
-                    what = int(cells[ground.first[level] + ((v >> level) << (ground.stride - level)) + (u >> level)])
-            elif z - least * down < 1.0:
-                what = 256 + side
-            for q in range(channels):
-                picture[r, k, q] = table[what, q]
+        eye[0], eye[1] = car.x + c * pose[0] - s * pose[1], car.y + s * pose[0] + c * pose[1]
+        eye[2], eye[3], eye[4], eye[7] = pose[2], c, s, focal
+        eye[5], eye[6] = np.cos(pose[3]), np.sin(pose[3])
+        at = n * height * width * channels
+        ground(rows, map_row, cells, shades, table, eye[0], eye[1], c, s, cell, index, total, out, at, width, channels)
+        walls(map_row, eye, table, scratch, out, at, size)
+        solids(bodies[n], order, eye, table, scratch, out, at, size)

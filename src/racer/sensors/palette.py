@@ -1,4 +1,8 @@
-"""Mixtures of materials by number: 256 of them, so that a cell of the map of the ground is one byte."""
+"""What a square of ground is made of, as one byte: mixtures of materials, and shades of the pure ones.
+
+A byte is a row of `MIXTURES`; with the colors of materials it becomes a color (`tones`). Where one material is alone
+the byte tells its shade too, which is how the ground gets its texture.
+"""
 
 from __future__ import annotations
 
@@ -6,46 +10,63 @@ import numpy as np
 from numpy.typing import NDArray
 
 Shares = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
 
 ROAD, BORDER, CENTER, FIELD = range(4)
 MATERIALS = 4
-STEPS = 16  # of a share, in the table that finds the mixture
+SHADES = (24, 10, 1, 8)
+"""How many shades there are of each material alone."""
+TEXTURE = (0.42, 0.22, 0.0, 0.07)
+"""How much lighter or darker the last and the first shade are, as a share: in real frames 0.13, 0.06 and 0.015 RMS."""
+STEPS = 15  # of a share, in the table that finds the mixture
 
 
-def _mixtures() -> Shares:
-    """(256, MATERIALS) shares of each mixture: what meets along lines in fine steps, three together in coarse ones."""
-    fine, coarse = np.linspace(0.0, 1.0, 41), 14
-    rows = []
-    for one, other in ((ROAD, BORDER), (BORDER, FIELD), (ROAD, CENTER)):
-        for share in fine:
-            row = np.zeros(MATERIALS)
-            row[one] += 1.0 - share
-            row[other] += share
+def _pure() -> tuple[list[Shares], list[int]]:
+    """Rows of the pure materials by shade, and the number of the first shade of each."""
+    rows: list[Shares] = []
+    first: list[int] = []
+    for material, (count, strength) in enumerate(zip(SHADES, TEXTURE, strict=True)):
+        first.append(len(rows))
+        for k in range(count):
+            row = np.zeros(MATERIALS, dtype=np.float32)
+            row[material] = 1.0 + strength * (2.0 * (k + 0.5) / count - 1.0)
             rows.append(row)
-    for border in range(1, coarse):
-        for field in range(1, coarse - border):
-            rows.append(np.array([coarse - border - field, border, 0, field]) / coarse)
-    for share in np.linspace(0.0, 1.0, 17):
-        rows.append(np.array([1.0 - share, 0.0, 0.0, share]))
-    table = np.unique(np.array(rows).round(6), axis=0)[:256]
-    return np.concatenate([table, np.repeat(table[-1:], 256 - len(table), axis=0)]).astype(np.float32)
+    return rows, first
 
 
-MIXTURES = _mixtures()
+def _blends() -> list[Shares]:
+    """Rows of what meets: pairs that share a line in fine steps, and what three or four make in coarse ones."""
+    rows: list[Shares] = []
+    for one, other, count in ((ROAD, BORDER, 36), (BORDER, FIELD, 36), (ROAD, CENTER, 36), (ROAD, FIELD, 12)):
+        for k in range(1, count):
+            row = np.zeros(MATERIALS, dtype=np.float32)
+            row[one], row[other] = 1.0 - k / count, k / count
+            rows.append(row)
+    for border in range(1, 12):
+        for field in range(1, 12 - border):
+            rows.append(np.array([12 - border - field, border, 0, field], dtype=np.float32) / np.float32(12))
+    for k in range(1, 6):
+        rows.append(np.array([0.75 - k / 8, 0.25, k / 8, 0.0], dtype=np.float32))
+    return rows
 
 
-def mixed(weights: Shares) -> NDArray[np.uint8]:
-    """(...) number of the mixture nearest to shares (..., MATERIALS)."""
-    key = np.rint(weights[..., 1:] * STEPS).astype(np.intp)
-    return np.asarray(_NEAREST[key[..., 0], key[..., 1], key[..., 2]])
+_PURE, FIRST = _pure()
+_ROWS = _PURE + _blends()
+MIXTURES: Shares = np.array(_ROWS + [_ROWS[0]] * (256 - len(_ROWS)))
+"""(256, MATERIALS) how much of each material's color a byte stands for."""
+
+PLAIN_FIELD = FIRST[FIELD] + SHADES[FIELD] // 2
+"""The byte of field where there is no map of it."""
 
 
-def _nearest() -> NDArray[np.uint8]:
-    share = np.arange(STEPS + 1) / STEPS
-    b, c, f = np.meshgrid(share, share, share, indexing="ij")
-    grid = np.stack([1.0 - b - c - f, b, c, f], axis=-1).astype(np.float32)
-    away = np.sum(grid**2, -1)[..., None] - 2.0 * grid @ MIXTURES.T + np.sum(MIXTURES**2, -1)
+def nearest() -> Bytes:
+    """(STEPS + 1, STEPS + 1, STEPS + 1) the byte for shares of border, center line and field in `STEPS`ths."""
+    share = np.arange(STEPS + 1, dtype=np.float32) / STEPS
+    border, center, field = np.meshgrid(share, share, share, indexing="ij")
+    grid = np.stack([1.0 - border - center - field, border, center, field], axis=-1)
+    plain = MIXTURES.copy()
+    plain[: len(_PURE)] = 9.0  # never found: shades are for what is pure
+    for material, first in enumerate(FIRST):
+        plain[first + SHADES[material] // 2] = np.eye(MATERIALS, dtype=np.float32)[material]
+    away = np.sum(plain**2, axis=-1) - 2.0 * grid @ plain.T
     return np.asarray(np.argmin(away, axis=-1), dtype=np.uint8)
-
-
-_NEAREST = _nearest()
