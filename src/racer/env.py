@@ -134,7 +134,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
 
         Pictures of all cars are written into two buffers in turn: they hold until the observation after the next.
         """
-        return self.suite.observe(self.field, cars)
+        return self.suite.observe(self.field) if cars is None else self.suite.observe_some(self.field, cars)
 
     def restart(self, cars: NDArray[np.bool_]) -> None:
         """Begin the next episode of the cars where `cars` (N,) holds."""
@@ -158,7 +158,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
                 final[k] = last
             info |= {"final_obs": final, "_final_obs": over}
             self.restart(over)
-        return self.observe(), turn.reward, turn.terminated, turn.truncated, info
+        return self.suite.observe(self.field, fresh=True), turn.reward, turn.terminated, turn.truncated, info
 
     def last_seen(self, over: NDArray[np.bool_]) -> dict[int, Observation]:
         """What each of the cars where `over` (N,) holds perceives now, by its index; the others look not."""
@@ -174,7 +174,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
         else:
             mask = (options or {}).get("reset_mask")
             self.restart(np.ones(self.num_envs, dtype=np.bool_) if mask is None else np.asarray(mask, dtype=np.bool_))
-        return self.observe(), {}
+        return self.suite.observe(self.field, fresh=True), {}
 
     def _price(
         self, rows: State, bodies: Bodies, tell: bool, all_drive: bool
@@ -240,12 +240,8 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
     ) -> tuple[Observation, dict[str, Any]]:
         """Begin the next episode; with a seed, the first one."""
         super().reset(seed=seed)
-        _, info = self.cars.reset(seed=seed)
-        return self._seen(), info
-
-    def _seen(self) -> Observation:
-        """What the car perceives now, in arrays of its own."""
-        return _each(self.cars.observe(_ONE), 1)[0]
+        observation, info = self.cars.reset(seed=seed)
+        return _each(observation, 1)[0], info
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """gymnasium's step."""
@@ -259,10 +255,7 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
             "lap_time": _or_none(turn.rows["lap_time"].item()),
             "trace": logged,
         }
-        return self._seen(), reward, bool(turn.terminated[0]), bool(turn.truncated[0]), info
-
-
-_ONE = np.zeros(1, dtype=np.int64)
+        return _each(self.cars.suite.observe(self.cars.field, fresh=True), 1)[0], reward, bool(turn.terminated[0]), bool(turn.truncated[0]), info
 
 
 def _each(observation: Observation, n: int) -> list[Observation]:

@@ -99,11 +99,11 @@ def _train(run: Run, resumed: bool) -> None:
 
     from racer.train.display import display, in_words
     from racer.train.evaluation import beyond_in_words
-    from racer.train.session import Session
+    from racer.train.teaching import session_of
 
     console = Console(soft_wrap=True)
     _say(console, _headline(run))
-    session = Session(run)
+    session = session_of(run)
     if resumed:
         session.resume()
         _say(console, f"going on after {session.progress.steps:,} steps")

@@ -94,7 +94,8 @@ def _plain_tones(mode: int) -> Bytes:
 def _render(state, bodies, cells, grounds, ground_of, cell, shades, pose, table, size, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     height, width, channels = size
     rows = np.zeros((height, COLUMNS))
-    index = np.empty(TAPS * width, dtype=np.uint32)
+    index = np.empty(TAPS * (width + 1), dtype=np.uint32)
+    total = np.empty(width + 1, dtype=np.uint32)
     scratch = (np.empty((CORNERS, 3)), np.empty((CORNERS, 3)), np.empty((FINE * height, 2)))
     order = np.empty(bodies.shape[1], dtype=np.int64)
     eye = np.empty(8)
@@ -108,6 +109,6 @@ def _render(state, bodies, cells, grounds, ground_of, cell, shades, pose, table,
         eye[2], eye[3], eye[4], eye[7] = pose[2], c, s, focal
         eye[5], eye[6] = np.cos(pose[3]), np.sin(pose[3])
         at = n * height * width * channels
-        ground(rows, map_row, cells, shades, table, eye[0], eye[1], c, s, cell, index, out, at, width, channels)
+        ground(rows, map_row, cells, shades, table, eye[0], eye[1], c, s, cell, index, total, out, at, width, channels)
         walls(map_row, eye, table, scratch, out, at, size)
         solids(bodies[n], order, eye, table, scratch, out, at, size)

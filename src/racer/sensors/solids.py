@@ -18,7 +18,7 @@ FINE = 4  # lines a row of pixels
 LAP = 0.01  # of a wall's length that it goes on behind its neighbor
 UNDER = 0.03  # m that the side of a block does
 NEAR = 0.02  # m, what is nearer along the view is cut away
-CORNERS = 8  # of a face, at most, once it is cut
+CORNERS = 12  # of a face, at most, once it is cut
 
 # Bot cars are two blocks, body and top; boxes are one: length, width, from and to height, m, by kind and block.
 BLOCKS = np.array(
@@ -119,22 +119,36 @@ def _face(count, eye, tones, color, scratch, out, at, size):  # type: ignore[no-
         seen[k, 0] = x * eye[4] - y * eye[3]  # to the right
         seen[k, 1] = z * eye[5] - ahead * eye[6]  # down
         seen[k, 2] = ahead * eye[5] + z * eye[6]  # along the view
-    kept = 0
+    aside = (0.5 * size[1] + 1.0) / eye[7]
+    count = _cut(seen, count, 0.0, 1.0, NEAR, corner)
+    count = _cut(corner, count, 1.0, aside, 0.0, seen)
+    count = _cut(seen, count, -1.0, aside, 0.0, corner)
     for k in range(count):
-        before, here = seen[(k + count - 1) % count], seen[k]
-        if (before[2] > NEAR) != (here[2] > NEAR):
-            share = (NEAR - before[2]) / (here[2] - before[2])
-            for q in range(2):
-                corner[kept, q] = (before[q] + share * (here[q] - before[q])) / NEAR
-            kept += 1
-        if here[2] > NEAR:
-            corner[kept, 0], corner[kept, 1] = here[0] / here[2], here[1] / here[2]
-            kept += 1
-    for k in range(kept):
-        corner[k, 0] = eye[7] * corner[k, 0] + 0.5 * size[1]
-        corner[k, 1] = eye[7] * corner[k, 1] + 0.5 * size[0]
-    if kept > 2:
-        _fill(kept, tones, color, corner, span, out, at, size)
+        depth = corner[k, 2]
+        corner[k, 0] = eye[7] * corner[k, 0] / depth + 0.5 * size[1]
+        corner[k, 1] = eye[7] * corner[k, 1] / depth + 0.5 * size[0]
+    if count > 2:
+        _fill(count, tones, color, corner, span, out, at, size)
+
+
+@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+def _cut(corner, count, a, b, least, kept):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """How many corners are left in `kept` of a face cut where `a` times right plus `b` times along exceeds `least`."""
+    n = 0
+    for k in range(count):
+        j = k - 1 if k > 0 else count - 1
+        before = a * corner[j, 0] + b * corner[j, 2] - least
+        here = a * corner[k, 0] + b * corner[k, 2] - least
+        if (before > 0.0) != (here > 0.0):
+            share = before / (before - here)
+            for q in range(3):
+                kept[n, q] = corner[j, q] + share * (corner[k, q] - corner[j, q])
+            n += 1
+        if here > 0.0:
+            for q in range(3):
+                kept[n, q] = corner[k, q]
+            n += 1
+    return n
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

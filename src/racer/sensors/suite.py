@@ -107,8 +107,8 @@ def _known(word: str) -> str:
 class Suite:
     """The sensors of N cars in a race (a class: it owns the buffers that they write into).
 
-    Pictures are written into two buffers in turn: an observation holds until the one after the next. `senses` are what
-    each sensor sends, by its name. `snapshot` and `restore` are the whole of what changes.
+    Pictures are written into two buffers in turn: an observation that is not `fresh` holds until the one after the
+    next, as long as a learner needs it. `senses` are what each sensor sends, by its name. `snapshot` and `restore` are the whole of what changes.
     """
 
     def __init__(
@@ -123,15 +123,27 @@ class Suite:
         self._scans = np.full((n, LIDAR_RAYS), FARTHEST)  # the latest of each car
         self._errors = np.random.default_rng(0).normal(0.0, SPREAD, (ERRORS, LIDAR_RAYS))  # m
 
-    def observe(self, field: Field, cars: NDArray[np.int64] | None = None) -> Observation:
-        """What all cars perceive now; what `cars` (k,) do, by index, in arrays of their own."""
-        if cars is None:
-            self._buffers.reverse()
-            who, outs, scans = np.arange(len(field.state)), self._buffers[0], self._scans
-        else:
-            outs = {key: np.empty((len(cars), *self.senses[key].shape), np.uint8) for key in self._buffers[0]}
-            who, scans = cars, self._scans[cars]
-        state, bodies = (field.state, field.bodies) if cars is None else (field.state[cars], field.bodies[cars])
+    def observe(self, field: Field, fresh: bool = False) -> Observation:
+        """What all cars perceive now; with `fresh`, in arrays that nobody else will write into."""
+        self._buffers.reverse()
+        outs = self._new(len(field.state)) if fresh else self._buffers[0]
+        return self._perceived(field.state, field.bodies, np.arange(len(field.state)), outs, self._scans)
+
+    def observe_some(self, field: Field, cars: NDArray[np.int64]) -> Observation:
+        """What `cars` (k,) perceive now, by index, in arrays of their own."""
+        return self._perceived(field.state[cars], field.bodies[cars], cars, self._new(len(cars)), self._scans[cars])
+
+    def _new(self, n: int) -> dict[str, NDArray[np.uint8]]:
+        return {key: np.empty((n, *self.senses[key].shape), np.uint8) for key in self._buffers[0]}
+
+    def _perceived(
+        self,
+        state: State,
+        bodies: Bodies,
+        who: NDArray[np.int64],
+        outs: dict[str, NDArray[np.uint8]],
+        scans: NDArray[np.float64],
+    ) -> Observation:
         found: dict[str, NDArray[Any]] = {}
         for name in self.names:
             if kind(name) in PICTURES:

@@ -109,14 +109,14 @@ def look(index, width, cells, out, at):  # type: ignore[no-untyped-def]  # pragm
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def look_often(index, width, cells, out, at):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """The mean of four looks."""
+def look_often(index, width, cells, total):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Write the sums of four looks of each pixel to `total`."""
     w = U32(width)
     for j in range(width):
         k = U32(j)
-        total = U32(cells[index[k]]) + U32(cells[index[k + w]])
-        total += U32(cells[index[k + U32(2) * w]]) + U32(cells[index[k + U32(3) * w]])
-        out[at + k] = (total + U32(2)) >> U32(2)
+        one, two = U32(cells[index[k]]), U32(cells[index[k + w]])
+        three, four = U32(cells[index[k + U32(2) * w]]), U32(cells[index[k + U32(3) * w]])
+        total[k] = U32(one + two) + U32(three + four)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -128,58 +128,80 @@ def tone(index, width, cells, tones, channel, channels, out, at):  # type: ignor
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def tone_often(index, width, cells, tones, channel, channels, out, at):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """The mean of four of `tone`."""
+def tone_often(index, width, cells, tones, channel, total):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """As `look_often`, through the table of tones."""
     w = U32(width)
     for j in range(width):
         k = U32(j)
-        total = U32(tones[channel, cells[index[k]]]) + U32(tones[channel, cells[index[k + w]]])
-        total += U32(tones[channel, cells[index[k + U32(2) * w]]]) + U32(tones[channel, cells[index[k + U32(3) * w]]])
-        out[at + k * channels] = (total + U32(2)) >> U32(2)
+        one, two = U32(tones[channel, cells[index[k]]]), U32(tones[channel, cells[index[k + w]]])
+        three = U32(tones[channel, cells[index[k + U32(2) * w]]])
+        four = U32(tones[channel, cells[index[k + U32(3) * w]]])
+        total[k] = U32(one + two) + U32(three + four)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def ground(table, map_row, cells, shades, tones, x, y, c, s, cell, index, out, at, width, channels):  # type: ignore[no-untyped-def]  # pragma: no cover
+def spread(total, width, channels, out, at):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Write a row of pixels from sums of four looks at every other one; between two of them lies their mean."""
+    for j in range(width // 2):
+        k = U32(j)
+        out[at + U32(2) * k * channels] = (total[k] + U32(2)) >> U32(2)
+        out[at + (U32(2) * k + U32(1)) * channels] = (total[k] + total[k + U32(1)] + U32(4)) >> U32(3)
+    if width % 2:
+        out[at + U32(width - 1) * channels] = (total[U32(width // 2)] + U32(2)) >> U32(2)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def ground(table, map_row, cells, shades, tones, x, y, c, s, cell, index, total, out, at, width, channels):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Draw sky and ground of one picture into the flat `out` from `at` on; the lens is at x, y, its yaw is c, s.
 
     `shades` are the cells as gray values already (length 0: go through `tones`, whose column 256 is the sky).
     """
+    left, low = x, y
     x, y = (x - map_row.x) / cell, (y - map_row.y) / cell
     middle = 0.5 * width - 0.5
+    farthest = 0.0
+    for w in range(4):
+        farthest = max(farthest, (map_row.walls[w, 0] - left) * c + (map_row.walls[w, 1] - low) * s)
     for r in range(len(table)):
         what = table[r, 0]
+        if what > SKY and table[r, 2] > farthest + 0.1 and farthest > 0.1:
+            continue  # hidden by walls
         start = U32(at + r * width * channels)
         if what <= FAR:
             byte = 256 if what == SKY else PLAIN_FIELD
             paint(out, start, start + U32(width * channels), tones, byte, channels)
             continue
-        level = int(table[r, 1])
-        taps = TAPS if what == OFTEN else 1
+        level, taps, step, count = int(table[r, 1]), 1, 1, width
+        if what == OFTEN:
+            taps, step, count = TAPS, 2, width // 2 + 1
         for j in range(taps):
             ahead, pixel = table[r, 2 + 2 * j] / cell, table[r, 3 + 2 * j] / cell
             du, dv = pixel * s, -pixel * c
             find(
-                index, j * width, width, x + ahead * c - middle * du, y + ahead * s - middle * dv, du, dv,
+                index, j * count, count, x + ahead * c - middle * du, y + ahead * s - middle * dv, step * du, step * dv,
                 map_row.columns, map_row.rows, level, map_row.first[level], map_row.stride[level],
             )  # fmt: skip
-        if len(shades):
-            if taps == 1:
-                look(index, width, shades, out, start)
-            else:
-                look_often(index, width, shades, out, start)
+        if what == ONCE and len(shades):
+            look(index, width, shades, out, start)
+        elif what == ONCE:
+            for q in range(channels):
+                tone(index, width, cells, tones, q, U32(channels), out, start + U32(q))
+        elif len(shades):
+            look_often(index, count, shades, total)
+            spread(total, width, U32(1), out, start)
         else:
             for q in range(channels):
-                if taps == 1:
-                    tone(index, width, cells, tones, q, U32(channels), out, start + U32(q))
-                else:
-                    tone_often(index, width, cells, tones, q, U32(channels), out, start + U32(q))
+                tone_often(index, count, cells, tones, q, total)
+                spread(total, width, U32(channels), out, start + U32(q))
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def paint(out, start, end, tones, color, channels):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Set the flat `out` from `start` to `end` to one color."""
     if channels == 1:
-        out[U32(start) : U32(max(end, start))] = tones[0, color]
+        tint = tones[0, color]
+        for k in range(max(end - start, 0)):
+            out[U32(start) + U32(k)] = tint
     else:
         for k in range(start, end, channels):
             for q in range(channels):

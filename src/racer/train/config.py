@@ -14,6 +14,10 @@ from racer.sensors.suite import has_pictures, named
 PICTURES = {"envs": 32, "n_steps": 64, "batch_size": 256, "n_epochs": 4, "lr": 5e-4, "sac_memory": 10_000}
 """Settings that are the default where a network sees pictures: fewer passes, for each costs a hundred times as much."""
 
+GENTLE = {"lr": 1e-4, "log_std_init": -1.5}
+"""The same where a policy that can drive already is fine-tuned after a teacher's lessons."""
+LESSONS = 6_144  # steps of a teacher's lessons unless told otherwise
+
 
 class Settings(BaseModel):
     """PPO's settings. The defaults were chosen by `benchmarks/learning.py`; docs/training.md says why."""
@@ -93,9 +97,13 @@ class TrainConfig(BaseModel):
     def _suited_to_pictures(cls, table: Any) -> Any:
         """The table with the settings that pictures need, where it says nothing else."""
         words, settings = table.get("observation", "features"), table.get("settings", {})
-        if not isinstance(words, str) or not isinstance(settings, dict) or not _shows_pictures(words):
+        if not isinstance(words, str) or not isinstance(settings, dict):
             return table
-        return table | {"settings": PICTURES | settings}
+        usual: dict[str, Any] = PICTURES if _shows_pictures(words) else {}
+        if table.get("teacher"):
+            table = {"steps": LESSONS} | table
+            usual = usual | GENTLE
+        return table | {"settings": usual | settings} if usual else table
 
     @model_validator(mode="after")
     def _taught(self) -> Self:
@@ -104,6 +112,8 @@ class TrainConfig(BaseModel):
         for name in ("fine_tune", "also_tracks"):
             if getattr(self, name) and not self.teacher:
                 raise ValueError(f"{name} needs a teacher: --teacher")
+        if self.fine_tune and (self.minutes or self.also_tracks):
+            raise ValueError("fine_tune goes on after a number of --steps, on one track")
         return self
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
@@ -117,6 +118,16 @@ def evaluate(policy: Policy, cars: DeepRacerVectorEnv, iteration: int) -> tuple[
     steps = drive(policy, cars)
     table = laps.laps(steps).assign(phase="evaluation", iteration=iteration)
     return replace(score(table), beyond_logs=beyond_logs(cars, steps, table)), table
+
+
+def merged(found: Sequence[tuple[Score, pd.DataFrame]]) -> tuple[Score, pd.DataFrame]:
+    """Score and laps of several evaluations as of one."""
+    if len(found) == 1:
+        return found[0]
+    table = pd.concat([laps for _, laps in found], ignore_index=True)
+    steps = [float(laps["steps"].sum()) for _, laps in found]
+    beyond = float(np.average([score.beyond_logs for score, _ in found], weights=steps))
+    return replace(score(table), beyond_logs=beyond), table
 
 
 def beyond_logs(cars: DeepRacerVectorEnv, steps: pd.DataFrame, table: pd.DataFrame) -> float:

@@ -88,10 +88,9 @@ class Run:
         return told
 
     @property
-    def more_tracks(self) -> tuple[Track, ...]:
-        """The other tracks that a teacher teaches on."""
-        files = sorted((self.folder / "tracks").glob("*.npy"))
-        return tuple(route.load(file, name=file.stem, title=file.stem) for file in files)
+    def more_tracks(self) -> tuple[Path, ...]:
+        """The files of the other tracks that a teacher teaches on."""
+        return tuple(sorted((self.folder / "tracks").glob("*.npy")))
 
     @property
     def hyperparameters(self) -> Path | None:

@@ -44,6 +44,7 @@ class Progress:
     first_clean: tuple[int, float] | None = None  # steps and seconds at the first evaluation of complete laps only
     completion: float = float("nan")  # %, mean of the latest iteration's episodes
     evaluations: list[dict[str, Any]] = field(default_factory=list)
+    phase: str = ""  # what goes on, where a training has several parts
 
 
 Report = Callable[[Progress], None]
@@ -64,6 +65,7 @@ class Session:
             self.settings = found.settings
             self.notes += found.notes
         self.progress = Progress()
+        self._goal = config.steps + config.fine_tune
         self._stopped = False
         self._journal: list[str] = []  # a line for each update of the policy, as the real trainer prints them
         arguments = self._arguments()
@@ -75,21 +77,25 @@ class Session:
 
     def train(self, report: Report) -> Progress:
         """Train until the steps or minutes are over, or Ctrl-C; checkpoints are written on the way."""
-        rollout = self.settings.envs * self.settings.n_steps
         if not self.run.state.exists():
             self._save()
         with self._interruptible(), self._failing_step_saved():
             while not (self._stopped or self._is_spent(0.0)):
-                began = monotonic()
-                self.model.learn(rollout, reset_num_timesteps=False, log_interval=LOG_NOTHING)
-                self.progress.steps = self.model.num_timesteps
-                self._journal += self._update_lines()
-                if self._ends_iteration(rollout, began):
+                began, before = monotonic(), self.progress.steps
+                self._advance(report)
+                if self._ends_iteration(self.progress.steps - before, began):
                     self._finish_iteration(began)
                 self.progress.seconds += monotonic() - began
                 report(self.progress)
             self._save()
         return self.progress
+
+    def _advance(self, report: Report) -> None:
+        """One update of the policy, from as many steps as it takes."""
+        rollout = self.settings.envs * self.settings.n_steps
+        self.model.learn(rollout, reset_num_timesteps=False, log_interval=LOG_NOTHING)
+        self.progress.steps = self.model.num_timesteps
+        self._journal += self._update_lines()
 
     @property
     def was_stopped(self) -> bool:
@@ -109,7 +115,10 @@ class Session:
             )
         if not self.run.state.exists():
             return
-        saved = self._saved()
+        self._restore(self._saved())
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        """Be as when `_state` was taken."""
         self.progress = saved["progress"]
         self._journal = saved.get("journal", [])  # a run of old has none
         self.model.policy.load_state_dict(saved["policy"])
@@ -149,6 +158,7 @@ class Session:
                 "advance": config.start_advance,
                 "alternate_direction": config.alternate_direction,
             },
+            "objects": self.run.course,
             "reward_timeout": config.reward_timeout,
             "last_words": self._say_last_words,
         }
@@ -163,20 +173,30 @@ class Session:
         return model
 
     def _learning_rate(self) -> float:
-        return self.settings.lr * (1.0 - (1.0 - self.settings.lr_end) * min(self.share(), 1.0))
+        """That of the learner now; it falls over the training."""
+        return self.settings.lr * (1.0 - (1.0 - self.settings.lr_end) * min(self._learned(), 1.0))
+
+    def _learned(self) -> float:
+        """How much of the learner's work is done, from 0 to 1."""
+        return self.share()
 
     def share(self) -> float:
         """How much of the training is done, from 0 to 1."""
         minutes = self.run.config.minutes
         if minutes is not None:
             return self.progress.seconds / (60.0 * minutes)
-        return self.progress.steps / self.run.config.steps
+        return self.progress.steps / self._goal
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the training has come to its end."""
+        return self._is_spent(0.0)
 
     def _is_spent(self, seconds: float) -> bool:
         """Whether steps or minutes are used up, `seconds` after the latest update that was counted."""
         minutes = self.run.config.minutes
         if minutes is None:
-            return self.progress.steps >= self.run.config.steps
+            return self.progress.steps >= self._goal
         return self.progress.seconds + seconds >= 60.0 * minutes
 
     def _ends_iteration(self, rollout: int, began: float) -> bool:
@@ -187,7 +207,7 @@ class Session:
     def _finish_iteration(self, began: float) -> None:
         """Write the log of an iteration, evaluate the policy, and keep it."""
         progress = self.progress
-        score, table = evaluate(self.model, self._trials, progress.iteration)
+        score, table = self._evaluate()
         episodes = self.recorder.write(progress.iteration, table)
         progress.iteration += 1
         progress.latest = score
@@ -209,6 +229,10 @@ class Session:
         history = pd.DataFrame(progress.evaluations)
         route.write(self.run.folder / "evaluations.csv", history.to_csv(index=False).encode())
         self._save()
+
+    def _evaluate(self) -> tuple[Score, pd.DataFrame]:
+        """Score and laps of the policy as it is."""
+        return evaluate(self.model, self._trials, self.progress.iteration)
 
     def _update_lines(self) -> list[str]:
         """The latest update in the words of the real trainer's log (SIMULATOR.md 6.4), which log readers know.
@@ -234,8 +258,14 @@ class Session:
 
     def _save(self) -> None:
         """Write everything that a resumed training needs, beside the last state, and then in its place."""
+        beside = self.run.state.with_suffix(".part")
+        torch.save(self._state(), beside)
+        beside.replace(self.run.state)
+
+    def _state(self) -> dict[str, Any]:
+        """Everything that a resumed training needs."""
         reward, normalized = self.cars.reward, self.model.env
-        state = {
+        return {
             "progress": self.progress,
             "policy": self.model.policy.state_dict(),
             **learner_state(self.model),
@@ -250,9 +280,6 @@ class Session:
             "numpy": np.random.get_state(),  # noqa: NPY002 - stable-baselines3 shuffles with it
             "python": random.getstate(),
         }
-        beside = self.run.state.with_suffix(".part")
-        torch.save(state, beside)
-        beside.replace(self.run.state)
 
     def _saved(self) -> dict[str, Any]:
         """What `_save` wrote. UsageError when it cannot be read."""
