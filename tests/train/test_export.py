@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from racer import extras
 from racer.actions import read_metadata
+from racer.cli import app
 from racer.errors import UsageError
 from racer.track import library
 from racer.train import drfc, experiment, hyperparameters, onnx
@@ -176,3 +179,31 @@ def test_run_env_holds_what_its_scripts_can_split() -> None:
     assert all(line.count("=") == 1 and " " not in line for line in text.splitlines() if not line.startswith("#"))
     with pytest.raises(UsageError, match="cannot hold 'DR_WORLD_NAME=my track'"):
         drfc.run_env(words | {"WORLD_NAME": "my track"}, "x")
+
+
+def test_what_a_teacher_needs_comes_back_too(make: Callable[..., Run], tmp_path: Path) -> None:
+    from racer.track import route
+    from racer.train.export import _write_experiment
+
+    route.save(library.load("oval").reversed(), tmp_path / "mine.npy")
+    more = {"teacher": True, "also_tracks": ["first_l", str(tmp_path / "mine.npy")], "objects": "bots"}
+    run = make(observation="camera:80x60", **more)
+    (tmp_path / "out").mkdir()
+    notes = _write_experiment(run, tmp_path / "out")
+    assert any("there is no teacher there" in note for note in notes)
+    found = import_(tmp_path / "out", tmp_path / "back")
+    assert_same(run, found)
+    assert found.config.also_tracks == ("first_l", "routes/mine.npy")
+    placed = {"reward", "track", "action_space", "hyperparameters", "also_tracks", "network"}
+    assert found.config.model_dump(exclude=placed) == run.config.model_dump(exclude=placed)
+    assert found.config.network == run.network == "SMALL"
+    [config] = experiment.load(tmp_path / "back" / "experiment.toml").runs.values()
+    np.testing.assert_array_equal(library.load(config.also_tracks[1]).center, library.load("oval").reversed().center)
+
+
+def test_without_the_extra_the_command_says_what_installs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    there = extras.find_spec
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "onnxruntime" else there(name))
+    done = CliRunner().invoke(app, ["export", str(tmp_path)])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == ("racer: an ONNX file needs onnx, onnxscript and onnxruntime: pip install 'racer[export]'\n")

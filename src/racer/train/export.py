@@ -160,6 +160,7 @@ def _write_experiment(run: Run, folder: Path) -> list[str]:
         "action_space": f"{drfc.FOLDER}/model_metadata.json",
         "hyperparameters": f"{drfc.FOLDER}/hyperparameters.json" if run.hyperparameters else None,
         "track": track,
+        "also_tracks": _others(run, folder),
         "objects": run.config.objects if run.config.objects in COURSES else run.config.objects and "course.toml",
         "network": run.config.network if is_known else run.network,
     }
@@ -172,7 +173,7 @@ def _write_experiment(run: Run, folder: Path) -> list[str]:
 def _seeing(run: Run) -> list[str]:
     """Sentences about what the policy sees, where DeepRacer for Cloud's policy will not see the same."""
     told = []
-    if "features" in run.observation:
+    if {"features", "objects"} & {*run.observation}:
         told.append(_FEATURES)
     sizes = [size(name) for name in run.observation if has_pictures([name]) and size(name) != SIZE]
     told += [f"pictures are {wide} x {high} pixels here, {SIZE[0]} x {SIZE[1]} there" for wide, high in sizes]
@@ -206,6 +207,13 @@ def _track(run: Run, folder: Path) -> tuple[str, str, list[str]]:
         "routes folder, but a world and its meshes by that name must be built into the simulator's image too"
     )
     return track.name, here, [note]
+
+
+def _others(run: Run, folder: Path) -> tuple[str, ...]:
+    """The tracks that a teacher teaches on beside the run's own, for the experiment file."""
+    tracks = [route.load(file) for file in run.more_tracks]
+    names = [track.name if _is_shipped(track) else _lines(track, folder) for track in tracks]
+    return run.config.also_tracks if {*names} == {*run.config.also_tracks} else tuple(names)
 
 
 def _is_shipped(track: Track) -> bool:

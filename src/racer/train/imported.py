@@ -61,6 +61,7 @@ def import_(path: str | Path, out: Path, home: Path | None = None) -> Imported:
     config: dict[str, Any] = before | reading.config | {"reward": REWARD}
     told = [*found.notes, *notes, *reading.notes]
     _take_objects(reading, config, files)
+    files |= _other_tracks(found, config)
     told += _take_track(reading, found, config, files, home)
     metadata = _metadata(found)
     told += _take_actions(metadata, found, config, files)
@@ -135,6 +136,13 @@ def _take_track(
     config["track"], turned, note = resolved(world, home)
     config["reverse"] = bool(config.get("reverse")) != turned
     return [note] if note else []
+
+
+def _other_tracks(found: Bundle, config: dict[str, Any]) -> dict[str, bytes]:
+    """The lines of the other tracks of a teacher that came along, by the names that `config` has for them."""
+    lines = {f"routes/{Path(name).name}": data for name, data in found.files.get("route", ())}
+    more = config.get("also_tracks", [])
+    return {name: lines[name] for name in more if name in lines} if isinstance(more, list) else {}
 
 
 def _take_objects(reading: Reading, config: dict[str, Any], files: dict[str, bytes]) -> None:

@@ -133,7 +133,7 @@ def create(config: TrainConfig, folder: Path, home: Path | None = None) -> Run:
     _make_folders(folder)
     route.save(track, folder / "track.npy")
     for other in more:
-        route.save(other, folder / "tracks" / f"{other.name}.npy")
+        route.save(other, library.made(folder / "tracks") / f"{other.name}.npy")
     write_metadata(metadata, folder / "model" / "model_metadata.json")
     route.write(folder / "reward_function.py", reward.path.read_bytes())
     if config.hyperparameters is not None:
