@@ -205,6 +205,8 @@ def test_a_place_without_a_reward_is_no_training(tmp_path: Path) -> None:
 
 def test_boxes_and_bot_cars_come_along(folder: Path, tmp_path: Path) -> None:
     env = ENV.replace("TIME_TRIAL", "OBJECT_AVOIDANCE") + 'DR_OA_OBJECT_POSITIONS="0.25,-1;0.5,1"\n'
+    assert drfc.simulator_words(drfc.read_env(env))["RANDOMIZE_OBSTACLE_LOCATIONS"] == "True", "as its scripts do"
+    env += "DR_OA_RANDOMIZE_OBSTACLE_LOCATIONS=False\n"
     (folder / "run.env").write_text(env + "DR_OA_NUMBER_OF_OBSTACLES=6\nDR_H2B_NUMBER_OF_BOT_CARS=3\n")
     found = import_(folder, tmp_path / "boxes")
     assert found.config.objects == "course.toml"

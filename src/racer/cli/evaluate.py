@@ -112,14 +112,14 @@ def _as_json(result: Result, files: list[Path]) -> dict[str, Any]:
     }
 
 
-def _views(result: Result, laps: pd.DataFrame) -> Any:
+def _views(result: Result, laps: pd.DataFrame, grainy: bool) -> Any:
     """Pictures from the car on the one lap in `laps`."""
     from racer.plot.animation import LONGEST
     from racer.plot.onboard import frames
 
     first, last = int(laps["first_row"].iloc[0]), int(laps["last_row"].iloc[0])
     some = slice(first, min(last + 1, first + LONGEST))
-    return frames(result.drive.rows[some], result.drive.bodies[some], (result.track, result.track.reversed()))
+    return frames(result.drive.rows[some], result.drive.bodies[some], (result.track, result.track.reversed()), grainy)
 
 
 def _saved(run: Path, result: Result, video: str, onboard: bool) -> list[Path]:
@@ -141,6 +141,6 @@ def _saved(run: Path, result: Result, video: str, onboard: bool) -> list[Path]:
     with style.style():
         style.save(race_sheet(result.trace, table, chosen, result.track), picture)
     fastest = chosen.nsmallest(1, "time")
-    seen = _views(result, fastest) if onboard or result.sees_pictures else None
+    seen = _views(result, fastest, grainy=video == "mp4") if onboard or result.sees_pictures else None
     animate(result.trace, fastest, film, result.track, onboard=seen, width=560 if seen is not None else 720)
     return [log, numbers, film, picture]

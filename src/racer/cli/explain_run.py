@@ -41,7 +41,7 @@ def explain_run(folder: Path, checkpoint: str, output: Path | None, as_json: boo
 def _outcome(lap: PolicyLap) -> str:
     if lap.is_complete:
         return f"a lap in {lap.time:.2f} s"
-    return f"{lap.distance[-1] / lap.track.length:.0%} of a lap, then off"
+    return f"{lap.distance[-1] / lap.track.length:.0%} of a lap, then {lap.ended}"
 
 
 def _show(lap: PolicyLap, title: str) -> None:
@@ -118,7 +118,7 @@ def _as_json(lap: PolicyLap, name: str) -> dict[str, Any]:
         "checkpoint": name,
         "track": lap.track.name,
         "reversed": lap.track.is_reversed,
-        "complete": lap.is_complete,
+        "ended": lap.ended,
         "time": lap.time,
         "parts": [part._asdict() for part in parts(lap)],
         "actions": [one._asdict() for one in choices(lap)] if lap.is_discrete else [],

@@ -34,7 +34,7 @@ class PolicyLap:
     xy: Array  # (T, 2) m, of the front point
     distance: Array  # (T,) m driven along the center line
     time: float  # s
-    is_complete: bool
+    ended: str  # in the simulator's words: lap_complete, off_track, crashed, ...
     mean: Array  # (T, 2) the command that is likeliest
     deviation: Array  # (T, 2) of what it would try in training
     actions: Array  # (K, 2) commands of a discrete space; (0, 2) of a continuous one
@@ -42,6 +42,11 @@ class PolicyLap:
     parts: tuple[str, ...]
     weights: Array
     views: Views | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is a whole lap."""
+        return self.ended == "lap_complete"
 
     @property
     def is_discrete(self) -> bool:

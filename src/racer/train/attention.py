@@ -17,6 +17,7 @@ from racer.car import STEP
 from racer.explain.policy import PolicyLap, Views
 from racer.sensors.camera import FRONT
 from racer.sensors.features import NAMES
+from racer.sim.state import Status
 from racer.train.deterministic import head, names, split, together
 from racer.train.learner import checkpoint
 from racer.train.run import Run, check_whole, open_run
@@ -57,7 +58,7 @@ def policy_lap(run: Run, policy: BasePolicy) -> PolicyLap:
         xy=np.column_stack([seen.rows["front_x"], seen.rows["front_y"]]),
         distance=np.maximum.accumulate(progress) / 100.0 * track.length,
         time=float(seen.rows["lap_time"][-1]) if progress[-1] >= 100.0 else len(seen.rows) * STEP,
-        is_complete=bool(progress[-1] >= 100.0),
+        ended=Status(seen.rows["status"][-1]).word,
         mean=mean,
         deviation=deviation,
         actions=np.empty((0, 2)) if space.is_continuous else np.column_stack([space.steering_deg, space.speed]),

@@ -109,8 +109,12 @@ def read_yaml(text: str) -> dict[str, Any]:
 
 
 def simulator_words(env: Mapping[str, str]) -> dict[str, str]:
-    """The simulator's words in a `run.env`; of a key of old and its newer name, the newer one counts."""
-    return {WORDS[key]: env[key] for key in reversed(WORDS) if env.get(key)}
+    """The simulator's words in a `run.env`, and those that DeepRacer for Cloud's scripts add to it.
+
+    Of a key of old and its newer name, the newer one counts.
+    """
+    told = {WORDS[key]: env[key] for key in reversed(WORDS) if env.get(key)}
+    return (objects_there.ADDED if told.get("RACE_TYPE") == objects_there.BOXES else {}) | told
 
 
 def config_of(settings: Mapping[str, Any]) -> Reading:

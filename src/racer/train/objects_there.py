@@ -33,6 +33,9 @@ OF_BOTS = {
 WORDS = OF_BOXES | OF_BOTS
 """Keys of `run.env` about objects, and the simulator's own word for each."""
 
+ADDED = {"NUMBER_OF_OBSTACLES": "6", "RANDOMIZE_OBSTACLE_LOCATIONS": "True"}
+"""What DeepRacer for Cloud's scripts set for boxes where `run.env` does not."""
+
 _FLAGS = ("true", "false")
 
 

@@ -69,7 +69,7 @@ def lap(run: Run, policy: Policy) -> Seen:
         actions, _ = policy.predict(parts[-1].observation, deterministic=True)
         turn = cars.turn(actions, see=False)
         is_over = bool(turn.terminated[0] or turn.truncated[0])
-        for name in ("progress", "lap_time"):
+        for name in ("progress", "status", "lap_time"):
             parts[-1].rows[name] = turn.rows[name]
     return joined(parts)
 
