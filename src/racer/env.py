@@ -255,7 +255,13 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
             "lap_time": _or_none(turn.rows["lap_time"].item()),
             "trace": logged,
         }
-        return _each(self.cars.suite.observe(self.cars.field, fresh=True), 1)[0], reward, bool(turn.terminated[0]), bool(turn.truncated[0]), info
+        return (
+            _each(self.cars.suite.observe(self.cars.field, fresh=True), 1)[0],
+            reward,
+            bool(turn.terminated[0]),
+            bool(turn.truncated[0]),
+            info,
+        )
 
 
 def _each(observation: Observation, n: int) -> list[Observation]:

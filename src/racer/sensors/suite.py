@@ -3,6 +3,7 @@
 | name | what each car gets |
 |---|---|
 | `features` | (27,) float32 numbers about car and road (`racer.sensors.features`) |
+| `objects` | (10,) float32 numbers about the next objects on the road (`racer.sensors.nearby`) |
 | `camera` | (1, 120, 160) uint8 gray picture of the front camera; `camera:80x60` another resolution |
 | `stereo` | (2, 120, 160) uint8 pictures of the left and the right camera; `stereo:80x60` too |
 | `lidar`, `sector_lidar`, `discretized_sector_lidar` | float32 numbers in the simulator's encodings (SIMULATOR.md 4.3) |
@@ -24,6 +25,8 @@ from racer.sensors.camera import FRONT, LEFT, RIGHT, render
 from racer.sensors.features import NAMES as FEATURES
 from racer.sensors.features import features
 from racer.sensors.lidar import CLIP, FARTHEST, SECTORS, SPREAD, discretized, due, lidar, scan, sector_lidar
+from racer.sensors.nearby import NAMES as NEARBY
+from racer.sensors.nearby import nearby
 from racer.sensors.scenery import scenery
 from racer.sensors.world import walls
 from racer.sim.objects import Bodies
@@ -41,7 +44,7 @@ SENSORS = {
 }
 """The sensors of `model_metadata.json` and what they are called here."""
 
-CALLED = ("features", "camera", "stereo", "lidar", "sector_lidar", "discretized_sector_lidar")
+CALLED = ("features", "objects", "camera", "stereo", "lidar", "sector_lidar", "discretized_sector_lidar")
 PICTURES = ("camera", "stereo")
 ERRORS = 256  # scans' worth of noise that there is
 SIZE = (160, 120)  # px, width and height of what the simulator's networks get
@@ -119,6 +122,7 @@ class Suite:
         shapes = {key: (n, *one.shape) for key, one in self.senses.items() if key in PICTURES}
         self._buffers = [{key: np.empty(shape, np.uint8) for key, shape in shapes.items()} for _ in range(2)]
         self._scenery = scenery(race.tracks) if shapes else None
+        self._lengths = np.array([track.length for track in race.tracks])
         self._walls = np.stack([walls(track) for track in race.tracks])
         self._scans = np.full((n, LIDAR_RAYS), FARTHEST)  # the latest of each car
         self._errors = np.random.default_rng(0).normal(0.0, SPREAD, (ERRORS, LIDAR_RAYS))  # m
@@ -150,6 +154,8 @@ class Suite:
                 found[kind(name)] = self._pictures(name, state, bodies, outs[kind(name)])
             elif name == "features":
                 found[name] = features(state, self._race.roads)
+            elif name == "objects":
+                found[name] = nearby(state, bodies, self._lengths)
             else:
                 scan(state, bodies, self._walls, scans, self._noise(state, who), due(state))
                 found[name] = _encoded(name, scans, self._lidar)
@@ -180,8 +186,8 @@ def sense(name: str, lidar_config: Mapping[str, float] = LIDAR_CONFIG) -> Sense:
     if kind(name) in PICTURES:
         width, height = size(name)
         return Sense((2 if kind(name) == "stereo" else 1, height, width), np.uint8, 0, 255)
-    if name == "features":
-        return Sense((len(FEATURES),), np.float32, -np.inf, np.inf)
+    if name in ("features", "objects"):
+        return Sense((len(FEATURES if name == "features" else NEARBY),), np.float32, -np.inf, np.inf)
     if name == "lidar":
         return Sense((LIDAR_RAYS,), np.float32, *CLIP)
     sectors, values = int(lidar_config["num_sectors"]), int(lidar_config["num_values_per_sector"])

@@ -10,7 +10,6 @@ from racer.actions import CAMERA
 from racer.errors import UsageError, did_you_mean
 from racer.sensors.suite import has_pictures, named
 
-
 PICTURES = {"envs": 32, "n_steps": 64, "batch_size": 256, "n_epochs": 4, "lr": 5e-4, "sac_memory": 10_000}
 """Settings that are the default where a network sees pictures: fewer passes, for each costs a hundred times as much."""
 

@@ -220,7 +220,7 @@ def _worn(names: tuple[str, ...]) -> tuple[str, ...]:
     """The sensors in the words of `model_metadata.json`; empty where these have no words for them."""
     words = {called: sensor for sensor, called in SENSORS.items() if sensor not in ("observation", "LEFT_CAMERA")}
     has_camera = any(kind(name) in PICTURES for name in names)
-    return tuple(words[kind(name)] for name in names) if has_camera and "features" not in names else ()
+    return tuple(words[kind(name)] for name in names) if has_camera and not {"features", "objects"} & {*names} else ()
 
 
 def usual(names: tuple[str, ...]) -> str:
