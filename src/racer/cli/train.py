@@ -45,7 +45,12 @@ def train(
     network: Annotated[
         str | None, Option(help="SMALL or a name of model_metadata.json.  [default: by the pictures]")
     ] = None,
-    objects: Annotated[str | None, Option(help="boxes, random_boxes, bots or a course .toml.  [default: none]")] = None,
+    objects: Annotated[
+        str | None, Option(help="none, boxes, random_boxes, bots, or a .toml file.  [default: none]")
+    ] = None,
+    look: Annotated[
+        str | None, Option(help="How pictures vary: none, simulator or strong.  [default: none]")
+    ] = None,
     teacher: Annotated[
         bool | None, Option("--teacher", help="Learn from a policy that was trained on features.")
     ] = None,
@@ -82,8 +87,8 @@ def train(
 
 
 _OPTIONS = (
-    "track", "steps", "minutes", "seed", "car", "action_space", "hyperparameters", "reverse", "noise", "reward_timeout",
-    "observation", "network", "objects", "teacher", "fine_tune",
+    "track", "steps", "minutes", "seed", "car", "action_space", "hyperparameters", "reverse", "noise", "objects",
+    "reward_timeout", "observation", "network", "look", "teacher", "fine_tune",
 )  # fmt: skip
 
 
