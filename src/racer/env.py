@@ -79,6 +79,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
         car: str | Car | None = None,
         noise: str | Mapping[str, float] = "none",
         objects: ObjectsTold = None,
+        look: str = "none",
         reverse: bool = False,
         evaluation: bool = False,
         rules: Rules | Mapping[str, float] | None = None,
@@ -108,7 +109,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
         )
         self.num_envs, self.render_mode = num_envs, None
         worn = (metadata.sensor, metadata.lidar_config) if isinstance(metadata, Metadata) else ((CAMERA,), LIDAR_CONFIG)
-        self.suite = Suite(named(observation, worn[0]), self.race, num_envs, worn[1])
+        self.suite = Suite(named(observation, worn[0]), self.race, num_envs, worn[1], look)
         self.single_observation_space = _observations(self.suite.senses)
         self.single_action_space = _space(self.actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -170,7 +171,9 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
     ) -> tuple[Observation, dict[str, Any]]:
         """Begin the next episode of every car (of those in `options["reset_mask"]`); with a seed, the first one."""
         if seed is not None:
-            self.field = Field(self.race, self.num_envs, seed if isinstance(seed, int) else seed[0])
+            first = seed if isinstance(seed, int) else seed[0]
+            self.field = Field(self.race, self.num_envs, first)
+            self.suite.reset(first or 0)
         else:
             mask = (options or {}).get("reset_mask")
             self.restart(np.ones(self.num_envs, dtype=np.bool_) if mask is None else np.asarray(mask, dtype=np.bool_))
@@ -255,7 +258,13 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
             "lap_time": _or_none(turn.rows["lap_time"].item()),
             "trace": logged,
         }
-        return _each(self.cars.suite.observe(self.cars.field, fresh=True), 1)[0], reward, bool(turn.terminated[0]), bool(turn.truncated[0]), info
+        return (
+            _each(self.cars.suite.observe(self.cars.field, fresh=True), 1)[0],
+            reward,
+            bool(turn.terminated[0]),
+            bool(turn.truncated[0]),
+            info,
+        )
 
 
 def _each(observation: Observation, n: int) -> list[Observation]:

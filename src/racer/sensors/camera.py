@@ -14,8 +14,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from racer.sensors import tones
+from racer.sensors.finish import blur, grains, noise
+from racer.sensors.look import LOOK
 from racer.sensors.scenery import LEVELS, Scenery
 from racer.sensors.solids import CORNERS, FINE, solids, walls
+from racer.sensors.tones import TONES, tabulate
 from racer.sensors.walk import COLUMNS, TAPS, ground, survey
 from racer.sim.objects import OBJECT
 from racer.sim.state import State
@@ -76,12 +79,12 @@ def render(
     """
     out = np.empty((len(state), *camera.shape), dtype=np.uint8) if out is None else out
     bodies = np.empty((len(state), 0), dtype=OBJECT) if bodies is None else bodies
-    table, shades = _plain_tones(camera.mode), np.empty(0, dtype=np.uint8)
-    if camera.mode == tones.GRAY and look is None:
-        shades = scenery.gray
+    looked = np.empty(0, dtype=LOOK) if look is None else look
+    shades = scenery.gray if camera.mode == tones.GRAY and look is None else scenery.gray[:0]
     pose = np.array([camera.x, camera.y, camera.z, camera.pitch, camera.focal])
     size = (camera.height, camera.width, 1 if camera.gray else 3)
-    _render(state, bodies, *scenery[:4], shades, pose, table, size, out.reshape(-1))
+    table = _plain_tones(camera.mode) if look is None else _plain_tones(camera.mode).copy()
+    _render(state, bodies, *scenery[:4], shades, pose, table, camera.mode, looked, grains(), size, out.reshape(-1))
     return out
 
 
@@ -91,24 +94,35 @@ def _plain_tones(mode: int) -> Bytes:
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _render(state, bodies, cells, grounds, ground_of, cell, shades, pose, table, size, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _render(state, bodies, cells, grounds, ground_of, cell, shades, pose, table, mode, look, grains, size, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     height, width, channels = size
     rows = np.zeros((height, COLUMNS))
     index = np.empty(TAPS * (width + 1), dtype=np.uint32)
     total = np.empty(width + 1, dtype=np.uint32)
     scratch = (np.empty((CORNERS, 3)), np.empty((CORNERS, 3)), np.empty((FINE * height, 2)))
-    order = np.empty(bodies.shape[1], dtype=np.int64)
-    eye = np.empty(8)
-    focal = pose[4]
-    survey(rows, height, focal, pose[2], pose[3], cell, LEVELS, min(REACH, MAP_REACH * cell))
+    order, eye = np.empty(bodies.shape[1], dtype=np.int64), np.empty(8)
+    line, mixed = np.empty(width * channels), np.empty((3, TONES))
+    reach = min(REACH, MAP_REACH * cell)
+    aside, up, pitch, turned = 0.0, 0.0, 0.0, 0.0
+    survey(rows, height, pose[4], pose[2], pose[3], cell, LEVELS, reach)
     for n in range(len(state)):
         car = state[n]
         map_row = grounds[ground_of[car.road]]
+        if len(look):
+            aside, up, pitch, turned = look[n].aside, look[n].up, look[n].pitch, look[n].yaw
+            survey(rows, height, pose[4], pose[2] + up, pose[3] + pitch, cell, LEVELS, reach)
+            tabulate(look[n].colors, mode, mixed, table)
         c, s = np.cos(car.yaw), np.sin(car.yaw)
-        eye[0], eye[1] = car.x + c * pose[0] - s * pose[1], car.y + s * pose[0] + c * pose[1]
-        eye[2], eye[3], eye[4], eye[7] = pose[2], c, s, focal
-        eye[5], eye[6] = np.cos(pose[3]), np.sin(pose[3])
+        eye[0] = car.x + c * pose[0] - s * (pose[1] + aside)
+        eye[1] = car.y + s * pose[0] + c * (pose[1] + aside)
+        c, s = np.cos(car.yaw + turned), np.sin(car.yaw + turned)
+        eye[2], eye[3], eye[4], eye[7] = pose[2] + up, c, s, pose[4]
+        eye[5], eye[6] = np.cos(pose[3] + pitch), np.sin(pose[3] + pitch)
         at = n * height * width * channels
         ground(rows, map_row, cells, shades, table, eye[0], eye[1], c, s, cell, index, total, out, at, width, channels)
         walls(map_row, eye, table, scratch, out, at, size)
         solids(bodies[n], order, eye, table, scratch, out, at, size)
+        if len(look) and look[n].blur > 0.0:
+            blur(look[n].blur, line, out, at, size)
+        if len(look) and look[n].noise > 0.0:
+            noise(look[n].noise, look[n].seed, car.steps, grains, out, at, height * width * channels)

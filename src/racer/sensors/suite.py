@@ -3,6 +3,7 @@
 | name | what each car gets |
 |---|---|
 | `features` | (27,) float32 numbers about car and road (`racer.sensors.features`) |
+| `objects` | (10,) float32 numbers about the next objects on the road (`racer.sensors.nearby`) |
 | `camera` | (1, 120, 160) uint8 gray picture of the front camera; `camera:80x60` another resolution |
 | `stereo` | (2, 120, 160) uint8 pictures of the left and the right camera; `stereo:80x60` too |
 | `lidar`, `sector_lidar`, `discretized_sector_lidar` | float32 numbers in the simulator's encodings (SIMULATOR.md 4.3) |
@@ -24,6 +25,9 @@ from racer.sensors.camera import FRONT, LEFT, RIGHT, render
 from racer.sensors.features import NAMES as FEATURES
 from racer.sensors.features import features
 from racer.sensors.lidar import CLIP, FARTHEST, SECTORS, SPREAD, discretized, due, lidar, scan, sector_lidar
+from racer.sensors.look import LOOK, looks, setting
+from racer.sensors.nearby import NAMES as NEARBY
+from racer.sensors.nearby import nearby
 from racer.sensors.scenery import scenery
 from racer.sensors.world import walls
 from racer.sim.objects import Bodies
@@ -41,7 +45,7 @@ SENSORS = {
 }
 """The sensors of `model_metadata.json` and what they are called here."""
 
-CALLED = ("features", "camera", "stereo", "lidar", "sector_lidar", "discretized_sector_lidar")
+CALLED = ("features", "objects", "camera", "stereo", "lidar", "sector_lidar", "discretized_sector_lidar")
 PICTURES = ("camera", "stereo")
 ERRORS = 256  # scans' worth of noise that there is
 SIZE = (160, 120)  # px, width and height of what the simulator's networks get
@@ -112,15 +116,22 @@ class Suite:
     """
 
     def __init__(
-        self, names: Sequence[str], race: Race, n: int, lidar_config: Mapping[str, float] = LIDAR_CONFIG
+        self,
+        names: Sequence[str],
+        race: Race,
+        n: int,
+        lidar_config: Mapping[str, float] = LIDAR_CONFIG,
+        look: str = "none",
     ) -> None:
         self.names, self._race, self._lidar = named(names), race, lidar_config
         self.senses = {kind(name): sense(name, lidar_config) for name in self.names}
-        shapes = {key: (n, *one.shape) for key, one in self.senses.items() if key in PICTURES}
-        self._buffers = [{key: np.empty(shape, np.uint8) for key, shape in shapes.items()} for _ in range(2)]
-        self._scenery = scenery(race.tracks) if shapes else None
+        self._buffers = [self._new(n) for _ in range(2)]
+        self._scenery = scenery(race.tracks) if has_pictures(self.names) else None
+        self._lengths = np.array([track.length for track in race.tracks])
         self._walls = np.stack([walls(track) for track in race.tracks])
         self._scans = np.full((n, LIDAR_RAYS), FARTHEST)  # the latest of each car
+        self._setting, self._looks, self._drawn = setting(look), np.zeros(n, LOOK), np.full(n, -1)
+        self._seed = 0
         self._errors = np.random.default_rng(0).normal(0.0, SPREAD, (ERRORS, LIDAR_RAYS))  # m
 
     def observe(self, field: Field, fresh: bool = False) -> Observation:
@@ -134,7 +145,9 @@ class Suite:
         return self._perceived(field.state[cars], field.bodies[cars], cars, self._new(len(cars)), self._scans[cars])
 
     def _new(self, n: int) -> dict[str, NDArray[np.uint8]]:
-        return {key: np.empty((n, *self.senses[key].shape), np.uint8) for key in self._buffers[0]}
+        """Room for the pictures of `n` cars: (V, N, H, W) of V cameras."""
+        pictures = {key: one.shape for key, one in self.senses.items() if key in PICTURES}
+        return {key: np.empty((views, n, *size), np.uint8) for key, (views, *size) in pictures.items()}
 
     def _perceived(
         self,
@@ -147,28 +160,47 @@ class Suite:
         found: dict[str, NDArray[Any]] = {}
         for name in self.names:
             if kind(name) in PICTURES:
-                found[kind(name)] = self._pictures(name, state, bodies, outs[kind(name)])
+                found[kind(name)] = self._pictures(name, state, bodies, self._looks_of(state, who), outs[kind(name)])
             elif name == "features":
                 found[name] = features(state, self._race.roads)
+            elif name == "objects":
+                found[name] = nearby(state, bodies, self._lengths)
             else:
                 scan(state, bodies, self._walls, scans, self._noise(state, who), due(state))
                 found[name] = _encoded(name, scans, self._lidar)
         return found if len(found) > 1 else found.popitem()[1]
 
-    def snapshot(self) -> NDArray[np.float64]:
+    def reset(self, seed: int) -> None:
+        """Begin anew; `seed` is of how the world looks."""
+        self.restore((np.full_like(self._scans, FARTHEST), seed))
+
+    def snapshot(self) -> tuple[NDArray[np.float64], int]:
         """Everything that changes, as plain data for `restore`."""
-        return self._scans.copy()
+        return self._scans.copy(), self._seed
 
-    def restore(self, snapshot: NDArray[np.float64]) -> None:
+    def restore(self, snapshot: tuple[NDArray[np.float64], int]) -> None:
         """Be as when `snapshot` was taken."""
-        self._scans = snapshot.copy()
+        self._scans, self._seed = snapshot[0].copy(), snapshot[1]
+        self._drawn[:] = -1
 
-    def _pictures(self, name: str, state: State, bodies: Bodies, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _pictures(
+        self, name: str, state: State, bodies: Bodies, look: NDArray[np.void] | None, out: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
         assert self._scenery is not None
         width, height = size(name)
-        for k, camera in enumerate((LEFT, RIGHT) if kind(name) == "stereo" else (FRONT,)):
-            render(state, bodies, self._scenery, replace(camera, width=width, height=height), out=out[:, k])
-        return out
+        for view, camera in zip(out, (LEFT, RIGHT) if kind(name) == "stereo" else (FRONT,), strict=True):
+            render(state, bodies, self._scenery, replace(camera, width=width, height=height), out=view, look=look)
+        return out.swapaxes(0, 1)
+
+    def _looks_of(self, state: State, who: NDArray[np.int64]) -> NDArray[np.void] | None:
+        """(N,) how the world looks to the cars `who`, drawn for each of their episodes; None for the plain world."""
+        if self._setting.name == "none":
+            return None
+        for k, episode in zip(who.tolist(), state["episode"].tolist(), strict=True):
+            if self._drawn[k] != episode:
+                self._looks[k] = looks(self._setting, [np.random.default_rng([self._seed, k, episode])])[0]
+                self._drawn[k] = episode
+        return self._looks[who]
 
     def _noise(self, state: State, who: NDArray[np.int64]) -> NDArray[np.float64]:
         """(N, 64) m. It depends on car, episode and step alone: to look twice shows the same."""
@@ -180,8 +212,8 @@ def sense(name: str, lidar_config: Mapping[str, float] = LIDAR_CONFIG) -> Sense:
     if kind(name) in PICTURES:
         width, height = size(name)
         return Sense((2 if kind(name) == "stereo" else 1, height, width), np.uint8, 0, 255)
-    if name == "features":
-        return Sense((len(FEATURES),), np.float32, -np.inf, np.inf)
+    if name in ("features", "objects"):
+        return Sense((len(FEATURES if name == "features" else NEARBY),), np.float32, -np.inf, np.inf)
     if name == "lidar":
         return Sense((LIDAR_RAYS,), np.float32, *CLIP)
     sectors, values = int(lidar_config["num_sectors"]), int(lidar_config["num_values_per_sector"])

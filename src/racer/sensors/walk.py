@@ -164,12 +164,12 @@ def ground(table, map_row, cells, shades, tones, x, y, c, s, cell, index, total,
         farthest = max(farthest, (map_row.walls[w, 0] - left) * c + (map_row.walls[w, 1] - low) * s)
     for r in range(len(table)):
         what = table[r, 0]
-        if what > SKY and table[r, 2] > farthest + 0.1 and farthest > 0.1:
-            continue  # hidden by walls
+        if what > FAR and table[r, 2 * TAPS] > farthest + 0.1 and farthest > 0.1:
+            what = FAR  # hidden by walls, all but what shines through their smooth edges
         start = U32(at + r * width * channels)
         if what <= FAR:
-            byte = 256 if what == SKY else PLAIN_FIELD
-            paint(out, start, start + U32(width * channels), tones, byte, channels)
+            color = 256 if what == SKY else PLAIN_FIELD
+            paint(out, start, start + U32(width * channels), tones, color, channels)
             continue
         level, taps, step, count = int(table[r, 1]), 1, 1, width
         if what == OFTEN:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from math import isfinite
 from os import PathLike
 from pathlib import Path
@@ -63,24 +63,28 @@ class Course:
         return self.obstacles + self.number_of_bot_cars
 
 
-BOXES = Course(number_of_obstacles=6)
 COURSES = {
-    "boxes": BOXES,
-    "random_boxes": replace(BOXES, randomize_obstacle_locations=True),
+    "boxes": Course(object_positions=tuple((0.15 * (k + 1), INNER if k % 2 == 0 else OUTER) for k in range(6))),
+    "random_boxes": Course(number_of_obstacles=6, randomize_obstacle_locations=True),
     "bots": Course(number_of_bot_cars=3),
 }
-"""What DeepRacer for Cloud sets up for object avoidance, with boxes at random places too, and for head to bot."""
+"""Six boxes where DeepRacer on AWS places them, and what DeepRacer for Cloud sets up: boxes at random, and bot cars.
+
+The layout that is neither given nor random is not among them: its first box stands on the start line.
+"""
 
 Told = Course | Mapping[str, Any] | str | PathLike[str] | None
 
 
 def course(what: Told) -> Course | None:
-    """The course that is named, or made from a mapping of its words or a .toml file of them; None for none.
+    """The course that is named, or made from a mapping of its words or a .toml file of them; None for None and "none".
 
     Raises UsageError with a sentence for what is wrong.
     """
     if what is None or isinstance(what, Course):
         return what
+    if what == "none":
+        return None
     if isinstance(what, Mapping):
         return _made(what, "objects")
     name = str(what)
@@ -88,8 +92,8 @@ def course(what: Told) -> Course | None:
         return _made(_table(Path(name)), name)
     if name not in COURSES:
         raise UsageError(
-            f"unknown objects {name!r}{did_you_mean(name, list(COURSES))} (there are {', '.join(COURSES)}; or a .toml "
-            "file with number_of_obstacles or number_of_bot_cars)"
+            f"unknown objects {name!r}{did_you_mean(name, list(COURSES))} (there are none, {', '.join(COURSES)}, and "
+            ".toml files that say number_of_obstacles or number_of_bot_cars)"
         )
     return COURSES[name]
 

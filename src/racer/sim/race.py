@@ -155,9 +155,13 @@ class Field:
 
     def restore(self, snapshot: tuple[object, ...]) -> None:
         """Be as when `snapshot` was taken."""
-        self.state, self._episodes, self._cars = (np.array(part) for part in snapshot[:3])
+        saved, self._episodes, self._cars = (np.array(part) for part in snapshot[:3])
+        self.state = np.zeros(len(saved), STATE)
+        for name in saved.dtype.names or ():  # not all columns, where an earlier version has saved it
+            self.state[name] = saved[name]
         for generator, state in zip(self._generators, snapshot[3], strict=True):  # type: ignore[call-overload]
             generator.bit_generator.state = state
-        self.bodies = np.array(snapshot[4])
+        if self.bodies.size:
+            self.bodies = np.array(snapshot[4])
         if self._traffic is not None:
             self._traffic.restore(snapshot[5])

@@ -10,7 +10,6 @@ from racer.actions import CAMERA
 from racer.errors import UsageError, did_you_mean
 from racer.sensors.suite import has_pictures, named
 
-
 PICTURES = {"envs": 32, "n_steps": 64, "batch_size": 256, "n_epochs": 4, "lr": 5e-4, "sac_memory": 10_000}
 """Settings that are the default where a network sees pictures: fewer passes, for each costs a hundred times as much."""
 
@@ -58,6 +57,10 @@ class TrainConfig(BaseModel):
     )
     hyperparameters: str | None = Field(None, description="a DeepRacer hyperparameters.json")
     noise: str = Field("none", description="none, jitter or robust")
+    objects: str | dict[str, Any] | None = Field(
+        None,
+        description="none, boxes, random_boxes, bots, or a .toml file or table of the simulator's words about them",
+    )
     seed: int = Field(0, ge=0, description="of everything random")
     steps: int = Field(300_000, ge=1, description="steps of all cars together")
     minutes: float | None = Field(None, gt=0, description="train for so long instead")
@@ -77,7 +80,7 @@ class TrainConfig(BaseModel):
         "features", description="what the policy sees: features, camera, camera:80x60, stereo, lidar, ... or sensors"
     )
     network: str | None = Field(None, description="by default what the action space's file says, else by the pictures")
-    objects: str | None = Field(None, description="boxes, random_boxes, bots, or a .toml file of a course")
+    look: str = Field("none", description="how pictures vary between episodes of training: none, simulator or strong")
     teacher: bool = Field(False, description="learn from a policy that was trained on features")
     also_tracks: tuple[str, ...] = Field((), description="more tracks that a teacher teaches on")
     fine_tune: int = Field(0, ge=0, description="steps of PPO after the teacher's lessons")

@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict
 from racer.errors import UsageError, did_you_mean
 from racer.train.config import Settings, TrainConfig, parse
 
-AXES = ("reward", "track", "car", "action_space", "hyperparameters", "observation", "network", "noise", "seed")
+AXES = (
+    "reward", "track", "car", "action_space", "hyperparameters", "observation", "network", "noise", "objects", "seed",
+)  # fmt: skip
 """What may list several values, in the order in which run names tell of them; PPO's settings may too."""
 
 FILES = {

@@ -23,11 +23,6 @@ def toml(config: TrainConfig, title: str, comments: tuple[str, ...] = ()) -> str
     return "\n".join([*lines, *(["", "[settings]", *_lines(changed)] if changed else []), ""])
 
 
-def table_text(table: Mapping[str, Any]) -> str:
-    """The text of a TOML file without sections."""
-    return "\n".join([*_lines(table), ""])
-
-
 def _lines(table: Mapping[str, Any]) -> list[str]:
     return [f"{key} = {_value(value)}" for key, value in table.items() if value is not None]
 

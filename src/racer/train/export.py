@@ -27,7 +27,6 @@ from racer.actions import NETWORK, Metadata, write_metadata
 from racer.errors import UsageError
 from racer.sensors.suite import SIZE, has_pictures, size
 from racer.shipped import tracks as shipped_tracks
-from racer.sim.course import COURSES
 from racer.track import library, route
 from racer.track.record import Track
 from racer.train import drfc, hyperparameters, objects_there, onnx
@@ -151,9 +150,7 @@ def _write_experiment(run: Run, folder: Path) -> list[str]:
     write_metadata(metadata, files / "model_metadata.json")
     (files / "hyperparameters.json").write_bytes(_hyperparameters(run))
     world, track, notes = _track(run, folder)
-    if run.course is not None:
-        route.write(folder / "course.toml", objects_there.file_of(run.course)[1].encode())
-    text = drfc.run_env(drfc.words(run.config, world, run.course), prefix=f"racer-{run.folder.resolve().name}")
+    text = drfc.run_env(drfc.words(run.config, world, run.objects), prefix=f"racer-{run.folder.resolve().name}")
     route.write(folder / "run.env", text.encode())
     changes: dict[str, Any] = {
         "reward": f"{drfc.FOLDER}/reward_function.py",
@@ -161,7 +158,7 @@ def _write_experiment(run: Run, folder: Path) -> list[str]:
         "hyperparameters": f"{drfc.FOLDER}/hyperparameters.json" if run.hyperparameters else None,
         "track": track,
         "also_tracks": _others(run, folder),
-        "objects": run.config.objects if run.config.objects in COURSES else run.config.objects and "course.toml",
+        "objects": objects_there.told(run.objects),
         "network": run.config.network if is_known else run.network,
     }
     title = f"{run.folder.resolve().name}, exported by racer"
@@ -230,11 +227,13 @@ def _lines(track: Track, folder: Path) -> str:
 
 def _unsaid(run: Run) -> list[str]:
     """Sentences about what DeepRacer for Cloud's files cannot say."""
-    told = objects_there.unsaid(run.course) + hyperparameters.unsaid(effective(run), run.metadata.training_algorithm)
+    told = objects_there.unsaid(run.objects) + hyperparameters.unsaid(effective(run), run.metadata.training_algorithm)
     if run.config.teacher:
         told.append("there is no teacher there: the network learns from the reward alone")
     if run.config.also_tracks:
         told.append(f"{', '.join(run.config.also_tracks)}: there, a worker-N.env for each (DR_TRAIN_MULTI_CONFIG)")
+    if run.config.look not in ("none", "simulator"):
+        told.append(f"look {run.config.look} is racer's alone: there, lights and colors of objects vary")
     if run.config.noise != "none":
         told.append(f"noise {run.config.noise} has no counterpart there: the simulator has its own")
     return told

@@ -12,6 +12,7 @@ from typing import Any
 from racer.actions import Metadata, read_metadata
 from racer.actions import parse as parse_metadata
 from racer.errors import UsageError
+from racer.sim.course import course
 from racer.track import library, route, worlds
 from racer.train import bundle, drfc, hyperparameters, objects_there
 from racer.train.bundle import Bundle
@@ -26,6 +27,7 @@ EVALUATION = {
     "EVAL_NUMBER_OF_TRIALS": "--laps",
     "EVAL_MAX_RESETS": "--resets",
     "EVAL_OFF_TRACK_PENALTY": "--penalty",
+    "COLLISION_PENALTY": "--crash-penalty",
     "EVAL_IS_CONTINUOUS": "",
 }
 """What `run.env` says of evaluations, and the options of `racer evaluate` for it."""
@@ -60,7 +62,9 @@ def import_(path: str | Path, out: Path, home: Path | None = None) -> Imported:
     files: dict[str, bytes] = {REWARD: _reward(found)}
     config: dict[str, Any] = before | reading.config | {"reward": REWARD}
     told = [*found.notes, *notes, *reading.notes]
-    _take_objects(reading, config, files)
+    config["objects"] = objects_there.told(course(reading.objects or None))
+    if before.get("look", "none") != "none" and reading.config["look"] != "none":
+        config["look"] = before["look"]  # a stronger one of racer's own
     files |= _other_tracks(found, config)
     told += _take_track(reading, found, config, files, home)
     metadata = _metadata(found)
@@ -143,17 +147,6 @@ def _other_tracks(found: Bundle, config: dict[str, Any]) -> dict[str, bytes]:
     lines = {f"routes/{Path(name).name}": data for name, data in found.files.get("route", ())}
     more = config.get("also_tracks", [])
     return {name: lines[name] for name in more if name in lines} if isinstance(more, list) else {}
-
-
-def _take_objects(reading: Reading, config: dict[str, Any], files: dict[str, bytes]) -> None:
-    """Put the objects of the race into `config`, by the name of their course, or with its file."""
-    config.pop("objects", None)
-    if not reading.objects:
-        return
-    name, text = objects_there.file_of(reading.objects)
-    config["objects"] = name or "course.toml"
-    if not name:
-        files["course.toml"] = text.encode()
 
 
 def resolved(world: str, home: Path | None = None) -> tuple[str, bool, str]:

@@ -54,7 +54,9 @@ NETWORKS = {
 def network(name: str) -> Network:
     """The sizes of a network. UsageError for a name that there is not."""
     if name not in NETWORKS:
-        raise UsageError(f"unknown network {name!r}{did_you_mean(name, list(NETWORKS))} (there are {', '.join(NETWORKS)})")
+        raise UsageError(
+            f"unknown network {name!r}{did_you_mean(name, list(NETWORKS))} (there are {', '.join(NETWORKS)})"
+        )
     return NETWORKS[name]
 
 

@@ -7,8 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from racer.errors import UsageError
-from racer.sim.course import COURSES, Course, course
-from racer.train.experiment_file import table_text
+from racer.sim.course import COURSES, Course
 
 BOXES, BOTS = "OBJECT_AVOIDANCE", "HEAD_TO_BOT"
 
@@ -39,27 +38,33 @@ ADDED = {"NUMBER_OF_OBSTACLES": "6", "RANDOMIZE_OBSTACLE_LOCATIONS": "True"}
 _FLAGS = ("true", "false")
 
 
-def words(objects: Mapping[str, Any] | None) -> dict[str, str]:
+def words(objects: Course | None) -> dict[str, str]:
     """The simulator's words for the objects of a run, its race type first; of no objects, a time trial."""
     if objects is None:
         return {"RACE_TYPE": "TIME_TRIAL"}
-    there = course(objects)
-    assert there is not None
-    race = BOTS if there.number_of_bot_cars else BOXES
-    told = asdict(there)
+    race = BOTS if objects.number_of_bot_cars else BOXES
+    told = asdict(objects)
     names = (OF_BOTS if race == BOTS else OF_BOXES).values()
     found = {word: _text(told[word.lower()]) for word in names}
-    if not there.object_positions:
+    if not objects.object_positions:
         found.pop("OBJECT_POSITIONS", None)
     return {"RACE_TYPE": race} | found
 
 
-def unsaid(objects: Mapping[str, Any] | None) -> list[str]:
+def unsaid(objects: Course | None) -> list[str]:
     """A sentence where a race of both kinds of objects cannot be had there."""
-    there = course(objects)
-    if there is None or not (there.obstacles and there.number_of_bot_cars):
+    if objects is None or not (objects.obstacles and objects.number_of_bot_cars):
         return []
     return [f"boxes and bot cars at once are no race type there: {BOTS} leaves the boxes out"]
+
+
+def told(objects: Course | None) -> str | dict[str, Any] | None:
+    """Objects as an experiment file tells them: the name of their course, or those of its words that are not usual."""
+    if objects is None:
+        return None
+    usual = asdict(Course())
+    some = {word: value for word, value in asdict(objects).items() if value != usual[word]}
+    return next((name for name, known in COURSES.items() if known == objects), some)
 
 
 def read(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,16 +79,6 @@ def read(settings: Mapping[str, Any]) -> dict[str, Any]:
     if found.get("object_positions"):
         found.pop("number_of_obstacles", None)  # the positions tell
     return found
-
-
-def file_of(found: Mapping[str, Any]) -> tuple[str, str]:
-    """The name of the course with these words, empty if it has none, and the text of its file. UsageError."""
-    made = course(found)
-    assert made is not None
-    name = next((name for name, known in COURSES.items() if known == made), "")
-    usual = asdict(Course())
-    told = {word: value for word, value in asdict(made).items() if value != usual[word]}
-    return name, table_text(told)
 
 
 def _text(value: Any) -> str:

@@ -34,6 +34,8 @@ class Order:
     reverse: bool = False
     car: str | None = None
     noise: str = "none"
+    objects: str | None = None  # as in training
+    crash_penalty: float = 5.0  # s
     seed: int = 0
     checkpoint: str = "best"
 
@@ -49,6 +51,7 @@ class Result:
     headline: str
     notes: tuple[str, ...]
     sees_pictures: bool
+    has_objects: bool
     stamp: str  # 14 digits, as in the names of DeepRacer for Cloud's folders
 
 
@@ -64,9 +67,10 @@ def drive_race(folder: Path, order: Order, home: Path | None = None) -> Result:
     table = laps.laps(trace)
     road = cars.race.track
     whole = table[table["complete"]]
+    crashes = f", {table['crashes'].sum()} crashes" if cars.race.course else ""
     best = f", the best in {whole['time'].min():.2f} s" if len(whole) else ""
     what = f"{folder}, checkpoint {name}, on {road.title}, car {cars.car.name}"
-    head = f"{what}: {len(whole)} of {order.laps} laps complete{best}"
+    head = f"{what}: {len(whole)} of {order.laps} laps complete{best}{crashes}"
     return Result(
         trace,
         table,
@@ -75,6 +79,7 @@ def drive_race(folder: Path, order: Order, home: Path | None = None) -> Result:
         head,
         tuple(beyond_in_words(cars, beyond_logs(cars, trace, table))),
         has_pictures(run.observation),
+        cars.race.course is not None,
         f"{datetime.now():%Y%m%d%H%M%S}",
     )
 
@@ -86,9 +91,9 @@ def _cars(run: Run, order: Order, home: Path | None) -> DeepRacerVectorEnv:
         "reward": run.reward,
         "action_space": run.metadata,
         "observation": run.observation,
-        "objects": run.course,
         "car": order.car or run.config.car,
         "noise": order.noise,
+        "objects": run.objects if order.objects is None else order.objects,
         "reverse": order.reverse != run.config.reverse,
         "reward_timeout": run.config.reward_timeout,
         "evaluation": True,
@@ -97,6 +102,7 @@ def _cars(run: Run, order: Order, home: Path | None) -> DeepRacerVectorEnv:
         laps=1 if order.trials else order.laps,
         resets=order.resets,
         off_track_penalty=order.penalty,
+        collision_penalty=order.crash_penalty,
         time_limit=LONGEST * (1 if order.trials else order.laps),
     )
     return DeepRacerVectorEnv(order.laps if order.trials else 1, rules=rules, **arguments)

@@ -28,8 +28,9 @@ from racer.actions import NETWORK, ActionSpace, Metadata, read_metadata, write_m
 from racer.car import preset
 from racer.errors import UsageError
 from racer.reward import load as load_reward
+from racer.sensors.look import setting
 from racer.sensors.suite import PICTURES, SENSORS, SIZE, has_pictures, kind, named, size
-from racer.sim.course import course
+from racer.sim.course import Course, course
 from racer.sim.noise import noise
 from racer.track import library, route
 from racer.track.record import Track
@@ -82,15 +83,14 @@ class Run:
         return self.metadata.neural_network if self.observation != ("features",) else None
 
     @property
-    def course(self) -> dict[str, Any] | None:
-        """The objects on the road, as they were when the run began; None for none."""
-        told: dict[str, Any] | None = self._story.get("course")
-        return told
-
-    @property
     def more_tracks(self) -> tuple[Path, ...]:
         """The files of the other tracks that a teacher teaches on."""
         return tuple(sorted((self.folder / "tracks").glob("*.npy")))
+
+    @property
+    def objects(self) -> Course | None:
+        """The objects of the race, as they were when the run began."""
+        return course(self._story.get("objects"))
 
     @property
     def hyperparameters(self) -> Path | None:
@@ -128,7 +128,6 @@ def create(config: TrainConfig, folder: Path, home: Path | None = None) -> Run:
     reward = load_reward(config.reward)
     metadata = _metadata(config)
     _check(config, metadata)
-    objects = course(config.objects)
     more = [library.load(name, home=home) for name in config.also_tracks]
     _make_folders(folder)
     route.save(track, folder / "track.npy")
@@ -138,13 +137,14 @@ def create(config: TrainConfig, folder: Path, home: Path | None = None) -> Run:
     route.write(folder / "reward_function.py", reward.path.read_bytes())
     if config.hyperparameters is not None:
         route.write(folder / "hyperparameters.json", Path(config.hyperparameters).read_bytes())
+    found = course(config.objects)
     story = {
         "config": config.model_dump(),
         "reward_file": str(reward.path.resolve()),
         "track": track.name,
         "track_title": track.title,
         "car": config.car or metadata.car,
-        "course": None if objects is None else asdict(objects),
+        "objects": None if found is None else asdict(found),
         "versions": {name: version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "git": _git(folder),
@@ -191,6 +191,8 @@ def _check(config: TrainConfig, metadata: Metadata) -> None:
     if config.teacher and metadata.training_algorithm == "sac":
         raise UsageError("a teacher and its student learn with PPO's networks; this action space says sac")
     noise(config.noise)
+    setting(config.look)
+    course(config.objects)
     if config.hyperparameters is not None:
         hyperparameters.read(config.hyperparameters, config.settings, metadata.training_algorithm)
 
@@ -220,7 +222,7 @@ def _worn(names: tuple[str, ...]) -> tuple[str, ...]:
     """The sensors in the words of `model_metadata.json`; empty where these have no words for them."""
     words = {called: sensor for sensor, called in SENSORS.items() if sensor not in ("observation", "LEFT_CAMERA")}
     has_camera = any(kind(name) in PICTURES for name in names)
-    return tuple(words[kind(name)] for name in names) if has_camera and "features" not in names else ()
+    return tuple(words[kind(name)] for name in names) if has_camera and not {"features", "objects"} & {*names} else ()
 
 
 def usual(names: tuple[str, ...]) -> str:

@@ -36,7 +36,7 @@ def cars_of(run: Run, count: int, advance: float) -> DeepRacerVectorEnv:
         reward=_unpaid,
         action_space=run.metadata,
         observation=run.observation,
-        objects=run.course,
+        objects=run.objects,
         car=run.config.car,
         reverse=run.config.reverse,
         rules=TRAINING._replace(time_limit=LONGEST),

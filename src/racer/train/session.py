@@ -22,7 +22,8 @@ from stable_baselines3.common.vec_env import VecNormalize
 from racer.env import DeepRacerVectorEnv
 from racer.errors import UsageError
 from racer.logs.write import write_whole
-from racer.reward import RewardBatch, RewardRefused
+from racer.reward import RewardBatch, RewardRefused, load
+from racer.reward.words import reads_objects
 from racer.track import route
 from racer.train.cars import CarsVecEnv
 from racer.train.evaluation import Score, evaluate, trial_cars
@@ -64,6 +65,10 @@ class Session:
             found = read_hyperparameters(str(run.hyperparameters), config.settings, run.metadata.training_algorithm)
             self.settings = found.settings
             self.notes += found.notes
+        if run.objects is None and reads_objects(load(run.reward)):
+            self.notes.append(
+                f"{run.reward.name} reads objects, and there are none: --objects boxes puts some on the road"
+            )
         self.progress = Progress()
         self._goal = config.steps + config.fine_tune
         self._stopped = False
@@ -149,16 +154,16 @@ class Session:
             "reward": self.run.reward,
             "action_space": self.run.metadata,
             "observation": self.run.observation,
-            "objects": self.run.course,
             "car": config.car,
             "noise": config.noise,
+            "objects": self.run.objects,
             "reverse": config.reverse,
             "starts": {
                 "offset": config.start_offset,
                 "advance": config.start_advance,
                 "alternate_direction": config.alternate_direction,
             },
-            "objects": self.run.course,
+            "look": config.look,
             "reward_timeout": config.reward_timeout,
             "last_words": self._say_last_words,
         }

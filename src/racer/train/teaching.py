@@ -62,9 +62,7 @@ class Teaching(Session):
         known = _privileged(self.run)
         words = [*self.run.observation, *(name for name in known if name not in self.run.observation)]
         each = self._arguments() | {"observation": words, "last_words": None}
-        cars = [
-            DeepRacerVectorEnv(CARS // len(teachers), **each | {"track": file}) for file in self._tracks.values()
-        ]
+        cars = [DeepRacerVectorEnv(CARS // len(teachers), **each | {"track": file}) for file in self._tracks.values()]
         for k, some in enumerate(cars):
             some.reset(seed=self.run.config.seed + 1000 * (k + 1))
         lessons = Lessons(self.model.policy, cars, teachers, (student, known), self.run.config.seed)
@@ -79,7 +77,9 @@ class Teaching(Session):
         session = Session(run)
         session.resume()
         if not session.is_spent:
-            session.train(lambda progress: report(replace(progress, phase=f"teacher {name}" if config.also_tracks else "teacher")))
+            session.train(
+                lambda progress: report(replace(progress, phase=f"teacher {name}" if config.also_tracks else "teacher"))
+            )
         self._stopped = self._stopped or session.was_stopped
         if session.was_stopped:
             return None
@@ -116,7 +116,7 @@ class Teaching(Session):
         self.progress.phase = "fine-tuning"
         learned = self.progress.steps - self.run.config.steps >= VALUE_STEPS
         for name, weights in self.model.policy.named_parameters():
-            weights.requires_grad_(learned or not is_of_the_policy(name) and name != "log_std")
+            weights.requires_grad_(learned or (not is_of_the_policy(name) and name != "log_std"))
         super()._advance(report)
 
     def _learned(self) -> float:
@@ -151,4 +151,3 @@ def session_of(run: Run) -> Session:
 def _privileged(run: Run) -> tuple[str, ...]:
     """What a teacher perceives."""
     return ("features", "objects") if run.config.objects else ("features",)
-
