@@ -47,6 +47,7 @@ ONLY_IN = {
     "torch": {"train"},
     "stable_baselines3": {"train"},
     "tensorboard": {"train"},
+    "onnxruntime": {"train"},
     "typer": {"cli"},
     "rich": {"cli", "train"},
     "gymnasium": {"env", "train"},

@@ -29,6 +29,7 @@ Array = NDArray[np.float64]
 
 CAMERAS = ("observation", "FRONT_FACING_CAMERA", "LEFT_CAMERA", "STEREO_CAMERAS")
 LIDARS = ("LIDAR", "SECTOR_LIDAR", "DISCRETIZED_SECTOR_LIDAR")
+CAMERA = "FRONT_FACING_CAMERA"  # the sensor unless another is named
 ALGORITHMS = ("clipped_ppo", "sac")
 NETWORK = "DEEP_CONVOLUTIONAL_NETWORK_SHALLOW"
 LIDAR_CONFIG = {"num_sectors": 8, "num_values_per_sector": 8, "clipping_dist": 2.0}
@@ -103,7 +104,7 @@ class Metadata:
 
     action_space: ActionSpace
     version: float = 5.0
-    sensor: tuple[str, ...] = ("FRONT_FACING_CAMERA",)
+    sensor: tuple[str, ...] = (CAMERA,)
     neural_network: str = NETWORK
     training_algorithm: str = "clipped_ppo"
     lidar_config: dict[str, float] = field(default_factory=lambda: dict(LIDAR_CONFIG))

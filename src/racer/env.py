@@ -18,13 +18,15 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from racer.actions import ActionSpace, Metadata, read_metadata
+from racer.actions import CAMERA, LIDAR_CONFIG, ActionSpace, Metadata, read_metadata
 from racer.car import Car, preset
-from racer.errors import UsageError, did_you_mean
 from racer.params import Params, copied, params
 from racer.reward import RewardBatch, RewardRefused, load
-from racer.sensors.features import NAMES, features
+from racer.sensors.suite import Observation, Sense, Suite, named
+from racer.sim.course import Told as ObjectsTold
+from racer.sim.course import course
 from racer.sim.noise import noise as noise_of
+from racer.sim.objects import Bodies
 from racer.sim.race import ROUND_ROBIN, START_LINE, Field, Race, Starts
 from racer.sim.rules import EVALUATION, TRAINING, Rules
 from racer.sim.state import Phase, State, Status
@@ -36,7 +38,6 @@ from racer.track.record import Track
 Path = str | PathLike[str]
 RUN = int(Phase.RUN)
 HANDED = 96  # cars whose params exist at a time: more would not stay in the processor's cache
-OBSERVATIONS = ("features",)  # sensors are to follow
 
 
 class Turn(NamedTuple):
@@ -45,18 +46,19 @@ class Turn(NamedTuple):
     rows: State  # (N,) as judged: pose before the action, status, done
     params: list[Params]  # what the reward function is told; empty unless asked for
     reward: NDArray[np.float64]  # (N,)
-    observation: NDArray[np.float32]  # (N, F) after the action
+    observation: Observation  # after the action; None unless asked for
     terminated: NDArray[np.bool_]  # (N,) by the rules
     truncated: NDArray[np.bool_]  # (N,) by the step limit
 
 
-class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[Any]]):
+class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
     """N DeepRacers, each alone on the track, priced by one reward function.
 
     Every argument but `num_envs` may be a name or a path: `track` (a track's name, .toml or .npy file), `reward` (the
     name of a shipped reward function, a file with `reward_function(params)`, or a function), `action_space` (a
     model_metadata.json; by default continuous over the car's known range), `car` (v4, v5 or v6; by default what the
-    metadata's version says, else v6), `noise` (none, jitter or robust). `reverse` drives the track the other way,
+    metadata's version says, else v6), `noise` (none, jitter or robust), `objects` (boxes, random_boxes, bots, or a
+    .toml file or mapping of the words of `racer.sim.course.Course`). `reverse` drives the track the other way,
     `evaluation` races continuous laps with penalties from the start line instead of training episodes from
     everywhere.
 
@@ -73,9 +75,11 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
         track: Path | Track = "reinvent_2018",
         reward: Path | Callable[[Params], float] = "center_line",
         action_space: Path | ActionSpace | Metadata | None = None,
-        observation: str = "features",
+        observation: str | Sequence[str] = "features",
         car: str | Car | None = None,
         noise: str | Mapping[str, float] = "none",
+        objects: ObjectsTold = None,
+        look: str = "none",
         reverse: bool = False,
         evaluation: bool = False,
         rules: Rules | Mapping[str, float] | None = None,
@@ -83,10 +87,6 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
         reward_timeout: float = 5.0,
         last_words: Callable[[RewardRefused], None] | None = None,
     ) -> None:
-        if observation not in OBSERVATIONS:
-            raise UsageError(
-                f"unknown observation {observation!r}{did_you_mean(observation, list(OBSERVATIONS))} (features)"
-            )
         metadata = read_metadata(action_space) if isinstance(action_space, str | PathLike) else action_space
         self.car = (
             car if isinstance(car, Car) else preset(car or (metadata.car if isinstance(metadata, Metadata) else "v6"))
@@ -100,6 +100,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
             rules=_rules(rules, EVALUATION if evaluation else TRAINING),
             starts=starts if isinstance(starts, Starts) else Starts(**starts) if starts else _starts(evaluation),
             noise=noise_of(noise),
+            course=course(objects),
         )
         self.reward: RewardBatch | _Priced = (
             _Priced(reward)
@@ -107,25 +108,34 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
             else RewardBatch(load(reward), num_envs, timeout=reward_timeout, last_words=last_words)
         )
         self.num_envs, self.render_mode = num_envs, None
-        self.single_observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (len(NAMES),), np.float32)
+        worn = (metadata.sensor, metadata.lidar_config) if isinstance(metadata, Metadata) else ((CAMERA,), LIDAR_CONFIG)
+        self.suite = Suite(named(observation, worn[0]), self.race, num_envs, worn[1], look)
+        self.single_observation_space = _observations(self.suite.senses)
         self.single_action_space = _space(self.actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.field = Field(self.race, num_envs)
 
-    def turn(self, actions: NDArray[Any], tell: bool = False) -> Turn:
-        """One step of all cars, without starting again those whose episode is over; with their params if `tell`."""
+    def turn(self, actions: NDArray[Any], tell: bool = False, see: bool = True) -> Turn:
+        """One step of all cars, without starting again those whose episode is over.
+
+        With their params if `tell`, and, unless `see` is False, with what they perceive after it.
+        """
+        bodies = self.field.bodies
         rows = self.field.step(self.actions.command_deg(actions))
         driving, late = tally(rows, self.race.rules.step_limit)
-        told, reward = self._price(rows, tell, driving == len(rows))
+        told, reward = self._price(rows, bodies, tell, driving == len(rows))
         truncated = np.zeros(len(rows), dtype=np.bool_)
         if late:
             truncated = (rows["steps"] >= self.race.rules.step_limit) & ~rows["done"]
-        return Turn(rows, told, reward, self.observe(), rows["done"], truncated)
+        return Turn(rows, told, reward, self.observe() if see else None, rows["done"], truncated)
 
-    def observe(self) -> NDArray[np.float32]:
-        """(N, F) what the cars perceive now."""
-        return features(self.field.state, self.race.roads)
+    def observe(self, cars: NDArray[np.int64] | None = None) -> Observation:
+        """What the cars perceive now, or those of them that `cars` (k,) names by index.
+
+        Pictures of all cars are written into two buffers in turn: they hold until the observation after the next.
+        """
+        return self.suite.observe(self.field) if cars is None else self.suite.observe_some(self.field, cars)
 
     def restart(self, cars: NDArray[np.bool_]) -> None:
         """Begin the next episode of the cars where `cars` (N,) holds."""
@@ -138,33 +148,40 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
 
     def step(
         self, actions: NDArray[Any]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+    ) -> tuple[Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """gymnasium's step, with same-step autoreset. `info` holds arrays and lists over all cars."""
-        turn = self.turn(actions, tell=True)
+        turn = self.turn(actions, tell=True, see=False)
         info = self._info(turn, actions)
         over = turn.terminated | turn.truncated
-        observation = turn.observation
         if over.any():
             final = np.full(self.num_envs, None, dtype=object)
-            for k in np.flatnonzero(over):
-                final[k] = observation[k].copy()
+            for k, last in self.last_seen(over).items():
+                final[k] = last
             info |= {"final_obs": final, "_final_obs": over}
             self.restart(over)
-            observation = np.where(over[:, None], self.observe(), observation)
-        return observation, turn.reward, turn.terminated, turn.truncated, info
+        return self.suite.observe(self.field, fresh=True), turn.reward, turn.terminated, turn.truncated, info
+
+    def last_seen(self, over: NDArray[np.bool_]) -> dict[int, Observation]:
+        """What each of the cars where `over` (N,) holds perceives now, by its index; the others look not."""
+        cars = np.flatnonzero(over)
+        return dict(zip(cars.tolist(), _each(self.observe(cars), len(cars)), strict=True))
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    ) -> tuple[Observation, dict[str, Any]]:
         """Begin the next episode of every car (of those in `options["reset_mask"]`); with a seed, the first one."""
         if seed is not None:
-            self.field = Field(self.race, self.num_envs, seed if isinstance(seed, int) else seed[0])
+            first = seed if isinstance(seed, int) else seed[0]
+            self.field = Field(self.race, self.num_envs, first)
+            self.suite.reset(first or 0)
         else:
             mask = (options or {}).get("reset_mask")
             self.restart(np.ones(self.num_envs, dtype=np.bool_) if mask is None else np.asarray(mask, dtype=np.bool_))
-        return self.observe(), {}
+        return self.suite.observe(self.field, fresh=True), {}
 
-    def _price(self, rows: State, tell: bool, all_drive: bool) -> tuple[list[Params], NDArray[np.float64]]:
+    def _price(
+        self, rows: State, bodies: Bodies, tell: bool, all_drive: bool
+    ) -> tuple[list[Params], NDArray[np.float64]]:
         """Params of all rows, if `tell`, untouched by the reward function; and the rewards (N,) that it pays for them.
 
         Prepare and pause steps pay nothing. The garbage collector is held off meanwhile: it would walk the young dicts
@@ -174,12 +191,12 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
         gc.disable()
         try:
             if len(rows) <= HANDED:
-                told = params(rows, self.race.tracks)
+                told = params(rows, self.race.tracks, bodies)
                 return told, self._pay(rows, [copied(p) for p in told] if tell else told, 0, all_drive)
             told, rewards = [], []
             for first in range(0, len(rows), HANDED):
                 some = rows[first : first + HANDED]
-                part = params(some, self.race.tracks)
+                part = params(some, self.race.tracks, bodies[first : first + HANDED])
                 rewards.append(self._pay(some, [copied(p) for p in part] if tell else part, first, all_drive))
                 if tell:
                     told += part
@@ -207,7 +224,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray
         }
 
 
-class DeepRacerEnv(gymnasium.Env[NDArray[np.float32], Any]):
+class DeepRacerEnv(gymnasium.Env[Observation, Any]):
     """One DeepRacer: `DeepRacerVectorEnv` with a single car. The arguments are the same, but for `num_envs`.
 
     `info` holds the `reward_params` that the reward function was given, the `episode_status` in the simulator's
@@ -224,16 +241,16 @@ class DeepRacerEnv(gymnasium.Env[NDArray[np.float32], Any]):
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    ) -> tuple[Observation, dict[str, Any]]:
         """Begin the next episode; with a seed, the first one."""
         super().reset(seed=seed)
         observation, info = self.cars.reset(seed=seed)
-        return observation[0], info
+        return _each(observation, 1)[0], info
 
-    def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """gymnasium's step."""
         actions = np.asarray(action)[None]
-        turn = self.cars.turn(actions, tell=True)
+        turn = self.cars.turn(actions, tell=True, see=False)
         told, reward = turn.params[0], float(turn.reward[0])
         logged = trace_row(turn.rows, told, -1 if self.cars.actions.is_continuous else int(action), reward)
         info = {
@@ -242,7 +259,29 @@ class DeepRacerEnv(gymnasium.Env[NDArray[np.float32], Any]):
             "lap_time": _or_none(turn.rows["lap_time"].item()),
             "trace": logged,
         }
-        return turn.observation[0], reward, logged["done"], bool(turn.truncated[0]), info
+        return (
+            _each(self.cars.suite.observe(self.cars.field, fresh=True), 1)[0],
+            reward,
+            logged["done"],
+            bool(turn.truncated[0]),
+            info,
+        )
+
+
+def _each(observation: Observation, n: int) -> list[Observation]:
+    """The observations of `n` cars one by one."""
+    if isinstance(observation, dict):
+        return [{name: part[k] for name, part in observation.items()} for k in range(n)]
+    return list(observation)
+
+
+def _observations(senses: Mapping[str, Sense]) -> gymnasium.Space[Any]:
+    """The space of what one car perceives."""
+    boxes = {
+        name: gymnasium.spaces.Box(one.low, one.high, one.shape, one.dtype)  # type: ignore[arg-type]
+        for name, one in senses.items()
+    }
+    return gymnasium.spaces.Dict(boxes) if len(boxes) > 1 else boxes.popitem()[1]
 
 
 def _or_none(value: float) -> float | None:

@@ -15,7 +15,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.sim.objects import Objects, facts, neighbors, visible
+from racer.sim.objects import Bodies, facts, neighbors, visible
 from racer.sim.state import State, reader
 from racer.track.record import Track
 
@@ -52,10 +52,10 @@ class Params(TypedDict):
     sim_time: float  # s
 
 
-def params(rows: State, tracks: Sequence[Track], objects: Objects | None = None) -> list[Params]:
+def params(rows: State, tracks: Sequence[Track], bodies: Bodies | None = None) -> list[Params]:
     """One dict of params for each of the `rows` (N,), whose `road` column is an index into `tracks`.
 
-    `objects` stand on the road before every one of the cars.
+    `bodies` (N, K) are the objects before each of the cars, with their places on its road.
 
     Each dict and everything in it that can be changed belongs to that one call, as with the deep copy that the
     simulator hands out: a list of tuples copied shallowly is a deep copy, at a hundredth of its cost.
@@ -93,8 +93,8 @@ def params(rows: State, tracks: Sequence[Track], objects: Objects | None = None)
         p["objects_speed"] = []
         p["sim_time"] = clock
         built.append(p)
-    if objects is not None and len(objects):
-        _tell_objects(built, rows, tracks, objects)
+    if bodies is not None and bodies.size:
+        _tell_objects(built, rows, bodies)
     return built
 
 
@@ -113,32 +113,31 @@ def copied(told: Params) -> Params:
     return p
 
 
-def _tell_objects(built: list[Params], rows: State, tracks: Sequence[Track], objects: Objects) -> None:
+def _tell_objects(built: list[Params], rows: State, bodies: Bodies) -> None:
     """Fill in what the params say about objects. Indices are Python's ints here, numpy's in the simulator."""
-    for road in np.unique(rows["road"]).tolist():
-        mine = np.flatnonzero(rows["road"] == road)
-        known = facts(objects, tracks[road])
-        closest = neighbors(known, rows["s"][mine])
-        in_camera = _in_camera(rows[mine], objects, closest[:, 1])
-        for k, near, seen in zip(mine.tolist(), closest.tolist(), in_camera.tolist(), strict=True):
-            p = built[k]
-            p["closest_objects"] = near
-            p["objects_location"] = [place.copy() for place in known.location]
-            p["objects_distance"] = known.distance.copy()
-            p["objects_distance_from_center"] = known.aside.copy()
-            p["objects_left_of_center"] = known.left.copy()
-            p["objects_heading"] = known.heading.copy()
-            p["objects_speed"] = known.speed.copy()
-            p["object_in_camera"] = seen
+    closest = neighbors(bodies, rows["s"])
+    in_camera = _in_camera(rows, bodies, closest[:, 1])
+    for p, near, seen, location, distance, aside, left, heading, speed in zip(
+        built, closest.tolist(), in_camera.tolist(), *facts(bodies), strict=True
+    ):
+        p["closest_objects"] = near
+        p["objects_location"] = location
+        p["objects_distance"] = distance
+        p["objects_distance_from_center"] = aside
+        p["objects_left_of_center"] = left
+        p["objects_heading"] = heading
+        p["objects_speed"] = speed
+        p["object_in_camera"] = seen
 
 
-def _in_camera(rows: State, objects: Objects, ahead: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _in_camera(rows: State, bodies: Bodies, ahead: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(N,) the simulator's flag, which is off by one: it looks for the object before the next one in the lists.
 
     Its own numbering counts the car itself as 0, so of the first object it tests the car, which is never in view.
     """
-    seen = visible(rows, objects)
-    return np.asarray(seen[np.arange(len(rows)), ahead - 1] & (ahead > 0))
+    row = np.arange(len(rows))
+    tested = bodies[row, ahead - 1][:, None]
+    return np.asarray(visible(rows, tested)[:, 0] & (ahead > 0))
 
 
 @lru_cache(maxsize=256)

@@ -15,7 +15,7 @@ from racer import geometry
 from racer.car import FRONT, STEP, V6
 from racer.errors import UsageError
 from racer.params import Params, params
-from racer.sim.objects import Objects, hit
+from racer.sim.objects import Bodies, before, hit
 from racer.sim.race import Race
 from racer.sim.state import STATE, Phase, State, Status
 from racer.sim.step import place
@@ -43,7 +43,7 @@ def at(
     steering_deg: float = 0.0,
     progress: float | None = None,
     steps: int = 2,
-    objects: Objects | None = None,
+    objects: Bodies | None = None,
     reverse: bool = False,
 ) -> Params:
     """The params of a car on a track: 0.14 m ahead of its middle is the spot at `waypoint` or `distance` m.
@@ -60,7 +60,12 @@ def at(
         track, s, offset=offset, heading_deg=heading_deg, speed=speed, steering_deg=steering_deg, progress=progress,
         steps=steps, reverse=reverse, objects=objects,
     )  # fmt: skip
-    return params(row, ways(track), objects)[0]
+    return params(row, ways(track), met(row, track, objects))[0]
+
+
+def met(cars: State, track: Track, objects: Bodies | None) -> Bodies | None:
+    """(N, K) the same objects (K,) before each of the `cars`, as `params` takes them; None for none."""
+    return None if objects is None else before(cars, objects, _race(track).roads)
 
 
 def spot(track: Track, waypoint: int, reverse: bool = False) -> float:
@@ -83,9 +88,12 @@ def rows(
     progress: ArrayLike | None = None,
     steps: ArrayLike = 2,
     reverse: ArrayLike = False,
-    objects: Objects | None = None,
+    objects: Bodies | None = None,
 ) -> State:
-    """Rows (N,) of cars placed as by `at`, of arrays (N,) or numbers; their params are `params(rows, ways(track))`."""
+    """Rows (N,) of cars placed as by `at`, of arrays (N,) or numbers; their params are `params(rows, ways(track))`.
+
+    `objects` (K,) stand before every one of them (see `met`).
+    """
     given = (distance, offset, heading_deg, speed, steering_deg, steps, np.nan if progress is None else progress)
     columns = np.broadcast_arrays(*(np.asarray(a, dtype=np.float64) for a in given), np.asarray(reverse, dtype=bool))
     s, aside, heading, pace, steering, count, told, back = (np.atleast_1d(column).ravel() for column in columns)
@@ -126,12 +134,13 @@ def _set_down(state: State, mine: NDArray[np.bool_], way: Track, s: Array, offse
     state["yaw"][mine] = yaw
 
 
-def _with_progress(placed: State, told: Array, track: Track, objects: Objects | None) -> State:
+def _with_progress(placed: State, told: Array, track: Track, objects: Bodies | None) -> State:
     """The rows with `progress` as told, or from the start line where it is nan, and with what they have hit."""
     share = placed["s"] / track.length
     progress = np.where(np.isnan(told), 100.0 * share, told)
     placed["progress"], placed["progress_before"] = progress, np.minimum(progress, 100.0)
     placed["start"] = (share - progress / 100.0) % 1.0
-    if objects is not None and len(objects):
-        placed["crashed"] = hit(placed, objects)
+    bodies = met(placed, track, objects)
+    if bodies is not None and bodies.size:
+        placed["crashed"] = hit(placed, bodies) >= 0
     return placed

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from racer import scene
 from racer.drivers import Drive, drives
 from racer.params import params
-from racer.sim.objects import Objects, objects_on
+from racer.sim.objects import Bodies, objects_on
 from racer.sim.state import State
 from racer.track.record import Track
 
@@ -78,7 +78,7 @@ class Episode:
 
 
 @lru_cache(maxsize=128)
-def objects(track: Track, kind: str) -> Objects | None:
+def objects(track: Track, kind: str) -> Bodies | None:
     """Three objects of a kind ("box" or "bot") on a track, none for ""."""
     return objects_on(track, list(OBJECTS), "bot" if kind == "bot" else "box") if kind else None
 
@@ -138,7 +138,7 @@ def placed(name: str, track: Track, places: Sequence[Place]) -> Episode:
     for kind in dict.fromkeys(place.objects for place in places):
         chosen = [k for k, place in enumerate(places) if place.objects == kind]
         rows = _rows(track, [places[k] for k in chosen], kind)
-        built = params(rows, scene.ways(track), objects(track, kind))
+        built = params(rows, scene.ways(track), scene.met(rows, track, objects(track, kind)))
         for k, p in zip(chosen, built, strict=True):
             told[k] = dict(p)
     return Episode(name, track, told, list(places))

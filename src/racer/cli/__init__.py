@@ -30,7 +30,9 @@ class Command:
 COMMANDS = {
     "check": Command("racer.cli.check:check", "Reward", "Say whether a reward can crash, behaves and is accepted."),
     "score": Command("racer.cli.score:score", "Reward", "Say whether a reward agrees with the clock."),
-    "explain": Command("racer.cli.explain:explain", "Reward", "Say which lines of a reward pay how much, and where."),
+    "explain": Command(
+        "racer.cli.explain:explain", "Reward", "Say which lines of a reward pay how much, or where a policy looks."
+    ),
     "map": Command("racer.cli.map:map_", "Reward", "Draw what a reward pays all over a track."),
     "replay": Command(
         "racer.cli.replay:replay", "Reward", "Price the steps of logs with a reward, and compare laps with the clock."
@@ -41,6 +43,12 @@ COMMANDS = {
     "train": Command("racer.cli.train:train", "Drive", "Train a car with a reward function, or a whole experiment."),
     "evaluate": Command(
         "racer.cli.evaluate:evaluate", "Drive", "Drive laps with a trained car and print the lap table."
+    ),
+    "export": Command(
+        "racer.cli.export:export", "Drive", "Write a policy as ONNX, and its experiment for DeepRacer for Cloud."
+    ),
+    "import": Command(
+        "racer.cli.import_:import_", "Drive", "Read a training set up elsewhere into an experiment for racer train."
     ),
     "tracks": Command("racer.cli.tracks:app", "Drive", "List, show, import, export and fetch tracks."),
     "analyze": Command("racer.cli.analyze:analyze", "Look", "Read logs, ours or the real ones, and print their laps."),

@@ -1,4 +1,4 @@
-"""`racer explain`: which lines of a reward function pay how much, and where."""
+"""`racer explain`: which lines of a reward function pay how much, and where; or where a trained policy looks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.explain_run import explain_run, is_run
 from racer.cli.tracks import home
 from racer.errors import UsageError
 
@@ -28,7 +29,9 @@ _SMALL = 0.001  # of all amounts: rows below it are counted, not shown
 
 
 def explain(
-    reward: Annotated[str, typer.Argument(metavar="REWARD", help="A reward file, or the name of a shipped one.")],
+    reward: Annotated[
+        str, typer.Argument(metavar="REWARD|RUN", help="A reward file, the name of a shipped one, or a run's folder.")
+    ],
     track: Annotated[
         str, Option(help="A track's name, .toml or .npy file.  [default: reinvent_2018; of a log: recognized]")
     ] = "",
@@ -51,8 +54,18 @@ def explain(
     output: Annotated[Path | None, Option("-o", "--output", help="Draw the terms there (png, svg, pdf).")] = None,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
     reward_timeout: Annotated[float, Option(help="Seconds that a call may take; 0: any time.")] = 5.0,
+    checkpoint: Annotated[str, Option(help="Of a run: best, last, or the number of steps.  [default: best]")] = "",
 ) -> None:
-    """Say which lines and terms of a reward function pay how much over a lap, and where on the track."""
+    """Say which lines and terms of a reward function pay how much over a lap, and where on the track.
+
+    Of a run: what its policy looks at and how sure it is, over a lap.
+    """
+    if is_run(reward):
+        wrong = track or driver or trace or tracks or car or action_space or reverse
+        _refuse(wrong, "a run is explained on its own track, with its own car: give it with -o, --json or --checkpoint")
+        explain_run(Path(reward).expanduser(), checkpoint or "best", output, as_json)
+        return
+    _refuse(checkpoint, f"--checkpoint is for a run's folder, and {reward} is none")
     from racer.explain import attribute
     from racer.reward import load
 

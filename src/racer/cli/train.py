@@ -23,7 +23,10 @@ Option = typer.Option
 
 def train(
     reward: Annotated[str, typer.Argument(help="A reward file, a shipped reward's name, or an experiment .toml.")] = "",
-    track: Annotated[str | None, Option(help="A track's name, .toml or .npy file.  [default: reinvent_2018]")] = None,
+    track: Annotated[
+        str | None,
+        Option(help="A track's name, .toml or .npy file; several with --teacher: A,B.  [default: reinvent_2018]"),
+    ] = None,
     steps: Annotated[int | None, Option(help="Steps of all cars together.  [default: 300000]")] = None,
     minutes: Annotated[float | None, Option(help="Train for so long instead.")] = None,
     seed: Annotated[int | None, Option(help="Of everything random.  [default: 0]")] = None,
@@ -33,6 +36,25 @@ def train(
     envs: Annotated[int | None, Option(help="Cars that drive at once.  [default: 64]")] = None,
     reverse: Annotated[bool | None, Option("--reverse", help="Drive the track the other way.")] = None,
     noise: Annotated[str | None, Option(help="none, jitter or robust.  [default: none]")] = None,
+    observation: Annotated[
+        str | None,
+        Option(
+            help="What the policy sees: features, camera, camera:80x60, stereo,lidar or sensors.  [default: features]"
+        ),
+    ] = None,
+    network: Annotated[
+        str | None, Option(help="SMALL or a name of model_metadata.json.  [default: by the pictures]")
+    ] = None,
+    objects: Annotated[
+        str | None, Option(help="none, boxes, random_boxes, bots, or a .toml file.  [default: none]")
+    ] = None,
+    look: Annotated[
+        str | None, Option(help="How pictures vary: none, simulator or strong.  [default: none]")
+    ] = None,
+    teacher: Annotated[
+        bool | None, Option("--teacher", help="Learn from a policy that was trained on features.")
+    ] = None,
+    fine_tune: Annotated[int | None, Option(help="Steps of PPO after the lessons of the teacher.")] = None,
     reward_timeout: Annotated[
         float | None, Option(help="Seconds that one call of the reward function may take; 0: any.  [default: 5]")
     ] = None,
@@ -46,6 +68,9 @@ def train(
     """
     need("train")
     given = {name: value for name, value in locals().items() if name in _OPTIONS and value is not None}
+    if track is not None and "," in track:
+        given["track"], *more = [name.strip() for name in track.split(",")]
+        given["also_tracks"] = more
     if envs is not None:
         given["settings"] = {"envs": envs}
     _refuse(jobs and not reward.endswith(".toml"), "--jobs is for an experiment .toml, which holds several runs")
@@ -62,7 +87,8 @@ def train(
 
 
 _OPTIONS = (
-    "track", "steps", "minutes", "seed", "car", "action_space", "hyperparameters", "reverse", "noise", "reward_timeout",
+    "track", "steps", "minutes", "seed", "car", "action_space", "hyperparameters", "reverse", "noise", "objects",
+    "reward_timeout", "observation", "network", "look", "teacher", "fine_tune",
 )  # fmt: skip
 
 
@@ -92,11 +118,11 @@ def _train(run: Run, resumed: bool) -> None:
 
     from racer.train.display import display, in_words
     from racer.train.evaluation import beyond_in_words
-    from racer.train.session import Session
+    from racer.train.teaching import session_of
 
     console = Console(soft_wrap=True)
     _say(console, _headline(run))
-    session = Session(run)
+    session = session_of(run)
     if resumed:
         session.resume()
         _say(console, f"going on after {session.progress.steps:,} steps")

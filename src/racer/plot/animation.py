@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from racer.errors import UsageError
 from racer.plot import style
+from racer.plot.onboard import Frames, beside_map, commands, with_colors
 from racer.plot.track import draw_track
 from racer.track.record import Track
 
@@ -52,11 +53,13 @@ def animate(
     *,
     names: Sequence[str] = (),
     width: int = 720,
+    onboard: Frames | None = None,
 ) -> Path:
     """`path`, after writing an animation of the given laps there, all starting at once: GIF or MP4 by its ending.
 
     `laps` are up to 6 rows of `racer.laps.laps(trace)`; `names` label them, in order, their lap times otherwise. 15
-    pictures a second are real time. MP4 needs the extra `video`.
+    pictures a second are real time. `onboard` (T, H, W, 3) are pictures from the first lap's car, a step each, shown
+    beside the map with its commands. MP4 needs the extra `video`.
     Raises UsageError for another ending, a missing extra, no lap.
     """
     ending = path.suffix.lower()
@@ -71,8 +74,15 @@ def animate(
     scene = _scene(poses, labels, track, width)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.stem}.part{ending}")
+    pictures, palette = _pictures(scene, poses), _palette()
+    if onboard is not None:
+        pictures = beside_map(pictures, onboard, commands(trace, laps))
+        palette = with_colors(palette, onboard)
     try:
-        (_write_gif if ending == ".gif" else _write_mp4)(_pictures(scene, poses), beside)
+        if ending == ".gif":
+            _write_gif(pictures, beside, palette)
+        else:
+            _write_mp4(pictures, beside)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
@@ -157,11 +167,10 @@ def _pixels(scene: _Scene, xy: Array) -> list[tuple[float, float]]:
     return [(x, y) for x, y in (xy @ scene.affine[:, :2].T + scene.affine[:, 2]).tolist()]
 
 
-def _write_gif(pictures: Iterator[Image], path: Path) -> None:
+def _write_gif(pictures: Iterator[Image], path: Path, palette: Image) -> None:
     """One palette for all pictures, without dither, so that only what moves is stored."""
     from PIL.Image import Dither
 
-    palette = _palette()
     first, *rest = [picture.quantize(palette=palette, dither=Dither.NONE) for picture in pictures]
     times = [_GIF_MS[i % 3] for i in range(len(rest))] + [1500]
     first.save(path, save_all=True, append_images=rest, duration=times, loop=0, optimize=True, disposal=1)

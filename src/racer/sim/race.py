@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.car import Car, table
+from racer.sim.course import Course, layouts
 from racer.sim.noise import NOISES, Noise, durations, vary
+from racer.sim.objects import OBJECT, Bodies, locate, touched
 from racer.sim.rules import TRAINING, Rules
-from racer.sim.start import begin, put_back
+from racer.sim.start import begin, free_lanes, put_back
 from racer.sim.state import STATE, WHOLE, State
 from racer.sim.step import step
+from racer.sim.traffic import Traffic
 from racer.track.record import Track
 from racer.track.road import Roads, pack
 
@@ -27,6 +30,7 @@ class Starts:
     offset: float = 0.0
     advance: float = 0.05
     alternate_direction: bool = False  # every other episode is driven the other way
+    clear: bool = True  # where an object is near, a car begins on the other lane; in training only
 
     def of(self, car: int, episode: int) -> tuple[float, bool]:
         """Share of a lap where an episode of a car begins, and whether it is driven the other way."""
@@ -35,7 +39,7 @@ class Starts:
 
 
 ROUND_ROBIN = Starts()
-START_LINE = Starts(advance=0.0)
+START_LINE = Starts(advance=0.0, clear=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +51,7 @@ class Race:
     rules: Rules = TRAINING
     starts: Starts = ROUND_ROBIN
     noise: Noise = field(default=NOISES["none"])
+    course: Course | None = None
 
     @cached_property
     def tracks(self) -> tuple[Track, Track]:
@@ -62,7 +67,8 @@ class Race:
 class Field:
     """N cars in a race, each with its own random generator: car k is the same however many others there are.
 
-    `state` is what the next step begins with. `snapshot` and `restore` are the whole of what changes.
+    `state` and `bodies` (N, K), the objects before each car, are what the next step begins with. `snapshot` and
+    `restore` are the whole of what changes.
     """
 
     def __init__(self, race: Race, n: int, seed: int | None = None) -> None:
@@ -74,6 +80,10 @@ class Field:
         self._steady = durations(race.noise, self._generators) if race.noise.step_jitter == 0.0 else None
         self._tables, self._cut = np.empty((0, 2, n), STATE), 0
         self.state: State = begin(race.tracks, race.roads, np.zeros(n, np.int32), np.zeros(n))
+        self.bodies: Bodies = np.zeros((n, race.course.size if race.course else 0), OBJECT)
+        bots = race.course.number_of_bot_cars if race.course else 0
+        self._traffic = Traffic(race.course, race.tracks, race.roads, n) if race.course and bots else None
+        self._lay_out(np.arange(n))
         self.restart(np.arange(n))
 
     def restart(self, cars: NDArray[np.int64]) -> None:
@@ -84,20 +94,42 @@ class Field:
             np.array([share for share, _ in starts]),
             np.array([other for _, other in starts], dtype=np.int32),
         )
-        fresh = begin(race.tracks, race.roads, others, shares)
+        lanes = free_lanes(self.bodies[cars], race.roads, others, shares) if race.starts.clear else None
+        fresh = begin(race.tracks, race.roads, others, shares, lanes)
         fresh["episode"] = self._episodes[cars]
         fresh["clock"] = fresh["episode_start"] = fresh["lap_start"] = self.state["clock"][cars]
         self.state.view(WHOLE)[cars] = fresh.view(WHOLE)
         for k in cars:
             self._cars[k] = vary(self._usual, race.noise, self._generators[k])[0]
         self._episodes[cars] += 1
+        self._lay_out(cars)
+
+    def _lay_out(self, cars: NDArray[np.int64]) -> None:
+        """Place the objects before `cars` (by index) anew, as the simulator does after it has placed the car."""
+        race = self.race
+        if race.course is None:
+            return
+        road = self.state["road"][cars]
+        generators = [self._generators[k] for k in cars]
+        laid = layouts(race.course, race.tracks, road, self._episodes[cars] - 1, generators)
+        bodies = self.bodies.copy()
+        bodies[cars] = locate(laid, road, race.roads)
+        if self._traffic is not None:
+            bodies = self._traffic.begin(cars, bodies, laid["s"][:, race.course.obstacles :], self.state)
+        self.bodies = bodies
 
     def step(self, command: NDArray[np.float64]) -> State:
         """Judged rows (N,) of a step in which the cars get `command` (N, 2): steering deg, speed m/s."""
         race = self.race
+        met, rammed = self.bodies, None
+        if met.size:
+            self.bodies = met if self._traffic is None else self._traffic.drive(met, self.state, self._generators)
+            self.state["crashed"], rammed = touched(self.state, met, self.bodies, race.roads)
         dt = durations(race.noise, self._generators) if self._steady is None else self._steady
         row, after = step(self.state, command, dt, race.roads, self._cars, race.rules, self._new_tables())
-        self.state = put_back(row, after, race.tracks, race.roads) if race.rules.resets else after
+        self.state = put_back(row, after, race.tracks, race.roads, met, race.course) if race.rules.resets else after
+        if self._traffic is not None and rammed is not None:
+            self._traffic.judge(rammed, dt)
         return row
 
     def _new_tables(self) -> State:
@@ -116,10 +148,19 @@ class Field:
             self._episodes.copy(),
             self._cars.copy(),
             [g.bit_generator.state for g in self._generators],
+            self.bodies.copy(),
+            None if self._traffic is None else self._traffic.snapshot(),
         )
 
     def restore(self, snapshot: tuple[object, ...]) -> None:
         """Be as when `snapshot` was taken."""
-        self.state, self._episodes, self._cars = (np.array(part) for part in snapshot[:3])
+        saved, self._episodes, self._cars = (np.array(part) for part in snapshot[:3])
+        self.state = np.zeros(len(saved), STATE)
+        for name in saved.dtype.names or ():  # not all columns, where an earlier version has saved it
+            self.state[name] = saved[name]
         for generator, state in zip(self._generators, snapshot[3], strict=True):  # type: ignore[call-overload]
             generator.bit_generator.state = state
+        if self.bodies.size:
+            self.bodies = np.array(snapshot[4])
+        if self._traffic is not None:
+            self._traffic.restore(snapshot[5])

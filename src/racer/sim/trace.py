@@ -38,16 +38,16 @@ def trace(rows: State, action: NDArray[Any], reward: NDArray[np.float64], tracks
         "tstamp": rows["clock"] + rows["dt"],
         "episode_status": WORDS[rows["status"]],
         "pause_duration": rows["pause"],
-        "obstacle_crash_counter": np.zeros(len(rows), dtype=np.int64),
+        "obstacle_crash_counter": rows["obstacle_crashes"].astype(np.int64),
     }
 
 
-_READER = reader("episode", "status", "done", "clock", "dt", "closest", "progress", "pause")
+_READER = reader("episode", "status", "done", "clock", "dt", "closest", "progress", "obstacle_crashes", "pause")
 
 
 def trace_row(rows: State, told: Mapping[str, Any], action: int, reward: float) -> dict[str, Any]:
     """The same for the one row of `rows` and its params, as plain Python values."""
-    episode, status, done, clock, dt, closest, progress, pause = _READER.unpack(rows.tobytes())
+    episode, status, done, clock, dt, closest, progress, crashes, pause = _READER.unpack(rows.tobytes())
     return {
         "episode": episode,
         "steps": told["steps"],
@@ -66,5 +66,5 @@ def trace_row(rows: State, told: Mapping[str, Any], action: int, reward: float) 
         "tstamp": clock + dt,
         "episode_status": WORDS[status],
         "pause_duration": pause,
-        "obstacle_crash_counter": 0,
+        "obstacle_crash_counter": crashes,
     }

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from racer import drivers, scene
 from racer.params import Params, params
-from racer.sim.objects import Objects, objects_on
+from racer.sim.objects import Bodies, objects_on
 from racer.sim.state import Phase
 from racer.track import library
 from racer.track.record import Track
@@ -63,13 +65,13 @@ def road(track: Road) -> Track:
     return track if isinstance(track, Track) else _loaded(os.fspath(track))
 
 
-def placed(track: Road, *, objects: Objects | Sequence[tuple[float, int]] | None = None, **place: Any) -> Placed:
+def placed(track: Road, *, objects: Bodies | Sequence[tuple[float, int]] | None = None, **place: Any) -> Placed:
     """The params of a car on a track; the arguments are those of `racer.scene.at`.
 
-    `objects` are boxes: a list of (share of the lap, lane), lane -1 outer and 1 inner, or `racer.sim.objects.Objects`.
+    `objects` are boxes: a list of (share of the lap, lane), lane -1 outer and 1 inner, or rows of `racer.sim.objects`.
     """
     way = scene.ways(road(track))[int(bool(place.get("reverse", False)))]
-    boxes = objects if isinstance(objects, Objects) or objects is None else objects_on(way, list(objects))
+    boxes = objects if isinstance(objects, np.ndarray) or objects is None else objects_on(way, list(objects))
     told = scene.at(road(track), objects=boxes, **place)
     return Placed(told, place if objects is None else {**place, "objects": objects})
 

@@ -23,7 +23,7 @@ class CarsVecEnv(VecEnv):
         self._watch = watch
         self._actions: NDArray[Any] = np.zeros(0)
 
-    def reset(self) -> NDArray[np.float32]:
+    def reset(self) -> Any:
         """What the cars see as they stand: they have been started already."""
         return self.cars.observe()
 
@@ -31,23 +31,18 @@ class CarsVecEnv(VecEnv):
         """Take the actions of the next turn."""
         self._actions = actions
 
-    def step_wait(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
+    def step_wait(self) -> tuple[Any, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
         """One turn; cars whose episode is over are started again."""
-        turn = self.cars.turn(self._actions)
+        turn = self.cars.turn(self._actions, see=False)
         if self._watch is not None:
             self._watch(turn, self._actions)
         over = turn.terminated | turn.truncated
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        observation = turn.observation
         if over.any():
-            for k in np.flatnonzero(over):
-                infos[k] = {
-                    "terminal_observation": observation[k].copy(),
-                    "TimeLimit.truncated": bool(turn.truncated[k]),
-                }
+            for k, last in self.cars.last_seen(over).items():
+                infos[k] = {"terminal_observation": last, "TimeLimit.truncated": bool(turn.truncated[k])}
             self.cars.restart(over)
-            observation = np.where(over[:, None], self.cars.observe(), observation)
-        return observation, turn.reward.astype(np.float32), over, infos
+        return self.cars.observe(), turn.reward.astype(np.float32), over, infos
 
     def close(self) -> None:
         """Nothing to close."""

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from racer.actions import CAMERA
 from racer.errors import UsageError, did_you_mean
+from racer.sensors.suite import has_pictures, named
+
+PICTURES = {"envs": 32, "n_steps": 64, "batch_size": 256, "n_epochs": 4, "lr": 5e-4, "sac_memory": 10_000}
+"""Settings that are the default where a network sees pictures: fewer passes, for each costs a hundred times as much."""
+
+GENTLE = {"lr": 1e-4, "log_std_init": -1.5}
+"""The same where a policy that can drive already is fine-tuned after a teacher's lessons."""
+LESSONS = 6_144  # steps of a teacher's lessons unless told otherwise
 
 
 class Settings(BaseModel):
@@ -29,6 +38,9 @@ class Settings(BaseModel):
     log_std_init: float = Field(-0.5, description="log of the initial exploration of continuous actions")
     net_arch: tuple[int, ...] = Field((64, 64), description="units of the hidden layers")
     normalize_reward: bool = Field(True, description="divide rewards by the running deviation of the discounted return")
+    sac_alpha: float = Field(0.2, ge=0, description="SAC: weight of the entropy")
+    sac_memory: int = Field(50_000, ge=1, description="SAC: steps that it learns from again and again")
+    sac_steps: int = Field(64, ge=1, description="SAC: steps of all cars for each update")
 
 
 class TrainConfig(BaseModel):
@@ -45,6 +57,10 @@ class TrainConfig(BaseModel):
     )
     hyperparameters: str | None = Field(None, description="a DeepRacer hyperparameters.json")
     noise: str = Field("none", description="none, jitter or robust")
+    objects: str | dict[str, Any] | None = Field(
+        None,
+        description="none, boxes, random_boxes, bots, or a .toml file or table of the simulator's words about them",
+    )
     seed: int = Field(0, ge=0, description="of everything random")
     steps: int = Field(300_000, ge=1, description="steps of all cars together")
     minutes: float | None = Field(None, gt=0, description="train for so long instead")
@@ -60,7 +76,56 @@ class TrainConfig(BaseModel):
         16_384, ge=1, description="steps between two evaluations, which are also the iterations of the log"
     )
     traced_cars: int = Field(8, ge=0, description="cars whose steps are written to the training log")
+    observation: str = Field(
+        "features", description="what the policy sees: features, camera, camera:80x60, stereo, lidar, ... or sensors"
+    )
+    network: str | None = Field(None, description="by default what the action space's file says, else by the pictures")
+    look: str = Field("none", description="how pictures vary between episodes of training: none, simulator or strong")
+    teacher: bool = Field(False, description="learn from a policy that was trained on features")
+    also_tracks: tuple[str, ...] = Field((), description="more tracks that a teacher teaches on")
+    fine_tune: int = Field(0, ge=0, description="steps of PPO after the teacher's lessons")
     settings: Settings = Field(default_factory=lambda: Settings.model_validate({}))
+
+    @field_validator("observation")
+    @classmethod
+    def _known_sensors(cls, words: str) -> str:
+        try:
+            named(words, (CAMERA,))
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return words
+
+    @model_validator(mode="before")
+    @classmethod
+    def _suited_to_pictures(cls, table: Any) -> Any:
+        """The table with the settings that pictures need, where it says nothing else."""
+        words, settings = table.get("observation", "features"), table.get("settings", {})
+        if not isinstance(words, str) or not isinstance(settings, dict):
+            return table
+        usual: dict[str, Any] = PICTURES if _shows_pictures(words) else {}
+        if table.get("teacher"):
+            table = {"steps": LESSONS} | table
+            usual = usual | GENTLE
+        return table | {"settings": usual | settings} if usual else table
+
+    @model_validator(mode="after")
+    def _taught(self) -> Self:
+        if self.teacher and self.observation == "features":
+            raise ValueError("a teacher sees features itself: name what its student sees with --observation camera")
+        for name in ("fine_tune", "also_tracks"):
+            if getattr(self, name) and not self.teacher:
+                raise ValueError(f"{name} needs a teacher: --teacher")
+        if self.fine_tune and (self.minutes or self.also_tracks):
+            raise ValueError("fine_tune goes on after a number of --steps, on one track")
+        return self
+
+
+def _shows_pictures(words: str) -> bool:
+    """Whether an observation has pictures; False for one that there is not."""
+    try:
+        return has_pictures(named(words, (CAMERA,)))
+    except UsageError:
+        return False
 
 
 def parse(table: dict[str, Any], where: str, model: type[BaseModel] = TrainConfig) -> Any:

@@ -39,7 +39,8 @@ def display(session: Session, console: Console) -> Iterator[Report]:
 def describe(training: Training) -> str:
     """Steps, speed, and how far the policy gets, in a line."""
     speed = training.steps / training.seconds if training.seconds else 0.0
-    parts = [f"{training.steps:,} steps", f"{speed:,.0f}/s"]
+    parts = [training.phase] if training.phase else []
+    parts += [f"{training.steps:,} steps", f"{speed:,.0f}/s"]
     if training.latest is not None:
         parts.append(f"laps {training.latest.complete} of {training.latest.trials}, {training.latest.completion:.0f} %")
     if training.best is not None and training.best.complete:

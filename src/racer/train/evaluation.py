@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 
 from racer import laps
 from racer.env import DeepRacerVectorEnv
+from racer.sim.objects import Bodies
 from racer.sim.race import Starts
 from racer.sim.rules import TRAINING
-from racer.sim.state import Phase
+from racer.sim.state import Phase, State
 from racer.sim.trace import trace
 
 TRIALS = 5  # laps of an evaluation while training, begun at equal distances around the track
@@ -59,26 +61,42 @@ class Score:
 def trial_cars(arguments: dict[str, Any]) -> DeepRacerVectorEnv:
     """Cars that evaluate a policy in training, one a trial, spread around the track; `arguments` as of training."""
     rules = TRAINING._replace(time_limit=LONGEST)
-    return DeepRacerVectorEnv(TRIALS, **arguments | {"rules": rules, "starts": Starts(advance=1.0 / TRIALS)})
+    return DeepRacerVectorEnv(TRIALS, **arguments | {"look": "none", "rules": rules, "starts": Starts(advance=1.0 / TRIALS)})
+
+
+@dataclass(frozen=True, eq=False)
+class Driven:
+    """T steps of cars: their trace, the rows of the state table, and the objects (T, K) that stood before them."""
+
+    trace: pd.DataFrame
+    rows: State
+    bodies: Bodies
 
 
 def drive(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> pd.DataFrame:
     """The trace of one episode of every car, one after the other, driven by a policy without exploration."""
-    observation, _ = cars.reset(seed=seed)
+    return driven(policy, cars, seed).trace
+
+
+def driven(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> Driven:
+    """The same with all that the cars saw on their way."""
+    cars.reset(seed=seed)
     turns: list[Any] = []
     driving = np.ones(cars.num_envs, dtype=np.bool_)
     index = np.full(cars.num_envs, -1)
+    actions = np.zeros((cars.num_envs, *cars.single_action_space.shape), cars.single_action_space.dtype)
     while driving.any():
-        actions, _ = policy.predict(observation, deterministic=True)
-        turn = cars.turn(actions)
-        turns.append((turn.rows, index if cars.actions.is_continuous else actions, turn.reward, driving.copy()))
+        actions[driving], _ = policy.predict(cars.observe(np.flatnonzero(driving)), deterministic=True)
+        bodies = cars.field.bodies.copy()
+        turn = cars.turn(actions, see=False)
+        kept = index if cars.actions.is_continuous else actions.copy()
+        turns.append((turn.rows, kept, turn.reward, bodies, driving.copy()))
         driving &= ~(turn.terminated | turn.truncated)
         cars.field.state["phase"][~driving] = Phase.PREPARE  # held: the reward function hears of them no more
-        observation = turn.observation
-    rows, action, reward, drove = (np.stack(parts, axis=1) for parts in zip(*turns, strict=True))
+    rows, action, reward, before, drove = (np.stack(parts, axis=1) for parts in zip(*turns, strict=True))
     columns = trace(rows[drove], action[drove], reward[drove], cars.race.tracks)
     columns["episode"] = columns["episode"] + np.repeat(np.arange(cars.num_envs), drove.sum(axis=1))
-    return pd.DataFrame(columns)
+    return Driven(pd.DataFrame(columns), rows[drove], before[drove])
 
 
 def score(table: pd.DataFrame) -> Score:
@@ -100,6 +118,16 @@ def evaluate(policy: Policy, cars: DeepRacerVectorEnv, iteration: int) -> tuple[
     steps = drive(policy, cars)
     table = laps.laps(steps).assign(phase="evaluation", iteration=iteration)
     return replace(score(table), beyond_logs=beyond_logs(cars, steps, table)), table
+
+
+def merged(found: Sequence[tuple[Score, pd.DataFrame]]) -> tuple[Score, pd.DataFrame]:
+    """Score and laps of several evaluations as of one."""
+    if len(found) == 1:
+        return found[0]
+    table = pd.concat([laps for _, laps in found], ignore_index=True)
+    steps = [float(laps["steps"].sum()) for _, laps in found]
+    beyond = float(np.average([score.beyond_logs for score, _ in found], weights=steps))
+    return replace(score(table), beyond_logs=beyond), table
 
 
 def beyond_logs(cars: DeepRacerVectorEnv, steps: pd.DataFrame, table: pd.DataFrame) -> float:

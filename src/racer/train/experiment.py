@@ -15,10 +15,19 @@ from pydantic import BaseModel, ConfigDict
 from racer.errors import UsageError, did_you_mean
 from racer.train.config import Settings, TrainConfig, parse
 
-AXES = ("reward", "track", "car", "action_space", "hyperparameters", "noise", "seed")
+AXES = (
+    "reward", "track", "car", "action_space", "hyperparameters", "observation", "network", "noise", "objects", "seed",
+)  # fmt: skip
 """What may list several values, in the order in which run names tell of them; PPO's settings may too."""
 
-FILES = {"reward": ".py", "track": ".toml .npy", "action_space": ".json", "hyperparameters": ".json"}
+FILES = {
+    "reward": ".py",
+    "track": ".toml .npy",
+    "action_space": ".json",
+    "hyperparameters": ".json",
+    "objects": ".toml",
+}
+LISTS = ("settings.net_arch", "also_tracks")
 MOST_RUNS = 2000
 
 Value = Any  # what TOML holds
@@ -148,8 +157,8 @@ def _points(flat: dict[str, Value], where: str) -> list[Point]:
 
 
 def _is_list(key: str, value: Value) -> bool:
-    """Whether several values are listed; `net_arch` is a list by itself."""
-    if key == "settings.net_arch":
+    """Whether several values are listed; `net_arch` and `also_tracks` are lists by themselves."""
+    if key in LISTS:
         return isinstance(value, list) and bool(value) and all(isinstance(item, list) for item in value)
     return isinstance(value, list)
 
@@ -168,6 +177,8 @@ def _wrong_list(key: str, value: Value) -> str:
 
 def _placed(key: str, value: Value, home: Path) -> Value:
     """A path made absolute; other values as they are. What looks like no path may be the name of a shipped thing."""
+    if key == "also_tracks" and isinstance(value, list):
+        return [_placed("track", one, home) for one in value]
     if key not in FILES or not isinstance(value, str) or not value.strip():
         return value
     path = home / Path(value).expanduser()

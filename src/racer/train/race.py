@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import pandas as pd
-import torch
-from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.policies import BasePolicy
 
 from racer import laps
 from racer.env import DeepRacerVectorEnv
 from racer.errors import UsageError
+from racer.sensors.suite import has_pictures
 from racer.sim.rules import EVALUATION
 from racer.track import library
 from racer.track.record import Track
-from racer.train.evaluation import LONGEST, beyond_in_words, beyond_logs, drive
+from racer.train.evaluation import LONGEST, Driven, beyond_in_words, beyond_logs, driven
+from racer.train.learner import checkpoint
 from racer.train.run import Run, check_whole, open_run
 
 
@@ -34,6 +34,8 @@ class Order:
     reverse: bool = False
     car: str | None = None
     noise: str = "none"
+    objects: str | None = None  # as in training
+    crash_penalty: float = 5.0  # s
     seed: int = 0
     checkpoint: str = "best"
 
@@ -45,8 +47,11 @@ class Result:
     trace: pd.DataFrame
     laps: pd.DataFrame
     track: Track
+    drive: Driven
     headline: str
     notes: tuple[str, ...]
+    sees_pictures: bool
+    has_objects: bool
     stamp: str  # 14 digits, as in the names of DeepRacer for Cloud's folders
 
 
@@ -57,37 +62,26 @@ def drive_race(folder: Path, order: Order, home: Path | None = None) -> Result:
     policy, name = checkpoint(run, order.checkpoint)
     cars = _cars(run, order, home)
     _check_actions(policy, cars)
-    trace = drive(policy, cars, seed=order.seed).assign(phase="evaluation")
+    found = driven(policy, cars, seed=order.seed)
+    trace = found.trace.assign(phase="evaluation")
     table = laps.laps(trace)
     road = cars.race.track
     whole = table[table["complete"]]
+    crashes = f", {table['crashes'].sum()} crashes" if cars.race.course else ""
     best = f", the best in {whole['time'].min():.2f} s" if len(whole) else ""
     what = f"{folder}, checkpoint {name}, on {road.title}, car {cars.car.name}"
-    head = f"{what}: {len(whole)} of {order.laps} laps complete{best}"
+    head = f"{what}: {len(whole)} of {order.laps} laps complete{best}{crashes}"
     return Result(
         trace,
         table,
         road,
+        found,
         head,
         tuple(beyond_in_words(cars, beyond_logs(cars, trace, table))),
+        has_pictures(run.observation),
+        cars.race.course is not None,
         f"{datetime.now():%Y%m%d%H%M%S}",
     )
-
-
-def checkpoint(run: Run, which: str) -> tuple[ActorCriticPolicy, str]:
-    """The policy of a checkpoint: best, last, or a number of steps; and the name of its file."""
-    known = sorted(int(file.stem) for file in run.checkpoints.glob("*.pt") if file.stem.isdigit())
-    best = run.best()
-    if not known or best is None:
-        raise UsageError(f"{run.folder} has no checkpoint yet: go on with racer train --resume {run.folder}")
-    name = best["checkpoint"] if which == "best" else f"{known[-1] if which == 'last' else which}.pt"
-    if name not in [f"{steps}.pt" for steps in known]:
-        raise UsageError(f"{run.folder} has no checkpoint {which}: there are best, last, {', '.join(map(str, known))}")
-    torch.set_num_threads(1)
-    try:
-        return ActorCriticPolicy.load(str(run.checkpoints / name), device="cpu"), name
-    except (OSError, EOFError, RuntimeError, ValueError, LookupError, AttributeError, UnpicklingError) as error:
-        raise UsageError(f"{run.checkpoints / name} is damaged ({error}): name another with --checkpoint") from None
 
 
 def _cars(run: Run, order: Order, home: Path | None) -> DeepRacerVectorEnv:
@@ -96,8 +90,10 @@ def _cars(run: Run, order: Order, home: Path | None) -> DeepRacerVectorEnv:
         "track": library.load(order.track, home=home) if order.track is not None else run.track,
         "reward": run.reward,
         "action_space": run.metadata,
+        "observation": run.observation,
         "car": order.car or run.config.car,
         "noise": order.noise,
+        "objects": run.objects if order.objects is None else order.objects,
         "reverse": order.reverse != run.config.reverse,
         "reward_timeout": run.config.reward_timeout,
         "evaluation": True,
@@ -106,11 +102,12 @@ def _cars(run: Run, order: Order, home: Path | None) -> DeepRacerVectorEnv:
         laps=1 if order.trials else order.laps,
         resets=order.resets,
         off_track_penalty=order.penalty,
+        collision_penalty=order.crash_penalty,
         time_limit=LONGEST * (1 if order.trials else order.laps),
     )
     return DeepRacerVectorEnv(order.laps if order.trials else 1, rules=rules, **arguments)
 
 
-def _check_actions(policy: ActorCriticPolicy, cars: DeepRacerVectorEnv) -> None:
+def _check_actions(policy: BasePolicy, cars: DeepRacerVectorEnv) -> None:
     if policy.action_space != cars.single_action_space or policy.observation_space != cars.single_observation_space:
         raise UsageError("the checkpoint was trained with other actions or observations than the run folder says")

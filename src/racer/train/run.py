@@ -19,20 +19,24 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from racer.actions import ActionSpace, Metadata, read_metadata, write_metadata
+from racer.actions import NETWORK, ActionSpace, Metadata, read_metadata, write_metadata
 from racer.car import preset
 from racer.errors import UsageError
 from racer.reward import load as load_reward
+from racer.sensors.look import setting
+from racer.sensors.suite import PICTURES, SENSORS, SIZE, has_pictures, kind, named, size
+from racer.sim.course import Course, course
 from racer.sim.noise import noise
 from racer.track import library, route
 from racer.track.record import Track
 from racer.train import hyperparameters
 from racer.train.config import TrainConfig, parse
+from racer.train.networks import SMALL, network
 
 PACKAGES = ("racer", "numpy", "numba", "gymnasium", "torch", "stable-baselines3")
 COPIES = ("reward_function.py", "track.npy", "model/model_metadata.json")  # in every run
@@ -67,6 +71,26 @@ class Run:
     @property
     def metadata(self) -> Metadata:
         return read_metadata(self.folder / "model" / "model_metadata.json")
+
+    @property
+    def observation(self) -> tuple[str, ...]:
+        """The sensors that the policy perceives, as `racer.sensors.suite` names them."""
+        return named(self.config.observation, self.metadata.sensor)
+
+    @property
+    def network(self) -> str | None:
+        """The network's name where the policy has sensors; None for the one that sees features only."""
+        return self.metadata.neural_network if self.observation != ("features",) else None
+
+    @property
+    def more_tracks(self) -> tuple[Path, ...]:
+        """The files of the other tracks that a teacher teaches on."""
+        return tuple(sorted((self.folder / "tracks").glob("*.npy")))
+
+    @property
+    def objects(self) -> Course | None:
+        """The objects of the race, as they were when the run began."""
+        return course(self._story.get("objects"))
 
     @property
     def hyperparameters(self) -> Path | None:
@@ -104,18 +128,23 @@ def create(config: TrainConfig, folder: Path, home: Path | None = None) -> Run:
     reward = load_reward(config.reward)
     metadata = _metadata(config)
     _check(config, metadata)
+    more = [library.load(name, home=home) for name in config.also_tracks]
     _make_folders(folder)
     route.save(track, folder / "track.npy")
+    for other in more:
+        route.save(other, library.made(folder / "tracks") / f"{other.name}.npy")
     write_metadata(metadata, folder / "model" / "model_metadata.json")
     route.write(folder / "reward_function.py", reward.path.read_bytes())
     if config.hyperparameters is not None:
         route.write(folder / "hyperparameters.json", Path(config.hyperparameters).read_bytes())
+    found = course(config.objects)
     story = {
         "config": config.model_dump(),
         "reward_file": str(reward.path.resolve()),
         "track": track.name,
         "track_title": track.title,
         "car": config.car or metadata.car,
+        "objects": None if found is None else asdict(found),
         "versions": {name: version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "git": _git(folder),
@@ -157,9 +186,15 @@ def write_json(path: Path, value: Any) -> None:
 def _check(config: TrainConfig, metadata: Metadata) -> None:
     """UsageError for what would otherwise come to light when the cars are made, after the run was."""
     preset(config.car or metadata.car)
+    if config.network is not None:
+        network(config.network)
+    if config.teacher and metadata.training_algorithm == "sac":
+        raise UsageError("a teacher and its student learn with PPO's networks; this action space says sac")
     noise(config.noise)
+    setting(config.look)
+    course(config.objects)
     if config.hyperparameters is not None:
-        hyperparameters.read(config.hyperparameters, config.settings)
+        hyperparameters.read(config.hyperparameters, config.settings, metadata.training_algorithm)
 
 
 def _make_folders(folder: Path) -> None:
@@ -171,10 +206,28 @@ def _make_folders(folder: Path) -> None:
 
 
 def _metadata(config: TrainConfig) -> Metadata:
-    if config.action_space is not None:
-        return read_metadata(config.action_space)
     car = preset(config.car or "v6")
-    return Metadata(ActionSpace.default(car), version=VERSIONS[car.name])
+    given = read_metadata(config.action_space) if config.action_space is not None else None
+    found = given or Metadata(ActionSpace.default(car), version=VERSIONS[car.name])
+    names = named(config.observation, found.sensor)
+    if names == ("features",):
+        if config.network is not None:
+            raise UsageError(f"--network {config.network} is for sensors: name them with --observation camera")
+        return found
+    plain = given.neural_network if given and has_pictures(names) else usual(names)
+    return replace(found, sensor=_worn(names) or found.sensor, neural_network=config.network or plain)
+
+
+def _worn(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The sensors in the words of `model_metadata.json`; empty where these have no words for them."""
+    words = {called: sensor for sensor, called in SENSORS.items() if sensor not in ("observation", "LEFT_CAMERA")}
+    has_camera = any(kind(name) in PICTURES for name in names)
+    return tuple(words[kind(name)] for name in names) if has_camera and not {"features", "objects"} & {*names} else ()
+
+
+def usual(names: tuple[str, ...]) -> str:
+    """The network for sensors unless another is named: DeepRacer's own for pictures of its size, else the small one."""
+    return NETWORK if any(kind(name) in PICTURES and size(name) == SIZE for name in names) else SMALL
 
 
 def _git(folder: Path) -> str | None:

@@ -16,18 +16,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from stable_baselines3 import PPO
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecNormalize
 
 from racer.env import DeepRacerVectorEnv
 from racer.errors import UsageError
 from racer.logs.write import write_whole
-from racer.reward import RewardBatch, RewardRefused
+from racer.reward import RewardBatch, RewardRefused, load
+from racer.reward.words import reads_objects
 from racer.track import route
 from racer.train.cars import CarsVecEnv
 from racer.train.evaluation import Score, evaluate, trial_cars
 from racer.train.hyperparameters import read as read_hyperparameters
+from racer.train.learner import Learner, learner, learner_state, restore_learner
 from racer.train.recorder import Recorder
 from racer.train.run import Run, check_whole, write_json
 
@@ -44,6 +45,7 @@ class Progress:
     first_clean: tuple[int, float] | None = None  # steps and seconds at the first evaluation of complete laps only
     completion: float = float("nan")  # %, mean of the latest iteration's episodes
     evaluations: list[dict[str, Any]] = field(default_factory=list)
+    phase: str = ""  # what goes on, where a training has several parts
 
 
 Report = Callable[[Progress], None]
@@ -60,10 +62,15 @@ class Session:
         self.notes: list[str] = []
         self.settings = config.settings
         if run.hyperparameters is not None:
-            found = read_hyperparameters(str(run.hyperparameters), config.settings)
+            found = read_hyperparameters(str(run.hyperparameters), config.settings, run.metadata.training_algorithm)
             self.settings = found.settings
             self.notes += found.notes
+        if run.objects is None and reads_objects(load(run.reward)):
+            self.notes.append(
+                f"{run.reward.name} reads objects, and there are none: --objects boxes puts some on the road"
+            )
         self.progress = Progress()
+        self._goal = config.steps + config.fine_tune
         self._stopped = False
         self._journal: list[str] = []  # a line for each update of the policy, as the real trainer prints them
         arguments = self._arguments()
@@ -75,21 +82,25 @@ class Session:
 
     def train(self, report: Report) -> Progress:
         """Train until the steps or minutes are over, or Ctrl-C; checkpoints are written on the way."""
-        rollout = self.settings.envs * self.settings.n_steps
         if not self.run.state.exists():
             self._save()
         with self._interruptible(), self._failing_step_saved():
             while not (self._stopped or self._is_spent(0.0)):
-                began = monotonic()
-                self.model.learn(rollout, reset_num_timesteps=False, log_interval=LOG_NOTHING)
-                self.progress.steps = self.model.num_timesteps
-                self._journal.append(self._update_line())
-                if self._ends_iteration(rollout, began):
+                began, before = monotonic(), self.progress.steps
+                self._advance(report)
+                if self._ends_iteration(self.progress.steps - before, began):
                     self._finish_iteration(began)
                 self.progress.seconds += monotonic() - began
                 report(self.progress)
             self._save()
         return self.progress
+
+    def _advance(self, report: Report) -> None:
+        """One update of the policy, from as many steps as it takes."""
+        rollout = self.settings.envs * self.settings.n_steps
+        self.model.learn(rollout, reset_num_timesteps=False, log_interval=LOG_NOTHING)
+        self.progress.steps = self.model.num_timesteps
+        self._journal += self._update_lines()
 
     @property
     def was_stopped(self) -> bool:
@@ -109,15 +120,22 @@ class Session:
             )
         if not self.run.state.exists():
             return
-        saved = self._saved()
+        self._restore(self._saved())
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        """Be as when `_state` was taken."""
         self.progress = saved["progress"]
         self._journal = saved.get("journal", [])  # a run of old has none
         self.model.policy.load_state_dict(saved["policy"])
-        self.model.policy.optimizer.load_state_dict(saved["optimizer"])
-        self.model.num_timesteps, self.model._n_updates = saved["steps"], saved["updates"]
+        restore_learner(self.model, saved)
+        if saved.get("memory", True) is None:
+            self.notes.append("what SAC remembered is not kept where there are pictures: it gathers anew")
         self.cars.field.restore(saved["field"])
+        if "suite" in saved:  # a run of old has none
+            self.cars.suite.restore(saved["suite"])
         if saved["episode_starts"] is not None:  # else no step was taken yet, and learning begins with a reset
             self.model._last_obs = self.cars.observe()
+            self.model._last_original_obs = self.model._last_obs
         self.model._last_episode_starts = saved["episode_starts"]
         if isinstance(self.model.env, VecNormalize):
             self.model.env.ret_rms, self.model.env.returns = saved["returns"]
@@ -135,64 +153,55 @@ class Session:
             "track": self.run.track,
             "reward": self.run.reward,
             "action_space": self.run.metadata,
+            "observation": self.run.observation,
             "car": config.car,
             "noise": config.noise,
+            "objects": self.run.objects,
             "reverse": config.reverse,
             "starts": {
                 "offset": config.start_offset,
                 "advance": config.start_advance,
                 "alternate_direction": config.alternate_direction,
             },
+            "look": config.look,
             "reward_timeout": config.reward_timeout,
             "last_words": self._say_last_words,
         }
 
-    def _model(self) -> PPO:
-        settings, torch_threads = (
-            self.settings,
-            1,
-        )  # two threads cost more in waiting than they bring to so small a network
-        torch.set_num_threads(torch_threads)
+    def _model(self) -> Learner:
+        settings = self.settings
         cars: Any = CarsVecEnv(self.cars, self.recorder.watch)
         if settings.normalize_reward:
             cars = VecNormalize(cars, norm_obs=False, norm_reward=True, gamma=settings.gamma)
-        model = PPO(
-            "MlpPolicy",
-            cars,
-            n_steps=settings.n_steps,
-            batch_size=min(settings.batch_size, settings.envs * settings.n_steps),
-            n_epochs=settings.n_epochs,
-            learning_rate=lambda _: self._learning_rate(),
-            gamma=settings.gamma,
-            gae_lambda=settings.gae_lambda,
-            clip_range=settings.clip_range,
-            ent_coef=settings.ent_coef,
-            policy_kwargs={
-                "net_arch": list(settings.net_arch),
-                "activation_fn": torch.nn.ReLU,  # as in DeepRacer's networks; half again as fast as the usual tanh
-                "log_std_init": settings.log_std_init,
-            },
-            seed=self.run.config.seed,
-            device="cpu",
-        )
+        model = learner(self.run, settings, cars, self._learning_rate)
         model.set_logger(configure(str(self.run.folder / "tensorboard"), ["tensorboard"]))
         return model
 
     def _learning_rate(self) -> float:
-        return self.settings.lr * (1.0 - (1.0 - self.settings.lr_end) * min(self.share(), 1.0))
+        """That of the learner now; it falls over the training."""
+        return self.settings.lr * (1.0 - (1.0 - self.settings.lr_end) * min(self._learned(), 1.0))
+
+    def _learned(self) -> float:
+        """How much of the learner's work is done, from 0 to 1."""
+        return self.share()
 
     def share(self) -> float:
         """How much of the training is done, from 0 to 1."""
         minutes = self.run.config.minutes
         if minutes is not None:
             return self.progress.seconds / (60.0 * minutes)
-        return self.progress.steps / self.run.config.steps
+        return self.progress.steps / self._goal
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the training has come to its end."""
+        return self._is_spent(0.0)
 
     def _is_spent(self, seconds: float) -> bool:
         """Whether steps or minutes are used up, `seconds` after the latest update that was counted."""
         minutes = self.run.config.minutes
         if minutes is None:
-            return self.progress.steps >= self.run.config.steps
+            return self.progress.steps >= self._goal
         return self.progress.seconds + seconds >= 60.0 * minutes
 
     def _ends_iteration(self, rollout: int, began: float) -> bool:
@@ -203,7 +212,7 @@ class Session:
     def _finish_iteration(self, began: float) -> None:
         """Write the log of an iteration, evaluate the policy, and keep it."""
         progress = self.progress
-        score, table = evaluate(self.model, self._trials, progress.iteration)
+        score, table = self._evaluate()
         episodes = self.recorder.write(progress.iteration, table)
         progress.iteration += 1
         progress.latest = score
@@ -226,14 +235,23 @@ class Session:
         route.write(self.run.folder / "evaluations.csv", history.to_csv(index=False).encode())
         self._save()
 
-    def _update_line(self) -> str:
-        """The latest update in the words of the real trainer's log (SIMULATOR.md 6.4), which log readers know."""
+    def _evaluate(self) -> tuple[Score, pd.DataFrame]:
+        """Score and laps of the policy as it is."""
+        return evaluate(self.model, self._trials, self.progress.iteration)
+
+    def _update_lines(self) -> list[str]:
+        """The latest update in the words of the real trainer's log (SIMULATOR.md 6.4), which log readers know.
+
+        They have none for SAC, whose losses are in the folder `tensorboard`.
+        """
         said = self.model.logger.name_to_value
+        if "train/policy_gradient_loss" not in said:
+            return []
         loss, kl, entropy = said["train/policy_gradient_loss"], said["train/approx_kl"], -said["train/entropy_loss"]
-        return (
+        return [
             f"Policy training> Surrogate loss={loss}, KL divergence={kl}, Entropy={entropy}, "
             f"training epoch={self.settings.n_epochs - 1}, learning_rate={said['train/learning_rate']}"
-        )
+        ]
 
     def _log(self, score: Score) -> None:
         logger = self.model.logger
@@ -245,14 +263,19 @@ class Session:
 
     def _save(self) -> None:
         """Write everything that a resumed training needs, beside the last state, and then in its place."""
+        beside = self.run.state.with_suffix(".part")
+        torch.save(self._state(), beside)
+        beside.replace(self.run.state)
+
+    def _state(self) -> dict[str, Any]:
+        """Everything that a resumed training needs."""
         reward, normalized = self.cars.reward, self.model.env
-        state = {
+        return {
             "progress": self.progress,
             "policy": self.model.policy.state_dict(),
-            "optimizer": self.model.policy.optimizer.state_dict(),
-            "steps": self.model.num_timesteps,
-            "updates": self.model._n_updates,
+            **learner_state(self.model),
             "field": self.cars.field.snapshot(),
+            "suite": self.cars.suite.snapshot(),
             "episode_starts": self.model._last_episode_starts,
             "returns": (normalized.ret_rms, normalized.returns) if isinstance(normalized, VecNormalize) else None,
             "journal": self._journal,
@@ -262,9 +285,6 @@ class Session:
             "numpy": np.random.get_state(),  # noqa: NPY002 - stable-baselines3 shuffles with it
             "python": random.getstate(),
         }
-        beside = self.run.state.with_suffix(".part")
-        torch.save(state, beside)
-        beside.replace(self.run.state)
 
     def _saved(self) -> dict[str, Any]:
         """What `_save` wrote. UsageError when it cannot be read."""

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from racer.errors import RacerError
 from racer.train.run import open_run, write_json
-from racer.train.session import Progress, Session
+from racer.train.session import Progress
+from racer.train.teaching import session_of
 
 INTERRUPTED = 130
 FINISHED = "finished.json"
@@ -25,7 +26,7 @@ def work(folder: Path, parent: int) -> int:
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGINT)
 
-    session = Session(open_run(folder))
+    session = session_of(open_run(folder))
     session.resume()
     progress = session.train(report)
     if session.was_stopped:

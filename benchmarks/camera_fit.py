@@ -1,0 +1,138 @@
+"""Fit the pose of real camera frames, and compare what they show with what is rendered there, class by class.
+
+    python benchmarks/camera_fit.py ../shared/data [-o outlines.png]
+
+The folder holds `camera/front_*.png` (640 x 480, on reinvent_base) and `tracks/reinvent_base.npy`. Pixels of a frame
+are told apart by color; the pose (x, y, heading, pitch and height of the lens) is the one whose rendered gray picture
+differs least, and then whose classes do. Nothing of a frame is written: the picture shows what is rendered, and
+outlines of both.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.optimize import minimize
+
+from racer.scene import rows
+from racer.sensors.camera import Camera, render
+from racer.sensors.look import LOOK
+from racer.sensors.scenery import scenery
+from racer.track.library import load
+
+STARTS = {"front_1": (2.73, 4.60, -3.09), "front_2": (5.08, 2.89, 2.775)}
+"""x, y, m, and yaw, rad, found by a search over the whole track."""
+CLASSES = ("road", "border", "center line", "field")
+NEEDED = (0.95, 0.85, 0.70, 0.95)
+CODES = np.array([[40.0], [100.0], [160.0], [220.0], [0.0], [0.0], [0.0], [0.0]]) * np.ones(3)
+"""Colors that tell classes apart when they are rendered: walls and sky are none of them."""
+
+
+def classes_of(frame):
+    """(H, W) class of every pixel of a real frame by its color, -1 for walls and sky."""
+    r, g, b = (frame[..., k].astype(int) for k in range(3))
+    what = np.full(frame.shape[:2], -1)
+    what[(b > r + 12) & (b < 130) & (b >= g + 6) & (r + g + b > 95)] = 0
+    what[(r > 130) & (g > 130) & (b > 110) & (abs(r - b) < 40)] = 1
+    what[(r > 100) & (r > b + 50) & (r > g + 15)] = 2
+    what[(g > r + 14) & (g > b + 8) & (g > 60)] = 3
+    sky = np.all(np.abs(frame.astype(int) - 178) < 12, axis=-1)
+    sky[200:] = False
+    what[sky] = -1
+    return what
+
+
+class Eye:
+    """The track's ground with squares of 1 mm or so, and pictures of it from any pose."""
+
+    def __init__(self, data):
+        self.track = load(data / "tracks" / "reinvent_base.npy")
+        self.ground = scenery([self.track, self.track.reversed()], cell=0.002, grainy=False)
+        self.look = np.zeros(1, LOOK)
+        self.state = rows(self.track, [0.0])
+
+    def picture(self, pose, width, height, colors=None, gray=True):
+        x, y, yaw, pitch, z = pose
+        self.state["x"], self.state["y"], self.state["yaw"] = x, y, yaw
+        camera = Camera(width, height, gray=gray, pitch=pitch, z=z)
+        if colors is None:
+            return render(self.state, None, self.ground, camera)[0]
+        self.look["colors"] = colors
+        return render(self.state, None, self.ground, camera, look=self.look)[0]
+
+    def classes(self, pose):
+        codes = self.picture(pose, 640, 480, CODES).astype(float)
+        what = np.rint((codes - 40.0) / 60.0).astype(int)
+        return np.where(codes < 20, -1, np.clip(what, 0, 3))
+
+
+def overlap(real, drawn):
+    """Intersection over union of each class."""
+    return [np.sum((real == k) & (drawn == k)) / np.sum((real == k) | (drawn == k)) for k in range(len(CLASSES))]
+
+
+def fitted(eye, frame, start, fixed=None):
+    """The pose (x, y, yaw, pitch, z) whose pictures differ least; `fixed` (pitch, z) if they are given."""
+    real = frame.copy()
+    real[classes_of(frame) == -1] = 0
+    small = np.array(Image.fromarray(real).resize((320, 240), Image.Resampling.BILINEAR)).astype(float)
+    colors = np.array([np.median(frame[classes_of(frame) == k], axis=0) for k in range(4)] + [np.zeros(3)] * 4)
+
+    def loss(p):
+        pose = p if fixed is None else (*p, *fixed)
+        return np.abs(eye.picture(pose, 320, 240, colors, gray=False).astype(float) - small).mean()
+
+    pose = np.array([*start, np.radians(13.6), 0.1313] if fixed is None else start)
+    for size in (1.0, 0.3, 0.1):
+        steps = size * np.array([0.03, 0.03, 0.03, 0.01, 0.003])[: len(pose)]
+        simplex = np.vstack([pose, pose + np.diag(steps)])
+        options = {"initial_simplex": simplex, "maxfev": 250, "xatol": 1e-5, "fatol": 1e-5}
+        pose = minimize(loss, pose, method="Nelder-Mead", options=options).x
+    return (pose if fixed is None else np.array([*pose, *fixed])), loss(pose)
+
+
+def outlines(eye, frames, poses):
+    """What is rendered at the poses, with the borders of classes: rendered in black, real in red."""
+    parts = []
+    for frame, pose in zip(frames, poses, strict=True):
+        drawn = eye.picture(pose, 640, 480, gray=False)
+        plain = (0.5 * drawn + 127).astype(np.uint8)
+        for what, color in ((eye.classes(pose), (0, 0, 0)), (classes_of(frame), (213, 94, 0))):
+            edge = np.zeros(what.shape, dtype=bool)
+            edge[:, 1:] |= what[:, 1:] != what[:, :-1]
+            edge[1:] |= what[1:] != what[:-1]
+            plain[edge] = color
+        parts.append(np.concatenate([drawn, plain], axis=1))
+    return np.concatenate(parts)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="the folder with camera/ and tracks/")
+    parser.add_argument("-o", "--output", type=Path, help="a picture of what is rendered, with outlines of both")
+    arguments = parser.parse_args()
+    eye = Eye(arguments.data)
+    files = sorted((arguments.data / "camera").glob("front_*.png"))
+    frames = [np.array(Image.open(file).convert("RGB")) for file in files]
+    poses = []
+    for file, frame in zip(files, frames, strict=True):
+        pose, off = fitted(eye, frame, STARTS[file.stem])
+        poses.append(pose)
+        x, y, yaw, pitch, z = pose
+        print(f"{file.stem}: x {x:.3f} m, y {y:.3f} m, heading {np.degrees(yaw):.2f} deg,", end=" ")
+        print(f"pitch {np.degrees(pitch):.2f} deg, lens {1000 * z:.1f} mm high; mean difference {off:.2f} of 255")
+        shares = overlap(classes_of(frame), eye.classes(pose))
+        print("  " + ", ".join(f"{n} {s:.3f} (>= {m})" for n, s, m in zip(CLASSES, shares, NEEDED, strict=True)))
+        for name, fixed in (("13.6 deg, 133 mm", (0.2374, 0.133)), ("15 deg, 130 mm", (0.2618, 0.13033))):
+            held, off = fitted(eye, frame, STARTS[file.stem], fixed)
+            shares = overlap(classes_of(frame), eye.classes(held))
+            print(f"  {name}: {off:.2f} of 255; " + ", ".join(f"{s:.3f}" for s in shares))
+    if arguments.output:
+        Image.fromarray(outlines(eye, frames, poses)).save(arguments.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Visual domain randomization: how the world looks to each car's camera in an episode, by named settings.
+
+`simulator` is what the real simulator does when ENABLE_DOMAIN_RANDOMIZATION is on: two lamps of random color and reach,
+boxes and bot cars of random colors (SIMULATOR.md 5.5). `strong` is for policies that leave it: exposure, tint, the
+color of every part, noise, blur, and where the camera sits. Latency and grip vary by `racer.sim.noise`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from racer.errors import UsageError, did_you_mean
+from racer.sensors.tones import BOT, BOX, PARTS, PLAIN, SKY
+
+Array = NDArray[np.float64]
+
+LOOK = np.dtype(
+    [
+        ("colors", np.float64, (len(PARTS), 3)),  # RGB of every part, 0 to 255
+        ("aside", np.float64),  # m that the lens is off to the left
+        ("up", np.float64),  # m
+        ("pitch", np.float64),  # rad that it looks lower
+        ("yaw", np.float64),  # rad that it looks to the left
+        ("noise", np.float64),  # standard deviation of a pixel, of 255
+        ("blur", np.float64),  # share of a pixel that its neighbors take, 0 to 1
+        ("seed", np.uint32),  # of the noise
+    ],
+    align=True,
+)
+
+AMBIENT, SUN, POINT, POINT_HEIGHT = 0.5, 0.87, 0.225, 15.0  # of reinvent_base: light that a floor gets, and m
+SUN_COLOR = np.array([1.0, 1.0, 0.8])
+POINT_REACH = (0.4, 0.01, 0.0)  # attenuation: constant, linear, quadratic
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What varies: half widths about the plain world, drawn evenly at every beginning of an episode."""
+
+    name: str
+    lamps: bool = False  # as the simulator's
+    solids: bool = False  # boxes and bot cars of any color
+    exposure: float = 0.0  # share
+    tint: float = 0.0  # share, of each of red, green and blue
+    colors: float = 0.0  # share, of each part's own red, green and blue
+    noise: float = 0.0  # most standard deviation, of 255
+    blur: float = 0.0  # most share
+    aside: float = 0.0  # m
+    up: float = 0.0  # m
+    pitch_deg: float = 0.0
+    yaw_deg: float = 0.0
+
+
+SETTINGS = {
+    setting.name: setting
+    for setting in (
+        Setting("none"),
+        Setting("simulator", lamps=True, solids=True),
+        Setting(
+            "strong", solids=True, exposure=0.35, tint=0.12, colors=0.25, noise=8.0, blur=0.7, aside=0.005, up=0.006,
+            pitch_deg=1.5, yaw_deg=1.5,
+        ),
+    )
+}  # fmt: skip
+
+
+def setting(name: str) -> Setting:
+    """The setting of that name. Raises UsageError."""
+    if name not in SETTINGS:
+        raise UsageError(f"unknown visual randomization {name!r}{did_you_mean(name, list(SETTINGS))}")
+    return SETTINGS[name]
+
+
+def looks(how: Setting, generators: Sequence[np.random.Generator]) -> NDArray[np.void]:
+    """(N,) rows of `LOOK`, one drawn from each car's own generator."""
+    table = np.zeros(len(generators), LOOK)
+    for row, generator in zip(table, generators, strict=True):
+        _draw(row, how, generator)
+    return table
+
+
+def _draw(row: np.void, how: Setting, generator: np.random.Generator) -> None:
+    """Fill one row. The same numbers are drawn whatever the setting, so that settings compare."""
+    sun, point, reach = generator.random(3), generator.random(3), generator.random(3)
+    solids = 255.0 * generator.random((2, 3))
+    exposure, tint, parts = generator.uniform(-1, 1), generator.uniform(-1, 1, 3), generator.uniform(-1, 1, PLAIN.shape)
+    noise, blur = generator.random(2)
+    moved = generator.uniform(-1.0, 1.0, 4)
+    colors = PLAIN.copy()
+    if how.solids:
+        colors[[BOX, BOT]] = solids
+    light = (1.0 + how.exposure * exposure) * (1.0 + how.tint * tint)
+    if how.lamps:
+        light = light * _lit(sun, point, reach) / _lit(SUN_COLOR, np.ones(3), np.array(POINT_REACH))
+    colors[:SKY] *= light
+    colors[SKY + 1 :] *= light
+    if how.exposure:
+        colors[SKY] *= 1.0 + how.exposure * exposure
+    row["colors"] = np.clip(colors * (1.0 + how.colors * parts), 0.0, 255.0)
+    row["noise"], row["blur"] = how.noise * noise, how.blur * blur
+    row["aside"], row["up"] = how.aside * moved[0], how.up * moved[1]
+    row["pitch"], row["yaw"] = np.radians([how.pitch_deg * moved[2], how.yaw_deg * moved[3]])
+    row["seed"] = generator.integers(1 << 32)
+
+
+def _lit(sun: Array, point: Array, reach: Array) -> Array:
+    """(3,) light on the floor, red, green and blue; 1 is white."""
+    dimmed = reach[0] + reach[1] * POINT_HEIGHT + reach[2] * POINT_HEIGHT**2
+    return np.asarray(AMBIENT + SUN * sun + POINT * point / max(dimmed, 1e-3))

@@ -1,0 +1,205 @@
+"""The map of the ground that cameras look at: what every little square of it is made of, fine to coarse.
+
+A square is one byte (`palette`). Level 0 has squares of `CELL`, every level above has squares twice as large, made of
+the averages of what is below; so the far end of a picture is smooth. The two directions of a track share one map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from racer.errors import UsageError
+from racer.sensors.marks import marks
+from racer.sensors.palette import FIELD, FIRST, MATERIALS, PLAIN_FIELD, SHADES, STEPS, nearest
+from racer.sensors.texture import SQUARE, grain
+from racer.sensors.tones import GRAY, plain
+from racer.sensors.world import walls
+from racer.track.record import Track
+
+Array = NDArray[np.float64]
+Bytes = NDArray[np.uint8]
+
+CELL = 0.005  # m, side of the squares of level 0
+LEVELS = 6  # up to 0.16 m
+AROUND = 0.35  # m of field around the borders that the map covers: two squares of the last level
+LINE = 64  # bytes that a processor fetches at once
+MOST = 1 << 16  # squares of level 0 along a side: what the walk over the map can count
+
+GROUND = np.dtype(
+    [
+        ("x", np.float64),  # lower left corner of its map, m
+        ("y", np.float64),
+        ("columns", np.int32),  # of level 0
+        ("rows", np.int32),
+        ("first", np.int64, (LEVELS,)),  # first byte of each level
+        ("stride", np.int64, (LEVELS,)),  # bytes from row to row: an odd number of lines, or rows would fight for them
+        ("walls", np.float64, (4, 4)),  # x0, y0, x1, y1, m
+    ],
+    align=True,
+)
+
+
+class Scenery(NamedTuple):
+    """G grounds, and which of them belongs to each of M roads, for compiled code. Made by `scenery`."""
+
+    cells: Bytes  # (P,) what every square is made of, level by level, ground by ground
+    grounds: NDArray[np.void]  # (G,) rows of GROUND
+    ground: NDArray[np.int32]  # (M,) of every road
+    cell: float  # m
+    gray: Bytes  # (P,) the same as gray values of the plain world
+
+
+def scenery(tracks: Sequence[Track], cell: float = CELL, grainy: bool = True) -> Scenery:
+    """The map of the ground of `tracks`, in their order; `cell` is the side of its finest squares, m.
+
+    `grainy` False leaves out the texture. Raises UsageError for a road too large for squares of that size.
+    """
+    kinds: dict[bytes, int] = {}
+    ground = [kinds.setdefault(_identity(track), len(kinds)) for track in tracks]
+    grounds = np.zeros(len(kinds), GROUND)
+    cells: list[Bytes] = []
+    for k in range(len(kinds)):
+        _draw(tracks[ground.index(k)], cell, grain() if grainy else np.full_like(grain(), 128), grounds[k], cells)
+    together = np.concatenate(cells)
+    return Scenery(together, grounds, np.array(ground, dtype=np.int32), cell, plain(GRAY)[0][together])
+
+
+def _identity(track: Track) -> bytes:
+    """The same for a track and its reverse."""
+    center = track.center if not track.is_reversed else track.center[::-1]
+    return track.name.encode() + center.tobytes()
+
+
+def _draw(track: Track, cell: float, shade: Bytes, row: np.void, cells: list[Bytes]) -> None:
+    """Append the levels of one ground; `row` receives where they are."""
+    shape = _frame(track, cell, row)
+    row["walls"] = walls(track)
+    what = np.full((2 * shape[0], 2 * shape[1]), FIELD, dtype=np.uint8)
+    for edges, material in marks(track):
+        _fill(what, (edges - np.tile([row["x"], row["y"]], 2)) / (0.5 * cell), material)
+    made = _finest(what, shade, cell / SQUARE)
+    first = sum(len(part) for part in cells)
+    for level in range(LEVELS):
+        width = made.shape[1]
+        stride = (-(-width // LINE) | 1) * LINE
+        level_cells = np.full((made.shape[0], stride), PLAIN_FIELD, dtype=np.uint8)
+        _code(made, _NEAREST, level_cells)
+        cells.append(level_cells.ravel())
+        row["first"][level], row["stride"][level] = first, stride
+        first += level_cells.size
+        made = _halved(made)
+
+
+def _frame(track: Track, cell: float, row: np.void) -> tuple[int, int]:
+    """Rows and columns of the finest level, multiples of a square of the last one; `row` receives the place too."""
+    borders = np.concatenate([track.inner, track.outer])
+    block = 2 ** (LEVELS - 1)
+    origin = borders.min(axis=0) - AROUND
+    columns, rows = (np.ceil((borders.max(axis=0) + AROUND - origin) / (cell * block)).astype(int) * block).tolist()
+    if max(columns, rows) >= MOST:
+        raise UsageError(f"{track.name} is too large for squares of {1000 * cell:g} mm: take larger ones")
+    row["x"], row["y"] = origin
+    row["columns"], row["rows"] = columns, rows
+    return rows, columns
+
+
+def _fill(what: Bytes, edges: Array, material: int) -> None:
+    """Set the points of `what` within outlines, whose edges (E, 4) are in points."""
+    low = np.maximum(np.floor(edges.min(axis=0).reshape(2, 2).min(axis=0)).astype(int) - 1, 0)
+    high = np.ceil(edges.max(axis=0).reshape(2, 2).max(axis=0)).astype(int) + 1
+    window = what[low[1] : high[1], low[0] : high[0]]
+    inside = np.zeros(window.shape, dtype=np.uint8)
+    _toggle(inside, edges - np.tile(low, 2))
+    _set(window, inside, material)
+
+
+@njit(cache=True, error_model="numpy")
+def _toggle(inside, edges):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Mark where each row of points enters and leaves the outlines (the even-odd rule)."""
+    rows, columns = inside.shape
+    for e in range(len(edges)):
+        x0, y0, x1, y1 = edges[e]
+        if y0 > y1:
+            x0, y0, x1, y1 = x1, y1, x0, y0
+        for r in range(max(int(np.ceil(y0 - 0.5)), 0), min(int(np.ceil(y1 - 0.5)), rows)):
+            c = int(np.ceil(x0 + (r + 0.5 - y0) / (y1 - y0) * (x1 - x0) - 0.5))
+            if c < columns:
+                inside[r, max(c, 0)] ^= 1
+
+
+@njit(cache=True, error_model="numpy")
+def _set(what, inside, material):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    for r in range(what.shape[0]):
+        within = 0
+        for c in range(what.shape[1]):
+            within ^= inside[r, c]
+            if within:
+                what[r, c] = material
+
+
+@njit(cache=True, error_model="numpy")
+def _finest(what, shade, scale):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """(R, C, MATERIALS) bytes of every square: shares of border, center line and field of 255, and its shade."""
+    made = np.zeros((what.shape[0] // 2, what.shape[1] // 2, MATERIALS), dtype=np.uint8)
+    size = len(shade)
+    for r in range(made.shape[0]):
+        for c in range(made.shape[1]):
+            border, center, field = 0, 0, 0
+            for i in range(2):
+                for j in range(2):
+                    m = what[2 * r + i, 2 * c + j]
+                    border += m == 1
+                    center += m == 2
+                    field += m == 3
+            made[r, c, 0], made[r, c, 1], made[r, c, 2] = (border * 255) // 4, (center * 255) // 4, (field * 255) // 4
+            shades = 2
+            for i in range(2):
+                for j in range(2):
+                    y, x = int((r + 0.25 + 0.5 * i) * scale), int((c + 0.25 + 0.5 * j) * scale)
+                    shades += shade[y % size, x % size]
+            made[r, c, 3] = shades >> 2
+    return made
+
+
+@njit(cache=True, error_model="numpy")
+def _halved(made):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The same of squares twice as large."""
+    half = np.empty((made.shape[0] // 2, made.shape[1] // 2, made.shape[2]), dtype=np.uint8)
+    for r in range(half.shape[0]):
+        for c in range(half.shape[1]):
+            for m in range(half.shape[2]):
+                total = 2
+                for i in range(2):
+                    for j in range(2):
+                        total += made[2 * r + i, 2 * c + j, m]
+                half[r, c, m] = total >> 2
+    return half
+
+
+@njit(cache=True, error_model="numpy")
+def _code(made, nearest, cells):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Write the bytes of all squares but the outermost, which stay plain field: they stand for all that is beyond."""
+    for r in range(1, made.shape[0] - 1):
+        for c in range(1, made.shape[1] - 1):
+            border, center, field = made[r, c, 0], made[r, c, 1], made[r, c, 2]
+            pure = -1
+            if border >= 252:
+                pure = 1
+            elif field >= 252:
+                pure = 3
+            elif border + center + field <= 3:
+                pure = 0
+            if pure >= 0:
+                cells[r, c] = _FIRST[pure] + (made[r, c, 3] * _SHADES[pure] >> 8)
+            else:
+                b, e, f = (border * STEPS + 127) // 255, (center * STEPS + 127) // 255, (field * STEPS + 127) // 255
+                cells[r, c] = nearest[b, e, f]
+
+
+_NEAREST = nearest()
+_FIRST, _SHADES = np.array(FIRST), np.array(SHADES)

@@ -1,0 +1,211 @@
+"""What stands on the ground, as convex faces: walls around the field, boxes, bot cars. Drawn far to near.
+
+Edges are smooth: what a face covers of a pixel is counted on `FINE` lines through its row, exactly along each line.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from racer.sensors.tones import COLUMN_SOLIDS, COLUMN_WALLS, FACES
+from racer.sensors.walk import paint
+from racer.sensors.world import WALL
+from racer.sim.objects import SHAPE
+
+U32 = np.uint32
+FINE = 4  # lines a row of pixels
+LAP = 0.01  # of a wall's length that it goes on behind its neighbor
+UNDER = 0.03  # m that the side of a block does
+NEAR = 0.02  # m, what is nearer along the view is cut away
+CORNERS = 12  # of a face, at most, once it is cut
+
+# Bot cars are two blocks, body and top; boxes are one: length, width, from and to height, m, by kind and block.
+BLOCKS = np.array(
+    [
+        [[*SHAPE[0][:2], 0.0, SHAPE[0][2]], [0.0, 0.0, 0.0, 0.0]],
+        [[*SHAPE[1][:2], 0.0, 0.11], [0.21, 0.13, 0.11, SHAPE[1][2]]],
+    ]
+)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def walls(ground, eye, tones, scratch, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Draw the walls that the camera faces; `eye`: x, y, z, cos and sin of yaw, of pitch, focal length."""
+    for w in range(4):
+        x0, y0, x1, y1 = ground.walls[w]
+        # the inner side is to the left of the wall
+        if (x1 - x0) * (eye[1] - y0) - (y1 - y0) * (eye[0] - x0) > 0.0:
+            # a wall goes on behind those drawn after it, or the corner would shine through their smooth edges
+            more, less = (LAP if w < 3 else 0.0), (LAP if w == 0 else 0.0)
+            dx, dy = x1 - x0, y1 - y0
+            x0, y0, x1, y1 = x0 - less * dx, y0 - less * dy, x1 + more * dx, y1 + more * dy
+            _upright(x0, y0, x1, y1, 0.0, WALL, eye, tones, COLUMN_WALLS + w, scratch, out, at, size)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def solids(bodies, order, eye, tones, scratch, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Draw the bodies (K,) before one car, the farthest first."""
+    count = len(bodies)
+    for k in range(count):
+        order[k] = k
+    for k in range(1, count):
+        j = k
+        while j > 0 and _away(bodies[order[j - 1]], eye) < _away(bodies[order[j]], eye):
+            order[j - 1], order[j] = order[j], order[j - 1]
+            j -= 1
+    for k in range(count):
+        body = bodies[order[k]]
+        ahead = (body.x - eye[0]) * eye[3] + (body.y - eye[1]) * eye[4]
+        if ahead > -0.3:
+            for b in range(BLOCKS.shape[1]):
+                _block(body, BLOCKS[body.kind, b], eye, tones, scratch, out, at, size)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _away(body, eye):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    return (body.x - eye[0]) ** 2 + (body.y - eye[1]) ** 2
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _block(body, block, eye, tones, scratch, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Draw the sides of a block that face the camera, and its top if that is below it."""
+    if block[0] == 0.0:
+        return
+    c, s = np.cos(body.yaw), np.sin(body.yaw)
+    a, b = 0.5 * block[0], 0.5 * block[1]
+    ex, ey = eye[0] - body.x, eye[1] - body.y
+    u, v = c * ex + s * ey, c * ey - s * ex  # the camera in the frame of the block
+    ax, ay, bx, by = a * c, a * s, -b * s, b * c
+    front, back = (1.0 + UNDER / a if u > a else 1.0), (1.0 + UNDER / a if u < -a else 1.0)
+    x, y, first = body.x, body.y, COLUMN_SOLIDS + FACES * body.kind
+    low, high = block[2], block[3]
+    fx, fy, rx, ry = x + front * ax, y + front * ay, x - back * ax, y - back * ay
+    if v > b:
+        _upright(fx + bx, fy + by, rx + bx, ry + by, low, high, eye, tones, first, scratch, out, at, size)
+    if v < -b:
+        _upright(rx - bx, ry - by, fx - bx, fy - by, low, high, eye, tones, first + 1, scratch, out, at, size)
+    fx, fy, rx, ry = x + ax, y + ay, x - ax, y - ay
+    if u > a:
+        _upright(fx - bx, fy - by, fx + bx, fy + by, low, high, eye, tones, first + 2, scratch, out, at, size)
+    if u < -a:
+        _upright(rx + bx, ry + by, rx - bx, ry - by, low, high, eye, tones, first + 3, scratch, out, at, size)
+    if eye[2] > high:
+        corner = scratch[0]
+        for k in range(4):
+            i, j = 1.0 - 2.0 * ((k + 1) // 2 % 2), 1.0 - 2.0 * (k // 2)
+            corner[k, 0], corner[k, 1], corner[k, 2] = x + i * ax + j * bx, y + i * ay + j * by, high
+        _face(4, eye, tones, first + 4, scratch, out, at, size)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _upright(x0, y0, x1, y1, low, high, eye, tones, color, scratch, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Draw a rectangle that stands on a line of the plane."""
+    corner = scratch[0]
+    corner[0, 0], corner[0, 1], corner[0, 2] = x0, y0, low
+    corner[1, 0], corner[1, 1], corner[1, 2] = x1, y1, low
+    corner[2, 0], corner[2, 1], corner[2, 2] = x1, y1, high
+    corner[3, 0], corner[3, 1], corner[3, 2] = x0, y0, high
+    _face(4, eye, tones, color, scratch, out, at, size)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _face(count, eye, tones, color, scratch, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Draw the convex face whose corners (x, y, z) are in scratch[0]: seen from the eye, cut, projected, filled."""
+    corner, seen, span = scratch
+    for k in range(count):
+        x, y, z = corner[k, 0] - eye[0], corner[k, 1] - eye[1], eye[2] - corner[k, 2]
+        ahead = x * eye[3] + y * eye[4]
+        seen[k, 0] = x * eye[4] - y * eye[3]  # to the right
+        seen[k, 1] = z * eye[5] - ahead * eye[6]  # down
+        seen[k, 2] = ahead * eye[5] + z * eye[6]  # along the view
+    aside = (0.5 * size[1] + 1.0) / eye[7]
+    count = _cut(seen, count, 0.0, 1.0, NEAR, corner)
+    count = _cut(corner, count, 1.0, aside, 0.0, seen)
+    count = _cut(seen, count, -1.0, aside, 0.0, corner)
+    for k in range(count):
+        depth = corner[k, 2]
+        corner[k, 0] = eye[7] * corner[k, 0] / depth + 0.5 * size[1]
+        corner[k, 1] = eye[7] * corner[k, 1] / depth + 0.5 * size[0]
+    if count > 2:
+        _fill(count, tones, color, corner, span, out, at, size)
+
+
+@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+def _cut(corner, count, a, b, least, kept):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """How many corners are left in `kept` of a face cut where `a` times right plus `b` times along exceeds `least`."""
+    n = 0
+    for k in range(count):
+        j = k - 1 if k > 0 else count - 1
+        before = a * corner[j, 0] + b * corner[j, 2] - least
+        here = a * corner[k, 0] + b * corner[k, 2] - least
+        if (before > 0.0) != (here > 0.0):
+            share = before / (before - here)
+            for q in range(3):
+                kept[n, q] = corner[j, q] + share * (corner[k, q] - corner[j, q])
+            n += 1
+        if here > 0.0:
+            for q in range(3):
+                kept[n, q] = corner[k, q]
+            n += 1
+    return n
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _fill(count, tones, color, corner, span, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Fill the convex polygon whose corners are in `corner`, px; `span` is for where its lines begin and end."""
+    top, bottom = np.inf, -np.inf
+    for k in range(count):
+        top, bottom = min(top, corner[k, 1]), max(bottom, corner[k, 1])
+    height, width, _ = size
+    first, last = max(int(np.floor(max(top, -1.0))), 0), min(int(np.ceil(min(bottom, height + 1.0))), height)
+    for i in range(FINE * first, FINE * last):
+        span[U32(i), 0], span[U32(i), 1] = width, 0.0
+    for k in range(count):
+        x0, y0, x1, y1 = corner[k, 0], corner[k, 1], corner[(k + 1) % count, 0], corner[(k + 1) % count, 1]
+        if y0 > y1:
+            x0, y0, x1, y1 = x1, y1, x0, y0
+        if y1 - y0 > 1e-12:
+            slope = (x1 - x0) / (y1 - y0)
+            begin = max(np.ceil(FINE * max(y0, -1.0) - 0.5), FINE * first)
+            end = min(np.ceil(FINE * min(y1, height + 1.0) - 0.5), FINE * last)
+            for i in range(int(begin), int(end)):
+                x = min(max(x0 + ((i + 0.5) / FINE - y0) * slope, 0.0), width)
+                j = U32(i)
+                span[j, 0], span[j, 1] = min(span[j, 0], x), max(span[j, 1], x)
+    for r in range(first, last):
+        _row(span, tones, color, out, at, r, size)
+
+
+@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+def _row(span, tones, color, out, at, r, size):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Paint one row of pixels, given where the face begins and ends on each of its fine lines."""
+    _, width, channels = size
+    least, most, whole_from, whole_to = np.inf, -np.inf, -np.inf, np.inf
+    for i in range(FINE):
+        begin, end = span[U32(FINE * r + i), 0], span[U32(FINE * r + i), 1]
+        least, most = min(least, begin), max(most, end)
+        whole_from, whole_to = max(whole_from, begin), min(whole_to, end)
+    if most > least:
+        first, last = int(least), min(int(np.ceil(most)), width)
+        inner = min(int(np.ceil(whole_from)), last)
+        outer = max(int(whole_to), inner)
+        start = at + r * width * channels
+        for k in range(first, inner):
+            _blend(span, tones, color, out, start, r, k, channels)
+        paint(out, start + inner * channels, start + outer * channels, tones, color, channels)
+        for k in range(outer, last):
+            _blend(span, tones, color, out, start, r, k, channels)
+
+
+@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+def _blend(span, tones, color, out, start, r, k, channels):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Paint the share of a pixel that the face covers."""
+    share = 0.0
+    for i in range(FINE):
+        j = U32(FINE * r + i)
+        share += max(min(span[j, 1], k + 1.0) - max(span[j, 0], float(k)), 0.0)
+    share /= FINE
+    for q in range(channels):
+        place = U32(start + k * channels + q)
+        out[place] = np.uint8(out[place] + share * (float(tones[q, color]) - out[place]) + 0.5)

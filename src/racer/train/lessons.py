@@ -1,0 +1,177 @@
+"""A teacher's lessons: the student drives, the teacher says what it would have done, the student learns that.
+
+This is DAgger (Ross, Gordon and Bagnell 2011). In the first lesson the teacher drives itself, thrown off its line by
+noise, in the second a quarter of the cars are its own; from then on the student gets into its own troubles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.policies import BasePolicy
+from torch.nn import functional
+
+from racer.env import DeepRacerVectorEnv
+from racer.train.cars import Watch
+from racer.train.networks import SensorPolicy
+
+STEPS = 24  # of each car in a lesson
+CARS = 64
+BATCH = 64  # labeled observations of an update
+PASSES = 4  # updates in which an observation of a lesson takes part, as if each took part in as many
+RATE, LEFT = 1e-3, 0.05  # learning rate of Adam at the beginning, and what is left of it at the end
+DRIVEN = (1.0, 0.25)  # share of the cars that the teacher drives, in the first lessons
+SWAY, BACK = 0.18, 0.2  # what is added to its actions each step, standard deviation, and how fast that fades
+MEMORY = 300_000_000  # bytes of observations that are kept
+Arrays = dict[str, NDArray[Any]]
+
+
+class Lessons:
+    """Cars, teachers and what was seen so far (a class: it remembers). `cars` and `teachers` belong together one by one.
+
+    The cars perceive what the student does, and what the teachers do: `student` and `teacher` name these senses.
+    """
+
+    def __init__(
+        self,
+        policy: SensorPolicy,
+        cars: Sequence[DeepRacerVectorEnv],
+        teachers: Sequence[BasePolicy],
+        senses: tuple[tuple[str, ...], tuple[str, ...]],
+        seed: int,
+    ) -> None:
+        self._policy, self._cars, self._teachers = policy, cars, teachers
+        self._student, self._teacher = senses
+        self._random = np.random.default_rng([seed, 1])
+        self._sway = [np.zeros((some.num_envs, 2)) for some in cars]
+        self._seen: list[tuple[Arrays, NDArray[Any]]] = []  # one a lesson
+        self._watch: Watch | None = None
+        learning = [p for name, p in policy.named_parameters() if is_of_the_policy(name)]
+        self._optimizer = torch.optim.Adam(learning, lr=RATE, eps=1e-5, fused=True)
+        self.given = 0
+
+    @property
+    def steps(self) -> int:
+        """Steps of all cars in a lesson."""
+        return STEPS * sum(some.num_envs for some in self._cars)
+
+    def give(self, share: float, watch: Watch) -> float:
+        """The mean loss of one more lesson; `share` of all is over, and `watch` is shown what the first cars do."""
+        self._watch = watch
+        seen, labels = zip(*[part for k in range(len(self._cars)) for part in self._drive(k)], strict=True)
+        self._seen.append(({key: np.concatenate([s[key] for s in seen]) for key in seen[0]}, np.concatenate(labels)))
+        while len(self._seen) > 1 and sum(part.nbytes for s, _ in self._seen for part in s.values()) > MEMORY:
+            self._seen.pop(0)
+        self.given += 1
+        return self._learn(share)
+
+    def state(self) -> dict[str, Any]:
+        """What later lessons go on from, but for the observations: those are too many to be kept on disk."""
+        return {
+            "given": self.given,
+            "optimizer": self._optimizer.state_dict(),
+            "random": self._random.bit_generator.state,
+            "fields": [some.field.snapshot() for some in self._cars],
+            "suites": [some.suite.snapshot() for some in self._cars],
+            "sway": self._sway,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Be as when `state` was taken, without the observations."""
+        self.given, self._sway = state["given"], state["sway"]
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._random.bit_generator.state = state["random"]
+        for some, field, suite in zip(self._cars, state["fields"], state["suites"], strict=True):
+            some.field.restore(field)
+            some.suite.restore(suite)
+
+    def _drive(self, k: int) -> list[tuple[Arrays, NDArray[Any]]]:
+        """What the cars of track `k` perceive in a lesson, and what its teacher would do, step by step."""
+        cars, found = self._cars[k], []
+        share = DRIVEN[self.given] if self.given < len(DRIVEN) else 0.0
+        taught = self._random.random(cars.num_envs) < share
+        for _ in range(STEPS):
+            seen = cars.observe()
+            label = self._label(k, seen)
+            found.append(({name: seen[name].copy() for name in self._student}, label))
+            actions = self._swayed(k, label)
+            if not taught.all():
+                actions[~taught] = self._answer({name: seen[name][~taught] for name in self._student})
+            turn = cars.turn(actions, see=False)
+            if self._watch is not None and k == 0:
+                self._watch(turn, actions)
+            over = turn.terminated | turn.truncated
+            cars.restart(over)
+            self._sway[k][over] = 0.0
+        return found
+
+    def _label(self, k: int, seen: Arrays) -> NDArray[Any]:
+        label, _ = self._teachers[k].predict(_sensed(seen, self._teacher), deterministic=True)
+        return np.clip(label, -1.0, 1.0) if self._cars[k].actions.is_continuous else label
+
+    def _swayed(self, k: int, label: NDArray[Any]) -> NDArray[Any]:
+        """The teacher's actions with noise that lasts some steps; of a list of actions, now and then any other."""
+        cars = self._cars[k]
+        if not cars.actions.is_continuous:
+            other = self._random.integers(0, cars.actions.size, len(label))
+            return np.where(self._random.random(len(label)) < SWAY, other, label)
+        sway = self._sway[k]
+        sway += SWAY * self._random.standard_normal(sway.shape) - BACK * sway
+        return np.clip(label + sway, -1.0, 1.0).astype(np.float32)
+
+    def _answer(self, seen: Arrays) -> NDArray[Any]:
+        """The student's own actions."""
+        action, _ = self._policy.predict(_sensed(seen, self._student), deterministic=True)
+        return action
+
+    def _learn(self, share: float) -> float:
+        """Mean loss of updates from the latest lesson, half of each, and all that are remembered."""
+        labels = np.concatenate([label for _, label in self._seen])
+        fresh = len(self._seen[-1][1])
+        losses = []
+        for group in self._optimizer.param_groups:
+            group["lr"] = RATE * (1.0 - (1.0 - LEFT) * min(share, 1.0))
+        for _ in range(PASSES * fresh // BATCH):
+            late = self._random.integers(len(labels) - fresh, len(labels), BATCH // 2)
+            chosen = np.concatenate([late, self._random.integers(0, len(labels), BATCH - BATCH // 2)])
+            losses.append(self._update(self._pick(chosen), torch.as_tensor(labels[chosen])))
+        return float(np.mean(losses))
+
+    def _pick(self, chosen: NDArray[np.int64]) -> Arrays:
+        """The observations at these places of all that are remembered."""
+        ends = np.cumsum([len(label) for _, label in self._seen])
+        lesson = np.searchsorted(ends, chosen, side="right")
+        place = chosen - np.concatenate([[0], ends])[lesson]
+        rows = [(self._seen[i][0], j) for i, j in zip(lesson.tolist(), place.tolist(), strict=True)]
+        return {name: np.stack([seen[name][j] for seen, j in rows]) for name in self._student}
+
+    def _update(self, seen: Arrays, labels: torch.Tensor) -> float:
+        policy = self._policy
+        tensor, _ = policy.obs_to_tensor(_sensed(seen, self._student))
+        answer = policy.action_net(policy.pi_features_extractor(_floats(tensor)))
+        if self._cars[0].actions.is_continuous:
+            loss = functional.mse_loss(answer, labels)
+        else:
+            loss = functional.cross_entropy(answer, labels)
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        return loss.item()
+
+
+def _sensed(seen: Arrays, names: tuple[str, ...]) -> Any:
+    """The observation of a policy that has these senses."""
+    return {name: seen[name] for name in names} if len(names) > 1 else seen[names[0]]
+
+
+def _floats(tensor: Any) -> Any:
+    return {name: part.float() for name, part in tensor.items()} if isinstance(tensor, dict) else tensor.float()
+
+
+def is_of_the_policy(name: str) -> bool:
+    """Whether a weight has a say in what the policy does, and not only in what it expects."""
+    return name.startswith(("pi_features_extractor", "action_net"))
