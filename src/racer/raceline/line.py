@@ -9,12 +9,57 @@ from numba import njit
 from numpy.typing import NDArray
 
 from racer import geometry
+from racer.car import Car
+from racer.errors import UsageError, did_you_mean
+from racer.raceline.envelope import envelope
+from racer.raceline.profile import profile, times
 from racer.track.record import Track
 
 Array = NDArray[np.float64]
 
 SPACING = 0.15  # m between stations
 SWEEPS, RELAX = 2500, 1.9  # of the relaxation; more change the lap time by 0.1 % on most tracks
+MARGIN = 0.0  # m between the middle of the car and a border: two of its wheels stay on the road
+METHODS = ("auto", "least_curvature", "shortest")
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A line around a track, and the fastest drive along it; on a loop a flying lap, and the first point not repeated.
+
+    `s` (M,) m along the line; `xy` (M, 2) m; `aside` (M,) m to the left of the center line; `kappa` (M,) 1/m, positive
+    to the left; `speed` (M,) m/s; `time` (M,) s at which the point is reached; `method` found it.
+    """
+
+    s: Array
+    xy: Array
+    aside: Array
+    kappa: Array
+    speed: Array
+    time: Array
+    lap_time: float
+    method: str
+    is_loop: bool
+
+
+def fastest(track: Track, car: Car, margin: float = MARGIN, method: str = "auto") -> Line:
+    """The fastest line around a track, as it is driven, whose points stay `margin` m within the borders."""
+    if method not in METHODS:
+        raise UsageError(f"unknown method {method!r}{did_you_mean(method, list(METHODS))} ({', '.join(METHODS)})")
+    road = stations(track)
+    aside = least_curvature(road, margin)
+    return _timed(road, aside, car, "least_curvature")
+
+
+def _timed(road: Stations, aside: Array, car: Car, method: str) -> Line:
+    """The line `aside` m to the left of the center line, and the fastest drive along it."""
+    xy = road.offset(aside)
+    gap = np.hypot(*(_shifted(xy, 1, road.is_loop) - xy).T)
+    kappa = _smooth(_curvature(xy, road.is_loop), road.is_loop)
+    speed = profile(kappa, gap, envelope(car), road.is_loop)
+    time, lap_time = times(speed, gap, road.is_loop)
+    s = np.concatenate([[0.0], np.cumsum(gap[:-1])])
+    return Line(s, xy, aside, kappa, speed, time, lap_time, method, road.is_loop)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +106,8 @@ def least_curvature(road: Stations, margin: float) -> Array:
 
 def speeds(line: Array, is_loop: bool, top: float, lateral: float, brake: float) -> Array:
     """(M,) m/s along a line (M, 2): at most `top`, cornering at `lateral` and slowing down by `brake`, both m/s2."""
-    before, after = line - _shifted(line, -1, is_loop), _shifted(line, 1, is_loop) - line
-    gap, back = np.hypot(*after.T), np.hypot(*before.T)
-    cross = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
-    bend = np.abs(2.0 * cross) / np.maximum(gap * back * np.hypot(*(before + after).T), 1e-9)
+    gap = np.hypot(*(_shifted(line, 1, is_loop) - line).T)
+    bend = np.abs(_curvature(line, is_loop))
     fast = np.minimum(top, np.sqrt(lateral / np.maximum(_smooth(bend, is_loop), 1e-9)))
     _slow_down(fast, gap, brake, is_loop)
     return np.asarray(fast)
@@ -97,6 +140,14 @@ def _slow_down(fast, gap, brake, is_loop):  # type: ignore[no-untyped-def]  # pr
         ahead = fast[k % n]
         here = (k - 1) % n
         fast[here] = min(fast[here], np.sqrt(ahead * ahead + 2.0 * brake * gap[here]))
+
+
+def _curvature(line: Array, is_loop: bool) -> Array:
+    """(M,) 1/m of the circle through each point and its neighbors, positive to the left."""
+    before, after = line - _shifted(line, -1, is_loop), _shifted(line, 1, is_loop) - line
+    cross = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
+    size = np.hypot(*after.T) * np.hypot(*before.T) * np.hypot(*(before + after).T)
+    return np.asarray(2.0 * cross / np.maximum(size, 1e-9))
 
 
 def _shifted(line: Array, by: int, is_loop: bool) -> Array:
