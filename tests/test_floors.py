@@ -36,6 +36,7 @@ FLOORS = (
         "raceline",
         "scene",
         "drivers",
+        "space",
     ),
     ("env", "check", "score", "replay", "testing", "explain", "surface", "comparison", "plot", "report"),
     ("train", "cli", "pytest_plugin", "__main__"),

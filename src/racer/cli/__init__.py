@@ -37,6 +37,7 @@ COMMANDS = {
     ),
     "watch": Command("racer.cli.watch:watch", "Reward", "Check and score a reward again on every save."),
     "reward": Command("racer.cli.reward:reward", "Reward", "Call a reward function with the params of one step."),
+    "actions": Command("racer.cli.actions:app", "Drive", "Say what an action space allows on a track, and design one."),
     "init": Command("racer.cli.init:init", "Reward", "Write a starter project: a reward, its tests, an experiment."),
     "train": Command("racer.cli.train:train", "Drive", "Train a car with a reward function, or a whole experiment."),
     "evaluate": Command(
