@@ -236,7 +236,7 @@ def _table(seen: Review, use: Use | None) -> Any:
     table = _empty(*heads)
     for k, (steer, speed) in enumerate(seen.commands):
         wanted, taken = (_percent(column[k], column.sum()) for column in (seen.wanted, seen.use))
-        words = "never useful" if k in seen.useless else "not taken" if seen.found and not seen.use[k] else ""
+        words = "never useful" if k in seen.useless else ""
         mine = (f"{100.0 * use.share[k]:.0f}",) if use else ()
         table.add_row(str(k), f"{_signed(steer)}", f"{speed:g}", wanted, taken, *mine, words)
     return table

@@ -21,7 +21,6 @@ Index = NDArray[np.int64]
 
 FREE_STEERING = (-30.0, -20.0, -12.0, -5.0, 0.0, 5.0, 12.0, 20.0, 30.0)  # deg, of the drive that no space restricts
 FREE_SPEEDS = (1.0, 0.8, 0.6, 0.4)  # of the fastest command that logs of the car cover
-SLOWER = 1.005  # a lap that takes so many times as long is slower: the search is not exact
 FAR = 1.05  # a space whose lap takes so many times as long as the free one costs time
 STEER_SPAN_DEG, SPEED_SPAN = 15.0, 0.8  # deg and m/s that are equally far apart
 WASTED = 0.15  # share of a continuous range that no fast lap uses
@@ -43,8 +42,7 @@ class Review:
     """An action space on a track.
 
     `commands` (A, 2) steering deg and speed m/s, of a continuous space the grid that was searched. `found`: the
-    fastest lap with them, None when none was found; `free`: the fastest without a space. `useless`: indices of actions
-    without which the lap is as fast, `without` that lap. `turns`: the tightest bend with the smallest circle that the
+    fastest lap with them, None when none was found; `free`: the fastest without a space. `turns`: the tightest bend with the smallest circle that the
     space drives to its side.
     """
 
@@ -56,8 +54,6 @@ class Review:
     found: Found | None
     free: Found | None
     wanted: Index  # (A,) steps of the free lap whose command is nearest to each action
-    useless: tuple[int, ...]
-    without: Found | None
     turns: tuple[tuple[Bend, Tightest | None], ...] = field(default=())
 
     @property
@@ -73,8 +69,13 @@ class Review:
     @cached_property
     def advice(self) -> list[Advice]:
         """What to know and what to change, the worst first."""
-        found = [*_turning(self), *_lap(self), *(_ranges(self) if self.space.is_continuous else _actions(self))]
+        found = [*_lap(self), *_turning(self), *(_ranges(self) if self.space.is_continuous else _actions(self))]
         return sorted(found, key=lambda advice: ("fails", "costs", "note").index(advice.kind))
+
+    @property
+    def useless(self) -> tuple[int, ...]:
+        """Actions that the fastest lap does without, so it can be driven without them."""
+        return tuple(np.flatnonzero(self.use == 0).tolist()) if self.found and not self.space.is_continuous else ()
 
     @property
     def can_lap(self) -> bool:
@@ -95,15 +96,12 @@ def review(
     free = free or free_drive(track, car, line, width)
     guide = from_lap(free.rows[free.flying], track) if free else from_line(line, track)
     found = quickest(track, car, commands, guide, width)
-    useless: tuple[int, ...] = ()
-    without = found = quicker(track, car, found, width) if found else None
-    if found is not None and not space.is_continuous:
-        useless, without = _useless(track, car, found, width)
+    found = quicker(track, car, found, width) if found else None
     wanted = np.zeros(len(commands), dtype=np.int64)
     if free is not None:
         wanted = np.bincount(nearest(commands, commanded(free)), minlength=len(commands))
     turns = _turns(track, car, commands, line)
-    return Review(track, car, space, line, commands, found, free, wanted, useless, without, turns)
+    return Review(track, car, space, line, commands, found, free, wanted, turns)
 
 
 def free_drive(track: Track, car: Car, line: Line, width: int = WIDTH) -> Found | None:
@@ -124,17 +122,6 @@ def nearest(commands: Array, wishes: Array) -> Index:
     scale = np.array([STEER_SPAN_DEG, SPEED_SPAN])
     gap = (wishes[:, None, :] - commands[None, :, :]) / scale
     return np.asarray(np.argmin((gap**2).sum(axis=-1), axis=1))
-
-
-def _useless(track: Track, car: Car, found: Found, width: int) -> tuple[tuple[int, ...], Found]:
-    """Actions that the lap does not use, if the search without them finds a lap as fast; and that lap."""
-    idle, rest = np.flatnonzero(found.use == 0), np.flatnonzero(found.use)
-    if not len(idle):
-        return (), found
-    without = quickest(track, car, found.commands[rest], from_lap(found.rows[found.flying], track), width)
-    if without is None or without.pace > SLOWER * found.pace:
-        return (), found
-    return tuple(idle.tolist()), without
 
 
 def _turns(track: Track, car: Car, commands: Array, line: Line) -> tuple[tuple[Bend, Tightest | None], ...]:
@@ -197,11 +184,9 @@ def _lap(seen: Review) -> list[Advice]:
 def _actions(seen: Review) -> list[Advice]:
     """About single actions: those that could go, and the command that is missed most."""
     found = _missed(seen)
-    if seen.useless and seen.without is not None:
-        names = ", ".join(_name(seen, k) for k in seen.useless)
-        them = "it" if len(seen.useless) == 1 else "them"
-        lap = f"without {them} the fastest lap found is {seen.without.lap_time:.2f} s"
-        found.append(Advice("note", f"never useful here: {names}; {lap}"))
+    if seen.useless:
+        names, them = ", ".join(_name(seen, k) for k in seen.useless), "it" if len(seen.useless) == 1 else "them"
+        found.append(Advice("note", f"never useful here: {names}; the fastest lap found does without {them}"))
     return found
 
 
