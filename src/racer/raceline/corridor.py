@@ -63,7 +63,7 @@ def corridor(track: Track, spacing: float = SPACING) -> Corridor:
     count = max(round(length / spacing), 16)
     s = np.linspace(0.0, length, count + 1)[: count if track.is_loop else None]
     xy, heading, kappa = _along(fine, s, track.is_loop)
-    left, right = _rooms(track, xy, heading)
+    left, right = rooms(track, xy, heading)
     return Corridor(s, xy, heading, kappa, left, right, length / count, track.is_loop)
 
 
@@ -94,8 +94,8 @@ def _along(fine: Array, s: Array, is_loop: bool) -> tuple[Array, Array, Array]:
     return np.asarray(curve(s)), heading, np.asarray(bend)
 
 
-def _rooms(track: Track, xy: Array, heading: Array) -> tuple[Array, Array]:
-    """(M,) m from stations to the border on their left, and to that on their right, square to the reference line."""
+def rooms(track: Track, xy: Array, heading: Array) -> tuple[Array, Array]:
+    """(M,) m from points (M, 2) to the border on their left, and to that on their right, square to their headings."""
     normal = np.column_stack([-np.sin(heading), np.cos(heading)])
     place = geometry.project(track.center, xy)[0]
     borders = (track.inner, track.outer) if track.is_ccw else (track.outer, track.inner)
