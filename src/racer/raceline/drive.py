@@ -79,7 +79,7 @@ def drive(
     laps: int = 2,
     cares: Sequence[Care] = CARES,
 ) -> Drive:
-    """What a car does that follows `line` from standstill at the start line: of several `cares` the one with the best lap is chosen.
+    """What a car does that follows `line` from standstill at the start line: with the best of several `cares`.
 
     It gives only commands that the action space has; without one, any up to the fastest that logs of the car cover.
     """
@@ -98,8 +98,11 @@ def _slowness(drive: Drive) -> tuple[bool, float, float]:
 def guide(track: Track, line: Line) -> Guide:
     """A line for the predictive driver; that of an open road goes on straight beyond its end."""
     heading = np.unwrap(np.arctan2(*_ahead(line).T[::-1]))
-    left, right = rooms(track, line.xy, heading)
-    points = np.column_stack([line.xy, np.cos(heading), np.sin(heading), line.speed, left + OVER, right + OVER])
+    cos, sin = np.cos(heading), np.sin(heading)
+    middle = line.xy - line.aside[:, None] * np.column_stack([-sin, cos])  # for the line may be beyond a border
+    left, right = rooms(track, middle, heading)
+    left, right = left - line.aside + OVER, right + line.aside + OVER
+    points = np.column_stack([line.xy, cos, sin, line.speed, left, right])
     spacing = line.length / (len(line.s) if line.is_loop else len(line.s) - 1)
     if not line.is_loop:
         on = np.repeat(points[-1:], round(RUN_OUT / spacing), axis=0)

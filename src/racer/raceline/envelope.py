@@ -72,7 +72,7 @@ class Envelope:
             for j in rises
         ]
         side = int(np.argmax(self.across))
-        return np.minimum(np.min(tips, axis=0), reach[side] / self.across[side])
+        return np.asarray(np.minimum(np.min(tips, axis=0), reach[side] / self.across[side]))
 
     @property
     def table(self) -> Array:

@@ -1,7 +1,7 @@
-"""Predictive driving: each step, the best of many short drives in the true dynamics, of which the first command is given.
+"""Predictive driving: each step, the first command of the best of many short drives in the true dynamics.
 
-The drives of a step begin with the last step's best one, carried on, or with a pursuit of the line; around the better of
-both, others are tried, in rounds that come nearer. A drive is worth the way along the line that it makes in `AHEAD`
+The drives of a step begin with the last step's best one, carried on, or with a pursuit of the line; around the better
+of both, others are tried, in rounds that come nearer. A drive is worth the way along the line that it makes in `AHEAD`
 steps, less what it costs to be off the line, beyond the road, or at the end faster than the line's corners allow.
 """
 
@@ -82,9 +82,9 @@ def _samples(count: int) -> Array:
 
 
 @njit(cache=True, error_model="numpy")
-def _decide(
+def _decide(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     car, plan, at, points, spacing, is_loop, row, lead, weights, tried, tries, rounds, low, high, choices, command
-):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+):
     """Make the next `plan` of a car and give its first command; the place of the car on the line."""
     at = _nearest(points, is_loop, at, car.x, car.y)
     plan[:-1] = plan[1:].copy()
@@ -113,7 +113,7 @@ def _decide(
 
 @njit(cache=True, error_model="numpy")
 def _worth(car, plan, at, points, spacing, is_loop, row, lead, weights, low, high, choices, pursues):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """What a drive by a plan is worth, m; the plan becomes what can be commanded, or, if `pursues`, follows the line."""
+    """What a drive by a plan is worth, m; the plan is made what can be commanded, or a pursuit of the line."""
     pace, aside, beyond, late, askew = weights
     motion = (car.x, car.y, car.yaw, car.vx, car.vy, car.yaw_rate, car.steer)
     earlier = (car.steer_before_deg, car.speed_before)
