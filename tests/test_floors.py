@@ -53,6 +53,7 @@ ONLY_IN = {
     "gymnasium": {"env", "train"},
     "hypothesis": {"check", "testing"},
     "pytest": {"pytest_plugin"},
+    "casadi": {"raceline"},
     "bokeh": {"report"},
     "jinja2": {"report"},
 }

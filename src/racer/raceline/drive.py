@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import nan
 
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from racer.actions import ActionSpace
 from racer.car import STEER_LIMIT_DEG, STEP, Car, table
-from racer.raceline.follow import Plan, follow, followers
+from racer.raceline.corridor import rooms
 from racer.raceline.line import Line
+from racer.raceline.predict import Care, Guide, Predictor
 from racer.sim.race import START_LINE, Field, Race
 from racer.sim.rules import TRAINING
 from racer.sim.state import State, Status
@@ -22,7 +23,9 @@ from racer.track.record import Track
 Array = NDArray[np.float64]
 
 LOST, LONGEST = 5.0, 40.0  # % of the lap that a driver must have come by then, s
-PACES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5)  # of the line's speeds, that are tried
+CARES = (Care(1.0), Care(0.95), Care(0.9), Care(0.85), Care(0.75, aside=3.0))  # that are tried
+OVER = 0.06  # m that the middle of a car may be beyond a border: two wheels are left, and 2 cm
+RUN_OUT = 2.0  # m that a driver goes on after the end of an open road
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,25 +71,51 @@ class Drive:
         return int(self.rows["wheels"].min())
 
 
-def drive(track: Track, car: Car, line: Line, space: ActionSpace | None = None, laps: int = 1) -> Drive:
-    """What a car does that follows `line` from standstill at the start line: the pace with the best lap is chosen.
+def drive(
+    track: Track,
+    car: Car,
+    line: Line,
+    space: ActionSpace | None = None,
+    laps: int = 2,
+    cares: Sequence[Care] = CARES,
+) -> Drive:
+    """What a car does that follows `line` from standstill at the start line: with the best of several `cares`.
 
     It gives only commands that the action space has; without one, any up to the fastest that logs of the car cover.
     """
     race = Race(track, car, TRAINING._replace(laps=laps), START_LINE)
-    plans = [Plan(line.xy, pace * line.speed, 0 if line.is_loop else -1, 0.35, 0.2) for pace in PACES]
-    path = np.column_stack([np.vstack([p.line for p in plans]), np.concatenate([p.speed for p in plans])])
-    follower, limits = followers(plans), choices(space, car)
-
-    def command(state: State, alive: NDArray[np.int64]) -> Array:
-        chosen, mine = np.empty((len(alive), 2)), follower[alive]
-        follow(state, mine, path, car, chosen, *limits)
-        follower[alive] = mine
-        return chosen
-
+    discrete, low, high = choices(space, car)
+    predictor = Predictor(guide(track, line), list(cares), car, low, high, discrete)
     most = int(4.0 * laps * line.lap_time / STEP) + 100
-    drives = [Drive("racing_line", "racing-line", rows, race.tracks) for rows in run(race, len(plans), command, most)]
-    return min(drives, key=lambda d: (np.isnan(d.best_lap), d.best_lap, -d.completion))
+    rows = run(race, len(cares), predictor.command, most)
+    return min((Drive("racing_line", "racing-line", r, race.tracks) for r in rows), key=_slowness)
+
+
+def _slowness(drive: Drive) -> tuple[bool, float, float]:
+    return bool(np.isnan(drive.best_lap)), drive.best_lap, -drive.completion
+
+
+def guide(track: Track, line: Line) -> Guide:
+    """A line for the predictive driver; that of an open road goes on straight beyond its end."""
+    heading = np.unwrap(np.arctan2(*_ahead(line).T[::-1]))
+    cos, sin = np.cos(heading), np.sin(heading)
+    middle = line.xy - line.aside[:, None] * np.column_stack([-sin, cos])  # for the line may be beyond a border
+    left, right = rooms(track, middle, heading)
+    left, right = left - line.aside + OVER, right + line.aside + OVER
+    points = np.column_stack([line.xy, cos, sin, line.speed, left, right])
+    spacing = line.length / (len(line.s) if line.is_loop else len(line.s) - 1)
+    if not line.is_loop:
+        on = np.repeat(points[-1:], round(RUN_OUT / spacing), axis=0)
+        on[:, :2] += spacing * np.arange(1, len(on) + 1)[:, None] * points[-1, 2:4]
+        points = np.vstack([points, on])
+    return Guide(points, spacing, line.is_loop)
+
+
+def _ahead(line: Line) -> Array:
+    """(M, 2) m from the point before each point to the one after it."""
+    if line.is_loop:
+        return np.asarray(np.roll(line.xy, -1, axis=0) - np.roll(line.xy, 1, axis=0))
+    return np.asarray(np.gradient(line.xy, axis=0))
 
 
 def run(

@@ -9,7 +9,7 @@ a track. The limit holds for settled cornering: a car that is still turning in, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from numba import njit
@@ -21,7 +21,7 @@ from racer.dynamics import _speeds as advance_speeds
 Array = NDArray[np.float64]
 
 SLOWEST = 0.25  # m/s: below that the car is on its way from standstill, and corners as it does here
-DIRECTIONS = 25  # of the hull's sides, from straight braking over cornering to straight acceleration
+DIRECTIONS = 13  # of the hull's sides, from straight braking over cornering to straight acceleration
 SPEEDS = 33  # at which it is told, equally spaced
 STEERS, COMMANDS = 41, 61  # that are tried
 SETTLED = 0.6  # rad of side slip: a car beyond that spins
@@ -52,12 +52,27 @@ class Envelope:
         return np.stack([np.interp(speed, self.speed, row) for row in self.limit])
 
     def corner_speed(self, kappa: Array) -> Array:
-        """(N,) m/s that can be held in bends of curvature `kappa` (N,) 1/m, of either side."""
+        """(N,) m/s at most in bends of curvature `kappa` (N,) 1/m, of either side: on the way out, gaining speed."""
+        return np.interp(np.abs(kappa), *self.corners)
+
+    @cached_property
+    def corners(self) -> Array:
+        """(2, S) curvatures, 1/m, rising, and the speeds that they can be driven at, at most, m/s."""
         speed = np.linspace(self.slowest, self.fastest, 12 * len(self.speed))
-        side = self.across > 1e-9
-        bend = np.min(self.reach(speed)[side] / self.across[side, None], axis=0) / speed**2
-        bend = np.maximum.accumulate(bend[::-1])
-        return np.interp(np.abs(kappa), bend, speed[::-1], right=speed[0])
+        bend = self._hardest(self.reach(speed)) / speed**2
+        return np.stack([np.maximum.accumulate(bend[::-1]), speed[::-1]])
+
+    def _hardest(self, reach: Array) -> Array:
+        """(N,) m/s2 across at the tip of the hull, the corner of two of its sides that is farthest out."""
+        falls, rises = (np.flatnonzero((sign * self.along > 1e-9) & (self.across > 1e-9)) for sign in (-1, 1))
+        tips = [
+            (self.along[j] * reach[i] - self.along[i] * reach[j])
+            / (self.along[j] * self.across[i] - self.along[i] * self.across[j])
+            for i in falls
+            for j in rises
+        ]
+        side = int(np.argmax(self.across))
+        return np.asarray(np.minimum(np.min(tips, axis=0), reach[side] / self.across[side]))
 
     @property
     def table(self) -> Array:

@@ -10,6 +10,8 @@ from racer.raceline.envelope import Envelope
 
 Array = NDArray[np.float64]
 
+ROUNDS = 6  # of passes forward and backward, at most
+
 
 def profile(kappa: Array, gap: Array, limits: Envelope, is_loop: bool, start: float = 0.0) -> Array:
     """(M,) m/s at M points of a line, of the fastest drive along it.
@@ -21,7 +23,7 @@ def profile(kappa: Array, gap: Array, limits: Envelope, is_loop: bool, start: fl
     if not is_loop:
         speed[0] = min(speed[0], start)
     first = int(np.argmin(speed)) if is_loop else 0
-    _sweep(speed, np.abs(kappa), gap, limits.table, limits.slowest, limits.fastest, first, is_loop)
+    sweep(speed, np.abs(kappa), gap, limits.table, limits.slowest, limits.fastest, first, is_loop)
     return speed
 
 
@@ -35,27 +37,34 @@ def times(speed: Array, gap: Array, is_loop: bool) -> tuple[Array, float]:
 
 
 @njit(cache=True, error_model="numpy")
-def _sweep(speed, kappa, gap, table, slowest, fastest, first, is_loop):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def sweep(speed, kappa, gap, table, slowest, fastest, first, is_loop):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Lower each speed to what can be reached from the point before, then to what can be slowed down from."""
     n = len(speed)
     rounds = n if is_loop else n - 1
-    for m in range(rounds):
-        i = (first + m) % n
-        j = (i + 1) % n
-        speed[j] = min(speed[j], _after(speed[i], kappa[i], kappa[j], gap[i], table, slowest, fastest, 1.0))
-    for m in range(rounds):
-        j = (first - m) % n if is_loop else n - 1 - m
-        i = (j - 1) % n
-        speed[i] = min(speed[i], _after(speed[j], kappa[j], kappa[i], gap[i], table, slowest, fastest, -1.0))
+    for _ in range(ROUNDS):
+        lowered = 0.0
+        for m in range(rounds):
+            i = (first + m) % n
+            j = (i + 1) % n
+            least = _after(speed[i], kappa[i], kappa[j], gap[i], table, slowest, fastest, 1.0)
+            lowered, speed[j] = max(lowered, speed[j] - least), min(speed[j], least)
+        for m in range(rounds):
+            j = (first - m) % n if is_loop else n - 1 - m
+            i = (j - 1) % n
+            least = _after(speed[j], kappa[j], kappa[i], gap[i], table, slowest, fastest, -1.0)
+            lowered, speed[i] = max(lowered, speed[i] - least), min(speed[i], least)
+        if lowered < 1e-4:
+            break
 
 
 @njit(cache=True, error_model="numpy")
 def _after(v, bend, next_bend, gap, table, slowest, fastest, way):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Speed after `gap` m of the hardest acceleration (`way` 1), or before them of the hardest braking (-1)."""
     gain = way * _hardest(v, v * v * bend, table, slowest, fastest, way)
-    square = max(v * v + 2.0 * gap * gain, 0.0)
+    floor = min(v * v, slowest * slowest)
+    square = max(v * v + 2.0 * gap * gain, floor)
     later = way * _hardest(np.sqrt(square), square * next_bend, table, slowest, fastest, way)
-    return np.sqrt(max(v * v + gap * (gain + later), 0.0))
+    return np.sqrt(max(v * v + gap * (gain + later), floor))
 
 
 @njit(cache=True, error_model="numpy")
