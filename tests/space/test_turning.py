@@ -56,7 +56,7 @@ def test_bends_come_tightest_first_and_are_wider_than_the_middle_of_the_road():
     from racer.track import library
 
     road = library.load("oval")
-    found = bends(road, fastest(road, preset("v6")))
+    found = bends(road, fastest(road, preset("v6"), method="least_curvature"))
     assert len(found) == 4
     assert [b.radius for b in found] == sorted(b.radius for b in found)
     assert all(b.radius > b.corner.radius for b in found)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from racer.actions import Metadata
     from racer.car import Car
+    from racer.raceline.line import Line
     from racer.space.design import Design
     from racer.space.review import Review
     from racer.space.use import Use
@@ -190,10 +191,11 @@ def _roads(names: list[str] | None, reverse: bool, driven: _Driven | None) -> li
     return [road.reversed() for road in roads] if reverse else roads
 
 
-def _line(road: Track, car: Car) -> Any:
-    from racer.raceline.line import fastest
+def _line(road: Track, car: Car) -> Line:
+    """The line with as much of the road as the rules leave to a car."""
+    from racer.raceline.line import WIDEST, fastest
 
-    return fastest(road, car)
+    return fastest(road, car, WIDEST)
 
 
 # ---- what is printed

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from racer import geometry
 from racer.raceline.line import Line
 from racer.sim.state import State
 from racer.track.record import Track
@@ -32,18 +31,18 @@ class Guide:
 
 def from_line(line: Line, track: Track) -> Guide:
     """The fastest drive along a line as a guide."""
-    xy, time = line.xy, line.time
+    place = line.place - track.length * (line.place > line.place[-1])  # the first points may lie before the start
+    closed = [line.speed, line.aside, line.time, place]
+    xy = line.xy
     if line.is_loop:
-        xy, time = np.vstack([xy, xy[:1]]), np.append(time, line.lap_time)
-    speed = np.append(line.speed, line.speed[:1]) if line.is_loop else line.speed
-    aside = np.append(line.aside, line.aside[:1]) if line.is_loop else line.aside
+        xy = np.vstack([xy, xy[:1]])
+        ends = (line.speed[0], line.aside[0], line.lap_time, place[0] + track.length)
+        closed = [np.append(values, end) for values, end in zip(closed, ends, strict=True)]
     way = np.gradient(xy, axis=0)
     if line.is_loop:
         way[0] = way[-1] = xy[1] - xy[-2]
-    s = geometry.project(track.center, line.xy)[0]
-    if line.is_loop:
-        s = np.append(s, s[0] + track.length)
-    return _guide(s, speed, aside, np.unwrap(np.arctan2(way[:, 1], way[:, 0])), time, track)
+    speed, aside, time, place = closed
+    return _guide(place, speed, aside, np.unwrap(np.arctan2(way[:, 1], way[:, 0])), time, track)
 
 
 def from_lap(rows: State, track: Track) -> Guide:

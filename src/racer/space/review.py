@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from racer.actions import SPEEDS, STEERING_DEG, ActionSpace
 from racer.car import Car
-from racer.raceline.line import Line
+from racer.raceline.line import WIDEST, Line, fastest
 from racer.space.guide import from_lap, from_line
 from racer.space.search import WIDTH, Found, commands_of, quicker, quickest
 from racer.space.turning import Bend, Tightest, bends, circles, tightest
@@ -42,8 +42,8 @@ class Review:
     """An action space on a track.
 
     `commands` (A, 2) steering deg and speed m/s, of a continuous space the grid that was searched. `found`: the
-    fastest lap with them, None when none was found; `free`: the fastest without a space. `turns`: the tightest bend with the smallest circle that the
-    space drives to its side.
+    fastest lap with them, None when none was found; `free`: the fastest without a space. `turns`: the bends, the
+    tightest first, each with the smallest circle that the space drives to its side.
     """
 
     track: Track
@@ -100,7 +100,7 @@ def review(
     wanted = np.zeros(len(commands), dtype=np.int64)
     if free is not None:
         wanted = np.bincount(nearest(commands, commanded(free)), minlength=len(commands))
-    turns = _turns(track, car, commands, line)
+    turns = _turns(track, car, commands)
     return Review(track, car, space, line, commands, found, free, wanted, turns)
 
 
@@ -124,10 +124,10 @@ def nearest(commands: Array, wishes: Array) -> Index:
     return np.asarray(np.argmin((gap**2).sum(axis=-1), axis=1))
 
 
-def _turns(track: Track, car: Car, commands: Array, line: Line) -> tuple[tuple[Bend, Tightest | None], ...]:
-    known = circles(car, commands)
+def _turns(track: Track, car: Car, commands: Array) -> tuple[tuple[Bend, Tightest | None], ...]:
+    known, wide = circles(car, commands), fastest(track, car, WIDEST, "least_curvature")
     tight = {side: tightest(known, side) for side in (1, -1)}
-    return tuple((bend, tight[bend.side]) for bend in bends(track, line))
+    return tuple((bend, tight[bend.side]) for bend in bends(track, wide))
 
 
 # ---- in words --------------------------------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ def _turning(seen: Review) -> list[Advice]:
     """About the first bend that is tighter than what the space can drive, if there is one."""
     for bend, tight in seen.turns:
         name, side = bend.corner.name, "left" if bend.side > 0 else "right"
-        need = f"{name}, a {side}-hander, takes a circle of {bend.radius:.2f} m on the widest line"
+        need = f"{name}, a {side}-hander, takes a circle of {bend.radius:.2f} m where the road leaves most room"
         if tight is None:
             return [Advice(_gravity(seen), f"{need}, but no action steers {side}")]
         if tight.radius > bend.radius:

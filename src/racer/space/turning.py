@@ -58,7 +58,7 @@ def _circle(row: np.void, command: tuple[float, float]) -> tuple[float, float, f
 
 @dataclass(frozen=True)
 class Bend:
-    """A corner, and the least radius, m, of the widest line through it that the road allows; `side` is 1 for left."""
+    """A corner, and the widest circle, m, that the road allows through it; `side` is 1 for left."""
 
     corner: Corner
     radius: float
@@ -69,14 +69,17 @@ class Bend:
 
 
 def bends(track: Track, line: Line) -> list[Bend]:
-    """The corners of a track, each with the radius that `line` needs there over `STRETCH` m, the tightest first."""
-    s = np.arange(len(line.aside)) * track.length / max(len(line.aside) - (not line.is_loop), 1)
-    found = []
+    """The corners of a track, each with the widest circle through it, the one with the tightest first.
+
+    That is the radius of `line`, which should bend as little as the road allows, over `STRETCH` m where it is
+    tightest; or, where that is wider, as in hairpins, the radius of the outer border.
+    """
+    kappa, found = _smooth(line.kappa, STRETCH, line.s), []
     for corner in corners(track):
         side = 1.0 if corner.angle > 0.0 else -1.0
-        kappa = side * _smooth(line.kappa, STRETCH, line.s)[inside(corner, s)]
-        if len(kappa) and kappa.max() > 1e-6:
-            found.append(Bend(corner, float(1.0 / kappa.max())))
+        most = float(np.max(side * kappa[inside(corner, line.place)], initial=0.0))
+        outside = corner.radius + 0.5 * float(np.interp(corner.apex, track.s, track.width))
+        found.append(Bend(corner, max(1.0 / most if most > 1e-6 else np.inf, outside)))
     return sorted(found, key=lambda bend: bend.radius)
 
 

@@ -81,11 +81,8 @@ def _along(rows: pd.DataFrame, track: Track) -> Array:
 
 
 def _taken(rows: pd.DataFrame, commands: Array) -> Index:
-    """(N,) the action of each row: its index, or, of a continuous policy, the nearest of the commands."""
-    index = rows["action"].to_numpy()
-    wishes = rows[["steer", "throttle"]].to_numpy(float)
-    known = (index >= 0) & (index < len(commands))
-    return np.where(known, index, nearest(commands, wishes)).astype(np.int64)
+    """(N,) the action of each row: the nearest of the commands, as a log may be of another space."""
+    return nearest(commands, rows[["steer", "throttle"]].to_numpy(float))
 
 
 def _counts(taken: ArrayLike, place: ArrayLike, actions: int, places: int) -> Index:
