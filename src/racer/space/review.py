@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from racer.actions import SPEEDS, STEERING_DEG, ActionSpace
 from racer.car import Car
+from racer.raceline.drive import Drive, drive
 from racer.raceline.line import WIDEST, Line, fastest
 from racer.space.guide import from_lap, from_line
 from racer.space.search import WIDTH, Found, commands_of, quicker, quickest
@@ -25,6 +26,7 @@ FAR = 1.05  # a space whose lap takes so many times as long as the free one cost
 STEER_SPAN_DEG, SPEED_SPAN = 15.0, 0.8  # deg and m/s that are equally far apart
 WASTED = 0.15  # share of a continuous range that no fast lap uses
 MISSED = 0.7  # times the spans above: a command that far from every action is missed
+CLOSE = np.array([5.0, 0.5])  # deg and m/s: commands that are told as one
 RARE = 0.05  # share of the steps of the free lap below which a command is not worth a word
 REACHED = 0.02  # share of its steps in which it is beyond the range
 
@@ -105,11 +107,26 @@ def review(
 
 
 def free_drive(track: Track, car: Car, line: Line, width: int = WIDTH) -> Found | None:
-    """The fastest lap found with a fine grid of commands, as fast as logs of the car cover."""
+    """The drive along a line that no action space restricts; where it does not get around, a search over a fine grid
+    of commands, as fast as logs of the car cover.
+    """
+    driven = as_found(drive(track, car, line, None, 2 if track.is_loop else 1), track)
+    if driven is not None:
+        return driven
     speeds = [share * car.identified_speed for share in FREE_SPEEDS]
     commands = np.array([(a, v) for v in speeds for a in FREE_STEERING])
     found = quickest(track, car, commands, from_line(line, track), width)
     return quicker(track, car, found, width) if found else None
+
+
+def as_found(driven: Drive, track: Track) -> Found | None:
+    """A scripted drive as what a search finds; None where it did not end its laps cleanly."""
+    rows = driven.rows
+    if rows["progress"][-1] < 100.0 or not rows["done"][-1] or rows["off_tracks"].any():
+        return None
+    wishes = np.column_stack([rows["steer_command_deg"], rows["speed_command"]])
+    commands, chosen = np.unique(wishes, axis=0, return_inverse=True)
+    return Found(rows, chosen.reshape(-1), commands, track)
 
 
 def commanded(found: Found) -> Array:
@@ -197,7 +214,7 @@ def _missed(seen: Review) -> list[Advice]:
     wishes = commanded(seen.free)
     off = np.abs(wishes - seen.commands[nearest(seen.commands, wishes)]) / np.array([STEER_SPAN_DEG, SPEED_SPAN])
     far = off.max(axis=1) > MISSED
-    kinds, count = np.unique(wishes[far], axis=0, return_counts=True)
+    kinds, count = np.unique(np.round(wishes[far] / CLOSE) * CLOSE, axis=0, return_counts=True)
     if not len(count) or count.max() < RARE * len(wishes):
         return []
     steer, speed = kinds[np.argmax(count)]
