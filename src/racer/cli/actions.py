@@ -89,6 +89,7 @@ def design(
         "model_metadata.json"
     ),
     picture: Annotated[Path | None, Option(help="Draw it there (png, svg, pdf).", show_default=False)] = None,
+    trials: Annotated[int, Option(min=0, help="Changes that are tried, each with a search on every track.")] = 24,
     replace: Annotated[bool, Option("--replace", help="Replace a file that is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -98,11 +99,12 @@ def design(
     from racer.actions import Metadata, write_metadata
     from racer.space import design as designing
 
+    designing.check_size(k)
     began = time.monotonic()
     model = _car(car, "v6")
     courses = [designing.course(road, model, _line(road, model)) for road in _roads(track, reverse, None)]
     with _Bar(not as_json) as report:
-        found = designing.design(courses, model, k, report=report)
+        found = designing.design(courses, model, k, trials, report)
     library.made(output.expanduser().parent)
     write_metadata(Metadata(found.space, version=_version(model)), output.expanduser())
     seconds = time.monotonic() - began

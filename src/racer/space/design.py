@@ -65,8 +65,7 @@ def design(
     courses: Sequence[Course], car: Car, size: int, trials: int = TRIALS, report: Report = lambda done, total: None
 ) -> Design:
     """A space of `size` actions for these tracks; `report(done, total)` hears of the searches."""
-    if not SIZES[0] <= size <= SIZES[1]:
-        raise UsageError(f"{size} actions: a discrete action space has {SIZES[0]} to {SIZES[1]}")
+    check_size(size)
     wishes = np.concatenate([commanded(c.free) for c in courses])
     best = filled(rounded(clusters(wishes, size), car), wishes, size, car)
     before = laps = _laps(courses, car, best, WIDER)
@@ -83,6 +82,12 @@ def design(
     report(trials, trials)
     space = ActionSpace(False, tuple(best[:, 0].tolist()), tuple(best[:, 1].tolist()))
     return Design(space, tuple(courses), before, laps, moves)
+
+
+def check_size(size: int) -> None:
+    """UsageError for a number of actions that the real service refuses."""
+    if not SIZES[0] <= size <= SIZES[1]:
+        raise UsageError(f"{size} actions: a discrete action space has {SIZES[0]} to {SIZES[1]}")
 
 
 def clusters(wishes: Array, size: int) -> Array:
