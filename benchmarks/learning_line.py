@@ -77,7 +77,7 @@ def measure(car: str, track: str, seed: int, options: argparse.Namespace) -> lis
         _run(options, folder, "init", ".", "--line", "--track", track, "--car", car)
         said = _run(options, folder, "actions", "design", "--track", track, "--car", car, "-o", "actions.json")
         if not options.json:
-            print(said.rstrip().splitlines()[0])
+            print(said.rstrip().splitlines()[0], flush=True)
             print(f"{'car':4} {'reward':12} {'steps':>9} {'CPU s':>6} {'best lap s':>11} {'laps':>24}", end="")
             print(f" {'off-tracks':>10} {f'% of {bounds[0]:.2f} s':>14} {f'% of {bounds[1]:.2f} s':>14}")
         return [_row(car, track, seed, name, folder, bounds, options) for name in REWARDS]

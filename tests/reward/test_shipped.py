@@ -177,7 +177,7 @@ def test_rewards_from_physics_have_no_error_in_the_checks():
 
     files = [shipped_rewards()[name] for name in (FOLLOW, PACE)]
     for report in check(files, Orders((ROAD.name,), ("aws", "community"), seconds=0.3)):
-        assert [finding for finding in report.findings if finding.severity == "error"] == []
+        assert [finding for finding in report.findings if finding.is_error] == []
 
 
 def test_the_shipped_rewards_are_what_racer_init_writes_for_their_track():
