@@ -43,6 +43,7 @@ COMMANDS = {
     "evaluate": Command(
         "racer.cli.evaluate:evaluate", "Drive", "Drive laps with a trained car and print the lap table."
     ),
+    "line": Command("racer.cli.line:line", "Drive", "Find the fastest line around a track, and drive it."),
     "tracks": Command("racer.cli.tracks:app", "Drive", "List, show, import, export and fetch tracks."),
     "analyze": Command("racer.cli.analyze:analyze", "Look", "Read logs, ours or the real ones, and print their laps."),
     "compare": Command("racer.cli.compare:compare", "Look", "Compare two or more logs or runs, and say who is faster."),

@@ -23,7 +23,7 @@ from racer.track.record import Track
 
 Array = NDArray[np.float64]
 
-MARGIN = 0.0  # m between the middle of the car and a border: two of its wheels stay on the road
+MARGIN = -0.06  # m between the middle of the car and a border: beyond it two wheels are on the road, with 2 cm to spare
 WIDEST = -0.08  # m: so far beyond the border the wheels of the other side are still on the road
 METHODS = ("auto", "collocation", "iterated", "least_curvature", "shortest")
 GRID = {"collocation": 0.1, "iterated": 0.2, "least_curvature": 0.2, "shortest": 0.2}  # m between stations
