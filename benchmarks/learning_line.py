@@ -24,11 +24,11 @@ from itertools import product
 from pathlib import Path
 
 from racer.car import preset
-from racer.raceline.line import WIDEST, fastest
+from racer.raceline.line import MARGIN, WIDEST, fastest
 from racer.track import library
 
 WANTED = 1.12  # times the bound
-REWARDS = {"line": "reward.py", "pace": "pace.py", "center line": "center_line"}
+REWARDS = {"line": "reward.py", "center line": "center_line", "pace": "pace.py"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def main(options: argparse.Namespace) -> None:
 def measure(car: str, track: str, seed: int, options: argparse.Namespace) -> list[Row]:
     """A row a reward, printed as they come."""
     road, model = library.load(track), preset(car)
-    bounds = [fastest(road, model, margin).lap_time for margin in (0.0, WIDEST)]
+    bounds = [fastest(road, model, margin).lap_time for margin in (MARGIN, WIDEST)]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         _run(options, folder, "init", ".", "--line", "--track", track, "--car", car)

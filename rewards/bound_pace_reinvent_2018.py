@@ -9,7 +9,7 @@ Weakness: the same pace is asked for in a hairpin and on a straight, so the
 hairpin looks like a loss that cannot be helped. A memory can go wrong, too.
 """
 
-BOUND = 6.05  # s: racer line reinvent_2018 --car v6
+BOUND = 5.92  # s: racer line reinvent_2018 --car v6
 STEPS_A_SECOND = 15.0
 
 LAST = {"progress": 0.0, "steps": 0.0}

@@ -52,12 +52,12 @@ def _lined(name: str, model: str) -> dict[str, str]:
             f"--track {name}: a project needs a track with a name; racer tracks import {name} gives it one"
         )
     track, car = library.load(name, home=home()), preset(model)
-    line = fastest(track, car)
+    bound, line = fastest(track, car), fastest(track, car, pay.MARGIN)
     files = {file: (shipped.starter() / file).read_text("utf-8") for file in NAMING}
     files |= {path.name: path.read_text("utf-8") for path in shipped.folder("starter_line").iterdir() if _belongs(path)}
     files["model_metadata.json"] = _space(car)
     texts = {file: _on(text, name, car) for file, text in files.items()}
-    return texts | {"reward.py": pay.following(line, track, car), "pace.py": pay.pacing(line, track, car)}
+    return texts | {"reward.py": pay.following(line, track, car), "pace.py": pay.pacing(bound, track, car)}
 
 
 def _on(text: str, track: str, car: Car) -> str:

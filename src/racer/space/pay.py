@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 
 FOLLOW, PACE = "racing_line_reinvent_2018", "bound_pace_reinvent_2018"  # the shipped rewards, made for that track
 TITLE, NAME, CAR = "re:Invent 2018", "reinvent_2018", "car v6"  # words in them that change with the track
+MARGIN = 0.0  # m, of the line that a car learns to follow: its middle stays on the road
 COLUMNS = 5  # points in a line of the table
 
 _TABLE = re.compile(r"^LINE = \[\n.*?^\]\n", re.MULTILINE | re.DOTALL)
@@ -29,7 +30,7 @@ def following(line: Line, track: Track, car: Car) -> str:
 
 def pacing(line: Line, track: Track, car: Car) -> str:
     """The text of a reward file that pays for the pace beside the bound of a lap."""
-    way = " --direction reversed" if track.is_reversed else ""
+    way = " --reverse" if track.is_reversed else ""
     bound = f"BOUND = {line.lap_time:.2f}  # s: racer line {track.name} --car {car.name}{way}"
     return _BOUND.sub(lambda _: bound, _about(_shipped(PACE), track, car), count=1)
 
