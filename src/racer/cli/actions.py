@@ -49,6 +49,9 @@ def check(
     ] = None,
     track: Tracks = None,
     car: Model = None,
+    line: Annotated[
+        Path | None, Option(help="A .csv or .npy of racer line, to lead the search.  [default: found now]")
+    ] = None,
     run: Annotated[Path | None, Option(help="A run or log: what its policy takes where.", show_default=False)] = None,
     reverse: Reverse = False,
     output: Annotated[Path | None, Option("-o", "--output", help="Draw it there (png, svg, pdf).")] = None,
@@ -66,7 +69,9 @@ def check(
     roads = _roads(track, reverse, driven)
     if output is not None and len(roads) > 1:
         raise UsageError(f"-o {output} is one picture, but there are {len(roads)} tracks: check them one by one")
-    seen = [review(road, model, metadata.action_space, _line(road, model)) for road in roads]
+    if line is not None and len(roads) > 1:
+        raise UsageError(f"--line {line} is of one track, but there are {len(roads)}: check them one by one")
+    seen = [review(road, model, metadata.action_space, _line(road, model, line)) for road in roads]
     uses = driven.use(seen[0]) if driven else (None, None)
     if as_json:
         typer.echo(json.dumps([_as_json(one, uses[0] if driven else None) for one in seen], indent=2))
@@ -193,11 +198,12 @@ def _roads(names: list[str] | None, reverse: bool, driven: _Driven | None) -> li
     return [road.reversed() for road in roads] if reverse else roads
 
 
-def _line(road: Track, car: Car) -> Line:
-    """The line with as much of the road as the rules leave to a car."""
+def _line(road: Track, car: Car, file: Path | None = None) -> Line:
+    """The line in a file, or one with as much of the road as the rules leave to a car."""
     from racer.raceline.line import WIDEST, fastest
+    from racer.space import line_file
 
-    return fastest(road, car, WIDEST)
+    return fastest(road, car, WIDEST) if file is None else line_file.read(file, road)
 
 
 # ---- what is printed
