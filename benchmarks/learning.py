@@ -2,6 +2,7 @@
 
     python benchmarks/learning.py [--seeds 10] [--tracks oval ...] [--cars v6 ...] [--settings lr=0.003 ...] [--json]
     python benchmarks/learning.py --compare [n_steps=32,128 ...] [--seeds 5] [--tracks oval ...] [--json]
+    python benchmarks/learning.py --line [--minutes 5] [--cars v6 ...] [--tracks reinvent_2018 ...] [--json]
 
 The first form launches `racer train`, as a user would, and takes the wall time from the launch to the first evaluation
 on disk in which 5 of 5 laps without exploration are complete; then it ends the training. One run follows the other, as
@@ -11,6 +12,8 @@ command has one thread.
 
 The second form trains inside this process and changes one PPO setting at a time, to justify the defaults: steps do not
 depend on the load of the machine, seconds (of training, without start and imports) do. It evaluates every 8192 steps.
+
+The third form is of `benchmarks/learning_line.py`: how near to the bound a car comes that learns from physics.
 """
 
 from __future__ import annotations
@@ -70,6 +73,11 @@ class Outcome:
 
 def main() -> None:
     options = _options()
+    if options.line:
+        import learning_line
+
+        learning_line.main(options)
+        return
     if options.compare is not None:
         outcomes = compare(options)
         rows = [_settings_row(name, group) for name, group in outcomes.items()]
@@ -303,15 +311,19 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--reward", default="center_line", help="a shipped reward function's name, or a file")
-    add("--seeds", type=int, help="how many (10; 5 with --compare)")
-    add("--tracks", nargs="+", default=TRACKS, help=f"names or files ({' '.join(TRACKS)})")
-    add("--cars", nargs="+", default=CARS, help=f"generations ({' '.join(CARS)}); --compare takes the last")
+    add("--seeds", type=int, help="how many (10; 5 with --compare, 1 with --line)")
+    add("--tracks", nargs="+", default=None, help=f"names or files ({' '.join(TRACKS)})")
+    add("--cars", nargs="+", default=None, help=f"generations ({' '.join(CARS)}); --compare takes the last")
     add("--settings", nargs="+", default=(), metavar="KEY=VALUE", help="PPO settings instead of the defaults")
     add("--compare", nargs="*", metavar="KEY=V1,V2", help="change one PPO setting at a time (by default, many)")
+    add("--line", action="store_true", help="train with rewards built on physics, and compare with the bound")
+    add("--minutes", type=float, default=5.0, help="of each training of --line (5)")
     add("--jobs", type=int, default=1, help="commands at a time (1: more disturb each other)")
     add("--json", action="store_true", help="print data instead of a table")
     options = parser.parse_args()
-    options.seeds = options.seeds or (10 if options.compare is None else 5)
+    options.tracks = options.tracks or (TRACKS[:1] if options.line else TRACKS)
+    options.cars = options.cars or (CARS[-1:] if options.line else CARS)
+    options.seeds = options.seeds or (1 if options.line else 10 if options.compare is None else 5)
     options.command = [sys.executable, "-m", "racer"]
     return options
 

@@ -36,6 +36,7 @@ FLOORS = (
         "raceline",
         "scene",
         "drivers",
+        "space",
     ),
     ("env", "check", "score", "replay", "testing", "explain", "surface", "comparison", "plot", "report"),
     ("train", "cli", "pytest_plugin", "__main__"),
@@ -53,6 +54,7 @@ ONLY_IN = {
     "gymnasium": {"env", "train"},
     "hypothesis": {"check", "testing"},
     "pytest": {"pytest_plugin"},
+    "casadi": {"raceline"},
     "bokeh": {"report"},
     "jinja2": {"report"},
 }

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import nan
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.car import STEER_LIMIT_DEG, STEP, Car, preset, table
+from racer.car import STEP, Car, preset
 from racer.errors import UsageError, did_you_mean
+from racer.raceline.drive import Drive as Drive
+from racer.raceline.drive import choices, run
 from racer.raceline.follow import Plan, follow, followers
 from racer.raceline.line import Stations, least_curvature, speeds, stations
-from racer.sim.race import START_LINE, Field, Race
+from racer.sim.race import START_LINE, Race
 from racer.sim.rules import TRAINING
-from racer.sim.state import State, Status
-from racer.sim.step import step
+from racer.sim.state import State
 from racer.track.record import Track
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ HOLDS = 0.6  # of what a tire can do at most: near that it slides, and the car w
 SLIDES = 4.0  # m/s2: a car that corners no harder needs to look farther ahead
 CALM = 0.75  # of the hardest cornering: what a careful driver uses
 WAVE = 2.4  # m of road from one left swing of the weaving driver to the next
-LONGEST = 40.0  # s that a driver who gets nowhere is watched
 
 
 @dataclass(frozen=True)
@@ -77,43 +76,6 @@ class Driver:
     plans: Callable[[Ground], list[Plan]]
     finishes: bool = True  # whether it means to complete the lap
     choose: Callable[[Sequence[Drive]], Drive] = lambda drives: drives[0]
-
-
-@dataclass(frozen=True, eq=False)
-class Drive:
-    """What a driver did: `rows` (T,) in order, the prepare step first; `tracks` is what their `road` indexes."""
-
-    name: str
-    title: str
-    rows: State
-    tracks: tuple[Track, Track]
-
-    @property
-    def lap_time(self) -> float:
-        """s of the first completed lap; nan without one."""
-        times = self.rows["lap_time"]
-        done = times[~np.isnan(times)]
-        return float(done[0]) if len(done) else nan
-
-    @property
-    def completion(self) -> float:
-        """% of the lap that was reached at most."""
-        return float(max(self.rows["progress"].max(), 0.0))
-
-    @property
-    def status(self) -> Status:
-        """How it ended; in progress where it was cut off."""
-        return Status(int(self.rows["status"][-1]))
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether it would have gone on for ever."""
-        return not bool(self.rows["done"][-1])
-
-    @property
-    def fewest_wheels(self) -> int:
-        """The fewest wheels that were on the road at any step."""
-        return int(self.rows["wheels"].min())
 
 
 def drive(
@@ -326,41 +288,20 @@ def _rolling(values: Array, count: int, is_loop: bool) -> Array:
 
 
 def _drive_all(plans: list[Plan], race: Race, ground: Ground, space: ActionSpace | None, seed: int) -> list[State]:
-    """The rows of each plan's drive. Cars leave the batch when their episode is over."""
+    """The rows of each plan's drive."""
     path = np.column_stack([np.vstack([p.line for p in plans]), np.concatenate([p.speed for p in plans])])
     follower = followers(plans)
-    choices = _choices(space, race.car)
-    state = Field(race, len(plans), seed).state
-    cars = table(race.car, len(plans))
-    alive, kept = np.arange(len(plans)), []
-    for _ in range(_patience(race, ground)):
-        command = np.empty((len(alive), 2))
-        follow(state, follower, path, race.car, command, *choices)
-        row, state = step(state, command, np.full(len(alive), STEP), race.roads, cars, race.rules)
-        kept.append((alive, row))
-        on = ~(row["done"] | _is_lost(row))
-        if not on.all():
-            alive, state, follower, cars = alive[on], state[on], follower[on], cars[on]
-        if not len(alive):
-            break
-    who, rows = np.concatenate([k for k, _ in kept]), np.concatenate([r for _, r in kept])
-    order = np.argsort(who, kind="stable")
-    return np.split(rows[order], np.cumsum(np.bincount(who, minlength=len(plans)))[:-1])
+    limits = choices(space, race.car)
+
+    def command(state: State, alive: NDArray[np.int64]) -> Array:
+        chosen, mine = np.empty((len(alive), 2)), follower[alive]
+        follow(state, mine, path, race.car, chosen, *limits)
+        follower[alive] = mine
+        return chosen
+
+    return run(race, len(plans), command, _patience(race, ground), seed)
 
 
 def _patience(race: Race, ground: Ground) -> int:
     """Steps after which every drive is over: half as long again as the slowest needs."""
     return int(1.5 * race.rules.laps * race.track.length / (ground.slowest * STEP)) + 100
-
-
-def _is_lost(row: State) -> NDArray[np.bool_]:
-    """(N,) whether a car gets nowhere and will not."""
-    return np.asarray((row["clock"] > LONGEST) & (row["progress"] < 0.1 * 100.0 * CRAWL))
-
-
-def _choices(space: ActionSpace | None, car: Car) -> tuple[Array, Array, Array]:
-    """Discrete commands (A, 2), A may be 0; lowest and highest steering deg and speed m/s."""
-    if space is None:
-        return np.empty((0, 2)), np.array([-STEER_LIMIT_DEG, 0.0]), np.array([STEER_LIMIT_DEG, car.identified_speed])
-    both = np.column_stack([space.steering_deg, space.speed]).astype(np.float64)
-    return (np.empty((0, 2)) if space.is_continuous else both), both.min(axis=0), both.max(axis=0)

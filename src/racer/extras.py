@@ -20,6 +20,7 @@ class Extra:
 EXTRAS = {
     "train": Extra("training", "PyTorch and stable-baselines3", ("torch", "stable_baselines3", "tensorboard")),
     "export": Extra("an ONNX file", "onnx, onnxscript and onnxruntime", ("onnx", "onnxscript", "onnxruntime")),
+    "line": Extra("collocation", "CasADi", ("casadi",)),
     "video": Extra("an MP4", "imageio-ffmpeg", ("imageio_ffmpeg",)),
     "report": Extra("a report", "Bokeh and jinja2", ("bokeh", "jinja2")),
     "s3": Extra("reading logs from S3", "s3fs", ("fsspec", "s3fs")),

@@ -8,7 +8,7 @@ from racer.errors import UsageError
 
 
 def folder(kind: str) -> Path:
-    """The folder of the shipped `tracks` or `rewards`, or of the `starter` project.
+    """The folder of the shipped `tracks` or `rewards`, of the `starter` project, or of what `init --line` adds to it.
 
     Inside an installed package that is `racer/shipped/<kind>`, in a checkout (editable install) the top-level folder.
     """

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -77,14 +78,52 @@ def test_what_test_runs_leave_behind_is_not_copied(tmp_path: Path, monkeypatch: 
 
 def test_the_tests_of_the_project_pass(tmp_path: Path) -> None:
     run(tmp_path)
-    loaded = [] if any(e.name == "racer" for e in entry_points(group="pytest11")) else ["-p", "racer.pytest_plugin"]
-    src = str(Path(racer.__file__).resolve().parents[1])
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-W", "error", *loaded],
-        cwd=tmp_path, env=os.environ | {"PYTHONPATH": src}, capture_output=True, text=True, check=False,
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", *plugin()],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 passed" in done.stdout
+
+
+def test_a_project_with_a_racing_line_names_its_track_and_its_tests_pass(tmp_path: Path) -> None:
+    result = run(tmp_path, "--line", "--track", "oval", "--car", "v5")
+    assert result.exit_code == 0
+    assert files(tmp_path) == {*FILES, "pace.py"}
+    texts = [(tmp_path / name).read_text("utf-8") for name in files(tmp_path)]
+    assert not [text for text in texts if "reinvent" in text.lower()]
+    assert read_metadata(tmp_path / "model_metadata.json").car == "v5"
+    assert len(experiment_of(tmp_path).runs) == 6
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", *plugin()],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "8 passed" in done.stdout
+
+
+def test_a_racing_line_needs_a_track_with_a_name(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="unknown track 'ovel': did you mean 'oval'"):
+        run(tmp_path, "--line", "--track", "ovel")
+    (tmp_path / "mine.toml").write_bytes((shipped.tracks() / "oval.toml").read_bytes())
+    with pytest.raises(UsageError, match="a project needs a track with a name"):
+        run(tmp_path, "--line", "--track", tmp_path / "mine.toml")
+    assert files(tmp_path) == {"mine.toml"}
+
+
+def plugin() -> list[str]:
+    """What loads the fixtures where racer is not installed."""
+    return [] if any(e.name == "racer" for e in entry_points(group="pytest11")) else ["-p", "racer.pytest_plugin"]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(Path(racer.__file__).resolve().parents[1])}
+
+
+def experiment_of(folder: Path) -> Any:
+    from racer.train.experiment import load
+
+    return load(folder / "experiment.toml")
 
 
 def test_its_reward_has_no_error_in_any_profile() -> None:

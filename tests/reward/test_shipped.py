@@ -2,6 +2,7 @@
 
 import ast
 import math
+import re
 
 import numpy as np
 import pytest
@@ -29,7 +30,8 @@ def test_every_situation_gets_a_finite_price_and_stays_unchanged(name, road, sit
     batch = RewardBatch(load(name), 200)
     params = situations(200, track.load(road), steps=2)
     first = batch(params)
-    then = batch([p | {"steps": 3.0, "progress": 0.5 * p["progress"]} for p in params])  # some rewards have a memory
+    later = {"steps": 3.0}  # some rewards have a memory
+    then = batch([p | later | {"progress": 0.5 * p["progress"], "x": p["x"] + 0.1} for p in params])
     assert len({*first.tolist(), *then.tolist()}) > 1
     assert batch.notes() == []
 
@@ -103,15 +105,97 @@ def test_time_trial_pays_a_fast_lap_more_than_a_slow_one_and_a_crawl_nothing():
     assert lap("time_trial", slowest) == pytest.approx(10.0, abs=1.0)
 
 
-def test_the_racing_line_stays_on_its_track_and_pays_there():
-    road = track.load("reinvent_2018")
-    line = np.array(RewardBatch(load("racing_line_reinvent_2018"), 1)._instances[0].modules[""].LINE)
+FOLLOW, PACE = "racing_line_reinvent_2018", "bound_pace_reinvent_2018"
+ROAD = track.load("reinvent_2018")
+
+
+def line_of(name=FOLLOW):
+    return np.array(RewardBatch(load(name), 1)._instances[0].modules[""].LINE)
+
+
+def along(xy, name=FOLLOW, **more):
+    """What a drive through places (N, 2), one a step, is paid."""
+    batch = RewardBatch(load(name), 1)
+    facts = {"is_offtrack": False, "is_crashed": False, "is_reversed": False} | more
+    steps = [{"x": x, "y": y, "steps": float(k + 2)} | facts for k, (x, y) in enumerate(xy.tolist())]
+    return np.array([float(batch([step])[0]) for step in steps])
+
+
+def test_the_racing_line_stays_on_its_track():
     from shapely import Polygon, points
 
-    surface = Polygon(road.outer, [road.inner])
-    assert surface.buffer(-0.08).contains(points(line)).all()
-    on_it = [{"x": x, "y": y, "speed": 4.0, "all_wheels_on_track": True} for x, y in line.tolist()]
-    np.testing.assert_allclose(price("racing_line_reinvent_2018", on_it), 1.0)
+    surface = Polygon(ROAD.outer, [ROAD.inner])
+    assert surface.buffer(0.01).contains(points(line_of())).all()
+
+
+def test_driving_as_the_racing_line_does_pays_one_a_step_all_around_and_over_the_start():
+    line = line_of()
+    rewards = along(np.vstack([line[-5:], line, line[:5]]))
+    assert rewards[0] == 0.0  # there is nothing to compare the first step with
+    np.testing.assert_allclose(rewards[1:], 1.0, atol=1e-6)
+
+
+def test_half_the_pace_pays_a_quarter_a_step_and_so_half_a_lap():
+    line = line_of()
+    slow = np.empty((2 * len(line) - 1, 2))
+    slow[::2], slow[1::2] = line, 0.5 * (line[:-1] + line[1:])
+    np.testing.assert_allclose(along(slow)[1:], 0.25, atol=1e-6)
+
+
+def test_away_from_the_line_the_same_pace_pays_less_and_backward_it_costs():
+    line = line_of()[1:10]  # on the straight after the start
+    assert np.all(along(line + [0.0, 0.25])[2:-1] < 0.8)
+    assert np.all(along(line + [0.0, 0.25])[2:-1] > 0.4)
+    assert along(line[::-1])[1:].max() < 0.0
+    assert along(line[::-1], is_reversed=True)[1:].min() > 0.99
+
+
+def test_off_the_road_the_racing_line_pays_nothing():
+    assert not along(line_of()[:9], is_offtrack=True).any()
+
+
+def test_the_pace_of_the_bound_pays_one_a_step_and_half_of_it_a_quarter():
+    bound = RewardBatch(load(PACE), 1)._instances[0].modules[""].BOUND
+    facts = {"is_offtrack": False, "is_crashed": False}
+    for share in (1.0, 0.5):
+        batch = RewardBatch(load(PACE), 1)
+        gained = share * 100.0 / (15.0 * bound)
+        steps = [facts | {"steps": float(k + 2), "progress": gained * k % 100.0} for k in range(1, 260)]
+        rewards = np.array([float(batch([step])[0]) for step in steps])
+        np.testing.assert_allclose(rewards[1:], share**2, rtol=1e-6)  # also over the start line
+
+
+@pytest.mark.parametrize("name", [FOLLOW, PACE])
+def test_rewards_from_physics_agree_with_the_clock(name):
+    from racer.score import score_all
+
+    verdict = score_all([name], ROAD)[0].verdict
+    assert verdict.passed, verdict.sentence
+
+
+def test_rewards_from_physics_have_no_error_in_the_checks():
+    from racer.check.run import Orders, check
+
+    files = [shipped_rewards()[name] for name in (FOLLOW, PACE)]
+    for report in check(files, Orders((ROAD.name,), ("aws", "community"), seconds=0.3)):
+        assert [finding for finding in report.findings if finding.is_error] == []
+
+
+def test_the_shipped_rewards_are_what_racer_init_writes_for_their_track():
+    from racer.car import preset
+    from racer.raceline.line import fastest
+    from racer.space import pay
+
+    line = fastest(ROAD, preset("v6"), pay.MARGIN)
+    written = pay.following(line, ROAD, preset("v6"))
+    body = shipped_rewards()[FOLLOW].read_text("utf-8")
+    assert written.split("LINE = [")[0] == body.split("LINE = [")[0]
+    assert written.split("]\n", 1)[1] == body.split("]\n", 1)[1]
+    assert abs(len(pay.points(line)) - len(line_of())) <= 2  # without CasADi the line is a little slower
+    bound = fastest(ROAD, preset("v6"))
+    paced = pay.pacing(bound, ROAD, preset("v6")).replace(f"BOUND = {bound.lap_time:.2f}", "BOUND = 0.00")
+    assert paced == re.sub(r"BOUND = [\d.]+", "BOUND = 0.00", shipped_rewards()[PACE].read_text("utf-8"), count=1)
+    assert bound.lap_time == pytest.approx(RewardBatch(load(PACE), 1)._instances[0].modules[""].BOUND, rel=0.02)
 
 
 def test_an_object_ahead_on_the_same_side_costs(situations):

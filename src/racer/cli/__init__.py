@@ -39,6 +39,7 @@ COMMANDS = {
     ),
     "watch": Command("racer.cli.watch:watch", "Reward", "Check and score a reward again on every save."),
     "reward": Command("racer.cli.reward:reward", "Reward", "Call a reward function with the params of one step."),
+    "actions": Command("racer.cli.actions:app", "Drive", "Say what an action space allows on a track, and design one."),
     "init": Command("racer.cli.init:init", "Reward", "Write a starter project: a reward, its tests, an experiment."),
     "train": Command("racer.cli.train:train", "Drive", "Train a car with a reward function, or a whole experiment."),
     "evaluate": Command(
@@ -50,6 +51,7 @@ COMMANDS = {
     "import": Command(
         "racer.cli.import_:import_", "Drive", "Read a training set up elsewhere into an experiment for racer train."
     ),
+    "line": Command("racer.cli.line:line", "Drive", "Find the fastest line around a track, and drive it."),
     "tracks": Command("racer.cli.tracks:app", "Drive", "List, show, import, export and fetch tracks."),
     "analyze": Command("racer.cli.analyze:analyze", "Look", "Read logs, ours or the real ones, and print their laps."),
     "compare": Command("racer.cli.compare:compare", "Look", "Compare two or more logs or runs, and say who is faster."),

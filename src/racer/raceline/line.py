@@ -1,112 +1,132 @@
-"""The road as stations with room to both sides, lines through it, and how fast a car may follow them."""
+"""The fastest line around a track and the fastest drive along it: a lap-time bound for a car."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from racer import geometry
+from racer.car import Car
+from racer.errors import UsageError, did_you_mean
+from racer.raceline import baselines, collocation, descent
+from racer.raceline.corridor import Corridor, corridor
+from racer.raceline.envelope import Envelope, envelope
+from racer.raceline.profile import profile, times
+from racer.raceline.stations import Stations as Stations
+from racer.raceline.stations import least_curvature as least_curvature
+from racer.raceline.stations import speeds as speeds
+from racer.raceline.stations import stations as stations
 from racer.track.record import Track
 
 Array = NDArray[np.float64]
 
-SPACING = 0.15  # m between stations
-SWEEPS, RELAX = 2500, 1.9  # of the relaxation; more change the lap time by 0.1 % on most tracks
+MARGIN = -0.06  # m between the middle of the car and a border: beyond it two wheels are on the road, with 2 cm to spare
+WIDEST = -0.08  # m: so far beyond the border the wheels of the other side are still on the road
+METHODS = ("auto", "collocation", "iterated", "least_curvature", "shortest")
+GRID = {"collocation": 0.1, "iterated": 0.2, "least_curvature": 0.2, "shortest": 0.2}  # m between stations
+STEP = 0.05  # m between the points of a line
 
 
 @dataclass(frozen=True, eq=False)
-class Stations:
-    """M places on a center line, equally spaced in driving order; on a loop the first one is not repeated."""
+class Line:
+    """A line around a track, and the fastest drive along it; on a loop a flying lap, and the first point not repeated.
 
-    xy: Array  # (M, 2) m
-    normal: Array  # (M, 2) unit vectors to the left
-    left: Array  # (M,) m of road to the left
-    right: Array
-    is_loop: bool
-    spacing: float  # m
-
-    def offset(self, aside: Array | float) -> Array:
-        """(M, 2) the line that runs `aside` m to the left of the center line."""
-        return np.asarray(self.xy + np.broadcast_to(aside, len(self.xy))[:, None] * self.normal)
-
-
-def stations(track: Track) -> Stations:
-    """The stations of a track as it is driven."""
-    count = max(8, round(track.length / SPACING))
-    s = np.linspace(0.0, track.length, count + 1)[: count if track.is_loop else None]
-    xy = geometry.point_at(track.center, s)
-    ahead, behind = (_shifted(xy, k, track.is_loop) for k in (1, -1))
-    along = ahead - behind
-    along /= np.maximum(np.hypot(*along.T), 1e-12)[:, None]
-    room = [np.hypot(*(geometry.nearest_point(line, xy) - xy).T) for line in (track.inner, track.outer)]
-    left, right = room if track.is_ccw else room[::-1]
-    return Stations(xy, np.column_stack([-along[:, 1], along[:, 0]]), left, right, track.is_loop, track.length / count)
-
-
-def least_curvature(road: Stations, margin: float) -> Array:
-    """(M,) m to the left of the center line at which a line bends least that stays `margin` m within the borders.
-
-    The squared second differences of the line are minimized by successive overrelaxation, each station kept in its
-    box; a negative margin is a line beyond the border.
+    `s` (M,) m along the line; `xy` (M, 2) m; `aside` (M,) m to the left of the center line; `kappa` (M,) 1/m, positive
+    to the left; `speed` (M,) m/s; `time` (M,) s at which the point is reached; `place` (M,) m of center line from the
+    start line; `method` found it, `margin` m within the borders.
     """
-    low, high = np.minimum(margin - road.right, 0.0), np.maximum(road.left - margin, 0.0)
-    line = np.concatenate([_shifted(road.xy, -2, road.is_loop)[:2], road.xy, _shifted(road.xy, 2, road.is_loop)[-2:]])
-    aside = np.zeros(len(low))
-    _relax(aside, line, road.xy, road.normal, low, high, road.is_loop, SWEEPS, RELAX)
-    return aside
+
+    s: Array
+    xy: Array
+    aside: Array
+    kappa: Array
+    speed: Array
+    time: Array
+    lap_time: float
+    method: str
+    is_loop: bool
+    place: Array
+    margin: float
+
+    @property
+    def length(self) -> float:
+        """m of one lap, or from end to end."""
+        closing = float(np.hypot(*(self.xy[0] - self.xy[-1]))) if self.is_loop else 0.0
+        return float(self.s[-1]) + closing
 
 
-def speeds(line: Array, is_loop: bool, top: float, lateral: float, brake: float) -> Array:
-    """(M,) m/s along a line (M, 2): at most `top`, cornering at `lateral` and slowing down by `brake`, both m/s2."""
-    before, after = line - _shifted(line, -1, is_loop), _shifted(line, 1, is_loop) - line
-    gap, back = np.hypot(*after.T), np.hypot(*before.T)
-    cross = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
-    bend = np.abs(2.0 * cross) / np.maximum(gap * back * np.hypot(*(before + after).T), 1e-9)
-    fast = np.minimum(top, np.sqrt(lateral / np.maximum(_smooth(bend, is_loop), 1e-9)))
-    _slow_down(fast, gap, brake, is_loop)
-    return np.asarray(fast)
+def fastest(track: Track, car: Car, margin: float = MARGIN, method: str = "auto") -> Line:
+    """The fastest line around a track, as it is driven, whose points stay `margin` m within the borders.
+
+    `auto` is `collocation` where CasADi is installed, and `iterated` otherwise, as it is where the solver gives up;
+    neither is ever slower than `least_curvature` or `shortest`. Raises UsageError.
+    """
+    if method not in METHODS:
+        raise UsageError(f"unknown method {method!r}{did_you_mean(method, list(METHODS))} ({', '.join(METHODS)})")
+    if not WIDEST <= margin <= 1.0:
+        raise UsageError(
+            f"margin {margin:g} m: a lap counts down to {WIDEST:g} m, and beyond 1 m there is no road left"
+        )
+    chosen = method if method != "auto" else "collocation" if has_solver() else "iterated"
+    limits = envelope(car)
+    road = corridor(track, GRID[chosen])
+    lines = baselines.splines(road, margin)
+    bent = baselines.least_curvature(lines)
+    found = {"least_curvature": bent} if method != "shortest" else {}
+    if method != "least_curvature":
+        found["shortest"] = baselines.shortest(lines)
+    known = {name: drawn(track, road, lines.weight @ c, limits, name, margin) for name, c in found.items()}
+    if chosen in ("collocation", "iterated"):
+        searched = _searched(track, limits, lines, bent, chosen, known["least_curvature"])
+        known[searched.method] = searched
+    return min(known.values(), key=lambda line: line.lap_time)
 
 
-@njit(cache=True, error_model="numpy")
-def _relax(aside, line, xy, normal, low, high, is_loop, sweeps, relax):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Move the points of `line`, which has two more at either end, along their normals until they bend least."""
-    n = len(aside)
-    for _ in range(sweeps):
-        for i in range(n):
-            pull = 0.0
-            for k in range(2):
-                around = line[i, k] + line[i + 4, k] - 4.0 * (line[i + 1, k] + line[i + 3, k]) + 6.0 * line[i + 2, k]
-                pull += normal[i, k] * around
-            aside[i] = min(max(aside[i] - relax * pull / 6.0, low[i]), high[i])
-            for k in range(2):
-                line[i + 2, k] = xy[i, k] + aside[i] * normal[i, k]
-                if is_loop and i < 2:
-                    line[n + 2 + i, k] = line[i + 2, k]
-                elif is_loop and i >= n - 2:
-                    line[i - n + 2, k] = line[i + 2, k]
+def has_solver() -> bool:
+    """Whether CasADi is installed."""
+    return find_spec("casadi") is not None
 
 
-@njit(cache=True, error_model="numpy")
-def _slow_down(fast, gap, brake, is_loop):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Lower each speed to what braking from there allows."""
-    n = len(fast)
-    for k in range(2 * n - 1 if is_loop else n - 1, 0, -1):
-        ahead = fast[k % n]
-        here = (k - 1) % n
-        fast[here] = min(fast[here], np.sqrt(ahead * ahead + 2.0 * brake * gap[here]))
+def _searched(track: Track, limits: Envelope, lines: baselines.Splines, bent: Array, method: str, first: Line) -> Line:
+    """The line that a method finds, beginning with `bent`; where collocation finds none, what descent finds."""
+    road = lines.road
+    if method == "collocation":
+        share = road.s / (road.spacing * len(road.s))
+        guess = [np.interp(share, first.s / first.length, values) for values in (first.kappa, first.speed)]
+        aside = collocation.solve(road, limits, first.margin, (lines.weight @ bent, guess[0], guess[1]))
+        if aside is not None:
+            return drawn(track, road, aside, limits, "collocation", first.margin)
+    aside = lines.weight @ descent.solve(lines, limits, bent)
+    return drawn(track, road, aside, limits, "iterated", first.margin)
 
 
-def _shifted(line: Array, by: int, is_loop: bool) -> Array:
-    """`line` with every point replaced by the one `by` places on; at the ends of an open line the point itself."""
-    if is_loop:
-        return np.roll(line, -by, axis=0)
-    return line[np.clip(np.arange(len(line)) + by, 0, len(line) - 1)]
+def drawn(track: Track, road: Corridor, aside: Array, limits: Envelope, method: str, margin: float) -> Line:
+    """The line `aside` (M,) m to the left of a corridor's stations, at small equal steps, and the drive along it."""
+    from scipy.interpolate import CubicSpline
+
+    xy = road.offset(aside)
+    points = np.vstack([xy, xy[:1]]) if road.is_loop else xy
+    way = geometry.arc_length(points)
+    curve = CubicSpline(way, points, bc_type="periodic" if road.is_loop else "natural")
+    count = max(round(float(way[-1]) / STEP), 16)
+    at = np.linspace(0.0, float(way[-1]), count + 1)[: count if road.is_loop else None]
+    first, second, spots = curve(at, 1), curve(at, 2), np.asarray(curve(at))
+    kappa = (first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) / np.hypot(*first.T) ** 3
+    gap = np.hypot(*(np.roll(spots, -1, axis=0) - spots).T)
+    speed = profile(kappa, gap, limits, road.is_loop)
+    time, lap_time = times(speed, gap, road.is_loop)
+    s = np.concatenate([[0.0], np.cumsum(gap[:-1])])
+    place, left = _beside(track, spots)
+    return Line(s, spots, left, kappa, speed, time, lap_time, method, road.is_loop, place, margin)
 
 
-def _smooth(values: Array, is_loop: bool) -> Array:
-    """Each value as the mean of itself and its four neighbors."""
-    around = [_shifted(values[:, None], k, is_loop)[:, 0] for k in (-2, -1, 0, 1, 2)]
-    return np.asarray(np.mean(around, axis=0))
+def _beside(track: Track, spots: Array) -> tuple[Array, Array]:
+    """(M,) m of center line from the start line, and m to its left, of points (M, 2)."""
+    place, segment, foot = geometry.project(track.center, spots)
+    along = np.diff(track.center, axis=0)[segment]
+    away = spots - foot
+    side = np.sign(along[:, 0] * away[:, 1] - along[:, 1] * away[:, 0])
+    return place, side * np.hypot(*away.T)
