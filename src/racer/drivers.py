@@ -8,7 +8,7 @@ simulator's.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 
 from racer.car import STEP, Car, preset
 from racer.errors import UsageError, did_you_mean
+from racer.raceline.avoid import around
 from racer.raceline.drive import Drive as Drive
 from racer.raceline.drive import choices, run
 from racer.raceline.follow import Plan, follow, followers
 from racer.raceline.line import Stations, least_curvature, speeds, stations
-from racer.sim.race import START_LINE, Race
+from racer.sim.course import Told, course
+from racer.sim.objects import OBJECT, Bodies
+from racer.sim.race import START_LINE, Field, Race
 from racer.sim.rules import TRAINING
 from racer.sim.state import State
 from racer.track.record import Track
@@ -48,6 +51,7 @@ class Ground:
     top: float
     lateral: float  # m/s2 of the hardest cornering
     brake: float
+    objects: Bodies = field(default_factory=lambda: np.zeros(0, OBJECT))  # (K,) obstacles on the road
 
     def plan(self, aside: Array | float, top: float, share: float = CALM) -> Plan:
         """The plan to follow the line `aside` m to the left of the center line with `share` of the cornering."""
@@ -86,9 +90,10 @@ def drive(
     laps: int = 1,
     reverse: bool = False,
     seed: int = 0,
+    objects: Told = None,
 ) -> Drive:
     """What one driver does on a track, from standstill at the start line; see `drives`."""
-    return drives(track, [driver], car, action_space, laps, reverse, seed)[0]
+    return drives(track, [driver], car, action_space, laps, reverse, seed, objects)[0]
 
 
 def drives(
@@ -99,22 +104,28 @@ def drives(
     laps: int = 1,
     reverse: bool = False,
     seed: int = 0,
+    objects: Told = None,
 ) -> list[Drive]:
     """What the drivers (the whole FAMILY unless named) do on a track, each from standstill at the start line.
 
     They give only commands that the action space has; without one, any up to the fastest that logs of the car cover.
-    Of a discrete space they choose the nearest action. An incident ends the drive, as in training. `seed` changes
-    nothing as long as nothing varies: it is there for the noise that will.
+    Of a discrete space they choose the nearest action. An incident ends the drive, as in training. `objects` are boxes
+    (see `racer.sim.course.course`), the same for all; among them there are drivers who drive around them (AVOIDERS).
+    `seed` is that of their places, where these are random. UsageError for bot cars, which no driver minds.
     """
-    chosen = [_driver(driver) for driver in (FAMILY if drivers is None else drivers)]
+    what = course(objects)
+    if what is not None and what.number_of_bot_cars:
+        raise UsageError("scripted drivers drive among obstacles, not among bot cars: give boxes or random_boxes")
+    family = FAMILY if what is None else {**FAMILY, **AVOIDERS}
+    chosen = [_driver(driver) for driver in (family if drivers is None else drivers)]
     model = car if isinstance(car, Car) else preset(car)
-    race = Race(track.reversed() if reverse else track, model, TRAINING._replace(laps=laps), START_LINE)
-    ground = _ground(race.track, model, action_space)
+    race = Race(track.reversed() if reverse else track, model, TRAINING._replace(laps=laps), START_LINE, course=what)
+    ground = replace(_ground(race.track, model, action_space), objects=Field(race, 1, seed).bodies[0])
     plans = [driver.plans(ground) for driver in chosen]
-    rows = _drive_all([plan for group in plans for plan in group], race, ground, action_space, seed)
+    rows = _drive_all([plan for group in plans for plan in group], race, ground, action_space)
     found: list[Drive] = []
     for driver, group in zip(chosen, plans, strict=True):
-        tried = [Drive(driver.name, driver.title, rows.pop(0), race.tracks) for _ in group]
+        tried = [Drive(driver.name, driver.title, rows.pop(0), race.tracks, ground.objects) for _ in group]
         found.append(driver.choose(tried))
     return found
 
@@ -122,11 +133,10 @@ def drives(
 def _driver(driver: str | Driver) -> Driver:
     if isinstance(driver, Driver):
         return driver
-    if driver not in FAMILY:
-        raise UsageError(
-            f"unknown driver {driver!r}{did_you_mean(driver, list(FAMILY))} (there are {', '.join(FAMILY)})"
-        )
-    return FAMILY[driver]
+    known = {**FAMILY, **AVOIDERS}
+    if driver not in known:
+        raise UsageError(f"unknown driver {driver!r}{did_you_mean(driver, list(known))} (there are {', '.join(known)})")
+    return known[driver]
 
 
 def _ground(track: Track, car: Car, space: ActionSpace | None) -> Ground:
@@ -273,6 +283,25 @@ FAMILY = {
 }
 
 
+def _avoiding(share: float) -> Callable[[Ground], list[Plan]]:
+    def plans_of(ground: Ground) -> list[Plan]:
+        lines = [around(ground.road, ground.objects, room) for room in (0.55, 0.7, 0.85)]
+        top = max(share * ground.top, ground.slowest)
+        return [ground.plan(line, top, calm) for line in lines for calm in (CALM, 0.4)]
+
+    return plans_of
+
+
+AVOIDERS = {
+    driver.name: driver
+    for driver in (
+        Driver("avoiding", "box-avoiding", _avoiding(0.6), choose=_first_home),
+        Driver("avoiding_fast", "fast box-avoiding", _avoiding(1.0), choose=_first_home),
+    )
+}
+"""Drivers on the lane beside each box."""
+
+
 def _turns(road: Stations) -> Array:
     """(M,) rad by which the road turns at each station, positive to the left."""
     return np.asarray(np.gradient(np.unwrap(np.arctan2(road.normal[:, 1], road.normal[:, 0]))))
@@ -287,7 +316,7 @@ def _rolling(values: Array, count: int, is_loop: bool) -> Array:
 # ---- driving ---------------------------------------------------------------------------------------------------------
 
 
-def _drive_all(plans: list[Plan], race: Race, ground: Ground, space: ActionSpace | None, seed: int) -> list[State]:
+def _drive_all(plans: list[Plan], race: Race, ground: Ground, space: ActionSpace | None) -> list[State]:
     """The rows of each plan's drive."""
     path = np.column_stack([np.vstack([p.line for p in plans]), np.concatenate([p.speed for p in plans])])
     follower = followers(plans)
@@ -299,7 +328,7 @@ def _drive_all(plans: list[Plan], race: Race, ground: Ground, space: ActionSpace
         follower[alive] = mine
         return chosen
 
-    return run(race, len(plans), command, _patience(race, ground), seed)
+    return run(race, len(plans), command, _patience(race, ground), ground.objects)
 
 
 def _patience(race: Race, ground: Ground) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import nan
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,10 @@ from racer.car import STEER_LIMIT_DEG, STEP, Car, table
 from racer.raceline.corridor import rooms
 from racer.raceline.line import Line
 from racer.raceline.predict import Care, Guide, Predictor
-from racer.sim.race import START_LINE, Field, Race
+from racer.sim.objects import OBJECT, Bodies, hit
+from racer.sim.race import START_LINE, Race, line_up
 from racer.sim.rules import TRAINING
-from racer.sim.state import State, Status
+from racer.sim.state import Phase, State, Status
 from racer.sim.step import step
 from racer.track.record import Track
 
@@ -28,6 +29,7 @@ Array = NDArray[np.float64]
 LOST, LONGEST = 5.0, 40.0  # % of the lap that a driver must have come by then, s
 CARES = (Care(1.0), Care(0.95), Care(0.9), Care(0.85), Care(0.75, aside=3.0))  # that are tried
 OVER = 0.06  # m that the middle of a car may be beyond a border: two wheels are left, and 2 cm
+NO_OBJECTS = np.zeros(0, OBJECT)
 RUN_OUT = 2.0  # m that a driver goes on after the end of an open road
 
 
@@ -39,6 +41,11 @@ class Drive:
     title: str
     rows: State
     tracks: tuple[Track, Track]
+    objects: Bodies = field(default_factory=lambda: NO_OBJECTS)  # (K,) obstacles on the road, as it is driven
+
+    def bodies(self, rows: State) -> Bodies:
+        """(N, K) the objects before the car at each of some of its rows (N,), as params take them."""
+        return np.broadcast_to(self.objects, (len(rows), len(self.objects)))
 
     @property
     def lap_time(self) -> float:
@@ -122,17 +129,25 @@ def _ahead(line: Line) -> Array:
 
 
 def run(
-    race: Race, count: int, command: Callable[[State, NDArray[np.int64]], Array], most: int, seed: int = 0
+    race: Race,
+    count: int,
+    command: Callable[[State, NDArray[np.int64]], Array],
+    most: int,
+    objects: Bodies = NO_OBJECTS,
 ) -> list[State]:
-    """The rows of `count` cars' drives, each until its episode is over, or for `most` steps.
+    """The rows of `count` cars' drives among `objects` (K,), each until its episode is over, or for `most` steps.
 
     `command(state, cars)` gives the commands (N, 2), steering deg and speed m/s, of the cars that still drive.
     """
-    state = Field(race, count, seed).state
+    state = line_up(race, objects, count)
     cars = table(race.car, count)
     alive, kept = np.arange(count), []
     for _ in range(most):
-        row, state = step(state, command(state, alive), np.full(len(alive), STEP), race.roads, cars, race.rules)
+        chosen = command(state, alive)
+        if len(objects):
+            met = np.broadcast_to(objects, (len(state), len(objects)))
+            state["crashed"] = (state["phase"] == Phase.RUN) & (hit(state, met) >= 0)
+        row, state = step(state, chosen, np.full(len(alive), STEP), race.roads, cars, race.rules)
         kept.append((alive, row))
         on = ~(row["done"] | _is_lost(row))
         if not on.all():
