@@ -5,7 +5,7 @@
 
 | row | what is measured |
 |---|---|
-| `teacher` | `racer train center_line --teacher --observation camera`: SHALLOW network, 160 x 120 gray pictures only; limit 6 min |
+| `teacher` | `racer train center_line --teacher --observation camera`: SHALLOW network, 160 x 120 gray; 6 min |
 | `ppo_small` | PPO alone, `--observation camera:80x60` with the small network; limit 3 min |
 | `ppo_shallow` | PPO alone, `--observation camera` with the SHALLOW network; limit 15 min |
 | `objects` | stereo, six boxes at random places, reward `avoid_objects`, with a teacher: laps without a crash among new boxes |

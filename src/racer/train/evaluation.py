@@ -61,7 +61,9 @@ class Score:
 def trial_cars(arguments: dict[str, Any]) -> DeepRacerVectorEnv:
     """Cars that evaluate a policy in training, one a trial, spread around the track; `arguments` as of training."""
     rules = TRAINING._replace(time_limit=LONGEST)
-    return DeepRacerVectorEnv(TRIALS, **arguments | {"look": "none", "rules": rules, "starts": Starts(advance=1.0 / TRIALS)})
+    return DeepRacerVectorEnv(
+        TRIALS, **arguments | {"look": "none", "rules": rules, "starts": Starts(advance=1.0 / TRIALS)}
+    )
 
 
 @dataclass(frozen=True, eq=False)
