@@ -75,7 +75,7 @@ def test_probabilities_are_those_of_the_policy(trained: dict[str, Run]) -> None:
 
 def test_bands_of_the_picture_are_where_the_floor_is() -> None:
     band = bands(120)
-    assert list(np.unique(band)) == [0, 1, 2, 3]
+    assert list(np.unique(band)) == [0, 1, 2, 3, 4]
     assert (np.diff(band) >= 0).all(), "the lower, the nearer"
     horizon = 60.0 - FRONT.focal * np.tan(FRONT.pitch)
     assert np.flatnonzero(band > 0)[0] == pytest.approx(horizon, abs=1.0)
@@ -105,7 +105,7 @@ def test_the_command_prints_and_draws(trained: dict[str, Run], kind: str, tmp_pa
     done = CliRunner().invoke(app, ["explain", str(folder), "-o", str(tmp_path / "look.png")])
     assert done.exit_code == 0, done.output
     assert f"{folder}, checkpoint 16.pt, on Oval: " in done.stdout
-    assert ("speed m/s" if kind == "continuous" else "floor nearer than 1 m") in done.stdout
+    assert ("speed m/s" if kind == "continuous" else "floor nearer than 0.5 m") in done.stdout
     with Image.open(tmp_path / "look.png") as picture:
         assert picture.width > 1000
     told = json.loads(CliRunner().invoke(app, ["explain", str(folder), "--json"]).stdout)
