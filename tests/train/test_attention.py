@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from racer.cli import app
 from racer.explain.policy import choices, doubt, parts, shares
+from racer.plot.onboard import SIZE
 from racer.sensors.camera import FRONT
 from racer.sensors.features import NAMES
 from racer.train.attention import BANDS, PLACES, _gradients, bands, policy_lap
@@ -111,6 +112,17 @@ def test_the_command_prints_and_draws(trained: dict[str, Run], kind: str, tmp_pa
     told = json.loads(CliRunner().invoke(app, ["explain", str(folder), "--json"]).stdout)
     assert sum(part["share"] for part in told["parts"]) == pytest.approx(1.0)
     assert len(told["steps"]["distance"]) == len(told["probabilities"])
+
+
+def test_a_policy_that_sees_pictures_shows_them_in_its_animation(trained: dict[str, Run]) -> None:
+    folder = str(trained["camera"].folder)
+    done = CliRunner().invoke(app, ["evaluate", folder, "--laps", "1", "--resets", "0", "--save", "--json"])
+    assert done.exit_code == 0, done.output
+    film = next(file for file in json.loads(done.stdout)["files"] if file.endswith(".gif"))
+    with Image.open(film) as pictures:
+        assert pictures.width == 560 + SIZE[0] + 12
+    done = CliRunner().invoke(app, ["evaluate", folder, "--onboard"])
+    assert (done.exit_code, done.stderr) == (2, "racer: --onboard is about the animation, which --save writes\n")
 
 
 def test_what_is_for_rewards_is_refused_for_runs_and_the_other_way_round(trained: dict[str, Run]) -> None:

@@ -172,11 +172,13 @@ def test_worlds_are_tracks(world: str, track: str, turned: bool, tmp_path: Path)
         ("custom_files/model_metadata.json", "{", "model_metadata.json is not JSON"),
         ("custom_files/hyperparameters.json", '{"lr": -1}', "'lr': input should be greater than 0"),
         ("experiment.toml", "seed = 'x'\n", "'seed': "),
+        ("routes/reinvent_base.npy", "none", "routes/reinvent_base.npy: this is not a .npy file"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_a_sentence(
     folder: Path, tmp_path: Path, name: str, text: str, sentence: str
 ) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text(text)
     with pytest.raises(UsageError) as told:
         import_(folder, tmp_path / "out")
