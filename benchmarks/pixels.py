@@ -1,4 +1,4 @@
-"""How soon a car laps cleanly from what its sensors show, and how well it races among boxes and on a track it never saw.
+"""How soon a car laps cleanly from what its sensors show; how it races among boxes, and on a track it never saw.
 
     python benchmarks/pixels.py [teacher] [ppo_small] [ppo_shallow] [objects] [generalise] [networks]
                                 [--seeds 5] [--json]
@@ -8,8 +8,8 @@
 | `teacher` | `racer train center_line --teacher --observation camera`: SHALLOW network, 160 x 120 gray; 6 min |
 | `ppo_small` | PPO alone, `--observation camera:80x60` with the small network; limit 3 min |
 | `ppo_shallow` | PPO alone, `--observation camera` with the SHALLOW network; limit 15 min |
-| `objects` | stereo, six boxes at random places, reward `avoid_objects`, with a teacher: laps without a crash among new boxes |
-| `generalise` | a teacher on each of two tracks, pictures of a randomized world; laps on a third that the student never saw |
+| `objects` | stereo, six boxes at random places, with a teacher: laps without a crash among new boxes |
+| `generalise` | two tracks with a teacher each, a randomized world; laps on a third that the student never saw |
 | `networks` | passes a second of the SHALLOW network: layouts of memory and number formats |
 
 The first three launch the command as a user would, take the time from the launch to the first evaluation on disk in
@@ -40,7 +40,7 @@ TIMED: dict[str, tuple[float, list[str]]] = {
     "ppo_shallow": (900.0, ["--observation", "camera", "--steps", "60000"]),
 }
 BOXES = ["--teacher", "--observation", "stereo:80x60", "--objects", "random_boxes", "--steps", "24576"]
-TWO, THIRD = "reinvent_2018,Spain_track", "Bowtie_track"
+TWO, THIRD = "reinvent_2018,sola_speedway", "bowtie"
 
 
 def timed(row: str, seed: int) -> dict[str, Any]:

@@ -65,7 +65,8 @@ class Teaching(Session):
         cars = [DeepRacerVectorEnv(CARS // len(teachers), **each | {"track": file}) for file in self._tracks.values()]
         for k, some in enumerate(cars):
             some.reset(seed=self.run.config.seed + 1000 * (k + 1))
-        lessons = Lessons(self.model.policy, cars, teachers, (student, known), self.run.config.seed)
+        policy: Any = self.model.policy
+        lessons = Lessons(policy, cars, teachers, (student, known), self.run.config.seed)
         if self._kept is not None:
             lessons.restore(self._kept)
         return lessons
