@@ -114,6 +114,8 @@ class Teaching(Session):
 
     def _fine_tune(self, report: Report) -> None:
         """One update of PPO, which begins by learning the value of what the student does."""
+        if self.progress.phase != "fine-tuning":
+            self.recorder.forget()
         self.progress.phase = "fine-tuning"
         learned = self.progress.steps - self.run.config.steps >= VALUE_STEPS
         for name, weights in self.model.policy.named_parameters():
