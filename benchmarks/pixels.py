@@ -39,7 +39,7 @@ TIMED: dict[str, tuple[float, list[str]]] = {
     "ppo_small": (180.0, ["--observation", "camera:80x60", "--steps", "60000"]),
     "ppo_shallow": (900.0, ["--observation", "camera", "--steps", "60000"]),
 }
-BOXES = ["--teacher", "--observation", "stereo:80x60", "--objects", "random_boxes", "--steps", "24576"]
+BOXES = ["--teacher", "--observation", "stereo:80x60", "--objects", "random_boxes", "--steps", "12288"]
 TWO, THIRD = "reinvent_2018,sola_speedway", "bowtie"
 
 

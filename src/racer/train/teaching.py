@@ -20,7 +20,7 @@ from racer.train.run import Run, create, open_run
 from racer.train.session import Report, Session
 
 TEACHER_STEPS = 65_536  # of a teacher's own training
-AMONG_OBJECTS = 786_432  # the same where there are objects
+AMONG_OBJECTS = 131_072  # the same where there are objects
 VALUE_STEPS = 4_096  # of fine-tuning in which the value alone is learned: the lessons have not taught it
 
 
