@@ -129,6 +129,6 @@ def _saved(run: Path, result: Result, video: str) -> list[Path]:
     picture, film = folder / "laps.png", folder / f"laps.{video}"
     chosen = table[table["complete"]] if table["complete"].any() else table
     with style.style():
-        style.save(race_sheet(result.trace, table, chosen, result.track), picture)
-    animate(result.trace, chosen.nsmallest(1, "time"), film, result.track)
+        style.save(race_sheet(result.trace, table, chosen, result.track, result.obstacles), picture)
+    animate(result.trace, chosen.nsmallest(1, "time"), film, result.track, objects=result.obstacles)
     return [log, numbers, film, picture]
