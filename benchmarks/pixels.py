@@ -56,7 +56,8 @@ def timed(row: str, seed: int) -> dict[str, Any]:
                 clean = [r for r in _evaluations(folder / "evaluations.csv") if r["complete"] == r["trials"]]
                 if clean:
                     cpu, steps = _cpu(process.pid), int(clean[0]["steps"])
-                    told = {"steps": steps, "wall": round(wall, 1), "cpu": cpu, "lap": float(clean[0]["lap_time"])}
+                    lap = round(float(clean[0]["lap_time"]), 2)
+                    told = {"steps": steps, "wall": round(wall, 1), "cpu": cpu, "lap": lap}
                     return {"seed": seed, "limit": limit} | told
                 time.sleep(0.05)
         finally:
@@ -173,9 +174,14 @@ def main() -> None:
     options = parser.parse_args()
     if wrong := set(options.rows) - set(known):
         parser.error(f"no row {sorted(wrong)[0]!r}: there are {', '.join(known)}")
-    for name in options.rows or known:
-        found = rows_of(name, options.seeds)
-        print(json.dumps({"row": name, "runs": found}) if options.json else table(name, found), flush=True)
+    report(options.rows or known, options.seeds, options.json)
+
+
+def report(names: list[str], seeds: int, as_json: bool) -> None:
+    """Measure and print rows, one after the other."""
+    for name in names:
+        found = rows_of(name, seeds)
+        print(json.dumps({"row": name, "runs": found}) if as_json else table(name, found), flush=True)
 
 
 def table(name: str, found: list[dict[str, Any]]) -> str:
