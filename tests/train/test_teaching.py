@@ -206,7 +206,7 @@ def test_a_lesson_teaches_what_the_teacher_does(taught):
 
 
 def test_a_student_of_a_list_of_actions_is_taught(make, short, rewards, monkeypatch):
-    monkeypatch.setattr(teaching.Teaching, "_teacher", lambda self, name, file, report: _Straight())
+    monkeypatch.setattr(teaching.Teaching, "_teacher", lambda self, name, file, report: _Straight(True))
     run = make(observation=TINY, teacher=True, steps=64, action_space=str(rewards / "model_metadata.json"))
     session = session_of(run)
     session.train(quietly)
@@ -214,8 +214,27 @@ def test_a_student_of_a_list_of_actions_is_taught(make, short, rewards, monkeypa
     assert set(table["action"]) <= {0, 1, 2}
 
 
+def test_a_student_of_two_tracks_is_judged_by_its_laps_on_both(make, short, monkeypatch):
+    asked = []
+
+    def straight(self, name, file, report):
+        asked.append((name, file.stem))
+        return _Straight()
+
+    monkeypatch.setattr(teaching.Teaching, "_teacher", straight)
+    run = make(observation=TINY, teacher=True, steps=64, also_tracks=["reinvent_2018"], look="strong")
+    session = session_of(run)
+    session.train(quietly)
+    assert asked == [("track", "track"), ("reinvent_2018", "reinvent_2018")]
+    assert session.progress.latest is not None
+    assert session.progress.latest.trials == 10
+
+
 class _Straight:
-    """A teacher that always takes the second action."""
+    """A teacher that always takes the same action: of a list, the second one."""
+
+    def __init__(self, listed: bool = False) -> None:
+        self.listed = listed
 
     def predict(self, observation, *, deterministic):
-        return np.ones(len(observation), np.int64), None
+        return np.ones(len(observation), np.int64) if self.listed else np.zeros((len(observation), 2), np.float32), None

@@ -144,8 +144,16 @@ def _saved(run: Path, result: Result, video: str, onboard: bool) -> list[Path]:
     picture, film = folder / "laps.png", folder / f"laps.{video}"
     chosen = table[table["complete"]] if table["complete"].any() else table
     with style.style():
-        style.save(race_sheet(result.trace, table, chosen, result.track), picture)
+        style.save(race_sheet(result.trace, table, chosen, result.track, result.obstacles), picture)
     fastest = chosen.nsmallest(1, "time")
     seen = _views(result, fastest, grainy=video == "mp4") if onboard or result.sees_pictures else None
-    animate(result.trace, fastest, film, result.track, onboard=seen, width=560 if seen is not None else 720)
+    animate(
+        result.trace,
+        fastest,
+        film,
+        result.track,
+        objects=result.obstacles,
+        onboard=seen,
+        width=560 if seen is not None else 720,
+    )
     return [log, numbers, film, picture]

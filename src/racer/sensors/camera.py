@@ -88,6 +88,17 @@ def render(
     return out
 
 
+def stereo(
+    state: State,
+    bodies: NDArray[np.void] | None,
+    scenery: Scenery,
+    cameras: tuple[Camera, Camera] = (LEFT, RIGHT),
+    look: NDArray[np.void] | None = None,
+) -> Bytes:
+    """Pictures (N, H, W, 2) of the two stereo cameras, left and right, as STEREO_CAMERAS."""
+    return np.stack([render(state, bodies, scenery, camera, look=look) for camera in cameras], axis=-1)
+
+
 @lru_cache
 def _plain_tones(mode: int) -> Bytes:
     return tones.plain(mode)

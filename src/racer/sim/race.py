@@ -64,6 +64,13 @@ class Race:
         return pack(self.tracks)
 
 
+def line_up(race: Race, objects: Bodies, n: int) -> State:
+    """(N,) cars at the start line, where one of the `objects` (K,) is near it on the other lane."""
+    road, share = np.zeros(n, dtype=np.int32), np.zeros(n)
+    lanes = free_lanes(np.broadcast_to(objects, (n, len(objects))), race.roads, road, share)
+    return begin(race.tracks, race.roads, road, share, lanes)
+
+
 class Field:
     """N cars in a race, each with its own random generator: car k is the same however many others there are.
 

@@ -1,7 +1,7 @@
 """DeepRacer's own networks, by their names in `model_metadata.json`, and a small one, as stable-baselines3 policies.
 
-A network is an embedder for each sensor, whose outputs are joined, and a middleware behind them; all layers end in ReLU,
-convolutions have no padding (SIMULATOR.md 7.1). The policy and the value have a network each, with nothing in common.
+A network is an embedder for each sensor, whose outputs are joined, and a middleware behind them. All layers end in
+ReLU, convolutions have no padding (SIMULATOR.md 7.1). Policy and value have a network each, with nothing in common.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def left_of(rows: int, columns: int, convolutions: Layers) -> tuple[int, int]:
 
 
 class Embedding(BaseFeaturesExtractor):
-    """A network up to its head (a class: stable-baselines3 wants one). A picture is (C, H, W), 2 channels are stereo."""
+    """A network up to its head (a class: stable-baselines3 wants one). Pictures of two channels are stereo."""
 
     def __init__(self, observation_space: gymnasium.Space[Any], network_name: str = SHALLOW) -> None:
         sizes = network(network_name)

@@ -14,6 +14,7 @@ from racer import laps
 from racer.env import DeepRacerVectorEnv
 from racer.errors import UsageError
 from racer.sensors.suite import has_pictures
+from racer.sim.objects import Bodies
 from racer.sim.rules import EVALUATION
 from racer.track import library
 from racer.track.record import Track
@@ -52,6 +53,7 @@ class Result:
     notes: tuple[str, ...]
     sees_pictures: bool
     has_objects: bool
+    obstacles: Bodies  # (K,) that stood on the road all the time; none where every lap had others, or they moved
     stamp: str  # 14 digits, as in the names of DeepRacer for Cloud's folders
 
 
@@ -80,8 +82,17 @@ def drive_race(folder: Path, order: Order, home: Path | None = None) -> Result:
         tuple(beyond_in_words(cars, beyond_logs(cars, trace, table))),
         has_pictures(run.observation),
         cars.race.course is not None,
+        _obstacles(cars),
         f"{datetime.now():%Y%m%d%H%M%S}",
     )
+
+
+def _obstacles(cars: DeepRacerVectorEnv) -> Bodies:
+    """The obstacles that all of the cars drove among."""
+    bodies = cars.field.bodies
+    same = bodies.size > 0 and bool((bodies[["x", "y"]] == bodies[["x", "y"]][:1]).all())
+    kept: Bodies = bodies[0][~bodies[0]["moves"]] if same else bodies[0][:0]
+    return kept
 
 
 def _cars(run: Run, order: Order, home: Path | None) -> DeepRacerVectorEnv:

@@ -131,6 +131,8 @@ def create(config: TrainConfig, folder: Path, home: Path | None = None) -> Run:
     more = [library.load(name, home=home) for name in config.also_tracks]
     _make_folders(folder)
     route.save(track, folder / "track.npy")
+    if more:
+        (folder / "tracks").mkdir(exist_ok=True)
     for other in more:
         route.save(other, library.made(folder / "tracks") / f"{other.name}.npy")
     write_metadata(metadata, folder / "model" / "model_metadata.json")
