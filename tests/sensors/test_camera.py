@@ -271,7 +271,9 @@ def test_the_far_field_does_not_shimmer(road: Track) -> None:
     here, there = (render(cars, None, ground).astype(float) for cars in (state, moved))
     change = np.abs(there - here)[:, 31:46]
     assert change.mean() < 2.0
-    assert np.abs(there[:, 31:46].mean(axis=(1, 2)) - here[:, 31:46].mean(axis=(1, 2))).max() < 1.0
+    whole = np.abs((there - here)[:, 31:46].mean(axis=(1, 2)))
+    assert np.percentile(whole, 95) < 0.5
+    assert whole.max() < 2.0  # where a border lies across the view along the squares of the map
 
 
 def test_plain_looks_change_nothing(flat: Scenery, cars: State) -> None:
