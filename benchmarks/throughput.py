@@ -1,6 +1,6 @@
 """How fast the simulator is, from its core to PPO, beside a naive implementation and peers, all in one run.
 
-    python benchmarks/throughput.py [--json] [--only core,reward,env,ppo,naive,peers]
+    python benchmarks/throughput.py [--json] [--only core,objects,lidar,reward,env,ppo,naive,peers]
 
 Figures are steps a second of the CPU time of this process (one core), but for PPO: that is wall time with two
 threads. Each is the median of several repeats, whose extremes are given. Peers need `pip install 'racer[bench]'`;
@@ -18,7 +18,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import gymnasium
@@ -29,6 +29,8 @@ import racer.env
 from racer.car import FRONT, STEP, WHEELS, preset, table
 from racer.env import DeepRacerVectorEnv
 from racer.sensors.features import features
+from racer.sensors.lidar import scan
+from racer.sim.course import course
 from racer.sim.race import Field, Race
 from racer.sim.rules import EVALUATION
 from racer.sim.step import step
@@ -56,10 +58,13 @@ def main() -> None:
     """Print the table, or JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--only", default="core,reward,env,ppo,naive,peers", help="which parts, with commas")
+    parser.add_argument(
+        "--only", default="core,objects,lidar,reward,env,ppo,naive,peers", help="which parts, with commas"
+    )
     arguments = parser.parse_args()
     parts: dict[str, Callable[[], Iterator[Row]]] = {
-        "core": core, "reward": reward, "env": envs, "ppo": ppo, "naive": naive, "peers": peers,
+        "core": core, "objects": objects, "lidar": lidars, "reward": reward, "env": envs, "ppo": ppo, "naive": naive,
+        "peers": peers,
     }  # fmt: skip
     rows = []
     for name in arguments.only.split(","):
@@ -83,6 +88,38 @@ def core() -> Iterator[Row]:
                 yield _timed(f"core: step, {car}, {track}", n, run)
     field, _ = _driving("v6", TRACK, 1024)
     yield _timed("features", 1024, lambda: features(field.state, field.race.roads))
+
+
+def objects() -> Iterator[Row]:
+    """The core with nothing on the road, boxes and bot cars: steps, and turns with params and a reward."""
+    for what in ("none", "boxes", "bots"):
+        field, command = _driving("v6", TRACK, 256, what)
+        saved = field.snapshot()
+
+        def run() -> None:
+            for _ in range(10):
+                field.step(command)  # noqa: B023
+            field.restore(saved)  # noqa: B023
+
+        row = _timed(f"core: step of a field, objects: {what}", 2560, run)
+        yield replace(row, cars=256)
+    for what in ("none", "boxes", "bots"):
+        cars = DeepRacerVectorEnv(256, track=TRACK, reward="center_line", objects=what)
+        cars.reset(seed=0)
+        actions = _actions(256)
+        yield _timed(f"vector env, objects: {what}", 256, lambda: cars.step(next(actions)))  # noqa: B023
+
+
+def lidars() -> Iterator[Row]:
+    """Scans of 64 rays: at the walls of a room, and at six boxes or three bot cars in it."""
+    track = load_track(TRACK)
+    low, high = track.outer.min(axis=0) - 0.9, track.outer.max(axis=0) + 0.9
+    corner = np.array([[low[0], low[1]], [high[0], low[1]], [high[0], high[1]], [low[0], high[1]]])
+    walls = np.tile(np.column_stack([corner, np.roll(corner, -1, axis=0)]), (2, 1, 1))
+    for what in ("none", "boxes", "bots"):
+        field, _ = _driving("v6", TRACK, 256, what)
+        out = np.empty((256, 64))
+        yield _timed(f"lidar: scans, objects: {what}", 256, lambda: scan(field.state, field.bodies, walls, out))  # noqa: B023
 
 
 def reward() -> Iterator[Row]:
@@ -201,9 +238,9 @@ def peers() -> Iterator[Row]:
         yield _timed(f"peer: {name} ({package})", 1, _episodes(env))
 
 
-def _driving(car: str, track: str, n: int) -> tuple[Field, Any]:
+def _driving(car: str, track: str, n: int, objects: str = "none") -> tuple[Field, Any]:
     """Cars all around the track at speed, and commands that keep them on it for a while."""
-    field = Field(Race(load_track(track), preset(car), EVALUATION), n, seed=0)
+    field = Field(Race(load_track(track), preset(car), EVALUATION, course=course(objects)), n, seed=0)
     generator = np.random.default_rng(0)
     for _ in range(30):
         seen = features(field.state, field.race.roads)

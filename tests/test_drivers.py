@@ -186,3 +186,16 @@ def test_the_line_of_least_curvature_keeps_its_margin_and_bends_less(margin: flo
     assert (road.right + line).min() >= margin - 1e-9
     bends = [np.square(np.diff(road.offset(a), 2, axis=0)).sum() for a in (0.0, line)]
     assert bends[1] < 0.8 * bends[0]
+
+
+def test_among_boxes_those_who_mind_them_come_round_and_the_others_crash():
+    found = {d.name: d for d in drives(load("reinvent_2018"), objects="boxes")}
+    assert {name for name, d in found.items() if d.lap_time > 0.0} == {"avoiding", "avoiding_fast"}
+    assert found["fast"].status == Status.CRASHED
+    assert found["avoiding_fast"].lap_time < found["avoiding"].lap_time
+    assert found["fast"].bodies(found["fast"].rows).shape == (len(found["fast"].rows), 6)
+
+
+def test_drivers_mind_no_bot_cars():
+    with pytest.raises(UsageError, match="not among bot cars"):
+        drives(load("oval"), objects="bots")

@@ -284,3 +284,20 @@ def test_a_whole_lap_is_a_termination_with_a_lap_time():
     assert info["reward_params"]["progress"] == 100
     length = info["reward_params"]["track_length"]
     assert length / 1.8 < info["lap_time"] < length / 1.2
+
+
+@pytest.mark.parametrize("objects", ["random_boxes", "bots"])
+def test_cars_among_objects_are_the_same_alone_and_with_the_same_seed(objects):
+    def story(n: int) -> list[tuple[object, ...]]:
+        env = DeepRacerVectorEnv(n, track="oval", objects=objects)
+        env.reset(seed=3)
+        told = []
+        for k in range(60):
+            _, reward, over, _, info = env.step(np.full((n, 2), 0.1 * (k % 3 - 1), dtype=np.float32))
+            told.append((reward[0], over[0], info["reward_params"][0]))
+        return told
+
+    alone = story(1)
+    assert alone == story(1)
+    assert alone == story(3)
+    assert len(alone[0][2]["objects_location"]) == (6 if objects == "random_boxes" else 3)

@@ -8,7 +8,7 @@ simulator's.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import nan
 
 import numpy as np
@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 from racer.actions import ActionSpace
 from racer.car import STEER_LIMIT_DEG, STEP, Car, preset, table
 from racer.errors import UsageError, did_you_mean
+from racer.raceline.avoid import around
 from racer.raceline.follow import Plan, follow, followers
 from racer.raceline.line import Stations, least_curvature, speeds, stations
-from racer.sim.race import START_LINE, Field, Race
+from racer.sim.course import Told, course
+from racer.sim.objects import OBJECT, Bodies, hit
+from racer.sim.race import START_LINE, Field, Race, line_up
 from racer.sim.rules import TRAINING
-from racer.sim.state import State, Status
+from racer.sim.state import Phase, State, Status
 from racer.sim.step import step
 from racer.track.record import Track
 
@@ -46,6 +49,7 @@ class Ground:
     top: float
     lateral: float  # m/s2 of the hardest cornering
     brake: float
+    objects: Bodies = field(default_factory=lambda: np.zeros(0, OBJECT))  # (K,) obstacles on the road
 
     def plan(self, aside: Array | float, top: float, share: float = CALM) -> Plan:
         """The plan to follow the line `aside` m to the left of the center line with `share` of the cornering."""
@@ -84,6 +88,11 @@ class Drive:
     title: str
     rows: State
     tracks: tuple[Track, Track]
+    objects: Bodies = field(default_factory=lambda: np.zeros(0, OBJECT))  # (K,) obstacles on the road, as it is driven
+
+    def bodies(self, rows: State) -> Bodies:
+        """(N, K) the objects before the car at each of some of its rows (N,), as params take them."""
+        return np.broadcast_to(self.objects, (len(rows), len(self.objects)))
 
     @property
     def lap_time(self) -> float:
@@ -121,9 +130,10 @@ def drive(
     laps: int = 1,
     reverse: bool = False,
     seed: int = 0,
+    objects: Told = None,
 ) -> Drive:
     """What one driver does on a track, from standstill at the start line; see `drives`."""
-    return drives(track, [driver], car, action_space, laps, reverse, seed)[0]
+    return drives(track, [driver], car, action_space, laps, reverse, seed, objects)[0]
 
 
 def drives(
@@ -134,22 +144,28 @@ def drives(
     laps: int = 1,
     reverse: bool = False,
     seed: int = 0,
+    objects: Told = None,
 ) -> list[Drive]:
     """What the drivers (the whole FAMILY unless named) do on a track, each from standstill at the start line.
 
     They give only commands that the action space has; without one, any up to the fastest that logs of the car cover.
-    Of a discrete space they choose the nearest action. An incident ends the drive, as in training. `seed` changes
-    nothing as long as nothing varies: it is there for the noise that will.
+    Of a discrete space they choose the nearest action. An incident ends the drive, as in training. `objects` are boxes
+    (see `racer.sim.course.course`), the same for all; among them there are drivers who drive around them (AVOIDERS).
+    `seed` is that of their places, where these are random. UsageError for bot cars, which no driver minds.
     """
-    chosen = [_driver(driver) for driver in (FAMILY if drivers is None else drivers)]
+    what = course(objects)
+    if what is not None and what.number_of_bot_cars:
+        raise UsageError("scripted drivers drive among obstacles, not among bot cars: give boxes or random_boxes")
+    family = FAMILY if what is None else {**FAMILY, **AVOIDERS}
+    chosen = [_driver(driver) for driver in (family if drivers is None else drivers)]
     model = car if isinstance(car, Car) else preset(car)
-    race = Race(track.reversed() if reverse else track, model, TRAINING._replace(laps=laps), START_LINE)
-    ground = _ground(race.track, model, action_space)
+    race = Race(track.reversed() if reverse else track, model, TRAINING._replace(laps=laps), START_LINE, course=what)
+    ground = replace(_ground(race.track, model, action_space), objects=Field(race, 1, seed).bodies[0])
     plans = [driver.plans(ground) for driver in chosen]
     rows = _drive_all([plan for group in plans for plan in group], race, ground, action_space, seed)
     found: list[Drive] = []
     for driver, group in zip(chosen, plans, strict=True):
-        tried = [Drive(driver.name, driver.title, rows.pop(0), race.tracks) for _ in group]
+        tried = [Drive(driver.name, driver.title, rows.pop(0), race.tracks, ground.objects) for _ in group]
         found.append(driver.choose(tried))
     return found
 
@@ -157,11 +173,10 @@ def drives(
 def _driver(driver: str | Driver) -> Driver:
     if isinstance(driver, Driver):
         return driver
-    if driver not in FAMILY:
-        raise UsageError(
-            f"unknown driver {driver!r}{did_you_mean(driver, list(FAMILY))} (there are {', '.join(FAMILY)})"
-        )
-    return FAMILY[driver]
+    known = {**FAMILY, **AVOIDERS}
+    if driver not in known:
+        raise UsageError(f"unknown driver {driver!r}{did_you_mean(driver, list(known))} (there are {', '.join(known)})")
+    return known[driver]
 
 
 def _ground(track: Track, car: Car, space: ActionSpace | None) -> Ground:
@@ -308,6 +323,25 @@ FAMILY = {
 }
 
 
+def _avoiding(share: float) -> Callable[[Ground], list[Plan]]:
+    def plans_of(ground: Ground) -> list[Plan]:
+        lines = [around(ground.road, ground.objects, room) for room in (0.55, 0.7, 0.85)]
+        top = max(share * ground.top, ground.slowest)
+        return [ground.plan(line, top, calm) for line in lines for calm in (CALM, 0.4)]
+
+    return plans_of
+
+
+AVOIDERS = {
+    driver.name: driver
+    for driver in (
+        Driver("avoiding", "box-avoiding", _avoiding(0.6), choose=_first_home),
+        Driver("avoiding_fast", "fast box-avoiding", _avoiding(1.0), choose=_first_home),
+    )
+}
+"""Drivers on the lane beside each box."""
+
+
 def _turns(road: Stations) -> Array:
     """(M,) rad by which the road turns at each station, positive to the left."""
     return np.asarray(np.gradient(np.unwrap(np.arctan2(road.normal[:, 1], road.normal[:, 0]))))
@@ -327,12 +361,15 @@ def _drive_all(plans: list[Plan], race: Race, ground: Ground, space: ActionSpace
     path = np.column_stack([np.vstack([p.line for p in plans]), np.concatenate([p.speed for p in plans])])
     follower = followers(plans)
     choices = _choices(space, race.car)
-    state = Field(race, len(plans), seed).state
+    state = line_up(race, ground.objects, len(plans))
     cars = table(race.car, len(plans))
     alive, kept = np.arange(len(plans)), []
     for _ in range(_patience(race, ground)):
         command = np.empty((len(alive), 2))
         follow(state, follower, path, race.car, command, *choices)
+        if len(ground.objects):
+            met = np.broadcast_to(ground.objects, (len(state), len(ground.objects)))
+            state["crashed"] = (state["phase"] == Phase.RUN) & (hit(state, met) >= 0)
         row, state = step(state, command, np.full(len(alive), STEP), race.roads, cars, race.rules)
         kept.append((alive, row))
         on = ~(row["done"] | _is_lost(row))

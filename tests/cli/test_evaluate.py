@@ -52,6 +52,17 @@ def test_the_best_checkpoint_drives_and_its_laps_are_shown(run):
         assert word in heads
 
 
+def test_among_boxes_crashes_are_counted(run, tmp_path):
+    file = tmp_path / "race.toml"
+    file.write_text('object_positions = "0.05,1;0.1,-1"\n')
+    done = racer(str(run), "--laps", "1", "--objects", str(file), "--resets", "3", "--crash-penalty", "1")
+    assert done.exit_code == 0, done.output
+    assert "4 crashes" in done.stdout.splitlines()[0]
+    assert "crashes" in next(line for line in done.stdout.splitlines() if "off-tracks" in line)
+    assert told(str(run), "--laps", "1", "--objects", str(file), "--resets", "3")["laps"][0]["crashes"] == 4
+    assert racer(str(run), "--objects", "boxs").exit_code == 2
+
+
 def test_a_track_with_race_results_sets_the_best_lap_beside_them(run):
     found = told(str(run), "--track", "hot_rod_speedway", "--laps", "1")
     assert found["laps"][0]["complete"], "forgiven a hundred times, it comes round"

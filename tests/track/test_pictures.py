@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from racer.errors import UsageError
 from racer.plot import style
-from racer.plot.track import draw_curvature, draw_track, draw_waypoints, track_gallery, track_sheet
+from racer.plot.track import draw_curvature, draw_objects, draw_track, draw_waypoints, track_gallery, track_sheet
+from racer.sim.objects import SHAPE, objects_on, together
 from racer.track import load
 from racer.track.record import Track
 
@@ -72,3 +73,16 @@ def test_the_style_leaves_matplotlib_as_it_was() -> None:
     before = dict(mpl.rcParams)
     track_sheet(load("oval"))
     assert dict(mpl.rcParams) == before
+
+
+def test_objects_are_drawn_where_they_stand_and_as_large_as_they_are() -> None:
+    track = load("oval")
+    objects = together(objects_on(track, [(0.2, 1)]), objects_on(track, [(0.6, -1)], "bot"))
+    ax = draw_objects(objects, Figure().subplots())
+    for patch, body in zip(ax.patches, objects, strict=True):
+        corners = np.asarray(patch.get_path().vertices)[:-1]
+        length, width, _ = SHAPE[body["kind"]]
+        assert 0.5 * (corners.max(axis=0) + corners.min(axis=0)) == pytest.approx([body["x"], body["y"]], abs=0.05)
+        c, s = np.cos(body["yaw"]), np.sin(body["yaw"])
+        turned = (corners - [body["x"], body["y"]]) @ np.array([[c, -s], [s, c]])
+        assert np.ptp(turned, axis=0) == pytest.approx([length, width])

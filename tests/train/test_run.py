@@ -14,6 +14,7 @@ from racer.actions import ActionSpace, read_metadata
 from racer.car import preset
 from racer.errors import UsageError
 from racer.reward import load as load_reward
+from racer.sim.course import Course
 from racer.train.run import open_run
 from racer.train.session import Session
 
@@ -84,9 +85,25 @@ def test_a_second_training_into_the_same_folder_is_refused(make):
     assert str(caught.value).startswith(words)
 
 
+def test_a_run_remembers_its_objects_whatever_happens_to_their_file(make, tmp_path):
+    file = tmp_path / "race.toml"
+    file.write_text("number_of_obstacles = 3\n")
+    run = make(objects=str(file))
+    file.write_text("number_of_obstacles = 5\n")
+    assert open_run(run.folder).objects == Course(number_of_obstacles=3)
+    assert Session(run).cars.field.bodies.shape == (8, 3)
+    assert make(folder=tmp_path / "plain").objects is None
+
+
+def test_a_training_says_when_its_reward_reads_objects_and_there_are_none(make, tmp_path):
+    assert "reads objects, and there are none" in Session(make(reward="avoid_objects")).notes[0]
+    assert not Session(make(folder=tmp_path / "boxes", reward="avoid_objects", objects="boxes")).notes
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
+        ({"objects": "boxs"}, "unknown objects 'boxs'"),
         ({"track": "ovall"}, "unknown track 'ovall'"),
         ({"reward": "center_lin"}, "no reward file 'center_lin': did you mean 'center_line'?"),
         ({"car": "v7"}, "v7"),

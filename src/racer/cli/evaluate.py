@@ -30,7 +30,12 @@ def evaluate(
     reverse: Annotated[bool, Option("--reverse", help="The other way than in training.")] = False,
     car: Annotated[str | None, Option(help="Another car than the run's: v4, v5 or v6.", show_default=False)] = None,
     noise: Annotated[str, Option(help="none, jitter or robust.")] = "none",
-    seed: Annotated[int, Option(help="Of the noise.")] = 0,
+    objects: Annotated[
+        str | None,
+        Option(help="none, boxes, random_boxes, bots, or a .toml file.  [default: as in training]", show_default=False),
+    ] = None,
+    crash_penalty: Annotated[float, Option(min=0.0, help="Seconds held after a crash into an object.")] = 5.0,
+    seed: Annotated[int, Option(help="Of the noise, and of objects at random.")] = 0,
     checkpoint: Annotated[str, Option(help="best, last, or the number of steps.")] = "best",
     save: Annotated[bool, Option("--save", help="Write log, metrics, picture and animation into the run.")] = False,
     video: Annotated[str, Option(help="Kind of the animation: gif or mp4.")] = "gif",
@@ -46,7 +51,7 @@ def evaluate(
 
     order = Order(
         track=track, laps=laps, penalty=penalty, resets=resets, trials=trials, reverse=reverse, car=car, noise=noise,
-        seed=seed, checkpoint=checkpoint,
+        seed=seed, checkpoint=checkpoint, objects=objects, crash_penalty=crash_penalty,
     )  # fmt: skip
     result = drive_race(run, order, home=home())
     files = _saved(run, result, video) if save else []
@@ -61,7 +66,7 @@ def _show(result: Result, files: list[Path]) -> None:
 
     console = Console(soft_wrap=True)
     console.print(result.headline, markup=False, highlight=False)
-    console.print(_table(result.laps))
+    console.print(_table(result.laps, ("off-tracks", "crashes") if result.has_objects else ("off-tracks",)))
     for note in result.notes:
         console.print(f"note: {note}", markup=False, highlight=False)
     if _standing(result):
@@ -80,16 +85,16 @@ def _standing(result: Result) -> str:
     return found.sentence if found else ""
 
 
-def _table(laps: pd.DataFrame) -> Any:
+def _table(laps: pd.DataFrame, incidents: tuple[str, ...]) -> Any:
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    heads = ("lap", "time s", "%", "status", "off-tracks", "resets", "m/s", "reward")
+    heads = ("lap", "time s", "%", "status", *incidents, "resets", "m/s", "reward")
     for head in heads:
         table.add_column(head, justify="left" if head == "status" else "right", no_wrap=True)
     for number, lap in enumerate(laps.to_dict("records"), 1):
-        counts = [str(lap[name]) for name in ("off_tracks", "resets")]
+        counts = [str(lap[name.replace("-", "_")]) for name in heads[4:-2]]
         means = [f"{lap[name]:.2f}" for name in ("speed", "reward")]
         status = "lap_complete" if lap["complete"] else lap["status"]  # in a race the log says so of the last lap only
         table.add_row(str(number), f"{lap['time']:.2f}", f"{lap['completion']:.1f}", status, *counts, *means)
@@ -124,6 +129,6 @@ def _saved(run: Path, result: Result, video: str) -> list[Path]:
     picture, film = folder / "laps.png", folder / f"laps.{video}"
     chosen = table[table["complete"]] if table["complete"].any() else table
     with style.style():
-        style.save(race_sheet(result.trace, table, chosen, result.track), picture)
-    animate(result.trace, chosen.nsmallest(1, "time"), film, result.track)
+        style.save(race_sheet(result.trace, table, chosen, result.track, result.obstacles), picture)
+    animate(result.trace, chosen.nsmallest(1, "time"), film, result.track, objects=result.obstacles)
     return [log, numbers, film, picture]

@@ -139,16 +139,10 @@ def _print_piece(piece: _Piece, own: str) -> None:
 def _print_notes(reward: RewardFunction) -> None:
     for note in reward.notes:
         typer.echo(f"note: {note}")
+    from racer.reward.words import reads_objects
+
     if reads_objects(reward):
         typer.echo(f"note: {reward.filename} reads objects; a log does not tell where they were, so it saw none")
-
-
-def reads_objects(reward: RewardFunction) -> bool:
-    """Whether a reward file names a key of params that is about objects."""
-    import ast
-
-    words = (node.value for node in ast.walk(reward.syntax.tree) if isinstance(node, ast.Constant))
-    return any(isinstance(w, str) and (w.startswith("objects_") or w == "closest_objects") for w in words)
 
 
 def _print_track(name: str, table: pd.DataFrame) -> None:

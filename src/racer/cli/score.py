@@ -31,6 +31,13 @@ def score(
     car: Annotated[str | None, Option(help="v4, v5 or v6.  [default: what the action space says, else v6]")] = None,
     action_space: Annotated[Path | None, Option(help="A model_metadata.json.", show_default=False)] = None,
     reverse: Annotated[bool, Option("--reverse", help="Drive the track the other way.")] = False,
+    objects: Annotated[
+        str | None,
+        Option(
+            help="none, boxes, random_boxes or a .toml file.  [default: boxes if a reward reads objects]",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[Path | None, Option("-o", "--output", help="Draw the ranks there (png, svg, pdf).")] = None,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -42,9 +49,13 @@ def score(
         raise UsageError(f"--gamma {gamma:g}: a discount factor is between 0 and 1")
     road, metadata = library.load(track, home=home()), _metadata(action_space)
     model = car or (metadata.car if metadata else "v6")
+    what = objects or ("boxes" if _read_objects(rewards) and road.is_loop else "none")
     if not as_json:
-        typer.echo(f"{road.name}{', reversed' if reverse else ''}, car {model}: drivers set off from the start line")
-    scores = _scored(rewards, road, model, metadata, reverse, gamma)
+        among = "" if what == "none" else f", objects: {what}"
+        typer.echo(
+            f"{road.name}{', reversed' if reverse else ''}, car {model}{among}: drivers set off from the start line"
+        )
+    scores = _scored(rewards, road, model, metadata, reverse, gamma, what)
     if as_json:
         typer.echo(json.dumps([plain(s) for s in scores], indent=2))
     else:
@@ -63,8 +74,21 @@ def _metadata(file: Path | None) -> Metadata | None:
     return read_metadata(file)
 
 
+def _read_objects(rewards: list[str]) -> bool:
+    from racer.reward import load
+    from racer.reward.words import reads_objects
+
+    return any(reads_objects(load(reward)) for reward in rewards)
+
+
 def _scored(
-    rewards: list[str], road: Any, car: str, metadata: Metadata | None, reverse: bool, gamma: float | None
+    rewards: list[str],
+    road: Any,
+    car: str,
+    metadata: Metadata | None,
+    reverse: bool,
+    gamma: float | None,
+    objects: str,
 ) -> list[Score]:
     from racer.score.pay import GAMMAS, score_all
 
@@ -76,6 +100,7 @@ def _scored(
         car=car,
         action_space=metadata.action_space if metadata else None,
         reverse=reverse,
+        objects=objects,
     )
 
 

@@ -33,6 +33,9 @@ def train(
     envs: Annotated[int | None, Option(help="Cars that drive at once.  [default: 64]")] = None,
     reverse: Annotated[bool | None, Option("--reverse", help="Drive the track the other way.")] = None,
     noise: Annotated[str | None, Option(help="none, jitter or robust.  [default: none]")] = None,
+    objects: Annotated[
+        str | None, Option(help="none, boxes, random_boxes, bots, or a .toml file.  [default: none]")
+    ] = None,
     reward_timeout: Annotated[
         float | None, Option(help="Seconds that one call of the reward function may take; 0: any.  [default: 5]")
     ] = None,
@@ -62,7 +65,8 @@ def train(
 
 
 _OPTIONS = (
-    "track", "steps", "minutes", "seed", "car", "action_space", "hyperparameters", "reverse", "noise", "reward_timeout",
+    "track", "steps", "minutes", "seed", "car", "action_space", "hyperparameters", "reverse", "noise", "objects",
+    "reward_timeout",
 )  # fmt: skip
 
 

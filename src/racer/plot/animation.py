@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from racer.errors import UsageError
 from racer.plot import style
-from racer.plot.track import draw_track
+from racer.plot.track import draw_objects, draw_track
+from racer.sim.objects import Bodies
 from racer.track.record import Track
 
 if TYPE_CHECKING:
@@ -52,11 +53,12 @@ def animate(
     *,
     names: Sequence[str] = (),
     width: int = 720,
+    objects: Bodies | None = None,
 ) -> Path:
     """`path`, after writing an animation of the given laps there, all starting at once: GIF or MP4 by its ending.
 
-    `laps` are up to 6 rows of `racer.laps.laps(trace)`; `names` label them, in order, their lap times otherwise. 15
-    pictures a second are real time. MP4 needs the extra `video`.
+    `laps` are up to 6 rows of `racer.laps.laps(trace)`; `names` label them, in order, their lap times otherwise.
+    `objects` (K,) stand on the road all the time. 15 pictures a second are real time. MP4 needs the extra `video`.
     Raises UsageError for another ending, a missing extra, no lap.
     """
     ending = path.suffix.lower()
@@ -68,7 +70,7 @@ def animate(
         _encoder()
     poses = [_poses(trace, first, last) for first, last in zip(laps["first_row"], laps["last_row"], strict=True)]
     labels = [name or f"{time:.2f} s" for name, time in zip(_padded(names, len(laps)), laps["time"], strict=True)]
-    scene = _scene(poses, labels, track, width)
+    scene = _scene(poses, labels, track, width, objects)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.stem}.part{ending}")
     try:
@@ -97,7 +99,9 @@ def _padded(names: Sequence[str], count: int) -> list[str]:
     return [*names, *[""] * count][:count]
 
 
-def _scene(poses: Sequence[Array], labels: Sequence[str], track: Track | None, width: int) -> _Scene:
+def _scene(
+    poses: Sequence[Array], labels: Sequence[str], track: Track | None, width: int, objects: Bodies | None
+) -> _Scene:
     """Road, path of the laps and legend, painted once."""
     from PIL import Image
 
@@ -112,6 +116,8 @@ def _scene(poses: Sequence[Array], labels: Sequence[str], track: Track | None, w
         style.bare(ax)
         if track is not None:
             draw_track(track, ax, center=False)
+        if objects is not None:
+            draw_objects(objects, ax)
         for i, (pose, label) in enumerate(zip(poses, labels, strict=True)):
             ax.plot(*_broken(pose).T, color=COLORS[i], linewidth=0.6, alpha=0.5, label=label, zorder=3)
         ax.set_xlim(low[0], low[0] + size[0])

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from racer import laps as lap_table
 from racer.errors import UsageError, did_you_mean
 from racer.plot import style
-from racer.plot.track import draw_direction, draw_track
+from racer.plot.track import draw_direction, draw_objects, draw_track
+from racer.sim.objects import Bodies
 from racer.track.record import Track
 
 Array = NDArray[np.float64]
@@ -193,13 +194,21 @@ def training_progress(laps: pd.DataFrame) -> Figure:
     return figure
 
 
-def race_sheet(trace: pd.DataFrame, laps: pd.DataFrame, chosen: pd.DataFrame, track: Track | None = None) -> Figure:
-    """A figure of a race: the `chosen` laps on the track, and the times of all `laps`."""
+def race_sheet(
+    trace: pd.DataFrame,
+    laps: pd.DataFrame,
+    chosen: pd.DataFrame,
+    track: Track | None = None,
+    objects: Bodies | None = None,
+) -> Figure:
+    """A figure of a race: the `chosen` laps on the track among its `objects` (K,), and the times of all `laps`."""
     with style.style():
         wide, high = np.maximum(np.ptp(_extent(trace, chosen, track), axis=0), 0.1)
         figure = Figure(figsize=(9.0, float(np.clip(7.4 * high / wide, 2.8, 8.0)) + 2.8))
         road, times = figure.subplots(2, 1, height_ratios=[figure.get_figheight() - 2.4, 2.0])
         draw_laps(trace, chosen, road, track)
+        if objects is not None:
+            draw_objects(objects, road)
         draw_lap_times(laps, times)
     return figure
 

@@ -34,6 +34,7 @@ SIDES = "cividis_r"
 
 INK, FAINT = "#333333", "#8c8c8c"
 ROAD, BORDER, CENTER, FIELD = "#e4e4e2", "#5c5c5c", "#d08a00", "#ffffff"
+BOX, BOT = "#b08b6c", PALETTE[3]
 LEFT, RIGHT, START = PALETTE[0], PALETTE[5], "#000000"
 
 DEFAULTS: dict[Any, Any] = {

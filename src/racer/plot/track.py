@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import PathPatch
+from matplotlib.patches import PathPatch, Polygon
 from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 
 from racer import geometry
 from racer.plot import style
+from racer.sim.objects import BOT, SHAPE, Bodies
 from racer.track.facts import curvature, direction
 from racer.track.record import Track
 
@@ -32,6 +33,21 @@ def draw_track(track: Track, ax: Axes, *, center: bool = True) -> Axes:
     ax.update_datalim([low - pad, high + pad])
     ax.margins(0.0)
     ax.autoscale_view()
+    return ax
+
+
+def draw_objects(objects: Bodies, ax: Axes) -> Axes:
+    """`ax` with boxes and bot cars (K,) as they stand, as large as they are; bot cars point where they drive."""
+    for body in objects:
+        length, width, _ = SHAPE[body["kind"]]
+        nose = [[0.5, 0.0]] if body["kind"] == BOT else []
+        outline = np.array(
+            [[-0.5, -0.5], [0.3 if nose else 0.5, -0.5], *nose, [0.3 if nose else 0.5, 0.5], [-0.5, 0.5]]
+        )
+        c, s = np.cos(body["yaw"]), np.sin(body["yaw"])
+        corners = outline * (length, width) @ np.array([[c, s], [-s, c]]) + (body["x"], body["y"])
+        color = style.BOT if nose else style.BOX
+        ax.add_patch(Polygon(corners, closed=True, facecolor=color, edgecolor=style.INK, linewidth=0.8, zorder=6))
     return ax
 
 

@@ -10,11 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from racer.actions import ActionSpace
 from racer.car import Car
-from racer.drivers import FAMILY, Drive, Driver, drives
+from racer.drivers import Drive, Driver, drives
 from racer.errors import UsageError
 from racer.params import params
 from racer.reward import RewardBatch, RewardFunction, load
 from racer.score.clock import Score
+from racer.sim.course import Told
 from racer.sim.state import Phase
 from racer.track.record import Track
 
@@ -83,18 +84,22 @@ def score_all(
     action_space: ActionSpace | None = None,
     reverse: bool = False,
     drivers: Sequence[str | Driver] | None = None,
+    objects: Told = None,
 ) -> list[Score]:
-    """A score for each of the rewards (files, or names of shipped ones), all of the same drives."""
+    """A score for each of the rewards (files, or names of shipped ones), all of the same drives.
+
+    With `objects` (boxes) on the road these are drives among them, and those of drivers who avoid them.
+    """
     loaded = [reward if isinstance(reward, RewardFunction) else load(reward) for reward in rewards]
-    found = drives(track, list(FAMILY) if drivers is None else drivers, car, action_space, reverse=reverse)
+    found = drives(track, drivers, car, action_space, reverse=reverse, objects=objects)
     return [score(reward, found, gammas, at) for reward in loaded]
 
 
 def _paid(batch: RewardBatch, car: int, drive: Drive) -> Array:
     rows = drive.rows[drive.rows["phase"] == Phase.RUN]
     parts = [
-        batch(params(rows[k : k + HANDED], drive.tracks), [car] * len(rows[k : k + HANDED]))  # type: ignore[arg-type]
-        for k in range(0, len(rows), HANDED)
+        batch(params(part, drive.tracks, drive.bodies(part)), [car] * len(part))  # type: ignore[arg-type]
+        for part in (rows[k : k + HANDED] for k in range(0, len(rows), HANDED))
     ]
     return np.concatenate(parts) if parts else np.empty(0)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from math import isfinite
 from os import PathLike
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.errors import UsageError, did_you_mean
-from racer.sim.objects import BOT, BOT_SPEED, INNER, OUTER, Bodies, beside, together
+from racer.sim.objects import BOT, BOT_SPEED, BOX, INNER, OBJECT, OUTER, Bodies, beside
 from racer.track.record import Track
 
 Array = NDArray[np.float64]
@@ -63,24 +63,28 @@ class Course:
         return self.obstacles + self.number_of_bot_cars
 
 
-BOXES = Course(number_of_obstacles=6)
 COURSES = {
-    "boxes": BOXES,
-    "random_boxes": replace(BOXES, randomize_obstacle_locations=True),
+    "boxes": Course(object_positions=tuple((0.15 * (k + 1), INNER if k % 2 == 0 else OUTER) for k in range(6))),
+    "random_boxes": Course(number_of_obstacles=6, randomize_obstacle_locations=True),
     "bots": Course(number_of_bot_cars=3),
 }
-"""What DeepRacer for Cloud sets up for object avoidance, with boxes at random places too, and for head to bot."""
+"""Six boxes where DeepRacer on AWS places them, and what DeepRacer for Cloud sets up: boxes at random, and bot cars.
+
+The layout that is neither given nor random is not among them: its first box stands on the start line.
+"""
 
 Told = Course | Mapping[str, Any] | str | PathLike[str] | None
 
 
 def course(what: Told) -> Course | None:
-    """The course that is named, or made from a mapping of its words or a .toml file of them; None for none.
+    """The course that is named, or made from a mapping of its words or a .toml file of them; None for None and "none".
 
     Raises UsageError with a sentence for what is wrong.
     """
     if what is None or isinstance(what, Course):
         return what
+    if what == "none":
+        return None
     if isinstance(what, Mapping):
         return _made(what, "objects")
     name = str(what)
@@ -88,53 +92,62 @@ def course(what: Told) -> Course | None:
         return _made(_table(Path(name)), name)
     if name not in COURSES:
         raise UsageError(
-            f"unknown objects {name!r}{did_you_mean(name, list(COURSES))} (there are {', '.join(COURSES)}; or a .toml "
-            "file with number_of_obstacles or number_of_bot_cars)"
+            f"unknown objects {name!r}{did_you_mean(name, list(COURSES))} (there are none, {', '.join(COURSES)}, and "
+            ".toml files that say number_of_obstacles or number_of_bot_cars)"
         )
     return COURSES[name]
 
 
-def layout(what: Course, track: Track, episode: int, generator: np.random.Generator) -> Bodies:
-    """(K,) the objects of an episode of one car: of episode -1, what is there before any began. Not yet `locate`d."""
-    obstacles = beside(track, *_obstacle_places(what, track, episode, generator))
-    obstacles["kind"] = BOT if what.is_obstacle_bot_car else obstacles["kind"]
-    bots = beside(track, *_bot_places(what, track, generator))
-    bots["kind"], bots["moves"], bots["speed"] = BOT, True, what.bot_car_speed
-    return together(obstacles, bots)
+def layouts(
+    what: Course,
+    tracks: Sequence[Track],
+    road: NDArray[np.int32],
+    episode: NDArray[np.int64],
+    generators: Sequence[np.random.Generator],
+) -> Bodies:
+    """(N, K) the objects of an `episode` (N,) of each car; of episode -1, what is there before any began.
+
+    `s` is where the rules of placing want them; they are not `locate`d yet.
+    """
+    laid = np.zeros((len(road), what.size), OBJECT)
+    for way, track in enumerate(tracks):
+        mine = np.flatnonzero(road == way)
+        places = [_places_of(what, track.length, int(episode[k]), generators[k]) for k in mine.tolist()]
+        if places:
+            s, lanes = (np.concatenate(column) for column in zip(*places, strict=True))
+            laid[mine] = beside(track, s, lanes).reshape(len(mine), -1)
+    bots = np.arange(what.size) >= what.obstacles
+    laid["moves"], laid["speed"] = bots, np.where(bots, what.bot_car_speed, 0.0)
+    laid["kind"] = np.where(bots | what.is_obstacle_bot_car, BOT, BOX)
+    return laid
 
 
-def _obstacle_places(
-    what: Course, track: Track, episode: int, generator: np.random.Generator
-) -> tuple[Array, NDArray[np.int64]]:
-    """m of center line from waypoint 0, and lanes, of the obstacles."""
+def _places_of(what: Course, length: float, episode: int, generator: np.random.Generator) -> tuple[Array, Array]:
+    """m of center line from waypoint 0, and lanes, of the obstacles and then of the bot cars."""
     if what.object_positions:
-        share, lanes = zip(*what.object_positions, strict=True)
-        return np.array(share) * track.length, np.array(lanes)
-    gap = what.min_distance_between_obstacles * (track.length / 100.0) ** (episode + 2)
-    return _spread(
-        what.number_of_obstacles, gap, track.length, generator if what.randomize_obstacle_locations else None
-    )
-
-
-def _bot_places(what: Course, track: Track, generator: np.random.Generator) -> tuple[Array, NDArray[np.int64]]:
+        share, lane = np.array(what.object_positions, dtype=np.float64).T
+        s = share * length
+    else:
+        gap = what.min_distance_between_obstacles * (length / 100.0) ** (episode + 2)
+        random = generator if what.randomize_obstacle_locations else None
+        s, lane = _spread(what.number_of_obstacles, gap, length, random)
     random = generator if what.randomize_bot_car_locations else None
-    return _spread(what.number_of_bot_cars, what.min_distance_between_bot_cars, track.length, random)
+    bots = _spread(what.number_of_bot_cars, what.min_distance_between_bot_cars, length, random)
+    return np.append(s, bots[0]), np.append(lane, bots[1])
 
 
-def _spread(
-    count: int, gap: float, length: float, generator: np.random.Generator | None
-) -> tuple[Array, NDArray[np.int64]]:
+def _spread(count: int, gap: float, length: float, generator: np.random.Generator | None) -> tuple[Array, Array]:
     """Equal distances and lanes in turn; with a generator, each place moves between its neighbors, in random order."""
     end = length - BEFORE_THE_LINE
     s = np.linspace(gap, end, count)
-    if generator is None:
-        return s, np.where(np.arange(count) % 2 == 0, INNER, OUTER)
-    for i in generator.permutation(count):
+    if generator is None or count == 0:
+        return s, np.resize([float(INNER), float(OUTER)], count)
+    for i in generator.permutation(count).tolist():
         low = gap if i == 0 else s[i - 1] + gap
         high = end if i == count - 1 else s[i + 1] - gap
         if low < high:
             s[i] = generator.uniform(low, high)
-    return s, np.where(generator.integers(0, 2, count) == 1, OUTER, INNER)
+    return s, np.where(generator.integers(0, 2, count) == 1, OUTER, INNER).astype(np.float64)
 
 
 # ---- words of a mapping ----------------------------------------------------------------------------------------------

@@ -15,11 +15,11 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from racer import geometry
-from racer.car import FOOTPRINT
+from racer.car import FOOTPRINT, FRONT
 from racer.errors import UsageError
 from racer.sim.state import Phase, State
 from racer.track.record import Track
-from racer.track.road import Roads, nearest
+from racer.track.road import Roads, nearest, on_road
 
 Array = NDArray[np.float64]
 
@@ -99,18 +99,11 @@ def objects_on(
     return found
 
 
-def beside(track: Track, s: Array, lanes: ArrayLike) -> Bodies:
-    """(K,) boxes on the middle of their lanes, nearest to the spots of the center line at `s` (K,) m."""
-    found = np.zeros(len(s), OBJECT)
-    found["lane"] = np.where(np.asarray(lanes, dtype=np.int64) == OUTER, OUTER, INNER)
-    spots = geometry.point_at(track.center, s)
-    for lane, border in ((OUTER, track.outer), (INNER, track.inner)):
-        mine = np.flatnonzero(found["lane"] == lane)
-        line = 0.5 * (track.center + border)
-        _, segment, point = geometry.project(line, spots[mine])
-        way = line[segment + 1] - line[segment]
-        found["x"][mine], found["y"][mine] = point.T
-        found["yaw"][mine] = np.arctan2(way[:, 1], way[:, 0])
+def beside(track: Track, s: ArrayLike, lanes: ArrayLike) -> Bodies:
+    """(K,) boxes on the middle of their lanes, nearest to the spots of the center line at `s` (K,) m, along it."""
+    found = np.zeros(np.shape(s), OBJECT)
+    found["s"], found["lane"] = s, np.where(np.asarray(lanes, dtype=np.int64) == OUTER, OUTER, INNER)
+    _beside(track.s, track.center, track.inner, track.outer, track.is_loop, found)
     return found
 
 
@@ -189,6 +182,54 @@ def hit(cars: State, bodies: Bodies) -> NDArray[np.int64]:
     return found
 
 
+def touched(cars: State, bodies: Bodies, moved: Bodies, roads: Roads) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(N,) which driving cars have crashed, and (N,) into which of them a bot car has run.
+
+    Of a car and a bot car that touch the one behind has crashed: the front of the car is compared with that of the bot
+    car after it has `moved` (SIMULATOR.md 2.4, 8.2). Obstacles are always run into.
+    """
+    which = hit(cars, bodies)
+    crashed = (which >= 0) & (cars["phase"] == RUN)
+    rammed = np.zeros(len(cars), dtype=np.bool_)
+    row = np.flatnonzero(crashed)
+    row = row[bodies["moves"][row, which[row]]]
+    if len(row):
+        bots = moved[row, which[row]][:, None].copy()
+        bots["x"] += FRONT * np.cos(bots["yaw"])
+        bots["y"] += FRONT * np.sin(bots["yaw"])
+        front = locate(bots, cars["road"][row], roads)["s"][:, 0]
+        rammed[row] = cars["s"][row] > front
+        crashed[row] = cars["s"][row] < front
+    return crashed, rammed
+
+
+@njit(cache=True, error_model="numpy")
+def _beside(along, center, inner, outer, is_loop, found):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    for k in range(len(found)):
+        body = found[k]
+        border = outer if body.lane == OUTER else inner
+        i = min(max(np.searchsorted(along, body.s, side="right") - 1, 0), len(along) - 2)
+        gap = along[i + 1] - along[i]
+        share = min(max((body.s - along[i]) / gap, 0.0), 1.0) if gap > 0.0 else 0.0
+        x = center[i, 0] + share * (center[i + 1, 0] - center[i, 0])
+        y = center[i, 1] + share * (center[i + 1, 1] - center[i, 1])
+        least, best = np.inf, 0
+        for j in range(len(center) - 1):
+            x0, y0 = 0.5 * (center[j, 0] + border[j, 0]), 0.5 * (center[j, 1] + border[j, 1])
+            dx, dy = 0.5 * (center[j + 1, 0] + border[j + 1, 0]) - x0, 0.5 * (center[j + 1, 1] + border[j + 1, 1]) - y0
+            square = dx * dx + dy * dy
+            share = min(max(((x - x0) * dx + (y - y0) * dy) / square, 0.0), 1.0) if square > 0.0 else 0.0
+            ex, ey = x - x0 - share * dx, y - y0 - share * dy
+            if ex * ex + ey * ey < least:
+                least, best, body.x, body.y = ex * ex + ey * ey, j, x0 + share * dx, y0 + share * dy
+                ends = share == 1.0
+        if ends and (best < len(center) - 2 or is_loop):  # on a point of the lane, the way on is that to the next one
+            best = (best + 1) % (len(center) - 1)
+        dx = center[best + 1, 0] + border[best + 1, 0] - center[best, 0] - border[best, 0]
+        dy = center[best + 1, 1] + border[best + 1, 1] - center[best, 1] - border[best, 1]
+        body.yaw = np.arctan2(dy, dx)
+
+
 @njit(cache=True, error_model="numpy")
 def _hit(cars, bodies, found):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     half_length, half_width = 0.5 * FOOTPRINT[0], 0.5 * FOOTPRINT[1]
@@ -216,44 +257,20 @@ def _hit(cars, bodies, found):  # type: ignore[no-untyped-def]  # pragma: no cov
 
 @njit(cache=True, error_model="numpy")
 def _locate(bodies, road, roads):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    vertex, lines, start, candidate, _, surfaces, _, _ = roads
+    vertex, lines, start, candidate, cell, surfaces, edges, edge = roads
     for i in range(bodies.shape[0]):
-        center, inner = lines[3 * road[i]], lines[3 * road[i] + 1]
-        is_ccw = surfaces[road[i]].is_ccw
+        center, surface = lines[3 * road[i]], surfaces[road[i]]
         for k in range(bodies.shape[1]):
             body = bodies[i, k]
             at, share = nearest(vertex, center, start, candidate, body.x, body.y)
-            x, y = vertex[at, 0] + share * vertex[at, 3], vertex[at, 1] + share * vertex[at, 4]
+            dx, dy = vertex[at, 3], vertex[at, 4]
+            ex, ey = body.x - vertex[at, 0], body.y - vertex[at, 1]
             body.s = vertex[at, 2] + share * (vertex[at + 1, 2] - vertex[at, 2])
-            body.aside = np.sqrt((body.x - x) * (body.x - x) + (body.y - y) * (body.y - y))
-            body.left = _in_inner_half(vertex, center, inner, body.x, body.y) == is_ccw
-
-
-@njit(cache=True, error_model="numpy")
-def _in_inner_half(vertex, center, inner, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Whether a point lies between center line and inner border, by the even-odd rule."""
-    inside = _crossed(vertex, center.first, center.last, x, y) != _crossed(vertex, inner.first, inner.last, x, y)
-    x0, y0, x1, y1 = (
-        vertex[center.first, 0], vertex[center.first, 1], vertex[center.last, 0], vertex[center.last, 1],
-    )  # fmt: skip
-    if x0 != x1 or y0 != y1:  # an open road is closed at both ends
-        inside ^= _crosses(x0, y0, vertex[inner.first, 0] - x0, vertex[inner.first, 1] - y0, x, y)
-        inside ^= _crosses(x1, y1, vertex[inner.last, 0] - x1, vertex[inner.last, 1] - y1, x, y)
-    return inside
-
-
-@njit(cache=True, error_model="numpy", inline="always")
-def _crossed(vertex, first, last, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    odd = False
-    for i in range(first, last):
-        odd ^= _crosses(vertex[i, 0], vertex[i, 1], vertex[i, 3], vertex[i, 4], x, y)
-    return odd
-
-
-@njit(cache=True, error_model="numpy", inline="always")
-def _crosses(x0, y0, dx, dy, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Whether a ray from a point in the direction of x crosses an edge."""
-    return (y0 > y) != (y0 + dy > y) and x < x0 + (y - y0) * dx / dy
+            body.aside = np.sqrt((ex - share * dx) * (ex - share * dx) + (ey - share * dy) * (ey - share * dy))
+            # whether the half of the road within the center line holds it, or does not where that is on the right:
+            # beside the road the answer says which way the road is driven
+            is_on_road = on_road(center, cell, surface, edges, edge, body.x, body.y)
+            body.left = dx * ey - dy * ex > 0.0 if is_on_road else not surface.is_ccw
 
 
 def _turned(xy: Array, angle: Array) -> Array:

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.car import Car, table
-from racer.sim.course import Course, layout
+from racer.sim.course import Course, layouts
 from racer.sim.noise import NOISES, Noise, durations, vary
-from racer.sim.objects import OBJECT, Bodies, hit, locate
+from racer.sim.objects import OBJECT, Bodies, locate, touched
 from racer.sim.rules import TRAINING, Rules
 from racer.sim.start import begin, free_lanes, put_back
-from racer.sim.state import STATE, Phase, State
+from racer.sim.state import STATE, State
 from racer.sim.step import step
+from racer.sim.traffic import Traffic
 from racer.track.record import Track
 from racer.track.road import Roads, pack
 
@@ -63,6 +64,13 @@ class Race:
         return pack(self.tracks)
 
 
+def line_up(race: Race, objects: Bodies, n: int) -> State:
+    """(N,) cars at the start line, where one of the `objects` (K,) is near it on the other lane."""
+    road, share = np.zeros(n, dtype=np.int32), np.zeros(n)
+    lanes = free_lanes(np.broadcast_to(objects, (n, len(objects))), race.roads, road, share)
+    return begin(race.tracks, race.roads, road, share, lanes)
+
+
 class Field:
     """N cars in a race, each with its own random generator: car k is the same however many others there are.
 
@@ -80,6 +88,8 @@ class Field:
         self._tables, self._cut = np.empty((0, 2, n), STATE), 0
         self.state: State = begin(race.tracks, race.roads, np.zeros(n, np.int32), np.zeros(n))
         self.bodies: Bodies = np.zeros((n, race.course.size if race.course else 0), OBJECT)
+        bots = race.course.number_of_bot_cars if race.course else 0
+        self._traffic = Traffic(race.course, race.tracks, race.roads, n) if race.course and bots else None
         self._lay_out(np.arange(n))
         self.restart(np.arange(n))
 
@@ -91,7 +101,7 @@ class Field:
             np.array([share for share, _ in starts]),
             np.array([other for _, other in starts], dtype=np.int32),
         )
-        lanes = free_lanes(self.bodies[cars], race.tracks, others, shares) if race.starts.clear else None
+        lanes = free_lanes(self.bodies[cars], race.roads, others, shares) if race.starts.clear else None
         fresh = begin(race.tracks, race.roads, others, shares, lanes)
         fresh["episode"] = self._episodes[cars]
         for name in ("clock", "episode_start", "lap_start"):
@@ -108,22 +118,26 @@ class Field:
         if race.course is None:
             return
         road = self.state["road"][cars]
-        laid = [
-            layout(race.course, race.tracks[way], int(self._episodes[k]) - 1, self._generators[k])
-            for k, way in zip(cars, road, strict=True)
-        ]
+        generators = [self._generators[k] for k in cars]
+        laid = layouts(race.course, race.tracks, road, self._episodes[cars] - 1, generators)
         bodies = self.bodies.copy()
-        bodies[cars] = locate(np.stack(laid), road, race.roads)
+        bodies[cars] = locate(laid, road, race.roads)
+        if self._traffic is not None:
+            bodies = self._traffic.begin(cars, bodies, laid["s"][:, race.course.obstacles :], self.state)
         self.bodies = bodies
 
     def step(self, command: NDArray[np.float64]) -> State:
         """Judged rows (N,) of a step in which the cars get `command` (N, 2): steering deg, speed m/s."""
         race = self.race
-        if self.bodies.size:
-            self.state["crashed"] = (self.state["phase"] == Phase.RUN) & (hit(self.state, self.bodies) >= 0)
+        met, rammed = self.bodies, None
+        if met.size:
+            self.bodies = met if self._traffic is None else self._traffic.drive(met, self.state, self._generators)
+            self.state["crashed"], rammed = touched(self.state, met, self.bodies, race.roads)
         dt = durations(race.noise, self._generators) if self._steady is None else self._steady
         row, after = step(self.state, command, dt, race.roads, self._cars, race.rules, self._new_tables())
-        self.state = put_back(row, after, race.tracks, race.roads) if race.rules.resets else after
+        self.state = put_back(row, after, race.tracks, race.roads, met, race.course) if race.rules.resets else after
+        if self._traffic is not None and rammed is not None:
+            self._traffic.judge(rammed, dt)
         return row
 
     def _new_tables(self) -> State:
@@ -143,11 +157,18 @@ class Field:
             self._cars.copy(),
             [g.bit_generator.state for g in self._generators],
             self.bodies.copy(),
+            None if self._traffic is None else self._traffic.snapshot(),
         )
 
     def restore(self, snapshot: tuple[object, ...]) -> None:
         """Be as when `snapshot` was taken."""
-        self.state, self._episodes, self._cars = (np.array(part) for part in snapshot[:3])
+        saved, self._episodes, self._cars = (np.array(part) for part in snapshot[:3])
+        self.state = np.zeros(len(saved), STATE)
+        for name in saved.dtype.names or ():  # not all columns, where an earlier version has saved it
+            self.state[name] = saved[name]
         for generator, state in zip(self._generators, snapshot[3], strict=True):  # type: ignore[call-overload]
             generator.bit_generator.state = state
-        self.bodies = np.array(snapshot[4])
+        if self.bodies.size:
+            self.bodies = np.array(snapshot[4])
+        if self._traffic is not None:
+            self._traffic.restore(snapshot[5])

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer import geometry
-from racer.sim.objects import INNER, OUTER, Bodies
-from racer.sim.state import STATE, Phase, State
+from racer.sim.course import Course
+from racer.sim.objects import INNER, OUTER, Bodies, beside, hit, locate
+from racer.sim.state import STATE, Phase, State, Status
 from racer.sim.step import place
 from racer.track.record import Track
 from racer.track.road import Roads
@@ -37,59 +38,62 @@ def begin(
     for k in np.unique(road):
         mine = road == k
         state["x"][mine], state["y"][mine], state["yaw"][mine] = _pose(tracks[k].center, share[mine] * tracks[k].length)
-    for i in np.flatnonzero(lane if lane is not None else 0):
-        track, which = tracks[road[i]], int(lane[i])  # type: ignore[index]
-        x, y, yaw = _on_lane(track, which, geometry.point_at(track.center, share[i : i + 1] * track.length))
-        state["x"][i], state["y"][i], state["yaw"][i] = x[0], y[0], yaw[0]
+        if lane is not None:
+            aside = np.flatnonzero(mine & (lane != 0))
+            spots = beside(tracks[k], share[aside] * tracks[k].length, lane[aside])
+            for name in ("x", "y", "yaw"):
+                state[name][aside] = spots[name]
     return place(state, roads)
 
 
-def free_lanes(
-    bodies: Bodies, tracks: Sequence[Track], road: NDArray[np.int32], share: Array
-) -> NDArray[np.int64] | None:
+def free_lanes(bodies: Bodies, roads: Roads, road: NDArray[np.int32], share: Array) -> NDArray[np.int64] | None:
     """(N,) the lane beside the nearest object (N, K) within 1 m of the start of each car, 0 where there is none.
 
     None where there are no objects at all. Distances are not those of a loop, as in the simulator (SIMULATOR.md 2.3).
     """
     if bodies.size == 0:
         return None
-    found = np.zeros(len(share), dtype=np.int64)
-    for i, way in enumerate(road):
-        track = tracks[way]
-        spots = np.column_stack([bodies[i]["x"], bodies[i]["y"]])
-        s = geometry.project(track.center, spots)[0]  # the layout of the episode before may be of the other direction
-        k = _in_the_way(s, float(share[i]) * track.length, track.length)
-        found[i] = 0 if k < 0 else OUTER if _is_inner(track, spots[k : k + 1]) else INNER
-    return found
+    met = locate(bodies, road, roads)  # the layout of the episode before may be of the other direction
+    length = roads.vertex[roads.lines["last"][3 * road], 2]
+    near = _nearest(met["s"], share * length, length)
+    is_outer = _other_lane(met[np.arange(len(road)), near], roads.surfaces["is_ccw"][road])
+    return np.where(near < 0, 0, is_outer)
 
 
-def _in_the_way(s: Array, at: float, length: float) -> int:
-    """Index of the nearest of objects at `s` (K,) m to a place, -1 for none within 1 m."""
-    gap = np.abs(s - at) % length
-    k = int(np.argmin(gap)) if len(gap) else -1
-    return k if len(gap) and gap[k] < NEAR else -1
+def _nearest(s: Array, at: Array, length: Array) -> NDArray[np.int64]:
+    """(N,) index of the nearest of objects at `s` (N, K) m to a place (N,) m, -1 for none within 1 m."""
+    gap = np.abs(s - at[:, None]) % length[:, None]
+    nearest = np.argmin(gap, axis=1)
+    return np.where(gap[np.arange(len(at)), nearest] < NEAR, nearest, -1)
 
 
-def _is_inner(track: Track, spot: Array) -> bool:
-    """Whether a spot (1, 2) is nearer to the inner border than to the outer one, as a car's side is told."""
-    foot = geometry.nearest_point(track.center, spot)
-    inner, outer = (np.hypot(*(geometry.nearest_point(line, foot) - spot)[0]) for line in (track.inner, track.outer))
-    return bool(inner < outer)
+def _other_lane(objects: Bodies, is_ccw: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(N,) the lane that each of the objects (N,) is not on."""
+    return np.where(objects["left"] == is_ccw, OUTER, INNER)
 
 
-def put_back(row: State, after: State, tracks: Sequence[Track], roads: Roads) -> State:
+def put_back(
+    row: State,
+    after: State,
+    tracks: Sequence[Track],
+    roads: Roads,
+    bodies: Bodies | None = None,
+    course: Course | None = None,
+) -> State:
     """`after`, with every car that has just had an incident at rest on the middle of a lane.
 
     The lap is resumed at the progress of the incident, without the start offset, on the lane nearer to the car: two
     real resets are met within 0.3 mm (what the simulator's source calls the previous progress is by then this one).
+    Where one of the obstacles among `bodies` (N, K) is within 1 m of that place, the car is put behind it, on the other
+    lane, or beyond it where the `course` has mercy. A car that has run into a bot car is held where it is.
     """
     hurt = np.flatnonzero((after["phase"] == Phase.PAUSE) & (row["phase"] == Phase.RUN))
     if len(hurt) == 0:
         return after
     back = after.copy()
     for i in hurt:
-        track, old = tracks[row["road"][i]], row[i]
-        x, y, yaw = _lane_pose(track, float(old["progress"]), np.array([[old["x"], old["y"]]]))
+        met = bodies[i] if bodies is not None and bodies.size else None
+        x, y, yaw = _held(back[i], row[i : i + 1], tracks[row["road"][i]], met, course)
         for name, value in (
             ("x", x),
             ("y", y),
@@ -103,18 +107,41 @@ def put_back(row: State, after: State, tracks: Sequence[Track], roads: Roads) ->
     return back
 
 
-def _lane_pose(track: Track, progress: float, xy: Array) -> tuple[float, float, float]:
-    """Pose on the middle of the lane nearer to `xy` (1, 2), at that percentage of the lap."""
-    foot = geometry.point_at(track.center, np.array([progress / 100.0 * track.length % track.length]))
-    poses = [_on_lane(track, lane, foot) for lane in (INNER, OUTER)]
-    x, y, yaw = min(poses, key=lambda pose: float(np.hypot(pose[0][0] - xy[0, 0], pose[1][0] - xy[0, 1])))
-    return float(x[0]), float(y[0]), float(yaw[0])
+def _held(
+    car: np.void, row: State, track: Track, bodies: Bodies | None, course: Course | None
+) -> tuple[float, float, float]:
+    """Pose in which a car waits for its penalty to be over; `row` (1,) is the incident, `bodies` (K,) are before it."""
+    spawn = float(row["progress"][0]) / 100.0 * track.length % track.length
+    if bodies is not None and course is not None:
+        which = int(hit(row, bodies[None])[0])
+        if row["status"][0] == Status.CRASHED and bodies["moves"][which]:
+            return float(row["x"][0]), float(row["y"][0]), float(row["yaw"][0])
+        obstacles = bodies[~bodies["moves"]]
+        k = (
+            int(_nearest(obstacles["s"][None], np.array([spawn]), np.array([track.length]))[0])
+            if len(obstacles)
+            else -1
+        )
+        if k >= 0:
+            return _around(car, obstacles, k, track, course)
+    spots = beside(track, [spawn, spawn], [INNER, OUTER])
+    near = spots[np.argmin(np.hypot(spots["x"] - row["x"], spots["y"] - row["y"]))]
+    return float(near["x"]), float(near["y"]), float(near["yaw"])
 
 
-def _on_lane(track: Track, lane: int, spot: Array) -> tuple[Array, Array, Array]:
-    """x, y and yaw (1,) on the middle of a lane nearest to a spot (1, 2), heading for the lane's next point."""
-    line = 0.5 * (track.center + (track.outer if lane == OUTER else track.inner))
-    return _pose(line, geometry.project(line, spot)[0])
+def _around(car: np.void, obstacles: Bodies, k: int, track: Track, course: Course) -> tuple[float, float, float]:
+    """Pose behind obstacle `k` on the other lane; with mercy, every third time beyond it. Counts these times."""
+    car["obstacle_crashes"] = car["obstacle_crashes"] + 1 if car["obstacle"] == k + 1 else 1
+    car["obstacle"] = k + 1
+    shift = -course.reset_behind_dist
+    if not course.enable_mercy_reset:
+        car["obstacle_crashes"] = 0
+    elif car["obstacle_crashes"] == course.max_resets_after_crash:
+        car["obstacle_crashes"], shift = 0, course.reset_ahead_dist
+    s = float(obstacles["s"][k]) + shift
+    lane = _other_lane(obstacles[[k]], np.array([track.is_ccw]))
+    spot = beside(track, [s % track.length if s < 0.0 else s], lane)[0]
+    return float(spot["x"]), float(spot["y"]), float(spot["yaw"])
 
 
 def _pose(line: Array, s: Array) -> tuple[Array, Array, Array]:

@@ -79,6 +79,8 @@ STATE = np.dtype(
         ("progress", np.float64),  # %
         ("progress_before", np.float64),  # % at the step before; 0 after a completed lap
         ("crashed", np.bool_),  # a corner is inside an object
+        ("obstacle", np.int8),  # that it was put back behind last, counted from 1; 0 for none
+        ("obstacle_crashes", np.int8),  # times in turn, counted where there is mercy
         ("backward_steps", np.int32),  # consecutive steps of falling progress
         ("still_steps", np.int32),  # consecutive steps without motion
         ("resets", np.int32),

@@ -38,16 +38,16 @@ def trace(rows: State, action: NDArray[Any], reward: NDArray[np.float64], tracks
         "tstamp": rows["clock"] + rows["dt"],
         "episode_status": WORDS[rows["status"]],
         "pause_duration": rows["pause"],
-        "obstacle_crash_counter": np.zeros(len(rows), dtype=np.int64),
+        "obstacle_crash_counter": rows["obstacle_crashes"].astype(np.int64),
     }
 
 
-_READ = STATE[["episode", "done", "progress", "closest", "clock", "dt", "status", "pause"]]
+_READ = STATE[["episode", "done", "progress", "closest", "clock", "dt", "status", "pause", "obstacle_crashes"]]
 
 
 def trace_row(rows: State, told: Mapping[str, Any], action: int, reward: float) -> dict[str, Any]:
     """The same for the one row of `rows` and its params, as plain Python values."""
-    episode, done, progress, closest, clock, dt, status, pause = rows.view(_READ).item()
+    episode, done, progress, closest, clock, dt, status, pause, crashes = rows.view(_READ).item()
     return {
         "episode": episode,
         "steps": told["steps"],
@@ -66,5 +66,5 @@ def trace_row(rows: State, told: Mapping[str, Any], action: int, reward: float) 
         "tstamp": clock + dt,
         "episode_status": WORDS[status],
         "pause_duration": pause,
-        "obstacle_crash_counter": 0,
+        "obstacle_crash_counter": crashes,
     }

@@ -45,6 +45,10 @@ class TrainConfig(BaseModel):
     )
     hyperparameters: str | None = Field(None, description="a DeepRacer hyperparameters.json")
     noise: str = Field("none", description="none, jitter or robust")
+    objects: str | dict[str, Any] | None = Field(
+        None,
+        description="none, boxes, random_boxes, bots, or a .toml file or table of the simulator's words about them",
+    )
     seed: int = Field(0, ge=0, description="of everything random")
     steps: int = Field(300_000, ge=1, description="steps of all cars together")
     minutes: float | None = Field(None, gt=0, description="train for so long instead")

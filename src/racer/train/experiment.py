@@ -15,10 +15,16 @@ from pydantic import BaseModel, ConfigDict
 from racer.errors import UsageError, did_you_mean
 from racer.train.config import Settings, TrainConfig, parse
 
-AXES = ("reward", "track", "car", "action_space", "hyperparameters", "noise", "seed")
+AXES = ("reward", "track", "car", "action_space", "hyperparameters", "noise", "objects", "seed")
 """What may list several values, in the order in which run names tell of them; PPO's settings may too."""
 
-FILES = {"reward": ".py", "track": ".toml .npy", "action_space": ".json", "hyperparameters": ".json"}
+FILES = {
+    "reward": ".py",
+    "track": ".toml .npy",
+    "action_space": ".json",
+    "hyperparameters": ".json",
+    "objects": ".toml",
+}
 MOST_RUNS = 2000
 
 Value = Any  # what TOML holds

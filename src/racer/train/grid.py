@@ -19,6 +19,7 @@ from racer.actions import read_metadata
 from racer.car import preset
 from racer.errors import UsageError
 from racer.reward import load as load_reward
+from racer.sim.course import course
 from racer.sim.noise import noise
 from racer.track import library, route
 from racer.train.config import TrainConfig
@@ -116,8 +117,8 @@ def _prepared(experiment: Experiment, folder: Path, home: Path | None) -> list[L
 def _check(configs: list[TrainConfig], home: Path | None) -> None:
     """Open once what the runs name, so that nobody learns of a wrong name after hours."""
 
-    def each(key: str, look: Callable[[str], Any]) -> None:
-        for value in dict.fromkeys(getattr(config, key) for config in configs):
+    def each(key: str, look: Callable[[Any], Any]) -> None:
+        for value in {repr(getattr(config, key)): getattr(config, key) for config in configs}.values():
             if value is not None:
                 look(value)
 
@@ -127,6 +128,7 @@ def _check(configs: list[TrainConfig], home: Path | None) -> None:
     each("hyperparameters", lambda path: read_hyperparameters(path, configs[0].settings))
     each("car", preset)
     each("noise", noise)
+    each("objects", course)
 
 
 def _check_same(line: Line) -> None:

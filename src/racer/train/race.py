@@ -15,6 +15,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from racer import laps
 from racer.env import DeepRacerVectorEnv
 from racer.errors import UsageError
+from racer.sim.objects import Bodies
 from racer.sim.rules import EVALUATION
 from racer.track import library
 from racer.track.record import Track
@@ -34,6 +35,8 @@ class Order:
     reverse: bool = False
     car: str | None = None
     noise: str = "none"
+    objects: str | None = None  # as in training
+    crash_penalty: float = 5.0  # s
     seed: int = 0
     checkpoint: str = "best"
 
@@ -47,6 +50,8 @@ class Result:
     track: Track
     headline: str
     notes: tuple[str, ...]
+    has_objects: bool
+    obstacles: Bodies  # (K,) that stood on the road all the time; none where every lap had others, or they moved
     stamp: str  # 14 digits, as in the names of DeepRacer for Cloud's folders
 
 
@@ -61,15 +66,18 @@ def drive_race(folder: Path, order: Order, home: Path | None = None) -> Result:
     table = laps.laps(trace)
     road = cars.race.track
     whole = table[table["complete"]]
+    crashes = f", {table['crashes'].sum()} crashes" if cars.race.course else ""
     best = f", the best in {whole['time'].min():.2f} s" if len(whole) else ""
     what = f"{folder}, checkpoint {name}, on {road.title}, car {cars.car.name}"
-    head = f"{what}: {len(whole)} of {order.laps} laps complete{best}"
+    head = f"{what}: {len(whole)} of {order.laps} laps complete{best}{crashes}"
     return Result(
         trace,
         table,
         road,
         head,
         tuple(beyond_in_words(cars, beyond_logs(cars, trace, table))),
+        cars.race.course is not None,
+        _obstacles(cars),
         f"{datetime.now():%Y%m%d%H%M%S}",
     )
 
@@ -90,6 +98,14 @@ def checkpoint(run: Run, which: str) -> tuple[ActorCriticPolicy, str]:
         raise UsageError(f"{run.checkpoints / name} is damaged ({error}): name another with --checkpoint") from None
 
 
+def _obstacles(cars: DeepRacerVectorEnv) -> Bodies:
+    """The obstacles that all of the cars drove among."""
+    bodies = cars.field.bodies
+    same = bodies.size > 0 and bool((bodies[["x", "y"]] == bodies[["x", "y"]][:1]).all())
+    kept: Bodies = bodies[0][~bodies[0]["moves"]] if same else bodies[0][:0]
+    return kept
+
+
 def _cars(run: Run, order: Order, home: Path | None) -> DeepRacerVectorEnv:
     """The car of a race, or one car a trial."""
     arguments: dict[str, Any] = {
@@ -98,6 +114,7 @@ def _cars(run: Run, order: Order, home: Path | None) -> DeepRacerVectorEnv:
         "action_space": run.metadata,
         "car": order.car or run.config.car,
         "noise": order.noise,
+        "objects": run.objects if order.objects is None else order.objects,
         "reverse": order.reverse != run.config.reverse,
         "reward_timeout": run.config.reward_timeout,
         "evaluation": True,
@@ -106,6 +123,7 @@ def _cars(run: Run, order: Order, home: Path | None) -> DeepRacerVectorEnv:
         laps=1 if order.trials else order.laps,
         resets=order.resets,
         off_track_penalty=order.penalty,
+        collision_penalty=order.crash_penalty,
         time_limit=LONGEST * (1 if order.trials else order.laps),
     )
     return DeepRacerVectorEnv(order.laps if order.trials else 1, rules=rules, **arguments)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from racer.actions import ActionSpace, Metadata, read_metadata, write_metadata
 from racer.car import preset
 from racer.errors import UsageError
 from racer.reward import load as load_reward
+from racer.sim.course import Course, course
 from racer.sim.noise import noise
 from racer.track import library, route
 from racer.track.record import Track
@@ -67,6 +68,11 @@ class Run:
     @property
     def metadata(self) -> Metadata:
         return read_metadata(self.folder / "model" / "model_metadata.json")
+
+    @property
+    def objects(self) -> Course | None:
+        """The objects of the race, as they were when the run began."""
+        return course(self._story.get("objects"))
 
     @property
     def hyperparameters(self) -> Path | None:
@@ -110,12 +116,14 @@ def create(config: TrainConfig, folder: Path, home: Path | None = None) -> Run:
     route.write(folder / "reward_function.py", reward.path.read_bytes())
     if config.hyperparameters is not None:
         route.write(folder / "hyperparameters.json", Path(config.hyperparameters).read_bytes())
+    found = course(config.objects)
     story = {
         "config": config.model_dump(),
         "reward_file": str(reward.path.resolve()),
         "track": track.name,
         "track_title": track.title,
         "car": config.car or metadata.car,
+        "objects": None if found is None else asdict(found),
         "versions": {name: version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "git": _git(folder),
@@ -158,6 +166,7 @@ def _check(config: TrainConfig, metadata: Metadata) -> None:
     """UsageError for what would otherwise come to light when the cars are made, after the run was."""
     preset(config.car or metadata.car)
     noise(config.noise)
+    course(config.objects)
     if config.hyperparameters is not None:
         hyperparameters.read(config.hyperparameters, config.settings)
 

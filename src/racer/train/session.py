@@ -23,7 +23,8 @@ from stable_baselines3.common.vec_env import VecNormalize
 from racer.env import DeepRacerVectorEnv
 from racer.errors import UsageError
 from racer.logs.write import write_whole
-from racer.reward import RewardBatch, RewardRefused
+from racer.reward import RewardBatch, RewardRefused, load
+from racer.reward.words import reads_objects
 from racer.track import route
 from racer.train.cars import CarsVecEnv
 from racer.train.evaluation import Score, evaluate, trial_cars
@@ -63,6 +64,10 @@ class Session:
             found = read_hyperparameters(str(run.hyperparameters), config.settings)
             self.settings = found.settings
             self.notes += found.notes
+        if run.objects is None and reads_objects(load(run.reward)):
+            self.notes.append(
+                f"{run.reward.name} reads objects, and there are none: --objects boxes puts some on the road"
+            )
         self.progress = Progress()
         self._stopped = False
         self._journal: list[str] = []  # a line for each update of the policy, as the real trainer prints them
@@ -137,6 +142,7 @@ class Session:
             "action_space": self.run.metadata,
             "car": config.car,
             "noise": config.noise,
+            "objects": self.run.objects,
             "reverse": config.reverse,
             "starts": {
                 "offset": config.start_offset,
