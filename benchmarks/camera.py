@@ -1,4 +1,4 @@
-"""Camera frames a second: racer's renderer, one core and two threads, beside cv2.warpPerspective and a published GPU row.
+"""Camera frames a second on one core and on two, beside cv2.warpPerspective and a published GPU row.
 
     python benchmarks/camera.py [--quick]
 
@@ -68,13 +68,19 @@ def ours(repeats):
     )
     for name, camera, bodies, look in kinds:
         out = np.empty((N, *camera.shape), dtype=np.uint8)
-        seconds = median(lambda o=out, c=camera, b=bodies, k=look: render(state, b, ground, c, o, k), time.process_time, repeats)  # fmt: skip
-        row(f"racer, one core, {name}", N, seconds)
+
+        def draw(out=out, camera=camera, bodies=bodies, look=look):
+            render(state, bodies, ground, camera, out, look)
+
+        row(f"racer, one core, {name}", N, median(draw, time.process_time, repeats))
     out, half = np.empty((N, 120, 160), dtype=np.uint8), N // 2
     parts = (slice(None, half), slice(half, None))
     with ThreadPoolExecutor(2) as pool:
-        seconds = median(lambda: list(pool.map(lambda p: render(state[p], None, ground, FRONT, out[p]), parts)), time.perf_counter, repeats)  # fmt: skip
-    row("racer, two threads (wall time), 160 x 120 gray", N, seconds)
+
+        def both():
+            list(pool.map(lambda part: render(state[part], None, ground, FRONT, out[part]), parts))
+
+        row("racer, two threads (wall time), 160 x 120 gray", N, median(both, time.perf_counter, repeats))
     return ground, state
 
 

@@ -94,7 +94,7 @@ def fitted(eye, frame, start, fixed=None):
         pose = p if fixed is None else (*p, *fixed)
         return np.abs(eye.picture(pose, 320, 240, colors, gray=False).astype(float) - small).mean()
 
-    pose = np.array([*start, np.radians(13.6), 0.1313] if fixed is None else start)
+    pose = np.array([*start, np.radians(13.6), 0.1315] if fixed is None else start)
     for size in (1.0, 0.3, 0.1):
         steps = size * np.array([0.03, 0.03, 0.03, 0.01, 0.003])[: len(pose)]
         simplex = np.vstack([pose, pose + np.diag(steps)])

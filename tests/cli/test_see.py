@@ -15,7 +15,8 @@ def test_see_draws_all_sensors(tmp_path: Path) -> None:
     words = ["see", "--track", "bowtie", "--at", "2", "--aside", "-0.1", "--box", "1,0.1", "--bot", "1.8"]
     told = CliRunner().invoke(app, [*words, "-o", str(picture)])
     assert (told.exit_code, told.output) == (0, f"{picture}\n")
-    assert Image.open(picture).size == (1320, 924)
+    with Image.open(picture) as drawn:
+        assert drawn.size == (1320, 924)
 
 
 def test_see_says_how_a_box_is_placed() -> None:

@@ -264,11 +264,16 @@ def test_a_car_in_a_batch_sees_what_it_sees_alone(road: Track, cars: State) -> N
 
 def test_the_far_field_does_not_shimmer(road: Track) -> None:
     ground = scenery([road, road.reversed()])
-    s = np.linspace(0.0, road.length - 0.1, 60)
-    here, there = (render(scene.rows(road, s + step), None, ground).astype(float) for step in (0.0, 0.01))
+    state = scene.rows(road, np.linspace(0.0, road.length - 0.1, 60))
+    moved = state.copy()
+    moved["x"] += 0.01 * np.cos(state["yaw"])
+    moved["y"] += 0.01 * np.sin(state["yaw"])
+    here, there = (render(cars, None, ground).astype(float) for cars in (state, moved))
     change = np.abs(there - here)[:, 31:46]
     assert change.mean() < 2.0
-    assert np.abs(there[:, 31:46].mean(axis=(1, 2)) - here[:, 31:46].mean(axis=(1, 2))).max() < 1.0
+    whole = np.abs((there - here)[:, 31:46].mean(axis=(1, 2)))
+    assert np.percentile(whole, 95) < 0.5
+    assert whole.max() < 2.0  # where a border lies across the view along the squares of the map
 
 
 def test_plain_looks_change_nothing(flat: Scenery, cars: State) -> None:
