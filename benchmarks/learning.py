@@ -10,6 +10,8 @@ two at once slow each other down; `--jobs 2` is for machines with cores to spare
 the cache of compiled code. Where the machine does other work, processor seconds tell more than wall seconds: the
 command has one thread.
 
+`--pixels` measures trainings from pixels instead, as `benchmarks/pixels.py` does.
+
 The second form trains inside this process and changes one PPO setting at a time, to justify the defaults: steps do not
 depend on the load of the machine, seconds (of training, without start and imports) do. It evaluates every 8192 steps.
 
@@ -77,6 +79,11 @@ def main() -> None:
         import learning_line
 
         learning_line.main(options)
+        return
+    if options.pixels:
+        from pixels import TIMED, report
+
+        report([*TIMED, "objects", "generalise"], options.seeds if options.given else 5, options.json)
         return
     if options.compare is not None:
         outcomes = compare(options)
@@ -320,9 +327,11 @@ def _options() -> argparse.Namespace:
     add("--minutes", type=float, default=5.0, help="of each training of --line (5)")
     add("--jobs", type=int, default=1, help="commands at a time (1: more disturb each other)")
     add("--json", action="store_true", help="print data instead of a table")
+    add("--pixels", action="store_true", help="trainings from pixels: the rows of benchmarks/pixels.py (5 seeds)")
     options = parser.parse_args()
     options.tracks = options.tracks or (TRACKS[:1] if options.line else TRACKS)
     options.cars = options.cars or (CARS[-1:] if options.line else CARS)
+    options.given = options.seeds is not None
     options.seeds = options.seeds or (1 if options.line else 10 if options.compare is None else 5)
     options.command = [sys.executable, "-m", "racer"]
     return options

@@ -1,15 +1,15 @@
-"""How soon a car laps cleanly from what its sensors show, and how well it races among boxes and on a track it never saw.
+"""How soon a car laps cleanly from what its sensors show; how it races among boxes, and on a track it never saw.
 
     python benchmarks/pixels.py [teacher] [ppo_small] [ppo_shallow] [objects] [generalise] [networks]
                                 [--seeds 5] [--json]
 
 | row | what is measured |
 |---|---|
-| `teacher` | `racer train center_line --teacher --observation camera`: SHALLOW network, 160 x 120 gray pictures only; limit 6 min |
+| `teacher` | `racer train center_line --teacher --observation camera`: SHALLOW network, 160 x 120 gray; 6 min |
 | `ppo_small` | PPO alone, `--observation camera:80x60` with the small network; limit 3 min |
 | `ppo_shallow` | PPO alone, `--observation camera` with the SHALLOW network; limit 15 min |
-| `objects` | stereo, six boxes at random places, reward `avoid_objects`, with a teacher: laps without a crash among new boxes |
-| `generalise` | a teacher on each of two tracks, pictures of a randomized world; laps on a third that the student never saw |
+| `objects` | stereo, six boxes at random places, with a teacher: laps without a crash among new boxes |
+| `generalise` | two tracks with a teacher each, a randomized world; laps on a third that the student never saw |
 | `networks` | passes a second of the SHALLOW network: layouts of memory and number formats |
 
 The first three launch the command as a user would, take the time from the launch to the first evaluation on disk in
@@ -39,8 +39,8 @@ TIMED: dict[str, tuple[float, list[str]]] = {
     "ppo_small": (180.0, ["--observation", "camera:80x60", "--steps", "60000"]),
     "ppo_shallow": (900.0, ["--observation", "camera", "--steps", "60000"]),
 }
-BOXES = ["--teacher", "--observation", "stereo:80x60", "--objects", "random_boxes", "--steps", "24576"]
-TWO, THIRD = "reinvent_2018,Spain_track", "Bowtie_track"
+BOXES = ["--teacher", "--observation", "stereo:80x60", "--objects", "random_boxes", "--steps", "12288"]
+TWO, THIRD = "reinvent_2018,sola_speedway", "bowtie"
 
 
 def timed(row: str, seed: int) -> dict[str, Any]:
@@ -56,7 +56,8 @@ def timed(row: str, seed: int) -> dict[str, Any]:
                 clean = [r for r in _evaluations(folder / "evaluations.csv") if r["complete"] == r["trials"]]
                 if clean:
                     cpu, steps = _cpu(process.pid), int(clean[0]["steps"])
-                    told = {"steps": steps, "wall": round(wall, 1), "cpu": cpu, "lap": float(clean[0]["lap_time"])}
+                    lap = round(float(clean[0]["lap_time"]), 2)
+                    told = {"steps": steps, "wall": round(wall, 1), "cpu": cpu, "lap": lap}
                     return {"seed": seed, "limit": limit} | told
                 time.sleep(0.05)
         finally:
@@ -173,9 +174,14 @@ def main() -> None:
     options = parser.parse_args()
     if wrong := set(options.rows) - set(known):
         parser.error(f"no row {sorted(wrong)[0]!r}: there are {', '.join(known)}")
-    for name in options.rows or known:
-        found = rows_of(name, options.seeds)
-        print(json.dumps({"row": name, "runs": found}) if options.json else table(name, found), flush=True)
+    report(options.rows or known, options.seeds, options.json)
+
+
+def report(names: list[str], seeds: int, as_json: bool) -> None:
+    """Measure and print rows, one after the other."""
+    for name in names:
+        found = rows_of(name, seeds)
+        print(json.dumps({"row": name, "runs": found}) if as_json else table(name, found), flush=True)
 
 
 def table(name: str, found: list[dict[str, Any]]) -> str:

@@ -277,9 +277,8 @@ def _each(observation: Observation, n: int) -> list[Observation]:
 
 def _observations(senses: Mapping[str, Sense]) -> gymnasium.Space[Any]:
     """The space of what one car perceives."""
-    boxes = {
-        name: gymnasium.spaces.Box(one.low, one.high, one.shape, one.dtype)  # type: ignore[arg-type]
-        for name, one in senses.items()
+    boxes: dict[str, gymnasium.Space[Any]] = {
+        name: gymnasium.spaces.Box(one.low, one.high, one.shape, one.dtype) for name, one in senses.items()
     }
     return gymnasium.spaces.Dict(boxes) if len(boxes) > 1 else boxes.popitem()[1]
 

@@ -102,7 +102,8 @@ def test_to_look_twice_shows_the_same_and_the_observation_before_still_holds():
     made = cars()
     before = made.observe()
     kept = before.copy()
-    made.turn(np.ones((3, 2), np.float32), see=False)
+    for _ in range(4):  # the first step holds the car
+        made.turn(np.ones((3, 2), np.float32), see=False)
     after = made.observe()
     assert np.array_equal(before, kept)
     assert not np.array_equal(before, after)
@@ -148,6 +149,18 @@ def test_a_teacher_knows_the_next_box_and_nothing_where_there_is_none():
         near = np.where(gaps < 4.0, 1.0 - gaps / 4.0, 0.0)
         assert found[k, :, 0] == pytest.approx(near, abs=1e-6)
     assert not nearby(state, bodies[:, :0], np.ones(2)).any()
+
+
+def test_the_world_looks_otherwise_in_every_episode_of_a_car_and_the_same_for_the_same_seed():
+    made, twin = cars(look="strong"), cars(look="strong")
+    first = made.observe().copy()
+    assert np.array_equal(first, twin.observe())
+    made.restart(np.ones(3, dtype=np.bool_))
+    twin.reset(seed=2)
+    shades = [part.reshape(3, -1).mean(axis=1) for part in (first, made.observe(), twin.observe(), cars().observe())]
+    assert len({tuple(shade) for shade in shades}) == 4
+    with pytest.raises(UsageError, match="unknown visual randomization 'strog': did you mean 'strong'"):
+        cars(look="strog")
 
 
 def test_a_suite_of_features_draws_nothing():

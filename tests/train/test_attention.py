@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from racer.cli import app
 from racer.explain.policy import choices, doubt, parts, shares
+from racer.plot.onboard import SIZE
 from racer.sensors.camera import FRONT
 from racer.sensors.features import NAMES
 from racer.train.attention import BANDS, PLACES, _gradients, bands, policy_lap
@@ -75,7 +76,7 @@ def test_probabilities_are_those_of_the_policy(trained: dict[str, Run]) -> None:
 
 def test_bands_of_the_picture_are_where_the_floor_is() -> None:
     band = bands(120)
-    assert list(np.unique(band)) == [0, 1, 2, 3]
+    assert list(np.unique(band)) == [0, 1, 2, 3, 4]
     assert (np.diff(band) >= 0).all(), "the lower, the nearer"
     horizon = 60.0 - FRONT.focal * np.tan(FRONT.pitch)
     assert np.flatnonzero(band > 0)[0] == pytest.approx(horizon, abs=1.0)
@@ -105,12 +106,23 @@ def test_the_command_prints_and_draws(trained: dict[str, Run], kind: str, tmp_pa
     done = CliRunner().invoke(app, ["explain", str(folder), "-o", str(tmp_path / "look.png")])
     assert done.exit_code == 0, done.output
     assert f"{folder}, checkpoint 16.pt, on Oval: " in done.stdout
-    assert ("speed m/s" if kind == "continuous" else "floor nearer than 1 m") in done.stdout
+    assert ("speed m/s" if kind == "continuous" else "floor nearer than 0.5 m") in done.stdout
     with Image.open(tmp_path / "look.png") as picture:
         assert picture.width > 1000
     told = json.loads(CliRunner().invoke(app, ["explain", str(folder), "--json"]).stdout)
     assert sum(part["share"] for part in told["parts"]) == pytest.approx(1.0)
     assert len(told["steps"]["distance"]) == len(told["probabilities"])
+
+
+def test_a_policy_that_sees_pictures_shows_them_in_its_animation(trained: dict[str, Run]) -> None:
+    folder = str(trained["camera"].folder)
+    done = CliRunner().invoke(app, ["evaluate", folder, "--laps", "1", "--resets", "0", "--save", "--json"])
+    assert done.exit_code == 0, done.output
+    film = next(file for file in json.loads(done.stdout)["files"] if file.endswith(".gif"))
+    with Image.open(film) as pictures:
+        assert pictures.width == 560 + SIZE[0] + 12
+    done = CliRunner().invoke(app, ["evaluate", folder, "--onboard"])
+    assert (done.exit_code, done.stderr) == (2, "racer: --onboard is about the animation, which --save writes\n")
 
 
 def test_what_is_for_rewards_is_refused_for_runs_and_the_other_way_round(trained: dict[str, Run]) -> None:

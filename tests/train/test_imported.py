@@ -7,7 +7,6 @@ import json
 import tarfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -173,11 +172,13 @@ def test_worlds_are_tracks(world: str, track: str, turned: bool, tmp_path: Path)
         ("custom_files/model_metadata.json", "{", "model_metadata.json is not JSON"),
         ("custom_files/hyperparameters.json", '{"lr": -1}', "'lr': input should be greater than 0"),
         ("experiment.toml", "seed = 'x'\n", "'seed': "),
+        ("routes/reinvent_base.npy", "none", "routes/reinvent_base.npy: this is not a .npy file"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_a_sentence(
     folder: Path, tmp_path: Path, name: str, text: str, sentence: str
 ) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text(text)
     with pytest.raises(UsageError) as told:
         import_(folder, tmp_path / "out")
@@ -209,9 +210,8 @@ def test_boxes_and_bot_cars_come_along(folder: Path, tmp_path: Path) -> None:
     env += "DR_OA_RANDOMIZE_OBSTACLE_LOCATIONS=False\n"
     (folder / "run.env").write_text(env + "DR_OA_NUMBER_OF_OBSTACLES=6\nDR_H2B_NUMBER_OF_BOT_CARS=3\n")
     found = import_(folder, tmp_path / "boxes")
-    assert found.config.objects == "course.toml"
-    made = course(tmp_path / "boxes" / "course.toml")
-    assert made == Course(object_positions=((0.25, -1), (0.5, 1)))
+    [config] = experiment.load(tmp_path / "boxes" / "experiment.toml").runs.values()
+    assert course(config.objects) == course(found.config.objects) == Course(object_positions=((0.25, -1), (0.5, 1)))
     (folder / "run.env").write_text(env.replace("OBJECT_AVOIDANCE", "HEAD_TO_BOT") + "DR_H2B_NUMBER_OF_BOT_CARS=3\n")
     assert import_(folder, tmp_path / "bots").config.objects == "bots"
     (folder / "run.env").write_text(env + "DR_OA_RANDOMIZE_OBSTACLE_LOCATIONS=maybe\n")
@@ -221,7 +221,7 @@ def test_boxes_and_bot_cars_come_along(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", COURSES)
 def test_courses_go_over_and_back(name: str) -> None:
-    words = objects_there.words(asdict(COURSES[name]))
+    words = objects_there.words(COURSES[name])
     back = objects_there.read(drfc.simulator_words(drfc.read_env(drfc.run_env(PLAIN | words, "x"))))
     assert course(back) == COURSES[name]
-    assert objects_there.file_of(back)[0] == name
+    assert objects_there.told(course(back)) == name

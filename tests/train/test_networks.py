@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -28,7 +30,7 @@ def convolutions(layers: list[tuple[int, int, int]], channels: int, rows: int = 
 
 
 def dense(*sizes: int) -> int:
-    return sum(after * (before + 1) for before, after in zip(sizes[:-1], sizes[1:], strict=True))
+    return sum(after * (before + 1) for before, after in pairwise(sizes))
 
 
 def weights_of(module: torch.nn.Module) -> int:
@@ -104,7 +106,9 @@ def test_pictures_are_divided_by_255_once():
     made = policy(space=Box(0, 255, (1, 60, 80), np.uint8), name=SMALL)
     white = np.full((1, 1, 60, 80), 255, np.uint8)
     direct = made.action_net(made.pi_features_extractor(torch.full((1, 1, 60, 80), 255.0)))
-    assert made.predict(white, deterministic=True)[0] == pytest.approx(np.clip(direct.detach().numpy(), -1, 1), abs=1e-6)
+    assert made.predict(white, deterministic=True)[0] == pytest.approx(
+        np.clip(direct.detach().numpy(), -1, 1), abs=1e-6
+    )
     scaled = made.pi_features_extractor.embedders["observation"][0](torch.full((1, 1, 60, 80), 255.0))
     assert float(scaled.max()) == 1.0
 

@@ -58,6 +58,7 @@ COMMANDS = {
     "plot": Command(
         "racer.cli.plot:plot", "Look", "Draw one picture of a log: racer plot --list says which there are."
     ),
+    "see": Command("racer.cli.see:see", "Look", "Draw what every sensor of a car tells at a place of a track."),
     "report": Command("racer.cli.report:report", "Look", "Make one page of a log that opens in any browser, offline."),
 }
 

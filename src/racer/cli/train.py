@@ -48,9 +48,7 @@ def train(
     objects: Annotated[
         str | None, Option(help="none, boxes, random_boxes, bots, or a .toml file.  [default: none]")
     ] = None,
-    look: Annotated[
-        str | None, Option(help="How pictures vary: none, simulator or strong.  [default: none]")
-    ] = None,
+    look: Annotated[str | None, Option(help="How pictures vary: none, simulator or strong.  [default: none]")] = None,
     teacher: Annotated[
         bool | None, Option("--teacher", help="Learn from a policy that was trained on features.")
     ] = None,

@@ -59,9 +59,9 @@ def animate(
 ) -> Path:
     """`path`, after writing an animation of the given laps there, all starting at once: GIF or MP4 by its ending.
 
-    `laps` are up to 6 rows of `racer.laps.laps(trace)`; `names` label them, in order, their lap times otherwise. 15
-    pictures a second are real time. `onboard` (T, H, W, 3) are pictures from the first lap's car, a step each, shown
-    beside the map with its commands. `objects` (K,) stand on the road all the time. MP4 needs the extra `video`.
+    `laps` are up to 6 rows of `racer.laps.laps(trace)`; `names` label them, in order, their lap times otherwise.
+    `objects` (K,) stand on the road all the time. `onboard` (T, H, W, 3) are pictures from the first lap's car, a step
+    each, shown beside the map with its commands. 15 pictures a second are real time. MP4 needs the extra `video`.
     Raises UsageError for another ending, a missing extra, no lap.
     """
     ending = path.suffix.lower()

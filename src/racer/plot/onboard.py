@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer.plot import style
-from racer.sensors.camera import FRONT, Camera, render
+from racer.sensors.camera import FRONT, render
 from racer.sensors.scenery import scenery
 from racer.sim.objects import Bodies
 from racer.sim.state import State
@@ -38,7 +39,7 @@ def frames(rows: State, bodies: Bodies | None, tracks: Sequence[Track], grainy: 
     a GIF six times as large.
     """
     land = scenery(tracks, grainy=grainy)
-    camera = Camera(SIZE[0] * _FINE, SIZE[1] * _FINE, gray=False, x=FRONT.x, z=FRONT.z, pitch=FRONT.pitch)
+    camera = replace(FRONT, width=SIZE[0] * _FINE, height=SIZE[1] * _FINE, gray=False)
     found = np.empty((len(rows), SIZE[1], SIZE[0], 3), np.uint8)
     for first in range(0, len(rows), _PIECE):
         some = slice(first, first + _PIECE)

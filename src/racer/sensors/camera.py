@@ -38,7 +38,7 @@ class Camera:
     gray: bool = True
     x: float = 0.14529  # m ahead of the middle of the car
     y: float = 0.0  # m to the left
-    z: float = 0.1313  # m above the floor
+    z: float = 0.1315  # m above the floor
     pitch: float = 0.2374  # rad, downward: 13.6 deg
     hfov: float = 1.13  # rad, horizontal field of view
     is_luma: bool = False  # gray as the stereo cameras have it
@@ -86,6 +86,17 @@ def render(
     table = _plain_tones(camera.mode) if look is None else _plain_tones(camera.mode).copy()
     _render(state, bodies, *scenery[:4], shades, pose, table, camera.mode, looked, grains(), size, out.reshape(-1))
     return out
+
+
+def stereo(
+    state: State,
+    bodies: NDArray[np.void] | None,
+    scenery: Scenery,
+    cameras: tuple[Camera, Camera] = (LEFT, RIGHT),
+    look: NDArray[np.void] | None = None,
+) -> Bytes:
+    """Pictures (N, H, W, 2) of the two stereo cameras, left and right, as STEREO_CAMERAS."""
+    return np.stack([render(state, bodies, scenery, camera, look=look) for camera in cameras], axis=-1)
 
 
 @lru_cache

@@ -19,12 +19,15 @@ DASH, GAP, DASH_WIDTH = 0.0508, 0.0508, 0.0254  # m
 START_WIDTH = 0.1  # m along the road
 
 
-def marks(track: Track) -> list[tuple[Array, int]]:
-    """Edges (E, 4) of outlines, x0, y0, x1, y1, m, and the material within them by the even-odd rule, bottom first."""
+def marks(track: Track, phase: float = 0.0) -> list[tuple[Array, int]]:
+    """Edges (E, 4) of outlines, x0, y0, x1, y1, m, and the material within them by the even-odd rule, bottom first.
+
+    The first dash of the center line begins `phase` m after the start line.
+    """
     rings = [track.outer, track.inner]
     if not track.is_loop:
         rings = [np.concatenate([track.outer, track.inner[::-1], track.outer[:1]])]
-    painted = [(_edges(rings), BORDER), (_edges(_asphalt(track, rings)), ROAD), (_dashes(track), CENTER)]
+    painted = [(_edges(rings), BORDER), (_edges(_asphalt(track, rings)), ROAD), (_dashes(track, phase), CENTER)]
     return [*painted, (_start_line(track), BORDER)] if has_start_line(track) else painted
 
 
@@ -48,13 +51,16 @@ def _edges(rings: Sequence[Array]) -> Array:
     return np.concatenate([np.empty((0, 4)), *(np.column_stack([ring[:-1], ring[1:]]) for ring in rings)])
 
 
-def _dashes(track: Track) -> Array:
-    """Edges of the dashes: a whole number of them around a loop, the first begins at the start line."""
+def _dashes(track: Track, phase: float) -> Array:
+    """Edges of the dashes, a whole number of them around a loop."""
     center = track.center[::-1] if track.is_reversed else track.center
     length = track.length
     count = max(round(length / (DASH + GAP)), 1)
-    begin: Array = np.arange(count, dtype=np.float64) * (length / count)
-    return _strips(geometry.point_at(center, begin), geometry.point_at(center, begin + DASH), DASH_WIDTH)
+    begin: Array = np.arange(count, dtype=np.float64) * (length / count) + phase
+    end = begin + DASH
+    if track.is_loop:
+        begin, end = begin % length, end % length
+    return _strips(geometry.point_at(center, begin), geometry.point_at(center, end), DASH_WIDTH)
 
 
 def _start_line(track: Track) -> Array:

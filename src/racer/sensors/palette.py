@@ -14,8 +14,8 @@ Bytes = NDArray[np.uint8]
 
 ROAD, BORDER, CENTER, FIELD = range(4)
 MATERIALS = 4
-SHADES = (24, 10, 1, 8)
-"""How many shades there are of each material alone."""
+SHADES = (25, 11, 1, 9)
+"""How many shades there are of each material alone: odd numbers, so that the middle one is its color."""
 TEXTURE = (0.42, 0.22, 0.0, 0.07)
 """How much lighter or darker the last and the first shade are, as a share: in real frames 0.13, 0.06 and 0.015 RMS."""
 STEPS = 15  # of a share, in the table that finds the mixture

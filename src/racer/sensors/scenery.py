@@ -54,17 +54,20 @@ class Scenery(NamedTuple):
     gray: Bytes  # (P,) the same as gray values of the plain world
 
 
-def scenery(tracks: Sequence[Track], cell: float = CELL, grainy: bool = True) -> Scenery:
+def scenery(tracks: Sequence[Track], cell: float = CELL, grainy: bool = True, phase: float = 0.0) -> Scenery:
     """The map of the ground of `tracks`, in their order; `cell` is the side of its finest squares, m.
 
-    `grainy` False leaves out the texture. Raises UsageError for a road too large for squares of that size.
+    `grainy` False leaves out the texture; dashes begin `phase` m after the start line.
+    Raises UsageError for a road too large for squares of that size.
     """
     kinds: dict[bytes, int] = {}
     ground = [kinds.setdefault(_identity(track), len(kinds)) for track in tracks]
     grounds = np.zeros(len(kinds), GROUND)
     cells: list[Bytes] = []
     for k in range(len(kinds)):
-        _draw(tracks[ground.index(k)], cell, grain() if grainy else np.full_like(grain(), 128), grounds[k], cells)
+        shade = grain() if grainy else np.full((1, 1), 128, dtype=np.uint8)
+        track = tracks[ground.index(k)]
+        _draw(track, marks(track, phase), cell, shade, grounds[k], cells)
     together = np.concatenate(cells)
     return Scenery(together, grounds, np.array(ground, dtype=np.int32), cell, plain(GRAY)[0][together])
 
@@ -75,12 +78,14 @@ def _identity(track: Track) -> bytes:
     return track.name.encode() + center.tobytes()
 
 
-def _draw(track: Track, cell: float, shade: Bytes, row: np.void, cells: list[Bytes]) -> None:
+def _draw(
+    track: Track, painted: list[tuple[Array, int]], cell: float, shade: Bytes, row: np.void, cells: list[Bytes]
+) -> None:
     """Append the levels of one ground; `row` receives where they are."""
     shape = _frame(track, cell, row)
     row["walls"] = walls(track)
     what = np.full((2 * shape[0], 2 * shape[1]), FIELD, dtype=np.uint8)
-    for edges, material in marks(track):
+    for edges, material in painted:
         _fill(what, (edges - np.tile([row["x"], row["y"]], 2)) / (0.5 * cell), material)
     made = _finest(what, shade, cell / SQUARE)
     first = sum(len(part) for part in cells)

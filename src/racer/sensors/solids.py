@@ -16,7 +16,6 @@ from racer.sim.objects import SHAPE
 U32 = np.uint32
 FINE = 4  # lines a row of pixels
 LAP = 0.01  # of a wall's length that it goes on behind its neighbor
-UNDER = 0.03  # m that the side of a block does
 NEAR = 0.02  # m, what is nearer along the view is cut away
 CORNERS = 12  # of a face, at most, once it is cut
 
@@ -69,33 +68,64 @@ def _away(body, eye):  # type: ignore[no-untyped-def]  # pragma: no cover - comp
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def _block(body, block, eye, tones, scratch, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Draw the sides of a block that face the camera, and its top if that is below it."""
+    """Draw a block: its whole outline in the color of one side, then over it another side that is seen, and the top.
+
+    So nothing of what is behind shines through where two faces meet.
+    """
     if block[0] == 0.0:
         return
     c, s = np.cos(body.yaw), np.sin(body.yaw)
     a, b = 0.5 * block[0], 0.5 * block[1]
     ex, ey = eye[0] - body.x, eye[1] - body.y
-    u, v = c * ex + s * ey, c * ey - s * ex  # the camera in the frame of the block
-    ax, ay, bx, by = a * c, a * s, -b * s, b * c
-    front, back = (1.0 + UNDER / a if u > a else 1.0), (1.0 + UNDER / a if u < -a else 1.0)
-    x, y, first = body.x, body.y, COLUMN_SOLIDS + FACES * body.kind
-    low, high = block[2], block[3]
-    fx, fy, rx, ry = x + front * ax, y + front * ay, x - back * ax, y - back * ay
-    if v > b:
-        _upright(fx + bx, fy + by, rx + bx, ry + by, low, high, eye, tones, first, scratch, out, at, size)
-    if v < -b:
-        _upright(rx - bx, ry - by, fx - bx, fy - by, low, high, eye, tones, first + 1, scratch, out, at, size)
-    fx, fy, rx, ry = x + ax, y + ay, x - ax, y - ay
-    if u > a:
-        _upright(fx - bx, fy - by, fx + bx, fy + by, low, high, eye, tones, first + 2, scratch, out, at, size)
-    if u < -a:
-        _upright(rx + bx, ry + by, rx - bx, ry - by, low, high, eye, tones, first + 3, scratch, out, at, size)
-    if eye[2] > high:
-        corner = scratch[0]
+    u, v = c * ex + s * ey, c * ey - s * ex  # the lens in the frame of the block
+    side, second = -1, -1
+    for k in range(4):  # left, back, right, front
+        if _faces(k, u, v, a, b):
+            side, second = (k, second) if side < 0 else (side, k)
+    if side == 0 and second == 3:
+        side, second = 3, 0
+    if side < 0:
+        return
+    first, corner, is_below = COLUMN_SOLIDS + FACES * body.kind, scratch[0], eye[2] > block[3]
+    last = 2 if second >= 0 else 1
+    count = 0
+    for k in range(last + 1):
+        count = _corner(corner, count, side + k, body, c, s, a, b, block[2])
+    if is_below:
+        for k in range(last, 5):
+            count = _corner(corner, count, side + k, body, c, s, a, b, block[3])
+    else:
+        for k in range(last, -1, -1):
+            count = _corner(corner, count, side + k, body, c, s, a, b, block[3])
+    _face(count, eye, tones, first + side, scratch, out, at, size)
+    if second >= 0:
+        count = _corner(corner, 0, second, body, c, s, a, b, block[2])
+        count = _corner(corner, count, second + 1, body, c, s, a, b, block[2])
+        count = _corner(corner, count, second + 1, body, c, s, a, b, block[3])
+        count = _corner(corner, count, second, body, c, s, a, b, block[3])
+        _face(count, eye, tones, first + second, scratch, out, at, size)
+    if is_below:
+        count = 0
         for k in range(4):
-            i, j = 1.0 - 2.0 * ((k + 1) // 2 % 2), 1.0 - 2.0 * (k // 2)
-            corner[k, 0], corner[k, 1], corner[k, 2] = x + i * ax + j * bx, y + i * ay + j * by, high
-        _face(4, eye, tones, first + 4, scratch, out, at, size)
+            count = _corner(corner, count, k, body, c, s, a, b, block[3])
+        _face(count, eye, tones, first + 4, scratch, out, at, size)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _faces(side, u, v, a, b):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Whether a side (left, back, right, front) faces the place u, v."""
+    return (side == 0 and v > b) or (side == 1 and u < -a) or (side == 2 and v < -b) or (side == 3 and u > a)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _corner(corner, count, k, body, c, s, a, b, z):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Write corner `k` of a block, counterclockwise from front left, at height `z`; how many are written now."""
+    i = -1.0 if k % 4 == 1 or k % 4 == 2 else 1.0
+    j = -1.0 if k % 4 == 2 or k % 4 == 3 else 1.0
+    corner[count, 0] = body.x + i * a * c - j * b * s
+    corner[count, 1] = body.y + i * a * s + j * b * c
+    corner[count, 2] = z
+    return count + 1
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -131,7 +161,7 @@ def _face(count, eye, tones, color, scratch, out, at, size):  # type: ignore[no-
         _fill(count, tones, color, corner, span, out, at, size)
 
 
-@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _cut(corner, count, a, b, least, kept):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """How many corners are left in `kept` of a face cut where `a` times right plus `b` times along exceeds `least`."""
     n = 0
@@ -177,7 +207,7 @@ def _fill(count, tones, color, corner, span, out, at, size):  # type: ignore[no-
         _row(span, tones, color, out, at, r, size)
 
 
-@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _row(span, tones, color, out, at, r, size):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Paint one row of pixels, given where the face begins and ends on each of its fine lines."""
     _, width, channels = size
@@ -198,7 +228,7 @@ def _row(span, tones, color, out, at, r, size):  # type: ignore[no-untyped-def] 
             _blend(span, tones, color, out, start, r, k, channels)
 
 
-@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+@njit(cache=True, error_model="numpy", nogil=True)
 def _blend(span, tones, color, out, start, r, k, channels):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Paint the share of a pixel that the face covers."""
     share = 0.0

@@ -6,7 +6,7 @@
 | `objects` | (10,) float32 numbers about the next objects on the road (`racer.sensors.nearby`) |
 | `camera` | (1, 120, 160) uint8 gray picture of the front camera; `camera:80x60` another resolution |
 | `stereo` | (2, 120, 160) uint8 pictures of the left and the right camera; `stereo:80x60` too |
-| `lidar`, `sector_lidar`, `discretized_sector_lidar` | float32 numbers in the simulator's encodings (SIMULATOR.md 4.3) |
+| `lidar`, `sector_lidar`, `discretized_sector_lidar` | float32 numbers as the simulator encodes them |
 """
 
 from __future__ import annotations
@@ -112,7 +112,8 @@ class Suite:
     """The sensors of N cars in a race (a class: it owns the buffers that they write into).
 
     Pictures are written into two buffers in turn: an observation that is not `fresh` holds until the one after the
-    next, as long as a learner needs it. `senses` are what each sensor sends, by its name. `snapshot` and `restore` are the whole of what changes.
+    next, as long as a learner needs it. `senses` are what each sensor sends, by its name. `snapshot` and `restore` are
+    the whole of what changes.
     """
 
     def __init__(
@@ -204,7 +205,7 @@ class Suite:
 
     def _noise(self, state: State, who: NDArray[np.int64]) -> NDArray[np.float64]:
         """(N, 64) m. It depends on car, episode and step alone: to look twice shows the same."""
-        return self._errors[(17 * who + 31 * state["episode"] + state["steps"]) % ERRORS]
+        return np.asarray(self._errors[(17 * who + 31 * state["episode"] + state["steps"]) % ERRORS])
 
 
 def sense(name: str, lidar_config: Mapping[str, float] = LIDAR_CONFIG) -> Sense:

@@ -27,7 +27,7 @@ PLAIN = np.array(
 in SIMULATOR.md 5.4."""
 
 COLUMN_SKY, COLUMN_WALLS, COLUMN_SOLIDS = 256, 257, 261
-FACES = 5  # of what stands: two long sides, two short ones, the top
+FACES = 5  # of what stands: left, back, right, front, top
 TONES = COLUMN_SOLIDS + 2 * FACES
 
 RGB, GRAY, LUMA = range(3)
@@ -35,7 +35,7 @@ RGB, GRAY, LUMA = range(3)
 integer luma of Pillow's `L`, as the stereo cameras have it (SIMULATOR.md 4.2)."""
 
 _WALL_SHADES = np.array([0.6, 0.9, 0.6, 1.0])  # lower, right, upper, left: real frames disagree between 0.2 and 1
-_FACE_SHADES = np.array([0.82, 0.94, 0.72, 1.0, 1.15])
+_FACE_SHADES = np.array([0.82, 1.0, 0.94, 0.72, 1.15])
 
 
 def plain(mode: int) -> NDArray[np.uint8]:

@@ -26,8 +26,10 @@ from racer.train.seen import lap
 Array = NDArray[np.float64]
 
 PLACES = 8  # of the lap whose pictures are shown
-FLOOR = (1.0, 2.0)  # m ahead of the lens at which bands of the picture end
-BANDS = ("above the horizon", "floor beyond 2 m", "floor from 1 to 2 m", "floor nearer than 1 m")
+FLOOR = (2.0, 1.0, 0.5)  # m ahead of the lens at which bands of the picture end
+BANDS = (
+    "above the horizon", "floor beyond 2 m", "floor from 1 to 2 m", "floor from 0.5 to 1 m", "floor nearer than 0.5 m",
+)  # fmt: skip
 
 _PIECE = 32  # observations whose gradients are taken at a time
 _SMOOTH = 1 / 40  # of a picture's width: the deviation of the blur
@@ -75,7 +77,7 @@ def bands(height: int) -> NDArray[np.int64]:
     down = FRONT.pitch + np.arctan((np.arange(height) + 0.5 - height / 2) / focal)
     with np.errstate(divide="ignore"):
         ahead = np.where(down > 0.0, FRONT.z / np.tan(down), np.inf)
-    return np.where(down <= 0.0, 0, np.where(ahead > FLOOR[1], 1, np.where(ahead > FLOOR[0], 2, 3)))
+    return np.where(down > 0.0, 1 + (ahead[:, None] <= FLOOR).sum(axis=1), 0)
 
 
 def _attention(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from racer.errors import UsageError
+from racer.sim.course import Course
 from racer.track import library, worlds
 from racer.train import objects_there
 from racer.train.config import TrainConfig
@@ -53,7 +54,7 @@ class Reading:
     notes: list[str] = field(default_factory=list)
 
 
-def words(config: TrainConfig, world: str, objects: Mapping[str, Any] | None = None) -> dict[str, str]:
+def words(config: TrainConfig, world: str, objects: Course | None = None) -> dict[str, str]:
     """The simulator's words for how cars and `objects` of a training are placed, on the track that it calls `world`."""
     return {
         "WORLD_NAME": world,
@@ -63,6 +64,7 @@ def words(config: TrainConfig, world: str, objects: Mapping[str, Any] | None = N
         "START_POSITION_OFFSET": repr(config.start_offset),
         "ALTERNATE_DRIVING_DIRECTION": str(config.alternate_direction),
         "REVERSE_DIR": str(config.reverse),
+        "ENABLE_DOMAIN_RANDOMIZATION": str(config.look != "none"),
     }
 
 
@@ -131,6 +133,7 @@ def config_of(settings: Mapping[str, Any]) -> Reading:
         "reverse": _flag(one, "REVERSE_DIR", False, found),
         "start_advance": advance if _flag(one, "CHANGE_START_POSITION", True, found) else 0.0,
         "start_offset": _number(one, "START_POSITION_OFFSET", 0.0, found) % 1.0,
+        "look": "simulator" if _flag(one, "ENABLE_DOMAIN_RANDOMIZATION", False, found) else "none",
         "alternate_direction": _flag(one, "ALTERNATE_DRIVING_DIRECTION", False, found),
     }
     _race(settings, found)
@@ -155,10 +158,6 @@ def _race(settings: Mapping[str, Any], found: Reading) -> None:
     found.objects = objects_there.read(settings)
     if race not in ("TIME_TRIAL", objects_there.BOXES, objects_there.BOTS):
         found.notes.append(f"RACE_TYPE {race} is a race against other models: the car trains alone here")
-    if _flag(settings, "ENABLE_DOMAIN_RANDOMIZATION", False, found):
-        found.notes.append(
-            "ENABLE_DOMAIN_RANDOMIZATION: colors of lights and objects stay as they are in training here"
-        )
 
 
 def _flag(settings: Mapping[str, Any], word: str, usual: bool, found: Reading) -> bool:
@@ -203,7 +202,6 @@ _RUN_ENV = """\
 # Written by racer export. DeepRacer for Cloud wants plain KEY=value lines.
 DR_RUN_ID=0
 {settings}
-DR_ENABLE_DOMAIN_RANDOMIZATION=False
 DR_CAR_NAME=racer
 DR_CAR_BODY_SHELL_TYPE=deepracer
 DR_CAR_COLOR=Red

@@ -61,7 +61,9 @@ class Score:
 def trial_cars(arguments: dict[str, Any]) -> DeepRacerVectorEnv:
     """Cars that evaluate a policy in training, one a trial, spread around the track; `arguments` as of training."""
     rules = TRAINING._replace(time_limit=LONGEST)
-    return DeepRacerVectorEnv(TRIALS, **arguments | {"look": "none", "rules": rules, "starts": Starts(advance=1.0 / TRIALS)})
+    return DeepRacerVectorEnv(
+        TRIALS, **arguments | {"look": "none", "rules": rules, "starts": Starts(advance=1.0 / TRIALS)}
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +86,8 @@ def driven(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> Driven:
     turns: list[Any] = []
     driving = np.ones(cars.num_envs, dtype=np.bool_)
     index = np.full(cars.num_envs, -1)
-    actions = np.zeros((cars.num_envs, *cars.single_action_space.shape), cars.single_action_space.dtype)
+    space: Any = cars.single_action_space
+    actions = np.zeros((cars.num_envs, *space.shape), space.dtype)
     while driving.any():
         actions[driving], _ = policy.predict(cars.observe(np.flatnonzero(driving)), deterministic=True)
         bodies = cars.field.bodies.copy()

@@ -220,14 +220,21 @@ def _is_same(text: str, words: dict[str, Any]) -> bool:
 
 
 def _fill(folder: Path, files: dict[str, bytes]) -> None:
-    """Write the files, and read them back as `racer train` would."""
+    """Write the files, and read them back as `racer train` would. UsageError for what it would refuse."""
     for name, data in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         route.write(folder / name, data)
-    [config] = load(folder / "experiment.toml").runs.values()
-    if config.hyperparameters is not None:
+    try:
+        [config] = load(folder / "experiment.toml").runs.values()
         metadata = read_metadata(config.action_space) if config.action_space else None
-        hyperparameters.read(config.hyperparameters, config.settings, metadata.training_algorithm if metadata else "")
+        if config.hyperparameters is not None:
+            algorithm = metadata.training_algorithm if metadata else ""
+            hyperparameters.read(config.hyperparameters, config.settings, algorithm)
+        for name in (config.track, *config.also_tracks):
+            if name.endswith(".npy"):
+                route.load(Path(name))
+    except UsageError as error:
+        raise UsageError(str(error).replace(f"{folder.resolve()}/", "").replace(f"{folder}/", "")) from None
 
 
 def _evaluation(settings: dict[str, Any]) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class Lessons:
-    """Cars, teachers and what was seen so far (a class: it remembers). `cars` and `teachers` belong together one by one.
+    """Cars, teachers and what was seen so far (a class: it remembers). `cars` and `teachers` belong together in pairs.
 
     The cars perceive what the student does, and what the teachers do: `student` and `teacher` name these senses.
     """

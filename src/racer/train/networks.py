@@ -1,13 +1,14 @@
 """DeepRacer's own networks, by their names in `model_metadata.json`, and a small one, as stable-baselines3 policies.
 
-A network is an embedder for each sensor, whose outputs are joined, and a middleware behind them; all layers end in ReLU,
-convolutions have no padding (SIMULATOR.md 7.1). The policy and the value have a network each, with nothing in common.
+A network is an embedder for each sensor, whose outputs are joined, and a middleware behind them. All layers end in
+ReLU, convolutions have no padding (SIMULATOR.md 7.1). Policy and value have a network each, with nothing in common.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, cast
 
 import gymnasium
@@ -60,15 +61,27 @@ def network(name: str) -> Network:
     return NETWORKS[name]
 
 
+def left_of(rows: int, columns: int, convolutions: Layers) -> tuple[int, int]:
+    """Rows and columns that convolutions leave of a picture. UsageError where nothing is left."""
+    before = f"{columns} x {rows}"
+    for _, kernel, stride in convolutions:
+        rows, columns = (rows - kernel) // stride + 1, (columns - kernel) // stride + 1
+        if min(rows, columns) < 1:
+            raise UsageError(
+                f"pictures of {before} are too small for this network: name a larger size or --network {SMALL}"
+            )
+    return rows, columns
+
+
 class Embedding(BaseFeaturesExtractor):
-    """A network up to its head (a class: stable-baselines3 wants one). A picture is (C, H, W), 2 channels are stereo."""
+    """A network up to its head (a class: stable-baselines3 wants one). Pictures of two channels are stereo."""
 
     def __init__(self, observation_space: gymnasium.Space[Any], network_name: str = SHALLOW) -> None:
         sizes = network(network_name)
         super().__init__(observation_space, sizes.middle[-1])
         self._several = isinstance(observation_space, gymnasium.spaces.Dict)
         spaces = _spaces(observation_space)
-        self.embedders = nn.ModuleDict({name: _embedder(space, sizes, name) for name, space in spaces.items()})
+        self.embedders = nn.ModuleDict({name: _embedder(space, sizes) for name, space in spaces.items()})
         joined = sum(_width(self.embedders[name], space) for name, space in spaces.items())
         self.middleware = _dense((joined, *sizes.middle))
 
@@ -135,17 +148,16 @@ def _spaces(space: gymnasium.Space[Any]) -> dict[str, gymnasium.spaces.Box]:
     return {ALONE: cast("gymnasium.spaces.Box", space)}
 
 
-def _embedder(space: gymnasium.spaces.Box, sizes: Network, name: str) -> nn.Module:
+def _embedder(space: gymnasium.spaces.Box, sizes: Network) -> nn.Module:
     if len(space.shape) == 1:
         return _dense((space.shape[0], *sizes.beside))
     channels, rows, columns = space.shape
+    convolutions = sizes.stereo if channels == 2 else sizes.camera
     layers: OrderedDict[str, nn.Module] = OrderedDict(scale=_Scale())
-    for k, (filters, kernel, stride) in enumerate(sizes.stereo if channels == 2 else sizes.camera):
-        rows, columns = (rows - kernel) // stride + 1, (columns - kernel) // stride + 1
-        if min(rows, columns) < 1:
-            raise UsageError(f"pictures of {space.shape[2]} x {space.shape[1]} are too small for this network ({name})")
+    for k, (filters, kernel, stride) in enumerate(convolutions):
         layers[f"conv{k}"], layers[f"relu{k}"] = nn.Conv2d(channels, filters, kernel, stride), nn.ReLU()
         channels = filters
+    rows, columns = left_of(rows, columns, convolutions)
     layers["flat"] = nn.Flatten()
     if sizes.dense:
         layers["dense"] = _dense((channels * rows * columns, *sizes.dense))
@@ -159,5 +171,6 @@ def _width(embedder: nn.Module, space: gymnasium.spaces.Box) -> int:
 
 
 def _dense(sizes: tuple[int, ...]) -> nn.Sequential:
-    pairs = zip(sizes[:-1], sizes[1:], strict=True)
-    return nn.Sequential(*[layer for before, after in pairs for layer in (nn.Linear(before, after), nn.ReLU())])
+    return nn.Sequential(
+        *[layer for before, after in pairwise(sizes) for layer in (nn.Linear(before, after), nn.ReLU())]
+    )

@@ -84,7 +84,7 @@ def read(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _text(value: Any) -> str:
     """`True`, `2.0`, or positions as `"0.23,-1;0.46,1"`."""
     if isinstance(value, tuple):
-        return '"' + ";".join(f"{share:g},{lane}" for share, lane in value) + '"'
+        return '"' + ";".join(f"{share!r},{lane}" for share, lane in value) + '"'
     return str(value)
 
 

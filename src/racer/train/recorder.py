@@ -33,11 +33,15 @@ class Recorder:
     def watch(self, turn: Turn, actions: NDArray[Any]) -> None:
         """Take in one turn of all cars."""
         over = (turn.terminated | turn.truncated)[: self._count]
-        for k in range(self._count):
+        for k in range(min(self._count, len(turn.rows))):  # a teacher's lessons may have fewer cars
             self.open[k].append((turn.rows[k : k + 1].copy(), actions[k : k + 1].copy(), turn.reward[k : k + 1].copy()))
             if over[k]:
                 self.whole.append(self.open[k])
                 self.open[k] = []
+
+    def forget(self) -> None:
+        """Leave out the episodes that are going on: other cars drive from now on."""
+        self.open = [[] for _ in self.open]
 
     def write(self, iteration: int, evaluation: pd.DataFrame) -> pd.DataFrame:
         """Laps of the episodes that are over, after writing them as one iteration's file, and all metrics."""

@@ -29,14 +29,14 @@ from racer.car import preset
 from racer.errors import UsageError
 from racer.reward import load as load_reward
 from racer.sensors.look import setting
-from racer.sensors.suite import PICTURES, SENSORS, SIZE, has_pictures, kind, named, size
+from racer.sensors.suite import PICTURES, SENSORS, SIZE, kind, named, size
 from racer.sim.course import Course, course
 from racer.sim.noise import noise
 from racer.track import library, route
 from racer.track.record import Track
 from racer.train import hyperparameters
 from racer.train.config import TrainConfig, parse
-from racer.train.networks import SMALL, network
+from racer.train.networks import SMALL, left_of, network
 
 PACKAGES = ("racer", "numpy", "numba", "gymnasium", "torch", "stable-baselines3")
 COPIES = ("reward_function.py", "track.npy", "model/model_metadata.json")  # in every run
@@ -131,6 +131,8 @@ def create(config: TrainConfig, folder: Path, home: Path | None = None) -> Run:
     more = [library.load(name, home=home) for name in config.also_tracks]
     _make_folders(folder)
     route.save(track, folder / "track.npy")
+    if more:
+        (folder / "tracks").mkdir(exist_ok=True)
     for other in more:
         route.save(other, library.made(folder / "tracks") / f"{other.name}.npy")
     write_metadata(metadata, folder / "model" / "model_metadata.json")
@@ -214,8 +216,13 @@ def _metadata(config: TrainConfig) -> Metadata:
         if config.network is not None:
             raise UsageError(f"--network {config.network} is for sensors: name them with --observation camera")
         return found
-    plain = given.neural_network if given and has_pictures(names) else usual(names)
-    return replace(found, sensor=_worn(names) or found.sensor, neural_network=config.network or plain)
+    whole = any(kind(name) in PICTURES and size(name) == SIZE for name in names)
+    chosen = config.network or ((given.neural_network if given else NETWORK) if whole else SMALL)
+    for name in names:
+        if kind(name) in PICTURES:
+            sizes = network(chosen)
+            left_of(*size(name)[::-1], sizes.stereo if kind(name) == "stereo" else sizes.camera)
+    return replace(found, sensor=_worn(names) or found.sensor, neural_network=chosen)
 
 
 def _worn(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -223,11 +230,6 @@ def _worn(names: tuple[str, ...]) -> tuple[str, ...]:
     words = {called: sensor for sensor, called in SENSORS.items() if sensor not in ("observation", "LEFT_CAMERA")}
     has_camera = any(kind(name) in PICTURES for name in names)
     return tuple(words[kind(name)] for name in names) if has_camera and not {"features", "objects"} & {*names} else ()
-
-
-def usual(names: tuple[str, ...]) -> str:
-    """The network for sensors unless another is named: DeepRacer's own for pictures of its size, else the small one."""
-    return NETWORK if any(kind(name) in PICTURES and size(name) == SIZE for name in names) else SMALL
 
 
 def _git(folder: Path) -> str | None:

@@ -20,7 +20,7 @@ from racer.train.run import Run, create, open_run
 from racer.train.session import Report, Session
 
 TEACHER_STEPS = 65_536  # of a teacher's own training
-AMONG_OBJECTS = 786_432  # the same where there are objects
+AMONG_OBJECTS = 131_072  # the same where there are objects
 VALUE_STEPS = 4_096  # of fine-tuning in which the value alone is learned: the lessons have not taught it
 
 
@@ -65,7 +65,8 @@ class Teaching(Session):
         cars = [DeepRacerVectorEnv(CARS // len(teachers), **each | {"track": file}) for file in self._tracks.values()]
         for k, some in enumerate(cars):
             some.reset(seed=self.run.config.seed + 1000 * (k + 1))
-        lessons = Lessons(self.model.policy, cars, teachers, (student, known), self.run.config.seed)
+        policy: Any = self.model.policy
+        lessons = Lessons(policy, cars, teachers, (student, known), self.run.config.seed)
         if self._kept is not None:
             lessons.restore(self._kept)
         return lessons
@@ -113,6 +114,8 @@ class Teaching(Session):
 
     def _fine_tune(self, report: Report) -> None:
         """One update of PPO, which begins by learning the value of what the student does."""
+        if self.progress.phase != "fine-tuning":
+            self.recorder.forget()
         self.progress.phase = "fine-tuning"
         learned = self.progress.steps - self.run.config.steps >= VALUE_STEPS
         for name, weights in self.model.policy.named_parameters():

@@ -1,0 +1,320 @@
+"""The camera against a slow and obvious twin, against pinhole geometry, and against itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import shapely
+from numpy.typing import NDArray
+from PIL import Image
+
+from racer import scene
+from racer.sensors import tones
+from racer.sensors.camera import FRONT, LEFT, RIGHT, Camera, render, stereo
+from racer.sensors.look import SETTINGS, looks
+from racer.sensors.scenery import Scenery, scenery
+from racer.sensors.world import field_of, walls
+from racer.sim.objects import BOT, BOX, OBJECT, SHAPE
+from racer.sim.state import State
+from racer.track.library import load
+from racer.track.record import Track
+
+Array = NDArray[np.float64]
+
+
+@pytest.fixture(scope="module")
+def road() -> Track:
+    return load("reinvent_2018")
+
+
+@pytest.fixture(scope="module")
+def flat(road: Track) -> Scenery:
+    """The ground without texture."""
+    return scenery([road, road.reversed()], grainy=False)
+
+
+@pytest.fixture(scope="module")
+def cars(road: Track) -> State:
+    return scene.rows(road, [0.4, 5.0, 8.0, 13.1], offset=[0.0, 0.2, -0.25, 0.1], heading_deg=[0.0, 12.0, -20.0, 5.0])
+
+
+def before(state: State, *placed: tuple[float, float, float, int]) -> NDArray[np.void]:
+    """(N, K) bodies m ahead and to the left of each car, turned by rad, of a kind."""
+    table = np.zeros((len(state), len(placed)), OBJECT)
+    c, s = np.cos(state["yaw"]), np.sin(state["yaw"])
+    for k, (ahead, left, turn, kind) in enumerate(placed):
+        table[:, k]["x"] = state["x"] + ahead * c - left * s
+        table[:, k]["y"] = state["y"] + ahead * s + left * c
+        table[:, k]["yaw"], table[:, k]["kind"] = state["yaw"] + turn, kind
+    return table
+
+
+# --- the slow twin: every pixel is a ray
+
+
+def rays(camera: Camera, car: np.void) -> tuple[Array, Array]:
+    """The lens (3,) and the directions (H, W, 3) of all pixels."""
+    right, down = np.meshgrid(
+        (np.arange(camera.width) + 0.5 - camera.width / 2) / camera.focal,
+        (np.arange(camera.height) + 0.5 - camera.height / 2) / camera.focal,
+    )
+    ahead = np.cos(camera.pitch) - down * np.sin(camera.pitch)
+    up = -np.sin(camera.pitch) - down * np.cos(camera.pitch)
+    c, s = np.cos(car["yaw"]), np.sin(car["yaw"])
+    lens = np.array(
+        [car["x"] + c * camera.x - s * camera.y, car["y"] + s * camera.x + c * camera.y, camera.z],
+    )
+    return lens, np.stack([c * ahead + s * right, s * ahead - c * right, up], axis=-1)
+
+
+def slow(track: Track, camera: Camera, car: np.void, bodies: NDArray[np.void]) -> NDArray[np.uint8]:
+    """(H, W, 3) what every ray meets first, in plain colors."""
+    lens, way = rays(camera, car)
+    color = np.broadcast_to(tones.PLAIN[tones.SKY], way.shape).copy()
+    near = np.full(way.shape[:2], np.inf)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(way[..., 2] < 0, -lens[2] / way[..., 2], np.inf)
+        hit = np.isfinite(t)
+        spot = lens[:2] + t[hit][:, None] * way[hit][:, :2]
+        color[hit], near[hit] = tones.PLAIN[ground(track, spot)], t[hit]
+        for k, (x0, y0, x1, y1) in enumerate(walls(track)):
+            normal = np.array([y1 - y0, x0 - x1])
+            t = (normal @ (np.array([x0, y0]) - lens[:2])) / (way[..., :2] @ normal)
+            height = lens[2] + t * way[..., 2]
+            hit = (t > 0) & (t < near) & (height > 0.0) & (height < 1.0)
+            color[hit], near[hit] = tones.PLAIN[tones.WALL] * tones._WALL_SHADES[k], t[hit]
+        for body in bodies:
+            paint_box(body, lens, way, color, near)
+    return np.rint(color).astype(np.uint8)
+
+
+def ground(track: Track, spot: Array) -> NDArray[np.int64]:
+    """Material of every place (P, 2)."""
+    road = shapely.Polygon(track.outer, [track.inner])
+    sides = shapely.MultiLineString([track.outer, track.inner])
+    what = np.full(len(spot), tones.FIELD)
+    low, high = track.outer.min(axis=0), track.outer.max(axis=0)
+    near = np.flatnonzero(np.all((spot > low) & (spot < high), axis=1))
+    asphalt = road.difference(sides.buffer(0.0762, join_style="mitre"))
+    shapely.prepare([road, asphalt])
+    point = shapely.points(spot[near])
+    inside = shapely.contains(road, point)
+    what[near[inside]] = tones.BORDER
+    deep = shapely.contains(asphalt, point)
+    what[near[deep]] = tones.ROAD
+    line = shapely.LineString(track.center)
+    middle = np.flatnonzero(deep)[shapely.dwithin(line, point[deep], 0.0127)]
+    along = shapely.line_locate_point(line, point[middle])
+    pitch = track.length / round(track.length / 0.1016)
+    what[near[middle[along % pitch < 0.0508]]] = tones.CENTER
+    return what
+
+
+def paint_box(body: np.void, lens: Array, way: Array, color: Array, near: Array) -> None:
+    """A box by slabs: where a ray is within all three of them."""
+    length, width, height = SHAPE[body["kind"]]
+    c, s = np.cos(body["yaw"]), np.sin(body["yaw"])
+    turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
+    start = turn @ (lens - np.array([body["x"], body["y"], height / 2]))
+    step, half = way @ turn.T, np.array([length, width, height]) / 2
+    one, other = (-half - start) / step, (half - start) / step
+    enter, leave = np.minimum(one, other), np.maximum(one, other)
+    t = enter.max(axis=-1)
+    hit = (t < leave.min(axis=-1)) & (t > 0) & (t < near)
+    axis = enter.argmax(axis=-1)
+    face = np.where(axis == 1, np.where(step[..., 1] < 0, 0, 2), np.where(step[..., 0] < 0, 3, 1))
+    shade = tones._FACE_SHADES[face][hit][:, None]
+    color[hit], near[hit] = np.minimum(tones.PLAIN[tones.BOX + body["kind"]] * shade, 255.0), t[hit]
+
+
+def reduced(picture: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
+    """What the simulator makes of a frame of 640 x 480."""
+    small = Image.fromarray(picture).resize((camera.width, camera.height), Image.Resampling.BILINEAR)
+    if not camera.gray:
+        return np.asarray(small)
+    if camera.is_luma:
+        return np.asarray(small.convert("L"))
+    return np.floor(np.asarray(small) @ np.array([0.2989, 0.5870, 0.1140])).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("camera", "k"),
+    [(FRONT, 0), (FRONT, 2), (replace(LEFT, width=80, height=60), 1), (replace(FRONT, gray=False), 3)],
+)
+def test_a_picture_is_what_a_ray_for_every_pixel_sees_made_small(
+    camera: Camera, k: int, road: Track, flat: Scenery, cars: State
+) -> None:
+    bodies = before(cars, (0.8, 0.25, 0.3, BOX), (1.6, -0.1, 0.0, BOX), (1.2, 0.0, 1.0, BOX))
+    drawn = render(cars, bodies, flat, camera)[k]
+    large = replace(camera, width=640, height=480)
+    off = np.abs(drawn.astype(float) - reduced(slow(road, large, cars[k], bodies[k]), camera))
+    assert off.mean() < 1.8  # of 255
+    assert np.percentile(off, 95) <= 8
+    assert np.percentile(off, 99) <= 36  # hard edges near the car
+
+
+# --- pinhole
+
+
+def project(camera: Camera, car: np.void, point: Array) -> Array:
+    """(P, 2) px of points (P, 3), by rotation and division."""
+    c, s = np.cos(car["yaw"]), np.sin(car["yaw"])
+    away = point - np.array([car["x"] + c * camera.x - s * camera.y, car["y"] + s * camera.x + c * camera.y, camera.z])
+    ahead, left, up = c * away[:, 0] + s * away[:, 1], c * away[:, 1] - s * away[:, 0], away[:, 2]
+    depth = ahead * np.cos(camera.pitch) - up * np.sin(camera.pitch)
+    height = ahead * np.sin(camera.pitch) + up * np.cos(camera.pitch)
+    aside = 0.5 * camera.width - camera.focal * left / depth
+    return np.column_stack([aside, 0.5 * camera.height - camera.focal * height / depth])
+
+
+def share_of(part: int, state: State, bodies: NDArray[np.void] | None, ground: Scenery, camera: Camera) -> Array:
+    """(N, H, W) how much of each pixel is of one part."""
+    look = looks(SETTINGS["none"], [np.random.default_rng(0) for _ in state])
+    look["colors"] = 0.0
+    look["colors"][:, part] = 255.0
+    return render(state, bodies, ground, camera, look=look) / 255.0
+
+
+@pytest.mark.parametrize("camera", [FRONT, LEFT, replace(FRONT, width=320, height=240, pitch=0.3, z=0.2)])
+def test_a_box_is_where_a_pinhole_puts_its_corners(camera: Camera, flat: Scenery, cars: State) -> None:
+    bodies = before(cars, (1.5, 0.05, 0.35, BOX))
+    seen = share_of(tones.BOX, cars, bodies, flat, camera) > 0.3
+    for k, body in enumerate(bodies[:, 0]):
+        c, s = np.cos(body["yaw"]), np.sin(body["yaw"])
+        corner = 0.5 * np.array(SHAPE[BOX][:2]) * np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]])
+        base = np.column_stack([body["x"] + corner @ [c, -s], body["y"] + corner @ [s, c], np.zeros(4)])
+        points = project(camera, cars[k], np.concatenate([base, base + [0.0, 0.0, SHAPE[BOX][2]]]))
+        rows, columns = np.nonzero(seen[k])
+        assert columns.min() == pytest.approx(points[:, 0].min(), abs=1.0)
+        assert columns.max() + 1 == pytest.approx(points[:, 0].max(), abs=1.0)
+        assert rows.max() + 1 == pytest.approx(points[:, 1].max(), abs=1.0)
+        assert seen[k].sum() == pytest.approx(shapely.MultiPoint(points).convex_hull.area, rel=0.05) or rows.min() == 0
+
+
+def test_a_dash_is_where_a_pinhole_puts_it_to_half_a_pixel(road: Track, flat: Scenery) -> None:
+    car = scene.rows(road, road.length - 0.5)
+    share = share_of(tones.CENTER, car, None, flat, FRONT)[0]
+    way = (road.center[1] - road.center[0]) / np.hypot(*(road.center[1] - road.center[0]))
+    aside = np.array([-way[1], way[0]])
+    u, v = np.meshgrid(np.linspace(0.0, 0.0508, 21), np.linspace(-0.0127, 0.0127, 21))
+    spot = road.center[0] + u.reshape(-1, 1) * way + v.reshape(-1, 1) * aside
+    pixel = project(FRONT, car[0], np.column_stack([spot, np.zeros(len(spot))]))
+    (left, top), (right, low) = np.floor(pixel.min(axis=0)).astype(int) - 1, np.ceil(pixel.max(axis=0)).astype(int) + 1
+    window = share[top:low, left:right]
+    rows, columns = np.mgrid[top:low, left:right]
+    middle = np.array([(window * (columns + 0.5)).sum(), (window * (rows + 0.5)).sum()]) / window.sum()
+    outline = pixel.reshape(21, 21, 2)
+    expected = 0.25 * (outline[0, 0] + outline[0, -1] + outline[-1, 0] + outline[-1, -1])
+    np.testing.assert_allclose(middle, expected, atol=0.5)
+
+
+def test_the_horizon_is_29_and_a_half_rows_below_the_top(flat: Scenery) -> None:
+    horizon = 60.0 - FRONT.focal * np.tan(FRONT.pitch)
+    assert horizon == pytest.approx(29.5, abs=0.1)
+    open_field = flat._replace(grounds=flat.grounds.copy())
+    open_field.grounds["walls"] = [
+        [-1e4, -1e4, 1e4, -1e4],
+        [1e4, -1e4, 1e4, 1e4],
+        [1e4, 1e4, -1e4, 1e4],
+        [-1e4, 1e4, -1e4, -1e4],
+    ]
+    car = scene.rows(load("reinvent_2018"), 1.0)
+    sky = share_of(tones.SKY, car, None, open_field, replace(FRONT, width=640, height=480))[0].sum(axis=0)
+    np.testing.assert_allclose(sky, 4.0 * horizon, atol=0.5)
+
+
+def test_the_stereo_cameras_see_a_box_apart_by_their_distance(flat: Scenery, cars: State) -> None:
+    bodies = before(cars, (1.5, 0.0, 0.0, BOX))
+    depth = 1.5 - 0.2 - FRONT.x  # of its near side, at the height of the lens
+    row = round(60.0 - FRONT.focal * np.tan(FRONT.pitch)) + 4
+    left, right = (share_of(tones.BOX, cars, bodies, flat, camera)[:, row] for camera in (LEFT, RIGHT))
+    column = np.arange(160) + 0.5
+    shift = (left * column).sum(axis=1) / left.sum(axis=1) - (right * column).sum(axis=1) / right.sum(axis=1)
+    np.testing.assert_allclose(shift, FRONT.focal * 0.06 / (depth * np.cos(FRONT.pitch)), atol=0.5)
+    both = stereo(cars, bodies, flat)
+    assert both.shape == (4, 120, 160, 2)
+    assert (both[..., 0] == render(cars, bodies, flat, LEFT)).all()
+
+
+def test_what_is_nearer_hides_what_is_behind_it(flat: Scenery, cars: State) -> None:
+    far = before(cars, (2.0, 0.0, 0.0, BOT))
+    both = before(cars, (0.9, 0.0, 0.0, BOX), (2.0, 0.0, 0.0, BOT))
+    assert share_of(tones.BOT, cars, far, flat, FRONT).sum() > 100
+    assert share_of(tones.BOT, cars, both, flat, FRONT).sum() == 0
+    assert share_of(tones.BOT, cars, both[:, ::-1], flat, FRONT).sum() == 0
+
+
+# --- as a sensor
+
+
+def test_a_car_in_a_batch_sees_what_it_sees_alone(road: Track, cars: State) -> None:
+    ground, bodies = scenery([road, road.reversed()]), before(cars, (0.9, 0.1, 0.2, BOX), (1.4, -0.1, 0.0, BOT))
+    look = looks(SETTINGS["strong"], [np.random.default_rng(k) for k in range(len(cars))])
+    for given in (None, look):
+        together = render(cars, bodies, ground, FRONT, look=given)
+        again = render(cars, bodies, ground, FRONT, np.full_like(together, 77), given)
+        assert (together == again).all()
+        for k in range(len(cars)):
+            one = slice(k, k + 1)
+            alone = render(cars[one], bodies[one], ground, FRONT, look=None if given is None else given[one])
+            assert (alone[0] == together[k]).all()
+
+
+def test_the_far_field_does_not_shimmer(road: Track) -> None:
+    ground = scenery([road, road.reversed()])
+    state = scene.rows(road, np.linspace(0.0, road.length - 0.1, 60))
+    moved = state.copy()
+    moved["x"] += 0.01 * np.cos(state["yaw"])
+    moved["y"] += 0.01 * np.sin(state["yaw"])
+    here, there = (render(cars, None, ground).astype(float) for cars in (state, moved))
+    change = np.abs(there - here)[:, 31:46]
+    assert change.mean() < 2.0
+    whole = np.abs((there - here)[:, 31:46].mean(axis=(1, 2)))
+    assert np.percentile(whole, 95) < 0.5
+    assert whole.max() < 2.0  # where a border lies across the view along the squares of the map
+
+
+def test_plain_looks_change_nothing(flat: Scenery, cars: State) -> None:
+    look = looks(SETTINGS["none"], [np.random.default_rng(k) for k in range(len(cars))])
+    assert (render(cars, None, flat, FRONT, look=look) == render(cars, None, flat)).all()
+
+
+def test_the_simulator_varies_lamps_and_solids_but_not_where_the_camera_is(flat: Scenery, cars: State) -> None:
+    look = looks(SETTINGS["simulator"], [np.random.default_rng(k) for k in range(len(cars))])
+    for name in ("aside", "up", "pitch", "yaw", "noise", "blur"):
+        assert (look[name] == 0.0).all()
+    assert (look["colors"][:, tones.SKY] == tones.PLAIN[tones.SKY]).all()
+    assert len(np.unique(look["colors"][:, tones.BOX], axis=0)) == len(cars)
+    ratio = look["colors"][:, tones.ROAD] / tones.PLAIN[tones.ROAD]
+    np.testing.assert_allclose(look["colors"][:, tones.FIELD] / tones.PLAIN[tones.FIELD], ratio)
+
+
+def test_a_car_draws_its_look_from_its_own_generator() -> None:
+    many = looks(SETTINGS["strong"], [np.random.default_rng(k) for k in (5, 6, 7)])
+    assert looks(SETTINGS["strong"], [np.random.default_rng(6)])[0] == many[1]
+    assert many[0] != many[1]
+
+
+def test_both_ways_of_a_track_share_one_map(road: Track, flat: Scenery) -> None:
+    assert len(flat.grounds) == 1
+    assert flat.ground.tolist() == [0, 0]
+
+
+def test_the_field_is_as_measured_and_walls_stand_around_it(road: Track) -> None:
+    assert field_of(replace(road, name="reinvent_base")) == (-0.587, -0.613, 8.575, 5.795)
+    np.testing.assert_allclose(field_of(road), field_of(replace(road, name="reinvent_base")), atol=0.02)
+    assert field_of(replace(road, name="2022_something")) == (-12.5, -12.5, 12.5, 12.5)
+    ring = walls(road)
+    assert (ring[:, 2:] == np.roll(ring[:, :2], -1, axis=0)).all()
+
+
+def test_every_real_route_has_a_map(shared_data: object) -> None:
+    from pathlib import Path
+
+    for name in ("penbay_pro", "Straight_track", "2022_summit_speedway"):
+        track = load(Path(str(shared_data)) / "tracks" / f"{name}.npy")
+        picture = render(scene.rows(track, 1.0), None, scenery([track], cell=0.01), replace(FRONT, gray=False))[0]
+        below = picture[70:, 60:100].astype(int)
+        assert (below[..., 2] > below[..., 0]).mean() > 0.6  # the road is bluish
