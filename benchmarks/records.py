@@ -1,8 +1,8 @@
 """Lap-time bounds beside the records of public races: `python benchmarks/records.py DATA [-o scatter.png]`.
 
 DATA is a folder with `leaderboards.csv` (a race a row: track, closed, p0 the fastest racer's time in s) and `tracks`,
-real routes. Every race whose track's route is there is in the table; both directions of a road take its base route. One car
-and one margin serve all.
+real routes. Every race whose track's route is there is in the table; both directions of a road take its base route.
+One car and one margin serve all.
 """
 
 from __future__ import annotations
