@@ -47,7 +47,7 @@ def rows(data: Path, car: str, margin: float) -> list[Row]:
     with (data / "leaderboards.csv").open(encoding="utf-8") as file:
         races = list(csv.DictReader(file))
     for race in races:
-        names = (race["track"], *(race["track"] + end for end in VARIANTS))
+        names = (race["track"], *(race["track"] + end for end in sorted(VARIANTS)))
         path = next((p for name in names if (p := data / "tracks" / f"{name}.npy").is_file()), None)
         if path is None:
             continue
