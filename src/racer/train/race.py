@@ -13,6 +13,7 @@ import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from racer import laps
+from racer.car import Car
 from racer.env import DeepRacerVectorEnv
 from racer.errors import UsageError
 from racer.sim.rules import EVALUATION
@@ -45,6 +46,7 @@ class Result:
     trace: pd.DataFrame
     laps: pd.DataFrame
     track: Track
+    car: Car
     headline: str
     notes: tuple[str, ...]
     stamp: str  # 14 digits, as in the names of DeepRacer for Cloud's folders
@@ -68,6 +70,7 @@ def drive_race(folder: Path, order: Order, home: Path | None = None) -> Result:
         trace,
         table,
         road,
+        cars.car,
         head,
         tuple(beyond_in_words(cars, beyond_logs(cars, trace, table))),
         f"{datetime.now():%Y%m%d%H%M%S}",
