@@ -242,21 +242,25 @@ def _lap_words(seen: Review) -> str:
 
 
 def _table(seen: Review, use: Use | None) -> Any:
+    from racer.space.review import signed
+
     heads = ("action", "steering °", "speed m/s", "wanted %", "taken %", *(("run %",) if use else ()), "")
     table = _empty(*heads)
     for k, (steer, speed) in enumerate(seen.commands):
         wanted, taken = (_percent(column[k], column.sum()) for column in (seen.wanted, seen.use))
         words = "never useful" if k in seen.useless else ""
         mine = (f"{100.0 * use.share[k]:.0f}",) if use else ()
-        table.add_row(str(k), f"{_signed(steer)}", f"{speed:g}", wanted, taken, *mine, words)
+        table.add_row(str(k), f"{signed(steer)}", f"{speed:g}", wanted, taken, *mine, words)
     return table
 
 
 def _places(seen: Review, use: Use) -> Any:
+    from racer.space.review import signed
+
     table = _empty("place", "steps", "what the run takes there")
     for p, name in enumerate(use.places):
         took = [
-            f"{_signed(seen.commands[k][0])}° {seen.commands[k][1]:g} m/s {share:.0%}" for k, share in use.most(p)[:3]
+            f"{signed(seen.commands[k][0])}° {seen.commands[k][1]:g} m/s {share:.0%}" for k, share in use.most(p)[:3]
         ]
         table.add_row(name, str(int(use.counts[:, p].sum())), ", ".join(took))
     return table
@@ -273,22 +277,20 @@ def _empty(*heads: str) -> Any:
     return table
 
 
-def _signed(steer: float) -> str:
-    return f"{steer:+g}" if steer else "0"
-
-
 def _percent(part: int, whole: int) -> str:
     return f"{100.0 * part / whole:.0f}" if whole else "-"
 
 
 def _print_design(found: Design, car: Car, output: Path, seconds: float) -> None:
+    from racer.space.review import signed
+
     for course, before, after in zip(found.courses, found.before, found.after, strict=True):
         laps = [f"{lap.lap_time:.2f} s" if lap else "no lap" for lap in (before, after)]
         free = f"{course.free.lap_time:.2f} s with all commands, line's bound {course.line.lap_time:.2f} s"
         course_of = f"{course.track.name}, car {car.name}: {laps[0]} from the clusters"
         typer.echo(f"{course_of}, {laps[1]} after {found.moves} changes ({free})")
     pairs = zip(found.space.steering_deg, found.space.speed, strict=True)
-    typer.echo("  ".join(f"{_signed(steer)}°/{speed:g}" for steer, speed in pairs))
+    typer.echo("  ".join(f"{signed(steer)}°/{speed:g}" for steer, speed in pairs))
     typer.echo(f"{output}: {found.space.size} actions, in {seconds:.0f} s  (racer actions check {output})")
 
 

@@ -61,8 +61,9 @@ def _print(found: Placed) -> None:
             print_race(found.log, rows)
         else:
             print_training(found, rows)
-    if found.standing:
-        typer.echo(found.standing)
+    for sentence in (found.standing, found.against_bound):
+        if sentence:
+            typer.echo(sentence)
 
 
 def _folders(placed: list[Placed], output: Path | None) -> list[tuple[Placed, Path]]:
@@ -138,6 +139,7 @@ def _as_json(found: Placed, pictures: list[Path]) -> dict[str, Any]:
         "job": job_in_words(found.log.job) or None,
         "track": track and {**track, "agreement": found.agreement},
         "standing": found.standing or None,
+        "bound": found.against_bound or None,
         "laps": _records(found.laps),
         **_training(found, trained),
         "pictures": [str(path) for path in pictures],

@@ -74,8 +74,9 @@ def _show(result: Result, files: list[Path]) -> None:
     console.print(_table(result.laps, ("off-tracks", "crashes") if result.has_objects else ("off-tracks",)))
     for note in result.notes:
         console.print(f"note: {note}", markup=False, highlight=False)
-    if _standing(result):
-        console.print(_standing(result), markup=False, highlight=False)
+    for sentence in (_standing(result), _against_bound(result)):
+        if sentence:
+            console.print(sentence, markup=False, highlight=False)
     for file in files:
         console.print(str(file), markup=False, highlight=False)
 
@@ -88,6 +89,17 @@ def _standing(result: Result) -> str:
     fastest = best(result.laps, 1)
     found = standing(result.track.name, float(fastest["time"].iloc[0])) if len(fastest) else None
     return found.sentence if found else ""
+
+
+def _against_bound(result: Result) -> str:
+    """The best lap beside the lap-time bound of the car; empty without a lap."""
+    from racer.laps import best
+    from racer.raceline.bound import bound, sentence
+
+    fastest = best(result.laps, 1)
+    if not len(fastest):
+        return ""
+    return sentence(float(fastest["time"].iloc[0]), bound(result.track, result.car, home()), result.car.name)
 
 
 def _table(laps: pd.DataFrame, incidents: tuple[str, ...]) -> Any:
@@ -113,6 +125,7 @@ def _as_json(result: Result, files: list[Path]) -> dict[str, Any]:
         "laps": laps,
         "notes": list(result.notes),
         "standing": _standing(result) or None,
+        "bound": _against_bound(result) or None,
         "files": [str(file) for file in files],
     }
 

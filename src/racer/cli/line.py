@@ -65,7 +65,7 @@ def line(
     model = preset(car)
     chosen = lines.fastest(road, model, lines.MARGIN if margin is None else margin, method)
     found = _found(road, chosen, model, drive)
-    if method == "auto" and margin is None:
+    if method == "auto" and margin in (None, lines.MARGIN):
         _remember(found, model)
     files = _written(found, model, output, csv, npy, snippet)
     if as_json:

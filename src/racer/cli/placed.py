@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from racer.cli.road import candidates, road_of
+from racer.cli.tracks import home
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,22 @@ class Placed:
         name = self.track.name if self.track else self.log.job.world
         found = standing(name, float(fastest["time"].iloc[0])) if len(fastest) else None
         return found.sentence if found else ""
+
+    @property
+    def against_bound(self) -> str:
+        """A sentence that sets the best lap beside the car's lap-time bound, if that is known; else how to know it."""
+        from racer.car import CARS
+        from racer.laps import best
+        from racer.raceline import bound
+
+        fastest, car = best(self.here, 1), CARS.get(self.log.job.car)
+        if self.track is None or car is None or not len(fastest):
+            return ""
+        found = bound.known(self.track, car, home())
+        if found is None:
+            reverse = " --reverse" if self.track.is_reversed else ""
+            return f"how fast a lap could be: racer line {self.track.name} --car {car.name}{reverse}"
+        return bound.sentence(float(fastest["time"].iloc[0]), found, car.name)
 
 
 def place(path: Path, name: str, folder: Path | None) -> Placed:

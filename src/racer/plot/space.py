@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from racer.plot import style
 from racer.plot.track import draw_track
 from racer.space.design import Design
-from racer.space.review import Review, commanded
+from racer.space.review import Review, commanded, signed
 from racer.space.search import Found
 from racer.space.use import CELL, Use
 from racer.track.record import Track
@@ -73,7 +73,7 @@ def draw_plane(commands: Array, use: NDArray[np.int64], free: Found | Sequence[F
     drives = [] if free is None else [free] if isinstance(free, Found) else list(free)
     if drives:
         kinds, count = np.unique(np.concatenate([commanded(drive) for drive in drives]), axis=0, return_counts=True)
-        size = 30.0 + 700.0 * count / count.max()
+        size = 25.0 + 2400.0 * count / count.sum()
         ax.scatter(
             kinds[:, 0],
             kinds[:, 1],
@@ -105,7 +105,7 @@ def draw_plane(commands: Array, use: NDArray[np.int64], free: Found | Sequence[F
     ax.xaxis.set_major_locator(MaxNLocator(7))
     ax.set_xlabel("left  ·  steering (°)  ·  right")
     ax.set_ylabel("commanded speed (m/s)")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, markerscale=0.6, handletextpad=0.2)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, markerscale=0.8, handletextpad=0.2)
     return ax
 
 
@@ -155,8 +155,7 @@ def draw_use(use: Use, track: Track, commands: Array, ax: Axes) -> Axes:
             ax.axvspan(start, end, color=style.ROAD, alpha=0.6, zorder=0, linewidth=0)
         ax.text(corner.apex, len(order), corner.name, ha="center", va="bottom", fontsize=8, color=style.FAINT)
     if len(order) <= _NUMBERED:
-        names = [f"{k}: {commands[k, 0]:+g}°, {commands[k, 1]:g} m/s" for k in order]
-        names = [name.replace("+0°", "0°") for name in names]
+        names = [f"{k}: {signed(commands[k, 0])}°, {commands[k, 1]:g} m/s" for k in order]
         ax.set_yticks(np.arange(len(order)) + 0.5, names, fontsize=7)
     else:
         ax.set_yticks([0.5, len(order) - 0.5], ["right", "left"])

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 LOST, LONGEST = 5.0, 40.0  # % of the lap that a driver must have come by then, s
-CARES = (Care(1.0), Care(0.95), Care(0.9), Care(0.85), Care(0.75, aside=3.0))  # that are tried
+CARES = (Care(1.0), Care(0.85), Care(0.85, aside=4.0), Care(0.7, aside=25.0))  # that are tried
 OVER = 0.06  # m that the middle of a car may be beyond a border: two wheels are left, and 2 cm
 NO_OBJECTS = np.zeros(0, OBJECT)
 RUN_OUT = 2.0  # m that a driver goes on after the end of an open road

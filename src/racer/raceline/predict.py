@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 
 AHEAD = 12  # steps that a drive is thought ahead
 KNOTS = 4  # between which what is tried changes evenly
+SLIDES = 0.15  # rad between where a car points and where it goes: more is a slide, which real cars seldom hold
 SEARCH = 14  # points of the line among which the next nearest is looked for
 
 
@@ -29,11 +30,12 @@ class Care:
     """What a driver wants. `pace` is a share of the line's speeds; the other numbers weigh the way in m."""
 
     pace: float = 1.0
-    aside: float = 1.0  # per m2 off the line and step
+    aside: float = 10.0  # per m2 off the line and step
     beyond: float = 400.0  # per m2 beyond the road and step
     late: float = 3.0  # per m2/s2 too fast at the end
     askew: float = 0.5  # per rad2 across the line at the end
-    tries: int = 40  # drives a round
+    sliding: float = 10.0  # per rad2 that the car moves askew beyond `SLIDES`, and step
+    tries: int = 60  # drives a round
     rounds: int = 3
 
 
@@ -63,7 +65,7 @@ class Predictor:
         command = np.empty((len(alive), 2))
         for k, who in enumerate(alive):
             care = self._cares[who]
-            weights = np.array([care.pace, care.aside, care.beyond, care.late, care.askew])
+            weights = np.array([care.pace, care.aside, care.beyond, care.late, care.askew, care.sliding])
             self._at[who] = _decide(
                 state[k], self._plans[who], self._at[who], self._guide.points, self._guide.spacing,
                 self._guide.is_loop, self._row, self._lead, weights, self._tried, care.tries, care.rounds,
@@ -114,7 +116,7 @@ def _decide(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
 @njit(cache=True, error_model="numpy")
 def _worth(car, plan, at, points, spacing, is_loop, row, lead, weights, low, high, choices, pursues):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """What a drive by a plan is worth, m; the plan is made what can be commanded, or a pursuit of the line."""
-    pace, aside, beyond, late, askew = weights
+    pace, aside, beyond, late, askew, sliding = weights
     motion = (car.x, car.y, car.yaw, car.vx, car.vy, car.yaw_rate, car.steer)
     earlier = (car.steer_before_deg, car.speed_before)
     before = (car.steer_command_deg, car.speed_command)
@@ -138,6 +140,8 @@ def _worth(car, plan, at, points, spacing, is_loop, row, lead, weights, low, hig
         worth -= aside * STEP * off * off
         out = max(off - p[5], -off - p[6], 0.0)
         worth -= beyond * out * out
+        slide = max(abs(motion[4]) / max(motion[3], 0.5) - SLIDES, 0.0)
+        worth -= sliding * slide * slide
     ahead = (motion[0] - p[0]) * p[2] + (motion[1] - p[1]) * p[3]
     c, s = np.cos(motion[2]), np.sin(motion[2])
     vx, vy = c * motion[3] - s * motion[4], s * motion[3] + c * motion[4]

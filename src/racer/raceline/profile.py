@@ -10,7 +10,7 @@ from racer.raceline.envelope import Envelope
 
 Array = NDArray[np.float64]
 
-ROUNDS = 6  # of passes forward and backward, at most
+ROUNDS = 40  # of passes forward and backward, at most: a circle needs many, a road with straights two or three
 
 
 def profile(kappa: Array, gap: Array, limits: Envelope, is_loop: bool, start: float = 0.0) -> Array:

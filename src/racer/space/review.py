@@ -28,6 +28,7 @@ WASTED = 0.15  # share of a continuous range that no fast lap uses
 MISSED = 0.7  # times the spans above: a command that far from every action is missed
 CLOSE = np.array([5.0, 0.5])  # deg and m/s: commands that are told as one
 RARE = 0.05  # share of the steps of the free lap below which a command is not worth a word
+NAMED = 4  # useless actions up to which each is told with its command
 REACHED = 0.02  # share of its steps in which it is beyond the range
 
 
@@ -202,7 +203,9 @@ def _actions(seen: Review) -> list[Advice]:
     """About single actions: those that could go, and the command that is missed most."""
     found = _missed(seen)
     if seen.useless:
-        names, them = ", ".join(_name(seen, k) for k in seen.useless), "it" if len(seen.useless) == 1 else "them"
+        few = len(seen.useless) <= NAMED
+        names = ", ".join(_name(seen, k) if few else str(k) for k in seen.useless)
+        them = "it" if len(seen.useless) == 1 else "them"
         found.append(Advice("note", f"never useful here: {names}; the fastest lap found does without {them}"))
     return found
 
@@ -219,7 +222,7 @@ def _missed(seen: Review) -> list[Advice]:
         return []
     steer, speed = kinds[np.argmax(count)]
     often = f"which the fastest drive commands in {count.max() / len(wishes):.0%} of its steps"
-    sentence = f"no action is near {steer:+g}° at {speed:.1f} m/s, {often}"
+    sentence = f"no action is near {signed(steer)}° at {speed:.1f} m/s, {often}"
     return [Advice("costs", f"{sentence}: add it") if seen.costs else Advice("note", sentence)]
 
 
@@ -248,4 +251,9 @@ def _range(seen: Review, k: int, what: str, unit: str, limits: tuple[float, ...]
 
 
 def _name(seen: Review, k: int) -> str:
-    return f"{k} ({seen.commands[k, 0]:+g}°, {seen.commands[k, 1]:g} m/s)"
+    return f"{k} ({signed(seen.commands[k, 0])}°, {seen.commands[k, 1]:g} m/s)"
+
+
+def signed(steer: float) -> str:
+    """A steering angle with its sign, as `+5`, `-12.5` or `0`."""
+    return f"{steer:+g}" if steer else "0"

@@ -11,6 +11,7 @@ import pandas as pd
 from stable_baselines3.common.policies import BasePolicy
 
 from racer import laps
+from racer.car import Car
 from racer.env import DeepRacerVectorEnv
 from racer.errors import UsageError
 from racer.sensors.suite import has_pictures
@@ -49,6 +50,7 @@ class Result:
     laps: pd.DataFrame
     track: Track
     drive: Driven
+    car: Car
     headline: str
     notes: tuple[str, ...]
     sees_pictures: bool
@@ -78,6 +80,7 @@ def drive_race(folder: Path, order: Order, home: Path | None = None) -> Result:
         table,
         road,
         found,
+        cars.car,
         head,
         tuple(beyond_in_words(cars, beyond_logs(cars, trace, table))),
         has_pictures(run.observation),
