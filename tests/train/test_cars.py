@@ -153,8 +153,10 @@ def test_the_cars_of_a_small_batch_are_the_first_of_a_large_one(race):
 def test_car_k_of_a_batch_is_bit_equal_to_the_car_alone(race, k):
     commands = chosen(9)
     field, alone = Field(race, 9, seed=3), Field(race, 1)
-    state, episodes, cars, generators = field.snapshot()
-    alone.restore((state[k : k + 1], episodes[k : k + 1] + k, cars[k : k + 1], generators[k : k + 1]))
+    state, episodes, cars, generators, bodies, traffic = field.snapshot()
+    alone.restore(
+        (state[k : k + 1], episodes[k : k + 1] + k, cars[k : k + 1], generators[k : k + 1], bodies[k : k + 1], traffic)
+    )
     together, by_itself = drive(field, commands)[:, k], drive(alone, commands[:, k : k + 1])[:, 0]
     by_itself["episode"] -= np.where(by_itself["episode"] > 0, k, 0)  # it counts on from the turn it was given
     assert together["done"].sum() > 1

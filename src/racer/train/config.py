@@ -99,6 +99,8 @@ class TrainConfig(BaseModel):
     @classmethod
     def _suited_to_pictures(cls, table: Any) -> Any:
         """The table with the settings that pictures need, where it says nothing else."""
+        if not isinstance(table, dict):
+            return table
         words, settings = table.get("observation", "features"), table.get("settings", {})
         if not isinstance(words, str) or not isinstance(settings, dict):
             return table
