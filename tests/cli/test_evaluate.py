@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from racer import laps, logs
+from racer.car import V6
 from racer.cli import app
 from racer.logs import metrics
+from racer.raceline.bound import keep
+from racer.track import library
 from racer.train import run as runs
 from racer.train.config import parse
 from racer.train.session import Session
@@ -26,6 +30,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = runs.create(parse(order, "the test"), tmp_path_factory.mktemp("runs") / "run")
     Session(made).train(lambda progress: None)
     return made.folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where bounds are remembered, so that only the first test on a track waits for one."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("home")
+        patch.setenv("RACER_HOME", str(folder))
+        for name in ("oval", "hot_rod_speedway"):
+            keep(library.load(name), V6, 7.0, folder)
+        yield folder
 
 
 def racer(*words: str) -> Any:
@@ -70,6 +85,7 @@ def test_a_track_with_race_results_sets_the_best_lap_beside_them(run):
         rf"{found['laps'][0]['time']:.2f} s: (faster|slower) than .* racers on that track in 2024", found["standing"]
     )
     assert found["standing"] in racer(str(run), "--track", "hot_rod_speedway", "--laps", "1").stdout
+    assert found["bound"].endswith("% of the bound of car v6, 7.00 s")
     assert told(str(run), "--laps", "1")["standing"] is None
 
 

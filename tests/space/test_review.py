@@ -63,3 +63,14 @@ def test_a_continuous_range_is_told_to_be_too_wide_and_too_narrow(ring, car, lin
 def test_nearest_weighs_fifteen_degrees_as_much_as_eight_tenths_of_a_meter_a_second():
     commands = np.array([(0.0, 1.0), (15.0, 1.0), (0.0, 1.8)])
     assert nearest(commands, np.array([(8.0, 1.0), (0.0, 1.45), (1.0, 1.1)])).tolist() == [1, 2, 0]
+
+
+def test_an_open_road_is_reviewed_from_its_start_to_its_end(ring, car):
+    from racer.raceline.line import fastest
+    from racer.track.record import Track
+
+    road = Track("arc", "Arc", ring.center[:30], ring.inner[:30], ring.outer[:30])
+    seen = review(road, car, space((30.0, 1.5), (10.0, 2.0), (0.0, 2.0)), fastest(road, car), width=20)
+    assert len(seen.found.laps) == 1
+    assert seen.found.rows["progress"][-1] == 100.0
+    assert seen.advice

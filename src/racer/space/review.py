@@ -174,7 +174,7 @@ def _gravity(seen: Review) -> str:
 
 def _remedy(car: Car, bend: Bend) -> str:
     """The fastest command that drives the circle of a bend."""
-    speeds = np.round(np.arange(SPEEDS[1], 0.25, -0.1), 1)
+    speeds = np.round(np.arange(min(SPEEDS[1], car.identified_speed), 0.25, -0.1), 1)
     for angle in (20.0, 25.0, STEERING_DEG):
         fits = circles(car, np.column_stack([np.full(len(speeds), bend.side * angle), speeds])).radius <= bend.radius
         if fits.any():
