@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box, Dict
-from stable_baselines3.common.utils import get_schedule_fn
 
 from racer.errors import UsageError
 from racer.train.networks import NETWORKS, Embedding, SensorPolicy, SensorSACPolicy
@@ -77,7 +76,7 @@ def test_the_shallow_network_makes_11264_numbers_of_a_picture_and_512_of_these()
 
 
 def policy(kind: type = SensorPolicy, space=CAMERA, name: str = SHALLOW):
-    return kind(space, ACTION, get_schedule_fn(1e-3), network_name=name)
+    return kind(space, ACTION, lambda _: 1e-3, network_name=name)
 
 
 def test_value_and_policy_share_no_weight():
