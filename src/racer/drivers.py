@@ -18,7 +18,7 @@ from racer.car import STEP, Car, preset
 from racer.errors import UsageError, did_you_mean
 from racer.raceline.avoid import around
 from racer.raceline.drive import Drive as Drive
-from racer.raceline.drive import choices, run
+from racer.raceline.drive import choices, expert, run
 from racer.raceline.follow import Plan, follow, followers
 from racer.raceline.line import Stations, least_curvature, speeds, stations
 from racer.sim.course import Told, course
@@ -80,6 +80,7 @@ class Driver:
     plans: Callable[[Ground], list[Plan]]
     finishes: bool = True  # whether it means to complete the lap
     choose: Callable[[Sequence[Drive]], Drive] = lambda drives: drives[0]
+    predicts: bool = False  # whether it follows the fastest line by predictive control, and no plan
 
 
 def drive(
@@ -111,13 +112,13 @@ def drives(
     They give only commands that the action space has; without one, any up to the fastest that logs of the car cover.
     Of a discrete space they choose the nearest action. An incident ends the drive, as in training. `objects` are boxes
     (see `racer.sim.course.course`), the same for all; among them there are drivers who drive around them (AVOIDERS).
-    `seed` is that of their places, where these are random. UsageError for bot cars, which no driver minds.
+    `seed` is that of their places, where these are random. UsageError for bot cars, which no driver minds. The EXPERT
+    is to be named: he takes some seconds.
     """
     what = course(objects)
     if what is not None and what.number_of_bot_cars:
         raise UsageError("scripted drivers drive among obstacles, not among bot cars: give boxes or random_boxes")
-    family = FAMILY if what is None else {**FAMILY, **AVOIDERS}
-    chosen = [_driver(driver) for driver in (family if drivers is None else drivers)]
+    chosen = [_driver(driver) for driver in (family(what) if drivers is None else drivers)]
     model = car if isinstance(car, Car) else preset(car)
     race = Race(track.reversed() if reverse else track, model, TRAINING._replace(laps=laps), START_LINE, course=what)
     ground = replace(_ground(race.track, model, action_space), objects=Field(race, 1, seed).bodies[0])
@@ -125,15 +126,23 @@ def drives(
     rows = _drive_all([plan for group in plans for plan in group], race, ground, action_space)
     found: list[Drive] = []
     for driver, group in zip(chosen, plans, strict=True):
+        if driver.predicts:
+            found.append(replace(expert(race, action_space, ground.objects), name=driver.name, title=driver.title))
+            continue
         tried = [Drive(driver.name, driver.title, rows.pop(0), race.tracks, ground.objects) for _ in group]
         found.append(driver.choose(tried))
     return found
 
 
+def family(objects: Told = None) -> list[Driver]:
+    """Who drives unless told otherwise: the FAMILY, and among objects the AVOIDERS, too."""
+    return list(FAMILY.values() if course(objects) is None else (FAMILY | AVOIDERS).values())
+
+
 def _driver(driver: str | Driver) -> Driver:
     if isinstance(driver, Driver):
         return driver
-    known = {**FAMILY, **AVOIDERS}
+    known = FAMILY | AVOIDERS | {EXPERT.name: EXPERT}
     if driver not in known:
         raise UsageError(f"unknown driver {driver!r}{did_you_mean(driver, list(known))} (there are {', '.join(known)})")
     return known[driver]
@@ -301,6 +310,9 @@ AVOIDERS = {
 }
 """Drivers on the lane beside each box."""
 
+EXPERT = Driver("expert", "nearly perfect", lambda ground: [], predicts=True)
+"""The predictive driver on the fastest line: what the car can do, and a policy hardly learns in minutes."""
+
 
 def _turns(road: Stations) -> Array:
     """(M,) rad by which the road turns at each station, positive to the left."""
@@ -318,6 +330,8 @@ def _rolling(values: Array, count: int, is_loop: bool) -> Array:
 
 def _drive_all(plans: list[Plan], race: Race, ground: Ground, space: ActionSpace | None) -> list[State]:
     """The rows of each plan's drive."""
+    if not plans:
+        return []
     path = np.column_stack([np.vstack([p.line for p in plans]), np.concatenate([p.speed for p in plans])])
     follower = followers(plans)
     limits = choices(space, race.car)

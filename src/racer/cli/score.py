@@ -38,6 +38,9 @@ def score(
             show_default=False,
         ),
     ] = None,
+    expert: Annotated[
+        bool, Option("--expert", help="Let the driver of racer line race, too: nearly what the car can do.")
+    ] = False,
     output: Annotated[Path | None, Option("-o", "--output", help="Draw the ranks there (png, svg, pdf).")] = None,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -55,7 +58,7 @@ def score(
         typer.echo(
             f"{road.name}{', reversed' if reverse else ''}, car {model}{among}: drivers set off from the start line"
         )
-    scores = _scored(rewards, road, model, metadata, reverse, gamma, what)
+    scores = _scored(rewards, road, model, metadata, reverse, gamma, what, expert)
     if as_json:
         typer.echo(json.dumps([plain(s) for s in scores], indent=2))
     else:
@@ -89,7 +92,9 @@ def _scored(
     reverse: bool,
     gamma: float | None,
     objects: str,
+    expert: bool,
 ) -> list[Score]:
+    from racer.drivers import EXPERT, family
     from racer.score.pay import GAMMAS, score_all
 
     return score_all(
@@ -100,6 +105,7 @@ def _scored(
         car=car,
         action_space=metadata.action_space if metadata else None,
         reverse=reverse,
+        drivers=[*family(objects), EXPERT] if expert else None,
         objects=objects,
     )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from racer.car import STEER_LIMIT_DEG, STEP, Car, table
 from racer.raceline.corridor import rooms
-from racer.raceline.line import Line
+from racer.raceline.line import Line, fastest
 from racer.raceline.predict import Care, Guide, Predictor
 from racer.sim.objects import OBJECT, Bodies, hit
 from racer.sim.race import START_LINE, Race, line_up
@@ -88,17 +88,25 @@ def drive(
     space: ActionSpace | None = None,
     laps: int = 2,
     cares: Sequence[Care] = CARES,
+    objects: Bodies = NO_OBJECTS,
 ) -> Drive:
     """What a car does that follows `line` from standstill at the start line: with the best of several `cares`.
 
     It gives only commands that the action space has; without one, any up to the fastest that logs of the car cover.
+    `objects` (K,) stand on the road, and it does not mind them.
     """
     race = Race(track, car, TRAINING._replace(laps=laps), START_LINE)
     discrete, low, high = choices(space, car)
     predictor = Predictor(guide(track, line), list(cares), car, low, high, discrete)
     most = int(4.0 * laps * line.lap_time / STEP) + 100
-    rows = run(race, len(cares), predictor.command, most)
-    return min((Drive("racing_line", "racing-line", r, race.tracks) for r in rows), key=_slowness)
+    rows = run(race, len(cares), predictor.command, most, objects)
+    return min((Drive("racing_line", "racing-line", r, race.tracks, objects) for r in rows), key=_slowness)
+
+
+def expert(race: Race, space: ActionSpace | None, objects: Bodies) -> Drive:
+    """What the best driver known does in a race: the fastest line that is found, followed in the true dynamics."""
+    line = fastest(race.track, race.car)
+    return drive(race.track, race.car, line, space, race.rules.laps, objects=objects)
 
 
 def _slowness(drive: Drive) -> tuple[bool, float, float]:
