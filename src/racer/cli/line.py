@@ -56,7 +56,7 @@ def line(
     snippet: Annotated[Path | None, Option("--snippet", help="Write the line there as Python for rewards.")] = None,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Find the fastest line around a track, the lap time that no car beats, corner by corner, and drive it."""
+    """Find the fastest line around a track, the lap time that it allows, corner by corner, and drive it."""
     from racer.car import preset
     from racer.raceline import line as lines
 
