@@ -15,6 +15,7 @@ from racer.laps import by_iteration, laps
 from racer.plot.actions import action_use
 from racer.plot.sectors import sector_times
 from racer.plot.telemetry import trips_of
+from racer.sim.objects import objects_on
 
 OF_LOGS = ("actions", "heat", "laps", "policy", "sectors", "telemetry", "times", "track")
 
@@ -51,6 +52,7 @@ def given(ring, drive, ppo) -> dict[str, Any]:
         "trips": {"A": trips[0], "B": trips[1]},
         "one": trips[0],
         "other": trips[1],
+        "objects": objects_on(ring, [(0.2, 1), (0.5, -1)]),
     }
 
 
