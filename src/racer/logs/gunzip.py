@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from racer.errors import UsageError
 
-BLOCK = 4 << 20  # bytes read at a time
+BLOCK = 2 << 20  # bytes read at a time
 RATIO = 150  # times its own size that a file may unpack to: real logs reach 30, a zip bomb 1000 and more
 FLOOR = 256 << 20  # bytes that even the smallest file may unpack to
 
