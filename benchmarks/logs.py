@@ -277,18 +277,19 @@ def _huge(files: list[Unpacked], python: str, place: Path) -> None:
 
 
 _STREAM = """
-import resource, sys, time
+import re, sys, time
+from pathlib import Path
 import pandas as pd
 from racer import logs
 from racer.laps import laps
-started, parts = time.perf_counter(), []
+started, parts = time.perf_counter(), []  # VmHWM below is of this process alone, ru_maxrss of its parent, too
 flow = logs.stream(sys.argv[1])
 rows = 0
 for piece in flow:
     rows += len(piece)
     parts.append(laps(piece)[["episode", "time", "completion", "reward"]])
 table = pd.concat(parts)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 seconds = time.perf_counter() - started
 print(f"{rows:,} rows, {len(table):,} laps in {seconds:.0f} s, peak {peak:.0f} MiB, {flow.sources[0].bad} bad lines")
 """
