@@ -142,10 +142,10 @@ def family(objects: Told = None) -> list[Driver]:
 def _driver(driver: str | Driver) -> Driver:
     if isinstance(driver, Driver):
         return driver
-    known = FAMILY | AVOIDERS | {EXPERT.name: EXPERT}
-    if driver not in known:
-        raise UsageError(f"unknown driver {driver!r}{did_you_mean(driver, list(known))} (there are {', '.join(known)})")
-    return known[driver]
+    if driver not in DRIVERS:
+        near = did_you_mean(driver, list(DRIVERS))
+        raise UsageError(f"unknown driver {driver!r}{near} (there are {', '.join(DRIVERS)})")
+    return DRIVERS[driver]
 
 
 def _ground(track: Track, car: Car, space: ActionSpace | None) -> Ground:
@@ -312,6 +312,9 @@ AVOIDERS = {
 
 EXPERT = Driver("expert", "nearly perfect", lambda ground: [], predicts=True)
 """The predictive driver on the fastest line: what the car can do, and a policy hardly learns in minutes."""
+
+DRIVERS = FAMILY | AVOIDERS | {EXPERT.name: EXPERT}
+"""Everyone, by name."""
 
 
 def _turns(road: Stations) -> Array:

@@ -89,7 +89,7 @@ def _follow(state, follower, path, wheelbase, lead, grip, command, choices, low,
         soon = _walk(f, path, 0.1 * speed)
         target = path[soon, 2]
         target -= BRAKE * max(car.vx - 1.05 * target, 0.0)
-        _choose(command[i], steer, target, choices, low, high)
+        choose(command[i], steer, target, choices, low, high)
 
 
 @njit(cache=True, error_model="numpy")
@@ -142,15 +142,14 @@ def _walk(f, path, way):  # type: ignore[no-untyped-def]  # pragma: no cover - c
 
 
 @njit(cache=True, error_model="numpy")
-def _choose(command, steer, speed, choices, low, high):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def choose(command, steer, speed, choices, low, high):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Write the command nearest to a wish: within limits, or one of the choices (15 deg weigh as all the speeds)."""
     command[0], command[1] = min(max(steer, low[0]), high[0]), min(max(speed, low[1]), high[1])
-    least = np.inf
+    least, best = np.inf, -1
     for k in range(len(choices)):
         a = (choices[k, 0] - command[0]) / 15.0
         b = (choices[k, 1] - command[1]) / max(high[1] - low[1], 0.1)
         if a * a + b * b < least:
-            least = a * a + b * b
-            best = k
-    if len(choices) > 0:
+            least, best = a * a + b * b, k
+    if best >= 0:
         command[0], command[1] = choices[best, 0], choices[best, 1]

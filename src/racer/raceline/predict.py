@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from racer.car import STEP, Car, table
 from racer.dynamics import advance
+from racer.raceline.follow import choose
 from racer.sim.state import State
 
 Array = NDArray[np.float64]
@@ -124,7 +125,7 @@ def _worth(car, plan, at, points, spacing, is_loop, row, lead, weights, low, hig
     for i in range(len(plan)):
         if pursues:
             plan[i, 0], plan[i, 1] = _pursue(motion, k, points, spacing, is_loop, lead, pace, row)
-        _allow(plan[i], low, high, choices)
+        choose(plan[i], plan[i, 0], plan[i, 1], choices, low, high)
         now = (plan[i, 0], plan[i, 1])
         delay = row.delay
         if delay >= STEP:
@@ -170,21 +171,6 @@ def _pursue(motion, k, points, spacing, is_loop, lead, pace, row):  # type: igno
     soon = soon % n if is_loop else min(soon, n - 1)
     target = pace * points[soon, 4]
     return (steer + lead * (wish - steer)) * 180.0 / np.pi, target - 2.0 * max(vx - 1.05 * target, 0.0)
-
-
-@njit(cache=True, error_model="numpy", inline="always")
-def _allow(command, low, high, choices):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Bring a command within limits, or to the nearest of the choices (15 deg weigh as all the speeds)."""
-    for k in range(2):
-        command[k] = min(max(command[k], low[k]), high[k])
-    least, best = np.inf, -1
-    for k in range(len(choices)):
-        a = (choices[k, 0] - command[0]) / 15.0
-        b = (choices[k, 1] - command[1]) / max(high[1] - low[1], 0.1)
-        if a * a + b * b < least:
-            least, best = a * a + b * b, k
-    if best >= 0:
-        command[0], command[1] = choices[best, 0], choices[best, 1]
 
 
 @njit(cache=True, error_model="numpy", inline="always")

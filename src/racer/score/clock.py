@@ -15,7 +15,7 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.drivers import AVOIDERS, EXPERT, FAMILY, Drive
+from racer.drivers import DRIVERS, Drive
 
 Array = NDArray[np.float64]
 
@@ -126,7 +126,7 @@ class Score:
 
 def described(drive: Drive) -> str:
     """`a weaving lap of 14.1 s`, `a car that stops halfway (51 % of the lap)`, `a weaving car that does not finish`."""
-    driver = (FAMILY | AVOIDERS | {EXPERT.name: EXPERT}).get(drive.name)
+    driver = DRIVERS.get(drive.name)
     means_to = driver is None or driver.finishes
     who = f"{'an' if drive.title[0] in 'aeio' else 'a'} {drive.title}" if means_to else f"a car that {drive.title}"
     if np.isnan(drive.lap_time):
