@@ -160,10 +160,7 @@ def _draw_sections(found: pd.DataFrame, track: Track, ax: Axes) -> None:
     heat.set_array(exits_in[hit])
     heat.set_clim(0.0, float(exits_in.max()))
     ax.add_collection(heat)
-    if ax.figure is not None:
-        bar = ax.figure.colorbar(heat, ax=ax, shrink=0.8, pad=0.02)
-        bar.set_label(f"exits in {track.length / count:.1f} m of road")
-        bar.outline.set_visible(False)
+    style.color_scale(heat, ax, f"exits in {track.length / count:.1f} m of road", shrink=0.8, pad=0.02)
     for k in np.argsort(-exits_in, kind="stable")[:_NAMED]:
         if exits_in[k] >= max(2.0, _FEWEST * len(found)):
             _name_section(track, k, count, exits_in[k] / len(found), ax)

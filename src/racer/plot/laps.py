@@ -78,10 +78,7 @@ def draw_laps(
         dark = LineCollection(list(segments), colors=style.INK, linewidths=2.6, zorder=2.9, capstyle="round")
         ax.add_collection(dark)
     ax.autoscale_view()
-    if ax.figure is not None:
-        bar = ax.figure.colorbar(lines, ax=ax, shrink=0.8, pad=0.02)
-        bar.set_label(tint.label)
-        bar.outline.set_visible(False)
+    style.color_scale(lines, ax, tint.label, shrink=0.8, pad=0.02)
     ax.set_title(f"{track.title}  ·  {_title(laps)}" if track is not None else _title(laps))
     return ax
 

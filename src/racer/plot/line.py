@@ -33,10 +33,7 @@ def draw_line(track: Track, line: Line, passages: list[Passage], ax: Axes) -> Ax
     _mark_braking(line, passages, ax)
     _name_corners(track, passages, ax)
     style.map_axes(ax)
-    if ax.figure is not None:
-        bar = ax.figure.colorbar(colored, ax=ax, shrink=0.8, pad=0.02)
-        bar.set_label("speed (m/s)")
-        bar.outline.set_visible(False)
+    style.color_scale(colored, ax, "speed (m/s)", shrink=0.8, pad=0.02)
     return ax
 
 

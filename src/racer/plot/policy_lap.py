@@ -62,8 +62,7 @@ def draw_parts(lap: PolicyLap, ax: Axes) -> Axes:
     ax.set_xlabel("distance along the center line (m)")
     ax.set_title("What the answer hangs on: share of each number, over the lap and on average")
     _mark(lap, ax, 0.0)
-    bar = ax.figure.colorbar(mesh, ax=ax, pad=0.01)
-    bar.outline.set_visible(False)
+    style.color_scale(mesh, ax, pad=0.01)
     return ax
 
 
@@ -79,8 +78,7 @@ def draw_probabilities(lap: PolicyLap, ax: Axes) -> Axes:
     ax.set_title("Probability of each action (steering, speed)")
     ax.set_xlabel("distance along the center line (m)")
     _mark(lap, ax, float(len(order)))
-    bar = ax.figure.colorbar(mesh, ax=ax, pad=0.01)
-    bar.outline.set_visible(False)
+    style.color_scale(mesh, ax, pad=0.01)
     return ax
 
 

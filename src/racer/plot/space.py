@@ -117,10 +117,7 @@ def draw_lap(found: Found, ax: Axes) -> Axes:
     pieces = LineCollection(list(np.stack([xy[:-1], xy[1:]], axis=1)), cmap=style.SPEED, linewidths=2.6, zorder=3)
     pieces.set_array(np.hypot(rows["vx"], rows["vy"])[:-1])
     ax.add_collection(pieces)
-    if ax.figure is not None:
-        bar = ax.figure.colorbar(pieces, ax=ax, pad=0.02, shrink=0.7)
-        bar.set_label("speed (m/s)")
-        bar.outline.set_visible(False)
+    style.color_scale(pieces, ax, "speed (m/s)", shrink=0.7, pad=0.02)
     return ax
 
 

@@ -92,6 +92,14 @@ def legend_above(ax: Axes, columns: int = 2) -> Axes:
     return ax
 
 
+def color_scale(colored: Any, ax: Axes, label: str = "", **how: Any) -> None:
+    """Say beside `ax` what the colors of `colored` mean, in a bar without a frame; an `ax` of no figure gets none."""
+    if ax.figure is not None:
+        bar = ax.figure.colorbar(colored, ax=ax, **how)
+        bar.set_label(label)
+        bar.outline.set_visible(False)
+
+
 def say(ax: Axes, words: str) -> Axes:
     """`ax` with a faint sentence in its middle, where there is nothing to draw."""
     ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=FAINT)
