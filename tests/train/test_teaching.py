@@ -174,6 +174,20 @@ def test_lessons_are_gone_on_with_and_the_run_says_what_was_not_kept(taught):
     assert second.train(quietly).steps == 128
 
 
+def weights(policy, *modules: str) -> list[torch.Tensor]:
+    return [w.detach().clone() for name in modules for w in getattr(policy, name).parameters()]
+
+
+def test_lessons_teach_all_of_the_policy_and_nothing_else(taught):
+    session = session_of(taught(steps=64))
+    policy = session.model.policy
+    learning, still = ("pi_features_extractor", "action_net"), ("vf_features_extractor", "value_net")
+    before, kept = weights(policy, *learning), weights(policy, *still)
+    session.train(quietly)
+    assert not any(torch.equal(*pair) for pair in zip(before, weights(policy, *learning), strict=True))
+    assert all(torch.equal(*pair) for pair in zip(kept, weights(policy, *still), strict=True))
+
+
 def test_fine_tuning_learns_the_value_first(taught, monkeypatch):
     monkeypatch.setattr(teaching, "VALUE_STEPS", 128)
     run = taught(steps=64, fine_tune=256, evaluate_every=64)
@@ -181,12 +195,19 @@ def test_fine_tuning_learns_the_value_first(taught, monkeypatch):
     seen = []
 
     def note(progress) -> None:
-        seen.append((progress.steps, session.model.policy.action_net.weight.detach().clone()))
+        policy = session.model.policy
+        acting, expecting = (
+            weights(policy, *names)
+            for names in (("pi_features_extractor", "action_net"), ("vf_features_extractor", "value_net"))
+        )
+        seen.append((progress.steps, acting, expecting))
 
     session.train(note)
-    assert [steps for steps, _ in seen] == [0, 64, 192, 320]
-    assert torch.equal(seen[1][1], seen[2][1])
-    assert not torch.equal(seen[2][1], seen[3][1])
+    assert [steps for steps, _, _ in seen] == [0, 64, 192, 320]
+    _, taught_so_far, valued, tuned = seen
+    assert all(torch.equal(*pair) for pair in zip(taught_so_far[1], valued[1], strict=True))
+    assert not any(torch.equal(*pair) for pair in zip(taught_so_far[2], valued[2], strict=True))
+    assert not any(torch.equal(*pair) for pair in zip(valued[1], tuned[1], strict=True))
 
 
 def test_a_teacher_that_laps_nowhere_is_a_sentence(make, short, monkeypatch):

@@ -50,8 +50,7 @@ class Lessons:
         self._sway = [np.zeros((some.num_envs, 2)) for some in cars]
         self._seen: list[tuple[Arrays, NDArray[Any]]] = []  # one a lesson
         self._watch: Watch | None = None
-        learning = [p for name, p in policy.named_parameters() if is_of_the_policy(name)]
-        self._optimizer = torch.optim.Adam(learning, lr=RATE, eps=1e-5, fused=True)
+        self._optimizer = torch.optim.Adam(weights_of_the_policy(policy), lr=RATE, eps=1e-5, fused=True)
         self.given = 0
 
     @property
@@ -172,6 +171,9 @@ def _floats(tensor: Any) -> Any:
     return {name: part.float() for name, part in tensor.items()} if isinstance(tensor, dict) else tensor.float()
 
 
-def is_of_the_policy(name: str) -> bool:
-    """Whether a weight has a say in what the policy does, and not only in what it expects."""
-    return name.startswith(("pi_features_extractor", "action_net"))
+def weights_of_the_policy(policy: SensorPolicy) -> list[torch.nn.Parameter]:
+    """What has a say in what the policy does, and not only in what it expects.
+
+    By modules, not by names: stable-baselines3 has two names for these convolutions, and a list of names tells one.
+    """
+    return [*policy.pi_features_extractor.parameters(), *policy.action_net.parameters()]

@@ -15,7 +15,7 @@ from racer.sensors.suite import kind
 from racer.train.config import TrainConfig
 from racer.train.evaluation import Score, evaluate, merged, trial_cars
 from racer.train.learner import load_policy
-from racer.train.lessons import CARS, Lessons, is_of_the_policy
+from racer.train.lessons import CARS, Lessons
 from racer.train.run import Run, create, open_run
 from racer.train.session import Report, Session
 
@@ -118,8 +118,10 @@ class Teaching(Session):
             self.recorder.forget()
         self.progress.phase = "fine-tuning"
         learned = self.progress.steps - self.run.config.steps >= VALUE_STEPS
-        for name, weights in self.model.policy.named_parameters():
-            weights.requires_grad_(learned or (not is_of_the_policy(name) and name != "log_std"))
+        policy: Any = self.model.policy
+        policy.requires_grad_(learned)
+        policy.vf_features_extractor.requires_grad_(True)
+        policy.value_net.requires_grad_(True)
         super()._advance(report)
 
     def _learned(self) -> float:
