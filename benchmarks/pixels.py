@@ -8,13 +8,13 @@
 | `teacher` | `racer train center_line --teacher --observation camera`: SHALLOW network, 160 x 120 gray; 6 min |
 | `ppo_small` | PPO alone, `--observation camera:80x60` with the small network; limit 3 min |
 | `ppo_shallow` | PPO alone, `--observation camera` with the SHALLOW network; limit 15 min |
-| `objects` | stereo and LIDAR, three boxes at random places, with a teacher: laps of fifty without a crash, new boxes in each |
+| `objects` | stereo and LIDAR, three boxes at random places, a teacher: laps of fifty, new boxes in each |
 | `objects_stereo` | the same from the stereo pictures alone |
 | `generalise` | two tracks with a teacher each, a randomized world; laps on a third that the student never saw |
 | `networks` | passes a second of the SHALLOW network: layouts of memory and number formats |
 
-Boxes at random places may leave no room to pass, or stand where the car begins: `teacher` in a row of objects is how many
-of the same fifty laps its teacher completes, who knows where they are.
+Boxes at random places may leave no room to pass, or stand where the car begins: `teacher` in a row of objects is how
+many of the same fifty laps its teacher completes, who knows where they are.
 
 The first three launch the command as a user would, take the time from the launch to the first evaluation on disk in
 which 5 of 5 laps without exploration are complete, and then end it. Processor seconds tell more than wall seconds where
@@ -92,7 +92,7 @@ def raced(train: list[str], race: list[str], seed: int, teacher: bool = False) -
 
 
 def _laps(folder: Path, race: list[str], seed: int) -> list[dict[str, Any]]:
-    """Laps from standstill, each with new boxes if there are any, which end where the car crashes or leaves the track."""
+    """Laps from standstill, each with new boxes if there are any, which end where the car crashes."""
     words = [*RACER, "evaluate", str(folder), "--trials", "--resets", "0", "--json", "--seed", str(seed + 1000), *race]
     return list(json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)["laps"])
 
