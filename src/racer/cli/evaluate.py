@@ -106,7 +106,7 @@ def _table(laps: pd.DataFrame, incidents: tuple[str, ...]) -> Any:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     heads = ("lap", "time s", "%", "status", *incidents, "resets", "m/s", "reward")
     for head in heads:
         table.add_column(head, justify="left" if head == "status" else "right", no_wrap=True)

@@ -47,6 +47,7 @@ GHOSTS = tuple(style.PALETTE[k] for k in (0, 5, 2, 3, 1, 4))
 DASHES = ("-", (0, (6, 1.5)), (0, (3, 1)), "-.", (0, (1, 1)), (0, (8, 2, 1, 2)))
 COMPLETE, BROKEN = style.PALETTE[0], style.PALETTE[5]
 _CASED = 6  # laps up to which each has a dark border
+_FEW = 5  # laps for which there is room at least
 _MANY = 45  # laps from which bars become dots
 
 
@@ -130,6 +131,7 @@ def draw_lap_times(laps: pd.DataFrame, ax: Axes) -> Axes:
             ax.plot(number[mine], time[mine], "o" if mine is whole else "x", color=color, markersize=3.5, label=word)
     if len(laps) <= _MANY:
         _write_times(laps, ax)
+        ax.set_xlim(0.4, max(len(laps), _FEW) + 0.6)  # a single bar is no wall
     ax.set_xlabel("lap")
     ax.set_ylabel("lap time (s)")
     ax.set_ylim(bottom=0.0)
