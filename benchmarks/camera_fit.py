@@ -20,6 +20,7 @@ from scipy.optimize import minimize
 from racer.scene import rows
 from racer.sensors.camera import Camera, render
 from racer.sensors.look import LOOK
+from racer.sensors.palette import MIXTURES
 from racer.sensors.scenery import scenery
 from racer.sensors.tones import PLAIN
 from racer.track.library import load
@@ -46,10 +47,11 @@ def classes_of(frame):
     sky = np.all(np.abs(frame.astype(int) - 178) < 12, axis=-1)
     sky[200:] = False
     what[sky] = -1
-    # what is mixed along edges, below the walls: the nearest material
+    # what is mixed along edges, below the walls: the largest share of the nearest mixture of what can meet there (the
+    # nearest pure color will not do: halfway between road and border, or road and center line, that is field)
     mixed = (what < 0) & (np.arange(len(what))[:, None] > HORIZON)
-    away = ((frame[mixed][:, None, :].astype(float) - PLAIN[:4]) ** 2).sum(axis=-1)
-    what[mixed] = np.argmin(away, axis=-1)
+    away = ((frame[mixed][:, None, :].astype(float) - MIXTURES @ PLAIN[:4]) ** 2).sum(axis=-1)
+    what[mixed] = np.argmax(MIXTURES[np.argmin(away, axis=-1)], axis=-1)
     return what
 
 
@@ -81,6 +83,13 @@ class Eye:
 def overlap(real, drawn):
     """Intersection over union of each class."""
     return [np.sum((real == k) & (drawn == k)) / np.sum((real == k) | (drawn == k)) for k in range(len(CLASSES))]
+
+
+def confusions(real, drawn, what=3):
+    """Name of every other class, with how many pixels of class `what` are drawn as it, and how many of it as `what`."""
+    for k, name in enumerate(("walls or sky", *CLASSES), start=-1):
+        if k != what:
+            yield f"{name} {np.sum((real == what) & (drawn == k))} and {np.sum((real == k) & (drawn == what))}"
 
 
 def fitted(eye, frame, start, fixed=None):
@@ -138,8 +147,10 @@ def main():
             end=" ",
         )
         print(f"dashes from {100 * eye.phase:.0f} cm")
-        shares = overlap(classes_of(frame), eye.classes(pose))
+        real, drawn = classes_of(frame), eye.classes(pose)
+        shares = overlap(real, drawn)
         print("  " + ", ".join(f"{n} {s:.3f} (>= {m})" for n, s, m in zip(CLASSES, shares, NEEDED, strict=True)))
+        print("  field is drawn as, and drawn for: " + ", ".join(confusions(real, drawn)) + " pixels")
         for name, fixed in (("13.6 deg, 133 mm", (0.2374, 0.133)), ("15 deg, 130 mm", (0.2618, 0.13033))):
             held, off = fitted(eye, frame, STARTS[file.stem], fixed)
             shares = overlap(classes_of(frame), eye.classes(held))
