@@ -1,6 +1,6 @@
 """How fast the simulator is, from its core to PPO, beside a naive implementation and peers, all in one run.
 
-    python benchmarks/throughput.py [--json] [--only core,objects,lidar,reward,env,ppo,naive,peers]
+    python benchmarks/throughput.py [--json] [--only core,objects,lidar,reward,camera,env,ppo,naive,peers]
 
 Figures are steps a second of the CPU time of this process (one core), but for PPO: that is wall time with two
 threads. Each is the median of several repeats, whose extremes are given. Peers need `pip install 'racer[bench]'`;
@@ -59,12 +59,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
-        "--only", default="core,objects,lidar,reward,env,ppo,naive,peers", help="which parts, with commas"
+        "--only", default="core,objects,lidar,reward,camera,env,ppo,naive,peers", help="which parts, with commas"
     )
     arguments = parser.parse_args()
     parts: dict[str, Callable[[], Iterator[Row]]] = {
-        "core": core, "objects": objects, "lidar": lidars, "reward": reward, "env": envs, "ppo": ppo, "naive": naive,
-        "peers": peers,
+        "core": core, "objects": objects, "lidar": lidars, "reward": reward, "camera": camera, "env": envs, "ppo": ppo,
+        "naive": naive, "peers": peers,
     }  # fmt: skip
     rows = []
     for name in arguments.only.split(","):
@@ -136,6 +136,24 @@ def reward() -> Iterator[Row]:
                 cars.turn(actions)  # noqa: B023
 
             yield _timed(f"core, features, params, center-line reward, {car}", n, run)
+
+
+def camera() -> Iterator[Row]:
+    """A gray picture for every car (160 x 120) with params and the center-line reward: as `reward`, and whole steps."""
+    for car in ("v5", "v6"):
+        cars = DeepRacerVectorEnv(256, track=TRACK, reward="center_line", car=car, observation="camera")
+        cars.reset(seed=0)
+        actions = _actions(256)
+        yield _timed(f"vector env, camera, {car}", 256, lambda: cars.step(next(actions)))  # noqa: B023
+        cars.field, command = _driving(car, TRACK, 256)
+        same = np.column_stack([command[:, 0] / 30.0, np.full(256, -0.2)])
+        state = cars.field.state.copy()
+
+        def run() -> None:
+            cars.field.state = state  # noqa: B023
+            cars.turn(same)  # noqa: B023
+
+        yield _timed(f"core, camera, params, center-line reward, {car}", 256, run)
 
 
 def envs() -> Iterator[Row]:

@@ -110,7 +110,7 @@ def _render(state, bodies, cells, grounds, ground_of, cell, shades, pose, table,
     rows = np.zeros((height, COLUMNS))
     index = np.empty(TAPS * (width + 1), dtype=np.uint32)
     total = np.empty(width + 1, dtype=np.uint32)
-    scratch = (np.empty((CORNERS, 3)), np.empty((CORNERS, 3)), np.empty((FINE * height, 2)))
+    scratch = (np.empty((CORNERS, 3)), np.empty((CORNERS, 3)), np.empty((2, FINE * height)))
     order, eye = np.empty(bodies.shape[1], dtype=np.int64), np.empty(8)
     line, mixed = np.empty(width * channels), np.empty((3, TONES))
     reach = min(REACH, MAP_REACH * cell)

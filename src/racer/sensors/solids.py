@@ -13,7 +13,7 @@ from racer.sensors.walk import paint
 from racer.sensors.world import WALL
 from racer.sim.objects import SHAPE
 
-U32 = np.uint32
+F32, I32, U32, U64 = np.float32, np.int32, np.uint32, np.uint64
 FINE = 4  # lines a row of pixels
 LAP = 0.01  # of a wall's length that it goes on behind its neighbor
 NEAR = 0.02  # m, what is nearer along the view is cut away
@@ -190,7 +190,7 @@ def _fill(count, tones, color, corner, span, out, at, size):  # type: ignore[no-
     height, width, _ = size
     first, last = max(int(np.floor(max(top, -1.0))), 0), min(int(np.ceil(min(bottom, height + 1.0))), height)
     for i in range(FINE * first, FINE * last):
-        span[U32(i), 0], span[U32(i), 1] = width, 0.0
+        span[0, U64(i)], span[1, U64(i)] = width, 0.0
     for k in range(count):
         x0, y0, x1, y1 = corner[k, 0], corner[k, 1], corner[(k + 1) % count, 0], corner[(k + 1) % count, 1]
         if y0 > y1:
@@ -201,8 +201,8 @@ def _fill(count, tones, color, corner, span, out, at, size):  # type: ignore[no-
             end = min(np.ceil(FINE * min(y1, height + 1.0) - 0.5), FINE * last)
             for i in range(int(begin), int(end)):
                 x = min(max(x0 + ((i + 0.5) / FINE - y0) * slope, 0.0), width)
-                j = U32(i)
-                span[j, 0], span[j, 1] = min(span[j, 0], x), max(span[j, 1], x)
+                span[0, U64(i)] = min(span[0, U64(i)], x)
+                span[1, U64(i)] = max(span[1, U64(i)], x)
     for r in range(first, last):
         _row(span, tones, color, out, at, r, size)
 
@@ -213,7 +213,7 @@ def _row(span, tones, color, out, at, r, size):  # type: ignore[no-untyped-def] 
     _, width, channels = size
     least, most, whole_from, whole_to = np.inf, -np.inf, -np.inf, np.inf
     for i in range(FINE):
-        begin, end = span[U32(FINE * r + i), 0], span[U32(FINE * r + i), 1]
+        begin, end = span[0, U64(FINE * r + i)], span[1, U64(FINE * r + i)]
         least, most = min(least, begin), max(most, end)
         whole_from, whole_to = max(whole_from, begin), min(whole_to, end)
     if most > least:
@@ -221,21 +221,36 @@ def _row(span, tones, color, out, at, r, size):  # type: ignore[no-untyped-def] 
         inner = min(int(np.ceil(whole_from)), last)
         outer = max(int(whole_to), inner)
         start = at + r * width * channels
-        for k in range(first, inner):
-            _blend(span, tones, color, out, start, r, k, channels)
+        if first < inner:
+            _blend(span, tones, color, out, start, r, first, inner, channels)
         paint(out, start + inner * channels, start + outer * channels, tones, color, channels)
-        for k in range(outer, last):
-            _blend(span, tones, color, out, start, r, k, channels)
+        if outer < last:
+            _blend(span, tones, color, out, start, r, outer, last, channels)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _blend(span, tones, color, out, start, r, k, channels):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Paint the share of a pixel that the face covers."""
-    share = 0.0
-    for i in range(FINE):
-        j = U32(FINE * r + i)
-        share += max(min(span[j, 1], k + 1.0) - max(span[j, 0], float(k)), 0.0)
-    share /= FINE
+def _blend(span, tones, color, out, start, r, first, last, channels):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Paint the share that the face covers of each pixel from `first` to `last` in a row; eight pixels at once."""
+    line, place, hop = U64(FINE * r), U64(start + first * channels), U64(channels)
+    a, b, c, d = line, line + U64(1), line + U64(2), line + U64(3)
+    from_a, from_b, from_c, from_d = F32(span[0, a]), F32(span[0, b]), F32(span[0, c]), F32(span[0, d])
+    to_a, to_b, to_c, to_d = F32(span[1, a]), F32(span[1, b]), F32(span[1, c]), F32(span[1, d])
     for q in range(channels):
-        place = U32(start + k * channels + q)
-        out[place] = np.uint8(out[place] + share * (float(tones[q, color]) - out[place]) + 0.5)
+        tint = F32(tones[q, color])
+        for j in range(max(last - first, 0)):
+            low = F32(I32(first) + I32(j))
+            share = _covered(from_a, to_a, low) + _covered(from_b, to_b, low)
+            share += _covered(from_c, to_c, low) + _covered(from_d, to_d, low)
+            k = place + U64(j) * hop + U64(q)
+            old = F32(out[k])
+            out[k] = np.uint8(I32(old + F32(share * F32(1.0 / FINE)) * (tint - old) + F32(0.5)))
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _covered(begin, end, low):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """What of the pixel from `low` to `low` + 1 lies between `begin` and `end`."""
+    high = low + F32(1.0)
+    until = end if end < high else high
+    since = begin if begin > low else low
+    part = until - since
+    return part if part > F32(0.0) else F32(0.0)

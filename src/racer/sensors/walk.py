@@ -104,18 +104,20 @@ def find(index, at, width, u, v, du, dv, columns, rows, level, first, stride):  
 @njit(cache=True, error_model="numpy", nogil=True)
 def look(index, width, cells, out, at):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Write what the pixels see to `out` from `at` on."""
-    for k in range(width):
-        out[at + U32(k)] = cells[index[k]]
+    start = U64(at)
+    for j in range(width):
+        k = U64(j)
+        out[start + k] = cells[index[k]]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def look_often(index, width, cells, total):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Write the sums of four looks of each pixel to `total`."""
-    w = U32(width)
+    w = U64(width)
     for j in range(width):
-        k = U32(j)
+        k = U64(j)
         one, two = U32(cells[index[k]]), U32(cells[index[k + w]])
-        three, four = U32(cells[index[k + U32(2) * w]]), U32(cells[index[k + U32(3) * w]])
+        three, four = U32(cells[index[k + U64(2) * w]]), U32(cells[index[k + U64(3) * w]])
         total[k] = U32(one + two) + U32(three + four)
 
 
@@ -123,19 +125,19 @@ def look_often(index, width, cells, total):  # type: ignore[no-untyped-def]  # p
 def tone(index, width, cells, tones, channel, channels, out, at):  # type: ignore[no-untyped-def]  # pragma: no cover
     """As `look`, through a table `tones` (C, 256+) of what bytes stand for, into one of several channels."""
     for j in range(width):
-        k = U32(j)
+        k = U64(j)
         out[at + k * channels] = tones[channel, cells[index[k]]]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def tone_often(index, width, cells, tones, channel, total):  # type: ignore[no-untyped-def]  # pragma: no cover
     """As `look_often`, through the table of tones."""
-    w = U32(width)
+    w = U64(width)
     for j in range(width):
-        k = U32(j)
+        k = U64(j)
         one, two = U32(tones[channel, cells[index[k]]]), U32(tones[channel, cells[index[k + w]]])
-        three = U32(tones[channel, cells[index[k + U32(2) * w]]])
-        four = U32(tones[channel, cells[index[k + U32(3) * w]]])
+        three = U32(tones[channel, cells[index[k + U64(2) * w]]])
+        four = U32(tones[channel, cells[index[k + U64(3) * w]]])
         total[k] = U32(one + two) + U32(three + four)
 
 
@@ -143,11 +145,11 @@ def tone_often(index, width, cells, tones, channel, total):  # type: ignore[no-u
 def spread(total, width, channels, out, at):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Write a row of pixels from sums of four looks at every other one; between two of them lies their mean."""
     for j in range(width // 2):
-        k = U32(j)
-        out[at + U32(2) * k * channels] = (total[k] + U32(2)) >> U32(2)
-        out[at + (U32(2) * k + U32(1)) * channels] = (total[k] + total[k + U32(1)] + U32(4)) >> U32(3)
+        k = U64(j)
+        out[at + U64(2) * k * channels] = (total[k] + U32(2)) >> U32(2)
+        out[at + (U64(2) * k + U64(1)) * channels] = (total[k] + total[k + U64(1)] + U32(4)) >> U32(3)
     if width % 2:
-        out[at + U32(width - 1) * channels] = (total[U32(width // 2)] + U32(2)) >> U32(2)
+        out[at + U64(width - 1) * channels] = (total[U64(width // 2)] + U32(2)) >> U32(2)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -166,10 +168,10 @@ def ground(table, map_row, cells, shades, tones, x, y, c, s, cell, index, total,
         what = table[r, 0]
         if what > FAR and table[r, 2 * TAPS] > farthest + 0.1 and farthest > 0.1:
             what = FAR  # hidden by walls, all but what shines through their smooth edges
-        start = U32(at + r * width * channels)
+        start = U64(at + r * width * channels)
         if what <= FAR:
             color = 256 if what == SKY else PLAIN_FIELD
-            paint(out, start, start + U32(width * channels), tones, color, channels)
+            paint(out, start, start + U64(width * channels), tones, color, channels)
             continue
         level, taps, step, count = int(table[r, 1]), 1, 1, width
         if what == OFTEN:
@@ -185,14 +187,14 @@ def ground(table, map_row, cells, shades, tones, x, y, c, s, cell, index, total,
             look(index, width, shades, out, start)
         elif what == ONCE:
             for q in range(channels):
-                tone(index, width, cells, tones, q, U32(channels), out, start + U32(q))
+                tone(index, width, cells, tones, q, U64(channels), out, start + U64(q))
         elif len(shades):
             look_often(index, count, shades, total)
-            spread(total, width, U32(1), out, start)
+            spread(total, width, U64(1), out, start)
         else:
             for q in range(channels):
                 tone_often(index, count, cells, tones, q, total)
-                spread(total, width, U32(channels), out, start + U32(q))
+                spread(total, width, U64(channels), out, start + U64(q))
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -200,9 +202,9 @@ def paint(out, start, end, tones, color, channels):  # type: ignore[no-untyped-d
     """Set the flat `out` from `start` to `end` to one color."""
     if channels == 1:
         tint = tones[0, color]
-        for k in range(max(end - start, 0)):
-            out[U32(start) + U32(k)] = tint
+        for k in range(max(int(end) - int(start), 0)):
+            out[U64(start) + U64(k)] = tint
     else:
-        for k in range(start, end, channels):
+        for k in range(int(start), int(end), channels):
             for q in range(channels):
-                out[U32(k + q)] = tones[q, color]
+                out[U64(k + q)] = tones[q, color]
