@@ -199,8 +199,13 @@ def test_the_shipped_rewards_are_what_racer_init_writes_for_their_track():
 
 
 def test_an_object_ahead_on_the_same_side_costs(situations):
-    car = situations(1)[0] | {"all_wheels_on_track": True, "closest_objects": [0, 0]}
-    near = car | {"objects_location": [[car["x"] + 0.5, car["y"]]]}
-    same, other = (near | {"objects_left_of_center": [car["is_left_of_center"] ^ side]} for side in (False, True))
-    rewards = price("avoid_objects", [same, other])
-    assert rewards[0] < 0.2 < rewards[1]
+    car = situations(1)[0] | {"all_wheels_on_track": True, "steering_angle": 0.0, "track_length": 20.0}
+    car |= {"projection_distance": 19.5, "distance_from_center": 0.3 * car["track_width"]}
+
+    def pay(ahead: float, is_left: bool) -> float:
+        there = {"objects_distance": [(19.5 + ahead) % 20.0], "objects_left_of_center": [is_left]}
+        return float(price("avoid_objects", [car | there])[0])
+
+    mine, other = car["is_left_of_center"], not car["is_left_of_center"]
+    assert pay(0.9, mine) < 0.2 < pay(0.9, other) == pay(-0.3, other)  # over the start line, and beside it
+    assert pay(0.9, other) > pay(1.6, other) > pay(2.3, other) == pay(-1.0, other) == pay(5.0, mine)
