@@ -153,7 +153,7 @@ def rows_of(name: str, seeds: int) -> list[dict[str, Any]]:
         return [timed(name, seed) for seed in range(seeds)]
     if name in SENSORS:
         train = ["avoid_objects", "--teacher", "--track", WIDE, "--objects", "boxes.toml", "--observation"]
-        train += [SENSORS[name], "--steps", "24576"]
+        train += [SENSORS[name], "--steps", "73728"]
         return [raced(train, ["--laps", str(AMONG_BOXES)], seed, teacher=True) for seed in range(seeds)]
     if name == "generalise":
         train = ["center_line", "--teacher", "--observation", "camera:80x60", "--look", "strong", "--track", TWO]

@@ -17,15 +17,15 @@ def place_to_be(params):
     width, lap = params["track_width"], params["track_length"]
     here = params.get("projection_distance", 0.0)  # AWS' own check has none
     pull, place = 0.0, 0.0
-    for there, is_left in zip(params["objects_distance"],
-                              params["objects_left_of_center"]):
+    for i, there in enumerate(params["objects_distance"]):
         ahead = (there - here + PAST) % lap - PAST
         if ahead > -BESIDE:
             near = min(1.0, max(0.0, (SEE - ahead) / (SEE - ASIDE)))
         else:
             near = (PAST + ahead) / (PAST - BESIDE)
         if near > pull:
-            pull, place = near, (-0.3 if is_left else 0.3) * width * near
+            side = -1.0 if params["objects_left_of_center"][i] else 1.0
+            pull, place = near, 0.3 * side * width * near
     return place
 
 
