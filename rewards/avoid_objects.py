@@ -2,8 +2,8 @@
 
 Teaches: a place to be that changes gradually. How far ahead an object is along the road is `objects_distance` minus
 `projection_distance`, both from the start line; the place to be moves from the center line to the free side as that
-distance shrinks, and what is paid is being near it. A reward that jumps when an object is near teaches jerks, which
-no network can repeat from a picture. Quick changes of the steering cost, too: that needs a memory of one number.
+distance shrinks, and what is paid is being near it, so the reward does not jump where an object comes near. Quick
+changes of the steering cost, too: that needs a memory of one number.
 Weakness: of two objects close together on both sides it minds the nearest alone; and it teaches slow driving.
 """
 
