@@ -127,15 +127,7 @@ def reward() -> Iterator[Row]:
     for car in ("v5", "v6"):
         for n in COUNTS:
             cars = DeepRacerVectorEnv(n, track=TRACK, reward="center_line", car=car)
-            cars.field, command = _driving(car, TRACK, n)
-            actions = np.column_stack([command[:, 0] / 30.0, np.full(n, -0.2)])
-            state = cars.field.state.copy()
-
-            def run() -> None:
-                cars.field.state = state  # noqa: B023
-                cars.turn(actions)  # noqa: B023
-
-            yield _timed(f"core, features, params, center-line reward, {car}", n, run)
+            yield _timed(f"core, features, params, center-line reward, {car}", n, _turning(cars, car))
 
 
 def camera() -> Iterator[Row]:
@@ -145,15 +137,7 @@ def camera() -> Iterator[Row]:
         cars.reset(seed=0)
         actions = _actions(256)
         yield _timed(f"vector env, camera, {car}", 256, lambda: cars.step(next(actions)))  # noqa: B023
-        cars.field, command = _driving(car, TRACK, 256)
-        same = np.column_stack([command[:, 0] / 30.0, np.full(256, -0.2)])
-        state = cars.field.state.copy()
-
-        def run() -> None:
-            cars.field.state = state  # noqa: B023
-            cars.turn(same)  # noqa: B023
-
-        yield _timed(f"core, camera, params, center-line reward, {car}", 256, run)
+        yield _timed(f"core, camera, params, center-line reward, {car}", 256, _turning(cars, car))
 
 
 def envs() -> Iterator[Row]:
@@ -266,6 +250,19 @@ def _driving(car: str, track: str, n: int, objects: str = "none") -> tuple[Field
         command = np.column_stack([steer, np.full(n, 1.5)])
         field.step(command)
     return field, command
+
+
+def _turning(cars: DeepRacerVectorEnv, car: str) -> Callable[[], Any]:
+    """A turn of the environment with cars all around the track, from the same state again and again."""
+    cars.field, command = _driving(car, TRACK, cars.num_envs)
+    actions = np.column_stack([command[:, 0] / 30.0, np.full(cars.num_envs, -0.2)])
+    state = cars.field.state.copy()
+
+    def run() -> None:
+        cars.field.state = state
+        cars.turn(actions)
+
+    return run
 
 
 def _episodes(env: Any, action: Callable[[], Any] | None = None) -> Callable[[], None]:

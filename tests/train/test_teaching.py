@@ -23,6 +23,7 @@ from racer.train.session import Session
 from racer.train.teaching import Teaching, session_of
 
 TINY = "camera:40x30"
+ACTING, EXPECTING = ("pi_features_extractor", "action_net"), ("vf_features_extractor", "value_net")
 RANGES = {"steering_angle": {"low": -30, "high": 30}, "speed": {"low": 0.5, "high": 2.0}}
 
 
@@ -181,11 +182,10 @@ def weights(policy, *modules: str) -> list[torch.Tensor]:
 def test_lessons_teach_all_of_the_policy_and_nothing_else(taught):
     session = session_of(taught(steps=64))
     policy = session.model.policy
-    learning, still = ("pi_features_extractor", "action_net"), ("vf_features_extractor", "value_net")
-    before, kept = weights(policy, *learning), weights(policy, *still)
+    before, kept = weights(policy, *ACTING), weights(policy, *EXPECTING)
     session.train(quietly)
-    assert not any(torch.equal(*pair) for pair in zip(before, weights(policy, *learning), strict=True))
-    assert all(torch.equal(*pair) for pair in zip(kept, weights(policy, *still), strict=True))
+    assert not any(torch.equal(*pair) for pair in zip(before, weights(policy, *ACTING), strict=True))
+    assert all(torch.equal(*pair) for pair in zip(kept, weights(policy, *EXPECTING), strict=True))
 
 
 def test_fine_tuning_learns_the_value_first(taught, monkeypatch):
@@ -196,11 +196,7 @@ def test_fine_tuning_learns_the_value_first(taught, monkeypatch):
 
     def note(progress) -> None:
         policy = session.model.policy
-        acting, expecting = (
-            weights(policy, *names)
-            for names in (("pi_features_extractor", "action_net"), ("vf_features_extractor", "value_net"))
-        )
-        seen.append((progress.steps, acting, expecting))
+        seen.append((progress.steps, weights(policy, *ACTING), weights(policy, *EXPECTING)))
 
     session.train(note)
     assert [steps for steps, _, _ in seen] == [0, 64, 192, 320]

@@ -13,8 +13,8 @@ from racer.sensors.walk import paint
 from racer.sensors.world import WALL
 from racer.sim.objects import SHAPE
 
-F32, I32, U32, U64 = np.float32, np.int32, np.uint32, np.uint64
-FINE = 4  # lines a row of pixels
+F32, I32, U64 = np.float32, np.int32, np.uint64
+FINE = 4  # lines a row of pixels; `_blend` has each by name
 LAP = 0.01  # of a wall's length that it goes on behind its neighbor
 NEAR = 0.02  # m, what is nearer along the view is cut away
 CORNERS = 12  # of a face, at most, once it is cut

@@ -19,7 +19,7 @@ from racer.sim.state import Phase, State
 from racer.sim.trace import trace
 
 TRIALS = 5  # laps of an evaluation while training, begun at equal distances around the track
-AMONG_OBJECTS = 20  # the same where objects stand elsewhere in every lap: five laps say too little
+TRIALS_AMONG_OBJECTS = 20  # the same where objects stand elsewhere in every lap: five laps say too little
 LONGEST = 180.0  # s of simulation time that a lap may take
 
 
@@ -61,7 +61,7 @@ class Score:
 
 def trial_cars(arguments: dict[str, Any]) -> DeepRacerVectorEnv:
     """Cars that evaluate a policy in training, one a trial, spread around the track; `arguments` as of training."""
-    rules, trials = TRAINING._replace(time_limit=LONGEST), AMONG_OBJECTS if arguments.get("objects") else TRIALS
+    rules, trials = TRAINING._replace(time_limit=LONGEST), TRIALS_AMONG_OBJECTS if arguments.get("objects") else TRIALS
     return DeepRacerVectorEnv(
         trials, **arguments | {"look": "none", "rules": rules, "starts": Starts(advance=1.0 / trials)}
     )

@@ -50,7 +50,7 @@ class Lessons:
         self._sway = [np.zeros((some.num_envs, 2)) for some in cars]
         self._seen: list[tuple[Arrays, NDArray[Any]]] = []  # one a lesson
         self._watch: Watch | None = None
-        self._optimizer = torch.optim.Adam(weights_of_the_policy(policy), lr=RATE, eps=1e-5, fused=True)
+        self._optimizer = torch.optim.Adam(_weights_of_the_policy(policy), lr=RATE, eps=1e-5, fused=True)
         self.given = 0
 
     @property
@@ -171,7 +171,7 @@ def _floats(tensor: Any) -> Any:
     return {name: part.float() for name, part in tensor.items()} if isinstance(tensor, dict) else tensor.float()
 
 
-def weights_of_the_policy(policy: SensorPolicy) -> list[torch.nn.Parameter]:
+def _weights_of_the_policy(policy: SensorPolicy) -> list[torch.nn.Parameter]:
     """What has a say in what the policy does, and not only in what it expects.
 
     By modules, not by names: stable-baselines3 has two names for these convolutions, and a list of names tells one.
