@@ -3,9 +3,10 @@
     python benchmarks/camera_fit.py ../shared/data [-o outlines.png]
 
 The folder holds `camera/front_*.png` (640 x 480, on reinvent_base) and `tracks/reinvent_base.npy`. Pixels of a frame
-are told apart by color; the pose (x, y, heading, pitch and height of the lens) is the one whose rendered gray picture
-differs least, and then whose classes do. Nothing of a frame is written: the picture shows what is rendered, and
-outlines of both.
+are told apart by color; the pose (x, y, heading, pitch and height of the lens) is the one whose rendered picture, in the
+frame's own colors, differs least. The search begins all over the track, in both directions, as bends of a track look
+alike: the best of many coarse places are fitted, and how far the next place lies behind is told. Nothing of a frame is
+written: the picture shows what is rendered, and outlines of both.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ from racer.sensors.scenery import scenery
 from racer.sensors.tones import PLAIN
 from racer.track.library import load
 
-STARTS = {"front_1": (2.73, 4.60, -3.09), "front_2": (5.08, 2.89, 2.775)}
-"""x, y, m, and yaw, rad, found by a search over the whole track."""
 PHASES = (0.0, 0.02, 0.04, 0.06, 0.08)
 """m after the start line where dashes may begin: the simulator's mesh does not tell."""
+NOMINAL = (np.radians(13.6), 0.1315)
+"""Pitch, rad, and height of the lens, m, that a search begins with."""
+COARSE = (80, 60)  # px of the pictures of the first search
+APART = 0.5  # m between places that it takes for different ones
 HORIZON = 150  # a row below which there are neither walls nor sky in these frames
 CLASSES = ("road", "border", "center line", "field")
 NEEDED = (0.95, 0.85, 0.70, 0.95)
@@ -92,20 +95,52 @@ def confusions(real, drawn, what=3):
             yield f"{name} {np.sum((real == what) & (drawn == k))} and {np.sum((real == k) & (drawn == what))}"
 
 
+def painted(frame):
+    """The frame with black walls and sky, and the eight colors with which racer draws it so."""
+    what = classes_of(frame)
+    colors = np.array([np.median(frame[what == k], axis=0) for k in range(4)] + [np.zeros(3)] * 4)
+    return np.where((what == -1)[..., None], 0, frame).astype(np.uint8), colors
+
+
+def small(frame, width, height):
+    return np.array(Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR)).astype(float)
+
+
+def places(eye, frame, count=12):
+    """The `count` best places (x, y, yaw) of a coarse search, no two of them close to each other."""
+    real, colors = painted(frame)
+    seen = small(real, *COARSE)
+    along = np.arange(0.0, eye.track.length, 0.1)
+    aside, turned = np.arange(-0.3, 0.31, 0.1), np.arange(-50.0, 51.0, 5.0)
+    s, offset, heading = (grid.ravel() for grid in np.meshgrid(along, aside, turned, indexing="ij"))
+    at = np.concatenate([rows(eye.track, s, offset=offset, heading_deg=heading + way) for way in (0.0, 180.0)])
+    camera, look = Camera(*COARSE, gray=False, pitch=NOMINAL[0], z=NOMINAL[1]), np.zeros(1000, LOOK)
+    look["colors"] = colors
+    off = []
+    for k in range(0, len(at), len(look)):
+        part = at[k : k + len(look)]
+        off.append(np.abs(render(part, None, eye.ground, camera, look=look[: len(part)]) - seen).mean(axis=(1, 2, 3)))
+    poses, found = np.stack([at["x"], at["y"], at["yaw"]], axis=1), []
+    for pose in poses[np.argsort(np.concatenate(off), kind="stable")]:
+        if all(np.hypot(*(pose - one)[:2]) > APART for one in found):
+            found.append(pose)
+        if len(found) == count:
+            break
+    return found
+
+
 def fitted(eye, frame, start, fixed=None):
     """The pose (x, y, yaw, pitch, z) whose pictures differ least; `fixed` (pitch, z) if they are given."""
-    real = frame.copy()
-    real[classes_of(frame) == -1] = 0
-    small = np.array(Image.fromarray(real).resize((320, 240), Image.Resampling.BILINEAR)).astype(float)
-    colors = np.array([np.median(frame[classes_of(frame) == k], axis=0) for k in range(4)] + [np.zeros(3)] * 4)
+    real, colors = painted(frame)
+    seen = small(real, 320, 240)
 
     def loss(p):
         pose = p if fixed is None else (*p, *fixed)
-        return np.abs(eye.picture(pose, 320, 240, colors, gray=False).astype(float) - small).mean()
+        return np.abs(eye.picture(pose, 320, 240, colors, gray=False) - seen).mean()
 
-    pose = np.array([*start, np.radians(13.6), 0.1315] if fixed is None else start)
+    pose = np.array([*start, *NOMINAL] if fixed is None else start)
     for size in (1.0, 0.3, 0.1):
-        steps = size * np.array([0.03, 0.03, 0.03, 0.01, 0.003])[: len(pose)]
+        steps = size * np.array([0.1, 0.1, 0.05, 0.01, 0.003])[: len(pose)]
         simplex = np.vstack([pose, pose + np.diag(steps)])
         options = {"initial_simplex": simplex, "maxfev": 250, "xatol": 1e-5, "fatol": 1e-5}
         pose = minimize(loss, pose, method="Nelder-Mead", options=options).x
@@ -137,8 +172,10 @@ def main():
     frames = [np.array(Image.open(file).convert("RGB")) for file in files]
     seen = []
     for file, frame in zip(files, frames, strict=True):
-        found = [(fitted(eye, frame, STARTS[file.stem]), eye) for eye in eyes]
-        (pose, off), eye = min(found, key=lambda one: one[0][1])
+        fits = sorted((fitted(eyes[0], frame, place) for place in places(eyes[0], frame)), key=lambda fit: fit[1])
+        start = fits[0][0][:3]
+        other, behind = next(fit for fit in fits if np.hypot(*(fit[0][:2] - start[:2])) > APART)
+        (pose, off), eye = min(((fitted(eye, frame, start), eye) for eye in eyes), key=lambda one: one[0][1])
         seen.append((eye, frame, pose))
         x, y, yaw, pitch, z = pose
         print(f"{file.stem}: x {x:.3f} m, y {y:.3f} m, heading {np.degrees(yaw):.2f} deg,", end=" ")
@@ -147,12 +184,13 @@ def main():
             end=" ",
         )
         print(f"dashes from {100 * eye.phase:.0f} cm")
+        print(f"  the next best place, {other[0]:.2f} m, {other[1]:.2f} m, differs by {behind:.2f} of 255")
         real, drawn = classes_of(frame), eye.classes(pose)
         shares = overlap(real, drawn)
         print("  " + ", ".join(f"{n} {s:.3f} (>= {m})" for n, s, m in zip(CLASSES, shares, NEEDED, strict=True)))
         print("  field is drawn as, and drawn for: " + ", ".join(confusions(real, drawn)) + " pixels")
         for name, fixed in (("13.6 deg, 133 mm", (0.2374, 0.133)), ("15 deg, 130 mm", (0.2618, 0.13033))):
-            held, off = fitted(eye, frame, STARTS[file.stem], fixed)
+            held, off = fitted(eye, frame, start, fixed)
             shares = overlap(classes_of(frame), eye.classes(held))
             print(f"  {name}: {off:.2f} of 255; " + ", ".join(f"{s:.3f}" for s in shares))
     if arguments.output:

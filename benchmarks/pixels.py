@@ -1,7 +1,7 @@
 """How soon a car laps cleanly from what its sensors show; how it races among boxes, and on a track it never saw.
 
     python benchmarks/pixels.py [teacher] [ppo_small] [ppo_shallow] [objects] [generalise] [networks]
-                                [objects_stereo] [--seeds 5] [--json]
+                                [objects_stereo] [--seeds 5] [--first 0] [--json]
 
 | row | what is measured |
 |---|---|
@@ -147,17 +147,17 @@ def _seconds(work: Callable[[], None]) -> float:
     return median(taken)
 
 
-def rows_of(name: str, seeds: int) -> list[dict[str, Any]]:
+def rows_of(name: str, seeds: range) -> list[dict[str, Any]]:
     """The rows of one measurement."""
     if name in TIMED:
-        return [timed(name, seed) for seed in range(seeds)]
+        return [timed(name, seed) for seed in seeds]
     if name in SENSORS:
         train = ["avoid_objects", "--teacher", "--track", WIDE, "--objects", "boxes.toml", "--observation"]
         train += [SENSORS[name], "--steps", "73728"]
-        return [raced(train, ["--laps", str(AMONG_BOXES)], seed, teacher=True) for seed in range(seeds)]
+        return [raced(train, ["--laps", str(AMONG_BOXES)], seed, teacher=True) for seed in seeds]
     if name == "generalise":
         train = ["center_line", "--teacher", "--observation", "camera:80x60", "--look", "strong", "--track", TWO]
-        return [raced([*train, "--steps", "24576"], ["--track", THIRD], seed) for seed in range(seeds)]
+        return [raced([*train, "--steps", "24576"], ["--track", THIRD], seed) for seed in seeds]
     return networks()
 
 
@@ -166,14 +166,16 @@ def main() -> None:
     known = [*TIMED, *SENSORS, "generalise", "networks"]
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"{', '.join(known)} (all)")
     parser.add_argument("--seeds", type=int, default=5, help="trainings of each row (5)")
+    parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first of the seeds, which follow (0)")
     parser.add_argument("--json", action="store_true", help="print data instead of a table")
     options = parser.parse_args()
     if wrong := set(options.rows) - set(known):
         parser.error(f"no row {sorted(wrong)[0]!r}: there are {', '.join(known)}")
-    report(options.rows or known, options.seeds, options.json)
+    seeds = range(options.first, options.first + options.seeds)
+    report(options.rows or known, seeds, options.json)
 
 
-def report(names: list[str], seeds: int, as_json: bool) -> None:
+def report(names: list[str], seeds: range, as_json: bool) -> None:
     """Measure and print rows, one after the other."""
     for name in names:
         found = rows_of(name, seeds)
