@@ -3,9 +3,9 @@
     python benchmarks/camera_fit.py ../shared/data [-o outlines.png]
 
 The folder holds `camera/front_*.png` (640 x 480, on reinvent_base) and `tracks/reinvent_base.npy`. Pixels of a frame
-are told apart by color; the pose (x, y, heading, pitch and height of the lens) is the one whose rendered picture, in the
-frame's own colors, differs least. The search begins all over the track, in both directions, as bends of a track look
-alike: the best of many coarse places are fitted, and how far the next place lies behind is told. Nothing of a frame is
+are told apart by color; the pose (x, y, heading, pitch and height of the lens) is the one whose rendered picture, in
+the frame's own colors, differs least. The search begins all over the track, in both directions, as bends of a track
+look alike: the best of many coarse places are fitted, and the best one elsewhere is told too. Nothing of a frame is
 written: the picture shows what is rendered, and outlines of both.
 """
 
@@ -19,24 +19,27 @@ from PIL import Image
 from scipy.optimize import minimize
 
 from racer.scene import rows
-from racer.sensors.camera import Camera, render
+from racer.sensors.camera import FRONT, Camera, render
 from racer.sensors.look import LOOK
+from racer.sensors.marks import DASHES_FROM
 from racer.sensors.palette import MIXTURES
 from racer.sensors.scenery import scenery
 from racer.sensors.tones import PLAIN
 from racer.track.library import load
 
 PHASES = (0.0, 0.02, 0.04, 0.06, 0.08)
-"""m after the start line where dashes may begin: the simulator's mesh does not tell."""
-NOMINAL = (np.radians(13.6), 0.1315)
-"""Pitch, rad, and height of the lens, m, that a search begins with."""
+"""m after the first waypoint where dashes may begin: the route does not tell."""
+NOMINAL = (np.radians(13.6), 0.133)
+"""Pitch, rad, and height of the lens, m, that a search begins with: the model of the car, nose up by its wheels."""
+MODEL = (0.2618, 0.13033)  # as the model of the car says
 COARSE = (80, 60)  # px of the pictures of the first search
 APART = 0.5  # m between places that it takes for different ones
 HORIZON = 150  # a row below which there are neither walls nor sky in these frames
 CLASSES = ("road", "border", "center line", "field")
 NEEDED = (0.95, 0.85, 0.70, 0.95)
-SHARES = 255.0 * np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], *[[1, 1, 1]] * 4])
-"""Colors that tell shares of border, center line and field; what is road is black, walls and sky are white."""
+SHARES = 255.0 * np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], *[[99, 99, 99]] * 4])
+"""Colors that tell shares of border, center line and field; what is road is black, walls and sky are
+white, however dark a wall is."""
 
 
 def classes_of(frame):
@@ -61,9 +64,8 @@ def classes_of(frame):
 class Eye:
     """The track's ground with squares of 1 mm or so, and pictures of it from any pose."""
 
-    def __init__(self, data, phase=0.0):
+    def __init__(self, data, phase=DASHES_FROM):
         self.track = load(data / "tracks" / "reinvent_base.npy")
-        self.phase = phase
         self.ground = scenery([self.track, self.track.reversed()], cell=0.002, grainy=False, phase=phase)
         self.look = np.zeros(1, LOOK)
         self.state = rows(self.track, [0.0])
@@ -80,7 +82,7 @@ class Eye:
     def classes(self, pose):
         share = self.picture(pose, 640, 480, SHARES, gray=False) / 255.0
         most = np.argmax(np.concatenate([1.0 - share.sum(axis=-1, keepdims=True), share], axis=-1), axis=-1)
-        return np.where(share.sum(axis=-1) > 1.5, -1, most)
+        return np.where(share.sum(axis=-1) > 2.0, -1, most)  # what is half a wall and half one of the three has 2
 
 
 def overlap(real, drawn):
@@ -147,6 +149,12 @@ def fitted(eye, frame, start, fixed=None):
     return (pose if fixed is None else np.array([*pose, *fixed])), loss(pose)
 
 
+def located(eye, frame):
+    """The best fit of a search all over the track, and the best one elsewhere."""
+    fits = sorted((fitted(eye, frame, place) for place in places(eye, frame)), key=lambda fit: fit[1])
+    return fits[0], next(fit for fit in fits if np.hypot(*(fit[0][:2] - fits[0][0][:2])) > APART)
+
+
 def outlines(seen):
     """What is rendered at the poses, with the borders of classes: rendered in black, real in red."""
     parts = []
@@ -167,34 +175,33 @@ def main():
     parser.add_argument("data", type=Path, help="the folder with camera/ and tracks/")
     parser.add_argument("-o", "--output", type=Path, help="a picture of what is rendered, with outlines of both")
     arguments = parser.parse_args()
-    eyes = [Eye(arguments.data, phase) for phase in PHASES]
-    files = sorted((arguments.data / "camera").glob("front_*.png"))
-    frames = [np.array(Image.open(file).convert("RGB")) for file in files]
+    eye, phases = Eye(arguments.data), [Eye(arguments.data, phase) for phase in PHASES]
     seen = []
-    for file, frame in zip(files, frames, strict=True):
-        fits = sorted((fitted(eyes[0], frame, place) for place in places(eyes[0], frame)), key=lambda fit: fit[1])
-        start = fits[0][0][:3]
-        other, behind = next(fit for fit in fits if np.hypot(*(fit[0][:2] - start[:2])) > APART)
-        (pose, off), eye = min(((fitted(eye, frame, start), eye) for eye in eyes), key=lambda one: one[0][1])
+    for file in sorted((arguments.data / "camera").glob("front_*.png")):
+        frame = np.array(Image.open(file).convert("RGB"))
+        (pose, off), other = located(eye, frame)
         seen.append((eye, frame, pose))
-        x, y, yaw, pitch, z = pose
-        print(f"{file.stem}: x {x:.3f} m, y {y:.3f} m, heading {np.degrees(yaw):.2f} deg,", end=" ")
-        print(
-            f"pitch {np.degrees(pitch):.2f} deg, lens {1000 * z:.1f} mm high; mean difference {off:.2f} of 255,",
-            end=" ",
-        )
-        print(f"dashes from {100 * eye.phase:.0f} cm")
-        print(f"  the next best place, {other[0]:.2f} m, {other[1]:.2f} m, differs by {behind:.2f} of 255")
-        real, drawn = classes_of(frame), eye.classes(pose)
-        shares = overlap(real, drawn)
-        print("  " + ", ".join(f"{n} {s:.3f} (>= {m})" for n, s, m in zip(CLASSES, shares, NEEDED, strict=True)))
-        print("  field is drawn as, and drawn for: " + ", ".join(confusions(real, drawn)) + " pixels")
-        for name, fixed in (("13.6 deg, 133 mm", (0.2374, 0.133)), ("15 deg, 130 mm", (0.2618, 0.13033))):
-            held, off = fitted(eye, frame, start, fixed)
-            shares = overlap(classes_of(frame), eye.classes(held))
-            print(f"  {name}: {off:.2f} of 255; " + ", ".join(f"{s:.3f}" for s in shares))
+        report(file.stem, eye, frame, pose, off, other)
+        differ = [fitted(one, frame, pose[:3])[1] for one in phases]
+        print("  dashes from " + ", ".join(f"{100 * p:.0f} cm: {d:.2f}" for p, d in zip(PHASES, differ, strict=True)))
     if arguments.output:
         Image.fromarray(outlines(seen)).save(arguments.output)
+
+
+def report(name, eye, frame, pose, off, other):
+    """Print where a frame was taken, how well classes agree there, and with the pose of the lens held."""
+    x, y, yaw, pitch, z = pose
+    print(f"{name}: x {x:.3f} m, y {y:.3f} m, heading {np.degrees(yaw):.2f} deg,", end=" ")
+    print(f"pitch {np.degrees(pitch):.2f} deg, lens {1000 * z:.1f} mm high; mean difference {off:.2f} of 255")
+    print(f"  the best place elsewhere, {other[0][0]:.2f} m, {other[0][1]:.2f} m, differs by {other[1]:.2f}")
+    real, drawn = classes_of(frame), eye.classes(pose)
+    shares = overlap(real, drawn)
+    print("  " + ", ".join(f"{n} {s:.3f} (>= {m})" for n, s, m in zip(CLASSES, shares, NEEDED, strict=True)))
+    print("  field is drawn as, and drawn for: " + ", ".join(confusions(real, drawn)) + " pixels")
+    for what, fixed in (("racer's", (FRONT.pitch, FRONT.z)), ("13.6 deg, 133 mm", NOMINAL), ("15 deg, 130 mm", MODEL)):
+        held, off = fitted(eye, frame, pose[:3], fixed)
+        shares = overlap(real, eye.classes(held))
+        print(f"  {what}: {off:.2f} of 255; " + ", ".join(f"{s:.3f}" for s in shares))
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ def ground(track: Track, spot: Array) -> NDArray[np.int64]:
     middle = np.flatnonzero(deep)[shapely.dwithin(line, point[deep], 0.0127)]
     along = shapely.line_locate_point(line, point[middle])
     pitch = track.length / round(track.length / 0.1016)
-    what[near[middle[along % pitch < 0.0508]]] = tones.CENTER
+    what[near[middle[(along - 0.04) % pitch < 0.0508]]] = tones.CENTER
     return what
 
 
@@ -170,11 +170,11 @@ def project(camera: Camera, car: np.void, point: Array) -> Array:
 
 
 def share_of(part: int, state: State, bodies: NDArray[np.void] | None, ground: Scenery, camera: Camera) -> Array:
-    """(N, H, W) how much of each pixel is of one part."""
+    """(N, H, W) how much of each pixel is of one part: white is 254 in gray, whose weights add up to 0.9999."""
     look = looks(SETTINGS["none"], [np.random.default_rng(0) for _ in state])
     look["colors"] = 0.0
     look["colors"][:, part] = 255.0
-    return render(state, bodies, ground, camera, look=look) / 255.0
+    return render(state, bodies, ground, camera, look=look) / 254.0
 
 
 @pytest.mark.parametrize("camera", [FRONT, LEFT, replace(FRONT, width=320, height=240, pitch=0.3, z=0.2)])
@@ -198,7 +198,7 @@ def test_a_dash_is_where_a_pinhole_puts_it_to_half_a_pixel(road: Track, flat: Sc
     share = share_of(tones.CENTER, car, None, flat, FRONT)[0]
     way = (road.center[1] - road.center[0]) / np.hypot(*(road.center[1] - road.center[0]))
     aside = np.array([-way[1], way[0]])
-    u, v = np.meshgrid(np.linspace(0.0, 0.0508, 21), np.linspace(-0.0127, 0.0127, 21))
+    u, v = np.meshgrid(np.linspace(0.04, 0.0908, 21), np.linspace(-0.0127, 0.0127, 21))
     spot = road.center[0] + u.reshape(-1, 1) * way + v.reshape(-1, 1) * aside
     pixel = project(FRONT, car[0], np.column_stack([spot, np.zeros(len(spot))]))
     (left, top), (right, low) = np.floor(pixel.min(axis=0)).astype(int) - 1, np.ceil(pixel.max(axis=0)).astype(int) + 1

@@ -38,8 +38,8 @@ class Camera:
     gray: bool = True
     x: float = 0.14529  # m ahead of the middle of the car
     y: float = 0.0  # m to the left
-    z: float = 0.1315  # m above the floor
-    pitch: float = 0.2374  # rad, downward: 13.6 deg
+    z: float = 0.1309  # m above the floor
+    pitch: float = 0.237  # rad, downward: 13.58 deg
     hfov: float = 1.13  # rad, horizontal field of view
     is_luma: bool = False  # gray as the stereo cameras have it
 

@@ -16,13 +16,14 @@ Array = NDArray[np.float64]
 
 BORDER_WIDTH = 0.0762  # m, inside the road (SIMULATOR.md 5.2)
 DASH, GAP, DASH_WIDTH = 0.0508, 0.0508, 0.0254  # m
+DASHES_FROM = 0.04  # m after the first waypoint: two real frames of reinvent_base agree (benchmarks/camera_fit.py)
 START_WIDTH = 0.1  # m along the road
 
 
-def marks(track: Track, phase: float = 0.0) -> list[tuple[Array, int]]:
+def marks(track: Track, phase: float = DASHES_FROM) -> list[tuple[Array, int]]:
     """Edges (E, 4) of outlines, x0, y0, x1, y1, m, and the material within them by the even-odd rule, bottom first.
 
-    The first dash of the center line begins `phase` m after the start line.
+    The first dash of the center line begins `phase` m after the first waypoint.
     """
     rings = [track.outer, track.inner]
     if not track.is_loop:

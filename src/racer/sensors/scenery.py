@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from racer.errors import UsageError
-from racer.sensors.marks import marks
+from racer.sensors.marks import DASHES_FROM, marks
 from racer.sensors.palette import FIELD, FIRST, MATERIALS, PLAIN_FIELD, SHADES, STEPS, nearest
 from racer.sensors.texture import SQUARE, grain
 from racer.sensors.tones import GRAY, plain
@@ -54,10 +54,10 @@ class Scenery(NamedTuple):
     gray: Bytes  # (P,) the same as gray values of the plain world
 
 
-def scenery(tracks: Sequence[Track], cell: float = CELL, grainy: bool = True, phase: float = 0.0) -> Scenery:
+def scenery(tracks: Sequence[Track], cell: float = CELL, grainy: bool = True, phase: float = DASHES_FROM) -> Scenery:
     """The map of the ground of `tracks`, in their order; `cell` is the side of its finest squares, m.
 
-    `grainy` False leaves out the texture; dashes begin `phase` m after the start line.
+    `grainy` False leaves out the texture; dashes begin `phase` m after the first waypoint.
     Raises UsageError for a road too large for squares of that size.
     """
     kinds: dict[bytes, int] = {}
