@@ -107,32 +107,34 @@ def _wait(process: subprocess.Popen[bytes]) -> tuple[int, int, float]:
 
 
 def networks() -> list[dict[str, Any]]:
-    """Training and driving passes a processor second of the SHALLOW network, one thread."""
+    """Training and driving passes a processor second of the SHALLOW network, one thread. Driving is float32 always."""
     import torch
     from gymnasium.spaces import Box
 
-    from racer.train.networks import Embedding
+    from racer.train import networks as made
 
     torch.set_num_threads(1)
-    found = []
-    for number in (torch.float32, torch.bfloat16):
+    pictures = torch.randint(0, 255, (64, 1, 120, 160)).float()
+    usual, found = made.HAS_BFLOAT16, []
+    for made.HAS_BFLOAT16 in (False, True):
         for layout in (torch.contiguous_format, torch.channels_last):
-            network = Embedding(Box(0, 255, (1, 120, 160), "uint8")).to(memory_format=layout)
+            network = made.Embedding(Box(0, 255, (1, 120, 160), "uint8")).to(memory_format=layout)
             optimizer = torch.optim.Adam(network.parameters(), 1e-4, fused=True)
-            row = {"numbers": str(number).removeprefix("torch."), "layout": str(layout).removeprefix("torch.")}
 
-            def learn(network: Any = network, optimizer: Any = optimizer, number: Any = number) -> None:
-                with torch.autocast("cpu", torch.bfloat16, enabled=number == torch.bfloat16):
-                    loss = network(torch.randint(0, 255, (64, 1, 120, 160)).float()).float().square().mean()
+            def learn(network: Any = network, optimizer: Any = optimizer) -> None:
+                loss = network.train()(pictures).square().mean()
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
 
-            def drive(network: Any = network, number: Any = number) -> None:
-                with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=number == torch.bfloat16):
-                    network(torch.randint(0, 255, (64, 1, 120, 160)).float())
+            def drive(network: Any = network) -> None:
+                with torch.no_grad():
+                    network.eval()(pictures)
 
+            row = {"numbers": "bfloat16" if made.HAS_BFLOAT16 else "float32"}
+            row |= {"layout": str(layout).removeprefix("torch.")}
             found.append(row | {"learned/s": round(64 / _seconds(learn)), "driven/s": round(64 / _seconds(drive))})
+    made.HAS_BFLOAT16 = usual
     return found
 
 

@@ -10,6 +10,7 @@ import torch
 from gymnasium.spaces import Box, Dict
 
 from racer.errors import UsageError
+from racer.train import networks
 from racer.train.networks import NETWORKS, Embedding, SensorPolicy, SensorSACPolicy
 
 SHALLOW, FIVE, DEEP, SMALL = NETWORKS
@@ -103,6 +104,7 @@ def test_a_policy_comes_back_from_its_file_the_same(kind, tmp_path):
 
 def test_pictures_are_divided_by_255_once():
     made = policy(space=Box(0, 255, (1, 60, 80), np.uint8), name=SMALL)
+    made.set_training_mode(False)
     white = np.full((1, 1, 60, 80), 255, np.uint8)
     direct = made.action_net(made.pi_features_extractor(torch.full((1, 1, 60, 80), 255.0)))
     assert made.predict(white, deterministic=True)[0] == pytest.approx(
@@ -117,3 +119,18 @@ def test_a_network_that_there_is_not_and_pictures_that_are_too_small_are_sentenc
         Embedding(CAMERA, "SHALOW")
     with pytest.raises(UsageError, match="pictures of 16 x 12 are too small for this network"):
         Embedding(Box(0, 255, (1, 12, 16), np.uint8), SHALLOW)
+
+
+def test_passes_in_bfloat16_are_those_of_training_alone_and_come_near_the_others(monkeypatch):
+    torch.manual_seed(0)
+    network = Embedding(CAMERA, SHALLOW)
+    pictures = torch.randint(0, 255, (8, 1, 120, 160)).float()
+    monkeypatch.setattr(networks, "HAS_BFLOAT16", False)
+    exact = network.train()(pictures)
+    monkeypatch.setattr(networks, "HAS_BFLOAT16", True)
+    assert torch.equal(network.eval()(pictures), exact)
+    rough = network.train()(pictures)
+    assert rough.dtype == torch.float32
+    assert 0.0 < float((rough - exact).detach().abs().max()) < 0.02 * float(exact.detach().abs().max())
+    rough.sum().backward()
+    assert all(part.grad.dtype == torch.float32 for part in network.parameters())

@@ -125,9 +125,11 @@ def checkpoint(run: Run, which: str) -> tuple[BasePolicy, str]:
         raise UsageError(f"{run.folder} has no checkpoint {which}: there are best, last, {', '.join(map(str, known))}")
     torch.set_num_threads(1)
     try:
-        return _kind(run).load(str(run.checkpoints / name), device="cpu"), name
+        policy = _kind(run).load(str(run.checkpoints / name), device="cpu")
     except (OSError, EOFError, RuntimeError, ValueError, LookupError, AttributeError, UnpicklingError) as error:
         raise UsageError(f"{run.checkpoints / name} is damaged ({error}): name another with --checkpoint") from None
+    policy.set_training_mode(False)  # stable-baselines3 leaves it on
+    return policy, name
 
 
 def _kind(run: Run) -> type[BasePolicy]:

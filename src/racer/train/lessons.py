@@ -132,6 +132,7 @@ class Lessons:
         labels = np.concatenate([label for _, label in self._seen])
         fresh = len(self._seen[-1][1])
         losses = []
+        self._policy.set_training_mode(True)
         for group in self._optimizer.param_groups:
             group["lr"] = RATE * (1.0 - (1.0 - LEFT) * min(share, 1.0))
         for _ in range(PASSES * fresh // BATCH):

@@ -74,7 +74,10 @@ def left_of(rows: int, columns: int, convolutions: Layers) -> tuple[int, int]:
 
 
 class Embedding(BaseFeaturesExtractor):
-    """A network up to its head (a class: stable-baselines3 wants one). Pictures of two channels are stereo."""
+    """A network up to its head (a class: stable-baselines3 wants one). Pictures of two channels are stereo.
+
+    In training mode it calculates in bfloat16 where the processor does; the weights, and what drives, are float32.
+    """
 
     def __init__(self, observation_space: gymnasium.Space[Any], network_name: str = SHALLOW) -> None:
         sizes = network(network_name)
@@ -88,9 +91,19 @@ class Embedding(BaseFeaturesExtractor):
     def forward(self, observation: Any) -> torch.Tensor:
         """(N, F) what the head is computed from."""
         parts = observation if self._several else {ALONE: observation}
-        found = [embedder(parts[name]) for name, embedder in self.embedders.items()]
-        return cast("torch.Tensor", self.middleware(found[0] if len(found) == 1 else torch.cat(found, dim=1)))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.training and HAS_BFLOAT16):
+            found = [embedder(parts[name]) for name, embedder in self.embedders.items()]
+            joined = self.middleware(found[0] if len(found) == 1 else torch.cat(found, dim=1))
+        return cast("torch.Tensor", joined.float())
 
+
+def _multiplies_bfloat16() -> bool:
+    """Whether this processor has instructions for it: with them it trains twice as fast, without ten times slower."""
+    capabilities = getattr(torch.cpu, "get_capabilities", None)  # not in older PyTorch
+    return bool(capabilities and capabilities().get("avx512_bf16"))
+
+
+HAS_BFLOAT16 = _multiplies_bfloat16()
 
 ALONE = "observation"
 """The name of the one embedder where the observation is no dict: DeepRacer's word for the camera of old."""
