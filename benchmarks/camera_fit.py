@@ -76,7 +76,7 @@ class Eye:
         camera = Camera(width, height, gray=gray, pitch=pitch, z=z)
         if colors is None:
             return render(self.state, None, self.ground, camera)[0]
-        self.look["colors"] = colors
+        self.look["gain"] = colors / PLAIN
         return render(self.state, None, self.ground, camera, look=self.look)[0]
 
     def classes(self, pose):
@@ -117,7 +117,7 @@ def places(eye, frame, count=12):
     s, offset, heading = (grid.ravel() for grid in np.meshgrid(along, aside, turned, indexing="ij"))
     at = np.concatenate([rows(eye.track, s, offset=offset, heading_deg=heading + way) for way in (0.0, 180.0)])
     camera, look = Camera(*COARSE, gray=False, pitch=NOMINAL[0], z=NOMINAL[1]), np.zeros(1000, LOOK)
-    look["colors"] = colors
+    look["gain"] = colors / PLAIN
     off = []
     for k in range(0, len(at), len(look)):
         part = at[k : k + len(look)]

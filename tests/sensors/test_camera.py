@@ -172,8 +172,8 @@ def project(camera: Camera, car: np.void, point: Array) -> Array:
 def share_of(part: int, state: State, bodies: NDArray[np.void] | None, ground: Scenery, camera: Camera) -> Array:
     """(N, H, W) how much of each pixel is of one part: white is 254 in gray, whose weights add up to 0.9999."""
     look = looks(SETTINGS["none"], [np.random.default_rng(0) for _ in state])
-    look["colors"] = 0.0
-    look["colors"][:, part] = 255.0
+    look["gain"] = 0.0
+    look["gain"][:, part] = 255.0 / tones.PLAIN[part]
     return render(state, bodies, ground, camera, look=look) / 254.0
 
 
@@ -285,10 +285,9 @@ def test_the_simulator_varies_lamps_and_solids_but_not_where_the_camera_is(flat:
     look = looks(SETTINGS["simulator"], [np.random.default_rng(k) for k in range(len(cars))])
     for name in ("aside", "up", "pitch", "yaw", "noise", "blur"):
         assert (look[name] == 0.0).all()
-    assert (look["colors"][:, tones.SKY] == tones.PLAIN[tones.SKY]).all()
-    assert len(np.unique(look["colors"][:, tones.BOX], axis=0)) == len(cars)
-    ratio = look["colors"][:, tones.ROAD] / tones.PLAIN[tones.ROAD]
-    np.testing.assert_allclose(look["colors"][:, tones.FIELD] / tones.PLAIN[tones.FIELD], ratio)
+    assert (look["gain"][:, tones.SKY] == 1.0).all()
+    assert len(np.unique(look["gain"][:, tones.BOX], axis=0)) == len(cars)
+    np.testing.assert_allclose(look["gain"][:, tones.FIELD], look["gain"][:, tones.ROAD])
 
 
 def test_a_car_draws_its_look_from_its_own_generator() -> None:
@@ -316,5 +315,23 @@ def test_every_real_route_has_a_map(shared_data: object) -> None:
     for name in ("penbay_pro", "Straight_track", "2022_summit_speedway"):
         track = load(Path(str(shared_data)) / "tracks" / f"{name}.npy")
         picture = render(scene.rows(track, 1.0), None, scenery([track], cell=0.01), replace(FRONT, gray=False))[0]
-        below = picture[70:, 60:100].astype(int)
-        assert (below[..., 2] > below[..., 0]).mean() > 0.6  # the road is bluish
+        road = np.median(picture[70:, 60:100].reshape(-1, 3), axis=0)
+        np.testing.assert_allclose(road, tones.colors_of(name)[tones.ROAD], atol=6.0)
+
+
+def test_worlds_have_the_colors_of_their_textures(road: Track) -> None:
+    """A track of 2022 has no bluish road and no bluish green field; each ground of a scenery has its own colors."""
+    later = replace(road, name="2022_something")
+    both = scenery([road, later], grainy=False)
+    car = scene.rows(road, [0.5, 0.5])
+    car["road"] = [0, 1]
+    color = replace(FRONT, gray=False)
+    old, new = (render(car[k : k + 1], None, both, color)[0, -1, 40] for k in (0, 1))
+    assert old.tolist() == np.round(tones.PLAIN[tones.ROAD]).tolist()
+    assert new.tolist() == np.round(tones.LATER[tones.ROAD]).tolist()
+    assert old[2] > old[0] + 20
+    assert new[0] > new[2]
+    look = looks(SETTINGS["none"], [np.random.default_rng(0)] * 2)
+    assert (render(car, None, both, FRONT, look=look) == render(car, None, both, FRONT)).all()
+    assert tones.colors_of("reInvent2019_wide") is tones.LATER
+    assert tones.colors_of("reinvent_base") is tones.PLAIN

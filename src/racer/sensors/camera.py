@@ -7,7 +7,6 @@ Where the lens is and where it looks is SIMULATOR.md 4.2, with the attitude that
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numba import njit
@@ -25,6 +24,7 @@ from racer.sim.state import State
 
 Bytes = NDArray[np.uint8]
 
+PARTS = len(tones.PARTS)
 REACH = 60.0  # m along the view: beyond it the ground is plain field
 MAP_REACH = 20000  # finest squares: how far the integers of a walk reach, at most
 
@@ -83,8 +83,7 @@ def render(
     shades = scenery.gray if camera.mode == tones.GRAY and look is None else scenery.gray[:0]
     pose = np.array([camera.x, camera.y, camera.z, camera.pitch, camera.focal])
     size = (camera.height, camera.width, 1 if camera.gray else 3)
-    table = _plain_tones(camera.mode) if look is None else _plain_tones(camera.mode).copy()
-    _render(state, bodies, *scenery[:4], shades, pose, table, camera.mode, looked, grains(), size, out.reshape(-1))
+    _render(state, bodies, *scenery[:4], shades, pose, camera.mode, looked, grains(), size, out.reshape(-1))
     return out
 
 
@@ -99,30 +98,32 @@ def stereo(
     return np.stack([render(state, bodies, scenery, camera, look=look) for camera in cameras], axis=-1)
 
 
-@lru_cache
-def _plain_tones(mode: int) -> Bytes:
-    return tones.plain(mode)
-
-
 @njit(cache=True, error_model="numpy", nogil=True)
-def _render(state, bodies, cells, grounds, ground_of, cell, shades, pose, table, mode, look, grains, size, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _render(state, bodies, cells, grounds, ground_of, cell, shades, pose, mode, look, grains, size, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     height, width, channels = size
     rows = np.zeros((height, COLUMNS))
     index = np.empty(TAPS * (width + 1), dtype=np.uint32)
     total = np.empty(width + 1, dtype=np.uint32)
     scratch = (np.empty((CORNERS, 3)), np.empty((CORNERS, 3)), np.empty((2, FINE * height)))
     order, eye = np.empty(bodies.shape[1], dtype=np.int64), np.empty(8)
-    line, mixed = np.empty(width * channels), np.empty((3, TONES))
+    line, mixed, colors = np.empty(width * channels), np.empty((3, TONES)), np.empty((PARTS, 3))
+    tables = np.empty((len(grounds), channels, TONES), dtype=np.uint8)
+    for g in range(len(grounds)):
+        tabulate(grounds[g].colors, mode, mixed, tables[g])
     reach = min(REACH, MAP_REACH * cell)
     aside, up, pitch, turned = 0.0, 0.0, 0.0, 0.0
     survey(rows, height, pose[4], pose[2], pose[3], cell, LEVELS, reach)
     for n in _along(state):
         car = state[n]
-        map_row = grounds[ground_of[car.road]]
+        g = ground_of[car.road]
+        map_row, table = grounds[g], tables[g]
         if len(look):
             aside, up, pitch, turned = look[n].aside, look[n].up, look[n].pitch, look[n].yaw
             survey(rows, height, pose[4], pose[2] + up, pose[3] + pitch, cell, LEVELS, reach)
-            tabulate(look[n].colors, mode, mixed, table)
+            for part in range(PARTS):
+                for q in range(3):
+                    colors[part, q] = map_row.colors[part, q] * look[n].gain[part, q]
+            tabulate(colors, mode, mixed, table)
         c, s = np.cos(car.yaw), np.sin(car.yaw)
         eye[0] = car.x + c * pose[0] - s * (pose[1] + aside)
         eye[1] = car.y + s * pose[0] + c * (pose[1] + aside)

@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 LOOK = np.dtype(
     [
-        ("colors", np.float64, (len(PARTS), 3)),  # RGB of every part, 0 to 255
+        ("gain", np.float64, (len(PARTS), 3)),  # RGB of every part over that of the plain world
         ("aside", np.float64),  # m that the lens is off to the left
         ("up", np.float64),  # m
         ("pitch", np.float64),  # rad that it looks lower
@@ -90,17 +90,17 @@ def _draw(row: np.void, how: Setting, generator: np.random.Generator) -> None:
     exposure, tint, parts = generator.uniform(-1, 1), generator.uniform(-1, 1, 3), generator.uniform(-1, 1, PLAIN.shape)
     noise, blur = generator.random(2)
     moved = generator.uniform(-1.0, 1.0, 4)
-    colors = PLAIN.copy()
+    gain = np.ones(PLAIN.shape)
     if how.solids:
-        colors[[BOX, BOT]] = solids
+        gain[[BOX, BOT]] = solids / PLAIN[[BOX, BOT]]
     light = (1.0 + how.exposure * exposure) * (1.0 + how.tint * tint)
     if how.lamps:
         light = light * _lit(sun, point, reach) / _lit(SUN_COLOR, np.ones(3), np.array(POINT_REACH))
-    colors[:SKY] *= light
-    colors[SKY + 1 :] *= light
+    gain[:SKY] *= light
+    gain[SKY + 1 :] *= light
     if how.exposure:
-        colors[SKY] *= 1.0 + how.exposure * exposure
-    row["colors"] = np.clip(colors * (1.0 + how.colors * parts), 0.0, 255.0)
+        gain[SKY] *= 1.0 + how.exposure * exposure
+    row["gain"] = gain * (1.0 + how.colors * parts)
     row["noise"], row["blur"] = how.noise * noise, how.blur * blur
     row["aside"], row["up"] = how.aside * moved[0], how.up * moved[1]
     row["pitch"], row["yaw"] = np.radians([how.pitch_deg * moved[2], how.yaw_deg * moved[3]])

@@ -17,7 +17,7 @@ from racer.errors import UsageError
 from racer.sensors.marks import DASHES_FROM, marks
 from racer.sensors.palette import FIELD, FIRST, MATERIALS, PLAIN_FIELD, SHADES, STEPS, nearest
 from racer.sensors.texture import SQUARE, grain
-from racer.sensors.tones import GRAY, plain
+from racer.sensors.tones import GRAY, PARTS, colors_of, plain
 from racer.sensors.world import walls
 from racer.track.record import Track
 
@@ -39,6 +39,7 @@ GROUND = np.dtype(
         ("first", np.int64, (LEVELS,)),  # first byte of each level
         ("stride", np.int64, (LEVELS,)),  # bytes from row to row: an odd number of lines, or rows would fight for them
         ("walls", np.float64, (4, 4)),  # x0, y0, x1, y1, m
+        ("colors", np.float64, (len(PARTS), 3)),  # RGB of its world
     ],
     align=True,
 )
@@ -51,7 +52,7 @@ class Scenery(NamedTuple):
     grounds: NDArray[np.void]  # (G,) rows of GROUND
     ground: NDArray[np.int32]  # (M,) of every road
     cell: float  # m
-    gray: Bytes  # (P,) the same as gray values of the plain world
+    gray: Bytes  # (P,) the same as gray values of the plain worlds
 
 
 def scenery(tracks: Sequence[Track], cell: float = CELL, grainy: bool = True, phase: float = DASHES_FROM) -> Scenery:
@@ -64,12 +65,14 @@ def scenery(tracks: Sequence[Track], cell: float = CELL, grainy: bool = True, ph
     ground = [kinds.setdefault(_identity(track), len(kinds)) for track in tracks]
     grounds = np.zeros(len(kinds), GROUND)
     cells: list[Bytes] = []
+    grays: list[Bytes] = []
     for k in range(len(kinds)):
         shade = grain() if grainy else np.full((1, 1), 128, dtype=np.uint8)
         track = tracks[ground.index(k)]
+        first = len(cells)
         _draw(track, marks(track, phase), cell, shade, grounds[k], cells)
-    together = np.concatenate(cells)
-    return Scenery(together, grounds, np.array(ground, dtype=np.int32), cell, plain(GRAY)[0][together])
+        grays += [plain(GRAY, grounds[k]["colors"])[0][part] for part in cells[first:]]
+    return Scenery(np.concatenate(cells), grounds, np.array(ground, dtype=np.int32), cell, np.concatenate(grays))
 
 
 def _identity(track: Track) -> bytes:
@@ -83,7 +86,7 @@ def _draw(
 ) -> None:
     """Append the levels of one ground; `row` receives where they are."""
     shape = _frame(track, cell, row)
-    row["walls"] = walls(track)
+    row["walls"], row["colors"] = walls(track), colors_of(track.name)
     what = np.full((2 * shape[0], 2 * shape[1]), FIELD, dtype=np.uint8)
     for edges, material in painted:
         _fill(what, (edges - np.tile([row["x"], row["y"]], 2)) / (0.5 * cell), material)

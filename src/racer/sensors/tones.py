@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -26,6 +28,12 @@ PLAIN = np.array(
 """(PARTS, 3) RGB as lit by the lamps of reinvent_base: of the ground, sky and walls in real frames, of what stands as
 in SIMULATOR.md 5.4."""
 
+LATER = PLAIN.copy()
+LATER[: FIELD + 1] *= np.array([[64, 63, 61], [223, 223, 222], [225, 143, 0], [126, 133, 65]])
+LATER[: FIELD + 1] /= np.array([[36, 48, 64], [194, 194, 190], [194, 116, 1], [95, 136, 104]])
+"""The same of worlds of re:Invent 2019, and of 2022 and later: their textures, of which no lit frame is known, as much
+brighter than textures of reinvent_base (SIMULATOR.md 5.3) as its lamps make those."""
+
 COLUMN_SKY, COLUMN_WALLS, COLUMN_SOLIDS = 256, 257, 261
 FACES = 5  # of what stands: left, back, right, front, top
 TONES = COLUMN_SOLIDS + 2 * FACES
@@ -34,14 +42,20 @@ RGB, GRAY, LUMA = range(3)
 """What a picture tells: colors; 0.2989 R + 0.587 G + 0.114 B, rounded down, as the front camera's filter has it; the
 integer luma of Pillow's `L`, as the stereo cameras have it (SIMULATOR.md 4.2)."""
 
+_LATER_NAMES = re.compile(r"reInvent2019|202[24]_")
 _WALL_SHADES = np.array([0.09, 1.0, 0.84, 0.57])  # lower, right, upper, left: each seen in one of two real frames
 _FACE_SHADES = np.array([0.82, 1.0, 0.94, 0.72, 1.15])
 
 
-def plain(mode: int) -> NDArray[np.uint8]:
-    """(C, TONES) of the plain world."""
+def colors_of(world: str) -> NDArray[np.float64]:
+    """(PARTS, 3) RGB of the plain world of a track, by its name."""
+    return LATER if _LATER_NAMES.match(world) else PLAIN
+
+
+def plain(mode: int, colors: NDArray[np.float64] = PLAIN) -> NDArray[np.uint8]:
+    """(C, TONES) of a plain world."""
     table = np.empty((3 if mode == RGB else 1, TONES), dtype=np.uint8)
-    tabulate(PLAIN, mode, np.empty((3, TONES)), table)
+    tabulate(colors, mode, np.empty((3, TONES)), table)
     return table
 
 
