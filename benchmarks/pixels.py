@@ -10,7 +10,7 @@
 | `ppo_shallow` | PPO alone, `--observation camera` with the SHALLOW network; limit 15 min |
 | `objects` | stereo and LIDAR, three boxes at random places, a teacher: laps of fifty, new boxes in each |
 | `objects_stereo` | the same from the stereo pictures alone |
-| `generalise` | two tracks with a teacher each, a randomized world; laps on a third that the student never saw |
+| `generalise` | two tracks with a teacher each, a randomized world; twenty laps with jitter on a third it never saw |
 | `networks` | passes a second of the SHALLOW network: layouts of memory and number formats |
 
 Boxes at random places may leave no room to pass, or stand where the car begins: `teacher` in a row of objects is how
@@ -159,7 +159,8 @@ def rows_of(name: str, seeds: range) -> list[dict[str, Any]]:
         return [raced(train, ["--laps", str(AMONG_BOXES)], seed, teacher=True) for seed in seeds]
     if name == "generalise":
         train = ["center_line", "--teacher", "--observation", "camera:80x60", "--look", "strong", "--track", TWO]
-        return [raced([*train, "--steps", "24576"], ["--track", THIRD], seed) for seed in seeds]
+        race = ["--track", THIRD, "--noise", "jitter", "--laps", "20"]
+        return [raced([*train, "--steps", "24576"], race, seed) for seed in seeds]
     return networks()
 
 
