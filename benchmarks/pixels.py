@@ -155,12 +155,12 @@ def rows_of(name: str, seeds: range) -> list[dict[str, Any]]:
         return [timed(name, seed) for seed in seeds]
     if name in SENSORS:
         train = ["avoid_objects", "--teacher", "--track", WIDE, "--objects", "boxes.toml", "--observation"]
-        train += [SENSORS[name], "--steps", "73728"]
+        train.append(SENSORS[name])
         return [raced(train, ["--laps", str(AMONG_BOXES)], seed, teacher=True) for seed in seeds]
     if name == "generalise":
         train = ["center_line", "--teacher", "--observation", "camera:80x60", "--look", "strong", "--track", TWO]
         race = ["--track", THIRD, "--noise", "jitter", "--laps", "20"]
-        return [raced([*train, "--steps", "24576"], race, seed) for seed in seeds]
+        return [raced(train, race, seed) for seed in seeds]
     return networks()
 
 

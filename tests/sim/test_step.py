@@ -318,6 +318,25 @@ def test_a_penalty_is_waited_out_in_pause_rows(penalty: float, pauses: int):
     assert rows[pauses + 2]["vx"] > 0.0
 
 
+@pytest.mark.parametrize("laps", [1, 2])
+def test_a_lap_is_complete_where_a_car_is_put_back_beyond_the_line(laps: int):
+    rules = EVALUATION._replace(laps=laps, off_track_penalty=0.2)
+    state = running(0.998)
+    state["y"] -= 3.0
+    state = place(state, ROADS)
+    state["progress"], state["progress_before"], state["lap_start"] = 99.8, 99.7, -10.0
+    rows = []
+    while len(rows) < 6 and not (rows and rows[-1]["done"]):
+        row, after = run(state, rules=rules)
+        state = put_back(row, after, [OVAL], ROADS)
+        rows.append(row[0])
+    timed = [k for k, row in enumerate(rows) if np.isfinite(row["lap_time"])]
+    assert timed == [1]
+    assert rows[1]["lap_time"] == pytest.approx(10.0 + 2 * STEP)
+    rest = ["lap_complete"] if laps == 1 else ["pause"] * 3 + ["in_progress"] * 2
+    assert [Status(row["status"]).word for row in rows] == ["off_track", *rest]
+
+
 def test_each_incident_counts_until_none_is_forgiven():
     rules = EVALUATION._replace(resets=2)
     ends = []

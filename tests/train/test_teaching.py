@@ -14,7 +14,7 @@ import torch
 from racer.actions import read_metadata
 from racer.errors import UsageError
 from racer.train import lessons, teaching
-from racer.train.config import LESSONS, PICTURES, TrainConfig, parse
+from racer.train.config import AMONG_OBJECTS, LESSONS, PICTURES, VARIED, TrainConfig, parse
 from racer.train.evaluation import drive
 from racer.train.learner import load_policy
 from racer.train.race import Order, drive_race
@@ -69,7 +69,11 @@ def test_pictures_change_the_settings_that_nobody_gave():
     plain, pictures, mine = told(), told(observation="camera"), told(observation="stereo", settings={"lr": 0.1})
     assert plain.settings.batch_size != PICTURES["batch_size"] == pictures.settings.batch_size
     assert (mine.settings.lr, mine.settings.envs) == (0.1, PICTURES["envs"])
-    assert told(observation="camera", teacher=True).steps == LESSONS
+    taught = {"observation": "camera", "teacher": True}
+    assert told(**taught).steps == LESSONS == told(**taught, objects="none").steps
+    assert told(**taught, look="strong").steps == VARIED == told(**taught, also_tracks=["bowtie"]).steps
+    assert told(**taught, objects="boxes").steps == AMONG_OBJECTS
+    assert told(**taught, objects="boxes", steps=64).steps == 64
     assert parse(json.loads(json.dumps(mine.model_dump())), "again") == mine
 
 

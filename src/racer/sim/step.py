@@ -114,6 +114,8 @@ def _step(state, row, after, command, dt, roads, cars, rules):  # type: ignore[n
         else:
             car.status = PAUSED
             car.pause -= car.dt
+            if _finishes(car, Rules(*rules)):  # it was put back beyond the line
+                car.status, car.done = LAP_COMPLETE, True
         after[i] = car
         car = after[i]
         _proceed(car, cars[i])
@@ -125,8 +127,7 @@ def _step(state, row, after, command, dt, roads, cars, rules):  # type: ignore[n
 def _judge(car, rules):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Status of a driving car, whether its episode is over, and the penalty that it must wait for."""
     car.backward_steps = car.backward_steps + 1 if car.progress < car.progress_before else 0
-    lap = car.progress >= 100.0
-    finished = lap and car.episode_laps + 1 >= rules.laps
+    finished = _finishes(car, rules)
     off_track = car.wheels == 0
     still = car.still_steps >= rules.still_limit
     late = car.clock + car.dt - car.episode_start >= rules.time_limit
@@ -147,8 +148,6 @@ def _judge(car, rules):  # type: ignore[no-untyped-def]  # pragma: no cover - co
         car.crashes += 1
     if finished:
         car.status = LAP_COMPLETE
-    if lap:
-        car.lap_time = car.clock + car.dt - car.lap_start
     incident = backward or still or off_track or car.crashed
     if late or finished:
         car.done = True
@@ -157,6 +156,15 @@ def _judge(car, rules):  # type: ignore[no-untyped-def]  # pragma: no cover - co
         car.pause = penalty
     elif incident:
         car.done = True
+
+
+@njit(cache=True, error_model="numpy")
+def _finishes(car, rules):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Whether the last lap of the episode is complete; notes the time of any lap that is."""
+    if car.progress < 100.0:
+        return False
+    car.lap_time = car.clock + car.dt - car.lap_start
+    return car.episode_laps + 1 >= rules.laps
 
 
 @njit(cache=True, error_model="numpy")

@@ -15,7 +15,8 @@ PICTURES = {"envs": 32, "n_steps": 64, "batch_size": 256, "n_epochs": 4, "lr": 5
 
 GENTLE = {"lr": 1e-4, "log_std_init": -1.5}
 """The same where a policy that can drive already is fine-tuned after a teacher's lessons."""
-LESSONS = 6_144  # steps of a teacher's lessons unless told otherwise
+LESSONS, VARIED, AMONG_OBJECTS = 6_144, 24_576, 73_728
+"""Steps of lessons unless told otherwise: on one track, on several or with looks that vary, among objects."""
 
 
 class Settings(BaseModel):
@@ -106,7 +107,7 @@ class TrainConfig(BaseModel):
             return table
         usual: dict[str, Any] = PICTURES if _shows_pictures(words) else {}
         if table.get("teacher"):
-            table = {"steps": LESSONS} | table
+            table = {"steps": _lessons(table)} | table
             usual = usual | GENTLE
         return table | {"settings": usual | settings} if usual else table
 
@@ -120,6 +121,13 @@ class TrainConfig(BaseModel):
         if self.fine_tune and (self.minutes or self.also_tracks):
             raise ValueError("fine_tune goes on after a number of --steps, on one track")
         return self
+
+
+def _lessons(table: dict[str, Any]) -> int:
+    """How many steps of lessons are usual for what a table says."""
+    if table.get("objects") not in (None, "none"):
+        return AMONG_OBJECTS
+    return VARIED if table.get("also_tracks") or table.get("look", "none") != "none" else LESSONS
 
 
 def _shows_pictures(words: str) -> bool:
