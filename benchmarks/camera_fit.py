@@ -156,7 +156,7 @@ def located(eye, frame):
 
 
 def outlines(seen):
-    """What is rendered at the poses, with the borders of classes: rendered in black, real in red."""
+    """What is rendered at the poses, with the borders of classes: rendered in black, real in orange."""
     parts = []
     for eye, frame, pose in seen:
         drawn = eye.picture(pose, 640, 480, gray=False)

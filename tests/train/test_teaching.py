@@ -14,7 +14,7 @@ import torch
 from racer.actions import read_metadata
 from racer.errors import UsageError
 from racer.train import lessons, teaching
-from racer.train.config import AMONG_OBJECTS, LESSONS, PICTURES, VARIED, TrainConfig, parse
+from racer.train.config import LESSONS, LESSONS_AMONG_OBJECTS, PICTURES, VARIED_LESSONS, TrainConfig, parse
 from racer.train.evaluation import drive
 from racer.train.learner import load_policy
 from racer.train.race import Order, drive_race
@@ -71,8 +71,8 @@ def test_pictures_change_the_settings_that_nobody_gave():
     assert (mine.settings.lr, mine.settings.envs) == (0.1, PICTURES["envs"])
     taught = {"observation": "camera", "teacher": True}
     assert told(**taught).steps == LESSONS == told(**taught, objects="none").steps
-    assert told(**taught, look="strong").steps == VARIED == told(**taught, also_tracks=["bowtie"]).steps
-    assert told(**taught, objects="boxes").steps == AMONG_OBJECTS
+    assert told(**taught, look="strong").steps == VARIED_LESSONS == told(**taught, also_tracks=["bowtie"]).steps
+    assert told(**taught, objects="boxes").steps == LESSONS_AMONG_OBJECTS
     assert told(**taught, objects="boxes", steps=64).steps == 64
     assert parse(json.loads(json.dumps(mine.model_dump())), "again") == mine
 

@@ -15,7 +15,7 @@ PICTURES = {"envs": 32, "n_steps": 64, "batch_size": 256, "n_epochs": 4, "lr": 5
 
 GENTLE = {"lr": 1e-4, "log_std_init": -1.5}
 """The same where a policy that can drive already is fine-tuned after a teacher's lessons."""
-LESSONS, VARIED, AMONG_OBJECTS = 6_144, 24_576, 73_728
+LESSONS, VARIED_LESSONS, LESSONS_AMONG_OBJECTS = 6_144, 24_576, 73_728
 """Steps of lessons unless told otherwise: on one track, on several or with looks that vary, among objects."""
 
 
@@ -126,8 +126,8 @@ class TrainConfig(BaseModel):
 def _lessons(table: dict[str, Any]) -> int:
     """How many steps of lessons are usual for what a table says."""
     if table.get("objects") not in (None, "none"):
-        return AMONG_OBJECTS
-    return VARIED if table.get("also_tracks") or table.get("look", "none") != "none" else LESSONS
+        return LESSONS_AMONG_OBJECTS
+    return VARIED_LESSONS if table.get("also_tracks") or table.get("look", "none") != "none" else LESSONS
 
 
 def _shows_pictures(words: str) -> bool:

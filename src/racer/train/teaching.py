@@ -20,7 +20,7 @@ from racer.train.run import Run, create, open_run
 from racer.train.session import Report, Session
 
 TEACHER_STEPS = 65_536  # of a teacher's own training
-AMONG_OBJECTS = 131_072  # the same where there are objects
+TEACHER_STEPS_AMONG_OBJECTS = 131_072  # the same where there are objects
 VALUE_STEPS = 4_096  # of fine-tuning in which the value alone is learned: the lessons have not taught it
 
 
@@ -101,7 +101,8 @@ class Teaching(Session):
         told: dict[str, Any] = {name: getattr(config, name) for name in (*names, "alternate_direction", "objects")}
         told |= {"track": str(file), "traced_cars": 0, "observation": ",".join(_privileged(self.run))}
         told |= {"action_space": str(self.run.folder / "model" / "model_metadata.json")}
-        return TrainConfig.model_validate(told | {"steps": AMONG_OBJECTS if config.objects else TEACHER_STEPS})
+        steps = TEACHER_STEPS_AMONG_OBJECTS if config.objects else TEACHER_STEPS
+        return TrainConfig.model_validate(told | {"steps": steps})
 
     def _lesson(self, lessons: Lessons) -> None:
         config = self.run.config
