@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pandas as pd
 import pytest
 
 from racer.track.record import Track
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background of a script: tests press Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
