@@ -1,14 +1,14 @@
 """How soon a car laps cleanly from what its sensors show; how it races among boxes, and on a track it never saw.
 
     python benchmarks/pixels.py [teacher] [ppo_small] [ppo_shallow] [objects] [generalise] [networks]
-                                [objects_stereo] [--seeds 5] [--first 0] [--json]
+                                [objects_stereo] [--seeds 5] [--first 0] [--boxes 3] [--json]
 
 | row | what is measured |
 |---|---|
 | `teacher` | `racer train center_line --teacher --observation camera`: SHALLOW network, 160 x 120 gray; 6 min |
 | `ppo_small` | PPO alone, `--observation camera:80x60` with the small network; limit 3 min |
 | `ppo_shallow` | PPO alone, `--observation camera` with the SHALLOW network; limit 15 min |
-| `objects` | stereo and LIDAR, three boxes at random places, a teacher: laps of fifty, new boxes in each |
+| `objects` | stereo and LIDAR, boxes at random places, a teacher: laps of fifty, new boxes in each |
 | `objects_stereo` | the same from the stereo pictures alone |
 | `generalise` | two tracks with a teacher each, a randomized world; twenty laps with jitter on a third it never saw |
 | `networks` | passes a second of the SHALLOW network: layouts of memory and number formats |
@@ -43,7 +43,7 @@ TIMED: dict[str, tuple[float, list[str]]] = {
     "ppo_small": (180.0, ["--observation", "camera:80x60", "--steps", "60000"]),
     "ppo_shallow": (900.0, ["--observation", "camera", "--steps", "60000"]),
 }
-BOXES = "number_of_obstacles = 3\nrandomize_obstacle_locations = true\n"
+BOXES = "number_of_obstacles = {}\nrandomize_obstacle_locations = true\n"
 WIDE, AMONG_BOXES = "hot_rod_speedway", 50  # laps of a race
 SENSORS = {"objects": "stereo:80x60,lidar", "objects_stereo": "stereo:80x60"}
 TWO, THIRD = "reinvent_2018,sola_speedway", "bowtie"
@@ -71,11 +71,11 @@ def timed(row: str, seed: int) -> dict[str, Any]:
     return {"seed": seed, "limit": limit, "steps": None, "wall": None, "cpu": None, "lap": None}
 
 
-def raced(train: list[str], race: list[str], seed: int, teacher: bool = False) -> dict[str, Any]:
-    """Laps of trials with the best checkpoint of a training, which ends by itself; and with that of its `teacher`."""
+def raced(train: list[str], race: list[str], seed: int, boxes: int = 0) -> dict[str, Any]:
+    """Laps of trials with the best checkpoint of a training, which ends by itself; among `boxes` its teacher's too."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "run"
-        (Path(place) / "boxes.toml").write_text(BOXES)
+        (Path(place) / "boxes.toml").write_text(BOXES.format(boxes))
         began = time.monotonic()
         words = [*RACER, "train", *train, "--seed", str(seed), "--out", str(folder)]
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, cwd=place)
@@ -84,10 +84,10 @@ def raced(train: list[str], race: list[str], seed: int, teacher: bool = False) -
             sys.exit(f"racer train ended with {status}")
         wall = time.monotonic() - began
         laps = _laps(folder, race, seed)
-        others = _laps(folder / "teacher" / "track", race, seed) if teacher else []
+        others = _laps(folder / "teacher" / "track", race, seed) if boxes else []
     times = [lap["time"] for lap in laps if lap["complete"]]
     row = {"seed": seed, "complete": len(times), "laps": len(laps), "lap": round(median(times), 2) if times else None}
-    row |= {"teacher": sum(bool(lap["complete"]) for lap in others)} if teacher else {}
+    row |= {"teacher": sum(bool(lap["complete"]) for lap in others)} if boxes else {}
     return row | {"wall": round(wall, 1), "cpu": round(used, 1)}
 
 
@@ -149,14 +149,14 @@ def _seconds(work: Callable[[], None]) -> float:
     return median(taken)
 
 
-def rows_of(name: str, seeds: range) -> list[dict[str, Any]]:
+def rows_of(name: str, seeds: range, boxes: int) -> list[dict[str, Any]]:
     """The rows of one measurement."""
     if name in TIMED:
         return [timed(name, seed) for seed in seeds]
     if name in SENSORS:
         train = ["avoid_objects", "--teacher", "--track", WIDE, "--objects", "boxes.toml", "--observation"]
         train.append(SENSORS[name])
-        return [raced(train, ["--laps", str(AMONG_BOXES)], seed, teacher=True) for seed in seeds]
+        return [raced(train, ["--laps", str(AMONG_BOXES)], seed, boxes) for seed in seeds]
     if name == "generalise":
         train = ["center_line", "--teacher", "--observation", "camera:80x60", "--look", "strong", "--track", TWO]
         race = ["--track", THIRD, "--noise", "jitter", "--laps", "20"]
@@ -170,18 +170,19 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"{', '.join(known)} (all)")
     parser.add_argument("--seeds", type=int, default=5, help="trainings of each row (5)")
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first of the seeds, which follow (0)")
+    parser.add_argument("--boxes", type=int, default=3, help="boxes on the road in rows of objects (3)")
     parser.add_argument("--json", action="store_true", help="print data instead of a table")
     options = parser.parse_args()
     if wrong := set(options.rows) - set(known):
         parser.error(f"no row {sorted(wrong)[0]!r}: there are {', '.join(known)}")
     seeds = range(options.first, options.first + options.seeds)
-    report(options.rows or known, seeds, options.json)
+    report(options.rows or known, seeds, options.boxes, options.json)
 
 
-def report(names: list[str], seeds: range, as_json: bool) -> None:
+def report(names: list[str], seeds: range, boxes: int, as_json: bool) -> None:
     """Measure and print rows, one after the other."""
     for name in names:
-        found = rows_of(name, seeds)
+        found = rows_of(name, seeds, boxes)
         print(json.dumps({"row": name, "runs": found}) if as_json else table(name, found), flush=True)
 
 
