@@ -108,9 +108,8 @@ def small(frame, width, height):
     return np.array(Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR)).astype(float)
 
 
-def places(eye, frame, count=12):
-    """The `count` best places (x, y, yaw) of a coarse search, no two of them close to each other."""
-    real, colors = painted(frame)
+def places(eye, real, colors, count=12):
+    """The `count` best places (x, y, yaw) of a coarse search for a `painted` frame, no two of them close together."""
     seen = small(real, *COARSE)
     along = np.arange(0.0, eye.track.length, 0.1)
     aside, turned = np.arange(-0.3, 0.31, 0.1), np.arange(-50.0, 51.0, 5.0)
@@ -131,9 +130,8 @@ def places(eye, frame, count=12):
     return found
 
 
-def fitted(eye, frame, start, fixed=None):
-    """The pose (x, y, yaw, pitch, z) whose pictures differ least; `fixed` (pitch, z) if they are given."""
-    real, colors = painted(frame)
+def fitted(eye, real, colors, start, fixed=None):
+    """The pose (x, y, yaw, pitch, z) whose pictures differ least from a `painted` frame; `fixed` (pitch, z) or None."""
     seen = small(real, 320, 240)
 
     def loss(p):
@@ -149,9 +147,9 @@ def fitted(eye, frame, start, fixed=None):
     return (pose if fixed is None else np.array([*pose, *fixed])), loss(pose)
 
 
-def located(eye, frame):
-    """The best fit of a search all over the track, and the best one elsewhere."""
-    fits = sorted((fitted(eye, frame, place) for place in places(eye, frame)), key=lambda fit: fit[1])
+def located(eye, real, colors):
+    """The best fit of a `painted` frame in a search all over the track, and the best one elsewhere."""
+    fits = sorted((fitted(eye, real, colors, place) for place in places(eye, real, colors)), key=lambda fit: fit[1])
     return fits[0], next(fit for fit in fits if np.hypot(*(fit[0][:2] - fits[0][0][:2])) > APART)
 
 
@@ -179,16 +177,17 @@ def main():
     seen = []
     for file in sorted((arguments.data / "camera").glob("front_*.png")):
         frame = np.array(Image.open(file).convert("RGB"))
-        (pose, off), other = located(eye, frame)
+        target = painted(frame)
+        (pose, off), other = located(eye, *target)
         seen.append((eye, frame, pose))
-        report(file.stem, eye, frame, pose, off, other)
-        differ = [fitted(one, frame, pose[:3])[1] for one in phases]
+        report(file.stem, eye, frame, target, pose, off, other)
+        differ = [fitted(one, *target, pose[:3])[1] for one in phases]
         print("  dashes from " + ", ".join(f"{100 * p:.0f} cm: {d:.2f}" for p, d in zip(PHASES, differ, strict=True)))
     if arguments.output:
         Image.fromarray(outlines(seen)).save(arguments.output)
 
 
-def report(name, eye, frame, pose, off, other):
+def report(name, eye, frame, target, pose, off, other):
     """Print where a frame was taken, how well classes agree there, and with the pose of the lens held."""
     x, y, yaw, pitch, z = pose
     print(f"{name}: x {x:.3f} m, y {y:.3f} m, heading {np.degrees(yaw):.2f} deg,", end=" ")
@@ -199,7 +198,7 @@ def report(name, eye, frame, pose, off, other):
     print("  " + ", ".join(f"{n} {s:.3f} (>= {m})" for n, s, m in zip(CLASSES, shares, NEEDED, strict=True)))
     print("  field is drawn as, and drawn for: " + ", ".join(confusions(real, drawn)) + " pixels")
     for what, fixed in (("racer's", (FRONT.pitch, FRONT.z)), ("13.6 deg, 133 mm", NOMINAL), ("15 deg, 130 mm", MODEL)):
-        held, off = fitted(eye, frame, pose[:3], fixed)
+        held, off = fitted(eye, *target, pose[:3], fixed)
         shares = overlap(real, eye.classes(held))
         print(f"  {what}: {off:.2f} of 255; " + ", ".join(f"{s:.3f}" for s in shares))
 

@@ -115,7 +115,7 @@ def networks() -> list[dict[str, Any]]:
 
     torch.set_num_threads(1)
     pictures = torch.randint(0, 255, (64, 1, 120, 160)).float()
-    usual, found = made.HAS_BFLOAT16, []
+    found = []
     for made.HAS_BFLOAT16 in (False, True):
         for layout in (torch.contiguous_format, torch.channels_last):
             network = made.Embedding(Box(0, 255, (1, 120, 160), "uint8")).to(memory_format=layout)
@@ -134,7 +134,6 @@ def networks() -> list[dict[str, Any]]:
             row = {"numbers": "bfloat16" if made.HAS_BFLOAT16 else "float32"}
             row |= {"layout": str(layout).removeprefix("torch.")}
             found.append(row | {"learned/s": round(64 / _seconds(learn)), "driven/s": round(64 / _seconds(drive))})
-    made.HAS_BFLOAT16 = usual
     return found
 
 

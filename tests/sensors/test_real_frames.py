@@ -20,11 +20,12 @@ import camera_fit
 def test_classes_of_pixels_agree_and_so_does_the_pose_of_the_lens(shared_data: Path, name: str) -> None:
     eye = camera_fit.Eye(shared_data)
     frame = np.array(Image.open(shared_data / "camera" / f"{name}.png").convert("RGB"))
-    (pose, off), (_, elsewhere) = camera_fit.located(eye, frame)
+    target = camera_fit.painted(frame)
+    (pose, off), (_, elsewhere) = camera_fit.located(eye, *target)
     assert off < 0.85 * elsewhere
     assert np.degrees(pose[3]) == pytest.approx(np.degrees(FRONT.pitch), abs=0.1)
     assert pose[4] == pytest.approx(FRONT.z, abs=0.0005)
-    held, _ = camera_fit.fitted(eye, frame, pose[:3], (FRONT.pitch, FRONT.z))
+    held, _ = camera_fit.fitted(eye, *target, pose[:3], (FRONT.pitch, FRONT.z))
     real = camera_fit.classes_of(frame)
     for where in (pose, held):
         assert (np.array(camera_fit.overlap(real, eye.classes(where))) >= camera_fit.NEEDED).all()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from racer import geometry
 from racer.sensors.palette import BORDER, CENTER, ROAD
-from racer.sensors.world import has_start_line
+from racer.sensors.world import is_of_2022
 from racer.track.record import Track
 
 Array = NDArray[np.float64]
@@ -29,7 +29,7 @@ def marks(track: Track, phase: float = DASHES_FROM) -> list[tuple[Array, int]]:
     if not track.is_loop:
         rings = [np.concatenate([track.outer, track.inner[::-1], track.outer[:1]])]
     painted = [(_edges(rings), BORDER), (_edges(_asphalt(track, rings)), ROAD), (_dashes(track, phase), CENTER)]
-    return [*painted, (_start_line(track), BORDER)] if has_start_line(track) else painted
+    return [*painted, (_start_line(track), BORDER)] if is_of_2022(track.name) else painted
 
 
 def _asphalt(track: Track, rings: Sequence[Array]) -> list[Array]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from racer.sensors.palette import MIXTURES
+from racer.sensors.world import is_of_2022
 
 ROAD, BORDER, CENTER, FIELD, SKY, WALL, BOX, BOT = range(8)
 PARTS = ("road", "border", "center line", "field", "sky", "wall", "box", "bot car")
@@ -42,17 +41,16 @@ RGB, GRAY, LUMA = range(3)
 """What a picture tells: colors; 0.2989 R + 0.587 G + 0.114 B, rounded down, as the front camera's filter has it; the
 integer luma of Pillow's `L`, as the stereo cameras have it (SIMULATOR.md 4.2)."""
 
-_LATER_NAMES = re.compile(r"reInvent2019|202[24]_")
 _WALL_SHADES = np.array([0.09, 1.0, 0.84, 0.57])  # lower, right, upper, left: each seen in one of two real frames
 _FACE_SHADES = np.array([0.82, 1.0, 0.94, 0.72, 1.15])
 
 
 def colors_of(world: str) -> NDArray[np.float64]:
     """(PARTS, 3) RGB of the plain world of a track, by its name."""
-    return LATER if _LATER_NAMES.match(world) else PLAIN
+    return LATER if is_of_2022(world) or world.startswith("reInvent2019") else PLAIN
 
 
-def plain(mode: int, colors: NDArray[np.float64] = PLAIN) -> NDArray[np.uint8]:
+def plain(mode: int, colors: NDArray[np.float64]) -> NDArray[np.uint8]:
     """(C, TONES) of a plain world."""
     table = np.empty((3 if mode == RGB else 1, TONES), dtype=np.uint8)
     tabulate(colors, mode, np.empty((3, TONES)), table)

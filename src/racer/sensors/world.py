@@ -33,7 +33,7 @@ def field_of(track: Track) -> Box:
         return MEASURED[track.name]
     borders = np.concatenate([track.inner, track.outer])
     (left, low), (right, high) = borders.min(axis=0).tolist(), borders.max(axis=0).tolist()
-    if has_start_line(track) and max(-left, -low, right, high) < WIDE[2]:
+    if is_of_2022(track.name) and max(-left, -low, right, high) < WIDE[2]:
         return WIDE
     return left - MARGIN, low - MARGIN, right + MARGIN, high + MARGIN
 
@@ -45,6 +45,6 @@ def walls(track: Track) -> Array:
     return np.column_stack([corners, np.roll(corners, -1, axis=0)])
 
 
-def has_start_line(track: Track) -> bool:
-    """Whether a start line is painted on the road: in worlds of 2022 and later, by their names."""
-    return track.name[:3] == "202" and track.name[3:5] in ("2_", "4_")
+def is_of_2022(world: str) -> bool:
+    """Whether a world is one of 2022 and later, by its name: a start line is painted on the road there, for one."""
+    return world.startswith(("2022_", "2024_"))
