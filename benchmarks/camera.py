@@ -1,11 +1,13 @@
-"""Camera frames a second on one core and on two, beside cv2.warpPerspective and a published GPU row.
+"""Camera frames a second on one core and on two, beside cv2.warpPerspective and a published GPU
+row.
 
     python benchmarks/camera.py [--quick]
 
-One-core figures are frames per CPU second of this process (`time.process_time`), medians of several calls; two threads
-are wall time, which tells something on an idle machine only. CartPole-v1 says how fast the machine is: the targets were
-set on one where it does 180,000 steps/s. cv2 is measured where opencv-python-headless is installed; it draws the ground
-only, from a gray picture of the map, without walls, bodies and smoothing.
+One-core figures are frames per CPU second of this process (`time.process_time`), medians of several
+calls; two threads are wall time, which tells something on an idle machine only. CartPole-v1 says
+how fast the machine is: the targets were set on one where it does 180,000 steps/s. cv2 is measured
+where opencv-python-headless is installed; it draws the ground only, from a gray picture of the map,
+without walls, bodies and smoothing.
 """
 
 from __future__ import annotations
@@ -17,16 +19,19 @@ from concurrent.futures import ThreadPoolExecutor
 import gymnasium
 import numpy as np
 
-from racer import scene
-from racer.sensors.camera import FRONT, LEFT, Camera, render
-from racer.sensors.look import SETTINGS, looks
-from racer.sensors.scenery import scenery
-from racer.sim.objects import before, objects_on
+from racer.sensors.camera.camera import FRONT, LEFT, Camera, render
+from racer.sensors.camera.ground_map import scenery
+from racer.sensors.camera.randomization import SETTINGS, looks
+from racer.sim import placement as scene
+from racer.sim.obstacles import before, objects_on
 from racer.track.library import load
-from racer.track.road import pack
+from racer.track.spatial_index import pack
 
 N = 256
-PUBLISHED = ("deepracer-genesis on an RTX 4060 Ti, 256 cars, whole camera steps (published)", 27_548)
+PUBLISHED = (
+    "deepracer-genesis on an RTX 4060 Ti, 256 cars, whole camera steps (published)",
+    27_548,
+)
 
 
 def median(call, clock, repeats):
@@ -47,14 +52,20 @@ def row(name, frames, seconds):
 
 def cars(track, n=N):
     generator = np.random.default_rng(0)
-    s, aside, turn = generator.uniform(0, 17, n), generator.uniform(-0.3, 0.3, n), generator.uniform(-40, 40, n)
+    s, aside, turn = (
+        generator.uniform(0, 17, n),
+        generator.uniform(-0.3, 0.3, n),
+        generator.uniform(-40, 40, n),
+    )
     return scene.rows(track, s, offset=aside, heading_deg=turn)
 
 
 def ours(repeats):
     track = load("reinvent_2018")
     ground, state = scenery(scene.ways(track)), cars(track)
-    boxes = before(state, objects_on(track, [(k / 6, (-1) ** k) for k in range(6)]), pack(scene.ways(track)))
+    boxes = before(
+        state, objects_on(track, [(k / 6, (-1) ** k) for k in range(6)]), pack(scene.ways(track))
+    )
     strong = looks(SETTINGS["strong"], [np.random.default_rng(k) for k in range(N)])
     lamps = looks(SETTINGS["simulator"], [np.random.default_rng(k) for k in range(N)])
     kinds = (
@@ -80,7 +91,11 @@ def ours(repeats):
         def both():
             list(pool.map(lambda part: render(state[part], None, ground, FRONT, out[part]), parts))
 
-        row("racer, two threads (wall time), 160 x 120 gray", N, median(both, time.perf_counter, repeats))
+        row(
+            "racer, two threads (wall time), 160 x 120 gray",
+            N,
+            median(both, time.perf_counter, repeats),
+        )
     return ground, state
 
 
@@ -93,7 +108,9 @@ def theirs(ground, state, repeats):
     cv2.setNumThreads(1)
     row_of = ground.grounds[0]
     rows, stride = row_of["rows"], int(row_of["stride"][0])
-    flat = ground.gray[row_of["first"][0] : row_of["first"][0] + rows * stride].reshape(rows, stride)
+    flat = ground.gray[row_of["first"][0] : row_of["first"][0] + rows * stride].reshape(
+        rows, stride
+    )
     f, p, z = FRONT.focal, FRONT.pitch, FRONT.z
     # pixel to ground in the frame of the lens, then to the map
     lens = np.array([[1 / f, 0, -79.5 / f], [0, 1 / f, -59.5 / f], [0, 0, 1.0]])
@@ -105,7 +122,9 @@ def theirs(ground, state, repeats):
             for car in state:
                 c, s = np.cos(car["yaw"]), np.sin(car["yaw"])
                 x, y = car["x"] + c * FRONT.x, car["y"] + s * FRONT.x
-                place = np.array([[c, -s, x - row_of["x"]], [s, c, y - row_of["y"]], [0, 0, ground.cell]])
+                place = np.array(
+                    [[c, -s, x - row_of["x"]], [s, c, y - row_of["y"]], [0, 0, ground.cell]]
+                )
                 matrix = place @ plane @ lens
                 cv2.warpPerspective(flat, matrix, (160, 120), out, how | cv2.WARP_INVERSE_MAP)
 
@@ -125,14 +144,20 @@ def cart_pole(repeats):
             if any(env.step(k % 2)[2:4]):
                 env.reset()
 
-    row("CartPole-v1, one core, steps (the targets' machine: 180,000)", 5000, median(drive, time.process_time, repeats))
+    row(
+        "CartPole-v1, one core, steps (the targets' machine: 180,000)",
+        5000,
+        median(drive, time.process_time, repeats),
+    )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer repeats")
     repeats = 5 if parser.parse_args().quick else 31
-    print(f"{'frames a second of CPU time, N = 256 on reinvent_2018':<78} {'median':>10} {'best':>10}")
+    print(
+        f"{'frames a second of CPU time, N = 256 on reinvent_2018':<78} {'median':>10} {'best':>10}"
+    )
     theirs(*ours(repeats), repeats)
     cart_pole(min(repeats, 9))
     print(f"{PUBLISHED[0]:<78} {PUBLISHED[1]:>10,}")

@@ -1,12 +1,14 @@
-"""Fit the pose of real camera frames, and compare what they show with what is rendered there, class by class.
+"""Fit the pose of real camera frames, and compare what they show with what is rendered there, class
+by class.
 
     python benchmarks/camera_fit.py ../shared/data [-o outlines.png]
 
-The folder holds `camera/front_*.png` (640 x 480, on reinvent_base) and `tracks/reinvent_base.npy`. Pixels of a frame
-are told apart by color; the pose (x, y, heading, pitch and height of the lens) is the one whose rendered picture, in
-the frame's own colors, differs least. The search begins all over the track, in both directions, as bends of a track
-look alike: the best of many coarse places are fitted, and the best one elsewhere is told too. Nothing of a frame is
-written: the picture shows what is rendered, and outlines of both.
+The folder holds `camera/front_*.png` (640 x 480, on reinvent_base) and `tracks/reinvent_base.npy`.
+Pixels of a frame are told apart by color; the pose (x, y, heading, pitch and height of the lens) is
+the one whose rendered picture, in the frame's own colors, differs least. The search begins all over
+the track, in both directions, as bends of a track look alike: the best of many coarse places are
+fitted, and the best one elsewhere is told too. Nothing of a frame is written: the picture shows
+what is rendered, and outlines of both.
 """
 
 from __future__ import annotations
@@ -18,13 +20,12 @@ import numpy as np
 from PIL import Image
 from scipy.optimize import minimize
 
-from racer.scene import rows
-from racer.sensors.camera import FRONT, Camera, render
-from racer.sensors.look import LOOK
-from racer.sensors.marks import DASHES_FROM
-from racer.sensors.palette import MIXTURES
-from racer.sensors.scenery import scenery
-from racer.sensors.tones import PLAIN
+from racer.sensors.camera.camera import FRONT, Camera, render
+from racer.sensors.camera.colors import MIXTURES
+from racer.sensors.camera.ground_map import DASHES_FROM, scenery
+from racer.sensors.camera.randomization import LOOK
+from racer.sensors.camera.tones import PLAIN
+from racer.sim.placement import rows
 from racer.track.library import load
 
 PHASES = (0.0, 0.02, 0.04, 0.06, 0.08)
@@ -53,8 +54,10 @@ def classes_of(frame):
     sky = np.all(np.abs(frame.astype(int) - 178) < 12, axis=-1)
     sky[200:] = False
     what[sky] = -1
-    # what is mixed along edges, below the walls: the largest share of the nearest mixture of what can meet there (the
-    # nearest pure color will not do: halfway between road and border, or road and center line, that is field)
+    # what is mixed along edges, below the walls: the largest share of the nearest mixture of what
+    # can meet there (the nearest pure color will not do: halfway between road and border, or road
+    # and center line, that is field)
+    # is field)
     mixed = (what < 0) & (np.arange(len(what))[:, None] > HORIZON)
     away = ((frame[mixed][:, None, :].astype(float) - MIXTURES @ PLAIN[:4]) ** 2).sum(axis=-1)
     what[mixed] = np.argmax(MIXTURES[np.argmin(away, axis=-1)], axis=-1)
@@ -66,7 +69,9 @@ class Eye:
 
     def __init__(self, data, phase=DASHES_FROM):
         self.track = load(data / "tracks" / "reinvent_base.npy")
-        self.ground = scenery([self.track, self.track.reversed()], cell=0.002, grainy=False, phase=phase)
+        self.ground = scenery(
+            [self.track, self.track.reversed()], cell=0.002, grainy=False, phase=phase
+        )
         self.look = np.zeros(1, LOOK)
         self.state = rows(self.track, [0.0])
 
@@ -81,17 +86,25 @@ class Eye:
 
     def classes(self, pose):
         share = self.picture(pose, 640, 480, SHARES, gray=False) / 255.0
-        most = np.argmax(np.concatenate([1.0 - share.sum(axis=-1, keepdims=True), share], axis=-1), axis=-1)
-        return np.where(share.sum(axis=-1) > 2.0, -1, most)  # what is half a wall and half one of the three has 2
+        most = np.argmax(
+            np.concatenate([1.0 - share.sum(axis=-1, keepdims=True), share], axis=-1), axis=-1
+        )
+        # what is half a wall and half one of the three has 2
+        return np.where(share.sum(axis=-1) > 2.0, -1, most)
 
 
 def overlap(real, drawn):
     """Intersection over union of each class."""
-    return [np.sum((real == k) & (drawn == k)) / np.sum((real == k) | (drawn == k)) for k in range(len(CLASSES))]
+    return [
+        np.sum((real == k) & (drawn == k)) / np.sum((real == k) | (drawn == k))
+        for k in range(len(CLASSES))
+    ]
 
 
 def confusions(real, drawn, what=3):
-    """Name of every other class, with how many pixels of class `what` are drawn as it, and how many of it as `what`."""
+    """Name of every other class, with how many pixels of class `what` are drawn as it, and how many
+    of it as `what`.
+    """
     for k, name in enumerate(("walls or sky", *CLASSES), start=-1):
         if k != what:
             yield f"{name} {np.sum((real == what) & (drawn == k))} and {np.sum((real == k) & (drawn == what))}"
@@ -105,22 +118,32 @@ def painted(frame):
 
 
 def small(frame, width, height):
-    return np.array(Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR)).astype(float)
+    return np.array(
+        Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR)
+    ).astype(float)
 
 
 def places(eye, real, colors, count=12):
-    """The `count` best places (x, y, yaw) of a coarse search for a `painted` frame, no two of them close together."""
+    """The `count` best places (x, y, yaw) of a coarse search for a `painted` frame, no two of them
+    close together.
+    """
     seen = small(real, *COARSE)
     along = np.arange(0.0, eye.track.length, 0.1)
     aside, turned = np.arange(-0.3, 0.31, 0.1), np.arange(-50.0, 51.0, 5.0)
     s, offset, heading = (grid.ravel() for grid in np.meshgrid(along, aside, turned, indexing="ij"))
-    at = np.concatenate([rows(eye.track, s, offset=offset, heading_deg=heading + way) for way in (0.0, 180.0)])
+    at = np.concatenate(
+        [rows(eye.track, s, offset=offset, heading_deg=heading + way) for way in (0.0, 180.0)]
+    )
     camera, look = Camera(*COARSE, gray=False, pitch=NOMINAL[0], z=NOMINAL[1]), np.zeros(1000, LOOK)
     look["gain"] = colors / PLAIN
     off = []
     for k in range(0, len(at), len(look)):
         part = at[k : k + len(look)]
-        off.append(np.abs(render(part, None, eye.ground, camera, look=look[: len(part)]) - seen).mean(axis=(1, 2, 3)))
+        off.append(
+            np.abs(render(part, None, eye.ground, camera, look=look[: len(part)]) - seen).mean(
+                axis=(1, 2, 3)
+            )
+        )
     poses, found = np.stack([at["x"], at["y"], at["yaw"]], axis=1), []
     for pose in poses[np.argsort(np.concatenate(off), kind="stable")]:
         if all(np.hypot(*(pose - one)[:2]) > APART for one in found):
@@ -131,7 +154,9 @@ def places(eye, real, colors, count=12):
 
 
 def fitted(eye, real, colors, start, fixed=None):
-    """The pose (x, y, yaw, pitch, z) whose pictures differ least from a `painted` frame; `fixed` (pitch, z) or None."""
+    """The pose (x, y, yaw, pitch, z) whose pictures differ least from a `painted` frame; `fixed`
+    (pitch, z) or None.
+    """
     seen = small(real, 320, 240)
 
     def loss(p):
@@ -149,12 +174,17 @@ def fitted(eye, real, colors, start, fixed=None):
 
 def located(eye, real, colors):
     """The best fit of a `painted` frame in a search all over the track, and the best one elsewhere."""
-    fits = sorted((fitted(eye, real, colors, place) for place in places(eye, real, colors)), key=lambda fit: fit[1])
+    fits = sorted(
+        (fitted(eye, real, colors, place) for place in places(eye, real, colors)),
+        key=lambda fit: fit[1],
+    )
     return fits[0], next(fit for fit in fits if np.hypot(*(fit[0][:2] - fits[0][0][:2])) > APART)
 
 
 def outlines(seen):
-    """What is rendered at the poses, with the borders of classes: rendered in black, real in orange."""
+    """What is rendered at the poses, with the borders of classes: rendered in black, real in
+    orange.
+    """
     parts = []
     for eye, frame, pose in seen:
         drawn = eye.picture(pose, 640, 480, gray=False)
@@ -171,7 +201,9 @@ def outlines(seen):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="the folder with camera/ and tracks/")
-    parser.add_argument("-o", "--output", type=Path, help="a picture of what is rendered, with outlines of both")
+    parser.add_argument(
+        "-o", "--output", type=Path, help="a picture of what is rendered, with outlines of both"
+    )
     arguments = parser.parse_args()
     eye, phases = Eye(arguments.data), [Eye(arguments.data, phase) for phase in PHASES]
     seen = []
@@ -182,22 +214,40 @@ def main():
         seen.append((eye, frame, pose))
         report(file.stem, eye, frame, target, pose, off, other)
         differ = [fitted(one, *target, pose[:3])[1] for one in phases]
-        print("  dashes from " + ", ".join(f"{100 * p:.0f} cm: {d:.2f}" for p, d in zip(PHASES, differ, strict=True)))
+        print(
+            "  dashes from "
+            + ", ".join(f"{100 * p:.0f} cm: {d:.2f}" for p, d in zip(PHASES, differ, strict=True))
+        )
     if arguments.output:
         Image.fromarray(outlines(seen)).save(arguments.output)
 
 
 def report(name, eye, frame, target, pose, off, other):
-    """Print where a frame was taken, how well classes agree there, and with the pose of the lens held."""
+    """Print where a frame was taken, how well classes agree there, and with the pose of the lens
+    held.
+    """
     x, y, yaw, pitch, z = pose
     print(f"{name}: x {x:.3f} m, y {y:.3f} m, heading {np.degrees(yaw):.2f} deg,", end=" ")
-    print(f"pitch {np.degrees(pitch):.2f} deg, lens {1000 * z:.1f} mm high; mean difference {off:.2f} of 255")
-    print(f"  the best place elsewhere, {other[0][0]:.2f} m, {other[0][1]:.2f} m, differs by {other[1]:.2f}")
+    print(
+        f"pitch {np.degrees(pitch):.2f} deg, lens {1000 * z:.1f} mm high; mean difference {off:.2f} of 255"
+    )
+    print(
+        f"  the best place elsewhere, {other[0][0]:.2f} m, {other[0][1]:.2f} m, differs by {other[1]:.2f}"
+    )
     real, drawn = classes_of(frame), eye.classes(pose)
     shares = overlap(real, drawn)
-    print("  " + ", ".join(f"{n} {s:.3f} (>= {m})" for n, s, m in zip(CLASSES, shares, NEEDED, strict=True)))
+    print(
+        "  "
+        + ", ".join(
+            f"{n} {s:.3f} (>= {m})" for n, s, m in zip(CLASSES, shares, NEEDED, strict=True)
+        )
+    )
     print("  field is drawn as, and drawn for: " + ", ".join(confusions(real, drawn)) + " pixels")
-    for what, fixed in (("racer's", (FRONT.pitch, FRONT.z)), ("13.6 deg, 133 mm", NOMINAL), ("15 deg, 130 mm", MODEL)):
+    for what, fixed in (
+        ("racer's", (FRONT.pitch, FRONT.z)),
+        ("13.6 deg, 133 mm", NOMINAL),
+        ("15 deg, 130 mm", MODEL),
+    ):
         held, off = fitted(eye, *target, pose[:3], fixed)
         shares = overlap(real, eye.classes(held))
         print(f"  {what}: {off:.2f} of 255; " + ", ".join(f"{s:.3f}" for s in shares))

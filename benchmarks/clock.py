@@ -1,11 +1,14 @@
-"""Does `racer score` say beforehand what training does? Verdicts beside lap times, over rewards, tracks and seeds.
+"""Does `racer score` say beforehand what training does? Verdicts beside lap times, over rewards,
+tracks and seeds.
 
-    python benchmarks/clock.py [--tracks vegas ...] [--rewards time_trial ...] [--seeds 3] [--steps 50000] [--jobs 1]
+    python benchmarks/clock.py [--tracks vegas ...] [--rewards time_trial ...] [--seeds 3] [--steps
+    50000] [--jobs 1]
                                [--results FILE] [--report]
 
-Every reward is trained with `racer train` and each seed; the lap times are those of the last evaluation and of the best
-one. Results are added to a file as they come, a line a run, and a run that is in it is not done again: stop and go on
-as you like. `--report` prints the table of what is there and trains nothing.
+Every reward is trained with `racer train` and each seed; the lap times are those of the last
+evaluation and of the best one. Results are added to a file as they come, a line a run, and a run
+that is in it is not done again: stop and go on as you like. `--report` prints the table of what is
+there and trains nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +39,9 @@ def main() -> None:
     if not options.report:
         wanted = [
             {"reward": reward, "track": track, "seed": seed, "steps": options.steps}
-            for seed, track, reward in product(range(options.seeds), options.tracks, options.rewards)
+            for seed, track, reward in product(
+                range(options.seeds), options.tracks, options.rewards
+            )
         ]
         todo = [job for job in wanted if not any(job.items() <= row.items() for row in known)]
         with ThreadPoolExecutor(options.jobs) as pool:
@@ -58,10 +63,22 @@ def read(file: Path) -> list[dict[str, Any]]:
 
 
 def train(job: dict[str, Any]) -> dict[str, Any]:
-    """The job with the lap times of its best and its last evaluation, s; None without a complete lap."""
+    """The job with the lap times of its best and its last evaluation, s; None without a complete
+    lap.
+    """
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "run"
-        words = [sys.executable, "-m", "racer", "train", job["reward"], "--track", job["track"], "--out", str(folder)]
+        words = [
+            sys.executable,
+            "-m",
+            "racer",
+            "train",
+            job["reward"],
+            "--track",
+            job["track"],
+            "--out",
+            str(folder),
+        ]
         words += ["--seed", str(job["seed"]), "--steps", str(job["steps"])]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -70,12 +87,18 @@ def train(job: dict[str, Any]) -> dict[str, Any]:
     laps = [float(row["lap_time"] or "nan") for row in rows]
     clean = [lap for lap, row in zip(laps, rows, strict=True) if row["complete"] == row["trials"]]
     last = laps[-1] if laps[-1] == laps[-1] else None
-    return job | {"best": min(clean, default=None), "last": last, "completion": float(rows[-1]["completion"])}
+    return job | {
+        "best": min(clean, default=None),
+        "last": last,
+        "completion": float(rows[-1]["completion"]),
+    }
 
 
 def table(rows: list[dict[str, Any]]) -> None:
-    """Print the lap times beside the verdicts, and on how many pairs of a passed and a failed reward they agree."""
-    from racer.score import score_all
+    """Print the lap times beside the verdicts, and on how many pairs of a passed and a failed
+    reward they agree.
+    """
+    from racer.diagnostics import score_all
     from racer.track.library import load
 
     for track, steps in sorted({(row["track"], row["steps"]) for row in rows}):
@@ -83,7 +106,9 @@ def table(rows: list[dict[str, Any]]) -> None:
         names = list(dict.fromkeys(row["reward"] for row in mine))
         scores = dict(zip(names, score_all(names, load(track)), strict=True))
         print(f"\n{track}, {steps:,} steps\n")
-        print("| reward | verdict | rank correlation | best paid | seeds | last lap s | best lap s |")
+        print(
+            "| reward | verdict | rank correlation | best paid | seeds | last lap s | best lap s |"
+        )
         print("|---|---|---:|---|---:|---:|---:|")
         times = {name: _laps(mine, name, "last") for name in names}
         for name in sorted(names, key=lambda n: mean(times[n])):
@@ -100,7 +125,9 @@ def _agreement(scores: dict[str, Any], times: dict[str, list[float]]) -> None:
     pairs = [(a, b) for p in passed for f in failed for a in times[p] for b in times[f]]
     if pairs:
         right = sum(a < b for a, b in pairs)
-        print(f"\nA run of a passed reward has the faster last lap in {right} of {len(pairs)} pairs with a failed one.")
+        print(
+            f"\nA run of a passed reward has the faster last lap in {right} of {len(pairs)} pairs with a failed one."
+        )
 
 
 def _laps(rows: list[dict[str, Any]], name: str, which: str) -> list[float]:
@@ -115,11 +142,17 @@ def _record(job: dict[str, Any], file: Path) -> None:
     found = train(job)
     with LOCK, file.open("a") as out:
         out.write(json.dumps(found) + "\n")
-    print(f"{found['reward']} on {found['track']}, seed {found['seed']}: {found['last']}", file=sys.stderr, flush=True)
+    print(
+        f"{found['reward']} on {found['track']}, seed {found['seed']}: {found['last']}",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--tracks", nargs="+", default=["vegas"])
     parser.add_argument("--rewards", nargs="+", default=list(REWARDS))
     parser.add_argument("--seeds", type=int, default=3)

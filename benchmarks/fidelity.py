@@ -2,8 +2,9 @@
 
     python benchmarks/fidelity.py LOGS --tracks DIR [--car v4|v5|v6] [--json]
 
-LOGS is a simtrace file or a folder of them, searched to its depth; DIR holds route files (.npy). A log is a file, or
-all `N-iteration.csv` of a folder together. docs/fidelity.md says what the numbers mean.
+LOGS is a simtrace file or a folder of them, searched to its depth; DIR holds route files (.npy). A
+log is a file, or all `N-iteration.csv` of a folder together. docs/fidelity.md says what the numbers
+mean.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ from rich.table import Table
 
 import open_loop
 from racer import geometry, logs
-from racer.actions import read_metadata
-from racer.car import CARS, WHEELS
 from racer.errors import RacerError, UsageError
-from racer.logs.recognise import recognise
-from racer.logs.state import rows
+from racer.logs.to_state import rows
+from racer.logs.track_matching import recognise
 from racer.sim.state import Phase, State, Status
 from racer.track import route
-from racer.track.record import Track
-from racer.track.road import pack
+from racer.track.spatial_index import pack
+from racer.track.track import Track
+from racer.vehicle.action_space import read_metadata
+from racer.vehicle.car import CARS, WHEELS
 
 PROGRESS = 0.002  # %, within which progress agrees
 QUANTITIES = ("waypoint", "progress", "wheels")
@@ -54,11 +55,17 @@ class Job:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("logs", type=Path)
-    parser.add_argument("--tracks", type=Path, required=True, help="folder of route files, searched to its depth")
     parser.add_argument(
-        "--car", choices=list(CARS), help="of all logs; by default what model_metadata.json says, or the best"
+        "--tracks", type=Path, required=True, help="folder of route files, searched to its depth"
+    )
+    parser.add_argument(
+        "--car",
+        choices=list(CARS),
+        help="of all logs; by default what model_metadata.json says, or the best",
     )
     parser.add_argument("--json", action="store_true", help="print data instead of tables")
     asked = parser.parse_args()
@@ -68,7 +75,11 @@ def main() -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     if asked.json:
-        print(json.dumps({"logs": found, "formats": _formats(found), "cars": _generations(found)}, indent=1))
+        print(
+            json.dumps(
+                {"logs": found, "formats": _formats(found), "cars": _generations(found)}, indent=1
+            )
+        )
     else:
         _print(found)
     return 0
@@ -86,7 +97,9 @@ def routes(folder: Path) -> list[Track]:
         except UsageError as error:
             print(f"left out: {error}", file=sys.stderr)
     if not found:
-        raise UsageError(f"{folder} holds no route files (.npy): without the track there is nothing to compare with")
+        raise UsageError(
+            f"{folder} holds no route files (.npy): without the track there is nothing to compare with"
+        )
     return found
 
 
@@ -96,12 +109,16 @@ def jobs(root: Path, tracks: list[Track]) -> Iterator[Job]:
     folder = root if root.is_dir() else root.parent
     groups: dict[str, list[int]] = {}
     for number, source in enumerate(log.sources):
-        groups.setdefault(re.sub(r"\d+-iteration\.csv", "N-iteration.csv", source.name), []).append(number)
+        groups.setdefault(re.sub(r"\d+-iteration\.csv", "N-iteration.csv", source.name), []).append(
+            number
+        )
     for name, numbers in groups.items():
         trace = log.trace[log.trace["source"].isin(numbers)].reset_index(drop=True)
         columns = max(log.sources[number].columns for number in numbers)
         recognised = recognise(trace, tracks)
-        yield Job(_short(name), columns, trace, recognised and recognised.track, _generation(folder, name))
+        yield Job(
+            _short(name), columns, trace, recognised and recognised.track, _generation(folder, name)
+        )
 
 
 def _short(name: str) -> str:
@@ -109,7 +126,9 @@ def _short(name: str) -> str:
 
 
 def _generation(root: Path, name: str) -> str | None:
-    """The car that the nearest model_metadata.json names, from the log's folder up to the one that was asked for."""
+    """The car that the nearest model_metadata.json names, from the log's folder up to the one that
+    was asked for.
+    """
     folder = (root / name).parent
     while True:
         for place in (folder / "model_metadata.json", folder / "model" / "model_metadata.json"):
@@ -129,37 +148,52 @@ def _measure(job: Job, car: str | None) -> dict[str, Any]:
 
 
 def _geometry(job: Job) -> dict[str, Any]:
-    """Counts of rows that agree in each quantity: of all, and as `driving` of those in which the car is not held."""
+    """Counts of rows that agree in each quantity: of all, and as `driving` of those in which the
+    car is not held.
+    """
     if job.track is None:
         return {"track": None, "rows": len(job.trace), "agreement": None, "misses": []}
     roads = pack([job.track])
     state = rows(job.trace, job.track, roads)
-    logged = {name: job.trace[name].to_numpy() for name in ("closest_waypoint", "progress", "all_wheels_on_track")}
+    logged = {
+        name: job.trace[name].to_numpy()
+        for name in ("closest_waypoint", "progress", "all_wheels_on_track")
+    }
     agrees = {
         "waypoint": state["closest"] == logged["closest_waypoint"],
         "progress": np.abs(state["progress"] - logged["progress"]) <= PROGRESS,
         "wheels": (state["wheels"] == 4) == logged["all_wheels_on_track"],
-        "off_track": ((state["wheels"] == 0) == (state["status"] == Status.OFF_TRACK)) | _told_otherwise(state),
+        "off_track": ((state["wheels"] == 0) == (state["status"] == Status.OFF_TRACK))
+        | _told_otherwise(state),
     }
     driving = state["phase"] == Phase.RUN
     return {
         "track": job.track.name + (" reversed" if job.track.is_reversed else ""),
         "rows": len(state),
         "driving_rows": int(driving.sum()),
-        "agreement": {name: {"all": int(a.sum()), "driving": int(a[driving].sum())} for name, a in agrees.items()},
+        "agreement": {
+            name: {"all": int(a.sum()), "driving": int(a[driving].sum())}
+            for name, a in agrees.items()
+        },
         "misses": [
-            _miss(state, job.track, int(i), name, logged) for name in QUANTITIES for i in np.flatnonzero(~agrees[name])
+            _miss(state, job.track, int(i), name, logged)
+            for name in QUANTITIES
+            for i in np.flatnonzero(~agrees[name])
         ],
     }
 
 
 def _told_otherwise(state: State) -> NDArray[np.bool_]:
-    """Rows whose status says another thing than where the wheels are, by the simulator's precedence."""
+    """Rows whose status says another thing than where the wheels are, by the simulator's
+    precedence.
+    """
     return np.asarray((state["phase"] != Phase.RUN) | (state["status"] <= Status.CRASHED))
 
 
 def _miss(state: State, track: Track, i: int, name: str, logged: dict[str, Any]) -> dict[str, Any]:
-    """Why a row disagrees: by how much (m, or % of progress) it is off the place where the answer changes."""
+    """Why a row disagrees: by how much (m, or % of progress) it is off the place where the answer
+    changes.
+    """
     row = state[i]
     if name == "progress":
         by = abs(float(row["progress"] - logged["progress"][i]))
@@ -169,7 +203,13 @@ def _miss(state: State, track: Track, i: int, name: str, logged: dict[str, Any])
         by = abs(float(gap[0] - gap[1])) / 2.0
     else:
         by = _edge_distance(row, track)
-    return {"row": i, "quantity": name, "by": by, "held": bool(row["phase"] != Phase.RUN), "steps": int(row["steps"])}
+    return {
+        "row": i,
+        "quantity": name,
+        "by": by,
+        "held": bool(row["phase"] != Phase.RUN),
+        "steps": int(row["steps"]),
+    }
 
 
 def _edge_distance(row: np.void, track: Track) -> float:
@@ -177,7 +217,8 @@ def _edge_distance(row: np.void, track: Track) -> float:
     c, s = np.cos(row["yaw"]), np.sin(row["yaw"])
     wheels = np.array([[row["x"] + c * x - s * y, row["y"] + s * x + c * y] for x, y in WHEELS])
     return min(
-        float(np.hypot(*(geometry.nearest_point(line, wheels) - wheels).T).min()) for line in (track.inner, track.outer)
+        float(np.hypot(*(geometry.nearest_point(line, wheels) - wheels).T).min())
+        for line in (track.inner, track.outer)
     )
 
 
@@ -191,12 +232,22 @@ def _drive(job: Job, car: str | None) -> dict[str, Any]:
     follows, gap = open_loop.step_times(trace)
     starts = open_loop.windows(trace)
     candidates = [car or job.car] if car or job.car else list(CARS)
-    errors = {name: open_loop.errors(poses, command, gap, CARS[name], starts) for name in candidates if name}
-    best = min(errors, key=lambda name: errors[name]["position"][open_loop.SECOND]) if len(starts) else (car or job.car)
+    errors = {
+        name: open_loop.errors(poses, command, gap, CARS[name], starts)
+        for name in candidates
+        if name
+    }
+    best = (
+        min(errors, key=lambda name: errors[name]["position"][open_loop.SECOND])
+        if len(starts)
+        else (car or job.car)
+    )
     return {
         "car": best,
         "car_from": "--car" if car else "metadata" if job.car else "best fit",
-        "candidates": {name: error["position"][open_loop.SECOND] for name, error in errors.items() if error},
+        "candidates": {
+            name: error["position"][open_loop.SECOND] for name, error in errors.items() if error
+        },
         "poses_follow_tstamp": follows,
         "windows": len(starts),
         "models": {
@@ -221,7 +272,10 @@ def _formats(found: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _agreement(some: list[dict[str, Any]]) -> dict[str, Any]:
     some = [log for log in some if log["agreement"]]
-    counts = {"all": sum(log["rows"] for log in some), "driving": sum(log["driving_rows"] for log in some)}
+    counts = {
+        "all": sum(log["rows"] for log in some),
+        "driving": sum(log["driving_rows"] for log in some),
+    }
     share = {
         name: {
             which: 100.0 * sum(log["agreement"][name][which] for log in some) / max(count, 1)
@@ -233,8 +287,13 @@ def _agreement(some: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _generations(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """By car: the mean over logs of the median errors of each model, and the error of the distance over laps."""
-    return {car: _generation_errors([log for log in found if log["car"] == car]) for car in _sorted(found, "car")}
+    """By car: the mean over logs of the median errors of each model, and the error of the distance
+    over laps.
+    """
+    return {
+        car: _generation_errors([log for log in found if log["car"] == car])
+        for car in _sorted(found, "car")
+    }
 
 
 def _generation_errors(some: list[dict[str, Any]]) -> dict[str, Any]:
@@ -272,9 +331,13 @@ def _print(found: list[dict[str, Any]]) -> None:
     )
     console.print(_geometry_table(found))
     _print_misses(console, found)
-    console.print("\nOpen loop: median (90th percentile) of the error after 1, 5, 15 and 30 steps of logged commands\n")
+    console.print(
+        "\nOpen loop: median (90th percentile) of the error after 1, 5, 15 and 30 steps of logged commands\n"
+    )
     console.print(_dynamics_table(found))
-    console.print(f"\nMean over logs, of {FEWEST_WINDOWS} windows or more, of the medians (of the 90th percentiles)\n")
+    console.print(
+        f"\nMean over logs, of {FEWEST_WINDOWS} windows or more, of the medians (of the 90th percentiles)\n"
+    )
     console.print(_generation_table(found))
     console.print("\nDistance over complete laps from standstill, commands replayed open loop\n")
     console.print(_lap_table(found))
@@ -291,9 +354,13 @@ def _geometry_table(found: list[dict[str, Any]]) -> Table:
     made = _plain("log", "columns", "track", "rows", "waypoint", "progress", "wheels", "off track")
     for log in found:
         cells = (
-            [_shares(_agreement([log])[name]) for name in (*QUANTITIES, "off_track")] if log["agreement"] else ["-"] * 4
+            [_shares(_agreement([log])[name]) for name in (*QUANTITIES, "off_track")]
+            if log["agreement"]
+            else ["-"] * 4
         )
-        made.add_row(log["log"], str(log["columns"]), log["track"] or "none fits", str(log["rows"]), *cells)
+        made.add_row(
+            log["log"], str(log["columns"]), log["track"] or "none fits", str(log["rows"]), *cells
+        )
     for columns, share in _formats(found).items():
         cells = [_shares(share[name]) for name in (*QUANTITIES, "off_track")]
         made.add_row(f"all logs of {columns} columns", columns, "", str(share["rows"]), *cells)
@@ -310,25 +377,36 @@ def _print_misses(console: Console, found: list[dict[str, Any]]) -> None:
     console.print("\nWhere they disagree:")
     for name in QUANTITIES:
         held = [miss for miss in misses if miss["quantity"] == name and miss["held"]]
-        by = np.array([miss["by"] for miss in misses if miss["quantity"] == name and not miss["held"]])
+        by = np.array(
+            [miss["by"] for miss in misses if miss["quantity"] == name and not miss["held"]]
+        )
         text = f"  {name}: {len(by)} rows of driving"
         if name == "progress":
             text += f", off by up to {by.max():.3f} %" if len(by) else ""
         elif len(by):
             what = "an edge of the road" if name == "wheels" else "equally near waypoints"
             near = ", ".join(
-                f"{int((by < limit).sum())} within {1000 * limit:g} mm" for limit in (0.0001, 0.001, 0.005, 0.010)
+                f"{int((by < limit).sum())} within {1000 * limit:g} mm"
+                for limit in (0.0001, 0.001, 0.005, 0.010)
             )
             text += f" ({near} of {what}; the farthest {1000 * by.max():.1f} mm)"
         console.print(text + (f"; {len(held)} while held" if held else ""), soft_wrap=True)
 
 
 def _dynamics_table(found: list[dict[str, Any]]) -> Table:
-    steps = [f"{steps}: cm" if half else f"{steps}: deg" for steps in open_loop.HORIZONS for half in (1, 0)]
+    steps = [
+        f"{steps}: cm" if half else f"{steps}: deg"
+        for steps in open_loop.HORIZONS
+        for half in (1, 0)
+    ]
     made = _plain("log", "car", "told by", "times", "windows", *steps)
     for log in found:
         cells = _cells(log["models"]["racer"])
-        others = ", ".join(f"{car} {100 * error:.0f}" for car, error in log["candidates"].items() if error is not None)
+        others = ", ".join(
+            f"{car} {100 * error:.0f}"
+            for car, error in log["candidates"].items()
+            if error is not None
+        )
         told = (
             f"best fit ({others} cm)"
             if others and log["car_from"] == "best fit"
@@ -355,7 +433,11 @@ def _cells(error: dict[str, Any] | None) -> list[str]:
 
 
 def _generation_table(found: list[dict[str, Any]]) -> Table:
-    steps = [f"{steps}: cm" if half else f"{steps}: deg" for steps in open_loop.HORIZONS for half in (1, 0)]
+    steps = [
+        f"{steps}: cm" if half else f"{steps}: deg"
+        for steps in open_loop.HORIZONS
+        for half in (1, 0)
+    ]
     made = _plain("car", "logs", "windows", "model", *steps)
     for car, errors in _generations(found).items():
         for model, error in errors["models"].items():
@@ -367,7 +449,9 @@ def _lap_table(found: list[dict[str, Any]]) -> Table:
     made = _plain("log", "car", "laps", "mean error %", "mean absolute error %")
     for log in found:
         if log["laps"]:
-            made.add_row(log["log"], log["car"], str(len(log["laps"])), *_percent(np.array(log["laps"])))
+            made.add_row(
+                log["log"], log["car"], str(len(log["laps"])), *_percent(np.array(log["laps"]))
+            )
     for car, _ in _generations(found).items():
         distance = np.array([error for log in found if log["car"] == car for error in log["laps"]])
         if len(distance):

@@ -1,21 +1,25 @@
-"""How soon a car laps cleanly: seconds from the command, and steps, over seeds, tracks and car generations.
+"""How soon a car laps cleanly: seconds from the command, and steps, over seeds, tracks and car
+generations.
 
-    python benchmarks/learning.py [--seeds 10] [--tracks oval ...] [--cars v6 ...] [--settings lr=0.003 ...] [--json]
-    python benchmarks/learning.py --compare [n_steps=32,128 ...] [--seeds 5] [--tracks oval ...] [--json]
-    python benchmarks/learning.py --line [--minutes 5] [--cars v6 ...] [--tracks reinvent_2018 ...] [--json]
+    python benchmarks/learning.py [--seeds 10] [--tracks oval ...] [--cars v6 ...] [--settings
+    lr=0.003 ...] [--json] python benchmarks/learning.py --compare [n_steps=32,128 ...] [--seeds 5]
+    [--tracks oval ...] [--json] python benchmarks/learning.py --line [--minutes 5] [--cars v6 ...]
+    [--tracks reinvent_2018 ...] [--json]
 
-The first form launches `racer train`, as a user would, and takes the wall time from the launch to the first evaluation
-on disk in which 5 of 5 laps without exploration are complete; then it ends the training. One run follows the other, as
-two at once slow each other down; `--jobs 2` is for machines with cores to spare. A first run that is not counted fills
-the cache of compiled code. Where the machine does other work, processor seconds tell more than wall seconds: the
-command has one thread.
+The first form launches `racer train`, as a user would, and takes the wall time from the launch to
+the first evaluation on disk in which 5 of 5 laps without exploration are complete; then it ends the
+training. One run follows the other, as two at once slow each other down; `--jobs 2` is for machines
+with cores to spare. A first run that is not counted fills the cache of compiled code. Where the
+machine does other work, processor seconds tell more than wall seconds: the command has one thread.
 
 `--pixels` measures trainings from pixels instead, as `benchmarks/pixels.py` does.
 
-The second form trains inside this process and changes one PPO setting at a time, to justify the defaults: steps do not
-depend on the load of the machine, seconds (of training, without start and imports) do. It evaluates every 8192 steps.
+The second form trains inside this process and changes one PPO setting at a time, to justify the
+defaults: steps do not depend on the load of the machine, seconds (of training, without start and
+imports) do. It evaluates every 8192 steps.
 
-The third form is of `benchmarks/learning_line.py`: how near to the bound a car comes that learns from physics.
+The third form is of `benchmarks/learning_line.py`: how near to the bound a car comes that learns
+from physics.
 """
 
 from __future__ import annotations
@@ -54,7 +58,9 @@ VARIANTS = (
 
 @dataclass(frozen=True)
 class Job:
-    """One training: what is trained on which track, with which car and seed, and PPO settings that are not default."""
+    """One training: what is trained on which track, with which car and seed, and PPO settings that
+    are not default.
+    """
 
     reward: str
     track: str
@@ -70,7 +76,8 @@ class Outcome:
     job: Job
     steps: int | None
     seconds: float | None
-    cpu: float | None = None  # s that the command's process had of the processors until then; Linux only
+    # s that the command's process had of the processors until then; Linux only
+    cpu: float | None = None
 
 
 def main() -> None:
@@ -83,7 +90,9 @@ def main() -> None:
     if options.pixels:
         from pixels import TIMED, report
 
-        report([*TIMED, "objects", "generalise"], options.seeds if options.given else 5, options.json)
+        report(
+            [*TIMED, "objects", "generalise"], options.seeds if options.given else 5, options.json
+        )
         return
     if options.compare is not None:
         outcomes = compare(options)
@@ -107,11 +116,14 @@ def measure(options: argparse.Namespace) -> Iterator[list[Outcome]]:
     """The outcomes of all seeds for each car and track, launched as commands."""
     settings = dict(_setting(text) for text in options.settings)
     pairs = list(product(options.cars, options.tracks))
-    launch(Job(options.reward, options.tracks[0], options.cars[0], 0, settings), options.command)  # fills the cache
+    # fills the cache
+    launch(Job(options.reward, options.tracks[0], options.cars[0], 0, settings), options.command)
     total, done = len(pairs) * options.seeds, 0
     with ThreadPoolExecutor(options.jobs) as pool:
         for car, track in pairs:
-            jobs = [Job(options.reward, track, car, seed, settings) for seed in range(options.seeds)]
+            jobs = [
+                Job(options.reward, track, car, seed, settings) for seed in range(options.seeds)
+            ]
             yield list(_told(pool.map(lambda job: launch(job, options.command), jobs), total, done))
             done += options.seeds
 
@@ -130,7 +142,9 @@ def launch(job: Job, command: Sequence[str]) -> Outcome:
                 _end(process)
 
 
-def _watch(job: Job, process: subprocess.Popen[bytes], file: Path, began: float, log: Path) -> Outcome:
+def _watch(
+    job: Job, process: subprocess.Popen[bytes], file: Path, began: float, log: Path
+) -> Outcome:
     while (seconds := time.monotonic() - began) < PATIENCE:
         for row in _evaluations(file):
             if row["complete"] == row["trials"]:
@@ -155,7 +169,16 @@ def _cpu(number: int) -> float | None:
 def _words(job: Job, place: Path) -> list[str]:
     """The arguments of `racer train`; PPO's settings can only be said in an experiment file."""
     if not job.settings:
-        return ["train", job.reward, "--track", job.track, "--car", job.car, "--seed", str(job.seed)]
+        return [
+            "train",
+            job.reward,
+            "--track",
+            job.track,
+            "--car",
+            job.car,
+            "--seed",
+            str(job.seed),
+        ]
     sheet = place / "experiment.toml"
     facts = [f'{name} = "{getattr(job, name)}"' for name in ("reward", "track", "car")]
     values = [f"{name} = {json.dumps(value)}" for name, value in job.settings.items()]
@@ -185,7 +208,14 @@ def _row(mine: list[Outcome]) -> dict[str, Any]:
     limit = LIMITS.get(job.track, LIMIT)
     within = sum(r.seconds is not None and r.seconds <= limit for r in mine)
     ok = within >= WANTED * len(mine)
-    return {"car": job.car, "track": job.track, "limit": limit, "within": within, "ok": ok, **_spread(mine)}
+    return {
+        "car": job.car,
+        "track": job.track,
+        "limit": limit,
+        "within": within,
+        "ok": ok,
+        **_spread(mine),
+    }
 
 
 def _spread(mine: list[Outcome]) -> dict[str, Any]:
@@ -200,9 +230,15 @@ def _spread(mine: list[Outcome]) -> dict[str, Any]:
 
 def _print(row: dict[str, Any], options: argparse.Namespace, head: bool) -> None:
     if head:
-        runs = f"{options.seeds} seeds, {options.jobs} at a time" if options.jobs > 1 else f"{options.seeds} seeds"
+        runs = (
+            f"{options.seeds} seeds, {options.jobs} at a time"
+            if options.jobs > 1
+            else f"{options.seeds} seeds"
+        )
         extra = f", {' '.join(options.settings)}" if options.settings else ""
-        print(f"racer train {options.reward}{extra}: from the command to 5 of 5 complete laps; {runs}; {_machine()}")
+        print(
+            f"racer train {options.reward}{extra}: from the command to 5 of 5 complete laps; {runs}; {_machine()}"
+        )
         heads = f"{'s, median':>10} {'max':>6} {'CPU s, median':>14} {'max':>6} {'steps, median':>14} {'max':>8}"
         print(f"{'car':4} {'track':18} {'within limit':>18} {heads}")
     within = f"{row['within']} of {row['runs']} in {row['limit']:.0f} s"
@@ -223,7 +259,10 @@ def compare(options: argparse.Namespace) -> dict[str, list[Outcome]]:
         name, _, values = text.partition("=")
         variants += [{name: _value(value)} for value in values.split(",")]
     grid = list(product(variants, options.tracks, range(options.seeds)))
-    jobs = [Job(options.reward, track, options.cars[-1], seed, settings) for settings, track, seed in grid]
+    jobs = [
+        Job(options.reward, track, options.cars[-1], seed, settings)
+        for settings, track, seed in grid
+    ]
     found: dict[str, list[Outcome]] = {}
     for outcome in _told((train(job) for job in jobs), len(jobs)):
         found.setdefault(_named(outcome.job.settings), []).append(outcome)
@@ -236,9 +275,9 @@ class _Clean(Exception):
 
 def train(job: Job) -> Outcome:
     """Train in this process until the first clean evaluation."""
-    from racer.train import run
-    from racer.train.config import TrainConfig, parse
-    from racer.train.session import Progress, Session
+    from racer.training import run
+    from racer.training.config import TrainConfig, parse
+    from racer.training.session import Progress, Session
 
     facts = {name: getattr(job, name) for name in ("reward", "track", "car", "seed", "settings")}
     config: TrainConfig = parse(facts | {"evaluate_every": EVERY, "traced_cars": 0}, "--compare")
@@ -261,8 +300,12 @@ def _settings_row(name: str, mine: list[Outcome]) -> dict[str, Any]:
 
 def _print_settings(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
     tracks = ", ".join(options.tracks)
-    print(f"{options.reward}, {options.seeds} seeds on each of {tracks}; car {options.cars[-1]}; {_machine()}")
-    print(f"{'settings':28} {'clean':>10} {'steps, median':>14} {'max':>8} {'s, median':>10} {'max':>6}")
+    print(
+        f"{options.reward}, {options.seeds} seeds on each of {tracks}; car {options.cars[-1]}; {_machine()}"
+    )
+    print(
+        f"{'settings':28} {'clean':>10} {'steps, median':>14} {'max':>8} {'s, median':>10} {'max':>6}"
+    )
     for row in rows:
         clean = f"{row['clean']} of {row['runs']}"
         steps = f"{_number(row['steps_median']):>14} {_number(row['steps_max']):>8}"
@@ -284,7 +327,9 @@ def _value(text: str) -> Any:
 
 
 def _named(settings: dict[str, Any]) -> str:
-    return ", ".join(f"{name} = {json.dumps(value)}" for name, value in settings.items()) or "defaults"
+    return (
+        ", ".join(f"{name} = {json.dumps(value)}" for name, value in settings.items()) or "defaults"
+    )
 
 
 # --- what both forms share
@@ -296,9 +341,13 @@ def _told(outcomes: Iterable[Outcome], total: int, done: int = 0) -> Iterator[Ou
         if sys.stderr.isatty():
             job = outcome.job
             print(
-                f"{k}/{total} {job.car} {job.track} seed {job.seed} {_named(job.settings)}: ", end="", file=sys.stderr
+                f"{k}/{total} {job.car} {job.track} seed {job.seed} {_named(job.settings)}: ",
+                end="",
+                file=sys.stderr,
             )
-            print(f"{_number(outcome.seconds, 1)} s, {_number(outcome.steps)} steps", file=sys.stderr)
+            print(
+                f"{_number(outcome.seconds, 1)} s, {_number(outcome.steps)} steps", file=sys.stderr
+            )
         yield outcome
 
 
@@ -315,19 +364,45 @@ def _machine() -> str:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add = parser.add_argument
     add("--reward", default="center_line", help="a shipped reward function's name, or a file")
     add("--seeds", type=int, help="how many (10; 5 with --compare, 1 with --line)")
     add("--tracks", nargs="+", default=None, help=f"names or files ({' '.join(TRACKS)})")
-    add("--cars", nargs="+", default=None, help=f"generations ({' '.join(CARS)}); --compare takes the last")
-    add("--settings", nargs="+", default=(), metavar="KEY=VALUE", help="PPO settings instead of the defaults")
-    add("--compare", nargs="*", metavar="KEY=V1,V2", help="change one PPO setting at a time (by default, many)")
-    add("--line", action="store_true", help="train with rewards built on physics, and compare with the bound")
+    add(
+        "--cars",
+        nargs="+",
+        default=None,
+        help=f"generations ({' '.join(CARS)}); --compare takes the last",
+    )
+    add(
+        "--settings",
+        nargs="+",
+        default=(),
+        metavar="KEY=VALUE",
+        help="PPO settings instead of the defaults",
+    )
+    add(
+        "--compare",
+        nargs="*",
+        metavar="KEY=V1,V2",
+        help="change one PPO setting at a time (by default, many)",
+    )
+    add(
+        "--line",
+        action="store_true",
+        help="train with rewards built on physics, and compare with the bound",
+    )
     add("--minutes", type=float, default=5.0, help="of each training of --line (5)")
     add("--jobs", type=int, default=1, help="commands at a time (1: more disturb each other)")
     add("--json", action="store_true", help="print data instead of a table")
-    add("--pixels", action="store_true", help="trainings from pixels: the rows of benchmarks/pixels.py (5 seeds)")
+    add(
+        "--pixels",
+        action="store_true",
+        help="trainings from pixels: the rows of benchmarks/pixels.py (5 seeds)",
+    )
     options = parser.parse_args()
     options.tracks = options.tracks or (TRACKS[:1] if options.line else TRACKS)
     options.cars = options.cars or (CARS[-1:] if options.line else CARS)

@@ -1,8 +1,9 @@
-"""Lines: how fast they are found, what they are worth, and how near the driver comes: `python benchmarks/line.py`.
+"""Lines: how fast they are found, what they are worth, and how near the driver comes: `python
+benchmarks/line.py`.
 
-`--peer PYTHON` names the Python of an environment with trajectory-planning-helpers 0.79 (docs/line.md tells how to
-make one); its minimum-curvature lines are then rated with our envelope, beside ours. `--routes FOLDER` drives every
-route there.
+`--peer PYTHON` names the Python of an environment with trajectory-planning-helpers 0.79
+(docs/line.md tells how to make one); its minimum-curvature lines are then rated with our envelope,
+beside ours. `--routes FOLDER` drives every route there.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from racer import shipped
-from racer.car import Car, preset
+from racer import resources as shipped
+from racer.drivers.rollout import drive
 from racer.raceline.corridor import corridor
-from racer.raceline.drive import drive
-from racer.raceline.envelope import envelope
-from racer.raceline.line import METHODS, Line, drawn, fastest
+from racer.raceline.ggv import envelope
+from racer.raceline.minimum_time import METHODS, Line, drawn, fastest
 from racer.track import library
-from racer.track.record import Track
+from racer.track.track import Track
+from racer.vehicle.car import Car, preset
 
 FIVE = ("reinvent_2018", "oval", "vegas", "hot_rod_speedway", "grand_prix")
 PEER = """
@@ -58,10 +59,14 @@ def peer(python: str, track: Track, car: Car, margin: float) -> tuple[float, flo
         given, made, script = (Path(folder) / name for name in ("given.npz", "made.npz", "peer.py"))
         script.write_text(PEER, encoding="utf-8")
         np.savez(given, track=np.column_stack([road.xy, road.right, road.left]), margin=margin)
-        subprocess.run([python, str(script), str(given), str(made)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [python, str(script), str(given), str(made)], check=True, stdout=subprocess.DEVNULL
+        )
         found = np.load(made)
         aside = np.sum((found["line"] - road.xy) * road.normal, axis=1)
-        return drawn(track, road, aside, envelope(car), "peer", margin).lap_time, float(found["took"])
+        return drawn(track, road, aside, envelope(car), "peer", margin).lap_time, float(
+            found["took"]
+        )
 
 
 def methods(car: Car, python: str) -> None:
@@ -72,9 +77,16 @@ def methods(car: Car, python: str) -> None:
     print("|---|---:|" + "---:|" * len(heads))
     for name in FIVE:
         track = library.load(name)
-        cells = [(line.lap_time, took) for line, took in (timed(track, car, 0.0, method) for method in METHODS[1:])]
+        cells = [
+            (line.lap_time, took)
+            for line, took in (timed(track, car, 0.0, method) for method in METHODS[1:])
+        ]
         cells += [peer(python, track, car, 0.0)] if python else []
-        print(f"| {name} | {track.length:.1f} | " + " | ".join(f"{lap:.2f} ({took:.2f})" for lap, took in cells) + " |")
+        print(
+            f"| {name} | {track.length:.1f} | "
+            + " | ".join(f"{lap:.2f} ({took:.2f})" for lap, took in cells)
+            + " |"
+        )
 
 
 def drives(paths: list[Path], car: Car) -> None:
@@ -94,7 +106,9 @@ def drives(paths: list[Path], car: Car) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--car", default="v5")
     parser.add_argument("--peer", default="", metavar="PYTHON")
     parser.add_argument("--routes", type=Path)

@@ -1,11 +1,14 @@
-"""racer's log reader beside the community's `deepracer-utils`: same answers, how much faster, how much memory.
+"""racer's log reader beside the community's `deepracer-utils`: same answers, how much faster, how
+much memory.
 
-    python benchmarks/logs.py LOGS [--utils-python PATH] [--only compare,write,million,huge] [--fuzz N]
+    python benchmarks/logs.py LOGS [--utils-python PATH] [--only compare,write,million,huge] [--fuzz
+    N]
 
-LOGS is a folder of real logs (`*/*.csv.gz`, `*/*.log.gz`, `*_metrics.json` beside them). PATH is the Python of an
-environment with `pip install deepracer-utils`, which is heavy: without it that part says so. Both read the same
-unpacked files, in this run, one after the other; times are of the CPU, the least of several repeats. `--fuzz N` opens N
-damaged and hostile logs and archives (tests/logs/test_fuzz.py) and checks that each is read, or refused in a sentence.
+LOGS is a folder of real logs (`*/*.csv.gz`, `*/*.log.gz`, `*_metrics.json` beside them). PATH is
+the Python of an environment with `pip install deepracer-utils`, which is heavy: without it that
+part says so. Both read the same unpacked files, in this run, one after the other; times are of the
+CPU, the least of several repeats. `--fuzz N` opens N damaged and hostile logs and archives
+(tests/logs/test_fuzz.py) and checks that each is read, or refused in a sentence.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ import numpy as np
 import pandas as pd
 
 from racer import logs
-from racer.laps import laps
+from racer.analysis import laps
 from racer.logs import metrics
 
 REPEATS = 3
@@ -65,10 +68,16 @@ def main() -> None:
     """Print what was asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("logs", type=Path, help="folder of real logs")
-    parser.add_argument("--utils-python", default="", help="Python of an environment with deepracer-utils")
+    parser.add_argument(
+        "--utils-python", default="", help="Python of an environment with deepracer-utils"
+    )
     parser.add_argument("--only", default=PARTS, help="which parts, with commas")
-    parser.add_argument("--fuzz", type=int, default=0, metavar="N", help="open N damaged logs instead")
-    parser.add_argument("--first", type=int, default=0, metavar="K", help="number of the first of them")
+    parser.add_argument(
+        "--fuzz", type=int, default=0, metavar="N", help="open N damaged logs instead"
+    )
+    parser.add_argument(
+        "--first", type=int, default=0, metavar="K", help="number of the first of them"
+    )
     arguments = parser.parse_args()
     print(f"Python {platform.python_version()}, pandas {pd.__version__}, {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory() as place:
@@ -86,7 +95,11 @@ def _unpacked(folder: Path, place: Path) -> Iterator[Unpacked]:
     for path in sorted(folder.glob("*/*.gz")):
         name = f"{path.parent.name}/{path.name.split('.')[0]}"
         root = place / name.replace("/", "_")
-        file = root / "training-simtrace" / "0-iteration.csv" if ".csv" in path.name else root / "robomaker.log"
+        file = (
+            root / "training-simtrace" / "0-iteration.csv"
+            if ".csv" in path.name
+            else root / "robomaker.log"
+        )
         file.parent.mkdir(parents=True)
         file.write_bytes(gzip.decompress(path.read_bytes()))
         yield Unpacked(name, file, root, path)
@@ -99,9 +112,13 @@ def _theirs(python: str, job: list[dict[str, Any]], place: Path) -> list[dict[st
         return None
     (place / "job.json").write_text(json.dumps(job))
     script = Path(__file__).with_name("logs_theirs.py")
-    done = subprocess.run([python, str(script), str(place / "job.json")], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [python, str(script), str(place / "job.json")], capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        print(f"deepracer-utils: not compared, {python} says: {done.stderr.strip().splitlines()[-1]}")
+        print(
+            f"deepracer-utils: not compared, {python} says: {done.stderr.strip().splitlines()[-1]}"
+        )
         return None
     found = json.loads(done.stdout.splitlines()[-1])
     print(f"deepracer-utils {found['version']}")
@@ -119,7 +136,9 @@ def _mine(file: Path) -> tuple[logs.Log, pd.DataFrame, float]:
 
 
 def _compare(files: list[Unpacked], python: str, place: Path) -> None:
-    """Laps, times, completion and reward of every file, and the seconds it took to read and aggregate them."""
+    """Laps, times, completion and reward of every file, and the seconds it took to read and
+    aggregate them.
+    """
     _mine(files[0].file)  # what is loaded and compiled once counts for nobody
     job = [
         {
@@ -142,7 +161,11 @@ def _compare(files: list[Unpacked], python: str, place: Path) -> None:
         rows = _rows(log.trace, table, episodes)
         counts = [len(table), len(episodes), rows["time"], rows["completion"], rows["reward"]]
         times = [f"{value * 1e3:.0f}" for value in (seconds, min(answer["seconds"]))]
-        print(f"{one.name:24}" + "".join(f"{cell:>8}" for cell in [*counts, *times]) + f"  {rows['why']}")
+        print(
+            f"{one.name:24}"
+            + "".join(f"{cell:>8}" for cell in [*counts, *times])
+            + f"  {rows['why']}"
+        )
     ratio = theirs_s / mine_s
     print(
         f"read and aggregated in {mine_s:.2f} s of CPU, deepracer-utils in {theirs_s:.2f} s: {ratio:.1f} times as long"
@@ -162,18 +185,28 @@ the number in `episode`, from the first row's tstamp, with the farthest progress
 
 
 def _rows(trace: pd.DataFrame, table: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Any]:
-    """How many of their episodes agree with the same rows taken as they take them, and why laps differ from that."""
+    """How many of their episodes agree with the same rows taken as they take them, and why laps
+    differ from that.
+    """
     group = trace.assign(gap=_gaps(trace)).groupby("episode")
     same = pd.DataFrame(
-        {"time": group["gap"].sum(), "completion": group["progress"].max(), "reward": group["reward"].sum()}
+        {
+            "time": group["gap"].sum(),
+            "completion": group["progress"].max(),
+            "reward": group["reward"].sum(),
+        }
     ).reset_index()
-    both = same.merge(theirs.rename(columns={"time": "t", "progress": "c", "reward": "r"}), on="episode")
+    both = same.merge(
+        theirs.rename(columns={"time": "t", "progress": "c", "reward": "r"}), on="episode"
+    )
     near = {
         "time": np.isclose(both["time"], both["t"], atol=2e-3),
         "completion": np.isclose(both["completion"], both["c"], atol=1e-6),
         "reward": np.isclose(both["reward"], both["r"], rtol=1e-9, atol=1e-6),
     }
-    return {name: int(value.sum()) for name, value in near.items()} | {"why": _why(trace, table, theirs)}
+    return {name: int(value.sum()) for name, value in near.items()} | {
+        "why": _why(trace, table, theirs)
+    }
 
 
 def _gaps(trace: pd.DataFrame) -> pd.Series:
@@ -237,11 +270,15 @@ def _write(files: list[Unpacked], python: str, place: Path) -> None:
     answers = _theirs(python, jobs, place)
     if answers is None:
         return
-    print("\nfolders that racer wrote, as deepracer-utils opens them: rows, and whether rewards and clocks add up")
+    print(
+        "\nfolders that racer wrote, as deepracer-utils opens them: rows, and whether rewards and clocks add up"
+    )
     for (name, layout, trace, races), answer in zip(wanted, answers, strict=True):
         for load, (rows, reward, clock) in answer["found"].items():
             mine = trace[races == ("eval" in load.lower())]
-            same = np.isclose(reward, mine["reward"].sum(), rtol=1e-5) and np.isclose(clock, mine["tstamp"].sum())
+            same = np.isclose(reward, mine["reward"].sum(), rtol=1e-5) and np.isclose(
+                clock, mine["tstamp"].sum()
+            )
             verdict = "same" if rows == len(mine) and same else f"DIFFERENT ({len(mine)} rows here)"
             print(f"{name:12} {layout:20} {answer['type']:28} {load:32} {rows:6} {verdict}")
 
@@ -258,7 +295,9 @@ def _million(files: list[Unpacked], python: str, place: Path) -> None:
         best = min(best, time.perf_counter() - started)
         cpu = time.process_time() - cpu
     size = file.stat().st_size
-    print(f"\n{rows:,} rows ({size / 1e6:.0f} MB csv) to {count:,} laps in {best:.2f} s ({cpu:.2f} s of CPU)")
+    print(
+        f"\n{rows:,} rows ({size / 1e6:.0f} MB csv) to {count:,} laps in {best:.2f} s ({cpu:.2f} s of CPU)"
+    )
     answers = _theirs(python, [{"file": str(file.parents[1]), "kind": "csv", "repeats": 1}], place)
     if answers:
         theirs = min(answers[0]["seconds"])
@@ -271,7 +310,9 @@ def _huge(files: list[Unpacked], python: str, place: Path) -> None:
     source = next(one for one in files if one.name == "lg_fsjune/training")
     file = place / "huge.log"
     rows = _repeat(source.file, file, None, HUGE)
-    done = subprocess.run([sys.executable, "-c", _STREAM, str(file)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", _STREAM, str(file)], capture_output=True, text=True, check=True
+    )
     print(f"\n{file.stat().st_size / 1e9:.2f} GB of log text, {rows:,} rows: {done.stdout.strip()}")
     file.unlink()
 
@@ -281,7 +322,7 @@ import re, sys, time
 from pathlib import Path
 import pandas as pd
 from racer import logs
-from racer.laps import laps
+from racer.analysis import laps
 started, parts = time.perf_counter(), []  # VmHWM below is of this process alone, ru_maxrss of its parent, too
 flow = logs.stream(sys.argv[1])
 rows = 0
@@ -306,7 +347,12 @@ def _repeat(source: Path, target: Path, rows: int | None, size: int | None) -> i
     with target.open("wb") as file:
         file.writelines(line + b"\n" for line in header)
         while (rows is None or written < rows) and (size is None or file.tell() < size):
-            file.write(b"".join(b"%s%d%s\n" % (before, number + 1000 * k, after) for before, number, after in parts))
+            file.write(
+                b"".join(
+                    b"%s%d%s\n" % (before, number + 1000 * k, after)
+                    for before, number, after in parts
+                )
+            )
             written, k = written + len(parts), k + 1
     return written
 
@@ -322,7 +368,9 @@ def _fuzz(count: int, first: int, place: Path) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     told = ", ".join(f"{number:,} {kind}" for kind, number in outcomes.most_common())
     seconds = time.perf_counter() - started
-    print(f"{count:,} mutated logs and archives from number {first}: {told}; {seconds:.0f} s, peak {peak:.0f} MiB")
+    print(
+        f"{count:,} mutated logs and archives from number {first}: {told}; {seconds:.0f} s, peak {peak:.0f} MiB"
+    )
     print(f"no traceback, none took {test['SLOWEST']:.0f} s, nothing written, all counts add up")
 
 

@@ -1,8 +1,10 @@
-"""What `deepracer-utils` makes of log files: run by benchmarks/logs.py with the Python that has it, never by racer's.
+"""What `deepracer-utils` makes of log files: run by benchmarks/logs.py with the Python that has it,
+never by racer's.
 
     python logs_theirs.py JOB.json > ANSWER.json
 
-JOB is a list of {"file": ..., "kind": "csv" or "text", "repeats": n} and {"folder": ..., "loads": [method, ...]}.
+JOB is a list of {"file": ..., "kind": "csv" or "text", "repeats": n} and {"folder": ..., "loads":
+[method, ...]}.
 """
 
 from __future__ import annotations
@@ -25,7 +27,10 @@ warnings.filterwarnings("ignore")
 
 def main() -> None:
     """Answer every part of the job."""
-    answers = [_file(part) if "file" in part else _folder(part) for part in json.loads(Path(sys.argv[1]).read_text())]
+    answers = [
+        _file(part) if "file" in part else _folder(part)
+        for part in json.loads(Path(sys.argv[1]).read_text())
+    ]
     print(json.dumps({"version": version("deepracer-utils"), "answers": answers}))
 
 
@@ -43,7 +48,10 @@ def _file(part: dict) -> dict:
 
 def _episodes(file: str, kind: str) -> pd.DataFrame:
     if kind == "text":
-        frame, second = SimulationLogsIO.convert_to_pandas(SimulationLogsIO.load_data(file)), "episode"
+        frame, second = (
+            SimulationLogsIO.convert_to_pandas(SimulationLogsIO.load_data(file)),
+            "episode",
+        )
     else:
         log = DeepRacerLog(file)  # a folder with training-simtrace in it
         log.load_training_trace(ignore_metadata=True)

@@ -1,4 +1,6 @@
-"""How far models get from the real car when they are given its commands and nothing else. Used by fidelity.py."""
+"""How far models get from the real car when they are given its commands and nothing else. Used by
+fidelity.py.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,19 @@ import pandas as pd
 from numba import njit
 from numpy.typing import NDArray
 
-from racer import geometry, laps
-from racer.car import FRONT, STEER_LIMIT_DEG, STEP, Car, table
-from racer.dynamics import advance
-from racer.logs.state import begins
+from racer import analysis as laps
+from racer import geometry
+from racer.logs.to_state import begins
+from racer.vehicle.car import FRONT, STEER_LIMIT_DEG, STEP, Car, table
+from racer.vehicle.dynamics import advance
 
 HORIZONS = (1, 5, 15, 30)  # steps
 SECOND = HORIZONS.index(15)
-WARM = 10  # steps driven before a window begins, for what a log does not show: the angle of the wheels
+# steps driven before a window begins, for what a log does not show: the angle of the wheels
+WARM = 10
 MOST = 2000  # windows a log
-FOLLOWS = 0.5  # growth of displacement with step time, where 1 is in proportion, from which poses follow `tstamp`
+# growth of displacement with step time, where 1 is in proportion, from which poses follow `tstamp`
+FOLLOWS = 0.5
 WHEELBASE = 0.164  # m, of the textbook bicycle
 REAR = 0.0817  # m from its rear axle to the chassis origin
 FAST = 0.03  # m a step: below, displacement says little about the step's time
@@ -36,8 +41,9 @@ def chassis(trace: pd.DataFrame) -> Array:
 def step_times(trace: pd.DataFrame) -> tuple[bool, Array]:
     """Whether poses follow `tstamp`, and the s from each row's pose to the next one's.
 
-    The stamp is taken when a step is over, so row t's pose belongs to the stamp of row t - 1. Logs of one kind were
-    driven in steps of exactly 1/15 s, whatever their stamps say: displacement has nothing to do with the stamps.
+    The stamp is taken when a step is over, so row t's pose belongs to the stamp of row t - 1. Logs
+    of one kind were driven in steps of exactly 1/15 s, whatever their stamps say: displacement has
+    nothing to do with the stamps.
     """
     usual = laps.step_times(trace)
     stamp = trace["tstamp"].to_numpy(float)
@@ -45,7 +51,8 @@ def step_times(trace: pd.DataFrame) -> tuple[bool, Array]:
     inside = ~begins(trace) & (back > 0.0) & (back < 3.0 * usual)
     xy = trace[["X", "Y"]].to_numpy(float)
     move = np.hypot(*np.diff(xy, axis=0, append=xy[-1:]).T)
-    t = np.flatnonzero(_runs(trace) >= 4) - 2  # the two neighbors of the step from t to t + 1 are driven, too
+    # the two neighbors of the step from t to t + 1 are driven, too
+    t = np.flatnonzero(_runs(trace) >= 4) - 2
     t = t[inside[t - 1] & inside[t] & inside[t + 1]] if len(t) else t
     around = 0.5 * (move[t - 1] + move[t + 1])
     t, around = t[around > FAST], around[around > FAST]
@@ -54,20 +61,26 @@ def step_times(trace: pd.DataFrame) -> tuple[bool, Array]:
     ratio, time = move[t] / around, back[t] - 0.5 * (back[t - 1] + back[t + 1])
     sane = np.abs(ratio - 1.0) < 0.6
     variance = float(time[sane].var())
-    follows = variance > 0.0 and float(np.cov(ratio[sane], time[sane])[0, 1]) * STEP / variance > FOLLOWS
+    follows = (
+        variance > 0.0 and float(np.cov(ratio[sane], time[sane])[0, 1]) * STEP / variance > FOLLOWS
+    )
     return follows, np.where(inside, back, usual) if follows else usual
 
 
 def _runs(trace: pd.DataFrame) -> NDArray[np.int64]:
     """(N,) rows that have been driven in one go before each row."""
     driven = (trace["episode_status"] == "in_progress").to_numpy()
-    goes_on = np.append(False, driven[1:] & driven[:-1] & (np.diff(trace["steps"]) == 1)) & ~begins(trace)
+    goes_on = np.append(False, driven[1:] & driven[:-1] & (np.diff(trace["steps"]) == 1)) & ~begins(
+        trace
+    )
     count = np.arange(len(trace))
     return np.asarray(count - np.maximum.accumulate(np.where(goes_on, 0, count)))
 
 
 def windows(trace: pd.DataFrame) -> NDArray[np.int64]:
-    """Rows with enough driving before and after them to begin a window at: all, or `MOST` of them, evenly spread."""
+    """Rows with enough driving before and after them to begin a window at: all, or `MOST` of them,
+    evenly spread.
+    """
     last = np.arange(WARM + 3, max(len(trace) - HORIZONS[-1], WARM + 3))
     found = last[_runs(trace)[last + HORIZONS[-1]] >= HORIZONS[-1] + WARM + 3]
     return (
@@ -78,9 +91,16 @@ def windows(trace: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def errors(
-    poses: Array, command: Array, gap: Array, car: Car | None, starts: NDArray[np.int64], bicycle: bool = False
+    poses: Array,
+    command: Array,
+    gap: Array,
+    car: Car | None,
+    starts: NDArray[np.int64],
+    bicycle: bool = False,
 ) -> dict[str, Any] | None:
-    """Medians and 90th percentiles, at each horizon, of position (m) and heading (deg) errors over the windows."""
+    """Medians and 90th percentiles, at each horizon, of position (m) and heading (deg) errors over
+    the windows.
+    """
     if not len(starts):
         return None
     out = np.empty((len(starts), HORIZONS[-1], 3))
@@ -105,7 +125,10 @@ def _measured(poses: Any, gap: Any, t: int) -> tuple[float, float, float]:
     """Mean forward and sideways speed and yaw rate over the step that ended at row `t`."""
     turn = (poses[t, 2] - poses[t - 1, 2] + np.pi) % (2.0 * np.pi) - np.pi
     c, s = np.cos(poses[t, 2] - 0.5 * turn), np.sin(poses[t, 2] - 0.5 * turn)
-    dx, dy = (poses[t, 0] - poses[t - 1, 0]) / gap[t - 1], (poses[t, 1] - poses[t - 1, 1]) / gap[t - 1]
+    dx, dy = (
+        (poses[t, 0] - poses[t - 1, 0]) / gap[t - 1],
+        (poses[t, 1] - poses[t - 1, 1]) / gap[t - 1],
+    )
     return c * dx + s * dy, c * dy - s * dx, turn / gap[t - 1]
 
 
@@ -113,8 +136,9 @@ def _measured(poses: Any, gap: Any, t: int) -> tuple[float, float, float]:
 def _replay(poses: Any, command: Any, gap: Any, car: Any, starts: Any, out: Any) -> None:
     """The model from the real pose at each start.
 
-    A log shows mean speeds over the last step; half of what the model says they change in it takes them to its end.
-    The angle of the wheels, which no log shows, is that of the model driven over the rows before.
+    A log shows mean speeds over the last step; half of what the model says they change in it takes
+    them to its end. The angle of the wheels, which no log shows, is that of the model driven over
+    the rows before.
     """
     for w in range(len(starts)):
         t = starts[w]
@@ -146,7 +170,9 @@ def _advance(motion: Any, command: Any, gap: Any, car: Any, k: int) -> Any:
 
 @njit(cache=True)
 def _textbook(poses: Any, command: Any, gap: Any, starts: Any, bicycle: bool, out: Any) -> None:
-    """Either the kinematic bicycle, at the commanded speed and angle, or constant speeds as measured at the start."""
+    """Either the kinematic bicycle, at the commanded speed and angle, or constant speeds as
+    measured at the start.
+    """
     for w in range(len(starts)):
         t = starts[w]
         x, y, yaw = poses[t, 0], poses[t, 1], poses[t, 2]
@@ -156,7 +182,11 @@ def _textbook(poses: Any, command: Any, gap: Any, starts: Any, bicycle: bool, ou
                 vx = command[t + k, 1]
                 r = (
                     vx
-                    * np.tan(min(max(command[t + k, 0], -STEER_LIMIT_DEG), STEER_LIMIT_DEG) * np.pi / 180.0)
+                    * np.tan(
+                        min(max(command[t + k, 0], -STEER_LIMIT_DEG), STEER_LIMIT_DEG)
+                        * np.pi
+                        / 180.0
+                    )
                     / WHEELBASE
                 )
                 vy = REAR * r
@@ -170,10 +200,16 @@ def _textbook(poses: Any, command: Any, gap: Any, starts: Any, bicycle: bool, ou
 # Laps: how far does the model drive in the time in which the real car drives a lap?
 
 
-def lap_errors(trace: pd.DataFrame, poses: Array, command: Array, gap: Array, car: Car) -> list[float]:
-    """Relative error of the distance over each complete lap from standstill without an incident, replayed open loop."""
+def lap_errors(
+    trace: pd.DataFrame, poses: Array, command: Array, gap: Array, car: Car
+) -> list[float]:
+    """Relative error of the distance over each complete lap from standstill without an incident,
+    replayed open loop.
+    """
     lap = laps.laps(trace)
-    whole = lap[lap["complete"] & (lap["lap"] == 1) & (lap["first_step"] <= 2) & (lap["resets"] == 0)]
+    whole = lap[
+        lap["complete"] & (lap["lap"] == 1) & (lap["first_step"] <= 2) & (lap["resets"] == 0)
+    ]
     found = []
     for first, last in zip(whole["first_row"], whole["last_row"], strict=True):
         first += int(trace["episode_status"].iloc[first] == "prepare")

@@ -1,6 +1,8 @@
-"""How soon a car laps cleanly from what its sensors show; how it races among boxes, and on a track it never saw.
+"""How soon a car laps cleanly from what its sensors show; how it races among boxes, and on a track
+it never saw.
 
-    python benchmarks/pixels.py [teacher] [ppo_small] [ppo_shallow] [objects] [generalise] [networks]
+    python benchmarks/pixels.py [teacher] [ppo_small] [ppo_shallow] [objects] [generalise]
+    [networks]
                                 [objects_stereo] [--seeds 5] [--first 0] [--boxes 3] [--json]
 
 | row | what is measured |
@@ -13,12 +15,13 @@
 | `generalise` | two tracks with a teacher each, a randomized world; twenty laps with jitter on a third it never saw |
 | `networks` | passes a second of the SHALLOW network: layouts of memory and number formats |
 
-Boxes at random places may leave no room to pass, or stand where the car begins: `teacher` in a row of objects is how
-many of the same fifty laps its teacher completes, who knows where they are.
+Boxes at random places may leave no room to pass, or stand where the car begins: `teacher` in a row
+of objects is how many of the same fifty laps its teacher completes, who knows where they are.
 
-The first three launch the command as a user would, take the time from the launch to the first evaluation on disk in
-which 5 of 5 laps without exploration are complete, and then end it. Processor seconds tell more than wall seconds where
-the machine does other work: the command has one thread. A run that takes more than PATIENCE has failed.
+The first three launch the command as a user would, take the time from the launch to the first
+evaluation on disk in which 5 of 5 laps without exploration are complete, and then end it. Processor
+seconds tell more than wall seconds where the machine does other work: the command has one thread. A
+run that takes more than PATIENCE has failed.
 """
 
 from __future__ import annotations
@@ -59,7 +62,11 @@ def timed(row: str, seed: int) -> dict[str, Any]:
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         try:
             while (wall := time.monotonic() - began) < PATIENCE and process.poll() is None:
-                clean = [r for r in _evaluations(folder / "evaluations.csv") if r["complete"] == r["trials"]]
+                clean = [
+                    r
+                    for r in _evaluations(folder / "evaluations.csv")
+                    if r["complete"] == r["trials"]
+                ]
                 if clean:
                     cpu, steps = _cpu(process.pid), int(clean[0]["steps"])
                     lap = round(float(clean[0]["lap_time"]), 2)
@@ -72,7 +79,9 @@ def timed(row: str, seed: int) -> dict[str, Any]:
 
 
 def raced(train: list[str], race: list[str], seed: int, boxes: int = 0) -> dict[str, Any]:
-    """Laps of trials with the best checkpoint of a training, which ends by itself; among `boxes` its teacher's too."""
+    """Laps of trials with the best checkpoint of a training, which ends by itself; among `boxes`
+    its teacher's too.
+    """
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "run"
         (Path(place) / "boxes.toml").write_text(BOXES.format(boxes))
@@ -86,15 +95,33 @@ def raced(train: list[str], race: list[str], seed: int, boxes: int = 0) -> dict[
         laps = _laps(folder, race, seed)
         others = _laps(folder / "teacher" / "track", race, seed) if boxes else []
     times = [lap["time"] for lap in laps if lap["complete"]]
-    row = {"seed": seed, "complete": len(times), "laps": len(laps), "lap": round(median(times), 2) if times else None}
+    row = {
+        "seed": seed,
+        "complete": len(times),
+        "laps": len(laps),
+        "lap": round(median(times), 2) if times else None,
+    }
     row |= {"teacher": sum(bool(lap["complete"]) for lap in others)} if boxes else {}
     return row | {"wall": round(wall, 1), "cpu": round(used, 1)}
 
 
 def _laps(folder: Path, race: list[str], seed: int) -> list[dict[str, Any]]:
     """Laps from standstill, each with new boxes if there are any, which end where the car crashes."""
-    words = [*RACER, "evaluate", str(folder), "--trials", "--resets", "0", "--json", "--seed", str(seed + 1000), *race]
-    return list(json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)["laps"])
+    words = [
+        *RACER,
+        "evaluate",
+        str(folder),
+        "--trials",
+        "--resets",
+        "0",
+        "--json",
+        "--seed",
+        str(seed + 1000),
+        *race,
+    ]
+    return list(
+        json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)["laps"]
+    )
 
 
 def _wait(process: subprocess.Popen[bytes]) -> tuple[int, int, float]:
@@ -107,11 +134,13 @@ def _wait(process: subprocess.Popen[bytes]) -> tuple[int, int, float]:
 
 
 def networks() -> list[dict[str, Any]]:
-    """Training and driving passes a processor second of the SHALLOW network, one thread. Driving is float32 always."""
+    """Training and driving passes a processor second of the SHALLOW network, one thread. Driving is
+    float32 always.
+    """
     import torch
     from gymnasium.spaces import Box
 
-    from racer.train import networks as made
+    from racer.training import networks as made
 
     torch.set_num_threads(1)
     pictures = torch.randint(0, 255, (64, 1, 120, 160)).float()
@@ -133,7 +162,13 @@ def networks() -> list[dict[str, Any]]:
 
             row = {"numbers": "bfloat16" if made.HAS_BFLOAT16 else "float32"}
             row |= {"layout": str(layout).removeprefix("torch.")}
-            found.append(row | {"learned/s": round(64 / _seconds(learn)), "driven/s": round(64 / _seconds(drive))})
+            found.append(
+                row
+                | {
+                    "learned/s": round(64 / _seconds(learn)),
+                    "driven/s": round(64 / _seconds(drive)),
+                }
+            )
     return found
 
 
@@ -153,23 +188,50 @@ def rows_of(name: str, seeds: range, boxes: int) -> list[dict[str, Any]]:
     if name in TIMED:
         return [timed(name, seed) for seed in seeds]
     if name in SENSORS:
-        train = ["avoid_objects", "--teacher", "--track", WIDE, "--objects", "boxes.toml", "--observation"]
+        train = [
+            "avoid_objects",
+            "--teacher",
+            "--track",
+            WIDE,
+            "--objects",
+            "boxes.toml",
+            "--observation",
+        ]
         train.append(SENSORS[name])
         return [raced(train, ["--laps", str(AMONG_BOXES)], seed, boxes) for seed in seeds]
     if name == "generalise":
-        train = ["center_line", "--teacher", "--observation", "camera:80x60", "--look", "strong", "--track", TWO]
+        train = [
+            "center_line",
+            "--teacher",
+            "--observation",
+            "camera:80x60",
+            "--look",
+            "strong",
+            "--track",
+            TWO,
+        ]
         race = ["--track", THIRD, "--noise", "jitter", "--laps", "20"]
         return [raced(train, race, seed) for seed in seeds]
     return networks()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     known = [*TIMED, *SENSORS, "generalise", "networks"]
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"{', '.join(known)} (all)")
     parser.add_argument("--seeds", type=int, default=5, help="trainings of each row (5)")
-    parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first of the seeds, which follow (0)")
-    parser.add_argument("--boxes", type=int, default=3, help="boxes on the road in rows of objects (3)")
+    parser.add_argument(
+        "--first",
+        type=int,
+        default=0,
+        metavar="SEED",
+        help="the first of the seeds, which follow (0)",
+    )
+    parser.add_argument(
+        "--boxes", type=int, default=3, help="boxes on the road in rows of objects (3)"
+    )
     parser.add_argument("--json", action="store_true", help="print data instead of a table")
     options = parser.parse_args()
     if wrong := set(options.rows) - set(known):
@@ -182,14 +244,18 @@ def report(names: list[str], seeds: range, boxes: int, as_json: bool) -> None:
     """Measure and print rows, one after the other."""
     for name in names:
         found = rows_of(name, seeds, boxes)
-        print(json.dumps({"row": name, "runs": found}) if as_json else table(name, found), flush=True)
+        print(
+            json.dumps({"row": name, "runs": found}) if as_json else table(name, found), flush=True
+        )
 
 
 def table(name: str, found: list[dict[str, Any]]) -> str:
     """Rows in columns, under a headline."""
     widths = {key: max(len(key), *(len(_cell(row[key])) for row in found)) for key in found[0]}
     lines = ["  ".join(key.rjust(width) for key, width in widths.items())]
-    lines += ["  ".join(_cell(row[key]).rjust(width) for key, width in widths.items()) for row in found]
+    lines += [
+        "  ".join(_cell(row[key]).rjust(width) for key, width in widths.items()) for row in found
+    ]
     return "\n".join([f"{name}: {_machine()}", *lines, ""])
 
 

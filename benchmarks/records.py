@@ -1,8 +1,9 @@
-"""Lap-time bounds beside the records of public races: `python benchmarks/records.py DATA [-o scatter.png]`.
+"""Lap-time bounds beside the records of public races: `python benchmarks/records.py DATA [-o
+scatter.png]`.
 
-DATA is a folder with `leaderboards.csv` (a race a row: track, closed, p0 the fastest racer's time in s) and `tracks`,
-real routes. Every race whose track's route is there is in the table; both directions of a road take its base route.
-One car and one margin serve all.
+DATA is a folder with `leaderboards.csv` (a race a row: track, closed, p0 the fastest racer's time
+in s) and `tracks`, real routes. Every race whose track's route is there is in the table; both
+directions of a road take its base route. One car and one margin serve all.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from racer.car import preset
-from racer.raceline.line import MARGIN, fastest
-from racer.standing import VARIANTS
+from racer.analysis.leaderboard import VARIANTS
+from racer.raceline.minimum_time import MARGIN, fastest
 from racer.track import library
+from racer.vehicle.car import preset
 
 CAR = "v5"  # the car of the console and of DeepRacer for Cloud from 2022 on
 SINCE = ("0000", "2022-01", "2023-01")
@@ -53,7 +54,9 @@ def rows(data: Path, car: str, margin: float) -> list[Row]:
             continue
         if path not in known:
             known[path] = fastest(library.load(path), preset(car), margin).lap_time
-        found.append(Row(race["track"], race["closed"], race["measure"], float(race["p0"]), known[path]))
+        found.append(
+            Row(race["track"], race["closed"], race["measure"], float(race["p0"]), known[path])
+        )
     return found
 
 
@@ -61,7 +64,9 @@ def summary(found: list[Row], since: str) -> str:
     """What the races since a month say, as a row of a table."""
     mine = [row for row in found if row.closed >= since]
     off = np.array([row.off for row in mine])
-    ranks = [np.argsort(np.argsort([getattr(row, name) for row in mine])) for name in ("record", "bound")]
+    ranks = [
+        np.argsort(np.argsort([getattr(row, name) for row in mine])) for name in ("record", "bound")
+    ]
     match = float(np.corrcoef(*ranks)[0, 1])
     far = int((np.abs(off) > FAR).sum())
     since = since if since > "1" else "all"
@@ -73,7 +78,10 @@ def summary(found: list[Row], since: str) -> str:
 
 def table(found: list[Row]) -> str:
     """All races, the latest first."""
-    lines = ["| track | closed | ranked by | record s | bound s | off |", "|---|---|---|---:|---:|---:|"]
+    lines = [
+        "| track | closed | ranked by | record s | bound s | off |",
+        "|---|---|---|---:|---:|---:|",
+    ]
     for row in sorted(found, key=lambda r: r.closed, reverse=True):
         lines.append(
             f"| {row.track} | {row.closed} | {row.measure} | {row.record:.2f} | {row.bound:.2f} | {row.off:+.1%} |"
@@ -85,7 +93,7 @@ def scatter(found: list[Row], path: Path, car: str) -> None:
     """A picture of bounds over records."""
     from matplotlib.figure import Figure
 
-    from racer.plot import style
+    from racer.plotting import style
 
     with style.style():
         figure = Figure(figsize=(5.6, 5.2))
@@ -93,7 +101,12 @@ def scatter(found: list[Row], path: Path, car: str) -> None:
         top = 1.06 * max(row.record for row in found)
         ax.plot([4, top], [4, top], color=style.FAINT, linewidth=0.9, label="bound = record")
         ax.fill_between(
-            [4, top], [3.52, 0.88 * top], [4.48, 1.12 * top], color="#f0f0ee", label="12 % to either side", zorder=0
+            [4, top],
+            [3.52, 0.88 * top],
+            [4.48, 1.12 * top],
+            color="#f0f0ee",
+            label="12 % to either side",
+            zorder=0,
         )
         for low, high, mark, color, words in (
             ("2023-01", "9999", "o", style.PALETTE[0], "races since 2023"),
@@ -120,7 +133,9 @@ def scatter(found: list[Row], path: Path, car: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("--car", default=CAR)
     parser.add_argument("--margin", type=float, default=MARGIN)
@@ -128,7 +143,9 @@ def main() -> None:
     told = parser.parse_args()
     found = rows(told.data, told.car, told.margin)
     print(f"car {told.car}, margin {told.margin:g} m\n")
-    print("| races since | n | median of the sizes | median | rank correlation | slowest bound | farther than 12 % |")
+    print(
+        "| races since | n | median of the sizes | median | rank correlation | slowest bound | farther than 12 % |"
+    )
     print("|---|---:|---:|---:|---:|---:|---:|")
     for since in SINCE:
         print(summary(found, since))

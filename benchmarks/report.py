@@ -1,9 +1,11 @@
-"""How large a report on 50,000 steps is, and how soon it opens: python benchmarks/report.py [-o FILE]
+"""How large a report on 50,000 steps is, and how soon it opens: python benchmarks/report.py [-o
+FILE]
 
-The log is made up: cars that scatter around the center line of `reinvent_2018`, every second one to the end of its lap.
-The page is opened in Chromium, several times, each time anew. `ready` is when the track can be used, `complete` when
-the last figure is drawn, both from the beginning of the navigation; `work` is what the page's thread has computed until
-it was ready, which other programs on the machine change less. Needs `racer[report]`, Playwright and Chromium.
+The log is made up: cars that scatter around the center line of `reinvent_2018`, every second one to
+the end of its lap. The page is opened in Chromium, several times, each time anew. `ready` is when
+the track can be used, `complete` when the last figure is drawn, both from the beginning of the
+navigation; `work` is what the page's thread has computed until it was ready, which other programs
+on the machine change less. Needs `racer[report]`, Playwright and Chromium.
 """
 
 from __future__ import annotations
@@ -24,10 +26,10 @@ from playwright.sync_api import Browser, sync_playwright
 
 from racer import geometry
 from racer.logs import Log, Source
-from racer.logs.trace import check, episode_ids
+from racer.logs.schema import check, episode_ids
 from racer.report import report
 from racer.track import library
-from racer.track.record import Track
+from racer.track.track import Track
 
 STEPS, EPISODE, RUNS = 50_000, 125, 7
 FLAGS = (
@@ -37,13 +39,17 @@ FLAGS = (
 
 
 def training(track: Track, steps: int = STEPS, seed: int = 1) -> Log:
-    """A log of `steps` steps in episodes of 125: every other one completes its lap, the others half of it."""
+    """A log of `steps` steps in episodes of 125: every other one completes its lap, the others half
+    of it.
+    """
     random = np.random.default_rng(seed)
     frames = [_episode(track, number, random) for number in range(steps // EPISODE)]
     trace = pd.concat(frames, ignore_index=True)
     trace["tstamp"] = 5.0 + np.arange(len(trace)) / 15.0 + random.uniform(0.0, 0.002, len(trace))
     trace = check(trace)
-    trace = trace.assign(source=0, phase="training", iteration=trace["episode"] // 20, episode_id=episode_ids(trace))
+    trace = trace.assign(
+        source=0, phase="training", iteration=trace["episode"] // 20, episode_id=episode_ids(trace)
+    )
     return Log(trace, (Source("training.csv", "training", 16, len(trace)),))
 
 
@@ -55,7 +61,9 @@ def _episode(track: Track, number: int, random: np.random.Generator) -> pd.DataF
     xy = geometry.point_at(track.center, s) + random.normal(0.0, 0.03, (EPISODE, 2))
     action = random.integers(0, 10, EPISODE)
     last = "lap_complete" if end == 100.0 else "off_track"
-    frame = pd.DataFrame({"episode": number, "steps": np.arange(1.0, EPISODE + 1), "X": xy[:, 0], "Y": xy[:, 1]})
+    frame = pd.DataFrame(
+        {"episode": number, "steps": np.arange(1.0, EPISODE + 1), "X": xy[:, 0], "Y": xy[:, 1]}
+    )
     return frame.assign(
         yaw=random.uniform(-180.0, 180.0, EPISODE), steer=(action % 5 - 2) * 15.0, throttle=1.0 + action // 5,
         action=action, reward=random.normal(1.0, 0.5, EPISODE), done=frame["steps"] == EPISODE,
@@ -66,7 +74,9 @@ def _episode(track: Track, number: int, random: np.random.Generator) -> pd.DataF
 
 
 def opened(path: Path) -> list[tuple[float, float, float]]:
-    """s until the page at `path` is ready, and complete, and s of work in it, each time that it is opened."""
+    """s until the page at `path` is ready, and complete, and s of work in it, each time that it is
+    opened.
+    """
     browser_path = shutil.which("chromium") or shutil.which("chromium-browser")
     if browser_path is None:
         sys.exit("there is no Chromium: apt-get install chromium")
@@ -85,7 +95,10 @@ def _opened_once(browser: Browser, path: Path) -> tuple[float, float, float]:
     page.wait_for_selector("html[data-ready]", timeout=60_000)
     metrics = {one["name"]: one["value"] for one in clock.send("Performance.getMetrics")["metrics"]}
     page.wait_for_selector("html[data-complete]", timeout=60_000)
-    ready, complete = (int(page.evaluate(f"document.documentElement.dataset.{k}")) / 1e3 for k in ("ready", "complete"))
+    ready, complete = (
+        int(page.evaluate(f"document.documentElement.dataset.{k}")) / 1e3
+        for k in ("ready", "complete")
+    )
     page.close()
     return ready, complete, metrics["TaskDuration"]
 
@@ -109,14 +122,22 @@ def main() -> None:
         arguments.output.write_text(text, "utf-8")
 
 
-def _lines(steps: int, size: int, made: float, times: list[tuple[float, float, float]]) -> list[str]:
+def _lines(
+    steps: int, size: int, made: float, times: list[tuple[float, float, float]]
+) -> list[str]:
     load = f"{os.getloadavg()[0]:.1f}"
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, Bokeh {version('bokeh')}"
-    rows = [f"{steps:,} steps in {steps // EPISODE} laps; {machine}; load of the machine while measuring: {load}"]
+    machine = (
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, Bokeh {version('bokeh')}"
+    )
+    rows = [
+        f"{steps:,} steps in {steps // EPISODE} laps; {machine}; load of the machine while measuring: {load}"
+    ]
     rows += [f"size      {size / 1e6:.2f} MB", f"made in   {made:.1f} s"]
     for name, column in zip(("ready", "complete", "work"), zip(*times, strict=True), strict=True):
         best, middle, worst = sorted(column)[0], sorted(column)[RUNS // 2], sorted(column)[-1]
-        rows.append(f"{name:8}  best {best:.2f} s, median {middle:.2f} s, worst {worst:.2f} s of {RUNS}")
+        rows.append(
+            f"{name:8}  best {best:.2f} s, median {middle:.2f} s, worst {worst:.2f} s of {RUNS}"
+        )
     return rows
 
 

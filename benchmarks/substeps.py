@@ -1,10 +1,11 @@
-"""How many integration steps a control step needs: the error against a very fine integration, and what a step costs.
+"""How many integration steps a control step needs: the error against a very fine integration, and
+what a step costs.
 
     python benchmarks/substeps.py [--json]
 
-Cars of every generation drive random commands over their known range, each held for a few steps, 15 steps a second. The
-error after one step and after one second is to be judged beside that of the model itself on real logs (fidelity.py):
-2 to 4 cm after 5 steps, 7 to 12 cm after a second.
+Cars of every generation drive random commands over their known range, each held for a few steps, 15
+steps a second. The error after one step and after one second is to be judged beside that of the
+model itself on real logs (fidelity.py): 2 to 4 cm after 5 steps, 7 to 12 cm after a second.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.car import CARS, STEP, Car, table
-from racer.dynamics import advance
+from racer.vehicle.car import CARS, STEP, Car, table
+from racer.vehicle.dynamics import advance
 
 SUBSTEPS = (1, 2, 3, 4, 6, 8, 12, 16)
 REFERENCE = 1000
@@ -30,22 +31,31 @@ Array = NDArray[np.float64]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", action="store_true", help="print data instead of a table")
     as_json = parser.parse_args().json
     found = [row for car in CARS.values() for row in measure(car)]
     if as_json:
         print(json.dumps(found, indent=1))
         return
-    print("Error of the integration under random commands: median, 99th percentile, over", EPISODES * STEPS, "steps")
+    print(
+        "Error of the integration under random commands: median, 99th percentile, over",
+        EPISODES * STEPS,
+        "steps",
+    )
     print(
         f"{'car':4} {'substeps':>8}   {'1 step, mm':>14} {'1 second, mm':>16} {'1 second, deg':>16} {'ns a step':>10}"
     )
     for row in found:
-        cells = [f"{row[name][0]:.2f}, {row[name][1]:.1f}" for name in ("step_mm", "second_mm", "second_deg")]
+        cells = [
+            f"{row[name][0]:.2f}, {row[name][1]:.1f}"
+            for name in ("step_mm", "second_mm", "second_deg")
+        ]
         name = f"{row['car']:4} {row['substeps']:>8}{' *' if row['chosen'] else '':2}"
         print(f"{name} {cells[0]:>14} {cells[1]:>16} {cells[2]:>16} {row['ns']:>10.0f}")
-    print("* the number in racer.car")
+    print("* the number in racer.vehicle.car")
 
 
 def measure(car: Car) -> list[dict[str, Any]]:

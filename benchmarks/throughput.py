@@ -1,10 +1,12 @@
-"""How fast the simulator is, from its core to PPO, beside a naive implementation and peers, all in one run.
+"""How fast the simulator is, from its core to PPO, beside a naive implementation and peers, all in
+one run.
 
-    python benchmarks/throughput.py [--json] [--only core,objects,lidar,reward,camera,env,ppo,naive,peers]
+    python benchmarks/throughput.py [--json] [--only
+    core,objects,lidar,reward,camera,env,ppo,naive,peers]
 
-Figures are steps a second of the CPU time of this process (one core), but for PPO: that is wall time with two
-threads. Each is the median of several repeats, whose extremes are given. Peers need `pip install 'racer[bench]'`;
-those that are not installed are named.
+Figures are steps a second of the CPU time of this process (one core), but for PPO: that is wall
+time with two threads. Each is the median of several repeats, whose extremes are given. Peers need
+`pip install 'racer[bench]'`; those that are not installed are named.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -26,15 +29,15 @@ import numpy as np
 import shapely
 
 import racer.env
-from racer.car import FRONT, STEP, WHEELS, preset, table
 from racer.env import DeepRacerVectorEnv
 from racer.sensors.features import features
 from racer.sensors.lidar import scan
-from racer.sim.course import course
-from racer.sim.race import Field, Race
-from racer.sim.rules import EVALUATION
+from racer.sim.obstacle_layout import course
+from racer.sim.simulation import Field, Race
+from racer.sim.state import EVALUATION
 from racer.sim.step import step
 from racer.track import load as load_track
+from racer.vehicle.car import FRONT, STEP, WHEELS, preset, table
 
 TRACK = "reinvent_2018"
 LONG_TRACK = "european_seaside"
@@ -59,7 +62,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
-        "--only", default="core,objects,lidar,reward,camera,env,ppo,naive,peers", help="which parts, with commas"
+        "--only",
+        default="core,objects,lidar,reward,camera,env,ppo,naive,peers",
+        help="which parts, with commas",
     )
     arguments = parser.parse_args()
     parts: dict[str, Callable[[], Iterator[Row]]] = {
@@ -73,7 +78,14 @@ def main() -> None:
             if not arguments.json:
                 print(_line(row), flush=True)
     if arguments.json:
-        print(json.dumps({"machine": platform.processor() or platform.machine(), "rows": [asdict(r) for r in rows]}))
+        print(
+            json.dumps(
+                {
+                    "machine": platform.processor() or platform.machine(),
+                    "rows": [asdict(r) for r in rows],
+                }
+            )
+        )
 
 
 def core() -> Iterator[Row]:
@@ -91,7 +103,9 @@ def core() -> Iterator[Row]:
 
 
 def objects() -> Iterator[Row]:
-    """The core with nothing on the road, boxes and bot cars: steps, and turns with params and a reward."""
+    """The core with nothing on the road, boxes and bot cars: steps, and turns with params and a
+    reward.
+    """
     for what in ("none", "boxes", "bots"):
         field, command = _driving("v6", TRACK, 256, what)
         saved = field.snapshot()
@@ -119,21 +133,33 @@ def lidars() -> Iterator[Row]:
     for what in ("none", "boxes", "bots"):
         field, _ = _driving("v6", TRACK, 256, what)
         out = np.empty((256, 64))
-        yield _timed(f"lidar: scans, objects: {what}", 256, lambda: scan(field.state, field.bodies, walls, out))  # noqa: B023
+        yield _timed(
+            f"lidar: scans, objects: {what}",
+            256,
+            partial(scan, field.state, field.bodies, walls, out),
+        )
 
 
 def reward() -> Iterator[Row]:
-    """The core with params and the center-line reward in Python: a turn of the environment, with features."""
+    """The core with params and the center-line reward in Python: a turn of the environment, with
+    features.
+    """
     for car in ("v5", "v6"):
         for n in COUNTS:
             cars = DeepRacerVectorEnv(n, track=TRACK, reward="center_line", car=car)
-            yield _timed(f"core, features, params, center-line reward, {car}", n, _turning(cars, car))
+            yield _timed(
+                f"core, features, params, center-line reward, {car}", n, _turning(cars, car)
+            )
 
 
 def camera() -> Iterator[Row]:
-    """A gray picture for every car (160 x 120) with params and the center-line reward: as `reward`, and whole steps."""
+    """A gray picture for every car (160 x 120) with params and the center-line reward: as `reward`,
+    and whole steps.
+    """
     for car in ("v5", "v6"):
-        cars = DeepRacerVectorEnv(256, track=TRACK, reward="center_line", car=car, observation="camera")
+        cars = DeepRacerVectorEnv(
+            256, track=TRACK, reward="center_line", car=car, observation="camera"
+        )
         cars.reset(seed=0)
         actions = _actions(256)
         yield _timed(f"vector env, camera, {car}", 256, lambda: cars.step(next(actions)))  # noqa: B023
@@ -159,18 +185,22 @@ def ppo() -> Iterator[Row]:
     from stable_baselines3 import PPO
     from stable_baselines3.common.vec_env import VecNormalize
 
-    from racer.train.cars import CarsVecEnv
-    from racer.train.config import Settings
+    from racer.training.config import Settings
+    from racer.training.vec_env import CarsVecEnv
 
     usual = Settings()
-    wide = usual.model_copy(update={"envs": 1024, "n_steps": 32, "batch_size": 16384, "n_epochs": 4})
+    wide = usual.model_copy(
+        update={"envs": 1024, "n_steps": 32, "batch_size": 16384, "n_epochs": 4}
+    )
     for name, settings, threads in (
         ("default settings", usual, 1),
         ("wide settings", wide, 1),
         ("wide settings", wide, 2),
     ):
         torch.set_num_threads(threads)
-        cars = CarsVecEnv(DeepRacerVectorEnv(settings.envs, track=TRACK, reward="center_line", car="v6"))
+        cars = CarsVecEnv(
+            DeepRacerVectorEnv(settings.envs, track=TRACK, reward="center_line", car="v6")
+        )
         rollout = settings.envs * settings.n_steps
         model = PPO(
             "MlpPolicy",
@@ -190,13 +220,16 @@ def ppo() -> Iterator[Row]:
             model.learn(4 * rollout, reset_num_timesteps=False, log_interval=10**9)
             rates.append(4 * rollout / (time.perf_counter() - began))
         note = (
-            f"{settings.n_steps} steps, batch {settings.batch_size}, {settings.n_epochs} epochs, {threads} thread, wall"
+            f"{settings.n_steps} steps, batch {settings.batch_size}, {settings.n_epochs} epochs, "
+            f"{threads} thread, wall"
         )
         yield _row(f"PPO, {name}", settings.envs, rates, note)
 
 
 def naive() -> Iterator[Row]:
-    """One car, plain Python and shapely: a kinematic bicycle, the nearest waypoint, wheels in the road polygon."""
+    """One car, plain Python and shapely: a kinematic bicycle, the nearest waypoint, wheels in the
+    road polygon.
+    """
     track = load_track(TRACK)
     center, road = shapely.LinearRing(track.center), shapely.Polygon(track.outer, [track.inner])
     borders = shapely.LinearRing(track.inner), shapely.LinearRing(track.outer)
@@ -222,8 +255,14 @@ def naive() -> Iterator[Row]:
 
 
 def peers() -> Iterator[Row]:
-    """Racing environments that install from PyPI, one core, random actions; CartPole tells how fast the machine is."""
-    names = {"CartPole-v1": "gymnasium", "CarRacing-v3": "gymnasium[box2d]", "racetrack-v0": "highway-env"}
+    """Racing environments that install from PyPI, one core, random actions; CartPole tells how fast
+    the machine is.
+    """
+    names = {
+        "CartPole-v1": "gymnasium",
+        "CarRacing-v3": "gymnasium[box2d]",
+        "racetrack-v0": "highway-env",
+    }
     try:
         import highway_env
 
@@ -242,7 +281,9 @@ def peers() -> Iterator[Row]:
 
 def _driving(car: str, track: str, n: int, objects: str = "none") -> tuple[Field, Any]:
     """Cars all around the track at speed, and commands that keep them on it for a while."""
-    field = Field(Race(load_track(track), preset(car), EVALUATION, course=course(objects)), n, seed=0)
+    field = Field(
+        Race(load_track(track), preset(car), EVALUATION, course=course(objects)), n, seed=0
+    )
     generator = np.random.default_rng(0)
     for _ in range(30):
         seen = features(field.state, field.race.roads)
@@ -253,7 +294,9 @@ def _driving(car: str, track: str, n: int, objects: str = "none") -> tuple[Field
 
 
 def _turning(cars: DeepRacerVectorEnv, car: str) -> Callable[[], Any]:
-    """A turn of the environment with cars all around the track, from the same state again and again."""
+    """A turn of the environment with cars all around the track, from the same state again and
+    again.
+    """
     cars.field, command = _driving(car, TRACK, cars.num_envs)
     actions = np.column_stack([command[:, 0] / 30.0, np.full(cars.num_envs, -0.2)])
     state = cars.field.state.copy()
@@ -286,7 +329,9 @@ def _actions(n: int) -> Iterator[Any]:
 
 
 def _timed(what: str, n: int, run: Callable[[], Any], seconds: float = 0.4) -> Row:
-    """Calls a second of CPU time, times `n` cars, after a warm-up that also sets how many calls make a repeat."""
+    """Calls a second of CPU time, times `n` cars, after a warm-up that also sets how many calls
+    make a repeat.
+    """
     run()
     began, calls = time.process_time(), 0
     while time.process_time() - began < seconds / 4:

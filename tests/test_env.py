@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import racer.env
-from racer.actions import ActionSpace
 from racer.env import DeepRacerEnv, DeepRacerVectorEnv
 from racer.errors import UsageError
-from racer.logs.trace import COLUMNS
-from racer.params import Params
+from racer.logs.schema import COLUMNS
 from racer.sensors.features import NAMES
-from racer.sim.rules import TRAINING
+from racer.sim.params import Params
+from racer.sim.state import TRAINING
+from racer.vehicle.action_space import ActionSpace
 
 assert racer.env  # importing it registers the environment
 
@@ -49,15 +49,21 @@ def test_gymnasiums_checker_has_nothing_to_say(space: ActionSpace | None):
 
 @pytest.mark.parametrize("space", [None, DISCRETE])
 def test_stable_baselines3s_checker_has_nothing_to_say(space: ActionSpace | None):
-    checker = pytest.importorskip("stable_baselines3.common.env_checker", reason="needs racer[train]")
+    checker = pytest.importorskip(
+        "stable_baselines3.common.env_checker", reason="needs racer[train]"
+    )
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         checker.check_env(single(action_space=space))
-    assert [str(warning.message) for warning in said if "stable_baselines3" in warning.filename] == []
+    assert [
+        str(warning.message) for warning in said if "stable_baselines3" in warning.filename
+    ] == []
 
 
 def test_gymnasium_makes_it_by_name():
-    env = gymnasium.make("racer/DeepRacer-v0", track="oval", reward=center_line, car="v5", action_space=DISCRETE)
+    env = gymnasium.make(
+        "racer/DeepRacer-v0", track="oval", reward=center_line, car="v5", action_space=DISCRETE
+    )
     observation, _ = env.reset(seed=1)
     assert observation.shape == (len(NAMES),)
     assert env.action_space.n == 3  # type: ignore[attr-defined]
@@ -127,9 +133,16 @@ def test_vector_info_holds_one_of_everything_for_each_car():
 def steer_off(env: DeepRacerVectorEnv, steps: int = 200) -> dict:
     """Step cars hard to the right until one has left the road; that step's results."""
     for _ in range(steps):
-        observation, _, terminated, truncated, info = env.step(np.full((env.num_envs, 2), [-1.0, 1.0]))
+        observation, _, terminated, truncated, info = env.step(
+            np.full((env.num_envs, 2), [-1.0, 1.0])
+        )
         if (terminated | truncated).any():
-            return {"observation": observation, "terminated": terminated, "truncated": truncated, "info": info}
+            return {
+                "observation": observation,
+                "terminated": terminated,
+                "truncated": truncated,
+                "info": info,
+            }
     pytest.fail("no car left the road")
 
 
@@ -238,7 +251,7 @@ def test_evaluation_starts_every_car_at_the_line_and_forgives_incidents():
 
 
 def test_the_car_is_what_the_metadata_says(tmp_path: Path):
-    from racer.actions import Metadata, write_metadata
+    from racer.vehicle.action_space import Metadata, write_metadata
 
     write_metadata(Metadata(DISCRETE, version=4.0), tmp_path / "model_metadata.json")
     env = vector(1, action_space=tmp_path / "model_metadata.json")
@@ -255,7 +268,8 @@ def test_a_reward_file_is_loaded_by_path(tmp_path: Path):
     env = vector(2, reward=file)
     env.reset(seed=0)
     paid = [env.step(np.zeros((2, 2)))[1].tolist() for _ in range(4)]
-    assert paid == [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]  # each car has an instance of its own
+    # each car has an instance of its own
+    assert paid == [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]
 
 
 @pytest.mark.parametrize(
@@ -277,7 +291,9 @@ def test_a_whole_lap_is_a_termination_with_a_lap_time():
     observation, _ = env.reset(seed=0)
     for _ in range(2000):
         aim = observation[NAMES.index("center line 0.5 m ahead: left / 0.5 m")]
-        observation, _, terminated, truncated, info = env.step(np.array([np.clip(2.5 * aim, -1.0, 1.0), 1.0]))
+        observation, _, terminated, truncated, info = env.step(
+            np.array([np.clip(2.5 * aim, -1.0, 1.0), 1.0])
+        )
         if terminated or truncated:
             break
     assert info["episode_status"] == "lap_complete"
@@ -293,7 +309,9 @@ def test_cars_among_objects_are_the_same_alone_and_with_the_same_seed(objects):
         env.reset(seed=3)
         told = []
         for k in range(60):
-            _, reward, over, _, info = env.step(np.full((n, 2), 0.1 * (k % 3 - 1), dtype=np.float32))
+            _, reward, over, _, info = env.step(
+                np.full((n, 2), 0.1 * (k % 3 - 1), dtype=np.float32)
+            )
             told.append((reward[0], over[0], info["reward_params"][0]))
         return told
 

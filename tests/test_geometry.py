@@ -35,4 +35,6 @@ def test_many_points_are_looked_at_in_pieces() -> None:
     line = tracks.load("oval").center
     xy = np.tile(line, (40, 1)) + [0.05, 0.0]
     assert len(xy) > 4096
-    assert geometry.distance(line, xy) == pytest.approx(np.tile(geometry.distance(line, line + [0.05, 0.0]), 40))
+    assert geometry.distance(line, xy) == pytest.approx(
+        np.tile(geometry.distance(line, line + [0.05, 0.0]), 40)
+    )

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from racer import scene
-from racer.sensors.camera import FRONT, render
-from racer.sensors.look import SETTINGS, looks
-from racer.sensors.scenery import scenery
-from racer.sim.objects import before, objects_on
+from racer.sensors.camera.camera import FRONT, render
+from racer.sensors.camera.ground_map import scenery
+from racer.sensors.camera.randomization import SETTINGS, looks
+from racer.sim import placement as scene
+from racer.sim.obstacles import before, objects_on
 from racer.track.library import load
-from racer.track.road import pack
+from racer.track.spatial_index import pack
 
 HERE = Path(__file__).resolve().parent
 CARS = 5

@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from racer import laps
-from racer.car import V6
-from racer.drivers import drive
-from racer.plot import style
-from racer.plot.laps import draw_laps
-from racer.plot.track import draw_objects, draw_track
-from racer.sim.course import Course
-from racer.sim.race import START_LINE, Field, Race
-from racer.sim.trace import trace
+from racer import analysis as laps
+from racer.drivers.scripted import drive
+from racer.plotting import style
+from racer.plotting.laps import draw_laps
+from racer.plotting.track import draw_objects, draw_track
+from racer.sim.obstacle_layout import Course
+from racer.sim.simulation import START_LINE, Field, Race
+from racer.sim.state import trace
 from racer.track import load
+from racer.vehicle.car import V6
 
 HERE = Path(__file__).resolve().parent
 TRACK = load("reinvent_2018")

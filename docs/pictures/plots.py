@@ -1,7 +1,9 @@
-"""Draw the pictures of docs/plots.md and docs/questions.md with the code of these pages: python docs/pictures/plots.py
+"""Draw the pictures of docs/plots.md and docs/questions.md with the code of these pages: python
+docs/pictures/plots.py
 
-Two trainings are made for them under runs/pictures/ (a minute or two), unless they are there: `first` with a reward
-that pays every step, `second` with one that pays the way gained, both on a shipped track with a shipped action space.
+Two trainings are made for them under runs/pictures/ (a minute or two), unless they are there:
+`first` with a reward that pays every step, `second` with one that pays the way gained, both on a
+shipped track with a shipped action space.
 """
 
 from __future__ import annotations
@@ -17,14 +19,17 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from racer.plot import style
+from racer.plotting import style
 
 DOCS = Path(__file__).resolve().parents[1]
 PAGES = (DOCS / "plots.md", DOCS / "questions.md")
 STUDIO = DOCS.parent / "runs" / "pictures"  # the folder in which a reader of the pages would sit
 REWARDS = {"first": "center_line", "second": "progress_gained"}
 STEPS, EVERY = 131_072, 8_192
-BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```\n(?:\n!\[[^\]]*\]\((?P<picture>[^)]+)\))?", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^```python\n(?P<code>.*?)^```\n(?:\n!\[[^\]]*\]\((?P<picture>[^)]+)\))?",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 def main() -> None:
@@ -42,19 +47,22 @@ def main() -> None:
 def train(folder: Path, reward: str) -> None:
     """Train a car with a shipped reward, and let it race five laps."""
     from racer.cli.evaluate import evaluate
-    from racer.train.config import TrainConfig
-    from racer.train.run import create
-    from racer.train.session import Session
+    from racer.training.config import TrainConfig
+    from racer.training.run import create
+    from racer.training.session import Session
 
     space = DOCS.parent / "experiments" / "action_spaces" / "fine_27.json"
-    config = TrainConfig(reward=reward, action_space=str(space), steps=STEPS, evaluate_every=EVERY, seed=1)
+    config = TrainConfig(
+        reward=reward, action_space=str(space), steps=STEPS, evaluate_every=EVERY, seed=1
+    )
     Session(create(config, folder)).train(lambda progress: None)
     evaluate(folder, save=True)
     (folder / "race.done").touch()
 
 
 def figures(page: Path) -> Iterator[tuple[str, Figure]]:
-    """The pictures of a page with what its code draws for them, run in the current folder from top to bottom.
+    """The pictures of a page with what its code draws for them, run in the current folder from top
+    to bottom.
 
     A picture is what the last line of the block above it gives: a Figure, or an Axes of it.
     """
@@ -71,13 +79,19 @@ def run(code: str, space: dict[str, Any]) -> Any:
     tree = ast.parse(code)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, "page", "exec"), space)
-    return eval(compile(ast.Expression(last.value), "page", "eval"), space) if isinstance(last, ast.Expr) else None
+    return (
+        eval(compile(ast.Expression(last.value), "page", "eval"), space)
+        if isinstance(last, ast.Expr)
+        else None
+    )
 
 
 def figure_of(value: Any, picture: str) -> Figure:
     """The figure that a block gives."""
     figure = value.figure if isinstance(value, Axes) else value
-    assert isinstance(figure, Figure), f"the code above {picture} gives {type(value).__name__}, no figure"
+    assert isinstance(figure, Figure), (
+        f"the code above {picture} gives {type(value).__name__}, no figure"
+    )
     return figure
 
 

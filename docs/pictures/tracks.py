@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from racer.plot import style
-from racer.plot.track import track_gallery, track_sheet
+from racer.plotting import style
+from racer.plotting.track import track_gallery, track_sheet
 from racer.track import entries, load
-from racer.track.facts import direction, facts
-from racer.track.record import Track
+from racer.track.corners import direction, facts
+from racer.track.track import Track
 
 HERE = Path(__file__).resolve().parent
 

@@ -1,8 +1,8 @@
 """The simulator as gymnasium environments: a vector environment, and its single face.
 
-`import racer.env` registers `racer/DeepRacer-v0`. Both have the simulator's order of things: an episode's first step
-is the prepare step, in which the car is held and nothing is paid; the step in which a car is found off the track is
-its last.
+`import racer.env` registers `racer/DeepRacer-v0`. Both have the simulator's order of things: an
+episode's first step is the prepare step, in which the car is held and nothing is paid; the step in
+which a car is found off the track is its last.
 """
 
 from __future__ import annotations
@@ -18,22 +18,20 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from racer.actions import CAMERA, LIDAR_CONFIG, ActionSpace, Metadata, read_metadata
-from racer.car import Car, preset
-from racer.params import Params, copied, params
 from racer.reward import RewardBatch, RewardRefused, load
-from racer.sensors.suite import Observation, Sense, Suite, named
-from racer.sim.course import Told as ObjectsTold
-from racer.sim.course import course
+from racer.sensors.observation import Observation, Sense, Suite, named
 from racer.sim.noise import noise as noise_of
-from racer.sim.objects import Bodies
-from racer.sim.race import ROUND_ROBIN, START_LINE, Field, Race, Starts
-from racer.sim.rules import EVALUATION, TRAINING, Rules
-from racer.sim.state import Phase, State, Status
+from racer.sim.obstacle_layout import Told as ObjectsTold
+from racer.sim.obstacle_layout import course
+from racer.sim.obstacles import Bodies
+from racer.sim.params import Params, copied, params
+from racer.sim.simulation import ROUND_ROBIN, START_LINE, Field, Race, Starts
+from racer.sim.state import EVALUATION, TRAINING, Phase, Rules, State, Status, trace, trace_row
 from racer.sim.step import tally
-from racer.sim.trace import trace, trace_row
 from racer.track.library import load as load_track
-from racer.track.record import Track
+from racer.track.track import Track
+from racer.vehicle.action_space import CAMERA, LIDAR_CONFIG, ActionSpace, Metadata, read_metadata
+from racer.vehicle.car import Car, preset
 
 Path = str | PathLike[str]
 RUN = int(Phase.RUN)
@@ -54,16 +52,18 @@ class Turn(NamedTuple):
 class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
     """N DeepRacers, each alone on the track, priced by one reward function.
 
-    Every argument but `num_envs` may be a name or a path: `track` (a track's name, .toml or .npy file), `reward` (the
-    name of a shipped reward function, a file with `reward_function(params)`, or a function), `action_space` (a
-    model_metadata.json; by default continuous over the car's known range), `car` (v4, v5 or v6; by default what the
-    metadata's version says, else v6), `noise` (none, jitter or robust), `objects` (boxes, random_boxes, bots, or a
-    .toml file or mapping of the words of `racer.sim.course.Course`). `reverse` drives the track the other way,
-    `evaluation` races continuous laps with penalties from the start line instead of training episodes from
-    everywhere.
+    Every argument but `num_envs` may be a name or a path: `track` (a track's name, .toml or .npy
+    file), `reward` (the name of a shipped reward function, a file with `reward_function(params)`,
+    or a function), `action_space` (a model_metadata.json; by default continuous over the car's
+    known range), `car` (v4, v5 or v6; by default what the metadata's version says, else v6),
+    `noise` (none, jitter or robust), `objects` (boxes, random_boxes, bots, or a .toml file or
+    mapping of the words of `racer.sim.obstacle_layout.Course`). `reverse` drives the track the
+    other way, `evaluation` races continuous laps with penalties from the start line instead of
+    training episodes from everywhere.
 
-    Actions are indices of a discrete space, or points in [-1, 1] x [-1, 1] (steering, speed). A car whose episode is
-    over is started again within the same step; `info["final_obs"]` holds what it saw last.
+    Actions are indices of a discrete space, or points in [-1, 1] x [-1, 1] (steering, speed). A car
+    whose episode is over is started again within the same step; `info["final_obs"]` holds what it
+    saw last.
     """
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}  # noqa: RUF012 - gymnasium's contract
@@ -87,9 +87,15 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
         reward_timeout: float = 5.0,
         last_words: Callable[[RewardRefused], None] | None = None,
     ) -> None:
-        metadata = read_metadata(action_space) if isinstance(action_space, str | PathLike) else action_space
+        metadata = (
+            read_metadata(action_space)
+            if isinstance(action_space, str | PathLike)
+            else action_space
+        )
         self.car = (
-            car if isinstance(car, Car) else preset(car or (metadata.car if isinstance(metadata, Metadata) else "v6"))
+            car
+            if isinstance(car, Car)
+            else preset(car or (metadata.car if isinstance(metadata, Metadata) else "v6"))
         )
         found = metadata.action_space if isinstance(metadata, Metadata) else metadata
         self.actions: ActionSpace = found or ActionSpace.default(self.car)
@@ -98,7 +104,11 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
             track=road.reversed() if reverse else road,
             car=self.car,
             rules=_rules(rules, EVALUATION if evaluation else TRAINING),
-            starts=starts if isinstance(starts, Starts) else Starts(**starts) if starts else _starts(evaluation),
+            starts=starts
+            if isinstance(starts, Starts)
+            else Starts(**starts)
+            if starts
+            else _starts(evaluation),
             noise=noise_of(noise),
             course=course(objects),
         )
@@ -108,7 +118,11 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
             else RewardBatch(load(reward), num_envs, timeout=reward_timeout, last_words=last_words)
         )
         self.num_envs, self.render_mode = num_envs, None
-        worn = (metadata.sensor, metadata.lidar_config) if isinstance(metadata, Metadata) else ((CAMERA,), LIDAR_CONFIG)
+        worn = (
+            (metadata.sensor, metadata.lidar_config)
+            if isinstance(metadata, Metadata)
+            else ((CAMERA,), LIDAR_CONFIG)
+        )
         self.suite = Suite(named(observation, worn[0]), self.race, num_envs, worn[1], look)
         self.single_observation_space = _observations(self.suite.senses)
         self.single_action_space = _space(self.actions)
@@ -133,22 +147,29 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
     def observe(self, cars: NDArray[np.int64] | None = None) -> Observation:
         """What the cars perceive now, or those of them that `cars` (k,) names by index.
 
-        Pictures of all cars are written into two buffers in turn: they hold until the observation after the next.
+        Pictures of all cars are written into two buffers in turn: they hold until the observation
+        after the next.
         """
-        return self.suite.observe(self.field) if cars is None else self.suite.observe_some(self.field, cars)
+        return (
+            self.suite.observe(self.field)
+            if cars is None
+            else self.suite.observe_some(self.field, cars)
+        )
 
     def restart(self, cars: NDArray[np.bool_]) -> None:
         """Begin the next episode of the cars where `cars` (N,) holds."""
         self.field.restart(np.flatnonzero(cars))
 
     def trace(self, turn: Turn, actions: NDArray[Any]) -> dict[str, Any]:
-        """Columns of the simulator's log for a turn (see `racer.sim.trace`)."""
+        """Columns of the simulator's log for a turn (see `racer.sim.state`)."""
         index = np.full(self.num_envs, -1) if self.actions.is_continuous else np.asarray(actions)
         return trace(turn.rows, index, turn.reward, self.race.tracks)
 
     def step(
         self, actions: NDArray[Any]
-    ) -> tuple[Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+    ) -> tuple[
+        Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
+    ]:
         """gymnasium's step, with same-step autoreset. `info` holds arrays and lists over all cars."""
         turn = self.turn(actions, tell=True, see=False)
         info = self._info(turn, actions)
@@ -159,45 +180,65 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
                 final[k] = last
             info |= {"final_obs": final, "_final_obs": over}
             self.restart(over)
-        return self.suite.observe(self.field, fresh=True), turn.reward, turn.terminated, turn.truncated, info
+        return (
+            self.suite.observe(self.field, fresh=True),
+            turn.reward,
+            turn.terminated,
+            turn.truncated,
+            info,
+        )
 
     def last_seen(self, over: NDArray[np.bool_]) -> dict[int, Observation]:
-        """What each of the cars where `over` (N,) holds perceives now, by its index; the others look not."""
+        """What each of the cars where `over` (N,) holds perceives now, by its index; the others
+        look not.
+        """
         cars = np.flatnonzero(over)
         return dict(zip(cars.tolist(), _each(self.observe(cars), len(cars)), strict=True))
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin the next episode of every car (of those in `options["reset_mask"]`); with a seed, the first one."""
+        """Begin the next episode of every car (of those in `options["reset_mask"]`); with a seed,
+        the first one.
+        """
         if seed is not None:
             first = seed if isinstance(seed, int) else seed[0]
             self.field = Field(self.race, self.num_envs, first)
             self.suite.reset(first or 0)
         else:
             mask = (options or {}).get("reset_mask")
-            self.restart(np.ones(self.num_envs, dtype=np.bool_) if mask is None else np.asarray(mask, dtype=np.bool_))
+            self.restart(
+                np.ones(self.num_envs, dtype=np.bool_)
+                if mask is None
+                else np.asarray(mask, dtype=np.bool_)
+            )
         return self.suite.observe(self.field, fresh=True), {}
 
     def _price(
         self, rows: State, bodies: Bodies, tell: bool, all_drive: bool
     ) -> tuple[list[Params], NDArray[np.float64]]:
-        """Params of all rows, if `tell`, untouched by the reward function; and the rewards (N,) that it pays for them.
+        """Params of all rows, if `tell`, untouched by the reward function; and the rewards (N,)
+        that it pays for them.
 
-        Prepare and pause steps pay nothing. The garbage collector is held off meanwhile: it would walk the young dicts
-        again and again, at several times the cost of making them, and they hold no cycles.
+        Prepare and pause steps pay nothing. The garbage collector is held off meanwhile: it would
+        walk the young dicts again and again, at several times the cost of making them, and they
+        hold no cycles.
         """
         collecting = gc.isenabled()
         gc.disable()
         try:
             if len(rows) <= HANDED:
                 told = params(rows, self.race.tracks, bodies)
-                return told, self._pay(rows, [copied(p) for p in told] if tell else told, 0, all_drive)
+                return told, self._pay(
+                    rows, [copied(p) for p in told] if tell else told, 0, all_drive
+                )
             told, rewards = [], []
             for first in range(0, len(rows), HANDED):
                 some = rows[first : first + HANDED]
                 part = params(some, self.race.tracks, bodies[first : first + HANDED])
-                rewards.append(self._pay(some, [copied(p) for p in part] if tell else part, first, all_drive))
+                rewards.append(
+                    self._pay(some, [copied(p) for p in part] if tell else part, first, all_drive)
+                )
                 if tell:
                     told += part
                 del part  # before the next ones are made: there is room for so many
@@ -206,13 +247,19 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
             if collecting:
                 gc.enable()
 
-    def _pay(self, rows: State, handed: list[Any], first: int, all_drive: bool) -> NDArray[np.float64]:
+    def _pay(
+        self, rows: State, handed: list[Any], first: int, all_drive: bool
+    ) -> NDArray[np.float64]:
         """Rewards of some of the cars, from the `first` on."""
         if all_drive:
-            return self.reward(handed, range(first, first + len(rows)) if len(rows) < self.num_envs else None)
+            return self.reward(
+                handed, range(first, first + len(rows)) if len(rows) < self.num_envs else None
+            )
         driving, reward = np.flatnonzero(rows["phase"] == RUN).tolist(), np.zeros(len(rows))
         if driving:
-            reward[driving] = self.reward([handed[k] for k in driving], [first + k for k in driving])
+            reward[driving] = self.reward(
+                [handed[k] for k in driving], [first + k for k in driving]
+            )
         return reward
 
     def _info(self, turn: Turn, actions: NDArray[Any]) -> dict[str, Any]:
@@ -225,11 +272,12 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
 
 
 class DeepRacerEnv(gymnasium.Env[Observation, Any]):
-    """One DeepRacer: `DeepRacerVectorEnv` with a single car. The arguments are the same, but for `num_envs`.
+    """One DeepRacer: `DeepRacerVectorEnv` with a single car. The arguments are the same, but for
+    `num_envs`.
 
-    `info` holds the `reward_params` that the reward function was given, the `episode_status` in the simulator's
-    words, the `lap_time` in s (None until the step that completes a lap) and the `trace` row as in the simulator's
-    log.
+    `info` holds the `reward_params` that the reward function was given, the `episode_status` in the
+    simulator's words, the `lap_time` in s (None until the step that completes a lap) and the
+    `trace` row as in the simulator's log.
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012 - gymnasium's contract
@@ -252,7 +300,9 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
         actions = np.asarray(action)[None]
         turn = self.cars.turn(actions, tell=True, see=False)
         told, reward = turn.params[0], float(turn.reward[0])
-        logged = trace_row(turn.rows, told, -1 if self.cars.actions.is_continuous else int(action), reward)
+        logged = trace_row(
+            turn.rows, told, -1 if self.cars.actions.is_continuous else int(action), reward
+        )
         info = {
             "reward_params": told,
             "episode_status": logged["episode_status"],
@@ -278,13 +328,16 @@ def _each(observation: Observation, n: int) -> list[Observation]:
 def _observations(senses: Mapping[str, Sense]) -> gymnasium.Space[Any]:
     """The space of what one car perceives."""
     boxes: dict[str, gymnasium.Space[Any]] = {
-        name: gymnasium.spaces.Box(one.low, one.high, one.shape, one.dtype) for name, one in senses.items()
+        name: gymnasium.spaces.Box(one.low, one.high, one.shape, one.dtype)
+        for name, one in senses.items()
     }
     return gymnasium.spaces.Dict(boxes) if len(boxes) > 1 else boxes.popitem()[1]
 
 
 def _or_none(value: float) -> float | None:
-    """None for nan, which is unequal to itself: gymnasium's checker compares the info of two equal steps."""
+    """None for nan, which is unequal to itself: gymnasium's checker compares the info of two equal
+    steps.
+    """
     return None if value != value else value
 
 

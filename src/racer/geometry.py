@@ -28,9 +28,11 @@ def point_at(line: Array, s: Array) -> Array:
 
 
 def project(line: Array, xy: Array) -> tuple[Array, NDArray[np.int64], Array]:
-    """Arc length (N,), segment (N,) and point (N, 2) on `line` (W, 2) nearest to each of `xy` (N, 2).
+    """Arc length (N,), segment (N,) and point (N, 2) on `line` (W, 2) nearest to each of `xy` (N,
+    2).
 
-    Every segment is tried, as shapely does; of equally near ones the first wins. Segments of no length are allowed.
+    Every segment is tried, as shapely does; of equally near ones the first wins. Segments of no
+    length are allowed.
     """
     start, step = line[:-1], np.diff(line, axis=0)
     square = np.sum(step**2, axis=1)
@@ -53,7 +55,9 @@ def distance(line: Array, xy: Array) -> Array:
     As `project` has it, many times as fast where there are many points: distances need no feet.
     """
     middle = line.mean(axis=0)
-    parts = [_distance(line - middle, xy[k : k + _CHUNK] - middle) for k in range(0, len(xy), _CHUNK)]
+    parts = [
+        _distance(line - middle, xy[k : k + _CHUNK] - middle) for k in range(0, len(xy), _CHUNK)
+    ]
     return np.concatenate(parts) if parts else np.empty(0)
 
 
@@ -70,7 +74,8 @@ def _distance(line: Array, xy: Array) -> Array:
 def curvature(line: Array) -> Array:
     """(W,) signed curvature at each point of a closed line, 1/m, positive to the left.
 
-    The circle through each point and its two neighbours (Menger); the closing point equals the first.
+    The circle through each point and its two neighbours (Menger); the closing point equals the
+    first.
     """
     ring = line[:-1]
     before, after = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring

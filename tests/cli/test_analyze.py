@@ -13,12 +13,12 @@ import typer
 from typer.testing import CliRunner, Result
 
 from racer import logs
-from racer.actions import ActionSpace
 from racer.cli.analyze import analyze
 from racer.errors import UsageError
 from racer.logs import write_csv
-from racer.logs.job import Job
+from racer.logs.schema import Job
 from racer.track import library, route
+from racer.vehicle.action_space import ActionSpace
 
 app = typer.Typer()
 app.command()(analyze)
@@ -64,10 +64,15 @@ def test_a_training_prints_iterations_best_laps_and_endings(tmp_path: Path, driv
     assert "45 laps in 3 iterations, 51% complete" in result.output
     assert "20 episodes are taken as one" in result.output
     assert "where the others ended" in result.output
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"training_laps.png", "training_progress.png"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "training_laps.png",
+        "training_progress.png",
+    }
 
 
-def test_a_training_has_a_verdict_its_exits_by_corner_and_its_actions(tmp_path: Path, drive) -> None:
+def test_a_training_has_a_verdict_its_exits_by_corner_and_its_actions(
+    tmp_path: Path, drive
+) -> None:
     oval = library.load("oval")
     trace = drive(track=oval, episodes=300, step=1.0, ends=(40.0, 60.0))
     write_csv(trace.assign(action=trace["action"].replace(3, 4)), tmp_path / "training" / "all.csv")
@@ -75,7 +80,9 @@ def test_a_training_has_a_verdict_its_exits_by_corner_and_its_actions(tmp_path: 
     assert "verdict: plateau since iteration 0: completion 50 %" in result.output
     assert re.search(r"off_track +T\d( entry| exit)? +\d+", result.output)
     assert "never used: 3" in result.output
-    found = json.loads(run(tmp_path / "training", "--track", "oval", "--json").stdout, parse_constant=pytest.fail)
+    found = json.loads(
+        run(tmp_path / "training", "--track", "oval", "--json").stdout, parse_constant=pytest.fail
+    )
     assert found["verdict"]["kind"] == "plateau"
     assert sum(row["count"] for row in found["exits"]) == 300
     assert found["never_used"] == ["3"]
@@ -94,7 +101,13 @@ def test_entropy_is_shown_where_the_trainer_told_it(tmp_path: Path, drive, monke
 
 def test_what_is_known_of_the_job_is_one_line(log: Path, tmp_path: Path, monkeypatch) -> None:
     space = ActionSpace(False, (-30.0, 0.0, 30.0), (1.0, 2.0, 1.0))
-    job = Job(platform="DeepRacer for Cloud", simulator="5.3.3", car="v5", race_type="TIME_TRIAL", action_space=space)
+    job = Job(
+        platform="DeepRacer for Cloud",
+        simulator="5.3.3",
+        car="v5",
+        race_type="TIME_TRIAL",
+        action_space=space,
+    )
     read = logs.open
     monkeypatch.setattr(logs, "open", lambda path: replace(read(path), job=job))
     words = "job: DeepRacer for Cloud, simulator 5.3.3, car v5, TIME_TRIAL, 3 actions"
@@ -102,13 +115,17 @@ def test_what_is_known_of_the_job_is_one_line(log: Path, tmp_path: Path, monkeyp
     assert json.loads(run(log, "--json").stdout)["job"] == words.removeprefix("job: ")
 
 
-def test_logs_that_lie_elsewhere_have_their_pictures_here(log: Path, tmp_path: Path, monkeypatch) -> None:
+def test_logs_that_lie_elsewhere_have_their_pictures_here(
+    log: Path, tmp_path: Path, monkeypatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     result = run("evaluation/*.csv")
     assert (tmp_path / "csv-analysis" / "race.png").is_file(), result.output
 
 
-def test_several_logs_are_shown_one_after_the_other(log: Path, tracks: Path, tmp_path: Path, drive) -> None:
+def test_several_logs_are_shown_one_after_the_other(
+    log: Path, tracks: Path, tmp_path: Path, drive
+) -> None:
     write_csv(drive(episodes=2), tmp_path / "b.csv")
     result = run(log, tmp_path / "b.csv", "--tracks", tracks, "-o", tmp_path / "out")
     assert result.output.count("track: ring, forward") == 2
@@ -120,7 +137,16 @@ def test_several_logs_are_shown_one_after_the_other(log: Path, tracks: Path, tmp
 
 def test_laps_are_written_as_csv(log: Path, tracks: Path, tmp_path: Path, drive) -> None:
     write_csv(drive(episodes=2), tmp_path / "b.csv")
-    run(log, tmp_path / "b.csv", "--tracks", tracks, "-o", tmp_path / "out", "--csv", tmp_path / "deep" / "laps.csv")
+    run(
+        log,
+        tmp_path / "b.csv",
+        "--tracks",
+        tracks,
+        "-o",
+        tmp_path / "out",
+        "--csv",
+        tmp_path / "deep" / "laps.csv",
+    )
     table = pd.read_csv(tmp_path / "deep" / "laps.csv")
     assert table["log"].tolist() == [str(log)] * 4 + [str(tmp_path / "b.csv")] * 2
     assert table["time"].iloc[0] == pytest.approx(4.333, abs=1e-3)
@@ -131,7 +157,9 @@ def test_a_known_track_sets_the_best_lap_beside_race_results(tmp_path: Path, dri
     seaside = library.load("european_seaside")
     write_csv(drive(track=seaside, episodes=1, step=0.2), tmp_path / "evaluation" / "a.csv")
     result = run(tmp_path / "evaluation", "--track", "european_seaside", "-o", tmp_path / "out")
-    assert re.search(r"s: faster than about 9\d.* % of 752 racers on that track in 2021", result.output)
+    assert re.search(
+        r"s: faster than about 9\d.* % of 752 racers on that track in 2021", result.output
+    )
 
 
 def test_an_unknown_track_still_gives_laps_and_says_what_to_do(log: Path, tmp_path: Path) -> None:
@@ -140,12 +168,16 @@ def test_an_unknown_track_still_gives_laps_and_says_what_to_do(log: Path, tmp_pa
     assert (log.parent / "a-analysis" / "race.png").is_file()
 
 
-def test_a_given_track_is_taken_in_the_direction_that_fits(ring, drive, tracks: Path, tmp_path: Path) -> None:
+def test_a_given_track_is_taken_in_the_direction_that_fits(
+    ring, drive, tracks: Path, tmp_path: Path
+) -> None:
     write_csv(drive(track=ring.reversed(), episodes=4), tmp_path / "b.csv")
     assert "track: ring, reversed" in run(tmp_path / "b.csv", "--track", tracks / "ring.npy").output
 
 
-def test_a_given_track_that_does_not_fit_is_taken_with_a_warning(log: Path, ring, tracks: Path) -> None:
+def test_a_given_track_that_does_not_fit_is_taken_with_a_warning(
+    log: Path, ring, tracks: Path
+) -> None:
     route.save(replace(ring, center=ring.center + 1.0), tracks / "other.npy")
     result = run(log, "--track", tracks / "other.npy")
     assert "as given, although only" in result.output
@@ -189,7 +221,9 @@ def test_every_real_log_gives_a_lap_table_and_its_track(shared_data: Path) -> No
 
 
 def test_a_real_job_gives_both_tables_and_their_pictures(shared_data: Path, tmp_path: Path) -> None:
-    result = run(shared_data / "logs" / "drfc3", "--tracks", shared_data / "tracks", "-o", tmp_path / "out")
+    result = run(
+        shared_data / "logs" / "drfc3", "--tracks", shared_data / "tracks", "-o", tmp_path / "out"
+    )
     assert "training: 210 laps" in result.output
     assert "race: 9 laps, 9 complete, best 14.797 s" in result.output
     assert len(list((tmp_path / "out").iterdir())) == 3

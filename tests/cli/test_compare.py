@@ -31,11 +31,20 @@ def tracks(tmp_path: Path, ring) -> Path:
 
 @pytest.fixture
 def log(tmp_path: Path, drive):
-    """A function that writes laps of given steps (m a row) as an evaluation or a training, and says where."""
+    """A function that writes laps of given steps (m a row) as an evaluation or a training, and says
+    where.
+    """
 
-    def make(name: str, steps: list[float], phase: str = "evaluation", ends: tuple[float, ...] = (100.0,)) -> Path:
-        parts = [drive(episodes=1, step=step, ends=(ends[k % len(ends)],)) for k, step in enumerate(steps)]
-        trace = pd.concat([part.assign(episode=k) for k, part in enumerate(parts)], ignore_index=True)
+    def make(
+        name: str, steps: list[float], phase: str = "evaluation", ends: tuple[float, ...] = (100.0,)
+    ) -> Path:
+        parts = [
+            drive(episodes=1, step=step, ends=(ends[k % len(ends)],))
+            for k, step in enumerate(steps)
+        ]
+        trace = pd.concat(
+            [part.assign(episode=k) for k, part in enumerate(parts)], ignore_index=True
+        )
         write_csv(trace, tmp_path / name / phase / "a.csv")
         return tmp_path / name
 
@@ -63,7 +72,9 @@ def test_the_verdict_names_the_faster_one_its_interval_and_the_laps(log, tracks:
 
 
 def test_laps_that_do_not_differ_say_nothing(log, tracks: Path) -> None:
-    assert "nothing can be said: B takes" in racer(log("A", SLOW), log("B", SLOW[::-1]), "--tracks", tracks)
+    assert "nothing can be said: B takes" in racer(
+        log("A", SLOW), log("B", SLOW[::-1]), "--tracks", tracks
+    )
 
 
 def test_of_trainings_the_last_iterations_count(log, tracks: Path) -> None:
@@ -74,11 +85,16 @@ def test_of_trainings_the_last_iterations_count(log, tracks: Path) -> None:
     assert [row["laps"] for row in told["logs"]] == [20, 20]
     assert [row["complete"] for row in told["logs"]] == [20, 10]
     assert "laps of the last 2 iterations" in racer(a, b, "--tracks", tracks, "--last", "2")
-    assert "B completes fewer laps: 10 of 20 against 20 of 20" in racer(a, b, "--tracks", tracks, "--last", "1")
+    assert "B completes fewer laps: 10 of 20 against 20 of 20" in racer(
+        a, b, "--tracks", tracks, "--last", "1"
+    )
 
 
 def test_json_holds_numbers_verdicts_and_the_delta(log, tracks: Path) -> None:
-    found = json.loads(racer(log("A", SLOW), log("B", FAST), "--tracks", tracks, "--json"), parse_constant=pytest.fail)
+    found = json.loads(
+        racer(log("A", SLOW), log("B", FAST), "--tracks", tracks, "--json"),
+        parse_constant=pytest.fail,
+    )
     [pair] = found["pairs"]
     assert pair["time"]["low"] < pair["time"]["value"] < pair["time"]["high"] < 0.0
     assert pair["verdict"][0].startswith("B is faster by")
@@ -131,7 +147,9 @@ def test_names_are_as_short_as_tells_them_apart(log, tracks: Path, tmp_path: Pat
         (["A", "B", "-o", "c.xyz"], "no picture format"),
     ],
 )
-def test_wrong_use_is_a_sentence(log, tmp_path: Path, monkeypatch, words: list[str], sentence: str) -> None:
+def test_wrong_use_is_a_sentence(
+    log, tmp_path: Path, monkeypatch, words: list[str], sentence: str
+) -> None:
     log("A", SLOW), log("B", FAST), log("T", [1.0] * 40, "training")
     monkeypatch.chdir(tmp_path)
     told = racer(*words, code=2)

@@ -11,22 +11,29 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from racer import laps, logs
-from racer.car import V6
+from racer import analysis as laps
+from racer import logs
 from racer.cli import app
 from racer.logs import metrics
-from racer.raceline.bound import keep
+from racer.raceline.lap_bound import keep
 from racer.track import library
-from racer.train import run as runs
-from racer.train.config import parse
-from racer.train.session import Session
+from racer.training import run as runs
+from racer.training.config import parse
+from racer.training.session import Session
+from racer.vehicle.car import V6
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose policy leaves the road now and then."""
     settings = {"envs": 8, "n_steps": 16, "batch_size": 64, "n_epochs": 2}
-    order = {"reward": "center_line", "track": "oval", "steps": 384, "evaluate_every": 128, "settings": settings}
+    order = {
+        "reward": "center_line",
+        "track": "oval",
+        "steps": 384,
+        "evaluate_every": 128,
+        "settings": settings,
+    }
     made = runs.create(parse(order, "the test"), tmp_path_factory.mktemp("runs") / "run")
     Session(made).train(lambda progress: None)
     return made.folder
@@ -70,11 +77,16 @@ def test_the_best_checkpoint_drives_and_its_laps_are_shown(run):
 def test_among_boxes_crashes_are_counted(run, tmp_path):
     file = tmp_path / "race.toml"
     file.write_text('object_positions = "0.05,1;0.1,-1"\n')
-    done = racer(str(run), "--laps", "1", "--objects", str(file), "--resets", "3", "--crash-penalty", "1")
+    done = racer(
+        str(run), "--laps", "1", "--objects", str(file), "--resets", "3", "--crash-penalty", "1"
+    )
     assert done.exit_code == 0, done.output
     assert "4 crashes" in done.stdout.splitlines()[0]
     assert "crashes" in next(line for line in done.stdout.splitlines() if "off-tracks" in line)
-    assert told(str(run), "--laps", "1", "--objects", str(file), "--resets", "3")["laps"][0]["crashes"] == 4
+    assert (
+        told(str(run), "--laps", "1", "--objects", str(file), "--resets", "3")["laps"][0]["crashes"]
+        == 4
+    )
     assert racer(str(run), "--objects", "boxs").exit_code == 2
 
 
@@ -82,7 +94,8 @@ def test_a_track_with_race_results_sets_the_best_lap_beside_them(run):
     found = told(str(run), "--track", "hot_rod_speedway", "--laps", "1")
     assert found["laps"][0]["complete"], "forgiven a hundred times, it comes round"
     assert re.match(
-        rf"{found['laps'][0]['time']:.2f} s: (faster|slower) than .* racers on that track in 2024", found["standing"]
+        rf"{found['laps'][0]['time']:.2f} s: (faster|slower) than .* racers on that track in 2024",
+        found["standing"],
     )
     assert found["standing"] in racer(str(run), "--track", "hot_rod_speedway", "--laps", "1").stdout
     assert found["bound"].endswith("% of the bound of car v6, 7.00 s")
@@ -96,7 +109,8 @@ def test_evaluations_repeat_to_the_last_bit(run):
 def test_trials_begin_each_lap_anew(run):
     found = told(str(run), "--trials", "--laps", "3", "--resets", "0")
     assert [lap["episode"] for lap in found["laps"]] == [0, 1, 2]
-    assert len({lap["time"] for lap in found["laps"]}) == 1  # all from the start line, without exploration
+    # all from the start line, without exploration
+    assert len({lap["time"] for lap in found["laps"]}) == 1
 
 
 def test_the_race_ends_when_no_incident_is_forgiven_any_more(run):
@@ -107,13 +121,27 @@ def test_the_race_ends_when_no_incident_is_forgiven_any_more(run):
 
 
 def test_a_penalty_takes_its_time(run):
-    free, dear = (told(str(run), "--laps", "1", "--resets", "1", "--penalty", p)["laps"][0] for p in ("0", "5"))
+    free, dear = (
+        told(str(run), "--laps", "1", "--resets", "1", "--penalty", p)["laps"][0]
+        for p in ("0", "5")
+    )
     assert free["off_tracks"] > 0
     assert dear["time"] - free["time"] == pytest.approx(5.0 * min(free["off_tracks"], 1), abs=0.21)
 
 
 def test_another_track_car_and_direction_may_be_driven(run):
-    found = told(str(run), "--track", "reinvent_2018", "--reverse", "--car", "v5", "--laps", "1", "--resets", "3")
+    found = told(
+        str(run),
+        "--track",
+        "reinvent_2018",
+        "--reverse",
+        "--car",
+        "v5",
+        "--laps",
+        "1",
+        "--resets",
+        "3",
+    )
     assert "car v5" in found["headline"]
     assert "2018" in found["headline"]
 
@@ -121,7 +149,10 @@ def test_another_track_car_and_direction_may_be_driven(run):
 @pytest.mark.parametrize("which", ["last", "128"])
 def test_another_checkpoint_may_drive(run, which):
     name = {"last": "384.pt", "128": "128.pt"}[which]
-    assert f"checkpoint {name}" in told(str(run), "--checkpoint", which, "--laps", "1", "--resets", "1")["headline"]
+    assert (
+        f"checkpoint {name}"
+        in told(str(run), "--checkpoint", which, "--laps", "1", "--resets", "1")["headline"]
+    )
 
 
 def test_what_is_saved_is_read_back_and_is_what_was_shown(run):
@@ -133,7 +164,9 @@ def test_what_is_saved_is_read_back_and_is_what_was_shown(run):
     assert read.bad_lines == 0
     table = laps.laps(read.trace)
     for name in ("time", "completion", "status", "off_tracks", "resets", "reward", "speed"):
-        assert table[name].tolist() == pytest.approx([lap[name] for lap in found["laps"]], abs=1e-9), name
+        assert table[name].tolist() == pytest.approx(
+            [lap[name] for lap in found["laps"]], abs=1e-9
+        ), name
     entries = metrics.read(numbers)
     assert numbers.parent == run / "metrics" / "evaluation"
     assert entries["trial"].tolist() == list(range(1, len(table) + 1))
@@ -148,7 +181,9 @@ def test_what_is_saved_is_read_back_and_is_what_was_shown(run):
 
 
 def test_a_run_without_a_checkpoint_says_how_to_go_on(tmp_path):
-    made = runs.create(parse({"reward": "center_line", "track": "oval"}, "the test"), tmp_path / "fresh")
+    made = runs.create(
+        parse({"reward": "center_line", "track": "oval"}, "the test"), tmp_path / "fresh"
+    )
     done = racer(str(made.folder))
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr == (
@@ -164,7 +199,10 @@ def test_a_run_without_a_checkpoint_says_how_to_go_on(tmp_path):
         ("--noise loud", "unknown noise 'loud'"),
         ("--checkpoint 129", "has no checkpoint 129: there are best, last, 128, 256, 384"),
         ("--checkpoint state", "has no checkpoint state: there are best, last, 128, 256, 384"),
-        ("--checkpoint ../state", "has no checkpoint ../state: there are best, last, 128, 256, 384"),
+        (
+            "--checkpoint ../state",
+            "has no checkpoint ../state: there are best, last, 128, 256, 384",
+        ),
         ("--video avi", "--video avi: there are gif and mp4"),
         ("--laps 0", "'--laps'"),
         ("--penalty -1", "'--penalty'"),
@@ -179,7 +217,10 @@ def test_wrong_words_get_a_sentence_and_exit_code_2(run, words, sentence):
 def test_what_is_no_run_is_called_so(tmp_path):
     done = racer(str(tmp_path))
     assert done.exit_code == 2
-    assert done.stderr == f"racer: {tmp_path} is no run of racer: it holds no run.json (racer train makes one)\n"
+    assert (
+        done.stderr
+        == f"racer: {tmp_path} is no run of racer: it holds no run.json (racer train makes one)\n"
+    )
 
 
 def test_a_damaged_checkpoint_gets_a_sentence(run):

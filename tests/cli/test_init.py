@@ -15,10 +15,10 @@ import typer
 from typer.testing import CliRunner, Result
 
 import racer
-from racer import shipped
-from racer.actions import read_metadata
+from racer import resources as shipped
 from racer.cli.init import init
 from racer.errors import UsageError
+from racer.vehicle.action_space import read_metadata
 
 FILES = {
     ".github/workflows/reward.yml", ".gitignore", "README.md", "experiment.toml", "hyperparameters.json",
@@ -66,7 +66,9 @@ def test_a_folder_that_is_a_file_is_a_sentence(tmp_path: Path) -> None:
         run(tmp_path / "file")
 
 
-def test_what_test_runs_leave_behind_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_test_runs_leave_behind_is_not_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = tmp_path / "starter"
     (source / "__pycache__").mkdir(parents=True)
     (source / "__pycache__" / "a.pyc").touch()
@@ -113,7 +115,11 @@ def test_a_racing_line_needs_a_track_with_a_name(tmp_path: Path) -> None:
 
 def plugin() -> list[str]:
     """What loads the fixtures where racer is not installed."""
-    return [] if any(e.name == "racer" for e in entry_points(group="pytest11")) else ["-p", "racer.pytest_plugin"]
+    return (
+        []
+        if any(e.name == "racer" for e in entry_points(group="pytest11"))
+        else ["-p", "racer.testing.pytest_plugin"]
+    )
 
 
 def environment() -> dict[str, str]:
@@ -121,22 +127,24 @@ def environment() -> dict[str, str]:
 
 
 def experiment_of(folder: Path) -> Any:
-    from racer.train.experiment import load
+    from racer.training.sweep.experiment import load
 
     return load(folder / "experiment.toml")
 
 
 def test_its_reward_has_no_error_in_any_profile() -> None:
-    from racer.check.run import Orders, check
+    from racer.checker.runner import Orders, check
 
-    [report] = check([shipped.starter() / "reward.py"], Orders(("oval",), ("aws", "community"), seconds=0.3))
+    [report] = check(
+        [shipped.starter() / "reward.py"], Orders(("oval",), ("aws", "community"), seconds=0.3)
+    )
     assert report.findings == []
 
 
 def test_its_settings_can_be_read() -> None:
-    from racer.train.config import Settings
-    from racer.train.experiment import load
-    from racer.train.hyperparameters import read
+    from racer.training.config import Settings
+    from racer.training.interop.hyperparameters import read
+    from racer.training.sweep.experiment import load
 
     folder = shipped.starter()
     assert read_metadata(folder / "model_metadata.json").action_space.is_continuous

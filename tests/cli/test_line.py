@@ -25,7 +25,11 @@ def told(*words: str) -> str:
 
 def test_the_line_is_told_drawn_and_written(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("line.csv", "line.npy", "line.py", "line.png")]
-    options = [str(word) for pair in zip(("--csv", "--npy", "--snippet", "-o"), files, strict=True) for word in pair]
+    options = [
+        str(word)
+        for pair in zip(("--csv", "--npy", "--snippet", "-o"), files, strict=True)
+        for word in pair
+    ]
     said = told("oval", "--method", "least_curvature", "--no-drive", *options)
     assert said.startswith("oval, car v5: ")
     assert "found by least curvature" in said
@@ -36,7 +40,9 @@ def test_the_line_is_told_drawn_and_written(tmp_path: Path) -> None:
 
 
 def test_json_holds_the_same_and_the_drive() -> None:
-    found = json.loads(told("oval", "--method", "least_curvature", "--car", "v6", "--reverse", "--json"))
+    found = json.loads(
+        told("oval", "--method", "least_curvature", "--car", "v6", "--reverse", "--json")
+    )
     assert found["track"]["reversed"] is True
     assert found["drive"]["lap_time"] == pytest.approx(found["lap_time"], rel=0.1)
     assert found["baselines"]["least_curvature"] == found["lap_time"]

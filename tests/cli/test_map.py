@@ -42,7 +42,9 @@ def test_a_file_that_keeps_state_is_said_to(tmp_path):
 
 
 def test_json_is_a_summary_and_draws_only_when_asked(tmp_path):
-    found = json.loads(said("center_line", *FEW, "--across", "3", "--json", "--speed", "1.5", "--steering", "-10"))
+    found = json.loads(
+        said("center_line", *FEW, "--across", "3", "--json", "--speed", "1.5", "--steering", "-10")
+    )
     assert (found["speed"], found["steering_deg"], found["heading_deg"]) == (1.5, -10.0, 0.0)
     assert found["most"]["reward"] == 1.0
     assert abs(found["most"]["offset"]) < 0.15

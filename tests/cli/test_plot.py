@@ -13,13 +13,13 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from racer import logs
+from racer.analysis import laps
+from racer.cli.inputs import candidates, road_of
 from racer.cli.plot import plot
-from racer.cli.road import candidates, road_of
 from racer.errors import UsageError
-from racer.laps import laps
 from racer.logs import write_csv
-from racer.plot import style
-from racer.plot.kinds import KINDS
+from racer.plotting import style
+from racer.plotting.figures import KINDS
 from racer.track import route
 
 app = typer.Typer()
@@ -76,7 +76,9 @@ def test_without_a_kind_every_kind_has_its_line(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
-def test_a_picture_is_written_in_the_format_of_its_ending(ending: str, log: Path, tracks: Path, tmp_path: Path) -> None:
+def test_a_picture_is_written_in_the_format_of_its_ending(
+    ending: str, log: Path, tracks: Path, tmp_path: Path
+) -> None:
     result = run("track", log, "--tracks", tracks, "-o", tmp_path / f"p.{ending}")
     assert "track: ring, forward" in result.output
     assert result.output.splitlines()[-1] == str(tmp_path / f"p.{ending}")
@@ -119,7 +121,9 @@ def test_without_a_complete_lap_a_kind_draws_or_says_that_it_needs_one(
 ) -> None:
     write_csv(drive(episodes=6, ends=(40.0,)), tmp_path / "broken.csv")
     if kind in NEED_A_LAP:
-        with pytest.raises(UsageError, match="need a complete lap, and the best of these 6 laps ends at 40 %"):
+        with pytest.raises(
+            UsageError, match="need a complete lap, and the best of these 6 laps ends at 40 %"
+        ):
             run(kind, tmp_path / "broken.csv", "--tracks", tracks)
     else:
         run(kind, tmp_path / "broken.csv", "--tracks", tracks)
@@ -158,7 +162,9 @@ def test_laps_are_chosen_by_number(log: Path, tracks: Path, drawn) -> None:
     assert words == ["lap 3 (4.33 s)", "lap 1 (4.33 s)"]
 
 
-def test_a_lap_is_set_against_a_lap_of_another_log(log: Path, tracks: Path, drive, tmp_path: Path, drawn) -> None:
+def test_a_lap_is_set_against_a_lap_of_another_log(
+    log: Path, tracks: Path, drive, tmp_path: Path, drawn
+) -> None:
     write_csv(drive(episodes=3, step=0.4), tmp_path / "faster.csv")
     run("versus", log, tmp_path / "faster.csv", "--tracks", tracks, "--laps", "1,3")
     names = [text.get_text() for text in drawn[0].axes[0].get_legend().get_texts()]
@@ -170,11 +176,15 @@ def test_laps_of_different_tracks_are_not_set_against_each_other(
     log: Path, tracks: Path, ring, drive, tmp_path: Path
 ) -> None:
     write_csv(drive(track=ring.reversed(), episodes=3), tmp_path / "b.csv")
-    with pytest.raises(UsageError, match=r"not of one track: track: ring, forward.*; and track: ring, reversed"):
+    with pytest.raises(
+        UsageError, match=r"not of one track: track: ring, forward.*; and track: ring, reversed"
+    ):
         run("versus", log, tmp_path / "b.csv", "--tracks", tracks)
 
 
-def test_ghosts_move_in_a_gif_and_stand_still_in_a_png(log: Path, tracks: Path, tmp_path: Path) -> None:
+def test_ghosts_move_in_a_gif_and_stand_still_in_a_png(
+    log: Path, tracks: Path, tmp_path: Path
+) -> None:
     run("ghosts", log, "--tracks", tracks, "--laps", "1,3", "-o", tmp_path / "g.gif")
     with Image.open(tmp_path / "g.gif") as film:
         assert film.n_frames > 50
@@ -208,7 +218,10 @@ def test_only_laps_of_the_phase_are_drawn(tmp_path: Path, drive, tracks: Path, d
         (["track", "LOG", "-o", "a.gif"], "track does not move"),
         (["track", "LOG", "-o", "a.pnk"], "did you mean 'png'"),
         (["track", "LOG", "--color", "sped"], "did you mean 'speed'"),
-        (["track", "LOG", "--laps", "13"], "there is no lap 13 among these: their numbers are 1 to 12"),
+        (
+            ["track", "LOG", "--laps", "13"],
+            "there is no lap 13 among these: their numbers are 1 to 12",
+        ),
         (["track", "LOG", "--laps", "0"], "there is no lap 0"),
         (["track", "LOG", "--laps", "fast"], "names no laps"),
         (["telemetry", "LOG", "--laps", "all"], "12 laps over each other"),

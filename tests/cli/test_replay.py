@@ -68,13 +68,18 @@ def test_json_holds_proof_correlation_and_every_lap(log, tracks, reward) -> None
     assert found["logs"][0]["proof"]["share"] == 1.0
     assert found["tracks"][0]["complete"]["correlation"] == pytest.approx(-0.866, abs=1e-3)
     assert len(found["tracks"][0]["laps"]) == 6
-    assert found["tracks"][0]["laps"][0]["paid"] == pytest.approx(found["tracks"][0]["laps"][0]["logged"])
+    assert found["tracks"][0]["laps"][0]["paid"] == pytest.approx(
+        found["tracks"][0]["laps"][0]["logged"]
+    )
 
 
 def test_csv_holds_every_lap_of_every_log(log, tracks, reward, tmp_path: Path, drive) -> None:
     write_csv(drive(episodes=1), tmp_path / "logs" / "b.csv")
     out = tmp_path / "laps.csv"
-    assert run(reward, log, tmp_path / "logs" / "b.csv", "--tracks", tracks, "--csv", out).exit_code == 0
+    assert (
+        run(reward, log, tmp_path / "logs" / "b.csv", "--tracks", tracks, "--csv", out).exit_code
+        == 0
+    )
     table = pd.read_csv(out)
     assert table["file"].tolist() == ["a.csv"] * 6 + ["b.csv"]
     assert table["clock_rank"].idxmin() == 4
@@ -97,7 +102,9 @@ def test_an_unknown_track_is_a_sentence(log, reward) -> None:
         run(reward, log)
 
 
-def test_an_unknown_track_does_not_stop_the_others(log, tracks, reward, tmp_path: Path, drive, ring) -> None:
+def test_an_unknown_track_does_not_stop_the_others(
+    log, tracks, reward, tmp_path: Path, drive, ring
+) -> None:
     from dataclasses import replace
 
     big = replace(ring, center=ring.center * 1.4, inner=ring.inner * 1.4, outer=ring.outer * 1.4)
@@ -108,11 +115,19 @@ def test_an_unknown_track_does_not_stop_the_others(log, tracks, reward, tmp_path
     assert "ring: 6 laps" in result.output
 
 
-def test_a_named_track_is_taken_in_the_direction_of_the_log(tmp_path: Path, reward, tracks, drive, ring) -> None:
+def test_a_named_track_is_taken_in_the_direction_of_the_log(
+    tmp_path: Path, reward, tracks, drive, ring
+) -> None:
     write_csv(drive(track=ring.reversed()), tmp_path / "r.csv")
-    assert "ring (reversed): 2 laps" in run(reward, tmp_path / "r.csv", "--track", tracks / "ring.npy").output
+    assert (
+        "ring (reversed): 2 laps"
+        in run(reward, tmp_path / "r.csv", "--track", tracks / "ring.npy").output
+    )
 
 
 def test_a_reward_that_reads_objects_is_told_that_there_are_none(log, tracks) -> None:
     assert "note: " in run("avoid_objects", log, "--tracks", tracks).output
-    assert "reads objects; a log does not tell where they were" in run("avoid_objects", log, "--tracks", tracks).output
+    assert (
+        "reads objects; a log does not tell where they were"
+        in run("avoid_objects", log, "--tracks", tracks).output
+    )

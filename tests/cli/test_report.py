@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from racer import extras
+from racer import errors as extras
 from racer.cli.report import report
 from racer.errors import UsageError
 from racer.logs import write_csv
@@ -53,7 +53,16 @@ def test_one_page_is_written_and_its_path_printed(log: Path, tracks: Path, tmp_p
 
 def test_several_logs_make_one_page(log: Path, drive, tracks: Path, tmp_path: Path) -> None:
     write_csv(drive(episodes=35), tmp_path / "training" / "0-iteration.csv")
-    run(log, tmp_path / "training", "--tracks", tracks, "-o", tmp_path / "a.html", "--title", "Both & all")
+    run(
+        log,
+        tmp_path / "training",
+        "--tracks",
+        tracks,
+        "-o",
+        tmp_path / "a.html",
+        "--title",
+        "Both & all",
+    )
     page = (tmp_path / "a.html").read_text("utf-8")
     assert "<h1>Both &amp; all</h1>" in page
     assert "A training and a race on ring (counterclockwise): 39 laps in 2 files." in page
@@ -75,9 +84,15 @@ def test_a_page_that_cannot_be_written_is_a_sentence(log: Path, tmp_path: Path) 
         run(tmp_path / "none.csv", "-o", tmp_path / "a.html")
 
 
-def test_without_its_packages_it_says_how_to_get_them(log: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "bokeh" else find_spec(name))
-    with pytest.raises(UsageError, match=r"a report needs Bokeh and jinja2: pip install 'racer\[report\]'"):
+def test_without_its_packages_it_says_how_to_get_them(
+    log: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(
+        extras, "find_spec", lambda name: None if name == "bokeh" else find_spec(name)
+    )
+    with pytest.raises(
+        UsageError, match=r"a report needs Bokeh and jinja2: pip install 'racer\[report\]'"
+    ):
         run(log, "-o", tmp_path / "a.html")
 
 

@@ -12,7 +12,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from racer import __version__, cli, extras
+from racer import __version__, cli
+from racer import errors as extras
 from racer.errors import RewardError, UsageError
 
 
@@ -52,7 +53,11 @@ def test_help_lists_every_command_with_its_line() -> None:
 def test_help_imports_no_command() -> None:
     code = "import sys; sys.argv = ['racer', '--help']; from racer.cli import app; app(standalone_mode=False)\n"
     done = subprocess.run(
-        [sys.executable, "-c", code + "print([m for m in sys.modules if m.startswith('racer.cli.')])"],
+        [
+            sys.executable,
+            "-c",
+            code + "print([m for m in sys.modules if m.startswith('racer.cli.')])",
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -77,8 +82,12 @@ def test_a_misspelled_command_is_guessed() -> None:
     assert "'train'" in done.stderr
 
 
-@pytest.mark.parametrize(("error", "code"), [(UsageError("no such file"), 2), (RewardError("reward is nan"), 1)])
-def test_what_a_user_can_mend_is_one_line_on_stderr(act: Callable[..., Result], error: Exception, code: int) -> None:
+@pytest.mark.parametrize(
+    ("error", "code"), [(UsageError("no such file"), 2), (RewardError("reward is nan"), 1)]
+)
+def test_what_a_user_can_mend_is_one_line_on_stderr(
+    act: Callable[..., Result], error: Exception, code: int
+) -> None:
     done = act(failing(error))
     assert (done.exit_code, done.stderr, done.stdout) == (code, f"racer: {error}\n", "")
 
@@ -123,7 +132,10 @@ def test_a_missing_extra_is_a_sentence_with_the_command(monkeypatch: pytest.Monk
     monkeypatch.setattr(extras, "find_spec", lambda name: None)
     with pytest.raises(UsageError) as caught:
         extras.need("train")
-    assert str(caught.value) == "training needs PyTorch and stable-baselines3: pip install 'racer[train]'"
+    assert (
+        str(caught.value)
+        == "training needs PyTorch and stable-baselines3: pip install 'racer[train]'"
+    )
 
 
 def test_an_extra_that_is_there_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,4 +91,7 @@ def test_a_reward_that_cannot_be_priced_names_the_command_that_finds_why(tmp_pat
     path.write_text("def reward_function(params):\n    return 1.0 / 0\n")
     result = call(str(path))
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1] == f"racer check {path} finds the smallest step that shows it"
+    assert (
+        result.stderr.splitlines()[-1]
+        == f"racer check {path} finds the smallest step that shows it"
+    )

@@ -12,7 +12,19 @@ from racer.cli import app
 
 def test_see_draws_all_sensors(tmp_path: Path) -> None:
     picture = tmp_path / "place.png"
-    words = ["see", "--track", "bowtie", "--at", "2", "--aside", "-0.1", "--box", "1,0.1", "--bot", "1.8"]
+    words = [
+        "see",
+        "--track",
+        "bowtie",
+        "--at",
+        "2",
+        "--aside",
+        "-0.1",
+        "--box",
+        "1,0.1",
+        "--bot",
+        "1.8",
+    ]
     told = CliRunner().invoke(app, [*words, "-o", str(picture)])
     assert (told.exit_code, told.output) == (0, f"{picture}\n")
     with Image.open(picture) as drawn:

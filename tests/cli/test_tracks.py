@@ -66,7 +66,11 @@ def test_show_prints_the_facts() -> None:
     ):
         assert words in text
     about = json.loads(said("show", "reinvent_2018", "--reverse", "--json"))
-    assert (about["direction"], about["is_reversed"], about["turns_right"]) == ("clockwise", True, 4)
+    assert (about["direction"], about["is_reversed"], about["turns_right"]) == (
+        "clockwise",
+        True,
+        4,
+    )
 
 
 def test_show_draws_where_it_is_told(tmp_path: Path) -> None:
@@ -88,9 +92,13 @@ def test_export_and_import_bring_a_track_round(tmp_path: Path) -> None:
     assert said("export", "clover", "-o", "mine.npy") == "mine.npy\n"
     assert said("import", "mine.npy") == "mine: imported from mine.npy\n"
     assert said("import", "mine.npy", "--name", "again") == "again: imported from mine.npy\n"
-    np.testing.assert_array_equal(load("again", home=tmp_path / "home").center, load("clover").center)
+    np.testing.assert_array_equal(
+        load("again", home=tmp_path / "home").center, load("clover").center
+    )
     said("export", "clover", "-o", "back.npy", "--reverse")
-    np.testing.assert_array_equal(route.load(tmp_path / "back.npy").center, load("clover").center[::-1])
+    np.testing.assert_array_equal(
+        route.load(tmp_path / "back.npy").center, load("clover").center[::-1]
+    )
 
 
 def test_a_layout_is_exported_as_a_start_for_ones_own(tmp_path: Path) -> None:
@@ -101,7 +109,9 @@ def test_a_layout_is_exported_as_a_start_for_ones_own(tmp_path: Path) -> None:
 
 def test_users_mistakes_are_sentences(tmp_path: Path) -> None:
     said("export", "oval", "-o", "a.npy")
-    assert complaint("show", "ovl") == "unknown track 'ovl': did you mean 'oval'? (racer tracks list)"
+    assert (
+        complaint("show", "ovl") == "unknown track 'ovl': did you mean 'oval'? (racer tracks list)"
+    )
     assert complaint("export", "oval", "-o", "a.csv") == (
         "a.csv: a track is written as .npy (route) or .toml (layout), not '.csv'"
     )
@@ -113,8 +123,13 @@ def test_users_mistakes_are_sentences(tmp_path: Path) -> None:
     assert complaint("import", "a.npy", "a.npy", "--name", "x") == (
         "--name names one track, but there are 2 files: import them one by one"
     )
-    assert complaint("fetch") == "say which worlds to fetch, or --all (racer tracks fetch --list names them)"
-    assert complaint("fetch", "Monaco", "--from", "/tmp").startswith("/tmp: routes are fetched over http")
+    assert (
+        complaint("fetch")
+        == "say which worlds to fetch, or --all (racer tracks fetch --list names them)"
+    )
+    assert complaint("fetch", "Monaco", "--from", "/tmp").startswith(
+        "/tmp: routes are fetched over http"
+    )
 
 
 def test_fetch_lists_the_worlds_without_a_network() -> None:

@@ -1,8 +1,10 @@
-"""`racer train` as a user meets it: in processes of its own, with reward files that misbehave, and with wrong words.
+"""`racer train` as a user meets it: in processes of its own, with reward files that misbehave, and
+with wrong words.
 
-The imports of a training take seconds, and so does forgetting them. So one process imports everything, and forks one
-for each command, which is a process as the shell would start it: with its own arguments, working folder, signals,
-output and exit code. At its end it waits for its threads as Python does, and leaves the rest to the system.
+The imports of a training take seconds, and so does forgetting them. So one process imports
+everything, and forks one for each command, which is a process as the shell would start it: with its
+own arguments, working folder, signals, output and exit code. At its end it waits for its threads as
+Python does, and leaves the rest to the system.
 """
 
 from __future__ import annotations
@@ -21,17 +23,19 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from racer import cli, extras
+from racer import cli
+from racer import errors as extras
 
 HOSTILE = Path(__file__).parents[1] / "data" / "rewards"
-LIMIT = 90  # s that a command may take before SIGALRM ends it: a watch that fails must not hang the tests
+# s that a command may take before SIGALRM ends it: a watch that fails must not hang the tests
+LIMIT = 90
 TRAIN = "train reward.py --track oval --envs 2 --steps 128 --out run --reward-timeout 1".split()  # noqa: SIM905
 MENDED = "def reward_function(params):\n    return 1.0\n"
 DRIVER = """
 import atexit, gc, json, os, signal, sys, threading
 from pathlib import Path
 import racer.cli
-import racer.cli.train, racer.train.display, racer.train.race, racer.train.session, torch.utils.tensorboard
+import racer.cli.train, racer.cli.progress, racer.training.evaluation, racer.training.session, torch.utils.tensorboard
 from racer.env import DeepRacerVectorEnv
 
 DeepRacerVectorEnv(1, track="oval", reward=lambda params: 1.0).step([[0.0, 0.0]])  # load the compiled code
@@ -96,7 +100,9 @@ class Done:
 
 @dataclass(frozen=True)
 class Case:
-    """A reward file that the training must refuse: where, with what words, and whether its last step can be saved."""
+    """A reward file that the training must refuse: where, with what words, and whether its last
+    step can be saved.
+    """
 
     line: int | str
     words: str
@@ -105,11 +111,16 @@ class Case:
 
 CASES = {
     "loops": Case("[34]", "the reward function did not come back within 1 s (--reward-timeout)"),
-    "loops_and_swallows": Case(r"\d", "the reward function did not come back within 1 s (--reward-timeout)"),
-    "sleeps": Case(5, "the reward function did not come back within 1 s (--reward-timeout) and could not be"),
+    "loops_and_swallows": Case(
+        r"\d", "the reward function did not come back within 1 s (--reward-timeout)"
+    ),
+    "sleeps": Case(
+        5, "the reward function did not come back within 1 s (--reward-timeout) and could not be"
+    ),
     # C code that holds the interpreter's lock leaves nobody who could write the step down
     "waits_in_c": Case(2, "the reward function is in C code that does not come back", saves=False),
-    "floods": Case(3, "the reward function "),  # printed so much, or did not come back, whichever is noticed first
+    # printed so much, or did not come back, whichever is noticed first
+    "floods": Case(3, "the reward function "),
     "floods_at_once": Case(3, "the reward function printed "),
     "returns_none": Case(2, "the reward function returned None, which is no number"),
     "returns_nan": Case(3, "the reward function returned nan, which the real job refuses"),
@@ -141,12 +152,21 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Do
     for folder in map(Path, plan):
         folder.mkdir()
         source = HOSTILE / f"{folder.name}.py"
-        text = source.read_text() if source.exists() else {"mutates": MUTATES, "asks": ASKS}[folder.name]
+        text = (
+            source.read_text()
+            if source.exists()
+            else {"mutates": MUTATES, "asks": ASKS}[folder.name]
+        )
         (folder / "reward.py").write_text(text)
     script = home / "driver.py"
     script.write_text(f"LIMIT = {LIMIT}\n{DRIVER}")
     done = subprocess.run(
-        [sys.executable, str(script)], input=json.dumps(plan), capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, str(script)],
+        input=json.dumps(plan),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -160,11 +180,16 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Do
 
 
 def chains() -> dict[str, dict[str, list[str] | str]]:
-    """What is done with each reward file, in order; a text in the place of a command is written into the file."""
+    """What is done with each reward file, in order; a text in the place of a command is written
+    into the file.
+    """
     again = ["reward", "reward.py", "run/failing_step.json", "--reward-timeout", "1"]
     resume = ["train", "--resume", "run"]
     both = {"mend": MENDED, "resume": resume}
-    plan: dict[str, dict[str, list[str] | str]] = {"mutates": {"train": TRAIN}, "asks": {"train": TRAIN}}
+    plan: dict[str, dict[str, list[str] | str]] = {
+        "mutates": {"train": TRAIN},
+        "asks": {"train": TRAIN},
+    }
     plan |= {name: {"train": TRAIN, **both} for name in AT_LOAD}
     for name, case in CASES.items():
         plan[name] = {"train": TRAIN, **({"again": again} if case.saves else {}), **both}
@@ -183,7 +208,9 @@ def test_a_reward_that_misbehaves_ends_the_training_with_a_sentence(results, nam
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.saves])
 def test_the_sentence_tells_how_to_reproduce_it_and_how_to_go_on(results, name):
     again, on = results(name, "train").err.splitlines()[-2:]
-    assert re.fullmatch(rf"to see it again: racer reward /.*/{name}/reward\.py run/failing_step\.json", again)
+    assert re.fullmatch(
+        rf"to see it again: racer reward /.*/{name}/reward\.py run/failing_step\.json", again
+    )
     assert on == "when it is mended, go on with: racer train --resume run"
 
 
@@ -191,7 +218,8 @@ def test_the_sentence_tells_how_to_reproduce_it_and_how_to_go_on(results, name):
 def test_the_failing_step_reproduces_it(results, name):
     done, case = results(name, "again"), CASES[name]
     assert done.code == 1, done
-    words = case.words.removesuffix(" and could not be")  # this time SIGINT has no other meaning, and wakes it
+    # this time SIGINT has no other meaning, and wakes it
+    words = case.words.removesuffix(" and could not be")
     assert re.search(rf"reward\.py:{case.line}: {re.escape(words)}", done.err), done
 
 
@@ -245,7 +273,9 @@ SLOW = "import time\n\n\ndef reward_function(params):\n    time.sleep(0.001)\n  
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """A function that starts `racer WORDS` in the test's folder; what still runs at the end is killed."""
+    """A function that starts `racer WORDS` in the test's folder; what still runs at the end is
+    killed.
+    """
     started: list[subprocess.Popen[str]] = []
 
     def begin(*words: str) -> subprocess.Popen[str]:
@@ -270,7 +300,9 @@ def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
 
 def story(run: Path) -> dict[str, object]:
     logs = {file.name: file.read_bytes() for file in (run / "training-simtrace").iterdir()}
-    return logs | {"evaluations": pd.read_csv(run / "evaluations.csv").drop(columns="seconds").to_csv()}
+    return logs | {
+        "evaluations": pd.read_csv(run / "evaluations.csv").drop(columns="seconds").to_csv()
+    }
 
 
 def test_ctrl_c_and_a_kill_change_nothing_of_the_outcome(start, tmp_path, monkeypatch):
@@ -282,7 +314,9 @@ def test_ctrl_c_and_a_kill_change_nothing_of_the_outcome(start, tmp_path, monkey
     first.send_signal(signal.SIGINT)
     out, err = first.communicate(timeout=LIMIT)
     assert first.returncode == cli.INTERRUPTED, err
-    assert re.fullmatch(r"stopped after \d+ steps; go on with: racer train --resume run\n", err.replace(",", ""))
+    assert re.fullmatch(
+        r"stopped after \d+ steps; go on with: racer train --resume run\n", err.replace(",", "")
+    )
     second = start("train", "--resume", "run")
     wait_for(run / "checkpoints" / "640.pt", second)
     second.kill()
@@ -290,7 +324,10 @@ def test_ctrl_c_and_a_kill_change_nothing_of_the_outcome(start, tmp_path, monkey
     third = start("train", "--resume", "run")
     out, err = third.communicate(timeout=LIMIT)
     assert (third.returncode, err) == (0, "")
-    assert re.search(r"training slow\.py on Oval, car v6, seed 0: 896 steps\ngoing on after (384|640|896) steps\n", out)
+    assert re.search(
+        r"training slow\.py on Oval, car v6, seed 0: 896 steps\ngoing on after (384|640|896) steps\n",
+        out,
+    )
     monkeypatch.chdir(tmp_path)
     assert racer("train", "tiny.toml", "--out", "straight").code == 0
     assert story(run) == story(straight)
@@ -308,24 +345,60 @@ def racer(*words: str) -> Done:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("train", "which reward function? racer train my_reward.py --track reinvent_2018 (racer train --help)"),
+        (
+            "train",
+            "which reward function? racer train my_reward.py --track reinvent_2018 (racer train --help)",
+        ),
         ("train center_lin", "no reward file 'center_lin': did you mean 'center_line'?"),
         ("train center_line --track ovall", "unknown track 'ovall': did you mean 'oval'?"),
         ("train center_line --car v7", "v7"),
         ("train center_line --noise loud", "unknown noise 'loud'"),
-        ("train center_line --steps 0", "racer train: 'steps': input should be greater than or equal to 1, not 0"),
-        ("train center_line --minutes 0", "racer train: 'minutes': input should be greater than 0, not 0.0"),
-        ("train center_line --minutes inf", "racer train: 'minutes': input should be a finite number, not inf"),
-        ("train center_line --envs 0", "racer train: 'settings.envs': input should be greater than or equal to 1"),
-        ("train center_line --seed -1", "racer train: 'seed': input should be greater than or equal to 0, not -1"),
-        ("train center_line --reward-timeout nan", "racer train: 'reward_timeout': input should be"),
+        (
+            "train center_line --steps 0",
+            "racer train: 'steps': input should be greater than or equal to 1, not 0",
+        ),
+        (
+            "train center_line --minutes 0",
+            "racer train: 'minutes': input should be greater than 0, not 0.0",
+        ),
+        (
+            "train center_line --minutes inf",
+            "racer train: 'minutes': input should be a finite number, not inf",
+        ),
+        (
+            "train center_line --envs 0",
+            "racer train: 'settings.envs': input should be greater than or equal to 1",
+        ),
+        (
+            "train center_line --seed -1",
+            "racer train: 'seed': input should be greater than or equal to 0, not -1",
+        ),
+        (
+            "train center_line --reward-timeout nan",
+            "racer train: 'reward_timeout': input should be",
+        ),
         ("train center_line --action-space none.json", "none.json"),
-        ("train center_line --hyperparameters none.json", "there is no hyperparameters file none.json"),
-        ("train --resume nowhere", "nowhere is no run of racer: it holds no run.json (racer train makes one)"),
-        ("train --resume . --seed 3", "--resume . goes on as the run began: give it without other options"),
-        ("train center_line --resume .", "--resume . goes on as the run began: give it without other options"),
+        (
+            "train center_line --hyperparameters none.json",
+            "there is no hyperparameters file none.json",
+        ),
+        (
+            "train --resume nowhere",
+            "nowhere is no run of racer: it holds no run.json (racer train makes one)",
+        ),
+        (
+            "train --resume . --seed 3",
+            "--resume . goes on as the run began: give it without other options",
+        ),
+        (
+            "train center_line --resume .",
+            "--resume . goes on as the run began: give it without other options",
+        ),
         ("train none.toml", "there is no experiment none.toml"),
-        ("train none.toml --seed 1", "an experiment says all this itself: give it with --out, --jobs or"),
+        (
+            "train none.toml --seed 1",
+            "an experiment says all this itself: give it with --out, --jobs or",
+        ),
     ],
 )
 def test_wrong_words_get_a_sentence_and_exit_code_2(tmp_path, monkeypatch, words, sentence):
@@ -338,7 +411,18 @@ def test_wrong_words_get_a_sentence_and_exit_code_2(tmp_path, monkeypatch, words
 
 
 def test_a_folder_that_holds_a_run_already_is_left_alone(tmp_path):
-    order = ["train", "center_line", "--track", "oval", "--envs", "2", "--steps", "1", "--out", str(tmp_path / "run")]
+    order = [
+        "train",
+        "center_line",
+        "--track",
+        "oval",
+        "--envs",
+        "2",
+        "--steps",
+        "1",
+        "--out",
+        str(tmp_path / "run"),
+    ]
     assert racer(*order).code == 0
     before = {file: file.stat().st_mtime_ns for file in (tmp_path / "run").rglob("*")}
     done = racer(*order)
@@ -370,7 +454,10 @@ def test_a_training_tells_its_notes_and_where_the_run_is(tmp_path, monkeypatch):
     run = next((tmp_path / "runs").iterdir())
     assert re.fullmatch(r"center_line-oval-\d{8}-\d{6}", run.name)
     assert done.out.splitlines()[0] == "training center_line.py on Oval, car v6, seed 4: 1 steps"
-    assert "loss_type huber has no counterpart: the value loss here is the mean squared error" in done.out
+    assert (
+        "loss_type huber has no counterpart: the value loss here is the mean squared error"
+        in done.out
+    )
     assert done.out.splitlines()[-1] == f"runs/{run.name}  (racer evaluate runs/{run.name} --save)"
 
 
@@ -382,4 +469,6 @@ def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch):
     for words in (["train", "center_line"], ["evaluate", "run"]):
         done = racer(*words)
         assert done.code == 2
-        assert done.err == ("racer: training needs PyTorch and stable-baselines3: pip install 'racer[train]'\n")
+        assert done.err == (
+            "racer: training needs PyTorch and stable-baselines3: pip install 'racer[train]'\n"
+        )

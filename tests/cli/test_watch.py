@@ -13,7 +13,7 @@ from rich.console import Console, Group
 from typer.testing import CliRunner, Result
 
 from racer.cli import watch as watching
-from racer.drivers import Drive, drives
+from racer.drivers.scripted import Drive, drives
 from racer.errors import UsageError
 from racer.track import library
 
@@ -64,7 +64,8 @@ def test_once_says_what_is_found_and_leaves_with_its_verdict(file: Path) -> None
     lines = result.output.splitlines()
     assert lines[0].startswith("reward.py on oval   ")
     assert any(
-        line.startswith("clock: does not agree: at gamma 0.99 the best paid is a crawling lap") for line in lines
+        line.startswith("clock: does not agree: at gamma 0.99 the best paid is a crawling lap")
+        for line in lines
     )
     assert any(line.endswith("pairs are paid the wrong way round, the worst:") for line in lines)
 
@@ -92,7 +93,9 @@ def test_a_crash_is_found_and_then_gone(looks: dict[str, watching.Look]) -> None
     assert any(line.startswith("new: RW201 ") for line in watching.changes(now, before))
 
 
-def test_changes_tell_of_the_verdict_and_the_ranks(file: Path, looks: dict[str, watching.Look]) -> None:
+def test_changes_tell_of_the_verdict_and_the_ranks(
+    file: Path, looks: dict[str, watching.Look]
+) -> None:
     before, now = looks[CONSTANT], looks[GOOD]
     lines = watching.changes(before, now)
     assert "it agrees with the clock now" in lines
@@ -100,7 +103,9 @@ def test_changes_tell_of_the_verdict_and_the_ranks(file: Path, looks: dict[str, 
     assert "best paid: slow -> fast" in lines
     assert "pairs paid the wrong way round: 3 -> 0" in lines
     assert watching.changes(now, now) == ["nothing has changed"]
-    assert "since the last save: it agrees with the clock now" in drawn(watching.screen(file, "oval", now, before))
+    assert "since the last save: it agrees with the clock now" in drawn(
+        watching.screen(file, "oval", now, before)
+    )
 
 
 def test_saves_are_seen_and_so_is_a_file_that_goes_away(file: Path) -> None:

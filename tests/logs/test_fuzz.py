@@ -1,6 +1,8 @@
-"""Logs and archives with every kind of damage and malice: read or refused in a sentence, never more.
+"""Logs and archives with every kind of damage and malice: read or refused in a sentence, never
+more.
 
-`fuzz` is what `benchmarks/logs.py --fuzz 10000` runs at length; here a few hundred cases are enough to notice a slip.
+`fuzz` is what `benchmarks/logs.py --fuzz 10000` runs at length; here a few hundred cases are enough
+to notice a slip.
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ import numpy as np
 import pytest
 
 from racer import logs
+from racer.analysis import laps
 from racer.errors import UsageError
-from racer.laps import laps
 from racer.logs import gunzip
-from racer.logs.trace import COLUMNS
+from racer.logs.schema import COLUMNS
 
 SLOWEST = 20.0  # s a case may take on a busy machine
 LONGEST = 2000  # characters of a sentence
@@ -47,7 +49,14 @@ _NAMES = (
     "a.csv.gz", "inner.zip", "inner.tar.gz", "run.json", "a\nb.csv",
     "model/model_metadata.json", "9" * 40 + "-iteration.csv",
 )  # fmt: skip
-_KINDS = (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_SPARSE)
+_KINDS = (
+    tarfile.SYMTYPE,
+    tarfile.LNKTYPE,
+    tarfile.CHRTYPE,
+    tarfile.FIFOTYPE,
+    tarfile.XHDTYPE,
+    tarfile.GNUTYPE_SPARSE,
+)
 
 
 def content(dice: random.Random) -> bytes:
@@ -97,9 +106,14 @@ def damaged(data: bytes, dice: random.Random) -> bytes:
 
 
 def tar(dice: random.Random) -> bytes:
-    """An archive of a few logs, links and devices under names that climb out, some of a size that is not true."""
+    """An archive of a few logs, links and devices under names that climb out, some of a size that
+    is not true.
+    """
     out = io.BytesIO()
-    mode, kind = dice.choice(("w", "w:gz")), dice.choice((tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT))
+    mode, kind = (
+        dice.choice(("w", "w:gz")),
+        dice.choice((tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)),
+    )
     with tarfile.open(fileobj=out, mode=mode, format=kind) as archive:
         for _ in range(dice.randint(1, 4)):
             info, data = tarfile.TarInfo(dice.choice(_NAMES)[:90]), damaged(content(dice), dice)
@@ -113,10 +127,18 @@ def tar(dice: random.Random) -> bytes:
 def zipped(dice: random.Random) -> bytes:
     """The same as a zip; members may be archives themselves, or unpack a thousandfold."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", dice.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as archive:
+    with zipfile.ZipFile(
+        out, "w", dice.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+    ) as archive:
         for name in dict.fromkeys(dice.choice(_NAMES) for _ in range(dice.randint(1, 4))):
             inner = dice.random()
-            data = tar(dice) if inner < 0.1 else b"0" * (3 << 20) if inner < 0.13 else damaged(content(dice), dice)
+            data = (
+                tar(dice)
+                if inner < 0.1
+                else b"0" * (3 << 20)
+                if inner < 0.13
+                else damaged(content(dice), dice)
+            )
             member = zipfile.ZipInfo(name or "empty")
             member.external_attr = 0o120777 << 16 if dice.random() < 0.1 else 0
             member.compress_type = archive.compression
@@ -131,17 +153,27 @@ def make(folder: Path, dice: random.Random) -> Path:
         (folder / "job").mkdir()
         for name in ("a.csv", "0-iteration.csv", "b.log")[: dice.randint(1, 3)]:
             (folder / "job" / name).write_bytes(damaged(content(dice), dice))
-        (folder / "job" / "model_metadata.json").write_bytes(damaged(json.dumps({"action_space": []}).encode(), dice))
+        (folder / "job" / "model_metadata.json").write_bytes(
+            damaged(json.dumps({"action_space": []}).encode(), dice)
+        )
         return folder / "job"
     path = folder / f"log.{kind}"
-    data = tar(dice) if kind.startswith("tar") else zipped(dice) if kind == "zip" else damaged(content(dice), dice)
+    data = (
+        tar(dice)
+        if kind.startswith("tar")
+        else zipped(dice)
+        if kind == "zip"
+        else damaged(content(dice), dice)
+    )
     data = gzip.compress(data, mtime=0) if kind == "csv.gz" else data
     path.write_bytes(damaged(data, dice) if dice.random() < 0.4 else data)
     return path
 
 
 def check(path: Path, outcomes: Counter[str]) -> None:
-    """Opens a place and streams it: a trace that adds up, or a sentence; nothing may be written anywhere near."""
+    """Opens a place and streams it: a trace that adds up, or a sentence; nothing may be written
+    anywhere near.
+    """
     before = _seen(path.parent)
     started = time.monotonic()
     sentence, log = "", None
@@ -172,9 +204,14 @@ def _adds_up(log: logs.Log, path: Path) -> None:
     assert log.trace["episode_id"].is_monotonic_increasing
     flow = logs.stream(path)
     assert sum(map(len, flow)) == sum(source.rows for source in flow.sources)
-    assert sum(source.lines for source in flow.sources) == sum(source.lines for source in log.sources) or log.notes
+    assert (
+        sum(source.lines for source in flow.sources) == sum(source.lines for source in log.sources)
+        or log.notes
+    )
     data = path.read_bytes() if path.is_file() else b""
-    if path.suffix in (".csv", ".log") and not data.startswith((b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff")):
+    if path.suffix in (".csv", ".log") and not data.startswith(
+        (b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff")
+    ):
         _counts_lines(log.sources[0], data)
 
 
@@ -187,11 +224,15 @@ def _counts_lines(source: logs.Source, data: bytes) -> None:
 
 
 def _seen(folder: Path) -> list[tuple[str, int]]:
-    return sorted((str(path), path.lstat().st_size) for place in (folder, Path()) for path in place.glob("*"))
+    return sorted(
+        (str(path), path.lstat().st_size) for place in (folder, Path()) for path in place.glob("*")
+    )
 
 
 def fuzz(count: int, seed: int, folder: Path, first: int = 0) -> Counter[str]:
-    """How `count` cases from number `first` came out; one that fails names its number, which makes it again."""
+    """How `count` cases from number `first` came out; one that fails names its number, which makes
+    it again.
+    """
     outcomes: Counter[str] = Counter()
     for number in range(first, first + count):
         place = folder / str(number)
@@ -212,7 +253,9 @@ def _remove(folder: Path) -> None:
     folder.rmdir()
 
 
-def test_no_damage_and_no_malice_gets_more_than_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_damage_and_no_malice_gets_more_than_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(gunzip, "FLOOR", 1 << 20)
     outcomes = fuzz(300, 1, tmp_path)
     assert min(outcomes[kind] for kind in ("read", "read with bad lines", "refused")) > 20

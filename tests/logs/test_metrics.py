@@ -8,12 +8,17 @@ from pathlib import Path
 import pytest
 
 from racer import logs
+from racer.analysis import laps
 from racer.errors import UsageError
-from racer.laps import laps
 from racer.logs import metrics
 
 EVALUATIONS = ["console22/eval0", "console22/eval1", "drfc3/eval0", "drfc3/eval1", "drfc3/eval2"]
-TRAININGS = ["console22/training", "drfc3/worker0_training", "drfc3/worker1_training", "drfc3/worker2_training"]
+TRAININGS = [
+    "console22/training",
+    "drfc3/worker0_training",
+    "drfc3/worker1_training",
+    "drfc3/worker2_training",
+]
 
 
 def test_training_metrics_count_episodes_on_and_trials_within_an_iteration(drive) -> None:
@@ -21,10 +26,18 @@ def test_training_metrics_count_episodes_on_and_trials_within_an_iteration(drive
     table["phase"] = ["training", "training", "evaluation", "training", "training"]
     entries = metrics.training_metrics(table)["metrics"]
     assert [entry["episode"] for entry in entries] == [1, 2, 2, 3, 4]
-    assert [entry["phase"] for entry in entries] == ["training", "training", "evaluation", "training", "training"]
+    assert [entry["phase"] for entry in entries] == [
+        "training",
+        "training",
+        "evaluation",
+        "training",
+        "training",
+    ]
     assert [entry["trial"] for entry in entries if entry["phase"] == "training"] == [1, 2, 1, 2]
     assert [entry["episode_status"] for entry in entries][:2] == ["Lap complete", "Off track"]
-    assert all(e["metric_time"] - e["start_time"] == e["elapsed_time_in_milliseconds"] for e in entries)
+    assert all(
+        e["metric_time"] - e["start_time"] == e["elapsed_time_in_milliseconds"] for e in entries
+    )
 
 
 def test_without_iterations_twenty_episodes_are_one(drive) -> None:

@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from racer import logs
+from racer.analysis import laps
 from racer.errors import UsageError
-from racer.laps import laps
-from racer.logs import simtrace, trace
-from racer.logs.write import csv_text, log_lines, write_csv
+from racer.logs import schema as trace
+from racer.logs import simtrace
+from racer.logs.writer import csv_text, log_lines, write_csv
 
 LINE = "0,{step}.0,1.5,2.25,90.0,-10.5,1.25,{action},0.5,False,True,{progress},3,17.709159380834848,{stamp}"
 LINE += ",in_progress,0.0\n"
@@ -25,10 +26,14 @@ HEADER = ",".join(trace.COLUMNS[:17]) + "\n"
 def lines(count: int = 5, action: str = "3") -> str:
     """Steps of 17 columns."""
     steps = range(1, count + 1)
-    return "".join(LINE.format(step=k, action=action, progress=0.5 * k, stamp=6.0 + k / 16) for k in steps)
+    return "".join(
+        LINE.format(step=k, action=action, progress=0.5 * k, stamp=6.0 + k / 16) for k in steps
+    )
 
 
-def read(tmp_path: Path, data: str | bytes, name: str = "a.csv") -> tuple[pd.DataFrame, trace.Source]:
+def read(
+    tmp_path: Path, data: str | bytes, name: str = "a.csv"
+) -> tuple[pd.DataFrame, trace.Source]:
     path = tmp_path / name
     path.write_bytes(data if isinstance(data, bytes) else data.encode())
     return simtrace.read(path)
@@ -69,7 +74,10 @@ def test_continuous_actions_are_read_in_every_spelling(tmp_path: Path, spelling:
         pytest.param(lambda text: (HEADER + text).rstrip("\n"), id="no last newline"),
         pytest.param(lambda text: (HEADER + text).encode("utf-16"), id="powershell"),
         pytest.param(lambda text: gzip.compress((HEADER + text).encode()), id="gzip"),
-        pytest.param(lambda text: gzip.compress(HEADER.encode()) + gzip.compress(text.encode()), id="two gzip members"),
+        pytest.param(
+            lambda text: gzip.compress(HEADER.encode()) + gzip.compress(text.encode()),
+            id="two gzip members",
+        ),
         pytest.param(lambda text: HEADER + text.replace(",", ", "), id="spaces"),
     ],
 )
@@ -92,7 +100,11 @@ def test_the_dress_of_a_file_does_not_matter(tmp_path: Path, dress) -> None:
 )
 def test_steps_are_found_inside_of_a_text_log(tmp_path: Path, before: str, after: str) -> None:
     rows = [f"{before}SIM_TRACE_LOG:{line}{after}" for line in lines().splitlines()]
-    text = "World name passed in YAML: x\n" + "\n\nReset agent\n".join(rows) + "\nEvaluation job complete\n"
+    text = (
+        "World name passed in YAML: x\n"
+        + "\n\nReset agent\n".join(rows)
+        + "\nEvaluation job complete\n"
+    )
     frame, source = read(tmp_path, text, "a.log")
     assert frame["steps"].tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
     assert (source.rows, source.bad, source.other) == (5, 0, text.count("\n") - 5)
@@ -105,7 +117,11 @@ def test_two_steps_on_one_line_are_two_steps(tmp_path: Path) -> None:
 
 def test_a_step_cut_after_a_space_does_not_swallow_the_next_line(tmp_path: Path) -> None:
     cut = "0,1.0,1.5,2.25,90.0,-10.5,1.25,3,0.5,False,True,0.5,3,17.709159380834848,6. "
-    _, source = read(tmp_path, "".join(f"SIM_TRACE_LOG:{line}\n" for line in [cut, *lines().splitlines()]), "a.log")
+    _, source = read(
+        tmp_path,
+        "".join(f"SIM_TRACE_LOG:{line}\n" for line in [cut, *lines().splitlines()]),
+        "a.log",
+    )
     assert (source.rows, source.bad) == (5, 1)
 
 
@@ -124,7 +140,9 @@ def test_a_truncated_last_line_is_counted_with_its_place(tmp_path: Path) -> None
 
 def test_a_bad_line_in_the_middle_names_its_place_and_leaves_the_order(tmp_path: Path) -> None:
     good = lines(9).splitlines()
-    frame, source = read(tmp_path, HEADER + "\n".join([*good[:4], "0,what,is,this", *good[4:]]) + "\n")
+    frame, source = read(
+        tmp_path, HEADER + "\n".join([*good[:4], "0,what,is,this", *good[4:]]) + "\n"
+    )
     assert frame["steps"].tolist() == list(range(1, 10))
     assert (source.bad, source.first_bad) == (1, "line 6: 0,what,is,this")
 
@@ -154,7 +172,9 @@ def test_degrees_are_left_alone_in_15_columns(tmp_path: Path) -> None:
 
 def test_columns_in_another_order_are_taken_by_name(tmp_path: Path) -> None:
     plain, _ = read(tmp_path, HEADER + lines(), "plain.csv")
-    table = plain.iloc[:, :17].rename(columns={"X": "x", "throttle": "speed", "all_wheels_on_track": "on_track"})
+    table = plain.iloc[:, :17].rename(
+        columns={"X": "x", "throttle": "speed", "all_wheels_on_track": "on_track"}
+    )
     frame, source = read(tmp_path, table.iloc[:, ::-1].assign(quintile=2).to_csv())
     pd.testing.assert_frame_equal(frame, plain)
     assert any("quintile" in note for note in source.notes)
@@ -203,13 +223,17 @@ def test_unknown_statuses_are_kept_and_noted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("columns", [15, 16, 17, 18, 19])
 @pytest.mark.parametrize("discrete", [True, False])
-def test_what_is_written_reads_back_equal(tmp_path: Path, drive, columns: int, discrete: bool) -> None:
+def test_what_is_written_reads_back_equal(
+    tmp_path: Path, drive, columns: int, discrete: bool
+) -> None:
     frame = drive(discrete=discrete)
     write_csv(frame, tmp_path / "a.csv.gz", columns)
     again, source = simtrace.read(tmp_path / "a.csv.gz")
     assert (source.columns, source.bad) == (columns, 0)
     names = list(trace.COLUMNS[:columns])
-    pd.testing.assert_frame_equal(again[names], frame[names], check_exact=True, check_categorical=False)
+    pd.testing.assert_frame_equal(
+        again[names], frame[names], check_exact=True, check_categorical=False
+    )
 
 
 def test_log_lines_round_positions_as_the_simulator_prints_them(tmp_path: Path, drive) -> None:
@@ -245,7 +269,9 @@ def test_episodes_are_told_apart_where_numbering_restarts(drive) -> None:
 
 
 BASE = (HEADER + lines(40)).encode()
-TEXT = "".join(f"[x] SIM_TRACE_LOG:{line}noise\n" for line in lines(40).splitlines(keepends=True)).encode()
+TEXT = "".join(
+    f"[x] SIM_TRACE_LOG:{line}noise\n" for line in lines(40).splitlines(keepends=True)
+).encode()
 
 
 @st.composite
@@ -263,7 +289,9 @@ def mutations(draw: st.DrawFn) -> bytes:
                 data[at:at] = data[at : at + draw(st.integers(1, 400))]
             case "insert":
                 data[at:at] = draw(
-                    st.sampled_from([b",", b"\n", b"\r", b"\0", b"SIM_TRACE_LOG:", b"[", b"1e400", b"\xff\xfe"])
+                    st.sampled_from(
+                        [b",", b"\n", b"\r", b"\0", b"SIM_TRACE_LOG:", b"[", b"1e400", b"\xff\xfe"]
+                    )
                 )
             case "swap":
                 rows = bytes(data).split(b"\n")
@@ -274,9 +302,13 @@ def mutations(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=mutations())
-def test_a_mutated_log_reads_or_is_refused_and_its_counts_add_up(tmp_path: Path, data: bytes) -> None:
+def test_a_mutated_log_reads_or_is_refused_and_its_counts_add_up(
+    tmp_path: Path, data: bytes
+) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(data)
     try:
@@ -295,7 +327,9 @@ def test_a_mutated_log_reads_or_is_refused_and_its_counts_add_up(tmp_path: Path,
     assert laps(log.trace)["steps"].sum() == source.rows
 
 
-def test_every_real_log_reads_without_a_bad_line_and_is_written_back_to_the_byte(shared_data: Path) -> None:
+def test_every_real_log_reads_without_a_bad_line_and_is_written_back_to_the_byte(
+    shared_data: Path,
+) -> None:
     paths = sorted((shared_data / "logs").glob("*/*.gz"))
     assert paths
     for path in paths:

@@ -9,11 +9,15 @@ import pandas as pd
 import pytest
 
 from racer.logs import Log, Source
-from racer.logs.job import Job
-from racer.logs.trace import episode_ids
+from racer.logs.schema import Job, episode_ids
 
 
-def log_of(trace: pd.DataFrame, phase: str = "training", job: Job | None = None, name: str = "0-iteration.csv") -> Log:
+def log_of(
+    trace: pd.DataFrame,
+    phase: str = "training",
+    job: Job | None = None,
+    name: str = "0-iteration.csv",
+) -> Log:
     """A log as the reader gives it, of one file; 10 episodes an iteration in training."""
     trace = trace.assign(source=0, phase=phase, episode_id=episode_ids(trace))
     trace["iteration"] = trace["episode"] // 10 if phase == "training" else -1
@@ -29,7 +33,9 @@ def training(drive: Callable[..., pd.DataFrame]) -> Log:
 @pytest.fixture(scope="session")
 def race(drive: Callable[..., pd.DataFrame]) -> Log:
     """10 laps, two of them cut short, of continuous actions."""
-    return log_of(drive(episodes=10, ends=(100.0, 100.0, 100.0, 100.0, 70.0), discrete=False), "evaluation")
+    return log_of(
+        drive(episodes=10, ends=(100.0, 100.0, 100.0, 100.0, 70.0), discrete=False), "evaluation"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -43,10 +49,20 @@ EVIL = "</script><script>window.hacked = 1</script><img src=x onerror='window.ha
 
 @pytest.fixture(scope="session")
 def hostile(drive: Callable[..., pd.DataFrame]) -> Log:
-    """A log whose every word tries to run: file names, statuses, notes, hyperparameters, the reward's source."""
+    """A log whose every word tries to run: file names, statuses, notes, hyperparameters, the
+    reward's source.
+    """
     trace = drive(episodes=12)
     words = trace["episode_status"].astype(object)
     trace["episode_status"] = words.where(words != "off_track", EVIL).astype("category")
-    known: dict[str, Any] = {"platform": EVIL, "car": EVIL, "race_type": EVIL, "world": EVIL, "best_checkpoint": EVIL}
-    found = log_of(trace, job=Job(reward=f"# {EVIL}", hyperparameters={EVIL: EVIL}, **known), name=EVIL)
+    known: dict[str, Any] = {
+        "platform": EVIL,
+        "car": EVIL,
+        "race_type": EVIL,
+        "world": EVIL,
+        "best_checkpoint": EVIL,
+    }
+    found = log_of(
+        trace, job=Job(reward=f"# {EVIL}", hyperparameters={EVIL: EVIL}, **known), name=EVIL
+    )
     return Log(found.trace, found.sources, (EVIL,), found.job)

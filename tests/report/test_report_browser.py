@@ -1,6 +1,7 @@
 """The report in a real browser: every control is moved, and what it does is looked at in the page.
 
-Needs Playwright and a Chromium of the system (Debian: `apt-get install chromium`, as `.ci/run` does); skips without.
+Needs Playwright and a Chromium of the system (Debian: `apt-get install chromium`, as `.ci/run`
+does); skips without.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from racer.laps import laps
+from racer.analysis import laps
 from racer.logs import Log
-from racer.plot import style
+from racer.plotting import style
 from racer.report import report
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="no browser test: pip install playwright")
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="no browser test: pip install playwright"
+)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -60,7 +63,9 @@ class Watched:
 
     def data(self, name: str) -> dict[str, list[Any]]:
         """The columns of one of the sources that Bokeh draws from."""
-        found: dict[str, Any] = self.page.evaluate(f"name => Object.fromEntries(Object.entries(({DATA})(name)))", name)
+        found: dict[str, Any] = self.page.evaluate(
+            f"name => Object.fromEntries(Object.entries(({DATA})(name)))", name
+        )
         return {column: list(values) for column, values in found.items()}
 
     def view(self) -> np.ndarray:
@@ -76,7 +81,9 @@ class Watched:
     def column(self, table: str, number: int) -> list[str]:
         """The values by which the rows of a table sort, in their order."""
         cells = self.page.locator(f"#{table} tbody tr td:nth-child({number + 1})")
-        values: list[str] = cells.evaluate_all("all => all.map(cell => cell.dataset.value ?? cell.textContent)")
+        values: list[str] = cells.evaluate_all(
+            "all => all.map(cell => cell.dataset.value ?? cell.textContent)"
+        )
         return values
 
     def _said(self, message: Any) -> None:
@@ -99,7 +106,12 @@ def tooltip(one: Watched) -> str:
 def pages(tmp_path_factory, training, race, hostile, make_log, drive, ring) -> dict[str, Path]:
     """Reports on disk, by what they are about."""
     unknown = make_log(drive(episodes=4, ends=(40.0, 30.0)))
-    made = {"training": (training, ring), "race": (race, ring), "hostile": (hostile, ring), "unknown": (unknown, None)}
+    made = {
+        "training": (training, ring),
+        "race": (race, ring),
+        "hostile": (hostile, ring),
+        "unknown": (unknown, None),
+    }
     folder, paths = tmp_path_factory.mktemp("reports"), {}
     for name, (log, track) in made.items():
         paths[name] = folder / f"{name}.html"
@@ -109,7 +121,9 @@ def pages(tmp_path_factory, training, race, hostile, make_log, drive, ring) -> d
 
 @pytest.fixture
 def opened(browser, pages) -> Iterator[Callable[..., Watched]]:
-    """A function that opens one of `pages`; at the end of the test nothing may have gone wrong in it."""
+    """A function that opens one of `pages`; at the end of the test nothing may have gone wrong in
+    it.
+    """
     found: list[Watched] = []
 
     def open_page(name: str, width: int = 1280) -> Watched:
@@ -151,16 +165,30 @@ def test_the_fastest_laps_are_on_show_at_first(shown: Watched, training: Log) ->
 
 def test_each_color_paints_the_laps_anew(shown: Watched) -> None:
     names = shown.page.locator("#color option").evaluate_all("all => all.map(one => one.value)")
-    assert {"speed", "throttle", "steer", "reward", "progress", "time", "action", "status", "wheels", "lap"} <= set(
-        names
-    )
+    assert {
+        "speed",
+        "throttle",
+        "steer",
+        "reward",
+        "progress",
+        "time",
+        "action",
+        "status",
+        "wheels",
+        "lap",
+    } <= set(names)
     painted = {}
     for name in names:
         shown.page.select_option("#color", name)
         painted[name] = tuple(shown.data("shown")["color"])
         assert shown.page.locator("#classes").is_visible() == (name in ("status", "wheels"))
     assert set(painted["lap"]) == set(style.PALETTE[:2])
-    assert len({painted[name] for name in ("throttle", "steer", "progress", "status", "lap", "X", "Y")}) == 7
+    assert (
+        len(
+            {painted[name] for name in ("throttle", "steer", "progress", "status", "lap", "X", "Y")}
+        )
+        == 7
+    )
     shown.page.select_option("#color", "lap")
     before = shown.pixels()
     shown.page.select_option("#color", "progress")
@@ -191,7 +219,9 @@ def test_the_slider_listens_to_keys(shown: Watched) -> None:
     assert shown.page.locator("#now").inner_text() == "0.05 s"
     shown.page.keyboard.press("End")
     last = shown.page.locator("#moment").evaluate("slider => Number(slider.max)")
-    assert float(shown.page.locator("#now").inner_text().split()[0]) == pytest.approx(last, abs=0.05)
+    assert float(shown.page.locator("#now").inner_text().split()[0]) == pytest.approx(
+        last, abs=0.05
+    )
 
 
 def test_cars_can_meet_at_the_same_place(shown: Watched) -> None:
@@ -218,7 +248,9 @@ def test_the_race_runs_pauses_and_runs_faster(shown: Watched) -> None:
     shown.page.select_option("#rate", "4")
     shown.page.click("#play")
     shown.page.wait_for_selector("#play[aria-pressed=false]", timeout=10_000)
-    assert moment() == pytest.approx(shown.page.locator("#moment").evaluate("slider => Number(slider.max)"), abs=0.01)
+    assert moment() == pytest.approx(
+        shown.page.locator("#moment").evaluate("slider => Number(slider.max)"), abs=0.01
+    )
     shown.page.click("#play")
     assert moment() < 2.0
     shown.page.click("#play")
@@ -245,10 +277,14 @@ def test_laps_are_chosen_in_the_table_up_to_six(shown: Watched) -> None:
 
 def test_laps_from_different_starts_have_no_gap_and_others_do(shown: Watched, opened) -> None:
     shown.page.click("#clear")
-    for k in (0, 1, 10):  # the first starts where the eleventh does, two seats of five further than the second
+    # the first starts where the eleventh does, two seats of five further than the second
+    for k in (0, 1, 10):
         shown.page.locator(".pick").nth(k).check()
     shown.page.locator("#moment").fill("1")
-    gaps = [row.locator("td").nth(9).inner_text() for row in shown.page.locator("#readout tbody tr").all()]
+    gaps = [
+        row.locator("td").nth(9).inner_text()
+        for row in shown.page.locator("#readout tbody tr").all()
+    ]
     assert gaps[0] == ""
     assert gaps[1] == "–"
     assert gaps[2] in ("+0.00", "−0.00")
@@ -273,10 +309,16 @@ def test_the_map_listens_to_keys(shown: Watched) -> None:
     whole = shown.view()
     width, height = np.ptp(whole[:2]), np.ptp(whole[2:])
     shown.page.locator("#map").focus()
-    for key, moved in {"ArrowRight": (0.1, 0.0), "ArrowUp": (0.0, 0.1), "ArrowLeft": (-0.1, 0.0)}.items():
+    for key, moved in {
+        "ArrowRight": (0.1, 0.0),
+        "ArrowUp": (0.0, 0.1),
+        "ArrowLeft": (-0.1, 0.0),
+    }.items():
         before = shown.view()
         shown.page.keyboard.press(key)
-        assert shown.view() - before == pytest.approx(np.repeat(moved, 2) * [width, width, height, height], abs=1e-6)
+        assert shown.view() - before == pytest.approx(
+            np.repeat(moved, 2) * [width, width, height, height], abs=1e-6
+        )
     shown.page.keyboard.press("ArrowDown")
     assert shown.view() == pytest.approx(whole, abs=1e-6)
     shown.page.keyboard.press("+")
@@ -322,7 +364,10 @@ def test_the_map_follows_the_first_car(shown: Watched) -> None:
         shown.page.locator("#moment").fill(moment)
         for _ in range(50):  # the map moves with the next frame, which a busy machine draws late
             cars, view = shown.data("cars"), shown.view()
-            middle, car = [view[:2].mean(), view[2:].mean()], pytest.approx([cars["X"][0], cars["Y"][0]], abs=1e-6)
+            middle, car = (
+                [view[:2].mean(), view[2:].mean()],
+                pytest.approx([cars["X"][0], cars["Y"][0]], abs=1e-6),
+            )
             if middle == car:
                 break
             shown.page.wait_for_timeout(100)
@@ -353,7 +398,13 @@ def test_incomplete_laps_can_be_hidden(shown: Watched) -> None:
 
 
 def test_every_head_of_every_table_sorts_both_ways(shown: Watched) -> None:
-    for table in ("table-laps", "table-sectors", "table-iterations", "table-endings", "table-files"):
+    for table in (
+        "table-laps",
+        "table-sectors",
+        "table-iterations",
+        "table-endings",
+        "table-files",
+    ):
         heads = shown.page.locator(f"#{table} thead th")
         for number in range(heads.count()):
             if not heads.nth(number).locator("button").count():
@@ -430,7 +481,9 @@ def test_print_shows_figures_and_words_without_controls(shown: Watched) -> None:
     assert not shown.page.locator("nav").is_visible()
     assert shown.page.locator("#map canvas").first.is_visible()
     assert shown.page.locator("#summary").is_visible()
-    wide = shown.page.locator("figure.plot canvas").evaluate_all("all => all.map(c => c.getBoundingClientRect().width)")
+    wide = shown.page.locator("figure.plot canvas").evaluate_all(
+        "all => all.map(c => c.getBoundingClientRect().width)"
+    )
     assert 300 < max(wide) <= 703  # a sheet of A4 between its margins, in pixels
     assert len(shown.page.pdf(format="A4")) > 20_000
 

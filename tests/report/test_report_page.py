@@ -1,4 +1,6 @@
-"""The report as text: what is in it, how large it is, and that nothing in it can be run or asked for."""
+"""The report as text: what is in it, how large it is, and that nothing in it can be run or asked
+for.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from racer.laps import laps
+from racer.analysis import laps
 from racer.report import report
 from racer.report import steps as packing
 from racer.report.subject import Subject, joined
@@ -53,7 +55,14 @@ def test_a_training_has_its_words_figures_and_tables(training, ring) -> None:
     assert "A training on Ring (counterclockwise): 40 laps in 1 file." in page.text
     assert "50 % were completed" in page.text
     names = {attrs.get("id") for _, attrs in page.tags}
-    assert {"table-laps", "table-iterations", "table-endings", "table-files", "table-sectors", "training"} <= names
+    assert {
+        "table-laps",
+        "table-iterations",
+        "table-endings",
+        "table-files",
+        "table-sectors",
+        "training",
+    } <= names
     assert "race" not in names
 
 
@@ -72,12 +81,19 @@ def test_an_unknown_track_and_no_complete_lap_are_said(make_log, drive) -> None:
 
 
 def test_one_lap_is_enough(make_log, drive, ring) -> None:
-    assert "1 of 1 lap completed" in Page(report(make_log(drive(episodes=1), "evaluation"), ring)).text
+    assert (
+        "1 of 1 lap completed" in Page(report(make_log(drive(episodes=1), "evaluation"), ring)).text
+    )
 
 
 def test_no_tag_points_outside(training, ring) -> None:
     page = Page(report(training, ring))
-    links = [attrs[name] for _, attrs in page.tags for name in ("src", "href", "srcset", "action") if attrs.get(name)]
+    links = [
+        attrs[name]
+        for _, attrs in page.tags
+        for name in ("src", "href", "srcset", "action")
+        if attrs.get(name)
+    ]
     assert {link for link in links if not str(link).startswith(("#", "data:"))} == set()
     policy = next(attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv"))
     assert "default-src 'none'" in str(policy)
@@ -89,7 +105,8 @@ def test_foreign_words_are_text_wherever_they_stand(hostile, ring) -> None:
     scripts = [tag for tag, _ in plain.tags if tag == "script"]
     tame = Page(report(replace(hostile, job=replace(hostile.job, reward="pass")), ring))
     assert len(scripts) == len([tag for tag, _ in tame.tags if tag == "script"])
-    assert plain.text.count(evil) >= 8  # file, note, platform, car, world, race, checkpoint, hyperparameter, reward
+    # file, note, platform, car, world, race, checkpoint, hyperparameter, reward
+    assert plain.text.count(evil) >= 8
 
 
 def test_a_title_is_text_too(training, ring) -> None:
@@ -97,7 +114,9 @@ def test_a_title_is_text_too(training, ring) -> None:
     assert page.text.count("<b>mine</b> & yours") == 2
 
 
-@pytest.mark.parametrize(("low", "high", "finest"), [(-30.0, 30.0, 5e-4), (0.0, 4.0, 4e-5), (0.0, 119.0, 1e-9)])
+@pytest.mark.parametrize(
+    ("low", "high", "finest"), [(-30.0, 30.0, 5e-4), (0.0, 4.0, 4e-5), (0.0, 119.0, 1e-9)]
+)
 def test_packed_values_come_back(low: float, high: float, finest: float) -> None:
     values = np.linspace(low, high, 120)
     column = packing._packed("v", "V", "", 0, np.append(values, np.nan))
@@ -173,20 +192,35 @@ def test_never_used_actions_are_named(make_log, drive, ring) -> None:
 
 @pytest.mark.parametrize("discrete", [True, False])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1e300])
-def test_absurd_numbers_leave_a_page_that_can_be_read(make_log, drive, value: float, discrete: bool) -> None:
+def test_absurd_numbers_leave_a_page_that_can_be_read(
+    make_log, drive, value: float, discrete: bool
+) -> None:
     trace = drive(episodes=4, discrete=discrete)
     for name in ("reward", "X", "steer", "throttle", "yaw"):
         trace.loc[5:9, name] = value
     found = facts(report(make_log(trace), None))
-    assert all(np.isfinite([column["scale"], column["offset"]]).all() for column in found["columns"])
+    assert all(
+        np.isfinite([column["scale"], column["offset"]]).all() for column in found["columns"]
+    )
 
 
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize(
-    "values", [{"track_len": np.nan}, {"track_len": 0.0}, {"tstamp": 5.0}, {"X": 1.0, "Y": 1.0}, {"action": 10**5}]
+    "values",
+    [
+        {"track_len": np.nan},
+        {"track_len": 0.0},
+        {"tstamp": 5.0},
+        {"X": 1.0, "Y": 1.0},
+        {"action": 10**5},
+    ],
 )
-def test_a_log_that_makes_no_sense_still_makes_a_page(make_log, drive, ring, values: dict, known: bool) -> None:
-    found = facts(page := report(make_log(drive(episodes=4).assign(**values)), ring if known else None))
+def test_a_log_that_makes_no_sense_still_makes_a_page(
+    make_log, drive, ring, values: dict, known: bool
+) -> None:
+    found = facts(
+        page := report(make_log(drive(episodes=4).assign(**values)), ring if known else None)
+    )
     assert len(found["laps"]) == 4
     assert len(page) < 2e6
 

@@ -1,4 +1,6 @@
-"""Pricing batches: one instance a car, what is refused and how it is said, and what the simulator never notices."""
+"""Pricing batches: one instance a car, what is refused and how it is said, and what the simulator
+never notices.
+"""
 
 import builtins
 import gc
@@ -45,7 +47,9 @@ def test_a_batch_equals_its_cars_alone(situations):
 
 @pytest.mark.parametrize("last", ["float('nan')", "float('-inf')", "100_001.0", "None"])
 def test_one_bad_reward_among_good_ones_is_found_and_many_large_ones_are_fine(written, last):
-    text = "n = 0\ndef reward_function(params):\n    return 99_999.0 if params['steps'] < 9.0 else {}"
+    text = (
+        "n = 0\ndef reward_function(params):\n    return 99_999.0 if params['steps'] < 9.0 else {}"
+    )
     batch = written(text.format(last))
     large = give(3)
     assert batch(large).tolist() == [99_999.0] * 3  # together they are more than one may be
@@ -88,7 +92,11 @@ def test_modules_beside_the_file_are_one_per_car_and_do_not_leak(written, tmp_pa
 @pytest.mark.parametrize(
     ("name", "line", "words"),
     [
-        ("divides", 3, "raised ZeroDivisionError: float division by zero, at `return 1.0 / speed` (car 0, step 7)"),
+        (
+            "divides",
+            3,
+            "raised ZeroDivisionError: float division by zero, at `return 1.0 / speed` (car 0, step 7)",
+        ),
         ("missing_key", 2, "raised KeyError: 'sped' is not there"),
         ("recurses", 2, "called itself without end"),
         ("recurses_without_limit", 7, "called itself without end"),
@@ -109,15 +117,22 @@ def test_modules_beside_the_file_are_one_per_car_and_do_not_leak(written, tmp_pa
         ("floods_at_once", 3, "printed 300 MB"),
         ("leaves_thread", 5, "left a thread behind"),
         ("leaves_daemon", 6, "left a thread behind"),
-        ("loops", 3, "did not come back within 0.2 s (--reward-timeout), at `while True:` (car 0, step 7)"),
+        (
+            "loops",
+            3,
+            "did not come back within 0.2 s (--reward-timeout), at `while True:` (car 0, step 7)",
+        ),
         ("loops_and_swallows", 4, "did not come back within 0.2 s"),
         ("loops_and_swallows_deeply", 4, "did not come back within 0.2 s"),
         ("sleeps", 5, "did not come back within 0.2 s"),
     ],
 )
-def test_what_the_real_job_refuses_names_file_line_and_params(hostile, monkeypatch, name, line, words):
+def test_what_the_real_job_refuses_names_file_line_and_params(
+    hostile, monkeypatch, name, line, words
+):
     path = hostile / f"{name}.py"
-    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)  # pytest takes SystemExit for a failure
+    # pytest takes SystemExit for a failure
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
     limit, streams = sys.getrecursionlimit(), (sys.stdout, sys.stderr)
     with pytest.raises(RewardRefused) as stop:
         RewardBatch(load(path), 3, timeout=0.2, print_limit=2**20)(give(3))
@@ -188,7 +203,11 @@ def test_long_work_between_batches_is_not_mistaken_for_a_stuck_reward(written):
 
 
 def test_many_calls_that_together_take_longer_than_the_timeout_are_fine(written):
-    batch = written("import time\ndef reward_function(params):\n    time.sleep(0.02)\n    return 1", n=30, timeout=0.15)
+    batch = written(
+        "import time\ndef reward_function(params):\n    time.sleep(0.02)\n    return 1",
+        n=30,
+        timeout=0.15,
+    )
     assert batch(give(30)).sum() == 30
 
 
@@ -210,7 +229,10 @@ def test_patched_modules_are_whole_again_outside(hostile):
         assert math.sqrt is sqrt
         assert builtins.sum is total
     assert random.random() == expected
-    assert any("replaces math.sqrt; the simulator goes on with the real one" in note for note in batch.notes())
+    assert any(
+        "replaces math.sqrt; the simulator goes on with the real one" in note
+        for note in batch.notes()
+    )
 
 
 def test_a_file_that_patches_and_then_fails_leaves_no_patch(written):
@@ -288,7 +310,9 @@ def test_prints_of_other_threads_reach_the_real_stream(written, capsys):
 
 
 def test_printing_the_params_in_every_call_is_never_too_much(written):
-    batch = written("def reward_function(params):\n    print('x' * 15_000)\n    return 1", n=500, print_limit=1)
+    batch = written(
+        "def reward_function(params):\n    print('x' * 15_000)\n    return 1", n=500, print_limit=1
+    )
     for _ in range(3):
         assert batch(give(500)).sum() == 500
 
@@ -308,7 +332,10 @@ def test_changed_params_are_told_with_their_line(written):
 
 
 def test_unchanged_params_are_not_told(written, situations):
-    batch = written("def reward_function(params):\n    params = dict(params)\n    params['x'] = 0\n    return 1", n=64)
+    batch = written(
+        "def reward_function(params):\n    params = dict(params)\n    params['x'] = 0\n    return 1",
+        n=64,
+    )
     batch(situations(64))
     assert batch.notes() == []
 

@@ -1,4 +1,6 @@
-"""The reward functions that ship: they run everywhere, keep the official validator's rules, and pay what they say."""
+"""The reward functions that ship: they run everywhere, keep the official validator's rules, and pay
+what they say.
+"""
 
 import ast
 import math
@@ -11,7 +13,8 @@ from racer import track
 from racer.reward import RewardBatch, load, shipped_rewards
 
 NAMES = list(shipped_rewards())
-FORBIDDEN = ("__import__", "load", "fromfile", "genfromtxt", "tofile", "save", "memmap")  # SIMULATOR.md 1.8
+# SIMULATOR.md 1.8
+FORBIDDEN = ("__import__", "load", "fromfile", "genfromtxt", "tofile", "save", "memmap")
 UNKNOWN_TO_VALIDATOR = ("projection_distance", "objects_distance_from_center", "sim_time")
 
 
@@ -21,7 +24,13 @@ def price(name, params):
 
 def test_at_least_nine_ship():
     assert len(NAMES) >= 9
-    assert {"center_line", "waypoint_heading", "progress_per_step", "speed_aware", "smooth_steering"} <= set(NAMES)
+    assert {
+        "center_line",
+        "waypoint_heading",
+        "progress_per_step",
+        "speed_aware",
+        "smooth_steering",
+    } <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -49,12 +58,17 @@ def test_the_official_validator_would_accept_it(name, situations):
     assert not [word for word in FORBIDDEN if word in reward.source]
     assert reward.syntax.imports <= {"math", "random", "numpy", "scipy", "shapely"}
     assert all(
-        not isinstance(node, ast.Import | ast.ImportFrom) or node.col_offset == 0 for node in reward.syntax._nodes
+        not isinstance(node, ast.Import | ast.ImportFrom) or node.col_offset == 0
+        for node in reward.syntax._nodes
     )
     call = RewardBatch(reward, 1)._calls[0]
     for sample, steps in zip(situations(5), (1, 1, 100, 100, 10000), strict=True):
         params = {key: value for key, value in sample.items() if key not in UNKNOWN_TO_VALIDATOR}
-        params |= {"steps": steps, "waypoints": np.array(params["waypoints"]), "heading": sample["heading"] % 360.0}
+        params |= {
+            "steps": steps,
+            "waypoints": np.array(params["waypoints"]),
+            "heading": sample["heading"] % 360.0,
+        }
         assert isinstance(call(params), float)
 
 
@@ -66,8 +80,14 @@ def test_the_middle_of_the_road_pays_more_than_its_edge(name, situations):
 
 
 def test_heading_along_the_road_pays_one_and_the_wrap_at_180_degrees_does_not_hurt():
-    straight = {"all_wheels_on_track": True, "closest_waypoints": [0, 1], "waypoints": [(0.0, 0.0), (-1.0, -1e-9)]}
-    rewards = price("waypoint_heading", [straight | {"heading": 180.0}, straight | {"heading": -179.0}])
+    straight = {
+        "all_wheels_on_track": True,
+        "closest_waypoints": [0, 1],
+        "waypoints": [(0.0, 0.0), (-1.0, -1e-9)],
+    }
+    rewards = price(
+        "waypoint_heading", [straight | {"heading": 180.0}, straight | {"heading": -179.0}]
+    )
     np.testing.assert_allclose(rewards, [1.0, 1.0 - 1.0 / 30.0], atol=1e-6)
 
 
@@ -81,16 +101,24 @@ def test_aiming_ahead_pays_for_steering_towards_the_bend():
         "closest_waypoints": [0, 1],
         "all_wheels_on_track": True,
     }
-    left, straight, right = price("aim_ahead", [here | {"steering_angle": a} for a in (15.0, 0.0, -15.0)])
+    left, straight, right = price(
+        "aim_ahead", [here | {"steering_angle": a} for a in (15.0, 0.0, -15.0)]
+    )
     assert left > straight > right
 
 
 def lap(name, steps):
     """What a lap of that many equal steps pays in all."""
-    params = {"track_length": 17.7, "all_wheels_on_track": True, "is_offtrack": False, "is_crashed": False}
+    params = {
+        "track_length": 17.7,
+        "all_wheels_on_track": True,
+        "is_offtrack": False,
+        "is_crashed": False,
+    }
     batch = RewardBatch(load(name), 1)
     return sum(
-        float(batch([params | {"steps": float(k + 2), "progress": 100.0 * k / steps}])[0]) for k in range(steps + 1)
+        float(batch([params | {"steps": float(k + 2), "progress": 100.0 * k / steps}])[0])
+        for k in range(steps + 1)
     )
 
 
@@ -117,7 +145,9 @@ def along(xy, name=FOLLOW, **more):
     """What a drive through places (N, 2), one a step, is paid."""
     batch = RewardBatch(load(name), 1)
     facts = {"is_offtrack": False, "is_crashed": False, "is_reversed": False} | more
-    steps = [{"x": x, "y": y, "steps": float(k + 2)} | facts for k, (x, y) in enumerate(xy.tolist())]
+    steps = [
+        {"x": x, "y": y, "steps": float(k + 2)} | facts for k, (x, y) in enumerate(xy.tolist())
+    ]
     return np.array([float(batch([step])[0]) for step in steps])
 
 
@@ -160,21 +190,23 @@ def test_the_pace_of_the_bound_pays_one_a_step_and_half_of_it_a_quarter():
     for share in (1.0, 0.5):
         batch = RewardBatch(load(PACE), 1)
         gained = share * 100.0 / (15.0 * bound)
-        steps = [facts | {"steps": float(k + 2), "progress": gained * k % 100.0} for k in range(1, 260)]
+        steps = [
+            facts | {"steps": float(k + 2), "progress": gained * k % 100.0} for k in range(1, 260)
+        ]
         rewards = np.array([float(batch([step])[0]) for step in steps])
         np.testing.assert_allclose(rewards[1:], share**2, rtol=1e-6)  # also over the start line
 
 
 @pytest.mark.parametrize("name", [FOLLOW, PACE])
 def test_rewards_from_physics_agree_with_the_clock(name):
-    from racer.score import score_all
+    from racer.diagnostics import score_all
 
     verdict = score_all([name], ROAD)[0].verdict
     assert verdict.passed, verdict.sentence
 
 
 def test_rewards_from_physics_have_no_error_in_the_checks():
-    from racer.check.run import Orders, check
+    from racer.checker.runner import Orders, check
 
     files = [shipped_rewards()[name] for name in (FOLLOW, PACE)]
     for report in check(files, Orders((ROAD.name,), ("aws", "community"), seconds=0.3)):
@@ -182,24 +214,35 @@ def test_rewards_from_physics_have_no_error_in_the_checks():
 
 
 def test_the_shipped_rewards_are_what_racer_init_writes_for_their_track():
-    from racer.car import preset
-    from racer.raceline.line import fastest
-    from racer.space import pay
+    from racer.raceline import reward_templates as pay
+    from racer.raceline.minimum_time import fastest
+    from racer.vehicle.car import preset
 
     line = fastest(ROAD, preset("v6"), pay.MARGIN)
     written = pay.following(line, ROAD, preset("v6"))
     body = shipped_rewards()[FOLLOW].read_text("utf-8")
     assert written.split("LINE = [")[0] == body.split("LINE = [")[0]
     assert written.split("]\n", 1)[1] == body.split("]\n", 1)[1]
-    assert abs(len(pay.points(line)) - len(line_of())) <= 2  # without CasADi the line is a little slower
+    # without CasADi the line is a little slower
+    assert abs(len(pay.points(line)) - len(line_of())) <= 2
     bound = fastest(ROAD, preset("v6"))
-    paced = pay.pacing(bound, ROAD, preset("v6")).replace(f"BOUND = {bound.lap_time:.2f}", "BOUND = 0.00")
-    assert paced == re.sub(r"BOUND = [\d.]+", "BOUND = 0.00", shipped_rewards()[PACE].read_text("utf-8"), count=1)
-    assert bound.lap_time == pytest.approx(RewardBatch(load(PACE), 1)._instances[0].modules[""].BOUND, rel=0.02)
+    paced = pay.pacing(bound, ROAD, preset("v6")).replace(
+        f"BOUND = {bound.lap_time:.2f}", "BOUND = 0.00"
+    )
+    assert paced == re.sub(
+        r"BOUND = [\d.]+", "BOUND = 0.00", shipped_rewards()[PACE].read_text("utf-8"), count=1
+    )
+    assert bound.lap_time == pytest.approx(
+        RewardBatch(load(PACE), 1)._instances[0].modules[""].BOUND, rel=0.02
+    )
 
 
 def test_an_object_ahead_on_the_same_side_costs(situations):
-    car = situations(1)[0] | {"all_wheels_on_track": True, "steering_angle": 0.0, "track_length": 20.0}
+    car = situations(1)[0] | {
+        "all_wheels_on_track": True,
+        "steering_angle": 0.0,
+        "track_length": 20.0,
+    }
     car |= {"projection_distance": 19.5, "distance_from_center": 0.3 * car["track_width"]}
 
     def pay(ahead: float, is_left: bool) -> float:
@@ -207,5 +250,6 @@ def test_an_object_ahead_on_the_same_side_costs(situations):
         return float(price("avoid_objects", [car | there])[0])
 
     mine, other = car["is_left_of_center"], not car["is_left_of_center"]
-    assert pay(0.9, mine) < 0.2 < pay(0.9, other) == pay(-0.3, other)  # over the start line, and beside it
+    # over the start line, and beside it
+    assert pay(0.9, mine) < 0.2 < pay(0.9, other) == pay(-0.3, other)
     assert pay(0.9, other) > pay(1.6, other) > pay(2.3, other) == pay(-1.0, other) == pay(5.0, mine)

@@ -10,16 +10,15 @@ import shapely
 from numpy.typing import NDArray
 from PIL import Image
 
-from racer import scene
-from racer.sensors import tones
-from racer.sensors.camera import FRONT, LEFT, RIGHT, Camera, render, stereo
-from racer.sensors.look import SETTINGS, looks
-from racer.sensors.scenery import Scenery, scenery
-from racer.sensors.world import field_of, walls
-from racer.sim.objects import BOT, BOX, OBJECT, SHAPE
+from racer.sensors.camera.arena import field_of, walls
+from racer.sensors.camera.camera import FRONT, LEFT, RIGHT, Camera, render, stereo, tones
+from racer.sensors.camera.ground_map import Scenery, scenery
+from racer.sensors.camera.randomization import SETTINGS, looks
+from racer.sim import placement as scene
+from racer.sim.obstacles import BOT, BOX, OBJECT, SHAPE
 from racer.sim.state import State
 from racer.track.library import load
-from racer.track.record import Track
+from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
@@ -37,7 +36,12 @@ def flat(road: Track) -> Scenery:
 
 @pytest.fixture(scope="module")
 def cars(road: Track) -> State:
-    return scene.rows(road, [0.4, 5.0, 8.0, 13.1], offset=[0.0, 0.2, -0.25, 0.1], heading_deg=[0.0, 12.0, -20.0, 5.0])
+    return scene.rows(
+        road,
+        [0.4, 5.0, 8.0, 13.1],
+        offset=[0.0, 0.2, -0.25, 0.1],
+        heading_deg=[0.0, 12.0, -20.0, 5.0],
+    )
 
 
 def before(state: State, *placed: tuple[float, float, float, int]) -> NDArray[np.void]:
@@ -131,7 +135,9 @@ def paint_box(body: np.void, lens: Array, way: Array, color: Array, near: Array)
 
 def reduced(picture: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
     """What the simulator makes of a frame of 640 x 480."""
-    small = Image.fromarray(picture).resize((camera.width, camera.height), Image.Resampling.BILINEAR)
+    small = Image.fromarray(picture).resize(
+        (camera.width, camera.height), Image.Resampling.BILINEAR
+    )
     if not camera.gray:
         return np.asarray(small)
     if camera.is_luma:
@@ -141,7 +147,12 @@ def reduced(picture: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize(
     ("camera", "k"),
-    [(FRONT, 0), (FRONT, 2), (replace(LEFT, width=80, height=60), 1), (replace(FRONT, gray=False), 3)],
+    [
+        (FRONT, 0),
+        (FRONT, 2),
+        (replace(LEFT, width=80, height=60), 1),
+        (replace(FRONT, gray=False), 3),
+    ],
 )
 def test_a_picture_is_what_a_ray_for_every_pixel_sees_made_small(
     camera: Camera, k: int, road: Track, flat: Scenery, cars: State
@@ -161,7 +172,9 @@ def test_a_picture_is_what_a_ray_for_every_pixel_sees_made_small(
 def project(camera: Camera, car: np.void, point: Array) -> Array:
     """(P, 2) px of points (P, 3), by rotation and division."""
     c, s = np.cos(car["yaw"]), np.sin(car["yaw"])
-    away = point - np.array([car["x"] + c * camera.x - s * camera.y, car["y"] + s * camera.x + c * camera.y, camera.z])
+    away = point - np.array(
+        [car["x"] + c * camera.x - s * camera.y, car["y"] + s * camera.x + c * camera.y, camera.z]
+    )
     ahead, left, up = c * away[:, 0] + s * away[:, 1], c * away[:, 1] - s * away[:, 0], away[:, 2]
     depth = ahead * np.cos(camera.pitch) - up * np.sin(camera.pitch)
     height = ahead * np.sin(camera.pitch) + up * np.cos(camera.pitch)
@@ -169,28 +182,41 @@ def project(camera: Camera, car: np.void, point: Array) -> Array:
     return np.column_stack([aside, 0.5 * camera.height - camera.focal * height / depth])
 
 
-def share_of(part: int, state: State, bodies: NDArray[np.void] | None, ground: Scenery, camera: Camera) -> Array:
-    """(N, H, W) how much of each pixel is of one part: white is 254 in gray, whose weights add up to 0.9999."""
+def share_of(
+    part: int, state: State, bodies: NDArray[np.void] | None, ground: Scenery, camera: Camera
+) -> Array:
+    """(N, H, W) how much of each pixel is of one part: white is 254 in gray, whose weights add up
+    to 0.9999.
+    """
     look = looks(SETTINGS["none"], [np.random.default_rng(0) for _ in state])
     look["gain"] = 0.0
     look["gain"][:, part] = 255.0 / tones.PLAIN[part]
     return render(state, bodies, ground, camera, look=look) / 254.0
 
 
-@pytest.mark.parametrize("camera", [FRONT, LEFT, replace(FRONT, width=320, height=240, pitch=0.3, z=0.2)])
-def test_a_box_is_where_a_pinhole_puts_its_corners(camera: Camera, flat: Scenery, cars: State) -> None:
+@pytest.mark.parametrize(
+    "camera", [FRONT, LEFT, replace(FRONT, width=320, height=240, pitch=0.3, z=0.2)]
+)
+def test_a_box_is_where_a_pinhole_puts_its_corners(
+    camera: Camera, flat: Scenery, cars: State
+) -> None:
     bodies = before(cars, (1.5, 0.05, 0.35, BOX))
     seen = share_of(tones.BOX, cars, bodies, flat, camera) > 0.3
     for k, body in enumerate(bodies[:, 0]):
         c, s = np.cos(body["yaw"]), np.sin(body["yaw"])
         corner = 0.5 * np.array(SHAPE[BOX][:2]) * np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]])
-        base = np.column_stack([body["x"] + corner @ [c, -s], body["y"] + corner @ [s, c], np.zeros(4)])
+        base = np.column_stack(
+            [body["x"] + corner @ [c, -s], body["y"] + corner @ [s, c], np.zeros(4)]
+        )
         points = project(camera, cars[k], np.concatenate([base, base + [0.0, 0.0, SHAPE[BOX][2]]]))
         rows, columns = np.nonzero(seen[k])
         assert columns.min() == pytest.approx(points[:, 0].min(), abs=1.0)
         assert columns.max() + 1 == pytest.approx(points[:, 0].max(), abs=1.0)
         assert rows.max() + 1 == pytest.approx(points[:, 1].max(), abs=1.0)
-        assert seen[k].sum() == pytest.approx(shapely.MultiPoint(points).convex_hull.area, rel=0.05) or rows.min() == 0
+        assert (
+            seen[k].sum() == pytest.approx(shapely.MultiPoint(points).convex_hull.area, rel=0.05)
+            or rows.min() == 0
+        )
 
 
 def test_a_dash_is_where_a_pinhole_puts_it_to_half_a_pixel(road: Track, flat: Scenery) -> None:
@@ -201,10 +227,15 @@ def test_a_dash_is_where_a_pinhole_puts_it_to_half_a_pixel(road: Track, flat: Sc
     u, v = np.meshgrid(np.linspace(0.04, 0.0908, 21), np.linspace(-0.0127, 0.0127, 21))
     spot = road.center[0] + u.reshape(-1, 1) * way + v.reshape(-1, 1) * aside
     pixel = project(FRONT, car[0], np.column_stack([spot, np.zeros(len(spot))]))
-    (left, top), (right, low) = np.floor(pixel.min(axis=0)).astype(int) - 1, np.ceil(pixel.max(axis=0)).astype(int) + 1
+    (left, top), (right, low) = (
+        np.floor(pixel.min(axis=0)).astype(int) - 1,
+        np.ceil(pixel.max(axis=0)).astype(int) + 1,
+    )
     window = share[top:low, left:right]
     rows, columns = np.mgrid[top:low, left:right]
-    middle = np.array([(window * (columns + 0.5)).sum(), (window * (rows + 0.5)).sum()]) / window.sum()
+    middle = (
+        np.array([(window * (columns + 0.5)).sum(), (window * (rows + 0.5)).sum()]) / window.sum()
+    )
     outline = pixel.reshape(21, 21, 2)
     expected = 0.25 * (outline[0, 0] + outline[0, -1] + outline[-1, 0] + outline[-1, -1])
     np.testing.assert_allclose(middle, expected, atol=0.5)
@@ -221,7 +252,9 @@ def test_the_horizon_is_29_and_a_half_rows_below_the_top(flat: Scenery) -> None:
         [-1e4, 1e4, -1e4, -1e4],
     ]
     car = scene.rows(load("reinvent_2018"), 1.0)
-    sky = share_of(tones.SKY, car, None, open_field, replace(FRONT, width=640, height=480))[0].sum(axis=0)
+    sky = share_of(tones.SKY, car, None, open_field, replace(FRONT, width=640, height=480))[0].sum(
+        axis=0
+    )
     np.testing.assert_allclose(sky, 4.0 * horizon, atol=0.5)
 
 
@@ -229,9 +262,13 @@ def test_the_stereo_cameras_see_a_box_apart_by_their_distance(flat: Scenery, car
     bodies = before(cars, (1.5, 0.0, 0.0, BOX))
     depth = 1.5 - 0.2 - FRONT.x  # of its near side, at the height of the lens
     row = round(60.0 - FRONT.focal * np.tan(FRONT.pitch)) + 4
-    left, right = (share_of(tones.BOX, cars, bodies, flat, camera)[:, row] for camera in (LEFT, RIGHT))
+    left, right = (
+        share_of(tones.BOX, cars, bodies, flat, camera)[:, row] for camera in (LEFT, RIGHT)
+    )
     column = np.arange(160) + 0.5
-    shift = (left * column).sum(axis=1) / left.sum(axis=1) - (right * column).sum(axis=1) / right.sum(axis=1)
+    shift = (left * column).sum(axis=1) / left.sum(axis=1) - (right * column).sum(
+        axis=1
+    ) / right.sum(axis=1)
     np.testing.assert_allclose(shift, FRONT.focal * 0.06 / (depth * np.cos(FRONT.pitch)), atol=0.5)
     both = stereo(cars, bodies, flat)
     assert both.shape == (4, 120, 160, 2)
@@ -250,7 +287,10 @@ def test_what_is_nearer_hides_what_is_behind_it(flat: Scenery, cars: State) -> N
 
 
 def test_a_car_in_a_batch_sees_what_it_sees_alone(road: Track, cars: State) -> None:
-    ground, bodies = scenery([road, road.reversed()]), before(cars, (0.9, 0.1, 0.2, BOX), (1.4, -0.1, 0.0, BOT))
+    ground, bodies = (
+        scenery([road, road.reversed()]),
+        before(cars, (0.9, 0.1, 0.2, BOX), (1.4, -0.1, 0.0, BOT)),
+    )
     look = looks(SETTINGS["strong"], [np.random.default_rng(k) for k in range(len(cars))])
     for given in (None, look):
         together = render(cars, bodies, ground, FRONT, look=given)
@@ -258,7 +298,9 @@ def test_a_car_in_a_batch_sees_what_it_sees_alone(road: Track, cars: State) -> N
         assert (together == again).all()
         for k in range(len(cars)):
             one = slice(k, k + 1)
-            alone = render(cars[one], bodies[one], ground, FRONT, look=None if given is None else given[one])
+            alone = render(
+                cars[one], bodies[one], ground, FRONT, look=None if given is None else given[one]
+            )
             assert (alone[0] == together[k]).all()
 
 
@@ -281,7 +323,9 @@ def test_plain_looks_change_nothing(flat: Scenery, cars: State) -> None:
     assert (render(cars, None, flat, FRONT, look=look) == render(cars, None, flat)).all()
 
 
-def test_the_simulator_varies_lamps_and_solids_but_not_where_the_camera_is(flat: Scenery, cars: State) -> None:
+def test_the_simulator_varies_lamps_and_solids_but_not_where_the_camera_is(
+    flat: Scenery, cars: State
+) -> None:
     look = looks(SETTINGS["simulator"], [np.random.default_rng(k) for k in range(len(cars))])
     for name in ("aside", "up", "pitch", "yaw", "noise", "blur"):
         assert (look[name] == 0.0).all()
@@ -303,7 +347,9 @@ def test_both_ways_of_a_track_share_one_map(road: Track, flat: Scenery) -> None:
 
 def test_the_field_is_as_measured_and_walls_stand_around_it(road: Track) -> None:
     assert field_of(replace(road, name="reinvent_base")) == (-0.587, -0.613, 8.575, 5.795)
-    np.testing.assert_allclose(field_of(road), field_of(replace(road, name="reinvent_base")), atol=0.02)
+    np.testing.assert_allclose(
+        field_of(road), field_of(replace(road, name="reinvent_base")), atol=0.02
+    )
     assert field_of(replace(road, name="2022_something")) == (-12.5, -12.5, 12.5, 12.5)
     ring = walls(road)
     assert (ring[:, 2:] == np.roll(ring[:, :2], -1, axis=0)).all()
@@ -314,13 +360,17 @@ def test_every_real_route_has_a_map(shared_data: object) -> None:
 
     for name in ("penbay_pro", "Straight_track", "2022_summit_speedway"):
         track = load(Path(str(shared_data)) / "tracks" / f"{name}.npy")
-        picture = render(scene.rows(track, 1.0), None, scenery([track], cell=0.01), replace(FRONT, gray=False))[0]
+        picture = render(
+            scene.rows(track, 1.0), None, scenery([track], cell=0.01), replace(FRONT, gray=False)
+        )[0]
         road = np.median(picture[70:, 60:100].reshape(-1, 3), axis=0)
         np.testing.assert_allclose(road, tones.colors_of(name)[tones.ROAD], atol=6.0)
 
 
 def test_worlds_have_the_colors_of_their_textures(road: Track) -> None:
-    """A track of 2022 has no bluish road and no bluish green field; each ground of a scenery has its own colors."""
+    """A track of 2022 has no bluish road and no bluish green field; each ground of a scenery has
+    its own colors.
+    """
     later = replace(road, name="2022_something")
     both = scenery([road, later], grainy=False)
     car = scene.rows(road, [0.5, 0.5])

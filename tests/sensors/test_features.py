@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import shapely
 
-from racer import shipped
+from racer import resources as shipped
 from racer.sensors.features import AHEAD, NAMES, features
-from racer.sim.start import begin
+from racer.sim.spawn import begin
 from racer.sim.state import STATE, State
 from racer.sim.step import place
-from racer.track import layout_file
-from racer.track.record import Track
-from racer.track.road import pack
+from racer.track import layout as layout_file
+from racer.track.spatial_index import pack
+from racer.track.track import Track
 
 TRACK = layout_file.load(shipped.tracks() / "reinvent_2018.toml")
 
@@ -65,7 +65,8 @@ def test_features_equal_what_shapely_says(reverse: bool, mirror: bool):
     state = cars(track)
     got = features(state, pack([track]))
     expected = np.array([slow(track, car) for car in state])
-    at_vertex = np.abs(track.s[None] - state["s"][:, None]).min(axis=1) < 1e-6  # there rounding decides the spot
+    # there rounding decides the spot
+    at_vertex = np.abs(track.s[None] - state["s"][:, None]).min(axis=1) < 1e-6
     assert np.allclose(got[~at_vertex], expected[~at_vertex], atol=2e-5)
     assert at_vertex.sum() < 40
 
@@ -84,7 +85,10 @@ def test_a_mirrored_track_flips_what_is_left_and_right():
                      or n.endswith(tuple(f"left / {a} m" for a in AHEAD)) else 1.0 for n in NAMES])  # fmt: skip
     sign[NAMES.index("cosine of the heading error")] = 1.0
     order = list(range(len(NAMES)))
-    left, right = NAMES.index("distance to the left border / 1 m"), NAMES.index("distance to the right border / 1 m")
+    left, right = (
+        NAMES.index("distance to the left border / 1 m"),
+        NAMES.index("distance to the right border / 1 m"),
+    )
     order[left], order[right] = right, left
     assert np.allclose(there[~at_vertex], (here * sign)[:, order][~at_vertex], atol=1e-5)
 
@@ -102,11 +106,14 @@ def test_features_are_one_in_size_on_a_car_that_drives_well():
 def test_look_ahead_goes_on_beyond_the_start_line_and_over_several_laps():
     angle = np.append(np.linspace(0.0, 2.0 * np.pi, 41)[:-1], 0.0)
     circle = np.column_stack([np.cos(angle), np.sin(angle)])
-    tiny = Track("tiny", "", 0.5 * circle, 0.3 * circle, 0.7 * circle)  # 3.1 m round: 4.5 m ahead is in the next lap
+    # 3.1 m round: 4.5 m ahead is in the next lap
+    tiny = Track("tiny", "", 0.5 * circle, 0.3 * circle, 0.7 * circle)
     state = cars(tiny, 20)
     expected = np.array([slow(tiny, car) for car in state])
     at_vertex = np.abs(tiny.s[None] - state["s"][:, None]).min(axis=1) < 1e-6
-    assert np.allclose(features(state, pack([tiny]))[~at_vertex, 11:], expected[~at_vertex, 11:], atol=2e-5)
+    assert np.allclose(
+        features(state, pack([tiny]))[~at_vertex, 11:], expected[~at_vertex, 11:], atol=2e-5
+    )
 
 
 def test_look_ahead_on_an_open_road_stops_at_its_end():

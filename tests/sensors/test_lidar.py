@@ -1,4 +1,6 @@
-"""LIDAR: what its rays meet, as shapely has it, when it scans, and how its distances are encoded (SIMULATOR.md 4.3)."""
+"""LIDAR: what its rays meet, as shapely has it, when it scans, and how its distances are encoded
+(SIMULATOR.md 4.3).
+"""
 
 from __future__ import annotations
 
@@ -8,16 +10,25 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from racer import scene
-from racer.car import STEP
 from racer.sensors import lidar
 from racer.sensors.lidar import FARTHEST, MOUNT, NEAREST, RAYS, scan
-from racer.sim.objects import OBJECT, SHAPE, Bodies, objects_on
+from racer.sim import placement as scene
+from racer.sim.obstacles import OBJECT, SHAPE, Bodies, objects_on
 from racer.sim.state import STATE, State
 from racer.track.library import load
+from racer.vehicle.car import STEP
 
 TRACK = load("reinvent_2018")
-ROOM = np.array([[[-1.0, -1.0, 9.0, -1.0], [9.0, -1.0, 9.0, 6.0], [9.0, 6.0, -1.0, 6.0], [-1.0, 6.0, -1.0, -1.0]]])
+ROOM = np.array(
+    [
+        [
+            [-1.0, -1.0, 9.0, -1.0],
+            [9.0, -1.0, 9.0, 6.0],
+            [9.0, 6.0, -1.0, 6.0],
+            [-1.0, 6.0, -1.0, -1.0],
+        ]
+    ]
+)
 NO_WALLS = np.empty((1, 0, 4))
 NOTHING = np.zeros((1, 0), OBJECT)
 
@@ -62,17 +73,23 @@ def of_shapely(state: State, bodies: Bodies, walls: np.ndarray) -> np.ndarray:
 @given(
     st.tuples(st.floats(-0.9, 8.9), st.floats(-0.9, 5.9), st.floats(-np.pi, np.pi)),
     st.lists(
-        st.tuples(st.floats(-0.5, 8.5), st.floats(-0.5, 5.5), st.floats(-np.pi, np.pi), st.integers(0, 1)), max_size=6
+        st.tuples(
+            st.floats(-0.5, 8.5), st.floats(-0.5, 5.5), st.floats(-np.pi, np.pi), st.integers(0, 1)
+        ),
+        max_size=6,
     ),
 )
-def test_a_scan_is_that_of_a_shapely_ray_caster(place: tuple[float, ...], placed: list[tuple[float, ...]]) -> None:
+def test_a_scan_is_that_of_a_shapely_ray_caster(
+    place: tuple[float, ...], placed: list[tuple[float, ...]]
+) -> None:
     bodies = np.zeros((1, len(placed)), OBJECT)
     for k, values in enumerate(placed):
         for name, value in zip(("x", "y", "yaw", "kind"), values, strict=True):
             bodies[name][0, k] = value
     state = car(*place)
     grazed = np.abs(measured(state, bodies, ROOM)[0] - of_shapely(state, bodies, ROOM)) > 1e-3
-    for i in np.flatnonzero(grazed):  # a ray along an edge or through a corner may be decided either way
+    # a ray along an edge or through a corner may be decided either way
+    for i in np.flatnonzero(grazed):
         nudged = [car(place[0], place[1], place[2] + turn) for turn in (-1e-7, 1e-7)]
         near = [measured(one, bodies, ROOM)[0, i] for one in nudged]
         assert min(near) - 1e-3 <= of_shapely(state, bodies, ROOM)[i] <= max(near) + 1e-3
@@ -83,7 +100,9 @@ def test_the_first_ray_is_30_degrees_to_the_left_and_the_last_30_to_the_right() 
     assert np.degrees(np.diff(RAYS)) == pytest.approx(300.0 / 63.0)
 
 
-@pytest.mark.parametrize(("angle_deg", "is_seen"), [(0, False), (22, False), (-22, False), (38, True), (180, True)])
+@pytest.mark.parametrize(
+    ("angle_deg", "is_seen"), [(0, False), (22, False), (-22, False), (38, True), (180, True)]
+)
 def test_straight_ahead_is_blind(angle_deg: float, is_seen: bool) -> None:
     away = 3.0 * np.array([np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))])
     assert (measured(car(), body(4.0 + away[0], 2.0 + away[1])) < FARTHEST).any() == is_seen
@@ -133,11 +152,15 @@ def test_noise_is_that_of_each_car_and_is_rounded() -> None:
     exact = measured(car(), walls=ROOM)
     rough = scan(car(), NOTHING, ROOM, np.empty((1, 64)), noise=drawn[:1])
     assert rough == pytest.approx(np.round(exact + drawn[:1], 2))
-    assert scan(car(), NOTHING, NO_WALLS, np.empty((1, 64)), noise=drawn[:1]).tolist() == [[FARTHEST] * 64]
+    assert scan(car(), NOTHING, NO_WALLS, np.empty((1, 64)), noise=drawn[:1]).tolist() == [
+        [FARTHEST] * 64
+    ]
 
 
 def test_lidar_is_clipped_to_one_meter() -> None:
-    assert lidar.lidar(np.array([[0.1, 0.15, 0.7, 3.0] * 16]))[0, :4] == pytest.approx([0.15, 0.15, 0.7, 1.0])
+    assert lidar.lidar(np.array([[0.1, 0.15, 0.7, 3.0] * 16]))[0, :4] == pytest.approx(
+        [0.15, 0.15, 0.7, 1.0]
+    )
 
 
 def test_sectors_are_8_rays_each_and_occupied_within_half_a_meter() -> None:
@@ -151,7 +174,9 @@ def test_discretized_sectors_are_one_hot_and_a_clear_one_is_empty() -> None:
     distances[0, 0], distances[0, 9], distances[0, 20], distances[0, 30] = 0.2, 0.25, 1.99, 2.0
     found = lidar.discretized(distances).reshape(8, 8)
     assert [row.nonzero()[0].tolist() for row in found] == [[0], [1], [7], [], [], [], [], []]
-    few = lidar.discretized(distances, {"num_sectors": 4, "num_values_per_sector": 2, "clipping_dist": 1.0})
+    few = lidar.discretized(
+        distances, {"num_sectors": 4, "num_values_per_sector": 2, "clipping_dist": 1.0}
+    )
     assert few.tolist() == [[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
 
 

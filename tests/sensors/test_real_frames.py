@@ -1,4 +1,6 @@
-"""The camera against two frames of the real simulator, whose places `benchmarks/camera_fit.py` finds."""
+"""The camera against two frames of the real simulator, whose places `benchmarks/camera_fit.py`
+finds.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from racer.sensors.camera import FRONT
+from racer.sensors.camera.camera import FRONT
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
@@ -17,7 +19,9 @@ import camera_fit
 
 
 @pytest.mark.parametrize("name", ["front_1", "front_2"])
-def test_classes_of_pixels_agree_and_so_does_the_pose_of_the_lens(shared_data: Path, name: str) -> None:
+def test_classes_of_pixels_agree_and_so_does_the_pose_of_the_lens(
+    shared_data: Path, name: str
+) -> None:
     eye = camera_fit.Eye(shared_data)
     frame = np.array(Image.open(shared_data / "camera" / f"{name}.png").convert("RGB"))
     target = camera_fit.painted(frame)

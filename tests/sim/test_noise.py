@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from racer import shipped
-from racer.car import STEP, V4, V5, V6, Car, table
+from racer import resources as shipped
 from racer.errors import UsageError
 from racer.sim.noise import NOISES, Noise, durations, noise, vary
-from racer.sim.race import Field, Race
-from racer.track import layout_file
+from racer.sim.simulation import Field, Race
+from racer.track import layout as layout_file
+from racer.vehicle.car import STEP, V4, V5, V6, Car, table
 
 TRACK = layout_file.load(shipped.tracks() / "oval.toml")
 GO = np.array([[5.0, 1.5]])
@@ -25,7 +25,9 @@ def test_without_noise_every_step_lasts_a_camera_frame_and_every_car_is_the_pres
 
 def test_without_noise_the_seed_changes_nothing():
     fields = [Field(Race(TRACK, V6), 2, seed=seed) for seed in (1, 2)]
-    rows = [[field.step(np.repeat(GO, 2, axis=0))["x"].tolist() for _ in range(20)] for field in fields]
+    rows = [
+        [field.step(np.repeat(GO, 2, axis=0))["x"].tolist() for _ in range(20)] for field in fields
+    ]
     assert rows[0] == rows[1]
 
 

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from racer import logs, shipped
-from racer.car import STEP, V4, V6, Car, table
-from racer.sim.race import START_LINE, Field, Race, Starts
-from racer.sim.rules import EVALUATION, TRAINING, Rules
-from racer.sim.start import begin, put_back
-from racer.sim.state import Phase, State, Status
+from racer import logs
+from racer import resources as shipped
+from racer.sim.simulation import START_LINE, Field, Race, Starts
+from racer.sim.spawn import begin, put_back
+from racer.sim.state import EVALUATION, TRAINING, Phase, Rules, State, Status, trace
 from racer.sim.step import place, place_in_turn, step
-from racer.sim.trace import trace
-from racer.track import layout_file, route
-from racer.track.record import Track
-from racer.track.road import Roads, pack
+from racer.track import layout as layout_file
+from racer.track import route
+from racer.track.spatial_index import Roads, pack
+from racer.track.track import Track
+from racer.vehicle.car import STEP, V4, V6, Car, table
 
 OVAL = layout_file.load(shipped.tracks() / "oval.toml")
 ROADS = pack([OVAL])
@@ -31,7 +31,9 @@ def one(share: float = 0.0, track: Track = OVAL, roads: Roads = ROADS) -> State:
     return begin([track], roads, np.zeros(1, np.int32), np.array([share]))
 
 
-def run(state: State, command: np.ndarray = GO, rules: Rules = TRAINING, car: Car = V6) -> tuple[State, State]:
+def run(
+    state: State, command: np.ndarray = GO, rules: Rules = TRAINING, car: Car = V6
+) -> tuple[State, State]:
     n = len(state)
     return step(state, np.repeat(command, n, axis=0), np.full(n, STEP), ROADS, table(car, n), rules)
 
@@ -60,7 +62,9 @@ def test_first_step_is_prepare_and_does_not_move():
     row, after = run(start)
     assert (row["status"][0], row["steps"][0]) == (Status.PREPARE, 1)
     assert not row["done"][0]
-    assert [after[name][0] for name in ("x", "y", "yaw", "vx")] == [start[name][0] for name in ("x", "y", "yaw", "vx")]
+    assert [after[name][0] for name in ("x", "y", "yaw", "vx")] == [
+        start[name][0] for name in ("x", "y", "yaw", "vx")
+    ]
     assert after["phase"][0] == Phase.RUN
     assert after["clock"][0] == pytest.approx(STEP)
 
@@ -93,7 +97,11 @@ def test_commands_move_down_the_line_step_by_step():
     state = running()
     for steer in (1.0, 2.0, 3.0):
         row, state = run(state, np.array([[steer, 1.0]]))
-    assert [row[f"steer_{when}_deg"][0] for when in ("command", "before", "earlier")] == [3.0, 2.0, 1.0]
+    assert [row[f"steer_{when}_deg"][0] for when in ("command", "before", "earlier")] == [
+        3.0,
+        2.0,
+        1.0,
+    ]
 
 
 def test_commands_are_kept_as_chosen_and_clipped_only_on_the_wheels():
@@ -188,7 +196,14 @@ def test_time_is_up_at_the_limit():
 
 @pytest.mark.parametrize("subset", range(1, 64))
 def test_of_several_statuses_the_simulators_first_one_is_shown(subset: int):
-    order = (Status.LAP_COMPLETE, Status.CRASHED, Status.OFF_TRACK, Status.IMMOBILIZED, Status.TIME_UP, Status.REVERSED)
+    order = (
+        Status.LAP_COMPLETE,
+        Status.CRASHED,
+        Status.OFF_TRACK,
+        Status.IMMOBILIZED,
+        Status.TIME_UP,
+        Status.REVERSED,
+    )
     holds = [status for k, status in enumerate(order) if subset >> k & 1]
     state = off_the_road() if Status.OFF_TRACK in holds else running(0.5)
     state["progress"], state["progress_before"] = 20.0, 20.0
@@ -231,7 +246,9 @@ def test_progress_unwraps_as_the_simulator_does(start: int, share: float, before
     state = one(share)
     state["start"], state["progress"] = 0.05 * start, before
     placed = place(state, ROADS)
-    assert placed["progress"][0] == slow_progress(placed["s"][0] / OVAL.length, 0.05 * start, before)
+    assert placed["progress"][0] == slow_progress(
+        placed["s"][0] / OVAL.length, 0.05 * start, before
+    )
     assert placed["progress_before"][0] == before
 
 
@@ -256,7 +273,9 @@ def test_rows_in_turn_carry_progress_on_as_steps_do():
 
 
 def drive_round(rules: Rules, laps: int, share: float = 0.0) -> list[np.void]:
-    """Rows of a car that is moved along the center line, a third of a metre a step, until its episode is over."""
+    """Rows of a car that is moved along the center line, a third of a metre a step, until its
+    episode is over.
+    """
     _, state = run(one(share), rules=rules)
     rows = []
     for k in range(1, int(laps * OVAL.length / 0.3) + 10):
@@ -264,7 +283,9 @@ def drive_round(rules: Rules, laps: int, share: float = 0.0) -> list[np.void]:
         rows.append(row[0])
         if row["done"][0]:
             break
-        spot = begin([OVAL], ROADS, np.zeros(1, np.int32), np.array([(share + 0.3 * k / OVAL.length) % 1.0]))
+        spot = begin(
+            [OVAL], ROADS, np.zeros(1, np.int32), np.array([(share + 0.3 * k / OVAL.length) % 1.0])
+        )
         for name in ("x", "y", "yaw"):
             after[name] = spot[name]
         after["progress"] = row["progress"] if row["progress"][0] < 100.0 else 0.0
@@ -275,7 +296,11 @@ def drive_round(rules: Rules, laps: int, share: float = 0.0) -> list[np.void]:
 def test_continuous_race_counts_laps_and_ends_with_the_last():
     rows = drive_round(EVALUATION._replace(laps=3), 3, 0.35)
     finished = [row for row in rows if row["progress"] >= 100.0]
-    assert [Status(row["status"]).word for row in finished] == ["in_progress", "in_progress", "lap_complete"]
+    assert [Status(row["status"]).word for row in finished] == [
+        "in_progress",
+        "in_progress",
+        "lap_complete",
+    ]
     assert [bool(row["done"]) for row in finished] == [False, False, True]
     assert [int(row["episode"]) for row in finished] == [0, 1, 2]
     assert np.diff([row["steps"] for row in rows]).tolist() == [1] * (len(rows) - 1)
@@ -372,7 +397,9 @@ def test_a_car_is_put_back_on_the_middle_of_the_nearer_lane_at_the_progress_of_i
 
 @pytest.mark.parametrize(("log", "steps"), [("eval1", 149), ("eval2", 123)])
 def test_golden_resets_of_real_evaluations(shared_data: Path, log: str, steps: int):
-    """drfc3/eval1: off track at step 149; the simulator set the car down at (1.4443, 4.2739), -177.6 deg, for 3 s."""
+    """drfc3/eval1: off track at step 149; the simulator set the car down at (1.4443, 4.2739),
+    -177.6 deg, for 3 s.
+    """
     real = logs.open(shared_data / "logs" / "drfc3" / f"{log}.csv.gz").trace
     at = int(np.flatnonzero(real["episode_status"] == "off_track")[0])
     track = route.load(shared_data / "tracks" / "log_variants" / "reinvent_base_119pts.npy")
@@ -409,7 +436,9 @@ def random_commands(steps: int, n: int) -> np.ndarray:
 
 
 def traced(field: Field, commands: np.ndarray) -> list[bytes]:
-    """Bytes of every column of the trace of every step; cars whose episode is over begin the next one."""
+    """Bytes of every column of the trace of every step; cars whose episode is over begin the next
+    one.
+    """
     out = []
     for command in commands:
         row = field.step(command)
@@ -425,7 +454,13 @@ def traced(field: Field, commands: np.ndarray) -> list[bytes]:
 def test_the_same_seed_gives_the_same_bytes_of_trace(noise: str, evaluation: bool):
     from racer.sim.noise import NOISES
 
-    race = Race(OVAL, V6, EVALUATION if evaluation else TRAINING, START_LINE if evaluation else Starts(), NOISES[noise])
+    race = Race(
+        OVAL,
+        V6,
+        EVALUATION if evaluation else TRAINING,
+        START_LINE if evaluation else Starts(),
+        NOISES[noise],
+    )
     commands = random_commands(120, 3)
     assert traced(Field(race, 3, seed=7), commands) == traced(Field(race, 3, seed=7), commands)
     if noise == "robust":

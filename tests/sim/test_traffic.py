@@ -1,4 +1,6 @@
-"""Bot cars in motion: their lanes, lane changes, pauses, and what a car knows of them (SIMULATOR.md 8.2)."""
+"""Bot cars in motion: their lanes, lane changes, pauses, and what a car knows of them (SIMULATOR.md
+8.2).
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,15 @@ import pytest
 from scipy.interpolate import spalde, splprep
 
 from racer import geometry
-from racer.car import STEP, V6
-from racer.sim.course import Course
-from racer.sim.lanes import change, lane
-from racer.sim.objects import BOT, INNER, OUTER
-from racer.sim.race import START_LINE, Field, Race, Starts
-from racer.sim.rules import TRAINING, Rules
-from racer.sim.state import Phase, State, Status
+from racer.sim.obstacle_layout import Course
+from racer.sim.obstacles import BOT, INNER, OUTER
+from racer.sim.simulation import START_LINE, Field, Race, Starts
+from racer.sim.state import TRAINING, Phase, Rules, State, Status
 from racer.sim.step import place
+from racer.sim.traffic import change, lane
 from racer.track.library import load
-from racer.track.record import Track
+from racer.track.track import Track
+from racer.vehicle.car import STEP, V6
 
 TRACK = load("reinvent_2018")
 L = TRACK.length
@@ -28,7 +29,11 @@ HELD = Rules(resets=1000, off_track_penalty=0.2, collision_penalty=1.0)
 
 
 def field(
-    n: int = 1, rules: Rules = TRAINING, starts: Starts = START_LINE, track: Track = TRACK, **words: Any
+    n: int = 1,
+    rules: Rules = TRAINING,
+    starts: Starts = START_LINE,
+    track: Track = TRACK,
+    **words: Any,
 ) -> Field:
     what = Course(**{"number_of_bot_cars": 2, "bot_car_speed": 1.0, **words})
     return Field(Race(track, V6, rules, starts, course=what), n, seed=0)
@@ -50,7 +55,11 @@ def test_a_lane_is_the_periodic_spline_of_fitpack_over_the_center_line() -> None
         knots, first = np.unique(way.s, return_index=True)
         xy = way.points[first].T.copy()
         knots[0], knots[-1] = min(knots[0], 0.0), max(knots[-1], L)
-        xy[:, 0] = geometry.nearest_point(way.points, TRACK.center[:1])[0] if way.s.min() > 0.0 else xy[:, 0]
+        xy[:, 0] = (
+            geometry.nearest_point(way.points, TRACK.center[:1])[0]
+            if way.s.min() > 0.0
+            else xy[:, 0]
+        )
         xy[:, -1] = xy[:, 0]
         spline, _ = splprep(xy, u=knots, k=3, s=0, per=1)
         for s in np.linspace(0.0, L, 300, endpoint=False):
@@ -63,7 +72,8 @@ def test_a_lane_is_the_periodic_spline_of_fitpack_over_the_center_line() -> None
 def test_bot_cars_go_by_the_center_line_whatever_their_lane() -> None:
     seen = watched(field(), 100)
     for k in (20, 60, 99):
-        driven = 1.0 * STEP * (k - 1)  # what is known at a step is where they were when the step before began
+        # what is known at a step is where they were when the step before began
+        driven = 1.0 * STEP * (k - 1)
         for bot, (start, which) in enumerate(((2.0, INNER), (L - 1.0, OUTER))):
             spot, way_on = lane(TRACK, which).curve.at((start + driven) % L, L)
             body = seen[k][0, bot]
@@ -73,7 +83,10 @@ def test_bot_cars_go_by_the_center_line_whatever_their_lane() -> None:
 
 def test_they_are_faster_than_their_speed_on_the_outside_of_a_bend() -> None:
     seen = watched(field(), 200)
-    step = [np.hypot(*(np.diff([[b["x"][0, k], b["y"][0, k]] for b in seen[5:]], axis=0).T)).sum() for k in (0, 1)]
+    step = [
+        np.hypot(*(np.diff([[b["x"][0, k], b["y"][0, k]] for b in seen[5:]], axis=0).T)).sum()
+        for k in (0, 1)
+    ]
     assert step[0] < 0.97 * 1.0 * STEP * 194
     assert step[1] > 1.03 * 1.0 * STEP * 194
 
@@ -90,7 +103,9 @@ def test_their_place_on_the_road_goes_with_them() -> None:
     drawn = watched(cars, 150)[-1]
     s, _, foot = geometry.project(TRACK.center, np.column_stack([drawn["x"][0], drawn["y"][0]]))
     assert drawn["s"][0] == pytest.approx(s)
-    assert drawn["aside"][0] == pytest.approx(np.hypot(drawn["x"][0] - foot[:, 0], drawn["y"][0] - foot[:, 1]))
+    assert drawn["aside"][0] == pytest.approx(
+        np.hypot(drawn["x"][0] - foot[:, 0], drawn["y"][0] - foot[:, 1])
+    )
 
 
 def test_an_episode_puts_them_back() -> None:
@@ -99,7 +114,9 @@ def test_an_episode_puts_them_back() -> None:
     watched(cars, 50)
     cars.restart(np.array([0]))
     assert np.array_equal(cars.bodies, first)
-    assert [float(b["s"][0, 0]) for b in watched(cars, 3)] == pytest.approx([2.0, 2.0, 2.0 + STEP], abs=0.01)
+    assert [float(b["s"][0, 0]) for b in watched(cars, 3)] == pytest.approx(
+        [2.0, 2.0, 2.0 + STEP], abs=0.01
+    )
 
 
 def test_on_an_open_road_they_drive_too() -> None:
@@ -109,7 +126,8 @@ def test_on_an_open_road_they_drive_too() -> None:
     assert seen[9]["yaw"][0, 0] == pytest.approx(0.0)
 
 
-# ---- lane changes ----------------------------------------------------------------------------------------------------
+# ---- lane changes
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_they_change_lanes_after_3_to_5_s_over_1_m_and_back() -> None:
@@ -136,9 +154,12 @@ def test_a_lane_change_leaves_one_lane_and_reaches_the_other_smoothly() -> None:
 
 
 @pytest.mark.parametrize(
-    ("now", "begin", "end"), [(L - 2.0, L - 0.3, 0.7), (L - 2.0, 0.2, 1.2), (L - 3.0, L - 1.5, L - 0.1)]
+    ("now", "begin", "end"),
+    [(L - 2.0, L - 0.3, 0.7), (L - 2.0, 0.2, 1.2), (L - 3.0, L - 1.5, L - 0.1)],
 )
-def test_a_lane_change_over_the_start_line_is_smooth_too(now: float, begin: float, end: float) -> None:
+def test_a_lane_change_over_the_start_line_is_smooth_too(
+    now: float, begin: float, end: float
+) -> None:
     curve = change(TRACK, OUTER, now, begin, end)
     over = np.linspace(now, now + (end - now) % L, 300) % L
     points = np.array([curve.at(float(s), L)[0] for s in over])
@@ -168,16 +189,23 @@ def test_traffic_is_part_of_a_snapshot() -> None:
     assert np.array_equal(first, watched(fresh, 100)[-1])
 
 
-# ---- who runs into whom ----------------------------------------------------------------------------------------------
+# ---- who runs into whom
+# ----------------------------------------------------------------------------------------------
 
 
 def meeting(cars: Field, ahead: float) -> State:
-    """The row of a step in which the front of the car is so many m ahead of that of the first bot car it overlaps."""
+    """The row of a step in which the front of the car is so many m ahead of that of the first bot
+    car it overlaps.
+    """
     watched(cars, 20)
     body = cars.bodies[0, 0]
     c, s = np.cos(body["yaw"]), np.sin(body["yaw"])
     state = cars.state
-    state["x"], state["y"], state["yaw"] = body["x"] + ahead * c, body["y"] + ahead * s, body["yaw"] + 0.05
+    state["x"], state["y"], state["yaw"] = (
+        body["x"] + ahead * c,
+        body["y"] + ahead * s,
+        body["yaw"] + 0.05,
+    )
     state["phase"], state["pause"], state["crashes"] = Phase.RUN, 0.0, 0
     state["still_steps"], state["backward_steps"], state["wheels"] = 0, 0, 4
     cars.state = place(state, cars.race.roads)
@@ -192,7 +220,11 @@ def test_the_car_behind_has_crashed() -> None:
 def test_a_car_that_is_run_into_goes_on_and_the_bot_cars_wait() -> None:
     cars = field(n=1, penalty_seconds=2.0)
     row = meeting(cars, ahead=0.25)
-    assert (row["status"][0], row["done"][0], row["crashed"][0]) == (Status.IN_PROGRESS, False, False)
+    assert (row["status"][0], row["done"][0], row["crashed"][0]) == (
+        Status.IN_PROGRESS,
+        False,
+        False,
+    )
     s = np.array([b["s"][0] for b in watched(cars, 40)])
     held = int(np.argmax(np.diff(s[:, 0]) > 0.0))
     assert held == pytest.approx(2.0 / STEP, abs=2)
@@ -203,7 +235,9 @@ def test_after_a_crash_into_a_bot_car_the_car_stays_where_it_is_and_blinks() -> 
     cars = field(rules=HELD, number_of_bot_cars=1, bot_car_speed=0.1)
     row = meeting(cars, ahead=-0.25)
     assert (row["status"][0], row["done"][0], row["pause"][0]) == (Status.CRASHED, False, 1.0)
-    assert [cars.state[name][0] for name in ("x", "y", "yaw")] == [row[name][0] for name in ("x", "y", "yaw")]
+    assert [cars.state[name][0] for name in ("x", "y", "yaw")] == [
+        row[name][0] for name in ("x", "y", "yaw")
+    ]
     rows = [cars.step(np.zeros((1, 2))) for _ in range(15)]
     assert {int(row["status"][0]) for row in rows} == {Status.PAUSE}
     assert cars.state["crashes"][0] == 1

@@ -13,14 +13,20 @@ from pathlib import Path
 import pytest
 
 import racer.cli.tracks
-import racer.score
-import racer.testing.clock
-import racer.testing.recorded  # what tests in this process use is loaded before pytester looks: it unloads all else
+import racer.diagnostics
+
+# what tests in this process use is loaded before pytester looks: it unloads all else
+import racer.testing.recorded
+import racer.testing.subject
 
 pytest_plugins = ["pytester"]
 
 SRC = Path(racer.__file__).resolve().parents[1]
-LOADED = [] if any(e.name == "racer" for e in entry_points(group="pytest11")) else ["-p", "racer.pytest_plugin"]
+LOADED = (
+    []
+    if any(e.name == "racer" for e in entry_points(group="pytest11"))
+    else ["-p", "racer.testing.pytest_plugin"]
+)
 CENTER = """
 def reward_function(params):
     d = params["distance_from_center"] / params["track_width"]
@@ -33,7 +39,9 @@ Run = Callable[..., pytest.RunResult]
 
 @pytest.fixture(scope="module", autouse=True)
 def _all_is_loaded() -> None:
-    """Whatever is imported, or compiled, at its first use: pytester unloads what its runs import, and numba minds."""
+    """Whatever is imported, or compiled, at its first use: pytester unloads what its runs import,
+    and numba minds.
+    """
     from racer.testing import Reward, lap
     from racer.testing.placed import placed, road
 
@@ -41,7 +49,9 @@ def _all_is_loaded() -> None:
     reward.never_raises(examples=5)
     placed("oval", objects=[(0.1, 1)])
     assert lap("fast", road("oval")).lap_time < 20.0
-    assert isinstance(racer.testing.clock.disagreement(reward._reward, road("oval"), 0.99, "v6"), str)
+    assert isinstance(
+        racer.testing.subject.disagreement(reward._reward, road("oval"), 0.99, "v6"), str
+    )
 
 
 @pytest.fixture
@@ -64,7 +74,8 @@ def failure(result: pytest.RunResult) -> str:
     return textwrap.dedent(lines).removeprefix("AssertionError: ")
 
 
-# ---- fixtures --------------------------------------------------------------------------------------------------------
+# ---- fixtures
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_reward_is_the_file_beside_the_test_and_can_be_called(run: Run) -> None:
@@ -99,10 +110,13 @@ def test_reward_cannot_change_the_params_of_a_test(run: Run) -> None:
 
 def test_a_reward_that_raises_fails_the_test_with_its_line(run: Run) -> None:
     result = run(
-        "def test_it(reward, at):\n    reward(at())\n", reward="def reward_function(params):\n    return 1 / 0\n"
+        "def test_it(reward, at):\n    reward(at())\n",
+        reward="def reward_function(params):\n    return 1 / 0\n",
     )
     result.assert_outcomes(failed=1)
-    assert "reward.py:2: the reward function raised ZeroDivisionError: division by zero" in failure(result)
+    assert "reward.py:2: the reward function raised ZeroDivisionError: division by zero" in failure(
+        result
+    )
     assert failure(result).endswith("(in at())")
     assert "subject.py" not in result.stdout.str()
 
@@ -111,13 +125,17 @@ def test_a_test_without_a_reward_file_says_what_to_do(pytester: pytest.Pytester)
     pytester.makepyfile("def test_it(reward): pass")
     result = pytester.runpytest(*LOADED)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["which reward function is tested? There is no reward.py or reward_function.py in *"])
+    result.stdout.fnmatch_lines(
+        ["which reward function is tested? There is no reward.py or reward_function.py in *"]
+    )
     assert "Traceback" not in result.stdout.str()
     assert "pytest_plugin.py" not in result.stdout.str()
 
 
 def test_a_reward_file_that_cannot_be_parsed_is_one_sentence(run: Run) -> None:
-    result = run("def test_it(reward): pass\n", reward="def reward_function(params)\n    return 1\n")
+    result = run(
+        "def test_it(reward): pass\n", reward="def reward_function(params)\n    return 1\n"
+    )
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*reward.py:1:28: expected ':', at `def reward_function(params)`"])
     assert "pytest_plugin.py" not in result.stdout.str()
@@ -169,7 +187,9 @@ def test_an_unknown_driver_is_one_sentence(run: Run) -> None:
 
 
 def test_track_is_the_track_of_the_tests(run: Run) -> None:
-    result = run("def test_it(track, at):\n    assert track.name == 'oval' and at()['track_length'] == track.length\n")
+    result = run(
+        "def test_it(track, at):\n    assert track.name == 'oval' and at()['track_length'] == track.length\n"
+    )
     result.assert_outcomes(passed=1)
 
 
@@ -190,7 +210,9 @@ def test_a_track_fixture_of_the_users_own_is_taken(run: Run) -> None:
     result.assert_outcomes(passed=2)
 
 
-def test_a_snapshot_is_written_on_request_and_compared_afterwards(run: Run, pytester: pytest.Pytester) -> None:
+def test_a_snapshot_is_written_on_request_and_compared_afterwards(
+    run: Run, pytester: pytest.Pytester
+) -> None:
     test = """
         def test_it(reward_snapshot, lap, at):
             reward_snapshot(lap("fast"))
@@ -208,7 +230,9 @@ def test_a_snapshot_is_written_on_request_and_compared_afterwards(run: Run, pyte
     changed = run(test, reward=CENTER.replace("1e-3", "0.95"))
     changed.assert_outcomes(failed=1)
     said = failure(changed)
-    assert said.startswith("reward.py pays otherwise than snapshots/test_it/test_it.json says, for ")
+    assert said.startswith(
+        "reward.py pays otherwise than snapshots/test_it/test_it.json says, for "
+    )
     assert " is paid " in said
     assert "\n  steps: " in said
     assert said.endswith("if that is meant: pytest --reward-update")
@@ -228,14 +252,19 @@ def test_a_broken_snapshot_is_told(run: Run, pytester: pytest.Pytester) -> None:
     run(test, "--reward-update")
     (pytester.path / "snapshots" / "test_it" / "test_it.json").write_text("{]", "utf-8")
     result = run(test)
-    result.stdout.fnmatch_lines(["*test_it.json is no snapshot of rewards (*): delete it, then pytest --reward-update"])
+    result.stdout.fnmatch_lines(
+        ["*test_it.json is no snapshot of rewards (*): delete it, then pytest --reward-update"]
+    )
 
 
-# ---- options ---------------------------------------------------------------------------------------------------------
+# ---- options
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_option_names_the_file_or_a_shipped_reward(run: Run, pytester: pytest.Pytester) -> None:
-    (pytester.path / "other.py").write_text("def reward_function(params):\n    return 7.0\n", "utf-8")
+    (pytester.path / "other.py").write_text(
+        "def reward_function(params):\n    return 7.0\n", "utf-8"
+    )
     test = "def test_it(reward, at):\n    assert (reward.name, reward(at())) == {}\n"
     run(test.format(("other.py", 7.0)), "--reward", "other.py").assert_outcomes(passed=1)
     result = run(test.format(("center_line.py", 1.0)), "--reward=center_line")
@@ -244,7 +273,9 @@ def test_the_option_names_the_file_or_a_shipped_reward(run: Run, pytester: pytes
 
 
 def test_the_ini_option_is_relative_to_the_ini_file(run: Run, pytester: pytest.Pytester) -> None:
-    (pytester.mkdir("src") / "mine.py").write_text("def reward_function(params):\n    return 7.0\n", "utf-8")
+    (pytester.mkdir("src") / "mine.py").write_text(
+        "def reward_function(params):\n    return 7.0\n", "utf-8"
+    )
     folder = pytester.mkdir("tests")
     test = "def test_it(reward, at):\n    assert reward(at()) == 7.0\n"
     (folder / "test_deep.py").write_text(test, "utf-8")
@@ -255,7 +286,9 @@ def test_the_ini_option_is_relative_to_the_ini_file(run: Run, pytester: pytest.P
 
 def test_the_option_goes_before_the_ini_option(run: Run) -> None:
     test = "def test_it(reward):\n    assert reward.name == 'center_line.py'\n"
-    run(test, "--reward=center_line", ini=INI + "racer_reward = reward.py\n").assert_outcomes(passed=1)
+    run(test, "--reward=center_line", ini=INI + "racer_reward = reward.py\n").assert_outcomes(
+        passed=1
+    )
 
 
 def test_a_file_that_is_not_there_is_one_sentence(run: Run) -> None:
@@ -265,17 +298,22 @@ def test_a_file_that_is_not_there_is_one_sentence(run: Run) -> None:
 
 
 def test_the_track_option_goes_before_the_ini_option(run: Run) -> None:
-    run("def test_it(track):\n    assert track.name == 'vegas'\n", "--reward-track=vegas").assert_outcomes(passed=1)
+    run(
+        "def test_it(track):\n    assert track.name == 'vegas'\n", "--reward-track=vegas"
+    ).assert_outcomes(passed=1)
     result = run("def test_it(track): pass\n", "--reward-track=vegass")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["unknown track 'vegass': did you mean 'vegas'?*"])
 
 
 def test_without_options_the_track_is_reinvent_2018(run: Run) -> None:
-    run("def test_it(track):\n    assert track.name == 'reinvent_2018'\n", ini="[pytest]\n").assert_outcomes(passed=1)
+    run(
+        "def test_it(track):\n    assert track.name == 'reinvent_2018'\n", ini="[pytest]\n"
+    ).assert_outcomes(passed=1)
 
 
-# ---- assertions ------------------------------------------------------------------------------------------------------
+# ---- assertions
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_prefers_compares_two_places(run: Run) -> None:
@@ -335,7 +373,10 @@ def test_never_raises_shows_the_smallest_place_that_does(run: Run) -> None:
     lines = failure(result).splitlines()
     assert lines[0] == "reward.py stops the job on oval, the smallest example being"
     assert lines[1] in ("  at(waypoint=0, steering_deg=30)", "  at(waypoint=0, steering_deg=-30)")
-    assert "reward.py:2: the reward function raised ZeroDivisionError: float division by zero, at " in lines[2]
+    assert (
+        "reward.py:2: the reward function raised ZeroDivisionError: float division by zero, at "
+        in lines[2]
+    )
     assert lines[3] == "with the params"
     assert "  steps: 2" in lines
 
@@ -343,7 +384,9 @@ def test_never_raises_shows_the_smallest_place_that_does(run: Run) -> None:
 @pytest.mark.parametrize("value", ["None", "float('nan')", "1e6", "'many'"])
 def test_never_raises_finds_what_is_no_reward(run: Run, value: str) -> None:
     reward = f"def reward_function(params):\n    return {value} if params['is_reversed'] else 1.0\n"
-    said = failure(run("def test_it(reward):\n    reward.never_raises(examples=50)\n", reward=reward))
+    said = failure(
+        run("def test_it(reward):\n    reward.never_raises(examples=50)\n", reward=reward)
+    )
     assert "  at(waypoint=0, reverse=True)" in said.splitlines()
     assert "the reward function returned" in said
 
@@ -351,7 +394,10 @@ def test_never_raises_finds_what_is_no_reward(run: Run, value: str) -> None:
 def test_increases_with_shows_the_smallest_pair(run: Run) -> None:
     test = "def test_it(reward):\n    assert reward.increases_with('speed', examples=60)\n"
     run(test).assert_outcomes(passed=1)
-    result = run(test, reward="def reward_function(params):\n    return min(params['speed'], 4.0 - params['speed'])\n")
+    result = run(
+        test,
+        reward="def reward_function(params):\n    return min(params['speed'], 4.0 - params['speed'])\n",
+    )
     result.assert_outcomes(failed=1)
     lines = failure(result).splitlines()
     assert lines[0] == "reward.py pays less for more speed on oval, the smallest example being"
@@ -364,13 +410,19 @@ def test_an_assertion_that_meets_a_refusal_shows_where_and_no_inside(run: Run) -
     reward = "def reward_function(params):\n    return 1 / (params['speed'] > 2)\n"
     for what in ("increases_with('speed', examples=30)", "mirror_invariant(examples=30)"):
         result = run(f"def test_it(reward):\n    reward.{what}\n", reward=reward)
-        assert "ZeroDivisionError: division by zero, at `return 1 / (params['speed'] > 2)` (in at(" in failure(result)
+        assert (
+            "ZeroDivisionError: division by zero, at `return 1 / (params['speed'] > 2)` (in at("
+            in failure(result)
+        )
         assert "subject.py" not in result.stdout.str()
 
 
 def test_increases_with_tells_what_makes_no_difference(run: Run) -> None:
     result = run("def test_it(reward):\n    reward.increases_with('progress', examples=30)\n")
-    assert failure(result) == "reward.py pays the same whatever progress is: 30 pairs of places on oval were tried"
+    assert (
+        failure(result)
+        == "reward.py pays the same whatever progress is: 30 pairs of places on oval were tried"
+    )
 
 
 def test_increases_strictly_forbids_a_plateau(run: Run) -> None:
@@ -378,7 +430,9 @@ def test_increases_strictly_forbids_a_plateau(run: Run) -> None:
     test = "def test_it(reward):\n    reward.increases_with('speed', between=(1.0, 3.0), examples=60{})\n"
     run(test.format(""), reward=reward).assert_outcomes(passed=1)
     said = failure(run(test.format(", strictly=True"), reward=reward))
-    assert said.startswith("reward.py pays the same for more speed on oval, the smallest example being")
+    assert said.startswith(
+        "reward.py pays the same for more speed on oval, the smallest example being"
+    )
 
 
 def test_an_argument_that_is_not_there_is_told(run: Run) -> None:
@@ -397,7 +451,9 @@ def test_decreases_with_is_its_opposite(run: Run) -> None:
         """
     )
     result.assert_outcomes(passed=1, failed=1)
-    assert failure(result).startswith("reward.py pays more for more speed on oval, the smallest example being")
+    assert failure(result).startswith(
+        "reward.py pays more for more speed on oval, the smallest example being"
+    )
 
 
 def test_mirror_invariant_shows_a_place_and_its_image(run: Run) -> None:
@@ -407,7 +463,10 @@ def test_mirror_invariant_shows_a_place_and_its_image(run: Run) -> None:
     result = run(test, reward=left)
     result.assert_outcomes(failed=1)
     lines = failure(result).splitlines()
-    assert lines[0] == "reward.py pays a place and its mirror image differently, the smallest example being"
+    assert (
+        lines[0]
+        == "reward.py pays a place and its mirror image differently, the smallest example being"
+    )
     assert lines[1] == "  at(waypoint=0, offset=0.01) on oval is paid 2"
     assert lines[2] == "  at(waypoint=0, offset=-0.01) on its mirror image is paid 1"
 
@@ -423,16 +482,21 @@ def test_agrees_with_clock_lists_what_is_paid_the_wrong_way_round(run: Run) -> N
         return gained - 0.1
     """
     run(test.format(""), reward=textwrap.dedent(gain)).assert_outcomes(passed=1)
-    result = run(test.format("gamma=0.999"), reward="def reward_function(params):\n    return 1.0\n")
+    result = run(
+        test.format("gamma=0.999"), reward="def reward_function(params):\n    return 1.0\n"
+    )
     result.assert_outcomes(failed=1)
     lines = failure(result).splitlines()
-    assert lines[0].startswith("reward.py does not agree with the clock on oval: at gamma 0.999 the best paid is")
+    assert lines[0].startswith(
+        "reward.py does not agree with the clock on oval: at gamma 0.999 the best paid is"
+    )
     assert lines[1].startswith("  at gamma 0.999 you pay a crawling lap of ")
     assert lines[6] == "by the clock | by pay | driver"
     assert len(lines) == 7 + 12
 
 
-# ---- strategies ------------------------------------------------------------------------------------------------------
+# ---- strategies
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_strategies_work_with_the_fixtures_and_print_as_calls(run: Run) -> None:
@@ -461,14 +525,17 @@ def test_strategies_work_with_the_fixtures_and_print_as_calls(run: Run) -> None:
     result.stdout.fnmatch_lines(["*p = at(waypoint=0, speed=0.5)"])
 
 
-# ---- installation ----------------------------------------------------------------------------------------------------
+# ---- installation
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_it_is_active_once_racer_is_installed_and_loads_nothing_heavy(tmp_path: Path) -> None:
     """An installation is imitated by the entry points of pyproject.toml in a folder on the path."""
     import tomllib
 
-    points = tomllib.loads((SRC.parent / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"]["pytest11"]
+    points = tomllib.loads((SRC.parent / "pyproject.toml").read_text("utf-8"))["project"][
+        "entry-points"
+    ]["pytest11"]
     info = tmp_path / "site" / "racer-9.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: racer\nVersion: 9\n", "utf-8")
@@ -496,7 +563,11 @@ def test_it_is_active_once_racer_is_installed_and_loads_nothing_heavy(tmp_path: 
         "no:cacheprovider",
     ]
     done = subprocess.run(
-        [*command, str(tmp_path)], env=os.environ | {"PYTHONPATH": path}, cwd=tmp_path, capture_output=True, text=True
+        [*command, str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": path},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -20,7 +20,9 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder behind the address of the `address` fixture, with a route named Aragon of known hash."""
+    """A folder behind the address of the `address` fixture, with a route named Aragon of known
+    hash.
+    """
     folder = tmp_path / "served"
     folder.mkdir()
     route.save(load("oval"), folder / "Aragon.npy")
@@ -68,16 +70,21 @@ def test_a_damaged_copy_is_fetched_again(address: str, tmp_path: Path) -> None:
     route.load(path)
 
 
-def test_another_file_under_a_known_name_is_refused_and_not_kept(address: str, served: Path, tmp_path: Path) -> None:
+def test_another_file_under_a_known_name_is_refused_and_not_kept(
+    address: str, served: Path, tmp_path: Path
+) -> None:
     route.save(load("clover"), served / "Aragon.npy")
     with pytest.raises(
-        UsageError, match=r"not the route Aragon that racer knows .its SHA-256 differs.; nothing is kept"
+        UsageError,
+        match=r"not the route Aragon that racer knows .its SHA-256 differs.; nothing is kept",
     ):
         fetch.fetch("Aragon", home=tmp_path, address=address)
     assert kept(tmp_path) == []
 
 
-def test_an_unknown_hash_is_remembered_on_first_use(address: str, served: Path, tmp_path: Path) -> None:
+def test_an_unknown_hash_is_remembered_on_first_use(
+    address: str, served: Path, tmp_path: Path
+) -> None:
     route.save(load("clover"), served / "Albert.npy")
     path = fetch.fetch("Albert", home=tmp_path, address=address + "/").path
     assert kept(tmp_path) == ["Albert.npy", "first_use.txt"]
@@ -93,7 +100,8 @@ def test_an_unknown_hash_is_remembered_on_first_use(address: str, served: Path, 
 def test_a_page_instead_of_a_route_is_refused(address: str, served: Path, tmp_path: Path) -> None:
     (served / "Albert.npy").write_text("<html>please log in</html>")
     with pytest.raises(
-        UsageError, match=r"Albert\.npy sent is no route \(this is not a \.npy file.*\): check the address"
+        UsageError,
+        match=r"Albert\.npy sent is no route \(this is not a \.npy file.*\): check the address",
     ):
         fetch.fetch("Albert", home=tmp_path, address=address)
     assert kept(tmp_path) == []
@@ -109,14 +117,21 @@ def test_a_missing_file_says_how_to_go_on(address: str, tmp_path: Path) -> None:
 
 
 def test_no_network_says_how_to_go_on(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no answer, \w+\). Get Monaco\.npy another way, then: racer tracks import"):
+    with pytest.raises(
+        UsageError,
+        match=r"no answer, \w+\). Get Monaco\.npy another way, then: racer tracks import",
+    ):
         fetch.fetch("Monaco", home=tmp_path, address="http://127.0.0.1:9/")
 
 
 def test_names_and_addresses_are_checked_before_the_network(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no world 'Monac': did you mean 'Monaco'\? \(racer tracks fetch --list\)"):
+    with pytest.raises(
+        UsageError, match=r"no world 'Monac': did you mean 'Monaco'\? \(racer tracks fetch --list\)"
+    ):
         fetch.fetch("Monac", home=tmp_path)
-    with pytest.raises(UsageError, match="routes are fetched over http or https; racer tracks import takes files"):
+    with pytest.raises(
+        UsageError, match="routes are fetched over http or https; racer tracks import takes files"
+    ):
         fetch.fetch("Monaco", home=tmp_path, address="/some/folder")
 
 

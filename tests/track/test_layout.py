@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from racer.errors import UsageError
 from racer.track import layout
-from racer.track.facts import curvature
+from racer.track.corners import curvature
 from racer.track.layout import Layout, Segment
 
 WIDTH = 0.6
@@ -30,8 +30,14 @@ OVAL = road(Segment(4.0), left(1.5, 180), Segment(4.0), left(1.5, 180))
 
 @st.composite
 def laps(draw: st.DrawFn, lefts_only: bool = False) -> Layout:
-    """A half lap that turns 180 degrees, driven twice: it closes by symmetry, whatever its sizes are."""
-    angles = st.floats(5, 90) if lefts_only else st.floats(-120, 120).filter(lambda angle: abs(angle) > 5)
+    """A half lap that turns 180 degrees, driven twice: it closes by symmetry, whatever its sizes
+    are.
+    """
+    angles = (
+        st.floats(5, 90)
+        if lefts_only
+        else st.floats(-120, 120).filter(lambda angle: abs(angle) > 5)
+    )
     turns = draw(st.lists(angles, min_size=0, max_size=4))
     rest = 180.0 - sum(turns)
     assume(5 < abs(rest) <= 360 and (rest > 0 or not lefts_only))
@@ -51,8 +57,13 @@ def test_a_point_symmetric_lap_closes_whatever_its_sizes(lap: Layout) -> None:
 @given(laps(), st.data())
 def test_open_sizes_are_found_again(lap: Layout, data: st.DataObject) -> None:
     count = len(lap.segments)
-    one, two = sorted(data.draw(st.lists(st.integers(0, count - 1), min_size=2, max_size=2, unique=True)))
-    pieces = [replace(piece, size=math.nan) if k in (one, two) else piece for k, piece in enumerate(lap.segments)]
+    one, two = sorted(
+        data.draw(st.lists(st.integers(0, count - 1), min_size=2, max_size=2, unique=True))
+    )
+    pieces = [
+        replace(piece, size=math.nan) if k in (one, two) else piece
+        for k, piece in enumerate(lap.segments)
+    ]
     reach = layout._reach(lap)[[one, two]]
     assume(np.linalg.svd([reach.real, reach.imag], compute_uv=False)[-1] > 0.05)
     closed = layout.close(road(*pieces))
@@ -133,7 +144,14 @@ def test_a_small_residue_is_spread_so_that_the_line_closes_exactly() -> None:
 
 def test_two_open_radii_are_solvable_too() -> None:
     closed = layout.close(
-        road(Segment(3.0), left(math.nan, 90), Segment(1.0), left(math.nan, 90), Segment(3.0), left(1, 180))
+        road(
+            Segment(3.0),
+            left(math.nan, 90),
+            Segment(1.0),
+            left(math.nan, 90),
+            Segment(3.0),
+            left(1, 180),
+        )
     )
     assert np.isfinite(closed.sizes).all()
 
@@ -150,7 +168,9 @@ REFUSED = {
         Segment(4.0), left(1.5, 180), Segment(4.5), left(1.5, 180)
     ),
     "segment 2: radius is 0.3 m, not above half the width (0.3 m), so the inside border would fold: "
-    "widen the turn or narrow the road": road(Segment(4.0), left(0.3, 180), Segment(4.0), left(0.3, 180)),
+    "widen the turn or narrow the road": road(
+        Segment(4.0), left(0.3, 180), Segment(4.0), left(0.3, 180)
+    ),
     "segment 2: radius would have to be 0.2 m, not above half the width (0.3 m), so the inside border would fold: "
     "widen the turn or narrow the road": road(
         Segment(math.nan), left(math.nan, 180), Segment(4.0), left(0.2, 180), width=0.6
@@ -173,7 +193,15 @@ REFUSED = {
     ),
     "the road runs into itself near x = 3.69, y = -0.44 m, where segments 2 and 10 meet: "
     "move them apart or narrow the road": road(
-        *2 * (Segment(3.0), left(0.5, 180), Segment(3.0), left(0.5, -180), Segment(3.0), left(0.5, 180))
+        *2
+        * (
+            Segment(3.0),
+            left(0.5, 180),
+            Segment(3.0),
+            left(0.5, -180),
+            Segment(3.0),
+            left(0.5, 180),
+        )
     ),
 }
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from racer.errors import UsageError
-from racer.track import layout_file
+from racer.track import layout as layout_file
 
 GOOD = """
 title = "Test"
@@ -54,33 +54,64 @@ def test_a_byte_order_mark_is_no_mistake(file: Path) -> None:
 
 MISTAKES = {
     ('title = "Test"', ""): "the key 'title' is missing",
-    ("width = 0.6", "widht = 0.6"): "the key 'width' is missing\nmine.toml: unknown key 'widht': did you mean 'width'?",
+    (
+        "width = 0.6",
+        "widht = 0.6",
+    ): "the key 'width' is missing\nmine.toml: unknown key 'widht': did you mean 'width'?",
     ("width = 0.6", "width = -1"): "width must be more than 0, not -1",
     ("width = 0.6", "width = nan"): "width must be a finite number, not nan",
     ("width = 0.6", "width = true"): "width must be a number, not True",
     ("width = 0.6", 'width = "?"'): "width must be a number, not '?'",
     ("heading_deg", "heading"): "start: unknown key 'heading': did you mean 'heading_deg'?",
     ("{ x = 1, y = 2, heading_deg = 90 }", "[1, 2]"): "start must be a table { ... }, not [1, 2]",
-    ('"counterclockwise"', '"ccw"'): "direction must be 'counterclockwise' or 'clockwise', not 'ccw'",
-    ('"counterclockwise"', '"clockwise"'): "direction is 'clockwise' but the segments turn left, which is "
+    (
+        '"counterclockwise"',
+        '"ccw"',
+    ): "direction must be 'counterclockwise' or 'clockwise', not 'ccw'",
+    (
+        '"counterclockwise"',
+        '"clockwise"',
+    ): "direction is 'clockwise' but the segments turn left, which is "
     "counterclockwise: change one of them",
-    ("{ straight = 4 }", "{ straigth = 4 }"): "segment 1: unknown key 'straigth': did you mean 'straight'?",
+    (
+        "{ straight = 4 }",
+        "{ straigth = 4 }",
+    ): "segment 1: unknown key 'straigth': did you mean 'straight'?",
     ("{ straight = 4 }", "{ straight = -4 }"): "segment 1: straight must be more than 0, not -4",
     ("{ straight = 4 }", '{ straight = "4 m" }'): "segment 1: straight must be a number of meters, "
     "or \"?\" to have it found, not '4 m'",
-    ("{ straight = 4 }", "{ straight = 4, angle = 9 }"): "segment 1: a straight has no angle: leave the angle out, "
-    "or write left or right for a turn",
-    ("{ straight = 4 }", "{}"): "segment 1: must be one of straight, left or right, not none of them",
-    ("{ straight = 4 }", "{ straight = 4, left = 2 }"): "segment 1: must be one of straight, left or right, "
-    "not straight and left",
+    (
+        "{ straight = 4 }",
+        "{ straight = 4, angle = 9 }",
+    ): "segment 1: a straight has no angle: leave the angle out, or write left or right for a turn",
+    (
+        "{ straight = 4 }",
+        "{}",
+    ): "segment 1: must be one of straight, left or right, not none of them",
+    (
+        "{ straight = 4 }",
+        "{ straight = 4, left = 2 }",
+    ): "segment 1: must be one of straight, left or right, not straight and left",
     ("{ straight = 4 }", "4"): "segment 1: must be a table { ... }, not 4",
-    ("1.5, angle = 180", "1.5"): "segment 2: a turn needs its angle in degrees, e.g. { left = 1.2, angle = 90 }",
+    (
+        "1.5, angle = 180",
+        "1.5",
+    ): "segment 2: a turn needs its angle in degrees, e.g. { left = 1.2, angle = 90 }",
     ("1.5, angle = 180", "1.5, angle = -180"): "segment 2: angle must be more than 0, not -180",
-    ("1.5, angle = 180", "1.5, angle = 400"): "segment 2: angle must be at most 360 degrees, not 400",
-    ("1.5, angle = 180", '1.5, angle = "?"'): 'segment 2: angle cannot be left open: only lengths and radii can be "?"',
+    (
+        "1.5, angle = 180",
+        "1.5, angle = 400",
+    ): "segment 2: angle must be at most 360 degrees, not 400",
+    (
+        "1.5, angle = 180",
+        '1.5, angle = "?"',
+    ): 'segment 2: angle cannot be left open: only lengths and radii can be "?"',
     ("1.5, angle = 180", "1.5, angle = 170"): "the segments turn 350 deg to the left in all, "
     "a loop turns 360 deg: 10 deg too little",
-    ('title = "Test"', 'title = "Test"\nname = "a/b"'): "name must be of letters, digits, '_', '-' and '.', not 'a/b'",
+    (
+        'title = "Test"',
+        'title = "Test"\nname = "a/b"',
+    ): "name must be of letters, digits, '_', '-' and '.', not 'a/b'",
     ('title = "Test"', "title = 5"): "title must be a text in quotes, not 5",
     ('title = "Test"', 'title = ""'): "title is empty",
 }
@@ -101,7 +132,10 @@ def test_segments_must_be_a_list_of_something(file: Path) -> None:
 
 def test_files_that_are_no_toml_are_refused(file: Path, tmp_path: Path) -> None:
     assert complaint(file, "width = ").startswith("mine.toml: this is not TOML: ")
-    assert complaint(file, b"\xff\xfe\x00") == "mine.toml: this is not a text file in UTF-8, so not a track in TOML"
+    assert (
+        complaint(file, b"\xff\xfe\x00")
+        == "mine.toml: this is not a text file in UTF-8, so not a track in TOML"
+    )
     with pytest.raises(UsageError, match="there is no such file"):
         layout_file.load(tmp_path / "absent.toml")
     with pytest.raises(UsageError, match="cannot be read"):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from racer import shipped
+from racer import resources as shipped
 from racer.errors import UsageError
 from racer.track import Track, entries, find, library, load, names, route
 
@@ -36,14 +36,19 @@ def test_a_path_is_as_good_as_a_name(tmp_path: Path) -> None:
 
 def test_an_imported_layout_goes_by_the_name_it_was_given(tmp_path: Path) -> None:
     entry = library.add(shipped.tracks() / "oval.toml", home=tmp_path, name="my_oval")
-    assert (entry.name, entry.provenance, load("my_oval", home=tmp_path).name) == ("my_oval", "imported", "my_oval")
+    assert (entry.name, entry.provenance, load("my_oval", home=tmp_path).name) == (
+        "my_oval",
+        "imported",
+        "my_oval",
+    )
 
 
 def test_a_name_is_imported_once_unless_replaced(tmp_path: Path) -> None:
     toml, npy = shipped.tracks() / "clover.toml", route.save(load("oval"), tmp_path / "x.npy")
     library.add(toml, home=tmp_path, name="x")
     with pytest.raises(
-        UsageError, match="there is an imported track 'x' already: choose another name, or --replace it"
+        UsageError,
+        match="there is an imported track 'x' already: choose another name, or --replace it",
     ):
         library.add(npy, home=tmp_path)
     library.add(npy, home=tmp_path, replace=True)
@@ -68,10 +73,15 @@ def test_unsafe_and_taken_names_are_refused(tmp_path: Path, name: str) -> None:
 
 def test_unknown_names_get_the_nearest_known_one(tmp_path: Path) -> None:
     said = complaint("reinvent_2081", tmp_path)
-    assert said == "unknown track 'reinvent_2081': did you mean 'reinvent_2018'? (racer tracks list)"
+    assert (
+        said == "unknown track 'reinvent_2081': did you mean 'reinvent_2018'? (racer tracks list)"
+    )
     assert complaint("xyzzy", tmp_path) == "unknown track 'xyzzy' (racer tracks list)"
     assert complaint("  ", tmp_path) == "the name of the track is empty (racer tracks list)"
-    assert complaint("Aragon", tmp_path) == "the route 'Aragon' is not here yet: racer tracks fetch Aragon"
+    assert (
+        complaint("Aragon", tmp_path)
+        == "the route 'Aragon' is not here yet: racer tracks fetch Aragon"
+    )
 
 
 def test_paths_that_are_no_track_are_refused(tmp_path: Path) -> None:
@@ -88,7 +98,9 @@ def test_paths_that_are_no_track_are_refused(tmp_path: Path) -> None:
 
 def test_a_reconstruction_stands_in_for_a_world_and_says_so(tmp_path: Path) -> None:
     assert find("reinvent_base", home=tmp_path).name == "reinvent_2018"
-    with pytest.warns(UserWarning, match=r"reinvent_base is not here: taking reinvent_2018, a reconstruction"):
+    with pytest.warns(
+        UserWarning, match=r"reinvent_base is not here: taking reinvent_2018, a reconstruction"
+    ):
         assert load("reinvent_base", home=tmp_path).name == "reinvent_2018"
 
 

@@ -9,18 +9,27 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from racer.errors import UsageError
-from racer.plot import style
-from racer.plot.track import draw_curvature, draw_objects, draw_track, draw_waypoints, track_gallery, track_sheet
-from racer.sim.objects import SHAPE, objects_on, together
+from racer.plotting import style
+from racer.plotting.track import (
+    draw_curvature,
+    draw_objects,
+    draw_track,
+    draw_waypoints,
+    track_gallery,
+    track_sheet,
+)
+from racer.sim.obstacles import SHAPE, objects_on, together
 from racer.track import load
-from racer.track.record import Track
+from racer.track.track import Track
 
 LINE = np.column_stack([np.linspace(0, 5, 21), np.zeros(21)])
 ASIDE = np.array([0.0, 0.3])
 OPEN = Track("open", "Open", LINE, LINE + ASIDE, LINE - ASIDE)
 
 
-@pytest.mark.parametrize("track", [load("reinvent_2018"), load("grand_prix"), load("oval").reversed(), OPEN])
+@pytest.mark.parametrize(
+    "track", [load("reinvent_2018"), load("grand_prix"), load("oval").reversed(), OPEN]
+)
 def test_the_road_is_filled_between_its_borders_and_nowhere_else(track: Track) -> None:
     ax = draw_track(track, Figure().subplots())
     outline = ax.patches[0].get_path()
@@ -30,7 +39,9 @@ def test_the_road_is_filled_between_its_borders_and_nowhere_else(track: Track) -
         figure = Figure(figsize=(2, 2), dpi=100)
         axes = style.bare(draw_track(track, figure.add_axes((0, 0, 1, 1))))
         FigureCanvasAgg(figure).draw()
-        assert _color(figure, axes, track.inner[:-1].mean(axis=0)) == pytest.approx([1, 1, 1], abs=0.02)
+        assert _color(figure, axes, track.inner[:-1].mean(axis=0)) == pytest.approx(
+            [1, 1, 1], abs=0.02
+        )
 
 
 def _color(figure: Figure, ax: object, point: np.ndarray) -> np.ndarray:
@@ -62,7 +73,9 @@ def test_sheet_and_gallery_are_written_in_any_format(tmp_path: Path) -> None:
 
 
 def test_an_unknown_ending_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no picture format has the ending '\.pgn': did you mean 'p.g'\?"):
+    with pytest.raises(
+        UsageError, match=r"no picture format has the ending '\.pgn': did you mean 'p.g'\?"
+    ):
         style.save(Figure(), tmp_path / "a.pgn")
     with pytest.raises(UsageError, match="no picture format has the ending ''"):
         style.save(Figure(), tmp_path / "a")
@@ -82,7 +95,9 @@ def test_objects_are_drawn_where_they_stand_and_as_large_as_they_are() -> None:
     for patch, body in zip(ax.patches, objects, strict=True):
         corners = np.asarray(patch.get_path().vertices)[:-1]
         length, width, _ = SHAPE[body["kind"]]
-        assert 0.5 * (corners.max(axis=0) + corners.min(axis=0)) == pytest.approx([body["x"], body["y"]], abs=0.05)
+        assert 0.5 * (corners.max(axis=0) + corners.min(axis=0)) == pytest.approx(
+            [body["x"], body["y"]], abs=0.05
+        )
         c, s = np.cos(body["yaw"]), np.sin(body["yaw"])
         turned = (corners - [body["x"], body["y"]]) @ np.array([[c, -s], [s, c]])
         assert np.ptp(turned, axis=0) == pytest.approx([length, width])

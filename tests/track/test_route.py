@@ -13,7 +13,9 @@ from racer.errors import UsageError
 from racer.track import load, route
 
 ANGLE = np.linspace(0, 2 * np.pi, 41)
-RING = np.hstack([radius * np.column_stack([np.cos(ANGLE), np.sin(ANGLE)]) for radius in (2.0, 1.7, 2.3)])
+RING = np.hstack(
+    [radius * np.column_stack([np.cos(ANGLE), np.sin(ANGLE)]) for radius in (2.0, 1.7, 2.3)]
+)
 RING[-1] = RING[0]
 
 
@@ -72,16 +74,24 @@ def test_whole_numbers_are_numbers(tmp_path: Path) -> None:
 
 
 BAD_ROWS = {
-    "a route has N rows by 6 columns (center x y, inner x y, outer x y), this array is 41 x 4": RING[:, :4],
+    "a route has N rows by 6 columns (center x y, inner x y, outer x y), this array is 41 x 4": RING[
+        :, :4
+    ],
     "a route has N rows by 6 columns (center x y, inner x y, outer x y), this array is 246": RING.ravel(),
-    "a route has N rows by 6 columns (center x y, inner x y, outer x y), this array is a single number": np.float64(3),
+    "a route has N rows by 6 columns (center x y, inner x y, outer x y), this array is a single number": np.float64(
+        3
+    ),
     "a route holds real numbers, this array holds complex128": RING.astype(complex),
     "a route holds real numbers, this array holds <U5": np.full((5, 6), "1.0 m"),
     "row 3, counted from 0, holds a number that is not finite (2 such rows)": np.where(
         np.isin(np.arange(41), (3, 9))[:, None], np.nan, RING
     ),
-    "only 3 different rows: a loop needs at least 3 and the closing row, an open road 2": RING[[0, 5, 0]],
-    "only 1 different rows: a loop needs at least 3 and the closing row, an open road 2": np.ones((9, 6)),
+    "only 3 different rows: a loop needs at least 3 and the closing row, an open road 2": RING[
+        [0, 5, 0]
+    ],
+    "only 1 different rows: a loop needs at least 3 and the closing row, an open road 2": np.ones(
+        (9, 6)
+    ),
     "the center line ends where it begins but a border does not: repeat the first row at the end": np.vstack(
         [RING[:-1], RING[-1] + [0, 0, 0, 0, 0, 1]]
     ),
@@ -100,7 +110,10 @@ def test_an_array_without_rows_is_refused() -> None:
 
 def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
     said = complaint(saved(tmp_path, np.array([[{}] * 6] * 5, dtype=object)))
-    assert said == "road.npy: holds Python objects, which could run code when read; save plain numbers instead"
+    assert (
+        said
+        == "road.npy: holds Python objects, which could run code when read; save plain numbers instead"
+    )
 
 
 def test_damaged_files_are_refused(tmp_path: Path) -> None:
@@ -128,7 +141,9 @@ def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:
         file.writestr("a.npy", "")
     assert complaint(text).startswith("text.npy: this is not a .npy file")
     assert complaint(empty).startswith("empty.npy: the file is empty")
-    assert complaint(archive).startswith("archive.npy: this is a .npz or zip archive, not a .npy file")
+    assert complaint(archive).startswith(
+        "archive.npy: this is a .npz or zip archive, not a .npy file"
+    )
     assert complaint(tmp_path / "absent.npy") == "absent.npy: there is no such file"
     assert complaint(tmp_path).endswith(": cannot be read (Is a directory)")
 
@@ -159,4 +174,6 @@ def test_every_real_route_loads_with_the_measured_facts(
             assert track.length == pytest.approx(float(facts["length_m"]), abs=1e-4)
             assert track.is_loop == (facts["type"] == "loop")
             assert not track.is_loop or track.is_ccw == (facts["direction"] == "ccw")
-            assert np.median(track.width) == pytest.approx(float(facts["local_width_med"]), abs=1e-4)
+            assert np.median(track.width) == pytest.approx(
+                float(facts["local_width_med"]), abs=1e-4
+            )

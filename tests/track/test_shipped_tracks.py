@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import shapely
 
-from racer import geometry, shipped
-from racer.track import layout_file, library, load, route, worlds
-from racer.track.facts import facts
+from racer import geometry
+from racer import resources as shipped
+from racer.track import layout as layout_file
+from racer.track import library, load, route, worlds
+from racer.track.corners import facts
 
 PATHS = sorted(shipped.tracks().glob("*.toml"))
 WITHIN = {"reinvent_2018": 0.005, "european_seaside": 0.04}
@@ -48,7 +50,10 @@ def test_each_reconstruction_names_a_world_of_the_simulator() -> None:
 
 @pytest.mark.parametrize("world", sorted(library.reconstructions()))
 def test_each_reconstruction_lies_on_the_real_route(real_routes: Path, world: str) -> None:
-    made, real = library.open_entry(library.reconstructions()[world]), route.load(real_routes / f"{world}.npy")
+    made, real = (
+        library.open_entry(library.reconstructions()[world]),
+        route.load(real_routes / f"{world}.npy"),
+    )
     along = geometry.point_at(made.center, real.s * made.length / real.length)
     off = np.hypot(*(along - real.center).T)
     assert np.sqrt(np.mean(off**2)) < WITHIN.get(made.name, 0.02)

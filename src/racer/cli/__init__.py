@@ -1,4 +1,6 @@
-"""The command line: `racer COMMAND`. A command's module is imported when that command is called, never before."""
+"""The command line: `racer COMMAND`. A command's module is imported when that command is called,
+never before.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,16 @@ from typer.core import TyperGroup
 from racer import __version__
 from racer.errors import RacerError
 
-PRICING = ("score", "explain", "map", "replay")  # commands that stop at the first step that cannot be priced
+# commands that stop at the first step that cannot be priced
+PRICING = ("score", "explain", "map", "replay")
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C stopped
 
 
 @dataclass(frozen=True)
 class Command:
-    """Where a command lives (`module:attribute`, a function or a `typer.Typer`), and its line in `racer --help`."""
+    """Where a command lives (`module:attribute`, a function or a `typer.Typer`), and its line in
+    `racer --help`.
+    """
 
     place: str
     panel: str
@@ -28,50 +33,106 @@ class Command:
 
 
 COMMANDS = {
-    "check": Command("racer.cli.check:check", "Reward", "Say whether a reward can crash, behaves and is accepted."),
-    "score": Command("racer.cli.score:score", "Reward", "Say whether a reward agrees with the clock."),
+    "check": Command(
+        "racer.cli.check:check",
+        "Reward",
+        "Say whether a reward can crash, behaves and is accepted.",
+    ),
+    "score": Command(
+        "racer.cli.score:score", "Reward", "Say whether a reward agrees with the clock."
+    ),
     "explain": Command(
-        "racer.cli.explain:explain", "Reward", "Say which lines of a reward pay how much, or where a policy looks."
+        "racer.cli.explain:explain",
+        "Reward",
+        "Say which lines of a reward pay how much, or where a policy looks.",
     ),
     "map": Command("racer.cli.map:map_", "Reward", "Draw what a reward pays all over a track."),
     "replay": Command(
-        "racer.cli.replay:replay", "Reward", "Price the steps of logs with a reward, and compare laps with the clock."
+        "racer.cli.replay:replay",
+        "Reward",
+        "Price the steps of logs with a reward, and compare laps with the clock.",
     ),
-    "watch": Command("racer.cli.watch:watch", "Reward", "Check and score a reward again on every save."),
-    "reward": Command("racer.cli.reward:reward", "Reward", "Call a reward function with the params of one step."),
-    "actions": Command("racer.cli.actions:app", "Drive", "Say what an action space allows on a track, and design one."),
-    "init": Command("racer.cli.init:init", "Reward", "Write a starter project: a reward, its tests, an experiment."),
-    "train": Command("racer.cli.train:train", "Drive", "Train a car with a reward function, or a whole experiment."),
+    "watch": Command(
+        "racer.cli.watch:watch", "Reward", "Check and score a reward again on every save."
+    ),
+    "reward": Command(
+        "racer.cli.reward:reward", "Reward", "Call a reward function with the params of one step."
+    ),
+    "actions": Command(
+        "racer.cli.actions:app",
+        "Drive",
+        "Say what an action space allows on a track, and design one.",
+    ),
+    "init": Command(
+        "racer.cli.init:init",
+        "Reward",
+        "Write a starter project: a reward, its tests, an experiment.",
+    ),
+    "train": Command(
+        "racer.cli.train:train",
+        "Drive",
+        "Train a car with a reward function, or a whole experiment.",
+    ),
     "evaluate": Command(
-        "racer.cli.evaluate:evaluate", "Drive", "Drive laps with a trained car and print the lap table."
+        "racer.cli.evaluate:evaluate",
+        "Drive",
+        "Drive laps with a trained car and print the lap table.",
     ),
     "export": Command(
-        "racer.cli.export:export", "Drive", "Write a policy as ONNX, and its experiment for DeepRacer for Cloud."
+        "racer.cli.export:export",
+        "Drive",
+        "Write a policy as ONNX, and its experiment for DeepRacer for Cloud.",
     ),
     "import": Command(
-        "racer.cli.import_:import_", "Drive", "Read a training set up elsewhere into an experiment for racer train."
+        "racer.cli.import_:import_",
+        "Drive",
+        "Read a training set up elsewhere into an experiment for racer train.",
     ),
-    "line": Command("racer.cli.line:line", "Drive", "Find the fastest line around a track, and drive it."),
-    "tracks": Command("racer.cli.tracks:app", "Drive", "List, show, import, export and fetch tracks."),
-    "analyze": Command("racer.cli.analyze:analyze", "Look", "Read logs, ours or the real ones, and print their laps."),
-    "compare": Command("racer.cli.compare:compare", "Look", "Compare two or more logs or runs, and say who is faster."),
+    "line": Command(
+        "racer.cli.line:line", "Drive", "Find the fastest line around a track, and drive it."
+    ),
+    "tracks": Command(
+        "racer.cli.tracks:app", "Drive", "List, show, import, export and fetch tracks."
+    ),
+    "analyze": Command(
+        "racer.cli.analyze:analyze",
+        "Look",
+        "Read logs, ours or the real ones, and print their laps.",
+    ),
+    "compare": Command(
+        "racer.cli.compare:compare",
+        "Look",
+        "Compare two or more logs or runs, and say who is faster.",
+    ),
     "plot": Command(
-        "racer.cli.plot:plot", "Look", "Draw one picture of a log: racer plot --list says which there are."
+        "racer.cli.plot:plot",
+        "Look",
+        "Draw one picture of a log: racer plot --list says which there are.",
     ),
-    "see": Command("racer.cli.see:see", "Look", "Draw what every sensor of a car tells at a place of a track."),
-    "report": Command("racer.cli.report:report", "Look", "Make one page of a log that opens in any browser, offline."),
+    "see": Command(
+        "racer.cli.see:see", "Look", "Draw what every sensor of a car tells at a place of a track."
+    ),
+    "report": Command(
+        "racer.cli.report:report",
+        "Look",
+        "Make one page of a log that opens in any browser, offline.",
+    ),
 }
 
 
 class _Group(TyperGroup):
-    """The root command. Help and suggestions come from COMMANDS; a command that is called is loaded first."""
+    """The root command. Help and suggestions come from COMMANDS; a command that is called is loaded
+    first.
+    """
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, _, rest = super().resolve_command(ctx, args)
         return name, load(name) if name else None, rest
 
     def invoke(self, ctx: Any) -> Any:
-        """The one border: what a user can mend becomes a line of text, everything else is a bug and shows itself."""
+        """The one border: what a user can mend becomes a line of text, everything else is a bug and
+        shows itself.
+        """
         try:
             return super().invoke(ctx)
         except RacerError as error:
@@ -90,14 +151,17 @@ def load(name: str) -> Any:
 
 
 def main() -> None:
-    """Run `racer` with the words of the command line; a reader that leaves early (`racer ... | head`) is no error."""
+    """Run `racer` with the words of the command line; a reader that leaves early (`racer ... |
+    head`) is no error.
+    """
     try:
         try:
             app(prog_name="racer")
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        # Python flushes once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
 
@@ -108,7 +172,9 @@ def _alone(function: Any) -> typer.Typer:
 
 
 def _advice(command: str | None, error: RacerError) -> str:
-    """What to do about a reward that the real job would refuse, after a command that only wanted its prices."""
+    """What to do about a reward that the real job would refuse, after a command that only wanted
+    its prices.
+    """
     path = getattr(error, "path", "") if command in PRICING else ""
     return f"\nracer check {path} finds the smallest step that shows it" if path else ""
 
@@ -120,7 +186,9 @@ def _leave(message: str, code: int) -> None:
 
 def _typer(**options: Any) -> typer.Typer:
     names = {"help_option_names": ["-h", "--help"]}
-    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=names, **options)
+    return typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, context_settings=names, **options
+    )
 
 
 def _print_version(asked: bool) -> None:
@@ -135,7 +203,10 @@ app = _typer(cls=_Group, no_args_is_help=True)
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """Check, simulate and train AWS DeepRacer reward functions on a laptop."""

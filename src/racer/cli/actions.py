@@ -16,24 +16,30 @@ from racer.track import library
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from racer.actions import Metadata
-    from racer.car import Car
-    from racer.raceline.line import Line
-    from racer.space.design import Design
-    from racer.space.review import Review
-    from racer.space.use import Use
-    from racer.track.record import Track
+    from racer.action_design.design import Design
+    from racer.action_design.review import Review
+    from racer.action_design.usage import Use
+    from racer.raceline.minimum_time import Line
+    from racer.track.track import Track
+    from racer.vehicle.action_space import Metadata
+    from racer.vehicle.car import Car
 
 Option = typer.Option
-app = typer.Typer(help="Say what an action space allows on a track, and design one.", no_args_is_help=True)
+app = typer.Typer(
+    help="Say what an action space allows on a track, and design one.", no_args_is_help=True
+)
 
 Tracks = Annotated[
     list[str] | None,
     Option(
-        "--track", help="A track's name, .toml or .npy file; may be repeated.  [default: reinvent_2018, or the run's]"
+        "--track",
+        help="A track's name, .toml or .npy file; may be repeated.  [default: reinvent_2018, or the run's]",
     ),
 ]
-Model = Annotated[str | None, Option("--car", help="v4, v5 or v6.  [default: what the action space says, else v6]")]
+Model = Annotated[
+    str | None,
+    Option("--car", help="v4, v5 or v6.  [default: what the action space says, else v6]"),
+]
 Reverse = Annotated[bool, Option("--reverse", help="Drive the tracks the other way.")]
 AsJson = Annotated[bool, Option("--json", help="Print JSON.")]
 DEFAULT = "reinvent_2018"
@@ -44,37 +50,51 @@ def check(
     actions: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[ACTIONS]", help="A model_metadata.json; that of --run unless given.", show_default=False
+            metavar="[ACTIONS]",
+            help="A model_metadata.json; that of --run unless given.",
+            show_default=False,
         ),
     ] = None,
     track: Tracks = None,
     car: Model = None,
     line: Annotated[
-        Path | None, Option(help="A .csv or .npy of racer line, to lead the search.  [default: found now]")
+        Path | None,
+        Option(help="A .csv or .npy of racer line, to lead the search.  [default: found now]"),
     ] = None,
-    run: Annotated[Path | None, Option(help="A run or log: what its policy takes where.", show_default=False)] = None,
+    run: Annotated[
+        Path | None, Option(help="A run or log: what its policy takes where.", show_default=False)
+    ] = None,
     reverse: Reverse = False,
-    output: Annotated[Path | None, Option("-o", "--output", help="Draw it there (png, svg, pdf).")] = None,
+    output: Annotated[
+        Path | None, Option("-o", "--output", help="Draw it there (png, svg, pdf).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say which actions the fastest lap needs, which it never takes, and what lap they allow at best.
+    """Say which actions the fastest lap needs, which it never takes, and what lap they allow at
+    best.
 
     Exit code 1 when no lap is found with them. The search takes some seconds for each track.
     """
-    from racer.space.review import review
+    from racer.action_design.review import review
 
     driven = _Driven(run, track[0] if track else "") if run else None
     metadata = _metadata(actions, driven)
     model = _car(car, metadata.car)
     roads = _roads(track, reverse, driven)
     if output is not None and len(roads) > 1:
-        raise UsageError(f"-o {output} is one picture, but there are {len(roads)} tracks: check them one by one")
+        raise UsageError(
+            f"-o {output} is one picture, but there are {len(roads)} tracks: check them one by one"
+        )
     if line is not None and len(roads) > 1:
-        raise UsageError(f"--line {line} is of one track, but there are {len(roads)}: check them one by one")
+        raise UsageError(
+            f"--line {line} is of one track, but there are {len(roads)}: check them one by one"
+        )
     seen = [review(road, model, metadata.action_space, _line(road, model, line)) for road in roads]
     uses = driven.use(seen[0]) if driven else (None, None)
     if as_json:
-        typer.echo(json.dumps([_as_json(one, uses[0] if driven else None) for one in seen], indent=2))
+        typer.echo(
+            json.dumps([_as_json(one, uses[0] if driven else None) for one in seen], indent=2)
+        )
     else:
         for one in seen:
             _print(one, uses[0])
@@ -90,24 +110,32 @@ def design(
     car: Model = None,
     k: Annotated[int, Option("-k", help="Actions, 2 to 30.")] = 12,
     reverse: Reverse = False,
-    output: Annotated[Path, Option("-o", "--output", help="Where the model_metadata.json goes.")] = Path(
-        "model_metadata.json"
-    ),
-    picture: Annotated[Path | None, Option(help="Draw it there (png, svg, pdf).", show_default=False)] = None,
-    trials: Annotated[int, Option(min=0, help="Changes that are tried, each with a search on every track.")] = 24,
+    output: Annotated[
+        Path, Option("-o", "--output", help="Where the model_metadata.json goes.")
+    ] = Path("model_metadata.json"),
+    picture: Annotated[
+        Path | None, Option(help="Draw it there (png, svg, pdf).", show_default=False)
+    ] = None,
+    trials: Annotated[
+        int, Option(min=0, help="Changes that are tried, each with a search on every track.")
+    ] = 24,
     replace: Annotated[bool, Option("--replace", help="Replace a file that is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Design an action space from the commands of the fastest drive, and write it as model_metadata.json."""
+    """Design an action space from the commands of the fastest drive, and write it as
+    model_metadata.json.
+    """
     if output.exists() and not replace:
         raise UsageError(f"{output} is there already: name another file with -o, or give --replace")
-    from racer.actions import Metadata, write_metadata
-    from racer.space import design as designing
+    from racer.action_design import design as designing
+    from racer.vehicle.action_space import Metadata, write_metadata
 
     designing.check_size(k)
     began = time.monotonic()
     model = _car(car, "v6")
-    courses = [designing.course(road, model, _line(road, model)) for road in _roads(track, reverse, None)]
+    courses = [
+        designing.course(road, model, _line(road, model)) for road in _roads(track, reverse, None)
+    ]
     with _Bar(not as_json) as report:
         found = designing.design(courses, model, k, trials, report)
     library.made(output.expanduser().parent)
@@ -122,10 +150,12 @@ def design(
 
 
 class _Driven:
-    """A log with its laps: what a policy did (a class: it reads the log once, for its space and its use)."""
+    """A log with its laps: what a policy did (a class: it reads the log once, for its space and its
+    use).
+    """
 
     def __init__(self, path: Path, name: str) -> None:
-        from racer.cli.placed import place
+        from racer.cli.inputs import place
 
         self.placed = place(path, name, None)
         if self.placed.track is None:
@@ -133,29 +163,34 @@ class _Driven:
 
     def use(self, seen: Review) -> tuple[Use, Use]:
         """Use by corner and by cell: of its races, or of the latest iteration where there are none."""
-        from racer.laps import iterations, phases, rows_of
-        from racer.space.use import acting, by_cell, by_corner
+        from racer.action_design.usage import acting, by_cell, by_corner
+        from racer.analysis import iterations, phases, rows_of
 
         laps = self.placed.here
         phase = phases(laps)
         latest = iterations(laps) == iterations(laps).max()
         rows = acting(
             rows_of(
-                self.placed.log.trace, laps[phase == "evaluation"] if (phase == "evaluation").any() else laps[latest]
+                self.placed.log.trace,
+                laps[phase == "evaluation"] if (phase == "evaluation").any() else laps[latest],
             )
         )
         return by_corner(rows, seen.track, seen.commands), by_cell(rows, seen.track, seen.commands)
 
 
 class _Bar:
-    """A progress bar on a terminal: a context that gives a function (done, total) (a class: rich's own contract)."""
+    """A progress bar on a terminal: a context that gives a function (done, total) (a class: rich's
+    own contract).
+    """
 
     def __init__(self, shown: bool) -> None:
         from rich.console import Console
         from rich.progress import Progress
 
         console = Console(stderr=True)
-        self._progress = Progress(console=console, disable=not (shown and console.is_terminal), transient=True)
+        self._progress = Progress(
+            console=console, disable=not (shown and console.is_terminal), transient=True
+        )
         self._task = self._progress.add_task("improving", total=None)
 
     def __enter__(self) -> Callable[[int, int], None]:
@@ -167,7 +202,7 @@ class _Bar:
 
 
 def _metadata(actions: Path | None, driven: _Driven | None) -> Metadata:
-    from racer.actions import Metadata, read_metadata
+    from racer.vehicle.action_space import Metadata, read_metadata
 
     if actions is not None:
         return read_metadata(actions)
@@ -177,12 +212,14 @@ def _metadata(actions: Path | None, driven: _Driven | None) -> Metadata:
         )
     job = driven.placed.log.job
     if job.action_space is None:
-        raise UsageError(f"{driven.placed.path} does not say its action space: name its model_metadata.json, too")
+        raise UsageError(
+            f"{driven.placed.path} does not say its action space: name its model_metadata.json, too"
+        )
     return Metadata(job.action_space, version=float((job.car or "v6")[1:]))
 
 
 def _car(name: str | None, usual: str) -> Car:
-    from racer.car import preset
+    from racer.vehicle.car import preset
 
     return preset(name or usual)
 
@@ -200,8 +237,8 @@ def _roads(names: list[str] | None, reverse: bool, driven: _Driven | None) -> li
 
 def _line(road: Track, car: Car, file: Path | None = None) -> Line:
     """The line in a file, or one with as much of the road as the rules leave to a car."""
-    from racer.raceline.line import WIDEST, fastest
-    from racer.space import line_file
+    from racer.raceline import files as line_file
+    from racer.raceline.minimum_time import WIDEST, fastest
 
     return fastest(road, car, WIDEST) if file is None else line_file.read(file, road)
 
@@ -242,9 +279,17 @@ def _lap_words(seen: Review) -> str:
 
 
 def _table(seen: Review, use: Use | None) -> Any:
-    from racer.space.review import signed
+    from racer.action_design.review import signed
 
-    heads = ("action", "steering °", "speed m/s", "wanted %", "taken %", *(("run %",) if use else ()), "")
+    heads = (
+        "action",
+        "steering °",
+        "speed m/s",
+        "wanted %",
+        "taken %",
+        *(("run %",) if use else ()),
+        "",
+    )
     table = _empty(*heads)
     for k, (steer, speed) in enumerate(seen.commands):
         wanted, taken = (_percent(column[k], column.sum()) for column in (seen.wanted, seen.use))
@@ -255,12 +300,13 @@ def _table(seen: Review, use: Use | None) -> Any:
 
 
 def _places(seen: Review, use: Use) -> Any:
-    from racer.space.review import signed
+    from racer.action_design.review import signed
 
     table = _empty("place", "steps", "what the run takes there")
     for p, name in enumerate(use.places):
         took = [
-            f"{signed(seen.commands[k][0])}° {seen.commands[k][1]:g} m/s {share:.0%}" for k, share in use.most(p)[:3]
+            f"{signed(seen.commands[k][0])}° {seen.commands[k][1]:g} m/s {share:.0%}"
+            for k, share in use.most(p)[:3]
         ]
         table.add_row(name, str(int(use.counts[:, p].sum())), ", ".join(took))
     return table
@@ -282,7 +328,7 @@ def _percent(part: int, whole: int) -> str:
 
 
 def _print_design(found: Design, car: Car, output: Path, seconds: float) -> None:
-    from racer.space.review import signed
+    from racer.action_design.review import signed
 
     for course, before, after in zip(found.courses, found.before, found.after, strict=True):
         laps = [f"{lap.lap_time:.2f} s" if lap else "no lap" for lap in (before, after)]
@@ -291,7 +337,9 @@ def _print_design(found: Design, car: Car, output: Path, seconds: float) -> None
         typer.echo(f"{course_of}, {laps[1]} after {found.moves} changes ({free})")
     pairs = zip(found.space.steering_deg, found.space.speed, strict=True)
     typer.echo("  ".join(f"{signed(steer)}°/{speed:g}" for steer, speed in pairs))
-    typer.echo(f"{output}: {found.space.size} actions, in {seconds:.0f} s  (racer actions check {output})")
+    typer.echo(
+        f"{output}: {found.space.size} actions, in {seconds:.0f} s  (racer actions check {output})"
+    )
 
 
 # ---- as data
@@ -310,10 +358,16 @@ def _as_json(seen: Review, use: Use | None) -> dict[str, Any]:
         for k, (steer, speed) in enumerate(seen.commands)
     ]
     turns = [
-        {"corner": bend.corner.name, "radius": bend.radius, "smallest": tight.radius if tight else None}
+        {
+            "corner": bend.corner.name,
+            "radius": bend.radius,
+            "smallest": tight.radius if tight else None,
+        }
         for bend, tight in seen.turns
     ]
-    by_place = {name: use.counts[:, p].tolist() for p, name in enumerate(use.places)} if use else None
+    by_place = (
+        {name: use.counts[:, p].tolist() for p, name in enumerate(use.places)} if use else None
+    )
     return {
         "track": seen.track.name,
         "car": seen.car.name,
@@ -355,7 +409,7 @@ def _design_json(found: Design, output: Path, seconds: float) -> dict[str, Any]:
 
 
 def _draw(figure: Callable[[], Any], path: Path) -> None:
-    from racer.plot import style
+    from racer.plotting import style
 
     with style.style():
         style.save(figure(), path)
@@ -363,12 +417,12 @@ def _draw(figure: Callable[[], Any], path: Path) -> None:
 
 
 def _review_figure(seen: Review, use: Use | None) -> Any:
-    from racer.plot.space import review_figure
+    from racer.plotting.space import review_figure
 
     return review_figure(seen, use)
 
 
 def _design_figure(found: Design) -> Any:
-    from racer.plot.space import design_figure
+    from racer.plotting.space import design_figure
 
     return design_figure(found)

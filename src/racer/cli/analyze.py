@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.lap_tables import iterations_of, job_in_words, print_race, print_sources, print_training
-from racer.cli.placed import Placed, by_phase, place
-from racer.cli.road import TrackOption, TracksOption
+from racer.cli.inputs import Placed, TrackOption, TracksOption, by_phase, place
+from racer.cli.tables import iterations_of, job_in_words, print_race, print_sources, print_training
 from racer.errors import UsageError
 from racer.track import library
 
@@ -23,19 +22,32 @@ _FILE_FACTS = ("name", "phase", "columns", "rows", "bad", "first_bad", "notes")
 
 def analyze(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="LOG...", help="Logs: files, folders, archives, globs, s3:// addresses.")
+        list[Path],
+        typer.Argument(
+            metavar="LOG...", help="Logs: files, folders, archives, globs, s3:// addresses."
+        ),
     ],
     track: TrackOption = "",
     tracks: TracksOption = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="DIR", help="Folder for the pictures; beside the log otherwise."),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="Folder for the pictures; beside the log otherwise.",
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; pictures only with -o.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON; pictures only with -o.")
+    ] = False,
     csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write every lap of the logs there, one a row.")
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Write every lap of the logs there, one a row."),
     ] = None,
-    laps: Annotated[int, typer.Option("--laps", min=1, max=100, help="How many of the fastest laps to draw.")] = 3,
+    laps: Annotated[
+        int, typer.Option("--laps", min=1, max=100, help="How many of the fastest laps to draw.")
+    ] = 3,
 ) -> None:
     """Show the laps of logs: every lap of a race, the course of a training; with pictures."""
     placed = [place(path, track, tracks) for path in paths]
@@ -43,7 +55,9 @@ def analyze(
         _write_laps(placed, csv)
     folders = _folders(placed, output)
     if as_json:
-        told = [_as_json(one, _pictures(one, folder, laps) if output else []) for one, folder in folders]
+        told = [
+            _as_json(one, _pictures(one, folder, laps) if output else []) for one, folder in folders
+        ]
         typer.echo(json.dumps(told[0] if len(told) == 1 else {"logs": told}, indent=2))
         return
     for number, (one, folder) in enumerate(folders):
@@ -67,7 +81,9 @@ def _print(found: Placed) -> None:
 
 
 def _folders(placed: list[Placed], output: Path | None) -> list[tuple[Placed, Path]]:
-    """Where the pictures of each log go: of several logs, into folders of their names under `output`."""
+    """Where the pictures of each log go: of several logs, into folders of their names under
+    `output`.
+    """
     if output is None:
         return [(one, _beside(one.path)) for one in placed]
     if len(placed) == 1:
@@ -78,21 +94,29 @@ def _folders(placed: list[Placed], output: Path | None) -> list[tuple[Placed, Pa
 
 
 def _draw(found: Placed, folder: Path, count: int, is_asked: bool) -> None:
-    """Write the pictures and print their paths. Unasked, they may fail: a log need not lie where one can write."""
+    """Write the pictures and print their paths. Unasked, they may fail: a log need not lie where
+    one can write.
+    """
     try:
         for picture in _pictures(found, folder, count):
             typer.echo(str(picture))
     except (UsageError, OSError) as error:
         if is_asked:
-            raise error if isinstance(error, UsageError) else UsageError(f"cannot write to {folder}: {error}") from None
-        typer.echo(f"no pictures, since {folder} cannot be written: give a folder with -o", err=True)
+            raise (
+                error
+                if isinstance(error, UsageError)
+                else UsageError(f"cannot write to {folder}: {error}")
+            ) from None
+        typer.echo(
+            f"no pictures, since {folder} cannot be written: give a folder with -o", err=True
+        )
 
 
 def _pictures(found: Placed, folder: Path, count: int) -> list[Path]:
     """The pictures that fit the log, written to a folder."""
-    from racer.laps import best
-    from racer.plot import style
-    from racer.plot.laps import race_sheet, training_progress
+    from racer.analysis import best
+    from racer.plotting import style
+    from racer.plotting.laps import race_sheet, training_progress
 
     library.made(folder)
     written = []
@@ -100,33 +124,47 @@ def _pictures(found: Placed, folder: Path, count: int) -> list[Path]:
         here = rows[rows.index.isin(found.here.index)]
         chosen = best(here, count) if here["complete"].any() else here.nlargest(count, "completion")
         figure = race_sheet(found.log.trace, here, chosen, found.track)
-        written.append(style.save(figure, folder / ("race.png" if phase == "evaluation" else "training_laps.png")))
+        written.append(
+            style.save(
+                figure, folder / ("race.png" if phase == "evaluation" else "training_laps.png")
+            )
+        )
         if phase == "training":
             written.append(style.save(training_progress(rows), folder / "training_progress.png"))
     return written
 
 
 def _beside(path: Path) -> Path:
-    """Where pictures go when nobody says: inside a log's folder, beside a log's file; here for what lies elsewhere."""
+    """Where pictures go when nobody says: inside a log's folder, beside a log's file; here for what
+    lies elsewhere.
+    """
     path = path.expanduser()
     if path.is_dir():
         return path / "analysis"
     name = path.name if path.exists() else re.sub(r"\W+", "_", path.name).strip("_")
-    return (path if path.exists() else Path("log")).with_name(f"{name.split('.')[0] or 'log'}-analysis")
+    return (path if path.exists() else Path("log")).with_name(
+        f"{name.split('.')[0] or 'log'}-analysis"
+    )
 
 
 def _write_laps(placed: list[Placed], path: Path) -> None:
     """Every lap of the logs as CSV, with the path of its log and the name of its file in front."""
     import pandas as pd
 
-    from racer.track.route import write
+    from racer.files import write_file
 
     tables = []
     for one in placed:
-        table = one.laps.assign(file=[one.log.sources[k].name for k in one.laps["source"]], log=str(one.path))
-        tables.append(table[["log", "file", *one.laps.columns.drop(["source", "first_row", "last_row"])]])
+        table = one.laps.assign(
+            file=[one.log.sources[k].name for k in one.laps["source"]], log=str(one.path)
+        )
+        tables.append(
+            table[["log", "file", *one.laps.columns.drop(["source", "first_row", "last_row"])]]
+        )
     library.made(path.expanduser().parent)
-    write(path.expanduser(), pd.concat(tables).to_csv(index=False, float_format="%.6g").encode())
+    write_file(
+        path.expanduser(), pd.concat(tables).to_csv(index=False, float_format="%.6g").encode()
+    )
 
 
 def _as_json(found: Placed, pictures: list[Path]) -> dict[str, Any]:
@@ -134,7 +172,9 @@ def _as_json(found: Placed, pictures: list[Path]) -> dict[str, Any]:
     track = {"name": found.track.name, "reversed": found.track.is_reversed} if found.track else None
     return {
         "log": str(found.path),
-        "files": [{name: getattr(source, name) for name in _FILE_FACTS} for source in found.log.sources],
+        "files": [
+            {name: getattr(source, name) for name in _FILE_FACTS} for source in found.log.sources
+        ],
         "notes": found.log.notes,
         "job": job_in_words(found.log.job) or None,
         "track": track and {**track, "agreement": found.agreement},
@@ -148,11 +188,18 @@ def _as_json(found: Placed, pictures: list[Path]) -> dict[str, Any]:
 
 def _training(found: Placed, rows: pd.DataFrame | None) -> dict[str, Any]:
     """What is told of a training alone; empty without one."""
-    from racer import laps as about
-    from racer.convergence import verdict
+    from racer import analysis as about
+    from racer.analysis.convergence import verdict
 
     if rows is None:
-        return {"verdict": None, "iterations": [], "endings": [], "exits": [], "actions": [], "never_used": []}
+        return {
+            "verdict": None,
+            "iterations": [],
+            "endings": [],
+            "exits": [],
+            "actions": [],
+            "never_used": [],
+        }
     log, here = found.log, rows[rows.index.isin(found.here.index)]
     said = verdict(rows, log.job.ppo, log.job.action_space)
     use = about.action_use(about.rows_of(log.trace, rows), log.job.action_space)

@@ -11,8 +11,8 @@ import typer
 from racer.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from racer.check.run import Orders, Report
-    from racer.check.settings import Settings
+    from racer.checker.runner import Orders, Report
+    from racer.checker.settings import Settings
 
 PROFILES = ("aws", "community")
 
@@ -28,31 +28,46 @@ class Format(StrEnum):
 
 def check(
     rewards: Annotated[
-        list[str], typer.Argument(help="Reward files, folders of them, or shipped names.", show_default=False)
+        list[str],
+        typer.Argument(help="Reward files, folders of them, or shipped names.", show_default=False),
     ],
     track: Annotated[
-        list[str] | None, typer.Option(help="Try it on this track; may be repeated; `all`: all that ship.")
+        list[str] | None,
+        typer.Option(help="Try it on this track; may be repeated; `all`: all that ship."),
     ] = None,
-    profile: Annotated[list[str] | None, typer.Option(help="Also ask this validator: aws or community.")] = None,
-    select: Annotated[list[str] | None, typer.Option(help="Codes that count, such as RW2 or RW301,RW302.")] = None,
+    profile: Annotated[
+        list[str] | None, typer.Option(help="Also ask this validator: aws or community.")
+    ] = None,
+    select: Annotated[
+        list[str] | None, typer.Option(help="Codes that count, such as RW2 or RW301,RW302.")
+    ] = None,
     ignore: Annotated[list[str] | None, typer.Option(help="Codes that do not count.")] = None,
-    output: Annotated[Format, typer.Option("--output-format", help="How to write the findings.")] = Format.text,
+    output: Annotated[
+        Format, typer.Option("--output-format", help="How to write the findings.")
+    ] = Format.text,
     json: Annotated[bool, typer.Option("--json", help="The same as --output-format json.")] = False,
     timeout: Annotated[
         float | None, typer.Option(help="Seconds that one call may take (2).", show_default=False)
     ] = None,
-    fix: Annotated[bool, typer.Option("--fix", help="Rewrite what the validator objects to; keeps a backup.")] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would change, and change nothing.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="One line a finding, without cures and tests.")] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Rewrite what the validator objects to; keeps a backup.")
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Show what --fix would change, and change nothing.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="One line a finding, without cures and tests.")
+    ] = False,
 ) -> None:
-    """Check reward functions: do they load, can they crash, how do they behave, would they be accepted?
+    """Check reward functions: do they load, can they crash, how do they behave, would they be
+    accepted?
 
     Exit code 1 when there are errors, 2 for wrong use.
     """
-    from racer.check import report as reporting
-    from racer.check import settings
-    from racer.check.run import check as run
-    from racer.check.run import paths_of
+    from racer.checker import output as reporting
+    from racer.checker import settings
+    from racer.checker.runner import check as run
+    from racer.checker.runner import paths_of
 
     paths = paths_of(rewards)
     ours = settings.read(_folder(paths[0]))
@@ -75,16 +90,22 @@ def check(
     if form is Format.text and len(done) > 1:
         typer.echo(reporting.total(done))
     elif form is not Format.text:
-        write = {Format.json: reporting.as_json, Format.sarif: reporting.as_sarif, Format.github: reporting.as_github}
+        write = {
+            Format.json: reporting.as_json,
+            Format.sarif: reporting.as_sarif,
+            Format.github: reporting.as_github,
+        }
         typer.echo(write[form](done))
     if any(one.has_errors for one in done):
         raise typer.Exit(1)
 
 
 def _fix(paths: list[str], profile: str, is_written: bool) -> None:
-    """Rewrite each file so that the validator accepts it, where that is proved to pay the same; say what was done."""
-    from racer.check.fix import apply
-    from racer.check.fix import fix as fixed_of
+    """Rewrite each file so that the validator accepts it, where that is proved to pay the same; say
+    what was done.
+    """
+    from racer.checker.fix import apply
+    from racer.checker.fix import fix as fixed_of
 
     for path in paths:
         fixed = fixed_of(path, profile)
@@ -92,15 +113,21 @@ def _fix(paths: list[str], profile: str, is_written: bool) -> None:
             typer.echo(f"{path}: {fixed.left}", err=True)
             continue
         typer.echo(fixed.diff, nl=False)
-        typer.echo(f"{path}: {', '.join(fixed.steps)}; pays the same in {fixed.compared:,} steps", err=True)
+        typer.echo(
+            f"{path}: {', '.join(fixed.steps)}; pays the same in {fixed.compared:,} steps", err=True
+        )
         if is_written:
             typer.echo(f"{path}: written; as it was: {apply(fixed)}", err=True)
 
 
-def _orders(track: list[str] | None, profile: list[str] | None, timeout: float | None, ours: Settings) -> Orders:
-    from racer.check.run import TIMEOUT, Orders
+def _orders(
+    track: list[str] | None, profile: list[str] | None, timeout: float | None, ours: Settings
+) -> Orders:
+    from racer.checker.runner import TIMEOUT, Orders
 
-    seconds = timeout if timeout is not None else ours.timeout if ours.timeout is not None else TIMEOUT
+    seconds = (
+        timeout if timeout is not None else ours.timeout if ours.timeout is not None else TIMEOUT
+    )
     if not 0.0 < seconds < 1e6:
         raise UsageError(f"--timeout is a number of seconds above 0, not {seconds:g}")
     asked = tuple(profile or ours.profile)

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.lap_tables import new_table, number, print_table, seconds
-from racer.cli.placed import Placed, by_phase, place
-from racer.cli.road import TrackOption, TracksOption
+from racer.cli.inputs import Placed, TrackOption, TracksOption, by_phase, place
+from racer.cli.tables import new_table, number, print_table, seconds
 from racer.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from racer.comparison import Comparison, Pair
+    from racer.analysis.comparison import Comparison, Pair
 
 _PHASES = ("evaluation", "training")
 
@@ -24,23 +23,36 @@ _PHASES = ("evaluation", "training")
 def compare(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="A B...", help="Two or more logs or runs; others differ from the first."),
+        typer.Argument(
+            metavar="A B...", help="Two or more logs or runs; others differ from the first."
+        ),
     ],
     phase: Annotated[
-        str, typer.Option("--phase", help="Which laps: evaluation or training. Evaluation where all have one.")
+        str,
+        typer.Option(
+            "--phase", help="Which laps: evaluation or training. Evaluation where all have one."
+        ),
     ] = "",
     last: Annotated[
-        int, typer.Option("--last", min=1, metavar="N", help="Of trainings, the last N iterations count.")
+        int,
+        typer.Option(
+            "--last", min=1, metavar="N", help="Of trainings, the last N iterations count."
+        ),
     ] = 5,
     track: TrackOption = "",
     tracks: TracksOption = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Draw the comparison there: png, svg or pdf.")
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Draw the comparison there: png, svg or pdf."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare two or more logs or runs: lap times with 95 % intervals, and where on the track the time is won."""
-    from racer import comparison
+    """Compare two or more logs or runs: lap times with 95 % intervals, and where on the track the
+    time is won.
+    """
+    from racer.analysis import comparison
 
     placed = [place(path, track, tracks) for path in paths]
     kind = _phase(placed, phase)
@@ -68,14 +80,19 @@ def _phase(placed: list[Placed], asked: str) -> str:
         if not lack:
             return name
     if asked:
-        raise UsageError(f"{lack[0].path} holds no lap of {asked}: leave --phase out, or take another log")
-    told = ", ".join(f"{one.path} holds {' and '.join(sorted(names))}" for one, names in zip(placed, have, strict=True))
+        raise UsageError(
+            f"{lack[0].path} holds no lap of {asked}: leave --phase out, or take another log"
+        )
+    told = ", ".join(
+        f"{one.path} holds {' and '.join(sorted(names))}"
+        for one, names in zip(placed, have, strict=True)
+    )
     raise UsageError(f"nothing alike to compare: {told}")
 
 
 def _laps(found: Placed, phase: str, last: int) -> pd.DataFrame:
     """The laps that count: all of an evaluation, of a training those of the last iterations."""
-    from racer.laps import iterations
+    from racer.analysis import iterations
 
     rows = dict(by_phase(found.here))[phase]
     if phase == "evaluation":
@@ -85,7 +102,9 @@ def _laps(found: Placed, phase: str, last: int) -> pd.DataFrame:
 
 
 def _names(paths: list[Path]) -> list[str]:
-    """What to call the logs: as little of their paths as tells them apart; equal paths get a number."""
+    """What to call the logs: as little of their paths as tells them apart; equal paths get a
+    number.
+    """
     whole = [path.expanduser().resolve() for path in paths]
     plain = [path.with_name(path.name.split(".")[0]) if path.is_file() else path for path in whole]
     parts = [path.parts for path in plain]
@@ -97,8 +116,8 @@ def _names(paths: list[Path]) -> list[str]:
 
 
 def _draw(found: Comparison, path: Path) -> Path:
-    from racer.plot import style
-    from racer.plot.compare import comparison_sheet
+    from racer.plotting import style
+    from racer.plotting.compare import comparison_sheet
     from racer.track import library
 
     library.made(path.expanduser().parent)
@@ -109,7 +128,9 @@ def _print(found: Comparison, placed: list[Placed], phase: str, last: int) -> No
     for name, one in zip(found.table["name"], placed, strict=True):
         typer.echo(f"{name}: {one.sentence}")
     typer.echo(
-        "laps of evaluations" if phase == "evaluation" else f"laps of the last {last} iterations of each training"
+        "laps of evaluations"
+        if phase == "evaluation"
+        else f"laps of the last {last} iterations of each training"
     )
     _print_sides(found.table)
     for pair in found.pairs:
@@ -120,9 +141,15 @@ def _print(found: Comparison, placed: list[Placed], phase: str, last: int) -> No
 
 
 def _print_sides(rows: pd.DataFrame) -> None:
-    table = new_table("log", "laps", "complete", "covered %", "median s", "95 %", "best s", "reward", "zig-zag")
+    table = new_table(
+        "log", "laps", "complete", "covered %", "median s", "95 %", "best s", "reward", "zig-zag"
+    )
     for row in rows.to_dict("records"):
-        span = f"{row['median_low']:.2f} to {row['median_high']:.2f}" if row["median_low"] == row["median_low"] else ""
+        span = (
+            f"{row['median_low']:.2f} to {row['median_high']:.2f}"
+            if row["median_low"] == row["median_low"]
+            else ""
+        )
         counts = [f"{row['laps']:,}", f"{row['complete']:,}", f"{row['completion']:.1f}"]
         times = [seconds(row["median"]), span, seconds(row["best"])]
         table.add_row(row["name"], *counts, *times, number(row["reward"]), number(row["zigzag"]))
@@ -130,26 +157,39 @@ def _print_sides(rows: pd.DataFrame) -> None:
 
 
 def _print_where(found: Comparison) -> None:
-    from racer.comparison import gains
+    from racer.analysis.comparison import gains
 
     if not len(found.where):
-        typer.echo("where the time is won cannot be told: it takes one known track, driven the same way (--track NAME)")
+        typer.echo(
+            "where the time is won cannot be told: it takes one known track, driven the same way (--track NAME)"
+        )
         return
     first = found.sides[0].name
     for name, rows in found.where.groupby("name", sort=False):
         if rows["difference"].isna().all():
             continue
-        typer.echo(f"\nwhere {name} wins (-) and loses (+) on {first}, by the median times of complete laps")
-        table = new_table("place", "from m", "to m", f"{first} s", f"{name} s", "difference s", "95 %")
+        typer.echo(
+            f"\nwhere {name} wins (-) and loses (+) on {first}, by the median times of complete laps"
+        )
+        table = new_table(
+            "place", "from m", "to m", f"{first} s", f"{name} s", "difference s", "95 %"
+        )
         for row in rows.to_dict("records"):
             span = f"{row['low']:+.2f} to {row['high']:+.2f}" if row["low"] == row["low"] else ""
-            cells = [f"{row['start']:.1f}", f"{row['end']:.1f}", number(row["first"]), number(row["own"])]
+            cells = [
+                f"{row['start']:.1f}",
+                f"{row['end']:.1f}",
+                number(row["first"]),
+                number(row["own"]),
+            ]
             table.add_row(row["sector"], *cells, f"{row['difference']:+.2f}", span)
         print_table(table)
         typer.echo(gains(found.where, str(name)))
 
 
-def _as_json(found: Comparison, placed: list[Placed], phase: str, picture: Path | None) -> dict[str, Any]:
+def _as_json(
+    found: Comparison, placed: list[Placed], phase: str, picture: Path | None
+) -> dict[str, Any]:
     return {
         "phase": phase,
         "track": [one.track.name if one.track else None for one in placed],
@@ -164,11 +204,20 @@ def _as_json(found: Comparison, placed: list[Placed], phase: str, picture: Path 
 def _pair(pair: Pair) -> dict[str, Any]:
     names = ("value", "low", "high")
     spans = {
-        key: {name: value if value == value else None for name, value in zip(names, span, strict=True)}
+        key: {
+            name: value if value == value else None for name, value in zip(names, span, strict=True)
+        }
         for key, span in (("time", pair.time), ("complete", pair.complete))
     }
     said = [sentence for sentence in (pair.sentence, pair.completes) if sentence]
-    return {"one": pair.one, "other": pair.other, "laps": pair.laps, "of": pair.of, **spans, "verdict": said}
+    return {
+        "one": pair.one,
+        "other": pair.other,
+        "laps": pair.laps,
+        "of": pair.of,
+        **spans,
+        "verdict": said,
+    }
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

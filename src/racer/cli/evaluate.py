@@ -9,37 +9,55 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.tracks import home
-from racer.errors import UsageError
-from racer.extras import need
+from racer.errors import UsageError, need
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from racer.train.race import Result
+    from racer.training.evaluation import Result
 
 Option = typer.Option
 
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)],
-    track: Annotated[str | None, Option(help="Another track than the run's.", show_default=False)] = None,
+    track: Annotated[
+        str | None, Option(help="Another track than the run's.", show_default=False)
+    ] = None,
     laps: Annotated[int, Option(min=1, help="Laps of the race, driven in one go.")] = 5,
     penalty: Annotated[float, Option(min=0.0, help="Seconds held after leaving the track.")] = 2.0,
-    resets: Annotated[int, Option(min=0, help="Incidents that are forgiven; the next one ends the race.")] = 100,
-    trials: Annotated[bool, Option("--trials", help="Every lap from standstill instead of one race.")] = False,
+    resets: Annotated[
+        int, Option(min=0, help="Incidents that are forgiven; the next one ends the race.")
+    ] = 100,
+    trials: Annotated[
+        bool, Option("--trials", help="Every lap from standstill instead of one race.")
+    ] = False,
     reverse: Annotated[bool, Option("--reverse", help="The other way than in training.")] = False,
-    car: Annotated[str | None, Option(help="Another car than the run's: v4, v5 or v6.", show_default=False)] = None,
+    car: Annotated[
+        str | None, Option(help="Another car than the run's: v4, v5 or v6.", show_default=False)
+    ] = None,
     noise: Annotated[str, Option(help="none, jitter or robust.")] = "none",
     objects: Annotated[
         str | None,
-        Option(help="none, boxes, random_boxes, bots, or a .toml file.  [default: as in training]", show_default=False),
+        Option(
+            help="none, boxes, random_boxes, bots, or a .toml file.  [default: as in training]",
+            show_default=False,
+        ),
     ] = None,
-    crash_penalty: Annotated[float, Option(min=0.0, help="Seconds held after a crash into an object.")] = 5.0,
+    crash_penalty: Annotated[
+        float, Option(min=0.0, help="Seconds held after a crash into an object.")
+    ] = 5.0,
     seed: Annotated[int, Option(help="Of the noise, and of objects at random.")] = 0,
     checkpoint: Annotated[str, Option(help="best, last, or the number of steps.")] = "best",
-    save: Annotated[bool, Option("--save", help="Write log, metrics, picture and animation into the run.")] = False,
+    save: Annotated[
+        bool, Option("--save", help="Write log, metrics, picture and animation into the run.")
+    ] = False,
     onboard: Annotated[
-        bool, Option("--onboard", help="The animation shows the car's own view too, as it does where it sees pictures.")
+        bool,
+        Option(
+            "--onboard",
+            help="The animation shows the car's own view too, as it does where it sees pictures.",
+        ),
     ] = False,
     video: Annotated[str, Option(help="Kind of the animation: gif or mp4.")] = "gif",
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
@@ -52,7 +70,7 @@ def evaluate(
         raise UsageError("--onboard is about the animation, which --save writes")
     if video == "mp4" and save:
         need("video")
-    from racer.train.race import Order, drive_race
+    from racer.training.evaluation import Order, drive_race
 
     order = Order(
         track=track, laps=laps, penalty=penalty, resets=resets, trials=trials, reverse=reverse, car=car, noise=noise,
@@ -71,7 +89,9 @@ def _show(result: Result, files: list[Path]) -> None:
 
     console = Console(soft_wrap=True)
     console.print(result.headline, markup=False, highlight=False)
-    console.print(_table(result.laps, ("off-tracks", "crashes") if result.has_objects else ("off-tracks",)))
+    console.print(
+        _table(result.laps, ("off-tracks", "crashes") if result.has_objects else ("off-tracks",))
+    )
     for note in result.notes:
         console.print(f"note: {note}", markup=False, highlight=False)
     for sentence in (_standing(result), _against_bound(result)):
@@ -82,9 +102,11 @@ def _show(result: Result, files: list[Path]) -> None:
 
 
 def _standing(result: Result) -> str:
-    """The best lap beside the results of races on that track; empty where there are none, or no lap."""
-    from racer.laps import best
-    from racer.standing import standing
+    """The best lap beside the results of races on that track; empty where there are none, or no
+    lap.
+    """
+    from racer.analysis import best
+    from racer.analysis.leaderboard import standing
 
     fastest = best(result.laps, 1)
     found = standing(result.track.name, float(fastest["time"].iloc[0])) if len(fastest) else None
@@ -93,13 +115,15 @@ def _standing(result: Result) -> str:
 
 def _against_bound(result: Result) -> str:
     """The best lap beside the lap-time bound of the car; empty without a lap."""
-    from racer.laps import best
-    from racer.raceline.bound import bound, sentence
+    from racer.analysis import best
+    from racer.raceline.lap_bound import bound, sentence
 
     fastest = best(result.laps, 1)
     if not len(fastest):
         return ""
-    return sentence(float(fastest["time"].iloc[0]), bound(result.track, result.car, home()), result.car.name)
+    return sentence(
+        float(fastest["time"].iloc[0]), bound(result.track, result.car, home()), result.car.name
+    )
 
 
 def _table(laps: pd.DataFrame, incidents: tuple[str, ...]) -> Any:
@@ -113,8 +137,11 @@ def _table(laps: pd.DataFrame, incidents: tuple[str, ...]) -> Any:
     for number, lap in enumerate(laps.to_dict("records"), 1):
         counts = [str(lap[name.replace("-", "_")]) for name in heads[4:-2]]
         means = [f"{lap[name]:.2f}" for name in ("speed", "reward")]
-        status = "lap_complete" if lap["complete"] else lap["status"]  # in a race the log says so of the last lap only
-        table.add_row(str(number), f"{lap['time']:.2f}", f"{lap['completion']:.1f}", status, *counts, *means)
+        # in a race the log says so of the last lap only
+        status = "lap_complete" if lap["complete"] else lap["status"]
+        table.add_row(
+            str(number), f"{lap['time']:.2f}", f"{lap['completion']:.1f}", status, *counts, *means
+        )
     return table
 
 
@@ -132,21 +159,26 @@ def _as_json(result: Result, files: list[Path]) -> dict[str, Any]:
 
 def _views(result: Result, laps: pd.DataFrame, grainy: bool) -> Any:
     """Pictures from the car on the one lap in `laps`."""
-    from racer.plot.animation import LONGEST
-    from racer.plot.onboard import frames
+    from racer.plotting.animation import LONGEST
+    from racer.plotting.onboard import frames
 
     first, last = int(laps["first_row"].iloc[0]), int(laps["last_row"].iloc[0])
     some = slice(first, min(last + 1, first + LONGEST))
-    return frames(result.drive.rows[some], result.drive.bodies[some], (result.track, result.track.reversed()), grainy)
+    return frames(
+        result.drive.rows[some],
+        result.drive.bodies[some],
+        (result.track, result.track.reversed()),
+        grainy,
+    )
 
 
 def _saved(run: Path, result: Result, video: str, onboard: bool) -> list[Path]:
     """Write everything about a race into a new folder of the run; the paths of what was written."""
     from racer.logs import metrics
-    from racer.logs.write import write_csv
-    from racer.plot import style
-    from racer.plot.animation import animate
-    from racer.plot.laps import race_sheet
+    from racer.logs.writer import write_csv
+    from racer.plotting import style
+    from racer.plotting.animation import animate
+    from racer.plotting.laps import race_sheet
 
     folder = run / f"evaluation-{result.stamp}"
     log, table = folder / "evaluation-simtrace" / "0-iteration.csv", result.laps
@@ -159,7 +191,17 @@ def _saved(run: Path, result: Result, video: str, onboard: bool) -> list[Path]:
     with style.style():
         style.save(race_sheet(result.trace, table, chosen, result.track, result.obstacles), picture)
     fastest = chosen.nsmallest(1, "time")
-    seen = _views(result, fastest, grainy=video == "mp4") if onboard or result.sees_pictures else None
+    seen = (
+        _views(result, fastest, grainy=video == "mp4") if onboard or result.sees_pictures else None
+    )
     width = 560 if seen is not None else 720
-    animate(result.trace, fastest, film, result.track, onboard=seen, objects=result.obstacles, width=width)
+    animate(
+        result.trace,
+        fastest,
+        film,
+        result.track,
+        onboard=seen,
+        objects=result.obstacles,
+        width=width,
+    )
     return [log, numbers, film, picture]

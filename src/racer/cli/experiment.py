@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from racer.train.compare import Comparison
-    from racer.train.experiment import Experiment
-    from racer.train.grid import Line, Watch
+    from racer.training.sweep.experiment import Experiment
+    from racer.training.sweep.runner import Line, Watch
+    from racer.training.sweep.summary import Comparison
 
 
 WIDTH = 160  # of a table in a pipe
@@ -25,12 +25,13 @@ WIDTH = 160  # of a table in a pipe
 def train_grid(experiment: Experiment, folder: Path, jobs: int | None, home: Path | None) -> None:
     """Train what is missing of an experiment in `folder`, and print what all runs come to.
 
-    Raises KeyboardInterrupt after Ctrl-C, with the way to go on printed; RacerError when runs failed.
+    Raises KeyboardInterrupt after Ctrl-C, with the way to go on printed; RacerError when runs
+    failed.
     """
     from rich.console import Console
 
-    from racer.train.compare import compare, write
-    from racer.train.grid import run_grid
+    from racer.training.sweep.runner import run_grid
+    from racer.training.sweep.summary import compare, write
 
     console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH)
     _say(console, f"{experiment.title}: {len(experiment.runs)} runs in {folder}")
@@ -51,13 +52,19 @@ def train_grid(experiment: Experiment, folder: Path, jobs: int | None, home: Pat
 
 @contextmanager
 def board(console: Console) -> Iterator[Watch | None]:
-    """A function that shows where runs stand: a bar for each that runs, a line for each that ended; None in a pipe."""
+    """A function that shows where runs stand: a bar for each that runs, a line for each that ended;
+    None in a pipe.
+    """
     if not console.is_terminal:
         yield None
         return
     from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(24), TextColumn("{task.fields[words]}"))
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(24),
+        TextColumn("{task.fields[words]}"),
+    )
     with Progress(*columns, console=console) as bars:
         yield _Bars(bars).show
 
@@ -100,7 +107,7 @@ def _table(found: Comparison) -> Any:
     from rich import box
     from rich.table import Table
 
-    from racer.train.compare import cells
+    from racer.training.sweep.summary import cells
 
     heads, rows = cells(found)
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
@@ -120,7 +127,9 @@ def _end(console: Console, lines: list[Line], experiment: Experiment, folder: Pa
         _say(console, f"stopped: {left} of {len(lines)} runs are not finished; go on with: {again}")
         raise KeyboardInterrupt
     if failed:
-        raise RacerError(f"{failed} of {len(lines)} runs failed; when they are mended, go on with: {again}")
+        raise RacerError(
+            f"{failed} of {len(lines)} runs failed; when they are mended, go on with: {again}"
+        )
 
 
 def _say(console: Console, text: str) -> None:

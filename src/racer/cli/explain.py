@@ -1,4 +1,6 @@
-"""`racer explain`: which lines of a reward function pay how much, and where; or where a trained policy looks."""
+"""`racer explain`: which lines of a reward function pay how much, and where; or where a trained
+policy looks.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from racer.explain import Attribution, Row, Run
-    from racer.track.record import Track
+    from racer.diagnostics.attribution import Attribution, Row, Run
+    from racer.track.track import Track
 
 Option = typer.Option
 Drives = list[tuple[str, list[Any]]]
@@ -30,43 +32,69 @@ _SMALL = 0.001  # of all amounts: rows below it are counted, not shown
 
 def explain(
     reward: Annotated[
-        str, typer.Argument(metavar="REWARD|RUN", help="A reward file, the name of a shipped one, or a run's folder.")
+        str,
+        typer.Argument(
+            metavar="REWARD|RUN",
+            help="A reward file, the name of a shipped one, or a run's folder.",
+        ),
     ],
     track: Annotated[
-        str, Option(help="A track's name, .toml or .npy file.  [default: reinvent_2018; of a log: recognized]")
+        str,
+        Option(
+            help="A track's name, .toml or .npy file.  [default: reinvent_2018; of a log: recognized]"
+        ),
     ] = "",
     driver: Annotated[
         list[str] | None,
-        Option(help=f"A scripted driver, or all; may be repeated.  [default: {', '.join(_USUAL)}]", show_default=False),
+        Option(
+            help=f"A scripted driver, or all; may be repeated.  [default: {', '.join(_USUAL)}]",
+            show_default=False,
+        ),
     ] = None,
     trace: Annotated[
-        Path | None, Option(metavar="LOG", help="Explain recorded laps instead: a simtrace csv or a folder of them.")
+        Path | None,
+        Option(
+            metavar="LOG", help="Explain recorded laps instead: a simtrace csv or a folder of them."
+        ),
     ] = None,
     tracks: Annotated[
-        Path | None, Option(metavar="DIR", help="A folder of routes to recognize the log's track among.")
+        Path | None,
+        Option(metavar="DIR", help="A folder of routes to recognize the log's track among."),
     ] = None,
     episodes: Annotated[int, Option(min=1, help="How many of the log's best episodes.")] = 3,
-    car: Annotated[str, Option(help="v4, v5 or v6.  [default: what the action space says, else v6]")] = "",
+    car: Annotated[
+        str, Option(help="v4, v5 or v6.  [default: what the action space says, else v6]")
+    ] = "",
     action_space: Annotated[
         Path | None, Option(metavar="FILE", help="A model_metadata.json.  [default: continuous]")
     ] = None,
     reverse: Annotated[bool, Option("--reverse", help="Drive the track the other way.")] = False,
-    output: Annotated[Path | None, Option("-o", "--output", help="Draw the terms there (png, svg, pdf).")] = None,
+    output: Annotated[
+        Path | None, Option("-o", "--output", help="Draw the terms there (png, svg, pdf).")
+    ] = None,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
-    reward_timeout: Annotated[float, Option(help="Seconds that a call may take; 0: any time.")] = 5.0,
-    checkpoint: Annotated[str, Option(help="Of a run: best, last, or the number of steps.  [default: best]")] = "",
+    reward_timeout: Annotated[
+        float, Option(help="Seconds that a call may take; 0: any time.")
+    ] = 5.0,
+    checkpoint: Annotated[
+        str, Option(help="Of a run: best, last, or the number of steps.  [default: best]")
+    ] = "",
 ) -> None:
-    """Say which lines and terms of a reward function pay how much over a lap, and where on the track.
+    """Say which lines and terms of a reward function pay how much over a lap, and where on the
+    track.
 
     Of a run: what its policy looks at and how sure it is, over a lap.
     """
     if is_run(reward):
         wrong = track or driver or trace or tracks or car or action_space or reverse
-        _refuse(wrong, "a run is explained on its own track, with its own car: give it with -o, --json or --checkpoint")
+        _refuse(
+            wrong,
+            "a run is explained on its own track, with its own car: give it with -o, --json or --checkpoint",
+        )
         explain_run(Path(reward).expanduser(), checkpoint or "best", output, as_json)
         return
     _refuse(checkpoint, f"--checkpoint is for a run's folder, and {reward} is none")
-    from racer.explain import attribute
+    from racer.diagnostics.attribution import attribute
     from racer.reward import load
 
     function = load(reward)
@@ -77,7 +105,9 @@ def explain(
         )
         road, drives = _recorded(trace, track, tracks, episodes)
     else:
-        road, drives = _driven(track or "reinvent_2018", driver or list(_USUAL), car, action_space, reverse)
+        road, drives = _driven(
+            track or "reinvent_2018", driver or list(_USUAL), car, action_space, reverse
+        )
     found = attribute(function, drives, timeout=reward_timeout)
     if as_json:
         typer.echo(json.dumps(_as_json(found, road), indent=2))
@@ -87,20 +117,29 @@ def explain(
         typer.echo(str(_drawn(found, road, output)), err=as_json)
 
 
-def _driven(name: str, words: list[str], car: str, action_space: Path | None, reverse: bool) -> tuple[Track, Drives]:
+def _driven(
+    name: str, words: list[str], car: str, action_space: Path | None, reverse: bool
+) -> tuple[Track, Drives]:
     """The track, and the params of every step of the drivers on it."""
-    from racer import actions, drivers
-    from racer.params import params
+    from racer.drivers import scripted as drivers
+    from racer.sim.params import params
     from racer.sim.state import Phase
+    from racer.vehicle import action_space as actions
 
     road = track_called(name)
     metadata = actions.read_metadata(action_space) if action_space else None
     model = car or (metadata.car if metadata else "v6")
     chosen = list(drivers.FAMILY) if "all" in words else list(dict.fromkeys(words))
-    made = drivers.drives(road, chosen, model, metadata.action_space if metadata else None, reverse=reverse)
+    made = drivers.drives(
+        road, chosen, model, metadata.action_space if metadata else None, reverse=reverse
+    )
     found: Drives = []
     for one in made:
-        ended = f"{one.lap_time:.2f} s" if one.lap_time == one.lap_time else f"{one.completion:.0f} % of a lap"
+        ended = (
+            f"{one.lap_time:.2f} s"
+            if one.lap_time == one.lap_time
+            else f"{one.completion:.0f} % of a lap"
+        )
         rows = one.rows[one.rows["phase"] == Phase.RUN]
         found.append((f"{one.name} ({ended})", list(params(rows, one.tracks))))
     return (road.reversed() if reverse else road), found
@@ -121,11 +160,11 @@ def _recorded(path: Path, name: str, folder: Path | None, count: int) -> tuple[T
     import numpy as np
 
     from racer import logs
-    from racer.cli.road import candidates, road_of
-    from racer.laps import laps
-    from racer.logs.state import begins, rows
-    from racer.params import params
-    from racer.replay import scored
+    from racer.analysis import laps
+    from racer.cli.inputs import candidates, road_of
+    from racer.diagnostics.replay import scored
+    from racer.logs.to_state import begins, rows
+    from racer.sim.params import params
 
     steps = logs.open(path).trace
     length = steps["track_len"].round(2)
@@ -137,8 +176,12 @@ def _recorded(path: Path, name: str, folder: Path | None, count: int) -> tuple[T
     first, counts = begins(steps), scored(steps)
     episode = np.cumsum(first) - 1
     table = laps(steps)
-    table = table.assign(number=episode[table["first_row"]]).sort_values(["complete", "time"], ascending=[False, True])
-    best = table[table["complete"]] if table["complete"].any() else table.nlargest(count, "completion")
+    table = table.assign(number=episode[table["first_row"]]).sort_values(
+        ["complete", "time"], ascending=[False, True]
+    )
+    best = (
+        table[table["complete"]] if table["complete"].any() else table.nlargest(count, "completion")
+    )
     state = rows(steps, road.track)
     found: Drives = []
     for lap in best.drop_duplicates("number").head(count).to_dict("records"):
@@ -151,8 +194,8 @@ def _recorded(path: Path, name: str, folder: Path | None, count: int) -> tuple[T
 
 
 def _print_explanation(found: Attribution, road: Track) -> None:
-    from racer.explain import rows
-    from racer.explain.words import dominant, where
+    from racer.diagnostics.attribution import rows
+    from racer.diagnostics.attribution.summary import dominant, where
 
     typer.echo(f"{found.reward.filename} on {road.name}{' (reversed)' if road.is_reversed else ''}")
     for note in (*found.reward.notes, *found.notes):
@@ -166,7 +209,9 @@ def _print_explanation(found: Attribution, road: Track) -> None:
     typer.echo("")
     _print(_table(found, shown))
     if len(shown) < len(table):
-        typer.echo(f"{len(table) - len(shown)} more below {_SMALL:.1%} of what is moved (--json has them)")
+        typer.echo(
+            f"{len(table) - len(shown)} more below {_SMALL:.1%} of what is moved (--json has them)"
+        )
 
 
 def _table(found: Attribution, shown: Sequence[Row]) -> Table:
@@ -174,7 +219,7 @@ def _table(found: Attribution, shown: Sequence[Row]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from racer.explain import rows
+    from racer.diagnostics.attribution import rows
 
     runs = found.runs if 1 < len(found.runs) <= _MOST_SHARES else ()
     shares = [{_key(row): row for row in rows(found, [run])} for run in runs]
@@ -187,7 +232,10 @@ def _table(found: Attribution, shown: Sequence[Row]) -> Table:
     table.add_column("executed", justify="right", no_wrap=True)
     for row in shown:
         of_runs = [_percent(share[_key(row)].share) for share in shares] or [_percent(row.share)]
-        source = Text(row.source + (f"   in `{row.through.text}`, line {row.through.line}" if row.through else ""))
+        source = Text(
+            row.source
+            + (f"   in `{row.through.text}`, line {row.through.line}" if row.through else "")
+        )
         table.add_row(str(row.line), source, *of_runs, _number(row.mean), f"{row.executed:.0%}")
     return table
 
@@ -216,8 +264,8 @@ def _print(table: Table) -> None:
 
 
 def _drawn(found: Attribution, road: Track, output: Path) -> Path:
-    from racer.plot import style
-    from racer.plot.explain import explanation
+    from racer.plotting import style
+    from racer.plotting.explain import explanation
 
     return style.save(explanation(found, road), output, dpi=110)
 
@@ -228,7 +276,7 @@ def _refuse(wrong: object, sentence: str) -> None:
 
 
 def _as_json(found: Attribution, road: Track) -> dict[str, Any]:
-    from racer.explain import rows
+    from racer.diagnostics.attribution import rows
 
     return {
         "reward": found.reward.filename,
@@ -241,10 +289,13 @@ def _as_json(found: Attribution, road: Track) -> dict[str, Any]:
 
 
 def _run_as_json(found: Attribution, run: Run) -> dict[str, Any]:
-    from racer.explain import groups, rows
-    from racer.explain.words import dominant, stretches
+    from racer.diagnostics.attribution import groups, rows
+    from racer.diagnostics.attribution.summary import dominant, stretches
 
-    terms = [{"term": g.name, "lines": g.lines, "total": float(g.amounts.sum())} for g in groups(found, [run])]
+    terms = [
+        {"term": g.name, "lines": g.lines, "total": float(g.amounts.sum())}
+        for g in groups(found, [run])
+    ]
     places = [{"from": s.start, "to": s.end, "term": s.group.name} for s in stretches(found, run)]
     return {
         "name": run.name,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from racer.extras import need
+from racer.errors import need
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from racer.explain.policy import PolicyLap
+    from racer.diagnostics.policy import PolicyLap
 
 MOST = 12  # parts that are shown
 
@@ -26,7 +26,7 @@ def is_run(path: str) -> bool:
 def explain_run(folder: Path, checkpoint: str, output: Path | None, as_json: bool) -> None:
     """Print what a run's policy looks at and does over a lap, and draw it to `output` if given."""
     need("train")
-    from racer.train.attention import explain_run as look
+    from racer.training.saliency import explain_run as look
 
     lap, name = look(folder, checkpoint)
     title = f"{folder}, checkpoint {name}, on {lap.track.title}: {_outcome(lap)}"
@@ -47,22 +47,26 @@ def _outcome(lap: PolicyLap) -> str:
 def _show(lap: PolicyLap, title: str) -> None:
     from rich.console import Console
 
-    from racer.explain.policy import doubt, parts
+    from racer.diagnostics.policy import doubt, parts
 
     console = Console(soft_wrap=True)
     console.print(title, markup=False, highlight=False)
     console.print(_parts_table(lap))
     if len(lap.parts) > MOST:
         rest = sum(part.share for part in parts(lap)[MOST:])
-        console.print(f"{len(lap.parts) - MOST} more come to {rest:.0%} (--json has them)", highlight=False)
+        console.print(
+            f"{len(lap.parts) - MOST} more come to {rest:.0%} (--json has them)", highlight=False
+        )
     console.print(_choices_table(lap) if lap.is_discrete else _command_table(lap))
     if lap.is_discrete:
         at, chance = doubt(lap)
-        console.print(f"least sure at {at:.1f} m, where it takes an action of {chance:.0%}", highlight=False)
+        console.print(
+            f"least sure at {at:.1f} m, where it takes an action of {chance:.0%}", highlight=False
+        )
 
 
 def _parts_table(lap: PolicyLap) -> Table:
-    from racer.explain.policy import parts
+    from racer.diagnostics.policy import parts
 
     table = _table("what the answer hangs on", "share", "most", "at m")
     for part in parts(lap)[:MOST]:
@@ -71,19 +75,28 @@ def _parts_table(lap: PolicyLap) -> Table:
 
 
 def _choices_table(lap: PolicyLap) -> Table:
-    from racer.explain.policy import choices
+    from racer.diagnostics.policy import choices
 
     table = _table("action", "steering deg", "m/s", "taken", "mean probability")
     for one in choices(lap):
-        words = (f"{one.steering_deg:g}", f"{one.speed:g}", f"{one.taken:.0%}", f"{one.probability:.3f}")
+        words = (
+            f"{one.steering_deg:g}",
+            f"{one.speed:g}",
+            f"{one.taken:.0%}",
+            f"{one.probability:.3f}",
+        )
         table.add_row(str(one.number), *words)
     return table
 
 
 def _command_table(lap: PolicyLap) -> Table:
     table = _table("command", "mean", "least", "most", "deviation in training")
-    for name, values, spread in zip(("steering deg", "speed m/s"), lap.mean.T, lap.deviation.T, strict=True):
-        table.add_row(name, *(f"{x:.2f}" for x in (values.mean(), values.min(), values.max(), spread.mean())))
+    for name, values, spread in zip(
+        ("steering deg", "speed m/s"), lap.mean.T, lap.deviation.T, strict=True
+    ):
+        table.add_row(
+            name, *(f"{x:.2f}" for x in (values.mean(), values.min(), values.max(), spread.mean()))
+        )
     return table
 
 
@@ -98,14 +111,14 @@ def _table(*heads: str) -> Table:
 
 
 def _drawn(lap: PolicyLap, title: str, output: Path) -> Path:
-    from racer.plot import style
-    from racer.plot.policy_lap import policy_sheet
+    from racer.plotting import style
+    from racer.plotting.policy_lap import policy_sheet
 
     return style.save(policy_sheet(lap, title), output, dpi=110)
 
 
 def _as_json(lap: PolicyLap, name: str) -> dict[str, Any]:
-    from racer.explain.policy import choices, parts
+    from racer.diagnostics.policy import choices, parts
 
     steps = {
         "distance": lap.distance,

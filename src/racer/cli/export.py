@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.errors import RacerError
-from racer.extras import need
+from racer.errors import RacerError, need
 
 if TYPE_CHECKING:
-    from racer.train.export import Exported
+    from racer.training.interop.exporter import Exported
 
 Option = typer.Option
 
@@ -20,7 +19,8 @@ Option = typer.Option
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)],
     out: Annotated[
-        Path | None, Option("-o", "--out", metavar="DIR", help="A new folder.  [default: export, in the run]")
+        Path | None,
+        Option("-o", "--out", metavar="DIR", help="A new folder.  [default: export, in the run]"),
     ] = None,
     checkpoint: Annotated[str, Option(help="best, last, or the number of steps.")] = "best",
     replace: Annotated[bool, Option("--replace", help="Write over an earlier export.")] = False,
@@ -29,7 +29,7 @@ def export(
     """Write a policy as ONNX, checked, and its experiment as DeepRacer for Cloud lays it out."""
     need("train")
     need("export")
-    from racer.train.export import export as write
+    from racer.training.interop.exporter import export as write
 
     found = write(run, out or run / "export", checkpoint, replace)
     if as_json:
@@ -37,11 +37,13 @@ def export(
     else:
         _show(found)
     if not found.comparison.agrees:
-        raise RacerError(f"{found.folder / 'model' / 'policy.onnx'} does not drive as the policy does: do not use it")
+        raise RacerError(
+            f"{found.folder / 'model' / 'policy.onnx'} does not drive as the policy does: do not use it"
+        )
 
 
 def _show(found: Exported) -> None:
-    from racer.train.onnx import OPSET
+    from racer.training.interop.onnx import OPSET
 
     typer.echo(f"{found.folder}, checkpoint {found.checkpoint}")
     for file in found.files:

@@ -12,22 +12,28 @@ import typer
 from racer.cli.tracks import home
 
 if TYPE_CHECKING:
-    from racer.train.imported import Imported
+    from racer.training.interop.importer import Imported
 
 Option = typer.Option
 
 
 def import_(
     place: Annotated[
-        str, typer.Argument(metavar="FOLDER", help="A folder or archive (.tar.gz, .zip).", show_default=False)
+        str,
+        typer.Argument(
+            metavar="FOLDER", help="A folder or archive (.tar.gz, .zip).", show_default=False
+        ),
     ],
     out: Annotated[
-        Path | None, Option("-o", "--out", metavar="DIR", help="A new folder.  [default: NAME-racer, here]")
+        Path | None,
+        Option("-o", "--out", metavar="DIR", help="A new folder.  [default: NAME-racer, here]"),
     ] = None,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Read a DeepRacer for Cloud folder, or a bundle of DeepRacer on AWS, into an experiment for racer train."""
-    from racer.train.imported import import_ as read
+    """Read a DeepRacer for Cloud folder, or a bundle of DeepRacer on AWS, into an experiment for
+    racer train.
+    """
+    from racer.training.interop.importer import import_ as read
 
     found = read(place, out or Path(f"{_stem(place)}-racer"), home=home())
     if as_json:
@@ -53,7 +59,9 @@ def _show(found: Imported) -> None:
         typer.echo(f"left out, for it has no counterpart here: {', '.join(found.left_out)}")
     typer.echo(f"next: racer train {file}")
     if found.evaluation:
-        typer.echo(f"then, to drive as its evaluations do: racer evaluate RUN {' '.join(found.evaluation)}")
+        typer.echo(
+            f"then, to drive as its evaluations do: racer evaluate RUN {' '.join(found.evaluation)}"
+        )
 
 
 def _as_json(found: Imported) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from racer import shipped
+from racer import resources as shipped
 from racer.cli.tracks import home
 from racer.errors import UsageError
 from racer.track import library
 
 if TYPE_CHECKING:
-    from racer.car import Car
+    from racer.vehicle.car import Car
 
 TRACK = "reinvent_2018"  # of the shipped files
 NAMING = ("pytest.ini", ".github/workflows/reward.yml")  # files of the starter that name the track
@@ -25,11 +25,15 @@ def init(
     folder: Annotated[
         Path, typer.Argument(metavar="[DIR]", help="Where; made if need be.", show_default="here")
     ] = Path(),
-    line: Annotated[bool, typer.Option("--line", help="Begin with rewards built on a track's racing line.")] = False,
+    line: Annotated[
+        bool, typer.Option("--line", help="Begin with rewards built on a track's racing line.")
+    ] = False,
     track: Annotated[str, typer.Option(help="The track of --line.")] = TRACK,
     car: Annotated[str, typer.Option(help="The car of --line: v4, v5 or v6.")] = "v6",
 ) -> None:
-    """Write a starter project: a reward function, its tests, an action space, an experiment and a CI workflow."""
+    """Write a starter project: a reward function, its tests, an action space, an experiment and a
+    CI workflow.
+    """
     folder = folder.expanduser()
     for path in written(folder, _lined(track, car) if line else {}):
         typer.echo(f"wrote {path}")
@@ -38,13 +42,14 @@ def init(
 
 
 def _lined(name: str, model: str) -> dict[str, str]:
-    """The files, as text, that differ in a project that begins with the racing line of a track for a car.
+    """The files, as text, that differ in a project that begins with the racing line of a track for
+    a car.
 
     Raises UsageError for a track that has no name, as the project could not be carried elsewhere.
     """
-    from racer.car import preset
-    from racer.raceline.line import fastest
-    from racer.space import pay
+    from racer.raceline import reward_templates as pay
+    from racer.raceline.minimum_time import fastest
+    from racer.vehicle.car import preset
 
     if name not in [entry.name for entry in library.entries(home=home())]:
         library.load(name, home=home())  # says what is wrong with a name; a file is none
@@ -54,10 +59,17 @@ def _lined(name: str, model: str) -> dict[str, str]:
     track, car = library.load(name, home=home()), preset(model)
     bound, line = fastest(track, car), fastest(track, car, pay.MARGIN)
     files = {file: (shipped.starter() / file).read_text("utf-8") for file in NAMING}
-    files |= {path.name: path.read_text("utf-8") for path in shipped.folder("starter_line").iterdir() if _belongs(path)}
+    files |= {
+        path.name: path.read_text("utf-8")
+        for path in shipped.folder("starter_line").iterdir()
+        if _belongs(path)
+    }
     files["model_metadata.json"] = _space(car)
     texts = {file: _on(text, name, car) for file, text in files.items()}
-    return texts | {"reward.py": pay.following(line, track, car), "pace.py": pay.pacing(bound, track, car)}
+    return texts | {
+        "reward.py": pay.following(line, track, car),
+        "pace.py": pay.pacing(bound, track, car),
+    }
 
 
 def _on(text: str, track: str, car: Car) -> str:
@@ -68,23 +80,31 @@ def _on(text: str, track: str, car: Car) -> str:
 
 def _space(car: Car) -> str:
     """A continuous action space for a car, from 1 m/s to the fastest command that logs of it cover."""
-    from racer.actions import STEERING_DEG, ActionSpace, Metadata, as_json
+    from racer.vehicle.action_space import STEERING_DEG, ActionSpace, Metadata, as_json
 
     space = ActionSpace(True, (-STEERING_DEG, STEERING_DEG), (1.0, car.identified_speed))
     return json.dumps(as_json(Metadata(space, version=float(car.name[1:]))), indent=2) + "\n"
 
 
 def written(folder: Path, instead: dict[str, str] | None = None) -> list[Path]:
-    """The files of the starter project, written to a folder, some with the texts that are given `instead`.
+    """The files of the starter project, written to a folder, some with the texts that are given
+    `instead`.
 
     Raises UsageError rather than overwrite one.
     """
     source = shipped.starter()
     texts = instead or {}
-    names = sorted({path.relative_to(source) for path in source.rglob("*") if _belongs(path)} | set(map(Path, texts)))
-    there = [str(name) for name in names if (folder / name).exists() or (folder / name).is_symlink()]
+    names = sorted(
+        {path.relative_to(source) for path in source.rglob("*") if _belongs(path)}
+        | set(map(Path, texts))
+    )
+    there = [
+        str(name) for name in names if (folder / name).exists() or (folder / name).is_symlink()
+    ]
     if there:
-        raise UsageError(f"nothing was written: {', '.join(there)} is there already in {folder.resolve()}")
+        raise UsageError(
+            f"nothing was written: {', '.join(there)} is there already in {folder.resolve()}"
+        )
     try:
         for name in names:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -13,10 +13,10 @@ from racer.cli.tracks import home
 from racer.track import library
 
 if TYPE_CHECKING:
-    from racer.raceline.corner_table import Passage
-    from racer.raceline.drive import Drive
-    from racer.raceline.line import Line
-    from racer.track.record import Track
+    from racer.drivers.rollout import Drive
+    from racer.raceline.lap_bound import Passage
+    from racer.raceline.minimum_time import Line
+    from racer.track.track import Track
 
 Option = typer.Option
 MARGIN_HELP = "m that the middle of the car stays within the borders; down to -0.08, beyond them.  [default: -0.06]"
@@ -42,23 +42,37 @@ class Found:
 
 
 def line(
-    track: Annotated[str, typer.Argument(metavar="TRACK", help="A track's name, or a .toml or .npy file.")],
+    track: Annotated[
+        str, typer.Argument(metavar="TRACK", help="A track's name, or a .toml or .npy file.")
+    ],
     car: Annotated[str, Option(help="v4, v5 or v6.")] = "v5",
     margin: Annotated[float | None, Option(help=MARGIN_HELP, show_default=False)] = None,
     reverse: Annotated[bool, Option("--reverse", help="Drive the track the other way.")] = False,
     method: Annotated[
         str, Option(help="auto, collocation (needs CasADi), iterated, least_curvature or shortest.")
     ] = "auto",
-    drive: Annotated[bool, Option("--drive/--no-drive", help="Let the car drive the line, too.")] = True,
-    output: Annotated[Path | None, Option("-o", "--output", help="Draw the line there (png, svg, pdf).")] = None,
-    csv: Annotated[Path | None, Option("--csv", help="Write the line there, a point a row.")] = None,
-    npy: Annotated[Path | None, Option("--npy", help="Write the line there, as an array of the same columns.")] = None,
-    snippet: Annotated[Path | None, Option("--snippet", help="Write the line there as Python for rewards.")] = None,
+    drive: Annotated[
+        bool, Option("--drive/--no-drive", help="Let the car drive the line, too.")
+    ] = True,
+    output: Annotated[
+        Path | None, Option("-o", "--output", help="Draw the line there (png, svg, pdf).")
+    ] = None,
+    csv: Annotated[
+        Path | None, Option("--csv", help="Write the line there, a point a row.")
+    ] = None,
+    npy: Annotated[
+        Path | None, Option("--npy", help="Write the line there, as an array of the same columns.")
+    ] = None,
+    snippet: Annotated[
+        Path | None, Option("--snippet", help="Write the line there as Python for rewards.")
+    ] = None,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Find the fastest line around a track, the lap time that it allows, corner by corner, and drive it."""
-    from racer.car import preset
-    from racer.raceline import line as lines
+    """Find the fastest line around a track, the lap time that it allows, corner by corner, and
+    drive it.
+    """
+    from racer.raceline import minimum_time as lines
+    from racer.vehicle.car import preset
 
     road = library.load(track, home=home())
     road = road.reversed() if reverse else road
@@ -77,19 +91,29 @@ def line(
 
 
 def _found(road: Track, chosen: Line, model: Any, drives: bool) -> Found:
-    from racer.raceline.corner_table import passages
-    from racer.raceline.drive import drive
-    from racer.raceline.line import fastest
-    from racer.standing import standing
+    from racer.analysis.leaderboard import standing
+    from racer.drivers.rollout import drive
+    from racer.raceline.lap_bound import passages
+    from racer.raceline.minimum_time import fastest
 
-    others = {name: fastest(road, model, chosen.margin, name) for name in ("least_curvature", "shortest")}
+    others = {
+        name: fastest(road, model, chosen.margin, name) for name in ("least_curvature", "shortest")
+    }
     driven = drive(road, model, chosen) if drives else None
     place = standing(road.name, chosen.lap_time)
-    return Found(road, model.name, chosen, others, passages(road, chosen), driven, place.sentence if place else "")
+    return Found(
+        road,
+        model.name,
+        chosen,
+        others,
+        passages(road, chosen),
+        driven,
+        place.sentence if place else "",
+    )
 
 
 def _remember(found: Found, model: Any) -> None:
-    from racer.raceline.bound import keep
+    from racer.raceline.lap_bound import keep
 
     keep(found.track, model, found.line.lap_time, home())
 
@@ -105,7 +129,11 @@ def plain(found: Found) -> dict[str, Any]:
         for one in found.passages
     ]  # fmt: skip
     return {
-        "track": {"name": found.track.name, "reversed": found.track.is_reversed, "length": found.track.length},
+        "track": {
+            "name": found.track.name,
+            "reversed": found.track.is_reversed,
+            "length": found.track.length,
+        },
         "car": found.car,
         "method": line.method,
         "margin": line.margin,
@@ -113,7 +141,8 @@ def plain(found: Found) -> dict[str, Any]:
         "length": line.length,
         "baselines": {name: other.lap_time for name, other in found.others.items()},
         "corners": corners,
-        "drive": driven and {"lap_time": _number(driven.best_lap), "gap_percent": _number(found.gap)},
+        "drive": driven
+        and {"lap_time": _number(driven.best_lap), "gap_percent": _number(found.gap)},
         "standing": found.standing or None,
     }
 
@@ -125,13 +154,22 @@ def _show(found: Found) -> None:
     way = ", reversed" if found.track.is_reversed else ""
     kind = "a flying lap" if line.is_loop else "from standstill"
     console.print(
-        f"{found.track.name}{way}, car {found.car}: {line.lap_time:.2f} s, {kind} of {line.length:.1f} m", markup=False
+        f"{found.track.name}{way}, car {found.car}: {line.lap_time:.2f} s, {kind} of {line.length:.1f} m",
+        markup=False,
     )
-    shares = [f"{name.replace('_', ' ')} {other.lap_time:.2f} s" for name, other in found.others.items()]
-    console.print(f"found by {line.method.replace('_', ' ')}; for comparison: {', '.join(shares)}", markup=False)
+    shares = [
+        f"{name.replace('_', ' ')} {other.lap_time:.2f} s" for name, other in found.others.items()
+    ]
+    console.print(
+        f"found by {line.method.replace('_', ' ')}; for comparison: {', '.join(shares)}",
+        markup=False,
+    )
     if found.passages:
         console.print(_table(found.passages))
-    for sentence in (_driven(found), found.standing and f"the bound beside race results: {found.standing}"):
+    for sentence in (
+        _driven(found),
+        found.standing and f"the bound beside race results: {found.standing}",
+    ):
         if sentence:
             console.print(sentence, markup=False)
 
@@ -143,7 +181,9 @@ def _driven(found: Found) -> str:
     if found.drive is None:
         return ""
     if math.isnan(found.drive.best_lap):
-        return f"driven at 15 Hz with the car's lags: no lap ({found.drive.completion:.0f} % of one)"
+        return (
+            f"driven at 15 Hz with the car's lags: no lap ({found.drive.completion:.0f} % of one)"
+        )
     return f"driven at 15 Hz with the car's lags: {found.drive.best_lap:.2f} s, {found.gap:+.1f} % of the bound"
 
 
@@ -152,32 +192,53 @@ def _table(passages: list[Passage]) -> Any:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for head in ("corner", "turn °", "brake m", "entry m/s", "apex m", "apex m/s", "exit m/s", "lost s"):
+    for head in (
+        "corner",
+        "turn °",
+        "brake m",
+        "entry m/s",
+        "apex m",
+        "apex m/s",
+        "exit m/s",
+        "lost s",
+    ):
         table.add_column(head, justify="left" if head == "corner" else "right", no_wrap=True)
     for one in passages:
         import math
 
         brake = "-" if math.isnan(one.brake) else f"{one.brake:.1f}"
-        speeds = (f"{one.entry_speed:.2f}", f"{one.apex:.1f}", f"{one.apex_speed:.2f}", f"{one.exit_speed:.2f}")
-        table.add_row(one.name, f"{math.degrees(one.corner.angle):.0f}", brake, *speeds, f"{one.lost:.2f}")
+        speeds = (
+            f"{one.entry_speed:.2f}",
+            f"{one.apex:.1f}",
+            f"{one.apex_speed:.2f}",
+            f"{one.exit_speed:.2f}",
+        )
+        table.add_row(
+            one.name, f"{math.degrees(one.corner.angle):.0f}", brake, *speeds, f"{one.lost:.2f}"
+        )
     return table
 
 
 def _written(
-    found: Found, model: Any, output: Path | None, csv: Path | None, npy: Path | None, snippet: Path | None
+    found: Found,
+    model: Any,
+    output: Path | None,
+    csv: Path | None,
+    npy: Path | None,
+    snippet: Path | None,
 ) -> list[Path]:
     """The files that were asked for, after writing them."""
-    from racer.raceline.export import as_csv, as_npy
-    from racer.raceline.snippet import snippet as text_of
-    from racer.track.route import write
+    from racer.files import write_file
+    from racer.raceline.files import as_csv, as_npy
+    from racer.raceline.files import snippet as text_of
 
     files = []
     if csv:
-        files.append(write(csv, as_csv(found.line)))
+        files.append(write_file(csv, as_csv(found.line)))
     if npy:
-        files.append(write(npy, as_npy(found.line)))
+        files.append(write_file(npy, as_npy(found.line)))
     if snippet:
-        files.append(write(snippet, text_of(found.line, model, _title(found)).encode()))
+        files.append(write_file(snippet, text_of(found.line, model, _title(found)).encode()))
     return [*files, _draw(found, output)] if output else files
 
 
@@ -187,10 +248,12 @@ def _title(found: Found) -> str:
 
 
 def _draw(found: Found, path: Path) -> Path:
-    from racer.plot import style
-    from racer.plot.line import line_sheet
+    from racer.plotting import style
+    from racer.plotting.line import line_sheet
 
-    lines = {"fastest": found.line} | {name.replace("_", " "): other for name, other in found.others.items()}
+    lines = {"fastest": found.line} | {
+        name.replace("_", " "): other for name, other in found.others.items()
+    }
     drives = found.drive.rows if found.drive is not None else None
     with style.style():
         way = ", reversed" if found.track.is_reversed else ""

@@ -12,35 +12,58 @@ from racer.cli.explain import track_called
 from racer.errors import UsageError
 
 if TYPE_CHECKING:
-    from racer.surface import Question, Slice, Surface
-    from racer.track.record import Track
+    from racer.diagnostics.reward_map import Question, Slice, Surface
+    from racer.track.track import Track
 
 Option = typer.Option
 
-FRESH = "every place is the first call of a fresh instance, so what it pays for a change is not seen"
+FRESH = (
+    "every place is the first call of a fresh instance, so what it pays for a change is not seen"
+)
 
 
 def map_(
-    reward: Annotated[str, typer.Argument(metavar="REWARD", help="A reward file, or the name of a shipped one.")],
+    reward: Annotated[
+        str, typer.Argument(metavar="REWARD", help="A reward file, or the name of a shipped one.")
+    ],
     track: Annotated[str, Option(help="A track's name, .toml or .npy file.")] = "reinvent_2018",
     speed: Annotated[float, Option(help="m/s at every place.")] = 2.0,
     steering: Annotated[float, Option(help="Degrees at every place, + is left.")] = 0.0,
-    heading: Annotated[float, Option(help="Degrees between the car and the road, + is left.")] = 0.0,
-    best_heading: Annotated[bool, Option("--best-heading", help="The best paid heading at every place.")] = False,
-    minus: Annotated[str, Option(metavar="REWARD", help="Show how much more is paid than by this reward.")] = "",
-    across: Annotated[list[int] | None, Option(metavar="WAYPOINT", help="Cut the road here; may be repeated.")] = None,
+    heading: Annotated[
+        float, Option(help="Degrees between the car and the road, + is left.")
+    ] = 0.0,
+    best_heading: Annotated[
+        bool, Option("--best-heading", help="The best paid heading at every place.")
+    ] = False,
+    minus: Annotated[
+        str, Option(metavar="REWARD", help="Show how much more is paid than by this reward.")
+    ] = "",
+    across: Annotated[
+        list[int] | None, Option(metavar="WAYPOINT", help="Cut the road here; may be repeated.")
+    ] = None,
     beside: Annotated[float, Option(help="m beside the road that are shown too.")] = 0.25,
-    cells: Annotated[int | None, Option(min=1, max=200_000, help="Places.  [default: 9000, or 3500]")] = None,
+    cells: Annotated[
+        int | None, Option(min=1, max=200_000, help="Places.  [default: 9000, or 3500]")
+    ] = None,
     reverse: Annotated[bool, Option("--reverse", help="The track driven the other way.")] = False,
     output: Annotated[
-        Path | None, Option("-o", "--output", help="Where to draw it (png, svg, pdf).  [default: REWARD-map.png]")
+        Path | None,
+        Option(
+            "-o", "--output", help="Where to draw it (png, svg, pdf).  [default: REWARD-map.png]"
+        ),
     ] = None,
-    as_json: Annotated[bool, Option("--json", help="Print a summary as JSON; a picture only with -o.")] = False,
-    reward_timeout: Annotated[float, Option(help="Seconds that a call may take; 0: any time.")] = 5.0,
+    as_json: Annotated[
+        bool, Option("--json", help="Print a summary as JSON; a picture only with -o.")
+    ] = False,
+    reward_timeout: Annotated[
+        float, Option(help="Seconds that a call may take; 0: any time.")
+    ] = 5.0,
 ) -> None:
-    """Draw what a reward function pays at every place of a track, for one speed, steering and heading."""
+    """Draw what a reward function pays at every place of a track, for one speed, steering and
+    heading.
+    """
+    from racer.diagnostics.reward_map import Question, difference, surface
     from racer.reward import load
-    from racer.surface import Question, difference, surface
 
     if best_heading and heading:
         raise UsageError("--best-heading tries all headings: give it without --heading")
@@ -60,12 +83,19 @@ def map_(
     if output or not as_json:
         name = title.replace(" ", "-")
         drawn = _drawn(
-            shown, road, f"{title}  ·  {_how(question)}", bool(minus), best_heading, output or Path(f"{name}-map.png")
+            shown,
+            road,
+            f"{title}  ·  {_how(question)}",
+            bool(minus),
+            best_heading,
+            output or Path(f"{name}-map.png"),
         )
         typer.echo(str(drawn), err=as_json)
 
 
-def _sentences(title: str, road: Track, question: Question, found: Surface, fresh: list[str]) -> list[str]:
+def _sentences(
+    title: str, road: Track, question: Question, found: Surface, fresh: list[str]
+) -> list[str]:
     """What the map shows, in words."""
     facts = _facts(road, found)
     way = " (reversed)" if road.is_reversed else ""
@@ -86,7 +116,11 @@ def _sentences(title: str, road: Track, question: Question, found: Surface, fres
 
 
 def _how(question: Question) -> str:
-    heading = "best heading" if question.heading_deg is None else f"{question.heading_deg:g} deg off the road"
+    heading = (
+        "best heading"
+        if question.heading_deg is None
+        else f"{question.heading_deg:g} deg off the road"
+    )
     if question.heading_deg == 0.0:
         heading = "along the road"
     return f"{question.speed:g} m/s, steering {question.steering_deg:g} deg, {heading}"
@@ -136,7 +170,12 @@ def _spot(road: Track, found: Surface, index: int) -> dict[str, Any]:
 
 def _range(one: Slice) -> dict[str, Any]:
     price = one.price
-    return {"name": one.name, "min": float(price.min()), "max": float(price.max()), "mean": float(price.mean())}
+    return {
+        "name": one.name,
+        "min": float(price.min()),
+        "max": float(price.max()),
+        "mean": float(price.mean()),
+    }
 
 
 def _middle_of_best(one: Slice) -> float:
@@ -145,18 +184,33 @@ def _middle_of_best(one: Slice) -> float:
     return float(best[abs(best - 0.5 * (best[0] + best[-1])).argmin()])
 
 
-def _drawn(found: Surface, road: Track, title: str, is_difference: bool, arrows: bool, output: Path) -> Path:
-    from racer.plot import style
-    from racer.plot.map import surface_map
+def _drawn(
+    found: Surface, road: Track, title: str, is_difference: bool, arrows: bool, output: Path
+) -> Path:
+    from racer.plotting import style
+    from racer.plotting.heat import surface_map
 
     figure = surface_map(found, road, title, is_difference=is_difference, arrows=arrows)
     return style.save(figure, output, dpi=110)
 
 
-def _as_json(title: str, road: Track, question: Question, found: Surface, fresh: list[str]) -> dict[str, Any]:
-    asked = {"speed": question.speed, "steering_deg": question.steering_deg, "heading_deg": question.heading_deg}
+def _as_json(
+    title: str, road: Track, question: Question, found: Surface, fresh: list[str]
+) -> dict[str, Any]:
+    asked = {
+        "speed": question.speed,
+        "steering_deg": question.steering_deg,
+        "heading_deg": question.heading_deg,
+    }
     slices = [
-        {"name": one.name, "at": one.at.tolist(), "reward": one.price.tolist()} for one in (found.along, *found.across)
+        {"name": one.name, "at": one.at.tolist(), "reward": one.price.tolist()}
+        for one in (found.along, *found.across)
     ]
-    head = {"reward": title, "track": road.name, "reversed": road.is_reversed, **asked, "fresh_instances": fresh}
+    head = {
+        "reward": title,
+        "track": road.name,
+        "reversed": road.is_reversed,
+        **asked,
+        "fresh_instances": fresh,
+    }
     return {**head, **_facts(road, found), "slices": slices}

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from racer.cli.road import Road, TracksOption, candidates, road_of
+from racer.cli.inputs import Road, TracksOption, candidates, road_of
 from racer.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from racer.logs import Log
-    from racer.plot.figures import Rival
-    from racer.plot.kinds import Kind
+    from racer.plotting.figures import Kind, Rival
 
 Option = typer.Option
 FILMS = (".gif", ".mp4")
@@ -34,26 +33,50 @@ class _Driven:
 
 
 def plot(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="One of racer plot --list.", show_default=False)] = "",
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="One of racer plot --list.", show_default=False)
+    ] = "",
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="LOG", help="A log: a file or a folder. versus takes two.", show_default=False),
+        typer.Argument(
+            metavar="LOG", help="A log: a file or a folder. versus takes two.", show_default=False
+        ),
     ] = None,
     output: Annotated[
-        Path | None, Option("-o", "--output", metavar="FILE", help="png, svg, pdf; gif or mp4 of ghosts.  [KIND.png]")
+        Path | None,
+        Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="png, svg, pdf; gif or mp4 of ghosts.  [KIND.png]",
+        ),
     ] = None,
-    track: Annotated[str, Option(help="Its track: a name, a .toml or .npy file. Recognized otherwise.")] = "",
+    track: Annotated[
+        str, Option(help="Its track: a name, a .toml or .npy file. Recognized otherwise.")
+    ] = "",
     tracks: TracksOption = None,
     laps: Annotated[
-        str, Option(metavar="WHICH", help="Numbers from 1 (3,7), best:5, first:5, last:5, all; of two logs one each.")
+        str,
+        Option(
+            metavar="WHICH",
+            help="Numbers from 1 (3,7), best:5, first:5, last:5, all; of two logs one each.",
+        ),
     ] = "",
-    phase: Annotated[str, Option(metavar="PHASE", help="Only laps of training, or of evaluation.")] = "",
-    color: Annotated[str, Option(help="Of track: speed, reward, throttle, steering, time.")] = "speed",
-    gamma: Annotated[float | None, Option(help="Of reward-time: the discount factor.  [the job's, else 0.99]")] = None,
+    phase: Annotated[
+        str, Option(metavar="PHASE", help="Only laps of training, or of evaluation.")
+    ] = "",
+    color: Annotated[
+        str, Option(help="Of track: speed, reward, throttle, steering, time.")
+    ] = "speed",
+    gamma: Annotated[
+        float | None, Option(help="Of reward-time: the discount factor.  [the job's, else 0.99]")
+    ] = None,
     is_list: Annotated[bool, Option("--list", help="List the kinds.")] = False,
 ) -> None:
-    """Draw one picture of a log: training, lap times, laps on the track, telemetry, heat maps, sectors, ghosts."""
-    from racer.plot.kinds import KINDS, kind_of
+    """Draw one picture of a log: training, lap times, laps on the track, telemetry, heat maps,
+    sectors, ghosts.
+    """
+    from racer.plotting.figures import KINDS, kind_of
 
     if is_list or not kind:
         wide = max(map(len, KINDS))
@@ -69,24 +92,32 @@ def plot(
     typer.echo(str(target))
 
 
-def _check(name: str, kind: Kind, target: Path, phase: str, gamma: float | None, paths: list[str]) -> None:
+def _check(
+    name: str, kind: Kind, target: Path, phase: str, gamma: float | None, paths: list[str]
+) -> None:
     """Raises UsageError for what is wrong whatever the log holds."""
     if not paths:
         raise UsageError(f"racer plot {name} needs a log: racer plot {name} LOG -o {target}")
     if len(paths) > (2 if name == "versus" else 1):
-        raise UsageError(f"racer plot {name} takes {'two logs' if name == 'versus' else 'one log'}, not {len(paths)}")
+        raise UsageError(
+            f"racer plot {name} takes {'two logs' if name == 'versus' else 'one log'}, not {len(paths)}"
+        )
     if phase and phase not in PHASES:
-        raise UsageError(f"--phase {phase!r}{did_you_mean(phase, list(PHASES))} ({' or '.join(PHASES)})")
+        raise UsageError(
+            f"--phase {phase!r}{did_you_mean(phase, list(PHASES))} ({' or '.join(PHASES)})"
+        )
     if gamma is not None and not 0.0 <= gamma <= 1.0:
         raise UsageError(f"--gamma {gamma:g}: a discount factor is between 0 and 1")
     if target.suffix.lower() in FILMS and kind.film is None:
-        raise UsageError(f"{target}: {name} does not move, write it as png, svg or pdf (ghosts is an animation)")
+        raise UsageError(
+            f"{target}: {name} does not move, write it as png, svg or pdf (ghosts is an animation)"
+        )
 
 
 def _driven(path: str, name: str, folder: Path | None) -> _Driven:
     """A log with the laps on the track that most of its steps were driven on."""
     from racer import logs
-    from racer.laps import laps
+    from racer.analysis import laps
 
     log = logs.open(path)
     length = log.trace["track_len"].round(2)
@@ -102,25 +133,34 @@ def _driven(path: str, name: str, folder: Path | None) -> _Driven:
 
 def _rival(one: _Driven, other: _Driven, paths: list[str]) -> Rival:
     """The second log, which must be of the same track and direction. Raises UsageError."""
-    from racer.plot.figures import Rival
+    from racer.plotting.figures import Rival
 
     mine, theirs = one.road.track, other.road.track
     lengths = [float(driven.log.trace["track_len"].median()) for driven in (one, other)]
     same = mine and theirs and (mine.name, mine.is_reversed) == (theirs.name, theirs.is_reversed)
     if abs(lengths[0] - lengths[1]) > 0.02 or (mine and theirs and not same):
-        raise UsageError(f"the logs are not of one track: {one.road.sentence}; and {other.road.sentence}")
+        raise UsageError(
+            f"the logs are not of one track: {one.road.sentence}; and {other.road.sentence}"
+        )
     first, second = (Path(path.rstrip("/")).name.split(".")[0] for path in paths)
     return Rival(other.log, other.laps, (first, second) if first != second else ("A", "B"))
 
 
 def _draw(
-    kind: Kind, target: Path, driven: _Driven, words: str, phase: str, rival: Rival | None, color: str, gamma: float
+    kind: Kind,
+    target: Path,
+    driven: _Driven,
+    words: str,
+    phase: str,
+    rival: Rival | None,
+    color: str,
+    gamma: float,
 ) -> None:
     """Choose the laps, draw them and write the picture."""
     from dataclasses import replace
 
-    from racer.plot import style
-    from racer.plot.figures import Wish
+    from racer.plotting import style
+    from racer.plotting.figures import Wish
 
     parts = [words, words] if rival is None else _one_each(words)
     laps = _selected(driven.laps, parts[0], phase, kind.phase)
@@ -143,8 +183,10 @@ def _one_each(words: str) -> list[str]:
 
 
 def _selected(laps: pd.DataFrame, words: str, phase: str, about: str) -> pd.DataFrame:
-    """The laps that the user asks for, by number or phase; otherwise those of the phase that the kind is about."""
-    from racer.plot import selection
+    """The laps that the user asks for, by number or phase; otherwise those of the phase that the
+    kind is about.
+    """
+    from racer.plotting import selection
 
     mine = selection.of_phase(laps, phase)
     if words:

@@ -12,21 +12,31 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from racer.cli.road import Road, TrackOption, TracksOption, candidates, road_of
+from racer.cli.inputs import Road, TrackOption, TracksOption, candidates, road_of
 from racer.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from racer.replay import Proof
+    from racer.diagnostics.replay import Proof
     from racer.reward import RewardFunction
-    from racer.track.record import Track
+    from racer.track.track import Track
 
 _COLUMNS = (
     "log", "file", "track", "episode", "lap", "status", "complete", "completion", "time", "steps", "scored", "paid",
     "logged", "clock_rank", "paid_rank",
 )  # fmt: skip
-_HEADS = ("episode", "lap", "status", "covered %", "time s", "paid", "in the log", "by clock", "by pay")
+_HEADS = (
+    "episode",
+    "lap",
+    "status",
+    "covered %",
+    "time s",
+    "paid",
+    "in the log",
+    "by clock",
+    "by pay",
+)
 _MOST = 10  # laps that are listed
 _NEAR = 0.01  # of the pay: a difference that is not worth a sentence
 
@@ -50,21 +60,36 @@ class _Piece:
 
 
 def replay(
-    reward: Annotated[str, typer.Argument(metavar="REWARD", help="A reward file, or the name of a shipped one.")],
+    reward: Annotated[
+        str, typer.Argument(metavar="REWARD", help="A reward file, or the name of a shipped one.")
+    ],
     logs: Annotated[
-        list[Path], typer.Argument(metavar="LOG...", help="Simtrace csv files, simulator's logs, or folders of them.")
+        list[Path],
+        typer.Argument(
+            metavar="LOG...", help="Simtrace csv files, simulator's logs, or folders of them."
+        ),
     ],
     track: TrackOption = "",
     tracks: TracksOption = None,
     own: Annotated[
         str,
-        typer.Option("--own", metavar="REWARD", help="The reward that the log was scored with: proves the rebuild."),
+        typer.Option(
+            "--own",
+            metavar="REWARD",
+            help="The reward that the log was scored with: proves the rebuild.",
+        ),
     ] = "",
-    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write every lap to a csv file.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write every lap to a csv file.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    reward_timeout: Annotated[float, typer.Option(help="Seconds that a call may take; 0: any time.")] = 5.0,
+    reward_timeout: Annotated[
+        float, typer.Option(help="Seconds that a call may take; 0: any time.")
+    ] = 5.0,
 ) -> None:
-    """Price the steps of logs with a reward function, and compare what laps are paid with the clock."""
+    """Price the steps of logs with a reward function, and compare what laps are paid with the
+    clock.
+    """
     from racer.reward import load
 
     priced, known = load(reward), load(own) if own else None
@@ -89,13 +114,18 @@ def replay(
 
 
 def _pieces(
-    path: Path, name: str, roads: list[Track], reward: RewardFunction, own: RewardFunction | None, timeout: float
+    path: Path,
+    name: str,
+    roads: list[Track],
+    reward: RewardFunction,
+    own: RewardFunction | None,
+    timeout: float,
 ) -> Iterator[_Piece]:
     """A log, cut by the length of its tracks, priced."""
     import numpy as np
 
     from racer import logs
-    from racer import replay as about
+    from racer.diagnostics import replay as about
 
     log = logs.open(path)
     trace, files = log.trace, dict(enumerate(source.name for source in log.sources))
@@ -104,7 +134,9 @@ def _pieces(
         rows = trace[length == one].reset_index(drop=True)
         road, scored = road_of(rows, name, roads), int(about.scored(rows).sum())
         if road.track is None:
-            yield _Piece(str(path), len(rows), scored, road, None, about.episodes(rows.iloc[:0], np.empty(0)))
+            yield _Piece(
+                str(path), len(rows), scored, road, None, about.episodes(rows.iloc[:0], np.empty(0))
+            )
             continue
         found = None
         if own is not None:
@@ -120,7 +152,7 @@ def _by_track(pieces: list[_Piece]) -> dict[str, pd.DataFrame]:
     """The laps of each track, ranked; those of several logs together."""
     import pandas as pd
 
-    from racer.replay import ranked
+    from racer.diagnostics.replay import ranked
 
     tables: dict[str, list[pd.DataFrame]] = {}
     for piece in pieces:
@@ -139,15 +171,19 @@ def _print_piece(piece: _Piece, own: str) -> None:
 def _print_notes(reward: RewardFunction) -> None:
     for note in reward.notes:
         typer.echo(f"note: {note}")
-    from racer.reward.words import reads_objects
+    from racer.reward.load import reads_objects
 
     if reads_objects(reward):
-        typer.echo(f"note: {reward.filename} reads objects; a log does not tell where they were, so it saw none")
+        typer.echo(
+            f"note: {reward.filename} reads objects; a log does not tell where they were, so it saw none"
+        )
 
 
 def _print_track(name: str, table: pd.DataFrame) -> None:
-    """All laps in a few lines, and where pay and clock disagree most: among the complete laps, if there are some."""
-    from racer.replay import displaced, ranked
+    """All laps in a few lines, and where pay and clock disagree most: among the complete laps, if
+    there are some.
+    """
+    from racer.diagnostics.replay import displaced, ranked
 
     whole = table[table["complete"]]
     typer.echo(f"\n{name}: {len(table):,} laps, {len(whole):,} complete")
@@ -161,7 +197,9 @@ def _print_track(name: str, table: pd.DataFrame) -> None:
     moved = displaced(table, _MOST)
     which = "complete laps" if len(whole) > 1 else "laps"
     typer.echo(
-        f"the {which} that it ranks most differently from the clock" if len(moved) else "every lap is in its place"
+        f"the {which} that it ranks most differently from the clock"
+        if len(moved)
+        else "every lap is in its place"
     )
     if len(moved):
         _print(_lap_table(moved))
@@ -169,13 +207,17 @@ def _print_track(name: str, table: pd.DataFrame) -> None:
 
 def _print_correlation(which: str, table: pd.DataFrame) -> None:
     facts = _agreement(table)
-    mine, theirs, share = (facts[name] for name in ("correlation", "logged_correlation", "wrong_pairs"))
+    mine, theirs, share = (
+        facts[name] for name in ("correlation", "logged_correlation", "wrong_pairs")
+    )
     text = f"{which}: rank correlation of pay and clock {_number(mine)}, of the rewards in the log {_number(theirs)}"
-    typer.echo(text + (f"; of all pairs the worse is paid more in {share:.1%}" if share == share else ""))
+    typer.echo(
+        text + (f"; of all pairs the worse is paid more in {share:.1%}" if share == share else "")
+    )
 
 
 def _agreement(table: pd.DataFrame) -> dict[str, float]:
-    from racer.replay import correlation, wrong_pairs
+    from racer.diagnostics.replay import correlation, wrong_pairs
 
     clock = -table["clock_rank"].to_numpy()
     return {
@@ -186,16 +228,25 @@ def _agreement(table: pd.DataFrame) -> dict[str, float]:
 
 
 def sentence(table: pd.DataFrame) -> str:
-    """The best lap by the clock against the best paid one, in words; nothing when they are the same, or paid alike."""
+    """The best lap by the clock against the best paid one, in words; nothing when they are the
+    same, or paid alike.
+    """
     fast = table.iloc[int(table["clock_rank"].to_numpy().argmin())]
     rich = table.iloc[int(table["paid"].to_numpy().argmax())]
-    if rich["paid"] - fast["paid"] <= _NEAR * abs(rich["paid"]) or fast["clock_rank"] == rich["clock_rank"]:
+    if (
+        rich["paid"] - fast["paid"] <= _NEAR * abs(rich["paid"])
+        or fast["clock_rank"] == rich["clock_rank"]
+    ):
         return ""
     return f"it pays {_lap(rich)} {rich['paid']:.6g}, but the best by the clock, {_lap(fast)}, only {fast['paid']:.6g}"
 
 
 def _lap(row: pd.Series) -> str:
-    how = f"a lap of {row['time']:.3f} s" if row["complete"] else f"{row['completion']:.1f} % of a lap"
+    how = (
+        f"a lap of {row['time']:.3f} s"
+        if row["complete"]
+        else f"{row['completion']:.1f} % of a lap"
+    )
     return f"episode {row['episode']} ({how})"
 
 
@@ -203,12 +254,25 @@ def _lap_table(rows: pd.DataFrame) -> Table:
     several = rows[["log", "file"]].drop_duplicates().shape[0] > 1
     table = Table()
     for head in (*(["file"] if several else []), *_HEADS):
-        table.add_column(head, justify="left" if head in ("file", "status") else "right", no_wrap=True)
+        table.add_column(
+            head, justify="left" if head in ("file", "status") else "right", no_wrap=True
+        )
     for row in rows.to_dict("records"):
         time = f"{row['time']:.3f}" if row["complete"] else ""
         cells = [_file(row["log"], row["file"])] if several else []
-        cells += [str(row["episode"]), str(row["lap"]), str(row["status"]), f"{row['completion']:.1f}", time]
-        cells += [_number(row["paid"]), _number(row["logged"]), f"{row['clock_rank']:g}", f"{row['paid_rank']:g}"]
+        cells += [
+            str(row["episode"]),
+            str(row["lap"]),
+            str(row["status"]),
+            f"{row['completion']:.1f}",
+            time,
+        ]
+        cells += [
+            _number(row["paid"]),
+            _number(row["logged"]),
+            f"{row['clock_rank']:g}",
+            f"{row['paid_rank']:g}",
+        ]
         table.add_row(*cells)
     return table
 
@@ -241,7 +305,9 @@ def _write(path: Path, by_track: dict[str, pd.DataFrame]) -> None:
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def _as_json(reward: str, pieces: list[_Piece], by_track: dict[str, pd.DataFrame]) -> dict[str, Any]:
+def _as_json(
+    reward: str, pieces: list[_Piece], by_track: dict[str, pd.DataFrame]
+) -> dict[str, Any]:
     return {
         "reward": reward,
         "logs": [_piece_as_json(piece) for piece in pieces],
@@ -262,10 +328,13 @@ def _piece_as_json(piece: _Piece) -> dict[str, Any]:
 
 
 def _track_as_json(name: str, table: pd.DataFrame) -> dict[str, Any]:
-    from racer.replay import ranked
+    from racer.diagnostics.replay import ranked
 
     tables = {"all": table, "complete": ranked(table[table["complete"]])}
-    numbers = {which: {key: _known(value) for key, value in _agreement(one).items()} for which, one in tables.items()}
+    numbers = {
+        which: {key: _known(value) for key, value in _agreement(one).items()}
+        for which, one in tables.items()
+    }
     laps = json.loads(table[list(_COLUMNS)].to_json(orient="records", double_precision=9))
     return {"track": name, **numbers, "laps": laps}
 

@@ -7,30 +7,40 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from racer import extras
-from racer.cli.road import Road, TracksOption, candidates, road_of
+from racer import errors as extras
+from racer.cli.inputs import Road, TracksOption, candidates, road_of
 from racer.errors import UsageError
-from racer.track import route
+from racer.files import write_file
 
 if TYPE_CHECKING:
     from racer.logs import Log
-    from racer.track.record import Track
+    from racer.track.track import Track
 
 
 def report(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="LOG...", help="Simtrace csv files, simulator's logs, or folders of them.")
+        list[Path],
+        typer.Argument(
+            metavar="LOG...", help="Simtrace csv files, simulator's logs, or folders of them."
+        ),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The page: an .html file.")] = Path(
-        "report.html"
-    ),
-    title: Annotated[str, typer.Option("--title", help="What stands at its top; job and track otherwise.")] = "",
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="The page: an .html file.")
+    ] = Path("report.html"),
+    title: Annotated[
+        str, typer.Option("--title", help="What stands at its top; job and track otherwise.")
+    ] = "",
     track: Annotated[
-        str, typer.Option("--track", help="Its track: a name, a .toml or .npy file. Recognized otherwise.")
+        str,
+        typer.Option(
+            "--track", help="Its track: a name, a .toml or .npy file. Recognized otherwise."
+        ),
     ] = "",
     tracks: TracksOption = None,
 ) -> None:
-    """Make one page of a log: a summary in words, plots, and laps that race each other on the track."""
+    """Make one page of a log: a summary in words, plots, and laps that race each other on the
+    track.
+    """
     extras.need("report")
     _check_output(output)
     from racer import logs
@@ -39,7 +49,7 @@ def report(
 
     log = joined([logs.open(path) for path in paths])
     road = _road(log, track, tracks)
-    written = route.write(output, page(log, road.track, title).encode())
+    written = write_file(output, page(log, road.track, title).encode())
     typer.echo(road.sentence)
     typer.echo(f"{written}  ({written.stat().st_size / 1e6:.1f} MB; open it in a browser)")
 

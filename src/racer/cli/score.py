@@ -14,8 +14,8 @@ from racer.errors import UsageError
 from racer.track import library
 
 if TYPE_CHECKING:
-    from racer.actions import Metadata
-    from racer.score import Score
+    from racer.diagnostics import Score
+    from racer.vehicle.action_space import Metadata
 
 Option = typer.Option
 GAMMA = 0.99  # what `racer train` and DeepRacer's console begin with
@@ -23,13 +23,21 @@ SHOWN = 6  # inversions in words
 
 
 def score(
-    rewards: Annotated[list[str], typer.Argument(help="Reward files, or names of shipped ones.", show_default=False)],
+    rewards: Annotated[
+        list[str],
+        typer.Argument(help="Reward files, or names of shipped ones.", show_default=False),
+    ],
     track: Annotated[str, Option(help="A track's name, .toml or .npy file.")] = "reinvent_2018",
     gamma: Annotated[
-        float | None, Option(help="Your discount factor.  [default: 0.9, 0.99, 0.999; the verdict is at 0.99]")
+        float | None,
+        Option(help="Your discount factor.  [default: 0.9, 0.99, 0.999; the verdict is at 0.99]"),
     ] = None,
-    car: Annotated[str | None, Option(help="v4, v5 or v6.  [default: what the action space says, else v6]")] = None,
-    action_space: Annotated[Path | None, Option(help="A model_metadata.json.", show_default=False)] = None,
+    car: Annotated[
+        str | None, Option(help="v4, v5 or v6.  [default: what the action space says, else v6]")
+    ] = None,
+    action_space: Annotated[
+        Path | None, Option(help="A model_metadata.json.", show_default=False)
+    ] = None,
     reverse: Annotated[bool, Option("--reverse", help="Drive the track the other way.")] = False,
     objects: Annotated[
         str | None,
@@ -39,14 +47,21 @@ def score(
         ),
     ] = None,
     expert: Annotated[
-        bool, Option("--expert", help="Let the driver of racer line race, too: nearly what the car can do.")
+        bool,
+        Option(
+            "--expert", help="Let the driver of racer line race, too: nearly what the car can do."
+        ),
     ] = False,
-    output: Annotated[Path | None, Option("-o", "--output", help="Draw the ranks there (png, svg, pdf).")] = None,
+    output: Annotated[
+        Path | None, Option("-o", "--output", help="Draw the ranks there (png, svg, pdf).")
+    ] = None,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Let scripted drivers lap a track, and compare what a reward pays them with what the clock says.
+    """Let scripted drivers lap a track, and compare what a reward pays them with what the clock
+    says.
 
-    Exit code 1 when a reward fails: when the best paid driver is not nearly the fastest, or the ranks do not correlate.
+    Exit code 1 when a reward fails: when the best paid driver is not nearly the fastest, or the
+    ranks do not correlate.
     """
     if gamma is not None and not 0.0 <= gamma <= 1.0:
         raise UsageError(f"--gamma {gamma:g}: a discount factor is between 0 and 1")
@@ -72,14 +87,14 @@ def score(
 def _metadata(file: Path | None) -> Metadata | None:
     if file is None:
         return None  # and no time is spent on importing what reads it
-    from racer.actions import read_metadata
+    from racer.vehicle.action_space import read_metadata
 
     return read_metadata(file)
 
 
 def _read_objects(rewards: list[str]) -> bool:
     from racer.reward import load
-    from racer.reward.words import reads_objects
+    from racer.reward.load import reads_objects
 
     return any(reads_objects(load(reward)) for reward in rewards)
 
@@ -94,8 +109,8 @@ def _scored(
     objects: str,
     expert: bool,
 ) -> list[Score]:
-    from racer.drivers import EXPERT, family
-    from racer.score.pay import GAMMAS, score_all
+    from racer.diagnostics.scoring import GAMMAS, score_all
+    from racer.drivers.scripted import EXPERT, family
 
     return score_all(
         rewards,
@@ -123,14 +138,21 @@ def plain(score: Score) -> dict[str, Any]:
             "sum": float(score.total[k]),
             "per_step": float(score.per_step[k]),
             "pay": {f"{gamma:g}": float(score.pay[gamma][k]) for gamma in score.gammas},
-            "from_the_start": {f"{gamma:g}": float(score.first[gamma][k]) for gamma in score.gammas},
+            "from_the_start": {
+                f"{gamma:g}": float(score.first[gamma][k]) for gamma in score.gammas
+            },
             "rank_by_clock": float(score.clock[k]),
             "rank_by_pay": {f"{gamma:g}": float(score.paid(gamma)[k]) for gamma in score.gammas},
         }
         for k, (drive, rewards) in enumerate(zip(score.drives, score.rewards, strict=True))
     ]
     inversions = [
-        {"better": i.better.name, "worse": i.worse.name, "gamma": gamma, "sentence": i.sentence(gamma)}
+        {
+            "better": i.better.name,
+            "worse": i.worse.name,
+            "gamma": gamma,
+            "sentence": i.sentence(gamma),
+        }
         for gamma in score.gammas
         for i in score.inversions(gamma)
     ]
@@ -139,7 +161,9 @@ def plain(score: Score) -> dict[str, Any]:
         "gamma": score.gamma,
         "passed": score.verdict.passed,
         "verdict": score.verdict.sentence,
-        "rank_correlation": {f"{gamma:g}": _number(score.correlation(gamma)) for gamma in score.gammas},
+        "rank_correlation": {
+            f"{gamma:g}": _number(score.correlation(gamma)) for gamma in score.gammas
+        },
         "drives": drives,
         "inversions": inversions,
     }
@@ -152,7 +176,9 @@ def _show(scores: list[Score]) -> None:
     if len(scores) == 1:
         _show_one(console, scores[0])
     else:
-        console.print("rank correlation of pay and clock by gamma, and pairs of drivers in the wrong order")
+        console.print(
+            "rank correlation of pay and clock by gamma, and pairs of drivers in the wrong order"
+        )
         console.print(_comparison(scores))
     for score in scores:
         word = "passes" if score.verdict.passed else "fails"
@@ -160,7 +186,10 @@ def _show(scores: list[Score]) -> None:
 
 
 def _show_one(console: Any, score: Score) -> None:
-    console.print(f"what {name(score)} pays: the sum, the mean discounted return by gamma, and a step", markup=False)
+    console.print(
+        f"what {name(score)} pays: the sum, the mean discounted return by gamma, and a step",
+        markup=False,
+    )
     console.print(_table(score))
     match = ", ".join(f"{score.correlation(gamma):.2f} at {gamma:g}" for gamma in score.gammas)
     console.print(f"rank correlation of pay and clock: {match}", markup=False)
@@ -168,12 +197,24 @@ def _show_one(console: Any, score: Score) -> None:
     for inversion in wrong[:SHOWN]:
         console.print(f"  {inversion.sentence(score.gamma)}", markup=False)
     if len(wrong) > SHOWN:
-        console.print(f"  and {len(wrong) - SHOWN} more pairs in the wrong order (--json lists them)", markup=False)
+        console.print(
+            f"  and {len(wrong) - SHOWN} more pairs in the wrong order (--json lists them)",
+            markup=False,
+        )
 
 
 def _table(score: Score) -> Any:
     """The drivers, fastest first."""
-    table = _empty("driver", "lap s", "%", "sum", *(f"{gamma:g}" for gamma in score.gammas), "a step", "clock", "pay")
+    table = _empty(
+        "driver",
+        "lap s",
+        "%",
+        "sum",
+        *(f"{gamma:g}" for gamma in score.gammas),
+        "a step",
+        "clock",
+        "pay",
+    )
     ranks = score.paid()
     for k in sorted(range(len(score.drives)), key=lambda k: score.clock[k]):
         drive = score.drives[k]
@@ -181,14 +222,21 @@ def _table(score: Score) -> Any:
         pays = [_short(score.pay[gamma][k]) for gamma in score.gammas]
         amounts = [_short(score.total[k]), *pays, _short(score.per_step[k])]
         table.add_row(
-            drive.name, time, f"{drive.completion:.0f}", *amounts, _rank(score.clock[k]), _rank(float(ranks[k]))
+            drive.name,
+            time,
+            f"{drive.completion:.0f}",
+            *amounts,
+            _rank(score.clock[k]),
+            _rank(float(ranks[k])),
         )
     return table
 
 
 def _comparison(scores: list[Score]) -> Any:
     gammas = scores[0].gammas
-    table = _empty("reward", "verdict", *(f"{gamma:g}" for gamma in gammas), "inverted", "best paid", "lap s")
+    table = _empty(
+        "reward", "verdict", *(f"{gamma:g}" for gamma in gammas), "inverted", "best paid", "lap s"
+    )
     for score in scores:
         best = score.best_paid
         time = "-" if math.isnan(best.lap_time) else f"{best.lap_time:.1f}"
@@ -211,7 +259,9 @@ def _empty(*heads: str) -> Any:
     for head in heads:
         is_text = head in ("driver", "reward", "verdict", "best paid")
         wraps = head == "reward"  # names of files can be long
-        table.add_column(head, justify="left" if is_text else "right", no_wrap=not wraps, overflow="fold")
+        table.add_column(
+            head, justify="left" if is_text else "right", no_wrap=not wraps, overflow="fold"
+        )
     return table
 
 
@@ -228,8 +278,8 @@ def _number(value: float) -> float | None:
 
 
 def _draw(scores: list[Score], track: str, path: Path) -> None:
-    from racer.plot import style
-    from racer.plot.score import ranks
+    from racer.plotting import style
+    from racer.plotting.experiment import ranks
 
     with style.style():
         style.save(ranks(scores, track), path)

@@ -11,34 +11,46 @@ from racer.cli.explain import track_called
 from racer.errors import UsageError
 
 if TYPE_CHECKING:
-    from racer.sim.objects import Bodies
-    from racer.track.record import Track
+    from racer.sim.obstacles import Bodies
+    from racer.track.track import Track
 
 Option = typer.Option
 
 
 def see(
     track: Annotated[str, Option(help="A track's name, .toml or .npy file.")] = "reinvent_2018",
-    at: Annotated[float, Option(metavar="S", help="m of center line from the start line to the car's front.")] = 0.5,
+    at: Annotated[
+        float, Option(metavar="S", help="m of center line from the start line to the car's front.")
+    ] = 0.5,
     aside: Annotated[float, Option(metavar="M", help="m beside the center line, + is left.")] = 0.0,
-    heading_deg: Annotated[float, Option(help="Degrees between the car and the road, + is left.")] = 0.0,
+    heading_deg: Annotated[
+        float, Option(help="Degrees between the car and the road, + is left.")
+    ] = 0.0,
     box: Annotated[
-        list[str] | None, Option(metavar="AHEAD[,LEFT]", help="A box so many m ahead and left; may be repeated.")
+        list[str] | None,
+        Option(metavar="AHEAD[,LEFT]", help="A box so many m ahead and left; may be repeated."),
     ] = None,
-    bot: Annotated[list[str] | None, Option(metavar="AHEAD[,LEFT]", help="The same of a bot car.")] = None,
+    bot: Annotated[
+        list[str] | None, Option(metavar="AHEAD[,LEFT]", help="The same of a bot car.")
+    ] = None,
     reverse: Annotated[bool, Option("--reverse", help="The track driven the other way.")] = False,
     output: Annotated[
-        Path | None, Option("-o", "--output", help="Where to draw it (png, svg, pdf).  [default: TRACK-see.png]")
+        Path | None,
+        Option(
+            "-o", "--output", help="Where to draw it (png, svg, pdf).  [default: TRACK-see.png]"
+        ),
     ] = None,
 ) -> None:
-    """Draw the map, the front camera, the stereo pair, LIDAR and features of a car placed on a track."""
+    """Draw the map, the front camera, the stereo pair, LIDAR and features of a car placed on a
+    track.
+    """
     import numpy as np
 
-    from racer import scene
-    from racer.plot import style
-    from racer.plot.senses import senses
-    from racer.sim.objects import before, together
-    from racer.track.road import pack
+    from racer.plotting import style
+    from racer.plotting.senses import senses
+    from racer.sim import placement as scene
+    from racer.sim.obstacles import before, together
+    from racer.track.spatial_index import pack
 
     road = track_called(track)
     car = scene.rows(road, at, offset=aside, heading_deg=heading_deg, reverse=reverse)
@@ -53,7 +65,9 @@ def see(
     )
     bodies = before(car, stand, pack(tracks)) if len(stand) else np.empty((1, 0), stand.dtype)
     title = f"{road.name}{' (reversed)' if reverse else ''}, {at:g} m from the start line"
-    drawn = style.save(senses(car, bodies, tracks, title), output or Path(f"{road.name}-see.png"), dpi=110)
+    drawn = style.save(
+        senses(car, bodies, tracks, title), output or Path(f"{road.name}-see.png"), dpi=110
+    )
     typer.echo(str(drawn))
 
 
@@ -61,13 +75,15 @@ def _body(road: Track, at: float, told: str, kind: str, reverse: bool) -> Bodies
     """(1,) a body so far ahead and to the left along the road, as `told`: `1.2` or `1.2,-0.1`."""
     import numpy as np
 
-    from racer import scene
-    from racer.sim.objects import KINDS, OBJECT
+    from racer.sim import placement as scene
+    from racer.sim.obstacles import KINDS, OBJECT
 
     try:
         ahead, left = (float(word) for word in (told if "," in told else f"{told},0").split(","))
     except ValueError:
-        raise UsageError(f"--{kind} {told!r}: give m ahead, or m ahead and left as in --{kind} 1.2,-0.1") from None
+        raise UsageError(
+            f"--{kind} {told!r}: give m ahead, or m ahead and left as in --{kind} 1.2,-0.1"
+        ) from None
     place = scene.rows(road, at + ahead, offset=left, reverse=reverse)
     found = np.zeros(1, OBJECT)
     found["x"], found["y"], found["yaw"] = place["front_x"], place["front_y"], place["yaw"]
@@ -78,6 +94,6 @@ def _body(road: Track, at: float, told: str, kind: str, reverse: bool) -> Bodies
 def _nothing() -> Bodies:
     import numpy as np
 
-    from racer.sim.objects import OBJECT
+    from racer.sim.obstacles import OBJECT
 
     return np.zeros(0, OBJECT)

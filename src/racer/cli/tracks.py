@@ -13,15 +13,18 @@ from rich.console import Console
 from rich.table import Table
 
 from racer.errors import UsageError
+from racer.files import write_file
 from racer.track import library, worlds
 
 if TYPE_CHECKING:
-    from racer.track.facts import Facts
-    from racer.track.record import Track
+    from racer.track.corners import Facts
+    from racer.track.track import Track
 
 app = typer.Typer(help="List, show, import, export and fetch tracks.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(metavar="TRACK", help="A track's name, or a .toml or .npy file.")]
+Name = Annotated[
+    str, typer.Argument(metavar="TRACK", help="A track's name, or a .toml or .npy file.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -32,22 +35,28 @@ def list_(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = _table("track", "title", "length m", "width m", "tightest m", "turns", "direction", "from")
+    table = _table(
+        "track", "title", "length m", "width m", "tightest m", "turns", "direction", "from"
+    )
     for row in rows:
         table.add_row(*map(_cell, row.values()))
     _print(table)
-    typer.echo("racer tracks show TRACK draws one; racer tracks fetch gets the routes of the real simulator.")
+    typer.echo(
+        "racer tracks show TRACK draws one; racer tracks fetch gets the routes of the real simulator."
+    )
 
 
 @app.command()
 def show(
     track: Name,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Draw the track there (png, svg, pdf).")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Draw the track there (png, svg, pdf).")
+    ] = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="Drive it the other way.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what there is to know about a track and, with -o, draw it."""
-    from racer.track.facts import facts
+    from racer.track.corners import facts
 
     entry = _found(track)
     road = library.open_entry(entry)
@@ -57,21 +66,29 @@ def show(
     else:
         _print(_facts_table(entry, road, facts(road)))
     if output:
-        from racer.plot import style
-        from racer.plot.track import track_sheet
+        from racer.plotting import style
+        from racer.plotting.track import track_sheet
 
         typer.echo(str(style.save(track_sheet(road), output)), err=as_json)
 
 
 @app.command("import")
 def import_(
-    paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help=".toml tracks or .npy routes.")],
-    name: Annotated[str, typer.Option("--name", help="Name of the track; the file's stem unless given.")] = "",
-    replace: Annotated[bool, typer.Option("--replace", help="Replace an imported track of that name.")] = False,
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help=".toml tracks or .npy routes.")
+    ],
+    name: Annotated[
+        str, typer.Option("--name", help="Name of the track; the file's stem unless given.")
+    ] = "",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace an imported track of that name.")
+    ] = False,
 ) -> None:
     """Copy track files among your own, so that they have a name."""
     if name and len(paths) > 1:
-        raise UsageError(f"--name names one track, but there are {len(paths)} files: import them one by one")
+        raise UsageError(
+            f"--name names one track, but there are {len(paths)} files: import them one by one"
+        )
     for path in paths:
         entry = library.add(path, home=home(), name=name, replace=replace)
         typer.echo(f"{entry.name}: imported from {path}")
@@ -80,10 +97,17 @@ def import_(
 @app.command()
 def export(
     track: Name,
-    output: Annotated[Path, typer.Option("-o", "--output", help="A .npy route, or .toml for a copy of the layout.")],
-    reverse: Annotated[bool, typer.Option("--reverse", help="Drive it the other way (.npy).")] = False,
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="A .npy route, or .toml for a copy of the layout."),
+    ],
+    reverse: Annotated[
+        bool, typer.Option("--reverse", help="Drive it the other way (.npy).")
+    ] = False,
 ) -> None:
-    """Write a track as the simulator's route file (.npy), or its layout (.toml) to start your own from."""
+    """Write a track as the simulator's route file (.npy), or its layout (.toml) to start your own
+    from.
+    """
     from racer.track import route
 
     entry = _found(track)
@@ -93,20 +117,29 @@ def export(
             route.save(road.reversed() if reverse else road, output)
         case ".toml":
             _check_has_layout(entry, reverse)
-            route.write(output, entry.path.read_bytes())
+            write_file(output, entry.path.read_bytes())
         case other:
             ending = repr(other) if other else "without an ending"
-            raise UsageError(f"{output}: a track is written as .npy (route) or .toml (layout), not {ending}")
+            raise UsageError(
+                f"{output}: a track is written as .npy (route) or .toml (layout), not {ending}"
+            )
     typer.echo(str(output))
 
 
 @app.command()
 def fetch(
-    names: Annotated[list[str] | None, typer.Argument(metavar="WORLD...", help="World names of the simulator.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="WORLD...", help="World names of the simulator.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Fetch all of them.")] = False,
     known: Annotated[bool, typer.Option("--list", help="List the world names instead.")] = False,
     address: Annotated[
-        str, typer.Option("--from", metavar="URL", help="Folder of <world>.npy files; the community's unless given.")
+        str,
+        typer.Option(
+            "--from",
+            metavar="URL",
+            help="Folder of <world>.npy files; the community's unless given.",
+        ),
     ] = "",
 ) -> None:
     """Fetch routes of the real simulator, verify and keep them."""
@@ -117,15 +150,23 @@ def fetch(
         return
     wanted = worlds.names() if everything else names or []
     if not wanted:
-        raise UsageError("say which worlds to fetch, or --all (racer tracks fetch --list names them)")
+        raise UsageError(
+            "say which worlds to fetch, or --all (racer tracks fetch --list names them)"
+        )
     for name in _progress(wanted):
         got = fetching.fetch(name, home=home(), address=address or fetching.ADDRESS)
-        note = " (racer knew no SHA-256 for it and remembers this one)" if got.how == "first use" else ""
+        note = (
+            " (racer knew no SHA-256 for it and remembers this one)"
+            if got.how == "first use"
+            else ""
+        )
         typer.echo(f"{got.name}: {got.how}{note}")
 
 
 def home() -> Path:
-    """The user's data folder: the environment variable RACER_HOME, or where the operating system wants it."""
+    """The user's data folder: the environment variable RACER_HOME, or where the operating system
+    wants it.
+    """
     given = os.environ.get("RACER_HOME", "")
     return Path(given).expanduser() if given else library.user_home()
 
@@ -139,9 +180,13 @@ def _found(track: str) -> library.Entry:
 
 def _check_has_layout(entry: library.Entry, reverse: bool) -> None:
     if entry.path.suffix.lower() != ".toml":
-        raise UsageError(f"{entry.name} is a route, it has no layout of straights and arcs: export it as .npy")
+        raise UsageError(
+            f"{entry.name} is a route, it has no layout of straights and arcs: export it as .npy"
+        )
     if reverse:
-        raise UsageError("a layout is copied as it is written: leave --reverse out, or export a .npy")
+        raise UsageError(
+            "a layout is copied as it is written: leave --reverse out, or export a .npy"
+        )
 
 
 def _identity(entry: library.Entry, track: Track) -> dict[str, Any]:
@@ -158,14 +203,14 @@ def _identity(entry: library.Entry, track: Track) -> dict[str, Any]:
 def _teaches(entry: library.Entry) -> str:
     if entry.path.suffix.lower() != ".toml":
         return ""
-    from racer.track import layout_file
+    from racer.track import layout as layout_file
 
     return layout_file.read(entry.path).teaches
 
 
 def _summary(entry: library.Entry) -> dict[str, Any]:
     """One row of the list. A broken file of the user's must not hide the other tracks."""
-    from racer.track.facts import facts
+    from racer.track.corners import facts
 
     try:
         track = library.open_entry(entry)
@@ -189,14 +234,18 @@ def _summary(entry: library.Entry) -> dict[str, Any]:
 def _facts_table(entry: library.Entry, track: Track, about: Facts) -> Table:
     import math
 
-    table = Table(title=f"{track.title} ({track.name})", show_header=False, title_justify="left", min_width=48)
+    table = Table(
+        title=f"{track.title} ({track.name})", show_header=False, title_justify="left", min_width=48
+    )
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     narrow, wide = f"{about.width_min:.3f}", f"{about.width_max:.3f}"
     turns, heading = about.turns_left + about.turns_right, math.degrees(about.start_heading)
     rows = {
         "length": f"{about.length:.3f} m, {about.waypoints} waypoints",
-        "width": f"{narrow} m" if narrow == wide else f"{narrow} to {wide} m, median {about.width_median:.3f} m",
+        "width": f"{narrow} m"
+        if narrow == wide
+        else f"{narrow} to {wide} m, median {about.width_median:.3f} m",
         "turns": f"{turns} ({about.turns_left} left, {about.turns_right} right)",
         "tightest radius": f"{about.radius_min:.2f} m" if turns else "straight",
         "direction": about.direction + (", reversed" if track.is_reversed else ""),
@@ -232,4 +281,6 @@ def _progress(names: list[str]) -> Any:
     """`names`, with a progress bar when there are many and someone watches."""
     from rich.progress import track
 
-    return track(names, "fetching", console=Console(stderr=True), transient=True, disable=len(names) < 3)
+    return track(
+        names, "fetching", console=Console(stderr=True), transient=True, disable=len(names) < 3
+    )

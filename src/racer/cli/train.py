@@ -10,31 +10,42 @@ import typer
 
 from racer.cli import INTERRUPTED
 from racer.cli.tracks import home
-from racer.errors import UsageError
-from racer.extras import need
+from racer.errors import UsageError, need
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from racer.train.run import Run
+    from racer.training.run import Run
 
 Option = typer.Option
 
 
 def train(
-    reward: Annotated[str, typer.Argument(help="A reward file, a shipped reward's name, or an experiment .toml.")] = "",
+    reward: Annotated[
+        str, typer.Argument(help="A reward file, a shipped reward's name, or an experiment .toml.")
+    ] = "",
     track: Annotated[
         str | None,
-        Option(help="A track's name, .toml or .npy file; several with --teacher: A,B.  [default: reinvent_2018]"),
+        Option(
+            help="A track's name, .toml or .npy file; several with --teacher: A,B.  [default: reinvent_2018]"
+        ),
     ] = None,
-    steps: Annotated[int | None, Option(help="Steps of all cars together.  [default: 300000]")] = None,
+    steps: Annotated[
+        int | None, Option(help="Steps of all cars together.  [default: 300000]")
+    ] = None,
     minutes: Annotated[float | None, Option(help="Train for so long instead.")] = None,
     seed: Annotated[int | None, Option(help="Of everything random.  [default: 0]")] = None,
-    car: Annotated[str | None, Option(help="v4, v5 or v6.  [default: what the action space says, else v6]")] = None,
-    action_space: Annotated[str | None, Option(help="A model_metadata.json.  [default: continuous]")] = None,
+    car: Annotated[
+        str | None, Option(help="v4, v5 or v6.  [default: what the action space says, else v6]")
+    ] = None,
+    action_space: Annotated[
+        str | None, Option(help="A model_metadata.json.  [default: continuous]")
+    ] = None,
     hyperparameters: Annotated[str | None, Option(help="A DeepRacer hyperparameters.json.")] = None,
     envs: Annotated[int | None, Option(help="Cars that drive at once.  [default: 64]")] = None,
-    reverse: Annotated[bool | None, Option("--reverse", help="Drive the track the other way.")] = None,
+    reverse: Annotated[
+        bool | None, Option("--reverse", help="Drive the track the other way.")
+    ] = None,
     noise: Annotated[str | None, Option(help="none, jitter or robust.  [default: none]")] = None,
     observation: Annotated[
         str | None,
@@ -43,43 +54,67 @@ def train(
         ),
     ] = None,
     network: Annotated[
-        str | None, Option(help="SMALL or a name of model_metadata.json.  [default: by the pictures]")
+        str | None,
+        Option(help="SMALL or a name of model_metadata.json.  [default: by the pictures]"),
     ] = None,
     objects: Annotated[
-        str | None, Option(help="none, boxes, random_boxes, bots, or a .toml file.  [default: none]")
+        str | None,
+        Option(help="none, boxes, random_boxes, bots, or a .toml file.  [default: none]"),
     ] = None,
-    look: Annotated[str | None, Option(help="How pictures vary: none, simulator or strong.  [default: none]")] = None,
+    look: Annotated[
+        str | None, Option(help="How pictures vary: none, simulator or strong.  [default: none]")
+    ] = None,
     teacher: Annotated[
         bool | None, Option("--teacher", help="Learn from a policy that was trained on features.")
     ] = None,
-    fine_tune: Annotated[int | None, Option(help="Steps of PPO after the lessons of the teacher.")] = None,
-    reward_timeout: Annotated[
-        float | None, Option(help="Seconds that one call of the reward function may take; 0: any.  [default: 5]")
+    fine_tune: Annotated[
+        int | None, Option(help="Steps of PPO after the lessons of the teacher.")
     ] = None,
-    out: Annotated[Path | None, Option(help="Folder of the run.  [default: runs/REWARD-TRACK-TIME]")] = None,
+    reward_timeout: Annotated[
+        float | None,
+        Option(help="Seconds that one call of the reward function may take; 0: any.  [default: 5]"),
+    ] = None,
+    out: Annotated[
+        Path | None, Option(help="Folder of the run.  [default: runs/REWARD-TRACK-TIME]")
+    ] = None,
     resume: Annotated[Path | None, Option(help="Go on with the training in this folder.")] = None,
-    jobs: Annotated[int | None, Option(help="Runs of an experiment at a time.  [default: one a core]")] = None,
+    jobs: Annotated[
+        int | None, Option(help="Runs of an experiment at a time.  [default: one a core]")
+    ] = None,
 ) -> None:
     """Train a PPO agent with your reward function, and evaluate it on the way.
 
-    With an experiment .toml that lists several rewards, tracks, action spaces, hyperparameters or seeds, train all.
+    With an experiment .toml that lists several rewards, tracks, action spaces, hyperparameters or
+    seeds, train all.
     """
     need("train")
-    given = {name: value for name, value in locals().items() if name in _OPTIONS and value is not None}
+    given = {
+        name: value for name, value in locals().items() if name in _OPTIONS and value is not None
+    }
     if track is not None and "," in track:
         given["track"], *more = [name.strip() for name in track.split(",")]
         given["also_tracks"] = more
     if envs is not None:
         given["settings"] = {"envs": envs}
-    _refuse(jobs and not reward.endswith(".toml"), "--jobs is for an experiment .toml, which holds several runs")
+    _refuse(
+        jobs and not reward.endswith(".toml"),
+        "--jobs is for an experiment .toml, which holds several runs",
+    )
     if resume is not None:
-        _refuse(reward or given or out, f"--resume {resume} goes on as the run began: give it without other options")
+        _refuse(
+            reward or given or out,
+            f"--resume {resume} goes on as the run began: give it without other options",
+        )
         _train(_open(resume), resumed=True)
     elif reward.endswith(".toml"):
-        _refuse(given, "an experiment says all this itself: give it with --out, --jobs or --resume only")
+        _refuse(
+            given, "an experiment says all this itself: give it with --out, --jobs or --resume only"
+        )
         _experiment(Path(reward), out, jobs)
     elif not reward:
-        raise UsageError("which reward function? racer train my_reward.py --track reinvent_2018 (racer train --help)")
+        raise UsageError(
+            "which reward function? racer train my_reward.py --track reinvent_2018 (racer train --help)"
+        )
     else:
         _train(_create({"reward": reward, **given}, out), resumed=False)
 
@@ -96,14 +131,14 @@ def _refuse(wrong: object, sentence: str) -> None:
 
 
 def _open(folder: Path) -> Run:
-    from racer.train.run import open_run
+    from racer.training.run import open_run
 
     return open_run(folder)
 
 
 def _create(given: dict[str, Any], out: Path | None) -> Run:
-    from racer.train.config import TrainConfig, parse
-    from racer.train.run import create
+    from racer.training.config import TrainConfig, parse
+    from racer.training.run import create
 
     config = parse(given, "racer train")
     assert isinstance(config, TrainConfig)
@@ -114,9 +149,9 @@ def _create(given: dict[str, Any], out: Path | None) -> Run:
 def _train(run: Run, resumed: bool) -> None:
     from rich.console import Console
 
-    from racer.train.display import display, in_words
-    from racer.train.evaluation import beyond_in_words
-    from racer.train.teaching import session_of
+    from racer.cli.progress import display, in_words
+    from racer.training.dagger import session_of
+    from racer.training.evaluation import beyond_in_words
 
     console = Console(soft_wrap=True)
     _say(console, _headline(run))
@@ -129,21 +164,31 @@ def _train(run: Run, resumed: bool) -> None:
         progress = session.train(report)
     _say(console, *(f"note: {note}" for note in session.reward_notes()))
     if session.was_stopped:
-        typer.echo(f"stopped after {progress.steps:,} steps; go on with: racer train --resume {run.folder}", err=True)
+        typer.echo(
+            f"stopped after {progress.steps:,} steps; go on with: racer train --resume {run.folder}",
+            err=True,
+        )
         raise typer.Exit(INTERRUPTED)
     best = run.best()
     if progress.best is not None and best is not None:
         _say(console, f"best checkpoint, after {best['steps']:,} steps: {in_words(progress.best)}")
-        _say(console, *(f"note: {text}" for text in beyond_in_words(session.cars, progress.best.beyond_logs)))
+        _say(
+            console,
+            *(f"note: {text}" for text in beyond_in_words(session.cars, progress.best.beyond_logs)),
+        )
     _say(console, f"{run.folder}  (racer evaluate {run.folder} --save)")
 
 
 def _headline(run: Run) -> str:
-    """What is about to be trained. (Said first: the first run on a machine compiles the simulator for some seconds.)"""
+    """What is about to be trained. (Said first: the first run on a machine compiles the simulator
+    for some seconds.)
+    """
     config = run.config
     budget = f"{config.minutes:g} minutes" if config.minutes else f"{config.steps:,} steps"
     car = config.car or run.metadata.car
-    return f"training {run.reward.name} on {run.track.title}, car {car}, seed {config.seed}: {budget}"
+    return (
+        f"training {run.reward.name} on {run.track.title}, car {car}, seed {config.seed}: {budget}"
+    )
 
 
 def _say(console: Console, *lines: str) -> None:
@@ -152,9 +197,11 @@ def _say(console: Console, *lines: str) -> None:
 
 
 def _experiment(path: Path, out: Path | None, jobs: int | None) -> None:
-    """A grid of runs, which goes on where it was left; an experiment without a list is a run like any other."""
+    """A grid of runs, which goes on where it was left; an experiment without a list is a run like
+    any other.
+    """
     from racer.cli.experiment import train_grid
-    from racer.train.experiment import load
+    from racer.training.sweep.experiment import load
 
     found = load(path)
     if found.is_single:

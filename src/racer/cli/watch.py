@@ -20,9 +20,9 @@ from racer.errors import RacerError
 from racer.track import library
 
 if TYPE_CHECKING:
-    from racer.check.finding import Finding
-    from racer.drivers import Drive
-    from racer.score import Score
+    from racer.checker.findings import Finding
+    from racer.diagnostics import Score
+    from racer.drivers.scripted import Drive
 
 POLL = 0.2  # s between two looks at the file
 TRIAL = 0.3  # s that the check may try the file for; racer check takes longer, and finds more
@@ -33,7 +33,9 @@ _COLORS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What one save of the file came to. `trouble` is a sentence when it could not be read or scored."""
+    """What one save of the file came to. `trouble` is a sentence when it could not be read or
+    scored.
+    """
 
     findings: tuple[Finding, ...]
     score: Score | None
@@ -49,7 +51,9 @@ class Look:
 
 
 def watch(
-    reward: Annotated[str, typer.Argument(metavar="REWARD", help="A reward file, or the name of a shipped one.")],
+    reward: Annotated[
+        str, typer.Argument(metavar="REWARD", help="A reward file, or the name of a shipped one.")
+    ],
     track: Annotated[
         str, typer.Option("--track", help="Where it is scored: a name, a .toml or .npy file.")
     ] = "reinvent_2018",
@@ -57,10 +61,12 @@ def watch(
         float, typer.Option("--gamma", min=0.0, max=1.0, help="The discount factor of the verdict.")
     ] = 0.99,
     car: Annotated[str, typer.Option("--car", help="v4, v5 or v6.")] = "v6",
-    once: Annotated[bool, typer.Option("--once", help="Look once, and leave with 1 if something is wrong.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Look once, and leave with 1 if something is wrong.")
+    ] = False,
 ) -> None:
     """Check and score a reward function on every save, until Ctrl-C."""
-    from racer.drivers import FAMILY, drives
+    from racer.drivers.scripted import FAMILY, drives
     from racer.reward import find
 
     path, console = find(reward), Console()
@@ -95,7 +101,9 @@ def _follow(path: Path, road: str, look: Callable[[], Look], console: Console) -
 
 
 def saves(path: Path, poll: float = POLL) -> Iterator[tuple[int, int] | None]:
-    """Yields at once and then after each change of a file: its time and size, None while it is not there."""
+    """Yields at once and then after each change of a file: its time and size, None while it is not
+    there.
+    """
     last: object = ()
     while True:
         now = _stamp(path)
@@ -107,9 +115,9 @@ def saves(path: Path, poll: float = POLL) -> Iterator[tuple[int, int] | None]:
 
 def looked(path: Path, track: str, drives: list[Drive], gamma: float) -> Look:
     """The file checked on a track for a moment and, unless it has errors, scored with these drives."""
-    from racer.check.run import Orders, check
+    from racer.checker.runner import Orders, check
+    from racer.diagnostics import score
     from racer.reward import load
-    from racer.score import score
 
     start, findings, scored, trouble = time.perf_counter(), [], None, ""
     try:
@@ -117,14 +125,19 @@ def looked(path: Path, track: str, drives: list[Drive], gamma: float) -> Look:
         findings = report.findings
         if not report.has_errors:
             scored = score(load(path), drives, (gamma,), gamma)
-    except RacerError as error:  # the file may be half written, or gone for a moment: the next save may mend it
+    # the file may be half written, or gone for a moment: the next save may mend it
+    except RacerError as error:
         trouble = str(error)
-    return Look(tuple(findings), scored, trouble, time.perf_counter() - start, time.strftime("%H:%M:%S"))
+    return Look(
+        tuple(findings), scored, trouble, time.perf_counter() - start, time.strftime("%H:%M:%S")
+    )
 
 
 def screen(path: Path, track: str, now: Look, before: Look | None) -> Group:
     """The lines to draw for a save, with what has changed since the one before it."""
-    parts: list[Table | Text] = [Text(f"{path.name} on {track}   {now.at}, {now.seconds:.1f} s", "bold")]
+    parts: list[Table | Text] = [
+        Text(f"{path.name} on {track}   {now.at}, {now.seconds:.1f} s", "bold")
+    ]
     parts += _findings(now)
     if now.trouble:
         parts.append(Text(now.trouble, "red"))
@@ -132,20 +145,31 @@ def screen(path: Path, track: str, now: Look, before: Look | None) -> Group:
         parts += _verdict(now.score)
     elif not now.trouble:
         parts.append(Text("clock: not scored before the errors are mended", "dim"))
-    parts += [Text(f"since the last save: {line}", "magenta") for line in changes(before, now)] if before else []
+    parts += (
+        [Text(f"since the last save: {line}", "magenta") for line in changes(before, now)]
+        if before
+        else []
+    )
     return Group(*parts)
 
 
 def changes(before: Look, now: Look) -> list[str]:
     """What differs between two looks, a sentence each."""
-    old, new = (Counter((f.code, f.message.partition(";")[0]) for f in look.findings) for look in (before, now))
+    old, new = (
+        Counter((f.code, f.message.partition(";")[0]) for f in look.findings)
+        for look in (before, now)
+    )
     lines = [f"gone: {code} {message}" for code, message in old - new]
     lines += [f"new: {code} {message}" for code, message in new - old]
     if before.score is None or now.score is None:
         return lines or ["nothing has changed"]
     one, two = before.score, now.score
     if one.verdict.passed != two.verdict.passed:
-        lines.append("it agrees with the clock now" if two.verdict.passed else "it no longer agrees with the clock")
+        lines.append(
+            "it agrees with the clock now"
+            if two.verdict.passed
+            else "it no longer agrees with the clock"
+        )
     if abs(one.correlation() - two.correlation()) > 5e-3:
         lines.append(f"rank correlation {one.correlation():.2f} -> {two.correlation():.2f}")
     if one.best_paid.name != two.best_paid.name:
@@ -165,10 +189,16 @@ def _findings(now: Look) -> list[Table | Text]:
     worst = sorted(now.findings, key=lambda found: list(_COLORS).index(str(found.severity)))
     for found in worst[:_MOST]:
         color = _COLORS[str(found.severity)]
-        table.add_row(Text(f"  {found.line or ''}", "dim"), Text(found.code, color), Text(found.message))
+        table.add_row(
+            Text(f"  {found.line or ''}", "dim"), Text(found.code, color), Text(found.message)
+        )
     more = len(worst) - _MOST
     rest = [Text(f"  and {more} more: racer check", "dim")] if more > 0 else []
-    return [Text(f"check: {', '.join(words)}", "red" if counts["error"] else "yellow"), table, *rest]
+    return [
+        Text(f"check: {', '.join(words)}", "red" if counts["error"] else "yellow"),
+        table,
+        *rest,
+    ]
 
 
 def _verdict(score: Score) -> list[Text]:

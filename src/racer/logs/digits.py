@@ -1,8 +1,9 @@
-"""The fields of log lines as numbers, compiled: decimal text to the nearest double, as Python's own float() gives it.
+"""The fields of log lines as numbers, compiled: decimal text to the nearest double, as Python's own
+float() gives it.
 
-The conversion is that of Lemire, Number Parsing at a Gigabyte per Second (2021): 64 bits of the decimal digits times
-128 bits of the power of ten decide the nearest double. What it cannot decide, and everything that is not a plain
-number, is left to the caller.
+The conversion is that of Lemire, Number Parsing at a Gigabyte per Second (2021): 64 bits of the
+decimal digits times 128 bits of the power of ten decide the nearest double. What it cannot decide,
+and everything that is not a plain number, is left to the caller.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ _TENS = 10.0 ** np.arange(23)
 
 @njit(cache=True, error_model="numpy")
 def lines(text: NDArray[np.uint8], spans: NDArray[np.int64]) -> None:
-    """Fills `spans` (3, N) with start, end and number of fields of the N lines of `text`, each ended by a newline."""
+    """Fills `spans` (3, N) with start, end and number of fields of the N lines of `text`, each
+    ended by a newline.
+    """
     row, start, commas = 0, 0, 0
     for at in range(len(text)):
         commas += text[at] == 44
@@ -56,9 +59,11 @@ def fields(
     words: NDArray[np.uint8], lengths: NDArray[np.int64], powers: NDArray[np.uint64],
     values: NDArray[np.float64], good: NDArray[np.bool_],
 ) -> None:  # fmt: skip
-    """Fills `values` (columns, N) from the N lines between `start` and `end`, and `good` (N,): whether a line fits.
+    """Fills `values` (columns, N) from the N lines between `start` and `end`, and `good` (N,):
+    whether a line fits.
 
-    `kinds` are those of the columns; a status becomes the index of its word among `words` (S, longest), of `lengths`.
+    `kinds` are those of the columns; a status becomes the index of its word among `words` (S,
+    longest), of `lengths`.
     """
     for row in range(len(start)):
         at, stop = np.uint64(start[row]), np.uint64(end[row])
@@ -75,7 +80,11 @@ def fields(
                 value = _named(text, begin, at, kind, words, lengths)
                 fits = value >= 0.0
             values[column, row] = value
-            if not fits or (at < stop) == (column == len(kinds) - 1) or (at < stop and text[at] != 44):
+            if (
+                not fits
+                or (at < stop) == (column == len(kinds) - 1)
+                or (at < stop and text[at] != 44)
+            ):
                 break
             at += _ONE
             good[row] = column == len(kinds) - 1
@@ -83,13 +92,21 @@ def fields(
 
 @njit(cache=True, error_model="numpy")
 def _named(text, at, close, kind, words, lengths):  # type: ignore[no-untyped-def]
-    """The value of the word between `at` and `close`: a truth, or the index of a status; -1 where it is none."""
+    """The value of the word between `at` and `close`: a truth, or the index of a status; -1 where
+    it is none.
+    """
     if kind == 4:
         return 0.0
     if kind == 3:
         return _word(text, at, close, words, lengths)
     size = close - at
-    if size == 4 and text[at] == 84 and text[at + _ONE] == 114 and text[at + _TWO] == 117 and text[at + _THREE] == 101:
+    if (
+        size == 4
+        and text[at] == 84
+        and text[at + _ONE] == 114
+        and text[at + _TWO] == 117
+        and text[at + _THREE] == 101
+    ):
         return 1.0
     false = size == 5 and text[at] == 70 and text[at + _ONE] == 97 and text[at + _TWO] == 108
     return 0.0 if false and text[at + _THREE] == 115 and text[at + np.uint64(4)] == 101 else -1.0
@@ -110,7 +127,9 @@ def _word(text, at, close, words, lengths):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy")
 def _number(text, at, stop, powers):  # type: ignore[no-untyped-def]
-    """The double nearest to the plain decimal number at `at`, nan where it is not decided here; and where it ends."""
+    """The double nearest to the plain decimal number at `at`, nan where it is not decided here; and
+    where it ends.
+    """
     negative = at < stop and text[at] == 45
     at += _ONE if negative else _ZERO
     begin, point, digits = at, _NOWHERE, _ZERO
@@ -126,7 +145,8 @@ def _number(text, at, stop, powers):  # type: ignore[no-untyped-def]
     count = np.int64(at - begin) - (1 if point != _NOWHERE else 0)
     if count == 0:
         return np.nan, at
-    while count > 19 and begin < at and (text[begin] == 48 or text[begin] == 46):  # zeros in front do not count
+    # zeros in front do not count
+    while count > 19 and begin < at and (text[begin] == 48 or text[begin] == 46):
         count -= 1 if text[begin] == 48 else 0
         begin += _ONE
     power = np.int64(point + _ONE) - np.int64(at) if point != _NOWHERE else 0
@@ -159,8 +179,11 @@ def _nearest(digits, power, powers):  # type: ignore[no-untyped-def]
     """The double nearest to `digits` times ten to the `power`, nan where that is not decided here."""
     if digits == _ZERO:
         return 0.0 if power < 1000 and power > -1000 else np.nan
-    if digits <= np.uint64(9007199254740992) and -22 <= power <= 22:  # both are doubles: one rounding
-        return np.float64(digits) / _TENS[-power] if power < 0 else np.float64(digits) * _TENS[power]
+    # both are doubles: one rounding
+    if digits <= np.uint64(9007199254740992) and -22 <= power <= 22:
+        return (
+            np.float64(digits) / _TENS[-power] if power < 0 else np.float64(digits) * _TENS[power]
+        )
     if power < -40 or power > 40:
         return np.nan
     shift = 0
@@ -180,7 +203,12 @@ def _nearest(digits, power, powers):  # type: ignore[no-untyped-def]
     drop = upper + np.uint64(9)
     mantissa = high >> drop
     exponent = ((217706 * power) >> 16) + 63 + np.int64(upper) - shift + 1023
-    if low <= _ONE and -4 <= power <= 23 and (mantissa & np.uint64(3)) == _ONE and (mantissa << drop) == high:
+    if (
+        low <= _ONE
+        and -4 <= power <= 23
+        and (mantissa & np.uint64(3)) == _ONE
+        and (mantissa << drop) == high
+    ):
         mantissa = mantissa - _ONE
     mantissa = (mantissa + (mantissa & _ONE)) >> _ONE
     return np.ldexp(np.float64(mantissa), exponent - 1023 - 52)

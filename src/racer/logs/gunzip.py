@@ -1,4 +1,6 @@
-"""Gzip in a stream, and the bound on what a file may unpack to: a log repays its compression 5 to 30 times."""
+"""Gzip in a stream, and the bound on what a file may unpack to: a log repays its compression 5 to
+30 times.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from dataclasses import dataclass
 from racer.errors import UsageError
 
 BLOCK = 2 << 20  # bytes read at a time
-RATIO = 150  # times its own size that a file may unpack to: real logs reach 30, a zip bomb 1000 and more
+# times its own size that a file may unpack to: real logs reach 30, a zip bomb 1000 and more
+RATIO = 150
 FLOOR = 256 << 20  # bytes that even the smallest file may unpack to
 
 _GZIP = b"\x1f\x8b"
@@ -79,7 +82,9 @@ def _members(data: bytes, chunks: Iterator[bytes], budget: Budget) -> Iterator[b
 
 
 def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces of 64 KiB and more; what came before a fault is handed on before it is raised."""
+    """The same bytes in pieces of 64 KiB and more; what came before a fault is handed on before it
+    is raised.
+    """
     held: list[bytes] = []
     size, fault = 0, None
     try:

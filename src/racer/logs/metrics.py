@@ -1,4 +1,6 @@
-"""The metrics files of training and evaluation jobs (SIMULATOR.md 6.3), written from laps and read back."""
+"""The metrics files of training and evaluation jobs (SIMULATOR.md 6.3), written from laps and read
+back.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from racer.errors import UsageError
-from racer.logs.write import write_whole
+from racer.files import write_file
 
 LABELS = {
     "prepare": "Prepare", "in_progress": "In progress", "lap_complete": "Lap complete", "crashed": "Crashed",
@@ -23,18 +25,30 @@ _COUNTS = {
 }  # fmt: skip
 
 
-def training_metrics(laps: pd.DataFrame, best_model_metric: str = "progress", episodes: int = 20) -> dict[str, Any]:
-    """What a training job writes as `TrainingMetrics.json`, from its laps in the order they were driven.
+def training_metrics(
+    laps: pd.DataFrame, best_model_metric: str = "progress", episodes: int = 20
+) -> dict[str, Any]:
+    """What a training job writes as `TrainingMetrics.json`, from its laps in the order they were
+    driven.
 
-    Laps of phase `evaluation` are the evaluations between iterations: they repeat the count of training episodes.
-    `episodes` is the length of an iteration, for laps whose `iteration` is -1.
+    Laps of phase `evaluation` are the evaluations between iterations: they repeat the count of
+    training episodes. `episodes` is the length of an iteration, for laps whose `iteration` is -1.
     """
     training = (laps["phase"].astype(str) != "evaluation").to_numpy()
     count = np.cumsum(training)
-    trial = np.where(laps["iteration"] >= 0, _within_iteration(laps, training), (count - 1) % episodes + 1)
+    trial = np.where(
+        laps["iteration"] >= 0, _within_iteration(laps, training), (count - 1) % episodes + 1
+    )
     entries = []
-    for lap, number, part, trains in zip(_records(laps), count.tolist(), trial.tolist(), training, strict=True):
-        entry = {"reward_score": round(lap["reward"]), **_times(lap), "episode": number, "trial": part}
+    for lap, number, part, trains in zip(
+        _records(laps), count.tolist(), trial.tolist(), training, strict=True
+    ):
+        entry = {
+            "reward_score": round(lap["reward"]),
+            **_times(lap),
+            "episode": number,
+            "trial": part,
+        }
         entry |= {"phase": "training" if trains else "evaluation", **_outcome(lap)}
         entries.append(entry)
     return {"metrics": entries, "version": 2.0, "best_model_metric": best_model_metric}
@@ -47,17 +61,21 @@ def evaluation_metrics(laps: pd.DataFrame) -> dict[str, Any]:
         outcome = _outcome(lap)
         counts = {name: int(lap[column]) for name, column in _COUNTS.items()}
         times = {"completion_percentage": outcome["completion_percentage"], **_times(lap)}
-        entries.append({**times, "episode_status": outcome["episode_status"], **counts, "trial": trial})
+        entries.append(
+            {**times, "episode_status": outcome["episode_status"], **counts, "trial": trial}
+        )
     return {"metrics": entries}
 
 
 def write(metrics: dict[str, Any], path: Path) -> None:
     """Writes metrics as the simulator does: JSON in one line, whole or not at all."""
-    write_whole(path, json.dumps(metrics).encode())
+    write_file(path, json.dumps(metrics))
 
 
 def read(path: Path) -> pd.DataFrame:
-    """The entries of a metrics file, one row each, with its own names and ms; UsageError when it is none."""
+    """The entries of a metrics file, one row each, with its own names and ms; UsageError when it is
+    none.
+    """
     try:
         return entries(json.loads(path.read_bytes()), str(path))
     except (OSError, ValueError, RecursionError) as error:

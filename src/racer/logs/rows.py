@@ -1,7 +1,9 @@
-"""Lines of a log into columns: the regular ones all at once by pandas' parser, the others one by one.
+"""Lines of a log into columns: the regular ones all at once by pandas' parser, the others one by
+one.
 
-A line that should hold a step and does not is counted, never guessed at. The number of columns may change inside a file
-(logs of two versions, one after the other), but only where two lines in a row agree on it: a single odd line is damage.
+A line that should hold a step and does not is counted, never guessed at. The number of columns may
+change inside a file (logs of two versions, one after the other), but only where two lines in a row
+agree on it: a single odd line is damage.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from pandas.api.types import union_categoricals
 
 from racer.logs import digits
-from racer.logs.trace import COLUMNS, CONTINUOUS, DECLARED, DTYPES, FEWEST, STATUSES, TRUTH, WHOLE
+from racer.logs.schema import COLUMNS, CONTINUOUS, DECLARED, DTYPES, FEWEST, STATUSES, TRUTH, WHOLE
 
 MARKER = b"SIM_TRACE_LOG:"
 Names = tuple[str, ...]  # a file's columns by position; "" for one that is not the simulator's
@@ -26,18 +28,34 @@ Names = tuple[str, ...]  # a file's columns by position; "" for one that is not 
 _LARGEST = 1e15  # no column of a sound log comes near: damage, and squares must stay finite
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _PLAIN = re.compile(_NUMBER)
-_PAIR = re.compile(rb"\[ *[-+.\deE]+[ ,;]+[-+.\deE]+ *\]")  # [a b], [a, b], [a;b]; a literal at its head makes it fast
-_REPR = re.compile(rb"np\.float(?:32|64)\(([^()\n]*)\)|array\((\[[^()\n]*\])\)")  # numpy 2's repr of the same
+# [a b], [a, b], [a;b]; a literal at its head makes it fast
+_PAIR = re.compile(rb"\[ *[-+.\deE]+[ ,;]+[-+.\deE]+ *\]")
+# numpy 2's repr of the same
+_REPR = re.compile(rb"np\.float(?:32|64)\(([^()\n]*)\)|array\((\[[^()\n]*\])\)")
 _BARE = re.compile(rf"(?<=,) *{_NUMBER} *[ ;] *{_NUMBER} *(?=,)".encode())  # a b, a;b
 _TWO = re.compile(rf"{_NUMBER}\s*[ ;]\s*{_NUMBER}")
 _WORD = re.compile(r"[a-z][a-z_ ]*")
 _AFTER = re.compile(rb'[\s"\\\[{}\]].*', re.DOTALL)  # another process's text, or a JSON wrapper's
-# Numbers must come back to the last bit; pandas does that by itself since 3.1, which has deprecated asking for it.
-_EXACT: Any = {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
-_TYPES: dict[str, Any] = {name: kind if kind == "category" else np.dtype(kind) for name, kind in DTYPES.items()}
-_KINDS = {"float64": digits.FLOAT, "int64": digits.WHOLE, "bool": digits.TRUTH, "category": digits.STATUS}
+# Numbers must come back to the last bit; pandas does that by itself since 3.1, which has deprecated
+# asking for it.
+_EXACT: Any = (
+    {}
+    if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)
+    else {"float_precision": "round_trip"}
+)
+_TYPES: dict[str, Any] = {
+    name: kind if kind == "category" else np.dtype(kind) for name, kind in DTYPES.items()
+}
+_KINDS = {
+    "float64": digits.FLOAT,
+    "int64": digits.WHOLE,
+    "bool": digits.TRUTH,
+    "category": digits.STATUS,
+}
 _STATUS_LENGTHS = np.array([len(word) for word in STATUSES])
-_STATUS_LETTERS = np.array([list(word.encode().ljust(max(_STATUS_LENGTHS))) for word in STATUSES], np.uint8)
+_STATUS_LETTERS = np.array(
+    [list(word.encode().ljust(max(_STATUS_LENGTHS))) for word in STATUSES], np.uint8
+)
 _BOOLS = {"True": True, "true": True, "TRUE": True, "False": False, "false": False, "FALSE": False}
 
 
@@ -58,12 +76,16 @@ def standard(columns: int) -> Names:
 
 
 def parse(block: bytes, names: Names) -> Block:
-    """The rows of a block of lines; `names` are the file's columns as its header or first row has them."""
+    """The rows of a block of lines; `names` are the file's columns as its header or first row has
+    them.
+    """
     text = _one_action(block)
     starts, ends, fields = _measure(text)
     first = np.frombuffer(text, np.uint8)[starts]
     blank = starts == ends
-    numeric = ((first >= ord("+")) & (first <= ord("9")) & (first != ord(","))) | (first == ord(" "))
+    numeric = ((first >= ord("+")) & (first <= ord("9")) & (first != ord(","))) | (
+        first == ord(" ")
+    )
     believed = (fields == len(names)) | (_legal(fields, names) & _agrees(fields))
     lines = _Lines(text, starts, ends)
     pieces, bad = _regular(lines, numeric & believed & ~blank, fields, names)
@@ -81,10 +103,13 @@ def parse(block: bytes, names: Names) -> Block:
 def row(line: bytes, names: Names) -> tuple[Names, list[Any]] | None:
     """Names and values of a line read by itself, or None when it does not hold a step.
 
-    Understands what the fast parser does not: an action `a, b` that shifts the columns, text behind the last field.
+    Understands what the fast parser does not: an action `a, b` that shifts the columns, text behind
+    the last field.
     """
     try:
-        fields = [field.strip() for field in _tail_cut(_one_action(line)).decode("ascii").split(",")]
+        fields = [
+            field.strip() for field in _tail_cut(_one_action(line)).decode("ascii").split(",")
+        ]
     except UnicodeDecodeError:
         return None
     if (
@@ -96,17 +121,26 @@ def row(line: bytes, names: Names) -> tuple[Names, list[Any]] | None:
     ):
         fields, names = _unshifted(fields), ()
     mine = names if len(names) == len(fields) else standard(len(fields))
-    values = [_value(name, field) for name, field in zip(mine, fields, strict=True) if name] if mine else [None]
+    values = (
+        [_value(name, field) for name, field in zip(mine, fields, strict=True) if name]
+        if mine
+        else [None]
+    )
     return None if any(value is None for value in values) else (tuple(filter(None, mine)), values)
 
 
 def is_header(line: bytes) -> bool:
     """Whether a line holds column names."""
     words = {word.strip().strip('"').lower() for word in line.decode("utf-8", "replace").split(",")}
-    return len(words & {"episode", "steps", "progress", "reward", "action", "done", "x", "y", "yaw"}) >= 5
+    return (
+        len(words & {"episode", "steps", "progress", "reward", "action", "done", "x", "y", "yaw"})
+        >= 5
+    )
 
 
-def together(pieces: Sequence[tuple[pd.DataFrame, NDArray[np.int64]]]) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+def together(
+    pieces: Sequence[tuple[pd.DataFrame, NDArray[np.int64]]],
+) -> tuple[pd.DataFrame, NDArray[np.int64]]:
     """Pieces of a block as one frame in the order of their lines, with the line numbers."""
     pieces = [piece for piece in pieces if len(piece[0])]
     if not pieces:
@@ -125,7 +159,9 @@ def stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
         return frames[0]
     words = [frame["episode_status"] for frame in frames if "episode_status" in frame]
     if not 0 < len(words) == len(frames):
-        plain = [f.astype({"episode_status": object}) if "episode_status" in f else f for f in frames]
+        plain = [
+            f.astype({"episode_status": object}) if "episode_status" in f else f for f in frames
+        ]
         return pd.concat(plain, ignore_index=True)
     union = pd.Series(union_categoricals(words))
     rest = pd.concat([frame.drop(columns="episode_status") for frame in frames], ignore_index=True)
@@ -171,7 +207,9 @@ def _measure(text: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray
 
 
 def _one_action(text: bytes) -> bytes:
-    """The text with continuous actions written as -1: their two numbers stand in `steer` and `throttle` too."""
+    """The text with continuous actions written as -1: their two numbers stand in `steer` and
+    `throttle` too.
+    """
     text = _REPR.sub(rb"\1\2", text) if b"(" in text else text
     text = _PAIR.sub(b"-1", text).replace(b'"-1"', b"-1") if b"[" in text else text
     start = text[:4096]  # searching every line of a discrete log would be slow
@@ -180,7 +218,8 @@ def _one_action(text: bytes) -> bytes:
 
 
 def _legal(fields: NDArray[np.int64], names: Names) -> NDArray[np.bool_]:
-    own = not names or names == standard(len(names))  # a header of its own leaves no room for another number of columns
+    # a header of its own leaves no room for another number of columns
+    own = not names or names == standard(len(names))
     return (fields >= FEWEST) & (fields <= len(COLUMNS) + 1) & own
 
 
@@ -210,12 +249,16 @@ def _regular(
             bad.append(wrong)
             continue
         good = _sane(frame)
-        pieces.append((frame, index) if good.all() else (frame[good].reset_index(drop=True), index[good]))
+        pieces.append(
+            (frame, index) if good.all() else (frame[good].reset_index(drop=True), index[good])
+        )
         bad.append(index[~good])
     return pieces, bad
 
 
-def _plain(lines: _Lines, index: NDArray[np.int64], names: Names) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+def _plain(
+    lines: _Lines, index: NDArray[np.int64], names: Names
+) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
     """The frame of lines whose fields are plain numbers and words, and which lines those are."""
     kinds = np.array([_KINDS[DTYPES[name]] if name else digits.SKIP for name in names])
     values, plain = np.empty((len(names), len(index))), np.empty(len(index), bool)
@@ -234,7 +277,8 @@ def _plain(lines: _Lines, index: NDArray[np.int64], names: Names) -> tuple[pd.Da
     for name, column in zip(names, values, strict=True):
         if name and name not in TRUTH and name != "episode_status":
             low = _least(name)
-            if len(column) and not (column.min() >= low and column.max() <= _LARGEST):  # also where one is nan
+            # also where one is nan
+            if len(column) and not (column.min() >= low and column.max() <= _LARGEST):
                 plain &= (column >= low) & (column <= _LARGEST)
     kept = values if plain.all() else values[:, plain]
     columns = {name: _typed(name, column) for name, column in zip(names, kept, strict=True) if name}
@@ -259,7 +303,8 @@ def _fast(text: bytes, names: Names) -> pd.DataFrame | None:
     used = [i for i, name in enumerate(names) if name]
     types = {i: _TYPES[names[i]] for i in used}
     try:
-        with np.errstate(invalid="ignore"):  # an infinite number in an int column is refused, but warned of before
+        # an infinite number in an int column is refused, but warned of before
+        with np.errstate(invalid="ignore"):
             frame: pd.DataFrame = pd.read_csv(
                 io.BytesIO(text), header=None, usecols=used, dtype=types, engine="c", quoting=3, na_filter=False,
                 **_EXACT, skipinitialspace=True, skip_blank_lines=False, low_memory=False,
@@ -287,14 +332,18 @@ def _slow(
         places.append(i)
     pieces = []
     for mine, (rows, places) in found.items():
-        frame = pd.DataFrame(dict(zip(mine, zip(*rows, strict=True), strict=True))).astype({n: DTYPES[n] for n in mine})
+        frame = pd.DataFrame(dict(zip(mine, zip(*rows, strict=True), strict=True))).astype(
+            {n: DTYPES[n] for n in mine}
+        )
         good = _sane(frame)
         pieces.append((frame[good].reset_index(drop=True), np.array(places)[good]))
         bad += np.array(places)[~good].tolist()
     return pieces, np.array(bad, np.int64)
 
 
-def _odd(lines: _Lines, index: NDArray[np.int64], believed: NDArray[np.bool_], names: Names) -> _Odd:
+def _odd(
+    lines: _Lines, index: NDArray[np.int64], believed: NDArray[np.bool_], names: Names
+) -> _Odd:
     """Lines that do not look like rows: headers, blanks, rows behind other text, and damage."""
     texts = lines.pick(index) if len(index) else []
     headers = np.array([is_header(text) for text in texts], bool)
@@ -314,12 +363,15 @@ def _sane(frame: pd.DataFrame) -> NDArray[np.bool_]:
     for name in frame.columns:
         if name == "episode_status":
             words = frame[name].cat
-            fits = np.array([_WORD.fullmatch(str(word)) is not None for word in words.categories], bool)
+            fits = np.array(
+                [_WORD.fullmatch(str(word)) is not None for word in words.categories], bool
+            )
             good &= fits[words.codes] if len(fits) else good
         elif name not in TRUTH:
             low = _least(name)
             values = frame[name].to_numpy()
-            if not (values.min(initial=low) >= low and values.max(initial=low) <= _LARGEST):  # false for nan
+            # false for nan
+            if not (values.min(initial=low) >= low and values.max(initial=low) <= _LARGEST):
                 good &= (values >= low) & (values <= _LARGEST)
     return good
 

@@ -13,11 +13,13 @@ import numpy as np
 import pandas as pd
 
 from racer.errors import UsageError
-from racer.logs import rows, text, trace
+from racer.logs import rows
+from racer.logs import schema as trace
+from racer.logs import sources as text
 from racer.logs.gunzip import Budget, CutShort
-from racer.logs.places import item_of
 from racer.logs.rows import MARKER, Names
-from racer.logs.trace import COLUMNS, FEWEST, Source
+from racer.logs.schema import COLUMNS, FEWEST, Source
+from racer.logs.sources import item_of
 
 RADIANS = np.degrees(1.0)
 _EXCERPT = 60  # characters of a bad line that a message shows
@@ -29,7 +31,8 @@ _ALIASES = {  # names that the community's tools give to the columns
     "track_length": "track_len", "closest_waypoints": "closest_waypoint", "heading": "yaw",
 }  # fmt: skip
 _KNOWN = {name.lower(): name for name in COLUMNS} | _ALIASES
-_WRAPPER = re.compile(rb'(?:(?<!\])"(?!\[)|\\)[^\n]*')  # the rest of the JSON that a line was wrapped in
+# the rest of the JSON that a line was wrapped in
+_WRAPPER = re.compile(rb'(?:(?<!\])"(?!\[)|\\)[^\n]*')
 _ESCAPE = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -51,13 +54,18 @@ class Account:
     columns: int = 0
     first_bad: str = ""
     notes: list[str] = field(default_factory=list)
-    strange: Counter[str] = field(default_factory=Counter)  # statuses that no simulator writes, with their rows
+    # statuses that no simulator writes, with their rows
+    strange: Counter[str] = field(default_factory=Counter)
 
     @property
     def source(self) -> Source:
         """The account of all lines, once the file has been read to its end."""
         words = ", ".join(map(repr, list(self.strange)[:5]))
-        more = [f"unknown episode_status {words} in {self.strange.total()} rows"] if self.strange else []
+        more = (
+            [f"unknown episode_status {words} in {self.strange.total()} rows"]
+            if self.strange
+            else []
+        )
         return Source(
             self.name, self.phase, self.columns, self.rows, self.bad, self.headers, self.blank, self.other,
             self.first_bad, (*self.notes, *more),
@@ -67,9 +75,10 @@ class Account:
 def read(path: Path, phase: str = "unknown") -> tuple[pd.DataFrame, Source]:
     """The trace of one file and the account of its lines; an empty frame when no line holds a step.
 
-    Plain or gzip; csv with or without header, or any text with `SIM_TRACE_LOG:` in its lines; 15 to 19 columns;
-    discrete and continuous actions in every spelling. Yaw and steer in radians (2019) become degrees; the notes say so.
-    Raises UsageError for an archive and for a csv file whose header lacks columns.
+    Plain or gzip; csv with or without header, or any text with `SIM_TRACE_LOG:` in its lines; 15 to
+    19 columns; discrete and continuous actions in every spelling. Yaw and steer in radians (2019)
+    become degrees; the notes say so. Raises UsageError for an archive and for a csv file whose
+    header lacks columns.
     """
     account = Account(str(path), phase)
     item = item_of(path)
@@ -81,9 +90,11 @@ def read(path: Path, phase: str = "unknown") -> tuple[pd.DataFrame, Source]:
 
 
 def frames(blocks: Iterable[bytes], account: Account) -> Iterator[pd.DataFrame]:
-    """The steps of each block of a file, with every declared column and in degrees; none for a block without steps.
+    """The steps of each block of a file, with every declared column and in degrees; none for a
+    block without steps.
 
-    `account` is kept as the blocks go by. Raises UsageError as `read` does, OSError where the file cannot be read.
+    `account` is kept as the blocks go by. Raises UsageError as `read` does, OSError where the file
+    cannot be read.
     """
     try:
         for block in blocks:
@@ -106,7 +117,9 @@ def looks_like_steps(first: bytes) -> bool:
 def _layout(block: bytes, account: Account) -> tuple[Names, bool]:
     """The columns of a file and whether it is a text log, from its first block."""
     if block[257:262] == b"ustar" or block.startswith(b"PK\x03\x04"):
-        raise UsageError(f"{account.name} is an archive within a file: unpack it and give the folder")
+        raise UsageError(
+            f"{account.name} is an archive within a file: unpack it and give the folder"
+        )
     lines = [line for line in block.split(b"\n", _EARLY)[:_EARLY] if line.strip()]
     if lines and rows.is_header(lines[0]):
         return _header(lines[0], account), False
@@ -118,7 +131,9 @@ def _layout(block: bytes, account: Account) -> tuple[Names, bool]:
 
 
 def _usual(lines: list[bytes]) -> Names:
-    """The columns that most of the first lines have, empty when none holds a step: the first of them may be cut."""
+    """The columns that most of the first lines have, empty when none holds a step: the first of
+    them may be cut.
+    """
     steps = filter(None, (rows.row(line, ()) for line in lines if line.count(b",") >= FEWEST - 1))
     found: Counter[Names] = Counter()
     for names, _ in islice(steps, _ENOUGH):
@@ -135,10 +150,15 @@ def _header(line: bytes, account: Account) -> Names:
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if missing or twice:
         fault = f"lacks {', '.join(missing)}" if missing else f"names {', '.join(twice)} twice"
-        raise UsageError(f"{account.name}: the header {fault}; a trace has the columns {', '.join(COLUMNS[:FEWEST])}")
+        raise UsageError(
+            f"{account.name}: the header {fault}; a trace has the columns {', '.join(COLUMNS[:FEWEST])}"
+        )
     if names != rows.standard(len(names)):
         unknown = [word or "(no name)" for word, name in zip(words, names, strict=True) if not name]
-        account.notes.append("columns taken by their names" + (f"; not used: {', '.join(unknown)}" if unknown else ""))
+        account.notes.append(
+            "columns taken by their names"
+            + (f"; not used: {', '.join(unknown)}" if unknown else "")
+        )
     return names
 
 
@@ -161,9 +181,12 @@ def _take(block: bytes, account: Account) -> pd.DataFrame:
 
 
 def _steps_of(block: bytes, count: int) -> tuple[bytes, np.ndarray]:
-    """The steps of a text log of `count` lines as lines of their own, and the line in the block where each was."""
+    """The steps of a text log of `count` lines as lines of their own, and the line in the block
+    where each was.
+    """
     parts = block.split(MARKER)
-    if len(parts) - 1 == count == block.count(b"\n" + MARKER) + (not parts[0]):  # it holds nothing else
+    # it holds nothing else
+    if len(parts) - 1 == count == block.count(b"\n" + MARKER) + (not parts[0]):
         return _unwrapped(b"".join(parts)), np.arange(len(parts) - 1)
     steps = [part.partition(b"\n")[0] for part in parts[1:]]
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
@@ -177,13 +200,17 @@ def _unwrapped(steps: bytes) -> bytes:
 
 
 def _without_cut_end(found: rows.Block, lines: bytes) -> rows.Block:
-    """The block without its last row when the file ends inside of it: a status that no simulator writes."""
+    """The block without its last row when the file ends inside of it: a status that no simulator
+    writes.
+    """
     last = lines.count(b"\n") - 1
     if not len(found.line) or found.line[-1] != last or "episode_status" not in found.frame:
         return found
     if str(found.frame["episode_status"].iloc[-1]) in (*trace.STATUSES, "nan"):
         return found
-    return replace(found, frame=found.frame.iloc[:-1], line=found.line[:-1], bad=np.append(found.bad, last))
+    return replace(
+        found, frame=found.frame.iloc[:-1], line=found.line[:-1], bad=np.append(found.bad, last)
+    )
 
 
 def _count(found: rows.Block, lines: bytes, place: np.ndarray | None, account: Account) -> None:
@@ -191,9 +218,13 @@ def _count(found: rows.Block, lines: bytes, place: np.ndarray | None, account: A
         account.columns = max(account.columns, sum(name in COLUMNS for name in found.frame.columns))
     if len(found.bad) and not account.first_bad:
         index = int(found.bad[0])
-        excerpt = lines.split(b"\n", index + 1)[index][: _EXCERPT + 1].decode("ascii", "backslashreplace")
+        excerpt = lines.split(b"\n", index + 1)[index][: _EXCERPT + 1].decode(
+            "ascii", "backslashreplace"
+        )
         number = account.line + 1 + int(index if place is None else place[index])
-        account.first_bad = f"line {number}: {excerpt[:_EXCERPT]}{'…' if len(excerpt) > _EXCERPT else ''}"
+        account.first_bad = (
+            f"line {number}: {excerpt[:_EXCERPT]}{'…' if len(excerpt) > _EXCERPT else ''}"
+        )
     account.bad += len(found.bad)
     account.headers += found.headers
     account.blank += found.blank
@@ -207,7 +238,9 @@ def _finished(frame: pd.DataFrame, account: Account) -> pd.DataFrame:
         account.notes += _first_notes(frame, account)
     if account.in_radians:
         frame = frame.assign(yaw=frame["yaw"] * RADIANS, steer=frame["steer"] * RADIANS)
-    strange = [word for word in frame["episode_status"].cat.categories if word not in trace.STATUSES]
+    strange = [
+        word for word in frame["episode_status"].cat.categories if word not in trace.STATUSES
+    ]
     if strange:
         counts = frame["episode_status"].value_counts()
         account.strange.update({str(word): int(counts[word]) for word in strange})
@@ -221,9 +254,13 @@ def _first_notes(frame: pd.DataFrame, account: Account) -> list[str]:
     if account.in_radians:
         notes.append("yaw and steer were in radians (2019) and are now in degrees")
     if trace.is_unix(frame):
-        notes.append("tstamp is Unix time: the simulation may have run slower or faster than this clock")
+        notes.append(
+            "tstamp is Unix time: the simulation may have run slower or faster than this clock"
+        )
     return notes
 
 
 def _in_radians(frame: pd.DataFrame) -> bool:
-    return bool(frame["yaw"].abs().max() <= np.pi + 1e-3 and frame["steer"].abs().max() <= np.radians(34.5))
+    return bool(
+        frame["yaw"].abs().max() <= np.pi + 1e-3 and frame["steer"].abs().max() <= np.radians(34.5)
+    )

@@ -1,7 +1,8 @@
 """The files of a tar stream: ustar, GNU and pax headers, read forward once, in bounded memory.
 
-Python's own tarfile reads extended headers of any size into memory and parses them in quadratic time: an archive from
-a stranger can hang it. Here a header is at most 64 KiB, and links, devices and sparse files are passed over.
+Python's own tarfile reads extended headers of any size into memory and parses them in quadratic
+time: an archive from a stranger can hang it. Here a header is at most 64 KiB, and links, devices
+and sparse files are passed over.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ class Stream:
 
 
 class Member(io.RawIOBase):
-    """The contents of one file, which can be read until the next one is asked for (a class: a file is a contract)."""
+    """The contents of one file, which can be read until the next one is asked for (a class: a file
+    is a contract).
+    """
 
     def __init__(self, stream: Stream, size: int) -> None:
         self._stream, self.left = stream, size
@@ -58,7 +61,11 @@ class Member(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes. Raises CutShort where the archive ends before the file does."""
-        data = self._stream.read(min(size, self.left) if size >= 0 else self.left) if self.left else b""
+        data = (
+            self._stream.read(min(size, self.left) if size >= 0 else self.left)
+            if self.left
+            else b""
+        )
         if self.left and not data:
             self.left = 0
             raise CutShort("the tar archive is cut short")
@@ -72,7 +79,9 @@ def is_header(start: bytes) -> bool:
 
 
 def members(chunks: Iterator[bytes]) -> Iterator[tuple[str, int, Member]]:
-    """Name, size in bytes and contents of every regular file, in order. Raises CutShort where the archive breaks."""
+    """Name, size in bytes and contents of every regular file, in order. Raises CutShort where the
+    archive breaks.
+    """
     stream = Stream(chunks)
     known: dict[str, str] = {}
     while any(header := stream.exactly(SIZE)) or len(header) < SIZE:
@@ -125,6 +134,9 @@ def _extended(stream: Stream, size: int, kind: str) -> dict[str, str]:
     if kind == "path":
         return {"path": data.split(b"\0")[0].decode("utf-8", "replace")}
     records = (record.partition(b" ")[2].partition(b"=") for record in data.split(b"\n"))
-    found = {key.decode("ascii", "replace"): value.decode("utf-8", "replace") for key, _, value in records}
+    found = {
+        key.decode("ascii", "replace"): value.decode("utf-8", "replace")
+        for key, _, value in records
+    }
     sound = {"path": bool(found.get("path")), "size": bool(_SIZE.fullmatch(found.get("size", "")))}
     return {key: found[key] for key, good in sound.items() if good}

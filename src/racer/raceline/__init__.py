@@ -1,1 +1,3 @@
-"""Lines to drive: the road as stations with room on both sides, and the line of least curvature through them."""
+"""Lines to drive: the road as stations with room on both sides, and the line of least curvature
+through them.
+"""

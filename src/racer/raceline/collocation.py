@@ -1,15 +1,18 @@
-"""The minimum-time line by direct collocation: an optimal control problem along the road, solved by CasADi and IPOPT.
+"""The minimum-time line by direct collocation: an optimal control problem along the road, solved by
+CasADi and IPOPT.
 
-At every station of the corridor the unknowns are the offset n from the reference line, the angle xi of the path to it
-and the speed v; between two stations, the curvature of the path and the acceleration b along it. With c the curvature
+At every station of the corridor the unknowns are the offset n from the reference line, the angle xi
+of the path to it and the speed v; between two stations, the curvature of the path and the
+acceleration b along it. With c the curvature
 of the reference line and q = (1 - n c) / cos(xi), the way per meter of the reference line::
 
     n' = q sin(xi)      xi' = q kappa - c      (v^2 / 2)' = q b      t' = q / v
 
-hold at the middle between two stations (Gauss collocation with one point, implicit midpoint rule). n stays within the
-road, v within the speeds of the car's envelope, and v^2 kappa and b within its sides, which are polynomials of v here.
-Minimized is the time of the lap and a small price on how fast curvature and acceleration change along the road: a car
-cannot turn its wheels, or itself, at once.
+hold at the middle between two stations (Gauss collocation with one point, implicit midpoint rule).
+n stays within the road, v within the speeds of the car's envelope, and v^2 kappa and b within its
+sides, which are polynomials of v here. Minimized is the time of the lap and a small price on how
+fast curvature and acceleration change along the road: a car cannot turn its wheels, or itself, at
+once.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.raceline.corridor import Corridor
-from racer.raceline.envelope import Envelope
+from racer.raceline.ggv import Envelope
 
 Array = NDArray[np.float64]
 
@@ -39,8 +42,11 @@ OPTIONS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def solve(road: Corridor, limits: Envelope, margin: float, guess: tuple[Array, Array, Array]) -> Array | None:
-    """(M,) m to the left of the reference line of the fastest line; None where the solver finds none.
+def solve(
+    road: Corridor, limits: Envelope, margin: float, guess: tuple[Array, Array, Array]
+) -> Array | None:
+    """(M,) m to the left of the reference line of the fastest line; None where the solver finds
+    none.
 
     `guess` holds offset (M,), curvature (M,) and speed (M,) of a line to begin with.
     """
@@ -55,7 +61,8 @@ def solve(road: Corridor, limits: Envelope, margin: float, guess: tuple[Array, A
     gaps, time = _rules(ca, road.spacing, both, kappa, b, bend)
     sides = _sides(ca, limits, 0.5 * (both[0][2] + both[1][2]), kappa, b)
     price = sum(
-        weight / road.spacing * ca.sumsqr(_change(z, road.is_loop)) for weight, z in zip(RIPPLE, controls, strict=True)
+        weight / road.spacing * ca.sumsqr(_change(z, road.is_loop))
+        for weight, z in zip(RIPPLE, controls, strict=True)
     )
     problem = {"x": ca.vertcat(*states, *controls), "f": time + price, "g": ca.vertcat(gaps, sides)}
     solver = ca.nlpsol("line", "ipopt", problem, OPTIONS)
@@ -73,12 +80,18 @@ def _pairs(road: Corridor) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return here, (here + 1) % len(road.s)
 
 
-def _rules(ca: Any, spacing: float, both: list[Any], kappa: Any, b: Any, bend: Any) -> tuple[Any, Any]:
+def _rules(
+    ca: Any, spacing: float, both: list[Any], kappa: Any, b: Any, bend: Any
+) -> tuple[Any, Any]:
     """What is left of the differential equations, and the time of the lap, s."""
     (n0, xi0, v0), (n1, xi1, v1) = both
     n, xi, v = 0.5 * (n0 + n1), 0.5 * (xi0 + xi1), 0.5 * (v0 + v1)
     way = spacing * (1.0 - n * bend) / ca.cos(xi)
-    gaps = (n1 - n0 - way * ca.sin(xi), xi1 - xi0 - way * kappa + spacing * bend, 0.5 * (v1**2 - v0**2) - way * b)
+    gaps = (
+        n1 - n0 - way * ca.sin(xi),
+        xi1 - xi0 - way * kappa + spacing * bend,
+        0.5 * (v1**2 - v0**2) - way * b,
+    )
     return ca.vertcat(*gaps), ca.sum1(way / v)
 
 
@@ -108,8 +121,15 @@ def _bounds(road: Corridor, limits: Envelope, margin: float) -> tuple[Array, Arr
     count, pieces = len(road.s), len(_pairs(road)[0])
     low, high = road.room(margin)
     sizes = (count, count, pieces, pieces)
-    fixed = ((-SLANT, SLANT), (limits.slowest, limits.fastest), (-BENDS, BENDS), (-HARDEST, HARDEST))
-    lows, highs = ([np.full(n, pair[k]) for n, pair in zip(sizes, fixed, strict=True)] for k in (0, 1))
+    fixed = (
+        (-SLANT, SLANT),
+        (limits.slowest, limits.fastest),
+        (-BENDS, BENDS),
+        (-HARDEST, HARDEST),
+    )
+    lows, highs = (
+        [np.full(n, pair[k]) for n, pair in zip(sizes, fixed, strict=True)] for k in (0, 1)
+    )
     if not road.is_loop:  # from standstill
         highs[1][0] = limits.slowest
     return np.concatenate([low, *lows]), np.concatenate([high, *highs])
@@ -119,7 +139,13 @@ def _start(road: Corridor, guess: tuple[Array, Array, Array], low: Array, high: 
     """All unknowns of the line to begin with, within their bounds."""
     aside, kappa, speed = guess
     here, on = _pairs(road)
-    slope = np.gradient(np.pad(aside, 1, mode="wrap" if road.is_loop else "edge"))[1:-1] / road.spacing
+    slope = (
+        np.gradient(np.pad(aside, 1, mode="wrap" if road.is_loop else "edge"))[1:-1] / road.spacing
+    )
     xi = np.arctan2(slope, np.maximum(1.0 - aside * road.kappa, 0.1))
     gain = (speed[on] ** 2 - speed[here] ** 2) / (2.0 * road.spacing)
-    return np.asarray(np.clip(np.concatenate([aside, xi, speed, 0.5 * (kappa[here] + kappa[on]), gain]), low, high))
+    return np.asarray(
+        np.clip(
+            np.concatenate([aside, xi, speed, 0.5 * (kappa[here] + kappa[on]), gain]), low, high
+        )
+    )

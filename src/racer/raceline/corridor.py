@@ -1,7 +1,9 @@
-"""The road in curvilinear coordinates: a smooth reference line, its curvature, and the room to either side of it.
+"""The road in curvilinear coordinates: a smooth reference line, its curvature, and the room to
+either side of it.
 
-The center line of a route is a chain of chords, some of them ragged; a line found on it would copy every kink. So the
-reference is the center line made smooth, while the room along its normals ends at the true borders.
+The center line of a route is a chain of chords, some of them ragged; a line found on it would copy
+every kink. So the reference is the center line made smooth, while the room along its normals ends
+at the true borders.
 """
 
 from __future__ import annotations
@@ -12,21 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer import geometry
-from racer.track.record import Track
+from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
 SPACING = 0.2  # m between the stations of a corridor
 SMOOTH = 0.3  # m, deviation of the bell under which the center line is made smooth
 FINE = 0.03  # m between the samples that are made smooth
-NEAR = 3.0  # m of road before and after a station in which its borders are looked for: roads may cross themselves
-FARTHER = 1.4  # times the distance of a border: a ray that reaches it no sooner runs along a ragged one
+# m of road before and after a station in which its borders are looked for: roads may cross
+# themselves
+NEAR = 3.0
+# times the distance of a border: a ray that reaches it no sooner runs along a ragged one
+FARTHER = 1.4
 BEND = 0.9  # of the radius of the reference line: so far a line may go to its inside
 
 
 @dataclass(frozen=True, eq=False)
 class Corridor:
-    """M stations on a smooth reference line, equally spaced in driving order; on a loop the first is not repeated."""
+    """M stations on a smooth reference line, equally spaced in driving order; on a loop the first
+    is not repeated.
+    """
 
     s: Array  # (M,) m along the reference line
     xy: Array  # (M, 2) m
@@ -47,7 +54,9 @@ class Corridor:
         return np.asarray(self.xy + np.broadcast_to(aside, len(self.xy))[:, None] * self.normal)
 
     def room(self, margin: float) -> tuple[Array, Array]:
-        """(M,) lowest and highest m to the left of the reference line of a point `margin` m within the borders."""
+        """(M,) lowest and highest m to the left of the reference line of a point `margin` m within
+        the borders.
+        """
         low, high = margin - self.right, self.left - margin
         inside = BEND / np.maximum(np.abs(self.kappa), 1e-9)
         low = np.where(self.kappa < 0.0, np.maximum(low, -inside), low)
@@ -68,7 +77,9 @@ def corridor(track: Track, spacing: float = SPACING) -> Corridor:
 
 
 def _smoothed(track: Track) -> Array:
-    """(F, 2) the center line at small equal steps, smoothed; on a loop the first point is not repeated."""
+    """(F, 2) the center line at small equal steps, smoothed; on a loop the first point is not
+    repeated.
+    """
     count = max(round(track.length / FINE), 64)
     s = np.linspace(0.0, track.length, count, endpoint=not track.is_loop)
     xy, spacing = geometry.point_at(track.center, s), float(s[1])
@@ -83,11 +94,15 @@ def _smoothed(track: Track) -> Array:
 
 
 def _along(fine: Array, s: Array, is_loop: bool) -> tuple[Array, Array, Array]:
-    """Point (N, 2), heading (N,) and curvature (N,) of a smooth line at arc lengths `s`: of a cubic spline."""
+    """Point (N, 2), heading (N,) and curvature (N,) of a smooth line at arc lengths `s`: of a cubic
+    spline.
+    """
     from scipy.interpolate import CubicSpline
 
     points = np.vstack([fine, fine[:1]]) if is_loop else fine
-    curve = CubicSpline(geometry.arc_length(points), points, bc_type="periodic" if is_loop else "natural")
+    curve = CubicSpline(
+        geometry.arc_length(points), points, bc_type="periodic" if is_loop else "natural"
+    )
     first, second = curve(s, 1), curve(s, 2)
     heading = np.unwrap(np.arctan2(first[:, 1], first[:, 0]))
     bend = (first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) / np.hypot(*first.T) ** 3
@@ -95,16 +110,23 @@ def _along(fine: Array, s: Array, is_loop: bool) -> tuple[Array, Array, Array]:
 
 
 def rooms(track: Track, xy: Array, heading: Array) -> tuple[Array, Array]:
-    """(M,) m from points (M, 2) to the border on their left, and to that on their right, square to their headings."""
+    """(M,) m from points (M, 2) to the border on their left, and to that on their right, square to
+    their headings.
+    """
     normal = np.column_stack([-np.sin(heading), np.cos(heading)])
     place = geometry.project(track.center, xy)[0]
     borders = (track.inner, track.outer) if track.is_ccw else (track.outer, track.inner)
-    sides = [_reach(track, border, xy, way, place) for border, way in zip(borders, (normal, -normal), strict=True)]
+    sides = [
+        _reach(track, border, xy, way, place)
+        for border, way in zip(borders, (normal, -normal), strict=True)
+    ]
     return sides[0], sides[1]
 
 
 def _reach(track: Track, border: Array, xy: Array, way: Array, place: Array) -> Array:
-    """(M,) m from points to where the rays `way` (M, 2) first cross a border nearby; else m to its nearest spot."""
+    """(M,) m from points to where the rays `way` (M, 2) first cross a border nearby; else m to its
+    nearest spot.
+    """
     start, step = border[:-1], np.diff(border, axis=0)
     to = start[None] - xy[:, None]
     across = way[:, None, 0] * step[None, :, 1] - way[:, None, 1] * step[None, :, 0]
@@ -117,7 +139,9 @@ def _reach(track: Track, border: Array, xy: Array, way: Array, place: Array) -> 
 
 
 def _is_near(track: Track, segments: int, place: Array) -> NDArray[np.bool_]:
-    """(M, B) whether the segments of a border belong to road near arc lengths `place` (M,): rows go along the road."""
+    """(M, B) whether the segments of a border belong to road near arc lengths `place` (M,): rows go
+    along the road.
+    """
     s = np.interp(np.linspace(0.0, 1.0, segments), np.linspace(0.0, 1.0, len(track.s)), track.s)
     away = np.abs(s[None, :] - place[:, None])
     away = np.minimum(away, track.length - away) if track.is_loop else away

@@ -1,4 +1,6 @@
-"""The road as stations with room to both sides, lines through it, and how fast a car may follow them."""
+"""The road as stations with room to both sides, lines through it, and how fast a car may follow
+them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from racer import geometry
-from racer.track.record import Track
+from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
@@ -19,7 +21,9 @@ SWEEPS, RELAX = 2500, 1.9  # of the relaxation; more change the lap time by 0.1 
 
 @dataclass(frozen=True, eq=False)
 class Stations:
-    """M places on a center line, equally spaced in driving order; on a loop the first one is not repeated."""
+    """M places on a center line, equally spaced in driving order; on a loop the first one is not
+    repeated.
+    """
 
     xy: Array  # (M, 2) m
     normal: Array  # (M, 2) unit vectors to the left
@@ -41,26 +45,40 @@ def stations(track: Track) -> Stations:
     ahead, behind = (_shifted(xy, k, track.is_loop) for k in (1, -1))
     along = ahead - behind
     along /= np.maximum(np.hypot(*along.T), 1e-12)[:, None]
-    room = [np.hypot(*(geometry.nearest_point(line, xy) - xy).T) for line in (track.inner, track.outer)]
+    room = [
+        np.hypot(*(geometry.nearest_point(line, xy) - xy).T) for line in (track.inner, track.outer)
+    ]
     left, right = room if track.is_ccw else room[::-1]
-    return Stations(xy, np.column_stack([-along[:, 1], along[:, 0]]), left, right, track.is_loop, track.length / count)
+    return Stations(
+        xy,
+        np.column_stack([-along[:, 1], along[:, 0]]),
+        left,
+        right,
+        track.is_loop,
+        track.length / count,
+    )
 
 
 def least_curvature(road: Stations, margin: float) -> Array:
-    """(M,) m to the left of the center line at which a line bends least that stays `margin` m within the borders.
+    """(M,) m to the left of the center line at which a line bends least that stays `margin` m
+    within the borders.
 
-    The squared second differences of the line are minimized by successive overrelaxation, each station kept in its
-    box; a negative margin is a line beyond the border.
+    The squared second differences of the line are minimized by successive overrelaxation, each
+    station kept in its box; a negative margin is a line beyond the border.
     """
     low, high = np.minimum(margin - road.right, 0.0), np.maximum(road.left - margin, 0.0)
-    line = np.concatenate([_shifted(road.xy, -2, road.is_loop)[:2], road.xy, _shifted(road.xy, 2, road.is_loop)[-2:]])
+    line = np.concatenate(
+        [_shifted(road.xy, -2, road.is_loop)[:2], road.xy, _shifted(road.xy, 2, road.is_loop)[-2:]]
+    )
     aside = np.zeros(len(low))
     _relax(aside, line, road.xy, road.normal, low, high, road.is_loop, SWEEPS, RELAX)
     return aside
 
 
 def speeds(line: Array, is_loop: bool, top: float, lateral: float, brake: float) -> Array:
-    """(M,) m/s along a line (M, 2): at most `top`, cornering at `lateral` and slowing down by `brake`, both m/s2."""
+    """(M,) m/s along a line (M, 2): at most `top`, cornering at `lateral` and slowing down by
+    `brake`, both m/s2.
+    """
     gap = np.hypot(*(_shifted(line, 1, is_loop) - line).T)
     bend = np.abs(_curvature(line, is_loop))
     fast = np.minimum(top, np.sqrt(lateral / np.maximum(_smooth(bend, is_loop), 1e-9)))
@@ -70,13 +88,20 @@ def speeds(line: Array, is_loop: bool, top: float, lateral: float, brake: float)
 
 @njit(cache=True, error_model="numpy")
 def _relax(aside, line, xy, normal, low, high, is_loop, sweeps, relax):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Move the points of `line`, which has two more at either end, along their normals until they bend least."""
+    """Move the points of `line`, which has two more at either end, along their normals until they
+    bend least.
+    """
     n = len(aside)
     for _ in range(sweeps):
         for i in range(n):
             pull = 0.0
             for k in range(2):
-                around = line[i, k] + line[i + 4, k] - 4.0 * (line[i + 1, k] + line[i + 3, k]) + 6.0 * line[i + 2, k]
+                around = (
+                    line[i, k]
+                    + line[i + 4, k]
+                    - 4.0 * (line[i + 1, k] + line[i + 3, k])
+                    + 6.0 * line[i + 2, k]
+                )
                 pull += normal[i, k] * around
             aside[i] = min(max(aside[i] - relax * pull / 6.0, low[i]), high[i])
             for k in range(2):
@@ -106,7 +131,9 @@ def _curvature(line: Array, is_loop: bool) -> Array:
 
 
 def _shifted(line: Array, by: int, is_loop: bool) -> Array:
-    """`line` with every point replaced by the one `by` places on; at the ends of an open line the point itself."""
+    """`line` with every point replaced by the one `by` places on; at the ends of an open line the
+    point itself.
+    """
     if is_loop:
         return np.roll(line, -by, axis=0)
     return line[np.clip(np.arange(len(line)) + by, 0, len(line) - 1)]

@@ -1,4 +1,6 @@
-"""One self-contained HTML page about a log: in words, in figures, and as laps that can be driven again."""
+"""One self-contained HTML page about a log: in words, in figures, and as laps that can be driven
+again.
+"""
 
 from racer.report.page import report
 

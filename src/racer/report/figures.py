@@ -1,20 +1,95 @@
-"""The figures of a report that show a whole log: how training went, the times of laps, the use of actions."""
+"""The figures of a report that show a whole log: how training went, the times of laps, the use of
+actions.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from bokeh.layouts import column
-from bokeh.models import BasicTicker, ColorBar, ColumnDataSource, LayoutDOM, LinearColorMapper
+from bokeh.models import (
+    BasicTicker,
+    ColorBar,
+    ColumnDataSource,
+    HoverTool,
+    LayoutDOM,
+    LinearColorMapper,
+)
 from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
-from racer import laps as about
-from racer.laps import in_words
-from racer.plot import style
-from racer.report.looks import hover, legend_above, plain, source
+from racer import analysis as about
+from racer.analysis import in_words
+from racer.plotting import style
 from racer.report.subject import Subject
 from racer.report.summary import action_use, rows_of
+
+FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+DASHES = ("solid", "dashed", "dotted", "dotdash", "dashdot", "dashed")
+_MOST_TIPS = 6  # boxes beside the pointer
+LAPS = style.PALETTE[:6]
+"""Colors of laps that are shown together; with `DASHES` they can be told apart without color."""
+
+
+def plain(
+    x_label: str,
+    y_label: str,
+    *,
+    height: int = 240,
+    tools: str = "xpan,xbox_zoom,reset,save",
+    **more: Any,
+) -> figure:
+    """A figure as wide as the page, with labeled axes and few, quiet tools."""
+    plot = figure(
+        height=height, sizing_mode="stretch_width", tools=tools, toolbar_location="right", **more
+    )
+    plot.xaxis.axis_label, plot.yaxis.axis_label = x_label, y_label
+    plot.toolbar.logo = None
+    plot.toolbar.autohide = True
+    plot.min_border_right = 12
+    plot.outline_line_color = None
+    for axis in plot.axis:
+        axis.axis_line_color = axis.major_tick_line_color = style.FAINT
+        axis.minor_tick_line_color = None
+        axis.major_label_text_color = axis.axis_label_text_color = style.INK
+        axis.axis_label_text_font = axis.major_label_text_font = FONT
+        axis.axis_label_text_font_style = "normal"
+        axis.axis_label_text_font_size, axis.major_label_text_font_size = "13px", "12px"
+    plot.grid.grid_line_color = "#ececec"
+    return plot
+
+
+def source(table: pd.DataFrame) -> ColumnDataSource:
+    """The columns of a table for glyphs to read."""
+    return ColumnDataSource({str(name): table[name].to_numpy() for name in table.columns})
+
+
+def hover(
+    plot: figure, tooltips: list[tuple[str, str]], renderers: list[Any], mode: str = "mouse"
+) -> HoverTool:
+    """The tool that shows numbers beside the pointer, added to `plot`."""
+    tool = HoverTool(
+        tooltips=tooltips,
+        renderers=renderers,
+        mode=mode,
+        point_policy="snap_to_data",
+        limit=_MOST_TIPS,
+    )
+    plot.add_tools(tool)
+    return tool
+
+
+def legend_above(plot: figure) -> None:
+    """Moves the legend of `plot`, which must have one, out of the way of its lines."""
+    legend = plot.legend[0]
+    plot.add_layout(legend, "above")
+    legend.orientation = "horizontal"
+    legend.border_line_color = None
+    legend.label_text_font, legend.label_text_font_size = FONT, "12px"
+    legend.padding = legend.margin = 2
+
 
 _BLUE, _ORANGE, _GREEN = style.PALETTE[0], style.PALETTE[5], style.PALETTE[2]
 _MANY = 60  # laps from which bars become dots
@@ -24,8 +99,14 @@ _SIZE = 6
 
 
 def training(table: pd.DataFrame) -> LayoutDOM:
-    """Completion, reward and lap times by iteration, one above the other, moved and zoomed together."""
-    rows = source(about.by_iteration(table).assign(share=lambda all: 100.0 * all["complete"] / all["episodes"]))
+    """Completion, reward and lap times by iteration, one above the other, moved and zoomed
+    together.
+    """
+    rows = source(
+        about.by_iteration(table).assign(
+            share=lambda all: 100.0 * all["complete"] / all["episodes"]
+        )
+    )
     top = _completion(rows)
     middle = _rewards(rows, top)
     bottom = _times(table, top)
@@ -35,13 +116,17 @@ def training(table: pd.DataFrame) -> LayoutDOM:
 
 
 def lap_times(table: pd.DataFrame) -> LayoutDOM:
-    """The time of each lap of a race: bars, or dots for many; those not completed are hatched or crosses."""
+    """The time of each lap of a race: bars, or dots for many; those not completed are hatched or
+    crosses.
+    """
     rows = table.assign(
         number=np.arange(1, len(table) + 1),
         color=np.where(table["complete"], _BLUE, _ORANGE),
         hatch=np.where(table["complete"], " ", "/"),
         label=np.where(
-            table["complete"], [f"{t:.2f}" for t in table["time"]], [f"{c:.0f} %" for c in table["completion"]]
+            table["complete"],
+            [f"{t:.2f}" for t in table["time"]],
+            [f"{c:.0f} %" for c in table["completion"]],
         ),
         word=np.where(table["complete"], "complete", "not completed"),
     )[["number", "time", "completion", "color", "hatch", "label", "word", "status", "speed"]]
@@ -49,7 +134,12 @@ def lap_times(table: pd.DataFrame) -> LayoutDOM:
     marks = _bars(plot, rows) if len(rows) <= _MANY else _dots(plot, rows)
     hover(
         plot,
-        [("lap", "@number"), ("time", "@time{0.00} s"), ("covered", "@completion{0.0} %"), ("status", "@status")],
+        [
+            ("lap", "@number"),
+            ("time", "@time{0.00} s"),
+            ("covered", "@completion{0.0} %"),
+            ("status", "@status"),
+        ],
         marks,
     )
     legend_above(plot)
@@ -65,7 +155,9 @@ def actions(subject: Subject) -> LayoutDOM:
     return (
         _discrete(use)
         if len(use)
-        else _continuous(subject.log.trace.iloc[rows_of(subject.here)].dropna(subset=["steer", "throttle"]))
+        else _continuous(
+            subject.log.trace.iloc[rows_of(subject.here)].dropna(subset=["steer", "throttle"])
+        )
     )
 
 
@@ -76,14 +168,33 @@ def learning(ppo: pd.DataFrame) -> LayoutDOM:
     bottom = plain("epoch of policy training", "KL divergence", height=190, x_range=top.x_range)
     for plot, name, color in ((top, "entropy", _BLUE), (bottom, "kl", _ORANGE)):
         line = plot.line("number", name, source=rows, color=color, line_width=1.5)
-        hover(plot, [("epoch", "@number"), ("iteration", "@iteration"), (name, f"@{name}{{0.0000}}")], [line], "vline")
+        hover(
+            plot,
+            [("epoch", "@number"), ("iteration", "@iteration"), (name, f"@{name}{{0.0000}}")],
+            [line],
+            "vline",
+        )
     return column(top, bottom, sizing_mode="stretch_width")
 
 
 def _completion(rows: ColumnDataSource) -> figure:
     plot = plain("", "completion (%)", height=210, y_range=(-3, 103))
-    mean = plot.line("iteration", "completion", source=rows, color=_BLUE, line_width=2, legend_label="covered, mean")
-    plot.scatter("iteration", "completion", source=rows, color=_BLUE, size=_SIZE, legend_label="covered, mean")
+    mean = plot.line(
+        "iteration",
+        "completion",
+        source=rows,
+        color=_BLUE,
+        line_width=2,
+        legend_label="covered, mean",
+    )
+    plot.scatter(
+        "iteration",
+        "completion",
+        source=rows,
+        color=_BLUE,
+        size=_SIZE,
+        legend_label="covered, mean",
+    )
     done = {"color": _ORANGE, "legend_label": "laps completed"}
     plot.line("iteration", "share", source=rows, line_width=2, line_dash="dashed", **done)
     plot.scatter("iteration", "share", source=rows, marker="square", size=_SIZE, **done)
@@ -115,13 +226,28 @@ def _times(table: pd.DataFrame, above: figure) -> figure:
         return plot
     rows = source(whole[["iteration", "time", "episode", "speed"]])
     dots = plot.scatter(
-        "iteration", "time", source=rows, color=_BLUE, alpha=0.5, size=_SIZE, legend_label="complete lap"
+        "iteration",
+        "time",
+        source=rows,
+        color=_BLUE,
+        alpha=0.5,
+        size=_SIZE,
+        legend_label="complete lap",
     )
     best = whole.groupby("iteration")["time"].min().cummin()
     plot.step(
-        best.index.to_numpy(), best.to_numpy(), mode="after", color=_ORANGE, line_width=2, legend_label="best so far"
+        best.index.to_numpy(),
+        best.to_numpy(),
+        mode="after",
+        color=_ORANGE,
+        line_width=2,
+        legend_label="best so far",
     )
-    hover(plot, [("episode", "@episode"), ("time", "@time{0.00} s"), ("driven", "@speed{0.00} m/s")], [dots])
+    hover(
+        plot,
+        [("episode", "@episode"), ("time", "@time{0.00} s"), ("driven", "@speed{0.00} m/s")],
+        [dots],
+    )
     legend_above(plot)
     return plot
 
@@ -135,7 +261,15 @@ def _bars(plot: figure, rows: pd.DataFrame) -> list[object]:
             hatch_pattern="hatch", legend_label=str(group["word"].iloc[0]),
         ))  # fmt: skip
         if len(rows) <= 24:
-            plot.text("number", "time", "label", source=laps, text_align="center", text_font_size="12px", y_offset=-3)
+            plot.text(
+                "number",
+                "time",
+                "label",
+                source=laps,
+                text_align="center",
+                text_font_size="12px",
+                y_offset=-3,
+            )
     return marks
 
 
@@ -143,20 +277,39 @@ def _dots(plot: figure, rows: pd.DataFrame) -> list[object]:
     marks: list[object] = []
     for word, group in rows.groupby("word", sort=True):
         shape = "circle" if word == "complete" else "x"
-        style_of = {"marker": shape, "color": group["color"].iloc[0], "size": _SIZE, "legend_label": str(word)}
+        style_of = {
+            "marker": shape,
+            "color": group["color"].iloc[0],
+            "size": _SIZE,
+            "legend_label": str(word),
+        }
         marks.append(plot.scatter("number", "time", source=source(group), **style_of))
     return marks
 
 
 def _discrete(use: pd.DataFrame) -> LayoutDOM:
-    labels = [in_words(*row) for row in zip(use["action"], use["steer"], use["throttle"], strict=True)]
+    labels = [
+        in_words(*row) for row in zip(use["action"], use["steer"], use["throttle"], strict=True)
+    ]
     words = [_percent(share) for share in use["share"]]
     rows = source(use.assign(label=labels, percent=100.0 * use["share"], words=words))
-    plot = plain("share of steps (%)", "", height=60 + 22 * len(use), y_range=labels[::-1], tools="save")
+    plot = plain(
+        "share of steps (%)", "", height=60 + 22 * len(use), y_range=labels[::-1], tools="save"
+    )
     bars = plot.hbar(y="label", right="percent", height=0.7, source=rows, color=_BLUE)
-    plot.text("percent", "label", "words", source=rows, text_baseline="middle", x_offset=4, text_font_size="12px")
+    plot.text(
+        "percent",
+        "label",
+        "words",
+        source=rows,
+        text_baseline="middle",
+        x_offset=4,
+        text_font_size="12px",
+    )
     plot.x_range.start, plot.x_range.end = 0, 112.0 * float(use["share"].max()) or 1.0
-    hover(plot, [("action", "@label"), ("steps", "@count{0,0}"), ("share", "@percent{0.0} %")], [bars])
+    hover(
+        plot, [("action", "@label"), ("steps", "@count{0,0}"), ("share", "@percent{0.0} %")], [bars]
+    )
     plot.ygrid.grid_line_color = None
     return plot
 
@@ -166,9 +319,14 @@ def _continuous(here: pd.DataFrame) -> LayoutDOM:
     left, bottom = np.meshgrid(steer[:-1], speed[:-1], indexing="ij")
     right, top = np.meshgrid(steer[1:], speed[1:], indexing="ij")
     cells = pd.DataFrame(
-        {name: grid.ravel() for name, grid in (("left", left), ("right", right), ("bottom", bottom), ("top", top))}
+        {
+            name: grid.ravel()
+            for name, grid in (("left", left), ("right", right), ("bottom", bottom), ("top", top))
+        }
     )
-    rows = source(cells.assign(percent=100.0 * counts.ravel() / max(counts.sum(), 1.0))[counts.ravel() > 0])
+    rows = source(
+        cells.assign(percent=100.0 * counts.ravel() / max(counts.sum(), 1.0))[counts.ravel() > 0]
+    )
     plot = plain("steering (°, positive to the left)", "speed (m/s)", height=330, tools="save")
     mapper = LinearColorMapper(
         palette=Viridis256[::-1], low=0.0, high=float(np.max(rows.data["percent"], initial=0.01))

@@ -1,4 +1,6 @@
-"""The page itself: what the parts know, put into one template that holds its styles, its script and Bokeh's."""
+"""The page itself: what the parts know, put into one template that holds its styles, its script and
+Bokeh's.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +17,16 @@ from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from racer import __version__
-from racer.actions import ActionSpace
-from racer.laps import best
+from racer.analysis import best
 from racer.logs import Log
-from racer.report import figures, summary, tables
-from racer.report.looks import LAPS
+from racer.report import figures, summary
+from racer.report import summary as tables
+from racer.report.figures import LAPS
 from racer.report.steps import Column, chosen, columns
 from racer.report.subject import Subject, sane
 from racer.report.view import View, exit_points, view
-from racer.track.record import Track
+from racer.track.track import Track
+from racer.vehicle.action_space import ActionSpace
 
 _HERE = Path(__file__).parent
 _AT_FIRST = 2  # laps that are on the track when the page opens
@@ -31,7 +34,9 @@ _AT_FIRST = 2  # laps that are on the track when the page opens
 
 @dataclass(frozen=True)
 class _Drawn:
-    """What Bokeh draws: the places of the figures by name, the script that draws those in motion, and later scripts."""
+    """What Bokeh draws: the places of the figures by name, the script that draws those in motion,
+    and later scripts.
+    """
 
     places: dict[str, str]
     first: str
@@ -71,21 +76,31 @@ def report(log: Log, track: Track | None, title: str = "") -> str:
 
 def _template() -> Any:
     looks = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     return looks.get_template("page.html")
 
 
 def _drawn(subject: Subject, packed: list[Column]) -> _Drawn:
-    """Every figure of the page. Those in motion share a document, whose script starts when they are there."""
+    """Every figure of the page. Those in motion share a document, whose script starts when they are
+    there.
+    """
     trace = subject.log.trace
     steps = ColumnDataSource({column.name: column.levels for column in packed})
-    moving = view(subject.track, trace[["X", "Y"]].dropna().to_numpy(float), exit_points(trace, subject.here))
+    moving = view(
+        subject.track, trace[["X", "Y"]].dropna().to_numpy(float), exit_points(trace, subject.here)
+    )
     document = Document()
     for root in (moving.road, moving.telemetry):
         document.add_root(root)
     document.js_on_event(DocumentReady, _start(moving, steps))
-    first, places = components({"road": moving.road, "telemetry": moving.telemetry}, wrap_script=False)
+    first, places = components(
+        {"road": moving.road, "telemetry": moving.telemetry}, wrap_script=False
+    )
     still = {name: components(root, wrap_script=False) for name, root in _still(subject).items()}
     places |= {name: place for name, (_, place) in still.items()}
     return _Drawn(places, first, tuple(script for script, _ in still.values()))
@@ -105,8 +120,15 @@ def _still(subject: Subject) -> dict[str, LayoutDOM]:
 
 def _start(moving: View, steps: ColumnDataSource) -> CustomJS:
     names = {"steps": steps, "shown": moving.shown, "lines": list(moving.laps), "cars": moving.cars}
-    names |= {"road": moving.road, "mapper": moving.mapper, "bar": moving.bar, "exits": moving.exits}
-    return CustomJS(args=names, code="window.racerReport({steps, shown, lines, cars, road, mapper, bar, exits})")
+    names |= {
+        "road": moving.road,
+        "mapper": moving.mapper,
+        "bar": moving.bar,
+        "exits": moving.exits,
+    }
+    return CustomJS(
+        args=names, code="window.racerReport({steps, shown, lines, cars, road, mapper, bar, exits})"
+    )
 
 
 def _facts(subject: Subject, laps: pd.DataFrame, packed: list[Column]) -> dict[str, Any]:
@@ -152,7 +174,9 @@ def _tables(subject: Subject, laps: pd.DataFrame) -> dict[str, tables.Table]:
 
 
 def _notes(log: Log) -> list[str]:
-    return list(dict.fromkeys([*log.notes, *(note for source in log.sources for note in source.notes)]))
+    return list(
+        dict.fromkeys([*log.notes, *(note for source in log.sources for note in source.notes)])
+    )
 
 
 def _settings(subject: Subject) -> list[tuple[str, str]]:

@@ -1,7 +1,8 @@
 """The steps that travel inside the page: few bytes each, and the laps that they make up.
 
-A column is stored as uint16 levels between its least and greatest value (X and Y of a 30 m track to half a millimeter),
-reward and time as float32. Bokeh packs them as gzip in base64: some 15 bytes a step altogether.
+A column is stored as uint16 levels between its least and greatest value (X and Y of a 30 m track to
+half a millimeter), reward and time as float32. Bokeh packs them as gzip in base64: some 15 bytes a
+step altogether.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer import geometry
-from racer.laps import best, driven
-from racer.track.record import Track
+from racer.analysis import best, driven
+from racer.track.track import Track
 
 MOST = 60_000  # steps in a page
 WHEELS = ("off the track", "on the track")
@@ -28,7 +29,9 @@ _ABSURD = 1e12  # no value of a step is that far from 0: it counts as unknown
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """A column of steps as it travels: `levels * scale + offset` is the value; level 65535 of a uint16 is nan."""
+    """A column of steps as it travels: `levels * scale + offset` is the value; level 65535 of a
+    uint16 is nan.
+    """
 
     name: str
     label: str
@@ -43,11 +46,15 @@ class Column:
     def facts(self) -> dict[str, Any]:
         """What the page must know to read the levels."""
         names = ("name", "label", "unit", "digits", "scale", "offset", "words")
-        return {name: getattr(self, name) for name in names} | {"packed": self.levels.dtype == np.uint16}
+        return {name: getattr(self, name) for name in names} | {
+            "packed": self.levels.dtype == np.uint16
+        }
 
 
 def chosen(table: pd.DataFrame, most: int = MOST) -> pd.DataFrame:
-    """The laps that fit into `most` steps: races first, then the fastest laps, then others, spread over the log."""
+    """The laps that fit into `most` steps: races first, then the fastest laps, then others, spread
+    over the log.
+    """
     order = np.mod(np.arange(len(table)) * _GOLDEN, 1.0)
     fast = table.index.isin(best(table, _FASTEST).index)
     rank = np.where(table["phase"] == "evaluation", -2.0, np.where(fast, -1.0, order))
@@ -90,15 +97,21 @@ def places(rows: pd.DataFrame, track: Track | None) -> NDArray[np.float64]:
     if track is None:
         return (rows["progress"] * rows["track_len"] / 100.0).to_numpy(np.float64)
     xy = rows[["X", "Y"]].to_numpy(np.float64)
-    parts = [geometry.project(track.center, xy[i : i + _CHUNK])[0] for i in range(0, len(xy), _CHUNK)]
+    parts = [
+        geometry.project(track.center, xy[i : i + _CHUNK])[0] for i in range(0, len(xy), _CHUNK)
+    ]
     return np.concatenate([np.empty(0), *parts])
 
 
-def _packed(name: str, label: str, unit: str, digits: int, values: pd.Series | NDArray[np.float64]) -> Column:
+def _packed(
+    name: str, label: str, unit: str, digits: int, values: pd.Series | NDArray[np.float64]
+) -> Column:
     """A column as uint16 levels; whole numbers in a small range stay exact."""
     numbers = np.asarray(values, np.float64)
     known = np.abs(numbers) < _ABSURD
-    low, high = (float(numbers[known].min()), float(numbers[known].max())) if known.any() else (0.0, 0.0)
+    low, high = (
+        (float(numbers[known].min()), float(numbers[known].max())) if known.any() else (0.0, 0.0)
+    )
     whole = high - low <= _LEVELS and bool(np.all(np.mod(numbers[known], 1.0) == 0.0))
     scale = 1.0 if whole or high == low else (high - low) / _LEVELS
     levels = np.full(len(numbers), _LEVELS + 1, np.uint16)

@@ -1,4 +1,6 @@
-"""What a report is about: a log, its laps, those on the one track that is drawn, and those of training and of races."""
+"""What a report is about: a log, its laps, those on the one track that is drawn, and those of
+training and of races.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,10 @@ from functools import cached_property
 
 import pandas as pd
 
-from racer.laps import laps, phases
+from racer.analysis import laps, phases
 from racer.logs import Log
-from racer.logs.job import Job
-from racer.logs.trace import STATUSES, categorical, episode_ids
-from racer.track.record import Track
+from racer.logs.schema import STATUSES, Job, categorical, episode_ids
+from racer.track.track import Track
 
 _ABSURD = 1e12
 
@@ -32,9 +33,17 @@ class Subject:
 
     @cached_property
     def length(self) -> float:
-        """Length of the track, m, as most steps of the log have it; without a word from them the track's, or 0."""
+        """Length of the track, m, as most steps of the log have it; without a word from them the
+        track's, or 0.
+        """
         said = self.log.trace["track_len"].round(2).mode()
-        return float(said.iloc[0]) if len(said) else self.track.length if self.track is not None else 0.0
+        return (
+            float(said.iloc[0])
+            if len(said)
+            else self.track.length
+            if self.track is not None
+            else 0.0
+        )
 
     @cached_property
     def here(self) -> pd.DataFrame:
@@ -55,7 +64,9 @@ class Subject:
 
 
 def sane(log: Log) -> Log:
-    """`log` without numbers that no car can have (beyond a million millions, infinite): they become unknown."""
+    """`log` without numbers that no car can have (beyond a million millions, infinite): they become
+    unknown.
+    """
     numbers = log.trace.select_dtypes("float64")
     wild = ~(numbers.abs() < _ABSURD) & numbers.notna()
     if not wild.to_numpy().any():
@@ -65,15 +76,26 @@ def sane(log: Log) -> Log:
 
 
 def joined(logs: Sequence[Log]) -> Log:
-    """Several logs as one, in their order; facts of the job stay where no two logs say different things."""
+    """Several logs as one, in their order; facts of the job stay where no two logs say different
+    things.
+    """
     if len(logs) == 1:
         return logs[0]
     traces = list(_renumbered(logs))
-    trace = pd.concat([one.assign(episode_status=one["episode_status"].astype(object)) for one in traces])
-    trace = trace.assign(episode_status=categorical(trace["episode_status"], STATUSES)).reset_index(drop=True)
+    trace = pd.concat(
+        [one.assign(episode_status=one["episode_status"].astype(object)) for one in traces]
+    )
+    trace = trace.assign(episode_status=categorical(trace["episode_status"], STATUSES)).reset_index(
+        drop=True
+    )
     trace = trace.assign(episode_id=episode_ids(trace))
     sources = tuple(source for log in logs for source in log.sources)
-    return Log(trace, sources, tuple(note for log in logs for note in log.notes), _agreed([log.job for log in logs]))
+    return Log(
+        trace,
+        sources,
+        tuple(note for log in logs for note in log.notes),
+        _agreed([log.job for log in logs]),
+    )
 
 
 def _renumbered(logs: Sequence[Log]) -> Iterator[pd.DataFrame]:
@@ -87,7 +109,9 @@ def _agreed(jobs: Sequence[Job]) -> Job:
     """The fields that one job alone fills, or that several fill alike."""
     blank = Job()
     for field in fields(Job):
-        said = {repr(getattr(job, field.name)): job for job in jobs if _filled(getattr(job, field.name))}
+        said = {
+            repr(getattr(job, field.name)): job for job in jobs if _filled(getattr(job, field.name))
+        }
         if len(said) == 1:
             blank = replace(blank, **{field.name: getattr(next(iter(said.values())), field.name)})
     return blank

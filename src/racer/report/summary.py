@@ -1,21 +1,31 @@
-"""A log in words: what was driven where, how fast, how training went, where cars leave the road, which actions rest."""
+"""A log in words: what was driven where, how fast, how training went, where cars leave the road,
+which actions rest.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from racer import laps as about
-from racer.convergence import verdict
-from racer.logs.trace import CONTINUOUS
+from racer import analysis as about
+from racer.analysis.convergence import verdict
+from racer.analysis.leaderboard import standing
+from racer.logs.schema import CONTINUOUS
 from racer.report.subject import Subject
-from racer.standing import standing
-from racer.track.facts import direction
+from racer.track.corners import direction
 
 _MOST_NAMED = 12  # actions
 _PARTS = 10  # of the waypoints, to say where laps end
-_RACE_TYPES = {"TIME_TRIAL": "time trial", "OBJECT_AVOIDANCE": "object avoidance", "HEAD_TO_BOT": "head to bot"}
+_RACE_TYPES = {
+    "TIME_TRIAL": "time trial",
+    "OBJECT_AVOIDANCE": "object avoidance",
+    "HEAD_TO_BOT": "head to bot",
+}
 
 
 def sentences(subject: Subject) -> list[str]:
@@ -32,7 +42,10 @@ def figures(subject: Subject) -> list[tuple[str, str]]:
     """The few numbers that stand out: what it is, and the number."""
     table = subject.here
     whole = table[table["complete"]]
-    times = [("best lap", f"{whole['time'].min():.2f} s"), ("median lap", f"{whole['time'].median():.2f} s")]
+    times = [
+        ("best lap", f"{whole['time'].min():.2f} s"),
+        ("median lap", f"{whole['time'].median():.2f} s"),
+    ]
     return [
         *(times if len(whole) else [("farthest lap", f"{table['completion'].max():.0f} %")]),
         ("laps", f"{len(table):,}"),
@@ -45,19 +58,27 @@ def figures(subject: Subject) -> list[tuple[str, str]]:
 def track_words(subject: Subject) -> str:
     """The name of the track, and the way it is driven."""
     if subject.track is None:
-        return f"an unknown track of {subject.length:.2f} m" if subject.length else "an unknown track"
+        return (
+            f"an unknown track of {subject.length:.2f} m" if subject.length else "an unknown track"
+        )
     return f"{subject.track.title} ({direction(subject.track)}{', reversed' if subject.track.is_reversed else ''})"
 
 
 def rows_of(table: pd.DataFrame) -> NDArray[np.int64]:
     """Positions in the trace of all steps of the laps."""
     spans = zip(table["first_row"].tolist(), table["last_row"].tolist(), strict=True)
-    return np.concatenate([np.empty(0, np.int64), *(np.arange(first, last + 1) for first, last in spans)])
+    return np.concatenate(
+        [np.empty(0, np.int64), *(np.arange(first, last + 1) for first, last in spans)]
+    )
 
 
 def action_use(subject: Subject) -> pd.DataFrame:
-    """How often each discrete action was taken, as `racer.laps.action_use` says; no row for continuous ones."""
-    use = about.action_use(subject.log.trace.iloc[rows_of(subject.here)], subject.log.job.action_space)
+    """How often each discrete action was taken, as `racer.analysis.action_use` says; no row for
+    continuous ones.
+    """
+    use = about.action_use(
+        subject.log.trace.iloc[rows_of(subject.here)], subject.log.job.action_space
+    )
     return use[use["action"] != CONTINUOUS].reset_index(drop=True)
 
 
@@ -67,8 +88,14 @@ def counted(number: int, noun: str) -> str:
 
 
 def _where(subject: Subject) -> str:
-    job, kinds = subject.log.job, [name for name in ("training", "race") if len(getattr(subject, name))]
-    what = " and ".join({"training": "A training", "race": "a race" if len(kinds) > 1 else "A race"}[k] for k in kinds)
+    job, kinds = (
+        subject.log.job,
+        [name for name in ("training", "race") if len(getattr(subject, name))],
+    )
+    what = " and ".join(
+        {"training": "A training", "race": "a race" if len(kinds) > 1 else "A race"}[k]
+        for k in kinds
+    )
     words = [_RACE_TYPES.get(job.race_type, ""), f"car {job.car}" if job.car else ""]
     words += [f"{job.platform} {job.simulator}".strip() if job.platform else ""]
     facts = [word for word in words if word]
@@ -85,9 +112,8 @@ def _training(table: pd.DataFrame) -> str:
         return f"{head} None was completed; the farthest covered {table['completion'].max():.0f} % of the track."
     best = about.best(whole.assign(iteration=about.iterations(whole)), 1).iloc[0]
     place = f"iteration {best['iteration']}, episode {best['episode']}"
-    return (
-        f"{head} {100.0 * len(whole) / len(table):.0f} % were completed; the best took {best['time']:.2f} s ({place})."
-    )
+    completed = 100.0 * len(whole) / len(table)
+    return f"{head} {completed:.0f} % were completed; the best took {best['time']:.2f} s ({place})."
 
 
 def _course(subject: Subject) -> list[str]:
@@ -123,7 +149,9 @@ def _endings(subject: Subject) -> list[str]:
         return []
     place = f"{top['count']} between waypoints {top['from_waypoint']} and {top['to_waypoint']}"
     word = str(top["status"]).replace("_", " ")
-    return [f"Of {counted(total, 'lap')} that ended early, the largest share ended at one place: {place} ({word})."]
+    return [
+        f"Of {counted(total, 'lap')} that ended early, the largest share ended at one place: {place} ({word})."
+    ]
 
 
 def _race(table: pd.DataFrame) -> str:
@@ -132,10 +160,16 @@ def _race(table: pd.DataFrame) -> str:
     if not len(whole):
         return f"{head}; the farthest covered {table['completion'].max():.0f} % of the track."
     spread = (
-        f", {whole['time'].mean():.2f} s on average, {whole['time'].max():.2f} s the slowest" if len(whole) > 1 else ""
+        f", {whole['time'].mean():.2f} s on average, {whole['time'].max():.2f} s the slowest"
+        if len(whole) > 1
+        else ""
     )
     off, resets = int(table["off_tracks"].sum()), int(table["resets"].sum())
-    clean = "the car never left the track" if not off else f"the car left the track {counted(off, 'time')}"
+    clean = (
+        "the car never left the track"
+        if not off
+        else f"the car left the track {counted(off, 'time')}"
+    )
     back = f" and was set back {counted(resets, 'time')}" if resets else ""
     return f"{head}, the best in {whole['time'].min():.2f} s{spread}; {clean}{back}."
 
@@ -147,7 +181,11 @@ def _actions(subject: Subject) -> list[str]:
         return []
     if len(never) > _MOST_NAMED:
         return [f"{len(never):,} of {len(use):,} actions were never used."]
-    names = f"Action {never[0]}" if len(never) == 1 else f"Actions {'; '.join(never[:-1])} and {never[-1]}"
+    names = (
+        f"Action {never[0]}"
+        if len(never) == 1
+        else f"Actions {'; '.join(never[:-1])} and {never[-1]}"
+    )
     return [f"{names} {'was' if len(never) == 1 else 'were'} never used."]
 
 
@@ -156,6 +194,152 @@ def _rest(subject: Subject) -> list[str]:
     away = len(subject.laps) - len(subject.here)
     bad = subject.log.bad_lines
     return [
-        *([f"{counted(away, 'lap')} on other tracks {'is' if away == 1 else 'are'} left out."] if away else []),
+        *(
+            [f"{counted(away, 'lap')} on other tracks {'is' if away == 1 else 'are'} left out."]
+            if away
+            else []
+        ),
         *([f"{counted(bad, 'line')} could not be read as a step."] if bad else []),
     ]
+
+
+@dataclass(frozen=True)
+class Head:
+    """A column: the name in the data, the words above it, and how many digits its numbers have;
+    None: text.
+    """
+
+    name: str
+    words: str
+    digits: int | None = 0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in a cell, and the value by which its row sorts."""
+
+    text: str
+    value: float | str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that sorts. `laps` are numbers of the page's laps that can be chosen in its rows,
+    where it lists laps.
+    """
+
+    name: str
+    caption: str
+    heads: tuple[Head, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    laps: tuple[int, ...] = ()
+
+
+_LAP = (
+    Head("file", "file", None), Head("phase", "phase", None), Head("shown_iteration", "iteration"),
+    Head("episode", "episode"), Head("lap", "lap"), Head("time", "time s", 2), Head("completion", "covered %", 1),
+    Head("status", "status", None), Head("off_tracks", "off track"), Head("crashes", "crashes"),
+    Head("resets", "resets"), Head("reward", "reward", 2), Head("steps", "steps"), Head("speed", "driven m/s", 2),
+    Head("top_speed", "top m/s", 2), Head("command", "command m/s", 2), Head("distance", "driven m", 2),
+)  # fmt: skip
+# shown where they differ from lap to lap
+_VARYING = ("file", "phase", "lap", "off_tracks", "crashes", "resets")
+_ITERATION = (
+    Head("iteration", "iteration"), Head("episodes", "laps"), Head("complete", "complete"),
+    Head("completion", "covered %", 1), Head("reward", "reward", 2), Head("steps", "steps", 1),
+    Head("best_time", "best s", 2), Head("mean_time", "mean s", 2),
+)  # fmt: skip
+_ENDING = (
+    Head("status", "status", None), Head("from_waypoint", "from waypoint"), Head("to_waypoint", "to waypoint"),
+    Head("count", "laps"), Head("share", "share %", 1),
+)  # fmt: skip
+_FILE = (
+    Head("name", "file", None), Head("phase", "what", None), Head("columns", "columns"), Head("rows", "steps"),
+    Head("bad", "bad lines"), Head("first_bad", "the first bad line", None),
+)  # fmt: skip
+
+
+_MOST_SECTORS = 10  # laps whose sectors are shown
+
+
+def lap_table(subject: Subject, table: pd.DataFrame) -> Table:
+    """The given laps; columns that say the same of all are left out."""
+    iteration = table["iteration"].where(table["iteration"] >= 0)
+    rows = table.assign(file=_files(subject, table), shown_iteration=iteration)
+    heads = [head for head in _LAP if head.name not in _VARYING or rows[head.name].nunique() > 1]
+    heads = [head for head in heads if head.name != "shown_iteration" or iteration.notna().any()]
+    made = _made("laps", "Laps", tuple(heads), rows)
+    return replace(made, laps=tuple(range(len(rows))))
+
+
+def iteration_table(subject: Subject) -> Table:
+    """The training, one row an iteration."""
+    return _made(
+        "iterations", "Training by iteration", _ITERATION, about.by_iteration(subject.training)
+    )
+
+
+def ending_table(subject: Subject) -> Table:
+    """Where laps ended that were not completed, most frequent first."""
+    ends = about.endings(subject.log.trace, subject.here)
+    return _made(
+        "endings",
+        "Where laps ended early",
+        _ENDING,
+        ends.assign(share=100.0 * ends["count"] / max(1, ends["count"].sum())),
+    )
+
+
+def sector_table(subject: Subject) -> Table:
+    """The sectors of the fastest laps, s: the road around each corner, or thirds where there is no
+    track.
+    """
+    laps = about.best(subject.here, _MOST_SECTORS)
+    pieces = about.sectors(subject.log.trace, laps, subject.track)
+    names = list(dict.fromkeys(pieces["sector"]))
+    times = pieces.pivot(index="lap", columns="sector", values="time").reindex(laps.index)
+    rows = laps.join(times)
+    heads: tuple[Head, ...] = (
+        Head("phase", "phase", None),
+        Head("episode", "episode"),
+        Head("time", "lap s", 2),
+    )
+    heads += tuple(Head(name, f"{name} s", 2) for name in names)
+    ideal = f"Sectors of the fastest laps; the best ones together: {times.min().sum():.2f} s"
+    return _made("sectors", ideal, heads, rows)
+
+
+def file_table(subject: Subject) -> Table:
+    """The files that were read, with an account of their lines."""
+    rows = pd.DataFrame(
+        [
+            {head.name: getattr(source, head.name) for head in _FILE}
+            for source in subject.log.sources
+        ]
+    )
+    heads = _FILE if rows["bad"].any() else _FILE[:-1]
+    return _made("files", "Files", heads, rows)
+
+
+def _files(subject: Subject, table: pd.DataFrame) -> list[str]:
+    """(L,) the file of each lap, as short as it can be told; empty where phase and iteration tell
+    it.
+    """
+    if table.groupby(["phase", "iteration"])["source"].nunique().max() == 1:
+        return [""] * len(table)
+    paths = [Path(source.name) for source in subject.log.sources]
+    short = [path.name for path in paths]
+    names = [path.name if short.count(path.name) == 1 else str(path) for path in paths]
+    return [names[k] for k in table["source"]]
+
+
+def _made(name: str, caption: str, heads: tuple[Head, ...], rows: pd.DataFrame) -> Table:
+    cells = [[_cell(value, head.digits) for value in rows[head.name].tolist()] for head in heads]
+    return Table(name, caption, heads, tuple(zip(*cells, strict=True)))
+
+
+def _cell(value: Any, digits: int | None) -> Cell:
+    if digits is None:
+        return Cell(str(value), str(value))
+    number = float(value)
+    return Cell(f"{number:,.{digits}f}", number) if number == number else Cell("", "")

@@ -1,7 +1,9 @@
-"""Reward functions: load a user's file, run one instance a car, refuse what the real job would refuse."""
+"""Reward functions: load a user's file, run one instance a car, refuse what the real job would
+refuse.
+"""
 
 from racer.reward.batch import RewardBatch
+from racer.reward.errors import RewardRefused
 from racer.reward.load import RewardFunction, find, load, shipped_rewards
-from racer.reward.refusal import RewardRefused
 
 __all__ = ["RewardBatch", "RewardFunction", "RewardRefused", "find", "load", "shipped_rewards"]

@@ -15,31 +15,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.errors import UsageError
-from racer.reward import state
+from racer.reward import snapshot as state
+from racer.reward.errors import LIMIT, RewardRefused, line_of, refused, user_trace, what_raised
 from racer.reward.instance import Entry, Instance, execute, forget
-from racer.reward.leftovers import Threads, changed, kept, return_line
+from racer.reward.isolation import PrintFlood, Surroundings, Threads, changed, kept, return_line
 from racer.reward.load import RewardFunction
-from racer.reward.printed import PrintFlood
-from racer.reward.refusal import LIMIT, RewardRefused, line_of, refused, user_trace, what_raised
-from racer.reward.surroundings import Surroundings
-from racer.reward.watch import RewardTimeout, Slot, priced
+from racer.reward.watchdog import RewardTimeout, Slot, priced
 
 TIMEOUT = 5.0  # s: what the official validator grants a call
 PRINT_LIMIT = 64 * 2**20  # characters, besides an allowance for every call
 INSPECTED = 256  # calls that are watched for changes of their params
-PATCH_CHECKS = 8  # batches after each of which the shared modules are looked through, and then every 256th
+# batches after each of which the shared modules are looked through, and then every 256th
+PATCH_CHECKS = 8
 
 Params = dict[str, Any]
 _SERIAL = count()
 
 
 class RewardBatch:
-    """One instance of a reward file a car, and what they share (a class: it owns modules and their state).
+    """One instance of a reward file a car, and what they share (a class: it owns modules and their
+    state).
 
-    `timeout` in s for one call, 0 for none. `seed` starts the global random generators as the reward sees them.
-    `last_words` gets the error when a call can only be stopped by ending the process, just before that happens; it is
-    told in another thread. Raises RewardRefused when the file cannot be executed, UsageError when it has no fitting
-    `reward_function`.
+    `timeout` in s for one call, 0 for none. `seed` starts the global random generators as the
+    reward sees them. `last_words` gets the error when a call can only be stopped by ending the
+    process, just before that happens; it is told in another thread. Raises RewardRefused when the
+    file cannot be executed, UsageError when it has no fitting `reward_function`.
     """
 
     def __init__(
@@ -66,14 +66,19 @@ class RewardBatch:
         self._lost: list[str] = []
         names = [f"racer_reward_{reward.sha256[:8]}_{next(_SERIAL)}_{k}" for k in range(n)]
         weakref.finalize(self, forget, names)
-        self._instances: list[Instance] = self._run([lambda name: execute(reward, name)] * n, names, None)
+        self._instances: list[Instance] = self._run(
+            [lambda name: execute(reward, name)] * n, names, None
+        )
         self._calls: list[Entry] = [instance.call for instance in self._instances]
         self._around.notice_patches()
 
-    def __call__(self, params: Sequence[Params], cars: Sequence[int] | None = None) -> NDArray[np.float64]:
+    def __call__(
+        self, params: Sequence[Params], cars: Sequence[int] | None = None
+    ) -> NDArray[np.float64]:
         """(K,) rewards of these params, one a car: of all cars in order, or of those in `cars`.
 
-        RewardRefused when any call does what the real job refuses; the cars after it are not priced then.
+        RewardRefused when any call does what the real job refuses; the cars after it are not priced
+        then.
         """
         calls = self._calls if cars is None else [self._calls[car] for car in cars]
         if len(calls) != len(params):
@@ -81,7 +86,8 @@ class RewardBatch:
         sink = self._around.sink
         sink.calls += len(params)
         self._batches += 1
-        # the params are kept as they were for the first calls, and for all calls of a file that changes them
+        # the params are kept as they were for the first calls, and for all calls of a file that
+        # changes them
         is_inspecting = sink.calls <= INSPECTED or self._mutations or self._mutates
         originals = [kept(p) for p in params] if is_inspecting else None
         looks_for_patches = self._batches <= PATCH_CHECKS or not self._batches % 256
@@ -101,7 +107,8 @@ class RewardBatch:
         return self._one_by_one(values, originals or params, cars)
 
     def returned(self, params: Sequence[Params]) -> list[Any]:
-        """What the calls return for these params, one a car, as it is: not read as numbers, and of any type.
+        """What the calls return for these params, one a car, as it is: not read as numbers, and of
+        any type.
 
         RewardRefused when one raises or does not come back.
         """
@@ -109,7 +116,9 @@ class RewardBatch:
         return self._run(self._calls, params, None)
 
     def traced(self, call: Callable[[Params], Any], params: Params) -> Any:
-        """What `call` returns for one dict of params, called in the place of the reward function, under its watch."""
+        """What `call` returns for one dict of params, called in the place of the reward function,
+        under its watch.
+        """
         return self._run([call], [params], [0])[0]
 
     @property
@@ -125,17 +134,27 @@ class RewardBatch:
     @property
     def prints(self) -> list[tuple[int, int, str]]:
         """Line, number of writes and first text of every place that printed."""
-        return [(place.line, place.writes, place.first) for place in self._around.sink.places.values() if place.first]
+        return [
+            (place.line, place.writes, place.first)
+            for place in self._around.sink.places.values()
+            if place.first
+        ]
 
     @property
     def patches(self) -> list[str]:
-        """What the reward function replaced in modules that it shares with the program, such as `math.sqrt`."""
+        """What the reward function replaced in modules that it shares with the program, such as
+        `math.sqrt`.
+        """
         return [f"{module}.{key}" for module, key in self._around.patches]
 
     @property
     def namespaces(self) -> list[dict[str, dict[str, Any]]]:
-        """What every instance remembers: by module ("" is the file itself), its names and values. Not for changing."""
-        return [{key: vars(module) for key, module in one.modules.items()} for one in self._instances]
+        """What every instance remembers: by module ("" is the file itself), its names and values.
+        Not for changing.
+        """
+        return [
+            {key: vars(module) for key, module in one.modules.items()} for one in self._instances
+        ]
 
     def snapshot(self) -> bytes:
         """Everything that the instances remember. What cannot be saved is named in `notes()`."""
@@ -152,36 +171,54 @@ class RewardBatch:
         )
 
     def restore(self, saved: bytes) -> None:
-        """Put the instances, which must be fresh, into the state of a `snapshot` of the same file and as many cars."""
+        """Put the instances, which must be fresh, into the state of a `snapshot` of the same file
+        and as many cars.
+        """
         found = pickle.loads(saved)
         if found["sha256"] != self.reward.sha256:
-            raise UsageError(f"{self.reward.filename} has changed since this run was saved: start a new run")
+            raise UsageError(
+                f"{self.reward.filename} has changed since this run was saved: start a new run"
+            )
         if len(found["cars"]) != self.n:
             raise UsageError(f"the saved state is of {len(found['cars'])} cars, not of {self.n}")
         for instance, k in zip(self._instances, found["cars"], strict=True):
             state.thaw(instance, found["blobs"][k])
-        self._calls = [vars(instance.modules[""])["reward_function"] for instance in self._instances]
+        self._calls = [
+            vars(instance.modules[""])["reward_function"] for instance in self._instances
+        ]
         self._around.generators = found["generators"]
 
     def notes(self) -> list[str]:
-        """Sentences on what the reward did that a user may want to know: prints, changed params, replaced functions."""
+        """Sentences on what the reward did that a user may want to know: prints, changed params,
+        replaced functions.
+        """
         name, syntax, around = self.reward.filename, self.reward.syntax, self._around
         notes = [*self.reward.notes, *around.sink.notes()]
         if self._mutations:
             lines = ", ".join(map(str, syntax.mutations)) or "a line that could not be told"
-            notes.append(f"{name} changes its params at line {lines}; without effect on the simulator")
+            notes.append(
+                f"{name} changes its params at line {lines}; without effect on the simulator"
+            )
         for module, key in around.patches:
             notes.append(f"{name} replaces {module}.{key}; the simulator goes on with the real one")
         if around.replaced_streams:
             notes.append(f"{name} replaces sys.stdout; it was put back")
         if self._lost:
-            notes.append(f"{name}: cannot be saved, so a resumed training starts it afresh: {', '.join(self._lost)}")
+            notes.append(
+                f"{name}: cannot be saved, so a resumed training starts it afresh: {', '.join(self._lost)}"
+            )
         return notes
 
     def _run(
-        self, calls: Sequence[Any], arguments: Sequence[Any], cars: Sequence[int] | None, originals: Any = None
+        self,
+        calls: Sequence[Any],
+        arguments: Sequence[Any],
+        cars: Sequence[int] | None,
+        originals: Any = None,
     ) -> list[Any]:
-        """What the calls say to their arguments, under watch; RewardRefused for the first that fails."""
+        """What the calls say to their arguments, under watch; RewardRefused for the first that
+        fails.
+        """
         iterator = iter(arguments)
         self._arguments, self._cars = arguments, cars
         slot, around = self._slot, self._around
@@ -205,7 +242,8 @@ class RewardBatch:
         at = len(arguments) - length_hint(iterator) - 1
         if failure is not None:
             around.notice_patches()
-            argument = (originals or arguments)[at] if at >= 0 else None  # Ctrl-C comes before the first call, too
+            # Ctrl-C comes before the first call, too
+            argument = (originals or arguments)[at] if at >= 0 else None
             raise self._failed(failure, at, argument, struck) from None
         if around.sink.size and around.sink.flooded:
             raise self._failed(PrintFlood(around.sink.last_line), at, arguments[at], False)
@@ -226,14 +264,21 @@ class RewardBatch:
         elif isinstance(error, RewardTimeout) or struck:
             line = self._slot.line or line
             what = f"the reward function did not come back within {self._timeout:g} s (--reward-timeout)"
-        refusal = self._refusal(line, what, at, argument, "" if struck else user_trace(error, self.reward))
+        refusal = self._refusal(
+            line, what, at, argument, "" if struck else user_trace(error, self.reward)
+        )
         refusal.raised = type(error).__name__
         return refusal
 
-    def _refusal(self, line: int, what: str, at: int, argument: Any, trace: str = "") -> RewardRefused:
+    def _refusal(
+        self, line: int, what: str, at: int, argument: Any, trace: str = ""
+    ) -> RewardRefused:
         if not isinstance(argument, dict):  # the name of a module: the file is being executed
             return refused(
-                self.reward, line, what.replace("the reward function", "the file, when loaded,"), trace=trace
+                self.reward,
+                line,
+                what.replace("the reward function", "the file, when loaded,"),
+                trace=trace,
             )
         car = at if self._cars is None else self._cars[at]
         refusal = refused(self.reward, line, what, params=argument, car=int(car), trace=trace)
@@ -262,23 +307,35 @@ class RewardBatch:
     def _one_by_one(
         self, values: list[Any], params: Sequence[Params], cars: Sequence[int] | None
     ) -> NDArray[np.float64]:
-        """The same rewards by Python's `float`, as the real job reads them, or the error for the first it refuses."""
+        """The same rewards by Python's `float`, as the real job reads them, or the error for the
+        first it refuses.
+        """
         rewards = np.empty(len(values))
         for at, value in enumerate(values):
             complaint = _complaint(value)
             if complaint:
                 line = self._line_that_returned(at, value, params, cars)
                 self._arguments, self._cars = params, cars  # the traced call was a batch of its own
-                raise self._refusal(line, f"the reward function returned {complaint}", at, params[at])
+                raise self._refusal(
+                    line, f"the reward function returned {complaint}", at, params[at]
+                )
             rewards[at] = float(value)
         return rewards
 
-    def _line_that_returned(self, at: int, value: Any, params: Sequence[Params], cars: Sequence[int] | None) -> int:
-        """The line on which the user's function returned such a value: the call is made once more, and traced."""
+    def _line_that_returned(
+        self, at: int, value: Any, params: Sequence[Params], cars: Sequence[int] | None
+    ) -> int:
+        """The line on which the user's function returned such a value: the call is made once more,
+        and traced.
+        """
         call = self._calls[at if cars is None else cars[at]]
         found: list[tuple[int, Any]] = []
         try:
-            self._run([lambda p: found.append(return_line(call, p, self.reward.filename))], [dict(params[at])], [at])
+            self._run(
+                [lambda p: found.append(return_line(call, p, self.reward.filename))],
+                [dict(params[at])],
+                [at],
+            )
         except RewardRefused:
             found.clear()
         if found and type(found[0][1]) is type(value):
@@ -287,7 +344,8 @@ class RewardBatch:
 
 
 def _are_within_limits(values: list[Any], rewards: NDArray[np.float64]) -> bool:
-    """Whether none is nan, infinite or too large. The root of all squares mostly tells, in a fifth of numpy's time.
+    """Whether none is nan, infinite or too large. The root of all squares mostly tells, in a fifth
+    of numpy's time.
 
     nan fails the comparison, and so does None, which numpy takes for nan.
     """
@@ -303,7 +361,11 @@ def _complaint(value: Any) -> str:
         return f"{shown}, which is no number"
     if not isfinite(number):
         return f"{shown}, which the real job refuses"
-    return "" if abs(number) <= LIMIT else f"{shown}, beyond the {LIMIT:,.0f} that the real job accepts"
+    return (
+        ""
+        if abs(number) <= LIMIT
+        else f"{shown}, beyond the {LIMIT:,.0f} that the real job accepts"
+    )
 
 
 def _shown(value: Any) -> str:

@@ -1,8 +1,9 @@
 """Independent instances of one reward file: compiled once, executed once a car.
 
-Reward files keep globals, so two cars that share a module corrupt each other. Each instance is a module of its own in
-`sys.modules`, under a name of its own, so that dataclasses, pickle and `sys.modules[__name__]` work. Modules beside the
-file are imported anew for each instance, as Python would find them, and do not stay in `sys.path` or `sys.modules`.
+Reward files keep globals, so two cars that share a module corrupt each other. Each instance is a
+module of its own in `sys.modules`, under a name of its own, so that dataclasses, pickle and
+`sys.modules[__name__]` work. Modules beside the file are imported anew for each instance, as Python
+would find them, and do not stay in `sys.path` or `sys.modules`.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ OLD = ("on_track", "x", "y", "distance_from_center")  # how the 2018 signature b
 class Instance:
     """One executed copy of a reward file.
 
-    `modules` holds the file's own namespace under "" and those of the modules beside it under their names; `origin` the
-    functions and classes as executed, by place: ("", "Memory", "update").
+    `modules` holds the file's own namespace under "" and those of the modules beside it under their
+    names; `origin` the functions and classes as executed, by place: ("", "Memory", "update").
     """
 
     call: Entry
@@ -40,7 +41,9 @@ class Instance:
 
 
 def execute(reward: RewardFunction, name: str) -> Instance:
-    """A new instance, registered as `name`. What the file raises passes; UsageError without a reward_function."""
+    """A new instance, registered as `name`. What the file raises passes; UsageError without a
+    reward_function.
+    """
     module = ModuleType(name)
     module.__file__ = str(reward.path.absolute())
     sys.modules[name] = module
@@ -62,7 +65,9 @@ def _importer(reward: RewardFunction, own: dict[str, ModuleType]) -> Callable[..
     """An `__import__` for one instance, which has its own copy of every module beside the file."""
     folder = reward.path.parent.absolute()
 
-    def importer(name: str, scope: Any = None, local: Any = None, names: Any = (), level: int = 0) -> Any:
+    def importer(
+        name: str, scope: Any = None, local: Any = None, names: Any = (), level: int = 0
+    ) -> Any:
         if level or name.partition(".")[0] not in reward.siblings:
             return builtins.__import__(name, scope, local, names, level)
         with _beside(folder, reward.siblings, own):
@@ -73,7 +78,9 @@ def _importer(reward: RewardFunction, own: dict[str, ModuleType]) -> Callable[..
 
 @contextlib.contextmanager
 def _beside(folder: Path, siblings: frozenset[str], own: dict[str, ModuleType]) -> Iterator[None]:
-    """Python's import system as if the folder were first in the path and these modules loaded; then as it was."""
+    """Python's import system as if the folder were first in the path and these modules loaded; then
+    as it was.
+    """
     hidden = _take(siblings)
     sys.modules.update(own)
     sys.path.insert(0, str(folder))
@@ -92,21 +99,31 @@ def _take(siblings: frozenset[str]) -> dict[str, ModuleType]:
 
 
 def _entry(reward: RewardFunction, module: ModuleType) -> Entry:
-    """The module's `reward_function`, once it is sure that it takes one argument and returns at once."""
+    """The module's `reward_function`, once it is sure that it takes one argument and returns at
+    once.
+    """
     call = vars(module).get("reward_function")
     line = reward.syntax.entry.lineno if reward.syntax.entry else 0
     where = f"{reward.filename}:{line}" if line else reward.filename
     if call is None:
-        callables = [name for name, value in vars(module).items() if callable(value) and not name.startswith("__")]
+        callables = [
+            name
+            for name, value in vars(module).items()
+            if callable(value) and not name.startswith("__")
+        ]
         near = did_you_mean("reward_function", callables)
         raise UsageError(f"{reward.filename} defines no reward_function(params){near}")
     if not callable(call):
         raise UsageError(f"{where}: reward_function is not a function but {type(call).__name__}")
     target = call if isinstance(call, FunctionType) else getattr(call, "__call__", call)  # noqa: B004
     if inspect.iscoroutinefunction(target) or inspect.isasyncgenfunction(target):
-        raise UsageError(f"{where}: reward_function is `async def`, so a call returns no number: write `def`")
+        raise UsageError(
+            f"{where}: reward_function is `async def`, so a call returns no number: write `def`"
+        )
     if inspect.isgeneratorfunction(target):
-        raise UsageError(f"{where}: reward_function holds `yield`, so a call returns no number: write `return`")
+        raise UsageError(
+            f"{where}: reward_function holds `yield`, so a call returns no number: write `return`"
+        )
     _check_signature(call, where)
     return call  # type: ignore[no-any-return]
 
@@ -126,7 +143,9 @@ def _check_signature(call: Callable[..., object], where: str) -> None:
         signature.bind({})
     except TypeError:
         takes = f"({', '.join(names)})"
-        raise UsageError(f"{where}: reward_function takes {takes}: it must take exactly one, params") from None
+        raise UsageError(
+            f"{where}: reward_function takes {takes}: it must take exactly one, params"
+        ) from None
 
 
 def _origin(modules: dict[str, ModuleType]) -> dict[Place, object]:
@@ -138,7 +157,9 @@ def _origin(modules: dict[str, ModuleType]) -> dict[Place, object]:
     return found
 
 
-def _collect(place: Place, value: object, namespace: dict[str, Any], found: dict[Place, object]) -> None:
+def _collect(
+    place: Place, value: object, namespace: dict[str, Any], found: dict[Place, object]
+) -> None:
     if isinstance(value, FunctionType) and value.__globals__ is namespace:
         found.setdefault(place, value)
     elif isinstance(value, staticmethod | classmethod):
@@ -148,7 +169,11 @@ def _collect(place: Place, value: object, namespace: dict[str, Any], found: dict
             _collect((*place, part), getattr(value, part), namespace, found)
     elif isinstance(value, functools._lru_cache_wrapper):
         found.setdefault(place, value)
-    elif isinstance(value, type) and value.__module__ == namespace.get("__name__") and value not in found.values():
+    elif (
+        isinstance(value, type)
+        and value.__module__ == namespace.get("__name__")
+        and value not in found.values()
+    ):
         found[place] = value
         for name, part in list(vars(value).items()):
             _collect((*place, name), part, namespace, found)

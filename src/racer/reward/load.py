@@ -1,10 +1,13 @@
-"""From a file name to a compiled reward function: read, decode, compile; refuse with a sentence what cannot be one.
+"""From a file name to a compiled reward function: read, decode, compile; refuse with a sentence
+what cannot be one.
 
-The file is compiled here and executed elsewhere (`racer.reward.instance`): nothing of it runs in this module.
+The file is compiled here and executed elsewhere (`racer.reward.instance`): nothing of it runs in
+this module.
 """
 
 from __future__ import annotations
 
+import ast
 import codecs
 import hashlib
 import io
@@ -17,15 +20,17 @@ from functools import cached_property
 from pathlib import Path
 from types import CodeType
 
-from racer import shipped
+from racer import resources as shipped
 from racer.errors import UsageError, did_you_mean
-from racer.reward import newer
+from racer.reward import python311 as newer
 from racer.reward.syntax import Syntax
 
 
 @dataclass(frozen=True)
 class RewardFunction:
-    """A reward file: where it is, what it says, its compiled code. `notes` are sentences for the user."""
+    """A reward file: where it is, what it says, its compiled code. `notes` are sentences for the
+    user.
+    """
 
     path: Path
     source: str = field(repr=False)
@@ -120,8 +125,12 @@ def _bytes(path: Path) -> bytes:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
     if raw.startswith((b"PK\x03\x04", b"\x1f\x8b")):
         raise UsageError(f"{path} is an archive: unpack it and name the .py file in it")
-    if path.suffix == ".ipynb" or (raw.lstrip().startswith(b"{") and b'"cells"' in raw and b'"nbformat"' in raw):
-        raise UsageError(f"{path} is a notebook: save its reward_function as a .py file and name that")
+    if path.suffix == ".ipynb" or (
+        raw.lstrip().startswith(b"{") and b'"cells"' in raw and b'"nbformat"' in raw
+    ):
+        raise UsageError(
+            f"{path} is a notebook: save its reward_function as a .py file and name that"
+        )
     if not raw.strip():
         raise UsageError(f"{path} is empty: it must define reward_function(params)")
     return raw
@@ -130,7 +139,10 @@ def _bytes(path: Path) -> bytes:
 def _decoded(raw: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
     """Source text and what there is to say about its encoding. Line ends become `\\n`."""
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        text, note = raw.decode("utf-16", errors="replace"), f"{path} is UTF-16; the real job reads UTF-8: save it so"
+        text, note = (
+            raw.decode("utf-16", errors="replace"),
+            f"{path} is UTF-16; the real job reads UTF-8: save it so",
+        )
         return _plain_lines(text), (note,)
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
@@ -145,7 +157,9 @@ def _plain_lines(text: str) -> str:
 
 
 def _readable(source: str) -> str:
-    """The same program as this Python reads it: the simulator runs 3.12, whose f-strings older ones refuse."""
+    """The same program as this Python reads it: the simulator runs 3.12, whose f-strings older ones
+    refuse.
+    """
     try:
         compile_quietly(source, "reward")
     except SyntaxError:
@@ -168,6 +182,16 @@ def _compiled(source: str, path: Path) -> CodeType:
     except SyntaxError as error:
         line, column = error.lineno or 1, error.offset or 1
         text = (error.text or "").strip()
-        raise UsageError(f"{path}:{line}:{column}: {error.msg}{f', at `{text[:80]}`' if text else ''}") from None
+        raise UsageError(
+            f"{path}:{line}:{column}: {error.msg}{f', at `{text[:80]}`' if text else ''}"
+        ) from None
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
         raise UsageError(f"{path} cannot be compiled: {error or type(error).__name__}") from None
+
+
+def reads_objects(reward: RewardFunction) -> bool:
+    """Whether a reward file names a key of params that is about objects."""
+    words = (node.value for node in ast.walk(reward.syntax.tree) if isinstance(node, ast.Constant))
+    return any(
+        isinstance(w, str) and (w.startswith("objects_") or w == "closest_objects") for w in words
+    )

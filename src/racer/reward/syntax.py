@@ -1,4 +1,6 @@
-"""What a reward file's syntax tree tells without running it: imports, and the lines that sentences point to."""
+"""What a reward file's syntax tree tells without running it: imports, and the lines that sentences
+point to.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +10,44 @@ from functools import cached_property
 
 MUTATORS = {"append", "clear", "extend", "insert", "pop", "popitem"}
 MUTATORS |= {"remove", "reverse", "setdefault", "sort", "update"}
-STARTERS = {"Thread", "Timer", "ThreadPoolExecutor", "ThreadPool", "start_new_thread", "Process", "Pool"}
+STARTERS = {
+    "Thread",
+    "Timer",
+    "ThreadPoolExecutor",
+    "ThreadPool",
+    "start_new_thread",
+    "Process",
+    "Pool",
+}
 
 
 class Syntax:
-    """Questions to the syntax tree of one file. Lines count from 1; without an answer the list is empty."""
+    """Questions to the syntax tree of one file. Lines count from 1; without an answer the list is
+    empty.
+    """
 
     def __init__(self, source: str) -> None:
         self.source = source
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an invalid escape in the user's text is not ours to report
+            # an invalid escape in the user's text is not ours to report
+            warnings.simplefilter("ignore")
             self.tree = ast.parse(source)
         self._nodes = list(ast.walk(self.tree))
 
     @cached_property
     def imports(self) -> frozenset[str]:
         """Top-level names of everything that is imported anywhere in the file."""
-        names = [alias.name for node in self._nodes if isinstance(node, ast.Import) for alias in node.names]
-        names += [n.module for n in self._nodes if isinstance(n, ast.ImportFrom) and n.module and not n.level]
+        names = [
+            alias.name
+            for node in self._nodes
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        ]
+        names += [
+            n.module
+            for n in self._nodes
+            if isinstance(n, ast.ImportFrom) and n.module and not n.level
+        ]
         return frozenset(name.partition(".")[0] for name in names)
 
     @cached_property
@@ -56,14 +78,20 @@ class Syntax:
 
 def _aliases(node: ast.AST, param: str) -> list[str]:
     """Names bound by `name = params[...]`."""
-    if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript) and _root(node.value) == param):
+    if not (
+        isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Subscript)
+        and _root(node.value) == param
+    ):
         return []
     return [target.id for target in node.targets if isinstance(target, ast.Name)]
 
 
 def _changes(node: ast.AST, held: set[str]) -> bool:
     if isinstance(node, ast.Assign | ast.Delete):
-        return any(isinstance(target, ast.Subscript) and _root(target) in held for target in node.targets)
+        return any(
+            isinstance(target, ast.Subscript) and _root(target) in held for target in node.targets
+        )
     if isinstance(node, ast.AugAssign):
         return isinstance(node.target, ast.Subscript) and _root(node.target) in held
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

@@ -1,6 +1,8 @@
-"""A short vector of what matters for driving, the same size on every track: for learning in seconds instead of hours.
+"""A short vector of what matters for driving, the same size on every track: for learning in seconds
+instead of hours.
 
-All numbers are about 1 in size. Lengths along and across the road are in the frame of the car's chassis.
+All numbers are about 1 in size. Lengths along and across the road are in the frame of the car's
+chassis.
 """
 
 from __future__ import annotations
@@ -9,9 +11,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.car import STEER_LIMIT_DEG
 from racer.sim.state import State
-from racer.track.road import Roads
+from racer.track.spatial_index import Roads
+from racer.vehicle.car import STEER_LIMIT_DEG
 
 AHEAD = (0.2, 0.5, 0.9, 1.4, 2.0, 2.7, 3.5, 4.5)  # m along the center line from the car's place
 
@@ -27,7 +29,11 @@ NAMES = (
     "cosine of the heading error",
     "distance to the left border / 1 m",
     "distance to the right border / 1 m",
-    *(f"center line {ahead} m ahead: {axis} / {ahead} m" for ahead in AHEAD for axis in ("forward", "left")),
+    *(
+        f"center line {ahead} m ahead: {axis} / {ahead} m"
+        for ahead in AHEAD
+        for axis in ("forward", "left")
+    ),
 )
 
 STEER_LIMIT = np.radians(STEER_LIMIT_DEG)
@@ -59,7 +65,10 @@ def _features(state, roads, out):  # type: ignore[no-untyped-def]  # pragma: no 
         f[6] = 2.0 * car.distance / car.width * (1.0 if car.left else -1.0)
         f[7], f[8] = np.sin(car.yaw - toward), np.cos(car.yaw - toward)
         f[9], f[10] = left, right
-        is_loop = vertex[line.first, 0] == vertex[line.last, 0] and vertex[line.first, 1] == vertex[line.last, 1]
+        is_loop = (
+            vertex[line.first, 0] == vertex[line.last, 0]
+            and vertex[line.first, 1] == vertex[line.last, 1]
+        )
         behind = 0.0  # length of the laps already walked
         for k in range(len(_AHEAD)):
             s_ahead = car.s + _AHEAD[k] - behind

@@ -1,11 +1,13 @@
 """LIDAR: 64 distances around the car, and the encodings that DeepRacer's networks are given.
 
-The sensor sits above the rear half of the car and looks backward: its first ray points 30 degrees to the left of
-straight ahead, the others follow counterclockwise around the rear of the car, and the last one points 30 degrees to the
-right. The 60 degrees straight ahead are blind (SIMULATOR.md 4.3). It sees boxes, bot cars and walls, and not the road.
+The sensor sits above the rear half of the car and looks backward: its first ray points 30 degrees
+to the left of straight ahead, the others follow counterclockwise around the rear of the car, and
+the last one points 30 degrees to the right. The 60 degrees straight ahead are blind (SIMULATOR.md
+4.3). It sees boxes, bot cars and walls, and not the road.
 
-A scan is made every 0.1 s, and read after every step of 1/15 s without waiting for it. Here the scan is one of the end
-of the step in which it falls, so that of three steps two bring a new one and the third repeats the last (`due`).
+A scan is made every 0.1 s, and read after every step of 1/15 s without waiting for it. Here the
+scan is one of the end of the step in which it falls, so that of three steps two bring a new one and
+the third repeats the last (`due`).
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.actions import LIDAR_CONFIG, LIDAR_RAYS
-from racer.sim.objects import SHAPE, Bodies
+from racer.sim.obstacles import SHAPE, Bodies
 from racer.sim.state import State
+from racer.vehicle.action_space import LIDAR_CONFIG, LIDAR_RAYS
 
 Array = NDArray[np.float64]
 
@@ -47,11 +49,12 @@ def scan(
     noise: Array | None = None,
     due: NDArray[np.bool_] | None = None,
 ) -> Array:
-    """`out` (N, 64), filled with the distances in m that the cars measure along `RAYS`, from 0.15 m to 12 m (nothing).
+    """`out` (N, 64), filled with the distances in m that the cars measure along `RAYS`, from 0.15 m
+    to 12 m (nothing).
 
-    `bodies` (N, K) are before the cars, `walls` (R, W, 4) stand around each of the roads: x0, y0, x1, y1, m. `noise`
-    (N, 64) m is added, and what comes out is rounded as the sensor does; without it, distances are exact. Cars that are
-    not `due` (N,) keep what `out` holds.
+    `bodies` (N, K) are before the cars, `walls` (R, W, 4) stand around each of the roads: x0, y0,
+    x1, y1, m. `noise` (N, 64) m is added, and what comes out is rounded as the sensor does; without
+    it, distances are exact. Cars that are not `due` (N,) keep what `out` holds.
     """
     _scan(state, bodies, walls, out, np.ones(len(state), dtype=np.bool_) if due is None else due)
     if noise is not None:
@@ -62,8 +65,12 @@ def scan(
 
 
 def due(state: State) -> NDArray[np.bool_]:
-    """(N,) which cars have a new scan at the end of the step that `state` is the end of, or begin an episode."""
-    before, now = ((clock / PERIOD + 1e-6) // 1.0 for clock in (state["clock"] - state["dt"], state["clock"]))
+    """(N,) which cars have a new scan at the end of the step that `state` is the end of, or begin
+    an episode.
+    """
+    before, now = (
+        (clock / PERIOD + 1e-6) // 1.0 for clock in (state["clock"] - state["dt"], state["clock"])
+    )
     return np.asarray((now > before) | (state["steps"] == 0))
 
 
@@ -72,7 +79,8 @@ def noise(generators: list[np.random.Generator]) -> Array:
     return np.array([generator.normal(0.0, SPREAD, LIDAR_RAYS) for generator in generators])
 
 
-# ---- encodings -------------------------------------------------------------------------------------------------------
+# ---- encodings
+# -------------------------------------------------------------------------------------------------------
 
 
 def lidar(distances: Array) -> NDArray[np.float32]:
@@ -86,12 +94,18 @@ def sector_lidar(distances: Array) -> NDArray[np.float32]:
 
 
 def discretized(distances: Array, config: Mapping[str, float] | None = None) -> NDArray[np.float32]:
-    """(N, sectors * values) for each sector a 1 in the bin of its nearest distance; all 0 where it is clear.
+    """(N, sectors * values) for each sector a 1 in the bin of its nearest distance; all 0 where it
+    is clear.
 
-    `config` is the `lidar_config` of a model_metadata.json: `num_sectors`, `num_values_per_sector`, `clipping_dist` m.
+    `config` is the `lidar_config` of a model_metadata.json: `num_sectors`, `num_values_per_sector`,
+    `clipping_dist` m.
     """
     told = {**LIDAR_CONFIG, **(config or {})}
-    sectors, values, reach = int(told["num_sectors"]), int(told["num_values_per_sector"]), float(told["clipping_dist"])
+    sectors, values, reach = (
+        int(told["num_sectors"]),
+        int(told["num_values_per_sector"]),
+        float(told["clipping_dist"]),
+    )
     which = np.floor(np.minimum(_nearest(distances, sectors), reach) / (reach / values))
     hot = which[..., None] == np.arange(values)
     return np.asarray(hot.reshape(len(distances), -1), dtype=np.float32)
@@ -102,7 +116,8 @@ def _nearest(distances: Array, sectors: int) -> Array:
     return np.asarray(distances.reshape(len(distances), sectors, -1).min(axis=2))
 
 
-# ---- rays ------------------------------------------------------------------------------------------------------------
+# ---- rays
+# ------------------------------------------------------------------------------------------------------------
 
 
 @njit(cache=True, error_model="numpy")

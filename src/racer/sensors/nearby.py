@@ -1,11 +1,13 @@
-"""The next objects on the road as numbers: what a teacher knows about boxes and bot cars, and no sensor of the car."""
+"""The next objects on the road as numbers: what a teacher knows about boxes and bot cars, and no
+sensor of the car.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.sim.objects import Bodies
+from racer.sim.obstacles import Bodies
 from racer.sim.state import State
 
 COUNT = 2  # objects that are told of
@@ -22,13 +24,18 @@ NAMES = tuple(f"object {k + 1}: {what}" for k in range(COUNT) for what in _EACH)
 
 
 def nearby(state: State, bodies: Bodies, lengths: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(N, len(NAMES)) float32 about the next of the bodies (N, K) before N cars; `lengths` (R,) m are the roads'."""
+    """(N, len(NAMES)) float32 about the next of the bodies (N, K) before N cars; `lengths` (R,) m
+    are the roads'.
+    """
     out = np.zeros((len(state), COUNT, len(_EACH)), dtype=np.float32)
     if not bodies.size:
         return out.reshape(len(state), -1)
     ahead = (bodies["s"] - state["s"][:, None] + BEHIND) % lengths[state["road"]][:, None] - BEHIND
     nearest = np.argsort(ahead, axis=1, kind="stable")[:, :COUNT]
-    ahead, body = np.take_along_axis(ahead, nearest, axis=1), np.take_along_axis(bodies, nearest, axis=1)
+    ahead, body = (
+        np.take_along_axis(ahead, nearest, axis=1),
+        np.take_along_axis(bodies, nearest, axis=1),
+    )
     dx, dy = body["x"] - state["x"][:, None], body["y"] - state["y"][:, None]
     c, s = np.cos(state["yaw"])[:, None], np.sin(state["yaw"])[:, None]
     columns = (1.0 - ahead / AHEAD, (c * dx + s * dy) / 2.0, c * dy - s * dx)

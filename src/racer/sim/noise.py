@@ -1,4 +1,6 @@
-"""What varies from step to step and from car to car: step times, latency, grip, gains, lags. Off by default."""
+"""What varies from step to step and from car to car: step times, latency, grip, gains, lags. Off by
+default.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +10,17 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.car import STEP
 from racer.errors import UsageError, did_you_mean
+from racer.vehicle.car import STEP
 
 SHORTEST_STEP = 0.02  # s: no jitter makes a step shorter, as none in the logs is
 
 
 @dataclass(frozen=True)
 class Noise:
-    """How much varies. Shares are half-widths of uniform distributions around 1, drawn anew for every episode."""
+    """How much varies. Shares are half-widths of uniform distributions around 1, drawn anew for
+    every episode.
+    """
 
     step_jitter: float = 0.0  # s, standard deviation of the time that a step lasts
     latency: float = 0.0  # s, from choosing an action until it acts, on top of the car's own delay
@@ -45,7 +49,9 @@ def noise(what: str | Mapping[str, float] | Noise) -> Noise:
     known = [field.name for field in fields(Noise)]
     for name, value in what.items():
         if name not in known:
-            raise UsageError(f"unknown noise {name!r}{did_you_mean(name, known)} (there are {', '.join(known)})")
+            raise UsageError(
+                f"unknown noise {name!r}{did_you_mean(name, known)} (there are {', '.join(known)})"
+            )
         if not 0.0 <= value < 1.0:
             raise UsageError(f"noise {name} must be at least 0 and below 1, not {value}")
     made = Noise(**what)
@@ -67,7 +73,9 @@ def vary(car: NDArray[np.void], noise: Noise, generator: np.random.Generator) ->
     varied = car.copy()
     varied["delay"] += noise.latency
     if noise.grip or noise.gain or noise.lag:
-        grip, gain, lag = 1.0 + np.array([noise.grip, noise.gain, noise.lag]) * generator.uniform(-1.0, 1.0, 3)
+        grip, gain, lag = 1.0 + np.array([noise.grip, noise.gain, noise.lag]) * generator.uniform(
+            -1.0, 1.0, 3
+        )
         for name in ("front_limit", "rear_limit", "drive_limit", "side_limit"):
             varied[name] *= grip
         for name in ("front_gain", "rear_gain"):

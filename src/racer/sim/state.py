@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from math import inf
 from struct import Struct
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from racer.track.track import Track
 
 
 class Phase(IntEnum):
@@ -18,7 +23,9 @@ class Phase(IntEnum):
 
 
 class Status(IntEnum):
-    """The simulator's words for a step, as in `episode_status`. Of several that hold at once the lowest number wins."""
+    """The simulator's words for a step, as in `episode_status`. Of several that hold at once the
+    lowest number wins.
+    """
 
     LAP_COMPLETE = 0
     CRASHED = 1
@@ -39,7 +46,8 @@ STATE = np.dtype(
     [
         # who and when
         ("road", np.int32),  # index into the packed roads
-        ("episode", np.int32),  # counted from 0; in a continuous race it counts laps, as the simulator's log does
+        # counted from 0; in a continuous race it counts laps, as the simulator's log does
+        ("episode", np.int32),
         ("steps", np.int32),  # 1 is the prepare step
         ("phase", np.int8),
         ("status", np.int8),
@@ -73,7 +81,8 @@ STATE = np.dtype(
         ("left", np.bool_),  # is_left_of_center
         ("previous", np.int32),  # closest waypoints
         ("next", np.int32),
-        ("closest", np.int32),  # the nearer of the two; of equally near ones the one behind: what the log names
+        # the nearer of the two; of equally near ones the one behind: what the log names
+        ("closest", np.int32),
         ("wheels", np.int8),  # wheel centers on the road, 0 to 4
         # the episode
         ("start", np.float64),  # share of the lap where the episode started, [0, 1)
@@ -106,7 +115,8 @@ _CODES = {"int8": "b", "int32": "i", "bool": "?", "float64": "d"}
 
 
 def reader(*names: str) -> Struct:
-    """What takes the values of these columns, in the order of `STATE`, out of the bytes of rows: Python's own numbers.
+    """What takes the values of these columns, in the order of `STATE`, out of the bytes of rows:
+    Python's own numbers.
 
     Of one row or a thousand it is sooner done than with a view or with one list a column.
     """
@@ -116,3 +126,92 @@ def reader(*names: str) -> Struct:
             code += f"{offset - end}x{_CODES[dtype.name]}"
             end = offset + dtype.itemsize
     return Struct(f"{code}{STATE.itemsize - end}x")
+
+
+class Rules(NamedTuple):
+    """When an episode ends and what an incident costs. A tuple of numbers, so that compiled code
+    takes it as it is.
+    """
+
+    laps: int = 1  # laps of a continuous race; the episode is over when they are driven
+    resets: int = 0  # incidents forgiven an episode; the next one ends it
+    off_track_penalty: float = 0.0  # s held after leaving the road or driving backward
+    collision_penalty: float = 0.0  # s held after a crash
+    immobilized_penalty: float = 0.0  # s
+    backward_limit: int = 15  # steps of falling progress that count as reversed
+    still_limit: int = 15  # steps without motion that count as immobilized
+    time_limit: float = inf  # s of simulation time until time_up
+    step_limit: int = 100_000  # steps until the environment cuts an episode
+
+
+TRAINING = Rules()
+"""The first incident ends the episode; so does a completed lap."""
+
+EVALUATION = Rules(laps=5, resets=10_000, off_track_penalty=2.0, collision_penalty=5.0)
+"""Continuous laps; an incident costs a penalty and puts the car back onto the road."""
+
+WORDS = np.array([status.word for status in Status], dtype=object)
+
+
+def trace(
+    rows: State, action: NDArray[Any], reward: NDArray[np.float64], tracks: Sequence[Track]
+) -> dict[str, Any]:
+    """Columns of the log, in its order and units (m, deg, m/s, %, s), for N judged rows of
+    `racer.sim.step`.
+
+    `action` (N,) is the index of each discrete action, or -1 of a continuous one. X and Y are the
+    pose before the action acts, `tstamp` is the clock when the step is over. Where they can be,
+    columns are views of `rows`.
+    """
+    return {
+        "episode": rows["episode"].astype(np.int64),
+        "steps": rows["steps"].astype(np.float64),
+        "X": rows["front_x"],
+        "Y": rows["front_y"],
+        "yaw": np.degrees(rows["yaw"]),
+        "steer": rows["steer_command_deg"],
+        "throttle": rows["speed_command"],
+        "action": np.asarray(action, dtype=np.int64),
+        "reward": np.asarray(reward, dtype=np.float64),
+        "done": rows["done"],
+        "all_wheels_on_track": rows["wheels"] == 4,
+        "progress": rows["progress"],
+        "closest_waypoint": rows["closest"].astype(np.int64),
+        "track_len": np.array([track.length for track in tracks])[rows["road"]],
+        "tstamp": rows["clock"] + rows["dt"],
+        "episode_status": WORDS[rows["status"]],
+        "pause_duration": rows["pause"],
+        "obstacle_crash_counter": rows["obstacle_crashes"].astype(np.int64),
+    }
+
+
+_READER = reader(
+    "episode", "status", "done", "clock", "dt", "closest", "progress", "obstacle_crashes", "pause"
+)
+
+
+def trace_row(rows: State, told: Mapping[str, Any], action: int, reward: float) -> dict[str, Any]:
+    """The same for the one row of `rows` and its params, as plain Python values."""
+    episode, status, done, clock, dt, closest, progress, crashes, pause = _READER.unpack(
+        rows.tobytes()
+    )
+    return {
+        "episode": episode,
+        "steps": told["steps"],
+        "X": told["x"],
+        "Y": told["y"],
+        "yaw": told["heading"],
+        "steer": told["steering_angle"],
+        "throttle": told["speed"],
+        "action": action,
+        "reward": reward,
+        "done": done,
+        "all_wheels_on_track": told["all_wheels_on_track"],
+        "progress": progress,
+        "closest_waypoint": closest,
+        "track_len": told["track_length"],
+        "tstamp": clock + dt,
+        "episode_status": WORDS[status],
+        "pause_duration": pause,
+        "obstacle_crash_counter": crashes,
+    }

@@ -1,7 +1,8 @@
 """One step of the simulator for N cars: the rules judge where a car is, then its command moves it.
 
-Order as in the real simulator: a command is chosen from the last observation; the rules (and the reward parameters)
-look at the pose before the command has any effect; then the car moves until the next camera frame.
+Order as in the real simulator: a command is chosen from the last observation; the rules (and the
+reward parameters) look at the pose before the command has any effect; then the car moves until the
+next camera frame.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.car import FRONT, WHEELS
-from racer.dynamics import advance
-from racer.sim.rules import Rules
-from racer.sim.state import STATE, WHOLE, Phase, State, Status
-from racer.track.road import Roads, nearest, on_road
+from racer.sim.state import STATE, WHOLE, Phase, Rules, State, Status
+from racer.track.spatial_index import Roads, nearest, on_road
+from racer.vehicle.car import FRONT, WHEELS
+from racer.vehicle.dynamics import advance
 
 WHEEL = np.array(WHEELS)
 PREPARE, RUN, PAUSE = int(Phase.PREPARE), int(Phase.RUN), int(Phase.PAUSE)
-LAP_COMPLETE, CRASHED, OFF_TRACK = int(Status.LAP_COMPLETE), int(Status.CRASHED), int(Status.OFF_TRACK)
+LAP_COMPLETE, CRASHED, OFF_TRACK = (
+    int(Status.LAP_COMPLETE),
+    int(Status.CRASHED),
+    int(Status.OFF_TRACK),
+)
 IMMOBILIZED, TIME_UP, REVERSED = int(Status.IMMOBILIZED), int(Status.TIME_UP), int(Status.REVERSED)
 STILL = 0.0003  # m a step that count as no motion
 IN_PROGRESS, PREPARED, PAUSED = int(Status.IN_PROGRESS), int(Status.PREPARE), int(Status.PAUSE)
@@ -35,14 +39,15 @@ def step(
 ) -> tuple[State, State]:
     """What N cars do in one step: the judged rows, and the cars as the next step finds them.
 
-    `state` (N,); `command` (N, 2) steering deg and speed m/s as chosen; `dt` (N,) s; `cars` (N,) rows of
-    `car.PARAMETERS`. The first table is what rewards and logs see: the pose before the command acts, the status and
-    whether the episode is over. The second one has moved; a car whose episode is over must be started anew, and one
-    whose `phase` became PAUSE must be put back onto the road (`racer.sim.start`). They are the
-    halves of `out` (2, N), where that is given.
+    `state` (N,); `command` (N, 2) steering deg and speed m/s as chosen; `dt` (N,) s; `cars` (N,)
+    rows of `car.PARAMETERS`. The first table is what rewards and logs see: the pose before the
+    command acts, the status and whether the episode is over. The second one has moved; a car whose
+    episode is over must be started anew, and one whose `phase` became PAUSE must be put back onto
+    the road (`racer.sim.spawn`). They are the halves of `out` (2, N), where that is given.
     """
     row, after = np.empty((2, len(state)), STATE) if out is None else out
-    _step(state, row, after, command, dt, tuple(roads), cars, tuple(rules))  # numba reads plain tuples sooner
+    # numba reads plain tuples sooner
+    _step(state, row, after, command, dt, tuple(roads), cars, tuple(rules))
     return row, after
 
 
@@ -57,16 +62,20 @@ def tally(rows, step_limit):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 def place(state: State, roads: Roads) -> State:
-    """The cars with the columns of their place on the road filled in from x, y and yaw, and progress carried on."""
+    """The cars with the columns of their place on the road filled in from x, y and yaw, and
+    progress carried on.
+    """
     placed = state.view(WHOLE).copy().view(STATE)
     _place_all(placed, tuple(roads))
     return placed
 
 
 def place_in_turn(state: State, first: NDArray[np.bool_], roads: Roads) -> State:
-    """The same for rows that follow one another: progress goes on from the row before, as from step to step.
+    """The same for rows that follow one another: progress goes on from the row before, as from step
+    to step.
 
-    Where `first` (N,) holds, an episode begins or is joined, and the row's own `progress` is the one to go on from.
+    Where `first` (N,) holds, an episode begins or is joined, and the row's own `progress` is the
+    one to go on from.
     """
     placed = state.view(WHOLE).copy().view(STATE)
     _place_in_turn(placed, first, tuple(roads))
@@ -177,7 +186,8 @@ def _proceed(car, parameters):  # type: ignore[no-untyped-def]  # pragma: no cov
             car.phase = PAUSE
             car.backward_steps, car.still_steps = 0, 0
     else:
-        car.steer_command_deg, car.speed_command = 0.0, 0.0  # what was chosen while the car is held never reaches it
+        # what was chosen while the car is held never reaches it
+        car.steer_command_deg, car.speed_command = 0.0, 0.0
         if car.phase == PREPARE or car.pause <= 1e-9:
             car.phase = RUN
             car.pause = 0.0
@@ -192,7 +202,10 @@ def _proceed(car, parameters):  # type: ignore[no-untyped-def]  # pragma: no cov
 @njit(cache=True, error_model="numpy")
 def _drive(car, parameters):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     motion = (car.x, car.y, car.yaw, car.vx, car.vy, car.yaw_rate, car.steer)
-    before, now = (car.steer_before_deg, car.speed_before), (car.steer_command_deg, car.speed_command)
+    before, now = (
+        (car.steer_before_deg, car.speed_before),
+        (car.steer_command_deg, car.speed_command),
+    )
     delay = parameters.delay
     if delay >= car.dt:
         before, now = (car.steer_earlier_deg, car.speed_earlier), before
@@ -227,10 +240,12 @@ def _place(car, vertex, lines, start, candidate, kind, surfaces, edges, edge):  
     wheels = 0
     for k in range(4):
         wx, wy = WHEEL[k, 0], WHEEL[k, 1]
-        wheels += on_road(center, kind, surface, edges, edge, car.x + c * wx - s * wy, car.y + s * wx + c * wy)
+        wheels += on_road(
+            center, kind, surface, edges, edge, car.x + c * wx - s * wy, car.y + s * wx + c * wy
+        )
     car.wheels = wheels
-    # closest waypoints by arc length, as `bisect_right` finds them: on a vertex the next one counts, and at the very
-    # end of the line they are its last vertex and the first
+    # closest waypoints by arc length, as `bisect_right` finds them: on a vertex the next one
+    # counts, and at the very end of the line they are its last vertex and the first
     if car.s >= vertex[center.last, 2]:
         car.previous, car.next = center.last - center.first, 0
     else:
@@ -251,7 +266,9 @@ def _length(x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compile
 
 @njit(cache=True, error_model="numpy")
 def _progress(car, length):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Percent of the lap since the episode's start, as the simulator unwraps it from the step before."""
+    """Percent of the lap since the episode's start, as the simulator unwraps it from the step
+    before.
+    """
     before = car.progress
     progress = 100.0 * (car.s / length - car.start)
     if progress <= 0.0:

@@ -1,26 +1,161 @@
-"""Bot cars in motion: where they are on their lanes, when they change them, and when they stand (SIMULATOR.md 8.2).
+"""Bot cars in motion: where they are on their lanes, when they change them, and when they stand
+(SIMULATOR.md 8.2).
 
-What a car's rules and params know of them is a step old, as in the simulator: there bot cars move when a step begins,
-and are entered in the books after the car has been judged.
+What a car's rules and params know of them is a step old, as in the simulator: there bot cars move
+when a step begins, and are entered in the books after the car has been judged.
 """
 
 from __future__ import annotations
 
 import copy
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.sim.course import Course
-from racer.sim.lanes import Curve, change, lane
-from racer.sim.objects import INNER, OUTER, Bodies, locate
+from racer import geometry
+from racer.sim.obstacle_layout import Course
+from racer.sim.obstacles import INNER, OUTER, Bodies, locate
 from racer.sim.state import Phase, State
-from racer.track.record import Track
-from racer.track.road import Roads
+from racer.track.spatial_index import Roads
+from racer.track.track import Track
 
 Array = NDArray[np.float64]
+
+# m: a point of a lane that near to the beginning or end of a lane change is left out
+TOO_NEAR = 0.02
+AROUND = 3  # points of the lanes before and after a lane change that shape its curve
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A piecewise cubic over `s` (P,) m: piece p is `poly` (P - 1, 2, 4), by powers of s - s[p], x
+    and y in m.
+    """
+
+    s: Array
+    poly: Array
+
+    def at(self, s: float, length: float) -> tuple[Array, Array]:
+        """Point and derivative, each (2,), at `s`, brought into the curve's range by a lap of that
+        length.
+        """
+        low, high = self.s[0], self.s[-1]
+        s = s + length if s < low else s
+        s = min(max(s - length if s > high else s, low), high)
+        p = min(int(np.searchsorted(self.s, s, side="right")) - 1, len(self.poly) - 1)
+        t = s - self.s[p]
+        a, b, c, d = self.poly[p].T
+        return a + t * (b + t * (c + t * d)), b + t * (2.0 * c + 3.0 * t * d)
+
+
+@dataclass(frozen=True, eq=False)
+class Lane:
+    """The middle of a lane: `points` (W, 2) m, at `s` (W,) m of center line, and the curve through
+    them.
+    """
+
+    points: Array
+    s: Array
+    curve: Curve
+
+
+@lru_cache(maxsize=64)
+def lane(track: Track, which: int) -> Lane:
+    """A lane of a track: OUTER, or else the inner one."""
+    points = 0.5 * (track.center + (track.outer if which == OUTER else track.inner))
+    s = _unwrapped(geometry.project(track.center, points)[0], track.length)
+    knots, first = np.unique(s, return_index=True)
+    xy = points[first]
+    for end, where in ((0, 0.0), (-1, track.length)):
+        if (knots[end] > where) if end == 0 else (knots[end] < where):
+            knots[end] = where
+            xy[end] = geometry.nearest_point(points, track.center[[end]])[0]
+    if track.is_loop:
+        xy[-1] = xy[0]
+    return Lane(points, s, _through(knots, xy, "periodic" if track.is_loop else "not-a-knot"))
+
+
+def change(track: Track, start: int, now: float, begin: float, end: float) -> Curve:
+    """The curve of a bot car from lane `start` to the other one, which it leaves at `begin` and
+    reaches at `end`.
+
+    All are m of center line from waypoint 0, within the lap; the car is at `now`.
+    """
+    one, other = lane(track, start), lane(track, -start)
+    over = 0.0 if begin < end else track.length
+    before = _before(one, now, begin, track)
+    after = _after(other, end, over, track)
+    there, here = other.curve.at(end, track.length)[0], one.curve.at(begin, track.length)[0]
+    before = _without(before, -1, here)
+    after = _without(after, 0, there)
+    s = np.concatenate([before[:, 0], [begin, end + over], after[:, 0]])
+    xy = np.vstack([before[:, 1:], here, there, after[:, 1:]])
+    knots, first = np.unique(s, return_index=True)
+    return _through(knots, xy[first], "not-a-knot")
+
+
+def _before(lane: Lane, now: float, begin: float, track: Track) -> Array:
+    """(B, 3) s, x and y of the lane's points from a few behind the car to the beginning of the
+    change.
+    """
+    count = len(lane.points) - int(track.is_loop)
+    first, last = (
+        (bisect_left(lane.s.tolist(), now) - 1 - AROUND) % count,
+        bisect_left(lane.s.tolist(), begin) - 1,
+    )
+    if first < last:
+        return _points(lane, range(first, last + 1), 0.0)
+    behind = _points(lane, range(first, count), -track.length)
+    return np.vstack([behind, _points(lane, range(last + 1), 0.0)])
+
+
+def _after(lane: Lane, end: float, over: float, track: Track) -> Array:
+    """(A, 3) the same from the end of the change to a few points on."""
+    count = len(lane.points) - int(track.is_loop)
+    first = bisect_right(lane.s.tolist(), end)
+    last = (first + AROUND) % count
+    if first < last:
+        return _points(lane, range(first, last + 1), over)
+    here = _points(lane, range(first, count), over)
+    return np.vstack([here, _points(lane, range(last + 1), over + track.length)])
+
+
+def _points(lane: Lane, which: range, shift: float) -> Array:
+    chosen = np.array(which, dtype=np.int64)
+    return np.column_stack([lane.s[chosen] + shift, lane.points[chosen]])
+
+
+def _without(points: Array, end: int, spot: Array) -> Array:
+    """`points` (B, 3) without the one at that end where it is too near to a spot."""
+    if len(points) and np.hypot(*(points[end, 1:] - spot)) < TOO_NEAR:
+        return np.delete(points, end, axis=0)
+    return points
+
+
+def _unwrapped(s: Array, length: float) -> Array:
+    """`s` (W,) of points along a lap, where those before the line are below 0 and those after it
+    beyond `length`.
+    """
+    s = s.copy()
+    early = np.flatnonzero(s < 0.5 * length)[0]
+    s[:early] -= length
+    late = np.flatnonzero(s[1:] > 0.5 * length)[-1] + 1
+    s[late + 1 :] += length
+    return s
+
+
+def _through(s: Array, xy: Array, ends: str) -> Curve:
+    """The cubic spline through points, periodic or with its ends as FITPACK makes them."""
+    from scipy.interpolate import CubicSpline
+
+    made = CubicSpline(s, xy, bc_type=ends)
+    return Curve(s, np.ascontiguousarray(made.c[::-1].transpose(1, 2, 0)))
+
 
 PREPARE, RUN, PAUSE = int(Phase.PREPARE), int(Phase.RUN), int(Phase.PAUSE)
 ROOM = 32  # points of a lane change that there is room for at first
@@ -37,20 +172,27 @@ CREW = np.dtype(
 
 
 class Traffic:
-    """The B bot cars before each of N cars (a class: what they do next depends on what they have done)."""
+    """The B bot cars before each of N cars (a class: what they do next depends on what they have
+    done).
+    """
 
     def __init__(self, course: Course, tracks: tuple[Track, ...], roads: Roads, n: int) -> None:
         bots = course.number_of_bot_cars
         self._course, self._tracks, self._roads = course, tracks, roads
         self._lengths = np.array([track.length for track in tracks])
-        self._lanes = _Curves.of([lane(track, which).curve for track in tracks for which in (INNER, OUTER)])
+        self._lanes = _Curves.of(
+            [lane(track, which).curve for track in tracks for which in (INNER, OUTER)]
+        )
         self._crews = np.zeros(n, CREW)
         self._first = np.zeros((n, bots))  # m of center line where each began
-        self._until = np.full((n, bots), np.inf)  # s, clock when the lane change is over that is under way or to come
+        # s, clock when the lane change is over that is under way or to come
+        self._until = np.full((n, bots), np.inf)
         self._changes = _Curves.empty(n * bots)
 
     def begin(self, cars: NDArray[np.int64], bodies: Bodies, places: Array, state: State) -> Bodies:
-        """`bodies` (N, K), with the bot cars of `cars` (by index) at `places` (len(cars), B) m, where they begin."""
+        """`bodies` (N, K), with the bot cars of `cars` (by index) at `places` (len(cars), B) m,
+        where they begin.
+        """
         bodies = bodies.copy()
         self._crews[cars] = np.zeros(1, CREW)
         self._crews["start"][cars] = state["clock"][cars]
@@ -70,7 +212,9 @@ class Traffic:
         return self._placed(bodies, state, on_the_way)
 
     def judge(self, rammed: NDArray[np.bool_], dt: Array) -> None:
-        """What comes of a step of `dt` (N,) s in which bot cars have run into some of the cars, where `rammed` (N,)."""
+        """What comes of a step of `dt` (N,) s in which bot cars have run into some of the cars,
+        where `rammed` (N,).
+        """
         crews, penalty = self._crews, self._course.penalty_seconds
         crews["pause"] -= np.where(crews["pause"] > 0.0, dt, 0.0)
         was = crews["phase"].copy()
@@ -90,7 +234,9 @@ class Traffic:
         self._crews, self._first, self._until, parts = copy.deepcopy(snapshot)
         self._changes = _Curves(*parts)
 
-    def _plan(self, bodies: Bodies, car: int, bot: int, state: np.void, generator: np.random.Generator) -> None:
+    def _plan(
+        self, bodies: Bodies, car: int, bot: int, state: np.void, generator: np.random.Generator
+    ) -> None:
         """Decide when a bot car changes lanes next, and how."""
         course, body = self._course, bodies[car, bodies.shape[1] - self._first.shape[1] + bot]
         if self._until[car, bot] > 0.0:
@@ -99,7 +245,9 @@ class Traffic:
         wait = generator.uniform(course.lower_lane_change_time, course.upper_lane_change_time)
         until = state["clock"] + wait + duration
         self._until[car, bot] = until
-        now, begin, end = (self._distance(car, bot, t, state) for t in (state["clock"], until - duration, until))
+        now, begin, end = (
+            self._distance(car, bot, t, state) for t in (state["clock"], until - duration, until)
+        )
         curve = change(self._tracks[state["road"]], int(body["lane"]), now, begin, end)
         self._changes.put(car * self._first.shape[1] + bot, curve)
 
@@ -120,7 +268,9 @@ class Traffic:
 
 
 class _Curves:
-    """Curves side by side in arrays with room for more, for compiled code: how many points each has, s, and `poly`."""
+    """Curves side by side in arrays with room for more, for compiled code: how many points each
+    has, s, and `poly`.
+    """
 
     def __init__(self, count: NDArray[np.int64], s: Array, poly: Array) -> None:
         self.parts = count, s, poly
@@ -141,7 +291,10 @@ class _Curves:
         points = len(curve.s)
         if points > s.shape[1]:
             more = 2 * points - s.shape[1]
-            s, poly = np.pad(s, ((0, 0), (0, more))), np.pad(poly, ((0, 0), (0, more), (0, 0), (0, 0)))
+            s, poly = (
+                np.pad(s, ((0, 0), (0, more))),
+                np.pad(poly, ((0, 0), (0, more), (0, 0), (0, 0))),
+            )
         count[k], s[k, :points], poly[k, : points - 1] = points, curve.s, curve.poly
         self.parts = count, s, poly
 

@@ -1,10 +1,9 @@
-"""Tests of reward functions: cars placed on a track, driven laps, hypothesis strategies of both, and what is asserted.
+"""Tests of reward functions: cars placed on a track, driven laps, hypothesis strategies of both,
+and what is asserted.
 
 The pytest plugin hands these out as fixtures; they work without it, too.
 """
 
-from racer.testing.placed import Lap, Placed, lap, placed
-from racer.testing.strategies import laps, params
-from racer.testing.subject import Reward
+import lazy_loader
 
-__all__ = ["Lap", "Placed", "Reward", "lap", "laps", "params", "placed"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

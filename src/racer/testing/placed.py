@@ -1,4 +1,6 @@
-"""Inputs of tests: params of a car placed on a track, and laps of a driver. Each is able to say what it is."""
+"""Inputs of tests: params of a car placed on a track, and laps of a driver. Each is able to say
+what it is.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from racer import drivers, scene
-from racer.params import Params, params
-from racer.sim.objects import Bodies, objects_on
+from racer.drivers import scripted as drivers
+from racer.sim import placement as scene
+from racer.sim.obstacles import Bodies, objects_on
+from racer.sim.params import Params, params
 from racer.sim.state import Phase
 from racer.track import library
-from racer.track.record import Track
+from racer.track.track import Track
 
 Road = Track | str | os.PathLike[str]
 
 
 class Placed(dict[str, Any]):
-    """The params of a car placed on a track: a plain dict that also knows how it was made (`place`, the arguments)."""
+    """The params of a car placed on a track: a plain dict that also knows how it was made (`place`,
+    the arguments).
+    """
 
     def __init__(self, told: Params, place: dict[str, Any]) -> None:
         super().__init__(told)
@@ -36,7 +41,9 @@ class Placed(dict[str, Any]):
 
 @dataclass(frozen=True, eq=False)
 class Lap:
-    """A driven lap: `params` of its steps in order, `lap_time` s (nan: not completed), `completion` %."""
+    """A driven lap: `params` of its steps in order, `lap_time` s (nan: not completed), `completion`
+    %.
+    """
 
     driver: str
     title: str
@@ -65,20 +72,29 @@ def road(track: Road) -> Track:
     return track if isinstance(track, Track) else _loaded(os.fspath(track))
 
 
-def placed(track: Road, *, objects: Bodies | Sequence[tuple[float, int]] | None = None, **place: Any) -> Placed:
-    """The params of a car on a track; the arguments are those of `racer.scene.at`.
+def placed(
+    track: Road, *, objects: Bodies | Sequence[tuple[float, int]] | None = None, **place: Any
+) -> Placed:
+    """The params of a car on a track; the arguments are those of `racer.sim.placement.at`.
 
-    `objects` are boxes: a list of (share of the lap, lane), lane -1 outer and 1 inner, or rows of `racer.sim.objects`.
+    `objects` are boxes: a list of (share of the lap, lane), lane -1 outer and 1 inner, or rows of
+    `racer.sim.obstacles`.
     """
     way = scene.ways(road(track))[int(bool(place.get("reverse", False)))]
-    boxes = objects if isinstance(objects, np.ndarray) or objects is None else objects_on(way, list(objects))
+    boxes = (
+        objects
+        if isinstance(objects, np.ndarray) or objects is None
+        else objects_on(way, list(objects))
+    )
     told = scene.at(road(track), objects=boxes, **place)
     return Placed(told, place if objects is None else {**place, "objects": objects})
 
 
 @lru_cache(maxsize=64)
 def lap(driver: str, track: Track, car: str = "v6", reverse: bool = False) -> Lap:
-    """What a driver of `racer.drivers.FAMILY` does on a track, from standstill at the start line. Raises UsageError."""
+    """What a driver of `racer.drivers.scripted.FAMILY` does on a track, from standstill at the
+    start line. Raises UsageError.
+    """
     drive = drivers.drive(track, driver, car, reverse=reverse)
     rows = drive.rows[drive.rows["phase"] == Phase.RUN]
     told = tuple(params(rows, drive.tracks))

@@ -1,4 +1,6 @@
-"""Rewards written down beside the tests: what a reward function paid once, and whether it still does."""
+"""Rewards written down beside the tests: what a reward function paid once, and whether it still
+does.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from racer.testing.placed import Lap, Placed
 from racer.testing.subject import Reward
 
 Params = dict[str, Any]
-ALIKE = 1e-9  # relative difference that counts as none: the libraries of two machines differ in the last bit
+# relative difference that counts as none: the libraries of two machines differ in the last bit
+ALIKE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,14 @@ class Recorded:
     rewards: tuple[float, ...]
 
 
-def compare(reward: Reward, steps: Params | Lap | Sequence[Params], path: Path, *, update: bool) -> None:
-    """Nothing, when `reward` pays for these steps what the snapshot at `path` says, or when `update` writes it.
+def compare(
+    reward: Reward, steps: Params | Lap | Sequence[Params], path: Path, *, update: bool
+) -> None:
+    """Nothing, when `reward` pays for these steps what the snapshot at `path` says, or when
+    `update` writes it.
 
-    Raises AssertionError naming the first step that differs, or saying that there is no snapshot yet.
+    Raises AssertionError naming the first step that differs, or saying that there is no snapshot
+    yet.
     """
     __tracebackhide__ = True
     several = [steps] if isinstance(steps, dict) else steps
@@ -40,19 +47,27 @@ def compare(reward: Reward, steps: Params | Lap | Sequence[Params], path: Path, 
         return
     before = read(path)
     if before is None:
-        raise AssertionError(f"there is no snapshot {_short(path)} yet: pytest --reward-update writes it")
+        raise AssertionError(
+            f"there is no snapshot {_short(path)} yet: pytest --reward-update writes it"
+        )
     if before.of != now.of or len(before.rewards) != len(now.rewards):
         raise AssertionError(
             f"the snapshot {_short(path)} is of {before.of} ({len(before.rewards)} steps), "
             f"not of {now.of} ({len(now.rewards)} steps): pytest --reward-update writes it anew"
         )
-    off = [k for k, (old, new) in enumerate(zip(before.rewards, now.rewards, strict=True)) if not _alike(old, new)]
+    off = [
+        k
+        for k, (old, new) in enumerate(zip(before.rewards, now.rewards, strict=True))
+        if not _alike(old, new)
+    ]
     if off:
         raise AssertionError(_difference(reward.name, path, before, now, off, told))
 
 
 def read(path: Path) -> Recorded | None:
-    """The snapshot in a file, None where there is none. Raises UsageError when the file holds something else."""
+    """The snapshot in a file, None where there is none. Raises UsageError when the file holds
+    something else.
+    """
     try:
         found = json.loads(path.read_text("utf-8"))
         return Recorded(found["of"], tuple(map(float, found["rewards"])))
@@ -76,7 +91,9 @@ def write(snapshot: Recorded, path: Path) -> None:
         raise UsageError(f"cannot write the snapshot {path}: {error.strerror or error}") from None
 
 
-def _difference(name: str, path: Path, before: Recorded, now: Recorded, off: list[int], told: Sequence[Params]) -> str:
+def _difference(
+    name: str, path: Path, before: Recorded, now: Recorded, off: list[int], told: Sequence[Params]
+) -> str:
     k = off[0]
     place = f"  {told[k]!r}\n" if isinstance(told[k], Placed) else ""
     paid = f"step {k + 1} of {len(now.rewards)} is paid {now.rewards[k]:.6g}, and was {before.rewards[k]:.6g}"
@@ -98,4 +115,8 @@ def _alike(old: float, new: float) -> bool:
 
 
 def _short(path: Path) -> str:
-    return "/".join(path.parts[-3:]) if path.parts[-3:-2] == ("snapshots",) else "/".join(path.parts[-2:])
+    return (
+        "/".join(path.parts[-3:])
+        if path.parts[-3:-2] == ("snapshots",)
+        else "/".join(path.parts[-2:])
+    )

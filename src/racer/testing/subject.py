@@ -1,7 +1,8 @@
-"""A reward function under test, and what can be asserted of it. An assertion that fails shows the smallest example.
+"""A reward function under test, and what can be asserted of it. An assertion that fails shows the
+smallest example.
 
-Every call gets a fresh instance of the file, so what a reward remembers cannot leak from one test into another; the
-steps of a lap are paid by one instance, in order.
+Every call gets a fresh instance of the file, so what a reward remembers cannot leak from one test
+into another; the steps of a lap are paid by one instance, in order.
 """
 
 from __future__ import annotations
@@ -10,32 +11,69 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from racer.diagnostics import Score, returns, score_all
 from racer.errors import UsageError, did_you_mean
-from racer.params import copied
 from racer.reward import RewardBatch, RewardFunction, RewardRefused, load
 from racer.reward.batch import TIMEOUT
-from racer.reward.refusal import elsewhere
-from racer.score import returns
+from racer.reward.errors import elsewhere
+from racer.sim.params import copied
 from racer.testing import words
-from racer.testing.clock import GAMMA, disagreement
 from racer.testing.placed import Lap, Placed, Road, placed, road
-from racer.testing.search import RANGES, mirrored, pairs, smallest
-from racer.testing.strategies import DEFAULT, places
+from racer.testing.strategies import DEFAULT, RANGES, mirrored, pairs, places, smallest
+from racer.track.track import Track
+
+GAMMA = 0.99  # the discount factor, where none is named
+_MOST = 5  # inversions that are listed
+
+
+def disagreement(reward: RewardFunction, track: Track, gamma: float, car: str) -> str:
+    """Why the verdict is bad: what is paid best, the worst inversions, and all drivers; empty when
+    it is good.
+
+    Raises RewardRefused for what the real job refuses.
+    """
+    [found] = score_all([reward], track, gammas=(gamma,), at=gamma, car=car)
+    if found.verdict.passed:
+        return ""
+    head = f"{reward.path.name} does not agree with the clock on {track.name}: {found.verdict.sentence}"
+    worst = [f"  {inversion.sentence(gamma)}" for inversion in found.inversions()[:_MOST]]
+    return "\n".join([head, *worst, "by the clock | by pay | driver", *_ranking(found)])
+
+
+def _ranking(found: Score) -> list[str]:
+    """The drivers in the order of the clock, a line each."""
+    rows = sorted(
+        zip(found.clock.tolist(), found.paid().tolist(), found.drives, strict=True),
+        key=lambda row: row[0],
+    )
+    return [
+        f"  {clock:g} | {paid:g} | {drive.name}, "
+        + (
+            f"{drive.lap_time:.2f} s"
+            if drive.lap_time == drive.lap_time
+            else f"{drive.completion:.0f} % of the lap"
+        )
+        for clock, paid, drive in rows
+    ]
+
 
 Params = dict[str, Any]
 MOST = 64  # instances that are made at once
 EXAMPLES = 100  # places that an assertion tries; of `never_raises` twice as many
-ALIKE = 1e-6  # rewards of a place and of its mirror image that differ by less, relatively, count as equal
+# rewards of a place and of its mirror image that differ by less, relatively, count as equal
+ALIKE = 1e-6
 
 
 class Reward:
     """A reward function under test: call it with params, or assert something of it.
 
-    `track` is where assertions try it unless they are told another one. Assertions raise AssertionError, and return
-    True, so that `assert reward.prefers(...)` reads well.
+    `track` is where assertions try it unless they are told another one. Assertions raise
+    AssertionError, and return True, so that `assert reward.prefers(...)` reads well.
     """
 
-    def __init__(self, reward: str | os.PathLike[str] | RewardFunction, track: Road = DEFAULT) -> None:
+    def __init__(
+        self, reward: str | os.PathLike[str] | RewardFunction, track: Road = DEFAULT
+    ) -> None:
         self._reward = reward if isinstance(reward, RewardFunction) else load(reward)
         self.track = track
         self._batch: RewardBatch | None = None
@@ -51,7 +89,9 @@ class Reward:
         return self._reward.path.name
 
     def __call__(self, params: Params) -> float:
-        """What a fresh instance pays for these params. Raises RewardRefused for what would stop the real job."""
+        """What a fresh instance pays for these params. Raises RewardRefused for what would stop the
+        real job.
+        """
         __tracebackhide__ = True
         return self.prices([params])[0]
 
@@ -75,11 +115,15 @@ class Reward:
         return sum(self.prices(lap))
 
     def worth(self, lap: Lap, gamma: float = GAMMA) -> float:
-        """What a lap is worth at a discount factor, as `racer score` counts: the mean of its steps' returns."""
+        """What a lap is worth at a discount factor, as `racer score` counts: the mean of its steps'
+        returns.
+        """
         __tracebackhide__ = True
         return float(returns(self.prices(lap), gamma).mean())
 
-    def prefers(self, this: Params | Lap, *, over: Params | Lap, by: float = 0.0, gamma: float | None = None) -> bool:
+    def prefers(
+        self, this: Params | Lap, *, over: Params | Lap, by: float = 0.0, gamma: float | None = None
+    ) -> bool:
         """That it pays `this` more than the other, by more than `by`: two places, or two laps.
 
         Of laps the sums are compared, or what they are worth at `gamma`.
@@ -92,11 +136,19 @@ class Reward:
             return True
         raise AssertionError(words.not_preferred(self.name, this, over, first, second, by, gamma))
 
-    def never_raises(self, track: Road | None = None, *, examples: int = 2 * EXAMPLES, **fixed: Any) -> bool:
-        """That it pays a number that the real job accepts wherever a car is; what is `fixed` is an argument of `at`."""
+    def never_raises(
+        self, track: Road | None = None, *, examples: int = 2 * EXAMPLES, **fixed: Any
+    ) -> bool:
+        """That it pays a number that the real job accepts wherever a car is; what is `fixed` is an
+        argument of `at`.
+        """
         __tracebackhide__ = True
         way = road(self.track if track is None else track)
-        found = smallest(places(way, **fixed), lambda place: self._refusal(placed(way, **place)) is not None, examples)
+        found = smallest(
+            places(way, **fixed),
+            lambda place: self._refusal(placed(way, **place)) is not None,
+            examples,
+        )
         if found is None:
             return True
         case = placed(way, **found)
@@ -106,9 +158,11 @@ class Reward:
         self, argument: str, track: Road | None = None, *, between: tuple[float, float] | None = None,
         strictly: bool = False, examples: int = EXAMPLES, **fixed: Any,
     ) -> bool:  # fmt: skip
-        """That it never pays less for more of an argument of `at`, all else equal, and somewhere pays more.
+        """That it never pays less for more of an argument of `at`, all else equal, and somewhere
+        pays more.
 
-        `between` are its least and greatest value; `strictly`: it pays more everywhere. Objects are left out.
+        `between` are its least and greatest value; `strictly`: it pays more everywhere. Objects are
+        left out.
         """
         __tracebackhide__ = True
         return self._moves_with(argument, track, between, strictly, examples, fixed, sign=1)
@@ -117,11 +171,15 @@ class Reward:
         self, argument: str, track: Road | None = None, *, between: tuple[float, float] | None = None,
         strictly: bool = False, examples: int = EXAMPLES, **fixed: Any,
     ) -> bool:  # fmt: skip
-        """That it never pays more for more of an argument of `at`, all else equal, and somewhere pays less."""
+        """That it never pays more for more of an argument of `at`, all else equal, and somewhere
+        pays less.
+        """
         __tracebackhide__ = True
         return self._moves_with(argument, track, between, strictly, examples, fixed, sign=-1)
 
-    def mirror_invariant(self, track: Road | None = None, *, examples: int = EXAMPLES, **fixed: Any) -> bool:
+    def mirror_invariant(
+        self, track: Road | None = None, *, examples: int = EXAMPLES, **fixed: Any
+    ) -> bool:
         """That a track and its mirror image are paid alike: left turns as right turns."""
         __tracebackhide__ = True
         way = road(self.track if track is None else track)
@@ -132,14 +190,22 @@ class Reward:
             paid, image = self(placed(way, **place)), self(placed(other, **_image(place)))
             return abs(paid - image) > ALIKE * max(1.0, abs(paid), abs(image))
 
-        found = smallest(places(way, objects=False, **fixed).map(_beside_the_middle), differs, examples)
+        found = smallest(
+            places(way, objects=False, **fixed).map(_beside_the_middle), differs, examples
+        )
         if found is None:
             return True
         here, there = placed(way, **found), placed(other, **_image(found))
-        raise AssertionError(words.not_mirrored(self.name, way.name, here, there, self(here), self(there)))
+        raise AssertionError(
+            words.not_mirrored(self.name, way.name, here, there, self(here), self(there))
+        )
 
-    def agrees_with_clock(self, track: Road | None = None, *, gamma: float = GAMMA, car: str = "v6") -> bool:
-        """That the verdict of `racer score` is good: the faster of the scripted drivers' laps is paid more."""
+    def agrees_with_clock(
+        self, track: Road | None = None, *, gamma: float = GAMMA, car: str = "v6"
+    ) -> bool:
+        """That the verdict of `racer score` is good: the faster of the scripted drivers' laps is
+        paid more.
+        """
         __tracebackhide__ = True
         found = disagreement(self._reward, road(self.track if track is None else track), gamma, car)
         if not found:
@@ -153,7 +219,9 @@ class Reward:
         __tracebackhide__ = True
         if argument not in RANGES:
             guess = did_you_mean(argument, list(RANGES))
-            raise UsageError(f"there is no argument {argument!r} to vary{guess} ({', '.join(RANGES)})")
+            raise UsageError(
+                f"there is no argument {argument!r} to vary{guess} ({', '.join(RANGES)})"
+            )
         way = road(self.track if track is None else track)
         rises: list[bool] = []
 
@@ -167,16 +235,24 @@ class Reward:
         if found is not None:
             both = [placed(way, **place) for place in found]
             paid = self(both[0]), self(both[1])
-            raise AssertionError(words.not_monotonic(self.name, argument, sign, both, paid, way.name))
+            raise AssertionError(
+                words.not_monotonic(self.name, argument, sign, both, paid, way.name)
+            )
         if not any(rises):
             raise AssertionError(words.indifferent(self.name, argument, len(rises), way.name))
         return True
 
     def _fresh(self, timeout: float) -> tuple[RewardBatch, int]:
-        """A batch, and the number of an instance in it that was never called. Batches grow: each has its price."""
+        """A batch, and the number of an instance in it that was never called. Batches grow: each
+        has its price.
+        """
         if self._batch is None or self._used == self._batch.n or timeout != self._timeout:
             more = 1 if self._batch is None else min(4 * self._batch.n, MOST)
-            self._batch, self._used, self._timeout = RewardBatch(self._reward, more, timeout=timeout), 0, timeout
+            self._batch, self._used, self._timeout = (
+                RewardBatch(self._reward, more, timeout=timeout),
+                0,
+                timeout,
+            )
         self._used += 1
         return self._batch, self._used - 1
 
@@ -200,7 +276,9 @@ def _call(told: Sequence[Any], k: int) -> str:
 
 
 def _or_refused(fails: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """The same question, answered yes for an example that the real job refuses: pricing it again says why."""
+    """The same question, answered yes for an example that the real job refuses: pricing it again
+    says why.
+    """
 
     def answer(example: Any) -> bool:
         try:
@@ -212,11 +290,15 @@ def _or_refused(fails: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 def _beside_the_middle(place: dict[str, Any]) -> dict[str, Any]:
-    """The same place, or one just beside the center line: on it, left and right are a matter of rounding."""
+    """The same place, or one just beside the center line: on it, left and right are a matter of
+    rounding.
+    """
     return {**place, "offset": place.get("offset", 0.0) or 0.01}
 
 
 def _image(place: dict[str, Any]) -> dict[str, Any]:
     """The same place on the mirrored track."""
-    turned: dict[str, Any] = {name: -place[name] for name in ("offset", "heading_deg", "steering_deg") if name in place}
+    turned: dict[str, Any] = {
+        name: -place[name] for name in ("offset", "heading_deg", "steering_deg") if name in place
+    }
     return {**place, **turned}

@@ -1,4 +1,6 @@
-"""What a failed assertion says: what was expected, the smallest example as calls of `at`, and its params."""
+"""What a failed assertion says: what was expected, the smallest example as calls of `at`, and its
+params.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,22 @@ Params = dict[str, Any]
 
 
 def not_preferred(
-    name: str, this: Params | Lap, other: Params | Lap, first: float, second: float, by: float, gamma: float | None
+    name: str,
+    this: Params | Lap,
+    other: Params | Lap,
+    first: float,
+    second: float,
+    by: float,
+    gamma: float | None,
 ) -> str:
     """Why `prefers` fails."""
     more = f" by more than {by:g}" if by else ""
     discount = f" at gamma {gamma:g}" if gamma is not None else ""
     lines = [f"{name} does not prefer the first{more}{discount}:"]
-    lines += [f"  {_called(one)} is paid {_paid(value)}" for one, value in ((this, first), (other, second))]
+    lines += [
+        f"  {_called(one)} is paid {_paid(value)}"
+        for one, value in ((this, first), (other, second))
+    ]
     if isinstance(this, Lap) or isinstance(other, Lap):
         return "\n".join(lines)
     return "\n".join([*lines, *_both(this, other)])
@@ -29,7 +40,14 @@ def not_preferred(
 def refused(name: str, track: str, case: Placed, error: RacerError | None) -> str:
     """Why `never_raises` fails."""
     said = "" if error is None else str(error).removesuffix(f" (in {case!r})")
-    return "\n".join([f"{name} stops the job on {track}, the smallest example being", f"  {case!r}", said, *told(case)])
+    return "\n".join(
+        [
+            f"{name} stops the job on {track}, the smallest example being",
+            f"  {case!r}",
+            said,
+            *told(case),
+        ]
+    )
 
 
 def not_monotonic(
@@ -47,7 +65,9 @@ def indifferent(name: str, argument: str, count: int, track: str) -> str:
     return f"{name} pays the same whatever {argument} is: {count} pairs of places on {track} were tried"
 
 
-def not_mirrored(name: str, track: str, here: Placed, there: Placed, paid: float, image: float) -> str:
+def not_mirrored(
+    name: str, track: str, here: Placed, there: Placed, paid: float, image: float
+) -> str:
     """Why `mirror_invariant` fails."""
     lines = [
         f"{name} pays a place and its mirror image differently, the smallest example being",
@@ -80,7 +100,9 @@ def _both(first: Params, second: Params) -> list[str]:
     lines = []
     for key in [*first, *(key for key in second if key not in first)]:
         texts = [shown(key, one[key]) if key in one else "absent" for one in (first, second)]
-        lines.append(f"  {key}: {texts[0]}" if texts[0] == texts[1] else f"  {key}: {texts[0]} | {texts[1]}")
+        lines.append(
+            f"  {key}: {texts[0]}" if texts[0] == texts[1] else f"  {key}: {texts[0]} | {texts[1]}"
+        )
     return ["with the params (of the first | of the second, where they differ)", *lines]
 
 

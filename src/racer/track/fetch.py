@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 from racer.errors import UsageError, did_you_mean
+from racer.files import write_file
 from racer.track import library, route, worlds
 
-ADDRESS = "https://raw.githubusercontent.com/aws-deepracer-community/deepracer-simapp/HEAD/bundle/routes/"
+ADDRESS = (
+    "https://raw.githubusercontent.com/aws-deepracer-community/deepracer-simapp/HEAD/bundle/routes/"
+)
 """Folder of `<world>.npy` files: the community's continuation of the simulator."""
 
 TIMEOUT = 20.0
@@ -22,8 +25,9 @@ How = Literal["verified", "first use", "here already"]
 
 @dataclass(frozen=True)
 class Fetched:
-    """A route on this machine. `verified`: its SHA-256 is the one racer knows; `first use`: racer knew none, and
-    remembers this one from now on; `here already`: nothing had to be fetched."""
+    """A route on this machine. `verified`: its SHA-256 is the one racer knows; `first use`: racer
+    knew none, and remembers this one from now on; `here already`: nothing had to be fetched.
+    """
 
     name: str
     path: Path
@@ -33,7 +37,8 @@ class Fetched:
 def fetch(name: str, *, home: Path | None = None, address: str = ADDRESS) -> Fetched:
     """The route of a world, fetched from `address` unless it is here and whole.
 
-    Raises UsageError for an unknown name, without a network, and for a file that is not the route it should be.
+    Raises UsageError for an unknown name, without a network, and for a file that is not the route
+    it should be.
     """
     home = library.user_home() if home is None else home
     if name not in worlds.hashes():
@@ -57,19 +62,25 @@ def _download(name: str, folder: Path, known: str | None, address: str) -> None:
     import pooch
 
     if not address.lower().startswith(("http://", "https://")):
-        raise UsageError(f"{address}: routes are fetched over http or https; racer tracks import takes files")
+        raise UsageError(
+            f"{address}: routes are fetched over http or https; racer tracks import takes files"
+        )
     url = f"{address.rstrip('/')}/{name}.npy"
     pooch.get_logger().setLevel(logging.ERROR)
     beside = f".{name}.fetching.npy"
     (folder / beside).unlink(missing_ok=True)
     try:
-        pooch.retrieve(url, known, fname=beside, path=folder, downloader=pooch.HTTPDownloader(timeout=TIMEOUT))
+        pooch.retrieve(
+            url, known, fname=beside, path=folder, downloader=pooch.HTTPDownloader(timeout=TIMEOUT)
+        )
         route.load(folder / beside, name=name)
         (folder / beside).replace(folder / f"{name}.npy")
     except OSError as error:
         raise UsageError(_no_network(name, url, error)) from None
     except UsageError as error:
-        raise UsageError(f"what {url} sent is no route ({str(error).rpartition(': ')[2]}): check the address") from None
+        raise UsageError(
+            f"what {url} sent is no route ({str(error).rpartition(': ')[2]}): check the address"
+        ) from None
     except ValueError as error:
         if known is None or known not in str(error):
             raise
@@ -85,7 +96,11 @@ def _no_network(name: str, url: str, error: OSError) -> str:
     answer = getattr(error, "response", None)
     if answer is not None:
         answer.close()  # pooch leaves an answer that it did not read open
-    reason = f"no answer, {type(error).__name__}" if answer is None else f"the server says {answer.status_code}"
+    reason = (
+        f"no answer, {type(error).__name__}"
+        if answer is None
+        else f"the server says {answer.status_code}"
+    )
     return f"cannot fetch {url} ({reason}). Get {name}.npy another way, then: racer tracks import {name}.npy"
 
 
@@ -98,7 +113,9 @@ def _remembered(folder: Path) -> dict[str, str]:
 
 def _remember(folder: Path, name: str, digest: str) -> None:
     seen = {**_remembered(folder), name: digest}
-    route.write(folder / "first_use.txt", "".join(f"{v}  {k}\n" for k, v in sorted(seen.items())).encode())
+    write_file(
+        folder / "first_use.txt", "".join(f"{v}  {k}\n" for k, v in sorted(seen.items())).encode()
+    )
 
 
 def _sha256(path: Path) -> str:

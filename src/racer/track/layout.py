@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import tomllib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from racer.errors import UsageError
-from racer.track.record import Track
+from racer.errors import UsageError, did_you_mean
+from racer.track import layout
+from racer.track.track import Track
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -31,7 +37,8 @@ LONGEST = 1000.0
 
 @dataclass(frozen=True)
 class Segment:
-    """A straight (`turn` 0, `size` its length, m) or an arc (`turn` rad, left positive, `size` its radius, m).
+    """A straight (`turn` 0, `size` its length, m) or an arc (`turn` rad, left positive, `size` its
+    radius, m).
 
     A `size` of nan is left open, for `close` to find.
     """
@@ -49,7 +56,8 @@ class Segment:
 class Layout:
     """A road of one width, m, from a start pose `(x, y, heading)`, m and rad, along `segments`.
 
-    `route` names the simulator's world that this reconstructs, if any; `teaches` is a line on what one learns there.
+    `route` names the simulator's world that this reconstructs, if any; `teaches` is a line on what
+    one learns there.
     """
 
     name: str
@@ -82,7 +90,8 @@ class Layout:
 
 
 def build(layout: Layout) -> Track:
-    """The track of a layout: closed exactly, waypoints equidistant, borders half the width to either side.
+    """The track of a layout: closed exactly, waypoints equidistant, borders half the width to
+    either side.
 
     Raises UsageError with a sentence when it does not close, folds, or crosses itself.
     """
@@ -98,8 +107,9 @@ def build(layout: Layout) -> Track:
 def close(layout: Layout) -> Layout:
     """The layout with its open sizes found, so that the lap ends where it begins.
 
-    With the angles given, the end of the lap is linear in lengths and radii: at most two of them can be left open.
-    Raises UsageError when the lap does not close within `CLOSURE`, or only with a size that makes no road.
+    With the angles given, the end of the lap is linear in lengths and radii: at most two of them
+    can be left open. Raises UsageError when the lap does not close within `CLOSURE`, or only with a
+    size that makes no road.
     """
     _check_turning(layout)
     unknown = np.isnan(layout.sizes)
@@ -114,7 +124,8 @@ def close(layout: Layout) -> Layout:
 
 
 def sample(layout: Layout, spacing: float = SPACING) -> tuple[Array, Complex, Array]:
-    """Arc length (W,) m, position (W,) m as x + iy, and heading (W,) rad along a closed layout, about every `spacing`.
+    """Arc length (W,) m, position (W,) m as x + iy, and heading (W,) rad along a closed layout,
+    about every `spacing`.
 
     The last row repeats the first. What is left of the closure error is spread evenly over the lap.
     """
@@ -124,7 +135,11 @@ def sample(layout: Layout, spacing: float = SPACING) -> tuple[Array, Complex, Ar
     along = s - (ends - layout.lengths)[piece]
     turned = along * (layout.turns / layout.lengths)[piece]
     steps = _reach(layout) * layout.sizes
-    z = complex(*layout.start[:2]) + (np.cumsum(steps) - steps)[piece] + along * _chord(layout.headings[piece], turned)
+    z = (
+        complex(*layout.start[:2])
+        + (np.cumsum(steps) - steps)[piece]
+        + along * _chord(layout.headings[piece], turned)
+    )
     z -= steps.sum() * s / s[-1]
     heading = layout.headings[piece] + turned
     z[-1], heading[-1] = z[0], heading[0]
@@ -138,17 +153,26 @@ def segment_at(layout: Layout, s: float) -> int:
 
 
 def _chord(heading: Array, turn: Array) -> Complex:
-    """Displacement per length of a piece of road that begins at `heading` and turns by `turn`, both rad."""
+    """Displacement per length of a piece of road that begins at `heading` and turns by `turn`, both
+    rad.
+    """
     return np.asarray(np.exp(1j * (heading + turn / 2)) * np.sinc(turn / (2 * np.pi)))
 
 
 def _reach(layout: Layout) -> Complex:
-    """(K,) displacement per size of every segment: its length for a straight, its radius for an arc."""
-    return np.asarray(_chord(layout.headings, layout.turns) * np.where(layout.turns == 0, 1.0, np.abs(layout.turns)))
+    """(K,) displacement per size of every segment: its length for a straight, its radius for an
+    arc.
+    """
+    return np.asarray(
+        _chord(layout.headings, layout.turns)
+        * np.where(layout.turns == 0, 1.0, np.abs(layout.turns))
+    )
 
 
 def _solved(layout: Layout, reach: Complex, missing: complex) -> Array:
-    """(U,) sizes that the open segments need to bridge `missing`, m, best in the mean square when there is only one."""
+    """(U,) sizes that the open segments need to bridge `missing`, m, best in the mean square when
+    there is only one.
+    """
     numbers = [str(k + 1) for k in np.flatnonzero(np.isnan(layout.sizes))]
     if len(numbers) > 2:
         raise UsageError(
@@ -169,7 +193,9 @@ def _check_turning(layout: Layout) -> None:
     if abs(off) > 1e-6:
         side = "left" if total >= 0 else "right"
         mend = f"{abs(off):.6g} deg too {'much' if off > 0 else 'little'}"
-        raise UsageError(f"the segments turn {abs(total):.6g} deg to the {side} in all, a loop turns 360 deg: {mend}")
+        raise UsageError(
+            f"the segments turn {abs(total):.6g} deg to the {side} in all, a loop turns 360 deg: {mend}"
+        )
 
 
 def _check_sizes(layout: Layout, solved: NDArray[np.bool_]) -> None:
@@ -181,7 +207,9 @@ def _check_sizes(layout: Layout, solved: NDArray[np.bool_]) -> None:
         if piece.turn:
             reason = f"not above half the width ({least:.4g} m), so the inside border would fold"
             raise UsageError(f"{value}, {reason}: widen the turn or narrow the road")
-        raise UsageError(f"{value} to close the lap: change another segment, or leave another one open")
+        raise UsageError(
+            f"{value} to close the lap: change another segment, or leave another one open"
+        )
     if layout.lengths.sum() > LONGEST:
         raise UsageError(
             f"the lap is {layout.lengths.sum():.0f} m long, more than {LONGEST:.0f} m: sizes are in meters"
@@ -206,7 +234,9 @@ def _check_apart(layout: Layout, s: Array, left: Complex, right: Complex) -> Non
     strokes = np.asarray(shapely.linestrings(np.stack([rows, ends], axis=1)))
     first, second = shapely.STRtree(strokes).query(strokes, predicate="intersects")
     apart = (second - first) % count
-    hit = (first < second) & ~((first // count == second // count) & np.isin(apart, (0, 1, count - 1)))
+    hit = (first < second) & ~(
+        (first // count == second // count) & np.isin(apart, (0, 1, count - 1))
+    )
     if hit.any():
         one, two = min(zip(first[hit].tolist(), second[hit].tolist(), strict=True))
         numbers = sorted(segment_at(layout, float(s[k % count])) for k in (one, two))
@@ -218,3 +248,199 @@ def _check_apart(layout: Layout, s: Array, left: Complex, right: Complex) -> Non
 
 def _points(z: Complex) -> Array:
     return np.column_stack([z.real, z.imag])
+
+
+OPEN = "?"
+"""Written in place of a length or radius that racer is to find."""
+
+
+def load(path: Path) -> Track:
+    """The track in a TOML file. Raises UsageError with the file, the key or segment, and what to
+    do.
+    """
+    try:
+        return layout.build(read(path))
+    except UsageError as error:
+        raise (
+            error if str(error).startswith(str(path)) else UsageError(f"{path}: {error}")
+        ) from None
+
+
+def read(path: Path) -> Layout:
+    """The layout in a TOML file, open sizes still open. Raises UsageError."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except UnicodeDecodeError:
+        raise UsageError(
+            f"{path}: this is not a text file in UTF-8, so not a track in TOML"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: this is not TOML: {error}") from None
+    return from_table(table, str(path), path.stem)
+
+
+def from_table(table: dict[str, Any], where: str, name: str) -> Layout:
+    """The layout in a parsed TOML table; `where` begins every sentence, `name` is used when the
+    table has none.
+    """
+    try:
+        return _File.model_validate(table).layout(name)
+    except ValidationError as error:
+        told = [_sentence(dict(each)) for each in error.errors(include_url=False)]
+        raise UsageError(
+            "\n".join(f"{where}: {sentence}" for sentence in dict.fromkeys(told))
+        ) from None
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"must be a number, not {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"must be a finite number, not {value}")
+    return float(value)
+
+
+def _positive(value: object) -> float:
+    number = _number(value)
+    if number <= 0:
+        raise ValueError(f"must be more than 0, not {value}")
+    return number
+
+
+def _size(value: object) -> float:
+    if value == OPEN:
+        return math.nan
+    if isinstance(value, str):
+        raise ValueError(f'must be a number of meters, or "{OPEN}" to have it found, not {value!r}')
+    return _positive(value)
+
+
+def _angle(value: object) -> float:
+    if value == OPEN:
+        raise ValueError(f'cannot be left open: only lengths and radii can be "{OPEN}"')
+    number = _positive(value)
+    if number > 360:
+        raise ValueError(f"must be at most 360 degrees, not {value}")
+    return number
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+Positive = Annotated[float, BeforeValidator(_positive)]
+Size = Annotated[float, BeforeValidator(_size)]
+Angle = Annotated[float, BeforeValidator(_angle)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Start(_Table):
+    x: Number = 0.0
+    y: Number = 0.0
+    heading_deg: Number = 0.0
+
+
+class _Segment(_Table):
+    straight: Size | None = None
+    left: Size | None = None
+    right: Size | None = None
+    angle: Angle | None = None
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> _Segment:
+        kinds = [key for key in ("straight", "left", "right") if getattr(self, key) is not None]
+        if len(kinds) != 1:
+            raise ValueError(
+                f"must be one of straight, left or right, not {' and '.join(kinds) or 'none of them'}"
+            )
+        if kinds == ["straight"] and self.angle is not None:
+            raise ValueError(
+                "a straight has no angle: leave the angle out, or write left or right for a turn"
+            )
+        if kinds != ["straight"] and self.angle is None:
+            raise ValueError(
+                f"a turn needs its angle in degrees, e.g. {{ {kinds[0]} = 1.2, angle = 90 }}"
+            )
+        return self
+
+    def segment(self) -> Segment:
+        if self.straight is not None:
+            return Segment(self.straight)
+        turn = math.radians(self.angle or 0.0)
+        return (
+            Segment(self.left, turn)
+            if self.left is not None
+            else Segment(self.right or math.nan, -turn)
+        )
+
+
+class _File(_Table):
+    name: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    title: str = Field(min_length=1)
+    teaches: str = ""
+    route: str = ""
+    width: Positive
+    start: _Start = _Start()
+    direction: Literal["counterclockwise", "clockwise"]
+    segments: list[_Segment] = Field(min_length=1)
+
+    def layout(self, name: str) -> Layout:
+        pieces = tuple(row.segment() for row in self.segments)
+        turning = sum(piece.turn for piece in pieces)
+        if (turning < 0) != (self.direction == "clockwise"):
+            side = "right, which is clockwise" if turning < 0 else "left, which is counterclockwise"
+            raise UsageError(
+                f"direction is {self.direction!r} but the segments turn {side}: change one of them"
+            )
+        start = (self.start.x, self.start.y, math.radians(self.start.heading_deg))
+        return Layout(
+            self.name or name, self.title, self.width, start, pieces, self.route, self.teaches
+        )
+
+
+_KEYS: dict[str, type[BaseModel]] = {"start": _Start, "segments": _Segment}
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    """One of pydantic's findings in the words of someone who writes tracks."""
+    place, key = _place(error["loc"])
+    match error["type"]:
+        case "extra_forbidden":
+            known = (
+                list(_KEYS.get(str(error["loc"][0]), _File).model_fields)
+                if len(error["loc"]) > 1
+                else None
+            )
+            return f"{place}unknown key {key!r}{did_you_mean(str(key), known or list(_File.model_fields))}"
+        case "missing":
+            return f"{place}the key {key!r} is missing"
+        case "value_error":
+            return f"{place}{f'{key} ' if key else ''}{error['ctx']['error']}"
+        case "literal_error":
+            return f"{place}{key} must be {error['ctx']['expected']}, not {error['input']!r}"
+        case "string_pattern_mismatch":
+            return (
+                f"{place}{key} must be of letters, digits, '_', '-' and '.', not {error['input']!r}"
+            )
+        case "too_short" | "string_too_short":
+            return f"{place}{key} is empty"
+    wanted = {"list_type": "a list, one { ... } a segment", "string_type": "a text in quotes"}
+    subject = f"{place}{key} " if key else place
+    return (
+        f"{subject}must be {wanted.get(error['type'], 'a table { ... }')}, not {error['input']!r}"
+    )
+
+
+def _place(loc: tuple[str | int, ...]) -> tuple[str, str | None]:
+    """How the sentence begins, and the key it is about (None when it is about a whole segment)."""
+    if loc[0] == "segments" and len(loc) > 1:
+        return f"segment {int(loc[1]) + 1}: ", str(loc[2]) if len(loc) > 2 else None
+    if len(loc) > 1:
+        return f"{loc[0]}: ", str(loc[1])
+    return "", str(loc[0]) if loc else None

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from racer import shipped
+from racer import resources as shipped
 from racer.errors import UsageError, did_you_mean
+from racer.files import write_file
 from racer.track import route, worlds
-from racer.track.record import Track
+from racer.track.track import Track
 
 Provenance = Literal["shipped", "imported", "fetched", "file"]
 Place = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -37,8 +38,9 @@ class Entry:
 def load(track: Place, *, home: Path | None = None, keep_seam: bool = False) -> Track:
     """The track of that name, or in that `.toml` or `.npy` file.
 
-    `home` is the user's data folder (`user_home()` unless given), `keep_seam` as in `route.load`. When a world's own
-    route is not there but a shipped reconstruction is, that is loaded, with a warning. Raises UsageError.
+    `home` is the user's data folder (`user_home()` unless given), `keep_seam` as in `route.load`.
+    When a world's own route is not there but a shipped reconstruction is, that is loaded, with a
+    warning. Raises UsageError.
     """
     entry = find(track, home=home)
     if entry.note:
@@ -50,7 +52,7 @@ def open_entry(entry: Entry, *, keep_seam: bool = False) -> Track:
     """The track of an entry of `find` or `entries`. Raises UsageError."""
     if entry.path.suffix.lower() == ".npy":
         return route.load(entry.path, name=entry.name, keep_seam=keep_seam)
-    from racer.track import layout_file
+    from racer.track import layout as layout_file
 
     track = layout_file.load(entry.path)
     return track if entry.provenance == "file" else dataclasses.replace(track, name=entry.name)
@@ -68,9 +70,11 @@ def find(track: Place, *, home: Path | None = None) -> Entry:
 
 
 def entries(*, home: Path | None = None) -> list[Entry]:
-    """Every track that has a name: shipped, then imported, then fetched, each in alphabetical order.
+    """Every track that has a name: shipped, then imported, then fetched, each in alphabetical
+    order.
 
-    Of equal names the first counts: a shipped track cannot be shadowed, an imported route goes before a fetched one.
+    Of equal names the first counts: a shipped track cannot be shadowed, an imported route goes
+    before a fetched one.
     """
     home = user_home() if home is None else home
     found: dict[str, Entry] = {}
@@ -89,7 +93,8 @@ def names(*, home: Path | None = None) -> list[str]:
 def add(path: Path, *, home: Path | None = None, name: str = "", replace: bool = False) -> Entry:
     """The new entry after copying a track file among the user's own, under its stem or `name`.
 
-    The file is read first: what cannot be raced is not imported. Raises UsageError, also when the name is taken.
+    The file is read first: what cannot be raced is not imported. Raises UsageError, also when the
+    name is taken.
     """
     home = user_home() if home is None else home
     source = _file(path.expanduser())
@@ -98,7 +103,7 @@ def add(path: Path, *, home: Path | None = None, name: str = "", replace: bool =
     open_entry(source)
     suffix = source.path.suffix.lower()
     folder = made(imported(home))
-    copy = route.write(folder / f"{name}{suffix}", source.path.read_bytes())
+    copy = write_file(folder / f"{name}{suffix}", source.path.read_bytes())
     for other in set(SUFFIXES) - {suffix}:
         (folder / f"{name}{other}").unlink(missing_ok=True)
     return Entry(name, copy, "imported")
@@ -150,7 +155,9 @@ def _places(home: Path) -> list[tuple[Path, Provenance]]:
 
 def _is_path(text: str) -> bool:
     seps = [sep for sep in (os.sep, os.altsep) if sep]
-    return text.lower().endswith(SUFFIXES) or text.startswith("~") or any(sep in text for sep in seps)
+    return (
+        text.lower().endswith(SUFFIXES) or text.startswith("~") or any(sep in text for sep in seps)
+    )
 
 
 def _file(path: Path) -> Entry:
@@ -159,7 +166,9 @@ def _file(path: Path) -> Entry:
     if path.is_dir():
         raise UsageError(f"{path}: this is a folder; a track is a .toml or .npy file")
     if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{path}: a track is a .toml file (straights and arcs) or a .npy file (a route)")
+        raise UsageError(
+            f"{path}: a track is a .toml file (straights and arcs) or a .npy file (a route)"
+        )
     return Entry(path.stem, path, "file")
 
 
@@ -175,12 +184,23 @@ def _unknown(name: str, known: list[str]) -> Entry:
 
 
 def _check_name(name: str, home: Path, replace: bool) -> None:
-    if not name.replace("_", "a").replace("-", "a").replace(".", "a").isalnum() or not name[0].isalnum():
-        raise UsageError(f"{name!r} cannot be a track's name: use letters, digits, '_', '-' and '.' (--name)")
+    if (
+        not name.replace("_", "a").replace("-", "a").replace(".", "a").isalnum()
+        or not name[0].isalnum()
+    ):
+        raise UsageError(
+            f"{name!r} cannot be a track's name: use letters, digits, '_', '-' and '.' (--name)"
+        )
     if name.lower().endswith(SUFFIXES):
-        raise UsageError(f"{name!r} cannot be a track's name, it would be taken for a file: leave the ending out")
+        raise UsageError(
+            f"{name!r} cannot be a track's name, it would be taken for a file: leave the ending out"
+        )
     for entry in entries(home=home):
         if entry.name == name and entry.provenance == "shipped":
-            raise UsageError(f"a track named {name!r} ships with racer: choose another name (--name)")
+            raise UsageError(
+                f"a track named {name!r} ships with racer: choose another name (--name)"
+            )
         if entry.name == name and entry.provenance == "imported" and not replace:
-            raise UsageError(f"there is an imported track {name!r} already: choose another name, or --replace it")
+            raise UsageError(
+                f"there is an imported track {name!r} already: choose another name, or --replace it"
+            )

@@ -1,10 +1,10 @@
-"""The simulator's route files: `.npy` arrays of N rows by 6 columns, center x y, inner x y, outer x y."""
+"""The simulator's route files: `.npy` arrays of N rows by 6 columns, center x y, inner x y, outer x
+y.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import io
-import os
 import tokenize
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.errors import UsageError
-from racer.track.record import Track
+from racer.files import write_file
+from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
@@ -20,15 +21,25 @@ SEAM = 1e-9
 """Center segments up to this length, m, are a seam: simulator 6 removes them, older ones kept them."""
 
 _MAGIC = b"\x93NUMPY"
-_DAMAGED = (ValueError, SyntaxError, TypeError, OverflowError, MemoryError, EOFError, KeyError, tokenize.TokenError)
+_DAMAGED = (
+    ValueError,
+    SyntaxError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    EOFError,
+    KeyError,
+    tokenize.TokenError,
+)
 """What numpy raises for headers that are not what they should be."""
 
 
 def load(path: Path, *, name: str = "", title: str = "", keep_seam: bool = False) -> Track:
     """The track in a route file, as the simulator holds it.
 
-    `name` is the file's stem unless given. `keep_seam` keeps duplicated rows, as simulators before version 6 did: logs
-    of that time count waypoints with them. Raises UsageError for anything that is not a route.
+    `name` is the file's stem unless given. `keep_seam` keeps duplicated rows, as simulators before
+    version 6 did: logs of that time count waypoints with them. Raises UsageError for anything that
+    is not a route.
     """
     rows = _read(path)
     try:
@@ -37,7 +48,9 @@ def load(path: Path, *, name: str = "", title: str = "", keep_seam: bool = False
         raise UsageError(f"{path}: {error}") from None
 
 
-def from_rows(rows: NDArray[np.generic], name: str, title: str = "", *, keep_seam: bool = False) -> Track:
+def from_rows(
+    rows: NDArray[np.generic], name: str, title: str = "", *, keep_seam: bool = False
+) -> Track:
     """The track made of route rows (N, 6) m: center x y, inner x y, outer x y, in driving order.
 
     It is a loop exactly when the first row equals the last (SIMULATOR.md 2.1). Raises UsageError.
@@ -51,7 +64,9 @@ def from_rows(rows: NDArray[np.generic], name: str, title: str = "", *, keep_sea
 
 
 def without_seams(rows: Array) -> Array:
-    """`rows` (N, 6) without those that repeat the center point before them; the closing row always stays."""
+    """`rows` (N, 6) without those that repeat the center point before them; the closing row always
+    stays.
+    """
     keep = np.append(True, np.hypot(*np.diff(rows[:, :2], axis=0).T) > SEAM)
     if not keep[-1]:
         keep[np.flatnonzero(keep)[-1]] = False
@@ -62,28 +77,18 @@ def without_seams(rows: Array) -> Array:
 def save(track: Track, path: Path) -> Path:
     """`path`, after writing the track there as a route file, whole or not at all.
 
-    Reading it back gives the same lines. A reversed track is written in its driving order. Raises UsageError.
+    Reading it back gives the same lines. A reversed track is written in its driving order. Raises
+    UsageError.
     """
     buffer = io.BytesIO()
     np.save(buffer, np.hstack([track.center, track.inner, track.outer]), allow_pickle=False)
-    return write(path, buffer.getvalue())
-
-
-def write(path: Path, data: bytes) -> Path:
-    """`path`, after writing `data` there: beside it first, then renamed, so that no reader meets half a file."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(data)
-        beside.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
-    return path
+    return write_file(path, buffer.getvalue())
 
 
 def _read(path: Path) -> NDArray[np.generic]:
-    """The array in a `.npy` file. Nothing is unpickled, and nothing is allocated before its size is known to fit."""
+    """The array in a `.npy` file. Nothing is unpickled, and nothing is allocated before its size is
+    known to fit.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(len(_MAGIC))
@@ -103,7 +108,11 @@ def _read(path: Path) -> NDArray[np.generic]:
 def _not_npy(head: bytes) -> str:
     if not head:
         return "the file is empty"
-    return "this is a .npz or zip archive, not a .npy file" if head[:2] == b"PK" else "this is not a .npy file"
+    return (
+        "this is a .npz or zip archive, not a .npy file"
+        if head[:2] == b"PK"
+        else "this is not a .npy file"
+    )
 
 
 def _damage(error: Exception) -> str:
@@ -115,21 +124,27 @@ def _damage(error: Exception) -> str:
 def _checked(rows: NDArray[np.generic]) -> Array:
     if rows.ndim != 2 or rows.shape[1] != 6:
         shape = " x ".join(map(str, rows.shape)) or "a single number"
-        raise UsageError(f"a route has N rows by 6 columns (center x y, inner x y, outer x y), this array is {shape}")
+        raise UsageError(
+            f"a route has N rows by 6 columns (center x y, inner x y, outer x y), this array is {shape}"
+        )
     if rows.dtype.kind not in "fiu":
         raise UsageError(f"a route holds real numbers, this array holds {rows.dtype}")
     if not len(rows):
         raise UsageError("the array has no rows")
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
-        raise UsageError(f"row {bad[0]}, counted from 0, holds a number that is not finite ({len(bad)} such rows)")
+        raise UsageError(
+            f"row {bad[0]}, counted from 0, holds a number that is not finite ({len(bad)} such rows)"
+        )
     return rows.astype(np.float64)
 
 
 def _check_closing(route: Array) -> None:
     loop = np.array_equal(route[0], route[-1])
     if np.array_equal(route[0, :2], route[-1, :2]) and not loop and len(route) > 1:
-        raise UsageError("the center line ends where it begins but a border does not: repeat the first row at the end")
+        raise UsageError(
+            "the center line ends where it begins but a border does not: repeat the first row at the end"
+        )
     if len(route) < (4 if loop else 2):
         raise UsageError(
             f"only {len(route)} different rows: a loop needs at least 3 and the closing row, an open road 2"

@@ -1,4 +1,6 @@
-"""The simulator's own routes: their names, and the hashes of those that racer has seen (`routes.txt`)."""
+"""The simulator's own routes: their names, and the hashes of those that racer has seen
+(`routes.txt`).
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,94 @@
+"""Where on a track a policy takes which action."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from racer import geometry
+from racer.action_design.review import nearest
+from racer.track.corners import corners, inside
+from racer.track.track import Track
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+CELL = 0.5  # m of center line, about, of a cell in a picture
+_WAITS = ("prepare", "pause", "park")  # statuses of rows whose action does nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Use:
+    """How often each of A actions was taken at each of P places, counts (A, P); `places` (P,) names
+    them in order.
+    """
+
+    counts: Index
+    places: tuple[str, ...]
+
+    @property
+    def share(self) -> Array:
+        """(A,) share of all steps."""
+        return np.asarray(self.counts.sum(axis=1) / max(int(self.counts.sum()), 1))
+
+    def most(self, place: int) -> list[tuple[int, float]]:
+        """The actions taken at a place and their shares there, the most frequent first."""
+        here = self.counts[:, place]
+        order = np.argsort(-here, kind="stable")
+        return [(int(k), float(here[k] / here.sum())) for k in order if here[k]]
+
+
+def acting(trace: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a trace in which the action counts: not while the car is held."""
+    return trace[~trace["episode_status"].isin(_WAITS)]
+
+
+def by_corner(rows: pd.DataFrame, track: Track, commands: Array) -> Use:
+    """Use in each corner and on each straight between two corners; `rows` of a trace on that track."""
+    names, place = corner_of(_along(rows, track), track)
+    return Use(_counts(_taken(rows, commands), place, len(commands), len(names)), names)
+
+
+def by_cell(rows: pd.DataFrame, track: Track, commands: Array) -> Use:
+    """Use in equal cells of the lap, named by the distance of their middle, m."""
+    count = max(round(track.length / CELL), 1)
+    edges = np.linspace(0.0, track.length, count + 1)
+    place = np.clip(np.searchsorted(edges, _along(rows, track), side="right") - 1, 0, count - 1)
+    names = tuple(f"{middle:.2f}" for middle in 0.5 * (edges[1:] + edges[:-1]))
+    return Use(_counts(_taken(rows, commands), place, len(commands), count), names)
+
+
+def corner_of(s: Array, track: Track) -> tuple[tuple[str, ...], Index]:
+    """Names of the corners and straights in driving order, and the one (N,) that each arc length
+    (N,) m lies in.
+    """
+    found = corners(track)
+    if not found:
+        return ("all",), np.zeros(len(s), dtype=np.int64)
+    names: list[str] = []
+    for corner in found:
+        names += [f"to {corner.name}", corner.name]
+    names += [] if track.is_loop else ["to the end"]
+    apex = np.array([corner.apex for corner in found])
+    after = np.searchsorted(apex, s)  # the corner whose apex comes next
+    place = 2 * (after % len(found) if track.is_loop else after)
+    for k, corner in enumerate(found):
+        place = np.where(inside(corner, s), 2 * k + 1, place)
+    return tuple(names), place
+
+
+def _along(rows: pd.DataFrame, track: Track) -> Array:
+    return geometry.project(track.center, rows[["X", "Y"]].to_numpy(float))[0]
+
+
+def _taken(rows: pd.DataFrame, commands: Array) -> Index:
+    """(N,) the action of each row: the nearest of the commands, as a log may be of another space."""
+    return nearest(commands, rows[["steer", "throttle"]].to_numpy(float))
+
+
+def _counts(taken: ArrayLike, place: ArrayLike, actions: int, places: int) -> Index:
+    flat = np.asarray(taken) * places + np.asarray(place)
+    return np.bincount(flat, minlength=actions * places).reshape(actions, places)

@@ -1,0 +1,201 @@
+"""What a check says: one finding a fact, with a stable code, a place, a sentence and a cure.
+
+A rule that needs no driving is a `Rule`: `rule(reward, context) -> list[Finding]`. Modules of rules
+offer `RULES`, a tuple of them; the runner calls each of them once a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from racer.reward.load import RewardFunction
+
+
+@dataclass(frozen=True)
+class Code:
+    """One line of the table: a short name, `error`, `warning` or `info`, what it means, and what to
+    do.
+    """
+
+    name: str
+    severity: str
+    meaning: str
+    cure: str
+
+
+CODES: dict[str, Code] = {
+    # 1xx: loads and runs
+    "RW101": Code("syntax-error", "error", "the file is not valid Python", "mend the line that Python names"),
+    "RW102": Code(
+        "no-reward-function", "error", "there is no reward_function",
+        "define `def reward_function(params):` in the file",
+    ),
+    "RW103": Code(
+        "wrong-signature", "error", "reward_function does not take exactly one argument, or returns no number at once",
+        "write `def reward_function(params):`",
+    ),
+    "RW104": Code(
+        "signature-2018", "error", "the reward function of 2018, with a dozen arguments",
+        "write `def reward_function(params):` and read params['x'], params['distance_from_center'] and so on",
+    ),
+    "RW105": Code(
+        "fails-to-load", "error", "the file raises or hangs when it is loaded", "mend the code outside functions"
+    ),
+    "RW106": Code(
+        "import-missing", "error", "an import that the simulator does not have",
+        "use only the standard library, numpy, scipy and shapely",
+    ),
+    "RW107": Code("import-inside", "warning", "an import inside a function", "move the import to the top of the file"),
+    "RW108": Code(
+        "uses-network", "warning", "code that opens network connections", "take it out: the job has no network"
+    ),
+    "RW109": Code("uses-files", "warning", "code that reads or writes files", "keep what it needs in the file itself"),
+    "RW110": Code("starts-processes", "error", "code that starts other programs or processes", "take it out"),
+    "RW111": Code(
+        "python-version", "warning", "syntax that other Python versions read differently",
+        "write it so that every version reads it alike",
+    ),
+    "RW112": Code("encoding", "error", "the file is not UTF-8", "save the file as UTF-8"),
+    "RW113": Code(
+        "own-module", "error", "an import of a file beside it, which the job does not get", "put it all in one file"
+    ),
+    # 2xx: never crashes
+    "RW201": Code("raises", "error", "an exception, which ends the real job", "guard the case that is shown"),
+    "RW202": Code(
+        "returns-nan", "error", "a reward that is not a number, which ends the real job", "guard the case shown"
+    ),
+    "RW203": Code("returns-infinite", "error", "an infinite reward, which ends the real job", "guard the case shown"),
+    "RW204": Code("returns-too-much", "error", "a reward beyond 1e5, which ends the real job", "bound the reward"),
+    "RW205": Code(
+        "returns-no-number", "error", "a result that float() refuses, which ends the real job",
+        "return a float on every path",
+    ),
+    "RW206": Code("never-returns", "error", "a call that does not come back", "bound the loop"),
+    "RW207": Code("slow", "warning", "calls that take long", "compute what stays the same once, outside the function"),
+    "RW208": Code("ends-the-process", "error", "a call that ends the program", "take the exit out"),
+    "RW209": Code("leaves-threads", "error", "threads or processes that go on after a call", "take them out"),
+    "RW210": Code("prints-without-end", "error", "output without end", "take the print out"),
+    "RW211": Code("out-of-memory", "error", "memory without end", "keep less"),
+    # 3xx: behaves
+    "RW301": Code(
+        "keeps-state", "info", "the reward remembers earlier calls, and so differs for the same params",
+        "reset what it remembers when params['steps'] <= 2",
+    ),
+    "RW302": Code(
+        "leaks-between-episodes", "warning", "what it remembers reaches from one episode into the next",
+        "reset it when params['steps'] <= 2",
+    ),
+    "RW303": Code("changes-params", "warning", "params are changed, which has no effect", "work on a copy of your own"),
+    "RW304": Code("prints", "info", "it prints on every step", "take the print out, or the log grows by gigabytes"),
+    "RW305": Code("depends-on-time", "warning", "the reward depends on the clock on the wall", "use params['steps']"),
+    "RW306": Code("random", "warning", "the reward is random", "take the randomness out, or seed it"),
+    "RW307": Code("unknown-key", "warning", "a key that params never have", "use one of the 23 documented keys"),
+    "RW308": Code(
+        "undocumented-key", "warning", "a key that some platforms do not pass", "compute it from documented keys"
+    ),
+    "RW309": Code("one-track-only", "warning", "a table that fits only one track", "say which with --track"),
+    "RW310": Code("never-reached", "info", "code that no drive reaches", "take it out, or mend its condition"),
+    "RW311": Code("constant-term", "info", "a part of the reward that never varies", "take it out"),
+    "RW312": Code("constant-reward", "warning", "every step pays the same", "pay what you want more of"),
+    "RW313": Code("jackpot", "warning", "one step pays more than half a lap", "spread the bonus over the lap"),
+    "RW314": Code(
+        "not-symmetric", "info", "a track and its mirror image pay differently",
+        "treat left and right alike, if you can",
+    ),
+    "RW315": Code("replaces-functions", "warning", "functions of other modules are replaced", "take it out"),
+    # 4xx: would be accepted by a validator (only asked for with --profile)
+    "RW401": Code("profile-length", "error", "the file is empty or too long for the validator", "shorten it"),
+    "RW402": Code(
+        "profile-style", "error", "flake8, which the validator asks, objects", "change what it names, or use --fix"
+    ),
+    "RW403": Code(
+        "profile-import", "error", "an import that the validator does not allow",
+        "import nothing but math, random, numpy, scipy and shapely",
+    ),
+    "RW404": Code(
+        "profile-builtin", "error", "a builtin that the validator does not allow",
+        "do without open, exec, eval, compile and input",
+    ),
+    "RW405": Code(
+        "profile-word", "error", "a word that the validator does not allow anywhere, not even in a comment",
+        "rename what is called so, and rewrite the comment",
+    ),
+    "RW406": Code(
+        "profile-import-inside", "error", "an import that runs in a call, which the validator refuses",
+        "move the import to the top of the file",
+    ),
+    "RW407": Code(
+        "profile-signature", "error", "reward_function does not have exactly one argument",
+        "write `def reward_function(params):`",
+    ),
+    "RW408": Code(
+        "profile-raises", "error", "an exception in one of the validator's five situations",
+        "guard the case that is shown",
+    ),
+    "RW409": Code(
+        "profile-no-float", "error", "a result that is no float: the validator refuses an int or a bool",
+        "write `return float(...)`",
+    ),
+    "RW410": Code("profile-range", "error", "a result beyond 1e5, infinite or nan", "bound the reward"),
+    "RW411": Code("profile-time", "error", "a call that takes longer than the validator waits", "bound the loop"),
+    "RW412": Code(
+        "profile-chain", "error", "a call that the validator's search for builtins stumbles over",
+        "give what stands before the dot a name of its own",
+    ),
+    "RW413": Code("profile-load", "error", "the validator cannot load the file", "mend the code outside functions"),
+}  # fmt: skip
+
+
+class Severity(StrEnum):
+    """How bad a finding is. Only an error makes `racer check` fail."""
+
+    ERROR = "error"  # the real job would stop, or refuse the file
+    WARNING = "warning"  # it runs, and does hardly what was meant
+    INFO = "info"  # worth knowing
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fact about a reward file. `line` 0 means the file as a whole; `column` counts from 1, 0
+    is unknown.
+
+    `remedy` says what to do, and is the code table's where it is left empty. `severity` likewise.
+    `test` is a ready-made test that fails while the finding stands; `params` the smallest params
+    that show it; `profile` the validator that refuses (codes 4xx).
+    """
+
+    code: str
+    message: str
+    path: str
+    line: int = 0
+    column: int = 0
+    remedy: str = ""
+    severity: Severity | None = None
+    test: str = ""
+    params: dict[str, Any] | None = None
+    profile: str = ""
+    is_fixable: bool = False
+
+    def __post_init__(self) -> None:
+        about = CODES[self.code]
+        object.__setattr__(self, "remedy", self.remedy or about.cure)
+        object.__setattr__(self, "severity", Severity(self.severity or about.severity))
+
+    @property
+    def is_error(self) -> bool:
+        return self.severity is Severity.ERROR
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a rule may know besides the reward: where the file is, and which validators are asked."""
+
+    path: Path
+    profiles: tuple[str, ...] = ()
+
+
+Rule = Callable[[RewardFunction, Context], list[Finding]]

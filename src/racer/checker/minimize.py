@@ -1,0 +1,353 @@
+"""From a failure to the smallest step that shows it, as a test that anybody can run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from racer.checker.calls import SILENT, Budget, Failure, Shop, failed, finding
+from racer.checker.cases import OBJECTS, SPEEDS, STEERING, Place, drawn
+from racer.checker.findings import Finding
+from racer.reward import RewardFunction, RewardRefused
+from racer.track.track import Track
+
+SWEEPS = 3  # over the columns of a place, each made simpler where the failure stays
+MARGIN = 0.3  # m beside the road that the search goes to
+
+
+def tried(shop: Shop, place: Place) -> Failure | None:
+    """How a call fails there, on a new instance whose episode has just begun; None when it does
+    not.
+    """
+    told = [one.params() for one in (*_opening(place), place)]
+    batch = shop.instance()
+    try:
+        shop.price(batch, told)
+    except RewardRefused as error:
+        return failed(error, shop.reward, 0, None)
+    return None
+
+
+def _opening(place: Place) -> tuple[Place, ...]:
+    """The step before, of a car that comes along the road: the first of the episode. None before a
+    first step.
+    """
+    before = max(place.distance - 0.05, 0.0)
+    return (replace(place, distance=before, progress=None, steps=2),) if place.steps > 2 else ()
+
+
+def told(shop: Shop, failure: Failure) -> Finding | None:
+    """The finding of a failure with the smallest params that show it and a test; None when only a
+    car that is put from place to place fails so, which remembers what no real car meets.
+    """
+    episode = failure.episode
+    if episode is None:
+        return finding(failure, shop.reward)
+    if failure.code in SILENT:
+        return finding(failure, shop.reward, params=episode.params[failure.k])
+    place = _reproduced(shop, failure)
+    if place is None and not episode.driver:
+        return None
+    if place is None:
+        when = f"; in step {failure.k + 2} of {episode.name} on {episode.track.name}, after the steps before it"
+        told = episode.params[failure.k]
+        return finding(
+            _with(failure, when), shop.reward, params=told, test=_lap_test(shop, failure)
+        )
+    small = smallest(shop, place, failure.kind)
+    again = tried(shop, small) or failure
+    test = _test(shop, again, small)
+    return finding(
+        _with(again, f"; {described(small)}"), shop.reward, params=small.params(), test=test
+    )
+
+
+def smallest(shop: Shop, place: Place, kind: tuple[str, int]) -> Place:
+    """The simplest place near this one at which the same failure is seen."""
+    budget = Budget(1.0)
+    for _ in range(SWEEPS):
+        before = place
+        for column, values in _simpler(place):
+            if budget.left < 0.0:
+                return place
+            place = _simplified(shop, place, column, values, kind)
+        if place == before:
+            break
+    return place
+
+
+def _simplified(
+    shop: Shop, place: Place, column: str, values: Sequence[Any], kind: tuple[str, int]
+) -> Place:
+    for value in values:
+        if value == getattr(place, column):
+            return place
+        other = replace(place, **{column: value})
+        failure = tried(shop, other)
+        if failure is not None and failure.kind == kind:
+            return other
+    return place
+
+
+class _Spent(BaseException):
+    """Ends a search that has found nothing in its time. Not an Exception: hypothesis would take it
+    for a failure.
+    """
+
+
+def search(
+    shop: Shop, tracks: Sequence[Track], known: set[tuple[str, int]], seconds: float
+) -> list[Failure]:
+    """New kinds of failures that random places show, each at the smallest that hypothesis can find."""
+    found: list[Failure] = []
+    budget = Budget(seconds)
+    while budget.left > 0.0 and len(found) < 5:
+        failure = _searched(shop, tracks, known | {f.kind for f in found}, budget)
+        if failure is None:
+            break
+        found.append(failure)
+        if failure.code in SILENT:
+            break
+    return found
+
+
+def drawn_at_random(shop: Shop, tracks: Sequence[Track], count: int) -> list[Failure]:
+    """The failures at many random places, which cost little to try."""
+    named = numbers(shop.reward)
+    return [
+        f
+        for k, t in enumerate(tracks)
+        for f in shop.run(shop.instance(), drawn(t, count, named, k))[1]
+    ]
+
+
+def _searched(
+    shop: Shop, tracks: Sequence[Track], known: set[tuple[str, int]], budget: Budget
+) -> Failure | None:
+    from random import Random
+
+    import hypothesis
+
+    found: dict[Place, Failure] = {}
+
+    def fails(place: Place) -> bool:
+        shop.alive()
+        if budget.left < 0.0 and not found:
+            raise _Spent
+        if budget.left < 0.0 or any(f.code in SILENT for f in found.values()):
+            return place in found
+        failure = tried(shop, place)
+        if failure is None or failure.kind in known:
+            return False
+        found[place] = failure
+        known_now = next(iter(found.values())).kind
+        return failure.kind == known_now
+
+    settings = hypothesis.settings(
+        max_examples=150, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck),
+        phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
+    )  # fmt: skip
+    try:
+        place = hypothesis.find(
+            places(tracks, numbers(shop.reward)), fails, settings=settings, random=Random(0)
+        )
+    except (
+        hypothesis.errors.NoSuchExample,
+        hypothesis.errors.Unsatisfiable,
+        hypothesis.errors.Flaky,
+        _Spent,
+    ):
+        place = next(iter(found), None)
+    return _on_record(place, found.get(place)) if place is not None else None
+
+
+def _on_record(place: Place, failure: Failure | None) -> Failure | None:
+    from racer.checker.cases import placed
+
+    return (
+        None
+        if failure is None
+        else replace(failure, k=0, episode=placed("found", place.track, [place]))
+    )
+
+
+def numbers(reward: RewardFunction) -> list[float]:
+    """The numbers that a file names, and their negatives: where its conditions change."""
+    nodes = [node.value for node in ast.walk(reward.syntax.tree) if isinstance(node, ast.Constant)]
+    found = [
+        float(n)
+        for n in nodes
+        if isinstance(n, int | float) and not isinstance(n, bool) and abs(n) < 1e4
+    ]
+    return list(dict.fromkeys([*found[:200], *(-n for n in found[:200])]))
+
+
+def places(tracks: Sequence[Track], named: Sequence[float] = ()) -> Any:
+    """A hypothesis strategy for places on these tracks; it shrinks to a start from the line of the
+    first one.
+
+    `named` numbers are tried wherever they fit.
+    """
+    from hypothesis import strategies as st
+
+    def one_of(plain: Sequence[float], low: float, high: float) -> Any:
+        fitting = [*plain, *(n for n in named if low <= n <= high)]
+        return st.one_of(st.sampled_from(fitting), st.floats(low, high))
+
+    def on(track: Track) -> Any:
+        half = 0.5 * float(track.width.min()) + MARGIN
+        step = st.floats(0.0, 1.0, exclude_max=True)
+        return st.builds(
+            lambda waypoint, share, rest: replace(rest, distance=_between(track, waypoint, share)),
+            st.integers(0, len(track.s) - 2),
+            st.one_of(st.just(0.0), step),
+            st.builds(
+                Place, st.just(track), offset=one_of([0.0], -half, half),
+                heading_deg=one_of([0.0, 90.0, -90.0, 180.0], -180.0, 180.0),
+                speed=one_of([1.0, *SPEEDS], 0.1, 4.0),
+                steering_deg=one_of([0.0, *STEERING], -30.0, 30.0),
+                progress=st.one_of(st.none(), one_of([100.0], -5.0, 100.0)),
+                steps=st.one_of(st.integers(2, 1500), st.sampled_from([2, *(int(n) for n in named if 2 <= n < 5000)])),
+                reverse=st.booleans(), objects=st.sampled_from(("", "box", "bot") if track.is_loop else ("",)),
+            ),
+        )  # fmt: skip
+
+    return st.one_of(*(on(track) for track in tracks)) if len(tracks) > 1 else on(tracks[0])
+
+
+def described(place: Place) -> str:
+    """A place in a few words."""
+    words = [f"on {place.track.name}, {place.distance:.4g} m from the line"]
+    if place.offset:
+        words.append(
+            f"{abs(place.offset):.4g} m {'left' if place.offset > 0 else 'right'} of the center"
+        )
+    if place.heading_deg:
+        words.append(f"heading {place.heading_deg:.4g} deg off the road")
+    words.append(f"speed {place.speed:.4g}, steering {place.steering_deg:.4g}")
+    if place.progress is not None:
+        words.append(f"progress {place.progress:.4g}")
+    words.append(f"steps {place.steps}")
+    if place.reverse:
+        words.append("driven in reverse direction")
+    if place.objects:
+        words.append("with boxes" if place.objects == "box" else "with bot cars")
+    return ", ".join(words)
+
+
+def arguments(place: Place) -> str:
+    """The arguments of `scene.at` for a place, as source text, without those that may be left out."""
+    told = [f"distance={place.distance!r}"] if place.distance else []
+    fields = ("offset", "heading_deg", "speed", "steering_deg", "progress", "steps", "reverse")
+    plain = Place(place.track)
+    told += [
+        f"{name}={getattr(place, name)!r}"
+        for name in fields
+        if getattr(place, name) != getattr(plain, name)
+    ]
+    return ", ".join(["road", *told, *(["objects=objects"] if place.objects else [])])
+
+
+def _between(track: Track, waypoint: int, share: float) -> float:
+    return float(track.s[waypoint] + share * (track.s[waypoint + 1] - track.s[waypoint]))
+
+
+def _reproduced(shop: Shop, failure: Failure) -> Place | None:
+    """The place of a failure, when a new instance fails there alike: with the steps it had, or as
+    the first.
+    """
+    assert failure.episode is not None
+    place = failure.episode.places[failure.k]
+    for one in (
+        place,
+        replace(place, steps=2),
+        replace(place, progress=failure.episode.params[failure.k]["progress"]),
+    ):
+        again = tried(shop, one)
+        if again is not None and again.kind == failure.kind:
+            return one
+    return None
+
+
+def _simpler(place: Place) -> Iterator[tuple[str, list[Any]]]:
+    """For every column the values to try, simplest first."""
+    along = place.track.s
+    before = float(along[max(int(along.searchsorted(place.distance, side="right")) - 1, 0)])
+    yield "objects", [""]
+    yield "reverse", [False]
+    yield "progress", [None, *_rounded(place.progress or 0.0)]
+    yield "steps", [2, 3, 10]
+    yield "offset", _rounded(place.offset)
+    yield "heading_deg", _rounded(place.heading_deg)
+    yield "speed", [1.0, 2.0, *_rounded(place.speed)[1:]]
+    yield "steering_deg", _rounded(place.steering_deg)
+    yield "distance", [0.0, 1.0, before, *_rounded(place.distance)[1:]]
+
+
+def _rounded(value: float) -> list[float]:
+    return [0.0, *(round(value, digits) for digits in (0, 1, 2))]
+
+
+def _with(failure: Failure, more: str) -> Failure:
+    return replace(failure, message=failure.message + more)
+
+
+def _test(shop: Shop, failure: Failure, place: Place) -> str:
+    """A test file that fails as long as the failure is there."""
+    kinds = f'"{place.objects}"'
+    lines = [
+        "from racer import track",
+        "from racer.reward import RewardBatch, load",
+        "from racer.sim import placement",
+        *(["from racer.sim.obstacles import objects_on"] if place.objects else []),
+        "", "",
+        f"def test_{_named(failure)}():",
+        f"    road = track.load({place.track.name!r})",
+        *([f"    objects = objects_on(road, {list(OBJECTS)!r}, {kinds})"] if place.objects else []),
+    ]  # fmt: skip
+    steps = (*_opening(place), place)
+    told = ", ".join(f"placement.at({arguments(one)})" for one in steps)
+    cars = [0] * len(steps)
+    return "\n".join(
+        [
+            *lines,
+            f"    reward = RewardBatch(load({_path(shop)!r}), 1)",
+            f"    reward([{told}], {cars})",
+            "",
+        ]
+    )
+
+
+def _lap_test(shop: Shop, failure: Failure) -> str:
+    episode = failure.episode
+    assert episode is not None
+    return "\n".join(
+        [
+            "from racer import drivers, track",
+            "from racer.sim.params import params",
+            "from racer.reward import RewardBatch, load",
+            "", "",
+            f"def test_{_named(failure)}():",
+            f"    drive = drivers.drive(track.load({episode.track.name!r}), {episode.driver!r})",
+            "    steps = params(drive.rows[drive.rows['steps'] > 1], drive.tracks)",
+            f"    RewardBatch(load({_path(shop)!r}), 1)(steps, [0] * len(steps))",
+            "",
+        ]
+    )  # fmt: skip
+
+
+def _path(shop: Shop) -> str:
+    return shop.reward.filename
+
+
+def _named(failure: Failure) -> str:
+    from racer.checker.findings import CODES
+
+    what = (
+        failure.raised.lower()
+        if failure.code == "RW201" and failure.raised
+        else CODES[failure.code].name
+    )
+    return f"no_{what.replace('-', '_')}_at_line_{failure.line}"

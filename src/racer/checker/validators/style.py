@@ -1,0 +1,185 @@
+"""What flake8 says about a source text: pycodestyle and pyflakes, with flake8's codes, order and `#
+noqa` comments.
+
+The two are asked directly: flake8 itself would read the configuration of whatever folder the user
+is in, and load the plugins of whatever environment.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+from pycodestyle import BaseReport, Checker, StyleGuide
+from pyflakes.checker import Checker as Flakes
+
+# flake8's names for the messages of pyflakes
+FLAKES = {
+    "UnusedImport": "F401", "ImportShadowedByLoopVar": "F402", "ImportStarUsed": "F403", "LateFutureImport": "F404",
+    "ImportStarUsage": "F405", "ImportStarNotPermitted": "F406", "FutureFeatureNotDefined": "F407",
+    "PercentFormatInvalidFormat": "F501", "PercentFormatExpectedMapping": "F502",
+    "PercentFormatExpectedSequence": "F503", "PercentFormatExtraNamedArguments": "F504",
+    "PercentFormatMissingArgument": "F505", "PercentFormatMixedPositionalAndNamed": "F506",
+    "PercentFormatPositionalCountMismatch": "F507", "PercentFormatStarRequiresSequence": "F508",
+    "PercentFormatUnsupportedFormatCharacter": "F509", "StringDotFormatInvalidFormat": "F521",
+    "StringDotFormatExtraNamedArguments": "F522", "StringDotFormatExtraPositionalArguments": "F523",
+    "StringDotFormatMissingArgument": "F524", "StringDotFormatMixingAutomatic": "F525",
+    "FStringMissingPlaceholders": "F541", "TStringMissingPlaceholders": "F542", "MultiValueRepeatedKeyLiteral": "F601",
+    "MultiValueRepeatedKeyVariable": "F602", "TooManyExpressionsInStarredAssignment": "F621",
+    "TwoStarredExpressions": "F622", "AssertTuple": "F631", "IsLiteral": "F632", "InvalidPrintSyntax": "F633",
+    "IfTuple": "F634", "BreakOutsideLoop": "F701", "ContinueOutsideLoop": "F702", "YieldOutsideFunction": "F704",
+    "ReturnOutsideFunction": "F706", "DefaultExceptNotLast": "F707", "ForwardAnnotationSyntaxError": "F722",
+    "RedefinedWhileUnused": "F811", "UndefinedName": "F821", "UndefinedExport": "F822", "UndefinedLocal": "F823",
+    "UnusedIndirectAssignment": "F824", "DuplicateArgument": "F831", "UnusedVariable": "F841",
+    "UnusedAnnotation": "F842", "RaiseNotImplemented": "F901",
+}  # fmt: skip
+# what to do about each remark, by the beginning of its code: the longest that fits counts
+CURES = {
+    "E1": "indent with four spaces, and continued lines under what they belong to", "E2": "mind the spaces",
+    "E3": "leave two blank lines around functions, and no more than one inside them",
+    "E401": "import one module a line", "E402": "move the import to the top", "E70": "write one statement a line",
+    "E711": "write `is None` or `is not None`", "E712": "write `if x:` or `if not x:`",
+    "E713": "write `x not in y`", "E714": "write `x is not y`", "E721": "write `type(x) is y` or isinstance(x, y)",
+    "E722": "write `except Exception:`", "E731": "write a `def`", "E741": "take a longer name", "E9": "mend the syntax",
+    "F401": "take the import out", "F403": "name what you import", "F405": "name what you import",
+    "F5": "make the text and what is filled into it agree", "F541": "take the f before the text away",
+    "F632": "compare with == and !=", "F811": "take one of the two out", "F821": "define the name, or correct it",
+    "F823": "give the name a value first", "F824": "take the global statement out", "F841": "take the name out",
+    "F842": "take the name out",
+}  # fmt: skip
+_CODES = r"[A-Z][0-9]+(?:[,\s]+[A-Z][0-9]+)*"
+_NOQA = re.compile(rf"#\s*noqa(?::\s?(?P<codes>{_CODES}))?", re.I)
+_NOQA_FILE = re.compile(rf"\s*#\s*flake8[:=]\s*noqa(?P<some>:\s?(?P<codes>{_CODES}))?\s*$", re.I)
+
+
+@dataclass(frozen=True, order=True)
+class Remark:
+    """One line that flake8 prints. Remarks sort as flake8 sorts them: by code, then by place."""
+
+    code: str
+    line: int
+    column: int
+    text: str
+    argument: str = ""  # the name it is about, where there is one
+
+    @property
+    def cure(self) -> str:
+        """What to do about it, empty where that is only to be told by the remark itself."""
+        fitting = [start for start in CURES if self.code.startswith(start)]
+        return CURES[max(fitting, key=len)] if fitting else ""
+
+
+def remarks(source: str, ignore: tuple[str, ...] = ()) -> list[Remark]:
+    """What `flake8 --select=E,F --ignore=...` prints for a file of that text, in its order."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line, column = getattr(error, "lineno", 1) or 1, getattr(error, "offset", 1) or 1
+        return [
+            Remark("E999", line, column, f"{type(error).__name__}: {getattr(error, 'msg', error)}")
+        ]
+    found = [*_layout(source), *_flaws(tree)]
+    quiet = _silenced(source)
+    said = (
+        {r for r in found if not r.code.startswith(ignore) and not quiet(r)}
+        if ignore
+        else set(found)
+    )
+    return sorted(said)
+
+
+class _Collected(BaseReport):  # type: ignore[misc]
+    """A report that keeps everything."""
+
+    found: list[Remark]
+
+    def error(self, line_number: int, offset: int | tuple[int, int], text: str, check: Any) -> None:
+        line, column = offset if isinstance(offset, tuple) else (line_number, offset)
+        self.found.append(Remark(text[:4], line, column + 1, text[5:]))
+
+
+class _Layout(Checker):  # type: ignore[misc]
+    """pycodestyle without its own reading of `# noqa`, for flake8 has another."""
+
+    @property
+    def noqa(self) -> bool:
+        return False
+
+    @noqa.setter
+    def noqa(self, _: object) -> None:
+        pass
+
+
+def _layout(source: str) -> list[Remark]:
+    options = StyleGuide(select=["E"], ignore=[], quiet=1).options
+    report = _Collected(options)
+    report.found = []
+    _Layout(
+        "reward_function.py", lines=io.StringIO(source).readlines(), options=options, report=report
+    ).check_all()
+    return [remark for remark in report.found if remark.code.startswith("E")]
+
+
+def _flaws(tree: ast.Module) -> list[Remark]:
+    found = []
+    try:
+        messages = Flakes(tree, "reward_function.py").messages
+    except RecursionError:  # flake8 says nothing then, and the validators go on
+        return []
+    for message in messages:
+        code = FLAKES.get(type(message).__name__)
+        if code:
+            words = str(message.message % message.message_args)
+            argument = str(message.message_args[0]) if message.message_args else ""
+            found.append(Remark(code, message.lineno, message.col + 1, words, argument))
+    return found
+
+
+def _silenced(source: str) -> Any:
+    """Whether a `# noqa` comment silences a remark: on its line, anywhere in its statement, or for
+    the whole file.
+    """
+    whole: list[str] = []
+    for line in source.splitlines():
+        match = _NOQA_FILE.match(line)
+        if match and not match["some"]:
+            return lambda remark: True
+        whole += _split(match["codes"]) if match else []
+    statements = _statements(source)
+
+    def quiet(remark: Remark) -> bool:
+        match = _NOQA.search(statements.get(remark.line, ""))
+        codes = _split(match["codes"]) if match else []
+        return remark.code.startswith((*whole, *codes)) if whole or codes else bool(match)
+
+    return quiet
+
+
+def _split(codes: str | None) -> list[str]:
+    return re.split(r"[,\s]+", codes.upper()) if codes else []
+
+
+def _statements(source: str) -> dict[int, str]:
+    """The text of the logical line that each line belongs to."""
+    lines = source.splitlines(keepends=True)
+    texts: dict[int, str] = {}
+    first, last = 0, 0
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type in (tokenize.ENDMARKER, tokenize.DEDENT):
+                continue
+            first = first or token.start[0]
+            last = token.end[0]
+            if token.type == tokenize.NEWLINE or (token.type == tokenize.NL and first == last):
+                texts |= dict.fromkeys(range(first, last + 1), "".join(lines[first - 1 : last]))
+                first = 0
+    except (tokenize.TokenError, SyntaxError):
+        pass  # what is not covered by statements is looked at line by line
+    return {k + 1: texts.get(k + 1, line) for k, line in enumerate(lines)}

@@ -1,0 +1,121 @@
+"""A lap of a trained policy: what it answers at each step, how sure it is, and what its answer
+hangs on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from racer.track.track import Track
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """What the camera saw at F places of the lap, and how much each pixel counts."""
+
+    index: NDArray[np.int64]  # (F,) steps of the lap
+    pictures: NDArray[np.uint8]  # (F, H, W) gray
+    # (F, H, W), 0 to 1: the size of the gradient of the answer, smoothed, of the upper part of the
+    # pixels
+    heat: Array
+
+
+@dataclass(frozen=True, eq=False)
+class PolicyLap:
+    """T steps of one lap. Commands are steering in degrees, positive to the left, and speed in m/s.
+
+    `parts` are what the policy sees, by name (a feature, a band of the picture, another sensor),
+    and `weights` (T, P) how much its answer hangs on each: the size of the gradient times how much
+    that part varies over the lap.
+    """
+
+    track: Track  # as driven
+    xy: Array  # (T, 2) m, of the front point
+    distance: Array  # (T,) m driven along the center line
+    time: float  # s
+    ended: str  # in the simulator's words: lap_complete, off_track, crashed, ...
+    mean: Array  # (T, 2) the command that is likeliest
+    deviation: Array  # (T, 2) of what it would try in training
+    actions: Array  # (K, 2) commands of a discrete space; (0, 2) of a continuous one
+    probabilities: Array  # (T, K)
+    parts: tuple[str, ...]
+    weights: Array
+    views: Views | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is a whole lap."""
+        return self.ended == "lap_complete"
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether it chooses from a list of actions."""
+        return len(self.actions) > 0
+
+
+class Part(NamedTuple):
+    """A part of what the policy sees: its share of what the answers of the lap hang on, and where
+    it is greatest.
+    """
+
+    name: str
+    share: float
+    most: float  # its share at the place where that is greatest
+    at: float  # m, that place
+
+
+class Choice(NamedTuple):
+    """An action of a discrete space: how often it was taken, and how likely it was on average."""
+
+    number: int
+    steering_deg: float
+    speed: float
+    taken: float
+    probability: float
+
+
+def parts(lap: PolicyLap) -> list[Part]:
+    """All parts, those that count most first."""
+    share = shares(lap)
+    best = share.argmax(axis=0)
+    found = [
+        Part(
+            name, float(share[:, k].mean()), float(share[best[k], k]), float(lap.distance[best[k]])
+        )
+        for k, name in enumerate(lap.parts)
+    ]
+    return sorted(found, key=lambda part: -part.share)
+
+
+def shares(lap: PolicyLap) -> Array:
+    """(T, P) weights of each step as shares of their sum."""
+    total = lap.weights.sum(axis=1, keepdims=True)
+    share: Array = np.divide(
+        lap.weights, total, out=np.full_like(lap.weights, 1.0 / len(lap.parts)), where=total > 0.0
+    )
+    return share
+
+
+def choices(lap: PolicyLap) -> list[Choice]:
+    """All actions of a discrete space, in their order."""
+    taken = np.bincount(lap.probabilities.argmax(axis=1), minlength=len(lap.actions)) / len(lap.xy)
+    mean = lap.probabilities.mean(axis=0)
+    return [
+        Choice(k, float(steer), float(speed), float(taken[k]), float(mean[k]))
+        for k, (steer, speed) in enumerate(lap.actions)
+    ]
+
+
+def doubt(lap: PolicyLap) -> tuple[float, float]:
+    """Where a policy with discrete actions is least sure, m, and the probability of the action that
+    it takes there.
+    """
+    best = lap.probabilities.max(axis=1)
+    step = int(best.argmin())
+    return float(lap.distance[step]), float(best[step])

@@ -1,0 +1,452 @@
+"""Scripted drivers: a family that drives a track in ways that a reward function should tell apart.
+
+A driver is a plan: a line with a speed at every point, and how far it looks ahead. All follow their
+plans by pure pursuit, with the commands that the action space has, and are cars of one batch: the
+physics and the rules are the simulator's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from racer.drivers.pure_pursuit import Plan, follow, followers
+from racer.drivers.rollout import Drive as Drive
+from racer.drivers.rollout import choices, expert, run
+from racer.errors import UsageError, did_you_mean
+from racer.raceline.minimum_time import Stations, least_curvature, speeds, stations
+from racer.sim.obstacle_layout import Told, course
+from racer.sim.obstacles import OBJECT, SIZE, Bodies
+from racer.sim.simulation import START_LINE, Field, Race
+from racer.sim.state import TRAINING, State
+from racer.track.track import Track
+from racer.vehicle.car import STEP, Car, preset
+
+Array = NDArray[np.float64]
+
+BESIDE = 0.5  # m before and after the middle of a box along which the line stays on the other lane
+SMOOTH = 0.6  # m over which the line is averaged
+
+
+def around(road: Stations, objects: Bodies, share: float = 0.5) -> Array:
+    """(M,) m to the left of the center line, of a line that passes all `objects` (K,), `locate`d on
+    the road.
+
+    `share` of the way from a box to the border beyond the center line is between the box and the
+    line.
+    """
+    length = len(road.xy) * road.spacing
+    s = np.arange(len(road.xy)) * road.spacing
+    if not len(objects):
+        return np.zeros(len(s))
+    half = (
+        0.5 * (road.left + road.right)[np.round(objects["s"] / road.spacing).astype(int) % len(s)]
+    )
+    # of the box, beyond the center line
+    edge = 0.5 * np.array(SIZE)[objects["kind"], 1] - objects["aside"]
+    free = edge + share * (half - edge)
+    lane = np.where(objects["left"], -free, free)
+    spots = np.concatenate([objects["s"] - BESIDE, objects["s"] + BESIDE])
+    order = np.argsort(spots, kind="stable")
+    line = np.interp(
+        s, spots[order], np.tile(lane, 2)[order], period=length if road.is_loop else None
+    )
+    count = max(1, round(0.5 * SMOOTH / road.spacing))
+    wide = np.pad(line, count, mode="wrap" if road.is_loop else "edge")
+    return np.convolve(wide, np.full(2 * count + 1, 1.0 / (2 * count + 1)), mode="valid")
+
+
+if TYPE_CHECKING:
+    from racer.vehicle.action_space import ActionSpace
+
+
+CRAWL = 0.5  # m/s of the slow driver, where the action space has it
+# m from the middle of a car to a border that it keeps clear of: half its track and a tracking error
+CLEAR = 0.13
+HOLDS = 0.6  # of what a tire can do at most: near that it slides, and the car with it
+SLIDES = 4.0  # m/s2: a car that corners no harder needs to look farther ahead
+CALM = 0.75  # of the hardest cornering: what a careful driver uses
+WAVE = 2.4  # m of road from one left swing of the weaving driver to the next
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What plans are made from."""
+
+    road: Stations
+    car: Car
+    slowest: float  # m/s that the driver may command
+    top: float
+    lateral: float  # m/s2 of the hardest cornering
+    brake: float
+    # (K,) obstacles on the road
+    objects: Bodies = field(default_factory=lambda: np.zeros(0, OBJECT))
+
+    def plan(self, aside: Array | float, top: float, share: float = CALM) -> Plan:
+        """The plan to follow the line `aside` m to the left of the center line with `share` of the
+        cornering.
+        """
+        line = self.road.offset(aside)
+        pace = np.maximum(
+            speeds(line, self.road.is_loop, top, share * self.lateral, self.brake),
+            min(top, self.slowest),
+        )
+        reach, foresight = (0.25, 0.15) if self.lateral > SLIDES else (0.35, 0.25)
+        return self._closed(Plan(line, pace, 0, reach, foresight))
+
+    def _closed(self, plan: Plan) -> Plan:
+        """The plan of an open road goes on straight beyond the end."""
+        if self.road.is_loop:
+            return plan
+        on = plan.line[-1] + (plan.line[-1] - plan.line[-2]) * np.arange(1, 30)[:, None]
+        pace = np.append(plan.speed, np.full(len(on), plan.speed[-1]))
+        return Plan(np.vstack([plan.line, on]), pace, -1, plan.reach, plan.foresight)
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A way to drive. `plans` are tried by as many cars, of which `choose` picks one."""
+
+    name: str
+    title: str  # "a ... lap", or, if it does not mean to finish, "a car that ..."
+    plans: Callable[[Ground], list[Plan]]
+    finishes: bool = True  # whether it means to complete the lap
+    choose: Callable[[Sequence[Drive]], Drive] = lambda drives: drives[0]
+    predicts: bool = False  # whether it follows the fastest line by predictive control, and no plan
+
+
+def drive(
+    track: Track,
+    driver: str | Driver,
+    car: str | Car = "v6",
+    action_space: ActionSpace | None = None,
+    laps: int = 1,
+    reverse: bool = False,
+    seed: int = 0,
+    objects: Told = None,
+) -> Drive:
+    """What one driver does on a track, from standstill at the start line; see `drives`."""
+    return drives(track, [driver], car, action_space, laps, reverse, seed, objects)[0]
+
+
+def drives(
+    track: Track,
+    drivers: Sequence[str | Driver] | None = None,
+    car: str | Car = "v6",
+    action_space: ActionSpace | None = None,
+    laps: int = 1,
+    reverse: bool = False,
+    seed: int = 0,
+    objects: Told = None,
+) -> list[Drive]:
+    """What the drivers (the whole FAMILY unless named) do on a track, each from standstill at the
+    start line.
+
+    They give only commands that the action space has; without one, any up to the fastest that logs
+    of the car cover. Of a discrete space they choose the nearest action. An incident ends the
+    drive, as in training. `objects` are boxes (see `racer.sim.obstacle_layout.course`), the same
+    for all; among them there are drivers who drive around them (AVOIDERS). `seed` is that of their
+    places, where these are random. UsageError for bot cars, which no driver minds. The EXPERT is to
+    be named: he takes some seconds.
+    """
+    what = course(objects)
+    if what is not None and what.number_of_bot_cars:
+        raise UsageError(
+            "scripted drivers drive among obstacles, not among bot cars: give boxes or random_boxes"
+        )
+    chosen = [_driver(driver) for driver in (family(what) if drivers is None else drivers)]
+    model = car if isinstance(car, Car) else preset(car)
+    race = Race(
+        track.reversed() if reverse else track,
+        model,
+        TRAINING._replace(laps=laps),
+        START_LINE,
+        course=what,
+    )
+    ground = replace(
+        _ground(race.track, model, action_space), objects=Field(race, 1, seed).bodies[0]
+    )
+    plans = [driver.plans(ground) for driver in chosen]
+    rows = _drive_all([plan for group in plans for plan in group], race, ground, action_space)
+    found: list[Drive] = []
+    for driver, group in zip(chosen, plans, strict=True):
+        if driver.predicts:
+            found.append(
+                replace(
+                    expert(race, action_space, ground.objects), name=driver.name, title=driver.title
+                )
+            )
+            continue
+        tried = [
+            Drive(driver.name, driver.title, rows.pop(0), race.tracks, ground.objects)
+            for _ in group
+        ]
+        found.append(driver.choose(tried))
+    return found
+
+
+def family(objects: Told = None) -> list[Driver]:
+    """Who drives unless told otherwise: the FAMILY, and among objects the AVOIDERS, too."""
+    return list(FAMILY.values() if course(objects) is None else (FAMILY | AVOIDERS).values())
+
+
+def _driver(driver: str | Driver) -> Driver:
+    if isinstance(driver, Driver):
+        return driver
+    if driver not in DRIVERS:
+        near = did_you_mean(driver, list(DRIVERS))
+        raise UsageError(f"unknown driver {driver!r}{near} (there are {', '.join(DRIVERS)})")
+    return DRIVERS[driver]
+
+
+def _ground(track: Track, car: Car, space: ActionSpace | None) -> Ground:
+    low, high = (min(space.speed), max(space.speed)) if space else (CRAWL, car.identified_speed)
+    lateral = min(car.side_limit, HOLDS * car.front_limit, HOLDS * car.rear_limit)
+    return Ground(
+        stations(track),
+        car,
+        min(max(low, CRAWL), high),
+        high,
+        lateral,
+        0.5 * min(car.drive_limit, 12.0),
+    )
+
+
+# ---- the family
+# ------------------------------------------------------------------------------------------------------
+
+
+def _slow(ground: Ground) -> list[Plan]:
+    return [ground.plan(0.0, ground.slowest)]
+
+
+def _medium(ground: Ground) -> list[Plan]:
+    return [ground.plan(0.0, 0.5 * (ground.slowest + ground.top))]
+
+
+def _fast(ground: Ground) -> list[Plan]:
+    return [ground.plan(0.0, ground.top)]
+
+
+def _racing_line(ground: Ground) -> list[Plan]:
+    line, careful = (least_curvature(ground.road, CLEAR + more) for more in (0.02, 0.07))
+    return [
+        ground.plan(line, ground.top),
+        *(ground.plan(careful, ground.top, share) for share in (0.55, 0.4)),
+    ]
+
+
+def _weaving(ground: Ground) -> list[Plan]:
+    road = ground.road
+    room = np.minimum(road.left, road.right)
+    waves = max(1, round(len(room) * road.spacing / WAVE))
+    phase = np.linspace(0.0, 2.0 * np.pi * waves, len(room), endpoint=not road.is_loop)
+    return [ground.plan(0.35 * room * np.sin(phase), ground.top, 0.6)]
+
+
+def _edge(inner: bool) -> Callable[[Ground], list[Plan]]:
+    def plans_of(ground: Ground) -> list[Plan]:
+        left, right = ground.road.left - CLEAR, CLEAR - ground.road.right
+        side = left if (_turns(ground.road).sum() > 0.0) == inner else right
+        # 2 m to get there
+        into = np.clip(np.arange(len(side)) * ground.road.spacing / 2.0, 0.0, 1.0)
+        plans = []
+        for more, share in ((0.0, CALM), (0.05, 0.5), (0.08, 0.3)):
+            plans.append(
+                ground.plan(
+                    (side - np.sign(side) * more) * into, min(1.0, 1.4 * share) * ground.top, share
+                )
+            )
+        return plans
+
+    return plans_of
+
+
+def _cutting(ground: Ground) -> list[Plan]:
+    """Across the inside of every bend, more and more beyond the border."""
+    road = ground.road
+    inside = np.clip(
+        3.0 * _rolling(_turns(road) / road.spacing, round(1.2 / road.spacing), road.is_loop),
+        -1.0,
+        1.0,
+    )
+    into = np.clip(np.arange(len(inside)) * road.spacing / 1.0, 0.0, 1.0)
+    lines = [
+        into * np.where(inside > 0.0, (road.left + over) * inside, (road.right + over) * inside)
+        for over in (-0.06, 0.0, 0.03, 0.06)
+    ]
+    # where bends follow so closely that none of these can be driven
+    lines.append(least_curvature(road, 0.05))
+    return [
+        ground.plan(line, ground.top, share) for line in lines for share in (0.3, 0.5, 0.65, 0.8)
+    ]
+
+
+def _stopping(ground: Ground) -> list[Plan]:
+    whole = ground.plan(0.0, ground.top)
+    pace = whole.speed.copy()
+    pace[len(ground.road.xy) // 2 :] = 0.0
+    return [replace(whole, speed=pace)]
+
+
+def _leaving(ground: Ground) -> list[Plan]:
+    road = ground.road
+    k = max(4, len(road.xy) // 10)
+    along = np.array([road.normal[k, 1], -road.normal[k, 0]])
+    way = along + road.normal[k]
+    off = road.xy[k] + np.arange(1, 40)[:, None] * 0.1 * way
+    line = np.vstack([road.xy[: k + 1], off])
+    return [Plan(line, np.full(len(line), 0.5 * (ground.slowest + ground.top)), -1)]
+
+
+def _circling(ground: Ground) -> list[Plan]:
+    """Circles of several sizes: what a car can do, and what fits on the road, differ."""
+    straight = np.convolve(np.abs(_turns(ground.road)), np.ones(9), mode="same")[
+        8 : max(len(ground.road.xy) // 2, 12)
+    ]
+    k = 8 + int(np.argmin(straight))
+    return [
+        _circle(ground, k, radius, share) for radius in (0.3, 0.4, 0.5, 0.6) for share in (0.5, 0.8)
+    ]
+
+
+def _circle(ground: Ground, k: int, radius: float, share: float) -> Plan:
+    """To the right side of the road before station `k`, and from there in a left-hand circle around
+    it.
+    """
+    road = ground.road
+    shift = -radius * np.clip((np.arange(k + 1) - (k - 8)) / 8.0, 0.0, 1.0)
+    way = road.xy[: k + 1] + shift[:, None] * road.normal[: k + 1]
+    right = np.arctan2(*-road.normal[k][::-1])
+    angle = right + np.linspace(0.0, 2.0 * np.pi, 41)[1:]
+    ring = road.xy[k] + radius * np.column_stack([np.cos(angle), np.sin(angle)])
+    pace = np.clip(np.sqrt(share * ground.lateral * radius), ground.slowest, ground.top)
+    return Plan(np.vstack([way, ring]), np.full(len(way) + len(ring), pace), len(way), 0.2, 0.1)
+
+
+def _fastest(ground: Ground) -> list[Plan]:
+    lines = [least_curvature(ground.road, margin) for margin in (0.12, 0.06, 0.0)]
+    return [
+        *(
+            ground.plan(line, ground.top, share)
+            for line in lines
+            for share in (0.7, 0.8, 0.9, 1.0, 1.15, 1.3)
+        ),
+        *_edge(True)(ground),
+        *_cutting(ground),
+    ]
+
+
+def _quickest(drives: Sequence[Drive]) -> Drive:
+    """The drive with the best lap; of those without one, the farthest."""
+    return min(drives, key=lambda d: (np.isnan(d.lap_time), d.lap_time, -d.completion))
+
+
+def _first_home(drives: Sequence[Drive]) -> Drive:
+    """The first of the plans that completes the lap: they become more careful. Without one, the
+    farthest.
+    """
+    return next((d for d in drives if not np.isnan(d.lap_time)), _quickest(drives))
+
+
+def _boldest(drives: Sequence[Drive]) -> Drive:
+    """Of the drives that complete the lap the one with the fewest wheels left on the road, and of
+    those the fastest.
+    """
+    return min(
+        drives, key=lambda d: (np.isnan(d.lap_time), d.fewest_wheels, d.lap_time, -d.completion)
+    )
+
+
+def _longest(drives: Sequence[Drive]) -> Drive:
+    """The drive that lasted."""
+    return max(drives, key=lambda d: len(d.rows))
+
+
+FAMILY = {
+    driver.name: driver
+    for driver in (
+        Driver("slow", "crawling", _slow),
+        Driver("medium", "moderate", _medium),
+        Driver("fast", "fast center-line", _fast),
+        Driver("racing_line", "racing-line", _racing_line, choose=_first_home),
+        Driver("weaving", "weaving", _weaving),
+        Driver("inner_edge", "inner-edge", _edge(True), choose=_first_home),
+        Driver("outer_edge", "outer-edge", _edge(False), choose=_first_home),
+        Driver("cutting", "corner-cutting", _cutting, choose=_boldest),
+        Driver("stopping", "stops halfway", _stopping, finishes=False),
+        Driver("leaving", "leaves the track early", _leaving, finishes=False),
+        Driver("circling", "drives in circles", _circling, finishes=False, choose=_longest),
+        Driver("fastest", "fastest-found", _fastest, choose=_quickest),
+    )
+}
+
+
+def _avoiding(share: float) -> Callable[[Ground], list[Plan]]:
+    def plans_of(ground: Ground) -> list[Plan]:
+        lines = [around(ground.road, ground.objects, room) for room in (0.55, 0.7, 0.85)]
+        top = max(share * ground.top, ground.slowest)
+        return [ground.plan(line, top, calm) for line in lines for calm in (CALM, 0.4)]
+
+    return plans_of
+
+
+AVOIDERS = {
+    driver.name: driver
+    for driver in (
+        Driver("avoiding", "box-avoiding", _avoiding(0.6), choose=_first_home),
+        Driver("avoiding_fast", "fast box-avoiding", _avoiding(1.0), choose=_first_home),
+    )
+}
+"""Drivers on the lane beside each box."""
+
+EXPERT = Driver("expert", "nearly perfect", lambda ground: [], predicts=True)
+"""The predictive driver on the fastest line: what the car can do, and a policy hardly learns in minutes."""
+
+DRIVERS = FAMILY | AVOIDERS | {EXPERT.name: EXPERT}
+"""Everyone, by name."""
+
+
+def _turns(road: Stations) -> Array:
+    """(M,) rad by which the road turns at each station, positive to the left."""
+    return np.asarray(np.gradient(np.unwrap(np.arctan2(road.normal[:, 1], road.normal[:, 0]))))
+
+
+def _rolling(values: Array, count: int, is_loop: bool) -> Array:
+    """(M,) means of each value and `count` neighbors on either side."""
+    wide = np.pad(values, count, mode="wrap" if is_loop else "edge")
+    return np.convolve(wide, np.full(2 * count + 1, 1.0 / (2 * count + 1)), mode="valid")
+
+
+# ---- driving
+# ---------------------------------------------------------------------------------------------------------
+
+
+def _drive_all(
+    plans: list[Plan], race: Race, ground: Ground, space: ActionSpace | None
+) -> list[State]:
+    """The rows of each plan's drive."""
+    if not plans:
+        return []
+    path = np.column_stack(
+        [np.vstack([p.line for p in plans]), np.concatenate([p.speed for p in plans])]
+    )
+    follower = followers(plans)
+    limits = choices(space, race.car)
+
+    def command(state: State, alive: NDArray[np.int64]) -> Array:
+        chosen, mine = np.empty((len(alive), 2)), follower[alive]
+        follow(state, mine, path, race.car, chosen, *limits)
+        follower[alive] = mine
+        return chosen
+
+    return run(race, len(plans), command, _patience(race, ground), ground.objects)
+
+
+def _patience(race: Race, ground: Ground) -> int:
+    """Steps after which every drive is over: half as long again as the slowest needs."""
+    return int(1.5 * race.rules.laps * race.track.length / (ground.slowest * STEP)) + 100

@@ -1,0 +1,163 @@
+"""Reading text, JSON, TOML and YAML with one sentence for what is wrong, and writing whole or not at all.
+
+A reader takes a path; a parser takes what was read from an archive or a log, and `where`, the name
+that its sentence begins with. Both raise UsageError, and nothing else, for what a file may hold.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from racer.errors import UsageError
+
+MAX_TEXT_BYTES = 64 * 2**20
+"""A settings file beyond this is none, and would not fit into memory when parsed."""
+
+
+def read_bytes(path: str | Path, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
+    """The contents of a file of at most `max_bytes`."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        raise UsageError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise UsageError(f"{path}: is a folder, not a file") from None
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise UsageError(f"{path}: cannot be read ({_reason(error)})") from None
+    if len(content) > max_bytes:
+        raise UsageError(f"{path}: holds more than {max_bytes / 2**20:g} MiB")
+    return content
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a UTF-8 file, without its byte order mark."""
+    return decode_text(read_bytes(path), str(path))
+
+
+def decode_text(content: bytes, where: str) -> str:
+    """UTF-8 text, without its byte order mark."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{where}: is not text in UTF-8 (byte {error.start})") from None
+
+
+def read_json(path: str | Path) -> Any:
+    """The value in a JSON file."""
+    return parse_json(read_bytes(path), str(path))
+
+
+def parse_json(content: str | bytes, where: str) -> Any:
+    """The value in JSON text."""
+    text = decode_text(content, where) if isinstance(content, bytes) else content
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise UsageError(f"{where}: is not valid JSON ({error.msg}, {place})") from None
+    except RecursionError:
+        raise UsageError(f"{where}: is nested too deeply to be read as JSON") from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise UsageError(f"{where}: cannot be read as JSON ({error})") from None
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The table in a TOML file."""
+    return parse_toml(read_text(path), str(path))
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """The table in TOML text."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{where}: is not valid TOML ({error})") from None
+    except RecursionError:
+        raise UsageError(f"{where}: is nested too deeply to be read as TOML") from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise UsageError(f"{where}: cannot be read as TOML ({error})") from None
+
+
+def read_yaml(path: str | Path) -> Any:
+    """The value in a YAML file."""
+    return parse_yaml(read_text(path), str(path))
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """The value in the first document of YAML text: numbers, text, lists and mappings, no objects."""
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f", line {mark.line + 1}" if mark is not None else ""
+        raise UsageError(f"{where}: is not valid YAML ({error.problem}{place})") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
+        raise UsageError(f"{where}: is not valid YAML ({' '.join(str(error).split())})") from None
+    except RecursionError:
+        raise UsageError(f"{where}: is nested too deeply to be read as YAML") from None
+
+
+def write_file(path: str | Path, content: bytes | str) -> Path:
+    """`path`, after writing `content` (text as UTF-8) there, whole or not at all.
+
+    It is written beside its place, synced and renamed, so that no reader meets half a file, not even
+    after the power was cut. Raises UsageError.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {_reason(error)}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+    return path
+
+
+def write_json(path: str | Path, value: Any) -> Path:
+    """`path`, after writing `value` there as indented JSON, whole or not at all."""
+    return write_file(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_folder(folder: str | Path, fill: Callable[[Path], None]) -> Path:
+    """`folder`, after it appeared with all that `fill` writes into the folder that it is given.
+
+    Another folder of that name is replaced; when `fill` fails, it stays as it was. Raises UsageError
+    for what the file system refuses, and what `fill` raises.
+    """
+    folder = Path(folder)
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    before = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    try:
+        beside.mkdir(parents=True)
+        fill(beside)
+        if folder.exists():
+            folder.rename(before)
+        beside.rename(folder)
+    except OSError as error:
+        raise UsageError(f"cannot write {folder}: {_reason(error)}") from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(before, ignore_errors=True)
+    return folder
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return str(getattr(error, "strerror", None) or error)

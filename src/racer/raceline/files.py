@@ -1,0 +1,189 @@
+"""A line as a file: a table of its points, as CSV or as an array."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from racer import geometry
+from racer.errors import UsageError
+from racer.raceline.ggv import envelope
+from racer.raceline.minimum_time import Line
+from racer.raceline.speed_profile import profile
+from racer.track.track import Track
+from racer.vehicle.car import FRONT, Car
+
+Array = NDArray[np.float64]
+
+COLUMNS = ("s", "x", "y", "aside", "kappa", "speed", "time", "place")
+
+
+def columns(line: Line) -> Array:
+    """(M, 8) `COLUMNS` of a line: m, m, m, m to the left of the center line, 1/m, m/s, s, m of
+    center line.
+    """
+    return np.column_stack(
+        [line.s, line.xy, line.aside, line.kappa, line.speed, line.time, line.place]
+    )
+
+
+def as_csv(line: Line) -> bytes:
+    """The line as CSV, a point a row."""
+    text = io.StringIO()
+    np.savetxt(
+        text, columns(line), fmt="%.5f", delimiter=",", header=",".join(COLUMNS), comments=""
+    )
+    return text.getvalue().encode()
+
+
+def as_npy(line: Line) -> bytes:
+    """The same columns as a `.npy` file."""
+    data = io.BytesIO()
+    np.save(data, columns(line))
+    return data.getvalue()
+
+
+GAP = 0.25  # m between the points of a snippet
+
+_HEAD = '''import math
+
+# {title}
+# x and y (m), and the speed (m/s) there: on this way, and driven the other way.
+RACING_LINE = [
+{rows}]
+LINE_LAP_TIME = {lap_time:.2f}  # s, the bound on this way
+_at = [0]
+
+
+def _square(k, x, y):
+    return (RACING_LINE[k][0] - x) ** 2 + (RACING_LINE[k][1] - y) ** 2
+
+
+def racing_line(params):
+    """Where the line is, seen from the car, and how fast it is driven there.
+
+    Returns m that the car is to the left of the line, degrees that it should
+    turn left to go along with it, and m/s. It searches from where the car was.
+    """
+    heading = math.radians(params["heading"])
+    # the middle of the car: x and y are a point {front:g} m ahead of it
+    x = params["x"] - {front:g} * math.cos(heading)
+    y = params["y"] - {front:g} * math.sin(heading)
+    count = len(RACING_LINE)
+    k = _at[0]
+    best = _square(k, x, y)
+    if best > 1.0:  # a new start
+        k = min(range(count), key=lambda j: _square(j, x, y))
+        best = _square(k, x, y)
+    for way in (1, -1):
+        for _ in range(count):
+            j = {step}
+            if _square(j, x, y) >= best:
+                break
+            k, best = j, _square(j, x, y)
+    _at[0] = k
+
+    before, after = RACING_LINE[{before}], RACING_LINE[{after}]
+    dx, dy = after[0] - before[0], after[1] - before[1]
+    waypoints, near = params["waypoints"], params["closest_waypoints"]
+    a, b = waypoints[near[0]], waypoints[near[1]]
+    back = dx * (b[0] - a[0]) + dy * (b[1] - a[1]) < 0.0  # the other way
+    if back:
+        dx, dy = -dx, -dy
+    size = math.hypot(dx, dy)
+    here = RACING_LINE[k]
+    left = (dx * (y - here[1]) - dy * (x - here[0])) / size
+    turn = math.degrees(math.atan2(dy, dx) - heading)
+    return left, (turn + 180.0) % 360.0 - 180.0, here[3 if back else 2]
+'''
+
+_AROUND = {"step": "(k + way) % count", "before": "k - 1", "after": "(k + 1) % count"}
+_ALONG = {
+    "step": "min(max(k + way, 0), count - 1)",
+    "before": "max(k - 1, 0)",
+    "after": "min(k + 1, count - 1)",
+}
+
+
+def snippet(line: Line, car: Car, title: str = "The racing line.") -> str:
+    """Python text that defines `RACING_LINE`, `LINE_LAP_TIME` and `racing_line(params)`.
+
+    About 110 bytes per meter, and 1.8 kB. The function follows cars in both directions, from any
+    start; its comment is `title`.
+    """
+    count = max(round(line.length / GAP), 8)
+    at = np.linspace(0.0, line.length, count + 1)[: count if line.is_loop else None]
+    picked = [
+        _sampled(line, values, at) for values in (*line.xy.T, line.speed, _other_way(line, car))
+    ]
+    points = [f"({x:.2f}, {y:.2f}, {v:.2f}, {w:.2f})" for x, y, v, w in zip(*picked, strict=True)]
+    rows = "".join(
+        f"    {', '.join(points[k : k + 2])},\n"
+        for k in range(0, count if line.is_loop else count + 1, 2)
+    )
+    ends = _AROUND if line.is_loop else _ALONG
+    return _HEAD.format(title=title, rows=rows, lap_time=line.lap_time, front=FRONT, **ends)
+
+
+def _sampled(line: Line, values: Array, at: Array) -> Array:
+    if line.is_loop:
+        return np.interp(at, line.s, values, period=line.length)
+    return np.interp(at, line.s, values)
+
+
+def _other_way(line: Line, car: Car) -> Array:
+    """(M,) m/s of the fastest drive along the same line the other way."""
+    after = np.roll(line.xy, -1, axis=0) if line.is_loop else np.vstack([line.xy[1:], line.xy[-1:]])
+    gap = np.hypot(*(after - line.xy).T)
+    back = np.roll(gap[::-1], -1)  # from each point, in reverse order, to the next one
+    return profile(-line.kappa[::-1], back, envelope(car), line.is_loop)[::-1]
+
+
+NEAR = 2.0  # m from the center line: a point farther away is of another track
+
+
+def read(path: Path, track: Track) -> Line:
+    """The line in a .csv or .npy of `racer line`. UsageError for what is no such file, or one of
+    another track.
+    """
+    table = _table(path)
+    if (
+        table.ndim != 2
+        or table.shape[1] != len(COLUMNS)
+        or len(table) < 3
+        or not np.isfinite(table).all()
+    ):
+        raise UsageError(
+            f"{path} holds no line: racer line TRACK --csv FILE writes one ({', '.join(COLUMNS)})"
+        )
+    s, x, y, aside, kappa, speed, time, place = table.T
+    xy = np.column_stack([x, y])
+    if geometry.distance(track.center, xy).max() > NEAR:
+        raise UsageError(
+            f"{path} is a line of another track than {track.name}: racer line {track.name} --csv FILE"
+        )
+    closing = float(np.hypot(*(xy[0] - xy[-1]))) if track.is_loop else 0.0
+    lap_time = float(time[-1] + 2.0 * closing / max(speed[-1] + speed[0], 1e-6))
+    margin = float(np.min(0.5 * np.interp(place, track.s, track.width) - np.abs(aside)))
+    return Line(s, xy, aside, kappa, speed, time, lap_time, "file", track.is_loop, place, margin)
+
+
+def _table(path: Path) -> Array:
+    try:
+        data = path.read_bytes()
+        if path.suffix.lower() == ".npy":
+            return np.asarray(np.load(io.BytesIO(data), allow_pickle=False), dtype=np.float64)
+        if data.count(b"\n") < 3:
+            raise ValueError("it is too short")
+        return np.loadtxt(io.BytesIO(data), delimiter=",", skiprows=1, ndmin=2)
+    except FileNotFoundError:
+        raise UsageError(f"no line file {path}: racer line TRACK --csv {path} writes one") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (ValueError, EOFError) as error:
+        raise UsageError(
+            f"{path} holds no line ({error}): racer line TRACK --csv FILE writes one"
+        ) from None

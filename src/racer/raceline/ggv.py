@@ -1,0 +1,154 @@
+"""What a car can do at each speed, from its own friction model: how hard it corners while it speeds
+up or slows down.
+
+At a speed, every steering angle and speed command that settles into steady cornering gives a pair
+of accelerations, across and along the path. What lies between those pairs a car reaches by going
+back and forth between them, so the limit is their convex hull: for K directions, the farthest that
+it reaches (see `Envelope.reach`). Nothing is fitted to a track. The limit holds for settled
+cornering: a car that is still turning in, or whose steering lags, does less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from racer.vehicle.car import SPEED_LIMITS, STEER_LIMIT_DEG, Car, table
+from racer.vehicle.dynamics import _speeds as advance_speeds
+
+Array = NDArray[np.float64]
+
+SLOWEST = 0.25  # m/s: below that the car is on its way from standstill, and corners as it does here
+# of the hull's sides, from straight braking over cornering to straight acceleration
+DIRECTIONS = 13
+SPEEDS = 33  # at which it is told, equally spaced
+STEERS, COMMANDS = 41, 61  # that are tried
+SETTLED = 0.6  # rad of side slip: a car beyond that spins
+
+
+@dataclass(frozen=True, eq=False)
+class Envelope:
+    """The accelerations of a car by speed.
+
+    `across` (K,) and `along` (K,) are unit directions; at speed v, cornering at a and gaining speed
+    at b, both m/s2, `across * |a| + along * b <= reach(v)`, which `limit` (K, V) tells at V equally
+    spaced speeds from `slowest` to `fastest`, m/s. `fastest` is the speed at which a car no longer
+    gains any on a straight.
+    """
+
+    across: Array
+    along: Array
+    limit: Array
+    slowest: float
+    fastest: float
+
+    @property
+    def speed(self) -> Array:
+        """(V,) m/s at which `limit` is told."""
+        return np.linspace(self.slowest, self.fastest, self.limit.shape[1])
+
+    def reach(self, speed: Array) -> Array:
+        """(K, N) m/s2 that the sides of the hull are from the origin at speeds (N,)."""
+        return np.stack([np.interp(speed, self.speed, row) for row in self.limit])
+
+    def corner_speed(self, kappa: Array) -> Array:
+        """(N,) m/s at most in bends of curvature `kappa` (N,) 1/m, of either side: on the way out,
+        gaining speed.
+        """
+        return np.interp(np.abs(kappa), *self.corners)
+
+    @cached_property
+    def corners(self) -> Array:
+        """(2, S) curvatures, 1/m, rising, and the speeds that they can be driven at, at most, m/s."""
+        speed = np.linspace(self.slowest, self.fastest, 12 * len(self.speed))
+        bend = self._hardest(self.reach(speed)) / speed**2
+        return np.stack([np.maximum.accumulate(bend[::-1]), speed[::-1]])
+
+    def _hardest(self, reach: Array) -> Array:
+        """(N,) m/s2 across at the tip of the hull, the corner of two of its sides that is farthest
+        out.
+        """
+        falls, rises = (
+            np.flatnonzero((sign * self.along > 1e-9) & (self.across > 1e-9)) for sign in (-1, 1)
+        )
+        tips = [
+            (self.along[j] * reach[i] - self.along[i] * reach[j])
+            / (self.along[j] * self.across[i] - self.along[i] * self.across[j])
+            for i in falls
+            for j in rises
+        ]
+        side = int(np.argmax(self.across))
+        return np.asarray(np.minimum(np.min(tips, axis=0), reach[side] / self.across[side]))
+
+    @property
+    def table(self) -> Array:
+        """(K, V + 2) for compiled code: `across`, `along` and `limit` side by side."""
+        return np.column_stack([self.across, self.along, self.limit])
+
+
+@cache
+def envelope(car: Car, top: float | None = None) -> Envelope:
+    """What `car` can do with commands up to `top` m/s (what logs of it cover, unless given)."""
+    top = min(car.identified_speed if top is None else top, SPEED_LIMITS[1])
+    row = table(car, 1)[0]
+    steer = np.linspace(0.0, np.radians(STEER_LIMIT_DEG), STEERS)
+    command = np.append(0.0, np.linspace(min(SPEED_LIMITS[0], top), top, COMMANDS - 1))
+    fastest = _top_speed(row, top)
+    speed = np.linspace(min(SLOWEST, 0.5 * fastest), fastest, SPEEDS)
+    both = np.empty((SPEEDS, STEERS * COMMANDS, 2))
+    _settle(row, speed, steer, command, both)
+    both[..., 0] = np.minimum(both[..., 0], car.identified_lateral)
+    angle = np.linspace(-0.5 * np.pi, 0.5 * np.pi, DIRECTIONS)
+    across, along = np.maximum(np.cos(angle), 0.0), np.sin(angle)
+    limit = np.stack(
+        [
+            np.nanmax(a * both[..., 0] + b * both[..., 1], axis=1)
+            for a, b in zip(across, along, strict=True)
+        ]
+    )
+    limit[-1, -1] = 0.0  # no more speed is gained at the top one, to the last bit
+    return Envelope(across, along, limit, float(speed[0]), fastest)
+
+
+def _top_speed(row: NDArray[np.void], top: float) -> float:
+    """m/s at which a car under the command `top` m/s settles on a straight."""
+    low, high = 0.05, 1.5 * top
+    for _ in range(50):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if _gain(row, middle, top) > 0.0 else (low, middle)
+    return low
+
+
+@njit(cache=True, error_model="numpy")
+def _gain(car, speed, command):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """m/s2 that a car gains straight ahead."""
+    return (advance_speeds(car, speed, 0.0, 0.0, 0.0, command, 1e-4)[0] - speed) / 1e-4
+
+
+@njit(cache=True, error_model="numpy")
+def _settle(car, speed, steer, command, both):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Fill in `both` (V, steers * commands, 2): accelerations across and along the path, or nan."""
+    for i in range(len(speed)):
+        v = speed[i]
+        for j in range(len(steer)):
+            for k in range(len(command)):
+                vy, r, calm = 0.0, 0.0, False
+                for _ in range(300):
+                    vx = np.sqrt(max(v * v - vy * vy, 0.01))
+                    _, new_vy, new_r = advance_speeds(car, vx, vy, r, steer[j], command[k], 0.01)
+                    calm = abs(new_vy - vy) < 1e-5 and abs(new_r - r) < 1e-4
+                    vy, r = new_vy, new_r
+                    if calm:
+                        break
+                vx = np.sqrt(max(v * v - vy * vy, 0.01))
+                spot = both[i, j * len(command) + k]
+                spot[0] = spot[1] = np.nan
+                if calm and abs(vy) < np.sin(SETTLED) * v:
+                    gain = (
+                        advance_speeds(car, vx, vy, r, steer[j], command[k], 1e-4)[0] - vx
+                    ) / 1e-4
+                    spot[0], spot[1] = v * r, gain * vx / v

@@ -1,0 +1,243 @@
+"""The fastest line around a track and the fastest drive along it: a lap-time bound for a car."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from racer import geometry
+from racer.errors import UsageError, did_you_mean
+from racer.raceline import collocation
+from racer.raceline import geometric as baselines
+from racer.raceline import minimum_time as descent
+from racer.raceline.corridor import Corridor, corridor
+from racer.raceline.geometric import Splines, better
+from racer.raceline.ggv import Envelope, envelope
+from racer.raceline.speed_profile import profile, sweep, times
+from racer.raceline.stations import Stations as Stations
+from racer.raceline.stations import least_curvature as least_curvature
+from racer.raceline.stations import speeds as speeds
+from racer.raceline.stations import stations as stations
+from racer.track.track import Track
+from racer.vehicle.car import Car
+
+Array = NDArray[np.float64]
+
+NUDGE = 1e-4  # m, of a coefficient, that the slope is told by
+PRICE = 0.1  # s per squared change of curvature (1/m2): of a change at first
+STEPS = 30  # of the descent, at most
+
+
+def solve(lines: Splines, limits: Envelope, first: Array) -> Array:
+    """(C,) coefficients of a line that is faster than the one of the `first` (C,)."""
+    road = lines.road
+    made = (
+        lines.weight,
+        road.xy,
+        road.normal,
+        road.is_loop,
+        limits.corners,
+        limits.table,
+        limits.slowest,
+        limits.fastest,
+    )
+
+    def time(coefficients: Array) -> tuple[float, Array, Array]:
+        slope = np.empty(len(coefficients))
+        value = _slope(coefficients, slope, NUDGE, *made)
+        bend = lines.bends(coefficients)[1]
+        return value, slope, road.spacing * bend.T @ bend
+
+    return better(time, np.clip(first, lines.low, lines.high), lines, PRICE, STEPS)
+
+
+@njit(cache=True, error_model="numpy")
+def _slope(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    coefficients, slope, nudge, splines, xy, normal, is_loop, corner, table, slowest, fastest
+):
+    """Lap time, s, of a line by its coefficients; fills in the `slope` (C,) of it."""
+    n = len(xy)
+    aside = splines @ coefficients
+    line, work = np.empty((n, 2)), np.empty((3, n))
+    time = _time(aside, xy, normal, is_loop, corner, table, slowest, fastest, line, work)
+    moved = np.empty(n)
+    for k in range(len(coefficients)):
+        for i in range(n):
+            moved[i] = aside[i] + nudge * splines[i, k]
+        slope[k] = (
+            _time(moved, xy, normal, is_loop, corner, table, slowest, fastest, line, work) - time
+        ) / nudge
+    return time
+
+
+@njit(cache=True, error_model="numpy")
+def _time(aside, xy, normal, is_loop, corner, table, slowest, fastest, line, work):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Lap time, s, of the line `aside` m to the left of the stations; `line` (M, 2) and `work` (3,
+    M) are scratch.
+    """
+    n = len(aside)
+    kappa, gap, speed = work
+    for i in range(n):
+        line[i, 0] = xy[i, 0] + aside[i] * normal[i, 0]
+        line[i, 1] = xy[i, 1] + aside[i] * normal[i, 1]
+    first, least = 0, np.inf
+    for i in range(n):
+        h, j = (i - 1) % n, (i + 1) % n
+        ax, ay, bx, by = (
+            line[i, 0] - line[h, 0],
+            line[i, 1] - line[h, 1],
+            line[j, 0] - line[i, 0],
+            line[j, 1] - line[i, 1],
+        )
+        gap[i] = np.sqrt(bx * bx + by * by)
+        size = np.sqrt((ax * ax + ay * ay) * ((ax + bx) ** 2 + (ay + by) ** 2)) * gap[i]
+        kappa[i] = 2.0 * abs(ax * by - ay * bx) / max(size, 1e-9)
+        if not is_loop and (i == 0 or i == n - 1):
+            kappa[i] = 0.0
+        speed[i] = np.interp(kappa[i], corner[0], corner[1])
+        if speed[i] < least:
+            first, least = i, speed[i]
+    if not is_loop:
+        speed[0], first = 0.0, 0
+    sweep(speed, kappa, gap, table, slowest, fastest, first, is_loop)
+    time = 0.0
+    for i in range(n if is_loop else n - 1):
+        time += 2.0 * gap[i] / (speed[i] + speed[(i + 1) % n])
+    return time
+
+
+# m between the middle of the car and a border: beyond it two wheels are on the road, with 2 cm to
+# spare
+MARGIN = -0.06
+WIDEST = -0.08  # m: so far beyond the border the wheels of the other side are still on the road
+METHODS = ("auto", "collocation", "iterated", "least_curvature", "shortest")
+# m between stations
+GRID = {"collocation": 0.1, "iterated": 0.2, "least_curvature": 0.2, "shortest": 0.2}
+STEP = 0.05  # m between the points of a line
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A line around a track, and the fastest drive along it; on a loop a flying lap, and the first
+    point not repeated.
+
+    `s` (M,) m along the line; `xy` (M, 2) m; `aside` (M,) m to the left of the center line; `kappa`
+    (M,) 1/m, positive to the left; `speed` (M,) m/s; `time` (M,) s at which the point is reached;
+    `place` (M,) m of center line from the start line; `method` found it, `margin` m within the
+    borders.
+    """
+
+    s: Array
+    xy: Array
+    aside: Array
+    kappa: Array
+    speed: Array
+    time: Array
+    lap_time: float
+    method: str
+    is_loop: bool
+    place: Array
+    margin: float
+
+    @property
+    def length(self) -> float:
+        """m of one lap, or from end to end."""
+        closing = float(np.hypot(*(self.xy[0] - self.xy[-1]))) if self.is_loop else 0.0
+        return float(self.s[-1]) + closing
+
+
+def fastest(track: Track, car: Car, margin: float = MARGIN, method: str = "auto") -> Line:
+    """The fastest line around a track, as it is driven, whose points stay `margin` m within the
+    borders.
+
+    `auto` is `collocation` where CasADi is installed, and `iterated` otherwise, as it is where the
+    solver gives up; neither is ever slower than `least_curvature` or `shortest`. Raises UsageError.
+    """
+    if method not in METHODS:
+        raise UsageError(
+            f"unknown method {method!r}{did_you_mean(method, list(METHODS))} ({', '.join(METHODS)})"
+        )
+    if not WIDEST <= margin <= 1.0:
+        raise UsageError(
+            f"margin {margin:g} m: a lap counts down to {WIDEST:g} m, and beyond 1 m there is no road left"
+        )
+    chosen = method if method != "auto" else "collocation" if has_solver() else "iterated"
+    limits = envelope(car)
+    road = corridor(track, GRID[chosen])
+    lines = baselines.splines(road, margin)
+    bent = baselines.least_curvature(lines)
+    found = {"least_curvature": bent} if method != "shortest" else {}
+    if method != "least_curvature":
+        found["shortest"] = baselines.shortest(lines)
+    known = {
+        name: drawn(track, road, lines.weight @ c, limits, name, margin)
+        for name, c in found.items()
+    }
+    if chosen in ("collocation", "iterated"):
+        searched = _searched(track, limits, lines, bent, chosen, known["least_curvature"])
+        known[searched.method] = searched
+    return min(known.values(), key=lambda line: line.lap_time)
+
+
+def has_solver() -> bool:
+    """Whether CasADi is installed."""
+    return find_spec("casadi") is not None
+
+
+def _searched(
+    track: Track, limits: Envelope, lines: baselines.Splines, bent: Array, method: str, first: Line
+) -> Line:
+    """The line that a method finds, beginning with `bent`; where collocation finds none, what
+    descent finds.
+    """
+    road = lines.road
+    if method == "collocation":
+        share = road.s / (road.spacing * len(road.s))
+        guess = [
+            np.interp(share, first.s / first.length, values)
+            for values in (first.kappa, first.speed)
+        ]
+        aside = collocation.solve(
+            road, limits, first.margin, (lines.weight @ bent, guess[0], guess[1])
+        )
+        if aside is not None:
+            return drawn(track, road, aside, limits, "collocation", first.margin)
+    aside = lines.weight @ descent.solve(lines, limits, bent)
+    return drawn(track, road, aside, limits, "iterated", first.margin)
+
+
+def drawn(
+    track: Track, road: Corridor, aside: Array, limits: Envelope, method: str, margin: float
+) -> Line:
+    """The line `aside` (M,) m to the left of a corridor's stations, at small equal steps, and the
+    drive along it.
+    """
+    from scipy.interpolate import CubicSpline
+
+    xy = road.offset(aside)
+    points = np.vstack([xy, xy[:1]]) if road.is_loop else xy
+    way = geometry.arc_length(points)
+    curve = CubicSpline(way, points, bc_type="periodic" if road.is_loop else "natural")
+    count = max(round(float(way[-1]) / STEP), 16)
+    at = np.linspace(0.0, float(way[-1]), count + 1)[: count if road.is_loop else None]
+    first, second, spots = curve(at, 1), curve(at, 2), np.asarray(curve(at))
+    kappa = (first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) / np.hypot(*first.T) ** 3
+    gap = np.hypot(*(np.roll(spots, -1, axis=0) - spots).T)
+    speed = profile(kappa, gap, limits, road.is_loop)
+    time, lap_time = times(speed, gap, road.is_loop)
+    s = np.concatenate([[0.0], np.cumsum(gap[:-1])])
+    place, left = _beside(track, spots)
+    return Line(s, spots, left, kappa, speed, time, lap_time, method, road.is_loop, place, margin)
+
+
+def _beside(track: Track, spots: Array) -> tuple[Array, Array]:
+    """(M,) m of center line from the start line, and m to its left, of points (M, 2)."""
+    place, segment, foot = geometry.project(track.center, spots)
+    along = np.diff(track.center, axis=0)[segment]
+    away = spots - foot
+    side = np.sign(along[:, 0] * away[:, 1] - along[:, 1] * away[:, 0])
+    return place, side * np.hypot(*away.T)

@@ -1,0 +1,94 @@
+"""The fastest drive along a given line: speeds from the corners' limits, forward and backward,
+within an envelope.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from racer.raceline.ggv import Envelope
+
+Array = NDArray[np.float64]
+
+# of passes forward and backward, at most: a circle needs many, a road with straights two or three
+ROUNDS = 40
+
+
+def profile(kappa: Array, gap: Array, limits: Envelope, is_loop: bool, start: float = 0.0) -> Array:
+    """(M,) m/s at M points of a line, of the fastest drive along it.
+
+    `kappa` (M,) is its curvature at the points, 1/m, `gap` (M,) the way from each to the next, m.
+    On a loop the lap is a flying one, which begins as fast as it ends; otherwise the drive begins
+    at `start` m/s.
+    """
+    speed = limits.corner_speed(kappa)
+    if not is_loop:
+        speed[0] = min(speed[0], start)
+    first = int(np.argmin(speed)) if is_loop else 0
+    sweep(speed, np.abs(kappa), gap, limits.table, limits.slowest, limits.fastest, first, is_loop)
+    return speed
+
+
+def times(speed: Array, gap: Array, is_loop: bool) -> tuple[Array, float]:
+    """(M,) s at which each point is reached, and s of the whole way, at speeds that change evenly
+    in between.
+    """
+    after = np.roll(speed, -1) if is_loop else np.append(speed[1:], speed[-1])
+    took = 2.0 * gap / np.maximum(speed + after, 1e-6)
+    if not is_loop:
+        took[-1] = 0.0
+    return np.concatenate([[0.0], np.cumsum(took[:-1])]), float(took.sum())
+
+
+@njit(cache=True, error_model="numpy")
+def sweep(speed, kappa, gap, table, slowest, fastest, first, is_loop):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Lower each speed to what can be reached from the point before, then to what can be slowed
+    down from.
+    """
+    n = len(speed)
+    rounds = n if is_loop else n - 1
+    for _ in range(ROUNDS):
+        lowered = 0.0
+        for m in range(rounds):
+            i = (first + m) % n
+            j = (i + 1) % n
+            least = _after(speed[i], kappa[i], kappa[j], gap[i], table, slowest, fastest, 1.0)
+            lowered, speed[j] = max(lowered, speed[j] - least), min(speed[j], least)
+        for m in range(rounds):
+            j = (first - m) % n if is_loop else n - 1 - m
+            i = (j - 1) % n
+            least = _after(speed[j], kappa[j], kappa[i], gap[i], table, slowest, fastest, -1.0)
+            lowered, speed[i] = max(lowered, speed[i] - least), min(speed[i], least)
+        if lowered < 1e-4:
+            break
+
+
+@njit(cache=True, error_model="numpy")
+def _after(v, bend, next_bend, gap, table, slowest, fastest, way):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Speed after `gap` m of the hardest acceleration (`way` 1), or before them of the hardest
+    braking (-1).
+    """
+    gain = way * _hardest(v, v * v * bend, table, slowest, fastest, way)
+    floor = min(v * v, slowest * slowest)
+    square = max(v * v + 2.0 * gap * gain, floor)
+    later = way * _hardest(np.sqrt(square), square * next_bend, table, slowest, fastest, way)
+    return np.sqrt(max(v * v + gap * (gain + later), floor))
+
+
+@njit(cache=True, error_model="numpy")
+def _hardest(v, across, table, slowest, fastest, way):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The greatest acceleration along the path (`way` 1), or the least (-1), while cornering at
+    `across` m/s2.
+    """
+    last = table.shape[1] - 3
+    place = min(max((v - slowest) / (fastest - slowest), 0.0), 1.0) * last
+    k = min(int(place), last - 1)
+    share = place - k
+    best = 1e9
+    for row in table:
+        if way * row[1] > 1e-9:
+            limit = row[2 + k] + share * (row[3 + k] - row[2 + k])
+            best = min(best, (limit - row[0] * across) / abs(row[1]))
+    return way * best

@@ -1,0 +1,38 @@
+"""Where the files that ship with racer are: tracks, reward functions, the starter project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from racer.errors import UsageError
+
+
+def folder(kind: str) -> Path:
+    """The folder of the shipped `tracks` or `rewards`, of the `starter` project, or of what `init
+    --line` adds to it.
+
+    Inside an installed package that is `racer/shipped/<kind>`, in a checkout (editable install) the
+    top-level folder.
+    """
+    package = Path(__file__).resolve().parent
+    for place in (package / "shipped" / kind, package.parents[1] / kind):
+        if place.is_dir():
+            return place
+    raise UsageError(
+        f"the {kind} that ship with racer are not beside {package}: install racer again"
+    )
+
+
+def tracks() -> Path:
+    """The folder of the shipped `<name>.toml` tracks."""
+    return folder("tracks")
+
+
+def rewards() -> Path:
+    """The folder of the shipped reward functions."""
+    return folder("rewards")
+
+
+def starter() -> Path:
+    """The folder of the starter project that `racer init` copies."""
+    return folder("starter")

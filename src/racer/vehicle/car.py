@@ -1,0 +1,98 @@
+"""The car: its geometry, what it does with a command, and how far logs have shown that.
+
+The vehicle is a single-track model with smooth Coulomb friction at both axles, fitted to real logs
+(docs/fidelity.md gives the equations, parameters and errors). Three generations of the simulator
+drive differently: `v4`, `v5` and `v6`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from racer.errors import UsageError, did_you_mean
+
+FRONT = 0.14  # m from the chassis origin to the point that params and logs call x, y
+# m, wheel centers
+WHEELS = ((-0.081663, 0.08105), (0.082311, 0.079601), (-0.081663, -0.08105), (0.082311, -0.079601))
+# m, the simulator's collision rectangle about the origin: length, width
+FOOTPRINT = (0.32352, 0.1961)
+STEER_LIMIT_DEG = 30.0  # the simulator clips commands to this angle
+SPEED_LIMITS = (0.1, 4.0)  # m/s: and to these speeds
+STEP = 1.0 / 15.0  # s: a step is a camera frame
+
+
+@dataclass(frozen=True)
+class Car:
+    """Parameters of the vehicle model: accelerations in m/s2, speeds in m/s, lengths in m, times in
+    s.
+
+    A tyre force per unit of mass is `-limit * slip / sqrt(slip**2 + soft**2)` over the sliding
+    speed `slip`.
+    """
+
+    name: str
+    front_gain: float  # wheel speed over command, front axle
+    rear_gain: float
+    drive_limit: float  # along the wheel, both axles
+    drive_soft: float
+    front_limit: float  # across the front wheels
+    front_soft: float
+    rear_limit: float  # across the rear wheels
+    rear_soft: float
+    inertia: float  # yaw inertia over mass, m2
+    steer_lag: float  # time constant of the steering
+    steer_jump: float  # share of a steering change that is immediate
+    delay: float  # from a step's beginning until its command arrives, less than two steps
+    drag: float  # 1/m, deceleration over speed squared
+    side_limit: float  # cap on the friction of both axles together, across the car, m/s2
+    identified_speed: float  # fastest command that logs cover
+    identified_lateral: float  # hardest cornering that logs cover, m/s2
+    substeps: int  # integration steps a control step
+    front_axle: float = 0.0823  # m ahead of the center of mass, which is at the chassis origin
+    rear_axle: float = 0.0817
+
+
+V4 = Car(
+    name="v4",
+    front_gain=0.909, rear_gain=1.174, drive_limit=4.472, drive_soft=0.298, front_limit=3.441, front_soft=0.180,
+    rear_limit=40.0, rear_soft=2.05, inertia=0.0212, steer_lag=0.422, steer_jump=0.209, delay=0.0, drag=0.061,
+    side_limit=inf, identified_speed=4.0, identified_lateral=inf, substeps=4,
+)  # fmt: skip
+V5 = Car(
+    name="v5",
+    front_gain=0.885, rear_gain=1.274, drive_limit=3.594, drive_soft=0.305, front_limit=3.271, front_soft=0.213,
+    rear_limit=3.596, rear_soft=0.069, inertia=0.0127, steer_lag=0.008, steer_jump=0.0, delay=0.0, drag=0.074,
+    side_limit=inf, identified_speed=4.0, identified_lateral=inf, substeps=4,
+)  # fmt: skip
+V6 = Car(
+    name="v6",
+    front_gain=0.931, rear_gain=1.123, drive_limit=21.4, drive_soft=0.070, front_limit=19.4, front_soft=0.426,
+    rear_limit=15.2, rear_soft=0.026, inertia=0.0076, steer_lag=0.150, steer_jump=0.0, delay=0.020, drag=0.0,
+    side_limit=6.5, identified_speed=2.5, identified_lateral=6.5, substeps=6,
+)  # fmt: skip
+
+CARS = {car.name: car for car in (V4, V5, V6)}
+
+PARAMETERS = np.dtype([(field.name, np.float64) for field in fields(Car) if field.name != "name"])
+
+
+def preset(name: str) -> Car:
+    """The car generation of that name: v4, v5 or v6."""
+    if name not in CARS:
+        raise UsageError(
+            f"unknown car {name!r}{did_you_mean(name, list(CARS))} (cars: {', '.join(CARS)})"
+        )
+    return CARS[name]
+
+
+def table(car: Car, n: int) -> NDArray[np.void]:
+    """(n,) equal rows of `PARAMETERS`, for `n` cars; a row may then be changed, as domain
+    randomization does.
+    """
+    values = asdict(car)
+    row = np.array([tuple(values[name] for name in PARAMETERS.names or ())], dtype=PARAMETERS)
+    return np.repeat(row, n)

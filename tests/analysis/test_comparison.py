@@ -1,0 +1,174 @@
+"""Logs beside each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from racer import track as tracks
+from racer.analysis import comparison, laps
+from racer.analysis.comparison import Side, compare
+from racer.errors import UsageError
+from racer.track.track import Track
+
+
+@pytest.fixture
+def side(drive, ring):
+    """A function that makes a side of laps of given steps (m a row), which set lap times."""
+
+    def make(
+        name: str,
+        steps: list[float],
+        track: Track | None = ring,
+        ends: tuple[float, ...] = (100.0,),
+    ) -> Side:
+        parts = [
+            drive(track=ring, episodes=1, step=step, ends=(ends[k % len(ends)],))
+            for k, step in enumerate(steps)
+        ]
+        trace = pd.concat(
+            [part.assign(episode=k) for k, part in enumerate(parts)], ignore_index=True
+        )
+        return Side(name, trace, laps(trace), track)
+
+    return make
+
+
+STEPS = np.linspace(0.19, 0.21, 12).tolist()
+FASTER = [step * 1.05 for step in STEPS]
+
+
+def test_the_faster_one_is_named_with_its_interval_and_its_laps(side) -> None:
+    [pair] = compare([side("A", STEPS), side("B", FASTER)]).pairs
+    assert pair.time.high < 0.0 < pair.laps[1] == 12
+    gap = abs(pair.time.value)
+    low, high = sorted((-pair.time.high, -pair.time.low))
+    words = f"B is faster by {gap:.2f} s (95 % interval {low:.2f} to {high:.2f}), 12 against 12 complete laps"
+    assert pair.sentence == words
+    assert (
+        compare([side("B", FASTER), side("A", STEPS)])
+        .pairs[0]
+        .sentence.startswith("A is slower by")
+    )
+
+
+def test_the_same_laps_say_nothing(side) -> None:
+    [pair] = compare([side("A", STEPS), side("B", STEPS[::-1])]).pairs
+    assert pair.sentence.startswith(
+        "nothing can be said: B takes +0.00 s against A (95 % interval -"
+    )
+    assert pair.completes == ""
+
+
+def test_few_complete_laps_say_nothing(side) -> None:
+    [pair] = compare([side("A", STEPS), side("B", FASTER[:3])]).pairs
+    assert (
+        pair.sentence
+        == "nothing can be said of the lap times of B and A: 3 against 12 complete laps"
+    )
+
+
+def test_no_complete_lap_is_compared_by_completion_alone(side) -> None:
+    found = compare([side("A", STEPS), side("B", STEPS, ends=(40.0,))])
+    [pair] = found.pairs
+    assert pair.sentence.endswith("0 against 12 complete laps")
+    assert pair.completes.startswith(
+        "B completes fewer laps: 0 of 12 against 12 of 12 (95 % interval "
+    )
+    assert found.profiles == {}
+    assert np.isnan(found.table["median"].iloc[1])
+
+
+def test_the_table_has_a_row_a_side(side) -> None:
+    table = compare([side("A", STEPS, ends=(100.0, 100.0, 40.0)), side("B", FASTER)]).table
+    assert table["laps"].tolist() == [12, 12]
+    assert table["complete"].tolist() == [8, 12]
+    assert table["completion"].tolist() == pytest.approx([80.0, 100.0])
+    assert (table["median_low"] <= table["median"]).all()
+    assert (table["best"] <= table["median_low"]).all()
+
+
+def test_every_two_of_several_are_compared(side) -> None:
+    found = compare([side("A", STEPS), side("B", FASTER), side("C", STEPS)])
+    assert [(pair.one, pair.other) for pair in found.pairs] == [("A", "B"), ("A", "C"), ("B", "C")]
+    assert set(found.where["name"]) == {"B", "C"}
+
+
+def test_time_is_won_where_the_car_was_faster(drive) -> None:
+    road = tracks.load("oval")
+    slow, fast = (drive(track=road, episodes=8, step=step, ends=(100.0,)) for step in (0.2, 0.2))
+    early = (fast["progress"] > 0) & (np.mod(fast["progress"] + 20 * fast["episode"], 100) < 20)
+    fast = fast[~early | (fast["steps"] % 2 == 0)].reset_index(
+        drop=True
+    )  # twice as fast in the first fifth of the track
+    fast["steps"] = fast.groupby("episode").cumcount() + 1.0
+    fast["tstamp"] = 6.0 + (np.arange(len(fast)) + fast["episode"]) / 15.0
+    found = compare([Side("A", slow, laps(slow), road), Side("B", fast, laps(fast), road)])
+    profile = found.profiles["B"]
+    won = profile.loc[profile["distance"] <= 0.2 * road.length, "delta"].iloc[-1]
+    expected = -0.5 * 0.2 * road.length / (0.2 * 15)
+    assert won == pytest.approx(expected, abs=0.1)
+    assert profile["delta"].iloc[-1] == pytest.approx(expected, abs=0.15)
+    best = found.where.loc[found.where["difference"].idxmin()]
+    assert best["sector"] == "T1"
+    assert comparison.gains(found.where, "B").startswith(
+        f"B wins {abs(best['difference']):.2f} s at T1"
+    )
+
+
+def test_the_delta_ends_with_the_difference_of_the_medians(side) -> None:
+    found = compare([side("A", STEPS), side("B", FASTER)])
+    assert found.profiles["A"]["delta"].abs().max() == 0.0
+    assert found.profiles["B"]["delta"].iloc[-1] == pytest.approx(
+        found.pairs[0].time.value, abs=0.05
+    )
+    assert found.profiles["A"]["time"].sum() == pytest.approx(
+        found.table["median"].iloc[0], abs=0.05
+    )
+
+
+def test_without_a_track_laps_from_one_place_are_compared_by_equal_sectors(side) -> None:
+    found = compare([side("A", STEPS, track=None), side("B", FASTER, track=None)])
+    assert found.where["sector"].tolist() == [f"S{k}" for k in range(1, 7)]
+    assert found.where["difference"].sum() == pytest.approx(found.pairs[0].time.value, abs=0.05)
+
+
+def test_without_a_track_laps_from_all_around_it_are_not(drive) -> None:
+    trace = drive(episodes=10, ends=(100.0,))
+    found = compare([Side("A", trace, laps(trace)), Side("B", trace, laps(trace))])
+    assert len(found.where) == 0
+    assert found.profiles == {}
+
+
+def test_logs_of_different_tracks_are_refused(side, drive) -> None:
+    road = tracks.load("oval")
+    other = drive(track=road)
+    with pytest.raises(
+        UsageError, match=r"A was driven on a track of 18.84 m, B on one of 19.\d+ m"
+    ):
+        compare([side("A", STEPS), Side("B", other, laps(other), road)])
+
+
+def test_a_clock_that_stands_still_has_no_profile(side) -> None:
+    stopped = side("B", STEPS)
+    trace = stopped.trace.assign(tstamp=5.0)
+    found = compare([side("A", STEPS), Side("B", trace, laps(trace), stopped.track)])
+    assert found.profiles == {}
+    assert found.pairs[0].time.value < -4.0
+
+
+def test_a_track_without_length_is_refused(side) -> None:
+    trace = side("B", STEPS).trace.assign(track_len=0.0)
+    with pytest.raises(UsageError, match="B says that its track is 0 m long"):
+        compare([side("A", STEPS), Side("B", trace, laps(trace))])
+
+
+def test_one_log_is_no_comparison(side) -> None:
+    with pytest.raises(UsageError, match="needs two"):
+        compare([side("A", STEPS)])
+
+
+def test_no_sure_sector_is_said(side) -> None:
+    found = compare([side("A", STEPS), side("B", STEPS)])
+    assert comparison.gains(found.where, "B") == "B: no sector in which the difference is sure"

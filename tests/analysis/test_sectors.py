@@ -1,0 +1,127 @@
+"""Sector times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from racer import logs
+from racer import track as tracks
+from racer.analysis import laps, sectors
+from racer.analysis.sectors import corner_sectors
+from racer.track import library
+from racer.track.corners import corners
+
+
+def test_equal_sectors_of_an_even_lap_take_equal_times(drive, ring) -> None:
+    trace = drive(episodes=1, step=0.1)
+    found = sectors(trace, laps(trace))
+    assert found["sector"].tolist() == ["S1", "S2", "S3"]
+    assert found["start"].tolist() == pytest.approx([0.0, ring.length / 3, 2 * ring.length / 3])
+    # the last step is short
+    assert found["time"].iloc[1] == pytest.approx(found["time"].iloc[2], abs=0.067)
+    assert found["speed"].iloc[1] == pytest.approx(1.5, rel=0.01)
+
+
+@pytest.mark.parametrize("parts", [1, 3, 7])
+def test_sector_times_sum_up_to_the_laps_time(drive, parts: int) -> None:
+    trace = drive(episodes=1, step=0.23)
+    assert sectors(trace, laps(trace), parts=parts)["time"].sum() == pytest.approx(
+        laps(trace)["time"].iloc[0]
+    )
+
+
+def test_a_sector_that_was_not_covered_has_no_time(drive) -> None:
+    trace = drive(episodes=2, ends=(100.0, 40.0))
+    found = sectors(trace, laps(trace))
+    assert found.loc[found["lap"] == 1, "time"].isna().tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize("name", tracks.names())
+def test_corner_sectors_cover_the_lap_without_a_gap(name: str) -> None:
+    road = tracks.load(name)
+    pieces = corner_sectors(road)
+    size = [(piece.end - piece.start) % road.length or road.length for piece in pieces]
+    assert sum(size) == pytest.approx(road.length)
+    for corner, piece, length in zip(corners(road), pieces, size, strict=True):
+        assert corner.name == piece.name
+        assert 0.0 <= (corner.apex - piece.start) % road.length <= length
+
+
+@pytest.mark.parametrize("track", ["reinvent_2018", "bowtie"])
+def test_corner_times_of_a_real_lap_sum_up_to_its_time(driven_by, track: str) -> None:
+    trace = driven_by("fast", track, 3)
+    table = laps(trace)
+    assert table["complete"].sum() == 3
+    found = sectors(trace, table, tracks.load(track))
+    for index, lap in table.iterrows():
+        mine = found[found["lap"] == index]
+        assert mine["time"].sum() == pytest.approx(lap["time"], abs=1e-6)
+        assert mine["sector"].tolist() == [corner.name for corner in corners(tracks.load(track))]
+
+
+def test_a_lap_that_began_elsewhere_has_the_same_corners(drive) -> None:
+    road = tracks.load("oval")
+    trace = drive(track=road, episodes=5, step=0.1, ends=(100.0,))
+    found = sectors(trace, laps(trace), road).pivot(index="lap", columns="sector", values="time")
+    spread = found.max() - found.min()
+    # a step of waiting at the start, a shorter one at the end, and as much of rounding
+    assert (spread < 0.2).all()
+    assert found.notna().all(axis=None)
+
+
+def test_a_car_that_leaves_the_track_early_has_no_times_for_later_corners(drive) -> None:
+    road = tracks.load("oval")
+    trace = drive(track=road, episodes=1, step=0.1, ends=(65.0,))
+    found = sectors(trace, laps(trace), road).set_index("sector")["time"]
+    assert found.isna().tolist() == [False, False, True, True]
+
+
+def test_a_road_without_corners_has_equal_sectors() -> None:
+    x = np.linspace(0.0, 6.0, 31)
+    line = np.column_stack([x, 0.0 * x])
+    road = tracks.Track("line", "Line", line, line + [0.0, 0.5], line - [0.0, 0.5])
+    assert corner_sectors(road) == ()
+    trace = pd.DataFrame(
+        {"episode": 0, "steps": np.arange(1.0, 32.0), "X": x, "Y": 0.0, "yaw": 0.0, "steer": 0.0}
+    )
+    trace = trace.assign(
+        throttle=1.0, reward=0.0, progress=x / 6.0 * 100.0, track_len=6.0, tstamp=x
+    )
+    found = sectors(
+        trace.assign(episode_status="in_progress"),
+        laps(trace.assign(episode_status="in_progress")),
+        road,
+    )
+    assert found["sector"].tolist() == ["S1", "S2", "S3"]
+
+
+def test_no_lap_has_no_sector(drive, ring) -> None:
+    trace = drive()
+    assert list(sectors(trace, laps(trace).head(0), ring).columns) == [
+        "lap",
+        "sector",
+        "start",
+        "end",
+        "time",
+        "speed",
+    ]
+
+
+def test_real_laps_are_the_sum_of_their_corners(shared_data: Path) -> None:
+    trace = logs.open(shared_data / "logs" / "console22" / "eval0.csv.gz").trace
+    from racer.logs.track_matching import recognise
+
+    routes = [
+        library.load(path, keep_seam=True)
+        for path in sorted((shared_data / "tracks").glob("*.npy"))
+    ]
+    known = recognise(trace, routes)
+    assert known is not None
+    table = laps(trace)
+    whole = table[table["complete"]]
+    found = sectors(trace, whole, known.track).groupby("lap")["time"].sum(min_count=1)
+    assert found.to_numpy() == pytest.approx(whole["time"].to_numpy(), abs=1e-6)

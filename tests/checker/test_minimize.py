@@ -1,0 +1,200 @@
+"""From a failure to a test that anybody can run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from racer import track
+from racer.checker import minimize as crashes
+from racer.checker.calls import Failure, Shop, distinct
+from racer.checker.cases import Place, laps, placed, probes
+from racer.checker.findings import Finding
+from racer.errors import RewardError
+from racer.reward import load
+
+Told = Callable[..., list[Finding]]
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Told:
+    """A function that gives the findings of the failures of a source text on some episodes."""
+
+    def tell(text: str, episodes: list[Any]) -> list[Finding]:
+        path = tmp_path / "reward.py"
+        path.write_text(dedent(text))
+        shop = Shop(load(path), 2.0)
+        failures = [f for episode in episodes for f in shop.run(shop.instance(), episode)[1]]
+        found = [crashes.told(shop, failure) for failure in distinct(failures)]
+        return [one for one in found if one is not None]
+
+    return tell
+
+
+def oval() -> Any:
+    return track.load("oval")
+
+
+def test_a_failure_is_shrunk_to_the_plainest_place(told: Told) -> None:
+    (found,) = told(
+        "def reward_function(params):\n    return 1 / (params['steering_angle'] - 10)\n",
+        probes(oval()),
+    )
+    assert found.params is not None
+    assert found.params["steering_angle"] == 10.0
+    assert (found.params["steps"], found.params["speed"], found.params["distance_from_center"]) == (
+        2.0,
+        1.0,
+        0.0,
+    )
+    assert found.params["objects_location"] == []
+
+
+def test_the_ready_made_test_fails_until_the_reward_is_mended(told: Told, tmp_path: Path) -> None:
+    (found,) = told(
+        "def reward_function(params):\n    return 1 / params['steering_angle']\n", probes(oval())
+    )
+    names: dict[str, Any] = {}
+    exec(found.test, names)
+    run = next(
+        value
+        for name, value in names.items()
+        if name.startswith("test_no_zerodivisionerror_at_line_2")
+    )
+    with pytest.raises(RewardError):
+        run()
+    (tmp_path / "reward.py").write_text("def reward_function(params):\n    return 1.0\n")
+    run()
+
+
+def test_the_smallest_params_are_json(told: Told) -> None:
+    text = "def reward_function(params):\n    return params['objects_speed'][7] if params['objects_speed'] else 1.0\n"
+    (found,) = told(text, probes(oval()))
+    assert len(json.loads(json.dumps(found.params))["objects_location"]) == 3
+    assert "objects_on" in found.test
+
+
+def test_a_failure_after_a_history_is_told_with_its_lap(told: Told) -> None:
+    text = """
+        calls = []
+
+
+        def reward_function(params):
+            calls.append(params["progress"])
+            return 1.0 / (40 - len(calls))
+    """
+    (found,) = told(text, laps(oval(), ["slow"]))
+    assert "in step 41 of" in found.message
+    assert "drivers.drive(track.load('oval'), 'slow')" in found.test
+
+
+def test_what_only_a_car_that_is_put_about_meets_is_not_told(told: Told) -> None:
+    text = """
+        last = None
+
+
+        def reward_function(params):
+            global last
+            if params["steps"] <= 2:
+                last = params["x"]
+            if abs(params["x"] - last) > 3 and params["steps"] > 50:
+                raise ValueError
+            return 1.0
+    """
+    assert told(text, [e for e in probes(oval()) if e.name == "placed"]) == []
+
+
+def test_numbers_that_a_file_names_are_tried(tmp_path: Path) -> None:
+    path = tmp_path / "reward.py"
+    path.write_text(
+        "def reward_function(params):\n    return 1 / (params['steering_angle'] - 17.25)\n"
+    )
+    shop = Shop(load(path), 2.0)
+    assert {f.raised for f in crashes.drawn_at_random(shop, [oval()], 300)} == {"ZeroDivisionError"}
+
+
+def test_the_search_shrinks_to_the_simplest_place(tmp_path: Path) -> None:
+    path = tmp_path / "reward.py"
+    path.write_text("def reward_function(params):\n    return 1 / (params['speed'] <= 2.0)\n")
+    (failure,) = crashes.search(Shop(load(path), 2.0), [oval()], set(), 60.0)
+    assert failure.episode is not None
+    place = failure.episode.places[0]
+    assert (place.speed, place.steps, place.offset, place.objects) == (2.5, 2, 0.0, "")
+
+
+def test_a_search_that_finds_nothing_ends_with_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "reward.py"
+    path.write_text("def reward_function(params):\n    return 1.0\n")
+    looks: list[None] = []
+
+    class FewLooks:
+        def __init__(self, seconds: float) -> None:
+            pass
+
+        @property
+        def left(self) -> float:
+            looks.append(None)
+            return 1.0 if len(looks) <= 4 else -1.0
+
+    monkeypatch.setattr(crashes, "Budget", FewLooks)
+    tries: list[None] = []
+    assert (
+        crashes.search(Shop(load(path), 2.0, lambda: tries.append(None)), [oval()], set(), 1.0)
+        == []
+    )
+    assert len(tries) <= 4
+
+
+def test_one_failure_of_a_kind_is_enough() -> None:
+    assert (
+        len(
+            distinct(
+                [
+                    Failure("RW201", 3, "one"),
+                    Failure("RW201", 3, "two"),
+                    Failure("RW201", 4, "three"),
+                ]
+            )
+        )
+        == 2
+    )
+
+
+def test_places_cover_what_the_simulator_can_show() -> None:
+    road = oval()
+    told = [p for episode in probes(road) for p in episode.params]
+    count = len(road.waypoints)
+    assert {p["steps"] for p in told} >= {2.0}
+    assert any(p["progress"] == 0.0 for p in told)
+    assert any(p["progress"] == 100 for p in told)
+    assert any(p["progress"] < 0.0 for p in told)
+    assert any(p["closest_waypoints"][1] == count - 1 for p in told)
+    assert {p["is_offtrack"] for p in told} == {p["is_reversed"] for p in told} == {True, False}
+    assert (
+        {p["is_crashed"] for p in told} == {p["is_left_of_center"] for p in told} == {True, False}
+    )
+    assert {len(p["objects_location"]) for p in told} == {0, 3}
+    assert {max(p["objects_speed"], default=0.0) > 0.0 for p in told} == {True, False}
+    assert any(abs((p["heading"]) % 360 - 180) < 1 for p in told)
+
+
+def test_a_mirrored_place_is_on_the_other_side() -> None:
+    road = oval()
+    place = Place(road, 3.0, 0.1, 20.0, steering_deg=5.0)
+    here, there = place.params(), place.mirrored(road.mirrored()).params()
+    assert here["is_left_of_center"] is not there["is_left_of_center"]
+    assert (here["y"], here["steering_angle"]) == pytest.approx(
+        (-there["y"], -there["steering_angle"])
+    )
+
+
+def test_an_episode_has_a_place_for_each_of_its_params() -> None:
+    episode = placed("two", oval(), [Place(oval(), 1.0), Place(oval(), 2.0, objects="bot")])
+    assert [len(p["objects_speed"]) for p in episode.params] == [0, 3]

@@ -1,0 +1,129 @@
+"""`racer actions`: what it prints, writes and draws, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from racer.cli.actions import app
+from racer.errors import UsageError
+from racer.vehicle.action_space import read_metadata
+
+GOOD = [(-25.0, 1.5), (-10.0, 2.5), (0.0, 2.5), (10.0, 2.5), (20.0, 2.0), (30.0, 1.5)]
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+
+
+def written(path: Path, pairs: list[tuple[float, float]]) -> Path:
+    actions = [
+        {"steering_angle": steer, "speed": speed, "index": k}
+        for k, (steer, speed) in enumerate(pairs)
+    ]
+    sheet = {
+        "action_space": actions,
+        "action_space_type": "discrete",
+        "sensor": ["FRONT_FACING_CAMERA"],
+        "version": "6",
+    }
+    path.write_text(json.dumps(sheet), "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
+    """The words about a good space, and the picture of it."""
+    folder = tmp_path_factory.mktemp("actions")
+    picture = folder / "space.png"
+    return run(
+        "check", written(folder / "good.json", GOOD), "--track", "oval", "-o", picture
+    ), picture
+
+
+def test_a_space_that_laps_is_told_its_lap_and_its_actions(checked: tuple[Result, Path]) -> None:
+    result, _ = checked
+    assert result.exit_code == 0
+    assert "oval, car v6: 6 actions" in result.output
+    assert "fastest lap found: " in result.output
+    assert "driven in the simulator and clean" in result.output
+    assert "wanted %" in result.output
+
+
+def test_the_picture_is_drawn(checked: tuple[Result, Path]) -> None:
+    assert checked[1].read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_space_that_cannot_lap_is_exit_code_1_and_says_what_to_add(tmp_path: Path) -> None:
+    actions = written(tmp_path / "bad.json", [(0.0, 1.0), (5.0, 1.0), (-10.0, 1.0)])
+    result = run("check", actions, "--track", "oval", "--json")
+    assert result.exit_code == 1
+    [told] = json.loads(result.output)
+    assert not told["can_lap"]
+    assert told["lap_time"] is None
+    assert [advice["kind"] for advice in told["advice"]][:2] == ["fails", "fails"]
+    assert "add +" in told["advice"][1]["sentence"]
+
+
+def test_a_design_is_a_model_metadata_that_can_be_read_and_is_not_overwritten(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "new" / "actions.json"
+    words = (
+        "design",
+        "--track",
+        "oval",
+        "-k",
+        5,
+        "-o",
+        file,
+        "--trials",
+        2,
+        "--json",
+        "--picture",
+        tmp_path / "a.png",
+    )
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    metadata = read_metadata(file)
+    assert metadata.car == "v6"
+    assert metadata.notes == ()
+    assert [(a["steering_angle"], a["speed"]) for a in told["actions"]] == list(
+        zip(metadata.action_space.steering_deg, metadata.action_space.speed, strict=True)
+    )
+    assert metadata.action_space.size == 5
+    assert (tmp_path / "a.png").exists()
+    with pytest.raises(UsageError, match="is there already"):
+        run(*words)
+
+
+def test_without_actions_or_a_run_it_says_how_to_name_them() -> None:
+    with pytest.raises(
+        UsageError, match=r"which actions\? racer actions check model_metadata.json"
+    ):
+        run("check")
+
+
+def test_one_picture_is_of_one_track(tmp_path: Path) -> None:
+    actions = written(tmp_path / "good.json", GOOD)
+    with pytest.raises(UsageError, match="one picture, but there are 2 tracks"):
+        run(
+            "check",
+            actions,
+            "--track",
+            "oval",
+            "--track",
+            "reinvent_2018",
+            "-o",
+            tmp_path / "a.png",
+        )
+
+
+@pytest.mark.parametrize("size", [1, 31])
+def test_a_wrong_size_is_refused_before_anything_is_searched(tmp_path: Path, size: int) -> None:
+    with pytest.raises(UsageError, match="2 to 30"):
+        run("design", "--track", "oval", "-k", size, "-o", tmp_path / "a.json")

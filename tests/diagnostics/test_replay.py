@@ -1,0 +1,210 @@
+"""Recorded steps, priced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from racer import logs
+from racer.diagnostics import replay
+from racer.errors import RewardError
+from racer.logs import schema
+from racer.logs.to_state import rows
+from racer.logs.track_matching import recognise
+from racer.reward import RewardFunction, RewardRefused, load
+from racer.sim.params import params
+from racer.track import route
+from racer.track.track import Track
+
+CENTER = """
+def reward_function(params):
+    share = params["distance_from_center"] / params["track_width"]
+    return 1.0 if share <= 0.1 else 0.5 if share <= 0.25 else 0.1 if share <= 0.5 else 1e-3
+"""
+SCORED_WITH_IT = (
+    "console22/eval0.csv.gz", "console22/eval1.csv.gz", "console22/leaderboard0.simtrace.log.gz",
+    "console22/leaderboard1.simtrace.log.gz", "console22/training.csv.gz", "drfc3/eval0.csv.gz", "drfc3/eval1.csv.gz",
+    "drfc3/eval2.csv.gz", "drfc3/worker0_training.csv.gz", "drfc3/worker1_training.csv.gz",
+    "drfc3/worker2_training.csv.gz", "therayg20/training.simtrace.log.gz", "workshops20/training.csv.gz",
+)  # fmt: skip
+
+Written = Callable[[str], RewardFunction]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    """A function that loads a reward file of that text."""
+
+    def load_text(text: str) -> RewardFunction:
+        path = tmp_path / f"reward_{abs(hash(text))}.py"
+        path.write_text(text, "utf-8")
+        return load(path)
+
+    return load_text
+
+
+@pytest.fixture(scope="session")
+def real_tracks(shared_data: Path) -> list[Track]:
+    return [route.load(path, keep_seam=True) for path in (shared_data / "tracks").rglob("*.npy")]
+
+
+@pytest.mark.parametrize("log", SCORED_WITH_IT)
+def test_the_default_reward_is_recomputed_on_every_log_scored_with_it(
+    shared_data: Path, real_tracks: list[Track], written: Written, log: str
+) -> None:
+    trace = logs.open(shared_data / "logs" / log).trace
+    found = recognise(trace, real_tracks)
+    assert found
+    proof = replay.proof(trace, replay.price(trace, found.track, written(CENTER)))
+    assert proof.share >= 0.999, proof
+    assert proof.rows == replay.scored(trace).sum() > 0.93 * len(trace)
+
+
+def test_rewards_are_those_of_an_obvious_loop(ring: Track, drive, written: Written) -> None:
+    text = """
+seen = 0
+def reward_function(params):
+    global seen
+    seen += 1
+    return seen * 1000 + params["progress"] + params["heading"] / 1e3 + params["steering_angle"] / 1e6
+"""
+    trace = drive(episodes=5)
+    expected = np.full(len(trace), np.nan)
+    for k, p in enumerate(params(rows(trace, ring), [ring])):
+        seen = 1 if trace["steps"].iloc[k] == 2 else seen + 1 if k else 0  # noqa: F821 the first row is step 1
+        if trace["episode_status"].iloc[k] != "prepare":
+            expected[k] = (
+                seen * 1000 + p["progress"] + p["heading"] / 1e3 + p["steering_angle"] / 1e6
+            )
+    np.testing.assert_array_equal(replay.price(trace, ring, written(text)), expected)
+
+
+def test_pieces_of_a_long_log_are_cut_between_episodes(
+    ring: Track, drive, written: Written, monkeypatch
+) -> None:
+    text = "seen = []\ndef reward_function(params):\n    seen.append(1)\n    return len(seen)\n"
+    trace = drive(episodes=7)
+    whole = replay.price(trace, ring, written(text))
+    monkeypatch.setattr(replay, "_CHUNK", 10)
+    np.testing.assert_array_equal(replay.price(trace, ring, written(text)), whole)
+
+
+def test_held_rows_are_not_scored(ring: Track, drive, written: Written) -> None:
+    trace = drive(episodes=1)
+    words = trace["episode_status"].astype(object)
+    words[5:8] = "pause"
+    trace["episode_status"] = schema.categorical(words)
+    rewards = replay.price(
+        trace, ring, written("def reward_function(params):\n    return params['steps']\n")
+    )
+    assert np.flatnonzero(np.isnan(rewards)).tolist() == [0, 5, 6, 7]
+    assert np.array_equal(np.isfinite(rewards), replay.scored(trace))
+
+
+def test_a_log_without_a_scored_row_is_priced_with_nothing(
+    ring: Track, drive, written: Written
+) -> None:
+    trace = drive(episodes=1).iloc[:1]
+    rewards = replay.price(trace, ring, written(CENTER))
+    assert np.isnan(rewards).all()
+    assert str(replay.proof(trace, rewards)) == "no row is scored, so nothing can be compared"
+    assert replay.episodes(trace, rewards)["paid"].tolist() == [0.0]
+
+
+def test_no_row_gives_no_lap(ring: Track, drive, written: Written) -> None:
+    trace = drive().iloc[:0]
+    table = replay.ranked(replay.episodes(trace, replay.price(trace, ring, written(CENTER))))
+    assert len(table) == 0
+    assert {"paid", "scored", "clock_rank", "paid_rank"} <= set(table)
+
+
+def test_a_refusal_names_the_row_of_the_log(ring: Track, drive, written: Written) -> None:
+    text = "def reward_function(params):\n    return 1 / (params['progress'] < 30 or params['steps'] != 21)\n"
+    with pytest.raises(
+        RewardRefused, match=r"ZeroDivisionError.*\(episode \d, step 21 of the log\)$"
+    ) as caught:
+        replay.price(drive(episodes=3), ring, written(text))
+    assert "(car" not in str(caught.value)
+    assert caught.value.params
+    assert caught.value.params["steps"] == 21.0
+
+
+def test_a_proof_counts_rows_and_names_the_first_that_differs(drive) -> None:
+    trace = drive(episodes=2)
+    rewards = np.where(replay.scored(trace), trace["reward"], np.nan)
+    assert replay.proof(trace, rewards).holds
+    replay.require(replay.proof(trace, rewards), "a.py")
+    rewards[10] += 0.5
+    rewards[12] = np.inf  # what is not finite was not priced
+    proof = replay.proof(trace, rewards)
+    assert (proof.rows, proof.equal) == (
+        replay.scored(trace).sum() - 1,
+        replay.scored(trace).sum() - 2,
+    )
+    assert str(proof).endswith(
+        "the first that differs: episode 0, step 11, logged 0.333333, priced 0.833333"
+    )
+    assert not proof.holds
+
+
+def test_a_proof_that_fails_says_what_to_look_for() -> None:
+    with pytest.raises(
+        RewardError, match=r"not those of a\.py: 50\.00% of 10 scored rows .* --own"
+    ):
+        replay.require(replay.Proof(10, 5, 1, 2.0, 0.1, 0.2), "a.py")
+
+
+def test_a_proof_leaves_races_out_when_there_is_training(drive) -> None:
+    trace = drive(episodes=2)
+    trace["phase"] = np.where(trace["episode"] == 0, "evaluation", "training")
+    rewards = np.where(trace["episode"] == 1, trace["reward"], 77.0)
+    assert replay.proof(trace, rewards).share == 1.0
+    trace["phase"] = "evaluation"
+    assert replay.proof(trace, rewards).share < 1.0
+
+
+def test_complete_laps_rank_by_time_and_before_all_others() -> None:
+    table = pd.DataFrame(
+        {
+            "complete": [False, True, True, False, True],
+            "completion": [99.0, 100.0, 100.0, 5.0, 100.0],
+            "time": [3.0, 12.0, 10.0, 1.0, 12.0],
+            "paid": [1.0, 5.0, 4.0, 9.0, 0.0],
+        }
+    )
+    found = replay.ranked(table)
+    assert found["clock_rank"].tolist() == [4.0, 2.5, 1.0, 5.0, 2.5]
+    assert found["paid_rank"].tolist() == [4.0, 2.0, 3.0, 1.0, 5.0]
+
+
+def test_wrong_pairs_are_those_of_two_loops() -> None:
+    random = np.random.default_rng(5)
+    table = pd.DataFrame(
+        {"clock_rank": random.integers(0, 6, 30).astype(float), "paid": random.integers(0, 6, 30)}
+    )
+    clock, paid = table["clock_rank"], table["paid"]
+    pairs = [(i, j) for i in range(30) for j in range(30) if clock[i] < clock[j]]
+    wrong = sum(paid[i] < paid[j] for i, j in pairs)
+    assert replay.wrong_pairs(table) == pytest.approx(wrong / len(pairs))
+    assert np.isnan(replay.wrong_pairs(table[:1]))
+
+
+def test_correlation_is_one_for_the_same_order_and_nan_for_no_order() -> None:
+    assert replay.correlation(
+        np.array([1.0, 2.0, 9.0]), np.array([-3.0, 4.0, 5.0])
+    ) == pytest.approx(1.0)
+    assert replay.correlation(
+        np.array([1.0, 2.0, 9.0]), np.array([3.0, 2.0, 1.0])
+    ) == pytest.approx(-1.0)
+    assert np.isnan(replay.correlation(np.array([1.0, 2.0]), np.array([4.0, 4.0])))
+    assert np.isnan(replay.correlation(np.array([1.0]), np.array([4.0])))
+
+
+def test_displaced_laps_come_farthest_first_and_without_those_in_place() -> None:
+    table = pd.DataFrame({"clock_rank": [1.0, 2.0, 3.0, 4.0], "paid_rank": [1.0, 4.0, 2.0, 3.0]})
+    assert replay.displaced(table)["shift"].tolist() == [-2.0, 1.0, 1.0]
+    assert replay.displaced(table, most=1).index.tolist() == [1]

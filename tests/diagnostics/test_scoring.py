@@ -1,0 +1,208 @@
+"""Pay and clock: what the law says about rewards whose order is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from racer.diagnostics import Score, correlation, price, returns, score
+from racer.diagnostics.scoring import described, is_faster
+from racer.drivers.scripted import FAMILY, Drive, drive, drives
+from racer.errors import UsageError
+from racer.reward import RewardRefused, load
+from racer.track.layout import build, from_table
+from racer.track.library import load as load_track
+from racer.vehicle.action_space import ActionSpace
+
+REWARDS = arrays(np.float64, st.integers(1, 60), elements=st.floats(-100.0, 100.0))
+
+
+@pytest.fixture(scope="module")
+def everyone() -> list[Drive]:
+    return drives(load_track("reinvent_2018"))
+
+
+@pytest.fixture(scope="module")
+def finishers(everyone: list[Drive]) -> list[Drive]:
+    return [d for d in everyone if not np.isnan(d.lap_time)]
+
+
+def written(folder: Path, body: str, before: str = "") -> Path:
+    lines = "\n".join("    " + line for line in body.splitlines())
+    file = folder / "mine.py"
+    file.write_text(f"{before}\ndef reward_function(params):\n{lines}\n")
+    return file
+
+
+def scored(
+    folder: Path, body: str, found: list[Drive], before: str = "", at: float = 0.99
+) -> Score:
+    return score(load(written(folder, body, before)), found, at=at)
+
+
+@settings(max_examples=60, deadline=None)
+@given(REWARDS, st.sampled_from([0.0, 0.5, 0.9, 0.999, 1.0]))
+def test_returns_are_discounted_sums_of_what_follows(rewards: np.ndarray, gamma: float) -> None:
+    slow = [sum(gamma**j * r for j, r in enumerate(rewards[k:])) for k in range(len(rewards))]
+    assert returns(rewards, gamma) == pytest.approx(slow, abs=1e-6)
+
+
+def test_returns_of_what_would_go_on_for_ever_are_the_same_everywhere() -> None:
+    assert returns(np.ones(50), 0.99, tail=100.0) == pytest.approx(np.full(50, 100.0))
+
+
+@pytest.mark.parametrize("gamma", [0.9, 0.99, 0.999, 1.0])
+def test_a_reward_that_pays_minus_time_ranks_as_the_clock(
+    tmp_path: Path, finishers: list[Drive], gamma: float
+) -> None:
+    found = scored(tmp_path, "return -1.0", finishers, at=gamma)
+    assert found.correlation() == pytest.approx(1.0)
+    assert found.inversions() == []
+    assert found.verdict.passed
+
+
+@pytest.mark.parametrize("gamma", [0.99, 0.999, 1.0])
+def test_a_reward_that_pays_for_time_ranks_against_the_clock(
+    tmp_path: Path, finishers: list[Drive], gamma: float
+) -> None:
+    found = scored(tmp_path, "return 1.0", finishers, at=gamma)
+    assert found.correlation() == pytest.approx(-1.0)
+    assert found.best_paid.name == "slow"
+    assert not found.verdict.passed
+
+
+def test_minus_time_pays_best_who_ends_the_episode(tmp_path: Path, everyone: list[Drive]) -> None:
+    found = scored(tmp_path, "return -1.0", everyone)
+    assert np.isnan(found.best_paid.lap_time)
+    assert "a car that" in found.verdict.sentence
+
+
+@pytest.mark.parametrize("gamma", [0.99, 0.999])
+def test_the_center_line_reward_prefers_a_crawl_at_high_gamma(
+    everyone: list[Drive], gamma: float
+) -> None:
+    found = score(load("center_line"), everyone, at=gamma)
+    assert found.best_paid.name == "slow"
+    assert not found.verdict.passed
+    assert any(i.worse.name == "slow" and i.better.name == "fastest" for i in found.inversions())
+
+
+def test_the_time_trial_reward_agrees_with_the_clock(everyone: list[Drive]) -> None:
+    found = score(load("time_trial"), everyone)
+    assert found.best_paid.name == "fastest"
+    assert found.correlation() > 0.9
+    assert found.verdict.passed
+
+
+def test_ranks_do_not_depend_on_the_currency(tmp_path: Path, everyone: list[Drive]) -> None:
+    one, other = (
+        scored(tmp_path, f"return {scale} * params['speed']", everyone) for scale in (1.0, 250.0)
+    )
+    assert np.array_equal(one.paid(), other.paid())
+    assert one.verdict.passed == other.verdict.passed
+
+
+def test_who_pays_everybody_the_same_fails(tmp_path: Path, everyone: list[Drive]) -> None:
+    found = scored(tmp_path, "return 0.0", everyone)
+    assert np.isnan(found.correlation())
+    assert found.verdict.sentence == "at gamma 0.99 it pays every driver the same"
+
+
+def test_each_driver_has_an_instance_of_its_own_called_in_order(
+    tmp_path: Path, everyone: list[Drive]
+) -> None:
+    body = "global LAST\nassert params['steps'] == LAST + 1.0, LAST\nLAST = params['steps']\nreturn 1.0"
+    found = scored(tmp_path, body, everyone, before="LAST = 1.0")
+    assert [len(r) for r in found.rewards] == [len(d.rows) - 1 for d in everyone]
+
+
+def test_the_prepare_step_is_not_paid(everyone: list[Drive]) -> None:
+    paid = price(load("stay_on_track"), everyone[:1])
+    assert len(paid[0]) == len(everyone[0].rows) - 1
+
+
+def test_a_reward_that_the_job_refuses_is_refused_here(
+    tmp_path: Path, everyone: list[Drive]
+) -> None:
+    with pytest.raises(RewardRefused, match="ZeroDivisionError"):
+        scored(tmp_path, "return 1.0 / (params['progress'] // 50)", everyone)
+
+
+def test_a_discount_factor_above_1_is_refused(everyone: list[Drive]) -> None:
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        score(load("stay_on_track"), everyone, at=1.5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=12))
+def test_the_rank_correlation_is_that_of_pandas(pairs: list[tuple[int, int]]) -> None:
+    table = pd.DataFrame(pairs, columns=["a", "b"]).rank()
+    known = table["a"].corr(table["b"]) if table.nunique().min() > 1 else float("nan")
+    assert correlation(table["a"].to_numpy(), table["b"].to_numpy()) == pytest.approx(
+        known, nan_ok=True
+    )
+
+
+def test_every_inversion_is_a_worse_drive_that_is_paid_better(everyone: list[Drive]) -> None:
+    found = score(load("speed_aware"), everyone)
+    for inversion in found.inversions():
+        assert is_faster(inversion.better, inversion.worse)
+        assert inversion.pay_worse > inversion.pay_better
+
+
+def test_inversions_are_said_in_words(tmp_path: Path, everyone: list[Drive]) -> None:
+    found = scored(tmp_path, "return 1.0", everyone, at=0.999)
+    times = {d.name: d.lap_time for d in everyone}
+    wanted = next(
+        i for i in found.inversions() if (i.worse.name, i.better.name) == ("weaving", "racing_line")
+    )
+    share = 100.0 * (wanted.pay_worse / wanted.pay_better - 1.0)
+    assert wanted.sentence(0.999) == (
+        f"at gamma 0.999 you pay a weaving lap of {times['weaving']:.1f} s {share:.0f} % more "
+        f"than a racing-line lap of {times['racing_line']:.1f} s"
+    )
+
+
+def test_negative_pay_is_told_as_it_is(tmp_path: Path, everyone: list[Drive]) -> None:
+    found = scored(tmp_path, "return -1.0", everyone)
+    assert found.inversions()
+    assert "% more" not in found.inversions()[0].sentence(0.99)
+
+
+def test_who_did_not_finish_is_described_by_what_it_does(everyone: list[Drive]) -> None:
+    by_name = {d.name: described(d) for d in everyone}
+    assert by_name["stopping"].startswith("a car that stops halfway (5")
+    assert by_name["outer_edge"].startswith("an outer-edge lap of ")
+    assert len(set(by_name.values())) == len(FAMILY)
+
+
+def test_on_a_track_that_nobody_can_drive_the_verdict_says_so() -> None:
+    bend = {"left": 0.45, "angle": 180}  # tighter than the v6 car turns at any speed
+    straight = {"straight": 2.0}
+    table = {
+        "title": "Pin",
+        "width": 0.4,
+        "direction": "counterclockwise",
+        "start": {"x": 0, "y": 0},
+    }
+    pin = build(from_table(table | {"segments": [straight, bend, straight, bend]}, "pin", "pin"))
+    found = score(load("time_trial"), drives(pin, ["fast", "weaving"]))
+    assert not found.verdict.passed
+    assert "no driver completes a lap here" in found.verdict.sentence
+    assert described(found.drives[1]).startswith("a weaving car that does not finish (")
+
+
+def test_who_cannot_stop_is_described_as_trying() -> None:
+    d = drive(
+        load_track("oval"), "stopping", action_space=ActionSpace(True, (-30.0, 30.0), (1.0, 2.0))
+    )
+    assert (
+        described(d)
+        == f"a car that stops halfway, as far as its actions let it (lap of {d.lap_time:.1f} s)"
+    )

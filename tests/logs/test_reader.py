@@ -1,0 +1,124 @@
+"""Finding traces in files and folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from racer import logs
+from racer.errors import UsageError
+from racer.logs.reader import phase_of
+from racer.logs.writer import log_lines, write_csv
+
+
+@pytest.fixture
+def run(tmp_path: Path, drive) -> Path:
+    """A run's folder as DeepRacer for Cloud has it with one worker: 11 iterations and an
+    evaluation.
+    """
+    folder = tmp_path / "run"
+    for k in range(11):
+        one = drive(episodes=2, step=1.0)
+        write_csv(
+            one.assign(episode=one["episode"] + 2 * k),
+            folder / "training-simtrace" / f"{k}-iteration.csv",
+        )
+    write_csv(
+        drive(episodes=3),
+        folder / "evaluation-20260101000000" / "evaluation-simtrace" / "0-iteration.csv",
+    )
+    (folder / "metrics").mkdir()
+    (folder / "metrics" / "TrainingMetrics.json").write_text("{}")
+    (folder / "notes.txt").write_text("nothing of interest\n")
+    return folder
+
+
+def test_a_run_is_one_trace_in_the_order_of_its_iterations(run: Path) -> None:
+    log = logs.open(run)
+    training = log.trace[log.trace["phase"] == "training"]
+    assert len(log.sources) == 12
+    assert training["iteration"].unique().tolist() == list(range(11))
+    assert log.trace.loc[log.trace["phase"] == "evaluation", "iteration"].unique().tolist() == [-1]
+    assert log.trace["episode_id"].max() == 2 * 11 + 3 - 1
+    assert log.bad_lines == 0
+
+
+def test_a_file_of_a_run_knows_its_iteration(run: Path) -> None:
+    log = logs.open(run / "training-simtrace" / "10-iteration.csv")
+    assert log.trace["iteration"].unique().tolist() == [10]
+    assert log.sources[0].name == "10-iteration.csv"
+    assert log.sources[0].phase == "training"
+
+
+def test_a_text_log_of_the_same_job_is_left_out_and_said(run: Path, drive) -> None:
+    (run / "job.log").write_text("Reset agent\n" + log_lines(drive(episodes=3)))
+    log = logs.open(run)
+    assert len(log.sources) == 12
+    assert any("job.log holds the same steps" in note for note in log.notes)
+
+
+def test_a_text_log_of_another_job_is_kept(run: Path, drive) -> None:
+    (run / "job.log").write_text(log_lines(drive(episodes=3, step=0.17)))
+    assert len(logs.open(run).sources) == 13
+
+
+def test_a_broken_file_does_not_hide_the_others(run: Path) -> None:
+    broken = run / "training-simtrace" / "11-iteration.csv"
+    broken.write_text("episode,steps,X,Y,yaw,steer,throttle,action\n1,2,3,4,5,6,7,8\n")
+    log = logs.open(run)
+    assert len(log.sources) == 12
+    assert any("11-iteration.csv" in note and "lacks reward" in note for note in log.notes)
+
+
+def test_a_path_that_is_not_there_is_answered_with_the_nearest(run: Path) -> None:
+    with pytest.raises(UsageError, match=r"no such file or folder: .*did you mean 'run'"):
+        logs.open(run.parent / "runn")
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "hello\n", "episode,steps,X,Y,yaw\n", "\x00\x01\x02"])
+def test_a_file_without_a_step_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    with pytest.raises(UsageError):
+        logs.open(path)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no trace"):
+        logs.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "phase"),
+    [
+        ("a/training-simtrace/3-iteration.csv", "training"),
+        ("x/sim-trace/evaluation/1-b/evaluation-simtrace/0-iteration.csv", "evaluation"),
+        ("training/leaderboard0.simtrace.log.gz", "evaluation"),
+        ("evaluation/worker0_training.csv.gz", "training"),
+        ("a/b.csv", "unknown"),
+    ],
+)
+def test_the_phase_is_told_from_the_path(path: str, phase: str) -> None:
+    assert phase_of(Path(path)) == phase
+
+
+def test_workers_that_print_in_turn_are_sorted_apart(tmp_path: Path, drive) -> None:
+    """As `docker service logs` mixes them; each worker is at another place of the round."""
+    whole = drive(episodes=5)
+    parts = [whole[whole["episode"].between(k, k + 2)] for k in range(3)]
+    workers = [
+        log_lines(part.assign(episode=part["episode"] - k)).splitlines()
+        for k, part in enumerate(parts)
+    ]
+    longest = max(map(len, workers))
+    turns = [
+        (k, lines[n]) for n in range(longest) for k, lines in enumerate(workers) if n < len(lines)
+    ]
+    (tmp_path / "mixed.log").write_text("".join(f"robomaker.{k} | {line}\n" for k, line in turns))
+    log = logs.open(tmp_path / "mixed.log")
+    assert log.trace["episode_id"].max() == 9 - 1
+    assert any("3 workers stand in turn" in note for note in log.sources[0].notes)
+    found = [tuple(rows["X"]) for _, rows in log.trace.groupby("episode_id")]
+    real = [tuple(rows["X"].round(4)) for part in parts for _, rows in part.groupby("episode")]
+    assert sorted(found) == sorted(real)

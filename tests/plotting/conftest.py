@@ -1,0 +1,47 @@
+"""What tests of pictures share: an Axes on a bare Figure, and a log in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from racer.logs import Log, Source
+from racer.logs.schema import Job
+from racer.plotting import style
+
+
+@pytest.fixture
+def ax():
+    with style.style():
+        yield Figure().add_subplot()
+
+
+@pytest.fixture(scope="session")
+def log_of() -> Callable[..., Log]:
+    """A function that makes a log of a trace; what else it is given are facts of the job."""
+
+    def log(trace: pd.DataFrame, phase: str = "training", **facts: object) -> Log:
+        from racer.logs.schema import episode_ids
+
+        whole = trace.assign(source=0, iteration=-1, phase=phase, episode_id=episode_ids(trace))
+        return Log(whole, (Source("a.csv", phase, 19, len(whole)),), job=Job(**facts))
+
+    return log
+
+
+@pytest.fixture(scope="session")
+def ppo() -> pd.DataFrame:
+    """Ten iterations of three epochs, in which entropy falls from 2 to 1."""
+    iteration = np.repeat(np.arange(10), 3)
+    fall = 2.0 - np.arange(30) / 29.0
+    facts = {
+        "iteration": iteration,
+        "epoch": np.tile(np.arange(3), 10),
+        "loss": 0.1,
+        "kl": 0.01 + 0.001 * iteration,
+    }
+    return pd.DataFrame(facts | {"entropy": fall, "learning_rate": 3e-4})

@@ -1,0 +1,160 @@
+"""DeepRacer's hyperparameters.json: what PPO here takes from it, and what is said about the rest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from racer.errors import UsageError
+from racer.training.config import Settings
+from racer.training.interop.hyperparameters import Hyperparameters, read
+
+PLAIN = Settings.model_validate({})
+SHIPPED = {  # what the console writes for a new model
+    "batch_size": 64, "beta_entropy": 0.01, "discount_factor": 0.99, "e_greedy_value": 0.05, "epsilon_steps": 10000,
+    "exploration_type": "categorical", "loss_type": "huber", "lr": 0.0003, "num_episodes_between_training": 20,
+    "num_epochs": 10, "stack_size": 1, "term_cond_avg_score": 100000.0, "term_cond_max_episodes": 100000,
+}  # fmt: skip
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Any:
+    """A function that reads what it is given as a file `h.json`, and leaves the folder out of the
+    notes.
+    """
+
+    def of(content: object, settings: Settings = PLAIN) -> tuple[Settings, list[str]]:
+        path = tmp_path / "h.json"
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        found: Hyperparameters = read(str(path), settings)
+        assert all(note.startswith(f"{path}: ") for note in found.notes)
+        return found.settings, [note.removeprefix(f"{path}: ") for note in found.notes]
+
+    return of
+
+
+def test_what_ppo_has_too_is_taken_over(given: Any):
+    settings, _ = given(SHIPPED)
+    assert settings == PLAIN.model_copy(
+        update={
+            "batch_size": 64,
+            "n_epochs": 10,
+            "lr": 0.0003,
+            "lr_end": 1.0,
+            "ent_coef": 0.01,
+            "gamma": 0.99,
+        }
+    )
+
+
+def test_what_has_no_counterpart_is_said_aloud(given: Any):
+    assert given(SHIPPED)[1] == [
+        "e_greedy_value 0.05 has no counterpart: racer samples from the policy",
+        "epsilon_steps 10000 has no counterpart: racer samples from the policy",
+        "loss_type huber has no counterpart: the value loss here is the mean squared error",
+        "num_episodes_between_training 20: racer updates its policy after a number of steps, not of episodes "
+        "(envs x n_steps)",
+        "term_cond_avg_score 100000.0 has no counterpart: the simulator ignores it, and so does racer",
+        "term_cond_max_episodes 100000 has no counterpart: racer trains for --steps or --minutes",
+    ]
+
+
+def test_what_racer_does_anyway_needs_no_word(given: Any):
+    same = {"stack_size": 1, "loss_type": "mean squared error", "exploration_type": "categorical"}
+    assert given(same) == (PLAIN, [])
+
+
+def test_without_a_learning_rate_the_default_and_its_fall_stay(given: Any):
+    assert given({"num_epochs": 3})[0] == PLAIN.model_copy(update={"n_epochs": 3})
+
+
+def test_numbers_that_were_written_as_text_are_numbers(given: Any):
+    assert given({"lr": "0.0003", "num_epochs": "3", "batch_size": "128"})[0] == PLAIN.model_copy(
+        update={"lr": 0.0003, "lr_end": 1.0, "n_epochs": 3, "batch_size": 128}
+    )
+
+
+def test_a_batch_beyond_an_update_is_cut_to_it(given: Any):
+    settings, notes = given(
+        {"batch_size": 512}, PLAIN.model_copy(update={"envs": 8, "n_steps": 16})
+    )
+    assert settings.batch_size == 128
+    assert notes == ["batch_size 512 is more than the 128 steps of an update: 128 is used"]
+
+
+def test_a_batch_beyond_an_update_is_cut_when_it_was_written_as_text(given: Any):
+    assert (
+        given({"batch_size": "512"}, PLAIN.model_copy(update={"envs": 8, "n_steps": 16}))[
+            0
+        ].batch_size
+        == 128
+    )
+
+
+def test_an_unknown_key_is_ignored_with_a_word(given: Any):
+    assert given({"batchsize": 32, "zebra": 1}) == (
+        PLAIN,
+        [
+            "unknown key 'batchsize': did you mean 'batch_size'?; it is ignored",
+            "unknown key 'zebra'; it is ignored",
+        ],
+    )
+
+
+@pytest.mark.parametrize("strange", [[1, 2], {"a": 1}, None, True])
+def test_a_strange_value_without_counterpart_is_shown_as_it_is(given: Any, strange: object):
+    assert given({"stack_size": strange})[1] == [
+        f"stack_size {strange} has no counterpart: the simulator ignores it, and so does racer"
+    ] * (strange is not True)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", r"h\.json is not JSON: Expecting"),
+        ("", r"h\.json is not JSON: Expecting"),
+        ("[1]", r'h\.json must hold a JSON object such as \{"lr": 0.0003\}'),
+        ("[" * 100_000, r"h\.json is not JSON"),
+        ({"lr": -1}, r"h\.json: 'lr': input should be greater than 0, not -1"),
+        ({"lr": "fast"}, r"h\.json: 'lr': input should be a valid number.*, not 'fast'"),
+        ({"lr": None}, r"h\.json: 'lr': input should be a valid number, not None"),
+        (
+            {"num_epochs": 2.5},
+            r"h\.json: 'num_epochs': input should be a valid integer.*, not 2\.5",
+        ),
+        (
+            {"batch_size": [64]},
+            r"h\.json: 'batch_size': input should be a valid integer, not \[64\]",
+        ),
+        (
+            {"batch_size": 1},
+            r"h\.json: 'batch_size': input should be greater than or equal to 2, not 1",
+        ),
+        (
+            {"discount_factor": 1.5},
+            r"h\.json: 'discount_factor': input should be less than or equal to 1, not 1\.5",
+        ),
+        ('{"lr": NaN}', r"h\.json: 'lr': input should be .*, not nan"),
+        ('{"lr": Infinity}', r"h\.json: 'lr': input should be a finite number, not inf"),
+        (
+            '{"num_epochs": Infinity}',
+            r"h\.json: 'num_epochs': input should be a finite number, not inf",
+        ),
+    ],
+)
+def test_what_cannot_be_used_gets_a_sentence(given: Any, content: object, words: str):
+    with pytest.raises(UsageError, match=words):
+        given(content)
+
+
+def test_a_file_that_is_not_there_gets_a_sentence(tmp_path: Path):
+    with pytest.raises(UsageError, match=r"there is no hyperparameters file .*none\.json"):
+        read(str(tmp_path / "none.json"), PLAIN)
+    with pytest.raises(UsageError, match="cannot be read"):
+        read(str(tmp_path), PLAIN)
+    (tmp_path / "latin.json").write_bytes(b'{"lr\xe4": 1}')
+    with pytest.raises(UsageError, match="cannot be read"):
+        read(str(tmp_path / "latin.json"), PLAIN)
