@@ -19,13 +19,13 @@ from concurrent.futures import ThreadPoolExecutor
 import gymnasium
 import numpy as np
 
-from racer.sensors.camera.camera import FRONT, LEFT, Camera, render
-from racer.sensors.camera.ground_map import scenery
-from racer.sensors.camera.randomization import SETTINGS, looks
+from racer.sensors.camera.camera import FRONT_CAMERA, LEFT_CAMERA, Camera, render_camera
+from racer.sensors.camera.ground_map import map_ground
+from racer.sensors.camera.randomization import VISUAL_RANDOMIZATIONS, draw_appearances
 from racer.sim import placement as scene
-from racer.sim.obstacles import before, objects_on
-from racer.track.library import load
-from racer.track.spatial_index import pack
+from racer.sim.obstacles import obstacles_before, obstacles_on
+from racer.track.library import load_track
+from racer.track.spatial_index import pack_tracks
 
 N = 256
 PUBLISHED = (
@@ -57,23 +57,29 @@ def cars(track, n=N):
         generator.uniform(-0.3, 0.3, n),
         generator.uniform(-40, 40, n),
     )
-    return scene.rows(track, s, offset=aside, heading_deg=turn)
+    return scene.placed_rows(track, s, offset=aside, heading_deg=turn)
 
 
 def ours(repeats):
-    track = load("reinvent_2018")
-    ground, state = scenery(scene.ways(track)), cars(track)
-    boxes = before(
-        state, objects_on(track, [(k / 6, (-1) ** k) for k in range(6)]), pack(scene.ways(track))
+    track = load_track("reinvent_2018")
+    ground, state = map_ground(scene.both_directions(track)), cars(track)
+    boxes = obstacles_before(
+        state,
+        obstacles_on(track, [(k / 6, (-1) ** k) for k in range(6)]),
+        pack_tracks(scene.both_directions(track)),
     )
-    strong = looks(SETTINGS["strong"], [np.random.default_rng(k) for k in range(N)])
-    lamps = looks(SETTINGS["simulator"], [np.random.default_rng(k) for k in range(N)])
+    strong = draw_appearances(
+        VISUAL_RANDOMIZATIONS["strong"], [np.random.default_rng(k) for k in range(N)]
+    )
+    lamps = draw_appearances(
+        VISUAL_RANDOMIZATIONS["simulator"], [np.random.default_rng(k) for k in range(N)]
+    )
     kinds = (
-        ("160 x 120 gray", FRONT, None, None),
-        ("160 x 120 gray, 6 boxes", FRONT, boxes, None),
-        ("160 x 120 gray, randomized as the simulator does", FRONT, None, lamps),
-        ("160 x 120 gray, randomized strongly (noise, blur)", FRONT, None, strong),
-        ("160 x 120 luma (one of the stereo pair)", LEFT, None, None),
+        ("160 x 120 gray", FRONT_CAMERA, None, None),
+        ("160 x 120 gray, 6 boxes", FRONT_CAMERA, boxes, None),
+        ("160 x 120 gray, randomized as the simulator does", FRONT_CAMERA, None, lamps),
+        ("160 x 120 gray, randomized strongly (noise, blur)", FRONT_CAMERA, None, strong),
+        ("160 x 120 luma (one of the stereo pair)", LEFT_CAMERA, None, None),
         ("160 x 120 RGB", Camera(gray=False), None, None),
         ("80 x 60 gray", Camera(80, 60), None, None),
     )
@@ -81,7 +87,7 @@ def ours(repeats):
         out = np.empty((N, *camera.shape), dtype=np.uint8)
 
         def draw(out=out, camera=camera, bodies=bodies, look=look):
-            render(state, bodies, ground, camera, out, look)
+            render_camera(state, bodies, ground, camera, out, look)
 
         row(f"racer, one core, {name}", N, median(draw, time.process_time, repeats))
     out, half = np.empty((N, 120, 160), dtype=np.uint8), N // 2
@@ -89,7 +95,12 @@ def ours(repeats):
     with ThreadPoolExecutor(2) as pool:
 
         def both():
-            list(pool.map(lambda part: render(state[part], None, ground, FRONT, out[part]), parts))
+            list(
+                pool.map(
+                    lambda part: render_camera(state[part], None, ground, FRONT_CAMERA, out[part]),
+                    parts,
+                )
+            )
 
         row(
             "racer, two threads (wall time), 160 x 120 gray",
@@ -111,7 +122,7 @@ def theirs(ground, state, repeats):
     flat = ground.gray[row_of["first"][0] : row_of["first"][0] + rows * stride].reshape(
         rows, stride
     )
-    f, p, z = FRONT.focal, FRONT.pitch, FRONT.z
+    f, p, z = FRONT_CAMERA.focal, FRONT_CAMERA.pitch, FRONT_CAMERA.z
     # pixel to ground in the frame of the lens, then to the map
     lens = np.array([[1 / f, 0, -79.5 / f], [0, 1 / f, -59.5 / f], [0, 0, 1.0]])
     plane = np.array([[0, -z * np.sin(p), z * np.cos(p)], [-z, 0, 0], [0, np.cos(p), np.sin(p)]])
@@ -121,7 +132,7 @@ def theirs(ground, state, repeats):
         def draw(how=how):
             for car in state:
                 c, s = np.cos(car["yaw"]), np.sin(car["yaw"])
-                x, y = car["x"] + c * FRONT.x, car["y"] + s * FRONT.x
+                x, y = car["x"] + c * FRONT_CAMERA.x, car["y"] + s * FRONT_CAMERA.x
                 place = np.array(
                     [[c, -s, x - row_of["x"]], [s, c, y - row_of["y"]], [0, 0, ground.cell]]
                 )

@@ -20,13 +20,13 @@ import numpy as np
 from PIL import Image
 from scipy.optimize import minimize
 
-from racer.sensors.camera.camera import FRONT, Camera, render
+from racer.sensors.camera.camera import FRONT_CAMERA, Camera, render_camera
 from racer.sensors.camera.colors import MIXTURES
-from racer.sensors.camera.ground_map import DASHES_FROM, scenery
-from racer.sensors.camera.randomization import LOOK
-from racer.sensors.camera.tones import PLAIN
-from racer.sim.placement import rows
-from racer.track.library import load
+from racer.sensors.camera.ground_map import FIRST_DASH_M, map_ground
+from racer.sensors.camera.randomization import APPEARANCE
+from racer.sensors.camera.tones import PLAIN_COLORS
+from racer.sim.placement import placed_rows
+from racer.track.library import load_track
 
 PHASES = (0.0, 0.02, 0.04, 0.06, 0.08)
 """m after the first waypoint where dashes may begin: the route does not tell."""
@@ -59,7 +59,9 @@ def classes_of(frame):
     # and center line, that is field)
     # is field)
     mixed = (what < 0) & (np.arange(len(what))[:, None] > HORIZON)
-    away = ((frame[mixed][:, None, :].astype(float) - MIXTURES @ PLAIN[:4]) ** 2).sum(axis=-1)
+    away = ((frame[mixed][:, None, :].astype(float) - MIXTURES @ PLAIN_COLORS[:4]) ** 2).sum(
+        axis=-1
+    )
     what[mixed] = np.argmax(MIXTURES[np.argmin(away, axis=-1)], axis=-1)
     return what
 
@@ -67,22 +69,22 @@ def classes_of(frame):
 class Eye:
     """The track's ground with squares of 1 mm or so, and pictures of it from any pose."""
 
-    def __init__(self, data, phase=DASHES_FROM):
-        self.track = load(data / "tracks" / "reinvent_base.npy")
-        self.ground = scenery(
+    def __init__(self, data, phase=FIRST_DASH_M):
+        self.track = load_track(data / "tracks" / "reinvent_base.npy")
+        self.ground = map_ground(
             [self.track, self.track.reversed()], cell=0.002, grainy=False, phase=phase
         )
-        self.look = np.zeros(1, LOOK)
-        self.state = rows(self.track, [0.0])
+        self.look = np.zeros(1, APPEARANCE)
+        self.state = placed_rows(self.track, [0.0])
 
     def picture(self, pose, width, height, colors=None, gray=True):
         x, y, yaw, pitch, z = pose
         self.state["x"], self.state["y"], self.state["yaw"] = x, y, yaw
         camera = Camera(width, height, gray=gray, pitch=pitch, z=z)
         if colors is None:
-            return render(self.state, None, self.ground, camera)[0]
-        self.look["gain"] = colors / PLAIN
-        return render(self.state, None, self.ground, camera, look=self.look)[0]
+            return render_camera(self.state, None, self.ground, camera)[0]
+        self.look["gain"] = colors / PLAIN_COLORS
+        return render_camera(self.state, None, self.ground, camera, appearance=self.look)[0]
 
     def classes(self, pose):
         share = self.picture(pose, 640, 480, SHARES, gray=False) / 255.0
@@ -132,17 +134,23 @@ def places(eye, real, colors, count=12):
     aside, turned = np.arange(-0.3, 0.31, 0.1), np.arange(-50.0, 51.0, 5.0)
     s, offset, heading = (grid.ravel() for grid in np.meshgrid(along, aside, turned, indexing="ij"))
     at = np.concatenate(
-        [rows(eye.track, s, offset=offset, heading_deg=heading + way) for way in (0.0, 180.0)]
+        [
+            placed_rows(eye.track, s, offset=offset, heading_deg=heading + way)
+            for way in (0.0, 180.0)
+        ]
     )
-    camera, look = Camera(*COARSE, gray=False, pitch=NOMINAL[0], z=NOMINAL[1]), np.zeros(1000, LOOK)
-    look["gain"] = colors / PLAIN
+    camera, look = (
+        Camera(*COARSE, gray=False, pitch=NOMINAL[0], z=NOMINAL[1]),
+        np.zeros(1000, APPEARANCE),
+    )
+    look["gain"] = colors / PLAIN_COLORS
     off = []
     for k in range(0, len(at), len(look)):
         part = at[k : k + len(look)]
         off.append(
-            np.abs(render(part, None, eye.ground, camera, look=look[: len(part)]) - seen).mean(
-                axis=(1, 2, 3)
-            )
+            np.abs(
+                render_camera(part, None, eye.ground, camera, appearance=look[: len(part)]) - seen
+            ).mean(axis=(1, 2, 3))
         )
     poses, found = np.stack([at["x"], at["y"], at["yaw"]], axis=1), []
     for pose in poses[np.argsort(np.concatenate(off), kind="stable")]:
@@ -244,7 +252,7 @@ def report(name, eye, frame, target, pose, off, other):
     )
     print("  field is drawn as, and drawn for: " + ", ".join(confusions(real, drawn)) + " pixels")
     for what, fixed in (
-        ("racer's", (FRONT.pitch, FRONT.z)),
+        ("racer's", (FRONT_CAMERA.pitch, FRONT_CAMERA.z)),
         ("13.6 deg, 133 mm", NOMINAL),
         ("15 deg, 130 mm", MODEL),
     ):

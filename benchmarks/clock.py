@@ -98,13 +98,13 @@ def table(rows: list[dict[str, Any]]) -> None:
     """Print the lap times beside the verdicts, and on how many pairs of a passed and a failed
     reward they agree.
     """
-    from racer.diagnostics import score_all
-    from racer.track.library import load
+    from racer.diagnostics import score_rewards
+    from racer.track.library import load_track
 
     for track, steps in sorted({(row["track"], row["steps"]) for row in rows}):
         mine = [row for row in rows if (row["track"], row["steps"]) == (track, steps)]
         names = list(dict.fromkeys(row["reward"] for row in mine))
-        scores = dict(zip(names, score_all(names, load(track)), strict=True))
+        scores = dict(zip(names, score_rewards(names, load_track(track)), strict=True))
         print(f"\n{track}, {steps:,} steps\n")
         print(
             "| reward | verdict | rank correlation | best paid | seeds | last lap s | best lap s |"

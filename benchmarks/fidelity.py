@@ -27,14 +27,14 @@ from rich.table import Table
 import open_loop
 from racer import geometry, logs
 from racer.errors import RacerError, UsageError
-from racer.logs.to_state import rows
-from racer.logs.track_matching import recognise
+from racer.logs.to_state import state_rows
+from racer.logs.track_matching import match_track
 from racer.sim.state import Phase, State, Status
 from racer.track import route
-from racer.track.spatial_index import pack
+from racer.track.spatial_index import pack_tracks
 from racer.track.track import Track
 from racer.vehicle.action_space import read_metadata
-from racer.vehicle.car import CARS, WHEELS
+from racer.vehicle.car import CARS, WHEEL_CENTERS_M
 
 PROGRESS = 0.002  # %, within which progress agrees
 QUANTITIES = ("waypoint", "progress", "wheels")
@@ -93,7 +93,7 @@ def routes(folder: Path) -> list[Track]:
     found = []
     for path in sorted(folder.rglob("*.npy")):
         try:
-            found.append(route.load(path, keep_seam=True))
+            found.append(route.load_route(path, keep_seam=True))
         except UsageError as error:
             print(f"left out: {error}", file=sys.stderr)
     if not found:
@@ -105,7 +105,7 @@ def routes(folder: Path) -> list[Track]:
 
 def jobs(root: Path, tracks: list[Track]) -> Iterator[Job]:
     """The logs in a file or folder, in the order of their names."""
-    log = logs.open(root)
+    log = logs.read_log(root)
     folder = root if root.is_dir() else root.parent
     groups: dict[str, list[int]] = {}
     for number, source in enumerate(log.sources):
@@ -115,7 +115,7 @@ def jobs(root: Path, tracks: list[Track]) -> Iterator[Job]:
     for name, numbers in groups.items():
         trace = log.trace[log.trace["source"].isin(numbers)].reset_index(drop=True)
         columns = max(log.sources[number].columns for number in numbers)
-        recognised = recognise(trace, tracks)
+        recognised = match_track(trace, tracks)
         yield Job(
             _short(name), columns, trace, recognised and recognised.track, _generation(folder, name)
         )
@@ -153,8 +153,8 @@ def _geometry(job: Job) -> dict[str, Any]:
     """
     if job.track is None:
         return {"track": None, "rows": len(job.trace), "agreement": None, "misses": []}
-    roads = pack([job.track])
-    state = rows(job.trace, job.track, roads)
+    roads = pack_tracks([job.track])
+    state = state_rows(job.trace, job.track, roads)
     logged = {
         name: job.trace[name].to_numpy()
         for name in ("closest_waypoint", "progress", "all_wheels_on_track")
@@ -215,7 +215,9 @@ def _miss(state: State, track: Track, i: int, name: str, logged: dict[str, Any])
 def _edge_distance(row: np.void, track: Track) -> float:
     """m from the wheel nearest to an edge of the road to that edge."""
     c, s = np.cos(row["yaw"]), np.sin(row["yaw"])
-    wheels = np.array([[row["x"] + c * x - s * y, row["y"] + s * x + c * y] for x, y in WHEELS])
+    wheels = np.array(
+        [[row["x"] + c * x - s * y, row["y"] + s * x + c * y] for x, y in WHEEL_CENTERS_M]
+    )
     return min(
         float(np.hypot(*(geometry.nearest_point(line, wheels) - wheels).T).min())
         for line in (track.inner, track.outer)

@@ -276,18 +276,20 @@ class _Clean(Exception):
 def train(job: Job) -> Outcome:
     """Train in this process until the first clean evaluation."""
     from racer.training import run
-    from racer.training.config import TrainConfig, parse
-    from racer.training.session import Progress, Session
+    from racer.training.config import TrainConfig, parse_config
+    from racer.training.session import Session, TrainingProgress
 
     facts = {name: getattr(job, name) for name in ("reward", "track", "car", "seed", "settings")}
-    config: TrainConfig = parse(facts | {"evaluate_every": EVERY, "traced_cars": 0}, "--compare")
+    config: TrainConfig = parse_config(
+        facts | {"evaluate_every": EVERY, "traced_cars": 0}, "--compare"
+    )
 
-    def report(progress: Progress) -> None:
+    def report(progress: TrainingProgress) -> None:
         if progress.first_clean or progress.steps > STEPS:
             raise _Clean
 
     with tempfile.TemporaryDirectory() as place:
-        session = Session(run.create(config, Path(place)))
+        session = Session(run.create_run(config, Path(place)))
         with suppress(_Clean):
             session.train(report)
         steps, seconds = session.progress.first_clean or (None, None)

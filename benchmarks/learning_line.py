@@ -27,9 +27,9 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 
-from racer.raceline.minimum_time import MARGIN, WIDEST, fastest
+from racer.raceline.minimum_time import LINE_MARGIN_M, WIDEST_MARGIN_M, racing_line
 from racer.track import library
-from racer.vehicle.car import preset
+from racer.vehicle.car import car_preset
 
 WANTED = 1.12  # times the bound
 REWARDS = {"line": "reward.py", "center line": "center_line", "pace": "pace.py"}
@@ -82,8 +82,10 @@ def main(options: argparse.Namespace) -> None:
 
 def measure(car: str, track: str, seed: int, options: argparse.Namespace) -> list[Row]:
     """A row a reward, printed as they come."""
-    road, model = library.load(track), preset(car)
-    bounds = [fastest(road, model, margin).lap_time for margin in (MARGIN, WIDEST)]
+    road, model = library.load_track(track), car_preset(car)
+    bounds = [
+        racing_line(road, model, margin).lap_time for margin in (LINE_MARGIN_M, WIDEST_MARGIN_M)
+    ]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         _run(options, folder, "init", ".", "--line", "--track", track, "--car", car)

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from racer import resources as shipped
-from racer.drivers.rollout import drive
-from racer.raceline.corridor import corridor
-from racer.raceline.ggv import envelope
-from racer.raceline.minimum_time import METHODS, Line, drawn, fastest
+from racer.drivers.rollout import follow_line
+from racer.raceline.corridor import build_corridor
+from racer.raceline.ggv import build_ggv
+from racer.raceline.minimum_time import LINE_METHODS, RacingLine, line_from_offsets, racing_line
 from racer.track import library
 from racer.track.track import Track
-from racer.vehicle.car import Car, preset
+from racer.vehicle.car import Car, car_preset
 
 FIVE = ("reinvent_2018", "oval", "vegas", "hot_rod_speedway", "grand_prix")
 PEER = """
@@ -42,19 +42,19 @@ np.savez(sys.argv[2], line=track[:, :2] + alpha[:, None] * normal, took=took)
 """
 
 
-def timed(track: Track, car: Car, margin: float, method: str) -> tuple[Line, float]:
+def timed(track: Track, car: Car, margin: float, method: str) -> tuple[RacingLine, float]:
     """A line, and the s of processor that it took, the median of three."""
     took = []
     for _ in range(3):
         began = time.process_time()
-        line = fastest(track, car, margin, method)
+        line = racing_line(track, car, margin, method)
         took.append(time.process_time() - began)
     return line, float(np.median(took))
 
 
 def peer(python: str, track: Track, car: Car, margin: float) -> tuple[float, float]:
     """Lap time, s, of the peer's line, rated as ours are, and s of processor that finding it took."""
-    road = corridor(track, 0.2)
+    road = build_corridor(track, 0.2)
     with tempfile.TemporaryDirectory() as folder:
         given, made, script = (Path(folder) / name for name in ("given.npz", "made.npz", "peer.py"))
         script.write_text(PEER, encoding="utf-8")
@@ -64,22 +64,22 @@ def peer(python: str, track: Track, car: Car, margin: float) -> tuple[float, flo
         )
         found = np.load(made)
         aside = np.sum((found["line"] - road.xy) * road.normal, axis=1)
-        return drawn(track, road, aside, envelope(car), "peer", margin).lap_time, float(
-            found["took"]
-        )
+        return line_from_offsets(
+            track, road, aside, build_ggv(car), "peer", margin
+        ).lap_time, float(found["took"])
 
 
 def methods(car: Car, python: str) -> None:
     """The table of methods on five tracks, margin 0."""
     print("lap time s (s of processor) by method, margin 0 m")
-    heads = [*METHODS[1:], *(["trajectory-planning-helpers"] if python else [])]
+    heads = [*LINE_METHODS[1:], *(["trajectory-planning-helpers"] if python else [])]
     print("| track | m | " + " | ".join(heads) + " |")
     print("|---|---:|" + "---:|" * len(heads))
     for name in FIVE:
-        track = library.load(name)
+        track = library.load_track(name)
         cells = [
             (line.lap_time, took)
-            for line, took in (timed(track, car, 0.0, method) for method in METHODS[1:])
+            for line, took in (timed(track, car, 0.0, method) for method in LINE_METHODS[1:])
         ]
         cells += [peer(python, track, car, 0.0)] if python else []
         print(
@@ -94,9 +94,9 @@ def drives(paths: list[Path], car: Car) -> None:
     print("| track | m | bound s | driven s | gap | fewest wheels on the road |")
     print("|---|---:|---:|---:|---:|---:|")
     for path in paths:
-        track = library.load(path)
-        line = fastest(track, car)
-        found = drive(track, car, line)
+        track = library.load_track(path)
+        line = racing_line(track, car)
+        found = follow_line(track, car, line)
         gap = f"{100.0 * (found.best_lap / line.lap_time - 1.0):+.1f} %"
         print(
             f"| {path.stem} | {track.length:.1f} | {line.lap_time:.2f} | {found.best_lap:.2f} | {gap} "
@@ -114,12 +114,12 @@ def main() -> None:
     parser.add_argument("--routes", type=Path)
     parser.add_argument("--part", choices=("methods", "drives", "all"), default="all")
     told = parser.parse_args()
-    car = preset(told.car)
-    fastest(library.load("oval"), car, 0.0, "iterated")  # compiles
+    car = car_preset(told.car)
+    racing_line(library.load_track("oval"), car, 0.0, "iterated")  # compiles
     if told.part in ("methods", "all"):
         methods(car, told.peer)
     if told.part in ("drives", "all"):
-        folder = told.routes or shipped.tracks()
+        folder = told.routes or shipped.tracks_folder()
         drives(sorted(folder.glob("*.npy" if told.routes else "*.toml")), car)
 
 

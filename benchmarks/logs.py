@@ -129,7 +129,7 @@ def _mine(file: Path) -> tuple[logs.Log, pd.DataFrame, float]:
     best = np.inf
     for _ in range(REPEATS):
         started = time.process_time()
-        log = logs.open(file)
+        log = logs.read_log(file)
         table = laps(log.trace)
         best = min(best, time.process_time() - started)
     return log, table, best
@@ -237,9 +237,9 @@ def _against_metrics(files: list[Unpacked], answers: list[dict[str, Any]]) -> No
         path = one.packed.with_name(one.packed.name.split(".")[0] + "_metrics.json")
         if not path.exists():
             continue
-        real = metrics.read(path)
+        real = metrics.read_metrics(path)
         real = real[real["phase"] == "training"] if "phase" in real else real
-        table = laps(logs.open(one.file).trace)
+        table = laps(logs.read_log(one.file).trace)
         theirs = pd.DataFrame(answer["episodes"]).set_index("episode")["time"]
         start = real["start_time"].to_numpy() / 1000.0
         nearest = np.abs(table["start"].to_numpy()[:, None] - start).argmin(axis=1)
@@ -258,12 +258,12 @@ def _write(files: list[Unpacked], python: str, place: Path) -> None:
     """Folders that racer writes, opened by deepracer-utils in each of its ways."""
     jobs, wanted = [], []
     for folder in sorted({one.packed.parent for one in files if one.is_table}):
-        log = logs.open(folder)
+        log = logs.read_log(folder)
         table = laps(log.trace)
         races = (log.trace["phase"] == "evaluation").to_numpy()
         for layout, loads in LOADS.items():
             out = place / "written" / folder.name / layout.replace(" ", "_")
-            logs.write(log, out, table, layout)
+            logs.write_log(log, out, table, layout)
             mine = [load for load in loads if races.any() or "eval" not in load.lower()]
             jobs.append({"folder": str(out), "loads": mine})
             wanted.append((folder.name, layout, log.trace, races))
@@ -291,7 +291,7 @@ def _million(files: list[Unpacked], python: str, place: Path) -> None:
     best = np.inf
     for _ in range(REPEATS):
         started, cpu = time.perf_counter(), time.process_time()
-        count = len(laps(logs.open(file).trace))
+        count = len(laps(logs.read_log(file).trace))
         best = min(best, time.perf_counter() - started)
         cpu = time.process_time() - cpu
     size = file.stat().st_size
@@ -361,7 +361,7 @@ def _fuzz(count: int, first: int, place: Path) -> None:
     """Damaged and hostile logs: how they came out, and the time it took."""
     from racer.logs import gunzip
 
-    gunzip.FLOOR = 1 << 20  # so that small bombs are bombs
+    gunzip.MIN_UNPACK_BYTES = 1 << 20  # so that small bombs are bombs
     test = runpy.run_path(str(Path(__file__).parents[1] / "tests" / "logs" / "test_fuzz.py"))
     started = time.perf_counter()
     outcomes = test["fuzz"](count, 4, place, first)

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from racer import analysis as laps
 from racer import geometry
-from racer.logs.to_state import begins
-from racer.vehicle.car import FRONT, STEER_LIMIT_DEG, STEP, Car, table
-from racer.vehicle.dynamics import advance
+from racer.logs.to_state import episode_begins
+from racer.vehicle.car import FRONT_POINT_M, STEERING_LIMIT_DEG, STEP_S, Car, car_table
+from racer.vehicle.dynamics import advance_motion
 
 HORIZONS = (1, 5, 15, 30)  # steps
 SECOND = HORIZONS.index(15)
@@ -35,7 +35,9 @@ def chassis(trace: pd.DataFrame) -> Array:
     """(N, 3) x, y (m) and yaw (rad) of the chassis."""
     yaw = np.radians(trace["yaw"].to_numpy(float))
     front = trace[["X", "Y"]].to_numpy(float)
-    return np.column_stack([front - FRONT * np.column_stack([np.cos(yaw), np.sin(yaw)]), yaw])
+    return np.column_stack(
+        [front - FRONT_POINT_M * np.column_stack([np.cos(yaw), np.sin(yaw)]), yaw]
+    )
 
 
 def step_times(trace: pd.DataFrame) -> tuple[bool, Array]:
@@ -48,7 +50,7 @@ def step_times(trace: pd.DataFrame) -> tuple[bool, Array]:
     usual = laps.step_times(trace)
     stamp = trace["tstamp"].to_numpy(float)
     back = np.diff(stamp, prepend=stamp[:1])
-    inside = ~begins(trace) & (back > 0.0) & (back < 3.0 * usual)
+    inside = ~episode_begins(trace) & (back > 0.0) & (back < 3.0 * usual)
     xy = trace[["X", "Y"]].to_numpy(float)
     move = np.hypot(*np.diff(xy, axis=0, append=xy[-1:]).T)
     # the two neighbors of the step from t to t + 1 are driven, too
@@ -62,7 +64,8 @@ def step_times(trace: pd.DataFrame) -> tuple[bool, Array]:
     sane = np.abs(ratio - 1.0) < 0.6
     variance = float(time[sane].var())
     follows = (
-        variance > 0.0 and float(np.cov(ratio[sane], time[sane])[0, 1]) * STEP / variance > FOLLOWS
+        variance > 0.0
+        and float(np.cov(ratio[sane], time[sane])[0, 1]) * STEP_S / variance > FOLLOWS
     )
     return follows, np.where(inside, back, usual) if follows else usual
 
@@ -70,9 +73,9 @@ def step_times(trace: pd.DataFrame) -> tuple[bool, Array]:
 def _runs(trace: pd.DataFrame) -> NDArray[np.int64]:
     """(N,) rows that have been driven in one go before each row."""
     driven = (trace["episode_status"] == "in_progress").to_numpy()
-    goes_on = np.append(False, driven[1:] & driven[:-1] & (np.diff(trace["steps"]) == 1)) & ~begins(
-        trace
-    )
+    goes_on = np.append(
+        False, driven[1:] & driven[:-1] & (np.diff(trace["steps"]) == 1)
+    ) & ~episode_begins(trace)
     count = np.arange(len(trace))
     return np.asarray(count - np.maximum.accumulate(np.where(goes_on, 0, count)))
 
@@ -107,7 +110,7 @@ def errors(
     if car is None:
         _textbook(poses, command, gap, starts, bicycle, out)
     else:
-        _replay(poses, command, gap, table(car, 1)[0], starts, out)
+        _replay(poses, command, gap, car_table(car, 1)[0], starts, out)
     steps = np.array(HORIZONS)
     real, ours = poses[starts[:, None] + steps], out[:, steps - 1]
     position = np.hypot(*np.moveaxis(ours - real, -1, 0)[:2])
@@ -144,7 +147,7 @@ def _replay(poses: Any, command: Any, gap: Any, car: Any, starts: Any, out: Any)
         t = starts[w]
         s = t - WARM
         vx, vy, r = _measured(poses, gap, s)
-        steer = min(max(command[s - 1, 0], -STEER_LIMIT_DEG), STEER_LIMIT_DEG) * np.pi / 180.0
+        steer = min(max(command[s - 1, 0], -STEERING_LIMIT_DEG), STEERING_LIMIT_DEG) * np.pi / 180.0
         motion = (poses[s, 0], poses[s, 1], poses[s, 2], vx, vy, r, steer)
         before = motion
         for k in range(s, t):
@@ -165,7 +168,7 @@ def _replay(poses: Any, command: Any, gap: Any, car: Any, starts: Any, out: Any)
 @njit(cache=True)
 def _advance(motion: Any, command: Any, gap: Any, car: Any, k: int) -> Any:
     before, now = (command[k - 1, 0], command[k - 1, 1]), (command[k, 0], command[k, 1])
-    return advance(car, motion, before, now, car.delay, gap[k])
+    return advance_motion(car, motion, before, now, car.delay, gap[k])
 
 
 @njit(cache=True)
@@ -183,7 +186,7 @@ def _textbook(poses: Any, command: Any, gap: Any, starts: Any, bicycle: bool, ou
                 r = (
                     vx
                     * np.tan(
-                        min(max(command[t + k, 0], -STEER_LIMIT_DEG), STEER_LIMIT_DEG)
+                        min(max(command[t + k, 0], -STEERING_LIMIT_DEG), STEERING_LIMIT_DEG)
                         * np.pi
                         / 180.0
                     )
@@ -214,7 +217,9 @@ def lap_errors(
     for first, last in zip(whole["first_row"], whole["last_row"], strict=True):
         first += int(trace["episode_status"].iloc[first] == "prepare")
         real = float(np.hypot(*np.diff(poses[first : last + 1, :2], axis=0).T).sum())
-        found.append(_distance(command[first:last], gap[first:last], table(car, 1)[0]) / real - 1.0)
+        found.append(
+            _distance(command[first:last], gap[first:last], car_table(car, 1)[0]) / real - 1.0
+        )
     return found
 
 
@@ -226,7 +231,7 @@ def _distance(command: Any, gap: Any, car: Any) -> float:
     for k in range(len(command)):
         now = (command[k, 0], command[k, 1])
         x, y = motion[0], motion[1]
-        motion = advance(car, motion, before, now, car.delay, gap[k])
+        motion = advance_motion(car, motion, before, now, car.delay, gap[k])
         far += np.hypot(motion[0] - x, motion[1] - y)
         before = now
     return far

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from racer.analysis.leaderboard import VARIANTS
-from racer.raceline.minimum_time import MARGIN, fastest
+from racer.analysis.leaderboard import WORLD_VARIANT_ENDINGS
+from racer.raceline.minimum_time import LINE_MARGIN_M, racing_line
 from racer.track import library
-from racer.vehicle.car import preset
+from racer.vehicle.car import car_preset
 
 CAR = "v5"  # the car of the console and of DeepRacer for Cloud from 2022 on
 SINCE = ("0000", "2022-01", "2023-01")
@@ -48,12 +48,12 @@ def rows(data: Path, car: str, margin: float) -> list[Row]:
     with (data / "leaderboards.csv").open(encoding="utf-8") as file:
         races = list(csv.DictReader(file))
     for race in races:
-        names = (race["track"], *(race["track"] + end for end in sorted(VARIANTS)))
+        names = (race["track"], *(race["track"] + end for end in sorted(WORLD_VARIANT_ENDINGS)))
         path = next((p for name in names if (p := data / "tracks" / f"{name}.npy").is_file()), None)
         if path is None:
             continue
         if path not in known:
-            known[path] = fastest(library.load(path), preset(car), margin).lap_time
+            known[path] = racing_line(library.load_track(path), car_preset(car), margin).lap_time
         found.append(
             Row(race["track"], race["closed"], race["measure"], float(race["p0"]), known[path])
         )
@@ -95,7 +95,7 @@ def scatter(found: list[Row], path: Path, car: str) -> None:
 
     from racer.plotting import style
 
-    with style.style():
+    with style.style_context():
         figure = Figure(figsize=(5.6, 5.2))
         ax = figure.subplots()
         top = 1.06 * max(row.record for row in found)
@@ -129,7 +129,7 @@ def scatter(found: list[Row], path: Path, car: str) -> None:
         ax.set_ylim(4, top)
         ax.set_title("Bounds and records")
         ax.legend(loc="upper left")
-        style.save(figure, path)
+        style.save_figure(figure, path)
 
 
 def main() -> None:
@@ -138,7 +138,7 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path)
     parser.add_argument("--car", default=CAR)
-    parser.add_argument("--margin", type=float, default=MARGIN)
+    parser.add_argument("--margin", type=float, default=LINE_MARGIN_M)
     parser.add_argument("-o", "--output", type=Path)
     told = parser.parse_args()
     found = rows(told.data, told.car, told.margin)

@@ -26,8 +26,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from racer import geometry
 from racer.logs import Log, Source
-from racer.logs.schema import check, episode_ids
-from racer.report import report
+from racer.logs.schema import episode_ids, normalize_trace
+from racer.report import render_report
 from racer.track import library
 from racer.track.track import Track
 
@@ -46,7 +46,7 @@ def training(track: Track, steps: int = STEPS, seed: int = 1) -> Log:
     frames = [_episode(track, number, random) for number in range(steps // EPISODE)]
     trace = pd.concat(frames, ignore_index=True)
     trace["tstamp"] = 5.0 + np.arange(len(trace)) / 15.0 + random.uniform(0.0, 0.002, len(trace))
-    trace = check(trace)
+    trace = normalize_trace(trace)
     trace = trace.assign(
         source=0, phase="training", iteration=trace["episode"] // 20, episode_id=episode_ids(trace)
     )
@@ -108,9 +108,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, help="write the table there too")
     arguments = parser.parse_args()
-    log, track = training(library.load("reinvent_2018")), library.load("reinvent_2018")
+    log, track = training(library.load_track("reinvent_2018")), library.load_track("reinvent_2018")
     begun = time.perf_counter()
-    page = report(log, track)
+    page = render_report(log, track)
     made = time.perf_counter() - begun
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.html"

@@ -19,8 +19,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.vehicle.car import CARS, STEP, Car, table
-from racer.vehicle.dynamics import advance
+from racer.vehicle.car import CARS, STEP_S, Car, car_table
+from racer.vehicle.dynamics import advance_motion
 
 SUBSTEPS = (1, 2, 3, 4, 6, 8, 12, 16)
 REFERENCE = 1000
@@ -106,7 +106,9 @@ def _again(car: Any, command: Any, exact: Any, steps: int, out: Any) -> None:
 @njit(cache=True, error_model="numpy", inline="always")
 def _one(car: Any, command: Any, e: int, k: int, state: Any) -> Any:
     before = (command[e, k - 1, 0], command[e, k - 1, 1]) if k > 0 else (0.0, 0.0)
-    return advance(car, state, before, (command[e, k, 0], command[e, k, 1]), car.delay, STEP)
+    return advance_motion(
+        car, state, before, (command[e, k, 0], command[e, k, 1]), car.delay, STEP_S
+    )
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -116,7 +118,7 @@ def _write(table: Any, e: int, k: int, state: Any) -> None:
 
 
 def _with(car: Car, substeps: int) -> NDArray[np.void]:
-    row = table(car, 1)
+    row = car_table(car, 1)
     row["substeps"] = substeps
     return row
 

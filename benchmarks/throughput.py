@@ -30,14 +30,14 @@ import shapely
 
 import racer.env
 from racer.env import DeepRacerVectorEnv
-from racer.sensors.features import features
-from racer.sensors.lidar import scan
-from racer.sim.obstacle_layout import course
-from racer.sim.simulation import Field, Race
+from racer.sensors.features import car_features
+from racer.sensors.lidar import scan_lidar
+from racer.sim.obstacle_layout import read_obstacle_layout
+from racer.sim.simulation import Scenario, Simulation
 from racer.sim.state import EVALUATION
-from racer.sim.step import step
-from racer.track import load as load_track
-from racer.vehicle.car import FRONT, STEP, WHEELS, preset, table
+from racer.sim.step import step_cars
+from racer.track import load_track as load_track
+from racer.vehicle.car import FRONT_POINT_M, STEP_S, WHEEL_CENTERS_M, car_preset, car_table
 
 TRACK = "reinvent_2018"
 LONG_TRACK = "european_seaside"
@@ -94,12 +94,12 @@ def core() -> Iterator[Row]:
         for track in (TRACK, LONG_TRACK):
             for n in COUNTS if track == TRACK else COUNTS[-1:]:
                 field, command = _driving(car, track, n)
-                race, cars, dt = field.race, table(preset(car), n), np.full(n, STEP)
+                race, cars, dt = field.race, car_table(car_preset(car), n), np.full(n, STEP_S)
                 state = field.state
-                run = lambda: step(state, command, dt, race.roads, cars, race.rules)  # noqa: B023, E731
+                run = lambda: step_cars(state, command, dt, race.roads, cars, race.rules)  # noqa: B023, E731
                 yield _timed(f"core: step, {car}, {track}", n, run)
     field, _ = _driving("v6", TRACK, 1024)
-    yield _timed("features", 1024, lambda: features(field.state, field.race.roads))
+    yield _timed("features", 1024, lambda: car_features(field.state, field.race.roads))
 
 
 def objects() -> Iterator[Row]:
@@ -136,7 +136,7 @@ def lidars() -> Iterator[Row]:
         yield _timed(
             f"lidar: scans, objects: {what}",
             256,
-            partial(scan, field.state, field.bodies, walls, out),
+            partial(scan_lidar, field.state, field.obstacles, walls, out),
         )
 
 
@@ -185,10 +185,10 @@ def ppo() -> Iterator[Row]:
     from stable_baselines3 import PPO
     from stable_baselines3.common.vec_env import VecNormalize
 
-    from racer.training.config import Settings
+    from racer.training.config import LearnerSettings
     from racer.training.vec_env import CarsVecEnv
 
-    usual = Settings()
+    usual = LearnerSettings()
     wide = usual.model_copy(
         update={"envs": 1024, "n_steps": 32, "batch_size": 16384, "n_epochs": 4}
     )
@@ -239,16 +239,16 @@ def naive() -> Iterator[Row]:
 
     def run() -> None:
         x, y, yaw = state
-        yaw += 1.5 * math.tan(0.1) / 0.164 * STEP
-        state[:] = [x + 1.5 * math.cos(yaw) * STEP, y + 1.5 * math.sin(yaw) * STEP, yaw]
-        point = shapely.Point(x + FRONT * math.cos(yaw), y + FRONT * math.sin(yaw))
+        yaw += 1.5 * math.tan(0.1) / 0.164 * STEP_S
+        state[:] = [x + 1.5 * math.cos(yaw) * STEP_S, y + 1.5 * math.sin(yaw) * STEP_S, yaw]
+        point = shapely.Point(x + FRONT_POINT_M * math.cos(yaw), y + FRONT_POINT_M * math.sin(yaw))
         s = center.project(point)
         foot = center.interpolate(s)
         point.distance(foot)
         for border in borders:
             border.interpolate(border.project(foot))
         c, n = math.cos(yaw), math.sin(yaw)
-        for wx, wy in WHEELS:
+        for wx, wy in WHEEL_CENTERS_M:
             road.contains(shapely.Point(x + c * wx - n * wy, y + n * wx + c * wy))
 
     yield _timed("naive: kinematic car with shapely, no reward", 1, run)
@@ -279,14 +279,21 @@ def peers() -> Iterator[Row]:
         yield _timed(f"peer: {name} ({package})", 1, _episodes(env))
 
 
-def _driving(car: str, track: str, n: int, objects: str = "none") -> tuple[Field, Any]:
+def _driving(car: str, track: str, n: int, objects: str = "none") -> tuple[Simulation, Any]:
     """Cars all around the track at speed, and commands that keep them on it for a while."""
-    field = Field(
-        Race(load_track(track), preset(car), EVALUATION, course=course(objects)), n, seed=0
+    field = Simulation(
+        Scenario(
+            load_track(track),
+            car_preset(car),
+            EVALUATION,
+            obstacle_layout=read_obstacle_layout(objects),
+        ),
+        n,
+        seed=0,
     )
     generator = np.random.default_rng(0)
     for _ in range(30):
-        seen = features(field.state, field.race.roads)
+        seen = car_features(field.state, field.race.roads)
         steer = np.clip(60.0 * seen[:, 16] + generator.normal(0.0, 3.0, n), -30.0, 30.0)
         command = np.column_stack([steer, np.full(n, 1.5)])
         field.step(command)
@@ -297,12 +304,12 @@ def _turning(cars: DeepRacerVectorEnv, car: str) -> Callable[[], Any]:
     """A turn of the environment with cars all around the track, from the same state again and
     again.
     """
-    cars.field, command = _driving(car, TRACK, cars.num_envs)
+    cars.simulation, command = _driving(car, TRACK, cars.num_envs)
     actions = np.column_stack([command[:, 0] / 30.0, np.full(cars.num_envs, -0.2)])
-    state = cars.field.state.copy()
+    state = cars.simulation.state.copy()
 
     def run() -> None:
-        cars.field.state = state
+        cars.simulation.state = state
         cars.turn(actions)
 
     return run

@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="module", params=["reward.py", "pace.py"])
 def paid(request):
     """Each of the two rewards: the one that follows the line, and the one that asks for the pace."""
-    return Reward(HERE / request.param, library.load(TRACK))
+    return Reward(HERE / request.param, library.load_track(TRACK))
 
 
 def test_a_fast_lap_is_worth_more_than_a_slow_one(paid, lap):

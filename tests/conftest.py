@@ -14,14 +14,14 @@ import pandas as pd
 import pytest
 
 from racer import track
-from racer.raceline.minimum_time import Line, fastest
-from racer.sim.params import params
-from racer.sim.spawn import begin
-from racer.sim.step import place
+from racer.raceline.minimum_time import RacingLine, racing_line
+from racer.sim.params import build_params
+from racer.sim.spawn import begin_episodes
+from racer.sim.step import locate_cars
 from racer.track import library
-from racer.track.spatial_index import pack
+from racer.track.spatial_index import pack_tracks
 from racer.track.track import Track
-from racer.vehicle.car import V5, preset
+from racer.vehicle.car import V5, car_preset
 
 # a job in the background of a script: tests press Ctrl-C
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -74,7 +74,7 @@ def _drive(
     frame["episode_status"] = frame["episode_status"].astype("category")
     from racer.logs import schema as trace
 
-    return trace.check(frame[list(trace.COLUMNS)])
+    return trace.normalize_trace(frame[list(trace.TRACE_COLUMNS)])
 
 
 def _episode(track: Track, number: int, step: float, end: float, start: float) -> pd.DataFrame:
@@ -133,10 +133,10 @@ def situations() -> Callable[..., list[dict[str, Any]]]:
 def _situations(
     n: int = 64, road: Track | None = None, steps: int | None = None
 ) -> list[dict[str, Any]]:
-    tracks = [road or track.load("oval")]
+    tracks = [road or track.load_track("oval")]
     rng = np.random.default_rng(n)
-    roads = pack(tracks)
-    rows = begin(tracks, roads, np.zeros(n, np.int32), np.arange(n) / n)
+    roads = pack_tracks(tracks)
+    rows = begin_episodes(tracks, roads, np.zeros(n, np.int32), np.arange(n) / n)
     rows["x"] += rng.normal(0.0, 0.15, n)
     rows["y"] += rng.normal(0.0, 0.15, n)
     rows["yaw"] = (rows["yaw"] + rng.normal(0.0, 0.5, n) + np.pi) % (2.0 * np.pi) - np.pi
@@ -144,18 +144,18 @@ def _situations(
         rng.uniform(-30, 30, n),
         rng.uniform(0.1, 4.0, n),
     )
-    rows = place(rows, roads)
+    rows = locate_cars(rows, roads)
     rows["steps"] = np.arange(2, n + 2) if steps is None else steps
-    return [dict(p) for p in params(rows, tracks)]
+    return [dict(p) for p in build_params(rows, tracks)]
 
 
 @pytest.fixture(scope="session")
-def quick() -> Line:
+def quick() -> RacingLine:
     """The line of `reinvent_2018` that bends least."""
-    return fastest(library.load("reinvent_2018"), V5, 0.0, "least_curvature")
+    return racing_line(library.load_track("reinvent_2018"), V5, 0.0, "least_curvature")
 
 
 @pytest.fixture(scope="session")
-def line(ring: Track) -> Line:
+def line(ring: Track) -> RacingLine:
     """The fastest line of the ring."""
-    return fastest(ring, preset("v6"))
+    return racing_line(ring, car_preset("v6"))

@@ -12,8 +12,8 @@ import pytest
 import racer.env
 from racer.env import DeepRacerEnv, DeepRacerVectorEnv
 from racer.errors import UsageError
-from racer.logs.schema import COLUMNS
-from racer.sensors.features import NAMES
+from racer.logs.schema import TRACE_COLUMNS
+from racer.sensors.features import FEATURE_NAMES
 from racer.sim.params import Params
 from racer.sim.state import TRAINING
 from racer.vehicle.action_space import ActionSpace
@@ -65,7 +65,7 @@ def test_gymnasium_makes_it_by_name():
         "racer/DeepRacer-v0", track="oval", reward=center_line, car="v5", action_space=DISCRETE
     )
     observation, _ = env.reset(seed=1)
-    assert observation.shape == (len(NAMES),)
+    assert observation.shape == (len(FEATURE_NAMES),)
     assert env.action_space.n == 3  # type: ignore[attr-defined]
     assert env.unwrapped.cars.car.name == "v5"  # type: ignore[attr-defined]
     env.close()
@@ -75,7 +75,7 @@ def test_gymnasium_makes_the_vector_environment_by_name():
     env = gymnasium.make_vec("racer/DeepRacer-v0", num_envs=4, track="oval", reward=center_line)
     assert isinstance(env.unwrapped, DeepRacerVectorEnv)
     observation, _ = env.reset(seed=1)
-    assert observation.shape == (4, len(NAMES))
+    assert observation.shape == (4, len(FEATURE_NAMES))
     env.close()
 
 
@@ -113,7 +113,7 @@ def test_info_tells_params_status_lap_time_and_trace():
         assert len(info["reward_params"]) == 27
         assert info["lap_time"] is None
     row = info["trace"]
-    assert tuple(row) == COLUMNS[:18]
+    assert tuple(row) == TRACE_COLUMNS[:18]
     assert (row["steer"], row["throttle"], row["action"]) == (30.0, 1.0, 2)
     assert row["reward"] == 1.0
     assert row["steps"] == 2.0
@@ -160,7 +160,7 @@ def test_a_car_whose_episode_is_over_starts_again_within_the_step_and_final_obs_
             assert info["reward_params"][k]["is_offtrack"]
             assert not np.array_equal(info["final_obs"][k], end["observation"][k])
             assert end["observation"][k][0] == 0.0  # at rest
-    assert (env.field.state["steps"] == 0).tolist() == over.tolist()
+    assert (env.simulation.state["steps"] == 0).tolist() == over.tolist()
 
 
 def test_leaving_the_road_is_paid_by_the_reward_function():
@@ -202,9 +202,9 @@ def test_same_seed_same_bytes_and_another_seed_others():
 def test_reset_with_the_seed_repeats_and_without_goes_on():
     env = vector(noise="robust")
     assert drive(env, 4) == drive(env, 4)
-    starts = env.field.state["start"].copy()
+    starts = env.simulation.state["start"].copy()
     env.reset()
-    assert not np.array_equal(env.field.state["start"], starts)
+    assert not np.array_equal(env.simulation.state["start"], starts)
 
 
 def test_a_reset_mask_starts_only_those_cars_again():
@@ -213,7 +213,7 @@ def test_a_reset_mask_starts_only_those_cars_again():
     for _ in range(5):
         env.step(np.zeros((3, 2)))
     env.reset(options={"reset_mask": np.array([False, True, False])})
-    assert (env.field.state["steps"] == 0).tolist() == [False, True, False]
+    assert (env.simulation.state["steps"] == 0).tolist() == [False, True, False]
 
 
 def test_the_single_environment_is_a_car_of_the_vector_environment():
@@ -240,7 +240,7 @@ def test_reverse_drives_the_track_the_other_way():
 def test_evaluation_starts_every_car_at_the_line_and_forgives_incidents():
     env = vector(3, evaluation=True, rules={"off_track_penalty": 0.5})
     env.reset(seed=0)
-    assert env.field.state["start"].tolist() == [0.0] * 3
+    assert env.simulation.state["start"].tolist() == [0.0] * 3
     words: list[str] = []
     for _ in range(200):
         _, _, terminated, _, info = env.step(np.full((3, 2), [-1.0, 1.0]))
@@ -290,7 +290,7 @@ def test_a_whole_lap_is_a_termination_with_a_lap_time():
     env = single(rules=TRAINING, action_space=ActionSpace(True, (-30.0, 30.0), (0.5, 1.5)))
     observation, _ = env.reset(seed=0)
     for _ in range(2000):
-        aim = observation[NAMES.index("center line 0.5 m ahead: left / 0.5 m")]
+        aim = observation[FEATURE_NAMES.index("center line 0.5 m ahead: left / 0.5 m")]
         observation, _, terminated, truncated, info = env.step(
             np.array([np.clip(2.5 * aim, -1.0, 1.0), 1.0])
         )

@@ -27,7 +27,7 @@ def test_the_interval_of_a_median_holds_the_truth_nineteen_times_in_twenty(
     truth: float, count: int
 ) -> None:
     rng = np.random.default_rng(1)
-    found = [bootstrap.median(lap_times(rng, count)) for _ in range(TRIALS)]
+    found = [bootstrap.median_interval(lap_times(rng, count)) for _ in range(TRIALS)]
     held = np.mean([one.low <= truth <= one.high for one in found])
     assert 0.93 <= held <= 0.99
 
@@ -36,7 +36,7 @@ def test_the_interval_of_a_median_holds_the_truth_nineteen_times_in_twenty(
 def test_the_interval_of_a_difference_holds_the_truth(one: int, other: int) -> None:
     rng = np.random.default_rng(2)
     found = [
-        bootstrap.difference(lap_times(rng, one), lap_times(rng, other) - 0.4)
+        bootstrap.median_difference(lap_times(rng, one), lap_times(rng, other) - 0.4)
         for _ in range(TRIALS)
     ]
     held = np.mean([each.low <= -0.4 <= each.high for each in found])
@@ -45,48 +45,52 @@ def test_the_interval_of_a_difference_holds_the_truth(one: int, other: int) -> N
 
 def test_equal_drivers_are_told_apart_once_in_twenty_times_at_most() -> None:
     rng = np.random.default_rng(3)
-    found = [bootstrap.difference(lap_times(rng, 10), lap_times(rng, 10)) for _ in range(TRIALS)]
-    assert np.mean([each.is_apart for each in found]) <= 0.06
+    found = [
+        bootstrap.median_difference(lap_times(rng, 10), lap_times(rng, 10)) for _ in range(TRIALS)
+    ]
+    assert np.mean([each.excludes_zero for each in found]) <= 0.06
 
 
 def test_a_clear_difference_is_found() -> None:
     rng = np.random.default_rng(4)
-    found = [bootstrap.difference(lap_times(rng, 15), lap_times(rng, 15) - 1.2) for _ in range(50)]
+    found = [
+        bootstrap.median_difference(lap_times(rng, 15), lap_times(rng, 15) - 1.2) for _ in range(50)
+    ]
     assert all(each.high < 0.0 for each in found)
 
 
 def test_more_laps_make_the_interval_smaller() -> None:
     rng = np.random.default_rng(5)
-    few, many = (bootstrap.median(lap_times(rng, count)) for count in (8, 200))
+    few, many = (bootstrap.median_interval(lap_times(rng, count)) for count in (8, 200))
     assert many.high - many.low < 0.5 * (few.high - few.low)
 
 
 def test_the_same_data_give_the_same_interval() -> None:
     values = lap_times(np.random.default_rng(6), 20)
-    assert bootstrap.median(values) == bootstrap.median(values)
-    assert bootstrap.best(values) == bootstrap.best(values)
+    assert bootstrap.median_interval(values) == bootstrap.median_interval(values)
+    assert bootstrap.minimum_interval(values) == bootstrap.minimum_interval(values)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_few_values_have_no_interval(count: int) -> None:
     values = np.arange(count) + 10.0
     for found in (
-        bootstrap.median(values),
-        bootstrap.best(values),
-        bootstrap.difference(values, np.arange(9.0)),
+        bootstrap.median_interval(values),
+        bootstrap.minimum_interval(values),
+        bootstrap.median_difference(values, np.arange(9.0)),
     ):
         assert not found.is_known
-        assert not found.is_apart
+        assert not found.excludes_zero
         assert np.isnan(found.value) == (count == 0)
 
 
 def test_values_that_are_all_equal_leave_no_doubt() -> None:
-    assert bootstrap.median(np.full(6, 9.5)) == Interval(9.5, 9.5, 9.5)
+    assert bootstrap.median_interval(np.full(6, 9.5)) == Interval(9.5, 9.5, 9.5)
 
 
 def test_the_best_is_what_was_seen_and_its_interval_reaches_up() -> None:
     values = lap_times(np.random.default_rng(7), 12)
-    found = bootstrap.best(values)
+    found = bootstrap.minimum_interval(values)
     assert found.value == found.low == values.min()
     assert found.high > values.min()
 
@@ -94,16 +98,25 @@ def test_the_best_is_what_was_seen_and_its_interval_reaches_up() -> None:
 @pytest.mark.parametrize(("share", "total"), [(0.0, 10), (0.5, 10), (0.95, 20), (1.0, 6)])
 def test_the_interval_of_a_share_holds_the_truth(share: float, total: int) -> None:
     counts = np.random.default_rng(8).binomial(total, share, TRIALS)
-    found = [bootstrap.share(int(count), total) for count in counts]
+    found = [bootstrap.proportion_interval(int(count), total) for count in counts]
     assert np.mean([one.low <= share <= one.high for one in found]) >= 0.9
 
 
 def test_shares_that_differ_are_told_apart_and_others_are_not() -> None:
-    assert bootstrap.share_difference(bootstrap.share(3, 20), bootstrap.share(18, 20)).low > 0.4
-    assert not bootstrap.share_difference(bootstrap.share(12, 20), bootstrap.share(15, 20)).is_apart
-    assert not bootstrap.share_difference(bootstrap.share(0, 0), bootstrap.share(5, 5)).is_known
+    assert (
+        bootstrap.proportion_difference(
+            bootstrap.proportion_interval(3, 20), bootstrap.proportion_interval(18, 20)
+        ).low
+        > 0.4
+    )
+    assert not bootstrap.proportion_difference(
+        bootstrap.proportion_interval(12, 20), bootstrap.proportion_interval(15, 20)
+    ).excludes_zero
+    assert not bootstrap.proportion_difference(
+        bootstrap.proportion_interval(0, 0), bootstrap.proportion_interval(5, 5)
+    ).is_known
 
 
 def test_large_samples_are_drawn_in_pieces() -> None:
-    found = bootstrap.median(lap_times(np.random.default_rng(9), 1500))
+    found = bootstrap.median_interval(lap_times(np.random.default_rng(9), 1500))
     assert found.high - found.low < 0.2

@@ -40,23 +40,23 @@ def main() -> None:
     os.chdir(STUDIO)
     for page in PAGES:
         for picture, figure in figures(page):
-            path = style.save(figure, DOCS / picture, dpi=80)
+            path = style.save_figure(figure, DOCS / picture, dpi=80)
             print(f"{path.stat().st_size / 1000:5.0f} kB  {path.relative_to(DOCS)}")
 
 
 def train(folder: Path, reward: str) -> None:
     """Train a car with a shipped reward, and let it race five laps."""
-    from racer.cli.evaluate import evaluate
+    from racer.cli.evaluate import evaluate_command
     from racer.training.config import TrainConfig
-    from racer.training.run import create
+    from racer.training.run import create_run
     from racer.training.session import Session
 
     space = DOCS.parent / "experiments" / "action_spaces" / "fine_27.json"
     config = TrainConfig(
         reward=reward, action_space=str(space), steps=STEPS, evaluate_every=EVERY, seed=1
     )
-    Session(create(config, folder)).train(lambda progress: None)
-    evaluate(folder, save=True)
+    Session(create_run(config, folder)).train(lambda progress: None)
+    evaluate_command(folder, save=True)
     (folder / "race.done").touch()
 
 

@@ -18,27 +18,42 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from racer.reward import RewardBatch, RewardRefused, load
-from racer.sensors.observation import Observation, Sense, Suite, named
-from racer.sim.noise import noise as noise_of
-from racer.sim.obstacle_layout import Told as ObjectsTold
-from racer.sim.obstacle_layout import course
-from racer.sim.obstacles import Bodies
-from racer.sim.params import Params, copied, params
-from racer.sim.simulation import ROUND_ROBIN, START_LINE, Field, Race, Starts
-from racer.sim.state import EVALUATION, TRAINING, Phase, Rules, State, Status, trace, trace_row
-from racer.sim.step import tally
-from racer.track.library import load as load_track
+from racer.reward import RewardBatch, RewardRefused, load_reward
+from racer.sensors.observation import Observation, Sensors, SensorSpec, parse_observations
+from racer.sim.noise import read_noise as noise_of
+from racer.sim.obstacle_layout import ObstacleSource as ObjectsTold
+from racer.sim.obstacle_layout import read_obstacle_layout
+from racer.sim.obstacles import Obstacles
+from racer.sim.params import Params, build_params, copy_params
+from racer.sim.simulation import ROUND_ROBIN, START_LINE, Scenario, Simulation, Starts
+from racer.sim.state import (
+    EVALUATION,
+    TRAINING,
+    Phase,
+    Rules,
+    State,
+    Status,
+    trace_columns,
+    trace_row,
+)
+from racer.sim.step import tally_rows
+from racer.track.library import load_track as load_track
 from racer.track.track import Track
-from racer.vehicle.action_space import CAMERA, LIDAR_CONFIG, ActionSpace, Metadata, read_metadata
-from racer.vehicle.car import Car, preset
+from racer.vehicle.action_space import (
+    DEFAULT_CAMERA,
+    DEFAULT_LIDAR_CONFIG,
+    ActionSpace,
+    Metadata,
+    read_metadata,
+)
+from racer.vehicle.car import Car, car_preset
 
 Path = str | PathLike[str]
 RUN = int(Phase.RUN)
-HANDED = 96  # cars whose params exist at a time: more would not stay in the processor's cache
+CHUNK_CARS = 96  # cars whose params exist at a time: more would not stay in the processor's cache
 
 
-class Turn(NamedTuple):
+class StepResult(NamedTuple):
     """What one step of N cars brought."""
 
     rows: State  # (N,) as judged: pose before the action, status, done
@@ -57,7 +72,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
     or a function), `action_space` (a model_metadata.json; by default continuous over the car's
     known range), `car` (v4, v5 or v6; by default what the metadata's version says, else v6),
     `noise` (none, jitter or robust), `objects` (boxes, random_boxes, bots, or a .toml file or
-    mapping of the words of `racer.sim.obstacle_layout.Course`). `reverse` drives the track the
+    mapping of the words of `racer.sim.obstacle_layout.ObstacleLayout`). `reverse` drives the track the
     other way, `evaluation` races continuous laps with penalties from the start line instead of
     training episodes from everywhere.
 
@@ -95,12 +110,12 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
         self.car = (
             car
             if isinstance(car, Car)
-            else preset(car or (metadata.car if isinstance(metadata, Metadata) else "v6"))
+            else car_preset(car or (metadata.car if isinstance(metadata, Metadata) else "v6"))
         )
         found = metadata.action_space if isinstance(metadata, Metadata) else metadata
         self.actions: ActionSpace = found or ActionSpace.default(self.car)
         road = track if isinstance(track, Track) else load_track(track)
-        self.race = Race(
+        self.race = Scenario(
             track=road.reversed() if reverse else road,
             car=self.car,
             rules=_rules(rules, EVALUATION if evaluation else TRAINING),
@@ -110,39 +125,45 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
             if starts
             else _starts(evaluation),
             noise=noise_of(noise),
-            course=course(objects),
+            obstacle_layout=read_obstacle_layout(objects),
         )
         self.reward: RewardBatch | _Priced = (
             _Priced(reward)
             if callable(reward)
-            else RewardBatch(load(reward), num_envs, timeout=reward_timeout, last_words=last_words)
+            else RewardBatch(
+                load_reward(reward), num_envs, timeout=reward_timeout, last_words=last_words
+            )
         )
         self.num_envs, self.render_mode = num_envs, None
         worn = (
             (metadata.sensor, metadata.lidar_config)
             if isinstance(metadata, Metadata)
-            else ((CAMERA,), LIDAR_CONFIG)
+            else ((DEFAULT_CAMERA,), DEFAULT_LIDAR_CONFIG)
         )
-        self.suite = Suite(named(observation, worn[0]), self.race, num_envs, worn[1], look)
-        self.single_observation_space = _observations(self.suite.senses)
+        self.sensors = Sensors(
+            parse_observations(observation, worn[0]), self.race, num_envs, worn[1], look
+        )
+        self.single_observation_space = _observations(self.sensors.specs)
         self.single_action_space = _space(self.actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.field = Field(self.race, num_envs)
+        self.simulation = Simulation(self.race, num_envs)
 
-    def turn(self, actions: NDArray[Any], tell: bool = False, see: bool = True) -> Turn:
+    def turn(self, actions: NDArray[Any], tell: bool = False, see: bool = True) -> StepResult:
         """One step of all cars, without starting again those whose episode is over.
 
         With their params if `tell`, and, unless `see` is False, with what they perceive after it.
         """
-        bodies = self.field.bodies
-        rows = self.field.step(self.actions.command_deg(actions))
-        driving, late = tally(rows, self.race.rules.step_limit)
+        bodies = self.simulation.obstacles
+        rows = self.simulation.step(self.actions.command_deg(actions))
+        driving, late = tally_rows(rows, self.race.rules.step_limit)
         told, reward = self._price(rows, bodies, tell, driving == len(rows))
         truncated = np.zeros(len(rows), dtype=np.bool_)
         if late:
             truncated = (rows["steps"] >= self.race.rules.step_limit) & ~rows["done"]
-        return Turn(rows, told, reward, self.observe() if see else None, rows["done"], truncated)
+        return StepResult(
+            rows, told, reward, self.observe() if see else None, rows["done"], truncated
+        )
 
     def observe(self, cars: NDArray[np.int64] | None = None) -> Observation:
         """What the cars perceive now, or those of them that `cars` (k,) names by index.
@@ -151,19 +172,19 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
         after the next.
         """
         return (
-            self.suite.observe(self.field)
+            self.sensors.observe(self.simulation)
             if cars is None
-            else self.suite.observe_some(self.field, cars)
+            else self.sensors.observe_some(self.simulation, cars)
         )
 
     def restart(self, cars: NDArray[np.bool_]) -> None:
         """Begin the next episode of the cars where `cars` (N,) holds."""
-        self.field.restart(np.flatnonzero(cars))
+        self.simulation.restart(np.flatnonzero(cars))
 
-    def trace(self, turn: Turn, actions: NDArray[Any]) -> dict[str, Any]:
+    def trace(self, turn: StepResult, actions: NDArray[Any]) -> dict[str, Any]:
         """Columns of the simulator's log for a turn (see `racer.sim.state`)."""
         index = np.full(self.num_envs, -1) if self.actions.is_continuous else np.asarray(actions)
-        return trace(turn.rows, index, turn.reward, self.race.tracks)
+        return trace_columns(turn.rows, index, turn.reward, self.race.tracks)
 
     def step(
         self, actions: NDArray[Any]
@@ -181,7 +202,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
             info |= {"final_obs": final, "_final_obs": over}
             self.restart(over)
         return (
-            self.suite.observe(self.field, fresh=True),
+            self.sensors.observe(self.simulation, fresh=True),
             turn.reward,
             turn.terminated,
             turn.truncated,
@@ -203,8 +224,8 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
         """
         if seed is not None:
             first = seed if isinstance(seed, int) else seed[0]
-            self.field = Field(self.race, self.num_envs, first)
-            self.suite.reset(first or 0)
+            self.simulation = Simulation(self.race, self.num_envs, first)
+            self.sensors.reset(first or 0)
         else:
             mask = (options or {}).get("reset_mask")
             self.restart(
@@ -212,10 +233,10 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
                 if mask is None
                 else np.asarray(mask, dtype=np.bool_)
             )
-        return self.suite.observe(self.field, fresh=True), {}
+        return self.sensors.observe(self.simulation, fresh=True), {}
 
     def _price(
-        self, rows: State, bodies: Bodies, tell: bool, all_drive: bool
+        self, rows: State, bodies: Obstacles, tell: bool, all_drive: bool
     ) -> tuple[list[Params], NDArray[np.float64]]:
         """Params of all rows, if `tell`, untouched by the reward function; and the rewards (N,)
         that it pays for them.
@@ -227,17 +248,19 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
         collecting = gc.isenabled()
         gc.disable()
         try:
-            if len(rows) <= HANDED:
-                told = params(rows, self.race.tracks, bodies)
+            if len(rows) <= CHUNK_CARS:
+                told = build_params(rows, self.race.tracks, bodies)
                 return told, self._pay(
-                    rows, [copied(p) for p in told] if tell else told, 0, all_drive
+                    rows, [copy_params(p) for p in told] if tell else told, 0, all_drive
                 )
             told, rewards = [], []
-            for first in range(0, len(rows), HANDED):
-                some = rows[first : first + HANDED]
-                part = params(some, self.race.tracks, bodies[first : first + HANDED])
+            for first in range(0, len(rows), CHUNK_CARS):
+                some = rows[first : first + CHUNK_CARS]
+                part = build_params(some, self.race.tracks, bodies[first : first + CHUNK_CARS])
                 rewards.append(
-                    self._pay(some, [copied(p) for p in part] if tell else part, first, all_drive)
+                    self._pay(
+                        some, [copy_params(p) for p in part] if tell else part, first, all_drive
+                    )
                 )
                 if tell:
                     told += part
@@ -262,7 +285,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
             )
         return reward
 
-    def _info(self, turn: Turn, actions: NDArray[Any]) -> dict[str, Any]:
+    def _info(self, turn: StepResult, actions: NDArray[Any]) -> dict[str, Any]:
         return {
             "reward_params": turn.params,
             "episode_status": [Status(status).word for status in turn.rows["status"].tolist()],
@@ -310,7 +333,7 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
             "trace": logged,
         }
         return (
-            _each(self.cars.suite.observe(self.cars.field, fresh=True), 1)[0],
+            _each(self.cars.sensors.observe(self.cars.simulation, fresh=True), 1)[0],
             reward,
             logged["done"],
             bool(turn.truncated[0]),
@@ -325,7 +348,7 @@ def _each(observation: Observation, n: int) -> list[Observation]:
     return list(observation)
 
 
-def _observations(senses: Mapping[str, Sense]) -> gymnasium.Space[Any]:
+def _observations(senses: Mapping[str, SensorSpec]) -> gymnasium.Space[Any]:
     """The space of what one car perceives."""
     boxes: dict[str, gymnasium.Space[Any]] = {
         name: gymnasium.spaces.Box(one.low, one.high, one.shape, one.dtype)

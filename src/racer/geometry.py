@@ -27,7 +27,7 @@ def point_at(line: Array, s: Array) -> Array:
     return np.column_stack([np.interp(s, along, line[:, 0]), np.interp(s, along, line[:, 1])])
 
 
-def project(line: Array, xy: Array) -> tuple[Array, NDArray[np.int64], Array]:
+def project_points(line: Array, xy: Array) -> tuple[Array, NDArray[np.int64], Array]:
     """Arc length (N,), segment (N,) and point (N, 2) on `line` (W, 2) nearest to each of `xy` (N,
     2).
 
@@ -46,10 +46,10 @@ def project(line: Array, xy: Array) -> tuple[Array, NDArray[np.int64], Array]:
 
 def nearest_point(line: Array, xy: Array) -> Array:
     """(N, 2) points of `line` (W, 2) nearest to each of `xy` (N, 2)."""
-    return project(line, xy)[2]
+    return project_points(line, xy)[2]
 
 
-def distance(line: Array, xy: Array) -> Array:
+def distance_to_line(line: Array, xy: Array) -> Array:
     """(N,) m from each of `xy` (N, 2) to the nearest spot of `line` (W, 2).
 
     As `project` has it, many times as fast where there are many points: distances need no feet.
@@ -71,7 +71,7 @@ def _distance(line: Array, xy: Array) -> Array:
     return np.asarray(np.sqrt(np.maximum(nearest, 0.0)))
 
 
-def curvature(line: Array) -> Array:
+def polyline_curvature(line: Array) -> Array:
     """(W,) signed curvature at each point of a closed line, 1/m, positive to the left.
 
     The circle through each point and its two neighbours (Menger); the closing point equals the

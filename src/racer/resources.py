@@ -7,7 +7,7 @@ from pathlib import Path
 from racer.errors import UsageError
 
 
-def folder(kind: str) -> Path:
+def shipped_folder(kind: str) -> Path:
     """The folder of the shipped `tracks` or `rewards`, of the `starter` project, or of what `init
     --line` adds to it.
 
@@ -23,16 +23,16 @@ def folder(kind: str) -> Path:
     )
 
 
-def tracks() -> Path:
+def tracks_folder() -> Path:
     """The folder of the shipped `<name>.toml` tracks."""
-    return folder("tracks")
+    return shipped_folder("tracks")
 
 
-def rewards() -> Path:
+def rewards_folder() -> Path:
     """The folder of the shipped reward functions."""
-    return folder("rewards")
+    return shipped_folder("rewards")
 
 
-def starter() -> Path:
+def starter_folder() -> Path:
     """The folder of the starter project that `racer init` copies."""
-    return folder("starter")
+    return shipped_folder("starter")

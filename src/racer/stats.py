@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 4000
-LEVEL = 0.95
-FEWEST = 4  # values below which resampling tells nothing
+CONFIDENCE = 0.95
+MIN_VALUES = 4  # values below which resampling tells nothing
 _SEED = 20181128
 _MOST = 2_000_000  # numbers drawn at a time
 
@@ -33,20 +33,20 @@ class Interval(NamedTuple):
         return bool(np.isfinite(self.low))
 
     @property
-    def is_apart(self) -> bool:
+    def excludes_zero(self) -> bool:
         """Whether zero lies outside."""
         return self.is_known and (self.low > 0.0 or self.high < 0.0)
 
 
-def median(values: Array) -> Interval:
+def median_interval(values: Array) -> Interval:
     """The median of `values` (T,) and its interval, by percentiles of resampled medians."""
     if not len(values):
         return Interval(np.nan, np.nan, np.nan)
-    drawn = _medians(values, _SEED) if len(values) >= FEWEST else np.empty(0)
+    drawn = _medians(values, _SEED) if len(values) >= MIN_VALUES else np.empty(0)
     return _interval(float(np.median(values)), drawn, len(values))
 
 
-def best(values: Array) -> Interval:
+def minimum_interval(values: Array) -> Interval:
     """The least of `values` (T,), and between what the least of as many values varies when they are
     drawn again.
 
@@ -57,33 +57,35 @@ def best(values: Array) -> Interval:
         return Interval(np.nan, np.nan, np.nan)
     drawn = (
         [part.min(axis=1) for part in _resamples(values, _SEED)]
-        if len(values) >= FEWEST
+        if len(values) >= MIN_VALUES
         else [np.empty(0)]
     )
     return _interval(float(values.min()), np.concatenate(drawn), len(values))
 
 
-def difference(one: Array, other: Array) -> Interval:
+def median_difference(one: Array, other: Array) -> Interval:
     """The median of `other` less that of `one`; both are resampled, each from its own values."""
     if not len(one) or not len(other):
         return Interval(np.nan, np.nan, np.nan)
     value = float(np.median(other) - np.median(one))
     fewer = min(len(one), len(other))
-    drawn = _medians(other, _SEED + 1) - _medians(one, _SEED) if fewer >= FEWEST else np.empty(0)
+    drawn = (
+        _medians(other, _SEED + 1) - _medians(one, _SEED) if fewer >= MIN_VALUES else np.empty(0)
+    )
     return _interval(value, drawn, fewer)
 
 
-def share(count: int, total: int) -> Interval:
+def proportion_interval(count: int, total: int) -> Interval:
     """`count` of `total`, 0 to 1, and Wilson's interval, which holds for few, for none and for all."""
     if not total:
         return Interval(np.nan, np.nan, np.nan)
-    z2, p = NormalDist().inv_cdf(0.5 + LEVEL / 2.0) ** 2, count / total
+    z2, p = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2.0) ** 2, count / total
     middle = (p + z2 / (2 * total)) / (1.0 + z2 / total)
     half = np.sqrt(z2 * (p * (1.0 - p) / total + z2 / (4.0 * total**2))) / (1.0 + z2 / total)
     return Interval(p, float(max(middle - half, 0.0)), float(min(middle + half, 1.0)))
 
 
-def share_difference(one: Interval, other: Interval) -> Interval:
+def proportion_difference(one: Interval, other: Interval) -> Interval:
     """The share `other` less `one`, both of `share`, with Newcombe's interval from theirs."""
     low = np.hypot(other.value - other.low, one.high - one.value)
     high = np.hypot(other.high - other.value, one.value - one.low)
@@ -119,6 +121,6 @@ def _tail(count: int) -> float:
     as Student's t does, here by its Cornish-Fisher series.
     """
     normal, free = NormalDist(), count - 1
-    z = normal.inv_cdf(0.5 + LEVEL / 2.0)
+    z = normal.inv_cdf(0.5 + CONFIDENCE / 2.0)
     t = z + (z**3 + z) / (4.0 * free) + (5.0 * z**5 + 16.0 * z**3 + 3.0 * z) / (96.0 * free**2)
     return normal.cdf(-float(np.sqrt(count / free)) * t)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from racer.action_design.beam_search import Found, from_line, quickest
-from racer.raceline.minimum_time import Line
+from racer.action_design.beam_search import CommandedDrive, find_fastest_lap, path_from_line
+from racer.raceline.minimum_time import RacingLine
 from racer.track.track import Track
-from racer.vehicle.car import Car, preset
+from racer.vehicle.car import Car, car_preset
 
 # steering deg, m/s
 COMMANDS = np.array([(30.0, 1.5), (15.0, 1.5), (5.0, 2.5), (0.0, 1.5), (-15.0, 1.5)])
@@ -16,12 +16,12 @@ COMMANDS = np.array([(30.0, 1.5), (15.0, 1.5), (5.0, 2.5), (0.0, 1.5), (-15.0, 1
 
 @pytest.fixture(scope="session")
 def car() -> Car:
-    return preset("v6")
+    return car_preset("v6")
 
 
 @pytest.fixture(scope="session")
-def found(ring: Track, car: Car, line: Line) -> Found:
+def found(ring: Track, car: Car, line: RacingLine) -> CommandedDrive:
     """The fastest lap of the ring that a narrow search finds with COMMANDS."""
-    lap = quickest(ring, car, COMMANDS, from_line(line, ring), width=40)
+    lap = find_fastest_lap(ring, car, COMMANDS, path_from_line(line, ring), width=40)
     assert lap is not None
     return lap

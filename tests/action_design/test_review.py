@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from racer.action_design.review import commanded, nearest, review
+from racer.action_design.review import flying_commands, nearest_commands, review_space
 from racer.vehicle.action_space import ActionSpace
 
 WIDTH = 40
@@ -27,7 +27,7 @@ def free(found):
 def test_a_space_that_steers_the_wrong_way_cannot_lap_and_the_advice_says_why(
     ring, car, line, free
 ):
-    seen = review(ring, car, space((-30.0, 1.5), (0.0, 1.5)), line, free, width=10)
+    seen = review_space(ring, car, space((-30.0, 1.5), (0.0, 1.5)), line, free, width=10)
     assert not seen.can_lap
     assert {advice.kind for advice in seen.advice} == {"fails", "costs"}
     assert seen.advice[0].kind == "fails"
@@ -36,8 +36,8 @@ def test_a_space_that_steers_the_wrong_way_cannot_lap_and_the_advice_says_why(
 
 def test_an_action_that_the_fastest_lap_does_without_is_useless(ring, car, line, free):
     actions = space((30.0, 1.5), (15.0, 1.5), (5.0, 2.5), (0.0, 1.5), (-15.0, 1.5), (-30.0, 0.3))
-    seen = review(ring, car, actions, line, free, width=WIDTH)
-    assert 5 in seen.useless
+    seen = review_space(ring, car, actions, line, free, width=WIDTH)
+    assert 5 in seen.unused_actions
     assert any(
         "never useful here" in advice.sentence and "5 (-30°, 0.3 m/s)" in advice.sentence
         for advice in seen.advice
@@ -46,7 +46,9 @@ def test_an_action_that_the_fastest_lap_does_without_is_useless(ring, car, line,
 
 
 def test_a_slow_space_costs_time_and_misses_the_commands_of_the_fast_drive(ring, car, line, free):
-    seen = review(ring, car, space((25.0, 0.8), (5.0, 0.8), (-10.0, 0.8)), line, free, width=WIDTH)
+    seen = review_space(
+        ring, car, space((25.0, 0.8), (5.0, 0.8), (-10.0, 0.8)), line, free, width=WIDTH
+    )
     assert seen.costs
     said = [advice.sentence for advice in seen.advice if advice.kind == "costs"]
     assert any(sentence.startswith("these actions cost ") for sentence in said)
@@ -57,12 +59,14 @@ def test_a_slow_space_costs_time_and_misses_the_commands_of_the_fast_drive(ring,
 
 
 def test_wanted_counts_the_nearest_action_of_every_step_of_the_free_drive(ring, car, line, free):
-    seen = review(ring, car, space((30.0, 1.5), (0.0, 2.0)), line, free, width=10)
-    assert seen.wanted.sum() == len(commanded(free))
+    seen = review_space(ring, car, space((30.0, 1.5), (0.0, 2.0)), line, free, width=10)
+    assert seen.wanted.sum() == len(flying_commands(free))
 
 
 def test_a_continuous_range_is_told_to_be_too_wide_and_too_narrow(ring, car, line, free):
-    seen = review(ring, car, ActionSpace(True, (-30.0, 30.0), (0.5, 1.2)), line, free, width=15)
+    seen = review_space(
+        ring, car, ActionSpace(True, (-30.0, 30.0), (0.5, 1.2)), line, free, width=15
+    )
     said = " / ".join(advice.sentence for advice in seen.advice)
     assert "the speed range 0.5 to 1.2 m/s is wider than useful" in said
     assert "speed range 0.5 to 1.2 m/s is too narrow" in said
@@ -70,16 +74,20 @@ def test_a_continuous_range_is_told_to_be_too_wide_and_too_narrow(ring, car, lin
 
 def test_nearest_weighs_fifteen_degrees_as_much_as_eight_tenths_of_a_meter_a_second():
     commands = np.array([(0.0, 1.0), (15.0, 1.0), (0.0, 1.8)])
-    assert nearest(commands, np.array([(8.0, 1.0), (0.0, 1.45), (1.0, 1.1)])).tolist() == [1, 2, 0]
+    assert nearest_commands(commands, np.array([(8.0, 1.0), (0.0, 1.45), (1.0, 1.1)])).tolist() == [
+        1,
+        2,
+        0,
+    ]
 
 
 def test_an_open_road_is_reviewed_from_its_start_to_its_end(ring, car):
-    from racer.raceline.minimum_time import fastest
+    from racer.raceline.minimum_time import racing_line
     from racer.track.track import Track
 
     road = Track("arc", "Arc", ring.center[:30], ring.inner[:30], ring.outer[:30])
-    seen = review(
-        road, car, space((30.0, 1.5), (10.0, 2.0), (0.0, 2.0)), fastest(road, car), width=20
+    seen = review_space(
+        road, car, space((30.0, 1.5), (10.0, 2.0), (0.0, 2.0)), racing_line(road, car), width=20
     )
     assert len(seen.found.laps) == 1
     assert seen.found.rows["progress"][-1] == 100.0

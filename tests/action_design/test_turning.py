@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from racer.action_design.turning import bends, circles, tightest
-from racer.vehicle.car import STEP, preset, table
-from racer.vehicle.dynamics import advance
+from racer.action_design.turning import find_bends, steady_circles, tightest_circle
+from racer.vehicle.car import STEP_S, car_preset, car_table
+from racer.vehicle.dynamics import advance_motion
 
 
 def radius_of_path(car, command):
     """The circle through three places of a car that has settled: the obvious twin."""
-    row, motion, xy = table(car, 1)[0], (0.0,) * 7, []
+    row, motion, xy = car_table(car, 1)[0], (0.0,) * 7, []
     for _ in range(150):
-        motion = advance(row, motion, command, command, 0.0, STEP)
+        motion = advance_motion(row, motion, command, command, 0.0, STEP_S)
         xy.append(motion[:2])
     a, b, c = np.array(xy)[[120, 126, 132]]
     sides = [np.hypot(*(p - q)) for p, q in ((a, b), (b, c), (c, a))]
@@ -26,39 +26,41 @@ def radius_of_path(car, command):
     ("name", "steer", "speed"), [("v4", 20.0, 1.0), ("v5", 30.0, 1.5), ("v6", -30.0, 2.5)]
 )
 def test_the_radius_is_that_of_the_path(name, steer, speed):
-    car = preset(name)
-    assert circles(car, np.array([(steer, speed)])).radius[0] == pytest.approx(
+    car = car_preset(name)
+    assert steady_circles(car, np.array([(steer, speed)])).radius[0] == pytest.approx(
         radius_of_path(car, (steer, speed)), rel=0.01
     )
 
 
 def test_every_car_understeers_more_the_faster_it_is():
     for name in ("v4", "v6"):
-        radius = circles(preset(name), np.array([(30.0, v) for v in (1.5, 2.0, 2.5)])).radius
+        radius = steady_circles(
+            car_preset(name), np.array([(30.0, v) for v in (1.5, 2.0, 2.5)])
+        ).radius
         assert np.all(np.diff(radius) > 0.0)
 
 
 def test_a_car_that_has_lost_its_rear_drives_no_circle():
-    found = circles(preset("v5"), np.array([(30.0, 3.0), (0.0, 1.0)]))
+    found = steady_circles(car_preset("v5"), np.array([(30.0, 3.0), (0.0, 1.0)]))
     assert found.spins.tolist() == [True, False]
     assert not np.isfinite(found.radius).any()
 
 
 def test_the_smallest_circle_is_of_the_side_that_is_asked_for():
-    found = circles(preset("v6"), np.array([(30.0, 1.0), (10.0, 1.0), (-15.0, 1.0)]))
-    left, right = tightest(found, 1), tightest(found, -1)
+    found = steady_circles(car_preset("v6"), np.array([(30.0, 1.0), (10.0, 1.0), (-15.0, 1.0)]))
+    left, right = tightest_circle(found, 1), tightest_circle(found, -1)
     assert left.steering_deg == 30.0
     assert right.steering_deg == -15.0
     assert left.radius < right.radius
-    assert tightest(circles(preset("v6"), np.array([(0.0, 1.0)])), 1) is None
+    assert tightest_circle(steady_circles(car_preset("v6"), np.array([(0.0, 1.0)])), 1) is None
 
 
 def test_bends_come_tightest_first_and_are_wider_than_the_middle_of_the_road():
-    from racer.raceline.minimum_time import fastest
+    from racer.raceline.minimum_time import racing_line
     from racer.track import library
 
-    road = library.load("oval")
-    found = bends(road, fastest(road, preset("v6"), method="least_curvature"))
+    road = library.load_track("oval")
+    found = find_bends(road, racing_line(road, car_preset("v6"), method="least_curvature"))
     assert len(found) == 4
     assert [b.radius for b in found] == sorted(b.radius for b in found)
     assert all(b.radius > b.corner.radius for b in found)

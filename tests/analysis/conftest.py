@@ -12,7 +12,7 @@ import pytest
 from racer import track as tracks
 from racer.drivers.scripted import drive
 from racer.logs import schema as trace
-from racer.sim.state import trace as columns
+from racer.sim.state import trace_columns as columns
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +23,8 @@ def driven_by() -> Callable[..., pd.DataFrame]:
 
 @cache
 def _driven_by(driver: str, track: str = "oval", laps: int = 1) -> pd.DataFrame:
-    found = drive(tracks.load(track), driver, "v5", laps=laps)
+    found = drive(tracks.load_track(track), driver, "v5", laps=laps)
     count = len(found.rows)
-    return trace.check(
+    return trace.normalize_trace(
         pd.DataFrame(columns(found.rows, np.full(count, -1), np.zeros(count), found.tracks))
     )

@@ -8,7 +8,7 @@ import pytest
 
 from racer import track as tracks
 from racer.analysis import comparison, laps
-from racer.analysis.comparison import Side, compare
+from racer.analysis.comparison import ComparedLog, compare
 from racer.errors import UsageError
 from racer.track.track import Track
 
@@ -22,7 +22,7 @@ def side(drive, ring):
         steps: list[float],
         track: Track | None = ring,
         ends: tuple[float, ...] = (100.0,),
-    ) -> Side:
+    ) -> ComparedLog:
         parts = [
             drive(track=ring, episodes=1, step=step, ends=(ends[k % len(ends)],))
             for k, step in enumerate(steps)
@@ -30,7 +30,7 @@ def side(drive, ring):
         trace = pd.concat(
             [part.assign(episode=k) for k, part in enumerate(parts)], ignore_index=True
         )
-        return Side(name, trace, laps(trace), track)
+        return ComparedLog(name, trace, laps(trace), track)
 
     return make
 
@@ -96,7 +96,7 @@ def test_every_two_of_several_are_compared(side) -> None:
 
 
 def test_time_is_won_where_the_car_was_faster(drive) -> None:
-    road = tracks.load("oval")
+    road = tracks.load_track("oval")
     slow, fast = (drive(track=road, episodes=8, step=step, ends=(100.0,)) for step in (0.2, 0.2))
     early = (fast["progress"] > 0) & (np.mod(fast["progress"] + 20 * fast["episode"], 100) < 20)
     fast = fast[~early | (fast["steps"] % 2 == 0)].reset_index(
@@ -104,7 +104,9 @@ def test_time_is_won_where_the_car_was_faster(drive) -> None:
     )  # twice as fast in the first fifth of the track
     fast["steps"] = fast.groupby("episode").cumcount() + 1.0
     fast["tstamp"] = 6.0 + (np.arange(len(fast)) + fast["episode"]) / 15.0
-    found = compare([Side("A", slow, laps(slow), road), Side("B", fast, laps(fast), road)])
+    found = compare(
+        [ComparedLog("A", slow, laps(slow), road), ComparedLog("B", fast, laps(fast), road)]
+    )
     profile = found.profiles["B"]
     won = profile.loc[profile["distance"] <= 0.2 * road.length, "delta"].iloc[-1]
     expected = -0.5 * 0.2 * road.length / (0.2 * 15)
@@ -112,7 +114,7 @@ def test_time_is_won_where_the_car_was_faster(drive) -> None:
     assert profile["delta"].iloc[-1] == pytest.approx(expected, abs=0.15)
     best = found.where.loc[found.where["difference"].idxmin()]
     assert best["sector"] == "T1"
-    assert comparison.gains(found.where, "B").startswith(
+    assert comparison.describe_gains(found.where, "B").startswith(
         f"B wins {abs(best['difference']):.2f} s at T1"
     )
 
@@ -136,24 +138,24 @@ def test_without_a_track_laps_from_one_place_are_compared_by_equal_sectors(side)
 
 def test_without_a_track_laps_from_all_around_it_are_not(drive) -> None:
     trace = drive(episodes=10, ends=(100.0,))
-    found = compare([Side("A", trace, laps(trace)), Side("B", trace, laps(trace))])
+    found = compare([ComparedLog("A", trace, laps(trace)), ComparedLog("B", trace, laps(trace))])
     assert len(found.where) == 0
     assert found.profiles == {}
 
 
 def test_logs_of_different_tracks_are_refused(side, drive) -> None:
-    road = tracks.load("oval")
+    road = tracks.load_track("oval")
     other = drive(track=road)
     with pytest.raises(
         UsageError, match=r"A was driven on a track of 18.84 m, B on one of 19.\d+ m"
     ):
-        compare([side("A", STEPS), Side("B", other, laps(other), road)])
+        compare([side("A", STEPS), ComparedLog("B", other, laps(other), road)])
 
 
 def test_a_clock_that_stands_still_has_no_profile(side) -> None:
     stopped = side("B", STEPS)
     trace = stopped.trace.assign(tstamp=5.0)
-    found = compare([side("A", STEPS), Side("B", trace, laps(trace), stopped.track)])
+    found = compare([side("A", STEPS), ComparedLog("B", trace, laps(trace), stopped.track)])
     assert found.profiles == {}
     assert found.pairs[0].time.value < -4.0
 
@@ -161,7 +163,7 @@ def test_a_clock_that_stands_still_has_no_profile(side) -> None:
 def test_a_track_without_length_is_refused(side) -> None:
     trace = side("B", STEPS).trace.assign(track_len=0.0)
     with pytest.raises(UsageError, match="B says that its track is 0 m long"):
-        compare([side("A", STEPS), Side("B", trace, laps(trace))])
+        compare([side("A", STEPS), ComparedLog("B", trace, laps(trace))])
 
 
 def test_one_log_is_no_comparison(side) -> None:
@@ -171,4 +173,7 @@ def test_one_log_is_no_comparison(side) -> None:
 
 def test_no_sure_sector_is_said(side) -> None:
     found = compare([side("A", STEPS), side("B", STEPS)])
-    assert comparison.gains(found.where, "B") == "B: no sector in which the difference is sure"
+    assert (
+        comparison.describe_gains(found.where, "B")
+        == "B: no sector in which the difference is sure"
+    )

@@ -17,8 +17,8 @@ from racer.analysis.convergence import (
     PLATEAU,
     SLOWING,
     TOO_SHORT,
-    Verdict,
-    verdict,
+    ConvergenceVerdict,
+    judge_convergence,
 )
 from racer.vehicle.action_space import ActionSpace
 
@@ -57,7 +57,7 @@ def training(
 
 
 def kinds(covered: np.ndarray, time: np.ndarray | float = 12.0, episodes: int = 20) -> list[str]:
-    return [verdict(training(covered, time, seed, episodes)).kind for seed in SEEDS]
+    return [judge_convergence(training(covered, time, seed, episodes)).kind for seed in SEEDS]
 
 
 def rightly(found: list[str], kind: str) -> float:
@@ -80,7 +80,7 @@ def test_completion_that_stays_is_a_plateau(level: float, episodes: int) -> None
 
 
 def test_a_plateau_begins_where_the_rise_ended() -> None:
-    found = [verdict(training(THEN_FLAT, seed=seed)) for seed in SEEDS]
+    found = [judge_convergence(training(THEN_FLAT, seed=seed)) for seed in SEEDS]
     assert rightly([one.kind for one in found], PLATEAU) >= SHARE
     knee = int(np.argmax(THEN_FLAT))
     since = [one.since for one in found if one.kind == PLATEAU]
@@ -97,7 +97,7 @@ def test_laps_that_get_slower_are_said_to() -> None:
 
 def test_completion_that_falls_is_collapsing_and_its_peak_is_named() -> None:
     course = np.append(np.linspace(10.0, 85.0, 30), np.linspace(85.0, 25.0, 30))
-    found = [verdict(training(course, seed=seed)) for seed in SEEDS]
+    found = [judge_convergence(training(course, seed=seed)) for seed in SEEDS]
     assert rightly([one.kind for one in found], COLLAPSING) == 1.0
     assert np.median([one.since for one in found]) == pytest.approx(31, abs=5)
 
@@ -110,7 +110,7 @@ def test_a_dip_that_was_overcome_is_no_collapse() -> None:
 
 @pytest.mark.parametrize("count", [1, 4, 5])
 def test_a_few_iterations_are_too_short_to_say(count: int) -> None:
-    found = verdict(training(np.linspace(0.0, 90.0, count)))
+    found = judge_convergence(training(np.linspace(0.0, 90.0, count)))
     assert found.kind == TOO_SHORT
     assert (
         str(found) == f"too short to say: {count} iteration{'s' if count > 1 else ''} of at least 6"
@@ -118,7 +118,7 @@ def test_a_few_iterations_are_too_short_to_say(count: int) -> None:
 
 
 def test_no_trend_in_a_few_iterations_is_no_plateau_yet() -> None:
-    found = [verdict(training(np.full(8, 50.0), seed=seed)) for seed in SEEDS]
+    found = [judge_convergence(training(np.full(8, 50.0), seed=seed)) for seed in SEEDS]
     assert rightly([one.kind for one in found], TOO_SHORT) >= SHARE
     assert PLATEAU not in {one.kind for one in found}
 
@@ -128,7 +128,7 @@ def test_a_clear_rise_shows_in_a_few_iterations() -> None:
 
 
 def test_no_lap_is_too_short_to_say(drive) -> None:
-    assert verdict(laps(drive().head(0))).kind == TOO_SHORT
+    assert judge_convergence(laps(drive().head(0))).kind == TOO_SHORT
 
 
 def test_one_wild_iteration_changes_no_verdict() -> None:
@@ -154,7 +154,7 @@ CONTINUOUS = ActionSpace(True, (-30.0, 30.0), (0.5, 3.0))
 
 def test_entropy_that_is_gone_is_said_with_its_iteration() -> None:
     course = np.append(np.linspace(1.6, 0.2, 30), np.full(30, 0.05))
-    found = verdict(training(np.full(COUNT, 60.0)), entropy(course), SPACE)
+    found = judge_convergence(training(np.full(COUNT, 60.0)), entropy(course), SPACE)
     assert found.kind == NO_ENTROPY
     assert found.since == 30
     assert "0.05, below 0.16 since iteration 30" in found.sentence
@@ -162,7 +162,7 @@ def test_entropy_that_is_gone_is_said_with_its_iteration() -> None:
 
 
 def test_entropy_that_is_gone_does_not_hide_that_the_car_improves() -> None:
-    found = verdict(training(RISE), entropy(np.full(COUNT, 0.01)), SPACE)
+    found = judge_convergence(training(RISE), entropy(np.full(COUNT, 0.01)), SPACE)
     assert found.kind == IMPROVING
     assert "hardly explores" in found.sentence
 
@@ -171,41 +171,49 @@ def test_entropy_that_is_gone_does_not_hide_that_the_car_improves() -> None:
 def test_entropy_that_is_left_is_not_mentioned(space: ActionSpace | None) -> None:
     assert (
         "explores"
-        not in verdict(training(THEN_FLAT), entropy(np.linspace(1.6, 0.5, COUNT)), space).sentence
+        not in judge_convergence(
+            training(THEN_FLAT), entropy(np.linspace(1.6, 0.5, COUNT)), space
+        ).sentence
     )
 
 
 def test_entropy_of_a_continuous_policy_may_be_negative() -> None:
     level = np.full(COUNT, 60.0)
     assert (
-        verdict(training(level), entropy(np.linspace(2.8, -1.0, COUNT)), CONTINUOUS).kind == PLATEAU
+        judge_convergence(training(level), entropy(np.linspace(2.8, -1.0, COUNT)), CONTINUOUS).kind
+        == PLATEAU
     )
     assert (
-        verdict(training(level), entropy(np.linspace(2.8, -6.0, COUNT)), CONTINUOUS).kind
+        judge_convergence(training(level), entropy(np.linspace(2.8, -6.0, COUNT)), CONTINUOUS).kind
         == NO_ENTROPY
     )
-    assert verdict(training(level), entropy(np.linspace(-2.8, -9.0, COUNT))).kind == PLATEAU
+    assert (
+        judge_convergence(training(level), entropy(np.linspace(-2.8, -9.0, COUNT))).kind == PLATEAU
+    )
 
 
 def test_a_reward_that_rises_for_nothing_is_pointed_out() -> None:
     table = training(np.full(COUNT, 70.0))
-    assert "reward still rises" not in verdict(table).sentence
-    assert "reward still rises" in verdict(table.assign(reward=table["iteration"] * 1.0)).sentence
+    assert "reward still rises" not in judge_convergence(table).sentence
+    assert (
+        "reward still rises"
+        in judge_convergence(table.assign(reward=table["iteration"] * 1.0)).sentence
+    )
 
 
 def test_the_slope_is_that_of_most_points() -> None:
     x = np.arange(20.0)
     y = 3.0 * x
     y[[3, 11]] = 500.0
-    assert convergence.slope(x, y) == pytest.approx(3.0, abs=0.2)
-    assert np.isnan(convergence.slope(x[:1], y[:1]))
+    assert convergence.theil_sen_slope(x, y) == pytest.approx(3.0, abs=0.2)
+    assert np.isnan(convergence.theil_sen_slope(x[:1], y[:1]))
 
 
 def test_noise_is_called_a_trend_once_in_fifty_times() -> None:
     rng = np.random.default_rng(1)
-    z = np.array([convergence.kendall(rng.normal(size=20)) for _ in range(2000)])
-    assert np.mean(np.abs(z) > convergence.CERTAIN) == pytest.approx(0.02, abs=0.01)
-    assert convergence.kendall(np.full(9, 4.0)) == 0.0
+    z = np.array([convergence.mann_kendall(rng.normal(size=20)) for _ in range(2000)])
+    assert np.mean(np.abs(z) > convergence.CERTAIN_DEVIATIONS) == pytest.approx(0.02, abs=0.01)
+    assert convergence.mann_kendall(np.full(9, 4.0)) == 0.0
 
 
 def test_real_trainings_get_a_verdict(shared_data: Path) -> None:
@@ -215,8 +223,8 @@ def test_real_trainings_get_a_verdict(shared_data: Path) -> None:
         "lg_fsjune/training.simtrace.log.gz",
         "droa26_cont/training.csv.gz",
     ):
-        found[name] = verdict(laps(logs.open(shared_data / "logs" / name).trace))
-    assert all(isinstance(one, Verdict) and one.sentence for one in found.values())
+        found[name] = judge_convergence(laps(logs.read_log(shared_data / "logs" / name).trace))
+    assert all(isinstance(one, ConvergenceVerdict) and one.sentence for one in found.values())
     assert {one.kind for one in found.values()} <= {
         IMPROVING,
         PLATEAU,

@@ -69,7 +69,7 @@ def test_being_set_down_elsewhere_is_not_driving(drive) -> None:
     trace = drive(episodes=1)
     trace.loc[30:, "X"] += 2.0
     assert laps(trace)["top_speed"].iloc[0] < 6.0
-    assert about.driven(trace)["speed"].isna()[29]
+    assert about.driven_motion(trace)["speed"].isna()[29]
 
 
 def test_a_slow_reset_counts_as_the_simulators_clock_does(drive) -> None:
@@ -87,8 +87,8 @@ def test_a_trace_without_rows_has_a_table_without_rows(drive) -> None:
     table = laps(drive().head(0))
     assert list(table.columns) == list(laps(drive()).columns)
     assert len(table) == 0
-    assert len(about.by_iteration(table)) == 0
-    assert len(about.best(table)) == 0
+    assert len(about.laps_by_iteration(table)) == 0
+    assert len(about.fastest_laps(table)) == 0
 
 
 def test_one_row_is_a_lap(drive) -> None:
@@ -107,24 +107,24 @@ def test_a_log_at_another_rate_keeps_its_own_step_time(drive) -> None:
 def test_steps_beyond_what_logs_cover_are_a_share(drive) -> None:
     trace = drive(episodes=2, step=0.2)
     table = laps(trace)
-    assert about.beyond_logs(trace, table, 4.0, np.inf).tolist() == [0.0, 0.0]
-    assert about.beyond_logs(trace, table, 2.0, np.nan).tolist() == pytest.approx(
+    assert about.beyond_logs_fraction(trace, table, 4.0, np.inf).tolist() == [0.0, 0.0]
+    assert about.beyond_logs_fraction(trace, table, 2.0, np.nan).tolist() == pytest.approx(
         [0.5, 0.5], abs=0.05
     )
     trace["yaw"] = 90.0 + np.degrees(np.arctan2(trace["Y"], trace["X"]))
     cornering = (0.2 * 15) ** 2 / 3.0
-    assert about.beyond_logs(trace, table, np.inf, cornering * 0.99).min() > 0.85
-    assert about.beyond_logs(trace, table, np.inf, cornering * 1.2).max() < 0.1
+    assert about.beyond_logs_fraction(trace, table, np.inf, cornering * 0.99).min() > 0.85
+    assert about.beyond_logs_fraction(trace, table, np.inf, cornering * 1.2).max() < 0.1
 
 
 def test_iterations_best_laps_and_endings_are_counted(drive) -> None:
     trace = drive(episodes=25, step=1.0, ends=(100.0, 40.0, 100.0, 40.0))
     table = laps(trace)
-    rows = about.by_iteration(table)
+    rows = about.laps_by_iteration(table)
     assert rows["episodes"].tolist() == [20, 5]
     assert rows["complete"].tolist() == [10, 3]
-    assert about.best(table, 4)["time"].is_monotonic_increasing
-    ends = about.endings(trace, table)
+    assert about.fastest_laps(table, 4)["time"].is_monotonic_increasing
+    ends = about.endings_by_waypoint(trace, table)
     assert ends["count"].sum() == 12
     assert set(ends["status"]) == {"off_track"}
     assert (ends["from_waypoint"] <= ends["to_waypoint"]).all()
@@ -132,8 +132,8 @@ def test_iterations_best_laps_and_endings_are_counted(drive) -> None:
 
 @pytest.mark.parametrize("job", JOBS)
 def test_lap_times_equal_the_metrics_of_the_job_within_a_step(shared_data: Path, job: str) -> None:
-    table = laps(logs.open(shared_data / "logs" / f"{job}.csv.gz").trace)
-    real = metrics.read(shared_data / "logs" / f"{job}_metrics.json")
+    table = laps(logs.read_log(shared_data / "logs" / f"{job}.csv.gz").trace)
+    real = metrics.read_metrics(shared_data / "logs" / f"{job}_metrics.json")
     real = real[real["phase"] == "training"] if "phase" in real else real
     known = real.set_index("episode" if "episode" in real else "trial")[
         "elapsed_time_in_milliseconds"

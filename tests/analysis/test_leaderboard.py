@@ -8,24 +8,33 @@ from pathlib import Path
 import pytest
 
 from racer import track as tracks
-from racer.analysis.leaderboard import LEVELS, Race, Standing, races, races_on, standing
+from racer.analysis.leaderboard import (
+    RANK_PERCENTAGES,
+    RaceResult,
+    RaceStanding,
+    race_results,
+    race_results_on,
+    race_standing,
+)
 
 
 def test_every_race_of_the_table_is_in_order() -> None:
-    assert len(races()) == 68
-    for race in races():
+    assert len(race_results()) == 68
+    for race in race_results():
         assert list(race.times) == sorted(race.times), race
-        assert len(race.times) == len(LEVELS)
+        assert len(race.times) == len(RANK_PERCENTAGES)
         assert race.racers > 30
         assert race.measure in ("best", "mean")
-    assert list(races()) == sorted(races(), key=lambda race: (race.world.lower(), race.closed))
+    assert list(race_results()) == sorted(
+        race_results(), key=lambda race: (race.world.lower(), race.closed)
+    )
 
 
 def test_a_time_between_two_quantiles_beats_a_share_between_theirs() -> None:
-    race = standing("red_star_pro", 43.234)
+    race = race_standing("red_star_pro", 43.234)
     assert race is not None
     assert race.beaten == pytest.approx(95.0)
-    between = standing("red_star_pro", (43.234 + 52.258) / 2)
+    between = race_standing("red_star_pro", (43.234 + 52.258) / 2)
     assert between is not None
     assert between.beaten == pytest.approx(92.5)
     assert (
@@ -44,7 +53,7 @@ def test_a_time_between_two_quantiles_beats_a_share_between_theirs() -> None:
     ],
 )
 def test_beyond_what_is_known_nothing_is_promised(time: float, words: str) -> None:
-    found = standing("red_star_pro", time)
+    found = race_standing("red_star_pro", time)
     assert found is not None
     assert found.sentence.startswith(words)
 
@@ -63,25 +72,25 @@ def test_beyond_what_is_known_nothing_is_promised(time: float, words: str) -> No
     ],
 )
 def test_variants_and_reconstructions_share_the_races_of_their_road(track: str, world: str) -> None:
-    assert {race.world for race in races_on(track)} == {world}
+    assert {race.world for race in race_results_on(track)} == {world}
 
 
 @pytest.mark.parametrize(
     "track", ["ring", "skid_pad", "", "reInvent2019_wide", "Tokyo_Training_track"]
 )
 def test_a_road_without_races_has_no_standing(track: str) -> None:
-    assert standing(track, 9.0) is None
+    assert race_standing(track, 9.0) is None
 
 
 def test_a_lap_that_was_not_completed_has_no_standing() -> None:
-    assert standing("arctic_open", float("nan")) is None
+    assert race_standing("arctic_open", float("nan")) is None
 
 
 def test_the_latest_race_of_best_laps_is_taken() -> None:
-    found = standing("smile_speedway", 8.0)
+    found = race_standing("smile_speedway", 8.0)
     assert found is not None
     assert (found.race.closed, found.race.measure) == ("2020-09", "best")
-    vegas = standing("vegas", 12.346)
+    vegas = race_standing("vegas", 12.346)
     assert vegas is not None
     assert vegas.sentence.endswith(
         "54 racers on that track in 2019, who were ranked by the mean of several laps"
@@ -92,18 +101,18 @@ def test_more_of_the_racers_are_beaten_by_a_faster_lap() -> None:
     shares = [
         found.beaten
         for time in range(20, 170, 3)
-        if (found := standing("red_star_pro", float(time)))
+        if (found := race_standing("red_star_pro", float(time)))
     ]
     assert shares == sorted(shares, reverse=True)
 
 
 def test_a_winner_is_not_faster_than_all() -> None:
-    race = Race("x", "2024-01", 50, "best", tuple(10.0 + level for level in LEVELS))
-    assert "faster than all" not in Standing(race, 10.0, 100.0).sentence
+    race = RaceResult("x", "2024-01", 50, "best", tuple(10.0 + level for level in RANK_PERCENTAGES))
+    assert "faster than all" not in RaceStanding(race, 10.0, 100.0).sentence
 
 
 def test_every_reconstructed_world_is_one_that_ships() -> None:
-    assert {track for track in tracks.names() if races_on(track)} >= {
+    assert {track for track in tracks.available_tracks() if race_results_on(track)} >= {
         "hot_rod_speedway",
         "sola_speedway",
         "vegas",
@@ -113,8 +122,8 @@ def test_every_reconstructed_world_is_one_that_ships() -> None:
 def test_the_figures_are_those_of_the_races(shared_data: Path) -> None:
     with (shared_data / "leaderboards.csv").open() as file:
         rows = {(row["track"], row["closed"]): row for row in csv.DictReader(file)}
-    assert len(rows) == len(races())
-    for race in races():
+    assert len(rows) == len(race_results())
+    for race in race_results():
         row = rows[race.world, race.closed]
         assert int(row["racers"]) == race.racers
-        assert [float(row[f"p{level:g}"]) for level in LEVELS] == list(race.times)
+        assert [float(row[f"p{level:g}"]) for level in RANK_PERCENTAGES] == list(race.times)

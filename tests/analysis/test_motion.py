@@ -8,14 +8,14 @@ import pytest
 
 from racer import track as tracks
 from racer.analysis import count_reversals, laps
-from racer.analysis.motion import GAP
+from racer.analysis.motion import MIN_SWING_DEG
 
 CLEAN = ("slow", "medium", "fast", "racing_line", "fastest")
 TRACKS = ("oval", "reinvent_2018", "hairpin_school")
 
 
 def lap_of(trace: pd.DataFrame, track: str | None = None) -> pd.Series:
-    return laps(trace, tracks.load(track) if track else None).iloc[0]
+    return laps(trace, tracks.load_track(track) if track else None).iloc[0]
 
 
 @pytest.mark.parametrize("track", TRACKS)
@@ -81,10 +81,10 @@ def test_reversals_are_swings_of_five_degrees_that_go_back(steer: list[float], c
 
 
 def test_small_noise_of_the_steering_reverses_nothing() -> None:
-    noise = np.random.default_rng(1).uniform(-0.49 * GAP, 0.49 * GAP, 500)
+    noise = np.random.default_rng(1).uniform(-0.49 * MIN_SWING_DEG, 0.49 * MIN_SWING_DEG, 500)
     assert count_reversals(noise) == 0
     assert count_reversals(
-        noise + 3.0 * GAP * np.sin(np.arange(500) * 2.0 * np.pi / 50)
+        noise + 3.0 * MIN_SWING_DEG * np.sin(np.arange(500) * 2.0 * np.pi / 50)
     ) == pytest.approx(20, abs=1)
 
 

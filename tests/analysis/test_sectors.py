@@ -10,15 +10,15 @@ import pytest
 
 from racer import logs
 from racer import track as tracks
-from racer.analysis import laps, sectors
+from racer.analysis import lap_sectors, laps
 from racer.analysis.sectors import corner_sectors
 from racer.track import library
-from racer.track.corners import corners
+from racer.track.corners import find_corners
 
 
 def test_equal_sectors_of_an_even_lap_take_equal_times(drive, ring) -> None:
     trace = drive(episodes=1, step=0.1)
-    found = sectors(trace, laps(trace))
+    found = lap_sectors(trace, laps(trace))
     assert found["sector"].tolist() == ["S1", "S2", "S3"]
     assert found["start"].tolist() == pytest.approx([0.0, ring.length / 3, 2 * ring.length / 3])
     # the last step is short
@@ -29,24 +29,24 @@ def test_equal_sectors_of_an_even_lap_take_equal_times(drive, ring) -> None:
 @pytest.mark.parametrize("parts", [1, 3, 7])
 def test_sector_times_sum_up_to_the_laps_time(drive, parts: int) -> None:
     trace = drive(episodes=1, step=0.23)
-    assert sectors(trace, laps(trace), parts=parts)["time"].sum() == pytest.approx(
+    assert lap_sectors(trace, laps(trace), parts=parts)["time"].sum() == pytest.approx(
         laps(trace)["time"].iloc[0]
     )
 
 
 def test_a_sector_that_was_not_covered_has_no_time(drive) -> None:
     trace = drive(episodes=2, ends=(100.0, 40.0))
-    found = sectors(trace, laps(trace))
+    found = lap_sectors(trace, laps(trace))
     assert found.loc[found["lap"] == 1, "time"].isna().tolist() == [False, True, True]
 
 
-@pytest.mark.parametrize("name", tracks.names())
+@pytest.mark.parametrize("name", tracks.available_tracks())
 def test_corner_sectors_cover_the_lap_without_a_gap(name: str) -> None:
-    road = tracks.load(name)
+    road = tracks.load_track(name)
     pieces = corner_sectors(road)
     size = [(piece.end - piece.start) % road.length or road.length for piece in pieces]
     assert sum(size) == pytest.approx(road.length)
-    for corner, piece, length in zip(corners(road), pieces, size, strict=True):
+    for corner, piece, length in zip(find_corners(road), pieces, size, strict=True):
         assert corner.name == piece.name
         assert 0.0 <= (corner.apex - piece.start) % road.length <= length
 
@@ -56,17 +56,21 @@ def test_corner_times_of_a_real_lap_sum_up_to_its_time(driven_by, track: str) ->
     trace = driven_by("fast", track, 3)
     table = laps(trace)
     assert table["complete"].sum() == 3
-    found = sectors(trace, table, tracks.load(track))
+    found = lap_sectors(trace, table, tracks.load_track(track))
     for index, lap in table.iterrows():
         mine = found[found["lap"] == index]
         assert mine["time"].sum() == pytest.approx(lap["time"], abs=1e-6)
-        assert mine["sector"].tolist() == [corner.name for corner in corners(tracks.load(track))]
+        assert mine["sector"].tolist() == [
+            corner.name for corner in find_corners(tracks.load_track(track))
+        ]
 
 
 def test_a_lap_that_began_elsewhere_has_the_same_corners(drive) -> None:
-    road = tracks.load("oval")
+    road = tracks.load_track("oval")
     trace = drive(track=road, episodes=5, step=0.1, ends=(100.0,))
-    found = sectors(trace, laps(trace), road).pivot(index="lap", columns="sector", values="time")
+    found = lap_sectors(trace, laps(trace), road).pivot(
+        index="lap", columns="sector", values="time"
+    )
     spread = found.max() - found.min()
     # a step of waiting at the start, a shorter one at the end, and as much of rounding
     assert (spread < 0.2).all()
@@ -74,9 +78,9 @@ def test_a_lap_that_began_elsewhere_has_the_same_corners(drive) -> None:
 
 
 def test_a_car_that_leaves_the_track_early_has_no_times_for_later_corners(drive) -> None:
-    road = tracks.load("oval")
+    road = tracks.load_track("oval")
     trace = drive(track=road, episodes=1, step=0.1, ends=(65.0,))
-    found = sectors(trace, laps(trace), road).set_index("sector")["time"]
+    found = lap_sectors(trace, laps(trace), road).set_index("sector")["time"]
     assert found.isna().tolist() == [False, False, True, True]
 
 
@@ -91,7 +95,7 @@ def test_a_road_without_corners_has_equal_sectors() -> None:
     trace = trace.assign(
         throttle=1.0, reward=0.0, progress=x / 6.0 * 100.0, track_len=6.0, tstamp=x
     )
-    found = sectors(
+    found = lap_sectors(
         trace.assign(episode_status="in_progress"),
         laps(trace.assign(episode_status="in_progress")),
         road,
@@ -101,7 +105,7 @@ def test_a_road_without_corners_has_equal_sectors() -> None:
 
 def test_no_lap_has_no_sector(drive, ring) -> None:
     trace = drive()
-    assert list(sectors(trace, laps(trace).head(0), ring).columns) == [
+    assert list(lap_sectors(trace, laps(trace).head(0), ring).columns) == [
         "lap",
         "sector",
         "start",
@@ -112,16 +116,16 @@ def test_no_lap_has_no_sector(drive, ring) -> None:
 
 
 def test_real_laps_are_the_sum_of_their_corners(shared_data: Path) -> None:
-    trace = logs.open(shared_data / "logs" / "console22" / "eval0.csv.gz").trace
-    from racer.logs.track_matching import recognise
+    trace = logs.read_log(shared_data / "logs" / "console22" / "eval0.csv.gz").trace
+    from racer.logs.track_matching import match_track
 
     routes = [
-        library.load(path, keep_seam=True)
+        library.load_track(path, keep_seam=True)
         for path in sorted((shared_data / "tracks").glob("*.npy"))
     ]
-    known = recognise(trace, routes)
+    known = match_track(trace, routes)
     assert known is not None
     table = laps(trace)
     whole = table[table["complete"]]
-    found = sectors(trace, whole, known.track).groupby("lap")["time"].sum(min_count=1)
+    found = lap_sectors(trace, whole, known.track).groupby("lap")["time"].sum(min_count=1)
     assert found.to_numpy() == pytest.approx(whole["time"].to_numpy(), abs=1e-6)

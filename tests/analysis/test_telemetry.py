@@ -13,12 +13,12 @@ from racer.analysis import laps, telemetry
 
 
 def profile(trace: pd.DataFrame, number: int = 0, step: float = 0.1) -> pd.DataFrame:
-    return telemetry.over_distance(trace, laps(trace).iloc[number], step)
+    return telemetry.lap_telemetry(trace, laps(trace).iloc[number], step)
 
 
 def test_a_lap_runs_from_its_start_to_its_end_in_equal_steps(drive, ring) -> None:
     table = profile(drive(step=0.3))
-    assert tuple(table.columns) == telemetry.COLUMNS
+    assert tuple(table.columns) == telemetry.TELEMETRY_COLUMNS
     assert table["distance"].iloc[[0, 1, 2]].tolist() == pytest.approx([0.0, 0.1, 0.2])
     assert table["distance"].iloc[-1] == pytest.approx(ring.length)
     assert (np.diff(table["distance"]) > 0).all()
@@ -42,18 +42,18 @@ def test_commands_are_those_under_way_and_never_between_two(drive) -> None:
 
 def test_the_slower_lap_is_behind_by_the_difference_of_the_times(drive) -> None:
     fast, slow = drive(episodes=1, step=0.3), drive(episodes=1, step=0.2)
-    gap = telemetry.delta(profile(fast), profile(slow))
+    gap = telemetry.time_delta(profile(fast), profile(slow))
     times = laps(slow)["time"].iloc[0] - laps(fast)["time"].iloc[0]
     assert gap["delta"].iloc[-1] == pytest.approx(times, abs=1e-6)
     half = gap["delta"].iloc[len(gap) // 2]
     assert half == pytest.approx(times / 2, rel=0.05)
-    turned = telemetry.delta(profile(slow), profile(fast))
+    turned = telemetry.time_delta(profile(slow), profile(fast))
     assert turned["delta"].iloc[-1] == pytest.approx(-times, abs=1e-6)
 
 
 def test_laps_of_different_reach_are_compared_as_far_as_both_came(drive, ring) -> None:
     trace = drive(step=0.3)
-    gap = telemetry.delta(profile(trace, 0), profile(trace, 1))
+    gap = telemetry.time_delta(profile(trace, 0), profile(trace, 1))
     assert gap["distance"].iloc[-1] == pytest.approx(0.4 * ring.length)
     assert gap["delta"].abs().max() < 0.07
 
@@ -68,7 +68,7 @@ def test_a_car_that_is_set_back_reaches_a_place_once(drive, ring) -> None:
     )
     table = profile(race)
     assert (np.diff(table["distance"]) > 0).all()
-    lost = telemetry.delta(profile(trace), table)["delta"]
+    lost = telemetry.time_delta(profile(trace), table)["delta"]
     assert lost.iloc[-1] == pytest.approx(15 / 15.0, abs=0.01)
     assert lost[: int(30 * 0.3 / 0.1)].abs().max() < 0.01
 
@@ -87,11 +87,11 @@ def test_a_lap_of_one_row_is_one_row(drive) -> None:
 
 
 def test_real_laps_end_with_their_times(shared_data: Path) -> None:
-    trace = logs.open(shared_data / "logs" / "drfc3" / "eval0.csv.gz").trace
+    trace = logs.read_log(shared_data / "logs" / "drfc3" / "eval0.csv.gz").trace
     table = laps(trace)
     whole = table[table["complete"]]
     assert len(whole) > 1
     for _, lap in whole.iterrows():
-        end = telemetry.over_distance(trace, lap).iloc[-1]
+        end = telemetry.lap_telemetry(trace, lap).iloc[-1]
         assert end["time"] == pytest.approx(lap["time"], abs=1e-6)
         assert end["distance"] == pytest.approx(trace["track_len"].iloc[0], abs=1e-6)

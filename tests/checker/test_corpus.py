@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from racer.checker.runner import Orders, Report, check
+from racer.checker.runner import CheckOptions, CheckReport, check
 
 CORPUS = sorted((Path(__file__).parents[1] / "data" / "corpus").glob("*.py"))
 
@@ -21,10 +21,10 @@ def planted(path: Path) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def reports() -> dict[str, Report]:
+def reports() -> dict[str, CheckReport]:
     """The report of every file, by its name. Stands outside of the folder that files are run in."""
     here = Path.cwd()
-    found = check(CORPUS, Orders(seconds=0.6))
+    found = check(CORPUS, CheckOptions(seconds=0.6))
     assert Path.cwd() == here
     return {Path(report.path).stem: report for report in found}
 
@@ -56,7 +56,7 @@ def test_the_table_in_the_docs_counts_the_files() -> None:
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 def test_what_is_planted_is_found_and_nothing_else_is_an_error(
-    reports: dict[str, Report], path: Path
+    reports: dict[str, CheckReport], path: Path
 ) -> None:
     report = reports[path.stem]
     codes = {found.code for found in report.findings}
@@ -86,7 +86,7 @@ def test_what_is_planted_is_found_and_nothing_else_is_an_error(
     ],
 )
 def test_the_sentence_names_line_and_cause(
-    reports: dict[str, Report], name: str, line: int, words: str
+    reports: dict[str, CheckReport], name: str, line: int, words: str
 ) -> None:
     # a loop of two lines is met at its head or in its body
     two = {"loops_off_track": (4, 5), "loops_at_load": (3, 4)}
@@ -94,13 +94,13 @@ def test_the_sentence_names_line_and_cause(
     assert any(found.line in lines and words in found.message for found in reports[name].findings)
 
 
-def test_a_file_that_writes_leaves_nothing_behind(reports: dict[str, Report]) -> None:
+def test_a_file_that_writes_leaves_nothing_behind(reports: dict[str, CheckReport]) -> None:
     assert "RW109" in {found.code for found in reports["writes"].findings}
     assert not Path("rewards.log").exists()
     assert not (CORPUS[0].parent / "rewards.log").exists()
 
 
-def test_a_variable_that_is_remembered_is_named(reports: dict[str, Report]) -> None:
+def test_a_variable_that_is_remembered_is_named(reports: dict[str, CheckReport]) -> None:
     for name, variable in (
         ("remembers", "previous"),
         ("counts", "Memory.steps"),

@@ -17,28 +17,37 @@ from racer import track
 from racer.checker import fix as fixing
 from racer.checker import static as syntax_rules
 from racer.checker import validators as profiles
-from racer.checker.cases import Episode, laps, probes
-from racer.checker.fix import Fixed, apply, expressions, fix, imports, layout, names, proof
+from racer.checker.cases import TrialEpisode, lap_episodes, probe_episodes
+from racer.checker.fix import (
+    FixResult,
+    expressions,
+    fix_reward,
+    imports,
+    layout,
+    names,
+    proof,
+    write_fix,
+)
 from racer.checker.fix import names as words
-from racer.checker.fix.edits import Edit, Text, applied
+from racer.checker.fix.edits import SourceText, TextEdit, apply_edits
 from racer.checker.validators import trial
-from racer.checker.validators.style import remarks
-from racer.reward import RewardBatch, RewardRefused, load
+from racer.checker.validators.style import flake8_remarks
+from racer.reward import RewardBatch, RewardRefused, load_reward
 
 CORPUS = sorted((Path(__file__).parents[1] / "data" / "corpus").glob("*.py"))
 IGNORED = profiles.PROFILES["aws"].ignored
-Mend = Callable[..., Fixed]
+Mend = Callable[..., FixResult]
 
 
 @pytest.fixture(scope="module")
-def steps() -> tuple[Episode, ...]:
+def steps() -> tuple[TrialEpisode, ...]:
     """The steps that are compared here: a lap, and places all over a track."""
-    road = track.load("reinvent_2018")
-    return (*laps(road, ["fast"]), *probes(road))
+    road = track.load_track("reinvent_2018")
+    return (*lap_episodes(road, ["fast"]), *probe_episodes(road))
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch, steps: tuple[Episode, ...]) -> None:
+def _quick(monkeypatch: pytest.MonkeyPatch, steps: tuple[TrialEpisode, ...]) -> None:
     monkeypatch.setattr(proof, "episodes", lambda: steps)
     monkeypatch.setattr(trial, "SECONDS", 0.5)
 
@@ -47,10 +56,10 @@ def _quick(monkeypatch: pytest.MonkeyPatch, steps: tuple[Episode, ...]) -> None:
 def mend(tmp_path: Path) -> Mend:
     """A function that writes a source text and gives what `--fix` makes of it."""
 
-    def fixed(text: str, profile: str = "aws") -> Fixed:
+    def fixed(text: str, profile: str = "aws") -> FixResult:
         path = tmp_path / "reward.py"
         path.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
-        return fix(path, profile)
+        return fix_reward(path, profile)
 
     return fixed
 
@@ -125,7 +134,7 @@ def test_a_messy_file_becomes_tidy_in_one_go(mend: Mend) -> None:
     assert fixed.after == TIDY.lstrip("\n")
     assert fixed.left == ""
     assert fixed.compared > 100
-    assert len(fixed.steps) == len(fixing.STEPS)
+    assert len(fixed.steps) == len(fixing.REWRITES)
 
 
 def test_the_diff_is_that_of_diff_u(mend: Mend) -> None:
@@ -152,7 +161,7 @@ def test_what_cannot_be_accepted_is_left_alone_as_a_whole(mend: Mend) -> None:
 
 def test_what_pays_otherwise_is_left_alone(mend: Mend, monkeypatch: pytest.MonkeyPatch) -> None:
     bad = (lambda source: source.replace("2.0", "3.0"), "values changed")
-    monkeypatch.setattr(fixing, "STEPS", (*fixing.STEPS, bad))
+    monkeypatch.setattr(fixing, "STEPS", (*fixing.REWRITES, bad))
     fixed = mend("def reward_function(params):\n    x=2.0\n    return x\n")
     assert not fixed.is_changed
     assert (
@@ -186,7 +195,7 @@ def test_a_file_that_crashes_on_some_steps_crashes_on_the_same_ones_afterwards(m
 def test_the_old_text_is_kept_beside_and_the_mode_stays(mend: Mend) -> None:
     fixed = mend("def reward_function(params):\n    return 1\n")
     fixed.path.chmod(0o640)
-    assert apply(fixed) == fixed.path.with_name("reward.py.bak")
+    assert write_fix(fixed) == fixed.path.with_name("reward.py.bak")
     assert fixed.path.read_text() == fixed.after
     assert fixed.path.with_name("reward.py.bak").read_text() == fixed.before
     assert stat.S_IMODE(fixed.path.stat().st_mode) == 0o640
@@ -195,14 +204,14 @@ def test_the_old_text_is_kept_beside_and_the_mode_stays(mend: Mend) -> None:
 def test_a_backup_never_replaces_another(mend: Mend) -> None:
     fixed = mend("def reward_function(params):\n    return 1\n")
     fixed.path.with_name("reward.py.bak").write_text("precious")
-    assert apply(fixed).name == "reward.py.bak2"
+    assert write_fix(fixed).name == "reward.py.bak2"
     assert fixed.path.with_name("reward.py.bak").read_text() == "precious"
 
 
 def test_line_ends_of_windows_stay(tmp_path: Path) -> None:
     path = tmp_path / "reward.py"
     path.write_bytes(b"def reward_function(params):\r\n    x=1.0\r\n    return x\r\n")
-    apply(fix(path))
+    write_fix(fix_reward(path))
     assert path.read_bytes() == b"def reward_function(params):\r\n    x = 1.0\r\n    return x\r\n"
 
 
@@ -214,16 +223,16 @@ def test_the_community_minds_less_and_less_is_changed(mend: Mend) -> None:
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 def test_every_file_of_the_corpus_is_fixed_or_left_alone(
-    path: Path, steps: tuple[Episode, ...]
+    path: Path, steps: tuple[TrialEpisode, ...]
 ) -> None:
-    reward, _ = syntax_rules.read(path)
+    reward, _ = syntax_rules.read_reward_file(path)
     if reward is None:
         return  # no Python: nothing to fix, and said so by RW101
-    fixed = fix(reward)
+    fixed = fix_reward(reward)
     assert fixed.is_changed is (fixed.left == "")
     if fixed.is_changed:
-        copy = load(path), _loaded(fixed)
-        assert profiles.verdict(copy[1], "aws") == []
+        copy = load_reward(path), _loaded(fixed)
+        assert profiles.validator_findings(copy[1], "aws") == []
         assert _paid(copy[0], steps) == _paid(copy[1], steps)
 
 
@@ -231,16 +240,16 @@ def test_some_of_the_corpus_is_fixed() -> None:
     assert len(CORPUS) >= 60
 
 
-def _loaded(fixed: Fixed):  # type: ignore[no-untyped-def]
+def _loaded(fixed: FixResult):  # type: ignore[no-untyped-def]
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / fixed.path.name
         path.write_text(fixed.after)
-        return load(path)
+        return load_reward(path)
 
 
-def _paid(reward, steps: tuple[Episode, ...]) -> list[str]:  # type: ignore[no-untyped-def]
+def _paid(reward, steps: tuple[TrialEpisode, ...]) -> list[str]:  # type: ignore[no-untyped-def]
     """The obvious twin of the proof: every step alone, as text."""
     found = []
     for episode in steps:
@@ -254,7 +263,7 @@ def _paid(reward, steps: tuple[Episode, ...]) -> list[str]:  # type: ignore[no-u
 
 
 def said(source: str) -> set[str]:
-    return {remark.code for remark in remarks(source, IGNORED)}
+    return {remark.code for remark in flake8_remarks(source, IGNORED)}
 
 
 IMPORTS = [
@@ -281,7 +290,7 @@ IMPORTS = [
 
 @pytest.mark.parametrize(("text", "start", "end"), IMPORTS)
 def test_late_imports_move_to_the_top(text: str, start: str, end: str) -> None:
-    moved = imports.to_the_top(text)
+    moved = imports.move_imports_to_top(text)
     assert moved.startswith(start.rstrip("\n"))
     assert moved.endswith(end)
 
@@ -297,12 +306,12 @@ def test_late_imports_move_to_the_top(text: str, start: str, end: str) -> None:
     ],
 )
 def test_imports_with_another_meaning_elsewhere_stay(text: str) -> None:
-    assert imports.to_the_top(text) == text
+    assert imports.move_imports_to_top(text) == text
 
 
 def test_a_star_of_an_unknown_module_stays() -> None:
     text = "from os.path import *\nx = join('a', 'b')\n"
-    assert imports.spelled_out(text) == text
+    assert imports.spell_out_star_imports(text) == text
 
 
 UNUSED = [
@@ -322,17 +331,19 @@ UNUSED = [
 def test_unused_names_go_and_what_they_do_stays(line: str, left: str) -> None:
     text = f"def reward_function(params):\n    {line}\n    return 1.0\n"
     kept = f"    {left}\n" if left else ""
-    assert names.used(text) == f"def reward_function(params):\n{kept}    return 1.0\n"
+    assert (
+        names.remove_unused_names(text) == f"def reward_function(params):\n{kept}    return 1.0\n"
+    )
 
 
 def test_names_that_become_unused_go_as_well() -> None:
     text = "def reward_function(params):\n    a = 1\n    b = a\n    c = b\n    return 1.0\n"
-    assert names.used(text) == "def reward_function(params):\n    return 1.0\n"
+    assert names.remove_unused_names(text) == "def reward_function(params):\n    return 1.0\n"
 
 
 def test_a_block_that_loses_everything_passes() -> None:
     text = "def f(a):\n    if a:\n        b = 1\n    return a\n"
-    assert names.used(text) == "def f(a):\n    if a:\n        pass\n    return a\n"
+    assert names.remove_unused_names(text) == "def f(a):\n    if a:\n        pass\n    return a\n"
 
 
 @pytest.mark.parametrize(
@@ -350,7 +361,7 @@ def test_a_block_that_loses_everything_passes() -> None:
     ],
 )
 def test_comparisons_are_said_otherwise(text: str, better: str) -> None:
-    assert expressions.comparisons(text) == better
+    assert expressions.rewrite_comparisons(text) == better
 
 
 @pytest.mark.parametrize(
@@ -361,7 +372,7 @@ def test_comparisons_are_said_otherwise(text: str, better: str) -> None:
     "comparison", ["x == True", "x != True", "x == False", "True == x", "x == None"]
 )
 def test_a_rewritten_comparison_is_the_same_for_every_value(value: str, comparison: str) -> None:
-    better = expressions.comparisons(f"y = {comparison}\n")
+    better = expressions.rewrite_comparisons(f"y = {comparison}\n")
     known = {"x": eval(value, {"np": np})}
     one, other = dict(known), dict(known)
     exec(f"y = {comparison}\n", one)
@@ -384,7 +395,7 @@ def test_a_rewritten_comparison_is_the_same_for_every_value(value: str, comparis
 )
 def test_results_become_floats(line: str, better: str) -> None:
     text = "def reward_function(x):\n    def inner():\n        return 1\n    {}\n"
-    assert expressions.results(text.format(line)) == text.format(better)
+    assert expressions.convert_results_to_float(text.format(line)) == text.format(better)
 
 
 @pytest.mark.parametrize(
@@ -398,14 +409,14 @@ def test_results_become_floats(line: str, better: str) -> None:
     ],
 )
 def test_forbidden_words_go_where_that_changes_nothing(text: str, better: str) -> None:
-    assert words.rewritten(text) == better
+    assert words.replace_forbidden_words(text) == better
 
 
 def test_a_renamed_name_never_meets_another() -> None:
     text = "l = 1\nl_ = 2\nprint(l, l_)\n"
-    assert names.renamed(text) == text
+    assert names.rename_ambiguous_names(text) == text
     text = "def f(l):\n    return l\n\n\nf(l=2)\n"
-    assert names.renamed(text) == text
+    assert names.rename_ambiguous_names(text) == text
 
 
 @pytest.mark.parametrize(
@@ -421,9 +432,9 @@ def test_a_renamed_name_never_meets_another() -> None:
     ],
 )
 def test_layout_is_tidied_without_another_tree(text: str) -> None:
-    tidy = layout.tidied(layout.separated(text))
+    tidy = layout.tidy_layout(layout.separate_statements(text))
     assert said(tidy) <= {"F821"}
-    assert layout.same_program(text, tidy)
+    assert layout.is_same_program(text, tidy)
 
 
 @pytest.mark.parametrize(
@@ -436,17 +447,17 @@ def test_layout_is_tidied_without_another_tree(text: str) -> None:
     ],
 )
 def test_headings_in_comments_are_made_plain(text: str, better: str) -> None:
-    assert layout.headings(text) == better
+    assert layout.simplify_comment_headings(text) == better
 
 
 def test_a_file_that_is_no_source_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "reward.py"
     path.write_text("")
-    assert "left alone: line 1: RW102 the file is empty" in fix(path).left
+    assert "left alone: line 1: RW102 the file is empty" in fix_reward(path).left
 
 
 def test_text_of_a_string_is_no_layout() -> None:
-    assert not layout.same_program("x = 'a  b'", "x = 'a b'")
+    assert not layout.is_same_program("x = 'a  b'", "x = 'a b'")
 
 
 @settings(max_examples=40, deadline=None)
@@ -459,16 +470,18 @@ def test_any_mixture_of_lines_is_rewritten_to_python_or_not_at_all(lines: list[s
         ast.parse(source)
     except SyntaxError:
         return
-    after, _ = fixing.rewritten(source, {"RW409", "RW405"})
+    after, _ = fixing.rewrite_source(source, {"RW409", "RW405"})
     ast.parse(after)
 
 
 def test_places_count_bytes_of_other_alphabets() -> None:
-    text = Text("x = 'äöü€'; y = 1\n")
+    text = SourceText("x = 'äöü€'; y = 1\n")
     (_, second) = text.tree.body
     assert text.of(second) == "y = 1"
-    assert applied(text.source, text.without([second])) == "x = 'äöü€'\n"
+    assert apply_edits(text.source, text.without([second])) == "x = 'äöü€'\n"
 
 
 def test_edits_that_overlap_are_not_both_made() -> None:
-    assert applied("abcdef", [Edit(1, 3, "X"), Edit(2, 4, "Y"), Edit(5, 6)]) == "aXde"
+    assert (
+        apply_edits("abcdef", [TextEdit(1, 3, "X"), TextEdit(2, 4, "Y"), TextEdit(5, 6)]) == "aXde"
+    )

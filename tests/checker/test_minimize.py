@@ -12,11 +12,11 @@ import pytest
 
 from racer import track
 from racer.checker import minimize as crashes
-from racer.checker.calls import Failure, Shop, distinct
-from racer.checker.cases import Place, laps, placed, probes
+from racer.checker.calls import CallFailure, RewardCaller, distinct_failures
+from racer.checker.cases import PlacedStep, lap_episodes, placed_episode, probe_episodes
 from racer.checker.findings import Finding
 from racer.errors import RewardError
-from racer.reward import load
+from racer.reward import load_reward
 
 Told = Callable[..., list[Finding]]
 
@@ -28,22 +28,22 @@ def told(tmp_path: Path) -> Told:
     def tell(text: str, episodes: list[Any]) -> list[Finding]:
         path = tmp_path / "reward.py"
         path.write_text(dedent(text))
-        shop = Shop(load(path), 2.0)
+        shop = RewardCaller(load_reward(path), 2.0)
         failures = [f for episode in episodes for f in shop.run(shop.instance(), episode)[1]]
-        found = [crashes.told(shop, failure) for failure in distinct(failures)]
+        found = [crashes.minimize_failure(shop, failure) for failure in distinct_failures(failures)]
         return [one for one in found if one is not None]
 
     return tell
 
 
 def oval() -> Any:
-    return track.load("oval")
+    return track.load_track("oval")
 
 
 def test_a_failure_is_shrunk_to_the_plainest_place(told: Told) -> None:
     (found,) = told(
         "def reward_function(params):\n    return 1 / (params['steering_angle'] - 10)\n",
-        probes(oval()),
+        probe_episodes(oval()),
     )
     assert found.params is not None
     assert found.params["steering_angle"] == 10.0
@@ -57,7 +57,8 @@ def test_a_failure_is_shrunk_to_the_plainest_place(told: Told) -> None:
 
 def test_the_ready_made_test_fails_until_the_reward_is_mended(told: Told, tmp_path: Path) -> None:
     (found,) = told(
-        "def reward_function(params):\n    return 1 / params['steering_angle']\n", probes(oval())
+        "def reward_function(params):\n    return 1 / params['steering_angle']\n",
+        probe_episodes(oval()),
     )
     names: dict[str, Any] = {}
     exec(found.test, names)
@@ -74,7 +75,7 @@ def test_the_ready_made_test_fails_until_the_reward_is_mended(told: Told, tmp_pa
 
 def test_the_smallest_params_are_json(told: Told) -> None:
     text = "def reward_function(params):\n    return params['objects_speed'][7] if params['objects_speed'] else 1.0\n"
-    (found,) = told(text, probes(oval()))
+    (found,) = told(text, probe_episodes(oval()))
     assert len(json.loads(json.dumps(found.params))["objects_location"]) == 3
     assert "objects_on" in found.test
 
@@ -88,7 +89,7 @@ def test_a_failure_after_a_history_is_told_with_its_lap(told: Told) -> None:
             calls.append(params["progress"])
             return 1.0 / (40 - len(calls))
     """
-    (found,) = told(text, laps(oval(), ["slow"]))
+    (found,) = told(text, lap_episodes(oval(), ["slow"]))
     assert "in step 41 of" in found.message
     assert "drivers.drive(track.load('oval'), 'slow')" in found.test
 
@@ -106,7 +107,7 @@ def test_what_only_a_car_that_is_put_about_meets_is_not_told(told: Told) -> None
                 raise ValueError
             return 1.0
     """
-    assert told(text, [e for e in probes(oval()) if e.name == "placed"]) == []
+    assert told(text, [e for e in probe_episodes(oval()) if e.name == "placed"]) == []
 
 
 def test_numbers_that_a_file_names_are_tried(tmp_path: Path) -> None:
@@ -114,14 +115,16 @@ def test_numbers_that_a_file_names_are_tried(tmp_path: Path) -> None:
     path.write_text(
         "def reward_function(params):\n    return 1 / (params['steering_angle'] - 17.25)\n"
     )
-    shop = Shop(load(path), 2.0)
-    assert {f.raised for f in crashes.drawn_at_random(shop, [oval()], 300)} == {"ZeroDivisionError"}
+    shop = RewardCaller(load_reward(path), 2.0)
+    assert {f.raised for f in crashes.random_failures(shop, [oval()], 300)} == {"ZeroDivisionError"}
 
 
 def test_the_search_shrinks_to_the_simplest_place(tmp_path: Path) -> None:
     path = tmp_path / "reward.py"
     path.write_text("def reward_function(params):\n    return 1 / (params['speed'] <= 2.0)\n")
-    (failure,) = crashes.search(Shop(load(path), 2.0), [oval()], set(), 60.0)
+    (failure,) = crashes.search_failures(
+        RewardCaller(load_reward(path), 2.0), [oval()], set(), 60.0
+    )
     assert failure.episode is not None
     place = failure.episode.places[0]
     assert (place.speed, place.steps, place.offset, place.objects) == (2.5, 2, 0.0, "")
@@ -146,7 +149,9 @@ def test_a_search_that_finds_nothing_ends_with_its_time(
     monkeypatch.setattr(crashes, "Budget", FewLooks)
     tries: list[None] = []
     assert (
-        crashes.search(Shop(load(path), 2.0, lambda: tries.append(None)), [oval()], set(), 1.0)
+        crashes.search_failures(
+            RewardCaller(load_reward(path), 2.0, lambda: tries.append(None)), [oval()], set(), 1.0
+        )
         == []
     )
     assert len(tries) <= 4
@@ -155,11 +160,11 @@ def test_a_search_that_finds_nothing_ends_with_its_time(
 def test_one_failure_of_a_kind_is_enough() -> None:
     assert (
         len(
-            distinct(
+            distinct_failures(
                 [
-                    Failure("RW201", 3, "one"),
-                    Failure("RW201", 3, "two"),
-                    Failure("RW201", 4, "three"),
+                    CallFailure("RW201", 3, "one"),
+                    CallFailure("RW201", 3, "two"),
+                    CallFailure("RW201", 4, "three"),
                 ]
             )
         )
@@ -169,7 +174,7 @@ def test_one_failure_of_a_kind_is_enough() -> None:
 
 def test_places_cover_what_the_simulator_can_show() -> None:
     road = oval()
-    told = [p for episode in probes(road) for p in episode.params]
+    told = [p for episode in probe_episodes(road) for p in episode.params]
     count = len(road.waypoints)
     assert {p["steps"] for p in told} >= {2.0}
     assert any(p["progress"] == 0.0 for p in told)
@@ -187,7 +192,7 @@ def test_places_cover_what_the_simulator_can_show() -> None:
 
 def test_a_mirrored_place_is_on_the_other_side() -> None:
     road = oval()
-    place = Place(road, 3.0, 0.1, 20.0, steering_deg=5.0)
+    place = PlacedStep(road, 3.0, 0.1, 20.0, steering_deg=5.0)
     here, there = place.params(), place.mirrored(road.mirrored()).params()
     assert here["is_left_of_center"] is not there["is_left_of_center"]
     assert (here["y"], here["steering_angle"]) == pytest.approx(
@@ -196,5 +201,7 @@ def test_a_mirrored_place_is_on_the_other_side() -> None:
 
 
 def test_an_episode_has_a_place_for_each_of_its_params() -> None:
-    episode = placed("two", oval(), [Place(oval(), 1.0), Place(oval(), 2.0, objects="bot")])
+    episode = placed_episode(
+        "two", oval(), [PlacedStep(oval(), 1.0), PlacedStep(oval(), 2.0, objects="bot")]
+    )
     assert [len(p["objects_speed"]) for p in episode.params] == [0, 3]

@@ -7,24 +7,31 @@ import json
 import pytest
 
 from racer.checker.findings import CODES, Finding, Severity
-from racer.checker.output import as_github, as_json, as_sarif, choice, chosen, text
-from racer.checker.runner import Report, tidy
+from racer.checker.output import (
+    checks_as_github,
+    checks_as_json,
+    checks_as_sarif,
+    format_check,
+    parse_selection,
+    select_findings,
+)
+from racer.checker.runner import CheckReport, merge_findings
 from racer.errors import UsageError
 
 SOURCE = "def reward_function(params):\n    return 1 / params['x']  # noqa: RW304\n"
 
 
-def report() -> Report:
+def report() -> CheckReport:
     found = [
         Finding("RW201", "it raises, 100 % of the time", "my.py", 2),
         Finding("RW304", "it prints", "my.py", 2),
         Finding("RW310", "never", "my.py", 1, 5),
     ]
-    return Report("my.py", SOURCE, found, {"steps": 1200.0, "tracks": 3.0, "call_s": 2e-6})
+    return CheckReport("my.py", SOURCE, found, {"steps": 1200.0, "tracks": 3.0, "call_s": 2e-6})
 
 
 def test_text_is_one_line_a_finding_with_its_cure() -> None:
-    assert text(report()).splitlines() == [
+    assert format_check(report()).splitlines() == [
         "my.py:2: RW201 error: it raises, 100 % of the time",
         "    help: guard the case that is shown",
         "my.py:2: RW304 info: it prints",
@@ -36,7 +43,9 @@ def test_text_is_one_line_a_finding_with_its_cure() -> None:
 
 
 def test_a_comment_silences_its_line() -> None:
-    assert [found.code for found in chosen(report(), choice([], [])).findings] == ["RW201", "RW310"]
+    assert [
+        found.code for found in select_findings(report(), parse_selection([], [])).findings
+    ] == ["RW201", "RW310"]
 
 
 @pytest.mark.parametrize(
@@ -53,23 +62,25 @@ def test_a_comment_silences_its_line() -> None:
 def test_the_longer_word_decides(
     select: tuple[str, ...], ignore: tuple[str, ...], codes: list[str]
 ) -> None:
-    assert [found.code for found in chosen(report(), choice(select, ignore)).findings] == codes
+    assert [
+        found.code for found in select_findings(report(), parse_selection(select, ignore)).findings
+    ] == codes
 
 
 def test_an_unknown_code_is_wrong_use() -> None:
     with pytest.raises(UsageError, match="did you mean 'RW2"):
-        choice(["RW20l"], [])
+        parse_selection(["RW20l"], [])
 
 
 def test_json_holds_everything() -> None:
-    (found,) = json.loads(as_json([report()]))
+    (found,) = json.loads(checks_as_json([report()]))
     assert found["path"] == "my.py"
     first = found["findings"][0]
     assert (first["code"], first["severity"], first["line"]) == ("RW201", "error", 2)
 
 
 def test_sarif_names_every_rule_and_place() -> None:
-    run = json.loads(as_sarif([report()]))["runs"][0]
+    run = json.loads(checks_as_sarif([report()]))["runs"][0]
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["RW201", "RW304", "RW310"]
     assert [one["level"] for one in run["results"]] == ["error", "note", "note"]
     assert run["results"][2]["locations"][0]["physicalLocation"]["region"] == {
@@ -79,7 +90,7 @@ def test_sarif_names_every_rule_and_place() -> None:
 
 
 def test_annotations_are_escaped() -> None:
-    first = as_github([report()]).splitlines()[0]
+    first = checks_as_github([report()]).splitlines()[0]
     assert first.startswith(
         "::error file=my.py,line=2,title=RW201 raises::it raises, 100 %25 of the time"
     )
@@ -97,7 +108,7 @@ def test_the_same_fact_is_told_once() -> None:
         Finding("RW102", "none", "my.py", 4),
         Finding("RW201", "a", "my.py", 1),
     ]
-    assert [found.code for found in tidy(twice)] == ["RW102", "RW201"]
+    assert [found.code for found in merge_findings(twice)] == ["RW102", "RW201"]
 
 
 def test_codes_are_numbered_by_what_they_are_about() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from racer.checker import static as syntax_rules
 from racer.checker import static_imports as imports
-from racer.checker.findings import Context, Finding
+from racer.checker.findings import Finding, RuleContext
 from racer.errors import UsageError
 from racer.reward import shipped_rewards
 
@@ -28,11 +28,11 @@ def look(tmp_path: Path) -> Look:
     def said(text: str | bytes, name: str = "reward.py") -> list[Finding]:
         path = tmp_path / name
         path.write_bytes(text if isinstance(text, bytes) else dedent(text).lstrip("\n").encode())
-        reward, found = syntax_rules.read(path)
+        reward, found = syntax_rules.read_reward_file(path)
         if reward is None:
             return found
         rules = (*syntax_rules.RULES, *imports.RULES)
-        return [*found, *(finding for rule in rules for finding in rule(reward, Context(path)))]
+        return [*found, *(finding for rule in rules for finding in rule(reward, RuleContext(path)))]
 
     return said
 
@@ -72,7 +72,7 @@ def test_python_2_is_a_syntax_error(look: Look) -> None:
 
 def test_a_missing_file_is_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no reward file"):
-        syntax_rules.read(tmp_path / "nowhere.py")
+        syntax_rules.read_reward_file(tmp_path / "nowhere.py")
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pytest
 from racer.checker import validators as profiles
 from racer.checker.findings import Finding
 from racer.checker.validators import source, trial
-from racer.checker.validators.trial import samples
+from racer.checker.validators.trial import sample_params
 from racer.errors import UsageError
-from racer.reward import RewardFunction, load, shipped_rewards
+from racer.reward import RewardFunction, load_reward, shipped_rewards
 
 Verdict = Callable[..., list[Finding]]
 
@@ -26,7 +26,7 @@ def verdict(tmp_path: Path) -> Verdict:
     def ask(text: str, profile: str = "aws") -> list[Finding]:
         path = tmp_path / "reward.py"
         path.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
-        return profiles.verdict(load(path), profile)
+        return profiles.validator_findings(load_reward(path), profile)
 
     return ask
 
@@ -44,7 +44,7 @@ def function(body: str, before: str = "") -> str:
 @pytest.mark.parametrize("profile", ["aws", "community"])
 @pytest.mark.parametrize("name", sorted(shipped_rewards()))
 def test_both_accept_what_ships(name: str, profile: str) -> None:
-    assert profiles.verdict(load(name), profile) == []
+    assert profiles.validator_findings(load_reward(name), profile) == []
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_dot_after_something_without_a_name_makes_the_validator_fail(
     assert codes(verdict(function(f"return float(len(str({expression})))"))) == ["RW412"]
 
 
-@pytest.mark.parametrize("word", source.WORDS)
+@pytest.mark.parametrize("word", source.REFUSED_WORDS)
 def test_forbidden_words_are_refused_even_in_comments(verdict: Verdict, word: str) -> None:
     found = verdict(function(f"return 1.0  # {word}"))
     assert set(codes(found)) == {"RW405"}
@@ -197,7 +197,7 @@ def test_keys_that_only_the_simulator_has_are_refused_with_what_to_write(
 
 
 def test_waypoints_are_an_array_of_the_inner_border(verdict: Verdict) -> None:
-    first = samples()[0]["waypoints"]
+    first = sample_params()[0]["waypoints"]
     assert isinstance(first, np.ndarray)
     assert first.shape[1] == 2
     found = verdict(function("return 1.0 if params['waypoints'] else 2.0"))
@@ -206,7 +206,7 @@ def test_waypoints_are_an_array_of_the_inner_border(verdict: Verdict) -> None:
 
 
 def test_the_samples_are_as_the_fact_sheet_has_them() -> None:
-    found = samples()
+    found = sample_params()
     assert [len(sample) for sample in found] == [24] * 5
     assert [sample["steps"] for sample in found] == [1, 1, 100, 1, 10000]
     assert all(type(sample["steps"]) is int and sample["is_reversed"] is True for sample in found)
@@ -262,7 +262,9 @@ def test_a_call_without_end_is_refused(tmp_path: Path) -> None:
     path.write_text(
         "def reward_function(params):\n    while params['steps']:\n        pass\n    return 1.0\n"
     )
-    assert [trouble.code for trouble in trial.troubles(load(path), seconds=0.2)] == ["RW411"]
+    assert [trouble.code for trouble in trial.run_test_drive(load_reward(path), seconds=0.2)] == [
+        "RW411"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -321,7 +323,7 @@ def test_a_file_may_have_140000_characters(verdict: Verdict) -> None:
 def test_a_refusal_says_which_validator_and_its_result_type(verdict: Verdict) -> None:
     found = verdict("import math\n" + function("return 1"), "aws")
     assert {finding.profile for finding in found} == {"aws"}
-    assert {finding.code: profiles.kind(finding) for finding in found} == {
+    assert {finding.code: profiles.refusal_type(finding) for finding in found} == {
         "RW402": "SYNTAX_ERROR",
         "RW409": "TEST_FAILURE",
     }
@@ -329,26 +331,26 @@ def test_a_refusal_says_which_validator_and_its_result_type(verdict: Verdict) ->
 
 def test_a_module_that_is_not_there_is_an_import_error(verdict: Verdict) -> None:
     found = verdict("import numpy.nothing as nothing\n\n\n" + function("return float(nothing.x)"))
-    assert [profiles.kind(finding) for finding in found] == ["IMPORT_ERROR"]
+    assert [profiles.refusal_type(finding) for finding in found] == ["IMPORT_ERROR"]
 
 
 def test_an_unknown_profile_gets_a_suggestion() -> None:
     with pytest.raises(UsageError, match="did you mean 'community'"):
-        profiles.named("comunity")
+        profiles.find_profile("comunity")
 
 
 def test_a_situation_is_fresh_each_time() -> None:
-    one, other = samples()[0], samples()[0]
+    one, other = sample_params()[0], sample_params()[0]
     one["waypoints"][:] = 0.0
     assert other["waypoints"].any()
 
 
 def test_rules_see_nothing_without_a_profile() -> None:
-    from racer.checker.findings import Context
+    from racer.checker.findings import RuleContext
 
-    reward: RewardFunction = load("center_line")
+    reward: RewardFunction = load_reward("center_line")
     assert [
-        finding for rule in profiles.RULES for finding in rule(reward, Context(reward.path))
+        finding for rule in profiles.RULES for finding in rule(reward, RuleContext(reward.path))
     ] == []
 
 

@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from racer import logs
-from racer.cli.analyze import analyze
+from racer.cli.analyze import analyze_command
 from racer.errors import UsageError
 from racer.logs import write_csv
 from racer.logs.schema import Job
@@ -21,7 +21,7 @@ from racer.track import library, route
 from racer.vehicle.action_space import ActionSpace
 
 app = typer.Typer()
-app.command()(analyze)
+app.command()(analyze_command)
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def log(tmp_path: Path, drive) -> Path:
 @pytest.fixture
 def tracks(tmp_path: Path, ring) -> Path:
     (tmp_path / "tracks").mkdir()
-    route.save(ring, tmp_path / "tracks" / "ring.npy")
+    route.save_route(ring, tmp_path / "tracks" / "ring.npy")
     (tmp_path / "tracks" / "broken.npy").write_text("no route")
     return tmp_path / "tracks"
 
@@ -73,7 +73,7 @@ def test_a_training_prints_iterations_best_laps_and_endings(tmp_path: Path, driv
 def test_a_training_has_a_verdict_its_exits_by_corner_and_its_actions(
     tmp_path: Path, drive
 ) -> None:
-    oval = library.load("oval")
+    oval = library.load_track("oval")
     trace = drive(track=oval, episodes=300, step=1.0, ends=(40.0, 60.0))
     write_csv(trace.assign(action=trace["action"].replace(3, 4)), tmp_path / "training" / "all.csv")
     result = run(tmp_path / "training", "--track", "oval", "-o", tmp_path / "out")
@@ -91,7 +91,7 @@ def test_a_training_has_a_verdict_its_exits_by_corner_and_its_actions(
 
 def test_entropy_is_shown_where_the_trainer_told_it(tmp_path: Path, drive, monkeypatch) -> None:
     ppo = pd.DataFrame({"iteration": [0, 0, 1], "epoch": [0, 1, 0], "entropy": [1.6, 1.2, 0.5]})
-    read = logs.open
+    read = logs.read_log
     monkeypatch.setattr(logs, "open", lambda path: replace(read(path), job=Job(ppo=ppo)))
     write_csv(drive(episodes=45, step=1.0), tmp_path / "training" / "all.csv")
     result = run(tmp_path / "training", "-o", tmp_path / "out")
@@ -108,7 +108,7 @@ def test_what_is_known_of_the_job_is_one_line(log: Path, tmp_path: Path, monkeyp
         race_type="TIME_TRIAL",
         action_space=space,
     )
-    read = logs.open
+    read = logs.read_log
     monkeypatch.setattr(logs, "open", lambda path: replace(read(path), job=job))
     words = "job: DeepRacer for Cloud, simulator 5.3.3, car v5, TIME_TRIAL, 3 actions"
     assert words in run(log, "-o", tmp_path / "out").output.splitlines()
@@ -154,7 +154,7 @@ def test_laps_are_written_as_csv(log: Path, tracks: Path, tmp_path: Path, drive)
 
 
 def test_a_known_track_sets_the_best_lap_beside_race_results(tmp_path: Path, drive) -> None:
-    seaside = library.load("european_seaside")
+    seaside = library.load_track("european_seaside")
     write_csv(drive(track=seaside, episodes=1, step=0.2), tmp_path / "evaluation" / "a.csv")
     result = run(tmp_path / "evaluation", "--track", "european_seaside", "-o", tmp_path / "out")
     assert re.search(
@@ -178,7 +178,7 @@ def test_a_given_track_is_taken_in_the_direction_that_fits(
 def test_a_given_track_that_does_not_fit_is_taken_with_a_warning(
     log: Path, ring, tracks: Path
 ) -> None:
-    route.save(replace(ring, center=ring.center + 1.0), tracks / "other.npy")
+    route.save_route(replace(ring, center=ring.center + 1.0), tracks / "other.npy")
     result = run(log, "--track", tracks / "other.npy")
     assert "as given, although only" in result.output
 

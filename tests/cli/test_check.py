@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from racer.checker.settings import read
+from racer.checker.settings import read_project_settings
 from racer.cli import app
 from racer.errors import UsageError
 
@@ -94,7 +94,7 @@ def test_a_project_may_choose_codes(project: Path) -> None:
 def test_a_wrong_setting_gets_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "pyproject.toml").write_text(text)
     with pytest.raises(UsageError, match=sentence):
-        read(tmp_path)
+        read_project_settings(tmp_path)
 
 
 def test_fix_shows_what_it_would_change(project: Path) -> None:

@@ -25,7 +25,7 @@ def _home(tmp_path: Path, monkeypatch) -> None:
 @pytest.fixture
 def tracks(tmp_path: Path, ring) -> Path:
     (tmp_path / "tracks").mkdir()
-    route.save(ring, tmp_path / "tracks" / "ring.npy")
+    route.save_route(ring, tmp_path / "tracks" / "ring.npy")
     return tmp_path / "tracks"
 
 

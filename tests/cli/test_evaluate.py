@@ -15,10 +15,10 @@ from racer import analysis as laps
 from racer import logs
 from racer.cli import app
 from racer.logs import metrics
-from racer.raceline.lap_bound import keep
+from racer.raceline.lap_bound import remember_bound
 from racer.track import library
 from racer.training import run as runs
-from racer.training.config import parse
+from racer.training.config import parse_config
 from racer.training.session import Session
 from racer.vehicle.car import V6
 
@@ -34,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "evaluate_every": 128,
         "settings": settings,
     }
-    made = runs.create(parse(order, "the test"), tmp_path_factory.mktemp("runs") / "run")
+    made = runs.create_run(parse_config(order, "the test"), tmp_path_factory.mktemp("runs") / "run")
     Session(made).train(lambda progress: None)
     return made.folder
 
@@ -46,7 +46,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         folder = tmp_path_factory.mktemp("home")
         patch.setenv("RACER_HOME", str(folder))
         for name in ("oval", "hot_rod_speedway"):
-            keep(library.load(name), V6, 7.0, folder)
+            remember_bound(library.load_track(name), V6, 7.0, folder)
         yield folder
 
 
@@ -160,14 +160,14 @@ def test_what_is_saved_is_read_back_and_is_what_was_shown(run):
     log, numbers, film, picture = map(Path, found["files"])
     assert re.fullmatch(r"evaluation-\d{14}", log.parents[1].name)
     assert log.parts[-2:] == ("evaluation-simtrace", "0-iteration.csv")
-    read = logs.open(log)
+    read = logs.read_log(log)
     assert read.bad_lines == 0
     table = laps.laps(read.trace)
     for name in ("time", "completion", "status", "off_tracks", "resets", "reward", "speed"):
         assert table[name].tolist() == pytest.approx(
             [lap[name] for lap in found["laps"]], abs=1e-9
         ), name
-    entries = metrics.read(numbers)
+    entries = metrics.read_metrics(numbers)
     assert numbers.parent == run / "metrics" / "evaluation"
     assert entries["trial"].tolist() == list(range(1, len(table) + 1))
     assert entries["off_track_count"].tolist() == table["off_tracks"].tolist()
@@ -181,8 +181,8 @@ def test_what_is_saved_is_read_back_and_is_what_was_shown(run):
 
 
 def test_a_run_without_a_checkpoint_says_how_to_go_on(tmp_path):
-    made = runs.create(
-        parse({"reward": "center_line", "track": "oval"}, "the test"), tmp_path / "fresh"
+    made = runs.create_run(
+        parse_config({"reward": "center_line", "track": "oval"}, "the test"), tmp_path / "fresh"
     )
     done = racer(str(made.folder))
     assert (done.exit_code, done.stdout) == (2, "")

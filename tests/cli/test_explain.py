@@ -7,14 +7,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from racer.cli.explain import explain
+from racer.cli.explain import explain_command
 from racer.errors import UsageError
 from racer.logs import write_csv
 from racer.reward import RewardRefused
 from racer.track import route
 
 app = typer.Typer()
-app.command()(explain)
+app.command()(explain_command)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_picture_is_drawn_where_asked(reward, tmp_path):
 
 def test_a_log_is_explained_by_its_best_laps(reward, ring, drive, tmp_path):
     write_csv(drive(episodes=3), tmp_path / "log.csv")
-    route.save(ring, tmp_path / "ring.npy")
+    route.save_route(ring, tmp_path / "ring.npy")
     found = json.loads(said(reward, "--trace", "log.csv", "--track", "ring.npy", "--json"))
     assert {run["name"].split(" (")[0] for run in found["runs"]} == {"episode 0", "episode 2"}
     assert found["runs"][0]["sentence"].endswith("`1.0` (line 3) pays 25%")

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 import racer
 from racer import resources as shipped
-from racer.cli.init import init
+from racer.cli.init import init_command
 from racer.errors import UsageError
 from racer.vehicle.action_space import read_metadata
 
@@ -26,7 +26,7 @@ FILES = {
 }  # fmt: skip
 
 app = typer.Typer()
-app.command()(init)
+app.command()(init_command)
 
 
 def run(*words: object) -> Result:
@@ -107,7 +107,7 @@ def test_a_project_with_a_racing_line_names_its_track_and_its_tests_pass(tmp_pat
 def test_a_racing_line_needs_a_track_with_a_name(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown track 'ovel': did you mean 'oval'"):
         run(tmp_path, "--line", "--track", "ovel")
-    (tmp_path / "mine.toml").write_bytes((shipped.tracks() / "oval.toml").read_bytes())
+    (tmp_path / "mine.toml").write_bytes((shipped.tracks_folder() / "oval.toml").read_bytes())
     with pytest.raises(UsageError, match="a project needs a track with a name"):
         run(tmp_path, "--line", "--track", tmp_path / "mine.toml")
     assert files(tmp_path) == {"mine.toml"}
@@ -127,35 +127,39 @@ def environment() -> dict[str, str]:
 
 
 def experiment_of(folder: Path) -> Any:
-    from racer.training.sweep.experiment import load
+    from racer.training.sweep.experiment import read_experiment
 
-    return load(folder / "experiment.toml")
+    return read_experiment(folder / "experiment.toml")
 
 
 def test_its_reward_has_no_error_in_any_profile() -> None:
-    from racer.checker.runner import Orders, check
+    from racer.checker.runner import CheckOptions, check
 
     [report] = check(
-        [shipped.starter() / "reward.py"], Orders(("oval",), ("aws", "community"), seconds=0.3)
+        [shipped.starter_folder() / "reward.py"],
+        CheckOptions(("oval",), ("aws", "community"), seconds=0.3),
     )
     assert report.findings == []
 
 
 def test_its_settings_can_be_read() -> None:
-    from racer.training.config import Settings
-    from racer.training.interop.hyperparameters import read
-    from racer.training.sweep.experiment import load
+    from racer.training.config import LearnerSettings
+    from racer.training.interop.hyperparameters import read_hyperparameters
+    from racer.training.sweep.experiment import read_experiment
 
-    folder = shipped.starter()
+    folder = shipped.starter_folder()
     assert read_metadata(folder / "model_metadata.json").action_space.is_continuous
-    assert len(load(folder / "experiment.toml").runs) == 6
-    assert read(str(folder / "hyperparameters.json"), Settings()).settings.gamma == 0.99
+    assert len(read_experiment(folder / "experiment.toml").runs) == 6
+    assert (
+        read_hyperparameters(str(folder / "hyperparameters.json"), LearnerSettings()).settings.gamma
+        == 0.99
+    )
 
 
 def test_its_workflow_types_commands_that_are_there() -> None:
     from racer.cli import COMMANDS
 
-    text = (shipped.starter() / ".github/workflows/reward.yml").read_text("utf-8")
-    text += (shipped.starter() / "README.md").read_text("utf-8")
+    text = (shipped.starter_folder() / ".github/workflows/reward.yml").read_text("utf-8")
+    text += (shipped.starter_folder() / "README.md").read_text("utf-8")
     typed = set(re.findall(r"^(?:\s+- run: )?racer (\w+)", text, re.MULTILINE))
     assert {"check", "score"} <= typed <= set(COMMANDS)

@@ -6,11 +6,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from racer.cli.map import map_
+from racer.cli.map import map_command
 from racer.errors import UsageError
 
 app = typer.Typer()
-app.command()(map_)
+app.command()(map_command)
 FEW = ("--track", "oval", "--cells", "300")
 
 

@@ -14,16 +14,16 @@ from typer.testing import CliRunner, Result
 
 from racer import logs
 from racer.analysis import laps
-from racer.cli.inputs import candidates, road_of
-from racer.cli.plot import plot
+from racer.cli.inputs import candidate_tracks, track_of_log
+from racer.cli.plot import plot_command
 from racer.errors import UsageError
 from racer.logs import write_csv
 from racer.plotting import style
-from racer.plotting.figures import KINDS
+from racer.plotting.figures import PLOT_KINDS
 from racer.track import route
 
 app = typer.Typer()
-app.command()(plot)
+app.command()(plot_command)
 
 NEED_A_LAP = {"laptimes", "sectors", "reward-time"}  # kinds that need a complete one
 
@@ -43,7 +43,7 @@ def log(tmp_path: Path, drive) -> Path:
 @pytest.fixture
 def tracks(tmp_path: Path, ring) -> Path:
     (tmp_path / "tracks").mkdir()
-    route.save(ring, tmp_path / "tracks" / "ring.npy")
+    route.save_route(ring, tmp_path / "tracks" / "ring.npy")
     return tmp_path / "tracks"
 
 
@@ -71,8 +71,8 @@ def titles(figure: Figure) -> list[str]:
 @pytest.mark.parametrize("words", [[], ["--list"], ["track", "--list"]])
 def test_without_a_kind_every_kind_has_its_line(words: list[str]) -> None:
     lines = run(*words).stdout.splitlines()
-    assert [line.split()[0] for line in lines] == list(KINDS)
-    assert all(KINDS[line.split()[0]].line in line for line in lines)
+    assert [line.split()[0] for line in lines] == list(PLOT_KINDS)
+    assert all(PLOT_KINDS[line.split()[0]].line in line for line in lines)
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
@@ -91,7 +91,7 @@ def test_without_a_file_name_the_picture_is_named_for_its_kind(log: Path, tmp_pa
     assert (tmp_path / "exits.png").is_file()
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"entropy"}))
+@pytest.mark.parametrize("kind", sorted(set(PLOT_KINDS) - {"entropy"}))
 @pytest.mark.parametrize("where", ["known", "unknown"])
 def test_every_kind_draws_on_a_known_and_an_unknown_track(
     kind: str, where: str, log: Path, tracks: Path, drawn
@@ -101,7 +101,7 @@ def test_every_kind_draws_on_a_known_and_an_unknown_track(
     assert drawn[0].axes
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"entropy"}))
+@pytest.mark.parametrize("kind", sorted(set(PLOT_KINDS) - {"entropy"}))
 @pytest.mark.parametrize("discrete", [True, False])
 def test_one_lap_is_enough_unless_two_are_compared(
     kind: str, discrete: bool, drive, tracks: Path, tmp_path: Path, drawn
@@ -115,7 +115,7 @@ def test_one_lap_is_enough_unless_two_are_compared(
         assert len(drawn) == 1
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"entropy"}))
+@pytest.mark.parametrize("kind", sorted(set(PLOT_KINDS) - {"entropy"}))
 def test_without_a_complete_lap_a_kind_draws_or_says_that_it_needs_one(
     kind: str, drive, tracks: Path, tmp_path: Path, drawn
 ) -> None:
@@ -137,7 +137,7 @@ def test_without_a_complete_lap_a_kind_draws_or_says_that_it_needs_one(
         (2, {"progress", "track", "actions", "exits", "visits", "rewards", "ghosts"}),
     ],
 )
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("kind", list(PLOT_KINDS))
 def test_a_log_of_a_step_or_two_is_a_picture_or_a_sentence(
     kind: str, rows: int, enough: set[str], drive, tmp_path: Path, drawn
 ) -> None:
@@ -244,14 +244,14 @@ def test_wrong_use_is_a_sentence(words: list[str], sentence: str, log: Path, tra
 
 
 def test_every_kind_draws_every_real_log_or_says_why_not(shared_data: Path) -> None:
-    roads = list(candidates(shared_data / "tracks"))
+    roads = list(candidate_tracks(shared_data / "tracks"))
     refused: dict[str, set[str]] = {}
     for folder in sorted(path for path in (shared_data / "logs").iterdir() if path.is_dir()):
-        log = logs.open(folder)
-        road, table = road_of(log.trace, "", roads), laps(log.trace)
-        for kind in KINDS:
+        log = logs.read_log(folder)
+        road, table = track_of_log(log.trace, "", roads), laps(log.trace)
+        for kind in PLOT_KINDS:
             try:
-                assert KINDS[kind].draw(log, table, road.track).axes
+                assert PLOT_KINDS[kind].draw(log, table, road.track).axes
             except UsageError:
                 refused.setdefault(kind, set()).add(folder.name)
     none_complete = {"lg_champ22", "lg_oa", "lg_redstarpro"}

@@ -10,13 +10,13 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from racer.cli.replay import replay
+from racer.cli.replay import replay_command
 from racer.errors import RewardError, UsageError
 from racer.logs import write_csv
 from racer.track import route
 
 app = typer.Typer()
-app.command()(replay)
+app.command()(replay_command)
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def log(tmp_path: Path, drive) -> Path:
 @pytest.fixture
 def tracks(tmp_path: Path, ring) -> Path:
     (tmp_path / "tracks").mkdir()
-    route.save(ring, tmp_path / "tracks" / "ring.npy")
+    route.save_route(ring, tmp_path / "tracks" / "ring.npy")
     return tmp_path / "tracks"
 
 

@@ -10,13 +10,13 @@ import typer
 from typer.testing import CliRunner, Result
 
 from racer import errors as extras
-from racer.cli.report import report
+from racer.cli.report import report_command
 from racer.errors import UsageError
 from racer.logs import write_csv
 from racer.track import route
 
 app = typer.Typer()
-app.command()(report)
+app.command()(report_command)
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def log(tmp_path: Path, drive) -> Path:
 @pytest.fixture
 def tracks(tmp_path: Path, ring) -> Path:
     (tmp_path / "tracks").mkdir()
-    route.save(ring, tmp_path / "tracks" / "ring.npy")
+    route.save_route(ring, tmp_path / "tracks" / "ring.npy")
     return tmp_path / "tracks"
 
 

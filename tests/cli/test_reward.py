@@ -6,12 +6,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from racer.cli.reward import read_params, reward
+from racer.cli.reward import read_params, reward_command
 from racer.errors import UsageError
 from racer.reward import RewardRefused
 
 app = typer.Typer()
-app.command()(reward)
+app.command()(reward_command)
 
 
 @pytest.fixture

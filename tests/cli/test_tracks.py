@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from racer.cli import tracks
 from racer.errors import UsageError
-from racer.track import load, route
+from racer.track import load_track, route
 
 
 @pytest.fixture(autouse=True)
@@ -93,18 +93,18 @@ def test_export_and_import_bring_a_track_round(tmp_path: Path) -> None:
     assert said("import", "mine.npy") == "mine: imported from mine.npy\n"
     assert said("import", "mine.npy", "--name", "again") == "again: imported from mine.npy\n"
     np.testing.assert_array_equal(
-        load("again", home=tmp_path / "home").center, load("clover").center
+        load_track("again", home=tmp_path / "home").center, load_track("clover").center
     )
     said("export", "clover", "-o", "back.npy", "--reverse")
     np.testing.assert_array_equal(
-        route.load(tmp_path / "back.npy").center, load("clover").center[::-1]
+        route.load_route(tmp_path / "back.npy").center, load_track("clover").center[::-1]
     )
 
 
 def test_a_layout_is_exported_as_a_start_for_ones_own(tmp_path: Path) -> None:
     said("export", "oval", "-o", "mine.toml")
     said("import", "mine.toml")
-    assert load("mine", home=tmp_path / "home").length == load("oval").length
+    assert load_track("mine", home=tmp_path / "home").length == load_track("oval").length
 
 
 def test_users_mistakes_are_sentences(tmp_path: Path) -> None:

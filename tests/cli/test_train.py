@@ -313,7 +313,7 @@ def test_ctrl_c_and_a_kill_change_nothing_of_the_outcome(start, tmp_path, monkey
     wait_for(run / "checkpoints" / "384.pt", first)
     first.send_signal(signal.SIGINT)
     out, err = first.communicate(timeout=LIMIT)
-    assert first.returncode == cli.INTERRUPTED, err
+    assert first.returncode == cli.INTERRUPTED_EXIT_CODE, err
     assert re.fullmatch(
         r"stopped after \d+ steps; go on with: racer train --resume run\n", err.replace(",", "")
     )

@@ -13,7 +13,7 @@ from rich.console import Console, Group
 from typer.testing import CliRunner, Result
 
 from racer.cli import watch as watching
-from racer.drivers.scripted import Drive, drives
+from racer.drivers.scripted import Drive, drive_all
 from racer.errors import UsageError
 from racer.track import library
 
@@ -22,16 +22,18 @@ CONSTANT = "def reward_function(params):\n    return 1.0\n"
 CRASH = "def reward_function(params):\n    return 1.0 / (params['steps'] > 40)\n"
 
 app = typer.Typer()
-app.command()(watching.watch)
+app.command()(watching.watch_command)
 
 
 @pytest.fixture(scope="module")
 def few() -> list[Drive]:
-    return drives(library.load("oval"), ["slow", "medium", "fast"])
+    return drive_all(library.load_track("oval"), ["slow", "medium", "fast"])
 
 
 @pytest.fixture(scope="module")
-def looks(few: list[Drive], tmp_path_factory: pytest.TempPathFactory) -> dict[str, watching.Look]:
+def looks(
+    few: list[Drive], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, watching.WatchResult]:
     """What a look at each of the files comes to."""
     path = tmp_path_factory.mktemp("looks") / "reward.py"
     return {text: look(path, text, few) for text in (GOOD, CONSTANT, CRASH)}
@@ -42,9 +44,9 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "reward.py"
 
 
-def look(file: Path, text: str, few: list[Drive]) -> watching.Look:
+def look(file: Path, text: str, few: list[Drive]) -> watching.WatchResult:
     file.write_text(text, "utf-8")
-    return watching.looked(file, "oval", few, 0.99)
+    return watching.check_and_score(file, "oval", few, 0.99)
 
 
 def drawn(group: Group) -> str:
@@ -74,43 +76,45 @@ def test_a_file_that_cannot_be_parsed_is_shown_and_not_scored(file: Path, few: l
     now = look(file, "def reward_function(params)\n    return 1\n", few)
     assert not now.is_fine
     assert now.score is None
-    text = drawn(watching.screen(file, "oval", now, None))
+    text = drawn(watching.render_screen(file, "oval", now, None))
     assert "check: 1 error" in text
     assert "clock: not scored before the errors are mended" in text
 
 
 def test_a_file_that_is_gone_is_a_sentence(file: Path, few: list[Drive]) -> None:
-    now = watching.looked(file, "oval", few, 0.99)
-    assert "no reward file" in drawn(watching.screen(file, "oval", now, None)) or now.findings
+    now = watching.check_and_score(file, "oval", few, 0.99)
+    assert (
+        "no reward file" in drawn(watching.render_screen(file, "oval", now, None)) or now.findings
+    )
 
 
-def test_a_crash_is_found_and_then_gone(looks: dict[str, watching.Look]) -> None:
+def test_a_crash_is_found_and_then_gone(looks: dict[str, watching.WatchResult]) -> None:
     before, now = looks[CRASH], looks[GOOD]
     assert before.score is None
     assert any(found.is_error for found in before.findings)
     assert now.is_fine
-    assert any(line.startswith("gone: RW201 ") for line in watching.changes(before, now))
-    assert any(line.startswith("new: RW201 ") for line in watching.changes(now, before))
+    assert any(line.startswith("gone: RW201 ") for line in watching.describe_changes(before, now))
+    assert any(line.startswith("new: RW201 ") for line in watching.describe_changes(now, before))
 
 
 def test_changes_tell_of_the_verdict_and_the_ranks(
-    file: Path, looks: dict[str, watching.Look]
+    file: Path, looks: dict[str, watching.WatchResult]
 ) -> None:
     before, now = looks[CONSTANT], looks[GOOD]
-    lines = watching.changes(before, now)
+    lines = watching.describe_changes(before, now)
     assert "it agrees with the clock now" in lines
     assert "rank correlation -1.00 -> 1.00" in lines
     assert "best paid: slow -> fast" in lines
     assert "pairs paid the wrong way round: 3 -> 0" in lines
-    assert watching.changes(now, now) == ["nothing has changed"]
+    assert watching.describe_changes(now, now) == ["nothing has changed"]
     assert "since the last save: it agrees with the clock now" in drawn(
-        watching.screen(file, "oval", now, before)
+        watching.render_screen(file, "oval", now, before)
     )
 
 
 def test_saves_are_seen_and_so_is_a_file_that_goes_away(file: Path) -> None:
     file.write_text("a", "utf-8")
-    seen = watching.saves(file, poll=0.01)
+    seen = watching.watch_saves(file, poll=0.01)
     assert next(seen) is not None
     for text in ("ab", "abc"):
         file.write_text(text, "utf-8")
@@ -123,7 +127,7 @@ def test_saves_are_seen_and_so_is_a_file_that_goes_away(file: Path) -> None:
 
 def test_a_file_that_stays_as_it_is_is_no_save(file: Path) -> None:
     file.write_text("a", "utf-8")
-    seen = watching.saves(file, poll=0.01)
+    seen = watching.watch_saves(file, poll=0.01)
     next(seen)
     later = threading.Timer(0.2, lambda: file.write_text("other", "utf-8"))
     start = time.monotonic()
@@ -134,7 +138,7 @@ def test_a_file_that_stays_as_it_is_is_no_save(file: Path) -> None:
 
 
 def test_it_draws_a_screen_a_save_and_ends_quietly(
-    file: Path, looks: dict[str, watching.Look], monkeypatch: pytest.MonkeyPatch
+    file: Path, looks: dict[str, watching.WatchResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file.write_text(CONSTANT, "utf-8")
 

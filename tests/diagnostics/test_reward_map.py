@@ -12,9 +12,15 @@ import numpy as np
 import pytest
 
 from racer import track
-from racer.diagnostics.reward_map import HEADINGS, Question, Surface, difference, surface
+from racer.diagnostics.reward_map import (
+    HEADINGS_DEG,
+    MapSettings,
+    RewardMap,
+    map_reward,
+    subtract_maps,
+)
 from racer.errors import UsageError
-from racer.reward import RewardFunction, RewardRefused, load
+from racer.reward import RewardFunction, RewardRefused, load_reward
 from racer.track.track import Track
 
 Written = Callable[[str], RewardFunction]
@@ -25,7 +31,7 @@ def written(tmp_path: Path) -> Written:
     def write(body: str) -> RewardFunction:
         path = tmp_path / "reward.py"
         path.write_text(dedent(body))
-        return load(path)
+        return load_reward(path)
 
     return write
 
@@ -34,20 +40,20 @@ def returning(written: Written, expression: str) -> RewardFunction:
     return written(f"import math\ndef reward_function(params):\n    return float({expression})\n")
 
 
-def spots(found: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def spots(found: RewardMap) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     row, column = np.nonzero(np.isfinite(found.price))
     return found.x[column], found.y[row], found.price[row, column]
 
 
 def test_every_place_is_asked_about_itself(ring: Track, written: Written) -> None:
-    found = surface(returning(written, "1000 * params['x'] + params['y']"), ring, cells=800)
+    found = map_reward(returning(written, "1000 * params['x'] + params['y']"), ring, cells=800)
     x, y, price = spots(found)
     assert len(x) > 600
     assert price == pytest.approx(1000 * x + y)
 
 
 def test_the_map_covers_the_road_and_a_little_beside_it(ring: Track, written: Written) -> None:
-    found = surface(
+    found = map_reward(
         returning(written, "params['distance_from_center']"), ring, cells=2000, beside=0.2
     )
     x, y, distance = spots(found)
@@ -70,14 +76,14 @@ def test_the_car_stands_as_the_question_says(
     ring: Track, written: Written, speed: float, steering: float, heading: float
 ) -> None:
     off = "params['heading'] - math.degrees(math.atan2(params['y'], params['x'])) - 90"
-    question = Question(speed, steering, heading)
+    question = MapSettings(speed, steering, heading)
     for expression, wanted, near in (
         ("params['speed']", speed, 1e-12),
         ("params['steering_angle']", steering, 1e-12),
         (off, heading, 3.6),
     ):
         found = spots(
-            surface(returning(written, expression), ring, question, cells=60, waypoints=[])
+            map_reward(returning(written, expression), ring, question, cells=60, waypoints=[])
         )[2]
         turn = (found - wanted + 180.0) % 360.0 - 180.0
         assert np.abs(turn).max() <= near
@@ -85,14 +91,14 @@ def test_the_car_stands_as_the_question_says(
 
 def test_the_best_heading_is_that_of_the_highest_price(ring: Track, written: Written) -> None:
     aim = "-abs((params['heading'] - math.degrees(math.atan2(params['y'], params['x'])) - 90 - 15 + 180) % 360 - 180)"
-    found = surface(
-        returning(written, aim), ring, Question(heading_deg=None), cells=80, waypoints=[]
+    found = map_reward(
+        returning(written, aim), ring, MapSettings(heading_deg=None), cells=80, waypoints=[]
     )
     heading = found.heading_deg[np.isfinite(found.price)]
     assert heading.tolist() == pytest.approx(np.full(len(heading), 15.0), abs=7.5)
-    assert set(heading) <= set(HEADINGS)
-    flat = surface(
-        returning(written, "1.0"), ring, Question(heading_deg=None), cells=30, waypoints=[]
+    assert set(heading) <= set(HEADINGS_DEG)
+    flat = map_reward(
+        returning(written, "1.0"), ring, MapSettings(heading_deg=None), cells=30, waypoints=[]
     )
     assert np.nanmax(np.abs(flat.heading_deg)) == 0.0, "of equal ones the straightest"
 
@@ -107,19 +113,21 @@ def test_a_reward_that_keeps_state_gets_a_fresh_instance_at_every_place(
             CALLS.append(1)
             return float(len(CALLS))
     """)
-    found = surface(counting, ring, cells=300)
+    found = map_reward(counting, ring, cells=300)
     assert found.keeps_state
     assert set(spots(found)[2]) == {1.0}
     assert set(found.along.price) == {1.0}
-    assert not surface(returning(written, "1.0"), ring, cells=300).keeps_state
+    assert not map_reward(returning(written, "1.0"), ring, cells=300).keeps_state
 
 
 def test_steps_and_progress_are_those_of_a_car_that_drove_there(
     ring: Track, written: Written
 ) -> None:
     pace = "params['progress'] / 100 * params['track_length'] / ((params['steps'] - 2) / 15 or 1)"
-    found = surface(returning(written, pace), ring, Question(speed=0.5), cells=300)
-    far = surface(returning(written, "params['progress']"), ring, Question(speed=0.5), cells=300)
+    found = map_reward(returning(written, pace), ring, MapSettings(speed=0.5), cells=300)
+    far = map_reward(
+        returning(written, "params['progress']"), ring, MapSettings(speed=0.5), cells=300
+    )
     assert found.price[far.price > 20.0] == pytest.approx(0.5, rel=0.02)
     assert np.nanmax(far.price) <= 100.0
 
@@ -127,10 +135,10 @@ def test_steps_and_progress_are_those_of_a_car_that_drove_there(
 def test_slices_run_along_the_center_line_and_from_right_to_left(
     ring: Track, written: Written
 ) -> None:
-    found = surface(returning(written, "params['projection_distance']"), ring, cells=50)
+    found = map_reward(returning(written, "params['projection_distance']"), ring, cells=50)
     assert found.along.price == pytest.approx(found.along.at, abs=1e-9)
     side = "params['distance_from_center'] * (1 if params['is_left_of_center'] else -1)"
-    cut = surface(returning(written, side), ring, cells=50, waypoints=[0, 30]).across
+    cut = map_reward(returning(written, side), ring, cells=50, waypoints=[0, 30]).across
     assert [one.name for one in cut] == ["waypoint 0", "waypoint 30"]
     assert cut[1].price == pytest.approx(cut[1].at, abs=0.01)
 
@@ -138,10 +146,10 @@ def test_slices_run_along_the_center_line_and_from_right_to_left(
 def test_the_difference_with_itself_is_nothing_and_with_another_is_theirs(
     ring: Track, written: Written
 ) -> None:
-    one = surface(returning(written, "params['x']"), ring, cells=200)
-    assert np.nanmax(np.abs(difference(one, one).price)) == 0.0
-    other = surface(returning(written, "params['x'] - 2"), ring, cells=200)
-    less = difference(one, other)
+    one = map_reward(returning(written, "params['x']"), ring, cells=200)
+    assert np.nanmax(np.abs(subtract_maps(one, one).price)) == 0.0
+    other = map_reward(returning(written, "params['x'] - 2"), ring, cells=200)
+    less = subtract_maps(one, other)
     assert spots(less)[2] == pytest.approx(2.0)
     assert less.along.price == pytest.approx(2.0)
     assert less.across[0].price == pytest.approx(2.0)
@@ -150,8 +158,8 @@ def test_the_difference_with_itself_is_nothing_and_with_another_is_theirs(
 def test_every_kind_of_road_has_a_map(written: Written) -> None:
     reward = returning(written, "params['track_width'] - params['distance_from_center']")
     for name in ("oval", "reinvent_2018"):
-        for road in (track.load(name), track.load(name).reversed()):
-            found = surface(reward, road, cells=400)
+        for road in (track.load_track(name), track.load_track(name).reversed()):
+            found = map_reward(reward, road, cells=400)
             assert found.on_road.sum() > 100
 
 
@@ -159,7 +167,7 @@ def test_an_open_road_has_a_map_that_heads_along_it_to_the_end(written: Written)
     x = np.linspace(0.0, 4.0, 21)
     lines = [np.column_stack([x, np.full(21, y)]) for y in (0.0, 0.5, -0.5)]
     road = Track("strip", "Strip", *lines)
-    found = surface(returning(written, "params['heading']"), road, cells=300, waypoints=[0, 20])
+    found = map_reward(returning(written, "params['heading']"), road, cells=300, waypoints=[0, 20])
     assert np.nanmax(np.abs(found.price)) == pytest.approx(0.0, abs=1e-9)
     assert found.on_road.sum() > 100
 
@@ -167,13 +175,13 @@ def test_an_open_road_has_a_map_that_heads_along_it_to_the_end(written: Written)
 def test_what_cannot_be_asked_gets_a_sentence(ring: Track, written: Written) -> None:
     reward = returning(written, "1.0")
     for question, words in (
-        (Question(speed=-1.0), "no car drives at -1 m/s"),
-        (Question(speed=float("nan")), "the speed of a car is a number"),
-        (Question(heading_deg=float("inf")), "the heading of a car is a number"),
+        (MapSettings(speed=-1.0), "no car drives at -1 m/s"),
+        (MapSettings(speed=float("nan")), "the speed of a car is a number"),
+        (MapSettings(heading_deg=float("inf")), "the heading of a car is a number"),
     ):
         with pytest.raises(UsageError, match=words):
-            surface(reward, ring, question)
+            map_reward(reward, ring, question)
     with pytest.raises(UsageError, match="at most 2 m beside"):
-        surface(reward, ring, beside=9.0)
+        map_reward(reward, ring, beside=9.0)
     with pytest.raises(RewardRefused, match="ZeroDivisionError"):
-        surface(returning(written, "1 / 0"), ring)
+        map_reward(returning(written, "1 / 0"), ring)

@@ -11,13 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from racer.diagnostics import Score, correlation, price, returns, score
-from racer.diagnostics.scoring import described, is_faster
-from racer.drivers.scripted import FAMILY, Drive, drive, drives
+from racer.diagnostics import (
+    RewardScore,
+    correlate_ranks,
+    discounted_returns,
+    price_drives,
+    score_drives,
+)
+from racer.diagnostics.scoring import describe_drive, is_faster
+from racer.drivers.scripted import DRIVER_FAMILY, Drive, drive, drive_all
 from racer.errors import UsageError
-from racer.reward import RewardRefused, load
-from racer.track.layout import build, from_table
-from racer.track.library import load as load_track
+from racer.reward import RewardRefused, load_reward
+from racer.track.layout import build_track, layout_from_table
+from racer.track.library import load_track as load_track
 from racer.vehicle.action_space import ActionSpace
 
 REWARDS = arrays(np.float64, st.integers(1, 60), elements=st.floats(-100.0, 100.0))
@@ -25,7 +31,7 @@ REWARDS = arrays(np.float64, st.integers(1, 60), elements=st.floats(-100.0, 100.
 
 @pytest.fixture(scope="module")
 def everyone() -> list[Drive]:
-    return drives(load_track("reinvent_2018"))
+    return drive_all(load_track("reinvent_2018"))
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +48,19 @@ def written(folder: Path, body: str, before: str = "") -> Path:
 
 def scored(
     folder: Path, body: str, found: list[Drive], before: str = "", at: float = 0.99
-) -> Score:
-    return score(load(written(folder, body, before)), found, at=at)
+) -> RewardScore:
+    return score_drives(load_reward(written(folder, body, before)), found, verdict_gamma=at)
 
 
 @settings(max_examples=60, deadline=None)
 @given(REWARDS, st.sampled_from([0.0, 0.5, 0.9, 0.999, 1.0]))
 def test_returns_are_discounted_sums_of_what_follows(rewards: np.ndarray, gamma: float) -> None:
     slow = [sum(gamma**j * r for j, r in enumerate(rewards[k:])) for k in range(len(rewards))]
-    assert returns(rewards, gamma) == pytest.approx(slow, abs=1e-6)
+    assert discounted_returns(rewards, gamma) == pytest.approx(slow, abs=1e-6)
 
 
 def test_returns_of_what_would_go_on_for_ever_are_the_same_everywhere() -> None:
-    assert returns(np.ones(50), 0.99, tail=100.0) == pytest.approx(np.full(50, 100.0))
+    assert discounted_returns(np.ones(50), 0.99, tail=100.0) == pytest.approx(np.full(50, 100.0))
 
 
 @pytest.mark.parametrize("gamma", [0.9, 0.99, 0.999, 1.0])
@@ -87,14 +93,14 @@ def test_minus_time_pays_best_who_ends_the_episode(tmp_path: Path, everyone: lis
 def test_the_center_line_reward_prefers_a_crawl_at_high_gamma(
     everyone: list[Drive], gamma: float
 ) -> None:
-    found = score(load("center_line"), everyone, at=gamma)
+    found = score_drives(load_reward("center_line"), everyone, verdict_gamma=gamma)
     assert found.best_paid.name == "slow"
     assert not found.verdict.passed
     assert any(i.worse.name == "slow" and i.better.name == "fastest" for i in found.inversions())
 
 
 def test_the_time_trial_reward_agrees_with_the_clock(everyone: list[Drive]) -> None:
-    found = score(load("time_trial"), everyone)
+    found = score_drives(load_reward("time_trial"), everyone)
     assert found.best_paid.name == "fastest"
     assert found.correlation() > 0.9
     assert found.verdict.passed
@@ -123,7 +129,7 @@ def test_each_driver_has_an_instance_of_its_own_called_in_order(
 
 
 def test_the_prepare_step_is_not_paid(everyone: list[Drive]) -> None:
-    paid = price(load("stay_on_track"), everyone[:1])
+    paid = price_drives(load_reward("stay_on_track"), everyone[:1])
     assert len(paid[0]) == len(everyone[0].rows) - 1
 
 
@@ -136,7 +142,7 @@ def test_a_reward_that_the_job_refuses_is_refused_here(
 
 def test_a_discount_factor_above_1_is_refused(everyone: list[Drive]) -> None:
     with pytest.raises(UsageError, match="between 0 and 1"):
-        score(load("stay_on_track"), everyone, at=1.5)
+        score_drives(load_reward("stay_on_track"), everyone, verdict_gamma=1.5)
 
 
 @settings(max_examples=60, deadline=None)
@@ -144,13 +150,13 @@ def test_a_discount_factor_above_1_is_refused(everyone: list[Drive]) -> None:
 def test_the_rank_correlation_is_that_of_pandas(pairs: list[tuple[int, int]]) -> None:
     table = pd.DataFrame(pairs, columns=["a", "b"]).rank()
     known = table["a"].corr(table["b"]) if table.nunique().min() > 1 else float("nan")
-    assert correlation(table["a"].to_numpy(), table["b"].to_numpy()) == pytest.approx(
+    assert correlate_ranks(table["a"].to_numpy(), table["b"].to_numpy()) == pytest.approx(
         known, nan_ok=True
     )
 
 
 def test_every_inversion_is_a_worse_drive_that_is_paid_better(everyone: list[Drive]) -> None:
-    found = score(load("speed_aware"), everyone)
+    found = score_drives(load_reward("speed_aware"), everyone)
     for inversion in found.inversions():
         assert is_faster(inversion.better, inversion.worse)
         assert inversion.pay_worse > inversion.pay_better
@@ -176,10 +182,10 @@ def test_negative_pay_is_told_as_it_is(tmp_path: Path, everyone: list[Drive]) ->
 
 
 def test_who_did_not_finish_is_described_by_what_it_does(everyone: list[Drive]) -> None:
-    by_name = {d.name: described(d) for d in everyone}
+    by_name = {d.name: describe_drive(d) for d in everyone}
     assert by_name["stopping"].startswith("a car that stops halfway (5")
     assert by_name["outer_edge"].startswith("an outer-edge lap of ")
-    assert len(set(by_name.values())) == len(FAMILY)
+    assert len(set(by_name.values())) == len(DRIVER_FAMILY)
 
 
 def test_on_a_track_that_nobody_can_drive_the_verdict_says_so() -> None:
@@ -191,11 +197,13 @@ def test_on_a_track_that_nobody_can_drive_the_verdict_says_so() -> None:
         "direction": "counterclockwise",
         "start": {"x": 0, "y": 0},
     }
-    pin = build(from_table(table | {"segments": [straight, bend, straight, bend]}, "pin", "pin"))
-    found = score(load("time_trial"), drives(pin, ["fast", "weaving"]))
+    pin = build_track(
+        layout_from_table(table | {"segments": [straight, bend, straight, bend]}, "pin", "pin")
+    )
+    found = score_drives(load_reward("time_trial"), drive_all(pin, ["fast", "weaving"]))
     assert not found.verdict.passed
     assert "no driver completes a lap here" in found.verdict.sentence
-    assert described(found.drives[1]).startswith("a weaving car that does not finish (")
+    assert describe_drive(found.drives[1]).startswith("a weaving car that does not finish (")
 
 
 def test_who_cannot_stop_is_described_as_trying() -> None:
@@ -203,6 +211,6 @@ def test_who_cannot_stop_is_described_as_trying() -> None:
         load_track("oval"), "stopping", action_space=ActionSpace(True, (-30.0, 30.0), (1.0, 2.0))
     )
     assert (
-        described(d)
+        describe_drive(d)
         == f"a car that stops halfway, as far as its actions let it (lap of {d.lap_time:.1f} s)"
     )

@@ -16,14 +16,14 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from racer.diagnostics.scoring import price
-from racer.drivers.scripted import drives
+from racer.diagnostics.scoring import price_drives
+from racer.drivers.scripted import drive_all
 from racer.logs.writer import write_csv
-from racer.plotting.figures import KINDS
-from racer.resources import rewards
-from racer.reward import load as load_reward
-from racer.sim.state import trace
-from racer.track import load
+from racer.plotting.figures import PLOT_KINDS
+from racer.resources import rewards_folder
+from racer.reward import load_reward as load_reward
+from racer.sim.state import trace_columns
+from racer.track import load_track
 from racer.vehicle.action_space import Metadata, read_metadata, write_metadata
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,15 +76,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _make_run(run: Path, drivers: tuple[str, ...]) -> None:
-    track, space = load("reinvent_2018"), read_metadata(ACTIONS).action_space
-    found = drives(track, list(drivers), action_space=space)
-    pay = price(load_reward(rewards() / "center_line.py"), found)
+    track, space = load_track("reinvent_2018"), read_metadata(ACTIONS).action_space
+    found = drive_all(track, list(drivers), action_space=space)
+    pay = price_drives(load_reward(rewards_folder() / "center_line.py"), found)
     for number, (drive, paid) in enumerate(zip(found, pay, strict=True)):
         commands = np.column_stack([drive.rows["steer_command_deg"], drive.rows["speed_command"]])
         choices = np.column_stack([space.steering_deg, space.speed])
         action = np.abs(commands[:, None, :] - choices).sum(axis=2).argmin(axis=1)
         reward = np.append(np.zeros(len(drive.rows) - len(paid)), paid)
-        steps = pd.DataFrame(trace(drive.rows, action, reward, drive.tracks)).assign(episode=number)
+        steps = pd.DataFrame(trace_columns(drive.rows, action, reward, drive.tracks)).assign(
+            episode=number
+        )
         write_csv(steps, run / "training-simtrace" / f"{number}-iteration.csv")
     (run / "model").mkdir()
     write_metadata(Metadata(space), run / "model" / "model_metadata.json")
@@ -121,8 +123,8 @@ def test_there_are_ten_questions_of_three_lines_and_a_picture_each(script: Modul
 def test_every_kind_has_its_section_with_a_picture() -> None:
     sections = re.split(r"^## ", PLOTS.read_text("utf-8"), flags=re.MULTILINE)[1:]
     about = {section.splitlines()[0]: section for section in sections}
-    assert [name for name in about if name in KINDS] == list(KINDS)
-    for kind in KINDS:
+    assert [name for name in about if name in PLOT_KINDS] == list(PLOT_KINDS)
+    for kind in PLOT_KINDS:
         assert f'picture("{kind}", log' in about[kind]
         assert f"(pictures/plots/{kind}.png)" in about[kind]
 

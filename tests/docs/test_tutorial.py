@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from racer.diagnostics import Score, score_all
-from racer.reward import RewardRefused, load
+from racer.diagnostics import RewardScore, score_rewards
+from racer.reward import RewardRefused, load_reward
 from racer.testing import Reward, lap, placed
 from racer.track import library
 
@@ -20,7 +20,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "tutorial.md").read_text(
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 MIDDLE, CRASHES, ONE_SIDED, FINAL = [block for block in BLOCKS if block.startswith("# reward.py")]
 [TESTS] = [block for block in BLOCKS if block.startswith("# test_reward.py")]
-TRACK = library.load("reinvent_2018")
+TRACK = library.load_track("reinvent_2018")
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def complaints(path: Path) -> dict[str, str]:
     return found
 
 
-def score(path: Path) -> Score:
-    return score_all([load(path)], TRACK)[0]
+def score(path: Path) -> RewardScore:
+    return score_rewards([load_reward(path)], TRACK)[0]
 
 
 def test_the_first_reward_pays_a_crawl_best(written) -> None:

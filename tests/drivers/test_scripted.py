@@ -7,25 +7,25 @@ from functools import cache
 import numpy as np
 import pytest
 
-from racer.drivers.scripted import FAMILY, Drive, drive, drives
+from racer.drivers.scripted import DRIVER_FAMILY, Drive, drive, drive_all
 from racer.errors import UsageError
-from racer.raceline.minimum_time import least_curvature, stations
-from racer.resources import tracks
-from racer.sim.params import params
+from racer.raceline.minimum_time import place_stations, relaxed_offsets
+from racer.resources import tracks_folder
+from racer.sim.params import build_params
 from racer.sim.state import TRAINING, Phase, Status
-from racer.sim.step import step
-from racer.track.library import load
-from racer.track.spatial_index import pack
+from racer.sim.step import step_cars
+from racer.track.library import load_track
+from racer.track.spatial_index import pack_tracks
 from racer.vehicle.action_space import ActionSpace
-from racer.vehicle.car import STEP, V6, table
+from racer.vehicle.car import STEP_S, V6, car_table
 
-TRACKS = sorted(path.stem for path in tracks().glob("*.toml"))
-FINISHERS = [name for name, driver in FAMILY.items() if driver.finishes]
+TRACKS = sorted(path.stem for path in tracks_folder().glob("*.toml"))
+FINISHERS = [name for name, driver in DRIVER_FAMILY.items() if driver.finishes]
 
 
 @cache
 def family(track: str, car: str = "v6", reverse: bool = False) -> dict[str, Drive]:
-    return {d.name: d for d in drives(load(track), car=car, reverse=reverse)}
+    return {d.name: d for d in drive_all(load_track(track), car=car, reverse=reverse)}
 
 
 def aside(d: Drive) -> np.ndarray:
@@ -122,40 +122,40 @@ def test_who_drives_in_circles_turns_round_and_gets_nowhere() -> None:
 
 
 def test_drives_are_those_of_the_simulator_step_by_step() -> None:
-    d = drive(load("reinvent_2018"), "racing_line")
-    roads, car = pack(d.tracks), table(V6, 1)
+    d = drive(load_track("reinvent_2018"), "racing_line")
+    roads, car = pack_tracks(d.tracks), car_table(V6, 1)
     state = d.rows[:1].copy()
     state["steps"], state["phase"] = 0, Phase.PREPARE
     for k in range(len(d.rows)):
         command = np.column_stack([d.rows["steer_command_deg"], d.rows["speed_command"]])[k : k + 1]
-        row, state = step(state, command, np.array([STEP]), roads, car, TRAINING)
+        row, state = step_cars(state, command, np.array([STEP_S]), roads, car, TRAINING)
         for name in ("x", "y", "yaw", "progress", "steps", "status"):
             assert row[name][0] == d.rows[name][k]
 
 
 def test_the_first_row_is_the_prepare_step_and_params_follow() -> None:
-    d = drive(load("oval"), "fast")
-    told = params(d.rows, d.tracks)
+    d = drive(load_track("oval"), "fast")
+    told = build_params(d.rows, d.tracks)
     assert d.rows["phase"][0] == Phase.PREPARE
     assert [p["steps"] for p in told] == [float(k) for k in range(1, len(d.rows) + 1)]
     assert told[-1]["progress"] == 100
-    assert d.lap_time == pytest.approx(len(d.rows) * STEP)
+    assert d.lap_time == pytest.approx(len(d.rows) * STEP_S)
 
 
 def test_a_mirrored_track_takes_as_long() -> None:
-    track = load("reinvent_2018")
+    track = load_track("reinvent_2018")
     one, other = (
-        drives(road, ["fast", "racing_line", "outer_edge"]) for road in (track, track.mirrored())
+        drive_all(road, ["fast", "racing_line", "outer_edge"]) for road in (track, track.mirrored())
     )
     for a, b in zip(one, other, strict=True):
-        assert a.lap_time == pytest.approx(b.lap_time, abs=2.5 * STEP)
+        assert a.lap_time == pytest.approx(b.lap_time, abs=2.5 * STEP_S)
         assert aside(a)[20:60] == pytest.approx(-aside(b)[20:60], abs=0.05)
 
 
 def test_of_a_discrete_action_space_only_its_actions_are_chosen() -> None:
     space = ActionSpace(False, (-30.0, -15.0, 0.0, 15.0, 30.0), (1.0, 1.5, 2.0, 1.5, 1.0))
-    for d in drives(
-        load("reinvent_2018"), ["slow", "fast", "stopping", "leaving"], action_space=space
+    for d in drive_all(
+        load_track("reinvent_2018"), ["slow", "fast", "stopping", "leaving"], action_space=space
     ):
         used = set(
             zip(d.rows["steer_command_deg"].tolist(), d.rows["speed_command"].tolist(), strict=True)
@@ -165,7 +165,7 @@ def test_of_a_discrete_action_space_only_its_actions_are_chosen() -> None:
 
 def test_a_continuous_action_space_limits_commands() -> None:
     space = ActionSpace(True, (-20.0, 25.0), (0.8, 1.6))
-    for d in drives(load("oval"), ["slow", "fast", "racing_line"], action_space=space):
+    for d in drive_all(load_track("oval"), ["slow", "fast", "racing_line"], action_space=space):
         assert d.rows["steer_command_deg"].min() >= -20.0
         assert d.rows["steer_command_deg"].max() <= 25.0
         assert d.rows["speed_command"].min() >= 0.8
@@ -174,24 +174,24 @@ def test_a_continuous_action_space_limits_commands() -> None:
 
 
 def test_two_laps_are_two_laps() -> None:
-    d = drive(load("oval"), "fast", laps=2)
+    d = drive(load_track("oval"), "fast", laps=2)
     assert np.count_nonzero(~np.isnan(d.rows["lap_time"])) == 2
 
 
 def test_a_driver_is_the_same_alone_and_in_company() -> None:
-    alone, together = drive(load("oval"), "weaving"), family("oval")["weaving"]
+    alone, together = drive(load_track("oval"), "weaving"), family("oval")["weaving"]
     assert np.array_equal(alone.rows["x"], together.rows["x"])
 
 
 def test_an_unknown_driver_is_told_who_is_meant() -> None:
     with pytest.raises(UsageError, match="did you mean 'weaving'"):
-        drive(load("oval"), "weeving")
+        drive(load_track("oval"), "weeving")
 
 
 @pytest.mark.parametrize("margin", [0.2, 0.1, -0.05])
 def test_the_line_of_least_curvature_keeps_its_margin_and_bends_less(margin: float) -> None:
-    road = stations(load("reinvent_2018"))
-    line = least_curvature(road, margin)
+    road = place_stations(load_track("reinvent_2018"))
+    line = relaxed_offsets(road, margin)
     assert (road.left - line).min() >= margin - 1e-9
     assert (road.right + line).min() >= margin - 1e-9
     bends = [np.square(np.diff(road.offset(a), 2, axis=0)).sum() for a in (0.0, line)]
@@ -199,13 +199,13 @@ def test_the_line_of_least_curvature_keeps_its_margin_and_bends_less(margin: flo
 
 
 def test_among_boxes_those_who_mind_them_come_round_and_the_others_crash():
-    found = {d.name: d for d in drives(load("reinvent_2018"), objects="boxes")}
+    found = {d.name: d for d in drive_all(load_track("reinvent_2018"), obstacles="boxes")}
     assert {name for name, d in found.items() if d.lap_time > 0.0} == {"avoiding", "avoiding_fast"}
     assert found["fast"].status == Status.CRASHED
     assert found["avoiding_fast"].lap_time < found["avoiding"].lap_time
-    assert found["fast"].bodies(found["fast"].rows).shape == (len(found["fast"].rows), 6)
+    assert found["fast"].obstacles(found["fast"].rows).shape == (len(found["fast"].rows), 6)
 
 
 def test_drivers_mind_no_bot_cars():
     with pytest.raises(UsageError, match="not among bot cars"):
-        drives(load("oval"), objects="bots")
+        drive_all(load_track("oval"), obstacles="bots")

@@ -24,7 +24,7 @@ from racer import logs
 from racer.analysis import laps
 from racer.errors import UsageError
 from racer.logs import gunzip
-from racer.logs.schema import COLUMNS
+from racer.logs.schema import TRACE_COLUMNS
 
 SLOWEST = 20.0  # s a case may take on a busy machine
 LONGEST = 2000  # characters of a sentence
@@ -64,7 +64,7 @@ def content(dice: random.Random) -> bytes:
     columns, action = dice.randint(15, 19), dice.choice(_ACTIONS)
     lines = [_row(k, columns, action, dice) for k in range(dice.randint(2, 60))]
     if dice.random() < 0.5:
-        return ("\n".join([",".join(COLUMNS[:columns]), *lines]) + "\n").encode()
+        return ("\n".join([",".join(TRACE_COLUMNS[:columns]), *lines]) + "\n").encode()
     prefix = dice.choice(("", "[run.sh-9] ", "2026-03-01 worker_1 | ", "x"))
     noise = dice.choice(("", "\n", "Reset agent\n", "SIM_TRACE\n"))
     return "".join(f"{noise}{prefix}SIM_TRACE_LOG:{line}\n" for line in lines).encode()
@@ -178,14 +178,14 @@ def check(path: Path, outcomes: Counter[str]) -> None:
     started = time.monotonic()
     sentence, log = "", None
     try:
-        log = logs.open(path)
+        log = logs.read_log(path)
     except UsageError as error:
         sentence = str(error)
     if log is None:
         assert 0 < len(sentence) < LONGEST
         assert sentence.isprintable()
         with pytest.raises(UsageError):
-            list(logs.stream(path))
+            list(logs.stream_log(path))
         outcomes["refused"] += 1
     else:
         _adds_up(log, path)
@@ -202,7 +202,7 @@ def _adds_up(log: logs.Log, path: Path) -> None:
     ).all()
     assert laps(log.trace)["steps"].sum() == len(log.trace)
     assert log.trace["episode_id"].is_monotonic_increasing
-    flow = logs.stream(path)
+    flow = logs.stream_log(path)
     assert sum(map(len, flow)) == sum(source.rows for source in flow.sources)
     assert (
         sum(source.lines for source in flow.sources) == sum(source.lines for source in log.sources)

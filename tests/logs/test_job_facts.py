@@ -13,9 +13,9 @@ import pytest
 from racer import logs
 from racer.analysis import laps
 from racer.errors import UsageError
-from racer.logs.job_facts import Journal
-from racer.logs.schema import PPO, Job
-from racer.logs.writer import LAYOUTS, log_lines, write_csv
+from racer.logs.job_facts import PrintedFactsCollector
+from racer.logs.schema import EPOCH_DTYPES, Job
+from racer.logs.writer import FOLDER_LAYOUTS, log_lines, write_csv
 
 Drive = Callable[..., pd.DataFrame]
 
@@ -95,7 +95,7 @@ def job(tmp_path: Path, drive: Drive) -> Path:
 
 
 def test_every_fact_of_a_folder_is_found(job: Path) -> None:
-    found = logs.open(job).job
+    found = logs.read_log(job).job
     assert (found.platform, found.simulator, found.car) == ("DeepRacer for Cloud", "4.0", "v4")
     assert (found.world, found.race_type) == ("caecer_loop", "TIME_TRIAL")
     assert found.action_space.steering_deg == (-30.0, 30.0)
@@ -108,7 +108,7 @@ def test_every_fact_of_a_folder_is_found(job: Path) -> None:
 
 def test_logs_say_what_no_file_does(tmp_path: Path, drive: Drive) -> None:
     (tmp_path / "job-robomaker.log").write_text(SIMULATOR + trainer() + log_lines(drive()))
-    found = logs.open(tmp_path / "job-robomaker.log").job
+    found = logs.read_log(tmp_path / "job-robomaker.log").job
     assert (found.platform, found.simulator, found.car) == ("console", "5.0", "v5")
     assert (found.world, found.race_type, found.best_checkpoint) == (
         "reinvent_base",
@@ -129,7 +129,7 @@ def test_interleaved_text_of_ros_2_does_not_hide_them(tmp_path: Path, drive: Dri
     (tmp_path / "a-simulation.log").write_text(
         text + "".join(prefix + line for line in log_lines(drive()).splitlines(True))
     )
-    log = logs.open(tmp_path / "a-simulation.log")
+    log = logs.read_log(tmp_path / "a-simulation.log")
     assert log.job.platform == "DeepRacer on AWS"
     assert log.job.hyperparameters == HYPER
     assert log.job.world == "reinvent_base"
@@ -139,7 +139,7 @@ def test_interleaved_text_of_ros_2_does_not_hide_them(tmp_path: Path, drive: Dri
 
 def test_settings_that_a_block_cuts_in_two_are_whole() -> None:
     text = trainer().encode().splitlines(keepends=True)
-    journal = Journal()
+    journal = PrintedFactsCollector()
     for line in text:
         journal.take(line)
     assert journal.hyperparameters == HYPER
@@ -148,7 +148,7 @@ def test_settings_that_a_block_cuts_in_two_are_whole() -> None:
 
 def test_nothing_is_guessed(tmp_path: Path, drive: Drive) -> None:
     write_csv(drive(), tmp_path / "a.csv")
-    found, empty = logs.open(tmp_path / "a.csv").job, Job()
+    found, empty = logs.read_log(tmp_path / "a.csv").job, Job()
     for name in (
         "platform",
         "simulator",
@@ -160,7 +160,7 @@ def test_nothing_is_guessed(tmp_path: Path, drive: Drive) -> None:
         "reward",
     ):
         assert getattr(found, name) == getattr(empty, name)
-    assert found.ppo.dtypes.astype(str).to_dict() == PPO
+    assert found.ppo.dtypes.astype(str).to_dict() == EPOCH_DTYPES
     assert len(found.ppo) == 0
 
 
@@ -172,7 +172,7 @@ def test_nothing_is_guessed(tmp_path: Path, drive: Drive) -> None:
 )
 def test_a_damaged_file_is_a_note_and_hides_nothing(job: Path, name: str, text: str) -> None:
     (job / name).write_text(text)
-    log = logs.open(job)
+    log = logs.read_log(job)
     assert len(log.sources) == 2
     assert log.job.world == "caecer_loop"
     assert all(note.count(name) <= 1 for note in log.notes)
@@ -180,7 +180,7 @@ def test_a_damaged_file_is_a_note_and_hides_nothing(job: Path, name: str, text: 
 
 def test_files_that_disagree_are_said(job: Path) -> None:
     (job / "model_metadata.json").write_text(json.dumps(METADATA | {"version": "5"}))
-    log = logs.open(job)
+    log = logs.read_log(job)
     assert log.job.car == "v5"  # the shallower file
     assert any(
         "model/model_metadata.json differs from model_metadata.json" in note for note in log.notes
@@ -194,21 +194,21 @@ def test_a_run_of_racer_is_known(job: Path) -> None:
     (job / "checkpoints" / "best.json").write_text(json.dumps({"checkpoint": "20000.pt"}))
     (job / "model" / "deepracer_checkpoints.json").unlink()
     (job / "training_params.yaml").unlink()
-    found = logs.open(job).job
+    found = logs.read_log(job).job
     assert (found.platform, found.simulator, found.car) == ("racer", "0.1.0", "v6")
     assert (found.world, found.best_checkpoint) == ("reinvent_2018", "20000.pt")
 
 
-@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+@pytest.mark.parametrize("layout", sorted(FOLDER_LAYOUTS))
 def test_what_is_written_is_read_back(job: Path, tmp_path: Path, layout: str, drive: Drive) -> None:
     write_csv(
         drive(episodes=3),
         job / "evaluation-20260101000000" / "evaluation-simtrace" / "0-iteration.csv",
     )
-    log = logs.open(job)
+    log = logs.read_log(job)
     table = laps(log.trace)
-    written = logs.write(log, tmp_path / "out", table, layout)
-    again = logs.open(tmp_path / "out")
+    written = logs.write_log(log, tmp_path / "out", table, layout)
+    again = logs.read_log(tmp_path / "out")
     assert all(path.is_file() for path in written)
     assert again.job.platform == layout
     assert (again.job.car, again.job.simulator.rstrip(".0")) == ("v4", "4")
@@ -234,10 +234,10 @@ def test_workers_are_written_as_workers(tmp_path: Path, drive: Drive) -> None:
             drive(episodes=2, step=1.0 + k / 9),
             tmp_path / "in" / str(k) / "training-simtrace" / "0-iteration.csv",
         )
-    log = logs.open(tmp_path / "in")
+    log = logs.read_log(tmp_path / "in")
     assert log.trace["worker"].unique().tolist() == [0, 1]
-    logs.write(log, tmp_path / "out", laps(log.trace))
-    again = logs.open(tmp_path / "out")
+    logs.write_log(log, tmp_path / "out", laps(log.trace))
+    again = logs.read_log(tmp_path / "out")
     assert [source.name for source in again.sources] == [
         f"{k}/training-simtrace/0-iteration.csv" for k in range(2)
     ]
@@ -248,11 +248,11 @@ def test_workers_are_written_as_workers(tmp_path: Path, drive: Drive) -> None:
 
 
 def test_a_folder_that_holds_something_is_not_written_to(job: Path) -> None:
-    log = logs.open(job)
+    log = logs.read_log(job)
     with pytest.raises(UsageError, match="is there already"):
-        logs.write(log, job, laps(log.trace))
+        logs.write_log(log, job, laps(log.trace))
     with pytest.raises(UsageError, match=r"did you mean 'console'\?"):
-        logs.write(log, job / "new", laps(log.trace), "consol")
+        logs.write_log(log, job / "new", laps(log.trace), "consol")
 
 
 def console(root: Path) -> dict[str, str]:
@@ -313,7 +313,7 @@ def test_real_rows_in_every_layout_know_their_phase(
     for name, data in contents.items():
         Path(place[name]).parent.mkdir(parents=True, exist_ok=True)
         Path(place[name]).write_bytes(data)
-    log = logs.open(tmp_path / "job")
+    log = logs.read_log(tmp_path / "job")
     assert sorted(source.phase for source in log.sources) == [
         "evaluation",
         "evaluation",

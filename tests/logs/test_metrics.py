@@ -47,8 +47,8 @@ def test_without_iterations_twenty_episodes_are_one(drive) -> None:
 
 def test_metrics_survive_a_file(tmp_path: Path, drive) -> None:
     table = laps(drive())
-    metrics.write(metrics.evaluation_metrics(table), tmp_path / "metrics" / "e.json")
-    again = metrics.read(tmp_path / "metrics" / "e.json")
+    metrics.write_metrics(metrics.evaluation_metrics(table), tmp_path / "metrics" / "e.json")
+    again = metrics.read_metrics(tmp_path / "metrics" / "e.json")
     assert again["trial"].tolist() == [1, 2]
     assert again["off_track_count"].tolist() == [0, 1]
     assert again["completion_percentage"].tolist() == [100, 40]
@@ -58,12 +58,12 @@ def test_metrics_survive_a_file(tmp_path: Path, drive) -> None:
 def test_what_is_no_metrics_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "m.json").write_text(text)
     with pytest.raises(UsageError, match="not a metrics file"):
-        metrics.read(tmp_path / "m.json")
+        metrics.read_metrics(tmp_path / "m.json")
 
 
 @pytest.mark.parametrize("job", EVALUATIONS)
 def test_evaluation_metrics_equal_the_simulators_own(shared_data: Path, job: str) -> None:
-    table = laps(logs.open(shared_data / "logs" / f"{job}.csv.gz").trace)
+    table = laps(logs.read_log(shared_data / "logs" / f"{job}.csv.gz").trace)
     real = json.loads((shared_data / "logs" / f"{job}_metrics.json").read_text())["metrics"]
     mine = metrics.evaluation_metrics(table)["metrics"]
     assert [_timeless(entry) for entry in mine] == [_timeless(entry) for entry in real]
@@ -72,7 +72,7 @@ def test_evaluation_metrics_equal_the_simulators_own(shared_data: Path, job: str
 
 @pytest.mark.parametrize("job", [*TRAININGS, "droa26_cont/training"])
 def test_training_metrics_equal_the_simulators_own(shared_data: Path, job: str) -> None:
-    table = laps(logs.open(shared_data / "logs" / f"{job}.csv.gz").trace)
+    table = laps(logs.read_log(shared_data / "logs" / f"{job}.csv.gz").trace)
     real = json.loads((shared_data / "logs" / f"{job}_metrics.json").read_text())["metrics"]
     known = {entry["episode"]: entry for entry in real if entry["phase"] == "training"}
     mine = metrics.training_metrics(table)["metrics"]

@@ -35,7 +35,7 @@ def run(tmp_path: Path, drive) -> Path:
 
 
 def test_a_run_is_one_trace_in_the_order_of_its_iterations(run: Path) -> None:
-    log = logs.open(run)
+    log = logs.read_log(run)
     training = log.trace[log.trace["phase"] == "training"]
     assert len(log.sources) == 12
     assert training["iteration"].unique().tolist() == list(range(11))
@@ -45,7 +45,7 @@ def test_a_run_is_one_trace_in_the_order_of_its_iterations(run: Path) -> None:
 
 
 def test_a_file_of_a_run_knows_its_iteration(run: Path) -> None:
-    log = logs.open(run / "training-simtrace" / "10-iteration.csv")
+    log = logs.read_log(run / "training-simtrace" / "10-iteration.csv")
     assert log.trace["iteration"].unique().tolist() == [10]
     assert log.sources[0].name == "10-iteration.csv"
     assert log.sources[0].phase == "training"
@@ -53,27 +53,27 @@ def test_a_file_of_a_run_knows_its_iteration(run: Path) -> None:
 
 def test_a_text_log_of_the_same_job_is_left_out_and_said(run: Path, drive) -> None:
     (run / "job.log").write_text("Reset agent\n" + log_lines(drive(episodes=3)))
-    log = logs.open(run)
+    log = logs.read_log(run)
     assert len(log.sources) == 12
     assert any("job.log holds the same steps" in note for note in log.notes)
 
 
 def test_a_text_log_of_another_job_is_kept(run: Path, drive) -> None:
     (run / "job.log").write_text(log_lines(drive(episodes=3, step=0.17)))
-    assert len(logs.open(run).sources) == 13
+    assert len(logs.read_log(run).sources) == 13
 
 
 def test_a_broken_file_does_not_hide_the_others(run: Path) -> None:
     broken = run / "training-simtrace" / "11-iteration.csv"
     broken.write_text("episode,steps,X,Y,yaw,steer,throttle,action\n1,2,3,4,5,6,7,8\n")
-    log = logs.open(run)
+    log = logs.read_log(run)
     assert len(log.sources) == 12
     assert any("11-iteration.csv" in note and "lacks reward" in note for note in log.notes)
 
 
 def test_a_path_that_is_not_there_is_answered_with_the_nearest(run: Path) -> None:
     with pytest.raises(UsageError, match=r"no such file or folder: .*did you mean 'run'"):
-        logs.open(run.parent / "runn")
+        logs.read_log(run.parent / "runn")
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "hello\n", "episode,steps,X,Y,yaw\n", "\x00\x01\x02"])
@@ -81,12 +81,12 @@ def test_a_file_without_a_step_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.csv"
     path.write_text(text)
     with pytest.raises(UsageError):
-        logs.open(path)
+        logs.read_log(path)
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no trace"):
-        logs.open(tmp_path)
+        logs.read_log(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_workers_that_print_in_turn_are_sorted_apart(tmp_path: Path, drive) -> N
         (k, lines[n]) for n in range(longest) for k, lines in enumerate(workers) if n < len(lines)
     ]
     (tmp_path / "mixed.log").write_text("".join(f"robomaker.{k} | {line}\n" for k, line in turns))
-    log = logs.open(tmp_path / "mixed.log")
+    log = logs.read_log(tmp_path / "mixed.log")
     assert log.trace["episode_id"].max() == 9 - 1
     assert any("3 workers stand in turn" in note for note in log.sources[0].notes)
     found = [tuple(rows["X"]) for _, rows in log.trace.groupby("episode_id")]

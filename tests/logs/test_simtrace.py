@@ -20,7 +20,7 @@ from racer.logs.writer import csv_text, log_lines, write_csv
 
 LINE = "0,{step}.0,1.5,2.25,90.0,-10.5,1.25,{action},0.5,False,True,{progress},3,17.709159380834848,{stamp}"
 LINE += ",in_progress,0.0\n"
-HEADER = ",".join(trace.COLUMNS[:17]) + "\n"
+HEADER = ",".join(trace.TRACE_COLUMNS[:17]) + "\n"
 
 
 def lines(count: int = 5, action: str = "3") -> str:
@@ -36,12 +36,12 @@ def read(
 ) -> tuple[pd.DataFrame, trace.Source]:
     path = tmp_path / name
     path.write_bytes(data if isinstance(data, bytes) else data.encode())
-    return simtrace.read(path)
+    return simtrace.read_simtrace(path)
 
 
 def test_columns_have_the_declared_dtypes(tmp_path: Path) -> None:
     frame, source = read(tmp_path, HEADER + lines())
-    assert {name: str(frame[name].dtype) for name in trace.COLUMNS} == trace.DTYPES
+    assert {name: str(frame[name].dtype) for name in trace.TRACE_COLUMNS} == trace.COLUMN_DTYPES
     assert (source.rows, source.columns, source.headers, source.bad) == (5, 17, 1, 0)
     assert frame["obstacle_crash_counter"].isna().all()
 
@@ -57,7 +57,7 @@ def test_columns_have_the_declared_dtypes(tmp_path: Path) -> None:
 def test_continuous_actions_are_read_in_every_spelling(tmp_path: Path, spelling: str) -> None:
     frame, source = read(tmp_path, HEADER + lines(action=spelling))
     assert source.bad == 0
-    assert frame["action"].tolist() == [trace.CONTINUOUS] * 5
+    assert frame["action"].tolist() == [trace.CONTINUOUS_ACTION] * 5
     assert frame["steer"].tolist() == [-10.5] * 5
     assert frame["pause_duration"].tolist() == [0.0] * 5
 
@@ -149,7 +149,9 @@ def test_a_bad_line_in_the_middle_names_its_place_and_leaves_the_order(tmp_path:
 
 def test_files_of_two_versions_behind_each_other_are_both_read(tmp_path: Path) -> None:
     old = "".join(line.rsplit(",", 1)[0] + "\n" for line in lines().splitlines())
-    frame, source = read(tmp_path, ",".join(trace.COLUMNS[:16]) + "\n" + old + HEADER + lines())
+    frame, source = read(
+        tmp_path, ",".join(trace.TRACE_COLUMNS[:16]) + "\n" + old + HEADER + lines()
+    )
     assert (source.rows, source.bad, source.columns) == (10, 0, 17)
     assert frame["pause_duration"].isna().sum() == 5
 
@@ -228,9 +230,9 @@ def test_what_is_written_reads_back_equal(
 ) -> None:
     frame = drive(discrete=discrete)
     write_csv(frame, tmp_path / "a.csv.gz", columns)
-    again, source = simtrace.read(tmp_path / "a.csv.gz")
+    again, source = simtrace.read_simtrace(tmp_path / "a.csv.gz")
     assert (source.columns, source.bad) == (columns, 0)
-    names = list(trace.COLUMNS[:columns])
+    names = list(trace.TRACE_COLUMNS[:columns])
     pd.testing.assert_frame_equal(
         again[names], frame[names], check_exact=True, check_categorical=False
     )
@@ -312,7 +314,7 @@ def test_a_mutated_log_reads_or_is_refused_and_its_counts_add_up(
     path = tmp_path / "a.csv"
     path.write_bytes(data)
     try:
-        log = logs.open(path)
+        log = logs.read_log(path)
     except UsageError:
         return
     source = log.sources[0]
@@ -323,7 +325,7 @@ def test_a_mutated_log_reads_or_is_refused_and_its_counts_add_up(
         count = plain.count(b"\n") + (not plain.endswith(b"\n"))
         doubled = sum(max(0, line.count(b"SIM_TRACE_LOG:") - 1) for line in plain.split(b"\n"))
         assert count <= source.lines <= count + doubled
-    assert np.isfinite(log.trace[list(trace.COLUMNS[:9])].to_numpy(float)).all()
+    assert np.isfinite(log.trace[list(trace.TRACE_COLUMNS[:9])].to_numpy(float)).all()
     assert laps(log.trace)["steps"].sum() == source.rows
 
 
@@ -333,7 +335,7 @@ def test_every_real_log_reads_without_a_bad_line_and_is_written_back_to_the_byte
     paths = sorted((shared_data / "logs").glob("*/*.gz"))
     assert paths
     for path in paths:
-        frame, source = simtrace.read(path)
+        frame, source = simtrace.read_simtrace(path)
         text = (csv_text if ".csv" in path.name else log_lines)(frame, source.columns)
         assert source.bad == 0, path
         assert text.encode() == gzip.decompress(path.read_bytes()), path

@@ -74,7 +74,7 @@ def everything(folder: Path) -> list[str]:
 def test_an_archive_is_the_folder_that_was_packed(run: Path, tmp_path: Path, name: str) -> None:
     archive = (zipped if name.endswith(".zip") else tarred)(run, tmp_path / name)
     before = everything(tmp_path)
-    assert same_trace(logs.open(archive), logs.open(run.parent / "job"))
+    assert same_trace(logs.read_log(archive), logs.read_log(run.parent / "job"))
     assert everything(tmp_path) == before
 
 
@@ -85,7 +85,7 @@ def test_names_of_any_length_are_read_in_every_kind_of_tar(
     deep = tmp_path / ("d" * 60) / ("e" * 40)
     deep.mkdir(parents=True)
     run.rename(deep / "job")
-    log = logs.open(tarred(tmp_path / ("d" * 60), tmp_path / "job.tar.gz", kind))
+    log = logs.read_log(tarred(tmp_path / ("d" * 60), tmp_path / "job.tar.gz", kind))
     assert log.sources[0].name.startswith("d" * 60 + "/" + "e" * 40 + "/job/")
     assert log.trace["iteration"].max() == 2
 
@@ -101,15 +101,15 @@ def test_an_archive_in_an_archive_is_read(run: Path, tmp_path: Path) -> None:
         ):
             add = archive.write if isinstance(archive, zipfile.ZipFile) else archive.add
             add(inner, "in/job.tar.gz")
-        log = logs.open(place)
-        assert same_trace(log, logs.open(run))
+        log = logs.read_log(place)
+        assert same_trace(log, logs.read_log(run))
         assert log.sources[0].name.startswith("in/job.tar.gz/job/")
 
 
 def test_a_zip_in_a_tar_is_read(run: Path, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tgz", "w:gz") as archive:
         archive.add(zipped(run, tmp_path / "job.zip"), "job.zip")
-    assert same_trace(logs.open(tmp_path / "a.tgz"), logs.open(run))
+    assert same_trace(logs.read_log(tmp_path / "a.tgz"), logs.read_log(run))
 
 
 def test_three_archives_deep_is_left_out_and_said(run: Path, tmp_path: Path) -> None:
@@ -119,32 +119,32 @@ def test_three_archives_deep_is_left_out_and_said(run: Path, tmp_path: Path) -> 
             archive.write(place, place.name)
         place = tmp_path / f"{k}.zip"
     with pytest.raises(UsageError, match="unpack it first"):
-        logs.open(place)
+        logs.read_log(place)
 
 
 def test_archives_in_a_folder_are_read(run: Path, tmp_path: Path) -> None:
     (tmp_path / "downloads").mkdir()
     zipped(run, tmp_path / "downloads" / "job.zip")
     (tmp_path / "downloads" / "readme.txt").write_text("nothing\n")
-    log = logs.open(tmp_path / "downloads")
-    assert same_trace(log, logs.open(run))
+    log = logs.read_log(tmp_path / "downloads")
+    assert same_trace(log, logs.read_log(run))
     assert log.sources[0].name.startswith("job.zip/job/")
 
 
 def test_a_glob_takes_what_matches(run: Path) -> None:
-    log = logs.open(str(run / "training-simtrace" / "[01]-*.csv"))
+    log = logs.read_log(str(run / "training-simtrace" / "[01]-*.csv"))
     assert log.trace["iteration"].unique().tolist() == [0, 1]
     assert set(log.trace["phase"]) == {"training"}
-    assert len(logs.open(str(run / "*")).sources) == 4
-    assert len(logs.open(str(run / "**" / "*.csv")).sources) == 4
+    assert len(logs.read_log(str(run / "*")).sources) == 4
+    assert len(logs.read_log(str(run / "**" / "*.csv")).sources) == 4
     with pytest.raises(UsageError, match="no file or folder matches"):
-        logs.open(str(run / "*.zip"))
+        logs.read_log(str(run / "*.zip"))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
 def test_a_device_has_no_end_and_is_refused() -> None:
     with pytest.raises(UsageError, match="is a device"):
-        logs.open("/dev/zero")
+        logs.read_log("/dev/zero")
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_device_has_no_end_and_is_refused() -> None:
 def test_another_archive_is_named(tmp_path: Path, magic: bytes) -> None:
     (tmp_path / "job.log").write_bytes(magic + b"\0" * 100)
     with pytest.raises(UsageError, match=r"is packed with .*: unpack it"):
-        logs.open(tmp_path / "job.log")
+        logs.read_log(tmp_path / "job.log")
 
 
 def test_an_address_is_read_through_fsspec(run: Path, tmp_path: Path) -> None:
@@ -163,20 +163,22 @@ def test_an_address_is_read_through_fsspec(run: Path, tmp_path: Path) -> None:
         memory.pipe(f"/bucket/{file.relative_to(run.parent).as_posix()}", file.read_bytes())
     memory.pipe("/bucket/job.zip", zipped(run, tmp_path / "job.zip").read_bytes())
     try:
-        assert same_trace(logs.open("memory://bucket/job"), logs.open(run))
+        assert same_trace(logs.read_log("memory://bucket/job"), logs.read_log(run))
         # pathlib makes one slash of two
-        assert same_trace(logs.open(Path("memory://bucket/job/")), logs.open(run))
-        assert same_trace(logs.open("memory://bucket/job.zip"), logs.open(run))
+        assert same_trace(logs.read_log(Path("memory://bucket/job/")), logs.read_log(run))
+        assert same_trace(logs.read_log("memory://bucket/job.zip"), logs.read_log(run))
         assert (
-            logs.open("memory://bucket/job/training-simtrace/1-iteration.csv")
+            logs.read_log("memory://bucket/job/training-simtrace/1-iteration.csv")
             .trace["iteration"]
             .max()
             == 1
         )
-        assert len(logs.open("memory://bucket/job/training-simtrace/*.csv").sources) == 3
-        assert sum(map(len, logs.stream("memory://bucket/job"))) == len(logs.open(run).trace)
+        assert len(logs.read_log("memory://bucket/job/training-simtrace/*.csv").sources) == 3
+        assert sum(map(len, logs.stream_log("memory://bucket/job"))) == len(
+            logs.read_log(run).trace
+        )
         with pytest.raises(UsageError, match="no file at memory://bucket/jub"):
-            logs.open("memory://bucket/jub")
+            logs.read_log("memory://bucket/jub")
     finally:
         memory.rm("/bucket", recursive=True)
 
@@ -184,7 +186,7 @@ def test_an_address_is_read_through_fsspec(run: Path, tmp_path: Path) -> None:
 def test_an_address_that_nobody_knows_is_refused() -> None:
     pytest.importorskip("fsspec")
     with pytest.raises(UsageError, match="bucketeer:// are not known; s3:// is"):
-        logs.open("bucketeer://a/b")
+        logs.read_log("bucketeer://a/b")
 
 
 def test_s3_without_its_extra_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +194,7 @@ def test_s3_without_its_extra_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(
         UsageError, match=r"reading logs from S3 needs s3fs: pip install 'racer\[s3\]'"
     ):
-        logs.open("s3://bucket/prefix")
+        logs.read_log("s3://bucket/prefix")
 
 
 def test_names_that_climb_out_are_only_names(drive: Drive, tmp_path: Path) -> None:
@@ -207,7 +209,7 @@ def test_names_that_climb_out_are_only_names(drive: Drive, tmp_path: Path) -> No
         ):
             archive.addfile(*member(name, data))
     before = everything(tmp_path)
-    log = logs.open(place)
+    log = logs.read_log(place)
     assert everything(tmp_path) == before
     names = ["escaped/0-iteration.csv", "etc/1-iteration.csv", "a/?[31m2-iteration.csv"]
     # the first in the alphabet
@@ -231,7 +233,7 @@ def test_links_and_devices_are_no_members(drive: Drive, tmp_path: Path) -> None:
         link.external_attr = 0o120777 << 16
         archive.writestr(link, str(secret))
     for name in ("links.tar", "links.zip"):
-        log = logs.open(tmp_path / name)
+        log = logs.read_log(tmp_path / name)
         assert [source.name for source in log.sources] == ["a.csv"]
         assert len(log.trace) == len(drive(episodes=1))
 
@@ -266,24 +268,24 @@ def test_a_bomb_is_refused_in_a_sentence(
             archive.write(place, "bomb.log.gz")
         place = tmp_path / "n.zip"
     with pytest.raises(UsageError, match="unpacks to more than 150 times its size"):
-        logs.open(place)
+        logs.read_log(place)
 
 
 def test_an_extended_header_that_never_ends_is_passed_over(drive: Drive, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "pax.tar", "w") as archive:
         archive.addfile(*member("pax", b"1" * (1 << 20), type=tarfile.XHDTYPE))
         archive.addfile(*member("a.csv", csv_text(drive()).encode()))
-    assert len(logs.open(tmp_path / "pax.tar").trace) == len(drive())
+    assert len(logs.read_log(tmp_path / "pax.tar").trace) == len(drive())
 
 
 @pytest.mark.parametrize("name", ["job.tar.gz", "job.tar", "job.zip"])
 def test_a_damaged_archive_is_read_as_far_as_it_goes(run: Path, tmp_path: Path, name: str) -> None:
     data = (zipped if name.endswith(".zip") else tarred)(run, tmp_path / name).read_bytes()
-    whole = len(logs.open(tmp_path / name).trace)
+    whole = len(logs.read_log(tmp_path / name).trace)
     for cut in range(0, len(data), max(1, len(data) // 40)):
         (tmp_path / name).write_bytes(data[:cut])
         try:
-            log = logs.open(tmp_path / name)
+            log = logs.read_log(tmp_path / name)
         except UsageError:
             continue
         assert 0 < len(log.trace) <= whole
@@ -298,7 +300,7 @@ def test_an_encrypted_zip_is_said(tmp_path: Path, drive: Drive) -> None:
         data[data.index(magic) + offset] |= 1  # the flag of a password
     (tmp_path / "a.zip").write_bytes(data)
     with pytest.raises(UsageError, match="encrypted"):
-        logs.open(tmp_path / "a.zip")
+        logs.read_log(tmp_path / "a.zip")
 
 
 def test_steps_that_stand_twice_are_counted_said_and_dropped(drive: Drive, tmp_path: Path) -> None:
@@ -308,7 +310,7 @@ def test_steps_that_stand_twice_are_counted_said_and_dropped(drive: Drive, tmp_p
     (tmp_path / "doubled.log").write_text("\n".join(doubled) + "\n")
     (tmp_path / "overlap.log").write_text("\n".join(lines[:50] + lines[40:]) + "\n")
     for name, count in (("doubled.log", len(lines)), ("overlap.log", 10)):
-        log = logs.open(tmp_path / name)
+        log = logs.read_log(tmp_path / name)
         source = log.sources[0]
         assert (source.rows, source.repeated, source.lines) == (
             len(trace),
@@ -322,7 +324,7 @@ def test_steps_that_stand_twice_are_counted_said_and_dropped(drive: Drive, tmp_p
 def test_workers_that_start_alike_keep_their_first_steps(drive: Drive, tmp_path: Path) -> None:
     one, other = drive(episodes=1), drive(episodes=1, step=0.31)
     (tmp_path / "both.log").write_text(log_lines(one) + log_lines(other))
-    log = logs.open(tmp_path / "both.log")
+    log = logs.read_log(tmp_path / "both.log")
     assert len(log.trace) == len(one) + len(other)
     assert log.sources[0].repeated == 0
 
@@ -330,7 +332,7 @@ def test_workers_that_start_alike_keep_their_first_steps(drive: Drive, tmp_path:
 def test_a_file_copied_beside_itself_counts_once(run: Path) -> None:
     first = run / "training-simtrace" / "0-iteration.csv"
     (run / "training-simtrace" / "0-iteration (1).csv").write_bytes(first.read_bytes())
-    log = logs.open(run)
+    log = logs.read_log(run)
     assert len(log.sources) == 4
     assert any("every step of training-simtrace/0-iteration" in note for note in log.notes)
 
@@ -346,7 +348,7 @@ def test_a_log_cut_in_two_is_one_episode(drive: Drive, tmp_path: Path, cut: str)
     )
     (tmp_path / "worker.log.1").write_text(text[:at])
     (tmp_path / "worker.log").write_text(text[at:])  # which comes first in the alphabet
-    log = logs.open(tmp_path)
+    log = logs.read_log(tmp_path)
     assert log.trace["episode_id"].max() == 2
     assert log.trace["episode"].is_monotonic_increasing
     assert len(trace) - len(log.trace) == (0 if cut == "between lines" else 1)
@@ -358,7 +360,7 @@ def test_two_gzip_members_and_a_cut_end(drive: Drive, tmp_path: Path) -> None:
         csv_text(drive(step=0.2)).encode()
     )
     (tmp_path / "a.csv.gz").write_bytes(data)
-    assert len(logs.open(tmp_path / "a.csv.gz").trace) == len(drive()) + len(drive(step=0.2))
+    assert len(logs.read_log(tmp_path / "a.csv.gz").trace) == len(drive()) + len(drive(step=0.2))
     (tmp_path / "a.csv.gz").write_bytes(data[:-30])
-    log = logs.open(tmp_path / "a.csv.gz")
+    log = logs.read_log(tmp_path / "a.csv.gz")
     assert "read as far as it goes" in log.sources[0].notes[-1]

@@ -15,7 +15,7 @@ from racer.analysis import laps
 from racer.errors import UsageError
 from racer.logs import gunzip
 from racer.logs import streaming as episodes
-from racer.logs.streaming import Stream
+from racer.logs.streaming import LogStream
 from racer.logs.writer import log_lines, write_csv
 
 Drive = Callable[..., pd.DataFrame]
@@ -28,8 +28,8 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("racer.logs.archive.BLOCK", 3000)
 
 
-def gathered(path: Path) -> tuple[pd.DataFrame, Stream]:
-    flow = logs.stream(path)
+def gathered(path: Path) -> tuple[pd.DataFrame, LogStream]:
+    flow = logs.stream_log(path)
     return pd.concat(list(flow), ignore_index=True), flow
 
 
@@ -46,7 +46,7 @@ def test_a_stream_gives_what_open_gives(tmp_path: Path, drive: Drive, name: str)
         (tmp_path / name).write_text("Reset agent\n" + log_lines(trace))
     else:
         write_csv(trace, tmp_path / name)
-    whole = logs.open(tmp_path / name)
+    whole = logs.read_log(tmp_path / name)
     together, flow = gathered(tmp_path / name)
     assert_same(together, whole.trace)
     assert flow.sources == whole.sources
@@ -56,7 +56,7 @@ def test_a_stream_gives_what_open_gives(tmp_path: Path, drive: Drive, name: str)
 @pytest.mark.usefixtures("small_blocks")
 def test_pieces_are_whole_episodes(tmp_path: Path, drive: Drive) -> None:
     write_csv(drive(episodes=9), tmp_path / "a.csv")
-    parts = list(logs.stream(tmp_path / "a.csv"))
+    parts = list(logs.stream_log(tmp_path / "a.csv"))
     assert len(parts) > 3
     seen = [set(part["episode_id"]) for part in parts]
     assert sum(map(len, seen)) == len(set().union(*seen)) == 9
@@ -64,7 +64,7 @@ def test_pieces_are_whole_episodes(tmp_path: Path, drive: Drive) -> None:
     lap_by_lap = pd.concat([laps(part) for part in parts], ignore_index=True)
     names = ["episode", "episode_id", "status", "time", "reward", "completion"]
     pd.testing.assert_frame_equal(
-        lap_by_lap[names], laps(logs.open(tmp_path / "a.csv").trace)[names]
+        lap_by_lap[names], laps(logs.read_log(tmp_path / "a.csv").trace)[names]
     )
 
 
@@ -77,7 +77,7 @@ def test_a_folder_streams_with_its_facts(tmp_path: Path, drive: Drive) -> None:
         )
     (tmp_path / "job.log").write_text(log_lines(drive(episodes=2, step=1.0)))
     together, flow = gathered(tmp_path)
-    assert_same(together, logs.open(tmp_path).trace)
+    assert_same(together, logs.read_log(tmp_path).trace)
     assert together["iteration"].unique().tolist() == list(range(11))
     assert any("job.log holds the same steps" in note for note in flow.notes)
     with tarfile.open(tmp_path / "packed.tgz", "w:gz") as archive:
@@ -110,6 +110,6 @@ def test_an_episode_without_an_end_is_cut_and_said(
 def test_a_stream_of_nothing_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello\n")
     with pytest.raises(UsageError, match="holds no trace"):
-        list(logs.stream(tmp_path))
+        list(logs.stream_log(tmp_path))
     with pytest.raises(UsageError, match="no such file"):
-        logs.stream(tmp_path / "b")
+        logs.stream_log(tmp_path / "b")

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from racer import logs
-from racer.logs.to_state import rows
-from racer.logs.track_matching import recognise
-from racer.sim.params import params
+from racer.logs.to_state import state_rows
+from racer.logs.track_matching import match_track
+from racer.sim.params import build_params
 from racer.sim.state import Phase, Status
 from racer.track import route
 from racer.track.track import Track
@@ -28,9 +28,9 @@ def center_line(p: dict) -> float:
 def test_default_reward_recomputed_from_real_logs_equals_the_logged_one(
     shared_data: Path, folder: str
 ):
-    trace = logs.open(shared_data / "logs" / folder).trace
-    track = route.load(shared_data / "tracks" / "log_variants" / "reinvent_base_119pts.npy")
-    reward = np.array([center_line(p) for p in params(rows(trace, track), [track])])
+    trace = logs.read_log(shared_data / "logs" / folder).trace
+    track = route.load_route(shared_data / "tracks" / "log_variants" / "reinvent_base_119pts.npy")
+    reward = np.array([center_line(p) for p in build_params(state_rows(trace, track), [track])])
     scored = ~trace["episode_status"].isin(["prepare", "pause"])
     assert np.mean(np.abs(reward - trace["reward"])[scored] < 1e-4) >= 0.999
     assert scored.sum() > 14_000
@@ -51,11 +51,13 @@ def test_default_reward_recomputed_from_real_logs_equals_the_logged_one(
 def test_place_of_real_rows_is_what_their_own_columns_say(
     shared_data: Path, log: str, wheels: float
 ):
-    trace = logs.open(shared_data / "logs" / log).trace
-    tracks = [route.load(path, keep_seam=True) for path in (shared_data / "tracks").rglob("*.npy")]
-    found = recognise(trace, tracks)
+    trace = logs.read_log(shared_data / "logs" / log).trace
+    tracks = [
+        route.load_route(path, keep_seam=True) for path in (shared_data / "tracks").rglob("*.npy")
+    ]
+    found = match_track(trace, tracks)
     assert found
-    state = rows(trace, found.track)
+    state = state_rows(trace, found.track)
     driving = state["phase"] == Phase.RUN
     assert np.mean(state["closest"] == trace["closest_waypoint"]) >= 0.999
     assert np.mean(np.abs(state["progress"] - trace["progress"]) <= 0.002) >= 0.999
@@ -70,7 +72,7 @@ def test_rows_hold_the_pose_of_the_chassis_and_the_commands_as_logged(
     drive: Callable[..., pd.DataFrame], ring: Track
 ):
     trace = drive()
-    state = rows(trace, ring)
+    state = state_rows(trace, ring)
     assert np.allclose(state["x"] + 0.14 * np.cos(state["yaw"]), trace["X"])
     assert np.allclose(state["front_y"], trace["Y"])
     assert np.array_equal(state["steer_command_deg"], trace["steer"])
@@ -82,7 +84,7 @@ def test_start_of_each_episode_is_found_from_position_and_progress(
     drive: Callable[..., pd.DataFrame], ring: Track
 ):
     trace = drive(episodes=4)
-    state = rows(trace, ring)
+    state = state_rows(trace, ring)
     assert np.allclose(state["start"], (0.2 * trace["episode"]) % 1.0, atol=1e-12)
     assert np.allclose(state["progress"], trace["progress"], atol=1e-6)
 
@@ -90,7 +92,7 @@ def test_start_of_each_episode_is_found_from_position_and_progress(
 def test_start_off_the_round_robin_is_fitted(drive: Callable[..., pd.DataFrame], ring: Track):
     trace = drive(episodes=1, ends=(60.0,))
     moved = trace.assign(progress=trace["progress"] + 1.7)
-    assert np.allclose(rows(moved, ring)["start"], 1.0 - 0.017)
+    assert np.allclose(state_rows(moved, ring)["start"], 1.0 - 0.017)
 
 
 def test_progress_of_an_episode_joined_in_its_middle_goes_on_from_the_log(
@@ -98,14 +100,14 @@ def test_progress_of_an_episode_joined_in_its_middle_goes_on_from_the_log(
 ):
     trace = drive(episodes=1).iloc[45:].reset_index(drop=True)
     assert trace["progress"].iloc[0] > 60.0
-    assert np.allclose(rows(trace, ring)["progress"], trace["progress"], atol=1e-6)
+    assert np.allclose(state_rows(trace, ring)["progress"], trace["progress"], atol=1e-6)
 
 
 def test_progress_is_negative_behind_the_start(drive: Callable[..., pd.DataFrame], ring: Track):
     trace = drive(episodes=1, ends=(30.0,))
     # as if it had started a little farther on
     back = trace.assign(progress=trace["progress"] - 0.5)
-    state = rows(back, ring)
+    state = state_rows(back, ring)
     assert state["progress"][0] == pytest.approx(-0.5)
 
 
@@ -114,7 +116,7 @@ def test_phases_and_statuses_are_the_logs_own(drive: Callable[..., pd.DataFrame]
     words = trace["episode_status"].astype(object)
     words.iloc[5] = "pause"
     words.iloc[6] = "something new"
-    state = rows(trace.assign(episode_status=words), ring)
+    state = state_rows(trace.assign(episode_status=words), ring)
     assert state["phase"][0] == Phase.PREPARE
     assert (state["status"][5], state["phase"][5]) == (Status.PAUSE, Phase.PAUSE)
     assert (state["status"][6], state["phase"][6]) == (Status.IN_PROGRESS, Phase.RUN)
@@ -126,7 +128,7 @@ def test_a_command_given_to_a_held_car_is_no_command_before(
     drive: Callable[..., pd.DataFrame], ring: Track
 ):
     trace = drive(episodes=1)
-    state = rows(trace, ring)
+    state = state_rows(trace, ring)
     assert state["speed_before"][1] == 0.0  # row 0 is the prepare step
     assert state["speed_before"][2] == trace["throttle"][1]
     assert state["speed_earlier"][2] == 0.0
@@ -135,7 +137,7 @@ def test_a_command_given_to_a_held_car_is_no_command_before(
 
 
 def test_speeds_are_estimated_from_poses(drive: Callable[..., pd.DataFrame], ring: Track):
-    state = rows(drive(episodes=1, step=0.1), ring)
+    state = state_rows(drive(episodes=1, step=0.1), ring)
     inside = state[10:-10]
     along = np.sqrt(1.0 - (0.14 / 3.0) ** 2)  # the chassis drives a smaller circle than its front
     assert np.allclose(np.hypot(inside["vx"], inside["vy"]), 1.5 * along, atol=0.03)
@@ -145,7 +147,7 @@ def test_speeds_are_estimated_from_poses(drive: Callable[..., pd.DataFrame], rin
 
 def test_clock_is_the_beginning_of_a_step(drive: Callable[..., pd.DataFrame], ring: Track):
     trace = drive()
-    state = rows(trace, ring)
+    state = state_rows(trace, ring)
     assert np.allclose(state["clock"] + state["dt"], trace["tstamp"])
     assert state["dt"].max() < 0.07  # the gap between two episodes is no step
 
@@ -153,4 +155,4 @@ def test_clock_is_the_beginning_of_a_step(drive: Callable[..., pd.DataFrame], ri
 def test_a_trace_without_rows_gives_a_table_without_rows(
     drive: Callable[..., pd.DataFrame], ring: Track
 ):
-    assert len(rows(drive().iloc[:0], ring)) == 0
+    assert len(state_rows(drive().iloc[:0], ring)) == 0

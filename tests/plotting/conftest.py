@@ -16,7 +16,7 @@ from racer.plotting import style
 
 @pytest.fixture
 def ax():
-    with style.style():
+    with style.style_context():
         yield Figure().add_subplot()
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 import racer.plotting
-from racer.analysis import by_iteration, laps
-from racer.plotting.actions import action_use
-from racer.plotting.telemetry import trips_of
-from racer.plotting.times import sector_times
-from racer.sim.obstacles import objects_on
+from racer.analysis import laps, laps_by_iteration
+from racer.plotting.actions import discrete_action_usage
+from racer.plotting.telemetry import laps_over_distance
+from racer.plotting.times import sector_time_table
+from racer.sim.obstacles import obstacles_on
 
 OF_LOGS = ("actions", "heat", "laps", "policy", "sectors", "telemetry", "times", "track")
 
@@ -43,19 +43,19 @@ def given(ring, drive, ppo) -> dict[str, Any]:
     """What the functions ask for, by the names of their parameters."""
     trace = drive(episodes=12)
     table = laps(trace)
-    trips = trips_of(trace, table[table["complete"]].head(2))
+    trips = laps_over_distance(trace, table[table["complete"]].head(2))
     return {
         "trace": trace,
         "laps": table,
         "track": ring,
-        "iterations": by_iteration(table),
-        "use": action_use(trace, table),
+        "iterations": laps_by_iteration(table),
+        "use": discrete_action_usage(trace, table),
         "ppo": ppo,
-        "times": sector_times(trace, table[table["complete"]], ring),
+        "times": sector_time_table(trace, table[table["complete"]], ring),
         "trips": {"A": trips[0], "B": trips[1]},
         "one": trips[0],
         "other": trips[1],
-        "objects": objects_on(ring, [(0.2, 1), (0.5, -1)]),
+        "objects": obstacles_on(ring, [(0.2, 1), (0.5, -1)]),
     }
 
 

@@ -9,12 +9,12 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from racer.analysis import laps
-from racer.analysis.telemetry import over_distance
+from racer.analysis.telemetry import lap_telemetry
 from racer.errors import UsageError
 from racer.plotting import actions, heat, selection, telemetry, times
 from racer.plotting import policy_lap as policy
 from racer.plotting import times as sectors
-from racer.plotting.figures import KINDS, Rival, picture
+from racer.plotting.figures import PLOT_KINDS, Rival, plot
 from racer.track import library
 from racer.vehicle.action_space import ActionSpace
 
@@ -53,35 +53,37 @@ def words(ax) -> list[str]:
 )
 def test_laps_are_chosen_by_words(trace, text: str, numbers: list[int]) -> None:
     assert [
-        selection.lap_number(label) for label in selection.chosen(table_of(trace), text).index
+        selection.lap_number(label) for label in selection.select_laps(table_of(trace), text).index
     ] == numbers
 
 
 @pytest.mark.parametrize("text", ["13", "0", "1,,2", "best", "best:0", "-1", "1-3", ""])
 def test_words_that_name_no_lap_are_refused(trace, text: str) -> None:
     with pytest.raises(UsageError):
-        selection.chosen(laps(trace), text)
+        selection.select_laps(laps(trace), text)
 
 
 def test_a_lap_keeps_its_number_when_others_are_left_out(trace) -> None:
     whole = laps(trace).query("complete")
-    assert selection.names(selection.chosen(whole, "3")) == ["lap 3 (4.33 s)"]
+    assert selection.lap_labels(selection.select_laps(whole, "3")) == ["lap 3 (4.33 s)"]
     with pytest.raises(UsageError, match="no lap 2 among these"):
-        selection.chosen(whole, "2")
+        selection.select_laps(whole, "2")
 
 
 def test_the_farthest_laps_are_taken_where_none_is_complete(drive) -> None:
     table = laps(drive(episodes=4, ends=(30.0, 60.0)))
-    assert selection.best(table, 1)["completion"].tolist() == [60.0]
+    assert selection.best_or_farthest(table, 1)["completion"].tolist() == [60.0]
 
 
 def test_the_best_lap_meets_one_that_began_where_it_did(trace, ring) -> None:
     # episodes begin a fifth of the lap apart: the 1st, 6th and 11th at the same place, complete are
     # the odd ones
     table = table_of(trace)
-    assert [label + 1 for label in selection.pair(trace, table).index] == [1, 11]
-    assert [label + 1 for label in selection.pair(trace, table.iloc[:6]).index] == [1, 6]
-    assert [label + 1 for label in selection.pair(trace, table.iloc[:6], ring).index] == [1, 3]
+    assert [label + 1 for label in selection.comparable_pair(trace, table).index] == [1, 11]
+    assert [label + 1 for label in selection.comparable_pair(trace, table.iloc[:6]).index] == [1, 6]
+    assert [
+        label + 1 for label in selection.comparable_pair(trace, table.iloc[:6], ring).index
+    ] == [1, 3]
 
 
 # what is drawn
@@ -89,8 +91,8 @@ def test_the_best_lap_meets_one_that_began_where_it_did(trace, ring) -> None:
 
 def test_a_lap_cut_at_the_start_line_takes_as_long_and_passes_the_same_places(trace, ring) -> None:
     third = laps(trace).iloc[2]
-    trip = over_distance(trace, third)
-    cut = telemetry.aligned([over_distance(trace, laps(trace).iloc[0]), trip], ["a", "b"], ring)
+    trip = lap_telemetry(trace, third)
+    cut = telemetry.align_laps([lap_telemetry(trace, laps(trace).iloc[0]), trip], ["a", "b"], ring)
     assert cut.start == 0.0
     moved = cut.trips["b"]
     assert moved["distance"].is_monotonic_increasing
@@ -102,25 +104,25 @@ def test_a_lap_cut_at_the_start_line_takes_as_long_and_passes_the_same_places(tr
 
 
 def test_laps_that_cannot_be_laid_over_each_other_are_refused(trace, ring) -> None:
-    trips = telemetry.trips_of(trace, laps(trace).iloc[[0, 1]])
+    trips = telemetry.laps_over_distance(trace, laps(trace).iloc[[0, 1]])
     with pytest.raises(UsageError, match="not all are complete"):
-        telemetry.aligned(trips, ["a", "b"], ring)
+        telemetry.align_laps(trips, ["a", "b"], ring)
     with pytest.raises(UsageError, match="the track is unknown"):
-        telemetry.aligned(trips, ["a", "b"], None)
+        telemetry.align_laps(trips, ["a", "b"], None)
 
 
 def test_the_gap_says_who_is_ahead(ax, drive) -> None:
     slow, fast = (
-        over_distance(t, laps(t).iloc[0]) for t in (drive(episodes=1), drive(episodes=1, step=0.4))
+        lap_telemetry(t, laps(t).iloc[0]) for t in (drive(episodes=1), drive(episodes=1, step=0.4))
     )
-    telemetry.draw_delta(slow, fast, ax, ("slow", "fast"))
+    telemetry.draw_lap_delta(slow, fast, ax, ("slow", "fast"))
     gap = ax.lines[0].get_ydata()
     assert gap[-1] == pytest.approx(-1.0, abs=0.01)
     assert ax.get_title(loc="left") == "fast is 1.00 s ahead of slow at the end"
 
 
 def test_every_corner_has_its_name_wherever_the_lap_began(ax) -> None:
-    track = library.load("reinvent_2018")
+    track = library.load_track("reinvent_2018")
     for start in (0.0, 9.0):
         ax.clear()
         ax.set_xlim(0.0, track.length)
@@ -131,7 +133,7 @@ def test_every_corner_has_its_name_wherever_the_lap_began(ax) -> None:
 
 def test_exits_are_where_laps_ended(trace, ring, ax) -> None:
     table = laps(trace)
-    found = heat.exits(trace, table)
+    found = heat.exit_rows(trace, table)
     assert found.index.tolist() == table.loc[~table["complete"], "last_row"].tolist()
     heat.draw_exits(trace, table, ax, ring)
     assert ax.get_title(loc="left") == "Where cars left the track: 6 times in 12 laps"
@@ -151,8 +153,8 @@ def test_the_worst_sections_say_their_share_and_waypoints(drive, ring, ax) -> No
 
 def test_a_cell_holds_the_mean_of_what_was_paid_in_it() -> None:
     xy = np.array([[0.01, 0.01], [0.02, 0.02], [1.01, 0.01]])
-    paid = heat.cells(xy, np.array([1.0, 3.0, 7.0]))
-    count = heat.cells(xy, None)
+    paid = heat.bin_on_map(xy, np.array([1.0, 3.0, 7.0]))
+    count = heat.bin_on_map(xy, None)
     assert sorted(paid.value[np.isfinite(paid.value)]) == [2.0, 7.0]
     assert sorted(count.value[np.isfinite(count.value)]) == [1.0, 2.0]
     assert paid.size == pytest.approx(0.05)
@@ -161,7 +163,7 @@ def test_a_cell_holds_the_mean_of_what_was_paid_in_it() -> None:
 def test_actions_never_taken_are_crossed(trace, ax) -> None:
     table = laps(trace)
     space = ActionSpace(False, (0.0, 10.0, 20.0, -10.0, -20.0, 30.0, -30.0), (1.0,) * 7)
-    use = actions.action_use(trace, table, space)
+    use = actions.discrete_action_usage(trace, table, space)
     assert use["count"].tolist()[5:] == [0, 0]
     assert use["share"].sum() == pytest.approx(1.0)
     actions.draw_action_bars(use, ax)
@@ -172,24 +174,24 @@ def test_actions_never_taken_are_crossed(trace, ax) -> None:
 
 def test_an_index_that_was_skipped_is_a_gap_even_without_the_action_space(trace) -> None:
     some = trace.assign(action=np.where(trace["action"] == 3, 6, trace["action"]))
-    use = actions.action_use(some, laps(some))
+    use = actions.discrete_action_usage(some, laps(some))
     assert use.loc[use["count"] == 0, "action"].tolist() == [3, 5]
     assert use.loc[3, ["steer", "speed"]].isna().all()
 
 
 def test_continuous_actions_have_no_bars(drive) -> None:
     trace = drive(episodes=2, discrete=False)
-    assert len(actions.action_use(trace, laps(trace))) == 0
+    assert len(actions.discrete_action_usage(trace, laps(trace))) == 0
 
 
 def test_a_discounted_reward_counts_later_steps_less(trace) -> None:
     table = laps(trace)
-    assert times.discounted(trace, table) == pytest.approx(table["reward"].to_numpy())
+    assert times.discounted_rewards(trace, table) == pytest.approx(table["reward"].to_numpy())
     first = trace["reward"].to_numpy()[: table["steps"].iloc[0]]
-    assert times.discounted(trace, table, 0.9)[0] == pytest.approx(
+    assert times.discounted_rewards(trace, table, 0.9)[0] == pytest.approx(
         np.sum(first * 0.9 ** np.arange(len(first)))
     )
-    assert len(times.discounted(trace, table.head(0))) == 0
+    assert len(times.discounted_rewards(trace, table.head(0))) == 0
 
 
 @pytest.mark.parametrize(
@@ -212,14 +214,14 @@ def test_the_best_so_far_never_rises_and_names_its_lap(trace, ax) -> None:
 
 
 def test_purple_is_the_best_of_all_and_green_the_best_until_then() -> None:
-    from racer.plotting.times import BEST, BETTER
+    from racer.plotting.times import BEST_FILL, BETTER_FILL
 
     ax = Figure().add_subplot()
     table = pd.DataFrame({"S1": [3.0, 2.0, 2.5], "S2": [1.0, 1.5, 0.9]}, index=[0, 4, 7])
-    sectors.draw_sectors(table, ax)
+    sectors.draw_sector_times(table, ax)
     fills = {patch.get_xy(): to_hex(patch.get_facecolor()) for patch in ax.patches}
-    purple = [key for key, fill in fills.items() if fill == BEST]
-    green = [key for key, fill in fills.items() if fill == BETTER]
+    purple = [key for key, fill in fills.items() if fill == BEST_FILL]
+    green = [key for key, fill in fills.items() if fill == BETTER_FILL]
     assert (len(purple), len(green)) == (2, 2)
     # 2.0 and 0.9 are the best lap there could be
     assert {"lap 1", "lap 5", "lap 8", "2.90", "best"} <= set(words(ax))
@@ -235,20 +237,20 @@ def test_entropy_says_from_where_to_where_it_fell(ppo, ax) -> None:
 
 def test_one_call_gives_a_figure_of_every_kind(trace, ring, log_of, ppo) -> None:
     log = log_of(trace, ppo=ppo)
-    for kind in KINDS:
-        assert isinstance(picture(kind, log, ring), Figure), kind
+    for kind in PLOT_KINDS:
+        assert isinstance(plot(kind, log, ring), Figure), kind
 
 
 def test_without_a_track_it_is_recognized_among_those_with_a_name(drive, log_of) -> None:
-    track = library.load("oval")
-    figure = picture("track", log_of(drive(track=track, episodes=2)))
+    track = library.load_track("oval")
+    figure = plot("track", log_of(drive(track=track, episodes=2)))
     assert figure.axes[0].get_title(loc="left").startswith("Oval")
 
 
 def test_a_rival_may_be_a_whole_log(drive, ring, log_of) -> None:
     one, other = log_of(drive(episodes=3)), log_of(drive(episodes=3, step=0.4))
     for rival in (other, Rival(other, laps(other.trace))):
-        figure = picture("versus", one, ring, rival=rival)
+        figure = plot("versus", one, ring, rival=rival)
         assert (
             figure.axes[2].get_title(loc="left") == "B lap 3 is 1.00 s ahead of A lap 3 at the end"
         )
@@ -256,31 +258,30 @@ def test_a_rival_may_be_a_whole_log(drive, ring, log_of) -> None:
 
 def test_the_jobs_discount_factor_is_taken_unless_another_is_given(trace, ring, log_of) -> None:
     log = log_of(trace, hyperparameters={"discount_factor": 0.95})
-    assert picture("reward-time", log, ring).axes[1].get_ylabel() == "reward of a lap, γ = 0.95"
+    assert plot("reward-time", log, ring).axes[1].get_ylabel() == "reward of a lap, γ = 0.95"
     assert (
-        picture("reward-time", log, ring, gamma=0.5).axes[1].get_ylabel()
-        == "reward of a lap, γ = 0.5"
+        plot("reward-time", log, ring, gamma=0.5).axes[1].get_ylabel() == "reward of a lap, γ = 0.5"
     )
-    assert len(picture("reward-time", log, ring, gamma=1.0).axes) == 1
+    assert len(plot("reward-time", log, ring, gamma=1.0).axes) == 1
 
 
 def test_a_training_is_meant_where_there_is_one(trace, ring, log_of) -> None:
     log = log_of(trace)
     mixed = log.trace.assign(phase=np.where(log.trace["episode"] < 9, "training", "evaluation"))
-    figure = picture("visits", type(log)(mixed, log.sources), ring)
+    figure = plot("visits", type(log)(mixed, log.sources), ring)
     assert figure.axes[0].get_title(loc="left").startswith("Where the cars were: 9 laps")
 
 
 def test_an_unknown_kind_is_told_with_the_nearest(trace, log_of) -> None:
     with pytest.raises(UsageError, match="did you mean 'rewards'"):
-        picture("reward", log_of(trace))
+        plot("reward", log_of(trace))
 
 
 def test_a_route_with_a_name_that_cannot_be_read_is_named(
     trace, log_of, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setattr(library, "user_home", lambda: tmp_path)
-    library.made(library.imported(tmp_path))
-    (library.imported(tmp_path) / "broken.npy").write_text("no route")
+    library.ensure_folder(library.imported_folder(tmp_path))
+    (library.imported_folder(tmp_path) / "broken.npy").write_text("no route")
     with pytest.raises(UsageError, match=r"broken\.npy"):
-        picture("track", log_of(trace))
+        plot("track", log_of(trace))

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.collections import LineCollection
 from PIL import Image
 
-from racer.analysis import by_iteration, laps
+from racer.analysis import laps, laps_by_iteration
 from racer.errors import UsageError
 from racer.plotting import animation, style
 from racer.plotting import laps as pictures
@@ -38,11 +38,13 @@ def test_every_number_of_laps_gives_a_picture(ring, drive, episodes: int, tmp_pa
     trace = drive(episodes=max(episodes, 1), step=1.0)
     trace = trace if episodes else trace.head(0)
     table = laps(trace)
-    style.save(
-        pictures.race_sheet(trace, table, table.head(3), ring), tmp_path / "race.png", dpi=40
+    style.save_figure(
+        pictures.race_figure(trace, table, table.head(3), ring), tmp_path / "race.png", dpi=40
     )
-    style.save(pictures.race_sheet(trace, table, table.head(1)), tmp_path / "unknown.png", dpi=40)
-    style.save(pictures.training_progress(table), tmp_path / "training.png", dpi=40)
+    style.save_figure(
+        pictures.race_figure(trace, table, table.head(1)), tmp_path / "unknown.png", dpi=40
+    )
+    style.save_figure(pictures.training_figure(table), tmp_path / "training.png", dpi=40)
 
 
 def test_laps_that_were_not_completed_are_marked(drive, ax) -> None:
@@ -55,7 +57,7 @@ def test_laps_that_were_not_completed_are_marked(drive, ax) -> None:
 
 
 def test_progress_shows_both_kinds_of_completion(drive, ax) -> None:
-    pictures.draw_completion(by_iteration(laps(drive(episodes=40, step=1.0))), ax)
+    pictures.draw_completion_by_iteration(laps_by_iteration(laps(drive(episodes=40, step=1.0))), ax)
     covered, completed = (line.get_ydata() for line in ax.lines)
     assert covered.tolist() == pytest.approx([70.0, 70.0])
     assert completed.tolist() == [50.0, 50.0]
@@ -64,7 +66,7 @@ def test_progress_shows_both_kinds_of_completion(drive, ax) -> None:
 def test_a_gif_runs_in_real_time(ring, drive, tmp_path: Path) -> None:
     trace = drive(episodes=2, step=0.6)
     table = laps(trace)
-    path = animation.animate(
+    path = animation.animate_laps(
         trace, table, tmp_path / "deep" / "a.gif", ring, names=["one"], width=240
     )
     with Image.open(path) as gif:
@@ -81,18 +83,18 @@ def test_a_gif_runs_in_real_time(ring, drive, tmp_path: Path) -> None:
 def test_the_cars_of_a_gif_keep_their_colors(ring, drive, tmp_path: Path) -> None:
     trace = drive(episodes=2, step=0.6)
     with Image.open(
-        animation.animate(trace, laps(trace), tmp_path / "a.gif", ring, width=480)
+        animation.animate_laps(trace, laps(trace), tmp_path / "a.gif", ring, width=480)
     ) as gif:
         gif.seek(5)
         shown = {color for _, color in gif.convert("RGB").getcolors(100_000)}
-    for color in animation.COLORS[:2]:
+    for color in animation.CAR_COLORS[:2]:
         assert tuple(int(color[k : k + 2], 16) for k in (1, 3, 5)) in shown
 
 
 def test_an_mp4_is_written_where_the_encoder_is(ring, drive, tmp_path: Path) -> None:
     pytest.importorskip("imageio_ffmpeg")
     trace = drive(episodes=1, step=0.6)
-    path = animation.animate(trace, laps(trace), tmp_path / "a.mp4", ring, width=240)
+    path = animation.animate_laps(trace, laps(trace), tmp_path / "a.mp4", ring, width=240)
     assert path.read_bytes()[4:8] == b"ftyp"
 
 
@@ -100,14 +102,14 @@ def test_a_missing_encoder_is_named_with_its_command(drive, tmp_path: Path, monk
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     trace = drive(episodes=1)
     with pytest.raises(UsageError, match=r"pip install 'racer\[video\]'"):
-        animation.animate(trace, laps(trace), tmp_path / "a.mp4")
+        animation.animate_laps(trace, laps(trace), tmp_path / "a.mp4")
 
 
 @pytest.mark.parametrize(("name", "count"), [("a.avi", 1), ("a", 1), ("a.gif", 0), ("a.gif", 7)])
 def test_what_cannot_be_animated_is_refused(drive, tmp_path: Path, name: str, count: int) -> None:
     trace = drive(episodes=7, step=2.0)
     with pytest.raises(UsageError, match="an animation"):
-        animation.animate(trace, laps(trace).head(count), tmp_path / name)
+        animation.animate_laps(trace, laps(trace).head(count), tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 

@@ -17,7 +17,7 @@ import pytest
 from racer.analysis import laps
 from racer.logs import Log
 from racer.plotting import style
-from racer.report import report
+from racer.report import render_report
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="no browser test: pip install playwright"
@@ -115,7 +115,7 @@ def pages(tmp_path_factory, training, race, hostile, make_log, drive, ring) -> d
     folder, paths = tmp_path_factory.mktemp("reports"), {}
     for name, (log, track) in made.items():
         paths[name] = folder / f"{name}.html"
-        paths[name].write_text(report(log, track), "utf-8")
+        paths[name].write_text(render_report(log, track), "utf-8")
     return paths
 
 

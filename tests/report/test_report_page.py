@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 
 from racer.analysis import laps
-from racer.report import report
+from racer.report import render_report
 from racer.report import steps as packing
-from racer.report.subject import Subject, joined
-from racer.report.summary import sentences
+from racer.report.subject import ReportSubject, join_logs
+from racer.report.summary import summary_sentences
 
 
 class Page(HTMLParser):
@@ -51,7 +51,7 @@ def facts(text: str) -> dict:
 
 
 def test_a_training_has_its_words_figures_and_tables(training, ring) -> None:
-    page = Page(report(training, ring))
+    page = Page(render_report(training, ring))
     assert "A training on Ring (counterclockwise): 40 laps in 1 file." in page.text
     assert "50 % were completed" in page.text
     names = {attrs.get("id") for _, attrs in page.tags}
@@ -67,7 +67,7 @@ def test_a_training_has_its_words_figures_and_tables(training, ring) -> None:
 
 
 def test_a_race_has_lap_times_and_no_training(race, ring) -> None:
-    page = Page(report(race, ring))
+    page = Page(render_report(race, ring))
     assert "Race: 8 of 10 laps completed" in page.text
     names = {attrs.get("id") for _, attrs in page.tags}
     assert "race" in names
@@ -75,19 +75,20 @@ def test_a_race_has_lap_times_and_no_training(race, ring) -> None:
 
 
 def test_an_unknown_track_and_no_complete_lap_are_said(make_log, drive) -> None:
-    page = Page(report(make_log(drive(episodes=4, ends=(40.0, 30.0))), None))
+    page = Page(render_report(make_log(drive(episodes=4, ends=(40.0, 30.0))), None))
     assert "an unknown track of 18.84 m" in page.text
     assert "None was completed; the farthest covered 40 %" in page.text
 
 
 def test_one_lap_is_enough(make_log, drive, ring) -> None:
     assert (
-        "1 of 1 lap completed" in Page(report(make_log(drive(episodes=1), "evaluation"), ring)).text
+        "1 of 1 lap completed"
+        in Page(render_report(make_log(drive(episodes=1), "evaluation"), ring)).text
     )
 
 
 def test_no_tag_points_outside(training, ring) -> None:
-    page = Page(report(training, ring))
+    page = Page(render_report(training, ring))
     links = [
         attrs[name]
         for _, attrs in page.tags
@@ -100,17 +101,20 @@ def test_no_tag_points_outside(training, ring) -> None:
 
 
 def test_foreign_words_are_text_wherever_they_stand(hostile, ring) -> None:
-    plain, evil = Page(report(replace(hostile, sources=hostile.sources), ring)), "window.hacked"
+    plain, evil = (
+        Page(render_report(replace(hostile, sources=hostile.sources), ring)),
+        "window.hacked",
+    )
     assert not [tag for tag, attrs in plain.tags if tag == "img" or "onerror" in attrs]
     scripts = [tag for tag, _ in plain.tags if tag == "script"]
-    tame = Page(report(replace(hostile, job=replace(hostile.job, reward="pass")), ring))
+    tame = Page(render_report(replace(hostile, job=replace(hostile.job, reward="pass")), ring))
     assert len(scripts) == len([tag for tag, _ in tame.tags if tag == "script"])
     # file, note, platform, car, world, race, checkpoint, hyperparameter, reward
     assert plain.text.count(evil) >= 8
 
 
 def test_a_title_is_text_too(training, ring) -> None:
-    page = Page(report(training, ring, title="<b>mine</b> & yours"))
+    page = Page(render_report(training, ring, title="<b>mine</b> & yours"))
     assert page.text.count("<b>mine</b> & yours") == 2
 
 
@@ -131,7 +135,7 @@ def test_absurd_values_count_as_unknown() -> None:
 
 
 def test_every_step_is_in_the_page_of_a_small_log(training, ring) -> None:
-    found = facts(report(training, ring))
+    found = facts(render_report(training, ring))
     assert sum(lap["count"] for lap in found["laps"]) == len(training.trace)
     assert [lap["first"] for lap in found["laps"][:2]] == [0, found["laps"][0]["count"]]
 
@@ -139,7 +143,7 @@ def test_every_step_is_in_the_page_of_a_small_log(training, ring) -> None:
 def test_of_a_large_log_races_and_fast_laps_are_kept(training) -> None:
     table = laps(training.trace).assign(phase="training")
     table.loc[7, "phase"] = "evaluation"
-    kept = packing.chosen(table, most=400)
+    kept = packing.laps_that_fit(table, most=400)
     assert kept["steps"].sum() <= 400
     assert 7 in kept.index
     assert kept["complete"].sum() == len(kept) - 1
@@ -147,8 +151,13 @@ def test_of_a_large_log_races_and_fast_laps_are_kept(training) -> None:
 
 
 def test_the_page_says_what_it_leaves_out(training, ring, monkeypatch) -> None:
-    monkeypatch.setattr("racer.report.page.chosen", lambda table: packing.chosen(table, most=400))
-    assert "more are in the log, and counted in everything but" in Page(report(training, ring)).text
+    monkeypatch.setattr(
+        "racer.report.page.chosen", lambda table: packing.laps_that_fit(table, most=400)
+    )
+    assert (
+        "more are in the log, and counted in everything but"
+        in Page(render_report(training, ring)).text
+    )
 
 
 def test_fifty_thousand_steps_stay_under_five_megabytes(make_log, drive, ring) -> None:
@@ -157,36 +166,36 @@ def test_fifty_thousand_steps_stay_under_five_megabytes(make_log, drive, ring) -
     trace[["X", "Y"]] += 0.02 * noise[:, :2]
     trace[["yaw", "reward"]] += noise[:, 2:]
     assert len(trace) > 50_000
-    assert len(report(make_log(trace), ring).encode()) < 5e6
+    assert len(render_report(make_log(trace), ring).encode()) < 5e6
 
 
 def test_logs_are_joined_with_their_own_episodes_and_files(training, race, ring) -> None:
-    both = joined([training, race])
+    both = join_logs([training, race])
     assert len(both.sources) == 2
     assert both.trace["source"].unique().tolist() == [0, 1]
     assert both.trace["episode_id"].nunique() == 50
-    assert len(Subject(both, ring).training) == 40
-    assert len(Subject(both, ring).race) == 10
+    assert len(ReportSubject(both, ring).training) == 40
+    assert len(ReportSubject(both, ring).race) == 10
 
 
 def test_facts_of_jobs_that_contradict_each_other_are_left_out(training, race) -> None:
     one = replace(training, job=replace(training.job, platform="racer", car="v5"))
     other = replace(race, job=replace(race.job, platform="racer", car="v6"))
-    assert joined([one, other]).job.platform == "racer"
-    assert joined([one, other]).job.car == ""
+    assert join_logs([one, other]).job.platform == "racer"
+    assert join_logs([one, other]).job.car == ""
 
 
 def test_laps_on_other_tracks_are_left_out_and_said(training, race, ring) -> None:
     elsewhere = replace(race, trace=race.trace.assign(track_len=25.0))
-    subject = Subject(joined([training, elsewhere]), ring)
+    subject = ReportSubject(join_logs([training, elsewhere]), ring)
     assert len(subject.here) == 40
-    assert "10 laps on other tracks are left out." in sentences(subject)
+    assert "10 laps on other tracks are left out." in summary_sentences(subject)
 
 
 def test_never_used_actions_are_named(make_log, drive, ring) -> None:
     trace = drive(episodes=4)
     trace["action"] = trace["action"].replace({1: 5, 2: 5})
-    told = " ".join(sentences(Subject(make_log(trace), ring)))
+    told = " ".join(summary_sentences(ReportSubject(make_log(trace), ring)))
     assert "Actions 1 and 2 were never used." in told
 
 
@@ -198,7 +207,7 @@ def test_absurd_numbers_leave_a_page_that_can_be_read(
     trace = drive(episodes=4, discrete=discrete)
     for name in ("reward", "X", "steer", "throttle", "yaw"):
         trace.loc[5:9, name] = value
-    found = facts(report(make_log(trace), None))
+    found = facts(render_report(make_log(trace), None))
     assert all(
         np.isfinite([column["scale"], column["offset"]]).all() for column in found["columns"]
     )
@@ -219,7 +228,7 @@ def test_a_log_that_makes_no_sense_still_makes_a_page(
     make_log, drive, ring, values: dict, known: bool
 ) -> None:
     found = facts(
-        page := report(make_log(drive(episodes=4).assign(**values)), ring if known else None)
+        page := render_report(make_log(drive(episodes=4).assign(**values)), ring if known else None)
     )
     assert len(found["laps"]) == 4
     assert len(page) < 2e6
@@ -227,4 +236,4 @@ def test_a_log_that_makes_no_sense_still_makes_a_page(
 
 @pytest.mark.parametrize("rows", [1, 2])
 def test_a_step_or_two_make_a_page(make_log, drive, ring, rows: int) -> None:
-    assert "1 lap in 1 file" in Page(report(make_log(drive().head(rows)), ring)).text
+    assert "1 lap in 1 file" in Page(render_report(make_log(drive().head(rows)), ring)).text

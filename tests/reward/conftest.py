@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from racer.reward import RewardBatch, load
+from racer.reward import RewardBatch, load_reward
 
 
 @pytest.fixture
@@ -19,6 +19,6 @@ def written(tmp_path: Path) -> Callable[..., RewardBatch]:
     def write(source: str, n: int = 3, name: str = "reward.py", **options: Any) -> RewardBatch:
         path = tmp_path / name
         path.write_text(dedent(source))
-        return RewardBatch(load(path), n, **options)
+        return RewardBatch(load_reward(path), n, **options)
 
     return write

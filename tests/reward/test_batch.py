@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from racer.errors import UsageError
-from racer.reward import RewardBatch, RewardRefused, load
+from racer.reward import RewardBatch, RewardRefused, load_reward
 
 PARAMS = {"speed": 1.0, "steps": 7.0, "waypoints": [(0.0, 0.0), (1.0, 1.0)]}
 
@@ -37,7 +37,7 @@ def test_each_car_has_its_own_globals(written):
 
 
 def test_a_batch_equals_its_cars_alone(situations):
-    reward = load("progress_gained")
+    reward = load_reward("progress_gained")
     together, alone = RewardBatch(reward, 8), [RewardBatch(reward, 1) for _ in range(8)]
     for step in (2, 3, 4):
         params = situations(8, steps=step)
@@ -135,7 +135,7 @@ def test_what_the_real_job_refuses_names_file_line_and_params(
     monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
     limit, streams = sys.getrecursionlimit(), (sys.stdout, sys.stderr)
     with pytest.raises(RewardRefused) as stop:
-        RewardBatch(load(path), 3, timeout=0.2, print_limit=2**20)(give(3))
+        RewardBatch(load_reward(path), 3, timeout=0.2, print_limit=2**20)(give(3))
     assert str(stop.value).startswith(f"{path}:{line}: ")
     assert words in str(stop.value)
     assert (stop.value.path, stop.value.line, stop.value.exit_code) == (str(path), line, 1)
@@ -153,7 +153,7 @@ def test_what_the_real_job_refuses_names_file_line_and_params(
 )
 def test_a_file_that_misbehaves_while_loaded_is_refused(hostile, name, line, words):
     with pytest.raises(RewardRefused) as stop:
-        RewardBatch(load(hostile / f"{name}.py"), 2, timeout=0.2)
+        RewardBatch(load_reward(hostile / f"{name}.py"), 2, timeout=0.2)
     assert str(stop.value).startswith(f"{hostile / name}.py:{line}: ")
     assert words in str(stop.value)
     assert stop.value.params is None
@@ -176,7 +176,7 @@ def test_other_batches_go_on_after_one_was_stuck(hostile, written):
     good = written("def reward_function(params):\n    return 1", timeout=0.2)
     for _ in range(2):
         with pytest.raises(RewardRefused):
-            RewardBatch(load(hostile / "loops.py"), 1, timeout=0.2)(give(1))
+            RewardBatch(load_reward(hostile / "loops.py"), 1, timeout=0.2)(give(1))
         assert good(give(3)).tolist() == [1, 1, 1]
 
 
@@ -185,7 +185,7 @@ def test_a_stuck_call_is_called_back_from_any_thread(hostile):
 
     def price():
         try:
-            RewardBatch(load(hostile / "loops_and_swallows.py"), 1, timeout=0.2)(give(1))
+            RewardBatch(load_reward(hostile / "loops_and_swallows.py"), 1, timeout=0.2)(give(1))
         except RewardRefused as error:
             caught.append(error)
 
@@ -223,7 +223,7 @@ def test_patched_modules_are_whole_again_outside(hostile):
     sqrt, total = math.sqrt, builtins.sum
     random.seed(5)
     expected = random.Random(5).random()
-    batch = RewardBatch(load(hostile / "patches.py"), 2)
+    batch = RewardBatch(load_reward(hostile / "patches.py"), 2)
     for _ in range(3):
         assert batch(give(2)).tolist() == [44, 44]
         assert math.sqrt is sqrt
@@ -272,8 +272,8 @@ def test_global_generators_are_the_rewards_own(written):
 def test_replaced_stdout_and_folder_are_put_back(hostile, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     stdout = sys.stdout
-    batch = RewardBatch(load(hostile / "replaces_stdout.py"), 2)
-    RewardBatch(load(hostile / "moves.py"), 2)(give(2))
+    batch = RewardBatch(load_reward(hostile / "replaces_stdout.py"), 2)
+    RewardBatch(load_reward(hostile / "moves.py"), 2)(give(2))
     batch(give(2))
     assert sys.stdout is stdout
     assert tmp_path.samefile(".")

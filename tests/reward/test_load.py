@@ -6,13 +6,13 @@ import zipfile
 import pytest
 
 from racer.errors import UsageError
-from racer.reward import RewardBatch, RewardRefused, find, load, shipped_rewards
+from racer.reward import RewardBatch, RewardRefused, find_reward, load_reward, shipped_rewards
 
 GOOD = "def reward_function(params):\n    return 1.0\n"
 
 
 def price(path):
-    return RewardBatch(load(path), 1)([{}]).tolist()
+    return RewardBatch(load_reward(path), 1)([{}]).tolist()
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_every_common_encoding_runs(tmp_path, raw):
 
 def test_undeclared_latin_1_is_told(tmp_path):
     (tmp_path / "r.py").write_bytes(("# caf\xe9\n" + GOOD).encode("latin-1"))
-    assert "save it as UTF-8" in load(tmp_path / "r.py").notes[0]
+    assert "save it as UTF-8" in load_reward(tmp_path / "r.py").notes[0]
 
 
 @pytest.mark.parametrize(
@@ -113,26 +113,26 @@ def test_a_misspelled_function_is_found(hostile):
 def test_files_that_are_not_python_get_a_sentence(tmp_path, name, raw, words):
     (tmp_path / name).write_bytes(raw)
     with pytest.raises(UsageError, match=words):
-        load(tmp_path / name)
+        load_reward(tmp_path / name)
 
 
 def test_an_archive_is_named(tmp_path):
     with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
         archive.writestr("reward_function.py", GOOD)
     with pytest.raises(UsageError, match="is an archive"):
-        load(tmp_path / "model.zip")
+        load_reward(tmp_path / "model.zip")
 
 
 def test_folder_and_missing_file_help(tmp_path):
     (tmp_path / "reward.py").write_text(GOOD)
     with pytest.raises(UsageError, match=r"is a folder.*reward\.py"):
-        load(tmp_path)
+        load_reward(tmp_path)
     with pytest.raises(UsageError, match=r"no reward file .*did you mean 'reward\.py'"):
-        load(tmp_path / "rewrd.py")
+        load_reward(tmp_path / "rewrd.py")
     with pytest.raises(UsageError, match="did you mean 'center_line'"):
-        load("centre_line")
+        load_reward("centre_line")
     with pytest.raises(UsageError, match=r"shipped are .*center_line"):
-        load("zzz")
+        load_reward("zzz")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
@@ -140,15 +140,19 @@ def test_a_file_without_permission_gets_a_sentence(tmp_path):
     (tmp_path / "r.py").write_text(GOOD)
     (tmp_path / "r.py").chmod(0)
     with pytest.raises(UsageError, match="cannot be read"):
-        load(tmp_path / "r.py")
+        load_reward(tmp_path / "r.py")
 
 
 def test_a_shipped_reward_goes_by_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert find("center_line") == find("center_line.py") == shipped_rewards()["center_line"]
+    assert (
+        find_reward("center_line")
+        == find_reward("center_line.py")
+        == shipped_rewards()["center_line"]
+    )
 
 
 def test_a_file_in_the_folder_goes_before_a_shipped_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "center_line.py").write_text(GOOD)
-    assert find("center_line.py").read_text() == GOOD
+    assert find_reward("center_line.py").read_text() == GOOD

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from racer import track
-from racer.reward import RewardBatch, load, shipped_rewards
+from racer.reward import RewardBatch, load_reward, shipped_rewards
 
 NAMES = list(shipped_rewards())
 # SIMULATOR.md 1.8
@@ -19,7 +19,7 @@ UNKNOWN_TO_VALIDATOR = ("projection_distance", "objects_distance_from_center", "
 
 
 def price(name, params):
-    return RewardBatch(load(name), len(params))(params)
+    return RewardBatch(load_reward(name), len(params))(params)
 
 
 def test_at_least_nine_ship():
@@ -36,8 +36,8 @@ def test_at_least_nine_ship():
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("road", ["oval", "reinvent_2018"])
 def test_every_situation_gets_a_finite_price_and_stays_unchanged(name, road, situations):
-    batch = RewardBatch(load(name), 200)
-    params = situations(200, track.load(road), steps=2)
+    batch = RewardBatch(load_reward(name), 200)
+    params = situations(200, track.load_track(road), steps=2)
     first = batch(params)
     later = {"steps": 3.0}  # some rewards have a memory
     then = batch([p | later | {"progress": 0.5 * p["progress"], "x": p["x"] + 0.1} for p in params])
@@ -47,14 +47,14 @@ def test_every_situation_gets_a_finite_price_and_stays_unchanged(name, road, sit
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_docstring_says_what_it_teaches_and_its_weakness(name):
-    text = ast.get_docstring(load(name).syntax.tree) or ""
+    text = ast.get_docstring(load_reward(name).syntax.tree) or ""
     assert "\nTeaches: " in text
     assert "\nWeakness: " in text
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_official_validator_would_accept_it(name, situations):
-    reward = load(name)
+    reward = load_reward(name)
     assert not [word for word in FORBIDDEN if word in reward.source]
     assert reward.syntax.imports <= {"math", "random", "numpy", "scipy", "shapely"}
     assert all(
@@ -115,7 +115,7 @@ def lap(name, steps):
         "is_offtrack": False,
         "is_crashed": False,
     }
-    batch = RewardBatch(load(name), 1)
+    batch = RewardBatch(load_reward(name), 1)
     return sum(
         float(batch([params | {"steps": float(k + 2), "progress": 100.0 * k / steps}])[0])
         for k in range(steps + 1)
@@ -134,16 +134,16 @@ def test_time_trial_pays_a_fast_lap_more_than_a_slow_one_and_a_crawl_nothing():
 
 
 FOLLOW, PACE = "racing_line_reinvent_2018", "bound_pace_reinvent_2018"
-ROAD = track.load("reinvent_2018")
+ROAD = track.load_track("reinvent_2018")
 
 
 def line_of(name=FOLLOW):
-    return np.array(RewardBatch(load(name), 1)._instances[0].modules[""].LINE)
+    return np.array(RewardBatch(load_reward(name), 1)._instances[0].modules[""].LINE)
 
 
 def along(xy, name=FOLLOW, **more):
     """What a drive through places (N, 2), one a step, is paid."""
-    batch = RewardBatch(load(name), 1)
+    batch = RewardBatch(load_reward(name), 1)
     facts = {"is_offtrack": False, "is_crashed": False, "is_reversed": False} | more
     steps = [
         {"x": x, "y": y, "steps": float(k + 2)} | facts for k, (x, y) in enumerate(xy.tolist())
@@ -185,10 +185,10 @@ def test_off_the_road_the_racing_line_pays_nothing():
 
 
 def test_the_pace_of_the_bound_pays_one_a_step_and_half_of_it_a_quarter():
-    bound = RewardBatch(load(PACE), 1)._instances[0].modules[""].BOUND
+    bound = RewardBatch(load_reward(PACE), 1)._instances[0].modules[""].BOUND
     facts = {"is_offtrack": False, "is_crashed": False}
     for share in (1.0, 0.5):
-        batch = RewardBatch(load(PACE), 1)
+        batch = RewardBatch(load_reward(PACE), 1)
         gained = share * 100.0 / (15.0 * bound)
         steps = [
             facts | {"steps": float(k + 2), "progress": gained * k % 100.0} for k in range(1, 260)
@@ -199,41 +199,41 @@ def test_the_pace_of_the_bound_pays_one_a_step_and_half_of_it_a_quarter():
 
 @pytest.mark.parametrize("name", [FOLLOW, PACE])
 def test_rewards_from_physics_agree_with_the_clock(name):
-    from racer.diagnostics import score_all
+    from racer.diagnostics import score_rewards
 
-    verdict = score_all([name], ROAD)[0].verdict
+    verdict = score_rewards([name], ROAD)[0].verdict
     assert verdict.passed, verdict.sentence
 
 
 def test_rewards_from_physics_have_no_error_in_the_checks():
-    from racer.checker.runner import Orders, check
+    from racer.checker.runner import CheckOptions, check
 
     files = [shipped_rewards()[name] for name in (FOLLOW, PACE)]
-    for report in check(files, Orders((ROAD.name,), ("aws", "community"), seconds=0.3)):
+    for report in check(files, CheckOptions((ROAD.name,), ("aws", "community"), seconds=0.3)):
         assert [finding for finding in report.findings if finding.is_error] == []
 
 
 def test_the_shipped_rewards_are_what_racer_init_writes_for_their_track():
     from racer.raceline import reward_templates as pay
-    from racer.raceline.minimum_time import fastest
-    from racer.vehicle.car import preset
+    from racer.raceline.minimum_time import racing_line
+    from racer.vehicle.car import car_preset
 
-    line = fastest(ROAD, preset("v6"), pay.MARGIN)
-    written = pay.following(line, ROAD, preset("v6"))
+    line = racing_line(ROAD, car_preset("v6"), pay.FOLLOWING_MARGIN_M)
+    written = pay.following_reward(line, ROAD, car_preset("v6"))
     body = shipped_rewards()[FOLLOW].read_text("utf-8")
     assert written.split("LINE = [")[0] == body.split("LINE = [")[0]
     assert written.split("]\n", 1)[1] == body.split("]\n", 1)[1]
     # without CasADi the line is a little slower
-    assert abs(len(pay.points(line)) - len(line_of())) <= 2
-    bound = fastest(ROAD, preset("v6"))
-    paced = pay.pacing(bound, ROAD, preset("v6")).replace(
+    assert abs(len(pay.timed_points(line)) - len(line_of())) <= 2
+    bound = racing_line(ROAD, car_preset("v6"))
+    paced = pay.pace_reward(bound, ROAD, car_preset("v6")).replace(
         f"BOUND = {bound.lap_time:.2f}", "BOUND = 0.00"
     )
     assert paced == re.sub(
         r"BOUND = [\d.]+", "BOUND = 0.00", shipped_rewards()[PACE].read_text("utf-8"), count=1
     )
     assert bound.lap_time == pytest.approx(
-        RewardBatch(load(PACE), 1)._instances[0].modules[""].BOUND, rel=0.02
+        RewardBatch(load_reward(PACE), 1)._instances[0].modules[""].BOUND, rel=0.02
     )
 
 

@@ -5,7 +5,7 @@ put back.
 import pytest
 
 from racer.errors import UsageError
-from racer.reward import RewardBatch, load
+from racer.reward import RewardBatch, load_reward
 
 KEEPERS = {
     "global": """
@@ -280,7 +280,7 @@ def test_state_survives_the_process(written, tmp_path):
         "import sys; from racer.reward import RewardBatch, load; b = RewardBatch(load(sys.argv[1]), 3);"
         "b.restore(open(sys.argv[2], 'rb').read()); print(b([{'x': 1.0}] * 3).tolist())"
     )
-    place = [str(load(batch.reward.path).path), str(tmp_path / "state")]
+    place = [str(load_reward(batch.reward.path).path), str(tmp_path / "state")]
     done = subprocess.run(
         [sys.executable, "-c", code, *place], capture_output=True, text=True, timeout=60
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from racer.reward import hard_timeout as deadman
-from racer.reward.watchdog import Slot, Watch
+from racer.reward.watchdog import Watchdog, WatchSlot
 
 
 class Batch:
@@ -16,21 +16,21 @@ class Batch:
 
 
 @pytest.fixture
-def awake() -> Iterator[tuple[Watch, Slot]]:
+def awake() -> Iterator[tuple[Watchdog, WatchSlot]]:
     """A watch that is armed, without a thread, and the one slot that it looks at."""
     from weakref import WeakMethod
 
-    batch, watch = Batch(), Watch()
-    slot = Slot("reward.py", 0.05, WeakMethod(batch.say))
+    batch, watch = Batch(), Watchdog()
+    slot = WatchSlot("reward.py", 0.05, WeakMethod(batch.say))
     slot.home = watch.slots
     watch.slots.add(slot)
     watch.armed = True
     watch.wake.set()
     yield watch, slot
-    deadman.release()
+    deadman.cancel_countdown()
 
 
-def test_it_sleeps_after_a_look_at_nothing(awake: tuple[Watch, Slot]) -> None:
+def test_it_sleeps_after_a_look_at_nothing(awake: tuple[Watchdog, WatchSlot]) -> None:
     watch, slot = awake
     slot.seen = slot.mark
     watch._look_around()
@@ -39,11 +39,11 @@ def test_it_sleeps_after_a_look_at_nothing(awake: tuple[Watch, Slot]) -> None:
 
 
 def test_a_batch_that_begins_while_it_falls_asleep_is_watched(
-    awake: tuple[Watch, Slot], monkeypatch: pytest.MonkeyPatch
+    awake: tuple[Watchdog, WatchSlot], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch, _ = awake
 
-    def look(seen: Slot) -> bool:
+    def look(seen: WatchSlot) -> bool:
         seen.iterator = iter([1, 2])  # the batch sees an armed watch, and trusts it
         return False
 

@@ -10,14 +10,22 @@ import shapely
 from numpy.typing import NDArray
 from PIL import Image
 
-from racer.sensors.camera.arena import field_of, walls
-from racer.sensors.camera.camera import FRONT, LEFT, RIGHT, Camera, render, stereo, tones
-from racer.sensors.camera.ground_map import Scenery, scenery
-from racer.sensors.camera.randomization import SETTINGS, looks
+from racer.sensors.camera.arena import field_rectangle, wall_segments
+from racer.sensors.camera.camera import (
+    FRONT_CAMERA,
+    LEFT_CAMERA,
+    RIGHT_CAMERA,
+    Camera,
+    render_camera,
+    render_stereo,
+    tones,
+)
+from racer.sensors.camera.ground_map import GroundMap, map_ground
+from racer.sensors.camera.randomization import VISUAL_RANDOMIZATIONS, draw_appearances
 from racer.sim import placement as scene
-from racer.sim.obstacles import BOT, BOX, OBJECT, SHAPE
+from racer.sim.obstacles import BOT, BOX, OBSTACLE_DTYPE, VISIBLE_SIZE_M
 from racer.sim.state import State
-from racer.track.library import load
+from racer.track.library import load_track
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
@@ -25,18 +33,18 @@ Array = NDArray[np.float64]
 
 @pytest.fixture(scope="module")
 def road() -> Track:
-    return load("reinvent_2018")
+    return load_track("reinvent_2018")
 
 
 @pytest.fixture(scope="module")
-def flat(road: Track) -> Scenery:
+def flat(road: Track) -> GroundMap:
     """The ground without texture."""
-    return scenery([road, road.reversed()], grainy=False)
+    return map_ground([road, road.reversed()], grainy=False)
 
 
 @pytest.fixture(scope="module")
 def cars(road: Track) -> State:
-    return scene.rows(
+    return scene.placed_rows(
         road,
         [0.4, 5.0, 8.0, 13.1],
         offset=[0.0, 0.2, -0.25, 0.1],
@@ -46,7 +54,7 @@ def cars(road: Track) -> State:
 
 def before(state: State, *placed: tuple[float, float, float, int]) -> NDArray[np.void]:
     """(N, K) bodies m ahead and to the left of each car, turned by rad, of a kind."""
-    table = np.zeros((len(state), len(placed)), OBJECT)
+    table = np.zeros((len(state), len(placed)), OBSTACLE_DTYPE)
     c, s = np.cos(state["yaw"]), np.sin(state["yaw"])
     for k, (ahead, left, turn, kind) in enumerate(placed):
         table[:, k]["x"] = state["x"] + ahead * c - left * s
@@ -76,19 +84,19 @@ def rays(camera: Camera, car: np.void) -> tuple[Array, Array]:
 def slow(track: Track, camera: Camera, car: np.void, bodies: NDArray[np.void]) -> NDArray[np.uint8]:
     """(H, W, 3) what every ray meets first, in plain colors."""
     lens, way = rays(camera, car)
-    color = np.broadcast_to(tones.PLAIN[tones.SKY], way.shape).copy()
+    color = np.broadcast_to(tones.PLAIN_COLORS[tones.SKY], way.shape).copy()
     near = np.full(way.shape[:2], np.inf)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(way[..., 2] < 0, -lens[2] / way[..., 2], np.inf)
         hit = np.isfinite(t)
         spot = lens[:2] + t[hit][:, None] * way[hit][:, :2]
-        color[hit], near[hit] = tones.PLAIN[ground(track, spot)], t[hit]
-        for k, (x0, y0, x1, y1) in enumerate(walls(track)):
+        color[hit], near[hit] = tones.PLAIN_COLORS[ground(track, spot)], t[hit]
+        for k, (x0, y0, x1, y1) in enumerate(wall_segments(track)):
             normal = np.array([y1 - y0, x0 - x1])
             t = (normal @ (np.array([x0, y0]) - lens[:2])) / (way[..., :2] @ normal)
             height = lens[2] + t * way[..., 2]
             hit = (t > 0) & (t < near) & (height > 0.0) & (height < 1.0)
-            color[hit], near[hit] = tones.PLAIN[tones.WALL] * tones._WALL_SHADES[k], t[hit]
+            color[hit], near[hit] = tones.PLAIN_COLORS[tones.WALL] * tones._WALL_SHADES[k], t[hit]
         for body in bodies:
             paint_box(body, lens, way, color, near)
     return np.rint(color).astype(np.uint8)
@@ -118,7 +126,7 @@ def ground(track: Track, spot: Array) -> NDArray[np.int64]:
 
 def paint_box(body: np.void, lens: Array, way: Array, color: Array, near: Array) -> None:
     """A box by slabs: where a ray is within all three of them."""
-    length, width, height = SHAPE[body["kind"]]
+    length, width, height = VISIBLE_SIZE_M[body["kind"]]
     c, s = np.cos(body["yaw"]), np.sin(body["yaw"])
     turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
     start = turn @ (lens - np.array([body["x"], body["y"], height / 2]))
@@ -130,7 +138,10 @@ def paint_box(body: np.void, lens: Array, way: Array, color: Array, near: Array)
     axis = enter.argmax(axis=-1)
     face = np.where(axis == 1, np.where(step[..., 1] < 0, 0, 2), np.where(step[..., 0] < 0, 3, 1))
     shade = tones._FACE_SHADES[face][hit][:, None]
-    color[hit], near[hit] = np.minimum(tones.PLAIN[tones.BOX + body["kind"]] * shade, 255.0), t[hit]
+    color[hit], near[hit] = (
+        np.minimum(tones.PLAIN_COLORS[tones.BOX + body["kind"]] * shade, 255.0),
+        t[hit],
+    )
 
 
 def reduced(picture: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
@@ -148,17 +159,17 @@ def reduced(picture: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
 @pytest.mark.parametrize(
     ("camera", "k"),
     [
-        (FRONT, 0),
-        (FRONT, 2),
-        (replace(LEFT, width=80, height=60), 1),
-        (replace(FRONT, gray=False), 3),
+        (FRONT_CAMERA, 0),
+        (FRONT_CAMERA, 2),
+        (replace(LEFT_CAMERA, width=80, height=60), 1),
+        (replace(FRONT_CAMERA, gray=False), 3),
     ],
 )
 def test_a_picture_is_what_a_ray_for_every_pixel_sees_made_small(
-    camera: Camera, k: int, road: Track, flat: Scenery, cars: State
+    camera: Camera, k: int, road: Track, flat: GroundMap, cars: State
 ) -> None:
     bodies = before(cars, (0.8, 0.25, 0.3, BOX), (1.6, -0.1, 0.0, BOX), (1.2, 0.0, 1.0, BOX))
-    drawn = render(cars, bodies, flat, camera)[k]
+    drawn = render_camera(cars, bodies, flat, camera)[k]
     large = replace(camera, width=640, height=480)
     off = np.abs(drawn.astype(float) - reduced(slow(road, large, cars[k], bodies[k]), camera))
     assert off.mean() < 1.8  # of 255
@@ -183,32 +194,39 @@ def project(camera: Camera, car: np.void, point: Array) -> Array:
 
 
 def share_of(
-    part: int, state: State, bodies: NDArray[np.void] | None, ground: Scenery, camera: Camera
+    part: int, state: State, bodies: NDArray[np.void] | None, ground: GroundMap, camera: Camera
 ) -> Array:
     """(N, H, W) how much of each pixel is of one part: white is 254 in gray, whose weights add up
     to 0.9999.
     """
-    look = looks(SETTINGS["none"], [np.random.default_rng(0) for _ in state])
+    look = draw_appearances(
+        VISUAL_RANDOMIZATIONS["none"], [np.random.default_rng(0) for _ in state]
+    )
     look["gain"] = 0.0
-    look["gain"][:, part] = 255.0 / tones.PLAIN[part]
-    return render(state, bodies, ground, camera, look=look) / 254.0
+    look["gain"][:, part] = 255.0 / tones.PLAIN_COLORS[part]
+    return render_camera(state, bodies, ground, camera, appearance=look) / 254.0
 
 
 @pytest.mark.parametrize(
-    "camera", [FRONT, LEFT, replace(FRONT, width=320, height=240, pitch=0.3, z=0.2)]
+    "camera",
+    [FRONT_CAMERA, LEFT_CAMERA, replace(FRONT_CAMERA, width=320, height=240, pitch=0.3, z=0.2)],
 )
 def test_a_box_is_where_a_pinhole_puts_its_corners(
-    camera: Camera, flat: Scenery, cars: State
+    camera: Camera, flat: GroundMap, cars: State
 ) -> None:
     bodies = before(cars, (1.5, 0.05, 0.35, BOX))
     seen = share_of(tones.BOX, cars, bodies, flat, camera) > 0.3
     for k, body in enumerate(bodies[:, 0]):
         c, s = np.cos(body["yaw"]), np.sin(body["yaw"])
-        corner = 0.5 * np.array(SHAPE[BOX][:2]) * np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]])
+        corner = (
+            0.5 * np.array(VISIBLE_SIZE_M[BOX][:2]) * np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]])
+        )
         base = np.column_stack(
             [body["x"] + corner @ [c, -s], body["y"] + corner @ [s, c], np.zeros(4)]
         )
-        points = project(camera, cars[k], np.concatenate([base, base + [0.0, 0.0, SHAPE[BOX][2]]]))
+        points = project(
+            camera, cars[k], np.concatenate([base, base + [0.0, 0.0, VISIBLE_SIZE_M[BOX][2]]])
+        )
         rows, columns = np.nonzero(seen[k])
         assert columns.min() == pytest.approx(points[:, 0].min(), abs=1.0)
         assert columns.max() + 1 == pytest.approx(points[:, 0].max(), abs=1.0)
@@ -219,14 +237,14 @@ def test_a_box_is_where_a_pinhole_puts_its_corners(
         )
 
 
-def test_a_dash_is_where_a_pinhole_puts_it_to_half_a_pixel(road: Track, flat: Scenery) -> None:
-    car = scene.rows(road, road.length - 0.5)
-    share = share_of(tones.CENTER, car, None, flat, FRONT)[0]
+def test_a_dash_is_where_a_pinhole_puts_it_to_half_a_pixel(road: Track, flat: GroundMap) -> None:
+    car = scene.placed_rows(road, road.length - 0.5)
+    share = share_of(tones.CENTER, car, None, flat, FRONT_CAMERA)[0]
     way = (road.center[1] - road.center[0]) / np.hypot(*(road.center[1] - road.center[0]))
     aside = np.array([-way[1], way[0]])
     u, v = np.meshgrid(np.linspace(0.04, 0.0908, 21), np.linspace(-0.0127, 0.0127, 21))
     spot = road.center[0] + u.reshape(-1, 1) * way + v.reshape(-1, 1) * aside
-    pixel = project(FRONT, car[0], np.column_stack([spot, np.zeros(len(spot))]))
+    pixel = project(FRONT_CAMERA, car[0], np.column_stack([spot, np.zeros(len(spot))]))
     (left, top), (right, low) = (
         np.floor(pixel.min(axis=0)).astype(int) - 1,
         np.ceil(pixel.max(axis=0)).astype(int) + 1,
@@ -241,8 +259,8 @@ def test_a_dash_is_where_a_pinhole_puts_it_to_half_a_pixel(road: Track, flat: Sc
     np.testing.assert_allclose(middle, expected, atol=0.5)
 
 
-def test_the_horizon_is_29_and_a_half_rows_below_the_top(flat: Scenery) -> None:
-    horizon = 60.0 - FRONT.focal * np.tan(FRONT.pitch)
+def test_the_horizon_is_29_and_a_half_rows_below_the_top(flat: GroundMap) -> None:
+    horizon = 60.0 - FRONT_CAMERA.focal * np.tan(FRONT_CAMERA.pitch)
     assert horizon == pytest.approx(29.5, abs=0.1)
     open_field = flat._replace(grounds=flat.grounds.copy())
     open_field.grounds["walls"] = [
@@ -251,36 +269,39 @@ def test_the_horizon_is_29_and_a_half_rows_below_the_top(flat: Scenery) -> None:
         [1e4, 1e4, -1e4, 1e4],
         [-1e4, 1e4, -1e4, -1e4],
     ]
-    car = scene.rows(load("reinvent_2018"), 1.0)
-    sky = share_of(tones.SKY, car, None, open_field, replace(FRONT, width=640, height=480))[0].sum(
-        axis=0
-    )
+    car = scene.placed_rows(load_track("reinvent_2018"), 1.0)
+    sky = share_of(tones.SKY, car, None, open_field, replace(FRONT_CAMERA, width=640, height=480))[
+        0
+    ].sum(axis=0)
     np.testing.assert_allclose(sky, 4.0 * horizon, atol=0.5)
 
 
-def test_the_stereo_cameras_see_a_box_apart_by_their_distance(flat: Scenery, cars: State) -> None:
+def test_the_stereo_cameras_see_a_box_apart_by_their_distance(flat: GroundMap, cars: State) -> None:
     bodies = before(cars, (1.5, 0.0, 0.0, BOX))
-    depth = 1.5 - 0.2 - FRONT.x  # of its near side, at the height of the lens
-    row = round(60.0 - FRONT.focal * np.tan(FRONT.pitch)) + 4
+    depth = 1.5 - 0.2 - FRONT_CAMERA.x  # of its near side, at the height of the lens
+    row = round(60.0 - FRONT_CAMERA.focal * np.tan(FRONT_CAMERA.pitch)) + 4
     left, right = (
-        share_of(tones.BOX, cars, bodies, flat, camera)[:, row] for camera in (LEFT, RIGHT)
+        share_of(tones.BOX, cars, bodies, flat, camera)[:, row]
+        for camera in (LEFT_CAMERA, RIGHT_CAMERA)
     )
     column = np.arange(160) + 0.5
     shift = (left * column).sum(axis=1) / left.sum(axis=1) - (right * column).sum(
         axis=1
     ) / right.sum(axis=1)
-    np.testing.assert_allclose(shift, FRONT.focal * 0.06 / (depth * np.cos(FRONT.pitch)), atol=0.5)
-    both = stereo(cars, bodies, flat)
+    np.testing.assert_allclose(
+        shift, FRONT_CAMERA.focal * 0.06 / (depth * np.cos(FRONT_CAMERA.pitch)), atol=0.5
+    )
+    both = render_stereo(cars, bodies, flat)
     assert both.shape == (4, 120, 160, 2)
-    assert (both[..., 0] == render(cars, bodies, flat, LEFT)).all()
+    assert (both[..., 0] == render_camera(cars, bodies, flat, LEFT_CAMERA)).all()
 
 
-def test_what_is_nearer_hides_what_is_behind_it(flat: Scenery, cars: State) -> None:
+def test_what_is_nearer_hides_what_is_behind_it(flat: GroundMap, cars: State) -> None:
     far = before(cars, (2.0, 0.0, 0.0, BOT))
     both = before(cars, (0.9, 0.0, 0.0, BOX), (2.0, 0.0, 0.0, BOT))
-    assert share_of(tones.BOT, cars, far, flat, FRONT).sum() > 100
-    assert share_of(tones.BOT, cars, both, flat, FRONT).sum() == 0
-    assert share_of(tones.BOT, cars, both[:, ::-1], flat, FRONT).sum() == 0
+    assert share_of(tones.BOT, cars, far, flat, FRONT_CAMERA).sum() > 100
+    assert share_of(tones.BOT, cars, both, flat, FRONT_CAMERA).sum() == 0
+    assert share_of(tones.BOT, cars, both[:, ::-1], flat, FRONT_CAMERA).sum() == 0
 
 
 # --- as a sensor
@@ -288,29 +309,35 @@ def test_what_is_nearer_hides_what_is_behind_it(flat: Scenery, cars: State) -> N
 
 def test_a_car_in_a_batch_sees_what_it_sees_alone(road: Track, cars: State) -> None:
     ground, bodies = (
-        scenery([road, road.reversed()]),
+        map_ground([road, road.reversed()]),
         before(cars, (0.9, 0.1, 0.2, BOX), (1.4, -0.1, 0.0, BOT)),
     )
-    look = looks(SETTINGS["strong"], [np.random.default_rng(k) for k in range(len(cars))])
+    look = draw_appearances(
+        VISUAL_RANDOMIZATIONS["strong"], [np.random.default_rng(k) for k in range(len(cars))]
+    )
     for given in (None, look):
-        together = render(cars, bodies, ground, FRONT, look=given)
-        again = render(cars, bodies, ground, FRONT, np.full_like(together, 77), given)
+        together = render_camera(cars, bodies, ground, FRONT_CAMERA, appearance=given)
+        again = render_camera(cars, bodies, ground, FRONT_CAMERA, np.full_like(together, 77), given)
         assert (together == again).all()
         for k in range(len(cars)):
             one = slice(k, k + 1)
-            alone = render(
-                cars[one], bodies[one], ground, FRONT, look=None if given is None else given[one]
+            alone = render_camera(
+                cars[one],
+                bodies[one],
+                ground,
+                FRONT_CAMERA,
+                appearance=None if given is None else given[one],
             )
             assert (alone[0] == together[k]).all()
 
 
 def test_the_far_field_does_not_shimmer(road: Track) -> None:
-    ground = scenery([road, road.reversed()])
-    state = scene.rows(road, np.linspace(0.0, road.length - 0.1, 60))
+    ground = map_ground([road, road.reversed()])
+    state = scene.placed_rows(road, np.linspace(0.0, road.length - 0.1, 60))
     moved = state.copy()
     moved["x"] += 0.01 * np.cos(state["yaw"])
     moved["y"] += 0.01 * np.sin(state["yaw"])
-    here, there = (render(cars, None, ground).astype(float) for cars in (state, moved))
+    here, there = (render_camera(cars, None, ground).astype(float) for cars in (state, moved))
     change = np.abs(there - here)[:, 31:46]
     assert change.mean() < 2.0
     whole = np.abs((there - here)[:, 31:46].mean(axis=(1, 2)))
@@ -318,15 +345,22 @@ def test_the_far_field_does_not_shimmer(road: Track) -> None:
     assert whole.max() < 2.0  # where a border lies across the view along the squares of the map
 
 
-def test_plain_looks_change_nothing(flat: Scenery, cars: State) -> None:
-    look = looks(SETTINGS["none"], [np.random.default_rng(k) for k in range(len(cars))])
-    assert (render(cars, None, flat, FRONT, look=look) == render(cars, None, flat)).all()
+def test_plain_looks_change_nothing(flat: GroundMap, cars: State) -> None:
+    look = draw_appearances(
+        VISUAL_RANDOMIZATIONS["none"], [np.random.default_rng(k) for k in range(len(cars))]
+    )
+    assert (
+        render_camera(cars, None, flat, FRONT_CAMERA, appearance=look)
+        == render_camera(cars, None, flat)
+    ).all()
 
 
 def test_the_simulator_varies_lamps_and_solids_but_not_where_the_camera_is(
-    flat: Scenery, cars: State
+    flat: GroundMap, cars: State
 ) -> None:
-    look = looks(SETTINGS["simulator"], [np.random.default_rng(k) for k in range(len(cars))])
+    look = draw_appearances(
+        VISUAL_RANDOMIZATIONS["simulator"], [np.random.default_rng(k) for k in range(len(cars))]
+    )
     for name in ("aside", "up", "pitch", "yaw", "noise", "blur"):
         assert (look[name] == 0.0).all()
     assert (look["gain"][:, tones.SKY] == 1.0).all()
@@ -335,23 +369,27 @@ def test_the_simulator_varies_lamps_and_solids_but_not_where_the_camera_is(
 
 
 def test_a_car_draws_its_look_from_its_own_generator() -> None:
-    many = looks(SETTINGS["strong"], [np.random.default_rng(k) for k in (5, 6, 7)])
-    assert looks(SETTINGS["strong"], [np.random.default_rng(6)])[0] == many[1]
+    many = draw_appearances(
+        VISUAL_RANDOMIZATIONS["strong"], [np.random.default_rng(k) for k in (5, 6, 7)]
+    )
+    assert (
+        draw_appearances(VISUAL_RANDOMIZATIONS["strong"], [np.random.default_rng(6)])[0] == many[1]
+    )
     assert many[0] != many[1]
 
 
-def test_both_ways_of_a_track_share_one_map(road: Track, flat: Scenery) -> None:
+def test_both_ways_of_a_track_share_one_map(road: Track, flat: GroundMap) -> None:
     assert len(flat.grounds) == 1
     assert flat.ground.tolist() == [0, 0]
 
 
 def test_the_field_is_as_measured_and_walls_stand_around_it(road: Track) -> None:
-    assert field_of(replace(road, name="reinvent_base")) == (-0.587, -0.613, 8.575, 5.795)
+    assert field_rectangle(replace(road, name="reinvent_base")) == (-0.587, -0.613, 8.575, 5.795)
     np.testing.assert_allclose(
-        field_of(road), field_of(replace(road, name="reinvent_base")), atol=0.02
+        field_rectangle(road), field_rectangle(replace(road, name="reinvent_base")), atol=0.02
     )
-    assert field_of(replace(road, name="2022_something")) == (-12.5, -12.5, 12.5, 12.5)
-    ring = walls(road)
+    assert field_rectangle(replace(road, name="2022_something")) == (-12.5, -12.5, 12.5, 12.5)
+    ring = wall_segments(road)
     assert (ring[:, 2:] == np.roll(ring[:, :2], -1, axis=0)).all()
 
 
@@ -359,12 +397,15 @@ def test_every_real_route_has_a_map(shared_data: object) -> None:
     from pathlib import Path
 
     for name in ("penbay_pro", "Straight_track", "2022_summit_speedway"):
-        track = load(Path(str(shared_data)) / "tracks" / f"{name}.npy")
-        picture = render(
-            scene.rows(track, 1.0), None, scenery([track], cell=0.01), replace(FRONT, gray=False)
+        track = load_track(Path(str(shared_data)) / "tracks" / f"{name}.npy")
+        picture = render_camera(
+            scene.placed_rows(track, 1.0),
+            None,
+            map_ground([track], cell=0.01),
+            replace(FRONT_CAMERA, gray=False),
         )[0]
         road = np.median(picture[70:, 60:100].reshape(-1, 3), axis=0)
-        np.testing.assert_allclose(road, tones.colors_of(name)[tones.ROAD], atol=6.0)
+        np.testing.assert_allclose(road, tones.world_colors(name)[tones.ROAD], atol=6.0)
 
 
 def test_worlds_have_the_colors_of_their_textures(road: Track) -> None:
@@ -372,16 +413,19 @@ def test_worlds_have_the_colors_of_their_textures(road: Track) -> None:
     its own colors.
     """
     later = replace(road, name="2022_something")
-    both = scenery([road, later], grainy=False)
-    car = scene.rows(road, [0.5, 0.5])
+    both = map_ground([road, later], grainy=False)
+    car = scene.placed_rows(road, [0.5, 0.5])
     car["road"] = [0, 1]
-    color = replace(FRONT, gray=False)
-    old, new = (render(car[k : k + 1], None, both, color)[0, -1, 40] for k in (0, 1))
-    assert old.tolist() == np.round(tones.PLAIN[tones.ROAD]).tolist()
-    assert new.tolist() == np.round(tones.LATER[tones.ROAD]).tolist()
+    color = replace(FRONT_CAMERA, gray=False)
+    old, new = (render_camera(car[k : k + 1], None, both, color)[0, -1, 40] for k in (0, 1))
+    assert old.tolist() == np.round(tones.PLAIN_COLORS[tones.ROAD]).tolist()
+    assert new.tolist() == np.round(tones.LATER_COLORS[tones.ROAD]).tolist()
     assert old[2] > old[0] + 20
     assert new[0] > new[2]
-    look = looks(SETTINGS["none"], [np.random.default_rng(0)] * 2)
-    assert (render(car, None, both, FRONT, look=look) == render(car, None, both, FRONT)).all()
-    assert tones.colors_of("reInvent2019_wide") is tones.LATER
-    assert tones.colors_of("reinvent_base") is tones.PLAIN
+    look = draw_appearances(VISUAL_RANDOMIZATIONS["none"], [np.random.default_rng(0)] * 2)
+    assert (
+        render_camera(car, None, both, FRONT_CAMERA, appearance=look)
+        == render_camera(car, None, both, FRONT_CAMERA)
+    ).all()
+    assert tones.world_colors("reInvent2019_wide") is tones.LATER_COLORS
+    assert tones.world_colors("reinvent_base") is tones.PLAIN_COLORS

@@ -10,8 +10,14 @@ import pytest
 
 from racer.env import DeepRacerEnv, DeepRacerVectorEnv
 from racer.errors import UsageError
-from racer.sensors.nearby import NAMES, nearby
-from racer.sensors.observation import Suite, has_pictures, named, sense, size
+from racer.sensors.nearby import NEARBY_NAMES, nearby_obstacles
+from racer.sensors.observation import (
+    Sensors,
+    has_pictures,
+    parse_observations,
+    picture_size,
+    sensor_spec,
+)
 
 
 def cars(n: int = 3, **arguments) -> DeepRacerVectorEnv:
@@ -40,7 +46,7 @@ def same(one, other) -> bool:
     ],
 )
 def test_observations_are_named_in_words(words, found):
-    assert named(words, ("STEREO_CAMERAS", "SECTOR_LIDAR")) == found
+    assert parse_observations(words, ("STEREO_CAMERAS", "SECTOR_LIDAR")) == found
 
 
 @pytest.mark.parametrize(
@@ -55,13 +61,13 @@ def test_observations_are_named_in_words(words, found):
 )
 def test_a_wrong_observation_is_a_sentence(words, sentence):
     with pytest.raises(UsageError, match=sentence):
-        named(words)
+        parse_observations(words)
 
 
 def test_what_a_sensor_sends_follows_the_metadata():
     config = {"num_sectors": 4, "num_values_per_sector": 3, "clipping_dist": 2.0}
     shapes = {
-        name: sense(name, config).shape
+        name: sensor_spec(name, config).shape
         for name in ("stereo:80x60", "lidar", "discretized_sector_lidar")
     }
     assert shapes == {
@@ -69,7 +75,11 @@ def test_what_a_sensor_sends_follows_the_metadata():
         "lidar": (64,),
         "discretized_sector_lidar": (12,),
     }
-    assert (size("camera"), has_pictures(["features", "stereo"]), has_pictures(["lidar"])) == (
+    assert (
+        picture_size("camera"),
+        has_pictures(["features", "stereo"]),
+        has_pictures(["lidar"]),
+    ) == (
         (160, 120),
         True,
         False,
@@ -153,23 +163,23 @@ def test_scans_are_gone_on_with():
     made, twin = (cars(observation="lidar", objects="boxes") for _ in range(2))
     for _ in range(4):
         made.turn(np.zeros((3, 2), np.float32))
-    twin.field.restore(made.field.snapshot())
-    twin.suite.restore(made.suite.snapshot())
+    twin.simulation.restore(made.simulation.snapshot())
+    twin.sensors.restore(made.sensors.snapshot())
     assert np.array_equal(made.observe(), twin.observe())
 
 
 def test_a_teacher_knows_the_next_box_and_nothing_where_there_is_none():
     made = cars(observation="objects", objects="boxes")
-    state, bodies = made.field.state, made.field.bodies
-    found = nearby(state, bodies, np.array([track.length for track in made.race.tracks])).reshape(
-        3, 2, 5
-    )
-    assert len(NAMES) == 10
+    state, bodies = made.simulation.state, made.simulation.obstacles
+    found = nearby_obstacles(
+        state, bodies, np.array([track.length for track in made.race.tracks])
+    ).reshape(3, 2, 5)
+    assert len(NEARBY_NAMES) == 10
     for k in range(3):
         gaps = np.sort((bodies[k]["s"] - state["s"][k] + 0.5) % made.race.track.length - 0.5)[:2]
         near = np.where(gaps < 4.0, 1.0 - gaps / 4.0, 0.0)
         assert found[k, :, 0] == pytest.approx(near, abs=1e-6)
-    assert not nearby(state, bodies[:, :0], np.ones(2)).any()
+    assert not nearby_obstacles(state, bodies[:, :0], np.ones(2)).any()
 
 
 def test_the_world_looks_otherwise_in_every_episode_of_a_car_and_the_same_for_the_same_seed():
@@ -191,5 +201,5 @@ def test_the_world_looks_otherwise_in_every_episode_of_a_car_and_the_same_for_th
 
 def test_a_suite_of_features_draws_nothing():
     made = cars(observation="features")
-    assert isinstance(made.suite, Suite)
-    assert made.suite.observe(made.field).shape == (3, 27)
+    assert isinstance(made.sensors, Sensors)
+    assert made.sensors.observe(made.simulation).shape == (3, 27)

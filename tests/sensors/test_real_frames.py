@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from racer.sensors.camera.camera import FRONT
+from racer.sensors.camera.camera import FRONT_CAMERA
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
@@ -27,9 +27,9 @@ def test_classes_of_pixels_agree_and_so_does_the_pose_of_the_lens(
     target = camera_fit.painted(frame)
     (pose, off), (_, elsewhere) = camera_fit.located(eye, *target)
     assert off < 0.85 * elsewhere
-    assert np.degrees(pose[3]) == pytest.approx(np.degrees(FRONT.pitch), abs=0.1)
-    assert pose[4] == pytest.approx(FRONT.z, abs=0.0005)
-    held, _ = camera_fit.fitted(eye, *target, pose[:3], (FRONT.pitch, FRONT.z))
+    assert np.degrees(pose[3]) == pytest.approx(np.degrees(FRONT_CAMERA.pitch), abs=0.1)
+    assert pose[4] == pytest.approx(FRONT_CAMERA.z, abs=0.0005)
+    held, _ = camera_fit.fitted(eye, *target, pose[:3], (FRONT_CAMERA.pitch, FRONT_CAMERA.z))
     real = camera_fit.classes_of(frame)
     for where in (pose, held):
         assert (np.array(camera_fit.overlap(real, eye.classes(where))) >= camera_fit.NEEDED).all()

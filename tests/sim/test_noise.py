@@ -7,24 +7,24 @@ import pytest
 
 from racer import resources as shipped
 from racer.errors import UsageError
-from racer.sim.noise import NOISES, Noise, durations, noise, vary
-from racer.sim.simulation import Field, Race
+from racer.sim.noise import NOISES, Noise, read_noise, step_durations, vary_cars
+from racer.sim.simulation import Scenario, Simulation
 from racer.track import layout as layout_file
-from racer.vehicle.car import STEP, V4, V5, V6, Car, table
+from racer.vehicle.car import STEP_S, V4, V5, V6, Car, car_table
 
-TRACK = layout_file.load(shipped.tracks() / "oval.toml")
+TRACK = layout_file.load_layout_track(shipped.tracks_folder() / "oval.toml")
 GO = np.array([[5.0, 1.5]])
 
 
 def test_without_noise_every_step_lasts_a_camera_frame_and_every_car_is_the_preset():
-    field = Field(Race(TRACK, V6), 4, seed=1)
+    field = Simulation(Scenario(TRACK, V6), 4, seed=1)
     rows = [field.step(np.repeat(GO, 4, axis=0)) for _ in range(5)]
-    assert {float(dt) for row in rows for dt in row["dt"]} == {STEP}
-    assert np.array_equal(field._cars, table(V6, 4))
+    assert {float(dt) for row in rows for dt in row["dt"]} == {STEP_S}
+    assert np.array_equal(field._cars, car_table(V6, 4))
 
 
 def test_without_noise_the_seed_changes_nothing():
-    fields = [Field(Race(TRACK, V6), 2, seed=seed) for seed in (1, 2)]
+    fields = [Simulation(Scenario(TRACK, V6), 2, seed=seed) for seed in (1, 2)]
     rows = [
         [field.step(np.repeat(GO, 2, axis=0))["x"].tolist() for _ in range(20)] for field in fields
     ]
@@ -33,24 +33,26 @@ def test_without_noise_the_seed_changes_nothing():
 
 def test_step_jitter_has_the_mean_and_spread_it_says():
     generator = np.random.default_rng(0)
-    drawn = np.concatenate([durations(NOISES["jitter"], [generator]) for _ in range(20_000)])
-    assert drawn.mean() == pytest.approx(STEP, abs=3e-4)
+    drawn = np.concatenate([step_durations(NOISES["jitter"], [generator]) for _ in range(20_000)])
+    assert drawn.mean() == pytest.approx(STEP_S, abs=3e-4)
     assert drawn.std() == pytest.approx(0.010, abs=3e-4)
     assert drawn.min() >= 0.02
-    assert drawn.max() <= 2 * STEP - 0.02 + 1e-12
+    assert drawn.max() <= 2 * STEP_S - 0.02 + 1e-12
 
 
 def test_wild_jitter_is_cut_evenly_so_that_the_mean_stays():
     generator = np.random.default_rng(0)
-    drawn = np.concatenate([durations(Noise(step_jitter=0.1), [generator]) for _ in range(20_000)])
+    drawn = np.concatenate(
+        [step_durations(Noise(step_jitter=0.1), [generator]) for _ in range(20_000)]
+    )
     assert drawn.min() == pytest.approx(0.02)
-    assert drawn.mean() == pytest.approx(STEP, abs=1e-3)
+    assert drawn.mean() == pytest.approx(STEP_S, abs=1e-3)
 
 
 @pytest.mark.parametrize("car", [V4, V5, V6])
 def test_randomization_stays_within_its_shares_and_moves_together(car: Car):
-    setting, row = NOISES["robust"], table(car, 1)[0]
-    drawn = [vary(row, setting, np.random.default_rng(seed)) for seed in range(200)]
+    setting, row = NOISES["robust"], car_table(car, 1)[0]
+    drawn = [vary_cars(row, setting, np.random.default_rng(seed)) for seed in range(200)]
     grip = np.array([one["front_limit"] / row["front_limit"] for one in drawn])
     assert np.abs(grip - 1.0).max() <= setting.grip
     assert grip.std() == pytest.approx(setting.grip / np.sqrt(3.0), rel=0.2)
@@ -64,7 +66,7 @@ def test_randomization_stays_within_its_shares_and_moves_together(car: Car):
 
 
 def test_a_car_is_drawn_anew_for_every_episode_and_stays_within_it():
-    field = Field(Race(TRACK, V6, noise=NOISES["robust"]), 2, seed=5)
+    field = Simulation(Scenario(TRACK, V6, noise=NOISES["robust"]), 2, seed=5)
     first = field._cars.copy()
     field.step(np.repeat(GO, 2, axis=0))
     assert np.array_equal(field._cars, first)
@@ -74,13 +76,16 @@ def test_a_car_is_drawn_anew_for_every_episode_and_stays_within_it():
 
 
 def test_what_a_car_draws_does_not_depend_on_how_many_others_there_are():
-    race = Race(TRACK, V6, noise=NOISES["robust"])
-    assert np.array_equal(Field(race, 3, seed=5)._cars, Field(race, 8, seed=5)._cars[:3])
-    assert len(np.unique(Field(race, 8, seed=5)._cars["front_limit"])) == 8
+    race = Scenario(TRACK, V6, noise=NOISES["robust"])
+    assert np.array_equal(Simulation(race, 3, seed=5)._cars, Simulation(race, 8, seed=5)._cars[:3])
+    assert len(np.unique(Simulation(race, 8, seed=5)._cars["front_limit"])) == 8
 
 
 def test_latency_of_a_whole_step_is_the_command_one_step_later():
-    fields = [Field(Race(TRACK, V5, noise=Noise(latency=latency)), 1) for latency in (0.0, STEP)]
+    fields = [
+        Simulation(Scenario(TRACK, V5, noise=Noise(latency=latency)), 1)
+        for latency in (0.0, STEP_S)
+    ]
     commands = np.random.default_rng(3).uniform([-30.0, 0.5], [30.0, 3.0], (30, 1, 2))
     prompt, late = [], []
     for k, command in enumerate(commands):
@@ -90,9 +95,9 @@ def test_latency_of_a_whole_step_is_the_command_one_step_later():
 
 
 def test_noise_by_name_mapping_or_itself():
-    assert noise("robust") is NOISES["robust"]
-    assert noise({"grip": 0.2}) == Noise(grip=0.2)
-    assert noise(Noise(lag=0.1)) == Noise(lag=0.1)
+    assert read_noise("robust") is NOISES["robust"]
+    assert read_noise({"grip": 0.2}) == Noise(grip=0.2)
+    assert read_noise(Noise(lag=0.1)) == Noise(lag=0.1)
 
 
 @pytest.mark.parametrize(
@@ -107,4 +112,4 @@ def test_noise_by_name_mapping_or_itself():
 )
 def test_noise_that_is_none_is_refused_with_a_sentence(what: object, says: str):
     with pytest.raises(UsageError, match=says):
-        noise(what)
+        read_noise(what)

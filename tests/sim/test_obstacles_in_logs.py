@@ -17,23 +17,29 @@ import pandas as pd
 import pytest
 
 from racer import logs
-from racer.logs.to_state import begins, rows
-from racer.sim.obstacles import OUTER, Bodies, before, beside, hit
-from racer.sim.params import Params, params
-from racer.sim.spawn import begin, free_lanes
+from racer.logs.to_state import episode_begins, state_rows
+from racer.sim.obstacles import (
+    OUTER_LANE,
+    Obstacles,
+    hit_obstacle,
+    obstacles_before,
+    obstacles_beside,
+)
+from racer.sim.params import Params, build_params
+from racer.sim.spawn import begin_episodes, free_lanes
 from racer.sim.state import Phase, State
 from racer.track import route
-from racer.track.spatial_index import Roads, pack
+from racer.track.spatial_index import PackedTracks, pack_tracks
 from racer.track.track import Track
 
-Log = tuple[pd.DataFrame, State, Track, Roads]
+Log = tuple[pd.DataFrame, State, Track, PackedTracks]
 STEP = 0.02  # m between the places that are tried
 
 
 def opened(data: Path, name: str) -> Log:
-    track = route.load(data / "tracks" / "log_variants" / "2022_reinvent_champ.npy")
-    trace = logs.open(data / "logs" / "lg_oa" / name).trace
-    return trace, rows(trace, track), track, pack([track])
+    track = route.load_route(data / "tracks" / "log_variants" / "2022_reinvent_champ.npy")
+    trace = logs.read_log(data / "logs" / "lg_oa" / name).trace
+    return trace, state_rows(trace, track), track, pack_tracks([track])
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +57,7 @@ def starts(log: Log) -> tuple[np.ndarray, np.ndarray]:
     0 neither.
     """
     trace, state, track, _ = log
-    first = state[begins(trace)]
+    first = state[episode_begins(trace)]
     share = np.round(np.arange(len(first)) % 20 / 20.0, 2)
     lane = np.where(first["left"] == track.is_ccw, 1, -1)
     return share, np.where(first["distance"] > 0.1, lane, 0)
@@ -61,23 +67,23 @@ def crashed(trace: pd.DataFrame) -> np.ndarray:
     return (trace["episode_status"] == "crashed").to_numpy()
 
 
-def fits(log: Log, share: float, lane: int) -> Bodies:
+def fits(log: Log, share: float, lane: int) -> Obstacles:
     """(P,) the boxes near a share of the lap that touch the cars in just those steps that are
     logged as crashes.
     """
     trace, state, track, _ = log
-    tried = beside(
+    tried = obstacles_beside(
         track, share * track.length + np.arange(-1.0, 1.0, STEP), np.full(round(2.0 / STEP), lane)
     )
     near = np.abs(state["s"] - share * track.length) < 2.5
     driving = near & (trace["episode_status"] != "prepare").to_numpy()
     touched = np.array(
-        [hit(state[driving], np.full((driving.sum(), 1), box)) == 0 for box in tried]
+        [hit_obstacle(state[driving], np.full((driving.sum(), 1), box)) == 0 for box in tried]
     )
     return tried[(touched == crashed(trace)[driving]).all(axis=1)]
 
 
-def layout(log: Log) -> Bodies:
+def layout(log: Log) -> Obstacles:
     """(K,) a box of the fixed layout for each place where cars begin on a lane: in the middle of
     where it can be.
     """
@@ -104,7 +110,9 @@ def test_a_crash_by_the_rule_of_corners_is_a_crash_of_the_log_and_no_other_step_
 ) -> None:
     trace, state, _, roads = fixed
     driving = (trace["episode_status"] != "prepare").to_numpy()
-    touched = hit(state[driving], before(state[driving], layout(fixed), roads)) >= 0
+    touched = (
+        hit_obstacle(state[driving], obstacles_before(state[driving], layout(fixed), roads)) >= 0
+    )
     assert crashed(trace).sum() == 8
     assert np.array_equal(touched, crashed(trace)[driving])
 
@@ -114,7 +122,7 @@ def test_cars_began_on_the_lane_beside_a_box_to_the_millimeter(fixed: Log) -> No
     share, _ = starts(fixed)
     road = np.zeros(len(share), dtype=np.int32)
     lanes = free_lanes(np.tile(layout(fixed), (len(share), 1)), roads, road, share)
-    ours, logged = begin([track], roads, road, share, lanes), state[begins(trace)]
+    ours, logged = begin_episodes([track], roads, road, share, lanes), state[episode_begins(trace)]
     assert ours["front_x"] == pytest.approx(logged["front_x"], abs=2e-3)
     assert ours["front_y"] == pytest.approx(logged["front_y"], abs=2e-3)
 
@@ -136,7 +144,9 @@ def avoid(p: Params) -> float:
 def test_the_reward_recomputed_from_params_with_these_boxes_is_the_logged_one(fixed: Log) -> None:
     trace, state, track, roads = fixed
     scored = (trace["episode_status"] != "prepare").to_numpy()
-    told = params(state[scored], [track], before(state[scored], layout(fixed), roads))
+    told = build_params(
+        state[scored], [track], obstacles_before(state[scored], layout(fixed), roads)
+    )
     paid: Any = np.array([avoid(p) for p in told])
     # a step without a wheel inside a band of 5 cm pays 1 less; 1e-3 more or less is the sum's own
     # business
@@ -146,7 +156,7 @@ def test_the_reward_recomputed_from_params_with_these_boxes_is_the_logged_one(fi
 def test_random_boxes_are_placed_anew_after_the_car_has_been_placed(random: Log) -> None:
     trace, state, _, _ = random
     share, lane = starts(random)
-    first = np.flatnonzero(begins(trace))
+    first = np.flatnonzero(episode_begins(trace))
     at_once = [k for k, i in enumerate(first) if crashed(trace)[i + 1]]
     # put into a box that was not there when a place for the car was sought
     assert at_once == [3, 45, 46, 57, 77]
@@ -160,7 +170,7 @@ def test_random_boxes_are_placed_anew_after_the_car_has_been_placed(random: Log)
     ]
     assert abs(crash["s"][0] / random[2].length - share[45]) < 1.0 / random[2].length
     assert crash["left"][0] != random[2].is_ccw  # outer
-    assert -lane[45] == OUTER
+    assert -lane[45] == OUTER_LANE
     assert Phase(int(crash["phase"][0])) == Phase.RUN
 
 

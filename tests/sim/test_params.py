@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 
 from racer import resources as shipped
-from racer.sim.params import Params, params
-from racer.sim.spawn import begin
+from racer.sim.params import Params, build_params
+from racer.sim.spawn import begin_episodes
 from racer.sim.state import TRAINING, Phase, State
-from racer.sim.step import place, step
+from racer.sim.step import locate_cars, step_cars
 from racer.track import layout as layout_file
-from racer.track.spatial_index import pack
-from racer.vehicle.car import STEP, V6, table
+from racer.track.spatial_index import pack_tracks
+from racer.vehicle.car import STEP_S, V6, car_table
 
-TRACK = layout_file.load(shipped.tracks() / "reinvent_2018.toml")
+TRACK = layout_file.load_layout_track(shipped.tracks_folder() / "reinvent_2018.toml")
 BACK = TRACK.reversed()
 TRACKS = (TRACK, BACK)
-ROADS = pack(TRACKS)
+ROADS = pack_tracks(TRACKS)
 
 KEYS = (
     "all_wheels_on_track", "x", "y", "heading", "distance_from_center", "projection_distance", "progress", "steps",
@@ -50,7 +50,7 @@ OBJECTS = (
 
 def cars(shares: list[float], road: int = 0) -> State:
     """Cars on the center line that are past their prepare step."""
-    state = begin(TRACKS, ROADS, np.full(len(shares), road, np.int32), np.array(shares))
+    state = begin_episodes(TRACKS, ROADS, np.full(len(shares), road, np.int32), np.array(shares))
     state["phase"], state["steps"] = Phase.RUN, 1
     return state
 
@@ -59,10 +59,15 @@ def told(
     state: State, steer: float = 10.0, speed: float = 1.5
 ) -> tuple[list[Params], State, State]:
     n = len(state)
-    row, after = step(
-        state, np.full((n, 2), [steer, speed]), np.full(n, STEP), ROADS, table(V6, n), TRAINING
+    row, after = step_cars(
+        state,
+        np.full((n, 2), [steer, speed]),
+        np.full(n, STEP_S),
+        ROADS,
+        car_table(V6, n),
+        TRAINING,
     )
-    return params(row, TRACKS), row, after
+    return build_params(row, TRACKS), row, after
 
 
 def beside(aside: float, share: float = 0.05, road: int = 0) -> Params:
@@ -71,7 +76,7 @@ def beside(aside: float, share: float = 0.05, road: int = 0) -> Params:
     yaw = state["yaw"]
     state["x"] -= aside * np.sin(yaw)
     state["y"] += aside * np.cos(yaw)
-    return told(place(state, ROADS))[0][0]
+    return told(locate_cars(state, ROADS))[0][0]
 
 
 def test_all_27_keys_are_there_and_no_other():
@@ -99,7 +104,7 @@ def test_params_are_json():
 
 
 def test_steps_are_a_float_and_the_first_call_sees_2():
-    state = begin(TRACKS, ROADS, np.zeros(1, np.int32), np.zeros(1))
+    state = begin_episodes(TRACKS, ROADS, np.zeros(1, np.int32), np.zeros(1))
     prepared, _, state = told(state)
     first, _, _ = told(state)
     assert prepared[0]["steps"] == 1.0
@@ -115,7 +120,7 @@ def test_x_and_y_are_14_cm_ahead_of_the_chassis():
 def test_heading_is_in_degrees_up_to_180():
     state = cars([0.1] * 3)
     state["yaw"] = [pi, -pi + 1e-9, 0.5]
-    heading = [p["heading"] for p in told(place(state, ROADS))[0]]
+    heading = [p["heading"] for p in told(locate_cars(state, ROADS))[0]]
     assert heading == pytest.approx([180.0, -180.0, degrees(0.5)])
 
 
@@ -136,7 +141,7 @@ def test_is_reversed_is_the_direction_of_the_track_not_of_the_car():
     assert told(cars([0.1], road=1))[0][0]["is_reversed"] is True
     wrong_way = cars([0.1])
     wrong_way["yaw"] += pi
-    assert told(place(wrong_way, ROADS))[0][0]["is_reversed"] is False
+    assert told(locate_cars(wrong_way, ROADS))[0][0]["is_reversed"] is False
 
 
 @pytest.mark.parametrize("road", [0, 1])
@@ -144,13 +149,13 @@ def test_is_reversed_is_the_direction_of_the_track_not_of_the_car():
 def test_left_of_center_is_left_of_travel_on_ccw_cw_and_reversed_tracks(road: int, mirror: bool):
     track = TRACK.mirrored() if mirror else TRACK
     tracks = (track, track.reversed())
-    roads = pack(tracks)
+    roads = pack_tracks(tracks)
     for aside in (-0.3, -0.05, 0.05, 0.3):
-        state = begin(tracks, roads, np.full(20, road, np.int32), np.arange(20) / 20.0)
+        state = begin_episodes(tracks, roads, np.full(20, road, np.int32), np.arange(20) / 20.0)
         yaw = state["yaw"].copy()
         state["x"] -= 0.14 * np.cos(yaw) + aside * np.sin(yaw)
         state["y"] += aside * np.cos(yaw) - 0.14 * np.sin(yaw)
-        placed = place(state, roads)
+        placed = locate_cars(state, roads)
         assert (placed["left"] == (aside > 0.0)).all()
         assert placed["distance"] == pytest.approx(abs(aside), abs=0.01)
 
@@ -209,7 +214,7 @@ def test_progress_may_be_negative():
     state["x"] -= 0.5 * np.cos(state["yaw"])
     state["y"] -= 0.5 * np.sin(state["yaw"])
     state["progress"] = 0.0
-    assert told(place(state, ROADS))[0][0]["progress"] < -1.0
+    assert told(locate_cars(state, ROADS))[0][0]["progress"] < -1.0
 
 
 def test_sim_time_is_the_clock_before_the_step():

@@ -8,21 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from racer import resources as shipped
-from racer.sim.simulation import START_LINE, Field, Race, Starts
-from racer.sim.spawn import begin
+from racer.sim.simulation import START_LINE, Scenario, Simulation, Starts
+from racer.sim.spawn import begin_episodes
 from racer.sim.state import Phase
 from racer.track import layout as layout_file
-from racer.track.spatial_index import pack
+from racer.track.spatial_index import pack_tracks
 from racer.vehicle.car import V6
 
-TRACK = layout_file.load(shipped.tracks() / "reinvent_2018.toml")
-ROADS = pack([TRACK])
+TRACK = layout_file.load_layout_track(shipped.tracks_folder() / "reinvent_2018.toml")
+ROADS = pack_tracks([TRACK])
 
 
 @settings(deadline=None, max_examples=50)
 @given(share=st.floats(0.0, 0.9999))
 def test_a_car_begins_on_the_center_line_heading_for_the_next_waypoint(share: float):
-    car = begin([TRACK], ROADS, np.zeros(1, np.int32), np.array([share]))[0]
+    car = begin_episodes([TRACK], ROADS, np.zeros(1, np.int32), np.array([share]))[0]
     spot = [np.interp(share * TRACK.length, TRACK.s, TRACK.center[:, k]) for k in (0, 1)]
     assert [car["x"], car["y"]] == pytest.approx(spot, abs=1e-9)
     ahead = TRACK.center[np.searchsorted(TRACK.s, share * TRACK.length, side="right")]
@@ -32,13 +32,13 @@ def test_a_car_begins_on_the_center_line_heading_for_the_next_waypoint(share: fl
 
 
 def test_first_row_shows_the_progress_of_the_front_point():
-    start = begin([TRACK], ROADS, np.zeros(1, np.int32), np.zeros(1))
+    start = begin_episodes([TRACK], ROADS, np.zeros(1, np.int32), np.zeros(1))
     # the track begins straight
     assert start["progress"][0] == pytest.approx(100.0 * 0.14 / TRACK.length, rel=1e-6)
 
 
 def test_training_starts_go_round_by_a_twentieth_of_a_lap():
-    field = Field(Race(TRACK, V6), 1, seed=0)
+    field = Simulation(Scenario(TRACK, V6), 1, seed=0)
     seen = [float(field.state["start"][0])]
     for _ in range(21):
         field.restart(np.array([0]))
@@ -48,12 +48,12 @@ def test_training_starts_go_round_by_a_twentieth_of_a_lap():
 
 
 def test_each_car_of_a_batch_begins_one_advance_after_the_one_before():
-    field = Field(Race(TRACK, V6), 5)
+    field = Simulation(Scenario(TRACK, V6), 5)
     assert np.allclose(field.state["start"], [0.0, 0.05, 0.1, 0.15, 0.2])
 
 
 def test_evaluation_starts_at_the_line_every_time():
-    field = Field(Race(TRACK, V6, starts=START_LINE), 3)
+    field = Simulation(Scenario(TRACK, V6, starts=START_LINE), 3)
     field.restart(np.arange(3))
     assert field.state["start"].tolist() == [0.0, 0.0, 0.0]
 
@@ -65,7 +65,7 @@ def test_start_offset_moves_the_first_start():
 
 
 def test_alternate_direction_drives_every_other_episode_the_other_way():
-    field = Field(Race(TRACK, V6, starts=Starts(alternate_direction=True)), 1)
+    field = Simulation(Scenario(TRACK, V6, starts=Starts(alternate_direction=True)), 1)
     roads = [int(field.state["road"][0])]
     for _ in range(3):
         field.restart(np.array([0]))
@@ -82,7 +82,7 @@ def test_alternate_direction_drives_every_other_episode_the_other_way():
 
 
 def test_the_clock_runs_on_from_episode_to_episode():
-    field = Field(Race(TRACK, V6), 1)
+    field = Simulation(Scenario(TRACK, V6), 1)
     for _ in range(30):
         field.step(np.array([[0.0, 1.0]]))
     field.restart(np.array([0]))

@@ -12,30 +12,32 @@ from hypothesis import strategies as st
 
 from racer import logs
 from racer import resources as shipped
-from racer.sim.simulation import START_LINE, Field, Race, Starts
-from racer.sim.spawn import begin, put_back
-from racer.sim.state import EVALUATION, TRAINING, Phase, Rules, State, Status, trace
-from racer.sim.step import place, place_in_turn, step
+from racer.sim.simulation import START_LINE, Scenario, Simulation, Starts
+from racer.sim.spawn import begin_episodes, put_back
+from racer.sim.state import EVALUATION, TRAINING, Phase, Rules, State, Status, trace_columns
+from racer.sim.step import locate_cars, locate_in_sequence, step_cars
 from racer.track import layout as layout_file
 from racer.track import route
-from racer.track.spatial_index import Roads, pack
+from racer.track.spatial_index import PackedTracks, pack_tracks
 from racer.track.track import Track
-from racer.vehicle.car import STEP, V4, V6, Car, table
+from racer.vehicle.car import STEP_S, V4, V6, Car, car_table
 
-OVAL = layout_file.load(shipped.tracks() / "oval.toml")
-ROADS = pack([OVAL])
+OVAL = layout_file.load_layout_track(shipped.tracks_folder() / "oval.toml")
+ROADS = pack_tracks([OVAL])
 GO = np.array([[0.0, 1.0]])
 
 
-def one(share: float = 0.0, track: Track = OVAL, roads: Roads = ROADS) -> State:
-    return begin([track], roads, np.zeros(1, np.int32), np.array([share]))
+def one(share: float = 0.0, track: Track = OVAL, roads: PackedTracks = ROADS) -> State:
+    return begin_episodes([track], roads, np.zeros(1, np.int32), np.array([share]))
 
 
 def run(
     state: State, command: np.ndarray = GO, rules: Rules = TRAINING, car: Car = V6
 ) -> tuple[State, State]:
     n = len(state)
-    return step(state, np.repeat(command, n, axis=0), np.full(n, STEP), ROADS, table(car, n), rules)
+    return step_cars(
+        state, np.repeat(command, n, axis=0), np.full(n, STEP_S), ROADS, car_table(car, n), rules
+    )
 
 
 def running(share: float = 0.0, **columns: float) -> State:
@@ -51,7 +53,7 @@ def off_the_road(share: float = 0.3) -> State:
     """A car 3 m beside the road whose progress before was that of its start."""
     state = running(share)
     state["y"] += 3.0
-    return place(state, ROADS)
+    return locate_cars(state, ROADS)
 
 
 # Order of evaluation
@@ -66,7 +68,7 @@ def test_first_step_is_prepare_and_does_not_move():
         start[name][0] for name in ("x", "y", "yaw", "vx")
     ]
     assert after["phase"][0] == Phase.RUN
-    assert after["clock"][0] == pytest.approx(STEP)
+    assert after["clock"][0] == pytest.approx(STEP_S)
 
 
 def test_a_row_shows_the_pose_before_its_action_acts_and_the_action():
@@ -131,7 +133,7 @@ def test_one_wheel_on_the_road_is_still_on_track():
     state = running(0.0)
     for aside in np.arange(0.0, 1.5, 0.005):
         state["y"] = OVAL.center[0, 1] + aside
-        placed = place(state, ROADS)
+        placed = locate_cars(state, ROADS)
         row, _ = run(placed)
         assert (row["status"][0] == Status.OFF_TRACK) == (placed["wheels"][0] == 0)
         if placed["wheels"][0] == 0:
@@ -143,7 +145,7 @@ def test_lap_is_complete_when_progress_is_100():
     row, _ = run(running(progress=100.0, progress_before=99.5, clock=10.0, lap_start=2.0))
     assert row["status"][0] == Status.LAP_COMPLETE
     assert row["done"][0]
-    assert row["lap_time"][0] == pytest.approx(8.0 + STEP)
+    assert row["lap_time"][0] == pytest.approx(8.0 + STEP_S)
 
 
 def test_lap_time_is_nan_until_a_lap_is_complete():
@@ -245,7 +247,7 @@ def slow_progress(share: float, start: float, before: float) -> float:
 def test_progress_unwraps_as_the_simulator_does(start: int, share: float, before: float):
     state = one(share)
     state["start"], state["progress"] = 0.05 * start, before
-    placed = place(state, ROADS)
+    placed = locate_cars(state, ROADS)
     assert placed["progress"][0] == slow_progress(
         placed["s"][0] / OVAL.length, 0.05 * start, before
     )
@@ -255,7 +257,9 @@ def test_progress_unwraps_as_the_simulator_does(start: int, share: float, before
 def test_progress_is_negative_behind_the_start():
     state = one(0.2)
     state["start"], state["progress"] = 0.25, 0.0
-    assert place(state, ROADS)["progress"][0] == pytest.approx(-5.0 + 14.0 / OVAL.length, abs=1e-3)
+    assert locate_cars(state, ROADS)["progress"][0] == pytest.approx(
+        -5.0 + 14.0 / OVAL.length, abs=1e-3
+    )
 
 
 def test_rows_in_turn_carry_progress_on_as_steps_do():
@@ -264,7 +268,7 @@ def test_rows_in_turn_carry_progress_on_as_steps_do():
     state["start"], state["progress"] = 0.9, 0.0
     first = np.array([True, False, False, False, False, True, False])
     expected, before = [], 0.0
-    placed = place_in_turn(state, first, ROADS)
+    placed = locate_in_sequence(state, first, ROADS)
     for begins, s in zip(first, placed["s"], strict=True):
         before = 0.0 if begins or before >= 100.0 else before
         before = slow_progress(s / OVAL.length, 0.9, before)
@@ -283,13 +287,13 @@ def drive_round(rules: Rules, laps: int, share: float = 0.0) -> list[np.void]:
         rows.append(row[0])
         if row["done"][0]:
             break
-        spot = begin(
+        spot = begin_episodes(
             [OVAL], ROADS, np.zeros(1, np.int32), np.array([(share + 0.3 * k / OVAL.length) % 1.0])
         )
         for name in ("x", "y", "yaw"):
             after[name] = spot[name]
         after["progress"] = row["progress"] if row["progress"][0] < 100.0 else 0.0
-        state = place(after, ROADS)
+        state = locate_cars(after, ROADS)
     return rows
 
 
@@ -305,9 +309,9 @@ def test_continuous_race_counts_laps_and_ends_with_the_last():
     assert [int(row["episode"]) for row in finished] == [0, 1, 2]
     assert np.diff([row["steps"] for row in rows]).tolist() == [1] * (len(rows) - 1)
     times = [float(row["lap_time"]) for row in finished]
-    assert times == pytest.approx([OVAL.length / 0.3 * STEP] * 3, abs=2.1 * STEP)
+    assert times == pytest.approx([OVAL.length / 0.3 * STEP_S] * 3, abs=2.1 * STEP_S)
     assert sum(times) == pytest.approx(
-        rows[-1]["clock"] + STEP
+        rows[-1]["clock"] + STEP_S
     )  # no time is lost between laps; PREPARE is in the first
 
 
@@ -348,7 +352,7 @@ def test_a_lap_is_complete_where_a_car_is_put_back_beyond_the_line(laps: int):
     rules = EVALUATION._replace(laps=laps, off_track_penalty=0.2)
     state = running(0.998)
     state["y"] -= 3.0
-    state = place(state, ROADS)
+    state = locate_cars(state, ROADS)
     state["progress"], state["progress_before"], state["lap_start"] = 99.8, 99.7, -10.0
     rows = []
     while len(rows) < 6 and not (rows and rows[-1]["done"]):
@@ -357,7 +361,7 @@ def test_a_lap_is_complete_where_a_car_is_put_back_beyond_the_line(laps: int):
         rows.append(row[0])
     timed = [k for k, row in enumerate(rows) if np.isfinite(row["lap_time"])]
     assert timed == [1]
-    assert rows[1]["lap_time"] == pytest.approx(10.0 + 2 * STEP)
+    assert rows[1]["lap_time"] == pytest.approx(10.0 + 2 * STEP_S)
     rest = ["lap_complete"] if laps == 1 else ["pause"] * 3 + ["in_progress"] * 2
     assert [Status(row["status"]).word for row in rows] == ["off_track", *rest]
 
@@ -384,7 +388,7 @@ def test_a_car_is_put_back_on_the_middle_of_the_nearer_lane_at_the_progress_of_i
     for aside, border in ((1.2, OVAL.inner), (-1.2, OVAL.outer)):
         state = running(0.02)
         state["y"] += aside
-        state = place(state, ROADS)
+        state = locate_cars(state, ROADS)
         state["progress_before"], state["progress"] = 3.0, 4.0
         row, after = run(state, rules=EVALUATION)
         back = put_back(row, after, [OVAL], ROADS)[0]
@@ -400,19 +404,21 @@ def test_golden_resets_of_real_evaluations(shared_data: Path, log: str, steps: i
     """drfc3/eval1: off track at step 149; the simulator set the car down at (1.4443, 4.2739),
     -177.6 deg, for 3 s.
     """
-    real = logs.open(shared_data / "logs" / "drfc3" / f"{log}.csv.gz").trace
+    real = logs.read_log(shared_data / "logs" / "drfc3" / f"{log}.csv.gz").trace
     at = int(np.flatnonzero(real["episode_status"] == "off_track")[0])
-    track = route.load(shared_data / "tracks" / "log_variants" / "reinvent_base_119pts.npy")
-    roads = pack([track])
+    track = route.load_route(shared_data / "tracks" / "log_variants" / "reinvent_base_119pts.npy")
+    roads = pack_tracks([track])
     now, before = real.iloc[at], real.iloc[at - 1]
-    state = begin([track], roads, np.zeros(1, np.int32), np.zeros(1))
+    state = begin_episodes([track], roads, np.zeros(1, np.int32), np.zeros(1))
     state["phase"], state["steps"], state["yaw"] = Phase.RUN, steps - 1, np.radians(now["yaw"])
     state["x"] = now["X"] - 0.14 * np.cos(state["yaw"])
     state["y"] = now["Y"] - 0.14 * np.sin(state["yaw"])
     state["progress"] = before["progress"]
-    state = place(state, roads)
+    state = locate_cars(state, roads)
     rules = EVALUATION._replace(off_track_penalty=3.0)
-    row, after = step(state, np.array([[30.0, 2.0]]), np.array([STEP]), roads, table(V4, 1), rules)
+    row, after = step_cars(
+        state, np.array([[30.0, 2.0]]), np.array([STEP_S]), roads, car_table(V4, 1), rules
+    )
     assert Status(row["status"][0]).word == "off_track"
     assert row["steps"][0] == steps
     back = put_back(row, after, [track], roads)[0]
@@ -435,14 +441,14 @@ def random_commands(steps: int, n: int) -> np.ndarray:
     return np.random.default_rng(5).uniform([-30.0, 0.5], [30.0, 2.5], (steps, n, 2))
 
 
-def traced(field: Field, commands: np.ndarray) -> list[bytes]:
+def traced(field: Simulation, commands: np.ndarray) -> list[bytes]:
     """Bytes of every column of the trace of every step; cars whose episode is over begin the next
     one.
     """
     out = []
     for command in commands:
         row = field.step(command)
-        columns = trace(row, np.full(len(row), -1), np.zeros(len(row)), field.race.tracks)
+        columns = trace_columns(row, np.full(len(row), -1), np.zeros(len(row)), field.race.tracks)
         out.append(b"".join(np.asarray(column).astype("S32" if column.dtype == object else column.dtype).tobytes()
                             for column in columns.values()))  # fmt: skip
         field.restart(np.flatnonzero(row["done"]))
@@ -454,7 +460,7 @@ def traced(field: Field, commands: np.ndarray) -> list[bytes]:
 def test_the_same_seed_gives_the_same_bytes_of_trace(noise: str, evaluation: bool):
     from racer.sim.noise import NOISES
 
-    race = Race(
+    race = Scenario(
         OVAL,
         V6,
         EVALUATION if evaluation else TRAINING,
@@ -462,9 +468,13 @@ def test_the_same_seed_gives_the_same_bytes_of_trace(noise: str, evaluation: boo
         NOISES[noise],
     )
     commands = random_commands(120, 3)
-    assert traced(Field(race, 3, seed=7), commands) == traced(Field(race, 3, seed=7), commands)
+    assert traced(Simulation(race, 3, seed=7), commands) == traced(
+        Simulation(race, 3, seed=7), commands
+    )
     if noise == "robust":
-        assert traced(Field(race, 3, seed=7), commands) != traced(Field(race, 3, seed=8), commands)
+        assert traced(Simulation(race, 3, seed=7), commands) != traced(
+            Simulation(race, 3, seed=8), commands
+        )
 
 
 @pytest.mark.parametrize("noise", ["none", "robust"])
@@ -473,9 +483,9 @@ def test_car_k_of_a_batch_is_bit_equal_to_the_same_car_among_fewer(noise: str, e
     from racer.sim.noise import NOISES
 
     starts = Starts(advance=0.05, alternate_direction=True)
-    race = Race(OVAL, V6, EVALUATION if evaluation else TRAINING, starts, NOISES[noise])
+    race = Scenario(OVAL, V6, EVALUATION if evaluation else TRAINING, starts, NOISES[noise])
     commands = random_commands(150, 9)
-    many, few = Field(race, 9, seed=3), Field(race, 4, seed=3)
+    many, few = Simulation(race, 9, seed=3), Simulation(race, 4, seed=3)
     for command in commands:
         rows, alone = many.step(command), few.step(command[:4])
         assert bits(rows[:4]) == bits(alone)
@@ -488,9 +498,13 @@ def test_any_car_of_a_batch_is_bit_equal_to_one_stepped_alone():
     commands = random_commands(40, 12)
     alone = [state[k : k + 1] for k in range(12)]
     for command in commands:
-        _, state = step(state, command, np.full(12, STEP), ROADS, table(V6, 12), TRAINING)
+        _, state = step_cars(
+            state, command, np.full(12, STEP_S), ROADS, car_table(V6, 12), TRAINING
+        )
         alone = [
-            step(car, command[k : k + 1], np.full(1, STEP), ROADS, table(V6, 1), TRAINING)[1]
+            step_cars(
+                car, command[k : k + 1], np.full(1, STEP_S), ROADS, car_table(V6, 1), TRAINING
+            )[1]
             for k, car in enumerate(alone)
         ]
     assert bits(np.concatenate(alone)) == bits(state)
@@ -499,7 +513,7 @@ def test_any_car_of_a_batch_is_bit_equal_to_one_stepped_alone():
 def test_snapshot_and_restore_repeat_the_same_drive():
     from racer.sim.noise import NOISES
 
-    field = Field(Race(OVAL, V6, noise=NOISES["robust"]), 3, seed=1)
+    field = Simulation(Scenario(OVAL, V6, noise=NOISES["robust"]), 3, seed=1)
     commands = random_commands(90, 3)
     traced(field, commands[:30])
     snapshot = field.snapshot()

@@ -11,17 +11,17 @@ import pytest
 from scipy.interpolate import spalde, splprep
 
 from racer import geometry
-from racer.sim.obstacle_layout import Course
-from racer.sim.obstacles import BOT, INNER, OUTER
-from racer.sim.simulation import START_LINE, Field, Race, Starts
+from racer.sim.obstacle_layout import ObstacleLayout
+from racer.sim.obstacles import BOT, INNER_LANE, OUTER_LANE
+from racer.sim.simulation import START_LINE, Scenario, Simulation, Starts
 from racer.sim.state import TRAINING, Phase, Rules, State, Status
-from racer.sim.step import place
-from racer.sim.traffic import change, lane
-from racer.track.library import load
+from racer.sim.step import locate_cars
+from racer.sim.traffic import build_lane, lane_change
+from racer.track.library import load_track
 from racer.track.track import Track
-from racer.vehicle.car import STEP, V6
+from racer.vehicle.car import STEP_S, V6
 
-TRACK = load("reinvent_2018")
+TRACK = load_track("reinvent_2018")
 L = TRACK.length
 LINE = np.column_stack([np.linspace(0.0, 5.0, 41), np.zeros(41)])
 STRAIGHT = Track("straight", "Straight", LINE, LINE + [0.0, 0.5], LINE - [0.0, 0.5])
@@ -34,24 +34,24 @@ def field(
     starts: Starts = START_LINE,
     track: Track = TRACK,
     **words: Any,
-) -> Field:
-    what = Course(**{"number_of_bot_cars": 2, "bot_car_speed": 1.0, **words})
-    return Field(Race(track, V6, rules, starts, course=what), n, seed=0)
+) -> Simulation:
+    what = ObstacleLayout(**{"number_of_bot_cars": 2, "bot_car_speed": 1.0, **words})
+    return Simulation(Scenario(track, V6, rules, starts, obstacle_layout=what), n, seed=0)
 
 
-def watched(cars: Field, steps: int) -> list[np.ndarray]:
+def watched(cars: Simulation, steps: int) -> list[np.ndarray]:
     """The bodies that the steps are judged with, while the cars are out of the way."""
     found = []
     cars.state["x"] += 50.0
     for _ in range(steps):
-        found.append(cars.bodies.copy())
+        found.append(cars.obstacles.copy())
         cars.step(np.zeros((len(cars.state), 2)))
     return found
 
 
 def test_a_lane_is_the_periodic_spline_of_fitpack_over_the_center_line() -> None:
-    for which in (INNER, OUTER):
-        way = lane(TRACK, which)
+    for which in (INNER_LANE, OUTER_LANE):
+        way = build_lane(TRACK, which)
         knots, first = np.unique(way.s, return_index=True)
         xy = way.points[first].T.copy()
         knots[0], knots[-1] = min(knots[0], 0.0), max(knots[-1], L)
@@ -73,9 +73,9 @@ def test_bot_cars_go_by_the_center_line_whatever_their_lane() -> None:
     seen = watched(field(), 100)
     for k in (20, 60, 99):
         # what is known at a step is where they were when the step before began
-        driven = 1.0 * STEP * (k - 1)
-        for bot, (start, which) in enumerate(((2.0, INNER), (L - 1.0, OUTER))):
-            spot, way_on = lane(TRACK, which).curve.at((start + driven) % L, L)
+        driven = 1.0 * STEP_S * (k - 1)
+        for bot, (start, which) in enumerate(((2.0, INNER_LANE), (L - 1.0, OUTER_LANE))):
+            spot, way_on = build_lane(TRACK, which).curve.at((start + driven) % L, L)
             body = seen[k][0, bot]
             assert [body["x"], body["y"]] == pytest.approx(spot.tolist(), abs=1e-9)
             assert body["yaw"] == pytest.approx(np.arctan2(way_on[1], way_on[0]))
@@ -87,21 +87,23 @@ def test_they_are_faster_than_their_speed_on_the_outside_of_a_bend() -> None:
         np.hypot(*(np.diff([[b["x"][0, k], b["y"][0, k]] for b in seen[5:]], axis=0).T)).sum()
         for k in (0, 1)
     ]
-    assert step[0] < 0.97 * 1.0 * STEP * 194
-    assert step[1] > 1.03 * 1.0 * STEP * 194
+    assert step[0] < 0.97 * 1.0 * STEP_S * 194
+    assert step[1] > 1.03 * 1.0 * STEP_S * 194
 
 
 def test_they_start_one_step_after_the_prepare_step_and_are_seen_a_step_late() -> None:
     s = [float(b["s"][0, 0]) for b in watched(field(), 6)]
     assert s[0] == s[1]
     assert s[:2] == pytest.approx([2.0, 2.0], abs=0.01)
-    assert np.diff(s[1:]) == pytest.approx([STEP] * 4, rel=0.05)
+    assert np.diff(s[1:]) == pytest.approx([STEP_S] * 4, rel=0.05)
 
 
 def test_their_place_on_the_road_goes_with_them() -> None:
     cars = field()
     drawn = watched(cars, 150)[-1]
-    s, _, foot = geometry.project(TRACK.center, np.column_stack([drawn["x"][0], drawn["y"][0]]))
+    s, _, foot = geometry.project_points(
+        TRACK.center, np.column_stack([drawn["x"][0], drawn["y"][0]])
+    )
     assert drawn["s"][0] == pytest.approx(s)
     assert drawn["aside"][0] == pytest.approx(
         np.hypot(drawn["x"][0] - foot[:, 0], drawn["y"][0] - foot[:, 1])
@@ -110,19 +112,19 @@ def test_their_place_on_the_road_goes_with_them() -> None:
 
 def test_an_episode_puts_them_back() -> None:
     cars = field()
-    first = cars.bodies.copy()
+    first = cars.obstacles.copy()
     watched(cars, 50)
     cars.restart(np.array([0]))
-    assert np.array_equal(cars.bodies, first)
+    assert np.array_equal(cars.obstacles, first)
     assert [float(b["s"][0, 0]) for b in watched(cars, 3)] == pytest.approx(
-        [2.0, 2.0, 2.0 + STEP], abs=0.01
+        [2.0, 2.0, 2.0 + STEP_S], abs=0.01
     )
 
 
 def test_on_an_open_road_they_drive_too() -> None:
     seen = watched(field(track=STRAIGHT, number_of_bot_cars=1), 10)
     assert seen[9]["y"][0, 0] == pytest.approx(0.25)
-    assert seen[9]["x"][0, 0] == pytest.approx(2.0 + 8 * STEP)
+    assert seen[9]["x"][0, 0] == pytest.approx(2.0 + 8 * STEP_S)
     assert seen[9]["yaw"][0, 0] == pytest.approx(0.0)
 
 
@@ -138,17 +140,19 @@ def test_they_change_lanes_after_3_to_5_s_over_1_m_and_back() -> None:
         assert on_inner[:40].all()
         assert on_outer.any()
         between = ~on_inner & ~on_outer
-        first = int(np.argmax(between)) * STEP
-        assert 3.0 <= first <= 5.0 + 4 * STEP
+        first = int(np.argmax(between)) * STEP_S
+        assert 3.0 <= first <= 5.0 + 4 * STEP_S
         change_steps = int(np.argmax(on_outer)) - int(np.argmax(between))
-        assert 0.5 <= change_steps * STEP <= 1.0 + 2 * STEP  # the beginning and end are gentle
+        assert 0.5 <= change_steps * STEP_S <= 1.0 + 2 * STEP_S  # the beginning and end are gentle
         assert on_inner[int(np.argmax(on_outer)) :].any()
 
 
 def test_a_lane_change_leaves_one_lane_and_reaches_the_other_smoothly() -> None:
-    curve = change(TRACK, INNER, now=4.0, begin=6.0, end=7.0)
-    for s, which in ((5.0, INNER), (6.0, INNER), (7.0, OUTER)):
-        assert curve.at(s, L)[0] == pytest.approx(lane(TRACK, which).curve.at(s, L)[0], abs=2e-3)
+    curve = lane_change(TRACK, INNER_LANE, now=4.0, begin=6.0, end=7.0)
+    for s, which in ((5.0, INNER_LANE), (6.0, INNER_LANE), (7.0, OUTER_LANE)):
+        assert curve.at(s, L)[0] == pytest.approx(
+            build_lane(TRACK, which).curve.at(s, L)[0], abs=2e-3
+        )
     headings = np.unwrap([np.arctan2(*curve.at(s, L)[1][::-1]) for s in np.linspace(4.0, 7.2, 400)])
     assert np.abs(np.diff(headings)).max() < 0.05
 
@@ -160,11 +164,11 @@ def test_a_lane_change_leaves_one_lane_and_reaches_the_other_smoothly() -> None:
 def test_a_lane_change_over_the_start_line_is_smooth_too(
     now: float, begin: float, end: float
 ) -> None:
-    curve = change(TRACK, OUTER, now, begin, end)
+    curve = lane_change(TRACK, OUTER_LANE, now, begin, end)
     over = np.linspace(now, now + (end - now) % L, 300) % L
     points = np.array([curve.at(float(s), L)[0] for s in over])
-    assert points[0] == pytest.approx(lane(TRACK, OUTER).curve.at(now, L)[0], abs=5e-3)
-    assert points[-1] == pytest.approx(lane(TRACK, INNER).curve.at(end, L)[0], abs=5e-3)
+    assert points[0] == pytest.approx(build_lane(TRACK, OUTER_LANE).curve.at(now, L)[0], abs=5e-3)
+    assert points[-1] == pytest.approx(build_lane(TRACK, INNER_LANE).curve.at(end, L)[0], abs=5e-3)
     assert np.hypot(*np.diff(points, axis=0).T).max() < 0.03
 
 
@@ -193,12 +197,12 @@ def test_traffic_is_part_of_a_snapshot() -> None:
 # ----------------------------------------------------------------------------------------------
 
 
-def meeting(cars: Field, ahead: float) -> State:
+def meeting(cars: Simulation, ahead: float) -> State:
     """The row of a step in which the front of the car is so many m ahead of that of the first bot
     car it overlaps.
     """
     watched(cars, 20)
-    body = cars.bodies[0, 0]
+    body = cars.obstacles[0, 0]
     c, s = np.cos(body["yaw"]), np.sin(body["yaw"])
     state = cars.state
     state["x"], state["y"], state["yaw"] = (
@@ -208,7 +212,7 @@ def meeting(cars: Field, ahead: float) -> State:
     )
     state["phase"], state["pause"], state["crashes"] = Phase.RUN, 0.0, 0
     state["still_steps"], state["backward_steps"], state["wheels"] = 0, 0, 4
-    cars.state = place(state, cars.race.roads)
+    cars.state = locate_cars(state, cars.race.roads)
     return cars.step(np.zeros((1, 2)))
 
 
@@ -227,7 +231,7 @@ def test_a_car_that_is_run_into_goes_on_and_the_bot_cars_wait() -> None:
     )
     s = np.array([b["s"][0] for b in watched(cars, 40)])
     held = int(np.argmax(np.diff(s[:, 0]) > 0.0))
-    assert held == pytest.approx(2.0 / STEP, abs=2)
+    assert held == pytest.approx(2.0 / STEP_S, abs=2)
     assert np.array_equal(np.diff(s[:, 0]) == 0.0, np.diff(s[:, 1]) == 0.0)  # all of them
 
 
@@ -241,5 +245,5 @@ def test_after_a_crash_into_a_bot_car_the_car_stays_where_it_is_and_blinks() -> 
     rows = [cars.step(np.zeros((1, 2))) for _ in range(15)]
     assert {int(row["status"][0]) for row in rows} == {Status.PAUSE}
     assert cars.state["crashes"][0] == 1
-    assert cars.bodies["kind"][0, 0] == BOT
+    assert cars.obstacles["kind"][0, 0] == BOT
     assert cars.state["phase"][0] == Phase.RUN

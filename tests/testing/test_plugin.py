@@ -43,14 +43,15 @@ def _all_is_loaded() -> None:
     and numba minds.
     """
     from racer.testing import Reward, lap
-    from racer.testing.placed import placed, road
+    from racer.testing.placed import as_track, placed
 
     reward = Reward("center_line", "oval")
     reward.never_raises(examples=5)
     placed("oval", objects=[(0.1, 1)])
-    assert lap("fast", road("oval")).lap_time < 20.0
+    assert lap("fast", as_track("oval")).lap_time < 20.0
     assert isinstance(
-        racer.testing.subject.disagreement(reward._reward, road("oval"), 0.99, "v6"), str
+        racer.testing.subject.describe_disagreement(reward._reward, as_track("oval"), 0.99, "v6"),
+        str,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from racer.errors import UsageError
-from racer.track import fetch, find, library, load, route, worlds
+from racer.track import fetch, find_track, library, load_track, route, worlds
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -25,9 +25,9 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """
     folder = tmp_path / "served"
     folder.mkdir()
-    route.save(load("oval"), folder / "Aragon.npy")
+    route.save_route(load_track("oval"), folder / "Aragon.npy")
     digest = hashlib.sha256((folder / "Aragon.npy").read_bytes()).hexdigest()
-    hashes = {**worlds.hashes(), "Aragon": digest, "Albert": None}
+    hashes = {**worlds.route_hashes(), "Aragon": digest, "Albert": None}
     monkeypatch.setattr(worlds, "hashes", lambda: hashes)
     return folder
 
@@ -46,55 +46,55 @@ def address(served: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def kept(home: Path) -> list[str]:
-    return sorted(path.name for path in library.fetched(home).iterdir())
+    return sorted(path.name for path in library.fetched_folder(home).iterdir())
 
 
 def test_a_known_route_is_verified_kept_and_loaded_by_name(address: str, tmp_path: Path) -> None:
-    got = fetch.fetch("Aragon", home=tmp_path, address=address)
+    got = fetch.fetch_route("Aragon", home=tmp_path, address=address)
     assert got.how == "verified"
     assert kept(tmp_path) == ["Aragon.npy"]
-    assert find("Aragon", home=tmp_path).provenance == "fetched"
-    assert load("Aragon", home=tmp_path).length == pytest.approx(load("oval").length)
+    assert find_track("Aragon", home=tmp_path).provenance == "fetched"
+    assert load_track("Aragon", home=tmp_path).length == pytest.approx(load_track("oval").length)
 
 
 def test_what_is_here_is_not_fetched_again(address: str, served: Path, tmp_path: Path) -> None:
-    fetch.fetch("Aragon", home=tmp_path, address=address)
+    fetch.fetch_route("Aragon", home=tmp_path, address=address)
     (served / "Aragon.npy").unlink()
-    assert fetch.fetch("Aragon", home=tmp_path, address=address).how == "here already"
+    assert fetch.fetch_route("Aragon", home=tmp_path, address=address).how == "here already"
 
 
 def test_a_damaged_copy_is_fetched_again(address: str, tmp_path: Path) -> None:
-    path = fetch.fetch("Aragon", home=tmp_path, address=address).path
+    path = fetch.fetch_route("Aragon", home=tmp_path, address=address).path
     path.write_bytes(path.read_bytes()[:-1])
-    assert fetch.fetch("Aragon", home=tmp_path, address=address).how == "verified"
-    route.load(path)
+    assert fetch.fetch_route("Aragon", home=tmp_path, address=address).how == "verified"
+    route.load_route(path)
 
 
 def test_another_file_under_a_known_name_is_refused_and_not_kept(
     address: str, served: Path, tmp_path: Path
 ) -> None:
-    route.save(load("clover"), served / "Aragon.npy")
+    route.save_route(load_track("clover"), served / "Aragon.npy")
     with pytest.raises(
         UsageError,
         match=r"not the route Aragon that racer knows .its SHA-256 differs.; nothing is kept",
     ):
-        fetch.fetch("Aragon", home=tmp_path, address=address)
+        fetch.fetch_route("Aragon", home=tmp_path, address=address)
     assert kept(tmp_path) == []
 
 
 def test_an_unknown_hash_is_remembered_on_first_use(
     address: str, served: Path, tmp_path: Path
 ) -> None:
-    route.save(load("clover"), served / "Albert.npy")
-    path = fetch.fetch("Albert", home=tmp_path, address=address + "/").path
+    route.save_route(load_track("clover"), served / "Albert.npy")
+    path = fetch.fetch_route("Albert", home=tmp_path, address=address + "/").path
     assert kept(tmp_path) == ["Albert.npy", "first_use.txt"]
-    assert fetch.fetch("Albert", home=tmp_path, address=address).how == "here already"
+    assert fetch.fetch_route("Albert", home=tmp_path, address=address).how == "here already"
     path.unlink()
-    assert fetch.fetch("Albert", home=tmp_path, address=address).how == "verified"
-    route.save(load("oval"), served / "Albert.npy")
+    assert fetch.fetch_route("Albert", home=tmp_path, address=address).how == "verified"
+    route.save_route(load_track("oval"), served / "Albert.npy")
     path.unlink()
     with pytest.raises(UsageError, match="its SHA-256 differs"):
-        fetch.fetch("Albert", home=tmp_path, address=address)
+        fetch.fetch_route("Albert", home=tmp_path, address=address)
 
 
 def test_a_page_instead_of_a_route_is_refused(address: str, served: Path, tmp_path: Path) -> None:
@@ -103,13 +103,13 @@ def test_a_page_instead_of_a_route_is_refused(address: str, served: Path, tmp_pa
         UsageError,
         match=r"Albert\.npy sent is no route \(this is not a \.npy file.*\): check the address",
     ):
-        fetch.fetch("Albert", home=tmp_path, address=address)
+        fetch.fetch_route("Albert", home=tmp_path, address=address)
     assert kept(tmp_path) == []
 
 
 def test_a_missing_file_says_how_to_go_on(address: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
-        fetch.fetch("Monaco", home=tmp_path, address=address)
+        fetch.fetch_route("Monaco", home=tmp_path, address=address)
     assert str(error.value) == (
         f"cannot fetch {address}/Monaco.npy (the server says 404). "
         "Get Monaco.npy another way, then: racer tracks import Monaco.npy"
@@ -121,22 +121,22 @@ def test_no_network_says_how_to_go_on(tmp_path: Path) -> None:
         UsageError,
         match=r"no answer, \w+\). Get Monaco\.npy another way, then: racer tracks import",
     ):
-        fetch.fetch("Monaco", home=tmp_path, address="http://127.0.0.1:9/")
+        fetch.fetch_route("Monaco", home=tmp_path, address="http://127.0.0.1:9/")
 
 
 def test_names_and_addresses_are_checked_before_the_network(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError, match=r"no world 'Monac': did you mean 'Monaco'\? \(racer tracks fetch --list\)"
     ):
-        fetch.fetch("Monac", home=tmp_path)
+        fetch.fetch_route("Monac", home=tmp_path)
     with pytest.raises(
         UsageError, match="routes are fetched over http or https; racer tracks import takes files"
     ):
-        fetch.fetch("Monaco", home=tmp_path, address="/some/folder")
+        fetch.fetch_route("Monaco", home=tmp_path, address="/some/folder")
 
 
 def test_racer_knows_the_127_worlds_and_most_of_their_hashes(real_routes: Path) -> None:
-    known = worlds.hashes()
+    known = worlds.route_hashes()
     assert len(known) == 127
     for path in real_routes.glob("*.npy"):
         assert known[path.stem] == hashlib.sha256(path.read_bytes()).hexdigest()

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from racer.errors import UsageError
 from racer.track import layout
-from racer.track.corners import curvature
-from racer.track.layout import Layout, Segment
+from racer.track.corners import track_curvature
+from racer.track.layout import Segment, TrackLayout
 
 WIDTH = 0.6
 
 
-def road(*segments: Segment, width: float = WIDTH) -> Layout:
-    return Layout("test", "Test", width, (1.0, -2.0, 0.3), segments)
+def road(*segments: Segment, width: float = WIDTH) -> TrackLayout:
+    return TrackLayout("test", "Test", width, (1.0, -2.0, 0.3), segments)
 
 
 def left(radius: float, angle_deg: float) -> Segment:
@@ -29,7 +29,7 @@ OVAL = road(Segment(4.0), left(1.5, 180), Segment(4.0), left(1.5, 180))
 
 
 @st.composite
-def laps(draw: st.DrawFn, lefts_only: bool = False) -> Layout:
+def laps(draw: st.DrawFn, lefts_only: bool = False) -> TrackLayout:
     """A half lap that turns 180 degrees, driven twice: it closes by symmetry, whatever its sizes
     are.
     """
@@ -48,14 +48,14 @@ def laps(draw: st.DrawFn, lefts_only: bool = False) -> Layout:
 
 
 @given(laps())
-def test_a_point_symmetric_lap_closes_whatever_its_sizes(lap: Layout) -> None:
-    _, center, heading = layout.sample(layout.close(lap))
+def test_a_point_symmetric_lap_closes_whatever_its_sizes(lap: TrackLayout) -> None:
+    _, center, heading = layout.sample_layout(layout.close_layout(lap))
     assert center[0] == center[-1]
     assert heading[0] == heading[-1]
 
 
 @given(laps(), st.data())
-def test_open_sizes_are_found_again(lap: Layout, data: st.DataObject) -> None:
+def test_open_sizes_are_found_again(lap: TrackLayout, data: st.DataObject) -> None:
     count = len(lap.segments)
     one, two = sorted(
         data.draw(st.lists(st.integers(0, count - 1), min_size=2, max_size=2, unique=True))
@@ -66,13 +66,13 @@ def test_open_sizes_are_found_again(lap: Layout, data: st.DataObject) -> None:
     ]
     reach = layout._reach(lap)[[one, two]]
     assume(np.linalg.svd([reach.real, reach.imag], compute_uv=False)[-1] > 0.05)
-    closed = layout.close(road(*pieces))
+    closed = layout.close_layout(road(*pieces))
     np.testing.assert_allclose(closed.sizes, lap.sizes, atol=1e-9)
 
 
 @given(laps(lefts_only=True))
-def test_a_convex_lap_is_a_road_as_wide_as_it_says(lap: Layout) -> None:
-    track = layout.build(lap)
+def test_a_convex_lap_is_a_road_as_wide_as_it_says(lap: TrackLayout) -> None:
+    track = layout.build_track(lap)
     assert track.is_loop
     assert track.is_ccw
     for line in (track.inner, track.outer):
@@ -83,29 +83,29 @@ def test_a_convex_lap_is_a_road_as_wide_as_it_says(lap: Layout) -> None:
 
 
 @given(laps(lefts_only=True))
-def test_waypoints_are_equidistant(lap: Layout) -> None:
-    s, center, _ = layout.sample(layout.close(lap))
+def test_waypoints_are_equidistant(lap: TrackLayout) -> None:
+    s, center, _ = layout.sample_layout(layout.close_layout(lap))
     assert np.diff(s) == pytest.approx(s[1])
-    assert s[1] == pytest.approx(layout.SPACING, rel=0.2)
+    assert s[1] == pytest.approx(layout.WAYPOINT_SPACING_M, rel=0.2)
     assert np.abs(np.diff(center)).max() <= s[1] * (1 + 1e-9)
 
 
 @given(laps())
-def test_roads_that_touch_themselves_are_refused_as_shapely_would(lap: Layout) -> None:
-    _, center, heading = layout.sample(layout.close(lap))
+def test_roads_that_touch_themselves_are_refused_as_shapely_would(lap: TrackLayout) -> None:
+    _, center, heading = layout.sample_layout(layout.close_layout(lap))
     sides = [center + sign * 0.5j * WIDTH * np.exp(1j * heading) for sign in (1, -1)]
     rings = [shapely.LinearRing(np.column_stack([side.real, side.imag])) for side in sides]
     sound = all(ring.is_simple for ring in rings) and not rings[0].intersects(rings[1])
     if sound:
-        assert layout.build(lap).is_loop
+        assert layout.build_track(lap).is_loop
     else:
         with pytest.raises(UsageError, match="the road runs into itself near x = "):
-            layout.build(lap)
+            layout.build_track(lap)
 
 
 @given(laps(lefts_only=True))
-def test_reversing_twice_and_mirroring_twice_change_nothing(lap: Layout) -> None:
-    track = layout.build(lap)
+def test_reversing_twice_and_mirroring_twice_change_nothing(lap: TrackLayout) -> None:
+    track = layout.build_track(lap)
     for again in (track.reversed().reversed(), track.mirrored().mirrored()):
         for line in ("center", "inner", "outer"):
             np.testing.assert_array_equal(getattr(again, line), getattr(track, line))
@@ -114,21 +114,27 @@ def test_reversing_twice_and_mirroring_twice_change_nothing(lap: Layout) -> None
 
 
 @given(laps(lefts_only=True))
-def test_the_mirror_image_bends_the_other_way(lap: Layout) -> None:
-    track = layout.build(lap)
-    np.testing.assert_allclose(curvature(track.mirrored()), -curvature(track), atol=1e-9)
-    np.testing.assert_allclose(curvature(track.reversed()), -curvature(track)[::-1], atol=1e-6)
+def test_the_mirror_image_bends_the_other_way(lap: TrackLayout) -> None:
+    track = layout.build_track(lap)
+    np.testing.assert_allclose(
+        track_curvature(track.mirrored()), -track_curvature(track), atol=1e-9
+    )
+    np.testing.assert_allclose(
+        track_curvature(track.reversed()), -track_curvature(track)[::-1], atol=1e-6
+    )
     assert not track.mirrored().is_ccw
 
 
 def test_the_inside_border_is_on_the_right_when_driven_clockwise() -> None:
-    clockwise = layout.build(road(Segment(4.0), left(1.5, -180), Segment(4.0), left(1.5, -180)))
+    clockwise = layout.build_track(
+        road(Segment(4.0), left(1.5, -180), Segment(4.0), left(1.5, -180))
+    )
     assert not clockwise.is_ccw
     assert shapely.Polygon(clockwise.outer).contains(shapely.Polygon(clockwise.inner))
 
 
 def test_a_lap_begins_at_its_start_in_its_heading() -> None:
-    track = layout.build(OVAL)
+    track = layout.build_track(OVAL)
     np.testing.assert_allclose(track.center[0], [1.0, -2.0])
     step = track.center[1] - track.center[0]
     assert math.atan2(step[1], step[0]) == pytest.approx(0.3)
@@ -136,14 +142,14 @@ def test_a_lap_begins_at_its_start_in_its_heading() -> None:
 
 
 def test_a_small_residue_is_spread_so_that_the_line_closes_exactly() -> None:
-    track = layout.build(road(Segment(4.0), left(1.5, 180), Segment(4.04), left(1.5, 180)))
+    track = layout.build_track(road(Segment(4.0), left(1.5, 180), Segment(4.04), left(1.5, 180)))
     np.testing.assert_array_equal(track.center[0], track.center[-1])
     steps = np.hypot(*np.diff(track.center, axis=0).T)
     assert np.ptp(steps) < 0.002
 
 
 def test_two_open_radii_are_solvable_too() -> None:
-    closed = layout.close(
+    closed = layout.close_layout(
         road(
             Segment(3.0),
             left(math.nan, 90),
@@ -209,5 +215,5 @@ REFUSED = {
 @pytest.mark.parametrize("sentence", REFUSED)
 def test_what_cannot_be_a_road_is_refused_in_a_sentence(sentence: str) -> None:
     with pytest.raises(UsageError) as error:
-        layout.build(REFUSED[sentence])
+        layout.build_track(REFUSED[sentence])
     assert str(error.value) == sentence

@@ -29,13 +29,13 @@ def file(tmp_path: Path) -> Path:
 def complaint(file: Path, text: str | bytes) -> str:
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(UsageError) as error:
-        layout_file.load(file)
+        layout_file.load_layout_track(file)
     return str(error.value).replace(str(file), "mine.toml")
 
 
 def test_a_file_without_a_name_is_named_after_itself(file: Path) -> None:
     file.write_text(GOOD)
-    track = layout_file.load(file)
+    track = layout_file.load_layout_track(file)
     assert (track.name, track.title, track.is_ccw) == ("mine", "Test", True)
     assert track.center[0].tolist() == [1.0, 2.0]
 
@@ -43,13 +43,13 @@ def test_a_file_without_a_name_is_named_after_itself(file: Path) -> None:
 def test_the_example_in_the_docs_is_a_track(file: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "tracks.md").read_text(encoding="utf-8")
     file.write_text(page.partition("```toml\n")[2].partition("```")[0])
-    track = layout_file.load(file)
+    track = layout_file.load_layout_track(file)
     assert (track.title, track.is_ccw) == ("My first track", True)
 
 
 def test_a_byte_order_mark_is_no_mistake(file: Path) -> None:
     file.write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
-    assert layout_file.load(file).length > 10
+    assert layout_file.load_layout_track(file).length > 10
 
 
 MISTAKES = {
@@ -137,6 +137,6 @@ def test_files_that_are_no_toml_are_refused(file: Path, tmp_path: Path) -> None:
         == "mine.toml: this is not a text file in UTF-8, so not a track in TOML"
     )
     with pytest.raises(UsageError, match="there is no such file"):
-        layout_file.load(tmp_path / "absent.toml")
+        layout_file.load_layout_track(tmp_path / "absent.toml")
     with pytest.raises(UsageError, match="cannot be read"):
-        layout_file.load(tmp_path)
+        layout_file.load_layout_track(tmp_path)

@@ -12,14 +12,14 @@ from racer.errors import UsageError
 from racer.plotting import style
 from racer.plotting.track import (
     draw_curvature,
-    draw_objects,
+    draw_obstacles,
     draw_track,
     draw_waypoints,
-    track_gallery,
-    track_sheet,
+    track_figure,
+    track_gallery_figure,
 )
-from racer.sim.obstacles import SHAPE, objects_on, together
-from racer.track import load
+from racer.sim.obstacles import VISIBLE_SIZE_M, merge_obstacles, obstacles_on
+from racer.track import load_track
 from racer.track.track import Track
 
 LINE = np.column_stack([np.linspace(0, 5, 21), np.zeros(21)])
@@ -28,7 +28,8 @@ OPEN = Track("open", "Open", LINE, LINE + ASIDE, LINE - ASIDE)
 
 
 @pytest.mark.parametrize(
-    "track", [load("reinvent_2018"), load("grand_prix"), load("oval").reversed(), OPEN]
+    "track",
+    [load_track("reinvent_2018"), load_track("grand_prix"), load_track("oval").reversed(), OPEN],
 )
 def test_the_road_is_filled_between_its_borders_and_nowhere_else(track: Track) -> None:
     ax = draw_track(track, Figure().subplots())
@@ -37,7 +38,7 @@ def test_the_road_is_filled_between_its_borders_and_nowhere_else(track: Track) -
     assert outline.contains_points(middle).all()
     if track.is_loop:
         figure = Figure(figsize=(2, 2), dpi=100)
-        axes = style.bare(draw_track(track, figure.add_axes((0, 0, 1, 1))))
+        axes = style.hide_frame(draw_track(track, figure.add_axes((0, 0, 1, 1))))
         FigureCanvasAgg(figure).draw()
         assert _color(figure, axes, track.inner[:-1].mean(axis=0)) == pytest.approx(
             [1, 1, 1], abs=0.02
@@ -51,24 +52,33 @@ def _color(figure: Figure, ax: object, point: np.ndarray) -> np.ndarray:
 
 
 def test_waypoint_numbers_are_sparse_and_start_at_zero() -> None:
-    ax = draw_waypoints(load("reinvent_2018"), Figure().subplots())
+    ax = draw_waypoints(load_track("reinvent_2018"), Figure().subplots())
     assert [text.get_text() for text in ax.texts] == [str(number) for number in range(0, 116, 5)]
-    few = draw_waypoints(load("reinvent_2018"), Figure().subplots(), every=50)
+    few = draw_waypoints(load_track("reinvent_2018"), Figure().subplots(), every=50)
     assert [text.get_text() for text in few.texts] == ["0", "50"]
 
 
 def test_the_curvature_panel_spans_the_lap_and_names_the_sides() -> None:
-    ax = draw_curvature(load("clover"), Figure().subplots())
-    assert ax.get_xlim() == pytest.approx((0, load("clover").length))
+    ax = draw_curvature(load_track("clover"), Figure().subplots())
+    assert ax.get_xlim() == pytest.approx((0, load_track("clover").length))
     assert ax.get_legend_handles_labels()[1] == ["left turn", "right turn"]
     assert draw_curvature(OPEN, Figure().subplots()).get_legend() is None
 
 
 def test_sheet_and_gallery_are_written_in_any_format(tmp_path: Path) -> None:
     for name in ("sheet.png", "sheet.svg", "sheet.PDF"):
-        assert style.save(track_sheet(load("oval")), tmp_path / name, dpi=40).stat().st_size > 1000
-    style.save(track_gallery([load("oval"), OPEN], columns=3), tmp_path / "gallery.png", dpi=40)
-    style.save(track_sheet(OPEN), tmp_path / "open.png", dpi=40)
+        assert (
+            style.save_figure(track_figure(load_track("oval")), tmp_path / name, dpi=40)
+            .stat()
+            .st_size
+            > 1000
+        )
+    style.save_figure(
+        track_gallery_figure([load_track("oval"), OPEN], columns=3),
+        tmp_path / "gallery.png",
+        dpi=40,
+    )
+    style.save_figure(track_figure(OPEN), tmp_path / "open.png", dpi=40)
     assert len(list(tmp_path.iterdir())) == 5
 
 
@@ -76,25 +86,27 @@ def test_an_unknown_ending_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError, match=r"no picture format has the ending '\.pgn': did you mean 'p.g'\?"
     ):
-        style.save(Figure(), tmp_path / "a.pgn")
+        style.save_figure(Figure(), tmp_path / "a.pgn")
     with pytest.raises(UsageError, match="no picture format has the ending ''"):
-        style.save(Figure(), tmp_path / "a")
+        style.save_figure(Figure(), tmp_path / "a")
     assert not list(tmp_path.iterdir())
 
 
 def test_the_style_leaves_matplotlib_as_it_was() -> None:
     before = dict(mpl.rcParams)
-    track_sheet(load("oval"))
+    track_figure(load_track("oval"))
     assert dict(mpl.rcParams) == before
 
 
 def test_objects_are_drawn_where_they_stand_and_as_large_as_they_are() -> None:
-    track = load("oval")
-    objects = together(objects_on(track, [(0.2, 1)]), objects_on(track, [(0.6, -1)], "bot"))
-    ax = draw_objects(objects, Figure().subplots())
+    track = load_track("oval")
+    objects = merge_obstacles(
+        obstacles_on(track, [(0.2, 1)]), obstacles_on(track, [(0.6, -1)], "bot")
+    )
+    ax = draw_obstacles(objects, Figure().subplots())
     for patch, body in zip(ax.patches, objects, strict=True):
         corners = np.asarray(patch.get_path().vertices)[:-1]
-        length, width, _ = SHAPE[body["kind"]]
+        length, width, _ = VISIBLE_SIZE_M[body["kind"]]
         assert 0.5 * (corners.max(axis=0) + corners.min(axis=0)) == pytest.approx(
             [body["x"], body["y"]], abs=0.05
         )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from racer.errors import UsageError
-from racer.track import load, route
+from racer.track import load_track, route
 
 ANGLE = np.linspace(0, 2 * np.pi, 41)
 RING = np.hstack(
@@ -21,7 +21,7 @@ RING[-1] = RING[0]
 
 def complaint(path: Path) -> str:
     with pytest.raises(UsageError) as error:
-        route.load(path)
+        route.load_route(path)
     return str(error.value).replace(str(path), path.name)
 
 
@@ -32,8 +32,8 @@ def saved(folder: Path, rows: object) -> Path:
 
 @pytest.mark.parametrize("name", ["reinvent_2018", "european_seaside"])
 def test_saving_and_loading_gives_the_same_road(tmp_path: Path, name: str) -> None:
-    track = load(name)
-    again = route.load(route.save(track, tmp_path / "road.npy"))
+    track = load_track(name)
+    again = route.load_route(route.save_route(track, tmp_path / "road.npy"))
     for line in ("center", "inner", "outer"):
         np.testing.assert_array_equal(getattr(again, line), getattr(track, line))
     assert again.is_loop
@@ -42,35 +42,35 @@ def test_saving_and_loading_gives_the_same_road(tmp_path: Path, name: str) -> No
 
 @given(arrays(float, (6, 6), elements=st.floats(-1e6, 1e6), unique=True))
 def test_any_rows_survive_the_round_trip(rows: np.ndarray) -> None:
-    track = route.from_rows(rows, "any", keep_seam=True)
+    track = route.track_from_rows(rows, "any", keep_seam=True)
     np.testing.assert_array_equal(np.hstack([track.center, track.inner, track.outer]), rows)
 
 
 def test_a_route_is_a_loop_only_if_its_first_row_is_repeated_exactly() -> None:
-    assert route.from_rows(RING, "ring").is_loop
+    assert route.track_from_rows(RING, "ring").is_loop
     nearly = RING.copy()
     nearly[-1, 0] += 1e-12
-    assert not route.from_rows(nearly, "nearly").is_loop
-    assert not route.from_rows(RING[:-1], "open").is_loop
+    assert not route.track_from_rows(nearly, "nearly").is_loop
+    assert not route.track_from_rows(RING[:-1], "open").is_loop
 
 
 def test_duplicated_rows_are_removed_unless_an_old_log_needs_them(tmp_path: Path) -> None:
     path = saved(tmp_path, np.insert(RING, 17, RING[17], axis=0))
-    assert len(route.load(path).center) == len(RING)
-    assert len(route.load(path, keep_seam=True).center) == len(RING) + 1
+    assert len(route.load_route(path).center) == len(RING)
+    assert len(route.load_route(path, keep_seam=True).center) == len(RING) + 1
 
 
 def test_the_closing_row_survives_a_seam_at_the_end() -> None:
     doubled = np.insert(RING, len(RING) - 1, RING[-1], axis=0)
-    track = route.from_rows(doubled, "ring")
+    track = route.track_from_rows(doubled, "ring")
     assert track.is_loop
     assert len(track.center) == len(RING)
-    assert (np.hypot(*np.diff(track.center, axis=0).T) > route.SEAM).all()
+    assert (np.hypot(*np.diff(track.center, axis=0).T) > route.SEAM_M).all()
 
 
 def test_whole_numbers_are_numbers(tmp_path: Path) -> None:
     rows = np.round(RING * 100).astype(np.int32)
-    assert route.load(saved(tmp_path, rows), keep_seam=True).center.dtype == np.float64
+    assert route.load_route(saved(tmp_path, rows), keep_seam=True).center.dtype == np.float64
 
 
 BAD_ROWS = {
@@ -105,7 +105,7 @@ def test_arrays_that_are_no_route_are_refused(tmp_path: Path, sentence: str) -> 
 
 def test_an_array_without_rows_is_refused() -> None:
     with pytest.raises(UsageError, match="the array has no rows"):
-        route.from_rows(np.empty((0, 6)), "none")
+        route.track_from_rows(np.empty((0, 6)), "none")
 
 
 def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
@@ -150,13 +150,13 @@ def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:
 
 def test_writing_into_a_missing_folder_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot write .*road\.npy: No such file or directory"):
-        route.save(load("oval"), tmp_path / "absent" / "road.npy")
+        route.save_route(load_track("oval"), tmp_path / "absent" / "road.npy")
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "road.npy").mkdir()
     with pytest.raises(UsageError, match=r"cannot write .*road\.npy: Is a directory"):
-        route.save(load("oval"), tmp_path / "road.npy")
+        route.save_route(load_track("oval"), tmp_path / "road.npy")
     assert [path.name for path in tmp_path.iterdir()] == ["road.npy"]
 
 
@@ -166,7 +166,7 @@ def test_every_real_route_loads_with_the_measured_facts(
     paths = sorted(real_routes.rglob("*.npy"))
     assert len(paths) > 100
     for path in paths:
-        track, old = route.load(path), route.load(path, keep_seam=True)
+        track, old = route.load_route(path), route.load_route(path, keep_seam=True)
         facts = real_table.get(path.stem)
         if facts and path.parent == real_routes:
             assert len(old.center) == int(facts["rows_in_file"]), path.stem

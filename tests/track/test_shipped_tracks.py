@@ -9,10 +9,10 @@ import shapely
 from racer import geometry
 from racer import resources as shipped
 from racer.track import layout as layout_file
-from racer.track import library, load, route, worlds
-from racer.track.corners import facts
+from racer.track import library, load_track, route, worlds
+from racer.track.corners import track_facts
 
-PATHS = sorted(shipped.tracks().glob("*.toml"))
+PATHS = sorted(shipped.tracks_folder().glob("*.toml"))
 WITHIN = {"reinvent_2018": 0.005, "european_seaside": 0.04}
 """RMS distance from the real center line, m; two centimeters where nothing else is said."""
 
@@ -22,7 +22,7 @@ def names(paths: list[Path]) -> list[str]:
 
 
 def test_there_are_enough_tracks_of_every_kind() -> None:
-    every = [facts(load(name)) for name in names(PATHS)]
+    every = [track_facts(load_track(name)) for name in names(PATHS)]
     assert len(every) >= 14
     assert sum(each.direction == "clockwise" for each in every) >= 2
     assert min(each.length for each in every) < 18
@@ -31,7 +31,7 @@ def test_there_are_enough_tracks_of_every_kind() -> None:
 
 @pytest.mark.parametrize("path", PATHS, ids=names(PATHS))
 def test_each_is_a_sound_road(path: Path) -> None:
-    layout, track = layout_file.read(path), layout_file.load(path)
+    layout, track = layout_file.read_layout(path), layout_file.load_layout_track(path)
     assert track.name == layout.name == path.stem
     assert layout.title
     assert layout.teaches.endswith((".", "?"))
@@ -43,16 +43,16 @@ def test_each_is_a_sound_road(path: Path) -> None:
 
 
 def test_each_reconstruction_names_a_world_of_the_simulator() -> None:
-    known = library.reconstructions()
+    known = library.world_reconstructions()
     assert len(known) == 10
-    assert set(known) <= set(worlds.names())
+    assert set(known) <= set(worlds.world_names())
 
 
-@pytest.mark.parametrize("world", sorted(library.reconstructions()))
+@pytest.mark.parametrize("world", sorted(library.world_reconstructions()))
 def test_each_reconstruction_lies_on_the_real_route(real_routes: Path, world: str) -> None:
     made, real = (
-        library.open_entry(library.reconstructions()[world]),
-        route.load(real_routes / f"{world}.npy"),
+        library.open_entry(library.world_reconstructions()[world]),
+        route.load_route(real_routes / f"{world}.npy"),
     )
     along = geometry.point_at(made.center, real.s * made.length / real.length)
     off = np.hypot(*(along - real.center).T)

@@ -12,12 +12,18 @@ from numba import njit
 from numpy.typing import NDArray
 
 from racer import resources as shipped
-from racer.sim.spawn import begin
+from racer.sim.spawn import begin_episodes
 from racer.sim.state import STATE, State
-from racer.sim.step import place
+from racer.sim.step import locate_cars
 from racer.track import layout as layout_file
 from racer.track import route
-from racer.track.spatial_index import CENTER, Roads, nearest, on_road, pack
+from racer.track.spatial_index import (
+    CENTER_LINE,
+    PackedTracks,
+    nearest_segment,
+    on_road,
+    pack_tracks,
+)
 from racer.track.track import Track
 
 SHIPPED = ("oval", "reinvent_2018", "hairpin_school", "clover")
@@ -29,7 +35,9 @@ def _nearest(roads: Any, line: int, xy: Any) -> Any:
     vertex, lines, start, candidate = roads.vertex, roads.lines, roads.start, roads.candidate
     found, share = np.empty(len(xy), np.int64), np.empty(len(xy))
     for k in range(len(xy)):
-        found[k], share[k] = nearest(vertex, lines[line], start, candidate, xy[k, 0], xy[k, 1])
+        found[k], share[k] = nearest_segment(
+            vertex, lines[line], start, candidate, xy[k, 0], xy[k, 1]
+        )
     return found, share
 
 
@@ -49,7 +57,7 @@ def _on_road(roads: Any, road: int, xy: Any) -> Any:
 
 
 def shipped_track(name: str) -> Track:
-    return layout_file.load(shipped.tracks() / f"{name}.toml")
+    return layout_file.load_layout_track(shipped.tracks_folder() / f"{name}.toml")
 
 
 def polygon(track: Track) -> shapely.Polygon:
@@ -82,7 +90,7 @@ def clear_of_edges(track: Track, xy: Array) -> Array:
 def check_against_shapely(
     tracks: list[Track], road: int, generator: np.random.Generator, n: int = 300
 ) -> None:
-    roads, track = pack(tracks), tracks[road]
+    roads, track = pack_tracks(tracks), tracks[road]
     xy = points(track, generator, n)
     for k, line in enumerate((track.center, track.inner, track.outer)):
         check_nearest(roads, 3 * road + k, line, xy)
@@ -92,7 +100,7 @@ def check_against_shapely(
     assert np.array_equal(_on_road(roads, road, xy), shapely.contains_xy(area, xy[:, 0], xy[:, 1]))
 
 
-def check_nearest(roads: Roads, line: int, vertices: Array, xy: Array) -> None:
+def check_nearest(roads: PackedTracks, line: int, vertices: Array, xy: Array) -> None:
     """The spot found is as near as shapely's, and its arc length is shapely's unless another spot
     is equally near.
     """
@@ -123,7 +131,7 @@ def test_nearest_and_on_road_equal_shapely_on_every_real_route(shared_data: Path
     generator = np.random.default_rng(2)
     for path in paths:
         check_against_shapely(
-            [route.load(path, keep_seam=bool(generator.integers(2)))], 0, generator, 90
+            [route.load_route(path, keep_seam=bool(generator.integers(2)))], 0, generator, 90
         )
     assert len(paths) >= 50
 
@@ -148,13 +156,13 @@ def test_open_road_equals_shapely_and_ends_where_its_lines_end(reverse: bool):
     track = straight(reverse)
     check_against_shapely([track], 0, np.random.default_rng(4))
     beyond = np.array([[-0.01, 0.0], [6.01, 0.0], [0.01, 0.0], [5.99, 0.29], [5.99, 0.31]])
-    assert _on_road(pack([track]), 0, beyond).tolist() == [False, False, True, True, False]
+    assert _on_road(pack_tracks([track]), 0, beyond).tolist() == [False, False, True, True, False]
 
 
 def with_seam(track: Track, row: int) -> Track:
     rows = np.insert(np.hstack([track.center, track.inner, track.outer]), row, 0.0, axis=0)
     rows[row] = rows[row + 1]
-    return route.from_rows(rows, "seam", keep_seam=True)
+    return route.track_from_rows(rows, "seam", keep_seam=True)
 
 
 def test_a_seam_moves_no_point_and_counts_as_a_waypoint():
@@ -162,8 +170,10 @@ def test_a_seam_moves_no_point_and_counts_as_a_waypoint():
     seamed = with_seam(track, 40)
     assert len(seamed.center) == len(track.center) + 1
     check_against_shapely([seamed], 0, np.random.default_rng(5))
-    cars = begin([track], pack([track]), np.zeros(50, np.int32), np.linspace(0.0, 0.98, 50))
-    same = place(cars, pack([seamed]))
+    cars = begin_episodes(
+        [track], pack_tracks([track]), np.zeros(50, np.int32), np.linspace(0.0, 0.98, 50)
+    )
+    same = locate_cars(cars, pack_tracks([seamed]))
     for name in ("s", "distance", "width", "progress", "wheels", "left"):
         assert np.allclose(same[name], cars[name], atol=1e-9), name
     behind = cars["previous"] < 39
@@ -173,10 +183,10 @@ def test_a_seam_moves_no_point_and_counts_as_a_waypoint():
 
 
 def test_the_band_and_the_cell_of_a_point_beyond_all_roads_are_no_index():
-    roads = pack([shipped_track("oval")])
+    roads = pack_tracks([shipped_track("oval")])
     far = np.array([[1e9, 1e9], [-1e9, 0.0], [0.0, -1e9], [np.nan, 0.0], [np.inf, np.inf]])
     assert not _on_road(roads, 0, far).any()
-    first, share = _nearest(roads, CENTER, far)
+    first, share = _nearest(roads, CENTER_LINE, far)
     assert ((first >= 0) & (first < len(roads.vertex))).all()
     assert np.isfinite(share).all()
 
@@ -234,7 +244,7 @@ def test_place_equals_what_shapely_says_of_every_car(name: str, reverse: bool):
     track = straight(reverse) if name == "straight" else shipped_track(name)
     if reverse and name != "straight":
         track = track.reversed()
-    cars = place(random_cars(track, np.random.default_rng(6)), pack([track]))
+    cars = locate_cars(random_cars(track, np.random.default_rng(6)), pack_tracks([track]))
     check_places(track, cars)
 
 
@@ -249,9 +259,10 @@ def test_place_equals_what_shapely_says_on_real_routes(shared_data: Path):
     ):
         path = shared_data / "tracks" / f"{name}.npy"
         if path.exists():
-            track = route.load(path, keep_seam=name == "AWS_track")
+            track = route.load_route(path, keep_seam=name == "AWS_track")
             check_places(
-                track, place(random_cars(track, np.random.default_rng(7), 60), pack([track]))
+                track,
+                locate_cars(random_cars(track, np.random.default_rng(7), 60), pack_tracks([track])),
             )
 
 
@@ -282,7 +293,7 @@ def test_a_level_border_divides_the_cells_that_it_crosses():
     track = straight()
     shifted = Track("up", "", track.center, track.inner + np.array([0.0, 0.07]), track.outer)
     beside = np.array([[3.0, 0.37 - 0.01], [3.0, 0.37 + 0.01]])
-    assert _on_road(pack([shifted]), 0, beside).tolist() == [True, False]
+    assert _on_road(pack_tracks([shifted]), 0, beside).tolist() == [True, False]
 
 
 def test_on_a_vertex_the_next_waypoint_counts_and_at_the_very_end_they_are_the_last_and_the_first():
@@ -301,7 +312,7 @@ def test_on_a_vertex_the_next_waypoint_counts_and_at_the_very_end_they_are_the_l
     for s, pair in pairs.items():
         car = np.zeros(1, STATE)
         car["x"], car["yaw"], car["y"] = s, np.pi / 2, -0.14
-        placed = place(car, pack([track]))[0]
+        placed = locate_cars(car, pack_tracks([track]))[0]
         assert (placed["previous"], placed["next"]) == pair, s
 
 
@@ -310,14 +321,14 @@ def test_on_a_seam_the_waypoint_after_it_counts():
     track = Track("seam", "", *(np.column_stack([x, np.full(6, y)]) for y in (0.0, 0.5, -0.5)))
     car = np.zeros(1, STATE)
     car["x"], car["yaw"], car["y"] = 1.0, np.pi / 2, -0.14
-    placed = place(car, pack([track]))[0]
+    placed = locate_cars(car, pack_tracks([track]))[0]
     assert (placed["previous"], placed["next"]) == (3, 4)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_road_packed_beside_its_reverse_is_the_same_as_alone(name: str) -> None:
-    road = layout_file.load(shipped.tracks() / f"{name}.toml")
-    both, alone = pack([road, road.reversed()]), pack([road.reversed()])
+    road = layout_file.load_layout_track(shipped.tracks_folder() / f"{name}.toml")
+    both, alone = pack_tracks([road, road.reversed()]), pack_tracks([road.reversed()])
     cells, candidates = len(alone.start) - 1, len(alone.candidate)
     before = len(both.vertex) - len(alone.vertex)
     np.testing.assert_array_equal(np.diff(both.start)[-cells:], np.diff(alone.start))

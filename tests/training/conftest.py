@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from racer.training import run as runs
-from racer.training.config import TrainConfig, parse
+from racer.training.config import TrainConfig, parse_config
 from racer.training.run import Run
 from racer.training.session import Session
 
@@ -74,7 +74,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
         folder = (
             changes.pop("folder", None) or tmp_path_factory.mktemp("runs") / f"run{next(number)}"
         )
-        return runs.create(tiny(**changes), folder)
+        return runs.create_run(tiny(**changes), folder)
 
     return made
 
@@ -82,7 +82,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
 def tiny(**changes: Any) -> TrainConfig:
     plain = {"reward": "center_line", "track": "oval", "steps": 768, "evaluate_every": 300}
     changes["settings"] = SETTINGS | changes.get("settings", {})
-    config = parse(plain | changes, "the test")
+    config = parse_config(plain | changes, "the test")
     assert isinstance(config, TrainConfig)
     return config
 

@@ -17,13 +17,13 @@ from racer.training import dagger as teaching
 from racer.training.config import (
     LESSONS,
     LESSONS_AMONG_OBJECTS,
-    PICTURES,
+    PICTURE_DEFAULTS,
     VARIED_LESSONS,
     TrainConfig,
-    parse,
+    parse_config,
 )
-from racer.training.dagger import Teaching, session_of
-from racer.training.evaluation import Order, drive, drive_race
+from racer.training.dagger import Teaching, open_session
+from racer.training.evaluation import EvaluationOptions, evaluate, policy_trace
 from racer.training.learner import load_policy
 from racer.training.run import open_run
 from racer.training.session import Session
@@ -39,7 +39,7 @@ def quietly(progress) -> None:
 
 
 def told(**keys) -> TrainConfig:
-    return parse({"reward": "center_line", **keys}, "the test")
+    return parse_config({"reward": "center_line", **keys}, "the test")
 
 
 @pytest.fixture
@@ -84,8 +84,10 @@ def test_pictures_change_the_settings_that_nobody_gave():
         told(observation="camera"),
         told(observation="stereo", settings={"lr": 0.1}),
     )
-    assert plain.settings.batch_size != PICTURES["batch_size"] == pictures.settings.batch_size
-    assert (mine.settings.lr, mine.settings.envs) == (0.1, PICTURES["envs"])
+    assert (
+        plain.settings.batch_size != PICTURE_DEFAULTS["batch_size"] == pictures.settings.batch_size
+    )
+    assert (mine.settings.lr, mine.settings.envs) == (0.1, PICTURE_DEFAULTS["envs"])
     taught = {"observation": "camera", "teacher": True}
     assert told(**taught).steps == LESSONS == told(**taught, objects="none").steps
     assert (
@@ -95,7 +97,7 @@ def test_pictures_change_the_settings_that_nobody_gave():
     )
     assert told(**taught, objects="boxes").steps == LESSONS_AMONG_OBJECTS
     assert told(**taught, objects="boxes", steps=64).steps == 64
-    assert parse(json.loads(json.dumps(mine.model_dump())), "again") == mine
+    assert parse_config(json.loads(json.dumps(mine.model_dump())), "again") == mine
 
 
 @pytest.mark.parametrize(
@@ -142,7 +144,7 @@ def test_ppo_from_tiny_pictures_is_resumed_to_the_last_bit(make, finish):
     session._finish_iteration(0.0)
     ends = [finish(run) for run in (whole, halved)]
     assert ends[0].weights == ends[1].weights
-    assert drive_race(whole.folder, Order(laps=1, trials=True)).laps.shape[0] == 1
+    assert evaluate(whole.folder, EvaluationOptions(laps=1, trials=True)).laps.shape[0] == 1
 
 
 @pytest.mark.parametrize("observation", ["features", "sector_lidar,features"])
@@ -174,14 +176,14 @@ def test_sac_learns_where_the_metadata_says_so_and_is_resumed_to_the_last_bit(
 
 def test_a_student_is_taught_evaluated_and_raced(taught):
     run = taught()
-    session = session_of(run)
+    session = open_session(run)
     assert isinstance(session, Teaching)
     phases = []
     progress = session.train(lambda now: phases.append(now.phase))
     assert phases[1:] == ["lesson 1", "lesson 2"]
     assert progress.steps == 128
     assert pd.read_csv(run.folder / "evaluations.csv")["steps"].tolist() == [64, 128]
-    result = drive_race(run.folder, Order(laps=1, trials=True, checkpoint="last"))
+    result = evaluate(run.folder, EvaluationOptions(laps=1, trials=True, checkpoint="last"))
     assert len(result.laps) == 1
 
 
@@ -189,21 +191,21 @@ def test_two_students_of_one_seed_are_the_same(taught):
     weights = []
     for _ in range(2):
         run = taught()
-        session_of(run).train(quietly)
+        open_session(run).train(quietly)
         weights.append(torch.load(run.state, weights_only=False)["policy"]["action_net.weight"])
     assert torch.equal(*weights)
 
 
 def test_lessons_are_gone_on_with_and_the_run_says_what_was_not_kept(taught):
     run = taught()
-    first = session_of(run)
+    first = open_session(run)
 
     def stop(progress) -> None:
         first._stopped = progress.steps > 0
 
     first.train(stop)
     assert first.progress.steps == 64
-    second = session_of(open_run(run.folder))
+    second = open_session(open_run(run.folder))
     second.resume()
     assert any("observations are not kept" in note for note in second.notes)
     assert second.train(quietly).steps == 128
@@ -214,7 +216,7 @@ def weights(policy, *modules: str) -> list[torch.Tensor]:
 
 
 def test_lessons_teach_all_of_the_policy_and_nothing_else(taught):
-    session = session_of(taught(steps=64))
+    session = open_session(taught(steps=64))
     policy = session.model.policy
     before, kept = weights(policy, *ACTING), weights(policy, *EXPECTING)
     session.train(quietly)
@@ -227,7 +229,7 @@ def test_lessons_teach_all_of_the_policy_and_nothing_else(taught):
 def test_fine_tuning_learns_the_value_first(taught, monkeypatch):
     monkeypatch.setattr(teaching, "VALUE_STEPS", 128)
     run = taught(steps=64, fine_tune=256, evaluate_every=64)
-    session = session_of(run)
+    session = open_session(run)
     seen = []
 
     def note(progress) -> None:
@@ -245,12 +247,12 @@ def test_fine_tuning_learns_the_value_first(taught, monkeypatch):
 def test_a_teacher_that_laps_nowhere_is_a_sentence(make, short, monkeypatch):
     monkeypatch.setattr(teaching, "TEACHER_STEPS", 64)
     with pytest.raises(UsageError, match="the teacher completed no lap"):
-        session_of(make(observation=TINY, teacher=True, steps=64)).train(quietly)
+        open_session(make(observation=TINY, teacher=True, steps=64)).train(quietly)
 
 
 def test_a_lesson_teaches_what_the_teacher_does(taught):
     run = taught(steps=64)
-    session = session_of(run)
+    session = open_session(run)
     session.train(quietly)
     told_again = session._lessons
     assert told_again is not None
@@ -265,9 +267,9 @@ def test_a_student_of_a_list_of_actions_is_taught(make, short, rewards, monkeypa
     run = make(
         observation=TINY, teacher=True, steps=64, action_space=str(rewards / "model_metadata.json")
     )
-    session = session_of(run)
+    session = open_session(run)
     session.train(quietly)
-    table = drive(session.model.policy, session._trials)
+    table = policy_trace(session.model.policy, session._trials)
     assert set(table["action"]) <= {0, 1, 2}
 
 
@@ -282,7 +284,7 @@ def test_a_student_of_two_tracks_is_judged_by_its_laps_on_both(make, short, monk
     run = make(
         observation=TINY, teacher=True, steps=64, also_tracks=["reinvent_2018"], look="strong"
     )
-    session = session_of(run)
+    session = open_session(run)
     session.train(quietly)
     assert asked == [("track", "track"), ("reinvent_2018", "reinvent_2018")]
     assert session.progress.latest is not None

@@ -10,7 +10,13 @@ import pytest
 from racer import analysis as laps
 from racer.sim.params import Params
 from racer.training import evaluation
-from racer.training.evaluation import Score, drive, evaluate, score, trial_cars
+from racer.training.evaluation import (
+    EvaluationScore,
+    evaluate_policy,
+    evaluation_score,
+    policy_trace,
+    trial_cars,
+)
 
 
 class Always:
@@ -28,7 +34,7 @@ STRAIGHT = Always(0.0, -0.5)
 STILL = Always(0.0, -1.0)
 
 
-def made(**changes: Any) -> Score:
+def made(**changes: Any) -> EvaluationScore:
     plain = {
         "complete": 5,
         "trials": 5,
@@ -37,7 +43,7 @@ def made(**changes: Any) -> Score:
         "best_lap": 7.5,
         "median_lap": 8.0,
     }
-    return Score(**{**plain, "reward": 0.0, **changes})
+    return EvaluationScore(**{**plain, "reward": 0.0, **changes})
 
 
 NONE = {
@@ -57,7 +63,7 @@ NONE = {
         (made(complete=1, completion=60.0), made(**NONE, completion=60.0)),
     ],
 )
-def test_completion_comes_before_lap_time(better: Score, worse: Score):
+def test_completion_comes_before_lap_time(better: EvaluationScore, worse: EvaluationScore):
     assert better.rank > worse.rank
     assert not worse.rank > better.rank
 
@@ -75,12 +81,12 @@ def test_trials_start_at_equal_distances_wherever_the_training_starts():
     cars = trial_cars(
         {"track": "oval", "starts": {"offset": 0.3, "advance": 0.01, "alternate_direction": True}}
     )
-    assert cars.field.state["start"] == pytest.approx([0.0, 0.2, 0.4, 0.6, 0.8])
-    assert set(cars.field.state["road"]) == {0}
+    assert cars.simulation.state["start"] == pytest.approx([0.0, 0.2, 0.4, 0.6, 0.8])
+    assert set(cars.simulation.state["road"]) == {0}
 
 
 def test_every_trial_is_one_episode_of_the_trace():
-    trace = drive(STRAIGHT, trial_cars({"track": "oval"}))
+    trace = policy_trace(STRAIGHT, trial_cars({"track": "oval"}))
     table = laps.laps(trace)
     assert table["episode"].tolist() == [0, 1, 2, 3, 4]
     assert table["status"].tolist() == ["off_track"] * 5
@@ -95,27 +101,27 @@ def test_the_reward_function_hears_nothing_of_a_car_whose_lap_is_over():
         calls.append(params["steps"])
         return 1.0
 
-    trace = drive(STRAIGHT, trial_cars({"track": "oval", "reward": count}))
+    trace = policy_trace(STRAIGHT, trial_cars({"track": "oval", "reward": count}))
     assert trace.groupby("episode").size().nunique() > 1  # they do not end together
     assert len(calls) == (trace["steps"] > 1.0).sum()
 
 
 def test_a_car_that_never_arrives_is_stopped_by_the_time_limit(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(evaluation, "LONGEST", 0.5)
-    table = laps.laps(drive(STRAIGHT, trial_cars({"track": "oval"})))
+    table = laps.laps(policy_trace(STRAIGHT, trial_cars({"track": "oval"})))
     assert table["status"].tolist() == ["time_up"] * 5
     assert table["time"].tolist() == pytest.approx([0.5] * 5, abs=1.1 / 15.0)
 
 
 def test_evaluations_repeat_to_the_last_bit_noise_and_all():
     cars = trial_cars({"track": "oval", "noise": "robust"})
-    first, second = (drive(STRAIGHT, cars) for _ in range(2))
+    first, second = (policy_trace(STRAIGHT, cars) for _ in range(2))
     assert first.equals(second)
-    assert not first.equals(drive(STRAIGHT, cars, seed=1))
+    assert not first.equals(policy_trace(STRAIGHT, cars, seed=1))
 
 
 def test_an_evaluation_is_scored_by_its_laps():
-    result, table = evaluate(STRAIGHT, trial_cars({"track": "oval"}), iteration=3)
+    result, table = evaluate_policy(STRAIGHT, trial_cars({"track": "oval"}), iteration=3)
     assert set(table["phase"]) == {"evaluation"}
     assert set(table["iteration"]) == {3}
     assert (result.complete, result.trials, result.is_clean) == (0, 5, False)
@@ -124,10 +130,10 @@ def test_an_evaluation_is_scored_by_its_laps():
 
 
 def test_only_complete_laps_have_a_lap_time():
-    _, table = evaluate(STRAIGHT, trial_cars({"track": "oval"}), iteration=0)
+    _, table = evaluate_policy(STRAIGHT, trial_cars({"track": "oval"}), iteration=0)
     table["complete"] = [True, False, True, True, False]
     table["time"] = [9.0, 1.0, 8.0, 13.0, 2.0]
-    result = score(table)
+    result = evaluation_score(table)
     assert (result.complete, result.lap_time, result.best_lap, result.median_lap) == (
         3,
         10.0,

@@ -157,7 +157,7 @@ def test_a_reward_file_that_was_changed_is_taken_as_it_is_now_and_said(make, tmp
         f"{reward} has changed since the run began: training goes on with it as it is now"
     ]
     session.train(lambda progress: None)
-    paid = logs.open(run.folder / "training-simtrace" / "2-iteration.csv").trace["reward"]
+    paid = logs.read_log(run.folder / "training-simtrace" / "2-iteration.csv").trace["reward"]
     assert set(paid) == {0.0, 2.0}
 
 

@@ -13,12 +13,12 @@ import pytest
 
 from racer import __version__, track
 from racer.errors import UsageError
-from racer.reward import load as load_reward
-from racer.sim.obstacle_layout import Course
+from racer.reward import load_reward as load_reward
+from racer.sim.obstacle_layout import ObstacleLayout
 from racer.training.run import open_run
 from racer.training.session import Session
 from racer.vehicle.action_space import ActionSpace, read_metadata
-from racer.vehicle.car import preset
+from racer.vehicle.car import car_preset
 
 
 def story_of(run):
@@ -61,7 +61,7 @@ def test_reward_track_and_actions_are_copied(make, rewards):
     assert (run.folder / "reward_function.py").read_bytes() == (
         rewards / "remembers.py"
     ).read_bytes()
-    original = track.load("oval")
+    original = track.load_track("oval")
     for line in ("center", "inner", "outer"):
         assert np.array_equal(getattr(run.track, line), getattr(original, line))
     assert (run.track.name, run.track.title) == (original.name, original.title)
@@ -72,7 +72,7 @@ def test_reward_track_and_actions_are_copied(make, rewards):
 @pytest.mark.parametrize("car", ["v4", "v5", "v6"])
 def test_without_an_action_space_the_copy_says_the_cars_known_range(make, car):
     run = make(car=car)
-    assert run.metadata.action_space == ActionSpace.default(preset(car))
+    assert run.metadata.action_space == ActionSpace.default(car_preset(car))
     assert run.metadata.car == car
 
 
@@ -105,8 +105,8 @@ def test_a_run_remembers_its_objects_whatever_happens_to_their_file(make, tmp_pa
     file.write_text("number_of_obstacles = 3\n")
     run = make(objects=str(file))
     file.write_text("number_of_obstacles = 5\n")
-    assert open_run(run.folder).objects == Course(number_of_obstacles=3)
-    assert Session(run).cars.field.bodies.shape == (8, 3)
+    assert open_run(run.folder).objects == ObstacleLayout(number_of_obstacles=3)
+    assert Session(run).cars.simulation.obstacles.shape == (8, 3)
     assert make(folder=tmp_path / "plain").objects is None
 
 

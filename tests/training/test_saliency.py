@@ -16,14 +16,19 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from racer.cli import app
-from racer.diagnostics.policy import choices, doubt, parts, shares
-from racer.plotting.onboard import SIZE
-from racer.sensors.camera.camera import FRONT
-from racer.sensors.features import NAMES
-from racer.training.interop.onnx import head
-from racer.training.learner import checkpoint
+from racer.diagnostics.policy import (
+    action_choices,
+    input_weights,
+    least_sure_place,
+    weight_fractions,
+)
+from racer.plotting.onboard import FRAME_SIZE_PX
+from racer.sensors.camera.camera import FRONT_CAMERA
+from racer.sensors.features import FEATURE_NAMES
+from racer.training.interop.onnx import policy_head
+from racer.training.learner import load_checkpoint
 from racer.training.run import Run
-from racer.training.saliency import BANDS, PLACES, _gradients, bands, policy_lap
+from racer.training.saliency import BANDS, SHOWN_PICTURES, _gradients, picture_bands, policy_lap
 from racer.training.session import Session
 
 
@@ -46,15 +51,17 @@ def trained(make: Callable[..., Run], rewards: Path) -> dict[str, Run]:
 
 
 def test_the_gradient_is_what_a_small_change_does(trained: dict[str, Run]) -> None:
-    policy, _ = checkpoint(trained["continuous"], "best")
+    policy, _ = load_checkpoint(trained["continuous"], "best")
     seen = torch.from_numpy(
-        np.random.default_rng(1).normal(size=(3, len(NAMES))).astype(np.float32)
+        np.random.default_rng(1).normal(size=(3, len(FEATURE_NAMES))).astype(np.float32)
     )
     [(_, sizes)] = _gradients(policy, {"observation": seen})
-    step = 1e-2 * torch.eye(len(NAMES))
+    step = 1e-2 * torch.eye(len(FEATURE_NAMES))
     with torch.no_grad():
-        for k in range(len(NAMES)):
-            slope = (head(policy, seen + step[k]) - head(policy, seen - step[k])) / 2e-2
+        for k in range(len(FEATURE_NAMES)):
+            slope = (
+                policy_head(policy, seen + step[k]) - policy_head(policy, seen - step[k])
+            ) / 2e-2
             np.testing.assert_allclose(
                 sizes["observation"][:, k], slope.abs().sum(dim=1), atol=2e-2
             )
@@ -62,43 +69,43 @@ def test_the_gradient_is_what_a_small_change_does(trained: dict[str, Run]) -> No
 
 def test_what_a_policy_is_blind_to_has_no_share(trained: dict[str, Run]) -> None:
     run = trained["discrete"]
-    policy, _ = checkpoint(run, "best")
-    blind = NAMES.index("yaw rate / 5 rad/s")
+    policy, _ = load_checkpoint(run, "best")
+    blind = FEATURE_NAMES.index("yaw rate / 5 rad/s")
     with torch.no_grad():
         policy.mlp_extractor.policy_net[0].weight[:, blind] = 0.0
-    found = {part.name: part.share for part in parts(policy_lap(run, policy))}
-    assert found[NAMES[blind]] == 0.0
+    found = {part.name: part.share for part in input_weights(policy_lap(run, policy))}
+    assert found[FEATURE_NAMES[blind]] == 0.0
     assert sum(found.values()) == pytest.approx(1.0)
 
 
 def test_probabilities_are_those_of_the_policy(trained: dict[str, Run]) -> None:
     run = trained["discrete"]
-    policy, _ = checkpoint(run, "best")
+    policy, _ = load_checkpoint(run, "best")
     lap = policy_lap(run, policy)
     np.testing.assert_allclose(lap.probabilities.sum(axis=1), 1.0)
-    np.testing.assert_allclose(shares(lap).sum(axis=1), 1.0)
-    assert sum(choice.taken for choice in choices(lap)) == pytest.approx(1.0)
-    at, chance = doubt(lap)
+    np.testing.assert_allclose(weight_fractions(lap).sum(axis=1), 1.0)
+    assert sum(choice.taken for choice in action_choices(lap)) == pytest.approx(1.0)
+    at, chance = least_sure_place(lap)
     assert chance == lap.probabilities.max(axis=1).min()
     assert lap.distance[0] <= at <= lap.distance[-1]
 
 
 def test_bands_of_the_picture_are_where_the_floor_is() -> None:
-    band = bands(120)
+    band = picture_bands(120)
     assert list(np.unique(band)) == [0, 1, 2, 3, 4]
     assert (np.diff(band) >= 0).all(), "the lower, the nearer"
-    horizon = 60.0 - FRONT.focal * np.tan(FRONT.pitch)
+    horizon = 60.0 - FRONT_CAMERA.focal * np.tan(FRONT_CAMERA.pitch)
     assert np.flatnonzero(band > 0)[0] == pytest.approx(horizon, abs=1.0)
-    row = 60.0 + FRONT.focal * np.tan(np.arctan(FRONT.z / 1.0) - FRONT.pitch)
+    row = 60.0 + FRONT_CAMERA.focal * np.tan(np.arctan(FRONT_CAMERA.z / 1.0) - FRONT_CAMERA.pitch)
     assert np.flatnonzero(band == 3)[0] == pytest.approx(row, abs=1.0)
 
 
 def test_pictures_shine_where_the_network_looks(trained: dict[str, Run]) -> None:
     run = trained["camera"]
-    policy, _ = checkpoint(run, "best")
+    policy, _ = load_checkpoint(run, "best")
     lap = policy_lap(run, policy)
     assert lap.views is not None
-    assert lap.views.pictures.shape == lap.views.heat.shape == (PLACES, 60, 80)
+    assert lap.views.pictures.shape == lap.views.heat.shape == (SHOWN_PICTURES, 60, 80)
     assert (lap.views.heat.min(), lap.views.heat.max()) == (0.0, 1.0)
     assert lap.parts == BANDS
     first = policy.pi_features_extractor.embedders["observation"].conv0
@@ -131,7 +138,7 @@ def test_a_policy_that_sees_pictures_shows_them_in_its_animation(trained: dict[s
     assert done.exit_code == 0, done.output
     film = next(file for file in json.loads(done.stdout)["files"] if file.endswith(".gif"))
     with Image.open(film) as pictures:
-        assert pictures.width == 560 + SIZE[0] + 12
+        assert pictures.width == 560 + FRAME_SIZE_PX[0] + 12
     done = CliRunner().invoke(app, ["evaluate", folder, "--onboard"])
     assert (done.exit_code, done.stderr) == (
         2,

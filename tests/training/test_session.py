@@ -16,7 +16,7 @@ from racer import analysis as laps
 from racer import logs
 from racer.logs import metrics
 from racer.training import session as sessions
-from racer.training.evaluation import Score
+from racer.training.evaluation import EvaluationScore
 from racer.training.run import Run, open_run
 from racer.training.session import Session
 
@@ -73,7 +73,7 @@ def test_tensorboard_gets_its_curves(whole):
 
 
 def test_the_trainers_log_has_a_line_for_every_update_that_the_reader_knows(whole):
-    ppo = logs.open(whole[0].folder).job.ppo
+    ppo = logs.read_log(whole[0].folder).job.ppo
     assert len(ppo) == 768 / 128
     assert ppo["iteration"].tolist() == list(range(len(ppo)))
     assert (ppo["entropy"] != 0).all()
@@ -89,7 +89,7 @@ def test_half_written_files_are_not_left_about(whole):
 
 @pytest.fixture(scope="module")
 def log(whole: tuple[Run, Any]) -> logs.Log:
-    return logs.open(whole[0].folder / "training-simtrace")
+    return logs.read_log(whole[0].folder / "training-simtrace")
 
 
 def test_the_log_is_read_back_without_a_bad_line(log):
@@ -146,20 +146,20 @@ def test_the_laps_of_the_log_are_those_that_the_training_counted(whole, log):
 def test_only_the_traced_cars_are_logged(make):
     run = make(traced_cars=2, steps=384)
     Session(run).train(quietly)
-    trace = logs.open(run.folder / "training-simtrace").trace
+    trace = logs.read_log(run.folder / "training-simtrace").trace
     starts = trace.groupby("episode").first()
     assert 0 < len(starts) < 8
     untraced = make(traced_cars=0, steps=128)
     Session(untraced).train(quietly)
     assert not list((untraced.folder / "training-simtrace").iterdir())
     # the evaluation
-    assert len(metrics.read(untraced.folder / "metrics" / "TrainingMetrics.json")) == 5
+    assert len(metrics.read_metrics(untraced.folder / "metrics" / "TrainingMetrics.json")) == 5
 
 
 def test_discrete_actions_are_logged_by_their_index(make, rewards):
     run = make(action_space=str(rewards / "model_metadata.json"), steps=256)
     Session(run).train(quietly)
-    trace = logs.open(run.folder / "training-simtrace").trace
+    trace = logs.read_log(run.folder / "training-simtrace").trace
     assert set(trace["action"]) == {0, 1, 2}
     chosen = trace.groupby("action")[["steer", "throttle"]].agg(["min", "max"]).to_numpy().tolist()
     assert chosen == [[-25.0, -25.0, 1.2, 1.2], [0.0, 0.0, 2.0, 2.0], [25.0, 25.0, 1.2, 1.2]]
@@ -176,7 +176,7 @@ def test_metrics_have_the_simulators_layout(whole, log):
         "reward_score", "metric_time", "start_time", "elapsed_time_in_milliseconds", "episode", "trial", "phase",
         "completion_percentage", "episode_status",
     ]  # fmt: skip
-    entries = metrics.read(file)
+    entries = metrics.read_metrics(file)
     training = entries[entries["phase"] == "training"]
     assert training["episode"].tolist() == list(range(1, len(training) + 1))
     assert training["reward_score"].tolist() == [round(r) for r in laps.laps(log.trace)["reward"]]
@@ -187,7 +187,7 @@ def test_metrics_have_the_simulators_layout(whole, log):
 
 
 def test_five_evaluations_follow_the_episodes_of_each_iteration(whole):
-    entries = metrics.read(whole[0].folder / "metrics" / "TrainingMetrics.json")
+    entries = metrics.read_metrics(whole[0].folder / "metrics" / "TrainingMetrics.json")
     runs = (entries["phase"] != entries["phase"].shift()).cumsum()
     parts = [
         (part["phase"].iloc[0], len(part), part["episode"].nunique())
@@ -200,8 +200,8 @@ def test_five_evaluations_follow_the_episodes_of_each_iteration(whole):
 # the best checkpoint
 
 
-def scored(complete: int, completion: float, lap_time: float = float("nan")) -> Score:
-    return Score(
+def scored(complete: int, completion: float, lap_time: float = float("nan")) -> EvaluationScore:
+    return EvaluationScore(
         complete,
         trials=5,
         completion=completion,
@@ -216,7 +216,7 @@ def scored(complete: int, completion: float, lap_time: float = float("nan")) -> 
 def scores(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """A function that says what the next evaluations will show."""
 
-    def say(*shown: Score) -> None:
+    def say(*shown: EvaluationScore) -> None:
         waiting = iter(shown)
         monkeypatch.setattr(sessions, "evaluate", lambda *_: (next(waiting), pd.DataFrame()))
 

@@ -9,11 +9,11 @@ from stable_baselines3.common.vec_env import VecCheckNan, VecEnv, VecMonitor, Ve
 
 from racer import track
 from racer.env import DeepRacerVectorEnv
-from racer.sim.noise import noise
-from racer.sim.simulation import Field, Race, Starts
+from racer.sim.noise import read_noise
+from racer.sim.simulation import Scenario, Simulation, Starts
 from racer.training.vec_env import CarsVecEnv
 from racer.vehicle.action_space import ActionSpace
-from racer.vehicle.car import preset
+from racer.vehicle.car import car_preset
 
 THREE = ActionSpace(False, (-25.0, 0.0, 25.0), (1.2, 2.0, 1.2))
 
@@ -126,12 +126,14 @@ def test_attributes_are_read_and_not_set():
 
 
 @pytest.fixture(scope="module")
-def race() -> Race:
+def race() -> Scenario:
     starts = Starts(offset=0.1, advance=0.05, alternate_direction=True)
-    return Race(track.load("oval"), preset("v6"), starts=starts, noise=noise("robust"))
+    return Scenario(
+        track.load_track("oval"), car_preset("v6"), starts=starts, noise=read_noise("robust")
+    )
 
 
-def drive(field: Field, commands: np.ndarray) -> np.ndarray:
+def drive(field: Simulation, commands: np.ndarray) -> np.ndarray:
     """(T, N) rows of a field that gets `commands` (T, N, 2), with episodes begun again as they end."""
     rows = []
     for command in commands:
@@ -153,8 +155,8 @@ def chosen(n: int, steps: int = 150) -> np.ndarray:
 def test_the_cars_of_a_small_batch_are_the_first_of_a_large_one(race):
     commands = chosen(9)
     large, small = (
-        drive(Field(race, 9, seed=3), commands),
-        drive(Field(race, 4, seed=3), commands[:, :4]),
+        drive(Simulation(race, 9, seed=3), commands),
+        drive(Simulation(race, 4, seed=3), commands[:, :4]),
     )
     assert large["episode"].max() > 1
     assert same_bits(large[:, :4], small)
@@ -163,7 +165,7 @@ def test_the_cars_of_a_small_batch_are_the_first_of_a_large_one(race):
 @pytest.mark.parametrize("k", [0, 1, 6])
 def test_car_k_of_a_batch_is_bit_equal_to_the_car_alone(race, k):
     commands = chosen(9)
-    field, alone = Field(race, 9, seed=3), Field(race, 1)
+    field, alone = Simulation(race, 9, seed=3), Simulation(race, 1)
     state, episodes, cars, generators, bodies, traffic = field.snapshot()
     alone.restore(
         (

@@ -12,9 +12,9 @@ from racer.errors import UsageError
 from racer.vehicle.action_space import (
     ActionSpace,
     Metadata,
-    as_json,
-    generation,
-    parse,
+    car_generation,
+    metadata_as_json,
+    parse_metadata,
     read_metadata,
     write_metadata,
 )
@@ -41,7 +41,7 @@ spaces = st.one_of(
 
 
 def test_index_field_is_ignored_and_list_position_counts():
-    space = parse(DISCRETE, "m.json").action_space
+    space = parse_metadata(DISCRETE, "m.json").action_space
     np.testing.assert_array_equal(space.command_deg([0, 1, 0]), [[-30, 0.6], [15, 1], [-30, 0.6]])
 
 
@@ -51,30 +51,36 @@ def test_degrees_survive_exactly_where_radians_would_not():
 
 
 def test_continuous_action_is_clipped_then_scaled():
-    space = parse(CONTINUOUS, "m.json").action_space
+    space = parse_metadata(CONTINUOUS, "m.json").action_space
     command = space.command_deg([[-1, -1], [0, 0], [5, 1], [-9, 0.5]])
     np.testing.assert_allclose(command, [[-30, 1], [0, 2], [30, 3], [-30, 2.5]])
 
 
 def test_one_action_is_a_batch_of_one():
-    assert parse(DISCRETE, "m").action_space.command_deg(1).shape == (1, 2)
-    assert parse(CONTINUOUS, "m").action_space.command_deg([0.0, 0.0]).shape == (1, 2)
-    assert parse(CONTINUOUS, "m").action_space.command_deg(np.zeros((0, 2))).shape == (0, 2)
+    assert parse_metadata(DISCRETE, "m").action_space.command_deg(1).shape == (1, 2)
+    assert parse_metadata(CONTINUOUS, "m").action_space.command_deg([0.0, 0.0]).shape == (1, 2)
+    assert parse_metadata(CONTINUOUS, "m").action_space.command_deg(np.zeros((0, 2))).shape == (
+        0,
+        2,
+    )
 
 
 def test_a_position_outside_the_list_is_refused_not_wrapped():
     with pytest.raises(IndexError):
-        parse(DISCRETE, "m").action_space.command_deg([-1])
+        parse_metadata(DISCRETE, "m").action_space.command_deg([-1])
 
 
 def test_log_writes_index_or_bracketed_pair_as_the_simulator_does():
-    assert parse(DISCRETE, "m").action_space.logged([1, 0]) == ["1", "0"]
-    assert parse(CONTINUOUS, "m").action_space.logged([[0.0, -1.0]]) == ["[0.0 1.0]"]
+    assert parse_metadata(DISCRETE, "m").action_space.logged([1, 0]) == ["1", "0"]
+    assert parse_metadata(CONTINUOUS, "m").action_space.logged([[0.0, -1.0]]) == ["[0.0 1.0]"]
 
 
 @given(spaces)
 def test_round_trip_through_the_file_keeps_the_space(space):
-    assert parse(json.loads(json.dumps(as_json(Metadata(space)))), "m").action_space == space
+    assert (
+        parse_metadata(json.loads(json.dumps(metadata_as_json(Metadata(space)))), "m").action_space
+        == space
+    )
 
 
 @given(ranges, ranges, st.lists(st.tuples(finite, finite), max_size=5))
@@ -88,7 +94,7 @@ def test_continuous_commands_stay_within_their_bounds(steering, speed, actions):
 
 
 def test_written_file_reads_back_whole(tmp_path):
-    metadata = parse(
+    metadata = parse_metadata(
         {**CONTINUOUS, "version": "6", "sensor": ["STEREO_CAMERAS", "LIDAR"], "team": "x"}, "m"
     )
     write_metadata(metadata, tmp_path / "model_metadata.json")
@@ -110,7 +116,7 @@ def test_written_file_reads_back_whole(tmp_path):
     ],
 )
 def test_version_and_sensor_defaults_follow_the_simulator(more, version, sensor):
-    metadata = parse({**DISCRETE, **more}, "m")
+    metadata = parse_metadata({**DISCRETE, **more}, "m")
     assert (metadata.version, metadata.sensor) == (version, sensor)
     assert (metadata.training_algorithm, metadata.lidar_config["num_sectors"]) == ("clipped_ppo", 8)
 
@@ -120,12 +126,12 @@ def test_version_and_sensor_defaults_follow_the_simulator(more, version, sensor)
     [(1, "v4"), (2, "v4"), (3, "v4"), (4, "v4"), (5, "v5"), (5.5, "v5"), (6, "v6"), (7, "v6")],
 )
 def test_each_version_drives_a_generation_of_the_car(version, car):
-    assert generation(version) == car
+    assert car_generation(version) == car
     assert car in CARS
 
 
 def test_versions_without_logs_say_that_v4_is_taken_instead():
-    assert "v4 is the nearest" in parse({**DISCRETE, "version": 2}, "m").notes[0]
+    assert "v4 is the nearest" in parse_metadata({**DISCRETE, "version": 2}, "m").notes[0]
 
 
 def test_default_space_ends_where_the_logs_of_the_car_end():
@@ -168,7 +174,7 @@ def test_default_space_ends_where_the_logs_of_the_car_end():
 )
 def test_each_mistake_in_the_file_is_a_sentence(sheet, words):
     with pytest.raises(UsageError) as stop:
-        parse(sheet, "m.json")
+        parse_metadata(sheet, "m.json")
     assert str(stop.value).startswith("m.json: ")
     assert words in str(stop.value)
 
@@ -181,17 +187,21 @@ def test_low_must_be_less_than_high():
     with pytest.raises(
         UsageError, match=r"action_space\.speed: low \(2\) must be less than high \(2\)"
     ):
-        parse(sheet, "m.json")
+        parse_metadata(sheet, "m.json")
 
 
 def test_unknown_keys_pass_and_near_misses_are_told():
-    metadata = parse({**DISCRETE, "sensors": ["LIDAR"], "model": "mine", "version": 5}, "m")
+    metadata = parse_metadata(
+        {**DISCRETE, "sensors": ["LIDAR"], "model": "mine", "version": 5}, "m"
+    )
     assert metadata.extra == {"sensors": ["LIDAR"], "model": "mine"}
     assert metadata.notes == ("m: 'sensors' is not read: did you mean 'sensor'?",)
 
 
 def test_commands_beyond_the_car_are_told_but_kept():
-    metadata = parse({"action_space": [{"steering_angle": 45, "speed": "5"}], "version": 5}, "m")
+    metadata = parse_metadata(
+        {"action_space": [{"steering_angle": 45, "speed": "5"}], "version": 5}, "m"
+    )
     assert metadata.action_space.command_deg([0]).tolist() == [[45.0, 5.0]]
     assert len(metadata.notes) == 2
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from racer.errors import UsageError
-from racer.vehicle.car import CARS, STEP, V4, V5, V6, Car, preset, table
-from racer.vehicle.dynamics import advance
+from racer.vehicle.car import CARS, STEP_S, V4, V5, V6, Car, car_preset, car_table
+from racer.vehicle.dynamics import advance_motion
 
 Motion = tuple[float, ...]
 Command = tuple[float, float]
@@ -24,12 +24,12 @@ def drive(
     car: Car, commands: list[Command], motion: Motion = REST, **changes: float
 ) -> list[Motion]:
     """Motion after each control step; the car is given `(0, 0)` before its first command."""
-    row = table(car, 1)[0]
+    row = car_table(car, 1)[0]
     for name, value in changes.items():
         row[name] = value
     before, seen = (0.0, 0.0), []
     for command in commands:
-        motion = advance(row, motion, before, command, row["delay"], STEP)
+        motion = advance_motion(row, motion, before, command, row["delay"], STEP_S)
         seen.append(motion)
         before = command
     return seen
@@ -41,15 +41,15 @@ def slow(car: Car, commands: list[Command], motion: Motion = REST, h: float = 2e
     """
     seen, before = [], (0.0, 0.0)
     for command in commands:
-        n = round(STEP / h)
-        late = round(car.delay / STEP * n)
+        n = round(STEP_S / h)
+        late = round(car.delay / STEP_S * n)
         for k in range(n):
             if k == late:
                 jump = car.steer_jump * (
                     radians(clip(command[0], 30.0)) - radians(clip(before[0], 30.0))
                 )
                 motion = (*motion[:6], motion[6] + jump)
-            motion = tiny(car, motion, command if k >= late else before, STEP / n)
+            motion = tiny(car, motion, command if k >= late else before, STEP_S / n)
         seen.append(motion)
         before = command
     return seen
@@ -177,7 +177,7 @@ def test_v6_never_corners_harder_than_logs_have_shown(speed: float, steer: float
     for before, after in pairwise(motions):
         course = [yaw + atan2(vy, vx) for _, _, yaw, vx, vy, _, _ in (before, after)]
         turned = (course[1] - course[0] + pi) % (2.0 * pi) - pi
-        assert hypot(after[3], after[4]) * abs(turned) / STEP <= 6.5 * 1.02
+        assert hypot(after[3], after[4]) * abs(turned) / STEP_S <= 6.5 * 1.02
 
 
 def test_v6_does_reach_the_hardest_cornering_of_the_logs():
@@ -193,32 +193,32 @@ def test_v4_and_v5_slide_at_about_a_third_of_gravity(car: Car, low: float, high:
 
 def test_v5_accelerates_and_brakes_as_logs_show():
     launch = drive(V5, [(0.0, 4.0)] * 10)
-    assert 2.8 < launch[9][3] / (10 * STEP) < 3.8
+    assert 2.8 < launch[9][3] / (10 * STEP_S) < 3.8
     brake = drive(V5, [(0.0, 0.5)] * 5, (0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0))
-    assert 3.0 < (3.0 - brake[4][3]) / (5 * STEP) < 4.5
+    assert 3.0 < (3.0 - brake[4][3]) / (5 * STEP_S) < 4.5
 
 
 def test_a_command_acts_after_its_delay():
     free = drive(V6, [(0.0, 2.0)], delay=0.0, substeps=200)[0]
     late = drive(V6, [(0.0, 2.0)], delay=0.04, substeps=200)[0]
-    row = table(V6, 1)[0]
+    row = car_table(V6, 1)[0]
     row["substeps"] = 200
-    cut = advance(row, REST, (0.0, 0.0), (0.0, 2.0), 0.0, STEP - 0.04)
+    cut = advance_motion(row, REST, (0.0, 0.0), (0.0, 2.0), 0.0, STEP_S - 0.04)
     assert late[0] < free[0]
     assert late[3] == pytest.approx(cut[3], rel=0.01)  # the car has had 0.0267 s of the command
 
 
 def test_a_delay_of_the_whole_step_leaves_it_to_the_command_before():
-    row = table(V5, 1)[0]
+    row = car_table(V5, 1)[0]
     motion = (0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
-    late = advance(row, motion, (10.0, 1.0), (-30.0, 3.0), STEP, STEP)
-    held = advance(row, motion, (10.0, 1.0), (10.0, 1.0), 0.0, STEP)
+    late = advance_motion(row, motion, (10.0, 1.0), (-30.0, 3.0), STEP_S, STEP_S)
+    held = advance_motion(row, motion, (10.0, 1.0), (10.0, 1.0), 0.0, STEP_S)
     assert late[:6] == pytest.approx(held[:6], abs=5e-3)
 
 
 def test_a_share_of_a_steering_change_is_immediate_and_the_rest_lags():
     steer = drive(V4, [(20.0, 0.0)])[0][6]
-    expected = radians(20.0) * (1.0 - (1.0 - V4.steer_jump) * exp(-STEP / V4.steer_lag))
+    expected = radians(20.0) * (1.0 - (1.0 - V4.steer_jump) * exp(-STEP_S / V4.steer_lag))
     assert steer == pytest.approx(expected, rel=1e-9)
 
 
@@ -239,12 +239,12 @@ def test_position_is_where_the_heading_and_speeds_lead():
 def test_presets_say_how_far_logs_have_shown_them():
     assert (V6.identified_speed, V6.identified_lateral, V6.side_limit) == (2.5, 6.5, 6.5)
     assert V5.side_limit == inf
-    assert preset("v5") is V5
+    assert car_preset("v5") is V5
     with pytest.raises(UsageError, match="did you mean 'v6'"):
-        preset("v66")
+        car_preset("v66")
 
 
 def test_a_table_of_cars_has_rows_of_their_own():
-    rows = table(V5, 3)
+    rows = car_table(V5, 3)
     rows["front_limit"][1] = 1.0
     assert rows["front_limit"].tolist() == [V5.front_limit, 1.0, V5.front_limit]

@@ -20,22 +20,22 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.raceline.minimum_time import Line
-from racer.sim.simulation import START_LINE, Field, Race
+from racer.raceline.minimum_time import RacingLine
+from racer.sim.simulation import START_LINE, Scenario, Simulation
 from racer.sim.state import TRAINING, Phase, State
-from racer.sim.step import step
+from racer.sim.step import step_cars
 from racer.track.track import Track
 from racer.vehicle.action_space import SPEEDS, STEERING_DEG, ActionSpace
-from racer.vehicle.car import STEP, Car, table
+from racer.vehicle.car import STEP_S, Car, car_table
 
 Array = NDArray[np.float64]
 
-SPACING = 0.1  # m of center line between the places of a guide
-SPEED, ASIDE, HEADING, TIME = range(4)
+PATH_SPACING_M = 0.1  # m of center line between the places of a guide
+SPEED_COLUMN, OFFSET_COLUMN, HEADING_COLUMN, TIME_COLUMN = range(4)
 
 
 @dataclass(frozen=True, eq=False)
-class Guide:
+class ReferencePath:
     """A lap by arc length of the center line: rows at equally spaced places, the last one a lap
     after the first.
 
@@ -48,7 +48,7 @@ class Guide:
     length: float  # m, of the center line
 
 
-def from_line(line: Line, track: Track) -> Guide:
+def path_from_line(line: RacingLine, track: Track) -> ReferencePath:
     """The fastest drive along a line as a guide."""
     # the first points may lie before the start
     place = line.place - track.length * (line.place > line.place[-1])
@@ -65,7 +65,7 @@ def from_line(line: Line, track: Track) -> Guide:
     return _guide(place, speed, aside, np.unwrap(np.arctan2(way[:, 1], way[:, 0])), time, track)
 
 
-def from_lap(rows: State, track: Track) -> Guide:
+def path_from_lap(rows: State, track: Track) -> ReferencePath:
     """A lap that was driven as a guide: `rows` (T,) from one start line to the next."""
     s = np.unwrap(rows["s"], period=track.length) if track.is_loop else rows["s"]
     s = s - track.length * np.round(s[0] / track.length)
@@ -75,32 +75,34 @@ def from_lap(rows: State, track: Track) -> Guide:
 
 def _guide(
     s: Array, speed: Array, aside: Array, heading: Array, time: Array, track: Track
-) -> Guide:
+) -> ReferencePath:
     s = np.maximum.accumulate(s)  # a line may turn back beside a sharp bend of the center line
-    count = max(round(track.length / SPACING), 8)
+    count = max(round(track.length / PATH_SPACING_M), 8)
     at = np.linspace(0.0, track.length, count + 1)
     table = np.column_stack([np.interp(at, s, values) for values in (speed, aside, heading, time)])
-    table[:, TIME] -= table[0, TIME]
-    return Guide(table, track.length / count, track.length)
+    table[:, TIME_COLUMN] -= table[0, TIME_COLUMN]
+    return ReferencePath(table, track.length / count, track.length)
 
 
 Index = NDArray[np.int64]
 
-WIDTH = 300  # cars that are kept a step
-WIDER = (1, 2, 5)  # times that, until there is a lap
-CELLS = np.array([0.16, np.radians(10.0), 0.3, 1.6, np.radians(16.0), 0.5])
+BEAM_WIDTH = 300  # cars that are kept a step
+BEAM_FACTORS = (1, 2, 5)  # times that, until there is a lap
+CELL_SIZES = np.array([0.16, np.radians(10.0), 0.3, 1.6, np.radians(16.0), 0.5])
 """Sizes of a cell: offset from the center line, m; heading error, rad; forward speed, m/s; yaw rate, rad/s; steering
 angle, rad; sideways speed, m/s."""
-WINDOW = 1.0  # s behind the leading car at which one is dropped
-OFF_PACE = 2.5  # m/s2: the acceleration by which a difference of speed costs time
-OFF_LINE = 0.5  # s a m2 of distance from the guide's line
-GRID = (9, 4)  # steering angles and speeds at which a continuous space is looked at
-PATIENCE = 12.0  # times the guide's lap time: a car that is slower than that is not waited for
-CROWD = 64  # cells a measure, in the number of a cell
+WINDOW_S = 1.0  # s behind the leading car at which one is dropped
+PACE_ACCELERATION = 2.5  # m/s2: the acceleration by which a difference of speed costs time
+OFF_LINE_PENALTY = 0.5  # s a m2 of distance from the guide's line
+GRID_COUNTS = (9, 4)  # steering angles and speeds at which a continuous space is looked at
+PATIENCE_FACTOR = (
+    12.0  # times the guide's lap time: a car that is slower than that is not waited for
+)
+CELLS_PER_MEASURE = 64  # cells a measure, in the number of a cell
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class CommandedDrive:
     """A drive from standstill at the start line over one or two laps: `rows` (T,) as judged, and
     what was commanded.
 
@@ -130,7 +132,7 @@ class Found:
             before, after = self.track.length - self.rows["s"][k - 1], self.rows["s"][k]
             after = after if self.track.is_loop and after < 0.5 * self.track.length else 0.0
             share = before / (before + after) if before + after > 0.0 else 1.0
-            found.append(float(self.rows["clock"][k - 1] + STEP * share))
+            found.append(float(self.rows["clock"][k - 1] + STEP_S * share))
         return found
 
     @property
@@ -139,7 +141,7 @@ class Found:
         return self.crossings[-1] - self.crossings[-2]
 
     @cached_property
-    def flying(self) -> slice:
+    def flying_lap(self) -> slice:
         """The rows of the last lap."""
         ends = np.flatnonzero(self.rows["progress"] >= 100.0)
         return slice(int(ends[-2]) if len(ends) > 1 else 1, int(ends[-1]) + 1)
@@ -147,10 +149,10 @@ class Found:
     @cached_property
     def use(self) -> Index:
         """(A,) steps of the last lap in which each command is given."""
-        return np.bincount(self.chosen[self.flying], minlength=len(self.commands))
+        return np.bincount(self.chosen[self.flying_lap], minlength=len(self.commands))
 
 
-def commands_of(space: ActionSpace) -> Array:
+def space_commands(space: ActionSpace) -> Array:
     """(A, 2) what a space can command, steering deg and speed m/s, as the car takes it; a grid of a
     continuous one.
     """
@@ -164,52 +166,61 @@ def commands_of(space: ActionSpace) -> Array:
     )
     axes = [
         np.linspace(float(ends[0]), float(ends[1]), count)
-        for ends, count in zip(limits, GRID, strict=True)
+        for ends, count in zip(limits, GRID_COUNTS, strict=True)
     ]
     return np.column_stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")])
 
 
-def quickest(
+def find_fastest_lap(
     track: Track,
     car: Car,
     commands: Array,
-    guide: Guide,
-    width: int = WIDTH,
-    wider: tuple[int, ...] = WIDER,
-) -> Found | None:
+    guide: ReferencePath,
+    width: int = BEAM_WIDTH,
+    factors: tuple[int, ...] = BEAM_FACTORS,
+) -> CommandedDrive | None:
     """The fastest lap found with `commands` (A, 2): a flying one where the track is a loop. None
     when none is found.
 
     `wider` are the widths that are tried, times `width`, until there is a lap.
     """
-    race = Race(track, car, TRAINING._replace(laps=2 if track.is_loop else 1), START_LINE)
-    tried = (_search(race, commands, guide, times * width) for times in wider)
+    race = Scenario(track, car, TRAINING._replace(laps=2 if track.is_loop else 1), START_LINE)
+    tried = (_search(race, commands, guide, times * width) for times in factors)
     return next((found for found in tried if found is not None), None)
 
 
-def quicker(track: Track, car: Car, found: Found, width: int = WIDTH) -> Found:
+def improve_lap(
+    track: Track, car: Car, drive: CommandedDrive, width: int = BEAM_WIDTH
+) -> CommandedDrive:
     """The fastest lap found with the commands of `found` when that lap leads the search; `found` if
     it is faster.
     """
-    again = quickest(
-        track, car, found.commands, from_lap(found.rows[found.flying], track), width, WIDER[:1]
+    again = find_fastest_lap(
+        track,
+        car,
+        drive.commands,
+        path_from_lap(drive.rows[drive.flying_lap], track),
+        width,
+        BEAM_FACTORS[:1],
     )
-    return again if again is not None and again.pace < found.pace else found
+    return again if again is not None and again.pace < drive.pace else drive
 
 
-def _search(race: Race, commands: Array, guide: Guide, width: int) -> Found | None:
+def _search(
+    race: Scenario, commands: Array, guide: ReferencePath, width: int
+) -> CommandedDrive | None:
     """The drive of the first car that ends its laps, driven once more; None when no car does."""
-    state = Field(race, 1, 0).state
-    cars = table(race.car, width * len(commands))
-    times = np.full(len(cars), STEP)
+    state = Simulation(race, 1, 0).state
+    cars = car_table(race.car, width * len(commands))
+    times = np.full(len(cars), STEP_S)
     steps: list[tuple[Index, Index]] = []
-    patience = PATIENCE * race.rules.laps * guide.table[-1, TIME]
-    while len(state) and len(steps) * STEP < patience:
+    patience = PATIENCE_FACTOR * race.rules.laps * guide.table[-1, TIME_COLUMN]
+    while len(state) and len(steps) * STEP_S < patience:
         offered = commands[:1] if state["phase"][0] == Phase.PREPARE else commands
         parent = np.repeat(np.arange(len(state)), len(offered))
         choice = np.tile(np.arange(len(offered)), len(state))
         many = len(parent)
-        row, after = step(
+        row, after = step_cars(
             state[parent], offered[choice], times[:many], race.roads, cars[:many], race.rules
         )
         home = np.flatnonzero(row["done"] & (row["progress"] >= 100.0) & (row["wheels"] > 0))
@@ -231,22 +242,22 @@ def _way(steps: list[tuple[Index, Index]], last: int) -> list[int]:
     return way[::-1]
 
 
-def _driven(race: Race, commands: Array, way: list[int]) -> Found | None:
+def _driven(race: Scenario, commands: Array, way: list[int]) -> CommandedDrive | None:
     """The drive of one car that is given these commands, by the simulator's rules; None should it
     not end its laps.
     """
-    field = Field(race, 1, 0)
+    field = Simulation(race, 1, 0)
     # the last one comes with the step that is judged complete
     chosen = np.array([*way, way[-1]], dtype=np.int64)
     rows = np.concatenate([field.step(commands[[k]]) for k in chosen])
-    found = Found(rows, chosen, commands, race.track)
+    found = CommandedDrive(rows, chosen, commands, race.track)
     return found if len(found.laps) == race.rules.laps and not rows["off_tracks"].any() else None
 
 
-def _kept(row: State, after: State, guide: Guide, width: int) -> Index:
+def _kept(row: State, after: State, guide: ReferencePath, width: int) -> Index:
     """Indices of the cars that go on."""
     rank, cell = np.empty(len(after)), np.empty(len(after), dtype=np.int64)
-    _appraise(row, after, guide.table, guide.spacing, guide.length, CELLS, rank, cell)
+    _appraise(row, after, guide.table, guide.spacing, guide.length, CELL_SIZES, rank, cell)
     order = np.argsort(-rank, kind="stable")
     return np.asarray(_first_of_each(order[np.isfinite(rank[order])], cell, width))
 
@@ -272,23 +283,24 @@ def _appraise(row, after, table, spacing, length, cells, rank, cell):  # type: i
         place = min(max(car.s / spacing, 0.0), len(table) - 1.000001)
         row_at, share = int(place), place - int(place)
         here = table[row_at] + share * (table[row_at + 1] - table[row_at])
-        pace, aside, heading = here[SPEED], here[ASIDE], here[HEADING]
-        time = laps * table[-1, TIME] + here[TIME]
+        pace, aside, heading = here[SPEED_COLUMN], here[OFFSET_COLUMN], here[HEADING_COLUMN]
+        time = laps * table[-1, TIME_COLUMN] + here[TIME_COLUMN]
         d = car.distance if car.left else -car.distance
         off = (car.yaw - heading + np.pi) % (2.0 * np.pi) - np.pi
         lead = max(lead, time)
-        late = (car.vx - pace) ** 2 / (2.0 * OFF_PACE * max(pace, 0.3)) + OFF_LINE * (
-            d - aside
-        ) ** 2
+        late = (car.vx - pace) ** 2 / (
+            2.0 * PACE_ACCELERATION * max(pace, 0.3)
+        ) + OFF_LINE_PENALTY * (d - aside) ** 2
         rank[i] = time - late
         measures = (d, off, car.vx, car.yaw_rate, car.steer, car.vy)
         number = 0
         for k in range(len(measures)):
-            number = number * CROWD + min(
-                max(int(np.floor(measures[k] / cells[k])) + CROWD // 2, 0), CROWD - 1
+            number = number * CELLS_PER_MEASURE + min(
+                max(int(np.floor(measures[k] / cells[k])) + CELLS_PER_MEASURE // 2, 0),
+                CELLS_PER_MEASURE - 1,
             )
         cell[i] = number
-        if time < lead - WINDOW:
+        if time < lead - WINDOW_S:
             rank[i] = -np.inf
 
 

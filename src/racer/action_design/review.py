@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.action_design.beam_search import (
-    WIDTH,
-    Found,
-    commands_of,
-    from_lap,
-    from_line,
-    quicker,
-    quickest,
+    BEAM_WIDTH,
+    CommandedDrive,
+    find_fastest_lap,
+    improve_lap,
+    path_from_lap,
+    path_from_line,
+    space_commands,
 )
-from racer.action_design.turning import Bend, Tightest, bends, circles, tightest
-from racer.drivers.rollout import Drive, drive
-from racer.raceline.minimum_time import WIDEST, Line, fastest
+from racer.action_design.turning import Bend, Tightest, find_bends, steady_circles, tightest_circle
+from racer.drivers.rollout import Drive, follow_line
+from racer.raceline.minimum_time import WIDEST_MARGIN_M, RacingLine, racing_line
 from racer.track.track import Track
 from racer.vehicle.action_space import SPEEDS, STEERING_DEG, ActionSpace
 from racer.vehicle.car import Car
@@ -30,16 +30,16 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 # deg, of the drive that no space restricts
-FREE_STEERING = (-30.0, -20.0, -12.0, -5.0, 0.0, 5.0, 12.0, 20.0, 30.0)
-FREE_SPEEDS = (1.0, 0.8, 0.6, 0.4)  # of the fastest command that logs of the car cover
-FAR = 1.05  # a space whose lap takes so many times as long as the free one costs time
+FREE_STEERING_DEG = (-30.0, -20.0, -12.0, -5.0, 0.0, 5.0, 12.0, 20.0, 30.0)
+FREE_SPEED_FRACTIONS = (1.0, 0.8, 0.6, 0.4)  # of the fastest command that logs of the car cover
+COSTLY_FACTOR = 1.05  # a space whose lap takes so many times as long as the free one costs time
 STEER_SPAN_DEG, SPEED_SPAN = 15.0, 0.8  # deg and m/s that are equally far apart
-WASTED = 0.15  # share of a continuous range that no fast lap uses
-MISSED = 0.7  # times the spans above: a command that far from every action is missed
-CLOSE = np.array([5.0, 0.5])  # deg and m/s: commands that are told as one
-RARE = 0.05  # share of the steps of the free lap below which a command is not worth a word
-NAMED = 4  # useless actions up to which each is told with its command
-REACHED = 0.02  # share of its steps in which it is beyond the range
+WASTED_FRACTION = 0.15  # share of a continuous range that no fast lap uses
+MISSED_SPANS = 0.7  # times the spans above: a command that far from every action is missed
+SAME_COMMAND = np.array([5.0, 0.5])  # deg and m/s: commands that are told as one
+RARE_FRACTION = 0.05  # share of the steps of the free lap below which a command is not worth a word
+MAX_NAMED_ACTIONS = 4  # useless actions up to which each is told with its command
+BEYOND_FRACTION = 0.02  # share of its steps in which it is beyond the range
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,10 @@ class Review:
     track: Track
     car: Car
     space: ActionSpace
-    line: Line
+    line: RacingLine
     commands: Array
-    found: Found | None
-    free: Found | None
+    found: CommandedDrive | None
+    free: CommandedDrive | None
     wanted: Index  # (A,) steps of the free lap whose command is nearest to each action
     turns: tuple[tuple[Bend, Tightest | None], ...] = field(default=())
 
@@ -93,7 +93,7 @@ class Review:
         return sorted(found, key=lambda advice: ("fails", "costs", "note").index(advice.kind))
 
     @property
-    def useless(self) -> tuple[int, ...]:
+    def unused_actions(self) -> tuple[int, ...]:
         """Actions that the fastest lap does without, so it can be driven without them."""
         return (
             tuple(np.flatnonzero(self.use == 0).tolist())
@@ -110,62 +110,70 @@ class Review:
     def costs(self) -> bool:
         """Whether its fastest lap is clearly slower than the free one, or missing."""
         return self.found is None or (
-            self.free is not None and self.found.pace > FAR * self.free.pace
+            self.free is not None and self.found.pace > COSTLY_FACTOR * self.free.pace
         )
 
 
-def review(
+def review_space(
     track: Track,
     car: Car,
     space: ActionSpace,
-    line: Line,
-    free: Found | None = None,
-    width: int = WIDTH,
+    line: RacingLine,
+    free: CommandedDrive | None = None,
+    width: int = BEAM_WIDTH,
 ) -> Review:
     """What `space` is good for on a track; `line` leads the search, `free` is the drive to compare
     with, if known.
     """
-    commands = commands_of(space)
+    commands = space_commands(space)
     free = free or free_drive(track, car, line, width)
-    guide = from_lap(free.rows[free.flying], track) if free else from_line(line, track)
-    found = quickest(track, car, commands, guide, width)
-    found = quicker(track, car, found, width) if found else None
+    guide = (
+        path_from_lap(free.rows[free.flying_lap], track) if free else path_from_line(line, track)
+    )
+    found = find_fastest_lap(track, car, commands, guide, width)
+    found = improve_lap(track, car, found, width) if found else None
     wanted = np.zeros(len(commands), dtype=np.int64)
     if free is not None:
-        wanted = np.bincount(nearest(commands, commanded(free)), minlength=len(commands))
+        wanted = np.bincount(
+            nearest_commands(commands, flying_commands(free)), minlength=len(commands)
+        )
     turns = _turns(track, car, commands)
     return Review(track, car, space, line, commands, found, free, wanted, turns)
 
 
-def free_drive(track: Track, car: Car, line: Line, width: int = WIDTH) -> Found | None:
+def free_drive(
+    track: Track, car: Car, line: RacingLine, width: int = BEAM_WIDTH
+) -> CommandedDrive | None:
     """The drive along a line that no action space restricts; where it does not get around, a search
     over a fine grid of commands, as fast as logs of the car cover.
     """
-    driven = as_found(drive(track, car, line, None, 2 if track.is_loop else 1), track)
+    driven = as_commanded_drive(
+        follow_line(track, car, line, None, 2 if track.is_loop else 1), track
+    )
     if driven is not None:
         return driven
-    speeds = [share * car.identified_speed for share in FREE_SPEEDS]
-    commands = np.array([(a, v) for v in speeds for a in FREE_STEERING])
-    found = quickest(track, car, commands, from_line(line, track), width)
-    return quicker(track, car, found, width) if found else None
+    speeds = [share * car.identified_speed for share in FREE_SPEED_FRACTIONS]
+    commands = np.array([(a, v) for v in speeds for a in FREE_STEERING_DEG])
+    found = find_fastest_lap(track, car, commands, path_from_line(line, track), width)
+    return improve_lap(track, car, found, width) if found else None
 
 
-def as_found(driven: Drive, track: Track) -> Found | None:
+def as_commanded_drive(driven: Drive, track: Track) -> CommandedDrive | None:
     """A scripted drive as what a search finds; None where it did not end its laps cleanly."""
     rows = driven.rows
     if rows["progress"][-1] < 100.0 or not rows["done"][-1] or rows["off_tracks"].any():
         return None
     wishes = np.column_stack([rows["steer_command_deg"], rows["speed_command"]])
     commands, chosen = np.unique(wishes, axis=0, return_inverse=True)
-    return Found(rows, chosen.reshape(-1), commands, track)
+    return CommandedDrive(rows, chosen.reshape(-1), commands, track)
 
 
-def commanded(found: Found) -> Array:
+def flying_commands(found: CommandedDrive) -> Array:
     """(T, 2) the commands of the last lap, steering deg and speed m/s."""
-    return np.asarray(found.commands[found.chosen[found.flying]])
+    return np.asarray(found.commands[found.chosen[found.flying_lap]])
 
 
-def nearest(commands: Array, wishes: Array) -> Index:
+def nearest_commands(commands: Array, wishes: Array) -> Index:
     """(N,) index of the command (A, 2) nearest to each of the wishes (N, 2)."""
     scale = np.array([STEER_SPAN_DEG, SPEED_SPAN])
     gap = (wishes[:, None, :] - commands[None, :, :]) / scale
@@ -173,9 +181,12 @@ def nearest(commands: Array, wishes: Array) -> Index:
 
 
 def _turns(track: Track, car: Car, commands: Array) -> tuple[tuple[Bend, Tightest | None], ...]:
-    known, wide = circles(car, commands), fastest(track, car, WIDEST, "least_curvature")
-    tight = {side: tightest(known, side) for side in (1, -1)}
-    return tuple((bend, tight[bend.side]) for bend in bends(track, wide))
+    known, wide = (
+        steady_circles(car, commands),
+        racing_line(track, car, WIDEST_MARGIN_M, "least_curvature"),
+    )
+    tight = {side: tightest_circle(known, side) for side in (1, -1)}
+    return tuple((bend, tight[bend.side]) for bend in find_bends(track, wide))
 
 
 # ---- in words
@@ -208,7 +219,9 @@ def _remedy(car: Car, bend: Bend) -> str:
     speeds = np.round(np.arange(min(SPEEDS[1], car.identified_speed), 0.25, -0.1), 1)
     for angle in (20.0, 25.0, STEERING_DEG):
         fits = (
-            circles(car, np.column_stack([np.full(len(speeds), bend.side * angle), speeds])).radius
+            steady_circles(
+                car, np.column_stack([np.full(len(speeds), bend.side * angle), speeds])
+            ).radius
             <= bend.radius
         )
         if fits.any():
@@ -240,10 +253,10 @@ def _lap(seen: Review) -> list[Advice]:
 def _actions(seen: Review) -> list[Advice]:
     """About single actions: those that could go, and the command that is missed most."""
     found = _missed(seen)
-    if seen.useless:
-        few = len(seen.useless) <= NAMED
-        names = ", ".join(_name(seen, k) if few else str(k) for k in seen.useless)
-        them = "it" if len(seen.useless) == 1 else "them"
+    if seen.unused_actions:
+        few = len(seen.unused_actions) <= MAX_NAMED_ACTIONS
+        names = ", ".join(_name(seen, k) if few else str(k) for k in seen.unused_actions)
+        them = "it" if len(seen.unused_actions) == 1 else "them"
         found.append(
             Advice("note", f"never useful here: {names}; the fastest lap found does without {them}")
         )
@@ -254,17 +267,19 @@ def _missed(seen: Review) -> list[Advice]:
     """The command of the free lap that is given most often among those that no action is near to."""
     if seen.free is None:
         return []
-    wishes = commanded(seen.free)
-    off = np.abs(wishes - seen.commands[nearest(seen.commands, wishes)]) / np.array(
+    wishes = flying_commands(seen.free)
+    off = np.abs(wishes - seen.commands[nearest_commands(seen.commands, wishes)]) / np.array(
         [STEER_SPAN_DEG, SPEED_SPAN]
     )
-    far = off.max(axis=1) > MISSED
-    kinds, count = np.unique(np.round(wishes[far] / CLOSE) * CLOSE, axis=0, return_counts=True)
-    if not len(count) or count.max() < RARE * len(wishes):
+    far = off.max(axis=1) > MISSED_SPANS
+    kinds, count = np.unique(
+        np.round(wishes[far] / SAME_COMMAND) * SAME_COMMAND, axis=0, return_counts=True
+    )
+    if not len(count) or count.max() < RARE_FRACTION * len(wishes):
         return []
     steer, speed = kinds[np.argmax(count)]
     often = f"which the fastest drive commands in {count.max() / len(wishes):.0%} of its steps"
-    sentence = f"no action is near {signed(steer)}° at {speed:.1f} m/s, {often}"
+    sentence = f"no action is near {signed_angle(steer)}° at {speed:.1f} m/s, {often}"
     return [Advice("costs", f"{sentence}: add it") if seen.costs else Advice("note", sentence)]
 
 
@@ -278,8 +293,8 @@ def _range(seen: Review, k: int, what: str, unit: str, limits: tuple[float, ...]
     low, high = min(limits), max(limits)
     words, found = f"the {what} range {low:g} to {high:g}{unit}", []
     if seen.found is not None:
-        used = commanded(seen.found)[:, k]
-        if max(used.min() - low, high - used.max()) > WASTED * (high - low):
+        used = flying_commands(seen.found)[:, k]
+        if max(used.min() - low, high - used.max()) > WASTED_FRACTION * (high - low):
             keeps = f"{used.min():.3g} to {used.max():.3g}{unit}"
             found.append(
                 Advice(
@@ -287,9 +302,9 @@ def _range(seen: Review, k: int, what: str, unit: str, limits: tuple[float, ...]
                 )
             )
     if seen.free is not None:
-        wish = commanded(seen.free)[:, k]
+        wish = flying_commands(seen.free)[:, k]
         beyond = np.mean((wish < low - 1e-9) | (wish > high + 1e-9))
-        if beyond > REACHED:
+        if beyond > BEYOND_FRACTION:
             span = f"{wish.min():.3g} to {wish.max():.3g}{unit}"
             sentence = f"{words} is too narrow: the fastest drive commands {span}, {beyond:.0%} of its steps outside"
             found.append(Advice(_gravity(seen), sentence))
@@ -297,9 +312,9 @@ def _range(seen: Review, k: int, what: str, unit: str, limits: tuple[float, ...]
 
 
 def _name(seen: Review, k: int) -> str:
-    return f"{k} ({signed(seen.commands[k, 0])}°, {seen.commands[k, 1]:g} m/s)"
+    return f"{k} ({signed_angle(seen.commands[k, 0])}°, {seen.commands[k, 1]:g} m/s)"
 
 
-def signed(steer: float) -> str:
+def signed_angle(steer: float) -> str:
     """A steering angle with its sign, as `+5`, `-12.5` or `0`."""
     return f"{steer:+g}" if steer else "0"

@@ -7,18 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.raceline.minimum_time import Line
-from racer.track.corners import Corner, corners, inside
+from racer.raceline.minimum_time import RacingLine
+from racer.track.corners import Corner, find_corners, is_inside_corner
 from racer.track.track import Track
 from racer.vehicle.action_space import STEERING_DEG
-from racer.vehicle.car import STEP, Car, table
-from racer.vehicle.dynamics import advance
+from racer.vehicle.car import STEP_S, Car, car_table
+from racer.vehicle.dynamics import advance_motion
 
 Array = NDArray[np.float64]
 
-SETTLE, WATCH = 90, 30  # steps until a car drives its circle, and over which it is then watched
-STRETCH = 0.8  # m: a car turns tighter than its circle for a shorter while
-SPIN = 0.6  # rad of side slip: a car beyond that has lost its rear
+SETTLE_STEPS, WATCH_STEPS = (
+    90,
+    30,
+)  # steps until a car drives its circle, and over which it is then watched
+STRETCH_M = 0.8  # m: a car turns tighter than its circle for a shorter while
+SPIN_SLIP_RAD = 0.6  # rad of side slip: a car beyond that has lost its rear
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +39,14 @@ class Circles:
     spins: NDArray[np.bool_]
 
 
-def circles(car: Car, commands: Array) -> Circles:
+def steady_circles(car: Car, commands: Array) -> Circles:
     """The circles that commands (N, 2), steering deg and speed m/s, lead a car into that set off
     from standstill.
     """
-    row = table(car, 1)[0]
+    row = car_table(car, 1)[0]
     found = np.array([_circle(row, (float(steer), float(speed))) for steer, speed in commands])
     rate, speed, slip = found.reshape(-1, 3).T
-    spins = slip > SPIN
+    spins = slip > SPIN_SLIP_RAD
     turns = (np.abs(rate) > 1e-3) & ~spins
     return Circles(
         commands,
@@ -59,9 +62,9 @@ def _circle(row: np.void, command: tuple[float, float]) -> tuple[float, float, f
     """
     motion = (0.0,) * 7
     seen = []
-    for k in range(SETTLE + WATCH):
-        motion = advance(row, motion, command, command, 0.0, STEP)
-        if k >= SETTLE:
+    for k in range(SETTLE_STEPS + WATCH_STEPS):
+        motion = advance_motion(row, motion, command, command, 0.0, STEP_S)
+        if k >= SETTLE_STEPS:
             seen.append(
                 (motion[5], np.hypot(motion[3], motion[4]), abs(np.arctan2(motion[4], motion[3])))
             )
@@ -81,17 +84,17 @@ class Bend:
         return 1 if self.corner.angle > 0.0 else -1
 
 
-def bends(track: Track, line: Line) -> list[Bend]:
+def find_bends(track: Track, line: RacingLine) -> list[Bend]:
     """The corners of a track, each with the widest circle through it, the one with the tightest
     first.
 
     That is the radius of `line`, which should bend as little as the road allows, over `STRETCH` m
     where it is tightest; or, where that is wider, as in hairpins, the radius of the outer border.
     """
-    kappa, found = _smooth(line.kappa, STRETCH, line.s), []
-    for corner in corners(track):
+    kappa, found = _smooth(line.kappa, STRETCH_M, line.s), []
+    for corner in find_corners(track):
         side = 1.0 if corner.angle > 0.0 else -1.0
-        most = float(np.max(side * kappa[inside(corner, line.place)], initial=0.0))
+        most = float(np.max(side * kappa[is_inside_corner(corner, line.place)], initial=0.0))
         outside = corner.radius + 0.5 * float(np.interp(corner.apex, track.s, track.width))
         found.append(Bend(corner, max(1.0 / most if most > 1e-6 else np.inf, outside)))
     return sorted(found, key=lambda bend: bend.radius)
@@ -117,7 +120,7 @@ class Tightest:
     radius: float
 
 
-def tightest(found: Circles, side: int) -> Tightest | None:
+def tightest_circle(found: Circles, side: int) -> Tightest | None:
     """The smallest circle among `found` to a side (1: left); None where no command turns that way."""
     way = np.where(np.sign(found.commands[:, 0]) == side, found.radius, np.inf)
     k = int(np.argmin(way))
@@ -126,8 +129,8 @@ def tightest(found: Circles, side: int) -> Tightest | None:
     return Tightest(float(found.commands[k, 0]), float(found.commands[k, 1]), float(way[k]))
 
 
-def by_speed(car: Car, speeds: Array) -> Circles:
+def full_lock_circles(car: Car, speeds: Array) -> Circles:
     """The circles with the wheels turned as far as they go to the left, at commanded `speeds` (N,)
     m/s.
     """
-    return circles(car, np.column_stack([np.full(len(speeds), STEERING_DEG), speeds]))
+    return steady_circles(car, np.column_stack([np.full(len(speeds), STEERING_DEG), speeds]))

@@ -9,19 +9,19 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from racer import geometry
-from racer.action_design.review import nearest
-from racer.track.corners import corners, inside
+from racer.action_design.review import nearest_commands
+from racer.track.corners import find_corners, is_inside_corner
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-CELL = 0.5  # m of center line, about, of a cell in a picture
+CELL_LENGTH_M = 0.5  # m of center line, about, of a cell in a picture
 _WAITS = ("prepare", "pause", "park")  # statuses of rows whose action does nothing
 
 
 @dataclass(frozen=True, eq=False)
-class Use:
+class ActionUsage:
     """How often each of A actions was taken at each of P places, counts (A, P); `places` (P,) names
     them in order.
     """
@@ -41,31 +41,31 @@ class Use:
         return [(int(k), float(here[k] / here.sum())) for k in order if here[k]]
 
 
-def acting(trace: pd.DataFrame) -> pd.DataFrame:
+def counting_rows(trace: pd.DataFrame) -> pd.DataFrame:
     """The rows of a trace in which the action counts: not while the car is held."""
     return trace[~trace["episode_status"].isin(_WAITS)]
 
 
-def by_corner(rows: pd.DataFrame, track: Track, commands: Array) -> Use:
+def usage_by_corner(rows: pd.DataFrame, track: Track, commands: Array) -> ActionUsage:
     """Use in each corner and on each straight between two corners; `rows` of a trace on that track."""
-    names, place = corner_of(_along(rows, track), track)
-    return Use(_counts(_taken(rows, commands), place, len(commands), len(names)), names)
+    names, place = corner_indices(_along(rows, track), track)
+    return ActionUsage(_counts(_taken(rows, commands), place, len(commands), len(names)), names)
 
 
-def by_cell(rows: pd.DataFrame, track: Track, commands: Array) -> Use:
+def usage_by_cell(rows: pd.DataFrame, track: Track, commands: Array) -> ActionUsage:
     """Use in equal cells of the lap, named by the distance of their middle, m."""
-    count = max(round(track.length / CELL), 1)
+    count = max(round(track.length / CELL_LENGTH_M), 1)
     edges = np.linspace(0.0, track.length, count + 1)
     place = np.clip(np.searchsorted(edges, _along(rows, track), side="right") - 1, 0, count - 1)
     names = tuple(f"{middle:.2f}" for middle in 0.5 * (edges[1:] + edges[:-1]))
-    return Use(_counts(_taken(rows, commands), place, len(commands), count), names)
+    return ActionUsage(_counts(_taken(rows, commands), place, len(commands), count), names)
 
 
-def corner_of(s: Array, track: Track) -> tuple[tuple[str, ...], Index]:
+def corner_indices(s: Array, track: Track) -> tuple[tuple[str, ...], Index]:
     """Names of the corners and straights in driving order, and the one (N,) that each arc length
     (N,) m lies in.
     """
-    found = corners(track)
+    found = find_corners(track)
     if not found:
         return ("all",), np.zeros(len(s), dtype=np.int64)
     names: list[str] = []
@@ -76,17 +76,17 @@ def corner_of(s: Array, track: Track) -> tuple[tuple[str, ...], Index]:
     after = np.searchsorted(apex, s)  # the corner whose apex comes next
     place = 2 * (after % len(found) if track.is_loop else after)
     for k, corner in enumerate(found):
-        place = np.where(inside(corner, s), 2 * k + 1, place)
+        place = np.where(is_inside_corner(corner, s), 2 * k + 1, place)
     return tuple(names), place
 
 
 def _along(rows: pd.DataFrame, track: Track) -> Array:
-    return geometry.project(track.center, rows[["X", "Y"]].to_numpy(float))[0]
+    return geometry.project_points(track.center, rows[["X", "Y"]].to_numpy(float))[0]
 
 
 def _taken(rows: pd.DataFrame, commands: Array) -> Index:
     """(N,) the action of each row: the nearest of the commands, as a log may be of another space."""
-    return nearest(commands, rows[["steer", "throttle"]].to_numpy(float))
+    return nearest_commands(commands, rows[["steer", "throttle"]].to_numpy(float))
 
 
 def _counts(taken: ArrayLike, place: ArrayLike, actions: int, places: int) -> Index:

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from racer.logs.schema import CONTINUOUS
+from racer.logs.schema import CONTINUOUS_ACTION
 from racer.vehicle.action_space import ActionSpace
 
-STEERS, SPEEDS = 5, 3  # cells that a continuous action space is looked at in
+STEERING_CELLS, SPEED_CELLS = 5, 3  # cells that a continuous action space is looked at in
 _WAITS = ("prepare", "pause", "park")  # statuses of rows whose action does nothing
 
-COLUMNS = ("action", "steer", "throttle", "count", "share")
+ACTION_USE_COLUMNS = ("action", "steer", "throttle", "count", "share")
 
 
 def action_use(trace: pd.DataFrame, space: ActionSpace | None = None) -> pd.DataFrame:
@@ -25,24 +25,27 @@ def action_use(trace: pd.DataFrame, space: ActionSpace | None = None) -> pd.Data
     named by their middles, index -1. Steps in which the car was held do not count.
     """
     rows = trace[~trace["episode_status"].isin(_WAITS)]
-    is_continuous = space.is_continuous if space else bool((rows["action"] == CONTINUOUS).any())
+    is_continuous = (
+        space.is_continuous if space else bool((rows["action"] == CONTINUOUS_ACTION).any())
+    )
     table = _cells(rows, space) if is_continuous else _indices(rows, space)
     total = max(int(table["count"].sum()), 1)
-    return table.assign(share=table["count"] / total)[list(COLUMNS)]
+    return table.assign(share=table["count"] / total)[list(ACTION_USE_COLUMNS)]
 
 
-def unused(use: pd.DataFrame) -> list[str]:
+def unused_actions(use: pd.DataFrame) -> list[str]:
     """The actions of `action_use` that were never used, in words."""
     none = use[use["count"] == 0]
     return [
-        in_words(*row) for row in zip(none["action"], none["steer"], none["throttle"], strict=True)
+        action_label(*row)
+        for row in zip(none["action"], none["steer"], none["throttle"], strict=True)
     ]
 
 
-def in_words(action: int, steer: float, throttle: float) -> str:
+def action_label(action: int, steer: float, throttle: float) -> str:
     """An action as `3 (+15°, 1 m/s)`; a cell of a continuous space as `around +12°, 1.5 m/s`."""
     command = f"{steer:+g}°, {throttle:g} m/s"
-    if action == CONTINUOUS:
+    if action == CONTINUOUS_ACTION:
         return f"around {command}"
     return f"{action}" + ("" if np.isnan(steer) else f" ({command})")
 
@@ -72,7 +75,8 @@ def _cells(rows: pd.DataFrame, space: ActionSpace | None) -> pd.DataFrame:
     values = {"steer": rows["steer"].to_numpy(float), "throttle": rows["throttle"].to_numpy(float)}
     limits = {"steer": space.steering_deg, "throttle": space.speed} if space else values
     edges = [
-        _edges(limits[name], parts) for name, parts in (("steer", STEERS), ("throttle", SPEEDS))
+        _edges(limits[name], parts)
+        for name, parts in (("steer", STEERING_CELLS), ("throttle", SPEED_CELLS))
     ]
     inside = [
         np.clip(values[name], edge[0], edge[-1]) for name, edge in zip(values, edges, strict=True)
@@ -80,7 +84,7 @@ def _cells(rows: pd.DataFrame, space: ActionSpace | None) -> pd.DataFrame:
     count = np.histogram2d(inside[0], inside[1], bins=(edges[0], edges[1]))[0]
     middles = [np.round((edge[1:] + edge[:-1]) / 2, 2) for edge in edges]
     steer, throttle = (axis.ravel() for axis in np.meshgrid(*middles, indexing="ij"))
-    table = {"action": np.full(len(steer), CONTINUOUS), "steer": steer, "throttle": throttle}
+    table = {"action": np.full(len(steer), CONTINUOUS_ACTION), "steer": steer, "throttle": throttle}
     return pd.DataFrame(table | {"count": count.ravel().astype(int)})
 
 

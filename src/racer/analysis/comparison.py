@@ -13,21 +13,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer import stats as bootstrap
-from racer.analysis import sectors
-from racer.analysis.place import course, start_on
+from racer.analysis import lap_sectors
+from racer.analysis.place import lap_progress, lap_start_on_track
 from racer.errors import UsageError
 from racer.stats import Interval
 from racer.track.track import Track
 
-CELL = 0.1  # m of track that a profile has a time for
-SMOOTH = 5  # cells that the speed of a profile is a mean over
-SAME = 0.05  # m of length within which two tracks may be one: logs round it
+PROFILE_CELL_M = 0.1  # m of track that a profile has a time for
+SPEED_SMOOTHING_CELLS = 5  # cells that the speed of a profile is a mean over
+SAME_LENGTH_M = 0.05  # m of length within which two tracks may be one: logs round it
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class ComparedLog:
     """What takes part: a name, a trace, its laps that count, and the track in the direction driven,
     if it is known.
     """
@@ -49,7 +49,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairDifference:
     """Two sides: how much longer a lap of `other` takes than one of `one`, s, and how many more it
     completes.
     """
@@ -69,7 +69,7 @@ class Pair:
         if not self.time.is_known:
             return f"nothing can be said of the lap times of {self.other} and {self.one}: {count}"
         span = f"95 % interval {_span(self.time)}"
-        if not self.time.is_apart:
+        if not self.time.excludes_zero:
             gap = f"{self.other} takes {self.time.value:+.2f} s against {self.one}"
             return f"nothing can be said: {gap} ({span}), {count}"
         word = "faster" if self.time.value < 0 else "slower"
@@ -78,7 +78,7 @@ class Pair:
     @property
     def completes(self) -> str:
         """The verdict on completed laps in words; empty where the shares do not clearly differ."""
-        if not self.complete.is_apart:
+        if not self.complete.excludes_zero:
             return ""
         word = "more" if self.complete.value > 0 else "fewer"
         counts = f"{self.laps[1]} of {self.of[1]} against {self.laps[0]} of {self.of[0]}"
@@ -87,7 +87,7 @@ class Pair:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class LogComparison:
     """`table`: one row a side; `pairs`: every two; `where`: one row a sector and side after the
     first.
 
@@ -96,7 +96,7 @@ class Comparison:
     | name, laps, complete | the side; laps that count, and complete ones |
     | completion, reward, zigzag | means of laps, %, reward, degrees/m |
     | median, median_low, median_high | s of the complete laps, 95 % interval |
-    | best, best_low, best_high | s, see `racer.stats.best` |
+    | best, best_low, best_high | s, see `racer.stats.minimum_interval` |
 
     | where | |
     |---|---|
@@ -110,24 +110,24 @@ class Comparison:
     since the start line).
     """
 
-    sides: tuple[Side, ...]
+    sides: tuple[ComparedLog, ...]
     table: pd.DataFrame
-    pairs: tuple[Pair, ...]
+    pairs: tuple[PairDifference, ...]
     where: pd.DataFrame
     profiles: dict[str, pd.DataFrame]
 
 
-def compare(sides: Sequence[Side]) -> Comparison:
+def compare(sides: Sequence[ComparedLog]) -> LogComparison:
     """The comparison of two or more sides. Raises UsageError when they were driven on different
     tracks.
     """
     _check(sides)
     table = pd.DataFrame([_row(side) for side in sides])
     pairs = tuple(_pair(one, other) for one, other in combinations(sides, 2))
-    return Comparison(tuple(sides), table, pairs, _where(sides), _profiles(sides))
+    return LogComparison(tuple(sides), table, pairs, _where(sides), _profiles(sides))
 
 
-def gains(where: pd.DataFrame, name: str) -> str:
+def describe_gains(where: pd.DataFrame, name: str) -> str:
     """Where `name` wins and loses most on the first side, in words, as far as that is sure."""
     mine = where[(where["name"] == name) & ((where["low"] > 0) | (where["high"] < 0))]
     if not len(mine):
@@ -146,7 +146,7 @@ def gains(where: pd.DataFrame, name: str) -> str:
     return f"{name} {' and '.join(words)}"
 
 
-def _check(sides: Sequence[Side]) -> None:
+def _check(sides: Sequence[ComparedLog]) -> None:
     if len(sides) < 2:
         raise UsageError("a comparison needs two logs: racer compare A B")
     length = [
@@ -158,12 +158,12 @@ def _check(sides: Sequence[Side]) -> None:
             raise UsageError(
                 f"{side.name} says that its track is {size:g} m long: there is nothing to compare"
             )
-        if abs(size - length[0]) > SAME:
+        if abs(size - length[0]) > SAME_LENGTH_M:
             sizes = f"{sides[0].name} was driven on a track of {length[0]:.2f} m, {side.name} on one of {size:.2f} m"
             raise UsageError(f"{sizes}: lap times can be compared on one track only")
 
 
-def _row(side: Side) -> dict[str, float | str]:
+def _row(side: ComparedLog) -> dict[str, float | str]:
     row: dict[str, float | str] = {
         "name": side.name,
         "laps": len(side.laps),
@@ -171,34 +171,40 @@ def _row(side: Side) -> dict[str, float | str]:
     }
     row |= {name: float(side.laps[name].mean()) for name in ("completion", "reward", "zigzag")}
     for name, found in (
-        ("median", bootstrap.median(side.times)),
-        ("best", bootstrap.best(side.times)),
+        ("median", bootstrap.median_interval(side.times)),
+        ("best", bootstrap.minimum_interval(side.times)),
     ):
         row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
     return row
 
 
-def _pair(one: Side, other: Side) -> Pair:
+def _pair(one: ComparedLog, other: ComparedLog) -> PairDifference:
     laps, of = (len(one.whole), len(other.whole)), (len(one.laps), len(other.laps))
-    shares = [bootstrap.share(count, total) for count, total in zip(laps, of, strict=True)]
-    gap = bootstrap.difference(one.times, other.times)
-    return Pair(one.name, other.name, laps, of, gap, bootstrap.share_difference(*shares))
+    shares = [
+        bootstrap.proportion_interval(count, total) for count, total in zip(laps, of, strict=True)
+    ]
+    gap = bootstrap.median_difference(one.times, other.times)
+    return PairDifference(
+        one.name, other.name, laps, of, gap, bootstrap.proportion_difference(*shares)
+    )
 
 
 _WHERE = ("name", "sector", "start", "end", "first", "own", "difference", "low", "high")
 
 
-def _where(sides: Sequence[Side]) -> pd.DataFrame:
+def _where(sides: Sequence[ComparedLog]) -> pd.DataFrame:
     """Sector by sector; empty where laps began all around a track that is not known, or went
     different ways.
     """
     rows: list[tuple[object, ...]] = []
     if _is_alike(sides):
-        first, *others = (sectors(side.trace, side.whole, side.track, parts=6) for side in sides)
+        first, *others = (
+            lap_sectors(side.trace, side.whole, side.track, parts=6) for side in sides
+        )
         for side, table in zip(sides[1:], others, strict=True):
             for (name, start, end), mine in table.groupby(["sector", "start", "end"], sort=False):
                 times = [_times(first, str(name)), mine["time"].dropna().to_numpy()]
-                gap = bootstrap.difference(*times)
+                gap = bootstrap.median_difference(*times)
                 medians = [float(np.median(t)) if len(t) else np.nan for t in times]
                 rows.append((side.name, name, start, end, *medians, *gap))
     return pd.DataFrame(rows, columns=list(_WHERE))
@@ -208,7 +214,7 @@ def _times(table: pd.DataFrame, sector: str) -> Array:
     return table.loc[table["sector"] == sector, "time"].dropna().to_numpy(float)
 
 
-def _is_alike(sides: Sequence[Side]) -> bool:
+def _is_alike(sides: Sequence[ComparedLog]) -> bool:
     """Whether places on the track can be compared: one known track and direction, or every lap from
     its start line.
     """
@@ -221,7 +227,7 @@ def _is_alike(sides: Sequence[Side]) -> bool:
     return None not in roads or all(_from_one_place(side) for side in sides)
 
 
-def _from_one_place(side: Side) -> bool:
+def _from_one_place(side: ComparedLog) -> bool:
     """Whether all complete laps began at about one waypoint."""
     begun = side.trace["closest_waypoint"].to_numpy()[side.whole["first_row"]]
     count = max(int(side.trace["closest_waypoint"].max()) + 1, 1)
@@ -229,7 +235,7 @@ def _from_one_place(side: Side) -> bool:
     return bool((np.abs(off) <= 0.03 * count + 1).all())
 
 
-def _profiles(sides: Sequence[Side]) -> dict[str, pd.DataFrame]:
+def _profiles(sides: Sequence[ComparedLog]) -> dict[str, pd.DataFrame]:
     if not _is_alike(sides) or any(not len(side.whole) for side in sides):
         return {}
     length = (
@@ -237,7 +243,7 @@ def _profiles(sides: Sequence[Side]) -> dict[str, pd.DataFrame]:
         if sides[0].track is not None
         else float(sides[0].trace["track_len"].median())
     )
-    edges = np.linspace(0.0, length, max(round(length / CELL), 1) + 1)
+    edges = np.linspace(0.0, length, max(round(length / PROFILE_CELL_M), 1) + 1)
     times = [np.median(_cells(side, edges), axis=0) for side in sides]
     if any(own.min() <= 0.0 for own in times):
         return {}  # a clock that stands still
@@ -257,26 +263,26 @@ def _profiles(sides: Sequence[Side]) -> dict[str, pd.DataFrame]:
 
 def _around(values: Array, is_loop: bool) -> Array:
     """(K,) sums over `SMOOTH` cells around each; on a loop, laps follow each other."""
-    if len(values) < SMOOTH:
+    if len(values) < SPEED_SMOOTHING_CELLS:
         return values
-    wide = np.pad(values, SMOOTH // 2, mode="wrap" if is_loop else "constant")
-    return np.convolve(wide, np.ones(SMOOTH), mode="valid")
+    wide = np.pad(values, SPEED_SMOOTHING_CELLS // 2, mode="wrap" if is_loop else "constant")
+    return np.convolve(wide, np.ones(SPEED_SMOOTHING_CELLS), mode="valid")
 
 
-def _cells(side: Side, edges: Array) -> Array:
+def _cells(side: ComparedLog, edges: Array) -> Array:
     """(L, K) s that each complete lap took between each two of `edges` (K + 1,), m along the track."""
     spots = side.trace[["X", "Y"]].to_numpy(float)
     return np.array([_cells_of(side, lap, spots, edges) for _, lap in side.whole.iterrows()])
 
 
-def _cells_of(side: Side, lap: pd.Series, spots: Array, edges: Array) -> Array:
+def _cells_of(side: ComparedLog, lap: pd.Series, spots: Array, edges: Array) -> Array:
     """(K,) s that a complete lap took between `edges`; `spots` (N, 2) m are the positions of the
     trace.
     """
-    at, way, clock = course(side.trace, lap)
+    at, way, clock = lap_progress(side.trace, lap)
     length, origin = float(edges[-1]), 0.0
     if side.track is not None:
-        origin = start_on(side.track, spots[int(lap["first_row"]) + at], way)
+        origin = lap_start_on_track(side.track, spots[int(lap["first_row"]) + at], way)
     # what it waited at the start is its first move's
     way, clock = way * length / way[-1], np.append(0.0, clock[1:])
     start = np.mod(edges[:-1] - origin, length)
@@ -289,7 +295,7 @@ def _cells_of(side: Side, lap: pd.Series, spots: Array, edges: Array) -> Array:
 
 def _span(found: Interval) -> str:
     """The edges of an interval: without sign, the lesser first, where both are to one side of zero."""
-    if not found.is_apart:
+    if not found.excludes_zero:
         return f"{found.low:+.2f} to {found.high:+.2f}"
     low, high = sorted((abs(found.low), abs(found.high)))
     return f"{low:.2f} to {high:.2f}"

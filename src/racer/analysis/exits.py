@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 
 from racer import geometry
 from racer.analysis.sectors import corner_sectors
-from racer.track.corners import corners, inside
+from racer.track.corners import find_corners, is_inside_corner
 from racer.track.track import Track
 
-COLUMNS = ("status", "place", "count", "share")
+ENDING_COLUMNS = ("status", "place", "count", "share")
 
 Array = NDArray[np.float64]
 
 
-def exits(trace: pd.DataFrame, table: pd.DataFrame, track: Track) -> pd.DataFrame:
+def endings_by_corner(trace: pd.DataFrame, table: pd.DataFrame, track: Track) -> pd.DataFrame:
     """Where laps that were not completed ended, most frequent first: `status`, `place`, `count` and
     `share` (0 to 1).
 
@@ -27,25 +27,25 @@ def exits(trace: pd.DataFrame, table: pd.DataFrame, track: Track) -> pd.DataFram
     ended = table[~table["complete"]]
     xy = trace[["X", "Y"]].to_numpy(float)[ended["last_row"]]
     words = pd.DataFrame(
-        {"status": ended["status"].astype(str).to_numpy(), "place": places(track, xy)}
+        {"status": ended["status"].astype(str).to_numpy(), "place": corner_labels(track, xy)}
     )
     counts = words.value_counts().reset_index(name="count")
-    return counts.assign(share=counts["count"] / max(len(ended), 1))[list(COLUMNS)]
+    return counts.assign(share=counts["count"] / max(len(ended), 1))[list(ENDING_COLUMNS)]
 
 
-def places(track: Track, xy: Array) -> list[str]:
+def corner_labels(track: Track, xy: Array) -> list[str]:
     """(N,) the corner that each of `xy` (N, 2) m is at, and whether before or after it."""
-    found = corners(track)
+    found = find_corners(track)
     if not found or not len(xy):
         return ["the road"] * len(xy)
-    s = geometry.project(track.center, xy)[0]
+    s = geometry.project_points(track.center, xy)[0]
     words = np.full(len(s), "", dtype=object)
     for corner, piece in zip(found, corner_sectors(track), strict=True):
         size = (piece.end - piece.start) % track.length or track.length
         here = (s - piece.start) % track.length <= size
         entry = (s - piece.start) % track.length < (corner.start - piece.start) % track.length
         word = np.where(
-            inside(corner, s),
+            is_inside_corner(corner, s),
             corner.name,
             np.where(entry, f"{corner.name} entry", f"{corner.name} exit"),
         )

@@ -7,33 +7,33 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer.analysis.motion import (
-    Motion,
-    Steps,
-    bounds_in,
-    driven,
-    motion,
-    of_first,
-    smoothness,
-    steps_of,
+    CarMotion,
+    TraceColumns,
+    car_motion,
+    columns_for_laps,
+    driven_motion,
+    first_row_values,
+    lap_bounds_of_columns,
+    smoothness_columns,
 )
-from racer.logs.schema import COLUMNS, FEWEST, is_unix
+from racer.logs.schema import MIN_COLUMNS, TRACE_COLUMNS, has_unix_time
 from racer.track.track import Track
 
-INCIDENTS = {
+INCIDENT_STATUSES = {
     "off_tracks": "off_track",
     "crashes": "crashed",
     "immobilized": "immobilized",
     "reversed": "reversed",
 }
 # episodes an iteration, where no file name tells iterations apart: the simulator's default
-EPISODES = 20
-MOST_RACE = 30  # laps of a file of unknown kind up to which they are taken for a race
+EPISODES_PER_ITERATION = 20
+MAX_RACE_LAPS = 30  # laps of a file of unknown kind up to which they are taken for a race
 # s between two episodes whose reset the simulator's clock did not stop for
 _SLOW_RESET = (0.25, 2.0)
 _AWAY = 0.2  # m of progress in a first row that still shows the car where the last episode left it
 # of the identified lateral acceleration: from there on, a step leans on ground that no log has
 # covered
-NEAR = 0.95
+NEAR_LIMIT_FRACTION = 0.95
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -59,15 +59,17 @@ def laps(trace: pd.DataFrame, track: Track | None = None) -> pd.DataFrame:
     | reward | sum |
     | command, speed, top_speed | m/s: mean command; driven mean, fastest three-step mean, from the poses |
     | distance | m driven |
-    | reversals, steer_std, jerk, zigzag, line_deviation | see `racer.analysis.motion.smoothness` |
+    | reversals, steer_std, jerk, zigzag, line_deviation | see `racer.analysis.motion.smoothness_columns` |
     """
     if not len(trace):
         return _empty()
-    rows = steps_of(trace)
-    first, last = bounds_in(rows)
-    table = {name: of_first(rows, name, first, default) for name, default in _ORIGIN.items()}
+    rows = columns_for_laps(trace)
+    first, last = lap_bounds_of_columns(rows)
+    table = {
+        name: first_row_values(rows, name, first, default) for name, default in _ORIGIN.items()
+    }
     table["episode"] = trace["episode"].to_numpy()[first]
-    moving, on = motion(rows), _continues(rows, first)
+    moving, on = car_motion(rows), _continues(rows, first)
     table |= (
         _extent(rows, on, first, last)
         | _clock(rows, moving, on, first, last)
@@ -75,11 +77,12 @@ def laps(trace: pd.DataFrame, track: Track | None = None) -> pd.DataFrame:
     )
     table["reward"] = np.add.reduceat(trace["reward"].to_numpy(), first)
     return pd.DataFrame(
-        table | _speeds(trace, moving, first) | smoothness(trace, moving, first, track), copy=False
+        table | _speeds(trace, moving, first) | smoothness_columns(trace, moving, first, track),
+        copy=False,
     )
 
 
-def beyond_logs(
+def beyond_logs_fraction(
     trace: pd.DataFrame, table: pd.DataFrame, speed: float, lateral: float
 ) -> pd.Series:
     """(L,) share of each lap's steps that lean on ground no log has covered.
@@ -88,9 +91,11 @@ def beyond_logs(
     counts when its command is faster, or its cornering reaches 95 % of the hardest that real logs
     show; inf or nan means no limit.
     """
-    limits = [limit if np.isfinite(limit) else np.inf for limit in (speed, lateral * NEAR)]
+    limits = [
+        limit if np.isfinite(limit) else np.inf for limit in (speed, lateral * NEAR_LIMIT_FRACTION)
+    ]
     hard = (trace["throttle"].to_numpy() > limits[0] + 1e-9) | (
-        driven(trace)["lateral"].to_numpy() >= limits[1]
+        driven_motion(trace)["lateral"].to_numpy() >= limits[1]
     )
     total = np.concatenate([[0], np.cumsum(hard)])
     share = (total[table["last_row"] + 1] - total[table["first_row"]]) / np.maximum(
@@ -99,29 +104,33 @@ def beyond_logs(
     return pd.Series(share, index=table.index, name="beyond_logs", dtype=float)
 
 
-def iterations(table: pd.DataFrame) -> pd.Series:
+def lap_iterations(table: pd.DataFrame) -> pd.Series:
     """(L,) iteration of each lap: from file names, otherwise groups of 20 episodes, the simulator's
     default.
     """
-    return table["iteration"].where(table["iteration"] >= 0, table["episode"] // EPISODES)
+    return table["iteration"].where(
+        table["iteration"] >= 0, table["episode"] // EPISODES_PER_ITERATION
+    )
 
 
-def phases(table: pd.DataFrame) -> pd.Series:
+def lap_phases(table: pd.DataFrame) -> pd.Series:
     """(L,) `training` or `evaluation` of each lap: as file names say it, otherwise by how many laps
     the file has.
     """
     phase = table["phase"].astype(str)
     for source in table.loc[phase == "unknown", "source"].unique():
         mine = (table["source"] == source) & (phase == "unknown")
-        phase = phase.mask(mine, "evaluation" if mine.sum() <= MOST_RACE else "training")
+        phase = phase.mask(mine, "evaluation" if mine.sum() <= MAX_RACE_LAPS else "training")
     return phase
 
 
-def by_iteration(table: pd.DataFrame) -> pd.DataFrame:
+def laps_by_iteration(table: pd.DataFrame) -> pd.DataFrame:
     """One row an iteration: episodes, complete laps, means of completion (%), reward and steps, lap
     times (s).
     """
-    rows = table.assign(iteration=iterations(table), whole=table["time"].where(table["complete"]))
+    rows = table.assign(
+        iteration=lap_iterations(table), whole=table["time"].where(table["complete"])
+    )
     return rows.groupby("iteration", as_index=False).agg(
         episodes=("episode", "size"),
         complete=("complete", "sum"),
@@ -133,12 +142,12 @@ def by_iteration(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def best(table: pd.DataFrame, count: int = 10) -> pd.DataFrame:
+def fastest_laps(table: pd.DataFrame, count: int = 10) -> pd.DataFrame:
     """The fastest complete laps, best first."""
     return table[table["complete"]].nsmallest(count, "time", keep="first")
 
 
-def endings(trace: pd.DataFrame, table: pd.DataFrame, parts: int = 10) -> pd.DataFrame:
+def endings_by_waypoint(trace: pd.DataFrame, table: pd.DataFrame, parts: int = 10) -> pd.DataFrame:
     """Where laps that were not completed ended: status, range of waypoints (one of `parts`) and
     count, most first.
     """
@@ -159,11 +168,13 @@ _ORIGIN = {"source": 0, "phase": "unknown", "iteration": -1, "episode_id": -1}
 
 def _empty() -> pd.DataFrame:
     """A laps table without rows, made from one with a row so that it has the same columns."""
-    blank = {name: [0] for name in COLUMNS[:FEWEST]}
+    blank = {name: [0] for name in TRACE_COLUMNS[:MIN_COLUMNS]}
     return laps(pd.DataFrame(blank).assign(episode_status="prepare")).iloc[:0]
 
 
-def _extent(rows: Steps, on: Truth, first: Index, last: Index) -> dict[str, NDArray[np.generic]]:
+def _extent(
+    rows: TraceColumns, on: Truth, first: Index, last: Index
+) -> dict[str, NDArray[np.generic]]:
     index = np.arange(len(first))
     return {
         "lap": index - np.maximum.accumulate(np.where(on, 0, index)) + 1,
@@ -178,7 +189,7 @@ def _extent(rows: Steps, on: Truth, first: Index, last: Index) -> dict[str, NDAr
     }
 
 
-def _continues(rows: Steps, first: Index) -> Truth:
+def _continues(rows: TraceColumns, first: Index) -> Truth:
     """(L,) whether a lap goes on from the one before: the step counter runs on, after a completed
     lap.
     """
@@ -187,7 +198,9 @@ def _continues(rows: Steps, first: Index) -> Truth:
     return np.asarray(on & (rows.source[first] == rows.source[before]) & (first > 0))
 
 
-def _clock(rows: Steps, moving: Motion, on: Truth, first: Index, last: Index) -> dict[str, Array]:
+def _clock(
+    rows: TraceColumns, moving: CarMotion, on: Truth, first: Index, last: Index
+) -> dict[str, Array]:
     """Start, end and time of laps as the simulator counts them.
 
     `tstamp` is the end of a step, so an episode starts one step before its first row's, a later lap
@@ -197,7 +210,7 @@ def _clock(rows: Steps, moving: Motion, on: Truth, first: Index, last: Index) ->
     """
     stamp, before = rows.stamp, np.maximum(first - 1, 0)
     start = np.where(on, stamp[before], stamp[first] - moving.dt[first])
-    if not is_unix(rows.trace):
+    if not has_unix_time(rows.trace):
         gap = stamp[first] - stamp[before]
         away = rows.progress[first] * rows.trace["track_len"].to_numpy()[first] / 100.0 > _AWAY
         slow = (
@@ -210,8 +223,8 @@ def _clock(rows: Steps, moving: Motion, on: Truth, first: Index, last: Index) ->
     return {"start": start, "end": stamp[last], "time": stamp[last] - start}
 
 
-def _incidents(rows: Steps, first: Index, last: Index) -> dict[str, Index]:
-    happened = {name: rows.has(word) for name, word in INCIDENTS.items()}
+def _incidents(rows: TraceColumns, first: Index, last: Index) -> dict[str, Index]:
+    happened = {name: rows.has(word) for name, word in INCIDENT_STATUSES.items()}
     counts = {
         name: np.add.reduceat(each.astype(np.int64), first) for name, each in happened.items()
     }
@@ -219,7 +232,7 @@ def _incidents(rows: Steps, first: Index, last: Index) -> dict[str, Index]:
     return counts | {"resets": np.sum(list(counts.values()), axis=0) - ended}
 
 
-def _speeds(trace: pd.DataFrame, moving: Motion, first: Index) -> dict[str, Array]:
+def _speeds(trace: pd.DataFrame, moving: CarMotion, first: Index) -> dict[str, Array]:
     """Mean command, driven mean and top speed (m/s) and distance (m) of each lap; nan where a lap
     has no two poses.
     """

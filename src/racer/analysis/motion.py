@@ -16,7 +16,7 @@ from racer.track.track import Track
 
 
 @dataclass(frozen=True, eq=False)
-class Steps:
+class TraceColumns:
     """The columns of a trace that laps are told from, (N,) each: pandas takes its time to hand out
     a column.
     """
@@ -39,13 +39,13 @@ class Steps:
         return np.array([word in words for word in self.words])[self.status]
 
 
-def steps_of(trace: pd.DataFrame) -> Steps:
+def columns_for_laps(trace: pd.DataFrame) -> TraceColumns:
     """Those columns of a trace."""
     status, words = _coded(trace["episode_status"])
     source = trace["source"].to_numpy() if "source" in trace else np.zeros(len(trace), np.int64)
     ids = trace["episode_id"].to_numpy() if "episode_id" in trace else episode_ids(trace)
     steps, progress, stamp = (trace[name].to_numpy() for name in ("steps", "progress", "tstamp"))
-    return Steps(trace, source, ids, steps, progress, stamp, status, words)
+    return TraceColumns(trace, source, ids, steps, progress, stamp, status, words)
 
 
 def _coded(column: pd.Series) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
@@ -58,12 +58,12 @@ def _coded(column: pd.Series) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
     return words.codes, np.array([*words.categories, np.nan], dtype=object)
 
 
-def bounds(trace: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def lap_bounds(trace: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First and last row of every lap, positions in the trace."""
-    return bounds_in(steps_of(trace))
+    return lap_bounds_of_columns(columns_for_laps(trace))
 
 
-def bounds_in(rows: Steps) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def lap_bounds_of_columns(rows: TraceColumns) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The same of a trace whose columns are at hand."""
     if not len(rows):
         return np.empty(0, np.int64), np.empty(0, np.int64)
@@ -73,7 +73,7 @@ def bounds_in(rows: Steps) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return first, np.append(first[1:], len(rows)) - 1
 
 
-def rows_of(trace: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+def rows_of_laps(trace: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """The rows of a trace that belong to the laps in `table`, rows of `racer.analysis.laps(trace)`."""
     step = np.zeros(len(trace) + 1, dtype=np.int64)
     np.add.at(step, table["first_row"].to_numpy(), 1)
@@ -81,8 +81,8 @@ def rows_of(trace: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     return trace[np.cumsum(step)[:-1] > 0]
 
 
-def of_first(
-    rows: Steps, name: str, first: NDArray[np.int64], default: object
+def first_row_values(
+    rows: TraceColumns, name: str, first: NDArray[np.int64], default: object
 ) -> NDArray[np.generic]:
     """(L,) values of a column at rows `first` (L,); `default` where the trace has no such column."""
     if name in ("source", "episode_id"):
@@ -96,14 +96,14 @@ def of_first(
     return words[codes[first]]
 
 
-STEP = 1.0 / 15.0  # s, the camera frame that paces the simulator
+STEP_S = 1.0 / 15.0  # s, the camera frame that paces the simulator
 _TELEPORT = 8.0  # m/s between two rows: no car is that fast, it was set down elsewhere
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
+class CarMotion:
     """What a car did between the pose of each row and that of the next one, (N,) each; speeds are
     three-step means.
 
@@ -121,31 +121,31 @@ class Motion:
     lateral: Array  # m/s2
 
 
-def motion(rows: Steps) -> Motion:
+def car_motion(rows: TraceColumns) -> CarMotion:
     """The motion of all rows. Poses are taken to be one camera frame apart: `tstamp` jitters."""
-    follows = followed(rows)
+    follows = is_followed(rows)
     dt = _step_times(rows, follows)
     x, y, yaw = (rows.trace[name].to_numpy(float) for name in ("X", "Y", "yaw"))
     way, yaw = np.hypot(np.diff(x, append=x[-1:]), np.diff(y, append=y[-1:])), np.radians(yaw)
     turn = np.mod(np.diff(yaw, append=yaw[-1:]) + np.pi, 2.0 * np.pi) - np.pi
     moved = follows & (way <= _TELEPORT * dt)
     speed, rate = (np.where(moved, change / dt, np.nan) for change in (way, turn))
-    lap = np.searchsorted(bounds_in(rows)[0], np.arange(len(rows)), side="right")
+    lap = np.searchsorted(lap_bounds_of_columns(rows)[0], np.arange(len(rows)), side="right")
     smooth = [
         np.where(moved, _three_step_mean(values, lap), np.nan)
         for values in (speed, rate, speed * rate)
     ]
-    return Motion(dt, np.where(moved, way, 0.0), np.where(moved, turn, 0.0), moved, *smooth)
+    return CarMotion(dt, np.where(moved, way, 0.0), np.where(moved, turn, 0.0), moved, *smooth)
 
 
-def driven(trace: pd.DataFrame) -> pd.DataFrame:
+def driven_motion(trace: pd.DataFrame) -> pd.DataFrame:
     """How the car really moved in each step: `speed` (m/s), `yaw_rate` (rad/s) and `lateral`
     (m/s2), from the poses.
 
     Of each row towards the next one, as running means over three steps; nan where the next row is
     another episode's, a penalty's or a place that the car was set down at.
     """
-    found = motion(steps_of(trace))
+    found = car_motion(columns_for_laps(trace))
     columns = {"speed": found.speed, "yaw_rate": found.yaw_rate, "lateral": np.abs(found.lateral)}
     return pd.DataFrame(columns, index=trace.index)
 
@@ -154,11 +154,11 @@ def step_times(trace: pd.DataFrame) -> Array:
     """(N,) s between the pose of each row and the next: 1/15, or the median of a log that ran at
     another rate.
     """
-    rows = steps_of(trace)
-    return _step_times(rows, followed(rows))
+    rows = columns_for_laps(trace)
+    return _step_times(rows, is_followed(rows))
 
 
-def followed(rows: Steps) -> NDArray[np.bool_]:
+def is_followed(rows: TraceColumns) -> NDArray[np.bool_]:
     """(N,) whether the next row shows where the car drove to: same run of steps, no penalty in
     between.
     """
@@ -167,13 +167,13 @@ def followed(rows: Steps) -> NDArray[np.bool_]:
     return np.append(same, False)
 
 
-def _step_times(rows: Steps, follows: NDArray[np.bool_]) -> Array:
+def _step_times(rows: TraceColumns, follows: NDArray[np.bool_]) -> Array:
     gap = np.diff(rows.stamp, append=rows.stamp[-1:])
-    times = np.full(len(rows), STEP)
+    times = np.full(len(rows), STEP_S)
     for number in np.unique(rows.source):
         mine = gap[(rows.source == number) & follows & (gap > 0)]
-        usual = float(np.median(mine)) if len(mine) else STEP
-        times[rows.source == number] = STEP if abs(usual / STEP - 1.0) < 0.1 else usual
+        usual = float(np.median(mine)) if len(mine) else STEP_S
+        times[rows.source == number] = STEP_S if abs(usual / STEP_S - 1.0) < 0.1 else usual
     return times
 
 
@@ -192,15 +192,15 @@ def _three_step_mean(values, lap):  # type: ignore[no-untyped-def]  # pragma: no
     return mean
 
 
-GAP = 5.0  # degrees of command: a smaller swing of the steering is none
-WITHIN = 2.5  # m of road: turning that is taken back within it was needed for no corner
+MIN_SWING_DEG = 5.0  # degrees of command: a smaller swing of the steering is none
+ZIGZAG_WINDOW_M = 2.5  # m of road: turning that is taken back within it was needed for no corner
 _LEAST = 0.01  # m to either side of a place, from which on there is a mean around it
 
 Index = NDArray[np.int64]
 
 
-def smoothness(
-    trace: pd.DataFrame, moving: Motion, first: Index, track: Track | None = None
+def smoothness_columns(
+    trace: pd.DataFrame, moving: CarMotion, first: Index, track: Track | None = None
 ) -> dict[str, Array]:
     """Columns of the laps that begin at rows `first` (L,), each (L,); `moving` is the trace's
     motion.
@@ -227,7 +227,7 @@ def smoothness(
         else np.full(len(first), np.nan)
     )
     return {
-        "reversals": _reversals(steer, first, GAP) / length,
+        "reversals": _reversals(steer, first, MIN_SWING_DEG) / length,
         "steer_std": _deviation(steer, first),
         "jerk": _jerk(moving, first),
         "zigzag": _zigzag(moving, first) / length,
@@ -235,7 +235,7 @@ def smoothness(
     }
 
 
-def count_reversals(steer: Array, gap: float = GAP) -> int:
+def count_reversals(steer: Array, gap: float = MIN_SWING_DEG) -> int:
     """How often `steer` (T,) turns back by at least `gap` after having moved by at least that much."""
     return int(_reversals(steer, np.zeros(1, np.int64), gap)[0])
 
@@ -269,7 +269,7 @@ def _deviation(values: Array, first: Index) -> Array:
     return np.asarray(np.sqrt(np.add.reduceat(off**2, first) / count))
 
 
-def _jerk(moving: Motion, first: Index) -> Array:
+def _jerk(moving: CarMotion, first: Index) -> Array:
     """(L,) m/s3, of rows whose lateral acceleration and the next one's are known."""
     change = np.diff(moving.lateral, append=np.nan) / moving.dt
     change[first[1:] - 1] = np.nan
@@ -281,7 +281,7 @@ def _jerk(moving: Motion, first: Index) -> Array:
     )
 
 
-def _zigzag(moving: Motion, first: Index) -> Array:
+def _zigzag(moving: CarMotion, first: Index) -> Array:
     """(L,) degrees by which laps turn more than their mean heading over `WITHIN` m (less towards
     their ends) does.
     """
@@ -290,7 +290,7 @@ def _zigzag(moving: Motion, first: Index) -> Array:
     heading = turned - np.repeat(turned[first], rows)
     start, end = np.repeat(at[first], rows), np.repeat(at[first + rows - 1], rows)
     area = np.append(0.0, np.cumsum((heading[:-1] + 0.5 * moving.turn[:-1]) * moving.way[:-1]))
-    half = np.minimum(np.minimum(at - start, end - at), WITHIN / 2)
+    half = np.minimum(np.minimum(at - start, end - at), ZIGZAG_WINDOW_M / 2)
     within = np.interp(at + half, at, area) - np.interp(at - half, at, area)
     mean = np.divide(within, 2.0 * half, out=heading.copy(), where=half > _LEAST)
     return np.degrees(np.maximum(_turning(heading, first) - _turning(mean, first), 0.0))
@@ -307,6 +307,8 @@ def line_deviation(trace: pd.DataFrame, first: Index, last: Index, track: Track)
     """(L,) mean distance, m, from the center line of `track` of the laps from rows `first` to
     `last`, both inside.
     """
-    away = np.append(geometry.distance(track.center, trace[["X", "Y"]].to_numpy(float)), 0.0)
+    away = np.append(
+        geometry.distance_to_line(track.center, trace[["X", "Y"]].to_numpy(float)), 0.0
+    )
     total = np.append(0.0, np.cumsum(away))
     return np.asarray((total[last + 1] - total[first]) / (last - first + 1))

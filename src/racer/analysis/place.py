@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
-def course(trace: pd.DataFrame, lap: pd.Series) -> tuple[Index, Array, Array]:
+def lap_progress(trace: pd.DataFrame, lap: pd.Series) -> tuple[Index, Array, Array]:
     """Rows of a lap at which the car was farther than ever before; their distance, m, and time, s,
     from its start.
 
@@ -40,7 +40,7 @@ def course(trace: pd.DataFrame, lap: pd.Series) -> tuple[Index, Array, Array]:
     return rows, way, clock
 
 
-def start_on(track: Track, xy: Array, way: Array) -> float:
+def lap_start_on_track(track: Track, xy: Array, way: Array) -> float:
     """Where on the track, m from its start line, a lap began whose car was at `xy` (T, 2) after
     `way` (T,) m.
 
@@ -49,7 +49,7 @@ def start_on(track: Track, xy: Array, way: Array) -> float:
     """
     some = np.unique(np.linspace(0, len(xy) - 1, _PLACES).astype(int))
     xy, way = xy[some], way[some]
-    s = geometry.project(track.center, xy)[0]
+    s = geometry.project_points(track.center, xy)[0]
     if not track.is_loop:
         return float(np.median(s - way))
     turn = 2.0 * np.pi / track.length

@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from racer.analysis.place import course, start_on
-from racer.track.corners import corners
+from racer.analysis.place import lap_progress, lap_start_on_track
+from racer.track.corners import find_corners
 from racer.track.track import Track
 
-COLUMNS = ("lap", "sector", "start", "end", "time", "speed")
+SECTOR_COLUMNS = ("lap", "sector", "start", "end", "time", "speed")
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Sector:
+class LapSector:
     """A piece of the lap from `start` to `end`, m; `end` is less than `start` where it spans a
     loop's start line.
     """
@@ -30,7 +30,7 @@ class Sector:
     end: float
 
 
-def sectors(
+def lap_sectors(
     trace: pd.DataFrame, table: pd.DataFrame, track: Track | None = None, parts: int = 3
 ) -> pd.DataFrame:
     """Times of laps by sector: the corners of `track`, or without it (or without corners) `parts`
@@ -49,33 +49,36 @@ def sectors(
     found = corner_sectors(track) if track is not None else ()
     rows, spots = [], trace[["X", "Y"]].to_numpy(float)
     for index, lap in table.iterrows():
-        at, way, clock = course(trace, lap)
+        at, way, clock = lap_progress(trace, lap)
         length = float(trace["track_len"].to_numpy()[int(lap["first_row"])])
         origin, pieces = 0.0, found or equal_sectors(length, parts)
         if found and track is not None:
-            origin, length = start_on(track, spots[int(lap["first_row"]) + at], way), track.length
+            origin, length = (
+                lap_start_on_track(track, spots[int(lap["first_row"]) + at], way),
+                track.length,
+            )
         times = sector_times(pieces, way, clock, origin, length)
         rows += [
             (index, one.name, one.start, one.end, *_pace(one, t, length))
             for one, t in zip(pieces, times, strict=True)
         ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(SECTOR_COLUMNS))
 
 
-def equal_sectors(length: float, parts: int = 3) -> tuple[Sector, ...]:
+def equal_sectors(length: float, parts: int = 3) -> tuple[LapSector, ...]:
     """S1, S2, ...: `parts` of equal length of a lap of `length` m."""
     edges = np.linspace(0.0, length, parts + 1).tolist()
-    return tuple(Sector(f"S{k}", a, b) for k, (a, b) in enumerate(pairwise(edges), 1))
+    return tuple(LapSector(f"S{k}", a, b) for k, (a, b) in enumerate(pairwise(edges), 1))
 
 
-def corner_sectors(track: Track) -> tuple[Sector, ...]:
+def corner_sectors(track: Track) -> tuple[LapSector, ...]:
     """The lap of `track` cut in the middle between each two corners, each piece named for its
     corner; () without one.
 
     So a corner has its braking and what it is left with, and the sectors leave no gap. Of an open
     road the first begins at 0 and the last ends with it; the only corner of a loop has it all.
     """
-    found = corners(track)
+    found = find_corners(track)
     if not found:
         return ()
     if not track.is_loop:
@@ -85,11 +88,11 @@ def corner_sectors(track: Track) -> tuple[Sector, ...]:
         gaps = [(b.start - a.end) % track.length for a, b in zip(found, following, strict=True)]
         ends = [(a.end + gap / 2) % track.length for a, gap in zip(found, gaps, strict=True)]
         edges = [ends[-1], *ends]
-    return tuple(Sector(c.name, a, b) for c, (a, b) in zip(found, pairwise(edges), strict=True))
+    return tuple(LapSector(c.name, a, b) for c, (a, b) in zip(found, pairwise(edges), strict=True))
 
 
 def sector_times(
-    pieces: Sequence[Sector], way: Array, clock: Array, origin: float, length: float
+    pieces: Sequence[LapSector], way: Array, clock: Array, origin: float, length: float
 ) -> list[float]:
     """Time, s, of each sector in a lap that was at `way` (T,) m from its start at `clock` (T,) s.
 
@@ -113,7 +116,7 @@ def _between(way: Array, clock: Array, start: float, end: float) -> float:
     return float(np.interp(end, way, clock)) - begun
 
 
-def _pace(one: Sector, time: float, length: float) -> tuple[float, float]:
+def _pace(one: LapSector, time: float, length: float) -> tuple[float, float]:
     """Time, s, and speed, m/s, of a sector."""
     size = (one.end - one.start) % length or length
     return time, size / time if time > 0.0 else float("nan")

@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from racer.analysis.motion import driven
-from racer.analysis.place import course, start_on
+from racer.analysis.motion import driven_motion
+from racer.analysis.place import lap_progress, lap_start_on_track
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
-HELD = ("throttle", "steer", "reward")  # of the step under way: they jump from step to step
-COLUMNS = ("distance", "time", "speed", *HELD, "X", "Y")
+STEP_COLUMNS = ("throttle", "steer", "reward")  # of the step under way: they jump from step to step
+TELEMETRY_COLUMNS = ("distance", "time", "speed", *STEP_COLUMNS, "X", "Y")
 
 
-def over_distance(trace: pd.DataFrame, lap: pd.Series, step: float = 0.1) -> pd.DataFrame:
+def lap_telemetry(trace: pd.DataFrame, lap: pd.Series, step: float = 0.1) -> pd.DataFrame:
     """A lap by distance: one row every `step` m from where it began, and one where it ended.
 
     `lap` is a row of `racer.analysis.laps(trace)`. Distance comes from progress, so it is that of
@@ -32,19 +32,19 @@ def over_distance(trace: pd.DataFrame, lap: pd.Series, step: float = 0.1) -> pd.
     | throttle, steer, reward | m/s, degrees and reward of the step that was under way |
     | X, Y | m |
     """
-    found, way, clock = course(trace, lap)
+    found, way, clock = lap_progress(trace, lap)
     rows = trace.iloc[int(lap["first_row"]) : int(lap["last_row"]) + 1]
     at = _grid(way, step)
     under_way = found[np.maximum(np.searchsorted(way, at, side="right") - 1, 0)]
-    speed = driven(rows)["speed"].to_numpy(float)[found]
+    speed = driven_motion(rows)["speed"].to_numpy(float)[found]
     table = {"distance": at, "time": np.interp(at, way, clock), "speed": _known(at, way, speed)}
-    table |= {name: rows[name].to_numpy(float)[under_way] for name in HELD}
+    table |= {name: rows[name].to_numpy(float)[under_way] for name in STEP_COLUMNS}
     return pd.DataFrame(
         table | {name: np.interp(at, way, rows[name].to_numpy(float)[found]) for name in ("X", "Y")}
     )
 
 
-def delta(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+def time_delta(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     """How far `other` is behind `one`, s (negative: ahead), at every distance, m, that both
     reached.
 
@@ -66,7 +66,9 @@ def lap_start(telemetry: pd.DataFrame, track: Track) -> float:
     In training, episodes begin all around the track. Told from all positions, since each one's
     progress is known.
     """
-    return start_on(track, telemetry[["X", "Y"]].to_numpy(), telemetry["distance"].to_numpy())
+    return lap_start_on_track(
+        track, telemetry[["X", "Y"]].to_numpy(), telemetry["distance"].to_numpy()
+    )
 
 
 def _grid(way: Array, step: float) -> Array:

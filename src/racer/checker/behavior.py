@@ -17,17 +17,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.checker.calls import Budget, Shop, copied_any
-from racer.checker.cases import Episode, placed
+from racer.checker.calls import RewardCaller, TimeBudget, copy_any_params
+from racer.checker.cases import TrialEpisode, placed_episode
 from racer.checker.findings import Finding
 from racer.reward import RewardBatch, RewardRefused
 
 Array = NDArray[np.float64]
 
-SAMPLE = 150  # steps that are priced again and again
-CLOSE = 1e-9
-UNEQUAL = 0.02  # share of places that pay otherwise on the mirror image before that is said
-JACKPOT = 0.5
+SAMPLE_STEPS = 150  # steps that are priced again and again
+REWARD_RTOL = 1e-9
+MAX_UNEQUAL_FRACTION = (
+    0.02  # share of places that pay otherwise on the mirror image before that is said
+)
+JACKPOT_FRACTION = 0.5
 _CLOCKS = (
     "time",
     "monotonic",
@@ -40,7 +42,9 @@ _CLOCKS = (
 _NOW = time.perf_counter
 
 
-def conduct(shop: Shop, episodes: Sequence[Episode], seconds: float) -> list[Finding]:
+def find_side_effects(
+    shop: RewardCaller, episodes: Sequence[TrialEpisode], seconds: float
+) -> list[Finding]:
     """What repeated, reordered and separate calls show. Ends early, without findings, where a call
     fails.
     """
@@ -53,7 +57,7 @@ def conduct(shop: Shop, episodes: Sequence[Episode], seconds: float) -> list[Fin
         return []
 
 
-def _chosen(episodes: Sequence[Episode]) -> list[Episode]:
+def _chosen(episodes: Sequence[TrialEpisode]) -> list[TrialEpisode]:
     """Two laps, as different as there are, and one with objects, as far as there are such."""
     driven = [e for e in episodes if e.driver]
     others = [e for e in episodes if not e.driver]
@@ -61,17 +65,17 @@ def _chosen(episodes: Sequence[Episode]) -> list[Episode]:
     return [*driven[:1], *driven[-1:], *named[:1]] if len(driven) > 1 else [*others[:2], *named[:1]]
 
 
-def _cut(episode: Episode, shop: Shop, seconds: float) -> Episode:
-    n = int(min(SAMPLE, max(seconds / shop.pace, 8), len(episode.params)))
-    return Episode(
+def _cut(episode: TrialEpisode, shop: RewardCaller, seconds: float) -> TrialEpisode:
+    n = int(min(SAMPLE_STEPS, max(seconds / shop.pace, 8), len(episode.params)))
+    return TrialEpisode(
         episode.name, episode.track, episode.params[:n], episode.places[:n], episode.driver
     )
 
 
-def _side_effects(shop: Shop, episode: Episode) -> list[Finding]:
+def _side_effects(shop: RewardCaller, episode: TrialEpisode) -> list[Finding]:
     """RW303, RW304, RW315."""
     batch, reward = shop.instance(), shop.reward
-    told = [copied_any(p) for p in episode.params]
+    told = [copy_any_params(p) for p in episode.params]
     before = copy.deepcopy(told)
     shop.price(batch, told)
     found = []
@@ -100,7 +104,7 @@ def _changed(old: dict[str, Any], new: dict[str, Any]) -> set[str]:
     }
 
 
-def _memory(shop: Shop, sample: Sequence[Episode]) -> list[Finding]:
+def _memory(shop: RewardCaller, sample: Sequence[TrialEpisode]) -> list[Finding]:
     """RW301, RW302, RW305 and RW306."""
     last = sample[-1]
     fresh = _priced(shop, [last])
@@ -133,7 +137,7 @@ def _memory(shop: Shop, sample: Sequence[Episode]) -> list[Finding]:
     return _history(shop, sample, fresh)
 
 
-def _history(shop: Shop, sample: Sequence[Episode], fresh: Array) -> list[Finding]:
+def _history(shop: RewardCaller, sample: Sequence[TrialEpisode], fresh: Array) -> list[Finding]:
     last = sample[-1]
     backward = replace(last, params=last.params[::-1], places=last.places[::-1])
     turned = _priced(shop, [backward])[::-1]
@@ -148,9 +152,9 @@ def _history(shop: Shop, sample: Sequence[Episode], fresh: Array) -> list[Findin
     for before in (*sample[:-1], half):
         batch = shop.instance()
         names = _fingerprints(batch)
-        shop.price(batch, [copied_any(p) for p in before.params])
+        shop.price(batch, [copy_any_params(p) for p in before.params])
         kept |= {name for name, value in _fingerprints(batch).items() if names.get(name) != value}
-        after = shop.price(batch, [copied_any(p) for p in last.params])
+        after = shop.price(batch, [copy_any_params(p) for p in last.params])
         if not _same(fresh, after):
             k = int(np.flatnonzero(~_close(fresh, after))[0])
             leaks = (
@@ -174,7 +178,7 @@ def _history(shop: Shop, sample: Sequence[Episode], fresh: Array) -> list[Findin
     return found
 
 
-def constant(values: Sequence[Array], shop: Shop) -> list[Finding]:
+def find_constant_reward(values: Sequence[Array], shop: RewardCaller) -> list[Finding]:
     """RW312: every step paid the same."""
     all_values = np.concatenate([v[np.isfinite(v)] for v in values]) if len(values) else np.empty(0)
     if len(all_values) < 100 or np.ptp(all_values) > 0.0:
@@ -184,13 +188,15 @@ def constant(values: Sequence[Array], shop: Shop) -> list[Finding]:
     return [Finding("RW312", message, shop.reward.filename, entry.lineno if entry else 0)]
 
 
-def jackpot(episodes: Sequence[Episode], values: Sequence[Array], shop: Shop) -> list[Finding]:
+def find_jackpot(
+    episodes: Sequence[TrialEpisode], values: Sequence[Array], shop: RewardCaller
+) -> list[Finding]:
     """RW313: one step of a whole lap pays more than half of all its steps."""
     for episode, paid in zip(episodes, values, strict=True):
         if not episode.completes or len(paid) < 30 or not np.isfinite(paid).all():
             continue
         k, whole = int(np.argmax(paid)), float(np.abs(paid).sum())
-        if paid[k] > JACKPOT * whole > 0.0:
+        if paid[k] > JACKPOT_FRACTION * whole > 0.0:
             told = episode.params[k]
             message = (
                 f"step {told['steps']:g} of {episode.name} on {episode.track.name}, at {told['progress']:.4g} %, pays "
@@ -209,7 +215,9 @@ def jackpot(episodes: Sequence[Episode], values: Sequence[Array], shop: Shop) ->
     return []
 
 
-def asymmetric(shop: Shop, episodes: Sequence[Episode], seconds: float) -> list[Finding]:
+def find_asymmetry(
+    shop: RewardCaller, episodes: Sequence[TrialEpisode], seconds: float
+) -> list[Finding]:
     """RW314: places on a road and their mirror images pay differently."""
     episode = next((e for e in episodes if e.name == "placed"), None)
     if episode is None:
@@ -218,27 +226,27 @@ def asymmetric(shop: Shop, episodes: Sequence[Episode], seconds: float) -> list[
     count = int(min(len(beside), max(seconds / shop.pace, 16)))
     places = [replace(place, steps=k + 2) for k, place in enumerate(beside[:count])]
     image = episode.track.mirrored()
-    mirrored = placed("mirrored", image, [p.mirrored(image) for p in places])
-    original = placed("original", episode.track, places)
+    mirrored = placed_episode("mirrored", image, [p.mirrored(image) for p in places])
+    original = placed_episode("original", episode.track, places)
     try:
         here, there = _priced(shop, [original]), _priced(shop, [mirrored])
     except RewardRefused:
         return []
     differs = np.flatnonzero(~_close(here, there, 1e-6))
-    if len(differs) <= UNEQUAL * len(places):
+    if len(differs) <= MAX_UNEQUAL_FRACTION * len(places):
         return []
     return [_asymmetry(shop, original, here, there, differs)]
 
 
 def _asymmetry(
-    shop: Shop, episode: Episode, here: Array, there: Array, differs: NDArray[np.int64]
+    shop: RewardCaller, episode: TrialEpisode, here: Array, there: Array, differs: NDArray[np.int64]
 ) -> Finding:
-    from racer.checker.minimize import described
+    from racer.checker.minimize import describe_step
 
     k = int(differs[np.argmax(np.abs(here - there)[differs])])
     message = (
         f"{len(differs)} of {len(here)} places pay otherwise on the mirror image of {episode.track.name}: "
-        f"{here[k]:.6g} against {there[k]:.6g} {described(episode.places[k])}"
+        f"{here[k]:.6g} against {there[k]:.6g} {describe_step(episode.places[k])}"
     )
     entry = shop.reward.syntax.entry
     return Finding(
@@ -250,17 +258,17 @@ def _asymmetry(
     )
 
 
-def pace(shop: Shop, episode: Episode, seconds: float) -> Array:
+def single_call_times(shop: RewardCaller, episode: TrialEpisode, seconds: float) -> Array:
     """s of single calls, in the order of an episode, as many as there is time for, less what a
     batch of none takes.
 
     Raises RewardRefused.
     """
-    batch, budget = shop.instance(), Budget(seconds)
-    shop.price(batch, [copied_any(episode.params[0])])
+    batch, budget = shop.instance(), TimeBudget(seconds)
+    shop.price(batch, [copy_any_params(episode.params[0])])
     spent = []
     for told in episode.params[1:400]:
-        one = [copied_any(told)]
+        one = [copy_any_params(told)]
         started = _NOW()
         batch(one)
         spent.append(_NOW() - started)
@@ -271,12 +279,12 @@ def pace(shop: Shop, episode: Episode, seconds: float) -> Array:
     return np.maximum(np.array(spent) - _overhead(batch), 1e-7)
 
 
-def mean_pace(shop: Shop, episode: Episode) -> float:
+def batched_call_time(shop: RewardCaller, episode: TrialEpisode) -> float:
     """s a call in a batch of many, the fastest of three: what a training pays. Raises
     RewardRefused.
     """
     batch, found = shop.instance(), []
-    told = [copied_any(p) for p in episode.params[:64]]
+    told = [copy_any_params(p) for p in episode.params[:64]]
     for _ in range(7):
         shop.price(batch, told)
         found.append(shop.pace)
@@ -295,12 +303,12 @@ def _overhead(batch: RewardBatch) -> float:
     return float(np.median(spent))
 
 
-def _priced(shop: Shop, episodes: Sequence[Episode], seed: int = 0) -> Array:
+def _priced(shop: RewardCaller, episodes: Sequence[TrialEpisode], seed: int = 0) -> Array:
     """Rewards of the last of some episodes, after the others, by one new instance."""
     batch = shop.instance(seed=seed)
     values = np.empty(0)
     for episode in episodes:
-        values = shop.price(batch, [copied_any(p) for p in episode.params])
+        values = shop.price(batch, [copy_any_params(p) for p in episode.params])
     return values
 
 
@@ -308,8 +316,8 @@ def _same(one: Array, other: Array) -> bool:
     return bool(_close(one, other).all())
 
 
-def _close(one: Array, other: Array, share: float = CLOSE) -> NDArray[np.bool_]:
-    return np.isclose(one, other, rtol=share, atol=CLOSE)
+def _close(one: Array, other: Array, share: float = REWARD_RTOL) -> NDArray[np.bool_]:
+    return np.isclose(one, other, rtol=share, atol=REWARD_RTOL)
 
 
 @contextlib.contextmanager

@@ -14,22 +14,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.checker.cases import Episode
+from racer.checker.cases import TrialEpisode
 from racer.checker.findings import Finding
 from racer.errors import RacerError, did_you_mean
 from racer.reward import RewardBatch, RewardFunction, RewardRefused
-from racer.sim.params import Params, copied
+from racer.sim.params import Params, copy_params
 
-PIECE = 0.1  # s that the calls between two signs of life are to take
-PRINTED = 2**22  # characters that may be printed, besides an allowance for every call
-MOST_FAILURES = 40  # of an episode; then it is given up
-SILENT = {"RW206", "RW208", "RW209", "RW210", "RW211"}  # after one of these nothing else is tried
+PIECE_TIME_S = 0.1  # s that the calls between two signs of life are to take
+MAX_TRIAL_PRINTED_CHARS = (
+    2**22
+)  # characters that may be printed, besides an allowance for every call
+MAX_EPISODE_FAILURES = 40  # of an episode; then it is given up
+SILENCING_CODES = {
+    "RW206",
+    "RW208",
+    "RW209",
+    "RW210",
+    "RW211",
+}  # after one of these nothing else is tried
 Array = NDArray[np.float64]
 _WALL, _WORK = time.perf_counter, time.process_time  # bound here: a reward may replace them
 
 
 @dataclass(frozen=True)
-class Failure:
+class CallFailure:
     """A call that the real job would have ended for. `k` is the step of the episode, -1 while the
     file was loaded.
     """
@@ -38,7 +46,7 @@ class Failure:
     line: int
     message: str
     k: int = -1
-    episode: Episode | None = None
+    episode: TrialEpisode | None = None
     raised: str = ""
 
     @property
@@ -48,7 +56,7 @@ class Failure:
 
 
 @dataclass
-class Shop:
+class RewardCaller:
     """Makes instances of one reward and calls them (mutable: it counts, and keeps the time)."""
 
     reward: RewardFunction
@@ -65,13 +73,13 @@ class Shop:
             n,
             timeout=self.timeout,
             seed=seed,
-            print_limit=PRINTED,
+            print_limit=MAX_TRIAL_PRINTED_CHARS,
             last_words=self.last_words,
         )
 
     def price(self, batch: RewardBatch, params: Sequence[dict[str, Any]], car: int = 0) -> Array:
         """Rewards of params in order, all by instance `car`. RewardRefused at the first that fails."""
-        spent = Budget(0.0)
+        spent = TimeBudget(0.0)
         values = batch(params, [car] * len(params))
         self.calls += len(params)
         self.pace = max(-spent.left / max(len(params), 1), 1e-7)
@@ -79,30 +87,30 @@ class Shop:
         return values
 
     def run(
-        self, batch: RewardBatch, episode: Episode, car: int = 0
-    ) -> tuple[Array, list[Failure]]:
+        self, batch: RewardBatch, episode: TrialEpisode, car: int = 0
+    ) -> tuple[Array, list[CallFailure]]:
         """Rewards of an episode, nan around failures, and the failures. A silent failure ends it."""
         values, k, piece = np.full(len(episode.params), np.nan), 0, 1
-        failures: list[Failure] = []
-        while k < len(episode.params) and len(failures) < MOST_FAILURES:
-            told = [copied_any(p) for p in episode.params[k : k + piece]]
+        failures: list[CallFailure] = []
+        while k < len(episode.params) and len(failures) < MAX_EPISODE_FAILURES:
+            told = [copy_any_params(p) for p in episode.params[k : k + piece]]
             try:
                 values[k : k + len(told)] = self.price(batch, told, car)
                 k += len(told)
-                piece = int(min(max(PIECE / self.pace, 1), 1024))
+                piece = int(min(max(PIECE_TIME_S / self.pace, 1), 1024))
             except RewardRefused as error:
-                failure = failed(error, self.reward, k + max(error.at, 0), episode)
+                failure = failure_from_refusal(error, self.reward, k + max(error.at, 0), episode)
                 failures.append(failure)
                 k = failure.k + 1
                 piece = max(piece // 4, 1)
                 self.alive()
-                if failure.code in SILENT:
+                if failure.code in SILENCING_CODES:
                     break
         return values, failures
 
 
 @dataclass
-class Budget:
+class TimeBudget:
     """Seconds of work that may be spent from now on; waiting, or a busy machine, counts for a
     third.
     """
@@ -116,20 +124,20 @@ class Budget:
         return self.seconds - max(_WORK() - self.worked, (_WALL() - self.started) / 3.0)
 
 
-def copied_any(told: dict[str, Any]) -> dict[str, Any]:
+def copy_any_params(told: dict[str, Any]) -> dict[str, Any]:
     """An independent copy of params."""
-    return copied(told)  # type: ignore[arg-type, return-value]
+    return copy_params(told)  # type: ignore[arg-type, return-value]
 
 
-def failed(
-    error: RewardRefused, reward: RewardFunction, k: int, episode: Episode | None
-) -> Failure:
+def failure_from_refusal(
+    error: RewardRefused, reward: RewardFunction, k: int, episode: TrialEpisode | None
+) -> CallFailure:
     """What a refusal says, on record."""
     message = _sentence(str(error), reward)
-    return Failure(_code(message, error), error.line, message, k, episode, error.raised)
+    return CallFailure(_code(message, error), error.line, message, k, episode, error.raised)
 
 
-def load_failure(error: RacerError, reward: RewardFunction) -> Finding:
+def load_failure_finding(error: RacerError, reward: RewardFunction) -> Finding:
     """What keeps a file from being executed, or from being a reward function."""
     message = _sentence(str(error), reward)
     found = re.match(r"(\d+): (.*)", message, re.DOTALL)
@@ -140,12 +148,12 @@ def load_failure(error: RacerError, reward: RewardFunction) -> Finding:
     return Finding(code, message, reward.filename, line)
 
 
-def finding(failure: Failure, reward: RewardFunction, **more: Any) -> Finding:
+def finding_from_failure(failure: CallFailure, reward: RewardFunction, **more: Any) -> Finding:
     """The finding of a failure: unknown keys have a code of their own."""
     code, message = failure.code, failure.message
     key = re.search(r"raised KeyError: '(\w+)' is not there", message)
-    if code == "RW201" and key and _reads(reward, key[1]) and key[1] not in KEYS:
-        near = did_you_mean(key[1], KEYS)
+    if code == "RW201" and key and _reads(reward, key[1]) and key[1] not in PARAMS_KEYS:
+        near = did_you_mean(key[1], PARAMS_KEYS)
         more.setdefault("severity", "error")
         return Finding(
             "RW307", f"params have no {key[1]!r}{near}", reward.filename, failure.line, **more
@@ -153,7 +161,7 @@ def finding(failure: Failure, reward: RewardFunction, **more: Any) -> Finding:
     return Finding(code, message, reward.filename, failure.line, **more)
 
 
-KEYS = list(Params.__annotations__)
+PARAMS_KEYS = list(Params.__annotations__)
 _LOAD = (
     ("defines no reward_function", "RW102"),
     ("reward function of 2018", "RW104"),
@@ -204,9 +212,9 @@ def _reads(reward: RewardFunction, key: str) -> bool:
     )
 
 
-def distinct(failures: Iterable[Failure]) -> list[Failure]:
+def distinct_failures(failures: Iterable[CallFailure]) -> list[CallFailure]:
     """The first failure of each kind."""
-    found: dict[tuple[str, int], Failure] = {}
+    found: dict[tuple[str, int], CallFailure] = {}
     for failure in failures:
         found.setdefault(failure.kind, failure)
     return list(found.values())

@@ -12,27 +12,27 @@ from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import Any
 
-from racer.checker.calls import KEYS, Budget, Shop
-from racer.checker.cases import Episode
+from racer.checker.calls import PARAMS_KEYS, RewardCaller, TimeBudget
+from racer.checker.cases import TrialEpisode
 from racer.checker.findings import Finding
-from racer.checker.sandbox import EVENTS
+from racer.checker.sandbox import MAX_TRACED_LINES
 from racer.errors import did_you_mean
 from racer.reward import RewardFunction, RewardRefused
 
-UNDOCUMENTED = (
+UNDOCUMENTED_KEYS = (
     "projection_distance",
     "objects_distance_from_center",
     "object_in_camera",
     "sim_time",
 )
-FEWEST = 200  # traced calls below which nothing is said about what was not seen
-ENOUGH = 400  # traced calls that are made whatever the budget says,
-OVERTIME = 1.0  # unless they take so many s more than it
-MOST_BLOCKS = 4  # unreached blocks that are named one by one
-TERMS = (ast.Add, ast.Sub, ast.Mult, ast.Div)
+MIN_TRACED_CALLS = 200  # traced calls below which nothing is said about what was not seen
+ENOUGH_TRACED_CALLS = 400  # traced calls that are made whatever the budget says,
+TRACING_OVERTIME_S = 1.0  # unless they take so many s more than it
+MAX_NAMED_BLOCKS = 4  # unreached blocks that are named one by one
+TERM_OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 
 
-class Asked(dict[str, Any]):
+class RecordingParams(dict[str, Any]):
     """Params that remember who asks for which key (a class: it stands in for a dict)."""
 
     reads: dict[tuple[str, str], int]
@@ -51,7 +51,7 @@ class Asked(dict[str, Any]):
 
 
 @dataclass
-class Seen:
+class CallObservations:
     """What a traced pass saw."""
 
     calls: int = 0
@@ -60,12 +60,14 @@ class Seen:
     values: dict[str, set[float]] = field(default_factory=lambda: defaultdict(set))
 
 
-def look(shop: Shop, episodes: Sequence[Episode], seconds: float) -> Seen:
+def observe_calls(
+    shop: RewardCaller, episodes: Sequence[TrialEpisode], seconds: float
+) -> CallObservations:
     """What calls over these episodes show, as many as there is time for. A failure ends its
     episode.
     """
-    seen, budget = Seen(), Budget(seconds)
-    names = set(terms(shop.reward))
+    seen, budget = CallObservations(), TimeBudget(seconds)
+    names = set(result_terms(shop.reward))
     for episode in _mixed(episodes):
         if _is_enough(seen, budget):
             break
@@ -76,21 +78,27 @@ def look(shop: Shop, episodes: Sequence[Episode], seconds: float) -> Seen:
     return seen
 
 
-def _is_enough(seen: Seen, budget: Budget) -> bool:
+def _is_enough(seen: CallObservations, budget: TimeBudget) -> bool:
     """Whether to stop: what is found must not depend on how busy the machine is, unless the reward
     itself is slow.
     """
-    return budget.left < (0.0 if seen.calls >= ENOUGH else -OVERTIME)
+    return budget.left < (0.0 if seen.calls >= ENOUGH_TRACED_CALLS else -TRACING_OVERTIME_S)
 
 
-def _mixed(episodes: Sequence[Episode]) -> list[Episode]:
+def _mixed(episodes: Sequence[TrialEpisode]) -> list[TrialEpisode]:
     """The placed episodes of the first track, then laps, then the rest: the most various first."""
     first = [e for e in episodes if not e.driver][:3]
     laps = [e for e in episodes if e.driver]
     return [*first, *laps, *(e for e in episodes if not e.driver and e not in first)]
 
 
-def _look_at(shop: Shop, episode: Episode, seen: Seen, names: set[str], budget: Budget) -> None:
+def _look_at(
+    shop: RewardCaller,
+    episode: TrialEpisode,
+    seen: CallObservations,
+    names: set[str],
+    budget: TimeBudget,
+) -> None:
     outside = sys.gettrace()
     # at load, too: what runs there is no dead code
     sys.settrace(_tracer(shop.reward.filename, seen, names))
@@ -98,7 +106,7 @@ def _look_at(shop: Shop, episode: Episode, seen: Seen, names: set[str], budget: 
         batch = shop.instance()
         piece = int(min(max(0.05 / shop.pace, 1), 32))
         for k in range(0, len(episode.params), piece):
-            told = [Asked(p) for p in episode.params[k : k + piece]]
+            told = [RecordingParams(p) for p in episode.params[k : k + piece]]
             for one in told:
                 one.reads = seen.reads
             shop.price(batch, told)
@@ -109,8 +117,8 @@ def _look_at(shop: Shop, episode: Episode, seen: Seen, names: set[str], budget: 
         sys.settrace(outside)
 
 
-def _tracer(filename: str, seen: Seen, names: set[str]) -> Any:
-    lines, values, left = seen.lines, seen.values, [EVENTS]
+def _tracer(filename: str, seen: CallObservations, names: set[str]) -> Any:
+    lines, values, left = seen.lines, seen.values, [MAX_TRACED_LINES]
 
     def local(frame: FrameType, event: str, result: Any) -> Any:
         if event == "line":
@@ -126,22 +134,22 @@ def _tracer(filename: str, seen: Seen, names: set[str]) -> Any:
 
     def every(frame: FrameType, event: str, _: Any) -> Any:
         if frame.f_code.co_filename != filename:
-            left[0] = EVENTS
+            left[0] = MAX_TRACED_LINES
             return None
         return local if left[0] > 0 else None
 
     return every
 
 
-def keys(seen: Seen, reward: RewardFunction) -> list[Finding]:
+def find_unknown_keys(seen: CallObservations, reward: RewardFunction) -> list[Finding]:
     """RW307 and RW308: keys that params never have, and keys that not every platform passes."""
     guarded = {key for key, how in seen.reads if how == "in"}
     found = []
     for (key, how), line in seen.reads.items():
         if how == "in" or (how == "[]" and key in guarded):
             continue
-        if key not in KEYS and how == "get":
-            near = did_you_mean(str(key), KEYS)
+        if key not in PARAMS_KEYS and how == "get":
+            near = did_you_mean(str(key), PARAMS_KEYS)
             found.append(
                 Finding(
                     "RW307",
@@ -150,7 +158,7 @@ def keys(seen: Seen, reward: RewardFunction) -> list[Finding]:
                     line,
                 )
             )
-        elif key in UNDOCUMENTED and how == "[]":
+        elif key in UNDOCUMENTED_KEYS and how == "[]":
             what = (
                 f"{key!r} is undocumented: older simulators and validators do not pass it, "
                 "and this line raises there"
@@ -159,30 +167,30 @@ def keys(seen: Seen, reward: RewardFunction) -> list[Finding]:
     return found
 
 
-def unreached(seen: Seen, reward: RewardFunction) -> list[Finding]:
+def find_unreached_code(seen: CallObservations, reward: RewardFunction) -> list[Finding]:
     """RW310: blocks that no call reached, each named once with its outermost condition."""
-    if seen.calls < FEWEST:
+    if seen.calls < MIN_TRACED_CALLS:
         return []
     code = set(_code_lines(reward.code))
     blocks = list(_blocks(reward.syntax.tree, seen.lines, code))
     found = []
-    for first, last, what in blocks[:MOST_BLOCKS]:
+    for first, last, what in blocks[:MAX_NAMED_BLOCKS]:
         where = f"lines {first} to {last}" if last > first else f"line {first}"
         message = f"{where} ({what}) never ran in {seen.calls:,} steps"
         found.append(Finding("RW310", message, reward.filename, first))
-    if len(blocks) > MOST_BLOCKS:
-        rest = ", ".join(str(first) for first, _, _ in blocks[MOST_BLOCKS:][:12])
-        message = f"{len(blocks) - MOST_BLOCKS} more blocks never ran, at lines {rest}"
-        found.append(Finding("RW310", message, reward.filename, blocks[MOST_BLOCKS][0]))
+    if len(blocks) > MAX_NAMED_BLOCKS:
+        rest = ", ".join(str(first) for first, _, _ in blocks[MAX_NAMED_BLOCKS:][:12])
+        message = f"{len(blocks) - MAX_NAMED_BLOCKS} more blocks never ran, at lines {rest}"
+        found.append(Finding("RW310", message, reward.filename, blocks[MAX_NAMED_BLOCKS][0]))
     return found
 
 
-def constant_terms(seen: Seen, reward: RewardFunction) -> list[Finding]:
+def find_constant_terms(seen: CallObservations, reward: RewardFunction) -> list[Finding]:
     """RW311: terms of the result that are computed and yet always the same."""
-    if seen.calls < FEWEST:
+    if seen.calls < MIN_TRACED_CALLS:
         return []
     found = []
-    for name, assigned in terms(reward).items():
+    for name, assigned in result_terms(reward).items():
         values = seen.values.get(name, set())
         computed = [node for node in assigned if not _is_literal(node)]
         ran = all(node.lineno in seen.lines for node in assigned)
@@ -193,7 +201,7 @@ def constant_terms(seen: Seen, reward: RewardFunction) -> list[Finding]:
     return found
 
 
-def terms(reward: RewardFunction) -> dict[str, list[ast.Assign | ast.AugAssign]]:
+def result_terms(reward: RewardFunction) -> dict[str, list[ast.Assign | ast.AugAssign]]:
     """Local names that are added or multiplied into the result, and their assignments."""
     entry = reward.syntax.entry
     if entry is None:
@@ -213,7 +221,7 @@ def terms(reward: RewardFunction) -> dict[str, list[ast.Assign | ast.AugAssign]]
 
 def _operands(node: ast.expr) -> list[str]:
     """Names that stand in an expression as factors or summands."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, TERMS):
+    if isinstance(node, ast.BinOp) and isinstance(node.op, TERM_OPERATORS):
         return [*_operands(node.left), *_operands(node.right)]
     if (
         isinstance(node, ast.Call)

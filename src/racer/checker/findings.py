@@ -16,7 +16,7 @@ from racer.reward.load import RewardFunction
 
 
 @dataclass(frozen=True)
-class Code:
+class FindingCode:
     """One line of the table: a short name, `error`, `warning` or `info`, what it means, and what to
     do.
     """
@@ -27,126 +27,126 @@ class Code:
     cure: str
 
 
-CODES: dict[str, Code] = {
+CODES: dict[str, FindingCode] = {
     # 1xx: loads and runs
-    "RW101": Code("syntax-error", "error", "the file is not valid Python", "mend the line that Python names"),
-    "RW102": Code(
+    "RW101": FindingCode("syntax-error", "error", "the file is not valid Python", "mend the line that Python names"),
+    "RW102": FindingCode(
         "no-reward-function", "error", "there is no reward_function",
         "define `def reward_function(params):` in the file",
     ),
-    "RW103": Code(
+    "RW103": FindingCode(
         "wrong-signature", "error", "reward_function does not take exactly one argument, or returns no number at once",
         "write `def reward_function(params):`",
     ),
-    "RW104": Code(
+    "RW104": FindingCode(
         "signature-2018", "error", "the reward function of 2018, with a dozen arguments",
         "write `def reward_function(params):` and read params['x'], params['distance_from_center'] and so on",
     ),
-    "RW105": Code(
+    "RW105": FindingCode(
         "fails-to-load", "error", "the file raises or hangs when it is loaded", "mend the code outside functions"
     ),
-    "RW106": Code(
+    "RW106": FindingCode(
         "import-missing", "error", "an import that the simulator does not have",
         "use only the standard library, numpy, scipy and shapely",
     ),
-    "RW107": Code("import-inside", "warning", "an import inside a function", "move the import to the top of the file"),
-    "RW108": Code(
+    "RW107": FindingCode("import-inside", "warning", "an import inside a function", "move the import to the top of the file"),
+    "RW108": FindingCode(
         "uses-network", "warning", "code that opens network connections", "take it out: the job has no network"
     ),
-    "RW109": Code("uses-files", "warning", "code that reads or writes files", "keep what it needs in the file itself"),
-    "RW110": Code("starts-processes", "error", "code that starts other programs or processes", "take it out"),
-    "RW111": Code(
+    "RW109": FindingCode("uses-files", "warning", "code that reads or writes files", "keep what it needs in the file itself"),
+    "RW110": FindingCode("starts-processes", "error", "code that starts other programs or processes", "take it out"),
+    "RW111": FindingCode(
         "python-version", "warning", "syntax that other Python versions read differently",
         "write it so that every version reads it alike",
     ),
-    "RW112": Code("encoding", "error", "the file is not UTF-8", "save the file as UTF-8"),
-    "RW113": Code(
+    "RW112": FindingCode("encoding", "error", "the file is not UTF-8", "save the file as UTF-8"),
+    "RW113": FindingCode(
         "own-module", "error", "an import of a file beside it, which the job does not get", "put it all in one file"
     ),
     # 2xx: never crashes
-    "RW201": Code("raises", "error", "an exception, which ends the real job", "guard the case that is shown"),
-    "RW202": Code(
+    "RW201": FindingCode("raises", "error", "an exception, which ends the real job", "guard the case that is shown"),
+    "RW202": FindingCode(
         "returns-nan", "error", "a reward that is not a number, which ends the real job", "guard the case shown"
     ),
-    "RW203": Code("returns-infinite", "error", "an infinite reward, which ends the real job", "guard the case shown"),
-    "RW204": Code("returns-too-much", "error", "a reward beyond 1e5, which ends the real job", "bound the reward"),
-    "RW205": Code(
+    "RW203": FindingCode("returns-infinite", "error", "an infinite reward, which ends the real job", "guard the case shown"),
+    "RW204": FindingCode("returns-too-much", "error", "a reward beyond 1e5, which ends the real job", "bound the reward"),
+    "RW205": FindingCode(
         "returns-no-number", "error", "a result that float() refuses, which ends the real job",
         "return a float on every path",
     ),
-    "RW206": Code("never-returns", "error", "a call that does not come back", "bound the loop"),
-    "RW207": Code("slow", "warning", "calls that take long", "compute what stays the same once, outside the function"),
-    "RW208": Code("ends-the-process", "error", "a call that ends the program", "take the exit out"),
-    "RW209": Code("leaves-threads", "error", "threads or processes that go on after a call", "take them out"),
-    "RW210": Code("prints-without-end", "error", "output without end", "take the print out"),
-    "RW211": Code("out-of-memory", "error", "memory without end", "keep less"),
+    "RW206": FindingCode("never-returns", "error", "a call that does not come back", "bound the loop"),
+    "RW207": FindingCode("slow", "warning", "calls that take long", "compute what stays the same once, outside the function"),
+    "RW208": FindingCode("ends-the-process", "error", "a call that ends the program", "take the exit out"),
+    "RW209": FindingCode("leaves-threads", "error", "threads or processes that go on after a call", "take them out"),
+    "RW210": FindingCode("prints-without-end", "error", "output without end", "take the print out"),
+    "RW211": FindingCode("out-of-memory", "error", "memory without end", "keep less"),
     # 3xx: behaves
-    "RW301": Code(
+    "RW301": FindingCode(
         "keeps-state", "info", "the reward remembers earlier calls, and so differs for the same params",
         "reset what it remembers when params['steps'] <= 2",
     ),
-    "RW302": Code(
+    "RW302": FindingCode(
         "leaks-between-episodes", "warning", "what it remembers reaches from one episode into the next",
         "reset it when params['steps'] <= 2",
     ),
-    "RW303": Code("changes-params", "warning", "params are changed, which has no effect", "work on a copy of your own"),
-    "RW304": Code("prints", "info", "it prints on every step", "take the print out, or the log grows by gigabytes"),
-    "RW305": Code("depends-on-time", "warning", "the reward depends on the clock on the wall", "use params['steps']"),
-    "RW306": Code("random", "warning", "the reward is random", "take the randomness out, or seed it"),
-    "RW307": Code("unknown-key", "warning", "a key that params never have", "use one of the 23 documented keys"),
-    "RW308": Code(
+    "RW303": FindingCode("changes-params", "warning", "params are changed, which has no effect", "work on a copy of your own"),
+    "RW304": FindingCode("prints", "info", "it prints on every step", "take the print out, or the log grows by gigabytes"),
+    "RW305": FindingCode("depends-on-time", "warning", "the reward depends on the clock on the wall", "use params['steps']"),
+    "RW306": FindingCode("random", "warning", "the reward is random", "take the randomness out, or seed it"),
+    "RW307": FindingCode("unknown-key", "warning", "a key that params never have", "use one of the 23 documented keys"),
+    "RW308": FindingCode(
         "undocumented-key", "warning", "a key that some platforms do not pass", "compute it from documented keys"
     ),
-    "RW309": Code("one-track-only", "warning", "a table that fits only one track", "say which with --track"),
-    "RW310": Code("never-reached", "info", "code that no drive reaches", "take it out, or mend its condition"),
-    "RW311": Code("constant-term", "info", "a part of the reward that never varies", "take it out"),
-    "RW312": Code("constant-reward", "warning", "every step pays the same", "pay what you want more of"),
-    "RW313": Code("jackpot", "warning", "one step pays more than half a lap", "spread the bonus over the lap"),
-    "RW314": Code(
+    "RW309": FindingCode("one-track-only", "warning", "a table that fits only one track", "say which with --track"),
+    "RW310": FindingCode("never-reached", "info", "code that no drive reaches", "take it out, or mend its condition"),
+    "RW311": FindingCode("constant-term", "info", "a part of the reward that never varies", "take it out"),
+    "RW312": FindingCode("constant-reward", "warning", "every step pays the same", "pay what you want more of"),
+    "RW313": FindingCode("jackpot", "warning", "one step pays more than half a lap", "spread the bonus over the lap"),
+    "RW314": FindingCode(
         "not-symmetric", "info", "a track and its mirror image pay differently",
         "treat left and right alike, if you can",
     ),
-    "RW315": Code("replaces-functions", "warning", "functions of other modules are replaced", "take it out"),
+    "RW315": FindingCode("replaces-functions", "warning", "functions of other modules are replaced", "take it out"),
     # 4xx: would be accepted by a validator (only asked for with --profile)
-    "RW401": Code("profile-length", "error", "the file is empty or too long for the validator", "shorten it"),
-    "RW402": Code(
+    "RW401": FindingCode("profile-length", "error", "the file is empty or too long for the validator", "shorten it"),
+    "RW402": FindingCode(
         "profile-style", "error", "flake8, which the validator asks, objects", "change what it names, or use --fix"
     ),
-    "RW403": Code(
+    "RW403": FindingCode(
         "profile-import", "error", "an import that the validator does not allow",
         "import nothing but math, random, numpy, scipy and shapely",
     ),
-    "RW404": Code(
+    "RW404": FindingCode(
         "profile-builtin", "error", "a builtin that the validator does not allow",
         "do without open, exec, eval, compile and input",
     ),
-    "RW405": Code(
+    "RW405": FindingCode(
         "profile-word", "error", "a word that the validator does not allow anywhere, not even in a comment",
         "rename what is called so, and rewrite the comment",
     ),
-    "RW406": Code(
+    "RW406": FindingCode(
         "profile-import-inside", "error", "an import that runs in a call, which the validator refuses",
         "move the import to the top of the file",
     ),
-    "RW407": Code(
+    "RW407": FindingCode(
         "profile-signature", "error", "reward_function does not have exactly one argument",
         "write `def reward_function(params):`",
     ),
-    "RW408": Code(
+    "RW408": FindingCode(
         "profile-raises", "error", "an exception in one of the validator's five situations",
         "guard the case that is shown",
     ),
-    "RW409": Code(
+    "RW409": FindingCode(
         "profile-no-float", "error", "a result that is no float: the validator refuses an int or a bool",
         "write `return float(...)`",
     ),
-    "RW410": Code("profile-range", "error", "a result beyond 1e5, infinite or nan", "bound the reward"),
-    "RW411": Code("profile-time", "error", "a call that takes longer than the validator waits", "bound the loop"),
-    "RW412": Code(
+    "RW410": FindingCode("profile-range", "error", "a result beyond 1e5, infinite or nan", "bound the reward"),
+    "RW411": FindingCode("profile-time", "error", "a call that takes longer than the validator waits", "bound the loop"),
+    "RW412": FindingCode(
         "profile-chain", "error", "a call that the validator's search for builtins stumbles over",
         "give what stands before the dot a name of its own",
     ),
-    "RW413": Code("profile-load", "error", "the validator cannot load the file", "mend the code outside functions"),
+    "RW413": FindingCode("profile-load", "error", "the validator cannot load the file", "mend the code outside functions"),
 }  # fmt: skip
 
 
@@ -191,11 +191,11 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Context:
+class RuleContext:
     """What a rule may know besides the reward: where the file is, and which validators are asked."""
 
     path: Path
     profiles: tuple[str, ...] = ()
 
 
-Rule = Callable[[RewardFunction, Context], list[Finding]]
+Rule = Callable[[RewardFunction, RuleContext], list[Finding]]

@@ -7,17 +7,30 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from racer.checker.calls import SILENT, Budget, Failure, Shop, failed, finding
-from racer.checker.cases import OBJECTS, SPEEDS, STEERING, Place, drawn
+from racer.checker.calls import (
+    SILENCING_CODES,
+    CallFailure,
+    RewardCaller,
+    TimeBudget,
+    failure_from_refusal,
+    finding_from_failure,
+)
+from racer.checker.cases import (
+    OBSTACLE_PLACES,
+    TRIAL_SPEEDS_MPS,
+    TRIAL_STEERING_DEG,
+    PlacedStep,
+    random_episode,
+)
 from racer.checker.findings import Finding
 from racer.reward import RewardFunction, RewardRefused
 from racer.track.track import Track
 
-SWEEPS = 3  # over the columns of a place, each made simpler where the failure stays
-MARGIN = 0.3  # m beside the road that the search goes to
+SIMPLIFY_SWEEPS = 3  # over the columns of a place, each made simpler where the failure stays
+SEARCH_MARGIN_M = 0.3  # m beside the road that the search goes to
 
 
-def tried(shop: Shop, place: Place) -> Failure | None:
+def try_step(shop: RewardCaller, place: PlacedStep) -> CallFailure | None:
     """How a call fails there, on a new instance whose episode has just begun; None when it does
     not.
     """
@@ -26,11 +39,11 @@ def tried(shop: Shop, place: Place) -> Failure | None:
     try:
         shop.price(batch, told)
     except RewardRefused as error:
-        return failed(error, shop.reward, 0, None)
+        return failure_from_refusal(error, shop.reward, 0, None)
     return None
 
 
-def _opening(place: Place) -> tuple[Place, ...]:
+def _opening(place: PlacedStep) -> tuple[PlacedStep, ...]:
     """The step before, of a car that comes along the road: the first of the episode. None before a
     first step.
     """
@@ -38,36 +51,36 @@ def _opening(place: Place) -> tuple[Place, ...]:
     return (replace(place, distance=before, progress=None, steps=2),) if place.steps > 2 else ()
 
 
-def told(shop: Shop, failure: Failure) -> Finding | None:
+def minimize_failure(shop: RewardCaller, failure: CallFailure) -> Finding | None:
     """The finding of a failure with the smallest params that show it and a test; None when only a
     car that is put from place to place fails so, which remembers what no real car meets.
     """
     episode = failure.episode
     if episode is None:
-        return finding(failure, shop.reward)
-    if failure.code in SILENT:
-        return finding(failure, shop.reward, params=episode.params[failure.k])
+        return finding_from_failure(failure, shop.reward)
+    if failure.code in SILENCING_CODES:
+        return finding_from_failure(failure, shop.reward, params=episode.params[failure.k])
     place = _reproduced(shop, failure)
     if place is None and not episode.driver:
         return None
     if place is None:
         when = f"; in step {failure.k + 2} of {episode.name} on {episode.track.name}, after the steps before it"
         told = episode.params[failure.k]
-        return finding(
+        return finding_from_failure(
             _with(failure, when), shop.reward, params=told, test=_lap_test(shop, failure)
         )
-    small = smallest(shop, place, failure.kind)
-    again = tried(shop, small) or failure
+    small = smallest_step(shop, place, failure.kind)
+    again = try_step(shop, small) or failure
     test = _test(shop, again, small)
-    return finding(
-        _with(again, f"; {described(small)}"), shop.reward, params=small.params(), test=test
+    return finding_from_failure(
+        _with(again, f"; {describe_step(small)}"), shop.reward, params=small.params(), test=test
     )
 
 
-def smallest(shop: Shop, place: Place, kind: tuple[str, int]) -> Place:
+def smallest_step(shop: RewardCaller, place: PlacedStep, kind: tuple[str, int]) -> PlacedStep:
     """The simplest place near this one at which the same failure is seen."""
-    budget = Budget(1.0)
-    for _ in range(SWEEPS):
+    budget = TimeBudget(1.0)
+    for _ in range(SIMPLIFY_SWEEPS):
         before = place
         for column, values in _simpler(place):
             if budget.left < 0.0:
@@ -79,13 +92,13 @@ def smallest(shop: Shop, place: Place, kind: tuple[str, int]) -> Place:
 
 
 def _simplified(
-    shop: Shop, place: Place, column: str, values: Sequence[Any], kind: tuple[str, int]
-) -> Place:
+    shop: RewardCaller, place: PlacedStep, column: str, values: Sequence[Any], kind: tuple[str, int]
+) -> PlacedStep:
     for value in values:
         if value == getattr(place, column):
             return place
         other = replace(place, **{column: value})
-        failure = tried(shop, other)
+        failure = try_step(shop, other)
         if failure is not None and failure.kind == kind:
             return other
     return place
@@ -97,48 +110,48 @@ class _Spent(BaseException):
     """
 
 
-def search(
-    shop: Shop, tracks: Sequence[Track], known: set[tuple[str, int]], seconds: float
-) -> list[Failure]:
+def search_failures(
+    shop: RewardCaller, tracks: Sequence[Track], known: set[tuple[str, int]], seconds: float
+) -> list[CallFailure]:
     """New kinds of failures that random places show, each at the smallest that hypothesis can find."""
-    found: list[Failure] = []
-    budget = Budget(seconds)
+    found: list[CallFailure] = []
+    budget = TimeBudget(seconds)
     while budget.left > 0.0 and len(found) < 5:
         failure = _searched(shop, tracks, known | {f.kind for f in found}, budget)
         if failure is None:
             break
         found.append(failure)
-        if failure.code in SILENT:
+        if failure.code in SILENCING_CODES:
             break
     return found
 
 
-def drawn_at_random(shop: Shop, tracks: Sequence[Track], count: int) -> list[Failure]:
+def random_failures(shop: RewardCaller, tracks: Sequence[Track], count: int) -> list[CallFailure]:
     """The failures at many random places, which cost little to try."""
-    named = numbers(shop.reward)
+    named = numbers_in_source(shop.reward)
     return [
         f
         for k, t in enumerate(tracks)
-        for f in shop.run(shop.instance(), drawn(t, count, named, k))[1]
+        for f in shop.run(shop.instance(), random_episode(t, count, named, k))[1]
     ]
 
 
 def _searched(
-    shop: Shop, tracks: Sequence[Track], known: set[tuple[str, int]], budget: Budget
-) -> Failure | None:
+    shop: RewardCaller, tracks: Sequence[Track], known: set[tuple[str, int]], budget: TimeBudget
+) -> CallFailure | None:
     from random import Random
 
     import hypothesis
 
-    found: dict[Place, Failure] = {}
+    found: dict[PlacedStep, CallFailure] = {}
 
-    def fails(place: Place) -> bool:
+    def fails(place: PlacedStep) -> bool:
         shop.alive()
         if budget.left < 0.0 and not found:
             raise _Spent
-        if budget.left < 0.0 or any(f.code in SILENT for f in found.values()):
+        if budget.left < 0.0 or any(f.code in SILENCING_CODES for f in found.values()):
             return place in found
-        failure = tried(shop, place)
+        failure = try_step(shop, place)
         if failure is None or failure.kind in known:
             return False
         found[place] = failure
@@ -151,7 +164,10 @@ def _searched(
     )  # fmt: skip
     try:
         place = hypothesis.find(
-            places(tracks, numbers(shop.reward)), fails, settings=settings, random=Random(0)
+            placed_steps(tracks, numbers_in_source(shop.reward)),
+            fails,
+            settings=settings,
+            random=Random(0),
         )
     except (
         hypothesis.errors.NoSuchExample,
@@ -163,17 +179,17 @@ def _searched(
     return _on_record(place, found.get(place)) if place is not None else None
 
 
-def _on_record(place: Place, failure: Failure | None) -> Failure | None:
-    from racer.checker.cases import placed
+def _on_record(place: PlacedStep, failure: CallFailure | None) -> CallFailure | None:
+    from racer.checker.cases import placed_episode
 
     return (
         None
         if failure is None
-        else replace(failure, k=0, episode=placed("found", place.track, [place]))
+        else replace(failure, k=0, episode=placed_episode("found", place.track, [place]))
     )
 
 
-def numbers(reward: RewardFunction) -> list[float]:
+def numbers_in_source(reward: RewardFunction) -> list[float]:
     """The numbers that a file names, and their negatives: where its conditions change."""
     nodes = [node.value for node in ast.walk(reward.syntax.tree) if isinstance(node, ast.Constant)]
     found = [
@@ -184,7 +200,7 @@ def numbers(reward: RewardFunction) -> list[float]:
     return list(dict.fromkeys([*found[:200], *(-n for n in found[:200])]))
 
 
-def places(tracks: Sequence[Track], named: Sequence[float] = ()) -> Any:
+def placed_steps(tracks: Sequence[Track], named: Sequence[float] = ()) -> Any:
     """A hypothesis strategy for places on these tracks; it shrinks to a start from the line of the
     first one.
 
@@ -197,17 +213,17 @@ def places(tracks: Sequence[Track], named: Sequence[float] = ()) -> Any:
         return st.one_of(st.sampled_from(fitting), st.floats(low, high))
 
     def on(track: Track) -> Any:
-        half = 0.5 * float(track.width.min()) + MARGIN
+        half = 0.5 * float(track.width.min()) + SEARCH_MARGIN_M
         step = st.floats(0.0, 1.0, exclude_max=True)
         return st.builds(
             lambda waypoint, share, rest: replace(rest, distance=_between(track, waypoint, share)),
             st.integers(0, len(track.s) - 2),
             st.one_of(st.just(0.0), step),
             st.builds(
-                Place, st.just(track), offset=one_of([0.0], -half, half),
+                PlacedStep, st.just(track), offset=one_of([0.0], -half, half),
                 heading_deg=one_of([0.0, 90.0, -90.0, 180.0], -180.0, 180.0),
-                speed=one_of([1.0, *SPEEDS], 0.1, 4.0),
-                steering_deg=one_of([0.0, *STEERING], -30.0, 30.0),
+                speed=one_of([1.0, *TRIAL_SPEEDS_MPS], 0.1, 4.0),
+                steering_deg=one_of([0.0, *TRIAL_STEERING_DEG], -30.0, 30.0),
                 progress=st.one_of(st.none(), one_of([100.0], -5.0, 100.0)),
                 steps=st.one_of(st.integers(2, 1500), st.sampled_from([2, *(int(n) for n in named if 2 <= n < 5000)])),
                 reverse=st.booleans(), objects=st.sampled_from(("", "box", "bot") if track.is_loop else ("",)),
@@ -217,7 +233,7 @@ def places(tracks: Sequence[Track], named: Sequence[float] = ()) -> Any:
     return st.one_of(*(on(track) for track in tracks)) if len(tracks) > 1 else on(tracks[0])
 
 
-def described(place: Place) -> str:
+def describe_step(place: PlacedStep) -> str:
     """A place in a few words."""
     words = [f"on {place.track.name}, {place.distance:.4g} m from the line"]
     if place.offset:
@@ -237,11 +253,11 @@ def described(place: Place) -> str:
     return ", ".join(words)
 
 
-def arguments(place: Place) -> str:
+def placement_arguments(place: PlacedStep) -> str:
     """The arguments of `scene.at` for a place, as source text, without those that may be left out."""
     told = [f"distance={place.distance!r}"] if place.distance else []
     fields = ("offset", "heading_deg", "speed", "steering_deg", "progress", "steps", "reverse")
-    plain = Place(place.track)
+    plain = PlacedStep(place.track)
     told += [
         f"{name}={getattr(place, name)!r}"
         for name in fields
@@ -254,7 +270,7 @@ def _between(track: Track, waypoint: int, share: float) -> float:
     return float(track.s[waypoint] + share * (track.s[waypoint + 1] - track.s[waypoint]))
 
 
-def _reproduced(shop: Shop, failure: Failure) -> Place | None:
+def _reproduced(shop: RewardCaller, failure: CallFailure) -> PlacedStep | None:
     """The place of a failure, when a new instance fails there alike: with the steps it had, or as
     the first.
     """
@@ -265,13 +281,13 @@ def _reproduced(shop: Shop, failure: Failure) -> Place | None:
         replace(place, steps=2),
         replace(place, progress=failure.episode.params[failure.k]["progress"]),
     ):
-        again = tried(shop, one)
+        again = try_step(shop, one)
         if again is not None and again.kind == failure.kind:
             return one
     return None
 
 
-def _simpler(place: Place) -> Iterator[tuple[str, list[Any]]]:
+def _simpler(place: PlacedStep) -> Iterator[tuple[str, list[Any]]]:
     """For every column the values to try, simplest first."""
     along = place.track.s
     before = float(along[max(int(along.searchsorted(place.distance, side="right")) - 1, 0)])
@@ -290,11 +306,11 @@ def _rounded(value: float) -> list[float]:
     return [0.0, *(round(value, digits) for digits in (0, 1, 2))]
 
 
-def _with(failure: Failure, more: str) -> Failure:
+def _with(failure: CallFailure, more: str) -> CallFailure:
     return replace(failure, message=failure.message + more)
 
 
-def _test(shop: Shop, failure: Failure, place: Place) -> str:
+def _test(shop: RewardCaller, failure: CallFailure, place: PlacedStep) -> str:
     """A test file that fails as long as the failure is there."""
     kinds = f'"{place.objects}"'
     lines = [
@@ -305,10 +321,10 @@ def _test(shop: Shop, failure: Failure, place: Place) -> str:
         "", "",
         f"def test_{_named(failure)}():",
         f"    road = track.load({place.track.name!r})",
-        *([f"    objects = objects_on(road, {list(OBJECTS)!r}, {kinds})"] if place.objects else []),
+        *([f"    objects = objects_on(road, {list(OBSTACLE_PLACES)!r}, {kinds})"] if place.objects else []),
     ]  # fmt: skip
     steps = (*_opening(place), place)
-    told = ", ".join(f"placement.at({arguments(one)})" for one in steps)
+    told = ", ".join(f"placement.at({placement_arguments(one)})" for one in steps)
     cars = [0] * len(steps)
     return "\n".join(
         [
@@ -320,7 +336,7 @@ def _test(shop: Shop, failure: Failure, place: Place) -> str:
     )
 
 
-def _lap_test(shop: Shop, failure: Failure) -> str:
+def _lap_test(shop: RewardCaller, failure: CallFailure) -> str:
     episode = failure.episode
     assert episode is not None
     return "\n".join(
@@ -338,11 +354,11 @@ def _lap_test(shop: Shop, failure: Failure) -> str:
     )  # fmt: skip
 
 
-def _path(shop: Shop) -> str:
+def _path(shop: RewardCaller) -> str:
     return shop.reward.filename
 
 
-def _named(failure: Failure) -> str:
+def _named(failure: CallFailure) -> str:
     from racer.checker.findings import CODES
 
     what = (

@@ -13,16 +13,16 @@ from typing import Any
 
 from racer import __version__
 from racer.checker.findings import CODES, Finding, Severity
-from racer.checker.runner import Report
+from racer.checker.runner import CheckReport
 from racer.errors import UsageError, did_you_mean
 
-LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
-HOME = "https://github.com/"
-SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+SARIF_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+HOME_URL = "https://github.com/"
+SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 @dataclass(frozen=True)
-class Choice:
+class CodeSelection:
     """Codes, or beginnings of codes, that count (none: all), and that do not. The longer of two
     that fit decides.
     """
@@ -40,14 +40,14 @@ class Choice:
         return chosen > left or (chosen >= 0 and left < 0)
 
 
-def choice(select: Sequence[str], ignore: Sequence[str]) -> Choice:
+def parse_selection(select: Sequence[str], ignore: Sequence[str]) -> CodeSelection:
     """What these words choose: codes, beginnings of codes, names as in the table, or `ALL`.
     UsageError for others.
     """
-    return Choice(tuple(map(_word, _split(select))), tuple(map(_word, _split(ignore))))
+    return CodeSelection(tuple(map(_word, _split(select))), tuple(map(_word, _split(ignore))))
 
 
-def chosen(report: Report, choice: Choice) -> Report:
+def select_findings(report: CheckReport, choice: CodeSelection) -> CheckReport:
     """The report without findings that do not count, and without those that a `# noqa` on their
     line silences.
     """
@@ -56,15 +56,15 @@ def chosen(report: Report, choice: Choice) -> Report:
     return replace(report, findings=kept)
 
 
-def text(report: Report, is_verbose: bool = True) -> str:
+def format_check(report: CheckReport, is_verbose: bool = True) -> str:
     """The findings of a file, one a line with its cure below, and a summary; in the manner of ruff."""
     lines = [part for found in report.findings for part in _lines(found, is_verbose)]
-    return "\n".join([*lines, summary(report)])
+    return "\n".join([*lines, summarize_check(report)])
 
 
-def summary(report: Report) -> str:
+def summarize_check(report: CheckReport) -> str:
     """One line: how many findings of what kind, and on what the file was tried."""
-    path, counts = shown(report.path), Counter(found.severity for found in report.findings)
+    path, counts = displayed_path(report.path), Counter(found.severity for found in report.findings)
     words = [_plural(counts[severity], severity.value) for severity in Severity if counts[severity]]
     facts = report.facts
     tried = (
@@ -76,13 +76,13 @@ def summary(report: Report) -> str:
     return f"{path}: {', '.join(words) or 'all checks passed'}{tried}{pace}"
 
 
-def total(reports: Sequence[Report]) -> str:
+def summarize_checks(reports: Sequence[CheckReport]) -> str:
     """One line about several files."""
     bad = sum(report.has_errors for report in reports)
     return f"{_plural(len(reports), 'file')} checked, {bad} with errors"
 
 
-def as_json(reports: Sequence[Report]) -> str:
+def checks_as_json(reports: Sequence[CheckReport]) -> str:
     """Files with their findings; `params` as a reward function gets them, for `racer reward FILE
     PARAMS`.
     """
@@ -93,7 +93,7 @@ def as_json(reports: Sequence[Report]) -> str:
     return json.dumps(table, indent=2, default=float)
 
 
-def as_sarif(reports: Sequence[Report]) -> str:
+def checks_as_sarif(reports: Sequence[CheckReport]) -> str:
     """The same in the Static Analysis Results Interchange Format 2.1.0, which code hosts show
     beside the source.
     """
@@ -102,19 +102,19 @@ def as_sarif(reports: Sequence[Report]) -> str:
     driver = {
         "name": "racer",
         "version": __version__,
-        "informationUri": HOME,
+        "informationUri": HOME_URL,
         "rules": [_rule(code) for code in codes],
     }
     run = {"tool": {"driver": driver}, "results": [_result(found, codes) for found in findings]}
-    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
+    return json.dumps({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
-def as_github(reports: Sequence[Report]) -> str:
+def checks_as_github(reports: Sequence[CheckReport]) -> str:
     """Workflow commands that put each finding beside its line in a pull request."""
     words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
     lines = []
     for found in (f for report in reports for f in report.findings):
-        place = f"file={_escaped(shown(found.path), True)},line={max(found.line, 1)}"
+        place = f"file={_escaped(displayed_path(found.path), True)},line={max(found.line, 1)}"
         place += f",col={found.column}" if found.column else ""
         title = f"{found.code} {CODES[found.code].name}"
         message = _escaped(f"{found.message} ({found.remedy})")
@@ -122,7 +122,7 @@ def as_github(reports: Sequence[Report]) -> str:
     return "\n".join(lines)
 
 
-def shown(path: str) -> str:
+def displayed_path(path: str) -> str:
     """A path as short as it goes: relative when it lies below the current folder."""
     try:
         short = os.path.relpath(path)
@@ -133,7 +133,7 @@ def shown(path: str) -> str:
 
 def _lines(found: Finding, is_verbose: bool) -> Iterator[str]:
     place = (
-        shown(found.path)
+        displayed_path(found.path)
         + (f":{found.line}" if found.line else "")
         + (f":{found.column}" if found.column else "")
     )
@@ -166,7 +166,7 @@ def _rule(code: str) -> dict[str, Any]:
     about = CODES[code]
     return {
         "id": code, "name": about.name, "shortDescription": {"text": about.meaning}, "help": {"text": about.cure},
-        "defaultConfiguration": {"level": LEVELS[Severity(about.severity)]},
+        "defaultConfiguration": {"level": SARIF_LEVELS[Severity(about.severity)]},
     }  # fmt: skip
 
 
@@ -174,9 +174,12 @@ def _result(found: Finding, codes: Sequence[str]) -> dict[str, Any]:
     region = {"startLine": max(found.line, 1)} | (
         {"startColumn": found.column} if found.column else {}
     )
-    where = {"artifactLocation": {"uri": Path(shown(found.path)).as_posix()}, "region": region}
+    where = {
+        "artifactLocation": {"uri": Path(displayed_path(found.path)).as_posix()},
+        "region": region,
+    }
     return {
-        "ruleId": found.code, "ruleIndex": codes.index(found.code), "level": LEVELS[_severity(found)],
+        "ruleId": found.code, "ruleIndex": codes.index(found.code), "level": SARIF_LEVELS[_severity(found)],
         "message": {"text": f"{found.message}. {found.remedy}"}, "locations": [{"physicalLocation": where}],
     }  # fmt: skip
 

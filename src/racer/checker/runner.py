@@ -18,38 +18,38 @@ from typing import TYPE_CHECKING, Any
 
 from racer.checker import static as syntax_rules
 from racer.checker import static_imports as imports
-from racer.checker.findings import Context, Finding
+from racer.checker.findings import Finding, RuleContext
 from racer.errors import UsageError
 from racer.reward import RewardFunction
-from racer.reward.load import find, text
+from racer.reward.load import find_reward, read_reward_text
 
 if TYPE_CHECKING:
-    from racer.checker.cases import Ground
-    from racer.checker.sandbox import Recorder
+    from racer.checker.cases import TrialCases
+    from racer.checker.sandbox import LineRecorder
 
-TIMEOUT = 2.0  # s for one call
-SECONDS = 1.6  # s that the trial of an ordinary file may take
-LONGEST = 90.0  # s after which a trial is ended, whatever it says
-GRACE = 12.0  # s beyond the timeout of a call without a sign of life
+CALL_TIMEOUT_S = 2.0  # s for one call
+TRIAL_TIME_S = 1.6  # s that the trial of an ordinary file may take
+LONGEST_TRIAL_S = 90.0  # s after which a trial is ended, whatever it says
+SILENCE_GRACE_S = 12.0  # s beyond the timeout of a call without a sign of life
 
-RULES = (*syntax_rules.RULES, *imports.RULES)
+STATIC_RULES = (*syntax_rules.RULES, *imports.RULES)
 
 
 @dataclass(frozen=True)
-class Orders:
+class CheckOptions:
     """What to check with. `tracks`: names or files; empty: all that ship, with whole laps on one of
     them.
     """
 
     tracks: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
-    timeout: float = TIMEOUT
-    seconds: float = SECONDS
+    timeout: float = CALL_TIMEOUT_S
+    seconds: float = TRIAL_TIME_S
     jobs: int = 0  # child processes at a time; 0: as many as there are cores
 
 
 @dataclass
-class Report:
+class CheckReport:
     """What is known about one file: findings in the order of their lines, and numbers of the trial."""
 
     path: str
@@ -64,16 +64,16 @@ class Report:
 
 def check(
     files: Sequence[str | os.PathLike[str]],
-    orders: Orders | None = None,
-    on_report: Callable[[Report], None] = lambda report: None,
-) -> list[Report]:
+    orders: CheckOptions | None = None,
+    on_report: Callable[[CheckReport], None] = lambda report: None,
+) -> list[CheckReport]:
     """A report a file, in their order; `on_report` gets each as soon as it and those before it are
     there.
 
     A file may be a path or the name of a shipped reward. Raises UsageError when there is no such
     file or track.
     """
-    orders = orders or Orders()
+    orders = orders or CheckOptions()
     reports = [_static(name, orders) for name in files]
     trials = [(report, reward) for report, reward in reports if reward is not None]
     waiting = [report for report, _ in reports]
@@ -86,31 +86,37 @@ def check(
     return [report for report, _ in reports]
 
 
-def static(name: str | os.PathLike[str], orders: Orders | None = None) -> Report:
+def check_static(name: str | os.PathLike[str], orders: CheckOptions | None = None) -> CheckReport:
     """The report of one file as far as it can be written without running the file. UsageError as
     for `check`.
     """
-    return _static(name, orders or Orders())[0]
+    return _static(name, orders or CheckOptions())[0]
 
 
-def _hand_out(waiting: list[Report], done: set[int], on_report: Callable[[Report], None]) -> None:
+def _hand_out(
+    waiting: list[CheckReport], done: set[int], on_report: Callable[[CheckReport], None]
+) -> None:
     while waiting and id(waiting[0]) in done:
         report = waiting.pop(0)
-        report.findings = tidy(report.findings)
+        report.findings = merge_findings(report.findings)
         on_report(report)
 
 
-def _static(name: str | os.PathLike[str], orders: Orders) -> tuple[Report, RewardFunction | None]:
-    reward, found = syntax_rules.read(name)
+def _static(
+    name: str | os.PathLike[str], orders: CheckOptions
+) -> tuple[CheckReport, RewardFunction | None]:
+    reward, found = syntax_rules.read_reward_file(name)
     if reward is None:
-        return Report(found[0].path if found else os.fspath(name), _text(name), list(found)), None
-    context = Context(reward.path, orders.profiles)
-    for rule in (*RULES, *_profile_rules(orders)):
+        return CheckReport(
+            found[0].path if found else os.fspath(name), _text(name), list(found)
+        ), None
+    context = RuleContext(reward.path, orders.profiles)
+    for rule in (*STATIC_RULES, *_profile_rules(orders)):
         found = [*found, *rule(reward, context)]
-    return Report(reward.filename, reward.source, list(found)), reward
+    return CheckReport(reward.filename, reward.source, list(found)), reward
 
 
-def _profile_rules(orders: Orders) -> Sequence[Any]:
+def _profile_rules(orders: CheckOptions) -> Sequence[Any]:
     if not orders.profiles:
         return ()
     from racer.checker import validators as profiles
@@ -120,12 +126,12 @@ def _profile_rules(orders: Orders) -> Sequence[Any]:
 
 def _text(name: str | os.PathLike[str]) -> str:
     try:
-        return text(find(name))[0]
+        return read_reward_text(find_reward(name))[0]
     except UsageError:  # the finding about the file says it
         return ""
 
 
-def tidy(findings: Sequence[Finding]) -> list[Finding]:
+def merge_findings(findings: Sequence[Finding]) -> list[Finding]:
     """Findings in the order of their lines, each fact once: what a trial finds again of a rule's is
     left out.
     """
@@ -141,11 +147,11 @@ def tidy(findings: Sequence[Finding]) -> list[Finding]:
 class _Trial:
     """A child process and what it said so far."""
 
-    report: Report
+    report: CheckReport
     reward: RewardFunction
     process: Any
     connection: Connection
-    recorder: Recorder
+    recorder: LineRecorder
     is_slow_motion: bool
     folder: str
     stage: str = "begin"
@@ -158,24 +164,30 @@ class _Trial:
         return self.stage == "done"
 
 
-def _tried(trials: Sequence[tuple[Report, RewardFunction]], orders: Orders) -> Iterator[Report]:
+def _tried(
+    trials: Sequence[tuple[CheckReport, RewardFunction]], orders: CheckOptions
+) -> Iterator[CheckReport]:
     """The reports, each when its trial is over."""
-    from racer.checker.cases import ground, track_names
+    from racer.checker.cases import build_trial_cases, trial_track_names
 
-    there = ground(track_names(orders.tracks), bool(orders.tracks) and "all" not in orders.tracks)
+    there = build_trial_cases(
+        trial_track_names(orders.tracks), bool(orders.tracks) and "all" not in orders.tracks
+    )
     waiting = list(trials)
     jobs = max(orders.jobs or os.cpu_count() or 1, 1)
     running: list[_Trial] = []
     with ExitStack() as stack:
         if len(trials) > jobs:
             import hypothesis  # noqa: F401 once here, and not once in every child
-        from racer.checker.sandbox import folder
+        from racer.checker.sandbox import sandbox_folder
 
         stack.callback(_end_all, running)
         while waiting or running:
             while waiting and len(running) < jobs:
                 report, reward = waiting.pop(0)
-                running.append(_begin(report, reward, there, orders, stack.enter_context(folder())))
+                running.append(
+                    _begin(report, reward, there, orders, stack.enter_context(sandbox_folder()))
+                )
             _listen(running, orders)
             for trial in [t for t in running if _is_over(t, orders)]:
                 running.remove(trial)
@@ -188,29 +200,29 @@ def _tried(trials: Sequence[tuple[Report, RewardFunction]], orders: Orders) -> I
 
 
 def _begin(
-    report: Report,
+    report: CheckReport,
     reward: RewardFunction,
-    there: Ground,
-    orders: Orders,
+    there: TrialCases,
+    orders: CheckOptions,
     place: str,
     is_slow_motion: bool = False,
 ) -> _Trial:
-    from racer.checker.cases import track_names
-    from racer.checker.sandbox import Recorder
-    from racer.checker.worker import Order, work, work_anew
+    from racer.checker.cases import trial_track_names
+    from racer.checker.sandbox import LineRecorder
+    from racer.checker.worker import TrialOrder, run_trial, run_trial_spawned
 
     mine, its = multiprocessing.Pipe(duplex=False)
-    order = Order(reward, there, orders.timeout, orders.seconds, place, is_slow_motion)
-    recorder = Recorder()
-    target: Callable[..., None] = work
+    order = TrialOrder(reward, there, orders.timeout, orders.seconds, place, is_slow_motion)
+    recorder = LineRecorder()
+    target: Callable[..., None] = run_trial
     arguments: tuple[Any, ...] = (order, its, recorder)
-    if start_method() == "spawn":
-        names = track_names(orders.tracks)
+    if process_start_method() == "spawn":
+        names = trial_track_names(orders.tracks)
         target, arguments = (
-            work_anew,
+            run_trial_spawned,
             (str(reward.path), names, there.is_named, orders.timeout, orders.seconds, place, its),
         )
-    context: Any = multiprocessing.get_context(start_method())
+    context: Any = multiprocessing.get_context(process_start_method())
     process = context.Process(target=target, args=arguments, daemon=True)
     with warnings.catch_warnings():
         # Python 3.12: a fork beside threads; none is held here
@@ -220,13 +232,13 @@ def _begin(
     return _Trial(report, reward, process, mine, recorder, is_slow_motion, place)
 
 
-def start_method() -> str:
+def process_start_method() -> str:
     """How child processes begin: as copies of this one, where the system can do that safely."""
     can_fork = "fork" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
     return "fork" if can_fork else "spawn"
 
 
-def _listen(running: Sequence[_Trial], orders: Orders) -> None:
+def _listen(running: Sequence[_Trial], orders: CheckOptions) -> None:
     by_connection = {trial.connection: trial for trial in running if not trial.connection.closed}
     for ready in wait(list(by_connection), timeout=0.2):
         trial = by_connection[ready]  # type: ignore[index]
@@ -249,9 +261,12 @@ def _hear(trial: _Trial, said: dict[str, Any]) -> None:
         trial.report.findings.append(found)
 
 
-def _is_over(trial: _Trial, orders: Orders) -> bool:
+def _is_over(trial: _Trial, orders: CheckOptions) -> bool:
     now = time.monotonic()
-    late = now - trial.heard > orders.timeout + GRACE or now - trial.started > LONGEST
+    late = (
+        now - trial.heard > orders.timeout + SILENCE_GRACE_S
+        or now - trial.started > LONGEST_TRIAL_S
+    )
     return trial.is_done or trial.connection.closed or late or not trial.process.is_alive()
 
 
@@ -276,7 +291,7 @@ def _end_all(running: Sequence[_Trial]) -> None:
         _end(trial)
 
 
-def _again(trial: _Trial, there: Ground, orders: Orders) -> _Trial | None:
+def _again(trial: _Trial, there: TrialCases, orders: CheckOptions) -> _Trial | None:
     """A second trial in slow motion when the process died where its line was not on record; else
     the last finding.
     """
@@ -304,7 +319,7 @@ def _how(code: int | None) -> str:
     return f"exit code {code}"
 
 
-def paths_of(names: Sequence[str]) -> list[str]:
+def expand_paths(names: Sequence[str]) -> list[str]:
     """Files and shipped names as they are, folders as the Python files in them."""
     found: list[str] = []
     for name in names:

@@ -28,15 +28,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from racer.reward.watchdog import priced
+from racer.reward.watchdog import price_calls
 
-MEMORY = 3 * 2**29  # bytes beyond what the process has at the beginning
-FILE_SIZE = 64 * 2**20
-THREADS = 16
-EVENTS = 20_000  # lines of one call that are traced; a long loop then runs on at full speed
-DEEPEST = 200  # frames that are looked through for the user's
+CHILD_MEMORY_BYTES = 3 * 2**29  # bytes beyond what the process has at the beginning
+CHILD_FILE_BYTES = 64 * 2**20
+MAX_THREADS = 16
+MAX_TRACED_LINES = (
+    20_000  # lines of one call that are traced; a long loop then runs on at full speed
+)
+MAX_SEARCHED_FRAMES = 200  # frames that are looked through for the user's
 
-STARTS = {
+START_EVENTS = {
     "os.fork",
     "os.forkpty",
     "os.posix_spawn",
@@ -45,8 +47,8 @@ STARTS = {
     "os.startfile",
     "subprocess.Popen",
 }
-KILLS = {"os.kill", "os.killpg"}
-SENDS = {
+KILL_EVENTS = {"os.kill", "os.killpg"}
+SEND_EVENTS = {
     "socket.connect",
     "socket.bind",
     "socket.sendto",
@@ -54,20 +56,26 @@ SENDS = {
     "socket.getaddrinfo",
     "socket.gethostbyname",
 }
-WRITES = {
+WRITE_EVENTS = {
     "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate", "os.chmod", "os.chown", "os.link", "os.symlink",
     "shutil.rmtree", "shutil.move", "shutil.copyfile", "shutil.copytree", "os.utime",
 }  # fmt: skip
-WATCHED = STARTS | KILLS | SENDS | WRITES | {"open", "_thread.start_new_thread", "ctypes.dlsym"}
+WATCHED_EVENTS = (
+    START_EVENTS
+    | KILL_EVENTS
+    | SEND_EVENTS
+    | WRITE_EVENTS
+    | {"open", "_thread.start_new_thread", "ctypes.dlsym"}
+)
 
 
-class Blocked(BaseException):
+class ActionBlocked(BaseException):
     """A reward function reached out of its process. Not an Exception, so that `except Exception`
     lets it pass.
     """
 
 
-class Guard:
+class AuditGuard:
     """What stands between the user's file and the machine (a class: an audit hook cannot be taken
     off again).
 
@@ -95,7 +103,7 @@ class Guard:
         that acts.
         """
         frame: FrameType | None = sys._getframe(2)
-        for _ in range(DEEPEST):
+        for _ in range(MAX_SEARCHED_FRAMES):
             if frame is None:
                 return 0
             name = frame.f_code.co_filename
@@ -107,24 +115,24 @@ class Guard:
         return 0
 
     def _hook(self, event: str, about: tuple[Any, ...]) -> None:
-        if event not in WATCHED:
+        if event not in WATCHED_EVENTS:
             return
         line = self.line()
         if not line:
             return
-        if event in STARTS or event in KILLS:
+        if event in START_EVENTS or event in KILL_EVENTS:
             self._block("RW110", f"starts or ends other processes ({event})", line)
-        elif event in SENDS:
+        elif event in SEND_EVENTS:
             self._block("RW108", f"uses the network ({event}{_where(about)})", line)
-        elif event in WRITES:
+        elif event in WRITE_EVENTS:
             if not self._is_inside(about[0]):
                 self._block("RW109", f"changes files ({event} {_short(about[0])})", line)
         elif event == "open":
             self._open(about, line)
         elif event == "_thread.start_new_thread":
             self.threads += 1
-            if self.threads > THREADS:
-                self._block("RW209", f"starts more than {THREADS} threads", line)
+            if self.threads > MAX_THREADS:
+                self._block("RW209", f"starts more than {MAX_THREADS} threads", line)
 
     def _open(self, about: tuple[Any, ...], line: int) -> None:
         path, _, flags = about
@@ -133,11 +141,11 @@ class Guard:
         )
         self.notice("RW109", f"{'writes' if writes else 'reads'} a file ({_short(path)})", line)
         if writes and not self._is_inside(path):
-            raise Blocked(f"writes {_short(path)}")
+            raise ActionBlocked(f"writes {_short(path)}")
 
     def _block(self, code: str, what: str, line: int) -> None:
         self.notice(code, what, line)
-        raise Blocked(what)
+        raise ActionBlocked(what)
 
     def _is_inside(self, path: Any) -> bool:
         if isinstance(path, int) or path is None:
@@ -148,10 +156,10 @@ class Guard:
         )
 
 
-_PRICED = priced.__code__
+_PRICED = price_calls.__code__
 
 
-class Recorder:
+class LineRecorder:
     """The user's line that runs, in memory that outlives the process: what to say when it dies."""
 
     def __init__(self) -> None:
@@ -167,7 +175,7 @@ class Recorder:
     @contextlib.contextmanager
     def tracing(self, filename: str, lines: set[int]) -> Iterator[None]:
         """Note every line of that file as it begins, and gather it in `lines`."""
-        left = [EVENTS]
+        left = [MAX_TRACED_LINES]
 
         def local(frame: FrameType, event: str, _: Any) -> Any:
             if event == "line":
@@ -178,7 +186,7 @@ class Recorder:
 
         def every(frame: FrameType, event: str, _: Any) -> Any:
             if frame.f_code.co_filename != filename:
-                left[0] = EVENTS if frame.f_code is _PRICED else left[0]
+                left[0] = MAX_TRACED_LINES if frame.f_code is _PRICED else left[0]
                 return None
             return local(frame, "line", None)
 
@@ -191,13 +199,13 @@ class Recorder:
 
 
 @contextlib.contextmanager
-def folder() -> Iterator[str]:
+def sandbox_folder() -> Iterator[str]:
     """A new folder to run in, which is taken away with everything in it."""
     with tempfile.TemporaryDirectory(prefix="racer_check_", ignore_cleanup_errors=True) as name:
         yield name
 
 
-def settle(place: str) -> None:
+def confine_process(place: str) -> None:
     """Move into the folder, away from the terminal, and under limits of memory and of file sizes."""
     os.chdir(place)
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # each thread of it takes memory of its own
@@ -217,10 +225,10 @@ def settle(place: str) -> None:
     except ImportError:  # Windows
         return
     size = _virtual_memory()
-    _limit(resource.RLIMIT_FSIZE, FILE_SIZE)
+    _limit(resource.RLIMIT_FSIZE, CHILD_FILE_BYTES)
     _limit(resource.RLIMIT_CORE, 0)
     if size:
-        _limit(resource.RLIMIT_AS, size + MEMORY)
+        _limit(resource.RLIMIT_AS, size + CHILD_MEMORY_BYTES)
 
 
 def _limit(what: int, value: int) -> None:
@@ -241,7 +249,7 @@ def _virtual_memory() -> int:
         return 0
 
 
-def _redirect_writes(guard: Guard) -> None:
+def _redirect_writes(guard: AuditGuard) -> None:
     """Let files that the user's code writes land in the folder, and be read from there again."""
     real = io.open
 
@@ -273,18 +281,20 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-class Lost(Exception):
+class SubprocessLost(Exception):
     """The child process ended, or had to be ended, without an answer. The message says which."""
 
 
-def apart(function: Callable[..., Any], *arguments: Any, filename: str, seconds: float) -> Any:
+def run_in_subprocess(
+    function: Callable[..., Any], *arguments: Any, filename: str, seconds: float
+) -> Any:
     """What `function(*arguments)` returns in a confined child, as JSON has it: no tuples, arrays as
     lists.
 
     `filename` is the user's file, against whose acts the child is guarded. Raises Lost.
     """
     mine, its = multiprocessing.Pipe(duplex=False)
-    with folder() as place:
+    with sandbox_folder() as place:
         order = (function, arguments, filename, place, its)
         process = multiprocessing.get_context("fork").Process(
             target=_answer, args=order, daemon=True
@@ -303,11 +313,13 @@ def apart(function: Callable[..., Any], *arguments: Any, filename: str, seconds:
 
 def _heard(connection: Connection, seconds: float) -> Any:
     if not connection.poll(seconds):
-        raise Lost(f"it did not come back within {seconds:g} s and could not be interrupted")
+        raise SubprocessLost(
+            f"it did not come back within {seconds:g} s and could not be interrupted"
+        )
     try:
         said = json.loads(connection.recv_bytes())
     except (EOFError, OSError, ValueError):
-        raise Lost(
+        raise SubprocessLost(
             "it ended the whole program, or was stuck where nothing could interrupt it"
         ) from None
     if "trouble" in said:
@@ -323,8 +335,8 @@ def _answer(
     connection: Connection,
 ) -> None:
     faulthandler.disable()  # a parent's, such as pytest's, would write about what happens here
-    settle(place)
-    Guard(filename, place).raise_up()
+    confine_process(place)
+    AuditGuard(filename, place).raise_up()
     try:
         said = {"answer": function(*arguments)}
     except Exception as error:

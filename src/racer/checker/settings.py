@@ -11,7 +11,7 @@ from racer.errors import UsageError, did_you_mean
 
 
 @dataclass(frozen=True)
-class Settings:
+class ProjectSettings:
     """The table's keys. Tables within it belong to other commands and are left alone."""
 
     select: tuple[str, ...] = ()
@@ -21,7 +21,7 @@ class Settings:
     timeout: float | None = None
 
 
-def read(start: Path) -> Settings:
+def read_project_settings(start: Path) -> ProjectSettings:
     """The settings that hold for a file or folder: of the nearest pyproject.toml with
     `[tool.racer]`, from it upwards.
 
@@ -32,7 +32,7 @@ def read(start: Path) -> Settings:
         path = folder / "pyproject.toml"
         if path.is_file() and (table := _table(path)) is not None:
             return _settings(table, path)
-    return Settings()
+    return ProjectSettings()
 
 
 def _table(path: Path) -> dict[str, Any] | None:
@@ -47,8 +47,8 @@ def _table(path: Path) -> dict[str, Any] | None:
     return found
 
 
-def _settings(table: dict[str, Any], path: Path) -> Settings:
-    known = list(Settings.__annotations__)
+def _settings(table: dict[str, Any], path: Path) -> ProjectSettings:
+    known = list(ProjectSettings.__annotations__)
     values: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, dict):
@@ -57,7 +57,7 @@ def _settings(table: dict[str, Any], path: Path) -> Settings:
             near = did_you_mean(key, known) or f": there are {', '.join(known)}"
             raise UsageError(f"{path}: [tool.racer] has no {key!r}{near}")
         values[key] = _number(value, path) if key == "timeout" else _words(key, value, path)
-    return Settings(**values)
+    return ProjectSettings(**values)
 
 
 def _number(value: Any, path: Path) -> float:

@@ -10,49 +10,55 @@ import sys
 import warnings
 from pathlib import Path
 
-from racer.checker.findings import Context, Finding, Rule, Severity
+from racer.checker.findings import Finding, Rule, RuleContext, Severity
 from racer.errors import UsageError, did_you_mean
-from racer.reward.instance import OLD
-from racer.reward.load import RewardFunction, compile_quietly, find, load, text
-from racer.reward.python311 import older
+from racer.reward.instance import SIGNATURE_2018_START
+from racer.reward.load import (
+    RewardFunction,
+    compile_quietly,
+    find_reward,
+    load_reward,
+    read_reward_text,
+)
+from racer.reward.python311 import downgrade_syntax
 
 # What reward_function took in 2018, in order; the last one was spelled both ways.
 SIGNATURE_2018 = (
     "on_track", "x", "y", "distance_from_center", "car_orientation", "progress", "steps", "throttle", "steering",
     "track_width", "waypoints", "closest_waypoints",
 )  # fmt: skip
-NOW = {
+RENAMED_KEYS = {
     "on_track": "all_wheels_on_track", "car_orientation": "heading", "throttle": "speed", "steering": "steering_angle",
     "closest_waypoint": "closest_waypoints",
 }  # fmt: skip
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def read(name: str | os.PathLike[str]) -> tuple[RewardFunction | None, list[Finding]]:
+def read_reward_file(name: str | os.PathLike[str]) -> tuple[RewardFunction | None, list[Finding]]:
     """The reward function of that name or file, or None and what keeps it from being one.
 
     UsageError when there is no such file.
     """
-    path = find(name)
+    path = find_reward(name)
     try:
-        return load(path), []
+        return load_reward(path), []
     except UsageError as refusal:
         return None, [_unreadable(path, str(refusal))]
 
 
-def encoding(reward: RewardFunction, _: Context) -> list[Finding]:
+def find_encoding_errors(reward: RewardFunction, _: RuleContext) -> list[Finding]:
     """RW112: the file is not UTF-8, the only encoding that the job reads."""
-    notes = text(reward.path)[1] if reward.path.exists() else ()
+    notes = read_reward_text(reward.path)[1] if reward.path.exists() else ()
     return [
         Finding("RW112", note.replace(f"{reward.path} ", "the file ", 1), reward.filename, 1)
         for note in notes
     ]
 
 
-def newer_syntax(reward: RewardFunction, _: Context) -> list[Finding]:
+def find_newer_syntax(reward: RewardFunction, _: RuleContext) -> list[Finding]:
     """RW111: syntax that the simulator's Python 3.12 reads and older ones do not."""
-    source = text(reward.path)[0] if reward.path.exists() else reward.source
-    lines, said = source.split("\n"), older(source).split("\n")
+    source = read_reward_text(reward.path)[0] if reward.path.exists() else reward.source
+    lines, said = source.split("\n"), downgrade_syntax(source).split("\n")
     line = next(
         (k + 1 for k, (one, other) in enumerate(zip(lines, said, strict=False)) if one != other), 0
     )
@@ -62,7 +68,7 @@ def newer_syntax(reward: RewardFunction, _: Context) -> list[Finding]:
     return [Finding("RW111", what, reward.filename, line, 1)]
 
 
-def signature(reward: RewardFunction, _: Context) -> list[Finding]:
+def find_signature_errors(reward: RewardFunction, _: RuleContext) -> list[Finding]:
     """RW102, RW103, RW104: no reward_function, one that does not take exactly params, and that of
     2018.
     """
@@ -76,16 +82,17 @@ def signature(reward: RewardFunction, _: Context) -> list[Finding]:
     return _wrong_kind(reward, function) or _wrong_arguments(reward, function)
 
 
-RULES: tuple[Rule, ...] = (encoding, newer_syntax, signature)
+RULES: tuple[Rule, ...] = (find_encoding_errors, find_newer_syntax, find_signature_errors)
 
 
-def is_of_2018(names: list[str]) -> bool:
+def is_signature_2018(names: list[str]) -> bool:
     """Whether these are the arguments of the reward function of 2018, as far as their names show
     it.
     """
     known = {*SIGNATURE_2018, "closest_waypoint"}
     return len(names) > 3 and (
-        tuple(names[: len(OLD)]) == OLD or len(known.intersection(names)) > len(names) // 2
+        tuple(names[: len(SIGNATURE_2018_START)]) == SIGNATURE_2018_START
+        or len(known.intersection(names)) > len(names) // 2
     )
 
 
@@ -98,7 +105,7 @@ def _parse(source: str, version: tuple[int, int]) -> ast.Module:
 def _unreadable(path: Path, refusal: str) -> Finding:
     """RW101, or RW102 for an empty file, or RW111 when only this Python is too old for it."""
     try:
-        source = text(path)[0]
+        source = read_reward_text(path)[0]
     except UsageError as error:
         what = str(error).removeprefix(f"{path} ")
         return Finding(
@@ -137,7 +144,7 @@ def _is_fine_on_312(source: str) -> bool:
     if sys.version_info >= (3, 12):
         return False
     try:
-        _parse(older(source, generics=True), (3, 11))
+        _parse(downgrade_syntax(source, generics=True), (3, 11))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
@@ -212,7 +219,7 @@ def _wrong_arguments(reward: RewardFunction, function: Function) -> list[Finding
     place = (reward.filename, function.lineno, function.col_offset + 1)
     given = function.args
     names = [argument.arg for argument in [*given.posonlyargs, *given.args]]
-    if is_of_2018(names):
+    if is_signature_2018(names):
         what = f"this is the reward function of 2018, with {len(names)} arguments ({', '.join(names[:4])}, ...)"
         return [Finding("RW104", what, *place, _renamed(names))]
     needed = len(names) - len(given.defaults)
@@ -231,7 +238,7 @@ def _wrong_arguments(reward: RewardFunction, function: Function) -> list[Finding
 
 
 def _renamed(names: list[str]) -> str:
-    pairs = [f"{name} is params['{NOW[name]}']" for name in names if name in NOW]
+    pairs = [f"{name} is params['{RENAMED_KEYS[name]}']" for name in names if name in RENAMED_KEYS]
     return (
         f"write `def reward_function(params):` and read params['x'] and so on; {', '.join(pairs)}"
     )

@@ -11,25 +11,30 @@ import ast
 import sys
 from collections.abc import Iterator
 
-from racer.checker.findings import Context, Finding, Rule, Severity
+from racer.checker.findings import Finding, Rule, RuleContext, Severity
 from racer.reward.load import RewardFunction
 
 # left the standard library with Python 3.12
-GONE = {"asynchat", "asyncore", "distutils", "imp", "smtpd"}
-STANDARD = (set(sys.stdlib_module_names) - GONE) | {"__future__"}
-EVERYWHERE = {"numpy", "scipy", "shapely"}  # in the simulator and in the validators
+REMOVED_MODULES = {"asynchat", "asyncore", "distutils", "imp", "smtpd"}
+STANDARD_MODULES = (set(sys.stdlib_module_names) - REMOVED_MODULES) | {"__future__"}
+COMMON_MODULES = {"numpy", "scipy", "shapely"}  # in the simulator and in the validators
 # in the image of the simulator of 2026, for its own purposes: other generations of it differ
-IN_SIMULATOR = {
+SIMULATOR_MODULES = {
     "bokeh", "boto3", "botocore", "cryptography", "dateutil", "h5py", "jsonschema", "keras", "kubernetes", "markov",
     "matplotlib", "minio", "pandas", "PIL", "psutil", "pygame", "pyparsing", "pytest", "pytz", "requests", "rl_coach",
     "rospkg", "setuptools", "six", "skimage", "tensorflow", "tensorflow_probability", "urllib3", "yaml", "zipp",
 }  # fmt: skip
-NETWORK = {
+NETWORK_MODULES = {
     "asyncio", "boto3", "botocore", "ftplib", "http", "httpx", "imaplib", "minio", "poplib", "requests", "smtplib",
     "socket", "socketserver", "ssl", "telnetlib", "urllib", "urllib3", "webbrowser", "xmlrpc", "aiohttp", "paramiko",
 }  # fmt: skip
-NO_NETWORK = {"asyncio", "urllib.parse", "http.HTTPStatus", "ssl"}  # they alone open no connection
-PROCESSES = {"multiprocessing", "subprocess", "pty", "pexpect"}
+OFFLINE_MODULES = {
+    "asyncio",
+    "urllib.parse",
+    "http.HTTPStatus",
+    "ssl",
+}  # they alone open no connection
+PROCESS_MODULES = {"multiprocessing", "subprocess", "pty", "pexpect"}
 PROCESS_CALLS = {
     "os.system", "os.popen", "os.fork", "os.forkpty", "os.kill", "os.killpg", "os.posix_spawn", "os.startfile",
     "concurrent.futures.ProcessPoolExecutor", "asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell",
@@ -53,10 +58,10 @@ FILE_CALLS = {
     "lzma.open",
 }  # fmt: skip
 FILE_METHODS = {"read_text", "read_bytes", "write_text", "write_bytes", "tofile"}
-FORGIVING = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+FORGIVING_EXCEPTIONS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 
 
-def imported(node: ast.stmt) -> list[str]:
+def imported_modules(node: ast.stmt) -> list[str]:
     """Dotted names that an import statement asks for: `numpy.linalg` of `from numpy.linalg import
     norm`.
     """
@@ -67,7 +72,7 @@ def imported(node: ast.stmt) -> list[str]:
     return []
 
 
-def aliases(tree: ast.Module) -> dict[str, str]:
+def import_aliases(tree: ast.Module) -> dict[str, str]:
     """What each imported name stands for, in full: `np` is `numpy`, `system` is `os.system`."""
     found: dict[str, str] = {}
     for node in ast.walk(tree):
@@ -82,7 +87,7 @@ def aliases(tree: ast.Module) -> dict[str, str]:
     return found
 
 
-def dotted(node: ast.expr, names: dict[str, str]) -> str:
+def dotted_name(node: ast.expr, names: dict[str, str]) -> str:
     """`numpy.load` of the expression `np.load`; empty for what is no plain chain of names."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
@@ -93,18 +98,18 @@ def dotted(node: ast.expr, names: dict[str, str]) -> str:
     return ".".join([names.get(node.id, node.id), *reversed(parts)])
 
 
-def missing_imports(reward: RewardFunction, _: Context) -> list[Finding]:
+def find_missing_imports(reward: RewardFunction, _: RuleContext) -> list[Finding]:
     """RW106: modules that the simulator lacks, or that only some generations of it have. RW113:
     files beside it.
     """
     found = []
     for node, forgiven in _imports(reward.syntax.tree):
-        for name in imported(node):
+        for name in imported_modules(node):
             found += _missing(reward, node, name, forgiven)
     return found
 
 
-def inner_imports(reward: RewardFunction, _: Context) -> list[Finding]:
+def find_inner_imports(reward: RewardFunction, _: RuleContext) -> list[Finding]:
     """RW107: imports that a call executes, which the validators refuse."""
     places = [node for function in _functions(reward.syntax.tree) for node in ast.walk(function)]
     inner = {node.lineno: node for node in places if isinstance(node, ast.Import | ast.ImportFrom)}
@@ -116,22 +121,22 @@ def inner_imports(reward: RewardFunction, _: Context) -> list[Finding]:
     ]
 
 
-def network(reward: RewardFunction, _: Context) -> list[Finding]:
+def find_network_use(reward: RewardFunction, _: RuleContext) -> list[Finding]:
     """RW108: imports of what opens connections."""
     found = []
     for node, _forgiven in _imports(reward.syntax.tree):
-        for name in imported(node):
-            if name.partition(".")[0] in NETWORK and name not in NO_NETWORK:
+        for name in imported_modules(node):
+            if name.partition(".")[0] in NETWORK_MODULES and name not in OFFLINE_MODULES:
                 found.append(_at(reward, "RW108", node, f"{name} opens network connections"))
     return found
 
 
-def files(reward: RewardFunction, _: Context) -> list[Finding]:
+def find_file_use(reward: RewardFunction, _: RuleContext) -> list[Finding]:
     """RW109: reading and writing of files."""
     found = [
         _at(reward, "RW109", node, f"{name} works on files")
         for node, _forgiven in _imports(reward.syntax.tree)
-        for name in imported(node)
+        for name in imported_modules(node)
         if name.partition(".")[0] in FILE_MODULES
     ]
     for call, name in _calls(reward):
@@ -141,13 +146,13 @@ def files(reward: RewardFunction, _: Context) -> list[Finding]:
     return found
 
 
-def processes(reward: RewardFunction, _: Context) -> list[Finding]:
+def find_process_use(reward: RewardFunction, _: RuleContext) -> list[Finding]:
     """RW110: starting other programs, or copies of this one."""
     found = [
         _at(reward, "RW110", node, f"{name} starts other processes", Severity.WARNING)
         for node, _forgiven in _imports(reward.syntax.tree)
-        for name in imported(node)
-        if name.partition(".")[0] in PROCESSES
+        for name in imported_modules(node)
+        if name.partition(".")[0] in PROCESS_MODULES
     ]
     for call, name in _calls(reward):
         if name in PROCESS_CALLS or name.startswith(("os.exec", "os.spawn")):
@@ -155,7 +160,13 @@ def processes(reward: RewardFunction, _: Context) -> list[Finding]:
     return found
 
 
-RULES: tuple[Rule, ...] = (missing_imports, inner_imports, network, files, processes)
+RULES: tuple[Rule, ...] = (
+    find_missing_imports,
+    find_inner_imports,
+    find_network_use,
+    find_file_use,
+    find_process_use,
+)
 
 
 def _missing(reward: RewardFunction, node: ast.stmt, name: str, forgiven: bool) -> list[Finding]:
@@ -163,7 +174,7 @@ def _missing(reward: RewardFunction, node: ast.stmt, name: str, forgiven: bool) 
     if not top or top in reward.siblings:
         what = f"`{reward.text_of(node.lineno)}` needs a file beside this one, which the job does not get"
         return [_at(reward, "RW113", node, what)]
-    if top in STANDARD or top in EVERYWHERE:
+    if top in STANDARD_MODULES or top in COMMON_MODULES:
         return []
     if forgiven:
         return [
@@ -175,10 +186,10 @@ def _missing(reward: RewardFunction, node: ast.stmt, name: str, forgiven: bool) 
                 Severity.INFO,
             )
         ]
-    if top in IN_SIMULATOR:
+    if top in SIMULATOR_MODULES:
         what = f"{top} is in the simulator of 2026 by chance, and in none of the validators"
         return [_at(reward, "RW106", node, what, Severity.WARNING)]
-    if top in GONE:
+    if top in REMOVED_MODULES:
         return [
             _at(
                 reward,
@@ -204,7 +215,8 @@ def _imports(tree: ast.Module) -> Iterator[tuple[ast.Import | ast.ImportFrom, bo
 def _forgives(handler: ast.ExceptHandler) -> bool:
     caught = [handler.type] if not isinstance(handler.type, ast.Tuple) else handler.type.elts
     return any(
-        kind is None or (isinstance(kind, ast.Name) and kind.id in FORGIVING) for kind in caught
+        kind is None or (isinstance(kind, ast.Name) and kind.id in FORGIVING_EXCEPTIONS)
+        for kind in caught
     )
 
 
@@ -216,14 +228,14 @@ def _functions(tree: ast.Module) -> list[ast.AST]:
 
 def _calls(reward: RewardFunction) -> list[tuple[ast.Call, str]]:
     tree = reward.syntax.tree
-    names = aliases(tree)
+    names = import_aliases(tree)
     own = {
         node.name
         for node in _functions(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    found = [(call, dotted(call.func, names)) for call in calls]
+    found = [(call, dotted_name(call.func, names)) for call in calls]
     return sorted(
         ((call, name) for call, name in found if name not in own), key=lambda pair: pair[0].lineno
     )

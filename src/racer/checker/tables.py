@@ -14,12 +14,14 @@ from racer import geometry
 from racer.reward import RewardFunction
 from racer.track.track import Track
 
-FEWEST = 16  # rows that make a table
-NEAR = 0.9  # share of its points that lie on the road of a track that it was made for
+MIN_TABLE_ROWS = 16  # rows that make a table
+MIN_FRACTION_ON_TRACK = (
+    0.9  # share of its points that lie on the road of a track that it was made for
+)
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class NumberTable:
     """A literal with many rows. `places` (N, 2) m, where the rows begin with two numbers that may
     be x and y.
     """
@@ -30,14 +32,14 @@ class Table:
     places: np.ndarray | None
 
 
-def tables(reward: RewardFunction) -> list[Table]:
+def literal_tables(reward: RewardFunction) -> list[NumberTable]:
     """The literal tables of a file, the longest first; those inside others are left out."""
-    found: list[Table] = []
+    found: list[NumberTable] = []
     _collect(reward.syntax.tree, "", found)
     return sorted(found, key=lambda table: -table.rows)
 
 
-def homes(found: Sequence[Table], tracks: Sequence[Track]) -> list[Track] | None:
+def tracks_of_tables(found: Sequence[NumberTable], tracks: Sequence[Track]) -> list[Track] | None:
     """The tracks on whose road the coordinates of these tables lie; None when no table holds
     coordinates.
     """
@@ -53,18 +55,18 @@ def _lies_on(places: np.ndarray, track: Track) -> bool:
     foot = geometry.nearest_point(track.center, places)
     away = np.hypot(*(places - foot).T)
     long = float(np.ptp(places, axis=0).max()) > 0.4 * float(np.ptp(track.center, axis=0).max())
-    return long and bool(np.mean(away < 0.6 * float(track.width.max())) > NEAR)
+    return long and bool(np.mean(away < 0.6 * float(track.width.max())) > MIN_FRACTION_ON_TRACK)
 
 
-def _collect(node: ast.AST, name: str, found: list[Table]) -> None:
+def _collect(node: ast.AST, name: str, found: list[NumberTable]) -> None:
     for child in ast.iter_child_nodes(node):
         called = name
         if isinstance(child, ast.Assign) and isinstance(child.targets[0], ast.Name):
             called = child.targets[0].id
         if isinstance(child, ast.List | ast.Tuple | ast.Dict | ast.Set):
             rows = child.values if isinstance(child, ast.Dict) else child.elts
-            if len(rows) >= FEWEST:
-                found.append(Table(child.lineno, called, len(rows), _places(rows)))
+            if len(rows) >= MIN_TABLE_ROWS:
+                found.append(NumberTable(child.lineno, called, len(rows), _places(rows)))
                 continue
         _collect(child, called, found)
 

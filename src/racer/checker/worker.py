@@ -20,40 +20,48 @@ from numpy.typing import NDArray
 from racer.checker import behavior
 from racer.checker import coverage as traced
 from racer.checker import minimize as crashes
-from racer.checker.calls import SILENT, Budget, Failure, Shop, distinct, failed, load_failure
-from racer.checker.cases import Episode, Ground, ground, laps
+from racer.checker.calls import (
+    SILENCING_CODES,
+    CallFailure,
+    RewardCaller,
+    TimeBudget,
+    distinct_failures,
+    failure_from_refusal,
+    load_failure_finding,
+)
+from racer.checker.cases import TrialCases, TrialEpisode, build_trial_cases, lap_episodes
 from racer.checker.findings import Finding, Severity
-from racer.checker.sandbox import Guard, Recorder, settle
-from racer.checker.tables import homes, tables
+from racer.checker.sandbox import AuditGuard, LineRecorder, confine_process
+from racer.checker.tables import literal_tables, tracks_of_tables
 from racer.errors import RacerError
-from racer.reward import RewardFunction, RewardRefused, load
+from racer.reward import RewardFunction, RewardRefused, load_reward
 
 Array = NDArray[np.float64]
 
-SMOKE = 24  # steps that are priced first, with every line on record
-DRAWN = 800  # places at random on each of three tracks
-SLOW = 0.005  # s a call from which on a reward is called slow
+SMOKE_STEPS = 24  # steps that are priced first, with every line on record
+RANDOM_STEPS = 800  # places at random on each of three tracks
+SLOW_CALL_S = 0.005  # s a call from which on a reward is called slow
 # s beyond its share that the drive may take: only a slow reward is not tried everywhere
-OVERTIME = 1.5
-BEAT = 0.1  # s between two signs of life, at least
+DRIVE_OVERTIME_S = 1.5
+HEARTBEAT_S = 0.1  # s between two signs of life, at least
 
 
 @dataclass(frozen=True, eq=False)
-class Order:
+class TrialOrder:
     """One file to try: in how many seconds, about, and with how many seconds for a call.
 
     `is_slow_motion`: every line goes on record, to know where the process dies.
     """
 
     reward: RewardFunction
-    ground: Ground
+    ground: TrialCases
     timeout: float
     seconds: float
     folder: str
     is_slow_motion: bool = False
 
 
-class Line:
+class ReportPipe:
     """The way to the parent (a class: it keeps the time between signs of life, and what was said)."""
 
     def __init__(self, connection: Connection) -> None:
@@ -61,7 +69,7 @@ class Line:
         self.stage("begin")
 
     def beat(self) -> None:
-        if time.monotonic() - self._last > BEAT:
+        if time.monotonic() - self._last > HEARTBEAT_S:
             self._send({"beat": 1})
 
     def stage(self, name: str) -> None:
@@ -82,12 +90,12 @@ class Line:
             self._connection.send_bytes(json.dumps(what, default=float).encode())
 
 
-def work(order: Order, connection: Connection, recorder: Recorder) -> None:
+def run_trial(order: TrialOrder, connection: Connection, recorder: LineRecorder) -> None:
     """Try the file of an order; the process ends with this."""
-    settle(order.folder)
-    line = Line(connection)
-    guard = Guard(order.reward.filename, order.folder)
-    shop = Shop(
+    confine_process(order.folder)
+    line = ReportPipe(connection)
+    guard = AuditGuard(order.reward.filename, order.folder)
+    shop = RewardCaller(
         order.reward,
         order.timeout,
         line.beat,
@@ -112,7 +120,7 @@ def work(order: Order, connection: Connection, recorder: Recorder) -> None:
     os._exit(0)  # what the file left behind (threads, exit handlers) does not run on
 
 
-def work_anew(
+def run_trial_spawned(
     path: str,
     names: Sequence[str],
     is_named: bool,
@@ -122,13 +130,19 @@ def work_anew(
     its: Connection,
 ) -> None:
     """The same in a process that begins with nothing: where the system cannot fork."""
-    work(Order(load(path), ground(names, is_named), timeout, seconds, folder), its, Recorder())
+    run_trial(
+        TrialOrder(load_reward(path), build_trial_cases(names, is_named), timeout, seconds, folder),
+        its,
+        LineRecorder(),
+    )
 
 
 class _Trial:
     """One file under trial (a class: what one look finds decides on the next)."""
 
-    def __init__(self, order: Order, shop: Shop, line: Line, recorder: Recorder) -> None:
+    def __init__(
+        self, order: TrialOrder, shop: RewardCaller, line: ReportPipe, recorder: LineRecorder
+    ) -> None:
         self.order, self.shop, self.line, self.recorder = order, shop, line, recorder
         self.reward = order.reward
         self.ground = order.ground
@@ -139,9 +153,11 @@ class _Trial:
         try:
             self._smoke()
         except RewardRefused as error:
-            self._report([failed(error, self.reward, 0, None)] if error.at >= 0 else [], error)
+            self._report(
+                [failure_from_refusal(error, self.reward, 0, None)] if error.at >= 0 else [], error
+            )
         except RacerError as error:
-            self.line.say(load_failure(error, self.reward))
+            self.line.say(load_failure_finding(error, self.reward))
             return
         if self.is_silent:
             return
@@ -152,12 +168,12 @@ class _Trial:
             self._look(values)
         if not self.is_silent:
             self.line.stage("search")
-            count = int(min(DRAWN, 0.2 * self.order.seconds / self.shop.pace / 3.0))
+            count = int(min(RANDOM_STEPS, 0.2 * self.order.seconds / self.shop.pace / 3.0))
             self._report(
-                self._ours(crashes.drawn_at_random(self.shop, self.ground.tracks[:3], count))
+                self._ours(crashes.random_failures(self.shop, self.ground.tracks[:3], count))
             )
         if not self.is_silent:
-            found = crashes.search(
+            found = crashes.search_failures(
                 self.shop, self.ground.tracks[:6], self.known, self.order.seconds / 4.0
             )
             self._report(self._ours(found))
@@ -168,9 +184,9 @@ class _Trial:
         with self.recorder.tracing(self.reward.filename, set()):
             batch = self.shop.instance()
             for episode in self.ground.episodes[:3]:
-                step = max(len(episode.params) // (SMOKE // 3), 1)
+                step = max(len(episode.params) // (SMOKE_STEPS // 3), 1)
                 failures = self.shop.run(batch, _every(episode, step))[1]
-                silent = [f for f in failures if f.code in SILENT]
+                silent = [f for f in failures if f.code in SILENCING_CODES]
                 if silent:
                     self._report(silent)
                     return
@@ -179,8 +195,8 @@ class _Trial:
         """On what tracks to try it: those that its tables were made for, where there are such
         (RW309).
         """
-        found, ground = tables(self.reward), self.ground
-        fitting = homes(found, ground.tracks)
+        found, ground = literal_tables(self.reward), self.ground
+        fitting = tracks_of_tables(found, ground.tracks)
         if fitting is None or ground.is_named or len(fitting) == len(ground.tracks):
             return
         table = next(t for t in found if t.places is not None)
@@ -192,17 +208,17 @@ class _Trial:
         if fitting:
             kept = [e for e in ground.episodes if e.track in fitting]
             if not any(e.driver for e in kept):
-                kept = [*laps(fitting[0]), *kept]
-            self.ground = Ground(fitting, kept, True)
+                kept = [*lap_episodes(fitting[0]), *kept]
+            self.ground = TrialCases(fitting, kept, True)
 
-    def _drive(self) -> tuple[list[Array], list[Failure]]:
+    def _drive(self) -> tuple[list[Array], list[CallFailure]]:
         """Every episode by an instance of its own."""
         self.line.stage("drive")
-        budget = Budget(0.4 * self.order.seconds)
+        budget = TimeBudget(0.4 * self.order.seconds)
         values: list[Array] = []
-        failures: list[Failure] = []
+        failures: list[CallFailure] = []
         for episode in self.ground.episodes:
-            if budget.left < -OVERTIME or any(f.code in SILENT for f in failures):
+            if budget.left < -DRIVE_OVERTIME_S or any(f.code in SILENCING_CODES for f in failures):
                 values.append(np.empty(0))
                 continue
             paid, bad = self.shop.run(self.shop.instance(), episode)
@@ -210,14 +226,14 @@ class _Trial:
             failures += bad
         return values, failures
 
-    def _ours(self, failures: Sequence[Failure]) -> list[Failure]:
+    def _ours(self, failures: Sequence[CallFailure]) -> list[CallFailure]:
         """The failures that are the reward's, without those of a table on a track that it was not
         made for (RW309).
         """
-        found = tables(self.reward)
+        found = literal_tables(self.reward)
         names = {track.name for track in self.ground.tracks}
         kept, excused = [], []
-        for failure in distinct(failures):
+        for failure in distinct_failures(failures):
             where = {f.episode.track.name for f in failures if f.kind == failure.kind and f.episode}
             is_lookup = failure.raised in ("IndexError", "KeyError")
             excused_now = found and not self.ground.is_named and where < names
@@ -230,15 +246,15 @@ class _Trial:
             self.line.say(Finding("RW309", message, self.reward.filename, failure.line))
         return kept
 
-    def _report(self, failures: Sequence[Failure], error: RewardRefused | None = None) -> None:
+    def _report(self, failures: Sequence[CallFailure], error: RewardRefused | None = None) -> None:
         if error is not None and not failures:
-            self.line.say(load_failure(error, self.reward))
+            self.line.say(load_failure_finding(error, self.reward))
             self.is_silent = True
-        for failure in distinct(failures):
+        for failure in distinct_failures(failures):
             if failure.raised == "Blocked" or failure.kind in self.known:
                 continue
-            self.is_silent |= failure.code in SILENT
-            found = crashes.told(self.shop, failure)
+            self.is_silent |= failure.code in SILENCING_CODES
+            found = crashes.minimize_failure(self.shop, failure)
             if found is not None:
                 self.known.add(failure.kind)
                 self.line.say(found)
@@ -259,21 +275,26 @@ class _Trial:
             return
         self.line.stage("look")
         self._timing(episodes[0], seconds / 20.0)
-        seen = traced.look(shop, episodes, seconds / 6.0)
+        seen = traced.observe_calls(shop, episodes, seconds / 6.0)
         seen.lines |= {at for _, at in self.known}
-        said = [*traced.keys(seen, self.reward), *traced.unreached(seen, self.reward)]
-        said += traced.constant_terms(seen, self.reward)
-        said += behavior.conduct(shop, episodes, seconds / 6.0)
-        said += behavior.constant(values, shop)
-        said += behavior.jackpot(episodes, values, shop)
-        if homes(tables(self.reward), self.ground.tracks) is None and not said_random(said):
-            said += behavior.asymmetric(shop, episodes, seconds / 20.0)
+        said = [
+            *traced.find_unknown_keys(seen, self.reward),
+            *traced.find_unreached_code(seen, self.reward),
+        ]
+        said += traced.find_constant_terms(seen, self.reward)
+        said += behavior.find_side_effects(shop, episodes, seconds / 6.0)
+        said += behavior.find_constant_reward(values, shop)
+        said += behavior.find_jackpot(episodes, values, shop)
+        if tracks_of_tables(
+            literal_tables(self.reward), self.ground.tracks
+        ) is None and not is_reward_random(said):
+            said += behavior.find_asymmetry(shop, episodes, seconds / 20.0)
         for one in said:
             self.line.say(one)
 
-    def _timing(self, episode: Episode, seconds: float) -> None:
+    def _timing(self, episode: TrialEpisode, seconds: float) -> None:
         try:
-            spent = behavior.pace(self.shop, episode, seconds)
+            spent = behavior.single_call_times(self.shop, episode, seconds)
         except RewardRefused:
             spent = np.empty(0)
         steps = sum(len(e.params) for e in self.ground.episodes)
@@ -287,12 +308,12 @@ class _Trial:
                 float(x) for x in (*np.quantile(spent, [0.5, 0.95]), spent.max())
             )
             facts |= {
-                "call_s": behavior.mean_pace(self.shop, episode),
+                "call_s": behavior.batched_call_time(self.shop, episode),
                 "median_s": half,
                 "p95_s": most,
                 "slowest_s": longest,
             }
-            if most > SLOW:
+            if most > SLOW_CALL_S:
                 what = (
                     f"calls take {_ms(half)} in the middle, {_ms(most)} at the 95th percentile, "
                     f"{_ms(longest)} at most"
@@ -304,7 +325,7 @@ class _Trial:
         self.line.facts(**facts)
 
 
-def _healthy(episode: Episode, paid: Array) -> tuple[Episode, Array]:
+def _healthy(episode: TrialEpisode, paid: Array) -> tuple[TrialEpisode, Array]:
     """An episode and its rewards without the steps that failed."""
     good = np.flatnonzero(np.isfinite(paid)).tolist()
     if len(good) == len(paid) == len(episode.params):
@@ -313,19 +334,19 @@ def _healthy(episode: Episode, paid: Array) -> tuple[Episode, Array]:
     return replace(episode, params=told, places=places, completes=False), paid[good]
 
 
-def said_random(said: Sequence[Finding]) -> bool:
+def is_reward_random(said: Sequence[Finding]) -> bool:
     """Whether equal steps pay differently anyway."""
     return any(one.code in ("RW301", "RW305", "RW306") for one in said)
 
 
-def _every(episode: Episode, step: int) -> Episode:
+def _every(episode: TrialEpisode, step: int) -> TrialEpisode:
     return replace(
         episode, params=episode.params[::step], places=episode.places[::step], completes=False
     )
 
 
 def _last_words(error: RewardRefused, reward: RewardFunction) -> Finding:
-    message = failed(error, reward, 0, None).message
+    message = failure_from_refusal(error, reward, 0, None).message
     return Finding(
         "RW206", message, reward.filename, error.line, params=error.params, severity=Severity.ERROR
     )

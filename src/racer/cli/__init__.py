@@ -17,8 +17,8 @@ from racer import __version__
 from racer.errors import RacerError
 
 # commands that stop at the first step that cannot be priced
-PRICING = ("score", "explain", "map", "replay")
-INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C stopped
+PRICING_COMMANDS = ("score", "explain", "map", "replay")
+INTERRUPTED_EXIT_CODE = 130  # what a shell reports for a program that Ctrl-C stopped
 
 
 @dataclass(frozen=True)
@@ -34,29 +34,33 @@ class Command:
 
 COMMANDS = {
     "check": Command(
-        "racer.cli.check:check",
+        "racer.cli.check:check_command",
         "Reward",
         "Say whether a reward can crash, behaves and is accepted.",
     ),
     "score": Command(
-        "racer.cli.score:score", "Reward", "Say whether a reward agrees with the clock."
+        "racer.cli.score:score_command", "Reward", "Say whether a reward agrees with the clock."
     ),
     "explain": Command(
-        "racer.cli.explain:explain",
+        "racer.cli.explain:explain_command",
         "Reward",
         "Say which lines of a reward pay how much, or where a policy looks.",
     ),
-    "map": Command("racer.cli.map:map_", "Reward", "Draw what a reward pays all over a track."),
+    "map": Command(
+        "racer.cli.map:map_command", "Reward", "Draw what a reward pays all over a track."
+    ),
     "replay": Command(
-        "racer.cli.replay:replay",
+        "racer.cli.replay:replay_command",
         "Reward",
         "Price the steps of logs with a reward, and compare laps with the clock.",
     ),
     "watch": Command(
-        "racer.cli.watch:watch", "Reward", "Check and score a reward again on every save."
+        "racer.cli.watch:watch_command", "Reward", "Check and score a reward again on every save."
     ),
     "reward": Command(
-        "racer.cli.reward:reward", "Reward", "Call a reward function with the params of one step."
+        "racer.cli.reward:reward_command",
+        "Reward",
+        "Call a reward function with the params of one step.",
     ),
     "actions": Command(
         "racer.cli.actions:app",
@@ -64,56 +68,60 @@ COMMANDS = {
         "Say what an action space allows on a track, and design one.",
     ),
     "init": Command(
-        "racer.cli.init:init",
+        "racer.cli.init:init_command",
         "Reward",
         "Write a starter project: a reward, its tests, an experiment.",
     ),
     "train": Command(
-        "racer.cli.train:train",
+        "racer.cli.train:train_command",
         "Drive",
         "Train a car with a reward function, or a whole experiment.",
     ),
     "evaluate": Command(
-        "racer.cli.evaluate:evaluate",
+        "racer.cli.evaluate:evaluate_command",
         "Drive",
         "Drive laps with a trained car and print the lap table.",
     ),
     "export": Command(
-        "racer.cli.export:export",
+        "racer.cli.export:export_command",
         "Drive",
         "Write a policy as ONNX, and its experiment for DeepRacer for Cloud.",
     ),
     "import": Command(
-        "racer.cli.import_:import_",
+        "racer.cli.import_:import_command",
         "Drive",
         "Read a training set up elsewhere into an experiment for racer train.",
     ),
     "line": Command(
-        "racer.cli.line:line", "Drive", "Find the fastest line around a track, and drive it."
+        "racer.cli.line:line_command",
+        "Drive",
+        "Find the fastest line around a track, and drive it.",
     ),
     "tracks": Command(
         "racer.cli.tracks:app", "Drive", "List, show, import, export and fetch tracks."
     ),
     "analyze": Command(
-        "racer.cli.analyze:analyze",
+        "racer.cli.analyze:analyze_command",
         "Look",
         "Read logs, ours or the real ones, and print their laps.",
     ),
     "compare": Command(
-        "racer.cli.compare:compare",
+        "racer.cli.compare:compare_command",
         "Look",
         "Compare two or more logs or runs, and say who is faster.",
     ),
     "plot": Command(
-        "racer.cli.plot:plot",
+        "racer.cli.plot:plot_command",
         "Look",
         "Draw one picture of a log: racer plot --list says which there are.",
     ),
     "see": Command(
-        "racer.cli.see:see", "Look", "Draw what every sensor of a car tells at a place of a track."
+        "racer.cli.see:see_command",
+        "Look",
+        "Draw what every sensor of a car tells at a place of a track.",
     ),
     "report": Command(
-        "racer.cli.report:report",
+        "racer.cli.report:report_command",
         "Look",
         "Make one page of a log that opens in any browser, offline.",
     ),
@@ -127,7 +135,7 @@ class _Group(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, _, rest = super().resolve_command(ctx, args)
-        return name, load(name) if name else None, rest
+        return name, load_command(name) if name else None, rest
 
     def invoke(self, ctx: Any) -> Any:
         """The one border: what a user can mend becomes a line of text, everything else is a bug and
@@ -138,10 +146,10 @@ class _Group(TyperGroup):
         except RacerError as error:
             _leave(f"{error}{_advice(ctx.invoked_subcommand, error)}", error.exit_code)
         except KeyboardInterrupt:
-            _leave("interrupted", INTERRUPTED)
+            _leave("interrupted", INTERRUPTED_EXIT_CODE)
 
 
-def load(name: str) -> Any:
+def load_command(name: str) -> Any:
     """The click command called `name`, one of COMMANDS, with its module imported."""
     module, attribute = COMMANDS[name].place.split(":")
     found = getattr(importlib.import_module(module), attribute)
@@ -175,7 +183,7 @@ def _advice(command: str | None, error: RacerError) -> str:
     """What to do about a reward that the real job would refuse, after a command that only wanted
     its prices.
     """
-    path = getattr(error, "path", "") if command in PRICING else ""
+    path = getattr(error, "path", "") if command in PRICING_COMMANDS else ""
     return f"\nracer check {path} finds the smallest step that shows it" if path else ""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.tracks import home
+from racer.cli.tracks import data_folder
 from racer.errors import UsageError
 from racer.track import library
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from racer.action_design.design import Design
     from racer.action_design.review import Review
-    from racer.action_design.usage import Use
-    from racer.raceline.minimum_time import Line
+    from racer.action_design.usage import ActionUsage
+    from racer.raceline.minimum_time import RacingLine
     from racer.track.track import Track
     from racer.vehicle.action_space import Metadata
     from racer.vehicle.car import Car
@@ -75,7 +75,7 @@ def check(
 
     Exit code 1 when no lap is found with them. The search takes some seconds for each track.
     """
-    from racer.action_design.review import review
+    from racer.action_design.review import review_space
 
     driven = _Driven(run, track[0] if track else "") if run else None
     metadata = _metadata(actions, driven)
@@ -89,7 +89,9 @@ def check(
         raise UsageError(
             f"--line {line} is of one track, but there are {len(roads)}: check them one by one"
         )
-    seen = [review(road, model, metadata.action_space, _line(road, model, line)) for road in roads]
+    seen = [
+        review_space(road, model, metadata.action_space, _line(road, model, line)) for road in roads
+    ]
     uses = driven.use(seen[0]) if driven else (None, None)
     if as_json:
         typer.echo(
@@ -130,15 +132,16 @@ def design(
     from racer.action_design import design as designing
     from racer.vehicle.action_space import Metadata, write_metadata
 
-    designing.check_size(k)
+    designing.check_action_count(k)
     began = time.monotonic()
     model = _car(car, "v6")
     courses = [
-        designing.course(road, model, _line(road, model)) for road in _roads(track, reverse, None)
+        designing.prepare_track(road, model, _line(road, model))
+        for road in _roads(track, reverse, None)
     ]
     with _Bar(not as_json) as report:
-        found = designing.design(courses, model, k, trials, report)
-    library.made(output.expanduser().parent)
+        found = designing.design_space(courses, model, k, trials, report)
+    library.ensure_folder(output.expanduser().parent)
     write_metadata(Metadata(found.space, version=_version(model)), output.expanduser())
     seconds = time.monotonic() - began
     if as_json:
@@ -155,27 +158,29 @@ class _Driven:
     """
 
     def __init__(self, path: Path, name: str) -> None:
-        from racer.cli.inputs import place
+        from racer.cli.inputs import read_log_on_track
 
-        self.placed = place(path, name, None)
+        self.placed = read_log_on_track(path, name, None)
         if self.placed.track is None:
             raise UsageError(f"{path}: {self.placed.sentence}")
 
-    def use(self, seen: Review) -> tuple[Use, Use]:
+    def use(self, seen: Review) -> tuple[ActionUsage, ActionUsage]:
         """Use by corner and by cell: of its races, or of the latest iteration where there are none."""
-        from racer.action_design.usage import acting, by_cell, by_corner
-        from racer.analysis import iterations, phases, rows_of
+        from racer.action_design.usage import counting_rows, usage_by_cell, usage_by_corner
+        from racer.analysis import lap_iterations, lap_phases, rows_of_laps
 
         laps = self.placed.here
-        phase = phases(laps)
-        latest = iterations(laps) == iterations(laps).max()
-        rows = acting(
-            rows_of(
+        phase = lap_phases(laps)
+        latest = lap_iterations(laps) == lap_iterations(laps).max()
+        rows = counting_rows(
+            rows_of_laps(
                 self.placed.log.trace,
                 laps[phase == "evaluation"] if (phase == "evaluation").any() else laps[latest],
             )
         )
-        return by_corner(rows, seen.track, seen.commands), by_cell(rows, seen.track, seen.commands)
+        return usage_by_corner(rows, seen.track, seen.commands), usage_by_cell(
+            rows, seen.track, seen.commands
+        )
 
 
 class _Bar:
@@ -219,9 +224,9 @@ def _metadata(actions: Path | None, driven: _Driven | None) -> Metadata:
 
 
 def _car(name: str | None, usual: str) -> Car:
-    from racer.vehicle.car import preset
+    from racer.vehicle.car import car_preset
 
-    return preset(name or usual)
+    return car_preset(name or usual)
 
 
 def _version(car: Car) -> float:
@@ -231,22 +236,24 @@ def _version(car: Car) -> float:
 def _roads(names: list[str] | None, reverse: bool, driven: _Driven | None) -> list[Track]:
     if driven is not None and driven.placed.track is not None:
         return [driven.placed.track]
-    roads = [library.load(name, home=home()) for name in names or [DEFAULT]]
+    roads = [library.load_track(name, home=data_folder()) for name in names or [DEFAULT]]
     return [road.reversed() for road in roads] if reverse else roads
 
 
-def _line(road: Track, car: Car, file: Path | None = None) -> Line:
+def _line(road: Track, car: Car, file: Path | None = None) -> RacingLine:
     """The line in a file, or one with as much of the road as the rules leave to a car."""
     from racer.raceline import files as line_file
-    from racer.raceline.minimum_time import WIDEST, fastest
+    from racer.raceline.minimum_time import WIDEST_MARGIN_M, racing_line
 
-    return fastest(road, car, WIDEST) if file is None else line_file.read(file, road)
+    return (
+        racing_line(road, car, WIDEST_MARGIN_M) if file is None else line_file.read_line(file, road)
+    )
 
 
 # ---- what is printed
 
 
-def _print(seen: Review, use: Use | None) -> None:
+def _print(seen: Review, use: ActionUsage | None) -> None:
     from rich.console import Console
 
     console = Console(soft_wrap=True, highlight=False)
@@ -278,8 +285,8 @@ def _lap_words(seen: Review) -> str:
     return f"fastest lap found: {seen.found.lap_time:.2f} s{start}, driven in the simulator and clean; {line}{share}"
 
 
-def _table(seen: Review, use: Use | None) -> Any:
-    from racer.action_design.review import signed
+def _table(seen: Review, use: ActionUsage | None) -> Any:
+    from racer.action_design.review import signed_angle
 
     heads = (
         "action",
@@ -293,19 +300,19 @@ def _table(seen: Review, use: Use | None) -> Any:
     table = _empty(*heads)
     for k, (steer, speed) in enumerate(seen.commands):
         wanted, taken = (_percent(column[k], column.sum()) for column in (seen.wanted, seen.use))
-        words = "never useful" if k in seen.useless else ""
+        words = "never useful" if k in seen.unused_actions else ""
         mine = (f"{100.0 * use.share[k]:.0f}",) if use else ()
-        table.add_row(str(k), f"{signed(steer)}", f"{speed:g}", wanted, taken, *mine, words)
+        table.add_row(str(k), f"{signed_angle(steer)}", f"{speed:g}", wanted, taken, *mine, words)
     return table
 
 
-def _places(seen: Review, use: Use) -> Any:
-    from racer.action_design.review import signed
+def _places(seen: Review, use: ActionUsage) -> Any:
+    from racer.action_design.review import signed_angle
 
     table = _empty("place", "steps", "what the run takes there")
     for p, name in enumerate(use.places):
         took = [
-            f"{signed(seen.commands[k][0])}° {seen.commands[k][1]:g} m/s {share:.0%}"
+            f"{signed_angle(seen.commands[k][0])}° {seen.commands[k][1]:g} m/s {share:.0%}"
             for k, share in use.most(p)[:3]
         ]
         table.add_row(name, str(int(use.counts[:, p].sum())), ", ".join(took))
@@ -328,7 +335,7 @@ def _percent(part: int, whole: int) -> str:
 
 
 def _print_design(found: Design, car: Car, output: Path, seconds: float) -> None:
-    from racer.action_design.review import signed
+    from racer.action_design.review import signed_angle
 
     for course, before, after in zip(found.courses, found.before, found.after, strict=True):
         laps = [f"{lap.lap_time:.2f} s" if lap else "no lap" for lap in (before, after)]
@@ -336,7 +343,7 @@ def _print_design(found: Design, car: Car, output: Path, seconds: float) -> None
         course_of = f"{course.track.name}, car {car.name}: {laps[0]} from the clusters"
         typer.echo(f"{course_of}, {laps[1]} after {found.moves} changes ({free})")
     pairs = zip(found.space.steering_deg, found.space.speed, strict=True)
-    typer.echo("  ".join(f"{signed(steer)}°/{speed:g}" for steer, speed in pairs))
+    typer.echo("  ".join(f"{signed_angle(steer)}°/{speed:g}" for steer, speed in pairs))
     typer.echo(
         f"{output}: {found.space.size} actions, in {seconds:.0f} s  (racer actions check {output})"
     )
@@ -345,7 +352,7 @@ def _print_design(found: Design, car: Car, output: Path, seconds: float) -> None
 # ---- as data
 
 
-def _as_json(seen: Review, use: Use | None) -> dict[str, Any]:
+def _as_json(seen: Review, use: ActionUsage | None) -> dict[str, Any]:
     commands = [
         {
             "action": k,
@@ -353,7 +360,7 @@ def _as_json(seen: Review, use: Use | None) -> dict[str, Any]:
             "speed": float(speed),
             "wanted": int(seen.wanted[k]),
             "taken": int(seen.use[k]),
-            "useless": k in seen.useless,
+            "useless": k in seen.unused_actions,
         }
         for k, (steer, speed) in enumerate(seen.commands)
     ]
@@ -411,12 +418,12 @@ def _design_json(found: Design, output: Path, seconds: float) -> dict[str, Any]:
 def _draw(figure: Callable[[], Any], path: Path) -> None:
     from racer.plotting import style
 
-    with style.style():
-        style.save(figure(), path)
+    with style.style_context():
+        style.save_figure(figure(), path)
     typer.echo(str(path), err=True)
 
 
-def _review_figure(seen: Review, use: Use | None) -> Any:
+def _review_figure(seen: Review, use: ActionUsage | None) -> Any:
     from racer.plotting.space import review_figure
 
     return review_figure(seen, use)

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.inputs import Placed, TrackOption, TracksOption, by_phase, place
-from racer.cli.tables import iterations_of, job_in_words, print_race, print_sources, print_training
+from racer.cli.inputs import LogOnTrack, TrackOption, TracksOption, laps_by_phase, read_log_on_track
+from racer.cli.tables import (
+    describe_job,
+    iterations_with_entropy,
+    print_race,
+    print_sources,
+    print_training,
+)
 from racer.errors import UsageError
 from racer.track import library
 
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
 _FILE_FACTS = ("name", "phase", "columns", "rows", "bad", "first_bad", "notes")
 
 
-def analyze(
+def analyze_command(
     paths: Annotated[
         list[Path],
         typer.Argument(
@@ -50,7 +56,7 @@ def analyze(
     ] = 3,
 ) -> None:
     """Show the laps of logs: every lap of a race, the course of a training; with pictures."""
-    placed = [place(path, track, tracks) for path in paths]
+    placed = [read_log_on_track(path, track, tracks) for path in paths]
     if csv:
         _write_laps(placed, csv)
     folders = _folders(placed, output)
@@ -67,10 +73,10 @@ def analyze(
         _draw(one, folder, laps, is_asked=output is not None)
 
 
-def _print(found: Placed) -> None:
+def _print(found: LogOnTrack) -> None:
     print_sources(found.log, found.path)
     typer.echo(found.sentence)
-    for phase, rows in by_phase(found.laps):
+    for phase, rows in laps_by_phase(found.laps):
         if phase == "evaluation":
             print_race(found.log, rows)
         else:
@@ -80,7 +86,7 @@ def _print(found: Placed) -> None:
             typer.echo(sentence)
 
 
-def _folders(placed: list[Placed], output: Path | None) -> list[tuple[Placed, Path]]:
+def _folders(placed: list[LogOnTrack], output: Path | None) -> list[tuple[LogOnTrack, Path]]:
     """Where the pictures of each log go: of several logs, into folders of their names under
     `output`.
     """
@@ -93,7 +99,7 @@ def _folders(placed: list[Placed], output: Path | None) -> list[tuple[Placed, Pa
     return [(one, output / name) for one, name in zip(placed, unique, strict=True)]
 
 
-def _draw(found: Placed, folder: Path, count: int, is_asked: bool) -> None:
+def _draw(found: LogOnTrack, folder: Path, count: int, is_asked: bool) -> None:
     """Write the pictures and print their paths. Unasked, they may fail: a log need not lie where
     one can write.
     """
@@ -112,25 +118,31 @@ def _draw(found: Placed, folder: Path, count: int, is_asked: bool) -> None:
         )
 
 
-def _pictures(found: Placed, folder: Path, count: int) -> list[Path]:
+def _pictures(found: LogOnTrack, folder: Path, count: int) -> list[Path]:
     """The pictures that fit the log, written to a folder."""
-    from racer.analysis import best
+    from racer.analysis import fastest_laps
     from racer.plotting import style
-    from racer.plotting.laps import race_sheet, training_progress
+    from racer.plotting.laps import race_figure, training_figure
 
-    library.made(folder)
+    library.ensure_folder(folder)
     written = []
-    for phase, rows in by_phase(found.laps):
+    for phase, rows in laps_by_phase(found.laps):
         here = rows[rows.index.isin(found.here.index)]
-        chosen = best(here, count) if here["complete"].any() else here.nlargest(count, "completion")
-        figure = race_sheet(found.log.trace, here, chosen, found.track)
+        chosen = (
+            fastest_laps(here, count)
+            if here["complete"].any()
+            else here.nlargest(count, "completion")
+        )
+        figure = race_figure(found.log.trace, here, chosen, found.track)
         written.append(
-            style.save(
+            style.save_figure(
                 figure, folder / ("race.png" if phase == "evaluation" else "training_laps.png")
             )
         )
         if phase == "training":
-            written.append(style.save(training_progress(rows), folder / "training_progress.png"))
+            written.append(
+                style.save_figure(training_figure(rows), folder / "training_progress.png")
+            )
     return written
 
 
@@ -147,7 +159,7 @@ def _beside(path: Path) -> Path:
     )
 
 
-def _write_laps(placed: list[Placed], path: Path) -> None:
+def _write_laps(placed: list[LogOnTrack], path: Path) -> None:
     """Every lap of the logs as CSV, with the path of its log and the name of its file in front."""
     import pandas as pd
 
@@ -161,14 +173,14 @@ def _write_laps(placed: list[Placed], path: Path) -> None:
         tables.append(
             table[["log", "file", *one.laps.columns.drop(["source", "first_row", "last_row"])]]
         )
-    library.made(path.expanduser().parent)
+    library.ensure_folder(path.expanduser().parent)
     write_file(
         path.expanduser(), pd.concat(tables).to_csv(index=False, float_format="%.6g").encode()
     )
 
 
-def _as_json(found: Placed, pictures: list[Path]) -> dict[str, Any]:
-    trained = next((rows for phase, rows in by_phase(found.laps) if phase == "training"), None)
+def _as_json(found: LogOnTrack, pictures: list[Path]) -> dict[str, Any]:
+    trained = next((rows for phase, rows in laps_by_phase(found.laps) if phase == "training"), None)
     track = {"name": found.track.name, "reversed": found.track.is_reversed} if found.track else None
     return {
         "log": str(found.path),
@@ -176,7 +188,7 @@ def _as_json(found: Placed, pictures: list[Path]) -> dict[str, Any]:
             {name: getattr(source, name) for name in _FILE_FACTS} for source in found.log.sources
         ],
         "notes": found.log.notes,
-        "job": job_in_words(found.log.job) or None,
+        "job": describe_job(found.log.job) or None,
         "track": track and {**track, "agreement": found.agreement},
         "standing": found.standing or None,
         "bound": found.against_bound or None,
@@ -186,10 +198,10 @@ def _as_json(found: Placed, pictures: list[Path]) -> dict[str, Any]:
     }
 
 
-def _training(found: Placed, rows: pd.DataFrame | None) -> dict[str, Any]:
+def _training(found: LogOnTrack, rows: pd.DataFrame | None) -> dict[str, Any]:
     """What is told of a training alone; empty without one."""
     from racer import analysis as about
-    from racer.analysis.convergence import verdict
+    from racer.analysis.convergence import judge_convergence
 
     if rows is None:
         return {
@@ -201,15 +213,17 @@ def _training(found: Placed, rows: pd.DataFrame | None) -> dict[str, Any]:
             "never_used": [],
         }
     log, here = found.log, rows[rows.index.isin(found.here.index)]
-    said = verdict(rows, log.job.ppo, log.job.action_space)
-    use = about.action_use(about.rows_of(log.trace, rows), log.job.action_space)
+    said = judge_convergence(rows, log.job.ppo, log.job.action_space)
+    use = about.action_use(about.rows_of_laps(log.trace, rows), log.job.action_space)
     return {
         "verdict": {"kind": said.kind, "since": said.since, "sentence": said.sentence},
-        "iterations": _records(iterations_of(rows, log.job.ppo)),
-        "endings": _records(about.endings(log.trace, rows)),
-        "exits": _records(about.exits(log.trace, here, found.track)) if found.track else [],
+        "iterations": _records(iterations_with_entropy(rows, log.job.ppo)),
+        "endings": _records(about.endings_by_waypoint(log.trace, rows)),
+        "exits": _records(about.endings_by_corner(log.trace, here, found.track))
+        if found.track
+        else [],
         "actions": _records(use),
-        "never_used": about.unused(use),
+        "never_used": about.unused_actions(use),
     }
 
 

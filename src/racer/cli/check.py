@@ -11,13 +11,13 @@ import typer
 from racer.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from racer.checker.runner import Orders, Report
-    from racer.checker.settings import Settings
+    from racer.checker.runner import CheckOptions, CheckReport
+    from racer.checker.settings import ProjectSettings
 
 PROFILES = ("aws", "community")
 
 
-class Format(StrEnum):
+class OutputFormat(StrEnum):
     """How findings are written."""
 
     text = "text"
@@ -26,7 +26,7 @@ class Format(StrEnum):
     github = "github"
 
 
-def check(
+def check_command(
     rewards: Annotated[
         list[str],
         typer.Argument(help="Reward files, folders of them, or shipped names.", show_default=False),
@@ -43,8 +43,8 @@ def check(
     ] = None,
     ignore: Annotated[list[str] | None, typer.Option(help="Codes that do not count.")] = None,
     output: Annotated[
-        Format, typer.Option("--output-format", help="How to write the findings.")
-    ] = Format.text,
+        OutputFormat, typer.Option("--output-format", help="How to write the findings.")
+    ] = OutputFormat.text,
     json: Annotated[bool, typer.Option("--json", help="The same as --output-format json.")] = False,
     timeout: Annotated[
         float | None, typer.Option(help="Seconds that one call may take (2).", show_default=False)
@@ -67,33 +67,33 @@ def check(
     from racer.checker import output as reporting
     from racer.checker import settings
     from racer.checker.runner import check as run
-    from racer.checker.runner import paths_of
+    from racer.checker.runner import expand_paths
 
-    paths = paths_of(rewards)
-    ours = settings.read(_folder(paths[0]))
+    paths = expand_paths(rewards)
+    ours = settings.read_project_settings(_folder(paths[0]))
     if fix or diff:
         _fix(paths, (profile or [*ours.profile] or ["aws"])[0], is_written=fix and not diff)
         if diff:
             return
-    choice = reporting.choice(select or ours.select, ignore or ours.ignore)
-    form = Format.json if json else output
-    done: list[Report] = []
+    choice = reporting.parse_selection(select or ours.select, ignore or ours.ignore)
+    form = OutputFormat.json if json else output
+    done: list[CheckReport] = []
 
-    def show(one: Report) -> None:
-        done.append(reporting.chosen(one, choice))
-        if form is Format.text:
-            typer.echo(reporting.text(done[-1], not quiet))
+    def show(one: CheckReport) -> None:
+        done.append(reporting.select_findings(one, choice))
+        if form is OutputFormat.text:
+            typer.echo(reporting.format_check(done[-1], not quiet))
 
-    if form is Format.text:
+    if form is OutputFormat.text:
         typer.echo(f"checking {_named(paths)}")
     run(paths, _orders(track, profile, timeout, ours), show)
-    if form is Format.text and len(done) > 1:
-        typer.echo(reporting.total(done))
-    elif form is not Format.text:
+    if form is OutputFormat.text and len(done) > 1:
+        typer.echo(reporting.summarize_checks(done))
+    elif form is not OutputFormat.text:
         write = {
-            Format.json: reporting.as_json,
-            Format.sarif: reporting.as_sarif,
-            Format.github: reporting.as_github,
+            OutputFormat.json: reporting.checks_as_json,
+            OutputFormat.sarif: reporting.checks_as_sarif,
+            OutputFormat.github: reporting.checks_as_github,
         }
         typer.echo(write[form](done))
     if any(one.has_errors for one in done):
@@ -104,8 +104,8 @@ def _fix(paths: list[str], profile: str, is_written: bool) -> None:
     """Rewrite each file so that the validator accepts it, where that is proved to pay the same; say
     what was done.
     """
-    from racer.checker.fix import apply
-    from racer.checker.fix import fix as fixed_of
+    from racer.checker.fix import fix_reward as fixed_of
+    from racer.checker.fix import write_fix
 
     for path in paths:
         fixed = fixed_of(path, profile)
@@ -117,16 +117,20 @@ def _fix(paths: list[str], profile: str, is_written: bool) -> None:
             f"{path}: {', '.join(fixed.steps)}; pays the same in {fixed.compared:,} steps", err=True
         )
         if is_written:
-            typer.echo(f"{path}: written; as it was: {apply(fixed)}", err=True)
+            typer.echo(f"{path}: written; as it was: {write_fix(fixed)}", err=True)
 
 
 def _orders(
-    track: list[str] | None, profile: list[str] | None, timeout: float | None, ours: Settings
-) -> Orders:
-    from racer.checker.runner import TIMEOUT, Orders
+    track: list[str] | None, profile: list[str] | None, timeout: float | None, ours: ProjectSettings
+) -> CheckOptions:
+    from racer.checker.runner import CALL_TIMEOUT_S, CheckOptions
 
     seconds = (
-        timeout if timeout is not None else ours.timeout if ours.timeout is not None else TIMEOUT
+        timeout
+        if timeout is not None
+        else ours.timeout
+        if ours.timeout is not None
+        else CALL_TIMEOUT_S
     )
     if not 0.0 < seconds < 1e6:
         raise UsageError(f"--timeout is a number of seconds above 0, not {seconds:g}")
@@ -136,7 +140,7 @@ def _orders(
             raise UsageError(
                 f"unknown profile {word!r}{did_you_mean(word, list(PROFILES))} (there are aws and community)"
             )
-    return Orders(tuple(track or ours.track), asked, seconds)
+    return CheckOptions(tuple(track or ours.track), asked, seconds)
 
 
 def _folder(path: str) -> Path:

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.inputs import Placed, TrackOption, TracksOption, by_phase, place
-from racer.cli.tables import new_table, number, print_table, seconds
+from racer.cli.inputs import LogOnTrack, TrackOption, TracksOption, laps_by_phase, read_log_on_track
+from racer.cli.tables import format_number, format_seconds, new_table, print_table
 from racer.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from racer.analysis.comparison import Comparison, Pair
+    from racer.analysis.comparison import LogComparison, PairDifference
 
 _PHASES = ("evaluation", "training")
 
 
-def compare(
+def compare_command(
     paths: Annotated[
         list[Path],
         typer.Argument(
@@ -54,10 +54,10 @@ def compare(
     """
     from racer.analysis import comparison
 
-    placed = [place(path, track, tracks) for path in paths]
+    placed = [read_log_on_track(path, track, tracks) for path in paths]
     kind = _phase(placed, phase)
     sides = [
-        comparison.Side(name, one.log.trace, _laps(one, kind, last), one.track)
+        comparison.ComparedLog(name, one.log.trace, _laps(one, kind, last), one.track)
         for name, one in zip(_names(paths), placed, strict=True)
     ]
     found = comparison.compare(sides)
@@ -70,11 +70,11 @@ def compare(
         typer.echo(str(picture))
 
 
-def _phase(placed: list[Placed], asked: str) -> str:
+def _phase(placed: list[LogOnTrack], asked: str) -> str:
     """The phase whose laps are compared: the one asked for, or the first that all logs have."""
     if asked and asked not in _PHASES:
         raise UsageError(f"--phase {asked}: there are {' and '.join(_PHASES)}")
-    have = [{name for name, rows in by_phase(one.here)} for one in placed]
+    have = [{name for name, rows in laps_by_phase(one.here)} for one in placed]
     for name in [asked] if asked else _PHASES:
         lack = [one for one, names in zip(placed, have, strict=True) if name not in names]
         if not lack:
@@ -90,14 +90,14 @@ def _phase(placed: list[Placed], asked: str) -> str:
     raise UsageError(f"nothing alike to compare: {told}")
 
 
-def _laps(found: Placed, phase: str, last: int) -> pd.DataFrame:
+def _laps(found: LogOnTrack, phase: str, last: int) -> pd.DataFrame:
     """The laps that count: all of an evaluation, of a training those of the last iterations."""
-    from racer.analysis import iterations
+    from racer.analysis import lap_iterations
 
-    rows = dict(by_phase(found.here))[phase]
+    rows = dict(laps_by_phase(found.here))[phase]
     if phase == "evaluation":
         return rows
-    known = iterations(rows)
+    known = lap_iterations(rows)
     return rows[known.isin(sorted(known.unique())[-last:])]
 
 
@@ -115,16 +115,16 @@ def _names(paths: list[Path]) -> list[str]:
     return [f"{path} ({k})" for k, path in enumerate(paths, 1)]
 
 
-def _draw(found: Comparison, path: Path) -> Path:
+def _draw(found: LogComparison, path: Path) -> Path:
     from racer.plotting import style
-    from racer.plotting.compare import comparison_sheet
+    from racer.plotting.compare import comparison_figure
     from racer.track import library
 
-    library.made(path.expanduser().parent)
-    return style.save(comparison_sheet(found), path.expanduser())
+    library.ensure_folder(path.expanduser().parent)
+    return style.save_figure(comparison_figure(found), path.expanduser())
 
 
-def _print(found: Comparison, placed: list[Placed], phase: str, last: int) -> None:
+def _print(found: LogComparison, placed: list[LogOnTrack], phase: str, last: int) -> None:
     for name, one in zip(found.table["name"], placed, strict=True):
         typer.echo(f"{name}: {one.sentence}")
     typer.echo(
@@ -151,13 +151,15 @@ def _print_sides(rows: pd.DataFrame) -> None:
             else ""
         )
         counts = [f"{row['laps']:,}", f"{row['complete']:,}", f"{row['completion']:.1f}"]
-        times = [seconds(row["median"]), span, seconds(row["best"])]
-        table.add_row(row["name"], *counts, *times, number(row["reward"]), number(row["zigzag"]))
+        times = [format_seconds(row["median"]), span, format_seconds(row["best"])]
+        table.add_row(
+            row["name"], *counts, *times, format_number(row["reward"]), format_number(row["zigzag"])
+        )
     print_table(table)
 
 
-def _print_where(found: Comparison) -> None:
-    from racer.analysis.comparison import gains
+def _print_where(found: LogComparison) -> None:
+    from racer.analysis.comparison import describe_gains
 
     if not len(found.where):
         typer.echo(
@@ -179,16 +181,16 @@ def _print_where(found: Comparison) -> None:
             cells = [
                 f"{row['start']:.1f}",
                 f"{row['end']:.1f}",
-                number(row["first"]),
-                number(row["own"]),
+                format_number(row["first"]),
+                format_number(row["own"]),
             ]
             table.add_row(row["sector"], *cells, f"{row['difference']:+.2f}", span)
         print_table(table)
-        typer.echo(gains(found.where, str(name)))
+        typer.echo(describe_gains(found.where, str(name)))
 
 
 def _as_json(
-    found: Comparison, placed: list[Placed], phase: str, picture: Path | None
+    found: LogComparison, placed: list[LogOnTrack], phase: str, picture: Path | None
 ) -> dict[str, Any]:
     return {
         "phase": phase,
@@ -201,7 +203,7 @@ def _as_json(
     }
 
 
-def _pair(pair: Pair) -> dict[str, Any]:
+def _pair(pair: PairDifference) -> dict[str, Any]:
     names = ("value", "low", "high")
     spans = {
         key: {

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.tracks import home
+from racer.cli.tracks import data_folder
 from racer.errors import UsageError, need
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from racer.training.evaluation import Result
+    from racer.training.evaluation import EvaluationResult
 
 Option = typer.Option
 
 
-def evaluate(
+def evaluate_command(
     run: Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)],
     track: Annotated[
         str | None, Option(help="Another track than the run's.", show_default=False)
@@ -70,13 +70,13 @@ def evaluate(
         raise UsageError("--onboard is about the animation, which --save writes")
     if video == "mp4" and save:
         need("video")
-    from racer.training.evaluation import Order, drive_race
+    from racer.training.evaluation import EvaluationOptions, evaluate
 
-    order = Order(
+    order = EvaluationOptions(
         track=track, laps=laps, penalty=penalty, resets=resets, trials=trials, reverse=reverse, car=car, noise=noise,
         seed=seed, checkpoint=checkpoint, objects=objects, crash_penalty=crash_penalty,
     )  # fmt: skip
-    result = drive_race(run, order, home=home())
+    result = evaluate(run, order, home=data_folder())
     files = _saved(run, result, video, onboard) if save else []
     if as_json:
         typer.echo(json.dumps(_as_json(result, files), indent=2))
@@ -84,7 +84,7 @@ def evaluate(
         _show(result, files)
 
 
-def _show(result: Result, files: list[Path]) -> None:
+def _show(result: EvaluationResult, files: list[Path]) -> None:
     from rich.console import Console
 
     console = Console(soft_wrap=True)
@@ -101,28 +101,32 @@ def _show(result: Result, files: list[Path]) -> None:
         console.print(str(file), markup=False, highlight=False)
 
 
-def _standing(result: Result) -> str:
+def _standing(result: EvaluationResult) -> str:
     """The best lap beside the results of races on that track; empty where there are none, or no
     lap.
     """
-    from racer.analysis import best
-    from racer.analysis.leaderboard import standing
+    from racer.analysis import fastest_laps
+    from racer.analysis.leaderboard import race_standing
 
-    fastest = best(result.laps, 1)
-    found = standing(result.track.name, float(fastest["time"].iloc[0])) if len(fastest) else None
+    fastest = fastest_laps(result.laps, 1)
+    found = (
+        race_standing(result.track.name, float(fastest["time"].iloc[0])) if len(fastest) else None
+    )
     return found.sentence if found else ""
 
 
-def _against_bound(result: Result) -> str:
+def _against_bound(result: EvaluationResult) -> str:
     """The best lap beside the lap-time bound of the car; empty without a lap."""
-    from racer.analysis import best
-    from racer.raceline.lap_bound import bound, sentence
+    from racer.analysis import fastest_laps
+    from racer.raceline.lap_bound import bound_sentence, lap_time_bound
 
-    fastest = best(result.laps, 1)
+    fastest = fastest_laps(result.laps, 1)
     if not len(fastest):
         return ""
-    return sentence(
-        float(fastest["time"].iloc[0]), bound(result.track, result.car, home()), result.car.name
+    return bound_sentence(
+        float(fastest["time"].iloc[0]),
+        lap_time_bound(result.track, result.car, data_folder()),
+        result.car.name,
     )
 
 
@@ -145,7 +149,7 @@ def _table(laps: pd.DataFrame, incidents: tuple[str, ...]) -> Any:
     return table
 
 
-def _as_json(result: Result, files: list[Path]) -> dict[str, Any]:
+def _as_json(result: EvaluationResult, files: list[Path]) -> dict[str, Any]:
     laps = json.loads(result.laps.to_json(orient="records"))
     return {
         "headline": result.headline,
@@ -157,51 +161,53 @@ def _as_json(result: Result, files: list[Path]) -> dict[str, Any]:
     }
 
 
-def _views(result: Result, laps: pd.DataFrame, grainy: bool) -> Any:
+def _views(result: EvaluationResult, laps: pd.DataFrame, grainy: bool) -> Any:
     """Pictures from the car on the one lap in `laps`."""
-    from racer.plotting.animation import LONGEST
-    from racer.plotting.onboard import frames
+    from racer.plotting.animation import MAX_ANIMATION_FRAMES
+    from racer.plotting.onboard import onboard_frames
 
     first, last = int(laps["first_row"].iloc[0]), int(laps["last_row"].iloc[0])
-    some = slice(first, min(last + 1, first + LONGEST))
-    return frames(
+    some = slice(first, min(last + 1, first + MAX_ANIMATION_FRAMES))
+    return onboard_frames(
         result.drive.rows[some],
-        result.drive.bodies[some],
+        result.drive.obstacles[some],
         (result.track, result.track.reversed()),
         grainy,
     )
 
 
-def _saved(run: Path, result: Result, video: str, onboard: bool) -> list[Path]:
+def _saved(run: Path, result: EvaluationResult, video: str, onboard: bool) -> list[Path]:
     """Write everything about a race into a new folder of the run; the paths of what was written."""
     from racer.logs import metrics
     from racer.logs.writer import write_csv
     from racer.plotting import style
-    from racer.plotting.animation import animate
-    from racer.plotting.laps import race_sheet
+    from racer.plotting.animation import animate_laps
+    from racer.plotting.laps import race_figure
 
     folder = run / f"evaluation-{result.stamp}"
     log, table = folder / "evaluation-simtrace" / "0-iteration.csv", result.laps
     write_csv(result.trace, log)
     numbers = run / "metrics" / "evaluation" / f"evaluation-{result.stamp}.json"
     numbers.parent.mkdir(parents=True, exist_ok=True)
-    metrics.write(metrics.evaluation_metrics(table), numbers)
+    metrics.write_metrics(metrics.evaluation_metrics(table), numbers)
     picture, film = folder / "laps.png", folder / f"laps.{video}"
     chosen = table[table["complete"]] if table["complete"].any() else table
-    with style.style():
-        style.save(race_sheet(result.trace, table, chosen, result.track, result.obstacles), picture)
+    with style.style_context():
+        style.save_figure(
+            race_figure(result.trace, table, chosen, result.track, result.obstacles), picture
+        )
     fastest = chosen.nsmallest(1, "time")
     seen = (
         _views(result, fastest, grainy=video == "mp4") if onboard or result.sees_pictures else None
     )
     width = 560 if seen is not None else 720
-    animate(
+    animate_laps(
         result.trace,
         fastest,
         film,
         result.track,
         onboard=seen,
-        objects=result.obstacles,
+        obstacles=result.obstacles,
         width=width,
     )
     return [log, numbers, film, picture]

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from racer.training.sweep.experiment import Experiment
-    from racer.training.sweep.runner import Line, Watch
-    from racer.training.sweep.summary import Comparison
+    from racer.training.sweep.runner import RunStatus, StatusCallback
+    from racer.training.sweep.summary import RunComparison
 
 
-WIDTH = 160  # of a table in a pipe
+PIPE_WIDTH_CHARS = 160  # of a table in a pipe
 
 
 def train_grid(experiment: Experiment, folder: Path, jobs: int | None, home: Path | None) -> None:
@@ -31,27 +31,27 @@ def train_grid(experiment: Experiment, folder: Path, jobs: int | None, home: Pat
     from rich.console import Console
 
     from racer.training.sweep.runner import run_grid
-    from racer.training.sweep.summary import compare, write
+    from racer.training.sweep.summary import compare_runs, write_run_comparison
 
-    console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH)
+    console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH_CHARS)
     _say(console, f"{experiment.title}: {len(experiment.runs)} runs in {folder}")
     if experiment.question:
         _say(console, experiment.question)
-    with board(console) as watch:
+    with show_run_board(console) as watch:
         lines = run_grid(experiment, folder, jobs, home, watch)
     for line in lines:
         if line.message:
             _say(console, f"{line.name} failed: {line.message}")
     if any(line.evaluations for line in lines):
-        found = compare(folder)
+        found = compare_runs(folder)
         console.print(_table(found))
-        for path in write(found, folder):
+        for path in write_run_comparison(found, folder):
             _say(console, str(path))
     _end(console, lines, experiment, folder)
 
 
 @contextmanager
-def board(console: Console) -> Iterator[Watch | None]:
+def show_run_board(console: Console) -> Iterator[StatusCallback | None]:
     """A function that shows where runs stand: a bar for each that runs, a line for each that ended;
     None in a pipe.
     """
@@ -77,7 +77,7 @@ class _Bars:
         self._tasks: dict[str, TaskID] = {}
         self._total = bars.add_task("all runs", total=1.0, words="")
 
-    def show(self, lines: list[Line]) -> None:
+    def show(self, lines: list[RunStatus]) -> None:
         for line in lines:
             if line.state == "running":
                 if line.name not in self._tasks:
@@ -91,7 +91,7 @@ class _Bars:
         self._bars.update(self._total, completed=share, words=f"{done} of {len(lines)} finished")
 
 
-def _words(line: Line) -> str:
+def _words(line: RunStatus) -> str:
     """Steps, speed, laps and best lap of a run, in a line."""
     if not line.evaluations:
         return "starting" if line.state == "running" else "no evaluation"
@@ -103,13 +103,13 @@ def _words(line: Line) -> str:
     return f"{int(row['steps']):,} steps  {speed:,.0f}/s  {laps}{best}"
 
 
-def _table(found: Comparison) -> Any:
+def _table(found: RunComparison) -> Any:
     from rich import box
     from rich.table import Table
 
-    from racer.training.sweep.summary import cells
+    from racer.training.sweep.summary import run_comparison_cells
 
-    heads, rows = cells(found)
+    heads, rows = run_comparison_cells(found)
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     for k, head in enumerate(heads):
         words = k < len(found.differing)
@@ -119,7 +119,7 @@ def _table(found: Comparison) -> Any:
     return table
 
 
-def _end(console: Console, lines: list[Line], experiment: Experiment, folder: Path) -> None:
+def _end(console: Console, lines: list[RunStatus], experiment: Experiment, folder: Path) -> None:
     failed = sum(line.state == "failed" for line in lines)
     left = sum(line.state in ("waiting", "stopped") for line in lines)
     again = f"racer train {experiment.path} --out {folder}"

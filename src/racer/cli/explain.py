@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.explain_run import explain_run, is_run
-from racer.cli.tracks import home
+from racer.cli.explain_run import is_run_folder, print_policy_explanation
+from racer.cli.tracks import data_folder
 from racer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from racer.diagnostics.attribution import Attribution, Row, Run
+    from racer.diagnostics.attribution import AttributedDrive, Attribution, PiecePay
     from racer.track.track import Track
 
 Option = typer.Option
@@ -30,7 +30,7 @@ _MOST_SHARES = 4  # runs up to which each has a column
 _SMALL = 0.001  # of all amounts: rows below it are counted, not shown
 
 
-def explain(
+def explain_command(
     reward: Annotated[
         str,
         typer.Argument(
@@ -85,19 +85,19 @@ def explain(
 
     Of a run: what its policy looks at and how sure it is, over a lap.
     """
-    if is_run(reward):
+    if is_run_folder(reward):
         wrong = track or driver or trace or tracks or car or action_space or reverse
         _refuse(
             wrong,
             "a run is explained on its own track, with its own car: give it with -o, --json or --checkpoint",
         )
-        explain_run(Path(reward).expanduser(), checkpoint or "best", output, as_json)
+        print_policy_explanation(Path(reward).expanduser(), checkpoint or "best", output, as_json)
         return
     _refuse(checkpoint, f"--checkpoint is for a run's folder, and {reward} is none")
-    from racer.diagnostics.attribution import attribute
-    from racer.reward import load
+    from racer.diagnostics.attribution import attribute_reward
+    from racer.reward import load_reward
 
-    function = load(reward)
+    function = load_reward(reward)
     if trace is not None:
         _refuse(
             driver or reverse or car or action_space,
@@ -108,7 +108,7 @@ def explain(
         road, drives = _driven(
             track or "reinvent_2018", driver or list(_USUAL), car, action_space, reverse
         )
-    found = attribute(function, drives, timeout=reward_timeout)
+    found = attribute_reward(function, drives, timeout=reward_timeout)
     if as_json:
         typer.echo(json.dumps(_as_json(found, road), indent=2))
     else:
@@ -122,15 +122,15 @@ def _driven(
 ) -> tuple[Track, Drives]:
     """The track, and the params of every step of the drivers on it."""
     from racer.drivers import scripted as drivers
-    from racer.sim.params import params
+    from racer.sim.params import build_params
     from racer.sim.state import Phase
     from racer.vehicle import action_space as actions
 
-    road = track_called(name)
+    road = load_track_with_note(name)
     metadata = actions.read_metadata(action_space) if action_space else None
     model = car or (metadata.car if metadata else "v6")
-    chosen = list(drivers.FAMILY) if "all" in words else list(dict.fromkeys(words))
-    made = drivers.drives(
+    chosen = list(drivers.DRIVER_FAMILY) if "all" in words else list(dict.fromkeys(words))
+    made = drivers.drive_all(
         road, chosen, model, metadata.action_space if metadata else None, reverse=reverse
     )
     found: Drives = []
@@ -141,15 +141,15 @@ def _driven(
             else f"{one.completion:.0f} % of a lap"
         )
         rows = one.rows[one.rows["phase"] == Phase.RUN]
-        found.append((f"{one.name} ({ended})", list(params(rows, one.tracks))))
+        found.append((f"{one.name} ({ended})", list(build_params(rows, one.tracks))))
     return (road.reversed() if reverse else road), found
 
 
-def track_called(name: str) -> Track:
+def load_track_with_note(name: str) -> Track:
     """The track of that name or file; what there is to say about it goes to stderr."""
     from racer.track import library
 
-    entry = library.find(name, home=home())
+    entry = library.find_track(name, home=data_folder())
     if entry.note:
         typer.echo(f"note: {entry.note}", err=True)
     return library.open_entry(entry)
@@ -161,19 +161,19 @@ def _recorded(path: Path, name: str, folder: Path | None, count: int) -> tuple[T
 
     from racer import logs
     from racer.analysis import laps
-    from racer.cli.inputs import candidates, road_of
-    from racer.diagnostics.replay import scored
-    from racer.logs.to_state import begins, rows
-    from racer.sim.params import params
+    from racer.cli.inputs import candidate_tracks, track_of_log
+    from racer.diagnostics.replay import scored_rows
+    from racer.logs.to_state import episode_begins, state_rows
+    from racer.sim.params import build_params
 
-    steps = logs.open(path).trace
+    steps = logs.read_log(path).trace
     length = steps["track_len"].round(2)
     steps = steps[length == length.mode().iloc[0]].reset_index(drop=True)
-    road = road_of(steps, name, [] if name else list(candidates(folder)))
+    road = track_of_log(steps, name, [] if name else list(candidate_tracks(folder)))
     if road.track is None:
         raise UsageError(road.sentence)
     typer.echo(road.sentence, err=True)
-    first, counts = begins(steps), scored(steps)
+    first, counts = episode_begins(steps), scored_rows(steps)
     episode = np.cumsum(first) - 1
     table = laps(steps)
     table = table.assign(number=episode[table["first_row"]]).sort_values(
@@ -182,29 +182,31 @@ def _recorded(path: Path, name: str, folder: Path | None, count: int) -> tuple[T
     best = (
         table[table["complete"]] if table["complete"].any() else table.nlargest(count, "completion")
     )
-    state = rows(steps, road.track)
+    state = state_rows(steps, road.track)
     found: Drives = []
     for lap in best.drop_duplicates("number").head(count).to_dict("records"):
         ended = f"{lap['time']:.2f} s" if lap["complete"] else f"{lap['completion']:.0f} % of a lap"
         mine = state[(episode == lap["number"]) & counts]
-        found.append((f"episode {lap['episode']} ({ended})", list(params(mine, [road.track]))))
+        found.append(
+            (f"episode {lap['episode']} ({ended})", list(build_params(mine, [road.track])))
+        )
     if not any(drive for _, drive in found):
         raise UsageError(f"{path} holds no step that a reward function is called for")
     return road.track, found
 
 
 def _print_explanation(found: Attribution, road: Track) -> None:
-    from racer.diagnostics.attribution import rows
-    from racer.diagnostics.attribution.summary import dominant, where
+    from racer.diagnostics.attribution import pay_by_piece
+    from racer.diagnostics.attribution.summary import describe_dominant_term, describe_stretches
 
     typer.echo(f"{found.reward.filename} on {road.name}{' (reversed)' if road.is_reversed else ''}")
     for note in (*found.reward.notes, *found.notes):
         typer.echo(f"note: {note}")
     for run in found.runs:
-        typer.echo(f"\n{dominant(found, run)}")
-        if text := where(found, run):
+        typer.echo(f"\n{describe_dominant_term(found, run)}")
+        if text := describe_stretches(found, run):
             typer.echo(f"  {text}")
-    table = rows(found)
+    table = pay_by_piece(found)
     shown = [row for row in table if row.part >= _SMALL] or table[:1]
     typer.echo("")
     _print(_table(found, shown))
@@ -214,15 +216,15 @@ def _print_explanation(found: Attribution, road: Track) -> None:
         )
 
 
-def _table(found: Attribution, shown: Sequence[Row]) -> Table:
+def _table(found: Attribution, shown: Sequence[PiecePay]) -> Table:
     """Lines by what they move; a column of shares for each run, if there are not too many."""
     from rich.table import Table
     from rich.text import Text
 
-    from racer.diagnostics.attribution import rows
+    from racer.diagnostics.attribution import pay_by_piece
 
     runs = found.runs if 1 < len(found.runs) <= _MOST_SHARES else ()
-    shares = [{_key(row): row for row in rows(found, [run])} for run in runs]
+    shares = [{_key(row): row for row in pay_by_piece(found, [run])} for run in runs]
     table = Table()
     table.add_column("line", justify="right", no_wrap=True)
     table.add_column("source", overflow="fold", min_width=24)
@@ -240,11 +242,11 @@ def _table(found: Attribution, shown: Sequence[Row]) -> Table:
     return table
 
 
-def _key(row: Row) -> tuple[Any, ...]:
+def _key(row: PiecePay) -> tuple[Any, ...]:
     return row.line, row.source, row.through
 
 
-def _short(run: Run) -> str:
+def _short(run: AttributedDrive) -> str:
     return run.name.partition(" (")[0]
 
 
@@ -265,9 +267,9 @@ def _print(table: Table) -> None:
 
 def _drawn(found: Attribution, road: Track, output: Path) -> Path:
     from racer.plotting import style
-    from racer.plotting.explain import explanation
+    from racer.plotting.explain import attribution_figure
 
-    return style.save(explanation(found, road), output, dpi=110)
+    return style.save_figure(attribution_figure(found, road), output, dpi=110)
 
 
 def _refuse(wrong: object, sentence: str) -> None:
@@ -276,39 +278,41 @@ def _refuse(wrong: object, sentence: str) -> None:
 
 
 def _as_json(found: Attribution, road: Track) -> dict[str, Any]:
-    from racer.diagnostics.attribution import rows
+    from racer.diagnostics.attribution import pay_by_piece
 
     return {
         "reward": found.reward.filename,
         "track": road.name,
         "reversed": road.is_reversed,
         "notes": [*found.reward.notes, *found.notes],
-        "lines": [_row_as_json(row) for row in rows(found)],
+        "lines": [_row_as_json(row) for row in pay_by_piece(found)],
         "runs": [_run_as_json(found, run) for run in found.runs],
     }
 
 
-def _run_as_json(found: Attribution, run: Run) -> dict[str, Any]:
-    from racer.diagnostics.attribution import groups, rows
-    from racer.diagnostics.attribution.summary import dominant, stretches
+def _run_as_json(found: Attribution, run: AttributedDrive) -> dict[str, Any]:
+    from racer.diagnostics.attribution import pay_by_piece, pay_by_term
+    from racer.diagnostics.attribution.summary import describe_dominant_term, find_stretches
 
     terms = [
         {"term": g.name, "lines": g.lines, "total": float(g.amounts.sum())}
-        for g in groups(found, [run])
+        for g in pay_by_term(found, [run])
     ]
-    places = [{"from": s.start, "to": s.end, "term": s.group.name} for s in stretches(found, run)]
+    places = [
+        {"from": s.start, "to": s.end, "term": s.group.name} for s in find_stretches(found, run)
+    ]
     return {
         "name": run.name,
         "steps": len(run.reward),
         "reward": float(run.reward.sum()),
-        "sentence": dominant(found, run),
+        "sentence": describe_dominant_term(found, run),
         "terms": terms,
         "strongest": places,
-        "lines": [_row_as_json(row) for row in rows(found, [run])],
+        "lines": [_row_as_json(row) for row in pay_by_piece(found, [run])],
     }
 
 
-def _row_as_json(row: Row) -> dict[str, Any]:
+def _row_as_json(row: PiecePay) -> dict[str, Any]:
     through = {"line": row.through.line, "source": row.through.text} if row.through else None
     numbers = {name: getattr(row, name) for name in ("share", "part", "mean", "executed", "total")}
     known = {name: value if value == value else None for name, value in numbers.items()}

@@ -15,15 +15,17 @@ if TYPE_CHECKING:
 
     from racer.diagnostics.policy import PolicyLap
 
-MOST = 12  # parts that are shown
+MAX_PARTS_SHOWN = 12  # parts that are shown
 
 
-def is_run(path: str) -> bool:
+def is_run_folder(path: str) -> bool:
     """Whether a path is the folder of a run, and no reward."""
     return (Path(path).expanduser() / "run.json").is_file()
 
 
-def explain_run(folder: Path, checkpoint: str, output: Path | None, as_json: bool) -> None:
+def print_policy_explanation(
+    folder: Path, checkpoint: str, output: Path | None, as_json: bool
+) -> None:
     """Print what a run's policy looks at and does over a lap, and draw it to `output` if given."""
     need("train")
     from racer.training.saliency import explain_run as look
@@ -47,38 +49,39 @@ def _outcome(lap: PolicyLap) -> str:
 def _show(lap: PolicyLap, title: str) -> None:
     from rich.console import Console
 
-    from racer.diagnostics.policy import doubt, parts
+    from racer.diagnostics.policy import input_weights, least_sure_place
 
     console = Console(soft_wrap=True)
     console.print(title, markup=False, highlight=False)
     console.print(_parts_table(lap))
-    if len(lap.parts) > MOST:
-        rest = sum(part.share for part in parts(lap)[MOST:])
+    if len(lap.parts) > MAX_PARTS_SHOWN:
+        rest = sum(part.share for part in input_weights(lap)[MAX_PARTS_SHOWN:])
         console.print(
-            f"{len(lap.parts) - MOST} more come to {rest:.0%} (--json has them)", highlight=False
+            f"{len(lap.parts) - MAX_PARTS_SHOWN} more come to {rest:.0%} (--json has them)",
+            highlight=False,
         )
     console.print(_choices_table(lap) if lap.is_discrete else _command_table(lap))
     if lap.is_discrete:
-        at, chance = doubt(lap)
+        at, chance = least_sure_place(lap)
         console.print(
             f"least sure at {at:.1f} m, where it takes an action of {chance:.0%}", highlight=False
         )
 
 
 def _parts_table(lap: PolicyLap) -> Table:
-    from racer.diagnostics.policy import parts
+    from racer.diagnostics.policy import input_weights
 
     table = _table("what the answer hangs on", "share", "most", "at m")
-    for part in parts(lap)[:MOST]:
+    for part in input_weights(lap)[:MAX_PARTS_SHOWN]:
         table.add_row(part.name, f"{part.share:.1%}", f"{part.most:.0%}", f"{part.at:.1f}")
     return table
 
 
 def _choices_table(lap: PolicyLap) -> Table:
-    from racer.diagnostics.policy import choices
+    from racer.diagnostics.policy import action_choices
 
     table = _table("action", "steering deg", "m/s", "taken", "mean probability")
-    for one in choices(lap):
+    for one in action_choices(lap):
         words = (
             f"{one.steering_deg:g}",
             f"{one.speed:g}",
@@ -112,13 +115,13 @@ def _table(*heads: str) -> Table:
 
 def _drawn(lap: PolicyLap, title: str, output: Path) -> Path:
     from racer.plotting import style
-    from racer.plotting.policy_lap import policy_sheet
+    from racer.plotting.policy_lap import policy_figure
 
-    return style.save(policy_sheet(lap, title), output, dpi=110)
+    return style.save_figure(policy_figure(lap, title), output, dpi=110)
 
 
 def _as_json(lap: PolicyLap, name: str) -> dict[str, Any]:
-    from racer.diagnostics.policy import choices, parts
+    from racer.diagnostics.policy import action_choices, input_weights
 
     steps = {
         "distance": lap.distance,
@@ -133,8 +136,8 @@ def _as_json(lap: PolicyLap, name: str) -> dict[str, Any]:
         "reversed": lap.track.is_reversed,
         "ended": lap.ended,
         "time": lap.time,
-        "parts": [part._asdict() for part in parts(lap)],
-        "actions": [one._asdict() for one in choices(lap)] if lap.is_discrete else [],
+        "parts": [part._asdict() for part in input_weights(lap)],
+        "actions": [one._asdict() for one in action_choices(lap)] if lap.is_discrete else [],
         "steps": {key: values.round(6).tolist() for key, values in steps.items()},
         "probabilities": lap.probabilities.round(6).tolist(),
     }

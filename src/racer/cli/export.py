@@ -11,12 +11,12 @@ import typer
 from racer.errors import RacerError, need
 
 if TYPE_CHECKING:
-    from racer.training.interop.exporter import Exported
+    from racer.training.interop.exporter import ExportedRun
 
 Option = typer.Option
 
 
-def export(
+def export_command(
     run: Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)],
     out: Annotated[
         Path | None,
@@ -29,7 +29,7 @@ def export(
     """Write a policy as ONNX, checked, and its experiment as DeepRacer for Cloud lays it out."""
     need("train")
     need("export")
-    from racer.training.interop.exporter import export as write
+    from racer.training.interop.exporter import export_run as write
 
     found = write(run, out or run / "export", checkpoint, replace)
     if as_json:
@@ -42,7 +42,7 @@ def export(
         )
 
 
-def _show(found: Exported) -> None:
+def _show(found: ExportedRun) -> None:
     from racer.training.interop.onnx import OPSET
 
     typer.echo(f"{found.folder}, checkpoint {found.checkpoint}")
@@ -57,7 +57,7 @@ def _show(found: Exported) -> None:
         typer.echo(f"note: {note}")
 
 
-def _as_json(found: Exported) -> dict[str, Any]:
+def _as_json(found: ExportedRun) -> dict[str, Any]:
     return {
         "folder": str(found.folder),
         "checkpoint": found.checkpoint,

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.tracks import home
+from racer.cli.tracks import data_folder
 
 if TYPE_CHECKING:
-    from racer.training.interop.importer import Imported
+    from racer.training.interop.importer import ImportedExperiment
 
 Option = typer.Option
 
 
-def import_(
+def import_command(
     place: Annotated[
         str,
         typer.Argument(
@@ -33,9 +33,9 @@ def import_(
     """Read a DeepRacer for Cloud folder, or a bundle of DeepRacer on AWS, into an experiment for
     racer train.
     """
-    from racer.training.interop.importer import import_ as read
+    from racer.training.interop.importer import import_bundle as read
 
-    found = read(place, out or Path(f"{_stem(place)}-racer"), home=home())
+    found = read(place, out or Path(f"{_stem(place)}-racer"), home=data_folder())
     if as_json:
         typer.echo(json.dumps(_as_json(found), indent=2))
     else:
@@ -47,7 +47,7 @@ def _stem(place: str) -> str:
     return re.sub(r"(\.tar)?\.(gz|tgz|tar|zip)$", "", Path(place).resolve().name) or "imported"
 
 
-def _show(found: Imported) -> None:
+def _show(found: ImportedExperiment) -> None:
     file = found.folder / "experiment.toml"
     typer.echo(f"wrote {file}:\n")
     for line in file.read_text("utf-8").splitlines():
@@ -64,7 +64,7 @@ def _show(found: Imported) -> None:
         )
 
 
-def _as_json(found: Imported) -> dict[str, Any]:
+def _as_json(found: ImportedExperiment) -> dict[str, Any]:
     return {
         "experiment": str(found.folder / "experiment.toml"),
         "config": found.config.model_dump(),

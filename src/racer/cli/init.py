@@ -10,32 +10,35 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from racer import resources as shipped
-from racer.cli.tracks import home
+from racer.cli.tracks import data_folder
 from racer.errors import UsageError
 from racer.track import library
 
 if TYPE_CHECKING:
     from racer.vehicle.car import Car
 
-TRACK = "reinvent_2018"  # of the shipped files
-NAMING = ("pytest.ini", ".github/workflows/reward.yml")  # files of the starter that name the track
+STARTER_TRACK = "reinvent_2018"  # of the shipped files
+FILES_NAMING_TRACK = (
+    "pytest.ini",
+    ".github/workflows/reward.yml",
+)  # files of the starter that name the track
 
 
-def init(
+def init_command(
     folder: Annotated[
         Path, typer.Argument(metavar="[DIR]", help="Where; made if need be.", show_default="here")
     ] = Path(),
     line: Annotated[
         bool, typer.Option("--line", help="Begin with rewards built on a track's racing line.")
     ] = False,
-    track: Annotated[str, typer.Option(help="The track of --line.")] = TRACK,
+    track: Annotated[str, typer.Option(help="The track of --line.")] = STARTER_TRACK,
     car: Annotated[str, typer.Option(help="The car of --line: v4, v5 or v6.")] = "v6",
 ) -> None:
     """Write a starter project: a reward function, its tests, an action space, an experiment and a
     CI workflow.
     """
     folder = folder.expanduser()
-    for path in written(folder, _lined(track, car) if line else {}):
+    for path in write_starter(folder, _lined(track, car) if line else {}):
         typer.echo(f"wrote {path}")
     step = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
     typer.echo(f"\nnext: {step}racer watch reward.py   (all commands: {folder / 'README.md'})")
@@ -48,51 +51,59 @@ def _lined(name: str, model: str) -> dict[str, str]:
     Raises UsageError for a track that has no name, as the project could not be carried elsewhere.
     """
     from racer.raceline import reward_templates as pay
-    from racer.raceline.minimum_time import fastest
-    from racer.vehicle.car import preset
+    from racer.raceline.minimum_time import racing_line
+    from racer.vehicle.car import car_preset
 
-    if name not in [entry.name for entry in library.entries(home=home())]:
-        library.load(name, home=home())  # says what is wrong with a name; a file is none
+    if name not in [entry.name for entry in library.track_entries(home=data_folder())]:
+        library.load_track(
+            name, home=data_folder()
+        )  # says what is wrong with a name; a file is none
         raise UsageError(
             f"--track {name}: a project needs a track with a name; racer tracks import {name} gives it one"
         )
-    track, car = library.load(name, home=home()), preset(model)
-    bound, line = fastest(track, car), fastest(track, car, pay.MARGIN)
-    files = {file: (shipped.starter() / file).read_text("utf-8") for file in NAMING}
+    track, car = library.load_track(name, home=data_folder()), car_preset(model)
+    bound, line = racing_line(track, car), racing_line(track, car, pay.FOLLOWING_MARGIN_M)
+    files = {
+        file: (shipped.starter_folder() / file).read_text("utf-8") for file in FILES_NAMING_TRACK
+    }
     files |= {
         path.name: path.read_text("utf-8")
-        for path in shipped.folder("starter_line").iterdir()
+        for path in shipped.shipped_folder("starter_line").iterdir()
         if _belongs(path)
     }
     files["model_metadata.json"] = _space(car)
     texts = {file: _on(text, name, car) for file, text in files.items()}
     return texts | {
-        "reward.py": pay.following(line, track, car),
-        "pace.py": pay.pacing(bound, track, car),
+        "reward.py": pay.following_reward(line, track, car),
+        "pace.py": pay.pace_reward(bound, track, car),
     }
 
 
 def _on(text: str, track: str, car: Car) -> str:
     """The text of a starter file for another track and car."""
     to = track if car.name == "v6" else f"{track} --car {car.name}"
-    return text.replace(f"design --track {TRACK}", f"design --track {to}").replace(TRACK, track)
+    return text.replace(f"design --track {STARTER_TRACK}", f"design --track {to}").replace(
+        STARTER_TRACK, track
+    )
 
 
 def _space(car: Car) -> str:
     """A continuous action space for a car, from 1 m/s to the fastest command that logs of it cover."""
-    from racer.vehicle.action_space import STEERING_DEG, ActionSpace, Metadata, as_json
+    from racer.vehicle.action_space import STEERING_DEG, ActionSpace, Metadata, metadata_as_json
 
     space = ActionSpace(True, (-STEERING_DEG, STEERING_DEG), (1.0, car.identified_speed))
-    return json.dumps(as_json(Metadata(space, version=float(car.name[1:]))), indent=2) + "\n"
+    return (
+        json.dumps(metadata_as_json(Metadata(space, version=float(car.name[1:]))), indent=2) + "\n"
+    )
 
 
-def written(folder: Path, instead: dict[str, str] | None = None) -> list[Path]:
+def write_starter(folder: Path, instead: dict[str, str] | None = None) -> list[Path]:
     """The files of the starter project, written to a folder, some with the texts that are given
     `instead`.
 
     Raises UsageError rather than overwrite one.
     """
-    source = shipped.starter()
+    source = shipped.starter_folder()
     texts = instead or {}
     names = sorted(
         {path.relative_to(source) for path in source.rglob("*") if _belongs(path)}

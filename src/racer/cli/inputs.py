@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from racer.cli.tracks import home
+from racer.cli.tracks import data_folder
 from racer.errors import UsageError
 from racer.track import library
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from racer.logs.track_matching import Recognition
+    from racer.logs.track_matching import TrackMatch
     from racer.track.track import Track
 
 TrackOption = Annotated[
@@ -34,7 +34,7 @@ TracksOption = Annotated[
 
 
 @dataclass(frozen=True, eq=False)
-class Road:
+class LogTrack:
     """The track of some rows, None where it is unknown; the sentence about it, and the share of
     rows that agree.
     """
@@ -44,65 +44,68 @@ class Road:
     agreement: float | None
 
 
-def road_of(rows: pd.DataFrame, name: str, tracks: Sequence[Track]) -> Road:
+def track_of_log(rows: pd.DataFrame, name: str, tracks: Sequence[Track]) -> LogTrack:
     """The track that the user names, in the direction that fits the rows; without a name the one of
     `tracks` that fits.
 
     The rows are those of one track: their `track_len` is the same.
     """
-    from racer.logs.track_matching import recognise
+    from racer.logs.track_matching import match_track
 
     if name:
         return _given(name, rows)
-    return _recognized(recognise(rows, tracks), float(rows["track_len"].median()))
+    return _recognized(match_track(rows, tracks), float(rows["track_len"].median()))
 
 
-def candidates(folder: Path | None) -> Iterator[Track]:
+def candidate_tracks(folder: Path | None) -> Iterator[Track]:
     """Every track that can be read, of the user's folder and of those with a name. Others must not
     stop the search.
     """
     if folder is not None and not folder.is_dir():
         raise UsageError(f"{folder}: there is no such folder of tracks")
     paths = (
-        sorted(path for path in folder.rglob("*") if path.suffix in library.SUFFIXES)
+        sorted(path for path in folder.rglob("*") if path.suffix in library.TRACK_SUFFIXES)
         if folder
         else []
     )
-    for entry in [*(library.find(path) for path in paths), *library.entries(home=home())]:
+    for entry in [
+        *(library.find_track(path) for path in paths),
+        *library.track_entries(home=data_folder()),
+    ]:
         try:
             yield library.open_entry(entry, keep_seam=True)
         except UsageError as error:
             typer.echo(f"not tried: {error}", err=True)
 
 
-def _given(name: str, rows: pd.DataFrame) -> Road:
-    from racer.logs.track_matching import agreement, recognise, sample
+def _given(name: str, rows: pd.DataFrame) -> LogTrack:
+    from racer.logs.track_matching import match_track, sample_rows, track_agreement
 
-    road = library.open_entry(library.find(name, home=home()), keep_seam=True)
-    known = recognise(rows, [road])
+    road = library.open_entry(library.find_track(name, home=data_folder()), keep_seam=True)
+    known = match_track(rows, [road])
     if known:
-        return Road(known.track, _sentence(known), known.agreement)
-    telling = sample(rows)
+        return LogTrack(known.track, _sentence(known), known.agreement)
+    telling = sample_rows(rows)
     if not len(telling):
-        return Road(
+        return LogTrack(
             road, f"track: {road.name}, as given; no step tells whether it is the right one", None
         )
-    share = agreement(telling, road)
-    return Road(
+    share = track_agreement(telling, road)
+    return LogTrack(
         road,
         f"track: {road.name}, as given, although only {share:.0%} of the steps agree with it",
         share,
     )
 
 
-def _recognized(known: Recognition | None, length: float) -> Road:
+def _recognized(known: TrackMatch | None, length: float) -> LogTrack:
     if known:
-        return Road(known.track, _sentence(known), known.agreement)
+        return LogTrack(known.track, _sentence(known), known.agreement)
     advice = "--track NAME or FILE names it, --tracks DIR gives routes to try, racer tracks fetch gets the real ones"
-    return Road(None, f"track: unknown, {length:.2f} m long; {advice}", None)
+    return LogTrack(None, f"track: unknown, {length:.2f} m long; {advice}", None)
 
 
-def _sentence(known: Recognition) -> str:
+def _sentence(known: TrackMatch) -> str:
     return f"track: {known.track.name}, {known.direction}; {known.agreement:.1%} of the steps agree with it"
 
 
@@ -114,7 +117,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
+class LogOnTrack:
     """A log, its laps and the track that most of it was driven on."""
 
     path: Path
@@ -130,12 +133,12 @@ class Placed:
         """A sentence that sets the best lap beside race results, empty where there are none of the
         track.
         """
-        from racer.analysis import best
-        from racer.analysis.leaderboard import standing
+        from racer.analysis import fastest_laps
+        from racer.analysis.leaderboard import race_standing
 
-        fastest = best(self.here, 1)
+        fastest = fastest_laps(self.here, 1)
         name = self.track.name if self.track else self.log.job.world
-        found = standing(name, float(fastest["time"].iloc[0])) if len(fastest) else None
+        found = race_standing(name, float(fastest["time"].iloc[0])) if len(fastest) else None
         return found.sentence if found else ""
 
     @property
@@ -143,30 +146,30 @@ class Placed:
         """A sentence that sets the best lap beside the car's lap-time bound, if that is known; else
         how to know it.
         """
-        from racer.analysis import best
+        from racer.analysis import fastest_laps
         from racer.raceline import lap_bound as bound
         from racer.vehicle.car import CARS
 
-        fastest, car = best(self.here, 1), CARS.get(self.log.job.car)
+        fastest, car = fastest_laps(self.here, 1), CARS.get(self.log.job.car)
         if self.track is None or car is None or not len(fastest):
             return ""
-        found = bound.known(self.track, car, home())
+        found = bound.remembered_bound(self.track, car, data_folder())
         if found is None:
             reverse = " --reverse" if self.track.is_reversed else ""
             return (
                 f"how fast a lap could be: racer line {self.track.name} --car {car.name}{reverse}"
             )
-        return bound.sentence(float(fastest["time"].iloc[0]), found, car.name)
+        return bound.bound_sentence(float(fastest["time"].iloc[0]), found, car.name)
 
 
-def place(path: Path, name: str, folder: Path | None) -> Placed:
+def read_log_on_track(path: Path, name: str, folder: Path | None) -> LogOnTrack:
     """The log at `path` with its track: the one called `name`, or without a name one that the
     numbers fit.
     """
     from racer import logs
     from racer.analysis import laps, line_deviation
 
-    log = logs.open(path)
+    log = logs.read_log(path)
     table = laps(log.trace)
     length = log.trace["track_len"].round(2)
     usual = length.mode().iloc[0]
@@ -177,20 +180,20 @@ def place(path: Path, name: str, folder: Path | None) -> Placed:
     )
     mine = log.trace[length == usual]
     is_here = (length.to_numpy() == usual)[table["first_row"]]
-    road = road_of(mine, name, [] if name else list(candidates(folder)))
+    road = track_of_log(mine, name, [] if name else list(candidate_tracks(folder)))
     if road.track is not None:
         first, last = (table.loc[is_here, row].to_numpy() for row in ("first_row", "last_row"))
         table.loc[is_here, "line_deviation"] = line_deviation(log.trace, first, last, road.track)
-    return Placed(
+    return LogOnTrack(
         path, log, table, road.track, road.sentence + rest, road.agreement, table[is_here]
     )
 
 
-def by_phase(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def laps_by_phase(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The laps of training, and of races, as far as there are such."""
-    from racer.analysis import phases
+    from racer.analysis import lap_phases
 
-    phase = phases(table)
+    phase = lap_phases(table)
     for name in ("training", "evaluation"):
         if (phase == name).any():
             yield name, table[phase == name]

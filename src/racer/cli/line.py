@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.tracks import home
+from racer.cli.tracks import data_folder
 from racer.track import library
 
 if TYPE_CHECKING:
     from racer.drivers.rollout import Drive
     from racer.raceline.lap_bound import Passage
-    from racer.raceline.minimum_time import Line
+    from racer.raceline.minimum_time import RacingLine
     from racer.track.track import Track
 
 Option = typer.Option
@@ -23,13 +23,13 @@ MARGIN_HELP = "m that the middle of the car stays within the borders; down to -0
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class LineReport:
     """What there is to tell."""
 
     track: Track
     car: str
-    line: Line
-    others: dict[str, Line]  # the baselines
+    line: RacingLine
+    others: dict[str, RacingLine]  # the baselines
     passages: list[Passage]
     drive: Drive | None
     standing: str
@@ -41,7 +41,7 @@ class Found:
         return 100.0 * (lap / self.line.lap_time - 1.0)
 
 
-def line(
+def line_command(
     track: Annotated[
         str, typer.Argument(metavar="TRACK", help="A track's name, or a .toml or .npy file.")
     ],
@@ -72,53 +72,58 @@ def line(
     drive it.
     """
     from racer.raceline import minimum_time as lines
-    from racer.vehicle.car import preset
+    from racer.vehicle.car import car_preset
 
-    road = library.load(track, home=home())
+    road = library.load_track(track, home=data_folder())
     road = road.reversed() if reverse else road
-    model = preset(car)
-    chosen = lines.fastest(road, model, lines.MARGIN if margin is None else margin, method)
+    model = car_preset(car)
+    chosen = lines.racing_line(
+        road, model, lines.LINE_MARGIN_M if margin is None else margin, method
+    )
     found = _found(road, chosen, model, drive)
-    if method == "auto" and margin in (None, lines.MARGIN):
+    if method == "auto" and margin in (None, lines.LINE_MARGIN_M):
         _remember(found, model)
     files = _written(found, model, output, csv, npy, snippet)
     if as_json:
-        typer.echo(json.dumps({**plain(found), "files": [str(file) for file in files]}, indent=2))
+        typer.echo(
+            json.dumps({**line_as_data(found), "files": [str(file) for file in files]}, indent=2)
+        )
         return
     _show(found)
     for file in files:
         typer.echo(str(file))
 
 
-def _found(road: Track, chosen: Line, model: Any, drives: bool) -> Found:
-    from racer.analysis.leaderboard import standing
-    from racer.drivers.rollout import drive
-    from racer.raceline.lap_bound import passages
-    from racer.raceline.minimum_time import fastest
+def _found(road: Track, chosen: RacingLine, model: Any, drives: bool) -> LineReport:
+    from racer.analysis.leaderboard import race_standing
+    from racer.drivers.rollout import follow_line
+    from racer.raceline.lap_bound import corner_passages
+    from racer.raceline.minimum_time import racing_line
 
     others = {
-        name: fastest(road, model, chosen.margin, name) for name in ("least_curvature", "shortest")
+        name: racing_line(road, model, chosen.margin, name)
+        for name in ("least_curvature", "shortest")
     }
-    driven = drive(road, model, chosen) if drives else None
-    place = standing(road.name, chosen.lap_time)
-    return Found(
+    driven = follow_line(road, model, chosen) if drives else None
+    place = race_standing(road.name, chosen.lap_time)
+    return LineReport(
         road,
         model.name,
         chosen,
         others,
-        passages(road, chosen),
+        corner_passages(road, chosen),
         driven,
         place.sentence if place else "",
     )
 
 
-def _remember(found: Found, model: Any) -> None:
-    from racer.raceline.lap_bound import keep
+def _remember(found: LineReport, model: Any) -> None:
+    from racer.raceline.lap_bound import remember_bound
 
-    keep(found.track, model, found.line.lap_time, home())
+    remember_bound(found.track, model, found.line.lap_time, data_folder())
 
 
-def plain(found: Found) -> dict[str, Any]:
+def line_as_data(found: LineReport) -> dict[str, Any]:
     """What was found, as plain data; what is missing is None."""
     line, driven = found.line, found.drive
     corners = [
@@ -147,7 +152,7 @@ def plain(found: Found) -> dict[str, Any]:
     }
 
 
-def _show(found: Found) -> None:
+def _show(found: LineReport) -> None:
     from rich.console import Console
 
     console, line = Console(soft_wrap=True, highlight=False), found.line
@@ -174,7 +179,7 @@ def _show(found: Found) -> None:
             console.print(sentence, markup=False)
 
 
-def _driven(found: Found) -> str:
+def _driven(found: LineReport) -> str:
     """What became of the drive, in a sentence."""
     import math
 
@@ -220,7 +225,7 @@ def _table(passages: list[Passage]) -> Any:
 
 
 def _written(
-    found: Found,
+    found: LineReport,
     model: Any,
     output: Path | None,
     csv: Path | None,
@@ -229,36 +234,38 @@ def _written(
 ) -> list[Path]:
     """The files that were asked for, after writing them."""
     from racer.files import write_file
-    from racer.raceline.files import as_csv, as_npy
-    from racer.raceline.files import snippet as text_of
+    from racer.raceline.files import line_as_csv, line_as_npy
+    from racer.raceline.files import line_snippet as text_of
 
     files = []
     if csv:
-        files.append(write_file(csv, as_csv(found.line)))
+        files.append(write_file(csv, line_as_csv(found.line)))
     if npy:
-        files.append(write_file(npy, as_npy(found.line)))
+        files.append(write_file(npy, line_as_npy(found.line)))
     if snippet:
         files.append(write_file(snippet, text_of(found.line, model, _title(found)).encode()))
     return [*files, _draw(found, output)] if output else files
 
 
-def _title(found: Found) -> str:
+def _title(found: LineReport) -> str:
     reverse = " --reverse" if found.track.is_reversed else ""
     return f"racer line {found.track.name} --car {found.car}{reverse}"
 
 
-def _draw(found: Found, path: Path) -> Path:
+def _draw(found: LineReport, path: Path) -> Path:
     from racer.plotting import style
-    from racer.plotting.line import line_sheet
+    from racer.plotting.line import racing_line_figure
 
     lines = {"fastest": found.line} | {
         name.replace("_", " "): other for name, other in found.others.items()
     }
     drives = found.drive.rows if found.drive is not None else None
-    with style.style():
+    with style.style_context():
         way = ", reversed" if found.track.is_reversed else ""
         title = f"{found.track.title}{way}  ·  car {found.car}  ·  {found.line.lap_time:.2f} s"
-        return style.save(line_sheet(found.track, title, lines, found.passages, drives), path)
+        return style.save_figure(
+            racing_line_figure(found.track, title, lines, found.passages, drives), path
+        )
 
 
 def _number(value: float) -> float | None:

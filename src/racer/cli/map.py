@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.explain import track_called
+from racer.cli.explain import load_track_with_note
 from racer.errors import UsageError
 
 if TYPE_CHECKING:
-    from racer.diagnostics.reward_map import Question, Slice, Surface
+    from racer.diagnostics.reward_map import MapSettings, MapSlice, RewardMap
     from racer.track.track import Track
 
 Option = typer.Option
 
-FRESH = (
+FRESH_INSTANCE_NOTE = (
     "every place is the first call of a fresh instance, so what it pays for a change is not seen"
 )
 
 
-def map_(
+def map_command(
     reward: Annotated[
         str, typer.Argument(metavar="REWARD", help="A reward file, or the name of a shipped one.")
     ],
@@ -62,18 +62,18 @@ def map_(
     """Draw what a reward function pays at every place of a track, for one speed, steering and
     heading.
     """
-    from racer.diagnostics.reward_map import Question, difference, surface
-    from racer.reward import load
+    from racer.diagnostics.reward_map import MapSettings, map_reward, subtract_maps
+    from racer.reward import load_reward
 
     if best_heading and heading:
         raise UsageError("--best-heading tries all headings: give it without --heading")
-    files = [load(name) for name in (reward, *([minus] if minus else []))]
-    road = track_called(track)
+    files = [load_reward(name) for name in (reward, *([minus] if minus else []))]
+    road = load_track_with_note(track)
     road = road.reversed() if reverse else road
-    question = Question(speed, steering, None if best_heading else heading)
+    question = MapSettings(speed, steering, None if best_heading else heading)
     asked = {"waypoints": across, "cells": cells, "beside": beside, "timeout": reward_timeout}
-    found = [surface(file, road, question, **asked) for file in files]  # type: ignore[arg-type]
-    shown = difference(*found) if minus else found[0]
+    found = [map_reward(file, road, question, **asked) for file in files]  # type: ignore[arg-type]
+    shown = subtract_maps(*found) if minus else found[0]
     title = f"{files[0].name} minus {files[1].name}" if minus else files[0].name
     fresh = [file.filename for file, one in zip(files, found, strict=True) if one.keeps_state]
     if as_json:
@@ -94,13 +94,13 @@ def map_(
 
 
 def _sentences(
-    title: str, road: Track, question: Question, found: Surface, fresh: list[str]
+    title: str, road: Track, question: MapSettings, found: RewardMap, fresh: list[str]
 ) -> list[str]:
     """What the map shows, in words."""
     facts = _facts(road, found)
     way = " (reversed)" if road.is_reversed else ""
     lines = [f"{title} on {road.name}{way}, {_how(question)}: {facts['places']:,} places"]
-    lines += [f"note: {name} keeps state: {FRESH}" for name in fresh]
+    lines += [f"note: {name} keeps state: {FRESH_INSTANCE_NOTE}" for name in fresh]
     if facts["most"]["reward"] == facts["least"]["reward"]:
         return [*lines, f"it is {facts['most']['reward']:.4g} at every place"]
     for word in ("most", "least"):
@@ -115,7 +115,7 @@ def _sentences(
     return lines
 
 
-def _how(question: Question) -> str:
+def _how(question: MapSettings) -> str:
     heading = (
         "best heading"
         if question.heading_deg is None
@@ -132,7 +132,7 @@ def _side(offset: float) -> str:
     return f"{abs(offset):.2f} m to the {'left' if offset > 0.0 else 'right'}"
 
 
-def _facts(road: Track, found: Surface) -> dict[str, Any]:
+def _facts(road: Track, found: RewardMap) -> dict[str, Any]:
     """Numbers about a map, for sentences and JSON."""
     import numpy as np
 
@@ -148,14 +148,14 @@ def _facts(road: Track, found: Surface) -> dict[str, Any]:
     }
 
 
-def _spot(road: Track, found: Surface, index: int) -> dict[str, Any]:
+def _spot(road: Track, found: RewardMap, index: int) -> dict[str, Any]:
     import numpy as np
 
     from racer import geometry
 
     row, column = divmod(index, found.price.shape[1])
     spot = np.array([[found.x[column], found.y[row]]])
-    _, segment, foot = geometry.project(road.center, spot)
+    _, segment, foot = geometry.project_points(road.center, spot)
     step, away = road.center[segment[0] + 1] - road.center[segment[0]], (spot - foot)[0]
     left = step[0] * away[1] - step[1] * away[0]
     return {
@@ -168,7 +168,7 @@ def _spot(road: Track, found: Surface, index: int) -> dict[str, Any]:
     }
 
 
-def _range(one: Slice) -> dict[str, Any]:
+def _range(one: MapSlice) -> dict[str, Any]:
     price = one.price
     return {
         "name": one.name,
@@ -178,24 +178,24 @@ def _range(one: Slice) -> dict[str, Any]:
     }
 
 
-def _middle_of_best(one: Slice) -> float:
+def _middle_of_best(one: MapSlice) -> float:
     """Offset in the middle of the best paid places of a cut, m to the left."""
     best = one.at[one.price >= one.price.max() - 1e-12]
     return float(best[abs(best - 0.5 * (best[0] + best[-1])).argmin()])
 
 
 def _drawn(
-    found: Surface, road: Track, title: str, is_difference: bool, arrows: bool, output: Path
+    found: RewardMap, road: Track, title: str, is_difference: bool, arrows: bool, output: Path
 ) -> Path:
     from racer.plotting import style
-    from racer.plotting.heat import surface_map
+    from racer.plotting.heat import reward_map_figure
 
-    figure = surface_map(found, road, title, is_difference=is_difference, arrows=arrows)
-    return style.save(figure, output, dpi=110)
+    figure = reward_map_figure(found, road, title, is_difference=is_difference, arrows=arrows)
+    return style.save_figure(figure, output, dpi=110)
 
 
 def _as_json(
-    title: str, road: Track, question: Question, found: Surface, fresh: list[str]
+    title: str, road: Track, question: MapSettings, found: RewardMap, fresh: list[str]
 ) -> dict[str, Any]:
     asked = {
         "speed": question.speed,

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from racer.cli.inputs import Road, TracksOption, candidates, road_of
+from racer.cli.inputs import LogTrack, TracksOption, candidate_tracks, track_of_log
 from racer.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from racer.logs import Log
-    from racer.plotting.figures import Kind, Rival
+    from racer.plotting.figures import PlotKind, Rival
 
 Option = typer.Option
-FILMS = (".gif", ".mp4")
+FILM_SUFFIXES = (".gif", ".mp4")
 PHASES = ("training", "evaluation")
 
 
@@ -29,10 +29,10 @@ class _Driven:
 
     log: Log
     laps: pd.DataFrame
-    road: Road
+    road: LogTrack
 
 
-def plot(
+def plot_command(
     kind: Annotated[
         str, typer.Argument(metavar="KIND", help="One of racer plot --list.", show_default=False)
     ] = "",
@@ -76,14 +76,14 @@ def plot(
     """Draw one picture of a log: training, lap times, laps on the track, telemetry, heat maps,
     sectors, ghosts.
     """
-    from racer.plotting.figures import KINDS, kind_of
+    from racer.plotting.figures import PLOT_KINDS, find_plot_kind
 
     if is_list or not kind:
-        wide = max(map(len, KINDS))
-        typer.echo("\n".join(f"{name:<{wide}}  {one.line}" for name, one in KINDS.items()))
+        wide = max(map(len, PLOT_KINDS))
+        typer.echo("\n".join(f"{name:<{wide}}  {one.line}" for name, one in PLOT_KINDS.items()))
         return
     target = output or Path(f"{kind}.png")
-    found = kind_of(kind)
+    found = find_plot_kind(kind)
     _check(kind, found, target, phase, gamma, paths or [])
     first, *others = [_driven(path, track, tracks) for path in paths or []]
     typer.echo(first.road.sentence)
@@ -93,7 +93,7 @@ def plot(
 
 
 def _check(
-    name: str, kind: Kind, target: Path, phase: str, gamma: float | None, paths: list[str]
+    name: str, kind: PlotKind, target: Path, phase: str, gamma: float | None, paths: list[str]
 ) -> None:
     """Raises UsageError for what is wrong whatever the log holds."""
     if not paths:
@@ -108,7 +108,7 @@ def _check(
         )
     if gamma is not None and not 0.0 <= gamma <= 1.0:
         raise UsageError(f"--gamma {gamma:g}: a discount factor is between 0 and 1")
-    if target.suffix.lower() in FILMS and kind.film is None:
+    if target.suffix.lower() in FILM_SUFFIXES and kind.animate is None:
         raise UsageError(
             f"{target}: {name} does not move, write it as png, svg or pdf (ghosts is an animation)"
         )
@@ -119,15 +119,17 @@ def _driven(path: str, name: str, folder: Path | None) -> _Driven:
     from racer import logs
     from racer.analysis import laps
 
-    log = logs.open(path)
+    log = logs.read_log(path)
     length = log.trace["track_len"].round(2)
     usual = length.mode().iloc[0]
     table = laps(log.trace)
     here = table[(length.to_numpy() == usual)[table["first_row"]]]
-    road = road_of(log.trace[length == usual], name, [] if name else list(candidates(folder)))
+    road = track_of_log(
+        log.trace[length == usual], name, [] if name else list(candidate_tracks(folder))
+    )
     if length.nunique() > 1:
         only = f"{road.sentence} ({length.nunique()} tracks in these logs: only laps of this one are drawn)"
-        road = Road(road.track, only, road.agreement)
+        road = LogTrack(road.track, only, road.agreement)
     return _Driven(log, here, road)
 
 
@@ -147,7 +149,7 @@ def _rival(one: _Driven, other: _Driven, paths: list[str]) -> Rival:
 
 
 def _draw(
-    kind: Kind,
+    kind: PlotKind,
     target: Path,
     driven: _Driven,
     words: str,
@@ -160,18 +162,18 @@ def _draw(
     from dataclasses import replace
 
     from racer.plotting import style
-    from racer.plotting.figures import Wish
+    from racer.plotting.figures import PlotOptions
 
     parts = [words, words] if rival is None else _one_each(words)
     laps = _selected(driven.laps, parts[0], phase, kind.phase)
     if rival is not None:
         rival = replace(rival, laps=_selected(rival.laps, parts[1], phase, kind.phase))
-    wish = Wish(color=color, gamma=gamma, by_hand=bool(words), rival=rival)
+    wish = PlotOptions(color=color, gamma=gamma, chosen_by_user=bool(words), rival=rival)
     track = driven.road.track
-    if kind.film is not None and target.suffix.lower() in FILMS:
-        kind.film(driven.log, laps, track, target, wish)
+    if kind.animate is not None and target.suffix.lower() in FILM_SUFFIXES:
+        kind.animate(driven.log, laps, track, target, wish)
         return
-    style.save(kind.draw(driven.log, laps, track, wish), target)
+    style.save_figure(kind.draw(driven.log, laps, track, wish), target)
 
 
 def _one_each(words: str) -> list[str]:
@@ -188,7 +190,7 @@ def _selected(laps: pd.DataFrame, words: str, phase: str, about: str) -> pd.Data
     """
     from racer.plotting import selection
 
-    mine = selection.of_phase(laps, phase)
+    mine = selection.laps_of_phase(laps, phase)
     if words:
-        return selection.chosen(mine, words)
-    return mine if phase else selection.mostly(mine, about)
+        return selection.select_laps(mine, words)
+    return mine if phase else selection.prefer_phase(mine, about)

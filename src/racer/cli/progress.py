@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from racer.training.evaluation import Score
-from racer.training.session import Progress as Training
-from racer.training.session import Report, Session
+from racer.training.evaluation import EvaluationScore
+from racer.training.session import ProgressCallback, Session
+from racer.training.session import TrainingProgress as Training
 
 
 @contextmanager
-def display(session: Session, console: Console) -> Iterator[Report]:
+def show_training_progress(session: Session, console: Console) -> Iterator[ProgressCallback]:
     """A report function that keeps a line of progress up to date while the block runs."""
     if not console.is_terminal:
         yield lambda training: None
@@ -29,16 +29,22 @@ def display(session: Session, console: Console) -> Iterator[Report]:
     )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(
-            describe(session.progress), total=100, completed=round(100 * session.share())
+            describe_training_progress(session.progress),
+            total=100,
+            completed=round(100 * session.share()),
         )
 
         def report(training: Training) -> None:
-            bar.update(task, completed=100.0 * session.share(), description=describe(training))
+            bar.update(
+                task,
+                completed=100.0 * session.share(),
+                description=describe_training_progress(training),
+            )
 
         yield report
 
 
-def describe(training: Training) -> str:
+def describe_training_progress(training: Training) -> str:
     """Steps, speed, and how far the policy gets, in a line."""
     speed = training.steps / training.seconds if training.seconds else 0.0
     parts = [training.phase] if training.phase else []
@@ -52,7 +58,7 @@ def describe(training: Training) -> str:
     return "  ".join(parts)
 
 
-def in_words(score: Score) -> str:
+def describe_evaluation(score: EvaluationScore) -> str:
     """What an evaluation showed, in a sentence without its full stop."""
     if not score.complete:
         return f"no lap of {score.trials} completed, {score.completion:.0f} % of the way on average"

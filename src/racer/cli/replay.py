@@ -12,13 +12,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from racer.cli.inputs import Road, TrackOption, TracksOption, candidates, road_of
+from racer.cli.inputs import LogTrack, TrackOption, TracksOption, candidate_tracks, track_of_log
 from racer.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from racer.diagnostics.replay import Proof
+    from racer.diagnostics.replay import RebuildProof
     from racer.reward import RewardFunction
     from racer.track.track import Track
 
@@ -48,8 +48,8 @@ class _Piece:
     name: str
     steps: int
     scored: int
-    road: Road
-    proof: Proof | None
+    road: LogTrack
+    proof: RebuildProof | None
     laps: pd.DataFrame  # empty where the track is unknown
 
     @property
@@ -59,7 +59,7 @@ class _Piece:
         return "" if track is None else track.name + (" (reversed)" if track.is_reversed else "")
 
 
-def replay(
+def replay_command(
     reward: Annotated[
         str, typer.Argument(metavar="REWARD", help="A reward file, or the name of a shipped one.")
     ],
@@ -90,10 +90,10 @@ def replay(
     """Price the steps of logs with a reward function, and compare what laps are paid with the
     clock.
     """
-    from racer.reward import load
+    from racer.reward import load_reward
 
-    priced, known = load(reward), load(own) if own else None
-    roads = [] if track else list(candidates(tracks))
+    priced, known = load_reward(reward), load_reward(own) if own else None
+    roads = [] if track else list(candidate_tracks(tracks))
     pieces = []
     for path in logs:
         for piece in _pieces(path, track, roads, priced, known, reward_timeout):
@@ -127,23 +127,30 @@ def _pieces(
     from racer import logs
     from racer.diagnostics import replay as about
 
-    log = logs.open(path)
+    log = logs.read_log(path)
     trace, files = log.trace, dict(enumerate(source.name for source in log.sources))
     length = trace["track_len"].round(2)
     for one in length.unique():
         rows = trace[length == one].reset_index(drop=True)
-        road, scored = road_of(rows, name, roads), int(about.scored(rows).sum())
+        road, scored = track_of_log(rows, name, roads), int(about.scored_rows(rows).sum())
         if road.track is None:
             yield _Piece(
-                str(path), len(rows), scored, road, None, about.episodes(rows.iloc[:0], np.empty(0))
+                str(path),
+                len(rows),
+                scored,
+                road,
+                None,
+                about.paid_laps(rows.iloc[:0], np.empty(0)),
             )
             continue
         found = None
         if own is not None:
-            found = about.proof(rows, about.price(rows, road.track, own, timeout=timeout))
-            about.require(found, own.filename)
-        rewards = about.price(rows, road.track, reward, timeout=timeout)
-        laps = about.episodes(rows, rewards).rename(columns={"reward": "logged"})
+            found = about.prove_rebuild(
+                rows, about.price_trace(rows, road.track, own, timeout=timeout)
+            )
+            about.require_proof(found, own.filename)
+        rewards = about.price_trace(rows, road.track, reward, timeout=timeout)
+        laps = about.paid_laps(rows, rewards).rename(columns={"reward": "logged"})
         laps = laps.assign(log=str(path), file=laps["source"].map(files))
         yield _Piece(str(path), len(rows), scored, road, found, laps)
 
@@ -152,13 +159,13 @@ def _by_track(pieces: list[_Piece]) -> dict[str, pd.DataFrame]:
     """The laps of each track, ranked; those of several logs together."""
     import pandas as pd
 
-    from racer.diagnostics.replay import ranked
+    from racer.diagnostics.replay import rank_laps
 
     tables: dict[str, list[pd.DataFrame]] = {}
     for piece in pieces:
         if len(piece.laps):
             tables.setdefault(piece.track, []).append(piece.laps.assign(track=piece.track))
-    return {name: ranked(pd.concat(parts, ignore_index=True)) for name, parts in tables.items()}
+    return {name: rank_laps(pd.concat(parts, ignore_index=True)) for name, parts in tables.items()}
 
 
 def _print_piece(piece: _Piece, own: str) -> None:
@@ -183,18 +190,18 @@ def _print_track(name: str, table: pd.DataFrame) -> None:
     """All laps in a few lines, and where pay and clock disagree most: among the complete laps, if
     there are some.
     """
-    from racer.diagnostics.replay import displaced, ranked
+    from racer.diagnostics.replay import displaced_laps, rank_laps
 
     whole = table[table["complete"]]
     typer.echo(f"\n{name}: {len(table):,} laps, {len(whole):,} complete")
     _print_correlation("all laps", table)
     if len(whole) > 1:
-        table = ranked(whole)
+        table = rank_laps(whole)
         _print_correlation("complete laps", table)
-    best = sentence(table)
+    best = describe_best_laps(table)
     if best:
         typer.echo(best)
-    moved = displaced(table, _MOST)
+    moved = displaced_laps(table, _MOST)
     which = "complete laps" if len(whole) > 1 else "laps"
     typer.echo(
         f"the {which} that it ranks most differently from the clock"
@@ -217,17 +224,17 @@ def _print_correlation(which: str, table: pd.DataFrame) -> None:
 
 
 def _agreement(table: pd.DataFrame) -> dict[str, float]:
-    from racer.diagnostics.replay import correlation, wrong_pairs
+    from racer.diagnostics.replay import rank_correlation, wrong_pair_fraction
 
     clock = -table["clock_rank"].to_numpy()
     return {
-        "correlation": correlation(clock, table["paid"].to_numpy()),
-        "logged_correlation": correlation(clock, table["logged"].to_numpy()),
-        "wrong_pairs": wrong_pairs(table),
+        "correlation": rank_correlation(clock, table["paid"].to_numpy()),
+        "logged_correlation": rank_correlation(clock, table["logged"].to_numpy()),
+        "wrong_pairs": wrong_pair_fraction(table),
     }
 
 
-def sentence(table: pd.DataFrame) -> str:
+def describe_best_laps(table: pd.DataFrame) -> str:
     """The best lap by the clock against the best paid one, in words; nothing when they are the
     same, or paid alike.
     """
@@ -328,9 +335,9 @@ def _piece_as_json(piece: _Piece) -> dict[str, Any]:
 
 
 def _track_as_json(name: str, table: pd.DataFrame) -> dict[str, Any]:
-    from racer.diagnostics.replay import ranked
+    from racer.diagnostics.replay import rank_laps
 
-    tables = {"all": table, "complete": ranked(table[table["complete"]])}
+    tables = {"all": table, "complete": rank_laps(table[table["complete"]])}
     numbers = {
         which: {key: _known(value) for key, value in _agreement(one).items()}
         for which, one in tables.items()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from racer import errors as extras
-from racer.cli.inputs import Road, TracksOption, candidates, road_of
+from racer.cli.inputs import LogTrack, TracksOption, candidate_tracks, track_of_log
 from racer.errors import UsageError
 from racer.files import write_file
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from racer.track.track import Track
 
 
-def report(
+def report_command(
     paths: Annotated[
         list[Path],
         typer.Argument(
@@ -44,10 +44,10 @@ def report(
     extras.need("report")
     _check_output(output)
     from racer import logs
-    from racer.report import report as page
-    from racer.report.subject import joined
+    from racer.report import render_report as page
+    from racer.report.subject import join_logs
 
-    log = joined([logs.open(path) for path in paths])
+    log = join_logs([logs.read_log(path) for path in paths])
     road = _road(log, track, tracks)
     written = write_file(output, page(log, road.track, title).encode())
     typer.echo(road.sentence)
@@ -61,9 +61,11 @@ def _check_output(output: Path) -> None:
         raise UsageError(f"{output}: there is no folder {output.parent}")
 
 
-def _road(log: Log, name: str, folder: Path | None) -> Road:
+def _road(log: Log, name: str, folder: Path | None) -> LogTrack:
     """The track of most steps."""
     length = log.trace["track_len"].round(2)
-    tried: list[Track] = [] if name else list(candidates(folder))
+    tried: list[Track] = [] if name else list(candidate_tracks(folder))
     usual = length.mode()
-    return road_of(log.trace[length == usual.iloc[0]] if len(usual) else log.trace, name, tried)
+    return track_of_log(
+        log.trace[length == usual.iloc[0]] if len(usual) else log.trace, name, tried
+    )

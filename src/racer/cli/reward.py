@@ -13,7 +13,7 @@ import typer
 from racer.errors import UsageError
 
 
-def reward(
+def reward_command(
     file: Annotated[
         str, typer.Argument(help="A reward file, or the name of a shipped one.", show_default=False)
     ],
@@ -25,11 +25,11 @@ def reward(
     ] = 5.0,
 ) -> None:
     """Call a reward function once, with the params in a JSON file, and print what it returns."""
-    from racer.reward import RewardBatch, RewardRefused, load
+    from racer.reward import RewardBatch, RewardRefused, load_reward
 
     given = read_params(params)
     try:
-        batch = RewardBatch(load(file), 1, timeout=reward_timeout)
+        batch = RewardBatch(load_reward(file), 1, timeout=reward_timeout)
         value = batch([given])
     except RewardRefused as error:
         if error.trace:

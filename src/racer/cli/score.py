@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.tracks import home
+from racer.cli.tracks import data_folder
 from racer.errors import UsageError
 from racer.track import library
 
 if TYPE_CHECKING:
-    from racer.diagnostics import Score
+    from racer.diagnostics import RewardScore
     from racer.vehicle.action_space import Metadata
 
 Option = typer.Option
-GAMMA = 0.99  # what `racer train` and DeepRacer's console begin with
-SHOWN = 6  # inversions in words
+VERDICT_GAMMA = 0.99  # what `racer train` and DeepRacer's console begin with
+MAX_INVERSIONS_SHOWN = 6  # inversions in words
 
 
-def score(
+def score_command(
     rewards: Annotated[
         list[str],
         typer.Argument(help="Reward files, or names of shipped ones.", show_default=False),
@@ -65,7 +65,7 @@ def score(
     """
     if gamma is not None and not 0.0 <= gamma <= 1.0:
         raise UsageError(f"--gamma {gamma:g}: a discount factor is between 0 and 1")
-    road, metadata = library.load(track, home=home()), _metadata(action_space)
+    road, metadata = library.load_track(track, home=data_folder()), _metadata(action_space)
     model = car or (metadata.car if metadata else "v6")
     what = objects or ("boxes" if _read_objects(rewards) and road.is_loop else "none")
     if not as_json:
@@ -75,7 +75,7 @@ def score(
         )
     scores = _scored(rewards, road, model, metadata, reverse, gamma, what, expert)
     if as_json:
-        typer.echo(json.dumps([plain(s) for s in scores], indent=2))
+        typer.echo(json.dumps([score_as_data(s) for s in scores], indent=2))
     else:
         _show(scores)
     if output:
@@ -93,10 +93,10 @@ def _metadata(file: Path | None) -> Metadata | None:
 
 
 def _read_objects(rewards: list[str]) -> bool:
-    from racer.reward import load
+    from racer.reward import load_reward
     from racer.reward.load import reads_objects
 
-    return any(reads_objects(load(reward)) for reward in rewards)
+    return any(reads_objects(load_reward(reward)) for reward in rewards)
 
 
 def _scored(
@@ -108,24 +108,24 @@ def _scored(
     gamma: float | None,
     objects: str,
     expert: bool,
-) -> list[Score]:
-    from racer.diagnostics.scoring import GAMMAS, score_all
-    from racer.drivers.scripted import EXPERT, family
+) -> list[RewardScore]:
+    from racer.diagnostics.scoring import GAMMAS, score_rewards
+    from racer.drivers.scripted import EXPERT, default_drivers
 
-    return score_all(
+    return score_rewards(
         rewards,
         road,
         gammas=GAMMAS if gamma is None else (gamma,),
-        at=GAMMA if gamma is None else gamma,
+        verdict_gamma=VERDICT_GAMMA if gamma is None else gamma,
         car=car,
         action_space=metadata.action_space if metadata else None,
         reverse=reverse,
-        drivers=[*family(objects), EXPERT] if expert else None,
+        drivers=[*default_drivers(objects), EXPERT] if expert else None,
         objects=objects,
     )
 
 
-def plain(score: Score) -> dict[str, Any]:
+def score_as_data(score: RewardScore) -> dict[str, Any]:
     """A score as plain data; what is missing is None."""
     drives = [
         {
@@ -169,7 +169,7 @@ def plain(score: Score) -> dict[str, Any]:
     }
 
 
-def _show(scores: list[Score]) -> None:
+def _show(scores: list[RewardScore]) -> None:
     from rich.console import Console
 
     console = Console(soft_wrap=True, highlight=False)
@@ -182,28 +182,28 @@ def _show(scores: list[Score]) -> None:
         console.print(_comparison(scores))
     for score in scores:
         word = "passes" if score.verdict.passed else "fails"
-        console.print(f"{name(score)} {word}: {score.verdict.sentence}", markup=False)
+        console.print(f"{reward_label(score)} {word}: {score.verdict.sentence}", markup=False)
 
 
-def _show_one(console: Any, score: Score) -> None:
+def _show_one(console: Any, score: RewardScore) -> None:
     console.print(
-        f"what {name(score)} pays: the sum, the mean discounted return by gamma, and a step",
+        f"what {reward_label(score)} pays: the sum, the mean discounted return by gamma, and a step",
         markup=False,
     )
     console.print(_table(score))
     match = ", ".join(f"{score.correlation(gamma):.2f} at {gamma:g}" for gamma in score.gammas)
     console.print(f"rank correlation of pay and clock: {match}", markup=False)
     wrong = score.inversions()
-    for inversion in wrong[:SHOWN]:
+    for inversion in wrong[:MAX_INVERSIONS_SHOWN]:
         console.print(f"  {inversion.sentence(score.gamma)}", markup=False)
-    if len(wrong) > SHOWN:
+    if len(wrong) > MAX_INVERSIONS_SHOWN:
         console.print(
-            f"  and {len(wrong) - SHOWN} more pairs in the wrong order (--json lists them)",
+            f"  and {len(wrong) - MAX_INVERSIONS_SHOWN} more pairs in the wrong order (--json lists them)",
             markup=False,
         )
 
 
-def _table(score: Score) -> Any:
+def _table(score: RewardScore) -> Any:
     """The drivers, fastest first."""
     table = _empty(
         "driver",
@@ -232,7 +232,7 @@ def _table(score: Score) -> Any:
     return table
 
 
-def _comparison(scores: list[Score]) -> Any:
+def _comparison(scores: list[RewardScore]) -> Any:
     gammas = scores[0].gammas
     table = _empty(
         "reward", "verdict", *(f"{gamma:g}" for gamma in gammas), "inverted", "best paid", "lap s"
@@ -242,11 +242,13 @@ def _comparison(scores: list[Score]) -> Any:
         time = "-" if math.isnan(best.lap_time) else f"{best.lap_time:.1f}"
         match = [f"{score.correlation(gamma):.2f}" for gamma in gammas]
         word = "passes" if score.verdict.passed else "fails"
-        table.add_row(name(score), word, *match, str(len(score.inversions())), best.name, time)
+        table.add_row(
+            reward_label(score), word, *match, str(len(score.inversions())), best.name, time
+        )
     return table
 
 
-def name(score: Score) -> str:
+def reward_label(score: RewardScore) -> str:
     """What a reward is called in a table."""
     return Path(score.reward).stem
 
@@ -277,10 +279,10 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _draw(scores: list[Score], track: str, path: Path) -> None:
+def _draw(scores: list[RewardScore], track: str, path: Path) -> None:
     from racer.plotting import style
-    from racer.plotting.experiment import ranks
+    from racer.plotting.experiment import rank_figure
 
-    with style.style():
-        style.save(ranks(scores, track), path)
+    with style.style_context():
+        style.save_figure(rank_figure(scores, track), path)
     typer.echo(str(path), err=True)

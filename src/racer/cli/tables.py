@@ -13,7 +13,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-    from racer.cli.inputs import Placed
+    from racer.cli.inputs import LogOnTrack
     from racer.logs import Log
     from racer.logs.schema import Job
 
@@ -46,14 +46,14 @@ def print_sources(log: Log, path: Path) -> None:
     for source in log.sources:
         if source.bad:
             typer.echo(f"{source.name}: {_bad(source.bad)}, the first in {source.first_bad}")
-    if job_in_words(log.job):
-        typer.echo(f"job: {job_in_words(log.job)}")
+    if describe_job(log.job):
+        typer.echo(f"job: {describe_job(log.job)}")
     notes = {note: None for source in log.sources for note in source.notes}
     for note in [*log.notes, *notes]:
         typer.echo(f"note: {note}")
 
 
-def job_in_words(job: Job) -> str:
+def describe_job(job: Job) -> str:
     """What is known of a job beside its steps, in a line; empty where nothing is."""
     words = [
         job.platform,
@@ -64,7 +64,9 @@ def job_in_words(job: Job) -> str:
     if job.action_space:
         count = job.action_space.size
         words.append(
-            "continuous actions" if job.action_space.is_continuous else count_of(count, "action")
+            "continuous actions"
+            if job.action_space.is_continuous
+            else format_count(count, "action")
         )
     words.append(f"best checkpoint {job.best_checkpoint}" if job.best_checkpoint else "")
     return ", ".join(filter(None, words))
@@ -73,41 +75,41 @@ def job_in_words(job: Job) -> str:
 def print_race(log: Log, laps: pd.DataFrame) -> None:
     """Every lap of a race."""
     whole = laps[laps["complete"]]
-    typer.echo(f"\nrace: {count_of(len(laps))}, {len(whole)} complete{_best_time(whole)}")
+    typer.echo(f"\nrace: {format_count(len(laps))}, {len(whole)} complete{_best_time(whole)}")
     print_table(_lap_table(log, laps))
 
 
-def print_training(found: Placed, laps: pd.DataFrame) -> None:
+def print_training(found: LogOnTrack, laps: pd.DataFrame) -> None:
     """A training: the verdict, its iterations, its ten best laps, where the others ended, and its
     actions.
     """
     from racer import analysis as about
-    from racer.analysis.convergence import verdict
+    from racer.analysis.convergence import judge_convergence
 
     log, whole = found.log, laps[laps["complete"]]
-    rows = iterations_of(laps, log.job.ppo)
-    head = f"{count_of(len(laps))} in {count_of(len(rows), 'iteration')}, {len(whole) / len(laps):.0%} complete"
+    rows = iterations_with_entropy(laps, log.job.ppo)
+    head = f"{format_count(len(laps))} in {format_count(len(rows), 'iteration')}, {len(whole) / len(laps):.0%} complete"
     typer.echo(f"\ntraining: {head}{_best_time(whole)}")
-    typer.echo(f"verdict: {verdict(laps, log.job.ppo, log.job.action_space)}")
+    typer.echo(f"verdict: {judge_convergence(laps, log.job.ppo, log.job.action_space)}")
     if (laps["iteration"] < 0).any():
         typer.echo(
-            f"no file name tells iterations apart: {about.EPISODES} episodes are taken as one"
+            f"no file name tells iterations apart: {about.EPISODES_PER_ITERATION} episodes are taken as one"
         )
     _print_iterations(rows)
     if len(whole):
         typer.echo("best laps")
-        print_table(_lap_table(log, about.best(laps)))
+        print_table(_lap_table(log, about.fastest_laps(laps)))
     _print_exits(found, laps)
     _print_actions(found, laps)
 
 
-def iterations_of(laps: pd.DataFrame, ppo: pd.DataFrame) -> pd.DataFrame:
+def iterations_with_entropy(laps: pd.DataFrame, ppo: pd.DataFrame) -> pd.DataFrame:
     """`racer.analysis.by_iteration` with the mean `entropy` of the trainer's epochs, nan where its
     log is not there.
     """
-    from racer.analysis import by_iteration
+    from racer.analysis import laps_by_iteration
 
-    rows = by_iteration(laps)
+    rows = laps_by_iteration(laps)
     return rows.assign(
         entropy=rows["iteration"].map(ppo.groupby("iteration")["entropy"].mean()).astype(float)
     )
@@ -130,23 +132,23 @@ def _print_iterations(rows: pd.DataFrame) -> None:
     for row in rows.iloc[::-every].iloc[::-1].to_dict("records"):
         counts = [f"{row[name]:.0f}" for name in ("iteration", "episodes", "complete")]
         means = [f"{row[name]:.1f}" for name in ("completion", "reward", "steps")]
-        times = [seconds(row["best_time"]), seconds(row["mean_time"])]
-        table.add_row(*counts, *means, *times, *(number(row[name]) for name in entropy))
+        times = [format_seconds(row["best_time"]), format_seconds(row["mean_time"])]
+        table.add_row(*counts, *means, *times, *(format_number(row[name]) for name in entropy))
     print_table(table)
     if every > 1:
         typer.echo(f"one iteration in {every} is shown")
 
 
-def _print_exits(found: Placed, laps: pd.DataFrame) -> None:
+def _print_exits(found: LogOnTrack, laps: pd.DataFrame) -> None:
     """Where laps ended: at which corner, if the track is known, else around which waypoints."""
     from racer import analysis as about
 
     here = laps[laps.index.isin(found.here.index)]
     if found.track is not None:
-        ends = about.exits(found.log.trace, here, found.track)
+        ends = about.endings_by_corner(found.log.trace, here, found.track)
         places = ends["place"].tolist()
     else:
-        ends = about.endings(found.log.trace, laps)
+        ends = about.endings_by_waypoint(found.log.trace, laps)
         places = [
             f"{a} to {b}" for a, b in zip(ends["from_waypoint"], ends["to_waypoint"], strict=True)
         ]
@@ -161,10 +163,10 @@ def _print_exits(found: Placed, laps: pd.DataFrame) -> None:
     print_table(table)
 
 
-def _print_actions(found: Placed, laps: pd.DataFrame) -> None:
+def _print_actions(found: LogOnTrack, laps: pd.DataFrame) -> None:
     from racer import analysis as about
 
-    mine = about.rows_of(found.log.trace, laps)
+    mine = about.rows_of_laps(found.log.trace, laps)
     use = about.action_use(mine, found.log.job.action_space)
     typer.echo(
         "actions, as cells of their continuous space" if (use["action"] < 0).any() else "actions"
@@ -180,7 +182,7 @@ def _print_actions(found: Placed, laps: pd.DataFrame) -> None:
     print_table(table)
     if len(use) > len(most):
         typer.echo(f"the {len(most)} most used of {len(use)} are shown")
-    never = about.unused(use)
+    never = about.unused_actions(use)
     typer.echo(f"never used: {', '.join(never)}" if never else "every action was used")
 
 
@@ -202,25 +204,29 @@ def _lap_table(log: Log, laps: pd.DataFrame) -> Table:
     table = new_table(*heads, *(_MEASURES[name] for name in measures))
     for lap in laps.to_dict("records"):
         cells = [Path(log.sources[lap["source"]].name).name] if several else []
-        cells += [str(lap["episode"]), *(str(lap[name]) for name in counts), seconds(lap["time"])]
+        cells += [
+            str(lap["episode"]),
+            *(str(lap[name]) for name in counts),
+            format_seconds(lap["time"]),
+        ]
         # in a race the log says so of the last lap
         status = "lap_complete" if lap["complete"] else str(lap["status"])
         cells += [f"{lap['completion']:.1f}", status]
-        table.add_row(*cells, *(number(lap[name]) for name in measures))
+        table.add_row(*cells, *(format_number(lap[name]) for name in measures))
     return table
 
 
-def count_of(count: int, noun: str = "lap") -> str:
+def format_count(count: int, noun: str = "lap") -> str:
     """`1 lap`, `2,000 laps`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def seconds(time: float) -> str:
+def format_seconds(time: float) -> str:
     """A time to the millisecond, empty where there is none."""
     return f"{time:.3f}" if time == time else ""
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """A number to the hundredth, empty where there is none."""
     return f"{value:.2f}" if value == value else ""
 

@@ -17,7 +17,7 @@ from racer.files import write_file
 from racer.track import library, worlds
 
 if TYPE_CHECKING:
-    from racer.track.corners import Facts
+    from racer.track.corners import TrackFacts
     from racer.track.track import Track
 
 app = typer.Typer(help="List, show, import, export and fetch tracks.", no_args_is_help=True)
@@ -29,9 +29,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")
-def list_(as_json: AsJson = False) -> None:
+def tracks_list_command(as_json: AsJson = False) -> None:
     """List the tracks that racer knows by name, shipped, imported and fetched."""
-    rows = [_summary(entry) for entry in library.entries(home=home())]
+    rows = [_summary(entry) for entry in library.track_entries(home=data_folder())]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
@@ -56,24 +56,24 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Say what there is to know about a track and, with -o, draw it."""
-    from racer.track.corners import facts
+    from racer.track.corners import track_facts
 
     entry = _found(track)
     road = library.open_entry(entry)
     road = road.reversed() if reverse else road
     if as_json:
-        typer.echo(json.dumps({**_identity(entry, road), **asdict(facts(road))}, indent=2))
+        typer.echo(json.dumps({**_identity(entry, road), **asdict(track_facts(road))}, indent=2))
     else:
-        _print(_facts_table(entry, road, facts(road)))
+        _print(_facts_table(entry, road, track_facts(road)))
     if output:
         from racer.plotting import style
-        from racer.plotting.track import track_sheet
+        from racer.plotting.track import track_figure
 
-        typer.echo(str(style.save(track_sheet(road), output)), err=as_json)
+        typer.echo(str(style.save_figure(track_figure(road), output)), err=as_json)
 
 
 @app.command("import")
-def import_(
+def tracks_import_command(
     paths: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help=".toml tracks or .npy routes.")
     ],
@@ -90,7 +90,7 @@ def import_(
             f"--name names one track, but there are {len(paths)} files: import them one by one"
         )
     for path in paths:
-        entry = library.add(path, home=home(), name=name, replace=replace)
+        entry = library.import_track(path, home=data_folder(), name=name, replace=replace)
         typer.echo(f"{entry.name}: imported from {path}")
 
 
@@ -114,7 +114,7 @@ def export(
     match output.suffix.lower():
         case ".npy":
             road = library.open_entry(entry)
-            route.save(road.reversed() if reverse else road, output)
+            route.save_route(road.reversed() if reverse else road, output)
         case ".toml":
             _check_has_layout(entry, reverse)
             write_file(output, entry.path.read_bytes())
@@ -146,15 +146,17 @@ def fetch(
     from racer.track import fetch as fetching
 
     if known:
-        typer.echo("\n".join(worlds.names()))
+        typer.echo("\n".join(worlds.world_names()))
         return
-    wanted = worlds.names() if everything else names or []
+    wanted = worlds.world_names() if everything else names or []
     if not wanted:
         raise UsageError(
             "say which worlds to fetch, or --all (racer tracks fetch --list names them)"
         )
     for name in _progress(wanted):
-        got = fetching.fetch(name, home=home(), address=address or fetching.ADDRESS)
+        got = fetching.fetch_route(
+            name, home=data_folder(), address=address or fetching.ROUTES_ADDRESS
+        )
         note = (
             " (racer knew no SHA-256 for it and remembers this one)"
             if got.how == "first use"
@@ -163,7 +165,7 @@ def fetch(
         typer.echo(f"{got.name}: {got.how}{note}")
 
 
-def home() -> Path:
+def data_folder() -> Path:
     """The user's data folder: the environment variable RACER_HOME, or where the operating system
     wants it.
     """
@@ -171,14 +173,14 @@ def home() -> Path:
     return Path(given).expanduser() if given else library.user_home()
 
 
-def _found(track: str) -> library.Entry:
-    entry = library.find(track, home=home())
+def _found(track: str) -> library.TrackEntry:
+    entry = library.find_track(track, home=data_folder())
     if entry.note:
         typer.echo(entry.note, err=True)
     return entry
 
 
-def _check_has_layout(entry: library.Entry, reverse: bool) -> None:
+def _check_has_layout(entry: library.TrackEntry, reverse: bool) -> None:
     if entry.path.suffix.lower() != ".toml":
         raise UsageError(
             f"{entry.name} is a route, it has no layout of straights and arcs: export it as .npy"
@@ -189,7 +191,7 @@ def _check_has_layout(entry: library.Entry, reverse: bool) -> None:
         )
 
 
-def _identity(entry: library.Entry, track: Track) -> dict[str, Any]:
+def _identity(entry: library.TrackEntry, track: Track) -> dict[str, Any]:
     return {
         "name": track.name,
         "title": track.title,
@@ -200,17 +202,17 @@ def _identity(entry: library.Entry, track: Track) -> dict[str, Any]:
     }
 
 
-def _teaches(entry: library.Entry) -> str:
+def _teaches(entry: library.TrackEntry) -> str:
     if entry.path.suffix.lower() != ".toml":
         return ""
     from racer.track import layout as layout_file
 
-    return layout_file.read(entry.path).teaches
+    return layout_file.read_layout(entry.path).teaches
 
 
-def _summary(entry: library.Entry) -> dict[str, Any]:
+def _summary(entry: library.TrackEntry) -> dict[str, Any]:
     """One row of the list. A broken file of the user's must not hide the other tracks."""
-    from racer.track.corners import facts
+    from racer.track.corners import track_facts
 
     try:
         track = library.open_entry(entry)
@@ -218,7 +220,7 @@ def _summary(entry: library.Entry) -> dict[str, Any]:
         broken = f"cannot be read: {error}"
         row = dict.fromkeys(("length", "width", "radius_min", "turns", "direction"))
         return {"name": entry.name, "title": broken, **row, "from": entry.provenance}
-    about = facts(track)
+    about = track_facts(track)
     return {
         "name": entry.name,
         "title": track.title,
@@ -231,7 +233,7 @@ def _summary(entry: library.Entry) -> dict[str, Any]:
     }
 
 
-def _facts_table(entry: library.Entry, track: Track, about: Facts) -> Table:
+def _facts_table(entry: library.TrackEntry, track: Track, about: TrackFacts) -> Table:
     import math
 
     table = Table(

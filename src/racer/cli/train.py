@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli import INTERRUPTED
-from racer.cli.tracks import home
+from racer.cli import INTERRUPTED_EXIT_CODE
+from racer.cli.tracks import data_folder
 from racer.errors import UsageError, need
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Option = typer.Option
 
 
-def train(
+def train_command(
     reward: Annotated[
         str, typer.Argument(help="A reward file, a shipped reward's name, or an experiment .toml.")
     ] = "",
@@ -137,30 +137,30 @@ def _open(folder: Path) -> Run:
 
 
 def _create(given: dict[str, Any], out: Path | None) -> Run:
-    from racer.training.config import TrainConfig, parse
-    from racer.training.run import create
+    from racer.training.config import TrainConfig, parse_config
+    from racer.training.run import create_run
 
-    config = parse(given, "racer train")
+    config = parse_config(given, "racer train")
     assert isinstance(config, TrainConfig)
     name = f"{Path(config.reward).stem}-{Path(config.track).stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    return create(config, out or Path("runs") / name, home=home())
+    return create_run(config, out or Path("runs") / name, home=data_folder())
 
 
 def _train(run: Run, resumed: bool) -> None:
     from rich.console import Console
 
-    from racer.cli.progress import display, in_words
-    from racer.training.dagger import session_of
-    from racer.training.evaluation import beyond_in_words
+    from racer.cli.progress import describe_evaluation, show_training_progress
+    from racer.training.dagger import open_session
+    from racer.training.evaluation import beyond_logs_notes
 
     console = Console(soft_wrap=True)
     _say(console, _headline(run))
-    session = session_of(run)
+    session = open_session(run)
     if resumed:
         session.resume()
         _say(console, f"going on after {session.progress.steps:,} steps")
     _say(console, *(f"note: {note}" for note in (*session.notes, *run.metadata.notes)))
-    with display(session, console) as report:
+    with show_training_progress(session, console) as report:
         progress = session.train(report)
     _say(console, *(f"note: {note}" for note in session.reward_notes()))
     if session.was_stopped:
@@ -168,13 +168,19 @@ def _train(run: Run, resumed: bool) -> None:
             f"stopped after {progress.steps:,} steps; go on with: racer train --resume {run.folder}",
             err=True,
         )
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(INTERRUPTED_EXIT_CODE)
     best = run.best()
     if progress.best is not None and best is not None:
-        _say(console, f"best checkpoint, after {best['steps']:,} steps: {in_words(progress.best)}")
         _say(
             console,
-            *(f"note: {text}" for text in beyond_in_words(session.cars, progress.best.beyond_logs)),
+            f"best checkpoint, after {best['steps']:,} steps: {describe_evaluation(progress.best)}",
+        )
+        _say(
+            console,
+            *(
+                f"note: {text}"
+                for text in beyond_logs_notes(session.cars, progress.best.beyond_logs)
+            ),
         )
     _say(console, f"{run.folder}  (racer evaluate {run.folder} --save)")
 
@@ -201,10 +207,10 @@ def _experiment(path: Path, out: Path | None, jobs: int | None) -> None:
     any other.
     """
     from racer.cli.experiment import train_grid
-    from racer.training.sweep.experiment import load
+    from racer.training.sweep.experiment import read_experiment
 
-    found = load(path)
+    found = read_experiment(path)
     if found.is_single:
         _train(_create(next(iter(found.runs.values())).model_dump(), out), resumed=False)
     else:
-        train_grid(found, out or Path("runs") / path.stem, jobs, home())
+        train_grid(found, out or Path("runs") / path.stem, jobs, data_folder())

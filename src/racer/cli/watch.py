@@ -15,30 +15,30 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from racer.cli.tracks import home
+from racer.cli.tracks import data_folder
 from racer.errors import RacerError
 from racer.track import library
 
 if TYPE_CHECKING:
     from racer.checker.findings import Finding
-    from racer.diagnostics import Score
+    from racer.diagnostics import RewardScore
     from racer.drivers.scripted import Drive
 
-POLL = 0.2  # s between two looks at the file
-TRIAL = 0.3  # s that the check may try the file for; racer check takes longer, and finds more
+POLL_S = 0.2  # s between two looks at the file
+TRIAL_S = 0.3  # s that the check may try the file for; racer check takes longer, and finds more
 _MOST = 6  # findings that are shown
 _WORST = 3  # inversions that are shown
 _COLORS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class WatchResult:
     """What one save of the file came to. `trouble` is a sentence when it could not be read or
     scored.
     """
 
     findings: tuple[Finding, ...]
-    score: Score | None
+    score: RewardScore | None
     trouble: str
     seconds: float
     at: str  # time of day
@@ -50,7 +50,7 @@ class Look:
         return not bad and self.score is not None and self.score.verdict.passed
 
 
-def watch(
+def watch_command(
     reward: Annotated[
         str, typer.Argument(metavar="REWARD", help="A reward file, or the name of a shipped one.")
     ],
@@ -66,19 +66,19 @@ def watch(
     ] = False,
 ) -> None:
     """Check and score a reward function on every save, until Ctrl-C."""
-    from racer.drivers.scripted import FAMILY, drives
-    from racer.reward import find
+    from racer.drivers.scripted import DRIVER_FAMILY, drive_all
+    from racer.reward import find_reward
 
-    path, console = find(reward), Console()
-    road = library.open_entry(library.find(track, home=home()))
-    found = drives(road, list(FAMILY), car)
+    path, console = find_reward(reward), Console()
+    road = library.open_entry(library.find_track(track, home=data_folder()))
+    found = drive_all(road, list(DRIVER_FAMILY), car)
 
-    def look() -> Look:
-        return looked(path, track, found, gamma)
+    def look() -> WatchResult:
+        return check_and_score(path, track, found, gamma)
 
     if once:
         only = look()
-        console.print(screen(path, road.name, only, None))
+        console.print(render_screen(path, road.name, only, None))
         raise typer.Exit(0 if only.is_fine else 1)
     try:
         _follow(path, road.name, look, console)
@@ -86,21 +86,21 @@ def watch(
         return
 
 
-def _follow(path: Path, road: str, look: Callable[[], Look], console: Console) -> None:
+def _follow(path: Path, road: str, look: Callable[[], WatchResult], console: Console) -> None:
     """Draw a screen a save, over the one before it on a terminal and below it in a pipe."""
-    before: Look | None = None
+    before: WatchResult | None = None
     drawn = Group(Text(f"{path.name} on {road}", "bold"))
     with Live(drawn, console=console, auto_refresh=False) as live:
-        for _ in saves(path):
+        for _ in watch_saves(path):
             live.update(Group(drawn, Text("looking again ...", "dim")), refresh=console.is_terminal)
             now = look()
-            drawn, before = screen(path, road, now, before), now
+            drawn, before = render_screen(path, road, now, before), now
             live.update(drawn, refresh=console.is_terminal)
             if not console.is_terminal:
                 console.print(drawn)
 
 
-def saves(path: Path, poll: float = POLL) -> Iterator[tuple[int, int] | None]:
+def watch_saves(path: Path, poll: float = POLL_S) -> Iterator[tuple[int, int] | None]:
     """Yields at once and then after each change of a file: its time and size, None while it is not
     there.
     """
@@ -113,27 +113,27 @@ def saves(path: Path, poll: float = POLL) -> Iterator[tuple[int, int] | None]:
         time.sleep(poll)
 
 
-def looked(path: Path, track: str, drives: list[Drive], gamma: float) -> Look:
+def check_and_score(path: Path, track: str, drives: list[Drive], gamma: float) -> WatchResult:
     """The file checked on a track for a moment and, unless it has errors, scored with these drives."""
-    from racer.checker.runner import Orders, check
-    from racer.diagnostics import score
-    from racer.reward import load
+    from racer.checker.runner import CheckOptions, check
+    from racer.diagnostics import score_drives
+    from racer.reward import load_reward
 
     start, findings, scored, trouble = time.perf_counter(), [], None, ""
     try:
-        [report] = check([path], Orders(tracks=(track,), seconds=TRIAL, timeout=1.0))
+        [report] = check([path], CheckOptions(tracks=(track,), seconds=TRIAL_S, timeout=1.0))
         findings = report.findings
         if not report.has_errors:
-            scored = score(load(path), drives, (gamma,), gamma)
+            scored = score_drives(load_reward(path), drives, (gamma,), gamma)
     # the file may be half written, or gone for a moment: the next save may mend it
     except RacerError as error:
         trouble = str(error)
-    return Look(
+    return WatchResult(
         tuple(findings), scored, trouble, time.perf_counter() - start, time.strftime("%H:%M:%S")
     )
 
 
-def screen(path: Path, track: str, now: Look, before: Look | None) -> Group:
+def render_screen(path: Path, track: str, now: WatchResult, before: WatchResult | None) -> Group:
     """The lines to draw for a save, with what has changed since the one before it."""
     parts: list[Table | Text] = [
         Text(f"{path.name} on {track}   {now.at}, {now.seconds:.1f} s", "bold")
@@ -146,14 +146,14 @@ def screen(path: Path, track: str, now: Look, before: Look | None) -> Group:
     elif not now.trouble:
         parts.append(Text("clock: not scored before the errors are mended", "dim"))
     parts += (
-        [Text(f"since the last save: {line}", "magenta") for line in changes(before, now)]
+        [Text(f"since the last save: {line}", "magenta") for line in describe_changes(before, now)]
         if before
         else []
     )
     return Group(*parts)
 
 
-def changes(before: Look, now: Look) -> list[str]:
+def describe_changes(before: WatchResult, now: WatchResult) -> list[str]:
     """What differs between two looks, a sentence each."""
     old, new = (
         Counter((f.code, f.message.partition(";")[0]) for f in look.findings)
@@ -180,7 +180,7 @@ def changes(before: Look, now: Look) -> list[str]:
     return lines or ["nothing has changed"]
 
 
-def _findings(now: Look) -> list[Table | Text]:
+def _findings(now: WatchResult) -> list[Table | Text]:
     counts = Counter(str(found.severity) for found in now.findings)
     words = [f"{counts[word]} {word}{'s' * (counts[word] > 1)}" for word in _COLORS if counts[word]]
     if not words:
@@ -201,7 +201,7 @@ def _findings(now: Look) -> list[Table | Text]:
     ]
 
 
-def _verdict(score: Score) -> list[Text]:
+def _verdict(score: RewardScore) -> list[Text]:
     verdict = score.verdict
     wrong = score.inversions()
     agrees, color = ("agrees", "green") if verdict.passed else ("does not agree", "red")

@@ -4,13 +4,22 @@ and by lap time.
 
 from racer.diagnostics.scoring import (
     Inversion,
-    Score,
-    Verdict,
-    correlation,
-    price,
-    returns,
-    score,
-    score_all,
+    RewardScore,
+    ScoreVerdict,
+    correlate_ranks,
+    discounted_returns,
+    price_drives,
+    score_drives,
+    score_rewards,
 )
 
-__all__ = ["Inversion", "Score", "Verdict", "correlation", "price", "returns", "score", "score_all"]
+__all__ = [
+    "Inversion",
+    "RewardScore",
+    "ScoreVerdict",
+    "correlate_ranks",
+    "discounted_returns",
+    "price_drives",
+    "score_drives",
+    "score_rewards",
+]

@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Views:
+class PolicyViews:
     """What the camera saw at F places of the lap, and how much each pixel counts."""
 
     index: NDArray[np.int64]  # (F,) steps of the lap
@@ -46,7 +46,7 @@ class PolicyLap:
     probabilities: Array  # (T, K)
     parts: tuple[str, ...]
     weights: Array
-    views: Views | None = None
+    views: PolicyViews | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -59,7 +59,7 @@ class PolicyLap:
         return len(self.actions) > 0
 
 
-class Part(NamedTuple):
+class InputWeight(NamedTuple):
     """A part of what the policy sees: its share of what the answers of the lap hang on, and where
     it is greatest.
     """
@@ -70,7 +70,7 @@ class Part(NamedTuple):
     at: float  # m, that place
 
 
-class Choice(NamedTuple):
+class ActionChoice(NamedTuple):
     """An action of a discrete space: how often it was taken, and how likely it was on average."""
 
     number: int
@@ -80,12 +80,12 @@ class Choice(NamedTuple):
     probability: float
 
 
-def parts(lap: PolicyLap) -> list[Part]:
+def input_weights(lap: PolicyLap) -> list[InputWeight]:
     """All parts, those that count most first."""
-    share = shares(lap)
+    share = weight_fractions(lap)
     best = share.argmax(axis=0)
     found = [
-        Part(
+        InputWeight(
             name, float(share[:, k].mean()), float(share[best[k], k]), float(lap.distance[best[k]])
         )
         for k, name in enumerate(lap.parts)
@@ -93,7 +93,7 @@ def parts(lap: PolicyLap) -> list[Part]:
     return sorted(found, key=lambda part: -part.share)
 
 
-def shares(lap: PolicyLap) -> Array:
+def weight_fractions(lap: PolicyLap) -> Array:
     """(T, P) weights of each step as shares of their sum."""
     total = lap.weights.sum(axis=1, keepdims=True)
     share: Array = np.divide(
@@ -102,17 +102,17 @@ def shares(lap: PolicyLap) -> Array:
     return share
 
 
-def choices(lap: PolicyLap) -> list[Choice]:
+def action_choices(lap: PolicyLap) -> list[ActionChoice]:
     """All actions of a discrete space, in their order."""
     taken = np.bincount(lap.probabilities.argmax(axis=1), minlength=len(lap.actions)) / len(lap.xy)
     mean = lap.probabilities.mean(axis=0)
     return [
-        Choice(k, float(steer), float(speed), float(taken[k]), float(mean[k]))
+        ActionChoice(k, float(steer), float(speed), float(taken[k]), float(mean[k]))
         for k, (steer, speed) in enumerate(lap.actions)
     ]
 
 
-def doubt(lap: PolicyLap) -> tuple[float, float]:
+def least_sure_place(lap: PolicyLap) -> tuple[float, float]:
     """Where a policy with discrete actions is least sure, m, and the probability of the action that
     it takes there.
     """

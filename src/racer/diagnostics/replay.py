@@ -19,18 +19,18 @@ from numpy.typing import NDArray
 from racer import analysis as laps
 from racer.diagnostics import scoring as clock
 from racer.errors import RewardError
-from racer.logs.to_state import begins, rows
+from racer.logs.to_state import episode_begins, state_rows
 from racer.reward import RewardBatch, RewardFunction, RewardRefused
-from racer.reward.batch import TIMEOUT
-from racer.reward.errors import elsewhere
-from racer.sim.params import params
+from racer.reward.batch import REWARD_TIMEOUT_S
+from racer.reward.errors import relocate_refusal
+from racer.sim.params import build_params
 from racer.track.track import Track
 
-EQUAL = 1e-4  # rewards are equal within it: logs are written with four decimals
+REWARD_TOLERANCE = 1e-4  # rewards are equal within it: logs are written with four decimals
 # share of equal rows from which a rebuild counts as proven; real logs reach 0.996 to 1
 # (docs/replay.md)
-PROVEN = 0.99
-HELD = ("prepare", "pause", "park")  # statuses of rows that are not scored
+PROVEN_FRACTION = 0.99
+HELD_STATUSES = ("prepare", "pause", "park")  # statuses of rows that are not scored
 _CHUNK = 20_000  # rows whose params are built at a time
 
 Array = NDArray[np.float64]
@@ -38,7 +38,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Proof:
+class RebuildProof:
     """How many scored rows were compared with the logged reward, and how many are equal; the first
     that is not.
     """
@@ -58,7 +58,7 @@ class Proof:
     @property
     def holds(self) -> bool:
         """Whether the rebuild is proven."""
-        return self.share >= PROVEN
+        return self.share >= PROVEN_FRACTION
 
     def __str__(self) -> str:
         if not self.rows:
@@ -70,13 +70,13 @@ class Proof:
         return f"{text}; the first that differs: {there}, logged {self.logged:.6g}, priced {self.priced:.6g}"
 
 
-def scored(trace: pd.DataFrame) -> Flags:
+def scored_rows(trace: pd.DataFrame) -> Flags:
     """(N,) whether the job called its reward function on a row: not where the car is held."""
-    return np.asarray(~trace["episode_status"].isin(HELD))
+    return np.asarray(~trace["episode_status"].isin(HELD_STATUSES))
 
 
-def price(
-    trace: pd.DataFrame, track: Track, reward: RewardFunction, *, timeout: float = TIMEOUT
+def price_trace(
+    trace: pd.DataFrame, track: Track, reward: RewardFunction, *, timeout: float = REWARD_TIMEOUT_S
 ) -> Array:
     """(N,) what `reward` pays for each row of a trace that was driven on `track`; nan on rows that
     are not scored.
@@ -86,10 +86,10 @@ def price(
     the real job would stop, naming the row.
     """
     rewards = np.full(len(trace), np.nan)
-    first, counts = begins(trace), scored(trace)
+    first, counts = episode_begins(trace), scored_rows(trace)
     if not counts.any():
         return rewards
-    state = rows(trace, track)
+    state = state_rows(trace, track)
     episode = np.cumsum(first) - 1
     for some in _whole_episodes(first):
         mine = some[counts[some]]
@@ -100,13 +100,13 @@ def price(
     return rewards
 
 
-def proof(trace: pd.DataFrame, rewards: Array) -> Proof:
+def prove_rebuild(trace: pd.DataFrame, rewards: Array) -> RebuildProof:
     """How well `rewards` (N,), of the function that the log was scored with, equal the logged ones.
 
     Rows of evaluation files are left out where there are others: the real service scores races with
     its own reward.
     """
-    compared = scored(trace) & np.isfinite(rewards)
+    compared = scored_rows(trace) & np.isfinite(rewards)
     race = (
         (trace["phase"] == "evaluation").to_numpy()
         if "phase" in trace
@@ -114,26 +114,26 @@ def proof(trace: pd.DataFrame, rewards: Array) -> Proof:
     )
     compared &= ~race if (compared & ~race).any() else True
     logged = trace["reward"].to_numpy(float)
-    off = np.flatnonzero(compared & ~(np.abs(rewards - logged) <= EQUAL))
+    off = np.flatnonzero(compared & ~(np.abs(rewards - logged) <= REWARD_TOLERANCE))
     total = int(compared.sum())
     if not len(off):
-        return Proof(total, total)
+        return RebuildProof(total, total)
     row = trace.iloc[off[0]]
     place = int(row["episode"]), float(row["steps"]), float(row["reward"]), float(rewards[off[0]])
-    return Proof(total, total - len(off), *place)
+    return RebuildProof(total, total - len(off), *place)
 
 
-def require(found: Proof, name: str) -> None:
+def require_proof(proof: RebuildProof, name: str) -> None:
     """Nothing when the proof holds. Raises RewardError with what to look for otherwise."""
-    if not found.holds:
+    if not proof.holds:
         raise RewardError(
-            f"the log's rewards are not those of {name}: {found}. Is it another version of the file, does it read "
+            f"the log's rewards are not those of {name}: {proof}. Is it another version of the file, does it read "
             "objects (a log does not tell where they were), or is it the wrong track (--track)? "
             "Without --own the log is priced unproven"
         )
 
 
-def episodes(trace: pd.DataFrame, rewards: Array) -> pd.DataFrame:
+def paid_laps(trace: pd.DataFrame, rewards: Array) -> pd.DataFrame:
     """The laps of a trace (`racer.analysis.laps`) with `paid`, the sum of `rewards` (N,), and
     `scored`, the rows priced.
     """
@@ -147,7 +147,7 @@ def episodes(trace: pd.DataFrame, rewards: Array) -> pd.DataFrame:
     )
 
 
-def ranked(table: pd.DataFrame) -> pd.DataFrame:
+def rank_laps(table: pd.DataFrame) -> pd.DataFrame:
     """The laps of one track with their places, `clock_rank` and `paid_rank`: 1 is best, equals
     share their mean place.
 
@@ -157,17 +157,17 @@ def ranked(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(clock_rank=places, paid_rank=table["paid"].round(9).rank(ascending=False))
 
 
-def correlation(a: Array, b: Array) -> float:
+def rank_correlation(a: Array, b: Array) -> float:
     """Rank correlation (Spearman) of two columns (L,), -1 to 1; nan where one of them is all the
     same.
     """
     if not len(a):
         return float("nan")
     one, other = (np.asarray(pd.Series(column).rank(), dtype=np.float64) for column in (a, b))
-    return clock.correlation(one, other)
+    return clock.correlate_ranks(one, other)
 
 
-def wrong_pairs(table: pd.DataFrame) -> float:
+def wrong_pair_fraction(table: pd.DataFrame) -> float:
     """Share (0 to 1) of pairs of laps of which the one that is worse by the clock is paid more; nan
     without a pair.
     """
@@ -180,7 +180,7 @@ def wrong_pairs(table: pd.DataFrame) -> float:
     return wrong / total if total else float("nan")
 
 
-def displaced(table: pd.DataFrame, most: int = 10) -> pd.DataFrame:
+def displaced_laps(table: pd.DataFrame, most: int = 10) -> pd.DataFrame:
     """The laps whose place by pay is farthest from their place by the clock, farthest first; none
     that is in place.
     """
@@ -214,7 +214,7 @@ def _priced(state: NDArray[np.void], episode: NDArray[np.int64], track: Track, r
     rewards = np.empty(len(owner))
     for some in np.split(order, np.flatnonzero(np.diff(turn[order])) + 1):
         try:
-            built: Sequence[dict[str, Any]] = params(state[some], [track])  # type: ignore[assignment]
+            built: Sequence[dict[str, Any]] = build_params(state[some], [track])  # type: ignore[assignment]
             rewards[some] = batch(built, owner[some].tolist())
         except RewardRefused as error:
             raise _placed(error, trace.iloc[some], owner[some]) from None
@@ -227,7 +227,7 @@ def _placed(error: RewardRefused, trace: pd.DataFrame, owner: NDArray[np.int64])
     if not len(at):
         return error
     row = trace.iloc[at[0]]
-    return elsewhere(error, f"episode {row['episode']}, step {row['steps']:g} of the log")
+    return relocate_refusal(error, f"episode {row['episode']}, step {row['steps']:g} of the log")
 
 
 def _slowness(table: pd.DataFrame) -> Array:

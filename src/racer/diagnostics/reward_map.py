@@ -19,28 +19,28 @@ from numpy.typing import ArrayLike, NDArray
 from racer import geometry
 from racer.errors import UsageError
 from racer.reward import RewardBatch, RewardFunction
-from racer.reward.batch import TIMEOUT
+from racer.reward.batch import REWARD_TIMEOUT_S
 from racer.sim import placement as scene
-from racer.sim.params import params
+from racer.sim.params import build_params
 from racer.sim.state import State
-from racer.sim.step import place
-from racer.track.spatial_index import Roads, pack
+from racer.sim.step import locate_cars
+from racer.track.spatial_index import PackedTracks, pack_tracks
 from racer.track.track import Track
-from racer.vehicle.car import FRONT, STEP
+from racer.vehicle.car import FRONT_POINT_M, STEP_S
 
 # places on and beside the road, by default; where each has many headings
 CELLS, CELLS_OF_BEST = 9000, 3500
-BESIDE = 0.25  # m beside the road that are shown too
-HEADINGS = np.arange(-60.0, 61.0, 7.5)  # deg relative to the road, of which the best is taken
+BESIDE_M = 0.25  # m beside the road that are shown too
+HEADINGS_DEG = np.arange(-60.0, 61.0, 7.5)  # deg relative to the road, of which the best is taken
 ALONG, ACROSS = 240, 61  # places of a slice
-SAMPLE = 64  # calls after which it is known whether a file keeps state
-CHUNK = 200  # params that are built at a time
+SAMPLE_CALLS = 64  # calls after which it is known whether a file keeps state
+CHUNK_PLACES = 200  # params that are built at a time
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Question:
+class MapSettings:
     """How the car stands at every place: m/s, degrees, degrees relative to the road (None: the best
     of `HEADINGS`).
     """
@@ -50,11 +50,11 @@ class Question:
     heading_deg: float | None = 0.0
 
 
-STRAIGHT = Question()
+STRAIGHT_AHEAD = MapSettings()
 
 
 @dataclass(frozen=True, eq=False)
-class Slice:
+class MapSlice:
     """Prices (K,) along a line of places: over distance from the start line or over offset to the
     left, m.
     """
@@ -65,7 +65,7 @@ class Slice:
 
 
 @dataclass(frozen=True, eq=False)
-class Surface:
+class RewardMap:
     """Prices on a grid: `price` (R, C), nan where nobody asked, of the places `x` (C,) and `y`
     (R,), m.
 
@@ -80,21 +80,21 @@ class Surface:
     on_road: NDArray[np.bool_]
     heading_deg: Array
     yaw: Array
-    along: Slice
-    across: tuple[Slice, ...]
+    along: MapSlice
+    across: tuple[MapSlice, ...]
     keeps_state: bool
 
 
-def surface(
+def map_reward(
     reward: RewardFunction,
     track: Track,
-    question: Question = STRAIGHT,
+    settings: MapSettings = STRAIGHT_AHEAD,
     *,
     waypoints: Sequence[int] | None = None,
     cells: int | None = None,
-    beside: float = BESIDE,
-    timeout: float = TIMEOUT,
-) -> Surface:
+    beside: float = BESIDE_M,
+    timeout: float = REWARD_TIMEOUT_S,
+) -> RewardMap:
     """The prices of about `cells` places on `track` and up to `beside` m beside it, and slices
     through them.
 
@@ -102,29 +102,29 @@ def surface(
     crossed (three places around the lap unless given). Raises RewardRefused when a call fails,
     UsageError for a question that no car can be asked.
     """
-    cells = cells or (CELLS_OF_BEST if question.heading_deg is None else CELLS)
-    _check(question, cells, beside)
+    cells = cells or (CELLS_OF_BEST if settings.heading_deg is None else CELLS)
+    _check(settings, cells, beside)
     x, y, row, column = _cells(track, cells, beside)
     kept, tangent = _placed(track, x[column], y[row], beside)
     row, column, tangent = row[kept], column[kept], tangent[kept]
     pricing = _Pricing(reward, timeout)
     xy = np.column_stack([x[column], y[row]])
-    price, heading = _best(pricing, track, xy, tangent, question)
-    road = place(_rows(track, xy, tangent, question), _packed(track))
+    price, heading = _best(pricing, track, xy, tangent, settings)
+    road = locate_cars(_rows(track, xy, tangent, settings), _packed(track))
     table = {name: np.full((len(y), len(x)), np.nan) for name in ("price", "heading", "yaw")}
     on_road = np.zeros((len(y), len(x)), dtype=np.bool_)
     table["price"][row, column], table["heading"][row, column] = price, heading
     table["yaw"][row, column] = geometry.wrap_angle(tangent + np.radians(heading))
     on_road[row, column] = road["inner_distance"] + road["outer_distance"] < road["width"] + 1e-3
-    along = _along(pricing, track, question)
-    across = tuple(_across(pricing, track, question, waypoints, beside))
+    along = _along(pricing, track, settings)
+    across = tuple(_across(pricing, track, settings, waypoints, beside))
     is_fresh = bool(pricing.keeps_state)
-    return Surface(
+    return RewardMap(
         x, y, table["price"], on_road, table["heading"], table["yaw"], along, across, is_fresh
     )
 
 
-def difference(one: Surface, other: Surface) -> Surface:
+def subtract_maps(one: RewardMap, other: RewardMap) -> RewardMap:
     """The prices of `one` less those of `other`, which was asked the same on the same track."""
     slices = [
         replace(mine, price=mine.price - theirs.price)
@@ -152,26 +152,26 @@ class _Pricing:
     def __call__(self, rows: State, track: Track) -> Array:
         """(N,) prices of rows on one track."""
         if self.keeps_state is None:
-            self._try_out(rows[:: max(1, len(rows) // SAMPLE)], track)
-        parts = [rows[k : k + CHUNK] for k in range(0, len(rows), CHUNK)]
+            self._try_out(rows[:: max(1, len(rows) // SAMPLE_CALLS)], track)
+        parts = [rows[k : k + CHUNK_PLACES] for k in range(0, len(rows), CHUNK_PLACES)]
         return np.concatenate([np.empty(0), *(self._priced(part, track) for part in parts)])
 
     def _priced(self, rows: State, track: Track) -> Array:
-        given = [dict(p) for p in params(rows, [track])]
+        given = [dict(p) for p in build_params(rows, [track])]
         if self.keeps_state:
             return RewardBatch(self.reward, len(given), timeout=self.timeout)(given)
         return self.batch(given, [0] * len(given))
 
     def _try_out(self, rows: State, track: Track) -> None:
         """One of two instances is asked, and compared with the other."""
-        given = [dict(p) for p in params(rows, [track])]
+        given = [dict(p) for p in build_params(rows, [track])]
         self.batch(given, [1] * len(given))
         cars = pickle.loads(self.batch.snapshot())["cars"]
         is_savable = not any("cannot be saved" in note for note in self.batch.notes())
         self.keeps_state = cars[0] != cars[1] or not is_savable
 
 
-def _check(question: Question, cells: int, beside: float) -> None:
+def _check(question: MapSettings, cells: int, beside: float) -> None:
     numbers = {
         "speed": question.speed,
         "steering": question.steering_deg,
@@ -225,7 +225,9 @@ def _cells(
 
 def _placed(track: Track, x: Array, y: Array, beside: float) -> tuple[NDArray[np.bool_], Array]:
     """(N,) which places are on the road or near enough, and the direction of the road at each, rad."""
-    rows = place(_rows(track, np.column_stack([x, y]), np.zeros(len(x)), STRAIGHT), _packed(track))
+    rows = locate_cars(
+        _rows(track, np.column_stack([x, y]), np.zeros(len(x)), STRAIGHT_AHEAD), _packed(track)
+    )
     near = rows["inner_distance"] + rows["outer_distance"] <= rows["width"] + 2.0 * beside
     step = track.center[rows["next"]] - track.center[rows["previous"]]
     wrapped = rows["next"] < rows["previous"]  # at the very end of the line
@@ -235,27 +237,32 @@ def _placed(track: Track, x: Array, y: Array, beside: float) -> tuple[NDArray[np
     return near, np.arctan2(step[:, 1], step[:, 0])
 
 
-def _rows(track: Track, xy: Array, yaw: Array, question: Question) -> State:
+def _rows(track: Track, xy: Array, yaw: Array, question: MapSettings) -> State:
     """(N,) cars whose front points are at `xy` (N, 2), heading `yaw` (N,) rad; not yet placed on
     the road.
     """
-    rows = scene.rows(
+    rows = scene.placed_rows(
         track, np.zeros(len(xy)), speed=question.speed, steering_deg=question.steering_deg
     )
     rows["yaw"] = geometry.wrap_angle(np.asarray(yaw, dtype=np.float64))
-    rows["x"], rows["y"] = xy[:, 0] - FRONT * np.cos(yaw), xy[:, 1] - FRONT * np.sin(yaw)
+    rows["x"], rows["y"] = (
+        xy[:, 0] - FRONT_POINT_M * np.cos(yaw),
+        xy[:, 1] - FRONT_POINT_M * np.sin(yaw),
+    )
     return rows
 
 
 def _best(
-    pricing: _Pricing, track: Track, xy: Array, tangent: Array, question: Question
+    pricing: _Pricing, track: Track, xy: Array, tangent: Array, question: MapSettings
 ) -> tuple[Array, Array]:
     """(N,) prices of places, and the heading each is for, degrees relative to the road."""
-    straightest = HEADINGS[np.argsort(np.abs(HEADINGS), kind="stable")]
+    straightest = HEADINGS_DEG[np.argsort(np.abs(HEADINGS_DEG), kind="stable")]
     tried = straightest if question.heading_deg is None else [question.heading_deg]
     price, heading = np.full(len(xy), -np.inf), np.zeros(len(xy))
     for degrees in tried:
-        rows = place(_rows(track, xy, tangent + np.radians(degrees), question), _packed(track))
+        rows = locate_cars(
+            _rows(track, xy, tangent + np.radians(degrees), question), _packed(track)
+        )
         found = pricing(_arrived(rows, track, question), track)
         better = found > price  # of equal ones the straightest
         price, heading = np.where(better, found, price), np.where(better, degrees, heading)
@@ -263,55 +270,55 @@ def _best(
 
 
 @lru_cache(maxsize=8)
-def _packed(track: Track) -> Roads:
-    return pack([track])
+def _packed(track: Track) -> PackedTracks:
+    return pack_tracks([track])
 
 
-def _arrived(rows: State, track: Track, question: Question) -> State:
+def _arrived(rows: State, track: Track, question: MapSettings) -> State:
     """The rows with progress, steps and clock of a car that came from the start line at the speed
     asked for.
     """
     rows["progress"] = np.minimum(100.0 * rows["s"] / track.length, 100.0)
     rows["progress_before"] = rows["progress"]
     rows["start"] = 0.0
-    rows["steps"] = 2 + np.round(rows["s"] / (max(question.speed, 0.1) * STEP)).astype(np.int32)
-    rows["clock"] = STEP * (rows["steps"] - 1.0)
+    rows["steps"] = 2 + np.round(rows["s"] / (max(question.speed, 0.1) * STEP_S)).astype(np.int32)
+    rows["clock"] = STEP_S * (rows["steps"] - 1.0)
     return rows
 
 
 def _line(
-    pricing: _Pricing, track: Track, question: Question, s: ArrayLike, aside: ArrayLike
+    pricing: _Pricing, track: Track, question: MapSettings, s: ArrayLike, aside: ArrayLike
 ) -> Array:
     """(N,) prices of places `aside` m to the left of the center line at `s` m."""
-    spots = scene.rows(track, s, offset=aside)
+    spots = scene.placed_rows(track, s, offset=aside)
     yaw = spots["yaw"].copy()
     return _best(
         pricing, track, np.column_stack([spots["front_x"], spots["front_y"]]), yaw, question
     )[0]
 
 
-def _along(pricing: _Pricing, track: Track, question: Question) -> Slice:
+def _along(pricing: _Pricing, track: Track, question: MapSettings) -> MapSlice:
     s = np.linspace(0.0, track.length, ALONG, endpoint=False)
-    return Slice("center line", s, _line(pricing, track, question, s, 0.0))
+    return MapSlice("center line", s, _line(pricing, track, question, s, 0.0))
 
 
 def _across(
     pricing: _Pricing,
     track: Track,
-    question: Question,
+    question: MapSettings,
     waypoints: Sequence[int] | None,
     beside: float,
-) -> list[Slice]:
+) -> list[MapSlice]:
     count = len(track.center) - 1
     chosen = [count // 8, count // 2, 5 * count // 6] if waypoints is None else waypoints
     found = []
     for number in chosen:
-        s = scene.spot(track, number)
+        s = scene.waypoint_distance(track, number)
         k = int(np.argmin(np.abs(track.s - s)))
         half = 0.5 * float(track.width[k]) + beside
         aside = np.linspace(-half, half, ACROSS)
         found.append(
-            Slice(
+            MapSlice(
                 f"waypoint {number}",
                 aside,
                 _line(pricing, track, question, np.full(ACROSS, s), aside),

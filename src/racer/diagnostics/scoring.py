@@ -11,11 +11,11 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from racer.drivers.scripted import DRIVERS, Drive, Driver, drives
+from racer.drivers.scripted import ALL_DRIVERS, Drive, Driver, drive_all
 from racer.errors import UsageError
-from racer.reward import RewardBatch, RewardFunction, load
-from racer.sim.obstacle_layout import Told
-from racer.sim.params import params
+from racer.reward import RewardBatch, RewardFunction, load_reward
+from racer.sim.obstacle_layout import ObstacleSource
+from racer.sim.params import build_params
 from racer.sim.state import Phase
 from racer.track.track import Track
 from racer.vehicle.action_space import ActionSpace
@@ -23,10 +23,12 @@ from racer.vehicle.car import Car
 
 Array = NDArray[np.float64]
 
-AGREES = 0.5  # rank correlation that passes: docs/score.md says what lies on either side of it
-NEAR_BEST = 1.25  # the best paid lap may take so many times as long as the fastest
-FASTER = 1.03  # laps nearer than that are equally fast
-BETTER = 1.02  # pay nearer than that is equal
+MIN_RANK_CORRELATION = (
+    0.5  # rank correlation that passes: docs/score.md says what lies on either side of it
+)
+MAX_BEST_PAID_RATIO = 1.25  # the best paid lap may take so many times as long as the fastest
+FASTER_RATIO = 1.03  # laps nearer than that are equally fast
+BETTER_PAID_RATIO = 1.02  # pay nearer than that is equal
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Inversion:
         """`at gamma 0.999 you pay a weaving lap of 14.1 s 8 % more than a racing-line lap of 9.8
         s`.
         """
-        worse, better = described(self.worse), described(self.better)
+        worse, better = describe_drive(self.worse), describe_drive(self.better)
         if min(self.pay_better, self.pay_worse) > 0.0 and self.share < 9.995:
             return (
                 f"at gamma {gamma:g} you pay {worse} {100.0 * self.share:.0f} % more than {better}"
@@ -60,7 +62,7 @@ class Inversion:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ScoreVerdict:
     """Whether a reward function passes, and why in a sentence."""
 
     passed: bool
@@ -68,7 +70,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, eq=False)
-class Score:
+class RewardScore:
     """What drives are worth to one reward function. `first` and `pay` hold (D,) by discount factor."""
 
     reward: str
@@ -104,7 +106,7 @@ class Score:
         """Rank correlation of pay and clock: 1 the same order, -1 the opposite one; nan where all
         is paid the same.
         """
-        return correlation(self.paid(gamma), self.clock)
+        return correlate_ranks(self.paid(gamma), self.clock)
 
     def inversions(self, gamma: float | None = None) -> list[Inversion]:
         """All pairs that are paid in the wrong order, the worst mistakes first."""
@@ -121,38 +123,38 @@ class Score:
         return self.drives[int(np.argmax(self.pay[self.gamma]))]
 
     @cached_property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> ScoreVerdict:
         """Passes when the best paid drive is nearly the fastest one and the ranks correlate."""
         at, best, match = f"at gamma {self.gamma:g}", self.best_paid, self.correlation()
         times = [drive.lap_time for drive in self.drives if not np.isnan(drive.lap_time)]
         if not times:
-            return Verdict(
+            return ScoreVerdict(
                 False, "no driver completes a lap here: this track tells nothing about the reward"
             )
         if np.isnan(match):
-            return Verdict(False, f"{at} it pays every driver the same")
+            return ScoreVerdict(False, f"{at} it pays every driver the same")
         if np.isnan(best.lap_time):
-            return Verdict(False, f"{at} the best paid is {described(best)}")
-        if best.lap_time > NEAR_BEST * min(times):
-            return Verdict(
+            return ScoreVerdict(False, f"{at} the best paid is {describe_drive(best)}")
+        if best.lap_time > MAX_BEST_PAID_RATIO * min(times):
+            return ScoreVerdict(
                 False,
-                f"{at} the best paid is {described(best)}; the fastest lap takes {min(times):.1f} s",
+                f"{at} the best paid is {describe_drive(best)}; the fastest lap takes {min(times):.1f} s",
             )
-        if match < AGREES:
-            return Verdict(
+        if match < MIN_RANK_CORRELATION:
+            return ScoreVerdict(
                 False,
                 f"{at} pay and clock agree too little about the drivers (rank correlation {match:.2f})",
             )
-        return Verdict(
-            True, f"{at} the best paid is {described(best)}, and the ranks agree ({match:.2f})"
+        return ScoreVerdict(
+            True, f"{at} the best paid is {describe_drive(best)}, and the ranks agree ({match:.2f})"
         )
 
 
-def described(drive: Drive) -> str:
+def describe_drive(drive: Drive) -> str:
     """`a weaving lap of 14.1 s`, `a car that stops halfway (51 % of the lap)`, `a weaving car that
     does not finish`.
     """
-    driver = DRIVERS.get(drive.name)
+    driver = ALL_DRIVERS.get(drive.name)
     means_to = driver is None or driver.finishes
     who = (
         f"{'an' if drive.title[0] in 'aeio' else 'a'} {drive.title}"
@@ -170,10 +172,10 @@ def is_faster(one: Drive, other: Drive) -> bool:
     """Whether the clock clearly prefers one drive: a faster lap, or a lap instead of none."""
     if np.isnan(one.lap_time):
         return bool(np.isnan(other.lap_time)) and one.completion > other.completion + 10.0
-    return bool(np.isnan(other.lap_time)) or other.lap_time > FASTER * one.lap_time
+    return bool(np.isnan(other.lap_time)) or other.lap_time > FASTER_RATIO * one.lap_time
 
 
-def correlation(one: Array, other: Array) -> float:
+def correlate_ranks(one: Array, other: Array) -> float:
     """Spearman's rank correlation of two rankings (D,), ties being mean ranks; nan when one of them
     is all ties.
     """
@@ -194,7 +196,7 @@ def _slowness(drive: Drive) -> float:
 
 
 def _is_more(one: float, other: float) -> bool:
-    return one - other > (BETTER - 1.0) * max(abs(one), abs(other), 1e-9)
+    return one - other > (BETTER_PAID_RATIO - 1.0) * max(abs(one), abs(other), 1e-9)
 
 
 def _weight(inversion: Inversion) -> float:
@@ -206,12 +208,12 @@ def _weight(inversion: Inversion) -> float:
 
 
 GAMMAS = (0.9, 0.99, 0.999)
-HANDED = 128  # params that exist at a time: more would not stay in the processor's cache
+CHUNK_STEPS = 128  # params that exist at a time: more would not stay in the processor's cache
 # steps at the end of a drive that was cut off which are taken for what would have gone on
-LATE = 150
+TAIL_STEPS = 150
 
 
-def returns(rewards: ArrayLike, gamma: float, tail: float = 0.0) -> Array:
+def discounted_returns(rewards: ArrayLike, gamma: float, tail: float = 0.0) -> Array:
     """(T,) discounted return from every step to the end: what PPO's value function learns, and its
     advantages compare.
 
@@ -227,77 +229,81 @@ def returns(rewards: ArrayLike, gamma: float, tail: float = 0.0) -> Array:
     return found
 
 
-def price(reward: RewardFunction, found: Sequence[Drive], timeout: float = 5.0) -> list[Array]:
+def price_drives(
+    reward: RewardFunction, drives: Sequence[Drive], timeout: float = 5.0
+) -> list[Array]:
     """The rewards (T,) of each drive's steps in order, by an instance of the reward file a drive.
 
     The prepare step pays nothing and is left out. Raises RewardRefused for what the real job
     refuses.
     """
-    batch = RewardBatch(reward, len(found), timeout=timeout)
+    batch = RewardBatch(reward, len(drives), timeout=timeout)
     collecting = gc.isenabled()
     gc.disable()  # it would walk the young dicts again and again, and they hold no cycles
     try:
-        return [_paid(batch, k, drive) for k, drive in enumerate(found)]
+        return [_paid(batch, k, drive) for k, drive in enumerate(drives)]
     finally:
         if collecting:
             gc.enable()
 
 
-def score(
+def score_drives(
     reward: RewardFunction,
-    found: Sequence[Drive],
+    drives: Sequence[Drive],
     gammas: Sequence[float] = GAMMAS,
-    at: float = 0.99,
-) -> Score:
+    verdict_gamma: float = 0.99,
+) -> RewardScore:
     """How well a reward function agrees with the clock about these drives, at discount factors
     `gammas` and `at`.
     """
-    for gamma in (*gammas, at):
+    for gamma in (*gammas, verdict_gamma):
         if not 0.0 <= gamma <= 1.0:
             raise UsageError(f"a discount factor is between 0 and 1, not {gamma:g}")
-    rewards = price(reward, found)
+    rewards = price_drives(reward, drives)
     pays = {
-        gamma: [_worth(r, d, gamma) for r, d in zip(rewards, found, strict=True)]
-        for gamma in {*gammas, at}
+        gamma: [_worth(r, d, gamma) for r, d in zip(rewards, drives, strict=True)]
+        for gamma in {*gammas, verdict_gamma}
     }
-    return Score(
+    return RewardScore(
         reward=reward.filename,
-        drives=tuple(found),
+        drives=tuple(drives),
         rewards=tuple(rewards),
         first={gamma: np.array([start for start, _ in pay]) for gamma, pay in pays.items()},
         pay={gamma: np.array([mean for _, mean in pay]) for gamma, pay in pays.items()},
-        gammas=tuple(sorted({*gammas, at})),
-        gamma=at,
+        gammas=tuple(sorted({*gammas, verdict_gamma})),
+        gamma=verdict_gamma,
     )
 
 
-def score_all(
+def score_rewards(
     rewards: Sequence[str | RewardFunction],
     track: Track,
     *,
     gammas: Sequence[float] = GAMMAS,
-    at: float = 0.99,
+    verdict_gamma: float = 0.99,
     car: str | Car = "v6",
     action_space: ActionSpace | None = None,
     reverse: bool = False,
     drivers: Sequence[str | Driver] | None = None,
-    objects: Told = None,
-) -> list[Score]:
+    objects: ObstacleSource = None,
+) -> list[RewardScore]:
     """A score for each of the rewards (files, or names of shipped ones), all of the same drives.
 
     With `objects` (boxes) on the road these are drives among them, and those of drivers who avoid
     them.
     """
-    loaded = [reward if isinstance(reward, RewardFunction) else load(reward) for reward in rewards]
-    found = drives(track, drivers, car, action_space, reverse=reverse, objects=objects)
-    return [score(reward, found, gammas, at) for reward in loaded]
+    loaded = [
+        reward if isinstance(reward, RewardFunction) else load_reward(reward) for reward in rewards
+    ]
+    found = drive_all(track, drivers, car, action_space, reverse=reverse, obstacles=objects)
+    return [score_drives(reward, found, gammas, verdict_gamma) for reward in loaded]
 
 
 def _paid(batch: RewardBatch, car: int, drive: Drive) -> Array:
     rows = drive.rows[drive.rows["phase"] == Phase.RUN]
     parts = [
-        batch(params(part, drive.tracks, drive.bodies(part)), [car] * len(part))  # type: ignore[arg-type]
-        for part in (rows[k : k + HANDED] for k in range(0, len(rows), HANDED))
+        batch(build_params(part, drive.tracks, drive.obstacles(part)), [car] * len(part))  # type: ignore[arg-type]
+        for part in (rows[k : k + CHUNK_STEPS] for k in range(0, len(rows), CHUNK_STEPS))
     ]
     return np.concatenate(parts) if parts else np.empty(0)
 
@@ -310,6 +316,8 @@ def _worth(rewards: Array, drive: Drive, gamma: float) -> tuple[float, float]:
     """
     if not len(rewards):
         return 0.0, 0.0
-    tail = float(rewards[-LATE:].mean()) / (1.0 - gamma) if drive.is_cut and gamma < 1.0 else 0.0
-    found = returns(rewards, gamma, tail)
+    tail = (
+        float(rewards[-TAIL_STEPS:].mean()) / (1.0 - gamma) if drive.is_cut and gamma < 1.0 else 0.0
+    )
+    found = discounted_returns(rewards, gamma, tail)
     return float(found[0]), float(found.mean())

@@ -15,22 +15,22 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.drivers.pure_pursuit import choose
+from racer.drivers.pure_pursuit import choose_command
 from racer.sim.state import State
-from racer.vehicle.car import STEP, Car, table
-from racer.vehicle.dynamics import advance
+from racer.vehicle.car import STEP_S, Car, car_table
+from racer.vehicle.dynamics import advance_motion
 
 Array = NDArray[np.float64]
 
-AHEAD = 12  # steps that a drive is thought ahead
-KNOTS = 4  # between which what is tried changes evenly
+HORIZON_STEPS = 12  # steps that a drive is thought ahead
+KNOT_COUNT = 4  # between which what is tried changes evenly
 # rad between where a car points and where it goes: more is a slide, which real cars seldom hold
-SLIDES = 0.15
-SEARCH = 14  # points of the line among which the next nearest is looked for
+SLIDE_RAD = 0.15
+SEARCH_POINTS = 14  # points of the line among which the next nearest is looked for
 
 
 @dataclass(frozen=True)
-class Care:
+class MpcWeights:
     """What a driver wants. `pace` is a share of the line's speeds; the other numbers weigh the way
     in m.
     """
@@ -46,7 +46,7 @@ class Care:
 
 
 @dataclass(frozen=True, eq=False)
-class Guide:
+class MpcReference:
     """A line for compiled code: `points` (P, 7) x, y, cosine and sine of the heading, speed, room
     left and right, m.
     """
@@ -56,17 +56,23 @@ class Guide:
     is_loop: bool
 
 
-class Predictor:
+class MpcDriver:
     """N cars that follow guides; each remembers where it is on its guide, and its last plan."""
 
     def __init__(
-        self, guide: Guide, cares: list[Care], car: Car, low: Array, high: Array, choices: Array
+        self,
+        guide: MpcReference,
+        cares: list[MpcWeights],
+        car: Car,
+        low: Array,
+        high: Array,
+        choices: Array,
     ) -> None:
         self._guide, self._cares = guide, cares
-        self._row = table(car, 1)[0]
-        self._lead = (1.0 - np.exp(-STEP / car.steer_lag)) ** -1.0
+        self._row = car_table(car, 1)[0]
+        self._lead = (1.0 - np.exp(-STEP_S / car.steer_lag)) ** -1.0
         self._limits = (low, high, choices)
-        self._plans = np.zeros((len(cares), AHEAD, 2))
+        self._plans = np.zeros((len(cares), HORIZON_STEPS, 2))
         self._at = np.full(len(cares), -1)
         self._tried = _samples(
             max(care.tries for care in cares) * max(care.rounds for care in cares)
@@ -92,9 +98,9 @@ def _samples(count: int) -> Array:
     """(count, AHEAD, 2) changes of a plan that are tried, in units of their spread: the same ones
     every time.
     """
-    knots = np.random.default_rng(0).standard_normal((count, KNOTS, 2))
-    at = np.linspace(0.0, KNOTS - 1.0, AHEAD)
-    first = np.minimum(at.astype(int), KNOTS - 2)
+    knots = np.random.default_rng(0).standard_normal((count, KNOT_COUNT, 2))
+    at = np.linspace(0.0, KNOT_COUNT - 1.0, HORIZON_STEPS)
+    first = np.minimum(at.astype(int), KNOT_COUNT - 2)
     share = (at - first)[None, :, None]
     return np.asarray((1.0 - share) * knots[:, first] + share * knots[:, first + 1])
 
@@ -177,23 +183,23 @@ def _worth(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     for i in range(len(plan)):
         if pursues:
             plan[i, 0], plan[i, 1] = _pursue(motion, k, points, spacing, is_loop, lead, pace, row)
-        choose(plan[i], plan[i, 0], plan[i, 1], choices, low, high)
+        choose_command(plan[i], plan[i, 0], plan[i, 1], choices, low, high)
         now = (plan[i, 0], plan[i, 1])
         delay = row.delay
-        if delay >= STEP:
-            motion = advance(row, motion, earlier, before, delay - STEP, STEP)
+        if delay >= STEP_S:
+            motion = advance_motion(row, motion, earlier, before, delay - STEP_S, STEP_S)
         else:
-            motion = advance(row, motion, before, now, delay, STEP)
+            motion = advance_motion(row, motion, before, now, delay, STEP_S)
         earlier, before = before, now
         next_k = _nearest(points, is_loop, k, motion[0], motion[1])
         way += (next_k - k) % last
         k = next_k
         p = points[k]
         off = -(motion[0] - p[0]) * p[3] + (motion[1] - p[1]) * p[2]
-        worth -= aside * STEP * off * off
+        worth -= aside * STEP_S * off * off
         out = max(off - p[5], -off - p[6], 0.0)
         worth -= beyond * out * out
-        slide = max(abs(motion[4]) / max(motion[3], 0.5) - SLIDES, 0.0)
+        slide = max(abs(motion[4]) / max(motion[3], 0.5) - SLIDE_RAD, 0.0)
         worth -= sliding * slide * slide
     ahead = (motion[0] - p[0]) * p[2] + (motion[1] - p[1]) * p[3]
     c, s = np.cos(motion[2]), np.sin(motion[2])
@@ -238,7 +244,7 @@ def _nearest(points, is_loop, at, x, y):  # type: ignore[no-untyped-def]  # prag
     """The point of the line nearest to a car, from `at` on; anywhere, if that is negative."""
     n = len(points)
     best, least = max(at, 0), np.inf
-    for k in range(n if at < 0 else SEARCH):
+    for k in range(n if at < 0 else SEARCH_POINTS):
         j = k if at < 0 else at + k
         j = j % n if is_loop else min(j, n - 1)
         square = (points[j, 0] - x) ** 2 + (points[j, 1] - y) ** 2

@@ -11,18 +11,20 @@ from numba import njit
 from numpy.typing import NDArray
 
 from racer.sim.state import State
-from racer.vehicle.car import STEP, Car
+from racer.vehicle.car import STEP_S, Car
 
 Array = NDArray[np.float64]
 
-LEAD = 1.0  # 0: steer as wanted; 1: so that the wheels are there, for all their lag, one step later
+STEER_LEAD = (
+    1.0  # 0: steer as wanted; 1: so that the wheels are there, for all their lag, one step later
+)
 # by how much the command goes below the plan's speed for a car that is faster than that
-BRAKE = 2.0
-GRIP = 1.0  # share of the missing yaw rate that is asked for again
+BRAKE_GAIN = 2.0
+YAW_RATE_GAIN = 1.0  # share of the missing yaw rate that is asked for again
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class DrivingPlan:
     """A line to follow and how."""
 
     line: Array  # (M, 2) m
@@ -32,7 +34,7 @@ class Plan:
     foresight: float = 0.15  # s of driving that are added to it
 
 
-FOLLOWER = np.dtype(
+FOLLOWER_RECORD = np.dtype(
     [
         ("first", np.int64), ("last", np.int64), ("back", np.int64), ("at", np.int64), ("reach", np.float64),
         ("foresight", np.float64),
@@ -40,10 +42,10 @@ FOLLOWER = np.dtype(
 )  # fmt: skip
 
 
-def followers(plans: list[Plan]) -> NDArray[np.void]:
+def start_followers(plans: list[DrivingPlan]) -> NDArray[np.void]:
     """(N,) rows of FOLLOWER at the beginning of each plan, whose lines are laid end to end."""
     ends = np.cumsum([len(p.line) for p in plans])
-    follower = np.zeros(len(plans), FOLLOWER)
+    follower = np.zeros(len(plans), FOLLOWER_RECORD)
     follower["last"] = ends - 1
     follower["first"] = follower["at"] = ends - [len(p.line) for p in plans]
     follower["back"] = [
@@ -57,7 +59,7 @@ def followers(plans: list[Plan]) -> NDArray[np.void]:
     return follower
 
 
-def follow(
+def follow_plans(
     state: State,
     follower: NDArray[np.void],
     path: Array,
@@ -74,8 +76,8 @@ def follow(
     there are none, between `low` (2,) and `high` (2,).
     """
     wheelbase = car.front_axle + car.rear_axle
-    lead = (1.0 - np.exp(-STEP / car.steer_lag)) ** -LEAD
-    _follow(state, follower, path, wheelbase, lead, GRIP, command, choices, low, high)
+    lead = (1.0 - np.exp(-STEP_S / car.steer_lag)) ** -STEER_LEAD
+    _follow(state, follower, path, wheelbase, lead, YAW_RATE_GAIN, command, choices, low, high)
 
 
 @njit(cache=True, error_model="numpy")
@@ -96,8 +98,8 @@ def _follow(state, follower, path, wheelbase, lead, grip, command, choices, low,
             steer = 30.0 if left > 0.0 else -30.0
         soon = _walk(f, path, 0.1 * speed)
         target = path[soon, 2]
-        target -= BRAKE * max(car.vx - 1.05 * target, 0.0)
-        choose(command[i], steer, target, choices, low, high)
+        target -= BRAKE_GAIN * max(car.vx - 1.05 * target, 0.0)
+        choose_command(command[i], steer, target, choices, low, high)
 
 
 @njit(cache=True, error_model="numpy")
@@ -152,7 +154,7 @@ def _walk(f, path, way):  # type: ignore[no-untyped-def]  # pragma: no cover - c
 
 
 @njit(cache=True, error_model="numpy")
-def choose(command, steer, speed, choices, low, high):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def choose_command(command, steer, speed, choices, low, high):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Write the command nearest to a wish: within limits, or one of the choices (15 deg weigh as
     all the speeds).
     """

@@ -12,26 +12,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.drivers.mpc import Care, Guide, Predictor
-from racer.raceline.corridor import rooms
-from racer.raceline.minimum_time import Line, fastest
-from racer.sim.obstacles import OBJECT, Bodies, hit
-from racer.sim.simulation import START_LINE, Race, line_up
+from racer.drivers.mpc import MpcDriver, MpcReference, MpcWeights
+from racer.raceline.corridor import border_distances
+from racer.raceline.minimum_time import RacingLine, racing_line
+from racer.sim.obstacles import OBSTACLE_DTYPE, Obstacles, hit_obstacle
+from racer.sim.simulation import START_LINE, Scenario, line_up
 from racer.sim.state import TRAINING, Phase, State, Status
-from racer.sim.step import step
+from racer.sim.step import step_cars
 from racer.track.track import Track
-from racer.vehicle.car import STEER_LIMIT_DEG, STEP, Car, table
+from racer.vehicle.car import STEERING_LIMIT_DEG, STEP_S, Car, car_table
 
 if TYPE_CHECKING:
     from racer.vehicle.action_space import ActionSpace
 
 Array = NDArray[np.float64]
 
-LOST, LONGEST = 5.0, 40.0  # % of the lap that a driver must have come by then, s
-CARES = (Care(1.0), Care(0.85), Care(0.85, aside=4.0), Care(0.7, aside=25.0))  # that are tried
-OVER = 0.06  # m that the middle of a car may be beyond a border: two wheels are left, and 2 cm
-NO_OBJECTS = np.zeros(0, OBJECT)
-RUN_OUT = 2.0  # m that a driver goes on after the end of an open road
+LOST_PERCENT, LOST_AFTER_S = 5.0, 40.0  # % of the lap that a driver must have come by then, s
+TRIED_WEIGHTS = (
+    MpcWeights(1.0),
+    MpcWeights(0.85),
+    MpcWeights(0.85, aside=4.0),
+    MpcWeights(0.7, aside=25.0),
+)  # that are tried
+BORDER_OVERHANG_M = (
+    0.06  # m that the middle of a car may be beyond a border: two wheels are left, and 2 cm
+)
+NO_OBSTACLES = np.zeros(0, OBSTACLE_DTYPE)
+RUN_OUT_M = 2.0  # m that a driver goes on after the end of an open road
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +52,9 @@ class Drive:
     rows: State
     tracks: tuple[Track, Track]
     # (K,) obstacles on the road, as it is driven
-    objects: Bodies = field(default_factory=lambda: NO_OBJECTS)
+    objects: Obstacles = field(default_factory=lambda: NO_OBSTACLES)
 
-    def bodies(self, rows: State) -> Bodies:
+    def obstacles(self, rows: State) -> Obstacles:
         """(N, K) the objects before the car at each of some of its rows (N,), as params take them."""
         return np.broadcast_to(self.objects, (len(rows), len(self.objects)))
 
@@ -85,14 +92,14 @@ class Drive:
         return int(self.rows["wheels"].min())
 
 
-def drive(
+def follow_line(
     track: Track,
     car: Car,
-    line: Line,
+    line: RacingLine,
     space: ActionSpace | None = None,
     laps: int = 2,
-    cares: Sequence[Care] = CARES,
-    objects: Bodies = NO_OBJECTS,
+    weights: Sequence[MpcWeights] = TRIED_WEIGHTS,
+    obstacles: Obstacles = NO_OBSTACLES,
 ) -> Drive:
     """What a car does that follows `line` from standstill at the start line: with the best of
     several `cares`.
@@ -100,58 +107,59 @@ def drive(
     It gives only commands that the action space has; without one, any up to the fastest that logs
     of the car cover. `objects` (K,) stand on the road, and it does not mind them.
     """
-    race = Race(track, car, TRAINING._replace(laps=laps), START_LINE)
-    discrete, low, high = choices(space, car)
-    predictor = Predictor(guide(track, line), list(cares), car, low, high, discrete)
-    most = int(4.0 * laps * line.lap_time / STEP) + 100
-    rows = run(race, len(cares), predictor.command, most, objects)
+    race = Scenario(track, car, TRAINING._replace(laps=laps), START_LINE)
+    discrete, low, high = command_choices(space, car)
+    predictor = MpcDriver(mpc_reference(track, line), list(weights), car, low, high, discrete)
+    most = int(4.0 * laps * line.lap_time / STEP_S) + 100
+    rows = roll_out(race, len(weights), predictor.command, most, obstacles)
     return min(
-        (Drive("racing_line", "racing-line", r, race.tracks, objects) for r in rows), key=_slowness
+        (Drive("racing_line", "racing-line", r, race.tracks, obstacles) for r in rows),
+        key=_slowness,
     )
 
 
-def expert(race: Race, space: ActionSpace | None, objects: Bodies) -> Drive:
+def drive_expert(race: Scenario, space: ActionSpace | None, objects: Obstacles) -> Drive:
     """What the best driver known does in a race: the fastest line that is found, followed in the
     true dynamics.
     """
-    line = fastest(race.track, race.car)
-    return drive(race.track, race.car, line, space, race.rules.laps, objects=objects)
+    line = racing_line(race.track, race.car)
+    return follow_line(race.track, race.car, line, space, race.rules.laps, obstacles=objects)
 
 
 def _slowness(drive: Drive) -> tuple[bool, float, float]:
     return bool(np.isnan(drive.best_lap)), drive.best_lap, -drive.completion
 
 
-def guide(track: Track, line: Line) -> Guide:
+def mpc_reference(track: Track, line: RacingLine) -> MpcReference:
     """A line for the predictive driver; that of an open road goes on straight beyond its end."""
     heading = np.unwrap(np.arctan2(*_ahead(line).T[::-1]))
     cos, sin = np.cos(heading), np.sin(heading)
     # for the line may be beyond a border
     middle = line.xy - line.aside[:, None] * np.column_stack([-sin, cos])
-    left, right = rooms(track, middle, heading)
-    left, right = left - line.aside + OVER, right + line.aside + OVER
+    left, right = border_distances(track, middle, heading)
+    left, right = left - line.aside + BORDER_OVERHANG_M, right + line.aside + BORDER_OVERHANG_M
     points = np.column_stack([line.xy, cos, sin, line.speed, left, right])
     spacing = line.length / (len(line.s) if line.is_loop else len(line.s) - 1)
     if not line.is_loop:
-        on = np.repeat(points[-1:], round(RUN_OUT / spacing), axis=0)
+        on = np.repeat(points[-1:], round(RUN_OUT_M / spacing), axis=0)
         on[:, :2] += spacing * np.arange(1, len(on) + 1)[:, None] * points[-1, 2:4]
         points = np.vstack([points, on])
-    return Guide(points, spacing, line.is_loop)
+    return MpcReference(points, spacing, line.is_loop)
 
 
-def _ahead(line: Line) -> Array:
+def _ahead(line: RacingLine) -> Array:
     """(M, 2) m from the point before each point to the one after it."""
     if line.is_loop:
         return np.asarray(np.roll(line.xy, -1, axis=0) - np.roll(line.xy, 1, axis=0))
     return np.asarray(np.gradient(line.xy, axis=0))
 
 
-def run(
-    race: Race,
+def roll_out(
+    race: Scenario,
     count: int,
     command: Callable[[State, NDArray[np.int64]], Array],
     most: int,
-    objects: Bodies = NO_OBJECTS,
+    obstacles: Obstacles = NO_OBSTACLES,
 ) -> list[State]:
     """The rows of `count` cars' drives among `objects` (K,), each until its episode is over, or for
     `most` steps.
@@ -159,15 +167,17 @@ def run(
     `command(state, cars)` gives the commands (N, 2), steering deg and speed m/s, of the cars that
     still drive.
     """
-    state = line_up(race, objects, count)
-    cars = table(race.car, count)
+    state = line_up(race, obstacles, count)
+    cars = car_table(race.car, count)
     alive, kept = np.arange(count), []
     for _ in range(most):
         chosen = command(state, alive)
-        if len(objects):
-            met = np.broadcast_to(objects, (len(state), len(objects)))
-            state["crashed"] = (state["phase"] == Phase.RUN) & (hit(state, met) >= 0)
-        row, state = step(state, chosen, np.full(len(alive), STEP), race.roads, cars, race.rules)
+        if len(obstacles):
+            met = np.broadcast_to(obstacles, (len(state), len(obstacles)))
+            state["crashed"] = (state["phase"] == Phase.RUN) & (hit_obstacle(state, met) >= 0)
+        row, state = step_cars(
+            state, chosen, np.full(len(alive), STEP_S), race.roads, cars, race.rules
+        )
         kept.append((alive, row))
         on = ~(row["done"] | _is_lost(row))
         if not on.all():
@@ -179,13 +189,13 @@ def run(
     return np.split(rows[order], np.cumsum(np.bincount(who, minlength=count))[:-1])
 
 
-def choices(space: ActionSpace | None, car: Car) -> tuple[Array, Array, Array]:
+def command_choices(space: ActionSpace | None, car: Car) -> tuple[Array, Array, Array]:
     """Discrete commands (A, 2), A may be 0; lowest and highest steering deg and speed m/s."""
     if space is None:
         return (
             np.empty((0, 2)),
-            np.array([-STEER_LIMIT_DEG, 0.0]),
-            np.array([STEER_LIMIT_DEG, car.identified_speed]),
+            np.array([-STEERING_LIMIT_DEG, 0.0]),
+            np.array([STEERING_LIMIT_DEG, car.identified_speed]),
         )
     both = np.column_stack([space.steering_deg, space.speed]).astype(np.float64)
     return (np.empty((0, 2)) if space.is_continuous else both), both.min(axis=0), both.max(axis=0)
@@ -194,5 +204,7 @@ def choices(space: ActionSpace | None, car: Car) -> tuple[Array, Array, Array]:
 def _is_lost(row: State) -> NDArray[np.bool_]:
     """(N,) whether a car gets nowhere and will not."""
     return np.asarray(
-        (row["clock"] > LONGEST) & (row["episode_laps"] == 0) & (row["progress"] < LOST)
+        (row["clock"] > LOST_AFTER_S)
+        & (row["episode_laps"] == 0)
+        & (row["progress"] < LOST_PERCENT)
     )

@@ -14,25 +14,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.drivers.pure_pursuit import Plan, follow, followers
+from racer.drivers.pure_pursuit import DrivingPlan, follow_plans, start_followers
 from racer.drivers.rollout import Drive as Drive
-from racer.drivers.rollout import choices, expert, run
+from racer.drivers.rollout import command_choices, drive_expert, roll_out
 from racer.errors import UsageError, did_you_mean
-from racer.raceline.minimum_time import Stations, least_curvature, speeds, stations
-from racer.sim.obstacle_layout import Told, course
-from racer.sim.obstacles import OBJECT, SIZE, Bodies
-from racer.sim.simulation import START_LINE, Field, Race
+from racer.raceline.minimum_time import Stations, cornering_speeds, place_stations, relaxed_offsets
+from racer.sim.obstacle_layout import ObstacleSource, read_obstacle_layout
+from racer.sim.obstacles import COLLISION_SIZE_M, OBSTACLE_DTYPE, Obstacles
+from racer.sim.simulation import START_LINE, Scenario, Simulation
 from racer.sim.state import TRAINING, State
 from racer.track.track import Track
-from racer.vehicle.car import STEP, Car, preset
+from racer.vehicle.car import STEP_S, Car, car_preset
 
 Array = NDArray[np.float64]
 
-BESIDE = 0.5  # m before and after the middle of a box along which the line stays on the other lane
-SMOOTH = 0.6  # m over which the line is averaged
+BESIDE_BOX_M = (
+    0.5  # m before and after the middle of a box along which the line stays on the other lane
+)
+AVOIDANCE_SMOOTHING_M = 0.6  # m over which the line is averaged
 
 
-def around(road: Stations, objects: Bodies, share: float = 0.5) -> Array:
+def avoiding_offsets(road: Stations, objects: Obstacles, share: float = 0.5) -> Array:
     """(M,) m to the left of the center line, of a line that passes all `objects` (K,), `locate`d on
     the road.
 
@@ -47,15 +49,15 @@ def around(road: Stations, objects: Bodies, share: float = 0.5) -> Array:
         0.5 * (road.left + road.right)[np.round(objects["s"] / road.spacing).astype(int) % len(s)]
     )
     # of the box, beyond the center line
-    edge = 0.5 * np.array(SIZE)[objects["kind"], 1] - objects["aside"]
+    edge = 0.5 * np.array(COLLISION_SIZE_M)[objects["kind"], 1] - objects["aside"]
     free = edge + share * (half - edge)
     lane = np.where(objects["left"], -free, free)
-    spots = np.concatenate([objects["s"] - BESIDE, objects["s"] + BESIDE])
+    spots = np.concatenate([objects["s"] - BESIDE_BOX_M, objects["s"] + BESIDE_BOX_M])
     order = np.argsort(spots, kind="stable")
     line = np.interp(
         s, spots[order], np.tile(lane, 2)[order], period=length if road.is_loop else None
     )
-    count = max(1, round(0.5 * SMOOTH / road.spacing))
+    count = max(1, round(0.5 * AVOIDANCE_SMOOTHING_M / road.spacing))
     wide = np.pad(line, count, mode="wrap" if road.is_loop else "edge")
     return np.convolve(wide, np.full(2 * count + 1, 1.0 / (2 * count + 1)), mode="valid")
 
@@ -64,17 +66,19 @@ if TYPE_CHECKING:
     from racer.vehicle.action_space import ActionSpace
 
 
-CRAWL = 0.5  # m/s of the slow driver, where the action space has it
+CRAWL_SPEED = 0.5  # m/s of the slow driver, where the action space has it
 # m from the middle of a car to a border that it keeps clear of: half its track and a tracking error
-CLEAR = 0.13
-HOLDS = 0.6  # of what a tire can do at most: near that it slides, and the car with it
-SLIDES = 4.0  # m/s2: a car that corners no harder needs to look farther ahead
-CALM = 0.75  # of the hardest cornering: what a careful driver uses
-WAVE = 2.4  # m of road from one left swing of the weaving driver to the next
+BORDER_CLEARANCE_M = 0.13
+USABLE_GRIP_FRACTION = (
+    0.6  # of what a tire can do at most: near that it slides, and the car with it
+)
+SLIDING_ACCELERATION = 4.0  # m/s2: a car that corners no harder needs to look farther ahead
+CAREFUL_FRACTION = 0.75  # of the hardest cornering: what a careful driver uses
+WAVE_LENGTH_M = 2.4  # m of road from one left swing of the weaving driver to the next
 
 
 @dataclass(frozen=True)
-class Ground:
+class PlanInputs:
     """What plans are made from."""
 
     road: Stations
@@ -84,27 +88,29 @@ class Ground:
     lateral: float  # m/s2 of the hardest cornering
     brake: float
     # (K,) obstacles on the road
-    objects: Bodies = field(default_factory=lambda: np.zeros(0, OBJECT))
+    objects: Obstacles = field(default_factory=lambda: np.zeros(0, OBSTACLE_DTYPE))
 
-    def plan(self, aside: Array | float, top: float, share: float = CALM) -> Plan:
+    def plan(
+        self, aside: Array | float, top: float, share: float = CAREFUL_FRACTION
+    ) -> DrivingPlan:
         """The plan to follow the line `aside` m to the left of the center line with `share` of the
         cornering.
         """
         line = self.road.offset(aside)
         pace = np.maximum(
-            speeds(line, self.road.is_loop, top, share * self.lateral, self.brake),
+            cornering_speeds(line, self.road.is_loop, top, share * self.lateral, self.brake),
             min(top, self.slowest),
         )
-        reach, foresight = (0.25, 0.15) if self.lateral > SLIDES else (0.35, 0.25)
-        return self._closed(Plan(line, pace, 0, reach, foresight))
+        reach, foresight = (0.25, 0.15) if self.lateral > SLIDING_ACCELERATION else (0.35, 0.25)
+        return self._closed(DrivingPlan(line, pace, 0, reach, foresight))
 
-    def _closed(self, plan: Plan) -> Plan:
+    def _closed(self, plan: DrivingPlan) -> DrivingPlan:
         """The plan of an open road goes on straight beyond the end."""
         if self.road.is_loop:
             return plan
         on = plan.line[-1] + (plan.line[-1] - plan.line[-2]) * np.arange(1, 30)[:, None]
         pace = np.append(plan.speed, np.full(len(on), plan.speed[-1]))
-        return Plan(np.vstack([plan.line, on]), pace, -1, plan.reach, plan.foresight)
+        return DrivingPlan(np.vstack([plan.line, on]), pace, -1, plan.reach, plan.foresight)
 
 
 @dataclass(frozen=True)
@@ -113,10 +119,10 @@ class Driver:
 
     name: str
     title: str  # "a ... lap", or, if it does not mean to finish, "a car that ..."
-    plans: Callable[[Ground], list[Plan]]
+    plans: Callable[[PlanInputs], list[DrivingPlan]]
     finishes: bool = True  # whether it means to complete the lap
     choose: Callable[[Sequence[Drive]], Drive] = lambda drives: drives[0]
-    predicts: bool = False  # whether it follows the fastest line by predictive control, and no plan
+    uses_mpc: bool = False  # whether it follows the fastest line by predictive control, and no plan
 
 
 def drive(
@@ -127,13 +133,13 @@ def drive(
     laps: int = 1,
     reverse: bool = False,
     seed: int = 0,
-    objects: Told = None,
+    obstacles: ObstacleSource = None,
 ) -> Drive:
     """What one driver does on a track, from standstill at the start line; see `drives`."""
-    return drives(track, [driver], car, action_space, laps, reverse, seed, objects)[0]
+    return drive_all(track, [driver], car, action_space, laps, reverse, seed, obstacles)[0]
 
 
-def drives(
+def drive_all(
     track: Track,
     drivers: Sequence[str | Driver] | None = None,
     car: str | Car = "v6",
@@ -141,43 +147,45 @@ def drives(
     laps: int = 1,
     reverse: bool = False,
     seed: int = 0,
-    objects: Told = None,
+    obstacles: ObstacleSource = None,
 ) -> list[Drive]:
     """What the drivers (the whole FAMILY unless named) do on a track, each from standstill at the
     start line.
 
     They give only commands that the action space has; without one, any up to the fastest that logs
     of the car cover. Of a discrete space they choose the nearest action. An incident ends the
-    drive, as in training. `objects` are boxes (see `racer.sim.obstacle_layout.course`), the same
+    drive, as in training. `objects` are boxes (see `racer.sim.obstacle_layout.read_obstacle_layout`), the same
     for all; among them there are drivers who drive around them (AVOIDERS). `seed` is that of their
     places, where these are random. UsageError for bot cars, which no driver minds. The EXPERT is to
     be named: he takes some seconds.
     """
-    what = course(objects)
+    what = read_obstacle_layout(obstacles)
     if what is not None and what.number_of_bot_cars:
         raise UsageError(
             "scripted drivers drive among obstacles, not among bot cars: give boxes or random_boxes"
         )
-    chosen = [_driver(driver) for driver in (family(what) if drivers is None else drivers)]
-    model = car if isinstance(car, Car) else preset(car)
-    race = Race(
+    chosen = [_driver(driver) for driver in (default_drivers(what) if drivers is None else drivers)]
+    model = car if isinstance(car, Car) else car_preset(car)
+    race = Scenario(
         track.reversed() if reverse else track,
         model,
         TRAINING._replace(laps=laps),
         START_LINE,
-        course=what,
+        obstacle_layout=what,
     )
     ground = replace(
-        _ground(race.track, model, action_space), objects=Field(race, 1, seed).bodies[0]
+        _ground(race.track, model, action_space), objects=Simulation(race, 1, seed).obstacles[0]
     )
     plans = [driver.plans(ground) for driver in chosen]
     rows = _drive_all([plan for group in plans for plan in group], race, ground, action_space)
     found: list[Drive] = []
     for driver, group in zip(chosen, plans, strict=True):
-        if driver.predicts:
+        if driver.uses_mpc:
             found.append(
                 replace(
-                    expert(race, action_space, ground.objects), name=driver.name, title=driver.title
+                    drive_expert(race, action_space, ground.objects),
+                    name=driver.name,
+                    title=driver.title,
                 )
             )
             continue
@@ -189,27 +197,37 @@ def drives(
     return found
 
 
-def family(objects: Told = None) -> list[Driver]:
+def default_drivers(obstacles: ObstacleSource = None) -> list[Driver]:
     """Who drives unless told otherwise: the FAMILY, and among objects the AVOIDERS, too."""
-    return list(FAMILY.values() if course(objects) is None else (FAMILY | AVOIDERS).values())
+    return list(
+        DRIVER_FAMILY.values()
+        if read_obstacle_layout(obstacles) is None
+        else (DRIVER_FAMILY | AVOIDERS).values()
+    )
 
 
 def _driver(driver: str | Driver) -> Driver:
     if isinstance(driver, Driver):
         return driver
-    if driver not in DRIVERS:
-        near = did_you_mean(driver, list(DRIVERS))
-        raise UsageError(f"unknown driver {driver!r}{near} (there are {', '.join(DRIVERS)})")
-    return DRIVERS[driver]
+    if driver not in ALL_DRIVERS:
+        near = did_you_mean(driver, list(ALL_DRIVERS))
+        raise UsageError(f"unknown driver {driver!r}{near} (there are {', '.join(ALL_DRIVERS)})")
+    return ALL_DRIVERS[driver]
 
 
-def _ground(track: Track, car: Car, space: ActionSpace | None) -> Ground:
-    low, high = (min(space.speed), max(space.speed)) if space else (CRAWL, car.identified_speed)
-    lateral = min(car.side_limit, HOLDS * car.front_limit, HOLDS * car.rear_limit)
-    return Ground(
-        stations(track),
+def _ground(track: Track, car: Car, space: ActionSpace | None) -> PlanInputs:
+    low, high = (
+        (min(space.speed), max(space.speed)) if space else (CRAWL_SPEED, car.identified_speed)
+    )
+    lateral = min(
+        car.side_limit,
+        USABLE_GRIP_FRACTION * car.front_limit,
+        USABLE_GRIP_FRACTION * car.rear_limit,
+    )
+    return PlanInputs(
+        place_stations(track),
         car,
-        min(max(low, CRAWL), high),
+        min(max(low, CRAWL_SPEED), high),
         high,
         lateral,
         0.5 * min(car.drive_limit, 12.0),
@@ -220,42 +238,44 @@ def _ground(track: Track, car: Car, space: ActionSpace | None) -> Ground:
 # ------------------------------------------------------------------------------------------------------
 
 
-def _slow(ground: Ground) -> list[Plan]:
+def _slow(ground: PlanInputs) -> list[DrivingPlan]:
     return [ground.plan(0.0, ground.slowest)]
 
 
-def _medium(ground: Ground) -> list[Plan]:
+def _medium(ground: PlanInputs) -> list[DrivingPlan]:
     return [ground.plan(0.0, 0.5 * (ground.slowest + ground.top))]
 
 
-def _fast(ground: Ground) -> list[Plan]:
+def _fast(ground: PlanInputs) -> list[DrivingPlan]:
     return [ground.plan(0.0, ground.top)]
 
 
-def _racing_line(ground: Ground) -> list[Plan]:
-    line, careful = (least_curvature(ground.road, CLEAR + more) for more in (0.02, 0.07))
+def _racing_line(ground: PlanInputs) -> list[DrivingPlan]:
+    line, careful = (
+        relaxed_offsets(ground.road, BORDER_CLEARANCE_M + more) for more in (0.02, 0.07)
+    )
     return [
         ground.plan(line, ground.top),
         *(ground.plan(careful, ground.top, share) for share in (0.55, 0.4)),
     ]
 
 
-def _weaving(ground: Ground) -> list[Plan]:
+def _weaving(ground: PlanInputs) -> list[DrivingPlan]:
     road = ground.road
     room = np.minimum(road.left, road.right)
-    waves = max(1, round(len(room) * road.spacing / WAVE))
+    waves = max(1, round(len(room) * road.spacing / WAVE_LENGTH_M))
     phase = np.linspace(0.0, 2.0 * np.pi * waves, len(room), endpoint=not road.is_loop)
     return [ground.plan(0.35 * room * np.sin(phase), ground.top, 0.6)]
 
 
-def _edge(inner: bool) -> Callable[[Ground], list[Plan]]:
-    def plans_of(ground: Ground) -> list[Plan]:
-        left, right = ground.road.left - CLEAR, CLEAR - ground.road.right
+def _edge(inner: bool) -> Callable[[PlanInputs], list[DrivingPlan]]:
+    def plans_of(ground: PlanInputs) -> list[DrivingPlan]:
+        left, right = ground.road.left - BORDER_CLEARANCE_M, BORDER_CLEARANCE_M - ground.road.right
         side = left if (_turns(ground.road).sum() > 0.0) == inner else right
         # 2 m to get there
         into = np.clip(np.arange(len(side)) * ground.road.spacing / 2.0, 0.0, 1.0)
         plans = []
-        for more, share in ((0.0, CALM), (0.05, 0.5), (0.08, 0.3)):
+        for more, share in ((0.0, CAREFUL_FRACTION), (0.05, 0.5), (0.08, 0.3)):
             plans.append(
                 ground.plan(
                     (side - np.sign(side) * more) * into, min(1.0, 1.4 * share) * ground.top, share
@@ -266,7 +286,7 @@ def _edge(inner: bool) -> Callable[[Ground], list[Plan]]:
     return plans_of
 
 
-def _cutting(ground: Ground) -> list[Plan]:
+def _cutting(ground: PlanInputs) -> list[DrivingPlan]:
     """Across the inside of every bend, more and more beyond the border."""
     road = ground.road
     inside = np.clip(
@@ -280,30 +300,30 @@ def _cutting(ground: Ground) -> list[Plan]:
         for over in (-0.06, 0.0, 0.03, 0.06)
     ]
     # where bends follow so closely that none of these can be driven
-    lines.append(least_curvature(road, 0.05))
+    lines.append(relaxed_offsets(road, 0.05))
     return [
         ground.plan(line, ground.top, share) for line in lines for share in (0.3, 0.5, 0.65, 0.8)
     ]
 
 
-def _stopping(ground: Ground) -> list[Plan]:
+def _stopping(ground: PlanInputs) -> list[DrivingPlan]:
     whole = ground.plan(0.0, ground.top)
     pace = whole.speed.copy()
     pace[len(ground.road.xy) // 2 :] = 0.0
     return [replace(whole, speed=pace)]
 
 
-def _leaving(ground: Ground) -> list[Plan]:
+def _leaving(ground: PlanInputs) -> list[DrivingPlan]:
     road = ground.road
     k = max(4, len(road.xy) // 10)
     along = np.array([road.normal[k, 1], -road.normal[k, 0]])
     way = along + road.normal[k]
     off = road.xy[k] + np.arange(1, 40)[:, None] * 0.1 * way
     line = np.vstack([road.xy[: k + 1], off])
-    return [Plan(line, np.full(len(line), 0.5 * (ground.slowest + ground.top)), -1)]
+    return [DrivingPlan(line, np.full(len(line), 0.5 * (ground.slowest + ground.top)), -1)]
 
 
-def _circling(ground: Ground) -> list[Plan]:
+def _circling(ground: PlanInputs) -> list[DrivingPlan]:
     """Circles of several sizes: what a car can do, and what fits on the road, differ."""
     straight = np.convolve(np.abs(_turns(ground.road)), np.ones(9), mode="same")[
         8 : max(len(ground.road.xy) // 2, 12)
@@ -314,7 +334,7 @@ def _circling(ground: Ground) -> list[Plan]:
     ]
 
 
-def _circle(ground: Ground, k: int, radius: float, share: float) -> Plan:
+def _circle(ground: PlanInputs, k: int, radius: float, share: float) -> DrivingPlan:
     """To the right side of the road before station `k`, and from there in a left-hand circle around
     it.
     """
@@ -325,11 +345,13 @@ def _circle(ground: Ground, k: int, radius: float, share: float) -> Plan:
     angle = right + np.linspace(0.0, 2.0 * np.pi, 41)[1:]
     ring = road.xy[k] + radius * np.column_stack([np.cos(angle), np.sin(angle)])
     pace = np.clip(np.sqrt(share * ground.lateral * radius), ground.slowest, ground.top)
-    return Plan(np.vstack([way, ring]), np.full(len(way) + len(ring), pace), len(way), 0.2, 0.1)
+    return DrivingPlan(
+        np.vstack([way, ring]), np.full(len(way) + len(ring), pace), len(way), 0.2, 0.1
+    )
 
 
-def _fastest(ground: Ground) -> list[Plan]:
-    lines = [least_curvature(ground.road, margin) for margin in (0.12, 0.06, 0.0)]
+def _fastest(ground: PlanInputs) -> list[DrivingPlan]:
+    lines = [relaxed_offsets(ground.road, margin) for margin in (0.12, 0.06, 0.0)]
     return [
         *(
             ground.plan(line, ground.top, share)
@@ -367,7 +389,7 @@ def _longest(drives: Sequence[Drive]) -> Drive:
     return max(drives, key=lambda d: len(d.rows))
 
 
-FAMILY = {
+DRIVER_FAMILY = {
     driver.name: driver
     for driver in (
         Driver("slow", "crawling", _slow),
@@ -386,11 +408,11 @@ FAMILY = {
 }
 
 
-def _avoiding(share: float) -> Callable[[Ground], list[Plan]]:
-    def plans_of(ground: Ground) -> list[Plan]:
-        lines = [around(ground.road, ground.objects, room) for room in (0.55, 0.7, 0.85)]
+def _avoiding(share: float) -> Callable[[PlanInputs], list[DrivingPlan]]:
+    def plans_of(ground: PlanInputs) -> list[DrivingPlan]:
+        lines = [avoiding_offsets(ground.road, ground.objects, room) for room in (0.55, 0.7, 0.85)]
         top = max(share * ground.top, ground.slowest)
-        return [ground.plan(line, top, calm) for line in lines for calm in (CALM, 0.4)]
+        return [ground.plan(line, top, calm) for line in lines for calm in (CAREFUL_FRACTION, 0.4)]
 
     return plans_of
 
@@ -404,10 +426,10 @@ AVOIDERS = {
 }
 """Drivers on the lane beside each box."""
 
-EXPERT = Driver("expert", "nearly perfect", lambda ground: [], predicts=True)
+EXPERT = Driver("expert", "nearly perfect", lambda ground: [], uses_mpc=True)
 """The predictive driver on the fastest line: what the car can do, and a policy hardly learns in minutes."""
 
-DRIVERS = FAMILY | AVOIDERS | {EXPERT.name: EXPERT}
+ALL_DRIVERS = DRIVER_FAMILY | AVOIDERS | {EXPERT.name: EXPERT}
 """Everyone, by name."""
 
 
@@ -427,7 +449,7 @@ def _rolling(values: Array, count: int, is_loop: bool) -> Array:
 
 
 def _drive_all(
-    plans: list[Plan], race: Race, ground: Ground, space: ActionSpace | None
+    plans: list[DrivingPlan], race: Scenario, ground: PlanInputs, space: ActionSpace | None
 ) -> list[State]:
     """The rows of each plan's drive."""
     if not plans:
@@ -435,18 +457,18 @@ def _drive_all(
     path = np.column_stack(
         [np.vstack([p.line for p in plans]), np.concatenate([p.speed for p in plans])]
     )
-    follower = followers(plans)
-    limits = choices(space, race.car)
+    follower = start_followers(plans)
+    limits = command_choices(space, race.car)
 
     def command(state: State, alive: NDArray[np.int64]) -> Array:
         chosen, mine = np.empty((len(alive), 2)), follower[alive]
-        follow(state, mine, path, race.car, chosen, *limits)
+        follow_plans(state, mine, path, race.car, chosen, *limits)
         follower[alive] = mine
         return chosen
 
-    return run(race, len(plans), command, _patience(race, ground), ground.objects)
+    return roll_out(race, len(plans), command, _patience(race, ground), ground.objects)
 
 
-def _patience(race: Race, ground: Ground) -> int:
+def _patience(race: Scenario, ground: PlanInputs) -> int:
     """Steps after which every drive is over: half as long again as the slowest needs."""
-    return int(1.5 * race.rules.laps * race.track.length / (ground.slowest * STEP)) + 100
+    return int(1.5 * race.rules.laps * race.track.length / (ground.slowest * STEP_S)) + 100

@@ -20,17 +20,17 @@ from typing import IO, cast
 
 from racer.errors import UsageError
 from racer.logs import tar
-from racer.logs.gunzip import BLOCK, Budget, CutShort, is_gzip, plain
+from racer.logs.gunzip import BLOCK_BYTES, TruncatedFileError, UnpackBudget, gunzip_chunks, is_gzip
 
-ENDINGS = (".tar.gz", ".tgz", ".tar", ".zip")
-FOREIGN = {
+TAR_AND_ZIP_ENDINGS = (".tar.gz", ".tgz", ".tar", ".zip")
+UNREAD_ARCHIVE_MAGIC = {
     b"BZh": "bzip2",
     b"\xfd7zXZ": "xz",
     b"7z\xbc\xaf": "7-Zip",
     b"Rar!": "RAR",
     b"\x28\xb5\x2f\xfd": "Zstandard",
 }
-DAMAGE = (
+ZIP_ERRORS = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError, OverflowError,
     LookupError, ImportError,
 )  # fmt: skip
@@ -41,7 +41,7 @@ _IN_MEMORY = 512 << 20
 
 
 @dataclass(frozen=True, eq=False)
-class Item:
+class FileEntry:
     """A file somewhere: its name as shown, with `/`, its size in bytes, and what opens it for
     reading.
 
@@ -51,14 +51,14 @@ class Item:
     name: str
     size: int
     open: Callable[[], IO[bytes]]
-    budget: Budget | None = None  # of the archive around it
+    budget: UnpackBudget | None = None  # of the archive around it
 
     def chunks(self) -> Iterator[bytes]:
         """Its bytes, BLOCK at a time. Raises CutShort where an archive around it is damaged,
         OSError otherwise.
         """
         with self.open() as file:
-            while chunk := file.read(BLOCK):
+            while chunk := file.read(BLOCK_BYTES):
                 yield chunk
 
     def read(self, most: int) -> bytes:
@@ -72,30 +72,32 @@ class Item:
         return b"".join(parts)[:most]
 
 
-def kind_of_name(name: str) -> str:
+def archive_kind_of_name(name: str) -> str:
     """`tar`, `zip` or nothing, by a file's name."""
     name = name.lower()
-    return "zip" if name.endswith(".zip") else "tar" if name.endswith(ENDINGS) else ""
+    return "zip" if name.endswith(".zip") else "tar" if name.endswith(TAR_AND_ZIP_ENDINGS) else ""
 
 
-def kind(item: Item) -> str:
+def archive_kind(item: FileEntry) -> str:
     """`tar`, `zip` or nothing: what a file that can be opened again is, by its first bytes and then
     by its name.
 
     Raises UsageError for archives of other kinds.
     """
     start = _start(item)
-    for magic, name in FOREIGN.items():
+    for magic, name in UNREAD_ARCHIVE_MAGIC.items():
         if start.startswith(magic):
             raise UsageError(
                 f"{item.name} is packed with {name}, which is not read: unpack it and give the folder"
             )
     if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
-    return "tar" if tar.is_header(start) else kind_of_name(item.name)
+    return "tar" if tar.is_tar_header(start) else archive_kind_of_name(item.name)
 
 
-def members(item: Item, what: str, budget: Budget, inside: bool = False) -> Iterator[Item]:
+def archive_members(
+    item: FileEntry, what: str, budget: UnpackBudget, inside: bool = False
+) -> Iterator[FileEntry]:
     """The files in an archive that is a `what` (`tar` or `zip`), in its own order; `inside` another
     archive or not.
 
@@ -104,11 +106,11 @@ def members(item: Item, what: str, budget: Budget, inside: bool = False) -> Iter
     if what == "zip":
         yield from _in_zip(item, budget, inside)
         return
-    for name, size, file in tar.members(plain(item.chunks(), budget)):
-        yield Item(shown(name), size, lambda file=file: file, budget)  # type: ignore[misc]
+    for name, size, file in tar.tar_members(gunzip_chunks(item.chunks(), budget)):
+        yield FileEntry(safe_member_name(name), size, lambda file=file: file, budget)  # type: ignore[misc]
 
 
-def shown(name: str) -> str:
+def safe_member_name(name: str) -> str:
     """A member's name without a root, `..` or characters that a terminal would act on."""
     parts = [
         part
@@ -123,7 +125,7 @@ class _Guarded(io.RawIOBase):
     foreign contract).
     """
 
-    def __init__(self, inner: IO[bytes], budget: Budget) -> None:
+    def __init__(self, inner: IO[bytes], budget: UnpackBudget) -> None:
         self._inner, self._budget = inner, budget
 
     def readable(self) -> bool:
@@ -131,34 +133,34 @@ class _Guarded(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         try:
-            data = self._inner.read(size if size >= 0 else BLOCK)
-        except DAMAGE as error:
-            raise CutShort(f"the zip archive is damaged ({error})") from None
+            data = self._inner.read(size if size >= 0 else BLOCK_BYTES)
+        except ZIP_ERRORS as error:
+            raise TruncatedFileError(f"the zip archive is damaged ({error})") from None
         self._budget.spend(len(data))
         return data
 
 
-def _in_zip(item: Item, budget: Budget, inside: bool) -> Iterator[Item]:
+def _in_zip(item: FileEntry, budget: UnpackBudget, inside: bool) -> Iterator[FileEntry]:
     with _whole(item, budget) if inside else item.open() as file:
         try:
             archive = zipfile.ZipFile(file)
             files = [one for one in archive.infolist() if not one.is_dir() and not _is_link(one)]
-        except DAMAGE as error:
-            raise CutShort(f"the zip archive is damaged or cut short ({error})") from None
+        except ZIP_ERRORS as error:
+            raise TruncatedFileError(f"the zip archive is damaged or cut short ({error})") from None
         for one in files:
-            yield Item(
-                shown(one.filename),
+            yield FileEntry(
+                safe_member_name(one.filename),
                 one.file_size,
                 partial(_opened, archive, one, budget),
                 budget,
             )
 
 
-def _opened(archive: zipfile.ZipFile, one: zipfile.ZipInfo, budget: Budget) -> IO[bytes]:
+def _opened(archive: zipfile.ZipFile, one: zipfile.ZipInfo, budget: UnpackBudget) -> IO[bytes]:
     try:
         return cast(IO[bytes], _Guarded(archive.open(one), budget))
-    except DAMAGE as error:
-        raise CutShort(f"the zip archive is damaged or encrypted ({error})") from None
+    except ZIP_ERRORS as error:
+        raise TruncatedFileError(f"the zip archive is damaged or encrypted ({error})") from None
 
 
 def _is_link(one: zipfile.ZipInfo) -> bool:
@@ -167,7 +169,7 @@ def _is_link(one: zipfile.ZipInfo) -> bool:
     return mode not in (0, 8)
 
 
-def _whole(item: Item, budget: Budget) -> IO[bytes]:
+def _whole(item: FileEntry, budget: UnpackBudget) -> IO[bytes]:
     data = item.read(_IN_MEMORY + 1)
     if len(data) > _IN_MEMORY:
         raise UsageError(
@@ -176,7 +178,7 @@ def _whole(item: Item, budget: Budget) -> IO[bytes]:
     return io.BytesIO(data)
 
 
-def _start(item: Item) -> bytes:
+def _start(item: FileEntry) -> bytes:
     """The first bytes of a file, of what is in it if it is gzip."""
     with item.open() as file:
         start = file.read(1 << 16)

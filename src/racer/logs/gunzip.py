@@ -10,42 +10,42 @@ from dataclasses import dataclass
 
 from racer.errors import UsageError
 
-BLOCK = 2 << 20  # bytes read at a time
+BLOCK_BYTES = 2 << 20  # bytes read at a time
 # times its own size that a file may unpack to: real logs reach 30, a zip bomb 1000 and more
-RATIO = 150
-FLOOR = 256 << 20  # bytes that even the smallest file may unpack to
+MAX_UNPACK_RATIO = 150
+MIN_UNPACK_BYTES = 256 << 20  # bytes that even the smallest file may unpack to
 
 _GZIP = b"\x1f\x8b"
 _LEAST = 64 << 10  # bytes handed on at a time: a gzip file may have a member a byte
 
 
-class CutShort(Exception):
+class TruncatedFileError(Exception):
     """The file ends or breaks before its end; every whole line up to there has been yielded."""
 
 
 @dataclass
-class Budget:
+class UnpackBudget:
     """Bytes that may still be unpacked from a file; shared by everything inside it."""
 
     left: int
     name: str
 
     @classmethod
-    def of(cls, name: str, size: int) -> Budget:
+    def of(cls, name: str, size: int) -> UnpackBudget:
         """What a file of `size` bytes may unpack to."""
-        return cls(max(FLOOR, RATIO * size), name)
+        return cls(max(MIN_UNPACK_BYTES, MAX_UNPACK_RATIO * size), name)
 
     def spend(self, count: int) -> None:
         """Raises UsageError once more has been unpacked than there was in the budget."""
         self.left -= count
         if self.left < 0:
             raise UsageError(
-                f"{self.name} unpacks to more than {RATIO} times its size: that is no log; unpack it yourself and give "
+                f"{self.name} unpacks to more than {MAX_UNPACK_RATIO} times its size: that is no log; unpack it yourself and give "
                 "the folder if you trust it"
             )
 
 
-def plain(chunks: Iterable[bytes], budget: Budget) -> Iterator[bytes]:
+def gunzip_chunks(chunks: Iterable[bytes], budget: UnpackBudget) -> Iterator[bytes]:
     """The chunks, decompressed when they begin as gzip does; several members may follow each other."""
     rest = iter(chunks)
     first = next(rest, b"")
@@ -61,12 +61,12 @@ def is_gzip(start: bytes) -> bool:
     return start.startswith(_GZIP)
 
 
-def _members(data: bytes, chunks: Iterator[bytes], budget: Budget) -> Iterator[bytes]:
+def _members(data: bytes, chunks: Iterator[bytes], budget: UnpackBudget) -> Iterator[bytes]:
     member = zlib.decompressobj(wbits=31)
     fault = None
     while data and fault is None:
         try:
-            out, data = member.decompress(data, BLOCK), member.unconsumed_tail
+            out, data = member.decompress(data, BLOCK_BYTES), member.unconsumed_tail
         except zlib.error as error:
             out, fault = b"", error
         budget.spend(len(out))
@@ -78,7 +78,9 @@ def _members(data: bytes, chunks: Iterator[bytes], budget: Budget) -> Iterator[b
         elif not data:
             data = next(chunks, b"")
     if fault is not None or not member.eof:
-        raise CutShort(f"the gzip stream is damaged or cut short ({fault or 'no end'})") from None
+        raise TruncatedFileError(
+            f"the gzip stream is damaged or cut short ({fault or 'no end'})"
+        ) from None
 
 
 def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -94,7 +96,7 @@ def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
             if size >= _LEAST:
                 yield b"".join(held)
                 held, size = [], 0
-    except CutShort as error:
+    except TruncatedFileError as error:
         fault = error
     if held:
         yield b"".join(held)

@@ -16,8 +16,8 @@ import pandas as pd
 
 from racer.errors import UsageError
 from racer.logs import metrics
-from racer.logs.schema import PPO, Job, no_epochs
-from racer.vehicle.action_space import ActionSpace, Metadata, generation, parse
+from racer.logs.schema import EPOCH_DTYPES, Job, no_epochs
+from racer.vehicle.action_space import ActionSpace, Metadata, car_generation, parse_metadata
 
 _NUMBER = rb"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|-?inf)"
 _EPOCH = re.compile(
@@ -40,7 +40,7 @@ _SIGNS = (b"Policy training>", b"WORLD_NAME", b"World name passed", b"RACE_TYPE"
 
 
 @dataclass
-class Journal:
+class PrintedFactsCollector:
     """What has been found so far in one log; empty where it says nothing (a record that is filled
     as blocks go by).
     """
@@ -73,14 +73,14 @@ class Journal:
 
     def ppo(self) -> pd.DataFrame:
         """The policy-training epochs: columns and dtypes of `job.PPO`."""
-        return pd.DataFrame(self.epochs, columns=list(PPO)).astype(PPO)
+        return pd.DataFrame(self.epochs, columns=list(EPOCH_DTYPES)).astype(EPOCH_DTYPES)
 
     def space(self) -> ActionSpace | None:
         """The action space that was printed, None where none was or it makes no sense."""
         kind = "continuous" if isinstance(self.actions, dict) else "discrete"
         try:
             sheet = {"action_space": self.actions, "action_space_type": kind}
-            return parse(sheet, "the log").action_space if self.actions else None
+            return parse_metadata(sheet, "the log").action_space if self.actions else None
         except UsageError:
             return None
 
@@ -129,7 +129,7 @@ def _literal(text: bytes) -> Any:
         return None
 
 
-LARGEST = 32 << 20  # bytes of a file that holds facts
+MAX_FACT_FILE_BYTES = 32 << 20  # bytes of a file that holds facts
 
 _JSON = (
     "model_metadata.json",
@@ -151,7 +151,7 @@ _DRFC = re.compile(
 
 
 @dataclass
-class Facts:
+class JobFactsCollector:
     """What has been found so far (a record that is filled file by file); the shallowest file of a
     kind counts.
     """
@@ -160,7 +160,7 @@ class Facts:
     sheets: dict[str, list[tuple[int, str, Any]]] = field(default_factory=dict)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)  # of all files that were met
-    journals: list[tuple[str, Journal]] = field(default_factory=list)
+    journals: list[tuple[str, PrintedFactsCollector]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def take(self, name: str, data: bytes) -> None:
@@ -208,7 +208,7 @@ class Facts:
 
     def _take_json(self, kind: str, name: str, found: Any) -> None:
         if kind == "model_metadata.json":
-            metadata = parse(found, name)
+            metadata = parse_metadata(found, name)
             self.notes += metadata.notes
             self._keep(kind, name, metadata)
         elif kind in _JSON:
@@ -216,7 +216,7 @@ class Facts:
                 raise UsageError(f"{name}: expected an object")
             self._keep(kind, name, found)
         elif isinstance(found, dict) and isinstance(found.get("metrics"), list):
-            self.tables[name] = metrics.entries(found, name)
+            self.tables[name] = metrics.parse_metrics(found, name)
 
     def _keep(self, kind: str, name: str, contents: Any) -> None:
         self.sheets.setdefault(kind, []).append((name.count("/"), name, contents))
@@ -268,7 +268,7 @@ class Facts:
         return str(found or self._printed("best_checkpoint") or "")
 
 
-def is_fact(name: str) -> bool:
+def may_hold_facts(name: str) -> bool:
     """Whether a file of this name may hold facts of a job."""
     kind = PurePosixPath(name).name.lower()
     return kind in _REWARDS or kind.endswith((".json", ".yaml", ".yml"))
@@ -296,7 +296,7 @@ def _car(run: dict[str, Any], metadata: Metadata | None, simulator: str) -> str:
     if metadata:
         return metadata.car
     version = re.match(r"\d+(\.\d+)?", simulator)
-    return generation(float(version[0])) if version else ""
+    return car_generation(float(version[0])) if version else ""
 
 
 def _flat(text: str) -> dict[str, str]:

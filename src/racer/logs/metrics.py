@@ -14,7 +14,7 @@ import pandas as pd
 from racer.errors import UsageError
 from racer.files import write_file
 
-LABELS = {
+STATUS_LABELS = {
     "prepare": "Prepare", "in_progress": "In progress", "lap_complete": "Lap complete", "crashed": "Crashed",
     "off_track": "Off track", "immobilized": "Immobilized", "reversed": "Reversed", "time_up": "Time Up",
     "pause": "Pause", "park": "Park",
@@ -67,22 +67,22 @@ def evaluation_metrics(laps: pd.DataFrame) -> dict[str, Any]:
     return {"metrics": entries}
 
 
-def write(metrics: dict[str, Any], path: Path) -> None:
+def write_metrics(metrics: dict[str, Any], path: Path) -> None:
     """Writes metrics as the simulator does: JSON in one line, whole or not at all."""
     write_file(path, json.dumps(metrics))
 
 
-def read(path: Path) -> pd.DataFrame:
+def read_metrics(path: Path) -> pd.DataFrame:
     """The entries of a metrics file, one row each, with its own names and ms; UsageError when it is
     none.
     """
     try:
-        return entries(json.loads(path.read_bytes()), str(path))
+        return parse_metrics(json.loads(path.read_bytes()), str(path))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not a metrics file: {error}") from None
 
 
-def entries(found: Any, where: str) -> pd.DataFrame:
+def parse_metrics(found: Any, where: str) -> pd.DataFrame:
     """The entries of a metrics file's JSON, as `read` gives them; UsageError when it is none."""
     try:
         rows = found["metrics"]
@@ -111,5 +111,5 @@ def _times(lap: dict[str, Any]) -> dict[str, int]:
 def _outcome(lap: dict[str, Any]) -> dict[str, Any]:
     return {
         "completion_percentage": int(lap["completion"]),
-        "episode_status": LABELS.get(lap["status"], str(lap["status"])),
+        "episode_status": STATUS_LABELS.get(lap["status"], str(lap["status"])),
     }

@@ -18,13 +18,13 @@ from racer.logs import job_facts as facts
 from racer.logs import rows, simtrace
 from racer.logs import sources as places
 from racer.logs import sources as text
-from racer.logs.archive import Item
-from racer.logs.gunzip import Budget, CutShort
-from racer.logs.job_facts import Facts, Journal, is_fact
-from racer.logs.repair import Seen, stamps, strands
-from racer.logs.schema import PHASES, Log, Source, numbered, with_statuses
-from racer.logs.simtrace import Account
-from racer.logs.sources import Place
+from racer.logs.archive import FileEntry
+from racer.logs.gunzip import TruncatedFileError, UnpackBudget
+from racer.logs.job_facts import JobFactsCollector, PrintedFactsCollector, may_hold_facts
+from racer.logs.repair import StepHistory, step_stamps, worker_numbers
+from racer.logs.schema import PHASES, Log, Source, number_episodes, with_statuses
+from racer.logs.simtrace import FileAccount
+from racer.logs.sources import LogLocation
 
 _STEPS = re.compile(r"\.(csv|log|txt)(\.\d{1,4})?(\.gz)?$", re.IGNORECASE)
 _ITERATION = re.compile(r"(\d{1,9})-iteration\.csv")
@@ -32,33 +32,35 @@ _WORKER = re.compile(
     r"(?:^|/)(\d{1,4})/training-simtrace/|worker[-_.]?(\d{1,4})|robomaker[-_.](\d{1,4})(?!\d)"
 )
 
-Reading = tuple[Account, Iterator[pd.DataFrame]]
+OpenStepFile = tuple[FileAccount, Iterator[pd.DataFrame]]
 
 
-def readings(place: Place, found: Facts, wanted: Callable[[str], bool]) -> Iterator[Reading]:
+def open_step_files(
+    place: LogLocation, found: JobFactsCollector, wanted: Callable[[str], bool]
+) -> Iterator[OpenStepFile]:
     """Each wanted file that may hold steps: its account, and its steps piece by piece, to be read
     before the next.
 
     What the other files and the lines of text logs say is added to `found`, what could not be read
     to `place.notes`.
     """
-    for item in places.visit(place, wanted):
+    for item in places.visit_files(place, wanted):
         whole = "/".join([*place.parts, item.name])
         if whole not in found.names:
             found.names.append(whole)
-        if facts.is_fact(item.name) and not place.is_file:
+        if facts.may_hold_facts(item.name) and not place.is_file:
             _take_fact(item, place, found)
         else:
-            account = Account(item.name, phase_of(PurePosixPath(whole)))
+            account = FileAccount(item.name, phase_of(PurePosixPath(whole)))
             yield account, _pieces(item, account, place, found)
 
 
-def is_steps(name: str) -> bool:
+def may_hold_steps(name: str) -> bool:
     """Whether a file of this name may hold steps."""
     return bool(_STEPS.search(name))
 
 
-def is_table(name: str) -> bool:
+def is_csv_name(name: str) -> bool:
     """Whether a file of this name may be a simtrace csv."""
     found = _STEPS.search(name)
     return bool(found and found[1].lower() == "csv")
@@ -82,18 +84,18 @@ def iteration_of(name: str, phase: str) -> int:
     return int(found[1]) if found else -1
 
 
-def worker_of(place: Place, name: str) -> int:
+def worker_of(place: LogLocation, name: str) -> int:
     """The number of the worker that a file's path says it is from; -1 where it says none."""
     found = _WORKER.search("/".join([*place.parts, name]))
     return int(next(filter(None, found.groups()))) if found else -1
 
 
-def is_broken(source: Source) -> bool:
+def holds_only_bad_lines(source: Source) -> bool:
     """Whether a file holds no step although some of its lines should."""
     return not source.rows and not source.repeated and source.bad > 0
 
 
-def nothing(place: Place, tried: int, notes: Iterable[str]) -> UsageError:
+def no_trace_error(place: LogLocation, tried: int, notes: Iterable[str]) -> UsageError:
     """What is said of a place without a step."""
     looked = (
         "no line of it is a step"
@@ -107,41 +109,45 @@ def nothing(place: Place, tried: int, notes: Iterable[str]) -> UsageError:
     )
 
 
-def _pieces(item: Item, account: Account, place: Place, found: Facts) -> Iterator[pd.DataFrame]:
+def _pieces(
+    item: FileEntry, account: FileAccount, place: LogLocation, found: JobFactsCollector
+) -> Iterator[pd.DataFrame]:
     """The steps of a file, block by block. What is wrong with one of several files becomes a note."""
-    blocks = text.blocks(item.chunks(), item.budget or Budget.of(item.name, item.size))
+    blocks = text.line_blocks(item.chunks(), item.budget or UnpackBudget.of(item.name, item.size))
     try:
         first = next(blocks, b"")
-        if is_table(item.name) and not place.is_file and not simtrace.looks_like_steps(first):
+        if is_csv_name(item.name) and not place.is_file and not simtrace.looks_like_steps(first):
             return
         blocks = chain([first] if first else [], blocks)
-        if not is_table(item.name):
-            found.journals.append((item.name, journal := Journal()))
+        if not is_csv_name(item.name):
+            found.journals.append((item.name, journal := PrintedFactsCollector()))
             blocks = _watched(blocks, journal)
-        yield from simtrace.frames(blocks, account)
-    except (UsageError, OSError, CutShort) as error:
+        yield from simtrace.parse_blocks(blocks, account)
+    except (UsageError, OSError, TruncatedFileError) as error:
         sentence = _sentence(error, item.name)
         if place.is_file and not account.rows:
             raise UsageError(sentence) from None
         place.notes.append(f"{'read only in part' if account.rows else 'left out'}: {sentence}")
 
 
-def _watched(blocks: Iterator[bytes], journal: Journal) -> Iterator[bytes]:
+def _watched(blocks: Iterator[bytes], journal: PrintedFactsCollector) -> Iterator[bytes]:
     for block in blocks:
         journal.take(block)
         yield block
 
 
-def _take_fact(item: Item, place: Place, found: Facts) -> None:
+def _take_fact(item: FileEntry, place: LogLocation, found: JobFactsCollector) -> None:
     try:
-        data = item.read(facts.LARGEST)
-    except (UsageError, OSError, CutShort) as error:
+        data = item.read(facts.MAX_FACT_FILE_BYTES)
+    except (UsageError, OSError, TruncatedFileError) as error:
         place.notes.append(f"left out: {_sentence(error, item.name)}")
         return
-    if len(data) < facts.LARGEST:
+    if len(data) < facts.MAX_FACT_FILE_BYTES:
         found.take(item.name, data)
     else:
-        place.notes.append(f"left out: {item.name} is larger than {facts.LARGEST >> 20} MiB")
+        place.notes.append(
+            f"left out: {item.name} is larger than {facts.MAX_FACT_FILE_BYTES >> 20} MiB"
+        )
 
 
 def _sentence(error: Exception, name: str) -> str:
@@ -150,18 +156,23 @@ def _sentence(error: Exception, name: str) -> str:
     return str(error) if isinstance(error, UsageError) else f"{name}: {error}"
 
 
-SAME = 0.9  # share of a text log's steps that csv files hold too, above which it is the same job
-GAP = (3, 1.0)  # steps and s that may lie between the halves of a log that was cut in two
+DUPLICATE_FRACTION = (
+    0.9  # share of a text log's steps that csv files hold too, above which it is the same job
+)
+MAX_GAP_STEPS_AND_S = (
+    3,
+    1.0,
+)  # steps and s that may lie between the halves of a log that was cut in two
 
 
-class Read(NamedTuple):
+class FileTrace(NamedTuple):
     """What one file held."""
 
     frame: pd.DataFrame
     source: Source
 
 
-def open(path: str | Path, endpoint: str = "") -> Log:
+def read_log(path: str | Path, endpoint: str = "") -> Log:
     """Every step found in a place: one trace, with an account of the lines and what is known of the
     job.
 
@@ -171,21 +182,26 @@ def open(path: str | Path, endpoint: str = "") -> Log:
     AWS_ENDPOINT_URL without it). docs/logs.md says what is read and how. Raises UsageError when
     there is no such thing or no step in it.
     """
-    place, facts = places.find(path, endpoint), Facts()
+    place, facts = places.locate_logs(path, endpoint), JobFactsCollector()
     found = []
-    for account, pieces in readings(place, facts, lambda name: is_steps(name) or is_fact(name)):
+    for account, pieces in open_step_files(
+        place, facts, lambda name: may_hold_steps(name) or may_hold_facts(name)
+    ):
         frames = list(pieces)
-        found.append(Read(rows.stacked(frames) if frames else pd.DataFrame(), account.source))
+        found.append(
+            FileTrace(rows.stack_frames(frames) if frames else pd.DataFrame(), account.source)
+        )
     notes = [
         f"left out: {one.name} holds no step ({one.bad} bad lines)"
         for _, one in found
-        if is_broken(one)
+        if holds_only_bad_lines(one)
     ]
     kept = sorted(
-        (one for one in found if one.source.rows), key=lambda one: places.natural(one.source.name)
+        (one for one in found if one.source.rows),
+        key=lambda one: places.natural_sort_key(one.source.name),
     )
     if not kept:
-        raise nothing(place, len(found), notes)
+        raise no_trace_error(place, len(found), notes)
     kept, doubled = _without_doubles(kept)
     kept, repeated = _without_repeats(kept)
     kept = [_unwoven(one) for one in kept]
@@ -195,8 +211,8 @@ def open(path: str | Path, endpoint: str = "") -> Log:
     return Log(_trace(kept, goes_on, place), tuple(source for _, source in kept), tuple(every), job)
 
 
-def origin(
-    place: Place, sources: Sequence[Source], lengths: Sequence[int], first: int = 0
+def origin_columns(
+    place: LogLocation, sources: Sequence[Source], lengths: Sequence[int], first: int = 0
 ) -> dict[str, Any]:
     """The columns that tell where rows come from: `lengths` rows of each of `sources`, numbered
     from `first`.
@@ -213,23 +229,27 @@ def origin(
     }
 
 
-def goes_on(before: pd.Series, after: pd.Series) -> bool:
+def continues_episode(before: pd.Series, after: pd.Series) -> bool:
     """Whether a step follows another in the same episode, although it stands in another file."""
     steps, time = after["steps"] - before["steps"], after["tstamp"] - before["tstamp"]
-    near = 0 < steps <= GAP[0] and 0 < time <= GAP[1]
+    near = 0 < steps <= MAX_GAP_STEPS_AND_S[0] and 0 < time <= MAX_GAP_STEPS_AND_S[1]
     return bool(near and before["episode"] == after["episode"] and not before["done"])
 
 
-def _without_doubles(found: list[Read]) -> tuple[list[Read], list[str]]:
+def _without_doubles(found: list[FileTrace]) -> tuple[list[FileTrace], list[str]]:
     """Without text logs of a job whose csv files are there as well."""
-    tables = [one for one in found if is_table(one.source.name)]
+    tables = [one for one in found if is_csv_name(one.source.name)]
     if not 0 < len(tables) < len(found):
         return found, []
-    seen = np.concatenate([stamps(one.frame) for one in tables])
+    seen = np.concatenate([step_stamps(one.frame) for one in tables])
     kept, notes = [], []
     for one in found:
-        known = np.isin(stamps(one.frame), seen) if not is_table(one.source.name) else np.zeros(1)
-        if known.mean() < SAME:
+        known = (
+            np.isin(step_stamps(one.frame), seen)
+            if not is_csv_name(one.source.name)
+            else np.zeros(1)
+        )
+        if known.mean() < DUPLICATE_FRACTION:
             kept.append(one)
         else:
             notes.append(
@@ -238,9 +258,9 @@ def _without_doubles(found: list[Read]) -> tuple[list[Read], list[str]]:
     return kept, notes
 
 
-def _without_repeats(found: list[Read]) -> tuple[list[Read], list[str]]:
+def _without_repeats(found: list[FileTrace]) -> tuple[list[FileTrace], list[str]]:
     """Without steps that stand twice; the account of each file says how many were dropped."""
-    seen, kept, notes = Seen(), [], []
+    seen, kept, notes = StepHistory(), [], []
     for frame, source in found:
         again = seen.repeated(frame)
         count = int(again.sum())
@@ -249,29 +269,33 @@ def _without_repeats(found: list[Read]) -> tuple[list[Read], list[str]]:
                 f"left out: every step of {source.name} ({count} rows) stands in the files before it"
             )
         elif count:
-            kept.append(Read(frame[~again].reset_index(drop=True), without(source, count)))
+            kept.append(
+                FileTrace(
+                    frame[~again].reset_index(drop=True), without_repeated_rows(source, count)
+                )
+            )
         else:
-            kept.append(Read(frame, source))
+            kept.append(FileTrace(frame, source))
     return kept, notes
 
 
-def without(source: Source, count: int) -> Source:
+def without_repeated_rows(source: Source, count: int) -> Source:
     """The account of a file of which `count` rows were dropped because they had been read before."""
     note = f"{count} rows stand twice: the second ones were dropped"
     return replace(source, rows=source.rows - count, repeated=count, notes=(*source.notes, note))
 
 
-def _unwoven(one: Read) -> Read:
+def _unwoven(one: FileTrace) -> FileTrace:
     """A file's steps with those of each worker behind each other, where they stood in turn."""
-    worker = strands(one.frame)
+    worker = worker_numbers(one.frame)
     if not worker.any():
         return one
     frame = one.frame.iloc[np.argsort(worker, kind="stable")].reset_index(drop=True)
     note = f"steps of {int(worker.max()) + 1} workers stand in turn: they were sorted apart"
-    return Read(frame, replace(one.source, notes=(*one.source.notes, note)))
+    return FileTrace(frame, replace(one.source, notes=(*one.source.notes, note)))
 
 
-def _linked(found: list[Read]) -> tuple[list[Read], NDArray[np.bool_], list[str]]:
+def _linked(found: list[FileTrace]) -> tuple[list[FileTrace], NDArray[np.bool_], list[str]]:
     """The files in order, halves of a log that was cut in two behind each other; whether each goes
     on from the last.
     """
@@ -285,7 +309,9 @@ def _linked(found: list[Read]) -> tuple[list[Read], NDArray[np.bool_], list[str]
             continue
         same = [k for k in range(len(found)) if k != number and k not in heirs]
         same = [
-            k for k in same if found[k].source.phase == one.source.phase and goes_on(ends[k], first)
+            k
+            for k in same
+            if found[k].source.phase == one.source.phase and continues_episode(ends[k], first)
         ]
         if same:
             nearest = min(same, key=lambda k: float(first["tstamp"] - ends[k]["tstamp"]))
@@ -309,12 +335,14 @@ def _chains(count: int, heirs: dict[int, int]) -> list[int]:
     return order
 
 
-def _trace(found: Sequence[Read], goes_on: NDArray[np.bool_], place: Place) -> pd.DataFrame:
+def _trace(
+    found: Sequence[FileTrace], goes_on: NDArray[np.bool_], place: LogLocation
+) -> pd.DataFrame:
     """All rows with the columns that the reader adds."""
     lengths = [len(one.frame) for one in found]
-    trace = rows.stacked([one.frame for one in found])
+    trace = rows.stack_frames([one.frame for one in found])
     chains = np.repeat(np.cumsum(~goes_on), lengths)
-    ids = numbered(trace["episode"].to_numpy(), trace["steps"].to_numpy(), chains)
-    columns = origin(place, [one.source for one in found], lengths)
+    ids = number_episodes(trace["episode"].to_numpy(), trace["steps"].to_numpy(), chains)
+    columns = origin_columns(place, [one.source for one in found], lengths)
     added = pd.DataFrame({**columns, "episode_id": ids}, copy=False)
     return pd.concat([with_statuses(trace), added], axis=1)

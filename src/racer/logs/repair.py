@@ -13,10 +13,10 @@ import pandas as pd
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.logs.schema import numbered
+from racer.logs.schema import number_episodes
 
 # repeated steps in a row; workers that start together share the step in which they wait, not more
-FEWEST = 3
+MIN_REPEATED_STEPS = 3
 
 _IDENTITY = (
     "episode",
@@ -34,14 +34,14 @@ _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
 _LARGEST = 2 << 20  # keys of a sorted array that is merged no further
 
-Keys = NDArray[np.uint64]
+StepKeys = NDArray[np.uint64]
 
 
-class Seen:
+class StepHistory:
     """The steps that have been read so far, 8 bytes each (a class: it is fed file by file)."""
 
     def __init__(self) -> None:
-        self._sorted: list[Keys] = []
+        self._sorted: list[StepKeys] = []
 
     def repeated(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
         """(N,) whether each step of a trace has been there before; from then on they all have.
@@ -50,7 +50,7 @@ class Seen:
         that were all seen before, in this trace or an earlier one: single equal steps are those of
         workers that started together.
         """
-        keys = keys_of(frame)
+        keys = step_keys(frame)
         known = self._known(keys)
         order = np.sort(keys)
         if (order[1:] == order[:-1]).any():
@@ -59,7 +59,7 @@ class Seen:
         again = np.append(False, keys[1:] == keys[:-1])[: len(keys)]
         return again | _in_runs(known | again)
 
-    def _known(self, keys: Keys) -> NDArray[np.bool_]:
+    def _known(self, keys: StepKeys) -> NDArray[np.bool_]:
         if not self._sorted:
             return np.zeros(len(keys), bool)
         order = np.argsort(keys)
@@ -69,7 +69,7 @@ class Seen:
             known[order] |= table[place] == asked
         return known
 
-    def _add(self, keys: Keys) -> None:
+    def _add(self, keys: StepKeys) -> None:
         """Keeps few sorted arrays: one that is not longer than the newest is merged with it."""
         if not len(keys):
             return
@@ -78,7 +78,7 @@ class Seen:
         self._sorted.append(keys)
 
 
-def keys_of(frame: pd.DataFrame) -> Keys:
+def step_keys(frame: pd.DataFrame) -> StepKeys:
     """(N,) a number for each step that only equal steps share, but for one chance in 2 to the power
     of 64.
     """
@@ -96,7 +96,7 @@ def _mix(keys, bits):  # type: ignore[no-untyped-def]  # pragma: no cover - comp
         keys[row] = key ^ (key >> _SHIFT)
 
 
-def stamps(frame: pd.DataFrame) -> Keys:
+def step_stamps(frame: pd.DataFrame) -> StepKeys:
     """(N,) a number for the moment and the place of each step, the same for a log's 4 decimals and
     a table's 16.
     """
@@ -109,7 +109,7 @@ def _in_runs(known: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """(N,) whether each true value stands in a row of FEWEST and more."""
     edges = np.flatnonzero(np.diff(known, prepend=False, append=False))
     starts, ends = edges[::2], edges[1::2]
-    long = ends - starts >= FEWEST
+    long = ends - starts >= MIN_REPEATED_STEPS
     change = np.zeros(len(known) + 1, np.int64)
     change[starts[long]] += 1
     change[ends[long]] -= 1
@@ -136,7 +136,7 @@ class _State(NamedTuple):
         return (self.episode + 1, 1.0) if self.done else (self.episode, self.step + 1.0)
 
 
-def strands(frame: pd.DataFrame) -> NDArray[np.int64]:
+def worker_numbers(frame: pd.DataFrame) -> NDArray[np.int64]:
     """(N,) which worker each step is from, from 0, where steps of several stand in turn; all 0 in a
     log as usual.
 
@@ -173,7 +173,7 @@ def _is_woven(frame: pd.DataFrame) -> bool:
     if not len(frame):
         return False
     steps = frame["steps"].to_numpy()
-    pieces = int(numbered(frame["episode"].to_numpy(), steps, None)[-1]) + 1
+    pieces = int(number_episodes(frame["episode"].to_numpy(), steps, None)[-1]) + 1
     return pieces > 10 and pieces > _BROKEN * max(1, int((steps <= 1).sum()))
 
 

@@ -20,10 +20,21 @@ from numpy.typing import NDArray
 from pandas.api.types import union_categoricals
 
 from racer.logs import digits
-from racer.logs.schema import COLUMNS, CONTINUOUS, DECLARED, DTYPES, FEWEST, STATUSES, TRUTH, WHOLE
+from racer.logs.schema import (
+    BOOLEAN_COLUMNS,
+    COLUMN_DTYPES,
+    CONTINUOUS_ACTION,
+    INTEGER_COLUMNS,
+    MIN_COLUMNS,
+    STATUS_DTYPE,
+    STATUSES,
+    TRACE_COLUMNS,
+)
 
-MARKER = b"SIM_TRACE_LOG:"
-Names = tuple[str, ...]  # a file's columns by position; "" for one that is not the simulator's
+TRACE_MARKER = b"SIM_TRACE_LOG:"
+ColumnNames = tuple[
+    str, ...
+]  # a file's columns by position; "" for one that is not the simulator's
 
 _LARGEST = 1e15  # no column of a sound log comes near: damage, and squares must stay finite
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -44,7 +55,7 @@ _EXACT: Any = (
     else {"float_precision": "round_trip"}
 )
 _TYPES: dict[str, Any] = {
-    name: kind if kind == "category" else np.dtype(kind) for name, kind in DTYPES.items()
+    name: kind if kind == "category" else np.dtype(kind) for name, kind in COLUMN_DTYPES.items()
 }
 _KINDS = {
     "float64": digits.FLOAT,
@@ -60,7 +71,7 @@ _BOOLS = {"True": True, "true": True, "TRUE": True, "False": False, "false": Fal
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class ParsedBlock:
     """What a block of lines holds: the rows and their line numbers, and what the other lines are."""
 
     frame: pd.DataFrame
@@ -70,12 +81,12 @@ class Block:
     blank: int
 
 
-def standard(columns: int) -> Names:
+def standard_columns(columns: int) -> ColumnNames:
     """The simulator's own names for a line of so many columns; empty when there is no such log."""
-    return COLUMNS[:columns] if FEWEST <= columns <= len(COLUMNS) else ()
+    return TRACE_COLUMNS[:columns] if MIN_COLUMNS <= columns <= len(TRACE_COLUMNS) else ()
 
 
-def parse(block: bytes, names: Names) -> Block:
+def parse_block(block: bytes, names: ColumnNames) -> ParsedBlock:
     """The rows of a block of lines; `names` are the file's columns as its header or first row has
     them.
     """
@@ -90,8 +101,8 @@ def parse(block: bytes, names: Names) -> Block:
     lines = _Lines(text, starts, ends)
     pieces, bad = _regular(lines, numeric & believed & ~blank, fields, names)
     odd = _odd(lines, np.flatnonzero(~(numeric & believed) & ~blank), believed, names)
-    frame, line = together([*pieces, *odd.pieces])
-    return Block(
+    frame, line = merge_pieces([*pieces, *odd.pieces])
+    return ParsedBlock(
         frame,
         line,
         np.sort(np.concatenate([*bad, odd.bad])).astype(np.int64),
@@ -100,7 +111,7 @@ def parse(block: bytes, names: Names) -> Block:
     )
 
 
-def row(line: bytes, names: Names) -> tuple[Names, list[Any]] | None:
+def parse_row(line: bytes, names: ColumnNames) -> tuple[ColumnNames, list[Any]] | None:
     """Names and values of a line read by itself, or None when it does not hold a step.
 
     Understands what the fast parser does not: an action `a, b` that shifts the columns, text behind
@@ -113,14 +124,14 @@ def row(line: bytes, names: Names) -> tuple[Names, list[Any]] | None:
     except UnicodeDecodeError:
         return None
     if (
-        len(fields) > FEWEST
+        len(fields) > MIN_COLUMNS
         and (not names or "" not in names)
         and fields[9] not in _BOOLS
         and fields[10] in _BOOLS
         and fields[11] in _BOOLS
     ):
         fields, names = _unshifted(fields), ()
-    mine = names if len(names) == len(fields) else standard(len(fields))
+    mine = names if len(names) == len(fields) else standard_columns(len(fields))
     values = (
         [_value(name, field) for name, field in zip(mine, fields, strict=True) if name]
         if mine
@@ -129,7 +140,7 @@ def row(line: bytes, names: Names) -> tuple[Names, list[Any]] | None:
     return None if any(value is None for value in values) else (tuple(filter(None, mine)), values)
 
 
-def is_header(line: bytes) -> bool:
+def is_header_line(line: bytes) -> bool:
     """Whether a line holds column names."""
     words = {word.strip().strip('"').lower() for word in line.decode("utf-8", "replace").split(",")}
     return (
@@ -138,7 +149,7 @@ def is_header(line: bytes) -> bool:
     )
 
 
-def together(
+def merge_pieces(
     pieces: Sequence[tuple[pd.DataFrame, NDArray[np.int64]]],
 ) -> tuple[pd.DataFrame, NDArray[np.int64]]:
     """Pieces of a block as one frame in the order of their lines, with the line numbers."""
@@ -146,14 +157,14 @@ def together(
     if not pieces:
         return pd.DataFrame(), np.empty(0, np.int64)
     line = np.concatenate([lines for _, lines in pieces])
-    frame = stacked([frame for frame, _ in pieces])
+    frame = stack_frames([frame for frame, _ in pieces])
     if len(pieces) == 1 or (np.diff(line) > 0).all():
         return frame, line
     order = np.argsort(line, kind="stable")
     return frame.iloc[order].reset_index(drop=True), line[order]
 
 
-def stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def stack_frames(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Frames below each other; what one lacks is nan, and statuses stay a category."""
     if len(frames) == 1:
         return frames[0]
@@ -165,7 +176,7 @@ def stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
         return pd.concat(plain, ignore_index=True)
     union = pd.Series(union_categoricals(words))
     rest = pd.concat([frame.drop(columns="episode_status") for frame in frames], ignore_index=True)
-    rest.insert(min(FEWEST, rest.shape[1]), "episode_status", union)
+    rest.insert(min(MIN_COLUMNS, rest.shape[1]), "episode_status", union)
     return rest
 
 
@@ -217,10 +228,10 @@ def _one_action(text: bytes) -> bytes:
     return _BARE.sub(b"-1", text) if early else text
 
 
-def _legal(fields: NDArray[np.int64], names: Names) -> NDArray[np.bool_]:
+def _legal(fields: NDArray[np.int64], names: ColumnNames) -> NDArray[np.bool_]:
     # a header of its own leaves no room for another number of columns
-    own = not names or names == standard(len(names))
-    return (fields >= FEWEST) & (fields <= len(COLUMNS) + 1) & own
+    own = not names or names == standard_columns(len(names))
+    return (fields >= MIN_COLUMNS) & (fields <= len(TRACE_COLUMNS) + 1) & own
 
 
 def _agrees(fields: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -229,13 +240,13 @@ def _agrees(fields: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _regular(
-    lines: _Lines, regular: NDArray[np.bool_], fields: NDArray[np.int64], names: Names
+    lines: _Lines, regular: NDArray[np.bool_], fields: NDArray[np.int64], names: ColumnNames
 ) -> tuple[list[tuple[pd.DataFrame, NDArray[np.int64]]], list[NDArray[np.int64]]]:
     """Pieces and bad lines of the lines that look like rows, by their number of fields."""
     pieces, bad = [], []
     for count in np.flatnonzero(np.bincount(fields[regular])).tolist():
         index = np.flatnonzero(regular & (fields == count))
-        mine = names if len(names) == count else standard(count)
+        mine = names if len(names) == count else standard_columns(count)
         if mine:
             simple, plain = _plain(lines, index, mine)
             pieces.append((simple, index[plain]))
@@ -257,10 +268,10 @@ def _regular(
 
 
 def _plain(
-    lines: _Lines, index: NDArray[np.int64], names: Names
+    lines: _Lines, index: NDArray[np.int64], names: ColumnNames
 ) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
     """The frame of lines whose fields are plain numbers and words, and which lines those are."""
-    kinds = np.array([_KINDS[DTYPES[name]] if name else digits.SKIP for name in names])
+    kinds = np.array([_KINDS[COLUMN_DTYPES[name]] if name else digits.SKIP for name in names])
     values, plain = np.empty((len(names), len(index))), np.empty(len(index), bool)
     text = np.frombuffer(lines.text, np.uint8)
     digits.fields(
@@ -275,7 +286,7 @@ def _plain(
         plain,
     )
     for name, column in zip(names, values, strict=True):
-        if name and name not in TRUTH and name != "episode_status":
+        if name and name not in BOOLEAN_COLUMNS and name != "episode_status":
             low = _least(name)
             # also where one is nan
             if len(column) and not (column.min() >= low and column.max() <= _LARGEST):
@@ -287,16 +298,22 @@ def _plain(
 
 def _typed(name: str, column: NDArray[np.float64]) -> Any:
     if name == "episode_status":
-        return pd.Categorical.from_codes(column.astype(np.int8), dtype=DECLARED, validate=False)
-    return column if DTYPES[name] == "float64" else column.astype(_TYPES[name])
+        return pd.Categorical.from_codes(column.astype(np.int8), dtype=STATUS_DTYPE, validate=False)
+    return column if COLUMN_DTYPES[name] == "float64" else column.astype(_TYPES[name])
 
 
 def _least(name: str) -> float:
     """The smallest number that a column of a sound log holds."""
-    return -1.0 if name == "action" else 0.0 if name in WHOLE or name == "steps" else -_LARGEST
+    return (
+        -1.0
+        if name == "action"
+        else 0.0
+        if name in INTEGER_COLUMNS or name == "steps"
+        else -_LARGEST
+    )
 
 
-def _fast(text: bytes, names: Names) -> pd.DataFrame | None:
+def _fast(text: bytes, names: ColumnNames) -> pd.DataFrame | None:
     """The frame of lines that all have `names`, or None when one of them does not fit."""
     if b"\0" in text:
         return None
@@ -317,13 +334,13 @@ def _fast(text: bytes, names: Names) -> pd.DataFrame | None:
 
 
 def _slow(
-    lines: Sequence[bytes], index: NDArray[np.int64], names: Names
+    lines: Sequence[bytes], index: NDArray[np.int64], names: ColumnNames
 ) -> tuple[list[tuple[pd.DataFrame, NDArray[np.int64]]], NDArray[np.int64]]:
     """Pieces and bad lines, each line read by itself."""
-    found: dict[Names, tuple[list[list[Any]], list[int]]] = {}
+    found: dict[ColumnNames, tuple[list[list[Any]], list[int]]] = {}
     bad = []
     for i, line in zip(index.tolist(), lines, strict=True):
-        read = row(line, names)
+        read = parse_row(line, names)
         if read is None:
             bad.append(i)
             continue
@@ -333,7 +350,7 @@ def _slow(
     pieces = []
     for mine, (rows, places) in found.items():
         frame = pd.DataFrame(dict(zip(mine, zip(*rows, strict=True), strict=True))).astype(
-            {n: DTYPES[n] for n in mine}
+            {n: COLUMN_DTYPES[n] for n in mine}
         )
         good = _sane(frame)
         pieces.append((frame[good].reset_index(drop=True), np.array(places)[good]))
@@ -342,16 +359,18 @@ def _slow(
 
 
 def _odd(
-    lines: _Lines, index: NDArray[np.int64], believed: NDArray[np.bool_], names: Names
+    lines: _Lines, index: NDArray[np.int64], believed: NDArray[np.bool_], names: ColumnNames
 ) -> _Odd:
     """Lines that do not look like rows: headers, blanks, rows behind other text, and damage."""
     texts = lines.pick(index) if len(index) else []
-    headers = np.array([is_header(text) for text in texts], bool)
+    headers = np.array([is_header_line(text) for text in texts], bool)
     blank = np.array([not text.strip() for text in texts], bool)
-    marked = np.array([MARKER in text for text in texts], bool)
+    marked = np.array([TRACE_MARKER in text for text in texts], bool)
     rest = ~headers & ~blank
     hopeful = rest & (marked | believed[index]) if len(index) else rest
-    tried = [text.rpartition(MARKER)[2] for text, use in zip(texts, hopeful, strict=True) if use]
+    tried = [
+        text.rpartition(TRACE_MARKER)[2] for text, use in zip(texts, hopeful, strict=True) if use
+    ]
     pieces, wrong = _slow(tried, index[hopeful], names)
     bad = np.concatenate([wrong, index[rest & ~hopeful]])
     return _Odd(pieces, bad, int(headers.sum()), int(blank.sum()))
@@ -367,7 +386,7 @@ def _sane(frame: pd.DataFrame) -> NDArray[np.bool_]:
                 [_WORD.fullmatch(str(word)) is not None for word in words.categories], bool
             )
             good &= fits[words.codes] if len(fits) else good
-        elif name not in TRUTH:
+        elif name not in BOOLEAN_COLUMNS:
             low = _least(name)
             values = frame[name].to_numpy()
             # false for nan
@@ -388,13 +407,13 @@ def _unshifted(fields: list[str]) -> list[str]:
 
 def _value(name: str, field: str) -> Any:
     """The value of a field, None when it does not fit its column."""
-    if name in TRUTH:
+    if name in BOOLEAN_COLUMNS:
         return _BOOLS.get(field)
     if name == "episode_status":
         return field if _WORD.fullmatch(field) else None
     if name == "action" and _TWO.fullmatch(field):
-        return CONTINUOUS
-    if name in WHOLE:
+        return CONTINUOUS_ACTION
+    if name in INTEGER_COLUMNS:
         number = float(field) if _PLAIN.fullmatch(field) else 0.5
         return int(number) if number.is_integer() and abs(number) <= _LARGEST else None
     return float(field) if _PLAIN.fullmatch(field) else None

@@ -48,7 +48,7 @@ import pandas as pd
 from racer.errors import UsageError
 from racer.vehicle.action_space import ActionSpace
 
-PPO = {
+EPOCH_DTYPES = {
     "iteration": "int64", "epoch": "int64", "loss": "float64", "kl": "float64", "entropy": "float64",
     "learning_rate": "float64",
 }  # fmt: skip
@@ -61,7 +61,7 @@ def no_epochs() -> pd.DataFrame:
 
 @cache
 def _no_epochs() -> pd.DataFrame:
-    return pd.DataFrame({name: np.empty(0, kind) for name, kind in PPO.items()})
+    return pd.DataFrame({name: np.empty(0, kind) for name, kind in EPOCH_DTYPES.items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class Job:
     | hyperparameters | of `hyperparameters.json`, or printed in the log |
     | reward | source text of the reward function |
     | ppo | one row a policy-training epoch: iteration, epoch, loss, kl, entropy, learning_rate |
-    | metrics | entries of each metrics file by its name, as `racer.logs.metrics.read` gives them |
+    | metrics | entries of each metrics file by its name, as `racer.logs.metrics.read_metrics` gives them |
     | best_checkpoint | name of the checkpoint that the job itself calls best |
     """
 
@@ -95,33 +95,33 @@ class Job:
     best_checkpoint: str = ""
 
 
-COLUMNS = (
+TRACE_COLUMNS = (
     "episode", "steps", "X", "Y", "yaw", "steer", "throttle", "action", "reward", "done", "all_wheels_on_track",
     "progress", "closest_waypoint", "track_len", "tstamp", "episode_status", "pause_duration", "obstacle_crash_counter",
     "wall_clock",
 )  # fmt: skip
-FEWEST = 15  # columns of the oldest logs
-WHOLE = ("episode", "action", "closest_waypoint")
-TRUTH = ("done", "all_wheels_on_track")
-OPTIONAL = COLUMNS[FEWEST:]
-DTYPES = {
+MIN_COLUMNS = 15  # columns of the oldest logs
+INTEGER_COLUMNS = ("episode", "action", "closest_waypoint")
+BOOLEAN_COLUMNS = ("done", "all_wheels_on_track")
+OPTIONAL_COLUMNS = TRACE_COLUMNS[MIN_COLUMNS:]
+COLUMN_DTYPES = {
     name: "int64"
-    if name in WHOLE
+    if name in INTEGER_COLUMNS
     else "bool"
-    if name in TRUTH
+    if name in BOOLEAN_COLUMNS
     else "category"
     if name == "episode_status"
     else "float64"
-    for name in COLUMNS
+    for name in TRACE_COLUMNS
 }
-_TYPES = {name: np.dtype(kind) for name, kind in DTYPES.items() if kind != "category"}
+_TYPES = {name: np.dtype(kind) for name, kind in COLUMN_DTYPES.items() if kind != "category"}
 STATUSES = (
     "prepare", "in_progress", "lap_complete", "off_track", "crashed", "immobilized", "reversed", "time_up", "pause",
     "park",
 )  # fmt: skip
-DECLARED = pd.CategoricalDtype(list(STATUSES))
+STATUS_DTYPE = pd.CategoricalDtype(list(STATUSES))
 PHASES = ("training", "evaluation", "unknown")
-CONTINUOUS = -1  # the action index of a continuous action
+CONTINUOUS_ACTION = -1  # the action index of a continuous action
 
 
 @dataclass(frozen=True)
@@ -168,35 +168,35 @@ class Log:
         return sum(source.bad for source in self.sources)
 
 
-def check(trace: pd.DataFrame) -> pd.DataFrame:
+def normalize_trace(trace: pd.DataFrame) -> pd.DataFrame:
     """`trace` with declared columns and dtypes; optional columns that it lacks are nan, statuses
     are inferred.
 
     Raises UsageError naming the missing columns, or the column whose values do not fit.
     """
     names = tuple(trace.columns)
-    if names == COLUMNS[: len(names)] and len(names) > FEWEST and _is_declared(trace):
-        lacking = dict.fromkeys(COLUMNS[len(names) :], np.nan)
+    if names == TRACE_COLUMNS[: len(names)] and len(names) > MIN_COLUMNS and _is_declared(trace):
+        lacking = dict.fromkeys(TRACE_COLUMNS[len(names) :], np.nan)
         trace = with_statuses(trace)
         return trace.assign(**lacking) if lacking else trace
-    missing = [name for name in COLUMNS[:FEWEST] if name not in trace]
+    missing = [name for name in TRACE_COLUMNS[:MIN_COLUMNS] if name not in trace]
     if missing:
         raise UsageError(
             f"a trace needs the columns {', '.join(missing)}: it has {', '.join(map(str, trace.columns))}"
         )
-    given = {name: _column(trace, name) for name in COLUMNS if name in trace}
-    absent = {name: np.full(len(trace), np.nan) for name in OPTIONAL if name not in trace}
-    extra = {name: trace[name] for name in trace.columns if name not in COLUMNS}
+    given = {name: _column(trace, name) for name in TRACE_COLUMNS if name in trace}
+    absent = {name: np.full(len(trace), np.nan) for name in OPTIONAL_COLUMNS if name not in trace}
+    extra = {name: trace[name] for name in trace.columns if name not in TRACE_COLUMNS}
     whole = pd.DataFrame({**given, **absent, **extra}, index=trace.index)
     if whole["episode_status"].isna().any():
         known = whole["episode_status"].astype(object)
-        whole["episode_status"] = categorical(
-            known.where(known.notna(), inferred_status(whole).astype(object))
+        whole["episode_status"] = to_status_category(
+            known.where(known.notna(), infer_statuses(whole).astype(object))
         )
-    return whole[[*COLUMNS, *extra]]
+    return whole[[*TRACE_COLUMNS, *extra]]
 
 
-def inferred_status(trace: pd.DataFrame) -> pd.Series:
+def infer_statuses(trace: pd.DataFrame) -> pd.Series:
     """A status for rows of logs that have none (2019): `done` rows completed the lap or left the
     track.
     """
@@ -210,11 +210,17 @@ def with_statuses(trace: pd.DataFrame) -> pd.DataFrame:
     already.
     """
     kind = trace["episode_status"].dtype
-    is_known = kind is DECLARED or (isinstance(kind, pd.CategoricalDtype) and kind == DECLARED)
-    return trace if is_known else trace.assign(episode_status=categorical(trace["episode_status"]))
+    is_known = kind is STATUS_DTYPE or (
+        isinstance(kind, pd.CategoricalDtype) and kind == STATUS_DTYPE
+    )
+    return (
+        trace
+        if is_known
+        else trace.assign(episode_status=to_status_category(trace["episode_status"]))
+    )
 
 
-def categorical(words: pd.Series, known: tuple[str, ...] = STATUSES) -> pd.Series:
+def to_status_category(words: pd.Series, known: tuple[str, ...] = STATUSES) -> pd.Series:
     """`words` as a category whose known values come first, in their order; further ones follow."""
     found = words.astype("category")
     have = found.cat.categories.to_list()
@@ -229,7 +235,7 @@ def categorical(words: pd.Series, known: tuple[str, ...] = STATUSES) -> pd.Serie
     return pd.Series(made, index=words.index, name=words.name)
 
 
-def is_unix(trace: pd.DataFrame) -> bool:
+def has_unix_time(trace: pd.DataFrame) -> bool:
     """Whether `tstamp` is Unix time, as in logs up to 2020, and not the simulation's own clock."""
     return bool(len(trace)) and float(trace["tstamp"].iloc[0]) > 1e8
 
@@ -241,10 +247,12 @@ def episode_ids(trace: pd.DataFrame) -> np.ndarray:
     changes.
     """
     source = trace["source"].to_numpy() if "source" in trace else None
-    return numbered(trace["episode"].to_numpy(), trace["steps"].to_numpy(), source)
+    return number_episodes(trace["episode"].to_numpy(), trace["steps"].to_numpy(), source)
 
 
-def numbered(episode: np.ndarray, steps: np.ndarray, source: np.ndarray | None) -> np.ndarray:
+def number_episodes(
+    episode: np.ndarray, steps: np.ndarray, source: np.ndarray | None
+) -> np.ndarray:
     """(N,) int64 as `episode_ids` gives them, from the columns themselves."""
     new = (np.diff(episode, prepend=episode[:1]) != 0) | (np.diff(steps, prepend=-np.inf) <= 0)
     if source is not None:
@@ -267,15 +275,21 @@ def _is_declared(trace: pd.DataFrame) -> bool:
 def _column(trace: pd.DataFrame, name: str) -> pd.Series:
     given = trace[name]
     if name == "episode_status":
-        return categorical(
+        return to_status_category(
             given if isinstance(given.dtype, pd.CategoricalDtype) else given.astype(object)
         )
-    if given.dtype == DTYPES[name]:
+    if given.dtype == COLUMN_DTYPES[name]:
         return given
     try:
         values = trace[name].to_numpy()
-        if name in WHOLE and values.dtype.kind == "f" and not np.all(np.mod(values, 1.0) == 0.0):
+        if (
+            name in INTEGER_COLUMNS
+            and values.dtype.kind == "f"
+            and not np.all(np.mod(values, 1.0) == 0.0)
+        ):
             raise ValueError("it holds numbers that are not whole")
-        return pd.Series(values.astype(DTYPES[name]), index=trace.index)
+        return pd.Series(values.astype(COLUMN_DTYPES[name]), index=trace.index)
     except (ValueError, TypeError) as error:
-        raise UsageError(f"column {name} of the trace must be {DTYPES[name]}: {error}") from None
+        raise UsageError(
+            f"column {name} of the trace must be {COLUMN_DTYPES[name]}: {error}"
+        ) from None

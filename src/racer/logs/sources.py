@@ -18,8 +18,8 @@ from typing import IO, Any, cast
 
 from racer.errors import UsageError, did_you_mean, need
 from racer.logs import archive as packed
-from racer.logs.archive import Item
-from racer.logs.gunzip import Budget, CutShort, plain
+from racer.logs.archive import FileEntry
+from racer.logs.gunzip import TruncatedFileError, UnpackBudget, gunzip_chunks
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.]+):/{1,2}(?=[^/])")  # pathlib makes one slash of two
 _WILD = re.compile(r"[*?\[]")
@@ -27,7 +27,7 @@ _DEEPEST = 2  # archives inside each other
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class LogLocation:
     """Files to look at; `root` is the name shown for all of it, `is_file` whether it is one file
     that was named.
 
@@ -36,13 +36,13 @@ class Place:
     """
 
     root: str
-    items: tuple[Item, ...]
+    items: tuple[FileEntry, ...]
     is_file: bool
     parts: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
 
 
-def find(path: str | Path, endpoint: str = "") -> Place:
+def locate_logs(path: str | Path, endpoint: str = "") -> LogLocation:
     """The place that a path, glob or address names. `endpoint` is the URL of an S3 server that is
     not Amazon's.
 
@@ -52,7 +52,7 @@ def find(path: str | Path, endpoint: str = "") -> Place:
     if (address := _ADDRESS.match(text)) and not Path(text).exists():
         # merged
 
-        return find_remote(f"{address[1]}://{text[address.end() :]}", endpoint)
+        return locate_remote_logs(f"{address[1]}://{text[address.end() :]}", endpoint)
     root = Path(text).expanduser()
     if not root.exists() and _WILD.search(text):
         return _of_glob(root)
@@ -60,30 +60,39 @@ def find(path: str | Path, endpoint: str = "") -> Place:
         known = [entry.name for entry in root.parent.iterdir()] if root.parent.is_dir() else []
         raise UsageError(f"no such file or folder: {root}{did_you_mean(root.name, known)}")
     if root.is_dir():
-        return Place(str(root), tuple(_of_folder(root, root)), False, (root.absolute().name,))
+        return LogLocation(str(root), tuple(_of_folder(root, root)), False, (root.absolute().name,))
     item = _of_path(root, root.name)
-    return Place(
-        str(root), (item,), _is_pipe(root) or not packed.kind(item), (root.absolute().parent.name,)
+    return LogLocation(
+        str(root),
+        (item,),
+        _is_pipe(root) or not packed.archive_kind(item),
+        (root.absolute().parent.name,),
     )
 
 
-def visit(place: Place, wanted: Callable[[str], bool]) -> Iterator[Item]:
+def visit_files(place: LogLocation, wanted: Callable[[str], bool]) -> Iterator[FileEntry]:
     """The files whose names are wanted, archives opened: each must be read before the next one is
     asked for.
     """
     alone = len(place.items) == 1
     for item in place.items:
         what = (
-            "" if place.is_file else packed.kind(item) if alone else packed.kind_of_name(item.name)
+            ""
+            if place.is_file
+            else packed.archive_kind(item)
+            if alone
+            else packed.archive_kind_of_name(item.name)
         )
         if what:
             inner = "" if alone and PurePosixPath(item.name).name == item.name else f"{item.name}/"
-            yield from _inside(item, what, inner, wanted, place, Budget.of(item.name, item.size), 1)
+            yield from _inside(
+                item, what, inner, wanted, place, UnpackBudget.of(item.name, item.size), 1
+            )
         elif wanted(item.name) or place.is_file:
             yield item
 
 
-def natural(name: str) -> list[tuple[int, str]]:
+def natural_sort_key(name: str) -> list[tuple[int, str]]:
     """A key that sorts `2-iteration` before `10-iteration`."""
     return [
         (int(word), "") if word.isdecimal() else (-1, word)
@@ -91,32 +100,32 @@ def natural(name: str) -> list[tuple[int, str]]:
     ]
 
 
-def is_hidden(name: str) -> bool:
+def is_hidden_file(name: str) -> bool:
     """Whether a file is one of those that systems keep beside the user's own."""
     parts = PurePosixPath(name).parts
     return bool(parts) and (parts[-1].startswith(".") or "__MACOSX" in parts)
 
 
-def item_of(path: Path) -> Item:
+def local_file_entry(path: Path) -> FileEntry:
     """A file on this machine."""
     return _of_path(path, path.name)
 
 
 def _inside(
-    item: Item,
+    item: FileEntry,
     what: str,
     prefix: str,
     wanted: Callable[[str], bool],
-    place: Place,
-    budget: Budget,
+    place: LogLocation,
+    budget: UnpackBudget,
     depth: int,
-) -> Iterator[Item]:
+) -> Iterator[FileEntry]:
     """The wanted files of an archive; what is wrong with it becomes a note."""
     try:
-        for member in packed.members(item, what, budget, inside=depth > 1):
+        for member in packed.archive_members(item, what, budget, inside=depth > 1):
             named = replace(member, name=prefix + member.name)
-            inner = packed.kind_of_name(member.name)
-            if is_hidden(member.name) or not member.name:
+            inner = packed.archive_kind_of_name(member.name)
+            if is_hidden_file(member.name) or not member.name:
                 continue
             if inner and depth < _DEEPEST:
                 yield from _inside(named, inner, f"{named.name}/", wanted, place, budget, depth + 1)
@@ -126,7 +135,7 @@ def _inside(
                 )
             elif wanted(member.name):
                 yield named
-    except CutShort as error:
+    except TruncatedFileError as error:
         place.notes.append(f"{item.name}: {error}: read as far as it goes")
     except UsageError as error:
         place.notes.append(f"left out: {error}")
@@ -134,22 +143,27 @@ def _inside(
         place.notes.append(f"left out: {item.name} cannot be read: {error.strerror or error}")
 
 
-def _of_path(path: Path, name: str) -> Item:
-    return Item(name, path.stat().st_size, lambda: path.open("rb"))
+def _of_path(path: Path, name: str) -> FileEntry:
+    return FileEntry(name, path.stat().st_size, lambda: path.open("rb"))
 
 
-def _of_folder(folder: Path, root: Path) -> list[Item]:
+def _of_folder(folder: Path, root: Path) -> list[FileEntry]:
     """The files of a folder to its depth, in natural order."""
     paths = [path for path in folder.rglob("*") if path.is_file()]
     named = [(path.relative_to(root).as_posix(), path) for path in paths]
-    shown = [(name, path) for name, path in named if not is_hidden(name)]
-    return [_of_path(path, name) for name, path in sorted(shown, key=lambda one: natural(one[0]))]
+    shown = [(name, path) for name, path in named if not is_hidden_file(name)]
+    return [
+        _of_path(path, name)
+        for name, path in sorted(shown, key=lambda one: natural_sort_key(one[0]))
+    ]
 
 
-def _of_glob(pattern: Path) -> Place:
+def _of_glob(pattern: Path) -> LogLocation:
     plain = next(number for number, part in enumerate(pattern.parts) if _WILD.search(part))
     root = Path(*pattern.parts[:plain])
-    found = sorted(root.glob("/".join(pattern.parts[plain:])), key=lambda path: natural(str(path)))
+    found = sorted(
+        root.glob("/".join(pattern.parts[plain:])), key=lambda path: natural_sort_key(str(path))
+    )
     if not found:
         raise UsageError(
             f"no file or folder matches {pattern}: put the pattern in quotes, and see what ls says of it"
@@ -163,7 +177,7 @@ def _of_glob(pattern: Path) -> Place:
             else [_of_path(path, path.relative_to(root).as_posix())]
         )
     ]
-    return Place(
+    return LogLocation(
         str(pattern),
         tuple({item.name: item for item in items}.values()),
         False,
@@ -184,7 +198,7 @@ def _is_pipe(path: Path) -> bool:
 _ADVICE = "check the address, the credentials (AWS_PROFILE or AWS_ACCESS_KEY_ID) and, for MinIO, AWS_ENDPOINT_URL"
 
 
-def find_remote(address: str, endpoint: str = "") -> Place:
+def locate_remote_logs(address: str, endpoint: str = "") -> LogLocation:
     """The file, or all files under the prefix, that an address names. Raises UsageError when there
     is none.
 
@@ -202,16 +216,19 @@ def find_remote(address: str, endpoint: str = "") -> Place:
     if not files:
         raise UsageError(f"no file at {address}; {_ADVICE}")
     if len(files) == 1 and files[0].name == root:
-        one = Item(root.rpartition("/")[2], files[0].size, files[0].open)
-        return Place(address, (one,), not packed.kind(one), tuple(root.split("/")[-2:-1]))
-    items = [Item(item.name[len(root) :].lstrip("/"), item.size, item.open) for item in files]
+        one = FileEntry(root.rpartition("/")[2], files[0].size, files[0].open)
+        return LogLocation(
+            address, (one,), not packed.archive_kind(one), tuple(root.split("/")[-2:-1])
+        )
+    items = [FileEntry(item.name[len(root) :].lstrip("/"), item.size, item.open) for item in files]
     seen = sorted(
-        (item for item in items if not is_hidden(item.name)), key=lambda item: natural(item.name)
+        (item for item in items if not is_hidden_file(item.name)),
+        key=lambda item: natural_sort_key(item.name),
     )
-    return Place(address, tuple(seen), False, (root.rpartition("/")[2],))
+    return LogLocation(address, tuple(seen), False, (root.rpartition("/")[2],))
 
 
-def _listed(address: str, endpoint: str) -> tuple[list[Item], str]:
+def _listed(address: str, endpoint: str) -> tuple[list[FileEntry], str]:
     """The files at an address, under their whole names there, and the name that the address itself
     has there.
     """
@@ -232,7 +249,7 @@ def _listed(address: str, endpoint: str) -> tuple[list[Item], str]:
     wild = any(sign in root for sign in "*?[")
     found = system.glob(root, detail=True) if wild else system.find(root, detail=True)
     files = [
-        Item(name, int(facts.get("size") or 0), partial(_opened, system, name))
+        FileEntry(name, int(facts.get("size") or 0), partial(_opened, system, name))
         for name, facts in found.items()
         if facts.get("type") == "file"
     ]
@@ -285,10 +302,10 @@ def _words(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-LONGEST = 64 << 20  # bytes after which a line without an end is cut
+MAX_LINE_BYTES = 64 << 20  # bytes after which a line without an end is cut
 
 
-def blocks(chunks: Iterable[bytes], budget: Budget) -> Iterator[bytes]:
+def line_blocks(chunks: Iterable[bytes], budget: UnpackBudget) -> Iterator[bytes]:
     """Blocks of whole lines of a file, every line ended by a newline except perhaps the last of the
     last block.
 
@@ -297,11 +314,11 @@ def blocks(chunks: Iterable[bytes], budget: Budget) -> Iterator[bytes]:
     `budget` allows.
     """
     rest = b""
-    for chunk in _utf8(plain(chunks, budget)):
+    for chunk in _utf8(gunzip_chunks(chunks, budget)):
         data = rest + chunk
         held = b"\r" if data.endswith(b"\r") else b""
         data = _newlines(data[: len(data) - len(held)])
-        end = data.rfind(b"\n") + 1 or (len(data) if len(data) > LONGEST else 0)
+        end = data.rfind(b"\n") + 1 or (len(data) if len(data) > MAX_LINE_BYTES else 0)
         if end:
             yield data[:end]
         rest = data[end:] + held

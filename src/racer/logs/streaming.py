@@ -11,27 +11,27 @@ import pandas as pd
 
 from racer.logs import rows
 from racer.logs import sources as places
-from racer.logs.job_facts import Facts, is_fact
+from racer.logs.job_facts import JobFactsCollector, may_hold_facts
 from racer.logs.reader import (
-    SAME,
-    goes_on,
-    is_broken,
-    is_steps,
-    is_table,
-    nothing,
-    origin,
-    readings,
-    without,
+    DUPLICATE_FRACTION,
+    continues_episode,
+    holds_only_bad_lines,
+    is_csv_name,
+    may_hold_steps,
+    no_trace_error,
+    open_step_files,
+    origin_columns,
+    without_repeated_rows,
 )
-from racer.logs.repair import Keys, Seen, stamps
-from racer.logs.schema import Job, Source, categorical, episode_ids
-from racer.logs.simtrace import Account
+from racer.logs.repair import StepHistory, StepKeys, step_stamps
+from racer.logs.schema import Job, Source, episode_ids, to_status_category
+from racer.logs.simtrace import FileAccount
 
-ENOUGH = 2000  # steps of a text log that tell whether csv files hold them too
-MOST_HELD = 200_000  # rows of an episode that has no end, after which it is cut
+DUPLICATE_SAMPLE_STEPS = 2000  # steps of a text log that tell whether csv files hold them too
+MAX_EPISODE_ROWS = 200_000  # rows of an episode that has no end, after which it is cut
 
 
-def stream(path: str | Path, endpoint: str = "") -> Stream:
+def stream_log(path: str | Path, endpoint: str = "") -> LogStream:
     """The trace of a place in pieces of whole episodes, each with the columns of `logs.open`, in
     bounded memory.
 
@@ -40,22 +40,22 @@ def stream(path: str | Path, endpoint: str = "") -> Stream:
     once the last piece has been taken. Raises UsageError as `open` does, of a place without a step
     at its end.
     """
-    return Stream(path, endpoint)
+    return LogStream(path, endpoint)
 
 
-class Stream:
+class LogStream:
     """An iterator over pieces of a trace (a class: iterators are a foreign contract), with its
     account so far.
     """
 
     def __init__(self, path: str | Path, endpoint: str = "") -> None:
-        self._place = places.find(path, endpoint)
-        self._facts, self._seen = Facts(), Seen()
-        self._accounts: list[Account] = []  # of files that gave steps
+        self._place = places.locate_logs(path, endpoint)
+        self._facts, self._seen = JobFactsCollector(), StepHistory()
+        self._accounts: list[FileAccount] = []  # of files that gave steps
         self._repeated: list[int] = []  # rows of each that were dropped
         self._notes: list[str] = []
         # of the csv files' steps, kept where there may be text logs too
-        self._stamps: list[Keys] = []
+        self._stamps: list[StepKeys] = []
         self._has_texts = False
         self._tried = self._episodes = 0
         self._pieces = self._whole_episodes()
@@ -71,7 +71,8 @@ class Stream:
         """The accounts of the files that have given steps."""
         pairs = zip(self._accounts, self._repeated, strict=True)
         return tuple(
-            without(account.source, count) if count else account.source for account, count in pairs
+            without_repeated_rows(account.source, count) if count else account.source
+            for account, count in pairs
         )
 
     @property
@@ -91,23 +92,25 @@ class Stream:
             if held is not None and not self._follows(held.iloc[-1], frame.iloc[0]):
                 yield self._piece(held)
                 held = None
-            both = frame if held is None else rows.stacked([held, frame])
+            both = frame if held is None else rows.stack_frames([held, frame])
             last = int(np.searchsorted(ids := episode_ids(both[["episode", "steps"]]), ids[-1]))
-            if len(both) - last > MOST_HELD:
+            if len(both) - last > MAX_EPISODE_ROWS:
                 last = len(both)
-                self._notes.append(f"an episode of more than {MOST_HELD} steps was cut in pieces")
+                self._notes.append(
+                    f"an episode of more than {MAX_EPISODE_ROWS} steps was cut in pieces"
+                )
             if last:
                 yield self._piece(both.iloc[:last])
             held = both.iloc[last:] if last < len(both) else None
         if held is not None:
             yield self._piece(held)
         if not self._accounts:
-            raise nothing(self._place, self._tried, self._notes)
+            raise no_trace_error(self._place, self._tried, self._notes)
 
     def _follows(self, before: pd.Series, after: pd.Series) -> bool:
         one, other = int(before["source"]), int(after["source"])
         same_phase = self._accounts[one].phase == self._accounts[other].phase
-        return one == other or (same_phase and goes_on(before, after))
+        return one == other or (same_phase and continues_episode(before, after))
 
     def _piece(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Rows of whole episodes with the columns that the reader adds."""
@@ -116,9 +119,10 @@ class Stream:
         ids = self._episodes + episode_ids(frame[["episode", "steps"]])
         self._episodes = int(ids[-1]) + 1
         frame = frame.reset_index(drop=True)
-        frame["episode_status"] = categorical(frame["episode_status"])
+        frame["episode_status"] = to_status_category(frame["episode_status"])
         return frame.assign(
-            **origin(self._place, sources, lengths.tolist(), int(numbers[0])), episode_id=ids
+            **origin_columns(self._place, sources, lengths.tolist(), int(numbers[0])),
+            episode_id=ids,
         )
 
     def _frames(self) -> Iterator[tuple[int, pd.DataFrame]]:
@@ -126,7 +130,7 @@ class Stream:
         for tables in (True, False):
             if not tables and (self._place.is_file or not self._has_texts):
                 return
-            for account, pieces in readings(
+            for account, pieces in open_step_files(
                 self._place, self._facts, self._tables if tables else _is_text
             ):
                 self._tried += 1
@@ -135,10 +139,10 @@ class Stream:
     def _tables(self, name: str) -> bool:
         """Whether a file is for the first pass; remembers whether a second one is needed."""
         self._has_texts |= _is_text(name)
-        return is_table(name) or is_fact(name)
+        return is_csv_name(name) or may_hold_facts(name)
 
     def _of_file(
-        self, account: Account, pieces: Iterator[pd.DataFrame], tables: bool
+        self, account: FileAccount, pieces: Iterator[pd.DataFrame], tables: bool
     ) -> Iterator[tuple[int, pd.DataFrame]]:
         number = len(self._accounts)
         if not tables:
@@ -154,29 +158,34 @@ class Stream:
                 self._accounts.append(account)
                 self._repeated.append(0)
             if tables and not self._place.is_file:
-                self._stamps.append(stamps(frame))
+                self._stamps.append(step_stamps(frame))
             again = self._seen.repeated(frame)
             self._repeated[number] += int(again.sum())
             if not again.all():
                 yield number, frame[~again] if again.any() else frame
-        if is_broken(account.source):
+        if holds_only_bad_lines(account.source):
             self._notes.append(f"left out: {account.name} holds no step ({account.bad} bad lines)")
 
     def _is_double(self, start: list[pd.DataFrame]) -> bool:
         """Whether the beginning of a text log stands in the csv files too."""
         if not start or not self._stamps:
             return False
-        mine = np.concatenate([stamps(frame) for frame in start])
-        return float(np.any([np.isin(mine, one) for one in self._stamps], axis=0).mean()) >= SAME
+        mine = np.concatenate([step_stamps(frame) for frame in start])
+        return (
+            float(np.any([np.isin(mine, one) for one in self._stamps], axis=0).mean())
+            >= DUPLICATE_FRACTION
+        )
 
 
 def _beginning(pieces: Iterator[pd.DataFrame]) -> list[pd.DataFrame]:
     """The first pieces of a file, which hold steps enough to tell whether they are another file's."""
     start: list[pd.DataFrame] = []
-    while sum(map(len, start)) < ENOUGH and (piece := next(pieces, None)) is not None:
+    while (
+        sum(map(len, start)) < DUPLICATE_SAMPLE_STEPS and (piece := next(pieces, None)) is not None
+    ):
         start.append(piece)
     return start
 
 
 def _is_text(name: str) -> bool:
-    return is_steps(name) and not is_table(name)
+    return may_hold_steps(name) and not is_csv_name(name)

@@ -11,15 +11,15 @@ import io
 import re
 from collections.abc import Iterator
 
-from racer.logs.gunzip import CutShort
+from racer.logs.gunzip import TruncatedFileError
 
-SIZE = 512  # bytes of a header, and what contents are padded to
+TAR_BLOCK_BYTES = 512  # bytes of a header, and what contents are padded to
 _MOST = 64 << 10  # bytes of an extended header
 _SIZE = re.compile("[0-9]{1,18}")
 _NAMES = {b"L": "path", b"x": "pax"}  # kinds of extended headers that name the next file
 
 
-class Stream:
+class ChunkReader:
     """Chunks as a stream that is read forward (a class: it keeps its place)."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
@@ -47,12 +47,12 @@ class Stream:
             size -= len(part)
 
 
-class Member(io.RawIOBase):
+class TarMemberFile(io.RawIOBase):
     """The contents of one file, which can be read until the next one is asked for (a class: a file
     is a contract).
     """
 
-    def __init__(self, stream: Stream, size: int) -> None:
+    def __init__(self, stream: ChunkReader, size: int) -> None:
         self._stream, self.left = stream, size
 
     def readable(self) -> bool:
@@ -68,34 +68,34 @@ class Member(io.RawIOBase):
         )
         if self.left and not data:
             self.left = 0
-            raise CutShort("the tar archive is cut short")
+            raise TruncatedFileError("the tar archive is cut short")
         self.left -= len(data)
         return data
 
 
-def is_header(start: bytes) -> bool:
+def is_tar_header(start: bytes) -> bool:
     """Whether a file that begins with `start` is a tar archive."""
-    return len(start) >= SIZE and _checks(start[:SIZE])
+    return len(start) >= TAR_BLOCK_BYTES and _checks(start[:TAR_BLOCK_BYTES])
 
 
-def members(chunks: Iterator[bytes]) -> Iterator[tuple[str, int, Member]]:
+def tar_members(chunks: Iterator[bytes]) -> Iterator[tuple[str, int, TarMemberFile]]:
     """Name, size in bytes and contents of every regular file, in order. Raises CutShort where the
     archive breaks.
     """
-    stream = Stream(chunks)
+    stream = ChunkReader(chunks)
     known: dict[str, str] = {}
-    while any(header := stream.exactly(SIZE)) or len(header) < SIZE:
-        if len(header) < SIZE or not _checks(header):
-            raise CutShort("the tar archive is damaged or cut short")
+    while any(header := stream.exactly(TAR_BLOCK_BYTES)) or len(header) < TAR_BLOCK_BYTES:
+        if len(header) < TAR_BLOCK_BYTES or not _checks(header):
+            raise TruncatedFileError("the tar archive is damaged or cut short")
         flag, size = header[156:157], _number(header[124:136])
         if flag in _NAMES:
             known |= _extended(stream, size, _NAMES[flag])
             continue
         size = int(known.get("size", size))
-        member = Member(stream, size)
+        member = TarMemberFile(stream, size)
         if flag in (b"0", b"\0", b"7"):
             yield known.get("path") or _name(header), size, member
-        stream.skip(member.left + -size % SIZE)
+        stream.skip(member.left + -size % TAR_BLOCK_BYTES)
         known = {} if flag != b"g" else known
 
 
@@ -117,7 +117,7 @@ def _number(field: bytes) -> int:
     except ValueError:
         number = -1
     if number < 0:
-        raise CutShort("the tar archive is damaged: a file's size is no number")
+        raise TruncatedFileError("the tar archive is damaged: a file's size is no number")
     return number
 
 
@@ -127,10 +127,10 @@ def _name(header: bytes) -> str:
     return (prefix + b"/" + name if prefix else name).decode("utf-8", "replace")
 
 
-def _extended(stream: Stream, size: int, kind: str) -> dict[str, str]:
+def _extended(stream: ChunkReader, size: int, kind: str) -> dict[str, str]:
     """What an extended header says of the next file: its path, its size."""
     data = stream.exactly(min(size, _MOST))
-    stream.skip(size - len(data) + -size % SIZE)
+    stream.skip(size - len(data) + -size % TAR_BLOCK_BYTES)
     if kind == "path":
         return {"path": data.split(b"\0")[0].decode("utf-8", "replace")}
     records = (record.partition(b" ")[2].partition(b"=") for record in data.split(b"\n"))

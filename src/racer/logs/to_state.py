@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from racer import geometry
 from racer.logs.schema import episode_ids
 from racer.sim.state import STATE, Phase, State, Status
-from racer.sim.step import place, place_in_turn
-from racer.track.spatial_index import Roads, pack
+from racer.sim.step import locate_cars, locate_in_sequence
+from racer.track.spatial_index import PackedTracks, pack_tracks
 from racer.track.track import Track
-from racer.vehicle.car import FRONT, STEER_LIMIT_DEG, STEP
+from racer.vehicle.car import FRONT_POINT_M, STEERING_LIMIT_DEG, STEP_S
 
 # share of a lap that starts of episodes are multiples of: the simulator's round robin
-START_STEP = 0.05
-SNAP = 0.0005  # share of a lap within which a start is taken for such a multiple
+START_FRACTION_STEP = 0.05
+START_SNAP_FRACTION = 0.0005  # share of a lap within which a start is taken for such a multiple
 
 _STATUS = {status.word: status for status in Status} | {"park": Status.PAUSE}
 _PHASE = {Status.PREPARE: Phase.PREPARE, Status.PAUSE: Phase.PAUSE}
@@ -32,29 +32,29 @@ _PHASE = {Status.PREPARE: Phase.PREPARE, Status.PAUSE: Phase.PAUSE}
 Array = NDArray[np.float64]
 
 
-def rows(trace: pd.DataFrame, track: Track, roads: Roads | None = None) -> State:
+def state_rows(trace: pd.DataFrame, track: Track, roads: PackedTracks | None = None) -> State:
     """(N,) rows of `racer.sim.state.STATE`, one for each row of a trace that was driven on `track`.
 
-    They serve `racer.sim.params.params(rows, [track])`, `racer.sim.state.closest_waypoint` and the
+    They serve `racer.sim.params.build_params(rows, [track])`, `racer.sim.state.closest_waypoint` and the
     sensors. `roads` is `pack([track])`, where the caller has it already. Speeds are central
     differences of the poses, at 1/15 s a step.
     """
     state = np.zeros(len(trace), STATE)
     if not len(trace):
         return state
-    first = begins(trace)
+    first = episode_begins(trace)
     _who_and_when(state, trace, first)
     _poses(state, trace)
     _commands(state, trace, first)
     _speeds(state, first)
-    roads = roads or pack([track])
-    share = place(state, roads)["s"] / track.length
+    roads = roads or pack_tracks([track])
+    share = locate_cars(state, roads)["s"] / track.length
     state["start"] = _starts(share, trace["progress"].to_numpy(float), first)
     state["progress"] = np.where(trace["steps"] <= 1.0, 0.0, trace["progress"])
-    return place_in_turn(state, first, roads)
+    return locate_in_sequence(state, first, roads)
 
 
-def begins(trace: pd.DataFrame) -> NDArray[np.bool_]:
+def episode_begins(trace: pd.DataFrame) -> NDArray[np.bool_]:
     """(N,) whether an episode begins with a row, or the trace joins it there."""
     ids = trace["episode_id"].to_numpy() if "episode_id" in trace else episode_ids(trace)
     first = np.diff(ids, prepend=0) != 0
@@ -74,7 +74,7 @@ def _who_and_when(state: State, trace: pd.DataFrame, first: NDArray[np.bool_]) -
     state["pause"] = np.nan_to_num(trace["pause_duration"]) if "pause_duration" in trace else 0.0
     stamp = trace["tstamp"].to_numpy(float)
     gap = np.diff(stamp, prepend=stamp[0])
-    state["dt"] = np.where(first | (gap <= 0.0), STEP, gap)
+    state["dt"] = np.where(first | (gap <= 0.0), STEP_S, gap)
     state["clock"] = stamp - state["dt"]
     state["episode_start"] = state["lap_start"] = state["clock"][_last_index(first)]
     state["lap_time"] = np.nan
@@ -83,7 +83,10 @@ def _who_and_when(state: State, trace: pd.DataFrame, first: NDArray[np.bool_]) -
 def _poses(state: State, trace: pd.DataFrame) -> None:
     yaw = geometry.wrap_angle(np.radians(trace["yaw"].to_numpy(float)))
     state["yaw"] = yaw
-    state["x"], state["y"] = trace["X"] - FRONT * np.cos(yaw), trace["Y"] - FRONT * np.sin(yaw)
+    state["x"], state["y"] = (
+        trace["X"] - FRONT_POINT_M * np.cos(yaw),
+        trace["Y"] - FRONT_POINT_M * np.sin(yaw),
+    )
 
 
 def _commands(state: State, trace: pd.DataFrame, first: NDArray[np.bool_]) -> None:
@@ -98,7 +101,7 @@ def _commands(state: State, trace: pd.DataFrame, first: NDArray[np.bool_]) -> No
         for when, value in (("command", now), ("before", before), ("earlier", earlier)):
             state[f"{name}_{when}{unit}"] = value
     state["steer"] = np.radians(
-        np.clip(state["steer_before_deg"], -STEER_LIMIT_DEG, STEER_LIMIT_DEG)
+        np.clip(state["steer_before_deg"], -STEERING_LIMIT_DEG, STEERING_LIMIT_DEG)
     )
 
 
@@ -115,7 +118,7 @@ def _speeds(state: State, first: NDArray[np.bool_]) -> None:
     )
     count = np.append(0.0, driven) + np.append(driven, 0.0)
     total = np.pad(move, ((0, 0), (1, 0))) + np.pad(move, ((0, 0), (0, 1)))
-    east, north, turn = np.divide(total, STEP * count, out=np.zeros_like(total), where=count > 0)
+    east, north, turn = np.divide(total, STEP_S * count, out=np.zeros_like(total), where=count > 0)
     c, s = np.cos(state["yaw"]), np.sin(state["yaw"])
     state["vx"], state["vy"], state["yaw_rate"] = c * east + s * north, c * north - s * east, turn
 
@@ -134,8 +137,10 @@ def _starts(share: Array, progress: Array, first: NDArray[np.bool_]) -> Array:
         some = some if len(some) else offset[begin:end]
         middle = some[len(some) // 2]
         starts[begin:end] = middle + np.median(np.mod(some - middle + 0.5, 1.0) - 0.5)
-    near = np.round(starts / START_STEP) * START_STEP
-    return np.asarray(np.mod(np.where(np.abs(starts - near) < SNAP, near, starts), 1.0))
+    near = np.round(starts / START_FRACTION_STEP) * START_FRACTION_STEP
+    return np.asarray(
+        np.mod(np.where(np.abs(starts - near) < START_SNAP_FRACTION, near, starts), 1.0)
+    )
 
 
 def _last_index(first: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -18,10 +18,12 @@ from racer import geometry
 from racer.track.track import Track
 
 # share of rows that must fit, in both waypoint and progress; real logs reach 0.99 to 1
-AGREEMENT = 0.97
-FEWEST_ROWS = 10
-LENGTH_SLACK = 0.02  # m: log lines round the length to 0.01
-PROGRESS_SLACK = 0.02  # %, of rounding to 4 decimals and of positions polled a moment later
+MIN_AGREEMENT = 0.97
+MIN_SAMPLE_ROWS = 10
+LENGTH_TOLERANCE_M = 0.02  # m: log lines round the length to 0.01
+PROGRESS_TOLERANCE_PERCENT = (
+    0.02  # %, of rounding to 4 decimals and of positions polled a moment later
+)
 
 _EPISODES, _ROWS = 16, 60  # how much of a log is looked at
 _CHUNK = 256  # rows projected at a time
@@ -30,7 +32,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Recognition:
+class TrackMatch:
     """The route that fits a log, in driving direction, and the share of rows that agree with it (0
     to 1).
     """
@@ -44,26 +46,28 @@ class Recognition:
         return "reversed" if self.track.is_reversed else "forward"
 
 
-def recognise(trace: pd.DataFrame, tracks: Iterable[Track]) -> Recognition | None:
+def match_track(trace: pd.DataFrame, tracks: Iterable[Track]) -> TrackMatch | None:
     """The one of `tracks` that a trace was driven on, forward or reversed, or None when none fits.
 
     A route with a seam (a duplicated row, which simulator 6 removes and older ones count as a
     waypoint) is tried with and without it. Of worlds that share their geometry the shortest name
     wins, then the first in the alphabet.
     """
-    rows = sample(trace)
-    if len(rows) < FEWEST_ROWS:
+    rows = sample_rows(trace)
+    if len(rows) < MIN_SAMPLE_ROWS:
         return None
     length = float(rows["track_len"].median())
-    fitting = [track for track in tracks if abs(track.length - length) <= LENGTH_SLACK]
+    fitting = [track for track in tracks if abs(track.length - length) <= LENGTH_TOLERANCE_M]
     found = [
-        Recognition(track, agreement(rows, track)) for one in fitting for track in _variants(one)
+        TrackMatch(track, track_agreement(rows, track))
+        for one in fitting
+        for track in _variants(one)
     ]
-    found = [one for one in found if one.agreement >= AGREEMENT]
+    found = [one for one in found if one.agreement >= MIN_AGREEMENT]
     return min(found, key=_preference, default=None)
 
 
-def agreement(rows: pd.DataFrame, track: Track) -> float:
+def track_agreement(rows: pd.DataFrame, track: Track) -> float:
     """Share (0 to 1) of rows whose closest waypoint, and whose progress, follow from X, Y; the
     lesser of both.
     """
@@ -71,12 +75,12 @@ def agreement(rows: pd.DataFrame, track: Track) -> float:
     place, distance = _place(track, xy)
     width = float(track.width.max())
     near = distance < 1.5 * width + 0.5
-    waypoint = near & (closest_waypoint(track, xy, place) == rows["closest_waypoint"].to_numpy())
+    waypoint = near & (logged_waypoint(track, xy, place) == rows["closest_waypoint"].to_numpy())
     progress = near & _progress_fits(rows, place)
     return float(min(waypoint.mean(), progress.mean()))
 
 
-def closest_waypoint(track: Track, xy: Array, place: Array) -> NDArray[np.int64]:
+def logged_waypoint(track: Track, xy: Array, place: Array) -> NDArray[np.int64]:
     """(N,) the waypoint that a log names for points `xy` (N, 2) m whose share of the lap is `place`
     (N,).
 
@@ -90,7 +94,7 @@ def closest_waypoint(track: Track, xy: Array, place: Array) -> NDArray[np.int64]
     return np.asarray(np.where(gap[0] <= gap[1], before, after))
 
 
-def sample(trace: pd.DataFrame) -> pd.DataFrame:
+def sample_rows(trace: pd.DataFrame) -> pd.DataFrame:
     """Rows of up to 16 episodes spread over a trace, driving ones only, with an `episode_id`."""
     from racer.logs.schema import episode_ids
 
@@ -125,13 +129,15 @@ def _variants(track: Track) -> Iterator[Track]:
         yield road.reversed()
 
 
-def _preference(one: Recognition) -> tuple[float, bool, int, str]:
+def _preference(one: TrackMatch) -> tuple[float, bool, int, str]:
     return -round(one.agreement, 2), one.track.is_reversed, len(one.track.name), one.track.name
 
 
 def _place(track: Track, xy: Array) -> tuple[Array, Array]:
     """Share of the lap (N,) and distance (N,) m of the nearest spot on the center line."""
-    parts = [geometry.project(track.center, xy[i : i + _CHUNK]) for i in range(0, len(xy), _CHUNK)]
+    parts = [
+        geometry.project_points(track.center, xy[i : i + _CHUNK]) for i in range(0, len(xy), _CHUNK)
+    ]
     along, foot = (
         np.concatenate([part[0] for part in parts]),
         np.concatenate([part[2] for part in parts]),
@@ -147,7 +153,7 @@ def _progress_fits(rows: pd.DataFrame, place: Array) -> NDArray[np.bool_]:
     episode = rows["episode_id"].to_numpy()
     reference = pd.Series(offset).groupby(episode).transform(_circular_median).to_numpy()
     off = np.abs(np.mod(offset - reference + 50.0, 100.0) - 50.0)
-    return np.asarray(off <= PROGRESS_SLACK)
+    return np.asarray(off <= PROGRESS_TOLERANCE_PERCENT)
 
 
 def _circular_median(offset: pd.Series) -> float:

@@ -17,8 +17,16 @@ import pandas as pd
 from racer.errors import UsageError, did_you_mean
 from racer.files import write_file
 from racer.logs import metrics
-from racer.logs.schema import COLUMNS, CONTINUOUS, DTYPES, FEWEST, WHOLE, Job, Log
-from racer.vehicle.action_space import Metadata, as_json
+from racer.logs.schema import (
+    COLUMN_DTYPES,
+    CONTINUOUS_ACTION,
+    INTEGER_COLUMNS,
+    MIN_COLUMNS,
+    TRACE_COLUMNS,
+    Job,
+    Log,
+)
+from racer.vehicle.action_space import Metadata, metadata_as_json
 
 _PRINTED = {  # the simulator's print format of its log lines
     "episode": "%d", "steps": "%d", "X": "%.4f", "Y": "%.4f", "yaw": "%.4f", "steer": "%.2f", "throttle": "%.2f",
@@ -43,7 +51,7 @@ def csv_text(trace: pd.DataFrame, columns: int | None = None) -> str:
     """A trace as simtrace text: header, floats in full precision, `True`/`False`, `[steer speed]`
     if continuous.
     """
-    names = COLUMNS[: columns or filled_columns(trace)]
+    names = TRACE_COLUMNS[: columns or filled_columns(trace)]
     table = [_words(trace, name) for name in names]
     return "\n".join([",".join(names), *map(",".join, zip(*table, strict=True)), ""])
 
@@ -52,7 +60,7 @@ def log_lines(trace: pd.DataFrame, columns: int | None = None) -> str:
     """A trace as the `SIM_TRACE_LOG` lines that the simulator prints, positions rounded to 4
     decimals.
     """
-    names = COLUMNS[: columns or filled_columns(trace)]
+    names = TRACE_COLUMNS[: columns or filled_columns(trace)]
     line = "SIM_TRACE_LOG:" + ",".join(_PRINTED[name] for name in names)
     table = [
         _words(trace, name) if _PRINTED[name] == "%s" else _numbers(trace, name) for name in names
@@ -62,11 +70,15 @@ def log_lines(trace: pd.DataFrame, columns: int | None = None) -> str:
 
 def filled_columns(trace: pd.DataFrame) -> int:
     """How many of the simulator's columns, in their order, hold values in every row."""
-    missing = [name for name in COLUMNS[:FEWEST] if name not in trace]
+    missing = [name for name in TRACE_COLUMNS[:MIN_COLUMNS] if name not in trace]
     if missing:
         raise UsageError(f"this trace cannot be written: it lacks {', '.join(missing)}")
-    filled = (name in trace and not trace[name].isna().any() for name in COLUMNS[FEWEST:])
-    return FEWEST + next((i for i, full in enumerate(filled) if not full), len(COLUMNS) - FEWEST)
+    filled = (
+        name in trace and not trace[name].isna().any() for name in TRACE_COLUMNS[MIN_COLUMNS:]
+    )
+    return MIN_COLUMNS + next(
+        (i for i, full in enumerate(filled) if not full), len(TRACE_COLUMNS) - MIN_COLUMNS
+    )
 
 
 def _words(trace: pd.DataFrame, name: str) -> list[str]:
@@ -78,8 +90,8 @@ def _words(trace: pd.DataFrame, name: str) -> list[str]:
         return _actions(trace, values)
     if not len(values):
         return []
-    whole = name in WHOLE or name == "obstacle_crash_counter"
-    words = _reprs(values.astype("int64" if whole else DTYPES[name]))
+    whole = name in INTEGER_COLUMNS or name == "obstacle_crash_counter"
+    words = _reprs(values.astype("int64" if whole else COLUMN_DTYPES[name]))
     if name == "progress":
         for i in np.flatnonzero(values == 100.0):
             words[i] = "100"  # the simulator takes min(progress, 100): an int
@@ -104,7 +116,7 @@ def _repeats(bits: np.ndarray) -> bool:
 
 def _actions(trace: pd.DataFrame, index: np.ndarray) -> list[str]:
     words = list(map(str, index.tolist()))
-    continuous = np.flatnonzero(index == CONTINUOUS)
+    continuous = np.flatnonzero(index == CONTINUOUS_ACTION)
     if len(continuous):
         pairs = trace[["steer", "throttle"]].to_numpy(np.float64)[continuous].tolist()
         for i, (steer, speed) in zip(continuous.tolist(), pairs, strict=True):
@@ -116,13 +128,15 @@ def _numbers(trace: pd.DataFrame, name: str) -> list[float]:
     return trace[name].to_numpy().tolist()
 
 
-EPISODES = 20  # episodes an iteration where nothing says otherwise: the simulator's default
+EPISODES_PER_ITERATION = (
+    20  # episodes an iteration where nothing says otherwise: the simulator's default
+)
 
 _STAMP = re.compile(r"(?<!\d)(\d{14})(?!\d)")
 
 
 @dataclass(frozen=True)
-class Layout:
+class FolderLayout:
     """Where a platform keeps what: `{k}` the worker, `{n}` the iteration, `{t}` 14 digits that name
     an evaluation.
     """
@@ -137,7 +151,7 @@ class Layout:
     evaluation_log: str = ""
 
 
-_DRFC = Layout(
+_DRFC = FolderLayout(
     training="training-simtrace/{n}-iteration.csv",
     workers="{k}/training-simtrace/{n}-iteration.csv",
     evaluation="evaluation-{t}/evaluation-simtrace/0-iteration.csv",
@@ -145,7 +159,7 @@ _DRFC = Layout(
     workers_metrics="metrics/TrainingMetrics_{k}.json",
     evaluation_metrics="metrics/evaluation/evaluation-{t}.json",
 )
-_CONSOLE = Layout(
+_CONSOLE = FolderLayout(
     training="sim-trace/training/training-simtrace/{n}-iteration.csv",
     workers="sim-trace/training/training-simtrace/{n}-iteration.csv",
     evaluation="sim-trace/evaluation/{t}-racer/evaluation-simtrace/0-iteration.csv",
@@ -156,7 +170,7 @@ _CONSOLE = Layout(
     evaluation_log="logs/evaluation/evaluation-{t}-racer-robomaker.log",
 )
 _INNER = "1970-01-01T00-00-00-deepracerindy-training-racer"
-_DROA = Layout(
+_DROA = FolderLayout(
     training=f"sim-trace/training/{_INNER}/training-simtrace/{{n}}-iteration.csv",
     workers=f"sim-trace/training/{_INNER}/training-simtrace/{{n}}-iteration.csv",
     evaluation="sim-trace/evaluation/{t}-deepracerindy-evaluation-racer/evaluation-simtrace/0-iteration.csv",
@@ -166,10 +180,10 @@ _DROA = Layout(
     training_log=f"logs/training/{_INNER}-simulation.log",
     evaluation_log="logs/evaluation/{t}-deepracerindy-evaluation-racer-simulation.log",
 )
-LAYOUTS = {"DeepRacer for Cloud": _DRFC, "console": _CONSOLE, "DeepRacer on AWS": _DROA}
+FOLDER_LAYOUTS = {"DeepRacer for Cloud": _DRFC, "console": _CONSOLE, "DeepRacer on AWS": _DROA}
 
 
-def write(
+def write_log(
     log: Log, folder: str | Path, laps: pd.DataFrame, layout: str = "DeepRacer for Cloud"
 ) -> list[Path]:
     """Writes a log as a folder of its own, laid out as a platform does; the paths of what was
@@ -182,14 +196,14 @@ def write(
     `LAYOUTS`: the console's and DeepRacer on AWS's hold the simulator's text log too, and one
     worker. Raises UsageError for an unknown layout, and for a folder that is not empty.
     """
-    if layout not in LAYOUTS:
+    if layout not in FOLDER_LAYOUTS:
         raise UsageError(
-            f"unknown layout {layout!r}{did_you_mean(layout, list(LAYOUTS))} ({', '.join(LAYOUTS)})"
+            f"unknown layout {layout!r}{did_you_mean(layout, list(FOLDER_LAYOUTS))} ({', '.join(FOLDER_LAYOUTS)})"
         )
     root = Path(folder)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise UsageError(f"{root} is there already: name a new folder to write the log to")
-    places, written = LAYOUTS[layout], []
+    places, written = FOLDER_LAYOUTS[layout], []
     for name, data in _files(log, laps, places):
         try:
             if isinstance(data, pd.DataFrame):
@@ -203,7 +217,7 @@ def write(
 
 
 def _files(
-    log: Log, laps: pd.DataFrame, places: Layout
+    log: Log, laps: pd.DataFrame, places: FolderLayout
 ) -> Iterator[tuple[str, pd.DataFrame | bytes]]:
     """Every file of the folder: its name, and its steps or its bytes."""
     races = (log.trace["phase"] == "evaluation").to_numpy()
@@ -215,7 +229,7 @@ def _files(
 
 
 def _training(
-    log: Log, laps: pd.DataFrame, places: Layout, mine: np.ndarray
+    log: Log, laps: pd.DataFrame, places: FolderLayout, mine: np.ndarray
 ) -> Iterator[tuple[str, pd.DataFrame | bytes]]:
     trace = log.trace[mine]
     columns = filled_columns(trace)
@@ -243,7 +257,7 @@ def _training(
 
 
 def _evaluations(
-    log: Log, laps: pd.DataFrame, places: Layout, mine: np.ndarray
+    log: Log, laps: pd.DataFrame, places: FolderLayout, mine: np.ndarray
 ) -> Iterator[tuple[str, pd.DataFrame | bytes]]:
     races = log.trace[mine]
     taken: set[str] = set()
@@ -278,7 +292,7 @@ def _metadata(job: Job) -> dict[str, object]:
     assert job.action_space is not None
     known = re.fullmatch(r"\d+(\.\d+)?", job.simulator)
     version = float(known[0]) if known else {"v4": 4.0, "v6": 6.0}.get(job.car, 5.0)
-    return as_json(Metadata(job.action_space, version=version))
+    return metadata_as_json(Metadata(job.action_space, version=version))
 
 
 def _workers(trace: pd.DataFrame) -> pd.Series:
@@ -290,8 +304,8 @@ def _workers(trace: pd.DataFrame) -> pd.Series:
 
 def _iterations(trace: pd.DataFrame, job: Job) -> pd.Series:
     """(N,) iteration of each row: as the log has it, or else groups of episodes."""
-    given = job.hyperparameters.get("num_episodes_between_training", EPISODES)
-    size = int(given) if isinstance(given, int | float) and given >= 1 else EPISODES
+    given = job.hyperparameters.get("num_episodes_between_training", EPISODES_PER_ITERATION)
+    size = int(given) if isinstance(given, int | float) and given >= 1 else EPISODES_PER_ITERATION
     return trace["iteration"].where(trace["iteration"] >= 0, trace["episode"] // size)
 
 
@@ -305,7 +319,7 @@ def _stamp(name: str, number: int, taken: set[str]) -> str:
 
 def _text(job: Job, trace: pd.DataFrame, columns: int) -> bytes:
     """What the simulator prints: the settings, then every step."""
-    settings = {"num_episodes_between_training": EPISODES} | job.hyperparameters
+    settings = {"num_episodes_between_training": EPISODES_PER_ITERATION} | job.hyperparameters
     lines = ["Using the following hyper-parameters", json.dumps(settings, indent=2, sort_keys=True)]
     if job.action_space is not None:
         sheet = _metadata(job)

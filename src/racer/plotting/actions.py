@@ -15,12 +15,12 @@ from racer.plotting import style
 from racer.plotting.laps import row_numbers
 from racer.vehicle.action_space import ActionSpace
 
-USED, NEVER = style.PALETTE[0], style.PALETTE[5]
+USED_COLOR, NEVER_COLOR = style.PALETTE[0], style.PALETTE[5]
 _NAMED, _NUMBERED = 18, 40  # actions up to which each has its command, or its number, below its bar
 _STILL = ("prepare", "pause", "park")  # rows in which the car does not act
 
 
-def action_use(
+def discrete_action_usage(
     trace: pd.DataFrame, laps: pd.DataFrame, space: ActionSpace | None = None
 ) -> pd.DataFrame:
     """One row a discrete action: action (its index), steer (°), speed (m/s), count and share (0 to
@@ -30,7 +30,7 @@ def action_use(
     taken would command: steer and speed are nan there, and actions beyond the highest one taken are
     not known of. No row when continuous.
     """
-    rows = acting(trace, laps)
+    rows = acting_rows(trace, laps)
     taken = rows[rows["action"] >= 0]
     known = space.size if space is not None and not space.is_continuous else 0
     if not len(taken) and not known:
@@ -53,13 +53,13 @@ def draw_action_bars(use: pd.DataFrame, ax: Axes) -> Axes:
     `action_use`.
     """
     never = use["count"] == 0
-    ax.bar(use["action"], use["share"], color=USED, width=0.75)
+    ax.bar(use["action"], use["share"], color=USED_COLOR, width=0.75)
     if never.any():
         ax.plot(
             use["action"][never],
             np.zeros(int(never.sum())),
             "x",
-            color=NEVER,
+            color=NEVER_COLOR,
             markersize=7,
             mew=2,
             clip_on=False,
@@ -90,10 +90,22 @@ def draw_action_grid(use: pd.DataFrame, ax: Axes) -> Axes:
     share = use["share"] / max(float(use["share"].max()), 1e-9)
     never = use["count"] == 0
     ax.scatter(
-        use["steer"], use["speed"], 20.0 + 900.0 * share, USED, alpha=0.65, linewidths=0, zorder=3
+        use["steer"],
+        use["speed"],
+        20.0 + 900.0 * share,
+        USED_COLOR,
+        alpha=0.65,
+        linewidths=0,
+        zorder=3,
     )
     ax.plot(
-        use["steer"][never], use["speed"][never], "x", color=NEVER, markersize=9, mew=2.2, zorder=4
+        use["steer"][never],
+        use["speed"][never],
+        "x",
+        color=NEVER_COLOR,
+        markersize=9,
+        mew=2.2,
+        zorder=4,
     )
     radius = np.sqrt(20.0 + 900.0 * share) / 2.0
     for row, away in zip(use.to_dict("records"), radius + 2.0, strict=True):
@@ -117,7 +129,7 @@ def draw_commands(
     The range of the action space is framed where it is known; otherwise the bins reach as far as
     the commands do.
     """
-    rows = acting(trace, laps)
+    rows = acting_rows(trace, laps)
     steer, speed = rows["steer"].to_numpy(float), rows["throttle"].to_numpy(float)
     sides = (
         [space.steering_deg, space.speed]
@@ -138,7 +150,7 @@ def draw_commands(
         top = float(count.max(initial=1.0))
         norm = LogNorm(1.0, top) if top > 50.0 else Normalize(0.0, max(top, 1.0))
         image = ax.pcolormesh(
-            x, y, np.where(count > 0, count, np.nan).T, norm=norm, cmap=style.HEAT
+            x, y, np.where(count > 0, count, np.nan).T, norm=norm, cmap=style.HEAT_CMAP
         )
         image.set_rasterized(True)
         if ax.figure is not None:
@@ -151,7 +163,7 @@ def draw_commands(
     return ax
 
 
-def acting(trace: pd.DataFrame, laps: pd.DataFrame) -> pd.DataFrame:
+def acting_rows(trace: pd.DataFrame, laps: pd.DataFrame) -> pd.DataFrame:
     """The rows of the given laps in which the policy's action counts: not while the car is held."""
     rows = trace.iloc[row_numbers(laps)]
     return rows[~rows["episode_status"].isin(_STILL)]

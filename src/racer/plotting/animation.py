@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from racer.errors import UsageError
 from racer.plotting import style
-from racer.plotting.onboard import Frames, beside_map, commands, with_colors
-from racer.plotting.track import draw_objects, draw_track
-from racer.sim.obstacles import Bodies
+from racer.plotting.onboard import Frames, command_captions, extend_palette, join_map_and_view
+from racer.plotting.track import draw_obstacles, draw_track
+from racer.sim.obstacles import Obstacles
 from racer.track.track import Track
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 FPS = 15  # the simulator's camera rate: one picture a step is real time
-CAR = (0.324, 0.196)  # m, length and width
-BEHIND = 0.14  # m from the logged X, Y back to the car's center
-COLORS = tuple(style.PALETTE[i] for i in (0, 5, 2, 3, 1, 4))
-JUMP = 0.5  # m between two steps: no car is that fast, it was set down elsewhere
-LONGEST = 180 * FPS  # pictures
+CAR_SIZE_M = (0.324, 0.196)  # m, length and width
+CENTER_BEHIND_M = 0.14  # m from the logged X, Y back to the car's center
+CAR_COLORS = tuple(style.PALETTE[i] for i in (0, 5, 2, 3, 1, 4))
+JUMP_M = 0.5  # m between two steps: no car is that fast, it was set down elsewhere
+MAX_ANIMATION_FRAMES = 180 * FPS  # pictures
 
 _TAIL = FPS  # steps of the line behind a car
 _FINE = 2  # each picture is painted this much larger and then shrunk, for smooth edges
@@ -46,7 +46,7 @@ class _Scene:
     affine: Array  # (2, 3) meters to pixels of the painted size
 
 
-def animate(
+def animate_laps(
     trace: pd.DataFrame,
     laps: pd.DataFrame,
     path: Path,
@@ -55,7 +55,7 @@ def animate(
     names: Sequence[str] = (),
     width: int = 720,
     onboard: Frames | None = None,
-    objects: Bodies | None = None,
+    obstacles: Obstacles | None = None,
 ) -> Path:
     """`path`, after writing an animation of the given laps there, all starting at once: GIF or MP4
     by its ending.
@@ -69,9 +69,9 @@ def animate(
     ending = path.suffix.lower()
     if ending not in (".gif", ".mp4"):
         raise UsageError(f"{path}: an animation is a .gif or a .mp4 file")
-    if not 0 < len(laps) <= len(COLORS):
+    if not 0 < len(laps) <= len(CAR_COLORS):
         raise UsageError(
-            f"an animation shows 1 to {len(COLORS)} laps, not {len(laps)}: choose some"
+            f"an animation shows 1 to {len(CAR_COLORS)} laps, not {len(laps)}: choose some"
         )
     if ending == ".mp4":
         _encoder()
@@ -83,13 +83,13 @@ def animate(
         name or f"{time:.2f} s"
         for name, time in zip(_padded(names, len(laps)), laps["time"], strict=True)
     ]
-    scene = _scene(poses, labels, track, width, objects)
+    scene = _scene(poses, labels, track, width, obstacles)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.stem}.part{ending}")
     pictures, palette = _pictures(scene, poses), _palette()
     if onboard is not None:
-        pictures = beside_map(pictures, onboard, commands(trace, laps))
-        palette = with_colors(palette, onboard)
+        pictures = join_map_and_view(pictures, onboard, command_captions(trace, laps))
+        palette = extend_palette(palette, onboard)
     try:
         if ending == ".gif":
             _write_gif(pictures, beside, palette)
@@ -105,14 +105,16 @@ def car_corners(pose: Array) -> Array:
     """(..., 4, 2) m corners of the car for logged poses (..., 3): X, Y in m and yaw in rad."""
     forward = np.stack([np.cos(pose[..., 2]), np.sin(pose[..., 2])], axis=-1)
     left = np.stack([-forward[..., 1], forward[..., 0]], axis=-1)
-    center = pose[..., :2] - BEHIND * forward
+    center = pose[..., :2] - CENTER_BEHIND_M * forward
     reach = [(0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5), (0.5, -0.5)]
-    return np.stack([center + a * CAR[0] * forward + b * CAR[1] * left for a, b in reach], axis=-2)
+    return np.stack(
+        [center + a * CAR_SIZE_M[0] * forward + b * CAR_SIZE_M[1] * left for a, b in reach], axis=-2
+    )
 
 
 def _poses(trace: pd.DataFrame, first: int, last: int) -> Array:
     rows = trace.iloc[first : last + 1]
-    return np.column_stack([rows["X"], rows["Y"], np.radians(rows["yaw"])])[:LONGEST]
+    return np.column_stack([rows["X"], rows["Y"], np.radians(rows["yaw"])])[:MAX_ANIMATION_FRAMES]
 
 
 def _padded(names: Sequence[str], count: int) -> list[str]:
@@ -124,7 +126,7 @@ def _scene(
     labels: Sequence[str],
     track: Track | None,
     width: int,
-    objects: Bodies | None,
+    objects: Obstacles | None,
 ) -> _Scene:
     """Road, path of the laps and legend, painted once."""
     from PIL import Image
@@ -134,19 +136,24 @@ def _scene(
     )
     low, size = area.min(axis=0) - 0.3, np.ptp(area, axis=0) + 0.6
     high = int(np.clip(width * size[1] / size[0], width / 4, 1.25 * width)) // 2 * 2
-    with style.style():
+    with style.style_context():
         figure = Figure(figsize=(width / 100.0, (high + 36) / 100.0), dpi=100.0 * _FINE)
         figure.set_layout_engine("none")
         canvas = FigureCanvasAgg(figure)
         ax = figure.add_axes((0.0, 0.0, 1.0, high / (high + 36.0)))
-        style.bare(ax)
+        style.hide_frame(ax)
         if track is not None:
             draw_track(track, ax, center=False)
         if objects is not None:
-            draw_objects(objects, ax)
+            draw_obstacles(objects, ax)
         for i, (pose, label) in enumerate(zip(poses, labels, strict=True)):
             ax.plot(
-                *_broken(pose).T, color=COLORS[i], linewidth=0.6, alpha=0.5, label=label, zorder=3
+                *_broken(pose).T,
+                color=CAR_COLORS[i],
+                linewidth=0.6,
+                alpha=0.5,
+                label=label,
+                zorder=3,
             )
         ax.set_xlim(low[0], low[0] + size[0])
         ax.set_ylim(low[1], low[1] + size[1])
@@ -170,10 +177,10 @@ def _pictures(scene: _Scene, poses: Sequence[Array]) -> Iterator[Image]:
     for step in range(max(map(len, poses))):
         picture = scene.still.copy()
         paint = ImageDraw.Draw(picture)
-        for pose, color in list(zip(poses, COLORS, strict=False))[::-1]:
+        for pose, color in list(zip(poses, CAR_COLORS, strict=False))[::-1]:
             at = min(step, len(pose) - 1)
             tail = pose[max(0, min(step - _TAIL, at)) : at + 1, :2]
-            far = np.flatnonzero(np.hypot(*np.diff(tail, axis=0).T) > JUMP)
+            far = np.flatnonzero(np.hypot(*np.diff(tail, axis=0).T) > JUMP_M)
             tail = tail[far[-1] + 1 :] if len(far) else tail
             if len(tail) > 1:
                 paint.line(_pixels(scene, tail), fill=color, width=2 * _FINE)
@@ -189,7 +196,7 @@ def _broken(pose: Array) -> Array:
     """(N, 2) m the way of a car, with nan before each place that it was set down at."""
     xy = pose[:, :2].copy()
     return np.insert(
-        xy, np.flatnonzero(np.hypot(*np.diff(xy, axis=0).T) > JUMP) + 1, np.nan, axis=0
+        xy, np.flatnonzero(np.hypot(*np.diff(xy, axis=0).T) > JUMP_M) + 1, np.nan, axis=0
     )
 
 
@@ -216,7 +223,7 @@ def _palette() -> Image:
 
     cars, grounds = (
         np.array([to_rgb(c) for c in names])
-        for names in (COLORS, (style.ROAD, style.FIELD, "black"))
+        for names in (CAR_COLORS, (style.ROAD_COLOR, style.BACKGROUND_COLOR, "black"))
     )
     mixed = [
         car + share * (ground - car)

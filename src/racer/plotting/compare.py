@@ -8,16 +8,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from racer.analysis.comparison import Comparison
+from racer.analysis.comparison import LogComparison
 from racer.plotting import style
-from racer.track.corners import corners
+from racer.track.corners import find_corners
 from racer.track.track import Track
 
 _MOST_DOTS = 400  # laps of a side that are drawn one by one
 _LOW, _HIGH = -0.22, 0.22  # how far dots stray from their line, lest they hide each other
 
 
-def draw_times(found: Comparison, ax: Axes) -> Axes:
+def draw_side_times(found: LogComparison, ax: Axes) -> Axes:
     """`ax` with every complete lap's time, s, one line a side, and the median with its 95 %
     interval.
     """
@@ -55,7 +55,7 @@ def draw_times(found: Comparison, ax: Axes) -> Axes:
     return ax
 
 
-def draw_speeds(found: Comparison, ax: Axes) -> Axes:
+def draw_median_speeds(found: LogComparison, ax: Axes) -> Axes:
     """`ax` with the speed, m/s, of each side's median lap along the track."""
     for k, (name, profile) in enumerate(found.profiles.items()):
         ax.plot(
@@ -71,7 +71,7 @@ def draw_speeds(found: Comparison, ax: Axes) -> Axes:
     return ax
 
 
-def draw_delta(found: Comparison, ax: Axes) -> Axes:
+def draw_median_deltas(found: LogComparison, ax: Axes) -> Axes:
     """`ax` with how far each side's median lap is behind the first one's, s, along the track: below
     0 it is ahead.
     """
@@ -89,12 +89,12 @@ def draw_delta(found: Comparison, ax: Axes) -> Axes:
 
 def mark_corners(track: Track, ax: Axes, *, names: bool = True) -> Axes:
     """`ax`, whose x is m along the track, with the corners shaded and, if `names`, named above."""
-    for corner in corners(track):
+    for corner in find_corners(track):
         spans = [(corner.start, corner.end)]
         if corner.end < corner.start:
             spans = [(corner.start, track.length), (0.0, corner.end)]
         for start, end in spans:
-            ax.axvspan(start, end, color=style.ROAD, alpha=0.7, linewidth=0, zorder=0)
+            ax.axvspan(start, end, color=style.ROAD_COLOR, alpha=0.7, linewidth=0, zorder=0)
         if names:
             ax.text(
                 corner.apex,
@@ -107,21 +107,21 @@ def mark_corners(track: Track, ax: Axes, *, names: bool = True) -> Axes:
     return ax
 
 
-def comparison_sheet(found: Comparison) -> Figure:
+def comparison_figure(found: LogComparison) -> Figure:
     """A figure of a comparison: lap times, and where the track allows it, median speed and delta
     along the lap.
     """
-    with style.style():
+    with style.style_context():
         high = 1.2 + 0.55 * len(found.sides)
         if not found.profiles:
             figure = Figure(figsize=(9.0, high + 0.3))
-            draw_times(found, figure.subplots())
+            draw_side_times(found, figure.subplots())
             return figure
         figure = Figure(figsize=(9.0, high + 5.2))
         times, speed, delta = figure.subplots(3, 1, height_ratios=[high, 2.8, 2.2])
-        draw_times(found, times)
-        draw_speeds(found, speed)
-        draw_delta(found, delta)
+        draw_side_times(found, times)
+        draw_median_speeds(found, speed)
+        draw_median_deltas(found, delta)
         track = found.sides[0].track
         end = max(float(profile["distance"].iloc[-1]) for profile in found.profiles.values())
         for ax in (speed, delta):

@@ -13,17 +13,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from racer.diagnostics import Score
+from racer.diagnostics import RewardScore
 from racer.plotting import style
 
-DASHES = ("-", "--", ":")  # when there are more lines than colors
+CURVE_DASHES = ("-", "--", ":")  # when there are more lines than colors
 # yellow is too faint for a line on white
-COLORS = tuple(color for color in style.PALETTE if color != "#F0E442")
+CURVE_COLORS = tuple(color for color in style.PALETTE if color != "#F0E442")
 
-WORDS = {"completion": "completion (%)", "lap_time": "mean lap time (s)"}
+METRIC_LABELS = {"completion": "completion (%)", "lap_time": "mean lap time (s)"}
 
 
-def learning_curves(curves: pd.DataFrame, differing: Sequence[str], title: str = "") -> Figure:
+def learning_curve_figure(
+    curves: pd.DataFrame, differing: Sequence[str], title: str = ""
+) -> Figure:
     """Completion and lap time over steps; a column of panels for each track, where tracks differ.
 
     `curves` has a row for each evaluation of each run: the columns `differing` and `evaluation`
@@ -41,8 +43,8 @@ def learning_curves(curves: pd.DataFrame, differing: Sequence[str], title: str =
     panels = figure.subplots(2, len(tracks), squeeze=False, sharex="col")
     for column, track in enumerate(tracks):
         mine = curves if track is None else curves[curves["track"] == track]
-        for row, what in enumerate(WORDS):
-            draw_curves(mine, names, what, panels[row, column])
+        for row, what in enumerate(METRIC_LABELS):
+            draw_learning_curves(mine, names, what, panels[row, column])
         panels[0, column].set_title(track or "")
         panels[1, column].set_xlabel("steps of all cars")
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
@@ -60,22 +62,24 @@ def learning_curves(curves: pd.DataFrame, differing: Sequence[str], title: str =
     return figure
 
 
-def draw_curves(curves: pd.DataFrame, names: pd.Series[str], what: str, ax: Axes) -> Axes:
+def draw_learning_curves(
+    curves: pd.DataFrame, names: pd.Series[str], metric: str, ax: Axes
+) -> Axes:
     """`ax` with the column `what` of `curves` over steps: a line for each of `names` (one a row of
     `curves`).
     """
     order = {name: k for k, name in enumerate(dict.fromkeys(names))}
     for name, mine in curves.groupby(names.loc[curves.index], sort=False):
         color, dash = (
-            COLORS[order[str(name)] % len(COLORS)],
-            DASHES[order[str(name)] // len(COLORS) % len(DASHES)],
+            CURVE_COLORS[order[str(name)] % len(CURVE_COLORS)],
+            CURVE_DASHES[order[str(name)] // len(CURVE_COLORS) % len(CURVE_DASHES)],
         )
         by = mine.groupby("evaluation")
-        steps, values = by["steps"].mean(), by[what]
+        steps, values = by["steps"].mean(), by[metric]
         ax.fill_between(steps, values.min(), values.max(), color=color, alpha=0.13, linewidth=0)
         ax.plot(steps, values.mean(), dash, color=color, label=str(name), marker=".", markersize=3)
-    ax.set_ylabel(WORDS[what])
-    if what == "completion":
+    ax.set_ylabel(METRIC_LABELS[metric])
+    if metric == "completion":
         ax.set_ylim(-2.0, 103.0)
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.xaxis.set_major_formatter(
@@ -91,10 +95,14 @@ def _names(curves: pd.DataFrame, keys: list[str]) -> pd.Series[str]:
     return curves[keys].astype(str).agg(", ".join, axis=1)
 
 
-UP, DOWN, SAME = style.PALETTE[5], style.PALETTE[0], style.FAINT
+PAID_TOO_WELL_COLOR, PAID_TOO_LITTLE_COLOR, SIMILAR_RANK_COLOR = (
+    style.PALETTE[5],
+    style.PALETTE[0],
+    style.FAINT,
+)
 
 
-def ranks(scores: Sequence[Score], track: str = "") -> Figure:
+def rank_figure(scores: Sequence[RewardScore], track: str = "") -> Figure:
     """A figure with a line a driver from its rank by the clock to its ranks by pay.
 
     One reward is shown at all its discount factors, several at the one of the verdict.
@@ -112,7 +120,7 @@ def ranks(scores: Sequence[Score], track: str = "") -> Figure:
     return figure
 
 
-def draw_ranks(score: Score, columns: Sequence[tuple[str, np.ndarray]], ax: Axes) -> Axes:
+def draw_ranks(score: RewardScore, columns: Sequence[tuple[str, np.ndarray]], ax: Axes) -> Axes:
     """`ax` with the drivers of a score, best on top: by the clock on the left, then by each of
     `columns`.
 
@@ -123,8 +131,14 @@ def draw_ranks(score: Score, columns: Sequence[tuple[str, np.ndarray]], ax: Axes
         places = [score.clock[k], *(rank[k] for _, rank in columns)]
         for j in range(1, len(places)):
             gain = places[0] - places[j]
-            color = UP if gain >= 3.0 else DOWN if gain <= -3.0 else SAME
-            width = 2.2 if color != SAME else 1.2
+            color = (
+                PAID_TOO_WELL_COLOR
+                if gain >= 3.0
+                else PAID_TOO_LITTLE_COLOR
+                if gain <= -3.0
+                else SIMILAR_RANK_COLOR
+            )
+            width = 2.2 if color != SIMILAR_RANK_COLOR else 1.2
             ax.plot(
                 x[j - 1 : j + 1],
                 places[j - 1 : j + 1],
@@ -143,7 +157,11 @@ def draw_ranks(score: Score, columns: Sequence[tuple[str, np.ndarray]], ax: Axes
         ax.annotate(
             words, (0.0, places[0]), (-8, 0), textcoords="offset points", ha="right", va="center"
         )
-    for color, words in ((UP, "paid too well"), (DOWN, "paid too little"), (SAME, "about right")):
+    for color, words in (
+        (PAID_TOO_WELL_COLOR, "paid too well"),
+        (PAID_TOO_LITTLE_COLOR, "paid too little"),
+        (SIMILAR_RANK_COLOR, "about right"),
+    ):
         ax.plot([], [], color=color, linewidth=2.2, label=words)
     ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.02), ncols=3, handlelength=1.4)
     ax.set_xticks(x, ["by the clock", *(f"{words}" for words, _ in columns)])

@@ -13,37 +13,39 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from racer.diagnostics.attribution import Attribution, Group, Run, groups
-from racer.diagnostics.attribution.summary import lines
+from racer.diagnostics.attribution import AttributedDrive, Attribution, TermPay, pay_by_term
+from racer.diagnostics.attribution.summary import format_lines
 from racer.plotting import style
 from racer.plotting.track import draw_track
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
-COLORS = (*style.PALETTE[:6],)  # one a term, and gray for the rest
-REST = "#b5b5b5"
-BINS = 120  # of the way, over which steps are averaged
-LONGEST = 46  # characters of a term's name in the legend
+TERM_COLORS = (*style.PALETTE[:6],)  # one a term, and gray for the rest
+REST_COLOR = "#b5b5b5"
+MAX_BINS = 120  # of the way, over which steps are averaged
+MAX_NAME_CHARS = 46  # characters of a term's name in the legend
 
 
-def explanation(
-    attribution: Attribution, track: Track, runs: Sequence[Run] | None = None
+def attribution_figure(
+    attribution: Attribution, track: Track, runs: Sequence[AttributedDrive] | None = None
 ) -> Figure:
     """A figure with two pictures a run: amounts over distance, and the track."""
     runs = attribution.runs if runs is None else runs
-    names = [group.name for group in groups(attribution, runs)][: len(COLORS)]
-    with style.style():
+    names = [group.name for group in pay_by_term(attribution, runs)][: len(TERM_COLORS)]
+    with style.style_context():
         figure = Figure(figsize=(11.0, 0.9 + 3.0 * len(runs)))
         rows = np.atleast_2d(figure.subplots(len(runs), 2, width_ratios=[2.1, 1.0]))
         for (left, right), run in zip(rows, runs, strict=True):
             draw_terms(attribution, run, left, names)
-            draw_strongest(attribution, run, right, track, names)
-        _legend(figure, groups(attribution, runs), names)
+            draw_strongest_term(attribution, run, right, track, names)
+        _legend(figure, pay_by_term(attribution, runs), names)
     return figure
 
 
-def draw_terms(attribution: Attribution, run: Run, ax: Axes, names: Sequence[str]) -> Axes:
+def draw_terms(
+    attribution: Attribution, run: AttributedDrive, ax: Axes, names: Sequence[str]
+) -> Axes:
     """`ax` with the amounts of the terms `names` stacked over the distance (m), gains up and losses
     down, per step.
     """
@@ -53,7 +55,7 @@ def draw_terms(attribution: Attribution, run: Run, ax: Axes, names: Sequence[str
         for amounts in _named(attribution, run, names)
     ]
     up = down = np.zeros(len(edges) - 1)
-    for amounts, color in zip(table, [*COLORS[: len(names)], REST], strict=True):
+    for amounts, color in zip(table, [*TERM_COLORS[: len(names)], REST_COLOR], strict=True):
         gain, loss = (
             np.clip(np.nan_to_num(amounts), 0.0, None),
             np.clip(np.nan_to_num(amounts), None, 0.0),
@@ -71,16 +73,16 @@ def draw_terms(attribution: Attribution, run: Run, ax: Axes, names: Sequence[str
     return ax
 
 
-def draw_strongest(
-    attribution: Attribution, run: Run, ax: Axes, track: Track, names: Sequence[str]
+def draw_strongest_term(
+    attribution: Attribution, run: AttributedDrive, ax: Axes, track: Track, names: Sequence[str]
 ) -> Axes:
     """`ax` with the track, and the way of the car in the color of the term that moves the reward
     most there.
     """
-    draw_track(track, style.bare(ax), center=False)
+    draw_track(track, style.hide_frame(ax), center=False)
     amounts = np.abs(_named(attribution, run, names))
     best = np.argmax(amounts, axis=0)
-    colors = np.array([*COLORS[: len(names)], REST])
+    colors = np.array([*TERM_COLORS[: len(names)], REST_COLOR])
     gap = np.hypot(*np.diff(run.xy, axis=0).T) if len(run.xy) > 1 else np.empty(0)
     joined = np.flatnonzero(gap < 1.0)  # a car that was set down elsewhere drew no line
     pieces = np.stack([run.xy[joined], run.xy[joined + 1]], axis=1)
@@ -90,33 +92,35 @@ def draw_strongest(
     return ax
 
 
-def _named(attribution: Attribution, run: Run, names: Sequence[str]) -> Array:
+def _named(attribution: Attribution, run: AttributedDrive, names: Sequence[str]) -> Array:
     """(len(names) + 1, T) amounts of the terms by name in a run, and of the rest."""
     table = np.zeros((len(names) + 1, len(run.reward)))
-    for group in groups(attribution, [run]):
+    for group in pay_by_term(attribution, [run]):
         table[names.index(group.name) if group.name in names else -1] += group.amounts
     return table
 
 
-def _bins(run: Run) -> tuple[Array, Array, NDArray[np.int64]]:
+def _bins(run: AttributedDrive) -> tuple[Array, Array, NDArray[np.int64]]:
     """Edges (B + 1,) m, steps in each bin (nan for none), and the bin of each step; never finer
     than the steps.
     """
     low, high = float(run.distance.min()), float(run.distance.max())
     high = high if high > low else low + 1.0
-    edges = np.linspace(low, high, int(np.clip(len(run.reward) // 2, 1, BINS)) + 1)
+    edges = np.linspace(low, high, int(np.clip(len(run.reward) // 2, 1, MAX_BINS)) + 1)
     part = np.clip(np.searchsorted(edges, run.distance, side="right") - 1, 0, len(edges) - 2)
     count = np.bincount(part, minlength=len(edges) - 1).astype(np.float64)
     return edges, np.where(count > 0, count, np.nan), part
 
 
-def _legend(figure: Figure, found: Sequence[Group], names: Sequence[str]) -> None:
-    texts = [f"{_short(group.name)}  ({lines(group)})" for group in found[: len(names)]]
-    handles = [Patch(color=color, label=text) for color, text in zip(COLORS, texts, strict=False)]
+def _legend(figure: Figure, found: Sequence[TermPay], names: Sequence[str]) -> None:
+    texts = [f"{_short(group.name)}  ({format_lines(group)})" for group in found[: len(names)]]
+    handles = [
+        Patch(color=color, label=text) for color, text in zip(TERM_COLORS, texts, strict=False)
+    ]
     if len(found) > len(names):
-        handles.append(Patch(color=REST, label=f"{len(found) - len(names)} more"))
+        handles.append(Patch(color=REST_COLOR, label=f"{len(found) - len(names)} more"))
     figure.legend(handles=handles, loc="outside upper left", ncols=2, fontsize=8)
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= LONGEST else name[: LONGEST - 3] + "..."
+    return name if len(name) <= MAX_NAME_CHARS else name[: MAX_NAME_CHARS - 3] + "..."

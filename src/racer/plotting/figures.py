@@ -22,20 +22,20 @@ from matplotlib.figure import Figure
 from racer.analysis import laps as lap_table
 from racer.errors import UsageError, did_you_mean
 from racer.logs import Log
-from racer.logs.track_matching import recognise
+from racer.logs.track_matching import match_track
 from racer.plotting import actions as action_plots
 from racer.plotting import animation, figures, heat, selection, style, telemetry, times
 from racer.plotting import laps as lap_plots
 from racer.plotting import policy_lap as policy
 from racer.plotting import times as sector_plots
-from racer.plotting.track import road_area
+from racer.plotting.track import border_points
 from racer.track import library
 from racer.track.track import Track
 
-GAMMA = 0.99  # discount factor, where neither the user nor the job says it
-WIDE = 7.5  # inches: fills the text width of A4, and A5 lying
-GHOSTS = len(animation.COLORS)
-SECTOR_ROWS = 12
+DEFAULT_GAMMA = 0.99  # discount factor, where neither the user nor the job says it
+WIDTH_IN = 7.5  # inches: fills the text width of A4, and A5 lying
+MAX_GHOSTS = len(animation.CAR_COLORS)
+MAX_SECTOR_ROWS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,70 +50,80 @@ class Rival:
 
 
 @dataclass(frozen=True, eq=False)
-class Wish:
+class PlotOptions:
     """What one may ask of a figure.
 
-    `color`: one of `racer.plotting.laps.TINTS`. `gamma`: a discount factor; nan takes the job's, or
+    `color`: one of `racer.plotting.laps.LAP_COLORINGS`. `gamma`: a discount factor; nan takes the job's, or
     0.99. `by_hand`: the laps were chosen one by one, so all of them are shown, in their order.
     """
 
     color: str = "speed"
     gamma: float = nan
-    by_hand: bool = False
+    chosen_by_user: bool = False
     rival: Rival | None = None
 
 
-PLAIN = Wish()
+DEFAULT_OPTIONS = PlotOptions()
 
 
-def progress(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish = PLAIN) -> Figure:
+def progress_figure(
+    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
+) -> Figure:
     """Completion, reward and lap times by iteration."""
-    return lap_plots.training_progress(_some(laps))
+    return lap_plots.training_figure(_some(laps))
 
 
-def lap_times(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish = PLAIN) -> Figure:
+def lap_time_figure(
+    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
+) -> Figure:
     """The distribution of lap times, and the best so far."""
     _complete(laps, "lap times")
-    with style.style():
-        figure = Figure(figsize=(WIDE, 5.8))
+    with style.style_context():
+        figure = Figure(figsize=(WIDTH_IN, 5.8))
         top, bottom = figure.subplots(2, 1)
         times.draw_time_distribution(laps, top)
         times.draw_best_so_far(laps, bottom)
     return figure
 
 
-def on_track(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish = PLAIN) -> Figure:
-    """Laps on the track, colored by one of `racer.plotting.laps.TINTS`: the three best, unless
+def laps_on_track_figure(
+    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
+) -> Figure:
+    """Laps on the track, colored by one of `racer.plotting.laps.LAP_COLORINGS`: the three best, unless
     chosen by hand.
     """
     shown = _picked(_some(laps), 3, wish)
     _moved(log, shown)
-    with style.style():
+    with style.style_context():
         figure, ax = _map(log, shown, track)
         lap_plots.draw_laps(log.trace, shown, ax, track, color=wish.color)
     return figure
 
 
-def over_distance(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish = PLAIN) -> Figure:
+def telemetry_figure(
+    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
+) -> Figure:
     """Speed and steering over distance with the corners marked: of the best lap, unless others are
     chosen by hand.
     """
     shown = _picked(_some(laps), 1, wish)
-    if len(shown) > GHOSTS:
+    if len(shown) > MAX_GHOSTS:
         raise UsageError(
-            f"{len(shown)} laps over each other cannot be told apart: choose up to {GHOSTS} with --laps"
+            f"{len(shown)} laps over each other cannot be told apart: choose up to {MAX_GHOSTS} with --laps"
         )
-    found = _aligned(log, shown, selection.names(shown), track)
-    with style.style():
-        figure = Figure(figsize=(WIDE, 5.4))
+    found = _aligned(log, shown, selection.lap_labels(shown), track)
+    with style.style_context():
+        figure = Figure(figsize=(WIDTH_IN, 5.4))
         top, bottom = figure.subplots(2, 1, sharex=True)
-        telemetry.draw_speed(found.trips, top, command=len(shown) == 1)
-        telemetry.draw_steering(found.trips, bottom)
+        telemetry.draw_lap_speeds(found.trips, top, command=len(shown) == 1)
+        telemetry.draw_lap_steering(found.trips, bottom)
         _finish(track, found, [top, bottom])
     return figure
 
 
-def versus(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish = PLAIN) -> Figure:
+def versus_figure(
+    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
+) -> Figure:
     """Lap against lap: speed, steering and the time between them. Two laps, or one of each log
     where there is a rival.
 
@@ -122,95 +132,111 @@ def versus(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish = PLAIN
     """
     found = _duel(log, laps, track, wish)
     names = list(found.trips)
-    with style.style():
-        figure = Figure(figsize=(WIDE, 7.0))
+    with style.style_context():
+        figure = Figure(figsize=(WIDTH_IN, 7.0))
         top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=[1.2, 1.0, 1.0])
-        telemetry.draw_speed(found.trips, top)
-        telemetry.draw_steering(found.trips, middle)
+        telemetry.draw_lap_speeds(found.trips, top)
+        telemetry.draw_lap_steering(found.trips, middle)
         short = [name.split(" (")[0] for name in names]
-        telemetry.draw_delta(found.trips[names[0]], found.trips[names[1]], bottom, short)
+        telemetry.draw_lap_delta(found.trips[names[0]], found.trips[names[1]], bottom, short)
         _finish(track, found, [top, middle, bottom])
     return figure
 
 
-def actions(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish = PLAIN) -> Figure:
+def action_usage_figure(
+    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
+) -> Figure:
     """How the action space is used: bars and a grid of discrete actions, a 2-D histogram of
     continuous ones.
     """
     space = log.job.action_space
-    use = action_plots.action_use(log.trace, _some(laps), space)
-    if not len(action_plots.acting(log.trace, laps)):
+    use = action_plots.discrete_action_usage(log.trace, _some(laps), space)
+    if not len(action_plots.acting_rows(log.trace, laps)):
         raise UsageError("these laps hold no step in which the car acts")
-    with style.style():
+    with style.style_context():
         if not len(use):
-            figure = Figure(figsize=(WIDE, 4.2))
+            figure = Figure(figsize=(WIDTH_IN, 4.2))
             action_plots.draw_commands(log.trace, laps, figure.add_subplot(), space)
             return figure
-        figure = Figure(figsize=(WIDE, 6.2))
+        figure = Figure(figsize=(WIDTH_IN, 6.2))
         top, bottom = figure.subplots(2, 1)
         action_plots.draw_action_bars(use, top)
         action_plots.draw_action_grid(use, bottom)
     return figure
 
 
-def exits(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish = PLAIN) -> Figure:
+def exit_figure(
+    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
+) -> Figure:
     """Where cars left the track, on the road by section."""
-    with style.style():
+    with style.style_context():
         figure, ax = _map(log, _some(laps), track)
         heat.draw_exits(log.trace, laps, ax, track)
     return figure
 
 
-def visits(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish = PLAIN) -> Figure:
+def visit_figure(
+    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
+) -> Figure:
     """Where the cars were."""
     _drove(log, laps)
-    with style.style():
+    with style.style_context():
         figure, ax = _map(log, laps, track)
         heat.draw_visits(log.trace, laps, ax, track)
     return figure
 
 
-def rewards(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish = PLAIN) -> Figure:
+def mean_reward_figure(
+    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
+) -> Figure:
     """What a step was paid, by place."""
     _drove(log, laps)
-    with style.style():
+    with style.style_context():
         figure, ax = _map(log, laps, track)
-        heat.draw_reward_map(log.trace, laps, ax, track)
+        heat.draw_mean_rewards(log.trace, laps, ax, track)
     return figure
 
 
-def sectors(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish = PLAIN) -> Figure:
+def sector_figure(
+    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
+) -> Figure:
     """The sector times of the best laps as a table, unless others are chosen by hand."""
     whole = _complete(laps, "sector times")
-    shown = _picked(whole[whole["complete"]], SECTOR_ROWS, wish)
-    if len(shown) > 3 * SECTOR_ROWS:
+    shown = _picked(whole[whole["complete"]], MAX_SECTOR_ROWS, wish)
+    if len(shown) > 3 * MAX_SECTOR_ROWS:
         raise UsageError(
-            f"{len(shown)} laps are too many for one table: choose up to {3 * SECTOR_ROWS} with --laps"
+            f"{len(shown)} laps are too many for one table: choose up to {3 * MAX_SECTOR_ROWS} with --laps"
         )
-    found = sector_plots.sector_times(log.trace, shown, track)
-    with style.style():
+    found = sector_plots.sector_time_table(log.trace, shown, track)
+    with style.style_context():
         wide = 2.6 + 0.78 * found.shape[1]
         figure = Figure(figsize=(max(wide, 5.0), 1.3 + 0.3 * (len(found) + 1)))
-        sector_plots.draw_sectors(found, figure.add_subplot())
+        sector_plots.draw_sector_times(found, figure.add_subplot())
     return figure
 
 
-def reward_time(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish = PLAIN) -> Figure:
+def reward_time_figure(
+    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
+) -> Figure:
     """The reward of laps against their times: the plain sum, and discounted."""
     _complete(laps, "rewards against lap times")
     told = (
-        log.job.hyperparameters.get("discount_factor", GAMMA) if isnan(wish.gamma) else wish.gamma
+        log.job.hyperparameters.get("discount_factor", DEFAULT_GAMMA)
+        if isnan(wish.gamma)
+        else wish.gamma
     )
     gammas = sorted({1.0, float(told)}, reverse=True)
-    with style.style():
-        figure = Figure(figsize=(WIDE, 0.4 + 2.8 * len(gammas)))
+    with style.style_context():
+        figure = Figure(figsize=(WIDTH_IN, 0.4 + 2.8 * len(gammas)))
         panels = np.atleast_1d(figure.subplots(len(gammas), 1, sharex=True))
         for ax, gamma in zip(panels, gammas, strict=True):
             times.draw_reward_time(log.trace, laps, ax, gamma).label_outer()
     return figure
 
 
-def entropy(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish = PLAIN) -> Figure:
+def entropy_figure(
+    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
+) -> Figure:
     """Entropy and KL divergence of the policy by iteration, from the trainer's log."""
     ppo = log.job.ppo
     if not len(ppo):
@@ -218,29 +244,37 @@ def entropy(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish = PLAI
             "this log says nothing of entropy and KL divergence: they stand in the trainer's log (sagemaker.log, lines "
             "'Policy training>'): open the folder that holds it"
         )
-    with style.style():
-        figure = Figure(figsize=(WIDE, 5.4))
+    with style.style_context():
+        figure = Figure(figsize=(WIDTH_IN, 5.4))
         top, bottom = figure.subplots(2, 1, sharex=True)
         policy.draw_entropy(ppo, top).set_xlabel("")
         policy.draw_kl(ppo, bottom)
     return figure
 
 
-def ghosts(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish = PLAIN) -> Figure:
+def ghost_figure(
+    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
+) -> Figure:
     """Laps racing each other, as a still picture: their lines with a dot for every second."""
     shown = _raced(log, laps, wish)
-    with style.style():
+    with style.style_context():
         figure, ax = _map(log, shown, track)
-        lap_plots.draw_ghosts(log.trace, shown, ax, track, names=selection.names(shown))
+        lap_plots.draw_ghosts(log.trace, shown, ax, track, names=selection.lap_labels(shown))
     return figure
 
 
-def race(log: Log, laps: pd.DataFrame, track: Track | None, path: Path, wish: Wish = PLAIN) -> Path:
+def write_ghost_animation(
+    log: Log,
+    laps: pd.DataFrame,
+    track: Track | None,
+    path: Path,
+    wish: PlotOptions = DEFAULT_OPTIONS,
+) -> Path:
     """`path`, after writing an animation of laps racing each other there, .gif or .mp4; see
     `animate`.
     """
     shown = _raced(log, laps, wish)
-    return animation.animate(log.trace, shown, path, track, names=selection.names(shown))
+    return animation.animate_laps(log.trace, shown, path, track, names=selection.lap_labels(shown))
 
 
 def _some(laps: pd.DataFrame) -> pd.DataFrame:
@@ -268,20 +302,20 @@ def _moved(log: Log, laps: pd.DataFrame) -> None:
 
 
 def _drove(log: Log, laps: pd.DataFrame) -> None:
-    if not len(heat.driving(log.trace, _some(laps))):
+    if not len(heat.driving_rows(log.trace, _some(laps))):
         raise UsageError("these laps hold no step in which the car drives")
 
 
-def _picked(laps: pd.DataFrame, count: int, wish: Wish) -> pd.DataFrame:
-    return laps if wish.by_hand else selection.best(laps, count)
+def _picked(laps: pd.DataFrame, count: int, wish: PlotOptions) -> pd.DataFrame:
+    return laps if wish.chosen_by_user else selection.best_or_farthest(laps, count)
 
 
-def _raced(log: Log, laps: pd.DataFrame, wish: Wish) -> pd.DataFrame:
+def _raced(log: Log, laps: pd.DataFrame, wish: PlotOptions) -> pd.DataFrame:
     """The laps that race: the three best, unless chosen by hand."""
     shown = _picked(_some(laps), 3, wish)
-    if len(shown) > GHOSTS:
+    if len(shown) > MAX_GHOSTS:
         raise UsageError(
-            f"{GHOSTS} laps can race each other, not {len(shown)}: choose some with --laps"
+            f"{MAX_GHOSTS} laps can race each other, not {len(shown)}: choose some with --laps"
         )
     _moved(log, shown)
     return shown
@@ -290,33 +324,39 @@ def _raced(log: Log, laps: pd.DataFrame, wish: Wish) -> pd.DataFrame:
 def _map(log: Log, laps: pd.DataFrame, track: Track | None) -> tuple[Figure, Axes]:
     """A figure with the right room for a map of the track, or of the laps."""
     rows = lap_plots.row_numbers(laps)
-    area = log.trace[["X", "Y"]].to_numpy(float)[rows] if track is None else road_area(track)
-    figure = Figure(figsize=style.map_size(area, WIDE))
+    area = log.trace[["X", "Y"]].to_numpy(float)[rows] if track is None else border_points(track)
+    figure = Figure(figsize=style.map_figure_size(area, WIDTH_IN))
     return figure, figure.add_subplot()
 
 
-def _duel(log: Log, laps: pd.DataFrame, track: Track | None, wish: Wish) -> telemetry.Aligned:
+def _duel(
+    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions
+) -> telemetry.AlignedLaps:
     """The two laps that are set against each other."""
     if wish.rival is None:
-        two = laps if wish.by_hand else selection.pair(log.trace, laps, track)
+        two = laps if wish.chosen_by_user else selection.comparable_pair(log.trace, laps, track)
         if len(two) != 2:
             raise UsageError(
                 f"a lap against a lap needs two, and here {_are(len(two))}: --laps 3,7 chooses them"
             )
-        return _aligned(log, two, selection.names(two), track)
+        return _aligned(log, two, selection.lap_labels(two), track)
     one, other = (
-        rows if wish.by_hand else selection.best(rows, 1) for rows in (laps, wish.rival.laps)
+        rows if wish.chosen_by_user else selection.best_or_farthest(rows, 1)
+        for rows in (laps, wish.rival.laps)
     )
     if len(one) != 1 or len(other) != 1:
         raise UsageError(
             "a lap against a lap of another log needs one of each: --laps 3,7 takes lap 3 and their lap 7"
         )
     names = [
-        selection.names(rows, name)[0]
+        selection.lap_labels(rows, name)[0]
         for rows, name in zip((one, other), wish.rival.names, strict=True)
     ]
-    trips = [*telemetry.trips_of(log.trace, one), *telemetry.trips_of(wish.rival.log.trace, other)]
-    return telemetry.aligned(trips, names, track)
+    trips = [
+        *telemetry.laps_over_distance(log.trace, one),
+        *telemetry.laps_over_distance(wish.rival.log.trace, other),
+    ]
+    return telemetry.align_laps(trips, names, track)
 
 
 def _are(count: int) -> str:
@@ -325,24 +365,26 @@ def _are(count: int) -> str:
 
 def _aligned(
     log: Log, laps: pd.DataFrame, names: list[str], track: Track | None
-) -> telemetry.Aligned:
-    return telemetry.aligned(telemetry.trips_of(log.trace, laps), names, track)
+) -> telemetry.AlignedLaps:
+    return telemetry.align_laps(telemetry.laps_over_distance(log.trace, laps), names, track)
 
 
-def _finish(track: Track | None, found: telemetry.Aligned, panels: list[Axes]) -> None:
+def _finish(track: Track | None, found: telemetry.AlignedLaps, panels: list[Axes]) -> None:
     """Marks the corners, and says from where distance counts."""
     for k, ax in enumerate(panels):
         ax.set_xlabel("")
         if track is not None:
             telemetry.draw_corners(track, ax, found.start, named=k == 0)
-    line = track is not None and min(found.start, track.length - found.start) < telemetry.SAME_PLACE
+    line = (
+        track is not None and min(found.start, track.length - found.start) < telemetry.SAME_PLACE_M
+    )
     panels[-1].set_xlabel(
         f"distance from {'the start line' if line else 'where the lap began'} (m)"
     )
 
 
 @dataclass(frozen=True)
-class Kind:
+class PlotKind:
     """A kind of picture: its line in the list, what draws it, and the phase it is about where the
     log has it.
 
@@ -354,28 +396,28 @@ class Kind:
     line: str
     draw: Callable[..., Figure]
     phase: str = ""
-    film: Callable[..., Path] | None = None
+    animate: Callable[..., Path] | None = None
 
 
-KINDS = {
-    "progress": Kind("completion, reward and lap times by iteration", figures.progress, "training"),
-    "laptimes": Kind("how lap times spread, and the best so far", figures.lap_times, "training"),
-    "track": Kind("laps on the track, by speed, reward, throttle, steering or time (--color)", figures.on_track),
-    "telemetry": Kind("speed and steering over distance, corners marked", figures.over_distance),
-    "versus": Kind("lap against lap (--laps 3,7) or log against log, with the time between them", figures.versus),
-    "sectors": Kind("sector times of the best laps as a table", figures.sectors),
-    "actions": Kind("use of the action space, with the actions never taken", figures.actions, "training"),
-    "exits": Kind("where cars left the track or crashed", figures.exits, "training"),
-    "visits": Kind("heat map of where the cars were", figures.visits, "training"),
-    "rewards": Kind("heat map of the mean reward of a step", figures.rewards, "training"),
-    "reward-time": Kind("reward of laps against their times, plain and discounted (--gamma)", figures.reward_time,
+PLOT_KINDS = {
+    "progress": PlotKind("completion, reward and lap times by iteration", figures.progress_figure, "training"),
+    "laptimes": PlotKind("how lap times spread, and the best so far", figures.lap_time_figure, "training"),
+    "track": PlotKind("laps on the track, by speed, reward, throttle, steering or time (--color)", figures.laps_on_track_figure),
+    "telemetry": PlotKind("speed and steering over distance, corners marked", figures.telemetry_figure),
+    "versus": PlotKind("lap against lap (--laps 3,7) or log against log, with the time between them", figures.versus_figure),
+    "sectors": PlotKind("sector times of the best laps as a table", figures.sector_figure),
+    "actions": PlotKind("use of the action space, with the actions never taken", figures.action_usage_figure, "training"),
+    "exits": PlotKind("where cars left the track or crashed", figures.exit_figure, "training"),
+    "visits": PlotKind("heat map of where the cars were", figures.visit_figure, "training"),
+    "rewards": PlotKind("heat map of the mean reward of a step", figures.mean_reward_figure, "training"),
+    "reward-time": PlotKind("reward of laps against their times, plain and discounted (--gamma)", figures.reward_time_figure,
                         "training"),
-    "entropy": Kind("entropy and KL divergence of the policy by iteration", figures.entropy, "training"),
-    "ghosts": Kind("laps racing each other: .gif or .mp4, or a still picture", figures.ghosts, film=figures.race),
+    "entropy": PlotKind("entropy and KL divergence of the policy by iteration", figures.entropy_figure, "training"),
+    "ghosts": PlotKind("laps racing each other: .gif or .mp4, or a still picture", figures.ghost_figure, animate=figures.write_ghost_animation),
 }  # fmt: skip
 
 
-def picture(
+def plot(
     kind: str,
     log: Log,
     track: Track | None = None,
@@ -390,27 +432,28 @@ def picture(
     its laps. Raises UsageError for an unknown kind, and where the log does not hold what the kind
     shows.
     """
-    found = kind_of(kind)
+    found = find_plot_kind(kind)
     if track is None:
-        known = recognise(
-            log.trace, (library.open_entry(entry, keep_seam=True) for entry in library.entries())
+        known = match_track(
+            log.trace,
+            (library.open_entry(entry, keep_seam=True) for entry in library.track_entries()),
         )
         track = known.track if known else None
     table = lap_table(log.trace) if laps is None or isinstance(laps, str) else laps
     if isinstance(laps, str):
-        table = selection.chosen(table, laps)
+        table = selection.select_laps(table, laps)
     elif laps is None:
-        table = selection.mostly(table, found.phase)
+        table = selection.prefer_phase(table, found.phase)
     if isinstance(wishes.get("rival"), Log):
         other = wishes["rival"]
         wishes["rival"] = Rival(other, lap_table(other.trace))
-    return found.draw(log, table, track, Wish(by_hand=laps is not None, **wishes))
+    return found.draw(log, table, track, PlotOptions(chosen_by_user=laps is not None, **wishes))
 
 
-def kind_of(name: str) -> Kind:
+def find_plot_kind(name: str) -> PlotKind:
     """The kind with that name. Raises UsageError with the nearest one."""
-    if name not in KINDS:
+    if name not in PLOT_KINDS:
         raise UsageError(
-            f"no picture is called {name!r}{did_you_mean(name, list(KINDS))} (racer plot --list)"
+            f"no picture is called {name!r}{did_you_mean(name, list(PLOT_KINDS))} (racer plot --list)"
         )
-    return KINDS[name]
+    return PLOT_KINDS[name]

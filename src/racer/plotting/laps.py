@@ -17,39 +17,39 @@ from numpy.typing import NDArray
 from racer import analysis as lap_table
 from racer.errors import UsageError, did_you_mean
 from racer.plotting import style
-from racer.plotting.track import draw_direction, draw_objects, draw_track
-from racer.sim.obstacles import Bodies
+from racer.plotting.track import draw_direction, draw_obstacles, draw_track
+from racer.sim.obstacles import Obstacles
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Tint:
+class LapColoring:
     """What the laps on a map can be colored by: the words at the color bar, its color map, the
     column of the trace.
     """
 
     label: str
-    colors: str = style.SPEED
+    colors: str = style.SPEED_CMAP
     column: str = ""
     is_sided: bool = False  # whether the scale reaches equally far to both sides of 0
     least: float = 1.0  # between the ends of the scale
 
 
-TINTS = {
-    "speed": Tint("driven speed (m/s)"),
-    "reward": Tint("reward of a step", column="reward", least=1e-6),
-    "throttle": Tint("commanded speed (m/s)", column="throttle"),
-    "steering": Tint(
-        "right  ·  commanded steering (°)  ·  left", style.SIDES, "steer", is_sided=True
+LAP_COLORINGS = {
+    "speed": LapColoring("driven speed (m/s)"),
+    "reward": LapColoring("reward of a step", column="reward", least=1e-6),
+    "throttle": LapColoring("commanded speed (m/s)", column="throttle"),
+    "steering": LapColoring(
+        "right  ·  commanded steering (°)  ·  left", style.SIDES_CMAP, "steer", is_sided=True
     ),
-    "time": Tint("time since the lap began (s)"),
+    "time": LapColoring("time since the lap began (s)"),
 }
 
-GHOSTS = tuple(style.PALETTE[k] for k in (0, 5, 2, 3, 1, 4))
-DASHES = ("-", (0, (6, 1.5)), (0, (3, 1)), "-.", (0, (1, 1)), (0, (8, 2, 1, 2)))
-COMPLETE, BROKEN = style.PALETTE[0], style.PALETTE[5]
+GHOST_COLORS = tuple(style.PALETTE[k] for k in (0, 5, 2, 3, 1, 4))
+GHOST_DASHES = ("-", (0, (6, 1.5)), (0, (3, 1)), "-.", (0, (1, 1)), (0, (8, 2, 1, 2)))
+COMPLETE_COLOR, INCOMPLETE_COLOR = style.PALETTE[0], style.PALETTE[5]
 _CASED = 6  # laps up to which each has a dark border
 _FEW = 5  # laps for which there is room at least
 _MANY = 45  # laps from which bars become dots
@@ -71,11 +71,11 @@ def draw_laps(
     out. `top` is the value at the upper end of the colors; the greatest here when not given. Raises
     UsageError for an unknown `color`.
     """
-    tint = tint_of(color)
+    tint = find_lap_coloring(color)
     segments, values = lap_lines(trace, laps, color)
     if track is not None:
         draw_direction(track, draw_track(track, ax, center=False))
-    style.map_axes(ax)
+    style.format_map_axes(ax)
     lines = LineCollection(list(segments), cmap=tint.colors, linewidths=1.7, zorder=3)
     lines.set_array(values)
     lines.set_clim(*_ends(values, tint, top))
@@ -87,7 +87,7 @@ def draw_laps(
         )
         ax.add_collection(dark)
     ax.autoscale_view()
-    style.color_scale(lines, ax, tint.label, shrink=0.8, pad=0.02)
+    style.add_color_bar(lines, ax, tint.label, shrink=0.8, pad=0.02)
     ax.set_title(f"{track.title}  ·  {_title(laps)}" if track is not None else _title(laps))
     return ax
 
@@ -109,32 +109,32 @@ def draw_ghosts(
     for k, (label, (_, lap)) in enumerate(zip(labels, laps.iterrows(), strict=True)):
         line, dots = _line_and_seconds(trace, lap)
         look: dict[str, Any] = {
-            "color": GHOSTS[k % len(GHOSTS)],
-            "linestyle": DASHES[k % len(DASHES)],
+            "color": GHOST_COLORS[k % len(GHOST_COLORS)],
+            "linestyle": GHOST_DASHES[k % len(GHOST_DASHES)],
             "linewidth": 1.3,
         }
         ax.plot(*line.T, zorder=3, **look)
         mark: dict[str, Any] = {
             "marker": "osDv^*"[k % 6],
             "markersize": 5,
-            "markeredgecolor": style.FIELD,
+            "markeredgecolor": style.BACKGROUND_COLOR,
             "markeredgewidth": 0.5,
         }
         ax.plot(*dots.T, zorder=4, **look | {"linestyle": "none"}, **mark)
         ax.plot([], [], label=label, **look, **mark)
-    style.map_axes(ax).autoscale_view()
+    style.format_map_axes(ax).autoscale_view()
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, handlelength=3.5)
     ax.set_title(f"{track.title}  ·  a dot a second" if track is not None else "a dot a second")
     return ax
 
 
-def tint_of(color: str) -> Tint:
+def find_lap_coloring(color: str) -> LapColoring:
     """The one of `TINTS` with that name. Raises UsageError with the names there are."""
-    if color not in TINTS:
+    if color not in LAP_COLORINGS:
         raise UsageError(
-            f"laps have no color {color!r}{did_you_mean(color, list(TINTS))} ({', '.join(TINTS)})"
+            f"laps have no color {color!r}{did_you_mean(color, list(LAP_COLORINGS))} ({', '.join(LAP_COLORINGS)})"
         )
-    return TINTS[color]
+    return LAP_COLORINGS[color]
 
 
 def draw_lap_times(laps: pd.DataFrame, ax: Axes) -> Axes:
@@ -143,7 +143,10 @@ def draw_lap_times(laps: pd.DataFrame, ax: Axes) -> Axes:
     """
     number, time = np.arange(1, len(laps) + 1), laps["time"].to_numpy()
     whole = laps["complete"].to_numpy(bool)
-    for mine, color, word in ((whole, COMPLETE, "complete"), (~whole, BROKEN, "not completed")):
+    for mine, color, word in (
+        (whole, COMPLETE_COLOR, "complete"),
+        (~whole, INCOMPLETE_COLOR, "not completed"),
+    ):
         if mine.any() and len(laps) <= _MANY:
             ax.bar(
                 number[mine],
@@ -176,7 +179,7 @@ def draw_lap_times(laps: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def draw_completion(iterations: pd.DataFrame, ax: Axes) -> Axes:
+def draw_completion_by_iteration(iterations: pd.DataFrame, ax: Axes) -> Axes:
     """`ax` with the mean share of the track that was covered, and of laps completed, %, by
     iteration.
 
@@ -199,7 +202,7 @@ def draw_completion(iterations: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def draw_rewards(iterations: pd.DataFrame, ax: Axes) -> Axes:
+def draw_rewards_by_iteration(iterations: pd.DataFrame, ax: Axes) -> Axes:
     """`ax` with the mean reward of an episode by iteration."""
     ax.plot(
         iterations["iteration"], iterations["reward"], "o-", markersize=3, color=style.PALETTE[2]
@@ -211,7 +214,7 @@ def draw_rewards(iterations: pd.DataFrame, ax: Axes) -> Axes:
 def draw_times_by_iteration(laps: pd.DataFrame, ax: Axes) -> Axes:
     """`ax` with every complete lap's time, s, by iteration, and the best so far."""
     whole = laps[laps["complete"]]
-    number = lap_table.iterations(whole)
+    number = lap_table.lap_iterations(whole)
     ax.plot(
         number,
         whole["time"],
@@ -239,36 +242,36 @@ def draw_times_by_iteration(laps: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def training_progress(laps: pd.DataFrame) -> Figure:
+def training_figure(laps: pd.DataFrame) -> Figure:
     """A figure of a training: completion, reward and lap times by iteration, one above the other."""
-    rows = lap_table.by_iteration(laps)
-    with style.style():
+    rows = lap_table.laps_by_iteration(laps)
+    with style.style_context():
         figure = Figure(figsize=(8.0, 7.0))
         top, middle, bottom = figure.subplots(3, 1, sharex=True)
-        draw_completion(rows, top).set_title("Training by iteration")
-        draw_rewards(rows, middle)
+        draw_completion_by_iteration(rows, top).set_title("Training by iteration")
+        draw_rewards_by_iteration(rows, middle)
         draw_times_by_iteration(laps, bottom).set_xlabel("iteration")
         bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 
-def race_sheet(
+def race_figure(
     trace: pd.DataFrame,
     laps: pd.DataFrame,
     chosen: pd.DataFrame,
     track: Track | None = None,
-    objects: Bodies | None = None,
+    obstacles: Obstacles | None = None,
 ) -> Figure:
     """A figure of a race: the `chosen` laps on the track among its `objects` (K,), and the times of
     all `laps`.
     """
-    with style.style():
+    with style.style_context():
         wide, high = np.maximum(np.ptp(_extent(trace, chosen, track), axis=0), 0.1)
         figure = Figure(figsize=(9.0, float(np.clip(7.4 * high / wide, 2.8, 8.0)) + 2.8))
         road, times = figure.subplots(2, 1, height_ratios=[figure.get_figheight() - 2.4, 2.0])
         draw_laps(trace, chosen, road, track)
-        if objects is not None:
-            draw_objects(objects, road)
+        if obstacles is not None:
+            draw_obstacles(obstacles, road)
         draw_lap_times(laps, times)
     return figure
 
@@ -277,7 +280,7 @@ def lap_lines(trace: pd.DataFrame, laps: pd.DataFrame, color: str = "speed") -> 
     """Segments (S, 2, 2) m that the car drove in the given laps, and what each is colored by (S,),
     one of `TINTS`.
     """
-    speed = lap_table.driven(trace)["speed"].to_numpy()
+    speed = lap_table.driven_motion(trace)["speed"].to_numpy()
     xy = trace[["X", "Y"]].to_numpy(float)
     spans = list(zip(laps["first_row"].tolist(), laps["last_row"].tolist(), strict=True))
     rows = np.concatenate(
@@ -288,7 +291,9 @@ def lap_lines(trace: pd.DataFrame, laps: pd.DataFrame, color: str = "speed") -> 
         values = trace["tstamp"].to_numpy(float)[rows] - begins
     else:
         values = (
-            speed[rows] if color == "speed" else trace[tint_of(color).column].to_numpy(float)[rows]
+            speed[rows]
+            if color == "speed"
+            else trace[find_lap_coloring(color).column].to_numpy(float)[rows]
         )
     moved = np.isfinite(speed[rows])
     return np.stack([xy[rows], xy[rows + 1]], axis=1)[moved], values[moved]
@@ -309,7 +314,7 @@ def _line_and_seconds(trace: pd.DataFrame, lap: pd.Series) -> tuple[Array, Array
     rows = trace.iloc[int(lap["first_row"]) : int(lap["last_row"]) + 1]
     xy, moved = (
         rows[["X", "Y"]].to_numpy(float),
-        np.isfinite(lap_table.driven(rows)["speed"].to_numpy()),
+        np.isfinite(lap_table.driven_motion(rows)["speed"].to_numpy()),
     )
     seconds = np.floor(rows["tstamp"].to_numpy(float) - float(lap["start"]))
     gaps = np.flatnonzero(~moved[:-1]) + 1
@@ -318,7 +323,7 @@ def _line_and_seconds(trace: pd.DataFrame, lap: pd.Series) -> tuple[Array, Array
     ]
 
 
-def _ends(values: Array, tint: Tint, top: float | None) -> tuple[float, float]:
+def _ends(values: Array, tint: LapColoring, top: float | None) -> tuple[float, float]:
     """The values at both ends of the color scale: where nearly all values lie, and not less than
     `tint.least` apart.
     """

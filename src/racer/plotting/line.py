@@ -16,16 +16,16 @@ from racer import geometry
 from racer.plotting import style
 from racer.plotting.track import draw_direction, draw_track
 from racer.raceline.lap_bound import Passage
-from racer.raceline.minimum_time import Line
+from racer.raceline.minimum_time import RacingLine
 from racer.sim.state import State
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
-DRIVEN, BRAKE = style.PALETTE[7], style.PALETTE[5]
+DRIVEN_COLOR, BRAKE_COLOR = style.PALETTE[7], style.PALETTE[5]
 
 
-def draw_line(track: Track, line: Line, passages: list[Passage], ax: Axes) -> Axes:
+def draw_racing_line(track: Track, line: RacingLine, passages: list[Passage], ax: Axes) -> Axes:
     """`ax` with a line on its road, colored by speed, its corners named and a mark where braking
     begins.
     """
@@ -38,20 +38,20 @@ def draw_line(track: Track, line: Line, passages: list[Passage], ax: Axes) -> Ax
         )
     )
     colored = LineCollection(
-        list(segments), cmap=style.SPEED, linewidths=2.4, zorder=3, capstyle="round"
+        list(segments), cmap=style.SPEED_CMAP, linewidths=2.4, zorder=3, capstyle="round"
     )
     colored.set_array(line.speed[: len(segments)])
     ax.add_collection(colored)
     _mark_braking(line, passages, ax)
     _name_corners(track, passages, ax)
-    style.map_axes(ax)
-    style.color_scale(colored, ax, "speed (m/s)", shrink=0.8, pad=0.02)
+    style.format_map_axes(ax)
+    style.add_color_bar(colored, ax, "speed (m/s)", shrink=0.8, pad=0.02)
     return ax
 
 
-def draw_speeds(
+def draw_speed_profiles(
     track: Track,
-    lines: dict[str, Line],
+    lines: dict[str, RacingLine],
     passages: list[Passage],
     ax: Axes,
     rows: State | None = None,
@@ -100,10 +100,10 @@ def draw_speeds(
     return ax
 
 
-def line_sheet(
+def racing_line_figure(
     track: Track,
     title: str,
-    lines: dict[str, Line],
+    lines: dict[str, RacingLine],
     passages: list[Passage],
     rows: State | None = None,
 ) -> Figure:
@@ -111,27 +111,32 @@ def line_sheet(
     drive's `rows`.
     """
     line = next(iter(lines.values()))
-    wide, high = style.map_size(np.vstack([track.inner, track.outer]), 9.0, 1.6)
+    wide, high = style.map_figure_size(np.vstack([track.inner, track.outer]), 9.0, 1.6)
     figure = Figure(figsize=(wide, high + 2.4))
     road, speeds = figure.subplots(2, 1, height_ratios=[high, 1.9])
-    draw_line(track, line, passages, road).set_title(title)
-    draw_speeds(track, lines, passages, speeds, rows)
+    draw_racing_line(track, line, passages, road).set_title(title)
+    draw_speed_profiles(track, lines, passages, speeds, rows)
     return figure
 
 
-def _mark_braking(line: Line, passages: list[Passage], ax: Axes) -> None:
+def _mark_braking(line: RacingLine, passages: list[Passage], ax: Axes) -> None:
     points = [
         int(np.argmin(np.abs(line.place - one.brake))) for one in passages if np.isfinite(one.brake)
     ]
     look: dict[str, Any] = {
         "markersize": 6.5,
-        "markeredgecolor": style.FIELD,
+        "markeredgecolor": style.BACKGROUND_COLOR,
         "markeredgewidth": 0.8,
         "linestyle": "none",
     }
     if points:
         ax.plot(
-            *line.xy[points].T, marker="D", color=BRAKE, zorder=5, label="braking begins", **look
+            *line.xy[points].T,
+            marker="D",
+            color=BRAKE_COLOR,
+            zorder=5,
+            label="braking begins",
+            **look,
         )
         style.legend_above(ax)
 

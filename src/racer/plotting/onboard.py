@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer.plotting import style
-from racer.sensors.camera.camera import FRONT, render
-from racer.sensors.camera.ground_map import scenery
-from racer.sim.obstacles import Bodies
+from racer.sensors.camera.camera import FRONT_CAMERA, render_camera
+from racer.sensors.camera.ground_map import map_ground
+from racer.sim.obstacles import Obstacles
 from racer.sim.state import State
 from racer.track.track import Track
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Frames = NDArray[np.uint8]
 """(T, H, W, 3) RGB."""
 
-SIZE = (384, 288)  # px, width and height of a picture
+FRAME_SIZE_PX = (384, 288)  # px, width and height of a picture
 
 _FINE = 2  # each is drawn so much larger first, for smooth edges
 _PIECE = 32  # pictures that are drawn at a time
@@ -32,8 +32,8 @@ _LINE = 30  # px, of the words below
 _COLORS = 96  # of a GIF that are kept for the pictures
 
 
-def frames(
-    rows: State, bodies: Bodies | None, tracks: Sequence[Track], grainy: bool = True
+def onboard_frames(
+    rows: State, obstacles: Obstacles | None, tracks: Sequence[Track], grainy: bool = True
 ) -> Frames:
     """(T, 288, 384, 3) pictures from the front camera at each of the `rows` (T,), whose roads are
     `tracks`.
@@ -41,18 +41,22 @@ def frames(
     `bodies` (T, K) are the objects before each, or None. `grainy` False leaves the grain of the
     ground out, which makes a GIF six times as large.
     """
-    land = scenery(tracks, grainy=grainy)
-    camera = replace(FRONT, width=SIZE[0] * _FINE, height=SIZE[1] * _FINE, gray=False)
-    found = np.empty((len(rows), SIZE[1], SIZE[0], 3), np.uint8)
+    land = map_ground(tracks, grainy=grainy)
+    camera = replace(
+        FRONT_CAMERA, width=FRAME_SIZE_PX[0] * _FINE, height=FRAME_SIZE_PX[1] * _FINE, gray=False
+    )
+    found = np.empty((len(rows), FRAME_SIZE_PX[1], FRAME_SIZE_PX[0], 3), np.uint8)
     for first in range(0, len(rows), _PIECE):
         some = slice(first, first + _PIECE)
-        large = render(rows[some], None if bodies is None else bodies[some], land, camera)
-        fine = large.reshape(-1, SIZE[1], _FINE, SIZE[0], _FINE, 3)
+        large = render_camera(
+            rows[some], None if obstacles is None else obstacles[some], land, camera
+        )
+        fine = large.reshape(-1, FRAME_SIZE_PX[1], _FINE, FRAME_SIZE_PX[0], _FINE, 3)
         found[some] = np.rint(fine.mean(axis=(2, 4)))
     return found
 
 
-def commands(trace: pd.DataFrame, laps: pd.DataFrame) -> list[str]:
+def command_captions(trace: pd.DataFrame, laps: pd.DataFrame) -> list[str]:
     """What the car was told at each step of the first of the `laps`, in words."""
     lap = laps.iloc[0]
     rows = trace.iloc[int(lap["first_row"]) : int(lap["last_row"]) + 1]
@@ -60,7 +64,9 @@ def commands(trace: pd.DataFrame, laps: pd.DataFrame) -> list[str]:
     return [f"steering {steer:+.0f}°   speed {speed:.1f} m/s" for steer, speed in pairs]
 
 
-def beside_map(pictures: Iterator[Image], onboard: Frames, words: Sequence[str]) -> Iterator[Image]:
+def join_map_and_view(
+    pictures: Iterator[Image], onboard: Frames, captions: Sequence[str]
+) -> Iterator[Image]:
     """Each picture with the car's own view to its right, and the words below that."""
     from PIL import Image as Images
     from PIL import ImageDraw, ImageFont
@@ -70,18 +76,18 @@ def beside_map(pictures: Iterator[Image], onboard: Frames, words: Sequence[str])
     for step, picture in enumerate(pictures):
         at = min(step, len(onboard) - 1)
         size = (picture.width + wide + _GAP, max(picture.height, high + _LINE))
-        both = Images.new("RGB", (size[0] // 2 * 2, size[1] // 2 * 2), style.FIELD)
+        both = Images.new("RGB", (size[0] // 2 * 2, size[1] // 2 * 2), style.BACKGROUND_COLOR)
         both.paste(picture, (0, (size[1] - picture.height) // 2))
         top = (size[1] - high - _LINE) // 2
         both.paste(Images.fromarray(onboard[at]), (picture.width, top))
         place = (picture.width + wide / 2, top + high + _LINE / 2)
         ImageDraw.Draw(both).text(
-            place, words[min(at, len(words) - 1)], fill=style.INK, font=font, anchor="mm"
+            place, captions[min(at, len(captions) - 1)], fill=style.INK, font=font, anchor="mm"
         )
         yield both
 
 
-def with_colors(palette: Image, onboard: Frames) -> Image:
+def extend_palette(palette: Image, onboard: Frames) -> Image:
     """A palette image with the colors of `palette` and those that stand for the pictures."""
     from PIL import Image as Images
 

@@ -13,15 +13,15 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from racer.diagnostics.policy import PolicyLap, parts, shares
+from racer.diagnostics.policy import PolicyLap, input_weights, weight_fractions
 from racer.plotting import style
 from racer.plotting.track import draw_direction, draw_track
 
 Array = NDArray[np.float64]
 
-MOST = 12  # parts that are drawn
-LONGEST = 44  # characters of a part's name
-GLOW = LinearSegmentedColormap.from_list(
+MAX_PARTS = 12  # parts that are drawn
+MAX_NAME_CHARS = 44  # characters of a part's name
+GLOW_CMAP = LinearSegmentedColormap.from_list(
     "glow", [(0.0, "#E69F0000"), (0.35, "#E69F0066"), (1.0, "#F0E442e6")]
 )
 """From nothing over orange to yellow: what the network looks at, over a gray picture."""
@@ -30,9 +30,9 @@ _ACROSS = 4  # pictures in a row
 _PLACES = 8  # marks on the map
 
 
-def policy_sheet(lap: PolicyLap, title: str) -> Figure:
+def policy_figure(lap: PolicyLap, title: str) -> Figure:
     """A figure: what the policy looks at above, what it would do and the track below."""
-    with style.style():
+    with style.style_context():
         high = 3.7 if lap.views is not None else 3.4
         figure = Figure(figsize=(11.0, high + _answer_height(lap) + 0.4))
         lines = 2 if lap.views is not None else 1
@@ -54,22 +54,22 @@ def policy_sheet(lap: PolicyLap, title: str) -> Figure:
         if lap.views is not None:
             _draw_views(lap, top)
         else:
-            draw_parts(lap, top.subplots())
+            draw_input_parts(lap, top.subplots())
         left, right = bottom.subfigures(1, 2, width_ratios=[2.1, 1.0])
         _draw_answers(lap, left)
-        draw_places(lap, right.subplots())
+        draw_numbered_places(lap, right.subplots())
     return figure
 
 
-def draw_parts(lap: PolicyLap, ax: Axes) -> Axes:
+def draw_input_parts(lap: PolicyLap, ax: Axes) -> Axes:
     """`ax` with the parts that count most, a row each, darker where more of the answer hangs on it."""
-    chosen = [part.name for part in parts(lap)[:MOST]]
-    table = shares(lap)[:, [lap.parts.index(name) for name in chosen]]
+    chosen = [part.name for part in input_weights(lap)[:MAX_PARTS]]
+    table = weight_fractions(lap)[:, [lap.parts.index(name) for name in chosen]]
     edges = _edges(lap.distance)
-    mesh = ax.pcolormesh(edges, np.arange(len(chosen) + 1), table.T, cmap=style.HEAT, vmin=0.0)
+    mesh = ax.pcolormesh(edges, np.arange(len(chosen) + 1), table.T, cmap=style.HEAT_CMAP, vmin=0.0)
     labels = [
-        f"{name[:LONGEST]}  {part.share:.0%}"
-        for name, part in zip(chosen, parts(lap), strict=False)
+        f"{name[:MAX_NAME_CHARS]}  {part.share:.0%}"
+        for name, part in zip(chosen, input_weights(lap), strict=False)
     ]
     ax.set_yticks(np.arange(len(chosen)) + 0.5, labels)
     ax.invert_yaxis()
@@ -78,11 +78,11 @@ def draw_parts(lap: PolicyLap, ax: Axes) -> Axes:
     ax.set_xlabel("distance along the center line (m)")
     ax.set_title("What the answer hangs on: share of each number, over the lap and on average")
     _mark(lap, ax, 0.0)
-    style.color_scale(mesh, ax, pad=0.01)
+    style.add_color_bar(mesh, ax, pad=0.01)
     return ax
 
 
-def draw_probabilities(lap: PolicyLap, ax: Axes) -> Axes:
+def draw_action_probabilities(lap: PolicyLap, ax: Axes) -> Axes:
     """`ax` with the probability of every discrete action over the distance, from far right to far
     left.
     """
@@ -91,7 +91,7 @@ def draw_probabilities(lap: PolicyLap, ax: Axes) -> Axes:
         _edges(lap.distance),
         np.arange(len(order) + 1),
         lap.probabilities[:, order].T,
-        cmap=style.HEAT,
+        cmap=style.HEAT_CMAP,
         vmin=0,
         vmax=1,
     )
@@ -101,11 +101,11 @@ def draw_probabilities(lap: PolicyLap, ax: Axes) -> Axes:
     ax.set_title("Probability of each action (steering, speed)")
     ax.set_xlabel("distance along the center line (m)")
     _mark(lap, ax, float(len(order)))
-    style.color_scale(mesh, ax, pad=0.01)
+    style.add_color_bar(mesh, ax, pad=0.01)
     return ax
 
 
-def draw_command(lap: PolicyLap, ax: Axes, k: int) -> Axes:
+def draw_mean_command(lap: PolicyLap, ax: Axes, k: int) -> Axes:
     """`ax` with the mean and the deviation of steering (k = 0) or speed (k = 1) over the distance."""
     words, unit, color = (
         ("steering", "°, left up", style.PALETTE[0]),
@@ -121,9 +121,9 @@ def draw_command(lap: PolicyLap, ax: Axes, k: int) -> Axes:
     return ax
 
 
-def draw_places(lap: PolicyLap, ax: Axes) -> Axes:
+def draw_numbered_places(lap: PolicyLap, ax: Axes) -> Axes:
     """`ax` with the track, the way of the car, and the numbered places of the pictures."""
-    draw_direction(lap.track, draw_track(lap.track, style.bare(ax), center=False))
+    draw_direction(lap.track, draw_track(lap.track, style.hide_frame(ax), center=False))
     ax.plot(*lap.xy.T, color=style.PALETTE[0], linewidth=1.3, zorder=3)
     for number, k in enumerate(_places(lap), 1):
         x, y = lap.xy[k]
@@ -139,7 +139,7 @@ def _draw_views(lap: PolicyLap, figure: SubFigure) -> None:
     for number, (ax, k) in enumerate(zip(grid, lap.views.index, strict=False), 1):
         picture, heat = lap.views.pictures[number - 1], lap.views.heat[number - 1]
         ax.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        ax.imshow(heat, cmap=GLOW, vmin=0.0, vmax=1.0, interpolation="bilinear")
+        ax.imshow(heat, cmap=GLOW_CMAP, vmin=0.0, vmax=1.0, interpolation="bilinear")
         ax.set_axis_off()
         ax.text(
             0.02,
@@ -156,13 +156,13 @@ def _draw_views(lap: PolicyLap, figure: SubFigure) -> None:
 
 def _draw_answers(lap: PolicyLap, figure: SubFigure) -> None:
     if lap.is_discrete:
-        draw_probabilities(lap, figure.subplots())
+        draw_action_probabilities(lap, figure.subplots())
         return
     above, below = figure.subplots(2, 1, sharex=True)
-    draw_command(lap, above, 0).set_title(
+    draw_mean_command(lap, above, 0).set_title(
         "What it does, and the deviation of what it would try in training"
     )
-    draw_command(lap, below, 1).set_xlabel("distance along the center line (m)")
+    draw_mean_command(lap, below, 1).set_xlabel("distance along the center line (m)")
     _mark(lap, above, float(above.get_ylim()[1]))
 
 

@@ -12,11 +12,11 @@ from racer import analysis as lap_table
 from racer.errors import UsageError
 from racer.track.track import Track
 
-NEAR = 0.5  # m between the starts of two laps that began at the same place
+SAME_START_M = 0.5  # m between the starts of two laps that began at the same place
 _GRAMMAR = "numbers such as 3,7, or best:5, first:5, last:5, all"
 
 
-def of_phase(laps: pd.DataFrame, phase: str) -> pd.DataFrame:
+def laps_of_phase(laps: pd.DataFrame, phase: str) -> pd.DataFrame:
     """The laps of `training` or `evaluation`; all when `phase` is empty. Raises UsageError where
     there is none.
     """
@@ -31,13 +31,13 @@ def of_phase(laps: pd.DataFrame, phase: str) -> pd.DataFrame:
     return found
 
 
-def mostly(laps: pd.DataFrame, phase: str) -> pd.DataFrame:
+def prefer_phase(laps: pd.DataFrame, phase: str) -> pd.DataFrame:
     """The laps of a phase, or all where there is none of it."""
     found = laps[laps["phase"].astype(str) == phase]
     return found if len(found) else laps
 
 
-def chosen(laps: pd.DataFrame, text: str) -> pd.DataFrame:
+def select_laps(laps: pd.DataFrame, text: str) -> pd.DataFrame:
     """The laps that a text asks for: numbers from 1, as `lap_number` has them, `best:N`, `first:N`,
     `last:N` or `all`.
 
@@ -48,7 +48,7 @@ def chosen(laps: pd.DataFrame, text: str) -> pd.DataFrame:
     if group:
         count = int(group[2])
         return (
-            best(laps, count)
+            best_or_farthest(laps, count)
             if group[1] == "best"
             else laps.head(count)
             if group[1] == "first"
@@ -65,16 +65,18 @@ def chosen(laps: pd.DataFrame, text: str) -> pd.DataFrame:
     return laps.loc[numbers]
 
 
-def best(laps: pd.DataFrame, count: int) -> pd.DataFrame:
+def best_or_farthest(laps: pd.DataFrame, count: int) -> pd.DataFrame:
     """The `count` fastest complete laps, best first; without a complete one those that got
     farthest.
     """
     if laps["complete"].any():
-        return lap_table.best(laps, count)
+        return lap_table.fastest_laps(laps, count)
     return laps.nlargest(count, "completion", keep="first")
 
 
-def pair(trace: pd.DataFrame, laps: pd.DataFrame, track: Track | None = None) -> pd.DataFrame:
+def comparable_pair(
+    trace: pd.DataFrame, laps: pd.DataFrame, track: Track | None = None
+) -> pd.DataFrame:
     """The best lap and the best one to set against it; 2 at most.
 
     That is the best complete lap that began where it did; or else, where the `track` is a known
@@ -82,12 +84,15 @@ def pair(trace: pd.DataFrame, laps: pd.DataFrame, track: Track | None = None) ->
     it did.
     """
     ranked = pd.concat(
-        [lap_table.best(laps, len(laps)), laps[~laps["complete"]].nlargest(len(laps), "completion")]
+        [
+            lap_table.fastest_laps(laps, len(laps)),
+            laps[~laps["complete"]].nlargest(len(laps), "completion"),
+        ]
     )
     if len(ranked) < 2:
         return ranked
     spots = trace[["X", "Y"]].to_numpy(float)[ranked["first_row"]]
-    near, whole = np.hypot(*(spots - spots[0]).T) <= NEAR, ranked["complete"].to_numpy(bool)
+    near, whole = np.hypot(*(spots - spots[0]).T) <= SAME_START_M, ranked["complete"].to_numpy(bool)
     cut = whole & whole[0] & (track is not None and track.is_loop)
     rank = np.select([near & whole, cut, near], [0, 1, 2], 3)
     return ranked.iloc[[0, 1 + int(np.argmin(rank[1:]))]]
@@ -98,7 +103,7 @@ def lap_number(label: object) -> int:
     return int(label) + 1  # type: ignore[call-overload, no-any-return]
 
 
-def names(laps: pd.DataFrame, log: str = "") -> list[str]:
+def lap_labels(laps: pd.DataFrame, log: str = "") -> list[str]:
     """What the given laps are called in a legend: number and time, or how far they got; before it
     the log's name.
     """
@@ -111,7 +116,7 @@ def names(laps: pd.DataFrame, log: str = "") -> list[str]:
     return found
 
 
-def spoken(words: Sequence[str]) -> str:
+def join_with_and(words: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 

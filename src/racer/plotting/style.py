@@ -25,26 +25,31 @@ Array = NDArray[np.float64]
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 """Okabe and Ito's eight colors, in the order in which lines take them."""
 
-SPEED = "viridis"
+SPEED_CMAP = "viridis"
 """Color map for speed and other amounts."""
 
-HEAT = "YlOrBr"
+HEAT_CMAP = "YlOrBr"
 """Color map for counts, from few (light) to many (dark), which a gray print keeps in order."""
 
-SIDES = "cividis_r"
+SIDES_CMAP = "cividis_r"
 """Color map from right (yellow, light) over straight (gray) to left (blue, dark), in order in a gray print too."""
 
 INK, FAINT = "#333333", "#8c8c8c"
-ROAD, BORDER, CENTER, FIELD = "#e4e4e2", "#5c5c5c", "#d08a00", "#ffffff"
-BOX, BOT = "#b08b6c", PALETTE[3]
-LEFT, RIGHT, START = PALETTE[0], PALETTE[5], "#000000"
+ROAD_COLOR, BORDER_COLOR, CENTER_COLOR, BACKGROUND_COLOR = (
+    "#e4e4e2",
+    "#5c5c5c",
+    "#d08a00",
+    "#ffffff",
+)
+BOX_COLOR, BOT_COLOR = "#b08b6c", PALETTE[3]
+LEFT_COLOR, RIGHT_COLOR, START_COLOR = PALETTE[0], PALETTE[5], "#000000"
 
 DEFAULTS: dict[Any, Any] = {
-    "figure.facecolor": FIELD,
+    "figure.facecolor": BACKGROUND_COLOR,
     "figure.constrained_layout.use": True,
     "figure.constrained_layout.h_pad": 0.08,
     "figure.constrained_layout.w_pad": 0.08,
-    "savefig.facecolor": FIELD,
+    "savefig.facecolor": BACKGROUND_COLOR,
     "axes.prop_cycle": cycler(color=PALETTE),
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -73,7 +78,7 @@ DEFAULTS: dict[Any, Any] = {
 
 
 @contextmanager
-def style() -> Iterator[None]:
+def style_context() -> Iterator[None]:
     """A context in which new figures and what is drawn on them have racer's looks; nothing stays
     changed after it.
     """
@@ -81,7 +86,7 @@ def style() -> Iterator[None]:
         yield
 
 
-def map_axes(ax: Axes) -> Axes:
+def format_map_axes(ax: Axes) -> Axes:
     """`ax`, made a map: meters to scale, labeled."""
     ax.set_aspect("equal", adjustable="datalim")
     ax.set_xlabel("x (m)")
@@ -98,7 +103,7 @@ def legend_above(ax: Axes, columns: int = 2) -> Axes:
     return ax
 
 
-def color_scale(colored: Any, ax: Axes, label: str = "", **how: Any) -> None:
+def add_color_bar(colored: Any, ax: Axes, label: str = "", **how: Any) -> None:
     """Say beside `ax` what the colors of `colored` mean, in a bar without a frame; an `ax` of no
     figure gets none.
     """
@@ -108,30 +113,30 @@ def color_scale(colored: Any, ax: Axes, label: str = "", **how: Any) -> None:
         bar.outline.set_visible(False)
 
 
-def say(ax: Axes, words: str) -> Axes:
+def write_note(ax: Axes, text: str) -> Axes:
     """`ax` with a faint sentence in its middle, where there is nothing to draw."""
-    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=FAINT)
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=FAINT)
     return ax
 
 
-def map_size(area: Array, wide: float = 7.5, beside: float = 1.0) -> tuple[float, float]:
+def map_figure_size(area: Array, width: float = 7.5, margin: float = 1.0) -> tuple[float, float]:
     """Width and height, inches, of a figure with one map of the points `area` (N, 2) m, that leaves
     little empty.
 
     `beside` inches of the width are for a color bar and labels.
     """
     across, high = np.maximum(np.ptp(area, axis=0) if len(area) else np.ones(2), 0.1)
-    return wide, float(np.clip((wide - beside) * high / across, 2.2, 8.5)) + 0.8
+    return width, float(np.clip((width - margin) * high / across, 2.2, 8.5)) + 0.8
 
 
-def bare(ax: Axes) -> Axes:
+def hide_frame(ax: Axes) -> Axes:
     """`ax` to scale without frame, ticks and grid: for small pictures side by side."""
     ax.set_aspect("equal")
     ax.set_axis_off()
     return ax
 
 
-def save(figure: Figure, path: Path, *, dpi: int = 150) -> Path:
+def save_figure(figure: Figure, path: Path, *, dpi: int = 150) -> Path:
     """`path`, after writing the figure there in the format of its ending (png, svg, pdf, ...).
     Raises UsageError.
     """

@@ -13,36 +13,38 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import blended_transform_factory
 from numpy.typing import NDArray
 
-from racer.analysis.telemetry import delta, lap_start, over_distance
+from racer.analysis.telemetry import lap_start, lap_telemetry, time_delta
 from racer.errors import UsageError
 from racer.plotting import style
-from racer.track.corners import corners
+from racer.track.corners import find_corners
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
-COLORS = tuple(style.PALETTE[k] for k in (0, 5, 2, 3, 1, 7))
-DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), "-.", (0, (1, 1)), (0, (8, 2, 1, 2)))
-BAND = "#efefed"  # behind a corner
-OVER = 0.5  # m over which steering is averaged: about a quarter of a second
-SAME_PLACE = 0.5  # m between the starts of two laps that can be laid over each other as they are
+LAP_COLORS = tuple(style.PALETTE[k] for k in (0, 5, 2, 3, 1, 7))
+LAP_DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), "-.", (0, (1, 1)), (0, (8, 2, 1, 2)))
+CORNER_COLOR = "#efefed"  # behind a corner
+STEERING_MEAN_M = 0.5  # m over which steering is averaged: about a quarter of a second
+SAME_PLACE_M = 0.5  # m between the starts of two laps that can be laid over each other as they are
 
-Trips = Mapping[str, pd.DataFrame]
-"""Laps over distance by their names: tables of `racer.analysis.telemetry.over_distance`, all from one
+LapsOverDistance = Mapping[str, pd.DataFrame]
+"""Laps over distance by their names: tables of `racer.analysis.telemetry.lap_telemetry`, all from one
 place on the track."""
 
 
 @dataclass(frozen=True, eq=False)
-class Aligned:
+class AlignedLaps:
     """Laps over distance from one place: `start` m of arc length past the start line, nan when
     nobody knows it.
     """
 
-    trips: Trips
+    trips: LapsOverDistance
     start: float
 
 
-def aligned(trips: Sequence[pd.DataFrame], names: Sequence[str], track: Track | None) -> Aligned:
+def align_laps(
+    trips: Sequence[pd.DataFrame], names: Sequence[str], track: Track | None
+) -> AlignedLaps:
     """The laps, laid over each other. Complete laps that begin at different places are cut at the
     start line.
 
@@ -56,7 +58,7 @@ def aligned(trips: Sequence[pd.DataFrame], names: Sequence[str], track: Track | 
             )
     if _begin_together(trips):
         start = lap_start(trips[0], track) if track is not None else float("nan")
-        return Aligned(dict(zip(names, trips, strict=True)), start)
+        return AlignedLaps(dict(zip(names, trips, strict=True)), start)
     whole = track is not None and all(
         trip["distance"].iloc[-1] >= 0.999 * track.length for trip in trips
     )
@@ -67,18 +69,18 @@ def aligned(trips: Sequence[pd.DataFrame], names: Sequence[str], track: Track | 
         )
     starts = [lap_start(trip, track) for trip in trips]
     cut = [
-        from_start_line(trip, start, track.length)
+        cut_at_start_line(trip, start, track.length)
         for trip, start in zip(trips, starts, strict=True)
     ]
-    return Aligned(dict(zip(names, cut, strict=True)), 0.0)
+    return AlignedLaps(dict(zip(names, cut, strict=True)), 0.0)
 
 
 def _begin_together(trips: Sequence[pd.DataFrame]) -> bool:
     spots = np.array([trip[["X", "Y"]].iloc[0] for trip in trips], dtype=float)
-    return bool((np.hypot(*(spots - spots[0]).T) <= SAME_PLACE).all())
+    return bool((np.hypot(*(spots - spots[0]).T) <= SAME_PLACE_M).all())
 
 
-def from_start_line(trip: pd.DataFrame, start: float, length: float) -> pd.DataFrame:
+def cut_at_start_line(trip: pd.DataFrame, start: float, length: float) -> pd.DataFrame:
     """A whole lap that began `start` m past the start line of a track, as if it had begun at the
     line.
 
@@ -100,12 +102,14 @@ def from_start_line(trip: pd.DataFrame, start: float, length: float) -> pd.DataF
     return pd.concat([edge, after, before.iloc[1:] if len(after) else before], ignore_index=True)
 
 
-def trips_of(trace: pd.DataFrame, laps: pd.DataFrame, step: float = 0.1) -> list[pd.DataFrame]:
+def laps_over_distance(
+    trace: pd.DataFrame, laps: pd.DataFrame, step: float = 0.1
+) -> list[pd.DataFrame]:
     """The given laps over distance, one table each."""
-    return [over_distance(trace, lap, step) for _, lap in laps.iterrows()]
+    return [lap_telemetry(trace, lap, step) for _, lap in laps.iterrows()]
 
 
-def draw_speed(trips: Trips, ax: Axes, *, command: bool = False) -> Axes:
+def draw_lap_speeds(trips: LapsOverDistance, ax: Axes, *, command: bool = False) -> Axes:
     """`ax` with the driven speed over distance, m/s, a line a lap; with the commanded one in thin
     dots if `command`.
     """
@@ -129,7 +133,7 @@ def draw_speed(trips: Trips, ax: Axes, *, command: bool = False) -> Axes:
     return _distance_axis(style.legend_above(ax, 4), trips)
 
 
-def draw_steering(trips: Trips, ax: Axes) -> Axes:
+def draw_lap_steering(trips: LapsOverDistance, ax: Axes) -> Axes:
     """`ax` with the commanded steering over distance, °, left upward: a line a lap, the mean over
     `OVER` m.
 
@@ -148,27 +152,27 @@ def draw_steering(trips: Trips, ax: Axes) -> Axes:
             )
         ax.plot(
             trip["distance"],
-            _mean_over(trip, "steer", OVER),
+            _mean_over(trip, "steer", STEERING_MEAN_M),
             color=color,
             linestyle=dashes,
             label=name,
         )
     ax.axhline(0.0, color=style.FAINT, linewidth=0.8)
     ax.set_ylabel("right  ·  left (°)")
-    ax.set_title(f"Commanded steering, mean over {OVER:g} m")
+    ax.set_title(f"Commanded steering, mean over {STEERING_MEAN_M:g} m")
     return _distance_axis(ax, trips)
 
 
-def draw_delta(
+def draw_lap_delta(
     one: pd.DataFrame, other: pd.DataFrame, ax: Axes, names: Sequence[str] = ("A", "B")
 ) -> Axes:
     """`ax` with how far lap `other` is behind lap `one`, s, over distance; below zero it is ahead.
 
-    Both are tables of `racer.analysis.telemetry.over_distance` that begin at the same place.
+    Both are tables of `racer.analysis.telemetry.lap_telemetry` that begin at the same place.
     """
-    found = delta(one, other)
+    found = time_delta(one, other)
     x, gap = found["distance"], found["delta"]
-    for mine, color in ((gap >= 0.0, COLORS[0]), (gap <= 0.0, COLORS[1])):
+    for mine, color in ((gap >= 0.0, LAP_COLORS[0]), (gap <= 0.0, LAP_COLORS[1])):
         ax.fill_between(
             x, 0.0, gap, where=mine, interpolate=True, color=color, alpha=0.3, linewidth=0
         )
@@ -194,12 +198,16 @@ def draw_corners(track: Track, ax: Axes, start: float = 0.0, *, named: bool = Tr
     low, high = ax.get_xlim()
     around = track.length if track.is_loop else np.inf
     before = -np.inf
-    for corner in sorted(corners(track), key=lambda one: (one.start - start) % around):
+    for corner in sorted(find_corners(track), key=lambda one: (one.start - start) % around):
         entry, span = (corner.start - start) % around, (corner.end - corner.start) % around
         for begin in (entry, entry - around):
             if begin < high and begin + span > low:
                 ax.axvspan(
-                    max(begin, low), min(begin + span, high), color=BAND, zorder=0, linewidth=0
+                    max(begin, low),
+                    min(begin + span, high),
+                    color=CORNER_COLOR,
+                    zorder=0,
+                    linewidth=0,
                 )
         middle = (entry + span / 2.0) % around
         if named and low <= middle <= high:
@@ -226,15 +234,15 @@ def _mean_over(trip: pd.DataFrame, column: str, reach: float) -> Array:
     return trip[column].rolling(count, center=True, min_periods=1).mean().to_numpy(float)
 
 
-def _lines(trips: Trips) -> list[tuple[str, pd.DataFrame, str, object]]:
+def _lines(trips: LapsOverDistance) -> list[tuple[str, pd.DataFrame, str, object]]:
     """Name, table, color and dashes of every lap."""
     return [
-        (name, trip, COLORS[k % len(COLORS)], DASHES[k % len(DASHES)])
+        (name, trip, LAP_COLORS[k % len(LAP_COLORS)], LAP_DASHES[k % len(LAP_DASHES)])
         for k, (name, trip) in enumerate(trips.items())
     ]
 
 
-def _distance_axis(ax: Axes, trips: Trips) -> Axes:
+def _distance_axis(ax: Axes, trips: LapsOverDistance) -> Axes:
     far = max((float(trip["distance"].iloc[-1]) for trip in trips.values()), default=1.0)
     ax.set_xlim(0.0, max(far, 0.1))
     ax.set_xlabel("distance (m)")

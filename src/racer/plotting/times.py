@@ -9,7 +9,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from racer.analysis import sectors
+from racer.analysis import lap_sectors
 from racer.plotting import style
 from racer.plotting.laps import row_numbers
 from racer.plotting.selection import lap_number
@@ -27,7 +27,7 @@ def draw_time_distribution(laps: pd.DataFrame, ax: Axes) -> Axes:
     """
     time = np.sort(laps.loc[laps["complete"], "time"].to_numpy(float))
     if not len(time):
-        return style.say(ax, "no complete lap")
+        return style.write_note(ax, "no complete lap")
     if len(time) >= _FEW:
         edges = np.histogram_bin_edges(time, "auto")
         edges = (
@@ -35,7 +35,13 @@ def draw_time_distribution(laps: pd.DataFrame, ax: Axes) -> Axes:
             if len(edges) <= _MOST_BINS + 1
             else np.linspace(time[0], time[-1], _MOST_BINS + 1)
         )
-        ax.hist(time, edges.tolist(), color=style.PALETTE[4], edgecolor=style.FIELD, linewidth=0.6)
+        ax.hist(
+            time,
+            edges.tolist(),
+            color=style.PALETTE[4],
+            edgecolor=style.BACKGROUND_COLOR,
+            linewidth=0.6,
+        )
         ax.set_ylabel("complete laps")
         ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     else:
@@ -86,7 +92,7 @@ def draw_best_so_far(laps: pd.DataFrame, ax: Axes) -> Axes:
         )
         ax.margins(y=0.16)
     else:
-        style.say(ax, "no complete lap")
+        style.write_note(ax, "no complete lap")
     style.legend_above(ax)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("lap of the log")
@@ -95,7 +101,7 @@ def draw_best_so_far(laps: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def discounted(trace: pd.DataFrame, laps: pd.DataFrame, gamma: float = 1.0) -> Array:
+def discounted_rewards(trace: pd.DataFrame, laps: pd.DataFrame, gamma: float = 1.0) -> Array:
     """(L,) reward of each lap as seen from its first step: step k counts `gamma`**k; at 1 the plain
     sum.
     """
@@ -114,7 +120,10 @@ def draw_reward_time(trace: pd.DataFrame, laps: pd.DataFrame, ax: Axes, gamma: f
     accident than for a lap.
     """
     whole = laps[laps["complete"]]
-    paid, lost = discounted(trace, whole, gamma), discounted(trace, laps[~laps["complete"]], gamma)
+    paid, lost = (
+        discounted_rewards(trace, whole, gamma),
+        discounted_rewards(trace, laps[~laps["complete"]], gamma),
+    )
     size = 14.0 if len(whole) <= 300 else 6.0
     ax.scatter(
         whole["time"],
@@ -166,24 +175,24 @@ def _verdict(time: Array, paid: Array) -> str:
     return f"{words} (ρ = {found:+.2f})"
 
 
-BEST, BETTER, PLAIN = "#5b2a86", "#a6dcc0", "#f5f5f3"
+BEST_FILL, BETTER_FILL, PLAIN_FILL = "#5b2a86", "#a6dcc0", "#f5f5f3"
 """Fills: dark, middle and light also in a gray print. Purple and green as in Formula 1, told apart by lightness too."""
 
-PARTS = 3  # sectors of a lap where no corners are known
+SECTORS_WITHOUT_CORNERS = 3  # sectors of a lap where no corners are known
 
 
-def sector_times(
+def sector_time_table(
     trace: pd.DataFrame, laps: pd.DataFrame, track: Track | None = None
 ) -> pd.DataFrame:
     """Sector times, s, a row for each given lap (with its label) and a column for each sector, in
     order.
     """
-    found = sectors(trace, laps, track, parts=PARTS)
+    found = lap_sectors(trace, laps, track, parts=SECTORS_WITHOUT_CORNERS)
     table = found.pivot(index="lap", columns="sector", values="time")
     return table.loc[laps.index, list(dict.fromkeys(found["sector"]))]
 
 
-def draw_sectors(times: pd.DataFrame, ax: Axes) -> Axes:
+def draw_sector_times(times: pd.DataFrame, ax: Axes) -> Axes:
     """`ax` with a table of sector times, s: a row a lap, the sum last, and below them the best of
     every sector.
 
@@ -215,7 +224,10 @@ def _bare(ax: Axes, columns: int, rows: int) -> Axes:
     ax.set_ylim(rows + 0.6, -0.6)
     ax.set_axis_off()
     ax.set_title("Sector times (s)")
-    patches = [Patch(color=BEST, label="best of all"), Patch(color=BETTER, label="best until then")]
+    patches = [
+        Patch(color=BEST_FILL, label="best of all"),
+        Patch(color=BETTER_FILL, label="best until then"),
+    ]
     ax.legend(
         handles=patches, loc="upper left", bbox_to_anchor=(0.0, 0.0), ncols=2, borderaxespad=0.0
     )
@@ -227,7 +239,7 @@ def _fills(times: pd.DataFrame) -> np.ndarray:
     in_order = times.sort_index()
     so_far = in_order.le(in_order.cummin(), axis=0)
     best = in_order.eq(in_order.min(), axis=1)
-    fills = np.select([best, so_far], [BEST, BETTER], PLAIN)
+    fills = np.select([best, so_far], [BEST_FILL, BETTER_FILL], PLAIN_FILL)
     return fills[in_order.index.get_indexer(times.index)]
 
 
@@ -235,7 +247,7 @@ def _cell(ax: Axes, row: int, column: int, words: str, fill: str) -> None:
     ax.add_patch(
         Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, facecolor=fill, edgecolor="none")
     )
-    ink, weight = (style.FIELD, "bold") if fill == BEST else (style.INK, "normal")
+    ink, weight = (style.BACKGROUND_COLOR, "bold") if fill == BEST_FILL else (style.INK, "normal")
     _write(ax, row, column, words, color=ink, weight=weight)
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from racer import geometry
 from racer.plotting import style
-from racer.sim.obstacles import BOT, SHAPE, Bodies
-from racer.track.corners import curvature, direction
+from racer.sim.obstacles import BOT, VISIBLE_SIZE_M, Obstacles
+from racer.track.corners import driving_direction, track_curvature
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
@@ -26,11 +26,11 @@ def draw_track(track: Track, ax: Axes, *, center: bool = True) -> Axes:
     """`ax` with the road in light gray: borders, start line and, if `center`, the dashed center
     line. x and y in m.
     """
-    ax.add_patch(PathPatch(_outline(track), facecolor=style.ROAD, edgecolor="none", zorder=1))
+    ax.add_patch(PathPatch(_outline(track), facecolor=style.ROAD_COLOR, edgecolor="none", zorder=1))
     for border in (track.inner, track.outer):
-        ax.plot(*border.T, color=style.BORDER, linewidth=0.9, zorder=2)
+        ax.plot(*border.T, color=style.BORDER_COLOR, linewidth=0.9, zorder=2)
     if center:
-        ax.plot(*track.center.T, color=style.CENTER, linewidth=0.8, dashes=(4, 4), zorder=2)
+        ax.plot(*track.center.T, color=style.CENTER_COLOR, linewidth=0.8, dashes=(4, 4), zorder=2)
     _draw_start(track, ax)
     low, high = (
         function(np.vstack([track.inner, track.outer]), axis=0) for function in (np.min, np.max)
@@ -42,12 +42,12 @@ def draw_track(track: Track, ax: Axes, *, center: bool = True) -> Axes:
     return ax
 
 
-def draw_objects(objects: Bodies, ax: Axes) -> Axes:
+def draw_obstacles(obstacles: Obstacles, ax: Axes) -> Axes:
     """`ax` with boxes and bot cars (K,) as they stand, as large as they are; bot cars point where
     they drive.
     """
-    for body in objects:
-        length, width, _ = SHAPE[body["kind"]]
+    for body in obstacles:
+        length, width, _ = VISIBLE_SIZE_M[body["kind"]]
         nose = [[0.5, 0.0]] if body["kind"] == BOT else []
         outline = np.array(
             [
@@ -60,7 +60,7 @@ def draw_objects(objects: Bodies, ax: Axes) -> Axes:
         )
         c, s = np.cos(body["yaw"]), np.sin(body["yaw"])
         corners = outline * (length, width) @ np.array([[c, s], [-s, c]]) + (body["x"], body["y"])
-        color = style.BOT if nose else style.BOX
+        color = style.BOT_COLOR if nose else style.BOX_COLOR
         ax.add_patch(
             Polygon(
                 corners, closed=True, facecolor=color, edgecolor=style.INK, linewidth=0.8, zorder=6
@@ -73,7 +73,11 @@ def draw_direction(track: Track, ax: Axes) -> Axes:
     """`ax` with an arrow from the start line in driving direction."""
     reach = 0.11 * float(np.ptp(track.center, axis=0).max()) + 0.1
     tail, tip = geometry.point_at(track.center, np.array([0.12 * reach, reach]))
-    arrow = {"arrowstyle": "-|>,head_width=0.3,head_length=0.6", "color": style.START, "lw": 1.8}
+    arrow = {
+        "arrowstyle": "-|>,head_width=0.3,head_length=0.6",
+        "color": style.START_COLOR,
+        "lw": 1.8,
+    }
     ax.annotate("", tip, tail, zorder=5, arrowprops=arrow)
     return ax
 
@@ -88,8 +92,8 @@ def draw_waypoints(track: Track, ax: Axes, *, every: int = 0) -> Axes:
     every = every or _round_step(len(track.center) / 25)
     last = len(track.center) - (every // 2 + 1 if track.is_loop else 0)
     numbered = np.arange(0, last, every)
-    ax.plot(*track.center.T, ".", color=style.CENTER, markersize=1.6, zorder=3)
-    ax.plot(*track.center[numbered].T, "o", color=style.CENTER, markersize=3.2, zorder=3)
+    ax.plot(*track.center.T, ".", color=style.CENTER_COLOR, markersize=1.6, zorder=3)
+    ax.plot(*track.center[numbered].T, "o", color=style.CENTER_COLOR, markersize=3.2, zorder=3)
     foot = geometry.nearest_point(track.outer, track.center[numbered])
     away = foot - track.center[numbered]
     gap = _gap(track)
@@ -112,8 +116,8 @@ def draw_waypoints(track: Track, ax: Axes, *, every: int = 0) -> Axes:
 
 def draw_curvature(track: Track, ax: Axes) -> Axes:
     """`ax` with the curvature of the center line, 1/m, over the distance from the start line, m."""
-    kappa = curvature(track)
-    for side, sign, color in (("left", 1, style.LEFT), ("right", -1, style.RIGHT)):
+    kappa = track_curvature(track)
+    for side, sign, color in (("left", 1, style.LEFT_COLOR), ("right", -1, style.RIGHT_COLOR)):
         if (sign * kappa > 0.02).any():
             bend = np.where(sign * kappa > 0, kappa, 0.0)
             ax.fill_between(
@@ -129,28 +133,28 @@ def draw_curvature(track: Track, ax: Axes) -> Axes:
     return ax
 
 
-def track_sheet(track: Track) -> Figure:
+def track_figure(track: Track) -> Figure:
     """A figure about one track: a map with start, direction and waypoint numbers, and the curvature
     along the lap.
     """
-    with style.style():
+    with style.style_context():
         figure = Figure(figsize=_sheet_size(track))
         road, bend = figure.subplots(2, 1, height_ratios=[4, 1])
-        style.map_axes(draw_track(track, road, center=False))
+        style.format_map_axes(draw_track(track, road, center=False))
         draw_waypoints(track, draw_direction(track, road))
-        road.set_title(f"{track.title}  ·  {track.length:.1f} m  ·  {direction(track)}")
+        road.set_title(f"{track.title}  ·  {track.length:.1f} m  ·  {driving_direction(track)}")
         draw_curvature(track, bend)
         _waypoint_axis(track, bend)
     return figure
 
 
-def track_gallery(tracks: Sequence[Track], *, columns: int = 4) -> Figure:
+def track_gallery_figure(tracks: Sequence[Track], *, columns: int = 4) -> Figure:
     """A figure of many tracks side by side, each in its own scale, with name and length."""
-    with style.style():
+    with style.style_context():
         rows = -(-len(tracks) // columns)
         figure = Figure(figsize=(2.9 * columns, 2.6 * rows))
         for ax in np.atleast_1d(figure.subplots(rows, columns)).flat:
-            style.bare(ax)
+            style.hide_frame(ax)
         for ax, track in zip(figure.axes, tracks, strict=False):
             draw_direction(track, draw_track(track, ax, center=False))
             ax.set_title(f"{track.name}\n", loc="center", fontsize=10)
@@ -166,12 +170,12 @@ def track_gallery(tracks: Sequence[Track], *, columns: int = 4) -> Figure:
     return figure
 
 
-def road_area(track: Track) -> Array:
+def border_points(track: Track) -> Array:
     """(N, 2) m points of both borders: what a map of the track has to show."""
     return np.vstack([track.inner, track.outer])
 
 
-def sections(track: Track, count: int) -> list[Array]:
+def section_outlines(track: Track, count: int) -> list[Array]:
     """Outlines (K, 2) m of `count` pieces of road, equally long on the center line, from the start
     line on.
     """
@@ -200,7 +204,7 @@ def _draw_start(track: Track, ax: Axes) -> None:
     ends = np.concatenate(
         [geometry.nearest_point(line, track.center[:1]) for line in (track.inner, track.outer)]
     )
-    ax.plot(*ends.T, color=style.START, linewidth=2.2, solid_capstyle="butt", zorder=4)
+    ax.plot(*ends.T, color=style.START_COLOR, linewidth=2.2, solid_capstyle="butt", zorder=4)
 
 
 def _gap(track: Track) -> float:

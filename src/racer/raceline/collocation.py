@@ -23,17 +23,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.raceline.corridor import Corridor
-from racer.raceline.ggv import Envelope
+from racer.raceline.ggv import GGV
 
 Array = NDArray[np.float64]
 
-RIPPLE = (2e-3, 2e-5)  # price of the integral over the way of kappa'^2 (s m3) and b'^2 (s5/m)
-DEGREE = 6  # of the polynomials of speed
-SLANT = 1.2  # rad, the greatest angle between path and reference line
-BENDS = 8.0  # 1/m: no car turns more sharply
-HARDEST = 8.0  # m/s2 along the path that are looked for; what v6 reaches beyond that moves no line
-SIZE = 5.0  # m/s2, of an acceleration: constraints are of size 1
-OPTIONS: dict[str, Any] = {
+RIPPLE_WEIGHTS = (
+    2e-3,
+    2e-5,
+)  # price of the integral over the way of kappa'^2 (s m3) and b'^2 (s5/m)
+LIMIT_DEGREE = 6  # of the polynomials of speed
+MAX_SLANT_RAD = 1.2  # rad, the greatest angle between path and reference line
+MAX_CURVATURE = 8.0  # 1/m: no car turns more sharply
+MAX_ACCELERATION = (
+    8.0  # m/s2 along the path that are looked for; what v6 reaches beyond that moves no line
+)
+ACCELERATION_SCALE = 5.0  # m/s2, of an acceleration: constraints are of size 1
+SOLVER_OPTIONS: dict[str, Any] = {
     "print_time": False,
     "ipopt": {
         "print_level": 0, "sb": "yes", "max_iter": 200, "tol": 1e-4, "mu_init": 0.01, "acceptable_tol": 1e-3,
@@ -42,8 +47,8 @@ OPTIONS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def solve(
-    road: Corridor, limits: Envelope, margin: float, guess: tuple[Array, Array, Array]
+def solve_collocation(
+    road: Corridor, limits: GGV, margin: float, guess: tuple[Array, Array, Array]
 ) -> Array | None:
     """(M,) m to the left of the reference line of the fastest line; None where the solver finds
     none.
@@ -62,10 +67,10 @@ def solve(
     sides = _sides(ca, limits, 0.5 * (both[0][2] + both[1][2]), kappa, b)
     price = sum(
         weight / road.spacing * ca.sumsqr(_change(z, road.is_loop))
-        for weight, z in zip(RIPPLE, controls, strict=True)
+        for weight, z in zip(RIPPLE_WEIGHTS, controls, strict=True)
     )
     problem = {"x": ca.vertcat(*states, *controls), "f": time + price, "g": ca.vertcat(gaps, sides)}
-    solver = ca.nlpsol("line", "ipopt", problem, OPTIONS)
+    solver = ca.nlpsol("line", "ipopt", problem, SOLVER_OPTIONS)
     low, high = _bounds(road, limits, margin)
     floor = np.concatenate([np.zeros(gaps.numel()), np.full(sides.numel(), -np.inf)])
     found = solver(x0=_start(road, guess, low, high), lbx=low, ubx=high, lbg=floor, ubg=0.0)
@@ -95,18 +100,18 @@ def _rules(
     return ca.vertcat(*gaps), ca.sum1(way / v)
 
 
-def _sides(ca: Any, limits: Envelope, v: Any, kappa: Any, b: Any) -> Any:
+def _sides(ca: Any, limits: GGV, v: Any, kappa: Any, b: Any) -> Any:
     """How far the accelerations are beyond the sides of the envelope, to the left and to the right."""
     middle, half = 0.5 * (limits.fastest + limits.slowest), 0.5 * (limits.fastest - limits.slowest)
     x, domain = (v - middle) / half, [limits.slowest, limits.fastest]
     beyond = []
     for across, along, row in zip(limits.across, limits.along, limits.limit, strict=True):
-        terms = np.polynomial.Polynomial.fit(limits.speed, row, DEGREE, domain=domain).coef
+        terms = np.polynomial.Polynomial.fit(limits.speed, row, LIMIT_DEGREE, domain=domain).coef
         reach = float(terms[-1])
         for term in terms[-2::-1]:
             reach = reach * x + float(term)
         for side in (1.0, -1.0) if across > 1e-9 else (1.0,):
-            beyond.append((side * across * v**2 * kappa + along * b - reach) / SIZE)
+            beyond.append((side * across * v**2 * kappa + along * b - reach) / ACCELERATION_SCALE)
     return ca.vertcat(*beyond)
 
 
@@ -116,16 +121,16 @@ def _change(values: Any, is_loop: bool) -> Any:
     return values[after] - values
 
 
-def _bounds(road: Corridor, limits: Envelope, margin: float) -> tuple[Array, Array]:
+def _bounds(road: Corridor, limits: GGV, margin: float) -> tuple[Array, Array]:
     """Lowest and highest of all unknowns."""
     count, pieces = len(road.s), len(_pairs(road)[0])
     low, high = road.room(margin)
     sizes = (count, count, pieces, pieces)
     fixed = (
-        (-SLANT, SLANT),
+        (-MAX_SLANT_RAD, MAX_SLANT_RAD),
         (limits.slowest, limits.fastest),
-        (-BENDS, BENDS),
-        (-HARDEST, HARDEST),
+        (-MAX_CURVATURE, MAX_CURVATURE),
+        (-MAX_ACCELERATION, MAX_ACCELERATION),
     )
     lows, highs = (
         [np.full(n, pair[k]) for n, pair in zip(sizes, fixed, strict=True)] for k in (0, 1)

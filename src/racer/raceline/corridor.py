@@ -18,15 +18,15 @@ from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
-SPACING = 0.2  # m between the stations of a corridor
-SMOOTH = 0.3  # m, deviation of the bell under which the center line is made smooth
-FINE = 0.03  # m between the samples that are made smooth
+STATION_SPACING_M = 0.2  # m between the stations of a corridor
+SMOOTHING_M = 0.3  # m, deviation of the bell under which the center line is made smooth
+FINE_SPACING_M = 0.03  # m between the samples that are made smooth
 # m of road before and after a station in which its borders are looked for: roads may cross
 # themselves
-NEAR = 3.0
+NEARBY_ROAD_M = 3.0
 # times the distance of a border: a ray that reaches it no sooner runs along a ragged one
-FARTHER = 1.4
-BEND = 0.9  # of the radius of the reference line: so far a line may go to its inside
+RAGGED_FACTOR = 1.4
+INSIDE_FRACTION = 0.9  # of the radius of the reference line: so far a line may go to its inside
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,21 +58,21 @@ class Corridor:
         the borders.
         """
         low, high = margin - self.right, self.left - margin
-        inside = BEND / np.maximum(np.abs(self.kappa), 1e-9)
+        inside = INSIDE_FRACTION / np.maximum(np.abs(self.kappa), 1e-9)
         low = np.where(self.kappa < 0.0, np.maximum(low, -inside), low)
         high = np.where(self.kappa > 0.0, np.minimum(high, inside), high)
         middle = 0.5 * (low + high)
         return np.minimum(low, middle), np.maximum(high, middle)
 
 
-def corridor(track: Track, spacing: float = SPACING) -> Corridor:
+def build_corridor(track: Track, spacing: float = STATION_SPACING_M) -> Corridor:
     """The corridor of a track as it is driven, with stations about `spacing` m apart."""
     fine = _smoothed(track)
     length = float(geometry.arc_length(np.vstack([fine, fine[:1]]) if track.is_loop else fine)[-1])
     count = max(round(length / spacing), 16)
     s = np.linspace(0.0, length, count + 1)[: count if track.is_loop else None]
     xy, heading, kappa = _along(fine, s, track.is_loop)
-    left, right = rooms(track, xy, heading)
+    left, right = border_distances(track, xy, heading)
     return Corridor(s, xy, heading, kappa, left, right, length / count, track.is_loop)
 
 
@@ -80,11 +80,11 @@ def _smoothed(track: Track) -> Array:
     """(F, 2) the center line at small equal steps, smoothed; on a loop the first point is not
     repeated.
     """
-    count = max(round(track.length / FINE), 64)
+    count = max(round(track.length / FINE_SPACING_M), 64)
     s = np.linspace(0.0, track.length, count, endpoint=not track.is_loop)
     xy, spacing = geometry.point_at(track.center, s), float(s[1])
-    reach = min(int(4.0 * SMOOTH / spacing), count - 1)
-    bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) * spacing / SMOOTH) ** 2)
+    reach = min(int(4.0 * SMOOTHING_M / spacing), count - 1)
+    bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) * spacing / SMOOTHING_M) ** 2)
     if track.is_loop:
         wide = np.pad(xy, ((reach, reach), (0, 0)), mode="wrap")
     else:  # mirrored at its ends, so that they stay where they are
@@ -109,12 +109,12 @@ def _along(fine: Array, s: Array, is_loop: bool) -> tuple[Array, Array, Array]:
     return np.asarray(curve(s)), heading, np.asarray(bend)
 
 
-def rooms(track: Track, xy: Array, heading: Array) -> tuple[Array, Array]:
+def border_distances(track: Track, xy: Array, heading: Array) -> tuple[Array, Array]:
     """(M,) m from points (M, 2) to the border on their left, and to that on their right, square to
     their headings.
     """
     normal = np.column_stack([-np.sin(heading), np.cos(heading)])
-    place = geometry.project(track.center, xy)[0]
+    place = geometry.project_points(track.center, xy)[0]
     borders = (track.inner, track.outer) if track.is_ccw else (track.outer, track.inner)
     sides = [
         _reach(track, border, xy, way, place)
@@ -134,8 +134,11 @@ def _reach(track: Track, border: Array, xy: Array, way: Array, place: Array) -> 
         reach = (to[..., 0] * step[None, :, 1] - to[..., 1] * step[None, :, 0]) / across
         share = (to[..., 0] * way[:, None, 1] - to[..., 1] * way[:, None, 0]) / across
     hit = (share >= 0.0) & (share <= 1.0) & (reach > 0.0) & _is_near(track, len(start), place)
-    first, nearest = np.min(np.where(hit, reach, np.inf), axis=1), geometry.distance(border, xy)
-    return np.where(first < FARTHER * nearest, first, nearest)
+    first, nearest = (
+        np.min(np.where(hit, reach, np.inf), axis=1),
+        geometry.distance_to_line(border, xy),
+    )
+    return np.where(first < RAGGED_FACTOR * nearest, first, nearest)
 
 
 def _is_near(track: Track, segments: int, place: Array) -> NDArray[np.bool_]:
@@ -145,4 +148,4 @@ def _is_near(track: Track, segments: int, place: Array) -> NDArray[np.bool_]:
     s = np.interp(np.linspace(0.0, 1.0, segments), np.linspace(0.0, 1.0, len(track.s)), track.s)
     away = np.abs(s[None, :] - place[:, None])
     away = np.minimum(away, track.length - away) if track.is_loop else away
-    return np.asarray(away <= NEAR)
+    return np.asarray(away <= NEARBY_ROAD_M)

@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from racer import geometry
 from racer.errors import UsageError
-from racer.raceline.ggv import envelope
-from racer.raceline.minimum_time import Line
-from racer.raceline.speed_profile import profile
+from racer.raceline.ggv import build_ggv
+from racer.raceline.minimum_time import RacingLine
+from racer.raceline.speed_profile import fastest_speeds
 from racer.track.track import Track
-from racer.vehicle.car import FRONT, Car
+from racer.vehicle.car import FRONT_POINT_M, Car
 
 Array = NDArray[np.float64]
 
-COLUMNS = ("s", "x", "y", "aside", "kappa", "speed", "time", "place")
+LINE_COLUMNS = ("s", "x", "y", "aside", "kappa", "speed", "time", "place")
 
 
-def columns(line: Line) -> Array:
+def line_table(line: RacingLine) -> Array:
     """(M, 8) `COLUMNS` of a line: m, m, m, m to the left of the center line, 1/m, m/s, s, m of
     center line.
     """
@@ -30,23 +30,28 @@ def columns(line: Line) -> Array:
     )
 
 
-def as_csv(line: Line) -> bytes:
+def line_as_csv(line: RacingLine) -> bytes:
     """The line as CSV, a point a row."""
     text = io.StringIO()
     np.savetxt(
-        text, columns(line), fmt="%.5f", delimiter=",", header=",".join(COLUMNS), comments=""
+        text,
+        line_table(line),
+        fmt="%.5f",
+        delimiter=",",
+        header=",".join(LINE_COLUMNS),
+        comments="",
     )
     return text.getvalue().encode()
 
 
-def as_npy(line: Line) -> bytes:
+def line_as_npy(line: RacingLine) -> bytes:
     """The same columns as a `.npy` file."""
     data = io.BytesIO()
-    np.save(data, columns(line))
+    np.save(data, line_table(line))
     return data.getvalue()
 
 
-GAP = 0.25  # m between the points of a snippet
+SNIPPET_SPACING_M = 0.25  # m between the points of a snippet
 
 _HEAD = '''import math
 
@@ -108,13 +113,13 @@ _ALONG = {
 }
 
 
-def snippet(line: Line, car: Car, title: str = "The racing line.") -> str:
+def line_snippet(line: RacingLine, car: Car, title: str = "The racing line.") -> str:
     """Python text that defines `RACING_LINE`, `LINE_LAP_TIME` and `racing_line(params)`.
 
     About 110 bytes per meter, and 1.8 kB. The function follows cars in both directions, from any
     start; its comment is `title`.
     """
-    count = max(round(line.length / GAP), 8)
+    count = max(round(line.length / SNIPPET_SPACING_M), 8)
     at = np.linspace(0.0, line.length, count + 1)[: count if line.is_loop else None]
     picked = [
         _sampled(line, values, at) for values in (*line.xy.T, line.speed, _other_way(line, car))
@@ -125,50 +130,52 @@ def snippet(line: Line, car: Car, title: str = "The racing line.") -> str:
         for k in range(0, count if line.is_loop else count + 1, 2)
     )
     ends = _AROUND if line.is_loop else _ALONG
-    return _HEAD.format(title=title, rows=rows, lap_time=line.lap_time, front=FRONT, **ends)
+    return _HEAD.format(title=title, rows=rows, lap_time=line.lap_time, front=FRONT_POINT_M, **ends)
 
 
-def _sampled(line: Line, values: Array, at: Array) -> Array:
+def _sampled(line: RacingLine, values: Array, at: Array) -> Array:
     if line.is_loop:
         return np.interp(at, line.s, values, period=line.length)
     return np.interp(at, line.s, values)
 
 
-def _other_way(line: Line, car: Car) -> Array:
+def _other_way(line: RacingLine, car: Car) -> Array:
     """(M,) m/s of the fastest drive along the same line the other way."""
     after = np.roll(line.xy, -1, axis=0) if line.is_loop else np.vstack([line.xy[1:], line.xy[-1:]])
     gap = np.hypot(*(after - line.xy).T)
     back = np.roll(gap[::-1], -1)  # from each point, in reverse order, to the next one
-    return profile(-line.kappa[::-1], back, envelope(car), line.is_loop)[::-1]
+    return fastest_speeds(-line.kappa[::-1], back, build_ggv(car), line.is_loop)[::-1]
 
 
-NEAR = 2.0  # m from the center line: a point farther away is of another track
+OTHER_TRACK_M = 2.0  # m from the center line: a point farther away is of another track
 
 
-def read(path: Path, track: Track) -> Line:
+def read_line(path: Path, track: Track) -> RacingLine:
     """The line in a .csv or .npy of `racer line`. UsageError for what is no such file, or one of
     another track.
     """
     table = _table(path)
     if (
         table.ndim != 2
-        or table.shape[1] != len(COLUMNS)
+        or table.shape[1] != len(LINE_COLUMNS)
         or len(table) < 3
         or not np.isfinite(table).all()
     ):
         raise UsageError(
-            f"{path} holds no line: racer line TRACK --csv FILE writes one ({', '.join(COLUMNS)})"
+            f"{path} holds no line: racer line TRACK --csv FILE writes one ({', '.join(LINE_COLUMNS)})"
         )
     s, x, y, aside, kappa, speed, time, place = table.T
     xy = np.column_stack([x, y])
-    if geometry.distance(track.center, xy).max() > NEAR:
+    if geometry.distance_to_line(track.center, xy).max() > OTHER_TRACK_M:
         raise UsageError(
             f"{path} is a line of another track than {track.name}: racer line {track.name} --csv FILE"
         )
     closing = float(np.hypot(*(xy[0] - xy[-1]))) if track.is_loop else 0.0
     lap_time = float(time[-1] + 2.0 * closing / max(speed[-1] + speed[0], 1e-6))
     margin = float(np.min(0.5 * np.interp(place, track.s, track.width) - np.abs(aside)))
-    return Line(s, xy, aside, kappa, speed, time, lap_time, "file", track.is_loop, place, margin)
+    return RacingLine(
+        s, xy, aside, kappa, speed, time, lap_time, "file", track.is_loop, place, margin
+    )
 
 
 def _table(path: Path) -> Array:

@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from racer.raceline.corridor import Corridor
 
 Array = NDArray[np.float64]
-Judge = Callable[[Array], tuple[float, Array, Array]]
+Objective = Callable[[Array], tuple[float, Array, Array]]
 
-KNOT = 0.5  # m between the coefficients of an offset
-SETTLED = 1e-6  # share of what is judged: a smaller gain ends the steps
-STIFFEST = 1e6  # times the first price of a change
+KNOT_SPACING_M = 0.5  # m between the coefficients of an offset
+LEAST_GAIN = 1e-6  # share of what is judged: a smaller gain ends the steps
+MAX_STIFFNESS = 1e6  # times the first price of a change
 
 
 @dataclass(frozen=True, eq=False)
-class Splines:
+class SplineLines:
     """Lines through a corridor by C coefficients: `weight` (M, C) is what each adds to the offset
     at a station.
     """
@@ -53,7 +53,7 @@ class Splines:
         return kappa, slope
 
 
-def splines(road: Corridor, margin: float, knot: float = KNOT) -> Splines:
+def spline_lines(road: Corridor, margin: float, knot: float = KNOT_SPACING_M) -> SplineLines:
     """The splines of a corridor: cubic, around the lap on a loop."""
     from scipy.interpolate import BSpline
 
@@ -71,10 +71,12 @@ def splines(road: Corridor, margin: float, knot: float = KNOT) -> Splines:
     lows = np.max(np.where(under, low[:, None], -np.inf), axis=0)
     highs = np.min(np.where(under, high[:, None], np.inf), axis=0)
     middle = 0.5 * (lows + highs)
-    return Splines(road, weight, np.minimum(lows, middle) - 1e-9, np.maximum(highs, middle) + 1e-9)
+    return SplineLines(
+        road, weight, np.minimum(lows, middle) - 1e-9, np.maximum(highs, middle) + 1e-9
+    )
 
 
-def shortest(lines: Splines) -> Array:
+def shortest_line(lines: SplineLines) -> Array:
     """(C,) coefficients of the shortest line."""
     road, span = lines.road, slice(None) if lines.road.is_loop else slice(-1)
 
@@ -90,10 +92,12 @@ def shortest(lines: Splines) -> Array:
         cost = sum(s.T @ s for s in slopes) / road.spacing
         return float(size.sum()), np.asarray(slope), np.asarray(cost)
 
-    return better(length, np.clip(np.zeros(lines.weight.shape[1]), lines.low, lines.high), lines)
+    return improve_coefficients(
+        length, np.clip(np.zeros(lines.weight.shape[1]), lines.low, lines.high), lines
+    )
 
 
-def least_curvature(lines: Splines) -> Array:
+def least_curvature_line(lines: SplineLines) -> Array:
     """(C,) coefficients of the line whose squared second differences, from station to station, are
     least.
 
@@ -109,14 +113,16 @@ def least_curvature(lines: Splines) -> Array:
     return _in_box(matrix + firm, slope, lines.low, lines.high)
 
 
-def better(judge: Judge, first: Array, lines: Splines, price: float = 1.0, most: int = 40) -> Array:
+def improve_coefficients(
+    judge: Objective, first: Array, lines: SplineLines, price: float = 1.0, most: int = 40
+) -> Array:
     """(C,) coefficients that `judge` likes better than the `first`: value, slope (C,) and cost of
     changes (C, C).
     """
     here = first
     value, slope, cost = judge(here)
     firm = 1e-6 * np.trace(cost) / len(cost) * np.eye(len(cost))
-    stiffest = STIFFEST * price
+    stiffest = MAX_STIFFNESS * price
     for _ in range(most):
         step = _in_box(price * (cost + firm), slope, lines.low - here, lines.high - here)
         there = judge(here + step)
@@ -124,7 +130,7 @@ def better(judge: Judge, first: Array, lines: Splines, price: float = 1.0, most:
         if gain > 0.0:
             here, (value, slope, cost) = here + step, there
             price /= 2.0
-            if gain < SETTLED * abs(value):
+            if gain < LEAST_GAIN * abs(value):
                 break
         elif (price := 4.0 * price) > stiffest:
             break

@@ -17,21 +17,23 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.vehicle.car import SPEED_LIMITS, STEER_LIMIT_DEG, Car, table
+from racer.vehicle.car import SPEED_LIMITS_MPS, STEERING_LIMIT_DEG, Car, car_table
 from racer.vehicle.dynamics import _speeds as advance_speeds
 
 Array = NDArray[np.float64]
 
-SLOWEST = 0.25  # m/s: below that the car is on its way from standstill, and corners as it does here
+SLOWEST_SPEED = (
+    0.25  # m/s: below that the car is on its way from standstill, and corners as it does here
+)
 # of the hull's sides, from straight braking over cornering to straight acceleration
-DIRECTIONS = 13
-SPEEDS = 33  # at which it is told, equally spaced
-STEERS, COMMANDS = 41, 61  # that are tried
-SETTLED = 0.6  # rad of side slip: a car beyond that spins
+DIRECTION_COUNT = 13
+SPEED_COUNT = 33  # at which it is told, equally spaced
+STEER_COUNT, COMMAND_COUNT = 41, 61  # that are tried
+MAX_SIDE_SLIP_RAD = 0.6  # rad of side slip: a car beyond that spins
 
 
 @dataclass(frozen=True, eq=False)
-class Envelope:
+class GGV:
     """The accelerations of a car by speed.
 
     `across` (K,) and `along` (K,) are unit directions; at speed v, cornering at a and gaining speed
@@ -91,18 +93,18 @@ class Envelope:
 
 
 @cache
-def envelope(car: Car, top: float | None = None) -> Envelope:
+def build_ggv(car: Car, top: float | None = None) -> GGV:
     """What `car` can do with commands up to `top` m/s (what logs of it cover, unless given)."""
-    top = min(car.identified_speed if top is None else top, SPEED_LIMITS[1])
-    row = table(car, 1)[0]
-    steer = np.linspace(0.0, np.radians(STEER_LIMIT_DEG), STEERS)
-    command = np.append(0.0, np.linspace(min(SPEED_LIMITS[0], top), top, COMMANDS - 1))
+    top = min(car.identified_speed if top is None else top, SPEED_LIMITS_MPS[1])
+    row = car_table(car, 1)[0]
+    steer = np.linspace(0.0, np.radians(STEERING_LIMIT_DEG), STEER_COUNT)
+    command = np.append(0.0, np.linspace(min(SPEED_LIMITS_MPS[0], top), top, COMMAND_COUNT - 1))
     fastest = _top_speed(row, top)
-    speed = np.linspace(min(SLOWEST, 0.5 * fastest), fastest, SPEEDS)
-    both = np.empty((SPEEDS, STEERS * COMMANDS, 2))
+    speed = np.linspace(min(SLOWEST_SPEED, 0.5 * fastest), fastest, SPEED_COUNT)
+    both = np.empty((SPEED_COUNT, STEER_COUNT * COMMAND_COUNT, 2))
     _settle(row, speed, steer, command, both)
     both[..., 0] = np.minimum(both[..., 0], car.identified_lateral)
-    angle = np.linspace(-0.5 * np.pi, 0.5 * np.pi, DIRECTIONS)
+    angle = np.linspace(-0.5 * np.pi, 0.5 * np.pi, DIRECTION_COUNT)
     across, along = np.maximum(np.cos(angle), 0.0), np.sin(angle)
     limit = np.stack(
         [
@@ -111,7 +113,7 @@ def envelope(car: Car, top: float | None = None) -> Envelope:
         ]
     )
     limit[-1, -1] = 0.0  # no more speed is gained at the top one, to the last bit
-    return Envelope(across, along, limit, float(speed[0]), fastest)
+    return GGV(across, along, limit, float(speed[0]), fastest)
 
 
 def _top_speed(row: NDArray[np.void], top: float) -> float:
@@ -147,7 +149,7 @@ def _settle(car, speed, steer, command, both):  # type: ignore[no-untyped-def]  
                 vx = np.sqrt(max(v * v - vy * vy, 0.01))
                 spot = both[i, j * len(command) + k]
                 spot[0] = spot[1] = np.nan
-                if calm and abs(vy) < np.sin(SETTLED) * v:
+                if calm and abs(vy) < np.sin(MAX_SIDE_SLIP_RAD) * v:
                     gain = (
                         advance_speeds(car, vx, vy, r, steer[j], command[k], 1e-4)[0] - vx
                     ) / 1e-4

@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer import geometry
-from racer.raceline.minimum_time import Line
-from racer.track.corners import Corner, corners, inside
+from racer.raceline.minimum_time import RacingLine
+from racer.track.corners import Corner, find_corners, is_inside_corner
 from racer.track.track import Track
 from racer.vehicle.car import Car
 
-PLACES = 50  # of each line of a road that tell it from others
-EDITION = 1  # of how bounds are found: another one forgets those of before
+FINGERPRINT_POINTS = 50  # of each line of a road that tell it from others
+BOUND_VERSION = 1  # of how bounds are found: another one forgets those of before
 
 
-def keep(track: Track, car: Car, lap_time: float, home: Path) -> None:
+def remember_bound(track: Track, car: Car, lap_time: float, home: Path) -> None:
     """Remember a bound, s. A folder that cannot be written is no reason to stop: the bound is then
     found again.
     """
@@ -41,7 +41,7 @@ def keep(track: Track, car: Car, lap_time: float, home: Path) -> None:
         return
 
 
-def known(track: Track, car: Car, home: Path) -> float | None:
+def remembered_bound(track: Track, car: Car, home: Path) -> float | None:
     """The bound, s, that is remembered; None where there is none."""
     try:
         found = json.loads(_file(track, car, home).read_text(encoding="utf-8"))
@@ -51,18 +51,18 @@ def known(track: Track, car: Car, home: Path) -> float | None:
     return value if isinstance(value, float) and isfinite(value) and value > 0.0 else None
 
 
-def bound(track: Track, car: Car, home: Path) -> float:
+def lap_time_bound(track: Track, car: Car, home: Path) -> float:
     """The bound, s, remembered or found now, which takes some seconds."""
-    value = known(track, car, home)
+    value = remembered_bound(track, car, home)
     if value is None:
-        from racer.raceline.minimum_time import fastest
+        from racer.raceline.minimum_time import racing_line
 
-        value = fastest(track, car).lap_time
-        keep(track, car, value, home)
+        value = racing_line(track, car).lap_time
+        remember_bound(track, car, value, home)
     return value
 
 
-def sentence(time: float, bound: float, car: str) -> str:
+def bound_sentence(time: float, bound: float, car: str) -> str:
     """`8.90 s: 103 % of the bound of car v5, 8.64 s`."""
     return f"{time:.2f} s: {100.0 * time / bound:.0f} % of the bound of car {car}, {bound:.2f} s"
 
@@ -71,16 +71,18 @@ def _file(track: Track, car: Car, home: Path) -> Path:
     made = hashlib.sha256()
     # the same road has the same places, however it is sampled
     for line in (track.center, track.inner, track.outer):
-        spots = geometry.point_at(line, np.linspace(0.0, geometry.arc_length(line)[-1], PLACES))
+        spots = geometry.point_at(
+            line, np.linspace(0.0, geometry.arc_length(line)[-1], FINGERPRINT_POINTS)
+        )
         made.update(np.round(spots, 3).tobytes())
     solver = find_spec("casadi") is not None
-    made.update(f"{EDITION} {car} {solver}".encode())
+    made.update(f"{BOUND_VERSION} {car} {solver}".encode())
     return home / "bounds" / f"{made.hexdigest()[:24]}.json"
 
 
 Array = NDArray[np.float64]
 
-SLOWS = 0.05  # m/s that braking takes off at least: less is none
+LEAST_BRAKING_SPEED = 0.05  # m/s that braking takes off at least: less is none
 
 
 @dataclass(frozen=True)
@@ -106,15 +108,17 @@ class Passage:
         return self.corner.name
 
 
-def passages(track: Track, line: Line) -> list[Passage]:
+def corner_passages(track: Track, line: RacingLine) -> list[Passage]:
     """How a line is driven through the corners of its track, in driving order."""
     return [
-        found for corner in corners(track) if (found := _passage(track, line, corner)) is not None
+        found
+        for corner in find_corners(track)
+        if (found := _passage(track, line, corner)) is not None
     ]
 
 
-def _passage(track: Track, line: Line, corner: Corner) -> Passage | None:
-    rows = np.flatnonzero(inside(corner, line.place))
+def _passage(track: Track, line: RacingLine, corner: Corner) -> Passage | None:
+    rows = np.flatnonzero(is_inside_corner(corner, line.place))
     if not len(rows):
         return None
     rows = rows[np.argsort((line.place[rows] - corner.start) % track.length, kind="stable")]
@@ -133,7 +137,7 @@ def _passage(track: Track, line: Line, corner: Corner) -> Passage | None:
     )
 
 
-def _brake(line: Line, slowest: int) -> float:
+def _brake(line: RacingLine, slowest: int) -> float:
     """The place from which the speed only falls until the slowest point; nan where it hardly falls."""
     k, count = slowest, len(line.speed)
     for _ in range(count - 1):
@@ -141,4 +145,8 @@ def _brake(line: Line, slowest: int) -> float:
         if (before < 0 and not line.is_loop) or line.speed[before] <= line.speed[k]:
             break
         k = before % count
-    return float(line.place[k]) if line.speed[k] - line.speed[slowest] > SLOWS else float("nan")
+    return (
+        float(line.place[k])
+        if line.speed[k] - line.speed[slowest] > LEAST_BRAKING_SPEED
+        else float("nan")
+    )

@@ -14,25 +14,25 @@ from racer.errors import UsageError, did_you_mean
 from racer.raceline import collocation
 from racer.raceline import geometric as baselines
 from racer.raceline import minimum_time as descent
-from racer.raceline.corridor import Corridor, corridor
-from racer.raceline.geometric import Splines, better
-from racer.raceline.ggv import Envelope, envelope
-from racer.raceline.speed_profile import profile, sweep, times
+from racer.raceline.corridor import Corridor, build_corridor
+from racer.raceline.geometric import SplineLines, improve_coefficients
+from racer.raceline.ggv import GGV, build_ggv
+from racer.raceline.speed_profile import fastest_speeds, passing_times, sweep_speeds
 from racer.raceline.stations import Stations as Stations
-from racer.raceline.stations import least_curvature as least_curvature
-from racer.raceline.stations import speeds as speeds
-from racer.raceline.stations import stations as stations
+from racer.raceline.stations import cornering_speeds as cornering_speeds
+from racer.raceline.stations import place_stations as place_stations
+from racer.raceline.stations import relaxed_offsets as relaxed_offsets
 from racer.track.track import Track
 from racer.vehicle.car import Car
 
 Array = NDArray[np.float64]
 
-NUDGE = 1e-4  # m, of a coefficient, that the slope is told by
-PRICE = 0.1  # s per squared change of curvature (1/m2): of a change at first
-STEPS = 30  # of the descent, at most
+NUDGE_M = 1e-4  # m, of a coefficient, that the slope is told by
+FIRST_PRICE = 0.1  # s per squared change of curvature (1/m2): of a change at first
+MAX_DESCENT_STEPS = 30  # of the descent, at most
 
 
-def solve(lines: Splines, limits: Envelope, first: Array) -> Array:
+def descend_lap_time(lines: SplineLines, limits: GGV, first: Array) -> Array:
     """(C,) coefficients of a line that is faster than the one of the `first` (C,)."""
     road = lines.road
     made = (
@@ -48,11 +48,13 @@ def solve(lines: Splines, limits: Envelope, first: Array) -> Array:
 
     def time(coefficients: Array) -> tuple[float, Array, Array]:
         slope = np.empty(len(coefficients))
-        value = _slope(coefficients, slope, NUDGE, *made)
+        value = _slope(coefficients, slope, NUDGE_M, *made)
         bend = lines.bends(coefficients)[1]
         return value, slope, road.spacing * bend.T @ bend
 
-    return better(time, np.clip(first, lines.low, lines.high), lines, PRICE, STEPS)
+    return improve_coefficients(
+        time, np.clip(first, lines.low, lines.high), lines, FIRST_PRICE, MAX_DESCENT_STEPS
+    )
 
 
 @njit(cache=True, error_model="numpy")
@@ -103,7 +105,7 @@ def _time(aside, xy, normal, is_loop, corner, table, slowest, fastest, line, wor
             first, least = i, speed[i]
     if not is_loop:
         speed[0], first = 0.0, 0
-    sweep(speed, kappa, gap, table, slowest, fastest, first, is_loop)
+    sweep_speeds(speed, kappa, gap, table, slowest, fastest, first, is_loop)
     time = 0.0
     for i in range(n if is_loop else n - 1):
         time += 2.0 * gap[i] / (speed[i] + speed[(i + 1) % n])
@@ -112,16 +114,18 @@ def _time(aside, xy, normal, is_loop, corner, table, slowest, fastest, line, wor
 
 # m between the middle of the car and a border: beyond it two wheels are on the road, with 2 cm to
 # spare
-MARGIN = -0.06
-WIDEST = -0.08  # m: so far beyond the border the wheels of the other side are still on the road
-METHODS = ("auto", "collocation", "iterated", "least_curvature", "shortest")
+LINE_MARGIN_M = -0.06
+WIDEST_MARGIN_M = (
+    -0.08
+)  # m: so far beyond the border the wheels of the other side are still on the road
+LINE_METHODS = ("auto", "collocation", "iterated", "least_curvature", "shortest")
 # m between stations
-GRID = {"collocation": 0.1, "iterated": 0.2, "least_curvature": 0.2, "shortest": 0.2}
-STEP = 0.05  # m between the points of a line
+GRID_SPACING_M = {"collocation": 0.1, "iterated": 0.2, "least_curvature": 0.2, "shortest": 0.2}
+POINT_SPACING_M = 0.05  # m between the points of a line
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
+class RacingLine:
     """A line around a track, and the fastest drive along it; on a loop a flying lap, and the first
     point not repeated.
 
@@ -150,31 +154,33 @@ class Line:
         return float(self.s[-1]) + closing
 
 
-def fastest(track: Track, car: Car, margin: float = MARGIN, method: str = "auto") -> Line:
+def racing_line(
+    track: Track, car: Car, margin: float = LINE_MARGIN_M, method: str = "auto"
+) -> RacingLine:
     """The fastest line around a track, as it is driven, whose points stay `margin` m within the
     borders.
 
     `auto` is `collocation` where CasADi is installed, and `iterated` otherwise, as it is where the
     solver gives up; neither is ever slower than `least_curvature` or `shortest`. Raises UsageError.
     """
-    if method not in METHODS:
+    if method not in LINE_METHODS:
         raise UsageError(
-            f"unknown method {method!r}{did_you_mean(method, list(METHODS))} ({', '.join(METHODS)})"
+            f"unknown method {method!r}{did_you_mean(method, list(LINE_METHODS))} ({', '.join(LINE_METHODS)})"
         )
-    if not WIDEST <= margin <= 1.0:
+    if not WIDEST_MARGIN_M <= margin <= 1.0:
         raise UsageError(
-            f"margin {margin:g} m: a lap counts down to {WIDEST:g} m, and beyond 1 m there is no road left"
+            f"margin {margin:g} m: a lap counts down to {WIDEST_MARGIN_M:g} m, and beyond 1 m there is no road left"
         )
     chosen = method if method != "auto" else "collocation" if has_solver() else "iterated"
-    limits = envelope(car)
-    road = corridor(track, GRID[chosen])
-    lines = baselines.splines(road, margin)
-    bent = baselines.least_curvature(lines)
+    limits = build_ggv(car)
+    road = build_corridor(track, GRID_SPACING_M[chosen])
+    lines = baselines.spline_lines(road, margin)
+    bent = baselines.least_curvature_line(lines)
     found = {"least_curvature": bent} if method != "shortest" else {}
     if method != "least_curvature":
-        found["shortest"] = baselines.shortest(lines)
+        found["shortest"] = baselines.shortest_line(lines)
     known = {
-        name: drawn(track, road, lines.weight @ c, limits, name, margin)
+        name: line_from_offsets(track, road, lines.weight @ c, limits, name, margin)
         for name, c in found.items()
     }
     if chosen in ("collocation", "iterated"):
@@ -189,8 +195,13 @@ def has_solver() -> bool:
 
 
 def _searched(
-    track: Track, limits: Envelope, lines: baselines.Splines, bent: Array, method: str, first: Line
-) -> Line:
+    track: Track,
+    limits: GGV,
+    lines: baselines.SplineLines,
+    bent: Array,
+    method: str,
+    first: RacingLine,
+) -> RacingLine:
     """The line that a method finds, beginning with `bent`; where collocation finds none, what
     descent finds.
     """
@@ -201,18 +212,18 @@ def _searched(
             np.interp(share, first.s / first.length, values)
             for values in (first.kappa, first.speed)
         ]
-        aside = collocation.solve(
+        aside = collocation.solve_collocation(
             road, limits, first.margin, (lines.weight @ bent, guess[0], guess[1])
         )
         if aside is not None:
-            return drawn(track, road, aside, limits, "collocation", first.margin)
-    aside = lines.weight @ descent.solve(lines, limits, bent)
-    return drawn(track, road, aside, limits, "iterated", first.margin)
+            return line_from_offsets(track, road, aside, limits, "collocation", first.margin)
+    aside = lines.weight @ descent.descend_lap_time(lines, limits, bent)
+    return line_from_offsets(track, road, aside, limits, "iterated", first.margin)
 
 
-def drawn(
-    track: Track, road: Corridor, aside: Array, limits: Envelope, method: str, margin: float
-) -> Line:
+def line_from_offsets(
+    track: Track, road: Corridor, aside: Array, limits: GGV, method: str, margin: float
+) -> RacingLine:
     """The line `aside` (M,) m to the left of a corridor's stations, at small equal steps, and the
     drive along it.
     """
@@ -222,21 +233,23 @@ def drawn(
     points = np.vstack([xy, xy[:1]]) if road.is_loop else xy
     way = geometry.arc_length(points)
     curve = CubicSpline(way, points, bc_type="periodic" if road.is_loop else "natural")
-    count = max(round(float(way[-1]) / STEP), 16)
+    count = max(round(float(way[-1]) / POINT_SPACING_M), 16)
     at = np.linspace(0.0, float(way[-1]), count + 1)[: count if road.is_loop else None]
     first, second, spots = curve(at, 1), curve(at, 2), np.asarray(curve(at))
     kappa = (first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) / np.hypot(*first.T) ** 3
     gap = np.hypot(*(np.roll(spots, -1, axis=0) - spots).T)
-    speed = profile(kappa, gap, limits, road.is_loop)
-    time, lap_time = times(speed, gap, road.is_loop)
+    speed = fastest_speeds(kappa, gap, limits, road.is_loop)
+    time, lap_time = passing_times(speed, gap, road.is_loop)
     s = np.concatenate([[0.0], np.cumsum(gap[:-1])])
     place, left = _beside(track, spots)
-    return Line(s, spots, left, kappa, speed, time, lap_time, method, road.is_loop, place, margin)
+    return RacingLine(
+        s, spots, left, kappa, speed, time, lap_time, method, road.is_loop, place, margin
+    )
 
 
 def _beside(track: Track, spots: Array) -> tuple[Array, Array]:
     """(M,) m of center line from the start line, and m to its left, of points (M, 2)."""
-    place, segment, foot = geometry.project(track.center, spots)
+    place, segment, foot = geometry.project_points(track.center, spots)
     along = np.diff(track.center, axis=0)[segment]
     away = spots - foot
     side = np.sign(along[:, 0] * away[:, 1] - along[:, 1] * away[:, 0])

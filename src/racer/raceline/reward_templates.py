@@ -10,40 +10,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer import resources as shipped
-from racer.raceline.minimum_time import Line
+from racer.raceline.minimum_time import RacingLine
 from racer.track.track import Track
-from racer.vehicle.car import STEP, Car
+from racer.vehicle.car import STEP_S, Car
 
 Array = NDArray[np.float64]
 
 # the shipped rewards, made for that track
-FOLLOW, PACE = "racing_line_reinvent_2018", "bound_pace_reinvent_2018"
+FOLLOWING_REWARD, PACE_REWARD = "racing_line_reinvent_2018", "bound_pace_reinvent_2018"
 # words in them that change with the track
-TITLE, NAME, CAR = "re:Invent 2018", "reinvent_2018", "car v6"
-MARGIN = 0.0  # m, of the line that a car learns to follow: its middle stays on the road
-COLUMNS = 5  # points in a line of the table
+SHIPPED_TITLE, SHIPPED_NAME, SHIPPED_CAR = "re:Invent 2018", "reinvent_2018", "car v6"
+FOLLOWING_MARGIN_M = 0.0  # m, of the line that a car learns to follow: its middle stays on the road
+POINTS_PER_ROW = 5  # points in a line of the table
 
 _TABLE = re.compile(r"^LINE = \[\n.*?^\]\n", re.MULTILINE | re.DOTALL)
 _BOUND = re.compile(r"^BOUND = [\d.]+  # s: .*$", re.MULTILINE)
 
 
-def following(line: Line, track: Track, car: Car) -> str:
+def following_reward(line: RacingLine, track: Track, car: Car) -> str:
     """The text of a reward file that pays for following a line at the pace of its fastest drive."""
-    return _TABLE.sub(lambda _: table(line), _about(_shipped(FOLLOW), track, car), count=1)
+    return _TABLE.sub(
+        lambda _: points_as_list(line), _about(_shipped(FOLLOWING_REWARD), track, car), count=1
+    )
 
 
-def pacing(line: Line, track: Track, car: Car) -> str:
+def pace_reward(line: RacingLine, track: Track, car: Car) -> str:
     """The text of a reward file that pays for the pace beside the bound of a lap."""
     way = " --reverse" if track.is_reversed else ""
     bound = f"BOUND = {line.lap_time:.2f}  # s: racer line {track.name} --car {car.name}{way}"
-    return _BOUND.sub(lambda _: bound, _about(_shipped(PACE), track, car), count=1)
+    return _BOUND.sub(lambda _: bound, _about(_shipped(PACE_REWARD), track, car), count=1)
 
 
-def points(line: Line) -> Array:
+def timed_points(line: RacingLine) -> Array:
     """(P, 2) m: where the fastest drive along a line is at equal times, about a step apart; a loop
     does not close.
     """
-    count = max(round(line.lap_time / STEP), 8)
+    count = max(round(line.lap_time / STEP_S), 8)
     time, xy = line.time, line.xy
     if line.is_loop:
         time, xy = np.append(time, line.lap_time), np.vstack([xy, xy[:1]])
@@ -51,18 +53,20 @@ def points(line: Line) -> Array:
     return np.column_stack([np.interp(at, time, xy[:, 0]), np.interp(at, time, xy[:, 1])])
 
 
-def table(line: Line) -> str:
+def points_as_list(line: RacingLine) -> str:
     """The points of a line as the text of a Python list called LINE."""
-    pairs = [f"({x:.2f}, {y:.2f})," for x, y in points(line).tolist()]
-    rows = [" ".join(pairs[k : k + COLUMNS]) for k in range(0, len(pairs), COLUMNS)]
+    pairs = [f"({x:.2f}, {y:.2f})," for x, y in timed_points(line).tolist()]
+    rows = [" ".join(pairs[k : k + POINTS_PER_ROW]) for k in range(0, len(pairs), POINTS_PER_ROW)]
     return "LINE = [\n" + "".join(f"    {row}\n" for row in rows) + "]\n"
 
 
 def _about(text: str, track: Track, car: Car) -> str:
     """The text of a shipped reward with the words about its track and car changed."""
     way = ", driven the other way," if track.is_reversed else ""
-    return text.replace(TITLE, f"{track.title}{way}").replace(CAR, f"car {car.name}")
+    return text.replace(SHIPPED_TITLE, f"{track.title}{way}").replace(
+        SHIPPED_CAR, f"car {car.name}"
+    )
 
 
 def _shipped(name: str) -> str:
-    return (shipped.rewards() / f"{name}.py").read_text("utf-8")
+    return (shipped.rewards_folder() / f"{name}.py").read_text("utf-8")

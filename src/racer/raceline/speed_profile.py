@@ -8,15 +8,17 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.raceline.ggv import Envelope
+from racer.raceline.ggv import GGV
 
 Array = NDArray[np.float64]
 
 # of passes forward and backward, at most: a circle needs many, a road with straights two or three
-ROUNDS = 40
+MAX_SWEEPS = 40
 
 
-def profile(kappa: Array, gap: Array, limits: Envelope, is_loop: bool, start: float = 0.0) -> Array:
+def fastest_speeds(
+    kappa: Array, gap: Array, limits: GGV, is_loop: bool, start: float = 0.0
+) -> Array:
     """(M,) m/s at M points of a line, of the fastest drive along it.
 
     `kappa` (M,) is its curvature at the points, 1/m, `gap` (M,) the way from each to the next, m.
@@ -27,11 +29,13 @@ def profile(kappa: Array, gap: Array, limits: Envelope, is_loop: bool, start: fl
     if not is_loop:
         speed[0] = min(speed[0], start)
     first = int(np.argmin(speed)) if is_loop else 0
-    sweep(speed, np.abs(kappa), gap, limits.table, limits.slowest, limits.fastest, first, is_loop)
+    sweep_speeds(
+        speed, np.abs(kappa), gap, limits.table, limits.slowest, limits.fastest, first, is_loop
+    )
     return speed
 
 
-def times(speed: Array, gap: Array, is_loop: bool) -> tuple[Array, float]:
+def passing_times(speed: Array, gap: Array, is_loop: bool) -> tuple[Array, float]:
     """(M,) s at which each point is reached, and s of the whole way, at speeds that change evenly
     in between.
     """
@@ -43,13 +47,13 @@ def times(speed: Array, gap: Array, is_loop: bool) -> tuple[Array, float]:
 
 
 @njit(cache=True, error_model="numpy")
-def sweep(speed, kappa, gap, table, slowest, fastest, first, is_loop):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def sweep_speeds(speed, kappa, gap, table, slowest, fastest, first, is_loop):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Lower each speed to what can be reached from the point before, then to what can be slowed
     down from.
     """
     n = len(speed)
     rounds = n if is_loop else n - 1
-    for _ in range(ROUNDS):
+    for _ in range(MAX_SWEEPS):
         lowered = 0.0
         for m in range(rounds):
             i = (first + m) % n

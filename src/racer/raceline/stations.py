@@ -15,8 +15,11 @@ from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
-SPACING = 0.15  # m between stations
-SWEEPS, RELAX = 2500, 1.9  # of the relaxation; more change the lap time by 0.1 % on most tracks
+STATION_SPACING = 0.15  # m between stations
+RELAXATION_SWEEPS, RELAXATION_FACTOR = (
+    2500,
+    1.9,
+)  # of the relaxation; more change the lap time by 0.1 % on most tracks
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +40,9 @@ class Stations:
         return np.asarray(self.xy + np.broadcast_to(aside, len(self.xy))[:, None] * self.normal)
 
 
-def stations(track: Track) -> Stations:
+def place_stations(track: Track) -> Stations:
     """The stations of a track as it is driven."""
-    count = max(8, round(track.length / SPACING))
+    count = max(8, round(track.length / STATION_SPACING))
     s = np.linspace(0.0, track.length, count + 1)[: count if track.is_loop else None]
     xy = geometry.point_at(track.center, s)
     ahead, behind = (_shifted(xy, k, track.is_loop) for k in (1, -1))
@@ -59,7 +62,7 @@ def stations(track: Track) -> Stations:
     )
 
 
-def least_curvature(road: Stations, margin: float) -> Array:
+def relaxed_offsets(road: Stations, margin: float) -> Array:
     """(M,) m to the left of the center line at which a line bends least that stays `margin` m
     within the borders.
 
@@ -71,11 +74,21 @@ def least_curvature(road: Stations, margin: float) -> Array:
         [_shifted(road.xy, -2, road.is_loop)[:2], road.xy, _shifted(road.xy, 2, road.is_loop)[-2:]]
     )
     aside = np.zeros(len(low))
-    _relax(aside, line, road.xy, road.normal, low, high, road.is_loop, SWEEPS, RELAX)
+    _relax(
+        aside,
+        line,
+        road.xy,
+        road.normal,
+        low,
+        high,
+        road.is_loop,
+        RELAXATION_SWEEPS,
+        RELAXATION_FACTOR,
+    )
     return aside
 
 
-def speeds(line: Array, is_loop: bool, top: float, lateral: float, brake: float) -> Array:
+def cornering_speeds(line: Array, is_loop: bool, top: float, lateral: float, brake: float) -> Array:
     """(M,) m/s along a line (M, 2): at most `top`, cornering at `lateral` and slowing down by
     `brake`, both m/s2.
     """

@@ -2,6 +2,6 @@
 again.
 """
 
-from racer.report.page import report
+from racer.report.page import render_report
 
-__all__ = ["report"]
+__all__ = ["render_report"]

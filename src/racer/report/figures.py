@@ -21,19 +21,19 @@ from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
 from racer import analysis as about
-from racer.analysis import in_words
+from racer.analysis import action_label
 from racer.plotting import style
-from racer.report.subject import Subject
-from racer.report.summary import action_use, rows_of
+from racer.report.subject import ReportSubject
+from racer.report.summary import action_usage_on_track, step_positions
 
 FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
-DASHES = ("solid", "dashed", "dotted", "dotdash", "dashdot", "dashed")
+LAP_LINE_DASHES = ("solid", "dashed", "dotted", "dotdash", "dashdot", "dashed")
 _MOST_TIPS = 6  # boxes beside the pointer
-LAPS = style.PALETTE[:6]
+LAP_LINE_COLORS = style.PALETTE[:6]
 """Colors of laps that are shown together; with `DASHES` they can be told apart without color."""
 
 
-def plain(
+def plain_figure(
     x_label: str,
     y_label: str,
     *,
@@ -61,12 +61,12 @@ def plain(
     return plot
 
 
-def source(table: pd.DataFrame) -> ColumnDataSource:
+def table_source(table: pd.DataFrame) -> ColumnDataSource:
     """The columns of a table for glyphs to read."""
     return ColumnDataSource({str(name): table[name].to_numpy() for name in table.columns})
 
 
-def hover(
+def add_hover(
     plot: figure, tooltips: list[tuple[str, str]], renderers: list[Any], mode: str = "mouse"
 ) -> HoverTool:
     """The tool that shows numbers beside the pointer, added to `plot`."""
@@ -81,7 +81,7 @@ def hover(
     return tool
 
 
-def legend_above(plot: figure) -> None:
+def move_legend_above(plot: figure) -> None:
     """Moves the legend of `plot`, which must have one, out of the way of its lines."""
     legend = plot.legend[0]
     plot.add_layout(legend, "above")
@@ -98,12 +98,12 @@ _CELLS = (30, 20)  # of steering and speed, for continuous actions
 _SIZE = 6
 
 
-def training(table: pd.DataFrame) -> LayoutDOM:
+def training_plots(table: pd.DataFrame) -> LayoutDOM:
     """Completion, reward and lap times by iteration, one above the other, moved and zoomed
     together.
     """
-    rows = source(
-        about.by_iteration(table).assign(
+    rows = table_source(
+        about.laps_by_iteration(table).assign(
             share=lambda all: 100.0 * all["complete"] / all["episodes"]
         )
     )
@@ -115,7 +115,7 @@ def training(table: pd.DataFrame) -> LayoutDOM:
     return column(top, middle, bottom, sizing_mode="stretch_width")
 
 
-def lap_times(table: pd.DataFrame) -> LayoutDOM:
+def lap_time_plot(table: pd.DataFrame) -> LayoutDOM:
     """The time of each lap of a race: bars, or dots for many; those not completed are hatched or
     crosses.
     """
@@ -130,9 +130,9 @@ def lap_times(table: pd.DataFrame) -> LayoutDOM:
         ),
         word=np.where(table["complete"], "complete", "not completed"),
     )[["number", "time", "completion", "color", "hatch", "label", "word", "status", "speed"]]
-    plot = plain("lap", "time (s)", height=260)
+    plot = plain_figure("lap", "time (s)", height=260)
     marks = _bars(plot, rows) if len(rows) <= _MANY else _dots(plot, rows)
-    hover(
+    add_hover(
         plot,
         [
             ("lap", "@number"),
@@ -142,33 +142,41 @@ def lap_times(table: pd.DataFrame) -> LayoutDOM:
         ],
         marks,
     )
-    legend_above(plot)
+    move_legend_above(plot)
     plot.y_range.start, plot.y_range.end = 0, 1.15 * float(table["time"].max()) or 1.0
     plot.xgrid.grid_line_color = None
     plot.xaxis.ticker = BasicTicker(min_interval=1, num_minor_ticks=0)
     return plot
 
 
-def actions(subject: Subject) -> LayoutDOM:
+def action_plot(subject: ReportSubject) -> LayoutDOM:
     """How often each action was chosen; of continuous actions, which steering and speed, as a map."""
-    use = action_use(subject).nlargest(_MOST_ACTIONS, "count", keep="first").sort_values("action")
+    use = (
+        action_usage_on_track(subject)
+        .nlargest(_MOST_ACTIONS, "count", keep="first")
+        .sort_values("action")
+    )
     return (
         _discrete(use)
         if len(use)
         else _continuous(
-            subject.log.trace.iloc[rows_of(subject.here)].dropna(subset=["steer", "throttle"])
+            subject.log.trace.iloc[step_positions(subject.here)].dropna(
+                subset=["steer", "throttle"]
+            )
         )
     )
 
 
-def learning(ppo: pd.DataFrame) -> LayoutDOM:
+def learning_plots(ppo: pd.DataFrame) -> LayoutDOM:
     """Entropy and KL divergence of the policy over its training epochs."""
-    rows = source(ppo.assign(number=np.arange(1, len(ppo) + 1)))
-    top = plain("", "entropy", height=180)
-    bottom = plain("epoch of policy training", "KL divergence", height=190, x_range=top.x_range)
+    rows = table_source(ppo.assign(number=np.arange(1, len(ppo) + 1)))
+    top = plain_figure("", "entropy", height=180)
+    bottom = plain_figure(
+        "epoch of policy training", "KL divergence", height=190, x_range=top.x_range
+    )
     for plot, name, color in ((top, "entropy", _BLUE), (bottom, "kl", _ORANGE)):
         line = plot.line("number", name, source=rows, color=color, line_width=1.5)
-        hover(
+        add_hover(
             plot,
             [("epoch", "@number"), ("iteration", "@iteration"), (name, f"@{name}{{0.0000}}")],
             [line],
@@ -178,7 +186,7 @@ def learning(ppo: pd.DataFrame) -> LayoutDOM:
 
 
 def _completion(rows: ColumnDataSource) -> figure:
-    plot = plain("", "completion (%)", height=210, y_range=(-3, 103))
+    plot = plain_figure("", "completion (%)", height=210, y_range=(-3, 103))
     mean = plot.line(
         "iteration",
         "completion",
@@ -204,27 +212,31 @@ def _completion(rows: ColumnDataSource) -> figure:
         ("covered, mean", "@completion{0.0} %"),
         ("completed", "@complete"),
     ]
-    hover(plot, tips, [mean], "vline")
-    legend_above(plot)
+    add_hover(plot, tips, [mean], "vline")
+    move_legend_above(plot)
     return plot
 
 
 def _rewards(rows: ColumnDataSource, above: figure) -> figure:
-    plot = plain("", "reward of an episode", height=180, x_range=above.x_range)
+    plot = plain_figure("", "reward of an episode", height=180, x_range=above.x_range)
     line = plot.line("iteration", "reward", source=rows, color=_GREEN, line_width=2)
     plot.scatter("iteration", "reward", source=rows, color=_GREEN, marker="diamond", size=_SIZE + 2)
-    hover(plot, [("iteration", "@iteration"), ("reward, mean", "@reward{0.00}")], [line], "vline")
+    add_hover(
+        plot, [("iteration", "@iteration"), ("reward, mean", "@reward{0.00}")], [line], "vline"
+    )
     return plot
 
 
 def _times(table: pd.DataFrame, above: figure) -> figure:
-    plot = plain("iteration", "lap time (s)", height=230, x_range=above.x_range)
-    whole = table[table["complete"]].assign(iteration=about.iterations(table[table["complete"]]))
+    plot = plain_figure("iteration", "lap time (s)", height=230, x_range=above.x_range)
+    whole = table[table["complete"]].assign(
+        iteration=about.lap_iterations(table[table["complete"]])
+    )
     if not len(whole):
         plot.y_range.start, plot.y_range.end = 0, 1
         plot.text([0.0], [0.5], ["  no complete lap"], text_color=style.INK, text_baseline="middle")
         return plot
-    rows = source(whole[["iteration", "time", "episode", "speed"]])
+    rows = table_source(whole[["iteration", "time", "episode", "speed"]])
     dots = plot.scatter(
         "iteration",
         "time",
@@ -243,19 +255,19 @@ def _times(table: pd.DataFrame, above: figure) -> figure:
         line_width=2,
         legend_label="best so far",
     )
-    hover(
+    add_hover(
         plot,
         [("episode", "@episode"), ("time", "@time{0.00} s"), ("driven", "@speed{0.00} m/s")],
         [dots],
     )
-    legend_above(plot)
+    move_legend_above(plot)
     return plot
 
 
 def _bars(plot: figure, rows: pd.DataFrame) -> list[object]:
     marks: list[object] = []
     for _, group in rows.groupby("word", sort=True):
-        laps = source(group)
+        laps = table_source(group)
         marks.append(plot.vbar(
             x="number", top="time", width=0.7, source=laps, fill_color="color", line_color=None, hatch_color="white",
             hatch_pattern="hatch", legend_label=str(group["word"].iloc[0]),
@@ -283,17 +295,17 @@ def _dots(plot: figure, rows: pd.DataFrame) -> list[object]:
             "size": _SIZE,
             "legend_label": str(word),
         }
-        marks.append(plot.scatter("number", "time", source=source(group), **style_of))
+        marks.append(plot.scatter("number", "time", source=table_source(group), **style_of))
     return marks
 
 
 def _discrete(use: pd.DataFrame) -> LayoutDOM:
     labels = [
-        in_words(*row) for row in zip(use["action"], use["steer"], use["throttle"], strict=True)
+        action_label(*row) for row in zip(use["action"], use["steer"], use["throttle"], strict=True)
     ]
     words = [_percent(share) for share in use["share"]]
-    rows = source(use.assign(label=labels, percent=100.0 * use["share"], words=words))
-    plot = plain(
+    rows = table_source(use.assign(label=labels, percent=100.0 * use["share"], words=words))
+    plot = plain_figure(
         "share of steps (%)", "", height=60 + 22 * len(use), y_range=labels[::-1], tools="save"
     )
     bars = plot.hbar(y="label", right="percent", height=0.7, source=rows, color=_BLUE)
@@ -307,7 +319,7 @@ def _discrete(use: pd.DataFrame) -> LayoutDOM:
         text_font_size="12px",
     )
     plot.x_range.start, plot.x_range.end = 0, 112.0 * float(use["share"].max()) or 1.0
-    hover(
+    add_hover(
         plot, [("action", "@label"), ("steps", "@count{0,0}"), ("share", "@percent{0.0} %")], [bars]
     )
     plot.ygrid.grid_line_color = None
@@ -324,10 +336,12 @@ def _continuous(here: pd.DataFrame) -> LayoutDOM:
             for name, grid in (("left", left), ("right", right), ("bottom", bottom), ("top", top))
         }
     )
-    rows = source(
+    rows = table_source(
         cells.assign(percent=100.0 * counts.ravel() / max(counts.sum(), 1.0))[counts.ravel() > 0]
     )
-    plot = plain("steering (°, positive to the left)", "speed (m/s)", height=330, tools="save")
+    plot = plain_figure(
+        "steering (°, positive to the left)", "speed (m/s)", height=330, tools="save"
+    )
     mapper = LinearColorMapper(
         palette=Viridis256[::-1], low=0.0, high=float(np.max(rows.data["percent"], initial=0.01))
     )
@@ -341,7 +355,7 @@ def _continuous(here: pd.DataFrame) -> LayoutDOM:
         line_color=None,
     )
     plot.add_layout(ColorBar(color_mapper=mapper, title="% of steps", width=12, padding=6), "right")
-    hover(
+    add_hover(
         plot,
         [
             ("steering", "@left{0.0} to @right{0.0}"),

@@ -17,14 +17,14 @@ from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from racer import __version__
-from racer.analysis import best
+from racer.analysis import fastest_laps
 from racer.logs import Log
 from racer.report import figures, summary
 from racer.report import summary as tables
-from racer.report.figures import LAPS
-from racer.report.steps import Column, chosen, columns
-from racer.report.subject import Subject, sane
-from racer.report.view import View, exit_points, view
+from racer.report.figures import LAP_LINE_COLORS
+from racer.report.steps import StepColumn, laps_that_fit, step_columns
+from racer.report.subject import ReportSubject, drop_absurd_values
+from racer.report.view import LapView, build_lap_view, exit_points
 from racer.track.track import Track
 from racer.vehicle.action_space import ActionSpace
 
@@ -43,20 +43,20 @@ class _Drawn:
     later: tuple[str, ...]
 
 
-def report(log: Log, track: Track | None, title: str = "") -> str:
+def render_report(log: Log, track: Track | None, title: str = "") -> str:
     """The page about a log as HTML that needs no other file and asks nothing of any network.
 
     `track` is the one that most steps were driven on, None where it is unknown.
     """
-    subject = Subject(sane(log), track)
+    subject = ReportSubject(drop_absurd_values(log), track)
     trace = subject.log.trace
-    laps = chosen(subject.here)
-    packed = columns(trace, laps, track)
+    laps = laps_that_fit(subject.here)
+    packed = step_columns(trace, laps, track)
     drawn = _drawn(subject, packed)
     page: str = _template().render(
-        title=title or f"Laps on {summary.track_words(subject)}",
-        sentences=summary.sentences(subject),
-        numbers=summary.figures(subject),
+        title=title or f"Laps on {summary.describe_track(subject)}",
+        sentences=summary.summary_sentences(subject),
+        numbers=summary.key_numbers(subject),
         figures=drawn.places,
         tables=_tables(subject, laps),
         left_out=len(subject.here) - len(laps),
@@ -64,7 +64,7 @@ def report(log: Log, track: Track | None, title: str = "") -> str:
         subject=subject,
         notes=_notes(log),
         job=_settings(subject),
-        most=len(LAPS),
+        most=len(LAP_LINE_COLORS),
         version=__version__,
         styles=(_HERE / "page.css").read_text("utf-8"),
         script=(_HERE / "page.js").read_text("utf-8"),
@@ -85,13 +85,13 @@ def _template() -> Any:
     return looks.get_template("page.html")
 
 
-def _drawn(subject: Subject, packed: list[Column]) -> _Drawn:
+def _drawn(subject: ReportSubject, packed: list[StepColumn]) -> _Drawn:
     """Every figure of the page. Those in motion share a document, whose script starts when they are
     there.
     """
     trace = subject.log.trace
     steps = ColumnDataSource({column.name: column.levels for column in packed})
-    moving = view(
+    moving = build_lap_view(
         subject.track, trace[["X", "Y"]].dropna().to_numpy(float), exit_points(trace, subject.here)
     )
     document = Document()
@@ -106,19 +106,19 @@ def _drawn(subject: Subject, packed: list[Column]) -> _Drawn:
     return _Drawn(places, first, tuple(script for script, _ in still.values()))
 
 
-def _still(subject: Subject) -> dict[str, LayoutDOM]:
+def _still(subject: ReportSubject) -> dict[str, LayoutDOM]:
     """The figures about the whole log, by name, in the order in which they are drawn."""
     found: dict[str, LayoutDOM] = {}
     if len(subject.training):
-        found["training"] = figures.training(subject.training)
+        found["training"] = figures.training_plots(subject.training)
     if len(subject.log.job.ppo):
-        found["learning"] = figures.learning(subject.log.job.ppo)
+        found["learning"] = figures.learning_plots(subject.log.job.ppo)
     if len(subject.race):
-        found["race"] = figures.lap_times(subject.race)
-    return found | {"actions": figures.actions(subject)}
+        found["race"] = figures.lap_time_plot(subject.race)
+    return found | {"actions": figures.action_plot(subject)}
 
 
-def _start(moving: View, steps: ColumnDataSource) -> CustomJS:
+def _start(moving: LapView, steps: ColumnDataSource) -> CustomJS:
     names = {"steps": steps, "shown": moving.shown, "lines": list(moving.laps), "cars": moving.cars}
     names |= {
         "road": moving.road,
@@ -131,18 +131,18 @@ def _start(moving: View, steps: ColumnDataSource) -> CustomJS:
     )
 
 
-def _facts(subject: Subject, laps: pd.DataFrame, packed: list[Column]) -> dict[str, Any]:
+def _facts(subject: ReportSubject, laps: pd.DataFrame, packed: list[StepColumn]) -> dict[str, Any]:
     """What the page's script must know: how to read the steps, and the laps that they belong to."""
     rows = laps.reset_index(drop=True)
-    races = best(rows[rows["phase"] == "evaluation"], _AT_FIRST)
-    whole = races if len(races) else best(rows, _AT_FIRST)
+    races = fastest_laps(rows[rows["phase"] == "evaluation"], _AT_FIRST)
+    whole = races if len(races) else fastest_laps(rows, _AT_FIRST)
     first = whole.index if len(whole) else rows.nlargest(_AT_FIRST, "completion").index
     return {
         "columns": [column.facts for column in packed],
         "laps": _laps(rows),
         "first": first.tolist(),
-        "fastest": best(rows, 3).index.tolist(),
-        "colors": list(LAPS),
+        "fastest": fastest_laps(rows, 3).index.tolist(),
+        "colors": list(LAP_LINE_COLORS),
         "length": subject.length,
         "loop": subject.track is not None and subject.track.is_loop,
         "known": subject.track is not None,
@@ -162,7 +162,7 @@ def _laps(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return found
 
 
-def _tables(subject: Subject, laps: pd.DataFrame) -> dict[str, tables.Table]:
+def _tables(subject: ReportSubject, laps: pd.DataFrame) -> dict[str, tables.SortableTable]:
     found = {"laps": tables.lap_table(subject, laps), "files": tables.file_table(subject)}
     if len(subject.training):
         found["iterations"] = tables.iteration_table(subject)
@@ -179,7 +179,7 @@ def _notes(log: Log) -> list[str]:
     )
 
 
-def _settings(subject: Subject) -> list[tuple[str, str]]:
+def _settings(subject: ReportSubject) -> list[tuple[str, str]]:
     """What is known about the job: names and values."""
     job, space = subject.log.job, subject.log.job.action_space
     facts = {

@@ -15,11 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer import geometry
-from racer.analysis import best, driven
+from racer.analysis import driven_motion, fastest_laps
 from racer.track.track import Track
 
-MOST = 60_000  # steps in a page
-WHEELS = ("off the track", "on the track")
+MAX_STEPS = 60_000  # steps in a page
+WHEELS_LABELS = ("off the track", "on the track")
 _FASTEST = 60  # complete laps that are kept before others
 _LEVELS = 65_534  # and one more for nan
 _GOLDEN = 0.618_033_988_75
@@ -28,7 +28,7 @@ _ABSURD = 1e12  # no value of a step is that far from 0: it counts as unknown
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
+class StepColumn:
     """A column of steps as it travels: `levels * scale + offset` is the value; level 65535 of a
     uint16 is nan.
     """
@@ -51,12 +51,12 @@ class Column:
         }
 
 
-def chosen(table: pd.DataFrame, most: int = MOST) -> pd.DataFrame:
+def laps_that_fit(table: pd.DataFrame, most: int = MAX_STEPS) -> pd.DataFrame:
     """The laps that fit into `most` steps: races first, then the fastest laps, then others, spread
     over the log.
     """
     order = np.mod(np.arange(len(table)) * _GOLDEN, 1.0)
-    fast = table.index.isin(best(table, _FASTEST).index)
+    fast = table.index.isin(fastest_laps(table, _FASTEST).index)
     rank = np.where(table["phase"] == "evaluation", -2.0, np.where(fast, -1.0, order))
     by_rank = np.argsort(rank, kind="stable")
     fits = np.cumsum(table["steps"].to_numpy()[by_rank]) <= most
@@ -64,7 +64,7 @@ def chosen(table: pd.DataFrame, most: int = MOST) -> pd.DataFrame:
     return table.iloc[np.sort(by_rank[fits])]
 
 
-def columns(trace: pd.DataFrame, table: pd.DataFrame, track: Track | None) -> list[Column]:
+def step_columns(trace: pd.DataFrame, table: pd.DataFrame, track: Track | None) -> list[StepColumn]:
     """The columns of the steps of the given laps, lap after lap."""
     spans = zip(table["first_row"].tolist(), table["last_row"].tolist(), strict=True)
     rows = np.concatenate([np.arange(first, last + 1) for first, last in spans])
@@ -76,36 +76,37 @@ def columns(trace: pd.DataFrame, table: pd.DataFrame, track: Track | None) -> li
     found = [
         _packed("X", "X", "m", 3, here["X"]),
         _packed("Y", "Y", "m", 3, here["Y"]),
-        _packed("speed", "Driven speed", "m/s", 2, driven(trace)["speed"].iloc[rows]),
+        _packed("speed", "Driven speed", "m/s", 2, driven_motion(trace)["speed"].iloc[rows]),
         _packed("throttle", "Commanded speed", "m/s", 2, here["throttle"]),
         _packed("steer", "Steering", "°", 1, here["steer"]),
-        Column("reward", "Reward", "", 3, _single(here["reward"])),
+        StepColumn("reward", "Reward", "", 3, _single(here["reward"])),
         _packed("progress", "Progress", "%", 1, here["progress"]),
-        Column("time", "Time in the lap", "s", 2, _single(clock)),
+        StepColumn("time", "Time in the lap", "s", 2, _single(clock)),
         _packed("yaw", "Heading", "°", 0, here["yaw"]),
         _packed("waypoint", "Closest waypoint", "", 0, here["closest_waypoint"]),
         _packed("action", "Action", "", 0, pd.Series(number).where(number >= 0)),
-        Column("status", "Status", "", 0, status.cat.codes.to_numpy(np.int8), words=words),
-        Column("wheels", "Wheels", "", 0, here["all_wheels_on_track"].to_numpy(np.uint8), words=WHEELS),
-        _packed("place", "Place on the track", "m", 2, places(here, track)),
+        StepColumn("status", "Status", "", 0, status.cat.codes.to_numpy(np.int8), words=words),
+        StepColumn("wheels", "Wheels", "", 0, here["all_wheels_on_track"].to_numpy(np.uint8), words=WHEELS_LABELS),
+        _packed("place", "Place on the track", "m", 2, distances_along_track(here, track)),
     ]  # fmt: skip
     return [column for column in found if _says_something(column)]
 
 
-def places(rows: pd.DataFrame, track: Track | None) -> NDArray[np.float64]:
+def distances_along_track(rows: pd.DataFrame, track: Track | None) -> NDArray[np.float64]:
     """(N,) m along the track from its start line; on an unknown track, from where the lap began."""
     if track is None:
         return (rows["progress"] * rows["track_len"] / 100.0).to_numpy(np.float64)
     xy = rows[["X", "Y"]].to_numpy(np.float64)
     parts = [
-        geometry.project(track.center, xy[i : i + _CHUNK])[0] for i in range(0, len(xy), _CHUNK)
+        geometry.project_points(track.center, xy[i : i + _CHUNK])[0]
+        for i in range(0, len(xy), _CHUNK)
     ]
     return np.concatenate([np.empty(0), *parts])
 
 
 def _packed(
     name: str, label: str, unit: str, digits: int, values: pd.Series | NDArray[np.float64]
-) -> Column:
+) -> StepColumn:
     """A column as uint16 levels; whole numbers in a small range stay exact."""
     numbers = np.asarray(values, np.float64)
     known = np.abs(numbers) < _ABSURD
@@ -116,7 +117,7 @@ def _packed(
     scale = 1.0 if whole or high == low else (high - low) / _LEVELS
     levels = np.full(len(numbers), _LEVELS + 1, np.uint16)
     levels[known] = np.round((numbers[known] - low) / scale).astype(np.uint16)
-    return Column(name, label, unit, digits, levels, scale, low)
+    return StepColumn(name, label, unit, digits, levels, scale, low)
 
 
 def _single(values: pd.Series | NDArray[np.float64]) -> NDArray[np.float32]:
@@ -126,6 +127,6 @@ def _single(values: pd.Series | NDArray[np.float64]) -> NDArray[np.float32]:
     return np.where(np.abs(numbers) <= bound, numbers, np.nan).astype(np.float32)
 
 
-def _says_something(column: Column) -> bool:
+def _says_something(column: StepColumn) -> bool:
     """Whether any step has a value: continuous actions have no index."""
     return column.levels.dtype != np.uint16 or bool((column.levels <= _LEVELS).any())

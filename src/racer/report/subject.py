@@ -10,16 +10,16 @@ from functools import cached_property
 
 import pandas as pd
 
-from racer.analysis import laps, phases
+from racer.analysis import lap_phases, laps
 from racer.logs import Log
-from racer.logs.schema import STATUSES, Job, categorical, episode_ids
+from racer.logs.schema import STATUSES, Job, episode_ids, to_status_category
 from racer.track.track import Track
 
 _ABSURD = 1e12
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class ReportSubject:
     """A log and the track that most of its steps were driven on, None where it is unknown."""
 
     log: Log
@@ -29,7 +29,7 @@ class Subject:
     def laps(self) -> pd.DataFrame:
         """Every lap of the log, with `phase` either `training` or `evaluation`."""
         table = laps(self.log.trace)
-        return table.assign(phase=phases(table))
+        return table.assign(phase=lap_phases(table))
 
     @cached_property
     def length(self) -> float:
@@ -63,7 +63,7 @@ class Subject:
         return self.here[self.here["phase"] == "evaluation"]
 
 
-def sane(log: Log) -> Log:
+def drop_absurd_values(log: Log) -> Log:
     """`log` without numbers that no car can have (beyond a million millions, infinite): they become
     unknown.
     """
@@ -75,7 +75,7 @@ def sane(log: Log) -> Log:
     return replace(log, trace=log.trace.assign(**kept))
 
 
-def joined(logs: Sequence[Log]) -> Log:
+def join_logs(logs: Sequence[Log]) -> Log:
     """Several logs as one, in their order; facts of the job stay where no two logs say different
     things.
     """
@@ -85,9 +85,9 @@ def joined(logs: Sequence[Log]) -> Log:
     trace = pd.concat(
         [one.assign(episode_status=one["episode_status"].astype(object)) for one in traces]
     )
-    trace = trace.assign(episode_status=categorical(trace["episode_status"], STATUSES)).reset_index(
-        drop=True
-    )
+    trace = trace.assign(
+        episode_status=to_status_category(trace["episode_status"], STATUSES)
+    ).reset_index(drop=True)
     trace = trace.assign(episode_id=episode_ids(trace))
     sources = tuple(source for log in logs for source in log.sources)
     return Log(

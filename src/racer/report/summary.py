@@ -13,11 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer import analysis as about
-from racer.analysis.convergence import verdict
-from racer.analysis.leaderboard import standing
-from racer.logs.schema import CONTINUOUS
-from racer.report.subject import Subject
-from racer.track.corners import direction
+from racer.analysis.convergence import judge_convergence
+from racer.analysis.leaderboard import race_standing
+from racer.logs.schema import CONTINUOUS_ACTION
+from racer.report.subject import ReportSubject
+from racer.track.corners import driving_direction
 
 _MOST_NAMED = 12  # actions
 _PARTS = 10  # of the waypoints, to say where laps end
@@ -28,7 +28,7 @@ _RACE_TYPES = {
 }
 
 
-def sentences(subject: Subject) -> list[str]:
+def summary_sentences(subject: ReportSubject) -> list[str]:
     """What a reader should know first, a sentence or two a paragraph."""
     found = [_where(subject)]
     if len(subject.training):
@@ -38,7 +38,7 @@ def sentences(subject: Subject) -> list[str]:
     return [*found, *_standing(subject), *_actions(subject), *_rest(subject)]
 
 
-def figures(subject: Subject) -> list[tuple[str, str]]:
+def key_numbers(subject: ReportSubject) -> list[tuple[str, str]]:
     """The few numbers that stand out: what it is, and the number."""
     table = subject.here
     whole = table[table["complete"]]
@@ -55,16 +55,16 @@ def figures(subject: Subject) -> list[tuple[str, str]]:
     ]
 
 
-def track_words(subject: Subject) -> str:
+def describe_track(subject: ReportSubject) -> str:
     """The name of the track, and the way it is driven."""
     if subject.track is None:
         return (
             f"an unknown track of {subject.length:.2f} m" if subject.length else "an unknown track"
         )
-    return f"{subject.track.title} ({direction(subject.track)}{', reversed' if subject.track.is_reversed else ''})"
+    return f"{subject.track.title} ({driving_direction(subject.track)}{', reversed' if subject.track.is_reversed else ''})"
 
 
-def rows_of(table: pd.DataFrame) -> NDArray[np.int64]:
+def step_positions(table: pd.DataFrame) -> NDArray[np.int64]:
     """Positions in the trace of all steps of the laps."""
     spans = zip(table["first_row"].tolist(), table["last_row"].tolist(), strict=True)
     return np.concatenate(
@@ -72,22 +72,22 @@ def rows_of(table: pd.DataFrame) -> NDArray[np.int64]:
     )
 
 
-def action_use(subject: Subject) -> pd.DataFrame:
+def action_usage_on_track(subject: ReportSubject) -> pd.DataFrame:
     """How often each discrete action was taken, as `racer.analysis.action_use` says; no row for
     continuous ones.
     """
     use = about.action_use(
-        subject.log.trace.iloc[rows_of(subject.here)], subject.log.job.action_space
+        subject.log.trace.iloc[step_positions(subject.here)], subject.log.job.action_space
     )
-    return use[use["action"] != CONTINUOUS].reset_index(drop=True)
+    return use[use["action"] != CONTINUOUS_ACTION].reset_index(drop=True)
 
 
-def counted(number: int, noun: str) -> str:
+def count_noun(number: int, noun: str) -> str:
     """`1 lap`, `1,204 laps`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _where(subject: Subject) -> str:
+def _where(subject: ReportSubject) -> str:
     job, kinds = (
         subject.log.job,
         [name for name in ("training", "race") if len(getattr(subject, name))],
@@ -100,27 +100,29 @@ def _where(subject: Subject) -> str:
     words += [f"{job.platform} {job.simulator}".strip() if job.platform else ""]
     facts = [word for word in words if word]
     about_job = f" The job: {', '.join(facts)}." if facts else ""
-    files = counted(len(subject.log.sources), "file")
-    return f"{what} on {track_words(subject)}: {counted(len(subject.here), 'lap')} in {files}.{about_job}"
+    files = count_noun(len(subject.log.sources), "file")
+    return f"{what} on {describe_track(subject)}: {count_noun(len(subject.here), 'lap')} in {files}.{about_job}"
 
 
 def _training(table: pd.DataFrame) -> str:
-    iterations = about.iterations(table).nunique()
-    head = f"Training: {counted(len(table), 'lap')} in {counted(iterations, 'iteration')}."
+    iterations = about.lap_iterations(table).nunique()
+    head = f"Training: {count_noun(len(table), 'lap')} in {count_noun(iterations, 'iteration')}."
     whole = table[table["complete"]]
     if not len(whole):
         return f"{head} None was completed; the farthest covered {table['completion'].max():.0f} % of the track."
-    best = about.best(whole.assign(iteration=about.iterations(whole)), 1).iloc[0]
+    best = about.fastest_laps(whole.assign(iteration=about.lap_iterations(whole)), 1).iloc[0]
     place = f"iteration {best['iteration']}, episode {best['episode']}"
     completed = 100.0 * len(whole) / len(table)
     return f"{head} {completed:.0f} % were completed; the best took {best['time']:.2f} s ({place})."
 
 
-def _course(subject: Subject) -> list[str]:
+def _course(subject: ReportSubject) -> list[str]:
     """Whether training still gets anywhere, and how its last fifth compares with the first."""
-    rows = about.by_iteration(subject.training)
+    rows = about.laps_by_iteration(subject.training)
     job = subject.log.job
-    found = str(verdict(subject.training, job.ppo if len(job.ppo) else None, job.action_space))
+    found = str(
+        judge_convergence(subject.training, job.ppo if len(job.ppo) else None, job.action_space)
+    )
     if len(rows) < 3:
         return [f"Verdict: {found.rstrip('.')}."]
     part = max(1, len(rows) // 5)
@@ -132,16 +134,16 @@ def _course(subject: Subject) -> list[str]:
     return [text, f"Verdict: {found.rstrip('.')}."]
 
 
-def _standing(subject: Subject) -> list[str]:
+def _standing(subject: ReportSubject) -> list[str]:
     """The best lap beside the results of a race on the same track."""
     name = subject.track.name if subject.track is not None else subject.log.job.world
-    fastest = about.best(subject.here, 1)["time"].tolist()
-    found = standing(name, fastest[0]) if fastest and name else None
+    fastest = about.fastest_laps(subject.here, 1)["time"].tolist()
+    found = race_standing(name, fastest[0]) if fastest and name else None
     return [f"The best lap beside race results: {found.sentence}."] if found else []
 
 
-def _endings(subject: Subject) -> list[str]:
-    ends = about.endings(subject.log.trace, subject.training, _PARTS)
+def _endings(subject: ReportSubject) -> list[str]:
+    ends = about.endings_by_waypoint(subject.log.trace, subject.training, _PARTS)
     if not len(ends):
         return []
     top, total = ends.iloc[0], int(ends["count"].sum())
@@ -150,13 +152,13 @@ def _endings(subject: Subject) -> list[str]:
     place = f"{top['count']} between waypoints {top['from_waypoint']} and {top['to_waypoint']}"
     word = str(top["status"]).replace("_", " ")
     return [
-        f"Of {counted(total, 'lap')} that ended early, the largest share ended at one place: {place} ({word})."
+        f"Of {count_noun(total, 'lap')} that ended early, the largest share ended at one place: {place} ({word})."
     ]
 
 
 def _race(table: pd.DataFrame) -> str:
     whole = table[table["complete"]]
-    head = f"Race: {len(whole)} of {counted(len(table), 'lap')} completed"
+    head = f"Race: {len(whole)} of {count_noun(len(table), 'lap')} completed"
     if not len(whole):
         return f"{head}; the farthest covered {table['completion'].max():.0f} % of the track."
     spread = (
@@ -168,15 +170,15 @@ def _race(table: pd.DataFrame) -> str:
     clean = (
         "the car never left the track"
         if not off
-        else f"the car left the track {counted(off, 'time')}"
+        else f"the car left the track {count_noun(off, 'time')}"
     )
-    back = f" and was set back {counted(resets, 'time')}" if resets else ""
+    back = f" and was set back {count_noun(resets, 'time')}" if resets else ""
     return f"{head}, the best in {whole['time'].min():.2f} s{spread}; {clean}{back}."
 
 
-def _actions(subject: Subject) -> list[str]:
-    use = action_use(subject)
-    never = about.unused(use)
+def _actions(subject: ReportSubject) -> list[str]:
+    use = action_usage_on_track(subject)
+    never = about.unused_actions(use)
     if not never:
         return []
     if len(never) > _MOST_NAMED:
@@ -189,22 +191,22 @@ def _actions(subject: Subject) -> list[str]:
     return [f"{names} {'was' if len(never) == 1 else 'were'} never used."]
 
 
-def _rest(subject: Subject) -> list[str]:
+def _rest(subject: ReportSubject) -> list[str]:
     """What the page leaves out, and lines that could not be read."""
     away = len(subject.laps) - len(subject.here)
     bad = subject.log.bad_lines
     return [
         *(
-            [f"{counted(away, 'lap')} on other tracks {'is' if away == 1 else 'are'} left out."]
+            [f"{count_noun(away, 'lap')} on other tracks {'is' if away == 1 else 'are'} left out."]
             if away
             else []
         ),
-        *([f"{counted(bad, 'line')} could not be read as a step."] if bad else []),
+        *([f"{count_noun(bad, 'line')} could not be read as a step."] if bad else []),
     ]
 
 
 @dataclass(frozen=True)
-class Head:
+class TableHead:
     """A column: the name in the data, the words above it, and how many digits its numbers have;
     None: text.
     """
@@ -215,7 +217,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """What stands in a cell, and the value by which its row sorts."""
 
     text: str
@@ -223,46 +225,46 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Table:
+class SortableTable:
     """A table that sorts. `laps` are numbers of the page's laps that can be chosen in its rows,
     where it lists laps.
     """
 
     name: str
     caption: str
-    heads: tuple[Head, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    heads: tuple[TableHead, ...]
+    rows: tuple[tuple[TableCell, ...], ...]
     laps: tuple[int, ...] = ()
 
 
 _LAP = (
-    Head("file", "file", None), Head("phase", "phase", None), Head("shown_iteration", "iteration"),
-    Head("episode", "episode"), Head("lap", "lap"), Head("time", "time s", 2), Head("completion", "covered %", 1),
-    Head("status", "status", None), Head("off_tracks", "off track"), Head("crashes", "crashes"),
-    Head("resets", "resets"), Head("reward", "reward", 2), Head("steps", "steps"), Head("speed", "driven m/s", 2),
-    Head("top_speed", "top m/s", 2), Head("command", "command m/s", 2), Head("distance", "driven m", 2),
+    TableHead("file", "file", None), TableHead("phase", "phase", None), TableHead("shown_iteration", "iteration"),
+    TableHead("episode", "episode"), TableHead("lap", "lap"), TableHead("time", "time s", 2), TableHead("completion", "covered %", 1),
+    TableHead("status", "status", None), TableHead("off_tracks", "off track"), TableHead("crashes", "crashes"),
+    TableHead("resets", "resets"), TableHead("reward", "reward", 2), TableHead("steps", "steps"), TableHead("speed", "driven m/s", 2),
+    TableHead("top_speed", "top m/s", 2), TableHead("command", "command m/s", 2), TableHead("distance", "driven m", 2),
 )  # fmt: skip
 # shown where they differ from lap to lap
 _VARYING = ("file", "phase", "lap", "off_tracks", "crashes", "resets")
 _ITERATION = (
-    Head("iteration", "iteration"), Head("episodes", "laps"), Head("complete", "complete"),
-    Head("completion", "covered %", 1), Head("reward", "reward", 2), Head("steps", "steps", 1),
-    Head("best_time", "best s", 2), Head("mean_time", "mean s", 2),
+    TableHead("iteration", "iteration"), TableHead("episodes", "laps"), TableHead("complete", "complete"),
+    TableHead("completion", "covered %", 1), TableHead("reward", "reward", 2), TableHead("steps", "steps", 1),
+    TableHead("best_time", "best s", 2), TableHead("mean_time", "mean s", 2),
 )  # fmt: skip
 _ENDING = (
-    Head("status", "status", None), Head("from_waypoint", "from waypoint"), Head("to_waypoint", "to waypoint"),
-    Head("count", "laps"), Head("share", "share %", 1),
+    TableHead("status", "status", None), TableHead("from_waypoint", "from waypoint"), TableHead("to_waypoint", "to waypoint"),
+    TableHead("count", "laps"), TableHead("share", "share %", 1),
 )  # fmt: skip
 _FILE = (
-    Head("name", "file", None), Head("phase", "what", None), Head("columns", "columns"), Head("rows", "steps"),
-    Head("bad", "bad lines"), Head("first_bad", "the first bad line", None),
+    TableHead("name", "file", None), TableHead("phase", "what", None), TableHead("columns", "columns"), TableHead("rows", "steps"),
+    TableHead("bad", "bad lines"), TableHead("first_bad", "the first bad line", None),
 )  # fmt: skip
 
 
 _MOST_SECTORS = 10  # laps whose sectors are shown
 
 
-def lap_table(subject: Subject, table: pd.DataFrame) -> Table:
+def lap_table(subject: ReportSubject, table: pd.DataFrame) -> SortableTable:
     """The given laps; columns that say the same of all are left out."""
     iteration = table["iteration"].where(table["iteration"] >= 0)
     rows = table.assign(file=_files(subject, table), shown_iteration=iteration)
@@ -272,16 +274,16 @@ def lap_table(subject: Subject, table: pd.DataFrame) -> Table:
     return replace(made, laps=tuple(range(len(rows))))
 
 
-def iteration_table(subject: Subject) -> Table:
+def iteration_table(subject: ReportSubject) -> SortableTable:
     """The training, one row an iteration."""
     return _made(
-        "iterations", "Training by iteration", _ITERATION, about.by_iteration(subject.training)
+        "iterations", "Training by iteration", _ITERATION, about.laps_by_iteration(subject.training)
     )
 
 
-def ending_table(subject: Subject) -> Table:
+def ending_table(subject: ReportSubject) -> SortableTable:
     """Where laps ended that were not completed, most frequent first."""
-    ends = about.endings(subject.log.trace, subject.here)
+    ends = about.endings_by_waypoint(subject.log.trace, subject.here)
     return _made(
         "endings",
         "Where laps ended early",
@@ -290,26 +292,26 @@ def ending_table(subject: Subject) -> Table:
     )
 
 
-def sector_table(subject: Subject) -> Table:
+def sector_table(subject: ReportSubject) -> SortableTable:
     """The sectors of the fastest laps, s: the road around each corner, or thirds where there is no
     track.
     """
-    laps = about.best(subject.here, _MOST_SECTORS)
-    pieces = about.sectors(subject.log.trace, laps, subject.track)
+    laps = about.fastest_laps(subject.here, _MOST_SECTORS)
+    pieces = about.lap_sectors(subject.log.trace, laps, subject.track)
     names = list(dict.fromkeys(pieces["sector"]))
     times = pieces.pivot(index="lap", columns="sector", values="time").reindex(laps.index)
     rows = laps.join(times)
-    heads: tuple[Head, ...] = (
-        Head("phase", "phase", None),
-        Head("episode", "episode"),
-        Head("time", "lap s", 2),
+    heads: tuple[TableHead, ...] = (
+        TableHead("phase", "phase", None),
+        TableHead("episode", "episode"),
+        TableHead("time", "lap s", 2),
     )
-    heads += tuple(Head(name, f"{name} s", 2) for name in names)
+    heads += tuple(TableHead(name, f"{name} s", 2) for name in names)
     ideal = f"Sectors of the fastest laps; the best ones together: {times.min().sum():.2f} s"
     return _made("sectors", ideal, heads, rows)
 
 
-def file_table(subject: Subject) -> Table:
+def file_table(subject: ReportSubject) -> SortableTable:
     """The files that were read, with an account of their lines."""
     rows = pd.DataFrame(
         [
@@ -321,7 +323,7 @@ def file_table(subject: Subject) -> Table:
     return _made("files", "Files", heads, rows)
 
 
-def _files(subject: Subject, table: pd.DataFrame) -> list[str]:
+def _files(subject: ReportSubject, table: pd.DataFrame) -> list[str]:
     """(L,) the file of each lap, as short as it can be told; empty where phase and iteration tell
     it.
     """
@@ -333,13 +335,15 @@ def _files(subject: Subject, table: pd.DataFrame) -> list[str]:
     return [names[k] for k in table["source"]]
 
 
-def _made(name: str, caption: str, heads: tuple[Head, ...], rows: pd.DataFrame) -> Table:
+def _made(
+    name: str, caption: str, heads: tuple[TableHead, ...], rows: pd.DataFrame
+) -> SortableTable:
     cells = [[_cell(value, head.digits) for value in rows[head.name].tolist()] for head in heads]
-    return Table(name, caption, heads, tuple(zip(*cells, strict=True)))
+    return SortableTable(name, caption, heads, tuple(zip(*cells, strict=True)))
 
 
-def _cell(value: Any, digits: int | None) -> Cell:
+def _cell(value: Any, digits: int | None) -> TableCell:
     if digits is None:
-        return Cell(str(value), str(value))
+        return TableCell(str(value), str(value))
     number = float(value)
-    return Cell(f"{number:,.{digits}f}", number) if number == number else Cell("", "")
+    return TableCell(f"{number:,.{digits}f}", number) if number == number else TableCell("", "")

@@ -27,20 +27,26 @@ from bokeh.plotting import figure
 
 from racer import geometry
 from racer.plotting import style
-from racer.report.figures import DASHES, LAPS, hover, plain, source
-from racer.track.corners import corners
+from racer.report.figures import (
+    LAP_LINE_COLORS,
+    LAP_LINE_DASHES,
+    add_hover,
+    plain_figure,
+    table_source,
+)
+from racer.track.corners import find_corners
 from racer.track.track import Track
 
-STEPS = (
+STEP_FIELDS = (
     "X", "Y", "X1", "Y1", "speed", "throttle", "steer", "reward", "progress", "time", "waypoint", "action", "status",
     "step", "color", "lap",
 )  # fmt: skip
 """Columns of the source of all steps on show; X1 and Y1 are where the next one starts."""
 
-OVER_DISTANCE = ("place", "speed", "steer", "delta", "lap")
+DISTANCE_FIELDS = ("place", "speed", "steer", "delta", "lap")
 """Columns of the source of one lap on show, over distance."""
 
-CARS = ("X", "Y", "left", "right", "place", "speed", "delta", "color", "label")
+CAR_FIELDS = ("X", "Y", "left", "right", "place", "speed", "delta", "color", "label")
 _MARKS = {
     "off_track": "x", "crashed": "square_cross", "immobilized": "diamond_cross", "reversed": "inverted_triangle",
 }  # fmt: skip
@@ -56,7 +62,7 @@ _BESIDE = 0.25  # m from the road to a corner's name
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class LapView:
     """The two figures, and the models that the page's script moves."""
 
     road: figure
@@ -69,27 +75,27 @@ class View:
     exits: GlyphRenderer
 
 
-def view(track: Track | None, area: np.ndarray, exits: pd.DataFrame) -> View:
+def build_lap_view(track: Track | None, area: np.ndarray, exits: pd.DataFrame) -> LapView:
     """Track and telemetry without a lap. `area` (N, 2) m is what the map has to show where there is
     no track.
     """
-    shown, cars = _empty("shown", STEPS), _empty("cars", CARS)
-    laps = tuple(_empty(f"line {k}", OVER_DISTANCE) for k in range(len(LAPS)))
+    shown, cars = _empty("shown", STEP_FIELDS), _empty("cars", CAR_FIELDS)
+    laps = tuple(_empty(f"line {k}", DISTANCE_FIELDS) for k in range(len(LAP_LINE_COLORS)))
     mapper = LinearColorMapper(palette=Viridis256, low=0.0, high=1.0)
     bar = ColorBar(
         color_mapper=mapper, width=12, padding=4, title="m/s", title_text_font_style="normal"
     )
     road = _map(track, area)
     left = _exits(road, exits)
-    hover(road, _TIPS, [_way(road, shown)]).limit = 1
-    hover(
+    add_hover(road, _TIPS, [_way(road, shown)]).limit = 1
+    add_hover(
         road,
         [("ended", "@status"), ("episode", "@episode"), ("covered", "@completion{0.0} %")],
         [left],
     )
     _drive(road, cars)
     road.add_layout(bar, "right")
-    return View(road, _telemetry(track, laps, cars), shown, laps, cars, mapper, bar, left)
+    return LapView(road, _telemetry(track, laps, cars), shown, laps, cars, mapper, bar, left)
 
 
 def exit_points(trace: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -124,7 +130,9 @@ def _map(track: Track | None, area: np.ndarray) -> figure:
     }
     tools = "pan,wheel_zoom,box_zoom,reset,save"
     height = int(np.clip(_WIDTH * tall / wide, *_HEIGHT))
-    plot = plain("x (m)", "y (m)", height=height, tools=tools, active_scroll="wheel_zoom", **ranges)
+    plot = plain_figure(
+        "x (m)", "y (m)", height=height, tools=tools, active_scroll="wheel_zoom", **ranges
+    )
     plot.select_one(BoxZoomTool).match_aspect = True
     plot.grid.visible, plot.name = False, "road"
     if track is not None:
@@ -138,18 +146,21 @@ def _road(plot: figure, track: Track) -> None:
     (ox, oy), (ix, iy) = track.outer.T, track.inner.T
     if track.is_loop:
         plot.multi_polygons(
-            xs=[[[ox, ix]]], ys=[[[oy, iy]]], fill_color=style.ROAD, line_color=None
+            xs=[[[ox, ix]]], ys=[[[oy, iy]]], fill_color=style.ROAD_COLOR, line_color=None
         )
     else:
         plot.patch(
-            np.append(ox, ix[::-1]), np.append(oy, iy[::-1]), fill_color=style.ROAD, line_color=None
+            np.append(ox, ix[::-1]),
+            np.append(oy, iy[::-1]),
+            fill_color=style.ROAD_COLOR,
+            line_color=None,
         )
     for x, y in ((ox, oy), (ix, iy)):
-        plot.line(x, y, color=style.BORDER, line_width=1.2)
+        plot.line(x, y, color=style.BORDER_COLOR, line_width=1.2)
     start = np.vstack(
         [geometry.nearest_point(line, track.center[:1]) for line in (track.inner, track.outer)]
     )
-    plot.line(*start.T, color=style.START, line_width=3.5)
+    plot.line(*start.T, color=style.START_COLOR, line_width=3.5)
     at = 0.05 * track.length + np.array([0.0, 0.2, 0.4])
     spots, ahead = (geometry.point_at(track.center, at + shift) for shift in (0.0, 0.02))
     heading = np.arctan2(*(ahead - spots).T[::-1])
@@ -161,7 +172,7 @@ def _road(plot: figure, track: Track) -> None:
 
 def _corner_names(plot: figure, track: Track) -> None:
     """T1, T2, ... outside of each corner."""
-    found = corners(track)
+    found = find_corners(track)
     apex = np.array([corner.apex for corner in found])
     middle = geometry.point_at(track.center, apex)
     ahead = geometry.point_at(track.center, apex + 0.02) - middle
@@ -181,14 +192,14 @@ def _corner_bands(plot: figure, track: Track, *, named: bool) -> None:
     """Gray where a corner is, with its name at the foot if `named`; one that spans the start line
     has two bands.
     """
-    found = corners(track)
+    found = find_corners(track)
     over = [corner for corner in found if corner.end < corner.start]
     left = [corner.start for corner in found] + [0.0 for _ in over]
     right = [track.length if corner in over else corner.end for corner in found] + [
         corner.end for corner in over
     ]
     plot.vstrip(
-        left, right, fill_color=style.ROAD, fill_alpha=0.5, line_color=None, level="underlay"
+        left, right, fill_color=style.ROAD_COLOR, fill_alpha=0.5, line_color=None, level="underlay"
     )
     if named:
         apex, names = [corner.apex for corner in found], [corner.name for corner in found]
@@ -209,7 +220,13 @@ def _way(plot: figure, shown: ColumnDataSource) -> GlyphRenderer:
         "X", "Y", "X1", "Y1", source=shown, line_color="color", line_width=3, line_cap="round"
     )
     return plot.scatter(
-        "X", "Y", source=shown, size=6, color="color", line_color=None, hover_fill_color=style.START
+        "X",
+        "Y",
+        source=shown,
+        size=6,
+        color="color",
+        line_color=None,
+        hover_fill_color=style.START_COLOR,
     )
 
 
@@ -218,7 +235,7 @@ def _exits(plot: figure, exits: pd.DataFrame) -> GlyphRenderer:
         "X",
         "Y",
         marker="mark",
-        source=source(exits),
+        source=table_source(exits),
         size=9,
         line_color=style.PALETTE[5],
         fill_color=None,
@@ -241,7 +258,7 @@ def _drive(plot: figure, cars: ColumnDataSource) -> None:
 
 def _numbers(plot: figure, cars: ColumnDataSource, x: str, y: str) -> None:
     plot.text(
-        x, y, "label", source=cars, text_font_size="12px", text_font_style="bold", text_color=style.START,
+        x, y, "label", source=cars, text_font_size="12px", text_font_style="bold", text_color=style.START_COLOR,
         x_offset=9, y_offset=-7, background_fill_color="white", background_fill_alpha=0.8, padding=2, border_radius=3,
     )  # fmt: skip
 
@@ -255,9 +272,9 @@ def _telemetry(
         else "distance from where the lap began (m)"
     )
     tools = "xpan,xwheel_zoom,xbox_zoom,reset"
-    speed = plain("", "driven speed (m/s)", height=230, tools=tools)
-    steer = plain("", "steering (°)", height=170, tools=tools, x_range=speed.x_range)
-    delta = plain(where, "behind lap 1 (s)", height=170, tools=tools, x_range=speed.x_range)
+    speed = plain_figure("", "driven speed (m/s)", height=230, tools=tools)
+    steer = plain_figure("", "steering (°)", height=170, tools=tools, x_range=speed.x_range)
+    delta = plain_figure(where, "behind lap 1 (s)", height=170, tools=tools, x_range=speed.x_range)
     for plot, name, unit in (
         (speed, "speed", "{0.00} m/s"),
         (steer, "steer", "{0.0}°"),
@@ -265,9 +282,9 @@ def _telemetry(
     ):
         lines = [
             plot.line("place", name, source=lap, color=color, line_width=2, line_dash=dash)
-            for lap, color, dash in zip(laps, LAPS, DASHES, strict=True)
+            for lap, color, dash in zip(laps, LAP_LINE_COLORS, LAP_LINE_DASHES, strict=True)
         ]
-        hover(
+        add_hover(
             plot,
             [("lap", "@lap"), ("at", "@place{0.0} m"), (name, f"@{name}{unit}")],
             lines,

@@ -4,6 +4,13 @@ refuse.
 
 from racer.reward.batch import RewardBatch
 from racer.reward.errors import RewardRefused
-from racer.reward.load import RewardFunction, find, load, shipped_rewards
+from racer.reward.load import RewardFunction, find_reward, load_reward, shipped_rewards
 
-__all__ = ["RewardBatch", "RewardFunction", "RewardRefused", "find", "load", "shipped_rewards"]
+__all__ = [
+    "RewardBatch",
+    "RewardFunction",
+    "RewardRefused",
+    "find_reward",
+    "load_reward",
+    "shipped_rewards",
+]

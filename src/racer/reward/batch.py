@@ -16,17 +16,31 @@ from numpy.typing import NDArray
 
 from racer.errors import UsageError
 from racer.reward import snapshot as state
-from racer.reward.errors import LIMIT, RewardRefused, line_of, refused, user_trace, what_raised
-from racer.reward.instance import Entry, Instance, execute, forget
-from racer.reward.isolation import PrintFlood, Surroundings, Threads, changed, kept, return_line
+from racer.reward.errors import (
+    MAX_ABS_REWARD,
+    RewardRefused,
+    describe_exception,
+    line_of_error,
+    make_refusal,
+    user_trace,
+)
+from racer.reward.instance import RewardEntry, RewardInstance, execute_reward, forget_modules
+from racer.reward.isolation import (
+    PrintFlood,
+    Surroundings,
+    ThreadWatch,
+    has_changed,
+    snapshot_params,
+    trace_return_line,
+)
 from racer.reward.load import RewardFunction
-from racer.reward.watchdog import RewardTimeout, Slot, priced
+from racer.reward.watchdog import RewardTimeout, WatchSlot, price_calls
 
-TIMEOUT = 5.0  # s: what the official validator grants a call
-PRINT_LIMIT = 64 * 2**20  # characters, besides an allowance for every call
-INSPECTED = 256  # calls that are watched for changes of their params
+REWARD_TIMEOUT_S = 5.0  # s: what the official validator grants a call
+MAX_PRINTED_CHARS = 64 * 2**20  # characters, besides an allowance for every call
+INSPECTED_CALLS = 256  # calls that are watched for changes of their params
 # batches after each of which the shared modules are looked through, and then every 256th
-PATCH_CHECKS = 8
+PATCH_CHECK_BATCHES = 8
 
 Params = dict[str, Any]
 _SERIAL = count()
@@ -47,8 +61,8 @@ class RewardBatch:
         reward: RewardFunction,
         n: int,
         *,
-        timeout: float = TIMEOUT,
-        print_limit: int = PRINT_LIMIT,
+        timeout: float = REWARD_TIMEOUT_S,
+        print_limit: int = MAX_PRINTED_CHARS,
         seed: int = 0,
         last_words: Callable[[RewardRefused], None] | None = None,
     ) -> None:
@@ -56,8 +70,8 @@ class RewardBatch:
         self._timeout = timeout
         self._last_words = last_words
         self._around = Surroundings(reward, print_limit, seed)
-        self._threads = Threads()
-        self._slot = Slot(reward.filename, timeout, weakref.WeakMethod(self._say_last_words))
+        self._threads = ThreadWatch()
+        self._slot = WatchSlot(reward.filename, timeout, weakref.WeakMethod(self._say_last_words))
         self._arguments: Sequence[Any] = ()
         self._cars: Sequence[int] | None = None
         self._batches = 0
@@ -65,11 +79,11 @@ class RewardBatch:
         self._mutates = bool(reward.syntax.mutations)
         self._lost: list[str] = []
         names = [f"racer_reward_{reward.sha256[:8]}_{next(_SERIAL)}_{k}" for k in range(n)]
-        weakref.finalize(self, forget, names)
-        self._instances: list[Instance] = self._run(
-            [lambda name: execute(reward, name)] * n, names, None
+        weakref.finalize(self, forget_modules, names)
+        self._instances: list[RewardInstance] = self._run(
+            [lambda name: execute_reward(reward, name)] * n, names, None
         )
-        self._calls: list[Entry] = [instance.call for instance in self._instances]
+        self._calls: list[RewardEntry] = [instance.call for instance in self._instances]
         self._around.notice_patches()
 
     def __call__(
@@ -88,14 +102,14 @@ class RewardBatch:
         self._batches += 1
         # the params are kept as they were for the first calls, and for all calls of a file that
         # changes them
-        is_inspecting = sink.calls <= INSPECTED or self._mutations or self._mutates
-        originals = [kept(p) for p in params] if is_inspecting else None
-        looks_for_patches = self._batches <= PATCH_CHECKS or not self._batches % 256
+        is_inspecting = sink.calls <= INSPECTED_CALLS or self._mutations or self._mutates
+        originals = [snapshot_params(p) for p in params] if is_inspecting else None
+        looks_for_patches = self._batches <= PATCH_CHECK_BATCHES or not self._batches % 256
         if looks_for_patches:
             self._around.remember()
         values = self._run(calls, params, cars, originals)
         if originals is not None:
-            self._mutations += sum(map(changed, originals, params))
+            self._mutations += sum(map(has_changed, originals, params))
         if looks_for_patches:
             self._around.notice_patches()
         try:
@@ -122,7 +136,7 @@ class RewardBatch:
         return self._run([call], [params], [0])[0]
 
     @property
-    def entry(self) -> Entry:
+    def entry(self) -> RewardEntry:
         """The reward function of the first car itself. A call of it is not watched."""
         return self._calls[0]
 
@@ -158,7 +172,7 @@ class RewardBatch:
 
     def snapshot(self) -> bytes:
         """Everything that the instances remember. What cannot be saved is named in `notes()`."""
-        frozen = [state.freeze(instance) for instance in self._instances]
+        frozen = [state.freeze_instance(instance) for instance in self._instances]
         self._lost = sorted({name for _, lost in frozen for name in lost})
         blobs = {raw: k for k, raw in enumerate(dict.fromkeys(raw for raw, _ in frozen))}
         return pickle.dumps(
@@ -182,7 +196,7 @@ class RewardBatch:
         if len(found["cars"]) != self.n:
             raise UsageError(f"the saved state is of {len(found['cars'])} cars, not of {self.n}")
         for instance, k in zip(self._instances, found["cars"], strict=True):
-            state.thaw(instance, found["blobs"][k])
+            state.thaw_instance(instance, found["blobs"][k])
         self._calls = [
             vars(instance.modules[""])["reward_function"] for instance in self._instances
         ]
@@ -229,7 +243,7 @@ class RewardBatch:
             around.enter()
             slot.begin(iterator)
             around.sink.thread = slot.thread
-            values = priced(calls, iterator)
+            values = price_calls(calls, iterator)
         except BaseException as error:
             failure = error
         struck: bool | None = None
@@ -256,8 +270,8 @@ class RewardBatch:
             return error
         if isinstance(error, KeyboardInterrupt) and not struck and not _was_raised_by_code(error):
             return error  # the user at the keyboard
-        line = line_of(error, self.reward)
-        what = what_raised(error)
+        line = line_of_error(error, self.reward)
+        what = describe_exception(error)
         if isinstance(error, PrintFlood):
             line = line or error.args[0]
             what = f"the reward function printed {self._around.sink.size / 1e6:,.0f} MB, more than is kept for it"
@@ -274,14 +288,14 @@ class RewardBatch:
         self, line: int, what: str, at: int, argument: Any, trace: str = ""
     ) -> RewardRefused:
         if not isinstance(argument, dict):  # the name of a module: the file is being executed
-            return refused(
+            return make_refusal(
                 self.reward,
                 line,
                 what.replace("the reward function", "the file, when loaded,"),
                 trace=trace,
             )
         car = at if self._cars is None else self._cars[at]
-        refusal = refused(self.reward, line, what, params=argument, car=int(car), trace=trace)
+        refusal = make_refusal(self.reward, line, what, params=argument, car=int(car), trace=trace)
         refusal.at = at
         return refusal
 
@@ -332,7 +346,7 @@ class RewardBatch:
         found: list[tuple[int, Any]] = []
         try:
             self._run(
-                [lambda p: found.append(return_line(call, p, self.reward.filename))],
+                [lambda p: found.append(trace_return_line(call, p, self.reward.filename))],
                 [dict(params[at])],
                 [at],
             )
@@ -349,7 +363,9 @@ def _are_within_limits(values: list[Any], rewards: NDArray[np.float64]) -> bool:
 
     nan fails the comparison, and so does None, which numpy takes for nan.
     """
-    return hypot(*values) < LIMIT or np.count_nonzero(np.abs(rewards) <= LIMIT) == len(values)
+    return hypot(*values) < MAX_ABS_REWARD or np.count_nonzero(
+        np.abs(rewards) <= MAX_ABS_REWARD
+    ) == len(values)
 
 
 def _complaint(value: Any) -> str:
@@ -363,8 +379,8 @@ def _complaint(value: Any) -> str:
         return f"{shown}, which the real job refuses"
     return (
         ""
-        if abs(number) <= LIMIT
-        else f"{shown}, beyond the {LIMIT:,.0f} that the real job accepts"
+        if abs(number) <= MAX_ABS_REWARD
+        else f"{shown}, beyond the {MAX_ABS_REWARD:,.0f} that the real job accepts"
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from racer.errors import RewardError
 from racer.reward.load import RewardFunction
 
-LIMIT = 1e5  # the real job refuses rewards beyond this (SIMULATOR.md 1.7)
+MAX_ABS_REWARD = 1e5  # the real job refuses rewards beyond this (SIMULATOR.md 1.7)
 
 
 class RewardRefused(RewardError):
@@ -36,7 +36,7 @@ class RewardRefused(RewardError):
         self.at, self.raised = -1, ""
 
 
-def refused(
+def make_refusal(
     reward: RewardFunction,
     line: int,
     what: str,
@@ -55,7 +55,7 @@ def refused(
     )
 
 
-def elsewhere(error: RewardRefused, where: str) -> RewardRefused:
+def relocate_refusal(error: RewardRefused, where: str) -> RewardRefused:
     """The same refusal, told of another place than a car of the batch: `where` is words for the
     parenthesis.
     """
@@ -71,7 +71,7 @@ def elsewhere(error: RewardRefused, where: str) -> RewardRefused:
     )
 
 
-def what_raised(error: BaseException) -> str:
+def describe_exception(error: BaseException) -> str:
     """What an exception from the reward function means to the job, in words."""
     name, text = type(error).__name__, _text(error)
     if isinstance(error, SystemExit):
@@ -85,7 +85,7 @@ def what_raised(error: BaseException) -> str:
     return f"the reward function raised {name}{': ' if text else ''}{text}"
 
 
-def line_of(error: BaseException, reward: RewardFunction) -> int:
+def line_of_error(error: BaseException, reward: RewardFunction) -> int:
     """The line of the deepest frame in the user's file, 0 when it has none."""
     if isinstance(error, SyntaxError) and error.filename == reward.filename:
         return error.lineno or 0
@@ -97,7 +97,7 @@ def line_of(error: BaseException, reward: RewardFunction) -> int:
     return lines[-1] if lines else 0
 
 
-def line_in(frame: FrameType | None, filename: str) -> int:
+def line_in_stack(frame: FrameType | None, filename: str) -> int:
     """The line of the innermost frame of that file in a stack, 0 when there is none."""
     while frame is not None:
         if frame.f_code.co_filename == filename:

@@ -18,7 +18,7 @@ import sys
 import threading
 from types import FrameType
 
-HELPER = r"""
+HELPER_SOURCE = r"""
 import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 names, place, seconds = set(), None, ""
@@ -50,7 +50,7 @@ class _Switch:
     seconds = 0.0  # 0: put away
 
 
-def announce(filename: str) -> None:
+def announce_reward_file(filename: str) -> None:
     """Tell the helper the name of a reward file, as faulthandler will write it."""
     end = _open()
     if end >= 0:
@@ -58,7 +58,7 @@ def announce(filename: str) -> None:
             os.write(end, b"reward " + filename.encode("ascii", "backslashreplace") + b"\n")
 
 
-def hold(seconds: float) -> None:
+def start_countdown(seconds: float) -> None:
     """Hold the switch for that long from now."""
     end = _open()
     _Switch.seconds = seconds
@@ -67,7 +67,7 @@ def hold(seconds: float) -> None:
         faulthandler.dump_traceback_later(seconds, exit=True, file=end if end >= 0 else 2)
 
 
-def release() -> None:
+def cancel_countdown() -> None:
     """Put the switch away."""
     _Switch.seconds = 0.0
     faulthandler.cancel_dump_traceback_later()
@@ -93,18 +93,18 @@ def _mind_suspension() -> None:
 
 def _suspend(number: int, frame: FrameType | None) -> None:
     held = _Switch.seconds
-    release()
+    cancel_countdown()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)  # stops here, and goes on from here
     signal.signal(number, _suspend)
     if held:
-        hold(held)
+        start_countdown(held)
 
 
 def _start_helper() -> int:
     """The writing end of a pipe to a new helper, -1 where none can be started."""
     read, write = os.pipe()
-    command = [sys.executable or "python3", "-I", "-S", "-c", HELPER]
+    command = [sys.executable or "python3", "-I", "-S", "-c", HELPER_SOURCE]
     try:
         # no Popen: its end would be a warning about a process that still runs
         if hasattr(os, "posix_spawn"):

@@ -22,25 +22,30 @@ from typing import Any
 from racer.errors import UsageError, did_you_mean
 from racer.reward.load import RewardFunction
 
-Place = tuple[str, ...]
-Entry = Callable[[dict[str, Any]], object]
-OLD = ("on_track", "x", "y", "distance_from_center")  # how the 2018 signature begins
+DefinitionPath = tuple[str, ...]
+RewardEntry = Callable[[dict[str, Any]], object]
+SIGNATURE_2018_START = (
+    "on_track",
+    "x",
+    "y",
+    "distance_from_center",
+)  # how the 2018 signature begins
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class RewardInstance:
     """One executed copy of a reward file.
 
     `modules` holds the file's own namespace under "" and those of the modules beside it under their
     names; `origin` the functions and classes as executed, by place: ("", "Memory", "update").
     """
 
-    call: Entry
+    call: RewardEntry
     modules: dict[str, ModuleType]
-    origin: dict[Place, object]
+    origin: dict[DefinitionPath, object]
 
 
-def execute(reward: RewardFunction, name: str) -> Instance:
+def execute_reward(reward: RewardFunction, name: str) -> RewardInstance:
     """A new instance, registered as `name`. What the file raises passes; UsageError without a
     reward_function.
     """
@@ -52,10 +57,10 @@ def execute(reward: RewardFunction, name: str) -> Instance:
         module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _importer(reward, own)}
     exec(reward.code, module.__dict__)
     modules = {"": module, **own}
-    return Instance(_entry(reward, module), modules, _origin(modules))
+    return RewardInstance(_entry(reward, module), modules, _origin(modules))
 
 
-def forget(names: list[str]) -> None:
+def forget_modules(names: list[str]) -> None:
     """Take instances out of `sys.modules` again."""
     for name in names:
         sys.modules.pop(name, None)
@@ -98,7 +103,7 @@ def _take(siblings: frozenset[str]) -> dict[str, ModuleType]:
     return {name: sys.modules.pop(name) for name in names}
 
 
-def _entry(reward: RewardFunction, module: ModuleType) -> Entry:
+def _entry(reward: RewardFunction, module: ModuleType) -> RewardEntry:
     """The module's `reward_function`, once it is sure that it takes one argument and returns at
     once.
     """
@@ -134,7 +139,7 @@ def _check_signature(call: Callable[..., object], where: str) -> None:
     except (ValueError, TypeError):
         return  # a builtin keeps its signature to itself: the first call will tell
     names = list(signature.parameters)
-    if len(names) > 3 and tuple(names[: len(OLD)]) == OLD:
+    if len(names) > 3 and tuple(names[: len(SIGNATURE_2018_START)]) == SIGNATURE_2018_START:
         raise UsageError(
             f"{where}: this is the reward function of 2018, with {len(names)} arguments ({', '.join(names[:4])}, ...); "
             "write reward_function(params) and read params['x'], params['distance_from_center'] and so on"
@@ -148,9 +153,9 @@ def _check_signature(call: Callable[..., object], where: str) -> None:
         ) from None
 
 
-def _origin(modules: dict[str, ModuleType]) -> dict[Place, object]:
+def _origin(modules: dict[str, ModuleType]) -> dict[DefinitionPath, object]:
     """Functions and classes of these modules by place, in the order of their definition."""
-    found: dict[Place, object] = {}
+    found: dict[DefinitionPath, object] = {}
     for key, module in modules.items():
         for name, value in list(vars(module).items()):
             _collect((key, name), value, vars(module), found)
@@ -158,7 +163,10 @@ def _origin(modules: dict[str, ModuleType]) -> dict[Place, object]:
 
 
 def _collect(
-    place: Place, value: object, namespace: dict[str, Any], found: dict[Place, object]
+    place: DefinitionPath,
+    value: object,
+    namespace: dict[str, Any],
+    found: dict[DefinitionPath, object],
 ) -> None:
     if isinstance(value, FunctionType) and value.__globals__ is namespace:
         found.setdefault(place, value)

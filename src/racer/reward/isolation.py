@@ -24,15 +24,15 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from racer.reward.errors import line_in
+from racer.reward.errors import line_in_stack
 from racer.reward.load import RewardFunction
-from racer.reward.watchdog import calm, throw
+from racer.reward.watchdog import clear_async_exceptions, throw_async
 
 Params = dict[str, Any]
 _MISSING = object()
 
 
-class Threads:
+class ThreadWatch:
     """Notices threads that started between `before` and `left_behind`. Counting costs nothing;
     names are found late.
     """
@@ -61,21 +61,21 @@ class Threads:
                 continue
             line = (
                 _target_line(thread, reward)
-                or line_in(frame, reward.filename)
+                or line_in_stack(frame, reward.filename)
                 or _first(reward.syntax.starts)
             )
             found.append((thread.name if thread is not None else f"thread {ident}", line))
-            dismiss(ident, thread)
+            dismiss_thread(ident, thread)
         self._count = -1  # it may also have been the watch, or have ended meanwhile
         return found[0] if found else None
 
 
-def dismiss(ident: int, thread: threading.Thread | None) -> None:
+def dismiss_thread(ident: int, thread: threading.Thread | None) -> None:
     """Tell a thread to stop, and keep the program's end from waiting for it should it not."""
     outside = sys.gettrace()
     sys.settrace(None)
-    throw(ident, SystemExit)
-    calm()
+    throw_async(ident, SystemExit)
+    clear_async_exceptions()
     sys.settrace(outside)
     if thread is None:
         return
@@ -88,19 +88,21 @@ def dismiss(ident: int, thread: threading.Thread | None) -> None:
             thread._handle._set_done()  # type: ignore[attr-defined]
 
 
-def kept(params: Params) -> Params:
+def snapshot_params(params: Params) -> Params:
     """The params as they are now: lists are copied, what is in them is not."""
     return {key: value[:] if type(value) is list else value for key, value in params.items()}
 
 
-def changed(before: Params, after: Params) -> bool:
+def has_changed(before: Params, after: Params) -> bool:
     """Whether a call changed its params."""
     if len(before) != len(after):
         return True
     return any(_differs(value, after.get(key, _MISSING)) for key, value in before.items())
 
 
-def return_line(call: Callable[[Params], Any], params: Params, filename: str) -> tuple[int, Any]:
+def trace_return_line(
+    call: Callable[[Params], Any], params: Params, filename: str
+) -> tuple[int, Any]:
     """The line of that file on which a call returned, and what it returned."""
     last = [0]
 
@@ -135,9 +137,9 @@ def _first(lines: list[int]) -> int:
     return lines[0] if lines else 0
 
 
-KEPT = 4096  # characters of text that are kept
+MAX_KEPT_CHARS = 4096  # characters of text that are kept
 # bytes a call that never count against the limit: all of a params dict is printed in less
-PER_CALL = 16384
+CHARS_PER_CALL = 16384
 
 
 class PrintFlood(BaseException):
@@ -147,7 +149,7 @@ class PrintFlood(BaseException):
 
 
 @dataclass
-class Line:
+class PrintedLine:
     """What one print statement wrote so far."""
 
     line: int
@@ -156,7 +158,7 @@ class Line:
     first: str = ""
 
 
-class Sink(io.TextIOBase):
+class PrintSink(io.TextIOBase):
     """Stands in for `sys.stdout` and `sys.stderr` while rewards are priced (a foreign contract: a
     text stream).
 
@@ -170,7 +172,7 @@ class Sink(io.TextIOBase):
         self.calls = self.size = self.lines = 0
         self.kept = ""
         self.last_line = 0  # where the budget was spent
-        self.places: dict[tuple[CodeType, int], Line] = {}
+        self.places: dict[tuple[CodeType, int], PrintedLine] = {}
         self.thread = get_ident()
         self.outside: TextIO | None = sys.stdout
         self.buffer = _Bytes(self)
@@ -178,7 +180,7 @@ class Sink(io.TextIOBase):
     @property
     def flooded(self) -> bool:
         """Whether the budget is spent."""
-        return self.size > self.limit + PER_CALL * self.calls
+        return self.size > self.limit + CHARS_PER_CALL * self.calls
 
     def write(self, text: str) -> int:
         if get_ident() != self.thread and self.outside is not None:
@@ -189,22 +191,22 @@ class Sink(io.TextIOBase):
         key = (frame.f_code, frame.f_lasti)
         place = self.places.get(key)
         if place is None:
-            place = self.places[key] = Line(line_in(frame, self.filename))
+            place = self.places[key] = PrintedLine(line_in_stack(frame, self.filename))
         self._count(place, text)
         if self.flooded:
             self.last_line = place.line
             raise PrintFlood(place.line)
         return len(text)
 
-    def _count(self, place: Line, text: str) -> None:
+    def _count(self, place: PrintedLine, text: str) -> None:
         place.writes += 1
         place.size += len(text)
         if not place.first:
             place.first = text.strip()[:80]
         self.size += len(text)
         self.lines += text.count("\n")
-        if len(self.kept) < KEPT:
-            self.kept += text[: KEPT - len(self.kept)]
+        if len(self.kept) < MAX_KEPT_CHARS:
+            self.kept += text[: MAX_KEPT_CHARS - len(self.kept)]
 
     def writelines(self, lines: Iterable[str]) -> None:  # type: ignore[override]
         for line in lines:
@@ -243,7 +245,7 @@ class Sink(io.TextIOBase):
 class _Bytes(io.RawIOBase):
     """`sys.stdout.buffer`, for those who write bytes."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: PrintSink) -> None:
         super().__init__()
         self._sink = sink
 
@@ -265,7 +267,7 @@ def _size(size: int) -> str:
     )
 
 
-PATCHABLE = ("builtins", "math", "random", "json", "time", "copy", "numpy", "numpy.random")
+PATCHABLE_MODULES = ("builtins", "math", "random", "json", "time", "copy", "numpy", "numpy.random")
 
 
 class Surroundings:
@@ -277,13 +279,15 @@ class Surroundings:
     """
 
     def __init__(self, reward: RewardFunction, limit: int, seed: int) -> None:
-        self.sink = Sink(reward.filename, limit)
+        self.sink = PrintSink(reward.filename, limit)
         self.uses_random = "random" in reward.source or bool(reward.siblings)
         self.moves = "chdir" in reward.source or bool(reward.siblings)
         self.generators = (random.Random(seed).getstate(), np.random.RandomState(seed).get_state())
         self.patches: dict[tuple[str, str], object] = {}
         self.replaced_streams = False
-        self._modules: dict[str, ModuleType] = {name: import_module(name) for name in PATCHABLE}
+        self._modules: dict[str, ModuleType] = {
+            name: import_module(name) for name in PATCHABLE_MODULES
+        }
         self._originals: dict[tuple[str, str], Any] = {}
         self.remember()
         self._folder = ""

@@ -23,7 +23,7 @@ from types import CodeType
 from racer import resources as shipped
 from racer.errors import UsageError, did_you_mean
 from racer.reward import python311 as newer
-from racer.reward.syntax import Syntax
+from racer.reward.syntax import RewardSyntax
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class RewardFunction:
         return self._lines[line - 1].strip() if 0 < line <= len(self._lines) else ""
 
     @cached_property
-    def syntax(self) -> Syntax:
+    def syntax(self) -> RewardSyntax:
         """What its syntax tree tells without running it."""
-        return Syntax(self.source)
+        return RewardSyntax(self.source)
 
     @cached_property
     def siblings(self) -> frozenset[str]:
@@ -70,12 +70,12 @@ class RewardFunction:
         return io.StringIO(self.source).read().splitlines()
 
 
-def load(name: str | os.PathLike[str]) -> RewardFunction:
+def load_reward(name: str | os.PathLike[str]) -> RewardFunction:
     """The reward function in a file, or the shipped one of that name (`center_line`).
 
     UsageError with a sentence when there is no such file, or when it cannot be a Python file.
     """
-    path = find(name)
+    path = find_reward(name)
     raw = _bytes(path)
     source, notes = _decoded(raw, path)
     if sys.version_info < (3, 12):
@@ -84,7 +84,7 @@ def load(name: str | os.PathLike[str]) -> RewardFunction:
     return RewardFunction(path, source, code, hashlib.sha256(raw).hexdigest(), notes)
 
 
-def find(name: str | os.PathLike[str]) -> Path:
+def find_reward(name: str | os.PathLike[str]) -> Path:
     """The file that `name` means: a path, or the name of a shipped reward function."""
     path = Path(name).expanduser()
     if path.is_dir():
@@ -100,7 +100,7 @@ def find(name: str | os.PathLike[str]) -> Path:
     raise UsageError(f"no reward file {word!r}{near or ': shipped are ' + ', '.join(known)}")
 
 
-def text(path: Path) -> tuple[str, tuple[str, ...]]:
+def read_reward_text(path: Path) -> tuple[str, tuple[str, ...]]:
     """What a file says, with `\\n` at the end of lines, and sentences about its encoding.
 
     UsageError when it cannot be read, or is not text.
@@ -110,7 +110,7 @@ def text(path: Path) -> tuple[str, tuple[str, ...]]:
 
 def shipped_rewards() -> dict[str, Path]:
     """Name and file of every reward function that ships with racer, by name."""
-    return {path.stem: path for path in sorted(shipped.rewards().glob("*.py"))}
+    return {path.stem: path for path in sorted(shipped.rewards_folder().glob("*.py"))}
 
 
 def _inside(folder: Path) -> str:
@@ -163,7 +163,7 @@ def _readable(source: str) -> str:
     try:
         compile_quietly(source, "reward")
     except SyntaxError:
-        return newer.older(source)
+        return newer.downgrade_syntax(source)
     except (ValueError, RecursionError, MemoryError, OverflowError):
         pass  # said by whoever compiles it in earnest
     return source

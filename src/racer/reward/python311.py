@@ -29,7 +29,7 @@ class _Text:
     pieces: list[str] = field(default_factory=list)
 
 
-def older(source: str, generics: bool = False) -> str:
+def downgrade_syntax(source: str, generics: bool = False) -> str:
     """The same program in the syntax of 3.11, with as many lines.
 
     With `generics` type parameters and `type` statements are taken out: to see whether the rest is
@@ -120,7 +120,11 @@ def _field(source: str, start: int, quote: str) -> tuple[int, str, bool]:
     if not source.startswith("}", at):
         raise _Unreadable
     said = f"{text!r} + " if debug else ""
-    return at + 1, f'{said}"{{0{conversion}:{{1}}}}".format(({older(value)}), {spec})', is_new
+    return (
+        at + 1,
+        f'{said}"{{0{conversion}:{{1}}}}".format(({downgrade_syntax(value)}), {spec})',
+        is_new,
+    )
 
 
 def _expression_end(source: str, at: int, quote: str) -> tuple[int, bool]:

@@ -15,10 +15,10 @@ from typing import Any
 
 import cloudpickle
 
-from racer.reward.instance import Instance, Place
+from racer.reward.instance import DefinitionPath, RewardInstance
 
 
-def freeze(instance: Instance) -> tuple[bytes, list[str]]:
+def freeze_instance(instance: RewardInstance) -> tuple[bytes, list[str]]:
     """The state of an instance, and the names of what cannot be saved (an open file, a generator, a
     thread).
     """
@@ -36,7 +36,7 @@ def freeze(instance: Instance) -> tuple[bytes, list[str]]:
     return _dump(instance, state), lost
 
 
-def thaw(instance: Instance, raw: bytes) -> None:
+def thaw_instance(instance: RewardInstance, raw: bytes) -> None:
     """Give a fresh instance the state that `freeze` saved."""
     state = _Unpickler(io.BytesIO(raw), _targets(instance)).load()
     for key, module in instance.modules.items():
@@ -52,7 +52,7 @@ def thaw(instance: Instance, raw: bytes) -> None:
         _fill_function(_at(instance, place), parts)
 
 
-def _state(instance: Instance) -> dict[str, dict[Any, Any]]:
+def _state(instance: RewardInstance) -> dict[str, dict[Any, Any]]:
     """Everything in an instance that can change. `known` are the names that exist, savable or not."""
     state: dict[str, dict[Any, Any]] = {"globals": {}, "classes": {}, "functions": {}, "known": {}}
     for key, module in instance.modules.items():
@@ -142,7 +142,7 @@ class _Unpickler(pickle.Unpickler):
         return self._targets[pid]
 
 
-def _targets(instance: Instance) -> dict[tuple[Any, ...], object]:
+def _targets(instance: RewardInstance) -> dict[tuple[Any, ...], object]:
     """Everything that a state refers to by name and does not contain."""
     found: dict[tuple[Any, ...], object] = {
         ("at", *place): value for place, value in instance.origin.items()
@@ -168,13 +168,13 @@ def _codes(codes: list[CodeType]) -> list[CodeType]:
     return found
 
 
-def _dump(instance: Instance, state: object) -> bytes:
+def _dump(instance: RewardInstance, state: object) -> bytes:
     file = io.BytesIO()
     _Pickler(file, {id(value): name for name, value in _targets(instance).items()}).dump(state)
     return file.getvalue()
 
 
-def _can_dump(instance: Instance, value: object) -> bool:
+def _can_dump(instance: RewardInstance, value: object) -> bool:
     try:
         _dump(instance, value)
     except Exception:
@@ -182,7 +182,7 @@ def _can_dump(instance: Instance, value: object) -> bool:
     return True
 
 
-def _at(instance: Instance, place: Place) -> Any:
+def _at(instance: RewardInstance, place: DefinitionPath) -> Any:
     return instance.origin[place]
 
 

@@ -8,9 +8,9 @@ import ast
 import warnings
 from functools import cached_property
 
-MUTATORS = {"append", "clear", "extend", "insert", "pop", "popitem"}
-MUTATORS |= {"remove", "reverse", "setdefault", "sort", "update"}
-STARTERS = {
+MUTATING_METHODS = {"append", "clear", "extend", "insert", "pop", "popitem"}
+MUTATING_METHODS |= {"remove", "reverse", "setdefault", "sort", "update"}
+THREAD_STARTERS = {
     "Thread",
     "Timer",
     "ThreadPoolExecutor",
@@ -21,7 +21,7 @@ STARTERS = {
 }
 
 
-class Syntax:
+class RewardSyntax:
     """Questions to the syntax tree of one file. Lines count from 1; without an answer the list is
     empty.
     """
@@ -73,7 +73,7 @@ class Syntax:
     def starts(self) -> list[int]:
         """Lines that start, or make, a thread or a process."""
         calls = [node for node in self._nodes if isinstance(node, ast.Call)]
-        return sorted({call.lineno for call in calls if _last_name(call.func) in STARTERS})
+        return sorted({call.lineno for call in calls if _last_name(call.func) in THREAD_STARTERS})
 
 
 def _aliases(node: ast.AST, param: str) -> list[str]:
@@ -95,7 +95,7 @@ def _changes(node: ast.AST, held: set[str]) -> bool:
     if isinstance(node, ast.AugAssign):
         return isinstance(node.target, ast.Subscript) and _root(node.target) in held
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return node.func.attr in MUTATORS and _root(node.func.value) in held
+        return node.func.attr in MUTATING_METHODS and _root(node.func.value) in held
     return False
 
 

@@ -35,11 +35,11 @@ from typing import Any
 from weakref import WeakMethod, WeakSet
 
 from racer.reward import hard_timeout as deadman
-from racer.reward.errors import line_in
+from racer.reward.errors import line_in_stack
 
-LOOKS = 4  # looks per timeout
-IMPORTING = 30.0  # s that a call may take while it imports: a cold disk is slow
-URGE = 0.05  # s between the steps against a stuck call
+LOOKS_PER_TIMEOUT = 4  # looks per timeout
+IMPORT_PATIENCE_S = 30.0  # s that a call may take while it imports: a cold disk is slow
+STRIKE_INTERVAL_S = 0.05  # s between the steps against a stuck call
 INSISTS, INTERRUPTS, GIVES_UP = 3, 6, 40  # the strike from which each step is taken
 
 
@@ -97,12 +97,12 @@ _BEGINNING = {_Insistent.__init__.__code__, _Unwind.begin.__code__}
 _PACKAGE = str(Path(__file__).parent)
 
 
-def priced(calls: Any, arguments: Iterator[Any]) -> list[Any]:
+def price_calls(calls: Any, arguments: Iterator[Any]) -> list[Any]:
     """What each call says to its argument: the loop that is watched."""
     return [call(argument) for call, argument in zip(calls, arguments, strict=False)]
 
 
-class Slot:
+class WatchSlot:
     """One batch under watch. `begin` and `end` frame the pricing; between them `iterator` tells how
     far it is.
     """
@@ -115,7 +115,7 @@ class Slot:
         self.serial = self.strikes = self.looks = self.thread = self.line = 0
         self.fired = False
         # the set that watches this slot: another one after a fork
-        self.home: WeakSet[Slot] | None = None
+        self.home: WeakSet[WatchSlot] | None = None
         self.seen = (-1, -1)
         self.lock = threading.Lock()
 
@@ -123,8 +123,8 @@ class Slot:
         self.serial += 1
         self.thread = threading.get_ident()
         self.iterator = iterator
-        if not WATCH.armed or self.home is not WATCH.slots:
-            WATCH.arm(self)
+        if not WATCHDOG.armed or self.home is not WATCHDOG.slots:
+            WATCHDOG.arm(self)
 
     def end(self) -> bool:
         """Whether the watch struck during this batch. A RewardTimeout may land in this call, and
@@ -138,7 +138,7 @@ class Slot:
             try:
                 with self.lock:
                     _UNWIND.end()
-                    calm()
+                    clear_async_exceptions()
                     self.fired = False
                 return True
             # what was on its way when the call came back
@@ -152,7 +152,7 @@ class Slot:
         return (self.serial, length_hint(iterator) if iterator is not None else -1)
 
 
-class Watch:
+class Watchdog:
     """The thread that looks, and the dead man's switch. Asleep while nothing is priced."""
 
     def __init__(self) -> None:
@@ -161,12 +161,12 @@ class Watch:
     def reset(self) -> None:
         """Forget everything: at the start, and in the child of a fork, which has no threads."""
         self.armed = False
-        self.slots: WeakSet[Slot] = WeakSet()
+        self.slots: WeakSet[WatchSlot] = WeakSet()
         self.lock = threading.Lock()
         self.wake = threading.Event()
         self.thread: threading.Thread | None = None
 
-    def arm(self, slot: Slot) -> None:
+    def arm(self, slot: WatchSlot) -> None:
         """Watch this slot from now on, and look until nothing is priced any more."""
         if slot.timeout <= 0.0:
             slot.home = self.slots
@@ -175,8 +175,8 @@ class Watch:
             with self.lock:
                 self.slots.add(slot)
             slot.home = self.slots
-            deadman.announce(slot.filename)
-        deadman.hold(self._patience())
+            deadman.announce_reward_file(slot.filename)
+        deadman.start_countdown(self._patience())
         self.armed = True
         if self.thread is None:
             self.thread = threading.Thread(target=self._run, name="racer reward watch", daemon=True)
@@ -200,22 +200,24 @@ class Watch:
         self._rest(slots)
         busy = [self._look(slot) for slot in slots]
         if any(busy):
-            deadman.hold(self._patience())
+            deadman.start_countdown(self._patience())
             return
-        deadman.release()
+        deadman.cancel_countdown()
         self.wake.clear()
         self.armed = False
         with self.lock:
             begun = any(slot.iterator is not None for slot in self.slots)
         if begun:
-            deadman.hold(self._patience())
+            deadman.start_countdown(self._patience())
             self.armed = True
             self.wake.set()
 
-    def _rest(self, slots: list[Slot]) -> None:
+    def _rest(self, slots: list[WatchSlot]) -> None:
         struck = any(slot.strikes for slot in slots)
         time.sleep(
-            URGE if struck else max(min((s.timeout for s in slots), default=1.0) / LOOKS, 0.01)
+            STRIKE_INTERVAL_S
+            if struck
+            else max(min((s.timeout for s in slots), default=1.0) / LOOKS_PER_TIMEOUT, 0.01)
         )
 
     def _patience(self) -> float:
@@ -223,7 +225,7 @@ class Watch:
             longest = max((slot.timeout for slot in self.slots), default=5.0)
         return max(3.0 * longest, longest + 5.0)
 
-    def _look(self, slot: Slot) -> bool:
+    def _look(self, slot: WatchSlot) -> bool:
         """Whether this slot priced since the last look; strike where it is stuck."""
         mark, seen = slot.mark, slot.seen
         slot.seen = mark
@@ -232,15 +234,15 @@ class Watch:
             return mark != seen
         slot.looks += 1
         # looks, not seconds: a process that was stopped (Ctrl-Z) for a minute is not stuck
-        patience = IMPORTING / slot.timeout if _is_importing(slot.thread) else 1.0
-        if slot.strikes or slot.looks >= LOOKS * max(patience, 1.0):
+        patience = IMPORT_PATIENCE_S / slot.timeout if _is_importing(slot.thread) else 1.0
+        if slot.strikes or slot.looks >= LOOKS_PER_TIMEOUT * max(patience, 1.0):
             _strike(slot, mark)
         return True
 
 
-def _strike(slot: Slot, mark: tuple[int, int]) -> None:
+def _strike(slot: WatchSlot, mark: tuple[int, int]) -> None:
     if not slot.strikes:
-        slot.line = line_in(_frame(slot.thread), slot.filename)
+        slot.line = line_in_stack(_frame(slot.thread), slot.filename)
     slot.strikes += 1
     with slot.lock:
         slot.fired = True
@@ -248,12 +250,12 @@ def _strike(slot: Slot, mark: tuple[int, int]) -> None:
             return
         if slot.strikes > GIVES_UP:
             _give_up(slot, mark)
-        throw(slot.thread, _Insistent if slot.strikes >= INSISTS else RewardTimeout)
+        throw_async(slot.thread, _Insistent if slot.strikes >= INSISTS else RewardTimeout)
     if slot.strikes >= INTERRUPTS:
         _interrupt(slot.thread)
 
 
-def _give_up(slot: Slot, mark: tuple[int, int]) -> None:
+def _give_up(slot: WatchSlot, mark: tuple[int, int]) -> None:
     """Say where it is and end the process: nothing else stops this call."""
     try:
         say = slot.last_words()
@@ -263,7 +265,7 @@ def _give_up(slot: Slot, mark: tuple[int, int]) -> None:
         os._exit(1)
 
 
-def calm() -> None:
+def clear_async_exceptions() -> None:
     """Nothing is on its way to this thread after this, and the interpreter has stopped looking for
     it.
 
@@ -275,7 +277,7 @@ def calm() -> None:
     outside = sys.gettrace()
     sys.settrace(None)
     try:
-        throw(threading.get_ident(), RewardTimeout)
+        throw_async(threading.get_ident(), RewardTimeout)
         for _ in range(10_000):
             pass
     except RewardTimeout:
@@ -283,7 +285,7 @@ def calm() -> None:
     sys.settrace(outside)
 
 
-def throw(thread: int, error: type[BaseException]) -> None:
+def throw_async(thread: int, error: type[BaseException]) -> None:
     """Set an exception that the thread raises as soon as it runs Python code."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
 
@@ -308,9 +310,9 @@ def _frame(thread: int) -> FrameType | None:
     return sys._current_frames().get(thread)
 
 
-WATCH = Watch()
-atexit.register(deadman.release)
+WATCHDOG = Watchdog()
+atexit.register(deadman.cancel_countdown)
 if hasattr(os, "register_at_fork"):
     # a child of a fork while the switch is held would wait for ever for faulthandler's thread,
     # which it does not have
-    os.register_at_fork(before=deadman.release, after_in_child=WATCH.reset)
+    os.register_at_fork(before=deadman.cancel_countdown, after_in_child=WATCHDOG.reset)

@@ -12,12 +12,21 @@ from numba import njit
 from numpy.typing import NDArray
 
 from racer.sim.state import State
-from racer.track.spatial_index import Roads
-from racer.vehicle.car import STEER_LIMIT_DEG
+from racer.track.spatial_index import PackedTracks
+from racer.vehicle.car import STEERING_LIMIT_DEG
 
-AHEAD = (0.2, 0.5, 0.9, 1.4, 2.0, 2.7, 3.5, 4.5)  # m along the center line from the car's place
+LOOKAHEAD_M = (
+    0.2,
+    0.5,
+    0.9,
+    1.4,
+    2.0,
+    2.7,
+    3.5,
+    4.5,
+)  # m along the center line from the car's place
 
-NAMES = (
+FEATURE_NAMES = (
     "forward speed / 4 m/s",
     "sideways speed / 1 m/s",
     "yaw rate / 5 rad/s",
@@ -31,18 +40,18 @@ NAMES = (
     "distance to the right border / 1 m",
     *(
         f"center line {ahead} m ahead: {axis} / {ahead} m"
-        for ahead in AHEAD
+        for ahead in LOOKAHEAD_M
         for axis in ("forward", "left")
     ),
 )
 
-STEER_LIMIT = np.radians(STEER_LIMIT_DEG)
-_AHEAD = np.array(AHEAD)
+FULL_STEER_RAD = np.radians(STEERING_LIMIT_DEG)
+_AHEAD = np.array(LOOKAHEAD_M)
 
 
-def features(state: State, roads: Roads) -> NDArray[np.float32]:
+def car_features(state: State, roads: PackedTracks) -> NDArray[np.float32]:
     """(N, len(NAMES)) float32 features of N cars."""
-    out = np.empty((len(state), len(NAMES)), dtype=np.float32)
+    out = np.empty((len(state), len(FEATURE_NAMES)), dtype=np.float32)
     _features(state, tuple(roads), out)  # numba reads a plain tuple sooner
     return out
 
@@ -60,8 +69,8 @@ def _features(state, roads, out):  # type: ignore[no-untyped-def]  # pragma: no 
         if not surfaces[car.road].is_ccw:
             left, right = right, left
         f[0], f[1], f[2] = car.vx / 4.0, car.vy, car.yaw_rate / 5.0
-        f[3] = car.steer / STEER_LIMIT
-        f[4], f[5] = car.steer_command_deg / STEER_LIMIT_DEG, car.speed_command / 4.0
+        f[3] = car.steer / FULL_STEER_RAD
+        f[4], f[5] = car.steer_command_deg / STEERING_LIMIT_DEG, car.speed_command / 4.0
         f[6] = 2.0 * car.distance / car.width * (1.0 if car.left else -1.0)
         f[7], f[8] = np.sin(car.yaw - toward), np.cos(car.yaw - toward)
         f[9], f[10] = left, right

@@ -18,32 +18,32 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.sim.obstacles import SHAPE, Bodies
+from racer.sim.obstacles import VISIBLE_SIZE_M, Obstacles
 from racer.sim.state import State
-from racer.vehicle.action_space import LIDAR_CONFIG, LIDAR_RAYS
+from racer.vehicle.action_space import DEFAULT_LIDAR_CONFIG, LIDAR_RAYS
 
 Array = NDArray[np.float64]
 
-MOUNT = 0.02913  # m ahead of the origin of the car
-NEAREST, FARTHEST = 0.15, 12.0  # m
-SPREAD = 0.01  # m, standard deviation of the noise of a distance
-RESOLUTION = 0.01  # m
-PERIOD = 0.1  # s between two scans
-CLIP = (0.15, 1.0)  # m, of the encoding `lidar`
-CLOSE = 0.5  # m: nearer than that, a sector of `sector_lidar` is occupied
-SECTORS = 8  # of `sector_lidar`
+MOUNT_M = 0.02913  # m ahead of the origin of the car
+NEAREST_M, FARTHEST_M = 0.15, 12.0  # m
+NOISE_SPREAD_M = 0.01  # m, standard deviation of the noise of a distance
+RESOLUTION_M = 0.01  # m
+SCAN_PERIOD_S = 0.1  # s between two scans
+CLIP_M = (0.15, 1.0)  # m, of the encoding `lidar`
+OCCUPIED_M = 0.5  # m: nearer than that, a sector of `sector_lidar` is occupied
+SECTOR_COUNT = 8  # of `sector_lidar`
 
-RAYS = np.radians(np.linspace(-150.0, 150.0, LIDAR_RAYS) + 180.0)
+RAY_ANGLES_RAD = np.radians(np.linspace(-150.0, 150.0, LIDAR_RAYS) + 180.0)
 """(64,) rad counterclockwise from straight ahead, in the frame of the car."""
 
-_WAY = np.column_stack([np.cos(RAYS), np.sin(RAYS)])
-_BETWEEN = RAYS[1] - RAYS[0]
-_SHAPE = np.array(SHAPE)
+_WAY = np.column_stack([np.cos(RAY_ANGLES_RAD), np.sin(RAY_ANGLES_RAD)])
+_BETWEEN = RAY_ANGLES_RAD[1] - RAY_ANGLES_RAD[0]
+_SHAPE = np.array(VISIBLE_SIZE_M)
 
 
-def scan(
+def scan_lidar(
     state: State,
-    bodies: Bodies,
+    obstacles: Obstacles,
     walls: Array,
     out: Array,
     noise: Array | None = None,
@@ -56,51 +56,56 @@ def scan(
     x1, y1, m. `noise` (N, 64) m is added, and what comes out is rounded as the sensor does; without
     it, distances are exact. Cars that are not `due` (N,) keep what `out` holds.
     """
-    _scan(state, bodies, walls, out, np.ones(len(state), dtype=np.bool_) if due is None else due)
+    _scan(state, obstacles, walls, out, np.ones(len(state), dtype=np.bool_) if due is None else due)
     if noise is not None:
         fresh = slice(None) if due is None else due
-        rough = np.round((out[fresh] + noise[fresh]) / RESOLUTION) * RESOLUTION
-        out[fresh] = np.where(out[fresh] < FARTHEST, np.clip(rough, NEAREST, FARTHEST), FARTHEST)
+        rough = np.round((out[fresh] + noise[fresh]) / RESOLUTION_M) * RESOLUTION_M
+        out[fresh] = np.where(
+            out[fresh] < FARTHEST_M, np.clip(rough, NEAREST_M, FARTHEST_M), FARTHEST_M
+        )
     return out
 
 
-def due(state: State) -> NDArray[np.bool_]:
+def is_scan_due(state: State) -> NDArray[np.bool_]:
     """(N,) which cars have a new scan at the end of the step that `state` is the end of, or begin
     an episode.
     """
     before, now = (
-        (clock / PERIOD + 1e-6) // 1.0 for clock in (state["clock"] - state["dt"], state["clock"])
+        (clock / SCAN_PERIOD_S + 1e-6) // 1.0
+        for clock in (state["clock"] - state["dt"], state["clock"])
     )
     return np.asarray((now > before) | (state["steps"] == 0))
 
 
-def noise(generators: list[np.random.Generator]) -> Array:
+def draw_scan_noise(generators: list[np.random.Generator]) -> Array:
     """(N, 64) m of noise for `scan`, drawn from the generator of each car."""
-    return np.array([generator.normal(0.0, SPREAD, LIDAR_RAYS) for generator in generators])
+    return np.array([generator.normal(0.0, NOISE_SPREAD_M, LIDAR_RAYS) for generator in generators])
 
 
 # ---- encodings
 # -------------------------------------------------------------------------------------------------------
 
 
-def lidar(distances: Array) -> NDArray[np.float32]:
+def encode_lidar(distances: Array) -> NDArray[np.float32]:
     """(N, 64) m, clipped to 0.15 to 1.0."""
-    return np.clip(distances, *CLIP).astype(np.float32)
+    return np.clip(distances, *CLIP_M).astype(np.float32)
 
 
-def sector_lidar(distances: Array) -> NDArray[np.float32]:
+def encode_sector_lidar(distances: Array) -> NDArray[np.float32]:
     """(N, 8) for each sector of 8 rays, 1 where something is nearer than 0.5 m, else 0."""
-    return (_nearest(distances, SECTORS) < CLOSE).astype(np.float32)
+    return (_nearest(distances, SECTOR_COUNT) < OCCUPIED_M).astype(np.float32)
 
 
-def discretized(distances: Array, config: Mapping[str, float] | None = None) -> NDArray[np.float32]:
+def encode_discretized_lidar(
+    distances: Array, config: Mapping[str, float] | None = None
+) -> NDArray[np.float32]:
     """(N, sectors * values) for each sector a 1 in the bin of its nearest distance; all 0 where it
     is clear.
 
     `config` is the `lidar_config` of a model_metadata.json: `num_sectors`, `num_values_per_sector`,
     `clipping_dist` m.
     """
-    told = {**LIDAR_CONFIG, **(config or {})}
+    told = {**DEFAULT_LIDAR_CONFIG, **(config or {})}
     sectors, values, reach = (
         int(told["num_sectors"]),
         int(told["num_values_per_sector"]),
@@ -128,17 +133,17 @@ def _scan(state, bodies, walls, out, due):  # type: ignore[no-untyped-def]  # pr
             continue
         car, seen = state[n], out[n]
         c, s = np.cos(car.yaw), np.sin(car.yaw)
-        x, y = car.x + c * MOUNT, car.y + s * MOUNT
+        x, y = car.x + c * MOUNT_M, car.y + s * MOUNT_M
         for i in range(len(wx)):
             wx[i] = c * _WAY[i, 0] - s * _WAY[i, 1]
             wy[i] = s * _WAY[i, 0] + c * _WAY[i, 1]
-            seen[i] = FARTHEST
+            seen[i] = FARTHEST_M
         for k in range(walls.shape[1]):
             _see_wall(walls[car.road, k], x, y, wx, wy, seen)
         for k in range(bodies.shape[1]):
             _see_body(bodies[n, k], car.yaw, x, y, wx, wy, seen)
         for i in range(len(wx)):
-            seen[i] = max(seen[i], NEAREST)
+            seen[i] = max(seen[i], NEAREST_M)
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -160,12 +165,12 @@ def _see_body(body, yaw, x, y, wx, wy, seen):  # type: ignore[no-untyped-def]  #
     half_length, half_width = 0.5 * _SHAPE[body.kind, 0], 0.5 * _SHAPE[body.kind, 1]
     dx, dy = body.x - x, body.y - y
     square, reach = dx * dx + dy * dy, np.sqrt(half_length * half_length + half_width * half_width)
-    if square > (FARTHEST + reach) * (FARTHEST + reach):
+    if square > (FARTHEST_M + reach) * (FARTHEST_M + reach):
         return
     middle, half = 0.0, 2.0 * np.pi  # the angles under which it can be seen, from the first ray on
     if square > reach * reach:
         half = np.arcsin(reach / np.sqrt(square)) + 1e-9
-        middle = (np.arctan2(dy, dx) - yaw - RAYS[0]) % (2.0 * np.pi)
+        middle = (np.arctan2(dy, dx) - yaw - RAY_ANGLES_RAD[0]) % (2.0 * np.pi)
     c, s = np.cos(body.yaw), np.sin(body.yaw)
     ahead, left = -c * dx - s * dy, s * dx - c * dy  # the sensor as the body sees it
     for turn in (-2.0 * np.pi, 0.0, 2.0 * np.pi):

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.errors import UsageError, did_you_mean
-from racer.vehicle.car import STEP
+from racer.vehicle.car import STEP_S
 
-SHORTEST_STEP = 0.02  # s: no jitter makes a step shorter, as none in the logs is
+SHORTEST_STEP_S = 0.02  # s: no jitter makes a step shorter, as none in the logs is
 
 
 @dataclass(frozen=True)
@@ -36,39 +36,41 @@ NOISES = {
 }
 
 
-def noise(what: str | Mapping[str, float] | Noise) -> Noise:
+def read_noise(source: str | Mapping[str, float] | Noise) -> Noise:
     """The named setting, or one made from a mapping of its fields."""
-    if isinstance(what, Noise):
-        return what
-    if isinstance(what, str):
-        if what not in NOISES:
+    if isinstance(source, Noise):
+        return source
+    if isinstance(source, str):
+        if source not in NOISES:
             raise UsageError(
-                f"unknown noise {what!r}{did_you_mean(what, list(NOISES))} (settings: {', '.join(NOISES)})"
+                f"unknown noise {source!r}{did_you_mean(source, list(NOISES))} (settings: {', '.join(NOISES)})"
             )
-        return NOISES[what]
+        return NOISES[source]
     known = [field.name for field in fields(Noise)]
-    for name, value in what.items():
+    for name, value in source.items():
         if name not in known:
             raise UsageError(
                 f"unknown noise {name!r}{did_you_mean(name, known)} (there are {', '.join(known)})"
             )
         if not 0.0 <= value < 1.0:
             raise UsageError(f"noise {name} must be at least 0 and below 1, not {value}")
-    made = Noise(**what)
-    if made.latency > STEP:
-        raise UsageError(f"a latency of {made.latency} s is longer than a step, {STEP:.3f} s")
+    made = Noise(**source)
+    if made.latency > STEP_S:
+        raise UsageError(f"a latency of {made.latency} s is longer than a step, {STEP_S:.3f} s")
     return made
 
 
-def durations(noise: Noise, generators: list[np.random.Generator]) -> NDArray[np.float64]:
+def step_durations(noise: Noise, generators: list[np.random.Generator]) -> NDArray[np.float64]:
     """(N,) s that the next step of each car lasts."""
     if noise.step_jitter == 0.0:
-        return np.full(len(generators), STEP)
-    drawn = np.array([generator.normal(STEP, noise.step_jitter) for generator in generators])
-    return np.asarray(np.clip(drawn, SHORTEST_STEP, 2.0 * STEP - SHORTEST_STEP))
+        return np.full(len(generators), STEP_S)
+    drawn = np.array([generator.normal(STEP_S, noise.step_jitter) for generator in generators])
+    return np.asarray(np.clip(drawn, SHORTEST_STEP_S, 2.0 * STEP_S - SHORTEST_STEP_S))
 
 
-def vary(car: NDArray[np.void], noise: Noise, generator: np.random.Generator) -> NDArray[np.void]:
+def vary_cars(
+    car: NDArray[np.void], noise: Noise, generator: np.random.Generator
+) -> NDArray[np.void]:
     """A copy of rows of `car.PARAMETERS`, as they are for one episode."""
     varied = car.copy()
     varied["delay"] += noise.latency

@@ -21,17 +21,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.errors import UsageError, did_you_mean
-from racer.sim.obstacles import BOT, BOT_SPEED, BOX, INNER, OBJECT, OUTER, Bodies, beside
+from racer.sim.obstacles import (
+    BOT,
+    BOT_SPEED_MPS,
+    BOX,
+    INNER_LANE,
+    OBSTACLE_DTYPE,
+    OUTER_LANE,
+    Obstacles,
+    obstacles_beside,
+)
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
-Places = tuple[tuple[float, int], ...]
+LanePositions = tuple[tuple[float, int], ...]
 
-BEFORE_THE_LINE = 1.0  # m that the last place of a layout is before the start line
+BEFORE_THE_LINE_M = 1.0  # m that the last place of a layout is before the start line
 
 
 @dataclass(frozen=True)
-class Course:
+class ObstacleLayout:
     """The objects of a race, with the simulator's defaults. Distances in m, times in s, speeds in
     m/s.
     """
@@ -41,12 +50,12 @@ class Course:
     min_distance_between_obstacles: float = 2.0
     randomize_obstacle_locations: bool = False
     # (share of the lap, lane), lane -1 outer, 1 inner; these are the obstacles then
-    object_positions: Places = ()
+    object_positions: LanePositions = ()
     is_obstacle_bot_car: bool = False  # obstacles have the size of a car
     number_of_bot_cars: int = 0
     min_distance_between_bot_cars: float = 2.0
     randomize_bot_car_locations: bool = False
-    bot_car_speed: float = BOT_SPEED
+    bot_car_speed: float = BOT_SPEED_MPS
     is_lane_change: bool = False
     lower_lane_change_time: float = 3.0
     upper_lane_change_time: float = 5.0
@@ -69,73 +78,75 @@ class Course:
         return self.obstacles + self.number_of_bot_cars
 
 
-COURSES = {
-    "boxes": Course(
-        object_positions=tuple((0.15 * (k + 1), INNER if k % 2 == 0 else OUTER) for k in range(6))
+OBSTACLE_LAYOUTS = {
+    "boxes": ObstacleLayout(
+        object_positions=tuple(
+            (0.15 * (k + 1), INNER_LANE if k % 2 == 0 else OUTER_LANE) for k in range(6)
+        )
     ),
-    "random_boxes": Course(number_of_obstacles=6, randomize_obstacle_locations=True),
-    "bots": Course(number_of_bot_cars=3),
+    "random_boxes": ObstacleLayout(number_of_obstacles=6, randomize_obstacle_locations=True),
+    "bots": ObstacleLayout(number_of_bot_cars=3),
 }
 """Six boxes where DeepRacer on AWS places them, and what DeepRacer for Cloud sets up: boxes at random, and bot cars.
 
 The layout that is neither given nor random is not among them: its first box stands on the start line.
 """
 
-Told = Course | Mapping[str, Any] | str | PathLike[str] | None
+ObstacleSource = ObstacleLayout | Mapping[str, Any] | str | PathLike[str] | None
 
 
-def course(what: Told) -> Course | None:
+def read_obstacle_layout(source: ObstacleSource) -> ObstacleLayout | None:
     """The course that is named, or made from a mapping of its words or a .toml file of them; None
     for None and "none".
 
     Raises UsageError with a sentence for what is wrong.
     """
-    if what is None or isinstance(what, Course):
-        return what
-    if what == "none":
+    if source is None or isinstance(source, ObstacleLayout):
+        return source
+    if source == "none":
         return None
-    if isinstance(what, Mapping):
-        return _made(what, "objects")
-    name = str(what)
+    if isinstance(source, Mapping):
+        return _made(source, "objects")
+    name = str(source)
     if name.endswith(".toml"):
         return _made(_table(Path(name)), name)
-    if name not in COURSES:
+    if name not in OBSTACLE_LAYOUTS:
         raise UsageError(
-            f"unknown objects {name!r}{did_you_mean(name, list(COURSES))} (there are none, {', '.join(COURSES)}, and "
+            f"unknown objects {name!r}{did_you_mean(name, list(OBSTACLE_LAYOUTS))} (there are none, {', '.join(OBSTACLE_LAYOUTS)}, and "
             ".toml files that say number_of_obstacles or number_of_bot_cars)"
         )
-    return COURSES[name]
+    return OBSTACLE_LAYOUTS[name]
 
 
-def layouts(
-    what: Course,
+def lay_out_obstacles(
+    layout: ObstacleLayout,
     tracks: Sequence[Track],
     road: NDArray[np.int32],
     episode: NDArray[np.int64],
     generators: Sequence[np.random.Generator],
-) -> Bodies:
+) -> Obstacles:
     """(N, K) the objects of an `episode` (N,) of each car; of episode -1, what is there before any
     began.
 
     `s` is where the rules of placing want them; they are not `locate`d yet.
     """
-    laid = np.zeros((len(road), what.size), OBJECT)
+    laid = np.zeros((len(road), layout.size), OBSTACLE_DTYPE)
     for way, track in enumerate(tracks):
         mine = np.flatnonzero(road == way)
         places = [
-            _places_of(what, track.length, int(episode[k]), generators[k]) for k in mine.tolist()
+            _places_of(layout, track.length, int(episode[k]), generators[k]) for k in mine.tolist()
         ]
         if places:
             s, lanes = (np.concatenate(column) for column in zip(*places, strict=True))
-            laid[mine] = beside(track, s, lanes).reshape(len(mine), -1)
-    bots = np.arange(what.size) >= what.obstacles
-    laid["moves"], laid["speed"] = bots, np.where(bots, what.bot_car_speed, 0.0)
-    laid["kind"] = np.where(bots | what.is_obstacle_bot_car, BOT, BOX)
+            laid[mine] = obstacles_beside(track, s, lanes).reshape(len(mine), -1)
+    bots = np.arange(layout.size) >= layout.obstacles
+    laid["moves"], laid["speed"] = bots, np.where(bots, layout.bot_car_speed, 0.0)
+    laid["kind"] = np.where(bots | layout.is_obstacle_bot_car, BOT, BOX)
     return laid
 
 
 def _places_of(
-    what: Course, length: float, episode: int, generator: np.random.Generator
+    what: ObstacleLayout, length: float, episode: int, generator: np.random.Generator
 ) -> tuple[Array, Array]:
     """m of center line from waypoint 0, and lanes, of the obstacles and then of the bot cars."""
     if what.object_positions:
@@ -156,16 +167,18 @@ def _spread(
     """Equal distances and lanes in turn; with a generator, each place moves between its neighbors,
     in random order.
     """
-    end = length - BEFORE_THE_LINE
+    end = length - BEFORE_THE_LINE_M
     s = np.linspace(gap, end, count)
     if generator is None or count == 0:
-        return s, np.resize([float(INNER), float(OUTER)], count)
+        return s, np.resize([float(INNER_LANE), float(OUTER_LANE)], count)
     for i in generator.permutation(count).tolist():
         low = gap if i == 0 else s[i - 1] + gap
         high = end if i == count - 1 else s[i + 1] - gap
         if low < high:
             s[i] = generator.uniform(low, high)
-    return s, np.where(generator.integers(0, 2, count) == 1, OUTER, INNER).astype(np.float64)
+    return s, np.where(generator.integers(0, 2, count) == 1, OUTER_LANE, INNER_LANE).astype(
+        np.float64
+    )
 
 
 # ---- words of a mapping
@@ -181,8 +194,8 @@ def _table(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is no TOML: {error}") from None
 
 
-def _made(words: Mapping[str, Any], where: str) -> Course:
-    known = {field.name: field for field in fields(Course)}
+def _made(words: Mapping[str, Any], where: str) -> ObstacleLayout:
+    known = {field.name: field for field in fields(ObstacleLayout)}
     told: dict[str, Any] = {}
     for word, value in words.items():
         name = word.lower()
@@ -193,7 +206,7 @@ def _made(words: Mapping[str, Any], where: str) -> Course:
             if name == "object_positions"
             else _value(known[name], value, where)
         )
-    made = Course(**told)
+    made = ObstacleLayout(**told)
     _check(made, where)
     return made
 
@@ -215,7 +228,7 @@ def _value(field: Any, value: Any, where: str) -> Any:
     return float(value) if field.type == "float" else value
 
 
-def _places(value: Any, where: str) -> Places:
+def _places(value: Any, where: str) -> LanePositions:
     """(share of the lap, lane) of pairs, of texts as "0.23,-1", or of a text of such, separated by
     semicolons.
     """
@@ -236,7 +249,7 @@ def _places(value: Any, where: str) -> Places:
     return found
 
 
-def _check(made: Course, where: str) -> None:
+def _check(made: ObstacleLayout, where: str) -> None:
     """UsageError for numbers that do not go together."""
     if made.size == 0:
         raise UsageError(

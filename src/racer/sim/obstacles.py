@@ -18,17 +18,20 @@ from numpy.typing import ArrayLike, NDArray
 from racer import geometry
 from racer.errors import UsageError
 from racer.sim.state import Phase, State
-from racer.track.spatial_index import Roads, nearest, on_road
+from racer.track.spatial_index import PackedTracks, nearest_segment, on_road
 from racer.track.track import Track
-from racer.vehicle.car import FOOTPRINT, FRONT
+from racer.vehicle.car import FOOTPRINT_M, FRONT_POINT_M
 
 Array = NDArray[np.float64]
 
 BOX, BOT = 0, 1
-KINDS = {"box": BOX, "bot": BOT}
-OUTER, INNER = -1, 1  # lanes, as OBJECT_POSITIONS has them: every number but -1 means the inner one
+OBSTACLE_KINDS = {"box": BOX, "bot": BOT}
+OUTER_LANE, INNER_LANE = (
+    -1,
+    1,
+)  # lanes, as OBJECT_POSITIONS has them: every number but -1 means the inner one
 
-OBJECT = np.dtype(
+OBSTACLE_DTYPE = np.dtype(
     [
         ("x", np.float64),  # m, its middle
         ("y", np.float64),
@@ -44,29 +47,29 @@ OBJECT = np.dtype(
     align=True,
 )
 
-Bodies = NDArray[np.void]
+Obstacles = NDArray[np.void]
 """(K,) or (N, K) rows of `OBJECT`. Functions return new tables and leave their arguments alone."""
 
-SIZE = ((0.5, 0.4), FOOTPRINT)
+COLLISION_SIZE_M = ((0.5, 0.4), FOOTPRINT_M)
 """By kind: length and width, m, of the rectangle that the simulator tests: a box has 0.1 m around its mesh."""
 
-SHAPE = ((0.4, 0.3, 0.25), (0.324, 0.188, 0.194))
+VISIBLE_SIZE_M = ((0.4, 0.3, 0.25), (0.324, 0.188, 0.194))
 """By kind: length, width and height, m, of what can be seen."""
 
-BOT_SPEED = 0.2  # m/s: what the simulator sets unless told otherwise
+BOT_SPEED_MPS = 0.2  # m/s: what the simulator sets unless told otherwise
 
-CAMERA = (0.14529379, 0.0, 0.13032555)  # m in the frame of the car
-PITCH = 0.2618  # rad, downward
-NEAR, FAR = 0.2, 300.0  # m along the view
+CAMERA_POSITION_M = (0.14529379, 0.0, 0.13032555)  # m in the frame of the car
+CAMERA_PITCH_RAD = 0.2618  # rad, downward
+VIEW_NEAR_M, VIEW_FAR_M = 0.2, 300.0  # m along the view
 # half width and half height of the view at 1 m
-VIEW = (np.tan(0.5 * 1.13), np.tan(0.5 * 1.13) * 480.0 / 640.0)
+VIEW_HALF_SIZE = (np.tan(0.5 * 1.13), np.tan(0.5 * 1.13) * 480.0 / 640.0)
 
-CORNERS = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
+CORNER_SIGNS = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
 RUN = int(Phase.RUN)
-_SIZE = np.array(SIZE)
+_SIZE = np.array(COLLISION_SIZE_M)
 
 
-class Facts(NamedTuple):
+class ObstacleFacts(NamedTuple):
     """What params say about the objects before N cars; each a list of N lists of K."""
 
     location: list[list[list[float]]]
@@ -77,13 +80,13 @@ class Facts(NamedTuple):
     speed: list[list[float]]
 
 
-def objects_on(
+def obstacles_on(
     track: Track,
     places: Sequence[tuple[float, int]],
     kind: str = "box",
-    speed: float = BOT_SPEED,
+    speed: float = BOT_SPEED_MPS,
     moves: bool | None = None,
-) -> Bodies:
+) -> Obstacles:
     """(K,) objects, one for each of `places`: (share of the lap as driven, lane), lane -1 outer,
     any other inner.
 
@@ -92,33 +95,33 @@ def objects_on(
     `moves` is False: then they are obstacles of that size. Raises UsageError for a place that is no
     number.
     """
-    if kind not in KINDS:
-        raise UsageError(f"unknown kind of object {kind!r} (there are {', '.join(KINDS)})")
+    if kind not in OBSTACLE_KINDS:
+        raise UsageError(f"unknown kind of object {kind!r} (there are {', '.join(OBSTACLE_KINDS)})")
     share = np.array([place[0] for place in places], dtype=np.float64)
     if not np.isfinite(share).all():
         raise UsageError(
             f"objects stand at shares of a lap, not at {share[~np.isfinite(share)][0]}"
         )
-    found = beside(track, share % 1.0 * track.length, [place[1] for place in places])
-    found["kind"], found["moves"] = KINDS[kind], kind == "bot" if moves is None else moves
+    found = obstacles_beside(track, share % 1.0 * track.length, [place[1] for place in places])
+    found["kind"], found["moves"] = OBSTACLE_KINDS[kind], kind == "bot" if moves is None else moves
     found["speed"] = np.where(found["moves"], speed, 0.0)
     return found
 
 
-def beside(track: Track, s: ArrayLike, lanes: ArrayLike) -> Bodies:
+def obstacles_beside(track: Track, s: ArrayLike, lanes: ArrayLike) -> Obstacles:
     """(K,) boxes on the middle of their lanes, nearest to the spots of the center line at `s` (K,)
     m, along it.
     """
-    found = np.zeros(np.shape(s), OBJECT)
+    found = np.zeros(np.shape(s), OBSTACLE_DTYPE)
     found["s"], found["lane"] = (
         s,
-        np.where(np.asarray(lanes, dtype=np.int64) == OUTER, OUTER, INNER),
+        np.where(np.asarray(lanes, dtype=np.int64) == OUTER_LANE, OUTER_LANE, INNER_LANE),
     )
     _beside(track.s, track.center, track.inner, track.outer, track.is_loop, found)
     return found
 
 
-def together(*groups: Bodies) -> Bodies:
+def merge_obstacles(*groups: Obstacles) -> Obstacles:
     """(K,) all of these objects: obstacles first, then the bot cars, as the simulator registers
     them.
     """
@@ -126,14 +129,16 @@ def together(*groups: Bodies) -> Bodies:
     return found[np.argsort(found["moves"], kind="stable")]
 
 
-def before(cars: State, objects: Bodies, roads: Roads) -> Bodies:
+def obstacles_before(cars: State, objects: Obstacles, roads: PackedTracks) -> Obstacles:
     """(N, K) the same K `objects` before each of the `cars` (N,), with their places on the road of
     each.
     """
-    return locate(np.broadcast_to(objects, (len(cars), len(objects))), cars["road"], roads)
+    return locate_obstacles(
+        np.broadcast_to(objects, (len(cars), len(objects))), cars["road"], roads
+    )
 
 
-def locate(bodies: Bodies, road: NDArray[np.int32], roads: Roads) -> Bodies:
+def locate_obstacles(bodies: Obstacles, road: NDArray[np.int32], roads: PackedTracks) -> Obstacles:
     """`bodies` (N, K) with `s`, `aside` and `left` filled in from x and y, on the road (N,) that
     each car drives.
     """
@@ -142,15 +147,15 @@ def locate(bodies: Bodies, road: NDArray[np.int32], roads: Roads) -> Bodies:
     return placed
 
 
-def corners(bodies: Bodies) -> Array:
+def obstacle_corners(bodies: Obstacles) -> Array:
     """(..., 4, 2) m corners of the rectangles that a car must not touch."""
-    around = 0.5 * _SIZE[bodies["kind"]][..., None, :] * CORNERS
+    around = 0.5 * _SIZE[bodies["kind"]][..., None, :] * CORNER_SIGNS
     return np.stack([bodies["x"], bodies["y"]], axis=-1)[..., None, :] + _turned(
         around, bodies["yaw"][..., None]
     )
 
 
-def facts(bodies: Bodies) -> Facts:
+def obstacle_facts(bodies: Obstacles) -> ObstacleFacts:
     """What params say about bodies (N, K), whose places are `locate`d (SIMULATOR.md 1.1).
 
     With a bot car in the race all objects, boxes too, have a heading, and its speed; without one
@@ -160,7 +165,7 @@ def facts(bodies: Bodies) -> Facts:
     pace = np.broadcast_to(
         bodies["speed"].max(axis=1, keepdims=True, initial=0.0, where=bodies["moves"]), bodies.shape
     )
-    return Facts(
+    return ObstacleFacts(
         location=np.stack([bodies["x"], bodies["y"]], axis=-1).tolist(),
         distance=bodies["s"].tolist(),
         aside=bodies["aside"].tolist(),
@@ -170,7 +175,7 @@ def facts(bodies: Bodies) -> Facts:
     )
 
 
-def neighbors(bodies: Bodies, s: Array) -> NDArray[np.int64]:
+def closest_obstacles(bodies: Obstacles, s: Array) -> NDArray[np.int64]:
     """(N, 2) indices of the objects (N, K) behind and ahead of cars at `s` (N,) m of center line,
     around the lap.
     """
@@ -180,7 +185,7 @@ def neighbors(bodies: Bodies, s: Array) -> NDArray[np.int64]:
     return np.column_stack([order[row, ahead - 1], order[row, ahead % bodies.shape[1]]])
 
 
-def visible(cars: State, bodies: Bodies) -> NDArray[np.bool_]:
+def visible_obstacles(cars: State, bodies: Obstacles) -> NDArray[np.bool_]:
     """(N, K) whether the camera of each car sees a corner or the middle of each object; nothing
     hides another.
 
@@ -188,22 +193,22 @@ def visible(cars: State, bodies: Bodies) -> NDArray[np.bool_]:
     looks down.
     """
     middle = np.stack([bodies["x"], bodies["y"]], axis=-1)[..., None, :]
-    points = np.concatenate([middle, corners(bodies)], axis=-2)
+    points = np.concatenate([middle, obstacle_corners(bodies)], axis=-2)
     away = points - np.column_stack([cars["x"], cars["y"]])[:, None, None, :]
     ahead, left = np.moveaxis(_turned(away, -cars["yaw"][:, None, None]), -1, 0)
-    ahead, up = ahead - CAMERA[0], -CAMERA[2]
-    depth = np.cos(PITCH) * ahead - np.sin(PITCH) * up
-    height = np.sin(PITCH) * ahead + np.cos(PITCH) * up
+    ahead, up = ahead - CAMERA_POSITION_M[0], -CAMERA_POSITION_M[2]
+    depth = np.cos(CAMERA_PITCH_RAD) * ahead - np.sin(CAMERA_PITCH_RAD) * up
+    height = np.sin(CAMERA_PITCH_RAD) * ahead + np.cos(CAMERA_PITCH_RAD) * up
     seen = (
-        (depth > NEAR)
-        & (depth < FAR)
-        & (np.abs(left) < VIEW[0] * depth)
-        & (np.abs(height) < VIEW[1] * depth)
+        (depth > VIEW_NEAR_M)
+        & (depth < VIEW_FAR_M)
+        & (np.abs(left) < VIEW_HALF_SIZE[0] * depth)
+        & (np.abs(height) < VIEW_HALF_SIZE[1] * depth)
     )
     return np.asarray(seen.any(axis=-1))
 
 
-def hit(cars: State, bodies: Bodies) -> NDArray[np.int64]:
+def hit_obstacle(cars: State, bodies: Obstacles) -> NDArray[np.int64]:
     """(N,) index of the first object (N, K) that a corner of each car is inside, -1 for none.
 
     The objects' own corners are not tested (SIMULATOR.md 2.4).
@@ -213,8 +218,8 @@ def hit(cars: State, bodies: Bodies) -> NDArray[np.int64]:
     return found
 
 
-def touched(
-    cars: State, bodies: Bodies, moved: Bodies, roads: Roads
+def find_contacts(
+    cars: State, bodies: Obstacles, moved: Obstacles, roads: PackedTracks
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """(N,) which driving cars have crashed, and (N,) into which of them a bot car has run.
 
@@ -222,16 +227,16 @@ def touched(
     with that of the bot car after it has `moved` (SIMULATOR.md 2.4, 8.2). Obstacles are always run
     into.
     """
-    which = hit(cars, bodies)
+    which = hit_obstacle(cars, bodies)
     crashed = (which >= 0) & (cars["phase"] == RUN)
     rammed = np.zeros(len(cars), dtype=np.bool_)
     row = np.flatnonzero(crashed)
     row = row[bodies["moves"][row, which[row]]]
     if len(row):
         bots = moved[row, which[row]][:, None].copy()
-        bots["x"] += FRONT * np.cos(bots["yaw"])
-        bots["y"] += FRONT * np.sin(bots["yaw"])
-        front = locate(bots, cars["road"][row], roads)["s"][:, 0]
+        bots["x"] += FRONT_POINT_M * np.cos(bots["yaw"])
+        bots["y"] += FRONT_POINT_M * np.sin(bots["yaw"])
+        front = locate_obstacles(bots, cars["road"][row], roads)["s"][:, 0]
         rammed[row] = cars["s"][row] > front
         crashed[row] = cars["s"][row] < front
     return crashed, rammed
@@ -241,7 +246,7 @@ def touched(
 def _beside(along, center, inner, outer, is_loop, found):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     for k in range(len(found)):
         body = found[k]
-        border = outer if body.lane == OUTER else inner
+        border = outer if body.lane == OUTER_LANE else inner
         i = min(max(np.searchsorted(along, body.s, side="right") - 1, 0), len(along) - 2)
         gap = along[i + 1] - along[i]
         share = min(max((body.s - along[i]) / gap, 0.0), 1.0) if gap > 0.0 else 0.0
@@ -274,7 +279,7 @@ def _beside(along, center, inner, outer, is_loop, found):  # type: ignore[no-unt
 
 @njit(cache=True, error_model="numpy")
 def _hit(cars, bodies, found):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    half_length, half_width = 0.5 * FOOTPRINT[0], 0.5 * FOOTPRINT[1]
+    half_length, half_width = 0.5 * FOOTPRINT_M[0], 0.5 * FOOTPRINT_M[1]
     reach = np.sqrt(half_length * half_length + half_width * half_width)
     for i in range(len(cars)):
         found[i] = -1
@@ -289,7 +294,10 @@ def _hit(cars, bodies, found):  # type: ignore[no-untyped-def]  # pragma: no cov
                 continue
             bc, bs = np.cos(body.yaw), np.sin(body.yaw)
             for corner in range(4):
-                ahead, left = CORNERS[corner, 0] * half_length, CORNERS[corner, 1] * half_width
+                ahead, left = (
+                    CORNER_SIGNS[corner, 0] * half_length,
+                    CORNER_SIGNS[corner, 1] * half_width,
+                )
                 px, py = dx + c * ahead - s * left, dy + s * ahead + c * left
                 if abs(bc * px + bs * py) < half[0] and abs(bc * py - bs * px) < half[1]:
                     found[i] = k
@@ -304,7 +312,7 @@ def _locate(bodies, road, roads):  # type: ignore[no-untyped-def]  # pragma: no 
         center, surface = lines[3 * road[i]], surfaces[road[i]]
         for k in range(bodies.shape[1]):
             body = bodies[i, k]
-            at, share = nearest(vertex, center, start, candidate, body.x, body.y)
+            at, share = nearest_segment(vertex, center, start, candidate, body.x, body.y)
             dx, dy = vertex[at, 3], vertex[at, 4]
             ex, ey = body.x - vertex[at, 0], body.y - vertex[at, 1]
             body.s = vertex[at, 2] + share * (vertex[at + 1, 2] - vertex[at, 2])

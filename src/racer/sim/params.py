@@ -17,8 +17,8 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.sim.obstacles import Bodies, facts, neighbors, visible
-from racer.sim.state import State, reader
+from racer.sim.obstacles import Obstacles, closest_obstacles, obstacle_facts, visible_obstacles
+from racer.sim.state import State, column_reader
 from racer.track.track import Track
 
 
@@ -56,7 +56,9 @@ class Params(TypedDict):
     sim_time: float  # s
 
 
-def params(rows: State, tracks: Sequence[Track], bodies: Bodies | None = None) -> list[Params]:
+def build_params(
+    rows: State, tracks: Sequence[Track], bodies: Obstacles | None = None
+) -> list[Params]:
     """One dict of params for each of the `rows` (N,), whose `road` column is an index into
     `tracks`.
 
@@ -105,7 +107,7 @@ def params(rows: State, tracks: Sequence[Track], bodies: Bodies | None = None) -
     return built
 
 
-def copied(told: Params) -> Params:
+def copy_params(told: Params) -> Params:
     """The same params, as independent of `told` as a deep copy."""
     p = told.copy()
     p["waypoints"] = told["waypoints"].copy()
@@ -120,14 +122,14 @@ def copied(told: Params) -> Params:
     return p
 
 
-def _tell_objects(built: list[Params], rows: State, bodies: Bodies) -> None:
+def _tell_objects(built: list[Params], rows: State, bodies: Obstacles) -> None:
     """Fill in what the params say about objects. Indices are Python's ints here, numpy's in the
     simulator.
     """
-    closest = neighbors(bodies, rows["s"])
+    closest = closest_obstacles(bodies, rows["s"])
     in_camera = _in_camera(rows, bodies, closest[:, 1])
     for p, near, seen, location, distance, aside, left, heading, speed in zip(
-        built, closest.tolist(), in_camera.tolist(), *facts(bodies), strict=True
+        built, closest.tolist(), in_camera.tolist(), *obstacle_facts(bodies), strict=True
     ):
         p["closest_objects"] = near
         p["objects_location"] = location
@@ -139,7 +141,7 @@ def _tell_objects(built: list[Params], rows: State, bodies: Bodies) -> None:
         p["object_in_camera"] = seen
 
 
-def _in_camera(rows: State, bodies: Bodies, ahead: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _in_camera(rows: State, bodies: Obstacles, ahead: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(N,) the simulator's flag, which is off by one: it looks for the object before the next one
     in the lists.
 
@@ -148,7 +150,7 @@ def _in_camera(rows: State, bodies: Bodies, ahead: NDArray[np.int64]) -> NDArray
     """
     row = np.arange(len(rows))
     tested = bodies[row, ahead - 1][:, None]
-    return np.asarray(visible(rows, tested)[:, 0] & (ahead > 0))
+    return np.asarray(visible_obstacles(rows, tested)[:, 0] & (ahead > 0))
 
 
 @lru_cache(maxsize=256)
@@ -164,7 +166,7 @@ def _template(track: Track) -> Params:
     }  # fmt: skip
 
 
-_READER = reader(
+_READER = column_reader(
     "road", "steps", "clock", "yaw", "steer_command_deg", "speed_command", "front_x", "front_y", "s", "distance",
     "width", "left", "previous", "next", "wheels", "progress", "crashed",
 )  # fmt: skip

@@ -15,39 +15,39 @@ from numpy.typing import ArrayLike, NDArray
 
 from racer import geometry
 from racer.errors import UsageError
-from racer.sim.obstacles import Bodies, before, hit
-from racer.sim.params import Params, params
-from racer.sim.simulation import Race
+from racer.sim.obstacles import Obstacles, hit_obstacle, obstacles_before
+from racer.sim.params import Params, build_params
+from racer.sim.simulation import Scenario
 from racer.sim.state import STATE, Phase, State, Status
-from racer.sim.step import place
+from racer.sim.step import locate_cars
 from racer.track.track import Track
-from racer.vehicle.car import FRONT, STEP, V6
+from racer.vehicle.car import FRONT_POINT_M, STEP_S, V6
 
 Array = NDArray[np.float64]
 
-SPEED = 1.0  # m/s, where nothing else is asked for
+DEFAULT_SPEED_MPS = 1.0  # m/s, where nothing else is asked for
 
 
 @lru_cache(maxsize=64)
-def ways(track: Track) -> tuple[Track, Track]:
+def both_directions(track: Track) -> tuple[Track, Track]:
     """The track as driven and the other way round: what the `road` column of `rows` is an index
     into.
     """
     return _race(track).tracks
 
 
-def at(
+def place(
     track: Track,
     *,
     waypoint: int | None = None,
     distance: float | None = None,
     offset: float = 0.0,
     heading_deg: float = 0.0,
-    speed: float = SPEED,
+    speed: float = DEFAULT_SPEED_MPS,
     steering_deg: float = 0.0,
     progress: float | None = None,
     steps: int = 2,
-    objects: Bodies | None = None,
+    objects: Obstacles | None = None,
     reverse: bool = False,
 ) -> Params:
     """The params of a car on a track: 0.14 m ahead of its middle is the spot at `waypoint` or
@@ -61,26 +61,26 @@ def at(
     """
     if waypoint is not None and distance is not None:
         raise UsageError("a car is placed at a waypoint or at a distance, not at both")
-    s = spot(track, waypoint, reverse) if waypoint is not None else distance or 0.0
-    row = rows(
+    s = waypoint_distance(track, waypoint, reverse) if waypoint is not None else distance or 0.0
+    row = placed_rows(
         track, s, offset=offset, heading_deg=heading_deg, speed=speed, steering_deg=steering_deg, progress=progress,
         steps=steps, reverse=reverse, objects=objects,
     )  # fmt: skip
-    return params(row, ways(track), met(row, track, objects))[0]
+    return build_params(row, both_directions(track), obstacles_met(row, track, objects))[0]
 
 
-def met(cars: State, track: Track, objects: Bodies | None) -> Bodies | None:
+def obstacles_met(cars: State, track: Track, objects: Obstacles | None) -> Obstacles | None:
     """(N, K) the same objects (K,) before each of the `cars`, as `params` takes them; None for
     none.
     """
-    return None if objects is None else before(cars, objects, _race(track).roads)
+    return None if objects is None else obstacles_before(cars, objects, _race(track).roads)
 
 
-def spot(track: Track, waypoint: int, reverse: bool = False) -> float:
+def waypoint_distance(track: Track, waypoint: int, reverse: bool = False) -> float:
     """Distance in m from the start line to a waypoint, which may be negative or beyond the last one
     of a loop.
     """
-    along = ways(track)[int(reverse)].s
+    along = both_directions(track)[int(reverse)].s
     count = len(along) - 1 if track.is_loop else len(along)
     if not track.is_loop and not 0 <= waypoint < count:
         raise UsageError(
@@ -89,18 +89,18 @@ def spot(track: Track, waypoint: int, reverse: bool = False) -> float:
     return float(along[int(waypoint) % count])
 
 
-def rows(
+def placed_rows(
     track: Track,
     distance: ArrayLike,
     *,
     offset: ArrayLike = 0.0,
     heading_deg: ArrayLike = 0.0,
-    speed: ArrayLike = SPEED,
+    speed: ArrayLike = DEFAULT_SPEED_MPS,
     steering_deg: ArrayLike = 0.0,
     progress: ArrayLike | None = None,
     steps: ArrayLike = 2,
     reverse: ArrayLike = False,
-    objects: Bodies | None = None,
+    objects: Obstacles | None = None,
 ) -> State:
     """Rows (N,) of cars placed as by `at`, of arrays (N,) or numbers; their params are
     `params(rows, ways(track))`.
@@ -131,20 +131,20 @@ def rows(
             )
     state = np.zeros(len(s), STATE)
     state["road"] = back
-    for road, way in enumerate(ways(track)):
+    for road, way in enumerate(both_directions(track)):
         mine = back == bool(road)
         if mine.any():
             _set_down(state, mine, way, s[mine], aside[mine], np.radians(heading[mine]))
-    state["phase"], state["status"], state["dt"] = Phase.RUN, Status.IN_PROGRESS, STEP
-    state["steps"], state["clock"], state["lap_time"] = count, STEP * (count - 1.0), np.nan
+    state["phase"], state["status"], state["dt"] = Phase.RUN, Status.IN_PROGRESS, STEP_S
+    state["steps"], state["clock"], state["lap_time"] = count, STEP_S * (count - 1.0), np.nan
     state["vx"], state["speed_command"], state["speed_before"] = pace, pace, pace
     state["steer_command_deg"] = state["steer_before_deg"] = steering
-    return _with_progress(place(state, _race(track).roads), told, track, objects)
+    return _with_progress(locate_cars(state, _race(track).roads), told, track, objects)
 
 
 @lru_cache(maxsize=64)
-def _race(track: Track) -> Race:
-    return Race(track, V6)
+def _race(track: Track) -> Scenario:
+    return Scenario(track, V6)
 
 
 def _set_down(
@@ -166,12 +166,12 @@ def _set_down(
         [-np.sin(along), np.cos(along)]
     )
     yaw = geometry.wrap_angle(along + heading)
-    state["x"][mine] = front[:, 0] - FRONT * np.cos(yaw)
-    state["y"][mine] = front[:, 1] - FRONT * np.sin(yaw)
+    state["x"][mine] = front[:, 0] - FRONT_POINT_M * np.cos(yaw)
+    state["y"][mine] = front[:, 1] - FRONT_POINT_M * np.sin(yaw)
     state["yaw"][mine] = yaw
 
 
-def _with_progress(placed: State, told: Array, track: Track, objects: Bodies | None) -> State:
+def _with_progress(placed: State, told: Array, track: Track, objects: Obstacles | None) -> State:
     """The rows with `progress` as told, or from the start line where it is nan, and with what they
     have hit.
     """
@@ -179,7 +179,7 @@ def _with_progress(placed: State, told: Array, track: Track, objects: Bodies | N
     progress = np.where(np.isnan(told), 100.0 * share, told)
     placed["progress"], placed["progress_before"] = progress, np.minimum(progress, 100.0)
     placed["start"] = (share - progress / 100.0) % 1.0
-    bodies = met(placed, track, objects)
+    bodies = obstacles_met(placed, track, objects)
     if bodies is not None and bodies.size:
-        placed["crashed"] = hit(placed, bodies) >= 0
+        placed["crashed"] = hit_obstacle(placed, bodies) >= 0
     return placed

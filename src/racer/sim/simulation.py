@@ -10,18 +10,18 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.sim.noise import NOISES, Noise, durations, vary
-from racer.sim.obstacle_layout import Course, layouts
-from racer.sim.obstacles import OBJECT, Bodies, locate, touched
-from racer.sim.spawn import begin, free_lanes, put_back
-from racer.sim.state import STATE, TRAINING, WHOLE, Rules, State
-from racer.sim.step import step
+from racer.sim.noise import NOISES, Noise, step_durations, vary_cars
+from racer.sim.obstacle_layout import ObstacleLayout, lay_out_obstacles
+from racer.sim.obstacles import OBSTACLE_DTYPE, Obstacles, find_contacts, locate_obstacles
+from racer.sim.spawn import begin_episodes, free_lanes, put_back
+from racer.sim.state import ROW_BYTES, STATE, TRAINING, Rules, State
+from racer.sim.step import step_cars
 from racer.sim.traffic import Traffic
-from racer.track.spatial_index import Roads, pack
+from racer.track.spatial_index import PackedTracks, pack_tracks
 from racer.track.track import Track
-from racer.vehicle.car import Car, table
+from racer.vehicle.car import Car, car_table
 
-PIECE = 64  # rows, about, that are allocated at a time
+ALLOCATED_ROWS = 64  # rows, about, that are allocated at a time
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ START_LINE = Starts(advance=0.0, clear=False)
 
 
 @dataclass(frozen=True, eq=False)
-class Race:
+class Scenario:
     """What N cars need to know to be started and stepped."""
 
     track: Track
@@ -54,7 +54,7 @@ class Race:
     rules: Rules = TRAINING
     starts: Starts = ROUND_ROBIN
     noise: Noise = field(default=NOISES["none"])
-    course: Course | None = None
+    obstacle_layout: ObstacleLayout | None = None
 
     @cached_property
     def tracks(self) -> tuple[Track, Track]:
@@ -64,19 +64,19 @@ class Race:
         return self.track, self.track.reversed()
 
     @cached_property
-    def roads(self) -> Roads:
+    def roads(self) -> PackedTracks:
         """The same for compiled code."""
-        return pack(self.tracks)
+        return pack_tracks(self.tracks)
 
 
-def line_up(race: Race, objects: Bodies, n: int) -> State:
+def line_up(race: Scenario, objects: Obstacles, n: int) -> State:
     """(N,) cars at the start line, where one of the `objects` (K,) is near it on the other lane."""
     road, share = np.zeros(n, dtype=np.int32), np.zeros(n)
     lanes = free_lanes(np.broadcast_to(objects, (n, len(objects))), race.roads, road, share)
-    return begin(race.tracks, race.roads, road, share, lanes)
+    return begin_episodes(race.tracks, race.roads, road, share, lanes)
 
 
-class Field:
+class Simulation:
     """N cars in a race, each with its own random generator: car k is the same however many others
     there are.
 
@@ -84,21 +84,27 @@ class Field:
     `snapshot` and `restore` are the whole of what changes.
     """
 
-    def __init__(self, race: Race, n: int, seed: int | None = None) -> None:
+    def __init__(self, race: Scenario, n: int, seed: int | None = None) -> None:
         self.race = race
         self._generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(n)]
         self._episodes = np.zeros(n, dtype=np.int64)
-        self._cars = table(race.car, n)
-        self._usual = table(race.car, 1)
+        self._cars = car_table(race.car, n)
+        self._usual = car_table(race.car, 1)
         self._steady = (
-            durations(race.noise, self._generators) if race.noise.step_jitter == 0.0 else None
+            step_durations(race.noise, self._generators) if race.noise.step_jitter == 0.0 else None
         )
         self._tables, self._cut = np.empty((0, 2, n), STATE), 0
-        self.state: State = begin(race.tracks, race.roads, np.zeros(n, np.int32), np.zeros(n))
-        self.bodies: Bodies = np.zeros((n, race.course.size if race.course else 0), OBJECT)
-        bots = race.course.number_of_bot_cars if race.course else 0
+        self.state: State = begin_episodes(
+            race.tracks, race.roads, np.zeros(n, np.int32), np.zeros(n)
+        )
+        self.obstacles: Obstacles = np.zeros(
+            (n, race.obstacle_layout.size if race.obstacle_layout else 0), OBSTACLE_DTYPE
+        )
+        bots = race.obstacle_layout.number_of_bot_cars if race.obstacle_layout else 0
         self._traffic = (
-            Traffic(race.course, race.tracks, race.roads, n) if race.course and bots else None
+            Traffic(race.obstacle_layout, race.tracks, race.roads, n)
+            if race.obstacle_layout and bots
+            else None
         )
         self._lay_out(np.arange(n))
         self.restart(np.arange(n))
@@ -112,14 +118,16 @@ class Field:
             np.array([other for _, other in starts], dtype=np.int32),
         )
         lanes = (
-            free_lanes(self.bodies[cars], race.roads, others, shares) if race.starts.clear else None
+            free_lanes(self.obstacles[cars], race.roads, others, shares)
+            if race.starts.clear
+            else None
         )
-        fresh = begin(race.tracks, race.roads, others, shares, lanes)
+        fresh = begin_episodes(race.tracks, race.roads, others, shares, lanes)
         fresh["episode"] = self._episodes[cars]
         fresh["clock"] = fresh["episode_start"] = fresh["lap_start"] = self.state["clock"][cars]
-        self.state.view(WHOLE)[cars] = fresh.view(WHOLE)
+        self.state.view(ROW_BYTES)[cars] = fresh.view(ROW_BYTES)
         for k in cars:
-            self._cars[k] = vary(self._usual, race.noise, self._generators[k])[0]
+            self._cars[k] = vary_cars(self._usual, race.noise, self._generators[k])[0]
         self._episodes[cars] += 1
         self._lay_out(cars)
 
@@ -128,38 +136,42 @@ class Field:
         placed the car.
         """
         race = self.race
-        if race.course is None:
+        if race.obstacle_layout is None:
             return
         road = self.state["road"][cars]
         generators = [self._generators[k] for k in cars]
-        laid = layouts(race.course, race.tracks, road, self._episodes[cars] - 1, generators)
-        bodies = self.bodies.copy()
-        bodies[cars] = locate(laid, road, race.roads)
+        laid = lay_out_obstacles(
+            race.obstacle_layout, race.tracks, road, self._episodes[cars] - 1, generators
+        )
+        bodies = self.obstacles.copy()
+        bodies[cars] = locate_obstacles(laid, road, race.roads)
         if self._traffic is not None:
             bodies = self._traffic.begin(
-                cars, bodies, laid["s"][:, race.course.obstacles :], self.state
+                cars, bodies, laid["s"][:, race.obstacle_layout.obstacles :], self.state
             )
-        self.bodies = bodies
+        self.obstacles = bodies
 
     def step(self, command: NDArray[np.float64]) -> State:
         """Judged rows (N,) of a step in which the cars get `command` (N, 2): steering deg, speed
         m/s.
         """
         race = self.race
-        met, rammed = self.bodies, None
+        met, rammed = self.obstacles, None
         if met.size:
-            self.bodies = (
+            self.obstacles = (
                 met
                 if self._traffic is None
                 else self._traffic.drive(met, self.state, self._generators)
             )
-            self.state["crashed"], rammed = touched(self.state, met, self.bodies, race.roads)
-        dt = durations(race.noise, self._generators) if self._steady is None else self._steady
-        row, after = step(
+            self.state["crashed"], rammed = find_contacts(
+                self.state, met, self.obstacles, race.roads
+            )
+        dt = step_durations(race.noise, self._generators) if self._steady is None else self._steady
+        row, after = step_cars(
             self.state, command, dt, race.roads, self._cars, race.rules, self._new_tables()
         )
         self.state = (
-            put_back(row, after, race.tracks, race.roads, met, race.course)
+            put_back(row, after, race.tracks, race.roads, met, race.obstacle_layout)
             if race.rules.resets
             else after
         )
@@ -173,7 +185,7 @@ class Field:
         """
         if self._cut == len(self._tables):
             n = len(self._generators)
-            self._tables, self._cut = np.empty((max(PIECE // n, 1), 2, n), STATE), 0
+            self._tables, self._cut = np.empty((max(ALLOCATED_ROWS // n, 1), 2, n), STATE), 0
         tables: State = self._tables[self._cut]
         self._cut += 1
         return tables
@@ -185,7 +197,7 @@ class Field:
             self._episodes.copy(),
             self._cars.copy(),
             [g.bit_generator.state for g in self._generators],
-            self.bodies.copy(),
+            self.obstacles.copy(),
             None if self._traffic is None else self._traffic.snapshot(),
         )
 
@@ -198,7 +210,7 @@ class Field:
             self.state[name] = saved[name]
         for generator, state in zip(self._generators, snapshot[3], strict=True):  # type: ignore[call-overload]
             generator.bit_generator.state = state
-        if self.bodies.size:
-            self.bodies = np.array(snapshot[4])
+        if self.obstacles.size:
+            self.obstacles = np.array(snapshot[4])
         if self._traffic is not None:
             self._traffic.restore(snapshot[5])

@@ -7,21 +7,28 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.sim.obstacle_layout import Course
-from racer.sim.obstacles import INNER, OUTER, Bodies, beside, hit, locate
+from racer.sim.obstacle_layout import ObstacleLayout
+from racer.sim.obstacles import (
+    INNER_LANE,
+    OUTER_LANE,
+    Obstacles,
+    hit_obstacle,
+    locate_obstacles,
+    obstacles_beside,
+)
 from racer.sim.state import STATE, Phase, State, Status
-from racer.sim.step import place
-from racer.track.spatial_index import Roads
+from racer.sim.step import locate_cars
+from racer.track.spatial_index import PackedTracks
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
-NEAR = 1.0  # m of center line within which an object is in the way of a car that is placed
+IN_THE_WAY_M = 1.0  # m of center line within which an object is in the way of a car that is placed
 
 
-def begin(
+def begin_episodes(
     tracks: Sequence[Track],
-    roads: Roads,
+    roads: PackedTracks,
     road: NDArray[np.int32],
     share: Array,
     lane: NDArray[np.int64] | None = None,
@@ -41,14 +48,14 @@ def begin(
         state["x"][mine], state["y"][mine], state["yaw"][mine] = pose
         if lane is not None:
             aside = np.flatnonzero(mine & (lane != 0))
-            spots = beside(track, share[aside] * track.length, lane[aside])
+            spots = obstacles_beside(track, share[aside] * track.length, lane[aside])
             for name in ("x", "y", "yaw"):
                 state[name][aside] = spots[name]
-    return place(state, roads)
+    return locate_cars(state, roads)
 
 
 def free_lanes(
-    bodies: Bodies, roads: Roads, road: NDArray[np.int32], share: Array
+    bodies: Obstacles, roads: PackedTracks, road: NDArray[np.int32], share: Array
 ) -> NDArray[np.int64] | None:
     """(N,) the lane beside the nearest object (N, K) within 1 m of the start of each car, 0 where
     there is none.
@@ -59,7 +66,7 @@ def free_lanes(
     if bodies.size == 0:
         return None
     # the layout of the episode before may be of the other direction
-    met = locate(bodies, road, roads)
+    met = locate_obstacles(bodies, road, roads)
     length = roads.vertex[roads.lines["last"][3 * road], 2]
     near = _nearest(met["s"], share * length, length)
     is_outer = _other_lane(met[np.arange(len(road)), near], roads.surfaces["is_ccw"][road])
@@ -72,21 +79,21 @@ def _nearest(s: Array, at: Array, length: Array) -> NDArray[np.int64]:
     """
     gap = np.abs(s - at[:, None]) % length[:, None]
     nearest = np.argmin(gap, axis=1)
-    return np.where(gap[np.arange(len(at)), nearest] < NEAR, nearest, -1)
+    return np.where(gap[np.arange(len(at)), nearest] < IN_THE_WAY_M, nearest, -1)
 
 
-def _other_lane(objects: Bodies, is_ccw: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _other_lane(objects: Obstacles, is_ccw: NDArray[np.bool_]) -> NDArray[np.int64]:
     """(N,) the lane that each of the objects (N,) is not on."""
-    return np.where(objects["left"] == is_ccw, OUTER, INNER)
+    return np.where(objects["left"] == is_ccw, OUTER_LANE, INNER_LANE)
 
 
 def put_back(
     row: State,
     after: State,
     tracks: Sequence[Track],
-    roads: Roads,
-    bodies: Bodies | None = None,
-    course: Course | None = None,
+    roads: PackedTracks,
+    bodies: Obstacles | None = None,
+    course: ObstacleLayout | None = None,
 ) -> State:
     """`after`, with every car that has just had an incident at rest on the middle of a lane.
 
@@ -112,19 +119,19 @@ def put_back(
             back[name][i] = value
     progress_before = back["progress_before"][hurt]
     back["progress"][hurt] = progress_before
-    back[hurt] = place(back[hurt], roads)
+    back[hurt] = locate_cars(back[hurt], roads)
     return back
 
 
 def _held(
-    car: np.void, row: State, track: Track, bodies: Bodies | None, course: Course | None
+    car: np.void, row: State, track: Track, bodies: Obstacles | None, course: ObstacleLayout | None
 ) -> tuple[float, float, float]:
     """Pose in which a car waits for its penalty to be over; `row` (1,) is the incident, `bodies`
     (K,) are before it.
     """
     spawn = float(row["progress"][0]) / 100.0 * track.length % track.length
     if bodies is not None and course is not None:
-        which = int(hit(row, bodies[None])[0])
+        which = int(hit_obstacle(row, bodies[None])[0])
         if row["status"][0] == Status.CRASHED and bodies["moves"][which]:
             return float(row["x"][0]), float(row["y"][0]), float(row["yaw"][0])
         obstacles = bodies[~bodies["moves"]]
@@ -135,13 +142,13 @@ def _held(
         )
         if k >= 0:
             return _around(car, obstacles, k, track, course)
-    spots = beside(track, [spawn, spawn], [INNER, OUTER])
+    spots = obstacles_beside(track, [spawn, spawn], [INNER_LANE, OUTER_LANE])
     near = spots[np.argmin(np.hypot(spots["x"] - row["x"], spots["y"] - row["y"]))]
     return float(near["x"]), float(near["y"]), float(near["yaw"])
 
 
 def _around(
-    car: np.void, obstacles: Bodies, k: int, track: Track, course: Course
+    car: np.void, obstacles: Obstacles, k: int, track: Track, course: ObstacleLayout
 ) -> tuple[float, float, float]:
     """Pose behind obstacle `k` on the other lane; with mercy, every third time beyond it. Counts
     these times.
@@ -155,7 +162,7 @@ def _around(
         car["obstacle_crashes"], shift = 0, course.reset_ahead_dist
     s = float(obstacles["s"][k]) + shift
     lane = _other_lane(obstacles[[k]], np.array([track.is_ccw]))
-    spot = beside(track, [s % track.length if s < 0.0 else s], lane)[0]
+    spot = obstacles_beside(track, [s % track.length if s < 0.0 else s], lane)[0]
     return float(spot["x"]), float(spot["y"]), float(spot["yaw"])
 
 

@@ -108,13 +108,13 @@ STATE = np.dtype(
 State = NDArray[np.void]
 """(N,) rows of `STATE`. Functions return new tables and leave their arguments alone."""
 
-WHOLE = np.dtype((np.void, STATE.itemsize))
+ROW_BYTES = np.dtype((np.void, STATE.itemsize))
 """Rows seen as lumps of bytes: numpy copies them at once, and rows of `STATE` column by column."""
 
 _CODES = {"int8": "b", "int32": "i", "bool": "?", "float64": "d"}
 
 
-def reader(*names: str) -> Struct:
+def column_reader(*names: str) -> Struct:
     """What takes the values of these columns, in the order of `STATE`, out of the bytes of rows:
     Python's own numbers.
 
@@ -150,10 +150,10 @@ TRAINING = Rules()
 EVALUATION = Rules(laps=5, resets=10_000, off_track_penalty=2.0, collision_penalty=5.0)
 """Continuous laps; an incident costs a penalty and puts the car back onto the road."""
 
-WORDS = np.array([status.word for status in Status], dtype=object)
+STATUS_WORDS = np.array([status.word for status in Status], dtype=object)
 
 
-def trace(
+def trace_columns(
     rows: State, action: NDArray[Any], reward: NDArray[np.float64], tracks: Sequence[Track]
 ) -> dict[str, Any]:
     """Columns of the log, in its order and units (m, deg, m/s, %, s), for N judged rows of
@@ -179,13 +179,13 @@ def trace(
         "closest_waypoint": rows["closest"].astype(np.int64),
         "track_len": np.array([track.length for track in tracks])[rows["road"]],
         "tstamp": rows["clock"] + rows["dt"],
-        "episode_status": WORDS[rows["status"]],
+        "episode_status": STATUS_WORDS[rows["status"]],
         "pause_duration": rows["pause"],
         "obstacle_crash_counter": rows["obstacle_crashes"].astype(np.int64),
     }
 
 
-_READER = reader(
+_READER = column_reader(
     "episode", "status", "done", "clock", "dt", "closest", "progress", "obstacle_crashes", "pause"
 )
 
@@ -211,7 +211,7 @@ def trace_row(rows: State, told: Mapping[str, Any], action: int, reward: float) 
         "closest_waypoint": closest,
         "track_len": told["track_length"],
         "tstamp": clock + dt,
-        "episode_status": WORDS[status],
+        "episode_status": STATUS_WORDS[status],
         "pause_duration": pause,
         "obstacle_crash_counter": crashes,
     }

@@ -11,12 +11,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.sim.state import STATE, WHOLE, Phase, Rules, State, Status
-from racer.track.spatial_index import Roads, nearest, on_road
-from racer.vehicle.car import FRONT, WHEELS
-from racer.vehicle.dynamics import advance
+from racer.sim.state import ROW_BYTES, STATE, Phase, Rules, State, Status
+from racer.track.spatial_index import PackedTracks, nearest_segment, on_road
+from racer.vehicle.car import FRONT_POINT_M, WHEEL_CENTERS_M
+from racer.vehicle.dynamics import advance_motion
 
-WHEEL = np.array(WHEELS)
+WHEEL = np.array(WHEEL_CENTERS_M)
 PREPARE, RUN, PAUSE = int(Phase.PREPARE), int(Phase.RUN), int(Phase.PAUSE)
 LAP_COMPLETE, CRASHED, OFF_TRACK = (
     int(Status.LAP_COMPLETE),
@@ -24,15 +24,15 @@ LAP_COMPLETE, CRASHED, OFF_TRACK = (
     int(Status.OFF_TRACK),
 )
 IMMOBILIZED, TIME_UP, REVERSED = int(Status.IMMOBILIZED), int(Status.TIME_UP), int(Status.REVERSED)
-STILL = 0.0003  # m a step that count as no motion
+STILL_M = 0.0003  # m a step that count as no motion
 IN_PROGRESS, PREPARED, PAUSED = int(Status.IN_PROGRESS), int(Status.PREPARE), int(Status.PAUSE)
 
 
-def step(
+def step_cars(
     state: State,
     command: NDArray[np.float64],
     dt: NDArray[np.float64],
-    roads: Roads,
+    roads: PackedTracks,
     cars: NDArray[np.void],
     rules: Rules,
     out: State | None = None,
@@ -52,7 +52,7 @@ def step(
 
 
 @njit(cache=True, error_model="numpy")
-def tally(rows, step_limit):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def tally_rows(rows, step_limit):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """How many of the judged `rows` are of driving cars, and how many have reached the step limit."""
     driving = late = 0
     for i in range(len(rows)):
@@ -61,23 +61,23 @@ def tally(rows, step_limit):  # type: ignore[no-untyped-def]  # pragma: no cover
     return driving, late
 
 
-def place(state: State, roads: Roads) -> State:
+def locate_cars(state: State, roads: PackedTracks) -> State:
     """The cars with the columns of their place on the road filled in from x, y and yaw, and
     progress carried on.
     """
-    placed = state.view(WHOLE).copy().view(STATE)
+    placed = state.view(ROW_BYTES).copy().view(STATE)
     _place_all(placed, tuple(roads))
     return placed
 
 
-def place_in_turn(state: State, first: NDArray[np.bool_], roads: Roads) -> State:
+def locate_in_sequence(state: State, first: NDArray[np.bool_], roads: PackedTracks) -> State:
     """The same for rows that follow one another: progress goes on from the row before, as from step
     to step.
 
     Where `first` (N,) holds, an episode begins or is joined, and the row's own `progress` is the
     one to go on from.
     """
-    placed = state.view(WHOLE).copy().view(STATE)
+    placed = state.view(ROW_BYTES).copy().view(STATE)
     _place_in_turn(placed, first, tuple(roads))
     return placed
 
@@ -211,28 +211,28 @@ def _drive(car, parameters):  # type: ignore[no-untyped-def]  # pragma: no cover
         before, now = (car.steer_earlier_deg, car.speed_earlier), before
         delay -= car.dt
     x, y = car.x, car.y
-    car.x, car.y, car.yaw, car.vx, car.vy, car.yaw_rate, car.steer = advance(
+    car.x, car.y, car.yaw, car.vx, car.vy, car.yaw_rate, car.steer = advance_motion(
         parameters, motion, before, now, delay, car.dt
     )
     moved = (car.x - x) * (car.x - x) + (car.y - y) * (car.y - y)
-    car.still_steps = car.still_steps + 1 if moved <= STILL * STILL else 0
+    car.still_steps = car.still_steps + 1 if moved <= STILL_M * STILL_M else 0
 
 
 @njit(cache=True, error_model="numpy", inline="always")
 def _place(car, vertex, lines, start, candidate, kind, surfaces, edges, edge):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Fill in the columns that say where on its road a car is."""
     c, s = np.cos(car.yaw), np.sin(car.yaw)
-    fx, fy = car.x + FRONT * c, car.y + FRONT * s
+    fx, fy = car.x + FRONT_POINT_M * c, car.y + FRONT_POINT_M * s
     center, inner, outer = lines[3 * car.road], lines[3 * car.road + 1], lines[3 * car.road + 2]
     surface = surfaces[car.road]
-    i, share = nearest(vertex, center, start, candidate, fx, fy)
+    i, share = nearest_segment(vertex, center, start, candidate, fx, fy)
     x, y = vertex[i, 0] + share * vertex[i, 3], vertex[i, 1] + share * vertex[i, 4]
     car.front_x, car.front_y = fx, fy
     car.s = vertex[i, 2] + share * (vertex[i + 1, 2] - vertex[i, 2])
     car.distance = _length(fx - x, fy - y)
-    j, at = nearest(vertex, inner, start, candidate, x, y)
+    j, at = nearest_segment(vertex, inner, start, candidate, x, y)
     ix, iy = vertex[j, 0] + at * vertex[j, 3], vertex[j, 1] + at * vertex[j, 4]
-    j, at = nearest(vertex, outer, start, candidate, x, y)
+    j, at = nearest_segment(vertex, outer, start, candidate, x, y)
     ox, oy = vertex[j, 0] + at * vertex[j, 3], vertex[j, 1] + at * vertex[j, 4]
     car.inner_distance, car.outer_distance = _length(fx - ix, fy - iy), _length(fx - ox, fy - oy)
     car.width = _length(ix - ox, iy - oy)

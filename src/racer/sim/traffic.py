@@ -18,21 +18,21 @@ from numba import njit
 from numpy.typing import NDArray
 
 from racer import geometry
-from racer.sim.obstacle_layout import Course
-from racer.sim.obstacles import INNER, OUTER, Bodies, locate
+from racer.sim.obstacle_layout import ObstacleLayout
+from racer.sim.obstacles import INNER_LANE, OUTER_LANE, Obstacles, locate_obstacles
 from racer.sim.state import Phase, State
-from racer.track.spatial_index import Roads
+from racer.track.spatial_index import PackedTracks
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
 # m: a point of a lane that near to the beginning or end of a lane change is left out
-TOO_NEAR = 0.02
-AROUND = 3  # points of the lanes before and after a lane change that shape its curve
+TOO_NEAR_M = 0.02
+SHAPING_POINTS = 3  # points of the lanes before and after a lane change that shape its curve
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class LaneCurve:
     """A piecewise cubic over `s` (P,) m: piece p is `poly` (P - 1, 2, 4), by powers of s - s[p], x
     and y in m.
     """
@@ -61,14 +61,14 @@ class Lane:
 
     points: Array
     s: Array
-    curve: Curve
+    curve: LaneCurve
 
 
 @lru_cache(maxsize=64)
-def lane(track: Track, which: int) -> Lane:
+def build_lane(track: Track, side: int) -> Lane:
     """A lane of a track: OUTER, or else the inner one."""
-    points = 0.5 * (track.center + (track.outer if which == OUTER else track.inner))
-    s = _unwrapped(geometry.project(track.center, points)[0], track.length)
+    points = 0.5 * (track.center + (track.outer if side == OUTER_LANE else track.inner))
+    s = _unwrapped(geometry.project_points(track.center, points)[0], track.length)
     knots, first = np.unique(s, return_index=True)
     xy = points[first]
     for end, where in ((0, 0.0), (-1, track.length)):
@@ -80,13 +80,13 @@ def lane(track: Track, which: int) -> Lane:
     return Lane(points, s, _through(knots, xy, "periodic" if track.is_loop else "not-a-knot"))
 
 
-def change(track: Track, start: int, now: float, begin: float, end: float) -> Curve:
+def lane_change(track: Track, start: int, now: float, begin: float, end: float) -> LaneCurve:
     """The curve of a bot car from lane `start` to the other one, which it leaves at `begin` and
     reaches at `end`.
 
     All are m of center line from waypoint 0, within the lap; the car is at `now`.
     """
-    one, other = lane(track, start), lane(track, -start)
+    one, other = build_lane(track, start), build_lane(track, -start)
     over = 0.0 if begin < end else track.length
     before = _before(one, now, begin, track)
     after = _after(other, end, over, track)
@@ -105,7 +105,7 @@ def _before(lane: Lane, now: float, begin: float, track: Track) -> Array:
     """
     count = len(lane.points) - int(track.is_loop)
     first, last = (
-        (bisect_left(lane.s.tolist(), now) - 1 - AROUND) % count,
+        (bisect_left(lane.s.tolist(), now) - 1 - SHAPING_POINTS) % count,
         bisect_left(lane.s.tolist(), begin) - 1,
     )
     if first < last:
@@ -118,7 +118,7 @@ def _after(lane: Lane, end: float, over: float, track: Track) -> Array:
     """(A, 3) the same from the end of the change to a few points on."""
     count = len(lane.points) - int(track.is_loop)
     first = bisect_right(lane.s.tolist(), end)
-    last = (first + AROUND) % count
+    last = (first + SHAPING_POINTS) % count
     if first < last:
         return _points(lane, range(first, last + 1), over)
     here = _points(lane, range(first, count), over)
@@ -132,7 +132,7 @@ def _points(lane: Lane, which: range, shift: float) -> Array:
 
 def _without(points: Array, end: int, spot: Array) -> Array:
     """`points` (B, 3) without the one at that end where it is too near to a spot."""
-    if len(points) and np.hypot(*(points[end, 1:] - spot)) < TOO_NEAR:
+    if len(points) and np.hypot(*(points[end, 1:] - spot)) < TOO_NEAR_M:
         return np.delete(points, end, axis=0)
     return points
 
@@ -149,18 +149,18 @@ def _unwrapped(s: Array, length: float) -> Array:
     return s
 
 
-def _through(s: Array, xy: Array, ends: str) -> Curve:
+def _through(s: Array, xy: Array, ends: str) -> LaneCurve:
     """The cubic spline through points, periodic or with its ends as FITPACK makes them."""
     from scipy.interpolate import CubicSpline
 
     made = CubicSpline(s, xy, bc_type=ends)
-    return Curve(s, np.ascontiguousarray(made.c[::-1].transpose(1, 2, 0)))
+    return LaneCurve(s, np.ascontiguousarray(made.c[::-1].transpose(1, 2, 0)))
 
 
 PREPARE, RUN, PAUSE = int(Phase.PREPARE), int(Phase.RUN), int(Phase.PAUSE)
-ROOM = 32  # points of a lane change that there is room for at first
+CURVE_POINTS = 32  # points of a lane change that there is room for at first
 
-CREW = np.dtype(
+CREW_DTYPE = np.dtype(
     [
         ("phase", np.int8),  # of all bot cars before one car
         ("start", np.float64),  # s, clock when the episode began
@@ -176,25 +176,33 @@ class Traffic:
     done).
     """
 
-    def __init__(self, course: Course, tracks: tuple[Track, ...], roads: Roads, n: int) -> None:
+    def __init__(
+        self, course: ObstacleLayout, tracks: tuple[Track, ...], roads: PackedTracks, n: int
+    ) -> None:
         bots = course.number_of_bot_cars
         self._course, self._tracks, self._roads = course, tracks, roads
         self._lengths = np.array([track.length for track in tracks])
         self._lanes = _Curves.of(
-            [lane(track, which).curve for track in tracks for which in (INNER, OUTER)]
+            [
+                build_lane(track, which).curve
+                for track in tracks
+                for which in (INNER_LANE, OUTER_LANE)
+            ]
         )
-        self._crews = np.zeros(n, CREW)
+        self._crews = np.zeros(n, CREW_DTYPE)
         self._first = np.zeros((n, bots))  # m of center line where each began
         # s, clock when the lane change is over that is under way or to come
         self._until = np.full((n, bots), np.inf)
         self._changes = _Curves.empty(n * bots)
 
-    def begin(self, cars: NDArray[np.int64], bodies: Bodies, places: Array, state: State) -> Bodies:
+    def begin(
+        self, cars: NDArray[np.int64], bodies: Obstacles, places: Array, state: State
+    ) -> Obstacles:
         """`bodies` (N, K), with the bot cars of `cars` (by index) at `places` (len(cars), B) m,
         where they begin.
         """
         bodies = bodies.copy()
-        self._crews[cars] = np.zeros(1, CREW)
+        self._crews[cars] = np.zeros(1, CREW_DTYPE)
         self._crews["start"][cars] = state["clock"][cars]
         self._first[cars] = places
         self._until[cars] = 0.0 if self._course.is_lane_change else np.inf
@@ -202,7 +210,9 @@ class Traffic:
             self._changes.clear(k * self._first.shape[1], self._first.shape[1])
         return self._placed(bodies, state, np.isin(np.arange(len(state)), cars))
 
-    def drive(self, bodies: Bodies, state: State, generators: list[np.random.Generator]) -> Bodies:
+    def drive(
+        self, bodies: Obstacles, state: State, generators: list[np.random.Generator]
+    ) -> Obstacles:
         """`bodies` (N, K) with the bot cars where they are when the step of `state` (N,) begins."""
         bodies = bodies.copy()
         on_the_way = self._crews["phase"] == RUN
@@ -235,7 +245,7 @@ class Traffic:
         self._changes = _Curves(*parts)
 
     def _plan(
-        self, bodies: Bodies, car: int, bot: int, state: np.void, generator: np.random.Generator
+        self, bodies: Obstacles, car: int, bot: int, state: np.void, generator: np.random.Generator
     ) -> None:
         """Decide when a bot car changes lanes next, and how."""
         course, body = self._course, bodies[car, bodies.shape[1] - self._first.shape[1] + bot]
@@ -248,7 +258,7 @@ class Traffic:
         now, begin, end = (
             self._distance(car, bot, t, state) for t in (state["clock"], until - duration, until)
         )
-        curve = change(self._tracks[state["road"]], int(body["lane"]), now, begin, end)
+        curve = lane_change(self._tracks[state["road"]], int(body["lane"]), now, begin, end)
         self._changes.put(car * self._first.shape[1] + bot, curve)
 
     def _distance(self, car: int, bot: int, clock: float, state: np.void) -> float:
@@ -257,14 +267,14 @@ class Traffic:
         length = self._tracks[state["road"]].length
         return float((self._first[car, bot] + driven * self._course.bot_car_speed) % length)
 
-    def _placed(self, bodies: Bodies, state: State, which: NDArray[np.bool_]) -> Bodies:
+    def _placed(self, bodies: Obstacles, state: State, which: NDArray[np.bool_]) -> Obstacles:
         """`bodies`, written to, with the bot cars before the cars `which` (N,) on their curves."""
         course = self._course
         _put(
             bodies, which, self._crews, self._first, state["clock"], state["road"], course.bot_car_speed,
             course.penalty_seconds, self._lengths, self._lanes.parts, self._changes.parts,
         )  # fmt: skip
-        return locate(bodies, state["road"], self._roads)
+        return locate_obstacles(bodies, state["road"], self._roads)
 
 
 class _Curves:
@@ -276,17 +286,17 @@ class _Curves:
         self.parts = count, s, poly
 
     @classmethod
-    def empty(cls, n: int, room: int = ROOM) -> _Curves:
+    def empty(cls, n: int, room: int = CURVE_POINTS) -> _Curves:
         return cls(np.zeros(n, dtype=np.int64), np.zeros((n, room)), np.zeros((n, room, 2, 4)))
 
     @classmethod
-    def of(cls, curves: list[Curve]) -> _Curves:
+    def of(cls, curves: list[LaneCurve]) -> _Curves:
         made = cls.empty(len(curves))
         for k, curve in enumerate(curves):
             made.put(k, curve)
         return made
 
-    def put(self, k: int, curve: Curve) -> None:
+    def put(self, k: int, curve: LaneCurve) -> None:
         count, s, poly = self.parts
         points = len(curve.s)
         if points > s.shape[1]:
@@ -319,7 +329,7 @@ def _put(bodies, which, crews, first, clock, road, speed, penalty, lengths, lane
             if count[k] > 0:
                 _on_curve(body, s, length, count[k], change_s[k], change_poly[k])
             else:
-                k = 2 * road[i] + (0 if body.lane == INNER else 1)
+                k = 2 * road[i] + (0 if body.lane == INNER_LANE else 1)
                 _on_curve(body, s, length, lane_count[k], lane_s[k], lane_poly[k])
 
 

@@ -1,9 +1,9 @@
-from .placed import Lap as Lap
-from .placed import Placed as Placed
+from .placed import DrivenLap as DrivenLap
+from .placed import PlacedParams as PlacedParams
 from .placed import lap as lap
 from .placed import placed as placed
 from .strategies import laps as laps
 from .strategies import params as params
 from .subject import Reward as Reward
 
-__all__ = ["Lap", "Placed", "Reward", "lap", "laps", "params", "placed"]
+__all__ = ["DrivenLap", "PlacedParams", "Reward", "lap", "laps", "params", "placed"]

@@ -14,16 +14,16 @@ import numpy as np
 
 from racer.drivers import scripted as drivers
 from racer.sim import placement as scene
-from racer.sim.obstacles import Bodies, objects_on
-from racer.sim.params import Params, params
+from racer.sim.obstacles import Obstacles, obstacles_on
+from racer.sim.params import Params, build_params
 from racer.sim.state import Phase
 from racer.track import library
 from racer.track.track import Track
 
-Road = Track | str | os.PathLike[str]
+TrackLike = Track | str | os.PathLike[str]
 
 
-class Placed(dict[str, Any]):
+class PlacedParams(dict[str, Any]):
     """The params of a car placed on a track: a plain dict that also knows how it was made (`place`,
     the arguments).
     """
@@ -40,7 +40,7 @@ class Placed(dict[str, Any]):
 
 
 @dataclass(frozen=True, eq=False)
-class Lap:
+class DrivenLap:
     """A driven lap: `params` of its steps in order, `lap_time` s (nan: not completed), `completion`
     %.
     """
@@ -67,44 +67,47 @@ class Lap:
         printer.text(repr(self))
 
 
-def road(track: Road) -> Track:
+def as_track(track: TrackLike) -> Track:
     """The track of that name or file, or the track itself. Raises UsageError."""
     return track if isinstance(track, Track) else _loaded(os.fspath(track))
 
 
 def placed(
-    track: Road, *, objects: Bodies | Sequence[tuple[float, int]] | None = None, **place: Any
-) -> Placed:
-    """The params of a car on a track; the arguments are those of `racer.sim.placement.at`.
+    track: TrackLike,
+    *,
+    objects: Obstacles | Sequence[tuple[float, int]] | None = None,
+    **place: Any,
+) -> PlacedParams:
+    """The params of a car on a track; the arguments are those of `racer.sim.placement.place`.
 
     `objects` are boxes: a list of (share of the lap, lane), lane -1 outer and 1 inner, or rows of
     `racer.sim.obstacles`.
     """
-    way = scene.ways(road(track))[int(bool(place.get("reverse", False)))]
+    way = scene.both_directions(as_track(track))[int(bool(place.get("reverse", False)))]
     boxes = (
         objects
         if isinstance(objects, np.ndarray) or objects is None
-        else objects_on(way, list(objects))
+        else obstacles_on(way, list(objects))
     )
-    told = scene.at(road(track), objects=boxes, **place)
-    return Placed(told, place if objects is None else {**place, "objects": objects})
+    told = scene.place(as_track(track), objects=boxes, **place)
+    return PlacedParams(told, place if objects is None else {**place, "objects": objects})
 
 
 @lru_cache(maxsize=64)
-def lap(driver: str, track: Track, car: str = "v6", reverse: bool = False) -> Lap:
-    """What a driver of `racer.drivers.scripted.FAMILY` does on a track, from standstill at the
+def lap(driver: str, track: Track, car: str = "v6", reverse: bool = False) -> DrivenLap:
+    """What a driver of `racer.drivers.scripted.DRIVER_FAMILY` does on a track, from standstill at the
     start line. Raises UsageError.
     """
     drive = drivers.drive(track, driver, car, reverse=reverse)
     rows = drive.rows[drive.rows["phase"] == Phase.RUN]
-    told = tuple(params(rows, drive.tracks))
+    told = tuple(build_params(rows, drive.tracks))
     name = track.name + (" (reversed)" if reverse else "")
-    return Lap(drive.name, drive.title, name, drive.lap_time, drive.completion, told)
+    return DrivenLap(drive.name, drive.title, name, drive.lap_time, drive.completion, told)
 
 
 @lru_cache(maxsize=32)
 def _loaded(track: str) -> Track:
-    return library.load(track)
+    return library.load_track(track)
 
 
 def _shown(value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 if TYPE_CHECKING:
-    from racer.testing import Lap, Placed, Reward
+    from racer.testing import DrivenLap, PlacedParams, Reward
     from racer.track.track import Track
 
 NAMES = ("reward.py", "reward_function.py")  # looked for beside the tests, then at the root
@@ -60,31 +60,33 @@ def reward(request: pytest.FixtureRequest, track: Any) -> Reward:
 
 
 @pytest.fixture(scope="module")
-def at(track: Any) -> Callable[..., Placed]:
+def at(track: Any) -> Callable[..., PlacedParams]:
     """A function: the params of a car placed on the track, as `at(waypoint=12, offset=0.2,
     heading_deg=-10)`.
 
-    Its arguments are those of `racer.sim.placement.at`; `track=` names another track, `objects=`
+    Its arguments are those of `racer.sim.placement.place`; `track=` names another track, `objects=`
     lists (share of lap, lane).
     """
     from racer.testing import placed
 
-    def place(**arguments: Any) -> Placed:
+    def place(**arguments: Any) -> PlacedParams:
         return _told(lambda: placed(arguments.pop("track", track), **arguments))
 
     return place
 
 
 @pytest.fixture(scope="module")
-def lap(track: Any) -> Callable[..., Lap]:
+def lap(track: Any) -> Callable[..., DrivenLap]:
     """A function: the lap of a scripted driver, as `lap("weaving")` or `lap("fast", car="v5",
     reverse=True)`.
     """
+    from racer.testing.placed import as_track
     from racer.testing.placed import lap as driven
-    from racer.testing.placed import road
 
-    def drive(driver: str, *, track: Any = track, car: str = "v6", reverse: bool = False) -> Lap:
-        return _told(lambda: driven(driver, road(track), car, reverse))
+    def drive(
+        driver: str, *, track: Any = track, car: str = "v6", reverse: bool = False
+    ) -> DrivenLap:
+        return _told(lambda: driven(driver, as_track(track), car, reverse))
 
     return drive
 
@@ -106,7 +108,7 @@ def reward_snapshot(request: pytest.FixtureRequest, reward: Reward) -> Callable[
         word = name or (str(number) if number > 1 else "")
         path = _snapshot(request, word)
         update = request.config.getoption("--reward-update")
-        _told(lambda: recorded.compare(reward, steps, path, update=update))
+        _told(lambda: recorded.compare_snapshot(reward, steps, path, update=update))
 
     return compare
 
@@ -126,15 +128,15 @@ def _told(work: Callable[[], Found]) -> Found:
 def _file_of(config: pytest.Config, folder: Path) -> Path:
     """The file under test."""
     from racer.errors import UsageError
-    from racer.reward import find
+    from racer.reward import find_reward
 
     named, ini = config.getoption("--reward"), str(config.getini("racer_reward"))
     if named:
         beside = config.invocation_params.dir / named
-        return find(beside) if beside.exists() else find(named)
+        return find_reward(beside) if beside.exists() else find_reward(named)
     if ini:
         beside = (config.inipath.parent if config.inipath else config.rootpath) / ini
-        return find(beside) if beside.exists() else find(ini)
+        return find_reward(beside) if beside.exists() else find_reward(ini)
     for place in dict.fromkeys((folder, config.rootpath)):
         for name in NAMES:
             if (place / name).is_file():
@@ -147,14 +149,14 @@ def _file_of(config: pytest.Config, folder: Path) -> Path:
 
 def _track_of(config: pytest.Config) -> Track:
     """The track of the tests, by name or file."""
-    from racer.cli.tracks import home
+    from racer.cli.tracks import data_folder
     from racer.track import library
 
     named, ini = config.getoption("--reward-track"), str(config.getini("racer_track"))
     if ini and not named:
         beside = (config.inipath.parent if config.inipath else config.rootpath) / ini
         named = str(beside) if beside.is_file() else ini
-    return library.open_entry(library.find(named or DEFAULT_TRACK, home=home()))
+    return library.open_entry(library.find_track(named or DEFAULT_TRACK, home=data_folder()))
 
 
 def _snapshot(request: pytest.FixtureRequest, word: str) -> Path:

@@ -13,24 +13,24 @@ from typing import Any
 
 from racer.errors import UsageError
 from racer.testing import words
-from racer.testing.placed import Lap, Placed
+from racer.testing.placed import DrivenLap, PlacedParams
 from racer.testing.subject import Reward
 
 Params = dict[str, Any]
 # relative difference that counts as none: the libraries of two machines differ in the last bit
-ALIKE = 1e-9
+SNAPSHOT_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
-class Recorded:
+class PaidRewards:
     """What was paid: for which steps, in words, and how much for each."""
 
     of: str
     rewards: tuple[float, ...]
 
 
-def compare(
-    reward: Reward, steps: Params | Lap | Sequence[Params], path: Path, *, update: bool
+def compare_snapshot(
+    reward: Reward, steps: Params | DrivenLap | Sequence[Params], path: Path, *, update: bool
 ) -> None:
     """Nothing, when `reward` pays for these steps what the snapshot at `path` says, or when
     `update` writes it.
@@ -40,12 +40,12 @@ def compare(
     """
     __tracebackhide__ = True
     several = [steps] if isinstance(steps, dict) else steps
-    told: Sequence[Any] = several.params if isinstance(several, Lap) else several
-    now = Recorded(_named(steps), tuple(reward.prices(told)))
+    told: Sequence[Any] = several.params if isinstance(several, DrivenLap) else several
+    now = PaidRewards(_named(steps), tuple(reward.prices(told)))
     if update:
-        write(now, path)
+        write_snapshot(now, path)
         return
-    before = read(path)
+    before = read_snapshot(path)
     if before is None:
         raise AssertionError(
             f"there is no snapshot {_short(path)} yet: pytest --reward-update writes it"
@@ -64,13 +64,13 @@ def compare(
         raise AssertionError(_difference(reward.name, path, before, now, off, told))
 
 
-def read(path: Path) -> Recorded | None:
+def read_snapshot(path: Path) -> PaidRewards | None:
     """The snapshot in a file, None where there is none. Raises UsageError when the file holds
     something else.
     """
     try:
         found = json.loads(path.read_text("utf-8"))
-        return Recorded(found["of"], tuple(map(float, found["rewards"])))
+        return PaidRewards(found["of"], tuple(map(float, found["rewards"])))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -79,7 +79,7 @@ def read(path: Path) -> Recorded | None:
         ) from None
 
 
-def write(snapshot: Recorded, path: Path) -> None:
+def write_snapshot(snapshot: PaidRewards, path: Path) -> None:
     """Write a snapshot, beside and then renamed. Raises UsageError when that cannot be done."""
     text = json.dumps({"of": snapshot.of, "rewards": snapshot.rewards}, indent=1) + "\n"
     beside = path.with_name(f".{path.name}.new")
@@ -92,26 +92,31 @@ def write(snapshot: Recorded, path: Path) -> None:
 
 
 def _difference(
-    name: str, path: Path, before: Recorded, now: Recorded, off: list[int], told: Sequence[Params]
+    name: str,
+    path: Path,
+    before: PaidRewards,
+    now: PaidRewards,
+    off: list[int],
+    told: Sequence[Params],
 ) -> str:
     k = off[0]
-    place = f"  {told[k]!r}\n" if isinstance(told[k], Placed) else ""
+    place = f"  {told[k]!r}\n" if isinstance(told[k], PlacedParams) else ""
     paid = f"step {k + 1} of {len(now.rewards)} is paid {now.rewards[k]:.6g}, and was {before.rewards[k]:.6g}"
     head = f"{name} pays otherwise than {_short(path)} says, for {len(off)} of {len(now.rewards)} steps; the first:"
-    listed = "\n".join(words.told(told[k]))
+    listed = "\n".join(words.list_params(told[k]))
     return f"{head}\n{place}  {paid}\n{listed}\nif that is meant: pytest --reward-update"
 
 
-def _named(steps: Params | Lap | Sequence[Params]) -> str:
-    if isinstance(steps, Lap):
+def _named(steps: Params | DrivenLap | Sequence[Params]) -> str:
+    if isinstance(steps, DrivenLap):
         return f"{steps.driver} on {steps.track}"
     if isinstance(steps, dict):
-        return repr(steps) if isinstance(steps, Placed) else "a dict of params"
+        return repr(steps) if isinstance(steps, PlacedParams) else "a dict of params"
     return f"{len(steps)} params"
 
 
 def _alike(old: float, new: float) -> bool:
-    return math.isclose(old, new, rel_tol=ALIKE, abs_tol=1e-12)
+    return math.isclose(old, new, rel_tol=SNAPSHOT_TOLERANCE, abs_tol=1e-12)
 
 
 def _short(path: Path) -> str:

@@ -13,30 +13,30 @@ from hypothesis import Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from racer.drivers.scripted import FAMILY
+from racer.drivers.scripted import DRIVER_FAMILY
 from racer.sim import placement as scene
-from racer.testing.placed import Lap, Placed, Road, lap, placed, road
+from racer.testing.placed import DrivenLap, PlacedParams, TrackLike, as_track, lap, placed
 from racer.track.track import Track
 
 _ASIDE = 0.8  # of the width: a car that far from the center line is off the track with all wheels
 _LANES = (-1, 1)
-DEFAULT = "reinvent_2018"  # the track, where none is named
+DEFAULT_TRACK = "reinvent_2018"  # the track, where none is named
 
 
 def params(
-    track: Road = DEFAULT, *, objects: bool = True, **fixed: Any
-) -> st.SearchStrategy[Placed]:
+    track: TrackLike = DEFAULT_TRACK, *, objects: bool = True, **fixed: Any
+) -> st.SearchStrategy[PlacedParams]:
     """Params of a car placed anywhere on and beside a track, in any direction; what is `fixed` is
     an argument of `at`.
 
     Steps, progress and objects vary too (`objects=False`: none). Examples print as the call of `at`
     that makes them.
     """
-    way = road(track)
-    return places(way, objects=objects, **fixed).map(lambda place: placed(way, **place))
+    way = as_track(track)
+    return place_arguments(way, objects=objects, **fixed).map(lambda place: placed(way, **place))
 
 
-def places(
+def place_arguments(
     track: Track, *, objects: bool = True, **fixed: Any
 ) -> st.SearchStrategy[dict[str, Any]]:
     """The arguments of `at` for such cars; those with their usual value are left out."""
@@ -48,26 +48,28 @@ def places(
 
 
 def laps(
-    track: Road = DEFAULT,
+    track: TrackLike = DEFAULT_TRACK,
     drivers: Sequence[str] | None = None,
     car: str = "v6",
     *,
     whole: bool = False,
-) -> st.SearchStrategy[Lap]:
-    """Laps of scripted drivers (all of `racer.drivers.scripted.FAMILY` unless named), forward and
+) -> st.SearchStrategy[DrivenLap]:
+    """Laps of scripted drivers (all of `racer.drivers.scripted.DRIVER_FAMILY` unless named), forward and
     reversed.
 
     Some are cut short after a few steps, as an episode may be, unless `whole`.
     """
-    way = road(track)
-    ways = st.tuples(st.sampled_from(list(drivers or FAMILY)), st.sampled_from([False, True]))
+    way = as_track(track)
+    ways = st.tuples(
+        st.sampled_from(list(drivers or DRIVER_FAMILY)), st.sampled_from([False, True])
+    )
     driven = ways.map(lambda one: lap(one[0], way, car, one[1]))
     return driven if whole else st.one_of(driven, driven.flatmap(_cut))
 
 
 def _ways(track: Track) -> dict[str, st.SearchStrategy[Any]]:
     aside = int(100 * _ASIDE * float(track.width.max()))
-    count = len(scene.ways(track)[0].center) - 1
+    count = len(scene.both_directions(track)[0].center) - 1
     return {
         "waypoint": st.integers(0, count - 1),
         "offset": st.integers(-aside, aside).map(lambda k: k / 100),
@@ -98,8 +100,8 @@ def _told(place: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _cut(whole: Lap) -> st.SearchStrategy[Lap]:
-    def after(steps: int) -> Lap:
+def _cut(whole: DrivenLap) -> st.SearchStrategy[DrivenLap]:
+    def after(steps: int) -> DrivenLap:
         end = whole.params[steps - 1]["progress"]
         return replace(whole, params=whole.params[:steps], lap_time=float("nan"), completion=end)
 
@@ -107,9 +109,9 @@ def _cut(whole: Lap) -> st.SearchStrategy[Lap]:
 
 
 Example = TypeVar("Example")
-Place = dict[str, Any]
+PlaceArguments = dict[str, Any]
 
-RANGES = {
+ARGUMENT_RANGES = {
     "speed": (0.5, 4.0, 0.1),
     "progress": (0.0, 100.0, 1.0),
     "steps": (2.0, 500.0, 1.0),
@@ -121,7 +123,7 @@ RANGES = {
 """Least value, greatest value and step of the arguments of `at` that can be varied alone."""
 
 
-def smallest(
+def find_smallest_example(
     examples: st.SearchStrategy[Example], holds: Callable[[Example], bool], count: int
 ) -> Example | None:
     """The simplest of up to `count` examples for which `holds` is true, or None when there was
@@ -140,28 +142,28 @@ def smallest(
         return None
 
 
-def pairs(
-    track: Track, argument: str, between: tuple[float, float] | None, fixed: Place
-) -> st.SearchStrategy[tuple[Place, Place]]:
+def place_pairs(
+    track: Track, argument: str, between: tuple[float, float] | None, fixed: PlaceArguments
+) -> st.SearchStrategy[tuple[PlaceArguments, PlaceArguments]]:
     """Two places on a track that differ in one argument alone, the one with less of it first."""
-    low, high, step = RANGES[argument]
+    low, high, step = ARGUMENT_RANGES[argument]
     low, high = between or (low, high)
     most = max(1, round((high - low) / step))
     levels = st.lists(st.integers(0, most), min_size=2, max_size=2, unique=True).map(sorted)
     whole = argument == "steps"
 
-    def both(rest: Place, ranks: list[int]) -> tuple[Place, Place]:
+    def both(rest: PlaceArguments, ranks: list[int]) -> tuple[PlaceArguments, PlaceArguments]:
         values = [round(min(low + rank * step, high), 6) for rank in ranks]
         values[1] = high if ranks[1] == most else values[1]
         first, second = ({**rest, argument: int(value) if whole else value} for value in values)
         return first, second
 
-    others = places(track, objects=False, **fixed, **{argument: low})
+    others = place_arguments(track, objects=False, **fixed, **{argument: low})
     return st.builds(both, others, levels)
 
 
 @lru_cache(maxsize=32)
-def mirrored(track: Track) -> Track:
+def mirror_track(track: Track) -> Track:
     """The mirror image of a track, the same one each time: what is known of tracks is kept by
     identity.
     """

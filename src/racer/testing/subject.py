@@ -11,28 +11,35 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from racer.diagnostics import Score, returns, score_all
+from racer.diagnostics import RewardScore, discounted_returns, score_rewards
 from racer.errors import UsageError, did_you_mean
-from racer.reward import RewardBatch, RewardFunction, RewardRefused, load
-from racer.reward.batch import TIMEOUT
-from racer.reward.errors import elsewhere
-from racer.sim.params import copied
+from racer.reward import RewardBatch, RewardFunction, RewardRefused, load_reward
+from racer.reward.batch import REWARD_TIMEOUT_S
+from racer.reward.errors import relocate_refusal
+from racer.sim.params import copy_params
 from racer.testing import words
-from racer.testing.placed import Lap, Placed, Road, placed, road
-from racer.testing.strategies import DEFAULT, RANGES, mirrored, pairs, places, smallest
+from racer.testing.placed import DrivenLap, PlacedParams, TrackLike, as_track, placed
+from racer.testing.strategies import (
+    ARGUMENT_RANGES,
+    DEFAULT_TRACK,
+    find_smallest_example,
+    mirror_track,
+    place_arguments,
+    place_pairs,
+)
 from racer.track.track import Track
 
-GAMMA = 0.99  # the discount factor, where none is named
+DEFAULT_GAMMA = 0.99  # the discount factor, where none is named
 _MOST = 5  # inversions that are listed
 
 
-def disagreement(reward: RewardFunction, track: Track, gamma: float, car: str) -> str:
+def describe_disagreement(reward: RewardFunction, track: Track, gamma: float, car: str) -> str:
     """Why the verdict is bad: what is paid best, the worst inversions, and all drivers; empty when
     it is good.
 
     Raises RewardRefused for what the real job refuses.
     """
-    [found] = score_all([reward], track, gammas=(gamma,), at=gamma, car=car)
+    [found] = score_rewards([reward], track, gammas=(gamma,), verdict_gamma=gamma, car=car)
     if found.verdict.passed:
         return ""
     head = f"{reward.path.name} does not agree with the clock on {track.name}: {found.verdict.sentence}"
@@ -40,7 +47,7 @@ def disagreement(reward: RewardFunction, track: Track, gamma: float, car: str) -
     return "\n".join([head, *worst, "by the clock | by pay | driver", *_ranking(found)])
 
 
-def _ranking(found: Score) -> list[str]:
+def _ranking(found: RewardScore) -> list[str]:
     """The drivers in the order of the clock, a line each."""
     rows = sorted(
         zip(found.clock.tolist(), found.paid().tolist(), found.drives, strict=True),
@@ -58,10 +65,10 @@ def _ranking(found: Score) -> list[str]:
 
 
 Params = dict[str, Any]
-MOST = 64  # instances that are made at once
-EXAMPLES = 100  # places that an assertion tries; of `never_raises` twice as many
+MAX_INSTANCES = 64  # instances that are made at once
+EXAMPLE_COUNT = 100  # places that an assertion tries; of `never_raises` twice as many
 # rewards of a place and of its mirror image that differ by less, relatively, count as equal
-ALIKE = 1e-6
+MIRROR_TOLERANCE = 1e-6
 
 
 class Reward:
@@ -72,12 +79,12 @@ class Reward:
     """
 
     def __init__(
-        self, reward: str | os.PathLike[str] | RewardFunction, track: Road = DEFAULT
+        self, reward: str | os.PathLike[str] | RewardFunction, track: TrackLike = DEFAULT_TRACK
     ) -> None:
-        self._reward = reward if isinstance(reward, RewardFunction) else load(reward)
+        self._reward = reward if isinstance(reward, RewardFunction) else load_reward(reward)
         self.track = track
         self._batch: RewardBatch | None = None
-        self._timeout = TIMEOUT
+        self._timeout = REWARD_TIMEOUT_S
         self._used = 0  # instances of the batch that have been called
 
     def __repr__(self) -> str:
@@ -95,68 +102,79 @@ class Reward:
         __tracebackhide__ = True
         return self.prices([params])[0]
 
-    def prices(self, steps: Lap | Sequence[Params], timeout: float = TIMEOUT) -> list[float]:
+    def prices(
+        self, steps: DrivenLap | Sequence[Params], timeout: float = REWARD_TIMEOUT_S
+    ) -> list[float]:
         """What one fresh instance pays for each step of a lap, in order. `timeout` in s a call."""
         __tracebackhide__ = True
-        told = steps.params if isinstance(steps, Lap) else steps
+        told = steps.params if isinstance(steps, DrivenLap) else steps
         paid: list[float] = []
         try:
             batch, car = self._fresh(timeout)
             for p in told:
-                paid.append(float(batch([copied(p)], [car])[0]))  # type: ignore[arg-type,list-item]
+                paid.append(float(batch([copy_params(p)], [car])[0]))  # type: ignore[arg-type,list-item]
             return paid
         except RewardRefused as error:
-            refusal = error if error.car is None else elsewhere(error, _call(told, len(paid)))
+            refusal = (
+                error if error.car is None else relocate_refusal(error, _call(told, len(paid)))
+            )
         raise refusal.with_traceback(None)
 
-    def total(self, lap: Lap) -> float:
+    def total(self, lap: DrivenLap) -> float:
         """The plain sum of what a lap's steps are paid."""
         __tracebackhide__ = True
         return sum(self.prices(lap))
 
-    def worth(self, lap: Lap, gamma: float = GAMMA) -> float:
+    def worth(self, lap: DrivenLap, gamma: float = DEFAULT_GAMMA) -> float:
         """What a lap is worth at a discount factor, as `racer score` counts: the mean of its steps'
         returns.
         """
         __tracebackhide__ = True
-        return float(returns(self.prices(lap), gamma).mean())
+        return float(discounted_returns(self.prices(lap), gamma).mean())
 
     def prefers(
-        self, this: Params | Lap, *, over: Params | Lap, by: float = 0.0, gamma: float | None = None
+        self,
+        this: Params | DrivenLap,
+        *,
+        over: Params | DrivenLap,
+        by: float = 0.0,
+        gamma: float | None = None,
     ) -> bool:
         """That it pays `this` more than the other, by more than `by`: two places, or two laps.
 
         Of laps the sums are compared, or what they are worth at `gamma`.
         """
         __tracebackhide__ = True
-        if isinstance(this, Lap) != isinstance(over, Lap):
+        if isinstance(this, DrivenLap) != isinstance(over, DrivenLap):
             raise UsageError("a lap is compared with a lap, and params are compared with params")
         first, second = self._paid(this, gamma), self._paid(over, gamma)
         if first - second > by:
             return True
-        raise AssertionError(words.not_preferred(self.name, this, over, first, second, by, gamma))
+        raise AssertionError(
+            words.not_preferred_message(self.name, this, over, first, second, by, gamma)
+        )
 
     def never_raises(
-        self, track: Road | None = None, *, examples: int = 2 * EXAMPLES, **fixed: Any
+        self, track: TrackLike | None = None, *, examples: int = 2 * EXAMPLE_COUNT, **fixed: Any
     ) -> bool:
         """That it pays a number that the real job accepts wherever a car is; what is `fixed` is an
         argument of `at`.
         """
         __tracebackhide__ = True
-        way = road(self.track if track is None else track)
-        found = smallest(
-            places(way, **fixed),
+        way = as_track(self.track if track is None else track)
+        found = find_smallest_example(
+            place_arguments(way, **fixed),
             lambda place: self._refusal(placed(way, **place)) is not None,
             examples,
         )
         if found is None:
             return True
         case = placed(way, **found)
-        raise AssertionError(words.refused(self.name, way.name, case, self._refusal(case)))
+        raise AssertionError(words.refused_message(self.name, way.name, case, self._refusal(case)))
 
     def increases_with(
-        self, argument: str, track: Road | None = None, *, between: tuple[float, float] | None = None,
-        strictly: bool = False, examples: int = EXAMPLES, **fixed: Any,
+        self, argument: str, track: TrackLike | None = None, *, between: tuple[float, float] | None = None,
+        strictly: bool = False, examples: int = EXAMPLE_COUNT, **fixed: Any,
     ) -> bool:  # fmt: skip
         """That it never pays less for more of an argument of `at`, all else equal, and somewhere
         pays more.
@@ -168,8 +186,8 @@ class Reward:
         return self._moves_with(argument, track, between, strictly, examples, fixed, sign=1)
 
     def decreases_with(
-        self, argument: str, track: Road | None = None, *, between: tuple[float, float] | None = None,
-        strictly: bool = False, examples: int = EXAMPLES, **fixed: Any,
+        self, argument: str, track: TrackLike | None = None, *, between: tuple[float, float] | None = None,
+        strictly: bool = False, examples: int = EXAMPLE_COUNT, **fixed: Any,
     ) -> bool:  # fmt: skip
         """That it never pays more for more of an argument of `at`, all else equal, and somewhere
         pays less.
@@ -178,51 +196,53 @@ class Reward:
         return self._moves_with(argument, track, between, strictly, examples, fixed, sign=-1)
 
     def mirror_invariant(
-        self, track: Road | None = None, *, examples: int = EXAMPLES, **fixed: Any
+        self, track: TrackLike | None = None, *, examples: int = EXAMPLE_COUNT, **fixed: Any
     ) -> bool:
         """That a track and its mirror image are paid alike: left turns as right turns."""
         __tracebackhide__ = True
-        way = road(self.track if track is None else track)
-        other = mirrored(way)
+        way = as_track(self.track if track is None else track)
+        other = mirror_track(way)
 
         @_or_refused
         def differs(place: dict[str, Any]) -> bool:
             paid, image = self(placed(way, **place)), self(placed(other, **_image(place)))
-            return abs(paid - image) > ALIKE * max(1.0, abs(paid), abs(image))
+            return abs(paid - image) > MIRROR_TOLERANCE * max(1.0, abs(paid), abs(image))
 
-        found = smallest(
-            places(way, objects=False, **fixed).map(_beside_the_middle), differs, examples
+        found = find_smallest_example(
+            place_arguments(way, objects=False, **fixed).map(_beside_the_middle), differs, examples
         )
         if found is None:
             return True
         here, there = placed(way, **found), placed(other, **_image(found))
         raise AssertionError(
-            words.not_mirrored(self.name, way.name, here, there, self(here), self(there))
+            words.not_mirrored_message(self.name, way.name, here, there, self(here), self(there))
         )
 
     def agrees_with_clock(
-        self, track: Road | None = None, *, gamma: float = GAMMA, car: str = "v6"
+        self, track: TrackLike | None = None, *, gamma: float = DEFAULT_GAMMA, car: str = "v6"
     ) -> bool:
         """That the verdict of `racer score` is good: the faster of the scripted drivers' laps is
         paid more.
         """
         __tracebackhide__ = True
-        found = disagreement(self._reward, road(self.track if track is None else track), gamma, car)
+        found = describe_disagreement(
+            self._reward, as_track(self.track if track is None else track), gamma, car
+        )
         if not found:
             return True
         raise AssertionError(found)
 
     def _moves_with(
-        self, argument: str, track: Road | None, between: tuple[float, float] | None, strictly: bool, examples: int,
+        self, argument: str, track: TrackLike | None, between: tuple[float, float] | None, strictly: bool, examples: int,
         fixed: dict[str, Any], sign: int,
     ) -> bool:  # fmt: skip
         __tracebackhide__ = True
-        if argument not in RANGES:
-            guess = did_you_mean(argument, list(RANGES))
+        if argument not in ARGUMENT_RANGES:
+            guess = did_you_mean(argument, list(ARGUMENT_RANGES))
             raise UsageError(
-                f"there is no argument {argument!r} to vary{guess} ({', '.join(RANGES)})"
+                f"there is no argument {argument!r} to vary{guess} ({', '.join(ARGUMENT_RANGES)})"
             )
-        way = road(self.track if track is None else track)
+        way = as_track(self.track if track is None else track)
         rises: list[bool] = []
 
         @_or_refused
@@ -231,15 +251,17 @@ class Reward:
             rises.append(sign * (more - less) > 0)
             return sign * (more - less) < 0 or (strictly and more == less)
 
-        found = smallest(pairs(way, argument, between, fixed), fails, examples)
+        found = find_smallest_example(place_pairs(way, argument, between, fixed), fails, examples)
         if found is not None:
             both = [placed(way, **place) for place in found]
             paid = self(both[0]), self(both[1])
             raise AssertionError(
-                words.not_monotonic(self.name, argument, sign, both, paid, way.name)
+                words.not_monotonic_message(self.name, argument, sign, both, paid, way.name)
             )
         if not any(rises):
-            raise AssertionError(words.indifferent(self.name, argument, len(rises), way.name))
+            raise AssertionError(
+                words.indifferent_message(self.name, argument, len(rises), way.name)
+            )
         return True
 
     def _fresh(self, timeout: float) -> tuple[RewardBatch, int]:
@@ -247,7 +269,7 @@ class Reward:
         has its price.
         """
         if self._batch is None or self._used == self._batch.n or timeout != self._timeout:
-            more = 1 if self._batch is None else min(4 * self._batch.n, MOST)
+            more = 1 if self._batch is None else min(4 * self._batch.n, MAX_INSTANCES)
             self._batch, self._used, self._timeout = (
                 RewardBatch(self._reward, more, timeout=timeout),
                 0,
@@ -256,13 +278,13 @@ class Reward:
         self._used += 1
         return self._batch, self._used - 1
 
-    def _paid(self, what: Params | Lap, gamma: float | None) -> float:
+    def _paid(self, what: Params | DrivenLap, gamma: float | None) -> float:
         __tracebackhide__ = True
-        if not isinstance(what, Lap):
+        if not isinstance(what, DrivenLap):
             return self(what)
         return self.total(what) if gamma is None else self.worth(what, gamma)
 
-    def _refusal(self, case: Placed) -> RewardRefused | None:
+    def _refusal(self, case: PlacedParams) -> RewardRefused | None:
         try:
             self(case)
         except RewardRefused as error:
@@ -272,7 +294,11 @@ class Reward:
 
 def _call(told: Sequence[Any], k: int) -> str:
     """Words for the k-th of some calls, counted from 0."""
-    return f"in {told[k]!r}" if isinstance(told[k], Placed) else f"in call {k + 1} of {len(told)}"
+    return (
+        f"in {told[k]!r}"
+        if isinstance(told[k], PlacedParams)
+        else f"in call {k + 1} of {len(told)}"
+    )
 
 
 def _or_refused(fails: Callable[[Any], bool]) -> Callable[[Any], bool]:

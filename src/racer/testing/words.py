@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from racer.errors import RacerError
-from racer.testing.placed import Lap, Placed
+from racer.testing.placed import DrivenLap, PlacedParams
 
 Params = dict[str, Any]
 
 
-def not_preferred(
+def not_preferred_message(
     name: str,
-    this: Params | Lap,
-    other: Params | Lap,
+    this: Params | DrivenLap,
+    other: Params | DrivenLap,
     first: float,
     second: float,
     by: float,
@@ -32,12 +32,12 @@ def not_preferred(
         f"  {_called(one)} is paid {_paid(value)}"
         for one, value in ((this, first), (other, second))
     ]
-    if isinstance(this, Lap) or isinstance(other, Lap):
+    if isinstance(this, DrivenLap) or isinstance(other, DrivenLap):
         return "\n".join(lines)
     return "\n".join([*lines, *_both(this, other)])
 
 
-def refused(name: str, track: str, case: Placed, error: RacerError | None) -> str:
+def refused_message(name: str, track: str, case: PlacedParams, error: RacerError | None) -> str:
     """Why `never_raises` fails."""
     said = "" if error is None else str(error).removesuffix(f" (in {case!r})")
     return "\n".join(
@@ -45,13 +45,18 @@ def refused(name: str, track: str, case: Placed, error: RacerError | None) -> st
             f"{name} stops the job on {track}, the smallest example being",
             f"  {case!r}",
             said,
-            *told(case),
+            *list_params(case),
         ]
     )
 
 
-def not_monotonic(
-    name: str, argument: str, sign: int, both: Sequence[Placed], paid: Sequence[float], track: str
+def not_monotonic_message(
+    name: str,
+    argument: str,
+    sign: int,
+    both: Sequence[PlacedParams],
+    paid: Sequence[float],
+    track: str,
 ) -> str:
     """Why `increases_with` or `decreases_with` fails."""
     how = "the same" if paid[0] == paid[1] else "less" if sign > 0 else "more"
@@ -60,13 +65,13 @@ def not_monotonic(
     return "\n".join([*lines, *_both(*both)])
 
 
-def indifferent(name: str, argument: str, count: int, track: str) -> str:
+def indifferent_message(name: str, argument: str, count: int, track: str) -> str:
     """Why they fail when nothing changes anywhere."""
     return f"{name} pays the same whatever {argument} is: {count} pairs of places on {track} were tried"
 
 
-def not_mirrored(
-    name: str, track: str, here: Placed, there: Placed, paid: float, image: float
+def not_mirrored_message(
+    name: str, track: str, here: PlacedParams, there: PlacedParams, paid: float, image: float
 ) -> str:
     """Why `mirror_invariant` fails."""
     lines = [
@@ -77,12 +82,15 @@ def not_mirrored(
     return "\n".join([*lines, *_both(here, there)])
 
 
-def told(params: Params) -> list[str]:
+def list_params(params: Params) -> list[str]:
     """The params, a key a line; waypoints are counted, not listed."""
-    return ["with the params", *(f"  {key}: {shown(key, value)}" for key, value in params.items())]
+    return [
+        "with the params",
+        *(f"  {key}: {format_param(key, value)}" for key, value in params.items()),
+    ]
 
 
-def shown(key: str, value: Any) -> str:
+def format_param(key: str, value: Any) -> str:
     """One value of params in a line."""
     if key == "waypoints":
         return f"{len(value)} points"
@@ -99,17 +107,17 @@ def _both(first: Params, second: Params) -> list[str]:
     """The params of the first, and those of the second where they differ."""
     lines = []
     for key in [*first, *(key for key in second if key not in first)]:
-        texts = [shown(key, one[key]) if key in one else "absent" for one in (first, second)]
+        texts = [format_param(key, one[key]) if key in one else "absent" for one in (first, second)]
         lines.append(
             f"  {key}: {texts[0]}" if texts[0] == texts[1] else f"  {key}: {texts[0]} | {texts[1]}"
         )
     return ["with the params (of the first | of the second, where they differ)", *lines]
 
 
-def _called(what: Params | Lap) -> str:
-    if isinstance(what, Lap):
+def _called(what: Params | DrivenLap) -> str:
+    if isinstance(what, DrivenLap):
         return str(what)
-    return repr(what) if isinstance(what, Placed) else "a dict of params"
+    return repr(what) if isinstance(what, PlacedParams) else "a dict of params"
 
 
 def _paid(value: float) -> str:

@@ -1,6 +1,6 @@
 """Tracks: what one is, where they come from, how they are written down."""
 
-from racer.track.library import Entry, entries, find, load, names
+from racer.track.library import TrackEntry, available_tracks, find_track, load_track, track_entries
 from racer.track.track import Track
 
-__all__ = ["Entry", "Track", "entries", "find", "load", "names"]
+__all__ = ["Track", "TrackEntry", "available_tracks", "find_track", "load_track", "track_entries"]

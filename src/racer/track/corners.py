@@ -14,18 +14,18 @@ from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
-WINDOW = 0.3
+CURVATURE_WINDOW_M = 0.3
 """Curvature is that of the circle through three points this far apart along the lap, m, or a waypoint if farther."""
 
-BEND = 0.1
+BEND_CURVATURE = 0.1
 """A road of more curvature than this, 1/m, bends: its radius is under 10 m, 50 times the car's wheelbase."""
 
-TURN = np.radians(15.0)
+LEAST_TURN_RAD = np.radians(15.0)
 """A bend that turns less than this, rad, is a kink and no turn."""
 
 
 @dataclass(frozen=True)
-class Facts:
+class TrackFacts:
     """Numbers about one track: m and rad, x y of the start line, counts of turns to either side."""
 
     length: float
@@ -42,11 +42,11 @@ class Facts:
     start_heading: float
 
 
-def facts(track: Track) -> Facts:
+def track_facts(track: Track) -> TrackFacts:
     """The facts of `track`."""
-    width, kappa, step = track.width, curvature(track), track.center[1] - track.center[0]
-    turns = turning(track)
-    return Facts(
+    width, kappa, step = track.width, track_curvature(track), track.center[1] - track.center[0]
+    turns = turn_angles(track)
+    return TrackFacts(
         length=track.length,
         width_min=float(width.min()),
         width_median=float(np.median(width)),
@@ -55,28 +55,28 @@ def facts(track: Track) -> Facts:
         turns_left=int(np.sum(turns > 0)),
         turns_right=int(np.sum(turns < 0)),
         radius_min=float(1.0 / max(np.abs(kappa).max(), 1e-9)),
-        direction=direction(track),
+        direction=driving_direction(track),
         start_x=float(track.center[0, 0]),
         start_y=float(track.center[0, 1]),
         start_heading=float(np.arctan2(step[1], step[0])),
     )
 
 
-def direction(track: Track) -> str:
+def driving_direction(track: Track) -> str:
     """`counterclockwise`, `clockwise` or, for a road that is no loop, `open`."""
     if not track.is_loop:
         return "open"
     return "counterclockwise" if track.is_ccw else "clockwise"
 
 
-def curvature(track: Track) -> Array:
+def track_curvature(track: Track) -> Array:
     """(W,) curvature of the center line at every waypoint, 1/m, left positive; 0 within reach of an
     open end.
 
     Taken over `WINDOW`, for waypoints of real routes are a few millimeters off and seams would
     count as corners.
     """
-    reach = max(WINDOW, float(np.median(np.diff(track.s))))
+    reach = max(CURVATURE_WINDOW_M, float(np.median(np.diff(track.s))))
     before, after = (_at(track, track.s + shift) for shift in (-reach, reach))
     one, two = track.center - before, after - track.center
     size = np.hypot(*one.T) * np.hypot(*two.T) * np.hypot(*(after - before).T)
@@ -84,18 +84,18 @@ def curvature(track: Track) -> Array:
     return np.asarray(np.divide(kappa, size, out=np.zeros_like(size), where=size > 1e-9))
 
 
-def turning(track: Track) -> Array:
+def turn_angles(track: Track) -> Array:
     """(T,) rad turned in each turn of the lap, left positive, in driving order from the first
     turn's entry.
     """
-    kappa, step = curvature(track)[:-1], np.diff(track.s)
-    side = np.sign(kappa) * (np.abs(kappa) > BEND)
+    kappa, step = track_curvature(track)[:-1], np.diff(track.s)
+    side = np.sign(kappa) * (np.abs(kappa) > BEND_CURVATURE)
     if track.is_loop and (side != side[-1]).any():
         first = int(np.flatnonzero(side != np.roll(side, 1))[0])
         kappa, step, side = (np.roll(each, -first) for each in (kappa, step, side))
     runs = np.split(kappa * step * (side != 0), np.flatnonzero(np.diff(side)) + 1)
     turned = np.array([run.sum() for run in runs])
-    return np.asarray(turned[np.abs(turned) > TURN])
+    return np.asarray(turned[np.abs(turned) > LEAST_TURN_RAD])
 
 
 def _at(track: Track, s: Array) -> Array:
@@ -106,14 +106,14 @@ def _at(track: Track, s: Array) -> Array:
     return geometry.point_at(track.center, inside)
 
 
-SPACING = 0.05  # m between the samples of the curvature
+CURVATURE_SPACING_M = 0.05  # m between the samples of the curvature
 # m, deviation of the bell that the curvature is smoothed with: a third of a road's width
-SMOOTH = 0.35
-EDGE = 0.3  # of its tightest curvature: where that is reached, a corner begins and ends
+SMOOTHING_M = 0.35
+EDGE_FRACTION = 0.3  # of its tightest curvature: where that is reached, a corner begins and ends
 # of the lesser of two peaks: two bends to one side are two corners when the road between falls
 # below it
-VALLEY = 0.4
-LEAST_ANGLE = np.radians(20.0)  # a bend that turns less is a kink in a straight
+VALLEY_FRACTION = 0.4
+LEAST_CORNER_RAD = np.radians(20.0)  # a bend that turns less is a kink in a straight
 _PEAK = 0.85  # of the tightest curvature: the stretch whose middle is the apex
 
 Index = NDArray[np.int64]
@@ -135,7 +135,7 @@ class Corner:
     radius: float
 
 
-def corners(track: Track) -> tuple[Corner, ...]:
+def find_corners(track: Track) -> tuple[Corner, ...]:
     """The corners of a track, T1, T2, ... in driving direction from its start line, by their apex.
 
     Bends to the same side are one corner as long as the road between them stays bent (see
@@ -143,12 +143,12 @@ def corners(track: Track) -> tuple[Corner, ...]:
     """
     road = _sampled(track)
     found = [_corner(road, rows) for rows in _bends(road.kappa)]
-    moved = [_moved(one, road.origin, track) for one in found if abs(one.angle) >= LEAST_ANGLE]
+    moved = [_moved(one, road.origin, track) for one in found if abs(one.angle) >= LEAST_CORNER_RAD]
     ordered = sorted(moved, key=lambda one: one.apex)
     return tuple(replace(one, name=f"T{k}") for k, one in enumerate(ordered, 1))
 
 
-def inside(corner: Corner, s: Array) -> NDArray[np.bool_]:
+def is_inside_corner(corner: Corner, s: Array) -> NDArray[np.bool_]:
     """(N,) whether arc lengths `s` (N,) m from the start line lie in a corner."""
     if corner.start <= corner.end:
         return np.asarray((s >= corner.start) & (s <= corner.end))
@@ -169,10 +169,10 @@ class _Samples:
 
 
 def _sampled(track: Track) -> _Samples:
-    count = max(round(track.length / SPACING), 8)
+    count = max(round(track.length / CURVATURE_SPACING_M), 8)
     s = np.linspace(0.0, track.length, count, endpoint=not track.is_loop)
     spacing = float(s[1] - s[0])
-    sharp = np.interp(s, track.s, curvature(track))
+    sharp = np.interp(s, track.s, track_curvature(track))
     kappa = _smooth(sharp, spacing, track.is_loop)
     shift = int(np.argmin(np.abs(kappa))) if track.is_loop else 0
     heading = np.unwrap(np.angle(np.roll(_directions(track, s), -shift)))
@@ -183,8 +183,8 @@ def _sampled(track: Track) -> _Samples:
 
 def _smooth(values: Array, spacing: float, is_loop: bool) -> Array:
     """`values` (S,) under a bell of deviation `SMOOTH` m, around the lap on a loop."""
-    reach = min(int(np.ceil(3.0 * SMOOTH / spacing)), len(values) - 1)
-    bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) * spacing / SMOOTH) ** 2)
+    reach = min(int(np.ceil(3.0 * SMOOTHING_M / spacing)), len(values) - 1)
+    bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) * spacing / SMOOTHING_M) ** 2)
     around = np.pad(values, reach, mode="wrap" if is_loop else "edge")
     return np.convolve(around, bell / bell.sum(), mode="valid")
 
@@ -193,7 +193,7 @@ def _directions(track: Track, s: Array) -> NDArray[np.complex128]:
     """(S,) chords of the center line around arc lengths `s` m, as x + iy, as long as curvature's
     window.
     """
-    both = np.stack([s - WINDOW / 2, s + WINDOW / 2])
+    both = np.stack([s - CURVATURE_WINDOW_M / 2, s + CURVATURE_WINDOW_M / 2])
     ends = np.mod(both, track.length) if track.is_loop else np.clip(both, 0.0, track.length)
     chord = geometry.point_at(track.center, ends[1]) - geometry.point_at(track.center, ends[0])
     return np.asarray(chord[:, 0] + 1j * chord[:, 1])
@@ -203,10 +203,13 @@ def _bends(kappa: Array) -> list[Index]:
     """Samples of each bend, in driving order: runs to one side, cut where they are nearly straight
     in between.
     """
-    side = np.sign(kappa) * (np.abs(kappa) > BEND)
+    side = np.sign(kappa) * (np.abs(kappa) > BEND_CURVATURE)
     runs = np.split(np.arange(len(kappa)), np.flatnonzero(np.diff(side)) + 1)
     pieces = [piece for run in runs if side[run[0]] for piece in _cut(np.abs(kappa), run)]
-    return [piece[np.abs(kappa[piece]) >= EDGE * np.abs(kappa[piece]).max()] for piece in pieces]
+    return [
+        piece[np.abs(kappa[piece]) >= EDGE_FRACTION * np.abs(kappa[piece]).max()]
+        for piece in pieces
+    ]
 
 
 def _cut(size: Array, run: Index) -> list[Index]:
@@ -216,7 +219,7 @@ def _cut(size: Array, run: Index) -> list[Index]:
     rise, fall = np.maximum.accumulate(size[run]), np.maximum.accumulate(size[run][::-1])[::-1]
     depth = size[run] / np.minimum(rise, fall)
     lowest = int(np.argmin(depth))
-    if depth[lowest] >= VALLEY:
+    if depth[lowest] >= VALLEY_FRACTION:
         return [run]
     return [*_cut(size, run[:lowest]), *_cut(size, run[lowest:])]
 

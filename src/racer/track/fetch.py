@@ -12,49 +12,51 @@ from racer.errors import UsageError, did_you_mean
 from racer.files import write_file
 from racer.track import library, route, worlds
 
-ADDRESS = (
+ROUTES_ADDRESS = (
     "https://raw.githubusercontent.com/aws-deepracer-community/deepracer-simapp/HEAD/bundle/routes/"
 )
 """Folder of `<world>.npy` files: the community's continuation of the simulator."""
 
-TIMEOUT = 20.0
+FETCH_TIMEOUT_S = 20.0
 """Seconds without an answer before a server counts as gone."""
 
-How = Literal["verified", "first use", "here already"]
+Verification = Literal["verified", "first use", "here already"]
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchedRoute:
     """A route on this machine. `verified`: its SHA-256 is the one racer knows; `first use`: racer
     knew none, and remembers this one from now on; `here already`: nothing had to be fetched.
     """
 
     name: str
     path: Path
-    how: How
+    how: Verification
 
 
-def fetch(name: str, *, home: Path | None = None, address: str = ADDRESS) -> Fetched:
+def fetch_route(
+    name: str, *, home: Path | None = None, address: str = ROUTES_ADDRESS
+) -> FetchedRoute:
     """The route of a world, fetched from `address` unless it is here and whole.
 
     Raises UsageError for an unknown name, without a network, and for a file that is not the route
     it should be.
     """
     home = library.user_home() if home is None else home
-    if name not in worlds.hashes():
+    if name not in worlds.route_hashes():
         raise UsageError(
-            f"the simulator has no world {name!r}{did_you_mean(name, worlds.names())} (racer tracks fetch --list)"
+            f"the simulator has no world {name!r}{did_you_mean(name, worlds.world_names())} (racer tracks fetch --list)"
         )
-    folder = library.made(library.fetched(home))
-    known = worlds.hashes()[name] or _remembered(folder).get(name)
+    folder = library.ensure_folder(library.fetched_folder(home))
+    known = worlds.route_hashes()[name] or _remembered(folder).get(name)
     path = folder / f"{name}.npy"
     if path.is_file() and known == _sha256(path):
-        return Fetched(name, path, "here already")
+        return FetchedRoute(name, path, "here already")
     _download(name, folder, known, address)
     if known:
-        return Fetched(name, path, "verified")
+        return FetchedRoute(name, path, "verified")
     _remember(folder, name, _sha256(path))
-    return Fetched(name, path, "first use")
+    return FetchedRoute(name, path, "first use")
 
 
 def _download(name: str, folder: Path, known: str | None, address: str) -> None:
@@ -71,9 +73,13 @@ def _download(name: str, folder: Path, known: str | None, address: str) -> None:
     (folder / beside).unlink(missing_ok=True)
     try:
         pooch.retrieve(
-            url, known, fname=beside, path=folder, downloader=pooch.HTTPDownloader(timeout=TIMEOUT)
+            url,
+            known,
+            fname=beside,
+            path=folder,
+            downloader=pooch.HTTPDownloader(timeout=FETCH_TIMEOUT_S),
         )
-        route.load(folder / beside, name=name)
+        route.load_route(folder / beside, name=name)
         (folder / beside).replace(folder / f"{name}.npy")
     except OSError as error:
         raise UsageError(_no_network(name, url, error)) from None

@@ -20,18 +20,18 @@ from racer.track.track import Track
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
-SPACING = 0.15
+WAYPOINT_SPACING_M = 0.15
 """Distance of waypoints along the lap, m, as in most of the simulator's first routes."""
 
-CLOSURE = 0.05
+CLOSURE_M = 0.05
 """How far from its start a lap may end, m, before it counts as open. Sizes written to the centimeter and angles to a
 tenth of a degree leave 2 to 4 cm on a lap of 20 segments; spread over 20 m, 5 cm bends the road by 0.15 degrees."""
 
-PARALLEL = 1e-3
+LEAST_INDEPENDENCE = 1e-3
 """Least displacement per size, m per m, that open segments must give in every direction: below it, their directions are
 so alike (0.1 degrees) that sizes of whole kilometers would close a lap of meters."""
 
-LONGEST = 1000.0
+LONGEST_LAP_M = 1000.0
 """Longest lap, m: more than ten times the longest of the simulator's, and short enough to rule out a slipped digit."""
 
 
@@ -53,7 +53,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Layout:
+class TrackLayout:
     """A road of one width, m, from a start pose `(x, y, heading)`, m and rad, along `segments`.
 
     `route` names the simulator's world that this reconstructs, if any; `teaches` is a line on what
@@ -89,14 +89,14 @@ class Layout:
         return np.asarray(self.start[2] + np.append(0.0, np.cumsum(self.turns)[:-1]))
 
 
-def build(layout: Layout) -> Track:
+def build_track(layout: TrackLayout) -> Track:
     """The track of a layout: closed exactly, waypoints equidistant, borders half the width to
     either side.
 
     Raises UsageError with a sentence when it does not close, folds, or crosses itself.
     """
-    closed = close(layout)
-    s, center, heading = sample(closed)
+    closed = close_layout(layout)
+    s, center, heading = sample_layout(closed)
     left = center + 0.5j * layout.width * np.exp(1j * heading)
     right = 2 * center - left
     _check_apart(closed, s, left, right)
@@ -104,7 +104,7 @@ def build(layout: Layout) -> Track:
     return Track(layout.name, layout.title, _points(center), _points(inner), _points(outer))
 
 
-def close(layout: Layout) -> Layout:
+def close_layout(layout: TrackLayout) -> TrackLayout:
     """The layout with its open sizes found, so that the lap ends where it begins.
 
     With the angles given, the end of the lap is linear in lengths and radii: at most two of them
@@ -123,7 +123,9 @@ def close(layout: Layout) -> Layout:
     return closed
 
 
-def sample(layout: Layout, spacing: float = SPACING) -> tuple[Array, Complex, Array]:
+def sample_layout(
+    layout: TrackLayout, spacing: float = WAYPOINT_SPACING_M
+) -> tuple[Array, Complex, Array]:
     """Arc length (W,) m, position (W,) m as x + iy, and heading (W,) rad along a closed layout,
     about every `spacing`.
 
@@ -146,7 +148,7 @@ def sample(layout: Layout, spacing: float = SPACING) -> tuple[Array, Complex, Ar
     return s, z, heading
 
 
-def segment_at(layout: Layout, s: float) -> int:
+def segment_at(layout: TrackLayout, s: float) -> int:
     """Number, from 1, of the segment at arc length `s`, m."""
     before = int(np.sum(np.cumsum(layout.lengths) <= s))
     return min(before + 1, len(layout.segments))
@@ -159,7 +161,7 @@ def _chord(heading: Array, turn: Array) -> Complex:
     return np.asarray(np.exp(1j * (heading + turn / 2)) * np.sinc(turn / (2 * np.pi)))
 
 
-def _reach(layout: Layout) -> Complex:
+def _reach(layout: TrackLayout) -> Complex:
     """(K,) displacement per size of every segment: its length for a straight, its radius for an
     arc.
     """
@@ -169,7 +171,7 @@ def _reach(layout: Layout) -> Complex:
     )
 
 
-def _solved(layout: Layout, reach: Complex, missing: complex) -> Array:
+def _solved(layout: TrackLayout, reach: Complex, missing: complex) -> Array:
     """(U,) sizes that the open segments need to bridge `missing`, m, best in the mean square when
     there is only one.
     """
@@ -179,7 +181,7 @@ def _solved(layout: Layout, reach: Complex, missing: complex) -> Array:
             f"segments {', '.join(numbers)} are left open: at most two can be found, give the others a size"
         )
     matrix = np.array([reach.real, reach.imag])
-    if np.linalg.svd(matrix, compute_uv=False)[-1] < PARALLEL:
+    if np.linalg.svd(matrix, compute_uv=False)[-1] < LEAST_INDEPENDENCE:
         raise UsageError(
             f"the open segments ({', '.join(numbers)}) cannot steer the end of the lap to its start, so their sizes "
             "cannot be found: leave open two that point in clearly different directions"
@@ -187,7 +189,7 @@ def _solved(layout: Layout, reach: Complex, missing: complex) -> Array:
     return np.asarray(np.linalg.lstsq(matrix, np.array([missing.real, missing.imag]))[0])
 
 
-def _check_turning(layout: Layout) -> None:
+def _check_turning(layout: TrackLayout) -> None:
     total = float(np.degrees(layout.turns.sum()))
     off = abs(total) - 360.0
     if abs(off) > 1e-6:
@@ -198,7 +200,7 @@ def _check_turning(layout: Layout) -> None:
         )
 
 
-def _check_sizes(layout: Layout, solved: NDArray[np.bool_]) -> None:
+def _check_sizes(layout: TrackLayout, solved: NDArray[np.bool_]) -> None:
     for number, (piece, found) in enumerate(zip(layout.segments, solved, strict=True), start=1):
         least = layout.width / 2 if piece.turn else 0.0
         if piece.size > least:
@@ -210,21 +212,21 @@ def _check_sizes(layout: Layout, solved: NDArray[np.bool_]) -> None:
         raise UsageError(
             f"{value} to close the lap: change another segment, or leave another one open"
         )
-    if layout.lengths.sum() > LONGEST:
+    if layout.lengths.sum() > LONGEST_LAP_M:
         raise UsageError(
-            f"the lap is {layout.lengths.sum():.0f} m long, more than {LONGEST:.0f} m: sizes are in meters"
+            f"the lap is {layout.lengths.sum():.0f} m long, more than {LONGEST_LAP_M:.0f} m: sizes are in meters"
         )
 
 
-def _check_gap(layout: Layout, gap: complex) -> None:
-    if abs(gap) > CLOSURE:
+def _check_gap(layout: TrackLayout, gap: complex) -> None:
+    if abs(gap) > CLOSURE_M:
         raise UsageError(
             f"the lap ends {abs(gap):.3f} m from its start ({gap.real:+.3f} m in x, {gap.imag:+.3f} m in y): "
             'write "?" for one straight and one radius, and racer finds the sizes that close it'
         )
 
 
-def _check_apart(layout: Layout, s: Array, left: Complex, right: Complex) -> None:
+def _check_apart(layout: TrackLayout, s: Array, left: Complex, right: Complex) -> None:
     """Refuse borders that touch themselves or each other."""
     import shapely
 
@@ -250,23 +252,23 @@ def _points(z: Complex) -> Array:
     return np.column_stack([z.real, z.imag])
 
 
-OPEN = "?"
+OPEN_SIZE = "?"
 """Written in place of a length or radius that racer is to find."""
 
 
-def load(path: Path) -> Track:
+def load_layout_track(path: Path) -> Track:
     """The track in a TOML file. Raises UsageError with the file, the key or segment, and what to
     do.
     """
     try:
-        return layout.build(read(path))
+        return layout.build_track(read_layout(path))
     except UsageError as error:
         raise (
             error if str(error).startswith(str(path)) else UsageError(f"{path}: {error}")
         ) from None
 
 
-def read(path: Path) -> Layout:
+def read_layout(path: Path) -> TrackLayout:
     """The layout in a TOML file, open sizes still open. Raises UsageError."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -280,10 +282,10 @@ def read(path: Path) -> Layout:
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: this is not TOML: {error}") from None
-    return from_table(table, str(path), path.stem)
+    return layout_from_table(table, str(path), path.stem)
 
 
-def from_table(table: dict[str, Any], where: str, name: str) -> Layout:
+def layout_from_table(table: dict[str, Any], where: str, name: str) -> TrackLayout:
     """The layout in a parsed TOML table; `where` begins every sentence, `name` is used when the
     table has none.
     """
@@ -314,16 +316,18 @@ def _positive(value: object) -> float:
 
 
 def _size(value: object) -> float:
-    if value == OPEN:
+    if value == OPEN_SIZE:
         return math.nan
     if isinstance(value, str):
-        raise ValueError(f'must be a number of meters, or "{OPEN}" to have it found, not {value!r}')
+        raise ValueError(
+            f'must be a number of meters, or "{OPEN_SIZE}" to have it found, not {value!r}'
+        )
     return _positive(value)
 
 
 def _angle(value: object) -> float:
-    if value == OPEN:
-        raise ValueError(f'cannot be left open: only lengths and radii can be "{OPEN}"')
+    if value == OPEN_SIZE:
+        raise ValueError(f'cannot be left open: only lengths and radii can be "{OPEN_SIZE}"')
     number = _positive(value)
     if number > 360:
         raise ValueError(f"must be at most 360 degrees, not {value}")
@@ -390,7 +394,7 @@ class _File(_Table):
     direction: Literal["counterclockwise", "clockwise"]
     segments: list[_Segment] = Field(min_length=1)
 
-    def layout(self, name: str) -> Layout:
+    def layout(self, name: str) -> TrackLayout:
         pieces = tuple(row.segment() for row in self.segments)
         turning = sum(piece.turn for piece in pieces)
         if (turning < 0) != (self.direction == "clockwise"):
@@ -399,7 +403,7 @@ class _File(_Table):
                 f"direction is {self.direction!r} but the segments turn {side}: change one of them"
             )
         start = (self.start.x, self.start.y, math.radians(self.start.heading_deg))
-        return Layout(
+        return TrackLayout(
             self.name or name, self.title, self.width, start, pieces, self.route, self.teaches
         )
 

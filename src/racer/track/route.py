@@ -17,7 +17,7 @@ from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
-SEAM = 1e-9
+SEAM_M = 1e-9
 """Center segments up to this length, m, are a seam: simulator 6 removes them, older ones kept them."""
 
 _MAGIC = b"\x93NUMPY"
@@ -34,7 +34,7 @@ _DAMAGED = (
 """What numpy raises for headers that are not what they should be."""
 
 
-def load(path: Path, *, name: str = "", title: str = "", keep_seam: bool = False) -> Track:
+def load_route(path: Path, *, name: str = "", title: str = "", keep_seam: bool = False) -> Track:
     """The track in a route file, as the simulator holds it.
 
     `name` is the file's stem unless given. `keep_seam` keeps duplicated rows, as simulators before
@@ -43,12 +43,12 @@ def load(path: Path, *, name: str = "", title: str = "", keep_seam: bool = False
     """
     rows = _read(path)
     try:
-        return from_rows(rows, name or path.stem, title, keep_seam=keep_seam)
+        return track_from_rows(rows, name or path.stem, title, keep_seam=keep_seam)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
 
 
-def from_rows(
+def track_from_rows(
     rows: NDArray[np.generic], name: str, title: str = "", *, keep_seam: bool = False
 ) -> Track:
     """The track made of route rows (N, 6) m: center x y, inner x y, outer x y, in driving order.
@@ -57,24 +57,24 @@ def from_rows(
     """
     route = _checked(rows)
     if not keep_seam:
-        route = without_seams(route)
+        route = remove_seams(route)
     _check_closing(route)
     center, inner, outer = (np.ascontiguousarray(route[:, k : k + 2]) for k in (0, 2, 4))
     return Track(name, title or name, center, inner, outer)
 
 
-def without_seams(rows: Array) -> Array:
+def remove_seams(rows: Array) -> Array:
     """`rows` (N, 6) without those that repeat the center point before them; the closing row always
     stays.
     """
-    keep = np.append(True, np.hypot(*np.diff(rows[:, :2], axis=0).T) > SEAM)
+    keep = np.append(True, np.hypot(*np.diff(rows[:, :2], axis=0).T) > SEAM_M)
     if not keep[-1]:
         keep[np.flatnonzero(keep)[-1]] = False
         keep[-1] = True
     return np.asarray(rows[keep])
 
 
-def save(track: Track, path: Path) -> Path:
+def save_route(track: Track, path: Path) -> Path:
     """`path`, after writing the track there as a route file, whole or not at all.
 
     Reading it back gives the same lines. A reversed track is written in its driving order. Raises

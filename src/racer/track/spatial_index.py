@@ -21,17 +21,19 @@ from racer.track.track import Track
 Array = NDArray[np.float64]
 Index = NDArray[np.int32]
 
-CELL = 0.1  # m, side of a grid cell: about five candidate segments a cell on real routes
-MARGIN = 1.5  # m around a line that the grid covers; a point farther away tries every segment
-USUAL = 8  # candidates a cell, on average, that there is room for at first
-BLOCK = 16  # cells of a row whose candidates are looked for together
-BAND = 0.05  # m, height of a band of border edges
+CELL_M = 0.1  # m, side of a grid cell: about five candidate segments a cell on real routes
+GRID_MARGIN_M = (
+    1.5  # m around a line that the grid covers; a point farther away tries every segment
+)
+USUAL_CANDIDATES = 8  # candidates a cell, on average, that there is room for at first
+BLOCK_CELLS = 16  # cells of a row whose candidates are looked for together
+BAND_M = 0.05  # m, height of a band of border edges
 
-CENTER, INNER, OUTER = 0, 1, 2
+CENTER_LINE, INNER_LINE, OUTER_LINE = 0, 1, 2
 OUTSIDE, INSIDE, MIXED = 0, 1, 2  # what a cell of the center line's grid is of the road
 
 
-class Roads(NamedTuple):
+class PackedTracks(NamedTuple):
     """M roads for compiled code; line `3 * m + CENTER | INNER | OUTER` belongs to road `m`. Made by
     `pack`.
     """
@@ -72,7 +74,7 @@ SURFACE = np.dtype(
 )
 
 
-def pack(tracks: Sequence[Track]) -> Roads:
+def pack_tracks(tracks: Sequence[Track]) -> PackedTracks:
     """The compiled view of `tracks`, in their order; a car's `road` is an index into them."""
     lines = [line for track in tracks for line in (track.center, track.inner, track.outer)]
     table = np.zeros(len(lines), LINE)
@@ -86,7 +88,7 @@ def pack(tracks: Sequence[Track]) -> Roads:
     )
     surfaces["band"] = _offsets(surfaces["bands"])[:-1]
     start = _offsets(np.concatenate(counts))
-    roads = Roads(
+    roads = PackedTracks(
         vertex=np.concatenate([_vertices(line) for line in lines]),
         lines=table,
         start=start,
@@ -143,13 +145,15 @@ def _grid(line: Array, row: np.void) -> tuple[Index, Index]:
     """Candidates per cell, and the candidates, of the grid over a line; `row` receives the place
     and size of it.
     """
-    origin = line.min(axis=0) - MARGIN
-    columns, rows = np.ceil((line.max(axis=0) + MARGIN - origin) / CELL).astype(int).tolist()
+    origin = line.min(axis=0) - GRID_MARGIN_M
+    columns, rows = (
+        np.ceil((line.max(axis=0) + GRID_MARGIN_M - origin) / CELL_M).astype(int).tolist()
+    )
     row["x"], row["y"] = origin
     row["columns"], row["rows"] = columns, rows
     vertex = _vertices(line)
     count = np.zeros(columns * rows, dtype=np.int32)
-    candidate = np.empty(USUAL * len(count), dtype=np.int32)
+    candidate = np.empty(USUAL_CANDIDATES * len(count), dtype=np.int32)
     filled = _candidates(vertex, row, count, candidate)
     if filled > len(candidate):
         candidate = np.empty(filled, dtype=np.int32)
@@ -169,28 +173,28 @@ def _candidates(vertex, grid, count, candidate):  # type: ignore[no-untyped-def]
     """
     distance, near = np.empty(len(vertex) - 1), np.empty(len(vertex) - 1, dtype=np.int32)
     filled = 0
-    diagonal = CELL * 1.4142135623730951
+    diagonal = CELL_M * 1.4142135623730951
     for k in range(len(count)):
         row, column = k // grid.columns, k % grid.columns
-        if column % BLOCK == 0:
+        if column % BLOCK_CELLS == 0:
             # what can be near any cell of a piece of a row: the same argument, from the middle of
             # the piece
-            x, y = grid.x + (column + 0.5 * BLOCK) * CELL, grid.y + (row + 0.5) * CELL
+            x, y = grid.x + (column + 0.5 * BLOCK_CELLS) * CELL_M, grid.y + (row + 0.5) * CELL_M
             for i in range(len(distance)):
                 distance[i] = np.sqrt(_to_segment(vertex, i, x, y)[1])
-            reach = distance.min() + CELL * BLOCK + diagonal + 1e-9
+            reach = distance.min() + CELL_M * BLOCK_CELLS + diagonal + 1e-9
             found = 0
             for i in range(len(distance)):
                 if distance[i] <= reach:
                     near[found] = i
                     found += 1
-        x, y = grid.x + (column + 0.5) * CELL, grid.y + (row + 0.5) * CELL
+        x, y = grid.x + (column + 0.5) * CELL_M, grid.y + (row + 0.5) * CELL_M
         least = np.inf
         for j in range(found):
             distance[j] = np.sqrt(_to_segment(vertex, near[j], x, y)[1])
             least = min(least, distance[j])
         before = filled
-        for j in range(found if least < MARGIN else 0):
+        for j in range(found if least < GRID_MARGIN_M else 0):
             if distance[j] <= least + diagonal + 1e-9:
                 if filled < len(candidate):
                     candidate[filled] = near[j]
@@ -207,9 +211,9 @@ def _bands(track: Track, row: np.void) -> tuple[Index, Array]:
     edge = edge[edge[:, 1] != edge[:, 3]]  # the even-odd rule never counts a level edge
     low, high = np.minimum(edge[:, 1], edge[:, 3]), np.maximum(edge[:, 1], edge[:, 3])
     row["bottom"], row["is_ccw"] = low.min(), track.is_ccw
-    row["bands"] = int((high.max() - row["bottom"]) // BAND) + 1
+    row["bands"] = int((high.max() - row["bottom"]) // BAND_M) + 1
     band = np.arange(row["bands"])[:, None]
-    touched = ((low - row["bottom"]) // BAND <= band) & ((high - row["bottom"]) // BAND >= band)
+    touched = ((low - row["bottom"]) // BAND_M <= band) & ((high - row["bottom"]) // BAND_M >= band)
     return touched.sum(axis=1).astype(np.int32), edge[np.nonzero(touched)[1]]
 
 
@@ -230,15 +234,15 @@ def _sort_cells(roads, road, border):  # type: ignore[no-untyped-def]  # pragma:
     edges, edge = roads.edges, roads.edge
     touched = np.zeros((grid.rows, grid.columns), dtype=np.bool_)
     for e in range(len(border)):
-        left = np.floor((min(border[e, 0], border[e, 2]) - grid.x) / CELL)
-        right = np.floor((max(border[e, 0], border[e, 2]) - grid.x) / CELL)
-        low = np.floor((min(border[e, 1], border[e, 3]) - grid.y) / CELL)
-        high = np.floor((max(border[e, 1], border[e, 3]) - grid.y) / CELL)
+        left = np.floor((min(border[e, 0], border[e, 2]) - grid.x) / CELL_M)
+        right = np.floor((max(border[e, 0], border[e, 2]) - grid.x) / CELL_M)
+        low = np.floor((min(border[e, 1], border[e, 3]) - grid.y) / CELL_M)
+        high = np.floor((max(border[e, 1], border[e, 3]) - grid.y) / CELL_M)
         touched[max(int(low), 0) : int(high) + 1, max(int(left), 0) : int(right) + 1] = True
     for row in range(grid.rows):
         for column in range(grid.columns):
             if not touched[row, column]:
-                x, y = grid.x + (column + 0.5) * CELL, grid.y + (row + 0.5) * CELL
+                x, y = grid.x + (column + 0.5) * CELL_M, grid.y + (row + 0.5) * CELL_M
                 inside = _between_borders(surface, edges, edge, x, y)
                 roads.kind[grid.cell + row * grid.columns + column] = INSIDE if inside else OUTSIDE
 
@@ -263,7 +267,7 @@ def _to_segment(vertex, i, x, y):  # type: ignore[no-untyped-def]  # pragma: no 
 @njit(cache=True, error_model="numpy", inline="always")
 def _cell(grid, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Index of the grid cell of a point, or -1 beyond the grid (and for what is no number)."""
-    column, row = np.floor((x - grid.x) / CELL), np.floor((y - grid.y) / CELL)
+    column, row = np.floor((x - grid.x) / CELL_M), np.floor((y - grid.y) / CELL_M)
     cell = -1
     if 0 <= column < grid.columns and 0 <= row < grid.rows:
         cell = grid.cell + int(row) * grid.columns + int(column)
@@ -271,11 +275,11 @@ def _cell(grid, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - com
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def nearest(vertex, grid, start, candidate, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def nearest_segment(vertex, grid, start, candidate, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """First vertex of the segment of a line nearest to a point, and the share along it; `grid` is
     the line's row.
 
-    Of equally near segments the first wins, as in `racer.geometry.project`.
+    Of equally near segments the first wins, as in `racer.geometry.project_points`.
     """
     best, best_share, least = grid.first, 0.0, np.inf
     cell = _cell(grid, x, y)
@@ -305,7 +309,7 @@ def on_road(grid, kind, surface, edges, edge, x, y):  # type: ignore[no-untyped-
 @njit(cache=True, error_model="numpy", inline="always")
 def _between_borders(surface, edges, edge, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The even-odd rule over the border edges in the point's band."""
-    k = np.floor((y - surface.bottom) / BAND)
+    k = np.floor((y - surface.bottom) / BAND_M)
     inside = False
     if 0 <= k < surface.bands:
         band = surface.band + int(k)

@@ -8,13 +8,13 @@ from functools import cache
 from pathlib import Path
 
 
-def names() -> list[str]:
+def world_names() -> list[str]:
     """The simulator's 127 world names, in alphabetical order."""
-    return list(hashes())
+    return list(route_hashes())
 
 
 @cache
-def hashes() -> dict[str, str | None]:
+def route_hashes() -> dict[str, str | None]:
     """World name to the SHA-256 of its route; None where racer has never seen the file."""
     table = Path(__file__).with_name("routes.txt").read_text(encoding="utf-8")
     rows = [line.split() for line in table.splitlines() if line and not line.startswith("#")]

@@ -7,10 +7,10 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from racer.errors import UsageError, did_you_mean
-from racer.sensors.observation import has_pictures, named
-from racer.vehicle.action_space import CAMERA
+from racer.sensors.observation import has_pictures, parse_observations
+from racer.vehicle.action_space import DEFAULT_CAMERA
 
-PICTURES = {
+PICTURE_DEFAULTS = {
     "envs": 32,
     "n_steps": 64,
     "batch_size": 256,
@@ -20,13 +20,13 @@ PICTURES = {
 }
 """Settings that are the default where a network sees pictures: fewer passes, for each costs a hundred times as much."""
 
-GENTLE = {"lr": 1e-4, "log_std_init": -1.5}
+FINE_TUNING_DEFAULTS = {"lr": 1e-4, "log_std_init": -1.5}
 """The same where a policy that can drive already is fine-tuned after a teacher's lessons."""
 LESSONS, VARIED_LESSONS, LESSONS_AMONG_OBJECTS = 6_144, 24_576, 73_728
 """Steps of lessons unless told otherwise: on one track, on several or with looks that vary, among objects."""
 
 
-class Settings(BaseModel):
+class LearnerSettings(BaseModel):
     """PPO's settings. The defaults were chosen by `benchmarks/learning.py`; docs/training.md says
     why.
     """
@@ -123,13 +123,13 @@ class TrainConfig(BaseModel):
     teacher: bool = Field(False, description="learn from a policy that was trained on features")
     also_tracks: tuple[str, ...] = Field((), description="more tracks that a teacher teaches on")
     fine_tune: int = Field(0, ge=0, description="steps of PPO after the teacher's lessons")
-    settings: Settings = Field(default_factory=lambda: Settings.model_validate({}))
+    settings: LearnerSettings = Field(default_factory=lambda: LearnerSettings.model_validate({}))
 
     @field_validator("observation")
     @classmethod
     def _known_sensors(cls, words: str) -> str:
         try:
-            named(words, (CAMERA,))
+            parse_observations(words, (DEFAULT_CAMERA,))
         except UsageError as error:
             raise ValueError(str(error)) from None
         return words
@@ -143,10 +143,10 @@ class TrainConfig(BaseModel):
         words, settings = table.get("observation", "features"), table.get("settings", {})
         if not isinstance(words, str) or not isinstance(settings, dict):
             return table
-        usual: dict[str, Any] = PICTURES if _shows_pictures(words) else {}
+        usual: dict[str, Any] = PICTURE_DEFAULTS if _shows_pictures(words) else {}
         if table.get("teacher"):
             table = {"steps": _lessons(table)} | table
-            usual = usual | GENTLE
+            usual = usual | FINE_TUNING_DEFAULTS
         return table | {"settings": usual | settings} if usual else table
 
     @model_validator(mode="after")
@@ -177,12 +177,12 @@ def _lessons(table: dict[str, Any]) -> int:
 def _shows_pictures(words: str) -> bool:
     """Whether an observation has pictures; False for one that there is not."""
     try:
-        return has_pictures(named(words, (CAMERA,)))
+        return has_pictures(parse_observations(words, (DEFAULT_CAMERA,)))
     except UsageError:
         return False
 
 
-def parse(table: dict[str, Any], where: str, model: type[BaseModel] = TrainConfig) -> Any:
+def parse_config(table: dict[str, Any], source: str, model: type[BaseModel] = TrainConfig) -> Any:
     """`table` as a validated `model`; UsageError with a sentence for each thing that is wrong in
     `where`.
     """
@@ -190,7 +190,7 @@ def parse(table: dict[str, Any], where: str, model: type[BaseModel] = TrainConfi
         return model.model_validate(table)
     except ValidationError as error:
         raise UsageError(
-            f"{where}: " + "; ".join(_sentence(model, e) for e in error.errors())
+            f"{source}: " + "; ".join(_sentence(model, e) for e in error.errors())
         ) from None
 
 
@@ -198,7 +198,7 @@ def _sentence(model: type[BaseModel], error: Any) -> str:
     place = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
         known = (
-            list(Settings.model_fields)
+            list(LearnerSettings.model_fields)
             if error["loc"][0] == "settings"
             else list(model.model_fields)
         )

@@ -18,25 +18,33 @@ from torch.nn import functional
 
 from racer.env import DeepRacerVectorEnv
 from racer.errors import UsageError
-from racer.sensors.observation import kind
+from racer.sensors.observation import sensor_kind
 from racer.training.config import TrainConfig
-from racer.training.evaluation import Score, evaluate, merged, trial_cars
+from racer.training.evaluation import (
+    EvaluationScore,
+    evaluate_policy,
+    merge_evaluations,
+    trial_cars,
+)
 from racer.training.learner import load_policy
 from racer.training.networks import SensorPolicy
-from racer.training.run import Run, create, open_run
-from racer.training.session import Report, Session
-from racer.training.vec_env import Watch
+from racer.training.run import Run, create_run, open_run
+from racer.training.session import ProgressCallback, Session
+from racer.training.vec_env import StepCallback
 
-STEPS = 24  # of each car in a lesson
-CARS = 64
-BATCH = 64  # labeled observations of an update
+LESSON_STEPS_PER_CAR = 24  # of each car in a lesson
+LESSON_CARS = 64
+LESSON_BATCH_SIZE = 64  # labeled observations of an update
 # updates in which an observation of a lesson takes part, as if each took part in as many
-PASSES = 4
+PASSES_PER_LESSON = 4
 RATE, LEFT = 1e-3, 0.05  # learning rate of Adam at the beginning, and what is left of it at the end
-DRIVEN = (1.0, 0.25)  # share of the cars that the teacher drives, in the first lessons
+TEACHER_DRIVEN_FRACTIONS = (
+    1.0,
+    0.25,
+)  # share of the cars that the teacher drives, in the first lessons
 # what is added to its actions each step, standard deviation, and how fast that fades
 SWAY, BACK = 0.18, 0.2
-MEMORY = 300_000_000  # bytes of observations that are kept
+MAX_MEMORY_BYTES = 300_000_000  # bytes of observations that are kept
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -61,7 +69,7 @@ class Lessons:
         self._random = np.random.default_rng([seed, 1])
         self._sway = [np.zeros((some.num_envs, 2)) for some in cars]
         self._seen: list[tuple[Arrays, NDArray[Any]]] = []  # one a lesson
-        self._watch: Watch | None = None
+        self._watch: StepCallback | None = None
         self._optimizer = torch.optim.Adam(
             _weights_of_the_policy(policy), lr=RATE, eps=1e-5, fused=True
         )
@@ -70,9 +78,9 @@ class Lessons:
     @property
     def steps(self) -> int:
         """Steps of all cars in a lesson."""
-        return STEPS * sum(some.num_envs for some in self._cars)
+        return LESSON_STEPS_PER_CAR * sum(some.num_envs for some in self._cars)
 
-    def give(self, share: float, watch: Watch) -> float:
+    def give(self, share: float, watch: StepCallback) -> float:
         """The mean loss of one more lesson; `share` of all is over, and `watch` is shown what the
         first cars do.
         """
@@ -88,7 +96,7 @@ class Lessons:
         )
         while (
             len(self._seen) > 1
-            and sum(part.nbytes for s, _ in self._seen for part in s.values()) > MEMORY
+            and sum(part.nbytes for s, _ in self._seen for part in s.values()) > MAX_MEMORY_BYTES
         ):
             self._seen.pop(0)
         self.given += 1
@@ -102,8 +110,8 @@ class Lessons:
             "given": self.given,
             "optimizer": self._optimizer.state_dict(),
             "random": self._random.bit_generator.state,
-            "fields": [some.field.snapshot() for some in self._cars],
-            "suites": [some.suite.snapshot() for some in self._cars],
+            "fields": [some.simulation.snapshot() for some in self._cars],
+            "suites": [some.sensors.snapshot() for some in self._cars],
             "sway": self._sway,
         }
 
@@ -113,17 +121,21 @@ class Lessons:
         self._optimizer.load_state_dict(state["optimizer"])
         self._random.bit_generator.state = state["random"]
         for some, field, suite in zip(self._cars, state["fields"], state["suites"], strict=True):
-            some.field.restore(field)
-            some.suite.restore(suite)
+            some.simulation.restore(field)
+            some.sensors.restore(suite)
 
     def _drive(self, k: int) -> list[tuple[Arrays, NDArray[Any]]]:
         """What the cars of track `k` perceive in a lesson, and what its teacher would do, step by
         step.
         """
         cars, found = self._cars[k], []
-        share = DRIVEN[self.given] if self.given < len(DRIVEN) else 0.0
+        share = (
+            TEACHER_DRIVEN_FRACTIONS[self.given]
+            if self.given < len(TEACHER_DRIVEN_FRACTIONS)
+            else 0.0
+        )
         taught = self._random.random(cars.num_envs) < share
-        for _ in range(STEPS):
+        for _ in range(LESSON_STEPS_PER_CAR):
             seen = cars.observe()
             label = self._label(k, seen)
             found.append(({name: seen[name].copy() for name in self._student}, label))
@@ -169,10 +181,15 @@ class Lessons:
         self._policy.set_training_mode(True)
         for group in self._optimizer.param_groups:
             group["lr"] = RATE * (1.0 - (1.0 - LEFT) * min(share, 1.0))
-        for _ in range(PASSES * fresh // BATCH):
-            late = self._random.integers(len(labels) - fresh, len(labels), BATCH // 2)
+        for _ in range(PASSES_PER_LESSON * fresh // LESSON_BATCH_SIZE):
+            late = self._random.integers(len(labels) - fresh, len(labels), LESSON_BATCH_SIZE // 2)
             chosen = np.concatenate(
-                [late, self._random.integers(0, len(labels), BATCH - BATCH // 2)]
+                [
+                    late,
+                    self._random.integers(
+                        0, len(labels), LESSON_BATCH_SIZE - LESSON_BATCH_SIZE // 2
+                    ),
+                ]
             )
             losses.append(self._update(self._pick(chosen), torch.as_tensor(labels[chosen])))
         return float(np.mean(losses))
@@ -224,7 +241,7 @@ def _weights_of_the_policy(policy: SensorPolicy) -> list[torch.nn.Parameter]:
 TEACHER_STEPS = 65_536  # of a teacher's own training
 TEACHER_STEPS_AMONG_OBJECTS = 131_072  # the same where there are objects
 # of fine-tuning in which the value alone is learned: the lessons have not taught it
-VALUE_STEPS = 4_096
+VALUE_ONLY_STEPS = 4_096
 
 
 class Teaching(Session):
@@ -251,7 +268,7 @@ class Teaching(Session):
                 "the lessons' observations are not kept: later lessons begin with new ones"
             )
 
-    def _advance(self, report: Report) -> None:
+    def _advance(self, report: ProgressCallback) -> None:
         config = self.run.config
         if self._lessons is None:
             self._lessons = self._first_lesson(report)
@@ -260,7 +277,7 @@ class Teaching(Session):
         else:
             self._fine_tune(report)
 
-    def _first_lesson(self, report: Report) -> Lessons | None:
+    def _first_lesson(self, report: ProgressCallback) -> Lessons | None:
         """The lessons to be given, when the teachers know their tracks; None when Ctrl-C came
         before.
         """
@@ -270,7 +287,7 @@ class Teaching(Session):
             if found is None:
                 return None
             teachers.append(found)
-        student = tuple(kind(name) for name in self.run.observation)
+        student = tuple(sensor_kind(name) for name in self.run.observation)
         known = _privileged(self.run)
         words = [
             *self.run.observation,
@@ -278,7 +295,7 @@ class Teaching(Session):
         ]
         each = self._arguments() | {"observation": words, "last_words": None}
         cars = [
-            DeepRacerVectorEnv(CARS // len(teachers), **each | {"track": file})
+            DeepRacerVectorEnv(LESSON_CARS // len(teachers), **each | {"track": file})
             for file in self._tracks.values()
         ]
         for k, some in enumerate(cars):
@@ -289,7 +306,7 @@ class Teaching(Session):
             lessons.restore(self._kept)
         return lessons
 
-    def _teacher(self, name: str, file: Path, report: Report) -> BasePolicy | None:
+    def _teacher(self, name: str, file: Path, report: ProgressCallback) -> BasePolicy | None:
         """The best policy on features for a track, trained now unless it has been; None when Ctrl-C
         came.
         """
@@ -297,7 +314,7 @@ class Teaching(Session):
         run = (
             open_run(folder)
             if (folder / "run.json").exists()
-            else create(self._teachers_config(file), folder)
+            else create_run(self._teachers_config(file), folder)
         )
         session = Session(run)
         session.resume()
@@ -356,12 +373,12 @@ class Teaching(Session):
         self.model.num_timesteps = self.progress.steps
         self.model.logger.record("lessons/loss", loss)
 
-    def _fine_tune(self, report: Report) -> None:
+    def _fine_tune(self, report: ProgressCallback) -> None:
         """One update of PPO, which begins by learning the value of what the student does."""
         if self.progress.phase != "fine-tuning":
             self.recorder.forget()
         self.progress.phase = "fine-tuning"
-        learned = self.progress.steps - self.run.config.steps >= VALUE_STEPS
+        learned = self.progress.steps - self.run.config.steps >= VALUE_ONLY_STEPS
         policy: Any = self.model.policy
         policy.requires_grad_(learned)
         policy.vf_features_extractor.requires_grad_(True)
@@ -379,11 +396,11 @@ class Teaching(Session):
         is_lesson = self._lessons is not None and self.progress.phase != "fine-tuning"
         return is_lesson or super()._ends_iteration(rollout, began)
 
-    def _evaluate(self) -> tuple[Score, pd.DataFrame]:
+    def _evaluate(self) -> tuple[EvaluationScore, pd.DataFrame]:
         """Score and laps on all tracks together."""
         all_cars = [self._trials, *self._more_trials]
-        return merged(
-            [evaluate(self.model.policy, cars, self.progress.iteration) for cars in all_cars]
+        return merge_evaluations(
+            [evaluate_policy(self.model.policy, cars, self.progress.iteration) for cars in all_cars]
         )
 
     def _state(self) -> dict[str, Any]:
@@ -396,7 +413,7 @@ class Teaching(Session):
         self._kept = saved["lessons"]
 
 
-def session_of(run: Run) -> Session:
+def open_session(run: Run) -> Session:
     """The session that trains a run in the way that it says."""
     return Teaching(run) if run.config.teacher else Session(run)
 

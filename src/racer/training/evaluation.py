@@ -17,19 +17,19 @@ from racer import analysis as laps
 from racer.env import DeepRacerVectorEnv
 from racer.errors import UsageError
 from racer.sensors.observation import has_pictures
-from racer.sim.obstacles import Bodies
+from racer.sim.obstacles import Obstacles
 from racer.sim.simulation import Starts
-from racer.sim.state import EVALUATION, TRAINING, Phase, State, trace
+from racer.sim.state import EVALUATION, TRAINING, Phase, State, trace_columns
 from racer.track import library
 from racer.track.track import Track
-from racer.training.learner import checkpoint
-from racer.training.run import Run, check_whole, open_run
+from racer.training.learner import load_checkpoint
+from racer.training.run import Run, check_run_files, open_run
 from racer.vehicle.car import Car
 
-TRIALS = 5  # laps of an evaluation while training, begun at equal distances around the track
+TRIAL_COUNT = 5  # laps of an evaluation while training, begun at equal distances around the track
 # the same where objects stand elsewhere in every lap: five laps say too little
-TRIALS_AMONG_OBJECTS = 20
-LONGEST = 180.0  # s of simulation time that a lap may take
+TRIAL_COUNT_AMONG_OBSTACLES = 20
+LONGEST_LAP_S = 180.0  # s of simulation time that a lap may take
 
 
 class Policy(Protocol):
@@ -41,7 +41,7 @@ class Policy(Protocol):
 
 
 @dataclass(frozen=True)
-class Score:
+class EvaluationScore:
     """How an evaluation went; the greater of two is the better: completion first, then lap time."""
 
     complete: int  # laps
@@ -74,8 +74,8 @@ def trial_cars(arguments: dict[str, Any]) -> DeepRacerVectorEnv:
     of training.
     """
     rules, trials = (
-        TRAINING._replace(time_limit=LONGEST),
-        TRIALS_AMONG_OBJECTS if arguments.get("objects") else TRIALS,
+        TRAINING._replace(time_limit=LONGEST_LAP_S),
+        TRIAL_COUNT_AMONG_OBSTACLES if arguments.get("objects") else TRIAL_COUNT,
     )
     return DeepRacerVectorEnv(
         trials,
@@ -84,24 +84,24 @@ def trial_cars(arguments: dict[str, Any]) -> DeepRacerVectorEnv:
 
 
 @dataclass(frozen=True, eq=False)
-class Driven:
+class DrivenSteps:
     """T steps of cars: their trace, the rows of the state table, and the objects (T, K) that stood
     before them.
     """
 
     trace: pd.DataFrame
     rows: State
-    bodies: Bodies
+    obstacles: Obstacles
 
 
-def drive(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> pd.DataFrame:
+def policy_trace(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> pd.DataFrame:
     """The trace of one episode of every car, one after the other, driven by a policy without
     exploration.
     """
-    return driven(policy, cars, seed).trace
+    return drive_policy(policy, cars, seed).trace
 
 
-def driven(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> Driven:
+def drive_policy(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> DrivenSteps:
     """The same with all that the cars saw on their way."""
     cars.reset(seed=seed)
     turns: list[Any] = []
@@ -113,25 +113,25 @@ def driven(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> Driven:
         actions[driving], _ = policy.predict(
             cars.observe(np.flatnonzero(driving)), deterministic=True
         )
-        bodies = cars.field.bodies.copy()
+        bodies = cars.simulation.obstacles.copy()
         turn = cars.turn(actions, see=False)
         kept = index if cars.actions.is_continuous else actions.copy()
         turns.append((turn.rows, kept, turn.reward, bodies, driving.copy()))
         driving &= ~(turn.terminated | turn.truncated)
         # held: the reward function hears of them no more
-        cars.field.state["phase"][~driving] = Phase.PREPARE
+        cars.simulation.state["phase"][~driving] = Phase.PREPARE
     rows, action, reward, before, drove = (
         np.stack(parts, axis=1) for parts in zip(*turns, strict=True)
     )
-    columns = trace(rows[drove], action[drove], reward[drove], cars.race.tracks)
+    columns = trace_columns(rows[drove], action[drove], reward[drove], cars.race.tracks)
     columns["episode"] = columns["episode"] + np.repeat(np.arange(cars.num_envs), drove.sum(axis=1))
-    return Driven(pd.DataFrame(columns), rows[drove], before[drove])
+    return DrivenSteps(pd.DataFrame(columns), rows[drove], before[drove])
 
 
-def score(table: pd.DataFrame) -> Score:
+def evaluation_score(table: pd.DataFrame) -> EvaluationScore:
     """How the laps of `racer.analysis.laps` went."""
     times = table["time"][table["complete"]]
-    return Score(
+    return EvaluationScore(
         complete=int(table["complete"].sum()),
         trials=len(table),
         completion=float(table["completion"].mean()),
@@ -142,39 +142,43 @@ def score(table: pd.DataFrame) -> Score:
     )
 
 
-def evaluate(
+def evaluate_policy(
     policy: Policy, cars: DeepRacerVectorEnv, iteration: int
-) -> tuple[Score, pd.DataFrame]:
+) -> tuple[EvaluationScore, pd.DataFrame]:
     """Score and laps of one evaluation."""
-    steps = drive(policy, cars)
+    steps = policy_trace(policy, cars)
     table = laps.laps(steps).assign(phase="evaluation", iteration=iteration)
-    return replace(score(table), beyond_logs=beyond_logs(cars, steps, table)), table
+    return replace(evaluation_score(table), beyond_logs=mean_beyond_logs(cars, steps, table)), table
 
 
-def merged(found: Sequence[tuple[Score, pd.DataFrame]]) -> tuple[Score, pd.DataFrame]:
+def merge_evaluations(
+    found: Sequence[tuple[EvaluationScore, pd.DataFrame]],
+) -> tuple[EvaluationScore, pd.DataFrame]:
     """Score and laps of several evaluations as of one."""
     if len(found) == 1:
         return found[0]
     table = pd.concat([laps for _, laps in found], ignore_index=True)
     steps = [float(laps["steps"].sum()) for _, laps in found]
     beyond = float(np.average([score.beyond_logs for score, _ in found], weights=steps))
-    return replace(score(table), beyond_logs=beyond), table
+    return replace(evaluation_score(table), beyond_logs=beyond), table
 
 
-def beyond_logs(cars: DeepRacerVectorEnv, steps: pd.DataFrame, table: pd.DataFrame) -> float:
+def mean_beyond_logs(cars: DeepRacerVectorEnv, steps: pd.DataFrame, table: pd.DataFrame) -> float:
     """Share of the steps of laps that lean on ground that no log of their car has covered."""
-    share = laps.beyond_logs(steps, table, cars.car.identified_speed, cars.car.identified_lateral)
+    share = laps.beyond_logs_fraction(
+        steps, table, cars.car.identified_speed, cars.car.identified_lateral
+    )
     return float(np.average(share, weights=table["steps"]))
 
 
-def beyond_in_words(cars: DeepRacerVectorEnv, share: float) -> list[str]:
+def beyond_logs_notes(cars: DeepRacerVectorEnv, fraction: float) -> list[str]:
     """A sentence about such laps, if there are any."""
-    if not share > 0.0:
+    if not fraction > 0.0:
         return []
     limits = f"{cars.car.identified_speed:g} m/s of command"
     if np.isfinite(cars.car.identified_lateral):
         limits += f" and {cars.car.identified_lateral:g} m/s2 of cornering"
-    how_many = f"{share:.0%}" if share >= 0.01 else "under 1 %"
+    how_many = f"{fraction:.0%}" if fraction >= 0.01 else "under 1 %"
     return [
         f"{how_many} of these steps lean on ground that no log of the {cars.car.name} car has covered "
         f"(beyond {limits}): the real lap may differ"
@@ -182,7 +186,7 @@ def beyond_in_words(cars: DeepRacerVectorEnv, share: float) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Order:
+class EvaluationOptions:
     """What is to be driven. The defaults are those of DeepRacer's own evaluation jobs."""
 
     track: str | None = None
@@ -200,66 +204,70 @@ class Order:
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class EvaluationResult:
     """A race: its trace, its laps, the road, and what to say about it."""
 
     trace: pd.DataFrame
     laps: pd.DataFrame
     track: Track
-    drive: Driven
+    drive: DrivenSteps
     car: Car
     headline: str
     notes: tuple[str, ...]
     sees_pictures: bool
     has_objects: bool
     # (K,) that stood on the road all the time; none where every lap had others, or they moved
-    obstacles: Bodies
+    obstacles: Obstacles
     stamp: str  # 14 digits, as in the names of DeepRacer for Cloud's folders
 
 
-def drive_race(folder: Path, order: Order, home: Path | None = None) -> Result:
+def evaluate(
+    folder: Path, options: EvaluationOptions, home: Path | None = None
+) -> EvaluationResult:
     """The result of a race with a checkpoint of the run in `folder`. UsageError for a wrong order."""
     run = open_run(folder)
-    check_whole(run)
-    policy, name = checkpoint(run, order.checkpoint)
-    cars = _cars(run, order, home)
+    check_run_files(run)
+    policy, name = load_checkpoint(run, options.checkpoint)
+    cars = _cars(run, options, home)
     _check_actions(policy, cars)
-    found = driven(policy, cars, seed=order.seed)
+    found = drive_policy(policy, cars, seed=options.seed)
     trace = found.trace.assign(phase="evaluation")
     table = laps.laps(trace)
     road = cars.race.track
     whole = table[table["complete"]]
-    crashes = f", {table['crashes'].sum()} crashes" if cars.race.course else ""
+    crashes = f", {table['crashes'].sum()} crashes" if cars.race.obstacle_layout else ""
     best = f", the best in {whole['time'].min():.2f} s" if len(whole) else ""
     what = f"{folder}, checkpoint {name}, on {road.title}, car {cars.car.name}"
-    head = f"{what}: {len(whole)} of {order.laps} laps complete{best}{crashes}"
-    return Result(
+    head = f"{what}: {len(whole)} of {options.laps} laps complete{best}{crashes}"
+    return EvaluationResult(
         trace,
         table,
         road,
         found,
         cars.car,
         head,
-        tuple(beyond_in_words(cars, beyond_logs(cars, trace, table))),
+        tuple(beyond_logs_notes(cars, mean_beyond_logs(cars, trace, table))),
         has_pictures(run.observation),
-        cars.race.course is not None,
+        cars.race.obstacle_layout is not None,
         _obstacles(cars),
         f"{datetime.now():%Y%m%d%H%M%S}",
     )
 
 
-def _obstacles(cars: DeepRacerVectorEnv) -> Bodies:
+def _obstacles(cars: DeepRacerVectorEnv) -> Obstacles:
     """The obstacles that all of the cars drove among."""
-    bodies = cars.field.bodies
+    bodies = cars.simulation.obstacles
     same = bodies.size > 0 and bool((bodies[["x", "y"]] == bodies[["x", "y"]][:1]).all())
-    kept: Bodies = bodies[0][~bodies[0]["moves"]] if same else bodies[0][:0]
+    kept: Obstacles = bodies[0][~bodies[0]["moves"]] if same else bodies[0][:0]
     return kept
 
 
-def _cars(run: Run, order: Order, home: Path | None) -> DeepRacerVectorEnv:
+def _cars(run: Run, order: EvaluationOptions, home: Path | None) -> DeepRacerVectorEnv:
     """The car of a race, or one car a trial."""
     arguments: dict[str, Any] = {
-        "track": library.load(order.track, home=home) if order.track is not None else run.track,
+        "track": library.load_track(order.track, home=home)
+        if order.track is not None
+        else run.track,
         "reward": run.reward,
         "action_space": run.metadata,
         "observation": run.observation,
@@ -275,7 +283,7 @@ def _cars(run: Run, order: Order, home: Path | None) -> DeepRacerVectorEnv:
         resets=order.resets,
         off_track_penalty=order.penalty,
         collision_penalty=order.crash_penalty,
-        time_limit=LONGEST * (1 if order.trials else order.laps),
+        time_limit=LONGEST_LAP_S * (1 if order.trials else order.laps),
     )
     return DeepRacerVectorEnv(order.laps if order.trials else 1, rules=rules, **arguments)
 

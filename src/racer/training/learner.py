@@ -17,7 +17,7 @@ from stable_baselines3.sac.policies import SACPolicy
 from torch import nn
 
 from racer.errors import UsageError
-from racer.training.config import Settings
+from racer.training.config import LearnerSettings
 from racer.training.networks import SensorPolicy, SensorSACPolicy
 from racer.training.run import Run
 
@@ -25,7 +25,9 @@ Learner = PPO | SAC
 Model = SensorPolicy | ActorCriticPolicy | SACPolicy
 
 
-def learner(run: Run, settings: Settings, cars: VecEnv, rate: Callable[[], float]) -> Learner:
+def make_learner(
+    run: Run, settings: LearnerSettings, cars: VecEnv, rate: Callable[[], float]
+) -> Learner:
     """A learner that has not learned yet; `rate` says its learning rate at any time."""
     # two threads cost more in waiting than they bring, and runs go side by side
     torch.set_num_threads(1)
@@ -51,7 +53,7 @@ def learner(run: Run, settings: Settings, cars: VecEnv, rate: Callable[[], float
     )
 
 
-def _sac(run: Run, settings: Settings, shared: dict[str, Any]) -> SAC:
+def _sac(run: Run, settings: LearnerSettings, shared: dict[str, Any]) -> SAC:
     turns = max(1, settings.sac_steps // settings.envs)
     return SAC(
         **shared,
@@ -65,7 +67,7 @@ def _sac(run: Run, settings: Settings, shared: dict[str, Any]) -> SAC:
     )
 
 
-def _policy_arguments(run: Run, settings: Settings) -> dict[str, Any]:
+def _policy_arguments(run: Run, settings: LearnerSettings) -> dict[str, Any]:
     if run.network:
         return {"network_name": run.network}
     # ReLU as in DeepRacer's networks; half again as fast as the usual tanh
@@ -112,14 +114,14 @@ def _parts(space: Any) -> list[Any]:
     return list(space.spaces.values()) if hasattr(space, "spaces") else [space]
 
 
-def load_policy(run: Run, which: str = "best") -> BasePolicy:
+def load_policy(run: Run, checkpoint: str = "best") -> BasePolicy:
     """The policy of a checkpoint of a run: best, last, or a number of steps. UsageError where there
     is none.
     """
-    return checkpoint(run, which)[0]
+    return load_checkpoint(run, checkpoint)[0]
 
 
-def checkpoint(run: Run, which: str) -> tuple[BasePolicy, str]:
+def load_checkpoint(run: Run, checkpoint: str) -> tuple[BasePolicy, str]:
     """The policy of a checkpoint: best, last, or a number of steps; and the name of its file."""
     known = sorted(int(file.stem) for file in run.checkpoints.glob("*.pt") if file.stem.isdigit())
     best = run.best()
@@ -128,11 +130,13 @@ def checkpoint(run: Run, which: str) -> tuple[BasePolicy, str]:
             f"{run.folder} has no checkpoint yet: go on with racer train --resume {run.folder}"
         )
     name = (
-        best["checkpoint"] if which == "best" else f"{known[-1] if which == 'last' else which}.pt"
+        best["checkpoint"]
+        if checkpoint == "best"
+        else f"{known[-1] if checkpoint == 'last' else checkpoint}.pt"
     )
     if name not in [f"{steps}.pt" for steps in known]:
         raise UsageError(
-            f"{run.folder} has no checkpoint {which}: there are best, last, {', '.join(map(str, known))}"
+            f"{run.folder} has no checkpoint {checkpoint}: there are best, last, {', '.join(map(str, known))}"
         )
     torch.set_num_threads(1)
     try:

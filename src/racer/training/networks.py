@@ -56,7 +56,7 @@ NETWORKS = {
 """The first three are DeepRacer's; SMALL is for pictures of 80 x 60, and no car of AWS can load it."""
 
 
-def network(name: str) -> Network:
+def find_network(name: str) -> Network:
     """The sizes of a network. UsageError for a name that there is not."""
     if name not in NETWORKS:
         raise UsageError(
@@ -65,7 +65,7 @@ def network(name: str) -> Network:
     return NETWORKS[name]
 
 
-def left_of(rows: int, columns: int, convolutions: Layers) -> tuple[int, int]:
+def convolved_size(rows: int, columns: int, convolutions: Layers) -> tuple[int, int]:
     """Rows and columns that convolutions leave of a picture. UsageError where nothing is left."""
     before = f"{columns} x {rows}"
     for _, kernel, stride in convolutions:
@@ -88,7 +88,7 @@ class Embedding(BaseFeaturesExtractor):
     def __init__(
         self, observation_space: gymnasium.Space[Any], network_name: str = SHALLOW
     ) -> None:
-        sizes = network(network_name)
+        sizes = find_network(network_name)
         super().__init__(observation_space, sizes.middle[-1])
         self._several = isinstance(observation_space, gymnasium.spaces.Dict)
         spaces = _spaces(observation_space)
@@ -100,7 +100,7 @@ class Embedding(BaseFeaturesExtractor):
 
     def forward(self, observation: Any) -> torch.Tensor:
         """(N, F) what the head is computed from."""
-        parts = observation if self._several else {ALONE: observation}
+        parts = observation if self._several else {SINGLE_SENSOR: observation}
         with torch.autocast("cpu", torch.bfloat16, enabled=self.training and HAS_BFLOAT16):
             found = [embedder(parts[name]) for name, embedder in self.embedders.items()]
             joined = self.middleware(found[0] if len(found) == 1 else torch.cat(found, dim=1))
@@ -117,7 +117,7 @@ def _multiplies_bfloat16() -> bool:
 
 HAS_BFLOAT16 = _multiplies_bfloat16()
 
-ALONE = "observation"
+SINGLE_SENSOR = "observation"
 """The name of the one embedder where the observation is no dict: DeepRacer's word for the camera of old."""
 
 
@@ -175,7 +175,7 @@ class _Scale(nn.Module):
 def _spaces(space: gymnasium.Space[Any]) -> dict[str, gymnasium.spaces.Box]:
     if isinstance(space, gymnasium.spaces.Dict):
         return {name: cast("gymnasium.spaces.Box", part) for name, part in space.spaces.items()}
-    return {ALONE: cast("gymnasium.spaces.Box", space)}
+    return {SINGLE_SENSOR: cast("gymnasium.spaces.Box", space)}
 
 
 def _embedder(space: gymnasium.spaces.Box, sizes: Network) -> nn.Module:
@@ -190,7 +190,7 @@ def _embedder(space: gymnasium.spaces.Box, sizes: Network) -> nn.Module:
             nn.ReLU(),
         )
         channels = filters
-    rows, columns = left_of(rows, columns, convolutions)
+    rows, columns = convolved_size(rows, columns, convolutions)
     layers["flat"] = nn.Flatten()
     if sizes.dense:
         layers["dense"] = _dense((channels * rows * columns, *sizes.dense))

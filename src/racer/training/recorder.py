@@ -13,28 +13,28 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer import analysis as laps
-from racer.env import DeepRacerVectorEnv, Turn
+from racer.env import DeepRacerVectorEnv, StepResult
 from racer.logs import metrics
 from racer.logs.writer import write_csv
-from racer.sim.state import State, trace
+from racer.sim.state import State, trace_columns
 
 # of one car: rows, actions, rewards, one a step
-Steps = list[tuple[State, NDArray[Any], NDArray[np.float64]]]
+CarSteps = list[tuple[State, NDArray[Any], NDArray[np.float64]]]
 
 
-class Recorder:
+class EpisodeRecorder:
     """Keeps what the first `count` cars do until their episodes are over (a class: it is fed step
     by step).
     """
 
     def __init__(self, cars: DeepRacerVectorEnv, count: int, folder: Path) -> None:
         self._cars, self._count, self._folder = cars, min(count, cars.num_envs), folder
-        self.open: list[Steps] = [[] for _ in range(self._count)]
-        self.whole: list[Steps] = []
+        self.open: list[CarSteps] = [[] for _ in range(self._count)]
+        self.whole: list[CarSteps] = []
         self.episodes = 0
         self.laps = pd.DataFrame()
 
-    def watch(self, turn: Turn, actions: NDArray[Any]) -> None:
+    def watch(self, turn: StepResult, actions: NDArray[Any]) -> None:
         """Take in one turn of all cars."""
         over = (turn.terminated | turn.truncated)[: self._count]
         for k in range(min(self._count, len(turn.rows))):  # a teacher's lessons may have fewer cars
@@ -67,7 +67,7 @@ class Recorder:
             [part for part in (self.laps, found, evaluation) if len(part)], ignore_index=True
         )
         if len(self.laps):
-            metrics.write(
+            metrics.write_metrics(
                 metrics.training_metrics(self.laps),
                 self._folder / "metrics" / "TrainingMetrics.json",
             )
@@ -80,7 +80,7 @@ class Recorder:
         lengths = [len(episode) for episode in self.whole]
         cars = self._cars
         index = np.full(len(rows), -1) if cars.actions.is_continuous else actions
-        columns = trace(rows, index, rewards, cars.race.tracks)
+        columns = trace_columns(rows, index, rewards, cars.race.tracks)
         columns["episode"] = np.repeat(
             np.arange(self.episodes, self.episodes + len(lengths)), lengths
         )

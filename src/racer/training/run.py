@@ -27,22 +27,39 @@ from typing import Any
 
 from racer.errors import UsageError
 from racer.files import write_file, write_json
-from racer.reward import load as load_reward
-from racer.sensors.camera.randomization import setting
-from racer.sensors.observation import PICTURES, SENSORS, SIZE, kind, named, size
-from racer.sim.noise import noise
-from racer.sim.obstacle_layout import Course, course
+from racer.reward import load_reward as load_reward
+from racer.sensors.camera.randomization import find_randomization
+from racer.sensors.observation import (
+    METADATA_OBSERVATIONS,
+    PICTURE_KINDS,
+    PICTURE_SIZE_PX,
+    parse_observations,
+    picture_size,
+    sensor_kind,
+)
+from racer.sim.noise import read_noise
+from racer.sim.obstacle_layout import ObstacleLayout, read_obstacle_layout
 from racer.track import library, route
 from racer.track.track import Track
-from racer.training.config import TrainConfig, parse
+from racer.training.config import TrainConfig, parse_config
 from racer.training.interop import hyperparameters
-from racer.training.networks import SMALL, left_of, network
-from racer.vehicle.action_space import NETWORK, ActionSpace, Metadata, read_metadata, write_metadata
-from racer.vehicle.car import preset
+from racer.training.networks import SMALL, convolved_size, find_network
+from racer.vehicle.action_space import (
+    DEFAULT_NETWORK,
+    ActionSpace,
+    Metadata,
+    read_metadata,
+    write_metadata,
+)
+from racer.vehicle.car import car_preset
 
-PACKAGES = ("racer", "numpy", "numba", "gymnasium", "torch", "stable-baselines3")
-COPIES = ("reward_function.py", "track.npy", "model/model_metadata.json")  # in every run
-VERSIONS = {"v4": 4.0, "v5": 5.0, "v6": 6.0}  # of model_metadata.json, for each car generation
+RECORDED_PACKAGES = ("racer", "numpy", "numba", "gymnasium", "torch", "stable-baselines3")
+REQUIRED_FILES = ("reward_function.py", "track.npy", "model/model_metadata.json")  # in every run
+METADATA_VERSIONS = {
+    "v4": 4.0,
+    "v5": 5.0,
+    "v6": 6.0,
+}  # of model_metadata.json, for each car generation
 
 
 @dataclass(frozen=True)
@@ -63,7 +80,7 @@ class Run:
     @property
     def track(self) -> Track:
         story = self._story
-        return route.load(
+        return route.load_route(
             self.folder / "track.npy", name=story["track"], title=story["track_title"]
         )
 
@@ -79,7 +96,7 @@ class Run:
     @property
     def observation(self) -> tuple[str, ...]:
         """The sensors that the policy perceives, as `racer.sensors.observation` names them."""
-        return named(self.config.observation, self.metadata.sensor)
+        return parse_observations(self.config.observation, self.metadata.sensor)
 
     @property
     def network(self) -> str | None:
@@ -94,9 +111,9 @@ class Run:
         return tuple(sorted((self.folder / "tracks").glob("*.npy")))
 
     @property
-    def objects(self) -> Course | None:
+    def objects(self) -> ObstacleLayout | None:
         """The objects of the race, as they were when the run began."""
-        return course(self._story.get("objects"))
+        return read_obstacle_layout(self._story.get("objects"))
 
     @property
     def hyperparameters(self) -> Path | None:
@@ -123,7 +140,7 @@ class Run:
         return json.loads(file.read_text()) if file.exists() else None
 
 
-def create(config: TrainConfig, folder: Path, home: Path | None = None) -> Run:
+def create_run(config: TrainConfig, folder: Path, home: Path | None = None) -> Run:
     """A new run folder, with everything in it that is known before step 0.
 
     UsageError when there is a run already, and when something in `config` is wrong: then nothing is
@@ -133,22 +150,22 @@ def create(config: TrainConfig, folder: Path, home: Path | None = None) -> Run:
         raise UsageError(
             f"{folder} holds a run already: continue it with --resume {folder}, or name another folder with --out"
         )
-    track = library.load(config.track, home=home)
+    track = library.load_track(config.track, home=home)
     reward = load_reward(config.reward)
     metadata = _metadata(config)
     _check(config, metadata)
-    more = [library.load(name, home=home) for name in config.also_tracks]
+    more = [library.load_track(name, home=home) for name in config.also_tracks]
     _make_folders(folder)
-    route.save(track, folder / "track.npy")
+    route.save_route(track, folder / "track.npy")
     if more:
         (folder / "tracks").mkdir(exist_ok=True)
     for other in more:
-        route.save(other, library.made(folder / "tracks") / f"{other.name}.npy")
+        route.save_route(other, library.ensure_folder(folder / "tracks") / f"{other.name}.npy")
     write_metadata(metadata, folder / "model" / "model_metadata.json")
     write_file(folder / "reward_function.py", reward.path.read_bytes())
     if config.hyperparameters is not None:
         write_file(folder / "hyperparameters.json", Path(config.hyperparameters).read_bytes())
-    found = course(config.objects)
+    found = read_obstacle_layout(config.objects)
     story = {
         "config": config.model_dump(),
         "reward_file": str(reward.path.resolve()),
@@ -156,7 +173,7 @@ def create(config: TrainConfig, folder: Path, home: Path | None = None) -> Run:
         "track_title": track.title,
         "car": config.car or metadata.car,
         "objects": None if found is None else asdict(found),
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": {name: version(name) for name in RECORDED_PACKAGES},
         "python": platform.python_version(),
         "git": _git(folder),
     }
@@ -171,7 +188,7 @@ def open_run(folder: Path) -> Run:
         story = json.loads(file.read_bytes())
         if "config" not in story:
             raise ValueError("it lacks config")
-        config = parse(story["config"], str(file))
+        config = parse_config(story["config"], str(file))
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(
             f"{folder} is no run of racer: it holds no run.json (racer train makes one)"
@@ -183,9 +200,9 @@ def open_run(folder: Path) -> Run:
     return Run(folder, config)
 
 
-def check_whole(run: Run) -> None:
+def check_run_files(run: Run) -> None:
     """UsageError when a run folder lacks something that driving needs."""
-    lacking = [part for part in COPIES if not (run.folder / part).is_file()]
+    lacking = [part for part in REQUIRED_FILES if not (run.folder / part).is_file()]
     lacking += [
         f"{name} in run.json"
         for name in ("reward_file", "track", "track_title")
@@ -197,18 +214,20 @@ def check_whole(run: Run) -> None:
 
 def _check(config: TrainConfig, metadata: Metadata) -> None:
     """UsageError for what would otherwise come to light when the cars are made, after the run was."""
-    preset(config.car or metadata.car)
+    car_preset(config.car or metadata.car)
     if config.network is not None:
-        network(config.network)
+        find_network(config.network)
     if config.teacher and metadata.training_algorithm == "sac":
         raise UsageError(
             "a teacher and its student learn with PPO's networks; this action space says sac"
         )
-    noise(config.noise)
-    setting(config.look)
-    course(config.objects)
+    read_noise(config.noise)
+    find_randomization(config.look)
+    read_obstacle_layout(config.objects)
     if config.hyperparameters is not None:
-        hyperparameters.read(config.hyperparameters, config.settings, metadata.training_algorithm)
+        hyperparameters.read_hyperparameters(
+            config.hyperparameters, config.settings, metadata.training_algorithm
+        )
 
 
 def _make_folders(folder: Path) -> None:
@@ -220,22 +239,30 @@ def _make_folders(folder: Path) -> None:
 
 
 def _metadata(config: TrainConfig) -> Metadata:
-    car = preset(config.car or "v6")
+    car = car_preset(config.car or "v6")
     given = read_metadata(config.action_space) if config.action_space is not None else None
-    found = given or Metadata(ActionSpace.default(car), version=VERSIONS[car.name])
-    names = named(config.observation, found.sensor)
+    found = given or Metadata(ActionSpace.default(car), version=METADATA_VERSIONS[car.name])
+    names = parse_observations(config.observation, found.sensor)
     if names == ("features",):
         if config.network is not None:
             raise UsageError(
                 f"--network {config.network} is for sensors: name them with --observation camera"
             )
         return found
-    whole = any(kind(name) in PICTURES and size(name) == SIZE for name in names)
-    chosen = config.network or ((given.neural_network if given else NETWORK) if whole else SMALL)
+    whole = any(
+        sensor_kind(name) in PICTURE_KINDS and picture_size(name) == PICTURE_SIZE_PX
+        for name in names
+    )
+    chosen = config.network or (
+        (given.neural_network if given else DEFAULT_NETWORK) if whole else SMALL
+    )
     for name in names:
-        if kind(name) in PICTURES:
-            sizes = network(chosen)
-            left_of(*size(name)[::-1], sizes.stereo if kind(name) == "stereo" else sizes.camera)
+        if sensor_kind(name) in PICTURE_KINDS:
+            sizes = find_network(chosen)
+            convolved_size(
+                *picture_size(name)[::-1],
+                sizes.stereo if sensor_kind(name) == "stereo" else sizes.camera,
+            )
     return replace(found, sensor=_worn(names) or found.sensor, neural_network=chosen)
 
 
@@ -243,12 +270,12 @@ def _worn(names: tuple[str, ...]) -> tuple[str, ...]:
     """The sensors in the words of `model_metadata.json`; empty where these have no words for them."""
     words = {
         called: sensor
-        for sensor, called in SENSORS.items()
+        for sensor, called in METADATA_OBSERVATIONS.items()
         if sensor not in ("observation", "LEFT_CAMERA")
     }
-    has_camera = any(kind(name) in PICTURES for name in names)
+    has_camera = any(sensor_kind(name) in PICTURE_KINDS for name in names)
     return (
-        tuple(words[kind(name)] for name in names)
+        tuple(words[sensor_kind(name)] for name in names)
         if has_camera and not {"features", "objects"} & {*names}
         else ()
     )

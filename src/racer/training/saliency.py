@@ -13,26 +13,31 @@ from numpy.typing import NDArray
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.sac.policies import SACPolicy
 
-from racer.diagnostics.policy import PolicyLap, Views
+from racer.diagnostics.policy import PolicyLap, PolicyViews
 from racer.env import DeepRacerVectorEnv
-from racer.sensors.camera.camera import FRONT
-from racer.sensors.features import NAMES
+from racer.sensors.camera.camera import FRONT_CAMERA
+from racer.sensors.features import FEATURE_NAMES
 from racer.sim.simulation import Starts
 from racer.sim.state import TRAINING, State, Status
-from racer.training.evaluation import LONGEST, Policy
-from racer.training.interop.onnx import head, names, split, together
-from racer.training.learner import checkpoint
-from racer.training.run import Run, check_whole, open_run
+from racer.training.evaluation import LONGEST_LAP_S, Policy
+from racer.training.interop.onnx import (
+    input_names,
+    join_observation,
+    policy_head,
+    split_observation,
+)
+from racer.training.learner import load_checkpoint
+from racer.training.run import Run, check_run_files, open_run
 from racer.vehicle.action_space import ActionSpace
-from racer.vehicle.car import STEP
+from racer.vehicle.car import STEP_S
 
-CARS = 5  # that gather observations, begun at equal distances around the track
+GATHERING_CARS = 5  # that gather observations, begun at equal distances around the track
 
 Observation = Any  # (N, ...) array, or a dict of such
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ObservedSteps:
     """T observations of a policy and the (T,) rows of the state table in which they were made, in
     driving order.
     """
@@ -41,7 +46,7 @@ class Seen:
     rows: State
 
 
-def cars_of(run: Run, count: int, advance: float) -> DeepRacerVectorEnv:
+def policy_cars(run: Run, count: int, advance: float) -> DeepRacerVectorEnv:
     """`count` cars as the run trained them, without noise; car k begins k times `advance` of a lap
     further on.
     """
@@ -54,31 +59,31 @@ def cars_of(run: Run, count: int, advance: float) -> DeepRacerVectorEnv:
         objects=run.objects,
         car=run.config.car,
         reverse=run.config.reverse,
-        rules=TRAINING._replace(time_limit=LONGEST),
+        rules=TRAINING._replace(time_limit=LONGEST_LAP_S),
         starts=Starts(advance=advance),
     )
 
 
-def gather(run: Run, policy: Policy, count: int) -> Seen:
+def gather_observations(run: Run, policy: Policy, count: int) -> ObservedSteps:
     """`count` observations of a policy that drives from everywhere around the track, off the road
     and on again.
     """
-    cars = cars_of(run, CARS, 1.0 / CARS)
-    parts: list[Seen] = []
+    cars = policy_cars(run, GATHERING_CARS, 1.0 / GATHERING_CARS)
+    parts: list[ObservedSteps] = []
     cars.reset(seed=0)
-    while len(parts) * CARS < count:
+    while len(parts) * GATHERING_CARS < count:
         parts.append(_now(cars))
         actions, _ = policy.predict(parts[-1].observation, deterministic=True)
         turn = cars.turn(actions, see=False)
         if (over := turn.terminated | turn.truncated).any():
             cars.restart(over)
-    return picked(joined(parts), np.arange(count))
+    return pick_steps(join_steps(parts), np.arange(count))
 
 
-def lap(run: Run, policy: Policy) -> Seen:
+def observe_lap(run: Run, policy: Policy) -> ObservedSteps:
     """The observations of one lap from the start line, or of as much of it as the policy manages."""
-    cars = cars_of(run, 1, 0.0)
-    parts: list[Seen] = []
+    cars = policy_cars(run, 1, 0.0)
+    parts: list[ObservedSteps] = []
     cars.reset(seed=0)
     is_over = False
     while not is_over:
@@ -88,25 +93,27 @@ def lap(run: Run, policy: Policy) -> Seen:
         is_over = bool(turn.terminated[0] or turn.truncated[0])
         for name in ("progress", "status", "lap_time"):
             parts[-1].rows[name] = turn.rows[name]
-    return joined(parts)
+    return join_steps(parts)
 
 
-def joined(parts: list[Seen]) -> Seen:
+def join_steps(parts: list[ObservedSteps]) -> ObservedSteps:
     """Observations one behind the other."""
-    return Seen(
+    return ObservedSteps(
         _mapped(np.concatenate, *(part.observation for part in parts)),
         np.concatenate([p.rows for p in parts]),
     )
 
 
-def picked(seen: Seen, index: NDArray[np.int64]) -> Seen:
+def pick_steps(seen: ObservedSteps, index: NDArray[np.int64]) -> ObservedSteps:
     """The observations at the positions `index`."""
-    return Seen(_mapped(lambda parts: parts[0][index], seen.observation), seen.rows[index])
+    return ObservedSteps(_mapped(lambda parts: parts[0][index], seen.observation), seen.rows[index])
 
 
-def _now(cars: DeepRacerVectorEnv) -> Seen:
+def _now(cars: DeepRacerVectorEnv) -> ObservedSteps:
     """What all cars see, in arrays of its own: the sensors write into theirs again."""
-    return Seen(_mapped(lambda parts: parts[0].copy(), cars.observe()), cars.field.state.copy())
+    return ObservedSteps(
+        _mapped(lambda parts: parts[0].copy(), cars.observe()), cars.simulation.state.copy()
+    )
 
 
 def _mapped(function: Any, *observations: Observation) -> Observation:
@@ -122,8 +129,8 @@ def _unpaid(params: Any) -> float:
 
 Array = NDArray[np.float64]
 
-PLACES = 8  # of the lap whose pictures are shown
-FLOOR = (2.0, 1.0, 0.5)  # m ahead of the lens at which bands of the picture end
+SHOWN_PICTURES = 8  # of the lap whose pictures are shown
+BAND_DISTANCES_M = (2.0, 1.0, 0.5)  # m ahead of the lens at which bands of the picture end
 BANDS = (
     "above the horizon", "floor beyond 2 m", "floor from 1 to 2 m", "floor from 0.5 to 1 m", "floor nearer than 0.5 m",
 )  # fmt: skip
@@ -134,13 +141,13 @@ _GLOW = (60.0, 99.0)  # percentiles of a picture's heat at which it begins to sh
 _PICTURE = 3  # dimensions of a picture: channels, rows, columns
 
 
-def explain_run(folder: Path, which: str = "best") -> tuple[PolicyLap, str]:
+def explain_run(folder: Path, checkpoint: str = "best") -> tuple[PolicyLap, str]:
     """A lap of a checkpoint of the run in `folder`, and the checkpoint's file. UsageError when
     there is none.
     """
     run = open_run(folder)
-    check_whole(run)
-    policy, name = checkpoint(run, which)
+    check_run_files(run)
+    policy, name = load_checkpoint(run, checkpoint)
     return policy_lap(run, policy), name
 
 
@@ -148,11 +155,17 @@ def policy_lap(run: Run, policy: BasePolicy) -> PolicyLap:
     """One lap of a policy from the start line, or as much of it as it manages, with what it answers
     and looks at.
     """
-    seen = lap(run, policy)
+    seen = observe_lap(run, policy)
     space = run.metadata.action_space
     track = run.track.reversed() if run.config.reverse else run.track
-    sees = dict(zip(names(policy), split(names(policy), seen.observation), strict=True))
-    index = np.linspace(0, len(seen.rows), PLACES, endpoint=False).astype(np.int64)
+    sees = dict(
+        zip(
+            input_names(policy),
+            split_observation(input_names(policy), seen.observation),
+            strict=True,
+        )
+    )
+    index = np.linspace(0, len(seen.rows), SHOWN_PICTURES, endpoint=False).astype(np.int64)
     parts, weights, views = _attention(policy, sees, index)
     mean, deviation, probabilities = _answers(policy, space, sees)
     progress = seen.rows["progress"]
@@ -160,7 +173,7 @@ def policy_lap(run: Run, policy: BasePolicy) -> PolicyLap:
         track=track,
         xy=np.column_stack([seen.rows["front_x"], seen.rows["front_y"]]),
         distance=np.maximum.accumulate(progress) / 100.0 * track.length,
-        time=float(seen.rows["lap_time"][-1]) if progress[-1] >= 100.0 else len(seen.rows) * STEP,
+        time=float(seen.rows["lap_time"][-1]) if progress[-1] >= 100.0 else len(seen.rows) * STEP_S,
         ended=Status(seen.rows["status"][-1]).word,
         mean=mean,
         deviation=deviation,
@@ -174,18 +187,18 @@ def policy_lap(run: Run, policy: BasePolicy) -> PolicyLap:
     )
 
 
-def bands(height: int) -> NDArray[np.int64]:
+def picture_bands(height: int) -> NDArray[np.int64]:
     """(H,) which of `BANDS` each row of the front camera's picture shows, on flat ground."""
-    focal = FRONT.focal * height / FRONT.height
-    down = FRONT.pitch + np.arctan((np.arange(height) + 0.5 - height / 2) / focal)
+    focal = FRONT_CAMERA.focal * height / FRONT_CAMERA.height
+    down = FRONT_CAMERA.pitch + np.arctan((np.arange(height) + 0.5 - height / 2) / focal)
     with np.errstate(divide="ignore"):
-        ahead = np.where(down > 0.0, FRONT.z / np.tan(down), np.inf)
-    return np.where(down > 0.0, 1 + (ahead[:, None] <= FLOOR).sum(axis=1), 0)
+        ahead = np.where(down > 0.0, FRONT_CAMERA.z / np.tan(down), np.inf)
+    return np.where(down > 0.0, 1 + (ahead[:, None] <= BAND_DISTANCES_M).sum(axis=1), 0)
 
 
 def _attention(
     policy: BasePolicy, sees: dict[str, torch.Tensor], index: NDArray[np.int64]
-) -> tuple[tuple[str, ...], Array, Views | None]:
+) -> tuple[tuple[str, ...], Array, PolicyViews | None]:
     """Names of parts, weights (T, P), and the pictures at `index` with their heat, where there are
     any.
     """
@@ -208,7 +221,7 @@ def _attention(
     if not camera:
         return parts, weights, None
     pictures = sees[camera][index, 0].numpy()
-    return parts, weights, Views(index, pictures, np.stack([heat[int(k)] for k in index]))
+    return parts, weights, PolicyViews(index, pictures, np.stack([heat[int(k)] for k in index]))
 
 
 def _gradients(
@@ -226,7 +239,7 @@ def _gradients(
             name: part[first : first + _PIECE].float().requires_grad_()
             for name, part in sees.items()
         }
-        answer = head(policy, together(tuple(some), tuple(some.values())))
+        answer = policy_head(policy, join_observation(tuple(some), tuple(some.values())))
         if not _is_continuous(policy):
             answer = _odds(answer)
         sizes = {name: torch.zeros_like(part) for name, part in some.items()}
@@ -250,16 +263,16 @@ def _by_part(weights: torch.Tensor) -> Array:
     """(N, P) weights of a sensor, put together by its parts."""
     if weights.ndim > _PICTURE:
         rows = weights.sum(dim=(1, 3)).double().numpy()
-        band = bands(weights.shape[2])
+        band = picture_bands(weights.shape[2])
         return np.column_stack([rows[:, band == k].sum(axis=1) for k in range(len(BANDS))])
     values: Array = weights.double().numpy()
-    return values if values.shape[1] == len(NAMES) else values.sum(axis=1, keepdims=True)
+    return values if values.shape[1] == len(FEATURE_NAMES) else values.sum(axis=1, keepdims=True)
 
 
 def _labels(name: str, part: torch.Tensor, is_one_of_several: bool) -> list[str]:
     if part.ndim > _PICTURE:
         return [f"{name}: {band}" if is_one_of_several else band for band in BANDS]
-    return list(NAMES) if part.shape[1] == len(NAMES) else [name]
+    return list(FEATURE_NAMES) if part.shape[1] == len(FEATURE_NAMES) else [name]
 
 
 def _heat(gradient: torch.Tensor) -> Array:
@@ -287,10 +300,10 @@ def _answers(
     found, spread = [], []
     with torch.no_grad():
         for first in range(0, len(next(iter(sees.values()))), _PIECE):
-            some = together(
+            some = join_observation(
                 tuple(sees), tuple(part[first : first + _PIECE] for part in sees.values())
             )
-            found.append(head(policy, some))
+            found.append(policy_head(policy, some))
             spread.append(_spread(policy, some, found[-1]))
     answer, deviation = torch.cat(found), torch.cat(spread).double().numpy()
     if space.is_continuous:

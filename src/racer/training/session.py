@@ -22,25 +22,25 @@ from stable_baselines3.common.vec_env import VecNormalize
 from racer.env import DeepRacerVectorEnv
 from racer.errors import UsageError
 from racer.files import write_file, write_json
-from racer.reward import RewardBatch, RewardRefused, load
+from racer.reward import RewardBatch, RewardRefused, load_reward
 from racer.reward.load import reads_objects
-from racer.training.evaluation import Score, evaluate, trial_cars
-from racer.training.interop.hyperparameters import read as read_hyperparameters
-from racer.training.learner import Learner, learner, learner_state, restore_learner
-from racer.training.recorder import Recorder
-from racer.training.run import Run, check_whole
+from racer.training.evaluation import EvaluationScore, evaluate_policy, trial_cars
+from racer.training.interop.hyperparameters import read_hyperparameters as read_hyperparameters
+from racer.training.learner import Learner, learner_state, make_learner, restore_learner
+from racer.training.recorder import EpisodeRecorder
+from racer.training.run import Run, check_run_files
 from racer.training.vec_env import CarsVecEnv
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """Where a training is: what a display shows, and what a resumed training goes on from."""
 
     steps: int = 0
     seconds: float = 0.0  # of training, without interruptions
     iteration: int = 0
-    best: Score | None = None
-    latest: Score | None = None
+    best: EvaluationScore | None = None
+    latest: EvaluationScore | None = None
     # steps and seconds at the first evaluation of complete laps only
     first_clean: tuple[int, float] | None = None
     completion: float = float("nan")  # %, mean of the latest iteration's episodes
@@ -48,7 +48,7 @@ class Progress:
     phase: str = ""  # what goes on, where a training has several parts
 
 
-Report = Callable[[Progress], None]
+ProgressCallback = Callable[[TrainingProgress], None]
 
 LOG_NOTHING = 10**9  # updates between stable-baselines3's own log lines
 
@@ -57,7 +57,7 @@ class Session:
     """A training in memory (a class: it owns the cars, the policy and their random generators)."""
 
     def __init__(self, run: Run) -> None:
-        check_whole(run)
+        check_run_files(run)
         self.run, config = run, run.config
         self.notes: list[str] = []
         self.settings = config.settings
@@ -67,11 +67,11 @@ class Session:
             )
             self.settings = found.settings
             self.notes += found.notes
-        if run.objects is None and reads_objects(load(run.reward)):
+        if run.objects is None and reads_objects(load_reward(run.reward)):
             self.notes.append(
                 f"{run.reward.name} reads objects, and there are none: --objects boxes puts some on the road"
             )
-        self.progress = Progress()
+        self.progress = TrainingProgress()
         self._goal = config.steps + config.fine_tune
         self._stopped = False
         # a line for each update of the policy, as the real trainer prints them
@@ -80,10 +80,10 @@ class Session:
         self.cars = DeepRacerVectorEnv(self.settings.envs, **arguments)
         self.cars.reset(seed=config.seed)
         self._trials = trial_cars(arguments)
-        self.recorder = Recorder(self.cars, config.traced_cars, run.folder)
+        self.recorder = EpisodeRecorder(self.cars, config.traced_cars, run.folder)
         self.model = self._model()
 
-    def train(self, report: Report) -> Progress:
+    def train(self, report: ProgressCallback) -> TrainingProgress:
         """Train until the steps or minutes are over, or Ctrl-C; checkpoints are written on the way."""
         if not self.run.state.exists():
             self._save()
@@ -98,7 +98,7 @@ class Session:
             self._save()
         return self.progress
 
-    def _advance(self, report: Report) -> None:
+    def _advance(self, report: ProgressCallback) -> None:
         """One update of the policy, from as many steps as it takes."""
         rollout = self.settings.envs * self.settings.n_steps
         self.model.learn(rollout, reset_num_timesteps=False, log_interval=LOG_NOTHING)
@@ -137,9 +137,9 @@ class Session:
             self.notes.append(
                 "what SAC remembered is not kept where there are pictures: it gathers anew"
             )
-        self.cars.field.restore(saved["field"])
+        self.cars.simulation.restore(saved["field"])
         if "suite" in saved:  # a run of old has none
-            self.cars.suite.restore(saved["suite"])
+            self.cars.sensors.restore(saved["suite"])
         # else no step was taken yet, and learning begins with a reset
         if saved["episode_starts"] is not None:
             self.model._last_obs = self.cars.observe()
@@ -181,7 +181,7 @@ class Session:
         cars: Any = CarsVecEnv(self.cars, self.recorder.watch)
         if settings.normalize_reward:
             cars = VecNormalize(cars, norm_obs=False, norm_reward=True, gamma=settings.gamma)
-        model = learner(self.run, settings, cars, self._learning_rate)
+        model = make_learner(self.run, settings, cars, self._learning_rate)
         model.set_logger(configure(str(self.run.folder / "tensorboard"), ["tensorboard"]))
         return model
 
@@ -250,9 +250,9 @@ class Session:
         write_file(self.run.folder / "evaluations.csv", history.to_csv(index=False).encode())
         self._save()
 
-    def _evaluate(self) -> tuple[Score, pd.DataFrame]:
+    def _evaluate(self) -> tuple[EvaluationScore, pd.DataFrame]:
         """Score and laps of the policy as it is."""
-        return evaluate(self.model, self._trials, self.progress.iteration)
+        return evaluate_policy(self.model, self._trials, self.progress.iteration)
 
     def _update_lines(self) -> list[str]:
         """The latest update in the words of the real trainer's log (SIMULATOR.md 6.4), which log
@@ -273,7 +273,7 @@ class Session:
             f"training epoch={self.settings.n_epochs - 1}, learning_rate={said['train/learning_rate']}"
         ]
 
-    def _log(self, score: Score) -> None:
+    def _log(self, score: EvaluationScore) -> None:
         logger = self.model.logger
         for name, value in score.as_json().items():
             if value is not None:
@@ -296,8 +296,8 @@ class Session:
             "progress": self.progress,
             "policy": self.model.policy.state_dict(),
             **learner_state(self.model),
-            "field": self.cars.field.snapshot(),
-            "suite": self.cars.suite.snapshot(),
+            "field": self.cars.simulation.snapshot(),
+            "suite": self.cars.sensors.snapshot(),
             "episode_starts": self.model._last_episode_starts,
             "returns": (normalized.ret_rms, normalized.returns)
             if isinstance(normalized, VecNormalize)

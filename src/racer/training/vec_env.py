@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
-from racer.env import DeepRacerVectorEnv, Turn
+from racer.env import DeepRacerVectorEnv, StepResult
 
-Watch = Callable[[Turn, NDArray[Any]], None]
+StepCallback = Callable[[StepResult, NDArray[Any]], None]
 
 
 class CarsVecEnv(VecEnv):
@@ -19,7 +19,7 @@ class CarsVecEnv(VecEnv):
     actions.
     """
 
-    def __init__(self, cars: DeepRacerVectorEnv, watch: Watch | None = None) -> None:
+    def __init__(self, cars: DeepRacerVectorEnv, watch: StepCallback | None = None) -> None:
         self.cars = cars
         super().__init__(cars.num_envs, cars.single_observation_space, cars.single_action_space)
         self._watch = watch

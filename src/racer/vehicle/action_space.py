@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-CAMERAS = ("observation", "FRONT_FACING_CAMERA", "LEFT_CAMERA", "STEREO_CAMERAS")
-LIDARS = ("LIDAR", "SECTOR_LIDAR", "DISCRETIZED_SECTOR_LIDAR")
-CAMERA = "FRONT_FACING_CAMERA"  # the sensor unless another is named
+CAMERA_SENSORS = ("observation", "FRONT_FACING_CAMERA", "LEFT_CAMERA", "STEREO_CAMERAS")
+LIDAR_SENSORS = ("LIDAR", "SECTOR_LIDAR", "DISCRETIZED_SECTOR_LIDAR")
+DEFAULT_CAMERA = "FRONT_FACING_CAMERA"  # the sensor unless another is named
 ALGORITHMS = ("clipped_ppo", "sac")
-NETWORK = "DEEP_CONVOLUTIONAL_NETWORK_SHALLOW"
-LIDAR_CONFIG = {"num_sectors": 8, "num_values_per_sector": 8, "clipping_dist": 2.0}
+DEFAULT_NETWORK = "DEEP_CONVOLUTIONAL_NETWORK_SHALLOW"
+DEFAULT_LIDAR_CONFIG = {"num_sectors": 8, "num_values_per_sector": 8, "clipping_dist": 2.0}
 LIDAR_RAYS = 64  # the number of sectors must divide it
 STEERING_DEG = 30.0  # the simulator turns the wheels no further
 SPEEDS = (0.1, 4.0)  # m/s, and drives neither slower nor faster
@@ -120,20 +120,20 @@ class Metadata:
 
     action_space: ActionSpace
     version: float = 5.0
-    sensor: tuple[str, ...] = (CAMERA,)
-    neural_network: str = NETWORK
+    sensor: tuple[str, ...] = (DEFAULT_CAMERA,)
+    neural_network: str = DEFAULT_NETWORK
     training_algorithm: str = "clipped_ppo"
-    lidar_config: dict[str, float] = field(default_factory=lambda: dict(LIDAR_CONFIG))
+    lidar_config: dict[str, float] = field(default_factory=lambda: dict(DEFAULT_LIDAR_CONFIG))
     extra: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
     def car(self) -> str:
         """Name of the car generation that drives under this version: v4, v5 or v6."""
-        return generation(self.version)
+        return car_generation(self.version)
 
 
-def generation(version: float) -> str:
+def car_generation(version: float) -> str:
     """Name of the car generation of a metadata version: 3 and 4 drive as v4, 5 as v5, 6 and later
     as v6.
 
@@ -164,7 +164,7 @@ def read_metadata(path: str | os.PathLike[str]) -> Metadata:
         found = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise UsageError(f"{os.fspath(path)} is not JSON: {error}") from None
-    return parse(found, os.fspath(path))
+    return parse_metadata(found, os.fspath(path))
 
 
 def write_metadata(metadata: Metadata, path: str | os.PathLike[str]) -> None:
@@ -173,11 +173,11 @@ def write_metadata(metadata: Metadata, path: str | os.PathLike[str]) -> None:
     """
     place = Path(path)
     beside = place.with_name(place.name + ".part")
-    beside.write_text(json.dumps(as_json(metadata), indent=2) + "\n", encoding="utf-8")
+    beside.write_text(json.dumps(metadata_as_json(metadata), indent=2) + "\n", encoding="utf-8")
     beside.replace(place)
 
 
-def as_json(metadata: Metadata) -> dict[str, Any]:
+def metadata_as_json(metadata: Metadata) -> dict[str, Any]:
     """The JSON object of a `model_metadata.json`."""
     space = metadata.action_space
     return {
@@ -192,7 +192,7 @@ def as_json(metadata: Metadata) -> dict[str, Any]:
     }
 
 
-def parse(found: object, where: str) -> Metadata:
+def parse_metadata(found: object, where: str) -> Metadata:
     """The metadata in a JSON object read from `where`, by the simulator's own rules (SIMULATOR.md
     3.5).
     """
@@ -213,7 +213,7 @@ def parse(found: object, where: str) -> Metadata:
         sensor=_sensors(sheet, version, where),
         neural_network=sheet.neural_network,
         training_algorithm=_algorithm(sheet, space, where),
-        lidar_config={**LIDAR_CONFIG, **sheet.lidar_config.model_dump()},
+        lidar_config={**DEFAULT_LIDAR_CONFIG, **sheet.lidar_config.model_dump()},
         extra=extra,
         notes=(
             *_key_notes(extra, where),
@@ -278,7 +278,7 @@ class _Sheet(BaseModel, extra="allow"):
     action_space: list[Any] | dict[str, Any]
     action_space_type: str | None = None
     sensor: list[str] | None = None
-    neural_network: str = NETWORK
+    neural_network: str = DEFAULT_NETWORK
     training_algorithm: str = "clipped_ppo"
     version: Number | None = None
     lidar_config: _Lidar = _Lidar()
@@ -330,12 +330,12 @@ def _sensors(sheet: _Sheet, version: float, where: str) -> tuple[str, ...]:
     if version < 2.0 or sheet.sensor is None:
         return ("observation",)
     for name in sheet.sensor:
-        if name not in CAMERAS + LIDARS:
+        if name not in CAMERA_SENSORS + LIDAR_SENSORS:
             raise UsageError(
-                f"{where}: unknown sensor {name!r} (sensors: {', '.join(CAMERAS + LIDARS)})"
+                f"{where}: unknown sensor {name!r} (sensors: {', '.join(CAMERA_SENSORS + LIDAR_SENSORS)})"
             )
-    cameras = [name for name in sheet.sensor if name in CAMERAS]
-    lidars = [name for name in sheet.sensor if name in LIDARS]
+    cameras = [name for name in sheet.sensor if name in CAMERA_SENSORS]
+    lidars = [name for name in sheet.sensor if name in LIDAR_SENSORS]
     if len(cameras) != 1 or len(lidars) > 1:
         raise UsageError(
             f"{where}: sensor must name one camera and at most one lidar, found {sheet.sensor}"

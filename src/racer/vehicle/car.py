@@ -15,14 +15,19 @@ from numpy.typing import NDArray
 
 from racer.errors import UsageError, did_you_mean
 
-FRONT = 0.14  # m from the chassis origin to the point that params and logs call x, y
+FRONT_POINT_M = 0.14  # m from the chassis origin to the point that params and logs call x, y
 # m, wheel centers
-WHEELS = ((-0.081663, 0.08105), (0.082311, 0.079601), (-0.081663, -0.08105), (0.082311, -0.079601))
+WHEEL_CENTERS_M = (
+    (-0.081663, 0.08105),
+    (0.082311, 0.079601),
+    (-0.081663, -0.08105),
+    (0.082311, -0.079601),
+)
 # m, the simulator's collision rectangle about the origin: length, width
-FOOTPRINT = (0.32352, 0.1961)
-STEER_LIMIT_DEG = 30.0  # the simulator clips commands to this angle
-SPEED_LIMITS = (0.1, 4.0)  # m/s: and to these speeds
-STEP = 1.0 / 15.0  # s: a step is a camera frame
+FOOTPRINT_M = (0.32352, 0.1961)
+STEERING_LIMIT_DEG = 30.0  # the simulator clips commands to this angle
+SPEED_LIMITS_MPS = (0.1, 4.0)  # m/s: and to these speeds
+STEP_S = 1.0 / 15.0  # s: a step is a camera frame
 
 
 @dataclass(frozen=True)
@@ -77,10 +82,12 @@ V6 = Car(
 
 CARS = {car.name: car for car in (V4, V5, V6)}
 
-PARAMETERS = np.dtype([(field.name, np.float64) for field in fields(Car) if field.name != "name"])
+CAR_PARAMETERS = np.dtype(
+    [(field.name, np.float64) for field in fields(Car) if field.name != "name"]
+)
 
 
-def preset(name: str) -> Car:
+def car_preset(name: str) -> Car:
     """The car generation of that name: v4, v5 or v6."""
     if name not in CARS:
         raise UsageError(
@@ -89,10 +96,12 @@ def preset(name: str) -> Car:
     return CARS[name]
 
 
-def table(car: Car, n: int) -> NDArray[np.void]:
+def car_table(car: Car, n: int) -> NDArray[np.void]:
     """(n,) equal rows of `PARAMETERS`, for `n` cars; a row may then be changed, as domain
     randomization does.
     """
     values = asdict(car)
-    row = np.array([tuple(values[name] for name in PARAMETERS.names or ())], dtype=PARAMETERS)
+    row = np.array(
+        [tuple(values[name] for name in CAR_PARAMETERS.names or ())], dtype=CAR_PARAMETERS
+    )
     return np.repeat(row, n)

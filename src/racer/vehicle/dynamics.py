@@ -24,18 +24,18 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from racer.vehicle.car import SPEED_LIMITS, STEER_LIMIT_DEG
+from racer.vehicle.car import SPEED_LIMITS_MPS, STEERING_LIMIT_DEG
 
-SLOWEST, FASTEST = SPEED_LIMITS
-DEGREE = np.pi / 180.0
+SLOWEST_MPS, FASTEST_MPS = SPEED_LIMITS_MPS
+RAD_PER_DEG = np.pi / 180.0
 
 
 @njit(cache=True, error_model="numpy")
-def advance(car, motion, before, now, delay, dt):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def advance_motion(car, motion, before, now, delay, dt):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Motion (x, y, yaw, vx, vy, yaw rate, steering angle) after `dt` seconds.
 
     `before` and `now` are (steering deg, speed m/s) commands: the step begins under the first, and
-    the second arrives `delay` seconds later. `car` is a row of `racer.vehicle.car.PARAMETERS`.
+    the second arrives `delay` seconds later. `car` is a row of `racer.vehicle.car.CAR_PARAMETERS`.
     """
     late = min(max(delay, 0.0), dt)
     n = int(car.substeps)
@@ -50,7 +50,7 @@ def advance(car, motion, before, now, delay, dt):  # type: ignore[no-untyped-def
 @njit(cache=True, error_model="numpy", inline="always")
 def _steering(command):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Angle of the front wheels in rad that a command in degrees asks for."""
-    return min(max(command, -STEER_LIMIT_DEG), STEER_LIMIT_DEG) * DEGREE
+    return min(max(command, -STEERING_LIMIT_DEG), STEERING_LIMIT_DEG) * RAD_PER_DEG
 
 
 @njit(cache=True, error_model="numpy")
@@ -59,7 +59,7 @@ def _hold(car, motion, steering, speed, duration, n):  # type: ignore[no-untyped
     x, y, yaw, vx, vy, r, steer = motion
     h = duration / n
     target = _steering(steering)
-    u = min(max(speed, SLOWEST), FASTEST) if speed > 0.0 else 0.0
+    u = min(max(speed, SLOWEST_MPS), FASTEST_MPS) if speed > 0.0 else 0.0
     keep = np.exp(-h / car.steer_lag)
     dx, dy, turned = 0.0, 0.0, 0.0
     for _ in range(n):

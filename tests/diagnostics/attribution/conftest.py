@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from racer.diagnostics.attribution import Attribution, attribute
-from racer.reward import load
+from racer.diagnostics.attribution import Attribution, attribute_reward
+from racer.reward import load_reward
 from racer.sim import placement as scene
-from racer.sim.params import params
+from racer.sim.params import build_params
 from racer.track.track import Track
 
 STEPS = 24
@@ -25,7 +25,7 @@ def lap(ring: Track) -> list[dict[str, Any]]:
     road at times.
     """
     turn = np.arange(STEPS) / STEPS
-    rows = scene.rows(
+    rows = scene.placed_rows(
         ring,
         turn * ring.length,
         offset=0.6 * np.sin(9.0 * turn),
@@ -33,7 +33,7 @@ def lap(ring: Track) -> list[dict[str, Any]]:
         steering_deg=30.0 * np.cos(20.0 * turn),
         steps=np.arange(2, STEPS + 2),
     )
-    return [dict(p) for p in params(rows, scene.ways(ring))]
+    return [dict(p) for p in build_params(rows, scene.both_directions(ring))]
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def explained(tmp_path: Path, lap: list[dict[str, Any]]) -> Callable[..., Attrib
     def explain(source: str, laps: int = 1) -> Attribution:
         path = tmp_path / "reward.py"
         path.write_text(dedent(source))
-        return attribute(load(path), [(f"lap {k}", lap) for k in range(laps)])
+        return attribute_reward(load_reward(path), [(f"lap {k}", lap) for k in range(laps)])
 
     return explain
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from racer.diagnostics import attribution as explain
-from racer.diagnostics.attribution import Attribution, rows
+from racer.diagnostics.attribution import Attribution, pay_by_piece
 from racer.errors import UsageError
 from racer.reward import RewardRefused
 
@@ -107,14 +107,14 @@ def test_the_branch_that_chose_a_summand_is_named_with_the_summand(
             return place + params["speed"]
     """)
     left = column(lap, "is_left_of_center") == 1.0
-    table = {row.source: row for row in rows(found)}
+    table = {row.source: row for row in pay_by_piece(found)}
     assert table["place = 2.0"].total == pytest.approx(2.0 * left.sum())
     assert table["place = 1.0"].total == pytest.approx((~left).sum())
     assert table["place = 1.0"].executed == pytest.approx((~left).mean())
     assert table["place = 1.0"].mean == 1.0
     assert table["place = 2.0"].through is not None
     assert (table["place = 2.0"].line, table["place = 2.0"].through.line) == (4, 7)
-    names = {group.name: group for group in explain.groups(found)}
+    names = {group.name: group for group in explain.pay_by_term(found)}
     assert names["place"].lines == (4, 6, 7)
     assert set(names) == {"place", 'params["speed"]'}
 
@@ -141,13 +141,13 @@ def test_helpers_and_classes_are_followed_to_where_they_are_called(
             reward = bonus(params) + Coach(params).judge()
             return reward
     """)
-    table = {row.source: row for row in rows(found)}
+    table = {row.source: row for row in pay_by_piece(found)}
     left, speed = column(lap, "is_left_of_center") == 1.0, column(lap, "speed")
     assert table["return 0.5"].total == pytest.approx(0.5 * left.sum())
     assert table['self.total += self.params["speed"]'].total == pytest.approx(speed.sum())
     assert table["self.total += 1.0"].total == pytest.approx(len(lap))
     assert {row.through.line for row in table.values() if row.through} == {17}
-    assert {group.name for group in explain.groups(found)} == {
+    assert {group.name for group in explain.pay_by_term(found)} == {
         "bonus(params)",
         "Coach(params).judge()",
     }
@@ -208,7 +208,7 @@ def test_a_running_total_that_outlives_the_call_keeps_its_books_per_instance(
     )
     speed = column(lap, "speed")
     for run in found.runs:
-        table = {row.source: row.total for row in rows(found, [run])}
+        table = {row.source: row.total for row in pay_by_piece(found, [run])}
         assert table["TOTAL += 1.0"] == pytest.approx(np.arange(1, len(lap) + 1).sum())
         assert table['TOTAL += params["speed"]'] == pytest.approx(np.cumsum(speed).sum())
 
@@ -355,15 +355,15 @@ def test_shares_of_a_reward_that_sums_to_nothing_are_not_told(explained: Explain
     found = explained(
         "def reward_function(params):\n    return 1.0 if params['steps'] % 2 else -1.0\n"
     )
-    assert all(np.isnan(row.share) for row in rows(found))
-    assert sum(row.part for row in rows(found)) == pytest.approx(1.0)
+    assert all(np.isnan(row.share) for row in pay_by_piece(found))
+    assert sum(row.part for row in pay_by_piece(found)) == pytest.approx(1.0)
 
 
 def test_what_pays_has_a_positive_share_of_a_negative_sum_too(explained: Explained) -> None:
     found = explained(
         "def reward_function(params):\n    reward = 1.0\n    reward -= 3.0\n    return reward\n"
     )
-    assert {row.source: row.share for row in rows(found)} == pytest.approx(
+    assert {row.source: row.share for row in pay_by_piece(found)} == pytest.approx(
         {"reward = 1.0": 0.5, "reward -= 3.0": -1.5}
     )
 
@@ -375,7 +375,7 @@ def test_the_size_of_a_difference_is_one_term(paid: Paid) -> None:
 
 def test_a_reward_of_nothing_at_all_is_explained_too(explained: Explained) -> None:
     found = explained("def reward_function(params):\n    return 0\n")
-    assert [row.total for row in rows(found)] == [0.0]
+    assert [row.total for row in pay_by_piece(found)] == [0.0]
 
 
 def test_what_cannot_be_watched_is_one_amount_of_its_line(explained: Explained) -> None:
@@ -387,9 +387,11 @@ def test_what_cannot_be_watched_is_one_amount_of_its_line(explained: Explained) 
 
         reward_function = Judge()
     """)
-    assert sum(row.total for row in rows(found)) == pytest.approx(found.runs[0].reward.sum())
+    assert sum(row.total for row in pay_by_piece(found)) == pytest.approx(
+        found.runs[0].reward.sum()
+    )
     made = explained("reward_function = lambda params: params['speed'] + 1.0\n")
-    assert rows(made)[0].share == pytest.approx(1.0)
+    assert pay_by_piece(made)[0].share == pytest.approx(1.0)
 
 
 def test_a_reward_that_is_not_the_same_twice_is_said_so(explained: Explained) -> None:

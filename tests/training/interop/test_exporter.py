@@ -21,12 +21,12 @@ from racer.errors import UsageError
 from racer.track import library
 from racer.training.config import TrainConfig
 from racer.training.interop import drfc, hyperparameters, onnx
-from racer.training.interop.exporter import Exported, export
-from racer.training.interop.importer import Imported, import_
-from racer.training.interop.onnx import Deterministic
-from racer.training.learner import checkpoint
+from racer.training.interop.exporter import ExportedRun, export_run
+from racer.training.interop.importer import ImportedExperiment, import_bundle
+from racer.training.interop.onnx import DeterministicPolicy
+from racer.training.learner import load_checkpoint
 from racer.training.run import Run
-from racer.training.saliency import gather, lap
+from racer.training.saliency import gather_observations, observe_lap
 from racer.training.session import Session
 from racer.training.sweep import experiment
 from racer.vehicle.action_space import read_metadata
@@ -56,7 +56,7 @@ GIVEN = {
     "loss_type": "huber",
 }
 
-Taken = dict[str, tuple[Run, Exported]]
+Taken = dict[str, tuple[Run, ExportedRun]]
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def taken(
             }
         run = make(**more)
         Session(run).train(lambda progress: None)
-        found[kind] = (run, export(run.folder, place / kind))
+        found[kind] = (run, export_run(run.folder, place / kind))
     return found
 
 
@@ -85,8 +85,8 @@ def test_onnxruntime_says_what_pytorch_says(taken: Taken, kind: str) -> None:
     run, written = taken[kind]
     assert written.comparison.agrees
     assert written.comparison.observations == 1000
-    policy, _ = checkpoint(run, "best")
-    seen = gather(run, policy, 200)
+    policy, _ = load_checkpoint(run, "best")
+    seen = gather_observations(run, policy, 200)
     actions, _ = policy.predict(seen.observation, deterministic=True)
     asked = onnx._session(written.folder / "model" / "policy.onnx")
     told = dict(
@@ -104,25 +104,25 @@ def test_onnxruntime_says_what_pytorch_says(taken: Taken, kind: str) -> None:
 
 def test_observations_are_of_the_policys_own_laps(taken: Taken) -> None:
     run, _ = taken["continuous"]
-    policy, _ = checkpoint(run, "best")
-    seen = gather(run, policy, 100)
+    policy, _ = load_checkpoint(run, "best")
+    seen = gather_observations(run, policy, 100)
     assert len(seen.rows) == len(seen.observation) == 100
     places = seen.rows["s"][:5] / run.track.length
     np.testing.assert_allclose(np.sort(places), [0.0, 0.2, 0.4, 0.6, 0.8], atol=0.06)
-    way = lap(run, policy)
+    way = observe_lap(run, policy)
     assert (np.diff(way.rows["steps"]) == 1).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_of_another_policy_is_told(taken: Taken, kind: str) -> None:
     run, written = taken[kind]
-    policy, _ = checkpoint(run, "best")
-    seen = gather(run, policy, 50).observation
+    policy, _ = load_checkpoint(run, "best")
+    seen = gather_observations(run, policy, 50).observation
     with torch.no_grad():
         policy.action_net.bias[0] += 1e-2
-    found = onnx.compare(
+    found = onnx.compare_onnx(
         written.folder / "model" / "policy.onnx",
-        Deterministic(policy, run.metadata.action_space),
+        DeterministicPolicy(policy, run.metadata.action_space),
         seen,
     )
     assert not found.agrees
@@ -134,12 +134,12 @@ def test_the_folder_comes_back_as_the_same_experiment(
     taken: Taken, kind: str, tmp_path: Path
 ) -> None:
     run, written = taken[kind]
-    found = import_(written.folder, tmp_path / "back")
+    found = import_bundle(written.folder, tmp_path / "back")
     assert_same(run, found)
     placed = {"reward", "track", "action_space", "hyperparameters"}
     assert found.config.model_dump(exclude=placed) == run.config.model_dump(exclude=placed)
     for folder in (tmp_path / "back", written.folder):
-        [config] = experiment.load(folder / "experiment.toml").runs.values()
+        [config] = experiment.read_experiment(folder / "experiment.toml").runs.values()
         assert config.model_dump(exclude=placed) == run.config.model_dump(exclude=placed)
 
 
@@ -151,29 +151,33 @@ def test_so_does_what_deepracer_for_cloud_alone_would_keep(
     shutil.copytree(
         written.folder, tmp_path / "kept", ignore=shutil.ignore_patterns("experiment.toml", "model")
     )
-    found = import_(tmp_path / "kept", tmp_path / "back")
+    found = import_bundle(tmp_path / "kept", tmp_path / "back")
     assert_same(run, found)
     for name in ("reverse", "start_offset", "start_advance", "alternate_direction"):
         assert getattr(found.config, name) == getattr(run.config, name), name
 
 
-def assert_same(run: Run, found: Imported) -> None:
+def assert_same(run: Run, found: ImportedExperiment) -> None:
     """The same reward, actions, track and settings of PPO, as far as a hyperparameters.json says
     them.
     """
-    [config] = experiment.load(found.folder / "experiment.toml").runs.values()
+    [config] = experiment.read_experiment(found.folder / "experiment.toml").runs.values()
     assert Path(config.reward).read_bytes() == (run.folder / "reward_function.py").read_bytes()
     assert config.action_space is not None
     metadata = read_metadata(config.action_space)
     assert metadata.action_space == run.metadata.action_space
     assert (config.car or metadata.car) == (run.config.car or run.metadata.car)
-    np.testing.assert_array_equal(library.load(config.track).center, run.track.center)
+    np.testing.assert_array_equal(library.load_track(config.track).center, run.track.center)
     assert said(config, config.hyperparameters) == said(run.config, run.config.hyperparameters)
 
 
 def said(config: TrainConfig, file: str | None) -> dict[str, Any]:
-    settings = hyperparameters.read(file, config.settings).settings if file else config.settings
-    return {name: getattr(settings, name) for name in hyperparameters.MAPPED.values()}
+    settings = (
+        hyperparameters.read_hyperparameters(file, config.settings).settings
+        if file
+        else config.settings
+    )
+    return {name: getattr(settings, name) for name in hyperparameters.PPO_KEYS.values()}
 
 
 def test_a_file_that_was_changed_there_counts(taken: Taken, tmp_path: Path) -> None:
@@ -189,8 +193,8 @@ def test_a_file_that_was_changed_there_counts(taken: Taken, tmp_path: Path) -> N
         .replace("DR_WORLD_NAME=first_l", "DR_WORLD_NAME=reinvent_base")
     )
     (tmp_path / "changed" / "run.env").write_text(env)
-    found = import_(tmp_path / "changed", tmp_path / "back")
-    [config] = experiment.load(tmp_path / "back" / "experiment.toml").runs.values()
+    found = import_bundle(tmp_path / "changed", tmp_path / "back")
+    [config] = experiment.read_experiment(tmp_path / "back" / "experiment.toml").runs.values()
     assert said(config, config.hyperparameters)["lr"] == 0.007
     assert config.track == "reinvent_2018"
     assert config.seed == run.config.seed, "what only racer knows stays"
@@ -217,15 +221,15 @@ def test_the_given_hyperparameters_go_over_unchanged(taken: Taken) -> None:
 def test_nothing_is_written_over_unasked(taken: Taken, tmp_path: Path) -> None:
     run, written = taken["continuous"]
     with pytest.raises(UsageError, match="holds an export already: --replace it"):
-        export(run.folder, written.folder)
+        export_run(run.folder, written.folder)
     with pytest.raises(UsageError, match="is there already and is no export"):
-        export(run.folder, tmp_path, replaced=True)
+        export_run(run.folder, tmp_path, replace_existing=True)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_run_env_holds_what_its_scripts_can_split() -> None:
-    words = drfc.words(TrainConfig(reward="center_line"), "oval")
-    text = drfc.run_env(words, "racer-my run")
+    words = drfc.settings_from_config(TrainConfig(reward="center_line"), "oval")
+    text = drfc.run_env_text(words, "racer-my run")
     assert "DR_LOCAL_S3_MODEL_PREFIX=racer-my-run\n" in text
     assert all(
         line.count("=") == 1 and " " not in line
@@ -233,14 +237,14 @@ def test_run_env_holds_what_its_scripts_can_split() -> None:
         if not line.startswith("#")
     )
     with pytest.raises(UsageError, match="cannot hold 'DR_WORLD_NAME=my track'"):
-        drfc.run_env(words | {"WORLD_NAME": "my track"}, "x")
+        drfc.run_env_text(words | {"WORLD_NAME": "my track"}, "x")
 
 
 def test_what_a_teacher_needs_comes_back_too(make: Callable[..., Run], tmp_path: Path) -> None:
     from racer.track import route
     from racer.training.interop.exporter import _write_experiment
 
-    route.save(library.load("oval").reversed(), tmp_path / "mine.npy")
+    route.save_route(library.load_track("oval").reversed(), tmp_path / "mine.npy")
     more = {
         "teacher": True,
         "also_tracks": ["first_l", str(tmp_path / "mine.npy")],
@@ -250,15 +254,16 @@ def test_what_a_teacher_needs_comes_back_too(make: Callable[..., Run], tmp_path:
     (tmp_path / "out").mkdir()
     notes = _write_experiment(run, tmp_path / "out")
     assert any("there is no teacher there" in note for note in notes)
-    found = import_(tmp_path / "out", tmp_path / "back")
+    found = import_bundle(tmp_path / "out", tmp_path / "back")
     assert_same(run, found)
     assert found.config.also_tracks == ("first_l", "routes/mine.npy")
     placed = {"reward", "track", "action_space", "hyperparameters", "also_tracks", "network"}
     assert found.config.model_dump(exclude=placed) == run.config.model_dump(exclude=placed)
     assert found.config.network == run.network == "SMALL"
-    [config] = experiment.load(tmp_path / "back" / "experiment.toml").runs.values()
+    [config] = experiment.read_experiment(tmp_path / "back" / "experiment.toml").runs.values()
     np.testing.assert_array_equal(
-        library.load(config.also_tracks[1]).center, library.load("oval").reversed().center
+        library.load_track(config.also_tracks[1]).center,
+        library.load_track("oval").reversed().center,
     )
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from racer.errors import UsageError
-from racer.training.config import Settings
-from racer.training.interop.hyperparameters import Hyperparameters, read
+from racer.training.config import LearnerSettings
+from racer.training.interop.hyperparameters import Hyperparameters, read_hyperparameters
 
-PLAIN = Settings.model_validate({})
+PLAIN = LearnerSettings.model_validate({})
 SHIPPED = {  # what the console writes for a new model
     "batch_size": 64, "beta_entropy": 0.01, "discount_factor": 0.99, "e_greedy_value": 0.05, "epsilon_steps": 10000,
     "exploration_type": "categorical", "loss_type": "huber", "lr": 0.0003, "num_episodes_between_training": 20,
@@ -26,10 +26,10 @@ def given(tmp_path: Path) -> Any:
     notes.
     """
 
-    def of(content: object, settings: Settings = PLAIN) -> tuple[Settings, list[str]]:
+    def of(content: object, settings: LearnerSettings = PLAIN) -> tuple[LearnerSettings, list[str]]:
         path = tmp_path / "h.json"
         path.write_text(content if isinstance(content, str) else json.dumps(content))
-        found: Hyperparameters = read(str(path), settings)
+        found: Hyperparameters = read_hyperparameters(str(path), settings)
         assert all(note.startswith(f"{path}: ") for note in found.notes)
         return found.settings, [note.removeprefix(f"{path}: ") for note in found.notes]
 
@@ -152,9 +152,9 @@ def test_what_cannot_be_used_gets_a_sentence(given: Any, content: object, words:
 
 def test_a_file_that_is_not_there_gets_a_sentence(tmp_path: Path):
     with pytest.raises(UsageError, match=r"there is no hyperparameters file .*none\.json"):
-        read(str(tmp_path / "none.json"), PLAIN)
+        read_hyperparameters(str(tmp_path / "none.json"), PLAIN)
     with pytest.raises(UsageError, match="cannot be read"):
-        read(str(tmp_path), PLAIN)
+        read_hyperparameters(str(tmp_path), PLAIN)
     (tmp_path / "latin.json").write_bytes(b'{"lr\xe4": 1}')
     with pytest.raises(UsageError, match="cannot be read"):
-        read(str(tmp_path / "latin.json"), PLAIN)
+        read_hyperparameters(str(tmp_path / "latin.json"), PLAIN)

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from racer.cli import app
 from racer.errors import UsageError
-from racer.sim.obstacle_layout import COURSES, Course, course
+from racer.sim.obstacle_layout import OBSTACLE_LAYOUTS, ObstacleLayout, read_obstacle_layout
 from racer.training.config import TrainConfig
 from racer.training.interop import drfc, objects_there
-from racer.training.interop.importer import import_, resolved
+from racer.training.interop.importer import import_bundle, resolve_world
 from racer.training.sweep import experiment
 
 REWARD = "def reward_function(params):\n    return float(params['speed'])\n"
@@ -75,7 +75,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-PLAIN = drfc.words(TrainConfig(reward="center_line"), "oval")
+PLAIN = drfc.settings_from_config(TrainConfig(reward="center_line"), "oval")
 Pack = Callable[[str, dict[str, str]], Path]
 
 
@@ -101,8 +101,8 @@ def pack(tmp_path: Path) -> Pack:
 
 
 def test_a_drfc_folder_becomes_an_experiment(folder: Path, tmp_path: Path) -> None:
-    found = import_(folder, tmp_path / "out")
-    [config] = experiment.load(tmp_path / "out" / "experiment.toml").runs.values()
+    found = import_bundle(folder, tmp_path / "out")
+    [config] = experiment.read_experiment(tmp_path / "out" / "experiment.toml").runs.values()
     assert config.track == "reinvent_2018"
     assert (config.start_offset, config.start_advance, config.alternate_direction) == (
         0.5,
@@ -127,27 +127,27 @@ def test_a_bundle_becomes_an_experiment(pack: Pack, tmp_path: Path, name: str) -
         "training_params.yaml": YAML,
         "../reward_function.py": REWARD,
     }
-    found = import_(pack(name, texts), tmp_path / "out")
-    [config] = experiment.load(tmp_path / "out" / "experiment.toml").runs.values()
+    found = import_bundle(pack(name, texts), tmp_path / "out")
+    [config] = experiment.read_experiment(tmp_path / "out" / "experiment.toml").runs.values()
     assert (config.track, config.reverse, config.start_advance) == ("reinvent_2018", True, 0.0)
     assert not (tmp_path.parent / "reward_function.py").exists()
     assert "SAGEMAKER_SHARED_S3_BUCKET" in found.left_out
 
 
 def test_what_racer_takes_in_place_of_a_missing_file_is_said(pack: Pack, tmp_path: Path) -> None:
-    found = import_(pack("only.zip", {"reward_function.py": REWARD}), tmp_path / "out")
+    found = import_bundle(pack("only.zip", {"reward_function.py": REWARD}), tmp_path / "out")
     assert [note.partition(":")[0] for note in found.notes] == [
         "no file says which track", "there is no model_metadata.json", "there is no hyperparameters.json",
     ]  # fmt: skip
 
 
 def test_variables_are_read_as_a_shell_reads_them() -> None:
-    found = drfc.read_env(ENV)
+    found = drfc.parse_env(ENV)
     assert found["DR_WORLD_NAME"] == "reinvent_base"
     assert found["DR_DISPLAY_NAME"] == found["DR_CAR_NAME"] == "Fast#Car"
     assert found["DR_TRAIN_CHANGE_START_POSITION"] == "True"
     assert "DR_EVAL_RTF" not in found
-    assert drfc.read_env("A='x # y' # z\nB=\nC=a=b\n\ufeffnonsense\n") == {
+    assert drfc.parse_env("A='x # y' # z\nB=\nC=a=b\n\ufeffnonsense\n") == {
         "A": "x # y",
         "B": "",
         "C": "a=b",
@@ -155,7 +155,7 @@ def test_variables_are_read_as_a_shell_reads_them() -> None:
 
 
 def test_yaml_without_nesting_is_read() -> None:
-    found = drfc.read_yaml(YAML)
+    found = drfc.parse_job_yaml(YAML)
     assert found["CHANGE_START_POSITION"] == "false"
     assert found["SAGEMAKER_SHARED_S3_BUCKET"] == ["my-bucket"]
     assert found["OBJECT_POSITIONS"] == ["0.25, -1", "0.5, 1"]
@@ -173,7 +173,7 @@ def test_yaml_without_nesting_is_read() -> None:
     ],
 )
 def test_worlds_are_tracks(world: str, track: str, turned: bool, tmp_path: Path) -> None:
-    found, other_way, note = resolved(world, home=tmp_path)
+    found, other_way, note = resolve_world(world, home=tmp_path)
     assert (found, other_way) == (track, turned)
     assert (note == "") == (world == "oval")
 
@@ -203,7 +203,7 @@ def test_what_is_wrong_in_a_file_is_a_sentence(
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text(text)
     with pytest.raises(UsageError) as told:
-        import_(folder, tmp_path / "out")
+        import_bundle(folder, tmp_path / "out")
     assert sentence in str(told.value)
     assert not (tmp_path / "out").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["drfc"]
@@ -230,32 +230,34 @@ def test_a_place_without_a_reward_is_no_training(tmp_path: Path) -> None:
 
 def test_boxes_and_bot_cars_come_along(folder: Path, tmp_path: Path) -> None:
     env = ENV.replace("TIME_TRIAL", "OBJECT_AVOIDANCE") + 'DR_OA_OBJECT_POSITIONS="0.25,-1;0.5,1"\n'
-    assert drfc.simulator_words(drfc.read_env(env))["RANDOMIZE_OBSTACLE_LOCATIONS"] == "True", (
+    assert drfc.settings_from_env(drfc.parse_env(env))["RANDOMIZE_OBSTACLE_LOCATIONS"] == "True", (
         "as its scripts do"
     )
     env += "DR_OA_RANDOMIZE_OBSTACLE_LOCATIONS=False\n"
     (folder / "run.env").write_text(
         env + "DR_OA_NUMBER_OF_OBSTACLES=6\nDR_H2B_NUMBER_OF_BOT_CARS=3\n"
     )
-    found = import_(folder, tmp_path / "boxes")
-    [config] = experiment.load(tmp_path / "boxes" / "experiment.toml").runs.values()
+    found = import_bundle(folder, tmp_path / "boxes")
+    [config] = experiment.read_experiment(tmp_path / "boxes" / "experiment.toml").runs.values()
     assert (
-        course(config.objects)
-        == course(found.config.objects)
-        == Course(object_positions=((0.25, -1), (0.5, 1)))
+        read_obstacle_layout(config.objects)
+        == read_obstacle_layout(found.config.objects)
+        == ObstacleLayout(object_positions=((0.25, -1), (0.5, 1)))
     )
     (folder / "run.env").write_text(
         env.replace("OBJECT_AVOIDANCE", "HEAD_TO_BOT") + "DR_H2B_NUMBER_OF_BOT_CARS=3\n"
     )
-    assert import_(folder, tmp_path / "bots").config.objects == "bots"
+    assert import_bundle(folder, tmp_path / "bots").config.objects == "bots"
     (folder / "run.env").write_text(env + "DR_OA_RANDOMIZE_OBSTACLE_LOCATIONS=maybe\n")
     with pytest.raises(UsageError, match="RANDOMIZE_OBSTACLE_LOCATIONS is 'maybe'"):
-        import_(folder, tmp_path / "wrong")
+        import_bundle(folder, tmp_path / "wrong")
 
 
-@pytest.mark.parametrize("name", COURSES)
+@pytest.mark.parametrize("name", OBSTACLE_LAYOUTS)
 def test_courses_go_over_and_back(name: str) -> None:
-    words = objects_there.words(COURSES[name])
-    back = objects_there.read(drfc.simulator_words(drfc.read_env(drfc.run_env(PLAIN | words, "x"))))
-    assert course(back) == COURSES[name]
-    assert objects_there.told(course(back)) == name
+    words = objects_there.settings_from_obstacles(OBSTACLE_LAYOUTS[name])
+    back = objects_there.obstacles_from_settings(
+        drfc.settings_from_env(drfc.parse_env(drfc.run_env_text(PLAIN | words, "x")))
+    )
+    assert read_obstacle_layout(back) == OBSTACLE_LAYOUTS[name]
+    assert objects_there.obstacles_for_experiment(read_obstacle_layout(back)) == name

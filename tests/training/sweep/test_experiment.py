@@ -19,7 +19,7 @@ from racer.errors import UsageError
 from racer.training.config import TrainConfig
 from racer.training.sweep import experiment
 from racer.training.sweep import runner as grid
-from racer.training.sweep.runner import FINISHED
+from racer.training.sweep.runner import FINISHED_FILE
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY = """
@@ -42,13 +42,13 @@ def sheet(folder: Path, text: str, name: str = "mine.toml") -> Path:
 
 
 def names(folder: Path, text: str) -> list[str]:
-    return list(experiment.load(sheet(folder, text)).runs)
+    return list(experiment.read_experiment(sheet(folder, text)).runs)
 
 
 def complaint(folder: Path, text: str) -> str:
     path = sheet(folder, text)
     with pytest.raises(UsageError) as caught:
-        experiment.load(path)
+        experiment.read_experiment(path)
     assert str(caught.value).startswith(str(path))
     return str(caught.value).removeprefix(f"{path}: ").removeprefix(f"{path} ")
 
@@ -57,7 +57,7 @@ def complaint(folder: Path, text: str) -> str:
 
 
 def test_without_lists_there_is_one_run_with_the_defaults(tmp_path):
-    found = experiment.load(sheet(tmp_path, 'reward = "center_line"\n'))
+    found = experiment.read_experiment(sheet(tmp_path, 'reward = "center_line"\n'))
     assert found.is_single
     assert list(found.runs.values()) == [TrainConfig(reward="center_line")]
     assert found.title == "mine"
@@ -65,7 +65,7 @@ def test_without_lists_there_is_one_run_with_the_defaults(tmp_path):
 
 def test_every_combination_is_a_run_named_by_what_differs(tmp_path):
     text = 'reward = ["center_line", "speed_aware"]\ntrack = ["oval"]\nseed = [0, 1]\n[settings]\ngamma = [0.9, 0.99]\n'
-    found = experiment.load(sheet(tmp_path, text)).runs
+    found = experiment.read_experiment(sheet(tmp_path, text)).runs
     assert list(found) == [
         f"{reward}-gamma{gamma}-seed{seed}"
         for reward in ("center_line", "speed_aware")
@@ -81,7 +81,7 @@ def test_a_list_of_one_is_no_difference(tmp_path):
 
 
 def test_layers_are_one_value_and_lists_of_them_several(tmp_path):
-    one = experiment.load(
+    one = experiment.read_experiment(
         sheet(tmp_path, 'reward = "center_line"\n[settings]\nnet_arch = [32, 32]\n')
     )
     assert [run.settings.net_arch for run in one.runs.values()] == [(32, 32)]
@@ -94,7 +94,7 @@ def test_layers_are_one_value_and_lists_of_them_several(tmp_path):
 def test_paths_are_relative_to_the_file_wherever_it_is_called_from(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text("")
     monkeypatch.chdir("/")
-    found = experiment.load(
+    found = experiment.read_experiment(
         sheet(tmp_path, 'reward = ["mine.py", "center_line"]\naction_space = "a/b.json"\n')
     ).runs
     assert [run.reward for run in found.values()] == [str(tmp_path / "mine.py"), "center_line"]
@@ -103,7 +103,7 @@ def test_paths_are_relative_to_the_file_wherever_it_is_called_from(tmp_path, mon
 
 def test_a_file_goes_before_the_shipped_thing_of_its_name(tmp_path):
     (tmp_path / "oval").write_text("")
-    found = experiment.load(
+    found = experiment.read_experiment(
         sheet(tmp_path, 'reward = "center_line"\ntrack = ["oval", "bowtie"]\n')
     ).runs
     assert [run.track for run in found.values()] == [str(tmp_path / "oval"), "bowtie"]
@@ -174,20 +174,20 @@ def test_a_file_that_is_no_text_or_no_toml_is_a_sentence(tmp_path, data):
     path = tmp_path / "odd.toml"
     path.write_bytes(data)
     with pytest.raises(UsageError, match=r"odd\.toml"):
-        experiment.load(path)
+        experiment.read_experiment(path)
 
 
 def test_a_missing_file_is_a_guess(tmp_path):
     sheet(tmp_path, "", "gamma.toml")
     with pytest.raises(UsageError, match=r"no experiment .*gama\.toml: did you mean 'gamma\.toml'"):
-        experiment.load(tmp_path / "gama.toml")
+        experiment.read_experiment(tmp_path / "gama.toml")
 
 
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "experiments").glob("*.toml")), ids=lambda path: path.stem
 )
 def test_shipped_experiments_name_things_that_are_there(path):
-    found = experiment.load(path)
+    found = experiment.read_experiment(path)
     assert found.title
     assert found.question
     grid._check(list(found.runs.values()), None)
@@ -197,7 +197,9 @@ def test_shipped_experiments_name_things_that_are_there(path):
 
 
 def test_what_is_named_is_looked_for_before_anything_is_trained(tmp_path):
-    found = experiment.load(sheet(tmp_path, 'reward = ["center_line", "speed_awar"]\n' + TINY))
+    found = experiment.read_experiment(
+        sheet(tmp_path, 'reward = ["center_line", "speed_awar"]\n' + TINY)
+    )
     with pytest.raises(UsageError, match="speed_aware"):
         grid.run_grid(found, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -205,7 +207,9 @@ def test_what_is_named_is_looked_for_before_anything_is_trained(tmp_path):
 
 def test_a_run_that_fails_says_why_and_the_others_go_on(tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN)
-    found = experiment.load(sheet(tmp_path, 'reward = ["broken.py", "center_line"]\n' + TINY))
+    found = experiment.read_experiment(
+        sheet(tmp_path, 'reward = ["broken.py", "center_line"]\n' + TINY)
+    )
     broken, fine = grid.run_grid(found, tmp_path / "out", jobs=1)
     assert (broken.state, fine.state) == ("failed", "finished")
     assert f"{tmp_path / 'broken.py'}" in broken.message
@@ -218,7 +222,9 @@ def test_a_run_that_fails_says_why_and_the_others_go_on(tmp_path):
 def tried(tmp_path_factory) -> tuple[experiment.Experiment, Path]:
     """An experiment of two runs and the folder in which both are finished."""
     folder = tmp_path_factory.mktemp("grid")
-    found = experiment.load(sheet(folder, 'reward = "center_line"\nseed = [0, 1]\n' + TINY))
+    found = experiment.read_experiment(
+        sheet(folder, 'reward = "center_line"\nseed = [0, 1]\n' + TINY)
+    )
     lines = grid.run_grid(found, folder / "out")
     assert [line.state for line in lines] == ["finished", "finished"]
     return found, folder / "out"
@@ -235,7 +241,7 @@ def test_finished_runs_are_not_trained_again(tried):
 
 def test_a_folder_of_another_experiment_is_refused(tried, tmp_path):
     _, folder = tried
-    other = experiment.load(
+    other = experiment.read_experiment(
         sheet(tmp_path, 'reward = "center_line"\nseed = [0, 1]\ncar = "v4"\n' + TINY)
     )
     with pytest.raises(UsageError, match=r"made with another car than the experiment says now"):
@@ -266,8 +272,8 @@ def test_an_interrupted_grid_goes_on_to_the_same_results(tried, tmp_path):
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "runs are not finished; go on with: racer train" in said
-    assert not (tmp_path / "out" / "seed1" / FINISHED).exists()
-    lines = grid.run_grid(experiment.load(path), tmp_path / "out")
+    assert not (tmp_path / "out" / "seed1" / FINISHED_FILE).exists()
+    lines = grid.run_grid(experiment.read_experiment(path), tmp_path / "out")
     assert [line.state for line in lines] == ["finished", "finished"]
     for seed in ("seed0", "seed1"):
         ours, theirs = (
@@ -278,10 +284,10 @@ def test_an_interrupted_grid_goes_on_to_the_same_results(tried, tmp_path):
 
 def test_a_run_ends_when_nobody_waits_for_it(tried, tmp_path):
     found, _ = tried
-    from racer.training.run import create
+    from racer.training.run import create_run
 
     config = next(iter(found.runs.values())).model_copy(update={"steps": 10_000_000})
-    create(config, tmp_path / "run")
+    create_run(config, tmp_path / "run")
     words = [
         sys.executable,
         "-m",
@@ -290,7 +296,7 @@ def test_a_run_ends_when_nobody_waits_for_it(tried, tmp_path):
         str(os.getpid() + 1),
     ]
     assert subprocess.run(words, timeout=60, check=False).returncode == 130
-    assert not (tmp_path / "run" / FINISHED).exists()
+    assert not (tmp_path / "run" / FINISHED_FILE).exists()
 
 
 def test_the_command_prints_the_table_and_writes_it(tried):

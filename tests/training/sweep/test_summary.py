@@ -12,10 +12,16 @@ import pytest
 from matplotlib.figure import Figure
 
 from racer.errors import UsageError
-from racer.plotting.experiment import learning_curves
+from racer.plotting.experiment import learning_curve_figure
 from racer.training.config import TrainConfig
-from racer.training.sweep.runner import FINISHED
-from racer.training.sweep.summary import as_json, cells, compare, markdown, write
+from racer.training.sweep.runner import FINISHED_FILE
+from racer.training.sweep.summary import (
+    compare_runs,
+    run_comparison_cells,
+    run_comparison_json,
+    run_comparison_markdown,
+    write_run_comparison,
+)
 
 COLUMNS = (
     "steps",
@@ -59,7 +65,7 @@ def put(folder: Path, rows: Rows, best: int, finished: bool = True, **config: An
         chosen = dict(zip(COLUMNS, rows[best], strict=True))
         (folder / "checkpoints" / "best.json").write_text(json.dumps(chosen))
     if finished:
-        (folder / FINISHED).write_text("{}")
+        (folder / FINISHED_FILE).write_text("{}")
 
 
 @pytest.fixture
@@ -76,7 +82,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_numbers_are_those_worked_out_by_hand(folder):
-    found = compare(folder)
+    found = compare_runs(folder)
     assert found.differing == ("settings.gamma",)
     assert found.rows["settings.gamma"].tolist() == ["0.9", "0.99"]
     low, high = found.rows.to_dict("records")
@@ -108,7 +114,7 @@ def test_numbers_are_those_worked_out_by_hand(folder):
 
 
 def test_cells_show_mean_and_spread_and_leave_out_what_is_missing(folder):
-    heads, rows = cells(compare(folder))
+    heads, rows = run_comparison_cells(compare_runs(folder))
     assert heads == [
         "gamma",
         "runs",
@@ -137,13 +143,13 @@ def test_cells_show_mean_and_spread_and_leave_out_what_is_missing(folder):
 def test_numbers_go_in_their_order_and_not_in_that_of_letters(tmp_path):
     for envs in (8, 64, 16):
         put(tmp_path / str(envs), SOON, 1, settings={"envs": envs})
-    assert compare(tmp_path).rows["settings.envs"].tolist() == ["8", "16", "64"]
+    assert compare_runs(tmp_path).rows["settings.envs"].tolist() == ["8", "16", "64"]
 
 
 def test_a_run_without_an_evaluation_only_counts(tmp_path):
     put(tmp_path / "a", SOON, 1, seed=0)
     put(tmp_path / "b", [], 0, seed=1, finished=False)
-    found = compare(tmp_path)
+    found = compare_runs(tmp_path)
     (row,) = found.rows.to_dict("records")
     assert found.differing == ()
     assert (row["runs"], row["finished"], row["laps"], row["trials"], row["best_lap"]) == (
@@ -157,25 +163,25 @@ def test_a_run_without_an_evaluation_only_counts(tmp_path):
 
 def test_a_folder_without_runs_is_a_sentence(tmp_path):
     with pytest.raises(UsageError, match="holds no runs"):
-        compare(tmp_path)
+        compare_runs(tmp_path)
 
 
 def test_files_say_what_the_table_says(folder):
-    found = compare(folder)
-    paths = {path.suffix: path for path in write(found, folder)}
+    found = compare_runs(folder)
+    paths = {path.suffix: path for path in write_run_comparison(found, folder)}
     told = json.loads(paths[".json"].read_text())
-    assert told == as_json(found)
+    assert told == run_comparison_json(found)
     assert told["rows"][0]["clean_steps_sd"] is None
     assert [run["seed"] for run in told["runs"]] == [0, 1, 0, 1]
     table = pd.read_csv(paths[".csv"])
     assert table["median_lap"].tolist() == [10.75, 11.0]
-    assert markdown(found).splitlines()[3].startswith("| 0.99 | 2 | 10 of 10 |")
+    assert run_comparison_markdown(found).splitlines()[3].startswith("| 0.99 | 2 | 10 of 10 |")
     assert paths[".png"].stat().st_size < 150_000
 
 
 def test_lines_are_means_over_seeds_in_bands_from_least_to_greatest(folder):
-    found = compare(folder)
-    figure = learning_curves(found.curves, found.differing)
+    found = compare_runs(folder)
+    figure = learning_curve_figure(found.curves, found.differing)
     assert isinstance(figure, Figure)
     completion, times = figure.axes
     drawn = {line.get_label(): line.get_xydata().tolist() for line in completion.lines}
@@ -197,7 +203,7 @@ def test_each_track_has_its_own_panels(tmp_path):
         [("oval", "v5"), ("oval", "v6"), ("bowtie", "v5"), ("bowtie", "v6")]
     ):
         put(tmp_path / str(k), SOON, 1, track=track, car=car)
-    found = compare(tmp_path)
-    figure = learning_curves(found.curves, found.differing)
+    found = compare_runs(tmp_path)
+    figure = learning_curve_figure(found.curves, found.differing)
     assert [ax.get_title() for ax in figure.axes[:2]] == ["oval", "bowtie"]
     assert [line.get_label() for line in figure.axes[0].lines] == ["v5", "v6"]

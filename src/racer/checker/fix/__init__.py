@@ -19,33 +19,33 @@ from tempfile import NamedTemporaryFile, TemporaryDirectory
 
 from racer.checker import static as syntax_rules
 from racer.checker import validators as profiles
-from racer.checker.findings import Context, Finding
+from racer.checker.findings import Finding, RuleContext
 from racer.checker.fix import expressions, imports, layout, names
 from racer.checker.fix import names as words
 from racer.errors import RacerError, UsageError
-from racer.reward.load import RewardFunction, compile_quietly, load, text
+from racer.reward.load import RewardFunction, compile_quietly, load_reward, read_reward_text
 
-STEPS: tuple[tuple[Callable[[str], str], str], ...] = (
-    (layout.separated, "statements separated"),
-    (imports.to_the_top, "imports moved to the top"),
-    (imports.spelled_out, "star imports spelled out"),
-    (imports.used, "unused imports taken out"),
-    (names.used, "unused names taken out"),
-    (names.functions, "lambdas made functions"),
-    (names.renamed, "ambiguous names renamed"),
-    (expressions.comparisons, "comparisons with None, True and types rewritten"),
-    (expressions.negations, "negations rewritten"),
-    (expressions.bare_excepts, "bare excepts named"),
-    (expressions.empty_fstrings, "f-strings without a field made strings"),
-    (expressions.results, "results made floats"),
-    (words.rewritten, "forbidden words replaced"),
-    (layout.headings, "headings in comments made plain"),
-    (layout.tidied, "layout tidied"),
+REWRITES: tuple[tuple[Callable[[str], str], str], ...] = (
+    (layout.separate_statements, "statements separated"),
+    (imports.move_imports_to_top, "imports moved to the top"),
+    (imports.spell_out_star_imports, "star imports spelled out"),
+    (imports.remove_unused_imports, "unused imports taken out"),
+    (names.remove_unused_names, "unused names taken out"),
+    (names.replace_lambdas, "lambdas made functions"),
+    (names.rename_ambiguous_names, "ambiguous names renamed"),
+    (expressions.rewrite_comparisons, "comparisons with None, True and types rewritten"),
+    (expressions.rewrite_negations, "negations rewritten"),
+    (expressions.name_bare_excepts, "bare excepts named"),
+    (expressions.rewrite_empty_fstrings, "f-strings without a field made strings"),
+    (expressions.convert_results_to_float, "results made floats"),
+    (words.replace_forbidden_words, "forbidden words replaced"),
+    (layout.simplify_comment_headings, "headings in comments made plain"),
+    (layout.tidy_layout, "layout tidied"),
 )
 
 
 @dataclass(frozen=True)
-class Fixed:
+class FixResult:
     """What `--fix` makes of a file. `after` is the text that it should have, equal to `before` when
     it is left alone.
 
@@ -73,26 +73,32 @@ class Fixed:
         return "".join(difflib.unified_diff(*lines, str(self.path), f"{self.path} (fixed)"))
 
 
-def fix(name: str | os.PathLike[str] | RewardFunction, profile: str = "aws") -> Fixed:
+def fix_reward(name: str | os.PathLike[str] | RewardFunction, profile: str = "aws") -> FixResult:
     """What `--fix` makes of a reward file, for a validator. Nothing is written. UsageError as for
     `load`.
     """
-    asked = profiles.named(profile).name
-    reward, broken = (name, []) if isinstance(name, RewardFunction) else syntax_rules.read(name)
+    asked = profiles.find_profile(profile).name
+    reward, broken = (
+        (name, []) if isinstance(name, RewardFunction) else syntax_rules.read_reward_file(name)
+    )
     if reward is None:
         path = Path(broken[0].path)
         before = _text(path)
-        return Fixed(path, asked, before, before, (), _why(broken, "left alone"), tuple(broken))
-    before = text(reward.path)[0]
+        return FixResult(path, asked, before, before, (), _why(broken, "left alone"), tuple(broken))
+    before = read_reward_text(reward.path)[0]
     if not _is_utf8(reward.path, before):
-        return Fixed(reward.path, asked, before, before, left="left alone: save it as UTF-8 first")
-    said = profiles.verdict(reward, asked)
+        return FixResult(
+            reward.path, asked, before, before, left="left alone: save it as UTF-8 first"
+        )
+    said = profiles.validator_findings(reward, asked)
     if not said:
-        return Fixed(reward.path, asked, before, before, left=f"nothing to fix: {asked} accepts it")
+        return FixResult(
+            reward.path, asked, before, before, left=f"nothing to fix: {asked} accepts it"
+        )
     codes = {finding.code for finding in said}
-    after, steps = rewritten(before, codes)
+    after, steps = rewrite_source(before, codes)
     if after == before:
-        return Fixed(
+        return FixResult(
             reward.path,
             asked,
             before,
@@ -104,17 +110,17 @@ def fix(name: str | os.PathLike[str] | RewardFunction, profile: str = "aws") -> 
     refused = _refused(reward.path, after, asked)
     # the first objections stood before these
     if not codes.issuperset(finding.code for finding in refused):
-        after, steps = rewritten(before, codes.union(finding.code for finding in refused))
+        after, steps = rewrite_source(before, codes.union(finding.code for finding in refused))
         refused = _refused(reward.path, after, asked)
     if refused:
-        return Fixed(
+        return FixResult(
             reward.path, asked, before, before, steps, _why(refused, "left alone"), tuple(refused)
         )
     from racer.checker.fix import proof
 
-    different, compared = proof.difference(reward, after)
+    different, compared = proof.find_reward_difference(reward, after)
     if different:
-        return Fixed(
+        return FixResult(
             reward.path,
             asked,
             before,
@@ -124,20 +130,20 @@ def fix(name: str | os.PathLike[str] | RewardFunction, profile: str = "aws") -> 
             tuple(said),
             compared,
         )
-    return Fixed(reward.path, asked, before, after, steps, compared=compared)
+    return FixResult(reward.path, asked, before, after, steps, compared=compared)
 
 
-def rewritten(source: str, codes: set[str]) -> tuple[str, tuple[str, ...]]:
+def rewrite_source(source: str, codes: set[str]) -> tuple[str, tuple[str, ...]]:
     """The source with everything rewritten that can be, and what was done. `codes`: what a
     validator said.
 
     A step whose outcome is no Python any more is not taken.
     """
     done: list[str] = []
-    for step, words_for_it in STEPS:
-        if step is expressions.results and "RW409" not in codes:
+    for step, words_for_it in REWRITES:
+        if step is expressions.convert_results_to_float and "RW409" not in codes:
             continue
-        if step is words.rewritten and "RW405" not in codes:
+        if step is words.replace_forbidden_words and "RW405" not in codes:
             continue
         changed = _taken(step, source)
         if changed != source:
@@ -146,7 +152,7 @@ def rewritten(source: str, codes: set[str]) -> tuple[str, tuple[str, ...]]:
     return source, tuple(done)
 
 
-def apply(fixed: Fixed) -> Path:
+def write_fix(fixed: FixResult) -> Path:
     """Write the new text over the file, and the old one beside it. Returns the backup's path."""
     if not fixed.is_changed:
         raise ValueError(f"{fixed.path} is left alone")
@@ -160,7 +166,7 @@ def apply(fixed: Fixed) -> Path:
 
 def _text(path: Path) -> str:
     try:
-        return text(path)[0]
+        return read_reward_text(path)[0]
     except UsageError:  # the finding says what it is instead of a source text
         return ""
 
@@ -187,11 +193,13 @@ def _refused(path: Path, source: str, profile: str) -> list[Finding]:
         copy = Path(folder) / path.name
         copy.write_text(source, encoding="utf-8")
         try:
-            reward = load(copy)
+            reward = load_reward(copy)
         except UsageError as error:
             raise RacerError(f"{path} cannot be fixed: {error}") from None
-        context = Context(copy, (profile,))
-        return profiles.reading(reward, context) or profiles.drive(reward, context)
+        context = RuleContext(copy, (profile,))
+        return profiles.find_text_objections(reward, context) or profiles.find_trial_objections(
+            reward, context
+        )
 
 
 def _why(said: list[Finding], what: str) -> str:

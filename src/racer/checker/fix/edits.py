@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, order=True)
-class Edit:
+class TextEdit:
     """What stands from `start` to `end` (offsets) is replaced by `text`."""
 
     start: int
@@ -18,7 +18,7 @@ class Edit:
     text: str = ""
 
 
-class Text:
+class SourceText:
     """A source text with its syntax tree, and where the nodes stand in it."""
 
     def __init__(self, source: str) -> None:
@@ -55,7 +55,7 @@ class Text:
         """The text of a node."""
         return self.source[self.start(node) : self.end(node)]
 
-    def without(self, statements: Iterable[ast.stmt]) -> list[Edit]:
+    def without(self, statements: Iterable[ast.stmt]) -> list[TextEdit]:
         """Edits that take statements out; a block that loses all of its own gets a `pass`."""
         gone = set(statements)
         edits = []
@@ -66,20 +66,20 @@ class Text:
                 edits.append(self._without(node, "pass" if empties and not k else ""))
         return edits
 
-    def _without(self, node: ast.stmt, instead: str) -> Edit:
+    def _without(self, node: ast.stmt, instead: str) -> TextEdit:
         start, end = self._first(node), self.end(node)
         if instead:
-            return Edit(start, end, instead)
+            return TextEdit(start, end, instead)
         line = self.line_start(
             node.lineno if not _decorators(node) else _decorators(node)[0].lineno
         )
         rest = re.match(r"[ \t]*(;[ \t]*|(#[^\n]*)?(\n|$))", self.source[end:])
         if rest and rest[1].startswith(";"):
-            return Edit(start, end + rest.end())
+            return TextEdit(start, end + rest.end())
         if not self.source[line:start].strip() and rest:
-            return Edit(line, end + rest.end())
+            return TextEdit(line, end + rest.end())
         before = re.search(r";[ \t]*$", self.source[line:start])
-        return Edit(line + before.start(), end) if before else Edit(start, end, "pass")
+        return TextEdit(line + before.start(), end) if before else TextEdit(start, end, "pass")
 
     def _first(self, node: ast.stmt) -> int:
         decorators = _decorators(node)
@@ -90,7 +90,7 @@ class Text:
         )
 
 
-def applied(source: str, edits: Iterable[Edit]) -> str:
+def apply_edits(source: str, edits: Iterable[TextEdit]) -> str:
     """The text with these edits made. Of two that overlap the one that begins first is made, and
     the other is not.
     """

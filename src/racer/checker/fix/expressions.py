@@ -8,21 +8,29 @@ import ast
 import itertools
 import re
 
-from racer.checker.fix.edits import Edit, Text, applied
-from racer.checker.validators.style import remarks
+from racer.checker.fix.edits import SourceText, TextEdit, apply_edits
+from racer.checker.validators.style import flake8_remarks
 
-BOOLS = {"all_wheels_on_track", "is_left_of_center", "is_reversed", "is_offtrack", "is_crashed"}
+BOOLEAN_KEYS = {
+    "all_wheels_on_track",
+    "is_left_of_center",
+    "is_reversed",
+    "is_offtrack",
+    "is_crashed",
+}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def comparisons(source: str) -> str:
+def rewrite_comparisons(source: str) -> str:
     """`x == None` is written `x is None`, `x == True` as `x is True` or `x == 1`, which are alike;
     so with types.
     """
-    lines = {remark.line for remark in remarks(source) if remark.code in ("E711", "E712", "E721")}
-    text = Text(source)
+    lines = {
+        remark.line for remark in flake8_remarks(source) if remark.code in ("E711", "E712", "E721")
+    }
+    text = SourceText(source)
     known = _bools(text)
-    edits: list[Edit] = []
+    edits: list[TextEdit] = []
     for node in text.nodes:
         if isinstance(node, ast.Compare) and lines & set(
             range(node.lineno, (node.end_lineno or 0) + 1)
@@ -30,13 +38,13 @@ def comparisons(source: str) -> str:
             sides = [node.left, *node.comparators]
             for (left, right), operator in zip(itertools.pairwise(sides), node.ops, strict=True):
                 edits += _comparison(text, left, operator, right, known)
-    return applied(source, edits)
+    return apply_edits(source, edits)
 
 
-def negations(source: str) -> str:
+def rewrite_negations(source: str) -> str:
     """`not x in y` is written `x not in y`, and `not x is y` as `x is not y`."""
-    text = Text(source)
-    edits: list[Edit] = []
+    text = SourceText(source)
+    edits: list[TextEdit] = []
     for node in text.nodes:
         inner = (
             node.operand if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) else None
@@ -53,25 +61,25 @@ def negations(source: str) -> str:
         word, better = ("in", "not in") if isinstance(inner.ops[0], ast.In) else ("is", "is not")
         place = _operator(text, inner.left, inner.comparators[0], word)
         if place:
-            edits += [Edit(text.start(node), text.start(inner)), Edit(*place, better)]
-    return applied(source, edits)
+            edits += [TextEdit(text.start(node), text.start(inner)), TextEdit(*place, better)]
+    return apply_edits(source, edits)
 
 
-def bare_excepts(source: str) -> str:
+def name_bare_excepts(source: str) -> str:
     """`except:` is written `except BaseException:`, which is the same."""
-    text = Text(source)
+    text = SourceText(source)
     bare = [
         node for node in text.nodes if isinstance(node, ast.ExceptHandler) and node.type is None
     ]
     places = [text.start(node) + len("except") for node in bare]
-    return applied(source, [Edit(place, place, " BaseException") for place in places])
+    return apply_edits(source, [TextEdit(place, place, " BaseException") for place in places])
 
 
-def empty_fstrings(source: str) -> str:
+def rewrite_empty_fstrings(source: str) -> str:
     """`f"text"` loses its `f` when nothing is filled in."""
-    lines = {remark.line for remark in remarks(source) if remark.code == "F541"}
-    text = Text(source)
-    edits: list[Edit] = []
+    lines = {remark.line for remark in flake8_remarks(source) if remark.code == "F541"}
+    text = SourceText(source)
+    edits: list[TextEdit] = []
     for node in text.nodes:
         if not isinstance(node, ast.JoinedStr) or node.lineno not in lines:
             continue
@@ -82,16 +90,16 @@ def empty_fstrings(source: str) -> str:
         if match and match[2] not in body[match.end() : -len(match[2])] and "f" in match[1].lower():
             plain = body[len(match[1]) :].replace("{{", "{").replace("}}", "}")
             edits.append(
-                Edit(start, text.end(node), match[1].replace("f", "").replace("F", "") + plain)
+                TextEdit(start, text.end(node), match[1].replace("f", "").replace("F", "") + plain)
             )
-    return applied(source, edits)
+    return apply_edits(source, edits)
 
 
-def results(source: str) -> str:
+def convert_results_to_float(source: str) -> str:
     """What reward_function returns is made a float, as the job does anyway: `return 1` is `return
     1.0`.
     """
-    text = Text(source)
+    text = SourceText(source)
     entries = [
         node
         for node in text.tree.body
@@ -101,7 +109,7 @@ def results(source: str) -> str:
         isinstance(n, ast.Name) and n.id == "float" and _stores(n) for n in text.nodes
     ):
         return source
-    edits: list[Edit] = []
+    edits: list[TextEdit] = []
     for node in _returns(entries[-1]):
         if node.value is None or _is_float(node.value):
             continue
@@ -110,33 +118,33 @@ def results(source: str) -> str:
         gap = len(source[start:end]) - len(source[start:end].lstrip())
         value = source[start + gap : end].rstrip()
         if re.fullmatch(r"-?\d{1,9}", value):
-            edits.append(Edit(start, end, f" {value}.0"))
+            edits.append(TextEdit(start, end, f" {value}.0"))
         else:
-            edits.append(Edit(start, end, f" float({value})"))
-    return applied(source, edits)
+            edits.append(TextEdit(start, end, f" float({value})"))
+    return apply_edits(source, edits)
 
 
 def _comparison(
-    text: Text, left: ast.expr, operator: ast.cmpop, right: ast.expr, known: set[str]
-) -> list[Edit]:
+    text: SourceText, left: ast.expr, operator: ast.cmpop, right: ast.expr, known: set[str]
+) -> list[TextEdit]:
     sign = {ast.Eq: "==", ast.NotEq: "!="}.get(type(operator))
     place = _operator(text, left, right, sign) if sign else None
     if not place:
         return []
-    identical = Edit(*place, _spaced(text, place, "is" if sign == "==" else "is not"))
+    identical = TextEdit(*place, _spaced(text, place, "is" if sign == "==" else "is not"))
     for one, other in ((left, right), (right, left)):
         if isinstance(one, ast.Constant) and one.value is None:
             return [identical]
         if isinstance(one, ast.Constant) and isinstance(one.value, bool):
             if (isinstance(other, ast.Name) and other.id in known) or _reads_bool(other):
                 return [identical]
-            return [Edit(text.start(one), text.end(one), str(int(one.value)))]
+            return [TextEdit(text.start(one), text.end(one), str(int(one.value)))]
     return (
         [identical] if _is_type(left) and (_is_type(right) or isinstance(right, ast.Name)) else []
     )
 
 
-def _spaced(text: Text, place: tuple[int, int], word: str) -> str:
+def _spaced(text: SourceText, place: tuple[int, int], word: str) -> str:
     before, after = text.source[place[0] - 1], text.source[place[1]]
     return f"{'' if before.isspace() else ' '}{word}{'' if after.isspace() else ' '}"
 
@@ -145,7 +153,9 @@ def _is_type(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type"
 
 
-def _operator(text: Text, left: ast.expr, right: ast.expr, word: str) -> tuple[int, int] | None:
+def _operator(
+    text: SourceText, left: ast.expr, right: ast.expr, word: str
+) -> tuple[int, int] | None:
     """Where an operator stands between two operands. None when a comment is there, too."""
     start, gap = text.end(left), text.source[text.end(left) : text.start(right)]
     if "#" in gap:
@@ -154,7 +164,7 @@ def _operator(text: Text, left: ast.expr, right: ast.expr, word: str) -> tuple[i
     return (start + match.start(), start + match.end()) if match else None
 
 
-def _bools(text: Text) -> set[str]:
+def _bools(text: SourceText) -> set[str]:
     """Names that hold nothing but a bool out of params."""
     given: dict[str, set[bool]] = {}
     for node in text.nodes:
@@ -181,7 +191,9 @@ def _reads_bool(node: ast.expr) -> bool:
     if not (isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)):
         return False
     return (
-        isinstance(node.value, ast.Name) and node.value.id == "params" and node.slice.value in BOOLS
+        isinstance(node.value, ast.Name)
+        and node.value.id == "params"
+        and node.slice.value in BOOLEAN_KEYS
     )
 
 

@@ -6,20 +6,20 @@ import ast
 import importlib
 import re
 
-from racer.checker.fix.edits import Edit, Text, applied
-from racer.checker.validators.source import IMPORTS
-from racer.checker.validators.style import remarks
+from racer.checker.fix.edits import SourceText, TextEdit, apply_edits
+from racer.checker.validators.source import ALLOWED_IMPORTS
+from racer.checker.validators.style import flake8_remarks
 
 Import = ast.Import | ast.ImportFrom
 
 
-def to_the_top(source: str) -> str:
+def move_imports_to_top(source: str) -> str:
     """Imports that run late, in a function or below other code, become the last of the imports at
     the top.
 
     One inside a `try` stays, and so does one whose name the file binds to something else as well.
     """
-    text = Text(source)
+    text = SourceText(source)
     late = [node for node in text.nodes if isinstance(node, Import) and _is_late(text, node)]
     late = [node for node in late if not _is_ambiguous(text, node)]
     if not late:
@@ -32,13 +32,13 @@ def to_the_top(source: str) -> str:
     }
     added = "".join(f"{line}\n" for line in lines if line not in there)
     place = _place(text, late)
-    return applied(source, [*text.without(late), Edit(place, place, added)])
+    return apply_edits(source, [*text.without(late), TextEdit(place, place, added)])
 
 
-def spelled_out(source: str) -> str:
+def spell_out_star_imports(source: str) -> str:
     """`from math import *` becomes `from math import sqrt`, with the names that the file uses."""
-    text = Text(source)
-    wanted = {remark.argument for remark in remarks(source) if remark.code == "F405"}
+    text = SourceText(source)
+    wanted = {remark.argument for remark in flake8_remarks(source) if remark.code == "F405"}
     edits = []
     for node in [node for node in text.nodes if _is_star(node)]:
         assert isinstance(node, ast.ImportFrom)
@@ -49,7 +49,7 @@ def spelled_out(source: str) -> str:
         wanted -= offered
         edits += (
             [
-                Edit(
+                TextEdit(
                     text.start(node),
                     text.end(node),
                     f"from {node.module} import {', '.join(names)}",
@@ -59,15 +59,15 @@ def spelled_out(source: str) -> str:
             else []
         )
         edits += [] if names else text.without([node])
-    return applied(source, edits)
+    return apply_edits(source, edits)
 
 
-def used(source: str) -> str:
+def remove_unused_imports(source: str) -> str:
     """The file without the imports that it does not use, and without repeated ones."""
-    unused = [(r.line, r.argument) for r in remarks(source) if r.code == "F401"]
-    again = [(r.line, r.argument) for r in remarks(source) if r.code == "F811"]
-    text = Text(source)
-    edits: list[Edit] = []
+    unused = [(r.line, r.argument) for r in flake8_remarks(source) if r.code == "F401"]
+    again = [(r.line, r.argument) for r in flake8_remarks(source) if r.code == "F811"]
+    text = SourceText(source)
+    edits: list[TextEdit] = []
     for node in [node for node in text.nodes if isinstance(node, Import)]:
         lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
         said = {name for line, name in unused if line in lines}
@@ -79,10 +79,10 @@ def used(source: str) -> str:
         ]
         if kept and len(kept) < len(node.names):
             node.names = kept
-            edits.append(Edit(text.start(node), text.end(node), ast.unparse(node)))
+            edits.append(TextEdit(text.start(node), text.end(node), ast.unparse(node)))
         elif not kept:
             edits += text.without([node])
-    return applied(source, edits)
+    return apply_edits(source, edits)
 
 
 def _shown(node: Import, alias: ast.alias) -> str:
@@ -104,7 +104,7 @@ def _bound(alias: ast.alias) -> str:
     return alias.asname or alias.name.partition(".")[0]
 
 
-def _repeats(text: Text, node: Import) -> bool:
+def _repeats(text: SourceText, node: Import) -> bool:
     """Whether the same import stands above, in the same block or at the top."""
     said = {
         ast.unparse(other)
@@ -114,7 +114,7 @@ def _repeats(text: Text, node: Import) -> bool:
     return ast.unparse(node) in said
 
 
-def _is_late(text: Text, node: Import) -> bool:
+def _is_late(text: SourceText, node: Import) -> bool:
     if _is_star(node) or (
         isinstance(node, ast.ImportFrom) and (node.level or node.module == "__future__")
     ):
@@ -126,7 +126,7 @@ def _is_late(text: Text, node: Import) -> bool:
         inside |= isinstance(at, ast.FunctionDef | ast.AsyncFunctionDef)
         at = text.parents.get(at)
     if inside:
-        return all(name.partition(".")[0] in IMPORTS for name in _modules(node))
+        return all(name.partition(".")[0] in ALLOWED_IMPORTS for name in _modules(node))
     return node in text.tree.body and text.tree.body.index(node) > _leading(text.tree)
 
 
@@ -149,7 +149,7 @@ def _leading(tree: ast.Module) -> int:
     return last
 
 
-def _place(text: Text, late: list[Import]) -> int:
+def _place(text: SourceText, late: list[Import]) -> int:
     """Offset at which imports are added: behind the first ones, else above the first statement."""
     body = [node for node in text.tree.body if node not in late]
     last = _leading(ast.Module(body, []))
@@ -166,7 +166,7 @@ def _place(text: Text, late: list[Import]) -> int:
     return text.line_start(min([first.lineno, *(one.lineno for one in decorators)]))
 
 
-def _is_ambiguous(text: Text, node: Import) -> bool:
+def _is_ambiguous(text: SourceText, node: Import) -> bool:
     """Whether a name of this import means something else elsewhere in the file."""
     own = {_bound(alias): _target(node, alias) for alias in node.names}
     for other in text.nodes:
@@ -199,7 +199,7 @@ def _is_star(node: ast.AST) -> bool:
 
 def _offered(module: str) -> set[str] | None:
     """What `from module import *` brings, None for modules that are not to be imported to find out."""
-    if module.partition(".")[0] not in IMPORTS or not re.fullmatch(r"[\w.]+", module):
+    if module.partition(".")[0] not in ALLOWED_IMPORTS or not re.fullmatch(r"[\w.]+", module):
         return None
     try:
         found = importlib.import_module(module)

@@ -11,41 +11,46 @@ from typing import Any
 
 import autopep8
 
-from racer.checker.fix.edits import Edit, Text, applied
+from racer.checker.fix.edits import SourceText, TextEdit, apply_edits
 
-FIRST = ("E101", "E401", "E70", "W191")  # what lets every statement stand on a line of its own
-ALL = ("E1", "E2", "E3", "E401", "E70", "W1", "W291", "W293", "W391")
-ROUNDS = 4  # autopep8 does not always come to an end in one
+SEPARATING_CODES = (
+    "E101",
+    "E401",
+    "E70",
+    "W191",
+)  # what lets every statement stand on a line of its own
+LAYOUT_CODES = ("E1", "E2", "E3", "E401", "E70", "W1", "W291", "W293", "W391")
+MAX_AUTOPEP8_ROUNDS = 4  # autopep8 does not always come to an end in one
 
 
-def separated(source: str) -> str:
+def separate_statements(source: str) -> str:
     """The file with every statement on a line of its own."""
-    return _settled(_below(source), FIRST)
+    return _settled(_below(source), SEPARATING_CODES)
 
 
-def tidied(source: str) -> str:
+def tidy_layout(source: str) -> str:
     """The file with the blank lines, spaces and indentation that pycodestyle wants."""
-    return _settled(source, ALL)
+    return _settled(source, LAYOUT_CODES)
 
 
-def headings(source: str) -> str:
+def simplify_comment_headings(source: str) -> str:
     """The file with `### like this ###` on lines of their own as `# like this`: autopep8 leaves
     such frames alone.
     """
-    text, edits = Text(source), []
+    text, edits = SourceText(source), []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         words = token.string.strip("#").strip()
         is_alone = not token.line[: token.start[1]].strip()
         if token.type == tokenize.COMMENT and token.string.startswith("##") and words and is_alone:
             start = text.line_start(token.start[0]) + token.start[1]
-            edits.append(Edit(start, start + len(token.string), f"# {words}"))
-    return applied(source, edits)
+            edits.append(TextEdit(start, start + len(token.string), f"# {words}"))
+    return apply_edits(source, edits)
 
 
 def _settled(source: str, codes: tuple[str, ...]) -> str:
-    for _ in range(ROUNDS):
+    for _ in range(MAX_AUTOPEP8_ROUNDS):
         changed = _autopep8(source, codes)
-        if changed == source or not same_program(source, changed):
+        if changed == source or not is_same_program(source, changed):
             break
         source = changed
     return source
@@ -54,7 +59,7 @@ def _settled(source: str, codes: tuple[str, ...]) -> str:
 def _below(source: str) -> str:
     """`def f(): return 1` on two lines, which autopep8 leaves on one."""
     try:
-        text = Text(source)
+        text = SourceText(source)
     except (SyntaxError, ValueError):
         return source
     edits = []
@@ -63,8 +68,8 @@ def _below(source: str) -> str:
             start = text.start(node.body[0])
             indent = source[text.line_start(node.lineno) : text.start(node)]
             if not indent.strip():
-                edits.append(Edit(len(source[:start].rstrip(" \t")), start, f"\n{indent}    "))
-    return applied(source, edits)
+                edits.append(TextEdit(len(source[:start].rstrip(" \t")), start, f"\n{indent}    "))
+    return apply_edits(source, edits)
 
 
 def _autopep8(source: str, codes: tuple[str, ...]) -> str:
@@ -74,7 +79,7 @@ def _autopep8(source: str, codes: tuple[str, ...]) -> str:
         return str(autopep8.fix_code(source, options=options))
 
 
-def same_program(one: str, other: str) -> bool:
+def is_same_program(one: str, other: str) -> bool:
     """Whether two texts have the same syntax tree, apart from one import statement standing for
     several.
     """

@@ -11,71 +11,73 @@ import itertools
 import re
 import tokenize
 
-from racer.checker.fix.edits import Edit, Text, applied
-from racer.checker.validators.source import WORDS
-from racer.checker.validators.style import remarks
-from racer.checker.validators.trial import samples
+from racer.checker.fix.edits import SourceText, TextEdit, apply_edits
+from racer.checker.validators.source import REFUSED_WORDS
+from racer.checker.validators.style import flake8_remarks
+from racer.checker.validators.trial import sample_params
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 # calls that do nothing else
 HARMLESS = {"abs", "bool", "float", "int", "len", "list", "round", "str", "tuple"}
 
 
-def used(source: str) -> str:
+def remove_unused_names(source: str) -> str:
     """The file without names that are assigned and never used, and without functions that are
     defined again.
 
     What an assignment calculates stays where it does more than read: a call may raise.
     """
     for _ in range(20):
-        found = {(r.line, r.argument) for r in remarks(source) if r.code in ("F841", "F842")}
-        text = Text(source)
+        found = {(r.line, r.argument) for r in flake8_remarks(source) if r.code in ("F841", "F842")}
+        text = SourceText(source)
         edits = _unused(text, found) + _defined_again(text)
-        changed = applied(source, edits)
+        changed = apply_edits(source, edits)
         if changed == source:
             break
         source = changed
     return source
 
 
-def renamed(source: str) -> str:
+def rename_ambiguous_names(source: str) -> str:
     """`l`, `O` and `I` as names get an underscore, where no word of the file forbids it."""
     wanted = {
-        r.text.rpartition("'")[0].rpartition("'")[2] for r in remarks(source) if r.code == "E741"
+        r.text.rpartition("'")[0].rpartition("'")[2]
+        for r in flake8_remarks(source)
+        if r.code == "E741"
     }
     for name in sorted(wanted & {"l", "O", "I"}):
-        source = rename(source, name, f"{name}_")
+        source = rename_symbol(source, name, f"{name}_")
     return source
 
 
-def rename(source: str, old: str, new: str) -> str:
+def rename_symbol(source: str, old: str, new: str) -> str:
     """The file with a name of its own called otherwise; the file as it is where the name has other
     meanings, too.
     """
-    text = Text(source)
+    text = SourceText(source)
     names = {node.id for node in text.nodes if isinstance(node, ast.Name)} | _other_names(text)
     if new in names or hasattr(builtins, old) or old in _other_names(text):
         return source
     edits = []
     for node in text.nodes:
         if isinstance(node, ast.Name) and node.id == old:
-            edits.append(Edit(text.start(node), text.end(node), new))
+            edits.append(TextEdit(text.start(node), text.end(node), new))
         elif isinstance(node, ast.arg) and node.arg == old:
-            edits.append(Edit(text.start(node), text.start(node) + len(old), new))
+            edits.append(TextEdit(text.start(node), text.start(node) + len(old), new))
         elif isinstance(node, Function | ast.ClassDef) and node.name == old:
             at = re.compile(r"(?:def|class)\s+").search(text.source, text.start(node))
-            edits += [Edit(at.end(), at.end() + len(old), new)] if at else []
+            edits += [TextEdit(at.end(), at.end() + len(old), new)] if at else []
         elif isinstance(node, ast.Global | ast.Nonlocal) and old in node.names:
             word = " ".join(
                 [type(node).__name__.lower(), ", ".join(new if n == old else n for n in node.names)]
             )
-            edits.append(Edit(text.start(node), text.end(node), word))
-    return applied(source, edits)
+            edits.append(TextEdit(text.start(node), text.end(node), word))
+    return apply_edits(source, edits)
 
 
-def functions(source: str) -> str:
+def replace_lambdas(source: str) -> str:
     """`f = lambda x: ...` becomes a function of that name."""
-    text = Text(source)
+    text = SourceText(source)
     edits = []
     for node in text.nodes:
         if not (
@@ -92,16 +94,16 @@ def functions(source: str) -> str:
         body = f"({body})" if "\n" in body else body
         arguments = ast.unparse(node.value.args)
         edits.append(
-            Edit(
+            TextEdit(
                 text.start(node),
                 text.end(node),
                 f"def {target.id}({arguments}):\n{before}    return {body}",
             )
         )
-    return applied(source, edits)
+    return apply_edits(source, edits)
 
 
-def _other_names(text: Text) -> set[str]:
+def _other_names(text: SourceText) -> set[str]:
     """Words that are no plain names: attributes, names of arguments in calls, imports, and the text
     of strings.
     """
@@ -124,21 +126,21 @@ def _other_names(text: Text) -> set[str]:
     return found
 
 
-def _unused(text: Text, found: set[tuple[int, str]]) -> list[Edit]:
-    edits: list[Edit] = []
+def _unused(text: SourceText, found: set[tuple[int, str]]) -> list[TextEdit]:
+    edits: list[TextEdit] = []
     for node in text.nodes:
         if isinstance(node, ast.ExceptHandler) and node.name and (node.lineno, node.name) in found:
             start, end = text.start(node), text.start(node.body[0])
             match = re.search(rf"\s+as\s+{node.name}\b", text.source[start:end])
-            edits += [Edit(start + match.start(), start + match.end())] if match else []
+            edits += [TextEdit(start + match.start(), start + match.end())] if match else []
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             edits += _assignment(text, node, found)
     return edits
 
 
 def _assignment(
-    text: Text, node: ast.Assign | ast.AnnAssign, found: set[tuple[int, str]]
-) -> list[Edit]:
+    text: SourceText, node: ast.Assign | ast.AnnAssign, found: set[tuple[int, str]]
+) -> list[TextEdit]:
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     unused = [t for t in targets if isinstance(t, ast.Name) and (t.lineno, t.id) in found]
     if not unused:
@@ -149,18 +151,18 @@ def _assignment(
         return text.without([node])
     if len(targets) > 1:
         following = {t: ([*targets, node.value])[k + 1] for k, t in enumerate(targets)}
-        return [Edit(text.start(t), _opening(text, t, following[t])) for t in unused]
-    return [Edit(text.start(node), _opening(text, targets[0], node.value))]
+        return [TextEdit(text.start(t), _opening(text, t, following[t])) for t in unused]
+    return [TextEdit(text.start(node), _opening(text, targets[0], node.value))]
 
 
-def _opening(text: Text, before: ast.expr, node: ast.expr) -> int:
+def _opening(text: SourceText, before: ast.expr, node: ast.expr) -> int:
     """Where the text of an expression begins, the brackets around it included."""
     gap = text.source[text.end(before) : text.start(node)]
     sign = gap.rfind("=")
     return text.end(before) + sign + 1 + len(gap[sign + 1 :]) - len(gap[sign + 1 :].lstrip())
 
 
-def _params(text: Text) -> set[str]:
+def _params(text: SourceText) -> set[str]:
     """Names of the first argument of every function called reward_function."""
     entries = [n for n in text.nodes if isinstance(n, Function) and n.name == "reward_function"]
     return {
@@ -201,15 +203,15 @@ def _is_number(node: ast.expr, params: set[str]) -> bool:
 def _is_read(node: ast.Subscript, params: set[str]) -> bool:
     """Whether this is `params['speed']`, or another key that is always there."""
     key = node.slice.value if isinstance(node.slice, ast.Constant) else None
-    return isinstance(node.value, ast.Name) and node.value.id in params and key in KEYS
+    return isinstance(node.value, ast.Name) and node.value.id in params and key in VALIDATOR_KEYS
 
 
-KEYS = frozenset(samples()[0])  # of the validators: fewer than the simulator
+VALIDATOR_KEYS = frozenset(sample_params()[0])  # of the validators: fewer than the simulator
 
 
-def _defined_again(text: Text) -> list[Edit]:
+def _defined_again(text: SourceText) -> list[TextEdit]:
     """Functions that the next definition of the same name in the same block replaces, unused."""
-    again = {(r.line, r.argument) for r in remarks(text.source) if r.code == "F811"}
+    again = {(r.line, r.argument) for r in flake8_remarks(text.source) if r.code == "F811"}
     gone: list[ast.stmt] = []
     for node in text.nodes:
         body = getattr(node, "body", None)
@@ -223,32 +225,36 @@ def _defined_again(text: Text) -> list[Edit]:
     return text.without(gone)
 
 
-FORBIDDEN = re.compile("|".join(sorted(map(re.escape, WORDS), key=len, reverse=True)))
+FORBIDDEN_WORDS = re.compile("|".join(sorted(map(re.escape, REFUSED_WORDS), key=len, reverse=True)))
 # whole words that have a plain substitute; every other one gets a hyphen
-PLAIN = {
+WORD_SUBSTITUTES = {
     "load": "read", "loads": "reads", "loaded": "read", "save": "keep", "saves": "keeps", "saved": "kept",
     "Load": "Read", "Save": "Keep",
 }  # fmt: skip
-NAMES = {"load": "read", "save": "keep"}
+NAME_SUBSTITUTES = {"load": "read", "save": "keep"}
 
 
-def rewritten(source: str) -> str:
+def replace_forbidden_words(source: str) -> str:
     """The file without forbidden words in its comments, docstrings and own names, as far as that
     goes.
     """
-    if not FORBIDDEN.search(source):
+    if not FORBIDDEN_WORDS.search(source):
         return source
     source = _comments(_docstrings(source))
-    for name in sorted(_own_names(Text(source))):
-        if FORBIDDEN.search(name):
-            source = rename(
-                source, name, FORBIDDEN.sub(lambda word: NAMES.get(word[0], word[0][::-1]), name)
+    for name in sorted(_own_names(SourceText(source))):
+        if FORBIDDEN_WORDS.search(name):
+            source = rename_symbol(
+                source,
+                name,
+                FORBIDDEN_WORDS.sub(
+                    lambda word: NAME_SUBSTITUTES.get(word[0], word[0][::-1]), name
+                ),
             )
     return source
 
 
 def _docstrings(source: str) -> str:
-    text = Text(source)
+    text = SourceText(source)
     places = [
         node.body[0].value
         for node in text.nodes
@@ -258,31 +264,31 @@ def _docstrings(source: str) -> str:
         and isinstance(node.body[0].value, ast.Constant)
         and isinstance(node.body[0].value.value, str)
     ]
-    return applied(
-        source, [Edit(text.start(node), text.end(node), _put(text.of(node))) for node in places]
+    return apply_edits(
+        source, [TextEdit(text.start(node), text.end(node), _put(text.of(node))) for node in places]
     )
 
 
 def _comments(source: str) -> str:
-    text = Text(source)
+    text = SourceText(source)
     edits = []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             start = text.line_start(token.start[0]) + token.start[1]
-            edits.append(Edit(start, start + len(token.string), _put(token.string)))
-    return applied(source, edits)
+            edits.append(TextEdit(start, start + len(token.string), _put(token.string)))
+    return apply_edits(source, edits)
 
 
 def _put(words: str) -> str:
     """A text with other words in the place of forbidden ones."""
-    return re.sub(r"\w+", lambda word: PLAIN.get(word[0]) or _hyphened(word[0]), words)
+    return re.sub(r"\w+", lambda word: WORD_SUBSTITUTES.get(word[0]) or _hyphened(word[0]), words)
 
 
 def _hyphened(word: str) -> str:
-    return FORBIDDEN.sub(lambda part: f"{part[0][:2]}-{part[0][2:]}", word)
+    return FORBIDDEN_WORDS.sub(lambda part: f"{part[0][:2]}-{part[0][2:]}", word)
 
 
-def _own_names(text: Text) -> set[str]:
+def _own_names(text: SourceText) -> set[str]:
     kinds = ast.FunctionDef | ast.ClassDef
     own = {node.name for node in text.nodes if isinstance(node, kinds)}
     own |= {

@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from racer.checker.findings import Context, Finding, Rule
+from racer.checker.findings import Finding, Rule, RuleContext
 from racer.checker.validators import source
 from racer.errors import UsageError, did_you_mean
 from racer.reward.load import RewardFunction
 
 
 @dataclass(frozen=True)
-class Profile:
+class ValidatorProfile:
     """A validator: its name, whose it is, and the codes of flake8 that it does not mind."""
 
     name: str
@@ -26,8 +26,8 @@ class Profile:
 
 
 PROFILES = {
-    "aws": Profile("aws", "the validator of DeepRacer on AWS", ("E5", "E226", "E261")),
-    "community": Profile(
+    "aws": ValidatorProfile("aws", "the validator of DeepRacer on AWS", ("E5", "E226", "E261")),
+    "community": ValidatorProfile(
         "community",
         "the validator of the community's simulator",
         ("E2", "E3", "E4", "E5", "W", "F401", "F841"),
@@ -35,10 +35,10 @@ PROFILES = {
 }
 SYNTAX_ERROR, IMPORT_ERROR, TEST_FAILURE = "SYNTAX_ERROR", "IMPORT_ERROR", "TEST_FAILURE"
 # the result type of each code; else TEST_FAILURE
-KINDS = {"RW401": SYNTAX_ERROR, "RW402": SYNTAX_ERROR}
+RESULT_TYPES = {"RW401": SYNTAX_ERROR, "RW402": SYNTAX_ERROR}
 
 
-def named(name: str) -> Profile:
+def find_profile(name: str) -> ValidatorProfile:
     """The profile of that name. UsageError with a suggestion when there is none."""
     if name not in PROFILES:
         near = did_you_mean(name, [*PROFILES]) or f": there are {', '.join(PROFILES)}"
@@ -46,75 +46,78 @@ def named(name: str) -> Profile:
     return PROFILES[name]
 
 
-def kind(finding: Finding) -> str:
+def refusal_type(finding: Finding) -> str:
     """The validator's own word for a refusal: SYNTAX_ERROR, IMPORT_ERROR or TEST_FAILURE."""
     if (
         finding.code == "RW413" and "ModuleNotFoundError" in finding.message
     ) or "ImportError" in finding.message:
         return IMPORT_ERROR
-    return KINDS.get(finding.code, TEST_FAILURE)
+    return RESULT_TYPES.get(finding.code, TEST_FAILURE)
 
 
-def reading(reward: RewardFunction, context: Context) -> list[Finding]:
+def find_text_objections(reward: RewardFunction, context: RuleContext) -> list[Finding]:
     """RW401 to RW405 and RW412: what the validators refuse without running the file."""
-    return [finding for name in context.profiles for finding in _read(reward, named(name))]
+    return [finding for name in context.profiles for finding in _read(reward, find_profile(name))]
 
 
-def drive(reward: RewardFunction, context: Context) -> list[Finding]:
+def find_trial_objections(reward: RewardFunction, context: RuleContext) -> list[Finding]:
     """RW406 to RW411 and RW413: what the validators' test drive says. The file runs in a child
     process.
     """
     if not context.profiles:
         return []
-    from racer.checker.sandbox import Lost, apart
+    from racer.checker.sandbox import SubprocessLost, run_in_subprocess
     from racer.checker.validators import trial
     from racer.checker.validators import trial as samples
 
-    samples.samples()  # its track is loaded here, so that the child need not
+    samples.sample_params()  # its track is loaded here, so that the child need not
     try:
-        found = apart(
+        found = run_in_subprocess(
             _troubles,
             reward,
-            trial.SECONDS,
+            trial.VALIDATOR_CALL_TIME_S,
             filename=reward.filename,
-            seconds=8.0 * trial.SECONDS + 15.0,
+            seconds=8.0 * trial.VALIDATOR_CALL_TIME_S + 15.0,
         )
-    except Lost as error:
+    except SubprocessLost as error:
         found = [{"code": "RW411", "message": f"in the validator's test drive {error}"}]
     return [
         Finding(
-            **trouble, path=reward.filename, profile=name, is_fixable=trouble["code"] in FIXABLE
+            **trouble,
+            path=reward.filename,
+            profile=name,
+            is_fixable=trouble["code"] in FIXABLE_CODES,
         )
         for name in context.profiles
         for trouble in found
     ]
 
 
-def verdict(reward: RewardFunction, profile: str) -> list[Finding]:
+def validator_findings(reward: RewardFunction, profile: str) -> list[Finding]:
     """Everything that a validator objects to; an empty list: it accepts the file. UsageError for an
     unknown name.
     """
-    context = Context(reward.path, (named(profile).name,))
+    context = RuleContext(reward.path, (find_profile(profile).name,))
     return [finding for rule in RULES for finding in rule(reward, context)]
 
 
-RULES: tuple[Rule, ...] = (reading, drive)
+RULES: tuple[Rule, ...] = (find_text_objections, find_trial_objections)
 
 
 def _troubles(reward: RewardFunction, seconds: float) -> list[dict[str, Any]]:
     from racer.checker.validators import trial
 
-    return [asdict(trouble) for trouble in trial.troubles(reward, seconds)]
+    return [asdict(trouble) for trouble in trial.run_test_drive(reward, seconds)]
 
 
 # remarks that --fix answers
-MENDED = ("E1", "E2", "E3", "E4", "E7", "F401", "F403", "F405", "F541", "F811", "F84")
-FIXABLE = {"RW406", "RW409"}
+FIXABLE_REMARKS = ("E1", "E2", "E3", "E4", "E7", "F401", "F403", "F405", "F541", "F811", "F84")
+FIXABLE_CODES = {"RW406", "RW409"}
 
 
-def _read(reward: RewardFunction, profile: Profile) -> list[Finding]:
+def _read(reward: RewardFunction, profile: ValidatorProfile) -> list[Finding]:
     tree = reward.syntax.tree
-    imports = ", ".join(source.IMPORTS)
+    imports = ", ".join(source.ALLOWED_IMPORTS)
     return [
         *_length(reward, profile),
         *_style(reward, profile),
@@ -132,29 +135,33 @@ def _read(reward: RewardFunction, profile: Profile) -> list[Finding]:
     ]  # fmt: skip
 
 
-def _length(reward: RewardFunction, profile: Profile) -> list[Finding]:
+def _length(reward: RewardFunction, profile: ValidatorProfile) -> list[Finding]:
     count = len(reward.source)
-    if 1 <= count <= source.LONGEST:
+    if 1 <= count <= source.MAX_SOURCE_CHARS:
         return []
-    what = f"the file has {count:,} characters: {source.LONGEST:,} are allowed"
+    what = f"the file has {count:,} characters: {source.MAX_SOURCE_CHARS:,} are allowed"
     return [Finding("RW401", what, reward.filename, profile=profile.name)]
 
 
-def _style(reward: RewardFunction, profile: Profile) -> list[Finding]:
+def _style(reward: RewardFunction, profile: ValidatorProfile) -> list[Finding]:
     from racer.checker.validators import style
 
-    remarks = style.remarks(reward.source, profile.ignored)
+    remarks = style.flake8_remarks(reward.source, profile.ignored)
     return [
         Finding(
             "RW402", f"{remark.code} {remark.text}", reward.filename, remark.line, remark.column,
-            remark.cure, profile=profile.name, is_fixable=remark.code.startswith(MENDED),
+            remark.cure, profile=profile.name, is_fixable=remark.code.startswith(FIXABLE_REMARKS),
         )
         for remark in remarks
     ]  # fmt: skip
 
 
 def _spots(
-    reward: RewardFunction, profile: Profile, code: str, spots: list[source.Spot], sentence: str
+    reward: RewardFunction,
+    profile: ValidatorProfile,
+    code: str,
+    spots: list[source.SourceSpot],
+    sentence: str,
 ) -> list[Finding]:
     return [
         Finding(

@@ -8,16 +8,16 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-LONGEST = 140_000  # characters
-IMPORTS = ("math", "random", "numpy", "scipy", "shapely")
-BUILTINS = ("open", "exec", "eval", "compile", "input")
-WORDS = (
+MAX_SOURCE_CHARS = 140_000  # characters
+ALLOWED_IMPORTS = ("math", "random", "numpy", "scipy", "shapely")
+REFUSED_BUILTINS = ("open", "exec", "eval", "compile", "input")
+REFUSED_WORDS = (
     "__import__", "load", "fromfile", "genfromtxt", "loadtxt", "tofile", "savez", "save", "savetxt", "memmap",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Spot:
+class SourceSpot:
     """Something in a source text that a validator refuses: the thing, and its place (both from 1)."""
 
     what: str
@@ -25,12 +25,12 @@ class Spot:
     column: int
 
 
-def foreign_imports(tree: ast.Module) -> list[Spot]:
+def foreign_imports(tree: ast.Module) -> list[SourceSpot]:
     """Imports of modules that are not allowed, wherever they stand."""
-    return [spot for spot, top in _imports(tree) if top not in IMPORTS]
+    return [spot for spot, top in _imports(tree) if top not in ALLOWED_IMPORTS]
 
 
-def inner_imports(tree: ast.Module) -> list[Spot]:
+def late_imports(tree: ast.Module) -> list[SourceSpot]:
     """Imports inside functions, which run with importing switched off."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     functions = [node for node in ast.walk(tree) if isinstance(node, kinds)]
@@ -38,14 +38,14 @@ def inner_imports(tree: ast.Module) -> list[Spot]:
     return [spots[line] for line in sorted(spots)]
 
 
-def forbidden_builtins(tree: ast.Module) -> list[Spot]:
+def forbidden_builtins(tree: ast.Module) -> list[SourceSpot]:
     """Calls of builtins that are not allowed, as far as the validators see them: not in the
     arguments by name.
     """
-    return [spot for spot in _searched(tree) if spot.what in BUILTINS]
+    return [spot for spot in _searched(tree) if spot.what in REFUSED_BUILTINS]
 
 
-def unreadable_calls(tree: ast.Module) -> list[Spot]:
+def unreadable_calls(tree: ast.Module) -> list[SourceSpot]:
     """What stops the validators' own reading: a call or an attribute of what is neither a name nor
     a call.
 
@@ -55,19 +55,21 @@ def unreadable_calls(tree: ast.Module) -> list[Spot]:
     return [spot for spot in _searched(tree) if not spot.what][:1]
 
 
-def forbidden_words(source: str) -> list[Spot]:
+def forbidden_words(source: str) -> list[SourceSpot]:
     """Each forbidden word that stands anywhere in the text, comments and other words included, at
     its first place.
     """
     found = []
-    for word in WORDS:
+    for word in REFUSED_WORDS:
         at = source.find(word)
         if at >= 0:
-            found.append(Spot(word, source.count("\n", 0, at) + 1, at - source.rfind("\n", 0, at)))
+            found.append(
+                SourceSpot(word, source.count("\n", 0, at) + 1, at - source.rfind("\n", 0, at))
+            )
     return found
 
 
-def _imports(tree: ast.AST) -> Iterator[tuple[Spot, str]]:
+def _imports(tree: ast.AST) -> Iterator[tuple[SourceSpot, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -76,31 +78,31 @@ def _imports(tree: ast.AST) -> Iterator[tuple[Spot, str]]:
         else:
             continue
         for name in names:
-            yield Spot(name, node.lineno, node.col_offset + 1), name.partition(".")[0]
+            yield SourceSpot(name, node.lineno, node.col_offset + 1), name.partition(".")[0]
 
 
-def _searched(tree: ast.Module) -> list[Spot]:
+def _searched(tree: ast.Module) -> list[SourceSpot]:
     try:
         return _chains(tree)
     except RecursionError:  # which ends the validators' search, too
-        return [Spot("", 1, 1)]
+        return [SourceSpot("", 1, 1)]
 
 
-def _chains(node: object) -> list[Spot]:
+def _chains(node: object) -> list[SourceSpot]:
     """The dotted names of all calls and attributes that the validators' search visits; empty names
     where it fails.
     """
     if isinstance(node, ast.Call | ast.Attribute):
-        spots: list[Spot] = []
+        spots: list[SourceSpot] = []
         name = _chain(node, spots)
-        return [*spots, Spot(name or "", node.lineno, node.col_offset + 1)]
+        return [*spots, SourceSpot(name or "", node.lineno, node.col_offset + 1)]
     if not isinstance(node, ast.AST):
         return []
     children = [child for name in node._fields for child in _listed(getattr(node, name, None))]
     return [spot for child in children for spot in _chains(child)]
 
 
-def _chain(node: ast.expr, spots: list[Spot]) -> str | None:
+def _chain(node: ast.expr, spots: list[SourceSpot]) -> str | None:
     """`a.b.c` of `a.b(...).c`; the spots in the arguments on the way are added to `spots`."""
     if isinstance(node, ast.Name):
         return node.id

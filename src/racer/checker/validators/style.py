@@ -19,7 +19,7 @@ from pycodestyle import BaseReport, Checker, StyleGuide
 from pyflakes.checker import Checker as Flakes
 
 # flake8's names for the messages of pyflakes
-FLAKES = {
+PYFLAKES_CODES = {
     "UnusedImport": "F401", "ImportShadowedByLoopVar": "F402", "ImportStarUsed": "F403", "LateFutureImport": "F404",
     "ImportStarUsage": "F405", "ImportStarNotPermitted": "F406", "FutureFeatureNotDefined": "F407",
     "PercentFormatInvalidFormat": "F501", "PercentFormatExpectedMapping": "F502",
@@ -39,7 +39,7 @@ FLAKES = {
     "UnusedAnnotation": "F842", "RaiseNotImplemented": "F901",
 }  # fmt: skip
 # what to do about each remark, by the beginning of its code: the longest that fits counts
-CURES = {
+REMARK_CURES = {
     "E1": "indent with four spaces, and continued lines under what they belong to", "E2": "mind the spaces",
     "E3": "leave two blank lines around functions, and no more than one inside them",
     "E401": "import one module a line", "E402": "move the import to the top", "E70": "write one statement a line",
@@ -58,7 +58,7 @@ _NOQA_FILE = re.compile(rf"\s*#\s*flake8[:=]\s*noqa(?P<some>:\s?(?P<codes>{_CODE
 
 
 @dataclass(frozen=True, order=True)
-class Remark:
+class Flake8Remark:
     """One line that flake8 prints. Remarks sort as flake8 sorts them: by code, then by place."""
 
     code: str
@@ -70,11 +70,11 @@ class Remark:
     @property
     def cure(self) -> str:
         """What to do about it, empty where that is only to be told by the remark itself."""
-        fitting = [start for start in CURES if self.code.startswith(start)]
-        return CURES[max(fitting, key=len)] if fitting else ""
+        fitting = [start for start in REMARK_CURES if self.code.startswith(start)]
+        return REMARK_CURES[max(fitting, key=len)] if fitting else ""
 
 
-def remarks(source: str, ignore: tuple[str, ...] = ()) -> list[Remark]:
+def flake8_remarks(source: str, ignore: tuple[str, ...] = ()) -> list[Flake8Remark]:
     """What `flake8 --select=E,F --ignore=...` prints for a file of that text, in its order."""
     try:
         with warnings.catch_warnings():
@@ -83,7 +83,9 @@ def remarks(source: str, ignore: tuple[str, ...] = ()) -> list[Remark]:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line, column = getattr(error, "lineno", 1) or 1, getattr(error, "offset", 1) or 1
         return [
-            Remark("E999", line, column, f"{type(error).__name__}: {getattr(error, 'msg', error)}")
+            Flake8Remark(
+                "E999", line, column, f"{type(error).__name__}: {getattr(error, 'msg', error)}"
+            )
         ]
     found = [*_layout(source), *_flaws(tree)]
     quiet = _silenced(source)
@@ -98,11 +100,11 @@ def remarks(source: str, ignore: tuple[str, ...] = ()) -> list[Remark]:
 class _Collected(BaseReport):  # type: ignore[misc]
     """A report that keeps everything."""
 
-    found: list[Remark]
+    found: list[Flake8Remark]
 
     def error(self, line_number: int, offset: int | tuple[int, int], text: str, check: Any) -> None:
         line, column = offset if isinstance(offset, tuple) else (line_number, offset)
-        self.found.append(Remark(text[:4], line, column + 1, text[5:]))
+        self.found.append(Flake8Remark(text[:4], line, column + 1, text[5:]))
 
 
 class _Layout(Checker):  # type: ignore[misc]
@@ -117,7 +119,7 @@ class _Layout(Checker):  # type: ignore[misc]
         pass
 
 
-def _layout(source: str) -> list[Remark]:
+def _layout(source: str) -> list[Flake8Remark]:
     options = StyleGuide(select=["E"], ignore=[], quiet=1).options
     report = _Collected(options)
     report.found = []
@@ -127,18 +129,18 @@ def _layout(source: str) -> list[Remark]:
     return [remark for remark in report.found if remark.code.startswith("E")]
 
 
-def _flaws(tree: ast.Module) -> list[Remark]:
+def _flaws(tree: ast.Module) -> list[Flake8Remark]:
     found = []
     try:
         messages = Flakes(tree, "reward_function.py").messages
     except RecursionError:  # flake8 says nothing then, and the validators go on
         return []
     for message in messages:
-        code = FLAKES.get(type(message).__name__)
+        code = PYFLAKES_CODES.get(type(message).__name__)
         if code:
             words = str(message.message % message.message_args)
             argument = str(message.message_args[0]) if message.message_args else ""
-            found.append(Remark(code, message.lineno, message.col + 1, words, argument))
+            found.append(Flake8Remark(code, message.lineno, message.col + 1, words, argument))
     return found
 
 
@@ -154,7 +156,7 @@ def _silenced(source: str) -> Any:
         whole += _split(match["codes"]) if match else []
     statements = _statements(source)
 
-    def quiet(remark: Remark) -> bool:
+    def quiet(remark: Flake8Remark) -> bool:
         match = _NOQA.search(statements.get(remark.line, ""))
         codes = _split(match["codes"]) if match else []
         return remark.code.startswith((*whole, *codes)) if whole or codes else bool(match)

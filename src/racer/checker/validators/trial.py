@@ -22,19 +22,19 @@ from numpy.typing import NDArray
 from racer import geometry
 from racer.errors import UsageError
 from racer.reward import RewardBatch, RewardFunction, RewardRefused
-from racer.reward.isolation import return_line
+from racer.reward.isolation import trace_return_line
 from racer.track import library
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
-NAMES = ("a valid place", "the start line", "half a lap", "off the track", "the finish")
+SITUATION_NAMES = ("a valid place", "the start line", "half a lap", "off the track", "the finish")
 # of a lap: where the six objects stand, on the left and right in turn
-OBJECTS = (0.11, 0.24, 0.45, 0.57, 0.71, 0.86)
-ASIDE = 0.2  # m from the center line
+SAMPLE_OBJECT_FRACTIONS = (0.11, 0.24, 0.45, 0.57, 0.71, 0.86)
+SAMPLE_OBJECT_OFFSET_M = 0.2  # m from the center line
 
 
-def samples() -> list[dict[str, Any]]:
+def sample_params() -> list[dict[str, Any]]:
     """Fresh params of the five situations, in the order of `NAMES`, with 24 keys each."""
     track = _track()
     inner, center, outer = track.inner, track.center, track.outer
@@ -73,15 +73,15 @@ def _sample(place: Array, width: float, **what: Any) -> dict[str, Any]:
 
 def _objects() -> dict[str, Any]:
     track = _track()
-    along = np.array(OBJECTS) * track.length
+    along = np.array(SAMPLE_OBJECT_FRACTIONS) * track.length
     step = geometry.point_at(track.center, along + 0.01) - geometry.point_at(
         track.center, along - 0.01
     )
     step /= np.hypot(*step.T)[:, None]
     left = np.resize([1.0, -1.0], len(along))
-    spots = geometry.point_at(track.center, along) + (left * ASIDE)[:, None] * np.column_stack(
-        [-step[:, 1], step[:, 0]]
-    )
+    spots = geometry.point_at(track.center, along) + (left * SAMPLE_OBJECT_OFFSET_M)[
+        :, None
+    ] * np.column_stack([-step[:, 1], step[:, 0]])
     return {
         "objects_location": spots.tolist(),
         "objects_left_of_center": (left > 0).tolist(),
@@ -93,16 +93,16 @@ def _objects() -> dict[str, Any]:
 
 @cache
 def _track() -> Track:
-    entry = next(entry for entry in library.entries() if entry.name == "reinvent_2018")
+    entry = next(entry for entry in library.track_entries() if entry.name == "reinvent_2018")
     return library.open_entry(entry)
 
 
-LIMIT = 1e5
-SECONDS = 5.0
+MAX_ABS_RESULT = 1e5
+VALIDATOR_CALL_TIME_S = 5.0
 
 
 @dataclass(frozen=True)
-class Trouble:
+class DriveTrouble:
     """Something that the test drive did not survive: `code` and words of the finding, and where."""
 
     code: str
@@ -116,7 +116,9 @@ class ImportRefused(Exception):
     """What an import gets while importing is switched off. No ImportError, as with the validators."""
 
 
-def troubles(reward: RewardFunction, seconds: float = SECONDS) -> list[Trouble]:
+def run_test_drive(
+    reward: RewardFunction, seconds: float = VALIDATOR_CALL_TIME_S
+) -> list[DriveTrouble]:
     """What the validators' test drive runs into, in their order; each thing once."""
     gate = _Gate()
     original = builtins.__import__
@@ -143,38 +145,38 @@ class _Gate:
         return self.open(name, scope, *rest, **more)
 
 
-def _drive(reward: RewardFunction, seconds: float, gate: _Gate) -> list[Trouble]:
+def _drive(reward: RewardFunction, seconds: float, gate: _Gate) -> list[DriveTrouble]:
     try:
         first = RewardBatch(reward, 1, timeout=seconds)
     except UsageError as error:
         return [_unfit(reward, error)]
     except RewardRefused as error:
-        return [Trouble("RW413", f"the file cannot be loaded: {_last(error)}", error.line)]
+        return [DriveTrouble("RW413", f"the file cannot be loaded: {_last(error)}", error.line)]
     found = _arguments(reward, first)
-    valid, *others = samples()
+    valid, *others = sample_params()
     gate.is_closed = True
     try:
-        found += _call(first, valid, NAMES[0])
+        found += _call(first, valid, SITUATION_NAMES[0])
     finally:
         gate.is_closed = False
     if any(trouble.code in ("RW406", "RW411") for trouble in found):
         return found
-    for name, params in zip(NAMES[1:], others, strict=True):
+    for name, params in zip(SITUATION_NAMES[1:], others, strict=True):
         found += _call(RewardBatch(reward, 1, timeout=seconds), params, name)
         if found and found[-1].code == "RW411":
             break
     return found
 
 
-def _unfit(reward: RewardFunction, error: UsageError) -> Trouble:
+def _unfit(reward: RewardFunction, error: UsageError) -> DriveTrouble:
     line = reward.syntax.entry.lineno if reward.syntax.entry else 0
     message = (
         str(error).removeprefix(f"{reward.filename}:{line}: ").removeprefix(f"{reward.filename} ")
     )
-    return Trouble("RW407", message, line)
+    return DriveTrouble("RW407", message, line)
 
 
-def _arguments(reward: RewardFunction, batch: RewardBatch) -> list[Trouble]:
+def _arguments(reward: RewardFunction, batch: RewardBatch) -> list[DriveTrouble]:
     try:
         names = list(inspect.signature(batch.entry).parameters)
     except (TypeError, ValueError):
@@ -183,17 +185,19 @@ def _arguments(reward: RewardFunction, batch: RewardBatch) -> list[Trouble]:
         return []
     line = reward.syntax.entry.lineno if reward.syntax.entry else 0
     return [
-        Trouble("RW407", f"reward_function has {len(names)} arguments ({', '.join(names)})", line)
+        DriveTrouble(
+            "RW407", f"reward_function has {len(names)} arguments ({', '.join(names)})", line
+        )
     ]
 
 
-def _call(batch: RewardBatch, params: dict[str, Any], name: str) -> list[Trouble]:
+def _call(batch: RewardBatch, params: dict[str, Any], name: str) -> list[DriveTrouble]:
     given = dict(params)
     try:
         value = batch.returned([given])[0]
     except RewardRefused as error:
         return [_refusal(error, name, params)]
-    if isinstance(value, float) and -LIMIT <= value <= LIMIT:
+    if isinstance(value, float) and -MAX_ABS_RESULT <= value <= MAX_ABS_RESULT:
         return []
     line = _line(batch, dict(params))
     if not isinstance(value, float):
@@ -202,7 +206,7 @@ def _call(batch: RewardBatch, params: dict[str, Any], name: str) -> list[Trouble
         )
         remedy = "return a value on every path" if value is None else ""
         return [
-            Trouble(
+            DriveTrouble(
                 "RW409",
                 f"at {name} it returns {shown}: the validators want a float",
                 line,
@@ -211,7 +215,7 @@ def _call(batch: RewardBatch, params: dict[str, Any], name: str) -> list[Trouble
             )
         ]
     bound = "is not a number" if math.isnan(value) else "is beyond 1e5"
-    return [Trouble("RW410", f"at {name} it returns {value}, which {bound}", line, "", params)]
+    return [DriveTrouble("RW410", f"at {name} it returns {value}, which {bound}", line, "", params)]
 
 
 def _line(batch: RewardBatch, params: dict[str, Any]) -> int:
@@ -219,29 +223,35 @@ def _line(batch: RewardBatch, params: dict[str, Any]) -> int:
     found: list[int] = []
     call: Callable[[Any], Any] = batch.entry
     try:
-        batch.traced(lambda p: found.append(return_line(call, p, batch.reward.filename)[0]), params)
+        batch.traced(
+            lambda p: found.append(trace_return_line(call, p, batch.reward.filename)[0]), params
+        )
     except RewardRefused:
         return 0
     return found[0] if found else 0
 
 
-def _refusal(error: RewardRefused, name: str, params: dict[str, Any]) -> Trouble:
+def _refusal(error: RewardRefused, name: str, params: dict[str, Any]) -> DriveTrouble:
     last = _last(error)
     if last.rpartition(":")[0].endswith("ImportRefused") or last.startswith("ImportRefused"):
         module = last.rpartition(": ")[2]
         what = (
             f"{module} is imported during a call, when the validators have switched importing off"
         )
-        return Trouble("RW406", what, error.line, f"import {module} at the top of the file")
+        return DriveTrouble("RW406", what, error.line, f"import {module} at the top of the file")
     if "did not come back" in str(error):
-        return Trouble(
-            "RW411", f"at {name} it takes longer than {SECONDS:g} s", error.line, "", params
+        return DriveTrouble(
+            "RW411",
+            f"at {name} it takes longer than {VALIDATOR_CALL_TIME_S:g} s",
+            error.line,
+            "",
+            params,
         )
     # racer's own limits: on what is printed, on what is done to the machine
     if last.startswith("racer."):
         said = str(error).partition(": ")[2].partition(", at `")[0]
-        return Trouble("RW408", f"at {name} {said}", error.line, "", params)
-    return Trouble(
+        return DriveTrouble("RW408", f"at {name} {said}", error.line, "", params)
+    return DriveTrouble(
         "RW408", f"at {name} it raises {last}", error.line, _advice(last, params), params
     )
 

@@ -3,14 +3,23 @@ prices, and counted.
 """
 
 from racer.diagnostics.attribution.attribution import (
+    AttributedDrive,
     Attribution,
-    Group,
     Piece,
-    Row,
-    Run,
-    attribute,
-    groups,
-    rows,
+    PiecePay,
+    TermPay,
+    attribute_reward,
+    pay_by_piece,
+    pay_by_term,
 )
 
-__all__ = ["Attribution", "Group", "Piece", "Row", "Run", "attribute", "groups", "rows"]
+__all__ = [
+    "AttributedDrive",
+    "Attribution",
+    "Piece",
+    "PiecePay",
+    "TermPay",
+    "attribute_reward",
+    "pay_by_piece",
+    "pay_by_term",
+]

@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.diagnostics.attribution.instrument import instrumented
-from racer.diagnostics.attribution.ledger import Book, Term
+from racer.diagnostics.attribution.instrument import instrument_reward
+from racer.diagnostics.attribution.ledger import FileLedger, Term
 from racer.reward import RewardBatch, RewardFunction
-from racer.reward.batch import TIMEOUT
-from racer.sim.params import copied
+from racer.reward.batch import REWARD_TIMEOUT_S
+from racer.sim.params import copy_params
 
 Array = NDArray[np.float64]
 
-SLOWER = 5.0  # times the time limit, for keeping books takes time
+TIMEOUT_FACTOR = 5.0  # times the time limit, for keeping books takes time
 # of their amounts is what summands leave of each other when they are told as one term
-CANCEL = 0.05
-NOTHING = 1e-9  # share of all amounts below which a difference is rounding
+CANCEL_FRACTION = 0.05
+ROUNDING_FRACTION = 1e-9  # share of all amounts below which a difference is rounding
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Piece:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class AttributedDrive:
     """One drive or episode as the reward function saw it: T steps of P pieces.
 
     `reward` (T,) is what was paid, `amounts` (T, P) what each piece put in (rows sum to the
@@ -57,12 +57,12 @@ class Attribution:
 
     reward: RewardFunction
     pieces: tuple[Piece, ...]
-    runs: tuple[Run, ...]
+    runs: tuple[AttributedDrive, ...]
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Row:
+class PiecePay:
     """A piece over all steps of some runs.
 
     `share` of the size of the sum of rewards (nan where that is nothing): positive for what pays,
@@ -81,7 +81,7 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class TermPay:
     """Pieces that are one term of the result, with their `amounts` (T,) in the steps of one run, or
     of several.
     """
@@ -91,8 +91,11 @@ class Group:
     amounts: Array
 
 
-def attribute(
-    reward: RewardFunction, drives: Sequence[tuple[str, Sequence[Any]]], *, timeout: float = TIMEOUT
+def attribute_reward(
+    reward: RewardFunction,
+    drives: Sequence[tuple[str, Sequence[Any]]],
+    *,
+    timeout: float = REWARD_TIMEOUT_S,
 ) -> Attribution:
     """What every piece of `reward` paid in these drives: each a name and the params of its steps,
     in order.
@@ -102,17 +105,19 @@ def attribute(
     as pricing does, UsageError.
     """
     plain = _priced(reward, drives, timeout)
-    copy, book = instrumented(reward)
-    watched = _priced(copy, drives, SLOWER * timeout)
+    copy, book = instrument_reward(reward)
+    watched = _priced(copy, drives, TIMEOUT_FACTOR * timeout)
     pieces, tables = _tables(book, drives)
     runs = []
     for (name, steps), prices, (amounts, ran) in zip(drives, watched, tables, strict=True):
         amounts[:, 0] += _rest(prices, amounts)
-        runs.append(Run(name, prices, amounts, ran, _unwrapped(steps), _places(steps)))
+        runs.append(AttributedDrive(name, prices, amounts, ran, _unwrapped(steps), _places(steps)))
     return _plain(Attribution(reward, pieces, tuple(runs), _differences(reward, plain, watched)))
 
 
-def rows(attribution: Attribution, runs: Sequence[Run] | None = None) -> list[Row]:
+def pay_by_piece(
+    attribution: Attribution, runs: Sequence[AttributedDrive] | None = None
+) -> list[PiecePay]:
     """A row for each piece, the greatest part first, over all steps of `runs` (all of them unless
     given).
     """
@@ -124,11 +129,11 @@ def rows(attribution: Attribution, runs: Sequence[Run] | None = None) -> list[Ro
     for k, piece in enumerate(attribution.pieces):
         paid, count = float(amounts[:, k].sum()), int(ran[:, k].sum())
         found.append(
-            Row(
+            PiecePay(
                 line=piece.term.line,
                 source=piece.term.text,
                 through=piece.through,
-                share=paid / abs(total) if abs(total) > NOTHING * moved else float("nan"),
+                share=paid / abs(total) if abs(total) > ROUNDING_FRACTION * moved else float("nan"),
                 part=float(np.abs(amounts[:, k]).sum()) / moved if moved else 0.0,
                 mean=paid / count if count else float("nan"),
                 executed=count / max(len(ran), 1),
@@ -138,7 +143,9 @@ def rows(attribution: Attribution, runs: Sequence[Run] | None = None) -> list[Ro
     return sorted(found, key=lambda row: (-row.part, row.line))
 
 
-def groups(attribution: Attribution, runs: Sequence[Run] | None = None) -> list[Group]:
+def pay_by_term(
+    attribution: Attribution, runs: Sequence[AttributedDrive] | None = None
+) -> list[TermPay]:
     """The terms of the result, the one that moves most first: pieces that came through the same
     term are one.
     """
@@ -148,7 +155,7 @@ def groups(attribution: Attribution, runs: Sequence[Run] | None = None) -> list[
     for k, piece in enumerate(attribution.pieces):
         members.setdefault(piece.through or piece.term, []).append(k)
     found = [
-        Group(
+        TermPay(
             term.text,
             tuple(sorted({term.line, *(attribution.pieces[k].term.line for k in inside)})),
             amounts[:, inside].sum(axis=1),
@@ -166,13 +173,13 @@ def _priced(
     """
     batch = RewardBatch(reward, len(drives), timeout=timeout)
     return [
-        np.concatenate([np.empty(0), *(batch([dict(copied(p))], [car]) for p in steps)])
+        np.concatenate([np.empty(0), *(batch([dict(copy_params(p))], [car]) for p in steps)])
         for car, (_, steps) in enumerate(drives)
     ]
 
 
 def _tables(
-    book: Book, drives: Sequence[tuple[str, Sequence[Any]]]
+    book: FileLedger, drives: Sequence[tuple[str, Sequence[Any]]]
 ) -> tuple[tuple[Piece, ...], list[tuple[Array, NDArray[np.bool_]]]]:
     """The pieces that appear anywhere, the whole file's first, and amounts and executions of each
     drive by piece.
@@ -208,7 +215,9 @@ def _rest(prices: Array, amounts: Array) -> Array:
     """(T,) what the books do not explain; rounding is nothing."""
     rest = prices - amounts.sum(axis=1)
     return np.where(
-        np.abs(rest) <= NOTHING * (np.abs(amounts).sum(axis=1) + np.abs(prices)), 0.0, rest
+        np.abs(rest) <= ROUNDING_FRACTION * (np.abs(amounts).sum(axis=1) + np.abs(prices)),
+        0.0,
+        rest,
     )
 
 
@@ -241,7 +250,7 @@ def _as_one(amounts: Array, kind: list[int]) -> list[list[int]]:
     """The summands of one sum, together where they cancel (`progress - last`), else each alone."""
     moved = float(np.abs(amounts[:, kind]).sum())
     left = float(np.abs(amounts[:, kind].sum(axis=1)).sum())
-    return [kind] if len(kind) > 1 and left < CANCEL * moved else [[k] for k in kind]
+    return [kind] if len(kind) > 1 and left < CANCEL_FRACTION * moved else [[k] for k in kind]
 
 
 def _joined(pieces: list[Piece]) -> Piece:

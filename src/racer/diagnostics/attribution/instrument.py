@@ -17,34 +17,34 @@ from dataclasses import replace
 from types import CodeType
 from typing import TypeVar
 
-from racer.diagnostics.attribution.ledger import Book, Place, Site
+from racer.diagnostics.attribution.ledger import FileLedger, Variable, WatchedStatement
 from racer.diagnostics.attribution.split import (
-    ADD_UP,
     COMPREHENSIONS,
-    PASS_ON,
-    PICK,
+    PASS_ON_FUNCTIONS,
+    PICK_FUNCTIONS,
     SCOPES,
-    Names,
-    Splitter,
-    place_of,
-    watch,
+    SUM_FUNCTIONS,
+    ExpressionSplitter,
+    NameRoles,
+    ledger_call,
+    variable_of,
 )
 from racer.errors import UsageError
 from racer.reward import RewardFunction
 
 # a constant of the compiled file that the book takes the place of
-MARK = "racer: the ledger of this file"
-DEEPEST = 20_000
+LEDGER_MARK = "racer: the ledger of this file"
+RECURSION_LIMIT = 20_000
 
 Statement = TypeVar("Statement", bound=ast.stmt)
 
 
-def instrumented(reward: RewardFunction) -> tuple[RewardFunction, Book]:
+def instrument_reward(reward: RewardFunction) -> tuple[RewardFunction, FileLedger]:
     """The same reward function, keeping books, and the book that its calls are written into.
 
     UsageError when the file is nested too deeply to be taken apart.
     """
-    book = Book()
+    book = FileLedger()
     try:
         with _deep(), warnings.catch_warnings():
             # an invalid escape in the user's text is not ours to report
@@ -63,32 +63,34 @@ def instrumented(reward: RewardFunction) -> tuple[RewardFunction, Book]:
 @contextmanager
 def _deep() -> Iterator[None]:
     limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, DEEPEST))
+    sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
     try:
         yield
     finally:
         sys.setrecursionlimit(limit)
 
 
-def _with_book(code: CodeType, book: Book) -> CodeType:
+def _with_book(code: CodeType, book: FileLedger) -> CodeType:
     return code.replace(
-        co_consts=tuple(book if const == MARK else const for const in code.co_consts)
+        co_consts=tuple(book if const == LEDGER_MARK else const for const in code.co_consts)
     )
 
 
-def _whole(tree: ast.Module, book: Book, reward: RewardFunction) -> int:
+def _whole(tree: ast.Module, book: FileLedger, reward: RewardFunction) -> int:
     entry = reward.syntax.entry
     node: ast.AST = entry if entry is not None else tree.body[0] if tree.body else tree
     text = reward.text_of(getattr(node, "lineno", 1)) or "reward_function"
-    return Splitter(book, [], _names_of([], frozenset()), frozenset()).term(node, text=text)
+    return ExpressionSplitter(book, [], _names_of([], frozenset()), frozenset()).term(
+        node, text=text
+    )
 
 
-def _instrument(tree: ast.Module, book: Book, lines: list[bytes]) -> None:
+def _instrument(tree: ast.Module, book: FileLedger, lines: list[bytes]) -> None:
     defined = frozenset(n.name for n in ast.walk(tree) if isinstance(n, (*SCOPES[:3],)))
     outside = _Outside(book, lines, defined, _followed(tree, defined))
     tree.body = [outside.visit(node) for node in tree.body]
     head = next((k for k, node in enumerate(tree.body) if not _is_prologue(node)), len(tree.body))
-    first = ast.parse(f"_racer_ = {MARK!r}.instance()").body
+    first = ast.parse(f"_racer_ = {LEDGER_MARK!r}.instance()").body
     last = ast.parse("reward_function = _racer_.entry(reward_function)").body
     for node in (*first, *last):
         _at(node, tree.body[head] if head < len(tree.body) else node)
@@ -106,7 +108,11 @@ class _Outside(ast.NodeTransformer):
     """Finds functions, and has each of them instrumented."""
 
     def __init__(
-        self, book: Book, lines: list[bytes], defined: frozenset[str], followed: frozenset[str]
+        self,
+        book: FileLedger,
+        lines: list[bytes],
+        defined: frozenset[str],
+        followed: frozenset[str],
     ) -> None:
         self.book, self.lines, self.defined, self.followed = book, lines, defined, followed
 
@@ -119,7 +125,7 @@ class _Outside(ast.NodeTransformer):
             return node
         parameters = _parameters(node.args)
         names = _names_of(own, self.defined, parameters)
-        splitter = Splitter(self.book, self.lines, names, self.defined)
+        splitter = ExpressionSplitter(self.book, self.lines, names, self.defined)
         inside = _Inside(splitter, self, _wanted(own, self.defined))
         body = [new for statement in node.body for new in inside.all_of(statement)]
         node.body = self._framed(node, body, [p for p in parameters if p in names.whole])
@@ -139,7 +145,9 @@ class _Outside(ast.NodeTransformer):
 class _Inside(ast.NodeTransformer):
     """Rewrites the statements of one function; functions inside it are functions of their own."""
 
-    def __init__(self, splitter: Splitter, outside: _Outside, wanted: frozenset[str]) -> None:
+    def __init__(
+        self, splitter: ExpressionSplitter, outside: _Outside, wanted: frozenset[str]
+    ) -> None:
         self.splitter, self.outside, self.wanted = splitter, outside, wanted
 
     def all_of(self, statement: ast.stmt) -> list[ast.stmt]:
@@ -163,8 +171,8 @@ class _Inside(ast.NodeTransformer):
             return node
         term = self.splitter.term(node)
         plan, value = self.splitter.split(node.value, term)
-        site = self._site(Site(plan, term))
-        return ast.copy_location(ast.Return(watch("done", node, site, value)), node)
+        site = self._site(WatchedStatement(plan, term))
+        return ast.copy_location(ast.Return(ledger_call("done", node, site, value)), node)
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST | list[ast.stmt]:
         return self._assigned(node, node.targets)
@@ -182,8 +190,8 @@ class _Inside(ast.NodeTransformer):
         term = self.splitter.term(node)
         plan, value = self.splitter.split(node.value, term)
         names = tuple(str(place.key) for place in places if place is not None and place.is_local)
-        site = self._site(Site(plan, term, names, held[0] if held else None))
-        node.value = watch("end", node, site, value)
+        site = self._site(WatchedStatement(plan, term, names, held[0] if held else None))
+        node.value = ledger_call("end", node, site, value)
         return [node, _statement("hold", node, site, _owner(held[0]))] if held else node
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST | list[ast.stmt]:
@@ -196,34 +204,34 @@ class _Inside(ast.NodeTransformer):
         plan = None
         if sign:
             plan, node.value = splitter.split(node.value, term)
-        site = self._site(Site(plan, term, (), place, before, sign))
+        site = self._site(WatchedStatement(plan, term, (), place, before, sign))
         owner = [] if place.is_local else [_owner(place)]
         after = _statement("update", node, site, _loaded(target), *owner)
         return [node, after] if sign else [_statement("before", node, _loaded(target)), node, after]
 
-    def _place(self, target: ast.expr) -> Place | None:
+    def _place(self, target: ast.expr) -> Variable | None:
         """Where a target keeps its value, if that is worth watching."""
         names = self.splitter.names
         if isinstance(target, ast.Name):
             if target.id in names.foreign:
-                return Place("global", target.id)
-            return Place("", target.id) if target.id in self.wanted - names.hidden else None
-        return place_of(target)
+                return Variable("global", target.id)
+            return Variable("", target.id) if target.id in self.wanted - names.hidden else None
+        return variable_of(target)
 
-    def _site(self, site: Site) -> int:
+    def _site(self, site: WatchedStatement) -> int:
         self.splitter.book.sites.append(site)
         return len(self.splitter.book.sites) - 1
 
 
 def _statement(method: str, at: ast.AST, *arguments: ast.expr | str | int) -> ast.stmt:
-    return ast.copy_location(ast.Expr(watch(method, at, *arguments)), at)
+    return ast.copy_location(ast.Expr(ledger_call(method, at, *arguments)), at)
 
 
 def _loaded(target: str) -> ast.expr:
     return ast.parse(target, mode="eval").body
 
 
-def _owner(place: Place) -> ast.expr:
+def _owner(place: Variable) -> ast.expr:
     return ast.Constant("global") if place.owner == "global" else ast.Name(place.owner, ast.Load())
 
 
@@ -249,7 +257,7 @@ def _own(body: list[ast.stmt]) -> Iterator[ast.AST]:
 
 def _names_of(
     own: list[ast.AST], defined: frozenset[str], parameters: list[str] | None = None
-) -> Names:
+) -> NameRoles:
     """What each name means to the result, from all assignments to it in a function."""
     values: dict[str, list[ast.expr | None]] = {name: [None] for name in parameters or []}
     running: set[str] = set()
@@ -277,7 +285,7 @@ def _names_of(
         for name, all_of in values.items()
         if len(all_of) == 1 and _is_own_call(all_of[0], defined)
     }
-    return Names(*map(frozenset, (running, chosen, whole, foreign, hidden)))
+    return NameRoles(*map(frozenset, (running, chosen, whole, foreign, hidden)))
 
 
 def _assignments(node: ast.AST) -> list[tuple[str, ast.expr | None]]:
@@ -301,7 +309,7 @@ def _adds(value: ast.expr, name: str, sign: int) -> bool:
         return _adds(value.left, name, sign)
     if isinstance(value, ast.IfExp):
         return _adds(value.body, name, sign) or _adds(value.orelse, name, sign)
-    if isinstance(value, ast.Call) and _name_called(value) in PASS_ON | PICK:
+    if isinstance(value, ast.Call) and _name_called(value) in PASS_ON_FUNCTIONS | PICK_FUNCTIONS:
         return any(_adds(argument, name, sign) for argument in value.args)
     return False
 
@@ -316,7 +324,11 @@ def _is_own_call(value: ast.expr | None, defined: frozenset[str]) -> bool:
 
 def _is_made(value: ast.expr | None, defined: frozenset[str]) -> bool:
     """Whether a value assigned once is made of terms by its looks."""
-    if isinstance(value, ast.Call) and _name_called(value) in PASS_ON | PICK and value.args:
+    if (
+        isinstance(value, ast.Call)
+        and _name_called(value) in PASS_ON_FUNCTIONS | PICK_FUNCTIONS
+        and value.args
+    ):
         return any(_is_made(argument, defined) for argument in value.args)
     is_sum = isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub)
     return is_sum or isinstance(value, ast.IfExp | ast.BinOp) or _is_own_call(value, defined)
@@ -387,7 +399,7 @@ def _followed(tree: ast.Module, defined: frozenset[str]) -> frozenset[str]:
 def _amounts_in(value: ast.expr, defined: frozenset[str]) -> Iterator[ast.expr]:
     """The expressions in a value whose own value can become part of it."""
     yield value
-    known = defined | PASS_ON | PICK | ADD_UP
+    known = defined | PASS_ON_FUNCTIONS | PICK_FUNCTIONS | SUM_FUNCTIONS
     parts: list[ast.expr] = []
     match value:
         case ast.BinOp(left=left, right=right):

@@ -27,7 +27,7 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Place:
+class Variable:
     """Where a value is kept: a local name (`owner` empty), or an attribute or item of the object
     that `owner` names.
     """
@@ -41,7 +41,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Leaf:
+class LeafPlan:
     """A value that is taken as a whole, unless it is known what it is made of.
 
     `term` and `slot` index the file's terms and the frame's recorded values. With a `place` it may
@@ -51,29 +51,29 @@ class Leaf:
 
     term: int
     slot: int
-    place: Place | None = None
+    place: Variable | None = None
     is_call: bool = False
     is_operand: bool = False
 
 
 @dataclass(frozen=True)
-class Sum:
+class SumPlan:
     """Summands with their signs, +1 or -1."""
 
-    parts: tuple[tuple[int, Plan], ...]
+    parts: tuple[tuple[int, ValuePlan], ...]
 
 
 @dataclass(frozen=True)
-class Scaled:
+class ScaledPlan:
     """All amounts of a plan, times (or divided by) one recorded value."""
 
-    inner: Plan
+    inner: ValuePlan
     factor: int
     divides: bool
 
 
 @dataclass(frozen=True)
-class Through:
+class ThroughPlan:
     """The amounts of one of the `inner` plans, and the difference that the rest of the expression
     makes, as a term.
 
@@ -81,38 +81,38 @@ class Through:
     holds that value.
     """
 
-    inner: tuple[Plan, ...]
+    inner: tuple[ValuePlan, ...]
     term: int
     slot: int
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChoicePlan:
     """Whichever of two plans was evaluated: `a if condition else b`."""
 
-    options: tuple[Plan, Plan]
+    options: tuple[ValuePlan, ValuePlan]
 
 
-Plan = Leaf | Sum | Scaled | Through | Choice
+ValuePlan = LeafPlan | SumPlan | ScaledPlan | ThroughPlan | ChoicePlan
 
 
 @dataclass(frozen=True)
-class Site:
+class WatchedStatement:
     """One statement that assigns or returns. `term` is it as a whole; `before` the value that an
     update began with.
 
     `sign` is +1 or -1 for `+=` and `-=`, 0 for other updates and for plain assignments.
     """
 
-    plan: Plan | None
+    plan: ValuePlan | None
     term: int
     names: tuple[str, ...] = ()
-    place: Place | None = None
+    place: Variable | None = None
     before: int = -1
     sign: int = 0
 
 
-CLOSE = 1e-9  # relative: how far apart amounts and value may be by rounding
+ROUNDING_TOLERANCE = 1e-9  # relative: how far apart amounts and value may be by rounding
 
 Via = int | tuple[Any]
 """The term through which an amount came, -1 for none; wrapped in a tuple while the caller's amount is in a function."""
@@ -122,7 +122,7 @@ Entries = dict[tuple[int, Via], float]
 
 
 @dataclass(frozen=True)
-class Holding:
+class TracedValue:
     """A value and what it is made of."""
 
     value: Any
@@ -130,7 +130,7 @@ class Holding:
 
 
 @dataclass(frozen=True)
-class Call:
+class RecordedCall:
     """One call of the reward function: what it returned, what that is made of, and the terms that
     were reached.
     """
@@ -141,30 +141,30 @@ class Call:
 
 
 @dataclass
-class Book:
+class FileLedger:
     """What is known of one instrumented file: its terms and statements, and the calls so far
     (filled while it runs).
     """
 
     terms: list[Term] = field(default_factory=list)
-    sites: list[Site] = field(default_factory=list)
+    sites: list[WatchedStatement] = field(default_factory=list)
     parameters: list[tuple[str, ...]] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
+    calls: list[RecordedCall] = field(default_factory=list)
     whole: int = 0  # the term for a result of which nothing is known
 
-    def instance(self) -> Instance:
+    def instance(self) -> InstanceLedger:
         """The ledger of one executed copy of the file; instrumented code calls this first."""
-        return Instance(self)
+        return InstanceLedger(self)
 
 
-class Instance:
+class InstanceLedger:
     """The ledger of one executed copy of a file (a class: the instrumented code calls its methods)."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: FileLedger) -> None:
         self.book = book
-        self.held: dict[tuple[Any, str | int], Holding] = {}  # attributes, items, globals
-        self.returned: Holding | None = None  # by the call that came back last
-        self.offers: list[Holding] = []  # values on their way into a function of the file
+        self.held: dict[tuple[Any, str | int], TracedValue] = {}  # attributes, items, globals
+        self.returned: TracedValue | None = None  # by the call that came back last
+        self.offers: list[TracedValue] = []  # values on their way into a function of the file
         self.ran: set[int] = set()
         self.depth = 0
 
@@ -188,14 +188,14 @@ class Instance:
 
         return reward_function
 
-    def frame(self, function: int, *arguments: Any) -> Frame:
+    def frame(self, function: int, *arguments: Any) -> FrameLedger:
         """The books of one call of a function of the file."""
-        frame = Frame(self)
+        frame = FrameLedger(self)
         self.returned = None
         for name, value in zip(self.book.parameters[function], arguments, strict=True):
             offer = next((o for o in self.offers if o.value is value), None)
             if offer is not None:
-                frame.names[name] = Holding(
+                frame.names[name] = TracedValue(
                     value, {(term, (via,)): a for (term, via), a in offer.entries.items()}
                 )
         return frame
@@ -203,22 +203,22 @@ class Instance:
     def _close(self, value: Any) -> None:
         known = self.returned
         if known is None or known.value is not value:
-            known = Holding(value, {})  # who asks finds all of it missing
+            known = TracedValue(value, {})  # who asks finds all of it missing
             self.ran.add(self.book.whole)
-        self.book.calls.append(Call(value, known.entries, frozenset(self.ran)))
+        self.book.calls.append(RecordedCall(value, known.entries, frozenset(self.ran)))
 
 
-class Frame:
+class FrameLedger:
     """The books of one call of one function: recorded values by slot, and what local names hold."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: InstanceLedger) -> None:
         self.instance = instance
-        self.names: dict[str, Holding] = {}
+        self.names: dict[str, TracedValue] = {}
         self.values: dict[int, Any] = {}
         self.owners: dict[int, Any] = {}
         self.made_of: dict[int, Entries] = {}
         self.old: Any = None
-        self.last: Holding | None = None
+        self.last: TracedValue | None = None
 
     def see(self, slot: int, value: Any) -> Any:
         """`value`, written down."""
@@ -286,7 +286,7 @@ class Frame:
         self.instance.returned = self._settled(index, value)
         return value
 
-    def _settled(self, index: int, value: Any) -> Holding | None:
+    def _settled(self, index: int, value: Any) -> TracedValue | None:
         """What the value of a whole statement is made of; None for what is no number."""
         site = self.instance.book.sites[index]
         total = _number(value)
@@ -296,12 +296,16 @@ class Frame:
             return None
         if known is None or not _agrees(known[1], total):
             self.instance.ran.add(site.term)
-            return Holding(value, {(site.term, -1): total})
-        return Holding(value, known[1])
+            return TracedValue(value, {(site.term, -1): total})
+        return TracedValue(value, known[1])
 
     def _updated(
-        self, site: Site, value: Any, old: Holding | None, change: tuple[float, Entries] | None
-    ) -> Holding | None:
+        self,
+        site: WatchedStatement,
+        value: Any,
+        old: TracedValue | None,
+        change: tuple[float, Entries] | None,
+    ) -> TracedValue | None:
         total = _number(value)
         if total is None:
             return None
@@ -311,43 +315,45 @@ class Frame:
             start = dict(old.entries) if old is not None else {}
             entries = _added(start, change[1], site.sign)
             if old is not None and _agrees(entries, total):
-                return Holding(value, entries)
+                return TracedValue(value, entries)
             rest = total - site.sign * change[0]
-            return Holding(value, _added({(site.before, -1): rest}, change[1], site.sign))
+            return TracedValue(value, _added({(site.before, -1): rest}, change[1], site.sign))
         self.instance.ran.add(site.term)
-        return Holding(value, {(site.term, -1): total})
+        return TracedValue(value, {(site.term, -1): total})
 
-    def _replaced(self, site: Site, value: Any, total: float, old: Holding | None) -> Holding:
+    def _replaced(
+        self, site: WatchedStatement, value: Any, total: float, old: TracedValue | None
+    ) -> TracedValue:
         """After `reward *= x` and the like: the old amounts, and the difference as the statement's."""
         self.instance.ran.add(site.term)
         started = _number(self.old)
         if started is None:
-            return Holding(value, {(site.term, -1): total})
+            return TracedValue(value, {(site.term, -1): total})
         is_known = old is not None and (old.value is self.old or old.value == self.old)
         entries: Entries = (
             dict(old.entries) if old is not None and is_known else {(site.before, -1): started}
         )
-        return Holding(value, _added(entries, {(site.term, -1): total - started}, 1))
+        return TracedValue(value, _added(entries, {(site.term, -1): total - started}, 1))
 
-    def _amounts(self, plan: Plan) -> tuple[float, Entries] | None:
+    def _amounts(self, plan: ValuePlan) -> tuple[float, Entries] | None:
         """Value and amounts of a plan whose expression has just been evaluated; None where it
         cannot be told.
         """
         match plan:
-            case Leaf():
+            case LeafPlan():
                 return self._of_leaf(plan)
-            case Sum():
+            case SumPlan():
                 return self._of_sum(plan)
-            case Scaled():
+            case ScaledPlan():
                 return self._of_scaled(plan)
-            case Through():
+            case ThroughPlan():
                 return self._of_through(plan)
-            case Choice():
+            case ChoicePlan():
                 return next(
                     (found for found in map(self._amounts, plan.options) if found is not None), None
                 )
 
-    def _of_leaf(self, leaf: Leaf) -> tuple[float, Entries] | None:
+    def _of_leaf(self, leaf: LeafPlan) -> tuple[float, Entries] | None:
         if leaf.slot not in self.values:
             return None
         value = self.values[leaf.slot]
@@ -360,7 +366,7 @@ class Frame:
             return total, {(leaf.term, -1): total}
         return total, _through(known, leaf) if leaf.is_operand or leaf.is_call else dict(known)
 
-    def _known(self, leaf: Leaf, value: Any) -> Entries | None:
+    def _known(self, leaf: LeafPlan, value: Any) -> Entries | None:
         if leaf.is_call:
             return self.made_of.get(leaf.slot)
         if leaf.place is None:
@@ -372,7 +378,7 @@ class Frame:
             return None
         return holding.entries
 
-    def _of_sum(self, plan: Sum) -> tuple[float, Entries] | None:
+    def _of_sum(self, plan: SumPlan) -> tuple[float, Entries] | None:
         total, entries = 0.0, Entries()
         for sign, part in plan.parts:
             found = self._amounts(part)
@@ -382,14 +388,14 @@ class Frame:
             _added(entries, found[1], sign)
         return total, entries
 
-    def _of_scaled(self, plan: Scaled) -> tuple[float, Entries] | None:
+    def _of_scaled(self, plan: ScaledPlan) -> tuple[float, Entries] | None:
         found, factor = self._amounts(plan.inner), _number(self.values.get(plan.factor))
         if found is None or factor is None or (plan.divides and factor == 0.0):
             return None
         times = 1.0 / factor if plan.divides else factor
         return found[0] * times, {key: amount * times for key, amount in found[1].items()}
 
-    def _of_through(self, plan: Through) -> tuple[float, Entries] | None:
+    def _of_through(self, plan: ThroughPlan) -> tuple[float, Entries] | None:
         total = _number(self.values.get(plan.slot))
         known = [found for found in map(self._amounts, plan.inner) if found is not None]
         if total is None:
@@ -403,7 +409,7 @@ class Frame:
             entries = _added(entries, {(plan.term, -1): total - value}, 1)
         return total, entries
 
-    def _held(self, place: Place, owner: Any) -> Holding | None:
+    def _held(self, place: Variable, owner: Any) -> TracedValue | None:
         if place.is_local:
             return self.names.get(str(place.key))
         return self.instance.held.get((_key(owner), place.key))
@@ -421,7 +427,7 @@ def _added(entries: Entries, more: Entries, sign: int) -> Entries:
     return entries
 
 
-def _through(entries: Entries, leaf: Leaf) -> Entries:
+def _through(entries: Entries, leaf: LeafPlan) -> Entries:
     """The same amounts, said to have come through this summand or call. Of two calls the outer one
     is told.
     """
@@ -437,10 +443,10 @@ def _through(entries: Entries, leaf: Leaf) -> Entries:
 
 def _agrees(entries: Entries, total: float) -> bool:
     size = sum(map(abs, entries.values())) + abs(total)
-    return abs(sum(entries.values()) - total) <= CLOSE * size
+    return abs(sum(entries.values()) - total) <= ROUNDING_TOLERANCE * size
 
 
-def _put(books: dict[Any, Holding], key: Any, holding: Holding | None) -> None:
+def _put(books: dict[Any, TracedValue], key: Any, holding: TracedValue | None) -> None:
     if holding is None:
         books.pop(key, None)
     else:

@@ -13,30 +13,30 @@ import ast
 from dataclasses import dataclass
 
 from racer.diagnostics.attribution.ledger import (
-    Book,
-    Choice,
-    Leaf,
-    Place,
-    Plan,
-    Scaled,
-    Sum,
+    ChoicePlan,
+    FileLedger,
+    LeafPlan,
+    ScaledPlan,
+    SumPlan,
     Term,
-    Through,
+    ThroughPlan,
+    ValuePlan,
+    Variable,
 )
 
 # the value of their first argument, more or less
-PASS_ON = {"float", "int", "round", "float64", "float32"}
+PASS_ON_FUNCTIONS = {"float", "int", "round", "float64", "float32"}
 # one of their arguments, more or less
-PICK = {"max", "min", "abs", "fabs", "clip", "maximum", "minimum"}
-SIZE = {"abs", "fabs"}  # those of a difference are one term
-ADD_UP = {"sum", "fsum"}
-LONGEST = 72  # characters of a term's text
+PICK_FUNCTIONS = {"max", "min", "abs", "fabs", "clip", "maximum", "minimum"}
+SIZE_FUNCTIONS = {"abs", "fabs"}  # those of a difference are one term
+SUM_FUNCTIONS = {"sum", "fsum"}
+MAX_TERM_CHARS = 72  # characters of a term's text
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 @dataclass(frozen=True)
-class Names:
+class NameRoles:
     """What the names of one function mean to its result.
 
     `running` are updated from their own value, `chosen` are assigned in several places, `whole` are
@@ -50,13 +50,13 @@ class Names:
     hidden: frozenset[str]  # declared nonlocal: of no use here
 
 
-class Splitter:
+class ExpressionSplitter:
     """Plans for the expressions of one function (a class: it numbers the slots of the function's
     frames).
     """
 
     def __init__(
-        self, book: Book, lines: list[bytes], names: Names, defined: frozenset[str]
+        self, book: FileLedger, lines: list[bytes], names: NameRoles, defined: frozenset[str]
     ) -> None:
         self.book, self.lines, self.names, self.defined = book, lines, names, defined
         self.slots = 0
@@ -73,12 +73,12 @@ class Splitter:
         first, last = getattr(node, "lineno", 0) - 1, getattr(node, "end_lineno", 0)
         lines = self.lines[first:last]
         if not lines:
-            return one_line(ast.unparse(node))
+            return shorten_source(ast.unparse(node))
         lines[-1] = lines[-1][: getattr(node, "end_col_offset", None)]  # columns count bytes
         lines[0] = lines[0][getattr(node, "col_offset", 0) :]
-        return one_line(b"\n".join(lines).decode(errors="replace"))
+        return shorten_source(b"\n".join(lines).decode(errors="replace"))
 
-    def split(self, node: ast.expr, whole: int = -1) -> tuple[Plan, ast.expr]:
+    def split(self, node: ast.expr, whole: int = -1) -> tuple[ValuePlan, ast.expr]:
         """Plan of an expression that is all of a statement's value, and the expression to write in
         its place.
 
@@ -88,7 +88,7 @@ class Splitter:
             return self._sum(node)
         return self._value(node, 1, whole)
 
-    def operand(self, node: ast.expr, sign: int, carried: set[str]) -> tuple[Plan, ast.expr]:
+    def operand(self, node: ast.expr, sign: int, carried: set[str]) -> tuple[ValuePlan, ast.expr]:
         """The same for one of several summands. `carried` are running totals that other summands
         bring along.
         """
@@ -105,7 +105,7 @@ class Splitter:
 
     def _value(
         self, node: ast.expr, sign: int, whole: int, is_operand: bool = False
-    ) -> tuple[Plan, ast.expr]:
+    ) -> tuple[ValuePlan, ast.expr]:
         """Anything but a sum."""
         if (
             isinstance(node, ast.UnaryOp)
@@ -115,7 +115,7 @@ class Splitter:
             plan, new = (
                 self.operand(node.operand, -sign, set()) if is_operand else self.split(node.operand)
             )
-            return Sum(((-1, plan),)), _like(ast.UnaryOp(node.op, new), node)
+            return SumPlan(((-1, plan),)), _like(ast.UnaryOp(node.op, new), node)
         if isinstance(node, ast.IfExp):
             return self._choice(node, sign, is_operand)
         term = whole if whole >= 0 else self.term(node, sign)
@@ -136,12 +136,12 @@ class Splitter:
         base = self._base(node, self.names.running) or self._factor(node)
         return self._on_base(node, base, term) if base else self._leaf(node, term)
 
-    def _sum(self, node: ast.BinOp) -> tuple[Plan, ast.expr]:
+    def _sum(self, node: ast.BinOp) -> tuple[ValuePlan, ast.expr]:
         summands = _summands(node, 1)
         carried = {
             part.id for _, part in summands if isinstance(part, ast.Name)
         } & self.names.running
-        parts: list[tuple[int, Plan]] = []
+        parts: list[tuple[int, ValuePlan]] = []
         new: dict[ast.expr, ast.expr] = {}
         around, self._sum_around = self._sum_around, self._text(node)
         for sign, part in summands:
@@ -149,14 +149,14 @@ class Splitter:
             carried |= _loads(part) & self.names.running
             parts.append((sign, plan))
         self._sum_around = around
-        return Sum(tuple(parts)), _rebuilt(node, new)
+        return SumPlan(tuple(parts)), _rebuilt(node, new)
 
-    def _choice(self, node: ast.IfExp, sign: int, is_operand: bool) -> tuple[Plan, ast.expr]:
+    def _choice(self, node: ast.IfExp, sign: int, is_operand: bool) -> tuple[ValuePlan, ast.expr]:
         split = [self._either(branch, sign, is_operand) for branch in (node.body, node.orelse)]
         new = ast.IfExp(node.test, split[0][1], split[1][1])
-        return Choice((split[0][0], split[1][0])), _like(new, node)
+        return ChoicePlan((split[0][0], split[1][0])), _like(new, node)
 
-    def _either(self, node: ast.expr, sign: int, is_operand: bool) -> tuple[Plan, ast.expr]:
+    def _either(self, node: ast.expr, sign: int, is_operand: bool) -> tuple[ValuePlan, ast.expr]:
         return (
             self.operand(node, sign, set())
             if is_operand and not _is_sum(node)
@@ -165,35 +165,35 @@ class Splitter:
 
     def _name(
         self, node: ast.Name, term: int, follows: bool, is_operand: bool
-    ) -> tuple[Plan, ast.expr]:
+    ) -> tuple[ValuePlan, ast.expr]:
         if node.id in self.names.hidden:
             return self._leaf(node, term)
         if node.id in self.names.foreign:
             slot = self._slot()
             owner = ast.Constant("global")
-            leaf = Leaf(
+            leaf = LeafPlan(
                 term,
                 slot,
-                Place("global", node.id),
+                Variable("global", node.id),
                 is_operand=is_operand and node.id not in self.names.running,
             )
-            return leaf, watch("see_of", node, slot, node, owner)
-        place = Place("", node.id) if follows else None
+            return leaf, ledger_call("see_of", node, slot, node, owner)
+        place = Variable("", node.id) if follows else None
         return self._leaf(node, term, place, is_operand and node.id not in self.names.running)
 
     def _part(
         self, node: ast.Attribute | ast.Subscript, term: int, is_operand: bool
-    ) -> tuple[Plan, ast.expr]:
-        place = place_of(node)
+    ) -> tuple[ValuePlan, ast.expr]:
+        place = variable_of(node)
         if place is None:
             return self._leaf(node, term)
         slot = self._slot()
         owner = _like(ast.Name(place.owner, ast.Load()), node)
-        return Leaf(term, slot, place, is_operand=is_operand), watch(
+        return LeafPlan(term, slot, place, is_operand=is_operand), ledger_call(
             "see_of", node, slot, node, owner
         )
 
-    def _call(self, node: ast.Call, term: int, is_operand: bool) -> tuple[Plan, ast.expr]:
+    def _call(self, node: ast.Call, term: int, is_operand: bool) -> tuple[ValuePlan, ast.expr]:
         name = _called(node)
         arguments = node.args
         plain = (
@@ -203,29 +203,31 @@ class Splitter:
         )
         if (
             plain
-            and name in ADD_UP
+            and name in SUM_FUNCTIONS
             and len(arguments) == 1
             and isinstance(arguments[0], ast.Tuple | ast.List)
         ):
             return self._added_up(node, term)
-        if plain and name in PASS_ON:
+        if plain and name in PASS_ON_FUNCTIONS:
             return self._passed_on(node, term, arguments[:1])
-        if plain and name in PICK:
+        if plain and name in PICK_FUNCTIONS:
             worth = [
                 a
                 for a in arguments
-                if self._is_worth_splitting(a) and not (name in SIZE and _is_sum(a))
+                if self._is_worth_splitting(a) and not (name in SIZE_FUNCTIONS and _is_sum(a))
             ]
             totals = [a for a in worth if _loads(a) & self.names.running]
             worth = totals if len(totals) == 1 else worth
             return self._passed_on(node, term, worth) if worth else self._leaf(node, term)
         slot = self._slot()
         new = _like(ast.Call(node.func, [self._offered(a) for a in arguments], node.keywords), node)
-        return Leaf(term, slot, None, True, is_operand), watch(
-            "called", node, slot, watch("begin", node), new
+        return LeafPlan(term, slot, None, True, is_operand), ledger_call(
+            "called", node, slot, ledger_call("begin", node), new
         )
 
-    def _passed_on(self, node: ast.Call, term: int, inner: list[ast.expr]) -> tuple[Plan, ast.expr]:
+    def _passed_on(
+        self, node: ast.Call, term: int, inner: list[ast.expr]
+    ) -> tuple[ValuePlan, ast.expr]:
         split = {
             argument: self.split(argument, -1 if self._is_worth_splitting(argument) else term)
             for argument in inner
@@ -233,45 +235,49 @@ class Splitter:
         arguments = [split[a][1] if a in split else a for a in node.args]
         slot = self._slot()
         new = _like(ast.Call(node.func, arguments, node.keywords), node)
-        return Through(tuple(plan for plan, _ in split.values()), term, slot), watch(
+        return ThroughPlan(tuple(plan for plan, _ in split.values()), term, slot), ledger_call(
             "see", node, slot, new
         )
 
-    def _added_up(self, node: ast.Call, term: int) -> tuple[Plan, ast.expr]:
+    def _added_up(self, node: ast.Call, term: int) -> tuple[ValuePlan, ast.expr]:
         group = node.args[0]
         assert isinstance(group, ast.Tuple | ast.List)
         if any(isinstance(element, ast.Starred) for element in group.elts) or not group.elts:
             return self._leaf(node, term)
         split = [self.operand(element, 1, set()) for element in group.elts]
         new = _like(type(group)([one for _, one in split], ast.Load()), group)
-        return Sum(tuple((1, plan) for plan, _ in split)), _like(
+        return SumPlan(tuple((1, plan) for plan, _ in split)), _like(
             ast.Call(node.func, [new], node.keywords), node
         )
 
-    def _scaled(self, node: ast.BinOp, is_operand: bool) -> tuple[Plan, ast.expr]:
+    def _scaled(self, node: ast.BinOp, is_operand: bool) -> tuple[ValuePlan, ast.expr]:
         """A sum in brackets, or a call that may be made of terms, with a factor."""
         slot, left = self._slot(), not isinstance(node.op, ast.Mult) or self._is_made(node.left)
         inner, factor = (node.left, node.right) if left else (node.right, node.left)
         plan, new = self._either(inner, 1, is_operand)
-        seen = watch("see", factor, slot, factor)
+        seen = ledger_call("see", factor, slot, factor)
         pair = (new, seen) if left else (seen, new)
-        return Scaled(plan, slot, isinstance(node.op, ast.Div)), _like(
+        return ScaledPlan(plan, slot, isinstance(node.op, ast.Div)), _like(
             ast.BinOp(pair[0], node.op, pair[1]), node
         )
 
-    def _on_base(self, node: ast.expr, base: ast.Name, term: int) -> tuple[Plan, ast.expr]:
+    def _on_base(self, node: ast.expr, base: ast.Name, term: int) -> tuple[ValuePlan, ast.expr]:
         """An expression around a running total: the total, and the difference that the expression
         makes.
         """
-        plan, watched = self._leaf(base, self.term(base), Place("", base.id))
+        plan, watched = self._leaf(base, self.term(base), Variable("", base.id))
         slot = self._slot()
-        return Through((plan,), term, slot), watch("see", node, slot, _swapped(node, base, watched))
+        return ThroughPlan((plan,), term, slot), ledger_call(
+            "see", node, slot, _swapped(node, base, watched)
+        )
 
     def _leaf(
-        self, node: ast.expr, term: int, place: Place | None = None, is_operand: bool = False
-    ) -> tuple[Leaf, ast.expr]:
+        self, node: ast.expr, term: int, place: Variable | None = None, is_operand: bool = False
+    ) -> tuple[LeafPlan, ast.expr]:
         slot = self._slot()
-        return Leaf(term, slot, place, is_operand=is_operand), watch("see", node, slot, node)
+        return LeafPlan(term, slot, place, is_operand=is_operand), ledger_call(
+            "see", node, slot, node
+        )
 
     def _base(self, node: ast.expr, names: frozenset[str]) -> ast.Name | None:
         """The one name of `names` that an expression is around."""
@@ -315,13 +321,16 @@ class Splitter:
             return node.id in self.names.whole or node.id in self.names.foreign
         if isinstance(node, ast.UnaryOp):
             return self._is_worth_splitting(node.operand)
-        if isinstance(node, ast.Call) and _called(node) in PASS_ON | PICK | ADD_UP:
+        if (
+            isinstance(node, ast.Call)
+            and _called(node) in PASS_ON_FUNCTIONS | PICK_FUNCTIONS | SUM_FUNCTIONS
+        ):
             return any(
                 isinstance(a, ast.Tuple | ast.List) or self._is_worth_splitting(a)
                 for a in node.args
             )
         if isinstance(node, ast.Attribute | ast.Subscript):
-            return place_of(node) is not None and isinstance(node, ast.Attribute)
+            return variable_of(node) is not None and isinstance(node, ast.Attribute)
         return self._is_made(node) or bool(
             self._base(node, self.names.running) or self._factor(node)
         )
@@ -330,7 +339,7 @@ class Splitter:
         """An argument; a name is shown to the ledger on its way."""
         if not isinstance(node, ast.Name) or node.id not in self.names.whole - self.names.foreign:
             return node
-        return watch("offer", node, node.id, node)
+        return ledger_call("offer", node, node.id, node)
 
     def _slot(self) -> int:
         self.slots += 1
@@ -352,7 +361,7 @@ def _swapped(tree: ast.expr, old: ast.expr, new: ast.expr) -> ast.expr:
     return _Swap(old, new).visit(tree)  # type: ignore[return-value]
 
 
-def watch(method: str, at: ast.AST, *arguments: ast.expr | str | int) -> ast.expr:
+def ledger_call(method: str, at: ast.AST, *arguments: ast.expr | str | int) -> ast.expr:
     """A call of a method of the frame's ledger, at the place of another node."""
     frame = ast.Attribute(ast.Name("_racer_f_", ast.Load()), method, ast.Load())
     words = [a if isinstance(a, ast.expr) else ast.Constant(a) for a in arguments]
@@ -363,24 +372,24 @@ def watch(method: str, at: ast.AST, *arguments: ast.expr | str | int) -> ast.exp
     return call
 
 
-def place_of(node: ast.expr) -> Place | None:
+def variable_of(node: ast.expr) -> Variable | None:
     """The place that `self.total` or `state["total"]` is; None for what is reached in a longer way."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        return Place(node.value.id, node.attr)
+        return Variable(node.value.id, node.attr)
     if (
         isinstance(node, ast.Subscript)
         and isinstance(node.value, ast.Name)
         and isinstance(node.slice, ast.Constant)
     ):
         key = node.slice.value
-        return Place(node.value.id, key if isinstance(key, str) else f"[{key!r}]")
+        return Variable(node.value.id, key if isinstance(key, str) else f"[{key!r}]")
     return None
 
 
-def one_line(text: str) -> str:
+def shorten_source(text: str) -> str:
     """Source on one line, and not endless."""
     words = " ".join(text.split())
-    return words if len(words) <= LONGEST else words[: LONGEST - 3] + "..."
+    return words if len(words) <= MAX_TERM_CHARS else words[: MAX_TERM_CHARS - 3] + "..."
 
 
 def _summands(node: ast.expr, sign: int) -> list[tuple[int, ast.expr]]:

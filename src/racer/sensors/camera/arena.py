@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
-Box = tuple[float, float, float, float]
+Rectangle = tuple[float, float, float, float]
 
-WALL = 1.0  # m, height of the walls (SIMULATOR.md 5.2)
-MARGIN = 0.91  # m of field beside the borders, as in the simulator's first worlds
-WIDE: Box = (-12.5, -12.5, 12.5, 12.5)  # m, the field of worlds of 2022 and later
-MEASURED: dict[str, Box] = {
+WALL_HEIGHT_M = 1.0  # m, height of the walls (SIMULATOR.md 5.2)
+FIELD_MARGIN_M = 0.91  # m of field beside the borders, as in the simulator's first worlds
+WIDE_FIELD: Rectangle = (-12.5, -12.5, 12.5, 12.5)  # m, the field of worlds of 2022 and later
+MEASURED_FIELDS: dict[str, Rectangle] = {
     "reinvent_base": (-0.587, -0.613, 8.575, 5.795),
     "reinvent_carpet": (-0.587, -0.613, 8.575, 5.795),
     "reinvent_concrete": (-0.587, -0.613, 8.575, 5.795),
@@ -25,26 +25,31 @@ MEASURED: dict[str, Box] = {
 """Fields measured in the simulator's meshes, m."""
 
 
-def field_of(track: Track) -> Box:
+def field_rectangle(track: Track) -> Rectangle:
     """The rectangle of field around a road: xmin, ymin, xmax, ymax, m.
 
     As measured where it was, 25 x 25 m around the origin for worlds of 2022 and later whose road
     fits into that, and else `MARGIN` beyond the borders.
     """
-    if track.name in MEASURED:
-        return MEASURED[track.name]
+    if track.name in MEASURED_FIELDS:
+        return MEASURED_FIELDS[track.name]
     borders = np.concatenate([track.inner, track.outer])
     (left, low), (right, high) = borders.min(axis=0).tolist(), borders.max(axis=0).tolist()
-    if is_of_2022(track.name) and max(-left, -low, right, high) < WIDE[2]:
-        return WIDE
-    return left - MARGIN, low - MARGIN, right + MARGIN, high + MARGIN
+    if is_of_2022(track.name) and max(-left, -low, right, high) < WIDE_FIELD[2]:
+        return WIDE_FIELD
+    return (
+        left - FIELD_MARGIN_M,
+        low - FIELD_MARGIN_M,
+        right + FIELD_MARGIN_M,
+        high + FIELD_MARGIN_M,
+    )
 
 
-def walls(track: Track) -> Array:
+def wall_segments(track: Track) -> Array:
     """(4, 4) the walls around the field, counterclockwise from the lower left corner: x0, y0, x1,
     y1, m.
     """
-    left, low, right, high = field_of(track)
+    left, low, right, high = field_rectangle(track)
     corners = np.array([[left, low], [right, low], [right, high], [left, high]])
     return np.column_stack([corners, np.roll(corners, -1, axis=0)])
 

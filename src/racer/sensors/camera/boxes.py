@@ -10,29 +10,29 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from racer.sensors.camera.arena import WALL
-from racer.sensors.camera.ground import paint
-from racer.sensors.camera.tones import COLUMN_SOLIDS, COLUMN_WALLS, FACES
-from racer.sim.obstacles import SHAPE
+from racer.sensors.camera.arena import WALL_HEIGHT_M
+from racer.sensors.camera.ground import paint_span
+from racer.sensors.camera.tones import COLUMN_OBSTACLES, COLUMN_WALLS, FACE_COUNT
+from racer.sim.obstacles import VISIBLE_SIZE_M
 
 F32, I32, U64 = np.float32, np.int32, np.uint64
-FINE = 4  # lines a row of pixels; `_blend` has each by name
-LAP = 0.01  # of a wall's length that it goes on behind its neighbor
-NEAR = 0.02  # m, what is nearer along the view is cut away
-CORNERS = 12  # of a face, at most, once it is cut
+LINES_PER_ROW = 4  # lines a row of pixels; `_blend` has each by name
+WALL_OVERLAP = 0.01  # of a wall's length that it goes on behind its neighbor
+NEAREST_DEPTH_M = 0.02  # m, what is nearer along the view is cut away
+MAX_CORNERS = 12  # of a face, at most, once it is cut
 
 # Bot cars are two blocks, body and top; boxes are one: length, width, from and to height, m, by
 # kind and block.
 BLOCKS = np.array(
     [
-        [[*SHAPE[0][:2], 0.0, SHAPE[0][2]], [0.0, 0.0, 0.0, 0.0]],
-        [[*SHAPE[1][:2], 0.0, 0.11], [0.21, 0.13, 0.11, SHAPE[1][2]]],
+        [[*VISIBLE_SIZE_M[0][:2], 0.0, VISIBLE_SIZE_M[0][2]], [0.0, 0.0, 0.0, 0.0]],
+        [[*VISIBLE_SIZE_M[1][:2], 0.0, 0.11], [0.21, 0.13, 0.11, VISIBLE_SIZE_M[1][2]]],
     ]
 )
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def walls(ground, eye, tones, scratch, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def render_walls(ground, eye, tones, scratch, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Draw the walls that the camera faces; `eye`: x, y, z, cos and sin of yaw, of pitch, focal
     length.
     """
@@ -42,16 +42,28 @@ def walls(ground, eye, tones, scratch, out, at, size):  # type: ignore[no-untype
         if (x1 - x0) * (eye[1] - y0) - (y1 - y0) * (eye[0] - x0) > 0.0:
             # a wall goes on behind those drawn after it, or the corner would shine through their
             # smooth edges
-            more, less = (LAP if w < 3 else 0.0), (LAP if w == 0 else 0.0)
+            more, less = (WALL_OVERLAP if w < 3 else 0.0), (WALL_OVERLAP if w == 0 else 0.0)
             dx, dy = x1 - x0, y1 - y0
             x0, y0, x1, y1 = x0 - less * dx, y0 - less * dy, x1 + more * dx, y1 + more * dy
             _upright(
-                x0, y0, x1, y1, 0.0, WALL, eye, tones, COLUMN_WALLS + w, scratch, out, at, size
+                x0,
+                y0,
+                x1,
+                y1,
+                0.0,
+                WALL_HEIGHT_M,
+                eye,
+                tones,
+                COLUMN_WALLS + w,
+                scratch,
+                out,
+                at,
+                size,
             )
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def solids(bodies, order, eye, tones, scratch, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover
+def render_obstacles(bodies, order, eye, tones, scratch, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Draw the bodies (K,) before one car, the farthest first."""
     count = len(bodies)
     for k in range(count):
@@ -95,7 +107,11 @@ def _block(body, block, eye, tones, scratch, out, at, size):  # type: ignore[no-
         side, second = 3, 0
     if side < 0:
         return
-    first, corner, is_below = COLUMN_SOLIDS + FACES * body.kind, scratch[0], eye[2] > block[3]
+    first, corner, is_below = (
+        COLUMN_OBSTACLES + FACE_COUNT * body.kind,
+        scratch[0],
+        eye[2] > block[3],
+    )
     last = 2 if second >= 0 else 1
     count = 0
     for k in range(last + 1):
@@ -168,7 +184,7 @@ def _face(count, eye, tones, color, scratch, out, at, size):  # type: ignore[no-
         seen[k, 1] = z * eye[5] - ahead * eye[6]  # down
         seen[k, 2] = ahead * eye[5] + z * eye[6]  # along the view
     aside = (0.5 * size[1] + 1.0) / eye[7]
-    count = _cut(seen, count, 0.0, 1.0, NEAR, corner)
+    count = _cut(seen, count, 0.0, 1.0, NEAREST_DEPTH_M, corner)
     count = _cut(corner, count, 1.0, aside, 0.0, seen)
     count = _cut(seen, count, -1.0, aside, 0.0, corner)
     for k in range(count):
@@ -214,7 +230,7 @@ def _fill(count, tones, color, corner, span, out, at, size):  # type: ignore[no-
         max(int(np.floor(max(top, -1.0))), 0),
         min(int(np.ceil(min(bottom, height + 1.0))), height),
     )
-    for i in range(FINE * first, FINE * last):
+    for i in range(LINES_PER_ROW * first, LINES_PER_ROW * last):
         span[0, U64(i)], span[1, U64(i)] = width, 0.0
     for k in range(count):
         x0, y0, x1, y1 = (
@@ -227,10 +243,10 @@ def _fill(count, tones, color, corner, span, out, at, size):  # type: ignore[no-
             x0, y0, x1, y1 = x1, y1, x0, y0
         if y1 - y0 > 1e-12:
             slope = (x1 - x0) / (y1 - y0)
-            begin = max(np.ceil(FINE * max(y0, -1.0) - 0.5), FINE * first)
-            end = min(np.ceil(FINE * min(y1, height + 1.0) - 0.5), FINE * last)
+            begin = max(np.ceil(LINES_PER_ROW * max(y0, -1.0) - 0.5), LINES_PER_ROW * first)
+            end = min(np.ceil(LINES_PER_ROW * min(y1, height + 1.0) - 0.5), LINES_PER_ROW * last)
             for i in range(int(begin), int(end)):
-                x = min(max(x0 + ((i + 0.5) / FINE - y0) * slope, 0.0), width)
+                x = min(max(x0 + ((i + 0.5) / LINES_PER_ROW - y0) * slope, 0.0), width)
                 span[0, U64(i)] = min(span[0, U64(i)], x)
                 span[1, U64(i)] = max(span[1, U64(i)], x)
     for r in range(first, last):
@@ -242,8 +258,8 @@ def _row(span, tones, color, out, at, r, size):  # type: ignore[no-untyped-def] 
     """Paint one row of pixels, given where the face begins and ends on each of its fine lines."""
     _, width, channels = size
     least, most, whole_from, whole_to = np.inf, -np.inf, -np.inf, np.inf
-    for i in range(FINE):
-        begin, end = span[0, U64(FINE * r + i)], span[1, U64(FINE * r + i)]
+    for i in range(LINES_PER_ROW):
+        begin, end = span[0, U64(LINES_PER_ROW * r + i)], span[1, U64(LINES_PER_ROW * r + i)]
         least, most = min(least, begin), max(most, end)
         whole_from, whole_to = max(whole_from, begin), min(whole_to, end)
     if most > least:
@@ -253,7 +269,7 @@ def _row(span, tones, color, out, at, r, size):  # type: ignore[no-untyped-def] 
         start = at + r * width * channels
         if first < inner:
             _blend(span, tones, color, out, start, r, first, inner, channels)
-        paint(out, start + inner * channels, start + outer * channels, tones, color, channels)
+        paint_span(out, start + inner * channels, start + outer * channels, tones, color, channels)
         if outer < last:
             _blend(span, tones, color, out, start, r, outer, last, channels)
 
@@ -263,7 +279,7 @@ def _blend(span, tones, color, out, start, r, first, last, channels):  # type: i
     """Paint the share that the face covers of each pixel from `first` to `last` in a row; eight
     pixels at once.
     """
-    line, place, hop = U64(FINE * r), U64(start + first * channels), U64(channels)
+    line, place, hop = U64(LINES_PER_ROW * r), U64(start + first * channels), U64(channels)
     a, b, c, d = line, line + U64(1), line + U64(2), line + U64(3)
     from_a, from_b, from_c, from_d = (
         F32(span[0, a]),
@@ -280,7 +296,9 @@ def _blend(span, tones, color, out, start, r, first, last, channels):  # type: i
             share += _covered(from_c, to_c, low) + _covered(from_d, to_d, low)
             k = place + U64(j) * hop + U64(q)
             old = F32(out[k])
-            out[k] = np.uint8(I32(old + F32(share * F32(1.0 / FINE)) * (tint - old) + F32(0.5)))
+            out[k] = np.uint8(
+                I32(old + F32(share * F32(1.0 / LINES_PER_ROW)) * (tint - old) + F32(0.5))
+            )
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

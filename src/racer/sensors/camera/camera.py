@@ -14,19 +14,24 @@ from numba import njit
 from numpy.typing import NDArray
 
 from racer.sensors.camera import tones
-from racer.sensors.camera.boxes import CORNERS, FINE, solids, walls
-from racer.sensors.camera.ground import COLUMNS, TAPS, ground, survey
-from racer.sensors.camera.ground_map import LEVELS, Scenery
-from racer.sensors.camera.randomization import LOOK, blur, grains, noise
-from racer.sensors.camera.tones import TONES, tabulate
-from racer.sim.obstacles import OBJECT
+from racer.sensors.camera.boxes import LINES_PER_ROW, MAX_CORNERS, render_obstacles, render_walls
+from racer.sensors.camera.ground import ROW_COLUMNS, TAP_COUNT, draw_ground, survey_rows
+from racer.sensors.camera.ground_map import LEVEL_COUNT, GroundMap
+from racer.sensors.camera.randomization import (
+    APPEARANCE,
+    add_pixel_noise,
+    blur_picture,
+    noise_grains,
+)
+from racer.sensors.camera.tones import TONE_COUNT, fill_tones
+from racer.sim.obstacles import OBSTACLE_DTYPE
 from racer.sim.state import State
 
 Bytes = NDArray[np.uint8]
 
-PARTS = len(tones.PARTS)
-REACH = 60.0  # m along the view: beyond it the ground is plain field
-MAP_REACH = 20000  # finest squares: how far the integers of a walk reach, at most
+PART_COUNT = len(tones.PART_NAMES)
+MAP_RANGE_M = 60.0  # m along the view: beyond it the ground is plain field
+MAP_RANGE_CELLS = 20000  # finest squares: how far the integers of a walk reach, at most
 
 
 @dataclass(frozen=True)
@@ -59,18 +64,18 @@ class Camera:
         return (self.height, self.width) if self.gray else (self.height, self.width, 3)
 
 
-FRONT = Camera()
-LEFT = Camera(y=0.03, is_luma=True)
-RIGHT = Camera(y=-0.03, is_luma=True)
+FRONT_CAMERA = Camera()
+LEFT_CAMERA = Camera(y=0.03, is_luma=True)
+RIGHT_CAMERA = Camera(y=-0.03, is_luma=True)
 
 
-def render(
+def render_camera(
     state: State,
-    bodies: NDArray[np.void] | None,
-    scenery: Scenery,
-    camera: Camera = FRONT,
+    obstacles: NDArray[np.void] | None,
+    ground_map: GroundMap,
+    camera: Camera = FRONT_CAMERA,
     out: Bytes | None = None,
-    look: NDArray[np.void] | None = None,
+    appearance: NDArray[np.void] | None = None,
 ) -> Bytes:
     """Pictures (N, H, W) gray or (N, H, W, 3) RGB of what N cars see, 0 to 255; `out` if it is
     given.
@@ -79,36 +84,42 @@ def render(
     each car's world looks, None the plain world. Picture k is the same whatever the other cars do.
     """
     out = np.empty((len(state), *camera.shape), dtype=np.uint8) if out is None else out
-    bodies = np.empty((len(state), 0), dtype=OBJECT) if bodies is None else bodies
-    looked = np.empty(0, dtype=LOOK) if look is None else look
-    shades = scenery.gray if camera.mode == tones.GRAY and look is None else scenery.gray[:0]
+    obstacles = np.empty((len(state), 0), dtype=OBSTACLE_DTYPE) if obstacles is None else obstacles
+    looked = np.empty(0, dtype=APPEARANCE) if appearance is None else appearance
+    shades = (
+        ground_map.gray if camera.mode == tones.GRAY and appearance is None else ground_map.gray[:0]
+    )
     pose = np.array([camera.x, camera.y, camera.z, camera.pitch, camera.focal])
     size = (camera.height, camera.width, 1 if camera.gray else 3)
     _render(
         state,
-        bodies,
-        *scenery[:4],
+        obstacles,
+        *ground_map[:4],
         shades,
         pose,
         camera.mode,
         looked,
-        grains(),
+        noise_grains(),
         size,
         out.reshape(-1),
     )
     return out
 
 
-def stereo(
+def render_stereo(
     state: State,
-    bodies: NDArray[np.void] | None,
-    scenery: Scenery,
-    cameras: tuple[Camera, Camera] = (LEFT, RIGHT),
-    look: NDArray[np.void] | None = None,
+    obstacles: NDArray[np.void] | None,
+    ground_map: GroundMap,
+    cameras: tuple[Camera, Camera] = (LEFT_CAMERA, RIGHT_CAMERA),
+    appearance: NDArray[np.void] | None = None,
 ) -> Bytes:
     """Pictures (N, H, W, 2) of the two stereo cameras, left and right, as STEREO_CAMERAS."""
     return np.stack(
-        [render(state, bodies, scenery, camera, look=look) for camera in cameras], axis=-1
+        [
+            render_camera(state, obstacles, ground_map, camera, appearance=appearance)
+            for camera in cameras
+        ],
+        axis=-1,
     )
 
 
@@ -117,29 +128,39 @@ def _render(  # type: ignore[no-untyped-def]  # pragma: no cover
     state, bodies, cells, grounds, ground_of, cell, shades, pose, mode, look, grains, size, out
 ):
     height, width, channels = size
-    rows = np.zeros((height, COLUMNS))
-    index = np.empty(TAPS * (width + 1), dtype=np.uint32)
+    rows = np.zeros((height, ROW_COLUMNS))
+    index = np.empty(TAP_COUNT * (width + 1), dtype=np.uint32)
     total = np.empty(width + 1, dtype=np.uint32)
-    scratch = (np.empty((CORNERS, 3)), np.empty((CORNERS, 3)), np.empty((2, FINE * height)))
+    scratch = (
+        np.empty((MAX_CORNERS, 3)),
+        np.empty((MAX_CORNERS, 3)),
+        np.empty((2, LINES_PER_ROW * height)),
+    )
     order, eye = np.empty(bodies.shape[1], dtype=np.int64), np.empty(8)
-    line, mixed, colors = np.empty(width * channels), np.empty((3, TONES)), np.empty((PARTS, 3))
-    tables = np.empty((len(grounds), channels, TONES), dtype=np.uint8)
+    line, mixed, colors = (
+        np.empty(width * channels),
+        np.empty((3, TONE_COUNT)),
+        np.empty((PART_COUNT, 3)),
+    )
+    tables = np.empty((len(grounds), channels, TONE_COUNT), dtype=np.uint8)
     for g in range(len(grounds)):
-        tabulate(grounds[g].colors, mode, mixed, tables[g])
-    reach = min(REACH, MAP_REACH * cell)
+        fill_tones(grounds[g].colors, mode, mixed, tables[g])
+    reach = min(MAP_RANGE_M, MAP_RANGE_CELLS * cell)
     aside, up, pitch, turned = 0.0, 0.0, 0.0, 0.0
-    survey(rows, height, pose[4], pose[2], pose[3], cell, LEVELS, reach)
+    survey_rows(rows, height, pose[4], pose[2], pose[3], cell, LEVEL_COUNT, reach)
     for n in _along(state):
         car = state[n]
         g = ground_of[car.road]
         map_row, table = grounds[g], tables[g]
         if len(look):
             aside, up, pitch, turned = look[n].aside, look[n].up, look[n].pitch, look[n].yaw
-            survey(rows, height, pose[4], pose[2] + up, pose[3] + pitch, cell, LEVELS, reach)
-            for part in range(PARTS):
+            survey_rows(
+                rows, height, pose[4], pose[2] + up, pose[3] + pitch, cell, LEVEL_COUNT, reach
+            )
+            for part in range(PART_COUNT):
                 for q in range(3):
                     colors[part, q] = map_row.colors[part, q] * look[n].gain[part, q]
-            tabulate(colors, mode, mixed, table)
+            fill_tones(colors, mode, mixed, table)
         c, s = np.cos(car.yaw), np.sin(car.yaw)
         eye[0] = car.x + c * pose[0] - s * (pose[1] + aside)
         eye[1] = car.y + s * pose[0] + c * (pose[1] + aside)
@@ -147,7 +168,7 @@ def _render(  # type: ignore[no-untyped-def]  # pragma: no cover
         eye[2], eye[3], eye[4], eye[7] = pose[2] + up, c, s, pose[4]
         eye[5], eye[6] = np.cos(pose[3] + pitch), np.sin(pose[3] + pitch)
         at = n * height * width * channels
-        ground(
+        draw_ground(
             rows,
             map_row,
             cells,
@@ -165,12 +186,12 @@ def _render(  # type: ignore[no-untyped-def]  # pragma: no cover
             width,
             channels,
         )
-        walls(map_row, eye, table, scratch, out, at, size)
-        solids(bodies[n], order, eye, table, scratch, out, at, size)
+        render_walls(map_row, eye, table, scratch, out, at, size)
+        render_obstacles(bodies[n], order, eye, table, scratch, out, at, size)
         if len(look) and look[n].blur > 0.0:
-            blur(look[n].blur, line, out, at, size)
+            blur_picture(look[n].blur, line, out, at, size)
         if len(look) and look[n].noise > 0.0:
-            noise(
+            add_pixel_noise(
                 look[n].noise, look[n].seed, car.steps, grains, out, at, height * width * channels
             )
 

@@ -10,36 +10,36 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Shares = NDArray[np.float32]
+Fractions = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 ROAD, BORDER, CENTER, FIELD = range(4)
-MATERIALS = 4
-SHADES = (25, 11, 1, 9)
+MATERIAL_COUNT = 4
+SHADE_COUNTS = (25, 11, 1, 9)
 """How many shades there are of each material alone: odd numbers, so that the middle one is its color."""
-TEXTURE = (0.42, 0.22, 0.0, 0.07)
+TEXTURE_STRENGTHS = (0.42, 0.22, 0.0, 0.07)
 """How much lighter or darker the last and the first shade are, as a share: in real frames 0.13, 0.06 and 0.015 RMS."""
-STEPS = 15  # of a share, in the table that finds the mixture
+MIXTURE_STEPS = 15  # of a share, in the table that finds the mixture
 
 
-def _pure() -> tuple[list[Shares], list[int]]:
+def _pure() -> tuple[list[Fractions], list[int]]:
     """Rows of the pure materials by shade, and the number of the first shade of each."""
-    rows: list[Shares] = []
+    rows: list[Fractions] = []
     first: list[int] = []
-    for material, (count, strength) in enumerate(zip(SHADES, TEXTURE, strict=True)):
+    for material, (count, strength) in enumerate(zip(SHADE_COUNTS, TEXTURE_STRENGTHS, strict=True)):
         first.append(len(rows))
         for k in range(count):
-            row = np.zeros(MATERIALS, dtype=np.float32)
+            row = np.zeros(MATERIAL_COUNT, dtype=np.float32)
             row[material] = 1.0 + strength * (2.0 * (k + 0.5) / count - 1.0)
             rows.append(row)
     return rows, first
 
 
-def _blends() -> list[Shares]:
+def _blends() -> list[Fractions]:
     """Rows of what meets: pairs that share a line in fine steps, and what three or four make in
     coarse ones.
     """
-    rows: list[Shares] = []
+    rows: list[Fractions] = []
     for one, other, count in (
         (ROAD, BORDER, 36),
         (BORDER, FIELD, 36),
@@ -47,7 +47,7 @@ def _blends() -> list[Shares]:
         (ROAD, FIELD, 12),
     ):
         for k in range(1, count):
-            row = np.zeros(MATERIALS, dtype=np.float32)
+            row = np.zeros(MATERIAL_COUNT, dtype=np.float32)
             row[one], row[other] = 1.0 - k / count, k / count
             rows.append(row)
     for border in range(1, 12):
@@ -60,25 +60,27 @@ def _blends() -> list[Shares]:
     return rows
 
 
-_PURE, FIRST = _pure()
+_PURE, FIRST_SHADES = _pure()
 _ROWS = _PURE + _blends()
-MIXTURES: Shares = np.array(_ROWS + [_ROWS[0]] * (256 - len(_ROWS)))
+MIXTURES: Fractions = np.array(_ROWS + [_ROWS[0]] * (256 - len(_ROWS)))
 """(256, MATERIALS) how much of each material's color a byte stands for."""
 
-PLAIN_FIELD = FIRST[FIELD] + SHADES[FIELD] // 2
+PLAIN_FIELD = FIRST_SHADES[FIELD] + SHADE_COUNTS[FIELD] // 2
 """The byte of field where there is no map of it."""
 
 
-def nearest() -> Bytes:
+def nearest_mixtures() -> Bytes:
     """(STEPS + 1, STEPS + 1, STEPS + 1) the byte for shares of border, center line and field in
     `STEPS`ths.
     """
-    share = np.arange(STEPS + 1, dtype=np.float32) / STEPS
+    share = np.arange(MIXTURE_STEPS + 1, dtype=np.float32) / MIXTURE_STEPS
     border, center, field = np.meshgrid(share, share, share, indexing="ij")
     grid = np.stack([1.0 - border - center - field, border, center, field], axis=-1)
     plain = MIXTURES.copy()
     plain[: len(_PURE)] = 9.0  # never found: shades are for what is pure
-    for material, first in enumerate(FIRST):
-        plain[first + SHADES[material] // 2] = np.eye(MATERIALS, dtype=np.float32)[material]
+    for material, first in enumerate(FIRST_SHADES):
+        plain[first + SHADE_COUNTS[material] // 2] = np.eye(MATERIAL_COUNT, dtype=np.float32)[
+            material
+        ]
     away = np.sum(plain**2, axis=-1) - 2.0 * grid @ plain.T
     return np.asarray(np.argmin(away, axis=-1), dtype=np.uint8)

@@ -18,32 +18,32 @@ from numpy.typing import NDArray
 
 from racer import geometry
 from racer.errors import UsageError
-from racer.sensors.camera.arena import is_of_2022, walls
+from racer.sensors.camera.arena import is_of_2022, wall_segments
 from racer.sensors.camera.colors import (
     BORDER,
     CENTER,
     FIELD,
-    FIRST,
-    MATERIALS,
+    FIRST_SHADES,
+    MATERIAL_COUNT,
+    MIXTURE_STEPS,
     PLAIN_FIELD,
     ROAD,
-    SHADES,
-    STEPS,
-    nearest,
+    SHADE_COUNTS,
+    nearest_mixtures,
 )
-from racer.sensors.camera.tones import GRAY, PARTS, colors_of, plain
+from racer.sensors.camera.tones import GRAY, PART_NAMES, plain_tones, world_colors
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
-BORDER_WIDTH = 0.0762  # m, inside the road (SIMULATOR.md 5.2)
-DASH, GAP, DASH_WIDTH = 0.0508, 0.0508, 0.0254  # m
+BORDER_WIDTH_M = 0.0762  # m, inside the road (SIMULATOR.md 5.2)
+DASH_LENGTH_M, DASH_GAP_M, DASH_WIDTH_M = 0.0508, 0.0508, 0.0254  # m
 # m after the first waypoint: two real frames of reinvent_base agree (benchmarks/camera_fit.py)
-DASHES_FROM = 0.04
-START_WIDTH = 0.1  # m along the road
+FIRST_DASH_M = 0.04
+START_LINE_WIDTH_M = 0.1  # m along the road
 
 
-def marks(track: Track, phase: float = DASHES_FROM) -> list[tuple[Array, int]]:
+def road_markings(track: Track, phase: float = FIRST_DASH_M) -> list[tuple[Array, int]]:
     """Edges (E, 4) of outlines, x0, y0, x1, y1, m, and the material within them by the even-odd
     rule, bottom first.
 
@@ -71,7 +71,7 @@ def _asphalt(track: Track, rings: Sequence[Array]) -> list[Array]:
         shapely.Polygon(rings[0], rings[1:]) if len(rings) == 1 or _is_outside(*rings[:2]) else None
     )
     whole = shapely.Polygon(rings[1], rings[:1]) if whole is None else whole
-    within = shapely.make_valid(whole).difference(sides.buffer(BORDER_WIDTH, join_style="mitre"))
+    within = shapely.make_valid(whole).difference(sides.buffer(BORDER_WIDTH_M, join_style="mitre"))
     parts = [part for part in shapely.get_parts(within) if part.geom_type == "Polygon"]
     return [np.asarray(ring.coords) for part in parts for ring in (part.exterior, *part.interiors)]
 
@@ -90,12 +90,12 @@ def _dashes(track: Track, phase: float) -> Array:
     """Edges of the dashes, a whole number of them around a loop."""
     center = track.center[::-1] if track.is_reversed else track.center
     length = track.length
-    count = max(round(length / (DASH + GAP)), 1)
+    count = max(round(length / (DASH_LENGTH_M + DASH_GAP_M)), 1)
     begin: Array = np.arange(count, dtype=np.float64) * (length / count) + phase
-    end = begin + DASH
+    end = begin + DASH_LENGTH_M
     if track.is_loop:
         begin, end = begin % length, end % length
-    return _strips(geometry.point_at(center, begin), geometry.point_at(center, end), DASH_WIDTH)
+    return _strips(geometry.point_at(center, begin), geometry.point_at(center, end), DASH_WIDTH_M)
 
 
 def _start_line(track: Track) -> Array:
@@ -103,7 +103,7 @@ def _start_line(track: Track) -> Array:
     side = np.stack(
         [geometry.nearest_point(line, track.center[:1])[0] for line in (track.inner, track.outer)]
     )
-    return _strips(side[:1], side[1:], START_WIDTH)
+    return _strips(side[:1], side[1:], START_LINE_WIDTH_M)
 
 
 def _strips(begin: Array, end: Array, width: float) -> Array:
@@ -114,32 +114,32 @@ def _strips(begin: Array, end: Array, width: float) -> Array:
     return np.concatenate([corners, np.roll(corners, -1, axis=1)], axis=2).reshape(-1, 4)
 
 
-SIZE = 512  # squares
-SQUARE = 0.0025  # m
-STROKE = (0.009, 0.0014)  # m, length and width (as deviations of a normal profile)
-DIRECTIONS = 8
-SEED = 20181128
+GRAIN_CELLS = 512  # squares
+GRAIN_CELL_M = 0.0025  # m
+STROKE_M = (0.009, 0.0014)  # m, length and width (as deviations of a normal profile)
+STROKE_DIRECTIONS = 8
+GRAIN_SEED = 20181128
 
 
 @cache
-def grain() -> NDArray[np.uint8]:
+def ground_grain() -> NDArray[np.uint8]:
     """(SIZE, SIZE) shades of a piece of ground, which continues at its opposite edge; 128 is the
     middle one.
 
     A third of the range up or down is one standard deviation.
     """
-    generator = np.random.default_rng(SEED)
-    frequency = 2.0 * np.pi * np.fft.fftfreq(SIZE, SQUARE)
+    generator = np.random.default_rng(GRAIN_SEED)
+    frequency = 2.0 * np.pi * np.fft.fftfreq(GRAIN_CELLS, GRAIN_CELL_M)
     fx, fy = np.meshgrid(frequency, frequency)
-    total = np.zeros((SIZE, SIZE))
-    for angle in np.pi * np.arange(DIRECTIONS) / DIRECTIONS:
+    total = np.zeros((GRAIN_CELLS, GRAIN_CELLS))
+    for angle in np.pi * np.arange(STROKE_DIRECTIONS) / STROKE_DIRECTIONS:
         along, across = (
             fx * np.cos(angle) + fy * np.sin(angle),
             fy * np.cos(angle) - fx * np.sin(angle),
         )
-        stroke = np.exp(-0.5 * ((along * STROKE[0]) ** 2 + (across * STROKE[1]) ** 2))
+        stroke = np.exp(-0.5 * ((along * STROKE_M[0]) ** 2 + (across * STROKE_M[1]) ** 2))
         layer = np.fft.ifft2(
-            np.fft.fft2(generator.standard_normal((SIZE, SIZE)) ** 3) * stroke
+            np.fft.fft2(generator.standard_normal((GRAIN_CELLS, GRAIN_CELLS)) ** 3) * stroke
         ).real
         total += layer / layer.std()
     total = (total - total.mean()) / total.std()
@@ -148,29 +148,31 @@ def grain() -> NDArray[np.uint8]:
 
 Bytes = NDArray[np.uint8]
 
-CELL = 0.005  # m, side of the squares of level 0
-LEVELS = 6  # up to 0.16 m
-AROUND = 0.35  # m of field around the borders that the map covers: two squares of the last level
-LINE = 64  # bytes that a processor fetches at once
-MOST = 1 << 16  # squares of level 0 along a side: what the walk over the map can count
+CELL_M = 0.005  # m, side of the squares of level 0
+LEVEL_COUNT = 6  # up to 0.16 m
+MAP_MARGIN_M = (
+    0.35  # m of field around the borders that the map covers: two squares of the last level
+)
+CACHE_LINE_BYTES = 64  # bytes that a processor fetches at once
+MAX_MAP_CELLS = 1 << 16  # squares of level 0 along a side: what the walk over the map can count
 
-GROUND = np.dtype(
+GROUND_RECORD = np.dtype(
     [
         ("x", np.float64),  # lower left corner of its map, m
         ("y", np.float64),
         ("columns", np.int32),  # of level 0
         ("rows", np.int32),
-        ("first", np.int64, (LEVELS,)),  # first byte of each level
+        ("first", np.int64, (LEVEL_COUNT,)),  # first byte of each level
         # bytes from row to row: an odd number of lines, or rows would fight for them
-        ("stride", np.int64, (LEVELS,)),
+        ("stride", np.int64, (LEVEL_COUNT,)),
         ("walls", np.float64, (4, 4)),  # x0, y0, x1, y1, m
-        ("colors", np.float64, (len(PARTS), 3)),  # RGB of its world
+        ("colors", np.float64, (len(PART_NAMES), 3)),  # RGB of its world
     ],
     align=True,
 )
 
 
-class Scenery(NamedTuple):
+class GroundMap(NamedTuple):
     """G grounds, and which of them belongs to each of M roads, for compiled code. Made by
     `scenery`.
     """
@@ -182,9 +184,9 @@ class Scenery(NamedTuple):
     gray: Bytes  # (P,) the same as gray values of the plain worlds
 
 
-def scenery(
-    tracks: Sequence[Track], cell: float = CELL, grainy: bool = True, phase: float = DASHES_FROM
-) -> Scenery:
+def map_ground(
+    tracks: Sequence[Track], cell: float = CELL_M, grainy: bool = True, phase: float = FIRST_DASH_M
+) -> GroundMap:
     """The map of the ground of `tracks`, in their order; `cell` is the side of its finest squares,
     m.
 
@@ -193,16 +195,16 @@ def scenery(
     """
     kinds: dict[bytes, int] = {}
     ground = [kinds.setdefault(_identity(track), len(kinds)) for track in tracks]
-    grounds = np.zeros(len(kinds), GROUND)
+    grounds = np.zeros(len(kinds), GROUND_RECORD)
     cells: list[Bytes] = []
     grays: list[Bytes] = []
     for k in range(len(kinds)):
-        shade = grain() if grainy else np.full((1, 1), 128, dtype=np.uint8)
+        shade = ground_grain() if grainy else np.full((1, 1), 128, dtype=np.uint8)
         track = tracks[ground.index(k)]
         first = len(cells)
-        _draw(track, marks(track, phase), cell, shade, grounds[k], cells)
-        grays += [plain(GRAY, grounds[k]["colors"])[0][part] for part in cells[first:]]
-    return Scenery(
+        _draw(track, road_markings(track, phase), cell, shade, grounds[k], cells)
+        grays += [plain_tones(GRAY, grounds[k]["colors"])[0][part] for part in cells[first:]]
+    return GroundMap(
         np.concatenate(cells),
         grounds,
         np.array(ground, dtype=np.int32),
@@ -227,15 +229,15 @@ def _draw(
 ) -> None:
     """Append the levels of one ground; `row` receives where they are."""
     shape = _frame(track, cell, row)
-    row["walls"], row["colors"] = walls(track), colors_of(track.name)
+    row["walls"], row["colors"] = wall_segments(track), world_colors(track.name)
     what = np.full((2 * shape[0], 2 * shape[1]), FIELD, dtype=np.uint8)
     for edges, material in painted:
         _fill(what, (edges - np.tile([row["x"], row["y"]], 2)) / (0.5 * cell), material)
-    made = _finest(what, shade, cell / SQUARE)
+    made = _finest(what, shade, cell / GRAIN_CELL_M)
     first = sum(len(part) for part in cells)
-    for level in range(LEVELS):
+    for level in range(LEVEL_COUNT):
         width = made.shape[1]
-        stride = (-(-width // LINE) | 1) * LINE
+        stride = (-(-width // CACHE_LINE_BYTES) | 1) * CACHE_LINE_BYTES
         level_cells = np.full((made.shape[0], stride), PLAIN_FIELD, dtype=np.uint8)
         _code(made, _NEAREST, level_cells)
         cells.append(level_cells.ravel())
@@ -249,12 +251,12 @@ def _frame(track: Track, cell: float, row: np.void) -> tuple[int, int]:
     the place too.
     """
     borders = np.concatenate([track.inner, track.outer])
-    block = 2 ** (LEVELS - 1)
-    origin = borders.min(axis=0) - AROUND
+    block = 2 ** (LEVEL_COUNT - 1)
+    origin = borders.min(axis=0) - MAP_MARGIN_M
     columns, rows = (
-        np.ceil((borders.max(axis=0) + AROUND - origin) / (cell * block)).astype(int) * block
+        np.ceil((borders.max(axis=0) + MAP_MARGIN_M - origin) / (cell * block)).astype(int) * block
     ).tolist()
-    if max(columns, rows) >= MOST:
+    if max(columns, rows) >= MAX_MAP_CELLS:
         raise UsageError(
             f"{track.name} is too large for squares of {1000 * cell:g} mm: take larger ones"
         )
@@ -302,7 +304,7 @@ def _finest(what, shade, scale):  # type: ignore[no-untyped-def]  # pragma: no c
     """(R, C, MATERIALS) bytes of every square: shares of border, center line and field of 255, and
     its shade.
     """
-    made = np.zeros((what.shape[0] // 2, what.shape[1] // 2, MATERIALS), dtype=np.uint8)
+    made = np.zeros((what.shape[0] // 2, what.shape[1] // 2, MATERIAL_COUNT), dtype=np.uint8)
     size = len(shade)
     for r in range(made.shape[0]):
         for c in range(made.shape[1]):
@@ -361,12 +363,12 @@ def _code(made, nearest, cells):  # type: ignore[no-untyped-def]  # pragma: no c
                 cells[r, c] = _FIRST[pure] + (made[r, c, 3] * _SHADES[pure] >> 8)
             else:
                 b, e, f = (
-                    (border * STEPS + 127) // 255,
-                    (center * STEPS + 127) // 255,
-                    (field * STEPS + 127) // 255,
+                    (border * MIXTURE_STEPS + 127) // 255,
+                    (center * MIXTURE_STEPS + 127) // 255,
+                    (field * MIXTURE_STEPS + 127) // 255,
                 )
                 cells[r, c] = nearest[b, e, f]
 
 
-_NEAREST = nearest()
-_FIRST, _SHADES = np.array(FIRST), np.array(SHADES)
+_NEAREST = nearest_mixtures()
+_FIRST, _SHADES = np.array(FIRST_SHADES), np.array(SHADE_COUNTS)

@@ -18,13 +18,17 @@ from numba import njit
 from numpy.typing import NDArray
 
 from racer.errors import UsageError, did_you_mean
-from racer.sensors.camera.tones import BOT, BOX, PARTS, PLAIN, SKY
+from racer.sensors.camera.tones import BOT, BOX, PART_NAMES, PLAIN_COLORS, SKY
 
 Array = NDArray[np.float64]
 
-LOOK = np.dtype(
+APPEARANCE = np.dtype(
     [
-        ("gain", np.float64, (len(PARTS), 3)),  # RGB of every part over that of the plain world
+        (
+            "gain",
+            np.float64,
+            (len(PART_NAMES), 3),
+        ),  # RGB of every part over that of the plain world
         ("aside", np.float64),  # m that the lens is off to the left
         ("up", np.float64),  # m
         ("pitch", np.float64),  # rad that it looks lower
@@ -37,13 +41,13 @@ LOOK = np.dtype(
 )
 
 # of reinvent_base: light that a floor gets, and m
-AMBIENT, SUN, POINT, POINT_HEIGHT = 0.5, 0.87, 0.225, 15.0
+AMBIENT_LIGHT, SUN_LIGHT, POINT_LIGHT, POINT_HEIGHT_M = 0.5, 0.87, 0.225, 15.0
 SUN_COLOR = np.array([1.0, 1.0, 0.8])
-POINT_REACH = (0.4, 0.01, 0.0)  # attenuation: constant, linear, quadratic
+POINT_ATTENUATION = (0.4, 0.01, 0.0)  # attenuation: constant, linear, quadratic
 
 
 @dataclass(frozen=True)
-class Setting:
+class VisualRandomization:
     """What varies: half widths about the plain world, drawn evenly at every beginning of an
     episode.
     """
@@ -62,12 +66,12 @@ class Setting:
     yaw_deg: float = 0.0
 
 
-SETTINGS = {
+VISUAL_RANDOMIZATIONS = {
     setting.name: setting
     for setting in (
-        Setting("none"),
-        Setting("simulator", lamps=True, solids=True),
-        Setting(
+        VisualRandomization("none"),
+        VisualRandomization("simulator", lamps=True, solids=True),
+        VisualRandomization(
             "strong", solids=True, exposure=0.35, tint=0.12, colors=0.25, noise=8.0, blur=0.7, aside=0.005, up=0.006,
             pitch_deg=1.5, yaw_deg=1.5,
         ),
@@ -75,40 +79,46 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def setting(name: str) -> Setting:
+def find_randomization(name: str) -> VisualRandomization:
     """The setting of that name. Raises UsageError."""
-    if name not in SETTINGS:
+    if name not in VISUAL_RANDOMIZATIONS:
         raise UsageError(
-            f"unknown visual randomization {name!r}{did_you_mean(name, list(SETTINGS))}"
+            f"unknown visual randomization {name!r}{did_you_mean(name, list(VISUAL_RANDOMIZATIONS))}"
         )
-    return SETTINGS[name]
+    return VISUAL_RANDOMIZATIONS[name]
 
 
-def looks(how: Setting, generators: Sequence[np.random.Generator]) -> NDArray[np.void]:
+def draw_appearances(
+    randomization: VisualRandomization, generators: Sequence[np.random.Generator]
+) -> NDArray[np.void]:
     """(N,) rows of `LOOK`, one drawn from each car's own generator."""
-    table = np.zeros(len(generators), LOOK)
+    table = np.zeros(len(generators), APPEARANCE)
     for row, generator in zip(table, generators, strict=True):
-        _draw(row, how, generator)
+        _draw(row, randomization, generator)
     return table
 
 
-def _draw(row: np.void, how: Setting, generator: np.random.Generator) -> None:
+def _draw(row: np.void, how: VisualRandomization, generator: np.random.Generator) -> None:
     """Fill one row. The same numbers are drawn whatever the setting, so that settings compare."""
     sun, point, reach = generator.random(3), generator.random(3), generator.random(3)
     solids = 255.0 * generator.random((2, 3))
     exposure, tint, parts = (
         generator.uniform(-1, 1),
         generator.uniform(-1, 1, 3),
-        generator.uniform(-1, 1, PLAIN.shape),
+        generator.uniform(-1, 1, PLAIN_COLORS.shape),
     )
     noise, blur = generator.random(2)
     moved = generator.uniform(-1.0, 1.0, 4)
-    gain = np.ones(PLAIN.shape)
+    gain = np.ones(PLAIN_COLORS.shape)
     if how.solids:
-        gain[[BOX, BOT]] = solids / PLAIN[[BOX, BOT]]
+        gain[[BOX, BOT]] = solids / PLAIN_COLORS[[BOX, BOT]]
     light = (1.0 + how.exposure * exposure) * (1.0 + how.tint * tint)
     if how.lamps:
-        light = light * _lit(sun, point, reach) / _lit(SUN_COLOR, np.ones(3), np.array(POINT_REACH))
+        light = (
+            light
+            * _lit(sun, point, reach)
+            / _lit(SUN_COLOR, np.ones(3), np.array(POINT_ATTENUATION))
+        )
     gain[:SKY] *= light
     gain[SKY + 1 :] *= light
     if how.exposure:
@@ -122,26 +132,26 @@ def _draw(row: np.void, how: Setting, generator: np.random.Generator) -> None:
 
 def _lit(sun: Array, point: Array, reach: Array) -> Array:
     """(3,) light on the floor, red, green and blue; 1 is white."""
-    dimmed = reach[0] + reach[1] * POINT_HEIGHT + reach[2] * POINT_HEIGHT**2
-    return np.asarray(AMBIENT + SUN * sun + POINT * point / max(dimmed, 1e-3))
+    dimmed = reach[0] + reach[1] * POINT_HEIGHT_M + reach[2] * POINT_HEIGHT_M**2
+    return np.asarray(AMBIENT_LIGHT + SUN_LIGHT * sun + POINT_LIGHT * point / max(dimmed, 1e-3))
 
 
 U32 = np.uint32
-SIZE = 1 << 16  # numbers of noise that are kept; a picture begins anywhere among them
-UNIT = 32  # that a standard deviation is, among them
-SEED = 20181129
+NOISE_COUNT = 1 << 16  # numbers of noise that are kept; a picture begins anywhere among them
+NOISE_UNIT = 32  # that a standard deviation is, among them
+NOISE_SEED = 20181129
 
 
 @cache
-def grains() -> NDArray[np.int16]:
+def noise_grains() -> NDArray[np.int16]:
     """(SIZE,) normal numbers, times `UNIT`."""
-    return np.asarray(np.rint(UNIT * np.random.default_rng(SEED).standard_normal(SIZE))).astype(
-        np.int16
-    )
+    return np.asarray(
+        np.rint(NOISE_UNIT * np.random.default_rng(NOISE_SEED).standard_normal(NOISE_COUNT))
+    ).astype(np.int16)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def blur(share, line, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def blur_picture(share, line, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Mix into every pixel a `share` of the mean of its neighbors, along rows and then along
     columns, in place.
 
@@ -169,7 +179,7 @@ def blur(share, line, out, at, size):  # type: ignore[no-untyped-def]  # pragma:
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def noise(deviation, seed, step, grains, out, at, count):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def add_pixel_noise(deviation, seed, step, grains, out, at, count):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Add normal noise to `count` numbers of a picture, in place, the same for the same seed and
     step.
     """
@@ -178,6 +188,6 @@ def noise(deviation, seed, step, grains, out, at, count):  # type: ignore[no-unt
     ) * np.uint64(0x9E3779B97F4A7C15)
     first = mixed >> np.uint64(40)
     for i in range(count):
-        grain = grains[(first + np.uint64(i)) & np.uint64(SIZE - 1)]
-        value = out[at + i] + deviation * grain / UNIT + 0.5
+        grain = grains[(first + np.uint64(i)) & np.uint64(NOISE_COUNT - 1)]
+        value = out[at + i] + deviation * grain / NOISE_UNIT + 0.5
         out[at + i] = np.uint8(min(max(value, 0.0), 255.0))

@@ -12,9 +12,9 @@ from racer.sensors.camera.arena import is_of_2022
 from racer.sensors.camera.colors import MIXTURES
 
 ROAD, BORDER, CENTER, FIELD, SKY, WALL, BOX, BOT = range(8)
-PARTS = ("road", "border", "center line", "field", "sky", "wall", "box", "bot car")
+PART_NAMES = ("road", "border", "center line", "field", "sky", "wall", "box", "bot car")
 
-PLAIN = np.array(
+PLAIN_COLORS = np.array(
     [
         [42.0, 55.0, 72.0],
         [216.0, 215.0, 211.0],
@@ -29,15 +29,19 @@ PLAIN = np.array(
 """(PARTS, 3) RGB as lit by the lamps of reinvent_base: of the ground, sky and walls in real frames, of what stands as
 in SIMULATOR.md 5.4."""
 
-LATER = PLAIN.copy()
-LATER[: FIELD + 1] *= np.array([[64, 63, 61], [223, 223, 222], [225, 143, 0], [126, 133, 65]])
-LATER[: FIELD + 1] /= np.array([[36, 48, 64], [194, 194, 190], [194, 116, 1], [95, 136, 104]])
+LATER_COLORS = PLAIN_COLORS.copy()
+LATER_COLORS[: FIELD + 1] *= np.array(
+    [[64, 63, 61], [223, 223, 222], [225, 143, 0], [126, 133, 65]]
+)
+LATER_COLORS[: FIELD + 1] /= np.array(
+    [[36, 48, 64], [194, 194, 190], [194, 116, 1], [95, 136, 104]]
+)
 """The same of worlds of re:Invent 2019, and of 2022 and later: their textures, of which no lit frame is known, as much
 brighter than textures of reinvent_base (SIMULATOR.md 5.3) as its lamps make those."""
 
-COLUMN_SKY, COLUMN_WALLS, COLUMN_SOLIDS = 256, 257, 261
-FACES = 5  # of what stands: left, back, right, front, top
-TONES = COLUMN_SOLIDS + 2 * FACES
+COLUMN_SKY, COLUMN_WALLS, COLUMN_OBSTACLES = 256, 257, 261
+FACE_COUNT = 5  # of what stands: left, back, right, front, top
+TONE_COUNT = COLUMN_OBSTACLES + 2 * FACE_COUNT
 
 RGB, GRAY, LUMA = range(3)
 """What a picture tells: colors; 0.2989 R + 0.587 G + 0.114 B, rounded down, as the front camera's filter has it; the
@@ -48,20 +52,20 @@ _WALL_SHADES = np.array([0.09, 1.0, 0.84, 0.57])
 _FACE_SHADES = np.array([0.82, 1.0, 0.94, 0.72, 1.15])
 
 
-def colors_of(world: str) -> NDArray[np.float64]:
+def world_colors(world: str) -> NDArray[np.float64]:
     """(PARTS, 3) RGB of the plain world of a track, by its name."""
-    return LATER if is_of_2022(world) or world.startswith("reInvent2019") else PLAIN
+    return LATER_COLORS if is_of_2022(world) or world.startswith("reInvent2019") else PLAIN_COLORS
 
 
-def plain(mode: int, colors: NDArray[np.float64]) -> NDArray[np.uint8]:
+def plain_tones(mode: int, colors: NDArray[np.float64]) -> NDArray[np.uint8]:
     """(C, TONES) of a plain world."""
-    table = np.empty((3 if mode == RGB else 1, TONES), dtype=np.uint8)
-    tabulate(colors, mode, np.empty((3, TONES)), table)
+    table = np.empty((3 if mode == RGB else 1, TONE_COUNT), dtype=np.uint8)
+    fill_tones(colors, mode, np.empty((3, TONE_COUNT)), table)
     return table
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def tabulate(colors, mode, scratch, table):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def fill_tones(colors, mode, scratch, table):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Fill `table` (C, TONES) for `colors` (PARTS, 3)."""
     for q in range(3):
         for i in range(256):
@@ -75,13 +79,13 @@ def tabulate(colors, mode, scratch, table):  # type: ignore[no-untyped-def]  # p
         for w in range(4):
             scratch[q, COLUMN_WALLS + w] = colors[WALL, q] * _WALL_SHADES[w]
         for kind in range(2):
-            for face in range(FACES):
-                scratch[q, COLUMN_SOLIDS + FACES * kind + face] = (
+            for face in range(FACE_COUNT):
+                scratch[q, COLUMN_OBSTACLES + FACE_COUNT * kind + face] = (
                     colors[BOX + kind, q] * _FACE_SHADES[face]
                 )
-        for i in range(TONES):
+        for i in range(TONE_COUNT):
             scratch[q, i] = np.floor(min(max(scratch[q, i], 0.0), 255.0) + 0.5)
-    for i in range(TONES):
+    for i in range(TONE_COUNT):
         r, g, b = scratch[0, i], scratch[1, i], scratch[2, i]
         if mode == RGB:
             table[0, i], table[1, i], table[2, i] = np.uint8(r), np.uint8(g), np.uint8(b)

@@ -12,10 +12,10 @@ from pathlib import Path, PurePosixPath
 
 from racer.errors import UsageError
 from racer.logs import sources as places
-from racer.logs.gunzip import CutShort
-from racer.training.interop.drfc import FOLDER
+from racer.logs.gunzip import TruncatedFileError
+from racer.training.interop.drfc import CUSTOM_FILES_FOLDER
 
-LARGEST = 32 << 20  # bytes of one file
+MAX_FILE_BYTES = 32 << 20  # bytes of one file
 
 _KINDS = {
     "reward": re.compile(r"reward(_function)?\.py"),
@@ -26,7 +26,12 @@ _KINDS = {
     "experiment": re.compile(r"experiment\.toml"),
     "route": re.compile(r"[\w.-]+\.npy"),
 }
-_HOME = {"reward": FOLDER, "metadata": FOLDER, "hyperparameters": FOLDER, "route": "routes"}
+_HOME = {
+    "reward": CUSTOM_FILES_FOLDER,
+    "metadata": CUSTOM_FILES_FOLDER,
+    "hyperparameters": CUSTOM_FILES_FOLDER,
+    "route": "routes",
+}
 
 
 @dataclass(frozen=True)
@@ -48,24 +53,24 @@ class Bundle:
         text.
         """
         found = self.first(kind)
-        return as_text(*found) if found else ""
+        return decode_text(*found) if found else ""
 
 
-def read(path: str | Path) -> Bundle:
+def read_bundle(path: str | Path) -> Bundle:
     """The files of a folder or an archive (`.tar.gz`, `.tgz`, `.tar`, `.zip`; read in place).
 
     UsageError when there is no such thing, or no reward function in it.
     """
-    place = places.find(path)
+    place = places.locate_logs(path)
     found: dict[str, list[tuple[str, bytes]]] = {}
-    for item in places.visit(place, lambda name: bool(kind_of(name))):
+    for item in places.visit_files(place, lambda name: bool(bundle_file_kind(name))):
         try:
-            data = item.read(LARGEST + 1)
-        except (OSError, CutShort) as error:
+            data = item.read(MAX_FILE_BYTES + 1)
+        except (OSError, TruncatedFileError) as error:
             place.notes.append(f"left out: {item.name} cannot be read: {error}")
             continue
-        if kind_of(item.name) and len(data) <= LARGEST:
-            found.setdefault(kind_of(item.name), []).append((item.name, data))
+        if bundle_file_kind(item.name) and len(data) <= MAX_FILE_BYTES:
+            found.setdefault(bundle_file_kind(item.name), []).append((item.name, data))
     files = {kind: tuple(sorted(some, key=partial(_rank, kind))) for kind, some in found.items()}
     if "reward" not in files:
         raise UsageError(
@@ -75,13 +80,13 @@ def read(path: str | Path) -> Bundle:
     return Bundle(str(path), files, (*place.notes, *_doubts(files)))
 
 
-def kind_of(name: str) -> str:
+def bundle_file_kind(name: str) -> str:
     """What a file of this name may be; empty when it is none of ours."""
     alone = PurePosixPath(name).name
     return next((kind for kind, pattern in _KINDS.items() if pattern.fullmatch(alone)), "")
 
 
-def as_text(name: str, data: bytes) -> str:
+def decode_text(name: str, data: bytes) -> str:
     """The text in a file. UsageError when it is none."""
     try:
         return data.decode("utf-8-sig")

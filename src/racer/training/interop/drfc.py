@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from racer.errors import UsageError
-from racer.sim.obstacle_layout import Course
+from racer.sim.obstacle_layout import ObstacleLayout
 from racer.track import library, worlds
 from racer.training.config import TrainConfig
 from racer.training.interop import objects_there
 
-FOLDER = "custom_files"
-FILES = ("reward_function.py", "model_metadata.json", "hyperparameters.json")
+CUSTOM_FILES_FOLDER = "custom_files"
+CUSTOM_FILES = ("reward_function.py", "model_metadata.json", "hyperparameters.json")
 
-WORDS = {
+ENV_KEYS = {
     "DR_WORLD_NAME": "WORLD_NAME",
     "DR_RACE_TYPE": "RACE_TYPE",
-    **objects_there.WORDS,
+    **objects_there.OBSTACLE_KEYS,
     "DR_TRAIN_CHANGE_START_POSITION": "CHANGE_START_POSITION",
     "DR_CHANGE_START_POSITION": "CHANGE_START_POSITION",  # in run.env of old
     "DR_TRAIN_ROUND_ROBIN_ADVANCE_DIST": "ROUND_ROBIN_ADVANCE_DIST",
@@ -33,7 +33,7 @@ WORDS = {
 }
 """Keys of `run.env` that say how the car trains, and the simulator's own word for each."""
 
-KEPT = (
+FILE_KEYS = (
     "LOCAL_S3_CUSTOM_FILES_PREFIX",
     "LOCAL_S3_HYPERPARAMETERS_KEY",
     "LOCAL_S3_MODEL_METADATA_KEY",
@@ -47,7 +47,7 @@ _SAFE = re.compile(r"[\w.+-]+|\"[\w.,;+-]+\"")
 
 
 @dataclass
-class Reading:
+class TranslatedJob:
     """What a job's settings say to racer: the world, keys of a `TrainConfig`, which settings were
     used, and remarks.
     """
@@ -59,13 +59,15 @@ class Reading:
     notes: list[str] = field(default_factory=list)
 
 
-def words(config: TrainConfig, world: str, objects: Course | None = None) -> dict[str, str]:
+def settings_from_config(
+    config: TrainConfig, world: str, objects: ObstacleLayout | None = None
+) -> dict[str, str]:
     """The simulator's words for how cars and `objects` of a training are placed, on the track that
     it calls `world`.
     """
     return {
         "WORLD_NAME": world,
-        **objects_there.words(objects),
+        **objects_there.settings_from_obstacles(objects),
         "CHANGE_START_POSITION": str(config.start_advance > 0.0),
         # is not read where the start stays
         "ROUND_ROBIN_ADVANCE_DIST": repr(config.start_advance or 0.05),
@@ -76,11 +78,11 @@ def words(config: TrainConfig, world: str, objects: Course | None = None) -> dic
     }
 
 
-def run_env(settings: Mapping[str, str], prefix: str) -> str:
+def run_env_text(settings: Mapping[str, str], prefix: str) -> str:
     """The text of a `run.env` with the simulator's words `settings`; its model is kept under
     `prefix` in the bucket.
     """
-    names = {word: key for key, word in reversed(WORDS.items())}
+    names = {word: key for key, word in reversed(ENV_KEYS.items())}
     lines = [f"{names[word]}={value}" for word, value in settings.items()]
     unsafe = [line for line in lines if not _SAFE.fullmatch(line.partition("=")[2])]
     if unsafe:
@@ -91,7 +93,7 @@ def run_env(settings: Mapping[str, str], prefix: str) -> str:
     return _RUN_ENV.format(**fields, reverse=settings["REVERSE_DIR"])
 
 
-def read_env(text: str) -> dict[str, str]:
+def parse_env(text: str) -> dict[str, str]:
     """The variables that a file such as `run.env` or `system.env` sets, those it names expanded.
 
     Lines may begin with `export`, values may stand in quotes, `#` begins a comment where a shell
@@ -105,7 +107,7 @@ def read_env(text: str) -> dict[str, str]:
     return found
 
 
-def read_yaml(text: str) -> dict[str, Any]:
+def parse_job_yaml(text: str) -> dict[str, Any]:
     """The keys of a YAML file without nesting, as the simulator's parameters are: texts, and lists
     of texts.
     """
@@ -127,22 +129,24 @@ def read_yaml(text: str) -> dict[str, Any]:
     return found
 
 
-def simulator_words(env: Mapping[str, str]) -> dict[str, str]:
+def settings_from_env(env: Mapping[str, str]) -> dict[str, str]:
     """The simulator's words in a `run.env`, and those that DeepRacer for Cloud's scripts add to it.
 
     Of a key of old and its newer name, the newer one counts.
     """
-    told = {WORDS[key]: env[key] for key in reversed(WORDS) if env.get(key)}
-    return (objects_there.ADDED if told.get("RACE_TYPE") == objects_there.BOXES else {}) | told
+    told = {ENV_KEYS[key]: env[key] for key in reversed(ENV_KEYS) if env.get(key)}
+    return (
+        objects_there.BOX_DEFAULTS if told.get("RACE_TYPE") == objects_there.BOXES else {}
+    ) | told
 
 
-def config_of(settings: Mapping[str, Any]) -> Reading:
+def config_from_settings(settings: Mapping[str, Any]) -> TranslatedJob:
     """What the simulator's words say about the cars. UsageError for a value that makes no sense."""
     one = {
         word: value[0] if isinstance(value, list) and value else value
         for word, value in settings.items()
     }
-    found = Reading()
+    found = TranslatedJob()
     if one.get("WORLD_NAME"):
         found.world = str(one["WORLD_NAME"])
     if one.get("TRACK_DIRECTION_CLOCKWISE"):
@@ -160,31 +164,31 @@ def config_of(settings: Mapping[str, Any]) -> Reading:
     return found
 
 
-def world_of(track: str) -> str:
+def world_of_track(track: str) -> str:
     """The simulator's name of a track, empty where it has none such.
 
     A shipped track that was built after one of the simulator's by its dimensions has that one's
     name.
     """
-    if track in worlds.names():
+    if track in worlds.world_names():
         return track
-    made = {entry.name: world for world, entry in library.reconstructions().items()}
+    made = {entry.name: world for world, entry in library.world_reconstructions().items()}
     return made.get(track, "")
 
 
-def _race(settings: Mapping[str, Any], found: Reading) -> None:
+def _race(settings: Mapping[str, Any], found: TranslatedJob) -> None:
     """Put the objects of a race into `found`."""
     race = str(settings.get("RACE_TYPE") or "TIME_TRIAL").upper()
     # those of another race type are not read there either
-    found.used |= {"RACE_TYPE", *objects_there.WORDS.values()}
-    found.objects = objects_there.read(settings)
+    found.used |= {"RACE_TYPE", *objects_there.OBSTACLE_KEYS.values()}
+    found.objects = objects_there.obstacles_from_settings(settings)
     if race not in ("TIME_TRIAL", objects_there.BOXES, objects_there.BOTS):
         found.notes.append(
             f"RACE_TYPE {race} is a race against other models: the car trains alone here"
         )
 
 
-def _flag(settings: Mapping[str, Any], word: str, usual: bool, found: Reading) -> bool:
+def _flag(settings: Mapping[str, Any], word: str, usual: bool, found: TranslatedJob) -> bool:
     found.used.add(word)
     text = str(settings.get(word) or "").strip().lower()
     if text and text not in (*_TRUE, *_FALSE):
@@ -192,7 +196,7 @@ def _flag(settings: Mapping[str, Any], word: str, usual: bool, found: Reading) -
     return text in _TRUE if text else usual
 
 
-def _number(settings: Mapping[str, Any], word: str, usual: float, found: Reading) -> float:
+def _number(settings: Mapping[str, Any], word: str, usual: float, found: TranslatedJob) -> float:
     found.used.add(word)
     text = str(settings.get(word) or "").strip()
     try:

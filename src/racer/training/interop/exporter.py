@@ -23,23 +23,25 @@ import numpy as np
 
 from racer.errors import UsageError
 from racer.files import write_file, write_folder, write_json
-from racer.resources import tracks as shipped_tracks
-from racer.sensors.observation import SIZE, has_pictures, size
+from racer.resources import tracks_folder as shipped_tracks
+from racer.sensors.observation import PICTURE_SIZE_PX, has_pictures, picture_size
 from racer.track import library, route
 from racer.track.track import Track
-from racer.training.config import Settings
+from racer.training.config import LearnerSettings
 from racer.training.interop import drfc, hyperparameters, objects_there, onnx
-from racer.training.interop.onnx import Comparison, Deterministic, Tie
-from racer.training.learner import checkpoint
+from racer.training.interop.onnx import DeterministicPolicy, OnnxComparison, TensorSpec
+from racer.training.learner import load_checkpoint
 from racer.training.networks import NETWORKS, SMALL
-from racer.training.run import VERSIONS, Run, check_whole, open_run
-from racer.training.saliency import gather
-from racer.training.sweep.experiment import toml
-from racer.vehicle.action_space import NETWORK, Metadata, write_metadata
+from racer.training.run import METADATA_VERSIONS, Run, check_run_files, open_run
+from racer.training.saliency import gather_observations
+from racer.training.sweep.experiment import experiment_toml
+from racer.vehicle.action_space import DEFAULT_NETWORK, Metadata, write_metadata
 
-OBSERVATIONS = 1000  # of its own laps, on which the exported policy is compared with the original
+COMPARED_OBSERVATIONS = (
+    1000  # of its own laps, on which the exported policy is compared with the original
+)
 
-DEEPRACERS = tuple(name for name in NETWORKS if name != SMALL)
+DEEPRACER_NETWORKS = tuple(name for name in NETWORKS if name != SMALL)
 
 _WEIGHTS = (
     "what the policy has learned stays here, in model/policy.onnx: DeepRacer for Cloud goes on from TensorFlow "
@@ -52,55 +54,63 @@ _FEATURES = (
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedRun:
     """What was written, and what there is to say about it."""
 
     folder: Path
     checkpoint: str
     files: tuple[str, ...]  # relative to the folder
-    inputs: tuple[Tie, ...]
-    outputs: tuple[Tie, ...]
-    comparison: Comparison
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    comparison: OnnxComparison
     notes: tuple[str, ...]
 
 
-def export(folder: Path, out: Path, which: str = "best", replaced: bool = False) -> Exported:
+def export_run(
+    folder: Path, out: Path, checkpoint: str = "best", replace_existing: bool = False
+) -> ExportedRun:
     """Write everything about a checkpoint of the run in `folder` to the new folder `out`, which
     appears whole.
 
     UsageError when `out` is there already and is not to be `replaced`, or is no export.
     """
     run = open_run(folder)
-    check_whole(run)
-    policy, name = checkpoint(run, which)
-    _check_place(out, replaced)
+    check_run_files(run)
+    policy, name = load_checkpoint(run, checkpoint)
+    _check_place(out, replace_existing)
     notes: list[str] = []
 
     def fill(beside: Path) -> None:
         notes.extend(_write_experiment(run, beside))
-        _write_policy(run, Deterministic(policy, run.metadata.action_space), beside)
+        _write_policy(run, DeterministicPolicy(policy, run.metadata.action_space), beside)
 
     write_folder(out, fill)
     found = json.loads((out / "model" / "policy.json").read_text())
     check = {key: found["check"][key] for key in ("observations", "differences", "decisions")}
-    inputs, outputs = (tuple(Tie(**one) for one in found[side]) for side in ("inputs", "outputs"))
+    inputs, outputs = (
+        tuple(TensorSpec(**one) for one in found[side]) for side in ("inputs", "outputs")
+    )
     files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
-    return Exported(out, name, tuple(files), inputs, outputs, Comparison(**check), tuple(notes))
+    return ExportedRun(
+        out, name, tuple(files), inputs, outputs, OnnxComparison(**check), tuple(notes)
+    )
 
 
-def effective(run: Run) -> Settings:
+def effective_settings(run: Run) -> LearnerSettings:
     """PPO's settings as the run trained with them."""
     if run.hyperparameters is None:
         return run.config.settings
     algorithm = run.metadata.training_algorithm
-    return hyperparameters.read(str(run.hyperparameters), run.config.settings, algorithm).settings
+    return hyperparameters.read_hyperparameters(
+        str(run.hyperparameters), run.config.settings, algorithm
+    ).settings
 
 
-def metadata_of(run: Run) -> Metadata:
+def exported_metadata(run: Run) -> Metadata:
     """The run's metadata, of the version that its car drives under there."""
     metadata = run.metadata
     car = run.config.car or metadata.car
-    return metadata if car == metadata.car else replace(metadata, version=VERSIONS[car])
+    return metadata if car == metadata.car else replace(metadata, version=METADATA_VERSIONS[car])
 
 
 def _check_place(out: Path, replaced: bool) -> None:
@@ -114,45 +124,52 @@ def _check_place(out: Path, replaced: bool) -> None:
         )
 
 
-def _write_policy(run: Run, policy: Deterministic, folder: Path) -> None:
+def _write_policy(run: Run, policy: DeterministicPolicy, folder: Path) -> None:
     model = folder / "model"
     model.mkdir()
-    metadata = metadata_of(run)
+    metadata = exported_metadata(run)
     write_metadata(metadata, model / "model_metadata.json")
-    seen = gather(run, policy.policy, OBSERVATIONS).observation
-    onnx.write(model / "policy.onnx", policy, seen, metadata)
-    found = onnx.compare(model / "policy.onnx", policy, seen)
-    write_json(model / "policy.json", onnx.described(model / "policy.onnx", found))
+    seen = gather_observations(run, policy.policy, COMPARED_OBSERVATIONS).observation
+    onnx.write_onnx(model / "policy.onnx", policy, seen, metadata)
+    found = onnx.compare_onnx(model / "policy.onnx", policy, seen)
+    write_json(model / "policy.json", onnx.onnx_description(model / "policy.onnx", found))
 
 
 def _write_experiment(run: Run, folder: Path) -> list[str]:
     """Write the experiment in racer's words and in DeepRacer for Cloud's; what does not go over."""
-    files = folder / drfc.FOLDER
+    files = folder / drfc.CUSTOM_FILES_FOLDER
     files.mkdir()
     (files / "reward_function.py").write_bytes((run.folder / "reward_function.py").read_bytes())
-    is_known = run.network is None or run.network in DEEPRACERS
-    metadata = metadata_of(run) if is_known else replace(metadata_of(run), neural_network=NETWORK)
+    is_known = run.network is None or run.network in DEEPRACER_NETWORKS
+    metadata = (
+        exported_metadata(run)
+        if is_known
+        else replace(exported_metadata(run), neural_network=DEFAULT_NETWORK)
+    )
     write_metadata(metadata, files / "model_metadata.json")
     (files / "hyperparameters.json").write_bytes(_hyperparameters(run))
     world, track, notes = _track(run, folder)
-    text = drfc.run_env(
-        drfc.words(run.config, world, run.objects), prefix=f"racer-{run.folder.resolve().name}"
+    text = drfc.run_env_text(
+        drfc.settings_from_config(run.config, world, run.objects),
+        prefix=f"racer-{run.folder.resolve().name}",
     )
     write_file(folder / "run.env", text.encode())
     changes: dict[str, Any] = {
-        "reward": f"{drfc.FOLDER}/reward_function.py",
-        "action_space": f"{drfc.FOLDER}/model_metadata.json",
-        "hyperparameters": f"{drfc.FOLDER}/hyperparameters.json" if run.hyperparameters else None,
+        "reward": f"{drfc.CUSTOM_FILES_FOLDER}/reward_function.py",
+        "action_space": f"{drfc.CUSTOM_FILES_FOLDER}/model_metadata.json",
+        "hyperparameters": f"{drfc.CUSTOM_FILES_FOLDER}/hyperparameters.json"
+        if run.hyperparameters
+        else None,
         "track": track,
         "also_tracks": _others(run, folder),
-        "objects": objects_there.told(run.objects),
+        "objects": objects_there.obstacles_for_experiment(run.objects),
         "network": run.config.network if is_known else run.network,
     }
     title = f"{run.folder.resolve().name}, exported by racer"
     comments = ("The training that this was exported from: racer train experiment.toml",)
     write_file(
         folder / "experiment.toml",
-        toml(run.config.model_copy(update=changes), title, comments).encode(),
+        experiment_toml(run.config.model_copy(update=changes), title, comments).encode(),
     )
     return [*notes, *_seeing(run), _WEIGHTS, *_unsaid(run)]
 
@@ -164,17 +181,23 @@ def _seeing(run: Run) -> list[str]:
     told = []
     if {"features", "objects"} & {*run.observation}:
         told.append(_FEATURES)
-    sizes = [size(name) for name in run.observation if has_pictures([name]) and size(name) != SIZE]
+    sizes = [
+        picture_size(name)
+        for name in run.observation
+        if has_pictures([name]) and picture_size(name) != PICTURE_SIZE_PX
+    ]
     told += [
-        f"pictures are {wide} x {high} pixels here, {SIZE[0]} x {SIZE[1]} there"
+        f"pictures are {wide} x {high} pixels here, {PICTURE_SIZE_PX[0]} x {PICTURE_SIZE_PX[1]} there"
         for wide, high in sizes
     ]
     if not has_pictures(run.observation) and run.observation != ("features",):
         told.append(
             "the sensors of this policy have no camera among them, which DeepRacer for Cloud always wants"
         )
-    if run.network and run.network not in DEEPRACERS:
-        told.append(f"the network {run.network} is racer's alone: there, {NETWORK} is trained")
+    if run.network and run.network not in DEEPRACER_NETWORKS:
+        told.append(
+            f"the network {run.network} is racer's alone: there, {DEFAULT_NETWORK} is trained"
+        )
     return told
 
 
@@ -184,7 +207,10 @@ def _hyperparameters(run: Run) -> bytes:
         return run.hyperparameters.read_bytes()
     return (
         json.dumps(
-            hyperparameters.words(run.config.settings, run.metadata.training_algorithm), indent=2
+            hyperparameters.hyperparameters_table(
+                run.config.settings, run.metadata.training_algorithm
+            ),
+            indent=2,
         )
         + "\n"
     ).encode()
@@ -195,7 +221,7 @@ def _track(run: Run, folder: Path) -> tuple[str, str, list[str]]:
     them.
     """
     track = run.track
-    world, is_shipped = drfc.world_of(track.name), _is_shipped(track)
+    world, is_shipped = drfc.world_of_track(track.name), _is_shipped(track)
     here = track.name if is_shipped else _lines(track, folder)
     if world == track.name or (world and is_shipped):
         told = f"{track.name} is a reconstruction of the simulator's {world}: the real one is a little different"
@@ -210,7 +236,7 @@ def _track(run: Run, folder: Path) -> tuple[str, str, list[str]]:
 
 def _others(run: Run, folder: Path) -> tuple[str, ...]:
     """The tracks that a teacher teaches on beside the run's own, for the experiment file."""
-    tracks = [route.load(file) for file in run.more_tracks]
+    tracks = [route.load_route(file) for file in run.more_tracks]
     names = [track.name if _is_shipped(track) else _lines(track, folder) for track in tracks]
     return run.config.also_tracks if {*names} == {*run.config.also_tracks} else tuple(names)
 
@@ -218,19 +244,23 @@ def _others(run: Run, folder: Path) -> tuple[str, ...]:
 def _is_shipped(track: Track) -> bool:
     """Whether anyone who has racer has this very track by its name."""
     file = shipped_tracks() / f"{track.name}.toml"
-    return file.is_file() and np.array_equal(library.load(file).center, track.center)
+    return file.is_file() and np.array_equal(library.load_track(file).center, track.center)
 
 
 def _lines(track: Track, folder: Path) -> str:
     """The name of the file with the track's lines, which are written beside."""
     (folder / "routes").mkdir(exist_ok=True)
-    return route.save(track, folder / "routes" / f"{track.name}.npy").relative_to(folder).as_posix()
+    return (
+        route.save_route(track, folder / "routes" / f"{track.name}.npy")
+        .relative_to(folder)
+        .as_posix()
+    )
 
 
 def _unsaid(run: Run) -> list[str]:
     """Sentences about what DeepRacer for Cloud's files cannot say."""
-    told = objects_there.unsaid(run.objects) + hyperparameters.unsaid(
-        effective(run), run.metadata.training_algorithm
+    told = objects_there.obstacle_notes(run.objects) + hyperparameters.hyperparameters_notes(
+        effective_settings(run), run.metadata.training_algorithm
     )
     if run.config.teacher:
         told.append("there is no teacher there: the network learns from the reward alone")

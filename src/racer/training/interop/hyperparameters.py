@@ -10,28 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from racer.errors import UsageError, did_you_mean
-from racer.training.config import Settings, parse
+from racer.training.config import LearnerSettings, parse_config
 
-MAPPED = {
+PPO_KEYS = {
     "batch_size": "batch_size",
     "num_epochs": "n_epochs",
     "lr": "lr",
     "beta_entropy": "ent_coef",
     "discount_factor": "gamma",
 }
-MAPPED_SAC = {
+SAC_KEYS = {
     "batch_size": "batch_size",
     "lr": "lr",
     "discount_factor": "gamma",
     "sac_alpha": "sac_alpha",
 }
-SILENT_SAC = {
+SAC_IGNORED = {
     "num_epochs": "SAC has no passes over an update's steps",
     "beta_entropy": "SAC weighs entropy by sac_alpha",
     "loss_type": "the loss of the critics here is the mean squared error",
     "num_episodes_between_training": "racer moves SAC's target network a little with every update",
 }
-SILENT = {
+PPO_IGNORED = {
     "stack_size": "the simulator ignores it, and so does racer",
     "term_cond_avg_score": "the simulator ignores it, and so does racer",
     "term_cond_max_episodes": "racer trains for --steps or --minutes",
@@ -41,7 +41,7 @@ SILENT = {
     "sac_alpha": "racer trains with PPO",
     "loss_type": "the value loss here is the mean squared error",
 }
-REST = {
+PPO_CONSTANTS = {
     "loss_type": "mean squared error",
     "num_episodes_between_training": 20,
     "exploration_type": "categorical",
@@ -53,7 +53,7 @@ REST = {
 }
 """What a DeepRacer file says beside the settings that PPO has here too: the simulator's own defaults."""
 
-REST_SAC = {
+SAC_CONSTANTS = {
     "loss_type": "mean squared error",
     "num_episodes_between_training": 1,
     "stack_size": 1,
@@ -66,16 +66,20 @@ REST_SAC = {
 class Hyperparameters:
     """PPO settings from a DeepRacer file; `notes` say what was not taken over and why."""
 
-    settings: Settings
+    settings: LearnerSettings
     notes: tuple[str, ...]
 
 
-def read(path: str, settings: Settings, algorithm: str = "clipped_ppo") -> Hyperparameters:
+def read_hyperparameters(
+    path: str, settings: LearnerSettings, algorithm: str = "clipped_ppo"
+) -> Hyperparameters:
     """`settings` changed by a `hyperparameters.json`, with a note for every key that has no
     counterpart here.
     """
     table = _table(path)
-    mapped, silent = (MAPPED_SAC, SILENT | SILENT_SAC) if algorithm == "sac" else (MAPPED, SILENT)
+    mapped, silent = (
+        (SAC_KEYS, PPO_IGNORED | SAC_IGNORED) if algorithm == "sac" else (PPO_KEYS, PPO_IGNORED)
+    )
     known = [*mapped, *silent, "num_episodes_between_training"]
     changes: dict[str, Any] = {
         mapped[key]: _number(value) for key, value in table.items() if key in mapped
@@ -93,13 +97,15 @@ def read(path: str, settings: Settings, algorithm: str = "clipped_ppo") -> Hyper
     return Hyperparameters(made, tuple(f"{path}: {note}" for note in notes if note))
 
 
-def words(settings: Settings, algorithm: str = "clipped_ppo") -> dict[str, Any]:
+def hyperparameters_table(
+    settings: LearnerSettings, algorithm: str = "clipped_ppo"
+) -> dict[str, Any]:
     """The settings as the contents of a `hyperparameters.json`."""
-    mapped, rest = (MAPPED_SAC, REST_SAC) if algorithm == "sac" else (MAPPED, REST)
+    mapped, rest = (SAC_KEYS, SAC_CONSTANTS) if algorithm == "sac" else (PPO_KEYS, PPO_CONSTANTS)
     return {theirs: getattr(settings, ours) for theirs, ours in mapped.items()} | rest
 
 
-def unsaid(settings: Settings, algorithm: str = "clipped_ppo") -> list[str]:
+def hyperparameters_notes(settings: LearnerSettings, algorithm: str = "clipped_ppo") -> list[str]:
     """A sentence for each setting that a `hyperparameters.json` cannot say, and that is not what is
     fixed there.
     """
@@ -119,16 +125,16 @@ def unsaid(settings: Settings, algorithm: str = "clipped_ppo") -> list[str]:
     return [sentence for sentence in told if sentence]
 
 
-def _parsed(table: dict[str, Any], path: str) -> Settings:
+def _parsed(table: dict[str, Any], path: str) -> LearnerSettings:
     """The settings in a table; a complaint about them is in DeepRacer's words."""
     try:
-        made = parse(table, path, Settings)
+        made = parse_config(table, path, LearnerSettings)
     except UsageError as error:
         complaint = str(error)
-        for theirs, ours in (MAPPED | MAPPED_SAC).items():
+        for theirs, ours in (PPO_KEYS | SAC_KEYS).items():
             complaint = complaint.replace(f"{ours!r}: ", f"{theirs!r}: ")
         raise UsageError(complaint) from None
-    assert isinstance(made, Settings)
+    assert isinstance(made, LearnerSettings)
     return made
 
 

@@ -11,18 +11,18 @@ from typing import Any
 
 from racer.errors import UsageError
 from racer.files import write_file, write_folder
-from racer.sim.obstacle_layout import course
+from racer.sim.obstacle_layout import read_obstacle_layout
 from racer.track import library, route, worlds
-from racer.training.config import TrainConfig, parse
+from racer.training.config import TrainConfig, parse_config
 from racer.training.interop import bundle, drfc, hyperparameters, objects_there
 from racer.training.interop.bundle import Bundle
-from racer.training.interop.drfc import Reading
-from racer.training.sweep.experiment import load, toml
+from racer.training.interop.drfc import TranslatedJob
+from racer.training.sweep.experiment import experiment_toml, read_experiment
 from racer.vehicle.action_space import Metadata, read_metadata
-from racer.vehicle.action_space import parse as parse_metadata
+from racer.vehicle.action_space import parse_metadata as parse_metadata
 
-TURN = re.compile(r"_(c?cw)$")
-EVALUATION = {
+DIRECTION_SUFFIX = re.compile(r"_(c?cw)$")
+EVALUATION_OPTIONS = {
     "EVAL_NUMBER_OF_TRIALS": "--laps",
     "EVAL_MAX_RESETS": "--resets",
     "EVAL_OFF_TRACK_PENALTY": "--penalty",
@@ -35,11 +35,11 @@ _FASTER = (
     'without the line observation = "sensors" it trains on numbers about car and road, in a minute'
 )
 
-REWARD, ACTIONS, HYPERPARAMETERS = drfc.FILES
+REWARD, ACTIONS, HYPERPARAMETERS = drfc.CUSTOM_FILES
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportedExperiment:
     """What was written: the experiment in `folder / experiment.toml`, what to say of it, and keys
     nobody read.
     """
@@ -52,7 +52,7 @@ class Imported:
     evaluation: tuple[str, ...]
 
 
-def import_(path: str | Path, out: Path, home: Path | None = None) -> Imported:
+def import_bundle(path: str | Path, out: Path, home: Path | None = None) -> ImportedExperiment:
     """Write the training in a folder or archive to the new folder `out`, which appears whole.
 
     UsageError with a sentence for what is wrong, also when `out` is there already; then nothing is
@@ -60,14 +60,16 @@ def import_(path: str | Path, out: Path, home: Path | None = None) -> Imported:
     """
     if out.exists():
         raise UsageError(f"{out} is there already: name another folder with -o")
-    found = bundle.read(path)
+    found = bundle.read_bundle(path)
     settings, names, notes = _settings(found)
-    reading = drfc.config_of(settings)
+    reading = drfc.config_from_settings(settings)
     before = _before(found)
     files: dict[str, bytes] = {REWARD: _reward(found)}
     config: dict[str, Any] = before | reading.config | {"reward": REWARD}
     told = [*found.notes, *notes, *reading.notes]
-    config["objects"] = objects_there.told(course(reading.objects or None))
+    config["objects"] = objects_there.obstacles_for_experiment(
+        read_obstacle_layout(reading.objects or None)
+    )
     if before.get("look", "none") != "none" and reading.config["look"] != "none":
         config["look"] = before["look"]  # a stronger one of racer's own
     files |= _other_tracks(found, config)
@@ -77,17 +79,19 @@ def import_(path: str | Path, out: Path, home: Path | None = None) -> Imported:
     told += _take_hyperparameters(
         found, config, files, metadata.training_algorithm if metadata else ""
     )
-    made = parse(config, str(path))
+    made = parse_config(config, str(path))
     assert isinstance(made, TrainConfig)
     comments = (f"Imported by racer from {Path(path).name}: racer train experiment.toml",)
-    files["experiment.toml"] = toml(
+    files["experiment.toml"] = experiment_toml(
         made, f"{Path(path).name}, imported by racer", comments
     ).encode()
     write_folder(out, lambda beside: _fill(beside, files))
     left = [
-        name for name, word in names.items() if word not in reading.used | {*EVALUATION, *drfc.KEPT}
+        name
+        for name, word in names.items()
+        if word not in reading.used | {*EVALUATION_OPTIONS, *drfc.FILE_KEYS}
     ]
-    return Imported(
+    return ImportedExperiment(
         out, made, tuple(dict.fromkeys(told)), tuple(sorted(left)), _evaluation(settings)
     )
 
@@ -102,15 +106,15 @@ def _settings(found: Bundle) -> tuple[dict[str, Any], dict[str, str], list[str]]
     files = sorted(found.files.get("env", ()), key=lambda one: not one[0].endswith("system.env"))
     workers = [one for one in files if "worker-" in one[0]]
     for name, data in files:
-        some = drfc.read_env(bundle.as_text(name, data))
-        names |= {key: drfc.WORDS.get(key, key.removeprefix("DR_")) for key in some}
+        some = drfc.parse_env(bundle.decode_text(name, data))
+        names |= {key: drfc.ENV_KEYS.get(key, key.removeprefix("DR_")) for key in some}
         if (name, data) not in workers:
             env |= {
                 key: value for key, value in some.items() if key not in env or "run.env" in name
             }
-    settings: dict[str, Any] = drfc.read_yaml(found.text("yaml"))
+    settings: dict[str, Any] = drfc.parse_job_yaml(found.text("yaml"))
     names |= {key: key for key in settings}
-    told = drfc.simulator_words(env)
+    told = drfc.settings_from_env(env)
     for word in sorted(set(told) & set(settings)):
         if str(told[word]).lower() != str(settings[word]).lower():
             notes.append(
@@ -120,7 +124,9 @@ def _settings(found: Bundle) -> tuple[dict[str, Any], dict[str, str], list[str]]
         notes.append(
             f"{', '.join(name for name, _ in workers)}: a run of racer trains as the first worker does"
         )
-    others = {key.removeprefix("DR_"): value for key, value in env.items() if key not in drfc.WORDS}
+    others = {
+        key.removeprefix("DR_"): value for key, value in env.items() if key not in drfc.ENV_KEYS
+    }
     return others | settings | told, names, notes
 
 
@@ -132,7 +138,7 @@ def _before(found: Bundle) -> dict[str, Any]:
     if named is None:
         return {}
     try:
-        table = tomllib.loads(bundle.as_text(*named))
+        table = tomllib.loads(bundle.decode_text(*named))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{named[0]} is not TOML: {error}") from None
     return {key: value for key, value in table.items() if key not in ("title", "question")}
@@ -140,12 +146,12 @@ def _before(found: Bundle) -> dict[str, Any]:
 
 def _reward(found: Bundle) -> bytes:
     name, data = found.first("reward") or ("", b"")
-    bundle.as_text(name, data)
+    bundle.decode_text(name, data)
     return data
 
 
 def _take_track(
-    reading: Reading,
+    reading: TranslatedJob,
     found: Bundle,
     config: dict[str, Any],
     files: dict[str, bytes],
@@ -163,14 +169,14 @@ def _take_track(
         Path(name).name.removesuffix(".npy"): data for name, data in found.files.get("route", ())
     }
     name = re.sub(r".*/|\.(npy|toml)$", "", before)
-    is_same = (drfc.world_of(name) or name) == world  # as when it was exported
+    is_same = (drfc.world_of_track(name) or name) == world  # as when it was exported
     if is_same and name == before:
         return []
     if (mine := name if is_same else world) in lines:
         config["track"] = f"routes/{mine}.npy"
         files[config["track"]] = lines[mine]
         return []
-    config["track"], turned, note = resolved(world, home)
+    config["track"], turned, note = resolve_world(world, home)
     config["reverse"] = bool(config.get("reverse")) != turned
     return [note] if note else []
 
@@ -184,30 +190,32 @@ def _other_tracks(found: Bundle, config: dict[str, Any]) -> dict[str, bytes]:
     return {name: lines[name] for name in more if name in lines} if isinstance(more, list) else {}
 
 
-def resolved(world: str, home: Path | None = None) -> tuple[str, bool, str]:
+def resolve_world(world: str, home: Path | None = None) -> tuple[str, bool, str]:
     """A track for one of the simulator's, whether it is to be driven the other way, and a sentence
     if it is another.
 
     `reinvent_base_cw` is `reinvent_base`, turned, where the former is not to be had.
     """
-    if world in library.names(home=home):
+    if world in library.available_tracks(home=home):
         return world, False, ""
-    made = {other: entry.name for other, entry in library.reconstructions().items()}
-    get = f"(racer tracks fetch {world} gets the real one)" if world in worlds.names() else ""
+    made = {other: entry.name for other, entry in library.world_reconstructions().items()}
+    get = f"(racer tracks fetch {world} gets the real one)" if world in worlds.world_names() else ""
     if world in made:
         return (
             made[world],
             False,
             f"{world} is not here: {made[world]}, a reconstruction of it, is taken {get}".strip(),
         )
-    turn = TURN.search(world)
-    plain = TURN.sub("", world)
-    name = plain if plain in library.names(home=home) else made.get(plain, "")
+    turn = DIRECTION_SUFFIX.search(world)
+    plain = DIRECTION_SUFFIX.sub("", world)
+    name = plain if plain in library.available_tracks(home=home) else made.get(plain, "")
     if turn and name:
-        is_turned = library.open_entry(library.find(name, home=home)).is_ccw != (turn[1] == "ccw")
+        is_turned = library.open_entry(library.find_track(name, home=home)).is_ccw != (
+            turn[1] == "ccw"
+        )
         way = "the other way" if is_turned else "as it is"
         return name, is_turned, f"{world} is not here: {name}, driven {way}, is taken {get}".strip()
-    if world in worlds.names():
+    if world in worlds.world_names():
         return (
             world,
             False,
@@ -225,7 +233,7 @@ def _metadata(found: Bundle) -> Metadata | None:
     if named is None:
         return None
     try:
-        return parse_metadata(json.loads(bundle.as_text(*named)), named[0])
+        return parse_metadata(json.loads(bundle.decode_text(*named)), named[0])
     except (json.JSONDecodeError, RecursionError) as error:
         raise UsageError(f"{named[0]} is not JSON: {error}") from None
 
@@ -255,10 +263,10 @@ def _take_hyperparameters(
     was_given = bool(config.pop("hyperparameters", None))
     if named is None:
         return [f"there is no {HYPERPARAMETERS}: racer's usual settings are taken"]
-    text = bundle.as_text(*named)
+    text = bundle.decode_text(*named)
     if found.first("experiment") and not was_given:
-        made = parse(config, "experiment.toml")
-        if _is_same(text, hyperparameters.words(made.settings, algorithm)):
+        made = parse_config(config, "experiment.toml")
+        if _is_same(text, hyperparameters.hyperparameters_table(made.settings, algorithm)):
             return []
     files[HYPERPARAMETERS], config["hyperparameters"] = named[1], HYPERPARAMETERS
     return []
@@ -279,14 +287,14 @@ def _fill(folder: Path, files: dict[str, bytes]) -> None:
         (folder / name).parent.mkdir(exist_ok=True)
         write_file(folder / name, data)
     try:
-        [config] = load(folder / "experiment.toml").runs.values()
+        [config] = read_experiment(folder / "experiment.toml").runs.values()
         metadata = read_metadata(config.action_space) if config.action_space else None
         if config.hyperparameters is not None:
             algorithm = metadata.training_algorithm if metadata else ""
-            hyperparameters.read(config.hyperparameters, config.settings, algorithm)
+            hyperparameters.read_hyperparameters(config.hyperparameters, config.settings, algorithm)
         for name in (config.track, *config.also_tracks):
             if name.endswith(".npy"):
-                route.load(Path(name))
+                route.load_route(Path(name))
     except UsageError as error:
         raise UsageError(
             str(error).replace(f"{folder.resolve()}/", "").replace(f"{folder}/", "")
@@ -297,7 +305,7 @@ def _evaluation(settings: dict[str, Any]) -> tuple[str, ...]:
     """Options of `racer evaluate` for the settings of `run.env` about evaluations, if there are
     any.
     """
-    known = {word: option for word, option in EVALUATION.items() if settings.get(word)}
+    known = {word: option for word, option in EVALUATION_OPTIONS.items() if settings.get(word)}
     words = [f"{option} {settings[word]}" for word, option in known.items() if option]
     return (
         *words,

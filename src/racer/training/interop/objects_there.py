@@ -7,18 +7,18 @@ from dataclasses import asdict
 from typing import Any
 
 from racer.errors import UsageError
-from racer.sim.obstacle_layout import COURSES, Course
+from racer.sim.obstacle_layout import OBSTACLE_LAYOUTS, ObstacleLayout
 
 BOXES, BOTS = "OBJECT_AVOIDANCE", "HEAD_TO_BOT"
 
-OF_BOXES = {
+BOX_KEYS = {
     "DR_OA_NUMBER_OF_OBSTACLES": "NUMBER_OF_OBSTACLES",
     "DR_OA_MIN_DISTANCE_BETWEEN_OBSTACLES": "MIN_DISTANCE_BETWEEN_OBSTACLES",
     "DR_OA_RANDOMIZE_OBSTACLE_LOCATIONS": "RANDOMIZE_OBSTACLE_LOCATIONS",
     "DR_OA_IS_OBSTACLE_BOT_CAR": "IS_OBSTACLE_BOT_CAR",
     "DR_OA_OBJECT_POSITIONS": "OBJECT_POSITIONS",
 }
-OF_BOTS = {
+BOT_CAR_KEYS = {
     "DR_H2B_NUMBER_OF_BOT_CARS": "NUMBER_OF_BOT_CARS",
     "DR_H2B_MIN_DISTANCE_BETWEEN_BOT_CARS": "MIN_DISTANCE_BETWEEN_BOT_CARS",
     "DR_H2B_RANDOMIZE_BOT_CAR_LOCATIONS": "RANDOMIZE_BOT_CAR_LOCATIONS",
@@ -29,16 +29,16 @@ OF_BOTS = {
     "DR_H2B_LANE_CHANGE_DISTANCE": "LANE_CHANGE_DISTANCE",
     "DR_H2B_BOT_CAR_PENALTY": "PENALTY_SECONDS",
 }
-WORDS = OF_BOXES | OF_BOTS
+OBSTACLE_KEYS = BOX_KEYS | BOT_CAR_KEYS
 """Keys of `run.env` about objects, and the simulator's own word for each."""
 
-ADDED = {"NUMBER_OF_OBSTACLES": "6", "RANDOMIZE_OBSTACLE_LOCATIONS": "True"}
+BOX_DEFAULTS = {"NUMBER_OF_OBSTACLES": "6", "RANDOMIZE_OBSTACLE_LOCATIONS": "True"}
 """What DeepRacer for Cloud's scripts set for boxes where `run.env` does not."""
 
 _FLAGS = ("true", "false")
 
 
-def words(objects: Course | None) -> dict[str, str]:
+def settings_from_obstacles(objects: ObstacleLayout | None) -> dict[str, str]:
     """The simulator's words for the objects of a run, its race type first; of no objects, a time
     trial.
     """
@@ -46,37 +46,37 @@ def words(objects: Course | None) -> dict[str, str]:
         return {"RACE_TYPE": "TIME_TRIAL"}
     race = BOTS if objects.number_of_bot_cars else BOXES
     told = asdict(objects)
-    names = (OF_BOTS if race == BOTS else OF_BOXES).values()
+    names = (BOT_CAR_KEYS if race == BOTS else BOX_KEYS).values()
     found = {word: _text(told[word.lower()]) for word in names}
     if not objects.object_positions:
         found.pop("OBJECT_POSITIONS", None)
     return {"RACE_TYPE": race} | found
 
 
-def unsaid(objects: Course | None) -> list[str]:
+def obstacle_notes(objects: ObstacleLayout | None) -> list[str]:
     """A sentence where a race of both kinds of objects cannot be had there."""
     if objects is None or not (objects.obstacles and objects.number_of_bot_cars):
         return []
     return [f"boxes and bot cars at once are no race type there: {BOTS} leaves the boxes out"]
 
 
-def told(objects: Course | None) -> str | dict[str, Any] | None:
+def obstacles_for_experiment(objects: ObstacleLayout | None) -> str | dict[str, Any] | None:
     """Objects as an experiment file tells them: the name of their course, or those of its words
     that are not usual.
     """
     if objects is None:
         return None
-    usual = asdict(Course())
+    usual = asdict(ObstacleLayout())
     some = {word: value for word, value in asdict(objects).items() if value != usual[word]}
-    return next((name for name, known in COURSES.items() if known == objects), some)
+    return next((name for name, known in OBSTACLE_LAYOUTS.items() if known == objects), some)
 
 
-def read(settings: Mapping[str, Any]) -> dict[str, Any]:
+def obstacles_from_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The words of a course in the simulator's settings; empty for a race without objects.
     UsageError.
     """
     race = str(settings.get("RACE_TYPE") or "").upper()
-    names = {BOXES: OF_BOXES, BOTS: OF_BOTS}.get(race, {})
+    names = {BOXES: BOX_KEYS, BOTS: BOT_CAR_KEYS}.get(race, {})
     given = {word.lower(): settings[word] for word in names.values() if settings.get(word)}
     found = {
         word: value if word == "object_positions" else _value(word, value)

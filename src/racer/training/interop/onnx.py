@@ -17,13 +17,13 @@ from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.sac.policies import SACPolicy
 
-from racer.sensors.features import NAMES
-from racer.vehicle.action_space import ActionSpace, Metadata, as_json
+from racer.sensors.features import FEATURE_NAMES
+from racer.vehicle.action_space import ActionSpace, Metadata, metadata_as_json
 
 Tensor = torch.Tensor
 
 
-class Deterministic(torch.nn.Module):
+class DeterministicPolicy(torch.nn.Module):
     """The acting half of a policy (a class: PyTorch's contract).
 
     Its inputs are the observations by the names in `inputs`, (N, ...) each, as the environment
@@ -36,7 +36,7 @@ class Deterministic(torch.nn.Module):
         super().__init__()
         self.policy = policy.eval()
         self.is_continuous = space.is_continuous
-        self.names = names(policy)
+        self.names = input_names(policy)
         table = torch.tensor([space.steering_deg, space.speed], dtype=torch.float32).T
         self.register_buffer("table", table)
         self.table: Tensor
@@ -50,7 +50,7 @@ class Deterministic(torch.nn.Module):
 
     def forward(self, *observations: Tensor) -> tuple[Tensor, ...]:
         """What the policy does with N observations."""
-        answer = head(self.policy, together(self.names, observations))
+        answer = policy_head(self.policy, join_observation(self.names, observations))
         if self.is_continuous:
             action = answer.clamp(-1.0, 1.0)
             low, high = self.table[0], self.table[1]
@@ -59,24 +59,24 @@ class Deterministic(torch.nn.Module):
         return torch.softmax(answer, dim=1), choice, self.table[choice]
 
 
-def names(policy: BasePolicy) -> tuple[str, ...]:
+def input_names(policy: BasePolicy) -> tuple[str, ...]:
     """Names of a policy's inputs: of its sensors where there are several, `observation` otherwise."""
     space: Any = policy.observation_space
     return tuple(space.spaces) if hasattr(space, "spaces") else ("observation",)
 
 
-def split(names: tuple[str, ...], observation: Any) -> tuple[Tensor, ...]:
+def split_observation(names: tuple[str, ...], observation: Any) -> tuple[Tensor, ...]:
     """An observation of the environment as tensors, one a name."""
     parts = observation if isinstance(observation, Mapping) else {names[0]: observation}
     return tuple(torch.as_tensor(parts[name]) for name in names)
 
 
-def together(names: tuple[str, ...], parts: tuple[Tensor, ...]) -> Any:
+def join_observation(names: tuple[str, ...], parts: tuple[Tensor, ...]) -> Any:
     """Tensors as the policy takes them: one, or a dict of several."""
     return parts[0] if names == ("observation",) else dict(zip(names, parts, strict=True))
 
 
-def head(policy: BasePolicy, observation: Any) -> Tensor:
+def policy_head(policy: BasePolicy, observation: Any) -> Tensor:
     """(N, K) logits of discrete actions, or (N, 2) points that are clipped to [-1, 1] for
     continuous ones.
     """
@@ -93,7 +93,7 @@ def head(policy: BasePolicy, observation: Any) -> Tensor:
 
 
 OPSET = 18
-CLOSE = 1e-4
+TOLERANCE = 1e-4
 """How far an output of onnxruntime may be from PyTorch's: probabilities, points in [-1, 1], degrees, m/s."""
 
 _FLAT = 2  # dimensions of an observation that is a list of numbers
@@ -101,7 +101,7 @@ _BATCH = 100  # observations that are asked for at a time
 
 
 @dataclass(frozen=True)
-class Tie:
+class TensorSpec:
     """One input or output of the file: its name, its type as NumPy calls it, and its shape, N
     first.
     """
@@ -117,7 +117,7 @@ class Tie:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class OnnxComparison:
     """What onnxruntime and PyTorch said to the same observations: the largest difference of each
     output.
     """
@@ -129,21 +129,23 @@ class Comparison:
     @property
     def agrees(self) -> bool:
         """Whether all is as close as it has to be."""
-        return max(self.differences.values()) <= CLOSE and not self.decisions
+        return max(self.differences.values()) <= TOLERANCE and not self.decisions
 
     @property
     def sentence(self) -> str:
         """The comparison in words."""
         gaps = ", ".join(f"{name} {gap:.1e}" for name, gap in self.differences.items())
         verdict = "equal" if self.agrees else "NOT equal"
-        return f"{verdict} to PyTorch within {CLOSE:g} on {self.observations:,} observations of its own laps: {gaps}"
+        return f"{verdict} to PyTorch within {TOLERANCE:g} on {self.observations:,} observations of its own laps: {gaps}"
 
 
-def write(path: Path, policy: Deterministic, observation: Any, metadata: Metadata) -> None:
+def write_onnx(
+    path: Path, policy: DeterministicPolicy, observation: Any, metadata: Metadata
+) -> None:
     """Write `policy` to `path`; `observation` are a few of its observations, which tell shapes and
     types.
     """
-    inputs = tuple(part[:2] for part in split(policy.names, observation))
+    inputs = tuple(part[:2] for part in split_observation(policy.names, observation))
     batch = torch.export.Dim("N")
     # tell of packages that racer does not need
     for name in ("torch.onnx", "onnxscript", "onnx_ir"):
@@ -162,19 +164,19 @@ def write(path: Path, policy: Deterministic, observation: Any, metadata: Metadat
         )
     assert made is not None
     model = made.model_proto
-    words = {"model_metadata.json": json.dumps(as_json(metadata))}
-    if any(part.ndim == _FLAT and part.shape[1] == len(NAMES) for part in inputs):
-        words["features"] = json.dumps(NAMES)
+    words = {"model_metadata.json": json.dumps(metadata_as_json(metadata))}
+    if any(part.ndim == _FLAT and part.shape[1] == len(FEATURE_NAMES) for part in inputs):
+        words["features"] = json.dumps(FEATURE_NAMES)
     for key, value in words.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
     path.write_bytes(model.SerializeToString())
 
 
-def compare(path: Path, policy: Deterministic, observation: Any) -> Comparison:
+def compare_onnx(path: Path, policy: DeterministicPolicy, observation: Any) -> OnnxComparison:
     """The file under onnxruntime beside the policy under PyTorch, on all `observation`s."""
     session = _session(path)
-    parts = split(policy.names, observation)
+    parts = split_observation(policy.names, observation)
     ours: list[list[NDArray[Any]]] = []
     theirs: list[list[NDArray[Any]]] = []
     for first in range(0, len(parts[0]), _BATCH):
@@ -194,7 +196,7 @@ def compare(path: Path, policy: Deterministic, observation: Any) -> Comparison:
     return _compared(tables[0], tables[1], len(parts[0]))
 
 
-def ties(path: Path) -> tuple[list[Tie], list[Tie]]:
+def onnx_signature(path: Path) -> tuple[list[TensorSpec], list[TensorSpec]]:
     """Inputs and outputs of the file, as onnxruntime tells them."""
     session = _session(path)
     inputs, outputs = (
@@ -203,33 +205,35 @@ def ties(path: Path) -> tuple[list[Tie], list[Tie]]:
     return inputs, outputs
 
 
-def described(path: Path, comparison: Comparison) -> dict[str, Any]:
+def onnx_description(path: Path, comparison: OnnxComparison) -> dict[str, Any]:
     """All there is to say about the file, as plain data."""
-    inputs, outputs = ties(path)
+    inputs, outputs = onnx_signature(path)
     return {
         "opset": OPSET,
         "inputs": [asdict(one) for one in inputs],
         "outputs": [asdict(one) for one in outputs],
-        "check": asdict(comparison) | {"tolerance": CLOSE, "agrees": comparison.agrees},
+        "check": asdict(comparison) | {"tolerance": TOLERANCE, "agrees": comparison.agrees},
     }
 
 
 def _compared(
     ours: dict[str, NDArray[Any]], theirs: dict[str, NDArray[Any]], count: int
-) -> Comparison:
+) -> OnnxComparison:
     """The comparison of two tables of outputs. Which of two equally likely actions is named is a
     matter of rounding.
     """
     if "probabilities" not in ours:
-        return Comparison(count, {name: _gap(ours[name], theirs[name]) for name in ours}, 0)
+        return OnnxComparison(count, {name: _gap(ours[name], theirs[name]) for name in ours}, 0)
     two = np.sort(ours["probabilities"], axis=1)[:, -2:]
-    clear = two[:, -1] - two[:, 0] > CLOSE if two.shape[1] > 1 else np.ones(count, dtype=np.bool_)
+    clear = (
+        two[:, -1] - two[:, 0] > TOLERANCE if two.shape[1] > 1 else np.ones(count, dtype=np.bool_)
+    )
     same = ours["action"] == theirs["action"]
     gaps = {
         "probabilities": _gap(ours["probabilities"], theirs["probabilities"]),
         "command": _gap(ours["command"][same], theirs["command"][same]),
     }
-    return Comparison(count, gaps, int((clear & ~same).sum()))
+    return OnnxComparison(count, gaps, int((clear & ~same).sum()))
 
 
 def _gap(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
@@ -244,6 +248,6 @@ def _session(path: Path) -> Any:
     return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
 
 
-def _tie(one: Any) -> Tie:
+def _tie(one: Any) -> TensorSpec:
     dtypes = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int64)": "int64"}
-    return Tie(one.name, dtypes.get(one.type, one.type), tuple(one.shape))
+    return TensorSpec(one.name, dtypes.get(one.type, one.type), tuple(one.shape))

@@ -17,28 +17,28 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from racer.errors import UsageError, did_you_mean
-from racer.training.config import Settings, TrainConfig, parse
+from racer.training.config import LearnerSettings, TrainConfig, parse_config
 
 AXES = (
     "reward", "track", "car", "action_space", "hyperparameters", "observation", "network", "noise", "objects", "seed",
 )  # fmt: skip
 """What may list several values, in the order in which run names tell of them; PPO's settings may too."""
 
-FILES = {
+FILE_ENDINGS = {
     "reward": ".py",
     "track": ".toml .npy",
     "action_space": ".json",
     "hyperparameters": ".json",
     "objects": ".toml",
 }
-LISTS = ("settings.net_arch", "also_tracks")
-MOST_RUNS = 2000
+LIST_KEYS = ("settings.net_arch", "also_tracks")
+MAX_RUNS = 2000
 
 Value = Any  # what TOML holds
 Point = dict[str, Value]  # `settings.gamma` and the like to a value
 
 
-class Words(BaseModel):
+class ExperimentText(BaseModel):
     """What an experiment says to its readers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,40 +62,42 @@ class Experiment:
         return len(self.runs) == 1
 
 
-def load(path: Path) -> Experiment:
+def read_experiment(path: Path) -> Experiment:
     """The experiment in a TOML file. UsageError with a sentence for each thing that is wrong in it."""
     table = _table(path)
-    said = {key: table.pop(key) for key in Words.model_fields if key in table}
-    words: Words = parse(said, str(path), Words)
-    runs = expand(table, str(path), path.resolve().parent)
+    said = {key: table.pop(key) for key in ExperimentText.model_fields if key in table}
+    words: ExperimentText = parse_config(said, str(path), ExperimentText)
+    runs = expand_grid(table, str(path), path.resolve().parent)
     return Experiment(path, words.title or path.stem.replace("_", " "), words.question, runs)
 
 
-def expand(table: dict[str, Any], where: str, home: Path) -> dict[str, TrainConfig]:
+def expand_grid(table: dict[str, Any], source: str, folder: Path) -> dict[str, TrainConfig]:
     """Every combination of the values in `table`, under a name such as `center_line-oval-seed0`.
 
     Paths are relative to `home`; the name of a shipped reward or track counts where no such file
     is. Raises UsageError with a sentence for each thing that is wrong in `where`.
     """
-    points = _points(_flat(table, where), where)
-    points = [{key: _placed(key, value, home) for key, value in point.items()} for point in points]
+    points = _points(_flat(table, source), source)
+    points = [
+        {key: _placed(key, value, folder) for key, value in point.items()} for point in points
+    ]
     configs: list[TrainConfig] = []
     complaints: dict[str, None] = {}
     for point in points:
         try:
-            configs.append(parse(_nested(point), where))
+            configs.append(parse_config(_nested(point), source))
         except UsageError as error:
-            complaints |= dict.fromkeys(str(error).removeprefix(f"{where}: ").split("; "))
+            complaints |= dict.fromkeys(str(error).removeprefix(f"{source}: ").split("; "))
     if complaints:
-        raise UsageError(f"{where}: {'; '.join(complaints)}")
+        raise UsageError(f"{source}: {'; '.join(complaints)}")
     return dict(zip(_names(points), configs, strict=True))
 
 
-def labels(key: str, values: list[Value]) -> list[str]:
+def value_labels(key: str, values: list[Value]) -> list[str]:
     """A short word for each value of `key`: a file's name without its ending, with its folder where
     names are equal.
     """
-    if key not in FILES:
+    if key not in FILE_ENDINGS:
         return [_text(value) for value in values]
     paths = [Path(str(value)) for value in values]
     stems = [path.stem for path in paths]
@@ -109,7 +111,7 @@ def labels(key: str, values: list[Value]) -> list[str]:
     ]
 
 
-def order(keys: set[str]) -> list[str]:
+def sorted_keys(keys: set[str]) -> list[str]:
     """Keys of configurations in the order in which they are told."""
     first = [key for key in AXES if key != "seed"]
     rank = {key: number for number, key in enumerate([*first, *sorted(keys - {*AXES}), "seed"])}
@@ -142,10 +144,10 @@ def _flat(table: dict[str, Any], where: str) -> dict[str, Value]:
         raise UsageError(
             f"{where}: 'settings' must be a table: [settings] on a line, then gamma = 0.99 and the like"
         )
-    known = [*TrainConfig.model_fields, *Words.model_fields]
+    known = [*TrainConfig.model_fields, *ExperimentText.model_fields]
     wrong = [_unknown(key, key, known) for key in table if key not in known]
     wrong += [
-        _unknown(f"settings.{key}", key, [*Settings.model_fields])
+        _unknown(f"settings.{key}", key, [*LearnerSettings.model_fields])
         for key in settings
         if _is_unknown(key)
     ]
@@ -156,11 +158,11 @@ def _flat(table: dict[str, Any], where: str) -> dict[str, Value]:
 
 
 def _is_unknown(key: str) -> bool:
-    return key not in Settings.model_fields
+    return key not in LearnerSettings.model_fields
 
 
 def _unknown(place: str, key: str, known: list[str]) -> str:
-    if key in Settings.model_fields:
+    if key in LearnerSettings.model_fields:
         return f"{place!r} belongs under [settings]"
     return f"unknown key {place!r}{did_you_mean(key, known)}"
 
@@ -172,9 +174,9 @@ def _points(flat: dict[str, Value], where: str) -> list[Point]:
         raise UsageError(f"{where}: {'; '.join(wrong)}")
     axes = {key: value if _is_list(key, value) else [value] for key, value in flat.items()}
     count = prod(map(len, axes.values()))
-    if count > MOST_RUNS:
-        raise UsageError(f"{where}: these lists make {count:,} runs; {MOST_RUNS:,} are the most")
-    keys = [key for key in order(set(axes)) if key in axes]
+    if count > MAX_RUNS:
+        raise UsageError(f"{where}: these lists make {count:,} runs; {MAX_RUNS:,} are the most")
+    keys = [key for key in sorted_keys(set(axes)) if key in axes]
     return [
         dict(zip(keys, values, strict=True)) for values in product(*(axes[key] for key in keys))
     ]
@@ -182,7 +184,7 @@ def _points(flat: dict[str, Value], where: str) -> list[Point]:
 
 def _is_list(key: str, value: Value) -> bool:
     """Whether several values are listed; `net_arch` and `also_tracks` are lists by themselves."""
-    if key in LISTS:
+    if key in LIST_KEYS:
         return (
             isinstance(value, list)
             and bool(value)
@@ -209,10 +211,10 @@ def _placed(key: str, value: Value, home: Path) -> Value:
     """
     if key == "also_tracks" and isinstance(value, list):
         return [_placed("track", one, home) for one in value]
-    if key not in FILES or not isinstance(value, str) or not value.strip():
+    if key not in FILE_ENDINGS or not isinstance(value, str) or not value.strip():
         return value
     path = home / Path(value).expanduser()
-    looks = "/" in value or "\\" in value or Path(value).suffix.lower() in FILES[key].split()
+    looks = "/" in value or "\\" in value or Path(value).suffix.lower() in FILE_ENDINGS[key].split()
     return str(path) if looks or path.is_file() else value
 
 
@@ -228,7 +230,7 @@ def _names(points: list[Point]) -> list[str]:
     differing = [key for key in points[0] if len({repr(point[key]) for point in points}) > 1]
     words = [["run"] * len(points)] if not differing else []
     for key in differing:
-        short = labels(key, [point[key] for point in points])
+        short = value_labels(key, [point[key] for point in points])
         before = (
             key.removeprefix("settings.") if key == "seed" or key.startswith("settings.") else ""
         )
@@ -251,7 +253,7 @@ def _text(value: Value) -> str:
     )
 
 
-def toml(config: TrainConfig, title: str, comments: tuple[str, ...] = ()) -> str:
+def experiment_toml(config: TrainConfig, title: str, comments: tuple[str, ...] = ()) -> str:
     """The text of an experiment file with one run: every key that is not as usual, and what one
     looks for first.
     """

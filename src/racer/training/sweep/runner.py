@@ -17,43 +17,45 @@ from typing import Any, Literal
 
 from racer.errors import RacerError, UsageError
 from racer.files import write_file, write_json
-from racer.reward import load as load_reward
-from racer.sim.noise import noise
-from racer.sim.obstacle_layout import course
+from racer.reward import load_reward as load_reward
+from racer.sim.noise import read_noise
+from racer.sim.obstacle_layout import read_obstacle_layout
 from racer.track import library
 from racer.training.config import TrainConfig
-from racer.training.dagger import session_of
-from racer.training.interop.hyperparameters import read as read_hyperparameters
-from racer.training.run import create, open_run
-from racer.training.session import Progress
+from racer.training.dagger import open_session
+from racer.training.interop.hyperparameters import read_hyperparameters as read_hyperparameters
+from racer.training.run import create_run, open_run
+from racer.training.session import TrainingProgress
 from racer.training.sweep.experiment import Experiment
 from racer.vehicle.action_space import read_metadata
-from racer.vehicle.car import preset
+from racer.vehicle.car import car_preset
 
 INTERRUPTED = 130
-FINISHED = "finished.json"
+FINISHED_FILE = "finished.json"
 
 
-def work(folder: Path, parent: int) -> int:
+def finish_run(folder: Path, parent: int) -> int:
     """Exit code, after training the run in `folder` to its end and marking it there as finished."""
 
-    def report(progress: Progress) -> None:
+    def report(progress: TrainingProgress) -> None:
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGINT)
 
-    session = session_of(open_run(folder))
+    session = open_session(open_run(folder))
     session.resume()
     progress = session.train(report)
     if session.was_stopped:
         return INTERRUPTED
-    write_json(folder / FINISHED, {"steps": progress.steps, "seconds": round(progress.seconds, 3)})
+    write_json(
+        folder / FINISHED_FILE, {"steps": progress.steps, "seconds": round(progress.seconds, 3)}
+    )
     return 0
 
 
-def main(words: list[str]) -> int:
+def worker_main(words: list[str]) -> int:
     """Exit code; what a user can mend is a sentence on stderr."""
     try:
-        return work(Path(words[0]), int(words[1]))
+        return finish_run(Path(words[0]), int(words[1]))
     except RacerError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -62,24 +64,29 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(worker_main(sys.argv[1:]))
 
-Place = Literal["waiting", "running", "finished", "failed", "stopped"]
+RunState = Literal["waiting", "running", "finished", "failed", "stopped"]
 
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-PAUSE = 0.2  # s between two looks at the runs
-PATIENCE = 60.0  # s that a run has to save itself when all are stopped
-MESSAGES = "messages.txt"  # what a run said on stderr
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+POLL_S = 0.2  # s between two looks at the runs
+SAVE_TIMEOUT_S = 60.0  # s that a run has to save itself when all are stopped
+MESSAGES_FILE = "messages.txt"  # what a run said on stderr
 
 
 @dataclass
-class Line:
+class RunStatus:
     """Where one run stands; `evaluations` are the rows of its evaluations.csv."""
 
     name: str
     folder: Path
     config: TrainConfig
-    state: Place = "waiting"
+    state: RunState = "waiting"
     message: str = ""  # why it failed
     evaluations: list[dict[str, str]] = field(default_factory=list)
     began: float = 0.0  # time.monotonic() of its start
@@ -101,7 +108,7 @@ class Line:
         return min(done, 1.0)
 
 
-Watch = Callable[[list[Line]], None]
+StatusCallback = Callable[[list[RunStatus]], None]
 
 
 def run_grid(
@@ -109,8 +116,8 @@ def run_grid(
     folder: Path,
     jobs: int | None = None,
     home: Path | None = None,
-    watch: Watch | None = None,
-) -> list[Line]:
+    watch: StatusCallback | None = None,
+) -> list[RunStatus]:
     """Where each run stands when all are over, or after Ctrl-C (then some are `waiting` or
     `stopped`).
 
@@ -124,10 +131,10 @@ def run_grid(
     lines = _prepared(experiment, folder, home)
     try:
         while any(line.state in ("waiting", "running") for line in lines):
-            _start(lines, jobs or cores(), home)
+            _start(lines, jobs or usable_cores(), home)
             if watch is not None:
                 watch(lines)
-            time.sleep(PAUSE)
+            time.sleep(POLL_S)
             _look(lines)
     except KeyboardInterrupt:
         pass
@@ -138,23 +145,23 @@ def run_grid(
     return lines
 
 
-def cores() -> int:
+def usable_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _prepared(experiment: Experiment, folder: Path, home: Path | None) -> list[Line]:
+def _prepared(experiment: Experiment, folder: Path, home: Path | None) -> list[RunStatus]:
     """A line for each run, after a look at everything that the runs will need, and at what is there
     already.
     """
     _check(list(experiment.runs.values()), home)
-    lines = [Line(name, folder / name, config) for name, config in experiment.runs.items()]
+    lines = [RunStatus(name, folder / name, config) for name, config in experiment.runs.items()]
     for line in lines:
         if (line.folder / "run.json").exists():
             _check_same(line)
-            line.state = "finished" if (line.folder / FINISHED).exists() else "waiting"
+            line.state = "finished" if (line.folder / FINISHED_FILE).exists() else "waiting"
             line.evaluations = _evaluations(line.folder)
-    library.made(folder)
+    library.ensure_folder(folder)
     write_file(folder / "experiment.toml", experiment.path.read_bytes())
     words = {"title": experiment.title, "question": experiment.question}
     write_file(folder / "experiment.json", (json.dumps(words, indent=2) + "\n").encode())
@@ -172,15 +179,15 @@ def _check(configs: list[TrainConfig], home: Path | None) -> None:
                 look(value)
 
     each("reward", load_reward)
-    each("track", lambda name: library.load(name, home=home))
+    each("track", lambda name: library.load_track(name, home=home))
     each("action_space", read_metadata)
     each("hyperparameters", lambda path: read_hyperparameters(path, configs[0].settings))
-    each("car", preset)
-    each("noise", noise)
-    each("objects", course)
+    each("car", car_preset)
+    each("noise", read_noise)
+    each("objects", read_obstacle_layout)
 
 
-def _check_same(line: Line) -> None:
+def _check_same(line: RunStatus) -> None:
     was, now = (config.model_dump() for config in (open_run(line.folder).config, line.config))
     other = [key for key in now if was[key] != now[key]]
     if other:
@@ -190,12 +197,12 @@ def _check_same(line: Line) -> None:
         )
 
 
-def _start(lines: list[Line], jobs: int, home: Path | None) -> None:
+def _start(lines: list[RunStatus], jobs: int, home: Path | None) -> None:
     running = sum(line.state == "running" for line in lines)
     for line in [line for line in lines if line.state == "waiting"][: max(jobs - running, 0)]:
         if not (line.folder / "run.json").exists():
-            create(line.config, line.folder, home=home)
-        environment = os.environ | dict.fromkeys(THREADS, "1")
+            create_run(line.config, line.folder, home=home)
+        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, "1")
         words = [
             sys.executable,
             "-m",
@@ -203,7 +210,7 @@ def _start(lines: list[Line], jobs: int, home: Path | None) -> None:
             str(line.folder),
             str(os.getpid()),
         ]
-        with (line.folder / MESSAGES).open("wb") as messages:
+        with (line.folder / MESSAGES_FILE).open("wb") as messages:
             line.process = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages, env=environment,
                 start_new_session=True,  # Ctrl-C is for this process, which passes it on
@@ -211,7 +218,7 @@ def _start(lines: list[Line], jobs: int, home: Path | None) -> None:
         line.state, line.began = "running", time.monotonic()
 
 
-def _look(lines: list[Line]) -> None:
+def _look(lines: list[RunStatus]) -> None:
     """Bring the lines of the running up to date."""
     for line in lines:
         if line.process is not None and line.state == "running":
@@ -221,7 +228,7 @@ def _look(lines: list[Line]) -> None:
                 _settle(line, code)
 
 
-def _settle(line: Line, code: int) -> None:
+def _settle(line: RunStatus, code: int) -> None:
     if code == 0:
         line.state = "finished"
     elif code == INTERRUPTED or code == -signal.SIGINT:
@@ -237,18 +244,18 @@ def _settle(line: Line, code: int) -> None:
 
 def _said(folder: Path) -> str:
     try:
-        return (folder / MESSAGES).read_text(errors="replace").strip()
+        return (folder / MESSAGES_FILE).read_text(errors="replace").strip()
     except OSError as error:  # somebody moved the folder meanwhile
         return f"its messages cannot be read: {error}"
 
 
-def _stop(lines: list[Line]) -> None:
+def _stop(lines: list[RunStatus]) -> None:
     """End what runs as Ctrl-C does, and what does not end, with force."""
     running = [line for line in lines if line.process is not None and line.state == "running"]
     for line in running:
         with suppress(ProcessLookupError):
             line.process.send_signal(signal.SIGINT)  # type: ignore[union-attr]
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + SAVE_TIMEOUT_S
     try:
         for line in running:
             line.process.wait(max(until - time.monotonic(), 0.1))  # type: ignore[union-attr]
@@ -261,7 +268,7 @@ def _stop(lines: list[Line]) -> None:
     _look_again(running)
 
 
-def _look_again(lines: list[Line]) -> None:
+def _look_again(lines: list[RunStatus]) -> None:
     """A run may have come to its end, or failed, before it was asked to stop."""
     for line in lines:
         line.evaluations = _evaluations(line.folder)

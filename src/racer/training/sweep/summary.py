@@ -16,8 +16,8 @@ from racer.errors import UsageError
 from racer.files import write_file, write_json
 from racer.plotting import style
 from racer.training.run import Run, open_run
-from racer.training.sweep.experiment import labels, order
-from racer.training.sweep.runner import FINISHED
+from racer.training.sweep.experiment import sorted_keys, value_labels
+from racer.training.sweep.runner import FINISHED_FILE
 
 MEASURES = ("best_lap", "median_lap", "clean_steps", "clean_seconds")
 """What has a mean and a spread over seeds: of the best checkpoint, s; steps and s to the first evaluation of complete
@@ -31,7 +31,7 @@ HEADS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class RunComparison:
     """`differing` keys; `rows`, one a combination of them; `runs`, one a run; `curves`, one an
     evaluation of a run.
 
@@ -50,7 +50,7 @@ class Comparison:
     question: str = ""
 
 
-def compare(folder: Path) -> Comparison:
+def compare_runs(folder: Path) -> RunComparison:
     """What the runs in a folder come to. UsageError when there are none. Runs without an evaluation
     only count.
     """
@@ -60,8 +60,10 @@ def compare(folder: Path) -> Comparison:
             f"{folder} holds no runs: racer train EXPERIMENT.toml --out {folder} makes them"
         )
     facts = [_facts(run) for run in runs]
-    differing = tuple(key for key in order(set(facts[0])) if key != "seed" and _differs(key, facts))
-    columns = {key: labels(key, [fact[key] for fact in facts]) for key in differing}
+    differing = tuple(
+        key for key in sorted_keys(set(facts[0])) if key != "seed" and _differs(key, facts)
+    )
+    columns = {key: value_labels(key, [fact[key] for fact in facts]) for key in differing}
     place = pd.DataFrame(
         columns | {"seed": [fact["seed"] for fact in facts]}, index=range(len(runs))
     )
@@ -69,39 +71,41 @@ def compare(folder: Path) -> Comparison:
     curves = pd.concat(
         [_curve(run, place.iloc[[k]]) for k, run in enumerate(runs)], ignore_index=True
     )
-    return Comparison(
+    return RunComparison(
         differing, _aggregate(table, list(differing), facts), table, curves, **_words(folder)
     )
 
 
-def write(found: Comparison, folder: Path) -> list[Path]:
+def write_run_comparison(found: RunComparison, folder: Path) -> list[Path]:
     """The files that were written: comparison.json, .csv, .md and .png."""
-    from racer.plotting.experiment import learning_curves
+    from racer.plotting.experiment import learning_curve_figure
 
     places = [folder / f"comparison.{ending}" for ending in ("json", "csv", "md", "png")]
-    write_json(places[0], as_json(found))
+    write_json(places[0], run_comparison_json(found))
     write_file(places[1], found.rows.to_csv(index=False).encode())
-    write_file(places[2], markdown(found).encode())
-    with style.style():
-        style.save(learning_curves(found.curves, found.differing, found.title), places[3], dpi=110)
+    write_file(places[2], run_comparison_markdown(found).encode())
+    with style.style_context():
+        style.save_figure(
+            learning_curve_figure(found.curves, found.differing, found.title), places[3], dpi=110
+        )
     return places
 
 
-def as_json(found: Comparison) -> dict[str, Any]:
+def run_comparison_json(found: RunComparison) -> dict[str, Any]:
     """Plain data, with None for what is missing."""
     rows, runs = (json.loads(table.to_json(orient="records")) for table in (found.rows, found.runs))
     words = {"title": found.title, "question": found.question, "differing": list(found.differing)}
     return words | {"rows": rows, "runs": runs}
 
 
-def markdown(found: Comparison) -> str:
+def run_comparison_markdown(found: RunComparison) -> str:
     """The table for a page."""
-    heads, rows = cells(found)
+    heads, rows = run_comparison_cells(found)
     bar = ["---"] * len(found.differing) + ["---:"] * (len(heads) - len(found.differing))
     return "\n".join(f"| {' | '.join(line)} |" for line in [heads, bar, *rows]) + "\n"
 
 
-def cells(found: Comparison) -> tuple[list[str], list[list[str]]]:
+def run_comparison_cells(found: RunComparison) -> tuple[list[str], list[list[str]]]:
     """Heads and rows of the table in words; an empty cell where there is no number."""
     heads = [key.removeprefix("settings.").replace("_", " ") for key in found.differing] + [
         *HEADS.values()
@@ -148,7 +152,7 @@ def _result(run: Run) -> dict[str, Any]:
     clean = evaluations[evaluations["complete"] == evaluations["trials"]].head(1)
     missing = float("nan")
     return {
-        "finished": (run.folder / FINISHED).exists(),
+        "finished": (run.folder / FINISHED_FILE).exists(),
         "laps": best.get("complete", 0),
         "trials": best.get("trials", 0),
         "completion": best.get("completion", missing),
