@@ -23,7 +23,7 @@ SRC = ROOT / "src"
 # The floors, lowest first. A part (a module or folder of `racer`) imports from lower floors, and on
 # its own floor from the parts named before it. `racer` itself is the version.
 FLOORS = (
-    ("racer", "errors", "files", "geometry", "stats", "resources"),
+    ("racer", "errors", "files", "records", "geometry", "stats", "resources"),
     ("track", "vehicle", "reward"),
     ("sim", "sensors", "env"),
     ("raceline", "drivers", "action_design"),
