@@ -5,7 +5,7 @@ The log is made up: cars that scatter around the center line of `reinvent_2018`,
 the end of its lap. The page is opened in Chromium, several times, each time anew. `ready` is when
 the track can be used, `complete` when the last figure is drawn, both from the beginning of the
 navigation; `work` is what the page's thread has computed until it was ready, which other programs
-on the machine change less. Needs `racer[report]`, Playwright and Chromium.
+on the machine change less. Needs the extra `report`, Playwright and Chromium.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ one run.
 
 Figures are steps a second of the CPU time of this process (one core), but for PPO: that is wall
 time with two threads. Each is the median of several repeats, whose extremes are given. Peers need
-`pip install 'racer[bench]'`; those that are not installed are named.
+`pip install '.[bench]'`; those that are not installed are named.
 """
 
 from __future__ import annotations
@@ -269,12 +269,12 @@ def peers() -> Iterator[Row]:
         gymnasium.register_envs(highway_env)
     except ImportError:
         names.pop("racetrack-v0")
-        print("highway-env is not installed: pip install 'racer[bench]'")
+        print("highway-env is not installed: pip install '.[bench]'")
     for name, package in names.items():
         try:
             env = gymnasium.make(name)
         except gymnasium.error.DependencyNotInstalled:
-            print(f"{package} is not installed: pip install 'racer[bench]'")
+            print(f"{package} is not installed: pip install '.[bench]'")
             continue
         yield _timed(f"peer: {name} ({package})", 1, _episodes(env))
 

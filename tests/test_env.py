@@ -50,7 +50,7 @@ def test_gymnasiums_checker_has_nothing_to_say(space: ActionSpace | None):
 @pytest.mark.parametrize("space", [None, DISCRETE])
 def test_stable_baselines3s_checker_has_nothing_to_say(space: ActionSpace | None):
     checker = pytest.importorskip(
-        "stable_baselines3.common.env_checker", reason="needs racer[train]"
+        "stable_baselines3.common.env_checker", reason="needs the extra train"
     )
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")

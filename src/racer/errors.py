@@ -34,14 +34,18 @@ def did_you_mean(word: str, known: list[str]) -> str:
     return f": did you mean {near[0]!r}?" if near else ""
 
 
+DISTRIBUTION = "racer-sim"
+"""The name that pip installs racer by. (`racer` on PyPI is somebody else's package.)"""
+
+
 @dataclass(frozen=True)
 class Extra:
-    """What needs the extra, in words, what it installs, in words, and the modules that show that it
-    is there.
+    """An optional part of an installation: what needs it, what it installs (both as words of a
+    sentence), and the modules that show that it is there.
     """
 
     use: str
-    parts: str
+    packages: str
     modules: tuple[str, ...]
 
 
@@ -63,10 +67,30 @@ EXTRAS = {
 
 
 def need(extra: str) -> None:
-    """Nothing, when every module of `extra` (one of EXTRAS) can be found; nothing is imported.
+    """Check that every module of `extra` (one of EXTRAS) can be found; nothing is imported.
 
     Raises UsageError with the command that installs it.
     """
-    about = EXTRAS[extra]
-    if not all(find_spec(module) for module in about.modules):
-        raise UsageError(f"{about.use} needs {about.parts}: pip install 'racer[{extra}]'")
+    needed = EXTRAS[extra]
+    if not all(find_spec(module) for module in needed.modules):
+        raise UsageError(f"{needed.use} needs {needed.packages}: {install_command(extra)}")
+
+
+def install_command(extra: str) -> str:
+    """The command that adds `extra` to this installation, as its own metadata tell: by name when it
+    came from an index, from the folder when it came from a checkout.
+    """
+    target = "." if _is_from_checkout() else DISTRIBUTION
+    return f"pip install '{target}[{extra}]'"
+
+
+def _is_from_checkout() -> bool:
+    """Whether racer was installed from a folder, or runs from one without being installed."""
+    import json
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        origin = distribution(DISTRIBUTION).read_text("direct_url.json")
+    except PackageNotFoundError:
+        return True
+    return origin is not None and "dir_info" in json.loads(origin)

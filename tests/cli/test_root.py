@@ -101,7 +101,7 @@ def test_a_bugs_traceback_has_no_locals() -> None:
     code = (
         "import sys, types; from racer import cli; sys.argv = ['racer', 'train']\n"
         "def play():\n    secret = 'hush' * 2; 1 / 0\n"
-        "sys.modules['racer.cli.train'] = types.SimpleNamespace(train=play)\n"
+        "sys.modules['racer.cli.train'] = types.SimpleNamespace(train_command=play)\n"
         "cli.main()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -133,9 +133,25 @@ def test_a_missing_extra_is_a_sentence_with_the_command(monkeypatch: pytest.Monk
     with pytest.raises(UsageError) as caught:
         extras.need("train")
     assert (
-        str(caught.value)
-        == "training needs PyTorch and stable-baselines3: pip install 'racer[train]'"
+        str(caught.value) == "training needs PyTorch and stable-baselines3: pip install '.[train]'"
     )
+
+
+@pytest.mark.parametrize(
+    ("origin", "target"),
+    [
+        (None, "racer-sim"),  # from an index
+        ('{"archive_info": {}, "url": "file:///racer_sim-1.whl"}', "racer-sim"),
+        ('{"dir_info": {"editable": true}, "url": "file:///checkout"}', "."),
+        ('{"dir_info": {}, "url": "file:///checkout"}', "."),
+    ],
+)
+def test_an_extra_is_installed_from_where_racer_was(
+    monkeypatch: pytest.MonkeyPatch, origin: str | None, target: str
+) -> None:
+    installed = SimpleNamespace(read_text=lambda name: origin)
+    monkeypatch.setattr("importlib.metadata.distribution", lambda name: installed)
+    assert extras.install_command("video") == f"pip install '{target}[video]'"
 
 
 def test_an_extra_that_is_there_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -470,5 +470,5 @@ def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch):
         done = racer(*words)
         assert done.code == 2
         assert done.err == (
-            "racer: training needs PyTorch and stable-baselines3: pip install 'racer[train]'\n"
+            "racer: training needs PyTorch and stable-baselines3: pip install '.[train]'\n"
         )

@@ -91,7 +91,7 @@ def test_both_checkers_have_nothing_to_say_about_sensors(observation):
     from gymnasium.utils.env_checker import check_env
 
     checker = pytest.importorskip(
-        "stable_baselines3.common.env_checker", reason="needs racer[train]"
+        "stable_baselines3.common.env_checker", reason="needs the extra train"
     )
     env = DeepRacerEnv(track="oval", observation=observation, objects="random_boxes")
     with warnings.catch_warnings(record=True) as said:

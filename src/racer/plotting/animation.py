@@ -14,7 +14,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from racer.errors import UsageError
+from racer.errors import UsageError, install_command
 from racer.plotting import style
 from racer.plotting.onboard import Frames, command_captions, extend_palette, join_map_and_view
 from racer.plotting.track import draw_obstacles, draw_track
@@ -265,6 +265,6 @@ def _encoder() -> Callable[..., Any]:
         from imageio_ffmpeg import write_frames
     except ImportError:
         raise UsageError(
-            "MP4 needs the extra 'video': pip install 'racer[video]' (GIF works without)"
+            f"an MP4 needs imageio-ffmpeg: {install_command('video')} (GIF works without)"
         ) from None
     return write_frames  # type: ignore[no-any-return]

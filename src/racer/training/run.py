@@ -25,6 +25,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from racer import __version__
 from racer.errors import UsageError
 from racer.files import write_file, write_json
 from racer.reward import load_reward as load_reward
@@ -53,7 +54,7 @@ from racer.vehicle.action_space import (
 )
 from racer.vehicle.car import car_preset
 
-RECORDED_PACKAGES = ("racer", "numpy", "numba", "gymnasium", "torch", "stable-baselines3")
+RECORDED_PACKAGES = ("numpy", "numba", "gymnasium", "torch", "stable-baselines3")
 REQUIRED_FILES = ("reward_function.py", "track.npy", "model/model_metadata.json")  # in every run
 METADATA_VERSIONS = {
     "v4": 4.0,
@@ -173,7 +174,7 @@ def create_run(config: TrainConfig, folder: Path, home: Path | None = None) -> R
         "track_title": track.title,
         "car": config.car or metadata.car,
         "objects": None if found is None else asdict(found),
-        "versions": {name: version(name) for name in RECORDED_PACKAGES},
+        "versions": {"racer": __version__} | {name: version(name) for name in RECORDED_PACKAGES},
         "python": platform.python_version(),
         "git": _git(folder),
     }

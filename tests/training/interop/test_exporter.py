@@ -277,5 +277,5 @@ def test_without_the_extra_the_command_says_what_installs_it(
     done = CliRunner().invoke(app, ["export", str(tmp_path)])
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr == (
-        "racer: an ONNX file needs onnx, onnxscript and onnxruntime: pip install 'racer[export]'\n"
+        "racer: an ONNX file needs onnx, onnxscript and onnxruntime: pip install '.[export]'\n"
     )
