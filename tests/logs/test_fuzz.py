@@ -256,6 +256,6 @@ def _remove(folder: Path) -> None:
 def test_no_damage_and_no_malice_gets_more_than_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gunzip, "FLOOR", 1 << 20)
+    monkeypatch.setattr(gunzip, "MIN_UNPACK_BYTES", 1 << 20)
     outcomes = fuzz(300, 1, tmp_path)
     assert min(outcomes[kind] for kind in ("read", "read with bad lines", "refused")) > 20

@@ -24,8 +24,8 @@ Drive = Callable[..., pd.DataFrame]
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of a few rows, so that episodes are cut by them."""
-    monkeypatch.setattr(gunzip, "BLOCK", 3000)
-    monkeypatch.setattr("racer.logs.archive.BLOCK", 3000)
+    monkeypatch.setattr(gunzip, "BLOCK_BYTES", 3000)
+    monkeypatch.setattr("racer.logs.archive.BLOCK_BYTES", 3000)
 
 
 def gathered(path: Path) -> tuple[pd.DataFrame, LogStream]:
@@ -99,7 +99,7 @@ def test_repeated_steps_are_dropped_and_counted_in_a_stream_too(
 def test_an_episode_without_an_end_is_cut_and_said(
     tmp_path: Path, drive: Drive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(episodes, "MOST_HELD", 20)
+    monkeypatch.setattr(episodes, "MAX_EPISODE_ROWS", 20)
     trace = drive(episodes=1)
     write_csv(trace, tmp_path / "a.csv")
     together, flow = gathered(tmp_path / "a.csv")

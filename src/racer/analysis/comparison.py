@@ -100,7 +100,7 @@ class LogComparison:
 
     | where | |
     |---|---|
-    | name, sector, start, end | the side, and the sector as in `racer.analysis.sectors` |
+    | name, sector, start, end | the side, and the sector as in `racer.analysis.lap_sectors` |
     | first, own | median time, s, of the first side and of this one |
     | difference, low, high | own less first, of the medians, 95 % interval |
 

@@ -104,7 +104,7 @@ def print_training(found: LogOnTrack, laps: pd.DataFrame) -> None:
 
 
 def iterations_with_entropy(laps: pd.DataFrame, ppo: pd.DataFrame) -> pd.DataFrame:
-    """`racer.analysis.by_iteration` with the mean `entropy` of the trainer's epochs, nan where its
+    """`racer.analysis.laps_by_iteration` with the mean `entropy` of the trainer's epochs, nan where its
     log is not there.
     """
     from racer.analysis import laps_by_iteration

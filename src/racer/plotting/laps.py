@@ -183,7 +183,7 @@ def draw_completion_by_iteration(iterations: pd.DataFrame, ax: Axes) -> Axes:
     """`ax` with the mean share of the track that was covered, and of laps completed, %, by
     iteration.
 
-    `iterations` as in `racer.analysis.by_iteration`.
+    `iterations` as in `racer.analysis.laps_by_iteration`.
     """
     x = iterations["iteration"]
     ax.plot(
