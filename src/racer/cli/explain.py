@@ -162,7 +162,7 @@ def _recorded(path: Path, name: str, folder: Path | None, count: int) -> tuple[T
     from racer import logs
     from racer.analysis import laps
     from racer.cli.inputs import candidate_tracks, track_of_log
-    from racer.diagnostics.replay import scored_rows
+    from racer.diagnostics.log_replay import scored_rows
     from racer.logs.to_state import episode_begins, state_rows
     from racer.sim.params import build_params
 

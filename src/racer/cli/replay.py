@@ -18,7 +18,7 @@ from racer.errors import UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from racer.diagnostics.replay import RebuildProof
+    from racer.diagnostics.log_replay import RebuildProof
     from racer.reward import RewardFunction
     from racer.track.track import Track
 
@@ -125,7 +125,7 @@ def _pieces(
     import numpy as np
 
     from racer import logs
-    from racer.diagnostics import replay as about
+    from racer.diagnostics import log_replay as about
 
     log = logs.read_log(path)
     trace, files = log.trace, dict(enumerate(source.name for source in log.sources))
@@ -159,7 +159,7 @@ def _by_track(pieces: list[_Piece]) -> dict[str, pd.DataFrame]:
     """The laps of each track, ranked; those of several logs together."""
     import pandas as pd
 
-    from racer.diagnostics.replay import rank_laps
+    from racer.diagnostics.log_replay import rank_laps
 
     tables: dict[str, list[pd.DataFrame]] = {}
     for piece in pieces:
@@ -190,7 +190,7 @@ def _print_track(name: str, table: pd.DataFrame) -> None:
     """All laps in a few lines, and where pay and clock disagree most: among the complete laps, if
     there are some.
     """
-    from racer.diagnostics.replay import displaced_laps, rank_laps
+    from racer.diagnostics.log_replay import displaced_laps, rank_laps
 
     whole = table[table["complete"]]
     typer.echo(f"\n{name}: {len(table):,} laps, {len(whole):,} complete")
@@ -224,7 +224,7 @@ def _print_correlation(which: str, table: pd.DataFrame) -> None:
 
 
 def _agreement(table: pd.DataFrame) -> dict[str, float]:
-    from racer.diagnostics.replay import rank_correlation, wrong_pair_fraction
+    from racer.diagnostics.log_replay import rank_correlation, wrong_pair_fraction
 
     clock = -table["clock_rank"].to_numpy()
     return {
@@ -335,7 +335,7 @@ def _piece_as_json(piece: _Piece) -> dict[str, Any]:
 
 
 def _track_as_json(name: str, table: pd.DataFrame) -> dict[str, Any]:
-    from racer.diagnostics.replay import rank_laps
+    from racer.diagnostics.log_replay import rank_laps
 
     tables = {"all": table, "complete": rank_laps(table[table["complete"]])}
     numbers = {

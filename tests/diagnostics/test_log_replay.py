@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from racer import logs
-from racer.diagnostics import replay
+from racer.diagnostics import log_replay
 from racer.errors import RewardError
 from racer.logs import schema
 from racer.logs.to_state import state_rows
@@ -61,9 +61,11 @@ def test_the_default_reward_is_recomputed_on_every_log_scored_with_it(
     trace = logs.read_log(shared_data / "logs" / log).trace
     found = match_track(trace, real_tracks)
     assert found
-    proof = replay.prove_rebuild(trace, replay.price_trace(trace, found.track, written(CENTER)))
+    proof = log_replay.prove_rebuild(
+        trace, log_replay.price_trace(trace, found.track, written(CENTER))
+    )
     assert proof.share >= 0.999, proof
-    assert proof.rows == replay.scored_rows(trace).sum() > 0.93 * len(trace)
+    assert proof.rows == log_replay.scored_rows(trace).sum() > 0.93 * len(trace)
 
 
 def test_rewards_are_those_of_an_obvious_loop(ring: Track, drive, written: Written) -> None:
@@ -82,7 +84,7 @@ def reward_function(params):
             expected[k] = (
                 seen * 1000 + p["progress"] + p["heading"] / 1e3 + p["steering_angle"] / 1e6
             )
-    np.testing.assert_array_equal(replay.price_trace(trace, ring, written(text)), expected)
+    np.testing.assert_array_equal(log_replay.price_trace(trace, ring, written(text)), expected)
 
 
 def test_pieces_of_a_long_log_are_cut_between_episodes(
@@ -90,9 +92,9 @@ def test_pieces_of_a_long_log_are_cut_between_episodes(
 ) -> None:
     text = "seen = []\ndef reward_function(params):\n    seen.append(1)\n    return len(seen)\n"
     trace = drive(episodes=7)
-    whole = replay.price_trace(trace, ring, written(text))
-    monkeypatch.setattr(replay, "_CHUNK", 10)
-    np.testing.assert_array_equal(replay.price_trace(trace, ring, written(text)), whole)
+    whole = log_replay.price_trace(trace, ring, written(text))
+    monkeypatch.setattr(log_replay, "_CHUNK", 10)
+    np.testing.assert_array_equal(log_replay.price_trace(trace, ring, written(text)), whole)
 
 
 def test_held_rows_are_not_scored(ring: Track, drive, written: Written) -> None:
@@ -100,29 +102,30 @@ def test_held_rows_are_not_scored(ring: Track, drive, written: Written) -> None:
     words = trace["episode_status"].astype(object)
     words[5:8] = "pause"
     trace["episode_status"] = schema.to_status_category(words)
-    rewards = replay.price_trace(
+    rewards = log_replay.price_trace(
         trace, ring, written("def reward_function(params):\n    return params['steps']\n")
     )
     assert np.flatnonzero(np.isnan(rewards)).tolist() == [0, 5, 6, 7]
-    assert np.array_equal(np.isfinite(rewards), replay.scored_rows(trace))
+    assert np.array_equal(np.isfinite(rewards), log_replay.scored_rows(trace))
 
 
 def test_a_log_without_a_scored_row_is_priced_with_nothing(
     ring: Track, drive, written: Written
 ) -> None:
     trace = drive(episodes=1).iloc[:1]
-    rewards = replay.price_trace(trace, ring, written(CENTER))
+    rewards = log_replay.price_trace(trace, ring, written(CENTER))
     assert np.isnan(rewards).all()
     assert (
-        str(replay.prove_rebuild(trace, rewards)) == "no row is scored, so nothing can be compared"
+        str(log_replay.prove_rebuild(trace, rewards))
+        == "no row is scored, so nothing can be compared"
     )
-    assert replay.paid_laps(trace, rewards)["paid"].tolist() == [0.0]
+    assert log_replay.paid_laps(trace, rewards)["paid"].tolist() == [0.0]
 
 
 def test_no_row_gives_no_lap(ring: Track, drive, written: Written) -> None:
     trace = drive().iloc[:0]
-    table = replay.rank_laps(
-        replay.paid_laps(trace, replay.price_trace(trace, ring, written(CENTER)))
+    table = log_replay.rank_laps(
+        log_replay.paid_laps(trace, log_replay.price_trace(trace, ring, written(CENTER)))
     )
     assert len(table) == 0
     assert {"paid", "scored", "clock_rank", "paid_rank"} <= set(table)
@@ -133,7 +136,7 @@ def test_a_refusal_names_the_row_of_the_log(ring: Track, drive, written: Written
     with pytest.raises(
         RewardRefused, match=r"ZeroDivisionError.*\(episode \d, step 21 of the log\)$"
     ) as caught:
-        replay.price_trace(drive(episodes=3), ring, written(text))
+        log_replay.price_trace(drive(episodes=3), ring, written(text))
     assert "(car" not in str(caught.value)
     assert caught.value.params
     assert caught.value.params["steps"] == 21.0
@@ -141,15 +144,15 @@ def test_a_refusal_names_the_row_of_the_log(ring: Track, drive, written: Written
 
 def test_a_proof_counts_rows_and_names_the_first_that_differs(drive) -> None:
     trace = drive(episodes=2)
-    rewards = np.where(replay.scored_rows(trace), trace["reward"], np.nan)
-    assert replay.prove_rebuild(trace, rewards).holds
-    replay.require_proof(replay.prove_rebuild(trace, rewards), "a.py")
+    rewards = np.where(log_replay.scored_rows(trace), trace["reward"], np.nan)
+    assert log_replay.prove_rebuild(trace, rewards).holds
+    log_replay.require_proof(log_replay.prove_rebuild(trace, rewards), "a.py")
     rewards[10] += 0.5
     rewards[12] = np.inf  # what is not finite was not priced
-    proof = replay.prove_rebuild(trace, rewards)
+    proof = log_replay.prove_rebuild(trace, rewards)
     assert (proof.rows, proof.equal) == (
-        replay.scored_rows(trace).sum() - 1,
-        replay.scored_rows(trace).sum() - 2,
+        log_replay.scored_rows(trace).sum() - 1,
+        log_replay.scored_rows(trace).sum() - 2,
     )
     assert str(proof).endswith(
         "the first that differs: episode 0, step 11, logged 0.333333, priced 0.833333"
@@ -161,16 +164,16 @@ def test_a_proof_that_fails_says_what_to_look_for() -> None:
     with pytest.raises(
         RewardError, match=r"not those of a\.py: 50\.00% of 10 scored rows .* --own"
     ):
-        replay.require_proof(replay.RebuildProof(10, 5, 1, 2.0, 0.1, 0.2), "a.py")
+        log_replay.require_proof(log_replay.RebuildProof(10, 5, 1, 2.0, 0.1, 0.2), "a.py")
 
 
 def test_a_proof_leaves_races_out_when_there_is_training(drive) -> None:
     trace = drive(episodes=2)
     trace["phase"] = np.where(trace["episode"] == 0, "evaluation", "training")
     rewards = np.where(trace["episode"] == 1, trace["reward"], 77.0)
-    assert replay.prove_rebuild(trace, rewards).share == 1.0
+    assert log_replay.prove_rebuild(trace, rewards).share == 1.0
     trace["phase"] = "evaluation"
-    assert replay.prove_rebuild(trace, rewards).share < 1.0
+    assert log_replay.prove_rebuild(trace, rewards).share < 1.0
 
 
 def test_complete_laps_rank_by_time_and_before_all_others() -> None:
@@ -182,7 +185,7 @@ def test_complete_laps_rank_by_time_and_before_all_others() -> None:
             "paid": [1.0, 5.0, 4.0, 9.0, 0.0],
         }
     )
-    found = replay.rank_laps(table)
+    found = log_replay.rank_laps(table)
     assert found["clock_rank"].tolist() == [4.0, 2.5, 1.0, 5.0, 2.5]
     assert found["paid_rank"].tolist() == [4.0, 2.0, 3.0, 1.0, 5.0]
 
@@ -195,22 +198,22 @@ def test_wrong_pairs_are_those_of_two_loops() -> None:
     clock, paid = table["clock_rank"], table["paid"]
     pairs = [(i, j) for i in range(30) for j in range(30) if clock[i] < clock[j]]
     wrong = sum(paid[i] < paid[j] for i, j in pairs)
-    assert replay.wrong_pair_fraction(table) == pytest.approx(wrong / len(pairs))
-    assert np.isnan(replay.wrong_pair_fraction(table[:1]))
+    assert log_replay.wrong_pair_fraction(table) == pytest.approx(wrong / len(pairs))
+    assert np.isnan(log_replay.wrong_pair_fraction(table[:1]))
 
 
 def test_correlation_is_one_for_the_same_order_and_nan_for_no_order() -> None:
-    assert replay.rank_correlation(
+    assert log_replay.rank_correlation(
         np.array([1.0, 2.0, 9.0]), np.array([-3.0, 4.0, 5.0])
     ) == pytest.approx(1.0)
-    assert replay.rank_correlation(
+    assert log_replay.rank_correlation(
         np.array([1.0, 2.0, 9.0]), np.array([3.0, 2.0, 1.0])
     ) == pytest.approx(-1.0)
-    assert np.isnan(replay.rank_correlation(np.array([1.0, 2.0]), np.array([4.0, 4.0])))
-    assert np.isnan(replay.rank_correlation(np.array([1.0]), np.array([4.0])))
+    assert np.isnan(log_replay.rank_correlation(np.array([1.0, 2.0]), np.array([4.0, 4.0])))
+    assert np.isnan(log_replay.rank_correlation(np.array([1.0]), np.array([4.0])))
 
 
 def test_displaced_laps_come_farthest_first_and_without_those_in_place() -> None:
     table = pd.DataFrame({"clock_rank": [1.0, 2.0, 3.0, 4.0], "paid_rank": [1.0, 4.0, 2.0, 3.0]})
-    assert replay.displaced_laps(table)["shift"].tolist() == [-2.0, 1.0, 1.0]
-    assert replay.displaced_laps(table, most=1).index.tolist() == [1]
+    assert log_replay.displaced_laps(table)["shift"].tolist() == [-2.0, 1.0, 1.0]
+    assert log_replay.displaced_laps(table, most=1).index.tolist() == [1]
