@@ -1,5 +1,5 @@
-"""Inputs of tests: params of a car placed on a track, and laps of a driver. Each is able to say
-what it is.
+"""Inputs of tests: params of a car placed on a track, and driven laps. Both print as the call that
+makes them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from racer.drivers import scripted as drivers
-from racer.sim import placement as scene
+from racer.drivers import scripted
+from racer.sim import placement
 from racer.sim.obstacles import Obstacles, obstacles_on
 from racer.sim.params import Params, build_params
 from racer.sim.state import Phase
@@ -24,16 +24,17 @@ TrackLike = Track | str | os.PathLike[str]
 
 
 class PlacedParams(dict[str, Any]):
-    """The params of a car placed on a track: a plain dict that also knows how it was made (`place`,
-    the arguments).
+    """The params of a car placed on a track: a plain dict that also knows the arguments it was made
+    with (`arguments`).
     """
 
-    def __init__(self, told: Params, place: dict[str, Any]) -> None:
-        super().__init__(told)
-        self.place = place
+    def __init__(self, params: Params, arguments: dict[str, Any]) -> None:
+        super().__init__(params)
+        self.arguments = arguments
 
     def __repr__(self) -> str:
-        return f"at({', '.join(f'{name}={_shown(value)}' for name, value in self.place.items())})"
+        arguments = [f"{name}={_format_argument(x)}" for name, x in self.arguments.items()]
+        return f"at({', '.join(arguments)})"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(repr(self))  # hypothesis prints its examples with this
@@ -41,8 +42,8 @@ class PlacedParams(dict[str, Any]):
 
 @dataclass(frozen=True, eq=False)
 class DrivenLap:
-    """A driven lap: `params` of its steps in order, `lap_time` s (nan: not completed), `completion`
-    %.
+    """A driven lap: `params` of its steps in order, `lap_time` in s (nan if it was not completed),
+    `completion` in percent.
     """
 
     driver: str
@@ -52,13 +53,18 @@ class DrivenLap:
     completion: float
     params: tuple[Params, ...] = field(repr=False)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the car came around."""
+        return not np.isnan(self.lap_time)
+
     def __len__(self) -> int:
         return len(self.params)
 
     def __str__(self) -> str:
-        whole = self.lap_time == self.lap_time
-        how = f"of {self.lap_time:.2f} s" if whole else f"that ends after {self.completion:.0f} %"
-        return f"the {self.title} lap {how} on {self.track}"
+        if self.is_complete:
+            return f"the {self.title} lap of {self.lap_time:.2f} s on {self.track}"
+        return f"the {self.title} lap that ends after {self.completion:.0f} % on {self.track}"
 
     def __repr__(self) -> str:
         return f"lap({self.driver!r}, track={self.track!r}, steps={len(self)})"
@@ -69,46 +75,65 @@ class DrivenLap:
 
 def as_track(track: TrackLike) -> Track:
     """The track of that name or file, or the track itself. Raises UsageError."""
-    return track if isinstance(track, Track) else _loaded(os.fspath(track))
+    if isinstance(track, Track):
+        return track
+    return _load_once(os.fspath(track))
 
 
 def placed(
     track: TrackLike,
     *,
     objects: Obstacles | Sequence[tuple[float, int]] | None = None,
-    **place: Any,
+    **arguments: Any,
 ) -> PlacedParams:
     """The params of a car on a track; the arguments are those of `racer.sim.placement.place`.
 
-    `objects` are boxes: a list of (share of the lap, lane), lane -1 outer and 1 inner, or rows of
-    `racer.sim.obstacles`.
+    `objects` are boxes: a list of (fraction of the lap, lane), lane -1 outer and 1 inner, or rows
+    of `racer.sim.obstacles`. Raises UsageError for a place that cannot be.
+
+    Examples
+    --------
+    >>> params = placed("oval", waypoint=5, offset=-0.1)
+    >>> params
+    at(waypoint=5, offset=-0.1)
+    >>> params["is_left_of_center"]
+    False
     """
-    way = scene.both_directions(as_track(track))[int(bool(place.get("reverse", False)))]
-    boxes = (
-        objects
-        if isinstance(objects, np.ndarray) or objects is None
-        else obstacles_on(way, list(objects))
-    )
-    told = scene.place(as_track(track), objects=boxes, **place)
-    return PlacedParams(told, place if objects is None else {**place, "objects": objects})
+    known_track = as_track(track)
+    obstacles = objects
+    if obstacles is not None and not isinstance(obstacles, np.ndarray):
+        forward, backward = placement.both_directions(known_track)
+        driven = backward if arguments.get("reverse", False) else forward
+        obstacles = obstacles_on(driven, list(obstacles))
+    params = placement.place(known_track, objects=obstacles, **arguments)
+    if objects is not None:
+        arguments["objects"] = objects
+    return PlacedParams(params, arguments)
 
 
 @lru_cache(maxsize=64)
 def lap(driver: str, track: Track, car: str = "v6", reverse: bool = False) -> DrivenLap:
-    """What a driver of `racer.drivers.scripted.DRIVER_FAMILY` does on a track, from standstill at the
-    start line. Raises UsageError.
+    """What a driver of `racer.drivers.scripted.DRIVER_FAMILY` does on a track, from standstill at
+    the start line. Raises UsageError.
     """
-    drive = drivers.drive(track, driver, car, reverse=reverse)
+    drive = scripted.drive(track, driver, car, reverse=reverse)
     rows = drive.rows[drive.rows["phase"] == Phase.RUN]
-    told = tuple(build_params(rows, drive.tracks))
-    name = track.name + (" (reversed)" if reverse else "")
-    return DrivenLap(drive.name, drive.title, name, drive.lap_time, drive.completion, told)
+    return DrivenLap(
+        driver=drive.name,
+        title=drive.title,
+        track=f"{track.name} (reversed)" if reverse else track.name,
+        lap_time=drive.lap_time,
+        completion=drive.completion,
+        params=tuple(build_params(rows, drive.tracks)),
+    )
 
 
 @lru_cache(maxsize=32)
-def _loaded(track: str) -> Track:
+def _load_once(track: str) -> Track:
     return library.load_track(track)
 
 
-def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else repr(value)
+def _format_argument(argument: Any) -> str:
+    if isinstance(argument, float):
+        return f"{argument:g}"
+    return repr(argument)

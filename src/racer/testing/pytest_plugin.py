@@ -6,6 +6,7 @@ Loading it costs nothing: what drives and prices is imported when a fixture is u
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from racer.testing import DrivenLap, PlacedParams, Reward
     from racer.track.track import Track
 
-NAMES = ("reward.py", "reward_function.py")  # looked for beside the tests, then at the root
+REWARD_FILES = ("reward.py", "reward_function.py")  # looked for beside the tests, then at the root
 DEFAULT_TRACK = "reinvent_2018"
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,18 +37,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """The reward under test, when it is named."""
-    named = config.getoption("--reward") or config.getini("racer_reward")
-    return f"reward: {named}" if named else None
+    reward = config.getoption("--reward") or config.getini("racer_reward")
+    return f"reward: {reward}" if reward else None
 
 
-@pytest.fixture(scope="module")
-def track(request: pytest.FixtureRequest) -> Track:
+@pytest.fixture(name="track", scope="module")
+def track_fixture(request: pytest.FixtureRequest) -> Track:
     """The track of the tests: `--reward-track`, the ini option `racer_track`, or reinvent_2018."""
-    return _told(lambda: _track_of(request.config))
+    return _or_fail(lambda: _configured_track(request.config))
 
 
-@pytest.fixture(scope="module")
-def reward(request: pytest.FixtureRequest, track: Any) -> Reward:
+@pytest.fixture(name="reward", scope="module")
+def reward_fixture(request: pytest.FixtureRequest, track: Any) -> Reward:
     """The reward function under test: `--reward`, the ini option `racer_reward`, or reward.py
     beside the test.
 
@@ -56,39 +57,39 @@ def reward(request: pytest.FixtureRequest, track: Any) -> Reward:
     """
     from racer.testing import Reward
 
-    return _told(lambda: Reward(_file_of(request.config, request.path.parent), track))
+    return _or_fail(lambda: Reward(_reward_file(request.config, request.path.parent), track))
 
 
-@pytest.fixture(scope="module")
-def at(track: Any) -> Callable[..., PlacedParams]:
+@pytest.fixture(name="at", scope="module")
+def at_fixture(track: Any) -> Callable[..., PlacedParams]:
     """A function: the params of a car placed on the track, as `at(waypoint=12, offset=0.2,
     heading_deg=-10)`.
 
     Its arguments are those of `racer.sim.placement.place`; `track=` names another track, `objects=`
-    lists (share of lap, lane).
+    lists boxes as (fraction of the lap, lane).
     """
     from racer.testing import placed
 
-    def place(**arguments: Any) -> PlacedParams:
-        return _told(lambda: placed(arguments.pop("track", track), **arguments))
+    def at(*, track: Any = track, **arguments: Any) -> PlacedParams:
+        return _or_fail(lambda: placed(track, **arguments))
 
-    return place
+    return at
 
 
-@pytest.fixture(scope="module")
-def lap(track: Any) -> Callable[..., DrivenLap]:
+@pytest.fixture(name="lap", scope="module")
+def lap_fixture(track: Any) -> Callable[..., DrivenLap]:
     """A function: the lap of a scripted driver, as `lap("weaving")` or `lap("fast", car="v5",
     reverse=True)`.
     """
     from racer.testing.placed import as_track
-    from racer.testing.placed import lap as driven
+    from racer.testing.placed import lap as drive_lap
 
-    def drive(
+    def lap(
         driver: str, *, track: Any = track, car: str = "v6", reverse: bool = False
     ) -> DrivenLap:
-        return _told(lambda: driven(driver, as_track(track), car, reverse))
+        return _or_fail(lambda: drive_lap(driver, as_track(track), car, reverse))
 
-    return drive
+    return lap
 
 
 @pytest.fixture
@@ -98,23 +99,25 @@ def reward_snapshot(request: pytest.FixtureRequest, reward: Reward) -> Callable[
 
     It takes a lap, params or a list of params, and a name where a test compares several times.
     """
-    from racer.testing import recorded
+    from racer.testing.recorded import compare_snapshot
 
-    count = iter(range(1, 1_000_000))
+    numbers = count(1)
+    update = request.config.getoption("--reward-update")
 
     def compare(steps: Any, name: str = "") -> None:
         __tracebackhide__ = True
-        number = next(count)
-        word = name or (str(number) if number > 1 else "")
-        path = _snapshot(request, word)
-        update = request.config.getoption("--reward-update")
-        _told(lambda: recorded.compare_snapshot(reward, steps, path, update=update))
+        number = next(numbers)
+        suffix = name
+        if not name and number > 1:
+            suffix = str(number)
+        path = _snapshot_path(request, suffix)
+        _or_fail(lambda: compare_snapshot(reward, steps, path, update=update))
 
     return compare
 
 
-def _told(work: Callable[[], Found]) -> Found:
-    """What the work gives; what a user can mend fails the test with its sentence and no traceback."""
+def _or_fail(work: Callable[[], Result]) -> Result:
+    """What `work` returns; what a user can mend fails the test with its sentence and no traceback."""
     __tracebackhide__ = True
     from racer.errors import RacerError
 
@@ -125,42 +128,53 @@ def _told(work: Callable[[], Found]) -> Found:
     pytest.fail(sentence, pytrace=False)
 
 
-def _file_of(config: pytest.Config, folder: Path) -> Path:
-    """The file under test."""
+def _reward_file(config: pytest.Config, folder: Path) -> Path:
+    """The file under test: as the option or the configuration says, else beside the tests."""
     from racer.errors import UsageError
     from racer.reward import find_reward
 
-    named, ini = config.getoption("--reward"), str(config.getini("racer_reward"))
-    if named:
-        beside = config.invocation_params.dir / named
-        return find_reward(beside) if beside.exists() else find_reward(named)
+    option = config.getoption("--reward")
+    if option:
+        return find_reward(_existing(config.invocation_params.dir, option))
+    ini = str(config.getini("racer_reward"))
     if ini:
-        beside = (config.inipath.parent if config.inipath else config.rootpath) / ini
-        return find_reward(beside) if beside.exists() else find_reward(ini)
-    for place in dict.fromkeys((folder, config.rootpath)):
-        for name in NAMES:
+        return find_reward(_existing(_ini_folder(config), ini))
+    for place in (folder, config.rootpath):
+        for name in REWARD_FILES:
             if (place / name).is_file():
                 return place / name
     raise UsageError(
-        f"which reward function is tested? There is no {' or '.join(NAMES)} in {folder}: "
+        f"which reward function is tested? There is no {' or '.join(REWARD_FILES)} in {folder}: "
         "name it with --reward FILE, or with racer_reward = FILE in pytest's configuration"
     )
 
 
-def _track_of(config: pytest.Config) -> Track:
+def _configured_track(config: pytest.Config) -> Track:
     """The track of the tests, by name or file."""
     from racer.cli.tracks import data_folder
     from racer.track import library
 
-    named, ini = config.getoption("--reward-track"), str(config.getini("racer_track"))
-    if ini and not named:
-        beside = (config.inipath.parent if config.inipath else config.rootpath) / ini
-        named = str(beside) if beside.is_file() else ini
-    return library.open_entry(library.find_track(named or DEFAULT_TRACK, home=data_folder()))
+    track = config.getoption("--reward-track")
+    if not track:
+        ini = str(config.getini("racer_track")) or DEFAULT_TRACK
+        track = _existing(_ini_folder(config), ini)
+    return library.open_entry(library.find_track(track, home=data_folder()))
 
 
-def _snapshot(request: pytest.FixtureRequest, word: str) -> Path:
+def _ini_folder(config: pytest.Config) -> Path:
+    if config.inipath is None:
+        return config.rootpath
+    return config.inipath.parent
+
+
+def _existing(folder: Path, name: str) -> str | Path:
+    """The file of that name in the folder, or else the name: that of something that ships."""
+    path = folder / name
+    return path if path.is_file() else name
+
+
+def _snapshot_path(request: pytest.FixtureRequest, suffix: str) -> Path:
     """`snapshots/<test file>/<test>.json` beside the test file."""
-    test = request.node.name if not word else f"{request.node.name}-{word}"
-    safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in test)
+    test = f"{request.node.name}-{suffix}" if suffix else request.node.name
+    safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in test)
     return Path(request.path).parent / "snapshots" / Path(request.path).stem / f"{safe}.json"

@@ -4,26 +4,27 @@ does.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from racer.errors import UsageError
-from racer.testing import words
+from racer.files import read_json, write_json
+from racer.testing import messages
 from racer.testing.placed import DrivenLap, PlacedParams
 from racer.testing.subject import Reward
 
 Params = dict[str, Any]
 # relative difference that counts as none: the libraries of two machines differ in the last bit
 SNAPSHOT_TOLERANCE = 1e-9
+REWRITE = "pytest --reward-update"
 
 
 @dataclass(frozen=True)
 class PaidRewards:
-    """What was paid: for which steps, in words, and how much for each."""
+    """What was paid: a description of the steps, and how much for each."""
 
     of: str
     rewards: tuple[float, ...]
@@ -32,96 +33,89 @@ class PaidRewards:
 def compare_snapshot(
     reward: Reward, steps: Params | DrivenLap | Sequence[Params], path: Path, *, update: bool
 ) -> None:
-    """Nothing, when `reward` pays for these steps what the snapshot at `path` says, or when
-    `update` writes it.
+    """Do nothing when `reward` pays for these steps what the snapshot at `path` says; with
+    `update`, write it.
 
     Raises AssertionError naming the first step that differs, or saying that there is no snapshot
     yet.
     """
     __tracebackhide__ = True
-    several = [steps] if isinstance(steps, dict) else steps
-    told: Sequence[Any] = several.params if isinstance(several, DrivenLap) else several
-    now = PaidRewards(_named(steps), tuple(reward.prices(told)))
+    calls = _params_of(steps)
+    now = PaidRewards(_describe_steps(steps), tuple(reward.prices(calls)))
     if update:
         write_snapshot(now, path)
         return
     before = read_snapshot(path)
     if before is None:
-        raise AssertionError(
-            f"there is no snapshot {_short(path)} yet: pytest --reward-update writes it"
-        )
+        raise AssertionError(f"there is no snapshot {_short_path(path)} yet: {REWRITE} writes it")
     if before.of != now.of or len(before.rewards) != len(now.rewards):
         raise AssertionError(
-            f"the snapshot {_short(path)} is of {before.of} ({len(before.rewards)} steps), "
-            f"not of {now.of} ({len(now.rewards)} steps): pytest --reward-update writes it anew"
+            f"the snapshot {_short_path(path)} is of {before.of} ({len(before.rewards)} steps), "
+            f"not of {now.of} ({len(now.rewards)} steps): {REWRITE} writes it anew"
         )
-    off = [
-        k
-        for k, (old, new) in enumerate(zip(before.rewards, now.rewards, strict=True))
-        if not _alike(old, new)
-    ]
-    if off:
-        raise AssertionError(_difference(reward.name, path, before, now, off, told))
+    changed = _changed_steps(before, now)
+    if changed:
+        first = changed[0]
+        where = f"  {calls[first]!r}\n" if isinstance(calls[first], PlacedParams) else ""
+        listed = "\n".join(messages.list_params(calls[first]))
+        raise AssertionError(
+            f"{reward.name} pays otherwise than {_short_path(path)} says, for {len(changed)} of "
+            f"{len(calls)} steps; the first:\n"
+            f"{where}  step {first + 1} of {len(calls)} is paid {now.rewards[first]:.6g}, "
+            f"and was {before.rewards[first]:.6g}\n"
+            f"{listed}\nif that is meant: {REWRITE}"
+        )
 
 
 def read_snapshot(path: Path) -> PaidRewards | None:
     """The snapshot in a file, None where there is none. Raises UsageError when the file holds
     something else.
     """
-    try:
-        found = json.loads(path.read_text("utf-8"))
-        return PaidRewards(found["of"], tuple(map(float, found["rewards"])))
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    try:
+        snapshot = read_json(path)
+        return PaidRewards(snapshot["of"], tuple(map(float, snapshot["rewards"])))
+    except (UsageError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f"{path} is no snapshot of rewards ({error}): delete it, then pytest --reward-update"
+            f"{path} is no snapshot of rewards ({error}): delete it, then {REWRITE}"
         ) from None
 
 
 def write_snapshot(snapshot: PaidRewards, path: Path) -> None:
-    """Write a snapshot, beside and then renamed. Raises UsageError when that cannot be done."""
-    text = json.dumps({"of": snapshot.of, "rewards": snapshot.rewards}, indent=1) + "\n"
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, "utf-8")
-        beside.replace(path)
-    except OSError as error:
-        raise UsageError(f"cannot write the snapshot {path}: {error.strerror or error}") from None
+    """Write a snapshot, whole or not at all. Raises UsageError when that cannot be done."""
+    write_json(path, asdict(snapshot))
 
 
-def _difference(
-    name: str,
-    path: Path,
-    before: PaidRewards,
-    now: PaidRewards,
-    off: list[int],
-    told: Sequence[Params],
-) -> str:
-    k = off[0]
-    place = f"  {told[k]!r}\n" if isinstance(told[k], PlacedParams) else ""
-    paid = f"step {k + 1} of {len(now.rewards)} is paid {now.rewards[k]:.6g}, and was {before.rewards[k]:.6g}"
-    head = f"{name} pays otherwise than {_short(path)} says, for {len(off)} of {len(now.rewards)} steps; the first:"
-    listed = "\n".join(words.list_params(told[k]))
-    return f"{head}\n{place}  {paid}\n{listed}\nif that is meant: pytest --reward-update"
+def _params_of(steps: Params | DrivenLap | Sequence[Params]) -> Sequence[Params]:
+    if isinstance(steps, DrivenLap):
+        return steps.params  # type: ignore[return-value]
+    if isinstance(steps, dict):
+        return [steps]
+    return steps
 
 
-def _named(steps: Params | DrivenLap | Sequence[Params]) -> str:
+def _describe_steps(steps: Params | DrivenLap | Sequence[Params]) -> str:
     if isinstance(steps, DrivenLap):
         return f"{steps.driver} on {steps.track}"
+    if isinstance(steps, PlacedParams):
+        return repr(steps)
     if isinstance(steps, dict):
-        return repr(steps) if isinstance(steps, PlacedParams) else "a dict of params"
+        return "a dict of params"
     return f"{len(steps)} params"
 
 
-def _alike(old: float, new: float) -> bool:
-    return math.isclose(old, new, rel_tol=SNAPSHOT_TOLERANCE, abs_tol=1e-12)
+def _changed_steps(before: PaidRewards, now: PaidRewards) -> list[int]:
+    """The indices of the steps that are paid differently."""
+    changed = []
+    for step, (old, new) in enumerate(zip(before.rewards, now.rewards, strict=True)):
+        if not math.isclose(old, new, rel_tol=SNAPSHOT_TOLERANCE, abs_tol=1e-12):
+            changed.append(step)
+    return changed
 
 
-def _short(path: Path) -> str:
-    return (
-        "/".join(path.parts[-3:])
-        if path.parts[-3:-2] == ("snapshots",)
-        else "/".join(path.parts[-2:])
-    )
+def _short_path(path: Path) -> str:
+    """`snapshots/test_file/test.json`, or the last two parts of another path."""
+    if path.parts[-3:-2] == ("snapshots",):
+        return "/".join(path.parts[-3:])
+    return "/".join(path.parts[-2:])

@@ -1,5 +1,5 @@
 """Hypothesis strategies: cars anywhere on a track, and laps. They shrink to a car on the start
-line, in the middle.
+line, in the middle of the road.
 """
 
 from __future__ import annotations
@@ -7,20 +7,58 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from hypothesis import Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from racer.drivers.scripted import DRIVER_FAMILY
-from racer.sim import placement as scene
+from racer.sim import placement
 from racer.testing.placed import DrivenLap, PlacedParams, TrackLike, as_track, lap, placed
 from racer.track.track import Track
 
-_ASIDE = 0.8  # of the width: a car that far from the center line is off the track with all wheels
-_LANES = (-1, 1)
-DEFAULT_TRACK = "reinvent_2018"  # the track, where none is named
+DEFAULT_TRACK = "reinvent_2018"  # where none is named
+LANES = (-1, 1)
+MAX_BOXES = 6
+# of the width: a car that far from the center line is off the track with all wheels
+MAX_OFFSET_FRACTION = 0.8
+
+Example = TypeVar("Example")
+PlaceArguments = dict[str, Any]
+"""Arguments of `at`, the function that places a car."""
+
+USUAL_ARGUMENTS: PlaceArguments = {
+    "offset": 0.0,
+    "heading_deg": 0,
+    "speed": 1.0,
+    "steering_deg": 0,
+    "progress": None,
+    "steps": 2,
+    "reverse": False,
+    "objects": None,
+}
+"""What `at` takes where nothing is said."""
+
+
+class ArgumentRange(NamedTuple):
+    """Between what an argument is varied, and in which steps."""
+
+    low: float
+    high: float
+    step: float
+
+
+ARGUMENT_RANGES = {
+    "speed": ArgumentRange(0.5, 4.0, 0.1),
+    "progress": ArgumentRange(0.0, 100.0, 1.0),
+    "steps": ArgumentRange(2.0, 500.0, 1.0),
+    "offset": ArgumentRange(-0.5, 0.5, 0.01),
+    "heading_deg": ArgumentRange(-60.0, 60.0, 1.0),
+    "steering_deg": ArgumentRange(-30.0, 30.0, 1.0),
+    "distance": ArgumentRange(0.0, 10.0, 0.1),
+}
+"""The arguments of `at` that can be varied alone."""
 
 
 def params(
@@ -32,19 +70,22 @@ def params(
     Steps, progress and objects vary too (`objects=False`: none). Examples print as the call of `at`
     that makes them.
     """
-    way = as_track(track)
-    return place_arguments(way, objects=objects, **fixed).map(lambda place: placed(way, **place))
+    known_track = as_track(track)
+    arguments = place_arguments(known_track, objects=objects, **fixed)
+    return arguments.map(lambda place: placed(known_track, **place))
 
 
 def place_arguments(
     track: Track, *, objects: bool = True, **fixed: Any
-) -> st.SearchStrategy[dict[str, Any]]:
+) -> st.SearchStrategy[PlaceArguments]:
     """The arguments of `at` for such cars; those with their usual value are left out."""
-    ways = {**_ways(track), **({"objects": _boxes()} if objects else {})}
+    strategies = _argument_strategies(track)
+    if objects:
+        strategies["objects"] = _box_strategy()
     if "distance" in fixed:
-        ways.pop("waypoint")
-    chosen = {name: way for name, way in ways.items() if name not in fixed}
-    return st.fixed_dictionaries(chosen).map(lambda place: {**_told(place), **fixed})
+        strategies.pop("waypoint")
+    free = {name: strategies[name] for name in strategies if name not in fixed}
+    return st.fixed_dictionaries(free).map(lambda place: {**_without_usual(place), **fixed})
 
 
 def laps(
@@ -54,73 +95,20 @@ def laps(
     *,
     whole: bool = False,
 ) -> st.SearchStrategy[DrivenLap]:
-    """Laps of scripted drivers (all of `racer.drivers.scripted.DRIVER_FAMILY` unless named), forward and
-    reversed.
+    """Laps of scripted drivers (all of `racer.drivers.scripted.DRIVER_FAMILY` unless named),
+    forward and reversed.
 
     Some are cut short after a few steps, as an episode may be, unless `whole`.
     """
-    way = as_track(track)
-    ways = st.tuples(
-        st.sampled_from(list(drivers or DRIVER_FAMILY)), st.sampled_from([False, True])
+    known_track = as_track(track)
+    driven = st.builds(
+        lambda driver, reverse: lap(driver, known_track, car, reverse),
+        st.sampled_from(list(drivers or DRIVER_FAMILY)),
+        st.sampled_from([False, True]),
     )
-    driven = ways.map(lambda one: lap(one[0], way, car, one[1]))
-    return driven if whole else st.one_of(driven, driven.flatmap(_cut))
-
-
-def _ways(track: Track) -> dict[str, st.SearchStrategy[Any]]:
-    aside = int(100 * _ASIDE * float(track.width.max()))
-    count = len(scene.both_directions(track)[0].center) - 1
-    return {
-        "waypoint": st.integers(0, count - 1),
-        "offset": st.integers(-aside, aside).map(lambda k: k / 100),
-        "heading_deg": st.one_of(st.integers(-30, 30), st.integers(-180, 180)),
-        "speed": st.integers(-5, 30).map(lambda k: 1.0 + k / 10),
-        "steering_deg": st.integers(-30, 30),
-        "progress": st.one_of(
-            st.none(), st.none(), st.sampled_from([0, 100, -3.5]), st.integers(0, 100)
-        ),
-        "steps": st.one_of(st.just(2), st.integers(2, 500)),
-        "reverse": st.booleans(),
-    }
-
-
-def _boxes() -> st.SearchStrategy[list[tuple[float, int]] | None]:
-    one = st.tuples(st.integers(0, 19).map(lambda k: k / 20), st.sampled_from(_LANES))
-    return st.one_of(st.none(), st.none(), st.lists(one, min_size=1, max_size=6))
-
-
-def _told(place: dict[str, Any]) -> dict[str, Any]:
-    """The arguments without those that say what goes without saying."""
-    usual = {
-        "offset": 0.0, "heading_deg": 0, "speed": 1.0, "steering_deg": 0, "progress": None, "steps": 2,
-        "reverse": False, "objects": None,
-    }  # fmt: skip
-    return {
-        name: value for name, value in place.items() if name not in usual or value != usual[name]
-    }
-
-
-def _cut(whole: DrivenLap) -> st.SearchStrategy[DrivenLap]:
-    def after(steps: int) -> DrivenLap:
-        end = whole.params[steps - 1]["progress"]
-        return replace(whole, params=whole.params[:steps], lap_time=float("nan"), completion=end)
-
-    return st.integers(1, len(whole)).map(after)
-
-
-Example = TypeVar("Example")
-PlaceArguments = dict[str, Any]
-
-ARGUMENT_RANGES = {
-    "speed": (0.5, 4.0, 0.1),
-    "progress": (0.0, 100.0, 1.0),
-    "steps": (2.0, 500.0, 1.0),
-    "offset": (-0.5, 0.5, 0.01),
-    "heading_deg": (-60.0, 60.0, 1.0),
-    "steering_deg": (-30.0, 30.0, 1.0),
-    "distance": (0.0, 10.0, 0.1),
-}
-"""Least value, greatest value and step of the arguments of `at` that can be varied alone."""
+    if whole:
+        return driven
+    return st.one_of(driven, driven.flatmap(_shortened))
 
 
 def find_smallest_example(
@@ -147,24 +135,68 @@ def place_pairs(
 ) -> st.SearchStrategy[tuple[PlaceArguments, PlaceArguments]]:
     """Two places on a track that differ in one argument alone, the one with less of it first."""
     low, high, step = ARGUMENT_RANGES[argument]
-    low, high = between or (low, high)
-    most = max(1, round((high - low) / step))
-    levels = st.lists(st.integers(0, most), min_size=2, max_size=2, unique=True).map(sorted)
-    whole = argument == "steps"
+    if between is not None:
+        low, high = between
+    top_level = max(1, round((high - low) / step))
 
-    def both(rest: PlaceArguments, ranks: list[int]) -> tuple[PlaceArguments, PlaceArguments]:
-        values = [round(min(low + rank * step, high), 6) for rank in ranks]
-        values[1] = high if ranks[1] == most else values[1]
-        first, second = ({**rest, argument: int(value) if whole else value} for value in values)
-        return first, second
+    def argument_at(level: int) -> float:
+        number = high if level == top_level else round(min(low + level * step, high), 6)
+        return int(number) if argument == "steps" else number
 
-    others = place_arguments(track, objects=False, **fixed, **{argument: low})
-    return st.builds(both, others, levels)
+    def pair(rest: PlaceArguments, levels: list[int]) -> tuple[PlaceArguments, PlaceArguments]:
+        less, more = sorted(levels)
+        return {**rest, argument: argument_at(less)}, {**rest, argument: argument_at(more)}
+
+    rest = place_arguments(track, objects=False, **fixed, **{argument: low})
+    levels = st.lists(st.integers(0, top_level), min_size=2, max_size=2, unique=True)
+    return st.builds(pair, rest, levels)
 
 
 @lru_cache(maxsize=32)
 def mirror_track(track: Track) -> Track:
-    """The mirror image of a track, the same one each time: what is known of tracks is kept by
+    """The mirror image of a track, one object for each: what is known of tracks is cached by
     identity.
     """
     return track.mirrored()
+
+
+def _argument_strategies(track: Track) -> dict[str, st.SearchStrategy[Any]]:
+    """How each argument of `at` varies."""
+    max_offset_cm = int(100 * MAX_OFFSET_FRACTION * float(track.width.max()))
+    waypoints = len(placement.both_directions(track)[0].center) - 1
+    odd_progress = st.sampled_from([0, 100, -3.5])
+    return {
+        "waypoint": st.integers(0, waypoints - 1),
+        "offset": st.integers(-max_offset_cm, max_offset_cm).map(lambda cm: cm / 100),
+        "heading_deg": st.one_of(st.integers(-30, 30), st.integers(-180, 180)),
+        "speed": st.integers(-5, 30).map(lambda tenths: 1.0 + tenths / 10),
+        "steering_deg": st.integers(-30, 30),
+        "progress": st.one_of(st.none(), st.none(), odd_progress, st.integers(0, 100)),
+        "steps": st.one_of(st.just(2), st.integers(2, 500)),
+        "reverse": st.booleans(),
+    }
+
+
+def _box_strategy() -> st.SearchStrategy[list[tuple[float, int]] | None]:
+    lap_fraction = st.integers(0, 19).map(lambda twentieths: twentieths / 20)
+    box = st.tuples(lap_fraction, st.sampled_from(LANES))
+    return st.one_of(st.none(), st.none(), st.lists(box, min_size=1, max_size=MAX_BOXES))
+
+
+def _without_usual(place: PlaceArguments) -> PlaceArguments:
+    """The arguments without those that `at` takes anyway."""
+    missing = object()
+    kept = {}
+    for name, argument in place.items():
+        if argument != USUAL_ARGUMENTS.get(name, missing):
+            kept[name] = argument
+    return kept
+
+
+def _shortened(whole: DrivenLap) -> st.SearchStrategy[DrivenLap]:
+    def first_steps(count: int) -> DrivenLap:
+        steps = whole.params[:count]
+        completion = steps[-1]["progress"]
+        return replace(whole, params=steps, lap_time=float("nan"), completion=completion)
+
+    return st.integers(1, len(whole)).map(first_steps)

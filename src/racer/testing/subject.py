@@ -12,16 +12,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from racer.diagnostics import RewardScore, discounted_returns, score_rewards
+from racer.drivers.scripted import Drive
 from racer.errors import UsageError, did_you_mean
 from racer.reward import RewardBatch, RewardFunction, RewardRefused, load_reward
 from racer.reward.batch import REWARD_TIMEOUT_S
 from racer.reward.errors import relocate_refusal
 from racer.sim.params import copy_params
-from racer.testing import words
+from racer.testing import messages
+from racer.testing.messages import PaidCase
 from racer.testing.placed import DrivenLap, PlacedParams, TrackLike, as_track, placed
 from racer.testing.strategies import (
     ARGUMENT_RANGES,
     DEFAULT_TRACK,
+    PlaceArguments,
     find_smallest_example,
     mirror_track,
     place_arguments,
@@ -29,44 +32,12 @@ from racer.testing.strategies import (
 )
 from racer.track.track import Track
 
-DEFAULT_GAMMA = 0.99  # the discount factor, where none is named
-_MOST = 5  # inversions that are listed
-
-
-def describe_disagreement(reward: RewardFunction, track: Track, gamma: float, car: str) -> str:
-    """Why the verdict is bad: what is paid best, the worst inversions, and all drivers; empty when
-    it is good.
-
-    Raises RewardRefused for what the real job refuses.
-    """
-    [found] = score_rewards([reward], track, gammas=(gamma,), verdict_gamma=gamma, car=car)
-    if found.verdict.passed:
-        return ""
-    head = f"{reward.path.name} does not agree with the clock on {track.name}: {found.verdict.sentence}"
-    worst = [f"  {inversion.sentence(gamma)}" for inversion in found.inversions()[:_MOST]]
-    return "\n".join([head, *worst, "by the clock | by pay | driver", *_ranking(found)])
-
-
-def _ranking(found: RewardScore) -> list[str]:
-    """The drivers in the order of the clock, a line each."""
-    rows = sorted(
-        zip(found.clock.tolist(), found.paid().tolist(), found.drives, strict=True),
-        key=lambda row: row[0],
-    )
-    return [
-        f"  {clock:g} | {paid:g} | {drive.name}, "
-        + (
-            f"{drive.lap_time:.2f} s"
-            if drive.lap_time == drive.lap_time
-            else f"{drive.completion:.0f} % of the lap"
-        )
-        for clock, paid, drive in rows
-    ]
-
-
 Params = dict[str, Any]
-MAX_INSTANCES = 64  # instances that are made at once
+
+DEFAULT_GAMMA = 0.99  # the discount factor, where none is named
 EXAMPLE_COUNT = 100  # places that an assertion tries; of `never_raises` twice as many
+MAX_INSTANCES = 64  # that are made at once
+MAX_INVERSIONS = 5  # that are listed
 # rewards of a place and of its mirror image that differ by less, relatively, count as equal
 MIRROR_TOLERANCE = 1e-6
 
@@ -76,16 +47,20 @@ class Reward:
 
     `track` is where assertions try it unless they are told another one. Assertions raise
     AssertionError, and return True, so that `assert reward.prefers(...)` reads well.
+
+    Examples
+    --------
+    >>> reward = Reward("center_line", track="oval")
+    >>> reward.prefers(placed("oval", waypoint=5), over=placed("oval", waypoint=5, offset=0.3))
+    True
     """
 
     def __init__(
         self, reward: str | os.PathLike[str] | RewardFunction, track: TrackLike = DEFAULT_TRACK
     ) -> None:
         self._reward = reward if isinstance(reward, RewardFunction) else load_reward(reward)
+        self._instances = _FreshInstances(self._reward)
         self.track = track
-        self._batch: RewardBatch | None = None
-        self._timeout = REWARD_TIMEOUT_S
-        self._used = 0  # instances of the batch that have been called
 
     def __repr__(self) -> str:
         return f"<reward {self._reward.filename}>"
@@ -107,17 +82,19 @@ class Reward:
     ) -> list[float]:
         """What one fresh instance pays for each step of a lap, in order. `timeout` in s a call."""
         __tracebackhide__ = True
-        told = steps.params if isinstance(steps, DrivenLap) else steps
+        calls: Sequence[Any] = steps.params if isinstance(steps, DrivenLap) else steps
         paid: list[float] = []
         try:
-            batch, car = self._fresh(timeout)
-            for p in told:
-                paid.append(float(batch([copy_params(p)], [car])[0]))  # type: ignore[arg-type,list-item]
-            return paid
+            batch, car = self._instances.take(timeout)
+            for params in calls:
+                [pay] = batch([copy_params(params)], [car])  # type: ignore[list-item]
+                paid.append(float(pay))
         except RewardRefused as error:
-            refusal = (
-                error if error.car is None else relocate_refusal(error, _call(told, len(paid)))
-            )
+            refusal = error
+            if error.car is not None:
+                refusal = relocate_refusal(error, _describe_call(calls, len(paid)))
+        else:
+            return paid
         raise refusal.with_traceback(None)
 
     def total(self, lap: DrivenLap) -> float:
@@ -147,12 +124,11 @@ class Reward:
         __tracebackhide__ = True
         if isinstance(this, DrivenLap) != isinstance(over, DrivenLap):
             raise UsageError("a lap is compared with a lap, and params are compared with params")
-        first, second = self._paid(this, gamma), self._paid(over, gamma)
-        if first - second > by:
+        first = PaidCase(this, self._pay(this, gamma))
+        second = PaidCase(over, self._pay(over, gamma))
+        if first.pay - second.pay > by:
             return True
-        raise AssertionError(
-            words.not_preferred_message(self.name, this, over, first, second, by, gamma)
-        )
+        raise AssertionError(messages.not_preferred_message(self.name, first, second, by, gamma))
 
     def never_raises(
         self, track: TrackLike | None = None, *, examples: int = 2 * EXAMPLE_COUNT, **fixed: Any
@@ -161,21 +137,30 @@ class Reward:
         argument of `at`.
         """
         __tracebackhide__ = True
-        way = as_track(self.track if track is None else track)
-        found = find_smallest_example(
-            place_arguments(way, **fixed),
-            lambda place: self._refusal(placed(way, **place)) is not None,
-            examples,
+        known_track = self._track_or_own(track)
+
+        def is_refused(place: PlaceArguments) -> bool:
+            return self._complaint(placed(known_track, **place)) is not None
+
+        smallest = find_smallest_example(
+            place_arguments(known_track, **fixed), is_refused, examples
         )
-        if found is None:
+        if smallest is None:
             return True
-        case = placed(way, **found)
-        raise AssertionError(words.refused_message(self.name, way.name, case, self._refusal(case)))
+        case = placed(known_track, **smallest)
+        complaint = self._complaint(case) or ""
+        raise AssertionError(messages.refused_message(self.name, known_track.name, case, complaint))
 
     def increases_with(
-        self, argument: str, track: TrackLike | None = None, *, between: tuple[float, float] | None = None,
-        strictly: bool = False, examples: int = EXAMPLE_COUNT, **fixed: Any,
-    ) -> bool:  # fmt: skip
+        self,
+        argument: str,
+        track: TrackLike | None = None,
+        *,
+        between: tuple[float, float] | None = None,
+        strictly: bool = False,
+        examples: int = EXAMPLE_COUNT,
+        **fixed: Any,
+    ) -> bool:
         """That it never pays less for more of an argument of `at`, all else equal, and somewhere
         pays more.
 
@@ -183,39 +168,51 @@ class Reward:
         left out.
         """
         __tracebackhide__ = True
-        return self._moves_with(argument, track, between, strictly, examples, fixed, sign=1)
+        pairs = place_pairs(self._track_or_own(track), _checked(argument), between, fixed)
+        return self._is_monotonic(argument, track, pairs, strictly, examples, sign=1)
 
     def decreases_with(
-        self, argument: str, track: TrackLike | None = None, *, between: tuple[float, float] | None = None,
-        strictly: bool = False, examples: int = EXAMPLE_COUNT, **fixed: Any,
-    ) -> bool:  # fmt: skip
+        self,
+        argument: str,
+        track: TrackLike | None = None,
+        *,
+        between: tuple[float, float] | None = None,
+        strictly: bool = False,
+        examples: int = EXAMPLE_COUNT,
+        **fixed: Any,
+    ) -> bool:
         """That it never pays more for more of an argument of `at`, all else equal, and somewhere
         pays less.
         """
         __tracebackhide__ = True
-        return self._moves_with(argument, track, between, strictly, examples, fixed, sign=-1)
+        pairs = place_pairs(self._track_or_own(track), _checked(argument), between, fixed)
+        return self._is_monotonic(argument, track, pairs, strictly, examples, sign=-1)
 
     def mirror_invariant(
         self, track: TrackLike | None = None, *, examples: int = EXAMPLE_COUNT, **fixed: Any
     ) -> bool:
         """That a track and its mirror image are paid alike: left turns as right turns."""
         __tracebackhide__ = True
-        way = as_track(self.track if track is None else track)
-        other = mirror_track(way)
+        known_track = self._track_or_own(track)
+        mirrored_track = mirror_track(known_track)
 
-        @_or_refused
-        def differs(place: dict[str, Any]) -> bool:
-            paid, image = self(placed(way, **place)), self(placed(other, **_image(place)))
-            return abs(paid - image) > MIRROR_TOLERANCE * max(1.0, abs(paid), abs(image))
+        def paid_pair(place: PlaceArguments) -> tuple[PaidCase, PaidCase]:
+            __tracebackhide__ = True
+            original = placed(known_track, **place)
+            image = placed(mirrored_track, **_mirrored_place(place))
+            return PaidCase(original, self(original)), PaidCase(image, self(image))
 
-        found = find_smallest_example(
-            place_arguments(way, objects=False, **fixed).map(_beside_the_middle), differs, examples
-        )
-        if found is None:
+        def differs(place: PlaceArguments) -> bool:
+            original, image = paid_pair(place)
+            scale = max(1.0, abs(original.pay), abs(image.pay))
+            return abs(original.pay - image.pay) > MIRROR_TOLERANCE * scale
+
+        places = place_arguments(known_track, objects=False, **fixed).map(_off_the_center_line)
+        smallest = find_smallest_example(places, _true_if_refused(differs), examples)
+        if smallest is None:
             return True
-        here, there = placed(way, **found), placed(other, **_image(found))
         raise AssertionError(
-            words.not_mirrored_message(self.name, way.name, here, there, self(here), self(there))
+            messages.not_mirrored_message(self.name, known_track.name, *paid_pair(smallest))
         )
 
     def agrees_with_clock(
@@ -225,106 +222,171 @@ class Reward:
         paid more.
         """
         __tracebackhide__ = True
-        found = describe_disagreement(
-            self._reward, as_track(self.track if track is None else track), gamma, car
-        )
-        if not found:
+        complaint = describe_disagreement(self._reward, self._track_or_own(track), gamma, car)
+        if not complaint:
             return True
-        raise AssertionError(found)
+        raise AssertionError(complaint)
 
-    def _moves_with(
-        self, argument: str, track: TrackLike | None, between: tuple[float, float] | None, strictly: bool, examples: int,
-        fixed: dict[str, Any], sign: int,
-    ) -> bool:  # fmt: skip
+    def _is_monotonic(
+        self,
+        argument: str,
+        track: TrackLike | None,
+        pairs: Any,
+        strictly: bool,
+        examples: int,
+        sign: int,
+    ) -> bool:
         __tracebackhide__ = True
-        if argument not in ARGUMENT_RANGES:
-            guess = did_you_mean(argument, list(ARGUMENT_RANGES))
-            raise UsageError(
-                f"there is no argument {argument!r} to vary{guess} ({', '.join(ARGUMENT_RANGES)})"
-            )
-        way = as_track(self.track if track is None else track)
+        known_track = self._track_or_own(track)
         rises: list[bool] = []
 
-        @_or_refused
-        def fails(pair: tuple[dict[str, Any], dict[str, Any]]) -> bool:
-            less, more = (self(placed(way, **place)) for place in pair)
-            rises.append(sign * (more - less) > 0)
-            return sign * (more - less) < 0 or (strictly and more == less)
+        def paid_pair(pair: tuple[PlaceArguments, PlaceArguments]) -> tuple[PaidCase, PaidCase]:
+            __tracebackhide__ = True
+            less = placed(known_track, **pair[0])
+            more = placed(known_track, **pair[1])
+            return PaidCase(less, self(less)), PaidCase(more, self(more))
 
-        found = find_smallest_example(place_pairs(way, argument, between, fixed), fails, examples)
-        if found is not None:
-            both = [placed(way, **place) for place in found]
-            paid = self(both[0]), self(both[1])
+        def fails(pair: tuple[PlaceArguments, PlaceArguments]) -> bool:
+            less, more = paid_pair(pair)
+            rise = sign * (more.pay - less.pay)
+            rises.append(rise > 0)
+            return rise < 0 or (strictly and rise == 0)
+
+        smallest = find_smallest_example(pairs, _true_if_refused(fails), examples)
+        if smallest is not None:
             raise AssertionError(
-                words.not_monotonic_message(self.name, argument, sign, both, paid, way.name)
+                messages.not_monotonic_message(
+                    self.name, argument, sign, paid_pair(smallest), known_track.name
+                )
             )
         if not any(rises):
             raise AssertionError(
-                words.indifferent_message(self.name, argument, len(rises), way.name)
+                messages.indifferent_message(self.name, argument, len(rises), known_track.name)
             )
         return True
 
-    def _fresh(self, timeout: float) -> tuple[RewardBatch, int]:
-        """A batch, and the number of an instance in it that was never called. Batches grow: each
-        has its price.
-        """
-        if self._batch is None or self._used == self._batch.n or timeout != self._timeout:
-            more = 1 if self._batch is None else min(4 * self._batch.n, MAX_INSTANCES)
-            self._batch, self._used, self._timeout = (
-                RewardBatch(self._reward, more, timeout=timeout),
-                0,
-                timeout,
-            )
-        self._used += 1
-        return self._batch, self._used - 1
+    def _track_or_own(self, track: TrackLike | None) -> Track:
+        return as_track(self.track if track is None else track)
 
-    def _paid(self, what: Params | DrivenLap, gamma: float | None) -> float:
+    def _pay(self, case: Params | DrivenLap, gamma: float | None) -> float:
         __tracebackhide__ = True
-        if not isinstance(what, DrivenLap):
-            return self(what)
-        return self.total(what) if gamma is None else self.worth(what, gamma)
+        if not isinstance(case, DrivenLap):
+            return self(case)
+        if gamma is None:
+            return self.total(case)
+        return self.worth(case, gamma)
 
-    def _refusal(self, case: PlacedParams) -> RewardRefused | None:
+    def _complaint(self, case: PlacedParams) -> str | None:
+        """Why the real job would refuse what it pays for these params; None if it would not."""
         try:
             self(case)
         except RewardRefused as error:
-            return error
+            return str(error).removesuffix(f" (in {case!r})")
         return None
 
 
-def _call(told: Sequence[Any], k: int) -> str:
-    """Words for the k-th of some calls, counted from 0."""
-    return (
-        f"in {told[k]!r}"
-        if isinstance(told[k], PlacedParams)
-        else f"in call {k + 1} of {len(told)}"
-    )
-
-
-def _or_refused(fails: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """The same question, answered yes for an example that the real job refuses: pricing it again
-    says why.
+class _FreshInstances:
+    """Instances of a reward file that were never called (a class: it makes them in growing batches,
+    as each batch has its price).
     """
 
-    def answer(example: Any) -> bool:
+    def __init__(self, reward: RewardFunction) -> None:
+        self._reward = reward
+        self._batch: RewardBatch | None = None
+        self._timeout = REWARD_TIMEOUT_S
+        self._used = 0
+
+    def take(self, timeout: float) -> tuple[RewardBatch, int]:
+        """A batch, and the number of a fresh instance in it."""
+        if self._batch is None:
+            self._batch = self._new_batch(1, timeout)
+        elif self._used == self._batch.n or timeout != self._timeout:
+            self._batch = self._new_batch(min(4 * self._batch.n, MAX_INSTANCES), timeout)
+        self._used += 1
+        return self._batch, self._used - 1
+
+    def _new_batch(self, count: int, timeout: float) -> RewardBatch:
+        self._timeout = timeout
+        self._used = 0
+        return RewardBatch(self._reward, count, timeout=timeout)
+
+
+def describe_disagreement(reward: RewardFunction, track: Track, gamma: float, car: str) -> str:
+    """Why the verdict is bad: what is paid best, the worst inversions, and all drivers; empty when
+    it is good.
+
+    Raises RewardRefused for what the real job refuses.
+    """
+    [score] = score_rewards([reward], track, gammas=(gamma,), verdict_gamma=gamma, car=car)
+    if score.verdict.passed:
+        return ""
+    lines = [
+        f"{reward.path.name} does not agree with the clock on {track.name}: {score.verdict.sentence}"
+    ]
+    lines += [f"  {inversion.sentence(gamma)}" for inversion in score.inversions()[:MAX_INVERSIONS]]
+    lines.append("by the clock | by pay | driver")
+    lines += _rank_lines(score)
+    return "\n".join(lines)
+
+
+def _rank_lines(score: RewardScore) -> list[str]:
+    """The drivers in the order of the clock, a line each."""
+    clock_ranks = score.clock.tolist()
+    pay_ranks = score.paid().tolist()
+    by_clock = sorted(range(len(score.drives)), key=lambda k: clock_ranks[k])
+    lines = []
+    for k in by_clock:
+        drive = score.drives[k]
+        ranks = f"{clock_ranks[k]:g} | {pay_ranks[k]:g}"
+        lines.append(f"  {ranks} | {drive.name}, {_describe_end(drive)}")
+    return lines
+
+
+def _describe_end(drive: Drive) -> str:
+    if drive.lap_time == drive.lap_time:
+        return f"{drive.lap_time:.2f} s"
+    return f"{drive.completion:.0f} % of the lap"
+
+
+def _checked(argument: str) -> str:
+    """An argument of `at` that can be varied. Raises UsageError for another."""
+    if argument not in ARGUMENT_RANGES:
+        known = list(ARGUMENT_RANGES)
+        guess = did_you_mean(argument, known)
+        raise UsageError(f"there is no argument {argument!r} to vary{guess} ({', '.join(known)})")
+    return argument
+
+
+def _describe_call(calls: Sequence[Any], k: int) -> str:
+    """Words for the k-th of some calls, counted from 0."""
+    if isinstance(calls[k], PlacedParams):
+        return f"in {calls[k]!r}"
+    return f"in call {k + 1} of {len(calls)}"
+
+
+def _true_if_refused(fails: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """A condition that also holds for an example that the real job refuses: pricing that again says
+    why.
+    """
+
+    def holds(example: Any) -> bool:
         try:
             return fails(example)
         except RewardRefused:
             return True
 
-    return answer
+    return holds
 
 
-def _beside_the_middle(place: dict[str, Any]) -> dict[str, Any]:
-    """The same place, or one just beside the center line: on it, left and right are a matter of
-    rounding.
-    """
+def _off_the_center_line(place: PlaceArguments) -> PlaceArguments:
+    """A place beside the center line: on it, left and right are a matter of rounding."""
     return {**place, "offset": place.get("offset", 0.0) or 0.01}
 
 
-def _image(place: dict[str, Any]) -> dict[str, Any]:
-    """The same place on the mirrored track."""
-    turned: dict[str, Any] = {
-        name: -place[name] for name in ("offset", "heading_deg", "steering_deg") if name in place
-    }
-    return {**place, **turned}
+def _mirrored_place(place: PlaceArguments) -> PlaceArguments:
+    """The arguments of the mirrored place on the mirrored track."""
+    image = dict(place)
+    for name in ("offset", "heading_deg", "steering_deg"):
+        if name in image:
+            image[name] = -image[name]
+    return image
