@@ -150,8 +150,8 @@ def _train(run: Run, resumed: bool) -> None:
     from rich.console import Console
 
     from racer.cli.progress import describe_evaluation, show_training_progress
-    from racer.training.dagger import open_session
     from racer.training.evaluation import beyond_logs_notes
+    from racer.training.imitation import open_session
 
     console = Console(soft_wrap=True)
     _say(console, _headline(run))

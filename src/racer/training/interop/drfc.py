@@ -13,7 +13,7 @@ from racer.errors import UsageError
 from racer.sim.obstacle_layout import ObstacleLayout
 from racer.track import library, worlds
 from racer.training.config import TrainConfig
-from racer.training.interop import objects_there
+from racer.training.interop import drfc_obstacles
 
 CUSTOM_FILES_FOLDER = "custom_files"
 CUSTOM_FILES = ("reward_function.py", "model_metadata.json", "hyperparameters.json")
@@ -21,7 +21,7 @@ CUSTOM_FILES = ("reward_function.py", "model_metadata.json", "hyperparameters.js
 ENV_KEYS = {
     "DR_WORLD_NAME": "WORLD_NAME",
     "DR_RACE_TYPE": "RACE_TYPE",
-    **objects_there.OBSTACLE_KEYS,
+    **drfc_obstacles.OBSTACLE_KEYS,
     "DR_TRAIN_CHANGE_START_POSITION": "CHANGE_START_POSITION",
     "DR_CHANGE_START_POSITION": "CHANGE_START_POSITION",  # in run.env of old
     "DR_TRAIN_ROUND_ROBIN_ADVANCE_DIST": "ROUND_ROBIN_ADVANCE_DIST",
@@ -67,7 +67,7 @@ def settings_from_config(
     """
     return {
         "WORLD_NAME": world,
-        **objects_there.settings_from_obstacles(objects),
+        **drfc_obstacles.settings_from_obstacles(objects),
         "CHANGE_START_POSITION": str(config.start_advance > 0.0),
         # is not read where the start stays
         "ROUND_ROBIN_ADVANCE_DIST": repr(config.start_advance or 0.05),
@@ -136,7 +136,7 @@ def settings_from_env(env: Mapping[str, str]) -> dict[str, str]:
     """
     told = {ENV_KEYS[key]: env[key] for key in reversed(ENV_KEYS) if env.get(key)}
     return (
-        objects_there.BOX_DEFAULTS if told.get("RACE_TYPE") == objects_there.BOXES else {}
+        drfc_obstacles.BOX_DEFAULTS if told.get("RACE_TYPE") == drfc_obstacles.BOXES else {}
     ) | told
 
 
@@ -180,9 +180,9 @@ def _race(settings: Mapping[str, Any], found: TranslatedJob) -> None:
     """Put the objects of a race into `found`."""
     race = str(settings.get("RACE_TYPE") or "TIME_TRIAL").upper()
     # those of another race type are not read there either
-    found.used |= {"RACE_TYPE", *objects_there.OBSTACLE_KEYS.values()}
-    found.objects = objects_there.obstacles_from_settings(settings)
-    if race not in ("TIME_TRIAL", objects_there.BOXES, objects_there.BOTS):
+    found.used |= {"RACE_TYPE", *drfc_obstacles.OBSTACLE_KEYS.values()}
+    found.objects = drfc_obstacles.obstacles_from_settings(settings)
+    if race not in ("TIME_TRIAL", drfc_obstacles.BOXES, drfc_obstacles.BOTS):
         found.notes.append(
             f"RACE_TYPE {race} is a race against other models: the car trains alone here"
         )

@@ -28,7 +28,7 @@ from racer.sensors.observation import PICTURE_SIZE_PX, has_pictures, picture_siz
 from racer.track import library, route
 from racer.track.track import Track
 from racer.training.config import LearnerSettings
-from racer.training.interop import drfc, hyperparameters, objects_there, onnx
+from racer.training.interop import drfc, drfc_obstacles, hyperparameters, onnx
 from racer.training.interop.onnx import DeterministicPolicy, OnnxComparison, TensorSpec
 from racer.training.learner import load_checkpoint
 from racer.training.networks import NETWORKS, SMALL
@@ -162,7 +162,7 @@ def _write_experiment(run: Run, folder: Path) -> list[str]:
         else None,
         "track": track,
         "also_tracks": _others(run, folder),
-        "objects": objects_there.obstacles_for_experiment(run.objects),
+        "objects": drfc_obstacles.obstacles_for_experiment(run.objects),
         "network": run.config.network if is_known else run.network,
     }
     title = f"{run.folder.resolve().name}, exported by racer"
@@ -259,7 +259,7 @@ def _lines(track: Track, folder: Path) -> str:
 
 def _unsaid(run: Run) -> list[str]:
     """Sentences about what DeepRacer for Cloud's files cannot say."""
-    told = objects_there.obstacle_notes(run.objects) + hyperparameters.hyperparameters_notes(
+    told = drfc_obstacles.obstacle_notes(run.objects) + hyperparameters.hyperparameters_notes(
         effective_settings(run), run.metadata.training_algorithm
     )
     if run.config.teacher:

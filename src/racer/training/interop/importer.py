@@ -14,7 +14,7 @@ from racer.files import write_file, write_folder
 from racer.sim.obstacle_layout import read_obstacle_layout
 from racer.track import library, route, worlds
 from racer.training.config import TrainConfig, parse_config
-from racer.training.interop import bundle, drfc, hyperparameters, objects_there
+from racer.training.interop import bundle, drfc, drfc_obstacles, hyperparameters
 from racer.training.interop.bundle import Bundle
 from racer.training.interop.drfc import TranslatedJob
 from racer.training.sweep.experiment import experiment_toml, read_experiment
@@ -67,7 +67,7 @@ def import_bundle(path: str | Path, out: Path, home: Path | None = None) -> Impo
     files: dict[str, bytes] = {REWARD: _reward(found)}
     config: dict[str, Any] = before | reading.config | {"reward": REWARD}
     told = [*found.notes, *notes, *reading.notes]
-    config["objects"] = objects_there.obstacles_for_experiment(
+    config["objects"] = drfc_obstacles.obstacles_for_experiment(
         read_obstacle_layout(reading.objects or None)
     )
     if before.get("look", "none") != "none" and reading.config["look"] != "none":

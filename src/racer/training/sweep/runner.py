@@ -22,7 +22,7 @@ from racer.sim.noise import read_noise
 from racer.sim.obstacle_layout import read_obstacle_layout
 from racer.track import library
 from racer.training.config import TrainConfig
-from racer.training.dagger import open_session
+from racer.training.imitation import open_session
 from racer.training.interop.hyperparameters import read_hyperparameters as read_hyperparameters
 from racer.training.run import create_run, open_run
 from racer.training.session import TrainingProgress

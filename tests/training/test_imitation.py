@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from racer.errors import UsageError
-from racer.training import dagger as lessons
-from racer.training import dagger as teaching
+from racer.training import imitation as lessons
+from racer.training import imitation as teaching
 from racer.training.config import (
     LESSONS,
     LESSONS_AMONG_OBJECTS,
@@ -22,8 +22,8 @@ from racer.training.config import (
     TrainConfig,
     parse_config,
 )
-from racer.training.dagger import Teaching, open_session
 from racer.training.evaluation import EvaluationOptions, evaluate, policy_trace
+from racer.training.imitation import Teaching, open_session
 from racer.training.learner import load_policy
 from racer.training.run import open_run
 from racer.training.session import Session
