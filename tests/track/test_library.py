@@ -145,6 +145,14 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
         )
 
 
-def test_users_have_a_home_without_being_asked() -> None:
+def test_users_have_a_home_without_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RACER_HOME", raising=False)
     assert library.user_home().name == "racer"
     assert isinstance(load_track("oval"), Track)
+
+
+def test_the_environment_names_another_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RACER_HOME", str(tmp_path))
+    assert library.user_home() == tmp_path

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.tracks import data_folder
 from racer.errors import UsageError
 from racer.track import library
 
@@ -236,7 +235,7 @@ def _version(car: Car) -> float:
 def _roads(names: list[str] | None, reverse: bool, driven: _Driven | None) -> list[Track]:
     if driven is not None and driven.placed.track is not None:
         return [driven.placed.track]
-    roads = [library.load_track(name, home=data_folder()) for name in names or [DEFAULT]]
+    roads = [library.load_track(name) for name in names or [DEFAULT]]
     return [road.reversed() for road in roads] if reverse else roads
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.tracks import data_folder
 from racer.errors import UsageError, need
+from racer.track.library import user_home
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +76,7 @@ def evaluate_command(
         track=track, laps=laps, penalty=penalty, resets=resets, trials=trials, reverse=reverse, car=car, noise=noise,
         seed=seed, checkpoint=checkpoint, objects=objects, crash_penalty=crash_penalty,
     )  # fmt: skip
-    result = evaluate(run, order, home=data_folder())
+    result = evaluate(run, order, home=user_home())
     files = _saved(run, result, video, onboard) if save else []
     if as_json:
         typer.echo(json.dumps(_as_json(result, files), indent=2))
@@ -125,7 +125,7 @@ def _against_bound(result: EvaluationResult) -> str:
         return ""
     return bound_sentence(
         float(fastest["time"].iloc[0]),
-        lap_time_bound(result.track, result.car, data_folder()),
+        lap_time_bound(result.track, result.car, user_home()),
         result.car.name,
     )
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.explain_run import is_run_folder, print_policy_explanation
-from racer.cli.tracks import data_folder
 from racer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -149,7 +148,7 @@ def load_track_with_note(name: str) -> Track:
     """The track of that name or file; what there is to say about it goes to stderr."""
     from racer.track import library
 
-    entry = library.find_track(name, home=data_folder())
+    entry = library.find_track(name)
     if entry.note:
         typer.echo(f"note: {entry.note}", err=True)
     return library.open_entry(entry)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.tracks import data_folder
+from racer.track.library import user_home
 
 if TYPE_CHECKING:
     from racer.training.interop.importer import ImportedExperiment
@@ -35,7 +35,7 @@ def import_command(
     """
     from racer.training.interop.importer import import_bundle as read
 
-    found = read(place, out or Path(f"{_stem(place)}-racer"), home=data_folder())
+    found = read(place, out or Path(f"{_stem(place)}-racer"), home=user_home())
     if as_json:
         typer.echo(json.dumps(_as_json(found), indent=2))
     else:

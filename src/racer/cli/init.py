@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from racer import resources as shipped
-from racer.cli.tracks import data_folder
 from racer.errors import UsageError
 from racer.track import library
 
@@ -54,14 +53,12 @@ def _lined(name: str, model: str) -> dict[str, str]:
     from racer.raceline.minimum_time import racing_line
     from racer.vehicle.car import car_preset
 
-    if name not in [entry.name for entry in library.track_entries(home=data_folder())]:
-        library.load_track(
-            name, home=data_folder()
-        )  # says what is wrong with a name; a file is none
+    if name not in [entry.name for entry in library.track_entries()]:
+        library.load_track(name)  # says what is wrong with a name; a file is none
         raise UsageError(
             f"--track {name}: a project needs a track with a name; racer tracks import {name} gives it one"
         )
-    track, car = library.load_track(name, home=data_folder()), car_preset(model)
+    track, car = library.load_track(name), car_preset(model)
     bound, line = racing_line(track, car), racing_line(track, car, pay.FOLLOWING_MARGIN_M)
     files = {
         file: (shipped.starter_folder() / file).read_text("utf-8") for file in FILES_NAMING_TRACK

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from racer.cli.tracks import data_folder
 from racer.errors import UsageError
 from racer.track import library
 
@@ -70,7 +69,7 @@ def candidate_tracks(folder: Path | None) -> Iterator[Track]:
     )
     for entry in [
         *(library.find_track(path) for path in paths),
-        *library.track_entries(home=data_folder()),
+        *library.track_entries(),
     ]:
         try:
             yield library.open_entry(entry, keep_seam=True)
@@ -81,7 +80,7 @@ def candidate_tracks(folder: Path | None) -> Iterator[Track]:
 def _given(name: str, rows: pd.DataFrame) -> LogTrack:
     from racer.logs.track_matching import match_track, sample_rows, track_agreement
 
-    road = library.open_entry(library.find_track(name, home=data_folder()), keep_seam=True)
+    road = library.open_entry(library.find_track(name), keep_seam=True)
     known = match_track(rows, [road])
     if known:
         return LogTrack(known.track, _sentence(known), known.agreement)
@@ -153,7 +152,7 @@ class LogOnTrack:
         fastest, car = fastest_laps(self.here, 1), CARS.get(self.log.job.car)
         if self.track is None or car is None or not len(fastest):
             return ""
-        found = bound.remembered_bound(self.track, car, data_folder())
+        found = bound.remembered_bound(self.track, car, library.user_home())
         if found is None:
             reverse = " --reverse" if self.track.is_reversed else ""
             return (

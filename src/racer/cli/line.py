@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.tracks import data_folder
 from racer.track import library
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def line_command(
     from racer.raceline import minimum_time as lines
     from racer.vehicle.car import car_preset
 
-    road = library.load_track(track, home=data_folder())
+    road = library.load_track(track)
     road = road.reversed() if reverse else road
     model = car_preset(car)
     chosen = lines.racing_line(
@@ -120,7 +119,7 @@ def _found(road: Track, chosen: RacingLine, model: Any, drives: bool) -> LineRep
 def _remember(found: LineReport, model: Any) -> None:
     from racer.raceline.lap_bound import remember_bound
 
-    remember_bound(found.track, model, found.line.lap_time, data_folder())
+    remember_bound(found.track, model, found.line.lap_time, library.user_home())
 
 
 def line_as_data(found: LineReport) -> dict[str, Any]:

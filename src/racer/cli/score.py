@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.tracks import data_folder
 from racer.errors import UsageError
 from racer.track import library
 
@@ -65,7 +64,7 @@ def score_command(
     """
     if gamma is not None and not 0.0 <= gamma <= 1.0:
         raise UsageError(f"--gamma {gamma:g}: a discount factor is between 0 and 1")
-    road, metadata = library.load_track(track, home=data_folder()), _metadata(action_space)
+    road, metadata = library.load_track(track), _metadata(action_space)
     model = car or (metadata.car if metadata else "v6")
     what = objects or ("boxes" if _read_objects(rewards) and road.is_loop else "none")
     if not as_json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,7 +30,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("list")
 def tracks_list_command(as_json: AsJson = False) -> None:
     """List the tracks that racer knows by name, shipped, imported and fetched."""
-    rows = [_summary(entry) for entry in library.track_entries(home=data_folder())]
+    rows = [_summary(entry) for entry in library.track_entries()]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
@@ -90,7 +89,7 @@ def tracks_import_command(
             f"--name names one track, but there are {len(paths)} files: import them one by one"
         )
     for path in paths:
-        entry = library.import_track(path, home=data_folder(), name=name, replace=replace)
+        entry = library.import_track(path, name=name, replace=replace)
         typer.echo(f"{entry.name}: imported from {path}")
 
 
@@ -154,9 +153,7 @@ def fetch(
             "say which worlds to fetch, or --all (racer tracks fetch --list names them)"
         )
     for name in _progress(wanted):
-        got = fetching.fetch_route(
-            name, home=data_folder(), address=address or fetching.ROUTES_ADDRESS
-        )
+        got = fetching.fetch_route(name, address=address or fetching.ROUTES_ADDRESS)
         note = (
             " (racer knew no SHA-256 for it and remembers this one)"
             if got.how == "first use"
@@ -165,16 +162,8 @@ def fetch(
         typer.echo(f"{got.name}: {got.how}{note}")
 
 
-def data_folder() -> Path:
-    """The user's data folder: the environment variable RACER_HOME, or where the operating system
-    wants it.
-    """
-    given = os.environ.get("RACER_HOME", "")
-    return Path(given).expanduser() if given else library.user_home()
-
-
 def _found(track: str) -> library.TrackEntry:
-    entry = library.find_track(track, home=data_folder())
+    entry = library.find_track(track)
     if entry.note:
         typer.echo(entry.note, err=True)
     return entry

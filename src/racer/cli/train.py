@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli import INTERRUPTED_EXIT_CODE
-from racer.cli.tracks import data_folder
 from racer.errors import UsageError, need
+from racer.track.library import user_home
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -143,7 +143,7 @@ def _create(given: dict[str, Any], out: Path | None) -> Run:
     config = parse_config(given, "racer train")
     assert isinstance(config, TrainConfig)
     name = f"{Path(config.reward).stem}-{Path(config.track).stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    return create_run(config, out or Path("runs") / name, home=data_folder())
+    return create_run(config, out or Path("runs") / name, home=user_home())
 
 
 def _train(run: Run, resumed: bool) -> None:
@@ -213,4 +213,4 @@ def _experiment(path: Path, out: Path | None, jobs: int | None) -> None:
     if found.is_single:
         _train(_create(next(iter(found.runs.values())).model_dump(), out), resumed=False)
     else:
-        train_grid(found, out or Path("runs") / path.stem, jobs, data_folder())
+        train_grid(found, out or Path("runs") / path.stem, jobs, user_home())

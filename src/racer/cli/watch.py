@@ -15,7 +15,6 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from racer.cli.tracks import data_folder
 from racer.errors import RacerError
 from racer.track import library
 
@@ -70,7 +69,7 @@ def watch_command(
     from racer.reward import find_reward
 
     path, console = find_reward(reward), Console()
-    road = library.open_entry(library.find_track(track, home=data_folder()))
+    road = library.open_entry(library.find_track(track))
     found = drive_all(road, list(DRIVER_FAMILY), car)
 
     def look() -> WatchResult:

@@ -151,14 +151,13 @@ def _reward_file(config: pytest.Config, folder: Path) -> Path:
 
 def _configured_track(config: pytest.Config) -> Track:
     """The track of the tests, by name or file."""
-    from racer.cli.tracks import data_folder
     from racer.track import library
 
     track = config.getoption("--reward-track")
     if not track:
         ini = str(config.getini("racer_track")) or DEFAULT_TRACK
         track = _existing(_ini_folder(config), ini)
-    return library.open_entry(library.find_track(track, home=data_folder()))
+    return library.open_entry(library.find_track(track))
 
 
 def _ini_folder(config: pytest.Config) -> Path:

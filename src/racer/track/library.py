@@ -116,7 +116,12 @@ def import_track(
 
 
 def user_home() -> Path:
-    """The folder of this user's racer data, where the operating system wants it."""
+    """The folder of this user's racer data: the environment variable RACER_HOME, or where the
+    operating system wants it.
+    """
+    named = os.environ.get("RACER_HOME", "")
+    if named:
+        return Path(named).expanduser()
     import platformdirs
 
     return platformdirs.user_data_path("racer", appauthor=False)
