@@ -56,7 +56,7 @@ def drawn(monkeypatch) -> list[Figure]:
         figure.savefig(io.BytesIO(), dpi=20)
         figures.append(figure)
 
-    monkeypatch.setattr(style, "save", save)
+    monkeypatch.setattr(style, "save_figure", save)
     return figures
 
 

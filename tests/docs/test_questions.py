@@ -125,7 +125,7 @@ def test_every_kind_has_its_section_with_a_picture() -> None:
     about = {section.splitlines()[0]: section for section in sections}
     assert [name for name in about if name in PLOT_KINDS] == list(PLOT_KINDS)
     for kind in PLOT_KINDS:
-        assert f'picture("{kind}", log' in about[kind]
+        assert f'plot(log, "{kind}"' in about[kind]
         assert f"(pictures/plots/{kind}.png)" in about[kind]
 
 

@@ -15,11 +15,11 @@ import pytest
 import racer.plotting
 from racer.analysis import laps, laps_by_iteration
 from racer.plotting.actions import discrete_action_usage
+from racer.plotting.lap_times import sector_time_table
 from racer.plotting.telemetry import laps_over_distance
-from racer.plotting.times import sector_time_table
 from racer.sim.obstacles import obstacles_on
 
-OF_LOGS = ("actions", "heat", "laps", "policy", "sectors", "telemetry", "times", "track")
+OF_LOGS = ("actions", "heat_maps", "lap_times", "laps", "telemetry", "track")
 
 
 def drawing() -> dict[str, Callable[..., Any]]:
@@ -34,8 +34,18 @@ def drawing() -> dict[str, Callable[..., Any]]:
 
 
 DRAWING = drawing()
-OF_MAPS = ("heat.draw_surface", "heat.draw_headings", "heat.draw_along", "heat.draw_across")
-OF_A_LOG = sorted(name for name in DRAWING if name.split(".")[0] in OF_LOGS and name not in OF_MAPS)
+NOT_OF_A_LOG = (
+    "heat_maps.draw_best_headings",
+    "heat_maps.draw_reward_map_on_track",
+    "heat_maps.draw_slice_along",
+    "heat_maps.draw_slices_across",
+)
+OF_A_LOG = sorted(
+    name
+    for name in DRAWING
+    if (name.split(".")[0] in OF_LOGS and name not in NOT_OF_A_LOG)
+    or name in ("policy.draw_entropy", "policy.draw_kl")
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +65,7 @@ def given(ring, drive, ppo) -> dict[str, Any]:
         "trips": {"A": trips[0], "B": trips[1]},
         "one": trips[0],
         "other": trips[1],
-        "objects": obstacles_on(ring, [(0.2, 1), (0.5, -1)]),
+        "obstacles": obstacles_on(ring, [(0.2, 1), (0.5, -1)]),
     }
 
 

@@ -11,9 +11,7 @@ from matplotlib.figure import Figure
 from racer.analysis import laps
 from racer.analysis.telemetry import lap_telemetry
 from racer.errors import UsageError
-from racer.plotting import actions, heat, selection, telemetry, times
-from racer.plotting import policy_lap as policy
-from racer.plotting import times as sectors
+from racer.plotting import actions, heat_maps, lap_times, policy, selection, telemetry
 from racer.plotting.figures import PLOT_KINDS, Rival, plot
 from racer.track import library
 from racer.vehicle.action_space import ActionSpace
@@ -133,9 +131,9 @@ def test_every_corner_has_its_name_wherever_the_lap_began(ax) -> None:
 
 def test_exits_are_where_laps_ended(trace, ring, ax) -> None:
     table = laps(trace)
-    found = heat.exit_rows(trace, table)
+    found = heat_maps.exit_rows(trace, table)
     assert found.index.tolist() == table.loc[~table["complete"], "last_row"].tolist()
-    heat.draw_exits(trace, table, ax, ring)
+    heat_maps.draw_exits(trace, table, ax, ring)
     assert ax.get_title(loc="left") == "Where cars left the track: 6 times in 12 laps"
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["off track (6)"]
 
@@ -143,7 +141,7 @@ def test_exits_are_where_laps_ended(trace, ring, ax) -> None:
 def test_the_worst_sections_say_their_share_and_waypoints(drive, ring, ax) -> None:
     one = drive(episodes=1, ends=(40.0,))
     same = pd.concat([one.assign(episode=k) for k in range(4)], ignore_index=True)
-    heat.draw_exits(same, laps(same), ax, ring)
+    heat_maps.draw_exits(same, laps(same), ax, ring)
     assert len(words(ax)) == 2  # and the arrow of the direction, which has no words
     share, place = words(ax)[0].split("\n") if words(ax)[0] else words(ax)[1].split("\n")
     assert share == "100 %"
@@ -153,8 +151,8 @@ def test_the_worst_sections_say_their_share_and_waypoints(drive, ring, ax) -> No
 
 def test_a_cell_holds_the_mean_of_what_was_paid_in_it() -> None:
     xy = np.array([[0.01, 0.01], [0.02, 0.02], [1.01, 0.01]])
-    paid = heat.bin_on_map(xy, np.array([1.0, 3.0, 7.0]))
-    count = heat.bin_on_map(xy, None)
+    paid = heat_maps.bin_on_map(xy, np.array([1.0, 3.0, 7.0]))
+    count = heat_maps.bin_on_map(xy, None)
     assert sorted(paid.value[np.isfinite(paid.value)]) == [2.0, 7.0]
     assert sorted(count.value[np.isfinite(count.value)]) == [1.0, 2.0]
     assert paid.size == pytest.approx(0.05)
@@ -186,12 +184,12 @@ def test_continuous_actions_have_no_bars(drive) -> None:
 
 def test_a_discounted_reward_counts_later_steps_less(trace) -> None:
     table = laps(trace)
-    assert times.discounted_rewards(trace, table) == pytest.approx(table["reward"].to_numpy())
+    assert lap_times.discounted_rewards(trace, table) == pytest.approx(table["reward"].to_numpy())
     first = trace["reward"].to_numpy()[: table["steps"].iloc[0]]
-    assert times.discounted_rewards(trace, table, 0.9)[0] == pytest.approx(
+    assert lap_times.discounted_rewards(trace, table, 0.9)[0] == pytest.approx(
         np.sum(first * 0.9 ** np.arange(len(first)))
     )
-    assert len(times.discounted_rewards(trace, table.head(0))) == 0
+    assert len(lap_times.discounted_rewards(trace, table.head(0))) == 0
 
 
 @pytest.mark.parametrize(
@@ -202,23 +200,23 @@ def test_whether_faster_laps_earn_more_is_said(drive, sign: int, said: str, ax) 
     trace = pd.concat(parts, ignore_index=True)
     table = laps(trace)
     pay = np.repeat(table["time"].to_numpy() ** sign / table["steps"].to_numpy(), table["steps"])
-    times.draw_reward_time(trace.assign(reward=pay), table, ax)
+    lap_times.draw_reward_time(trace.assign(reward=pay), table, ax)
     assert ax.get_title(loc="left").startswith(said)
 
 
 def test_the_best_so_far_never_rises_and_names_its_lap(trace, ax) -> None:
     table = table_of(trace)
-    times.draw_best_so_far(table, ax)
+    lap_times.draw_best_so_far(table, ax)
     assert np.all(np.diff(ax.lines[1].get_ydata()) <= 0)
     assert words(ax) == ["4.33 s (lap 1)"]
 
 
 def test_purple_is_the_best_of_all_and_green_the_best_until_then() -> None:
-    from racer.plotting.times import BEST_FILL, BETTER_FILL
+    from racer.plotting.lap_times import BEST_FILL, BETTER_FILL
 
     ax = Figure().add_subplot()
     table = pd.DataFrame({"S1": [3.0, 2.0, 2.5], "S2": [1.0, 1.5, 0.9]}, index=[0, 4, 7])
-    sectors.draw_sector_times(table, ax)
+    lap_times.draw_sector_times(table, ax)
     fills = {patch.get_xy(): to_hex(patch.get_facecolor()) for patch in ax.patches}
     purple = [key for key, fill in fills.items() if fill == BEST_FILL]
     green = [key for key, fill in fills.items() if fill == BETTER_FILL]
@@ -238,19 +236,19 @@ def test_entropy_says_from_where_to_where_it_fell(ppo, ax) -> None:
 def test_one_call_gives_a_figure_of_every_kind(trace, ring, log_of, ppo) -> None:
     log = log_of(trace, ppo=ppo)
     for kind in PLOT_KINDS:
-        assert isinstance(plot(kind, log, ring), Figure), kind
+        assert isinstance(plot(log, kind, track=ring), Figure), kind
 
 
 def test_without_a_track_it_is_recognized_among_those_with_a_name(drive, log_of) -> None:
     track = library.load_track("oval")
-    figure = plot("track", log_of(drive(track=track, episodes=2)))
+    figure = plot(log_of(drive(track=track, episodes=2)), "track")
     assert figure.axes[0].get_title(loc="left").startswith("Oval")
 
 
 def test_a_rival_may_be_a_whole_log(drive, ring, log_of) -> None:
     one, other = log_of(drive(episodes=3)), log_of(drive(episodes=3, step=0.4))
     for rival in (other, Rival(other, laps(other.trace))):
-        figure = plot("versus", one, ring, rival=rival)
+        figure = plot(one, "versus", track=ring, rival=rival)
         assert (
             figure.axes[2].get_title(loc="left") == "B lap 3 is 1.00 s ahead of A lap 3 at the end"
         )
@@ -258,23 +256,24 @@ def test_a_rival_may_be_a_whole_log(drive, ring, log_of) -> None:
 
 def test_the_jobs_discount_factor_is_taken_unless_another_is_given(trace, ring, log_of) -> None:
     log = log_of(trace, hyperparameters={"discount_factor": 0.95})
-    assert plot("reward-time", log, ring).axes[1].get_ylabel() == "reward of a lap, γ = 0.95"
+    assert plot(log, "reward-time", track=ring).axes[1].get_ylabel() == "reward of a lap, γ = 0.95"
     assert (
-        plot("reward-time", log, ring, gamma=0.5).axes[1].get_ylabel() == "reward of a lap, γ = 0.5"
+        plot(log, "reward-time", track=ring, gamma=0.5).axes[1].get_ylabel()
+        == "reward of a lap, γ = 0.5"
     )
-    assert len(plot("reward-time", log, ring, gamma=1.0).axes) == 1
+    assert len(plot(log, "reward-time", track=ring, gamma=1.0).axes) == 1
 
 
 def test_a_training_is_meant_where_there_is_one(trace, ring, log_of) -> None:
     log = log_of(trace)
     mixed = log.trace.assign(phase=np.where(log.trace["episode"] < 9, "training", "evaluation"))
-    figure = plot("visits", type(log)(mixed, log.sources), ring)
+    figure = plot(type(log)(mixed, log.sources), "visits", track=ring)
     assert figure.axes[0].get_title(loc="left").startswith("Where the cars were: 9 laps")
 
 
 def test_an_unknown_kind_is_told_with_the_nearest(trace, log_of) -> None:
     with pytest.raises(UsageError, match="did you mean 'rewards'"):
-        plot("reward", log_of(trace))
+        plot(log_of(trace), "reward")
 
 
 def test_a_route_with_a_name_that_cannot_be_read_is_named(
@@ -284,4 +283,4 @@ def test_a_route_with_a_name_that_cannot_be_read_is_named(
     library.ensure_folder(library.imported_folder(tmp_path))
     (library.imported_folder(tmp_path) / "broken.npy").write_text("no route")
     with pytest.raises(UsageError, match=r"broken\.npy"):
-        plot("track", log_of(trace))
+        plot(log_of(trace), "track")

@@ -152,7 +152,7 @@ def test_of_a_large_log_races_and_fast_laps_are_kept(training) -> None:
 
 def test_the_page_says_what_it_leaves_out(training, ring, monkeypatch) -> None:
     monkeypatch.setattr(
-        "racer.report.page.chosen", lambda table: packing.laps_that_fit(table, most=400)
+        "racer.report.page.laps_that_fit", lambda table: packing.laps_that_fit(table, most=400)
     )
     assert (
         "more are in the log, and counted in everything but"

@@ -266,7 +266,7 @@ def _print(table: Table) -> None:
 
 def _drawn(found: Attribution, road: Track, output: Path) -> Path:
     from racer.plotting import style
-    from racer.plotting.explain import attribution_figure
+    from racer.plotting.attribution import attribution_figure
 
     return style.save_figure(attribution_figure(found, road), output, dpi=110)
 

@@ -115,7 +115,7 @@ def _table(*heads: str) -> Table:
 
 def _drawn(lap: PolicyLap, title: str, output: Path) -> Path:
     from racer.plotting import style
-    from racer.plotting.policy_lap import policy_figure
+    from racer.plotting.policy import policy_figure
 
     return style.save_figure(policy_figure(lap, title), output, dpi=110)
 

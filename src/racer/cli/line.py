@@ -253,7 +253,7 @@ def _title(found: LineReport) -> str:
 
 def _draw(found: LineReport, path: Path) -> Path:
     from racer.plotting import style
-    from racer.plotting.line import racing_line_figure
+    from racer.plotting.racing_line import racing_line_figure
 
     lines = {"fastest": found.line} | {
         name.replace("_", " "): other for name, other in found.others.items()

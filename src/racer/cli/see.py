@@ -47,7 +47,7 @@ def see_command(
     import numpy as np
 
     from racer.plotting import style
-    from racer.plotting.senses import sensor_figure
+    from racer.plotting.sensors import sensor_figure
     from racer.sim import placement as scene
     from racer.sim.obstacles import merge_obstacles, obstacles_before
     from racer.track.spatial_index import pack_tracks

@@ -21,13 +21,11 @@ from matplotlib.figure import Figure
 
 from racer.analysis import laps as lap_table
 from racer.errors import UsageError, did_you_mean
-from racer.logs import Log
+from racer.logs import Log, read_log
 from racer.logs.track_matching import match_track
 from racer.plotting import actions as action_plots
-from racer.plotting import animation, figures, heat, selection, style, telemetry, times
+from racer.plotting import animation, heat_maps, lap_times, policy, selection, style, telemetry
 from racer.plotting import laps as lap_plots
-from racer.plotting import policy_lap as policy
-from racer.plotting import times as sector_plots
 from racer.plotting.track import border_points
 from racer.track import library
 from racer.track.track import Track
@@ -81,8 +79,8 @@ def lap_time_figure(
     with style.style_context():
         figure = Figure(figsize=(WIDTH_IN, 5.8))
         top, bottom = figure.subplots(2, 1)
-        times.draw_time_distribution(laps, top)
-        times.draw_best_so_far(laps, bottom)
+        lap_times.draw_time_distribution(laps, top)
+        lap_times.draw_best_so_far(laps, bottom)
     return figure
 
 
@@ -171,7 +169,7 @@ def exit_figure(
     """Where cars left the track, on the road by section."""
     with style.style_context():
         figure, ax = _map(log, _some(laps), track)
-        heat.draw_exits(log.trace, laps, ax, track)
+        heat_maps.draw_exits(log.trace, laps, ax, track)
     return figure
 
 
@@ -182,7 +180,7 @@ def visit_figure(
     _drove(log, laps)
     with style.style_context():
         figure, ax = _map(log, laps, track)
-        heat.draw_visits(log.trace, laps, ax, track)
+        heat_maps.draw_visits(log.trace, laps, ax, track)
     return figure
 
 
@@ -193,7 +191,7 @@ def mean_reward_figure(
     _drove(log, laps)
     with style.style_context():
         figure, ax = _map(log, laps, track)
-        heat.draw_mean_rewards(log.trace, laps, ax, track)
+        heat_maps.draw_mean_rewards(log.trace, laps, ax, track)
     return figure
 
 
@@ -207,11 +205,11 @@ def sector_figure(
         raise UsageError(
             f"{len(shown)} laps are too many for one table: choose up to {3 * MAX_SECTOR_ROWS} with --laps"
         )
-    found = sector_plots.sector_time_table(log.trace, shown, track)
+    found = lap_times.sector_time_table(log.trace, shown, track)
     with style.style_context():
         wide = 2.6 + 0.78 * found.shape[1]
         figure = Figure(figsize=(max(wide, 5.0), 1.3 + 0.3 * (len(found) + 1)))
-        sector_plots.draw_sector_times(found, figure.add_subplot())
+        lap_times.draw_sector_times(found, figure.add_subplot())
     return figure
 
 
@@ -230,7 +228,7 @@ def reward_time_figure(
         figure = Figure(figsize=(WIDTH_IN, 0.4 + 2.8 * len(gammas)))
         panels = np.atleast_1d(figure.subplots(len(gammas), 1, sharex=True))
         for ax, gamma in zip(panels, gammas, strict=True):
-            times.draw_reward_time(log.trace, laps, ax, gamma).label_outer()
+            lap_times.draw_reward_time(log.trace, laps, ax, gamma).label_outer()
     return figure
 
 
@@ -302,7 +300,7 @@ def _moved(log: Log, laps: pd.DataFrame) -> None:
 
 
 def _drove(log: Log, laps: pd.DataFrame) -> None:
-    if not len(heat.driving_rows(log.trace, _some(laps))):
+    if not len(heat_maps.driving_rows(log.trace, _some(laps))):
         raise UsageError("these laps hold no step in which the car drives")
 
 
@@ -400,54 +398,60 @@ class PlotKind:
 
 
 PLOT_KINDS = {
-    "progress": PlotKind("completion, reward and lap times by iteration", figures.progress_figure, "training"),
-    "laptimes": PlotKind("how lap times spread, and the best so far", figures.lap_time_figure, "training"),
-    "track": PlotKind("laps on the track, by speed, reward, throttle, steering or time (--color)", figures.laps_on_track_figure),
-    "telemetry": PlotKind("speed and steering over distance, corners marked", figures.telemetry_figure),
-    "versus": PlotKind("lap against lap (--laps 3,7) or log against log, with the time between them", figures.versus_figure),
-    "sectors": PlotKind("sector times of the best laps as a table", figures.sector_figure),
-    "actions": PlotKind("use of the action space, with the actions never taken", figures.action_usage_figure, "training"),
-    "exits": PlotKind("where cars left the track or crashed", figures.exit_figure, "training"),
-    "visits": PlotKind("heat map of where the cars were", figures.visit_figure, "training"),
-    "rewards": PlotKind("heat map of the mean reward of a step", figures.mean_reward_figure, "training"),
-    "reward-time": PlotKind("reward of laps against their times, plain and discounted (--gamma)", figures.reward_time_figure,
+    "progress": PlotKind("completion, reward and lap times by iteration", progress_figure, "training"),
+    "laptimes": PlotKind("how lap times spread, and the best so far", lap_time_figure, "training"),
+    "track": PlotKind("laps on the track, by speed, reward, throttle, steering or time (--color)", laps_on_track_figure),
+    "telemetry": PlotKind("speed and steering over distance, corners marked", telemetry_figure),
+    "versus": PlotKind("lap against lap (--laps 3,7) or log against log, with the time between them", versus_figure),
+    "sectors": PlotKind("sector times of the best laps as a table", sector_figure),
+    "actions": PlotKind("use of the action space, with the actions never taken", action_usage_figure, "training"),
+    "exits": PlotKind("where cars left the track or crashed", exit_figure, "training"),
+    "visits": PlotKind("heat map of where the cars were", visit_figure, "training"),
+    "rewards": PlotKind("heat map of the mean reward of a step", mean_reward_figure, "training"),
+    "reward-time": PlotKind("reward of laps against their times, plain and discounted (--gamma)", reward_time_figure,
                         "training"),
-    "entropy": PlotKind("entropy and KL divergence of the policy by iteration", figures.entropy_figure, "training"),
-    "ghosts": PlotKind("laps racing each other: .gif or .mp4, or a still picture", figures.ghost_figure, animate=figures.write_ghost_animation),
+    "entropy": PlotKind("entropy and KL divergence of the policy by iteration", entropy_figure, "training"),
+    "ghosts": PlotKind("laps racing each other: .gif or .mp4, or a still picture", ghost_figure, animate=write_ghost_animation),
 }  # fmt: skip
 
 
 def plot(
-    kind: str,
-    log: Log,
+    log: Log | str | Path,
+    kind: str = "track",
+    *,
     track: Track | None = None,
     laps: pd.DataFrame | str | None = None,
-    **wishes: Any,
+    **options: Any,
 ) -> Figure:
-    """A figure of a log, of one of `KINDS`: `picture("track", log, laps="best:2", color="reward")`.
+    """A figure of a log, of one of `PLOT_KINDS`: `plot(log, "track", laps="best:2")`.
 
-    Without `track` it is recognized among those with a name. `laps` are rows of
+    `log` may also be what `read_log` takes: the path of a file, a folder or an archive. Without
+    `track` it is recognized among those with a name. `laps` are rows of
     `racer.analysis.laps(log.trace)`, or words as of `racer plot --laps`; without them the kind
-    takes those that fit it. `wishes` are the fields of `Wish`; a log as `rival` stands for all of
-    its laps. Raises UsageError for an unknown kind, and where the log does not hold what the kind
-    shows.
+    takes those that fit it. `options` are the fields of `PlotOptions`; a log as `rival` stands for
+    all of its laps. Raises UsageError for an unknown kind, and where the log does not hold what the
+    kind shows.
     """
-    found = find_plot_kind(kind)
+    plot_kind = find_plot_kind(kind)
+    if not isinstance(log, Log):
+        log = read_log(log)
     if track is None:
-        known = match_track(
+        match = match_track(
             log.trace,
             (library.open_entry(entry, keep_seam=True) for entry in library.track_entries()),
         )
-        track = known.track if known else None
+        track = match.track if match else None
     table = lap_table(log.trace) if laps is None or isinstance(laps, str) else laps
     if isinstance(laps, str):
         table = selection.select_laps(table, laps)
     elif laps is None:
-        table = selection.prefer_phase(table, found.phase)
-    if isinstance(wishes.get("rival"), Log):
-        other = wishes["rival"]
-        wishes["rival"] = Rival(other, lap_table(other.trace))
-    return found.draw(log, table, track, PlotOptions(chosen_by_user=laps is not None, **wishes))
+        table = selection.prefer_phase(table, plot_kind.phase)
+    if isinstance(options.get("rival"), Log):
+        other = options["rival"]
+        options["rival"] = Rival(other, lap_table(other.trace))
+    return plot_kind.draw(
+        log, table, track, PlotOptions(chosen_by_user=laps is not None, **options)
+    )
 
 
 def find_plot_kind(name: str) -> PlotKind:
