@@ -40,3 +40,25 @@ def test_many_points_are_looked_at_in_pieces() -> None:
     assert geometry.distance_to_line(line, xy) == pytest.approx(
         np.tile(geometry.distance_to_line(line, line + [0.05, 0.0]), 40)
     )
+
+
+def test_a_point_nearest_to_a_corner_of_the_line_is_on_the_segment_before_it() -> None:
+    line = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    s, segment, foot = geometry.project_points(line, np.array([[1.5, -0.5], [-1.0, 0.0], [2, 2]]))
+    assert s == pytest.approx([1.0, 0.0, 2.0])
+    assert segment.tolist() == [0, 0, 2]
+    assert foot == pytest.approx(np.array([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]]))
+
+
+def test_curvature_of_a_circle_is_one_over_its_radius() -> None:
+    angle = np.linspace(0.0, 2.0 * np.pi, 50, endpoint=False)
+    circle = 2.5 * np.column_stack([np.cos(angle), np.sin(angle)])
+    velocity = 2.5 * np.column_stack([-np.sin(angle), np.cos(angle)])
+    assert geometry.line_curvature(circle, is_loop=True) == pytest.approx(np.full(50, 0.4))
+    assert geometry.line_curvature(circle[::-1], is_loop=True) == pytest.approx(np.full(50, -0.4))
+    assert geometry.curve_curvature(velocity, -circle) == pytest.approx(np.full(50, 0.4))
+
+
+def test_an_open_line_does_not_bend_at_its_ends_nor_where_points_repeat() -> None:
+    line = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    assert geometry.line_curvature(line, is_loop=False) == pytest.approx([0, 0, 0, np.sqrt(2), 0])

@@ -7,12 +7,19 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-_CHUNK = 2048  # points looked at together: more do not fit the processor's cache
+_CHUNK_POINTS = 2048  # distances of so many points fit the processor's cache
+_SAME_M = 1e-9  # arc lengths that differ by less are of one point
+_LEAST_SPAN = 1e-12  # m3: three points whose distances multiply to less span no circle
 
 
 def arc_length(line: Array) -> Array:
-    """(W,) distance along `line` (W, 2) from its first point to each of its points, m."""
-    return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    """(W,) distance along `line` (W, 2) from its first point to each of its points, m.
+
+    >>> arc_length(np.array([[0.0, 0.0], [3.0, 4.0], [3.0, 5.0]])).tolist()
+    [0.0, 5.0, 6.0]
+    """
+    gaps = np.hypot(*np.diff(line, axis=0).T)
+    return np.concatenate([[0.0], np.cumsum(gaps)])
 
 
 def signed_area(ring: Array) -> float:
@@ -28,20 +35,21 @@ def point_at(line: Array, s: Array) -> Array:
 
 
 def project_points(line: Array, xy: Array) -> tuple[Array, NDArray[np.int64], Array]:
-    """Arc length (N,), segment (N,) and point (N, 2) on `line` (W, 2) nearest to each of `xy` (N,
-    2).
+    """Arc length (N,), segment (N,) and point (N, 2) on `line` (W, 2) nearest to each of `xy` (N, 2).
 
-    Every segment is tried, as shapely does; of equally near ones the first wins. Segments of no
-    length are allowed.
+    Every segment is tried; of equally near ones the first wins. Segments of no length are allowed.
+
+    >>> line = np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 2.0]])
+    >>> s, segment, foot = project_points(line, np.array([[1.0, 0.5], [2.5, 1.0]]))
+    >>> s.tolist(), segment.tolist(), foot.tolist()
+    ([1.0, 3.0], [0, 1], [[1.0, 0.0], [2.0, 1.0]])
     """
-    start, step = line[:-1], np.diff(line, axis=0)
-    square = np.sum(step**2, axis=1)
-    along = np.einsum("nwk,wk->nw", xy[:, None, :] - start, step)
-    share = np.clip(np.divide(along, square, out=np.zeros_like(along), where=square > 0), 0.0, 1.0)
-    foot = start + share[..., None] * step
-    best = np.argmin(np.sum((xy[:, None, :] - foot) ** 2, axis=-1), axis=1)
-    pick = np.arange(len(xy)), best
-    return arc_length(line)[best] + share[pick] * np.sqrt(square[best]), best, foot[pick]
+    import shapely
+
+    s = np.asarray(shapely.line_locate_point(shapely.linestrings(line), shapely.points(xy)))
+    along = arc_length(line)
+    segment = np.clip(np.searchsorted(along, s - _SAME_M) - 1, 0, len(line) - 2)
+    return s, segment, point_at(line, s)
 
 
 def nearest_point(line: Array, xy: Array) -> Array:
@@ -50,41 +58,77 @@ def nearest_point(line: Array, xy: Array) -> Array:
 
 
 def distance_to_line(line: Array, xy: Array) -> Array:
-    """(N,) m from each of `xy` (N, 2) to the nearest spot of `line` (W, 2).
+    """(N,) m from each of `xy` (N, 2) to the nearest spot of `line` (W, 2), to 1e-9 m.
 
-    As `project` has it, many times as fast where there are many points: distances need no feet.
+    Twice as fast as shapely where points are many: products of matrices instead of feet.
     """
     middle = line.mean(axis=0)
-    parts = [
-        _distance(line - middle, xy[k : k + _CHUNK] - middle) for k in range(0, len(xy), _CHUNK)
+    distances = [
+        _chunk_distance(line - middle, xy[first : first + _CHUNK_POINTS] - middle)
+        for first in range(0, len(xy), _CHUNK_POINTS)
     ]
-    return np.concatenate(parts) if parts else np.empty(0)
+    return np.concatenate([np.empty(0), *distances])
 
 
-def _distance(line: Array, xy: Array) -> Array:
-    start, step = line[:-1], np.diff(line, axis=0)
+def _chunk_distance(line: Array, xy: Array) -> Array:
+    """`distance_to_line` of a few points.
+
+    The squared distance from the spot at the fraction f of a segment is
+    |xy - start|^2 + f * (f * |step|^2 - 2 * (xy - start) . step).
+    """
+    start = line[:-1]
+    step = np.diff(line, axis=0)
     square = np.sum(step**2, axis=1)
     along = xy @ step.T - np.sum(start * step, axis=1)
-    share = np.clip(along / np.where(square > 0, square, 1.0), 0.0, 1.0)
-    away = np.sum(xy**2, axis=1)[:, None] + np.sum(start**2, axis=1) - 2.0 * (xy @ start.T)
-    nearest = np.min(away + share * (share * square - 2.0 * along), axis=1)
+    fraction = np.clip(along / np.where(square > 0, square, 1.0), 0.0, 1.0)
+    to_start = np.sum(xy**2, axis=1)[:, None] + np.sum(start**2, axis=1) - 2.0 * (xy @ start.T)
+    nearest = np.min(to_start + fraction * (fraction * square - 2.0 * along), axis=1)
     return np.asarray(np.sqrt(np.maximum(nearest, 0.0)))
 
 
-def polyline_curvature(line: Array) -> Array:
-    """(W,) signed curvature at each point of a closed line, 1/m, positive to the left.
+def circle_curvature(before: Array, after: Array) -> Array:
+    """(N,) signed curvature of the circles through three points each, 1/m, positive to the left.
 
-    The circle through each point and its two neighbours (Menger); the closing point equals the
-    first.
+    `before` (N, 2) leads from the first point to the second, `after` (N, 2) from the second to the
+    third, m (Menger curvature). It is 0 where two of the points are the same.
+
+    >>> circle_curvature(np.array([[2.0, 0.0]]), np.array([[0.0, 2.0]])).round(4).tolist()
+    [0.7071]
     """
-    ring = line[:-1]
-    before, after = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
-    across = np.hypot(*(before + after).T)
     cross = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
-    kappa = 2.0 * cross / (np.hypot(*before.T) * np.hypot(*after.T) * across)
-    return np.append(kappa, kappa[0])
+    across = np.hypot(*(before + after).T)
+    span = np.hypot(*before.T) * np.hypot(*after.T) * across
+    is_circle = span > _LEAST_SPAN
+    return np.asarray(np.divide(2.0 * cross, span, out=np.zeros_like(span), where=is_circle))
+
+
+def line_curvature(points: Array, is_loop: bool) -> Array:
+    """(M,) signed curvature at each of `points` (M, 2), 1/m, positive to the left.
+
+    That of the circle through each point and its neighbors. On a loop the first point is not
+    repeated at the end; at the ends of an open line the curvature is 0.
+    """
+    before = points - np.roll(points, 1, axis=0)
+    curvature = circle_curvature(before, np.roll(before, -1, axis=0))
+    if not is_loop:
+        curvature[[0, -1]] = 0.0
+    return curvature
+
+
+def curve_curvature(first: Array, second: Array) -> Array:
+    """(N,) signed curvature of a curve from its first and second derivatives (N, 2), 1/m, positive
+    to the left.
+
+    The derivatives may be with respect to any parameter.
+    """
+    cross = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
+    return np.asarray(cross / np.hypot(*first.T) ** 3)
 
 
 def wrap_angle(angle: Array) -> Array:
-    """`angle` (any shape, rad) brought into (-pi, pi]."""
+    """`angle` (any shape, rad) brought into (-pi, pi].
+
+    >>> wrap_angle(np.radians([180.0, -180.0, 270.0])).round(4).tolist()
+    [3.1416, 3.1416, -1.5708]
+    """
     return np.asarray(np.pi - np.mod(np.pi - angle, 2.0 * np.pi))

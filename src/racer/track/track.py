@@ -1,4 +1,4 @@
-"""What a track is: a center line and two borders, in driving order."""
+"""A track: a center line and two borders, in driving order."""
 
 from __future__ import annotations
 
@@ -15,11 +15,18 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """A road in the plane, in metres, as the simulator holds it.
+    """A center line and two borders in the plane, in meters, as the simulator holds them.
 
     `center`, `inner` and `outer` are (W, 2) polylines in driving order. On a loop the first row is
     repeated at the end, as in the waypoints that a reward function sees; the rows of the three
     lines need not pair perpendicularly.
+
+    >>> from racer.track import load_track
+    >>> oval = load_track("oval")
+    >>> round(oval.length, 1), oval.is_loop, oval.is_ccw
+    (19.6, True, True)
+    >>> oval.reversed().is_ccw
+    False
     """
 
     name: str
@@ -46,10 +53,12 @@ class Track:
 
     @cached_property
     def is_ccw(self) -> bool:
-        """Whether the road is driven counterclockwise. An open road counts as such unless it is
+        """Whether the track is driven counterclockwise. An open one counts as such unless it is
         reversed.
         """
-        return geometry.signed_area(self.center) > 0 if self.is_loop else not self.is_reversed
+        if not self.is_loop:
+            return not self.is_reversed
+        return geometry.signed_area(self.center) > 0
 
     @cached_property
     def waypoints(self) -> list[tuple[float, float]]:
@@ -58,14 +67,27 @@ class Track:
 
     @cached_property
     def width(self) -> Array:
-        """(W,) local width at every waypoint, m, by projection onto the borders as the simulator
+        """(W,) width at every waypoint, m, by projection onto the borders as the simulator
         measures it.
         """
-        foot = [geometry.nearest_point(line, self.center) for line in (self.inner, self.outer)]
-        return np.asarray(np.hypot(*(foot[0] - foot[1]).T))
+        on_inner = geometry.nearest_point(self.inner, self.center)
+        on_outer = geometry.nearest_point(self.outer, self.center)
+        return np.asarray(np.hypot(*(on_inner - on_outer).T))
+
+    def on_lap(self, s: Array) -> Array:
+        """`s` (any shape, m from the start line) brought into [0, length]: around the lap on a
+        loop, otherwise to the nearer end.
+        """
+        if self.is_loop:
+            return np.asarray(np.mod(s, self.length))
+        return np.clip(s, 0.0, self.length)
+
+    def point_at(self, s: Array) -> Array:
+        """(N, 2) points of the center line at `s` (N,) m from the start line, see `on_lap`."""
+        return geometry.point_at(self.center, self.on_lap(s))
 
     def reversed(self) -> Track:
-        """The same road driven the other way, as `REVERSE_DIR` does: row order flipped, inner and
+        """This track driven the other way, as `REVERSE_DIR` does: row order flipped, inner and
         outer kept.
         """
         return replace(
@@ -79,5 +101,10 @@ class Track:
     def mirrored(self) -> Track:
         """The mirror image across the x axis: every left turn becomes a right turn."""
         flip = np.array([1.0, -1.0])
-        lines = {line: getattr(self, line) * flip for line in ("center", "inner", "outer")}
-        return replace(self, name=f"{self.name}_mirrored", **lines)
+        return replace(
+            self,
+            name=f"{self.name}_mirrored",
+            center=self.center * flip,
+            inner=self.inner * flip,
+            outer=self.outer * flip,
+        )
