@@ -136,6 +136,16 @@ def write_json(path: str | Path, value: Any) -> Path:
     return write_file(path, json.dumps(value, indent=2) + "\n")
 
 
+def make_folder(folder: str | Path) -> Path:
+    """`folder`, which exists now, with those above it. Raises UsageError when it cannot be made."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {folder}: {_reason(error)}") from None
+    return folder
+
+
 def write_folder(folder: str | Path, fill: Callable[[Path], None]) -> Path:
     """`folder`, after it appeared with all that `fill` writes into the folder that it is given.
 

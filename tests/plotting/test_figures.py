@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from racer.analysis import laps
 from racer.analysis.telemetry import lap_telemetry
 from racer.errors import UsageError
+from racer.files import make_folder
 from racer.plotting import actions, heat_maps, lap_times, policy, selection, telemetry
 from racer.plotting.figures import PLOT_KINDS, Rival, plot
 from racer.track import library
@@ -280,7 +281,7 @@ def test_a_route_with_a_name_that_cannot_be_read_is_named(
     trace, log_of, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setattr(library, "user_home", lambda: tmp_path)
-    library.ensure_folder(library.imported_folder(tmp_path))
+    make_folder(library.imported_folder(tmp_path))
     (library.imported_folder(tmp_path) / "broken.npy").write_text("no route")
     with pytest.raises(UsageError, match=r"broken\.npy"):
         plot(log_of(trace), "track")

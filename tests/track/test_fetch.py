@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from racer.errors import UsageError
-from racer.track import fetch, find_track, library, load_track, route, worlds
+from racer.track import fetch, find_track, library, load_track, route
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -27,8 +27,8 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     route.save_route(load_track("oval"), folder / "Aragon.npy")
     digest = hashlib.sha256((folder / "Aragon.npy").read_bytes()).hexdigest()
-    hashes = {**worlds.route_hashes(), "Aragon": digest, "Albert": None}
-    monkeypatch.setattr(worlds, "hashes", lambda: hashes)
+    hashes = {**library.route_hashes(), "Aragon": digest, "Albert": None}
+    monkeypatch.setattr(library, "route_hashes", lambda: hashes)
     return folder
 
 
@@ -51,7 +51,7 @@ def kept(home: Path) -> list[str]:
 
 def test_a_known_route_is_verified_kept_and_loaded_by_name(address: str, tmp_path: Path) -> None:
     got = fetch.fetch_route("Aragon", home=tmp_path, address=address)
-    assert got.how == "verified"
+    assert got.verification == "verified"
     assert kept(tmp_path) == ["Aragon.npy"]
     assert find_track("Aragon", home=tmp_path).provenance == "fetched"
     assert load_track("Aragon", home=tmp_path).length == pytest.approx(load_track("oval").length)
@@ -60,13 +60,15 @@ def test_a_known_route_is_verified_kept_and_loaded_by_name(address: str, tmp_pat
 def test_what_is_here_is_not_fetched_again(address: str, served: Path, tmp_path: Path) -> None:
     fetch.fetch_route("Aragon", home=tmp_path, address=address)
     (served / "Aragon.npy").unlink()
-    assert fetch.fetch_route("Aragon", home=tmp_path, address=address).how == "here already"
+    assert (
+        fetch.fetch_route("Aragon", home=tmp_path, address=address).verification == "here already"
+    )
 
 
 def test_a_damaged_copy_is_fetched_again(address: str, tmp_path: Path) -> None:
     path = fetch.fetch_route("Aragon", home=tmp_path, address=address).path
     path.write_bytes(path.read_bytes()[:-1])
-    assert fetch.fetch_route("Aragon", home=tmp_path, address=address).how == "verified"
+    assert fetch.fetch_route("Aragon", home=tmp_path, address=address).verification == "verified"
     route.load_route(path)
 
 
@@ -88,9 +90,11 @@ def test_an_unknown_hash_is_remembered_on_first_use(
     route.save_route(load_track("clover"), served / "Albert.npy")
     path = fetch.fetch_route("Albert", home=tmp_path, address=address + "/").path
     assert kept(tmp_path) == ["Albert.npy", "first_use.txt"]
-    assert fetch.fetch_route("Albert", home=tmp_path, address=address).how == "here already"
+    assert (
+        fetch.fetch_route("Albert", home=tmp_path, address=address).verification == "here already"
+    )
     path.unlink()
-    assert fetch.fetch_route("Albert", home=tmp_path, address=address).how == "verified"
+    assert fetch.fetch_route("Albert", home=tmp_path, address=address).verification == "verified"
     route.save_route(load_track("oval"), served / "Albert.npy")
     path.unlink()
     with pytest.raises(UsageError, match="its SHA-256 differs"):
@@ -136,7 +140,7 @@ def test_names_and_addresses_are_checked_before_the_network(tmp_path: Path) -> N
 
 
 def test_racer_knows_the_127_worlds_and_most_of_their_hashes(real_routes: Path) -> None:
-    known = worlds.route_hashes()
+    known = library.route_hashes()
     assert len(known) == 127
     for path in real_routes.glob("*.npy"):
         assert known[path.stem] == hashlib.sha256(path.read_bytes()).hexdigest()

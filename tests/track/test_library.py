@@ -7,6 +7,7 @@ import pytest
 
 from racer import resources as shipped
 from racer.errors import UsageError
+from racer.files import make_folder
 from racer.track import (
     Track,
     available_tracks,
@@ -131,7 +132,7 @@ def test_the_real_route_goes_before_its_reconstruction(tmp_path: Path) -> None:
 
 
 def test_stray_files_among_the_users_tracks_are_not_listed(tmp_path: Path) -> None:
-    folder = library.ensure_folder(library.imported_folder(tmp_path))
+    folder = make_folder(library.imported_folder(tmp_path))
     for name in ("notes.txt", ".half.npy", "first_use.txt"):
         (folder / name).touch()
     assert available_tracks(home=tmp_path) == available_tracks(home=tmp_path / "empty")

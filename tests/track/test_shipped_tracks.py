@@ -9,7 +9,7 @@ import shapely
 from racer import geometry
 from racer import resources as shipped
 from racer.track import layout as layout_file
-from racer.track import library, load_track, route, worlds
+from racer.track import library, load_track, route
 from racer.track.corners import track_facts
 
 PATHS = sorted(shipped.tracks_folder().glob("*.toml"))
@@ -45,7 +45,7 @@ def test_each_is_a_sound_road(path: Path) -> None:
 def test_each_reconstruction_names_a_world_of_the_simulator() -> None:
     known = library.world_reconstructions()
     assert len(known) == 10
-    assert set(known) <= set(worlds.world_names())
+    assert set(known) <= set(library.world_names())
 
 
 @pytest.mark.parametrize("world", sorted(library.world_reconstructions()))

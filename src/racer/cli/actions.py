@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.errors import UsageError
+from racer.files import make_folder
 from racer.track import library
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def design(
     ]
     with _Bar(not as_json) as report:
         found = designing.design_space(courses, model, k, trials, report)
-    library.ensure_folder(output.expanduser().parent)
+    make_folder(output.expanduser().parent)
     write_metadata(Metadata(found.space, version=_version(model)), output.expanduser())
     seconds = time.monotonic() - began
     if as_json:

@@ -18,7 +18,7 @@ from racer.cli.tables import (
     print_training,
 )
 from racer.errors import UsageError
-from racer.track import library
+from racer.files import make_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +124,7 @@ def _pictures(found: LogOnTrack, folder: Path, count: int) -> list[Path]:
     from racer.plotting import style
     from racer.plotting.laps import race_figure, training_figure
 
-    library.ensure_folder(folder)
+    make_folder(folder)
     written = []
     for phase, rows in laps_by_phase(found.laps):
         here = rows[rows.index.isin(found.here.index)]
@@ -173,7 +173,7 @@ def _write_laps(placed: list[LogOnTrack], path: Path) -> None:
         tables.append(
             table[["log", "file", *one.laps.columns.drop(["source", "first_row", "last_row"])]]
         )
-    library.ensure_folder(path.expanduser().parent)
+    make_folder(path.expanduser().parent)
     write_file(
         path.expanduser(), pd.concat(tables).to_csv(index=False, float_format="%.6g").encode()
     )

@@ -116,11 +116,11 @@ def _names(paths: list[Path]) -> list[str]:
 
 
 def _draw(found: LogComparison, path: Path) -> Path:
+    from racer.files import make_folder
     from racer.plotting import style
     from racer.plotting.compare import comparison_figure
-    from racer.track import library
 
-    library.ensure_folder(path.expanduser().parent)
+    make_folder(path.expanduser().parent)
     return style.save_figure(comparison_figure(found), path.expanduser())
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from racer.errors import UsageError
 from racer.files import write_file
-from racer.track import library, worlds
+from racer.track import library
 
 if TYPE_CHECKING:
     from racer.track.corners import TrackFacts
@@ -145,9 +145,9 @@ def fetch(
     from racer.track import fetch as fetching
 
     if known:
-        typer.echo("\n".join(worlds.world_names()))
+        typer.echo("\n".join(library.world_names()))
         return
-    wanted = worlds.world_names() if everything else names or []
+    wanted = library.world_names() if everything else names or []
     if not wanted:
         raise UsageError(
             "say which worlds to fetch, or --all (racer tracks fetch --list names them)"
@@ -156,10 +156,10 @@ def fetch(
         got = fetching.fetch_route(name, address=address or fetching.ROUTES_ADDRESS)
         note = (
             " (racer knew no SHA-256 for it and remembers this one)"
-            if got.how == "first use"
+            if got.verification == "first use"
             else ""
         )
-        typer.echo(f"{got.name}: {got.how}{note}")
+        typer.echo(f"{got.name}: {got.verification}{note}")
 
 
 def _found(track: str) -> library.TrackEntry:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from racer.errors import UsageError, did_you_mean
-from racer.files import write_file
-from racer.track import library, route, worlds
+from racer.files import make_folder, read_text, write_file
+from racer.track import library
+from racer.track.route import RouteError, load_route
 
 ROUTES_ADDRESS = (
     "https://raw.githubusercontent.com/aws-deepracer-community/deepracer-simapp/HEAD/bundle/routes/"
@@ -19,6 +20,9 @@ ROUTES_ADDRESS = (
 
 FETCH_TIMEOUT_S = 20.0
 """Seconds without an answer before a server counts as gone."""
+
+FIRST_USE_FILE = "first_use.txt"
+"""Hashes, in the fetched folder, of the routes that were fetched without a known one."""
 
 Verification = Literal["verified", "first use", "here already"]
 
@@ -31,7 +35,7 @@ class FetchedRoute:
 
     name: str
     path: Path
-    how: Verification
+    verification: Verification
 
 
 def fetch_route(
@@ -42,25 +46,27 @@ def fetch_route(
     Raises UsageError for an unknown name, without a network, and for a file that is not the route
     it should be.
     """
-    home = library.user_home() if home is None else home
-    if name not in worlds.route_hashes():
-        raise UsageError(
-            f"the simulator has no world {name!r}{did_you_mean(name, worlds.world_names())} (racer tracks fetch --list)"
-        )
-    folder = library.ensure_folder(library.fetched_folder(home))
-    known = worlds.route_hashes()[name] or _remembered(folder).get(name)
+    if home is None:
+        home = library.user_home()
+    hashes = library.route_hashes()
+    if name not in hashes:
+        guess = did_you_mean(name, library.world_names())
+        raise UsageError(f"the simulator has no world {name!r}{guess} (racer tracks fetch --list)")
+    folder = make_folder(library.fetched_folder(home))
+    first_seen = _read_first_use(folder)
+    expected = hashes[name] or first_seen.get(name)
     path = folder / f"{name}.npy"
-    if path.is_file() and known == _sha256(path):
+    if path.is_file() and expected == _sha256(path):
         return FetchedRoute(name, path, "here already")
-    _download(name, folder, known, address)
-    if known:
+    _download(name, path, expected, address)
+    if expected:
         return FetchedRoute(name, path, "verified")
-    _remember(folder, name, _sha256(path))
+    _write_first_use(folder, {**first_seen, name: _sha256(path)})
     return FetchedRoute(name, path, "first use")
 
 
-def _download(name: str, folder: Path, known: str | None, address: str) -> None:
-    """Put the verified route into `folder`, or raise and leave nothing behind."""
+def _download(name: str, path: Path, expected: str | None, address: str) -> None:
+    """Put the verified route at `path`, or raise and leave nothing behind."""
     import pooch
 
     if not address.lower().startswith(("http://", "https://")):
@@ -69,59 +75,56 @@ def _download(name: str, folder: Path, known: str | None, address: str) -> None:
         )
     url = f"{address.rstrip('/')}/{name}.npy"
     pooch.get_logger().setLevel(logging.ERROR)
-    beside = f".{name}.fetching.npy"
-    (folder / beside).unlink(missing_ok=True)
+    downloader = pooch.HTTPDownloader(timeout=FETCH_TIMEOUT_S)
+    beside = path.with_name(f".{name}.fetching.npy")
+    beside.unlink(missing_ok=True)
     try:
-        pooch.retrieve(
-            url,
-            known,
-            fname=beside,
-            path=folder,
-            downloader=pooch.HTTPDownloader(timeout=FETCH_TIMEOUT_S),
-        )
-        route.load_route(folder / beside, name=name)
-        (folder / beside).replace(folder / f"{name}.npy")
-    except OSError as error:
-        raise UsageError(_no_network(name, url, error)) from None
-    except UsageError as error:
+        pooch.retrieve(url, None, fname=beside.name, path=path.parent, downloader=downloader)
+        if expected and _sha256(beside) != expected:
+            raise UsageError(
+                f"{url}: not the route {name} that racer knows (its SHA-256 differs); nothing is kept"
+            )
+        load_route(beside, name=name)
+        beside.replace(path)
+    except OSError as error:  # those of requests, too
+        raise UsageError(_no_answer(name, url, error)) from None
+    except RouteError as error:
         raise UsageError(
-            f"what {url} sent is no route ({str(error).rpartition(': ')[2]}): check the address"
-        ) from None
-    except ValueError as error:
-        if known is None or known not in str(error):
-            raise
-        raise UsageError(
-            f"{url}: not the route {name} that racer knows (its SHA-256 differs); nothing is kept"
+            f"what {url} sent is no route ({error.problem}): check the address"
         ) from None
     finally:
-        (folder / beside).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
 
 
-def _no_network(name: str, url: str, error: OSError) -> str:
-    """What to do when a server did not answer. The errors of requests are OSErrors."""
-    answer = getattr(error, "response", None)
-    if answer is not None:
-        answer.close()  # pooch leaves an answer that it did not read open
-    reason = (
-        f"no answer, {type(error).__name__}"
-        if answer is None
-        else f"the server says {answer.status_code}"
+def _no_answer(name: str, url: str, error: OSError) -> str:
+    """What to do when a server did not answer, or with an error."""
+    reason = f"no answer, {type(error).__name__}"
+    response = getattr(error, "response", None)
+    if response is not None:
+        response.close()  # pooch leaves a response that it did not read open
+        reason = f"the server says {response.status_code}"
+    return (
+        f"cannot fetch {url} ({reason}). "
+        f"Get {name}.npy another way, then: racer tracks import {name}.npy"
     )
-    return f"cannot fetch {url} ({reason}). Get {name}.npy another way, then: racer tracks import {name}.npy"
 
 
-def _remembered(folder: Path) -> dict[str, str]:
+def _read_first_use(folder: Path) -> dict[str, str]:
     """World name to SHA-256 of the routes that were fetched without a known one, as first seen."""
-    path = folder / "first_use.txt"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines) if name}
+    path = folder / FIRST_USE_FILE
+    if not path.is_file():
+        return {}
+    hashes = {}
+    for line in read_text(path).splitlines():
+        digest, _, name = line.partition("  ")
+        if name:
+            hashes[name] = digest
+    return hashes
 
 
-def _remember(folder: Path, name: str, digest: str) -> None:
-    seen = {**_remembered(folder), name: digest}
-    write_file(
-        folder / "first_use.txt", "".join(f"{v}  {k}\n" for k, v in sorted(seen.items())).encode()
-    )
+def _write_first_use(folder: Path, hashes: dict[str, str]) -> None:
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(hashes.items())]
+    write_file(folder / FIRST_USE_FILE, "".join(lines))
 
 
 def _sha256(path: Path) -> str:

@@ -1,25 +1,35 @@
-"""Tracks by name or path: those that ship with racer, and the user's own, imported or fetched."""
+"""Tracks by name or path: those that ship with racer, and the user's own, imported or fetched.
+
+The simulator's own routes are known by name, too, and by the hashes of those that racer has seen
+(`routes.txt`).
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-import tomllib
+import re
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from racer import resources as shipped
 from racer.errors import UsageError, did_you_mean
-from racer.files import write_file
-from racer.track import route, worlds
+from racer.files import make_folder, read_text, read_toml, write_file
+from racer.resources import tracks_folder
+from racer.track.route import load_route
 from racer.track.track import Track
 
 Provenance = Literal["shipped", "imported", "fetched", "file"]
 TrackSource = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
+DEFAULT_TRACK = "reinvent_2018"
+"""The track where none is named."""
+
 TRACK_SUFFIXES = (".toml", ".npy")
+
+_NAME = re.compile(r"[^\W_][\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -38,9 +48,13 @@ class TrackEntry:
 def load_track(track: TrackSource, *, home: Path | None = None, keep_seam: bool = False) -> Track:
     """The track of that name, or in that `.toml` or `.npy` file.
 
-    `home` is the user's data folder (`user_home()` unless given), `keep_seam` as in `route.load`.
-    When a world's own route is not there but a shipped reconstruction is, that is loaded, with a
-    warning. Raises UsageError.
+    `home` is the user's data folder (`user_home()` unless given), `keep_seam` as in `load_route`.
+    Where a world's own route is absent but a shipped reconstruction of it is there, that is loaded,
+    with a warning. Raises UsageError for a track that is nowhere, and for a file that is none.
+
+    >>> track = load_track("reinvent_2018")
+    >>> track.title, len(track.waypoints), round(track.length, 1)
+    ('re:Invent 2018', 119, 17.7)
     """
     entry = find_track(track, home=home)
     if entry.note:
@@ -49,13 +63,15 @@ def load_track(track: TrackSource, *, home: Path | None = None, keep_seam: bool 
 
 
 def open_entry(entry: TrackEntry, *, keep_seam: bool = False) -> Track:
-    """The track of an entry of `find` or `entries`. Raises UsageError."""
+    """The track of an entry of `find_track` or `track_entries`. Raises UsageError."""
     if entry.path.suffix.lower() == ".npy":
-        return route.load_route(entry.path, name=entry.name, keep_seam=keep_seam)
-    from racer.track import layout as layout_file
+        return load_route(entry.path, name=entry.name, keep_seam=keep_seam)
+    from racer.track.layout import load_layout_track
 
-    track = layout_file.load_layout_track(entry.path)
-    return track if entry.provenance == "file" else dataclasses.replace(track, name=entry.name)
+    track = load_layout_track(entry.path)
+    if entry.provenance == "file":
+        return track
+    return dataclasses.replace(track, name=entry.name)
 
 
 def find_track(track: TrackSource, *, home: Path | None = None) -> TrackEntry:
@@ -64,9 +80,17 @@ def find_track(track: TrackSource, *, home: Path | None = None) -> TrackEntry:
     if not text.strip():
         raise UsageError("the name of the track is empty (racer tracks list)")
     if not isinstance(track, str | bytes) or _is_path(text):
-        return _file(Path(text).expanduser())
-    known = {entry.name: entry for entry in track_entries(home=home)}
-    return known.get(text) or _reconstruction(text) or _unknown(text, list(known))
+        return _file_entry(Path(text).expanduser())
+    named = {entry.name: entry for entry in track_entries(home=home)}
+    if text in named:
+        return named[text]
+    reconstructions = world_reconstructions()
+    if text in reconstructions:
+        return reconstructions[text]
+    if text in world_names():
+        raise UsageError(f"the route {text!r} is not here yet: racer tracks fetch {text}")
+    guess = did_you_mean(text, [*named, *world_names()])
+    raise UsageError(f"unknown track {text!r}{guess} (racer tracks list)")
 
 
 def track_entries(*, home: Path | None = None) -> list[TrackEntry]:
@@ -76,22 +100,53 @@ def track_entries(*, home: Path | None = None) -> list[TrackEntry]:
     Of equal names the first counts: a shipped track cannot be shadowed, an imported route goes
     before a fetched one.
     """
-    home = user_home() if home is None else home
-    found: dict[str, TrackEntry] = {}
-    for place, provenance in _places(home):
-        for path in sorted(place.iterdir()) if place.is_dir() else ():
-            if (
-                path.suffix in TRACK_SUFFIXES
-                and not path.name.startswith(".")
-                and path.stem not in found
-            ):
-                found[path.stem] = TrackEntry(path.stem, path, provenance)
-    return list(found.values())
+    if home is None:
+        home = user_home()
+    folders: dict[Provenance, Path] = {
+        "shipped": tracks_folder(),
+        "imported": imported_folder(home),
+        "fetched": fetched_folder(home),
+    }
+    entries: dict[str, TrackEntry] = {}
+    for provenance, folder in folders.items():
+        for path in _track_files(folder):
+            entries.setdefault(path.stem, TrackEntry(path.stem, path, provenance))
+    return list(entries.values())
 
 
 def available_tracks(*, home: Path | None = None) -> list[str]:
-    """The names that `load` knows."""
+    """The names that `load_track` knows."""
     return [entry.name for entry in track_entries(home=home)]
+
+
+def world_names() -> list[str]:
+    """The simulator's 127 world names, in alphabetical order."""
+    return list(route_hashes())
+
+
+@cache
+def route_hashes() -> dict[str, str | None]:
+    """World name to the SHA-256 of its route; None where racer has never seen the file."""
+    hashes: dict[str, str | None] = {}
+    for line in read_text(Path(__file__).with_name("routes.txt")).splitlines():
+        if line and not line.startswith("#"):
+            digest, name = line.split()
+            hashes[name] = None if digest == "?" else digest
+    return hashes
+
+
+def world_reconstructions() -> dict[str, TrackEntry]:
+    """World name of the simulator to the shipped track that reconstructs it."""
+    entries = {}
+    for path in _track_files(tracks_folder()):
+        world = read_toml(path).get("route")
+        if world:
+            note = (
+                f"{world} is not here: taking {path.stem}, a reconstruction of it by dimensions "
+                f"(racer tracks fetch {world} gets the real route)"
+            )
+            entries[world] = TrackEntry(path.stem, path, "shipped", note)
+    return entries
 
 
 def import_track(
@@ -102,13 +157,14 @@ def import_track(
     The file is read first: what cannot be raced is not imported. Raises UsageError, also when the
     name is taken.
     """
-    home = user_home() if home is None else home
-    source = _file(path.expanduser())
+    if home is None:
+        home = user_home()
+    source = _file_entry(path.expanduser())
     name = name or source.name
     _check_name(name, home, replace)
     open_entry(source)
     suffix = source.path.suffix.lower()
-    folder = ensure_folder(imported_folder(home))
+    folder = make_folder(imported_folder(home))
     copy = write_file(folder / f"{name}{suffix}", source.path.read_bytes())
     for other in set(TRACK_SUFFIXES) - {suffix}:
         (folder / f"{name}{other}").unlink(missing_ok=True)
@@ -137,47 +193,24 @@ def fetched_folder(home: Path) -> Path:
     return home / "tracks" / "fetched"
 
 
-def ensure_folder(folder: Path) -> Path:
-    """`folder`, which exists now. Raises UsageError when it cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the folder {folder}: {error.strerror or error}") from None
-    return folder
-
-
-def world_reconstructions() -> dict[str, TrackEntry]:
-    """World name of the simulator to the shipped track that reconstructs it."""
-    found = {}
-    for path in sorted(shipped.tracks_folder().glob("*.toml")):
-        world = tomllib.loads(path.read_text(encoding="utf-8")).get("route")
-        if world:
-            note = (
-                f"{world} is not here: taking {path.stem}, a reconstruction of it by dimensions "
-                f"(racer tracks fetch {world} gets the real route)"
-            )
-            found[world] = TrackEntry(path.stem, path, "shipped", note)
-    return found
-
-
-def _places(home: Path) -> list[tuple[Path, Provenance]]:
-    return [
-        (shipped.tracks_folder(), "shipped"),
-        (imported_folder(home), "imported"),
-        (fetched_folder(home), "fetched"),
-    ]
-
-
-def _is_path(text: str) -> bool:
-    seps = [sep for sep in (os.sep, os.altsep) if sep]
-    return (
-        text.lower().endswith(TRACK_SUFFIXES)
-        or text.startswith("~")
-        or any(sep in text for sep in seps)
+def _track_files(folder: Path) -> list[Path]:
+    """The track files in a folder, by name; none where there is no such folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix in TRACK_SUFFIXES and not path.name.startswith(".")
     )
 
 
-def _file(path: Path) -> TrackEntry:
+def _is_path(text: str) -> bool:
+    if text.lower().endswith(TRACK_SUFFIXES) or text.startswith("~"):
+        return True
+    return os.sep in text or (os.altsep is not None and os.altsep in text)
+
+
+def _file_entry(path: Path) -> TrackEntry:
     if not path.exists():
         raise UsageError(f"{path}: there is no such file")
     if path.is_dir():
@@ -189,22 +222,9 @@ def _file(path: Path) -> TrackEntry:
     return TrackEntry(path.stem, path, "file")
 
 
-def _reconstruction(world: str) -> TrackEntry | None:
-    return world_reconstructions().get(world)
-
-
-def _unknown(name: str, known: list[str]) -> TrackEntry:
-    if name in worlds.world_names():
-        raise UsageError(f"the route {name!r} is not here yet: racer tracks fetch {name}")
-    guess = did_you_mean(name, [*known, *worlds.world_names()])
-    raise UsageError(f"unknown track {name!r}{guess} (racer tracks list)")
-
-
 def _check_name(name: str, home: Path, replace: bool) -> None:
-    if (
-        not name.replace("_", "a").replace("-", "a").replace(".", "a").isalnum()
-        or not name[0].isalnum()
-    ):
+    """Raise UsageError for what cannot be the name of an imported track, or is one already."""
+    if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot be a track's name: use letters, digits, '_', '-' and '.' (--name)"
         )

@@ -18,9 +18,10 @@ from racer.track.track import Track
 Array = NDArray[np.float64]
 
 SEAM_M = 1e-9
-"""Center segments up to this length, m, are a seam: simulator 6 removes them, older ones kept them."""
+"""Center segments up to this length are a seam: simulator 6 removes them, older ones kept them."""
 
 _MAGIC = b"\x93NUMPY"
+
 _DAMAGED = (
     ValueError,
     SyntaxError,
@@ -34,18 +35,26 @@ _DAMAGED = (
 """What numpy raises for headers that are not what they should be."""
 
 
+class RouteError(UsageError):
+    """A file or an array is no route. `problem` says why, without the name of the file."""
+
+    def __init__(self, problem: str, path: Path | None = None) -> None:
+        super().__init__(problem if path is None else f"{path}: {problem}")
+        self.problem = problem
+
+
 def load_route(path: Path, *, name: str = "", title: str = "", keep_seam: bool = False) -> Track:
     """The track in a route file, as the simulator holds it.
 
     `name` is the file's stem unless given. `keep_seam` keeps duplicated rows, as simulators before
-    version 6 did: logs of that time count waypoints with them. Raises UsageError for anything that
-    is not a route.
+    version 6 did: logs of that time count waypoints with them. Raises RouteError, a UsageError, for
+    anything that is not a route.
     """
-    rows = _read(path)
     try:
+        rows = _read_array(path)
         return track_from_rows(rows, name or path.stem, title, keep_seam=keep_seam)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from None
+    except RouteError as error:
+        raise RouteError(error.problem, path) from None
 
 
 def track_from_rows(
@@ -53,21 +62,28 @@ def track_from_rows(
 ) -> Track:
     """The track made of route rows (N, 6) m: center x y, inner x y, outer x y, in driving order.
 
-    It is a loop exactly when the first row equals the last (SIMULATOR.md 2.1). Raises UsageError.
+    It is a loop exactly when the first row equals the last (docs/simulator.md 2.1). Raises
+    RouteError, a UsageError.
     """
-    route = _checked(rows)
+    route = _check_rows(rows)
     if not keep_seam:
         route = remove_seams(route)
     _check_closing(route)
-    center, inner, outer = (np.ascontiguousarray(route[:, k : k + 2]) for k in (0, 2, 4))
-    return Track(name, title or name, center, inner, outer)
+    return Track(
+        name=name,
+        title=title or name,
+        center=route[:, 0:2].copy(),
+        inner=route[:, 2:4].copy(),
+        outer=route[:, 4:6].copy(),
+    )
 
 
 def remove_seams(rows: Array) -> Array:
     """`rows` (N, 6) without those that repeat the center point before them; the closing row always
     stays.
     """
-    keep = np.append(True, np.hypot(*np.diff(rows[:, :2], axis=0).T) > SEAM_M)
+    gaps = np.hypot(*np.diff(rows[:, :2], axis=0).T)
+    keep = np.append(True, gaps > SEAM_M)
     if not keep[-1]:
         keep[np.flatnonzero(keep)[-1]] = False
         keep[-1] = True
@@ -85,67 +101,70 @@ def save_route(track: Track, path: Path) -> Path:
     return write_file(path, buffer.getvalue())
 
 
-def _read(path: Path) -> NDArray[np.generic]:
-    """The array in a `.npy` file. Nothing is unpickled, and nothing is allocated before its size is
-    known to fit.
+def _read_array(path: Path) -> NDArray[np.generic]:
+    """The array in a `.npy` file.
+
+    Nothing is unpickled, and nothing is allocated before its size is known to fit.
     """
     try:
         with path.open("rb") as file:
             head = file.read(len(_MAGIC))
         if head != _MAGIC:
-            raise UsageError(
-                f"{path}: {_not_npy(head)}. A route is an array of N rows by 6 columns, saved with numpy.save"
+            raise RouteError(
+                f"{_not_npy(head)}. A route is an array of N rows by 6 columns, saved with numpy.save"
             )
         return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
     except FileNotFoundError:
-        raise UsageError(f"{path}: there is no such file") from None
+        raise RouteError("there is no such file") from None
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise RouteError(f"cannot be read ({error.strerror or error})") from None
     except _DAMAGED as error:
-        raise UsageError(f"{path}: {_damage(error)}") from None
+        raise RouteError(_damage(error)) from None
 
 
 def _not_npy(head: bytes) -> str:
     if not head:
         return "the file is empty"
-    return (
-        "this is a .npz or zip archive, not a .npy file"
-        if head[:2] == b"PK"
-        else "this is not a .npy file"
-    )
+    if head.startswith(b"PK"):
+        return "this is a .npz or zip archive, not a .npy file"
+    return "this is not a .npy file"
 
 
 def _damage(error: Exception) -> str:
-    if "object" in str(error).lower():
+    if "object" in str(error).lower():  # numpy has no error of its own for arrays of objects
         return "holds Python objects, which could run code when read; save plain numbers instead"
     return "the .npy file is damaged or cut short; get it again"
 
 
-def _checked(rows: NDArray[np.generic]) -> Array:
+def _check_rows(rows: NDArray[np.generic]) -> Array:
+    """`rows` as floats. Raises RouteError unless they are finite numbers in 6 columns."""
     if rows.ndim != 2 or rows.shape[1] != 6:
         shape = " x ".join(map(str, rows.shape)) or "a single number"
-        raise UsageError(
+        raise RouteError(
             f"a route has N rows by 6 columns (center x y, inner x y, outer x y), this array is {shape}"
         )
     if rows.dtype.kind not in "fiu":
-        raise UsageError(f"a route holds real numbers, this array holds {rows.dtype}")
+        raise RouteError(f"a route holds real numbers, this array holds {rows.dtype}")
     if not len(rows):
-        raise UsageError("the array has no rows")
+        raise RouteError("the array has no rows")
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
-        raise UsageError(
+        raise RouteError(
             f"row {bad[0]}, counted from 0, holds a number that is not finite ({len(bad)} such rows)"
         )
     return rows.astype(np.float64)
 
 
 def _check_closing(route: Array) -> None:
-    loop = np.array_equal(route[0], route[-1])
-    if np.array_equal(route[0, :2], route[-1, :2]) and not loop and len(route) > 1:
-        raise UsageError(
+    """Raise RouteError for a loop that is not closed, and for too few rows."""
+    is_loop = np.array_equal(route[0], route[-1])
+    is_center_closed = np.array_equal(route[0, :2], route[-1, :2])
+    if is_center_closed and not is_loop and len(route) > 1:
+        raise RouteError(
             "the center line ends where it begins but a border does not: repeat the first row at the end"
         )
-    if len(route) < (4 if loop else 2):
-        raise UsageError(
+    least = 4 if is_loop else 2
+    if len(route) < least:
+        raise RouteError(
             f"only {len(route)} different rows: a loop needs at least 3 and the closing row, an open road 2"
         )

@@ -27,7 +27,7 @@ from typing import Any
 
 from racer import __version__
 from racer.errors import UsageError
-from racer.files import write_file, write_json
+from racer.files import make_folder, write_file, write_json
 from racer.reward import load_reward as load_reward
 from racer.sensors.camera.randomization import find_randomization
 from racer.sensors.observation import (
@@ -161,7 +161,7 @@ def create_run(config: TrainConfig, folder: Path, home: Path | None = None) -> R
     if more:
         (folder / "tracks").mkdir(exist_ok=True)
     for other in more:
-        route.save_route(other, library.ensure_folder(folder / "tracks") / f"{other.name}.npy")
+        route.save_route(other, make_folder(folder / "tracks") / f"{other.name}.npy")
     write_metadata(metadata, folder / "model" / "model_metadata.json")
     write_file(folder / "reward_function.py", reward.path.read_bytes())
     if config.hyperparameters is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from racer.errors import UsageError
 from racer.sim.obstacle_layout import ObstacleLayout
-from racer.track import library, worlds
+from racer.track import library
 from racer.training.config import TrainConfig
 from racer.training.interop import drfc_obstacles
 
@@ -170,7 +170,7 @@ def world_of_track(track: str) -> str:
     A shipped track that was built after one of the simulator's by its dimensions has that one's
     name.
     """
-    if track in worlds.world_names():
+    if track in library.world_names():
         return track
     made = {entry.name: world for world, entry in library.world_reconstructions().items()}
     return made.get(track, "")

@@ -12,7 +12,7 @@ from typing import Any
 from racer.errors import UsageError
 from racer.files import write_file, write_folder
 from racer.sim.obstacle_layout import read_obstacle_layout
-from racer.track import library, route, worlds
+from racer.track import library, route
 from racer.training.config import TrainConfig, parse_config
 from racer.training.interop import bundle, drfc, drfc_obstacles, hyperparameters
 from racer.training.interop.bundle import Bundle
@@ -199,7 +199,9 @@ def resolve_world(world: str, home: Path | None = None) -> tuple[str, bool, str]
     if world in library.available_tracks(home=home):
         return world, False, ""
     made = {other: entry.name for other, entry in library.world_reconstructions().items()}
-    get = f"(racer tracks fetch {world} gets the real one)" if world in worlds.world_names() else ""
+    get = (
+        f"(racer tracks fetch {world} gets the real one)" if world in library.world_names() else ""
+    )
     if world in made:
         return (
             made[world],
@@ -215,7 +217,7 @@ def resolve_world(world: str, home: Path | None = None) -> tuple[str, bool, str]
         )
         way = "the other way" if is_turned else "as it is"
         return name, is_turned, f"{world} is not here: {name}, driven {way}, is taken {get}".strip()
-    if world in worlds.world_names():
+    if world in library.world_names():
         return (
             world,
             False,

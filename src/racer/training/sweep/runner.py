@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from racer.errors import RacerError, UsageError
-from racer.files import write_file, write_json
+from racer.files import make_folder, write_file, write_json
 from racer.reward import load_reward as load_reward
 from racer.sim.noise import read_noise
 from racer.sim.obstacle_layout import read_obstacle_layout
@@ -161,7 +161,7 @@ def _prepared(experiment: Experiment, folder: Path, home: Path | None) -> list[R
             _check_same(line)
             line.state = "finished" if (line.folder / FINISHED_FILE).exists() else "waiting"
             line.evaluations = _evaluations(line.folder)
-    library.ensure_folder(folder)
+    make_folder(folder)
     write_file(folder / "experiment.toml", experiment.path.read_bytes())
     words = {"title": experiment.title, "question": experiment.question}
     write_file(folder / "experiment.json", (json.dumps(words, indent=2) + "\n").encode())
