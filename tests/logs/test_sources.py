@@ -192,7 +192,7 @@ def test_an_address_that_nobody_knows_is_refused() -> None:
 def test_s3_without_its_extra_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda name: None)
     with pytest.raises(
-        UsageError, match=r"reading logs from S3 needs s3fs: pip install 'racer\[s3\]'"
+        UsageError, match=r"reading logs from S3 needs s3fs: pip install '.*\[s3\]'"
     ):
         logs.read_log("s3://bucket/prefix")
 

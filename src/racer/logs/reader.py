@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from racer.errors import UsageError
 from racer.logs import job_facts as facts
-from racer.logs import rows, simtrace
+from racer.logs import simtrace
 from racer.logs import sources as places
 from racer.logs import sources as text
 from racer.logs.archive import FileEntry
+from racer.logs.blocks import stack_frames
 from racer.logs.gunzip import TruncatedFileError, UnpackBudget
 from racer.logs.job_facts import JobFactsCollector, PrintedFactsCollector, may_hold_facts
 from racer.logs.repair import StepHistory, step_stamps, worker_numbers
@@ -188,9 +189,7 @@ def read_log(path: str | Path, endpoint: str = "") -> Log:
         place, facts, lambda name: may_hold_steps(name) or may_hold_facts(name)
     ):
         frames = list(pieces)
-        found.append(
-            FileTrace(rows.stack_frames(frames) if frames else pd.DataFrame(), account.source)
-        )
+        found.append(FileTrace(stack_frames(frames) if frames else pd.DataFrame(), account.source))
     notes = [
         f"left out: {one.name} holds no step ({one.bad} bad lines)"
         for _, one in found
@@ -340,7 +339,7 @@ def _trace(
 ) -> pd.DataFrame:
     """All rows with the columns that the reader adds."""
     lengths = [len(one.frame) for one in found]
-    trace = rows.stack_frames([one.frame for one in found])
+    trace = stack_frames([one.frame for one in found])
     chains = np.repeat(np.cumsum(~goes_on), lengths)
     ids = number_episodes(trace["episode"].to_numpy(), trace["steps"].to_numpy(), chains)
     columns = origin_columns(place, [one.source for one in found], lengths)

@@ -16,6 +16,7 @@ from racer.errors import UsageError
 from racer.logs import rows
 from racer.logs import schema as trace
 from racer.logs import sources as text
+from racer.logs.blocks import ParsedBlock, parse_block, stack_frames
 from racer.logs.gunzip import TruncatedFileError, UnpackBudget
 from racer.logs.rows import TRACE_MARKER, ColumnNames
 from racer.logs.schema import MIN_COLUMNS, TRACE_COLUMNS, Source
@@ -90,9 +91,7 @@ def read_simtrace(path: Path, phase: str = "unknown") -> tuple[pd.DataFrame, Sou
         )
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
-    return (
-        rows.stack_frames(found) if found else pd.DataFrame(columns=TRACE_COLUMNS)
-    ), account.source
+    return (stack_frames(found) if found else pd.DataFrame(columns=TRACE_COLUMNS)), account.source
 
 
 def parse_blocks(blocks: Iterable[bytes], account: FileAccount) -> Iterator[pd.DataFrame]:
@@ -180,7 +179,7 @@ def _take(block: bytes, account: FileAccount) -> pd.DataFrame:
     lines, place, lines_in_all = block, None, block.count(b"\n")
     if account.is_text:
         lines, place = _steps_of(block, lines_in_all)
-    found = rows.parse_block(lines, account.names or ()) if lines else None
+    found = parse_block(lines, account.names or ()) if lines else None
     if found is not None:
         found = found if whole else _without_cut_end(found, lines)
         _count(found, lines, place, account)
@@ -209,7 +208,7 @@ def _unwrapped(steps: bytes) -> bytes:
     return _WRAPPER.sub(b"", steps) if b'"' in steps or b"\\" in steps else steps
 
 
-def _without_cut_end(found: rows.ParsedBlock, lines: bytes) -> rows.ParsedBlock:
+def _without_cut_end(found: ParsedBlock, lines: bytes) -> ParsedBlock:
     """The block without its last row when the file ends inside of it: a status that no simulator
     writes.
     """
@@ -224,7 +223,7 @@ def _without_cut_end(found: rows.ParsedBlock, lines: bytes) -> rows.ParsedBlock:
 
 
 def _count(
-    found: rows.ParsedBlock, lines: bytes, place: np.ndarray | None, account: FileAccount
+    found: ParsedBlock, lines: bytes, place: np.ndarray | None, account: FileAccount
 ) -> None:
     if len(found.frame):
         account.columns = max(

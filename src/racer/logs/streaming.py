@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from racer.logs import rows
 from racer.logs import sources as places
+from racer.logs.blocks import stack_frames
 from racer.logs.job_facts import JobFactsCollector, may_hold_facts
 from racer.logs.reader import (
     DUPLICATE_FRACTION,
@@ -92,7 +92,7 @@ class LogStream:
             if held is not None and not self._follows(held.iloc[-1], frame.iloc[0]):
                 yield self._piece(held)
                 held = None
-            both = frame if held is None else rows.stack_frames([held, frame])
+            both = frame if held is None else stack_frames([held, frame])
             last = int(np.searchsorted(ids := episode_ids(both[["episode", "steps"]]), ids[-1]))
             if len(both) - last > MAX_EPISODE_ROWS:
                 last = len(both)
