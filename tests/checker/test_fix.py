@@ -48,8 +48,8 @@ def steps() -> tuple[TrialEpisode, ...]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, steps: tuple[TrialEpisode, ...]) -> None:
-    monkeypatch.setattr(proof, "episodes", lambda: steps)
-    monkeypatch.setattr(trial, "SECONDS", 0.5)
+    monkeypatch.setattr(proof, "proof_episodes", lambda: steps)
+    monkeypatch.setattr(trial, "VALIDATOR_CALL_TIME_S", 0.5)
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_what_cannot_be_accepted_is_left_alone_as_a_whole(mend: Mend) -> None:
 
 def test_what_pays_otherwise_is_left_alone(mend: Mend, monkeypatch: pytest.MonkeyPatch) -> None:
     bad = (lambda source: source.replace("2.0", "3.0"), "values changed")
-    monkeypatch.setattr(fixing, "STEPS", (*fixing.REWRITES, bad))
+    monkeypatch.setattr(fixing, "REWRITES", (*fixing.REWRITES, bad))
     fixed = mend("def reward_function(params):\n    x=2.0\n    return x\n")
     assert not fixed.is_changed
     assert (

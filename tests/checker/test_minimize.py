@@ -77,7 +77,7 @@ def test_the_smallest_params_are_json(told: Told) -> None:
     text = "def reward_function(params):\n    return params['objects_speed'][7] if params['objects_speed'] else 1.0\n"
     (found,) = told(text, probe_episodes(oval()))
     assert len(json.loads(json.dumps(found.params))["objects_location"]) == 3
-    assert "objects_on" in found.test
+    assert "obstacles_on" in found.test
 
 
 def test_a_failure_after_a_history_is_told_with_its_lap(told: Told) -> None:
@@ -91,7 +91,7 @@ def test_a_failure_after_a_history_is_told_with_its_lap(told: Told) -> None:
     """
     (found,) = told(text, lap_episodes(oval(), ["slow"]))
     assert "in step 41 of" in found.message
-    assert "drivers.drive(track.load('oval'), 'slow')" in found.test
+    assert "drive(load_track('oval'), 'slow')" in found.test
 
 
 def test_what_only_a_car_that_is_put_about_meets_is_not_told(told: Told) -> None:
@@ -146,7 +146,7 @@ def test_a_search_that_finds_nothing_ends_with_its_time(
             looks.append(None)
             return 1.0 if len(looks) <= 4 else -1.0
 
-    monkeypatch.setattr(crashes, "Budget", FewLooks)
+    monkeypatch.setattr(crashes, "TimeBudget", FewLooks)
     tries: list[None] = []
     assert (
         crashes.search_failures(

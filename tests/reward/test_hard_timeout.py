@@ -13,10 +13,10 @@ import pytest
 DRIVER = """
     import signal, sys
     from racer.errors import RacerError
-    from racer.reward import RewardBatch, load
+    from racer.reward import RewardBatch, load_reward
     {setup}
     try:
-        RewardBatch(load(sys.argv[1]), 2, timeout=0.3, last_words=lambda e: print(sorted(e.params), flush=True))(
+        RewardBatch(load_reward(sys.argv[1]), 2, timeout=0.3, last_words=lambda e: print(sorted(e.params), flush=True))(
             [{{"speed": 1.0, "steps": 2.0}} for _ in range(2)]
         )
     except RacerError as error:
@@ -61,8 +61,9 @@ def test_a_thread_left_behind_does_not_keep_the_program_from_ending(hostile):
 
 def test_a_program_stopped_with_ctrl_z_goes_on_where_it_was():
     code = (
-        "import time; from racer.reward import deadman; deadman.hold(1.0); print('held', flush=True);"
-        "[time.sleep(0.01) for _ in range(30)]; deadman.release(); print('done')"
+        "import time; from racer.reward.hard_timeout import cancel_countdown, start_countdown; "
+        "start_countdown(1.0); print('held', flush=True);"
+        "[time.sleep(0.01) for _ in range(30)]; cancel_countdown(); print('done')"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, process_group=0
@@ -84,10 +85,10 @@ def test_a_good_program_ends_quietly(tmp_path):
 TRACED = """
     import sys
     from racer.errors import RacerError
-    from racer.reward import RewardBatch, load
+    from racer.reward import RewardBatch, load_reward
     for name in sys.argv[1:]:
         try:
-            RewardBatch(load(name), 1, timeout=0.3)([{"speed": 1.0, "steps": 2.0}])
+            RewardBatch(load_reward(name), 1, timeout=0.3)([{"speed": 1.0, "steps": 2.0}])
         except RacerError:
             pass
     lines = []

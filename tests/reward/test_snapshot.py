@@ -277,7 +277,7 @@ def test_state_survives_the_process(written, tmp_path):
     batch(give(1))
     (tmp_path / "state").write_bytes(batch.snapshot())
     code = (
-        "import sys; from racer.reward import RewardBatch, load; b = RewardBatch(load(sys.argv[1]), 3);"
+        "import sys; from racer.reward import RewardBatch, load_reward; b = RewardBatch(load_reward(sys.argv[1]), 3);"
         "b.restore(open(sys.argv[2], 'rb').read()); print(b([{'x': 1.0}] * 3).tolist())"
     )
     place = [str(load_reward(batch.reward.path).path), str(tmp_path / "state")]

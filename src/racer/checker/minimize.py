@@ -254,7 +254,7 @@ def describe_step(place: PlacedStep) -> str:
 
 
 def placement_arguments(place: PlacedStep) -> str:
-    """The arguments of `scene.at` for a place, as source text, without those that may be left out."""
+    """The arguments of `racer.place` for a place, as source text, without those that may be left out."""
     told = [f"distance={place.distance!r}"] if place.distance else []
     fields = ("offset", "heading_deg", "speed", "steering_deg", "progress", "steps", "reverse")
     plain = PlacedStep(place.track)
@@ -263,7 +263,7 @@ def placement_arguments(place: PlacedStep) -> str:
         for name in fields
         if getattr(place, name) != getattr(plain, name)
     ]
-    return ", ".join(["road", *told, *(["objects=objects"] if place.objects else [])])
+    return ", ".join(["track", *told, *(["objects=objects"] if place.objects else [])])
 
 
 def _between(track: Track, waypoint: int, share: float) -> float:
@@ -314,22 +314,22 @@ def _test(shop: RewardCaller, failure: CallFailure, place: PlacedStep) -> str:
     """A test file that fails as long as the failure is there."""
     kinds = f'"{place.objects}"'
     lines = [
-        "from racer import track",
-        "from racer.reward import RewardBatch, load",
-        "from racer.sim import placement",
-        *(["from racer.sim.obstacles import objects_on"] if place.objects else []),
+        "from racer.reward import RewardBatch, load_reward",
+        *(["from racer.sim.obstacles import obstacles_on"] if place.objects else []),
+        "from racer.sim.placement import place",
+        "from racer.track import load_track",
         "", "",
         f"def test_{_named(failure)}():",
-        f"    road = track.load({place.track.name!r})",
-        *([f"    objects = objects_on(road, {list(OBSTACLE_PLACES)!r}, {kinds})"] if place.objects else []),
+        f"    track = load_track({place.track.name!r})",
+        *([f"    objects = obstacles_on(track, {list(OBSTACLE_PLACES)!r}, {kinds})"] if place.objects else []),
     ]  # fmt: skip
     steps = (*_opening(place), place)
-    told = ", ".join(f"placement.at({placement_arguments(one)})" for one in steps)
+    told = ", ".join(f"place({placement_arguments(one)})" for one in steps)
     cars = [0] * len(steps)
     return "\n".join(
         [
             *lines,
-            f"    reward = RewardBatch(load({_path(shop)!r}), 1)",
+            f"    reward = RewardBatch(load_reward({_path(shop)!r}), 1)",
             f"    reward([{told}], {cars})",
             "",
         ]
@@ -341,14 +341,15 @@ def _lap_test(shop: RewardCaller, failure: CallFailure) -> str:
     assert episode is not None
     return "\n".join(
         [
-            "from racer import drivers, track",
-            "from racer.sim.params import params",
-            "from racer.reward import RewardBatch, load",
+            "from racer.drivers.scripted import drive",
+            "from racer.reward import RewardBatch, load_reward",
+            "from racer.sim.params import build_params",
+            "from racer.track import load_track",
             "", "",
             f"def test_{_named(failure)}():",
-            f"    drive = drivers.drive(track.load({episode.track.name!r}), {episode.driver!r})",
-            "    steps = params(drive.rows[drive.rows['steps'] > 1], drive.tracks)",
-            f"    RewardBatch(load({_path(shop)!r}), 1)(steps, [0] * len(steps))",
+            f"    lap = drive(load_track({episode.track.name!r}), {episode.driver!r})",
+            "    steps = build_params(lap.rows[lap.rows['steps'] > 1], lap.tracks)",
+            f"    RewardBatch(load_reward({_path(shop)!r}), 1)(steps, [0] * len(steps))",
             "",
         ]
     )  # fmt: skip
