@@ -15,8 +15,7 @@ from typer.testing import CliRunner, Result
 from racer import logs
 from racer.cli.analyze import analyze_command
 from racer.errors import UsageError
-from racer.logs import write_csv
-from racer.logs.schema import Job
+from racer.logs import Job, write_csv
 from racer.track import library, route
 from racer.vehicle.action_space import ActionSpace
 

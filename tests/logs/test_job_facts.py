@@ -14,8 +14,9 @@ from racer import logs
 from racer.analysis import laps
 from racer.errors import UsageError
 from racer.logs.job_facts import PrintedFactsCollector
-from racer.logs.schema import EPOCH_DTYPES, Job
-from racer.logs.writer import FOLDER_LAYOUTS, log_lines, write_csv
+from racer.logs.log import EPOCH_DTYPES, Job
+from racer.logs.trace_text import log_lines, write_csv
+from racer.logs.writer import FOLDER_LAYOUTS
 
 Drive = Callable[..., pd.DataFrame]
 

@@ -54,10 +54,19 @@ def test_metrics_survive_a_file(tmp_path: Path, drive) -> None:
     assert again["completion_percentage"].tolist() == [100, 40]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"metrics": 3}'])
-def test_what_is_no_metrics_file_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "m.json: is not valid JSON"),
+        ("[]", "not a metrics file"),
+        ("{}", "not a metrics file"),
+        ('{"metrics": 3}', "not a metrics file"),
+        ('{"metrics": [3]}', "not a metrics file"),
+    ],
+)
+def test_what_is_no_metrics_file_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "m.json").write_text(text)
-    with pytest.raises(UsageError, match="not a metrics file"):
+    with pytest.raises(UsageError, match=sentence):
         metrics.read_metrics(tmp_path / "m.json")
 
 

@@ -16,7 +16,7 @@ from racer.errors import UsageError
 from racer.logs import gunzip
 from racer.logs import streaming as episodes
 from racer.logs.streaming import LogStream
-from racer.logs.writer import log_lines, write_csv
+from racer.logs.trace_text import log_lines, write_csv
 
 Drive = Callable[..., pd.DataFrame]
 

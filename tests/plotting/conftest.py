@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from racer.logs import Log, Source
-from racer.logs.schema import Job
+from racer.logs import Job, Log, Source
 from racer.plotting import style
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from racer.logs import Log, Source
-from racer.logs.schema import Job, episode_ids
+from racer.logs import Job, Log, Source
+from racer.logs.schema import episode_ids
 
 
 def log_of(

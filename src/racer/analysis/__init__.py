@@ -3,7 +3,6 @@
 from racer.analysis.action_usage import action_label, action_use, unused_actions
 from racer.analysis.exits import corner_labels, endings_by_corner
 from racer.analysis.lap_table import (
-    EPISODES_PER_ITERATION,
     INCIDENT_STATUSES,
     NEAR_LIMIT_FRACTION,
     beyond_logs_fraction,
@@ -24,6 +23,7 @@ from racer.analysis.motion import (
     step_times,
 )
 from racer.analysis.sectors import lap_sectors
+from racer.logs.schema import EPISODES_PER_ITERATION
 
 __all__ = [
     "EPISODES_PER_ITERATION",

@@ -16,7 +16,7 @@ from racer.analysis.motion import (
     lap_bounds_of_columns,
     smoothness_columns,
 )
-from racer.logs.schema import MIN_COLUMNS, TRACE_COLUMNS, has_unix_time
+from racer.logs.schema import EPISODES_PER_ITERATION, MIN_COLUMNS, TRACE_COLUMNS, has_unix_time
 from racer.track.track import Track
 
 INCIDENT_STATUSES = {
@@ -25,8 +25,6 @@ INCIDENT_STATUSES = {
     "immobilized": "immobilized",
     "reversed": "reversed",
 }
-# episodes an iteration, where no file name tells iterations apart: the simulator's default
-EPISODES_PER_ITERATION = 20
 MAX_RACE_LAPS = 30  # laps of a file of unknown kind up to which they are taken for a race
 # s between two episodes whose reset the simulator's clock did not stop for
 _SLOW_RESET = (0.25, 2.0)

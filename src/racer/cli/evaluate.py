@@ -178,8 +178,7 @@ def _views(result: EvaluationResult, laps: pd.DataFrame, grainy: bool) -> Any:
 
 def _saved(run: Path, result: EvaluationResult, video: str, onboard: bool) -> list[Path]:
     """Write everything about a race into a new folder of the run; the paths of what was written."""
-    from racer.logs import metrics
-    from racer.logs.writer import write_csv
+    from racer.logs import metrics, write_csv
     from racer.plotting import style
     from racer.plotting.animation import animate_laps
     from racer.plotting.laps import race_figure

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from racer.cli.inputs import LogOnTrack
-    from racer.logs import Log
-    from racer.logs.schema import Job
+    from racer.logs import Job, Log
 
 _MOST_FILES = 12  # files that are listed one by one
 _MOST_ITERATIONS = 25  # lines of the training table

@@ -16,7 +16,7 @@ import pandas as pd
 
 from racer.errors import UsageError
 from racer.logs import metrics
-from racer.logs.schema import EPOCH_DTYPES, Job, no_epochs
+from racer.logs.log import EPOCH_DTYPES, Job, no_epochs
 from racer.vehicle.action_space import ActionSpace, Metadata, car_generation, parse_metadata
 
 _NUMBER = rb"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|-?inf)"

@@ -1,5 +1,6 @@
-"""The metrics files of training and evaluation jobs (SIMULATOR.md 6.3), written from laps and read
-back.
+"""The metrics files of training and evaluation jobs, written from laps and read back.
+
+docs/simulator.md 6.3 says what the simulator writes. Times in them are whole milliseconds.
 """
 
 from __future__ import annotations
@@ -10,101 +11,123 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from racer.errors import UsageError
-from racer.files import write_file
+from racer.files import read_json, write_file
+from racer.logs.schema import EPISODES_PER_ITERATION
 
 STATUS_LABELS = {
-    "prepare": "Prepare", "in_progress": "In progress", "lap_complete": "Lap complete", "crashed": "Crashed",
-    "off_track": "Off track", "immobilized": "Immobilized", "reversed": "Reversed", "time_up": "Time Up",
-    "pause": "Pause", "park": "Park",
-}  # fmt: skip
-_COUNTS = {
-    "crash_count": "crashes", "immobilized_count": "immobilized", "off_track_count": "off_tracks",
-    "reversed_count": "reversed", "reset_count": "resets",
-}  # fmt: skip
+    "prepare": "Prepare",
+    "in_progress": "In progress",
+    "lap_complete": "Lap complete",
+    "crashed": "Crashed",
+    "off_track": "Off track",
+    "immobilized": "Immobilized",
+    "reversed": "Reversed",
+    "time_up": "Time Up",
+    "pause": "Pause",
+    "park": "Park",
+}
+"""What the metrics files call the statuses of a trace."""
+
+_LAP_COLUMN_OF_COUNT = {
+    "crash_count": "crashes",
+    "immobilized_count": "immobilized",
+    "off_track_count": "off_tracks",
+    "reversed_count": "reversed",
+    "reset_count": "resets",
+}
 
 
 def training_metrics(
-    laps: pd.DataFrame, best_model_metric: str = "progress", episodes: int = 20
+    laps: pd.DataFrame,
+    best_model_metric: str = "progress",
+    episodes: int = EPISODES_PER_ITERATION,
 ) -> dict[str, Any]:
-    """What a training job writes as `TrainingMetrics.json`, from its laps in the order they were
-    driven.
+    """The content of a training job's `TrainingMetrics.json`, from its laps in driving order.
 
-    Laps of phase `evaluation` are the evaluations between iterations: they repeat the count of
-    training episodes. `episodes` is the length of an iteration, for laps whose `iteration` is -1.
+    Laps of phase `evaluation` are the evaluations between iterations: they repeat the number of the
+    last training episode. `episodes` is the length of an iteration, for laps whose `iteration` is
+    -1.
     """
-    training = (laps["phase"].astype(str) != "evaluation").to_numpy()
-    count = np.cumsum(training)
-    trial = np.where(
-        laps["iteration"] >= 0, _within_iteration(laps, training), (count - 1) % episodes + 1
-    )
+    is_training = (laps["phase"].astype(str) != "evaluation").to_numpy()
+    episode = np.cumsum(is_training)
+    trial = _trials(laps, is_training, episodes)
     entries = []
-    for lap, number, part, trains in zip(
-        _records(laps), count.tolist(), trial.tolist(), training, strict=True
-    ):
+    for k, lap in enumerate(_records(laps)):
         entry = {
             "reward_score": round(lap["reward"]),
-            **_times(lap),
-            "episode": number,
-            "trial": part,
+            **_times_ms(lap),
+            "episode": int(episode[k]),
+            "trial": int(trial[k]),
+            "phase": "training" if is_training[k] else "evaluation",
+            **_outcome(lap),
         }
-        entry |= {"phase": "training" if trains else "evaluation", **_outcome(lap)}
         entries.append(entry)
     return {"metrics": entries, "version": 2.0, "best_model_metric": best_model_metric}
 
 
 def evaluation_metrics(laps: pd.DataFrame) -> dict[str, Any]:
-    """What an evaluation job writes as its metrics file: one entry a lap."""
+    """The content of an evaluation job's metrics file: one entry a lap."""
     entries = []
     for trial, lap in enumerate(_records(laps), 1):
         outcome = _outcome(lap)
-        counts = {name: int(lap[column]) for name, column in _COUNTS.items()}
-        times = {"completion_percentage": outcome["completion_percentage"], **_times(lap)}
-        entries.append(
-            {**times, "episode_status": outcome["episode_status"], **counts, "trial": trial}
-        )
+        entry: dict[str, Any] = {
+            "completion_percentage": outcome["completion_percentage"],
+            **_times_ms(lap),
+            "episode_status": outcome["episode_status"],
+        }
+        for name, column in _LAP_COLUMN_OF_COUNT.items():
+            entry[name] = int(lap[column])
+        entry["trial"] = trial
+        entries.append(entry)
     return {"metrics": entries}
 
 
 def write_metrics(metrics: dict[str, Any], path: Path) -> None:
-    """Writes metrics as the simulator does: JSON in one line, whole or not at all."""
+    """Write metrics as the simulator does: JSON in one line, whole or not at all."""
     write_file(path, json.dumps(metrics))
 
 
 def read_metrics(path: Path) -> pd.DataFrame:
-    """The entries of a metrics file, one row each, with its own names and ms; UsageError when it is
-    none.
+    """The entries of a metrics file, one row each, under its own names.
+
+    Raises UsageError for a file that is none.
     """
-    try:
-        return parse_metrics(json.loads(path.read_bytes()), str(path))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not a metrics file: {error}") from None
+    return parse_metrics(read_json(path), str(path))
 
 
-def parse_metrics(found: Any, where: str) -> pd.DataFrame:
-    """The entries of a metrics file's JSON, as `read` gives them; UsageError when it is none."""
+def parse_metrics(content: Any, where: str) -> pd.DataFrame:
+    """The entries in the JSON of a metrics file, as `read_metrics` gives them.
+
+    `where` names the file. Raises UsageError for JSON that is none of a metrics file.
+    """
+    entries = content.get("metrics") if isinstance(content, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise UsageError(f"{where} is not a metrics file: it has no list of objects in `metrics`")
     try:
-        rows = found["metrics"]
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise TypeError("metrics is no list of objects")
-        return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["trial"])
-    except (ValueError, KeyError, TypeError) as error:
+        return pd.DataFrame(entries) if entries else pd.DataFrame(columns=["trial"])
+    except (ValueError, TypeError) as error:
         raise UsageError(f"{where} is not a metrics file: {error}") from None
 
 
-def _within_iteration(laps: pd.DataFrame, training: np.ndarray) -> np.ndarray:
+def _trials(laps: pd.DataFrame, is_training: NDArray[np.bool_], episodes: int) -> NDArray[np.int64]:
     """(L,) number of the latest training episode in its iteration, from 1."""
-    count = pd.Series(training, index=laps.index).groupby(laps["iteration"]).cumsum()
-    return count.to_numpy()
+    count = pd.Series(is_training, index=laps.index)
+    within_named_iteration = count.groupby(laps["iteration"]).cumsum()
+    within_counted_iteration = (np.cumsum(is_training) - 1) % episodes + 1
+    is_named = laps["iteration"] >= 0
+    return np.where(is_named, within_named_iteration, within_counted_iteration)
 
 
 def _records(laps: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in lap.items()} for lap in laps.to_dict("records")]
 
 
-def _times(lap: dict[str, Any]) -> dict[str, int]:
-    start, end = round(lap["start"] * 1000), round(lap["end"] * 1000)
+def _times_ms(lap: dict[str, Any]) -> dict[str, int]:
+    start = round(lap["start"] * 1000)
+    end = round(lap["end"] * 1000)
     return {"metric_time": end, "start_time": start, "elapsed_time_in_milliseconds": end - start}
 
 

@@ -22,8 +22,9 @@ from racer.logs.archive import FileEntry
 from racer.logs.blocks import stack_frames
 from racer.logs.gunzip import TruncatedFileError, UnpackBudget
 from racer.logs.job_facts import JobFactsCollector, PrintedFactsCollector, may_hold_facts
+from racer.logs.log import Log, Source
 from racer.logs.repair import StepHistory, step_stamps, worker_numbers
-from racer.logs.schema import PHASES, Log, Source, number_episodes, with_statuses
+from racer.logs.schema import PHASES, number_episodes, with_statuses
 from racer.logs.simtrace import FileAccount
 from racer.logs.sources import LogLocation
 
@@ -340,7 +341,7 @@ def _trace(
     """All rows with the columns that the reader adds."""
     lengths = [len(one.frame) for one in found]
     trace = stack_frames([one.frame for one in found])
-    chains = np.repeat(np.cumsum(~goes_on), lengths)
+    chains = np.repeat(np.cumsum(~goes_on, dtype=np.int64), lengths)
     ids = number_episodes(trace["episode"].to_numpy(), trace["steps"].to_numpy(), chains)
     columns = origin_columns(place, [one.source for one in found], lengths)
     added = pd.DataFrame({**columns, "episode_id": ids}, copy=False)

@@ -18,8 +18,9 @@ from racer.logs import schema as trace
 from racer.logs import sources as text
 from racer.logs.blocks import ParsedBlock, parse_block, stack_frames
 from racer.logs.gunzip import TruncatedFileError, UnpackBudget
+from racer.logs.log import Source
 from racer.logs.rows import TRACE_MARKER, ColumnNames
-from racer.logs.schema import MIN_COLUMNS, TRACE_COLUMNS, Source
+from racer.logs.schema import MIN_COLUMNS, TRACE_COLUMNS
 from racer.logs.sources import local_file_entry
 
 DEGREES_PER_RADIAN = np.degrees(1.0)

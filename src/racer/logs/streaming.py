@@ -12,6 +12,7 @@ import pandas as pd
 from racer.logs import sources as places
 from racer.logs.blocks import stack_frames
 from racer.logs.job_facts import JobFactsCollector, may_hold_facts
+from racer.logs.log import Job, Source
 from racer.logs.reader import (
     DUPLICATE_FRACTION,
     continues_episode,
@@ -24,7 +25,7 @@ from racer.logs.reader import (
     without_repeated_rows,
 )
 from racer.logs.repair import StepHistory, StepKeys, step_stamps
-from racer.logs.schema import Job, Source, episode_ids, to_status_category
+from racer.logs.schema import episode_ids, to_status_category
 from racer.logs.simtrace import FileAccount
 
 DUPLICATE_SAMPLE_STEPS = 2000  # steps of a text log that tell whether csv files hold them too

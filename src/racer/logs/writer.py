@@ -4,326 +4,228 @@ community's tools open.
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from racer.errors import UsageError, did_you_mean
 from racer.files import write_file
-from racer.logs import metrics
-from racer.logs.schema import (
-    COLUMN_DTYPES,
-    CONTINUOUS_ACTION,
-    INTEGER_COLUMNS,
-    MIN_COLUMNS,
-    TRACE_COLUMNS,
-    Job,
-    Log,
-)
+from racer.logs.log import Job, Log
+from racer.logs.metrics import evaluation_metrics, training_metrics
+from racer.logs.schema import EPISODES_PER_ITERATION
+from racer.logs.trace_text import filled_columns, log_lines, write_csv
 from racer.vehicle.action_space import Metadata, metadata_as_json
 
-_PRINTED = {  # the simulator's print format of its log lines
-    "episode": "%d", "steps": "%d", "X": "%.4f", "Y": "%.4f", "yaw": "%.4f", "steer": "%.2f", "throttle": "%.2f",
-    "action": "%s", "reward": "%.4f", "done": "%s", "all_wheels_on_track": "%s", "progress": "%.4f",
-    "closest_waypoint": "%d",
-    "track_len": "%.2f", "tstamp": "%s", "episode_status": "%s", "pause_duration": "%.2f",
-    "obstacle_crash_counter": "%d", "wall_clock": "%.4f",
-}  # fmt: skip
-
-
-def write_csv(trace: pd.DataFrame, path: Path, columns: int | None = None) -> None:
-    """Writes a trace as a simtrace file, gzip when the name ends in `.gz`; the file appears whole
-    or not at all.
-
-    `columns`: how many of the simulator's columns, 15 to 19; all that hold values when not given.
-    """
-    data = csv_text(trace, columns).encode("ascii", "backslashreplace")
-    write_file(path, gzip.compress(data, 6, mtime=0) if path.suffix == ".gz" else data)
-
-
-def csv_text(trace: pd.DataFrame, columns: int | None = None) -> str:
-    """A trace as simtrace text: header, floats in full precision, `True`/`False`, `[steer speed]`
-    if continuous.
-    """
-    names = TRACE_COLUMNS[: columns or filled_columns(trace)]
-    table = [_words(trace, name) for name in names]
-    return "\n".join([",".join(names), *map(",".join, zip(*table, strict=True)), ""])
-
-
-def log_lines(trace: pd.DataFrame, columns: int | None = None) -> str:
-    """A trace as the `SIM_TRACE_LOG` lines that the simulator prints, positions rounded to 4
-    decimals.
-    """
-    names = TRACE_COLUMNS[: columns or filled_columns(trace)]
-    line = "SIM_TRACE_LOG:" + ",".join(_PRINTED[name] for name in names)
-    table = [
-        _words(trace, name) if _PRINTED[name] == "%s" else _numbers(trace, name) for name in names
-    ]
-    return "".join([f"{line % values}\n" for values in zip(*table, strict=True)])
-
-
-def filled_columns(trace: pd.DataFrame) -> int:
-    """How many of the simulator's columns, in their order, hold values in every row."""
-    missing = [name for name in TRACE_COLUMNS[:MIN_COLUMNS] if name not in trace]
-    if missing:
-        raise UsageError(f"this trace cannot be written: it lacks {', '.join(missing)}")
-    filled = (
-        name in trace and not trace[name].isna().any() for name in TRACE_COLUMNS[MIN_COLUMNS:]
-    )
-    return MIN_COLUMNS + next(
-        (i for i, full in enumerate(filled) if not full), len(TRACE_COLUMNS) - MIN_COLUMNS
-    )
-
-
-def _words(trace: pd.DataFrame, name: str) -> list[str]:
-    """The text of each value of a column."""
-    if name == "episode_status":
-        return trace[name].astype(object).tolist()
-    values = trace[name].to_numpy()
-    if name == "action":
-        return _actions(trace, values)
-    if not len(values):
-        return []
-    whole = name in INTEGER_COLUMNS or name == "obstacle_crash_counter"
-    words = _reprs(values.astype("int64" if whole else COLUMN_DTYPES[name]))
-    if name == "progress":
-        for i in np.flatnonzero(values == 100.0):
-            words[i] = "100"  # the simulator takes min(progress, 100): an int
-    return words
-
-
-def _reprs(values: np.ndarray) -> list[str]:
-    """Python's repr of each value. That of a whole list is much faster, and many columns repeat few
-    values.
-    """
-    # so that -0.0 is not 0.0
-    bits = values.view(np.int64) if values.dtype.itemsize == 8 else values
-    codes, unique = pd.factorize(bits) if _repeats(bits) else (None, bits)
-    words = repr(unique.view(values.dtype).tolist())[1:-1].split(", ")
-    return words if codes is None else [words[code] for code in codes.tolist()]
-
-
-def _repeats(bits: np.ndarray) -> bool:
-    sample = bits[:: max(1, len(bits) // 200)]
-    return len(np.unique(sample)) * 4 < len(sample)
-
-
-def _actions(trace: pd.DataFrame, index: np.ndarray) -> list[str]:
-    words = list(map(str, index.tolist()))
-    continuous = np.flatnonzero(index == CONTINUOUS_ACTION)
-    if len(continuous):
-        pairs = trace[["steer", "throttle"]].to_numpy(np.float64)[continuous].tolist()
-        for i, (steer, speed) in zip(continuous.tolist(), pairs, strict=True):
-            words[i] = f"[{steer!r} {speed!r}]"
-    return words
-
-
-def _numbers(trace: pd.DataFrame, name: str) -> list[float]:
-    return trace[name].to_numpy().tolist()
-
-
-EPISODES_PER_ITERATION = (
-    20  # episodes an iteration where nothing says otherwise: the simulator's default
-)
-
-_STAMP = re.compile(r"(?<!\d)(\d{14})(?!\d)")
+_TIMESTAMP = re.compile(r"(?<!\d)(\d{14})(?!\d)")
+_DEFAULT_VERSION = 5.0
+_VERSION_OF_CAR = {"v4": 4.0, "v6": 6.0}
 
 
 @dataclass(frozen=True)
 class FolderLayout:
-    """Where a platform keeps what: `{k}` the worker, `{n}` the iteration, `{t}` 14 digits that name
-    an evaluation.
+    """Where a platform keeps what, as format strings of paths.
+
+    `{k}` is the number of the worker, `{n}` that of the iteration, `{t}` the 14 digits that name an
+    evaluation. A log of which a platform writes none is "".
     """
 
     training: str
-    workers: str  # the same where there are several
+    training_of_worker: str  # where there are several workers
     evaluation: str
     training_metrics: str
-    workers_metrics: str  # of workers after the first
+    training_metrics_of_worker: str  # of workers after the first
     evaluation_metrics: str
     training_log: str = ""
     evaluation_log: str = ""
 
+    @property
+    def tells_workers_apart(self) -> bool:
+        """Whether each worker has files of its own."""
+        return self.training_of_worker != self.training
+
 
 _DRFC = FolderLayout(
     training="training-simtrace/{n}-iteration.csv",
-    workers="{k}/training-simtrace/{n}-iteration.csv",
+    training_of_worker="{k}/training-simtrace/{n}-iteration.csv",
     evaluation="evaluation-{t}/evaluation-simtrace/0-iteration.csv",
     training_metrics="metrics/TrainingMetrics.json",
-    workers_metrics="metrics/TrainingMetrics_{k}.json",
+    training_metrics_of_worker="metrics/TrainingMetrics_{k}.json",
     evaluation_metrics="metrics/evaluation/evaluation-{t}.json",
 )
 _CONSOLE = FolderLayout(
     training="sim-trace/training/training-simtrace/{n}-iteration.csv",
-    workers="sim-trace/training/training-simtrace/{n}-iteration.csv",
+    training_of_worker="sim-trace/training/training-simtrace/{n}-iteration.csv",
     evaluation="sim-trace/evaluation/{t}-racer/evaluation-simtrace/0-iteration.csv",
     training_metrics="metrics/training/training-00000000000000-racer.json",
-    workers_metrics="metrics/training/training-00000000000000-racer_{k}.json",
+    training_metrics_of_worker="metrics/training/training-00000000000000-racer_{k}.json",
     evaluation_metrics="metrics/evaluation/evaluation-{t}-racer.json",
     training_log="logs/training/training-00000000000000-racer-robomaker.log",
     evaluation_log="logs/evaluation/evaluation-{t}-racer-robomaker.log",
 )
-_INNER = "1970-01-01T00-00-00-deepracerindy-training-racer"
+_DROA_TRAINING = "1970-01-01T00-00-00-deepracerindy-training-racer"
+_DROA_EVALUATION = "{t}-deepracerindy-evaluation-racer"
 _DROA = FolderLayout(
-    training=f"sim-trace/training/{_INNER}/training-simtrace/{{n}}-iteration.csv",
-    workers=f"sim-trace/training/{_INNER}/training-simtrace/{{n}}-iteration.csv",
-    evaluation="sim-trace/evaluation/{t}-deepracerindy-evaluation-racer/evaluation-simtrace/0-iteration.csv",
-    training_metrics=f"metrics/training/{_INNER}.json",
-    workers_metrics=f"metrics/training/{_INNER}_{{k}}.json",
-    evaluation_metrics="metrics/evaluation/{t}-deepracerindy-evaluation-racer.json",
-    training_log=f"logs/training/{_INNER}-simulation.log",
-    evaluation_log="logs/evaluation/{t}-deepracerindy-evaluation-racer-simulation.log",
+    training=f"sim-trace/training/{_DROA_TRAINING}/training-simtrace/{{n}}-iteration.csv",
+    training_of_worker=f"sim-trace/training/{_DROA_TRAINING}/training-simtrace/{{n}}-iteration.csv",
+    evaluation=f"sim-trace/evaluation/{_DROA_EVALUATION}/evaluation-simtrace/0-iteration.csv",
+    training_metrics=f"metrics/training/{_DROA_TRAINING}.json",
+    training_metrics_of_worker=f"metrics/training/{_DROA_TRAINING}_{{k}}.json",
+    evaluation_metrics=f"metrics/evaluation/{_DROA_EVALUATION}.json",
+    training_log=f"logs/training/{_DROA_TRAINING}-simulation.log",
+    evaluation_log=f"logs/evaluation/{_DROA_EVALUATION}-simulation.log",
 )
 FOLDER_LAYOUTS = {"DeepRacer for Cloud": _DRFC, "console": _CONSOLE, "DeepRacer on AWS": _DROA}
+
+FileContent = pd.DataFrame | bytes
+"""The steps of a csv file, or the bytes of another."""
 
 
 def write_log(
     log: Log, folder: str | Path, laps: pd.DataFrame, layout: str = "DeepRacer for Cloud"
 ) -> list[Path]:
-    """Writes a log as a folder of its own, laid out as a platform does; the paths of what was
-    written.
+    """Write a log as a folder of its own, laid out as a platform does; the paths of its files.
 
-    Steps go to one csv file an iteration (of 20 episodes, or as many as the hyperparameters say,
-    where none is known), races to an evaluation each, and their metrics, counted from `laps`
-    (`racer.analysis.laps(log.trace)`), beside them; action space, hyperparameters and reward
-    function where the job knows them. Steps of unknown phase are training. The layouts are
-    `LAYOUTS`: the console's and DeepRacer on AWS's hold the simulator's text log too, and one
-    worker. Raises UsageError for an unknown layout, and for a folder that is not empty.
+    Training steps go to one csv file an iteration, evaluations to one each. Where the log knows no
+    iterations they have 20 episodes, or as many as the hyperparameters say; steps of unknown phase
+    count as training. Metrics are counted from `laps` (`racer.analysis.laps(log.trace)`). Action
+    space, hyperparameters and reward function are written where the job knows them.
+
+    `layout` is one of `FOLDER_LAYOUTS`. Those of the console and of DeepRacer on AWS have one
+    worker, and the simulator's text log too. Raises UsageError for an unknown layout, and for a
+    folder that is not empty.
     """
     if layout not in FOLDER_LAYOUTS:
-        raise UsageError(
-            f"unknown layout {layout!r}{did_you_mean(layout, list(FOLDER_LAYOUTS))} ({', '.join(FOLDER_LAYOUTS)})"
-        )
+        suggestion = did_you_mean(layout, list(FOLDER_LAYOUTS))
+        raise UsageError(f"unknown layout {layout!r}{suggestion} ({', '.join(FOLDER_LAYOUTS)})")
     root = Path(folder)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise UsageError(f"{root} is there already: name a new folder to write the log to")
-    places, written = FOLDER_LAYOUTS[layout], []
-    for name, data in _files(log, laps, places):
-        try:
-            if isinstance(data, pd.DataFrame):
-                write_csv(data, root / name)
-            else:
-                write_file(root / name, data)
-        except OSError as error:
-            raise UsageError(f"cannot write {root / name}: {error.strerror or error}") from None
-        written.append(root / name)
+    written = []
+    for name, content in _files(log, laps, FOLDER_LAYOUTS[layout]):
+        path = root / name
+        if isinstance(content, pd.DataFrame):
+            write_csv(content, path)
+        else:
+            write_file(path, content)
+        written.append(path)
     return written
 
 
-def _files(
-    log: Log, laps: pd.DataFrame, places: FolderLayout
-) -> Iterator[tuple[str, pd.DataFrame | bytes]]:
-    """Every file of the folder: its name, and its steps or its bytes."""
-    races = (log.trace["phase"] == "evaluation").to_numpy()
-    if not races.all():
-        yield from _training(log, laps, places, ~races)
-    if races.any():
-        yield from _evaluations(log, laps, places, races)
-    yield from _facts(log.job)
+def _files(log: Log, laps: pd.DataFrame, layout: FolderLayout) -> Iterator[tuple[str, FileContent]]:
+    """The name and content of every file of the folder."""
+    is_evaluation = (log.trace["phase"] == "evaluation").to_numpy()
+    if not is_evaluation.all():
+        yield from _training_files(log, laps, layout, log.trace[~is_evaluation])
+    if is_evaluation.any():
+        yield from _evaluation_files(log, laps, layout, log.trace[is_evaluation])
+    yield from _job_files(log.job)
 
 
-def _training(
-    log: Log, laps: pd.DataFrame, places: FolderLayout, mine: np.ndarray
-) -> Iterator[tuple[str, pd.DataFrame | bytes]]:
-    trace = log.trace[mine]
+def _training_files(
+    log: Log, laps: pd.DataFrame, layout: FolderLayout, trace: pd.DataFrame
+) -> Iterator[tuple[str, FileContent]]:
     columns = filled_columns(trace)
-    workers = (
-        _workers(trace) if places.workers != places.training else pd.Series(0, index=trace.index)
-    )
     iterations = _iterations(trace, log.job)
-    several = workers.nunique() > 1
-    workers = workers if several else workers * 0
+    workers = _workers(trace)
+    if not layout.tells_workers_apart or workers.nunique() == 1:
+        workers = pd.Series(0, index=trace.index)
+    path = layout.training_of_worker if workers.nunique() > 1 else layout.training
+
     for k, n in sorted(set(zip(workers.tolist(), iterations.tolist(), strict=True))):
         steps = trace[(workers == k) & (iterations == n)]
-        yield (
-            (places.workers if several else places.training).format(k=k, n=n),
-            steps.iloc[:, :columns],
-        )
-    of_lap = laps[laps["phase"].astype(str) != "evaluation"]
-    rows = of_lap["first_row"].to_numpy()
+        yield path.format(k=k, n=n), steps.iloc[:, :columns]
+
+    training_laps = laps[laps["phase"].astype(str) != "evaluation"]
+    first_rows = training_laps["first_row"].to_numpy()
     for k in sorted(workers.unique()):
-        at = workers.reindex(rows).to_numpy() == k
-        table = of_lap[at].assign(iteration=iterations.reindex(rows[at]).to_numpy())
-        name = places.training_metrics if k == 0 else places.workers_metrics.format(k=k)
-        yield name, json.dumps(metrics.training_metrics(table)).encode()
-    if places.training_log:
-        yield places.training_log, _text(log.job, trace, columns)
+        of_worker = workers.reindex(first_rows).to_numpy() == k
+        iteration = iterations.reindex(first_rows[of_worker]).to_numpy()
+        table = training_laps[of_worker].assign(iteration=iteration)
+        metrics_path = layout.training_metrics if k == 0 else layout.training_metrics_of_worker
+        yield metrics_path.format(k=k), json.dumps(training_metrics(table)).encode()
+
+    if layout.training_log:
+        yield layout.training_log, _simulator_log(log.job, trace, columns)
 
 
-def _evaluations(
-    log: Log, laps: pd.DataFrame, places: FolderLayout, mine: np.ndarray
-) -> Iterator[tuple[str, pd.DataFrame | bytes]]:
-    races = log.trace[mine]
+def _evaluation_files(
+    log: Log, laps: pd.DataFrame, layout: FolderLayout, races: pd.DataFrame
+) -> Iterator[tuple[str, FileContent]]:
     taken: set[str] = set()
+    evaluation_laps = laps[laps["phase"].astype(str) == "evaluation"]
     for source in races["source"].unique():
         trace = races[races["source"] == source]
-        stamp = _stamp(
-            log.sources[source].name if source < len(log.sources) else "", int(source), taken
-        )
-        yield places.evaluation.format(t=stamp), trace.iloc[:, : filled_columns(trace)]
-        of_lap = laps[(laps["source"] == source) & (laps["phase"].astype(str) == "evaluation")]
-        yield (
-            places.evaluation_metrics.format(t=stamp),
-            json.dumps(metrics.evaluation_metrics(of_lap)).encode(),
-        )
-        if places.evaluation_log:
-            yield (
-                places.evaluation_log.format(t=stamp),
-                _text(log.job, trace, filled_columns(trace)),
-            )
+        columns = filled_columns(trace)
+        source_name = log.sources[source].name if source < len(log.sources) else ""
+        timestamp = _timestamp(source_name, int(source), taken)
+        taken.add(timestamp)
+        yield layout.evaluation.format(t=timestamp), trace.iloc[:, :columns]
+
+        metrics = evaluation_metrics(evaluation_laps[evaluation_laps["source"] == source])
+        yield layout.evaluation_metrics.format(t=timestamp), json.dumps(metrics).encode()
+
+        if layout.evaluation_log:
+            text = _simulator_log(log.job, trace, columns)
+            yield layout.evaluation_log.format(t=timestamp), text
 
 
-def _facts(job: Job) -> Iterator[tuple[str, bytes]]:
+def _job_files(job: Job) -> Iterator[tuple[str, bytes]]:
     if job.action_space is not None:
-        yield "model/model_metadata.json", json.dumps(_metadata(job), indent=2).encode()
+        metadata = json.dumps(_model_metadata(job), indent=2)
+        yield "model/model_metadata.json", metadata.encode()
     if job.hyperparameters:
-        yield "ip/hyperparameters.json", json.dumps(job.hyperparameters, indent=2).encode()
+        hyperparameters = json.dumps(job.hyperparameters, indent=2)
+        yield "ip/hyperparameters.json", hyperparameters.encode()
     if job.reward:
         yield "reward_function.py", job.reward.encode()
 
 
-def _metadata(job: Job) -> dict[str, object]:
+def _model_metadata(job: Job) -> dict[str, object]:
     assert job.action_space is not None
-    known = re.fullmatch(r"\d+(\.\d+)?", job.simulator)
-    version = float(known[0]) if known else {"v4": 4.0, "v6": 6.0}.get(job.car, 5.0)
+    if re.fullmatch(r"\d+(\.\d+)?", job.simulator):
+        version = float(job.simulator)
+    else:
+        version = _VERSION_OF_CAR.get(job.car, _DEFAULT_VERSION)
     return metadata_as_json(Metadata(job.action_space, version=version))
 
 
 def _workers(trace: pd.DataFrame) -> pd.Series:
     """(N,) number of each row's worker, from 0; 0 where the log does not say."""
-    if "worker" in trace and (trace["worker"] >= 0).any():
-        return trace["worker"].clip(lower=0)
-    return pd.Series(0, index=trace.index)
+    if "worker" not in trace:
+        return pd.Series(0, index=trace.index)
+    return trace["worker"].clip(lower=0)
 
 
 def _iterations(trace: pd.DataFrame, job: Job) -> pd.Series:
-    """(N,) iteration of each row: as the log has it, or else groups of episodes."""
-    given = job.hyperparameters.get("num_episodes_between_training", EPISODES_PER_ITERATION)
-    size = int(given) if isinstance(given, int | float) and given >= 1 else EPISODES_PER_ITERATION
+    """(N,) iteration of each row: the log's own number, or else groups of episodes."""
+    size = EPISODES_PER_ITERATION
+    stated = job.hyperparameters.get("num_episodes_between_training")
+    if isinstance(stated, int | float) and stated >= 1:
+        size = int(stated)
     return trace["iteration"].where(trace["iteration"] >= 0, trace["episode"] // size)
 
 
-def _stamp(name: str, number: int, taken: set[str]) -> str:
-    """14 digits that name an evaluation: those of its file's name, or else its number."""
-    found = _STAMP.search(name)
-    stamp = found[1] if found and found[1] not in taken else f"{number:014d}"
-    taken.add(stamp)
-    return stamp
+def _timestamp(name: str, number: int, taken: set[str]) -> str:
+    """14 digits that name an evaluation: those in the name of its file, or else its number."""
+    match = _TIMESTAMP.search(name)
+    if match and match[1] not in taken:
+        return match[1]
+    return f"{number:014d}"
 
 
-def _text(job: Job, trace: pd.DataFrame, columns: int) -> bytes:
-    """What the simulator prints: the settings, then every step."""
+def _simulator_log(job: Job, trace: pd.DataFrame, columns: int) -> bytes:
+    """What the simulator prints: its settings, then every step."""
     settings = {"num_episodes_between_training": EPISODES_PER_ITERATION} | job.hyperparameters
     lines = ["Using the following hyper-parameters", json.dumps(settings, indent=2, sort_keys=True)]
     if job.action_space is not None:
-        sheet = _metadata(job)
-        network, version = sheet["neural_network"], sheet["version"]
-        lines.append(f"Sensor list {sheet['sensor']}, network {network}, simapp_version {version}")
-        lines.append(f"Action space from file: {sheet['action_space']}")
+        metadata = _model_metadata(job)
+        lines.append(
+            f"Sensor list {metadata['sensor']}, network {metadata['neural_network']}, "
+            f"simapp_version {metadata['version']}"
+        )
+        lines.append(f"Action space from file: {metadata['action_space']}")
     return ("\n".join(lines) + "\n" + log_lines(trace, columns)).encode()

@@ -11,8 +11,8 @@ from functools import cached_property
 import pandas as pd
 
 from racer.analysis import lap_phases, laps
-from racer.logs import Log
-from racer.logs.schema import STATUSES, Job, episode_ids, to_status_category
+from racer.logs import Job, Log
+from racer.logs.schema import episode_ids, to_status_category
 from racer.track.track import Track
 
 _ABSURD = 1e12
@@ -85,9 +85,9 @@ def join_logs(logs: Sequence[Log]) -> Log:
     trace = pd.concat(
         [one.assign(episode_status=one["episode_status"].astype(object)) for one in traces]
     )
-    trace = trace.assign(
-        episode_status=to_status_category(trace["episode_status"], STATUSES)
-    ).reset_index(drop=True)
+    trace = trace.assign(episode_status=to_status_category(trace["episode_status"])).reset_index(
+        drop=True
+    )
     trace = trace.assign(episode_id=episode_ids(trace))
     sources = tuple(source for log in logs for source in log.sources)
     return Log(

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from racer import analysis as laps
 from racer.env import DeepRacerVectorEnv, StepResult
-from racer.logs import metrics
-from racer.logs.writer import write_csv
+from racer.logs import metrics, write_csv
 from racer.sim.state import State, trace_columns
 
 # of one car: rows, actions, rewards, one a step

@@ -1,0 +1,166 @@
+"""A log as it was read: its trace, the account of its files, and the facts of its job."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from racer.logs.schema import episode_ids
+from racer.records import Record, RecordTable
+from racer.vehicle.action_space import ActionSpace
+
+EPOCH_DTYPES = {
+    "iteration": "int64",
+    "epoch": "int64",
+    "loss": "float64",
+    "kl": "float64",
+    "entropy": "float64",
+    "learning_rate": "float64",
+}
+"""Columns of a table of policy-training epochs."""
+
+_MAX_SHOWN_SOURCES = 10
+
+
+def no_epochs() -> pd.DataFrame:
+    """A table of policy-training epochs without a row: the columns and dtypes of EPOCH_DTYPES."""
+    return _empty_epochs().copy()
+
+
+@cache
+def _empty_epochs() -> pd.DataFrame:
+    return pd.DataFrame({name: np.empty(0, dtype) for name, dtype in EPOCH_DTYPES.items()})
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """The facts of a job. Nothing here is guessed: empty means that no file says it.
+
+    | field | meaning |
+    |---|---|
+    | platform | `console`, `DeepRacer for Cloud`, `DeepRacer on AWS` or `racer` |
+    | simulator | its version, such as `5.0` or `6.0.5` |
+    | car | generation, `v4`, `v5` or `v6` |
+    | world, race_type | as the job's own files have them: `reinvent_base`, `TIME_TRIAL` |
+    | action_space | of `model_metadata.json`, or printed in the log |
+    | hyperparameters | of `hyperparameters.json`, or printed in the log |
+    | reward | source text of the reward function |
+    | ppo | one row a policy-training epoch: iteration, epoch, loss, kl, entropy, learning_rate |
+    | metrics | entries of each metrics file by its name, as `racer.logs.read_metrics` gives them |
+    | best_checkpoint | name of the checkpoint that the job itself calls best |
+    """
+
+    platform: str = ""
+    simulator: str = ""
+    car: str = ""
+    world: str = ""
+    race_type: str = ""
+    action_space: ActionSpace | None = None
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    reward: str = ""
+    ppo: pd.DataFrame = field(default_factory=no_epochs)
+    metrics: dict[str, pd.DataFrame] = field(default_factory=dict)
+    best_checkpoint: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file that a trace was read from, with an account of its lines.
+
+    `lines == rows + repeated + bad + headers + blank + other`. `other` are lines of a text log that
+    hold no step; `repeated` are those whose step has been read before, which the trace leaves out.
+    """
+
+    name: str
+    phase: str
+    columns: int
+    rows: int
+    bad: int = 0
+    headers: int = 0
+    blank: int = 0
+    other: int = 0
+    first_bad: str = ""  # place and beginning of the first bad line
+    notes: tuple[str, ...] = ()
+    repeated: int = 0
+
+    @property
+    def lines(self) -> int:
+        """Lines in the file."""
+        return self.rows + self.repeated + self.bad + self.headers + self.blank + self.other
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Log(Record):
+    """A trace, the files that it comes from, and what is known of its job.
+
+    `trace` has one row a step, with the columns of `racer.logs.schema`. `notes` are sentences on
+    what was converted, left out or guessed.
+    """
+
+    trace: pd.DataFrame
+    sources: tuple[Source, ...]
+    notes: tuple[str, ...] = ()
+    job: Job = field(default_factory=Job)
+
+    @property
+    def bad_lines(self) -> int:
+        """Lines, over all files, that should hold a step and do not."""
+        return sum(source.bad for source in self.sources)
+
+    @property
+    def episodes(self) -> int:
+        """Episodes in the trace."""
+        if "episode_id" in self.trace:
+            return int(self.trace["episode_id"].nunique())
+        return len(np.unique(episode_ids(self.trace)))
+
+    def __repr__(self) -> str:
+        return f"<Log of {self._summary()}>"
+
+    def blocks(self) -> list[str | RecordTable]:
+        """How much was read, from which job, and the account of each file."""
+        blocks: list[str | RecordTable] = [self._summary()]
+        facts = [self.job.platform, self.job.world, self.job.race_type, self.job.car]
+        known = ", ".join(fact for fact in facts if fact)
+        if known:
+            blocks.append(known)
+        table = RecordTable(
+            ("file", "phase", "steps", "bad lines", "repeated"),
+            text_heads=frozenset({"file", "phase"}),
+        )
+        for source in self.sources[:_MAX_SHOWN_SOURCES]:
+            counts = (source.rows, source.bad, source.repeated)
+            table.add_row(source.name, source.phase, *(f"{count:,}" for count in counts))
+        blocks.append(table)
+        hidden = len(self.sources) - _MAX_SHOWN_SOURCES
+        if hidden > 0:
+            blocks.append(f"and {hidden} more files")
+        return [*blocks, *self.notes]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The counts, the account of each file, the notes and the job's plain facts."""
+        job = self.job
+        return {
+            "steps": len(self.trace),
+            "episodes": self.episodes,
+            "bad_lines": self.bad_lines,
+            "sources": [asdict(source) for source in self.sources],
+            "notes": list(self.notes),
+            "job": {
+                "platform": job.platform,
+                "simulator": job.simulator,
+                "car": job.car,
+                "world": job.world,
+                "race_type": job.race_type,
+                "hyperparameters": dict(job.hyperparameters),
+                "best_checkpoint": job.best_checkpoint,
+            },
+        }
+
+    def _summary(self) -> str:
+        files = "1 file" if len(self.sources) == 1 else f"{len(self.sources)} files"
+        return f"{len(self.trace):,} steps in {self.episodes:,} episodes, from {files}"
