@@ -91,7 +91,7 @@ def test_a_training_has_a_verdict_its_exits_by_corner_and_its_actions(
 def test_entropy_is_shown_where_the_trainer_told_it(tmp_path: Path, drive, monkeypatch) -> None:
     ppo = pd.DataFrame({"iteration": [0, 0, 1], "epoch": [0, 1, 0], "entropy": [1.6, 1.2, 0.5]})
     read = logs.read_log
-    monkeypatch.setattr(logs, "open", lambda path: replace(read(path), job=Job(ppo=ppo)))
+    monkeypatch.setattr(logs, "read_log", lambda path: replace(read(path), job=Job(ppo=ppo)))
     write_csv(drive(episodes=45, step=1.0), tmp_path / "training" / "all.csv")
     result = run(tmp_path / "training", "-o", tmp_path / "out")
     assert re.search(r"mean s +entropy", result.output)
@@ -108,7 +108,7 @@ def test_what_is_known_of_the_job_is_one_line(log: Path, tmp_path: Path, monkeyp
         action_space=space,
     )
     read = logs.read_log
-    monkeypatch.setattr(logs, "open", lambda path: replace(read(path), job=job))
+    monkeypatch.setattr(logs, "read_log", lambda path: replace(read(path), job=job))
     words = "job: DeepRacer for Cloud, simulator 5.3.3, car v5, TIME_TRIAL, 3 actions"
     assert words in run(log, "-o", tmp_path / "out").output.splitlines()
     assert json.loads(run(log, "--json").stdout)["job"] == words.removeprefix("job: ")
