@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import rankdata, spearmanr
 
 from racer import stats as bootstrap
 from racer.stats import Interval
@@ -120,3 +123,17 @@ def test_shares_that_differ_are_told_apart_and_others_are_not() -> None:
 def test_large_samples_are_drawn_in_pieces() -> None:
     found = bootstrap.median_interval(lap_times(np.random.default_rng(9), 1500))
     assert found.high - found.low < 0.2
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=12))
+def test_ranks_and_their_correlation_are_those_of_scipy(pairs: list[tuple[int, int]]) -> None:
+    a, b = np.array(pairs, dtype=np.float64).T / 3.0
+    assert bootstrap.mean_ranks(a) == pytest.approx(rankdata(a))
+    known = np.nan if np.ptp(a) == 0.0 or np.ptp(b) == 0.0 else spearmanr(a, b).statistic
+    assert bootstrap.rank_correlation(a, b) == pytest.approx(known, nan_ok=True, abs=1e-12)
+
+
+def test_a_single_pair_has_no_rank_correlation() -> None:
+    assert np.isnan(bootstrap.rank_correlation(np.array([1.0]), np.array([4.0])))
+    assert np.isnan(bootstrap.rank_correlation(np.empty(0), np.empty(0)))

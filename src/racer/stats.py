@@ -93,6 +93,27 @@ def proportion_difference(one: Interval, other: Interval) -> Interval:
     return Interval(value, float(value - low), float(value + high))
 
 
+def mean_ranks(values: Array) -> Array:
+    """(N,) ranks of `values` from 1 for the least; equal ones share their mean rank.
+
+    `scipy.stats.rankdata` gives the same, but takes half a second to import.
+    """
+    _, position, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - 0.5 * (counts - 1)
+    return np.asarray(ranks[position], dtype=np.float64)
+
+
+def rank_correlation(a: Array, b: Array) -> float:
+    """Spearman's rank correlation of two columns (N,), -1 to 1; nan where one is all the same.
+
+    `scipy.stats.spearmanr` gives the same, but takes half a second to import.
+    """
+    ranks_a, ranks_b = mean_ranks(a), mean_ranks(b)
+    if len(a) < 2 or not np.ptp(ranks_a) or not np.ptp(ranks_b):
+        return float("nan")
+    return float(np.corrcoef(ranks_a, ranks_b)[0, 1])
+
+
 def _medians(values: Array, seed: int) -> Array:
     return np.concatenate([np.median(part, axis=1) for part in _resamples(values, seed)])
 
