@@ -60,7 +60,11 @@ def test_a_missing_number_is_a_dash(missing: float | None) -> None:
 def test_numbers_have_their_decimals() -> None:
     assert format_number(1.005, 1) == "1.0"
     assert format_seconds(9.8) == "9.800"
-    assert format_amount(12345.678) == "1.235e+04"
+    assert [format_amount(value) for value in (1999.9, 12.345, 0.012345)] == [
+        "2000",
+        "12.3",
+        "0.0123",
+    ]
     assert format_percent(0.256) == "26%"
     assert format_percent(0.256, 1) == "25.6%"
 

@@ -29,11 +29,13 @@ def format_seconds(time: float | None) -> str:
     return format_number(time, 3)
 
 
-def format_amount(value: float | None) -> str:
-    """An amount of reward with four significant digits; `-` for nan and None."""
+def format_amount(value: float | None, digits: int = 3) -> str:
+    """An amount of reward with so many significant digits, large ones whole; `-` for nan and None."""
     if value is None or math.isnan(value):
         return MISSING
-    return f"{value:.4g}"
+    if abs(value) >= 10**digits:
+        return f"{value:.0f}"
+    return f"{value:.{digits}g}"
 
 
 def format_percent(fraction: float | None, decimals: int = 0) -> str:

@@ -88,8 +88,9 @@ def test_csv_holds_every_lap_of_every_log(log, tracks, reward, tmp_path: Path, d
 
 
 def test_a_csv_that_cannot_be_written_is_told(log, tracks, reward, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot write"):
-        run(reward, log, "--tracks", tracks, "--csv", tmp_path / "nowhere" / "laps.csv")
+        run(reward, log, "--tracks", tracks, "--csv", tmp_path / "file" / "laps.csv")
 
 
 def test_another_reward_than_the_logs_own_is_told(log, tracks, reward) -> None:

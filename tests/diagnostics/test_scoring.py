@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,12 +12,14 @@ from hypothesis.extra.numpy import arrays
 
 from racer.diagnostics import (
     RewardScore,
-    correlate_ranks,
+    compare_scores,
+    describe_drive,
     discounted_returns,
+    is_faster,
     price_drives,
+    score,
     score_drives,
 )
-from racer.diagnostics.scoring import describe_drive, is_faster
 from racer.drivers.scripted import DRIVER_FAMILY, Drive, drive, drive_all
 from racer.errors import UsageError
 from racer.reward import RewardRefused, load_reward
@@ -110,7 +111,7 @@ def test_ranks_do_not_depend_on_the_currency(tmp_path: Path, everyone: list[Driv
     one, other = (
         scored(tmp_path, f"return {scale} * params['speed']", everyone) for scale in (1.0, 250.0)
     )
-    assert np.array_equal(one.paid(), other.paid())
+    assert np.array_equal(one.pay_ranks(), other.pay_ranks())
     assert one.verdict.passed == other.verdict.passed
 
 
@@ -145,14 +146,22 @@ def test_a_discount_factor_above_1_is_refused(everyone: list[Drive]) -> None:
         score_drives(load_reward("stay_on_track"), everyone, verdict_gamma=1.5)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=12))
-def test_the_rank_correlation_is_that_of_pandas(pairs: list[tuple[int, int]]) -> None:
-    table = pd.DataFrame(pairs, columns=["a", "b"]).rank()
-    known = table["a"].corr(table["b"]) if table.nunique().min() > 1 else float("nan")
-    assert correlate_ranks(table["a"].to_numpy(), table["b"].to_numpy()) == pytest.approx(
-        known, nan_ok=True
-    )
+def test_the_front_door_scores_one_reward_by_names() -> None:
+    found = score("time_trial", "oval", gamma=0.999, drivers=["fast", "slow"])
+    assert found.gammas == (0.999,)
+    assert [drive.name for drive in found.drives] == ["fast", "slow"]
+    assert found.verdict.passed
+
+
+def test_a_score_shows_its_drivers_and_verdict(everyone: list[Drive]) -> None:
+    found = score_drives(load_reward("center_line"), everyone)
+    lines = str(found).splitlines()
+    assert lines[0].startswith("what center_line pays: ")
+    assert lines[-1].startswith("center_line fails: at gamma 0.99 ")
+    assert sum(line.startswith("weaving ") for line in lines) == 1
+    assert '<td style="text-align: left">weaving</td>' in found._repr_html_()
+    table = compare_scores([found, score_drives(load_reward("time_trial"), everyone)])
+    assert [row[:2] for row in table.rows] == [("center_line", "fails"), ("time_trial", "passes")]
 
 
 def test_every_inversion_is_a_worse_drive_that_is_paid_better(everyone: list[Drive]) -> None:

@@ -169,7 +169,7 @@ class _Driven:
         from racer.action_design.usage import counting_rows, usage_by_cell, usage_by_corner
         from racer.analysis import lap_iterations, lap_phases, rows_of_laps
 
-        laps = self.placed.here
+        laps = self.placed.laps_on_track
         phase = lap_phases(laps)
         latest = lap_iterations(laps) == lap_iterations(laps).max()
         rows = counting_rows(

@@ -9,32 +9,42 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.inputs import LogOnTrack, TrackOption, TracksOption, laps_by_phase, read_log_on_track
-from racer.cli.tables import (
+from racer.cli.inputs import LogOnTrack, laps_by_phase, read_log_on_track
+from racer.cli.log_tables import (
     describe_job,
     iterations_with_entropy,
     print_race,
     print_sources,
     print_training,
 )
+from racer.cli.options import (
+    LapsCsvOption,
+    LogsArgument,
+    LogTrackOption,
+    RoutesOption,
+)
+from racer.cli.tables import table_as_dicts
 from racer.errors import UsageError
-from racer.files import make_folder
+from racer.files import write_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_FILE_FACTS = ("name", "phase", "columns", "rows", "bad", "first_bad", "notes")
+FILE_FACTS = ("name", "phase", "columns", "rows", "bad", "first_bad", "notes")
+NO_TRAINING: dict[str, Any] = {
+    "verdict": None,
+    "iterations": [],
+    "endings": [],
+    "exits": [],
+    "actions": [],
+    "never_used": [],
+}
 
 
 def analyze_command(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="LOG...", help="Logs: files, folders, archives, globs, s3:// addresses."
-        ),
-    ],
-    track: TrackOption = "",
-    tracks: TracksOption = None,
+    paths: LogsArgument,
+    track: LogTrackOption = "",
+    tracks: RoutesOption = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -47,186 +57,173 @@ def analyze_command(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON; pictures only with -o.")
     ] = False,
-    csv: Annotated[
-        Path | None,
-        typer.Option("--csv", metavar="FILE", help="Write every lap of the logs there, one a row."),
-    ] = None,
+    csv: LapsCsvOption = None,
     laps: Annotated[
         int, typer.Option("--laps", min=1, max=100, help="How many of the fastest laps to draw.")
     ] = 3,
 ) -> None:
     """Show the laps of logs: every lap of a race, the course of a training; with pictures."""
-    placed = [read_log_on_track(path, track, tracks) for path in paths]
+    logs = [read_log_on_track(path, track, tracks, with_line_deviation=True) for path in paths]
     if csv:
-        _write_laps(placed, csv)
-    folders = _folders(placed, output)
+        _write_laps(logs, csv)
+    folders = _picture_folders(logs, output)
     if as_json:
-        told = [
-            _as_json(one, _pictures(one, folder, laps) if output else []) for one, folder in folders
-        ]
-        typer.echo(json.dumps(told[0] if len(told) == 1 else {"logs": told}, indent=2))
+        results = []
+        for log, folder in zip(logs, folders, strict=True):
+            pictures = _draw_pictures(log, folder, laps) if output else []
+            results.append(_as_dict(log, pictures))
+        typer.echo(json.dumps(results[0] if len(results) == 1 else {"logs": results}, indent=2))
         return
-    for number, (one, folder) in enumerate(folders):
+    for number, (log, folder) in enumerate(zip(logs, folders, strict=True)):
         if number:
             typer.echo("")
-        _print(one)
-        _draw(one, folder, laps, is_asked=output is not None)
-
-
-def _print(found: LogOnTrack) -> None:
-    print_sources(found.log, found.path)
-    typer.echo(found.sentence)
-    for phase, rows in laps_by_phase(found.laps):
-        if phase == "evaluation":
-            print_race(found.log, rows)
+        _print_log(log)
+        if output is None:
+            _try_to_draw(log, folder, laps)
         else:
-            print_training(found, rows)
-    for sentence in (found.standing, found.against_bound):
+            _draw_and_name(log, folder, laps)
+
+
+def _print_log(log: LogOnTrack) -> None:
+    print_sources(log.log, log.path)
+    typer.echo(log.sentence)
+    for phase, laps in laps_by_phase(log.laps):
+        if phase == "evaluation":
+            print_race(log.log, laps)
+        else:
+            print_training(log, laps)
+    for sentence in (log.standing, log.against_bound):
         if sentence:
             typer.echo(sentence)
 
 
-def _folders(placed: list[LogOnTrack], output: Path | None) -> list[tuple[LogOnTrack, Path]]:
+def _picture_folders(logs: list[LogOnTrack], output: Path | None) -> list[Path]:
     """Where the pictures of each log go: of several logs, into folders of their names under
     `output`.
     """
     if output is None:
-        return [(one, _beside(one.path)) for one in placed]
-    if len(placed) == 1:
-        return [(placed[0], output)]
-    names = [one.path.resolve().name.split(".")[0] for one in placed]
-    unique = [name if names.count(name) == 1 else f"{name}-{k}" for k, name in enumerate(names, 1)]
-    return [(one, output / name) for one, name in zip(placed, unique, strict=True)]
+        return [_folder_beside(log.path) for log in logs]
+    if len(logs) == 1:
+        return [output]
+    names = [log.path.resolve().name.split(".")[0] for log in logs]
+    folders = []
+    for number, name in enumerate(names, 1):
+        unique = name if names.count(name) == 1 else f"{name}-{number}"
+        folders.append(output / unique)
+    return folders
 
 
-def _draw(found: LogOnTrack, folder: Path, count: int, is_asked: bool) -> None:
-    """Write the pictures and print their paths. Unasked, they may fail: a log need not lie where
-    one can write.
-    """
-    try:
-        for picture in _pictures(found, folder, count):
-            typer.echo(str(picture))
-    except (UsageError, OSError) as error:
-        if is_asked:
-            raise (
-                error
-                if isinstance(error, UsageError)
-                else UsageError(f"cannot write to {folder}: {error}")
-            ) from None
-        typer.echo(
-            f"no pictures, since {folder} cannot be written: give a folder with -o", err=True
-        )
-
-
-def _pictures(found: LogOnTrack, folder: Path, count: int) -> list[Path]:
-    """The pictures that fit the log, written to a folder."""
-    from racer.analysis import fastest_laps
-    from racer.plotting import style
-    from racer.plotting.laps import race_figure, training_figure
-
-    make_folder(folder)
-    written = []
-    for phase, rows in laps_by_phase(found.laps):
-        here = rows[rows.index.isin(found.here.index)]
-        chosen = (
-            fastest_laps(here, count)
-            if here["complete"].any()
-            else here.nlargest(count, "completion")
-        )
-        figure = race_figure(found.log.trace, here, chosen, found.track)
-        written.append(
-            style.save_figure(
-                figure, folder / ("race.png" if phase == "evaluation" else "training_laps.png")
-            )
-        )
-        if phase == "training":
-            written.append(
-                style.save_figure(training_figure(rows), folder / "training_progress.png")
-            )
-    return written
-
-
-def _beside(path: Path) -> Path:
-    """Where pictures go when nobody says: inside a log's folder, beside a log's file; here for what
-    lies elsewhere.
+def _folder_beside(path: Path) -> Path:
+    """Where pictures go when nobody says: inside a log's folder, beside a log's file; for what lies
+    elsewhere, here.
     """
     path = path.expanduser()
     if path.is_dir():
         return path / "analysis"
-    name = path.name if path.exists() else re.sub(r"\W+", "_", path.name).strip("_")
-    return (path if path.exists() else Path("log")).with_name(
-        f"{name.split('.')[0] or 'log'}-analysis"
-    )
+    if path.exists():
+        return path.with_name(f"{path.name.split('.')[0] or 'log'}-analysis")
+    name = re.sub(r"\W+", "_", path.name).strip("_")
+    return Path(f"{name or 'log'}-analysis")
 
 
-def _write_laps(placed: list[LogOnTrack], path: Path) -> None:
+def _try_to_draw(log: LogOnTrack, folder: Path, count: int) -> None:
+    """Pictures that nobody asked for may fail: a log need not lie where one can write."""
+    try:
+        _draw_and_name(log, folder, count)
+    except UsageError:
+        sentence = f"no pictures, since {folder} cannot be written: give a folder with -o"
+        typer.echo(sentence, err=True)
+
+
+def _draw_and_name(log: LogOnTrack, folder: Path, count: int) -> None:
+    for picture in _draw_pictures(log, folder, count):
+        typer.echo(str(picture))
+
+
+def _draw_pictures(log: LogOnTrack, folder: Path, count: int) -> list[Path]:
+    """The pictures that fit the log, written to a folder. Raises UsageError."""
+    from racer.plotting import style
+    from racer.plotting.laps import race_figure, training_figure
+
+    figures = {}
+    for phase, laps in laps_by_phase(log.laps):
+        shown = laps[laps.index.isin(log.laps_on_track.index)]
+        chosen = _best_laps(shown, count)
+        race = race_figure(log.log.trace, shown, chosen, log.track)
+        if phase == "evaluation":
+            figures["race.png"] = race
+        else:
+            figures["training_laps.png"] = race
+            figures["training_progress.png"] = training_figure(laps)
+    return [style.save_figure(figure, folder / name) for name, figure in figures.items()]
+
+
+def _best_laps(laps: pd.DataFrame, count: int) -> pd.DataFrame:
+    from racer.analysis import fastest_laps
+
+    if laps["complete"].any():
+        return fastest_laps(laps, count)
+    return laps.nlargest(count, "completion")
+
+
+def _write_laps(logs: list[LogOnTrack], path: Path) -> None:
     """Every lap of the logs as CSV, with the path of its log and the name of its file in front."""
     import pandas as pd
 
-    from racer.files import write_file
-
     tables = []
-    for one in placed:
-        table = one.laps.assign(
-            file=[one.log.sources[k].name for k in one.laps["source"]], log=str(one.path)
-        )
-        tables.append(
-            table[["log", "file", *one.laps.columns.drop(["source", "first_row", "last_row"])]]
-        )
-    make_folder(path.expanduser().parent)
-    write_file(
-        path.expanduser(), pd.concat(tables).to_csv(index=False, float_format="%.6g").encode()
-    )
+    for log in logs:
+        laps = log.laps.drop(columns=["source", "first_row", "last_row"])
+        files = [log.log.sources[source].name for source in log.laps["source"]]
+        laps.insert(0, "log", str(log.path))
+        laps.insert(1, "file", files)
+        tables.append(laps)
+    write_file(path.expanduser(), pd.concat(tables).to_csv(index=False, float_format="%.6g"))
 
 
-def _as_json(found: LogOnTrack, pictures: list[Path]) -> dict[str, Any]:
-    trained = next((rows for phase, rows in laps_by_phase(found.laps) if phase == "training"), None)
-    track = {"name": found.track.name, "reversed": found.track.is_reversed} if found.track else None
+def _as_dict(log: LogOnTrack, pictures: list[Path]) -> dict[str, Any]:
+    phases = dict(laps_by_phase(log.laps))
+    training = NO_TRAINING
+    if "training" in phases:
+        training = _training_as_dict(log, phases["training"])
+    files = [{fact: getattr(source, fact) for fact in FILE_FACTS} for source in log.log.sources]
+    track = None
+    if log.track is not None:
+        track = {
+            "name": log.track.name,
+            "reversed": log.track.is_reversed,
+            "agreement": log.log_track.agreement,
+        }
     return {
-        "log": str(found.path),
-        "files": [
-            {name: getattr(source, name) for name in _FILE_FACTS} for source in found.log.sources
-        ],
-        "notes": found.log.notes,
-        "job": describe_job(found.log.job) or None,
-        "track": track and {**track, "agreement": found.agreement},
-        "standing": found.standing or None,
-        "bound": found.against_bound or None,
-        "laps": _records(found.laps),
-        **_training(found, trained),
+        "log": str(log.path),
+        "files": files,
+        "notes": log.log.notes,
+        "job": describe_job(log.log.job) or None,
+        "track": track,
+        "standing": log.standing or None,
+        "bound": log.against_bound or None,
+        "laps": table_as_dicts(log.laps),
+        **training,
         "pictures": [str(path) for path in pictures],
     }
 
 
-def _training(found: LogOnTrack, rows: pd.DataFrame | None) -> dict[str, Any]:
-    """What is told of a training alone; empty without one."""
-    from racer import analysis as about
+def _training_as_dict(log: LogOnTrack, laps: pd.DataFrame) -> dict[str, Any]:
+    """What is told of a training alone."""
+    from racer import analysis
     from racer.analysis.convergence import judge_convergence
 
-    if rows is None:
-        return {
-            "verdict": None,
-            "iterations": [],
-            "endings": [],
-            "exits": [],
-            "actions": [],
-            "never_used": [],
-        }
-    log, here = found.log, rows[rows.index.isin(found.here.index)]
-    said = judge_convergence(rows, log.job.ppo, log.job.action_space)
-    use = about.action_use(about.rows_of_laps(log.trace, rows), log.job.action_space)
+    trace, job = log.log.trace, log.log.job
+    verdict = judge_convergence(laps, job.ppo, job.action_space)
+    use = analysis.action_use(analysis.rows_of_laps(trace, laps), job.action_space)
+    exits = []
+    if log.track is not None:
+        on_track = laps[laps.index.isin(log.laps_on_track.index)]
+        exits = table_as_dicts(analysis.endings_by_corner(trace, on_track, log.track))
     return {
-        "verdict": {"kind": said.kind, "since": said.since, "sentence": said.sentence},
-        "iterations": _records(iterations_with_entropy(rows, log.job.ppo)),
-        "endings": _records(about.endings_by_waypoint(log.trace, rows)),
-        "exits": _records(about.endings_by_corner(log.trace, here, found.track))
-        if found.track
-        else [],
-        "actions": _records(use),
-        "never_used": about.unused_actions(use),
+        "verdict": {"kind": verdict.kind, "since": verdict.since, "sentence": verdict.sentence},
+        "iterations": table_as_dicts(iterations_with_entropy(laps, job.ppo)),
+        "endings": table_as_dicts(analysis.endings_by_waypoint(trace, laps)),
+        "exits": exits,
+        "actions": table_as_dicts(use),
+        "never_used": analysis.unused_actions(use),
     }
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows for JSON, which knows no nan."""
-    return json.loads(table.to_json(orient="records", double_precision=6))  # type: ignore[no-any-return]

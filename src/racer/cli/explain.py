@@ -160,7 +160,7 @@ def _recorded(path: Path, name: str, folder: Path | None, count: int) -> tuple[T
 
     from racer import logs
     from racer.analysis import laps
-    from racer.cli.inputs import candidate_tracks, track_of_log
+    from racer.cli.inputs import track_of_log, tracks_to_try
     from racer.diagnostics.log_replay import scored_rows
     from racer.logs.to_state import episode_begins, state_rows
     from racer.sim.params import build_params
@@ -168,7 +168,7 @@ def _recorded(path: Path, name: str, folder: Path | None, count: int) -> tuple[T
     steps = logs.read_log(path).trace
     length = steps["track_len"].round(2)
     steps = steps[length == length.mode().iloc[0]].reset_index(drop=True)
-    road = track_of_log(steps, name, [] if name else list(candidate_tracks(folder)))
+    road = track_of_log(steps, name, tracks_to_try(name, folder))
     if road.track is None:
         raise UsageError(road.sentence)
     typer.echo(road.sentence, err=True)

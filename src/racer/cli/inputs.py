@@ -1,198 +1,191 @@
-"""A log with its laps and its track: what the commands that read logs begin with."""
+"""What the commands read: logs with their laps and their track, tracks by name, action spaces."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from racer.errors import UsageError
 from racer.track import library
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
-
-    from racer.logs.track_matching import TrackMatch
-    from racer.track.track import Track
-
-TrackOption = Annotated[
-    str,
-    typer.Option(
-        "--track", help="Their track: a name, a .toml or .npy file. Recognized otherwise."
-    ),
-]
-TracksOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--tracks", metavar="DIR", help="A folder of routes to recognize the track among."
-    ),
-]
-
-
-@dataclass(frozen=True, eq=False)
-class LogTrack:
-    """The track of some rows, None where it is unknown; the sentence about it, and the share of
-    rows that agree.
-    """
-
-    track: Track | None
-    sentence: str
-    agreement: float | None
-
-
-def track_of_log(rows: pd.DataFrame, name: str, tracks: Sequence[Track]) -> LogTrack:
-    """The track that the user names, in the direction that fits the rows; without a name the one of
-    `tracks` that fits.
-
-    The rows are those of one track: their `track_len` is the same.
-    """
-    from racer.logs.track_matching import match_track
-
-    if name:
-        return _given(name, rows)
-    return _recognized(match_track(rows, tracks), float(rows["track_len"].median()))
-
-
-def candidate_tracks(folder: Path | None) -> Iterator[Track]:
-    """Every track that can be read, of the user's folder and of those with a name. Others must not
-    stop the search.
-    """
-    if folder is not None and not folder.is_dir():
-        raise UsageError(f"{folder}: there is no such folder of tracks")
-    paths = (
-        sorted(path for path in folder.rglob("*") if path.suffix in library.TRACK_SUFFIXES)
-        if folder
-        else []
-    )
-    for entry in [
-        *(library.find_track(path) for path in paths),
-        *library.track_entries(),
-    ]:
-        try:
-            yield library.open_entry(entry, keep_seam=True)
-        except UsageError as error:
-            typer.echo(f"not tried: {error}", err=True)
-
-
-def _given(name: str, rows: pd.DataFrame) -> LogTrack:
-    from racer.logs.track_matching import match_track, sample_rows, track_agreement
-
-    road = library.open_entry(library.find_track(name), keep_seam=True)
-    known = match_track(rows, [road])
-    if known:
-        return LogTrack(known.track, _sentence(known), known.agreement)
-    telling = sample_rows(rows)
-    if not len(telling):
-        return LogTrack(
-            road, f"track: {road.name}, as given; no step tells whether it is the right one", None
-        )
-    share = track_agreement(telling, road)
-    return LogTrack(
-        road,
-        f"track: {road.name}, as given, although only {share:.0%} of the steps agree with it",
-        share,
-    )
-
-
-def _recognized(known: TrackMatch | None, length: float) -> LogTrack:
-    if known:
-        return LogTrack(known.track, _sentence(known), known.agreement)
-    advice = "--track NAME or FILE names it, --tracks DIR gives routes to try, racer tracks fetch gets the real ones"
-    return LogTrack(None, f"track: unknown, {length:.2f} m long; {advice}", None)
-
-
-def _sentence(known: TrackMatch) -> str:
-    return f"track: {known.track.name}, {known.direction}; {known.agreement:.1%} of the steps agree with it"
-
-
-if TYPE_CHECKING:
-    import pandas as pd
+    from numpy.typing import NDArray
 
     from racer.logs import Log
+    from racer.logs.log_track import LogTrack
     from racer.track.track import Track
+    from racer.vehicle.action_space import Metadata
 
 
 @dataclass(frozen=True, eq=False)
 class LogOnTrack:
-    """A log, its laps and the track that most of it was driven on."""
+    """A log, its laps, and the track that most of its steps were driven on.
+
+    `is_on_track` (N,) tells for each row of the log whether it was driven there.
+    """
 
     path: Path
     log: Log
     laps: pd.DataFrame
-    track: Track | None
-    sentence: str  # about the track
-    agreement: float | None
-    here: pd.DataFrame  # the laps that were driven on the track
+    log_track: LogTrack
+    is_on_track: NDArray[np.bool_]
+    note: str
+
+    @property
+    def track(self) -> Track | None:
+        """The track, None where it is unknown."""
+        return self.log_track.track
+
+    @property
+    def sentence(self) -> str:
+        """What is known of the track."""
+        return self.log_track.sentence + self.note
+
+    @property
+    def laps_on_track(self) -> pd.DataFrame:
+        """The laps that were driven on the track."""
+        return self.laps[self.is_on_track[self.laps["first_row"]]]
 
     @property
     def standing(self) -> str:
         """A sentence that sets the best lap beside race results, empty where there are none of the
         track.
         """
-        from racer.analysis import fastest_laps
         from racer.analysis.leaderboard import race_standing
 
-        fastest = fastest_laps(self.here, 1)
-        name = self.track.name if self.track else self.log.job.world
-        found = race_standing(name, float(fastest["time"].iloc[0])) if len(fastest) else None
-        return found.sentence if found else ""
+        best_time = self._best_time()
+        if best_time is None:
+            return ""
+        world = self.track.name if self.track else self.log.job.world
+        standing = race_standing(world, best_time)
+        return standing.sentence if standing else ""
 
     @property
     def against_bound(self) -> str:
         """A sentence that sets the best lap beside the car's lap-time bound, if that is known; else
         how to know it.
         """
-        from racer.analysis import fastest_laps
-        from racer.raceline import lap_bound as bound
+        from racer.raceline.lap_bound import bound_sentence, remembered_bound
         from racer.vehicle.car import CARS
 
-        fastest, car = fastest_laps(self.here, 1), CARS.get(self.log.job.car)
-        if self.track is None or car is None or not len(fastest):
+        best_time = self._best_time()
+        car = CARS.get(self.log.job.car)
+        if self.track is None or car is None or best_time is None:
             return ""
-        found = bound.remembered_bound(self.track, car, library.user_home())
-        if found is None:
+        bound = remembered_bound(self.track, car, library.user_home())
+        if bound is None:
             reverse = " --reverse" if self.track.is_reversed else ""
-            return (
-                f"how fast a lap could be: racer line {self.track.name} --car {car.name}{reverse}"
-            )
-        return bound.bound_sentence(float(fastest["time"].iloc[0]), found, car.name)
+            command = f"racer line {self.track.name} --car {car.name}{reverse}"
+            return f"how fast a lap could be: {command}"
+        return bound_sentence(best_time, bound, car.name)
+
+    def _best_time(self) -> float | None:
+        from racer.analysis import fastest_laps
+
+        fastest = fastest_laps(self.laps_on_track, 1)
+        if not len(fastest):
+            return None
+        return float(fastest["time"].iloc[0])
 
 
-def read_log_on_track(path: Path, name: str, folder: Path | None) -> LogOnTrack:
-    """The log at `path` with its track: the one called `name`, or without a name one that the
-    numbers fit.
+def read_log_on_track(
+    path: str | Path, track: str, routes: Path | None, *, with_line_deviation: bool = False
+) -> LogOnTrack:
+    """The log at `path` with its track: the one called `track`, or without a name one of the known
+    ones and of the folder `routes` that the numbers fit.
+
+    `with_line_deviation` fills that column of the laps, which takes a moment.
     """
     from racer import logs
-    from racer.analysis import laps, line_deviation
 
-    log = logs.read_log(path)
-    table = laps(log.trace)
+    on_track = place_log(logs.read_log(path), Path(path), track, routes)
+    if with_line_deviation and on_track.track is not None:
+        _fill_line_deviation(on_track, on_track.track)
+    return on_track
+
+
+def place_log(log: Log, path: Path, track: str, routes: Path | None) -> LogOnTrack:
+    """A log that was read, with its laps and the track of most of its steps."""
+    from racer.analysis import laps
+
     length = log.trace["track_len"].round(2)
-    usual = length.mode().iloc[0]
-    rest = (
-        f" ({length.nunique()} tracks in these logs: this is the one of most steps)"
-        if length.nunique() > 1
-        else ""
-    )
-    mine = log.trace[length == usual]
-    is_here = (length.to_numpy() == usual)[table["first_row"]]
-    road = track_of_log(mine, name, [] if name else list(candidate_tracks(folder)))
-    if road.track is not None:
-        first, last = (table.loc[is_here, row].to_numpy() for row in ("first_row", "last_row"))
-        table.loc[is_here, "line_deviation"] = line_deviation(log.trace, first, last, road.track)
-    return LogOnTrack(
-        path, log, table, road.track, road.sentence + rest, road.agreement, table[is_here]
-    )
+    lengths = length.mode()
+    is_on_track = length.notna().to_numpy()
+    if len(lengths):
+        is_on_track = (length == lengths.iloc[0]).to_numpy()
+    log_track = track_of_log(log.trace[is_on_track], track, tracks_to_try(track, routes))
+    note = ""
+    if length.nunique() > 1:
+        note = f" ({length.nunique()} tracks in these logs: this is the one of most steps)"
+    return LogOnTrack(path, log, laps(log.trace), log_track, is_on_track, note)
 
 
-def laps_by_phase(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def tracks_to_try(track: str, routes: Path | None) -> list[Track]:
+    """The tracks among which that of a log is looked for; none where the user names it.
+
+    What cannot be read is said on stderr.
+    """
+    if track:
+        return []
+    from racer.logs.log_track import KnownTracks
+
+    known = KnownTracks(routes)
+    tracks = list(known)
+    for sentence in known.unreadable:
+        typer.echo(f"not tried: {sentence}", err=True)
+    return tracks
+
+
+def track_of_log(rows: pd.DataFrame, track: str, candidates: Sequence[Track]) -> LogTrack:
+    """The track of rows that were driven on one; see `racer.logs.log_track.find_log_track`."""
+    from racer.logs.log_track import find_log_track
+
+    return find_log_track(rows, track, candidates)
+
+
+def load_track_with_note(name: str, reverse: bool = False) -> Track:
+    """The track of that name or file; what there is to say about it goes to stderr."""
+    track = library.open_entry(find_track_with_note(name))
+    return track.reversed() if reverse else track
+
+
+def find_track_with_note(name: str) -> library.TrackEntry:
+    """Where the track of that name is; what there is to say about it goes to stderr."""
+    entry = library.find_track(name)
+    if entry.note:
+        typer.echo(f"note: {entry.note}", err=True)
+    return entry
+
+
+def read_action_space(path: Path | None) -> Metadata | None:
+    """What a model_metadata.json says, None without one."""
+    if path is None:
+        return None  # and no time is spent on importing what reads it
+    from racer.vehicle.action_space import read_metadata
+
+    return read_metadata(path)
+
+
+def laps_by_phase(laps: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The laps of training, and of races, as far as there are such."""
     from racer.analysis import lap_phases
 
-    phase = lap_phases(table)
-    for name in ("training", "evaluation"):
-        if (phase == name).any():
-            yield name, table[phase == name]
+    phases = lap_phases(laps)
+    for phase in ("training", "evaluation"):
+        is_in_phase = phases == phase
+        if is_in_phase.any():
+            yield phase, laps[is_in_phase]
+
+
+def _fill_line_deviation(on_track: LogOnTrack, track: Track) -> None:
+    from racer.analysis import line_deviation
+
+    laps = on_track.laps_on_track
+    first_rows, last_rows = laps["first_row"].to_numpy(), laps["last_row"].to_numpy()
+    deviation = line_deviation(on_track.log.trace, first_rows, last_rows, track)
+    on_track.laps.loc[laps.index, "line_deviation"] = deviation

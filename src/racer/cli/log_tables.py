@@ -6,253 +6,233 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
+
+from racer.cli.tables import format_count, new_table, print_table
+from racer.records import RecordTable, format_number, format_seconds
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from racer.cli.inputs import LogOnTrack
-    from racer.logs import Log
-    from racer.logs.schema import Job
+    from racer.logs import Job, Log
 
-_MOST_FILES = 12  # files that are listed one by one
-_MOST_ITERATIONS = 25  # lines of the training table
-_MOST_ACTIONS = 21  # lines of the table of actions
-_MOST_EXITS = 8
-# shown where they differ
-_COUNTS = {"lap": "lap", "off_tracks": "off", "crashes": "crash", "resets": "resets"}
-_MEASURES = {
-    "reward": "reward", "speed": "m/s", "top_speed": "top m/s", "distance": "driven m", "zigzag": "zig-zag",
+MAX_FILES_SHOWN = 12
+MAX_ITERATIONS_SHOWN = 25
+MAX_ACTIONS_SHOWN = 21
+MAX_ENDINGS_SHOWN = 8
+INCIDENT_HEADS = {"lap": "lap", "off_tracks": "off", "crashes": "crash", "resets": "resets"}
+"""Columns of laps that are shown where they differ, and their heads."""
+MEASURE_HEADS = {
+    "reward": "reward",
+    "speed": "m/s",
+    "top_speed": "top m/s",
+    "distance": "driven m",
+    "zigzag": "zig-zag",
     "line_deviation": "off line m",
-}  # fmt: skip
+}
+"""Columns of laps that are always shown, but for the deviation from the line, which needs one."""
 
 
 def print_sources(log: Log, path: Path) -> None:
     """How much was read from which files, what was bad, and what was guessed."""
     columns = " or ".join(map(str, sorted({source.columns for source in log.sources})))
-    files = f"{len(log.sources)} file{'s' if len(log.sources) > 1 else ''}"
-    typer.echo(
-        f"{path}: {files}, {len(log.trace):,} steps, {columns} columns, {_bad(log.bad_lines)}"
-    )
-    if 1 < len(log.sources) <= _MOST_FILES:
-        table = new_table("file", "what", "columns", "steps", "bad lines")
-        for source in log.sources:
-            table.add_row(
-                source.name, source.phase, str(source.columns), f"{source.rows:,}", str(source.bad)
-            )
-        print_table(table)
+    files = format_count(len(log.sources), "file")
+    steps = f"{len(log.trace):,} steps"
+    typer.echo(f"{path}: {files}, {steps}, {columns} columns, {_count_bad(log.bad_lines)}")
+    if 1 < len(log.sources) <= MAX_FILES_SHOWN:
+        print_table(_source_table(log))
     for source in log.sources:
         if source.bad:
-            typer.echo(f"{source.name}: {_bad(source.bad)}, the first in {source.first_bad}")
-    if describe_job(log.job):
-        typer.echo(f"job: {describe_job(log.job)}")
-    notes = {note: None for source in log.sources for note in source.notes}
-    for note in [*log.notes, *notes]:
+            typer.echo(f"{source.name}: {_count_bad(source.bad)}, the first in {source.first_bad}")
+    job = describe_job(log.job)
+    if job:
+        typer.echo(f"job: {job}")
+    notes = list(log.notes)
+    for source in log.sources:
+        notes += source.notes
+    for note in dict.fromkeys(notes):
         typer.echo(f"note: {note}")
 
 
 def describe_job(job: Job) -> str:
     """What is known of a job beside its steps, in a line; empty where nothing is."""
-    words = [
-        job.platform,
-        f"simulator {job.simulator}" if job.simulator else "",
-        f"car {job.car}" if job.car else "",
-    ]
-    words += [f"world {job.world}" if job.world else "", job.race_type]
-    if job.action_space:
-        count = job.action_space.size
-        words.append(
-            "continuous actions"
-            if job.action_space.is_continuous
-            else format_count(count, "action")
-        )
-    words.append(f"best checkpoint {job.best_checkpoint}" if job.best_checkpoint else "")
-    return ", ".join(filter(None, words))
+    facts = [job.platform]
+    if job.simulator:
+        facts.append(f"simulator {job.simulator}")
+    if job.car:
+        facts.append(f"car {job.car}")
+    if job.world:
+        facts.append(f"world {job.world}")
+    facts.append(job.race_type)
+    if job.action_space and job.action_space.is_continuous:
+        facts.append("continuous actions")
+    elif job.action_space:
+        facts.append(format_count(job.action_space.size, "action"))
+    if job.best_checkpoint:
+        facts.append(f"best checkpoint {job.best_checkpoint}")
+    return ", ".join(filter(None, facts))
 
 
 def print_race(log: Log, laps: pd.DataFrame) -> None:
     """Every lap of a race."""
-    whole = laps[laps["complete"]]
-    typer.echo(f"\nrace: {format_count(len(laps))}, {len(whole)} complete{_best_time(whole)}")
+    complete = laps[laps["complete"]]
+    counts = f"{format_count(len(laps))}, {len(complete)} complete"
+    typer.echo(f"\nrace: {counts}{_describe_times(complete)}")
     print_table(_lap_table(log, laps))
 
 
-def print_training(found: LogOnTrack, laps: pd.DataFrame) -> None:
+def print_training(on_track: LogOnTrack, laps: pd.DataFrame) -> None:
     """A training: the verdict, its iterations, its ten best laps, where the others ended, and its
     actions.
     """
-    from racer import analysis as about
+    from racer.analysis import EPISODES_PER_ITERATION, fastest_laps
     from racer.analysis.convergence import judge_convergence
 
-    log, whole = found.log, laps[laps["complete"]]
-    rows = iterations_with_entropy(laps, log.job.ppo)
-    head = f"{format_count(len(laps))} in {format_count(len(rows), 'iteration')}, {len(whole) / len(laps):.0%} complete"
-    typer.echo(f"\ntraining: {head}{_best_time(whole)}")
-    typer.echo(f"verdict: {judge_convergence(laps, log.job.ppo, log.job.action_space)}")
+    job = on_track.log.job
+    complete = laps[laps["complete"]]
+    iterations = iterations_with_entropy(laps, job.ppo)
+    counts = f"{format_count(len(laps))} in {format_count(len(iterations), 'iteration')}"
+    fraction = f"{len(complete) / len(laps):.0%} complete"
+    typer.echo(f"\ntraining: {counts}, {fraction}{_describe_times(complete)}")
+    typer.echo(f"verdict: {judge_convergence(laps, job.ppo, job.action_space)}")
     if (laps["iteration"] < 0).any():
-        typer.echo(
-            f"no file name tells iterations apart: {about.EPISODES_PER_ITERATION} episodes are taken as one"
-        )
-    _print_iterations(rows)
-    if len(whole):
+        assumed = f"{EPISODES_PER_ITERATION} episodes are taken as one"
+        typer.echo(f"no file name tells iterations apart: {assumed}")
+    _print_iterations(iterations)
+    if len(complete):
         typer.echo("best laps")
-        print_table(_lap_table(log, about.fastest_laps(laps)))
-    _print_exits(found, laps)
-    _print_actions(found, laps)
+        print_table(_lap_table(on_track.log, fastest_laps(laps)))
+    _print_endings(on_track, laps)
+    _print_actions(on_track, laps)
 
 
 def iterations_with_entropy(laps: pd.DataFrame, ppo: pd.DataFrame) -> pd.DataFrame:
-    """`racer.analysis.laps_by_iteration` with the mean `entropy` of the trainer's epochs, nan where its
-    log is not there.
+    """`racer.analysis.laps_by_iteration` with the mean `entropy` of the trainer's epochs, nan where
+    its log is not there.
     """
     from racer.analysis import laps_by_iteration
 
-    rows = laps_by_iteration(laps)
-    return rows.assign(
-        entropy=rows["iteration"].map(ppo.groupby("iteration")["entropy"].mean()).astype(float)
-    )
+    iterations = laps_by_iteration(laps)
+    entropy = ppo.groupby("iteration")["entropy"].mean()
+    return iterations.assign(entropy=iterations["iteration"].map(entropy).astype(float))
 
 
-def _print_iterations(rows: pd.DataFrame) -> None:
-    entropy = ["entropy"] if rows["entropy"].notna().any() else []
-    table = new_table(
-        "iteration",
-        "episodes",
-        "complete",
-        "covered %",
-        "reward",
-        "steps",
-        "best s",
-        "mean s",
-        *entropy,
-    )
-    every = -(-len(rows) // _MOST_ITERATIONS)
-    for row in rows.iloc[::-every].iloc[::-1].to_dict("records"):
-        counts = [f"{row[name]:.0f}" for name in ("iteration", "episodes", "complete")]
-        means = [f"{row[name]:.1f}" for name in ("completion", "reward", "steps")]
-        times = [format_seconds(row["best_time"]), format_seconds(row["mean_time"])]
-        table.add_row(*counts, *means, *times, *(format_number(row[name]) for name in entropy))
+def _source_table(log: Log) -> RecordTable:
+    table = new_table("file", "what", "columns", "steps", "bad lines", text=("file", "what"))
+    for source in log.sources:
+        counts = [str(source.columns), f"{source.rows:,}", str(source.bad)]
+        table.add_row(source.name, source.phase, *counts)
+    return table
+
+
+def _print_iterations(iterations: pd.DataFrame) -> None:
+    heads = ["iteration", "episodes", "complete", "covered %", "reward", "steps"]
+    heads += ["best s", "mean s"]
+    has_entropy = iterations["entropy"].notna().any()
+    if has_entropy:
+        heads.append("entropy")
+    table = new_table(*heads)
+    every = -(-len(iterations) // MAX_ITERATIONS_SHOWN)  # rounded up
+    shown = iterations.iloc[::-every].iloc[::-1]  # counted from the last
+    for row in shown.to_dict("records"):
+        cells = [f"{row[name]:.0f}" for name in ("iteration", "episodes", "complete")]
+        cells += [f"{row[name]:.1f}" for name in ("completion", "reward", "steps")]
+        cells += [format_seconds(row["best_time"]), format_seconds(row["mean_time"])]
+        if has_entropy:
+            cells.append(format_number(row["entropy"]))
+        table.add_row(*cells)
     print_table(table)
     if every > 1:
         typer.echo(f"one iteration in {every} is shown")
 
 
-def _print_exits(found: LogOnTrack, laps: pd.DataFrame) -> None:
+def _print_endings(on_track: LogOnTrack, laps: pd.DataFrame) -> None:
     """Where laps ended: at which corner, if the track is known, else around which waypoints."""
-    from racer import analysis as about
+    from racer.analysis import endings_by_corner, endings_by_waypoint
 
-    here = laps[laps.index.isin(found.here.index)]
-    if found.track is not None:
-        ends = about.endings_by_corner(found.log.trace, here, found.track)
-        places = ends["place"].tolist()
+    trace = on_track.log.trace
+    if on_track.track is not None:
+        place_head = "place"
+        on_it = laps[laps.index.isin(on_track.laps_on_track.index)]
+        endings = endings_by_corner(trace, on_it, on_track.track)
     else:
-        ends = about.endings_by_waypoint(found.log.trace, laps)
-        places = [
-            f"{a} to {b}" for a, b in zip(ends["from_waypoint"], ends["to_waypoint"], strict=True)
-        ]
-    if not len(ends):
+        place_head = "waypoints"
+        endings = endings_by_waypoint(trace, laps)
+        first = endings["from_waypoint"].astype(str)
+        endings = endings.assign(place=first + " to " + endings["to_waypoint"].astype(str))
+    if not len(endings):
         return
     typer.echo("where the others ended")
-    table = new_table("status", "waypoints" if found.track is None else "place", "count", "share %")
-    for status, spot, count in list(zip(ends["status"], places, ends["count"], strict=True))[
-        :_MOST_EXITS
-    ]:
-        table.add_row(status, spot, str(count), f"{100.0 * count / ends['count'].sum():.0f}")
+    table = new_table("status", place_head, "count", "share %", text=("status", "place"))
+    total = endings["count"].sum()
+    for row in endings.head(MAX_ENDINGS_SHOWN).to_dict("records"):
+        percent = f"{100.0 * row['count'] / total:.0f}"
+        table.add_row(str(row["status"]), str(row["place"]), str(row["count"]), percent)
     print_table(table)
 
 
-def _print_actions(found: LogOnTrack, laps: pd.DataFrame) -> None:
-    from racer import analysis as about
+def _print_actions(on_track: LogOnTrack, laps: pd.DataFrame) -> None:
+    from racer.analysis import action_use, rows_of_laps, unused_actions
 
-    mine = about.rows_of_laps(found.log.trace, laps)
-    use = about.action_use(mine, found.log.job.action_space)
-    typer.echo(
-        "actions, as cells of their continuous space" if (use["action"] < 0).any() else "actions"
-    )
+    log = on_track.log
+    use = action_use(rows_of_laps(log.trace, laps), log.job.action_space)
+    is_continuous = (use["action"] < 0).any()
+    typer.echo("actions, as cells of their continuous space" if is_continuous else "actions")
     table = new_table("action", "steering °", "speed m/s", "steps", "share %")
-    most = use.nlargest(_MOST_ACTIONS, "count", keep="first").sort_index()
-    for row in most.to_dict("records"):
-        name = "" if row["action"] < 0 else f"{row['action']}"
-        command = [
-            f"{row[what]:g}" if row[what] == row[what] else "" for what in ("steer", "throttle")
-        ]
-        table.add_row(name, *command, f"{row['count']:,}", f"{100.0 * row['share']:.1f}")
+    shown = use.nlargest(MAX_ACTIONS_SHOWN, "count", keep="first").sort_index()
+    for row in shown.to_dict("records"):
+        name = "" if row["action"] < 0 else str(row["action"])
+        steering, speed = _format_command(row["steer"]), _format_command(row["throttle"])
+        table.add_row(name, steering, speed, f"{row['count']:,}", f"{100.0 * row['share']:.1f}")
     print_table(table)
-    if len(use) > len(most):
-        typer.echo(f"the {len(most)} most used of {len(use)} are shown")
-    never = about.unused_actions(use)
-    typer.echo(f"never used: {', '.join(never)}" if never else "every action was used")
+    if len(use) > len(shown):
+        typer.echo(f"the {len(shown)} most used of {len(use)} are shown")
+    unused = unused_actions(use)
+    typer.echo(f"never used: {', '.join(unused)}" if unused else "every action was used")
 
 
-def _lap_table(log: Log, laps: pd.DataFrame) -> Table:
+def _format_command(command: float) -> str:
+    if command != command:
+        return ""
+    return f"{command:g}"
+
+
+def _lap_table(log: Log, laps: pd.DataFrame) -> RecordTable:
     """Laps as a table, with the file of each where there are several, and the counts that are not
     the same for all.
     """
-    several = laps["source"].nunique() > 1
-    counts = [name for name in _COUNTS if laps[name].nunique() > 1 or name == "off_tracks"]
-    measures = [name for name in _MEASURES if laps[name].notna().any() or name != "line_deviation"]
-    heads = [
-        *(["file"] if several else []),
-        "episode",
-        *(_COUNTS[name] for name in counts),
-        "time s",
-        "%",
-        "status",
+    has_several_files = laps["source"].nunique() > 1
+    incidents = [
+        name for name in INCIDENT_HEADS if laps[name].nunique() > 1 or name == "off_tracks"
     ]
-    table = new_table(*heads, *(_MEASURES[name] for name in measures))
+    measures = list(MEASURE_HEADS)
+    if laps["line_deviation"].isna().all():
+        measures.remove("line_deviation")
+    heads = ["file"] if has_several_files else []
+    heads += ["episode", *(INCIDENT_HEADS[name] for name in incidents), "time s", "%", "status"]
+    heads += [MEASURE_HEADS[name] for name in measures]
+    table = new_table(*heads, text=("file", "status"))
     for lap in laps.to_dict("records"):
-        cells = [Path(log.sources[lap["source"]].name).name] if several else []
-        cells += [
-            str(lap["episode"]),
-            *(str(lap[name]) for name in counts),
-            format_seconds(lap["time"]),
-        ]
-        # in a race the log says so of the last lap
-        status = "lap_complete" if lap["complete"] else str(lap["status"])
-        cells += [f"{lap['completion']:.1f}", status]
+        cells = [Path(log.sources[lap["source"]].name).name] if has_several_files else []
+        cells += [str(lap["episode"]), *(str(lap[name]) for name in incidents)]
+        cells += [format_seconds(lap["time"]), format_number(lap["completion"], 1)]
+        cells.append(lap_status(lap["complete"], lap["status"]))
         table.add_row(*cells, *(format_number(lap[name]) for name in measures))
     return table
 
 
-def format_count(count: int, noun: str = "lap") -> str:
-    """`1 lap`, `2,000 laps`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def lap_status(is_complete: bool, status: str) -> str:
+    """How a lap ended; in a race the log says `lap_complete` of the last lap only."""
+    return "lap_complete" if is_complete else str(status)
 
 
-def format_seconds(time: float) -> str:
-    """A time to the millisecond, empty where there is none."""
-    return f"{time:.3f}" if time == time else ""
+def _count_bad(count: int) -> str:
+    if not count:
+        return "no bad line"
+    return format_count(count, "bad line")
 
 
-def format_number(value: float) -> str:
-    """A number to the hundredth, empty where there is none."""
-    return f"{value:.2f}" if value == value else ""
-
-
-def new_table(*columns: str) -> Table:
-    """A table with these heads; words stand to the left, numbers to the right."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        left = column in ("file", "what", "status", "place", "log")
-        table.add_column(column, justify="left" if left else "right", no_wrap=True)
-    return table
-
-
-def print_table(table: Table) -> None:
-    """Print a table as wide as the terminal; in a pipe as wide as it wants to be."""
-    console = Console()
-    Console(width=None if console.is_terminal else 160).print(table)
-
-
-def _bad(count: int) -> str:
-    return f"{count:,} bad line{'' if count == 1 else 's'}" if count else "no bad line"
-
-
-def _best_time(whole: pd.DataFrame) -> str:
-    return (
-        f", best {whole['time'].min():.3f} s, mean {whole['time'].mean():.3f} s"
-        if len(whole)
-        else ""
-    )
+def _describe_times(complete: pd.DataFrame) -> str:
+    if not len(complete):
+        return ""
+    return f", best {complete['time'].min():.3f} s, mean {complete['time'].mean():.3f} s"

@@ -1,25 +1,7 @@
-"""Does a reward function agree with the clock? Scripted drivers are paid by it and ranked by pay
-and by lap time.
+"""What a reward function pays, and whether that is what it should: scored against the clock, mapped
+over a track, replayed on recorded laps, explained line by line; and what a trained policy looks at.
 """
 
-from racer.diagnostics.scoring import (
-    Inversion,
-    RewardScore,
-    ScoreVerdict,
-    correlate_ranks,
-    discounted_returns,
-    price_drives,
-    score_drives,
-    score_rewards,
-)
+import lazy_loader
 
-__all__ = [
-    "Inversion",
-    "RewardScore",
-    "ScoreVerdict",
-    "correlate_ranks",
-    "discounted_returns",
-    "price_drives",
-    "score_drives",
-    "score_rewards",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

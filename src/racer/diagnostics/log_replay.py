@@ -8,66 +8,119 @@ calls no reward function (the car is held: prepare, pause) are not priced.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from racer import analysis as laps
-from racer.diagnostics import scoring as clock
+from racer import analysis, logs
+from racer.diagnostics.replay_record import LogReplay, RebuildProof, ReplayedLog
 from racer.errors import RewardError
+from racer.logs.log_track import KnownTracks, find_log_track
+from racer.logs.schema import HELD_STATUSES
 from racer.logs.to_state import episode_begins, state_rows
-from racer.reward import RewardBatch, RewardFunction, RewardRefused
+from racer.reward import RewardBatch, RewardFunction, RewardRefused, load_reward
 from racer.reward.batch import REWARD_TIMEOUT_S
 from racer.reward.errors import relocate_refusal
+from racer.reward.load import reads_objects
 from racer.sim.params import build_params
 from racer.track.track import Track
 
 REWARD_TOLERANCE = 1e-4  # rewards are equal within it: logs are written with four decimals
-# share of equal rows from which a rebuild counts as proven; real logs reach 0.996 to 1
-# (docs/replay.md)
-PROVEN_FRACTION = 0.99
-HELD_STATUSES = ("prepare", "pause", "park")  # statuses of rows that are not scored
-_CHUNK = 20_000  # rows whose params are built at a time
+CHUNK_ROWS = 20_000  # rows whose params are built at a time
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Rows = NDArray[np.int64]
+PathLike = str | os.PathLike[str]
 
 
-@dataclass(frozen=True)
-class RebuildProof:
-    """How many scored rows were compared with the logged reward, and how many are equal; the first
-    that is not.
+def replay(
+    reward: PathLike | RewardFunction,
+    log: PathLike | Sequence[PathLike],
+    track: PathLike | Track = "",
+    *,
+    own: PathLike | RewardFunction | None = None,
+    timeout: float = REWARD_TIMEOUT_S,
+) -> LogReplay:
+    """What a reward function would have paid for recorded laps, and whether the clock agrees.
+
+    Parameters
+    ----------
+    reward
+        A file, the name of a shipped reward, or a loaded one.
+    log
+        A log or several: files, folders, archives.
+    track
+        Their track; recognized from the numbers unless given.
+    own
+        The reward that the log was scored with: proves that the params are rebuilt rightly.
+    timeout
+        Seconds that one call may take.
+
+    Raises RewardRefused as the real job would stop, naming the row; RewardError when the proof
+    fails; UsageError when no track is known.
+
+    Examples
+    --------
+    >>> result = replay("center_line", "evaluation-simtrace.csv")  # doctest: +SKIP
+    >>> result.laps[["episode", "time", "paid", "paid_rank"]]      # doctest: +SKIP
     """
+    paths = [log] if isinstance(log, str | os.PathLike) else list(log)
+    function = _as_reward(reward)
+    own_function = None if own is None else _as_reward(own)
+    tracks = [] if track else list(KnownTracks())
+    pieces: list[ReplayedLog] = []
+    for path in paths:
+        pieces += replay_log(function, path, track, tracks, own=own_function, timeout=timeout)
+    result = collect_replay(function, pieces)
+    result.require_laps()
+    return result
 
-    rows: int
-    equal: int
-    episode: int = 0  # of the first row that differs
-    step: float = 0.0
-    logged: float = np.nan
-    priced: float = np.nan
 
-    @property
-    def share(self) -> float:
-        """Equal rows, 0 to 1; 0 when there was no row."""
-        return self.equal / self.rows if self.rows else 0.0
+def replay_log(
+    reward: RewardFunction,
+    path: PathLike,
+    track: PathLike | Track,
+    candidates: Iterable[Track],
+    *,
+    own: RewardFunction | None = None,
+    timeout: float = REWARD_TIMEOUT_S,
+) -> Iterator[ReplayedLog]:
+    """A log, cut by the length of its tracks, each piece priced when it is asked for; see `replay`."""
+    log = logs.read_log(os.fspath(path))
+    file_names = dict(enumerate(source.name for source in log.sources))
+    length = log.trace["track_len"].round(2)
+    for one_length in length.unique():
+        trace = log.trace[length == one_length].reset_index(drop=True)
+        log_track = find_log_track(trace, track, candidates)
+        proof = None
+        if log_track.track is None:
+            laps = paid_laps(trace.iloc[:0], np.empty(0))
+        else:
+            if own is not None:
+                own_rewards = price_trace(trace, log_track.track, own, timeout=timeout)
+                proof = prove_rebuild(trace, own_rewards)
+                require_proof(proof, own.filename)
+            rewards = price_trace(trace, log_track.track, reward, timeout=timeout)
+            laps = paid_laps(trace, rewards).rename(columns={"reward": "logged"})
+            laps = laps.assign(log=str(path), file=laps["source"].map(file_names))
+        scored = int(scored_rows(trace).sum())
+        own_name = own.filename if own is not None else ""
+        yield ReplayedLog(str(path), len(trace), scored, log_track, laps, proof, own_name)
 
-    @property
-    def holds(self) -> bool:
-        """Whether the rebuild is proven."""
-        return self.share >= PROVEN_FRACTION
 
-    def __str__(self) -> str:
-        if not self.rows:
-            return "no row is scored, so nothing can be compared"
-        text = f"{self.share:.2%} of {self.rows:,} scored rows equal the logged reward"
-        if self.equal == self.rows:
-            return text
-        there = f"episode {self.episode}, step {self.step:g}"
-        return f"{text}; the first that differs: {there}, logged {self.logged:.6g}, priced {self.priced:.6g}"
+def collect_replay(reward: RewardFunction, pieces: Sequence[ReplayedLog]) -> LogReplay:
+    """The pieces of all logs as one result."""
+    notes = list(reward.notes)
+    if reads_objects(reward):
+        notes.append(
+            f"{reward.filename} reads objects; a log does not tell where they were, so it saw none"
+        )
+    return LogReplay(reward.filename, tuple(pieces), tuple(notes))
 
 
 def scored_rows(trace: pd.DataFrame) -> Flags:
@@ -86,17 +139,25 @@ def price_trace(
     the real job would stop, naming the row.
     """
     rewards = np.full(len(trace), np.nan)
-    first, counts = episode_begins(trace), scored_rows(trace)
-    if not counts.any():
+    is_scored = scored_rows(trace)
+    if not is_scored.any():
         return rewards
+    begins = episode_begins(trace)
+    episode = np.cumsum(begins) - 1
     state = state_rows(trace, track)
-    episode = np.cumsum(first) - 1
-    for some in _whole_episodes(first):
-        mine = some[counts[some]]
-        if len(mine):
-            rewards[mine] = _priced(
-                state[mine], episode[mine], track, reward, timeout, trace.iloc[mine]
-            )
+    for chunk in _chunks_of_episodes(begins):
+        rows = chunk[is_scored[chunk]]
+        if not len(rows):
+            continue
+        pricing = _EpisodePricing(reward, episode[rows], timeout)
+        try:
+            rewards[rows] = pricing.price(state[rows], track)
+        except RewardRefused as error:
+            if error.car is None:
+                raise
+            row = trace.iloc[rows[pricing.row_of(error.car)]]
+            place = f"episode {row['episode']}, step {row['steps']:g} of the log"
+            raise relocate_refusal(error, place) from None
     return rewards
 
 
@@ -106,25 +167,31 @@ def prove_rebuild(trace: pd.DataFrame, rewards: Array) -> RebuildProof:
     Rows of evaluation files are left out where there are others: the real service scores races with
     its own reward.
     """
-    compared = scored_rows(trace) & np.isfinite(rewards)
-    race = (
-        (trace["phase"] == "evaluation").to_numpy()
-        if "phase" in trace
-        else np.zeros(len(trace), bool)
-    )
-    compared &= ~race if (compared & ~race).any() else True
+    is_compared = scored_rows(trace) & np.isfinite(rewards)
+    if "phase" in trace:
+        in_training = is_compared & (trace["phase"] != "evaluation").to_numpy()
+        if in_training.any():
+            is_compared = in_training
     logged = trace["reward"].to_numpy(float)
-    off = np.flatnonzero(compared & ~(np.abs(rewards - logged) <= REWARD_TOLERANCE))
-    total = int(compared.sum())
-    if not len(off):
+    is_equal = np.abs(rewards - logged) <= REWARD_TOLERANCE
+    different = np.flatnonzero(is_compared & ~is_equal)
+    total = int(is_compared.sum())
+    if not len(different):
         return RebuildProof(total, total)
-    row = trace.iloc[off[0]]
-    place = int(row["episode"]), float(row["steps"]), float(row["reward"]), float(rewards[off[0]])
-    return RebuildProof(total, total - len(off), *place)
+    first = different[0]
+    row = trace.iloc[first]
+    return RebuildProof(
+        rows=total,
+        equal=total - len(different),
+        episode=int(row["episode"]),
+        step=float(row["steps"]),
+        logged=float(row["reward"]),
+        priced=float(rewards[first]),
+    )
 
 
 def require_proof(proof: RebuildProof, name: str) -> None:
-    """Nothing when the proof holds. Raises RewardError with what to look for otherwise."""
+    """Raise RewardError with what to look for, unless the proof holds."""
     if not proof.holds:
         raise RewardError(
             f"the log's rewards are not those of {name}: {proof}. Is it another version of the file, does it read "
@@ -137,103 +204,57 @@ def paid_laps(trace: pd.DataFrame, rewards: Array) -> pd.DataFrame:
     """The laps of a trace (`racer.analysis.laps`) with `paid`, the sum of `rewards` (N,), and
     `scored`, the rows priced.
     """
-    table = laps.laps(trace)
-    first = table["first_row"].to_numpy(np.int64)
-    if not len(first):
+    table = analysis.laps(trace)
+    first_rows = table["first_row"].to_numpy(np.int64)
+    if not len(first_rows):
         return table.assign(paid=0.0, scored=0)
-    paid = np.add.reduceat(np.nan_to_num(rewards), first)
+    is_priced = np.isfinite(rewards).astype(np.int64)
     return table.assign(
-        paid=paid, scored=np.add.reduceat(np.isfinite(rewards).astype(np.int64), first)
+        paid=np.add.reduceat(np.nan_to_num(rewards), first_rows),
+        scored=np.add.reduceat(is_priced, first_rows),
     )
 
 
-def rank_laps(table: pd.DataFrame) -> pd.DataFrame:
-    """The laps of one track with their places, `clock_rank` and `paid_rank`: 1 is best, equals
-    share their mean place.
+class _EpisodePricing:
+    """Rewards of whole episodes (a class: it knows which rows of which episodes make a batch).
 
-    By the clock complete laps come first, the fastest ahead; then the others, by how far they came.
+    The k-th rows of all episodes make a batch, so that each instance's calls are in its order.
     """
-    places = pd.Series(_slowness(table), index=table.index).round(6).rank()
-    return table.assign(clock_rank=places, paid_rank=table["paid"].round(9).rank(ascending=False))
+
+    def __init__(self, reward: RewardFunction, episode: Rows, timeout: float) -> None:
+        self.car = np.unique(episode, return_inverse=True)[1]
+        rows_before = np.arange(len(self.car)) - np.searchsorted(self.car, self.car)
+        order = np.argsort(rows_before, kind="stable")
+        turns = np.flatnonzero(np.diff(rows_before[order])) + 1
+        self.batches = np.split(order, turns)
+        self.instances = RewardBatch(reward, int(self.car.max()) + 1, timeout=timeout)
+        self.current = order[:0]
+
+    def price(self, state: NDArray[np.void], track: Track) -> Array:
+        """(N,) the rewards of these rows. Raises RewardRefused; see `row_of`."""
+        rewards = np.empty(len(self.car))
+        for rows in self.batches:
+            self.current = rows
+            params: Any = build_params(state[rows], [track])
+            rewards[rows] = self.instances(params, self.car[rows].tolist())
+        return rewards
+
+    def row_of(self, car: int) -> int:
+        """The row whose call by this instance was the last one."""
+        return int(self.current[self.car[self.current] == car][0])
 
 
-def rank_correlation(a: Array, b: Array) -> float:
-    """Rank correlation (Spearman) of two columns (L,), -1 to 1; nan where one of them is all the
-    same.
+def _chunks_of_episodes(begins: Flags) -> list[Rows]:
+    """Row numbers, cut between episodes so that no chunk is longer than needed: params of all rows
+    would fill a memory.
     """
-    if not len(a):
-        return float("nan")
-    one, other = (np.asarray(pd.Series(column).rank(), dtype=np.float64) for column in (a, b))
-    return clock.correlate_ranks(one, other)
+    starts = np.flatnonzero(begins)
+    chunk = starts // CHUNK_ROWS
+    cuts = starts[np.flatnonzero(np.diff(chunk)) + 1]
+    return np.split(np.arange(len(begins)), cuts)
 
 
-def wrong_pair_fraction(table: pd.DataFrame) -> float:
-    """Share (0 to 1) of pairs of laps of which the one that is worse by the clock is paid more; nan
-    without a pair.
-    """
-    ranks, paid = table["clock_rank"].to_numpy(), table["paid"].to_numpy()
-    wrong = total = 0
-    for k in range(len(table) - 1):
-        better = np.sign(ranks[k + 1 :] - ranks[k])  # +1: lap k is better by the clock
-        wrong += int(np.sum(better * np.sign(paid[k] - paid[k + 1 :]) < 0))
-        total += int(np.count_nonzero(better))
-    return wrong / total if total else float("nan")
-
-
-def displaced_laps(table: pd.DataFrame, most: int = 10) -> pd.DataFrame:
-    """The laps whose place by pay is farthest from their place by the clock, farthest first; none
-    that is in place.
-    """
-    shift = table["clock_rank"] - table["paid_rank"]  # positive: paid better than it drove
-    moved = table.assign(shift=shift)[shift != 0]
-    return moved.loc[moved["shift"].abs().sort_values(ascending=False, kind="stable").index].head(
-        most
-    )
-
-
-def _whole_episodes(first: Flags) -> list[NDArray[np.int64]]:
-    """Row numbers, cut between episodes so that no piece is longer than needed: params of all rows
-    fill a memory.
-    """
-    starts = np.flatnonzero(first)
-    piece = (starts // _CHUNK).astype(np.int64)
-    cuts = starts[np.flatnonzero(np.diff(piece)) + 1]
-    return np.split(np.arange(len(first)), cuts)
-
-
-def _priced(state: NDArray[np.void], episode: NDArray[np.int64], track: Track, reward: RewardFunction,
-            timeout: float, trace: pd.DataFrame) -> Array:  # fmt: skip
-    """Rewards of whole episodes: their k-th rows make a batch, so that each car's calls are in its
-    order.
-    """
-    owner = np.unique(episode, return_inverse=True)[1]
-    # how many rows of its episode are before it
-    turn = np.arange(len(owner)) - np.searchsorted(owner, owner)
-    order = np.argsort(turn, kind="stable")
-    batch = RewardBatch(reward, int(owner.max()) + 1, timeout=timeout)
-    rewards = np.empty(len(owner))
-    for some in np.split(order, np.flatnonzero(np.diff(turn[order])) + 1):
-        try:
-            built: Sequence[dict[str, Any]] = build_params(state[some], [track])  # type: ignore[assignment]
-            rewards[some] = batch(built, owner[some].tolist())
-        except RewardRefused as error:
-            raise _placed(error, trace.iloc[some], owner[some]) from None
-    return rewards
-
-
-def _placed(error: RewardRefused, trace: pd.DataFrame, owner: NDArray[np.int64]) -> RewardRefused:
-    """The same error, told of the recorded row instead of a car's number."""
-    at = np.flatnonzero(owner == error.car)
-    if not len(at):
-        return error
-    row = trace.iloc[at[0]]
-    return relocate_refusal(error, f"episode {row['episode']}, step {row['steps']:g} of the log")
-
-
-def _slowness(table: pd.DataFrame) -> Array:
-    """(L,) what the clock ranks by, the smaller the better: seconds, and beyond all seconds the
-    share not driven.
-    """
-    whole = table["complete"].to_numpy(bool)
-    slowest = table["time"][whole].max() if whole.any() else 0.0
-    return np.where(whole, table["time"], slowest + 1.0 + 100.0 - table["completion"])
+def _as_reward(reward: PathLike | RewardFunction) -> RewardFunction:
+    if isinstance(reward, RewardFunction):
+        return reward
+    return load_reward(reward)

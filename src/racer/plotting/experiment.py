@@ -109,9 +109,9 @@ def rank_figure(scores: Sequence[RewardScore], track: str = "") -> Figure:
     """
     one = scores[0]
     columns = (
-        [(f"at gamma {gamma:g}", one.paid(gamma)) for gamma in one.gammas]
+        [(f"at gamma {gamma:g}", one.pay_ranks(gamma)) for gamma in one.gammas]
         if len(scores) == 1
-        else [(Path(score.reward).stem, score.paid()) for score in scores]
+        else [(Path(score.reward).stem, score.pay_ranks()) for score in scores]
     )
     figure = Figure(figsize=(3.4 + 1.5 * len(columns), 0.8 + 0.34 * len(one.drives)))
     ax = draw_ranks(one, columns, figure.subplots())
@@ -128,7 +128,7 @@ def draw_ranks(score: RewardScore, columns: Sequence[tuple[str, np.ndarray]], ax
     """
     x = np.arange(len(columns) + 1)
     for k, drive in enumerate(score.drives):
-        places = [score.clock[k], *(rank[k] for _, rank in columns)]
+        places = [score.clock_ranks[k], *(rank[k] for _, rank in columns)]
         for j in range(1, len(places)):
             gain = places[0] - places[j]
             color = (

@@ -331,8 +331,8 @@ def describe_disagreement(reward: RewardFunction, track: Track, gamma: float, ca
 
 def _rank_lines(score: RewardScore) -> list[str]:
     """The drivers in the order of the clock, a line each."""
-    clock_ranks = score.clock.tolist()
-    pay_ranks = score.paid().tolist()
+    clock_ranks = score.clock_ranks.tolist()
+    pay_ranks = score.pay_ranks().tolist()
     by_clock = sorted(range(len(score.drives)), key=lambda k: clock_ranks[k])
     lines = []
     for k in by_clock:

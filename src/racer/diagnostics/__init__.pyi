@@ -1,0 +1,79 @@
+from .log_replay import collect_replay as collect_replay
+from .log_replay import paid_laps as paid_laps
+from .log_replay import price_trace as price_trace
+from .log_replay import prove_rebuild as prove_rebuild
+from .log_replay import replay as replay
+from .log_replay import replay_log as replay_log
+from .log_replay import require_proof as require_proof
+from .log_replay import scored_rows as scored_rows
+from .policy import ActionChoice as ActionChoice
+from .policy import InputWeight as InputWeight
+from .policy import PolicyLap as PolicyLap
+from .policy import PolicyViews as PolicyViews
+from .policy import action_choices as action_choices
+from .policy import input_weights as input_weights
+from .policy import least_sure_place as least_sure_place
+from .policy import weight_fractions as weight_fractions
+from .replay_record import LogReplay as LogReplay
+from .replay_record import RebuildProof as RebuildProof
+from .replay_record import ReplayedLog as ReplayedLog
+from .replay_record import displaced_laps as displaced_laps
+from .replay_record import rank_laps as rank_laps
+from .replay_record import wrong_pair_fraction as wrong_pair_fraction
+from .reward_map import MapSettings as MapSettings
+from .reward_map import MapSlice as MapSlice
+from .reward_map import RewardMap as RewardMap
+from .reward_map import map_reward as map_reward
+from .reward_map import subtract_maps as subtract_maps
+from .reward_score import Inversion as Inversion
+from .reward_score import RewardScore as RewardScore
+from .reward_score import ScoreVerdict as ScoreVerdict
+from .reward_score import compare_scores as compare_scores
+from .reward_score import describe_drive as describe_drive
+from .reward_score import is_faster as is_faster
+from .scoring import discounted_returns as discounted_returns
+from .scoring import price_drives as price_drives
+from .scoring import score as score
+from .scoring import score_drives as score_drives
+from .scoring import score_rewards as score_rewards
+
+__all__ = [
+    "ActionChoice",
+    "InputWeight",
+    "Inversion",
+    "LogReplay",
+    "MapSettings",
+    "MapSlice",
+    "PolicyLap",
+    "PolicyViews",
+    "RebuildProof",
+    "ReplayedLog",
+    "RewardMap",
+    "RewardScore",
+    "ScoreVerdict",
+    "action_choices",
+    "collect_replay",
+    "compare_scores",
+    "describe_drive",
+    "discounted_returns",
+    "displaced_laps",
+    "input_weights",
+    "is_faster",
+    "least_sure_place",
+    "map_reward",
+    "paid_laps",
+    "price_drives",
+    "price_trace",
+    "prove_rebuild",
+    "rank_laps",
+    "replay",
+    "replay_log",
+    "require_proof",
+    "score",
+    "score_drives",
+    "score_rewards",
+    "scored_rows",
+    "subtract_maps",
+    "weight_fractions",
+    "wrong_pair_fraction",
+]

@@ -1,0 +1,328 @@
+"""What a score says: how drives rank by the clock and by pay, which pairs are paid in the wrong
+order, and whether the reward function passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from racer.drivers.scripted import ALL_DRIVERS, Drive
+from racer.records import Record, RecordTable, format_amount, format_number, known_number
+from racer.stats import mean_ranks, rank_correlation
+
+Array = NDArray[np.float64]
+
+# rank correlation that passes: docs/score.md says what lies on either side of it
+MIN_RANK_CORRELATION = 0.5
+MAX_BEST_PAID_RATIO = 1.25  # the best paid lap may take so many times as long as the fastest
+FASTER_RATIO = 1.03  # laps nearer than that are equally fast
+BETTER_PAID_RATIO = 1.02  # pay nearer than that is equal
+FARTHER_PERCENT = 10.0  # of the lap by which one drive without a lap is better than another
+NO_LAP_RATIO = 4.0  # how much slower a drive without a lap counts as
+MAX_INVERSIONS_SHOWN = 6
+PAY_DECIMALS = 12  # to which pay is equal: sums differ in their last bits
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """A worse drive that is paid better: `better` and `worse` are by the clock."""
+
+    better: Drive
+    worse: Drive
+    pay_better: float
+    pay_worse: float
+
+    @property
+    def extra_fraction(self) -> float:
+        """By how much the worse drive is paid better, as a fraction of the pay of the better one:
+        0.08 for 8 % more.
+        """
+        return (self.pay_worse - self.pay_better) / max(abs(self.pay_better), 1e-9)
+
+    @property
+    def weight(self) -> float:
+        """How bad a mistake it is: how much slower the worse drive is, times how much better it is
+        paid.
+        """
+        time_ratio = NO_LAP_RATIO
+        if not np.isnan(self.worse.lap_time):
+            time_ratio = self.worse.lap_time / self.better.lap_time
+        largest_pay = max(abs(self.pay_better), abs(self.pay_worse), 1e-9)
+        return float(np.log(time_ratio) * (self.pay_worse - self.pay_better) / largest_pay)
+
+    def sentence(self, gamma: float) -> str:
+        """`at gamma 0.999 you pay a weaving lap of 14.1 s 8 % more than a racing-line lap of 9.8
+        s`.
+        """
+        worse, better = describe_drive(self.worse), describe_drive(self.better)
+        start = f"at gamma {gamma:g} you pay {worse}"
+        if min(self.pay_better, self.pay_worse) <= 0.0:
+            return f"{start} {self.pay_worse:.3g} and {better} {self.pay_better:.3g}"
+        if self.extra_fraction < 9.995:
+            return f"{start} {100.0 * self.extra_fraction:.0f} % more than {better}"
+        return f"{start} {1.0 + self.extra_fraction:.0f} times as much as {better}"
+
+
+@dataclass(frozen=True)
+class ScoreVerdict:
+    """Whether a reward function passes, and why in a sentence."""
+
+    passed: bool
+    sentence: str
+
+
+@dataclass(frozen=True, eq=False)
+class RewardScore(Record):
+    """What D drives are worth to one reward function.
+
+    `rewards` has the (T,) rewards of each drive's steps. Of the discounted returns, by discount
+    factor, `pay_from_start` (D,) is that of the first step, and `pay` (D,) the mean over all steps,
+    which is what a drive is ranked by. The verdict is about discount factor `gamma`.
+    """
+
+    reward: str
+    drives: tuple[Drive, ...]
+    rewards: tuple[Array, ...]
+    pay_from_start: dict[float, Array] = field(repr=False)
+    pay: dict[float, Array] = field(repr=False)
+    gammas: tuple[float, ...]
+    gamma: float
+
+    @property
+    def name(self) -> str:
+        """The name of the reward file without `.py`."""
+        return Path(self.reward).stem
+
+    @cached_property
+    def total(self) -> Array:
+        """(D,) plain sum of the rewards of each drive."""
+        return np.array([float(rewards.sum()) for rewards in self.rewards])
+
+    @cached_property
+    def per_step(self) -> Array:
+        """(D,) mean reward of a step."""
+        return np.array([_mean_or_zero(rewards) for rewards in self.rewards])
+
+    @cached_property
+    def clock_ranks(self) -> Array:
+        """(D,) rank of each drive by the clock, 1 is the fastest; drives without a lap follow, the
+        farthest first.
+        """
+        return mean_ranks(np.array([_slowness(drive) for drive in self.drives]))
+
+    def pay_ranks(self, gamma: float | None = None) -> Array:
+        """(D,) rank of each drive by pay, 1 is paid best."""
+        return mean_ranks(-self._pay_at(gamma).round(PAY_DECIMALS))
+
+    def correlation(self, gamma: float | None = None) -> float:
+        """Rank correlation of pay and clock: 1 the same order, -1 the opposite one; nan where all
+        is paid the same.
+        """
+        return rank_correlation(self.pay_ranks(gamma), self.clock_ranks)
+
+    def inversions(self, gamma: float | None = None) -> list[Inversion]:
+        """All pairs that are paid in the wrong order, the worst mistakes first."""
+        pay = self._pay_at(gamma).tolist()
+        inversions = []
+        for i, j in permutations(range(len(self.drives)), 2):
+            better, worse = self.drives[i], self.drives[j]
+            if is_faster(better, worse) and _is_paid_more(pay[j], pay[i]):
+                inversions.append(Inversion(better, worse, pay[i], pay[j]))
+        return sorted(inversions, key=lambda inversion: -inversion.weight)
+
+    @cached_property
+    def best_paid(self) -> Drive:
+        """The drive that pays best at `gamma`, which training will look for."""
+        return self.drives[int(np.argmax(self.pay[self.gamma]))]
+
+    @cached_property
+    def verdict(self) -> ScoreVerdict:
+        """Passes when the best paid drive is nearly the fastest one and the ranks correlate."""
+        lap_times = [drive.lap_time for drive in self.drives if not np.isnan(drive.lap_time)]
+        if not lap_times:
+            sentence = "no driver completes a lap here: this track tells nothing about the reward"
+            return ScoreVerdict(False, sentence)
+        at_gamma = f"at gamma {self.gamma:g}"
+        correlation = self.correlation()
+        if np.isnan(correlation):
+            return ScoreVerdict(False, f"{at_gamma} it pays every driver the same")
+        best_paid = f"{at_gamma} the best paid is {describe_drive(self.best_paid)}"
+        if np.isnan(self.best_paid.lap_time):
+            return ScoreVerdict(False, best_paid)
+        fastest = min(lap_times)
+        if self.best_paid.lap_time > MAX_BEST_PAID_RATIO * fastest:
+            return ScoreVerdict(False, f"{best_paid}; the fastest lap takes {fastest:.1f} s")
+        if correlation < MIN_RANK_CORRELATION:
+            sentence = f"{at_gamma} pay and clock agree too little about the drivers"
+            return ScoreVerdict(False, f"{sentence} (rank correlation {correlation:.2f})")
+        return ScoreVerdict(True, f"{best_paid}, and the ranks agree ({correlation:.2f})")
+
+    @property
+    def outcome(self) -> str:
+        """`passes` or `fails`."""
+        return "passes" if self.verdict.passed else "fails"
+
+    @property
+    def summary(self) -> str:
+        """The verdict with the name of the reward in front."""
+        return f"{self.name} {self.outcome}: {self.verdict.sentence}"
+
+    def blocks(self) -> Sequence[str | RecordTable]:
+        """The drivers, fastest first, the worst inversions, and the verdict."""
+        correlations = [f"{self.correlation(gamma):.2f} at {gamma:g}" for gamma in self.gammas]
+        inversions = self.inversions()
+        blocks: list[str | RecordTable] = [
+            f"what {self.name} pays: the sum, the mean discounted return by gamma, and a step",
+            self._driver_table(),
+            f"rank correlation of pay and clock: {', '.join(correlations)}",
+        ]
+        for inversion in inversions[:MAX_INVERSIONS_SHOWN]:
+            blocks.append(f"  {inversion.sentence(self.gamma)}")
+        more = len(inversions) - MAX_INVERSIONS_SHOWN
+        if more > 0:
+            blocks.append(f"  and {more} more pairs in the wrong order (--json lists them)")
+        blocks.append(self.summary)
+        return blocks
+
+    def to_dict(self) -> dict[str, Any]:
+        """The score as plain data; what is missing is None."""
+        correlations = {
+            f"{gamma:g}": known_number(self.correlation(gamma)) for gamma in self.gammas
+        }
+        inversions: list[dict[str, Any]] = []
+        for gamma in self.gammas:
+            inversions += [_inversion_as_dict(x, gamma) for x in self.inversions(gamma)]
+        return {
+            "reward": self.reward,
+            "gamma": self.gamma,
+            "passed": self.verdict.passed,
+            "verdict": self.verdict.sentence,
+            "rank_correlation": correlations,
+            "drives": [self._drive_as_dict(k) for k in range(len(self.drives))],
+            "inversions": inversions,
+        }
+
+    def _pay_at(self, gamma: float | None) -> Array:
+        return self.pay[self.gamma if gamma is None else gamma]
+
+    def _driver_table(self) -> RecordTable:
+        gammas = [f"{gamma:g}" for gamma in self.gammas]
+        heads = ("driver", "lap s", "%", "sum", *gammas, "a step", "clock", "pay")
+        table = RecordTable(heads, text_heads=frozenset({"driver"}))
+        pay_ranks = self.pay_ranks()
+        for k in np.argsort(self.clock_ranks, kind="stable"):
+            drive = self.drives[k]
+            pays = [self.pay[gamma][k] for gamma in self.gammas]
+            table.add_row(
+                drive.name,
+                format_number(drive.lap_time, 1),
+                format_number(drive.completion, 0),
+                *map(format_amount, [self.total[k], *pays, self.per_step[k]]),
+                f"{self.clock_ranks[k]:g}",
+                f"{pay_ranks[k]:g}",
+            )
+        return table
+
+    def _drive_as_dict(self, k: int) -> dict[str, Any]:
+        drive = self.drives[k]
+        names = {gamma: f"{gamma:g}" for gamma in self.gammas}
+        return {
+            "driver": drive.name,
+            "lap_time": known_number(drive.lap_time),
+            "completion": round(drive.completion, 2),
+            "status": drive.status.word,
+            "steps": len(self.rewards[k]),
+            "fewest_wheels": drive.fewest_wheels,
+            "sum": float(self.total[k]),
+            "per_step": float(self.per_step[k]),
+            "pay": {name: float(self.pay[gamma][k]) for gamma, name in names.items()},
+            "from_the_start": {
+                name: float(self.pay_from_start[gamma][k]) for gamma, name in names.items()
+            },
+            "rank_by_clock": float(self.clock_ranks[k]),
+            "rank_by_pay": {name: float(self.pay_ranks(gamma)[k]) for gamma, name in names.items()},
+        }
+
+
+def describe_drive(drive: Drive) -> str:
+    """`a weaving lap of 14.1 s`, `a car that stops halfway (51 % of the lap)`, `a weaving car that
+    does not finish`.
+    """
+    driver = ALL_DRIVERS.get(drive.name)
+    has_lap = not np.isnan(drive.lap_time)
+    completion = f"({drive.completion:.0f} % of the lap)"
+    if driver is not None and not driver.finishes:  # a title such as `stops halfway`
+        if has_lap:
+            lap = f"(lap of {drive.lap_time:.1f} s)"
+            return f"a car that {drive.title}, as far as its actions let it {lap}"
+        return f"a car that {drive.title} {completion}"
+    article = "an" if drive.title[0] in "aeio" else "a"
+    if has_lap:
+        return f"{article} {drive.title} lap of {drive.lap_time:.1f} s"
+    return f"{article} {drive.title} car that does not finish {completion}"
+
+
+def is_faster(drive: Drive, other: Drive) -> bool:
+    """Whether the clock clearly prefers the first drive: a faster lap, a lap instead of none, or
+    much more of one.
+    """
+    if np.isnan(drive.lap_time):
+        is_farther = drive.completion > other.completion + FARTHER_PERCENT
+        return bool(np.isnan(other.lap_time)) and is_farther
+    if np.isnan(other.lap_time):
+        return True
+    return other.lap_time > FASTER_RATIO * drive.lap_time
+
+
+def compare_scores(scores: Sequence[RewardScore]) -> RecordTable:
+    """Several rewards, a row each: rank correlation by gamma, pairs in the wrong order, and whom
+    they pay best.
+    """
+    gammas = scores[0].gammas
+    heads = ("reward", "verdict", *(f"{gamma:g}" for gamma in gammas), "inverted", "best paid")
+    text_heads = frozenset({"reward", "verdict", "best paid"})
+    table = RecordTable((*heads, "lap s"), text_heads=text_heads)
+    for score in scores:
+        table.add_row(
+            score.name,
+            score.outcome,
+            *(f"{score.correlation(gamma):.2f}" for gamma in gammas),
+            str(len(score.inversions())),
+            score.best_paid.name,
+            format_number(score.best_paid.lap_time, 1),
+        )
+    return table
+
+
+def _mean_or_zero(rewards: Array) -> float:
+    if not len(rewards):
+        return 0.0
+    return float(rewards.mean())
+
+
+def _slowness(drive: Drive) -> float:
+    """What the clock ranks by, the smaller the better."""
+    if np.isnan(drive.lap_time):
+        return 1e6 - drive.completion
+    return drive.lap_time
+
+
+def _is_paid_more(pay: float, other: float) -> bool:
+    return pay - other > (BETTER_PAID_RATIO - 1.0) * max(abs(pay), abs(other), 1e-9)
+
+
+def _inversion_as_dict(inversion: Inversion, gamma: float) -> dict[str, Any]:
+    return {
+        "better": inversion.better.name,
+        "worse": inversion.worse.name,
+        "gamma": gamma,
+        "sentence": inversion.sentence(gamma),
+    }
