@@ -275,21 +275,20 @@ class _Clean(Exception):
 
 def train(job: Job) -> Outcome:
     """Train in this process until the first clean evaluation."""
-    from racer.training import run
-    from racer.training.config import TrainConfig, parse_config
-    from racer.training.session import Session, TrainingProgress
+    from racer.training.config import parse_config
+    from racer.training.run import Run
+    from racer.training.setup import TrainingProgress
+    from racer.training.trainer import open_session
 
     facts = {name: getattr(job, name) for name in ("reward", "track", "car", "seed", "settings")}
-    config: TrainConfig = parse_config(
-        facts | {"evaluate_every": EVERY, "traced_cars": 0}, "--compare"
-    )
+    config = parse_config(facts | {"evaluate_every": EVERY, "traced_cars": 0}, "--compare")
 
     def report(progress: TrainingProgress) -> None:
         if progress.first_clean or progress.steps > STEPS:
             raise _Clean
 
     with tempfile.TemporaryDirectory() as place:
-        session = Session(run.create_run(config, Path(place)))
+        session = open_session(Run.create(config, Path(place)))
         with suppress(_Clean):
             session.train(report)
         steps, seconds = session.progress.first_clean or (None, None)

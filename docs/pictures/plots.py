@@ -48,14 +48,14 @@ def train(folder: Path, reward: str) -> None:
     """Train a car with a shipped reward, and let it race five laps."""
     from racer.cli.evaluate import evaluate_command
     from racer.training.config import TrainConfig
-    from racer.training.run import create_run
-    from racer.training.session import Session
+    from racer.training.run import Run
+    from racer.training.trainer import open_session
 
     space = DOCS.parent / "experiments" / "action_spaces" / "fine_27.json"
     config = TrainConfig(
         reward=reward, action_space=str(space), steps=STEPS, evaluate_every=EVERY, seed=1
     )
-    Session(create_run(config, folder)).train(lambda progress: None)
+    open_session(Run.create(config, folder)).train(lambda progress: None)
     evaluate_command(folder, save=True)
     (folder / "race.done").touch()
 

@@ -17,9 +17,9 @@ from racer.cli import app
 from racer.logs import metrics
 from racer.raceline.lap_bound import remember_bound
 from racer.track import library
-from racer.training import run as runs
 from racer.training.config import parse_config
-from racer.training.session import Session
+from racer.training.run import Run
+from racer.training.trainer import open_session
 from racer.vehicle.car import V6
 
 
@@ -34,8 +34,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "evaluate_every": 128,
         "settings": settings,
     }
-    made = runs.create_run(parse_config(order, "the test"), tmp_path_factory.mktemp("runs") / "run")
-    Session(made).train(lambda progress: None)
+    made = Run.create(parse_config(order, "the test"), tmp_path_factory.mktemp("runs") / "run")
+    open_session(made).train(lambda progress: None)
     return made.folder
 
 
@@ -181,7 +181,7 @@ def test_what_is_saved_is_read_back_and_is_what_was_shown(run):
 
 
 def test_a_run_without_a_checkpoint_says_how_to_go_on(tmp_path):
-    made = runs.create_run(
+    made = Run.create(
         parse_config({"reward": "center_line", "track": "oval"}, "the test"), tmp_path / "fresh"
     )
     done = racer(str(made.folder))

@@ -14,10 +14,9 @@ import pandas as pd
 import pytest
 import torch
 
-from racer.training import run as runs
 from racer.training.config import TrainConfig, parse_config
 from racer.training.run import Run
-from racer.training.session import Session
+from racer.training.trainer import open_session
 
 SETTINGS = {"envs": 8, "n_steps": 16, "batch_size": 64, "n_epochs": 2}  # 128 steps an update
 REMEMBERS = """
@@ -74,7 +73,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
         folder = (
             changes.pop("folder", None) or tmp_path_factory.mktemp("runs") / f"run{next(number)}"
         )
-        return runs.create_run(tiny(**changes), folder)
+        return Run.create(tiny(**changes), folder)
 
     return made
 
@@ -82,9 +81,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
 def tiny(**changes: Any) -> TrainConfig:
     plain = {"reward": "center_line", "track": "oval", "steps": 768, "evaluate_every": 300}
     changes["settings"] = SETTINGS | changes.get("settings", {})
-    config = parse_config(plain | changes, "the test")
-    assert isinstance(config, TrainConfig)
-    return config
+    return parse_config(plain | changes, "the test")
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +89,7 @@ def finish() -> Callable[[Run], Story]:
     """A function that trains a run from where it is to its end, and tells its story."""
 
     def finished(run: Run) -> Story:
-        session = Session(run)
+        session = open_session(run)
         session.resume()
         session.train(lambda progress: None)
         return told(run)

@@ -12,21 +12,22 @@ import pytest
 import torch
 
 from racer.errors import UsageError
-from racer.training import imitation as lessons
-from racer.training import imitation as teaching
+from racer.training import imitation, phases
+from racer.training import teacher as teachers
 from racer.training.config import (
-    LESSONS,
-    LESSONS_AMONG_OBJECTS,
+    LESSON_STEPS,
+    OBSTACLE_LESSON_STEPS,
     PICTURE_DEFAULTS,
-    VARIED_LESSONS,
+    VARIED_LESSON_STEPS,
     TrainConfig,
     parse_config,
 )
-from racer.training.evaluation import EvaluationOptions, evaluate, policy_trace
-from racer.training.imitation import Teaching, open_session
+from racer.training.evaluation import evaluate
 from racer.training.learner import load_policy
-from racer.training.run import open_run
-from racer.training.session import Session
+from racer.training.run import Run
+from racer.training.teacher import TeacherPhase
+from racer.training.trainer import open_session
+from racer.training.trials import policy_trace
 from racer.vehicle.action_space import read_metadata
 
 TINY = "camera:40x30"
@@ -46,9 +47,9 @@ def told(**keys) -> TrainConfig:
 def short(monkeypatch):
     """Lessons of 64 steps, 16 updates of 16."""
     for module, name, value in (
-        (teaching, "CARS", 8),
-        (lessons, "STEPS", 8),
-        (lessons, "BATCH", 16),
+        (teachers, "LESSON_CARS", 8),
+        (imitation, "LESSON_STEPS_PER_CAR", 8),
+        (imitation, "LESSON_BATCH_SIZE", 16),
     ):
         monkeypatch.setattr(module, name, value)
 
@@ -61,7 +62,7 @@ def teacher(make) -> Path:
         evaluate_every=8_192,
         settings={"envs": 64, "n_steps": 32, "batch_size": 512, "n_epochs": 6},
     )
-    Session(run).train(quietly)
+    open_session(run).train(quietly)
     assert (run.best() or {})["complete"] > 0
     return run.folder
 
@@ -89,13 +90,13 @@ def test_pictures_change_the_settings_that_nobody_gave():
     )
     assert (mine.settings.lr, mine.settings.envs) == (0.1, PICTURE_DEFAULTS["envs"])
     taught = {"observation": "camera", "teacher": True}
-    assert told(**taught).steps == LESSONS == told(**taught, objects="none").steps
+    assert told(**taught).steps == LESSON_STEPS == told(**taught, objects="none").steps
     assert (
         told(**taught, look="strong").steps
-        == VARIED_LESSONS
+        == VARIED_LESSON_STEPS
         == told(**taught, also_tracks=["bowtie"]).steps
     )
-    assert told(**taught, objects="boxes").steps == LESSONS_AMONG_OBJECTS
+    assert told(**taught, objects="boxes").steps == OBSTACLE_LESSON_STEPS
     assert told(**taught, objects="boxes", steps=64).steps == 64
     assert parse_config(json.loads(json.dumps(mine.model_dump())), "again") == mine
 
@@ -139,12 +140,11 @@ def test_the_run_says_truthfully_what_the_policy_has(make, rewards):
 def test_ppo_from_tiny_pictures_is_resumed_to_the_last_bit(make, finish):
     changes = {"observation": TINY, "steps": 256, "evaluate_every": 128}
     whole, halved = make(**changes), make(**changes)
-    session = Session(halved)
-    session._advance(quietly)
-    session._finish_iteration(0.0)
+    session = open_session(halved)
+    session.train(lambda progress: session.stop())
     ends = [finish(run) for run in (whole, halved)]
     assert ends[0].weights == ends[1].weights
-    assert evaluate(whole.folder, EvaluationOptions(laps=1, trials=True)).laps.shape[0] == 1
+    assert evaluate(whole.folder, laps=1, trials=True).laps.shape[0] == 1
 
 
 @pytest.mark.parametrize("observation", ["features", "sector_lidar,features"])
@@ -162,28 +162,28 @@ def test_sac_learns_where_the_metadata_says_so_and_is_resumed_to_the_last_bit(
     )
     changes = {"action_space": str(file), "hyperparameters": str(hyper), "observation": observation}
     whole, halved = (make(**changes, steps=384, evaluate_every=128) for _ in range(2))
-    session = Session(halved)
+    session = open_session(halved)
     notes = "\n".join(session.notes)
     assert "beta_entropy 0.01 has no counterpart" in notes
     assert "num_epochs 3 has no counterpart" in notes
-    assert session.model.ent_coef == 0.1
-    session._advance(quietly)
-    session._finish_iteration(0.0)
+    assert session.setup.model.ent_coef == 0.1
+    session.train(lambda progress: session.stop())
     ends = [finish(run) for run in (whole, halved)]
     assert ends[0].weights == ends[1].weights
-    assert load_policy(whole).predict(session.cars.observe(), deterministic=True)[0].shape == (8, 2)
+    assert load_policy(whole).predict(session.setup.cars.observe(), deterministic=True)[
+        0
+    ].shape == (8, 2)
 
 
 def test_a_student_is_taught_evaluated_and_raced(taught):
     run = taught()
     session = open_session(run)
-    assert isinstance(session, Teaching)
-    phases = []
-    progress = session.train(lambda now: phases.append(now.phase))
-    assert phases[1:] == ["lesson 1", "lesson 2"]
+    names = []
+    progress = session.train(lambda now: names.append(now.phase))
+    assert names[1:] == ["lesson 1", "lesson 2"]
     assert progress.steps == 128
     assert pd.read_csv(run.folder / "evaluations.csv")["steps"].tolist() == [64, 128]
-    result = evaluate(run.folder, EvaluationOptions(laps=1, trials=True, checkpoint="last"))
+    result = evaluate(run.folder, laps=1, trials=True, checkpoint="last")
     assert len(result.laps) == 1
 
 
@@ -201,11 +201,12 @@ def test_lessons_are_gone_on_with_and_the_run_says_what_was_not_kept(taught):
     first = open_session(run)
 
     def stop(progress) -> None:
-        first._stopped = progress.steps > 0
+        if progress.steps > 0:
+            first.stop()
 
     first.train(stop)
     assert first.progress.steps == 64
-    second = open_session(open_run(run.folder))
+    second = open_session(Run.open(run.folder))
     second.resume()
     assert any("observations are not kept" in note for note in second.notes)
     assert second.train(quietly).steps == 128
@@ -217,7 +218,7 @@ def weights(policy, *modules: str) -> list[torch.Tensor]:
 
 def test_lessons_teach_all_of_the_policy_and_nothing_else(taught):
     session = open_session(taught(steps=64))
-    policy = session.model.policy
+    policy = session.setup.model.policy
     before, kept = weights(policy, *ACTING), weights(policy, *EXPECTING)
     session.train(quietly)
     assert not any(
@@ -227,13 +228,13 @@ def test_lessons_teach_all_of_the_policy_and_nothing_else(taught):
 
 
 def test_fine_tuning_learns_the_value_first(taught, monkeypatch):
-    monkeypatch.setattr(teaching, "VALUE_STEPS", 128)
+    monkeypatch.setattr(phases, "VALUE_ONLY_STEPS", 128)
     run = taught(steps=64, fine_tune=256, evaluate_every=64)
     session = open_session(run)
     seen = []
 
     def note(progress) -> None:
-        policy = session.model.policy
+        policy = session.setup.model.policy
         seen.append((progress.steps, weights(policy, *ACTING), weights(policy, *EXPECTING)))
 
     session.train(note)
@@ -245,7 +246,7 @@ def test_fine_tuning_learns_the_value_first(taught, monkeypatch):
 
 
 def test_a_teacher_that_laps_nowhere_is_a_sentence(make, short, monkeypatch):
-    monkeypatch.setattr(teaching, "TEACHER_STEPS", 64)
+    monkeypatch.setattr(teachers, "TEACHER_STEPS", 64)
     with pytest.raises(UsageError, match="the teacher completed no lap"):
         open_session(make(observation=TINY, teacher=True, steps=64)).train(quietly)
 
@@ -254,33 +255,36 @@ def test_a_lesson_teaches_what_the_teacher_does(taught):
     run = taught(steps=64)
     session = open_session(run)
     session.train(quietly)
-    told_again = session._lessons
-    assert told_again is not None
-    first = told_again._learn(0.0)
-    assert [told_again._learn(0.0) for _ in range(4)][-1] < first
+    classroom = session.phases[1].classroom
+    first = classroom.learn(0.0)
+    assert [classroom.learn(0.0) for _ in range(4)][-1] < first
 
 
 def test_a_student_of_a_list_of_actions_is_taught(make, short, rewards, monkeypatch):
-    monkeypatch.setattr(
-        teaching.Teaching, "_teacher", lambda self, name, file, report: _Straight(True)
-    )
+    def straight(self, on_progress):
+        self.teachers.append(_Straight(True))
+        return phases.Update(0)
+
+    monkeypatch.setattr(TeacherPhase, "update", straight)
     run = make(
         observation=TINY, teacher=True, steps=64, action_space=str(rewards / "model_metadata.json")
     )
     session = open_session(run)
     session.train(quietly)
-    table = policy_trace(session.model.policy, session._trials)
+    table = policy_trace(session.setup.model.policy, session.setup.trials[0])
     assert set(table["action"]) <= {0, 1, 2}
 
 
 def test_a_student_of_two_tracks_is_judged_by_its_laps_on_both(make, short, monkeypatch):
     asked = []
 
-    def straight(self, name, file, report):
-        asked.append((name, file.stem))
-        return _Straight()
+    def straight(self, on_progress):
+        name = list(self.track_files)[len(self.teachers)]
+        asked.append((name, self.track_files[name].stem))
+        self.teachers.append(_Straight())
+        return phases.Update(0)
 
-    monkeypatch.setattr(teaching.Teaching, "_teacher", straight)
+    monkeypatch.setattr(TeacherPhase, "update", straight)
     run = make(
         observation=TINY, teacher=True, steps=64, also_tracks=["reinvent_2018"], look="strong"
     )

@@ -13,8 +13,9 @@ import pytest
 from racer import logs
 from racer.errors import UsageError
 from racer.reward import RewardRefused
-from racer.training.run import Run, open_run
+from racer.training.run import Run
 from racer.training.session import Session
+from racer.training.trainer import open_session
 
 UPDATES = 6  # of 128 steps; the log is due after the third, the fifth and the last
 Hard = dict[str, Any]
@@ -46,9 +47,9 @@ def hard_story(make: Any, finish: Any, hard: Hard) -> Any:
 
 def stop(run: Run, update: int, deed: Callable[[], None]) -> Session:
     """Go on with a run, and do the deed in the midst of that update from there."""
-    session = Session(run)
+    session = open_session(run)
     session.resume()
-    learn, count = session.model.train, 0
+    learn, count = session.setup.model.train, 0
 
     def learn_until() -> None:
         nonlocal count
@@ -57,7 +58,7 @@ def stop(run: Run, update: int, deed: Callable[[], None]) -> Session:
             deed()
         learn()
 
-    session.model.train = learn_until  # type: ignore[method-assign]
+    session.setup.model.train = learn_until  # type: ignore[method-assign]
     session.train(lambda progress: None)
     return session
 
@@ -75,7 +76,7 @@ def test_ctrl_c_in_every_update_changes_nothing_of_the_outcome(
 ):
     run = make(**hard)
     for update in range(1, UPDATES + 1):
-        session = stop(open_run(run.folder), 1, press_ctrl_c)
+        session = stop(Run.open(run.folder), 1, press_ctrl_c)
         assert session.was_stopped
         assert session.progress.steps == 128 * update  # the update that is going on is finished
     assert tell(run) == hard_story  # the log of the last update was written
@@ -89,7 +90,7 @@ def test_a_kill_in_any_update_costs_only_what_came_after_the_last_checkpoint(
     run = make(**hard)
     with pytest.raises(Killed):
         stop(run, update, kill)
-    assert finish(open_run(run.folder)) == hard_story
+    assert finish(Run.open(run.folder)) == hard_story
 
 
 def test_continuous_actions_with_noise_resume_exactly(make, finish, rewards):
@@ -127,7 +128,7 @@ def test_resuming_a_run_that_is_over_changes_nothing(whole, finish):
     before = {
         file: file.stat().st_mtime_ns for file in (run.folder / "training-simtrace").iterdir()
     }
-    assert finish(open_run(run.folder)) == story
+    assert finish(Run.open(run.folder)) == story
     assert {
         file: file.stat().st_mtime_ns for file in (run.folder / "training-simtrace").iterdir()
     } == before
@@ -140,8 +141,9 @@ def test_the_runs_own_copy_serves_when_the_reward_file_was_deleted(
     run = make(**hard | {"reward": str(reward)})
     stop(run, 4, press_ctrl_c)
     reward.unlink()
+    run = Run.open(run.folder)
     assert run.reward == run.folder / "reward_function.py"
-    assert not run.reward_has_changed
+    assert not run.reward_has_changed()
     assert finish(run) == hard_story
 
 
@@ -151,7 +153,7 @@ def test_a_reward_file_that_was_changed_is_taken_as_it_is_now_and_said(make, tmp
     run = make(reward=str(reward))
     stop(run, 2, press_ctrl_c)
     reward.write_text("def reward_function(params):\n    return 2.0\n")
-    session = Session(run)
+    session = open_session(run)
     session.resume()
     assert session.notes == [
         f"{reward} has changed since the run began: training goes on with it as it is now"
@@ -166,14 +168,14 @@ def test_the_hyperparameters_are_those_of_the_beginning_when_their_file_is_gone(
     file.write_text('{"lr": 0.0005}')
     run = make(hyperparameters=str(file))
     file.unlink()
-    assert Session(open_run(run.folder)).settings.lr == 0.0005
+    assert open_session(Run.open(run.folder)).setup.settings.lr == 0.0005
 
 
 def test_a_refused_reward_leaves_a_run_that_goes_on_once_it_is_mended(make, tmp_path):
     reward = tmp_path / "reward.py"
     reward.write_text("def reward_function(params):\n    return 1.0 / (params['steps'] < 20)\n")
     run = make(reward=str(reward))
-    session = Session(run)
+    session = open_session(run)
     with pytest.raises(
         RewardRefused, match=r"reward.py:2: the reward function raised ZeroDivisionError"
     ) as caught:
@@ -185,7 +187,7 @@ def test_a_refused_reward_leaves_a_run_that_goes_on_once_it_is_mended(make, tmp_
     ]
     assert '"steps": 20.0' in step.read_text()
     reward.write_text("def reward_function(params):\n    return 1.0\n")
-    session = Session(open_run(run.folder))
+    session = open_session(Run.open(run.folder))
     session.resume()
     assert session.train(lambda progress: None).steps == 768
 
@@ -193,7 +195,7 @@ def test_a_refused_reward_leaves_a_run_that_goes_on_once_it_is_mended(make, tmp_
 def test_a_state_that_is_damaged_gets_a_sentence(make):
     run = make()
     stop(run, 1, press_ctrl_c)
-    session = Session(run)
+    session = open_session(run)
     good = run.state.read_bytes()
     for damage in (b"", b"\x80", b"nonsense" * 99, good[: len(good) // 2], good[:-30]):
         run.state.write_bytes(damage)

@@ -15,8 +15,8 @@ from racer import __version__, track
 from racer.errors import UsageError
 from racer.reward import load_reward as load_reward
 from racer.sim.obstacle_layout import ObstacleLayout
-from racer.training.run import open_run
-from racer.training.session import Session
+from racer.training.run import Run
+from racer.training.trainer import open_session
 from racer.vehicle.action_space import ActionSpace, read_metadata
 from racer.vehicle.car import car_preset
 
@@ -28,7 +28,7 @@ def story_of(run):
 def test_the_configuration_is_written_before_the_first_step_with_versions(make):
     run = make(seed=3, noise="jitter")
     story = story_of(run)
-    assert open_run(run.folder).config == run.config
+    assert Run.open(run.folder).config == run.config
     assert (story["config"]["seed"], story["config"]["noise"]) == (3, "jitter")
     assert story["versions"]["racer"] == __version__
     assert set(story["versions"]) == {
@@ -49,9 +49,9 @@ def test_the_git_hash_is_that_of_the_folder_that_the_run_is_in(make, tmp_path):
     checkout = Path(__file__).parents[2]
     if not (checkout / ".git").exists():
         pytest.skip("these tests are not in a git checkout")
-    from racer.training.run import _git
+    from racer.training.run import _git_commit
 
-    assert len(_git(checkout)) == 40
+    assert len(_git_commit(checkout)) == 40
 
 
 def test_reward_track_and_actions_are_copied(make, rewards):
@@ -66,7 +66,7 @@ def test_reward_track_and_actions_are_copied(make, rewards):
         assert np.array_equal(getattr(run.track, line), getattr(original, line))
     assert (run.track.name, run.track.title) == (original.name, original.title)
     assert run.metadata.action_space == read_metadata(rewards / "model_metadata.json").action_space
-    assert Session(run).cars.car.name == "v5"  # what version 5 of the metadata means
+    assert open_session(run).setup.cars.car.name == "v5"  # what version 5 of the metadata means
 
 
 @pytest.mark.parametrize("car", ["v4", "v5", "v6"])
@@ -79,7 +79,7 @@ def test_without_an_action_space_the_copy_says_the_cars_known_range(make, car):
 def test_a_shipped_reward_is_found_again_by_its_file(make):
     run = make(reward="center_line")
     assert run.reward == load_reward("center_line").path.resolve()
-    assert not run.reward_has_changed
+    assert not run.reward_has_changed()
 
 
 def test_a_relative_path_of_the_reward_does_not_depend_on_the_working_folder(
@@ -105,14 +105,16 @@ def test_a_run_remembers_its_objects_whatever_happens_to_their_file(make, tmp_pa
     file.write_text("number_of_obstacles = 3\n")
     run = make(objects=str(file))
     file.write_text("number_of_obstacles = 5\n")
-    assert open_run(run.folder).objects == ObstacleLayout(number_of_obstacles=3)
-    assert Session(run).cars.simulation.obstacles.shape == (8, 3)
-    assert make(folder=tmp_path / "plain").objects is None
+    assert Run.open(run.folder).obstacle_layout == ObstacleLayout(number_of_obstacles=3)
+    assert open_session(run).setup.cars.simulation.obstacles.shape == (8, 3)
+    assert make(folder=tmp_path / "plain").obstacle_layout is None
 
 
 def test_a_training_says_when_its_reward_reads_objects_and_there_are_none(make, tmp_path):
-    assert "reads objects, and there are none" in Session(make(reward="avoid_objects")).notes[0]
-    assert not Session(
+    assert (
+        "reads objects, and there are none" in open_session(make(reward="avoid_objects")).notes[0]
+    )
+    assert not open_session(
         make(folder=tmp_path / "boxes", reward="avoid_objects", objects="boxes")
     ).notes
 
@@ -126,7 +128,7 @@ def test_a_training_says_when_its_reward_reads_objects_and_there_are_none(make, 
         ({"car": "v7"}, "v7"),
         ({"noise": "loud"}, "unknown noise 'loud'"),
         ({"action_space": "none.json"}, "none.json"),
-        ({"hyperparameters": "none.json"}, "there is no hyperparameters file none.json"),
+        ({"hyperparameters": "none.json"}, "none.json: there is no such file"),
     ],
 )
 def test_a_wrong_order_leaves_nothing_behind(make, tmp_path, wrong, words):
@@ -153,7 +155,7 @@ def test_what_is_no_run_is_called_so(tmp_path, place):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.py").write_text("")
     with pytest.raises(UsageError) as caught:
-        open_run(tmp_path / place)
+        Run.open(tmp_path / place)
     assert str(caught.value) == (
         f"{tmp_path / place} is no run of racer: it holds no run.json (racer train makes one)"
     )
@@ -179,13 +181,13 @@ def test_a_damaged_run_json_gets_a_sentence(make, damage):
     run = make()
     (run.folder / "run.json").write_bytes(damage)
     with pytest.raises(UsageError, match=r"run\.json"):
-        open_run(run.folder)
+        Run.open(run.folder)
 
 
 def test_a_run_json_that_is_a_folder_gets_a_sentence(tmp_path):
     (tmp_path / "run.json").mkdir()
-    with pytest.raises(UsageError, match="cannot be read"):
-        open_run(tmp_path)
+    with pytest.raises(UsageError, match="is a folder, not a file"):
+        Run.open(tmp_path)
 
 
 @pytest.mark.parametrize("part", ["track.npy", "model/model_metadata.json", "reward_function.py"])
@@ -193,12 +195,12 @@ def test_a_run_that_lacks_a_part_gets_a_sentence(make, part):
     run = make()
     (run.folder / part).unlink()
     with pytest.raises(UsageError) as caught:
-        Session(open_run(run.folder))
+        open_session(Run.open(run.folder))
     assert str(caught.value) == f"{run.folder} is damaged: it lacks {part}; train anew"
 
 
 def test_a_run_may_be_moved(make, finish, whole, tmp_path):
     run = make()
-    Session(run)
+    open_session(run)
     moved = Path(shutil.move(run.folder, tmp_path / "elsewhere"))
-    assert finish(open_run(moved)) == whole[1]
+    assert finish(Run.open(moved)) == whole[1]

@@ -29,7 +29,7 @@ from racer.training.interop.onnx import policy_head
 from racer.training.learner import load_checkpoint
 from racer.training.run import Run
 from racer.training.saliency import BANDS, SHOWN_PICTURES, _gradients, picture_bands, policy_lap
-from racer.training.session import Session
+from racer.training.trainer import open_session
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def trained(make: Callable[..., Run], rewards: Path) -> dict[str, Run]:
     }
     found = {name: make(steps=16, settings=few, **order) for name, order in orders.items()}
     for run in found.values():
-        Session(run).train(lambda progress: None)
+        open_session(run).train(lambda progress: None)
     return found
 
 

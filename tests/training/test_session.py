@@ -16,9 +16,9 @@ from racer import analysis as laps
 from racer import logs
 from racer.logs import metrics
 from racer.training import session as sessions
-from racer.training.evaluation import EvaluationScore
-from racer.training.run import Run, open_run
-from racer.training.session import Session
+from racer.training.run import Run
+from racer.training.trainer import open_session
+from racer.training.trials import EvaluationScore
 
 
 def quietly(progress: Any) -> None:
@@ -37,13 +37,13 @@ def test_another_seed_other_bytes(whole, make, finish):
 
 def test_training_goes_on_until_the_steps_are_taken_and_is_evaluated_at_the_end(make):
     run = make(steps=300, evaluate_every=10_000)
-    progress = Session(run).train(quietly)
+    progress = open_session(run).train(quietly)
     assert progress.steps == 384  # the first whole update beyond
     assert [row["steps"] for row in progress.evaluations] == [384]
 
 
 def test_minutes_end_it_in_the_place_of_steps(make):
-    progress = Session(make(steps=1, minutes=0.4 / 60.0)).train(quietly)
+    progress = open_session(make(steps=1, minutes=0.4 / 60.0)).train(quietly)
     assert progress.steps > 128
     assert progress.seconds >= 0.4
     assert progress.evaluations[-1]["steps"] == progress.steps
@@ -51,7 +51,7 @@ def test_minutes_end_it_in_the_place_of_steps(make):
 
 def test_iterations_are_counted_on_even_when_an_update_is_longer_than_one(make):
     run = make(steps=512, evaluate_every=20)
-    Session(run).train(quietly)
+    open_session(run).train(quietly)
     assert {file.name for file in (run.folder / "training-simtrace").iterdir()} <= {
         f"{n}-iteration.csv" for n in range(4)
     }
@@ -124,9 +124,9 @@ def test_the_prepare_step_pays_nothing_and_every_other_is_paid_by_the_reward_fun
 
 
 def test_the_laps_of_the_log_are_those_that_the_training_counted(whole, log):
-    session = Session(whole[0])
+    session = open_session(whole[0])
     session.resume()
-    counted = session.recorder.laps.query("phase == 'training'").reset_index(drop=True)
+    counted = session.setup.recorder.laps.query("phase == 'training'").reset_index(drop=True)
     read = laps.laps(log.trace)
     assert len(read) > 8
     for name in (
@@ -145,12 +145,12 @@ def test_the_laps_of_the_log_are_those_that_the_training_counted(whole, log):
 
 def test_only_the_traced_cars_are_logged(make):
     run = make(traced_cars=2, steps=384)
-    Session(run).train(quietly)
+    open_session(run).train(quietly)
     trace = logs.read_log(run.folder / "training-simtrace").trace
     starts = trace.groupby("episode").first()
     assert 0 < len(starts) < 8
     untraced = make(traced_cars=0, steps=128)
-    Session(untraced).train(quietly)
+    open_session(untraced).train(quietly)
     assert not list((untraced.folder / "training-simtrace").iterdir())
     # the evaluation
     assert len(metrics.read_metrics(untraced.folder / "metrics" / "TrainingMetrics.json")) == 5
@@ -158,7 +158,7 @@ def test_only_the_traced_cars_are_logged(make):
 
 def test_discrete_actions_are_logged_by_their_index(make, rewards):
     run = make(action_space=str(rewards / "model_metadata.json"), steps=256)
-    Session(run).train(quietly)
+    open_session(run).train(quietly)
     trace = logs.read_log(run.folder / "training-simtrace").trace
     assert set(trace["action"]) == {0, 1, 2}
     chosen = trace.groupby("action")[["steer", "throttle"]].agg(["min", "max"]).to_numpy().tolist()
@@ -218,7 +218,7 @@ def scores(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def say(*shown: EvaluationScore) -> None:
         waiting = iter(shown)
-        monkeypatch.setattr(sessions, "evaluate", lambda *_: (next(waiting), pd.DataFrame()))
+        monkeypatch.setattr(sessions, "evaluate_policy", lambda *_: (next(waiting), pd.DataFrame()))
 
     return say
 
@@ -237,7 +237,7 @@ def test_the_best_checkpoint_is_chosen_by_completion_and_then_by_lap_time(
 ):
     run = make()
     scores(*shown)
-    Session(run).train(quietly)
+    open_session(run).train(quietly)
     assert run.best()["steps"] == best
     assert run.best()["checkpoint"] == f"{best}.pt"
 
@@ -245,10 +245,15 @@ def test_the_best_checkpoint_is_chosen_by_completion_and_then_by_lap_time(
 def test_the_best_is_remembered_over_a_stop(make, scores):
     run = make()
     scores(scored(5, 100.0, 8.0))
-    session = Session(run)
-    session.train(lambda progress: setattr(session, "_stopped", progress.steps >= 384))
+    session = open_session(run)
+
+    def stop(progress: Any) -> None:
+        if progress.steps >= 384:
+            session.stop()
+
+    session.train(stop)
     scores(scored(5, 100.0, 9.0), scored(4, 90.0, 7.0))
-    session = Session(open_run(run.folder))
+    session = open_session(Run.open(run.folder))
     session.resume()
     progress = session.train(quietly)
     assert run.best()["steps"] == 384

@@ -70,13 +70,24 @@ def evaluate_command(
         raise UsageError("--onboard is about the animation, which --save writes")
     if video == "mp4" and save:
         need("video")
-    from racer.training.evaluation import EvaluationOptions, evaluate
+    from racer.training.evaluation import evaluate
 
-    order = EvaluationOptions(
-        track=track, laps=laps, penalty=penalty, resets=resets, trials=trials, reverse=reverse, car=car, noise=noise,
-        seed=seed, checkpoint=checkpoint, objects=objects, crash_penalty=crash_penalty,
-    )  # fmt: skip
-    result = evaluate(run, order, home=user_home())
+    result = evaluate(
+        run,
+        track=track,
+        laps=laps,
+        penalty=penalty,
+        resets=resets,
+        trials=trials,
+        reverse=reverse,
+        car=car,
+        noise=noise,
+        objects=objects,
+        crash_penalty=crash_penalty,
+        seed=seed,
+        checkpoint=checkpoint,
+        home=user_home(),
+    )
     files = _saved(run, result, video, onboard) if save else []
     if as_json:
         typer.echo(json.dumps(_as_json(result, files), indent=2))
@@ -90,7 +101,7 @@ def _show(result: EvaluationResult, files: list[Path]) -> None:
     console = Console(soft_wrap=True)
     console.print(result.headline, markup=False, highlight=False)
     console.print(
-        _table(result.laps, ("off-tracks", "crashes") if result.has_objects else ("off-tracks",))
+        _table(result.laps, ("off-tracks", "crashes") if result.has_obstacles else ("off-tracks",))
     )
     for note in result.notes:
         console.print(f"note: {note}", markup=False, highlight=False)

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from racer.training.evaluation import EvaluationScore
-from racer.training.session import ProgressCallback, Session
-from racer.training.session import TrainingProgress as Training
+from racer.training.session import Session
+from racer.training.setup import ProgressCallback
+from racer.training.setup import TrainingProgress as Training
+from racer.training.trials import EvaluationScore
 
 
 @contextmanager
@@ -31,13 +32,13 @@ def show_training_progress(session: Session, console: Console) -> Iterator[Progr
         task = bar.add_task(
             describe_training_progress(session.progress),
             total=100,
-            completed=round(100 * session.share()),
+            completed=round(100 * session.fraction()),
         )
 
         def report(training: Training) -> None:
             bar.update(
                 task,
-                completed=100.0 * session.share(),
+                completed=100.0 * session.fraction(),
                 description=describe_training_progress(training),
             )
 

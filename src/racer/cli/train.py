@@ -131,27 +131,26 @@ def _refuse(wrong: object, sentence: str) -> None:
 
 
 def _open(folder: Path) -> Run:
-    from racer.training.run import open_run
+    from racer.training.run import Run
 
-    return open_run(folder)
+    return Run.open(folder)
 
 
 def _create(given: dict[str, Any], out: Path | None) -> Run:
-    from racer.training.config import TrainConfig, parse_config
-    from racer.training.run import create_run
+    from racer.training.config import parse_config
+    from racer.training.run import Run
 
     config = parse_config(given, "racer train")
-    assert isinstance(config, TrainConfig)
     name = f"{Path(config.reward).stem}-{Path(config.track).stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    return create_run(config, out or Path("runs") / name, home=user_home())
+    return Run.create(config, out or Path("runs") / name, home=user_home())
 
 
 def _train(run: Run, resumed: bool) -> None:
     from rich.console import Console
 
     from racer.cli.progress import describe_evaluation, show_training_progress
-    from racer.training.evaluation import beyond_logs_notes
-    from racer.training.imitation import open_session
+    from racer.training.trainer import open_session
+    from racer.training.trials import beyond_logs_notes
 
     console = Console(soft_wrap=True)
     _say(console, _headline(run))
@@ -162,7 +161,7 @@ def _train(run: Run, resumed: bool) -> None:
     _say(console, *(f"note: {note}" for note in (*session.notes, *run.metadata.notes)))
     with show_training_progress(session, console) as report:
         progress = session.train(report)
-    _say(console, *(f"note: {note}" for note in session.reward_notes()))
+    _say(console, *(f"note: {note}" for note in session.setup.reward_notes()))
     if session.was_stopped:
         typer.echo(
             f"stopped after {progress.steps:,} steps; go on with: racer train --resume {run.folder}",
@@ -179,7 +178,7 @@ def _train(run: Run, resumed: bool) -> None:
             console,
             *(
                 f"note: {text}"
-                for text in beyond_logs_notes(session.cars, progress.best.beyond_logs)
+                for text in beyond_logs_notes(session.setup.cars, progress.best.beyond_logs)
             ),
         )
     _say(console, f"{run.folder}  (racer evaluate {run.folder} --save)")

@@ -1,14 +1,17 @@
-"""What a training is told: which reward, track, car and actions, how long, and PPO's settings."""
+"""The configuration of a training: which reward, track, car and actions, how long, and how to learn."""
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from racer.errors import UsageError, did_you_mean
 from racer.sensors.observation import has_pictures, parse_observations
 from racer.vehicle.action_space import DEFAULT_CAMERA
+
+Model = TypeVar("Model", bound=BaseModel)
 
 PICTURE_DEFAULTS = {
     "envs": 32,
@@ -18,18 +21,23 @@ PICTURE_DEFAULTS = {
     "lr": 5e-4,
     "sac_memory": 10_000,
 }
-"""Settings that are the default where a network sees pictures: fewer passes, for each costs a hundred times as much."""
+"""Defaults of the settings where a network sees pictures: fewer passes, as each costs a hundred times as much."""
 
 FINE_TUNING_DEFAULTS = {"lr": 1e-4, "log_std_init": -1.5}
-"""The same where a policy that can drive already is fine-tuned after a teacher's lessons."""
-LESSONS, VARIED_LESSONS, LESSONS_AMONG_OBJECTS = 6_144, 24_576, 73_728
-"""Steps of lessons unless told otherwise: on one track, on several or with looks that vary, among objects."""
+"""Defaults where a policy that can drive already is fine-tuned after a teacher's lessons."""
+
+LESSON_STEPS = 6_144
+"""Default steps of lessons on one track."""
+
+VARIED_LESSON_STEPS = 24_576
+"""Default steps of lessons on several tracks, or with visual randomization."""
+
+OBSTACLE_LESSON_STEPS = 73_728
+"""Default steps of lessons among obstacles."""
 
 
 class LearnerSettings(BaseModel):
-    """PPO's settings. The defaults were chosen by `benchmarks/learning.py`; docs/training.md says
-    why.
-    """
+    """Settings of PPO and SAC. `benchmarks/learning.py` chose the defaults; docs/training.md says why."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -44,7 +52,7 @@ class LearnerSettings(BaseModel):
         0.1,
         ge=0,
         le=1,
-        description="share of the learning rate that is left at the end, falling linearly",
+        description="fraction of the learning rate that is left at the end, falling linearly",
     )
     gamma: float = Field(0.99, ge=0, le=1, description="discount factor")
     gae_lambda: float = Field(
@@ -60,20 +68,18 @@ class LearnerSettings(BaseModel):
         True, description="divide rewards by the running deviation of the discounted return"
     )
     sac_alpha: float = Field(0.2, ge=0, description="SAC: weight of the entropy")
-    sac_memory: int = Field(
-        50_000, ge=1, description="SAC: steps that it learns from again and again"
-    )
+    sac_memory: int = Field(50_000, ge=1, description="SAC: steps in the replay memory")
     sac_steps: int = Field(64, ge=1, description="SAC: steps of all cars for each update")
 
 
 class TrainConfig(BaseModel):
-    """One training run. Names and paths only, so that it is JSON as it stands."""
+    """The configuration of one run. It holds names and paths only, so that it is JSON as it stands."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     reward: str = Field(description="a shipped reward function's name, or a file")
     track: str = Field("reinvent_2018", description="a track's name, .toml or .npy file")
-    reverse: bool = Field(False, description="drive the track the other way")
+    reverse: bool = Field(False, description="drive the track in the other direction")
     car: str | None = Field(
         None, description="v4, v5 or v6; by default what the action space's version says, else v6"
     )
@@ -84,19 +90,19 @@ class TrainConfig(BaseModel):
     noise: str = Field("none", description="none, jitter or robust")
     objects: str | dict[str, Any] | None = Field(
         None,
-        description="none, boxes, random_boxes, bots, or a .toml file or table of the simulator's words about them",
+        description="none, boxes, random_boxes, bots, or a .toml file or table of the simulator's settings of them",
     )
-    seed: int = Field(0, ge=0, description="of everything random")
+    seed: int = Field(0, ge=0, description="seed of every random generator")
     steps: int = Field(300_000, ge=1, description="steps of all cars together")
     minutes: float | None = Field(None, gt=0, description="train for so long instead")
     start_offset: float = Field(
-        0.0, ge=0, lt=1, description="share of the lap where the first episode starts"
+        0.0, ge=0, lt=1, description="fraction of the lap where the first episode starts"
     )
     start_advance: float = Field(
-        0.05, ge=0, lt=1, description="share of the lap by which the start moves on each episode"
+        0.05, ge=0, lt=1, description="fraction of the lap by which the start moves on each episode"
     )
     alternate_direction: bool = Field(
-        False, description="drive every other episode the other way round"
+        False, description="drive every other episode in the other direction"
     )
     reward_timeout: float = Field(
         5.0, ge=0, description="s that one call of the reward function may take, 0 for no limit"
@@ -127,30 +133,35 @@ class TrainConfig(BaseModel):
 
     @field_validator("observation")
     @classmethod
-    def _known_sensors(cls, words: str) -> str:
+    def _check_observation(cls, text: str) -> str:
         try:
-            parse_observations(words, (DEFAULT_CAMERA,))
+            parse_observations(text, (DEFAULT_CAMERA,))
         except UsageError as error:
             raise ValueError(str(error)) from None
-        return words
+        return text
 
     @model_validator(mode="before")
     @classmethod
-    def _suited_to_pictures(cls, table: Any) -> Any:
-        """The table with the settings that pictures need, where it says nothing else."""
+    def _fill_in_defaults(cls, table: Any) -> Any:
+        """Add the defaults that depend on other keys: those for pictures and those for lessons."""
         if not isinstance(table, dict):
             return table
-        words, settings = table.get("observation", "features"), table.get("settings", {})
-        if not isinstance(words, str) or not isinstance(settings, dict):
+        observation = table.get("observation", "features")
+        settings = table.get("settings", {})
+        if not isinstance(observation, str) or not isinstance(settings, dict):
             return table
-        usual: dict[str, Any] = PICTURE_DEFAULTS if _shows_pictures(words) else {}
+        defaults: dict[str, Any] = {}
+        if _shows_pictures(observation):
+            defaults |= PICTURE_DEFAULTS
         if table.get("teacher"):
-            table = {"steps": _lessons(table)} | table
-            usual = usual | FINE_TUNING_DEFAULTS
-        return table | {"settings": usual | settings} if usual else table
+            table = {"steps": _default_lesson_steps(table)} | table
+            defaults |= FINE_TUNING_DEFAULTS
+        if not defaults:
+            return table
+        return table | {"settings": defaults | settings}
 
     @model_validator(mode="after")
-    def _taught(self) -> Self:
+    def _check_teacher(self) -> Self:
         if self.teacher and self.observation == "features":
             raise ValueError(
                 "a teacher sees features itself: name what its student sees with --observation camera"
@@ -163,46 +174,71 @@ class TrainConfig(BaseModel):
         return self
 
 
-def _lessons(table: dict[str, Any]) -> int:
-    """How many steps of lessons are usual for what a table says."""
+def _default_lesson_steps(table: dict[str, Any]) -> int:
+    """How many steps of lessons the other keys of a table call for."""
     if table.get("objects") not in (None, "none"):
-        return LESSONS_AMONG_OBJECTS
-    return (
-        VARIED_LESSONS
-        if table.get("also_tracks") or table.get("look", "none") != "none"
-        else LESSONS
-    )
+        return OBSTACLE_LESSON_STEPS
+    if table.get("also_tracks") or table.get("look", "none") != "none":
+        return VARIED_LESSON_STEPS
+    return LESSON_STEPS
 
 
-def _shows_pictures(words: str) -> bool:
-    """Whether an observation has pictures; False for one that there is not."""
+def _shows_pictures(observation: str) -> bool:
+    """Whether an observation has pictures; False where it cannot be parsed."""
     try:
-        return has_pictures(parse_observations(words, (DEFAULT_CAMERA,)))
+        return has_pictures(parse_observations(observation, (DEFAULT_CAMERA,)))
     except UsageError:
         return False
 
 
-def parse_config(table: dict[str, Any], source: str, model: type[BaseModel] = TrainConfig) -> Any:
-    """`table` as a validated `model`; UsageError with a sentence for each thing that is wrong in
-    `where`.
+class ConfigErrors(UsageError):
+    """A table that is no configuration: `source` is its name, `sentences` say what is wrong."""
+
+    def __init__(self, source: str, sentences: Sequence[str]) -> None:
+        super().__init__(f"{source}: {'; '.join(sentences)}")
+        self.source = source
+        self.sentences = tuple(sentences)
+
+
+def parse_config(table: dict[str, Any], source: str) -> TrainConfig:
+    """`table` as a configuration. Raises ConfigErrors, whose text begins with `source`.
+
+    Examples
+    --------
+    >>> parse_config({"reward": "center_line", "seed": 3}, "my experiment").seed
+    3
+    >>> parse_config({"reward": "center_line", "sede": 3}, "my experiment")
+    Traceback (most recent call last):
+    racer.training.config.ConfigErrors: my experiment: unknown key 'sede': did you mean 'seed'?
+    """
+    return parse_model(table, source, TrainConfig)
+
+
+def parse_model(
+    table: dict[str, Any],
+    source: str,
+    model: type[Model],
+    key_names: Mapping[str, str] | None = None,
+) -> Model:
+    """`table` as a validated `model`. Raises ConfigErrors with a sentence for each mistake.
+
+    The sentences call a key by its name in `key_names`, where it has one there.
     """
     try:
         return model.model_validate(table)
     except ValidationError as error:
-        raise UsageError(
-            f"{source}: " + "; ".join(_sentence(model, e) for e in error.errors())
-        ) from None
+        sentences = [_sentence(model, details, key_names or {}) for details in error.errors()]
+        raise ConfigErrors(source, sentences) from None
 
 
-def _sentence(model: type[BaseModel], error: Any) -> str:
-    place = ".".join(map(str, error["loc"]))
-    if error["type"] == "extra_forbidden":
-        known = (
-            list(LearnerSettings.model_fields)
-            if error["loc"][0] == "settings"
-            else list(model.model_fields)
-        )
-        return f"unknown key {place!r}{did_you_mean(str(error['loc'][-1]), known)}"
-    if error["type"] == "missing":
-        return f"{place!r} is missing"
-    return f"{place!r}: {error['msg'][:1].lower()}{error['msg'][1:]}, not {error['input']!r}"
+def _sentence(model: type[BaseModel], details: Any, key_names: Mapping[str, str]) -> str:
+    key = ".".join(map(str, details["loc"]))
+    key = key_names.get(key, key)
+    if details["type"] == "extra_forbidden":
+        is_setting = details["loc"][0] == "settings"
+        fields = LearnerSettings.model_fields if is_setting else model.model_fields
+        return f"unknown key {key!r}{did_you_mean(str(details['loc'][-1]), list(fields))}"
+    if details["type"] == "missing":
+        return f"{key!r} is missing"
+    message = details["msg"]
+    return f"{key!r}: {message[:1].lower()}{message[1:]}, not {details['input']!r}"

@@ -1,211 +1,63 @@
-"""Driving a policy without exploration, and what came of it."""
+"""Evaluating a trained car: a race, or trials, with one of its checkpoints."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from stable_baselines3.common.policies import BasePolicy
 
-from racer import analysis as laps
+from racer import analysis
 from racer.env import DeepRacerVectorEnv
 from racer.errors import UsageError
+from racer.records import Record, RecordTable, format_number
 from racer.sensors.observation import has_pictures
 from racer.sim.obstacles import Obstacles
-from racer.sim.simulation import Starts
-from racer.sim.state import EVALUATION, TRAINING, Phase, State, trace_columns
-from racer.track import library
+from racer.sim.state import EVALUATION
+from racer.track.library import load_track
 from racer.track.track import Track
 from racer.training.learner import load_checkpoint
-from racer.training.run import Run, check_run_files, open_run
+from racer.training.run import Run
+from racer.training.trials import (
+    LONGEST_LAP_S,
+    DrivenSteps,
+    beyond_logs_notes,
+    drive_policy,
+    mean_beyond_logs,
+)
 from racer.vehicle.car import Car
 
-TRIAL_COUNT = 5  # laps of an evaluation while training, begun at equal distances around the track
-# the same where objects stand elsewhere in every lap: five laps say too little
-TRIAL_COUNT_AMONG_OBSTACLES = 20
-LONGEST_LAP_S = 180.0  # s of simulation time that a lap may take
-
-
-class Policy(Protocol):
-    """What stable-baselines3 models and policies have in common."""
-
-    def predict(self, observation: Any, *, deterministic: bool) -> tuple[NDArray[Any], Any]:
-        """Actions for observations."""
-        ...
-
-
-@dataclass(frozen=True)
-class EvaluationScore:
-    """How an evaluation went; the greater of two is the better: completion first, then lap time."""
-
-    complete: int  # laps
-    trials: int
-    completion: float  # %, mean
-    lap_time: float  # s, mean of the complete laps; nan when there is none
-    best_lap: float  # s
-    median_lap: float  # s
-    reward: float  # mean of the laps
-    # share of the steps that lean on ground that no log of the car has covered
-    beyond_logs: float = 0.0
-
-    @property
-    def rank(self) -> tuple[float, float]:
-        """For comparison with another score."""
-        return round(self.completion, 6), -self.lap_time if self.complete else -np.inf
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether every lap was completed."""
-        return self.complete == self.trials
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain data, with None for what is missing."""
-        return {name: None if value != value else value for name, value in asdict(self).items()}
-
-
-def trial_cars(arguments: dict[str, Any]) -> DeepRacerVectorEnv:
-    """Cars that evaluate a policy in training, one a trial, spread around the track; `arguments` as
-    of training.
-    """
-    rules, trials = (
-        TRAINING._replace(time_limit=LONGEST_LAP_S),
-        TRIAL_COUNT_AMONG_OBSTACLES if arguments.get("objects") else TRIAL_COUNT,
-    )
-    return DeepRacerVectorEnv(
-        trials,
-        **arguments | {"look": "none", "rules": rules, "starts": Starts(advance=1.0 / trials)},
-    )
-
 
 @dataclass(frozen=True, eq=False)
-class DrivenSteps:
-    """T steps of cars: their trace, the rows of the state table, and the objects (T, K) that stood
-    before them.
+class EvaluationResult(Record):
+    """Laps that a trained car drove.
+
+    Attributes
+    ----------
+    trace
+        The steps as columns of the simulator's log.
+    laps
+        The lap table of `racer.laps`.
+    track
+        The track in the direction in which it was driven.
+    drive
+        The steps again, with the rows of the state table and the obstacles.
+    car
+        The car that was driven.
+    headline, notes
+        What to say about it.
+    sees_pictures, has_obstacles
+        Whether the policy has a camera, and whether there were obstacles.
+    obstacles
+        (K,) obstacles that stood on the track all the time; none where every lap had others.
+    stamp
+        Date and time in 14 digits, as in the names of DeepRacer for Cloud's folders.
     """
-
-    trace: pd.DataFrame
-    rows: State
-    obstacles: Obstacles
-
-
-def policy_trace(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> pd.DataFrame:
-    """The trace of one episode of every car, one after the other, driven by a policy without
-    exploration.
-    """
-    return drive_policy(policy, cars, seed).trace
-
-
-def drive_policy(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> DrivenSteps:
-    """The same with all that the cars saw on their way."""
-    cars.reset(seed=seed)
-    turns: list[Any] = []
-    driving = np.ones(cars.num_envs, dtype=np.bool_)
-    index = np.full(cars.num_envs, -1)
-    space: Any = cars.single_action_space
-    actions = np.zeros((cars.num_envs, *space.shape), space.dtype)
-    while driving.any():
-        actions[driving], _ = policy.predict(
-            cars.observe(np.flatnonzero(driving)), deterministic=True
-        )
-        bodies = cars.simulation.obstacles.copy()
-        turn = cars.turn(actions, see=False)
-        kept = index if cars.actions.is_continuous else actions.copy()
-        turns.append((turn.rows, kept, turn.reward, bodies, driving.copy()))
-        driving &= ~(turn.terminated | turn.truncated)
-        # held: the reward function hears of them no more
-        cars.simulation.state["phase"][~driving] = Phase.PREPARE
-    rows, action, reward, before, drove = (
-        np.stack(parts, axis=1) for parts in zip(*turns, strict=True)
-    )
-    columns = trace_columns(rows[drove], action[drove], reward[drove], cars.race.tracks)
-    columns["episode"] = columns["episode"] + np.repeat(np.arange(cars.num_envs), drove.sum(axis=1))
-    return DrivenSteps(pd.DataFrame(columns), rows[drove], before[drove])
-
-
-def evaluation_score(table: pd.DataFrame) -> EvaluationScore:
-    """How the laps of `racer.analysis.laps` went."""
-    times = table["time"][table["complete"]]
-    return EvaluationScore(
-        complete=int(table["complete"].sum()),
-        trials=len(table),
-        completion=float(table["completion"].mean()),
-        lap_time=float(times.mean()),
-        best_lap=float(times.min()),
-        median_lap=float(times.median()),
-        reward=float(table["reward"].mean()),
-    )
-
-
-def evaluate_policy(
-    policy: Policy, cars: DeepRacerVectorEnv, iteration: int
-) -> tuple[EvaluationScore, pd.DataFrame]:
-    """Score and laps of one evaluation."""
-    steps = policy_trace(policy, cars)
-    table = laps.laps(steps).assign(phase="evaluation", iteration=iteration)
-    return replace(evaluation_score(table), beyond_logs=mean_beyond_logs(cars, steps, table)), table
-
-
-def merge_evaluations(
-    found: Sequence[tuple[EvaluationScore, pd.DataFrame]],
-) -> tuple[EvaluationScore, pd.DataFrame]:
-    """Score and laps of several evaluations as of one."""
-    if len(found) == 1:
-        return found[0]
-    table = pd.concat([laps for _, laps in found], ignore_index=True)
-    steps = [float(laps["steps"].sum()) for _, laps in found]
-    beyond = float(np.average([score.beyond_logs for score, _ in found], weights=steps))
-    return replace(evaluation_score(table), beyond_logs=beyond), table
-
-
-def mean_beyond_logs(cars: DeepRacerVectorEnv, steps: pd.DataFrame, table: pd.DataFrame) -> float:
-    """Share of the steps of laps that lean on ground that no log of their car has covered."""
-    share = laps.beyond_logs_fraction(
-        steps, table, cars.car.identified_speed, cars.car.identified_lateral
-    )
-    return float(np.average(share, weights=table["steps"]))
-
-
-def beyond_logs_notes(cars: DeepRacerVectorEnv, fraction: float) -> list[str]:
-    """A sentence about such laps, if there are any."""
-    if not fraction > 0.0:
-        return []
-    limits = f"{cars.car.identified_speed:g} m/s of command"
-    if np.isfinite(cars.car.identified_lateral):
-        limits += f" and {cars.car.identified_lateral:g} m/s2 of cornering"
-    how_many = f"{fraction:.0%}" if fraction >= 0.01 else "under 1 %"
-    return [
-        f"{how_many} of these steps lean on ground that no log of the {cars.car.name} car has covered "
-        f"(beyond {limits}): the real lap may differ"
-    ]
-
-
-@dataclass(frozen=True)
-class EvaluationOptions:
-    """What is to be driven. The defaults are those of DeepRacer's own evaluation jobs."""
-
-    track: str | None = None
-    laps: int = 5
-    penalty: float = 2.0  # s
-    resets: int = 100
-    trials: bool = False
-    reverse: bool = False
-    car: str | None = None
-    noise: str = "none"
-    objects: str | None = None  # as in training
-    crash_penalty: float = 5.0  # s
-    seed: int = 0
-    checkpoint: str = "best"
-
-
-@dataclass(frozen=True, eq=False)
-class EvaluationResult:
-    """A race: its trace, its laps, the road, and what to say about it."""
 
     trace: pd.DataFrame
     laps: pd.DataFrame
@@ -215,84 +67,226 @@ class EvaluationResult:
     headline: str
     notes: tuple[str, ...]
     sees_pictures: bool
-    has_objects: bool
-    # (K,) that stood on the road all the time; none where every lap had others, or they moved
+    has_obstacles: bool
     obstacles: Obstacles
-    stamp: str  # 14 digits, as in the names of DeepRacer for Cloud's folders
+    stamp: str
+
+    def blocks(self) -> Sequence[str | RecordTable]:
+        """The headline, the lap table, and the notes."""
+        return [self.headline, self._lap_table(), *(f"note: {note}" for note in self.notes)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Headline, laps and notes."""
+        return {
+            "headline": self.headline,
+            "laps": json.loads(self.laps.to_json(orient="records")),
+            "notes": list(self.notes),
+        }
+
+    def _lap_table(self) -> RecordTable:
+        incidents = ["off_tracks"]
+        if self.has_obstacles:
+            incidents.append("crashes")
+        incidents.append("resets")
+        heads = ("lap", "time s", "%", "status", *incidents, "m/s", "reward")
+        table = RecordTable(heads, text_heads=frozenset({"status"}))
+        for number, lap in enumerate(self.laps.to_dict("records"), 1):
+            # in a race the log says so of the last lap only
+            status = "lap_complete" if lap["complete"] else lap["status"]
+            table.add_row(
+                str(number),
+                format_number(lap["time"]),
+                format_number(lap["completion"], 1),
+                status,
+                *(str(lap[name]) for name in incidents),
+                format_number(lap["speed"]),
+                format_number(lap["reward"]),
+            )
+        return table
 
 
 def evaluate(
-    folder: Path, options: EvaluationOptions, home: Path | None = None
+    run: Run | str | Path,
+    *,
+    track: str | None = None,
+    laps: int = 5,
+    penalty: float = 2.0,
+    resets: int = 100,
+    trials: bool = False,
+    reverse: bool = False,
+    car: str | None = None,
+    noise: str = "none",
+    objects: str | None = None,
+    crash_penalty: float = 5.0,
+    seed: int = 0,
+    checkpoint: str = "best",
+    home: Path | None = None,
 ) -> EvaluationResult:
-    """The result of a race with a checkpoint of the run in `folder`. UsageError for a wrong order."""
-    run = open_run(folder)
-    check_run_files(run)
-    policy, name = load_checkpoint(run, options.checkpoint)
-    cars = _cars(run, options, home)
-    _check_actions(policy, cars)
-    found = drive_policy(policy, cars, seed=options.seed)
-    trace = found.trace.assign(phase="evaluation")
-    table = laps.laps(trace)
-    road = cars.race.track
-    whole = table[table["complete"]]
-    crashes = f", {table['crashes'].sum()} crashes" if cars.race.obstacle_layout else ""
-    best = f", the best in {whole['time'].min():.2f} s" if len(whole) else ""
-    what = f"{folder}, checkpoint {name}, on {road.title}, car {cars.car.name}"
-    head = f"{what}: {len(whole)} of {options.laps} laps complete{best}{crashes}"
-    return EvaluationResult(
-        trace,
-        table,
-        road,
-        found,
-        cars.car,
-        head,
-        tuple(beyond_logs_notes(cars, mean_beyond_logs(cars, trace, table))),
-        has_pictures(run.observation),
-        cars.race.obstacle_layout is not None,
-        _obstacles(cars),
-        f"{datetime.now():%Y%m%d%H%M%S}",
+    """Drive laps with a checkpoint of a run, without exploration.
+
+    The defaults are those of DeepRacer's own evaluation jobs.
+
+    Parameters
+    ----------
+    run
+        A run, or its folder.
+    track
+        Another track than the run's: a name, a .toml or a .npy file.
+    laps
+        Laps of the race, driven in one go.
+    penalty
+        Time for which the car is held after it left the track, s.
+    resets
+        Incidents that are forgiven; the next one ends the race.
+    trials
+        Whether every lap starts from standstill, in place of one race.
+    reverse
+        Whether to drive in the other direction than in training.
+    car
+        Another car than the run's: v4, v5 or v6.
+    noise
+        none, jitter or robust.
+    objects
+        none, boxes, random_boxes, bots, or a .toml file; by default those of the training.
+    crash_penalty
+        Time for which the car is held after it hit an obstacle, s.
+    seed
+        Seed of the noise, and of obstacles at random places.
+    checkpoint
+        best, last, or a number of steps.
+    home
+        racer's data folder, where tracks are looked for.
+
+    Raises
+    ------
+    UsageError
+        For something that is named and not there.
+
+    Examples
+    --------
+    >>> import racer
+    >>> run = racer.train("center_line", track="oval", steps=2_000)
+    >>> result = racer.evaluate(run, laps=2, resets=0)
+    >>> result.laps[["status", "off_tracks"]].shape
+    (1, 2)
+    """
+    if not isinstance(run, Run):
+        run = Run.open(run)
+    options = _Options(
+        track=track,
+        laps=laps,
+        penalty=penalty,
+        resets=resets,
+        trials=trials,
+        reverse=reverse,
+        car=car,
+        noise=noise,
+        objects=objects,
+        crash_penalty=crash_penalty,
     )
+    policy, file_name = load_checkpoint(run, checkpoint)
+    cars = _evaluation_cars(run, options, home)
+    _check_spaces(policy, cars)
+    steps = drive_policy(policy, cars, seed=seed)
+    return _evaluation_result(run, options, cars, steps, file_name)
 
 
-def _obstacles(cars: DeepRacerVectorEnv) -> Obstacles:
-    """The obstacles that all of the cars drove among."""
-    bodies = cars.simulation.obstacles
-    same = bodies.size > 0 and bool((bodies[["x", "y"]] == bodies[["x", "y"]][:1]).all())
-    kept: Obstacles = bodies[0][~bodies[0]["moves"]] if same else bodies[0][:0]
-    return kept
+@dataclass(frozen=True)
+class _Options:
+    """The arguments of `evaluate`."""
+
+    track: str | None
+    laps: int
+    penalty: float
+    resets: int
+    trials: bool
+    reverse: bool
+    car: str | None
+    noise: str
+    objects: str | None
+    crash_penalty: float
 
 
-def _cars(run: Run, order: EvaluationOptions, home: Path | None) -> DeepRacerVectorEnv:
+def _evaluation_cars(run: Run, options: _Options, home: Path | None) -> DeepRacerVectorEnv:
     """The car of a race, or one car a trial."""
-    arguments: dict[str, Any] = {
-        "track": library.load_track(order.track, home=home)
-        if order.track is not None
-        else run.track,
-        "reward": run.reward,
-        "action_space": run.metadata,
-        "observation": run.observation,
-        "car": order.car or run.config.car,
-        "noise": order.noise,
-        "objects": run.objects if order.objects is None else order.objects,
-        "reverse": order.reverse != run.config.reverse,
-        "reward_timeout": run.config.reward_timeout,
-        "evaluation": True,
+    changes: dict[str, Any] = {
+        "car": options.car or run.car,
+        "noise": options.noise,
+        "reverse": options.reverse != run.config.reverse,
     }
+    if options.track is not None:
+        changes["track"] = load_track(options.track, home=home)
+    if options.objects is not None:
+        changes["objects"] = options.objects
+    cars = 1
+    laps_of_each_car = options.laps
+    if options.trials:
+        cars = options.laps
+        laps_of_each_car = 1
     rules = EVALUATION._replace(
-        laps=1 if order.trials else order.laps,
-        resets=order.resets,
-        off_track_penalty=order.penalty,
-        collision_penalty=order.crash_penalty,
-        time_limit=LONGEST_LAP_S * (1 if order.trials else order.laps),
+        laps=laps_of_each_car,
+        resets=options.resets,
+        off_track_penalty=options.penalty,
+        collision_penalty=options.crash_penalty,
+        time_limit=LONGEST_LAP_S * laps_of_each_car,
     )
-    return DeepRacerVectorEnv(order.laps if order.trials else 1, rules=rules, **arguments)
+    arguments = run.env_arguments() | changes
+    return DeepRacerVectorEnv(cars, evaluation=True, rules=rules, **arguments)
 
 
-def _check_actions(policy: BasePolicy, cars: DeepRacerVectorEnv) -> None:
-    if (
-        policy.action_space != cars.single_action_space
-        or policy.observation_space != cars.single_observation_space
-    ):
+def _check_spaces(policy: BasePolicy, cars: DeepRacerVectorEnv) -> None:
+    same_actions = policy.action_space == cars.single_action_space
+    same_observations = policy.observation_space == cars.single_observation_space
+    if not (same_actions and same_observations):
         raise UsageError(
             "the checkpoint was trained with other actions or observations than the run folder says"
         )
+
+
+def _evaluation_result(
+    run: Run,
+    options: _Options,
+    cars: DeepRacerVectorEnv,
+    steps: DrivenSteps,
+    checkpoint: str,
+) -> EvaluationResult:
+    trace = steps.trace.assign(phase="evaluation")
+    laps = analysis.laps(trace)
+    track = cars.race.track
+    subject = f"{run.folder}, checkpoint {checkpoint}, on {track.title}, car {cars.car.name}"
+    outcome = _outcome(laps, options.laps, has_obstacles=cars.race.obstacle_layout is not None)
+    return EvaluationResult(
+        trace=trace,
+        laps=laps,
+        track=track,
+        drive=steps,
+        car=cars.car,
+        headline=f"{subject}: {outcome}",
+        notes=tuple(beyond_logs_notes(cars, mean_beyond_logs(cars, trace, laps))),
+        sees_pictures=has_pictures(run.observation),
+        has_obstacles=cars.race.obstacle_layout is not None,
+        obstacles=_standing_obstacles(cars),
+        stamp=f"{datetime.now():%Y%m%d%H%M%S}",
+    )
+
+
+def _outcome(laps: pd.DataFrame, lap_count: int, has_obstacles: bool) -> str:
+    """How many laps were completed, the best of them, and how many crashes there were."""
+    complete = laps[laps["complete"]]
+    outcome = f"{len(complete)} of {lap_count} laps complete"
+    if len(complete):
+        outcome += f", the best in {complete['time'].min():.2f} s"
+    if has_obstacles:
+        outcome += f", {laps['crashes'].sum()} crashes"
+    return outcome
+
+
+def _standing_obstacles(cars: DeepRacerVectorEnv) -> Obstacles:
+    """(K,) the obstacles that do not move, where those of all cars are the same; else none."""
+    obstacles = cars.simulation.obstacles
+    places = obstacles[["x", "y"]]
+    if obstacles.size == 0 or not bool((places == places[:1]).all()):
+        nothing: Obstacles = obstacles[0][:0]
+        return nothing
+    standing: Obstacles = obstacles[0][~obstacles[0]["moves"]]
+    return standing

@@ -1,9 +1,9 @@
 """DeepRacer's own networks, by their names in `model_metadata.json`, and a small one, as
 stable-baselines3 policies.
 
-A network is an embedder for each sensor, whose outputs are joined, and a middleware behind them.
-All layers end in ReLU, convolutions have no padding (SIMULATOR.md 7.1). Policy and value have a
-network each, with nothing in common.
+A network has an embedder for each sensor, whose outputs are joined, and a middleware behind them. All
+layers end in ReLU, convolutions have no padding (docs/simulator.md 7.1). Policy and value have a
+network each and share nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import gymnasium
 import torch
@@ -22,42 +22,95 @@ from torch import nn
 
 from racer.errors import UsageError, did_you_mean
 
-Layers = tuple[tuple[int, int, int], ...]  # filters, kernel, stride of each convolution
-
 SHALLOW = "DEEP_CONVOLUTIONAL_NETWORK_SHALLOW"
 SMALL = "SMALL"
+
+SINGLE_SENSOR = "observation"
+"""The name of the one embedder where the observation is no dict: DeepRacer's first name of the camera."""
+
+STEREO_CHANNELS = 2
+
+
+class Convolution(NamedTuple):
+    """Sizes of one convolution."""
+
+    filters: int
+    kernel: int
+    stride: int
+
+
+Layers = tuple[Convolution, ...]
 
 
 @dataclass(frozen=True)
 class Network:
-    """Sizes of one architecture. `stereo` are the convolutions over a pair of pictures."""
+    """Sizes of one architecture."""
 
-    camera: Layers
-    stereo: Layers
+    camera: Layers  # convolutions over one picture
+    stereo: Layers  # convolutions over a pair of pictures
     dense: tuple[int, ...]  # units behind the convolutions, one layer each
-    middle: tuple[int, ...]  # units behind the joined embedders
-    beside: tuple[int, ...] = (256, 256)  # units behind a sensor that sends no picture
+    middleware: tuple[int, ...]  # units behind the joined embedders
+    numbers: tuple[int, ...] = (256, 256)  # units behind a sensor that sends no picture
+
+    def convolutions(self, is_stereo: bool) -> Layers:
+        """The convolutions over one picture, or over a pair of them."""
+        if is_stereo:
+            return self.stereo
+        return self.camera
 
 
-_THREE: Layers = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
-_STEREO: Layers = ((32, 3, 1), (64, 3, 2), (64, 3, 1), (128, 3, 2), (128, 3, 1))
-_FEW: Layers = ((16, 8, 4), (32, 4, 2))
+_SHALLOW_LAYERS: Layers = (Convolution(32, 8, 4), Convolution(64, 4, 2), Convolution(64, 3, 1))
+_SMALL_LAYERS: Layers = (Convolution(16, 8, 4), Convolution(32, 4, 2))
+_STEREO_LAYERS: Layers = (
+    Convolution(32, 3, 1),
+    Convolution(64, 3, 2),
+    Convolution(64, 3, 1),
+    Convolution(128, 3, 2),
+    Convolution(128, 3, 1),
+)
 
 NETWORKS = {
-    SHALLOW: Network(_THREE, _THREE, (), (512,)),
+    SHALLOW: Network(
+        camera=_SHALLOW_LAYERS,
+        stereo=_SHALLOW_LAYERS,
+        dense=(),
+        middleware=(512,),
+    ),
     "DEEP_CONVOLUTIONAL_NETWORK": Network(
-        ((32, 5, 2), (32, 3, 1), (64, 3, 2), (64, 3, 1)), _STEREO, (64,), (512,)
+        camera=(
+            Convolution(32, 5, 2),
+            Convolution(32, 3, 1),
+            Convolution(64, 3, 2),
+            Convolution(64, 3, 1),
+        ),
+        stereo=_STEREO_LAYERS,
+        dense=(64,),
+        middleware=(512,),
     ),
     "DEEP_CONVOLUTIONAL_NETWORK_DEEP": Network(
-        ((32, 8, 4), (32, 4, 2), (64, 4, 2), (64, 3, 1)), _STEREO, (512, 512), (256, 128)
+        camera=(
+            Convolution(32, 8, 4),
+            Convolution(32, 4, 2),
+            Convolution(64, 4, 2),
+            Convolution(64, 3, 1),
+        ),
+        stereo=_STEREO_LAYERS,
+        dense=(512, 512),
+        middleware=(256, 128),
     ),
-    SMALL: Network(_FEW, _FEW, (), (128,), (64,)),
+    SMALL: Network(
+        camera=_SMALL_LAYERS,
+        stereo=_SMALL_LAYERS,
+        dense=(),
+        middleware=(128,),
+        numbers=(64,),
+    ),
 }
 """The first three are DeepRacer's; SMALL is for pictures of 80 x 60, and no car of AWS can load it."""
 
 
 def find_network(name: str) -> Network:
-    """The sizes of a network. UsageError for a name that there is not."""
+    """The sizes of the network of that name. Raises UsageError for an unknown one."""
     if name not in NETWORKS:
         raise UsageError(
             f"unknown network {name!r}{did_you_mean(name, list(NETWORKS))} (there are {', '.join(NETWORKS)})"
@@ -65,51 +118,29 @@ def find_network(name: str) -> Network:
     return NETWORKS[name]
 
 
-def convolved_size(rows: int, columns: int, convolutions: Layers) -> tuple[int, int]:
-    """Rows and columns that convolutions leave of a picture. UsageError where nothing is left."""
-    before = f"{columns} x {rows}"
-    for _, kernel, stride in convolutions:
-        rows, columns = (rows - kernel) // stride + 1, (columns - kernel) // stride + 1
+def convolved_size(rows: int, columns: int, layers: Layers) -> tuple[int, int]:
+    """Rows and columns that convolutions leave of a picture. Raises UsageError where nothing is left.
+
+    Examples
+    --------
+    >>> convolved_size(120, 160, NETWORKS[SHALLOW].camera)
+    (11, 16)
+    """
+    picture = f"{columns} x {rows}"
+    for layer in layers:
+        rows = (rows - layer.kernel) // layer.stride + 1
+        columns = (columns - layer.kernel) // layer.stride + 1
         if min(rows, columns) < 1:
             raise UsageError(
-                f"pictures of {before} are too small for this network: name a larger size or --network {SMALL}"
+                f"pictures of {picture} are too small for this network: name a larger size or --network {SMALL}"
             )
     return rows, columns
 
 
-class Embedding(BaseFeaturesExtractor):
-    """A network up to its head (a class: stable-baselines3 wants one). Pictures of two channels are
-    stereo.
-
-    In training mode it calculates in bfloat16 where the processor does; the weights, and what
-    drives, are float32.
-    """
-
-    def __init__(
-        self, observation_space: gymnasium.Space[Any], network_name: str = SHALLOW
-    ) -> None:
-        sizes = find_network(network_name)
-        super().__init__(observation_space, sizes.middle[-1])
-        self._several = isinstance(observation_space, gymnasium.spaces.Dict)
-        spaces = _spaces(observation_space)
-        self.embedders = nn.ModuleDict(
-            {name: _embedder(space, sizes) for name, space in spaces.items()}
-        )
-        joined = sum(_width(self.embedders[name], space) for name, space in spaces.items())
-        self.middleware = _dense((joined, *sizes.middle))
-
-    def forward(self, observation: Any) -> torch.Tensor:
-        """(N, F) what the head is computed from."""
-        parts = observation if self._several else {SINGLE_SENSOR: observation}
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.training and HAS_BFLOAT16):
-            found = [embedder(parts[name]) for name, embedder in self.embedders.items()]
-            joined = self.middleware(found[0] if len(found) == 1 else torch.cat(found, dim=1))
-        return cast("torch.Tensor", joined.float())
-
-
 def _multiplies_bfloat16() -> bool:
-    """Whether this processor has instructions for it: with them it trains twice as fast, without
-    ten times slower.
+    """Whether this processor has instructions for bfloat16.
+
+    With them a network trains twice as fast in that format, without them ten times slower.
     """
     capabilities = getattr(torch.cpu, "get_capabilities", None)  # not in older PyTorch
     return bool(capabilities and capabilities().get("avx512_bf16"))
@@ -117,11 +148,73 @@ def _multiplies_bfloat16() -> bool:
 
 HAS_BFLOAT16 = _multiplies_bfloat16()
 
-SINGLE_SENSOR = "observation"
-"""The name of the one embedder where the observation is no dict: DeepRacer's word for the camera of old."""
+
+class Embedding(BaseFeaturesExtractor):
+    """A network up to its head: stable-baselines3's features extractor.
+
+    Pictures of two channels are stereo pairs. In training mode it calculates in bfloat16 where the
+    processor does; the weights, and what drives, are float32.
+    """
+
+    def __init__(
+        self, observation_space: gymnasium.Space[Any], network_name: str = SHALLOW
+    ) -> None:
+        sizes = find_network(network_name)
+        super().__init__(observation_space, sizes.middleware[-1])
+        self._is_dict = isinstance(observation_space, gymnasium.spaces.Dict)
+        spaces = _sensor_spaces(observation_space)
+        self.embedders = nn.ModuleDict(
+            {name: _embedder(space, sizes) for name, space in spaces.items()}
+        )
+        joined_width = sum(
+            _output_width(self.embedders[name], space) for name, space in spaces.items()
+        )
+        self.middleware = _dense_layers((joined_width, *sizes.middleware))
+
+    def forward(self, observation: Any) -> torch.Tensor:
+        """(N, F) features of N observations, from which the head is computed."""
+        parts = observation if self._is_dict else {SINGLE_SENSOR: observation}
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.training and HAS_BFLOAT16):
+            embedded = [embedder(parts[name]) for name, embedder in self.embedders.items()]
+            if len(embedded) == 1:
+                joined = embedded[0]
+            else:
+                joined = torch.cat(embedded, dim=1)
+            features = self.middleware(joined)
+        return cast("torch.Tensor", features.float())
 
 
-def _fixed(network_name: str) -> dict[str, Any]:
+class SensorPolicy(ActorCriticPolicy):
+    """A policy that PPO trains: policy and value have a network each."""
+
+    def __init__(self, *arguments: Any, network_name: str = SHALLOW, **keywords: Any) -> None:
+        self.network_name = network_name
+        super().__init__(*arguments, **keywords | _policy_keywords(network_name) | {"net_arch": []})
+        # up to twice as fast on a processor
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        return _saved_parameters(super()._get_constructor_parameters(), self.network_name)
+
+
+class SensorSACPolicy(SACPolicy):
+    """A policy that SAC trains: actor and critics have a network each, with DeepRacer's layer of 256
+    before the head.
+    """
+
+    def __init__(self, *arguments: Any, network_name: str = SHALLOW, **keywords: Any) -> None:
+        self.network_name = network_name
+        super().__init__(
+            *arguments, **keywords | _policy_keywords(network_name) | {"net_arch": [256]}
+        )
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        return _saved_parameters(super()._get_constructor_parameters(), self.network_name)
+
+
+def _policy_keywords(network_name: str) -> dict[str, Any]:
+    """Arguments of stable-baselines3's policies that a network fixes."""
     return {
         "features_extractor_class": Embedding,
         "features_extractor_kwargs": {"network_name": network_name},
@@ -131,38 +224,11 @@ def _fixed(network_name: str) -> dict[str, Any]:
     }
 
 
-class SensorPolicy(ActorCriticPolicy):
-    """Policy and value with a network each; what PPO trains (a class: stable-baselines3 wants one)."""
-
-    def __init__(self, *arguments: Any, network_name: str = SHALLOW, **keywords: Any) -> None:
-        self.network_name = network_name
-        super().__init__(*arguments, **keywords | _fixed(network_name) | {"net_arch": []})
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # up to twice as fast on a processor
-
-    def _get_constructor_parameters(self) -> dict[str, Any]:
-        return _named(super()._get_constructor_parameters(), self.network_name)
-
-
-class SensorSACPolicy(SACPolicy):
-    """Actor and critics with a network each, and DeepRacer's layer of 256 before the head; what SAC
-    trains.
-    """
-
-    def __init__(self, *arguments: Any, network_name: str = SHALLOW, **keywords: Any) -> None:
-        self.network_name = network_name
-        super().__init__(*arguments, **keywords | _fixed(network_name) | {"net_arch": [256]})
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def _get_constructor_parameters(self) -> dict[str, Any]:
-        return _named(super()._get_constructor_parameters(), self.network_name)
-
-
-def _named(data: dict[str, Any], network_name: str) -> dict[str, Any]:
-    """What a policy is made with again from its file."""
-    kept = {
-        key: value for key, value in data.items() if key not in (*_fixed(network_name), "net_arch")
-    }
-    return kept | {"network_name": network_name}
+def _saved_parameters(parameters: dict[str, Any], network_name: str) -> dict[str, Any]:
+    """What a policy's file holds to make the policy again."""
+    fixed = (*_policy_keywords(network_name), "net_arch")
+    saved = {key: value for key, value in parameters.items() if key not in fixed}
+    return saved | {"network_name": network_name}
 
 
 class _Scale(nn.Module):
@@ -172,42 +238,38 @@ class _Scale(nn.Module):
         return (picture / 255.0).contiguous(memory_format=torch.channels_last)
 
 
-def _spaces(space: gymnasium.Space[Any]) -> dict[str, gymnasium.spaces.Box]:
+def _sensor_spaces(space: gymnasium.Space[Any]) -> dict[str, gymnasium.spaces.Box]:
+    """The observation space of each sensor by its name."""
     if isinstance(space, gymnasium.spaces.Dict):
         return {name: cast("gymnasium.spaces.Box", part) for name, part in space.spaces.items()}
     return {SINGLE_SENSOR: cast("gymnasium.spaces.Box", space)}
 
 
 def _embedder(space: gymnasium.spaces.Box, sizes: Network) -> nn.Module:
+    """The layers of one sensor: dense ones for numbers, convolutions for pictures (C, H, W)."""
     if len(space.shape) == 1:
-        return _dense((space.shape[0], *sizes.beside))
+        return _dense_layers((space.shape[0], *sizes.numbers))
     channels, rows, columns = space.shape
-    convolutions = sizes.stereo if channels == 2 else sizes.camera
+    convolutions = sizes.convolutions(is_stereo=channels == STEREO_CHANNELS)
     layers: OrderedDict[str, nn.Module] = OrderedDict(scale=_Scale())
-    for k, (filters, kernel, stride) in enumerate(convolutions):
-        layers[f"conv{k}"], layers[f"relu{k}"] = (
-            nn.Conv2d(channels, filters, kernel, stride),
-            nn.ReLU(),
-        )
-        channels = filters
+    for k, convolution in enumerate(convolutions):
+        layers[f"conv{k}"] = nn.Conv2d(channels, *convolution)
+        layers[f"relu{k}"] = nn.ReLU()
+        channels = convolution.filters
     rows, columns = convolved_size(rows, columns, convolutions)
     layers["flat"] = nn.Flatten()
     if sizes.dense:
-        layers["dense"] = _dense((channels * rows * columns, *sizes.dense))
+        layers["dense"] = _dense_layers((channels * rows * columns, *sizes.dense))
     return nn.Sequential(layers)
 
 
-def _width(embedder: nn.Module, space: gymnasium.spaces.Box) -> int:
-    """Outputs of an embedder."""
+def _output_width(embedder: nn.Module, space: gymnasium.spaces.Box) -> int:
     with torch.no_grad():
         return int(embedder(torch.zeros(1, *space.shape)).shape[1])
 
 
-def _dense(sizes: tuple[int, ...]) -> nn.Sequential:
-    return nn.Sequential(
-        *[
-            layer
-            for before, after in pairwise(sizes)
-            for layer in (nn.Linear(before, after), nn.ReLU())
-        ]
-    )
+def _dense_layers(sizes: tuple[int, ...]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    return nn.Sequential(*layers)

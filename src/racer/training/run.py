@@ -1,17 +1,18 @@
-"""A run on disk: a folder that holds the whole story of a training, laid out as DeepRacer for Cloud
-lays out its own.
+"""A run on disk: a folder with everything about a training, laid out as DeepRacer for Cloud lays out
+its own.
 
 | file | what it holds |
 |---|---|
 | `run.json` | the configuration, written before step 0, with versions and git hash |
 | `reward_function.py`, `track.npy`, `model/model_metadata.json` | copies of what was trained with |
-| `hyperparameters.json` | the same, where one was given |
+| `hyperparameters.json` | a copy too, where one was given |
+| `tracks/NAME.npy` | the other tracks of a teacher |
 | `checkpoints/N.pt` | the policy after N steps |
 | `checkpoints/best.json` | which of them is best, with its evaluation |
 | `checkpoints/state.pt` | everything that a resumed training needs |
 | `evaluations.csv` | one row an evaluation |
 | `training-simtrace/N-iteration.csv`, `metrics/TrainingMetrics.json` | the log in the simulator's own format |
-| `logs/trainer.log` | a line for each update of the policy, in the words of the real trainer's log |
+| `logs/trainer.log` | a line for each update of the policy, as in the real trainer's log |
 | `tensorboard/` | curves |
 """
 
@@ -20,201 +21,299 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from racer import __version__
 from racer.errors import UsageError
-from racer.files import make_folder, write_file, write_json
-from racer.reward import load_reward as load_reward
+from racer.files import make_folder, read_json, write_file, write_json
+from racer.records import Record, RecordTable, format_number, format_percent
+from racer.reward import RewardRefused, load_reward
 from racer.sensors.camera.randomization import find_randomization
-from racer.sensors.observation import (
-    METADATA_OBSERVATIONS,
-    PICTURE_KINDS,
-    PICTURE_SIZE_PX,
-    parse_observations,
-    picture_size,
-    sensor_kind,
-)
+from racer.sensors.observation import parse_observations
 from racer.sim.noise import read_noise
 from racer.sim.obstacle_layout import ObstacleLayout, read_obstacle_layout
 from racer.track import library, route
 from racer.track.track import Track
 from racer.training.config import TrainConfig, parse_config
-from racer.training.interop import hyperparameters
-from racer.training.networks import SMALL, convolved_size, find_network
-from racer.vehicle.action_space import (
-    DEFAULT_NETWORK,
-    ActionSpace,
-    Metadata,
-    read_metadata,
-    write_metadata,
-)
+from racer.training.interop.hyperparameters import read_hyperparameters
+from racer.training.networks import find_network
+from racer.training.run_metadata import run_metadata
+from racer.vehicle.action_space import ActionSpace, Metadata, read_metadata, write_metadata
 from racer.vehicle.car import car_preset
 
 RECORDED_PACKAGES = ("numpy", "numba", "gymnasium", "torch", "stable-baselines3")
-REQUIRED_FILES = ("reward_function.py", "track.npy", "model/model_metadata.json")  # in every run
-METADATA_VERSIONS = {
-    "v4": 4.0,
-    "v5": 5.0,
-    "v6": 6.0,
-}  # of model_metadata.json, for each car generation
+REQUIRED_FILES = ("reward_function.py", "track.npy", "model/model_metadata.json")
+REQUIRED_KEYS = ("reward_file", "track", "track_title")
+SUBFOLDERS = ("checkpoints", "model", "metrics", "training-simtrace")
+EVALUATION_COLUMNS = ("steps", "seconds", "complete", "trials", "completion", "lap_time")
+"""The columns of evaluations.csv that a table of none has too."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run folder and the configuration that it was made with."""
+@dataclass(frozen=True, eq=False)
+class Run(Record):
+    """A run folder, as it was when it was opened: what was trained with, read once.
+
+    `Run.open` reads one, `Run.create` makes one, and `racer.train` makes and trains one. What a
+    training adds is read when it is asked for, by `best` and `evaluations`.
+
+    Attributes
+    ----------
+    folder
+        The run folder.
+    config
+        The configuration that the run was made with.
+    reward
+        The reward file: the original while it is still there, else the run's copy.
+    track
+        The track of the training, not reversed.
+    other_track_files
+        Route files of the other tracks that a teacher teaches on.
+    metadata
+        The actions, the sensors, and the version that tells the car generation.
+    car
+        The car generation: v4, v5 or v6.
+    observation
+        The sensors of the policy, as `racer.sensors` names them: `("features",)` for example.
+    network
+        The name of the policy's network where it has sensors; None where it has features only.
+    obstacle_layout
+        The obstacles of the training, as they were when it began; None when there were none.
+    hyperparameters
+        The copy of the hyperparameters.json that was given; None when none was.
+
+    Examples
+    --------
+    >>> import racer
+    >>> run = racer.train("center_line", track="oval", steps=2_000)
+    >>> run.track.name, run.car, run.observation
+    ('oval', 'v6', ('features',))
+    >>> racer.Run.open(run.folder).best()["steps"]
+    4096
+    """
 
     folder: Path
     config: TrainConfig
+    reward: Path
+    track: Track
+    other_track_files: tuple[Path, ...]
+    metadata: Metadata
+    car: str
+    observation: tuple[str, ...]
+    network: str | None
+    obstacle_layout: ObstacleLayout | None
+    hyperparameters: Path | None
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """The run in a folder. Raises UsageError when there is none, or when parts of it are lacking."""
+        folder = Path(folder)
+        story = _read_story(folder)
+        config = parse_config(story["config"], str(folder / "run.json"))
+        _check_whole(folder, story)
+        metadata = read_metadata(folder / "model" / "model_metadata.json")
+        observation = parse_observations(config.observation, metadata.sensor)
+        return cls(
+            folder=folder,
+            config=config,
+            reward=_first_file(Path(story["reward_file"]), folder / "reward_function.py"),
+            track=route.load_route(
+                folder / "track.npy", name=story["track"], title=story["track_title"]
+            ),
+            other_track_files=tuple(sorted((folder / "tracks").glob("*.npy"))),
+            metadata=metadata,
+            car=config.car or metadata.car,
+            observation=observation,
+            network=None if observation == ("features",) else metadata.neural_network,
+            obstacle_layout=read_obstacle_layout(story.get("objects")),
+            hyperparameters=_file_or_none(folder / "hyperparameters.json"),
+        )
+
+    @classmethod
+    def create(cls, config: TrainConfig, folder: str | Path, home: Path | None = None) -> Run:
+        """A new run in `folder`, with everything in it that is known before step 0.
+
+        `home` is racer's data folder, where tracks are looked for. Raises UsageError when there is a
+        run already, and when something in `config` is wrong; then nothing is written.
+        """
+        folder = Path(folder)
+        if (folder / "run.json").exists():
+            raise UsageError(
+                f"{folder} holds a run already: continue it with --resume {folder}, or name another folder with --out"
+            )
+        _write_run_folder(config, folder, home)
+        return cls.open(folder)
+
+    @property
+    def action_space(self) -> ActionSpace:
+        """The actions of the policy."""
+        return self.metadata.action_space
 
     @property
     def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
         return self.folder / "checkpoints"
 
     @property
     def state(self) -> Path:
+        """The file that a resumed training goes on from."""
         return self.checkpoints / "state.pt"
 
-    @property
-    def track(self) -> Track:
-        story = self._story
-        return route.load_route(
-            self.folder / "track.npy", name=story["track"], title=story["track_title"]
-        )
-
-    @property
-    def _story(self) -> dict[str, Any]:
-        story: dict[str, Any] = json.loads((self.folder / "run.json").read_text())
-        return story
-
-    @property
-    def metadata(self) -> Metadata:
-        return read_metadata(self.folder / "model" / "model_metadata.json")
-
-    @property
-    def observation(self) -> tuple[str, ...]:
-        """The sensors that the policy perceives, as `racer.sensors.observation` names them."""
-        return parse_observations(self.config.observation, self.metadata.sensor)
-
-    @property
-    def network(self) -> str | None:
-        """The network's name where the policy has sensors; None for the one that sees features
-        only.
+    def best(self) -> dict[str, Any] | None:
+        """The evaluation of the best checkpoint, with the `checkpoint`'s file name; None before the
+        first.
         """
-        return self.metadata.neural_network if self.observation != ("features",) else None
+        file = self.checkpoints / "best.json"
+        if not file.exists():
+            return None
+        evaluation: dict[str, Any] = read_json(file)
+        return evaluation
 
-    @property
-    def more_tracks(self) -> tuple[Path, ...]:
-        """The files of the other tracks that a teacher teaches on."""
-        return tuple(sorted((self.folder / "tracks").glob("*.npy")))
+    def evaluations(self) -> pd.DataFrame:
+        """The evaluations so far, one a row, as evaluations.csv holds them."""
+        return read_evaluations(self.folder)
 
-    @property
-    def objects(self) -> ObstacleLayout | None:
-        """The objects of the race, as they were when the run began."""
-        return read_obstacle_layout(self._story.get("objects"))
-
-    @property
-    def hyperparameters(self) -> Path | None:
-        """The copy of the hyperparameters.json that was given, None when none was."""
-        file = self.folder / "hyperparameters.json"
-        return file if file.is_file() else None
-
-    @property
-    def reward(self) -> Path:
-        """The reward file: the original if it is still there, else the run's copy."""
-        origin = Path(self._story["reward_file"])
-        return origin if origin.is_file() else self.folder / "reward_function.py"
-
-    @property
     def reward_has_changed(self) -> bool:
         """Whether the reward file is no longer what the run began with."""
         return self.reward.read_bytes() != (self.folder / "reward_function.py").read_bytes()
 
-    def best(self) -> dict[str, Any] | None:
-        """The evaluation of the best checkpoint, with its `checkpoint` file's name; None when there
-        is none yet.
-        """
-        file = self.checkpoints / "best.json"
-        return json.loads(file.read_text()) if file.exists() else None
+    def env_arguments(self) -> dict[str, Any]:
+        """Arguments of `racer.DeepRacerVectorEnv` for cars on the track of the run, without noise."""
+        return {
+            "track": self.track,
+            "reward": self.reward,
+            "action_space": self.metadata,
+            "observation": self.observation,
+            "car": self.car,
+            "objects": self.obstacle_layout,
+            "reverse": self.config.reverse,
+            "reward_timeout": self.config.reward_timeout,
+        }
 
-
-def create_run(config: TrainConfig, folder: Path, home: Path | None = None) -> Run:
-    """A new run folder, with everything in it that is known before step 0.
-
-    UsageError when there is a run already, and when something in `config` is wrong: then nothing is
-    written.
-    """
-    if (folder / "run.json").exists():
-        raise UsageError(
-            f"{folder} holds a run already: continue it with --resume {folder}, or name another folder with --out"
+    def blocks(self) -> Sequence[str | RecordTable]:
+        """A line about the run, and a table of its evaluations."""
+        headline = (
+            f"{self.folder}: {self.reward.name} on {self.track.title}, car {self.car}, "
+            f"seed {self.config.seed}"
         )
+        best = self.best()
+        if best is None:
+            return [f"{headline}; no evaluation yet"]
+        table = RecordTable(("steps", "laps", "completion", "mean lap s", "best lap s"))
+        for row in self.evaluations().to_dict("records"):
+            table.add_row(
+                f"{row['steps']:,}",
+                f"{row['complete']} of {row['trials']}",
+                format_percent(row["completion"] / 100.0),
+                format_number(row["lap_time"]),
+                format_number(row["best_lap"]),
+            )
+        return [f"{headline}; the best checkpoint is {best['checkpoint']}", table]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The folder, the configuration, and the evaluation of the best checkpoint."""
+        return {
+            "folder": str(self.folder),
+            "config": self.config.model_dump(mode="json"),
+            "best": self.best(),
+        }
+
+
+def read_config(folder: Path) -> TrainConfig:
+    """The configuration of the run in a folder, whatever else the folder lacks. Raises UsageError."""
+    return parse_config(_read_story(folder)["config"], str(folder / "run.json"))
+
+
+def read_evaluations(folder: Path) -> pd.DataFrame:
+    """The rows of a run's evaluations.csv; a table of none where there is no such file yet."""
+    file = folder / "evaluations.csv"
+    if not file.exists():
+        return pd.DataFrame(columns=EVALUATION_COLUMNS, dtype=float)
+    return pd.read_csv(file)
+
+
+def write_failing_step(run: Run, error: RewardRefused) -> str:
+    """How to reproduce what the reward function failed on, which is written into the run, and how
+    to go on: lines of text.
+    """
+    resume = f"when it is mended, go on with: racer train --resume {run.folder}"
+    if error.params is None:
+        return resume
+    file = run.folder / "failing_step.json"
+    write_file(file, json.dumps(error.params, default=str, indent=1) + "\n")
+    return f"to see it again: racer reward {error.path} {file}\n{resume}"
+
+
+def _read_story(folder: Path) -> dict[str, Any]:
+    """What run.json holds, with a "config" in it."""
+    file = folder / "run.json"
+    if not file.exists():
+        raise UsageError(
+            f"{folder} is no run of racer: it holds no run.json (racer train makes one)"
+        )
+    story = read_json(file)
+    if not isinstance(story, dict) or not isinstance(story.get("config"), dict):
+        raise UsageError(f"{file} is damaged (it lacks config): train anew")
+    return story
+
+
+def _check_whole(folder: Path, story: Mapping[str, Any]) -> None:
+    """Raise UsageError where a run folder lacks something that driving needs."""
+    lacking = [name for name in REQUIRED_FILES if not (folder / name).is_file()]
+    lacking += [f"{key} in run.json" for key in REQUIRED_KEYS if key not in story]
+    if lacking:
+        raise UsageError(f"{folder} is damaged: it lacks {', '.join(lacking)}; train anew")
+
+
+def _first_file(original: Path, copy: Path) -> Path:
+    if original.is_file():
+        return original
+    return copy
+
+
+def _file_or_none(file: Path) -> Path | None:
+    if file.is_file():
+        return file
+    return None
+
+
+def _write_run_folder(config: TrainConfig, folder: Path, home: Path | None) -> None:
+    """Look at everything that `config` names, and only then write the folder."""
     track = library.load_track(config.track, home=home)
+    other_tracks = [library.load_track(name, home=home) for name in config.also_tracks]
     reward = load_reward(config.reward)
-    metadata = _metadata(config)
-    _check(config, metadata)
-    more = [library.load_track(name, home=home) for name in config.also_tracks]
-    _make_folders(folder)
+    metadata = run_metadata(config)
+    _check_names(config, metadata)
+    for name in SUBFOLDERS:
+        make_folder(folder / name)
     route.save_route(track, folder / "track.npy")
-    if more:
-        (folder / "tracks").mkdir(exist_ok=True)
-    for other in more:
-        route.save_route(other, make_folder(folder / "tracks") / f"{other.name}.npy")
+    for other_track in other_tracks:
+        route.save_route(other_track, folder / "tracks" / f"{other_track.name}.npy")
     write_metadata(metadata, folder / "model" / "model_metadata.json")
     write_file(folder / "reward_function.py", reward.path.read_bytes())
     if config.hyperparameters is not None:
         write_file(folder / "hyperparameters.json", Path(config.hyperparameters).read_bytes())
-    found = read_obstacle_layout(config.objects)
     story = {
         "config": config.model_dump(),
         "reward_file": str(reward.path.resolve()),
         "track": track.name,
         "track_title": track.title,
         "car": config.car or metadata.car,
-        "objects": None if found is None else asdict(found),
+        "objects": _layout_as_dict(read_obstacle_layout(config.objects)),
         "versions": {"racer": __version__} | {name: version(name) for name in RECORDED_PACKAGES},
         "python": platform.python_version(),
-        "git": _git(folder),
+        "git": _git_commit(folder),
     }
     write_json(folder / "run.json", story)
-    return Run(folder, config)
 
 
-def open_run(folder: Path) -> Run:
-    """The run in a folder. UsageError when there is none."""
-    file = folder / "run.json"
-    try:
-        story = json.loads(file.read_bytes())
-        if "config" not in story:
-            raise ValueError("it lacks config")
-        config = parse_config(story["config"], str(file))
-    except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(
-            f"{folder} is no run of racer: it holds no run.json (racer train makes one)"
-        ) from None
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror or error}") from None
-    except (TypeError, ValueError, RecursionError) as error:
-        raise UsageError(f"{file} is damaged ({error}): train anew") from None
-    return Run(folder, config)
-
-
-def check_run_files(run: Run) -> None:
-    """UsageError when a run folder lacks something that driving needs."""
-    lacking = [part for part in REQUIRED_FILES if not (run.folder / part).is_file()]
-    lacking += [
-        f"{name} in run.json"
-        for name in ("reward_file", "track", "track_title")
-        if name not in run._story
-    ]
-    if lacking:
-        raise UsageError(f"{run.folder} is damaged: it lacks {', '.join(lacking)}; train anew")
-
-
-def _check(config: TrainConfig, metadata: Metadata) -> None:
-    """UsageError for what would otherwise come to light when the cars are made, after the run was."""
+def _check_names(config: TrainConfig, metadata: Metadata) -> None:
+    """Raise UsageError for what would otherwise come to light when the cars are made."""
     car_preset(config.car or metadata.car)
     if config.network is not None:
         find_network(config.network)
@@ -226,64 +325,17 @@ def _check(config: TrainConfig, metadata: Metadata) -> None:
     find_randomization(config.look)
     read_obstacle_layout(config.objects)
     if config.hyperparameters is not None:
-        hyperparameters.read_hyperparameters(
-            config.hyperparameters, config.settings, metadata.training_algorithm
-        )
+        read_hyperparameters(config.hyperparameters, config.settings, metadata.training_algorithm)
 
 
-def _make_folders(folder: Path) -> None:
-    try:
-        for part in ("checkpoints", "model", "metrics", "training-simtrace"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error.strerror or error}") from None
+def _layout_as_dict(layout: ObstacleLayout | None) -> dict[str, Any] | None:
+    if layout is None:
+        return None
+    return asdict(layout)
 
 
-def _metadata(config: TrainConfig) -> Metadata:
-    car = car_preset(config.car or "v6")
-    given = read_metadata(config.action_space) if config.action_space is not None else None
-    found = given or Metadata(ActionSpace.default(car), version=METADATA_VERSIONS[car.name])
-    names = parse_observations(config.observation, found.sensor)
-    if names == ("features",):
-        if config.network is not None:
-            raise UsageError(
-                f"--network {config.network} is for sensors: name them with --observation camera"
-            )
-        return found
-    whole = any(
-        sensor_kind(name) in PICTURE_KINDS and picture_size(name) == PICTURE_SIZE_PX
-        for name in names
-    )
-    chosen = config.network or (
-        (given.neural_network if given else DEFAULT_NETWORK) if whole else SMALL
-    )
-    for name in names:
-        if sensor_kind(name) in PICTURE_KINDS:
-            sizes = find_network(chosen)
-            convolved_size(
-                *picture_size(name)[::-1],
-                sizes.stereo if sensor_kind(name) == "stereo" else sizes.camera,
-            )
-    return replace(found, sensor=_worn(names) or found.sensor, neural_network=chosen)
-
-
-def _worn(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The sensors in the words of `model_metadata.json`; empty where these have no words for them."""
-    words = {
-        called: sensor
-        for sensor, called in METADATA_OBSERVATIONS.items()
-        if sensor not in ("observation", "LEFT_CAMERA")
-    }
-    has_camera = any(sensor_kind(name) in PICTURE_KINDS for name in names)
-    return (
-        tuple(words[sensor_kind(name)] for name in names)
-        if has_camera and not {"features", "objects"} & {*names}
-        else ()
-    )
-
-
-def _git(folder: Path) -> str | None:
-    """The commit that the folder is in, if it is in a git checkout and git is here."""
+def _git_commit(folder: Path) -> str | None:
+    """The commit of the git checkout that the folder is in; None outside of one, or without git."""
     try:
         answer = subprocess.run(
             ["git", "rev-parse", "HEAD"],

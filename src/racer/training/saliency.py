@@ -19,7 +19,6 @@ from racer.sensors.camera.camera import FRONT_CAMERA
 from racer.sensors.features import FEATURE_NAMES
 from racer.sim.simulation import Starts
 from racer.sim.state import TRAINING, State, Status
-from racer.training.evaluation import LONGEST_LAP_S, Policy
 from racer.training.interop.onnx import (
     input_names,
     join_observation,
@@ -27,7 +26,8 @@ from racer.training.interop.onnx import (
     split_observation,
 )
 from racer.training.learner import load_checkpoint
-from racer.training.run import Run, check_run_files, open_run
+from racer.training.run import Run
+from racer.training.trials import LONGEST_LAP_S, Policy
 from racer.vehicle.action_space import ActionSpace
 from racer.vehicle.car import STEP_S
 
@@ -56,7 +56,7 @@ def policy_cars(run: Run, count: int, advance: float) -> DeepRacerVectorEnv:
         reward=_unpaid,
         action_space=run.metadata,
         observation=run.observation,
-        objects=run.objects,
+        objects=run.obstacle_layout,
         car=run.config.car,
         reverse=run.config.reverse,
         rules=TRAINING._replace(time_limit=LONGEST_LAP_S),
@@ -145,8 +145,7 @@ def explain_run(folder: Path, checkpoint: str = "best") -> tuple[PolicyLap, str]
     """A lap of a checkpoint of the run in `folder`, and the checkpoint's file. UsageError when
     there is none.
     """
-    run = open_run(folder)
-    check_run_files(run)
+    run = Run.open(folder)
     policy, name = load_checkpoint(run, checkpoint)
     return policy_lap(run, policy), name
 

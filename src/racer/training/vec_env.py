@@ -12,42 +12,41 @@ from stable_baselines3.common.vec_env import VecEnv
 from racer.env import DeepRacerVectorEnv, StepResult
 
 StepCallback = Callable[[StepResult, NDArray[Any]], None]
+"""Is shown the result of a step of all cars, and the actions that they took."""
 
 
 class CarsVecEnv(VecEnv):
-    """`DeepRacerVectorEnv` as a stable-baselines3 VecEnv; `watch` is shown every turn with its
-    actions.
-    """
+    """`DeepRacerVectorEnv` as a stable-baselines3 VecEnv; `on_step` is shown every step."""
 
-    def __init__(self, cars: DeepRacerVectorEnv, watch: StepCallback | None = None) -> None:
+    def __init__(self, cars: DeepRacerVectorEnv, on_step: StepCallback | None = None) -> None:
         self.cars = cars
         super().__init__(cars.num_envs, cars.single_observation_space, cars.single_action_space)
-        self._watch = watch
+        self._on_step = on_step
         self._actions: NDArray[Any] = np.zeros(0)
 
     def reset(self) -> Any:
-        """What the cars see as they stand: they have been started already."""
+        """What the cars perceive as they stand: they have been started already."""
         return self.cars.observe()
 
     def step_async(self, actions: NDArray[Any]) -> None:
-        """Take the actions of the next turn."""
+        """Take the actions of the next step."""
         self._actions = actions
 
     def step_wait(self) -> tuple[Any, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
-        """One turn; cars whose episode is over are started again."""
-        turn = self.cars.turn(self._actions, see=False)
-        if self._watch is not None:
-            self._watch(turn, self._actions)
-        over = turn.terminated | turn.truncated
+        """One step; cars whose episode is over are started again."""
+        step = self.cars.turn(self._actions, see=False)
+        if self._on_step is not None:
+            self._on_step(step, self._actions)
+        is_over = step.terminated | step.truncated
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        if over.any():
-            for k, last in self.cars.last_seen(over).items():
-                infos[k] = {
-                    "terminal_observation": last,
-                    "TimeLimit.truncated": bool(turn.truncated[k]),
+        if is_over.any():
+            for car, observation in self.cars.last_seen(is_over).items():
+                infos[car] = {
+                    "terminal_observation": observation,
+                    "TimeLimit.truncated": bool(step.truncated[car]),
                 }
-            self.cars.restart(over)
-        return self.cars.observe(), turn.reward.astype(np.float32), over, infos
+            self.cars.restart(is_over)
+        return self.cars.observe(), step.reward.astype(np.float32), is_over, infos
 
     def close(self) -> None:
         """Nothing to close."""

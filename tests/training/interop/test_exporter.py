@@ -27,8 +27,8 @@ from racer.training.interop.onnx import DeterministicPolicy
 from racer.training.learner import load_checkpoint
 from racer.training.run import Run
 from racer.training.saliency import gather_observations, observe_lap
-from racer.training.session import Session
 from racer.training.sweep import experiment
+from racer.training.trainer import open_session
 from racer.vehicle.action_space import read_metadata
 
 pytest.importorskip("onnxruntime")
@@ -75,7 +75,7 @@ def taken(
                 "hyperparameters": str(place / "mine.json"),
             }
         run = make(**more)
-        Session(run).train(lambda progress: None)
+        open_session(run).train(lambda progress: None)
         found[kind] = (run, export_run(run.folder, place / kind))
     return found
 

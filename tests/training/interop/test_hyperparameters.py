@@ -114,10 +114,10 @@ def test_a_strange_value_without_counterpart_is_shown_as_it_is(given: Any, stran
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{", r"h\.json is not JSON: Expecting"),
-        ("", r"h\.json is not JSON: Expecting"),
+        ("{", r"h\.json: is not valid JSON \(Expecting"),
+        ("", r"h\.json: is not valid JSON \(Expecting"),
         ("[1]", r'h\.json must hold a JSON object such as \{"lr": 0.0003\}'),
-        ("[" * 100_000, r"h\.json is not JSON"),
+        ("[" * 100_000, r"h\.json: is nested too deeply to be read as JSON"),
         ({"lr": -1}, r"h\.json: 'lr': input should be greater than 0, not -1"),
         ({"lr": "fast"}, r"h\.json: 'lr': input should be a valid number.*, not 'fast'"),
         ({"lr": None}, r"h\.json: 'lr': input should be a valid number, not None"),
@@ -151,10 +151,10 @@ def test_what_cannot_be_used_gets_a_sentence(given: Any, content: object, words:
 
 
 def test_a_file_that_is_not_there_gets_a_sentence(tmp_path: Path):
-    with pytest.raises(UsageError, match=r"there is no hyperparameters file .*none\.json"):
+    with pytest.raises(UsageError, match=r"none\.json: there is no such file"):
         read_hyperparameters(str(tmp_path / "none.json"), PLAIN)
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="is a folder, not a file"):
         read_hyperparameters(str(tmp_path), PLAIN)
     (tmp_path / "latin.json").write_bytes(b'{"lr\xe4": 1}')
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="is not text in UTF-8"):
         read_hyperparameters(str(tmp_path / "latin.json"), PLAIN)

@@ -284,10 +284,10 @@ def test_an_interrupted_grid_goes_on_to_the_same_results(tried, tmp_path):
 
 def test_a_run_ends_when_nobody_waits_for_it(tried, tmp_path):
     found, _ = tried
-    from racer.training.run import create_run
+    from racer.training.run import Run
 
     config = next(iter(found.runs.values())).model_copy(update={"steps": 10_000_000})
-    create_run(config, tmp_path / "run")
+    Run.create(config, tmp_path / "run")
     words = [
         sys.executable,
         "-m",

@@ -32,7 +32,8 @@ from racer.training.interop import drfc, drfc_obstacles, hyperparameters, onnx
 from racer.training.interop.onnx import DeterministicPolicy, OnnxComparison, TensorSpec
 from racer.training.learner import load_checkpoint
 from racer.training.networks import NETWORKS, SMALL
-from racer.training.run import METADATA_VERSIONS, Run, check_run_files, open_run
+from racer.training.run import Run
+from racer.training.run_metadata import METADATA_VERSIONS
 from racer.training.saliency import gather_observations
 from racer.training.sweep.experiment import experiment_toml
 from racer.vehicle.action_space import DEFAULT_NETWORK, Metadata, write_metadata
@@ -74,8 +75,7 @@ def export_run(
 
     UsageError when `out` is there already and is not to be `replaced`, or is no export.
     """
-    run = open_run(folder)
-    check_run_files(run)
+    run = Run.open(folder)
     policy, name = load_checkpoint(run, checkpoint)
     _check_place(out, replace_existing)
     notes: list[str] = []
@@ -150,7 +150,7 @@ def _write_experiment(run: Run, folder: Path) -> list[str]:
     (files / "hyperparameters.json").write_bytes(_hyperparameters(run))
     world, track, notes = _track(run, folder)
     text = drfc.run_env_text(
-        drfc.settings_from_config(run.config, world, run.objects),
+        drfc.settings_from_config(run.config, world, run.obstacle_layout),
         prefix=f"racer-{run.folder.resolve().name}",
     )
     write_file(folder / "run.env", text.encode())
@@ -162,7 +162,7 @@ def _write_experiment(run: Run, folder: Path) -> list[str]:
         else None,
         "track": track,
         "also_tracks": _others(run, folder),
-        "objects": drfc_obstacles.obstacles_for_experiment(run.objects),
+        "objects": drfc_obstacles.obstacles_for_experiment(run.obstacle_layout),
         "network": run.config.network if is_known else run.network,
     }
     title = f"{run.folder.resolve().name}, exported by racer"
@@ -236,7 +236,7 @@ def _track(run: Run, folder: Path) -> tuple[str, str, list[str]]:
 
 def _others(run: Run, folder: Path) -> tuple[str, ...]:
     """The tracks that a teacher teaches on beside the run's own, for the experiment file."""
-    tracks = [route.load_route(file) for file in run.more_tracks]
+    tracks = [route.load_route(file) for file in run.other_track_files]
     names = [track.name if _is_shipped(track) else _lines(track, folder) for track in tracks]
     return run.config.also_tracks if {*names} == {*run.config.also_tracks} else tuple(names)
 
@@ -259,7 +259,9 @@ def _lines(track: Track, folder: Path) -> str:
 
 def _unsaid(run: Run) -> list[str]:
     """Sentences about what DeepRacer for Cloud's files cannot say."""
-    told = drfc_obstacles.obstacle_notes(run.objects) + hyperparameters.hyperparameters_notes(
+    told = drfc_obstacles.obstacle_notes(
+        run.obstacle_layout
+    ) + hyperparameters.hyperparameters_notes(
         effective_settings(run), run.metadata.training_algorithm
     )
     if run.config.teacher:

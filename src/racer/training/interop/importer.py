@@ -80,7 +80,6 @@ def import_bundle(path: str | Path, out: Path, home: Path | None = None) -> Impo
         found, config, files, metadata.training_algorithm if metadata else ""
     )
     made = parse_config(config, str(path))
-    assert isinstance(made, TrainConfig)
     comments = (f"Imported by racer from {Path(path).name}: racer train experiment.toml",)
     files["experiment.toml"] = experiment_toml(
         made, f"{Path(path).name}, imported by racer", comments

@@ -17,7 +17,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from racer.errors import UsageError, did_you_mean
-from racer.training.config import LearnerSettings, TrainConfig, parse_config
+from racer.training.config import (
+    ConfigErrors,
+    LearnerSettings,
+    TrainConfig,
+    parse_config,
+    parse_model,
+)
 
 AXES = (
     "reward", "track", "car", "action_space", "hyperparameters", "observation", "network", "noise", "objects", "seed",
@@ -66,7 +72,7 @@ def read_experiment(path: Path) -> Experiment:
     """The experiment in a TOML file. UsageError with a sentence for each thing that is wrong in it."""
     table = _table(path)
     said = {key: table.pop(key) for key in ExperimentText.model_fields if key in table}
-    words: ExperimentText = parse_config(said, str(path), ExperimentText)
+    words = parse_model(said, str(path), ExperimentText)
     runs = expand_grid(table, str(path), path.resolve().parent)
     return Experiment(path, words.title or path.stem.replace("_", " "), words.question, runs)
 
@@ -86,10 +92,10 @@ def expand_grid(table: dict[str, Any], source: str, folder: Path) -> dict[str, T
     for point in points:
         try:
             configs.append(parse_config(_nested(point), source))
-        except UsageError as error:
-            complaints |= dict.fromkeys(str(error).removeprefix(f"{source}: ").split("; "))
+        except ConfigErrors as error:
+            complaints |= dict.fromkeys(error.sentences)
     if complaints:
-        raise UsageError(f"{source}: {'; '.join(complaints)}")
+        raise ConfigErrors(source, list(complaints))
     return dict(zip(_names(points), configs, strict=True))
 
 

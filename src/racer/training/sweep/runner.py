@@ -22,11 +22,11 @@ from racer.sim.noise import read_noise
 from racer.sim.obstacle_layout import read_obstacle_layout
 from racer.track import library
 from racer.training.config import TrainConfig
-from racer.training.imitation import open_session
 from racer.training.interop.hyperparameters import read_hyperparameters as read_hyperparameters
-from racer.training.run import create_run, open_run
-from racer.training.session import TrainingProgress
+from racer.training.run import Run, read_config
+from racer.training.setup import TrainingProgress
 from racer.training.sweep.experiment import Experiment
+from racer.training.trainer import open_session
 from racer.vehicle.action_space import read_metadata
 from racer.vehicle.car import car_preset
 
@@ -41,7 +41,7 @@ def finish_run(folder: Path, parent: int) -> int:
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGINT)
 
-    session = open_session(open_run(folder))
+    session = open_session(Run.open(folder))
     session.resume()
     progress = session.train(report)
     if session.was_stopped:
@@ -188,7 +188,7 @@ def _check(configs: list[TrainConfig], home: Path | None) -> None:
 
 
 def _check_same(line: RunStatus) -> None:
-    was, now = (config.model_dump() for config in (open_run(line.folder).config, line.config))
+    was, now = (config.model_dump() for config in (read_config(line.folder), line.config))
     other = [key for key in now if was[key] != now[key]]
     if other:
         raise UsageError(
@@ -201,7 +201,7 @@ def _start(lines: list[RunStatus], jobs: int, home: Path | None) -> None:
     running = sum(line.state == "running" for line in lines)
     for line in [line for line in lines if line.state == "waiting"][: max(jobs - running, 0)]:
         if not (line.folder / "run.json").exists():
-            create_run(line.config, line.folder, home=home)
+            Run.create(line.config, line.folder, home=home)
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, "1")
         words = [
             sys.executable,

@@ -5,6 +5,7 @@ seeds.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,33 +14,53 @@ import numpy as np
 import pandas as pd
 
 from racer.errors import UsageError
-from racer.files import write_file, write_json
+from racer.files import read_json, write_file, write_json
 from racer.plotting import style
-from racer.training.run import Run, open_run
-from racer.training.sweep.experiment import sorted_keys, value_labels
+from racer.training.run import read_config, read_evaluations
+from racer.training.sweep.experiment import ExperimentText, sorted_keys, value_labels
 from racer.training.sweep.runner import FINISHED_FILE
 
 MEASURES = ("best_lap", "median_lap", "clean_steps", "clean_seconds")
-"""What has a mean and a spread over seeds: of the best checkpoint, s; steps and s to the first evaluation of complete
-laps only."""
+"""What has a mean and a spread over seeds: laps of the best checkpoint, s; steps and seconds to the first evaluation of
+complete laps only."""
 
 HEADS = {
-    "runs": "runs", "laps": "laps", "best_lap": "best lap s", "median_lap": "median lap s", "clean": "clean",
-    "clean_steps": "steps to clean", "clean_seconds": "s to clean",
-}  # fmt: skip
+    "runs": "runs",
+    "laps": "laps",
+    "best_lap": "best lap s",
+    "median_lap": "median lap s",
+    "clean": "clean",
+    "clean_steps": "steps to clean",
+    "clean_seconds": "s to clean",
+}
 """Columns that every table has after those that differ."""
+
+CURVE_COLUMNS = ("steps", "seconds", "completion", "lap_time")
+
+MISSING = float("nan")
 
 
 @dataclass(frozen=True, eq=False)
 class RunComparison:
-    """`differing` keys; `rows`, one a combination of them; `runs`, one a run; `curves`, one an
-    evaluation of a run.
+    """What the runs of an experiment come to, as tables.
 
-    All three tables begin with the columns `differing`, whose values are short labels. In `rows`,
-    `laps` of `trials` are those of the best checkpoints, `fastest` is their fastest lap (s), and
-    each of MEASURES has a mean, `_sd` (sample deviation over the seeds, nan when there is one),
-    `_min` and `_max`; `clean` counts the runs that had a clean evaluation, and only these count in
-    `clean_steps` and `clean_seconds`.
+    All three begin with the columns `differing`, whose values are short labels.
+
+    Attributes
+    ----------
+    differing
+        Keys of the configuration that differ between the runs, but for the seed.
+    rows
+        One row a combination of them. `laps` of `trials` are those of the best checkpoints,
+        `fastest` is their fastest lap (s), and each of MEASURES has a mean, `_sd` (sample deviation
+        over the seeds, nan when there is one), `_min` and `_max`. `clean` counts the runs that had a
+        clean evaluation; only these count in `clean_steps` and `clean_seconds`.
+    runs
+        One row a run.
+    curves
+        One row an evaluation of a run.
+    title, question
+        What the experiment says about itself.
     """
 
     differing: tuple[str, ...]
@@ -51,179 +72,219 @@ class RunComparison:
 
 
 def compare_runs(folder: Path) -> RunComparison:
-    """What the runs in a folder come to. UsageError when there are none. Runs without an evaluation
-    only count.
+    """What the runs in a folder come to; a run without an evaluation only counts.
+
+    Raises UsageError when there are none.
     """
-    runs = [open_run(path.parent) for path in sorted(folder.glob("*/run.json"))]
-    if not runs:
+    folders = [file.parent for file in sorted(folder.glob("*/run.json"))]
+    if not folders:
         raise UsageError(
             f"{folder} holds no runs: racer train EXPERIMENT.toml --out {folder} makes them"
         )
-    facts = [_facts(run) for run in runs]
-    differing = tuple(
-        key for key in sorted_keys(set(facts[0])) if key != "seed" and _differs(key, facts)
-    )
-    columns = {key: value_labels(key, [fact[key] for fact in facts]) for key in differing}
-    place = pd.DataFrame(
-        columns | {"seed": [fact["seed"] for fact in facts]}, index=range(len(runs))
-    )
-    table = pd.concat([place, pd.DataFrame([_result(run) for run in runs])], axis=1)
-    curves = pd.concat(
-        [_curve(run, place.iloc[[k]]) for k, run in enumerate(runs)], ignore_index=True
-    )
+    configs = [_flat_config(run_folder) for run_folder in folders]
+    differing = _differing_keys(configs)
+    labels = _labels(configs, differing)
+    results = pd.DataFrame([_run_result(run_folder) for run_folder in folders])
+    runs = pd.concat([labels, results], axis=1)
+    curves = [_curve(run_folder, labels.iloc[k]) for k, run_folder in enumerate(folders)]
     return RunComparison(
-        differing, _aggregate(table, list(differing), facts), table, curves, **_words(folder)
+        differing=differing,
+        rows=_combination_rows(runs, differing, configs),
+        runs=runs,
+        curves=pd.concat(curves, ignore_index=True),
+        **_experiment_text(folder),
     )
 
 
-def write_run_comparison(found: RunComparison, folder: Path) -> list[Path]:
+def write_run_comparison(comparison: RunComparison, folder: Path) -> list[Path]:
     """The files that were written: comparison.json, .csv, .md and .png."""
     from racer.plotting.experiment import learning_curve_figure
 
-    places = [folder / f"comparison.{ending}" for ending in ("json", "csv", "md", "png")]
-    write_json(places[0], run_comparison_json(found))
-    write_file(places[1], found.rows.to_csv(index=False).encode())
-    write_file(places[2], run_comparison_markdown(found).encode())
+    files = [folder / f"comparison.{ending}" for ending in ("json", "csv", "md", "png")]
+    json_file, csv_file, markdown_file, picture_file = files
+    write_json(json_file, run_comparison_json(comparison))
+    write_file(csv_file, comparison.rows.to_csv(index=False))
+    write_file(markdown_file, run_comparison_markdown(comparison))
     with style.style_context():
-        style.save_figure(
-            learning_curve_figure(found.curves, found.differing, found.title), places[3], dpi=110
-        )
-    return places
+        figure = learning_curve_figure(comparison.curves, comparison.differing, comparison.title)
+        style.save_figure(figure, picture_file, dpi=110)
+    return files
 
 
-def run_comparison_json(found: RunComparison) -> dict[str, Any]:
+def run_comparison_json(comparison: RunComparison) -> dict[str, Any]:
     """Plain data, with None for what is missing."""
-    rows, runs = (json.loads(table.to_json(orient="records")) for table in (found.rows, found.runs))
-    words = {"title": found.title, "question": found.question, "differing": list(found.differing)}
-    return words | {"rows": rows, "runs": runs}
-
-
-def run_comparison_markdown(found: RunComparison) -> str:
-    """The table for a page."""
-    heads, rows = run_comparison_cells(found)
-    bar = ["---"] * len(found.differing) + ["---:"] * (len(heads) - len(found.differing))
-    return "\n".join(f"| {' | '.join(line)} |" for line in [heads, bar, *rows]) + "\n"
-
-
-def run_comparison_cells(found: RunComparison) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows of the table in words; an empty cell where there is no number."""
-    heads = [key.removeprefix("settings.").replace("_", " ") for key in found.differing] + [
-        *HEADS.values()
-    ]
-    return heads, [_cells(row, found.differing) for row in found.rows.to_dict("records")]
-
-
-def _cells(row: dict[Any, Any], differing: tuple[str, ...]) -> list[str]:
-    unfinished = f"{row['finished']} of {row['runs']}"
-    runs, laps = (
-        str(row["runs"]) if row["finished"] == row["runs"] else unfinished,
-        f"{row['laps']} of {row['trials']}",
-    )
-    times, clean = (
-        [_spread(row, "best_lap", 2), _spread(row, "median_lap", 2)],
-        f"{row['clean']} of {row['runs']}",
-    )
-    sooner = [_spread(row, "clean_steps", 0), _spread(row, "clean_seconds", 1)]
-    return [str(row[key]) for key in differing] + [runs, laps, *times, clean, *sooner]
-
-
-def _spread(row: dict[Any, Any], name: str, digits: int) -> str:
-    mean, deviation = _number(row[name], digits), _number(row[f"{name}_sd"], digits)
-    return f"{mean} ± {deviation}" if deviation else mean
-
-
-def _number(value: float, digits: int) -> str:
-    return f"{value:,.{digits}f}" if np.isfinite(value) else ""
-
-
-def _facts(run: Run) -> dict[str, Any]:
-    """The run's configuration as flat as an experiment says it."""
-    facts = run.config.model_dump()
-    settings = facts.pop("settings")
-    return facts | {f"settings.{key}": value for key, value in settings.items()}
-
-
-def _differs(key: str, facts: list[dict[str, Any]]) -> bool:
-    return len({repr(fact[key]) for fact in facts}) > 1
-
-
-def _result(run: Run) -> dict[str, Any]:
-    best, evaluations = run.best() or {}, _evaluations(run)
-    clean = evaluations[evaluations["complete"] == evaluations["trials"]].head(1)
-    missing = float("nan")
     return {
-        "finished": (run.folder / FINISHED_FILE).exists(),
+        "title": comparison.title,
+        "question": comparison.question,
+        "differing": list(comparison.differing),
+        "rows": json.loads(comparison.rows.to_json(orient="records")),
+        "runs": json.loads(comparison.runs.to_json(orient="records")),
+    }
+
+
+def run_comparison_markdown(comparison: RunComparison) -> str:
+    """The table of `rows` in Markdown."""
+    heads, rows = run_comparison_cells(comparison)
+    text_columns = len(comparison.differing)
+    rule = ["---"] * text_columns + ["---:"] * (len(heads) - text_columns)
+    lines = [f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows)]
+    return "\n".join(lines) + "\n"
+
+
+def run_comparison_cells(comparison: RunComparison) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of the table as text; an empty cell where there is no number."""
+    names = [key.removeprefix("settings.").replace("_", " ") for key in comparison.differing]
+    rows = [
+        [str(row[key]) for key in comparison.differing] + _measure_cells(row)
+        for row in comparison.rows.to_dict("records")
+    ]
+    return [*names, *HEADS.values()], rows
+
+
+def _measure_cells(row: dict[Any, Any]) -> list[str]:
+    """Cells under HEADS."""
+    runs = str(row["runs"])
+    if row["finished"] != row["runs"]:
+        runs = f"{row['finished']} of {row['runs']}"
+    return [
+        runs,
+        f"{row['laps']} of {row['trials']}",
+        _mean_and_deviation(row, "best_lap", 2),
+        _mean_and_deviation(row, "median_lap", 2),
+        f"{row['clean']} of {row['runs']}",
+        _mean_and_deviation(row, "clean_steps", 0),
+        _mean_and_deviation(row, "clean_seconds", 1),
+    ]
+
+
+def _mean_and_deviation(row: dict[Any, Any], measure: str, decimals: int) -> str:
+    mean = _number_cell(row[measure], decimals)
+    deviation = _number_cell(row[f"{measure}_sd"], decimals)
+    if not deviation:
+        return mean
+    return f"{mean} ± {deviation}"
+
+
+def _number_cell(value: float, decimals: int) -> str:
+    if not np.isfinite(value):
+        return ""
+    return f"{value:,.{decimals}f}"
+
+
+def _flat_config(run_folder: Path) -> dict[str, Any]:
+    """A run's configuration with `settings.gamma` and the like as keys."""
+    config = read_config(run_folder).model_dump()
+    settings = config.pop("settings")
+    return config | {f"settings.{key}": value for key, value in settings.items()}
+
+
+def _differing_keys(configs: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    """Keys whose values are not the same in all configurations, but for the seed."""
+    keys = []
+    for key in sorted_keys(set(configs[0])):
+        values = {repr(config[key]) for config in configs}
+        if key != "seed" and len(values) > 1:
+            keys.append(key)
+    return tuple(keys)
+
+
+def _labels(configs: Sequence[dict[str, Any]], differing: Sequence[str]) -> pd.DataFrame:
+    """What differs, as short labels, and the seed; one row a run."""
+    columns: dict[str, Any] = {
+        key: value_labels(key, [config[key] for config in configs]) for key in differing
+    }
+    columns["seed"] = [config["seed"] for config in configs]
+    return pd.DataFrame(columns, index=range(len(configs)))
+
+
+def _run_result(run_folder: Path) -> dict[str, Any]:
+    """A row of `runs`, after its labels."""
+    best: dict[str, Any] = {}
+    best_file = run_folder / "checkpoints" / "best.json"
+    if best_file.exists():
+        best = read_json(best_file)
+    evaluations = read_evaluations(run_folder)
+    is_clean = evaluations["complete"] == evaluations["trials"]
+    first_clean = evaluations[is_clean].head(1)
+    return {
+        "finished": (run_folder / FINISHED_FILE).exists(),
         "laps": best.get("complete", 0),
         "trials": best.get("trials", 0),
-        "completion": best.get("completion", missing),
-        "best_lap": _or_nan(best.get("best_lap")),
-        "median_lap": _or_nan(best.get("median_lap")),
-        "clean_steps": float(clean["steps"].sum()) if len(clean) else missing,
-        "clean_seconds": float(clean["seconds"].sum()) if len(clean) else missing,
+        "completion": best.get("completion", MISSING),
+        "best_lap": _nan_for_none(best.get("best_lap")),
+        "median_lap": _nan_for_none(best.get("median_lap")),
+        "clean_steps": float(first_clean["steps"].sum()) if len(first_clean) else MISSING,
+        "clean_seconds": float(first_clean["seconds"].sum()) if len(first_clean) else MISSING,
     }
 
 
-def _or_nan(value: float | None) -> float:
-    return float("nan") if value is None else value
+def _nan_for_none(value: float | None) -> float:
+    if value is None:
+        return MISSING
+    return value
 
 
-def _evaluations(run: Run) -> pd.DataFrame:
-    """Rows of evaluations.csv; an empty table with its columns when there is none yet."""
-    file = run.folder / "evaluations.csv"
-    if not file.exists():
-        return pd.DataFrame(
-            columns=["steps", "seconds", "complete", "trials", "completion", "lap_time"],
-            dtype=float,
-        )
-    return pd.read_csv(file)
+def _curve(run_folder: Path, labels: pd.Series) -> pd.DataFrame:
+    """Rows of `curves` of one run."""
+    evaluations = read_evaluations(run_folder)
+    columns: dict[str, Any] = {
+        str(key): [label] * len(evaluations) for key, label in labels.items()
+    }
+    columns["evaluation"] = np.arange(len(evaluations))
+    for name in CURVE_COLUMNS:
+        columns[name] = evaluations[name].to_numpy(float)
+    return pd.DataFrame(columns)
 
 
-def _curve(run: Run, place: pd.DataFrame) -> pd.DataFrame:
-    evaluations = _evaluations(run)
-    values = {key: [place[key].iloc[0]] * len(evaluations) for key in place}
-    names = ("steps", "seconds", "completion", "lap_time")
-    numbers = {name: evaluations[name].to_numpy(float) for name in names}
-    return pd.DataFrame(values | {"evaluation": np.arange(len(evaluations))} | numbers)
-
-
-def _aggregate(
-    table: pd.DataFrame, differing: list[str], facts: list[dict[str, Any]]
+def _combination_rows(
+    runs: pd.DataFrame, differing: Sequence[str], configs: Sequence[dict[str, Any]]
 ) -> pd.DataFrame:
     """One row a combination, numbers in their order, words in that of the alphabet."""
-    places = list(table[differing].itertuples(index=False, name=None))
-    rank = {
-        p: [_rank(fact[key], p[k]) for k, key in enumerate(differing)]
-        for p, fact in zip(places, facts, strict=True)
-    }
-    chosen = {
-        place: [other == place for other in places] for place in sorted(rank, key=rank.__getitem__)
-    }
-    return pd.DataFrame(
-        [dict(zip(differing, p, strict=True)) | _numbers(table[mine]) for p, mine in chosen.items()]
-    )
+    runs_of: dict[tuple[str, ...], list[int]] = {}
+    rank: dict[tuple[str, ...], list[tuple[float, str]]] = {}
+    for number, config in enumerate(configs):
+        combination = tuple(runs[key].iloc[number] for key in differing)
+        runs_of.setdefault(combination, []).append(number)
+        rank[combination] = [
+            _rank(config[key], label) for key, label in zip(differing, combination, strict=True)
+        ]
+    rows = []
+    for combination in sorted(rank, key=rank.__getitem__):
+        labels = dict(zip(differing, combination, strict=True))
+        rows.append(labels | _statistics(runs.iloc[runs_of[combination]]))
+    return pd.DataFrame(rows)
 
 
 def _rank(value: Any, label: str) -> tuple[float, str]:
-    return (value, "") if isinstance(value, int | float) else (float("-inf"), label)
+    if isinstance(value, int | float):
+        return value, ""
+    return float("-inf"), label
 
 
-def _numbers(mine: pd.DataFrame) -> dict[str, Any]:
-    counts: dict[str, Any] = {"runs": len(mine), "finished": int(mine["finished"].sum())}
-    counts |= {"laps": int(mine["laps"].sum()), "trials": int(mine["trials"].sum())}
-    counts |= {
-        "completion": float(mine["completion"].mean()),
-        "fastest": float(mine["best_lap"].min()),
+def _statistics(runs: pd.DataFrame) -> dict[str, Any]:
+    """Counts of some runs, and the mean and spread of their measures."""
+    numbers: dict[str, Any] = {
+        "runs": len(runs),
+        "finished": int(runs["finished"].sum()),
+        "laps": int(runs["laps"].sum()),
+        "trials": int(runs["trials"].sum()),
+        "completion": float(runs["completion"].mean()),
+        "fastest": float(runs["best_lap"].min()),
+        "clean": int(runs["clean_steps"].notna().sum()),
     }
-    counts["clean"] = int(mine["clean_steps"].notna().sum())
-    for name in MEASURES:
-        values = mine[name]
-        counts[name], counts[f"{name}_sd"] = float(values.mean()), float(values.std(ddof=1))
-        counts[f"{name}_min"], counts[f"{name}_max"] = float(values.min()), float(values.max())
-    return counts
+    for measure in MEASURES:
+        values = runs[measure]
+        numbers[measure] = float(values.mean())
+        numbers[f"{measure}_sd"] = float(values.std(ddof=1))
+        numbers[f"{measure}_min"] = float(values.min())
+        numbers[f"{measure}_max"] = float(values.max())
+    return numbers
 
 
-def _words(folder: Path) -> dict[str, str]:
-    """Title and question, if an experiment left them here."""
+def _experiment_text(folder: Path) -> dict[str, str]:
+    """Title and question, if an experiment left them in the folder."""
     file = folder / "experiment.json"
-    found = json.loads(file.read_text()) if file.exists() else {}
-    return {key: str(found.get(key, "")) for key in ("title", "question")}
+    if not file.exists():
+        return {}
+    text = read_json(file)
+    return {key: str(text.get(key, "")) for key in ExperimentText.model_fields}

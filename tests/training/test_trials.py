@@ -9,8 +9,8 @@ import pytest
 
 from racer import analysis as laps
 from racer.sim.params import Params
-from racer.training import evaluation
-from racer.training.evaluation import (
+from racer.training import trials
+from racer.training.trials import (
     EvaluationScore,
     evaluate_policy,
     evaluation_score,
@@ -107,7 +107,7 @@ def test_the_reward_function_hears_nothing_of_a_car_whose_lap_is_over():
 
 
 def test_a_car_that_never_arrives_is_stopped_by_the_time_limit(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(evaluation, "LONGEST", 0.5)
+    monkeypatch.setattr(trials, "LONGEST_LAP_S", 0.5)
     table = laps.laps(policy_trace(STRAIGHT, trial_cars({"track": "oval"})))
     assert table["status"].tolist() == ["time_up"] * 5
     assert table["time"].tolist() == pytest.approx([0.5] * 5, abs=1.1 / 15.0)

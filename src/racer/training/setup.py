@@ -1,0 +1,235 @@
+"""What the phases of a training share: cars, learner, trials, recorder, and how far it has come."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.vec_env import VecNormalize
+
+from racer.env import DeepRacerVectorEnv
+from racer.reward import RewardBatch, RewardRefused, load_reward
+from racer.reward.load import reads_objects
+from racer.training.interop.hyperparameters import read_hyperparameters
+from racer.training.learner import Learner, learner_state, make_learner, restore_learner
+from racer.training.recorder import EpisodeRecorder, trainer_log_lines
+from racer.training.run import Run, write_failing_step
+from racer.training.trials import EvaluationScore, trial_cars
+from racer.training.vec_env import CarsVecEnv
+
+NEVER_LOG = 10**9
+"""Updates between stable-baselines3's own log lines."""
+
+
+@dataclass
+class TrainingProgress:
+    """How far a training has come: what a display shows, and what a resumed training goes on from."""
+
+    steps: int = 0  # of all cars together
+    seconds: float = 0.0  # of training, without interruptions
+    iteration: int = 0
+    best: EvaluationScore | None = None
+    latest: EvaluationScore | None = None
+    # steps and seconds at the first evaluation of complete laps only
+    first_clean: tuple[int, float] | None = None
+    completion: float = float("nan")  # %, mean of the latest iteration's episodes
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+    phase: str = ""  # what is going on, in a training of several phases
+
+    def state(self) -> dict[str, Any]:
+        """Plain data for `from_state`."""
+        return asdict(self)
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> TrainingProgress:
+        """The progress whose `state` was taken."""
+        scores = {name: _score_or_none(state[name]) for name in ("best", "latest")}
+        return cls(**state | scores)
+
+
+ProgressCallback = Callable[[TrainingProgress], None]
+"""Is shown the progress after every update of the policy."""
+
+
+class TrainingSetup:
+    """What the phases of a training work on.
+
+    Attributes
+    ----------
+    run, settings
+        The run, and the settings of PPO or SAC that it trains with.
+    notes
+        Sentences for the user.
+    progress
+        How far the training has come.
+    cars
+        The cars that practice.
+    trials
+        For each track of the training, the cars that evaluate the policy.
+    recorder
+        Writes the training log.
+    model
+        The learner, with the policy that is trained.
+    learned_fraction
+        How much of the learner's work is done, from 0 to 1; its learning rate falls with that.
+    trainer_log
+        A line for each update of the policy, as the real trainer prints them.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.notes: list[str] = []
+        self.settings = run.config.settings
+        if run.hyperparameters is not None:
+            self._take_hyperparameters(str(run.hyperparameters))
+        if run.obstacle_layout is None and reads_objects(load_reward(run.reward)):
+            self.notes.append(
+                f"{run.reward.name} reads objects, and there are none: --objects boxes puts some on the road"
+            )
+        self.progress = TrainingProgress()
+        self.trainer_log: list[str] = []
+        self.learned_fraction = 0.0
+        arguments = self.practice_arguments()
+        self.cars = DeepRacerVectorEnv(self.settings.envs, **arguments)
+        self.cars.reset(seed=run.config.seed)
+        self.trials = [trial_cars(arguments)]
+        for file in run.other_track_files:
+            self.trials.append(trial_cars(arguments | {"track": file}))
+        self.recorder = EpisodeRecorder(self.cars, run.config.traced_cars, run.folder)
+        self.model = self._make_model()
+
+    def practice_arguments(self) -> dict[str, Any]:
+        """Arguments of the vector environment for cars that practice."""
+        config = self.run.config
+        return self.run.env_arguments() | {
+            "noise": config.noise,
+            "starts": {
+                "offset": config.start_offset,
+                "advance": config.start_advance,
+                "alternate_direction": config.alternate_direction,
+            },
+            "look": config.look,
+            "last_words": self._write_last_words,
+        }
+
+    def update_policy(self) -> int:
+        """One update of the policy by its learner; the steps of all cars that it took."""
+        steps_before = self.progress.steps
+        rollout = self.settings.envs * self.settings.n_steps
+        self.model.learn(rollout, reset_num_timesteps=False, log_interval=NEVER_LOG)
+        self.progress.steps = self.model.num_timesteps
+        self.trainer_log += trainer_log_lines(self.model, self.settings)
+        return self.progress.steps - steps_before
+
+    def reward_notes(self) -> list[str]:
+        """What the reward function did that its author may want to know."""
+        reward = self.cars.reward
+        if isinstance(reward, RewardBatch):
+            return reward.notes()
+        return []
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a resumed training goes on from, for `restore`."""
+        return {
+            "progress": self.progress.state(),
+            "policy": self.model.policy.state_dict(),
+            **learner_state(self.model),
+            "field": self.cars.simulation.snapshot(),
+            "suite": self.cars.sensors.snapshot(),
+            "episode_starts": self.model._last_episode_starts,
+            "returns": self._return_statistics(),
+            "journal": self.trainer_log,
+            "recorder": self.recorder.state(),
+            "rewards": [_reward_snapshot(cars) for cars in (self.cars, *self.trials)],
+            "torch": torch.get_rng_state(),
+            "numpy": np.random.get_state(),  # noqa: NPY002 - stable-baselines3 shuffles with it
+            "python": random.getstate(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Be as when `state` was taken."""
+        self.progress = TrainingProgress.from_state(state["progress"])
+        self.trainer_log = state["journal"]
+        self._restore_learner(state)
+        self.cars.simulation.restore(state["field"])
+        self.cars.sensors.restore(state["suite"])
+        self._restore_episode_starts(state["episode_starts"])
+        if isinstance(self.model.env, VecNormalize):
+            self.model.env.ret_rms, self.model.env.returns = state["returns"]
+        self.recorder.restore(state["recorder"])
+        if not self.run.reward_has_changed():
+            for cars, snapshot in zip((self.cars, *self.trials), state["rewards"], strict=True):
+                _restore_reward(cars, snapshot)
+        torch.set_rng_state(state["torch"])
+        np.random.set_state(state["numpy"])  # noqa: NPY002 - stable-baselines3 shuffles with it
+        random.setstate(state["python"])
+
+    def _take_hyperparameters(self, file: str) -> None:
+        algorithm = self.run.metadata.training_algorithm
+        hyperparameters = read_hyperparameters(file, self.settings, algorithm)
+        self.settings = hyperparameters.settings
+        self.notes += hyperparameters.notes
+
+    def _make_model(self) -> Learner:
+        settings = self.settings
+        cars: Any = CarsVecEnv(self.cars, self.recorder.record)
+        if settings.normalize_reward:
+            cars = VecNormalize(cars, norm_obs=False, norm_reward=True, gamma=settings.gamma)
+        model = make_learner(self.run, settings, cars, self._learning_rate)
+        model.set_logger(configure(str(self.run.folder / "tensorboard"), ["tensorboard"]))
+        return model
+
+    def _learning_rate(self) -> float:
+        """The learner's rate now; it falls over the training."""
+        settings = self.settings
+        return settings.lr * (1.0 - (1.0 - settings.lr_end) * min(self.learned_fraction, 1.0))
+
+    def _return_statistics(self) -> tuple[Any, Any] | None:
+        """What rewards are normalized by."""
+        cars = self.model.env
+        if isinstance(cars, VecNormalize):
+            return cars.ret_rms, cars.returns
+        return None
+
+    def _restore_learner(self, state: dict[str, Any]) -> None:
+        self.model.policy.load_state_dict(state["policy"])
+        restore_learner(self.model, state)
+        if state.get("memory", True) is None:
+            self.notes.append(
+                "what SAC remembered is not kept where there are pictures: it gathers anew"
+            )
+
+    def _restore_episode_starts(self, episode_starts: Any) -> None:
+        """Let the learner go on within the episodes; before its first step it begins with a reset."""
+        if episode_starts is not None:
+            self.model._last_obs = self.cars.observe()
+            self.model._last_original_obs = self.model._last_obs
+        self.model._last_episode_starts = episode_starts
+
+    def _write_last_words(self, error: RewardRefused) -> None:
+        """Say how to go on after a reward call that only the end of the process can stop."""
+        text = f"{write_failing_step(self.run, error)}\n"
+        os.write(2, text.encode(errors="backslashreplace"))
+
+
+def _score_or_none(state: dict[str, Any] | None) -> EvaluationScore | None:
+    if state is None:
+        return None
+    return EvaluationScore(**state)
+
+
+def _reward_snapshot(cars: DeepRacerVectorEnv) -> bytes:
+    if isinstance(cars.reward, RewardBatch):
+        return cars.reward.snapshot()
+    return b""
+
+
+def _restore_reward(cars: DeepRacerVectorEnv, snapshot: bytes) -> None:
+    if isinstance(cars.reward, RewardBatch):
+        cars.reward.restore(snapshot)

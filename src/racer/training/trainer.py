@@ -1,0 +1,106 @@
+"""Training from a call: `train` makes a run and trains it; `open_session` is for those who want to
+watch.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from racer.training.config import parse_config
+from racer.training.phases import FineTuningPhase, Phase, PhaseBudget, RewardPhase
+from racer.training.run import Run
+from racer.training.session import Session
+from racer.training.setup import ProgressCallback, TrainingProgress, TrainingSetup
+from racer.training.teacher import LessonPhase, TeacherPhase
+
+
+def train(
+    reward: str | Path,
+    track: str | Path = "reinvent_2018",
+    steps: int | None = None,
+    *,
+    folder: str | Path | None = None,
+    on_progress: ProgressCallback | None = None,
+    home: Path | None = None,
+    **config: Any,
+) -> Run:
+    """Train a car with a reward function to the end, and return the run.
+
+    Parameters
+    ----------
+    reward
+        The name of a shipped reward function, or a file with `reward_function(params)`.
+    track
+        The name of a track, or a .toml or .npy file.
+    steps
+        Steps of all cars together; 300,000 by default.
+    folder
+        Where the run is written. By default a new folder among the system's temporary files.
+    on_progress
+        Is shown the progress after every update of the policy.
+    home
+        racer's data folder, where tracks are looked for.
+    **config
+        More keys of `racer.training.TrainConfig`: `seed`, `car`, `action_space`, `observation`,
+        `minutes`, `noise`, `objects`, `settings` (a dict with the settings of PPO), and others.
+
+    Raises
+    ------
+    UsageError
+        For something that is named and not there; nothing is written then.
+    RewardRefused
+        When the reward function fails. The run can be resumed once it is mended.
+    KeyboardInterrupt
+        When Ctrl-C ended the training. The run can be resumed: `racer train --resume FOLDER`.
+
+    Examples
+    --------
+    >>> import racer
+    >>> run = racer.train("center_line", track="oval", steps=2_000, seed=1)
+    >>> run.evaluations()[["steps", "trials"]].values.tolist()
+    [[4096, 5]]
+    """
+    table = {"reward": str(reward), "track": str(track), **config}
+    if steps is not None:
+        table["steps"] = steps
+    train_config = parse_config(table, "racer.train")
+    if folder is None:
+        folder = tempfile.mkdtemp(prefix="racer-run-")
+    run = Run.create(train_config, folder, home=home)
+    session = open_session(run)
+    session.train(on_progress or _show_nothing)
+    if session.was_stopped:
+        raise KeyboardInterrupt
+    return run
+
+
+def open_session(run: Run) -> Session:
+    """The session that trains a run in the way that its configuration says.
+
+    `resume` goes on from its latest checkpoint, `train` trains it to the end.
+
+    Examples
+    --------
+    >>> from racer.training import Run, open_session, parse_config
+    >>> config = parse_config({"reward": "center_line", "track": "oval", "steps": 2_000}, "me")
+    >>> session = open_session(Run.create(config, tmp_path))
+    >>> session.train(lambda progress: None).steps
+    4096
+    """
+    config = run.config
+    setup = TrainingSetup(run)
+    budget = PhaseBudget(config.steps, minutes=config.minutes)
+    if not config.teacher:
+        return Session(setup, [RewardPhase(setup, budget)])
+    teacher_phase = TeacherPhase(setup, budget, open_session)
+    phases: list[Phase] = [teacher_phase, LessonPhase(setup, budget, teacher_phase)]
+    if config.fine_tune:
+        tuning_budget = PhaseBudget(config.fine_tune, first_step=config.steps)
+        phases.append(FineTuningPhase(setup, tuning_budget))
+    return Session(setup, phases)
+
+
+def _show_nothing(progress: TrainingProgress) -> None:
+    pass
