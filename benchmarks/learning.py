@@ -275,10 +275,7 @@ class _Clean(Exception):
 
 def train(job: Job) -> Outcome:
     """Train in this process until the first clean evaluation."""
-    from racer.training.config import parse_config
-    from racer.training.run import Run
-    from racer.training.setup import TrainingProgress
-    from racer.training.trainer import open_session
+    from racer.training import Run, TrainingProgress, open_session, parse_config
 
     facts = {name: getattr(job, name) for name in ("reward", "track", "car", "seed", "settings")}
     config = parse_config(facts | {"evaluate_every": EVERY, "traced_cars": 0}, "--compare")

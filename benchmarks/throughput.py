@@ -185,8 +185,7 @@ def ppo() -> Iterator[Row]:
     from stable_baselines3 import PPO
     from stable_baselines3.common.vec_env import VecNormalize
 
-    from racer.training.config import LearnerSettings
-    from racer.training.vec_env import CarsVecEnv
+    from racer.training import CarsVecEnv, LearnerSettings
 
     usual = LearnerSettings()
     wide = usual.model_copy(

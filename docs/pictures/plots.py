@@ -47,9 +47,7 @@ def main() -> None:
 def train(folder: Path, reward: str) -> None:
     """Train a car with a shipped reward, and let it race five laps."""
     from racer.cli.evaluate import evaluate_command
-    from racer.training.config import TrainConfig
-    from racer.training.run import Run
-    from racer.training.trainer import open_session
+    from racer.training import Run, TrainConfig, open_session
 
     space = DOCS.parent / "experiments" / "action_spaces" / "fine_27.json"
     config = TrainConfig(

@@ -380,7 +380,7 @@ def racer(*words: str) -> Done:
         ("train center_line --action-space none.json", "none.json"),
         (
             "train center_line --hyperparameters none.json",
-            "there is no hyperparameters file none.json",
+            "none.json: there is no such file",
         ),
         (
             "train --resume nowhere",

@@ -14,7 +14,7 @@ from racer.track.library import user_home
 if TYPE_CHECKING:
     import pandas as pd
 
-    from racer.training.evaluation import EvaluationResult
+    from racer.training import EvaluationResult
 
 Option = typer.Option
 
@@ -70,7 +70,7 @@ def evaluate_command(
         raise UsageError("--onboard is about the animation, which --save writes")
     if video == "mp4" and save:
         need("video")
-    from racer.training.evaluation import evaluate
+    from racer.training import evaluate
 
     result = evaluate(
         run,

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from racer.training.sweep.experiment import Experiment
-    from racer.training.sweep.runner import RunStatus, StatusCallback
-    from racer.training.sweep.summary import RunComparison
+    from racer.training.sweep import Experiment, RunComparison, RunStatus, StatusCallback
 
 
 PIPE_WIDTH_CHARS = 160  # of a table in a pipe
@@ -30,8 +28,7 @@ def train_grid(experiment: Experiment, folder: Path, jobs: int | None, home: Pat
     """
     from rich.console import Console
 
-    from racer.training.sweep.runner import run_grid
-    from racer.training.sweep.summary import compare_runs, write_run_comparison
+    from racer.training.sweep import compare_runs, run_grid, write_run_comparison
 
     console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH_CHARS)
     _say(console, f"{experiment.title}: {len(experiment.runs)} runs in {folder}")
@@ -107,7 +104,7 @@ def _table(found: RunComparison) -> Any:
     from rich import box
     from rich.table import Table
 
-    from racer.training.sweep.summary import run_comparison_cells
+    from racer.training.sweep import run_comparison_cells
 
     heads, rows = run_comparison_cells(found)
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)

@@ -28,7 +28,7 @@ def print_policy_explanation(
 ) -> None:
     """Print what a run's policy looks at and does over a lap, and draw it to `output` if given."""
     need("train")
-    from racer.training.saliency import explain_run as look
+    from racer.training import explain_run as look
 
     lap, name = look(folder, checkpoint)
     title = f"{folder}, checkpoint {name}, on {lap.track.title}: {_outcome(lap)}"

@@ -11,7 +11,7 @@ import typer
 from racer.errors import RacerError, need
 
 if TYPE_CHECKING:
-    from racer.training.interop.exporter import ExportedRun
+    from racer.training.interop import ExportedRun
 
 Option = typer.Option
 
@@ -29,7 +29,7 @@ def export_command(
     """Write a policy as ONNX, checked, and its experiment as DeepRacer for Cloud lays it out."""
     need("train")
     need("export")
-    from racer.training.interop.exporter import export_run as write
+    from racer.training.interop import export_run as write
 
     found = write(run, out or run / "export", checkpoint, replace)
     if as_json:
@@ -43,7 +43,7 @@ def export_command(
 
 
 def _show(found: ExportedRun) -> None:
-    from racer.training.interop.onnx import OPSET
+    from racer.training.interop import OPSET
 
     typer.echo(f"{found.folder}, checkpoint {found.checkpoint}")
     for file in found.files:

@@ -12,7 +12,7 @@ import typer
 from racer.track.library import user_home
 
 if TYPE_CHECKING:
-    from racer.training.interop.importer import ImportedExperiment
+    from racer.training.interop import ImportedExperiment
 
 Option = typer.Option
 
@@ -33,7 +33,7 @@ def import_command(
     """Read a DeepRacer for Cloud folder, or a bundle of DeepRacer on AWS, into an experiment for
     racer train.
     """
-    from racer.training.interop.importer import import_bundle as read
+    from racer.training.interop import import_bundle as read
 
     found = read(place, out or Path(f"{_stem(place)}-racer"), home=user_home())
     if as_json:

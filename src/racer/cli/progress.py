@@ -8,10 +8,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from racer.training.session import Session
-from racer.training.setup import ProgressCallback
-from racer.training.setup import TrainingProgress as Training
-from racer.training.trials import EvaluationScore
+from racer.training import EvaluationScore, ProgressCallback, Session
+from racer.training import TrainingProgress as Training
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from racer.track.library import user_home
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from racer.training.run import Run
+    from racer.training import Run
 
 Option = typer.Option
 
@@ -131,14 +131,13 @@ def _refuse(wrong: object, sentence: str) -> None:
 
 
 def _open(folder: Path) -> Run:
-    from racer.training.run import Run
+    from racer.training import Run
 
     return Run.open(folder)
 
 
 def _create(given: dict[str, Any], out: Path | None) -> Run:
-    from racer.training.config import parse_config
-    from racer.training.run import Run
+    from racer.training import Run, parse_config
 
     config = parse_config(given, "racer train")
     name = f"{Path(config.reward).stem}-{Path(config.track).stem}-{datetime.now():%Y%m%d-%H%M%S}"
@@ -149,8 +148,7 @@ def _train(run: Run, resumed: bool) -> None:
     from rich.console import Console
 
     from racer.cli.progress import describe_evaluation, show_training_progress
-    from racer.training.trainer import open_session
-    from racer.training.trials import beyond_logs_notes
+    from racer.training import beyond_logs_notes, open_session
 
     console = Console(soft_wrap=True)
     _say(console, _headline(run))
@@ -206,7 +204,7 @@ def _experiment(path: Path, out: Path | None, jobs: int | None) -> None:
     any other.
     """
     from racer.cli.experiment import train_grid
-    from racer.training.sweep.experiment import read_experiment
+    from racer.training.sweep import read_experiment
 
     found = read_experiment(path)
     if found.is_single:

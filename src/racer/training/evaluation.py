@@ -164,9 +164,9 @@ def evaluate(
 
     Examples
     --------
-    >>> import racer
-    >>> run = racer.train("center_line", track="oval", steps=2_000)
-    >>> result = racer.evaluate(run, laps=2, resets=0)
+    >>> from racer.training import evaluate, train
+    >>> run = train("center_line", track="oval", steps=2_000)
+    >>> result = evaluate(run, laps=2, resets=0)
     >>> result.laps[["status", "off_tracks"]].shape
     (1, 2)
     """

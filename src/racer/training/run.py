@@ -89,11 +89,11 @@ class Run(Record):
 
     Examples
     --------
-    >>> import racer
-    >>> run = racer.train("center_line", track="oval", steps=2_000)
+    >>> from racer.training import Run, train
+    >>> run = train("center_line", track="oval", steps=2_000)
     >>> run.track.name, run.car, run.observation
     ('oval', 'v6', ('features',))
-    >>> racer.Run.open(run.folder).best()["steps"]
+    >>> Run.open(run.folder).best()["steps"]
     4096
     """
 

@@ -57,8 +57,8 @@ def train(
 
     Examples
     --------
-    >>> import racer
-    >>> run = racer.train("center_line", track="oval", steps=2_000, seed=1)
+    >>> from racer.training import train
+    >>> run = train("center_line", track="oval", steps=2_000, seed=1)
     >>> run.evaluations()[["steps", "trials"]].values.tolist()
     [[4096, 5]]
     """
@@ -85,7 +85,7 @@ def open_session(run: Run) -> Session:
     --------
     >>> from racer.training import Run, open_session, parse_config
     >>> config = parse_config({"reward": "center_line", "track": "oval", "steps": 2_000}, "me")
-    >>> session = open_session(Run.create(config, tmp_path))
+    >>> session = open_session(Run.create(config, "runs/mine"))
     >>> session.train(lambda progress: None).steps
     4096
     """
