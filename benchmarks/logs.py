@@ -359,9 +359,9 @@ def _repeat(source: Path, target: Path, rows: int | None, size: int | None) -> i
 
 def _fuzz(count: int, first: int, place: Path) -> None:
     """Damaged and hostile logs: how they came out, and the time it took."""
-    from racer.logs import gunzip
+    from racer.logs import unpacking
 
-    gunzip.MIN_UNPACK_BYTES = 1 << 20  # so that small bombs are bombs
+    unpacking.MIN_UNPACK_BYTES = 1 << 20  # so that small bombs are bombs
     test = runpy.run_path(str(Path(__file__).parents[1] / "tests" / "logs" / "test_fuzz.py"))
     started = time.perf_counter()
     outcomes = test["fuzz"](count, 4, place, first)

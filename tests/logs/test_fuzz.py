@@ -23,7 +23,7 @@ import pytest
 from racer import logs
 from racer.analysis import laps
 from racer.errors import UsageError
-from racer.logs import gunzip
+from racer.logs import unpacking
 from racer.logs.schema import TRACE_COLUMNS
 
 SLOWEST = 20.0  # s a case may take on a busy machine
@@ -256,6 +256,6 @@ def _remove(folder: Path) -> None:
 def test_no_damage_and_no_malice_gets_more_than_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gunzip, "MIN_UNPACK_BYTES", 1 << 20)
+    monkeypatch.setattr(unpacking, "MIN_UNPACK_BYTES", 1 << 20)
     outcomes = fuzz(300, 1, tmp_path)
     assert min(outcomes[kind] for kind in ("read", "read with bad lines", "refused")) > 20

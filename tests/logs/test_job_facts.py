@@ -13,8 +13,8 @@ import pytest
 from racer import logs
 from racer.analysis import laps
 from racer.errors import UsageError
-from racer.logs.job_facts import PrintedFactsCollector
 from racer.logs.log import EPOCH_DTYPES, Job
+from racer.logs.printed_facts import PrintedFactsCollector
 from racer.logs.trace_text import log_lines, write_csv
 from racer.logs.writer import FOLDER_LAYOUTS
 
@@ -327,3 +327,25 @@ def test_real_rows_in_every_layout_know_their_phase(
         1 if layout is drfc else -1
     }
     assert log.bad_lines == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "WORLD_NAME: reinvent_base\nRACE_TYPE: TIME_TRIAL\n",
+        "'WORLD_NAME': 'reinvent_base'\n'RACE_TYPE': \"TIME_TRIAL\"  # quoted\n",
+        "WORLD_NAME: [reinvent_base, other]\nRACE_TYPE:\n- TIME_TRIAL\n",
+    ],
+)
+def test_settings_of_yaml_are_read_however_they_are_written(job: Path, text: str) -> None:
+    (job / "training_params.yaml").write_text(text)
+    found = logs.read_log(job).job
+    assert (found.world, found.race_type) == ("reinvent_base", "TIME_TRIAL")
+
+
+@pytest.mark.parametrize("text", ["a: [", "\ta: 1", "# " * 200_000, "a: &a [*a]\n", "- 1\n"])
+def test_yaml_that_says_nothing_hides_nothing(job: Path, text: str) -> None:
+    (job / "training_params.yaml").write_text(text)
+    log = logs.read_log(job)
+    assert (log.job.world, log.job.car) == ("", "v4")
+    assert sum("training_params.yaml" in note for note in log.notes) <= 1

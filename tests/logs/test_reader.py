@@ -8,7 +8,7 @@ import pytest
 
 from racer import logs
 from racer.errors import UsageError
-from racer.logs.reader import phase_of
+from racer.logs.step_files import phase_of
 from racer.logs.trace_text import log_lines, write_csv
 
 

@@ -17,7 +17,7 @@ import pytest
 from racer import errors as extras
 from racer import logs
 from racer.errors import UsageError
-from racer.logs import gunzip
+from racer.logs import unpacking
 from racer.logs.trace_text import csv_text, log_lines, write_csv
 
 Drive = Callable[..., pd.DataFrame]
@@ -253,7 +253,7 @@ def bomb(path: Path, size: int) -> Path:
 def test_a_bomb_is_refused_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(gunzip, "MIN_UNPACK_BYTES", 4 << 20)
+    monkeypatch.setattr(unpacking, "MIN_UNPACK_BYTES", 4 << 20)
     place = bomb(tmp_path / "bomb.csv.gz", 64 << 20)
     if kind == "zip":
         with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:

@@ -13,8 +13,8 @@ import pytest
 from racer import logs
 from racer.analysis import laps
 from racer.errors import UsageError
-from racer.logs import gunzip
 from racer.logs import streaming as episodes
+from racer.logs import unpacking
 from racer.logs.streaming import LogStream
 from racer.logs.trace_text import log_lines, write_csv
 
@@ -24,7 +24,7 @@ Drive = Callable[..., pd.DataFrame]
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of a few rows, so that episodes are cut by them."""
-    monkeypatch.setattr(gunzip, "BLOCK_BYTES", 3000)
+    monkeypatch.setattr(unpacking, "BLOCK_BYTES", 3000)
     monkeypatch.setattr("racer.logs.archive.BLOCK_BYTES", 3000)
 
 

@@ -4,290 +4,212 @@ own lines.
 
 from __future__ import annotations
 
-import ast
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from racer.errors import UsageError
-from racer.logs import metrics
-from racer.logs.log import EPOCH_DTYPES, Job, no_epochs
+from racer.files import parse_json, parse_yaml
+from racer.logs.log import Job, no_epochs
+from racer.logs.metrics import parse_metrics
+from racer.logs.printed_facts import PrintedFactsCollector
 from racer.vehicle.action_space import ActionSpace, Metadata, car_generation, parse_metadata
 
-_NUMBER = rb"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|-?inf)"
-_EPOCH = re.compile(
-    rb"Policy training> Surrogate loss=\s*" + _NUMBER + rb",\s*KL divergence=\s*" + _NUMBER + rb",\s*Entropy=\s*"
-    + _NUMBER + rb",\s*training epoch=\s*(\d{1,9}),\s*learning_rate=\s*" + _NUMBER
-)  # fmt: skip
-_WORLD = re.compile(rb"(?:World name passed in YAML: *|\* /WORLD_NAME: *)([\w.-]+)")
-_RACE = re.compile(rb"\* /RACE_TYPE: *([A-Z_]+)")
-_SENSORS = re.compile(rb"Sensor list (\[[^\]\n]{0,200}\]), network (\w+), simapp_version ([\d.]+)")
-_ACTIONS = re.compile(rb"ction space from file: *([\[{][^\n]{2,20000})")
-_BEST = re.compile(
-    rb"Updating the best checkpoint to \"([^\"\n]{1,200})\"|Best checkpoint number: (\d{1,9})"
-)
-_HYPER = b"Using the following hyper-parameters"
-_SETTING = re.compile(rb'"(\w{1,60})"\s*:\s*("[^"\n]*"|[-+.\w]+)\s*,?\s*$')
-_CLOSED = re.compile(rb"(?:^|[\s\]|])\}\s*$")
-_LINES = 200  # lines after which hyper-parameters that have not ended are given up
-_SIGNS = (b"Policy training>", b"WORLD_NAME", b"World name passed", b"RACE_TYPE", b"Sensor list", b"ction space from",
-          b"est checkpoint")  # fmt: skip
+MAX_FACT_FILE_BYTES = 32 << 20
+_MAX_YAML_BYTES = 256 << 10  # a larger one holds no settings of a job, and takes long to parse
+
+_METADATA = "model_metadata.json"
+_HYPERPARAMETERS = "hyperparameters.json"
+_CHECKPOINTS = "deepracer_checkpoints.json"
+_RUN = "run.json"
+_BEST = "best.json"
+_JSON_FILES = (_METADATA, _HYPERPARAMETERS, _CHECKPOINTS, _RUN, _BEST)
+_REWARD_FILES = ("reward_function.py", "reward.py")
+_YAML_ENDINGS = (".yaml", ".yml")
+
+# Names that only one platform gives to files: the layouts of docs/simulator.md 6.5.
+_PLATFORM_NAMES = {
+    "DeepRacer on AWS": r"deepracerindy|sim-trace/training/[^/]+/training-simtrace/|-simulation\.log",
+    "console": r"sim-trace/|-robomaker\.log|-sagemaker\.log",
+    "DeepRacer for Cloud": (
+        r"TrainingMetrics(_\d+)?\.json|training_params\.yaml|"
+        r"(^|/)\d+/training-simtrace/|EvaluationMetrics-"
+    ),
+}
+# Names that together show a folder of DeepRacer for Cloud.
+_DRFC_STEPS = r"(^|/)training-simtrace/"
+_DRFC_FOLDERS = r"(^|/)(model|ip|metrics)/"
 
 
-@dataclass
-class PrintedFactsCollector:
-    """What has been found so far in one log; empty where it says nothing (a record that is filled
-    as blocks go by).
-    """
+class FactFile(NamedTuple):
+    """A small file of a job, with the number of folders above it and what was read from it."""
 
-    epochs: list[tuple[int, int, float, float, float, float]] = field(default_factory=list)
-    world: str = ""
-    race_type: str = ""
-    simulator: str = ""
-    best_checkpoint: str = ""
-    actions: Any = None
-    hyperparameters: dict[str, Any] = field(default_factory=dict)
-    _pending: int = 0  # lines that may still belong to the hyper-parameters
-
-    def take(self, block: bytes) -> None:
-        """Adds what a block of whole lines says."""
-        if self._pending or _HYPER in block:
-            self._settings(block)
-        if not any(sign in block for sign in _SIGNS):
-            return
-        for found in _EPOCH.finditer(block):
-            self._epoch(found)
-        self.world = self.world or _first(_WORLD, block)
-        self.race_type = self.race_type or _first(_RACE, block)
-        if sensors := _SENSORS.search(block):
-            self.simulator = self.simulator or sensors[3].decode()
-        if actions := _ACTIONS.search(block):
-            self.actions = self.actions or _literal(actions[1])
-        for best in _BEST.finditer(block):
-            self.best_checkpoint = (best[1] or best[2]).decode("utf-8", "replace")
-
-    def ppo(self) -> pd.DataFrame:
-        """The policy-training epochs: columns and dtypes of `job.PPO`."""
-        return pd.DataFrame(self.epochs, columns=list(EPOCH_DTYPES)).astype(EPOCH_DTYPES)
-
-    def space(self) -> ActionSpace | None:
-        """The action space that was printed, None where none was or it makes no sense."""
-        kind = "continuous" if isinstance(self.actions, dict) else "discrete"
-        try:
-            sheet = {"action_space": self.actions, "action_space_type": kind}
-            return parse_metadata(sheet, "the log").action_space if self.actions else None
-        except UsageError:
-            return None
-
-    def _epoch(self, found: re.Match[bytes]) -> None:
-        loss, kl, entropy, rate = (float(found[group]) for group in (1, 2, 3, 5))
-        epoch = int(found[4])
-        last = self.epochs[-1] if self.epochs else (0, -1)
-        iteration = last[0] + (epoch <= last[1])  # epochs begin again with each iteration
-        self.epochs.append((iteration, epoch, loss, kl, entropy, rate))
-
-    def _settings(self, block: bytes) -> None:
-        """Lines of the JSON that follow the announcement, whatever other processes print in
-        between.
-        """
-        start = 0
-        if not self._pending:
-            start, self._pending = block.index(_HYPER), _LINES
-        for line in block[start:].split(b"\n", self._pending)[: self._pending]:
-            self._pending -= 1
-            if setting := _SETTING.search(line):
-                self.hyperparameters.setdefault(setting[1].decode(), _value(setting[2]))
-            if _CLOSED.search(line) and self.hyperparameters:
-                self._pending = 0
-                return
-
-
-def _first(pattern: re.Pattern[bytes], block: bytes) -> str:
-    found = pattern.search(block)
-    return found[1].decode("utf-8", "replace") if found else ""
-
-
-def _value(text: bytes) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text.decode("utf-8", "replace")
-
-
-def _literal(text: bytes) -> Any:
-    """The list or dict that a Python repr begins with, None where it is none."""
-    words = text.decode("utf-8", "replace")
-    closed = max(words.rfind("]"), words.rfind("}")) + 1
-    try:
-        return ast.literal_eval(words[:closed])
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        return None
-
-
-MAX_FACT_FILE_BYTES = 32 << 20  # bytes of a file that holds facts
-
-_JSON = (
-    "model_metadata.json",
-    "hyperparameters.json",
-    "deepracer_checkpoints.json",
-    "run.json",
-    "best.json",
-)
-_REWARDS = ("reward_function.py", "reward.py")
-_FLAT = re.compile(r"^([A-Z][A-Z0-9_]*) *: *[\"']?([^\"'#\n]*?)[\"']?[ \r]*(?:#.*)?$", re.MULTILINE)
-_LISTED = re.compile(
-    r"^([A-Z][A-Z0-9_]*) *:[ \r]*\n *- *[\"']?([^\"'#\n]+?)[\"']?[ \r]*$", re.MULTILINE
-)
-_DROA = re.compile(r"deepracerindy|sim-trace/training/[^/]+/training-simtrace/|-simulation\.log")
-_CONSOLE = re.compile(r"sim-trace/|-robomaker\.log|-sagemaker\.log")
-_DRFC = re.compile(
-    r"TrainingMetrics(_\d+)?\.json|training_params\.yaml|(^|/)\d+/training-simtrace/|EvaluationMetrics-"
-)
+    depth: int
+    name: str
+    content: Any
 
 
 @dataclass
 class JobFactsCollector:
-    """What has been found so far (a record that is filled file by file); the shallowest file of a
-    kind counts.
+    """What the files of a job have said so far, filled file by file.
+
+    `files` are by kind: a name of `_JSON_FILES`, `yaml` or `reward`; the shallowest of a kind
+    counts. `metrics` are the tables of metrics files, `names` the paths of all files that were met,
+    `printed` what each text log says of the job.
     """
 
-    # kind: depth, name, contents
-    sheets: dict[str, list[tuple[int, str, Any]]] = field(default_factory=dict)
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    names: list[str] = field(default_factory=list)  # of all files that were met
-    journals: list[tuple[str, PrintedFactsCollector]] = field(default_factory=list)
+    files: dict[str, list[FactFile]] = field(default_factory=dict)
+    metrics: dict[str, pd.DataFrame] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    printed: list[PrintedFactsCollector] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def take(self, name: str, data: bytes) -> None:
-        """Adds what a small file says; one that cannot be understood becomes a note."""
+    def take(self, name: str, content: bytes) -> None:
+        """Add what a small file says; one that cannot be understood becomes a note."""
         kind = PurePosixPath(name).name.lower()
         try:
-            if kind in _REWARDS:
-                self._keep("reward", name, data.decode("utf-8-sig", "replace"))
-            elif kind.endswith((".yaml", ".yml")):
-                self._keep("yaml", name, _flat(data.decode("utf-8", "replace")))
+            if kind in _REWARD_FILES:
+                self._keep("reward", name, content.decode("utf-8-sig", "replace"))
+            elif kind.endswith(_YAML_ENDINGS):
+                self._keep("yaml", name, _yaml_settings(content, name))
             else:
-                self._take_json(kind, name, json.loads(data.decode("utf-8-sig")))
-        except (UsageError, ValueError, RecursionError) as error:
-            self.notes.append(
-                f"not understood: {error}"
-                if name in str(error)
-                else f"not understood: {name}: {error}"
-            )
+                self._take_json(kind, name, parse_json(content, name))
+        except UsageError as error:
+            self.notes.append(f"not understood: {error}")
 
     def job(self) -> Job:
         """The facts as a record."""
-        metadata: Metadata | None = self._first("model_metadata.json")
-        run = _table(self._first("run.json"))
-        run = run if "config" in run else {}
-        settings = self._settings()
+        metadata: Metadata | None = self._shallowest(_METADATA)
+        run = _object(self._shallowest(_RUN))
+        if "config" not in run:
+            run = {}
+        settings = self._yaml_settings()
         simulator = self._simulator(metadata, run)
-        spaces = [journal.space() for _, journal in self.journals]
+        hyperparameters = self._shallowest(_HYPERPARAMETERS) or self._printed("hyperparameters")
         return Job(
             platform="racer" if run else platform_of(self.names),
             simulator=simulator,
             car=_car(run, metadata, simulator),
-            world=self._word(settings, "WORLD_NAME", "world") or str(run.get("track", "")),
-            race_type=self._word(settings, "RACE_TYPE", "race_type"),
-            action_space=metadata.action_space
-            if metadata
-            else next((one for one in spaces if one), None),
-            hyperparameters=self._first("hyperparameters.json")
-            or self._printed("hyperparameters")
-            or {},
-            reward=self._first("reward") or "",
+            world=self._world(settings, run),
+            race_type=settings.get("RACE_TYPE") or self._printed("race_type") or "",
+            action_space=self._action_space(metadata),
+            hyperparameters=hyperparameters or {},
+            reward=self._shallowest("reward") or "",
             ppo=self._ppo(),
-            metrics=dict(self.tables),
-            best_checkpoint=self._best(),
+            metrics=dict(self.metrics),
+            best_checkpoint=self._best_checkpoint(),
         )
 
-    def _take_json(self, kind: str, name: str, found: Any) -> None:
-        if kind == "model_metadata.json":
-            metadata = parse_metadata(found, name)
+    def _take_json(self, kind: str, name: str, content: Any) -> None:
+        if kind == _METADATA:
+            metadata = parse_metadata(content, name)
             self.notes += metadata.notes
             self._keep(kind, name, metadata)
-        elif kind in _JSON:
-            if not isinstance(found, dict):
+        elif kind in _JSON_FILES:
+            if not isinstance(content, dict):
                 raise UsageError(f"{name}: expected an object")
-            self._keep(kind, name, found)
-        elif isinstance(found, dict) and isinstance(found.get("metrics"), list):
-            self.tables[name] = metrics.parse_metrics(found, name)
+            self._keep(kind, name, content)
+        elif isinstance(content, dict) and isinstance(content.get("metrics"), list):
+            self.metrics[name] = parse_metrics(content, name)
 
-    def _keep(self, kind: str, name: str, contents: Any) -> None:
-        self.sheets.setdefault(kind, []).append((name.count("/"), name, contents))
+    def _keep(self, kind: str, name: str, content: Any) -> None:
+        self.files.setdefault(kind, []).append(FactFile(name.count("/"), name, content))
 
-    def _first(self, kind: str) -> Any:
-        """The contents of the shallowest file of a kind; None where there is none. Others that
-        differ are noted.
+    def _shallowest(self, kind: str) -> Any:
+        """The content of the shallowest file of a kind, None where there is none.
+
+        A note says which other file differs from it.
         """
-        known = sorted(self.sheets.get(kind, []), key=lambda one: one[:2])
-        if not known:
+        files = sorted(self.files.get(kind, []), key=_depth_and_name)
+        if not files:
             return None
-        other = next((one for one in known[1:] if one[2] != known[0][2]), None)
-        if other and kind not in ("yaml", "best.json"):
-            note = f"{other[1]} differs from {known[0][1]}, which is taken for the job's"
-            self.notes += [note] if note not in self.notes else []
-        return known[0][2]
+        first = files[0]
+        for other in files[1:]:
+            if other.content != first.content and kind != _BEST:
+                note = f"{other.name} differs from {first.name}, which is taken for the job's"
+                if note not in self.notes:
+                    self.notes.append(note)
+                break
+        return first.content
 
-    def _settings(self) -> dict[str, str]:
-        """Keys of all yaml files, those of a training's first."""
-        sheets = sorted(
-            self.sheets.get("yaml", []), key=lambda one: ("train" not in one[1].lower(), *one[:2])
-        )
-        return {key: value for _, _, sheet in reversed(sheets) for key, value in sheet.items()}
-
-    def _word(self, settings: dict[str, str], key: str, printed: str) -> str:
-        return settings.get(key) or self._printed(printed) or ""
+    def _yaml_settings(self) -> dict[str, str]:
+        """The settings of all yaml files; those of a training's count first, then the shallowest."""
+        files = sorted(self.files.get("yaml", []), key=_depth_and_name)
+        files.sort(key=lambda file: "train" not in file.name.lower())
+        settings: dict[str, str] = {}
+        for file in reversed(files):
+            settings |= file.content
+        return settings
 
     def _printed(self, name: str) -> Any:
-        """What the first log that says it has printed."""
-        return next(
-            (value for _, journal in self.journals if (value := getattr(journal, name))), None
-        )
+        """The attribute `name` of the first log that has printed it, None where none has."""
+        for log in self.printed:
+            value = getattr(log, name)
+            if value:
+                return value
+        return None
+
+    def _world(self, settings: dict[str, str], run: dict[str, Any]) -> str:
+        world = settings.get("WORLD_NAME") or self._printed("world")
+        return world or str(run.get("track", ""))
 
     def _simulator(self, metadata: Metadata | None, run: dict[str, Any]) -> str:
         if run:
-            return str(_table(run.get("versions")).get("racer", ""))
-        return self._printed("simulator") or (f"{metadata.version:.1f}" if metadata else "")
+            return str(_object(run.get("versions")).get("racer", ""))
+        printed = self._printed("simulator")
+        if printed:
+            return str(printed)
+        return f"{metadata.version:.1f}" if metadata else ""
+
+    def _action_space(self, metadata: Metadata | None) -> ActionSpace | None:
+        if metadata:
+            return metadata.action_space
+        for log in self.printed:
+            space = log.action_space()
+            if space:
+                return space
+        return None
 
     def _ppo(self) -> pd.DataFrame:
         """The epochs of the log that has most of them: the simulator's log repeats some of the
         trainer's.
         """
-        tables = [journal.ppo() for _, journal in self.journals if journal.epochs]
-        return max(tables, key=len) if tables else no_epochs()
+        tables = [log.ppo() for log in self.printed if log.epochs]
+        return max(tables, key=len, default=no_epochs())
 
-    def _best(self) -> str:
-        sheet = _table(_table(self._first("deepracer_checkpoints.json")).get("best_checkpoint"))
-        found = sheet.get("name") or _table(self._first("best.json")).get("checkpoint")
-        return str(found or self._printed("best_checkpoint") or "")
+    def _best_checkpoint(self) -> str:
+        checkpoints = _object(self._shallowest(_CHECKPOINTS))
+        name = _object(checkpoints.get("best_checkpoint")).get("name")
+        name = name or _object(self._shallowest(_BEST)).get("checkpoint")
+        return str(name or self._printed("best_checkpoint") or "")
 
 
 def may_hold_facts(name: str) -> bool:
     """Whether a file of this name may hold facts of a job."""
     kind = PurePosixPath(name).name.lower()
-    return kind in _REWARDS or kind.endswith((".json", ".yaml", ".yml"))
+    return kind in _REWARD_FILES or kind.endswith((".json", *_YAML_ENDINGS))
 
 
 def platform_of(names: Sequence[str]) -> str:
-    """What wrote files of these names: the layouts of SIMULATOR.md 6.5; empty where they do not
-    tell.
-    """
-    for pattern, platform in (
-        (_DROA, "DeepRacer on AWS"),
-        (_CONSOLE, "console"),
-        (_DRFC, "DeepRacer for Cloud"),
-    ):
-        if any(pattern.search(name) for name in names):
+    """The platform that wrote files of these names; empty where they do not tell."""
+    for platform, pattern in _PLATFORM_NAMES.items():
+        if _any_matches(pattern, names):
             return platform
-    signs = (r"(^|/)training-simtrace/", r"(^|/)(model|ip|metrics)/")
-    plain = all(any(re.search(sign, name) for name in names) for sign in signs)
-    return "DeepRacer for Cloud" if plain else ""
+    if _any_matches(_DRFC_STEPS, names) and _any_matches(_DRFC_FOLDERS, names):
+        return "DeepRacer for Cloud"
+    return ""
+
+
+def _any_matches(pattern: str, names: Sequence[str]) -> bool:
+    return any(re.search(pattern, name) for name in names)
+
+
+def _depth_and_name(file: FactFile) -> tuple[int, str]:
+    return file.depth, file.name
 
 
 def _car(run: dict[str, Any], metadata: Metadata | None, simulator: str) -> str:
@@ -299,10 +221,20 @@ def _car(run: dict[str, Any], metadata: Metadata | None, simulator: str) -> str:
     return car_generation(float(version[0])) if version else ""
 
 
-def _flat(text: str) -> dict[str, str]:
-    """The `KEY: value` lines of a yaml file, and the first value of its lists."""
-    return {key: value for key, value in [*_LISTED.findall(text), *_FLAT.findall(text)] if value}
+def _yaml_settings(content: bytes, name: str) -> dict[str, str]:
+    """The settings of a flat yaml file, of lists the first value; those that are empty are left
+    out.
+    """
+    if len(content) > _MAX_YAML_BYTES:
+        raise UsageError(f"{name} is larger than {_MAX_YAML_BYTES >> 10} KiB")
+    settings = {}
+    for key, value in _object(parse_yaml(content.decode("utf-8", "replace"), name)).items():
+        first = value[0] if isinstance(value, list) and value else value
+        if isinstance(first, str | int | float) and first != "":
+            settings[str(key)] = str(first)
+    return settings
 
 
-def _table(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+def _object(content: Any) -> dict[str, Any]:
+    """A JSON or yaml object; an empty one in place of anything else."""
+    return content if isinstance(content, dict) else {}

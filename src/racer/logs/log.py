@@ -163,4 +163,5 @@ class Log(Record):
 
     def _summary(self) -> str:
         files = "1 file" if len(self.sources) == 1 else f"{len(self.sources)} files"
-        return f"{len(self.trace):,} steps in {self.episodes:,} episodes, from {files}"
+        episodes = "1 episode" if self.episodes == 1 else f"{self.episodes:,} episodes"
+        return f"{len(self.trace):,} steps in {episodes}, from {files}"

@@ -6,98 +6,94 @@ may stand in another folder or in one other archive.
 
 from __future__ import annotations
 
-import codecs
-import io
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, cast
 
-from racer.errors import UsageError, did_you_mean, need
-from racer.logs import archive as packed
-from racer.logs.archive import FileEntry
-from racer.logs.gunzip import TruncatedFileError, UnpackBudget, gunzip_chunks
+from racer.errors import UsageError, did_you_mean
+from racer.logs.archive import FileEntry, archive_kind, archive_kind_of_name, archive_members
+from racer.logs.remote import list_remote_files
+from racer.logs.unpacking import TruncatedFileError, UnpackBudget
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.]+):/{1,2}(?=[^/])")  # pathlib makes one slash of two
-_WILD = re.compile(r"[*?\[]")
-_DEEPEST = 2  # archives inside each other
+_DIGITS = re.compile(r"(\d{1,18})")
+_WILDCARD = re.compile(r"[*?\[]")
+_MAX_ARCHIVE_DEPTH = 2  # archives inside each other
 
 
 @dataclass(frozen=True, eq=False)
 class LogLocation:
-    """Files to look at; `root` is the name shown for all of it, `is_file` whether it is one file
-    that was named.
+    """Files to look at.
 
-    `parts` are names of folders that stand above it, which may tell the phase. What could not be
-    read is added to `notes`.
+    `root` is the name shown for all of it, `is_file` whether it is one file that was named.
+    `parents` are names of folders that stand above it, which may tell the phase. Sentences on what
+    could not be read are added to `notes`.
     """
 
     root: str
-    items: tuple[FileEntry, ...]
+    entries: tuple[FileEntry, ...]
     is_file: bool
-    parts: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
+
+    def path_of(self, name: str) -> str:
+        """A file's path with the names of the folders above the location."""
+        return "/".join([*self.parents, name])
 
 
 def locate_logs(path: str | Path, endpoint: str = "") -> LogLocation:
-    """The place that a path, glob or address names. `endpoint` is the URL of an S3 server that is
-    not Amazon's.
+    """The files that a path, glob or address names.
 
-    Raises UsageError when there is no such thing, or when it is neither a file nor a folder.
+    `endpoint` is the URL of an S3 server that is not Amazon's. Raises UsageError when there is no
+    such thing, or when it is neither a file nor a folder.
     """
     text = str(path)
-    if (address := _ADDRESS.match(text)) and not Path(text).exists():
-        # merged
-
-        return locate_remote_logs(f"{address[1]}://{text[address.end() :]}", endpoint)
+    address = _ADDRESS.match(text)
+    if address and not Path(text).exists():
+        return _locate_address(f"{address[1]}://{text[address.end() :]}", endpoint)
     root = Path(text).expanduser()
-    if not root.exists() and _WILD.search(text):
-        return _of_glob(root)
-    if not root.exists():
-        known = [entry.name for entry in root.parent.iterdir()] if root.parent.is_dir() else []
-        raise UsageError(f"no such file or folder: {root}{did_you_mean(root.name, known)}")
     if root.is_dir():
-        return LogLocation(str(root), tuple(_of_folder(root, root)), False, (root.absolute().name,))
-    item = _of_path(root, root.name)
-    return LogLocation(
-        str(root),
-        (item,),
-        _is_pipe(root) or not packed.archive_kind(item),
-        (root.absolute().parent.name,),
-    )
+        return LogLocation(str(root), _folder_entries(root, root), False, (root.absolute().name,))
+    if root.exists():
+        entry = local_file_entry(root)
+        is_file = _is_pipe(root) or not archive_kind(entry)
+        return LogLocation(str(root), (entry,), is_file, (root.absolute().parent.name,))
+    if _WILDCARD.search(text):
+        return _locate_glob(root)
+    siblings = [entry.name for entry in root.parent.iterdir()] if root.parent.is_dir() else []
+    raise UsageError(f"no such file or folder: {root}{did_you_mean(root.name, siblings)}")
 
 
-def visit_files(place: LogLocation, wanted: Callable[[str], bool]) -> Iterator[FileEntry]:
-    """The files whose names are wanted, archives opened: each must be read before the next one is
-    asked for.
+def visit_files(location: LogLocation, wanted: Callable[[str], bool]) -> Iterator[FileEntry]:
+    """The files whose names are wanted, archives opened.
+
+    Each must be read before the next one is asked for. What is wrong with an archive becomes a note
+    of the location.
     """
-    alone = len(place.items) == 1
-    for item in place.items:
-        what = (
-            ""
-            if place.is_file
-            else packed.archive_kind(item)
-            if alone
-            else packed.archive_kind_of_name(item.name)
-        )
-        if what:
-            inner = "" if alone and PurePosixPath(item.name).name == item.name else f"{item.name}/"
-            yield from _inside(
-                item, what, inner, wanted, place, UnpackBudget.of(item.name, item.size), 1
-            )
-        elif wanted(item.name) or place.is_file:
-            yield item
+    if location.is_file:
+        yield from location.entries
+        return
+    is_alone = len(location.entries) == 1
+    for entry in location.entries:
+        kind = archive_kind(entry) if is_alone else archive_kind_of_name(entry.name)
+        if kind:
+            is_named_archive = is_alone and PurePosixPath(entry.name).name == entry.name
+            prefix = "" if is_named_archive else f"{entry.name}/"
+            budget = UnpackBudget.of(entry.name, entry.size)
+            opened = _OpenArchive(entry, kind, prefix, budget)
+            yield from _visit_archive(opened, wanted, location.notes)
+        elif wanted(entry.name):
+            yield entry
 
 
 def natural_sort_key(name: str) -> list[tuple[int, str]]:
     """A key that sorts `2-iteration` before `10-iteration`."""
-    return [
-        (int(word), "") if word.isdecimal() else (-1, word)
-        for word in re.split(r"(\d{1,18})", name)
-    ]
+    key = []
+    for word in _DIGITS.split(name):
+        key.append((int(word), "") if word.isdecimal() else (-1, word))
+    return key
 
 
 def is_hidden_file(name: str) -> bool:
@@ -106,237 +102,112 @@ def is_hidden_file(name: str) -> bool:
     return bool(parts) and (parts[-1].startswith(".") or "__MACOSX" in parts)
 
 
-def local_file_entry(path: Path) -> FileEntry:
-    """A file on this machine."""
-    return _of_path(path, path.name)
+def local_file_entry(path: Path, name: str = "") -> FileEntry:
+    """A file on this machine, under its own name or a given one."""
+    return FileEntry(name or path.name, path.stat().st_size, lambda: path.open("rb"))
 
 
-def _inside(
-    item: FileEntry,
-    what: str,
-    prefix: str,
-    wanted: Callable[[str], bool],
-    place: LogLocation,
-    budget: UnpackBudget,
-    depth: int,
+@dataclass(frozen=True)
+class _OpenArchive:
+    """An archive that is being visited; `prefix` stands before the names of its members."""
+
+    entry: FileEntry
+    kind: str
+    prefix: str
+    budget: UnpackBudget
+    depth: int = 1
+
+
+def _visit_archive(
+    archive: _OpenArchive, wanted: Callable[[str], bool], notes: list[str]
 ) -> Iterator[FileEntry]:
     """The wanted files of an archive; what is wrong with it becomes a note."""
+    name = archive.entry.name
     try:
-        for member in packed.archive_members(item, what, budget, inside=depth > 1):
-            named = replace(member, name=prefix + member.name)
-            inner = packed.archive_kind_of_name(member.name)
-            if is_hidden_file(member.name) or not member.name:
+        members = archive_members(
+            archive.entry, archive.kind, archive.budget, is_inner=archive.depth > 1
+        )
+        for member in members:
+            if not member.name or is_hidden_file(member.name):
                 continue
-            if inner and depth < _DEEPEST:
-                yield from _inside(named, inner, f"{named.name}/", wanted, place, budget, depth + 1)
-            elif inner:
-                place.notes.append(
-                    f"left out: {named.name} is an archive {depth + 1} deep: unpack it first"
+            entry = replace(member, name=archive.prefix + member.name)
+            kind = archive_kind_of_name(member.name)
+            if kind and archive.depth < _MAX_ARCHIVE_DEPTH:
+                inner = _OpenArchive(
+                    entry, kind, f"{entry.name}/", archive.budget, archive.depth + 1
+                )
+                yield from _visit_archive(inner, wanted, notes)
+            elif kind:
+                notes.append(
+                    f"left out: {entry.name} is an archive {archive.depth + 1} deep: "
+                    "unpack it first"
                 )
             elif wanted(member.name):
-                yield named
+                yield entry
     except TruncatedFileError as error:
-        place.notes.append(f"{item.name}: {error}: read as far as it goes")
+        notes.append(f"{name}: {error}: read as far as it goes")
     except UsageError as error:
-        place.notes.append(f"left out: {error}")
+        notes.append(f"left out: {error}")
     except OSError as error:
-        place.notes.append(f"left out: {item.name} cannot be read: {error.strerror or error}")
+        notes.append(f"left out: {name} cannot be read: {error.strerror or error}")
 
 
-def _of_path(path: Path, name: str) -> FileEntry:
-    return FileEntry(name, path.stat().st_size, lambda: path.open("rb"))
+def _folder_entries(folder: Path, root: Path) -> tuple[FileEntry, ...]:
+    """The files of a folder to its depth, in natural order, named relative to `root`."""
+    names = {}
+    for path in folder.rglob("*"):
+        name = path.relative_to(root).as_posix()
+        if path.is_file() and not is_hidden_file(name):
+            names[name] = path
+    ordered = sorted(names, key=natural_sort_key)
+    return tuple(local_file_entry(names[name], name) for name in ordered)
 
 
-def _of_folder(folder: Path, root: Path) -> list[FileEntry]:
-    """The files of a folder to its depth, in natural order."""
-    paths = [path for path in folder.rglob("*") if path.is_file()]
-    named = [(path.relative_to(root).as_posix(), path) for path in paths]
-    shown = [(name, path) for name, path in named if not is_hidden_file(name)]
-    return [
-        _of_path(path, name)
-        for name, path in sorted(shown, key=lambda one: natural_sort_key(one[0]))
-    ]
-
-
-def _of_glob(pattern: Path) -> LogLocation:
-    plain = next(number for number, part in enumerate(pattern.parts) if _WILD.search(part))
-    root = Path(*pattern.parts[:plain])
-    found = sorted(
-        root.glob("/".join(pattern.parts[plain:])), key=lambda path: natural_sort_key(str(path))
-    )
-    if not found:
+def _locate_glob(pattern: Path) -> LogLocation:
+    parts = pattern.parts
+    plain = 0
+    while not _WILDCARD.search(parts[plain]):
+        plain += 1
+    root = Path(*parts[:plain])
+    paths = sorted(root.glob("/".join(parts[plain:])), key=lambda path: natural_sort_key(str(path)))
+    if not paths:
         raise UsageError(
-            f"no file or folder matches {pattern}: put the pattern in quotes, and see what ls says of it"
+            f"no file or folder matches {pattern}: put the pattern in quotes, "
+            "and see what ls says of it"
         )
-    items = [
-        item
-        for path in found
-        for item in (
-            _of_folder(path, root)
-            if path.is_dir()
-            else [_of_path(path, path.relative_to(root).as_posix())]
-        )
-    ]
-    return LogLocation(
-        str(pattern),
-        tuple({item.name: item for item in items}.values()),
-        False,
-        (root.absolute().name,),
-    )
+    entries: dict[str, FileEntry] = {}
+    for path in paths:
+        if path.is_dir():
+            entries |= {entry.name: entry for entry in _folder_entries(path, root)}
+        else:
+            name = path.relative_to(root).as_posix()
+            entries[name] = local_file_entry(path, name)
+    return LogLocation(str(pattern), tuple(entries.values()), False, (root.absolute().name,))
+
+
+def _locate_address(address: str, endpoint: str) -> LogLocation:
+    """The file, or all files under the prefix, that an address names."""
+    files, root = list_remote_files(address, endpoint)
+    folder, _, last = root.rpartition("/")
+    if len(files) == 1 and files[0].name == root:
+        entry = replace(files[0], name=last)
+        parents = (PurePosixPath(folder).name,) if folder else ()
+        return LogLocation(address, (entry,), not archive_kind(entry), parents)
+    entries = []
+    for file in files:
+        name = file.name[len(root) :].lstrip("/")
+        if not is_hidden_file(name):
+            entries.append(replace(file, name=name))
+    entries.sort(key=lambda entry: natural_sort_key(entry.name))
+    return LogLocation(address, tuple(entries), False, (last,))
 
 
 def _is_pipe(path: Path) -> bool:
-    """Whether a file is a pipe (`<(zcat x)`), which can be read once. UsageError for a device,
-    which has no end.
+    """Whether a file is a pipe (`<(zcat x)`), which can be read once.
+
+    Raises UsageError for a device, which has no end.
     """
     mode = path.stat().st_mode
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
         raise UsageError(f"{path} is a device, not a file: give a file, a folder or an archive")
     return stat.S_ISFIFO(mode)
-
-
-_ADVICE = "check the address, the credentials (AWS_PROFILE or AWS_ACCESS_KEY_ID) and, for MinIO, AWS_ENDPOINT_URL"
-
-
-def locate_remote_logs(address: str, endpoint: str = "") -> LogLocation:
-    """The file, or all files under the prefix, that an address names. Raises UsageError when there
-    is none.
-
-    `endpoint` is the URL of an S3 server of one's own; without it AWS_ENDPOINT_URL counts, as for
-    Amazon's own tools.
-    """
-    if address.startswith(("s3:", "s3a:")):
-        need("s3")
-    try:
-        files, root = _listed(address, endpoint)
-    except UsageError:
-        raise
-    except Exception as error:  # a foreign border: each kind of storage raises errors of its own
-        raise UsageError(f"cannot read {address}: {_words(error)}; {_ADVICE}") from None
-    if not files:
-        raise UsageError(f"no file at {address}; {_ADVICE}")
-    if len(files) == 1 and files[0].name == root:
-        one = FileEntry(root.rpartition("/")[2], files[0].size, files[0].open)
-        return LogLocation(
-            address, (one,), not packed.archive_kind(one), tuple(root.split("/")[-2:-1])
-        )
-    items = [FileEntry(item.name[len(root) :].lstrip("/"), item.size, item.open) for item in files]
-    seen = sorted(
-        (item for item in items if not is_hidden_file(item.name)),
-        key=lambda item: natural_sort_key(item.name),
-    )
-    return LogLocation(address, tuple(seen), False, (root.rpartition("/")[2],))
-
-
-def _listed(address: str, endpoint: str) -> tuple[list[FileEntry], str]:
-    """The files at an address, under their whole names there, and the name that the address itself
-    has there.
-    """
-    try:
-        from fsspec.core import url_to_fs
-    except ModuleNotFoundError:
-        need("s3")
-        raise
-    options: dict[str, Any] = {"client_kwargs": {"endpoint_url": endpoint}} if endpoint else {}
-    try:
-        system, root = url_to_fs(address, **options)
-    except ValueError:
-        kind = address.partition(":")[0]
-        raise UsageError(
-            f"{address}: addresses that begin with {kind}:// are not known; s3:// is"
-        ) from None
-    root = root.rstrip("/")
-    wild = any(sign in root for sign in "*?[")
-    found = system.glob(root, detail=True) if wild else system.find(root, detail=True)
-    files = [
-        FileEntry(name, int(facts.get("size") or 0), partial(_opened, system, name))
-        for name, facts in found.items()
-        if facts.get("type") == "file"
-    ]
-    return files, root.partition("*")[0].rpartition("/")[0] if wild else root
-
-
-def _opened(system: Any, name: str) -> IO[bytes]:
-    return cast(IO[bytes], _File(system, name))
-
-
-class _File(io.RawIOBase):
-    """A file over there, whose faults are OSError whatever the storage raises (a class: a file is a
-    contract).
-    """
-
-    def __init__(self, system: Any, name: str) -> None:
-        self._name = name
-        self._inner: Any = None
-        self._inner = self._tried(system.open, name, "rb")
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return int(self._tried(self._inner.seek, offset, whence))
-
-    def tell(self) -> int:
-        return int(self._inner.tell())
-
-    def read(self, size: int = -1) -> bytes:
-        return bytes(self._tried(self._inner.read, size))
-
-    def close(self) -> None:
-        if not self.closed and self._inner is not None:
-            self._inner.close()
-        super().close()
-
-    def _tried(self, call: Any, *arguments: Any) -> Any:
-        try:
-            return call(*arguments)
-        except Exception as error:
-            raise OSError(f"{self._name} cannot be read: {_words(error)}") from None
-
-
-def _words(error: Exception) -> str:
-    """An error in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-MAX_LINE_BYTES = 64 << 20  # bytes after which a line without an end is cut
-
-
-def line_blocks(chunks: Iterable[bytes], budget: UnpackBudget) -> Iterator[bytes]:
-    """Blocks of whole lines of a file, every line ended by a newline except perhaps the last of the
-    last block.
-
-    Byte order marks are dropped, UTF-16 (a PowerShell redirection) becomes UTF-8. Raises CutShort
-    after the last whole line of a damaged file, UsageError where the file unpacks to more than
-    `budget` allows.
-    """
-    rest = b""
-    for chunk in _utf8(gunzip_chunks(chunks, budget)):
-        data = rest + chunk
-        held = b"\r" if data.endswith(b"\r") else b""
-        data = _newlines(data[: len(data) - len(held)])
-        end = data.rfind(b"\n") + 1 or (len(data) if len(data) > MAX_LINE_BYTES else 0)
-        if end:
-            yield data[:end]
-        rest = data[end:] + held
-    if rest:
-        yield _newlines(rest)
-
-
-def _newlines(data: bytes) -> bytes:
-    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
-
-
-def _utf8(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    first = next(chunks, b"")
-    if not first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        yield first.removeprefix(codecs.BOM_UTF8)
-        yield from chunks
-        return
-    decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
-    yield decoder.decode(first).encode(errors="replace")
-    for chunk in chunks:
-        yield decoder.decode(chunk).encode(errors="replace")

@@ -9,56 +9,61 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from racer.logs import sources as places
 from racer.logs.blocks import stack_frames
 from racer.logs.job_facts import JobFactsCollector, may_hold_facts
 from racer.logs.log import Job, Source
-from racer.logs.reader import (
+from racer.logs.repair import (
     DUPLICATE_FRACTION,
+    StepHistory,
+    StepKeys,
     continues_episode,
+    step_stamps,
+    without_repeated_rows,
+)
+from racer.logs.schema import episode_ids, to_status_category
+from racer.logs.simtrace import FileAccount
+from racer.logs.sources import locate_logs
+from racer.logs.step_files import (
+    OpenStepFile,
     holds_only_bad_lines,
     is_csv_name,
     may_hold_steps,
     no_trace_error,
     open_step_files,
     origin_columns,
-    without_repeated_rows,
 )
-from racer.logs.repair import StepHistory, StepKeys, step_stamps
-from racer.logs.schema import episode_ids, to_status_category
-from racer.logs.simtrace import FileAccount
 
-DUPLICATE_SAMPLE_STEPS = 2000  # steps of a text log that tell whether csv files hold them too
-MAX_EPISODE_ROWS = 200_000  # rows of an episode that has no end, after which it is cut
+DUPLICATE_SAMPLE_STEPS = 2000
+"""Steps of a text log that tell whether csv files hold them too."""
+MAX_EPISODE_ROWS = 200_000
+"""Rows of an episode that has no end, after which it is cut."""
 
 
 def stream_log(path: str | Path, endpoint: str = "") -> LogStream:
-    """The trace of a place in pieces of whole episodes, each with the columns of `logs.open`, in
-    bounded memory.
+    """The trace of a location in pieces of whole episodes, in bounded memory.
 
-    A piece is what 4 MiB of a file hold. Tables come before text logs, the files of a folder in
-    their order, those of a tar archive in its own. `Stream.sources`, `notes` and `job` are whole
-    once the last piece has been taken. Raises UsageError as `open` does, of a place without a step
-    at its end.
+    Each piece has the columns of `read_log`, and is what 4 MiB of a file hold. Tables come before
+    text logs, the files of a folder in their order, those of a tar archive in its own. `sources`,
+    `notes` and `job` of the stream are whole once the last piece has been taken. Raises UsageError
+    as `read_log` does, of a location without a step at its end.
     """
     return LogStream(path, endpoint)
 
 
 class LogStream:
-    """An iterator over pieces of a trace (a class: iterators are a foreign contract), with its
-    account so far.
-    """
+    """An iterator over pieces of a trace, with its account so far."""
 
     def __init__(self, path: str | Path, endpoint: str = "") -> None:
-        self._place = places.locate_logs(path, endpoint)
-        self._facts, self._seen = JobFactsCollector(), StepHistory()
+        self._location = locate_logs(path, endpoint)
+        self._facts = JobFactsCollector()
+        self._history = StepHistory()
         self._accounts: list[FileAccount] = []  # of files that gave steps
-        self._repeated: list[int] = []  # rows of each that were dropped
+        self._repeated: list[int] = []  # rows of each of them that were dropped
         self._notes: list[str] = []
-        # of the csv files' steps, kept where there may be text logs too
-        self._stamps: list[StepKeys] = []
-        self._has_texts = False
-        self._tried = self._episodes = 0
+        self._csv_stamps: list[StepKeys] = []  # of all steps, where there may be text logs too
+        self._has_text_logs = False
+        self._tried_files = 0
+        self._episodes = 0
         self._pieces = self._whole_episodes()
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
@@ -70,16 +75,16 @@ class LogStream:
     @property
     def sources(self) -> tuple[Source, ...]:
         """The accounts of the files that have given steps."""
-        pairs = zip(self._accounts, self._repeated, strict=True)
-        return tuple(
-            without_repeated_rows(account.source, count) if count else account.source
-            for account, count in pairs
-        )
+        sources = []
+        for account, count in zip(self._accounts, self._repeated, strict=True):
+            source = account.source
+            sources.append(without_repeated_rows(source, count) if count else source)
+        return tuple(sources)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences on what was left out or guessed."""
-        return tuple(dict.fromkeys([*self._place.notes, *self._facts.notes, *self._notes]))
+        return tuple(dict.fromkeys([*self._location.notes, *self._facts.notes, *self._notes]))
 
     @property
     def job(self) -> Job:
@@ -87,31 +92,40 @@ class LogStream:
         return self._facts.job()
 
     def _whole_episodes(self) -> Iterator[pd.DataFrame]:
-        held = None
+        unfinished = None
         for number, frame in self._frames():
             frame = frame.assign(source=number)
-            if held is not None and not self._follows(held.iloc[-1], frame.iloc[0]):
-                yield self._piece(held)
-                held = None
-            both = frame if held is None else stack_frames([held, frame])
-            last = int(np.searchsorted(ids := episode_ids(both[["episode", "steps"]]), ids[-1]))
-            if len(both) - last > MAX_EPISODE_ROWS:
-                last = len(both)
-                self._notes.append(
-                    f"an episode of more than {MAX_EPISODE_ROWS} steps was cut in pieces"
-                )
-            if last:
-                yield self._piece(both.iloc[:last])
-            held = both.iloc[last:] if last < len(both) else None
-        if held is not None:
-            yield self._piece(held)
+            if unfinished is not None and not self._follows(unfinished.iloc[-1], frame.iloc[0]):
+                yield self._piece(unfinished)
+                unfinished = None
+            if unfinished is not None:
+                frame = stack_frames([unfinished, frame])
+            end = self._end_of_whole_episodes(frame)
+            if end:
+                yield self._piece(frame.iloc[:end])
+            unfinished = frame.iloc[end:] if end < len(frame) else None
+        if unfinished is not None:
+            yield self._piece(unfinished)
         if not self._accounts:
-            raise no_trace_error(self._place, self._tried, self._notes)
+            raise no_trace_error(self._location, self._tried_files, self._notes)
+
+    def _end_of_whole_episodes(self, frame: pd.DataFrame) -> int:
+        """The row with which the last episode begins; the end of the rows where it is too long."""
+        ids = episode_ids(frame[["episode", "steps"]])
+        end = int(np.searchsorted(ids, ids[-1]))
+        if len(frame) - end > MAX_EPISODE_ROWS:
+            self._notes.append(
+                f"an episode of more than {MAX_EPISODE_ROWS} steps was cut in pieces"
+            )
+            return len(frame)
+        return end
 
     def _follows(self, before: pd.Series, after: pd.Series) -> bool:
-        one, other = int(before["source"]), int(after["source"])
-        same_phase = self._accounts[one].phase == self._accounts[other].phase
-        return one == other or (same_phase and continues_episode(before, after))
+        """Whether the episode of a step may go on with a step of the same or of another file."""
+        if before["source"] == after["source"]:
+            return True
+        phases = [self._accounts[int(step["source"])].phase for step in (before, after)]
+        return phases[0] == phases[1] and continues_episode(before, after)
 
     def _piece(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Rows of whole episodes with the columns that the reader adds."""
@@ -121,72 +135,84 @@ class LogStream:
         self._episodes = int(ids[-1]) + 1
         frame = frame.reset_index(drop=True)
         frame["episode_status"] = to_status_category(frame["episode_status"])
-        return frame.assign(
-            **origin_columns(self._place, sources, lengths.tolist(), int(numbers[0])),
-            episode_id=ids,
-        )
+        origin = origin_columns(self._location, sources, lengths.tolist(), int(numbers[0]))
+        return frame.assign(**origin, episode_id=ids)
 
     def _frames(self) -> Iterator[tuple[int, pd.DataFrame]]:
         """Steps of each file, without those that stand twice, and the number of the file."""
-        for tables in (True, False):
-            if not tables and (self._place.is_file or not self._has_texts):
-                return
-            for account, pieces in open_step_files(
-                self._place, self._facts, self._tables if tables else _is_text
-            ):
-                self._tried += 1
-                yield from self._of_file(account, pieces, tables)
+        for file in open_step_files(self._location, self._facts, self._is_for_first_pass):
+            self._tried_files += 1
+            yield from self._steps_of_csv(file)
+        if self._location.is_file or not self._has_text_logs:
+            return
+        for file in open_step_files(self._location, self._facts, _is_text_log):
+            self._tried_files += 1
+            yield from self._steps_of_text_log(file)
 
-    def _tables(self, name: str) -> bool:
-        """Whether a file is for the first pass; remembers whether a second one is needed."""
-        self._has_texts |= _is_text(name)
+    def _is_for_first_pass(self, name: str) -> bool:
+        """Whether a file is a table or holds facts; remembers whether there are text logs too."""
+        self._has_text_logs |= _is_text_log(name)
         return is_csv_name(name) or may_hold_facts(name)
 
-    def _of_file(
-        self, account: FileAccount, pieces: Iterator[pd.DataFrame], tables: bool
+    def _steps_of_csv(self, file: OpenStepFile) -> Iterator[tuple[int, pd.DataFrame]]:
+        pieces = file.pieces
+        if not self._location.is_file:
+            pieces = self._keeping_stamps(pieces)
+        yield from self._new_steps(file.account, pieces)
+
+    def _steps_of_text_log(self, file: OpenStepFile) -> Iterator[tuple[int, pd.DataFrame]]:
+        start = _first_pieces(file.pieces)
+        if self._is_in_csv_files(start):
+            self._notes.append(
+                f"left out: {file.account.name} holds the same steps as the csv files"
+            )
+            return
+        yield from self._new_steps(file.account, chain(start, file.pieces))
+
+    def _keeping_stamps(self, pieces: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for frame in pieces:
+            self._csv_stamps.append(step_stamps(frame))
+            yield frame
+
+    def _new_steps(
+        self, account: FileAccount, pieces: Iterator[pd.DataFrame]
     ) -> Iterator[tuple[int, pd.DataFrame]]:
+        """The steps of a file that have not been read before, with the number of the file."""
         number = len(self._accounts)
-        if not tables:
-            start = _beginning(pieces)
-            if self._is_double(start):
-                self._notes.append(
-                    f"left out: {account.name} holds the same steps as the csv files"
-                )
-                return
-            pieces = chain(start, pieces)
         for frame in pieces:
             if number == len(self._accounts):
                 self._accounts.append(account)
                 self._repeated.append(0)
-            if tables and not self._place.is_file:
-                self._stamps.append(step_stamps(frame))
-            again = self._seen.repeated(frame)
-            self._repeated[number] += int(again.sum())
-            if not again.all():
-                yield number, frame[~again] if again.any() else frame
+            is_repeated = self._history.find_repeated(frame)
+            self._repeated[number] += int(is_repeated.sum())
+            if is_repeated.any():
+                frame = frame[~is_repeated]
+            if len(frame):
+                yield number, frame
         if holds_only_bad_lines(account.source):
             self._notes.append(f"left out: {account.name} holds no step ({account.bad} bad lines)")
 
-    def _is_double(self, start: list[pd.DataFrame]) -> bool:
+    def _is_in_csv_files(self, start: list[pd.DataFrame]) -> bool:
         """Whether the beginning of a text log stands in the csv files too."""
-        if not start or not self._stamps:
+        if not start or not self._csv_stamps:
             return False
-        mine = np.concatenate([step_stamps(frame) for frame in start])
-        return (
-            float(np.any([np.isin(mine, one) for one in self._stamps], axis=0).mean())
-            >= DUPLICATE_FRACTION
-        )
+        stamps = np.concatenate([step_stamps(frame) for frame in start])
+        is_known = np.zeros(len(stamps), bool)
+        for csv_stamps in self._csv_stamps:
+            is_known |= np.isin(stamps, csv_stamps)
+        return float(is_known.mean()) >= DUPLICATE_FRACTION
 
 
-def _beginning(pieces: Iterator[pd.DataFrame]) -> list[pd.DataFrame]:
-    """The first pieces of a file, which hold steps enough to tell whether they are another file's."""
+def _first_pieces(pieces: Iterator[pd.DataFrame]) -> list[pd.DataFrame]:
+    """The first pieces of a file, with steps enough to tell whether they are another file's."""
     start: list[pd.DataFrame] = []
-    while (
-        sum(map(len, start)) < DUPLICATE_SAMPLE_STEPS and (piece := next(pieces, None)) is not None
-    ):
+    while sum(map(len, start)) < DUPLICATE_SAMPLE_STEPS:
+        piece = next(pieces, None)
+        if piece is None:
+            break
         start.append(piece)
     return start
 
 
-def _is_text(name: str) -> bool:
+def _is_text_log(name: str) -> bool:
     return may_hold_steps(name) and not is_csv_name(name)

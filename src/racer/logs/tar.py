@@ -10,17 +10,31 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from typing import IO, NamedTuple, cast
 
-from racer.logs.gunzip import TruncatedFileError
+from racer.logs.unpacking import TruncatedFileError
 
-TAR_BLOCK_BYTES = 512  # bytes of a header, and what contents are padded to
-_MOST = 64 << 10  # bytes of an extended header
+TAR_BLOCK_BYTES = 512
+"""Bytes of a header, and what contents are padded to."""
+_MAX_EXTENDED_HEADER_BYTES = 64 << 10
 _SIZE = re.compile("[0-9]{1,18}")
-_NAMES = {b"L": "path", b"x": "pax"}  # kinds of extended headers that name the next file
+
+_EXTENDED_KINDS = {b"L": "path", b"x": "pax"}
+"""Flags of headers that describe the next file: its long name alone (GNU), or records (pax)."""
+_GLOBAL_PAX = b"g"
+_REGULAR_FLAGS = (b"0", b"\0", b"7")
+
+
+class TarMember(NamedTuple):
+    """A regular file of an archive; its contents can be read until the next one is asked for."""
+
+    name: str
+    size: int
+    file: IO[bytes]
 
 
 class ChunkReader:
-    """Chunks as a stream that is read forward (a class: it keeps its place)."""
+    """Chunks as a stream that is read forward."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
@@ -30,10 +44,11 @@ class ChunkReader:
         """Up to `size` bytes, fewer where a chunk ends, none at the end."""
         if not self._rest:
             self._rest = memoryview(next(self._chunks, b""))
-        data, self._rest = self._rest[:size], self._rest[size:]
-        return bytes(data)
+        content = bytes(self._rest[:size])
+        self._rest = self._rest[size:]
+        return content
 
-    def exactly(self, size: int) -> bytes:
+    def read_exactly(self, size: int) -> bytes:
         """`size` bytes, fewer only at the end."""
         parts = []
         while size and (part := self.read(size)):
@@ -42,74 +57,81 @@ class ChunkReader:
         return b"".join(parts)
 
     def skip(self, size: int) -> None:
-        """Passes over `size` bytes, or up to the end."""
+        """Pass over `size` bytes, or up to the end."""
         while size and (part := self.read(size)):
             size -= len(part)
 
 
 class TarMemberFile(io.RawIOBase):
-    """The contents of one file, which can be read until the next one is asked for (a class: a file
-    is a contract).
-    """
+    """The contents of one file in the stream of its archive."""
 
     def __init__(self, stream: ChunkReader, size: int) -> None:
-        self._stream, self.left = stream, size
+        self._stream = stream
+        self.remaining = size
 
     def readable(self) -> bool:
         """True."""
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes. Raises CutShort where the archive ends before the file does."""
-        data = (
-            self._stream.read(min(size, self.left) if size >= 0 else self.left)
-            if self.left
-            else b""
-        )
-        if self.left and not data:
-            self.left = 0
+        """Up to `size` bytes. Raises TruncatedFileError where the archive ends before the file."""
+        if not self.remaining:
+            return b""
+        wanted = self.remaining if size < 0 else min(size, self.remaining)
+        content = self._stream.read(wanted)
+        if not content:
+            self.remaining = 0
             raise TruncatedFileError("the tar archive is cut short")
-        self.left -= len(data)
-        return data
+        self.remaining -= len(content)
+        return content
 
 
 def is_tar_header(start: bytes) -> bool:
     """Whether a file that begins with `start` is a tar archive."""
-    return len(start) >= TAR_BLOCK_BYTES and _checks(start[:TAR_BLOCK_BYTES])
+    return len(start) >= TAR_BLOCK_BYTES and _has_stated_checksum(start[:TAR_BLOCK_BYTES])
 
 
-def tar_members(chunks: Iterator[bytes]) -> Iterator[tuple[str, int, TarMemberFile]]:
-    """Name, size in bytes and contents of every regular file, in order. Raises CutShort where the
-    archive breaks.
-    """
+def tar_members(chunks: Iterator[bytes]) -> Iterator[TarMember]:
+    """Every regular file, in order. Raises TruncatedFileError where the archive breaks."""
     stream = ChunkReader(chunks)
-    known: dict[str, str] = {}
-    while any(header := stream.exactly(TAR_BLOCK_BYTES)) or len(header) < TAR_BLOCK_BYTES:
-        if len(header) < TAR_BLOCK_BYTES or not _checks(header):
+    extended: dict[str, str] = {}
+    while True:
+        header = stream.read_exactly(TAR_BLOCK_BYTES)
+        is_whole = len(header) == TAR_BLOCK_BYTES
+        if is_whole and not any(header):
+            return  # a block of zeros ends the archive
+        if not is_whole or not _has_stated_checksum(header):
             raise TruncatedFileError("the tar archive is damaged or cut short")
-        flag, size = header[156:157], _number(header[124:136])
-        if flag in _NAMES:
-            known |= _extended(stream, size, _NAMES[flag])
+        flag = header[156:157]
+        size = _parse_number(header[124:136])
+        if flag in _EXTENDED_KINDS:
+            extended |= _read_extended_header(stream, size, _EXTENDED_KINDS[flag])
             continue
-        size = int(known.get("size", size))
-        member = TarMemberFile(stream, size)
-        if flag in (b"0", b"\0", b"7"):
-            yield known.get("path") or _name(header), size, member
-        stream.skip(member.left + -size % TAR_BLOCK_BYTES)
-        known = {} if flag != b"g" else known
+        size = int(extended.get("size", size))
+        file = TarMemberFile(stream, size)
+        if flag in _REGULAR_FLAGS:
+            name = extended.get("path") or _header_name(header)
+            yield TarMember(name, size, cast(IO[bytes], file))
+        stream.skip(file.remaining + -size % TAR_BLOCK_BYTES)
+        if flag != _GLOBAL_PAX:
+            extended = {}
 
 
-def _checks(header: bytes) -> bool:
+def _has_stated_checksum(header: bytes) -> bool:
     """Whether the sum of a header's bytes is the one that it states."""
     try:
         stated = int(header[148:156].strip(b" \0") or b"0", 8)
     except ValueError:
         return False
-    return stated > 0 and stated == sum(header[:148]) + 8 * ord(" ") + sum(header[156:])
+    blank_checksum = 8 * ord(" ")
+    return stated > 0 and stated == sum(header[:148]) + blank_checksum + sum(header[156:])
 
 
-def _number(field: bytes) -> int:
-    """Octal digits, or base 256 where the first bit is set. Raises CutShort for anything else."""
+def _parse_number(field: bytes) -> int:
+    """Octal digits, or base 256 where the first bit is set.
+
+    Raises TruncatedFileError for anything else.
+    """
     if field[0] == 0x80:
         return int.from_bytes(field[1:], "big")
     try:
@@ -121,22 +143,28 @@ def _number(field: bytes) -> int:
     return number
 
 
-def _name(header: bytes) -> str:
+def _header_name(header: bytes) -> str:
     name = header[:100].split(b"\0")[0]
-    prefix = header[345:500].split(b"\0")[0] if header[257:263] == b"ustar\0" else b""
-    return (prefix + b"/" + name if prefix else name).decode("utf-8", "replace")
+    if header[257:263] == b"ustar\0":
+        prefix = header[345:500].split(b"\0")[0]
+        if prefix:
+            name = prefix + b"/" + name
+    return name.decode("utf-8", "replace")
 
 
-def _extended(stream: ChunkReader, size: int, kind: str) -> dict[str, str]:
-    """What an extended header says of the next file: its path, its size."""
-    data = stream.exactly(min(size, _MOST))
-    stream.skip(size - len(data) + -size % TAR_BLOCK_BYTES)
+def _read_extended_header(stream: ChunkReader, size: int, kind: str) -> dict[str, str]:
+    """What an extended header says of the next file: its `path`, its `size`."""
+    content = stream.read_exactly(min(size, _MAX_EXTENDED_HEADER_BYTES))
+    stream.skip(size - len(content) + -size % TAR_BLOCK_BYTES)
     if kind == "path":
-        return {"path": data.split(b"\0")[0].decode("utf-8", "replace")}
-    records = (record.partition(b" ")[2].partition(b"=") for record in data.split(b"\n"))
-    found = {
-        key.decode("ascii", "replace"): value.decode("utf-8", "replace")
-        for key, _, value in records
-    }
-    sound = {"path": bool(found.get("path")), "size": bool(_SIZE.fullmatch(found.get("size", "")))}
-    return {key: found[key] for key, good in sound.items() if good}
+        return {"path": content.split(b"\0")[0].decode("utf-8", "replace")}
+    records = {}
+    for line in content.split(b"\n"):
+        key, _, value = line.partition(b" ")[2].partition(b"=")
+        records[key.decode("ascii", "replace")] = value.decode("utf-8", "replace")
+    extended = {}
+    if records.get("path"):
+        extended["path"] = records["path"]
+    if _SIZE.fullmatch(records.get("size", "")):
+        extended["size"] = records["size"]
+    return extended

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from racer.errors import UsageError
 from racer.logs import sources as places
-from racer.logs.gunzip import TruncatedFileError
+from racer.logs.unpacking import TruncatedFileError
 from racer.training.interop.drfc import CUSTOM_FILES_FOLDER
 
 MAX_FILE_BYTES = 32 << 20  # bytes of one file

@@ -1,0 +1,192 @@
+"""The files of a location that hold steps, one after the other; what the others say of the job is
+collected on the way. What the names of files tell: phase, iteration, worker.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from racer.errors import UsageError
+from racer.logs.archive import FileEntry
+from racer.logs.job_facts import MAX_FACT_FILE_BYTES, JobFactsCollector, may_hold_facts
+from racer.logs.log import Source
+from racer.logs.printed_facts import PrintedFactsCollector
+from racer.logs.schema import PHASES
+from racer.logs.simtrace import FileAccount, looks_like_steps, parse_blocks
+from racer.logs.sources import LogLocation, visit_files
+from racer.logs.unpacking import TruncatedFileError, UnpackBudget, line_blocks
+
+_STEP_FILE = re.compile(r"\.(csv|log|txt)(\.\d{1,4})?(\.gz)?$", re.IGNORECASE)
+_ITERATION_FILE = re.compile(r"(\d{1,9})-iteration\.csv")
+_WORKER = re.compile(
+    r"(?:^|/)(\d{1,4})/training-simtrace/|worker[-_.]?(\d{1,4})|robomaker[-_.](\d{1,4})(?!\d)"
+)
+_EVALUATION_WORDS = ("eval", "leaderboard")
+_TRAINING_WORD = "train"
+
+
+class OpenStepFile(NamedTuple):
+    """A file that is being read: its account, and its steps piece by piece."""
+
+    account: FileAccount
+    pieces: Iterator[pd.DataFrame]
+
+
+def open_step_files(
+    location: LogLocation, facts: JobFactsCollector, wanted: Callable[[str], bool]
+) -> Iterator[OpenStepFile]:
+    """Each wanted file that may hold steps, to be read before the next one is asked for.
+
+    What the other files and the lines of text logs say is added to `facts`, what could not be read
+    to the notes of the location.
+    """
+    for entry in visit_files(location, wanted):
+        path = location.path_of(entry.name)
+        if path not in facts.names:
+            facts.names.append(path)
+        if may_hold_facts(entry.name) and not location.is_file:
+            _take_facts(entry, location, facts)
+        else:
+            account = FileAccount(entry.name, phase_of(PurePosixPath(path)))
+            yield OpenStepFile(account, _pieces(entry, account, location, facts))
+
+
+def may_hold_steps(name: str) -> bool:
+    """Whether a file of this name may hold steps."""
+    return _STEP_FILE.search(name) is not None
+
+
+def is_csv_name(name: str) -> bool:
+    """Whether a file of this name may be a simtrace csv."""
+    match = _STEP_FILE.search(name)
+    return match is not None and match[1].lower() == "csv"
+
+
+def phase_of(path: PurePosixPath) -> str:
+    """`training`, `evaluation` or `unknown`, from the names in a path; the last one that says it
+    counts.
+    """
+    for part in reversed(path.parts):
+        name = part.lower()
+        if any(word in name for word in _EVALUATION_WORDS):
+            return "evaluation"
+        if _TRAINING_WORD in name:
+            return "training"
+    return "unknown"
+
+
+def iteration_of(name: str, phase: str) -> int:
+    """The iteration that a file's name says it is of; -1 where it says none."""
+    match = _ITERATION_FILE.search(name)
+    if match is None or phase == "evaluation":
+        return -1
+    return int(match[1])
+
+
+def worker_of(location: LogLocation, name: str) -> int:
+    """The number of the worker that a file's path says it is from; -1 where it says none."""
+    match = _WORKER.search(location.path_of(name))
+    if match is None:
+        return -1
+    return int(next(filter(None, match.groups())))
+
+
+def origin_columns(
+    location: LogLocation, sources: Sequence[Source], lengths: Sequence[int], first: int = 0
+) -> dict[str, Any]:
+    """The columns that tell where rows come from: `lengths` rows of each of `sources`.
+
+    The sources are numbered from `first`.
+    """
+    phases = np.array([PHASES.index(source.phase) for source in sources], np.int64)
+    iterations = np.array([iteration_of(source.name, source.phase) for source in sources], np.int64)
+    workers = np.array([worker_of(location, source.name) for source in sources], np.int64)
+    numbers: NDArray[np.int64] = np.arange(first, first + len(sources))
+    phase_codes = np.repeat(phases, lengths)
+    return {
+        "source": np.repeat(numbers, lengths),
+        "phase": pd.Categorical.from_codes(phase_codes, pd.Index(PHASES)),
+        "iteration": np.repeat(iterations, lengths),
+        "worker": np.repeat(workers, lengths),
+    }
+
+
+def holds_only_bad_lines(source: Source) -> bool:
+    """Whether a file holds no step although some of its lines should."""
+    return not source.rows and not source.repeated and source.bad > 0
+
+
+def no_trace_error(location: LogLocation, tried: int, notes: Iterable[str]) -> UsageError:
+    """The error for a location without a step, of which so many files were `tried`."""
+    reason = f"{tried} csv, log or txt files were looked at"
+    if location.is_file:
+        reason = "no line of it is a step"
+    sentence = (
+        f"{location.root} holds no trace: {reason}; "
+        "give a simtrace csv or a log with SIM_TRACE_LOG lines"
+    )
+    for note in [*location.notes, *notes][:1]:
+        sentence += f" ({note})"
+    return UsageError(sentence)
+
+
+def _pieces(
+    entry: FileEntry, account: FileAccount, location: LogLocation, facts: JobFactsCollector
+) -> Iterator[pd.DataFrame]:
+    """The steps of a file, block by block. What is wrong with one of several files becomes a note."""
+    budget = entry.budget or UnpackBudget.of(entry.name, entry.size)
+    blocks = line_blocks(entry.chunks(), budget)
+    is_csv = is_csv_name(entry.name)
+    try:
+        first = next(blocks, b"")
+        if is_csv and not location.is_file and not looks_like_steps(first):
+            return
+        if first:
+            blocks = chain([first], blocks)
+        if not is_csv:
+            printed = PrintedFactsCollector()
+            facts.printed.append(printed)
+            blocks = _collecting(blocks, printed)
+        yield from parse_blocks(blocks, account)
+    except (UsageError, OSError, TruncatedFileError) as error:
+        sentence = _sentence(error, entry.name)
+        if location.is_file and not account.rows:
+            raise UsageError(sentence) from None
+        verdict = "read only in part" if account.rows else "left out"
+        location.notes.append(f"{verdict}: {sentence}")
+
+
+def _collecting(blocks: Iterator[bytes], printed: PrintedFactsCollector) -> Iterator[bytes]:
+    for block in blocks:
+        printed.take(block)
+        yield block
+
+
+def _take_facts(entry: FileEntry, location: LogLocation, facts: JobFactsCollector) -> None:
+    try:
+        content = entry.read(MAX_FACT_FILE_BYTES)
+    except (UsageError, OSError, TruncatedFileError) as error:
+        location.notes.append(f"left out: {_sentence(error, entry.name)}")
+        return
+    if len(content) < MAX_FACT_FILE_BYTES:
+        facts.take(entry.name, content)
+    else:
+        location.notes.append(
+            f"left out: {entry.name} is larger than {MAX_FACT_FILE_BYTES >> 20} MiB"
+        )
+
+
+def _sentence(error: Exception, name: str) -> str:
+    if isinstance(error, UsageError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"cannot read {name}: {error.strerror or error}"
+    return f"{name}: {error}"
