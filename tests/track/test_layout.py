@@ -64,7 +64,7 @@ def test_open_sizes_are_found_again(lap: TrackLayout, data: st.DataObject) -> No
         replace(piece, size=math.nan) if k in (one, two) else piece
         for k, piece in enumerate(lap.segments)
     ]
-    reach = layout._reach(lap)[[one, two]]
+    reach = lap.displacements_per_size[[one, two]]
     assume(np.linalg.svd([reach.real, reach.imag], compute_uv=False)[-1] > 0.05)
     closed = layout.close_layout(road(*pieces))
     np.testing.assert_allclose(closed.sizes, lap.sizes, atol=1e-9)
