@@ -105,7 +105,7 @@ def test_their_place_on_the_road_goes_with_them() -> None:
         TRACK.center, np.column_stack([drawn["x"][0], drawn["y"][0]])
     )
     assert drawn["s"][0] == pytest.approx(s)
-    assert drawn["aside"][0] == pytest.approx(
+    assert drawn["distance"][0] == pytest.approx(
         np.hypot(drawn["x"][0] - foot[:, 0], drawn["y"][0] - foot[:, 1])
     )
 
@@ -135,7 +135,9 @@ def test_on_an_open_road_they_drive_too() -> None:
 def test_they_change_lanes_after_3_to_5_s_over_1_m_and_back() -> None:
     seen = watched(field(n=4, is_lane_change=True), 400)
     for car in range(4):
-        aside = np.array([b["aside"][car, 0] * (1.0 if b["left"][car, 0] else -1.0) for b in seen])
+        aside = np.array(
+            [b["distance"][car, 0] * (1.0 if b["left"][car, 0] else -1.0) for b in seen]
+        )
         on_inner, on_outer = aside > 0.17, aside < -0.17
         assert on_inner[:40].all()
         assert on_outer.any()

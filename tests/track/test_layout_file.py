@@ -132,10 +132,7 @@ def test_segments_must_be_a_list_of_something(file: Path) -> None:
 
 def test_files_that_are_no_toml_are_refused(file: Path, tmp_path: Path) -> None:
     assert complaint(file, "width = ").startswith("mine.toml: is not valid TOML (")
-    assert (
-        complaint(file, b"\xff\xfe\x00")
-        == "mine.toml: is not text in UTF-8 (byte 0)"
-    )
+    assert complaint(file, b"\xff\xfe\x00") == "mine.toml: is not text in UTF-8 (byte 0)"
     with pytest.raises(UsageError, match="there is no such file"):
         layout_file.load_layout_track(tmp_path / "absent.toml")
     with pytest.raises(UsageError, match="is a folder, not a file"):

@@ -17,13 +17,7 @@ from racer.sim.state import STATE, State
 from racer.sim.step import locate_cars
 from racer.track import layout as layout_file
 from racer.track import route
-from racer.track.spatial_index import (
-    CENTER_LINE,
-    PackedTracks,
-    nearest_segment,
-    on_road,
-    pack_tracks,
-)
+from racer.track.spatial_index import PackedTracks, nearest_segment, on_road, pack_tracks
 from racer.track.track import Track
 
 SHIPPED = ("oval", "reinvent_2018", "hairpin_school", "clover")
@@ -31,29 +25,23 @@ Array = NDArray[np.float64]
 
 
 @njit
-def _nearest(roads: Any, line: int, xy: Any) -> Any:
-    vertex, lines, start, candidate = roads.vertex, roads.lines, roads.start, roads.candidate
-    found, share = np.empty(len(xy), np.int64), np.empty(len(xy))
+def _nearest(packed: Any, line: Any, xy: Any) -> Any:
+    first, fraction = np.empty(len(xy), np.int64), np.empty(len(xy))
     for k in range(len(xy)):
-        found[k], share[k] = nearest_segment(
-            vertex, lines[line], start, candidate, xy[k, 0], xy[k, 1]
+        first[k], fraction[k] = nearest_segment(
+            packed.vertices, packed.cells, packed.candidates, line, xy[k, 0], xy[k, 1]
         )
-    return found, share
+    return first, fraction
 
 
 @njit
-def _on_road(roads: Any, road: int, xy: Any) -> Any:
-    lines, kind, surfaces, edges, edge = (
-        roads.lines,
-        roads.kind,
-        roads.surfaces,
-        roads.edges,
-        roads.edge,
-    )
-    found = np.empty(len(xy), np.bool_)
+def _on_road(packed: Any, number: int, xy: Any) -> Any:
+    is_on_road = np.empty(len(xy), np.bool_)
     for k in range(len(xy)):
-        found[k] = on_road(lines[3 * road], kind, surfaces[road], edges, edge, xy[k, 0], xy[k, 1])
-    return found
+        is_on_road[k] = on_road(
+            packed.cells, packed.bands, packed.edges, packed.tracks[number], xy[k, 0], xy[k, 1]
+        )
+    return is_on_road
 
 
 def shipped_track(name: str) -> Track:
@@ -92,22 +80,25 @@ def check_against_shapely(
 ) -> None:
     roads, track = pack_tracks(tracks), tracks[road]
     xy = points(track, generator, n)
-    for k, line in enumerate((track.center, track.inner, track.outer)):
-        check_nearest(roads, 3 * road + k, line, xy)
+    for name in ("center", "inner", "outer"):
+        check_nearest(roads, roads.tracks[road][name], getattr(track, name), xy)
     xy = clear_of_edges(track, xy)
     area = polygon(track)
     shapely.prepare(area)
     assert np.array_equal(_on_road(roads, road, xy), shapely.contains_xy(area, xy[:, 0], xy[:, 1]))
 
 
-def check_nearest(roads: PackedTracks, line: int, vertices: Array, xy: Array) -> None:
+def check_nearest(packed: PackedTracks, line: np.void, points: Array, xy: Array) -> None:
     """The spot found is as near as shapely's, and its arc length is shapely's unless another spot
     is equally near.
     """
-    first, share = _nearest(roads, line, xy)
-    spot = roads.vertex[first, :2] + share[:, None] * roads.vertex[first, 3:5]
-    along = roads.vertex[first, 2] + share * (roads.vertex[first + 1, 2] - roads.vertex[first, 2])
-    oracle = shapely.LineString(vertices)
+    first, fraction = _nearest(packed, line, xy)
+    start, end = packed.vertices[first], packed.vertices[first + 1]
+    spot = np.column_stack(
+        [start["x"] + fraction * start["dx"], start["y"] + fraction * start["dy"]]
+    )
+    along = start["s"] + fraction * (end["s"] - start["s"])
+    oracle = shapely.LineString(points)
     expected = shapely.line_locate_point(oracle, shapely.points(xy))
     distance = shapely.distance(oracle, shapely.points(xy))
     assert np.allclose(np.hypot(*(spot - xy).T), distance, rtol=1e-12, atol=1e-9)
@@ -186,9 +177,9 @@ def test_the_band_and_the_cell_of_a_point_beyond_all_roads_are_no_index():
     roads = pack_tracks([shipped_track("oval")])
     far = np.array([[1e9, 1e9], [-1e9, 0.0], [0.0, -1e9], [np.nan, 0.0], [np.inf, np.inf]])
     assert not _on_road(roads, 0, far).any()
-    first, share = _nearest(roads, CENTER_LINE, far)
-    assert ((first >= 0) & (first < len(roads.vertex))).all()
-    assert np.isfinite(share).all()
+    first, fraction = _nearest(roads, roads.tracks[0]["center"], far)
+    assert ((first >= 0) & (first < len(roads.vertices))).all()
+    assert np.isfinite(fraction).all()
 
 
 def random_cars(track: Track, generator: np.random.Generator, n: int = 200) -> State:
@@ -329,10 +320,12 @@ def test_on_a_seam_the_waypoint_after_it_counts():
 def test_a_road_packed_beside_its_reverse_is_the_same_as_alone(name: str) -> None:
     road = layout_file.load_layout_track(shipped.tracks_folder() / f"{name}.toml")
     both, alone = pack_tracks([road, road.reversed()]), pack_tracks([road.reversed()])
-    cells, candidates = len(alone.start) - 1, len(alone.candidate)
-    before = len(both.vertex) - len(alone.vertex)
-    np.testing.assert_array_equal(np.diff(both.start)[-cells:], np.diff(alone.start))
-    np.testing.assert_array_equal(both.candidate[-candidates:] - before, alone.candidate)
-    np.testing.assert_array_equal(both.kind[-cells:], alone.kind)
-    for column in ("x", "y", "columns", "rows"):
-        np.testing.assert_array_equal(both.lines[column][3:], alone.lines[column])
+    cells, candidates = len(alone.cells) - 1, len(alone.candidates)
+    before = len(both.vertices) - len(alone.vertices)
+    counts = np.diff(both.cells["first"])[-cells:]
+    np.testing.assert_array_equal(counts, np.diff(alone.cells["first"]))
+    np.testing.assert_array_equal(both.candidates[-candidates:] - before, alone.candidates)
+    np.testing.assert_array_equal(both.cells["road"][-cells - 1 :], alone.cells["road"])
+    for line in ("center", "inner", "outer"):
+        for column in ("x", "y", "columns", "rows"):
+            assert both.tracks[line][column][1] == alone.tracks[line][column][0]

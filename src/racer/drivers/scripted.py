@@ -49,7 +49,7 @@ def avoiding_offsets(road: Stations, objects: Obstacles, share: float = 0.5) -> 
         0.5 * (road.left + road.right)[np.round(objects["s"] / road.spacing).astype(int) % len(s)]
     )
     # of the box, beyond the center line
-    edge = 0.5 * np.array(COLLISION_SIZE_M)[objects["kind"], 1] - objects["aside"]
+    edge = 0.5 * np.array(COLLISION_SIZE_M)[objects["kind"], 1] - objects["distance"]
     free = edge + share * (half - edge)
     lane = np.where(objects["left"], -free, free)
     spots = np.concatenate([objects["s"] - BESIDE_BOX_M, objects["s"] + BESIDE_BOX_M])

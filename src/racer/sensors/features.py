@@ -58,15 +58,15 @@ def car_features(state: State, roads: PackedTracks) -> NDArray[np.float32]:
 
 @njit(cache=True, error_model="numpy")
 def _features(state, roads, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    vertex, lines, _, _, _, surfaces, _, _ = roads
+    vertices, tracks, _, _, _, _ = roads
     for n in range(len(state)):
         car, f = state[n], out[n]
-        line = lines[3 * car.road]
+        line = tracks[car.road].center
         i = line.first + min(car.previous, line.last - line.first - 1)
-        toward = np.arctan2(vertex[i, 4], vertex[i, 3])
+        toward = np.arctan2(vertices[i].dy, vertices[i].dx)
         c, s = np.cos(car.yaw), np.sin(car.yaw)
         left, right = car.inner_distance, car.outer_distance
-        if not surfaces[car.road].is_ccw:
+        if not tracks[car.road].is_ccw:
             left, right = right, left
         f[0], f[1], f[2] = car.vx / 4.0, car.vy, car.yaw_rate / 5.0
         f[3] = car.steer / FULL_STEER_RAD
@@ -75,24 +75,24 @@ def _features(state, roads, out):  # type: ignore[no-untyped-def]  # pragma: no 
         f[7], f[8] = np.sin(car.yaw - toward), np.cos(car.yaw - toward)
         f[9], f[10] = left, right
         is_loop = (
-            vertex[line.first, 0] == vertex[line.last, 0]
-            and vertex[line.first, 1] == vertex[line.last, 1]
+            vertices[line.first].x == vertices[line.last].x
+            and vertices[line.first].y == vertices[line.last].y
         )
         behind = 0.0  # length of the laps already walked
         for k in range(len(_AHEAD)):
             s_ahead = car.s + _AHEAD[k] - behind
-            while vertex[i + 1, 2] < s_ahead:
+            while vertices[i + 1].s < s_ahead:
                 if i + 1 < line.last:
                     i += 1
                 elif is_loop:
                     i = line.first
-                    behind += vertex[line.last, 2]
-                    s_ahead -= vertex[line.last, 2]
+                    behind += vertices[line.last].s
+                    s_ahead -= vertices[line.last].s
                 else:
                     break
-            length = vertex[i + 1, 2] - vertex[i, 2]
-            share = (s_ahead - vertex[i, 2]) / length if length > 0.0 else 0.0
-            dx = vertex[i, 0] + share * vertex[i, 3] - car.x
-            dy = vertex[i, 1] + share * vertex[i, 4] - car.y
+            length = vertices[i + 1].s - vertices[i].s
+            share = (s_ahead - vertices[i].s) / length if length > 0.0 else 0.0
+            dx = vertices[i].x + share * vertices[i].dx - car.x
+            dy = vertices[i].y + share * vertices[i].dy - car.y
             f[11 + 2 * k] = (c * dx + s * dy) / _AHEAD[k]
             f[12 + 2 * k] = (c * dy - s * dx) / _AHEAD[k]

@@ -43,7 +43,7 @@ def nearby_obstacles(
     dx, dy = body["x"] - state["x"][:, None], body["y"] - state["y"][:, None]
     c, s = np.cos(state["yaw"])[:, None], np.sin(state["yaw"])[:, None]
     columns = (1.0 - ahead / NEARBY_AHEAD_M, (c * dx + s * dy) / 2.0, c * dy - s * dx)
-    aside = np.where(body["left"], body["aside"], -body["aside"]) / 0.5
+    aside = np.where(body["left"], body["distance"], -body["distance"]) / 0.5
     facts = np.stack([*columns, aside, body["speed"] / 4.0], axis=2)
     out[:, : facts.shape[1]] = np.where((ahead < NEARBY_AHEAD_M)[..., None], facts, 0.0)
     return out.reshape(len(state), -1)

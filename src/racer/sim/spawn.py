@@ -67,9 +67,9 @@ def free_lanes(
         return None
     # the layout of the episode before may be of the other direction
     met = locate_obstacles(bodies, road, roads)
-    length = roads.vertex[roads.lines["last"][3 * road], 2]
+    length = roads.vertices["s"][roads.tracks["center"]["last"][road]]
     near = _nearest(met["s"], share * length, length)
-    is_outer = _other_lane(met[np.arange(len(road)), near], roads.surfaces["is_ccw"][road])
+    is_outer = _other_lane(met[np.arange(len(road)), near], roads.tracks["is_ccw"][road])
     return np.where(near < 0, 0, is_outer)
 
 

@@ -16,23 +16,28 @@ from racer.track.spatial_index import PackedTracks, nearest_segment, on_road
 from racer.vehicle.car import FRONT_POINT_M, WHEEL_CENTERS_M
 from racer.vehicle.dynamics import advance_motion
 
-WHEEL = np.array(WHEEL_CENTERS_M)
-PREPARE, RUN, PAUSE = int(Phase.PREPARE), int(Phase.RUN), int(Phase.PAUSE)
-LAP_COMPLETE, CRASHED, OFF_TRACK = (
-    int(Status.LAP_COMPLETE),
-    int(Status.CRASHED),
-    int(Status.OFF_TRACK),
-)
-IMMOBILIZED, TIME_UP, REVERSED = int(Status.IMMOBILIZED), int(Status.TIME_UP), int(Status.REVERSED)
-STILL_M = 0.0003  # m a step that count as no motion
-IN_PROGRESS, PREPARED, PAUSED = int(Status.IN_PROGRESS), int(Status.PREPARE), int(Status.PAUSE)
+STILL_M = 0.0003  # a step that count as no motion
+OVER_S = 1e-9  # of penalty left that count as none
+
+# compiled code takes plain numbers
+PREPARE, RUN, PAUSE = (int(phase) for phase in Phase)
+LAP_COMPLETE = int(Status.LAP_COMPLETE)
+CRASHED = int(Status.CRASHED)
+OFF_TRACK = int(Status.OFF_TRACK)
+IMMOBILIZED = int(Status.IMMOBILIZED)
+TIME_UP = int(Status.TIME_UP)
+REVERSED = int(Status.REVERSED)
+IN_PROGRESS = int(Status.IN_PROGRESS)
+PREPARED = int(Status.PREPARE)
+PAUSED = int(Status.PAUSE)
+_WHEELS = np.array(WHEEL_CENTERS_M)
 
 
 def step_cars(
     state: State,
     command: NDArray[np.float64],
     dt: NDArray[np.float64],
-    roads: PackedTracks,
+    packed: PackedTracks,
     cars: NDArray[np.void],
     rules: Rules,
     out: State | None = None,
@@ -40,72 +45,54 @@ def step_cars(
     """What N cars do in one step: the judged rows, and the cars as the next step finds them.
 
     `state` (N,); `command` (N, 2) steering deg and speed m/s as chosen; `dt` (N,) s; `cars` (N,)
-    rows of `car.PARAMETERS`. The first table is what rewards and logs see: the pose before the
+    rows of `car.CAR_PARAMETERS`. The first table is what rewards and logs see: the pose before the
     command acts, the status and whether the episode is over. The second one has moved; a car whose
     episode is over must be started anew, and one whose `phase` became PAUSE must be put back onto
     the road (`racer.sim.spawn`). They are the halves of `out` (2, N), where that is given.
     """
-    row, after = np.empty((2, len(state)), STATE) if out is None else out
+    if out is None:
+        out = np.empty((2, len(state)), STATE)
+    row, after = out
     # numba reads plain tuples sooner
-    _step(state, row, after, command, dt, tuple(roads), cars, tuple(rules))
+    _step(state, row, after, command, dt, tuple(packed), cars, tuple(rules))
     return row, after
 
 
 @njit(cache=True, error_model="numpy")
 def tally_rows(rows, step_limit):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """How many of the judged `rows` are of driving cars, and how many have reached the step limit."""
-    driving = late = 0
+    driving = 0
+    late = 0
     for i in range(len(rows)):
         driving += rows[i].phase == RUN
         late += rows[i].steps >= step_limit
     return driving, late
 
 
-def locate_cars(state: State, roads: PackedTracks) -> State:
-    """The cars with the columns of their place on the road filled in from x, y and yaw, and
+def locate_cars(state: State, packed: PackedTracks) -> State:
+    """The cars with the columns of their place on the track filled in from x, y and yaw, and
     progress carried on.
     """
-    placed = state.view(ROW_BYTES).copy().view(STATE)
-    _place_all(placed, tuple(roads))
-    return placed
+    located = state.view(ROW_BYTES).copy().view(STATE)
+    _locate(located, tuple(packed))
+    return located
 
 
-def locate_in_sequence(state: State, first: NDArray[np.bool_], roads: PackedTracks) -> State:
-    """The same for rows that follow one another: progress goes on from the row before, as from step
-    to step.
+def locate_in_sequence(state: State, first: NDArray[np.bool_], packed: PackedTracks) -> State:
+    """`locate_cars` for rows that follow one another: progress goes on from the row before, as from
+    step to step.
 
     Where `first` (N,) holds, an episode begins or is joined, and the row's own `progress` is the
     one to go on from.
     """
-    placed = state.view(ROW_BYTES).copy().view(STATE)
-    _place_in_turn(placed, first, tuple(roads))
-    return placed
+    located = state.view(ROW_BYTES).copy().view(STATE)
+    _locate_in_sequence(located, first, tuple(packed))
+    return located
 
 
 @njit(cache=True, error_model="numpy")
-def _place_in_turn(table, first, roads):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    vertex, lines, start, candidate, kind, surfaces, edges, edge = roads
-    for i in range(len(table)):
-        car = table[i]
-        if not first[i]:
-            before = table[i - 1].progress
-            car.progress = 0.0 if before >= 100.0 else before
-        _place(car, vertex, lines, start, candidate, kind, surfaces, edges, edge)
-        _progress(car, vertex[lines[3 * car.road].last, 2])
-
-
-@njit(cache=True, error_model="numpy")
-def _place_all(table, roads):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    vertex, lines, start, candidate, kind, surfaces, edges, edge = roads
-    for i in range(len(table)):
-        car = table[i]
-        _place(car, vertex, lines, start, candidate, kind, surfaces, edges, edge)
-        _progress(car, vertex[lines[3 * car.road].last, 2])
-
-
-@njit(cache=True, error_model="numpy")
-def _step(state, row, after, command, dt, roads, cars, rules):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    vertex, lines, start, candidate, kind, surfaces, edges, edge = roads
+def _step(state, row, after, command, dt, packed, cars, rules):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    rules = Rules(*rules)
     for i in range(len(row)):
         row[i] = state[i]
         car = row[i]
@@ -113,57 +100,77 @@ def _step(state, row, after, command, dt, roads, cars, rules):  # type: ignore[n
         car.dt = dt[i]
         car.done = False
         car.lap_time = np.nan
-        car.steer_earlier_deg, car.speed_earlier = car.steer_before_deg, car.speed_before
-        car.steer_before_deg, car.speed_before = car.steer_command_deg, car.speed_command
-        car.steer_command_deg, car.speed_command = command[i, 0], command[i, 1]
+        _take_command(car, command[i, 0], command[i, 1])
         if car.phase == RUN:
-            _judge(car, Rules(*rules))
+            _judge(car, rules)
         elif car.phase == PREPARE:
             car.status = PREPARED
         else:
-            car.status = PAUSED
-            car.pause -= car.dt
-            if _finishes(car, Rules(*rules)):  # it was put back beyond the line
-                car.status, car.done = LAP_COMPLETE, True
+            _wait(car, rules)
         after[i] = car
-        car = after[i]
-        _proceed(car, cars[i])
-        _place(car, vertex, lines, start, candidate, kind, surfaces, edges, edge)
-        _progress(car, vertex[lines[3 * car.road].last, 2])
+        _proceed(after[i], cars[i])
+    _locate(after, packed)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _take_command(car, steer_deg, speed):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    car.steer_earlier_deg = car.steer_before_deg
+    car.speed_earlier = car.speed_before
+    car.steer_before_deg = car.steer_command_deg
+    car.speed_before = car.speed_command
+    car.steer_command_deg = steer_deg
+    car.speed_command = speed
 
 
 @njit(cache=True, error_model="numpy")
 def _judge(car, rules):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Status of a driving car, whether its episode is over, and the penalty that it must wait for."""
+    """Status of a driving car, whether its episode is over, and the penalty that it must wait for.
+
+    Of several things that hold at once the one that is looked at last gives the status.
+    """
     car.backward_steps = car.backward_steps + 1 if car.progress < car.progress_before else 0
-    finished = _finishes(car, rules)
-    off_track = car.wheels == 0
-    still = car.still_steps >= rules.still_limit
-    late = car.clock + car.dt - car.episode_start >= rules.time_limit
-    backward = car.backward_steps >= rules.backward_limit
+    is_finished = _finishes(car, rules)
+    is_off_track = car.wheels == 0
+    is_still = car.still_steps >= rules.still_limit
+    is_late = car.clock + car.dt - car.episode_start >= rules.time_limit
+    is_backward = car.backward_steps >= rules.backward_limit
     penalty = 0.0
     car.status = IN_PROGRESS
-    if backward:
-        car.status, penalty = REVERSED, rules.off_track_penalty
-    if late:
+    if is_backward:
+        car.status = REVERSED
+        penalty = rules.off_track_penalty
+    if is_late:
         car.status = TIME_UP
-    if still:
-        car.status, penalty = IMMOBILIZED, rules.immobilized_penalty
-    if off_track:
-        car.status, penalty = OFF_TRACK, rules.off_track_penalty
+    if is_still:
+        car.status = IMMOBILIZED
+        penalty = rules.immobilized_penalty
+    if is_off_track:
+        car.status = OFF_TRACK
+        penalty = rules.off_track_penalty
         car.off_tracks += 1
     if car.crashed:
-        car.status, penalty = CRASHED, rules.collision_penalty
+        car.status = CRASHED
+        penalty = rules.collision_penalty
         car.crashes += 1
-    if finished:
+    if is_finished:
         car.status = LAP_COMPLETE
-    incident = backward or still or off_track or car.crashed
-    if late or finished:
+    is_incident = is_backward or is_still or is_off_track or car.crashed
+    if is_late or is_finished:
         car.done = True
-    elif incident and car.resets < rules.resets:
+    elif is_incident and car.resets < rules.resets:
         car.resets += 1
         car.pause = penalty
-    elif incident:
+    elif is_incident:
+        car.done = True
+
+
+@njit(cache=True, error_model="numpy")
+def _wait(car, rules):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """A step of a car that is held: its penalty goes down. It may have been put back beyond the line."""
+    car.status = PAUSED
+    car.pause -= car.dt
+    if _finishes(car, rules):
+        car.status = LAP_COMPLETE
         car.done = True
 
 
@@ -184,79 +191,124 @@ def _proceed(car, parameters):  # type: ignore[no-untyped-def]  # pragma: no cov
         _drive(car, parameters)
         if car.status <= REVERSED and not car.done:
             car.phase = PAUSE
-            car.backward_steps, car.still_steps = 0, 0
+            car.backward_steps = 0
+            car.still_steps = 0
     else:
         # what was chosen while the car is held never reaches it
-        car.steer_command_deg, car.speed_command = 0.0, 0.0
-        if car.phase == PREPARE or car.pause <= 1e-9:
+        car.steer_command_deg = 0.0
+        car.speed_command = 0.0
+        if car.phase == PREPARE or car.pause <= OVER_S:
             car.phase = RUN
             car.pause = 0.0
     if car.progress >= 100.0 and not car.done:
-        car.episode += 1
-        car.episode_laps += 1
-        car.lap_start = car.clock
-        car.off_tracks, car.crashes = 0, 0
-        car.progress = 0.0
+        _begin_lap(car)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _begin_lap(car):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    car.episode += 1
+    car.episode_laps += 1
+    car.lap_start = car.clock
+    car.off_tracks = 0
+    car.crashes = 0
+    car.progress = 0.0
 
 
 @njit(cache=True, error_model="numpy")
 def _drive(car, parameters):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    motion = (car.x, car.y, car.yaw, car.vx, car.vy, car.yaw_rate, car.steer)
-    before, now = (
-        (car.steer_before_deg, car.speed_before),
-        (car.steer_command_deg, car.speed_command),
-    )
+    """Move the car by its commands, which reach it `delay` late: the step begins under the one
+    before.
+    """
     delay = parameters.delay
     if delay >= car.dt:
-        before, now = (car.steer_earlier_deg, car.speed_earlier), before
         delay -= car.dt
-    x, y = car.x, car.y
+        before = (car.steer_earlier_deg, car.speed_earlier)
+        command = (car.steer_before_deg, car.speed_before)
+    else:
+        before = (car.steer_before_deg, car.speed_before)
+        command = (car.steer_command_deg, car.speed_command)
+    x = car.x
+    y = car.y
+    motion = (x, y, car.yaw, car.vx, car.vy, car.yaw_rate, car.steer)
     car.x, car.y, car.yaw, car.vx, car.vy, car.yaw_rate, car.steer = advance_motion(
-        parameters, motion, before, now, delay, car.dt
+        parameters, motion, before, command, delay, car.dt
     )
     moved = (car.x - x) * (car.x - x) + (car.y - y) * (car.y - y)
     car.still_steps = car.still_steps + 1 if moved <= STILL_M * STILL_M else 0
 
 
+@njit(cache=True, error_model="numpy")
+def _locate_in_sequence(rows, first, packed):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    for i in range(len(rows)):
+        if not first[i]:
+            before = rows[i - 1].progress
+            rows[i].progress = 0.0 if before >= 100.0 else before
+        _locate(rows[i : i + 1], packed)
+
+
+@njit(cache=True, error_model="numpy")
+def _locate(rows, packed):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Fill in the columns that say where on their tracks cars are."""
+    vertices, tracks, cells, candidates, bands, edges = packed
+    for i in range(len(rows)):
+        car = rows[i]
+        track = tracks[car.road]
+        cos = np.cos(car.yaw)
+        sin = np.sin(car.yaw)
+        front_x = car.x + FRONT_POINT_M * cos
+        front_y = car.y + FRONT_POINT_M * sin
+        k, fraction = nearest_segment(vertices, cells, candidates, track.center, front_x, front_y)
+        x, y = _spot_on(vertices[k], fraction)
+        car.front_x = front_x
+        car.front_y = front_y
+        car.s = vertices[k].s + fraction * (vertices[k + 1].s - vertices[k].s)
+        car.distance = _length(front_x - x, front_y - y)
+        _find_waypoints(car, vertices, track.center, k)
+        # the borders beside the spot on the center line, not beside the car
+        k, fraction = nearest_segment(vertices, cells, candidates, track.inner, x, y)
+        inner_x, inner_y = _spot_on(vertices[k], fraction)
+        k, fraction = nearest_segment(vertices, cells, candidates, track.outer, x, y)
+        outer_x, outer_y = _spot_on(vertices[k], fraction)
+        car.inner_distance = _length(front_x - inner_x, front_y - inner_y)
+        car.outer_distance = _length(front_x - outer_x, front_y - outer_y)
+        car.width = _length(inner_x - outer_x, inner_y - outer_y)
+        car.left = (car.inner_distance < car.outer_distance) == track.is_ccw
+        car.wheels = 0
+        for k in range(4):
+            ahead = _WHEELS[k, 0]
+            left = _WHEELS[k, 1]
+            wheel_x = car.x + cos * ahead - sin * left
+            wheel_y = car.y + sin * ahead + cos * left
+            car.wheels += on_road(cells, bands, edges, track, wheel_x, wheel_y)
+        _update_progress(car, vertices[track.center.last].s)
+
+
 @njit(cache=True, error_model="numpy", inline="always")
-def _place(car, vertex, lines, start, candidate, kind, surfaces, edges, edge):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Fill in the columns that say where on its road a car is."""
-    c, s = np.cos(car.yaw), np.sin(car.yaw)
-    fx, fy = car.x + FRONT_POINT_M * c, car.y + FRONT_POINT_M * s
-    center, inner, outer = lines[3 * car.road], lines[3 * car.road + 1], lines[3 * car.road + 2]
-    surface = surfaces[car.road]
-    i, share = nearest_segment(vertex, center, start, candidate, fx, fy)
-    x, y = vertex[i, 0] + share * vertex[i, 3], vertex[i, 1] + share * vertex[i, 4]
-    car.front_x, car.front_y = fx, fy
-    car.s = vertex[i, 2] + share * (vertex[i + 1, 2] - vertex[i, 2])
-    car.distance = _length(fx - x, fy - y)
-    j, at = nearest_segment(vertex, inner, start, candidate, x, y)
-    ix, iy = vertex[j, 0] + at * vertex[j, 3], vertex[j, 1] + at * vertex[j, 4]
-    j, at = nearest_segment(vertex, outer, start, candidate, x, y)
-    ox, oy = vertex[j, 0] + at * vertex[j, 3], vertex[j, 1] + at * vertex[j, 4]
-    car.inner_distance, car.outer_distance = _length(fx - ix, fy - iy), _length(fx - ox, fy - oy)
-    car.width = _length(ix - ox, iy - oy)
-    car.left = (car.inner_distance < car.outer_distance) == surface.is_ccw
-    wheels = 0
-    for k in range(4):
-        wx, wy = WHEEL[k, 0], WHEEL[k, 1]
-        wheels += on_road(
-            center, kind, surface, edges, edge, car.x + c * wx - s * wy, car.y + s * wx + c * wy
-        )
-    car.wheels = wheels
-    # closest waypoints by arc length, as `bisect_right` finds them: on a vertex the next one
-    # counts, and at the very end of the line they are its last vertex and the first
-    if car.s >= vertex[center.last, 2]:
-        car.previous, car.next = center.last - center.first, 0
+def _spot_on(start, fraction):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """x and y at a fraction of the segment from vertex `start` on."""
+    return start.x + fraction * start.dx, start.y + fraction * start.dy
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _find_waypoints(car, vertices, center, i):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The closest waypoints by arc length, as `bisect_right` finds them, from vertex `i` on.
+
+    On a vertex the next one counts, and at the very end of the line they are its last vertex and
+    the first.
+    """
+    if car.s >= vertices[center.last].s:
+        car.previous = center.last - center.first
+        car.next = 0
     else:
-        while vertex[i + 1, 2] <= car.s:
+        while vertices[i + 1].s <= car.s:
             i += 1
-        car.previous, car.next = i - center.first, i + 1 - center.first
-    before, ahead = center.first + car.previous, center.first + car.next
-    is_ahead = _length(fx - vertex[ahead, 0], fy - vertex[ahead, 1]) < _length(
-        fx - vertex[before, 0], fy - vertex[before, 1]
-    )
-    car.closest = car.next if is_ahead else car.previous
+        car.previous = i - center.first
+        car.next = i + 1 - center.first
+    before = vertices[center.first + car.previous]
+    ahead = vertices[center.first + car.next]
+    to_ahead = _length(car.front_x - ahead.x, car.front_y - ahead.y)
+    to_before = _length(car.front_x - before.x, car.front_y - before.y)
+    car.closest = car.next if to_ahead < to_before else car.previous
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -264,8 +316,8 @@ def _length(x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compile
     return np.sqrt(x * x + y * y)
 
 
-@njit(cache=True, error_model="numpy")
-def _progress(car, length):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+@njit(cache=True, error_model="numpy", inline="always")
+def _update_progress(car, length):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Percent of the lap since the episode's start, as the simulator unwraps it from the step
     before.
     """

@@ -1,56 +1,50 @@
-"""The compiled view of roads: nearest place on a line and point in road, exact and without memory.
+"""The compiled view of tracks: nearest spot on a line and point on road, exact and without memory.
 
-Lines of several roads lie end to end in flat arrays, so that cars of one batch may drive on
-different roads (a track and its reverse, or several tracks). A grid over each line lists, for every
-cell, the segments that can be nearest to a point of that cell; searching those gives the same
-answer as searching all. Borders are sorted into horizontal bands for the even-odd rule.
+Lines of several tracks lie end to end in flat arrays, so that cars of one batch may drive on
+different tracks (a track and its reverse, or several tracks). A grid over each line lists, for
+every cell, the segments that can be nearest to a point of that cell; searching those gives the same
+answer as searching all. Border edges are sorted into horizontal bands for the even-odd rule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from racer import geometry
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int32]
+Records = NDArray[np.void]
 
-CELL_M = 0.1  # m, side of a grid cell: about five candidate segments a cell on real routes
-GRID_MARGIN_M = (
-    1.5  # m around a line that the grid covers; a point farther away tries every segment
-)
-USUAL_CANDIDATES = 8  # candidates a cell, on average, that there is room for at first
-BLOCK_CELLS = 16  # cells of a row whose candidates are looked for together
-BAND_M = 0.05  # m, height of a band of border edges
+CELL_M = 0.1  # side of a grid cell: about five candidate segments a cell on real routes
+GRID_MARGIN_M = 1.5  # around a line that the grid covers; a point farther away tries every segment
+USUAL_CANDIDATES = 8  # a cell, on average, that there is room for at first
+BLOCK_CELLS = 16  # of a row whose candidates are looked for together
+BAND_M = 0.05  # height of a band of border edges
+ROUNDING_M = 1e-9  # by which a segment may look farther away than it is
 
-CENTER_LINE, INNER_LINE, OUTER_LINE = 0, 1, 2
 OUTSIDE, INSIDE, MIXED = 0, 1, 2  # what a cell of the center line's grid is of the road
 
+VERTEX_DTYPE = np.dtype(
+    [
+        ("x", np.float64),  # m
+        ("y", np.float64),
+        ("s", np.float64),  # m, arc length
+        ("dx", np.float64),  # m, from here to the next vertex
+        ("dy", np.float64),
+        ("inverse_square", np.float64),  # 1/m2, of that distance; 0 where there is none
+    ],
+    align=True,
+)
 
-class PackedTracks(NamedTuple):
-    """M roads for compiled code; line `3 * m + CENTER | INNER | OUTER` belongs to road `m`. Made by
-    `pack`.
-    """
-
-    # (P, 6) of every vertex of every line: x, y, arc length; its segment's dx, dy and 1 / length
-    # squared
-    vertex: Array
-    lines: NDArray[np.void]  # (3M,) rows of LINE
-    start: Index  # (C + 1,) first candidate of each cell
-    candidate: Index  # (K,) segments that can be nearest, by index of their first vertex
-    kind: NDArray[np.int8]  # (C,) OUTSIDE, INSIDE or MIXED; of the cells of center lines only
-    surfaces: NDArray[np.void]  # (M,) rows of SURFACE
-    edges: Index  # (B + 1,) first edge of each band
-    edge: Array  # (E, 4) border edges x0, y0, x1, y1, m
-
-
-LINE = np.dtype(
+LINE_DTYPE = np.dtype(
     [
         ("first", np.int32),  # its first and last vertex
         ("last", np.int32),
@@ -63,9 +57,12 @@ LINE = np.dtype(
     align=True,
 )
 
-SURFACE = np.dtype(
+TRACK_DTYPE = np.dtype(
     [
-        ("bottom", np.float64),  # y of the lowest band, m
+        ("center", LINE_DTYPE),
+        ("inner", LINE_DTYPE),
+        ("outer", LINE_DTYPE),
+        ("bottom", np.float64),  # y of the lowest band of border edges, m
         ("band", np.int32),  # its first band
         ("bands", np.int32),
         ("is_ccw", np.bool_),  # as driven
@@ -73,151 +70,223 @@ SURFACE = np.dtype(
     align=True,
 )
 
+CELL_DTYPE = np.dtype(
+    [
+        ("first", np.int32),  # its first candidate; those of a cell end where the next one's begin
+        ("road", np.int8),  # OUTSIDE, INSIDE or MIXED; of the cells of center lines only
+    ],
+    align=True,
+)
+
+EDGE_DTYPE = np.dtype([(name, np.float64) for name in ("x0", "y0", "x1", "y1")])
+
+
+class PackedTracks(NamedTuple):
+    """M tracks for compiled code. Made by `pack_tracks`."""
+
+    vertices: Records  # (P,) rows of VERTEX_DTYPE, of every line
+    tracks: Records  # (M,) rows of TRACK_DTYPE
+    cells: Records  # (C + 1,) rows of CELL_DTYPE, of every grid; the last one only ends the lists
+    candidates: Index  # (K,) segments that can be nearest, by index of their first vertex
+    bands: Index  # (B + 1,) first edge of each band
+    edges: Records  # (E,) rows of EDGE_DTYPE: border edges, m
+
 
 def pack_tracks(tracks: Sequence[Track]) -> PackedTracks:
-    """The compiled view of `tracks`, in their order; a car's `road` is an index into them."""
-    lines = [line for track in tracks for line in (track.center, track.inner, track.outer)]
-    table = np.zeros(len(lines), LINE)
-    table["first"] = _offsets([len(line) for line in lines])[:-1]
-    table["last"] = table["first"] + [len(line) - 1 for line in lines]
-    counts, candidates = zip(*_grids(lines, table), strict=True)
-    table["cell"] = _offsets([len(count) for count in counts])[:-1]
-    surfaces = np.zeros(len(tracks), SURFACE)
-    bands, edges = zip(
-        *(_bands(track, row) for track, row in zip(tracks, surfaces, strict=True)), strict=True
+    """The compiled view of `tracks`, in their order; a car's `track` is an index into them."""
+    polylines = [line for track in tracks for line in (track.center, track.inner, track.outer)]
+    borders = [_border_edges(track) for track in tracks]
+    band_lists = [_sort_into_bands(border) for border in borders]
+    grids = _line_grids(polylines)
+    lines = _line_table(polylines, grids)
+    candidates = [grid.candidates + line["first"] for grid, line in zip(grids, lines, strict=True)]
+    packed = PackedTracks(
+        vertices=np.concatenate([_vertex_table(line) for line in polylines]),
+        tracks=_track_table(tracks, lines, band_lists),
+        cells=_cell_table(grids),
+        candidates=np.concatenate(candidates),
+        bands=_offsets(np.concatenate([bands.counts for bands in band_lists])),
+        edges=_edge_table(np.concatenate([bands.edges for bands in band_lists])),
     )
-    surfaces["band"] = _offsets(surfaces["bands"])[:-1]
-    start = _offsets(np.concatenate(counts))
-    roads = PackedTracks(
-        vertex=np.concatenate([_vertices(line) for line in lines]),
-        lines=table,
-        start=start,
-        candidate=np.concatenate(
-            [c + row["first"] for c, row in zip(candidates, table, strict=True)]
-        ),
-        kind=np.full(len(start) - 1, MIXED, dtype=np.int8),
-        surfaces=surfaces,
-        edges=_offsets(np.concatenate(bands)),
-        edge=np.concatenate(edges),
-    )
-    for road, track in enumerate(tracks):
-        _sort_cells(roads, road, _border(track))
-    return roads
+    for track, border in zip(packed.tracks, borders, strict=True):
+        _mark_cells(packed, track, _edge_table(border))
+    return packed
 
 
-def _offsets(counts: Sequence[int] | NDArray[np.int32]) -> Index:
+def _offsets(counts: ArrayLike) -> Index:
+    """(K + 1,) where lists of so many entries (K,) begin that lie end to end, and where they end."""
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
 
 
-def _vertices(line: Array) -> Array:
+def _vertex_table(line: Array) -> Records:
     step = np.diff(line, axis=0, append=line[-1:])
     square = np.sum(step**2, axis=1)
-    inverse = np.divide(1.0, square, out=np.zeros_like(square), where=square > 0)
-    return np.column_stack([line, geometry.arc_length(line), step, inverse])
+    table = np.zeros(len(line), VERTEX_DTYPE)
+    table["x"] = line[:, 0]
+    table["y"] = line[:, 1]
+    table["s"] = geometry.arc_length(line)
+    table["dx"] = step[:, 0]
+    table["dy"] = step[:, 1]
+    np.divide(1.0, square, out=table["inverse_square"], where=square > 0)
+    return table
 
 
-def _grids(lines: Sequence[Array], table: NDArray[np.void]) -> list[tuple[Index, Index]]:
-    """`_grid` of every line; that of a line which is another one backwards is made from the
+def _track_table(tracks: Sequence[Track], lines: Records, band_lists: Sequence[_Bands]) -> Records:
+    """Rows (M,) of TRACK_DTYPE from their `lines` (3M,), center, inner and outer in turn."""
+    table = np.zeros(len(tracks), TRACK_DTYPE)
+    for k, name in enumerate(("center", "inner", "outer")):
+        table[name] = lines[k::3]
+    table["bottom"] = [bands.bottom for bands in band_lists]
+    table["bands"] = [len(bands.counts) for bands in band_lists]
+    table["band"] = _offsets(table["bands"])[:-1]
+    table["is_ccw"] = [track.is_ccw for track in tracks]
+    return table
+
+
+# ---- grids
+
+
+@dataclass(frozen=True, eq=False)
+class _Grid:
+    """A grid over one line, with the candidates of its cells, row by row."""
+
+    x: float  # lower left corner, m
+    y: float
+    columns: int
+    rows: int
+    counts: Index  # (columns * rows,) candidates of each cell
+    candidates: Index  # (K,) segments of the line, in ascending order in each cell
+
+    def backwards(self, segments: int) -> _Grid:
+        """The grid of the same line, of so many segments, driven the other way."""
+        starts = _offsets(self.counts)
+        mirrored = np.repeat(starts[:-1] + starts[1:] - 1, self.counts)
+        mirrored -= np.arange(len(self.candidates))
+        candidates = (segments - 1 - self.candidates[mirrored]).astype(np.int32)
+        return _Grid(self.x, self.y, self.columns, self.rows, self.counts, candidates)
+
+
+def _line_table(polylines: Sequence[Array], grids: Sequence[_Grid]) -> Records:
+    table = np.zeros(len(polylines), LINE_DTYPE)
+    ends = _offsets([len(line) for line in polylines])
+    table["first"] = ends[:-1]
+    table["last"] = ends[1:] - 1
+    table["cell"] = _offsets([len(grid.counts) for grid in grids])[:-1]
+    for name in ("x", "y", "columns", "rows"):
+        table[name] = [getattr(grid, name) for grid in grids]
+    return table
+
+
+def _cell_table(grids: Sequence[_Grid]) -> Records:
+    firsts = _offsets(np.concatenate([grid.counts for grid in grids]))
+    table = np.zeros(len(firsts), CELL_DTYPE)
+    table["first"] = firsts
+    table["road"] = MIXED
+    return table
+
+
+def _line_grids(polylines: Sequence[Array]) -> list[_Grid]:
+    """The grid of every line; that of a line which is another one backwards is made from the
     other's.
     """
-    found: list[tuple[Index, Index]] = []
-    for k, line in enumerate(lines):
-        twin = next((j for j in range(k) if np.array_equal(line, lines[j][::-1])), None)
-        if twin is None:
-            found.append(_grid(line, table[k]))
-            continue
-        for name in ("x", "y", "columns", "rows"):
-            table[name][k] = table[name][twin]
-        found.append(_backwards(*found[twin], len(line) - 1))
-    return found
+    grids: list[_Grid] = []
+    for line in polylines:
+        for earlier, grid in zip(polylines, grids, strict=False):
+            if np.array_equal(line, earlier[::-1]):
+                grids.append(grid.backwards(len(line) - 1))
+                break
+        else:
+            grids.append(_build_grid(line))
+    return grids
 
 
-def _backwards(count: Index, candidate: Index, segments: int) -> tuple[Index, Index]:
-    """The grid of a line of so many segments as that of the same line driven the other way; in
-    ascending order, too.
-    """
-    start = _offsets(count)
-    other_end = np.repeat(start[:-1] + start[1:] - 1, count) - np.arange(len(candidate))
-    return count, (segments - 1 - candidate[other_end]).astype(np.int32)
-
-
-def _grid(line: Array, row: np.void) -> tuple[Index, Index]:
-    """Candidates per cell, and the candidates, of the grid over a line; `row` receives the place
-    and size of it.
-    """
-    origin = line.min(axis=0) - GRID_MARGIN_M
-    columns, rows = (
-        np.ceil((line.max(axis=0) + GRID_MARGIN_M - origin) / CELL_M).astype(int).tolist()
-    )
-    row["x"], row["y"] = origin
-    row["columns"], row["rows"] = columns, rows
-    vertex = _vertices(line)
-    count = np.zeros(columns * rows, dtype=np.int32)
-    candidate = np.empty(USUAL_CANDIDATES * len(count), dtype=np.int32)
-    filled = _candidates(vertex, row, count, candidate)
-    if filled > len(candidate):
-        candidate = np.empty(filled, dtype=np.int32)
-        _candidates(vertex, row, count, candidate)
-    return count, candidate[:filled]
+def _build_grid(line: Array) -> _Grid:
+    low = line.min(axis=0) - GRID_MARGIN_M
+    high = line.max(axis=0) + GRID_MARGIN_M
+    columns, rows = np.ceil((high - low) / CELL_M).astype(int).tolist()
+    grid = np.zeros(1, LINE_DTYPE)
+    grid["x"], grid["y"] = low
+    grid["columns"] = columns
+    grid["rows"] = rows
+    counts = np.zeros(columns * rows, dtype=np.int32)
+    vertices = _vertex_table(line)
+    candidates = np.empty(USUAL_CANDIDATES * len(counts), dtype=np.int32)
+    total = _list_candidates(vertices, grid[0], counts, candidates)
+    if total > len(candidates):
+        candidates = np.empty(total, dtype=np.int32)
+        _list_candidates(vertices, grid[0], counts, candidates)
+    return _Grid(float(low[0]), float(low[1]), columns, rows, counts, candidates[:total])
 
 
 @njit(cache=True, error_model="numpy")
-def _candidates(vertex, grid, count, candidate):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _list_candidates(vertices, grid, counts, candidates):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Count and list the segments that can be nearest to some point of each cell; how many there
     are in all.
 
-    Those beyond the size of `candidate` are counted only. A point is at most half a diagonal from
+    Those beyond the size of `candidates` are counted only. A point is at most half a diagonal from
     the middle of its cell, so its nearest segment is at most one whole diagonal farther from that
     middle than the nearest one there. Cells beyond the margin list nothing: there every segment is
     tried.
     """
-    distance, near = np.empty(len(vertex) - 1), np.empty(len(vertex) - 1, dtype=np.int32)
-    filled = 0
     diagonal = CELL_M * 1.4142135623730951
-    for k in range(len(count)):
-        row, column = k // grid.columns, k % grid.columns
+    near = np.empty(len(vertices) - 1, dtype=np.int32)
+    distance = np.empty(len(vertices) - 1)
+    near_count = 0
+    total = 0
+    for cell in range(len(counts)):
+        row = cell // grid.columns
+        column = cell % grid.columns
+        y = grid.y + (row + 0.5) * CELL_M
         if column % BLOCK_CELLS == 0:
-            # what can be near any cell of a piece of a row: the same argument, from the middle of
-            # the piece
-            x, y = grid.x + (column + 0.5 * BLOCK_CELLS) * CELL_M, grid.y + (row + 0.5) * CELL_M
-            for i in range(len(distance)):
-                distance[i] = np.sqrt(_to_segment(vertex, i, x, y)[1])
-            reach = distance.min() + CELL_M * BLOCK_CELLS + diagonal + 1e-9
-            found = 0
-            for i in range(len(distance)):
-                if distance[i] <= reach:
-                    near[found] = i
-                    found += 1
-        x, y = grid.x + (column + 0.5) * CELL_M, grid.y + (row + 0.5) * CELL_M
+            x = grid.x + (column + 0.5 * BLOCK_CELLS) * CELL_M
+            reach = CELL_M * BLOCK_CELLS + diagonal
+            near_count = _list_near_block(vertices, x, y, reach, near, distance)
+        x = grid.x + (column + 0.5) * CELL_M
         least = np.inf
-        for j in range(found):
-            distance[j] = np.sqrt(_to_segment(vertex, near[j], x, y)[1])
-            least = min(least, distance[j])
-        before = filled
-        for j in range(found if least < GRID_MARGIN_M else 0):
-            if distance[j] <= least + diagonal + 1e-9:
-                if filled < len(candidate):
-                    candidate[filled] = near[j]
-                filled += 1
-        count[k] = filled - before
-    return filled
+        for k in range(near_count):
+            distance[k] = np.sqrt(_to_segment(vertices[near[k]], x, y)[1])
+            least = min(least, distance[k])
+        before = total
+        if least < GRID_MARGIN_M:
+            for k in range(near_count):
+                if distance[k] <= least + diagonal + ROUNDING_M:
+                    if total < len(candidates):
+                        candidates[total] = near[k]
+                    total += 1
+        counts[cell] = total - before
+    return total
 
 
-def _bands(track: Track, row: np.void) -> tuple[Index, Array]:
-    """Edges per band and the edges of the road polygon, band by band; `row` receives where the
-    bands are.
+@njit(cache=True, error_model="numpy")
+def _list_near_block(vertices, x, y, reach, near, distance):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Put into `near` the segments that can be near any cell of a block around a point, and say how
+    many there are: those at most `reach` farther away than the nearest one. `distance` is scratch.
     """
-    edge = _border(track)
-    edge = edge[edge[:, 1] != edge[:, 3]]  # the even-odd rule never counts a level edge
-    low, high = np.minimum(edge[:, 1], edge[:, 3]), np.maximum(edge[:, 1], edge[:, 3])
-    row["bottom"], row["is_ccw"] = low.min(), track.is_ccw
-    row["bands"] = int((high.max() - row["bottom"]) // BAND_M) + 1
-    band = np.arange(row["bands"])[:, None]
-    touched = ((low - row["bottom"]) // BAND_M <= band) & ((high - row["bottom"]) // BAND_M >= band)
-    return touched.sum(axis=1).astype(np.int32), edge[np.nonzero(touched)[1]]
+    least = np.inf
+    for i in range(len(distance)):
+        distance[i] = np.sqrt(_to_segment(vertices[i], x, y)[1])
+        least = min(least, distance[i])
+    count = 0
+    for i in range(len(distance)):
+        if distance[i] <= least + reach + ROUNDING_M:
+            near[count] = i
+            count += 1
+    return count
 
 
-def _border(track: Track) -> Array:
+# ---- borders
+
+
+@dataclass(frozen=True, eq=False)
+class _Bands:
+    """Border edges sorted into bands; an edge is in every band that it touches."""
+
+    bottom: float  # y of the lowest band, m
+    counts: Index  # (B,) edges of each band
+    edges: Array  # (E, 4) x0, y0, x1, y1, m, band by band
+
+
+def _border_edges(track: Track) -> Array:
     """(E, 4) all edges of the road polygon: x0, y0, x1, y1, m."""
     rings = [track.outer, track.inner]
     if not track.is_loop:
@@ -225,96 +294,136 @@ def _border(track: Track) -> Array:
     return np.concatenate([np.column_stack([ring[:-1], ring[1:]]) for ring in rings])
 
 
+def _edge_table(edges: Array) -> Records:
+    """Rows (E,) of EDGE_DTYPE of edges (E, 4)."""
+    return np.ascontiguousarray(edges).view(EDGE_DTYPE)[:, 0]
+
+
+def _sort_into_bands(edges: Array) -> _Bands:
+    edges = edges[edges[:, 1] != edges[:, 3]]  # the even-odd rule never counts a level edge
+    low = np.minimum(edges[:, 1], edges[:, 3])
+    high = np.maximum(edges[:, 1], edges[:, 3])
+    bottom = low.min()
+    count = int((high.max() - bottom) // BAND_M) + 1
+    band = np.arange(count)[:, None]
+    is_touched = ((low - bottom) // BAND_M <= band) & ((high - bottom) // BAND_M >= band)
+    return _Bands(
+        bottom=float(bottom),
+        counts=is_touched.sum(axis=1).astype(np.int32),
+        edges=edges[np.nonzero(is_touched)[1]],
+    )
+
+
 @njit(cache=True, error_model="numpy")
-def _sort_cells(roads, road, border):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Mark the cells of a road's center grid that none of the edges of its `border` touches as
+def _mark_cells(packed, track, border):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Mark the cells of a track's center grid that none of the edges of its `border` touches as
     INSIDE or OUTSIDE.
     """
-    grid, surface = roads.lines[3 * road], roads.surfaces[road]
-    edges, edge = roads.edges, roads.edge
-    touched = np.zeros((grid.rows, grid.columns), dtype=np.bool_)
-    for e in range(len(border)):
-        left = np.floor((min(border[e, 0], border[e, 2]) - grid.x) / CELL_M)
-        right = np.floor((max(border[e, 0], border[e, 2]) - grid.x) / CELL_M)
-        low = np.floor((min(border[e, 1], border[e, 3]) - grid.y) / CELL_M)
-        high = np.floor((max(border[e, 1], border[e, 3]) - grid.y) / CELL_M)
-        touched[max(int(low), 0) : int(high) + 1, max(int(left), 0) : int(right) + 1] = True
+    grid = track.center
+    cells = packed.cells
+    is_touched = np.zeros((grid.rows, grid.columns), dtype=np.bool_)
+    for edge in border:
+        left = int(np.floor((min(edge.x0, edge.x1) - grid.x) / CELL_M))
+        right = int(np.floor((max(edge.x0, edge.x1) - grid.x) / CELL_M))
+        low = int(np.floor((min(edge.y0, edge.y1) - grid.y) / CELL_M))
+        high = int(np.floor((max(edge.y0, edge.y1) - grid.y) / CELL_M))
+        is_touched[max(low, 0) : high + 1, max(left, 0) : right + 1] = True
     for row in range(grid.rows):
         for column in range(grid.columns):
-            if not touched[row, column]:
-                x, y = grid.x + (column + 0.5) * CELL_M, grid.y + (row + 0.5) * CELL_M
-                inside = _between_borders(surface, edges, edge, x, y)
-                roads.kind[grid.cell + row * grid.columns + column] = INSIDE if inside else OUTSIDE
+            if is_touched[row, column]:
+                continue
+            x = grid.x + (column + 0.5) * CELL_M
+            y = grid.y + (row + 0.5) * CELL_M
+            is_inside = _between_borders(packed.bands, packed.edges, track, x, y)
+            cells[grid.cell + row * grid.columns + column].road = INSIDE if is_inside else OUTSIDE
 
 
-# What follows is inlined into the loops over cars. It takes the arrays it needs, not the whole of
-# `Roads`: reading an array out of the tuple costs a reference count, and within a loop those made
-# everything ten times as slow.
-# as slow.
-
-
-@njit(cache=True, error_model="numpy", inline="always")
-def _to_segment(vertex, i, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Share along segment `i` of the spot nearest to a point, and the square of the distance."""
-    ex, ey = x - vertex[i, 0], y - vertex[i, 1]
-    dx, dy = vertex[i, 3], vertex[i, 4]
-    share = min(max((ex * dx + ey * dy) * vertex[i, 5], 0.0), 1.0)
-    ex -= share * dx
-    ey -= share * dy
-    return share, ex * ex + ey * ey
+# ---- queries
+# What follows is inlined into the loops over cars. The arrays that are needed for every point are
+# arguments of their own: reading an array out of `PackedTracks` costs a reference count, and a loop
+# over points is up to 1.2 times as slow with one for every point. Kernels read them once a car.
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _cell(grid, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Index of the grid cell of a point, or -1 beyond the grid (and for what is no number)."""
-    column, row = np.floor((x - grid.x) / CELL_M), np.floor((y - grid.y) / CELL_M)
+def _to_segment(start, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Fraction of the segment from vertex `start` on at which it is nearest to a point, and the
+    square of the distance.
+    """
+    ex = x - start.x
+    ey = y - start.y
+    fraction = min(max((ex * start.dx + ey * start.dy) * start.inverse_square, 0.0), 1.0)
+    ex -= fraction * start.dx
+    ey -= fraction * start.dy
+    return fraction, ex * ex + ey * ey
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _cell_at(line, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Index of the cell of a point in the grid of `line`, or -1 beyond it (and for what is no
+    number).
+    """
+    column = np.floor((x - line.x) / CELL_M)
+    row = np.floor((y - line.y) / CELL_M)
     cell = -1
-    if 0 <= column < grid.columns and 0 <= row < grid.rows:
-        cell = grid.cell + int(row) * grid.columns + int(column)
+    if 0 <= column < line.columns and 0 <= row < line.rows:
+        cell = line.cell + int(row) * line.columns + int(column)
     return cell
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def nearest_segment(vertex, grid, start, candidate, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """First vertex of the segment of a line nearest to a point, and the share along it; `grid` is
-    the line's row.
+def nearest_segment(vertices, cells, candidates, line, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """First vertex of the segment of a line nearest to a point, and the fraction along it.
 
-    Of equally near segments the first wins, as in `racer.geometry.project_points`.
+    `line` is a row of LINE_DTYPE. Of equally near segments the first wins, as in
+    `racer.geometry.project_points`.
     """
-    best, best_share, least = grid.first, 0.0, np.inf
-    cell = _cell(grid, x, y)
-    if cell >= 0 and start[cell] < start[cell + 1]:
-        for k in range(start[cell], start[cell + 1]):
-            share, square = _to_segment(vertex, candidate[k], x, y)
+    best = line.first
+    best_fraction = 0.0
+    least = np.inf
+    cell = _cell_at(line, x, y)
+    if cell >= 0 and cells[cell].first < cells[cell + 1].first:
+        for k in range(cells[cell].first, cells[cell + 1].first):
+            fraction, square = _to_segment(vertices[candidates[k]], x, y)
             if square < least:
-                best, best_share, least = candidate[k], share, square
+                best = candidates[k]
+                best_fraction = fraction
+                least = square
     else:
-        for i in range(grid.first, grid.last):
-            share, square = _to_segment(vertex, i, x, y)
+        for i in range(line.first, line.last):
+            fraction, square = _to_segment(vertices[i], x, y)
             if square < least:
-                best, best_share, least = np.int32(i), share, square
-    return best, best_share
+                best = np.int32(i)
+                best_fraction = fraction
+                least = square
+    return best, best_fraction
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def on_road(grid, kind, surface, edges, edge, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Whether a point lies between the borders of a road; `grid` is its center line's row,
-    `surface` its own.
+def on_road(cells, bands, edges, track, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Whether a point lies between the borders of a `track`, a row of TRACK_DTYPE; `cells` are those
+    of `packed`.
     """
-    cell = _cell(grid, x, y)
-    what = kind[cell] if cell >= 0 else MIXED
-    return _between_borders(surface, edges, edge, x, y) if what == MIXED else what == INSIDE
+    cell = _cell_at(track.center, x, y)
+    road = MIXED
+    if cell >= 0:
+        road = cells[cell].road
+    if road == MIXED:
+        is_inside = _between_borders(bands, edges, track, x, y)
+    else:
+        is_inside = road == INSIDE
+    return is_inside
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _between_borders(surface, edges, edge, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _between_borders(bands, edges, track, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The even-odd rule over the border edges in the point's band."""
-    k = np.floor((y - surface.bottom) / BAND_M)
-    inside = False
-    if 0 <= k < surface.bands:
-        band = surface.band + int(k)
-        for i in range(edges[band], edges[band + 1]):
-            y0, y1 = edge[i, 1], edge[i, 3]
-            if (y0 > y) != (y1 > y):
-                inside ^= x < edge[i, 0] + (y - y0) / (y1 - y0) * (edge[i, 2] - edge[i, 0])
-    return inside
+    k = np.floor((y - track.bottom) / BAND_M)
+    is_inside = False
+    if 0 <= k < track.bands:
+        band = track.band + int(k)
+        for i in range(bands[band], bands[band + 1]):
+            edge = edges[i]
+            if (edge.y0 > y) != (edge.y1 > y):
+                crossing = edge.x0 + (y - edge.y0) / (edge.y1 - edge.y0) * (edge.x1 - edge.x0)
+                is_inside ^= x < crossing
+    return is_inside
