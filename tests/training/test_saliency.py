@@ -73,7 +73,7 @@ def test_what_a_policy_is_blind_to_has_no_share(trained: dict[str, Run]) -> None
     blind = FEATURE_NAMES.index("yaw rate / 5 rad/s")
     with torch.no_grad():
         policy.mlp_extractor.policy_net[0].weight[:, blind] = 0.0
-    found = {part.name: part.share for part in input_weights(policy_lap(run, policy))}
+    found = {part.name: part.fraction for part in input_weights(policy_lap(run, policy))}
     assert found[FEATURE_NAMES[blind]] == 0.0
     assert sum(found.values()) == pytest.approx(1.0)
 

@@ -1,5 +1,5 @@
 """A lap of a trained policy: what it answers at each step, how sure it is, and what its answer
-hangs on.
+depends on.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class PolicyViews:
-    """What the camera saw at F places of the lap, and how much each pixel counts."""
+    """What the camera saw at F places of the lap, and how much each pixel counts.
 
-    index: NDArray[np.int64]  # (F,) steps of the lap
-    pictures: NDArray[np.uint8]  # (F, H, W) gray
-    # (F, H, W), 0 to 1: the size of the gradient of the answer, smoothed, of the upper part of the
-    # pixels
+    `index` (F,) are steps of the lap, `pictures` (F, H, W) gray. `heat` (F, H, W), 0 to 1, is the
+    smoothed size of the gradient of the answer, of the pixels where that is greatest.
+    """
+
+    index: NDArray[np.int64]
+    pictures: NDArray[np.uint8]
     heat: Array
 
 
@@ -31,8 +33,8 @@ class PolicyLap:
     """T steps of one lap. Commands are steering in degrees, positive to the left, and speed in m/s.
 
     `parts` are what the policy sees, by name (a feature, a band of the picture, another sensor),
-    and `weights` (T, P) how much its answer hangs on each: the size of the gradient times how much
-    that part varies over the lap.
+    and `weights` (T, P) how much its answer depends on each: the size of the gradient times how
+    much that part varies over the lap.
     """
 
     track: Track  # as driven
@@ -60,13 +62,13 @@ class PolicyLap:
 
 
 class InputWeight(NamedTuple):
-    """A part of what the policy sees: its share of what the answers of the lap hang on, and where
-    it is greatest.
+    """A part of what the policy sees: the fraction of the weight that it has over the lap, and where
+    its fraction is greatest.
     """
 
     name: str
-    share: float
-    most: float  # its share at the place where that is greatest
+    fraction: float
+    most: float  # its fraction at the place where that is greatest
     at: float  # m, that place
 
 
@@ -81,41 +83,41 @@ class ActionChoice(NamedTuple):
 
 
 def input_weights(lap: PolicyLap) -> list[InputWeight]:
-    """All parts, those that count most first."""
-    share = weight_fractions(lap)
-    best = share.argmax(axis=0)
-    found = [
-        InputWeight(
-            name, float(share[:, k].mean()), float(share[best[k], k]), float(lap.distance[best[k]])
-        )
-        for k, name in enumerate(lap.parts)
-    ]
-    return sorted(found, key=lambda part: -part.share)
+    """All parts of what the policy sees, those that count most first."""
+    fractions = weight_fractions(lap)
+    weights = []
+    for name, of_part in zip(lap.parts, fractions.T, strict=True):
+        greatest = int(of_part.argmax())
+        place = float(lap.distance[greatest])
+        weights.append(InputWeight(name, float(of_part.mean()), float(of_part[greatest]), place))
+    return sorted(weights, key=lambda weight: -weight.fraction)
 
 
 def weight_fractions(lap: PolicyLap) -> Array:
-    """(T, P) weights of each step as shares of their sum."""
+    """(T, P) weights of each step as fractions of their sum; equal ones where all are 0."""
     total = lap.weights.sum(axis=1, keepdims=True)
-    share: Array = np.divide(
-        lap.weights, total, out=np.full_like(lap.weights, 1.0 / len(lap.parts)), where=total > 0.0
-    )
-    return share
+    fractions = np.full_like(lap.weights, 1.0 / len(lap.parts))
+    np.divide(lap.weights, total, out=fractions, where=total > 0.0)
+    return fractions
 
 
 def action_choices(lap: PolicyLap) -> list[ActionChoice]:
     """All actions of a discrete space, in their order."""
-    taken = np.bincount(lap.probabilities.argmax(axis=1), minlength=len(lap.actions)) / len(lap.xy)
-    mean = lap.probabilities.mean(axis=0)
-    return [
-        ActionChoice(k, float(steer), float(speed), float(taken[k]), float(mean[k]))
-        for k, (steer, speed) in enumerate(lap.actions)
-    ]
+    taken = np.bincount(lap.probabilities.argmax(axis=1), minlength=len(lap.actions))
+    probability = lap.probabilities.mean(axis=0)
+    choices = []
+    for number, (steering_deg, speed) in enumerate(lap.actions.tolist()):
+        fraction = float(taken[number] / len(lap.xy))
+        choices.append(
+            ActionChoice(number, steering_deg, speed, fraction, float(probability[number]))
+        )
+    return choices
 
 
 def least_sure_place(lap: PolicyLap) -> tuple[float, float]:
     """Where a policy with discrete actions is least sure, m, and the probability of the action that
     it takes there.
     """
-    best = lap.probabilities.max(axis=1)
-    step = int(best.argmin())
-    return float(lap.distance[step]), float(best[step])
+    taken = lap.probabilities.max(axis=1)
+    step = int(taken.argmin())
+    return float(lap.distance[step]), float(taken[step])

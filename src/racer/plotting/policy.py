@@ -68,7 +68,7 @@ def draw_input_parts(lap: PolicyLap, ax: Axes) -> Axes:
     edges = _edges(lap.distance)
     mesh = ax.pcolormesh(edges, np.arange(len(chosen) + 1), table.T, cmap=style.HEAT_CMAP, vmin=0.0)
     labels = [
-        f"{name[:MAX_NAME_CHARS]}  {part.share:.0%}"
+        f"{name[:MAX_NAME_CHARS]}  {part.fraction:.0%}"
         for name, part in zip(chosen, input_weights(lap), strict=False)
     ]
     ax.set_yticks(np.arange(len(chosen)) + 0.5, labels)
