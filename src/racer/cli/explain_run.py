@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from racer.cli.tables import new_table, print_table
 from racer.errors import need
+from racer.records import RecordTable, format_number, format_percent
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from racer.diagnostics import PolicyLap
 
-    from racer.diagnostics.policy import PolicyLap
-
-MAX_PARTS_SHOWN = 12  # parts that are shown
+MAX_INPUTS_SHOWN = 12
 
 
 def is_run_folder(path: str) -> bool:
@@ -23,105 +23,84 @@ def is_run_folder(path: str) -> bool:
     return (Path(path).expanduser() / "run.json").is_file()
 
 
-def print_policy_explanation(
-    folder: Path, checkpoint: str, output: Path | None, as_json: bool
-) -> None:
+def explain_policy(folder: Path, checkpoint: str, output: Path | None, as_json: bool) -> None:
     """Print what a run's policy looks at and does over a lap, and draw it to `output` if given."""
     need("train")
-    from racer.training import explain_run as look
+    from racer.training import explain_run
 
-    lap, name = look(folder, checkpoint)
-    title = f"{folder}, checkpoint {name}, on {lap.track.title}: {_outcome(lap)}"
+    lap, name = explain_run(folder, checkpoint)
+    title = f"{folder}, checkpoint {name}, on {lap.track.title}: {_describe_end(lap)}"
     if as_json:
-        typer.echo(json.dumps(_as_json(lap, name), indent=2))
+        typer.echo(json.dumps(_as_dict(lap, name), indent=2))
     else:
-        _show(lap, title)
+        typer.echo(title)
+        _print_lap(lap)
     if output:
-        typer.echo(str(_drawn(lap, title, output)), err=as_json)
+        from racer.plotting import style
+        from racer.plotting.policy import policy_figure
+
+        picture = style.save_figure(policy_figure(lap, title), output, dpi=110)
+        typer.echo(str(picture), err=as_json)
 
 
-def _outcome(lap: PolicyLap) -> str:
+def _describe_end(lap: PolicyLap) -> str:
     if lap.is_complete:
         return f"a lap in {lap.time:.2f} s"
     return f"{lap.distance[-1] / lap.track.length:.0%} of a lap, then {lap.ended}"
 
 
-def _show(lap: PolicyLap, title: str) -> None:
-    from rich.console import Console
+def _print_lap(lap: PolicyLap) -> None:
+    from racer.diagnostics import input_weights, least_sure_place
 
-    from racer.diagnostics.policy import input_weights, least_sure_place
-
-    console = Console(soft_wrap=True)
-    console.print(title, markup=False, highlight=False)
-    console.print(_parts_table(lap))
-    if len(lap.parts) > MAX_PARTS_SHOWN:
-        rest = sum(part.share for part in input_weights(lap)[MAX_PARTS_SHOWN:])
-        console.print(
-            f"{len(lap.parts) - MAX_PARTS_SHOWN} more come to {rest:.0%} (--json has them)",
-            highlight=False,
-        )
-    console.print(_choices_table(lap) if lap.is_discrete else _command_table(lap))
-    if lap.is_discrete:
-        at, chance = least_sure_place(lap)
-        console.print(
-            f"least sure at {at:.1f} m, where it takes an action of {chance:.0%}", highlight=False
-        )
-
-
-def _parts_table(lap: PolicyLap) -> Table:
-    from racer.diagnostics.policy import input_weights
-
-    table = _table("what the answer hangs on", "share", "most", "at m")
-    for part in input_weights(lap)[:MAX_PARTS_SHOWN]:
-        table.add_row(part.name, f"{part.share:.1%}", f"{part.most:.0%}", f"{part.at:.1f}")
-    return table
+    weights = input_weights(lap)
+    table = new_table(
+        "what the answer hangs on", "share", "most", "at m", text=("what the answer hangs on",)
+    )
+    for weight in weights[:MAX_INPUTS_SHOWN]:
+        fractions = [format_percent(weight.fraction, 1), format_percent(weight.most)]
+        table.add_row(weight.name, *fractions, format_number(weight.at, 1))
+    print_table(table)
+    others = weights[MAX_INPUTS_SHOWN:]
+    if others:
+        rest = sum(weight.fraction for weight in others)
+        typer.echo(f"{len(others)} more come to {rest:.0%} (--json has them)")
+    if not lap.is_discrete:
+        print_table(_command_table(lap))
+        return
+    print_table(_action_table(lap))
+    distance, probability = least_sure_place(lap)
+    action = f"an action of {probability:.0%}"
+    typer.echo(f"least sure at {distance:.1f} m, where it takes {action}")
 
 
-def _choices_table(lap: PolicyLap) -> Table:
-    from racer.diagnostics.policy import action_choices
+def _action_table(lap: PolicyLap) -> RecordTable:
+    from racer.diagnostics import action_choices
 
-    table = _table("action", "steering deg", "m/s", "taken", "mean probability")
-    for one in action_choices(lap):
-        words = (
-            f"{one.steering_deg:g}",
-            f"{one.speed:g}",
-            f"{one.taken:.0%}",
-            f"{one.probability:.3f}",
-        )
-        table.add_row(str(one.number), *words)
-    return table
-
-
-def _command_table(lap: PolicyLap) -> Table:
-    table = _table("command", "mean", "least", "most", "deviation in training")
-    for name, values, spread in zip(
-        ("steering deg", "speed m/s"), lap.mean.T, lap.deviation.T, strict=True
-    ):
+    table = new_table("action", "steering deg", "m/s", "taken", "mean probability")
+    for choice in action_choices(lap):
         table.add_row(
-            name, *(f"{x:.2f}" for x in (values.mean(), values.min(), values.max(), spread.mean()))
+            str(choice.number),
+            f"{choice.steering_deg:g}",
+            f"{choice.speed:g}",
+            format_percent(choice.taken),
+            format_number(choice.probability, 3),
         )
     return table
 
 
-def _table(*heads: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for k, head in enumerate(heads):
-        table.add_column(head, justify="right" if k else "left", no_wrap=True)
+def _command_table(lap: PolicyLap) -> RecordTable:
+    heads = ("command", "mean", "least", "most", "deviation in training")
+    table = new_table(*heads, text=("command",))
+    for column, name in enumerate(("steering deg", "speed m/s")):
+        values = lap.mean[:, column]
+        deviation = lap.deviation[:, column].mean()
+        numbers = (values.mean(), values.min(), values.max(), deviation)
+        table.add_row(name, *map(format_number, numbers))
     return table
 
 
-def _drawn(lap: PolicyLap, title: str, output: Path) -> Path:
-    from racer.plotting import style
-    from racer.plotting.policy import policy_figure
-
-    return style.save_figure(policy_figure(lap, title), output, dpi=110)
-
-
-def _as_json(lap: PolicyLap, name: str) -> dict[str, Any]:
-    from racer.diagnostics.policy import action_choices, input_weights
+def _as_dict(lap: PolicyLap, checkpoint: str) -> dict[str, Any]:
+    from racer.diagnostics import action_choices, input_weights
 
     steps = {
         "distance": lap.distance,
@@ -130,14 +109,20 @@ def _as_json(lap: PolicyLap, name: str) -> dict[str, Any]:
         "steering_deviation_deg": lap.deviation[:, 0],
         "speed_deviation": lap.deviation[:, 1],
     }
+    parts = []
+    for weight in input_weights(lap):
+        parts.append(
+            {"name": weight.name, "share": weight.fraction, "most": weight.most, "at": weight.at}
+        )
+    actions = [choice._asdict() for choice in action_choices(lap)] if lap.is_discrete else []
     return {
-        "checkpoint": name,
+        "checkpoint": checkpoint,
         "track": lap.track.name,
         "reversed": lap.track.is_reversed,
         "ended": lap.ended,
         "time": lap.time,
-        "parts": [part._asdict() for part in input_weights(lap)],
-        "actions": [one._asdict() for one in action_choices(lap)] if lap.is_discrete else [],
+        "parts": parts,
+        "actions": actions,
         "steps": {key: values.round(6).tolist() for key, values in steps.items()},
         "probabilities": lap.probabilities.round(6).tolist(),
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.explain import load_track_with_note
+from racer.cli.inputs import load_track_with_note
 from racer.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from racer.cli.explain import load_track_with_note
+from racer.cli.inputs import load_track_with_note
 from racer.errors import UsageError
 
 if TYPE_CHECKING:

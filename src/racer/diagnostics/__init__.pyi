@@ -1,3 +1,5 @@
+from .attribution import Attribution as Attribution
+from .attribution import explain as explain
 from .log_replay import collect_replay as collect_replay
 from .log_replay import paid_laps as paid_laps
 from .log_replay import price_trace as price_trace
@@ -39,6 +41,7 @@ from .scoring import score_rewards as score_rewards
 
 __all__ = [
     "ActionChoice",
+    "Attribution",
     "InputWeight",
     "Inversion",
     "LogReplay",
@@ -57,6 +60,7 @@ __all__ = [
     "describe_drive",
     "discounted_returns",
     "displaced_laps",
+    "explain",
     "input_weights",
     "is_faster",
     "least_sure_place",

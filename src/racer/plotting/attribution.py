@@ -13,8 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from racer.diagnostics.attribution import AttributedDrive, Attribution, TermPay, pay_by_term
-from racer.diagnostics.attribution.summary import format_lines
+from racer.diagnostics.attribution import (
+    AttributedDrive,
+    Attribution,
+    TermPay,
+    format_lines,
+    pay_by_term,
+)
 from racer.plotting import style
 from racer.plotting.track import draw_track
 from racer.track.track import Track
@@ -31,7 +36,7 @@ def attribution_figure(
     attribution: Attribution, track: Track, runs: Sequence[AttributedDrive] | None = None
 ) -> Figure:
     """A figure with two pictures a run: amounts over distance, and the track."""
-    runs = attribution.runs if runs is None else runs
+    runs = attribution.drives if runs is None else runs
     names = [group.name for group in pay_by_term(attribution, runs)][: len(TERM_COLORS)]
     with style.style_context():
         figure = Figure(figsize=(11.0, 0.9 + 3.0 * len(runs)))
@@ -113,7 +118,9 @@ def _bins(run: AttributedDrive) -> tuple[Array, Array, NDArray[np.int64]]:
 
 
 def _legend(figure: Figure, found: Sequence[TermPay], names: Sequence[str]) -> None:
-    texts = [f"{_short(group.name)}  ({format_lines(group)})" for group in found[: len(names)]]
+    texts = [
+        f"{_short(group.name)}  ({format_lines(group.lines)})" for group in found[: len(names)]
+    ]
     handles = [
         Patch(color=color, label=text) for color, text in zip(TERM_COLORS, texts, strict=False)
     ]

@@ -55,7 +55,7 @@ def paid(explained: Callable[..., Attribution]) -> Callable[[str], dict[str, flo
     def pay(source: str) -> dict[str, float]:
         found = explained(source)
         assert found.notes == ()
-        amounts = found.runs[0].amounts.sum(axis=0)
+        amounts = found.drives[0].amounts.sum(axis=0)
         return {
             piece.term.text: float(amount)
             for piece, amount in zip(found.pieces, amounts, strict=True)

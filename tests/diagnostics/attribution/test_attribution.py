@@ -207,8 +207,8 @@ def test_a_running_total_that_outlives_the_call_keeps_its_books_per_instance(
         laps=2,
     )
     speed = column(lap, "speed")
-    for run in found.runs:
-        table = {row.source: row.total for row in pay_by_piece(found, [run])}
+    for drive in found.drives:
+        table = {row.source: row.total for row in pay_by_piece(found, [drive])}
         assert table["TOTAL += 1.0"] == pytest.approx(np.arange(1, len(lap) + 1).sum())
         assert table['TOTAL += params["speed"]'] == pytest.approx(np.cumsum(speed).sum())
 
@@ -272,10 +272,10 @@ def test_amounts_add_up_to_the_reward_however_it_is_written(
     explained: Explained, lap: Lap, body: str
 ) -> None:
     found = explained(f"def reward_function(params):\n    {body}\n")
-    run = found.runs[0]
+    drive = found.drives[0]
     assert found.notes == ()
-    assert run.reward == pytest.approx(column(lap, "speed") + 1.0)
-    assert run.amounts.sum(axis=1) == pytest.approx(run.reward)
+    assert drive.reward == pytest.approx(column(lap, "speed") + 1.0)
+    assert drive.amounts.sum(axis=1) == pytest.approx(drive.reward)
 
 
 TERMS = (
@@ -341,7 +341,7 @@ def test_books_of_random_rewards_agree_with_their_twins(
         }
         exec("\n".join(twin), scope)
         mine: dict[int, float] = {}
-        for piece, amount in zip(found.pieces, found.runs[0].amounts[at], strict=True):
+        for piece, amount in zip(found.pieces, found.drives[0].amounts[at], strict=True):
             line = (piece.through or piece.term).line
             mine[line] = mine.get(line, 0.0) + amount
         size = sum(map(abs, scope["paid"].values())) + 1.0
@@ -355,15 +355,15 @@ def test_shares_of_a_reward_that_sums_to_nothing_are_not_told(explained: Explain
     found = explained(
         "def reward_function(params):\n    return 1.0 if params['steps'] % 2 else -1.0\n"
     )
-    assert all(np.isnan(row.share) for row in pay_by_piece(found))
-    assert sum(row.part for row in pay_by_piece(found)) == pytest.approx(1.0)
+    assert all(np.isnan(row.fraction) for row in pay_by_piece(found))
+    assert sum(row.moved_fraction for row in pay_by_piece(found)) == pytest.approx(1.0)
 
 
 def test_what_pays_has_a_positive_share_of_a_negative_sum_too(explained: Explained) -> None:
     found = explained(
         "def reward_function(params):\n    reward = 1.0\n    reward -= 3.0\n    return reward\n"
     )
-    assert {row.source: row.share for row in pay_by_piece(found)} == pytest.approx(
+    assert {row.source: row.fraction for row in pay_by_piece(found)} == pytest.approx(
         {"reward = 1.0": 0.5, "reward -= 3.0": -1.5}
     )
 
@@ -388,10 +388,10 @@ def test_what_cannot_be_watched_is_one_amount_of_its_line(explained: Explained) 
         reward_function = Judge()
     """)
     assert sum(row.total for row in pay_by_piece(found)) == pytest.approx(
-        found.runs[0].reward.sum()
+        found.drives[0].reward.sum()
     )
     made = explained("reward_function = lambda params: params['speed'] + 1.0\n")
-    assert pay_by_piece(made)[0].share == pytest.approx(1.0)
+    assert pay_by_piece(made)[0].fraction == pytest.approx(1.0)
 
 
 def test_a_reward_that_is_not_the_same_twice_is_said_so(explained: Explained) -> None:
@@ -418,8 +418,8 @@ def test_a_source_that_is_nested_deeply_is_explained_or_refused_with_a_sentence(
     explained: Explained,
 ) -> None:
     long = "def reward_function(params):\n    return " + " + ".join(["0.01"] * 800) + "\n"
-    assert explained(long).runs[0].amounts.sum() == pytest.approx(8.0 * 24)
+    assert explained(long).drives[0].amounts.sum() == pytest.approx(8.0 * 24)
     chain = ["def reward_function(params):", "    if params['steps'] == 0: return 0.0"]
     chain += [f"    elif params['steps'] == {k}: return {k}.0" for k in range(1, 300)]
     found = explained("\n".join(chain) + "\n    return 0.0\n")
-    assert found.runs[0].reward[:2].tolist() == [2.0, 3.0]
+    assert found.drives[0].reward[:2].tolist() == [2.0, 3.0]

@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 
 from racer import track
-from racer.diagnostics.attribution import attribute_reward, pay_by_term
-from racer.diagnostics.attribution.summary import describe_dominant_term, find_stretches
+from racer.diagnostics.attribution import (
+    attribute_reward,
+    describe_dominant_term,
+    explain,
+    find_stretches,
+    pay_by_term,
+)
 from racer.drivers.scripted import drive_all
 from racer.reward import load_reward, shipped_rewards
 from racer.sim.params import build_params
@@ -29,13 +34,13 @@ def driven():
 def test_a_shipped_reward_pays_the_same_when_it_is_watched(driven, name):
     found = attribute_reward(load_reward(name), driven)
     assert found.notes == ()
-    for run in found.runs:
-        assert run.amounts.sum(axis=1) == pytest.approx(run.reward, rel=1e-9)
-        assert (run.ran | (run.amounts == 0.0)).all()
-        assert sum(group.amounts for group in pay_by_term(found, [run])) == pytest.approx(
-            run.reward
+    for drive in found.drives:
+        assert drive.amounts.sum(axis=1) == pytest.approx(drive.reward, rel=1e-9)
+        assert (drive.ran | (drive.amounts == 0.0)).all()
+        assert sum(group.amounts for group in pay_by_term(found, [drive])) == pytest.approx(
+            drive.reward
         )
-        assert describe_dominant_term(found, run).startswith(run.name)
+        assert describe_dominant_term(found, drive).startswith(drive.name)
 
 
 def test_the_params_of_the_caller_stay_as_they_are(driven, tmp_path):
@@ -49,12 +54,12 @@ def test_the_params_of_the_caller_stay_as_they_are(driven, tmp_path):
 
 def test_stretches_cover_the_way_in_order(driven):
     found = attribute_reward(load_reward("center_line"), driven)
-    parts = find_stretches(found, found.runs[0])
+    parts = find_stretches(found, found.drives[0])
     assert len(parts) > 1
     assert all(one.end == pytest.approx(other.start) for one, other in pairwise(parts))
-    whole = found.runs[0].distance
+    whole = found.drives[0].distance
     assert (parts[0].start, parts[-1].end) == pytest.approx((whole.min(), whole.max()))
-    assert {one.group.name for one in parts} <= {
+    assert {one.term.name for one in parts} <= {
         "return 1.0",
         "return 0.5",
         "return 0.1",
@@ -63,7 +68,16 @@ def test_stretches_cover_the_way_in_order(driven):
 
 
 def test_distance_goes_on_over_the_start_line(driven):
-    run = attribute_reward(load_reward("stay_on_track"), driven).runs[0]
+    drive = attribute_reward(load_reward("stay_on_track"), driven).drives[0]
     length = track.load_track("oval").length
-    assert run.distance[-1] == pytest.approx(length, abs=0.5)
-    assert np.abs(np.diff(run.distance)).max() < 0.5
+    assert drive.distance[-1] == pytest.approx(length, abs=0.5)
+    assert np.abs(np.diff(drive.distance)).max() < 0.5
+
+
+def test_the_front_door_explains_a_driver_on_a_track_by_names():
+    found = explain("center_line", "oval", drivers=["medium"])
+    lines = str(found).splitlines()
+    assert lines[0].endswith("center_line.py on oval")
+    assert lines[2].startswith("medium (13.00 s): `return 1.0` (line ")
+    assert found.to_dict()["track"] == "oval"
+    assert "return 1.0" in found._repr_html_()

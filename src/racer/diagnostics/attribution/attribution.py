@@ -1,99 +1,90 @@
-"""How much each term of a reward function paid, step by step, over whole runs, and what that sums
-up to.
-"""
+"""How much each term of a reward function paid, step by step, over whole drives."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from racer.diagnostics.attribution.drives import StepParams, drive_params, recorded_params
+from racer.diagnostics.attribution.explanation import AttributedDrive, Attribution, Piece
 from racer.diagnostics.attribution.instrument import instrument_reward
-from racer.diagnostics.attribution.ledger import FileLedger, Term
-from racer.reward import RewardBatch, RewardFunction
+from racer.diagnostics.attribution.ledger import FileLedger, RecordedCall, Via
+from racer.diagnostics.attribution.plans import NO_TERM, Term
+from racer.reward import RewardBatch, RewardFunction, load_reward
 from racer.reward.batch import REWARD_TIMEOUT_S
 from racer.sim.params import copy_params
+from racer.track.track import Track
+from racer.vehicle.action_space import ActionSpace
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+PieceKey = tuple[int, Via]
 
 TIMEOUT_FACTOR = 5.0  # times the time limit, for keeping books takes time
-# of their amounts is what summands leave of each other when they are told as one term
+# of their amounts is what summands leave of each other when they are one piece
 CANCEL_FRACTION = 0.05
-ROUNDING_FRACTION = 1e-9  # share of all amounts below which a difference is rounding
+ROUNDING_FRACTION = 1e-9  # of all amounts below which a difference is rounding
+DEFAULT_TRACK = "reinvent_2018"
+DEFAULT_DRIVERS = ("medium", "racing_line", "weaving")
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A term, and the term of another line through which it reached the result, if there was one."""
+def explain(
+    reward: str | os.PathLike[str] | RewardFunction,
+    track: str | os.PathLike[str] | Track = "",
+    *,
+    drivers: Sequence[str] = DEFAULT_DRIVERS,
+    log: str | os.PathLike[str] | None = None,
+    episodes: int = 3,
+    car: str = "v6",
+    action_space: ActionSpace | None = None,
+    reverse: bool = False,
+    timeout: float = REWARD_TIMEOUT_S,
+) -> Attribution:
+    """Which lines and terms of a reward function pay how much over a lap, and where.
 
-    term: Term
-    through: Term | None
+    Parameters
+    ----------
+    reward
+        A file, the name of a shipped reward, or a loaded one.
+    track
+        A name, a file, or a track; reinvent_2018 unless given, that of a log is recognized.
+    drivers
+        Scripted drivers whose laps are explained.
+    log, episodes
+        Recorded laps to explain instead: a log, and how many of its best episodes.
+    car, action_space, reverse
+        What is driven, with which commands, and whether the other way.
+    timeout
+        Seconds that one call may take.
 
+    Raises RewardRefused as pricing does; UsageError for what is not there.
 
-@dataclass(frozen=True, eq=False)
-class AttributedDrive:
-    """One drive or episode as the reward function saw it: T steps of P pieces.
-
-    `reward` (T,) is what was paid, `amounts` (T, P) what each piece put in (rows sum to the
-    reward), `ran` (T, P) whether the piece was executed; `distance` (T,) m along the center line,
-    unwrapped, and `xy` (T, 2) m are where.
+    Examples
+    --------
+    >>> result = explain("center_line", "oval", drivers=["medium"])
+    >>> max(pay_by_piece(result), key=lambda pay: pay.total).source
+    'return 1.0'
     """
-
-    name: str
-    reward: Array
-    amounts: Array
-    ran: NDArray[np.bool_]
-    distance: Array
-    xy: Array
-
-
-@dataclass(frozen=True, eq=False)
-class Attribution:
-    """What every piece of a reward function paid in some runs. `notes` are sentences for the user."""
-
-    reward: RewardFunction
-    pieces: tuple[Piece, ...]
-    runs: tuple[AttributedDrive, ...]
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class PiecePay:
-    """A piece over all steps of some runs.
-
-    `share` of the size of the sum of rewards (nan where that is nothing): positive for what pays,
-    also where the sum is negative; `part` of all that was moved up or down; `mean` amount when
-    executed, nan when never; `executed` share of steps; `total` amount.
-    """
-
-    line: int
-    source: str
-    through: Term | None
-    share: float
-    part: float
-    mean: float
-    executed: float
-    total: float
-
-
-@dataclass(frozen=True, eq=False)
-class TermPay:
-    """Pieces that are one term of the result, with their `amounts` (T,) in the steps of one run, or
-    of several.
-    """
-
-    name: str
-    lines: tuple[int, ...]
-    amounts: Array
+    function = reward if isinstance(reward, RewardFunction) else load_reward(reward)
+    if log is None:
+        known_track, drives = drive_params(
+            track or DEFAULT_TRACK, drivers, car, action_space, reverse
+        )
+    else:
+        known_track, drives = recorded_params(log, track, episodes)
+    attribution = attribute_reward(function, drives, timeout=timeout)
+    return replace(attribution, track=known_track)
 
 
 def attribute_reward(
     reward: RewardFunction,
-    drives: Sequence[tuple[str, Sequence[Any]]],
+    drives: Sequence[tuple[str, Sequence[StepParams]]],
     *,
     timeout: float = REWARD_TIMEOUT_S,
 ) -> Attribution:
@@ -104,187 +95,165 @@ def attribute_reward(
     is, and by the copy that keeps books. Where the two differ, a note says so. Raises RewardRefused
     as pricing does, UsageError.
     """
-    plain = _priced(reward, drives, timeout)
-    copy, book = instrument_reward(reward)
-    watched = _priced(copy, drives, TIMEOUT_FACTOR * timeout)
-    pieces, tables = _tables(book, drives)
-    runs = []
-    for (name, steps), prices, (amounts, ran) in zip(drives, watched, tables, strict=True):
-        amounts[:, 0] += _rest(prices, amounts)
-        runs.append(AttributedDrive(name, prices, amounts, ran, _unwrapped(steps), _places(steps)))
-    return _plain(Attribution(reward, pieces, tuple(runs), _differences(reward, plain, watched)))
-
-
-def pay_by_piece(
-    attribution: Attribution, runs: Sequence[AttributedDrive] | None = None
-) -> list[PiecePay]:
-    """A row for each piece, the greatest part first, over all steps of `runs` (all of them unless
-    given).
-    """
-    runs = attribution.runs if runs is None else runs
-    amounts = np.concatenate([run.amounts for run in runs])
-    ran = np.concatenate([run.ran for run in runs])
-    total, moved = float(amounts.sum()), float(np.abs(amounts).sum())
-    found = []
-    for k, piece in enumerate(attribution.pieces):
-        paid, count = float(amounts[:, k].sum()), int(ran[:, k].sum())
-        found.append(
-            PiecePay(
-                line=piece.term.line,
-                source=piece.term.text,
-                through=piece.through,
-                share=paid / abs(total) if abs(total) > ROUNDING_FRACTION * moved else float("nan"),
-                part=float(np.abs(amounts[:, k]).sum()) / moved if moved else 0.0,
-                mean=paid / count if count else float("nan"),
-                executed=count / max(len(ran), 1),
-                total=paid,
-            )
+    plain = _price_drives(reward, drives, timeout)
+    copy, ledger = instrument_reward(reward)
+    watched = _price_drives(copy, drives, TIMEOUT_FACTOR * timeout)
+    table = _PieceTable(ledger)
+    calls = iter(ledger.calls)
+    attributed = []
+    for (name, steps), rewards in zip(drives, watched, strict=True):
+        amounts, ran = table.fill([next(calls) for _ in steps])
+        amounts[:, 0] += _unexplained(rewards, amounts)
+        places = np.array([(params["x"], params["y"]) for params in steps], dtype=np.float64)
+        distance = _distance_driven(steps)
+        attributed.append(
+            AttributedDrive(name, rewards, amounts, ran, distance, places.reshape(-1, 2))
         )
-    return sorted(found, key=lambda row: (-row.part, row.line))
+    notes = _describe_differences(reward, plain, watched)
+    return _simplify(Attribution(reward, table.pieces(), tuple(attributed), notes))
 
 
-def pay_by_term(
-    attribution: Attribution, runs: Sequence[AttributedDrive] | None = None
-) -> list[TermPay]:
-    """The terms of the result, the one that moves most first: pieces that came through the same
-    term are one.
-    """
-    runs = attribution.runs if runs is None else runs
-    amounts = np.concatenate([run.amounts for run in runs])
-    members: dict[Term, list[int]] = {}
-    for k, piece in enumerate(attribution.pieces):
-        members.setdefault(piece.through or piece.term, []).append(k)
-    found = [
-        TermPay(
-            term.text,
-            tuple(sorted({term.line, *(attribution.pieces[k].term.line for k in inside)})),
-            amounts[:, inside].sum(axis=1),
-        )
-        for term, inside in members.items()
-    ]
-    return sorted(found, key=lambda group: -float(np.abs(group.amounts).sum()))
-
-
-def _priced(
-    reward: RewardFunction, drives: Sequence[tuple[str, Sequence[Any]]], timeout: float
+def _price_drives(
+    reward: RewardFunction, drives: Sequence[tuple[str, Sequence[StepParams]]], timeout: float
 ) -> list[Array]:
-    """(T,) rewards of every drive, one instance a drive; drive after drive, so that the books are
-    in that order.
+    """(T,) rewards of every drive, one instance a drive; drive after drive, so that the calls are
+    recorded in that order.
     """
     batch = RewardBatch(reward, len(drives), timeout=timeout)
-    return [
-        np.concatenate([np.empty(0), *(batch([dict(copy_params(p))], [car]) for p in steps)])
-        for car, (_, steps) in enumerate(drives)
-    ]
+    return [_price_steps(batch, car, steps) for car, (_, steps) in enumerate(drives)]
 
 
-def _tables(
-    book: FileLedger, drives: Sequence[tuple[str, Sequence[Any]]]
-) -> tuple[tuple[Piece, ...], list[tuple[Array, NDArray[np.bool_]]]]:
-    """The pieces that appear anywhere, the whole file's first, and amounts and executions of each
-    drive by piece.
+def _price_steps(batch: RewardBatch, car: int, steps: Sequence[StepParams]) -> Array:
+    rewards = [np.empty(0)]
+    for params in steps:
+        rewards.append(batch([dict(copy_params(params))], [car]))
+    return np.concatenate(rewards)
+
+
+class _PieceTable:
+    """The pieces of all recorded calls as columns (a class: pieces are found before they are
+    filled in).
+
+    A piece is a term and the term through which it came. The first one is the whole file's; then
+    come those that paid, then terms that were reached and never paid.
     """
-    keys = dict.fromkeys([(book.whole, -1), *(key for call in book.calls for key in call.entries)])
-    reached = {term for term, _ in keys}
-    keys |= dict.fromkeys((t, -1) for call in book.calls for t in call.ran if t not in reached)
-    column = {key: k for k, key in enumerate(keys)}
-    alone = {term: count == 1 for term, count in Counter(term for term, _ in keys).items()}
-    calls = iter(book.calls)
-    tables = []
-    for _, steps in drives:
-        amounts, ran = (
-            np.zeros((len(steps), len(keys))),
-            np.zeros((len(steps), len(keys)), dtype=np.bool_),
-        )
-        for at in range(len(steps)):
-            call = next(calls)
+
+    def __init__(self, ledger: FileLedger) -> None:
+        self.terms = ledger.terms
+        keys: dict[PieceKey, None] = {(ledger.whole, NO_TERM): None}
+        for call in ledger.calls:
+            keys.update(dict.fromkeys(call.entries))
+        paid = {term for term, _ in keys}
+        for call in ledger.calls:
+            unpaid = [term for term in call.reached if term not in paid]
+            keys.update(dict.fromkeys((term, NO_TERM) for term in unpaid))
+        self.keys = tuple(keys)
+        self.column = {key: k for k, key in enumerate(self.keys)}
+        pieces_of_term = Counter(term for term, _ in self.keys)
+        self.is_alone = [pieces_of_term[term] == 1 for term, _ in self.keys]
+
+    def pieces(self) -> tuple[Piece, ...]:
+        """The pieces, in the order of the columns."""
+        return tuple(Piece(self.terms[term], self._through(via)) for term, via in self.keys)
+
+    def fill(self, calls: Sequence[RecordedCall]) -> tuple[Array, Flags]:
+        """(T, P) what each piece paid in the calls of a drive, and whether it was executed."""
+        amounts = np.zeros((len(calls), len(self.keys)))
+        ran = np.zeros((len(calls), len(self.keys)), dtype=np.bool_)
+        for step, call in enumerate(calls):
             for key, amount in call.entries.items():
-                amounts[at, column[key]] = amount
-            ran[at] = [
-                key[0] in call.ran and (alone[key[0]] or key in call.entries) for key in keys
-            ]
-        tables.append((amounts, ran))
-    terms = book.terms
-    return tuple(
-        Piece(terms[t], terms[via] if isinstance(via, int) and via >= 0 else None)
-        for t, via in keys
-    ), tables
+                amounts[step, self.column[key]] = amount
+            ran[step] = list(self._executed(call))
+        return amounts, ran
+
+    def _executed(self, call: RecordedCall) -> Iterator[bool]:
+        """For each piece, whether a call executed it: its term was reached, and it paid, if the term
+        may pay through others, too.
+        """
+        for key, is_alone in zip(self.keys, self.is_alone, strict=True):
+            yield key[0] in call.reached and (is_alone or key in call.entries)
+
+    def _through(self, via: Via) -> Term | None:
+        if isinstance(via, int) and via != NO_TERM:
+            return self.terms[via]
+        return None
 
 
-def _rest(prices: Array, amounts: Array) -> Array:
+def _unexplained(rewards: Array, amounts: Array) -> Array:
     """(T,) what the books do not explain; rounding is nothing."""
-    rest = prices - amounts.sum(axis=1)
-    return np.where(
-        np.abs(rest) <= ROUNDING_FRACTION * (np.abs(amounts).sum(axis=1) + np.abs(prices)),
-        0.0,
-        rest,
-    )
+    rest = rewards - amounts.sum(axis=1)
+    size = np.abs(amounts).sum(axis=1) + np.abs(rewards)
+    return np.where(np.abs(rest) <= ROUNDING_FRACTION * size, 0.0, rest)
 
 
-def _plain(found: Attribution) -> Attribution:
-    """The same with summands that cancel each other as one piece, and without pieces that never
-    paid.
+def _simplify(attribution: Attribution) -> Attribution:
+    """The attribution with summands that cancel each other as one piece, and without pieces that
+    never paid.
     """
-    kinds: dict[Any, list[int]] = {}
-    for k, piece in enumerate(found.pieces):
-        kinds.setdefault(
-            (piece.term.line, piece.term.part_of, piece.through) if piece.term.part_of else k, []
-        ).append(k)
-    amounts = np.concatenate([run.amounts for run in found.runs])
-    members = [some for kind in kinds.values() for some in (_as_one(amounts, kind))]
-    members = [some for some in members if amounts[:, some].any()] or [[0]]
-    runs = tuple(
-        replace(
-            run,
-            amounts=np.column_stack([run.amounts[:, some].sum(axis=1) for some in members]),
-            ran=np.column_stack([run.ran[:, some].any(axis=1) for some in members]),
-        )
-        for run in found.runs
-    )
-    return replace(
-        found, pieces=tuple(_joined([found.pieces[k] for k in some]) for some in members), runs=runs
-    )
+    pieces = attribution.pieces
+    amounts = np.concatenate([drive.amounts for drive in attribution.drives])
+    groups: list[list[int]] = []
+    for summands in _summands_of_one_sum(pieces):
+        if _cancel_out(amounts[:, summands]):
+            groups.append(summands)
+        else:
+            groups += [[column] for column in summands]
+    paying = [columns for columns in groups if amounts[:, columns].any()] or [[0]]
+    drives = [_join_columns(drive, paying) for drive in attribution.drives]
+    joined = tuple(_join_pieces([pieces[k] for k in columns]) for columns in paying)
+    return replace(attribution, pieces=joined, drives=tuple(drives))
 
 
-def _as_one(amounts: Array, kind: list[int]) -> list[list[int]]:
-    """The summands of one sum, together where they cancel (`progress - last`), else each alone."""
-    moved = float(np.abs(amounts[:, kind]).sum())
-    left = float(np.abs(amounts[:, kind].sum(axis=1)).sum())
-    return [kind] if len(kind) > 1 and left < CANCEL_FRACTION * moved else [[k] for k in kind]
+def _summands_of_one_sum(pieces: Sequence[Piece]) -> list[list[int]]:
+    """The columns of pieces, those of one sum together."""
+    columns: dict[Any, list[int]] = {}
+    for k, piece in enumerate(pieces):
+        term = piece.term
+        key = (term.line, term.part_of, piece.through) if term.part_of else k
+        columns.setdefault(key, []).append(k)
+    return list(columns.values())
 
 
-def _joined(pieces: list[Piece]) -> Piece:
+def _cancel_out(amounts: Array) -> bool:
+    """Whether several summands leave next to nothing of each other, as in `progress - last`."""
+    moved = float(np.abs(amounts).sum())
+    left = float(np.abs(amounts.sum(axis=1)).sum())
+    return amounts.shape[1] > 1 and left < CANCEL_FRACTION * moved
+
+
+def _join_columns(drive: AttributedDrive, groups: Sequence[list[int]]) -> AttributedDrive:
+    amounts = np.column_stack([drive.amounts[:, columns].sum(axis=1) for columns in groups])
+    ran = np.column_stack([drive.ran[:, columns].any(axis=1) for columns in groups])
+    return replace(drive, amounts=amounts, ran=ran)
+
+
+def _join_pieces(pieces: list[Piece]) -> Piece:
     first = pieces[0]
-    return (
-        first
-        if len(pieces) == 1
-        else Piece(Term(first.term.line, first.term.part_of), first.through)
-    )
+    if len(pieces) == 1:
+        return first
+    return Piece(Term(first.term.line, first.term.part_of), first.through)
 
 
-def _differences(
+def _describe_differences(
     reward: RewardFunction, plain: list[Array], watched: list[Array]
 ) -> tuple[str, ...]:
-    one, other = np.concatenate([np.empty(0), *plain]), np.concatenate([np.empty(0), *watched])
-    differ = int(np.sum(one != other))
-    if not differ:
+    """A note if the copy that keeps books pays otherwise than the file itself."""
+    rewards = np.concatenate([np.empty(0), *plain])
+    rewards_again = np.concatenate([np.empty(0), *watched])
+    count = int(np.sum(rewards != rewards_again))
+    if not count:
         return ()
     return (
-        f"{reward.filename} pays differently when it is called again: {differ:,} of {len(one):,} steps "
+        f"{reward.filename} pays differently when it is called again: {count:,} of {len(rewards):,} steps "
         "(time, randomness, or something it keeps outside of itself); the amounts are those of the second time",
     )
 
 
-def _unwrapped(steps: Sequence[Any]) -> Array:
+def _distance_driven(steps: Sequence[StepParams]) -> Array:
     """(T,) m along the center line from the first step's place on, counting on over the start line."""
-    s = np.array([p["projection_distance"] for p in steps], dtype=np.float64)
+    s = np.array([params["projection_distance"] for params in steps], dtype=np.float64)
     if len(s) < 2:
         return s
     length = float(steps[0]["track_length"])
-    return np.asarray(
-        s[0] + np.append(0.0, np.cumsum((np.diff(s) + 0.5 * length) % length - 0.5 * length))
-    )
-
-
-def _places(steps: Sequence[Any]) -> Array:
-    return np.array([(p["x"], p["y"]) for p in steps], dtype=np.float64).reshape(-1, 2)
+    moves = (np.diff(s) + 0.5 * length) % length - 0.5 * length
+    return np.asarray(s[0] + np.append(0.0, np.cumsum(moves)))

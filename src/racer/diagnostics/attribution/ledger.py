@@ -1,6 +1,6 @@
 """The books kept while an instrumented reward function runs: what every watched value is made of.
 
-The user's own operators compute every value; the ledger only looks on. A value whose books do not
+The user's own operators compute every value; the ledger only looks on. A value whose entries do not
 add up to it (a tracked name was changed where nobody looked, a value is no number) is one amount of
 the line where it is used.
 """
@@ -11,146 +11,67 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
-
-@dataclass(frozen=True)
-class Term:
-    """A piece of source that can pay: a summand, an assigned value, a factor's difference.
-
-    `line` counts from 1; `part_of` is the sum that it is a summand of, empty for none.
-    """
-
-    line: int
-    text: str
-    part_of: str = ""
-
-
-@dataclass(frozen=True)
-class Variable:
-    """Where a value is kept: a local name (`owner` empty), or an attribute or item of the object
-    that `owner` names.
-    """
-
-    owner: str
-    key: str | int
-
-    @property
-    def is_local(self) -> bool:
-        return not self.owner
-
-
-@dataclass(frozen=True)
-class LeafPlan:
-    """A value that is taken as a whole, unless it is known what it is made of.
-
-    `term` and `slot` index the file's terms and the frame's recorded values. With a `place` it may
-    have a ledger; with `is_call` the call may return one. `is_operand` says that it is one of
-    several summands, so that what it is made of is told as coming through it.
-    """
-
-    term: int
-    slot: int
-    place: Variable | None = None
-    is_call: bool = False
-    is_operand: bool = False
-
-
-@dataclass(frozen=True)
-class SumPlan:
-    """Summands with their signs, +1 or -1."""
-
-    parts: tuple[tuple[int, ValuePlan], ...]
-
-
-@dataclass(frozen=True)
-class ScaledPlan:
-    """All amounts of a plan, times (or divided by) one recorded value."""
-
-    inner: ValuePlan
-    factor: int
-    divides: bool
-
-
-@dataclass(frozen=True)
-class ThroughPlan:
-    """The amounts of one of the `inner` plans, and the difference that the rest of the expression
-    makes, as a term.
-
-    Of several the one that has the value of the whole counts, as in `max(reward, floor)`; `slot`
-    holds that value.
-    """
-
-    inner: tuple[ValuePlan, ...]
-    term: int
-    slot: int
-
-
-@dataclass(frozen=True)
-class ChoicePlan:
-    """Whichever of two plans was evaluated: `a if condition else b`."""
-
-    options: tuple[ValuePlan, ValuePlan]
-
-
-ValuePlan = LeafPlan | SumPlan | ScaledPlan | ThroughPlan | ChoicePlan
-
-
-@dataclass(frozen=True)
-class WatchedStatement:
-    """One statement that assigns or returns. `term` is it as a whole; `before` the value that an
-    update began with.
-
-    `sign` is +1 or -1 for `+=` and `-=`, 0 for other updates and for plain assignments.
-    """
-
-    plan: ValuePlan | None
-    term: int
-    names: tuple[str, ...] = ()
-    place: Variable | None = None
-    before: int = -1
-    sign: int = 0
-
+from racer.diagnostics.attribution.plans import (
+    NO_TERM,
+    ChoicePlan,
+    LeafPlan,
+    ScaledPlan,
+    SumPlan,
+    Term,
+    ThroughPlan,
+    ValuePlan,
+    Variable,
+    WatchedStatement,
+)
 
 ROUNDING_TOLERANCE = 1e-9  # relative: how far apart amounts and value may be by rounding
 
 Via = int | tuple[Any]
-"""The term through which an amount came, -1 for none; wrapped in a tuple while the caller's amount is in a function."""
+"""The term through which an amount came, NO_TERM for none; wrapped in a tuple while the caller's amount is in a function."""
 
 Entries = dict[tuple[int, Via], float]
 """Amounts by term and by the term through which it came."""
 
 
-@dataclass(frozen=True)
-class TracedValue:
+class TracedValue(NamedTuple):
     """A value and what it is made of."""
 
     value: Any
     entries: Entries
 
 
-@dataclass(frozen=True)
-class RecordedCall:
+class Amounts(NamedTuple):
+    """What an expression came to as a number, and what that is made of."""
+
+    total: float
+    entries: Entries
+
+
+class RecordedCall(NamedTuple):
     """One call of the reward function: what it returned, what that is made of, and the terms that
     were reached.
     """
 
     value: Any
     entries: Entries
-    ran: frozenset[int]
+    reached: frozenset[int]
 
 
 @dataclass
 class FileLedger:
-    """What is known of one instrumented file: its terms and statements, and the calls so far
-    (filled while it runs).
+    """What is known of one instrumented file: its terms and statements, the `parameters` of each
+    function that are watched, and the calls so far (filled while it runs).
+
+    `whole` is the term for a result of which nothing is known.
     """
 
     terms: list[Term] = field(default_factory=list)
-    sites: list[WatchedStatement] = field(default_factory=list)
+    statements: list[WatchedStatement] = field(default_factory=list)
     parameters: list[tuple[str, ...]] = field(default_factory=list)
     calls: list[RecordedCall] = field(default_factory=list)
-    whole: int = 0  # the term for a result of which nothing is known
+    whole: int = 0
 
     def instance(self) -> InstanceLedger:
         """The ledger of one executed copy of the file; instrumented code calls this first."""
@@ -160,267 +81,294 @@ class FileLedger:
 class InstanceLedger:
     """The ledger of one executed copy of a file (a class: the instrumented code calls its methods)."""
 
-    def __init__(self, book: FileLedger) -> None:
-        self.book = book
-        self.held: dict[tuple[Any, str | int], TracedValue] = {}  # attributes, items, globals
+    def __init__(self, file: FileLedger) -> None:
+        self.file = file
+        self.members: dict[tuple[Any, str | int], TracedValue] = {}  # attributes, items, globals
         self.returned: TracedValue | None = None  # by the call that came back last
-        self.offers: list[TracedValue] = []  # values on their way into a function of the file
-        self.ran: set[int] = set()
+        self.arguments: list[TracedValue] = []  # on their way into a function of the file
+        self.reached: set[int] = set()
         self.depth = 0
 
     def entry(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """The file's reward function, with its calls written into the book."""
+        """The file's reward function, with its calls written into the file's ledger."""
 
         @functools.wraps(function, updated=())
         def reward_function(params: Any) -> Any:
             if self.depth:  # it calls itself
                 return function(params)
-            self.ran.clear()
-            self.offers.clear()
+            self.reached.clear()
+            self.arguments.clear()
             self.returned = None
             self.depth += 1
             try:
-                value = function(params)
+                reward = function(params)
             finally:
                 self.depth -= 1
-            self._close(value)
-            return value
+            self._record_call(reward)
+            return reward
 
         return reward_function
 
     def frame(self, function: int, *arguments: Any) -> FrameLedger:
-        """The books of one call of a function of the file."""
+        """The ledger of one call of a function of the file, which begins with its arguments."""
         frame = FrameLedger(self)
         self.returned = None
-        for name, value in zip(self.book.parameters[function], arguments, strict=True):
-            offer = next((o for o in self.offers if o.value is value), None)
-            if offer is not None:
-                frame.names[name] = TracedValue(
-                    value, {(term, (via,)): a for (term, via), a in offer.entries.items()}
-                )
+        names = self.file.parameters[function]
+        for name, argument in zip(names, arguments, strict=True):
+            passed = next((x for x in self.arguments if x.value is argument), None)
+            if passed is not None:
+                frame.locals[name] = TracedValue(argument, _wrapped(passed.entries))
         return frame
 
-    def _close(self, value: Any) -> None:
+    def _record_call(self, reward: Any) -> None:
         known = self.returned
-        if known is None or known.value is not value:
-            known = TracedValue(value, {})  # who asks finds all of it missing
-            self.ran.add(self.book.whole)
-        self.book.calls.append(RecordedCall(value, known.entries, frozenset(self.ran)))
+        if known is None or known.value is not reward:
+            known = TracedValue(reward, {})  # all of it will be found missing
+            self.reached.add(self.file.whole)
+        self.file.calls.append(RecordedCall(reward, known.entries, frozenset(self.reached)))
 
 
 class FrameLedger:
-    """The books of one call of one function: recorded values by slot, and what local names hold."""
+    """The ledger of one call of one function: recorded values by slot, and what local names hold.
+
+    Instrumented code calls the public methods.
+    """
 
     def __init__(self, instance: InstanceLedger) -> None:
         self.instance = instance
-        self.names: dict[str, TracedValue] = {}
+        self.locals: dict[str, TracedValue] = {}
         self.values: dict[int, Any] = {}
         self.owners: dict[int, Any] = {}
-        self.made_of: dict[int, Entries] = {}
-        self.old: Any = None
-        self.last: TracedValue | None = None
+        self.call_entries: dict[int, Entries] = {}
+        self.old_value: Any = None
+        self.assigned: TracedValue | None = None
 
-    def see(self, slot: int, value: Any) -> Any:
+    # ---- while an expression is evaluated
+
+    def record(self, slot: int, value: Any) -> Any:
         """`value`, written down."""
         self.values[slot] = value
         return value
 
-    def see_of(self, slot: int, value: Any, owner: Any) -> Any:
+    def record_member(self, slot: int, value: Any, owner: Any) -> Any:
         """`value`, an attribute or item of `owner`, written down."""
-        self.values[slot], self.owners[slot] = value, owner
+        self.values[slot] = value
+        self.owners[slot] = owner
         return value
 
-    def begin(self) -> None:
+    def begin_call(self) -> None:
         """A call is about to be made."""
         self.instance.returned = None
 
-    def called(self, slot: int, _: None, value: Any) -> Any:
+    def record_call(self, slot: int, _: None, value: Any) -> Any:
         """`value`, which a call has just returned, written down."""
         self.values[slot] = value
         known = self.instance.returned
         if known is not None and known.value is value:
-            self.made_of[slot] = known.entries
+            self.call_entries[slot] = known.entries
         else:
-            self.made_of.pop(slot, None)
+            self.call_entries.pop(slot, None)
         return value
 
-    def offer(self, name: str, value: Any) -> Any:
+    def pass_argument(self, name: str, value: Any) -> Any:
         """`value` of a local name, which is about to be an argument."""
-        holding = self.names.get(name)
-        if holding is not None and holding.value is value:
-            self.instance.offers.append(holding)
+        traced = self.locals.get(name)
+        if traced is not None and traced.value is value:
+            self.instance.arguments.append(traced)
         return value
 
-    def end(self, index: int, value: Any) -> Any:
+    # ---- around a statement
+
+    def assign(self, index: int, value: Any) -> Any:
         """`value`, which a statement is about to assign."""
-        self.last = self._settled(index, value)
-        for name in self.instance.book.sites[index].names:
-            _put(self.names, name, self.last)
+        self.assigned = self._settle(index, value)
+        for name in self.instance.file.statements[index].names:
+            _put(self.locals, name, self.assigned)
         return value
 
-    def hold(self, index: int, owner: Any) -> None:
+    def assign_member(self, index: int, owner: Any) -> None:
         """The value just assigned is now an attribute or item of `owner`."""
-        place = self.instance.book.sites[index].place
-        if place is not None:
-            _put(self.instance.held, (_key(owner), place.key), self.last)
+        variable = self.instance.file.statements[index].variable
+        if variable is not None:
+            _put(self.instance.members, (_identity(owner), variable.key), self.assigned)
 
-    def before(self, value: Any) -> None:
+    def before_update(self, value: Any) -> None:
         """`value` is about to be updated."""
-        self.old = value
+        self.old_value = value
 
     def update(self, index: int, value: Any, owner: Any = None) -> None:
         """An update such as `reward += x` has just made this `value`."""
-        site = self.instance.book.sites[index]
-        assert site.place is not None
-        old = self._held(site.place, owner)
-        change = self._amounts(site.plan) if site.plan is not None and site.sign else None
-        made = self._updated(site, value, old, change)
-        self._reset()
-        if site.place.is_local:
-            _put(self.names, str(site.place.key), made)
+        statement = self.instance.file.statements[index]
+        variable = statement.variable
+        assert variable is not None
+        old = self._find(variable, owner)
+        updated = self._updated(statement, value, old)
+        self._forget_values()
+        if variable.is_local:
+            _put(self.locals, str(variable.key), updated)
         else:
-            _put(self.instance.held, (_key(owner), site.place.key), made)
+            _put(self.instance.members, (_identity(owner), variable.key), updated)
 
-    def done(self, index: int, value: Any) -> Any:
+    def return_value(self, index: int, value: Any) -> Any:
         """`value`, which a function is about to return."""
-        self.instance.returned = self._settled(index, value)
+        self.instance.returned = self._settle(index, value)
         return value
 
-    def _settled(self, index: int, value: Any) -> TracedValue | None:
+    # ---- what a value is made of
+
+    def _settle(self, index: int, value: Any) -> TracedValue | None:
         """What the value of a whole statement is made of; None for what is no number."""
-        site = self.instance.book.sites[index]
-        total = _number(value)
-        known = self._amounts(site.plan) if site.plan is not None and total is not None else None
-        self._reset()
+        statement = self.instance.file.statements[index]
+        total = _as_number(value)
+        known = None
+        if statement.plan is not None and total is not None:
+            known = self._amounts(statement.plan)
+        self._forget_values()
         if total is None:
             return None
-        if known is None or not _agrees(known[1], total):
-            self.instance.ran.add(site.term)
-            return TracedValue(value, {(site.term, -1): total})
-        return TracedValue(value, known[1])
+        if known is None or not _adds_up(known.entries, total):
+            return TracedValue(value, self._one_amount(statement.term, total))
+        return TracedValue(value, known.entries)
 
     def _updated(
-        self,
-        site: WatchedStatement,
-        value: Any,
-        old: TracedValue | None,
-        change: tuple[float, Entries] | None,
+        self, statement: WatchedStatement, value: Any, old: TracedValue | None
     ) -> TracedValue | None:
-        total = _number(value)
+        """What a variable is made of after an update; None for what is no number."""
+        total = _as_number(value)
+        change = None
+        if statement.plan is not None and statement.sign:
+            change = self._amounts(statement.plan)
         if total is None:
             return None
-        if not site.sign:
-            return self._replaced(site, value, total, old)
-        if change is not None:
-            start = dict(old.entries) if old is not None else {}
-            entries = _added(start, change[1], site.sign)
-            if old is not None and _agrees(entries, total):
+        if not statement.sign:
+            return TracedValue(value, self._changed_entries(statement, total, old))
+        if change is None:
+            return TracedValue(value, self._one_amount(statement.term, total))
+        if old is not None:
+            entries = _add(dict(old.entries), change.entries, statement.sign)
+            if _adds_up(entries, total):
                 return TracedValue(value, entries)
-            rest = total - site.sign * change[0]
-            return TracedValue(value, _added({(site.before, -1): rest}, change[1], site.sign))
-        self.instance.ran.add(site.term)
-        return TracedValue(value, {(site.term, -1): total})
+        rest = total - statement.sign * change.total
+        entries = {(statement.old_term, NO_TERM): rest}
+        return TracedValue(value, _add(entries, change.entries, statement.sign))
 
-    def _replaced(
-        self, site: WatchedStatement, value: Any, total: float, old: TracedValue | None
-    ) -> TracedValue:
+    def _changed_entries(
+        self, statement: WatchedStatement, total: float, old: TracedValue | None
+    ) -> Entries:
         """After `reward *= x` and the like: the old amounts, and the difference as the statement's."""
-        self.instance.ran.add(site.term)
-        started = _number(self.old)
-        if started is None:
-            return TracedValue(value, {(site.term, -1): total})
-        is_known = old is not None and (old.value is self.old or old.value == self.old)
-        entries: Entries = (
-            dict(old.entries) if old is not None and is_known else {(site.before, -1): started}
-        )
-        return TracedValue(value, _added(entries, {(site.term, -1): total - started}, 1))
+        old_total = _as_number(self.old_value)
+        if old_total is None:
+            return self._one_amount(statement.term, total)
+        entries: Entries = {(statement.old_term, NO_TERM): old_total}
+        if old is not None and (old.value is self.old_value or old.value == self.old_value):
+            entries = dict(old.entries)
+        difference = self._one_amount(statement.term, total - old_total)
+        return _add(entries, difference, 1)
 
-    def _amounts(self, plan: ValuePlan) -> tuple[float, Entries] | None:
+    def _amounts(self, plan: ValuePlan) -> Amounts | None:
         """Value and amounts of a plan whose expression has just been evaluated; None where it
         cannot be told.
         """
         match plan:
             case LeafPlan():
-                return self._of_leaf(plan)
+                return self._leaf_amounts(plan)
             case SumPlan():
-                return self._of_sum(plan)
+                return self._sum_amounts(plan)
             case ScaledPlan():
-                return self._of_scaled(plan)
+                return self._scaled_amounts(plan)
             case ThroughPlan():
-                return self._of_through(plan)
+                return self._through_amounts(plan)
             case ChoicePlan():
-                return next(
-                    (found for found in map(self._amounts, plan.options) if found is not None), None
-                )
+                return self._choice_amounts(plan)
 
-    def _of_leaf(self, leaf: LeafPlan) -> tuple[float, Entries] | None:
+    def _leaf_amounts(self, leaf: LeafPlan) -> Amounts | None:
         if leaf.slot not in self.values:
             return None
         value = self.values[leaf.slot]
-        total = _number(value)
+        total = _as_number(value)
         if total is None:
             return None
-        known = self._known(leaf, value)
-        if known is None:
-            self.instance.ran.add(leaf.term)
-            return total, {(leaf.term, -1): total}
-        return total, _through(known, leaf) if leaf.is_operand or leaf.is_call else dict(known)
+        entries = self._leaf_entries(leaf, value)
+        if entries is None:
+            return Amounts(total, self._one_amount(leaf.term, total))
+        if leaf.is_operand or leaf.is_call:
+            return Amounts(total, _through(entries, leaf))
+        return Amounts(total, dict(entries))
 
-    def _known(self, leaf: LeafPlan, value: Any) -> Entries | None:
+    def _leaf_entries(self, leaf: LeafPlan, value: Any) -> Entries | None:
+        """What the value of a leaf is made of, None where that is not known."""
         if leaf.is_call:
-            return self.made_of.get(leaf.slot)
-        if leaf.place is None:
+            return self.call_entries.get(leaf.slot)
+        if leaf.variable is None:
             return None
-        holding = self._held(leaf.place, self.owners.get(leaf.slot))
-        if holding is None or not (
-            holding.value is value or _number(holding.value) == _number(value)
-        ):
+        traced = self._find(leaf.variable, self.owners.get(leaf.slot))
+        if traced is None:
             return None
-        return holding.entries
+        if traced.value is not value and _as_number(traced.value) != _as_number(value):
+            return None
+        return traced.entries
 
-    def _of_sum(self, plan: SumPlan) -> tuple[float, Entries] | None:
-        total, entries = 0.0, Entries()
+    def _sum_amounts(self, plan: SumPlan) -> Amounts | None:
+        total = 0.0
+        entries = Entries()
         for sign, part in plan.parts:
-            found = self._amounts(part)
-            if found is None:
+            amounts = self._amounts(part)
+            if amounts is None:
                 return None
-            total += sign * found[0]
-            _added(entries, found[1], sign)
-        return total, entries
+            total += sign * amounts.total
+            _add(entries, amounts.entries, sign)
+        return Amounts(total, entries)
 
-    def _of_scaled(self, plan: ScaledPlan) -> tuple[float, Entries] | None:
-        found, factor = self._amounts(plan.inner), _number(self.values.get(plan.factor))
-        if found is None or factor is None or (plan.divides and factor == 0.0):
+    def _scaled_amounts(self, plan: ScaledPlan) -> Amounts | None:
+        inner = self._amounts(plan.inner)
+        factor = _as_number(self.values.get(plan.factor))
+        if inner is None or factor is None or (plan.divides and factor == 0.0):
             return None
-        times = 1.0 / factor if plan.divides else factor
-        return found[0] * times, {key: amount * times for key, amount in found[1].items()}
+        scale = 1.0 / factor if plan.divides else factor
+        entries = {key: amount * scale for key, amount in inner.entries.items()}
+        return Amounts(inner.total * scale, entries)
 
-    def _of_through(self, plan: ThroughPlan) -> tuple[float, Entries] | None:
-        total = _number(self.values.get(plan.slot))
-        known = [found for found in map(self._amounts, plan.inner) if found is not None]
+    def _through_amounts(self, plan: ThroughPlan) -> Amounts | None:
+        total = _as_number(self.values.get(plan.slot))
+        known = self._known_amounts(plan.inner)
         if total is None:
             return None
         if not known:
-            self.instance.ran.add(plan.term)
-            return total, {(plan.term, -1): total}
-        value, entries = next((found for found in known if found[0] == total), known[0])
-        if total != value:
-            self.instance.ran.add(plan.term)
-            entries = _added(entries, {(plan.term, -1): total - value}, 1)
-        return total, entries
+            return Amounts(total, self._one_amount(plan.term, total))
+        inner = next((amounts for amounts in known if amounts.total == total), known[0])
+        if inner.total == total:
+            return inner
+        difference = self._one_amount(plan.term, total - inner.total)
+        return Amounts(total, _add(inner.entries, difference, 1))
 
-    def _held(self, place: Variable, owner: Any) -> TracedValue | None:
-        if place.is_local:
-            return self.names.get(str(place.key))
-        return self.instance.held.get((_key(owner), place.key))
+    def _choice_amounts(self, plan: ChoicePlan) -> Amounts | None:
+        for option in plan.options:
+            amounts = self._amounts(option)
+            if amounts is not None:
+                return amounts
+        return None
 
-    def _reset(self) -> None:
+    def _known_amounts(self, plans: tuple[ValuePlan, ...]) -> list[Amounts]:
+        amounts = [self._amounts(plan) for plan in plans]
+        return [one for one in amounts if one is not None]
+
+    def _one_amount(self, term: int, amount: float) -> Entries:
+        """All of it as the amount of one term, which was reached."""
+        self.instance.reached.add(term)
+        return {(term, NO_TERM): amount}
+
+    def _find(self, variable: Variable, owner: Any) -> TracedValue | None:
+        if variable.is_local:
+            return self.locals.get(str(variable.key))
+        return self.instance.members.get((_identity(owner), variable.key))
+
+    def _forget_values(self) -> None:
         self.values.clear()
         self.owners.clear()
-        self.made_of.clear()
+        self.call_entries.clear()
 
 
-def _added(entries: Entries, more: Entries, sign: int) -> Entries:
+def _add(entries: Entries, more: Entries, sign: int) -> Entries:
     """`entries` itself, with more added."""
     for key, amount in more.items():
         entries[key] = entries.get(key, 0.0) + sign * amount
@@ -428,37 +376,45 @@ def _added(entries: Entries, more: Entries, sign: int) -> Entries:
 
 
 def _through(entries: Entries, leaf: LeafPlan) -> Entries:
-    """The same amounts, said to have come through this summand or call. Of two calls the outer one
-    is told.
-    """
-    told = Entries()
+    """The amounts, which came through this summand or call. Of two calls the outer one is named."""
+    renamed = Entries()
     for (term, via), amount in entries.items():
         if isinstance(via, tuple):
-            via = via[0] if leaf.is_call else via
-        elif via == -1 or leaf.is_call:
-            via = leaf.term
-        told[term, via] = told.get((term, via), 0.0) + amount
-    return told
+            through = via[0] if leaf.is_call else via
+        elif via == NO_TERM or leaf.is_call:
+            through = leaf.term
+        else:
+            through = via
+        renamed[term, through] = renamed.get((term, through), 0.0) + amount
+    return renamed
 
 
-def _agrees(entries: Entries, total: float) -> bool:
+def _wrapped(entries: Entries) -> Entries:
+    """The entries of an argument, as the function has them that it is passed to."""
+    return {(term, (via,)): amount for (term, via), amount in entries.items()}
+
+
+def _adds_up(entries: Entries, total: float) -> bool:
+    """Whether the amounts sum up to a value, but for rounding."""
     size = sum(map(abs, entries.values())) + abs(total)
     return abs(sum(entries.values()) - total) <= ROUNDING_TOLERANCE * size
 
 
-def _put(books: dict[Any, TracedValue], key: Any, holding: TracedValue | None) -> None:
-    if holding is None:
-        books.pop(key, None)
+def _put(traced_values: dict[Any, TracedValue], key: Any, traced: TracedValue | None) -> None:
+    if traced is None:
+        traced_values.pop(key, None)
     else:
-        books[key] = holding
+        traced_values[key] = traced
 
 
-def _key(owner: Any) -> Any:
-    """What tells an object from others, hashable or not; a global's owner is named by a text."""
-    return owner if isinstance(owner, str) else id(owner)
+def _identity(owner: Any) -> Any:
+    """What tells an object from others, hashable or not; the owner of globals is a text."""
+    if isinstance(owner, str):
+        return owner
+    return id(owner)
 
 
-def _number(value: Any) -> float | None:
+def _as_number(value: Any) -> float | None:
     """The value as a float, None when it is no plain number."""
     if not isinstance(value, Real):
         return None

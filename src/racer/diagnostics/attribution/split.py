@@ -10,11 +10,29 @@ Rounding and clipping (`float`, `max`) pass through.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from racer.diagnostics.attribution.ledger import (
+from racer.diagnostics.attribution.expressions import (
+    PASS_ON_FUNCTIONS,
+    PICK_FUNCTIONS,
+    SIZE_FUNCTIONS,
+    SUM_FUNCTIONS,
+    factors_of,
+    is_call_of,
+    is_negation,
+    is_sum,
+    names_in,
+    own_nodes,
+    shorten_source,
+    signed_summands,
+    variable_of,
+)
+from racer.diagnostics.attribution.ledger import FileLedger
+from racer.diagnostics.attribution.name_roles import NameRoles
+from racer.diagnostics.attribution.plans import (
+    GLOBAL,
+    NO_TERM,
     ChoicePlan,
-    FileLedger,
     LeafPlan,
     ScaledPlan,
     SumPlan,
@@ -24,428 +42,346 @@ from racer.diagnostics.attribution.ledger import (
     Variable,
 )
 
-# the value of their first argument, more or less
-PASS_ON_FUNCTIONS = {"float", "int", "round", "float64", "float32"}
-# one of their arguments, more or less
-PICK_FUNCTIONS = {"max", "min", "abs", "fabs", "clip", "maximum", "minimum"}
-SIZE_FUNCTIONS = {"abs", "fabs"}  # those of a difference are one term
-SUM_FUNCTIONS = {"sum", "fsum"}
-MAX_TERM_CHARS = 72  # characters of a term's text
-SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+FRAME_NAME = "_racer_f_"  # of the frame's ledger in instrumented code
+MAX_TERM_CHARS = 72
 
 
-@dataclass(frozen=True)
-class NameRoles:
-    """What the names of one function mean to its result.
+class Split(NamedTuple):
+    """The plan of an expression, and the expression to write in its place."""
 
-    `running` are updated from their own value, `chosen` are assigned in several places, `whole` are
-    worth following when they are all of an expression; each includes the one before.
-    """
-
-    running: frozenset[str]
-    chosen: frozenset[str]
-    whole: frozenset[str]
-    foreign: frozenset[str]  # declared global
-    hidden: frozenset[str]  # declared nonlocal: of no use here
+    plan: ValuePlan
+    code: ast.expr
 
 
 class ExpressionSplitter:
     """Plans for the expressions of one function (a class: it numbers the slots of the function's
     frames).
+
+    `lines` are those of the file in bytes, `defined` the names of its functions.
     """
 
     def __init__(
-        self, book: FileLedger, lines: list[bytes], names: NameRoles, defined: frozenset[str]
+        self, ledger: FileLedger, lines: list[bytes], names: NameRoles, defined: frozenset[str]
     ) -> None:
-        self.book, self.lines, self.names, self.defined = book, lines, names, defined
+        self.ledger = ledger
+        self.lines = lines
+        self.names = names
+        self.defined = defined
         self.slots = 0
         self._sum_around = ""
 
-    def term(self, node: ast.AST, sign: int = 1, text: str = "") -> int:
+    def new_term(self, node: ast.AST, sign: int = 1, text: str = "") -> int:
         """A new term of this node's line and source."""
-        words = text or self._text(node)
-        line = getattr(node, "lineno", 0)
-        self.book.terms.append(Term(line, words if sign > 0 else f"- {words}", self._sum_around))
-        return len(self.book.terms) - 1
+        source = text or self._source_of(node)
+        signed = source if sign > 0 else f"- {source}"
+        self.ledger.terms.append(Term(getattr(node, "lineno", 0), signed, self._sum_around))
+        return len(self.ledger.terms) - 1
 
-    def _text(self, node: ast.AST) -> str:
-        first, last = getattr(node, "lineno", 0) - 1, getattr(node, "end_lineno", 0)
-        lines = self.lines[first:last]
-        if not lines:
-            return shorten_source(ast.unparse(node))
-        lines[-1] = lines[-1][: getattr(node, "end_col_offset", None)]  # columns count bytes
-        lines[0] = lines[0][getattr(node, "col_offset", 0) :]
-        return shorten_source(b"\n".join(lines).decode(errors="replace"))
-
-    def split(self, node: ast.expr, whole: int = -1) -> tuple[ValuePlan, ast.expr]:
-        """Plan of an expression that is all of a statement's value, and the expression to write in
-        its place.
+    def split(self, node: ast.expr, whole: int = NO_TERM) -> Split:
+        """An expression that is all of a statement's value.
 
         `whole` is the term that the value as a whole belongs to; a new one unless given.
         """
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
-            return self._sum(node)
-        return self._value(node, 1, whole)
+        if is_sum(node):
+            return self._split_sum(node)
+        return self._split_value(node, 1, whole, is_operand=False)
 
-    def operand(self, node: ast.expr, sign: int, carried: set[str]) -> tuple[ValuePlan, ast.expr]:
-        """The same for one of several summands. `carried` are running totals that other summands
-        bring along.
-        """
+    def _split_operand(self, node: ast.expr, sign: int, carried: set[str]) -> Split:
+        """One of several summands. `carried` are running totals that other summands bring along."""
         if isinstance(node, ast.Name):
-            return self._name(node, self.term(node, sign), node.id in self.names.chosen, True)
+            term = self.new_term(node, sign)
+            return self._split_name(node, term, node.id in self.names.chosen, is_operand=True)
         if isinstance(node, ast.Call | ast.IfExp | ast.UnaryOp) or self._is_scaled_sum(node):
-            return self._value(node, sign, -1, is_operand=True)
-        base = None if carried & _loads(node) else self._base(node, self.names.running)
-        return (
-            self._on_base(node, base, self.term(node, sign))
-            if base
-            else self._leaf(node, self.term(node, sign))
-        )
+            return self._split_value(node, sign, NO_TERM, is_operand=True)
+        base = None
+        if not carried & names_in(node):
+            base = self._base(node, self.names.running)
+        term = self.new_term(node, sign)
+        if base is None:
+            return self._leaf(node, term)
+        return self._split_around(node, base, term)
 
-    def _value(
-        self, node: ast.expr, sign: int, whole: int, is_operand: bool = False
-    ) -> tuple[ValuePlan, ast.expr]:
+    def _split_value(self, node: ast.expr, sign: int, whole: int, is_operand: bool) -> Split:
         """Anything but a sum."""
-        if (
-            isinstance(node, ast.UnaryOp)
-            and isinstance(node.op, ast.USub)
-            and not isinstance(node.operand, ast.Constant)
-        ):
-            plan, new = (
-                self.operand(node.operand, -sign, set()) if is_operand else self.split(node.operand)
-            )
-            return SumPlan(((-1, plan),)), _like(ast.UnaryOp(node.op, new), node)
+        if is_negation(node):
+            return self._split_negation(node, sign, is_operand)
         if isinstance(node, ast.IfExp):
-            return self._choice(node, sign, is_operand)
-        term = whole if whole >= 0 else self.term(node, sign)
+            return self._split_choice(node, sign, is_operand)
+        term = self.new_term(node, sign) if whole == NO_TERM else whole
         if isinstance(node, ast.Name):
-            return self._name(
-                node,
-                term,
-                node.id in (self.names.chosen if is_operand else self.names.whole),
-                is_operand,
-            )
+            followed = self.names.chosen if is_operand else self.names.whole
+            return self._split_name(node, term, node.id in followed, is_operand)
         if isinstance(node, ast.Attribute | ast.Subscript):
-            return self._part(node, term, is_operand)
+            return self._split_member(node, term, is_operand)
         if isinstance(node, ast.Call):
-            return self._call(node, term, is_operand)
+            return self._split_call(node, term, is_operand)
         if self._is_scaled_sum(node):
             assert isinstance(node, ast.BinOp)
-            return self._scaled(node, is_operand)
-        base = self._base(node, self.names.running) or self._factor(node)
-        return self._on_base(node, base, term) if base else self._leaf(node, term)
+            return self._split_scaled(node, is_operand)
+        base = self._base(node, self.names.running) or self._only_factor(node)
+        if base is None:
+            return self._leaf(node, term)
+        return self._split_around(node, base, term)
 
-    def _sum(self, node: ast.BinOp) -> tuple[ValuePlan, ast.expr]:
-        summands = _summands(node, 1)
-        carried = {
-            part.id for _, part in summands if isinstance(part, ast.Name)
-        } & self.names.running
+    def _split_sum(self, node: ast.BinOp) -> Split:
+        summands = signed_summands(node)
+        totals = {part.id for _, part in summands if isinstance(part, ast.Name)}
+        carried = totals & self.names.running
+        sum_around = self._sum_around
+        self._sum_around = self._source_of(node)
         parts: list[tuple[int, ValuePlan]] = []
-        new: dict[ast.expr, ast.expr] = {}
-        around, self._sum_around = self._sum_around, self._text(node)
-        for sign, part in summands:
-            plan, new[part] = self.operand(part, sign, carried)
-            carried |= _loads(part) & self.names.running
-            parts.append((sign, plan))
-        self._sum_around = around
-        return SumPlan(tuple(parts)), _rebuilt(node, new)
+        codes: dict[ast.expr, ast.expr] = {}
+        for sign, summand in summands:
+            split = self._split_operand(summand, sign, carried)
+            carried |= names_in(summand) & self.names.running
+            parts.append((sign, split.plan))
+            codes[summand] = split.code
+        self._sum_around = sum_around
+        return Split(SumPlan(tuple(parts)), _rebuild_sum(node, codes))
 
-    def _choice(self, node: ast.IfExp, sign: int, is_operand: bool) -> tuple[ValuePlan, ast.expr]:
-        split = [self._either(branch, sign, is_operand) for branch in (node.body, node.orelse)]
-        new = ast.IfExp(node.test, split[0][1], split[1][1])
-        return ChoicePlan((split[0][0], split[1][0])), _like(new, node)
+    def _split_negation(self, node: ast.UnaryOp, sign: int, is_operand: bool) -> Split:
+        if is_operand:
+            inner = self._split_operand(node.operand, -sign, set())
+        else:
+            inner = self.split(node.operand)
+        code = _copy_place(ast.UnaryOp(node.op, inner.code), node)
+        return Split(SumPlan(((-1, inner.plan),)), code)
 
-    def _either(self, node: ast.expr, sign: int, is_operand: bool) -> tuple[ValuePlan, ast.expr]:
-        return (
-            self.operand(node, sign, set())
-            if is_operand and not _is_sum(node)
-            else self.split(node)
-        )
+    def _split_choice(self, node: ast.IfExp, sign: int, is_operand: bool) -> Split:
+        body = self._split_either(node.body, sign, is_operand)
+        orelse = self._split_either(node.orelse, sign, is_operand)
+        code = _copy_place(ast.IfExp(node.test, body.code, orelse.code), node)
+        return Split(ChoicePlan((body.plan, orelse.plan)), code)
 
-    def _name(
-        self, node: ast.Name, term: int, follows: bool, is_operand: bool
-    ) -> tuple[ValuePlan, ast.expr]:
-        if node.id in self.names.hidden:
+    def _split_either(self, node: ast.expr, sign: int, is_operand: bool) -> Split:
+        if is_operand and not is_sum(node):
+            return self._split_operand(node, sign, set())
+        return self.split(node)
+
+    def _split_name(self, node: ast.Name, term: int, is_followed: bool, is_operand: bool) -> Split:
+        if node.id in self.names.declared_nonlocal:
             return self._leaf(node, term)
-        if node.id in self.names.foreign:
-            slot = self._slot()
-            owner = ast.Constant("global")
-            leaf = LeafPlan(
-                term,
-                slot,
-                Variable("global", node.id),
-                is_operand=is_operand and node.id not in self.names.running,
-            )
-            return leaf, ledger_call("see_of", node, slot, node, owner)
-        place = Variable("", node.id) if follows else None
-        return self._leaf(node, term, place, is_operand and node.id not in self.names.running)
+        is_new = is_operand and node.id not in self.names.running
+        if node.id in self.names.declared_global:
+            slot = self._new_slot()
+            plan = LeafPlan(term, slot, Variable(GLOBAL, node.id), is_operand=is_new)
+            owner = ast.Constant(GLOBAL)
+            return Split(plan, ledger_call("record_member", node, slot, node, owner))
+        variable = Variable("", node.id) if is_followed else None
+        return self._leaf(node, term, variable, is_new)
 
-    def _part(
+    def _split_member(
         self, node: ast.Attribute | ast.Subscript, term: int, is_operand: bool
-    ) -> tuple[ValuePlan, ast.expr]:
-        place = variable_of(node)
-        if place is None:
+    ) -> Split:
+        variable = variable_of(node)
+        if variable is None:
             return self._leaf(node, term)
-        slot = self._slot()
-        owner = _like(ast.Name(place.owner, ast.Load()), node)
-        return LeafPlan(term, slot, place, is_operand=is_operand), ledger_call(
-            "see_of", node, slot, node, owner
-        )
+        slot = self._new_slot()
+        owner = _copy_place(ast.Name(variable.owner, ast.Load()), node)
+        plan = LeafPlan(term, slot, variable, is_operand=is_operand)
+        return Split(plan, ledger_call("record_member", node, slot, node, owner))
 
-    def _call(self, node: ast.Call, term: int, is_operand: bool) -> tuple[ValuePlan, ast.expr]:
-        name = _called(node)
-        arguments = node.args
-        plain = (
-            bool(arguments)
-            and not any(isinstance(a, ast.Starred) for a in arguments)
-            and name not in self.defined
-        )
-        if (
-            plain
-            and name in SUM_FUNCTIONS
-            and len(arguments) == 1
-            and isinstance(arguments[0], ast.Tuple | ast.List)
-        ):
-            return self._added_up(node, term)
-        if plain and name in PASS_ON_FUNCTIONS:
-            return self._passed_on(node, term, arguments[:1])
-        if plain and name in PICK_FUNCTIONS:
-            worth = [
-                a
-                for a in arguments
-                if self._is_worth_splitting(a) and not (name in SIZE_FUNCTIONS and _is_sum(a))
-            ]
-            totals = [a for a in worth if _loads(a) & self.names.running]
-            worth = totals if len(totals) == 1 else worth
-            return self._passed_on(node, term, worth) if worth else self._leaf(node, term)
-        slot = self._slot()
-        new = _like(ast.Call(node.func, [self._offered(a) for a in arguments], node.keywords), node)
-        return LeafPlan(term, slot, None, True, is_operand), ledger_call(
-            "called", node, slot, ledger_call("begin", node), new
-        )
+    def _split_call(self, node: ast.Call, term: int, is_operand: bool) -> Split:
+        is_plain = bool(node.args) and not any(isinstance(a, ast.Starred) for a in node.args)
+        if is_plain and not is_call_of(node, self.defined):
+            if is_call_of(node, SUM_FUNCTIONS) and _is_display(node.args):
+                return self._split_summed(node, term)
+            if is_call_of(node, PASS_ON_FUNCTIONS):
+                return self._split_passed_on(node, term, node.args[:1])
+            if is_call_of(node, PICK_FUNCTIONS):
+                return self._split_picked(node, term)
+        slot = self._new_slot()
+        arguments = [self._passed_argument(argument) for argument in node.args]
+        call = _copy_place(ast.Call(node.func, arguments, node.keywords), node)
+        begin = ledger_call("begin_call", node)
+        plan = LeafPlan(term, slot, None, is_call=True, is_operand=is_operand)
+        return Split(plan, ledger_call("record_call", node, slot, begin, call))
 
-    def _passed_on(
-        self, node: ast.Call, term: int, inner: list[ast.expr]
-    ) -> tuple[ValuePlan, ast.expr]:
-        split = {
-            argument: self.split(argument, -1 if self._is_worth_splitting(argument) else term)
-            for argument in inner
-        }
-        arguments = [split[a][1] if a in split else a for a in node.args]
-        slot = self._slot()
-        new = _like(ast.Call(node.func, arguments, node.keywords), node)
-        return ThroughPlan(tuple(plan for plan, _ in split.values()), term, slot), ledger_call(
-            "see", node, slot, new
-        )
-
-    def _added_up(self, node: ast.Call, term: int) -> tuple[ValuePlan, ast.expr]:
-        group = node.args[0]
-        assert isinstance(group, ast.Tuple | ast.List)
-        if any(isinstance(element, ast.Starred) for element in group.elts) or not group.elts:
+    def _split_picked(self, node: ast.Call, term: int) -> Split:
+        """`max(reward, floor)`: of several arguments that are worth splitting, the running total."""
+        is_size = is_call_of(node, SIZE_FUNCTIONS)
+        worth = []
+        for argument in node.args:
+            if self._is_worth_splitting(argument) and not (is_size and is_sum(argument)):
+                worth.append(argument)
+        totals = [argument for argument in worth if names_in(argument) & self.names.running]
+        if len(totals) == 1:
+            worth = totals
+        if not worth:
             return self._leaf(node, term)
-        split = [self.operand(element, 1, set()) for element in group.elts]
-        new = _like(type(group)([one for _, one in split], ast.Load()), group)
-        return SumPlan(tuple((1, plan) for plan, _ in split)), _like(
-            ast.Call(node.func, [new], node.keywords), node
-        )
+        return self._split_passed_on(node, term, worth)
 
-    def _scaled(self, node: ast.BinOp, is_operand: bool) -> tuple[ValuePlan, ast.expr]:
+    def _split_passed_on(self, node: ast.Call, term: int, inner: list[ast.expr]) -> Split:
+        """A call whose value is that of one of its arguments `inner`, more or less."""
+        plans = []
+        codes = {}
+        for argument in inner:
+            whole = NO_TERM if self._is_worth_splitting(argument) else term
+            split = self.split(argument, whole)
+            plans.append(split.plan)
+            codes[argument] = split.code
+        slot = self._new_slot()
+        arguments = [codes.get(argument, argument) for argument in node.args]
+        call = _copy_place(ast.Call(node.func, arguments, node.keywords), node)
+        return Split(ThroughPlan(tuple(plans), term, slot), ledger_call("record", node, slot, call))
+
+    def _split_summed(self, node: ast.Call, term: int) -> Split:
+        """`sum([a, b])`."""
+        display = node.args[0]
+        assert isinstance(display, ast.Tuple | ast.List)
+        if not display.elts or any(isinstance(e, ast.Starred) for e in display.elts):
+            return self._leaf(node, term)
+        splits = [self._split_operand(element, 1, set()) for element in display.elts]
+        elements = type(display)([split.code for split in splits], ast.Load())
+        arguments: list[ast.expr] = [_copy_place(elements, display)]
+        call = _copy_place(ast.Call(node.func, arguments, node.keywords), node)
+        return Split(SumPlan(tuple((1, split.plan) for split in splits)), call)
+
+    def _split_scaled(self, node: ast.BinOp, is_operand: bool) -> Split:
         """A sum in brackets, or a call that may be made of terms, with a factor."""
-        slot, left = self._slot(), not isinstance(node.op, ast.Mult) or self._is_made(node.left)
-        inner, factor = (node.left, node.right) if left else (node.right, node.left)
-        plan, new = self._either(inner, 1, is_operand)
-        seen = ledger_call("see", factor, slot, factor)
-        pair = (new, seen) if left else (seen, new)
-        return ScaledPlan(plan, slot, isinstance(node.op, ast.Div)), _like(
-            ast.BinOp(pair[0], node.op, pair[1]), node
-        )
+        slot = self._new_slot()
+        divides = isinstance(node.op, ast.Div)
+        is_sum_left = not isinstance(node.op, ast.Mult) or self._is_made_of_terms(node.left)
+        inner, factor = (node.left, node.right) if is_sum_left else (node.right, node.left)
+        split = self._split_either(inner, 1, is_operand)
+        recorded = ledger_call("record", factor, slot, factor)
+        left, right = (split.code, recorded) if is_sum_left else (recorded, split.code)
+        code = _copy_place(ast.BinOp(left, node.op, right), node)
+        return Split(ScaledPlan(split.plan, slot, divides), code)
 
-    def _on_base(self, node: ast.expr, base: ast.Name, term: int) -> tuple[ValuePlan, ast.expr]:
+    def _split_around(self, node: ast.expr, base: ast.Name, term: int) -> Split:
         """An expression around a running total: the total, and the difference that the expression
         makes.
         """
-        plan, watched = self._leaf(base, self.term(base), Variable("", base.id))
-        slot = self._slot()
-        return ThroughPlan((plan,), term, slot), ledger_call(
-            "see", node, slot, _swapped(node, base, watched)
+        total = self._leaf(base, self.new_term(base), Variable("", base.id))
+        slot = self._new_slot()
+        code = _replace_node(node, base, total.code)
+        return Split(
+            ThroughPlan((total.plan,), term, slot), ledger_call("record", node, slot, code)
         )
 
     def _leaf(
-        self, node: ast.expr, term: int, place: Variable | None = None, is_operand: bool = False
-    ) -> tuple[LeafPlan, ast.expr]:
-        slot = self._slot()
-        return LeafPlan(term, slot, place, is_operand=is_operand), ledger_call(
-            "see", node, slot, node
-        )
+        self,
+        node: ast.expr,
+        term: int,
+        variable: Variable | None = None,
+        is_operand: bool = False,
+    ) -> Split:
+        slot = self._new_slot()
+        plan = LeafPlan(term, slot, variable, is_operand=is_operand)
+        return Split(plan, ledger_call("record", node, slot, node))
 
     def _base(self, node: ast.expr, names: frozenset[str]) -> ast.Name | None:
         """The one name of `names` that an expression is around."""
-        found = [
-            n
-            for n in _within(node)
-            if isinstance(n, ast.Name) and n.id in names - self.names.foreign
-        ]
-        return found[0] if len({n.id for n in found}) == 1 else None
+        bases = []
+        for part in own_nodes([node]):
+            if isinstance(part, ast.Name) and part.id in names - self.names.declared_global:
+                bases.append(part)
+        if len({base.id for base in bases}) != 1:
+            return None
+        return bases[0]
 
-    def _factor(self, node: ast.expr) -> ast.Name | None:
+    def _only_factor(self, node: ast.expr) -> ast.Name | None:
         """The one factor of a product that is made of more than one thing."""
-        found = [
-            f
-            for f in _factors(node)
-            if isinstance(f, ast.Name) and f.id in self.names.whole - self.names.foreign
-        ]
-        return found[0] if len(found) == 1 else None
+        names = self.names.whole - self.names.declared_global
+        factors = [f for f in factors_of(node) if isinstance(f, ast.Name) and f.id in names]
+        if len(factors) != 1:
+            return None
+        return factors[0]
 
     def _is_scaled_sum(self, node: ast.expr) -> bool:
-        if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult | ast.Div):
+        if not isinstance(node, ast.BinOp):
             return False
         if isinstance(node.op, ast.Div):
-            return self._is_made(node.left)
-        return self._is_made(node.left) != self._is_made(node.right)
+            return self._is_made_of_terms(node.left)
+        if isinstance(node.op, ast.Mult):
+            return self._is_made_of_terms(node.left) != self._is_made_of_terms(node.right)
+        return False
 
-    def _is_made(self, node: ast.expr) -> bool:
+    def _is_made_of_terms(self, node: ast.expr) -> bool:
         """Whether a factor is made of terms by its looks."""
-        return (
-            _is_sum(node)
-            or isinstance(node, ast.IfExp)
-            or self._is_own_call(node)
-            or self._is_scaled_sum(node)
-        )
-
-    def _is_own_call(self, node: ast.expr) -> bool:
-        return isinstance(node, ast.Call) and _called(node) in self.defined
+        if is_sum(node) or isinstance(node, ast.IfExp) or is_call_of(node, self.defined):
+            return True
+        return self._is_scaled_sum(node)
 
     def _is_worth_splitting(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Name):
-            return node.id in self.names.whole or node.id in self.names.foreign
+            return node.id in self.names.whole | self.names.declared_global
         if isinstance(node, ast.UnaryOp):
             return self._is_worth_splitting(node.operand)
-        if (
-            isinstance(node, ast.Call)
-            and _called(node) in PASS_ON_FUNCTIONS | PICK_FUNCTIONS | SUM_FUNCTIONS
-        ):
-            return any(
-                isinstance(a, ast.Tuple | ast.List) or self._is_worth_splitting(a)
-                for a in node.args
-            )
-        if isinstance(node, ast.Attribute | ast.Subscript):
-            return variable_of(node) is not None and isinstance(node, ast.Attribute)
-        return self._is_made(node) or bool(
-            self._base(node, self.names.running) or self._factor(node)
-        )
+        if is_call_of(node, PASS_ON_FUNCTIONS | PICK_FUNCTIONS | SUM_FUNCTIONS):
+            return any(_is_display([a]) or self._is_worth_splitting(a) for a in node.args)
+        if isinstance(node, ast.Attribute):
+            return variable_of(node) is not None
+        if isinstance(node, ast.Subscript):
+            return False
+        if self._is_made_of_terms(node):
+            return True
+        return bool(self._base(node, self.names.running) or self._only_factor(node))
 
-    def _offered(self, node: ast.expr) -> ast.expr:
+    def _passed_argument(self, node: ast.expr) -> ast.expr:
         """An argument; a name is shown to the ledger on its way."""
-        if not isinstance(node, ast.Name) or node.id not in self.names.whole - self.names.foreign:
+        followed = self.names.whole - self.names.declared_global
+        if not isinstance(node, ast.Name) or node.id not in followed:
             return node
-        return ledger_call("offer", node, node.id, node)
+        return ledger_call("pass_argument", node, node.id, node)
 
-    def _slot(self) -> int:
+    def _source_of(self, node: ast.AST) -> str:
+        first = getattr(node, "lineno", 0) - 1
+        lines = self.lines[first : getattr(node, "end_lineno", 0)]
+        if not lines:
+            return shorten_source(ast.unparse(node), MAX_TERM_CHARS)
+        lines[-1] = lines[-1][: getattr(node, "end_col_offset", None)]  # columns count bytes
+        lines[0] = lines[0][getattr(node, "col_offset", 0) :]
+        return shorten_source(b"\n".join(lines).decode(errors="replace"), MAX_TERM_CHARS)
+
+    def _new_slot(self) -> int:
         self.slots += 1
         return self.slots
 
 
-class _Swap(ast.NodeTransformer):
-    """One node in the place of another."""
-
-    def __init__(self, old: ast.AST, new: ast.AST) -> None:
-        self.old, self.new = old, new
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        return self.new if node is self.old else super().visit(node)
-
-
-def _swapped(tree: ast.expr, old: ast.expr, new: ast.expr) -> ast.expr:
-    """The tree, in which `new` is now where `old` was."""
-    return _Swap(old, new).visit(tree)  # type: ignore[return-value]
-
-
 def ledger_call(method: str, at: ast.AST, *arguments: ast.expr | str | int) -> ast.expr:
     """A call of a method of the frame's ledger, at the place of another node."""
-    frame = ast.Attribute(ast.Name("_racer_f_", ast.Load()), method, ast.Load())
-    words = [a if isinstance(a, ast.expr) else ast.Constant(a) for a in arguments]
-    call = ast.Call(frame, words, [])
-    for node in (call, frame, frame.value, *words):
+    frame = ast.Attribute(ast.Name(FRAME_NAME, ast.Load()), method, ast.Load())
+    nodes = [a if isinstance(a, ast.expr) else ast.Constant(a) for a in arguments]
+    call = ast.Call(frame, nodes, [])
+    for node in (call, frame, frame.value, *nodes):
         if not hasattr(node, "lineno"):
             ast.copy_location(node, at)
     return call
 
 
-def variable_of(node: ast.expr) -> Variable | None:
-    """The place that `self.total` or `state["total"]` is; None for what is reached in a longer way."""
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        return Variable(node.value.id, node.attr)
-    if (
-        isinstance(node, ast.Subscript)
-        and isinstance(node.value, ast.Name)
-        and isinstance(node.slice, ast.Constant)
-    ):
-        key = node.slice.value
-        return Variable(node.value.id, key if isinstance(key, str) else f"[{key!r}]")
-    return None
+class _NodeReplacer(ast.NodeTransformer):
+    """One node in the place of another."""
+
+    def __init__(self, old: ast.AST, new: ast.AST) -> None:
+        self.old = old
+        self.new = new
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        return self.new if node is self.old else super().visit(node)
 
 
-def shorten_source(text: str) -> str:
-    """Source on one line, and not endless."""
-    words = " ".join(text.split())
-    return words if len(words) <= MAX_TERM_CHARS else words[: MAX_TERM_CHARS - 3] + "..."
+def _replace_node(tree: ast.expr, old: ast.expr, new: ast.expr) -> ast.expr:
+    """The tree, in which `new` is now where `old` was."""
+    return _NodeReplacer(old, new).visit(tree)  # type: ignore[return-value]
 
 
-def _summands(node: ast.expr, sign: int) -> list[tuple[int, ast.expr]]:
-    if not _is_sum(node):
-        return [(sign, node)]
-    assert isinstance(node, ast.BinOp)
-    other = sign if isinstance(node.op, ast.Add) else -sign
-    return [*_summands(node.left, sign), *_summands(node.right, other)]
-
-
-def _rebuilt(node: ast.expr, new: dict[ast.expr, ast.expr]) -> ast.expr:
-    """The same sum of other summands: the same operators in the same order, so the same value to
-    the last bit.
+def _rebuild_sum(node: ast.expr, codes: dict[ast.expr, ast.expr]) -> ast.expr:
+    """The sum with other summands: with the same operators in the same order, so that the value is
+    the same to the last bit.
     """
-    if node in new:
-        return new[node]
+    if node in codes:
+        return codes[node]
     assert isinstance(node, ast.BinOp)
-    return _like(ast.BinOp(_rebuilt(node.left, new), node.op, _rebuilt(node.right, new)), node)
+    left = _rebuild_sum(node.left, codes)
+    return _copy_place(ast.BinOp(left, node.op, _rebuild_sum(node.right, codes)), node)
 
 
-def _is_sum(node: ast.expr) -> bool:
-    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
+def _is_display(arguments: list[ast.expr]) -> bool:
+    """Whether there is one argument, a list or tuple written out."""
+    return len(arguments) == 1 and isinstance(arguments[0], ast.Tuple | ast.List)
 
 
-def _is_negated(node: ast.expr) -> bool:
-    negated = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
-    return negated and not isinstance(node.operand, ast.Constant)  # type: ignore[attr-defined]
-
-
-def _factors(node: ast.expr) -> list[ast.expr]:
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        return [*_factors(node.left), *_factors(node.right)]
-    return (
-        _factors(node.left)
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
-        else [node]
-    )
-
-
-def _loads(node: ast.expr) -> set[str]:
-    return {n.id for n in _within(node) if isinstance(n, ast.Name)}
-
-
-def _within(node: ast.AST) -> list[ast.AST]:
-    """The node and all below it that is evaluated in its own scope."""
-    if isinstance(node, (*SCOPES, *COMPREHENSIONS)):
-        return []
-    return [node, *(below for child in ast.iter_child_nodes(node) for below in _within(child))]
-
-
-def _called(node: ast.Call) -> str:
-    """The last part of what is called: `clip` of `np.clip`."""
-    if isinstance(node.func, ast.Attribute):
-        return node.func.attr
-    return node.func.id if isinstance(node.func, ast.Name) else ""
-
-
-def _like(new: ast.expr, old: ast.AST) -> ast.expr:
+def _copy_place(new: ast.expr, old: ast.AST) -> ast.expr:
     return ast.copy_location(new, old)
