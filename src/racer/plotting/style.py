@@ -1,5 +1,5 @@
 """What all pictures of racer look like: one palette that color-blind readers can tell apart, one
-set of defaults.
+set of defaults, and the legends, color bars and colored lines that pictures share.
 """
 
 from __future__ import annotations
@@ -8,12 +8,15 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -34,15 +37,17 @@ HEAT_CMAP = "YlOrBr"
 SIDES_CMAP = "cividis_r"
 """Color map from right (yellow, light) over straight (gray) to left (blue, dark), in order in a gray print too."""
 
-INK, FAINT = "#333333", "#8c8c8c"
-ROAD_COLOR, BORDER_COLOR, CENTER_COLOR, BACKGROUND_COLOR = (
-    "#e4e4e2",
-    "#5c5c5c",
-    "#d08a00",
-    "#ffffff",
-)
-BOX_COLOR, BOT_COLOR = "#b08b6c", PALETTE[3]
-LEFT_COLOR, RIGHT_COLOR, START_COLOR = PALETTE[0], PALETTE[5], "#000000"
+INK = "#333333"
+FAINT = "#8c8c8c"
+BACKGROUND_COLOR = "#ffffff"
+ROAD_COLOR = "#e4e4e2"
+BORDER_COLOR = "#5c5c5c"
+CENTER_COLOR = "#d08a00"
+START_COLOR = "#000000"
+LEFT_COLOR = PALETTE[0]
+RIGHT_COLOR = PALETTE[5]
+BOX_COLOR = "#b08b6c"
+BOT_COLOR = PALETTE[3]
 
 DEFAULTS: dict[Any, Any] = {
     "figure.facecolor": BACKGROUND_COLOR,
@@ -79,8 +84,15 @@ DEFAULTS: dict[Any, Any] = {
 
 @contextmanager
 def style_context() -> Iterator[None]:
-    """A context in which new figures and what is drawn on them have racer's looks; nothing stays
-    changed after it.
+    """Give figures that are made inside the context, and what is drawn on them, racer's looks.
+
+    Nothing stays changed after it.
+
+    >>> from matplotlib.figure import Figure
+    >>> with style_context():
+    ...     ax = Figure().add_subplot()
+    >>> ax.spines["top"].get_visible()
+    False
     """
     with mpl.rc_context(DEFAULTS):
         yield
@@ -94,23 +106,85 @@ def format_map_axes(ax: Axes) -> Axes:
     return ax
 
 
-def legend_above(ax: Axes, columns: int = 2) -> Axes:
-    """`ax` with its legend in one line above its right end, opposite to the title; none where
-    nothing is labeled.
-    """
-    if ax.get_legend_handles_labels()[1]:
-        ax.legend(ncols=columns, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2)
+def hide_frame(ax: Axes) -> Axes:
+    """`ax` to scale without frame, ticks and grid: for small pictures side by side."""
+    ax.set_aspect("equal")
+    ax.set_axis_off()
     return ax
 
 
-def add_color_bar(colored: Any, ax: Axes, label: str = "", **how: Any) -> None:
-    """Say beside `ax` what the colors of `colored` mean, in a bar without a frame; an `ax` of no
-    figure gets none.
+def add_legend_above(ax: Axes, columns: int = 2, *, height: float = 1.0, pad: float = 0.2) -> Axes:
+    """`ax` with its legend above its right end, opposite to the title.
+
+    `height` is where the legend's foot is, in heights of the axes; `pad` its distance from there,
+    in font sizes. There is no legend where nothing is labeled.
     """
-    if ax.figure is not None:
-        bar = ax.figure.colorbar(colored, ax=ax, **how)
-        bar.set_label(label)
-        bar.outline.set_visible(False)
+    labels = ax.get_legend_handles_labels()[1]
+    if labels:
+        ax.legend(ncols=columns, loc="lower right", bbox_to_anchor=(1.0, height), borderaxespad=pad)
+    return ax
+
+
+def add_legend_below(ax: Axes, columns: int, **options: Any) -> Axes:
+    """`ax` with its legend below its x label; none where nothing is labeled.
+
+    `options` go to `Axes.legend`.
+    """
+    labels = ax.get_legend_handles_labels()[1]
+    if labels:
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=columns, **options)
+    return ax
+
+
+def add_color_bar(
+    colored: ScalarMappable, ax: Axes, label: str = "", **options: Any
+) -> Colorbar | None:
+    """Say beside `ax` what the colors of `colored` mean, in a bar without a frame.
+
+    `options` go to `Figure.colorbar`. An `ax` without a figure gets no bar.
+    """
+    if ax.figure is None:
+        return None
+    bar = ax.figure.colorbar(colored, ax=ax, **options)
+    bar.set_label(label)
+    bar.outline.set_visible(False)
+    return bar
+
+
+def line_segments(xy: Array) -> Array:
+    """(N - 1, 2, 2) the pieces between the points `xy` (N, 2)."""
+    return np.stack([xy[:-1], xy[1:]], axis=1)
+
+
+def add_colored_lines(
+    ax: Axes,
+    segments: Array,
+    values: Array,
+    *,
+    width: float,
+    casing_width: float = 0.0,
+    cmap: str = SPEED_CMAP,
+    capstyle: Literal["butt", "projecting", "round"] | None = None,
+) -> LineCollection:
+    """Draw segments (S, 2, 2) in the colors of `values` (S,), and return them for a color bar.
+
+    Widths are in points. A dark casing is drawn below where `casing_width` is given, so that light
+    colors are seen on the light road.
+    """
+    lines = LineCollection(list(segments), cmap=cmap, linewidths=width, zorder=3, capstyle=capstyle)
+    lines.set_array(values)
+    ax.add_collection(lines)
+    if casing_width:
+        ax.add_collection(
+            LineCollection(
+                list(segments),
+                colors=INK,
+                linewidths=casing_width,
+                zorder=2.9,
+                capstyle=capstyle,
+            )
+        )
+    return lines
 
 
 def write_note(ax: Axes, text: str) -> Axes:
@@ -119,33 +193,36 @@ def write_note(ax: Axes, text: str) -> Axes:
     return ax
 
 
+def map_height(area: Array, width: float, lowest: float, highest: float) -> float:
+    """Height, inches, of a map of the points `area` (N, 2) m that is `width` inches wide, kept
+    between two limits.
+    """
+    extent = np.ptp(area, axis=0) if len(area) else np.ones(2)
+    across, along = np.maximum(extent, 0.1)
+    return float(np.clip(width * along / across, lowest, highest))
+
+
 def map_figure_size(area: Array, width: float = 7.5, margin: float = 1.0) -> tuple[float, float]:
-    """Width and height, inches, of a figure with one map of the points `area` (N, 2) m, that leaves
+    """Width and height, inches, of a figure with one map of the points `area` (N, 2) m that leaves
     little empty.
 
-    `beside` inches of the width are for a color bar and labels.
+    `margin` inches of the width are for a color bar and labels.
     """
-    across, high = np.maximum(np.ptp(area, axis=0) if len(area) else np.ones(2), 0.1)
-    return width, float(np.clip((width - margin) * high / across, 2.2, 8.5)) + 0.8
-
-
-def hide_frame(ax: Axes) -> Axes:
-    """`ax` to scale without frame, ticks and grid: for small pictures side by side."""
-    ax.set_aspect("equal")
-    ax.set_axis_off()
-    return ax
+    return width, map_height(area, width - margin, 2.2, 8.5) + 0.8
 
 
 def save_figure(figure: Figure, path: Path, *, dpi: int = 150) -> Path:
     """`path`, after writing the figure there in the format of its ending (png, svg, pdf, ...).
-    Raises UsageError.
+
+    Raises UsageError for an ending that is no picture format, and where the file cannot be written.
     """
     ending = path.suffix.lower().removeprefix(".")
-    known = sorted(figure.canvas.get_supported_filetypes())
-    if ending not in known:
-        guess = did_you_mean(ending, known) if ending else ""
+    formats = sorted(figure.canvas.get_supported_filetypes())
+    if ending not in formats:
+        guess = did_you_mean(ending, formats) if ending else ""
         raise UsageError(
-            f"{path}: no picture format has the ending {path.suffix!r}{guess} (png, svg and pdf are usual)"
+            f"{path}: no picture format has the ending {path.suffix!r}{guess} "
+            "(png, svg and pdf are usual)"
         )
     buffer = io.BytesIO()
     figure.savefig(buffer, format=ending, dpi=dpi)

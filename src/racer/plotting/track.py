@@ -1,10 +1,11 @@
-"""Pictures of tracks: the road as a background for other plots, a sheet about one track, many
+"""Pictures of tracks: the road as a background for other plots, a figure about one track, many
 tracks side by side.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,27 +17,48 @@ from numpy.typing import NDArray
 from racer import geometry
 from racer.plotting import style
 from racer.sim.obstacles import BOT, VISIBLE_SIZE_M, Obstacles
-from racer.track.corners import driving_direction, track_curvature
+from racer.track.corners import Corner, driving_direction, find_corners, track_curvature
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
+
+BOX_OUTLINE = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
+"""Corners of a rectangle of length and width 1 around the origin."""
+
+BOT_OUTLINE = np.array([[-0.5, -0.5], [0.3, -0.5], [0.5, 0.0], [0.3, 0.5], [-0.5, 0.5]])
+"""A rectangle with a nose, which shows where a bot car drives."""
+
+_MIN_CURVATURE_SHOWN = 0.02  # 1/m: a track that never bends more to a side has no label for it
+_POINTS_OF_SECTION = 6  # of each border
 
 
 def draw_track(track: Track, ax: Axes, *, center: bool = True) -> Axes:
     """`ax` with the road in light gray: borders, start line and, if `center`, the dashed center
     line. x and y in m.
+
+    >>> from matplotlib.figure import Figure
+    >>> from racer.track import load_track
+    >>> ax = draw_track(load_track("oval"), Figure().add_subplot())
+    >>> len(ax.lines)  # two borders, the center line and the start line
+    4
     """
-    ax.add_patch(PathPatch(_outline(track), facecolor=style.ROAD_COLOR, edgecolor="none", zorder=1))
+    ax.add_patch(
+        PathPatch(_road_outline(track), facecolor=style.ROAD_COLOR, edgecolor="none", zorder=1)
+    )
     for border in (track.inner, track.outer):
         ax.plot(*border.T, color=style.BORDER_COLOR, linewidth=0.9, zorder=2)
     if center:
         ax.plot(*track.center.T, color=style.CENTER_COLOR, linewidth=0.8, dashes=(4, 4), zorder=2)
-    _draw_start(track, ax)
-    low, high = (
-        function(np.vstack([track.inner, track.outer]), axis=0) for function in (np.min, np.max)
+    ax.plot(
+        *start_line(track).T,
+        color=style.START_COLOR,
+        linewidth=2.2,
+        solid_capstyle="butt",
+        zorder=4,
     )
-    pad = 2.5 * _gap(track)
-    ax.update_datalim([low - pad, high + pad])
+    points = border_points(track)
+    pad = 2.5 * _number_gap(track)
+    ax.update_datalim([points.min(axis=0) - pad, points.max(axis=0) + pad])
     ax.margins(0.0)
     ax.autoscale_view()
     return ax
@@ -46,24 +68,18 @@ def draw_obstacles(obstacles: Obstacles, ax: Axes) -> Axes:
     """`ax` with boxes and bot cars (K,) as they stand, as large as they are; bot cars point where
     they drive.
     """
-    for body in obstacles:
-        length, width, _ = VISIBLE_SIZE_M[body["kind"]]
-        nose = [[0.5, 0.0]] if body["kind"] == BOT else []
-        outline = np.array(
-            [
-                [-0.5, -0.5],
-                [0.3 if nose else 0.5, -0.5],
-                *nose,
-                [0.3 if nose else 0.5, 0.5],
-                [-0.5, 0.5],
-            ]
-        )
-        c, s = np.cos(body["yaw"]), np.sin(body["yaw"])
-        corners = outline * (length, width) @ np.array([[c, s], [-s, c]]) + (body["x"], body["y"])
-        color = style.BOT_COLOR if nose else style.BOX_COLOR
+    for obstacle in obstacles:
+        is_bot = obstacle["kind"] == BOT
+        length, width, _ = VISIBLE_SIZE_M[obstacle["kind"]]
+        outline = (BOT_OUTLINE if is_bot else BOX_OUTLINE) * (length, width)
         ax.add_patch(
             Polygon(
-                corners, closed=True, facecolor=color, edgecolor=style.INK, linewidth=0.8, zorder=6
+                place_outline(outline, obstacle["x"], obstacle["y"], obstacle["yaw"]),
+                closed=True,
+                facecolor=style.BOT_COLOR if is_bot else style.BOX_COLOR,
+                edgecolor=style.INK,
+                linewidth=0.8,
+                zorder=6,
             )
         )
     return ax
@@ -90,16 +106,16 @@ def draw_waypoints(track: Track, ax: Axes, *, every: int = 0) -> Axes:
     the 0.
     """
     every = every or _round_step(len(track.center) / 25)
-    last = len(track.center) - (every // 2 + 1 if track.is_loop else 0)
-    numbered = np.arange(0, last, every)
+    end = len(track.center)
+    if track.is_loop:
+        end -= every // 2 + 1
+    numbered = np.arange(0, end, every)
     ax.plot(*track.center.T, ".", color=style.CENTER_COLOR, markersize=1.6, zorder=3)
     ax.plot(*track.center[numbered].T, "o", color=style.CENTER_COLOR, markersize=3.2, zorder=3)
-    foot = geometry.nearest_point(track.outer, track.center[numbered])
-    away = foot - track.center[numbered]
-    gap = _gap(track)
-    for number, (x, y) in zip(
-        numbered, foot + gap * away / np.hypot(*away.T)[:, None], strict=True
-    ):
+    border = geometry.nearest_point(track.outer, track.center[numbered])
+    outward = border - track.center[numbered]
+    spots = border + _number_gap(track) * outward / np.hypot(*outward.T)[:, None]
+    for number, (x, y) in zip(numbered, spots, strict=True):
         ax.text(
             x,
             y,
@@ -118,7 +134,7 @@ def draw_curvature(track: Track, ax: Axes) -> Axes:
     """`ax` with the curvature of the center line, 1/m, over the distance from the start line, m."""
     kappa = track_curvature(track)
     for side, sign, color in (("left", 1, style.LEFT_COLOR), ("right", -1, style.RIGHT_COLOR)):
-        if (sign * kappa > 0.02).any():
+        if (sign * kappa > _MIN_CURVATURE_SHOWN).any():
             bend = np.where(sign * kappa > 0, kappa, 0.0)
             ax.fill_between(
                 track.s, 0.0, bend, color=color, alpha=0.75, linewidth=0, label=f"{side} turn"
@@ -128,8 +144,28 @@ def draw_curvature(track: Track, ax: Axes) -> Axes:
     ax.set_ylim(min(-0.5, 1.1 * kappa.min()), max(0.5, 1.1 * kappa.max()))
     ax.set_xlabel("distance from the start line (m)")
     ax.set_ylabel("curvature (1/m)")
-    if ax.get_legend_handles_labels()[1]:
-        ax.legend(ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.15), borderaxespad=0.0)
+    return style.add_legend_above(ax, height=1.15, pad=0.0)
+
+
+def mark_corners(
+    track: Track, ax: Axes, *, named: bool = True, alpha: float = 0.7, **font: Any
+) -> Axes:
+    """`ax`, whose x is m along the track, with the corners shaded and, if `named`, named above.
+
+    `alpha` is that of the shade; `font` goes to the text.
+    """
+    font = {"y": 1.01, "fontsize": 7.5} | font
+    for corner in find_corners(track):
+        for start, end in corner_spans(corner, track):
+            ax.axvspan(start, end, color=style.ROAD_COLOR, alpha=alpha, linewidth=0, zorder=0)
+        if named:
+            ax.text(
+                x=corner.apex,
+                s=corner.name,
+                transform=ax.get_xaxis_transform(),
+                ha="center",
+                **font,
+            )
     return ax
 
 
@@ -138,13 +174,14 @@ def track_figure(track: Track) -> Figure:
     along the lap.
     """
     with style.style_context():
-        figure = Figure(figsize=_sheet_size(track))
-        road, bend = figure.subplots(2, 1, height_ratios=[4, 1])
-        style.format_map_axes(draw_track(track, road, center=False))
-        draw_waypoints(track, draw_direction(track, road))
-        road.set_title(f"{track.title}  ·  {track.length:.1f} m  ·  {driving_direction(track)}")
-        draw_curvature(track, bend)
-        _waypoint_axis(track, bend)
+        height = style.map_height(track.outer, 7.6, 2.6, 9.0)
+        figure = Figure(figsize=(9.0, height + 2.6))
+        map_ax, curvature_ax = figure.subplots(2, 1, height_ratios=[4, 1])
+        style.format_map_axes(draw_track(track, map_ax, center=False))
+        draw_waypoints(track, draw_direction(track, map_ax))
+        map_ax.set_title(f"{track.title}  ·  {track.length:.1f} m  ·  {driving_direction(track)}")
+        draw_curvature(track, curvature_ax)
+        _add_waypoint_axis(track, curvature_ax)
     return figure
 
 
@@ -175,44 +212,63 @@ def border_points(track: Track) -> Array:
     return np.vstack([track.inner, track.outer])
 
 
+def start_line(track: Track) -> Array:
+    """(2, 2) m ends of the start line: the nearest points of both borders to waypoint 0."""
+    first = track.center[:1]
+    return np.vstack(
+        [geometry.nearest_point(track.inner, first), geometry.nearest_point(track.outer, first)]
+    )
+
+
+def corner_spans(corner: Corner, track: Track) -> list[tuple[float, float]]:
+    """Where a corner starts and ends, m along the track: two spans where it holds the start line."""
+    if corner.start <= corner.end:
+        return [(corner.start, corner.end)]
+    return [(corner.start, track.length), (0.0, corner.end)]
+
+
+def place_outline(outline: Array, x: float, y: float, yaw: float) -> Array:
+    """(K, 2) m points of an `outline` (K, 2) m around the origin, turned by `yaw` rad and moved to
+    `x`, `y`.
+    """
+    forward = np.array([np.cos(yaw), np.sin(yaw)])
+    left = np.array([-forward[1], forward[0]])
+    return np.asarray(outline @ np.array([forward, left]) + (x, y))
+
+
 def section_outlines(track: Track, count: int) -> list[Array]:
     """Outlines (K, 2) m of `count` pieces of road, equally long on the center line, from the start
     line on.
     """
-    fine = 6  # points of each border in a piece
-    s = np.linspace(0.0, track.length, count * fine + 1)
+    s = np.linspace(0.0, track.length, count * _POINTS_OF_SECTION + 1)
     spots = geometry.point_at(track.center, s)
-    sides = [geometry.nearest_point(line, spots) for line in (track.inner, track.outer)]
-    spans = [slice(k * fine, (k + 1) * fine + 1) for k in range(count)]
-    return [np.vstack([sides[0][span], sides[1][span][::-1]]) for span in spans]
+    inner = geometry.nearest_point(track.inner, spots)
+    outer = geometry.nearest_point(track.outer, spots)
+    outlines = []
+    for first in range(0, count * _POINTS_OF_SECTION, _POINTS_OF_SECTION):
+        span = slice(first, first + _POINTS_OF_SECTION + 1)
+        outlines.append(np.vstack([inner[span], outer[span][::-1]]))
+    return outlines
 
 
-def _outline(track: Track) -> Outline:
-    """The road as a fillable outline. The hole has to run against the rim, whichever way the track
-    is driven.
+def _road_outline(track: Track) -> Outline:
+    """The road as an outline that can be filled. The hole of a loop has to run against the rim,
+    whichever way the track is driven.
     """
     if not track.is_loop:
-        return Outline(
-            np.concatenate([track.outer, track.inner[::-1], track.outer[:1]]), closed=True
-        )
-    with_rim = geometry.signed_area(track.outer) * geometry.signed_area(track.inner) > 0
-    hole = track.inner[::-1] if with_rim else track.inner
+        ring = np.concatenate([track.outer, track.inner[::-1], track.outer[:1]])
+        return Outline(ring, closed=True)
+    same_sense = geometry.signed_area(track.outer) * geometry.signed_area(track.inner) > 0
+    hole = track.inner[::-1] if same_sense else track.inner
     return Outline.make_compound_path(Outline(track.outer, closed=True), Outline(hole, closed=True))
 
 
-def _draw_start(track: Track, ax: Axes) -> None:
-    ends = np.concatenate(
-        [geometry.nearest_point(line, track.center[:1]) for line in (track.inner, track.outer)]
-    )
-    ax.plot(*ends.T, color=style.START_COLOR, linewidth=2.2, solid_capstyle="butt", zorder=4)
-
-
-def _gap(track: Track) -> float:
+def _number_gap(track: Track) -> float:
     """Distance of a waypoint's number from the road, m."""
     return 0.018 * float(np.ptp(track.outer, axis=0).max()) + 0.06
 
 
-def _waypoint_axis(track: Track, ax: Axes) -> None:
+def _add_waypoint_axis(track: Track, ax: Axes) -> None:
     """Waypoint numbers along the top, for reward functions count in them."""
     every = _round_step(len(track.center) / 12)
     numbers = np.arange(0, len(track.center), every)
@@ -224,12 +280,9 @@ def _waypoint_axis(track: Track, ax: Axes) -> None:
 
 def _round_step(step: float) -> int:
     """The first of 1, 2, 5, 10, 20, ... that is at least `step`."""
-    return next(
-        base * ten for ten in (1, 10, 100, 1000, 10000) for base in (1, 2, 5) if base * ten >= step
-    )
-
-
-def _sheet_size(track: Track) -> tuple[float, float]:
-    """Width and height of a sheet, inches, so that the map leaves little empty."""
-    wide, high = np.ptp(track.outer, axis=0)
-    return 9.0, float(np.clip(7.6 * high / max(wide, 1e-9), 2.6, 9.0)) + 2.6
+    power = 1
+    while True:
+        for base in (1, 2, 5):
+            if base * power >= step:
+                return base * power
+        power *= 10

@@ -23,8 +23,8 @@ from racer.track import load_track
 from racer.track.track import Track
 
 LINE = np.column_stack([np.linspace(0, 5, 21), np.zeros(21)])
-ASIDE = np.array([0.0, 0.3])
-OPEN = Track("open", "Open", LINE, LINE + ASIDE, LINE - ASIDE)
+OFFSET = np.array([0.0, 0.3])
+OPEN = Track("open", "Open", LINE, LINE + OFFSET, LINE - OFFSET)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def _color(figure: Figure, ax: object, point: np.ndarray) -> np.ndarray:
 def test_waypoint_numbers_are_sparse_and_start_at_zero() -> None:
     ax = draw_waypoints(load_track("reinvent_2018"), Figure().subplots())
     assert [text.get_text() for text in ax.texts] == [str(number) for number in range(0, 116, 5)]
-    few = draw_waypoints(load_track("reinvent_2018"), Figure().subplots(), every=50)
-    assert [text.get_text() for text in few.texts] == ["0", "50"]
+    sparse = draw_waypoints(load_track("reinvent_2018"), Figure().subplots(), every=50)
+    assert [text.get_text() for text in sparse.texts] == ["0", "50"]
 
 
 def test_the_curvature_panel_spans_the_lap_and_names_the_sides() -> None:
@@ -65,8 +65,8 @@ def test_the_curvature_panel_spans_the_lap_and_names_the_sides() -> None:
     assert draw_curvature(OPEN, Figure().subplots()).get_legend() is None
 
 
-def test_sheet_and_gallery_are_written_in_any_format(tmp_path: Path) -> None:
-    for name in ("sheet.png", "sheet.svg", "sheet.PDF"):
+def test_figure_and_gallery_are_written_in_any_format(tmp_path: Path) -> None:
+    for name in ("track.png", "track.svg", "track.PDF"):
         assert (
             style.save_figure(track_figure(load_track("oval")), tmp_path / name, dpi=40)
             .stat()
@@ -98,18 +98,18 @@ def test_the_style_leaves_matplotlib_as_it_was() -> None:
     assert dict(mpl.rcParams) == before
 
 
-def test_objects_are_drawn_where_they_stand_and_as_large_as_they_are() -> None:
+def test_obstacles_are_drawn_where_they_stand_and_as_large_as_they_are() -> None:
     track = load_track("oval")
-    objects = merge_obstacles(
+    obstacles = merge_obstacles(
         obstacles_on(track, [(0.2, 1)]), obstacles_on(track, [(0.6, -1)], "bot")
     )
-    ax = draw_obstacles(objects, Figure().subplots())
-    for patch, body in zip(ax.patches, objects, strict=True):
+    ax = draw_obstacles(obstacles, Figure().subplots())
+    for patch, obstacle in zip(ax.patches, obstacles, strict=True):
         corners = np.asarray(patch.get_path().vertices)[:-1]
-        length, width, _ = VISIBLE_SIZE_M[body["kind"]]
+        length, width, _ = VISIBLE_SIZE_M[obstacle["kind"]]
         assert 0.5 * (corners.max(axis=0) + corners.min(axis=0)) == pytest.approx(
-            [body["x"], body["y"]], abs=0.05
+            [obstacle["x"], obstacle["y"]], abs=0.05
         )
-        c, s = np.cos(body["yaw"]), np.sin(body["yaw"])
-        turned = (corners - [body["x"], body["y"]]) @ np.array([[c, -s], [s, c]])
+        c, s = np.cos(obstacle["yaw"]), np.sin(obstacle["yaw"])
+        turned = (corners - [obstacle["x"], obstacle["y"]]) @ np.array([[c, -s], [s, c]])
         assert np.ptp(turned, axis=0) == pytest.approx([length, width])
