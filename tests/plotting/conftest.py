@@ -7,8 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from racer.analysis import laps
 from racer.logs import Job, Log, Source
 from racer.plotting import style
 
@@ -44,3 +46,28 @@ def ppo() -> pd.DataFrame:
         "kl": 0.01 + 0.001 * iteration,
     }
     return pd.DataFrame(facts | {"entropy": fall, "learning_rate": 3e-4})
+
+
+@pytest.fixture
+def trace(drive) -> pd.DataFrame:
+    """Twelve episodes, every other one complete, of which each fifth begins at the same place."""
+    return drive(episodes=12)
+
+
+@pytest.fixture(scope="session")
+def rounded_laps() -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """A function that gives the laps of a trace, timed to the hundredth, so that laps driven alike
+    are equally fast and the first one is the best.
+    """
+
+    def table(trace: pd.DataFrame) -> pd.DataFrame:
+        lap_table = laps(trace)
+        return lap_table.assign(time=lap_table["time"].round(2))
+
+    return table
+
+
+@pytest.fixture(scope="session")
+def texts() -> Callable[[Axes], list[str]]:
+    """A function that gives what is written on an Axes."""
+    return lambda ax: [text.get_text() for text in ax.texts]

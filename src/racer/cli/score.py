@@ -128,7 +128,7 @@ def _print_scores(scores: list[RewardScore]) -> None:
 
 def _draw_ranks(scores: list[RewardScore], track: str, path: Path) -> None:
     from racer.plotting import style
-    from racer.plotting.experiment import rank_figure
+    from racer.plotting.scores import rank_figure
 
     with style.style_context():
         style.save_figure(rank_figure(scores, track), path)

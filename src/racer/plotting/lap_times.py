@@ -1,4 +1,6 @@
-"""Pictures of lap times: how they spread, how the best came down, and what was paid for them."""
+"""Pictures of lap times: one by one, how they spread, how the best came down, what was paid for
+them, and sector by sector.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +13,58 @@ from numpy.typing import NDArray
 
 from racer.analysis import lap_sectors
 from racer.plotting import style
-from racer.plotting.laps import row_numbers
-from racer.plotting.selection import lap_number
+from racer.plotting.selection import lap_number, row_numbers
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
-_FEW = 8  # complete laps below which each is a mark and no histogram is drawn
-_MOST_BINS = 40
+COMPLETE_COLOR = style.PALETTE[0]
+INCOMPLETE_COLOR = style.PALETTE[5]
+
+BEST_FILL, BETTER_FILL, PLAIN_FILL = "#5b2a86", "#a6dcc0", "#f5f5f3"
+"""Fills of sector times: dark, middle and light also in a gray print. Purple and green as in
+Formula 1, told apart by lightness too."""
+
+SECTORS_WITHOUT_CORNERS = 3  # of a lap where no corners are known
+
+_MIN_BAR_ROOM = 5  # laps for which there is room at least: a single bar is no wall
+_MAX_BARS = 45  # laps from which bars become dots
+_MIN_HISTOGRAM_LAPS = 8  # complete laps below which each is a mark
+_MAX_BINS = 40
+_MIN_LAPS_FOR_VERDICT = 8
+_CLEAR_CORRELATION = 0.3
+
+
+def draw_lap_times(laps: pd.DataFrame, ax: Axes) -> Axes:
+    """`ax` with the time of every lap, s: bars for a race, dots for many laps; those not completed
+    are marked.
+    """
+    number = np.arange(1, len(laps) + 1)
+    time = laps["time"].to_numpy()
+    is_complete = laps["complete"].to_numpy(bool)
+    looks = (
+        (is_complete, COMPLETE_COLOR, "complete", "", "o"),
+        (~is_complete, INCOMPLETE_COLOR, "not completed", "///", "x"),
+    )
+    for chosen, color, label, hatch, marker in looks:
+        if not chosen.any():
+            continue
+        x = number[chosen]
+        y = time[chosen]
+        if len(laps) <= _MAX_BARS:
+            ax.bar(x, y, color=color, width=0.7, label=label, hatch=hatch)
+        else:
+            ax.plot(x, y, marker, color=color, markersize=3.5, label=label)
+    if len(laps) <= _MAX_BARS:
+        _write_times(laps, ax)
+        ax.set_xlim(0.4, max(len(laps), _MIN_BAR_ROOM) + 0.6)
+    ax.set_xlabel("lap")
+    ax.set_ylabel("lap time (s)")
+    ax.set_ylim(bottom=0.0)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(False, axis="x")
+    ax.set_title("Lap times")
+    return style.add_legend_above(ax)
 
 
 def draw_time_distribution(laps: pd.DataFrame, ax: Axes) -> Axes:
@@ -28,16 +74,10 @@ def draw_time_distribution(laps: pd.DataFrame, ax: Axes) -> Axes:
     time = np.sort(laps.loc[laps["complete"], "time"].to_numpy(float))
     if not len(time):
         return style.write_note(ax, "no complete lap")
-    if len(time) >= _FEW:
-        edges = np.histogram_bin_edges(time, "auto")
-        edges = (
-            edges
-            if len(edges) <= _MOST_BINS + 1
-            else np.linspace(time[0], time[-1], _MOST_BINS + 1)
-        )
+    if len(time) >= _MIN_HISTOGRAM_LAPS:
         ax.hist(
             time,
-            edges.tolist(),
+            _bin_edges(time).tolist(),
             color=style.PALETTE[4],
             edgecolor=style.BACKGROUND_COLOR,
             linewidth=0.6,
@@ -48,9 +88,10 @@ def draw_time_distribution(laps: pd.DataFrame, ax: Axes) -> Axes:
         ax.plot(time, np.zeros(len(time)), "|", color=style.PALETTE[0], markersize=26, mew=2)
         ax.set_yticks([])
         ax.set_ylim(-1.0, 1.0)
-    for value, words, dashes in ((time[0], "best", "-"), (float(np.median(time)), "median", "--")):
-        ax.axvline(value, color=style.PALETTE[5], linestyle=dashes, label=f"{words} {value:.2f} s")
-    style.legend_above(ax)
+    median = float(np.median(time))
+    for value, name, dashes in ((time[0], "best", "-"), (median, "median", "--")):
+        ax.axvline(value, color=style.PALETTE[5], linestyle=dashes, label=f"{name} {value:.2f} s")
+    style.add_legend_above(ax)
     ax.set_xlabel("lap time (s)")
     ax.set_title(f"{len(time):,} complete of {len(laps):,} laps")
     return ax
@@ -62,38 +103,23 @@ def draw_best_so_far(laps: pd.DataFrame, ax: Axes) -> Axes:
     Laps have the numbers that `racer plot --laps` takes: from 1, those that were not completed
     counted too.
     """
-    whole = laps[laps["complete"]]
-    number, time = whole.index.to_numpy() + 1, whole["time"]
-    size = 3.5 if len(whole) <= 200 else 2.0
+    complete = laps[laps["complete"]]
+    number = complete.index.to_numpy() + 1
     ax.plot(
         number,
-        time,
+        complete["time"],
         "o",
-        markersize=size,
+        markersize=3.5 if len(complete) <= 200 else 2.0,
         alpha=0.55,
         color=style.PALETTE[0],
         mew=0,
         label="complete lap",
     )
-    if len(whole):
-        best = time.cummin()
-        x, y = np.append(number, laps.index[-1] + 1), np.append(best, best.iloc[-1])
-        ax.step(x, y, where="post", color=style.PALETTE[5], label="best so far")
-        record = int(number[np.argmin(time)])
-        side = "right" if record > (x[0] + x[-1]) / 2 else "left"
-        words = f"{best.iloc[-1]:.2f} s (lap {record})"
-        ax.annotate(
-            words,
-            (record, best.iloc[-1]),
-            (0, -11),
-            textcoords="offset points",
-            ha=side,
-            fontsize=8,
-        )
-        ax.margins(y=0.16)
+    if len(complete):
+        _draw_record(complete["time"], number, laps.index[-1] + 1, ax)
     else:
         style.write_note(ax, "no complete lap")
-    style.legend_above(ax)
+    style.add_legend_above(ax)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("lap of the log")
     ax.set_ylabel("lap time (s)")
@@ -105,155 +131,196 @@ def discounted_rewards(trace: pd.DataFrame, laps: pd.DataFrame, gamma: float = 1
     """(L,) reward of each lap as seen from its first step: step k counts `gamma`**k; at 1 the plain
     sum.
     """
+    if not len(laps):
+        return np.empty(0)
     reward = trace["reward"].to_numpy(float)[row_numbers(laps)]
-    first = np.cumsum([0, *laps["steps"].to_numpy()[:-1]])
-    age = np.arange(len(reward)) - np.repeat(first, laps["steps"]) if len(laps) else np.empty(0)
-    return np.add.reduceat(reward * gamma**age, first) if len(laps) else np.empty(0)
+    steps = laps["steps"].to_numpy()
+    first = np.cumsum(steps) - steps
+    age = np.arange(len(reward)) - np.repeat(first, steps)
+    return np.add.reduceat(reward * gamma**age, first)
 
 
 def draw_reward_time(trace: pd.DataFrame, laps: pd.DataFrame, ax: Axes, gamma: float = 1.0) -> Axes:
-    """`ax` with the reward of every complete lap over its time, s, and in words whether the faster
-    earn more.
+    """`ax` with the reward of every complete lap over its time, s, and in the title whether the
+    faster earn more.
 
     The reward is the sum over the lap's steps, discounted by `gamma` a step. Rewards of laps that
     were not completed are marked on the right: one above the complete laps pays more for an
     accident than for a lap.
     """
-    whole = laps[laps["complete"]]
-    paid, lost = (
-        discounted_rewards(trace, whole, gamma),
-        discounted_rewards(trace, laps[~laps["complete"]], gamma),
-    )
-    size = 14.0 if len(whole) <= 300 else 6.0
+    complete = laps[laps["complete"]]
+    rewards = discounted_rewards(trace, complete, gamma)
     ax.scatter(
-        whole["time"],
-        paid,
-        size,
-        style.PALETTE[0],
+        complete["time"],
+        rewards,
+        14.0 if len(complete) <= 300 else 6.0,
+        COMPLETE_COLOR,
         alpha=0.6,
         linewidths=0,
         label="complete lap",
         zorder=3,
     )
-    if len(lost):
-        at = np.full(len(lost), 1.03)
+    incomplete_rewards = discounted_rewards(trace, laps[~laps["complete"]], gamma)
+    if len(incomplete_rewards):
         ax.plot(
-            at, lost, "_", color=style.PALETTE[5], alpha=0.5, markersize=9, transform=ax.get_yaxis_transform(),
-            clip_on=False, label="not completed",
-        )  # fmt: skip
-    style.legend_above(ax)
+            np.full(len(incomplete_rewards), 1.03),
+            incomplete_rewards,
+            "_",
+            color=INCOMPLETE_COLOR,
+            alpha=0.5,
+            markersize=9,
+            transform=ax.get_yaxis_transform(),
+            clip_on=False,
+            label="not completed",
+        )
+    style.add_legend_above(ax)
     ax.set_xlabel("lap time (s)")
     ax.set_ylabel("reward of a lap" if gamma == 1.0 else f"reward of a lap, γ = {gamma:g}")
-    ax.set_title(_verdict(whole["time"].to_numpy(float), paid))
+    ax.set_title(_reward_verdict(complete["time"].to_numpy(float), rewards))
     return ax
-
-
-def rank_correlation(one: Array, other: Array) -> float:
-    """Spearman's correlation of two measures (N,): -1 to 1; nan where one of them does not vary or
-    N < 3.
-    """
-    ranks = [pd.Series(values).rank().to_numpy() for values in (one, other)]
-    if len(one) < 3 or min(np.ptp(rank) for rank in ranks) == 0:
-        return float("nan")
-    return float(pd.Series(ranks[0]).corr(pd.Series(ranks[1])))
-
-
-def _verdict(time: Array, paid: Array) -> str:
-    """Whether faster laps earn more, in words."""
-    if len(time) < 8:
-        return f"{len(time)} complete lap{'' if len(time) == 1 else 's'}"
-    found = rank_correlation(time, paid)
-    if np.isnan(found):
-        return "All laps earn the same"
-    words = (
-        "Faster laps earn more"
-        if found < -0.3
-        else "Faster laps earn less"
-        if found > 0.3
-        else "Pay ignores pace"
-    )
-    return f"{words} (ρ = {found:+.2f})"
-
-
-BEST_FILL, BETTER_FILL, PLAIN_FILL = "#5b2a86", "#a6dcc0", "#f5f5f3"
-"""Fills: dark, middle and light also in a gray print. Purple and green as in Formula 1, told apart by lightness too."""
-
-SECTORS_WITHOUT_CORNERS = 3  # sectors of a lap where no corners are known
 
 
 def sector_time_table(
     trace: pd.DataFrame, laps: pd.DataFrame, track: Track | None = None
 ) -> pd.DataFrame:
-    """Sector times, s, a row for each given lap (with its label) and a column for each sector, in
+    """Sector times, s: a row for each given lap (with its label) and a column for each sector, in
     order.
     """
-    found = lap_sectors(trace, laps, track, parts=SECTORS_WITHOUT_CORNERS)
-    table = found.pivot(index="lap", columns="sector", values="time")
-    return table.loc[laps.index, list(dict.fromkeys(found["sector"]))]
+    sectors = lap_sectors(trace, laps, track, parts=SECTORS_WITHOUT_CORNERS)
+    table = sectors.pivot(index="lap", columns="sector", values="time")
+    return table.loc[laps.index, list(dict.fromkeys(sectors["sector"]))]
 
 
 def draw_sector_times(times: pd.DataFrame, ax: Axes) -> Axes:
     """`ax` with a table of sector times, s: a row a lap, the sum last, and below them the best of
     every sector.
 
-    `times` (laps, sectors) as of `sector_times`; laps that come first in the log have the smaller
-    labels. Purple is the best of all laps shown, green the best until then.
+    `times` (laps, sectors) as of `sector_time_table`; laps that come first in the log have the
+    smaller labels. Purple is the best of all laps shown, green the best until then.
     """
-    total, columns = times.sum(axis=1, skipna=False), [str(name) for name in times.columns]
-    fills, order = _fills(times), np.argsort(total.to_numpy(), kind="stable")
-    for row, k in enumerate(order, 1):
-        _write(ax, row, -1, f"lap {lap_number(times.index[k])}")
-        for column, value in enumerate(times.iloc[k]):
-            _cell(ax, row, column, _seconds(value), fills[k, column])
-        _write(
-            ax, row, len(columns), _seconds(total.iloc[k]), weight="bold" if row == 1 else "normal"
-        )
-    for column, name in enumerate([*columns, "sum"]):
-        _write(ax, 0, column, name, weight="bold")
+    names = [str(name) for name in times.columns]
+    totals = times.sum(axis=1, skipna=False)
+    fills = _sector_fills(times)
+    for column, name in enumerate([*names, "sum"]):
+        _write_cell(ax, 0, column, name, weight="bold")
+    fastest_first = np.argsort(totals.to_numpy(), kind="stable")
+    for row, k in enumerate(fastest_first, 1):
+        _write_cell(ax, row, -1, f"lap {lap_number(times.index[k])}")
+        for column, seconds in enumerate(times.iloc[k]):
+            _fill_cell(ax, row, column, _seconds_text(seconds), fills[k, column])
+        weight = "bold" if row == 1 else "normal"
+        _write_cell(ax, row, len(names), _seconds_text(totals.iloc[k]), weight=weight)
     last = len(times) + 1
-    _write(ax, last, -1, "best")
-    ideal = times.min(axis=0)
-    for column, value in enumerate([*ideal, ideal.sum()]):
-        _write(ax, last, column, _seconds(value), style="italic")
-    ax.plot([-1.5, len(columns) + 0.5], [last - 0.5, last - 0.5], color=style.FAINT, linewidth=0.8)
-    return _bare(ax, len(columns), last)
+    best = times.min(axis=0)
+    _write_cell(ax, last, -1, "best")
+    for column, seconds in enumerate([*best, best.sum()]):
+        _write_cell(ax, last, column, _seconds_text(seconds), style="italic")
+    ax.plot([-1.5, len(names) + 0.5], [last - 0.5, last - 0.5], color=style.FAINT, linewidth=0.8)
+    return _format_table_axes(ax, len(names), last)
 
 
-def _bare(ax: Axes, columns: int, rows: int) -> Axes:
+def _write_times(laps: pd.DataFrame, ax: Axes) -> None:
+    """The time above each bar; how far the car got, where it did not complete the lap."""
+    columns = zip(laps["time"], laps["completion"], laps["complete"], strict=True)
+    for number, (time, completion, is_complete) in enumerate(columns, 1):
+        ax.annotate(
+            f"{time:.2f}" if is_complete else f"{completion:.0f} %",
+            (number, time),
+            (0, 2),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8 if len(laps) <= 15 else 6,
+        )
+
+
+def _bin_edges(time: Array) -> Array:
+    """Edges of a histogram, as numpy chooses them, but not too many."""
+    edges = np.histogram_bin_edges(time, "auto")
+    if len(edges) > _MAX_BINS + 1:
+        return np.linspace(time[0], time[-1], _MAX_BINS + 1)
+    return edges
+
+
+def _draw_record(time: pd.Series, number: NDArray[np.int64], end: int, ax: Axes) -> None:
+    """The best time so far as steps up to lap `end`, and the number of the lap that holds it."""
+    best = time.cummin()
+    x = np.append(number, end)
+    record = float(best.iloc[-1])
+    ax.step(x, np.append(best, record), where="post", color=style.PALETTE[5], label="best so far")
+    holder = int(number[np.argmin(time)])
+    ax.annotate(
+        f"{record:.2f} s (lap {holder})",
+        (holder, record),
+        (0, -11),
+        textcoords="offset points",
+        ha="right" if holder > (x[0] + x[-1]) / 2 else "left",
+        fontsize=8,
+    )
+    ax.margins(y=0.16)
+
+
+def _reward_verdict(time: Array, rewards: Array) -> str:
+    """Whether faster laps earn more: Spearman's rank correlation of times and rewards in words."""
+    from scipy.stats import spearmanr
+
+    if len(time) < _MIN_LAPS_FOR_VERDICT:
+        return f"{len(time)} complete lap{'' if len(time) == 1 else 's'}"
+    known = np.isfinite(time) & np.isfinite(rewards)
+    time = time[known]
+    rewards = rewards[known]
+    if len(time) < 2 or np.ptp(time) == 0 or np.ptp(rewards) == 0:
+        return "All laps earn the same"
+    correlation = float(spearmanr(time, rewards).statistic)
+    if correlation < -_CLEAR_CORRELATION:
+        verdict = "Faster laps earn more"
+    elif correlation > _CLEAR_CORRELATION:
+        verdict = "Faster laps earn less"
+    else:
+        verdict = "Pay ignores pace"
+    return f"{verdict} (ρ = {correlation:+.2f})"
+
+
+def _sector_fills(times: pd.DataFrame) -> np.ndarray:
+    """(laps, sectors) the fill of every cell."""
+    in_order = times.sort_index()
+    is_best_until_then = in_order.le(in_order.cummin(), axis=0)
+    is_best = in_order.eq(in_order.min(), axis=1)
+    fills = np.select([is_best, is_best_until_then], [BEST_FILL, BETTER_FILL], PLAIN_FILL)
+    return fills[in_order.index.get_indexer(times.index)]
+
+
+def _fill_cell(ax: Axes, row: int, column: int, text: str, fill: str) -> None:
+    ax.add_patch(
+        Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, facecolor=fill, edgecolor="none")
+    )
+    if fill == BEST_FILL:
+        _write_cell(ax, row, column, text, color=style.BACKGROUND_COLOR, weight="bold")
+    else:
+        _write_cell(ax, row, column, text, color=style.INK, weight="normal")
+
+
+def _write_cell(ax: Axes, row: int, column: int, text: str, **font: str) -> None:
+    ax.text(column, row, text, ha="center", va="center", fontsize=8.5, **font)  # type: ignore[arg-type]
+
+
+def _format_table_axes(ax: Axes, columns: int, rows: int) -> Axes:
+    """`ax` without a frame around a table, with a title and what the fills mean."""
     ax.set_xlim(-1.6, columns + 0.6)
     ax.set_ylim(rows + 0.6, -0.6)
     ax.set_axis_off()
     ax.set_title("Sector times (s)")
-    patches = [
-        Patch(color=BEST_FILL, label="best of all"),
-        Patch(color=BETTER_FILL, label="best until then"),
-    ]
     ax.legend(
-        handles=patches, loc="upper left", bbox_to_anchor=(0.0, 0.0), ncols=2, borderaxespad=0.0
+        handles=[
+            Patch(color=BEST_FILL, label="best of all"),
+            Patch(color=BETTER_FILL, label="best until then"),
+        ],
+        loc="upper left",
+        bbox_to_anchor=(0.0, 0.0),
+        ncols=2,
+        borderaxespad=0.0,
     )
     return ax
 
 
-def _fills(times: pd.DataFrame) -> np.ndarray:
-    """(laps, sectors) the fill of every cell."""
-    in_order = times.sort_index()
-    so_far = in_order.le(in_order.cummin(), axis=0)
-    best = in_order.eq(in_order.min(), axis=1)
-    fills = np.select([best, so_far], [BEST_FILL, BETTER_FILL], PLAIN_FILL)
-    return fills[in_order.index.get_indexer(times.index)]
-
-
-def _cell(ax: Axes, row: int, column: int, words: str, fill: str) -> None:
-    ax.add_patch(
-        Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, facecolor=fill, edgecolor="none")
-    )
-    ink, weight = (style.BACKGROUND_COLOR, "bold") if fill == BEST_FILL else (style.INK, "normal")
-    _write(ax, row, column, words, color=ink, weight=weight)
-
-
-def _write(ax: Axes, row: int, column: int, words: str, **font: str) -> None:
-    ax.text(column, row, words, ha="center", va="center", fontsize=8.5, **font)  # type: ignore[arg-type]
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.2f}" if value == value else "-"
+def _seconds_text(seconds: float) -> str:
+    return "-" if np.isnan(seconds) else f"{seconds:.2f}"

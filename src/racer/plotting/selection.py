@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from racer import analysis as lap_table
+from racer.analysis import fastest_laps
 from racer.errors import UsageError
 from racer.track.track import Track
 
-SAME_START_M = 0.5  # m between the starts of two laps that began at the same place
+SAME_START_M = 0.5  # between the starts of two laps that began at the same place
+
 _GRAMMAR = "numbers such as 3,7, or best:5, first:5, last:5, all"
+_HELD_STATUSES = ("prepare", "pause", "park")  # of steps in which the car does not drive
 
 
 def laps_of_phase(laps: pd.DataFrame, phase: str) -> pd.DataFrame:
@@ -22,47 +24,40 @@ def laps_of_phase(laps: pd.DataFrame, phase: str) -> pd.DataFrame:
     """
     if not phase:
         return laps
-    found = laps[laps["phase"].astype(str) == phase]
-    if not len(found):
-        there = ", ".join(sorted(set(laps["phase"].astype(str)))) or "no lap"
+    phases = laps["phase"].astype(str)
+    if not (phases == phase).any():
+        known = ", ".join(sorted(set(phases))) or "no lap"
         raise UsageError(
-            f"no lap of this log is known to be of {phase} (there is: {there}): leave out --phase"
+            f"no lap of this log is known to be of {phase} (there is: {known}): leave out --phase"
         )
-    return found
+    return laps[phases == phase]
 
 
 def prefer_phase(laps: pd.DataFrame, phase: str) -> pd.DataFrame:
     """The laps of a phase, or all where there is none of it."""
-    found = laps[laps["phase"].astype(str) == phase]
-    return found if len(found) else laps
+    is_of_phase = laps["phase"].astype(str) == phase
+    return laps[is_of_phase] if is_of_phase.any() else laps
 
 
 def select_laps(laps: pd.DataFrame, text: str) -> pd.DataFrame:
     """The laps that a text asks for: numbers from 1, as `lap_number` has them, `best:N`, `first:N`,
     `last:N` or `all`.
 
-    Raises UsageError for a lap that there is not, and for words that mean nothing.
+    Raises UsageError for a lap that there is not, and for a text that means nothing.
     """
-    asked = text.replace(" ", "")
-    group = re.fullmatch(r"(best|first|last):?([1-9]\d*)", asked)
-    if group:
-        count = int(group[2])
-        return (
-            best_or_farthest(laps, count)
-            if group[1] == "best"
-            else laps.head(count)
-            if group[1] == "first"
-            else laps.tail(count)
-        )
-    if asked == "all":
+    request = text.replace(" ", "")
+    if request == "all":
         return laps
-    if not re.fullmatch(r"\d+(,\d+)*", asked):
+    group = re.fullmatch(r"(best|first|last):?([1-9]\d*)", request)
+    if group:
+        return _lap_group(laps, group[1], int(group[2]))
+    if not re.fullmatch(r"\d+(,\d+)*", request):
         raise UsageError(f"--laps {text!r} names no laps: give {_GRAMMAR}")
-    numbers = [int(word) - 1 for word in asked.split(",")]
-    missing = [number + 1 for number in numbers if number not in laps.index]
-    if missing:
-        raise UsageError(f"there is no lap {missing[0]} among these: {_range(laps)}")
-    return laps.loc[numbers]
+    labels = [int(number) - 1 for number in request.split(",")]
+    for label in labels:
+        if label not in laps.index:
+            raise UsageError(f"there is no lap {label + 1} among these: {_number_range(laps)}")
+    return laps.loc[labels]
 
 
 def best_or_farthest(laps: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -70,7 +65,7 @@ def best_or_farthest(laps: pd.DataFrame, count: int) -> pd.DataFrame:
     farthest.
     """
     if laps["complete"].any():
-        return lap_table.fastest_laps(laps, count)
+        return fastest_laps(laps, count)
     return laps.nlargest(count, "completion", keep="first")
 
 
@@ -83,19 +78,16 @@ def comparable_pair(
     loop, anywhere, since both can be cut at the start line; or else the farthest that began where
     it did.
     """
-    ranked = pd.concat(
-        [
-            lap_table.fastest_laps(laps, len(laps)),
-            laps[~laps["complete"]].nlargest(len(laps), "completion"),
-        ]
-    )
+    incomplete = laps[~laps["complete"]].nlargest(len(laps), "completion")
+    ranked = pd.concat([fastest_laps(laps, len(laps)), incomplete])
     if len(ranked) < 2:
         return ranked
-    spots = trace[["X", "Y"]].to_numpy(float)[ranked["first_row"]]
-    near, whole = np.hypot(*(spots - spots[0]).T) <= SAME_START_M, ranked["complete"].to_numpy(bool)
-    cut = whole & whole[0] & (track is not None and track.is_loop)
-    rank = np.select([near & whole, cut, near], [0, 1, 2], 3)
-    return ranked.iloc[[0, 1 + int(np.argmin(rank[1:]))]]
+    starts = trace[["X", "Y"]].to_numpy(float)[ranked["first_row"]]
+    is_near = np.hypot(*(starts - starts[0]).T) <= SAME_START_M
+    is_complete = ranked["complete"].to_numpy(bool)
+    can_be_cut = is_complete & is_complete[0] & (track is not None and track.is_loop)
+    preference = np.select([is_near & is_complete, can_be_cut, is_near], [0, 1, 2], 3)
+    return ranked.iloc[[0, 1 + int(np.argmin(preference[1:]))]]
 
 
 def lap_number(label: object) -> int:
@@ -105,23 +97,44 @@ def lap_number(label: object) -> int:
 
 def lap_labels(laps: pd.DataFrame, log: str = "") -> list[str]:
     """What the given laps are called in a legend: number and time, or how far they got; before it
-    the log's name.
+    the name of the log.
     """
-    found = []
-    for label, time, share, whole in zip(
-        laps.index, laps["time"], laps["completion"], laps["complete"], strict=True
-    ):
-        ended = f"{time:.2f} s" if whole else f"to {share:.0f} %"
-        found.append(f"{log + ' ' if log else ''}lap {lap_number(label)} ({ended})")
-    return found
+    prefix = f"{log} " if log else ""
+    labels = []
+    for label, lap in zip(laps.index, laps.to_dict("records"), strict=True):
+        if lap["complete"]:
+            ending = f"{lap['time']:.2f} s"
+        else:
+            ending = f"to {lap['completion']:.0f} %"
+        labels.append(f"{prefix}lap {lap_number(label)} ({ending})")
+    return labels
 
 
-def join_with_and(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+def row_numbers(laps: pd.DataFrame) -> NDArray[np.int64]:
+    """(R,) positions in the trace of the rows of the given laps, lap after lap."""
+    spans = [np.empty(0, np.int64)]
+    for first, last in zip(laps["first_row"].tolist(), laps["last_row"].tolist(), strict=True):
+        spans.append(np.arange(first, last + 1))
+    return np.concatenate(spans)
 
 
-def _range(laps: pd.DataFrame) -> str:
+def driving_rows(trace: pd.DataFrame, laps: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the given laps in which the car drives and its action counts: not while it is
+    held.
+    """
+    rows = trace.iloc[row_numbers(laps)]
+    return rows[~rows["episode_status"].isin(_HELD_STATUSES)]
+
+
+def _lap_group(laps: pd.DataFrame, which_end: str, count: int) -> pd.DataFrame:
+    if which_end == "best":
+        return best_or_farthest(laps, count)
+    if which_end == "first":
+        return laps.head(count)
+    return laps.tail(count)
+
+
+def _number_range(laps: pd.DataFrame) -> str:
     if not len(laps):
         return "there is none"
     return f"their numbers are {lap_number(laps.index.min())} to {lap_number(laps.index.max())}"

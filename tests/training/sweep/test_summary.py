@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from racer.errors import UsageError
-from racer.plotting.experiment import learning_curve_figure
+from racer.plotting.training import learning_curve_figure
 from racer.training.config import TrainConfig
 from racer.training.sweep.runner import FINISHED_FILE
 from racer.training.sweep.summary import (
@@ -205,5 +205,5 @@ def test_each_track_has_its_own_panels(tmp_path):
         put(tmp_path / str(k), SOON, 1, track=track, car=car)
     found = compare_runs(tmp_path)
     figure = learning_curve_figure(found.curves, found.differing)
-    assert [ax.get_title() for ax in figure.axes[:2]] == ["oval", "bowtie"]
+    assert [ax.get_title(loc="left") for ax in figure.axes[:2]] == ["oval", "bowtie"]
     assert [line.get_label() for line in figure.axes[0].lines] == ["v5", "v6"]
