@@ -128,7 +128,7 @@ def _without_suffixes(path: Path) -> Path:
 
 def _draw(comparison: LogComparison, path: Path) -> Path:
     from racer.plotting import style
-    from racer.plotting.compare import comparison_figure
+    from racer.plotting.telemetry import comparison_figure
 
     return style.save_figure(comparison_figure(comparison), path.expanduser())
 

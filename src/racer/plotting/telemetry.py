@@ -1,194 +1,171 @@
 """Pictures of laps over distance, as racing engineers read them: speed, steering, and the time
-between two laps.
+between two laps; and of whole logs beside each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
 from numpy.typing import NDArray
 
+from racer.analysis.comparison import LogComparison
 from racer.analysis.telemetry import lap_start, lap_telemetry, time_delta
 from racer.errors import UsageError
 from racer.plotting import style
+from racer.plotting.track import mark_corners
 from racer.track.corners import find_corners
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
-LAP_COLORS = tuple(style.PALETTE[k] for k in (0, 5, 2, 3, 1, 7))
-LAP_DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), "-.", (0, (1, 1)), (0, (8, 2, 1, 2)))
-CORNER_COLOR = "#efefed"  # behind a corner
-STEERING_MEAN_M = 0.5  # m over which steering is averaged: about a quarter of a second
-SAME_PLACE_M = 0.5  # m between the starts of two laps that can be laid over each other as they are
+CORNER_COLOR = "#efefed"  # of the band behind a corner
+STEERING_MEAN_M = 0.5  # over which steering is averaged: about a quarter of a second
+SAME_PLACE_M = 0.5  # between the starts of two laps that can be laid over each other as they are
+
+_LAP_COLORS = tuple(style.PALETTE[k] for k in (0, 5, 2, 3, 1, 7))
+_LAP_DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), "-.", (0, (1, 1)), (0, (8, 2, 1, 2)))
+_WHOLE_LAP = 0.999  # of the track's length, that a lap must cover to be cut at the start line
+_LEVEL_S = 0.005  # two laps that end within this are level
+_MAX_DOTS = 400  # laps of a log that are drawn one by one
+_MAX_JITTER = 0.22  # how far dots stray from their line, lest they hide each other
 
 LapsOverDistance = Mapping[str, pd.DataFrame]
-"""Laps over distance by their names: tables of `racer.analysis.telemetry.lap_telemetry`, all from one
-place on the track."""
+"""Laps by their names: tables of `racer.analysis.telemetry.lap_telemetry`, all from one place on the
+track."""
 
 
 @dataclass(frozen=True, eq=False)
 class AlignedLaps:
-    """Laps over distance from one place: `start` m of arc length past the start line, nan when
-    nobody knows it.
+    """Laps over distance from one place: `start` m of arc length past the start line, nan where it
+    is not known.
     """
 
-    trips: LapsOverDistance
+    telemetry: LapsOverDistance
     start: float
 
 
 def align_laps(
-    trips: Sequence[pd.DataFrame], names: Sequence[str], track: Track | None
+    laps: Sequence[pd.DataFrame], names: Sequence[str], track: Track | None
 ) -> AlignedLaps:
-    """The laps, laid over each other. Complete laps that begin at different places are cut at the
-    start line.
+    """The laps (tables of `lap_telemetry`), laid over each other. Complete laps that begin at
+    different places are cut at the start line.
 
     Raises UsageError where that cannot be: a lap is not complete or the track unknown; or where a
     lap has no distance.
     """
-    for trip, name in zip(trips, names, strict=True):
-        if trip["distance"].iloc[-1] <= 0.0:
+    for lap, name in zip(laps, names, strict=True):
+        if lap["distance"].iloc[-1] <= 0.0:
             raise UsageError(
                 f"{name}: the car gets nowhere, so there is nothing to draw over distance"
             )
-    if _begin_together(trips):
-        start = lap_start(trips[0], track) if track is not None else float("nan")
-        return AlignedLaps(dict(zip(names, trips, strict=True)), start)
-    whole = track is not None and all(
-        trip["distance"].iloc[-1] >= 0.999 * track.length for trip in trips
-    )
-    if track is None or not track.is_loop or not whole:
-        why = "not all are complete" if track is not None else "the track is unknown"
-        raise UsageError(
-            f"these laps begin at different places, and {why}: choose others with --laps"
-        )
-    starts = [lap_start(trip, track) for trip in trips]
-    cut = [
-        cut_at_start_line(trip, start, track.length)
-        for trip, start in zip(trips, starts, strict=True)
-    ]
+    if _begin_together(laps):
+        start = float("nan") if track is None else lap_start(laps[0], track)
+        return AlignedLaps(dict(zip(names, laps, strict=True)), start)
+    cut = _cut_all(laps, track)
     return AlignedLaps(dict(zip(names, cut, strict=True)), 0.0)
 
 
-def _begin_together(trips: Sequence[pd.DataFrame]) -> bool:
-    spots = np.array([trip[["X", "Y"]].iloc[0] for trip in trips], dtype=float)
-    return bool((np.hypot(*(spots - spots[0]).T) <= SAME_PLACE_M).all())
-
-
-def cut_at_start_line(trip: pd.DataFrame, start: float, length: float) -> pd.DataFrame:
-    """A whole lap that began `start` m past the start line of a track, as if it had begun at the
+def cut_at_start_line(lap: pd.DataFrame, start: float, length: float) -> pd.DataFrame:
+    """A complete lap that began `start` m past the start line of a track, as if it had begun at the
     line.
 
     What was driven before the line comes last, as in the lap after; distance and time count from
     the line.
     """
-    way, total = trip["distance"].to_numpy(), float(trip["time"].iloc[-1])
+    distance = lap["distance"].to_numpy()
+    lap_time = float(lap["time"].iloc[-1])
     line = length - start  # m from the lap's start to the line
     if not 0.0 < line < length:
-        return trip
-    at_line = float(np.interp(line, way, trip["time"].to_numpy()))
-    after = trip[way >= line].assign(
-        distance=way[way >= line] - line, time=lambda rows: rows["time"] - at_line
-    )
-    before = trip[way < line].assign(
-        distance=way[way < line] + start, time=lambda rows: rows["time"] + total - at_line
-    )
-    edge = after.iloc[:1].assign(distance=0.0, time=0.0) if len(after) else before.iloc[:0]
-    return pd.concat([edge, after, before.iloc[1:] if len(after) else before], ignore_index=True)
+        return lap
+    time_at_line = float(np.interp(line, distance, lap["time"].to_numpy()))
+    is_after = distance >= line
+    after = lap[is_after].copy()
+    after["distance"] -= line
+    after["time"] -= time_at_line
+    before = lap[~is_after].copy()
+    before["distance"] += start
+    before["time"] = before["time"] + lap_time - time_at_line
+    if not len(after):
+        return before.reset_index(drop=True)
+    first = after.iloc[:1].assign(distance=0.0, time=0.0)
+    return pd.concat([first, after, before.iloc[1:]], ignore_index=True)
 
 
 def laps_over_distance(
     trace: pd.DataFrame, laps: pd.DataFrame, step: float = 0.1
 ) -> list[pd.DataFrame]:
-    """The given laps over distance, one table each."""
+    """The given laps over distance, a table each with a row every `step` m."""
     return [lap_telemetry(trace, lap, step) for _, lap in laps.iterrows()]
 
 
-def draw_lap_speeds(trips: LapsOverDistance, ax: Axes, *, command: bool = False) -> Axes:
+def draw_lap_speeds(telemetry: LapsOverDistance, ax: Axes, *, command: bool = False) -> Axes:
     """`ax` with the driven speed over distance, m/s, a line a lap; with the commanded one in thin
     dots if `command`.
     """
-    for name, trip, color, dashes in _lines(trips):
+    commanded: dict[str, Any] = {"linestyle": ":", "color": style.INK, "linewidth": 0.9}
+    for name, lap, color, dashes in _lap_lines(telemetry):
         if command:
-            ax.step(
-                trip["distance"],
-                trip["throttle"],
-                ":",
-                where="post",
-                color=style.INK,
-                linewidth=0.9,
-            )
-        ax.plot(trip["distance"], trip["speed"], color=color, linestyle=dashes, label=name)
+            ax.step(lap["distance"], lap["throttle"], where="post", **commanded)
+        ax.plot(lap["distance"], lap["speed"], color=color, linestyle=dashes, label=name)
     if command:
-        ax.plot([], [], ":", color=style.INK, linewidth=0.9, label="commanded")
+        ax.plot([], [], label="commanded", **commanded)
     low, high = ax.get_ylim()
     ax.set_ylim(0.0 if low < 0.4 * high else min(low, high - 0.8), high)
     ax.set_ylabel("speed (m/s)")
     ax.set_title("Speed")
-    return _distance_axis(style.legend_above(ax, 4), trips)
+    style.add_legend_above(ax, 4)
+    return _format_distance_axis(ax, telemetry)
 
 
-def draw_lap_steering(trips: LapsOverDistance, ax: Axes) -> Axes:
+def draw_lap_steering(telemetry: LapsOverDistance, ax: Axes) -> Axes:
     """`ax` with the commanded steering over distance, °, left upward: a line a lap, the mean over
-    `OVER` m.
+    `STEERING_MEAN_M`.
 
     Of a single lap the commands themselves are there too, in faint steps: policies with few actions
     switch to and fro.
     """
-    for name, trip, color, dashes in _lines(trips):
-        if len(trips) == 1:
-            ax.step(
-                trip["distance"],
-                trip["steer"],
-                where="post",
-                color=color,
-                linewidth=0.7,
-                alpha=0.35,
-            )
-        ax.plot(
-            trip["distance"],
-            _mean_over(trip, "steer", STEERING_MEAN_M),
-            color=color,
-            linestyle=dashes,
-            label=name,
-        )
+    for name, lap, color, dashes in _lap_lines(telemetry):
+        distance = lap["distance"]
+        if len(telemetry) == 1:
+            ax.step(distance, lap["steer"], where="post", color=color, linewidth=0.7, alpha=0.35)
+        mean = _moving_mean(lap["steer"], distance, STEERING_MEAN_M)
+        ax.plot(distance, mean, color=color, linestyle=dashes, label=name)
     ax.axhline(0.0, color=style.FAINT, linewidth=0.8)
     ax.set_ylabel("right  ·  left (°)")
     ax.set_title(f"Commanded steering, mean over {STEERING_MEAN_M:g} m")
-    return _distance_axis(ax, trips)
+    return _format_distance_axis(ax, telemetry)
 
 
 def draw_lap_delta(
-    one: pd.DataFrame, other: pd.DataFrame, ax: Axes, names: Sequence[str] = ("A", "B")
+    reference: pd.DataFrame, lap: pd.DataFrame, ax: Axes, names: Sequence[str] = ("A", "B")
 ) -> Axes:
-    """`ax` with how far lap `other` is behind lap `one`, s, over distance; below zero it is ahead.
+    """`ax` with how far a lap is behind the `reference`, s, over distance; below zero it is ahead.
 
-    Both are tables of `racer.analysis.telemetry.lap_telemetry` that begin at the same place.
+    Both are tables of `racer.analysis.telemetry.lap_telemetry` that begin at the same place;
+    `names` are those of the reference and of the lap.
     """
-    found = time_delta(one, other)
-    x, gap = found["distance"], found["delta"]
-    for mine, color in ((gap >= 0.0, LAP_COLORS[0]), (gap <= 0.0, LAP_COLORS[1])):
+    table = time_delta(reference, lap)
+    distance = table["distance"]
+    delta = table["delta"]
+    for side, color in ((delta >= 0.0, _LAP_COLORS[0]), (delta <= 0.0, _LAP_COLORS[1])):
         ax.fill_between(
-            x, 0.0, gap, where=mine, interpolate=True, color=color, alpha=0.3, linewidth=0
+            distance, 0.0, delta, where=side, interpolate=True, color=color, alpha=0.3, linewidth=0
         )
-    ax.plot(x, gap, color=style.INK)
+    ax.plot(distance, delta, color=style.INK)
     ax.axhline(0.0, color=style.FAINT, linewidth=0.8)
-    last = float(gap.iloc[-1])
     ax.set_ylabel("ahead  ·  behind (s)")
-    so = (
-        f"{abs(last):.2f} s {'behind' if last > 0.0 else 'ahead of'}"
-        if abs(last) >= 0.005
-        else "level with"
-    )
-    far = max(float(lap["distance"].iloc[-1]) for lap in (one, other))
-    place = f" after {x.iloc[-1]:.1f} m" if x.iloc[-1] < 0.995 * far else ""
-    ax.set_title(f"{names[1]} is {so} {names[0]}{place or ' at the end'}")
-    return _distance_axis(ax, {names[0]: one})
+    end = float(distance.iloc[-1])
+    longest = max(float(reference["distance"].iloc[-1]), float(lap["distance"].iloc[-1]))
+    place = f"after {end:.1f} m" if end < 0.995 * longest else "at the end"
+    ax.set_title(f"{names[1]} is {_gap_text(float(delta.iloc[-1]))} {names[0]} {place}")
+    return _format_distance_axis(ax, {names[0]: reference})
 
 
 def draw_corners(track: Track, ax: Axes, start: float = 0.0, *, named: bool = True) -> Axes:
@@ -196,24 +173,22 @@ def draw_corners(track: Track, ax: Axes, start: float = 0.0, *, named: bool = Tr
     and their names.
     """
     low, high = ax.get_xlim()
-    around = track.length if track.is_loop else np.inf
-    before = -np.inf
-    for corner in sorted(find_corners(track), key=lambda one: (one.start - start) % around):
-        entry, span = (corner.start - start) % around, (corner.end - corner.start) % around
-        for begin in (entry, entry - around):
-            if begin < high and begin + span > low:
+    period = track.length if track.is_loop else np.inf
+    last_high_name = -np.inf
+    for corner in sorted(find_corners(track), key=lambda corner: (corner.start - start) % period):
+        entry = (corner.start - start) % period
+        length = (corner.end - corner.start) % period
+        for begin in (entry, entry - period):
+            end = begin + length
+            if begin < high and end > low:
                 ax.axvspan(
-                    max(begin, low),
-                    min(begin + span, high),
-                    color=CORNER_COLOR,
-                    zorder=0,
-                    linewidth=0,
+                    max(begin, low), min(end, high), color=CORNER_COLOR, zorder=0, linewidth=0
                 )
-        middle = (entry + span / 2.0) % around
+        middle = (entry + length / 2.0) % period
         if named and low <= middle <= high:
-            lower = middle - before < 0.035 * (high - low)
-            _name_corner(ax, corner.name, middle, lower)
-            before = -np.inf if lower else middle
+            is_lower = middle - last_high_name < 0.035 * (high - low)
+            _name_corner(ax, corner.name, middle, 0.90 if is_lower else 0.98)
+            last_high_name = -np.inf if is_lower else middle
     if named:
         bottom, top = ax.get_ylim()
         ax.set_ylim(bottom, top + 0.2 * (top - bottom))
@@ -221,29 +196,142 @@ def draw_corners(track: Track, ax: Axes, start: float = 0.0, *, named: bool = Tr
     return ax
 
 
-def _name_corner(ax: Axes, name: str, at: float, lower: bool) -> None:
-    place = blended_transform_factory(ax.transData, ax.transAxes)
-    height = 0.90 if lower else 0.98
-    ax.text(at, height, name, transform=place, ha="center", va="top", fontsize=7, color=style.INK)
+def draw_side_times(comparison: LogComparison, ax: Axes) -> Axes:
+    """`ax` with every complete lap's time, s, one line a log, and the median with its 95 %
+    interval.
+    """
+    rows = comparison.table.to_dict("records")
+    for k, (side, row) in enumerate(zip(comparison.sides, rows, strict=True)):
+        color = _side_color(k)
+        times = side.times[:: max(1, -(-len(side.times) // _MAX_DOTS))]
+        jitter = np.linspace(-_MAX_JITTER, _MAX_JITTER, 7)[np.arange(len(times)) * 3 % 7]
+        ax.plot(times, k + jitter, "o", color=color, markersize=3.5, alpha=0.45, markeredgewidth=0)
+        ax.plot(
+            [row["median_low"], row["median_high"]],
+            [k, k],
+            color=style.INK,
+            linewidth=3,
+            solid_capstyle="butt",
+        )
+        ax.plot([row["median"]], [k], "D", color=color, markeredgecolor=style.INK, markersize=7)
+        if not len(times):
+            ax.text(
+                0.5,
+                k,
+                "no complete lap",
+                transform=ax.get_yaxis_transform(),
+                ha="center",
+                color=style.FAINT,
+            )
+    counts = [f"{row['name']}\n{row['complete']} of {row['laps']} laps" for row in rows]
+    ax.set_yticks(range(len(counts)), counts)
+    ax.set_ylim(len(counts) - 0.5, -0.5)
+    ax.grid(False, axis="y")
+    ax.set_xlabel("lap time (s); diamond and bar: median and its 95 % interval")
+    ax.set_title("Complete laps")
+    return ax
 
 
-def _mean_over(trip: pd.DataFrame, column: str, reach: float) -> Array:
-    """(S,) running mean of a column over `reach` m of the way around each row."""
-    step = float(np.median(np.diff(trip["distance"]))) if len(trip) > 1 else reach
-    count = max(round(reach / max(step, 1e-6)), 1)
-    return trip[column].rolling(count, center=True, min_periods=1).mean().to_numpy(float)
+def draw_median_speeds(comparison: LogComparison, ax: Axes) -> Axes:
+    """`ax` with the speed, m/s, of each log's median lap along the track."""
+    for k, (name, profile) in enumerate(comparison.profiles.items()):
+        ax.plot(profile["distance"], profile["speed"], color=_side_color(k), label=name)
+    ax.set_ylim(bottom=0.0)
+    ax.set_ylabel("speed (m/s)")
+    ax.set_title("Median lap: speed along the center line", pad=16)
+    return style.add_legend_above(ax, 3, height=1.06)
 
 
-def _lines(trips: LapsOverDistance) -> list[tuple[str, pd.DataFrame, str, object]]:
+def draw_median_deltas(comparison: LogComparison, ax: Axes) -> Axes:
+    """`ax` with how far each log's median lap is behind the first one's, s, along the track: below
+    0 it is ahead.
+    """
+    first = next(iter(comparison.profiles), "the first")
+    ax.axhline(0.0, color=style.PALETTE[0], linewidth=1.4)
+    for k, profile in enumerate(comparison.profiles.values()):
+        if k > 0:
+            ax.plot(profile["distance"], profile["delta"], color=_side_color(k))
+    ax.set_ylabel(f"behind {first} (s)" if len(first) < 24 else "behind the first (s)")
+    ax.set_xlabel("distance from the start line (m)")
+    return ax
+
+
+def comparison_figure(comparison: LogComparison) -> Figure:
+    """A figure of a comparison: lap times, and where the track allows it, median speed and delta
+    along the lap.
+    """
+    with style.style_context():
+        times_height = 1.2 + 0.55 * len(comparison.sides)
+        if not comparison.profiles:
+            figure = Figure(figsize=(9.0, times_height + 0.3))
+            draw_side_times(comparison, figure.subplots())
+            return figure
+        figure = Figure(figsize=(9.0, times_height + 5.2))
+        times, speed, delta = figure.subplots(3, 1, height_ratios=[times_height, 2.8, 2.2])
+        draw_side_times(comparison, times)
+        draw_median_speeds(comparison, speed)
+        draw_median_deltas(comparison, delta)
+        ends = [profile["distance"].iloc[-1] for profile in comparison.profiles.values()]
+        track = comparison.sides[0].track
+        for ax in (speed, delta):
+            ax.set_xlim(0.0, float(max(ends)))
+            if track is not None:
+                mark_corners(track, ax, named=ax is speed)
+    return figure
+
+
+def _begin_together(laps: Sequence[pd.DataFrame]) -> bool:
+    starts = np.array([lap[["X", "Y"]].iloc[0] for lap in laps], dtype=float)
+    return bool((np.hypot(*(starts - starts[0]).T) <= SAME_PLACE_M).all())
+
+
+def _cut_all(laps: Sequence[pd.DataFrame], track: Track | None) -> list[pd.DataFrame]:
+    """Laps that began at different places, each from the start line on. Raises UsageError where
+    they cannot be cut there.
+    """
+    refused = "these laps begin at different places, and {}: choose others with --laps"
+    if track is None:
+        raise UsageError(refused.format("the track is unknown"))
+    shortest = min(lap["distance"].iloc[-1] for lap in laps)
+    if not track.is_loop or shortest < _WHOLE_LAP * track.length:
+        raise UsageError(refused.format("not all are complete"))
+    return [cut_at_start_line(lap, lap_start(lap, track), track.length) for lap in laps]
+
+
+def _lap_lines(telemetry: LapsOverDistance) -> Iterator[tuple[str, pd.DataFrame, str, object]]:
     """Name, table, color and dashes of every lap."""
-    return [
-        (name, trip, LAP_COLORS[k % len(LAP_COLORS)], LAP_DASHES[k % len(LAP_DASHES)])
-        for k, (name, trip) in enumerate(trips.items())
-    ]
+    for k, (name, lap) in enumerate(telemetry.items()):
+        yield name, lap, _LAP_COLORS[k % len(_LAP_COLORS)], _LAP_DASHES[k % len(_LAP_DASHES)]
 
 
-def _distance_axis(ax: Axes, trips: LapsOverDistance) -> Axes:
-    far = max((float(trip["distance"].iloc[-1]) for trip in trips.values()), default=1.0)
-    ax.set_xlim(0.0, max(far, 0.1))
+def _side_color(k: int) -> str:
+    return style.PALETTE[k % len(style.PALETTE)]
+
+
+def _moving_mean(values: pd.Series, distance: pd.Series, reach: float) -> Array:
+    """(S,) mean of the values over `reach` m of distance around each row."""
+    spacing = float(np.median(np.diff(distance))) if len(distance) > 1 else reach
+    count = max(round(reach / max(spacing, 1e-6)), 1)
+    return values.rolling(count, center=True, min_periods=1).mean().to_numpy(float)
+
+
+def _gap_text(seconds: float) -> str:
+    """`0.42 s behind`, and so on, of a lap that is so far behind another."""
+    if abs(seconds) < _LEVEL_S:
+        return "level with"
+    direction = "behind" if seconds > 0.0 else "ahead of"
+    return f"{abs(seconds):.2f} s {direction}"
+
+
+def _name_corner(ax: Axes, name: str, x: float, height: float) -> None:
+    transform = blended_transform_factory(ax.transData, ax.transAxes)
+    ax.text(
+        x, height, name, transform=transform, ha="center", va="top", fontsize=7, color=style.INK
+    )
+
+
+def _format_distance_axis(ax: Axes, telemetry: LapsOverDistance) -> Axes:
+    ends = [float(lap["distance"].iloc[-1]) for lap in telemetry.values()]
+    ax.set_xlim(0.0, max(max(ends, default=1.0), 0.1))
     ax.set_xlabel("distance (m)")
     return ax
