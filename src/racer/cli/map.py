@@ -188,7 +188,7 @@ def _drawn(
     found: RewardMap, road: Track, title: str, is_difference: bool, arrows: bool, output: Path
 ) -> Path:
     from racer.plotting import style
-    from racer.plotting.heat_maps import reward_map_figure
+    from racer.plotting.reward_map import reward_map_figure
 
     figure = reward_map_figure(found, road, title, is_difference=is_difference, arrows=arrows)
     return style.save_figure(figure, output, dpi=110)
