@@ -1,65 +1,70 @@
-"""Pictures of how a policy uses its action space, with the actions that it never takes."""
+"""Pictures of actions: how a policy uses its action space, and what a space is good for on a track."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
 
+from racer.action_design.beam_search import CommandedDrive
+from racer.action_design.design import Design
+from racer.action_design.review import Review, flying_commands, signed_angle
+from racer.action_design.usage import CELL_LENGTH_M, ActionUsage
+from racer.analysis import action_use
 from racer.plotting import style
-from racer.plotting.laps import row_numbers
+from racer.plotting.selection import driving_rows
+from racer.plotting.track import draw_track, mark_corners
+from racer.track.track import Track
 from racer.vehicle.action_space import ActionSpace
 
-USED_COLOR, NEVER_COLOR = style.PALETTE[0], style.PALETTE[5]
-_NAMED, _NUMBERED = 18, 40  # actions up to which each has its command, or its number, below its bar
-_STILL = ("prepare", "pause", "park")  # rows in which the car does not act
+Array = NDArray[np.float64]
+
+USED_COLOR = style.PALETTE[0]
+UNUSED_COLOR = style.PALETTE[5]
+FREE_DRIVE_COLOR = style.PALETTE[1]
+
+_MAX_LABELED_BARS = 18  # actions up to which each has its command below its bar
+_MAX_NUMBERED_BARS = 40  # up to which each has its number there
+_MAX_NUMBERED_ACTIONS = 30  # up to which each has its number among the commands, or its row a name
+_COMMAND_BINS = (31, 21)  # of steering and speed, for continuous actions
+_LOGARITHMIC_FROM = 50.0  # steps in the fullest bin
 
 
 def discrete_action_usage(
     trace: pd.DataFrame, laps: pd.DataFrame, space: ActionSpace | None = None
 ) -> pd.DataFrame:
-    """One row a discrete action: action (its index), steer (°), speed (m/s), count and share (0 to
-    1) of the steps.
+    """The table of `racer.analysis.action_use` over the steps of the given laps; no row when actions
+    are continuous.
 
-    Over the steps of the given laps. Without its `space` a log does not say what an action never
-    taken would command: steer and speed are nan there, and actions beyond the highest one taken are
-    not known of. No row when continuous.
+    Without its `space` a log does not say what an action never taken would command: steer and
+    throttle are nan there, and actions beyond the highest one taken are not known of.
     """
-    rows = acting_rows(trace, laps)
-    taken = rows[rows["action"] >= 0]
-    known = space.size if space is not None and not space.is_continuous else 0
-    if not len(taken) and not known:
-        return pd.DataFrame({"action": [], "steer": [], "speed": [], "count": [], "share": []})
-    size = max(known, int(taken["action"].max()) + 1 if len(taken) else 0)
-    means = taken.groupby("action")[["steer", "throttle"]].median().reindex(range(size))
-    if known and space is not None:
-        means.iloc[:known] = np.column_stack([space.steering_deg, space.speed])
-    count = np.bincount(taken["action"].to_numpy(), minlength=size)
-    columns = {
-        "action": np.arange(size),
-        "steer": means["steer"].to_numpy(),
-        "speed": means["throttle"].to_numpy(),
-    }
-    return pd.DataFrame(columns | {"count": count, "share": count / max(len(taken), 1)})
+    rows = driving_rows(trace, laps)
+    if space is not None and space.is_continuous:
+        space = None
+    return action_use(rows[rows["action"] >= 0], space)
 
 
-def draw_action_bars(use: pd.DataFrame, ax: Axes) -> Axes:
-    """`ax` with the share of steps of each discrete action, never-used ones marked; `use` as of
-    `action_use`.
+def draw_action_bars(usage: pd.DataFrame, ax: Axes) -> Axes:
+    """`ax` with how often each discrete action was taken, % of the steps, never-used ones marked;
+    `usage` as of `discrete_action_usage`.
     """
-    never = use["count"] == 0
-    ax.bar(use["action"], use["share"], color=USED_COLOR, width=0.75)
-    if never.any():
+    is_unused = usage["count"] == 0
+    unused_count = int(is_unused.sum())
+    ax.bar(usage["action"], usage["share"], color=USED_COLOR, width=0.75)
+    if unused_count:
         ax.plot(
-            use["action"][never],
-            np.zeros(int(never.sum())),
+            usage["action"][is_unused],
+            np.zeros(unused_count),
             "x",
-            color=NEVER_COLOR,
+            color=UNUSED_COLOR,
             markersize=7,
             mew=2,
             clip_on=False,
@@ -67,54 +72,52 @@ def draw_action_bars(use: pd.DataFrame, ax: Axes) -> Axes:
     ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.set_ylabel("share of steps")
-    if len(use) <= _NAMED:
-        ax.set_xticks(use["action"], [_name(row) for row in use.to_dict("records")])
-    elif len(use) <= _NUMBERED:
-        ax.set_xticks(use["action"])
-    ax.set_xlabel(
-        "action: index, steering (°), speed (m/s)" if len(use) <= _NAMED else "index of the action"
-    )
+    if len(usage) <= _MAX_LABELED_BARS:
+        ax.set_xticks(usage["action"], [_bar_label(row) for row in usage.to_dict("records")])
+        ax.set_xlabel("action: index, steering (°), speed (m/s)")
+    else:
+        if len(usage) <= _MAX_NUMBERED_BARS:
+            ax.set_xticks(usage["action"])
+        ax.set_xlabel("index of the action")
     ax.grid(False, axis="x")
-    words = f"{int(never.sum())} of {len(use)} never" if never.any() else f"all {len(use)}"
-    ax.set_title(f"Actions taken: {words}")
+    counts = f"{unused_count} of {len(usage)} never" if unused_count else f"all {len(usage)}"
+    ax.set_title(f"Actions taken: {counts}")
     return ax
 
 
-def draw_action_grid(use: pd.DataFrame, ax: Axes) -> Axes:
+def draw_action_grid(usage: pd.DataFrame, ax: Axes) -> Axes:
     """`ax` with each discrete action where it steers and how fast, as large as it is often;
     never-used ones crossed.
 
     Left is left. Actions that the log does not explain (nan) are left out.
     """
-    use = use[use["steer"].notna()]
-    share = use["share"] / max(float(use["share"].max()), 1e-9)
-    never = use["count"] == 0
+    usage = usage[usage["steer"].notna()]
+    size = 20.0 + 900.0 * usage["share"] / max(float(usage["share"].max()), 1e-9)
+    unused = usage[usage["count"] == 0]
     ax.scatter(
-        use["steer"],
-        use["speed"],
-        20.0 + 900.0 * share,
-        USED_COLOR,
-        alpha=0.65,
-        linewidths=0,
-        zorder=3,
+        usage["steer"], usage["throttle"], size, USED_COLOR, alpha=0.65, linewidths=0, zorder=3
     )
     ax.plot(
-        use["steer"][never],
-        use["speed"][never],
+        unused["steer"],
+        unused["throttle"],
         "x",
-        color=NEVER_COLOR,
+        color=UNUSED_COLOR,
         markersize=9,
         mew=2.2,
         zorder=4,
     )
-    radius = np.sqrt(20.0 + 900.0 * share) / 2.0
-    for row, away in zip(use.to_dict("records"), radius + 2.0, strict=True):
-        words = f"{100.0 * row['share']:.0f} %" if row["count"] else "never"
-        at = (row["steer"], row["speed"])
+    radius = np.sqrt(size) / 2.0
+    for row, height in zip(usage.to_dict("records"), radius + 2.0, strict=True):
         ax.annotate(
-            words, at, (0, away), textcoords="offset points", ha="center", fontsize=7.5, zorder=5
+            f"{100.0 * row['share']:.0f} %" if row["count"] else "never",
+            (row["steer"], row["throttle"]),
+            (0, height),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7.5,
+            zorder=5,
         )
-    _command_axes(ax)
+    _format_command_axes(ax)
     ax.margins(0.16, 0.22)
     ax.set_title("By steering and speed")
     return ax
@@ -129,54 +132,220 @@ def draw_commands(
     The range of the action space is framed where it is known; otherwise the bins reach as far as
     the commands do.
     """
-    rows = acting_rows(trace, laps)
-    steer, speed = rows["steer"].to_numpy(float), rows["throttle"].to_numpy(float)
-    sides = (
-        [space.steering_deg, space.speed]
-        if space is not None and space.is_continuous
-        else [steer, speed]
-    )
-    reach = [
-        (float(np.min(side, initial=np.inf)), float(np.max(side, initial=-np.inf)))
-        for side in sides
-    ]
-    spans = [
-        (low, high) if high - low > 1e-6 else (low - 0.5, high + 0.5)
-        for low, high in reach
-        if low <= high
-    ]
-    if spans and len(rows):
-        count, x, y = np.histogram2d(steer, speed, bins=[31, 21], range=spans)
-        top = float(count.max(initial=1.0))
-        norm = LogNorm(1.0, top) if top > 50.0 else Normalize(0.0, max(top, 1.0))
-        image = ax.pcolormesh(
-            x, y, np.where(count > 0, count, np.nan).T, norm=norm, cmap=style.HEAT_CMAP
-        )
+    rows = driving_rows(trace, laps)
+    known = rows[["steer", "throttle"]].dropna()
+    if len(known):
+        steer = known["steer"].to_numpy(float)
+        speed = known["throttle"].to_numpy(float)
+        limits = [_span(steer), _span(speed)]
+        if space is not None and space.is_continuous:
+            limits = [_span(np.asarray(space.steering_deg)), _span(np.asarray(space.speed))]
+        counts, x, y = np.histogram2d(steer, speed, bins=_COMMAND_BINS, range=limits)
+        top = max(float(counts.max()), 1.0)
+        norm = LogNorm(1.0, top) if top > _LOGARITHMIC_FROM else Normalize(0.0, top)
+        counts = np.where(counts > 0, counts, np.nan)
+        image = ax.pcolormesh(x, y, counts.T, norm=norm, cmap=style.HEAT_CMAP)
         image.set_rasterized(True)
-        if ax.figure is not None:
-            bar = ax.figure.colorbar(image, ax=ax, pad=0.02, format="{x:,g}")
+        bar = style.add_color_bar(image, ax, "steps", pad=0.02, format="{x:,g}")
+        if bar is not None:
             bar.minorticks_off()
-            bar.set_label("steps")
-            bar.outline.set_visible(False)
-    _command_axes(ax)
+    _format_command_axes(ax)
     ax.set_title(f"Commands: {len(rows):,} steps")
     return ax
 
 
-def acting_rows(trace: pd.DataFrame, laps: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the given laps in which the policy's action counts: not while the car is held."""
-    rows = trace.iloc[row_numbers(laps)]
-    return rows[~rows["episode_status"].isin(_STILL)]
+def review_figure(review: Review, usage: ActionUsage | None = None) -> Figure:
+    """A figure about a space on a track: its actions over the free drive's commands, its fastest
+    lap, usage by place.
+
+    `usage` of a run by cells of the lap takes the place of the usage in the fastest lap.
+    """
+    usage_title = "What the run takes where, in shares of a place"
+    if usage is None and review.found is not None:
+        usage = _usage_in_last_lap(review.found)
+        usage_title = "What that lap takes where"
+    usage_height = 0.9 + 0.17 * min(len(review.commands), 36)
+    heights = [4.2] if usage is None else [4.2, usage_height]
+    with style.style_context():
+        figure = Figure(figsize=(11.0, 4.6 + sum(heights[1:])))
+        grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
+        plane = figure.add_subplot(grid[0, 0])
+        draw_command_plane(review.commands, review.use, review.free, plane)
+        plane.set_title(f"Actions on {review.track.title}, car {review.car.name}")
+        lap_ax = figure.add_subplot(grid[0, 1])
+        if review.found is None:
+            draw_track(review.track, style.hide_frame(lap_ax), center=False)
+            lap_ax.set_title("No lap was found with them")
+        else:
+            draw_fastest_lap(review.found, lap_ax)
+            lap_ax.set_title(f"The fastest lap found with them: {review.found.lap_time:.2f} s")
+        if usage is not None:
+            usage_ax = figure.add_subplot(grid[1, :])
+            draw_usage_by_place(usage, review.track, review.commands, usage_ax)
+            usage_ax.set_title(usage_title, pad=16)
+    return figure
 
 
-def _command_axes(ax: Axes) -> None:
+def design_figure(design: Design) -> Figure:
+    """A figure about a designed space: its actions over the fastest drives' commands, and the lap
+    on each track.
+    """
+    commands = np.column_stack([design.space.steering_deg, design.space.speed])
+    use = np.zeros(len(commands), dtype=np.int64)
+    for lap in design.after:
+        if lap is not None:
+            use += lap.use
+    count = 1 + len(design.courses)
+    rows = -(-count // 3)
+    columns = min(count, 3)
+    with style.style_context():
+        figure = Figure(figsize=(5.5 * columns, 4.6 * rows))
+        axes = list(np.atleast_1d(figure.subplots(rows, columns)).flat)
+        draw_command_plane(commands, use, [course.free for course in design.courses], axes[0])
+        axes[0].set_title(f"{len(commands)} actions, and what the fastest drive commands")
+        for ax, course, lap in zip(axes[1:], design.courses, design.after, strict=False):
+            title = course.track.title
+            if lap is None:
+                draw_track(course.track, style.hide_frame(ax), center=False)
+                ax.set_title(f"{title}: no lap")
+            else:
+                draw_fastest_lap(lap, ax).set_title(f"{title}: {lap.lap_time:.2f} s")
+        for ax in axes[count:]:
+            ax.set_axis_off()
+    return figure
+
+
+def draw_command_plane(
+    commands: Array,
+    use: NDArray[np.int64],
+    free: CommandedDrive | Sequence[CommandedDrive] | None,
+    ax: Axes,
+) -> Axes:
+    """`ax` with commands (A, 2) by steering (°) and speed (m/s), those taken (`use` (A,) steps)
+    apart from the others; behind them the commands of `free` drives, larger the more they are used.
+    """
+    if isinstance(free, CommandedDrive):
+        free = [free]
+    if free:
+        _draw_free_commands(free, ax)
+    is_taken = use > 0
+    looks = (
+        (is_taken, USED_COLOR, "taken in its fastest lap"),
+        (~is_taken, UNUSED_COLOR, "not taken"),
+    )
+    for chosen, color, label in looks:
+        if chosen.any():
+            ax.scatter(
+                commands[chosen, 0],
+                commands[chosen, 1],
+                130.0,
+                "white",
+                edgecolors=color,
+                linewidths=1.6,
+                zorder=3,
+                label=label,
+            )
+    if len(commands) <= _MAX_NUMBERED_ACTIONS:
+        for k, (x, y) in enumerate(commands):
+            color = USED_COLOR if is_taken[k] else UNUSED_COLOR
+            ax.text(x, y, str(k), fontsize=7, ha="center", va="center", zorder=4, color=color)
+    ax.margins(0.08, 0.14)
+    _format_command_axes(ax)
+    return style.add_legend_below(ax, 3, markerscale=0.8, handletextpad=0.2)
+
+
+def draw_fastest_lap(drive: CommandedDrive, ax: Axes) -> Axes:
+    """`ax` with the track and the last lap of a drive on it, colored by how fast the car drives."""
+    draw_track(drive.track, style.hide_frame(ax), center=False)
+    rows = drive.rows[drive.flying_lap]
+    xy = np.column_stack([rows["front_x"], rows["front_y"]])
+    speed = np.hypot(rows["vx"], rows["vy"])
+    lines = style.add_colored_lines(ax, style.line_segments(xy), speed[:-1], width=2.6)
+    style.add_color_bar(lines, ax, "speed (m/s)", shrink=0.7, pad=0.02)
+    return ax
+
+
+def draw_usage_by_place(usage: ActionUsage, track: Track, commands: Array, ax: Axes) -> Axes:
+    """`ax` with how much of the steps at each cell of the lap (a column) each action takes (a row),
+    and the corners above. `commands` (A, 2) are steering (°) and speed (m/s).
+    """
+    left_on_top = np.lexsort((commands[:, 1], commands[:, 0]))
+    fraction = (usage.counts / np.maximum(usage.counts.sum(axis=0), 1))[left_on_top]
+    ax.pcolormesh(
+        np.linspace(0.0, track.length, usage.counts.shape[1] + 1),
+        np.arange(len(commands) + 1),
+        np.where(fraction > 0.0, fraction, np.nan),
+        cmap="Blues",
+        vmin=-0.25,
+        vmax=1.0,
+    )
+    mark_corners(track, ax, alpha=0.6, y=1.0, va="bottom", fontsize=8, color=style.FAINT)
+    if len(commands) <= _MAX_NUMBERED_ACTIONS:
+        names = [_row_label(int(k), commands[k]) for k in left_on_top]
+        ax.set_yticks(np.arange(len(commands)) + 0.5, names, fontsize=7)
+    else:
+        ax.set_yticks([0.5, len(commands) - 0.5], ["right", "left"])
+    ax.grid(False, axis="y")
+    ax.set_xlim(0.0, track.length)
+    ax.set_xlabel("distance from the start line (m)")
+    return ax
+
+
+def _format_command_axes(ax: Axes) -> None:
     ax.invert_xaxis()
     ax.xaxis.set_major_locator(MaxNLocator(7))
     ax.set_xlabel("left  ·  steering (°)  ·  right")
     ax.set_ylabel("commanded speed (m/s)")
 
 
-def _name(row: dict[Hashable, Any]) -> str:
-    known = row["steer"] == row["steer"]
-    command = f"{row['steer']:+.3g}\n{row['speed']:.3g}".replace("+0\n", "0\n") if known else "?\n?"
-    return f"{row['action']:.0f}\n{command}"
+def _bar_label(row: dict[Hashable, Any]) -> str:
+    """Index, steering and speed of an action, one below the other."""
+    if np.isnan(row["steer"]):
+        return f"{row['action']:.0f}\n?\n?"
+    steer = f"{row['steer']:+.3g}"
+    if steer == "+0":
+        steer = "0"
+    return f"{row['action']:.0f}\n{steer}\n{row['throttle']:.3g}"
+
+
+def _row_label(k: int, command: Array) -> str:
+    return f"{k}: {signed_angle(command[0])}°, {command[1]:g} m/s"
+
+
+def _span(values: Array) -> tuple[float, float]:
+    """From the least to the greatest of the values; some room where they are all alike."""
+    low = float(values.min())
+    high = float(values.max())
+    if high - low > 1e-6:
+        return low, high
+    return low - 0.5, high + 0.5
+
+
+def _draw_free_commands(drives: Sequence[CommandedDrive], ax: Axes) -> None:
+    """The commands of drives that no action space restricts, larger the more they are used."""
+    commands = np.concatenate([flying_commands(drive) for drive in drives])
+    kinds, count = np.unique(commands, axis=0, return_counts=True)
+    ax.scatter(
+        kinds[:, 0],
+        kinds[:, 1],
+        25.0 + 2400.0 * count / count.sum(),
+        FREE_DRIVE_COLOR,
+        alpha=0.35,
+        linewidths=0,
+        zorder=2,
+        label="commands of the fastest drive",
+    )
+
+
+def _usage_in_last_lap(drive: CommandedDrive) -> ActionUsage:
+    """How often each command is taken in equal cells of the lap, in the last lap of a drive."""
+    s = drive.rows[drive.flying_lap]["s"]
+    length = drive.track.length
+    cell_count = max(round(length / CELL_LENGTH_M), 1)
+    cell = np.clip((s / length * cell_count).astype(int), 0, cell_count - 1)
+    command_count = len(drive.commands)
+    both = drive.chosen[drive.flying_lap] * cell_count + cell
+    counts = np.bincount(both, minlength=command_count * cell_count)
+    middles = (np.arange(cell_count) + 0.5) * length / cell_count
+    names = tuple(f"{middle:.2f}" for middle in middles)
+    return ActionUsage(counts.reshape(command_count, cell_count), names)
