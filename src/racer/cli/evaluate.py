@@ -174,8 +174,7 @@ def _as_json(result: EvaluationResult, files: list[Path]) -> dict[str, Any]:
 
 def _views(result: EvaluationResult, laps: pd.DataFrame, grainy: bool) -> Any:
     """Pictures from the car on the one lap in `laps`."""
-    from racer.plotting.animation import MAX_ANIMATION_FRAMES
-    from racer.plotting.onboard import onboard_frames
+    from racer.plotting.animation import MAX_ANIMATION_FRAMES, onboard_frames
 
     first, last = int(laps["first_row"].iloc[0]), int(laps["last_row"].iloc[0])
     some = slice(first, min(last + 1, first + MAX_ANIMATION_FRAMES))

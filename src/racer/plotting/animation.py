@@ -1,49 +1,74 @@
-"""Laps as moving pictures: one car, or several racing each other as ghosts, in real time."""
+"""Laps as moving pictures: one car, or several racing each other as ghosts, in real time; beside the
+map, what the car's camera saw.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import io
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from racer.errors import UsageError, install_command
+from racer.errors import UsageError, need
+from racer.files import write_file
 from racer.plotting import style
-from racer.plotting.onboard import Frames, command_captions, extend_palette, join_map_and_view
-from racer.plotting.track import draw_obstacles, draw_track
+from racer.plotting.laps import GHOST_COLORS
+from racer.plotting.track import border_points, draw_obstacles, draw_track
+from racer.sensors.camera.camera import FRONT_CAMERA, render_camera
+from racer.sensors.camera.ground_map import map_ground
 from racer.sim.obstacles import Obstacles
+from racer.sim.state import State
 from racer.track.track import Track
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+    from PIL.ImageFont import FreeTypeFont, ImageFont
 
 Array = NDArray[np.float64]
 
-FPS = 15  # the simulator's camera rate: one picture a step is real time
-CAR_SIZE_M = (0.324, 0.196)  # m, length and width
-CENTER_BEHIND_M = 0.14  # m from the logged X, Y back to the car's center
-CAR_COLORS = tuple(style.PALETTE[i] for i in (0, 5, 2, 3, 1, 4))
-JUMP_M = 0.5  # m between two steps: no car is that fast, it was set down elsewhere
-MAX_ANIMATION_FRAMES = 180 * FPS  # pictures
+Frames = NDArray[np.uint8]
+"""(T, H, W, 3) RGB pictures from a car, one a step."""
 
-_TAIL = FPS  # steps of the line behind a car
-_FINE = 2  # each picture is painted this much larger and then shrunk, for smooth edges
-_GIF_MS = (70, 70, 60)  # GIF counts in hundredths of a second: on average 1/15 s
+FPS = 15  # the simulator's camera rate: one picture a step is real time
+MAX_ANIMATION_FRAMES = 180 * FPS
+CAR_SIZE_M = (0.324, 0.196)  # length and width
+CENTER_BEHIND_M = 0.14  # from the logged X, Y back to the car's center
+JUMP_M = 0.5  # between two steps: no car is that fast, it was set down elsewhere
+FRAME_SIZE_PX = (384, 288)  # width and height of a picture from the car
+
+_TRAIL_STEPS = FPS  # of the line behind a car
+_OVERSAMPLING = 2  # pictures are painted so much larger and then shrunk, for smooth edges
+_LEGEND_PX = 36
+_GIF_DURATIONS_MS = (70, 70, 60)  # GIF counts in hundredths of a second: on average 1/15 s
+_LAST_GIF_DURATION_MS = 1500
+_FRAMES_AT_A_TIME = 32  # pictures from the car that are drawn together
+_FRAME_GAP_PX = 12
+_CAPTION_PX = 30
+_FRAME_COLORS = 96  # of a GIF that are kept for the pictures from the car
 
 
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """The still picture behind the cars and how meters become its pixels."""
+    """The still picture behind the cars, and how meters become its pixels."""
 
     still: Image
-    affine: Array  # (2, 3) meters to pixels of the painted size
+    affine: Array  # (2, 3) from meters to pixels of the painted size
+
+    def pixels(self, xy: Array) -> list[tuple[float, float]]:
+        """Pixels of points (N, 2) m."""
+        points = xy @ self.affine[:, :2].T + self.affine[:, 2]
+        return [(x, y) for x, y in points.tolist()]
 
 
 def animate_laps(
@@ -61,44 +86,29 @@ def animate_laps(
     by its ending.
 
     `laps` are up to 6 rows of `racer.analysis.laps(trace)`; `names` label them, in order, their lap
-    times otherwise. `objects` (K,) stand on the road all the time. `onboard` (T, H, W, 3) are
-    pictures from the first lap's car, a step each, shown beside the map with its commands. 15
-    pictures a second are real time. MP4 needs the extra `video`. Raises UsageError for another
-    ending, a missing extra, no lap.
+    times otherwise. `obstacles` (K,) stand on the road all the time. `onboard` (T, H, W, 3) are
+    pictures from the first lap's car, a step each, shown beside the map with its commands. `width`
+    of the map is in pixels. 15 pictures a second are real time. MP4 needs the extra `video`. Raises
+    UsageError for another ending, a missing extra, no lap.
     """
     ending = path.suffix.lower()
     if ending not in (".gif", ".mp4"):
         raise UsageError(f"{path}: an animation is a .gif or a .mp4 file")
-    if not 0 < len(laps) <= len(CAR_COLORS):
+    if not 0 < len(laps) <= len(GHOST_COLORS):
         raise UsageError(
-            f"an animation shows 1 to {len(CAR_COLORS)} laps, not {len(laps)}: choose some"
+            f"an animation shows 1 to {len(GHOST_COLORS)} laps, not {len(laps)}: choose some"
         )
     if ending == ".mp4":
-        _encoder()
-    poses = [
-        _poses(trace, first, last)
-        for first, last in zip(laps["first_row"], laps["last_row"], strict=True)
-    ]
-    labels = [
-        name or f"{time:.2f} s"
-        for name, time in zip(_padded(names, len(laps)), laps["time"], strict=True)
-    ]
-    scene = _scene(poses, labels, track, width, obstacles)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.stem}.part{ending}")
-    pictures, palette = _pictures(scene, poses), _palette()
+        need("video")
+    poses = [_poses(trace, lap) for _, lap in laps.iterrows()]
+    scene = _paint_scene(poses, _labels(laps, names), track, width, obstacles)
+    pictures = _paint_pictures(scene, poses)
+    palette = _map_palette()
     if onboard is not None:
         pictures = join_map_and_view(pictures, onboard, command_captions(trace, laps))
         palette = extend_palette(palette, onboard)
-    try:
-        if ending == ".gif":
-            _write_gif(pictures, beside, palette)
-        else:
-            _write_mp4(pictures, beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return path
+    content = _gif(pictures, palette) if ending == ".gif" else _mp4(pictures)
+    return write_file(path, content)
 
 
 def car_corners(pose: Array) -> Array:
@@ -106,62 +116,132 @@ def car_corners(pose: Array) -> Array:
     forward = np.stack([np.cos(pose[..., 2]), np.sin(pose[..., 2])], axis=-1)
     left = np.stack([-forward[..., 1], forward[..., 0]], axis=-1)
     center = pose[..., :2] - CENTER_BEHIND_M * forward
-    reach = [(0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5), (0.5, -0.5)]
-    return np.stack(
-        [center + a * CAR_SIZE_M[0] * forward + b * CAR_SIZE_M[1] * left for a, b in reach], axis=-2
+    half_length = 0.5 * CAR_SIZE_M[0] * forward
+    half_width = 0.5 * CAR_SIZE_M[1] * left
+    corners = [
+        center + half_length + half_width,
+        center - half_length + half_width,
+        center - half_length - half_width,
+        center + half_length - half_width,
+    ]
+    return np.stack(corners, axis=-2)
+
+
+def onboard_frames(
+    rows: State, obstacles: Obstacles | None, tracks: Sequence[Track], grainy: bool = True
+) -> Frames:
+    """(T, 288, 384, 3) pictures from the front camera at each of the `rows` (T,), whose `road` is an
+    index into `tracks`.
+
+    `obstacles` (T, K) are those before each, or None. `grainy` False leaves the grain of the ground
+    out, which makes a GIF six times as large.
+    """
+    width, height = FRAME_SIZE_PX
+    ground_map = map_ground(tracks, grainy=grainy)
+    camera = replace(
+        FRONT_CAMERA, width=width * _OVERSAMPLING, height=height * _OVERSAMPLING, gray=False
     )
+    frames = np.empty((len(rows), height, width, 3), np.uint8)
+    for first in range(0, len(rows), _FRAMES_AT_A_TIME):
+        span = slice(first, first + _FRAMES_AT_A_TIME)
+        before = None if obstacles is None else obstacles[span]
+        large = render_camera(rows[span], before, ground_map, camera)
+        blocks = large.reshape(-1, height, _OVERSAMPLING, width, _OVERSAMPLING, 3)
+        frames[span] = np.rint(blocks.mean(axis=(2, 4)))
+    return frames
 
 
-def _poses(trace: pd.DataFrame, first: int, last: int) -> Array:
-    rows = trace.iloc[first : last + 1]
+def command_captions(trace: pd.DataFrame, laps: pd.DataFrame) -> list[str]:
+    """The commanded steering and speed of each step of the first of the `laps`."""
+    lap = laps.iloc[0]
+    rows = trace.iloc[int(lap["first_row"]) : int(lap["last_row"]) + 1]
+    captions = []
+    for steer, speed in zip(rows["steer"], rows["throttle"], strict=True):
+        captions.append(f"steering {steer:+.0f}°   speed {speed:.1f} m/s")
+    return captions
+
+
+def join_map_and_view(
+    pictures: Iterator[Image], onboard: Frames, captions: Sequence[str]
+) -> Iterator[Image]:
+    """Each picture with the car's own view to its right, and a caption below that."""
+    from PIL import Image as Images
+    from PIL import ImageDraw, ImageFont
+
+    font = ImageFont.load_default(15)
+    view_height, view_width = onboard.shape[1:3]
+    for step, picture in enumerate(pictures):
+        width = picture.width + view_width + _FRAME_GAP_PX
+        height = max(picture.height, view_height + _CAPTION_PX)
+        joined = Images.new("RGB", (_even(width), _even(height)), style.BACKGROUND_COLOR)
+        joined.paste(picture, (0, (height - picture.height) // 2))
+        top = (height - view_height - _CAPTION_PX) // 2
+        k = min(step, len(onboard) - 1)
+        joined.paste(Images.fromarray(onboard[k]), (picture.width, top))
+        ImageDraw.Draw(joined).text(
+            (picture.width + view_width / 2, top + view_height + _CAPTION_PX / 2),
+            captions[min(k, len(captions) - 1)],
+            fill=style.INK,
+            font=font,
+            anchor="mm",
+        )
+        yield joined
+
+
+def extend_palette(palette: Image, onboard: Frames) -> Image:
+    """A palette image with the colors of `palette` and those that stand for the pictures."""
+    from PIL import Image as Images
+
+    sample = onboard[:: max(1, len(onboard) // 12)]
+    image = Images.fromarray(sample.reshape(-1, sample.shape[2], 3)).quantize(_FRAME_COLORS)
+    colors = np.vstack([_palette_colors(palette), _palette_colors(image)])
+    return _palette_image(np.unique(colors, axis=0)[:256])
+
+
+def _poses(trace: pd.DataFrame, lap: pd.Series) -> Array:
+    """(T, 3) X and Y, m, and yaw, rad, of the steps of a lap."""
+    rows = trace.iloc[int(lap["first_row"]) : int(lap["last_row"]) + 1]
     return np.column_stack([rows["X"], rows["Y"], np.radians(rows["yaw"])])[:MAX_ANIMATION_FRAMES]
 
 
-def _padded(names: Sequence[str], count: int) -> list[str]:
-    return [*names, *[""] * count][:count]
+def _labels(laps: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """The name of each lap; its time where it has none."""
+    labels = [f"{time:.2f} s" for time in laps["time"]]
+    for k, name in enumerate(names[: len(labels)]):
+        labels[k] = name or labels[k]
+    return labels
 
 
-def _scene(
+def _paint_scene(
     poses: Sequence[Array],
     labels: Sequence[str],
     track: Track | None,
     width: int,
-    objects: Obstacles | None,
+    obstacles: Obstacles | None,
 ) -> _Scene:
     """Road, path of the laps and legend, painted once."""
     from PIL import Image
 
-    area = np.vstack(
-        [pose[:, :2] for pose in poses] if track is None else [track.inner, track.outer]
-    )
-    low, size = area.min(axis=0) - 0.3, np.ptp(area, axis=0) + 0.6
-    high = int(np.clip(width * size[1] / size[0], width / 4, 1.25 * width)) // 2 * 2
+    area = border_points(track) if track is not None else np.vstack([pose[:, :2] for pose in poses])
+    low = area.min(axis=0) - 0.3
+    size = np.ptp(area, axis=0) + 0.6
+    height = _even(int(np.clip(width * size[1] / size[0], width / 4, 1.25 * width)))
     with style.style_context():
-        figure = Figure(figsize=(width / 100.0, (high + 36) / 100.0), dpi=100.0 * _FINE)
+        figure = Figure(
+            figsize=(width / 100.0, (height + _LEGEND_PX) / 100.0), dpi=100.0 * _OVERSAMPLING
+        )
         figure.set_layout_engine("none")
         canvas = FigureCanvasAgg(figure)
-        ax = figure.add_axes((0.0, 0.0, 1.0, high / (high + 36.0)))
+        ax = figure.add_axes((0.0, 0.0, 1.0, height / (height + _LEGEND_PX)))
         style.hide_frame(ax)
         if track is not None:
             draw_track(track, ax, center=False)
-        if objects is not None:
-            draw_obstacles(objects, ax)
-        for i, (pose, label) in enumerate(zip(poses, labels, strict=True)):
-            ax.plot(
-                *_broken(pose).T,
-                color=CAR_COLORS[i],
-                linewidth=0.6,
-                alpha=0.5,
-                label=label,
-                zorder=3,
-            )
+        if obstacles is not None:
+            draw_obstacles(obstacles, ax)
+        _draw_paths(poses, labels, ax)
         ax.set_xlim(low[0], low[0] + size[0])
         ax.set_ylim(low[1], low[1] + size[1])
-        legend = figure.legend(
-            loc="upper left", ncols=len(poses), handlelength=1.2, columnspacing=1.2
-        )
-        for line in legend.get_lines():
-            line.set(linewidth=4.0, alpha=1.0)
+        _add_scene_legend(figure, len(poses))
         canvas.draw()  # type: ignore[no-untyped-call]
         still = Image.fromarray(np.array(canvas.buffer_rgba())[..., :3])  # type: ignore[no-untyped-call]
         matrix = ax.transData.get_affine().get_matrix()
@@ -169,102 +249,138 @@ def _scene(
     return _Scene(still, flip @ matrix)
 
 
-def _pictures(scene: _Scene, poses: Sequence[Array]) -> Iterator[Image]:
+def _draw_paths(poses: Sequence[Array], labels: Sequence[str], ax: Axes) -> None:
+    """The path of each lap as a thin line, which breaks where the car was set down."""
+    for pose, label, color in zip(poses, labels, GHOST_COLORS, strict=False):
+        xy = pose[:, :2]
+        path = np.insert(xy, _jumps(xy) + 1, np.nan, axis=0)
+        ax.plot(*path.T, color=color, linewidth=0.6, alpha=0.5, label=label, zorder=3)
+
+
+def _add_scene_legend(figure: Figure, columns: int) -> None:
+    legend = figure.legend(loc="upper left", ncols=columns, handlelength=1.2, columnspacing=1.2)
+    for line in legend.get_lines():
+        line.set(linewidth=4.0, alpha=1.0)
+
+
+def _paint_pictures(scene: _Scene, poses: Sequence[Array]) -> Iterator[Image]:
+    """A picture a step, until the last car has ended its lap."""
     from PIL import ImageDraw, ImageFont
 
-    font = ImageFont.load_default(13 * _FINE)
-    size = (scene.still.width // _FINE // 2 * 2, scene.still.height // _FINE // 2 * 2)
+    font = ImageFont.load_default(13 * _OVERSAMPLING)
+    size = (_even(scene.still.width // _OVERSAMPLING), _even(scene.still.height // _OVERSAMPLING))
+    colored = list(zip(poses, GHOST_COLORS, strict=False))
     for step in range(max(map(len, poses))):
         picture = scene.still.copy()
         paint = ImageDraw.Draw(picture)
-        for pose, color in list(zip(poses, CAR_COLORS, strict=False))[::-1]:
-            at = min(step, len(pose) - 1)
-            tail = pose[max(0, min(step - _TAIL, at)) : at + 1, :2]
-            far = np.flatnonzero(np.hypot(*np.diff(tail, axis=0).T) > JUMP_M)
-            tail = tail[far[-1] + 1 :] if len(far) else tail
-            if len(tail) > 1:
-                paint.line(_pixels(scene, tail), fill=color, width=2 * _FINE)
-            paint.polygon(_pixels(scene, car_corners(pose[at])), fill=color, outline="black")
-        clock = f"{step / FPS:.1f} s"
-        paint.text(
-            (picture.width - 8 * _FINE, 9 * _FINE), clock, fill=style.INK, font=font, anchor="ra"
-        )
+        for pose, color in reversed(colored):  # the first car on top
+            _paint_car(paint, scene, pose, step, color)
+        _paint_clock(paint, picture.width, step, font)
         yield picture.resize(size, reducing_gap=None)
 
 
-def _broken(pose: Array) -> Array:
-    """(N, 2) m the way of a car, with nan before each place that it was set down at."""
-    xy = pose[:, :2].copy()
-    return np.insert(
-        xy, np.flatnonzero(np.hypot(*np.diff(xy, axis=0).T) > JUMP_M) + 1, np.nan, axis=0
+def _paint_car(paint: ImageDraw, scene: _Scene, pose: Array, step: int, color: str) -> None:
+    """A car at a step of its lap, or where it ended, with the line behind it."""
+    k = min(step, len(pose) - 1)
+    trail = pose[max(0, min(step - _TRAIL_STEPS, k)) : k + 1, :2]
+    jumps = _jumps(trail)
+    if len(jumps):
+        trail = trail[jumps[-1] + 1 :]
+    if len(trail) > 1:
+        paint.line(scene.pixels(trail), fill=color, width=2 * _OVERSAMPLING)
+    paint.polygon(scene.pixels(car_corners(pose[k])), fill=color, outline="black")
+
+
+def _paint_clock(paint: ImageDraw, width: int, step: int, font: FreeTypeFont | ImageFont) -> None:
+    paint.text(
+        (width - 8 * _OVERSAMPLING, 9 * _OVERSAMPLING),
+        f"{step / FPS:.1f} s",
+        fill=style.INK,
+        font=font,
+        anchor="ra",
     )
 
 
-def _pixels(scene: _Scene, xy: Array) -> list[tuple[float, float]]:
-    return [(x, y) for x, y in (xy @ scene.affine[:, :2].T + scene.affine[:, 2]).tolist()]
+def _jumps(xy: Array) -> NDArray[np.int64]:
+    """The steps of a path (N, 2) m after which the car was set down elsewhere."""
+    return np.flatnonzero(np.hypot(*np.diff(xy, axis=0).T) > JUMP_M)
 
 
-def _write_gif(pictures: Iterator[Image], path: Path, palette: Image) -> None:
+def _gif(pictures: Iterator[Image], palette: Image) -> bytes:
     """One palette for all pictures, without dither, so that only what moves is stored."""
     from PIL.Image import Dither
 
     first, *rest = [picture.quantize(palette=palette, dither=Dither.NONE) for picture in pictures]
-    times = [_GIF_MS[i % 3] for i in range(len(rest))] + [1500]
+    durations = [_GIF_DURATIONS_MS[k % 3] for k in range(len(rest))]
+    content = io.BytesIO()
     first.save(
-        path, save_all=True, append_images=rest, duration=times, loop=0, optimize=True, disposal=1
+        content,
+        format="GIF",
+        save_all=True,
+        append_images=rest,
+        duration=[*durations, _LAST_GIF_DURATION_MS],
+        loop=0,
+        optimize=True,
+        disposal=1,
     )
+    return content.getvalue()
 
 
-def _palette() -> Image:
-    """An image with the colors of every animation: grays, and each car's color pure and over all
+def _mp4(pictures: Iterator[Image]) -> bytes:
+    """The encoder writes into a file, which is read back."""
+    from imageio_ffmpeg import write_frames
+
+    first = next(pictures)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "animation.mp4"
+        writer = write_frames(
+            str(path),
+            first.size,
+            fps=FPS,
+            codec="libx264",
+            quality=6,
+            macro_block_size=2,
+            ffmpeg_log_level="error",
+        )
+        writer.send(None)
+        try:
+            writer.send(first.tobytes())
+            for picture in pictures:
+                writer.send(picture.tobytes())
+        finally:
+            writer.close()
+        return path.read_bytes()
+
+
+def _map_palette() -> Image:
+    """A palette image with the colors of every map: grays, and each car's color pure and over all
     grounds.
     """
+    grounds = np.array(
+        [to_rgb(color) for color in (style.ROAD_COLOR, style.BACKGROUND_COLOR, "black")]
+    )
+    cars = np.array([to_rgb(color) for color in GHOST_COLORS])[:, None, None]
+    transparency = np.array([0.0, 0.3, 0.6, 0.8])[:, None]
+    mixed = cars + transparency * (grounds[:, None] - cars)
+    grays = np.repeat(np.linspace(0.0, 1.0, 24)[:, None], 3, axis=1)
+    colors = np.vstack([mixed.reshape(-1, 3), grays, grounds])
+    return _palette_image(np.unique(np.round(255.0 * colors).astype(np.uint8), axis=0))
+
+
+def _palette_image(colors: NDArray[np.uint8]) -> Image:
+    """An image that holds nothing but a palette of colors (C, 3)."""
     from PIL import Image
 
-    cars, grounds = (
-        np.array([to_rgb(c) for c in names])
-        for names in (CAR_COLORS, (style.ROAD_COLOR, style.BACKGROUND_COLOR, "black"))
-    )
-    mixed = [
-        car + share * (ground - car)
-        for car in cars
-        for ground in grounds
-        for share in (0.0, 0.3, 0.6, 0.8)
-    ]
-    grays = np.repeat(np.linspace(0.0, 1.0, 24)[:, None], 3, axis=1)
-    colors = np.unique(
-        np.round(255.0 * np.vstack([mixed, grays, grounds])).astype(np.uint8), axis=0
-    )
     image = Image.new("P", (1, 1))
     image.putpalette(colors.tobytes())
     return image
 
 
-def _write_mp4(pictures: Iterator[Image], path: Path) -> None:
-    first = next(pictures)
-    writer = _encoder()(
-        str(path),
-        first.size,
-        fps=FPS,
-        codec="libx264",
-        quality=6,
-        macro_block_size=2,
-        ffmpeg_log_level="error",
-    )
-    writer.send(None)
-    try:
-        writer.send(first.tobytes())
-        for picture in pictures:
-            writer.send(picture.tobytes())
-    finally:
-        writer.close()
+def _palette_colors(image: Image) -> NDArray[np.uint8]:
+    """(C, 3) the colors of an image's palette."""
+    return np.array(image.getpalette(), np.uint8).reshape(-1, 3)
 
 
-def _encoder() -> Callable[..., Any]:
-    try:
-        from imageio_ffmpeg import write_frames
-    except ImportError:
-        raise UsageError(
-            f"an MP4 needs imageio-ffmpeg: {install_command('video')} (GIF works without)"
-        ) from None
-    return write_frames  # type: ignore[no-any-return]
+def _even(pixels: int) -> int:
+    """The greatest even number up to `pixels`: encoders ask for it."""
+    return pixels // 2 * 2
