@@ -26,25 +26,28 @@ from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
-TERM_COLORS = (*style.PALETTE[:6],)  # one a term, and gray for the rest
+TERM_COLORS = style.PALETTE[:6]  # one a term, and gray for the rest
 REST_COLOR = "#b5b5b5"
-MAX_BINS = 120  # of the way, over which steps are averaged
-MAX_NAME_CHARS = 46  # characters of a term's name in the legend
+MAX_BINS = 120  # of the distance, over which steps are averaged
+MAX_NAME_CHARS = 46  # of a term in the legend
+JUMP_M = 1.0  # between two steps: the car was set down elsewhere
 
 
 def attribution_figure(
     attribution: Attribution, track: Track, runs: Sequence[AttributedDrive] | None = None
 ) -> Figure:
     """A figure with two pictures a run: amounts over distance, and the track."""
-    runs = attribution.drives if runs is None else runs
-    names = [group.name for group in pay_by_term(attribution, runs)][: len(TERM_COLORS)]
+    if runs is None:
+        runs = attribution.drives
+    terms = pay_by_term(attribution, runs)
+    names = [term.name for term in terms[: len(TERM_COLORS)]]
     with style.style_context():
         figure = Figure(figsize=(11.0, 0.9 + 3.0 * len(runs)))
         rows = np.atleast_2d(figure.subplots(len(runs), 2, width_ratios=[2.1, 1.0]))
         for (left, right), run in zip(rows, runs, strict=True):
             draw_terms(attribution, run, left, names)
             draw_strongest_term(attribution, run, right, track, names)
-        _legend(figure, pay_by_term(attribution, runs), names)
+        _add_term_legend(figure, terms)
     return figure
 
 
@@ -54,21 +57,20 @@ def draw_terms(
     """`ax` with the amounts of the terms `names` stacked over the distance (m), gains up and losses
     down, per step.
     """
-    edges, count, part = _bins(run)
-    table = [
-        np.bincount(part, amounts, minlength=len(edges) - 1) / count
-        for amounts in _named(attribution, run, names)
-    ]
-    up = down = np.zeros(len(edges) - 1)
-    for amounts, color in zip(table, [*TERM_COLORS[: len(names)], REST_COLOR], strict=True):
-        gain, loss = (
-            np.clip(np.nan_to_num(amounts), 0.0, None),
-            np.clip(np.nan_to_num(amounts), None, 0.0),
-        )
-        ax.stairs(up + gain, edges, baseline=up, fill=True, color=color, linewidth=0)
-        ax.stairs(down + loss, edges, baseline=down, fill=True, color=color, linewidth=0)
-        up, down = up + gain, down + loss
-    total = np.bincount(part, run.reward, minlength=len(edges) - 1) / count
+    edges, steps, bin_of_step = _distance_bins(run)
+    bin_count = len(edges) - 1
+    gains = np.zeros(bin_count)
+    losses = np.zeros(bin_count)
+    colors = [*TERM_COLORS[: len(names)], REST_COLOR]
+    for amounts, color in zip(_amounts_by_term(attribution, run, names), colors, strict=True):
+        mean = np.nan_to_num(np.bincount(bin_of_step, amounts, minlength=bin_count) / steps)
+        above = gains + np.clip(mean, 0.0, None)
+        below = losses + np.clip(mean, None, 0.0)
+        ax.stairs(above, edges, baseline=gains, fill=True, color=color, linewidth=0)
+        ax.stairs(below, edges, baseline=losses, fill=True, color=color, linewidth=0)
+        gains = above
+        losses = below
+    total = np.bincount(bin_of_step, run.reward, minlength=bin_count) / steps
     ax.stairs(total, edges, baseline=None, color=style.INK, linewidth=1.1)
     ax.axhline(0.0, color=style.FAINT, linewidth=0.8)
     ax.set_xlim(edges[0], edges[-1])
@@ -79,55 +81,65 @@ def draw_terms(
 
 
 def draw_strongest_term(
-    attribution: Attribution, run: AttributedDrive, ax: Axes, track: Track, names: Sequence[str]
+    attribution: Attribution,
+    run: AttributedDrive,
+    ax: Axes,
+    track: Track,
+    names: Sequence[str],
 ) -> Axes:
-    """`ax` with the track, and the way of the car in the color of the term that moves the reward
+    """`ax` with the track, and the path of the car in the color of the term that moves the reward
     most there.
     """
     draw_track(track, style.hide_frame(ax), center=False)
-    amounts = np.abs(_named(attribution, run, names))
-    best = np.argmax(amounts, axis=0)
-    colors = np.array([*TERM_COLORS[: len(names)], REST_COLOR])
-    gap = np.hypot(*np.diff(run.xy, axis=0).T) if len(run.xy) > 1 else np.empty(0)
-    joined = np.flatnonzero(gap < 1.0)  # a car that was set down elsewhere drew no line
-    pieces = np.stack([run.xy[joined], run.xy[joined + 1]], axis=1)
+    strongest = np.argmax(np.abs(_amounts_by_term(attribution, run, names)), axis=0)
+    colors = np.array([*TERM_COLORS[: len(names)], REST_COLOR])[strongest]
+    distance = np.hypot(*np.diff(run.xy, axis=0).T)
+    steps = np.flatnonzero(distance < JUMP_M)
+    segments = style.line_segments(run.xy)[steps]
     ax.add_collection(
-        LineCollection(list(pieces), colors=colors[best[joined]].tolist(), linewidths=3.0, zorder=3)
+        LineCollection(list(segments), colors=colors[steps].tolist(), linewidths=3.0, zorder=3)
     )
     return ax
 
 
-def _named(attribution: Attribution, run: AttributedDrive, names: Sequence[str]) -> Array:
+def _amounts_by_term(attribution: Attribution, run: AttributedDrive, names: Sequence[str]) -> Array:
     """(len(names) + 1, T) amounts of the terms by name in a run, and of the rest."""
     table = np.zeros((len(names) + 1, len(run.reward)))
-    for group in pay_by_term(attribution, [run]):
-        table[names.index(group.name) if group.name in names else -1] += group.amounts
+    for term in pay_by_term(attribution, [run]):
+        row = names.index(term.name) if term.name in names else len(names)
+        table[row] += term.amounts
     return table
 
 
-def _bins(run: AttributedDrive) -> tuple[Array, Array, NDArray[np.int64]]:
-    """Edges (B + 1,) m, steps in each bin (nan for none), and the bin of each step; never finer
-    than the steps.
+def _distance_bins(run: AttributedDrive) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Edges (B + 1,) m, number of steps in each bin (nan for none), and the bin of each step; bins
+    are never finer than the steps.
     """
-    low, high = float(run.distance.min()), float(run.distance.max())
-    high = high if high > low else low + 1.0
-    edges = np.linspace(low, high, int(np.clip(len(run.reward) // 2, 1, MAX_BINS)) + 1)
-    part = np.clip(np.searchsorted(edges, run.distance, side="right") - 1, 0, len(edges) - 2)
-    count = np.bincount(part, minlength=len(edges) - 1).astype(np.float64)
-    return edges, np.where(count > 0, count, np.nan), part
+    low = float(run.distance.min())
+    high = float(run.distance.max())
+    if high <= low:
+        high = low + 1.0
+    bin_count = int(np.clip(len(run.reward) // 2, 1, MAX_BINS))
+    edges = np.linspace(low, high, bin_count + 1)
+    bin_of_step = np.searchsorted(edges, run.distance, side="right") - 1
+    bin_of_step = np.clip(bin_of_step, 0, bin_count - 1)
+    steps = np.bincount(bin_of_step, minlength=bin_count).astype(np.float64)
+    return edges, np.where(steps > 0, steps, np.nan), bin_of_step
 
 
-def _legend(figure: Figure, found: Sequence[TermPay], names: Sequence[str]) -> None:
-    texts = [
-        f"{_short(group.name)}  ({format_lines(group.lines)})" for group in found[: len(names)]
-    ]
-    handles = [
-        Patch(color=color, label=text) for color, text in zip(TERM_COLORS, texts, strict=False)
-    ]
-    if len(found) > len(names):
-        handles.append(Patch(color=REST_COLOR, label=f"{len(found) - len(names)} more"))
+def _add_term_legend(figure: Figure, terms: Sequence[TermPay]) -> None:
+    """The terms that have a color, with their lines, and how many have none."""
+    handles = []
+    for term, color in zip(terms, TERM_COLORS, strict=False):
+        label = f"{_shorten(term.name)}  ({format_lines(term.lines)})"
+        handles.append(Patch(color=color, label=label))
+    rest_count = len(terms) - len(handles)
+    if rest_count:
+        handles.append(Patch(color=REST_COLOR, label=f"{rest_count} more"))
     figure.legend(handles=handles, loc="outside upper left", ncols=2, fontsize=8)
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= MAX_NAME_CHARS else name[: MAX_NAME_CHARS - 3] + "..."
+def _shorten(name: str) -> str:
+    if len(name) <= MAX_NAME_CHARS:
+        return name
+    return name[: MAX_NAME_CHARS - 3] + "..."

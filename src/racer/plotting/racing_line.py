@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from racer import geometry
 from racer.plotting import style
-from racer.plotting.track import draw_direction, draw_track
+from racer.plotting.track import border_points, draw_direction, draw_track
 from racer.raceline.lap_bound import Passage
 from racer.raceline.minimum_time import RacingLine
 from racer.sim.state import State
@@ -22,7 +21,14 @@ from racer.track.track import Track
 
 Array = NDArray[np.float64]
 
-DRIVEN_COLOR, BRAKE_COLOR = style.PALETTE[7], style.PALETTE[5]
+BRAKE_COLOR = style.PALETTE[5]
+
+_LINE_LOOKS: tuple[dict[str, Any], ...] = (
+    {"color": style.PALETTE[0]},
+    {"color": style.FAINT, "linestyle": (0, (5, 2))},
+    {"color": style.FAINT, "linestyle": ":"},
+)
+"""Of the line that the figure is about, and of those beside it."""
 
 
 def draw_racing_line(track: Track, line: RacingLine, passages: list[Passage], ax: Axes) -> Axes:
@@ -30,22 +36,20 @@ def draw_racing_line(track: Track, line: RacingLine, passages: list[Passage], ax
     begins.
     """
     draw_direction(track, draw_track(track, ax, center=False))
-    ring = np.vstack([line.xy, line.xy[:1]]) if line.is_loop else line.xy
-    segments = np.stack([ring[:-1], ring[1:]], axis=1)
-    ax.add_collection(
-        LineCollection(
-            list(segments), colors=style.INK, linewidths=3.4, zorder=2.9, capstyle="round"
-        )
+    xy = np.vstack([line.xy, line.xy[:1]]) if line.is_loop else line.xy
+    segments = style.line_segments(xy)
+    lines = style.add_colored_lines(
+        ax,
+        segments,
+        line.speed[: len(segments)],
+        width=2.4,
+        casing_width=3.4,
+        capstyle="round",
     )
-    colored = LineCollection(
-        list(segments), cmap=style.SPEED_CMAP, linewidths=2.4, zorder=3, capstyle="round"
-    )
-    colored.set_array(line.speed[: len(segments)])
-    ax.add_collection(colored)
     _mark_braking(line, passages, ax)
     _name_corners(track, passages, ax)
     style.format_map_axes(ax)
-    style.add_color_bar(colored, ax, "speed (m/s)", shrink=0.8, pad=0.02)
+    style.add_color_bar(lines, ax, "speed (m/s)", shrink=0.8, pad=0.02)
     return ax
 
 
@@ -56,37 +60,21 @@ def draw_speed_profiles(
     ax: Axes,
     rows: State | None = None,
 ) -> Axes:
-    """`ax` with the speed of lines, m/s, over the distance from the start line, m; and that of a
-    drive's last lap.
+    """`ax` with the speed of up to three lines, m/s, over the distance from the start line, m; and
+    that of the last lap in the `rows` of a drive.
     """
-    looks = (
-        {"color": style.PALETTE[0]},
-        {"color": style.FAINT, "linestyle": (0, (5, 2))},
-        {"color": style.FAINT, "linestyle": ":"},
-    )
-    for look, (name, line) in zip(looks, lines.items(), strict=False):
+    for look, (name, line) in zip(_LINE_LOOKS, lines.items(), strict=False):
         order = np.argsort(line.place, kind="stable")
-        ax.plot(
-            line.place[order], line.speed[order], label=f"{name}, {line.lap_time:.2f} s", **look
-        )  # type: ignore[arg-type]
+        label = f"{name}, {line.lap_time:.2f} s"
+        ax.plot(line.place[order], line.speed[order], label=label, **look)
     if rows is not None:
-        lap = rows[rows["episode_laps"] == rows["episode_laps"].max()]
-        order = np.argsort(lap["s"], kind="stable")
-        speed = np.hypot(lap["vx"], lap["vy"])
-        ax.plot(
-            lap["s"][order],
-            speed[order],
-            ".",
-            color=style.PALETTE[1],
-            markersize=3.5,
-            label="driven, a dot a step",
-        )
-    for one in passages:
-        ax.axvline(one.corner.apex, color=style.FAINT, linewidth=0.6, zorder=0)
+        _draw_driven_speed(rows, ax)
+    for passage in passages:
+        ax.axvline(passage.corner.apex, color=style.FAINT, linewidth=0.6, zorder=0)
         ax.text(
-            one.corner.apex,
+            passage.corner.apex,
             1.0,
-            one.name,
+            passage.name,
             transform=ax.get_xaxis_transform(),
             ha="center",
             va="bottom",
@@ -111,45 +99,62 @@ def racing_line_figure(
     drive's `rows`.
     """
     line = next(iter(lines.values()))
-    wide, high = style.map_figure_size(np.vstack([track.inner, track.outer]), 9.0, 1.6)
-    figure = Figure(figsize=(wide, high + 2.4))
-    road, speeds = figure.subplots(2, 1, height_ratios=[high, 1.9])
-    draw_racing_line(track, line, passages, road).set_title(title)
-    draw_speed_profiles(track, lines, passages, speeds, rows)
+    width, height = style.map_figure_size(border_points(track), 9.0, 1.6)
+    with style.style_context():
+        figure = Figure(figsize=(width, height + 2.4))
+        map_ax, speed_ax = figure.subplots(2, 1, height_ratios=[height, 1.9])
+        draw_racing_line(track, line, passages, map_ax).set_title(title)
+        draw_speed_profiles(track, lines, passages, speed_ax, rows)
     return figure
 
 
+def _draw_driven_speed(rows: State, ax: Axes) -> None:
+    lap = rows[rows["episode_laps"] == rows["episode_laps"].max()]
+    order = np.argsort(lap["s"], kind="stable")
+    ax.plot(
+        lap["s"][order],
+        np.hypot(lap["vx"], lap["vy"])[order],
+        ".",
+        color=style.PALETTE[1],
+        markersize=3.5,
+        label="driven, a dot a step",
+    )
+
+
 def _mark_braking(line: RacingLine, passages: list[Passage], ax: Axes) -> None:
-    points = [
-        int(np.argmin(np.abs(line.place - one.brake))) for one in passages if np.isfinite(one.brake)
-    ]
-    look: dict[str, Any] = {
-        "markersize": 6.5,
-        "markeredgecolor": style.BACKGROUND_COLOR,
-        "markeredgewidth": 0.8,
-        "linestyle": "none",
-    }
-    if points:
-        ax.plot(
-            *line.xy[points].T,
-            marker="D",
-            color=BRAKE_COLOR,
-            zorder=5,
-            label="braking begins",
-            **look,
-        )
-        style.legend_above(ax)
+    """A mark at the point of the line that is nearest to where braking begins, for each passage
+    that needs it.
+    """
+    points = []
+    for passage in passages:
+        if np.isfinite(passage.brake):
+            points.append(int(np.argmin(np.abs(line.place - passage.brake))))
+    if not points:
+        return
+    ax.plot(
+        *line.xy[points].T,
+        marker="D",
+        color=BRAKE_COLOR,
+        zorder=5,
+        label="braking begins",
+        markersize=6.5,
+        markeredgecolor=style.BACKGROUND_COLOR,
+        markeredgewidth=0.8,
+        linestyle="none",
+    )
+    style.add_legend_above(ax)
 
 
 def _name_corners(track: Track, passages: list[Passage], ax: Axes) -> None:
     """The names of corners, on the outside of each."""
-    apexes = geometry.point_at(track.center, np.array([one.corner.apex for one in passages]))
-    away = 0.75 * float(np.median(track.width)) + 0.012 * float(np.ptp(track.outer, axis=0).max())
-    for one, spot in zip(passages, apexes, strict=True):
-        ahead, behind = geometry.point_at(
-            track.center, np.clip(one.corner.apex + np.array([0.1, -0.1]), 0.0, track.length)
+    gap = 0.75 * float(np.median(track.width)) + 0.012 * float(np.ptp(track.outer, axis=0).max())
+    for passage in passages:
+        corner = passage.corner
+        around = corner.apex + np.array([0.0, 0.1, -0.1])
+        apex, ahead, behind = geometry.point_at(track.center, np.clip(around, 0.0, track.length))
+        forward = (ahead - behind) / max(float(np.hypot(*(ahead - behind))), 1e-9)
+        left = np.array([-forward[1], forward[0]])
+        x, y = apex - np.sign(corner.angle) * gap * left
+        ax.text(
+            x, y, passage.name, fontsize=8, fontweight="bold", ha="center", va="center", zorder=6
         )
-        along = (ahead - behind) / max(float(np.hypot(*(ahead - behind))), 1e-9)
-        left = np.array([-along[1], along[0]])
-        x, y = spot - np.sign(one.corner.angle) * away * left
-        ax.text(x, y, one.name, fontsize=8, fontweight="bold", ha="center", va="center", zorder=6)
