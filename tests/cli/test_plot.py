@@ -19,7 +19,7 @@ from racer.cli.plot import plot_command
 from racer.errors import UsageError
 from racer.logs import write_csv
 from racer.plotting import style
-from racer.plotting.figures import PLOT_KINDS
+from racer.plotting.figures import PLOT_KINDS, PlotRequest
 from racer.track import route
 
 app = typer.Typer()
@@ -72,7 +72,7 @@ def titles(figure: Figure) -> list[str]:
 def test_without_a_kind_every_kind_has_its_line(words: list[str]) -> None:
     lines = run(*words).stdout.splitlines()
     assert [line.split()[0] for line in lines] == list(PLOT_KINDS)
-    assert all(PLOT_KINDS[line.split()[0]].line in line for line in lines)
+    assert all(PLOT_KINDS[line.split()[0]].summary in line for line in lines)
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
@@ -251,7 +251,7 @@ def test_every_kind_draws_every_real_log_or_says_why_not(shared_data: Path) -> N
         road, table = track_of_log(log.trace, "", roads), laps(log.trace)
         for kind in PLOT_KINDS:
             try:
-                assert PLOT_KINDS[kind].draw(log, table, road.track).axes
+                assert PLOT_KINDS[kind].draw(PlotRequest(log, table, road.track)).axes
             except UsageError:
                 refused.setdefault(kind, set()).add(folder.name)
     none_complete = {"lg_champ22", "lg_oa", "lg_redstarpro"}

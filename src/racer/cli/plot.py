@@ -16,7 +16,7 @@ from racer.errors import UsageError, did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
-    from racer.plotting.figures import PlotKind, PlotOptions, Rival
+    from racer.plotting.figures import PlotKind, PlotRequest, Rival
 
 FILM_SUFFIXES = (".gif", ".mp4")
 LENGTH_TOLERANCE_M = 0.02  # of tracks whose logs can be laid over each other
@@ -66,7 +66,7 @@ def plot_command(
     """Draw one picture of a log: training, lap times, laps on the track, telemetry, heat maps,
     sectors, ghosts.
     """
-    from racer.plotting.figures import PlotOptions, find_plot_kind
+    from racer.plotting.figures import find_plot_kind
 
     if is_list or not kind:
         _list_kinds()
@@ -84,12 +84,9 @@ def plot_command(
     )
     logs = [read_log_on_track(path, track, tracks) for path in log_paths]
     typer.echo(logs[0].sentence)
-    options = PlotOptions(color, nan if gamma is None else gamma, chosen_by_user=bool(laps))
-    wanted_laps = [laps]
-    if len(logs) == 2:
-        options = replace(options, rival=_rival(logs[0], logs[1], log_paths))
-        wanted_laps = _laps_of_two(laps)
-    _draw(plot_kind, picture, logs[0], wanted_laps, phase, options)
+    request = _request(plot_kind, logs, log_paths, laps, phase)
+    request = replace(request, color=color, gamma=nan if gamma is None else gamma)
+    _draw(plot_kind, picture, request)
     typer.echo(str(picture))
 
 
@@ -98,7 +95,7 @@ def _list_kinds() -> None:
 
     width = max(map(len, PLOT_KINDS))
     for name, plot_kind in PLOT_KINDS.items():
-        typer.echo(f"{name:<{width}}  {plot_kind.line}")
+        typer.echo(f"{name:<{width}}  {plot_kind.summary}")
 
 
 def _check_logs(kind: str, picture: Path, paths: list[str]) -> None:
@@ -138,25 +135,32 @@ def _laps_of_two(laps: str) -> list[str]:
     return parts
 
 
-def _draw(
-    kind: PlotKind,
-    picture: Path,
-    log: LogOnTrack,
-    wanted_laps: list[str],
-    phase: str,
-    options: PlotOptions,
-) -> None:
-    """Choose the laps, draw them and write the picture."""
+def _request(
+    kind: PlotKind, logs: list[LogOnTrack], paths: list[str], laps: str, phase: str
+) -> PlotRequest:
+    """What the picture is made from: the laps that the user asks for, and those of the second log."""
+    from racer.plotting.figures import PlotRequest
+
+    log = logs[0]
+    if len(logs) == 1:
+        rival = None
+        wanted = laps
+    else:
+        rival = _rival(log, logs[1], paths)
+        wanted, rival_wanted = _laps_of_two(laps)
+        rival_laps = _select_laps(rival.laps, rival_wanted, phase, kind.phase)
+        rival = replace(rival, laps=rival_laps)
+    chosen = _select_laps(log.laps_on_track, wanted, phase, kind.phase)
+    return PlotRequest(log.log, chosen, log.track, chosen_by_user=bool(laps), rival=rival)
+
+
+def _draw(kind: PlotKind, picture: Path, request: PlotRequest) -> None:
     from racer.plotting import style
 
-    laps = _select_laps(log.laps_on_track, wanted_laps[0], phase, kind.phase)
-    if options.rival is not None:
-        rival_laps = _select_laps(options.rival.laps, wanted_laps[1], phase, kind.phase)
-        options = replace(options, rival=replace(options.rival, laps=rival_laps))
     if kind.animate is not None and picture.suffix.lower() in FILM_SUFFIXES:
-        kind.animate(log.log, laps, log.track, picture, options)
+        kind.animate(request, picture)
     else:
-        style.save_figure(kind.draw(log.log, laps, log.track, options), picture)
+        style.save_figure(kind.draw(request), picture)
 
 
 def _select_laps(laps: pd.DataFrame, wanted: str, phase: str, usual_phase: str) -> pd.DataFrame:

@@ -1,9 +1,8 @@
 """Whole figures of a log, composed from the functions that draw on an Axes: one a kind of `racer
-plot`.
+plot`, and `plot`, which chooses among them.
 
-All take a log, rows of `racer.analysis.laps(log.trace)` that were driven on one track, that track
-(None where it is unknown) and a `Wish`; they raise UsageError, with the reason, where the laps do
-not hold what the figure shows.
+Every figure is made from a `PlotRequest`; the functions raise UsageError, with the reason, where
+the laps do not hold what the figure shows.
 """
 
 from __future__ import annotations
@@ -12,28 +11,36 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isnan, nan
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from racer.analysis import laps as lap_table
+from racer import analysis
 from racer.errors import UsageError, did_you_mean
 from racer.logs import Log, read_log
 from racer.logs.track_matching import match_track
-from racer.plotting import actions as action_plots
-from racer.plotting import animation, heat_maps, lap_times, policy, selection, style, telemetry
-from racer.plotting import laps as lap_plots
+from racer.plotting import (
+    actions,
+    animation,
+    heat_maps,
+    lap_times,
+    laps,
+    selection,
+    style,
+    telemetry,
+    training,
+)
 from racer.plotting.track import border_points
 from racer.track import library
 from racer.track.track import Track
 
 DEFAULT_GAMMA = 0.99  # discount factor, where neither the user nor the job says it
-WIDTH_IN = 7.5  # inches: fills the text width of A4, and A5 lying
-MAX_GHOSTS = len(animation.CAR_COLORS)
-MAX_SECTOR_ROWS = 12
+WIDTH_IN = 7.5  # fills the text width of A4, and A5 lying
+MAX_GHOSTS = len(laps.GHOST_COLORS)
+MAX_SECTOR_ROWS = 36
+BEST_SECTOR_ROWS = 12  # where the user chooses no laps
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,337 +55,218 @@ class Rival:
 
 
 @dataclass(frozen=True, eq=False)
-class PlotOptions:
-    """What one may ask of a figure.
+class PlotRequest:
+    """What a figure is made from.
 
-    `color`: one of `racer.plotting.laps.LAP_COLORINGS`. `gamma`: a discount factor; nan takes the job's, or
-    0.99. `by_hand`: the laps were chosen one by one, so all of them are shown, in their order.
+    `laps` are rows of `racer.analysis.laps(log.trace)` that were driven on `track`, None where it is
+    unknown. `chosen_by_user`: the laps were chosen one by one, so all of them are shown, in their
+    order. `color` is one of `racer.plotting.laps.LAP_COLORINGS`, `gamma` a discount factor; nan
+    takes the job's, or 0.99.
     """
 
+    log: Log
+    laps: pd.DataFrame
+    track: Track | None = None
+    chosen_by_user: bool = False
     color: str = "speed"
     gamma: float = nan
-    chosen_by_user: bool = False
     rival: Rival | None = None
 
+    @property
+    def trace(self) -> pd.DataFrame:
+        """The steps of the log."""
+        return self.log.trace
 
-DEFAULT_OPTIONS = PlotOptions()
+    def laps_or_best(self, count: int) -> pd.DataFrame:
+        """The laps that the user chose, or else the `count` best."""
+        if self.chosen_by_user:
+            return self.laps
+        return selection.best_or_farthest(self.laps, count)
 
 
-def progress_figure(
-    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
-) -> Figure:
+def progress_figure(request: PlotRequest) -> Figure:
     """Completion, reward and lap times by iteration."""
-    return lap_plots.training_figure(_some(laps))
+    _require_laps(request)
+    return training.training_figure(request.laps)
 
 
-def lap_time_figure(
-    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
-) -> Figure:
+def lap_time_figure(request: PlotRequest) -> Figure:
     """The distribution of lap times, and the best so far."""
-    _complete(laps, "lap times")
+    _require_complete_lap(request, "lap times")
     with style.style_context():
         figure = Figure(figsize=(WIDTH_IN, 5.8))
         top, bottom = figure.subplots(2, 1)
-        lap_times.draw_time_distribution(laps, top)
-        lap_times.draw_best_so_far(laps, bottom)
+        lap_times.draw_time_distribution(request.laps, top)
+        lap_times.draw_best_so_far(request.laps, bottom)
     return figure
 
 
-def laps_on_track_figure(
-    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
-) -> Figure:
-    """Laps on the track, colored by one of `racer.plotting.laps.LAP_COLORINGS`: the three best, unless
-    chosen by hand.
-    """
-    shown = _picked(_some(laps), 3, wish)
-    _moved(log, shown)
+def laps_on_track_figure(request: PlotRequest) -> Figure:
+    """Laps on the track, colored by `request.color`: the three best, unless the user chose some."""
+    _require_laps(request)
+    shown = request.laps_or_best(3)
+    _require_movement(request, shown)
     with style.style_context():
-        figure, ax = _map(log, shown, track)
-        lap_plots.draw_laps(log.trace, shown, ax, track, color=wish.color)
+        figure, ax = _map_figure(request, shown)
+        laps.draw_laps(request.trace, shown, ax, request.track, color=request.color)
     return figure
 
 
-def telemetry_figure(
-    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
-) -> Figure:
-    """Speed and steering over distance with the corners marked: of the best lap, unless others are
-    chosen by hand.
+def telemetry_figure(request: PlotRequest) -> Figure:
+    """Speed and steering over distance with the corners marked: of the best lap, unless the user
+    chose others.
     """
-    shown = _picked(_some(laps), 1, wish)
+    _require_laps(request)
+    shown = request.laps_or_best(1)
     if len(shown) > MAX_GHOSTS:
         raise UsageError(
-            f"{len(shown)} laps over each other cannot be told apart: choose up to {MAX_GHOSTS} with --laps"
+            f"{len(shown)} laps over each other cannot be told apart: "
+            f"choose up to {MAX_GHOSTS} with --laps"
         )
-    found = _aligned(log, shown, selection.lap_labels(shown), track)
+    aligned = _align(request, shown)
     with style.style_context():
         figure = Figure(figsize=(WIDTH_IN, 5.4))
         top, bottom = figure.subplots(2, 1, sharex=True)
-        telemetry.draw_lap_speeds(found.trips, top, command=len(shown) == 1)
-        telemetry.draw_lap_steering(found.trips, bottom)
-        _finish(track, found, [top, bottom])
+        telemetry.draw_lap_speeds(aligned.telemetry, top, command=len(shown) == 1)
+        telemetry.draw_lap_steering(aligned.telemetry, bottom)
+        _mark_corners(request.track, aligned, [top, bottom])
     return figure
 
 
-def versus_figure(
-    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
-) -> Figure:
+def versus_figure(request: PlotRequest) -> Figure:
     """Lap against lap: speed, steering and the time between them. Two laps, or one of each log
     where there is a rival.
 
-    Unless chosen by hand they are the best lap and the next one that began where it did; of two
-    logs the best of each.
+    Unless the user chose others they are the best lap and the next one that began where it did; of
+    two logs the best of each.
     """
-    found = _duel(log, laps, track, wish)
-    names = list(found.trips)
+    aligned = _align_duel(request)
+    names = [name.split(" (")[0] for name in aligned.telemetry]
+    first, second = aligned.telemetry.values()
     with style.style_context():
         figure = Figure(figsize=(WIDTH_IN, 7.0))
         top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=[1.2, 1.0, 1.0])
-        telemetry.draw_lap_speeds(found.trips, top)
-        telemetry.draw_lap_steering(found.trips, middle)
-        short = [name.split(" (")[0] for name in names]
-        telemetry.draw_lap_delta(found.trips[names[0]], found.trips[names[1]], bottom, short)
-        _finish(track, found, [top, middle, bottom])
+        telemetry.draw_lap_speeds(aligned.telemetry, top)
+        telemetry.draw_lap_steering(aligned.telemetry, middle)
+        telemetry.draw_lap_delta(first, second, bottom, names)
+        _mark_corners(request.track, aligned, [top, middle, bottom])
     return figure
 
 
-def action_usage_figure(
-    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
-) -> Figure:
+def action_usage_figure(request: PlotRequest) -> Figure:
     """How the action space is used: bars and a grid of discrete actions, a 2-D histogram of
     continuous ones.
     """
-    space = log.job.action_space
-    use = action_plots.discrete_action_usage(log.trace, _some(laps), space)
-    if not len(action_plots.acting_rows(log.trace, laps)):
+    _require_laps(request)
+    space = request.log.job.action_space
+    usage = actions.discrete_action_usage(request.trace, request.laps, space)
+    if not len(selection.driving_rows(request.trace, request.laps)):
         raise UsageError("these laps hold no step in which the car acts")
     with style.style_context():
-        if not len(use):
+        if not len(usage):
             figure = Figure(figsize=(WIDTH_IN, 4.2))
-            action_plots.draw_commands(log.trace, laps, figure.add_subplot(), space)
+            actions.draw_commands(request.trace, request.laps, figure.add_subplot(), space)
             return figure
         figure = Figure(figsize=(WIDTH_IN, 6.2))
         top, bottom = figure.subplots(2, 1)
-        action_plots.draw_action_bars(use, top)
-        action_plots.draw_action_grid(use, bottom)
+        actions.draw_action_bars(usage, top)
+        actions.draw_action_grid(usage, bottom)
     return figure
 
 
-def exit_figure(
-    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
-) -> Figure:
+def exit_figure(request: PlotRequest) -> Figure:
     """Where cars left the track, on the road by section."""
+    _require_laps(request)
     with style.style_context():
-        figure, ax = _map(log, _some(laps), track)
-        heat_maps.draw_exits(log.trace, laps, ax, track)
+        figure, ax = _map_figure(request, request.laps)
+        heat_maps.draw_exits(request.trace, request.laps, ax, request.track)
     return figure
 
 
-def visit_figure(
-    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
-) -> Figure:
+def visit_figure(request: PlotRequest) -> Figure:
     """Where the cars were."""
-    _drove(log, laps)
+    _require_driving(request)
     with style.style_context():
-        figure, ax = _map(log, laps, track)
-        heat_maps.draw_visits(log.trace, laps, ax, track)
+        figure, ax = _map_figure(request, request.laps)
+        heat_maps.draw_visits(request.trace, request.laps, ax, request.track)
     return figure
 
 
-def mean_reward_figure(
-    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
-) -> Figure:
+def mean_reward_figure(request: PlotRequest) -> Figure:
     """What a step was paid, by place."""
-    _drove(log, laps)
+    _require_driving(request)
     with style.style_context():
-        figure, ax = _map(log, laps, track)
-        heat_maps.draw_mean_rewards(log.trace, laps, ax, track)
+        figure, ax = _map_figure(request, request.laps)
+        heat_maps.draw_mean_rewards(request.trace, request.laps, ax, request.track)
     return figure
 
 
-def sector_figure(
-    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
-) -> Figure:
-    """The sector times of the best laps as a table, unless others are chosen by hand."""
-    whole = _complete(laps, "sector times")
-    shown = _picked(whole[whole["complete"]], MAX_SECTOR_ROWS, wish)
-    if len(shown) > 3 * MAX_SECTOR_ROWS:
+def sector_figure(request: PlotRequest) -> Figure:
+    """The sector times of the best laps as a table, unless the user chose others."""
+    _require_complete_lap(request, "sector times")
+    shown = request.laps_or_best(BEST_SECTOR_ROWS)
+    shown = shown[shown["complete"]]
+    if len(shown) > MAX_SECTOR_ROWS:
         raise UsageError(
-            f"{len(shown)} laps are too many for one table: choose up to {3 * MAX_SECTOR_ROWS} with --laps"
+            f"{len(shown)} laps are too many for one table: "
+            f"choose up to {MAX_SECTOR_ROWS} with --laps"
         )
-    found = lap_times.sector_time_table(log.trace, shown, track)
+    times = lap_times.sector_time_table(request.trace, shown, request.track)
+    width = max(2.6 + 0.78 * times.shape[1], 5.0)
     with style.style_context():
-        wide = 2.6 + 0.78 * found.shape[1]
-        figure = Figure(figsize=(max(wide, 5.0), 1.3 + 0.3 * (len(found) + 1)))
-        lap_times.draw_sector_times(found, figure.add_subplot())
+        figure = Figure(figsize=(width, 1.3 + 0.3 * (len(times) + 1)))
+        lap_times.draw_sector_times(times, figure.add_subplot())
     return figure
 
 
-def reward_time_figure(
-    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
-) -> Figure:
+def reward_time_figure(request: PlotRequest) -> Figure:
     """The reward of laps against their times: the plain sum, and discounted."""
-    _complete(laps, "rewards against lap times")
-    told = (
-        log.job.hyperparameters.get("discount_factor", DEFAULT_GAMMA)
-        if isnan(wish.gamma)
-        else wish.gamma
-    )
-    gammas = sorted({1.0, float(told)}, reverse=True)
+    _require_complete_lap(request, "rewards against lap times")
+    gamma = request.gamma
+    if isnan(gamma):
+        gamma = request.log.job.hyperparameters.get("discount_factor", DEFAULT_GAMMA)
+    gammas = sorted({1.0, float(gamma)}, reverse=True)
     with style.style_context():
         figure = Figure(figsize=(WIDTH_IN, 0.4 + 2.8 * len(gammas)))
         panels = np.atleast_1d(figure.subplots(len(gammas), 1, sharex=True))
-        for ax, gamma in zip(panels, gammas, strict=True):
-            lap_times.draw_reward_time(log.trace, laps, ax, gamma).label_outer()
+        for ax, factor in zip(panels, gammas, strict=True):
+            lap_times.draw_reward_time(request.trace, request.laps, ax, factor).label_outer()
     return figure
 
 
-def entropy_figure(
-    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
-) -> Figure:
+def entropy_figure(request: PlotRequest) -> Figure:
     """Entropy and KL divergence of the policy by iteration, from the trainer's log."""
-    ppo = log.job.ppo
+    ppo = request.log.job.ppo
     if not len(ppo):
         raise UsageError(
-            "this log says nothing of entropy and KL divergence: they stand in the trainer's log (sagemaker.log, lines "
-            "'Policy training>'): open the folder that holds it"
+            "this log says nothing of entropy and KL divergence: they stand in the trainer's log "
+            "(sagemaker.log, lines 'Policy training>'): open the folder that holds it"
         )
     with style.style_context():
         figure = Figure(figsize=(WIDTH_IN, 5.4))
         top, bottom = figure.subplots(2, 1, sharex=True)
-        policy.draw_entropy(ppo, top).set_xlabel("")
-        policy.draw_kl(ppo, bottom)
+        training.draw_entropy(ppo, top).set_xlabel("")
+        training.draw_kl(ppo, bottom)
     return figure
 
 
-def ghost_figure(
-    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions = DEFAULT_OPTIONS
-) -> Figure:
+def ghost_figure(request: PlotRequest) -> Figure:
     """Laps racing each other, as a still picture: their lines with a dot for every second."""
-    shown = _raced(log, laps, wish)
+    shown = _ghost_laps(request)
+    names = selection.lap_labels(shown)
     with style.style_context():
-        figure, ax = _map(log, shown, track)
-        lap_plots.draw_ghosts(log.trace, shown, ax, track, names=selection.lap_labels(shown))
+        figure, ax = _map_figure(request, shown)
+        laps.draw_ghosts(request.trace, shown, ax, request.track, names=names)
     return figure
 
 
-def write_ghost_animation(
-    log: Log,
-    laps: pd.DataFrame,
-    track: Track | None,
-    path: Path,
-    wish: PlotOptions = DEFAULT_OPTIONS,
-) -> Path:
+def write_ghost_animation(request: PlotRequest, path: Path) -> Path:
     """`path`, after writing an animation of laps racing each other there, .gif or .mp4; see
-    `animate`.
+    `animate_laps`.
     """
-    shown = _raced(log, laps, wish)
-    return animation.animate_laps(log.trace, shown, path, track, names=selection.lap_labels(shown))
-
-
-def _some(laps: pd.DataFrame) -> pd.DataFrame:
-    if not len(laps):
-        raise UsageError("there is no lap to draw")
-    return laps
-
-
-def _complete(laps: pd.DataFrame, what: str) -> pd.DataFrame:
-    """`laps`, of which at least one is complete."""
-    if not _some(laps)["complete"].any():
-        far = float(laps["completion"].max())
-        whom = "the lap ends" if len(laps) == 1 else f"the best of these {len(laps)} laps ends"
-        raise UsageError(
-            f"{what} need a complete lap, and {whom} at {far:.0f} %: racer plot exits shows where"
-        )
-    return laps
-
-
-def _moved(log: Log, laps: pd.DataFrame) -> None:
-    if not len(lap_plots.lap_lines(log.trace, laps)[0]):
-        raise UsageError(
-            "there is no line to draw: no car moves from one step to the next in these laps"
-        )
-
-
-def _drove(log: Log, laps: pd.DataFrame) -> None:
-    if not len(heat_maps.driving_rows(log.trace, _some(laps))):
-        raise UsageError("these laps hold no step in which the car drives")
-
-
-def _picked(laps: pd.DataFrame, count: int, wish: PlotOptions) -> pd.DataFrame:
-    return laps if wish.chosen_by_user else selection.best_or_farthest(laps, count)
-
-
-def _raced(log: Log, laps: pd.DataFrame, wish: PlotOptions) -> pd.DataFrame:
-    """The laps that race: the three best, unless chosen by hand."""
-    shown = _picked(_some(laps), 3, wish)
-    if len(shown) > MAX_GHOSTS:
-        raise UsageError(
-            f"{MAX_GHOSTS} laps can race each other, not {len(shown)}: choose some with --laps"
-        )
-    _moved(log, shown)
-    return shown
-
-
-def _map(log: Log, laps: pd.DataFrame, track: Track | None) -> tuple[Figure, Axes]:
-    """A figure with the right room for a map of the track, or of the laps."""
-    rows = lap_plots.row_numbers(laps)
-    area = log.trace[["X", "Y"]].to_numpy(float)[rows] if track is None else border_points(track)
-    figure = Figure(figsize=style.map_figure_size(area, WIDTH_IN))
-    return figure, figure.add_subplot()
-
-
-def _duel(
-    log: Log, laps: pd.DataFrame, track: Track | None, wish: PlotOptions
-) -> telemetry.AlignedLaps:
-    """The two laps that are set against each other."""
-    if wish.rival is None:
-        two = laps if wish.chosen_by_user else selection.comparable_pair(log.trace, laps, track)
-        if len(two) != 2:
-            raise UsageError(
-                f"a lap against a lap needs two, and here {_are(len(two))}: --laps 3,7 chooses them"
-            )
-        return _aligned(log, two, selection.lap_labels(two), track)
-    one, other = (
-        rows if wish.chosen_by_user else selection.best_or_farthest(rows, 1)
-        for rows in (laps, wish.rival.laps)
-    )
-    if len(one) != 1 or len(other) != 1:
-        raise UsageError(
-            "a lap against a lap of another log needs one of each: --laps 3,7 takes lap 3 and their lap 7"
-        )
-    names = [
-        selection.lap_labels(rows, name)[0]
-        for rows, name in zip((one, other), wish.rival.names, strict=True)
-    ]
-    trips = [
-        *telemetry.laps_over_distance(log.trace, one),
-        *telemetry.laps_over_distance(wish.rival.log.trace, other),
-    ]
-    return telemetry.align_laps(trips, names, track)
-
-
-def _are(count: int) -> str:
-    return "is one" if count == 1 else f"are {count or 'none'}"
-
-
-def _aligned(
-    log: Log, laps: pd.DataFrame, names: list[str], track: Track | None
-) -> telemetry.AlignedLaps:
-    return telemetry.align_laps(telemetry.laps_over_distance(log.trace, laps), names, track)
-
-
-def _finish(track: Track | None, found: telemetry.AlignedLaps, panels: list[Axes]) -> None:
-    """Marks the corners, and says from where distance counts."""
-    for k, ax in enumerate(panels):
-        ax.set_xlabel("")
-        if track is not None:
-            telemetry.draw_corners(track, ax, found.start, named=k == 0)
-    line = (
-        track is not None and min(found.start, track.length - found.start) < telemetry.SAME_PLACE_M
-    )
-    panels[-1].set_xlabel(
-        f"distance from {'the start line' if line else 'where the lap began'} (m)"
-    )
+    shown = _ghost_laps(request)
+    names = selection.lap_labels(shown)
+    return animation.animate_laps(request.trace, shown, path, request.track, names=names)
 
 
 @dataclass(frozen=True)
@@ -386,78 +274,259 @@ class PlotKind:
     """A kind of picture: its line in the list, what draws it, and the phase it is about where the
     log has it.
 
-    `draw(log, laps, track, wish=Wish())` returns a figure; `film(log, laps, track, path,
-    wish=Wish())` writes an animation. `laps` are rows of `racer.analysis.laps(log.trace)` that were
-    driven on `track`, which may be None.
+    `animate` writes an animation where the kind has one. `needs_trace` is False where the laps
+    alone are enough.
     """
 
-    line: str
-    draw: Callable[..., Figure]
+    summary: str
+    draw: Callable[[PlotRequest], Figure]
     phase: str = ""
-    animate: Callable[..., Path] | None = None
+    animate: Callable[[PlotRequest, Path], Path] | None = None
+    needs_trace: bool = True
 
 
 PLOT_KINDS = {
-    "progress": PlotKind("completion, reward and lap times by iteration", progress_figure, "training"),
-    "laptimes": PlotKind("how lap times spread, and the best so far", lap_time_figure, "training"),
-    "track": PlotKind("laps on the track, by speed, reward, throttle, steering or time (--color)", laps_on_track_figure),
+    "progress": PlotKind(
+        "completion, reward and lap times by iteration",
+        progress_figure,
+        "training",
+        needs_trace=False,
+    ),
+    "laptimes": PlotKind(
+        "how lap times spread, and the best so far",
+        lap_time_figure,
+        "training",
+        needs_trace=False,
+    ),
+    "track": PlotKind(
+        "laps on the track, by speed, reward, throttle, steering or time (--color)",
+        laps_on_track_figure,
+    ),
     "telemetry": PlotKind("speed and steering over distance, corners marked", telemetry_figure),
-    "versus": PlotKind("lap against lap (--laps 3,7) or log against log, with the time between them", versus_figure),
+    "versus": PlotKind(
+        "lap against lap (--laps 3,7) or log against log, with the time between them",
+        versus_figure,
+    ),
     "sectors": PlotKind("sector times of the best laps as a table", sector_figure),
-    "actions": PlotKind("use of the action space, with the actions never taken", action_usage_figure, "training"),
+    "actions": PlotKind(
+        "use of the action space, with the actions never taken", action_usage_figure, "training"
+    ),
     "exits": PlotKind("where cars left the track or crashed", exit_figure, "training"),
     "visits": PlotKind("heat map of where the cars were", visit_figure, "training"),
     "rewards": PlotKind("heat map of the mean reward of a step", mean_reward_figure, "training"),
-    "reward-time": PlotKind("reward of laps against their times, plain and discounted (--gamma)", reward_time_figure,
-                        "training"),
-    "entropy": PlotKind("entropy and KL divergence of the policy by iteration", entropy_figure, "training"),
-    "ghosts": PlotKind("laps racing each other: .gif or .mp4, or a still picture", ghost_figure, animate=write_ghost_animation),
-}  # fmt: skip
+    "reward-time": PlotKind(
+        "reward of laps against their times, plain and discounted (--gamma)",
+        reward_time_figure,
+        "training",
+    ),
+    "entropy": PlotKind("entropy and KL divergence of the policy by iteration", entropy_figure),
+    "ghosts": PlotKind(
+        "laps racing each other: .gif or .mp4, or a still picture",
+        ghost_figure,
+        animate=write_ghost_animation,
+    ),
+}
 
 
 def plot(
-    log: Log | str | Path,
+    log: Log | pd.DataFrame | str | Path,
     kind: str = "track",
     *,
-    track: Track | None = None,
+    track: Track | str | None = None,
     laps: pd.DataFrame | str | None = None,
-    **options: Any,
+    color: str = "speed",
+    gamma: float = nan,
+    rival: Log | Rival | str | Path | None = None,
 ) -> Figure:
-    """A figure of a log, of one of `PLOT_KINDS`: `plot(log, "track", laps="best:2")`.
+    """A matplotlib figure of a log: the same pictures as those of the command `racer plot`.
 
-    `log` may also be what `read_log` takes: the path of a file, a folder or an archive. Without
-    `track` it is recognized among those with a name. `laps` are rows of
-    `racer.analysis.laps(log.trace)`, or words as of `racer plot --laps`; without them the kind
-    takes those that fit it. `options` are the fields of `PlotOptions`; a log as `rival` stands for
-    all of its laps. Raises UsageError for an unknown kind, and where the log does not hold what the
-    kind shows.
+    | kind | shows |
+    |---|---|
+    | progress | completion, reward and lap times by iteration |
+    | laptimes | how lap times spread, and the best so far |
+    | track | laps on the track, colored by `color` |
+    | telemetry | speed and steering over distance, corners marked |
+    | versus | lap against lap, or the best lap of `log` against that of `rival` |
+    | sectors | sector times of the best laps as a table |
+    | actions | use of the action space, with the actions never taken |
+    | exits | where cars left the track or crashed |
+    | visits | heat map of where the cars were |
+    | rewards | heat map of the mean reward of a step |
+    | reward-time | reward of laps against their times, plain and discounted by `gamma` |
+    | entropy | entropy and KL divergence of the policy by iteration |
+    | ghosts | laps racing each other |
+
+    `log` is a log, or the path of a file, folder or archive of one; for `progress` and `laptimes`
+    also a table of laps. `track` is the track that it was driven on (a name or a file will do); left
+    out, it is recognized among those with a name. `laps` are rows of `racer.analysis.laps`, or text
+    as of `racer plot --laps`: `"3,7"`, `"best:2"`, `"first:5"`, `"last:5"`, `"all"`; left out, the
+    kind takes those that fit it. `color` is `speed`, `reward`, `throttle`, `steering` or `time`;
+    `gamma` a discount factor, by default the job's or 0.99; all laps of `rival` count.
+
+    Raises UsageError for an unknown kind, and where the log does not hold what the kind shows.
+
+    >>> from racer.analysis import laps
+    >>> from racer.logs.schema import TRACE_COLUMNS
+    >>> table = laps(pd.DataFrame(columns=TRACE_COLUMNS))
+    >>> plot(table, "progress")
+    Traceback (most recent call last):
+    ...
+    racer.errors.UsageError: there is no lap to draw
     """
     plot_kind = find_plot_kind(kind)
-    if not isinstance(log, Log):
-        log = read_log(log)
+    if isinstance(log, pd.DataFrame):
+        if plot_kind.needs_trace:
+            raise UsageError(f"a picture of the kind {kind!r} needs the log, not its laps alone")
+        return plot_kind.draw(PlotRequest(Log(pd.DataFrame(), ()), log))
+    log = _as_log(log)
     if track is None:
-        match = match_track(
-            log.trace,
-            (library.open_entry(entry, keep_seam=True) for entry in library.track_entries()),
-        )
-        track = match.track if match else None
-    table = lap_table(log.trace) if laps is None or isinstance(laps, str) else laps
-    if isinstance(laps, str):
-        table = selection.select_laps(table, laps)
+        track = _recognize(log)
+    elif isinstance(track, str):
+        track = library.load_track(track)
+    if isinstance(laps, pd.DataFrame):
+        table = laps
     elif laps is None:
-        table = selection.prefer_phase(table, plot_kind.phase)
-    if isinstance(options.get("rival"), Log):
-        other = options["rival"]
-        options["rival"] = Rival(other, lap_table(other.trace))
-    return plot_kind.draw(
-        log, table, track, PlotOptions(chosen_by_user=laps is not None, **options)
-    )
+        table = selection.prefer_phase(analysis.laps(log.trace), plot_kind.phase)
+    else:
+        table = selection.select_laps(analysis.laps(log.trace), laps)
+    if rival is not None and not isinstance(rival, Rival):
+        other = _as_log(rival)
+        rival = Rival(other, analysis.laps(other.trace))
+    request = PlotRequest(log, table, track, laps is not None, color, gamma, rival)
+    return plot_kind.draw(request)
 
 
 def find_plot_kind(name: str) -> PlotKind:
     """The kind with that name. Raises UsageError with the nearest one."""
     if name not in PLOT_KINDS:
-        raise UsageError(
-            f"no picture is called {name!r}{did_you_mean(name, list(PLOT_KINDS))} (racer plot --list)"
-        )
+        guess = did_you_mean(name, list(PLOT_KINDS))
+        raise UsageError(f"no picture is called {name!r}{guess} (racer plot --list)")
     return PLOT_KINDS[name]
+
+
+def _as_log(log: Log | str | Path) -> Log:
+    return log if isinstance(log, Log) else read_log(log)
+
+
+def _recognize(log: Log) -> Track | None:
+    """The track with a name that the log was driven on, if there is one."""
+    entries = library.track_entries()
+    match = match_track(log.trace, (library.open_entry(entry, keep_seam=True) for entry in entries))
+    return match.track if match else None
+
+
+def _require_laps(request: PlotRequest) -> None:
+    if not len(request.laps):
+        raise UsageError("there is no lap to draw")
+
+
+def _require_complete_lap(request: PlotRequest, subject: str) -> None:
+    """Raises UsageError where none of the laps is complete; `subject` is what needs one."""
+    _require_laps(request)
+    if request.laps["complete"].any():
+        return
+    farthest = float(request.laps["completion"].max())
+    count = len(request.laps)
+    which_ends = "the lap ends" if count == 1 else f"the best of these {count} laps ends"
+    raise UsageError(
+        f"{subject} need a complete lap, and {which_ends} at {farthest:.0f} %: "
+        "racer plot exits shows where"
+    )
+
+
+def _require_movement(request: PlotRequest, shown: pd.DataFrame) -> None:
+    segments, _ = laps.lap_lines(request.trace, shown)
+    if not len(segments):
+        raise UsageError(
+            "there is no line to draw: no car moves from one step to the next in these laps"
+        )
+
+
+def _require_driving(request: PlotRequest) -> None:
+    _require_laps(request)
+    if not len(selection.driving_rows(request.trace, request.laps)):
+        raise UsageError("these laps hold no step in which the car drives")
+
+
+def _ghost_laps(request: PlotRequest) -> pd.DataFrame:
+    """The laps that race each other: the three best, unless the user chose others."""
+    _require_laps(request)
+    shown = request.laps_or_best(3)
+    if len(shown) > MAX_GHOSTS:
+        raise UsageError(
+            f"{MAX_GHOSTS} laps can race each other, not {len(shown)}: choose some with --laps"
+        )
+    _require_movement(request, shown)
+    return shown
+
+
+def _map_figure(request: PlotRequest, shown: pd.DataFrame) -> tuple[Figure, Axes]:
+    """A figure with the right room for a map of the track, or of the laps."""
+    if request.track is not None:
+        area = border_points(request.track)
+    else:
+        rows = selection.row_numbers(shown)
+        area = request.trace[["X", "Y"]].to_numpy(float)[rows]
+    figure = Figure(figsize=style.map_figure_size(area, WIDTH_IN))
+    return figure, figure.add_subplot()
+
+
+def _align(request: PlotRequest, shown: pd.DataFrame) -> telemetry.AlignedLaps:
+    return telemetry.align_laps(
+        telemetry.laps_over_distance(request.trace, shown),
+        selection.lap_labels(shown),
+        request.track,
+    )
+
+
+def _align_duel(request: PlotRequest) -> telemetry.AlignedLaps:
+    """The two laps that are set against each other, over distance."""
+    if request.rival is not None:
+        return _align_with_rival(request, request.rival)
+    pair = request.laps
+    if not request.chosen_by_user:
+        pair = selection.comparable_pair(request.trace, request.laps, request.track)
+    if len(pair) != 2:
+        there_are = "is one" if len(pair) == 1 else f"are {len(pair) or 'none'}"
+        raise UsageError(
+            f"a lap against a lap needs two, and here {there_are}: --laps 3,7 chooses them"
+        )
+    return _align(request, pair)
+
+
+def _align_with_rival(request: PlotRequest, rival: Rival) -> telemetry.AlignedLaps:
+    ours = request.laps
+    theirs = rival.laps
+    if not request.chosen_by_user:
+        ours = selection.best_or_farthest(ours, 1)
+        theirs = selection.best_or_farthest(theirs, 1)
+    if len(ours) != 1 or len(theirs) != 1:
+        raise UsageError(
+            "a lap against a lap of another log needs one of each: "
+            "--laps 3,7 takes lap 3 and their lap 7"
+        )
+    return telemetry.align_laps(
+        [
+            *telemetry.laps_over_distance(request.trace, ours),
+            *telemetry.laps_over_distance(rival.log.trace, theirs),
+        ],
+        [
+            *selection.lap_labels(ours, rival.names[0]),
+            *selection.lap_labels(theirs, rival.names[1]),
+        ],
+        request.track,
+    )
+
+
+def _mark_corners(track: Track | None, aligned: telemetry.AlignedLaps, panels: list[Axes]) -> None:
+    """Marks the corners, and says from where distance counts."""
+    for k, ax in enumerate(panels):
+        ax.set_xlabel("")
+        if track is not None:
+            telemetry.draw_corners(track, ax, aligned.start, named=k == 0)
+    origin = "where the lap began"
+    if track is not None:
+        distance_to_line = min(aligned.start, track.length - aligned.start)
+        if distance_to_line < telemetry.SAME_PLACE_M:
+            origin = "the start line"
+    panels[-1].set_xlabel(f"distance from {origin} (m)")
