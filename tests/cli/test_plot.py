@@ -19,7 +19,8 @@ from racer.cli.plot import plot_command
 from racer.errors import UsageError
 from racer.logs import write_csv
 from racer.plotting import style
-from racer.plotting.figures import PLOT_KINDS, PlotRequest
+from racer.plotting.figures import PlotRequest
+from racer.plotting.kinds import PLOT_KINDS
 from racer.track import route
 
 app = typer.Typer()

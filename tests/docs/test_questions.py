@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from racer.diagnostics.scoring import price_drives
 from racer.drivers.scripted import drive_all
 from racer.logs import write_csv
-from racer.plotting.figures import PLOT_KINDS
+from racer.plotting.kinds import PLOT_KINDS
 from racer.resources import rewards_folder
 from racer.reward import load_reward as load_reward
 from racer.sim.state import trace_columns

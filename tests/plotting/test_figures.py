@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from racer.analysis import laps
 from racer.errors import UsageError
 from racer.files import make_folder
-from racer.plotting.figures import PLOT_KINDS, Rival, plot
+from racer.plotting.figures import Rival
+from racer.plotting.kinds import PLOT_KINDS, plot
 from racer.track import library
 
 

@@ -16,7 +16,8 @@ from racer.errors import UsageError, did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
-    from racer.plotting.figures import PlotKind, PlotRequest, Rival
+    from racer.plotting.figures import PlotRequest, Rival
+    from racer.plotting.kinds import PlotKind
 
 FILM_SUFFIXES = (".gif", ".mp4")
 LENGTH_TOLERANCE_M = 0.02  # of tracks whose logs can be laid over each other
@@ -66,7 +67,7 @@ def plot_command(
     """Draw one picture of a log: training, lap times, laps on the track, telemetry, heat maps,
     sectors, ghosts.
     """
-    from racer.plotting.figures import find_plot_kind
+    from racer.plotting.kinds import find_plot_kind
 
     if is_list or not kind:
         _list_kinds()
@@ -91,7 +92,7 @@ def plot_command(
 
 
 def _list_kinds() -> None:
-    from racer.plotting.figures import PLOT_KINDS
+    from racer.plotting.kinds import PLOT_KINDS
 
     width = max(map(len, PLOT_KINDS))
     for name, plot_kind in PLOT_KINDS.items():

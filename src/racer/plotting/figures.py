@@ -1,5 +1,5 @@
 """Whole figures of a log, composed from the functions that draw on an Axes: one a kind of `racer
-plot`, and `plot`, which chooses among them.
+plot`.
 
 Every figure is made from a `PlotRequest`; the functions raise UsageError, with the reason, where
 the laps do not hold what the figure shows.
@@ -7,7 +7,6 @@ the laps do not hold what the figure shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import isnan, nan
 from pathlib import Path
@@ -17,10 +16,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from racer import analysis
-from racer.errors import UsageError, did_you_mean
-from racer.logs import Log, read_log
-from racer.logs.track_matching import match_track
+from racer.errors import UsageError
+from racer.logs import Log
 from racer.plotting import (
     actions,
     animation,
@@ -33,7 +30,6 @@ from racer.plotting import (
     training,
 )
 from racer.plotting.track import border_points
-from racer.track import library
 from racer.track.track import Track
 
 DEFAULT_GAMMA = 0.99  # discount factor, where neither the user nor the job says it
@@ -267,152 +263,6 @@ def write_ghost_animation(request: PlotRequest, path: Path) -> Path:
     shown = _ghost_laps(request)
     names = selection.lap_labels(shown)
     return animation.animate_laps(request.trace, shown, path, request.track, names=names)
-
-
-@dataclass(frozen=True)
-class PlotKind:
-    """A kind of picture: its line in the list, what draws it, and the phase it is about where the
-    log has it.
-
-    `animate` writes an animation where the kind has one. `needs_trace` is False where the laps
-    alone are enough.
-    """
-
-    summary: str
-    draw: Callable[[PlotRequest], Figure]
-    phase: str = ""
-    animate: Callable[[PlotRequest, Path], Path] | None = None
-    needs_trace: bool = True
-
-
-PLOT_KINDS = {
-    "progress": PlotKind(
-        "completion, reward and lap times by iteration",
-        progress_figure,
-        "training",
-        needs_trace=False,
-    ),
-    "laptimes": PlotKind(
-        "how lap times spread, and the best so far",
-        lap_time_figure,
-        "training",
-        needs_trace=False,
-    ),
-    "track": PlotKind(
-        "laps on the track, by speed, reward, throttle, steering or time (--color)",
-        laps_on_track_figure,
-    ),
-    "telemetry": PlotKind("speed and steering over distance, corners marked", telemetry_figure),
-    "versus": PlotKind(
-        "lap against lap (--laps 3,7) or log against log, with the time between them",
-        versus_figure,
-    ),
-    "sectors": PlotKind("sector times of the best laps as a table", sector_figure),
-    "actions": PlotKind(
-        "use of the action space, with the actions never taken", action_usage_figure, "training"
-    ),
-    "exits": PlotKind("where cars left the track or crashed", exit_figure, "training"),
-    "visits": PlotKind("heat map of where the cars were", visit_figure, "training"),
-    "rewards": PlotKind("heat map of the mean reward of a step", mean_reward_figure, "training"),
-    "reward-time": PlotKind(
-        "reward of laps against their times, plain and discounted (--gamma)",
-        reward_time_figure,
-        "training",
-    ),
-    "entropy": PlotKind("entropy and KL divergence of the policy by iteration", entropy_figure),
-    "ghosts": PlotKind(
-        "laps racing each other: .gif or .mp4, or a still picture",
-        ghost_figure,
-        animate=write_ghost_animation,
-    ),
-}
-
-
-def plot(
-    log: Log | pd.DataFrame | str | Path,
-    kind: str = "track",
-    *,
-    track: Track | str | None = None,
-    laps: pd.DataFrame | str | None = None,
-    color: str = "speed",
-    gamma: float = nan,
-    rival: Log | Rival | str | Path | None = None,
-) -> Figure:
-    """A matplotlib figure of a log: the same pictures as those of the command `racer plot`.
-
-    | kind | shows |
-    |---|---|
-    | progress | completion, reward and lap times by iteration |
-    | laptimes | how lap times spread, and the best so far |
-    | track | laps on the track, colored by `color` |
-    | telemetry | speed and steering over distance, corners marked |
-    | versus | lap against lap, or the best lap of `log` against that of `rival` |
-    | sectors | sector times of the best laps as a table |
-    | actions | use of the action space, with the actions never taken |
-    | exits | where cars left the track or crashed |
-    | visits | heat map of where the cars were |
-    | rewards | heat map of the mean reward of a step |
-    | reward-time | reward of laps against their times, plain and discounted by `gamma` |
-    | entropy | entropy and KL divergence of the policy by iteration |
-    | ghosts | laps racing each other |
-
-    `log` is a log, or the path of a file, folder or archive of one; for `progress` and `laptimes`
-    also a table of laps. `track` is the track that it was driven on (a name or a file will do); left
-    out, it is recognized among those with a name. `laps` are rows of `racer.analysis.laps`, or text
-    as of `racer plot --laps`: `"3,7"`, `"best:2"`, `"first:5"`, `"last:5"`, `"all"`; left out, the
-    kind takes those that fit it. `color` is `speed`, `reward`, `throttle`, `steering` or `time`;
-    `gamma` a discount factor, by default the job's or 0.99; all laps of `rival` count.
-
-    Raises UsageError for an unknown kind, and where the log does not hold what the kind shows.
-
-    >>> from racer.analysis import laps
-    >>> from racer.logs.schema import TRACE_COLUMNS
-    >>> table = laps(pd.DataFrame(columns=TRACE_COLUMNS))
-    >>> plot(table, "progress")
-    Traceback (most recent call last):
-    ...
-    racer.errors.UsageError: there is no lap to draw
-    """
-    plot_kind = find_plot_kind(kind)
-    if isinstance(log, pd.DataFrame):
-        if plot_kind.needs_trace:
-            raise UsageError(f"a picture of the kind {kind!r} needs the log, not its laps alone")
-        return plot_kind.draw(PlotRequest(Log(pd.DataFrame(), ()), log))
-    log = _as_log(log)
-    if track is None:
-        track = _recognize(log)
-    elif isinstance(track, str):
-        track = library.load_track(track)
-    if isinstance(laps, pd.DataFrame):
-        table = laps
-    elif laps is None:
-        table = selection.prefer_phase(analysis.laps(log.trace), plot_kind.phase)
-    else:
-        table = selection.select_laps(analysis.laps(log.trace), laps)
-    if rival is not None and not isinstance(rival, Rival):
-        other = _as_log(rival)
-        rival = Rival(other, analysis.laps(other.trace))
-    request = PlotRequest(log, table, track, laps is not None, color, gamma, rival)
-    return plot_kind.draw(request)
-
-
-def find_plot_kind(name: str) -> PlotKind:
-    """The kind with that name. Raises UsageError with the nearest one."""
-    if name not in PLOT_KINDS:
-        guess = did_you_mean(name, list(PLOT_KINDS))
-        raise UsageError(f"no picture is called {name!r}{guess} (racer plot --list)")
-    return PLOT_KINDS[name]
-
-
-def _as_log(log: Log | str | Path) -> Log:
-    return log if isinstance(log, Log) else read_log(log)
-
-
-def _recognize(log: Log) -> Track | None:
-    """The track with a name that the log was driven on, if there is one."""
-    entries = library.track_entries()
-    match = match_track(log.trace, (library.open_entry(entry, keep_seam=True) for entry in entries))
-    return match.track if match else None
 
 
 def _require_laps(request: PlotRequest) -> None:

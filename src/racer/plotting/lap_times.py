@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from racer.analysis import lap_sectors
 from racer.plotting import style
 from racer.plotting.selection import lap_number, row_numbers
+from racer.stats import rank_correlation
 from racer.track.track import Track
 
 Array = NDArray[np.float64]
@@ -261,16 +262,12 @@ def _draw_record(time: pd.Series, number: NDArray[np.int64], end: int, ax: Axes)
 
 def _reward_verdict(time: Array, rewards: Array) -> str:
     """Whether faster laps earn more: Spearman's rank correlation of times and rewards in words."""
-    from scipy.stats import spearmanr
-
     if len(time) < _MIN_LAPS_FOR_VERDICT:
         return f"{len(time)} complete lap{'' if len(time) == 1 else 's'}"
     known = np.isfinite(time) & np.isfinite(rewards)
-    time = time[known]
-    rewards = rewards[known]
-    if len(time) < 2 or np.ptp(time) == 0 or np.ptp(rewards) == 0:
+    correlation = rank_correlation(time[known], rewards[known])
+    if np.isnan(correlation):
         return "All laps earn the same"
-    correlation = float(spearmanr(time, rewards).statistic)
     if correlation < -_CLEAR_CORRELATION:
         verdict = "Faster laps earn more"
     elif correlation > _CLEAR_CORRELATION:

@@ -1,0 +1,185 @@
+"""The kinds of pictures of a log, as `racer plot --list` names them, and `plot`, which draws one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import nan
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from racer import analysis
+from racer.errors import UsageError, did_you_mean
+from racer.logs import Log, read_log
+from racer.logs.log_track import KnownTracks, find_log_track
+from racer.plotting import selection
+from racer.plotting.figures import (
+    PlotRequest,
+    Rival,
+    action_usage_figure,
+    entropy_figure,
+    exit_figure,
+    ghost_figure,
+    lap_time_figure,
+    laps_on_track_figure,
+    mean_reward_figure,
+    progress_figure,
+    reward_time_figure,
+    sector_figure,
+    telemetry_figure,
+    versus_figure,
+    visit_figure,
+    write_ghost_animation,
+)
+from racer.track.track import Track
+
+
+@dataclass(frozen=True)
+class PlotKind:
+    """A kind of picture: its line in the list, what draws it, and the phase it is about where the
+    log has it.
+
+    `animate` writes an animation where the kind has one. `needs_trace` is False where the laps
+    alone are enough.
+    """
+
+    summary: str
+    draw: Callable[[PlotRequest], Figure]
+    phase: str = ""
+    animate: Callable[[PlotRequest, Path], Path] | None = None
+    needs_trace: bool = True
+
+
+PLOT_KINDS = {
+    "progress": PlotKind(
+        "completion, reward and lap times by iteration",
+        progress_figure,
+        "training",
+        needs_trace=False,
+    ),
+    "laptimes": PlotKind(
+        "how lap times spread, and the best so far",
+        lap_time_figure,
+        "training",
+        needs_trace=False,
+    ),
+    "track": PlotKind(
+        "laps on the track, by speed, reward, throttle, steering or time (--color)",
+        laps_on_track_figure,
+    ),
+    "telemetry": PlotKind("speed and steering over distance, corners marked", telemetry_figure),
+    "versus": PlotKind(
+        "lap against lap (--laps 3,7) or log against log, with the time between them",
+        versus_figure,
+    ),
+    "sectors": PlotKind("sector times of the best laps as a table", sector_figure),
+    "actions": PlotKind(
+        "use of the action space, with the actions never taken", action_usage_figure, "training"
+    ),
+    "exits": PlotKind("where cars left the track or crashed", exit_figure, "training"),
+    "visits": PlotKind("heat map of where the cars were", visit_figure, "training"),
+    "rewards": PlotKind("heat map of the mean reward of a step", mean_reward_figure, "training"),
+    "reward-time": PlotKind(
+        "reward of laps against their times, plain and discounted (--gamma)",
+        reward_time_figure,
+        "training",
+    ),
+    "entropy": PlotKind("entropy and KL divergence of the policy by iteration", entropy_figure),
+    "ghosts": PlotKind(
+        "laps racing each other: .gif or .mp4, or a still picture",
+        ghost_figure,
+        animate=write_ghost_animation,
+    ),
+}
+
+
+def plot(
+    log: Log | pd.DataFrame | str | Path,
+    kind: str = "track",
+    *,
+    track: Track | str | None = None,
+    laps: pd.DataFrame | str | None = None,
+    color: str = "speed",
+    gamma: float = nan,
+    rival: Log | Rival | str | Path | None = None,
+) -> Figure:
+    """A matplotlib figure of a log: the same pictures as those of the command `racer plot`.
+
+    | kind | shows |
+    |---|---|
+    | progress | completion, reward and lap times by iteration |
+    | laptimes | how lap times spread, and the best so far |
+    | track | laps on the track, colored by `color` |
+    | telemetry | speed and steering over distance, corners marked |
+    | versus | lap against lap, or the best lap of `log` against that of `rival` |
+    | sectors | sector times of the best laps as a table |
+    | actions | use of the action space, with the actions never taken |
+    | exits | where cars left the track or crashed |
+    | visits | heat map of where the cars were |
+    | rewards | heat map of the mean reward of a step |
+    | reward-time | reward of laps against their times, plain and discounted by `gamma` |
+    | entropy | entropy and KL divergence of the policy by iteration |
+    | ghosts | laps racing each other |
+
+    `log` is a log, or the path of a file, folder or archive of one; for `progress` and `laptimes`
+    also a table of laps. `track` is the track that it was driven on (a name or a file will do); left
+    out, it is recognized among those with a name. `laps` are rows of `racer.analysis.laps`, or text
+    as of `racer plot --laps`: `"3,7"`, `"best:2"`, `"first:5"`, `"last:5"`, `"all"`; left out, the
+    kind takes those that fit it. `color` is `speed`, `reward`, `throttle`, `steering` or `time`;
+    `gamma` a discount factor, by default the job's or 0.99; all laps of `rival` count.
+
+    Raises UsageError for an unknown kind, and where the log does not hold what the kind shows.
+
+    >>> from racer.analysis import laps
+    >>> from racer.logs.schema import TRACE_COLUMNS
+    >>> table = laps(pd.DataFrame(columns=TRACE_COLUMNS))
+    >>> plot(table, "progress")
+    Traceback (most recent call last):
+    ...
+    racer.errors.UsageError: there is no lap to draw
+    """
+    plot_kind = find_plot_kind(kind)
+    if isinstance(log, pd.DataFrame):
+        if plot_kind.needs_trace:
+            raise UsageError(f"a picture of the kind {kind!r} needs the log, not its laps alone")
+        return plot_kind.draw(PlotRequest(Log(pd.DataFrame(), ()), log))
+    log = _as_log(log)
+    track = _track_of(log, track)
+    if isinstance(laps, pd.DataFrame):
+        table = laps
+    elif laps is None:
+        table = selection.prefer_phase(analysis.laps(log.trace), plot_kind.phase)
+    else:
+        table = selection.select_laps(analysis.laps(log.trace), laps)
+    if rival is not None and not isinstance(rival, Rival):
+        other = _as_log(rival)
+        rival = Rival(other, analysis.laps(other.trace))
+    request = PlotRequest(log, table, track, laps is not None, color, gamma, rival)
+    return plot_kind.draw(request)
+
+
+def find_plot_kind(name: str) -> PlotKind:
+    """The kind with that name. Raises UsageError with the nearest one."""
+    if name not in PLOT_KINDS:
+        guess = did_you_mean(name, list(PLOT_KINDS))
+        raise UsageError(f"no picture is called {name!r}{guess} (racer plot --list)")
+    return PLOT_KINDS[name]
+
+
+def _as_log(log: Log | str | Path) -> Log:
+    return log if isinstance(log, Log) else read_log(log)
+
+
+def _track_of(log: Log, track: Track | str | None) -> Track | None:
+    """The track in the log's direction: the given one, or the one with a name that fits; None where
+    none does. Raises UsageError where a track that cannot be read might be the one.
+    """
+    if isinstance(track, Track):
+        return track
+    known = KnownTracks()
+    log_track = find_log_track(log.trace, track or "", known)
+    if log_track.track is None and known.unreadable:
+        raise UsageError(known.unreadable[0])
+    return log_track.track
