@@ -3,10 +3,10 @@ true rules.
 
 A beam search: from every car that is kept, one goes on with each of the commands, a step of the
 simulator at a time. Cars that are in nearly the same state (see `CELLS`) compete, and the one that
-is ahead goes on; of the others the `width` best by the time of a known lap (see
-`racer.action_design.beam_search`) at their place, less what a wrong speed and a place far from that
-lap's line are likely to cost. The commands that won are driven once more, alone, in a `Field`: that
-drive is the answer, and its lap times are the simulator's own. The search finds a fast lap, not the
+is ahead goes on; of the others the `width` best by the time of a known lap (`ReferencePath`) at
+their place, less what a wrong speed and a place far from that lap's line are likely to cost. The
+commands that won are driven once more, alone, in a `Simulation`: that drive is the answer, and its
+lap times are the simulator's own. The search finds a fast lap, not the
 fastest: a wider one may find a faster one. Without a lap it is tried again with a wider beam.
 """
 
@@ -29,8 +29,9 @@ from racer.vehicle.action_space import SPEEDS, STEERING_DEG, ActionSpace
 from racer.vehicle.car import STEP_S, Car, car_table
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
-PATH_SPACING_M = 0.1  # m of center line between the places of a guide
+PATH_SPACING_M = 0.1  # m of center line between the places of a path
 SPEED_COLUMN, OFFSET_COLUMN, HEADING_COLUMN, TIME_COLUMN = range(4)
 
 
@@ -49,42 +50,48 @@ class ReferencePath:
 
 
 def path_from_line(line: RacingLine, track: Track) -> ReferencePath:
-    """The fastest drive along a line as a guide."""
+    """The path of the fastest drive along a line."""
     # the first points may lie before the start
-    place = line.place - track.length * (line.place > line.place[-1])
-    closed = [line.speed, line.aside, line.time, place]
+    s = line.place - track.length * (line.place > line.place[-1])
+    speed = line.speed
+    offset = line.aside
+    time = line.time
     xy = line.xy
     if line.is_loop:
+        s = np.append(s, s[0] + track.length)
+        speed = np.append(speed, speed[0])
+        offset = np.append(offset, offset[0])
+        time = np.append(time, line.lap_time)
         xy = np.vstack([xy, xy[:1]])
-        ends = (line.speed[0], line.aside[0], line.lap_time, place[0] + track.length)
-        closed = [np.append(values, end) for values, end in zip(closed, ends, strict=True)]
-    way = np.gradient(xy, axis=0)
+    direction = np.gradient(xy, axis=0)
     if line.is_loop:
-        way[0] = way[-1] = xy[1] - xy[-2]
-    speed, aside, time, place = closed
-    return _guide(place, speed, aside, np.unwrap(np.arctan2(way[:, 1], way[:, 0])), time, track)
+        direction[0] = direction[-1] = xy[1] - xy[-2]
+    heading = np.unwrap(np.arctan2(direction[:, 1], direction[:, 0]))
+    return _sample_path(s, speed, offset, heading, time, track)
 
 
 def path_from_lap(rows: State, track: Track) -> ReferencePath:
-    """A lap that was driven as a guide: `rows` (T,) from one start line to the next."""
-    s = np.unwrap(rows["s"], period=track.length) if track.is_loop else rows["s"]
+    """The path of a lap that was driven: `rows` (T,) from one start line to the next."""
+    s = rows["s"]
+    if track.is_loop:
+        s = np.unwrap(s, period=track.length)
     s = s - track.length * np.round(s[0] / track.length)
-    aside = np.where(rows["left"], rows["distance"], -rows["distance"])
-    return _guide(s, rows["vx"], aside, np.unwrap(rows["yaw"]), rows["clock"], track)
+    offset = np.where(rows["left"], rows["distance"], -rows["distance"])
+    return _sample_path(s, rows["vx"], offset, np.unwrap(rows["yaw"]), rows["clock"], track)
 
 
-def _guide(
-    s: Array, speed: Array, aside: Array, heading: Array, time: Array, track: Track
+def _sample_path(
+    s: Array, speed: Array, offset: Array, heading: Array, time: Array, track: Track
 ) -> ReferencePath:
+    """The path through these columns (N,), sampled at equal distances."""
     s = np.maximum.accumulate(s)  # a line may turn back beside a sharp bend of the center line
     count = max(round(track.length / PATH_SPACING_M), 8)
-    at = np.linspace(0.0, track.length, count + 1)
-    table = np.column_stack([np.interp(at, s, values) for values in (speed, aside, heading, time)])
+    places = np.linspace(0.0, track.length, count + 1)
+    columns = (speed, offset, heading, time)  # in the order of SPEED_COLUMN and so on
+    table = np.column_stack([np.interp(places, s, column) for column in columns])
     table[:, TIME_COLUMN] -= table[0, TIME_COLUMN]
     return ReferencePath(table, track.length / count, track.length)
 
-
-Index = NDArray[np.int64]
 
 BEAM_WIDTH = 300  # cars that are kept a step
 BEAM_FACTORS = (1, 2, 5)  # times that, until there is a lap
@@ -93,18 +100,16 @@ CELL_SIZES = np.array([0.16, np.radians(10.0), 0.3, 1.6, np.radians(16.0), 0.5])
 angle, rad; sideways speed, m/s."""
 WINDOW_S = 1.0  # s behind the leading car at which one is dropped
 PACE_ACCELERATION = 2.5  # m/s2: the acceleration by which a difference of speed costs time
-OFF_LINE_PENALTY = 0.5  # s a m2 of distance from the guide's line
+OFF_LINE_PENALTY = 0.5  # s a m2 of distance from the path
 GRID_COUNTS = (9, 4)  # steering angles and speeds at which a continuous space is looked at
-PATIENCE_FACTOR = (
-    12.0  # times the guide's lap time: a car that is slower than that is not waited for
-)
-CELLS_PER_MEASURE = 64  # cells a measure, in the number of a cell
+# times the path's lap time: a car that is slower than that is not waited for
+PATIENCE_FACTOR = 12.0
+CELLS_PER_MEASURE = 64  # cells of each measure, in the number of a cell
 
 
 @dataclass(frozen=True, eq=False)
 class CommandedDrive:
-    """A drive from standstill at the start line over one or two laps: `rows` (T,) as judged, and
-    what was commanded.
+    """A drive from standstill over one or two laps: `rows` (T,) as judged, and what was commanded.
 
     `chosen` (T,) are indices into `commands` (A, 2), steering deg and speed m/s.
     """
@@ -126,25 +131,37 @@ class CommandedDrive:
 
     @cached_property
     def crossings(self) -> list[float]:
-        """s at which the start line is crossed, between two steps: the laps in shares of a step."""
-        found = [float(self.rows["clock"][1])]
-        for k in np.flatnonzero(self.rows["progress"] >= 100.0):
-            before, after = self.track.length - self.rows["s"][k - 1], self.rows["s"][k]
-            after = after if self.track.is_loop and after < 0.5 * self.track.length else 0.0
-            share = before / (before + after) if before + after > 0.0 else 1.0
-            found.append(float(self.rows["clock"][k - 1] + STEP_S * share))
-        return found
+        """s at which the start line is crossed, interpolated between two steps; the first is the
+        start.
+        """
+        clock = self.rows["clock"]
+        completed = np.flatnonzero(self.rows["progress"] >= 100.0)
+        times = [clock[k - 1] + STEP_S * self._crossed_fraction(int(k)) for k in completed]
+        return [float(clock[1]), *map(float, times)]
+
+    def _crossed_fraction(self, k: int) -> float:
+        """The fraction of the step before row `k` after which the start line was crossed."""
+        before = self.track.length - self.rows["s"][k - 1]
+        after = self.rows["s"][k]
+        if not self.track.is_loop or after >= 0.5 * self.track.length:
+            after = 0.0
+        if before + after <= 0.0:
+            return 1.0
+        return float(before / (before + after))
 
     @property
     def pace(self) -> float:
-        """s of the last lap, to a share of a step: what tells two action spaces apart."""
+        """s of the last lap, to a fraction of a step: what tells two action spaces apart."""
         return self.crossings[-1] - self.crossings[-2]
 
     @cached_property
     def flying_lap(self) -> slice:
         """The rows of the last lap."""
         ends = np.flatnonzero(self.rows["progress"] >= 100.0)
-        return slice(int(ends[-2]) if len(ends) > 1 else 1, int(ends[-1]) + 1)
+        first = 1
+        if len(ends) > 1:
+            first = int(ends[-2])
+        return slice(first, int(ends[-1]) + 1)
 
     @cached_property
     def use(self) -> Index:
@@ -156,115 +173,124 @@ def space_commands(space: ActionSpace) -> Array:
     """(A, 2) what a space can command, steering deg and speed m/s, as the car takes it; a grid of a
     continuous one.
     """
-    low, high = np.array([-STEERING_DEG, SPEEDS[0]]), np.array([STEERING_DEG, SPEEDS[1]])
+    low = np.array([-STEERING_DEG, SPEEDS[0]])
+    high = np.array([STEERING_DEG, SPEEDS[1]])
+    limits = np.column_stack([space.steering_deg, space.speed]).astype(np.float64)
+    commands = np.clip(limits, low, high)
     if not space.is_continuous:
-        return np.clip(
-            np.column_stack([space.steering_deg, space.speed]).astype(np.float64), low, high
-        )
-    limits = np.clip(
-        np.array([space.steering_deg, space.speed], dtype=np.float64), low[:, None], high[:, None]
-    )
-    axes = [
-        np.linspace(float(ends[0]), float(ends[1]), count)
-        for ends, count in zip(limits, GRID_COUNTS, strict=True)
-    ]
-    return np.column_stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")])
+        return commands
+    steering = np.linspace(commands[0, 0], commands[1, 0], GRID_COUNTS[0])
+    speed = np.linspace(commands[0, 1], commands[1, 1], GRID_COUNTS[1])
+    grid = np.meshgrid(steering, speed, indexing="ij")
+    return np.column_stack([axis.ravel() for axis in grid])
 
 
 def find_fastest_lap(
     track: Track,
     car: Car,
     commands: Array,
-    guide: ReferencePath,
+    path: ReferencePath,
     width: int = BEAM_WIDTH,
     factors: tuple[int, ...] = BEAM_FACTORS,
 ) -> CommandedDrive | None:
     """The fastest lap found with `commands` (A, 2): a flying one where the track is a loop. None
     when none is found.
 
-    `wider` are the widths that are tried, times `width`, until there is a lap.
+    The search is tried with `width` times each of the `factors` until there is a lap.
     """
-    race = Scenario(track, car, TRAINING._replace(laps=2 if track.is_loop else 1), START_LINE)
-    tried = (_search(race, commands, guide, times * width) for times in factors)
-    return next((found for found in tried if found is not None), None)
+    laps = 1 + track.is_loop
+    scenario = Scenario(track, car, TRAINING._replace(laps=laps), START_LINE)
+    for factor in factors:
+        drive = _search(scenario, commands, path, factor * width)
+        if drive is not None:
+            return drive
+    return None
 
 
 def improve_lap(
     track: Track, car: Car, drive: CommandedDrive, width: int = BEAM_WIDTH
 ) -> CommandedDrive:
-    """The fastest lap found with the commands of `found` when that lap leads the search; `found` if
-    it is faster.
+    """The fastest lap found with the commands of `drive` when its own lap leads the search; `drive`
+    itself if that is no faster.
     """
-    again = find_fastest_lap(
-        track,
-        car,
-        drive.commands,
-        path_from_lap(drive.rows[drive.flying_lap], track),
-        width,
-        BEAM_FACTORS[:1],
-    )
-    return again if again is not None and again.pace < drive.pace else drive
+    path = path_from_lap(drive.rows[drive.flying_lap], track)
+    again = find_fastest_lap(track, car, drive.commands, path, width, BEAM_FACTORS[:1])
+    if again is None or again.pace >= drive.pace:
+        return drive
+    return again
 
 
 def _search(
-    race: Scenario, commands: Array, guide: ReferencePath, width: int
+    scenario: Scenario, commands: Array, path: ReferencePath, width: int
 ) -> CommandedDrive | None:
     """The drive of the first car that ends its laps, driven once more; None when no car does."""
-    state = Simulation(race, 1, 0).state
-    cars = car_table(race.car, width * len(commands))
+    state = Simulation(scenario, 1, 0).state
+    cars = car_table(scenario.car, width * len(commands))
     times = np.full(len(cars), STEP_S)
     steps: list[tuple[Index, Index]] = []
-    patience = PATIENCE_FACTOR * race.rules.laps * guide.table[-1, TIME_COLUMN]
+    patience = PATIENCE_FACTOR * scenario.rules.laps * path.table[-1, TIME_COLUMN]
     while len(state) and len(steps) * STEP_S < patience:
-        offered = commands[:1] if state["phase"][0] == Phase.PREPARE else commands
+        offered = commands
+        if state["phase"][0] == Phase.PREPARE:
+            offered = commands[:1]
         parent = np.repeat(np.arange(len(state)), len(offered))
         choice = np.tile(np.arange(len(offered)), len(state))
-        many = len(parent)
+        count = len(parent)
         row, after = step_cars(
-            state[parent], offered[choice], times[:many], race.roads, cars[:many], race.rules
+            state[parent],
+            offered[choice],
+            times[:count],
+            scenario.roads,
+            cars[:count],
+            scenario.rules,
         )
-        home = np.flatnonzero(row["done"] & (row["progress"] >= 100.0) & (row["wheels"] > 0))
-        if len(home):
-            over = np.where(row["s"][home] < 0.5 * guide.length, row["s"][home], 0.0)
-            return _driven(race, commands, _way(steps, int(parent[home[np.argmax(over)]])))
-        kept = _kept(row, after, guide, width)
+        finished = np.flatnonzero(row["done"] & (row["progress"] >= 100.0) & (row["wheels"] > 0))
+        if len(finished):
+            s = row["s"][finished]
+            beyond_line = np.where(s < 0.5 * path.length, s, 0.0)
+            first = finished[np.argmax(beyond_line)]
+            return _drive_again(scenario, commands, _choices_to(steps, int(parent[first])))
+        kept = _select_cars(row, after, path, width)
         steps.append((parent[kept], choice[kept]))
         state = after[kept]
     return None
 
 
-def _way(steps: list[tuple[Index, Index]], last: int) -> list[int]:
-    """The choices that led to car `last` of the latest step."""
-    way = []
+def _choices_to(steps: list[tuple[Index, Index]], car: int) -> list[int]:
+    """The choices that led to a car of the latest step."""
+    choices = []
     for parent, choice in reversed(steps):
-        way.append(int(choice[last]))
-        last = int(parent[last])
-    return way[::-1]
+        choices.append(int(choice[car]))
+        car = int(parent[car])
+    return choices[::-1]
 
 
-def _driven(race: Scenario, commands: Array, way: list[int]) -> CommandedDrive | None:
+def _drive_again(scenario: Scenario, commands: Array, choices: list[int]) -> CommandedDrive | None:
     """The drive of one car that is given these commands, by the simulator's rules; None should it
-    not end its laps.
+    not end its laps cleanly.
     """
-    field = Simulation(race, 1, 0)
+    simulation = Simulation(scenario, 1, 0)
     # the last one comes with the step that is judged complete
-    chosen = np.array([*way, way[-1]], dtype=np.int64)
-    rows = np.concatenate([field.step(commands[[k]]) for k in chosen])
-    found = CommandedDrive(rows, chosen, commands, race.track)
-    return found if len(found.laps) == race.rules.laps and not rows["off_tracks"].any() else None
+    chosen = np.array([*choices, choices[-1]], dtype=np.int64)
+    rows = np.concatenate([simulation.step(commands[[k]]) for k in chosen])
+    drive = CommandedDrive(rows, chosen, commands, scenario.track)
+    if len(drive.laps) != scenario.rules.laps or rows["off_tracks"].any():
+        return None
+    return drive
 
 
-def _kept(row: State, after: State, guide: ReferencePath, width: int) -> Index:
+def _select_cars(row: State, after: State, path: ReferencePath, width: int) -> Index:
     """Indices of the cars that go on."""
-    rank, cell = np.empty(len(after)), np.empty(len(after), dtype=np.int64)
-    _appraise(row, after, guide.table, guide.spacing, guide.length, CELL_SIZES, rank, cell)
+    rank = np.empty(len(after))
+    cell = np.empty(len(after), dtype=np.int64)
+    _appraise(row, after, path.table, path.spacing, path.length, CELL_SIZES, rank, cell)
     order = np.argsort(-rank, kind="stable")
     return np.asarray(_first_of_each(order[np.isfinite(rank[order])], cell, width))
 
 
 @njit(cache=True, error_model="numpy")
 def _appraise(row, after, table, spacing, length, cells, rank, cell):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Fill in the rank of each car, s of the guide's time (the more the better), and the number of
+    """Fill in the rank of each car, s of the path's time (the more the better), and the number of
     its cell.
 
     A car whose drive is over, or that lags, ranks below all others.
@@ -281,27 +307,33 @@ def _appraise(row, after, table, spacing, length, cells, rank, cell):  # type: i
         elif car.s > 0.5 * length and car.progress < 1.0:
             laps -= 1.0  # before it: at the start
         place = min(max(car.s / spacing, 0.0), len(table) - 1.000001)
-        row_at, share = int(place), place - int(place)
-        here = table[row_at] + share * (table[row_at + 1] - table[row_at])
-        pace, aside, heading = here[SPEED_COLUMN], here[OFFSET_COLUMN], here[HEADING_COLUMN]
-        time = laps * table[-1, TIME_COLUMN] + here[TIME_COLUMN]
-        d = car.distance if car.left else -car.distance
-        off = (car.yaw - heading + np.pi) % (2.0 * np.pi) - np.pi
+        index = int(place)
+        fraction = place - index
+        reference = table[index] + fraction * (table[index + 1] - table[index])
+        speed = reference[SPEED_COLUMN]
+        time = laps * table[-1, TIME_COLUMN] + reference[TIME_COLUMN]
         lead = max(lead, time)
-        late = (car.vx - pace) ** 2 / (
-            2.0 * PACE_ACCELERATION * max(pace, 0.3)
-        ) + OFF_LINE_PENALTY * (d - aside) ** 2
-        rank[i] = time - late
-        measures = (d, off, car.vx, car.yaw_rate, car.steer, car.vy)
-        number = 0
-        for k in range(len(measures)):
-            number = number * CELLS_PER_MEASURE + min(
-                max(int(np.floor(measures[k] / cells[k])) + CELLS_PER_MEASURE // 2, 0),
-                CELLS_PER_MEASURE - 1,
-            )
-        cell[i] = number
+        offset = -car.distance
+        if car.left:
+            offset = car.distance
+        heading_error = (car.yaw - reference[HEADING_COLUMN] + np.pi) % (2.0 * np.pi) - np.pi
+        wrong_speed = (car.vx - speed) ** 2 / (2.0 * PACE_ACCELERATION * max(speed, 0.3))
+        off_line = OFF_LINE_PENALTY * (offset - reference[OFFSET_COLUMN]) ** 2
+        rank[i] = time - (wrong_speed + off_line)
+        measures = (offset, heading_error, car.vx, car.yaw_rate, car.steer, car.vy)
+        cell[i] = _cell_number(measures, cells)
         if time < lead - WINDOW_S:
             rank[i] = -np.inf
+
+
+@njit(cache=True, error_model="numpy")
+def _cell_number(measures, sizes):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The number of the cell that these measures lie in."""
+    number = 0
+    for k in range(len(measures)):
+        position = int(np.floor(measures[k] / sizes[k])) + CELLS_PER_MEASURE // 2
+        number = number * CELLS_PER_MEASURE + min(max(position, 0), CELLS_PER_MEASURE - 1)
+    return number
 
 
 @njit(cache=True, error_model="numpy")
@@ -310,16 +342,16 @@ def _first_of_each(order, cell, width):  # type: ignore[no-untyped-def]  # pragm
     size = 16
     while size < 4 * min(len(order), 16 * width):
         size *= 2
-    seen = np.full(size, -1, dtype=np.int64)
+    cells = np.full(size, -1, dtype=np.int64)  # a hash table of those that are taken
     kept = np.empty(min(width, len(order)), dtype=np.int64)
     count = 0
     for i in order:
-        at = (cell[i] * 0x9E3779B1 ^ (cell[i] >> 15)) & (size - 1)
-        while seen[at] >= 0 and seen[at] != cell[i]:
-            at = (at + 1) & (size - 1)
-        if seen[at] == cell[i]:
+        slot = (cell[i] * 0x9E3779B1 ^ (cell[i] >> 15)) & (size - 1)
+        while cells[slot] >= 0 and cells[slot] != cell[i]:
+            slot = (slot + 1) & (size - 1)
+        if cells[slot] == cell[i]:
             continue
-        seen[at] = cell[i]
+        cells[slot] = cell[i]
         kept[count] = i
         count += 1
         if count == width:

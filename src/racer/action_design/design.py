@@ -33,12 +33,12 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 ACTION_COUNTS = (2, 30)  # actions of a space that the real service takes
-ROUNDING_DEG, ROUNDING_SPEED = 1.0, 0.1  # to which commands are rounded
+ROUNDING_DEG = 1.0  # to which steering is rounded
+ROUNDING_SPEED = 0.1  # m/s
+SPANS = np.array([STEER_SPAN_DEG, SPEED_SPAN])
 # deg and m/s, by which an action is tried elsewhere
 MOVES = ((5.0, 0.0), (-5.0, 0.0), (0.0, 0.4), (0.0, -0.4))
-DESIGN_BEAM_WIDTH = (
-    200  # of the search, in the design: narrower than that of a check, as it is done many times
-)
+DESIGN_BEAM_WIDTH = 200  # narrower than that of a review, as the search is done many times
 BETTER_FACTOR = 0.998  # a lap that takes so many times as long is an improvement
 DESIGN_TRIALS = 24  # searches of the improvement, for each track
 CLUSTER_ROUNDS = 50  # of the clustering
@@ -59,12 +59,12 @@ class DesignTrack:
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """A designed space, with the laps that its clusters allowed, and that it allows, on each course
-    (None: no lap).
+    """A designed space, with the laps that its clusters allowed and that it allows, on each of the
+    tracks (None: no lap).
     """
 
     space: ActionSpace
-    courses: tuple[DesignTrack, ...]
+    tracks: tuple[DesignTrack, ...]
     before: tuple[CommandedDrive | None, ...]
     after: tuple[CommandedDrive | None, ...]
     moves: int  # changes that made it faster
@@ -89,24 +89,32 @@ def design_space(
 ) -> Design:
     """A space of `size` actions for these tracks; `report(done, total)` hears of the searches."""
     check_action_count(size)
-    wishes = np.concatenate([flying_commands(c.free) for c in tracks])
+    wishes = np.concatenate([flying_commands(prepared.free) for prepared in tracks])
     best = fill_commands(round_commands(cluster_commands(wishes, size), car), wishes, size, car)
-    before = laps = _laps(tracks, car, best, BEAM_FACTORS)
-    seen, moves = {best.tobytes()}, 0
+    before = laps = _fastest_laps(tracks, car, best, BEAM_FACTORS)
+    tried = {best.tobytes()}
+    moves = 0
     for done in range(trials):
         report(done, trials)
-        tried = next(
-            (c for c in _changes(best, laps, wishes, car) if c.tobytes() not in seen), None
-        )
-        if tried is None:
+        candidate = _first_untried(_changed_spaces(best, laps, wishes, car), tried)
+        if candidate is None:
             break
-        seen.add(tried.tobytes())
-        found = _laps(tracks, car, tried)
-        if _time(found, tracks) < BETTER_FACTOR * _time(laps, tracks):
-            best, laps, moves = tried, found, moves + 1
+        tried.add(candidate.tobytes())
+        candidate_laps = _fastest_laps(tracks, car, candidate)
+        if _total_time(candidate_laps, tracks) < BETTER_FACTOR * _total_time(laps, tracks):
+            best = candidate
+            laps = candidate_laps
+            moves += 1
     report(trials, trials)
     space = ActionSpace(False, tuple(best[:, 0].tolist()), tuple(best[:, 1].tolist()))
     return Design(space, tuple(tracks), before, laps, moves)
+
+
+def _first_untried(spaces: Iterator[Array], tried: set[bytes]) -> Array | None:
+    for commands in spaces:
+        if commands.tobytes() not in tried:
+            return commands
+    return None
 
 
 def check_action_count(size: int) -> None:
@@ -118,31 +126,33 @@ def check_action_count(size: int) -> None:
 
 
 def cluster_commands(wishes: Array, size: int) -> Array:
-    """(K, 2) the middles of at most `size` clusters of commands (N, 2), steering deg and speed m/s.
+    """(K, 2) the centers of at most `size` clusters of commands (N, 2), steering deg and speed m/s.
 
     Lloyd's k-means over the distinct commands, weighted by how often each is given. It begins with
     the most frequent one, and goes on with the one that is missed most (weight times squared
     distance), so the answer is always the same.
     """
-    scale = np.array([STEER_SPAN_DEG, SPEED_SPAN])
-    points, weight = np.unique(wishes / scale, axis=0, return_counts=True)
-    middles = points[[int(np.argmax(weight))]]
-    while len(middles) < min(size, len(points)):
-        middles = np.vstack(
-            [middles, points[np.argmax(weight * _gaps(points, middles).min(axis=1))]]
-        )
+    points, weight = np.unique(wishes / SPANS, axis=0, return_counts=True)
+    centers = points[[int(np.argmax(weight))]]
+    while len(centers) < min(size, len(points)):
+        missed = weight * _squared_distances(points, centers).min(axis=1)
+        centers = np.vstack([centers, points[np.argmax(missed)]])
     for _ in range(CLUSTER_ROUNDS):
-        mine = np.argmin(_gaps(points, middles), axis=1)
-        moved = np.array(
-            [
-                np.average(points[mine == k], axis=0, weights=weight[mine == k])
-                for k in np.unique(mine)
-            ]
-        )
-        if moved.shape == middles.shape and np.allclose(moved, middles):
+        moved = _cluster_means(points, weight, centers)
+        if moved.shape == centers.shape and np.allclose(moved, centers):
             break
-        middles = moved
-    return np.asarray(middles * scale)
+        centers = moved
+    return np.asarray(centers * SPANS)
+
+
+def _cluster_means(points: Array, weight: Array, centers: Array) -> Array:
+    """(K, 2) the weighted means of the points nearest to each center that has any."""
+    nearest = np.argmin(_squared_distances(points, centers), axis=1)
+    means = []
+    for k in np.unique(nearest):
+        members = nearest == k
+        means.append(np.average(points[members], axis=0, weights=weight[members]))
+    return np.array(means)
 
 
 def round_commands(commands: Array, car: Car) -> Array:
@@ -150,8 +160,9 @@ def round_commands(commands: Array, car: Car) -> Array:
     low = np.array([-STEERING_DEG, SPEEDS[0]])
     high = np.array([STEERING_DEG, min(SPEEDS[1], car.identified_speed)])
     steps = np.array([ROUNDING_DEG, ROUNDING_SPEED])
-    nice = np.round(np.clip(np.round(commands / steps) * steps, low, high), 1) + 0.0  # no -0
-    return np.unique(nice, axis=0)
+    rounded = np.clip(np.round(commands / steps) * steps, low, high)
+    without_negative_zeros = np.round(rounded, 1) + 0.0
+    return np.unique(without_negative_zeros, axis=0)
 
 
 def fill_commands(commands: Array, wishes: Array, size: int, car: Car) -> Array:
@@ -159,34 +170,25 @@ def fill_commands(commands: Array, wishes: Array, size: int, car: Car) -> Array:
 
     Where the wishes do not suffice, commands of a grid are added, the farthest first.
     """
-    grid = np.array(
-        [
-            (a, v * car.identified_speed)
-            for a in (-30.0, -15.0, 0.0, 15.0, 30.0)
-            for v in (0.4, 0.7, 1.0)
-        ]
-    )
-    for offered in (
-        round_commands(wishes, car),
-        round_commands(grid, car),
-        round_commands(grid * [0.8, 0.85], car),
-    ):
+    speeds = car.identified_speed * np.array([0.4, 0.7, 1.0])
+    steering, speed = np.meshgrid([-30.0, -15.0, 0.0, 15.0, 30.0], speeds, indexing="ij")
+    grid = np.column_stack([steering.ravel(), speed.ravel()])
+    for source in (wishes, grid, grid * [0.8, 0.85]):
+        offered = round_commands(source, car)
         while len(commands) < size:
-            away = _gaps(
-                offered / [STEER_SPAN_DEG, SPEED_SPAN], commands / [STEER_SPAN_DEG, SPEED_SPAN]
-            ).min(axis=1)
-            if away.max() <= 0.0:
+            distances = _squared_distances(offered / SPANS, commands / SPANS).min(axis=1)
+            if distances.max() <= 0.0:
                 break
-            commands = np.unique(np.vstack([commands, offered[np.argmax(away)]]), axis=0)
+            commands = np.unique(np.vstack([commands, offered[np.argmax(distances)]]), axis=0)
     return commands
 
 
-def _gaps(points: Array, middles: Array) -> Array:
-    """(N, K) squared distances."""
-    return np.asarray(((points[:, None, :] - middles[None, :, :]) ** 2).sum(axis=-1))
+def _squared_distances(points: Array, centers: Array) -> Array:
+    """(N, K) squared distances of points (N, 2) from centers (K, 2)."""
+    return np.asarray(((points[:, None, :] - centers[None, :, :]) ** 2).sum(axis=-1))
 
 
-def _changes(
+def _changed_spaces(
     commands: Array, laps: Sequence[CommandedDrive | None], wishes: Array, car: Car
 ) -> Iterator[Array]:
     """Spaces that differ from this one in one action, the most promising first.
@@ -194,47 +196,49 @@ def _changes(
     Actions that no lap uses are put where the wishes are missed most, then the used ones are moved,
     the most used first.
     """
-    use = sum((lap.use for lap in laps if lap is not None), np.zeros(len(commands), dtype=np.int64))
-    miss = np.abs(wishes - commands[nearest_commands(commands, wishes)]) / np.array(
-        [STEER_SPAN_DEG, SPEED_SPAN]
-    )
-    missed = round_commands(wishes[np.argsort(-miss.sum(axis=1))][:1], car)[0]
-    for k in np.flatnonzero(use == 0):
-        yield from _with(commands, int(k), missed, car)
+    usage = np.zeros(len(commands), dtype=np.int64)
+    for lap in laps:
+        if lap is not None:
+            usage += lap.use
+    distance = np.abs(wishes - commands[nearest_commands(commands, wishes)]) / SPANS
+    most_missed = wishes[np.argsort(-distance.sum(axis=1))][:1]
+    missed = round_commands(most_missed, car)[0]
+    for k in np.flatnonzero(usage == 0):
+        yield from _replace_action(commands, int(k), missed, car)
     for move in MOVES:
-        for k in np.argsort(-use):
-            yield from _with(commands, int(k), commands[k] + move, car)
+        for k in np.argsort(-usage):
+            yield from _replace_action(commands, int(k), commands[k] + move, car)
 
 
-def _with(commands: Array, k: int, command: Array, car: Car) -> Iterator[Array]:
+def _replace_action(commands: Array, k: int, command: Array, car: Car) -> Iterator[Array]:
     """The space with action `k` replaced, unless the action is there already."""
-    tried = round_commands(np.vstack([np.delete(commands, k, axis=0), command]), car)
-    if len(tried) == len(commands):
-        yield tried
+    changed = round_commands(np.vstack([np.delete(commands, k, axis=0), command]), car)
+    if len(changed) == len(commands):
+        yield changed
 
 
-def _laps(
-    courses: Sequence[DesignTrack],
+def _fastest_laps(
+    tracks: Sequence[DesignTrack],
     car: Car,
     commands: Array,
-    wider: tuple[int, ...] = BEAM_FACTORS[:1],
+    factors: tuple[int, ...] = BEAM_FACTORS[:1],
 ) -> tuple[CommandedDrive | None, ...]:
-    """The fastest lap found with the commands on each course, led by the course's fastest drive."""
-    return tuple(
-        find_fastest_lap(
-            c.track,
-            car,
-            commands,
-            path_from_lap(c.free.rows[c.free.flying_lap], c.track),
-            DESIGN_BEAM_WIDTH,
-            wider,
+    """The fastest lap found with the commands on each track, led by the track's fastest drive."""
+    laps = []
+    for prepared in tracks:
+        free = prepared.free
+        path = path_from_lap(free.rows[free.flying_lap], prepared.track)
+        laps.append(
+            find_fastest_lap(prepared.track, car, commands, path, DESIGN_BEAM_WIDTH, factors)
         )
-        for c in courses
-    )
+    return tuple(laps)
 
 
-def _time(laps: Sequence[CommandedDrive | None], courses: Sequence[DesignTrack]) -> float:
-    """The laps in shares of the fastest drives', added up; infinite when one is missing."""
-    return sum(
-        lap.pace / c.free.pace if lap else np.inf for lap, c in zip(laps, courses, strict=True)
-    )
+def _total_time(laps: Sequence[CommandedDrive | None], tracks: Sequence[DesignTrack]) -> float:
+    """The laps in units of the fastest drives' laps, added up; infinite when one is missing."""
+    total = 0.0
+    for lap, prepared in zip(laps, tracks, strict=True):
+        if lap is None:
+            return np.inf
+        total += lap.pace / prepared.free.pace
+    return total

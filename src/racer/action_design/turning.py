@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from racer.raceline.minimum_time import RacingLine
 from racer.track.corners import Corner, find_corners, is_inside_corner
@@ -16,10 +17,8 @@ from racer.vehicle.dynamics import advance_motion
 
 Array = NDArray[np.float64]
 
-SETTLE_STEPS, WATCH_STEPS = (
-    90,
-    30,
-)  # steps until a car drives its circle, and over which it is then watched
+SETTLE_STEPS = 90  # until a car drives its circle
+WATCH_STEPS = 30  # over which it is then watched
 STRETCH_M = 0.8  # m: a car turns tighter than its circle for a shorter while
 SPIN_SLIP_RAD = 0.6  # rad of side slip: a car beyond that has lost its rear
 
@@ -40,36 +39,32 @@ class Circles:
 
 
 def steady_circles(car: Car, commands: Array) -> Circles:
-    """The circles that commands (N, 2), steering deg and speed m/s, lead a car into that set off
-    from standstill.
+    """The circles that a car drives in the end which sets off under each of the commands (N, 2),
+    steering deg and speed m/s.
     """
     row = car_table(car, 1)[0]
-    found = np.array([_circle(row, (float(steer), float(speed))) for steer, speed in commands])
-    rate, speed, slip = found.reshape(-1, 3).T
+    motions = [_settled_motion(row, (float(steer), float(speed))) for steer, speed in commands]
+    yaw_rate, speed, slip = np.array(motions).reshape(-1, 3).T
     spins = slip > SPIN_SLIP_RAD
-    turns = (np.abs(rate) > 1e-3) & ~spins
-    return Circles(
-        commands,
-        np.divide(speed, np.abs(rate), out=np.full(len(rate), np.inf), where=turns),
-        speed,
-        spins,
-    )
+    turns = (np.abs(yaw_rate) > 1e-3) & ~spins
+    straight_on = np.full(len(yaw_rate), np.inf)
+    radius = np.divide(speed, np.abs(yaw_rate), out=straight_on, where=turns)
+    return Circles(commands, radius, speed, spins)
 
 
-def _circle(row: np.void, command: tuple[float, float]) -> tuple[float, float, float]:
+def _settled_motion(row: np.void, command: tuple[float, float]) -> tuple[float, float, float]:
     """Mean yaw rate, mean speed along the path, and the largest angle between the path and the
     car's nose, rad.
     """
     motion = (0.0,) * 7
-    seen = []
+    watched = []
     for k in range(SETTLE_STEPS + WATCH_STEPS):
         motion = advance_motion(row, motion, command, command, 0.0, STEP_S)
         if k >= SETTLE_STEPS:
-            seen.append(
-                (motion[5], np.hypot(motion[3], motion[4]), abs(np.arctan2(motion[4], motion[3])))
-            )
-    rate, speed, slip = np.array(seen).T
-    return float(rate.mean()), float(speed.mean()), float(slip.max())
+            _, _, _, vx, vy, yaw_rate, _ = motion
+            watched.append((yaw_rate, np.hypot(vx, vy), abs(np.arctan2(vy, vx))))
+    yaw_rates, speeds, slips = np.array(watched).T
+    return float(yaw_rates.mean()), float(speeds.mean()), float(slips.max())
 
 
 @dataclass(frozen=True)
@@ -81,32 +76,39 @@ class Bend:
 
     @property
     def side(self) -> int:
-        return 1 if self.corner.angle > 0.0 else -1
+        """1 for a bend to the left, -1 for one to the right."""
+        if self.corner.angle > 0.0:
+            return 1
+        return -1
 
 
 def find_bends(track: Track, line: RacingLine) -> list[Bend]:
     """The corners of a track, each with the widest circle through it, the one with the tightest
     first.
 
-    That is the radius of `line`, which should bend as little as the road allows, over `STRETCH` m
+    That is the radius of `line`, which should bend as little as the road allows, over `STRETCH_M`
     where it is tightest; or, where that is wider, as in hairpins, the radius of the outer border.
     """
-    kappa, found = _smooth(line.kappa, STRETCH_M, line.s), []
+    curvature = _moving_mean(line.kappa, STRETCH_M, line.s)
+    bends = []
     for corner in find_corners(track):
-        side = 1.0 if corner.angle > 0.0 else -1.0
-        most = float(np.max(side * kappa[is_inside_corner(corner, line.place)], initial=0.0))
-        outside = corner.radius + 0.5 * float(np.interp(corner.apex, track.s, track.width))
-        found.append(Bend(corner, max(1.0 / most if most > 1e-6 else np.inf, outside)))
-    return sorted(found, key=lambda bend: bend.radius)
+        toward_corner = np.sign(corner.angle) * curvature[is_inside_corner(corner, line.place)]
+        sharpest = float(np.max(toward_corner, initial=0.0))
+        radius = corner.radius + 0.5 * float(np.interp(corner.apex, track.s, track.width))
+        if sharpest <= 1e-6:
+            radius = np.inf
+        else:
+            radius = max(1.0 / sharpest, radius)
+        bends.append(Bend(corner, radius))
+    return sorted(bends, key=lambda bend: bend.radius)
 
 
-def _smooth(kappa: Array, stretch: float, s: Array) -> Array:
-    """(M,) means of the curvature over `stretch` m around each point of a line with arc lengths `s`
-    (M,).
+def _moving_mean(curvature: Array, stretch: float, s: Array) -> Array:
+    """(M,) means of the curvature over `stretch` m around each point of a closed line with arc
+    lengths `s` (M,).
     """
     reach = max(round(0.5 * stretch / float(np.median(np.diff(s)))), 0)
-    around = np.pad(kappa, reach, mode="wrap")
-    return np.convolve(around, np.full(2 * reach + 1, 1.0 / (2 * reach + 1)), mode="valid")
+    return np.asarray(uniform_filter1d(curvature, 2 * reach + 1, mode="wrap"))
 
 
 @dataclass(frozen=True)
@@ -120,13 +122,14 @@ class Tightest:
     radius: float
 
 
-def tightest_circle(found: Circles, side: int) -> Tightest | None:
-    """The smallest circle among `found` to a side (1: left); None where no command turns that way."""
-    way = np.where(np.sign(found.commands[:, 0]) == side, found.radius, np.inf)
-    k = int(np.argmin(way))
-    if not np.isfinite(way[k]):
+def tightest_circle(circles: Circles, side: int) -> Tightest | None:
+    """The smallest of the circles to a side (1: left); None where no command turns to it."""
+    radius = np.where(np.sign(circles.commands[:, 0]) == side, circles.radius, np.inf)
+    k = int(np.argmin(radius))
+    if not np.isfinite(radius[k]):
         return None
-    return Tightest(float(found.commands[k, 0]), float(found.commands[k, 1]), float(way[k]))
+    steering_deg, speed = circles.commands[k]
+    return Tightest(float(steering_deg), float(speed), float(radius[k]))
 
 
 def full_lock_circles(car: Car, speeds: Array) -> Circles:

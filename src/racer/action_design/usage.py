@@ -22,23 +22,25 @@ _WAITS = ("prepare", "pause", "park")  # statuses of rows whose action does noth
 
 @dataclass(frozen=True, eq=False)
 class ActionUsage:
-    """How often each of A actions was taken at each of P places, counts (A, P); `places` (P,) names
-    them in order.
+    """How often each of A actions was taken at each of P places: `counts` (A, P), and the names of
+    the `places` (P,) in their order.
     """
 
     counts: Index
     places: tuple[str, ...]
 
     @property
-    def share(self) -> Array:
-        """(A,) share of all steps."""
+    def fractions(self) -> Array:
+        """(A,) fraction of all steps in which each action was taken."""
         return np.asarray(self.counts.sum(axis=1) / max(int(self.counts.sum()), 1))
 
     def most(self, place: int) -> list[tuple[int, float]]:
-        """The actions taken at a place and their shares there, the most frequent first."""
-        here = self.counts[:, place]
-        order = np.argsort(-here, kind="stable")
-        return [(int(k), float(here[k] / here.sum())) for k in order if here[k]]
+        """The actions taken at a place and their fractions of the steps there, the most frequent
+        first.
+        """
+        counts = self.counts[:, place]
+        order = np.argsort(-counts, kind="stable")
+        return [(int(k), float(counts[k] / counts.sum())) for k in order if counts[k]]
 
 
 def counting_rows(trace: pd.DataFrame) -> pd.DataFrame:
@@ -47,35 +49,39 @@ def counting_rows(trace: pd.DataFrame) -> pd.DataFrame:
 
 
 def usage_by_corner(rows: pd.DataFrame, track: Track, commands: Array) -> ActionUsage:
-    """Use in each corner and on each straight between two corners; `rows` of a trace on that track."""
+    """Usage in each corner and on each straight between two corners; `rows` of a trace on the track."""
     names, place = corner_indices(_along(rows, track), track)
-    return ActionUsage(_counts(_taken(rows, commands), place, len(commands), len(names)), names)
+    counts = _count_by_place(_taken_actions(rows, commands), place, len(commands), len(names))
+    return ActionUsage(counts, names)
 
 
 def usage_by_cell(rows: pd.DataFrame, track: Track, commands: Array) -> ActionUsage:
-    """Use in equal cells of the lap, named by the distance of their middle, m."""
+    """Usage in equal cells of the lap, named by the distance of their middle, m."""
     count = max(round(track.length / CELL_LENGTH_M), 1)
     edges = np.linspace(0.0, track.length, count + 1)
     place = np.clip(np.searchsorted(edges, _along(rows, track), side="right") - 1, 0, count - 1)
     names = tuple(f"{middle:.2f}" for middle in 0.5 * (edges[1:] + edges[:-1]))
-    return ActionUsage(_counts(_taken(rows, commands), place, len(commands), count), names)
+    counts = _count_by_place(_taken_actions(rows, commands), place, len(commands), count)
+    return ActionUsage(counts, names)
 
 
 def corner_indices(s: Array, track: Track) -> tuple[tuple[str, ...], Index]:
     """Names of the corners and straights in driving order, and the one (N,) that each arc length
     (N,) m lies in.
     """
-    found = find_corners(track)
-    if not found:
+    corners = find_corners(track)
+    if not corners:
         return ("all",), np.zeros(len(s), dtype=np.int64)
     names: list[str] = []
-    for corner in found:
+    for corner in corners:
         names += [f"to {corner.name}", corner.name]
-    names += [] if track.is_loop else ["to the end"]
-    apex = np.array([corner.apex for corner in found])
-    after = np.searchsorted(apex, s)  # the corner whose apex comes next
-    place = 2 * (after % len(found) if track.is_loop else after)
-    for k, corner in enumerate(found):
+    next_corner = np.searchsorted(np.array([corner.apex for corner in corners]), s)
+    if track.is_loop:
+        next_corner = next_corner % len(corners)
+    else:
+        names.append("to the end")
+    place = 2 * next_corner
+    for k, corner in enumerate(corners):
         place = np.where(is_inside_corner(corner, s), 2 * k + 1, place)
     return tuple(names), place
 
@@ -84,11 +90,12 @@ def _along(rows: pd.DataFrame, track: Track) -> Array:
     return geometry.project_points(track.center, rows[["X", "Y"]].to_numpy(float))[0]
 
 
-def _taken(rows: pd.DataFrame, commands: Array) -> Index:
+def _taken_actions(rows: pd.DataFrame, commands: Array) -> Index:
     """(N,) the action of each row: the nearest of the commands, as a log may be of another space."""
     return nearest_commands(commands, rows[["steer", "throttle"]].to_numpy(float))
 
 
-def _counts(taken: ArrayLike, place: ArrayLike, actions: int, places: int) -> Index:
+def _count_by_place(taken: ArrayLike, place: ArrayLike, actions: int, places: int) -> Index:
+    """(A, P) how often each of A actions was taken at each of P places."""
     flat = np.asarray(taken) * places + np.asarray(place)
     return np.bincount(flat, minlength=actions * places).reshape(actions, places)

@@ -301,7 +301,7 @@ def _table(seen: Review, use: ActionUsage | None) -> Any:
     for k, (steer, speed) in enumerate(seen.commands):
         wanted, taken = (_percent(column[k], column.sum()) for column in (seen.wanted, seen.use))
         words = "never useful" if k in seen.unused_actions else ""
-        mine = (f"{100.0 * use.share[k]:.0f}",) if use else ()
+        mine = (f"{100.0 * use.fractions[k]:.0f}",) if use else ()
         table.add_row(str(k), f"{signed_angle(steer)}", f"{speed:g}", wanted, taken, *mine, words)
     return table
 
