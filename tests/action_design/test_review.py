@@ -89,6 +89,6 @@ def test_an_open_road_is_reviewed_from_its_start_to_its_end(ring, car):
     seen = review_space(
         road, car, space((30.0, 1.5), (10.0, 2.0), (0.0, 2.0)), racing_line(road, car), width=20
     )
-    assert len(seen.found.laps) == 1
-    assert seen.found.rows["progress"][-1] == 100.0
+    assert len(seen.best.laps) == 1
+    assert seen.best.rows["progress"][-1] == 100.0
     assert seen.advice

@@ -17,8 +17,8 @@ def test_every_acting_step_is_counted_once(ring, drive):
     for use in (usage_by_corner(rows, ring, COMMANDS), usage_by_cell(rows, ring, COMMANDS)):
         assert use.counts.sum() == len(rows)
         assert use.counts.shape == (5, len(use.places))
-        assert use.share.sum() == pytest.approx(1.0)
-        assert (use.share > 0.0).all()
+        assert use.fractions.sum() == pytest.approx(1.0)
+        assert (use.fractions > 0.0).all()
 
 
 def test_a_step_counts_for_the_command_nearest_to_its_own(ring, drive):

@@ -145,7 +145,7 @@ def cluster_commands(wishes: Array, size: int) -> Array:
     return np.asarray(centers * SPANS)
 
 
-def _cluster_means(points: Array, weight: Array, centers: Array) -> Array:
+def _cluster_means(points: Array, weight: Index, centers: Array) -> Array:
     """(K, 2) the weighted means of the points nearest to each center that has any."""
     nearest = np.argmin(_squared_distances(points, centers), axis=1)
     means = []

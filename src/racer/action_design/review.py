@@ -37,7 +37,9 @@ STEER_SPAN_DEG, SPEED_SPAN = 15.0, 0.8  # deg and m/s that are equally far apart
 WASTED_FRACTION = 0.15  # fraction of a continuous range that no fast lap uses
 MISSED_SPANS = 0.7  # times the spans above: a command that far from every action is missed
 SAME_COMMAND = np.array([5.0, 0.5])  # deg and m/s: commands that are told as one
-RARE_FRACTION = 0.05  # fraction of the steps of the free lap below which a command is not worth a word
+RARE_FRACTION = (
+    0.05  # fraction of the steps of the free lap below which a command is not worth a word
+)
 MAX_NAMED_ACTIONS = 4  # unused actions up to which each is named with its command
 BEYOND_FRACTION = 0.02  # fraction of its steps in which it is beyond the range
 
@@ -210,7 +212,9 @@ def _advise_on_turning(review: Review) -> list[Advice]:
             return [Advice(_kind_of_lack(review), f"{need}, but no action steers {side}")]
         if tightest.radius > bend.radius:
             command = f"{tightest.steering_deg:+g}° at {tightest.speed:g} m/s"
-            smallest = f"the smallest that these actions drive is {tightest.radius:.2f} m ({command})"
+            smallest = (
+                f"the smallest that these actions drive is {tightest.radius:.2f} m ({command})"
+            )
             sentence = f"{need}; {smallest}: {_remedy(review.car, bend)}"
             return [Advice(_kind_of_lack(review), sentence)]
     return []

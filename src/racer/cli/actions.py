@@ -277,12 +277,12 @@ def _what(seen: Review) -> str:
 
 def _lap_words(seen: Review) -> str:
     line = f"the line's own bound is {seen.bound:.2f} s"
-    if seen.found is None:
+    if seen.best is None:
         return f"no lap found with them; {line}"
-    flying = len(seen.found.laps) > 1
-    start = f", {seen.found.laps[0]:.2f} s from standstill" if flying else ""
-    share = f" ({seen.found.lap_time / seen.bound:.0%})" if flying else ""
-    return f"fastest lap found: {seen.found.lap_time:.2f} s{start}, driven in the simulator and clean; {line}{share}"
+    flying = len(seen.best.laps) > 1
+    start = f", {seen.best.laps[0]:.2f} s from standstill" if flying else ""
+    share = f" ({seen.best.lap_time / seen.bound:.0%})" if flying else ""
+    return f"fastest lap found: {seen.best.lap_time:.2f} s{start}, driven in the simulator and clean; {line}{share}"
 
 
 def _table(seen: Review, use: ActionUsage | None) -> Any:
@@ -337,7 +337,7 @@ def _percent(part: int, whole: int) -> str:
 def _print_design(found: Design, car: Car, output: Path, seconds: float) -> None:
     from racer.action_design.review import signed_angle
 
-    for course, before, after in zip(found.courses, found.before, found.after, strict=True):
+    for course, before, after in zip(found.tracks, found.before, found.after, strict=True):
         laps = [f"{lap.lap_time:.2f} s" if lap else "no lap" for lap in (before, after)]
         free = f"{course.free.lap_time:.2f} s with all commands, line's bound {course.line.lap_time:.2f} s"
         course_of = f"{course.track.name}, car {car.name}: {laps[0]} from the clusters"
@@ -379,8 +379,8 @@ def _as_json(seen: Review, use: ActionUsage | None) -> dict[str, Any]:
         "track": seen.track.name,
         "car": seen.car.name,
         "can_lap": seen.can_lap,
-        "laps": seen.found.laps if seen.found else [],
-        "lap_time": seen.found.lap_time if seen.found else None,
+        "laps": seen.best.laps if seen.best else [],
+        "lap_time": seen.best.lap_time if seen.best else None,
         "free_lap_time": seen.free.lap_time if seen.free else None,
         "bound": seen.bound,
         "actions": commands,
@@ -399,7 +399,7 @@ def _design_json(found: Design, output: Path, seconds: float) -> dict[str, Any]:
             "free": course.free.lap_time,
             "bound": course.line.lap_time,
         }
-        for course, before, after in zip(found.courses, found.before, found.after, strict=True)
+        for course, before, after in zip(found.tracks, found.before, found.after, strict=True)
     ]
     pairs = zip(found.space.steering_deg, found.space.speed, strict=True)
     actions = [{"steering_angle": steer, "speed": speed} for steer, speed in pairs]

@@ -161,8 +161,8 @@ def review_figure(review: Review, usage: ActionUsage | None = None) -> Figure:
     `usage` of a run by cells of the lap takes the place of the usage in the fastest lap.
     """
     usage_title = "What the run takes where, in shares of a place"
-    if usage is None and review.found is not None:
-        usage = _usage_in_last_lap(review.found)
+    if usage is None and review.best is not None:
+        usage = _usage_in_last_lap(review.best)
         usage_title = "What that lap takes where"
     usage_height = 0.9 + 0.17 * min(len(review.commands), 36)
     heights = [4.2] if usage is None else [4.2, usage_height]
@@ -173,12 +173,12 @@ def review_figure(review: Review, usage: ActionUsage | None = None) -> Figure:
         draw_command_plane(review.commands, review.use, review.free, plane)
         plane.set_title(f"Actions on {review.track.title}, car {review.car.name}")
         lap_ax = figure.add_subplot(grid[0, 1])
-        if review.found is None:
+        if review.best is None:
             draw_track(review.track, style.hide_frame(lap_ax), center=False)
             lap_ax.set_title("No lap was found with them")
         else:
-            draw_fastest_lap(review.found, lap_ax)
-            lap_ax.set_title(f"The fastest lap found with them: {review.found.lap_time:.2f} s")
+            draw_fastest_lap(review.best, lap_ax)
+            lap_ax.set_title(f"The fastest lap found with them: {review.best.lap_time:.2f} s")
         if usage is not None:
             usage_ax = figure.add_subplot(grid[1, :])
             draw_usage_by_place(usage, review.track, review.commands, usage_ax)
@@ -195,15 +195,15 @@ def design_figure(design: Design) -> Figure:
     for lap in design.after:
         if lap is not None:
             use += lap.use
-    count = 1 + len(design.courses)
+    count = 1 + len(design.tracks)
     rows = -(-count // 3)
     columns = min(count, 3)
     with style.style_context():
         figure = Figure(figsize=(5.5 * columns, 4.6 * rows))
         axes = list(np.atleast_1d(figure.subplots(rows, columns)).flat)
-        draw_command_plane(commands, use, [course.free for course in design.courses], axes[0])
+        draw_command_plane(commands, use, [course.free for course in design.tracks], axes[0])
         axes[0].set_title(f"{len(commands)} actions, and what the fastest drive commands")
-        for ax, course, lap in zip(axes[1:], design.courses, design.after, strict=False):
+        for ax, course, lap in zip(axes[1:], design.tracks, design.after, strict=False):
             title = course.track.title
             if lap is None:
                 draw_track(course.track, style.hide_frame(ax), center=False)
