@@ -22,9 +22,11 @@ from .replay_record import ReplayedLog as ReplayedLog
 from .replay_record import displaced_laps as displaced_laps
 from .replay_record import rank_laps as rank_laps
 from .replay_record import wrong_pair_fraction as wrong_pair_fraction
+from .reward_map import MapPlace as MapPlace
 from .reward_map import MapSettings as MapSettings
 from .reward_map import MapSlice as MapSlice
 from .reward_map import RewardMap as RewardMap
+from .reward_map import best_and_worst_place as best_and_worst_place
 from .reward_map import map_reward as map_reward
 from .reward_map import subtract_maps as subtract_maps
 from .reward_score import Inversion as Inversion
@@ -45,6 +47,7 @@ __all__ = [
     "InputWeight",
     "Inversion",
     "LogReplay",
+    "MapPlace",
     "MapSettings",
     "MapSlice",
     "PolicyLap",
@@ -55,6 +58,7 @@ __all__ = [
     "RewardScore",
     "ScoreVerdict",
     "action_choices",
+    "best_and_worst_place",
     "collect_replay",
     "compare_scores",
     "describe_drive",

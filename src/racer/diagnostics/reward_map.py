@@ -1,7 +1,7 @@
 """What a reward function pays all over a track: places on a grid, along the center line, and across
 the road.
 
-Every place is asked on its own: a car that drove there from the start line at the speed asked for.
+Every place is priced on its own: a car that drove there from the start line at the speed asked for.
 A reward function that keeps state gets a fresh instance for every place, as on the first call of an
 episode.
 """
@@ -11,28 +11,28 @@ from __future__ import annotations
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from racer import geometry
+from racer.diagnostics.map_grid import RoadGrid, cars_at, lay_grid
 from racer.errors import UsageError
 from racer.reward import RewardBatch, RewardFunction
 from racer.reward.batch import REWARD_TIMEOUT_S
-from racer.sim import placement as scene
 from racer.sim.params import build_params
+from racer.sim.placement import placed_rows, waypoint_distance
 from racer.sim.state import State
-from racer.sim.step import locate_cars
-from racer.track.spatial_index import PackedTracks, pack_tracks
 from racer.track.track import Track
-from racer.vehicle.car import FRONT_POINT_M, STEP_S
+from racer.vehicle.car import STEP_S
 
-# places on and beside the road, by default; where each has many headings
-CELLS, CELLS_OF_BEST = 9000, 3500
+CELL_COUNT = 9000  # places on and beside the road, by default
+BEST_HEADING_CELL_COUNT = 3500  # where each has many headings
 BESIDE_M = 0.25  # m beside the road that are shown too
+MAX_BESIDE_M = 2.0
 HEADINGS_DEG = np.arange(-60.0, 61.0, 7.5)  # deg relative to the road, of which the best is taken
-ALONG, ACROSS = 240, 61  # places of a slice
+ALONG_PLACES = 240  # of the slice along the center line
+ACROSS_PLACES = 61  # of a slice across the road
 SAMPLE_CALLS = 64  # calls after which it is known whether a file keeps state
 CHUNK_PLACES = 200  # params that are built at a time
 
@@ -41,8 +41,8 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class MapSettings:
-    """How the car stands at every place: m/s, degrees, degrees relative to the road (None: the best
-    of `HEADINGS`).
+    """How the car stands at every place: `speed` m/s, `steering_deg` degrees, and `heading_deg`
+    relative to the road (None: whichever of HEADINGS_DEG is paid best).
     """
 
     speed: float = 2.0
@@ -55,19 +55,26 @@ STRAIGHT_AHEAD = MapSettings()
 
 @dataclass(frozen=True, eq=False)
 class MapSlice:
-    """Prices (K,) along a line of places: over distance from the start line or over offset to the
-    left, m.
+    """Prices (K,) along a line of places: over the distance from the start line, or over the offset
+    to the left, m.
     """
 
     name: str
     at: Array
     price: Array
 
+    @property
+    def best_place(self) -> float:
+        """The middle of the best paid places, m."""
+        best = self.at[self.price >= self.price.max() - 1e-12]
+        middle = 0.5 * (best[0] + best[-1])
+        return float(best[np.abs(best - middle).argmin()])
+
 
 @dataclass(frozen=True, eq=False)
 class RewardMap:
-    """Prices on a grid: `price` (R, C), nan where nobody asked, of the places `x` (C,) and `y`
-    (R,), m.
+    """Prices on a grid: `price` (R, C), nan where there is no place, of the places `x` (C,) and
+    `y` (R,), m.
 
     `on_road` (R, C) tells places within the borders, `heading_deg` (R, C) the heading relative to
     the road for which the price is, `yaw` (R, C) rad the same in the world. `keeps_state` tells
@@ -85,6 +92,22 @@ class RewardMap:
     keeps_state: bool
 
 
+@dataclass(frozen=True)
+class MapPlace:
+    """One place of a map: what is paid there, and where it is.
+
+    `x`, `y` m; `waypoint` the last one before it; `offset` m from the center line, positive to the
+    left; `heading_deg` degrees relative to the road.
+    """
+
+    reward: float
+    x: float
+    y: float
+    waypoint: int
+    offset: float
+    heading_deg: float
+
+
 def map_reward(
     reward: RewardFunction,
     track: Track,
@@ -99,229 +122,190 @@ def map_reward(
     through them.
 
     Without `cells` there are as many as take a second or two. `waypoints` say where the road is
-    crossed (three places around the lap unless given). Raises RewardRefused when a call fails,
-    UsageError for a question that no car can be asked.
+    crossed (three places around the lap unless given). `timeout` in s a call. Raises RewardRefused
+    when a call fails, UsageError for a car that cannot be.
     """
-    cells = cells or (CELLS_OF_BEST if settings.heading_deg is None else CELLS)
+    if cells is None:
+        cells = BEST_HEADING_CELL_COUNT if settings.heading_deg is None else CELL_COUNT
     _check(settings, cells, beside)
-    x, y, row, column = _cells(track, cells, beside)
-    kept, tangent = _placed(track, x[column], y[row], beside)
-    row, column, tangent = row[kept], column[kept], tangent[kept]
-    pricing = _Pricing(reward, timeout)
-    xy = np.column_stack([x[column], y[row]])
-    price, heading = _best(pricing, track, xy, tangent, settings)
-    road = locate_cars(_rows(track, xy, tangent, settings), _packed(track))
-    table = {name: np.full((len(y), len(x)), np.nan) for name in ("price", "heading", "yaw")}
-    on_road = np.zeros((len(y), len(x)), dtype=np.bool_)
-    table["price"][row, column], table["heading"][row, column] = price, heading
-    table["yaw"][row, column] = geometry.wrap_angle(tangent + np.radians(heading))
-    on_road[row, column] = road["inner_distance"] + road["outer_distance"] < road["width"] + 1e-3
-    along = _along(pricing, track, settings)
-    across = tuple(_across(pricing, track, settings, waypoints, beside))
-    is_fresh = bool(pricing.keeps_state)
+    grid = lay_grid(track, cells, beside)
+    pricing = _MapPricing(reward, track, settings, timeout)
+    price, heading_deg = pricing.best_prices(grid.places, grid.tangent)
     return RewardMap(
-        x, y, table["price"], on_road, table["heading"], table["yaw"], along, across, is_fresh
+        x=grid.x,
+        y=grid.y,
+        price=grid.fill(price),
+        on_road=_fill_flags(grid),
+        heading_deg=grid.fill(heading_deg),
+        yaw=grid.fill(geometry.wrap_angle(grid.tangent + np.radians(heading_deg))),
+        along=_slice_along(pricing, track),
+        across=tuple(_slices_across(pricing, track, waypoints, beside)),
+        keeps_state=bool(pricing.keeps_state),
     )
 
 
-def subtract_maps(one: RewardMap, other: RewardMap) -> RewardMap:
-    """The prices of `one` less those of `other`, which was asked the same on the same track."""
-    slices = [
-        replace(mine, price=mine.price - theirs.price)
-        for mine, theirs in zip((one.along, *one.across), (other.along, *other.across), strict=True)
+def subtract_maps(reward_map: RewardMap, other: RewardMap) -> RewardMap:
+    """The prices of a map less those of `other`, which has the same settings on the same track."""
+    across = [
+        _subtract_slices(own, others)
+        for own, others in zip(reward_map.across, other.across, strict=True)
     ]
     return replace(
-        one,
-        price=one.price - other.price,
-        along=slices[0],
-        across=tuple(slices[1:]),
-        keeps_state=one.keeps_state or other.keeps_state,
+        reward_map,
+        price=reward_map.price - other.price,
+        along=_subtract_slices(reward_map.along, other.along),
+        across=tuple(across),
+        keeps_state=reward_map.keeps_state or other.keeps_state,
     )
 
 
-class _Pricing:
-    """Prices of places, each as if nothing had been asked before (a class: it learns whether the
+def best_and_worst_place(reward_map: RewardMap, track: Track) -> tuple[MapPlace, MapPlace]:
+    """Where a map pays most, and where least."""
+    best = int(np.nanargmax(reward_map.price))
+    worst = int(np.nanargmin(reward_map.price))
+    return _describe_place(reward_map, track, best), _describe_place(reward_map, track, worst)
+
+
+class _MapPricing:
+    """Prices of places, each as if no call had been made before (a class: it learns whether the
     file keeps state).
     """
 
-    def __init__(self, reward: RewardFunction, timeout: float) -> None:
-        self.reward, self.timeout = reward, timeout
+    def __init__(
+        self, reward: RewardFunction, track: Track, settings: MapSettings, timeout: float
+    ) -> None:
+        self.reward = reward
+        self.track = track
+        self.settings = settings
+        self.timeout = timeout
         self.keeps_state: bool | None = None
         self.batch = RewardBatch(reward, 2, timeout=timeout)
 
-    def __call__(self, rows: State, track: Track) -> Array:
-        """(N,) prices of rows on one track."""
+    def best_prices(self, xy: Array, tangent: Array) -> tuple[Array, Array]:
+        """(N,) prices of places (N, 2), and the heading each is for, degrees relative to the road
+        (N,) rad.
+        """
+        best_price = np.full(len(xy), -np.inf)
+        best_heading = np.zeros(len(xy))
+        for heading_deg in self._headings():
+            price = self._prices(self._arrived_cars(xy, tangent + np.radians(heading_deg)))
+            is_better = price > best_price  # of equal ones the straightest
+            best_price = np.where(is_better, price, best_price)
+            best_heading = np.where(is_better, heading_deg, best_heading)
+        return best_price, best_heading
+
+    def _headings(self) -> Array:
+        """The headings to try, degrees relative to the road, the straightest first."""
+        if self.settings.heading_deg is None:
+            return HEADINGS_DEG[np.argsort(np.abs(HEADINGS_DEG), kind="stable")]
+        return np.array([self.settings.heading_deg])
+
+    def slice_prices(self, s: ArrayLike, offset: ArrayLike) -> Array:
+        """(N,) prices of places `offset` m to the left of the center line at `s` m."""
+        cars = placed_rows(self.track, s, offset=offset)
+        places = np.column_stack([cars["front_x"], cars["front_y"]])
+        return self.best_prices(places, cars["yaw"].copy())[0]
+
+    def _arrived_cars(self, xy: Array, yaw: Array) -> State:
+        """Cars with the progress, steps and clock of one that came from the start line at the speed
+        asked for.
+        """
+        settings = self.settings
+        cars = cars_at(self.track, xy, yaw, settings.speed, settings.steering_deg)
+        cars["progress"] = np.minimum(100.0 * cars["s"] / self.track.length, 100.0)
+        cars["progress_before"] = cars["progress"]
+        cars["start"] = 0.0
+        step_m = max(settings.speed, 0.1) * STEP_S
+        cars["steps"] = 2 + np.round(cars["s"] / step_m).astype(np.int32)
+        cars["clock"] = STEP_S * (cars["steps"] - 1.0)
+        return cars
+
+    def _prices(self, cars: State) -> Array:
         if self.keeps_state is None:
-            self._try_out(rows[:: max(1, len(rows) // SAMPLE_CALLS)], track)
-        parts = [rows[k : k + CHUNK_PLACES] for k in range(0, len(rows), CHUNK_PLACES)]
-        return np.concatenate([np.empty(0), *(self._priced(part, track) for part in parts)])
+            self._learn_state(cars[:: max(1, len(cars) // SAMPLE_CALLS)])
+        prices = [np.empty(0)]
+        for start in range(0, len(cars), CHUNK_PLACES):
+            params = self._params(cars[start : start + CHUNK_PLACES])
+            if self.keeps_state:
+                fresh = RewardBatch(self.reward, len(params), timeout=self.timeout)
+                prices.append(fresh(params))
+            else:
+                prices.append(self.batch(params, [0] * len(params)))
+        return np.concatenate(prices)
 
-    def _priced(self, rows: State, track: Track) -> Array:
-        given = [dict(p) for p in build_params(rows, [track])]
-        if self.keeps_state:
-            return RewardBatch(self.reward, len(given), timeout=self.timeout)(given)
-        return self.batch(given, [0] * len(given))
-
-    def _try_out(self, rows: State, track: Track) -> None:
-        """One of two instances is asked, and compared with the other."""
-        given = [dict(p) for p in build_params(rows, [track])]
-        self.batch(given, [1] * len(given))
-        cars = pickle.loads(self.batch.snapshot())["cars"]
+    def _learn_state(self, cars: State) -> None:
+        """Call one of two instances, and compare it with the other."""
+        params = self._params(cars)
+        self.batch(params, [1] * len(params))
+        untouched, called = pickle.loads(self.batch.snapshot())["cars"]
         is_savable = not any("cannot be saved" in note for note in self.batch.notes())
-        self.keeps_state = cars[0] != cars[1] or not is_savable
+        self.keeps_state = untouched != called or not is_savable
+
+    def _params(self, cars: State) -> list[dict[str, object]]:
+        return [dict(params) for params in build_params(cars, [self.track])]
 
 
-def _check(question: MapSettings, cells: int, beside: float) -> None:
+def _check(settings: MapSettings, cells: int, beside: float) -> None:
     numbers = {
-        "speed": question.speed,
-        "steering": question.steering_deg,
-        "heading": question.heading_deg or 0.0,
+        "speed": settings.speed,
+        "steering": settings.steering_deg,
+        "heading": settings.heading_deg or 0.0,
     }
-    for name, value in numbers.items():
-        if not np.isfinite(value):
-            raise UsageError(f"the {name} of a car is a number, not {value}")
-    if question.speed < 0.0:
-        raise UsageError(f"no car drives at {question.speed:g} m/s: give a speed of 0 or more")
-    if cells < 1 or not 0.0 <= beside <= 2.0:
+    for name, number in numbers.items():
+        if not np.isfinite(number):
+            raise UsageError(f"the {name} of a car is a number, not {number}")
+    if settings.speed < 0.0:
+        raise UsageError(f"no car drives at {settings.speed:g} m/s: give a speed of 0 or more")
+    if cells < 1 or not 0.0 <= beside <= MAX_BESIDE_M:
         raise UsageError("a map has at least one place, and shows at most 2 m beside the road")
 
 
-def _cells(
-    track: Track, cells: int, beside: float
-) -> tuple[Array, Array, NDArray[np.intp], NDArray[np.intp]]:
-    """x (C,) and y (R,) of a grid, and rows and columns of those places that may be on or near the
-    road.
-    """
-    size = float(np.sqrt(track.length * (track.width.mean() + 2.0 * beside) / cells))
-    reach = float(track.width.max()) + beside
-    s = np.linspace(0.0, track.length, int(2.0 * track.length / size) + 2)
-    aside = np.arange(-reach, reach + size, 0.5 * size)
-    ahead = np.clip(np.searchsorted(track.s, s, side="right"), 1, len(track.s) - 1)
-    step = track.center[ahead] - track.center[ahead - 1]
-    normal = (
-        np.column_stack([-step[:, 1], step[:, 0]]) / np.maximum(np.hypot(*step.T), 1e-12)[:, None]
-    )
-    spots = (
-        geometry.point_at(track.center, s)[:, None] + aside[:, None] * normal[:, None]
-    ).reshape(-1, 2)
-    low = np.vstack([track.inner, track.outer]).min(axis=0) - beside
-    high = np.vstack([track.inner, track.outer]).max(axis=0) + beside
-    count = np.ceil((high - low) / size).astype(np.int64) + 1
-    index = np.floor((spots - low) / size).astype(np.int64)
-    index = index[((index >= 0) & (index < count)).all(axis=1)]
-    near = np.zeros((count[1], count[0]), dtype=np.bool_)
-    near[index[:, 1], index[:, 0]] = True
-    for shift in (1, -1, 2, -2):  # at waypoints the normals of a bend leave wedges between them
-        near[:, max(shift, 0) : count[0] + min(shift, 0)] |= near[
-            :, max(-shift, 0) : count[0] - max(shift, 0)
-        ]
-        near[max(shift, 0) : count[1] + min(shift, 0)] |= near[
-            max(-shift, 0) : count[1] - max(shift, 0)
-        ]
-    x, y = (low[k] + (np.arange(count[k]) + 0.5) * size for k in (0, 1))
-    row, column = np.nonzero(near)
-    return x, y, row, column
+def _fill_flags(grid: RoadGrid) -> NDArray[np.bool_]:
+    on_road = np.zeros((len(grid.y), len(grid.x)), dtype=np.bool_)
+    on_road[grid.row, grid.column] = grid.is_on_road
+    return on_road
 
 
-def _placed(track: Track, x: Array, y: Array, beside: float) -> tuple[NDArray[np.bool_], Array]:
-    """(N,) which places are on the road or near enough, and the direction of the road at each, rad."""
-    rows = locate_cars(
-        _rows(track, np.column_stack([x, y]), np.zeros(len(x)), STRAIGHT_AHEAD), _packed(track)
-    )
-    near = rows["inner_distance"] + rows["outer_distance"] <= rows["width"] + 2.0 * beside
-    step = track.center[rows["next"]] - track.center[rows["previous"]]
-    wrapped = rows["next"] < rows["previous"]  # at the very end of the line
-    step[wrapped] = (
-        track.center[1] - track.center[0] if track.is_loop else track.center[-1] - track.center[-2]
-    )
-    return near, np.arctan2(step[:, 1], step[:, 0])
+def _slice_along(pricing: _MapPricing, track: Track) -> MapSlice:
+    s = np.linspace(0.0, track.length, ALONG_PLACES, endpoint=False)
+    return MapSlice("center line", s, pricing.slice_prices(s, 0.0))
 
 
-def _rows(track: Track, xy: Array, yaw: Array, question: MapSettings) -> State:
-    """(N,) cars whose front points are at `xy` (N, 2), heading `yaw` (N,) rad; not yet placed on
-    the road.
-    """
-    rows = scene.placed_rows(
-        track, np.zeros(len(xy)), speed=question.speed, steering_deg=question.steering_deg
-    )
-    rows["yaw"] = geometry.wrap_angle(np.asarray(yaw, dtype=np.float64))
-    rows["x"], rows["y"] = (
-        xy[:, 0] - FRONT_POINT_M * np.cos(yaw),
-        xy[:, 1] - FRONT_POINT_M * np.sin(yaw),
-    )
-    return rows
-
-
-def _best(
-    pricing: _Pricing, track: Track, xy: Array, tangent: Array, question: MapSettings
-) -> tuple[Array, Array]:
-    """(N,) prices of places, and the heading each is for, degrees relative to the road."""
-    straightest = HEADINGS_DEG[np.argsort(np.abs(HEADINGS_DEG), kind="stable")]
-    tried = straightest if question.heading_deg is None else [question.heading_deg]
-    price, heading = np.full(len(xy), -np.inf), np.zeros(len(xy))
-    for degrees in tried:
-        rows = locate_cars(
-            _rows(track, xy, tangent + np.radians(degrees), question), _packed(track)
-        )
-        found = pricing(_arrived(rows, track, question), track)
-        better = found > price  # of equal ones the straightest
-        price, heading = np.where(better, found, price), np.where(better, degrees, heading)
-    return price, heading
-
-
-@lru_cache(maxsize=8)
-def _packed(track: Track) -> PackedTracks:
-    return pack_tracks([track])
-
-
-def _arrived(rows: State, track: Track, question: MapSettings) -> State:
-    """The rows with progress, steps and clock of a car that came from the start line at the speed
-    asked for.
-    """
-    rows["progress"] = np.minimum(100.0 * rows["s"] / track.length, 100.0)
-    rows["progress_before"] = rows["progress"]
-    rows["start"] = 0.0
-    rows["steps"] = 2 + np.round(rows["s"] / (max(question.speed, 0.1) * STEP_S)).astype(np.int32)
-    rows["clock"] = STEP_S * (rows["steps"] - 1.0)
-    return rows
-
-
-def _line(
-    pricing: _Pricing, track: Track, question: MapSettings, s: ArrayLike, aside: ArrayLike
-) -> Array:
-    """(N,) prices of places `aside` m to the left of the center line at `s` m."""
-    spots = scene.placed_rows(track, s, offset=aside)
-    yaw = spots["yaw"].copy()
-    return _best(
-        pricing, track, np.column_stack([spots["front_x"], spots["front_y"]]), yaw, question
-    )[0]
-
-
-def _along(pricing: _Pricing, track: Track, question: MapSettings) -> MapSlice:
-    s = np.linspace(0.0, track.length, ALONG, endpoint=False)
-    return MapSlice("center line", s, _line(pricing, track, question, s, 0.0))
-
-
-def _across(
-    pricing: _Pricing,
-    track: Track,
-    question: MapSettings,
-    waypoints: Sequence[int] | None,
-    beside: float,
+def _slices_across(
+    pricing: _MapPricing, track: Track, waypoints: Sequence[int] | None, beside: float
 ) -> list[MapSlice]:
-    count = len(track.center) - 1
-    chosen = [count // 8, count // 2, 5 * count // 6] if waypoints is None else waypoints
-    found = []
-    for number in chosen:
-        s = scene.waypoint_distance(track, number)
-        k = int(np.argmin(np.abs(track.s - s)))
-        half = 0.5 * float(track.width[k]) + beside
-        aside = np.linspace(-half, half, ACROSS)
-        found.append(
-            MapSlice(
-                f"waypoint {number}",
-                aside,
-                _line(pricing, track, question, np.full(ACROSS, s), aside),
-            )
-        )
-    return found
+    if waypoints is None:
+        count = len(track.center) - 1
+        waypoints = [count // 8, count // 2, 5 * count // 6]
+    slices = []
+    for waypoint in waypoints:
+        s = waypoint_distance(track, waypoint)
+        nearest = int(np.argmin(np.abs(track.s - s)))
+        half = 0.5 * float(track.width[nearest]) + beside
+        offset = np.linspace(-half, half, ACROSS_PLACES)
+        price = pricing.slice_prices(np.full(ACROSS_PLACES, s), offset)
+        slices.append(MapSlice(f"waypoint {waypoint}", offset, price))
+    return slices
+
+
+def _subtract_slices(map_slice: MapSlice, other: MapSlice) -> MapSlice:
+    return replace(map_slice, price=map_slice.price - other.price)
+
+
+def _describe_place(reward_map: RewardMap, track: Track, index: int) -> MapPlace:
+    """The place of that number in the flat table of prices."""
+    row, column = divmod(index, reward_map.price.shape[1])
+    spot = np.array([[reward_map.x[column], reward_map.y[row]]])
+    _, segment, foot = geometry.project_points(track.center, spot)
+    waypoint = int(segment[0])
+    along = track.center[waypoint + 1] - track.center[waypoint]
+    away = (spot - foot)[0]
+    left = along[0] * away[1] - along[1] * away[0]
+    return MapPlace(
+        reward=float(reward_map.price[row, column]),
+        x=float(spot[0, 0]),
+        y=float(spot[0, 1]),
+        waypoint=waypoint,
+        offset=float(np.copysign(np.hypot(*away), left)),
+        heading_deg=float(reward_map.heading_deg[row, column]),
+    )
