@@ -83,7 +83,7 @@ def test_a_reconstruction_is_announced() -> None:
     result = call("show", "reinvent_base")
     assert result.exit_code == 0
     assert result.stderr == (
-        "reinvent_base is not here: taking reinvent_2018, a reconstruction of it by dimensions "
+        "note: reinvent_base is not here: taking reinvent_2018, a reconstruction of it by dimensions "
         "(racer tracks fetch reinvent_base gets the real route)\n"
     )
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.inputs import load_track_with_note
+from racer.cli.options import JsonOption, PictureOption, ReverseOption
+from racer.cli.tables import new_table, print_record
+from racer.records import Record, RecordTable, format_number, known_number
 from racer.track import library
 
 if TYPE_CHECKING:
@@ -16,256 +22,237 @@ if TYPE_CHECKING:
     from racer.raceline.lap_bound import Passage
     from racer.raceline.minimum_time import RacingLine
     from racer.track.track import Track
+    from racer.vehicle.car import Car
 
-Option = typer.Option
-MARGIN_HELP = "m that the middle of the car stays within the borders; down to -0.08, beyond them.  [default: -0.06]"
+BASELINES = ("least_curvature", "shortest")
+DEFAULT_LINE_CAR = "v5"
 
 
 @dataclass(frozen=True, eq=False)
-class LineReport:
-    """What there is to tell."""
+class LineReport(Record):
+    """A line around a track, how it passes the corners, and what became of driving it.
+
+    `baselines` are lines of other methods, by name; `standing` sets the lap time beside race
+    results, and is empty where there are none.
+    """
 
     track: Track
-    car: str
+    car: Car
     line: RacingLine
-    others: dict[str, RacingLine]  # the baselines
+    baselines: dict[str, RacingLine]
     passages: list[Passage]
     drive: Drive | None
     standing: str
 
     @property
-    def gap(self) -> float:
-        """% that the drive's best lap takes longer than the bound; nan without one."""
-        lap = self.drive.best_lap if self.drive else float("nan")
-        return 100.0 * (lap / self.line.lap_time - 1.0)
+    def gap_percent(self) -> float:
+        """How much longer than the bound the drive's best lap takes, %; nan without one."""
+        if self.drive is None:
+            return float("nan")
+        return 100.0 * (self.drive.best_lap / self.line.lap_time - 1.0)
+
+    @property
+    def command(self) -> str:
+        """The command that finds the line again."""
+        reverse = " --reverse" if self.track.is_reversed else ""
+        return f"racer line {self.track.name} --car {self.car.name}{reverse}"
+
+    @property
+    def direction(self) -> str:
+        """`, reversed` behind the name of a track that is driven the other way."""
+        return ", reversed" if self.track.is_reversed else ""
+
+    def blocks(self) -> Sequence[str | RecordTable]:
+        """The lap time, the corners, and how the car drove the line."""
+        line = self.line
+        start = "a flying lap" if line.is_loop else "from standstill"
+        baselines = [
+            f"{name.replace('_', ' ')} {other.lap_time:.2f} s"
+            for name, other in self.baselines.items()
+        ]
+        driven = f"{self.track.name}{self.direction}, car {self.car.name}"
+        method = line.method.replace("_", " ")
+        blocks: list[str | RecordTable] = [
+            f"{driven}: {line.lap_time:.2f} s, {start} of {line.length:.1f} m",
+            f"found by {method}; for comparison: {', '.join(baselines)}",
+        ]
+        if self.passages:
+            blocks.append(_passage_table(self.passages))
+        if self.drive is not None:
+            blocks.append(f"driven at 15 Hz with the car's lags: {self._describe_drive()}")
+        if self.standing:
+            blocks.append(f"the bound beside race results: {self.standing}")
+        return blocks
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data; what is missing is None."""
+        drive = None
+        if self.drive is not None:
+            drive = {
+                "lap_time": known_number(self.drive.best_lap),
+                "gap_percent": known_number(self.gap_percent),
+            }
+        return {
+            "track": {
+                "name": self.track.name,
+                "reversed": self.track.is_reversed,
+                "length": self.track.length,
+            },
+            "car": self.car.name,
+            "method": self.line.method,
+            "margin": self.line.margin,
+            "lap_time": self.line.lap_time,
+            "length": self.line.length,
+            "baselines": {name: other.lap_time for name, other in self.baselines.items()},
+            "corners": [_passage_as_dict(passage) for passage in self.passages],
+            "drive": drive,
+            "standing": self.standing or None,
+        }
+
+    def _describe_drive(self) -> str:
+        assert self.drive is not None
+        if math.isnan(self.drive.best_lap):
+            return f"no lap ({self.drive.completion:.0f} % of one)"
+        return f"{self.drive.best_lap:.2f} s, {self.gap_percent:+.1f} % of the bound"
 
 
 def line_command(
     track: Annotated[
         str, typer.Argument(metavar="TRACK", help="A track's name, or a .toml or .npy file.")
     ],
-    car: Annotated[str, Option(help="v4, v5 or v6.")] = "v5",
-    margin: Annotated[float | None, Option(help=MARGIN_HELP, show_default=False)] = None,
-    reverse: Annotated[bool, Option("--reverse", help="Drive the track the other way.")] = False,
+    car: Annotated[str, typer.Option(help="v4, v5 or v6.")] = DEFAULT_LINE_CAR,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            help="m that the middle of the car stays within the borders; down to -0.08, beyond them.  [default: -0.06]",
+            show_default=False,
+        ),
+    ] = None,
+    reverse: ReverseOption = False,
     method: Annotated[
-        str, Option(help="auto, collocation (needs CasADi), iterated, least_curvature or shortest.")
+        str,
+        typer.Option(
+            help="auto, collocation (needs CasADi), iterated, least_curvature or shortest."
+        ),
     ] = "auto",
     drive: Annotated[
-        bool, Option("--drive/--no-drive", help="Let the car drive the line, too.")
+        bool, typer.Option("--drive/--no-drive", help="Let the car drive the line, too.")
     ] = True,
-    output: Annotated[
-        Path | None, Option("-o", "--output", help="Draw the line there (png, svg, pdf).")
-    ] = None,
+    output: PictureOption = None,
     csv: Annotated[
-        Path | None, Option("--csv", help="Write the line there, a point a row.")
+        Path | None, typer.Option("--csv", help="Write the line there, a point a row.")
     ] = None,
     npy: Annotated[
-        Path | None, Option("--npy", help="Write the line there, as an array of the same columns.")
+        Path | None,
+        typer.Option("--npy", help="Write the line there, as an array of the same columns."),
     ] = None,
     snippet: Annotated[
-        Path | None, Option("--snippet", help="Write the line there as Python for rewards.")
+        Path | None, typer.Option("--snippet", help="Write the line there as Python for rewards.")
     ] = None,
-    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Find the fastest line around a track, the lap time that it allows, corner by corner, and
     drive it.
     """
-    from racer.raceline import minimum_time as lines
+    from racer.raceline.lap_bound import remember_bound
+    from racer.raceline.minimum_time import LINE_MARGIN_M, racing_line
     from racer.vehicle.car import car_preset
 
-    road = library.load_track(track)
-    road = road.reversed() if reverse else road
+    driven = load_track_with_note(track, reverse)
     model = car_preset(car)
-    chosen = lines.racing_line(
-        road, model, lines.LINE_MARGIN_M if margin is None else margin, method
-    )
-    found = _found(road, chosen, model, drive)
-    if method == "auto" and margin in (None, lines.LINE_MARGIN_M):
-        _remember(found, model)
-    files = _written(found, model, output, csv, npy, snippet)
+    if margin is None:
+        margin = LINE_MARGIN_M
+    line = racing_line(driven, model, margin, method)
+    report = _report(driven, model, line, drive)
+    if method == "auto" and margin == LINE_MARGIN_M:
+        remember_bound(driven, model, line.lap_time, library.user_home())
+    files = _write_line(report, csv, npy, snippet)
+    if output:
+        files.append(_draw(report, output))
     if as_json:
-        typer.echo(
-            json.dumps({**line_as_data(found), "files": [str(file) for file in files]}, indent=2)
-        )
+        names = [str(file) for file in files]
+        typer.echo(json.dumps({**report.to_dict(), "files": names}, indent=2))
         return
-    _show(found)
+    print_record(report)
     for file in files:
         typer.echo(str(file))
 
 
-def _found(road: Track, chosen: RacingLine, model: Any, drives: bool) -> LineReport:
+def _report(track: Track, car: Car, line: RacingLine, drives: bool) -> LineReport:
     from racer.analysis.leaderboard import race_standing
     from racer.drivers.rollout import follow_line
     from racer.raceline.lap_bound import corner_passages
     from racer.raceline.minimum_time import racing_line
 
-    others = {
-        name: racing_line(road, model, chosen.margin, name)
-        for name in ("least_curvature", "shortest")
-    }
-    driven = follow_line(road, model, chosen) if drives else None
-    place = race_standing(road.name, chosen.lap_time)
+    standing = race_standing(track.name, line.lap_time)
     return LineReport(
-        road,
-        model.name,
-        chosen,
-        others,
-        corner_passages(road, chosen),
-        driven,
-        place.sentence if place else "",
+        track=track,
+        car=car,
+        line=line,
+        baselines={name: racing_line(track, car, line.margin, name) for name in BASELINES},
+        passages=corner_passages(track, line),
+        drive=follow_line(track, car, line) if drives else None,
+        standing=standing.sentence if standing else "",
     )
 
 
-def _remember(found: LineReport, model: Any) -> None:
-    from racer.raceline.lap_bound import remember_bound
-
-    remember_bound(found.track, model, found.line.lap_time, library.user_home())
-
-
-def line_as_data(found: LineReport) -> dict[str, Any]:
-    """What was found, as plain data; what is missing is None."""
-    line, driven = found.line, found.drive
-    corners = [
-        {
-            "corner": one.name, "brake": _number(one.brake), "entry_speed": one.entry_speed, "apex": one.apex,
-            "apex_speed": one.apex_speed, "exit_speed": one.exit_speed, "lost": one.lost,
-        }
-        for one in found.passages
-    ]  # fmt: skip
-    return {
-        "track": {
-            "name": found.track.name,
-            "reversed": found.track.is_reversed,
-            "length": found.track.length,
-        },
-        "car": found.car,
-        "method": line.method,
-        "margin": line.margin,
-        "lap_time": line.lap_time,
-        "length": line.length,
-        "baselines": {name: other.lap_time for name, other in found.others.items()},
-        "corners": corners,
-        "drive": driven
-        and {"lap_time": _number(driven.best_lap), "gap_percent": _number(found.gap)},
-        "standing": found.standing or None,
-    }
-
-
-def _show(found: LineReport) -> None:
-    from rich.console import Console
-
-    console, line = Console(soft_wrap=True, highlight=False), found.line
-    way = ", reversed" if found.track.is_reversed else ""
-    kind = "a flying lap" if line.is_loop else "from standstill"
-    console.print(
-        f"{found.track.name}{way}, car {found.car}: {line.lap_time:.2f} s, {kind} of {line.length:.1f} m",
-        markup=False,
-    )
-    shares = [
-        f"{name.replace('_', ' ')} {other.lap_time:.2f} s" for name, other in found.others.items()
-    ]
-    console.print(
-        f"found by {line.method.replace('_', ' ')}; for comparison: {', '.join(shares)}",
-        markup=False,
-    )
-    if found.passages:
-        console.print(_table(found.passages))
-    for sentence in (
-        _driven(found),
-        found.standing and f"the bound beside race results: {found.standing}",
-    ):
-        if sentence:
-            console.print(sentence, markup=False)
-
-
-def _driven(found: LineReport) -> str:
-    """What became of the drive, in a sentence."""
-    import math
-
-    if found.drive is None:
-        return ""
-    if math.isnan(found.drive.best_lap):
-        return (
-            f"driven at 15 Hz with the car's lags: no lap ({found.drive.completion:.0f} % of one)"
-        )
-    return f"driven at 15 Hz with the car's lags: {found.drive.best_lap:.2f} s, {found.gap:+.1f} % of the bound"
-
-
-def _table(passages: list[Passage]) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for head in (
-        "corner",
-        "turn °",
-        "brake m",
-        "entry m/s",
-        "apex m",
-        "apex m/s",
-        "exit m/s",
-        "lost s",
-    ):
-        table.add_column(head, justify="left" if head == "corner" else "right", no_wrap=True)
-    for one in passages:
-        import math
-
-        brake = "-" if math.isnan(one.brake) else f"{one.brake:.1f}"
-        speeds = (
-            f"{one.entry_speed:.2f}",
-            f"{one.apex:.1f}",
-            f"{one.apex_speed:.2f}",
-            f"{one.exit_speed:.2f}",
-        )
+def _passage_table(passages: Sequence[Passage]) -> RecordTable:
+    heads = ("corner", "turn °", "brake m", "entry m/s", "apex m", "apex m/s", "exit m/s", "lost s")
+    table = new_table(*heads, text=("corner",))
+    for passage in passages:
         table.add_row(
-            one.name, f"{math.degrees(one.corner.angle):.0f}", brake, *speeds, f"{one.lost:.2f}"
+            passage.name,
+            format_number(math.degrees(passage.corner.angle), 0),
+            format_number(passage.brake, 1),
+            format_number(passage.entry_speed),
+            format_number(passage.apex, 1),
+            format_number(passage.apex_speed),
+            format_number(passage.exit_speed),
+            format_number(passage.lost),
         )
     return table
 
 
-def _written(
-    found: LineReport,
-    model: Any,
-    output: Path | None,
-    csv: Path | None,
-    npy: Path | None,
-    snippet: Path | None,
+def _passage_as_dict(passage: Passage) -> dict[str, Any]:
+    return {
+        "corner": passage.name,
+        "brake": known_number(passage.brake),
+        "entry_speed": passage.entry_speed,
+        "apex": passage.apex,
+        "apex_speed": passage.apex_speed,
+        "exit_speed": passage.exit_speed,
+        "lost": passage.lost,
+    }
+
+
+def _write_line(
+    report: LineReport, csv: Path | None, npy: Path | None, snippet: Path | None
 ) -> list[Path]:
     """The files that were asked for, after writing them."""
     from racer.files import write_file
-    from racer.raceline.files import line_as_csv, line_as_npy
-    from racer.raceline.files import line_snippet as text_of
+    from racer.raceline.files import line_as_csv, line_as_npy, line_snippet
 
     files = []
     if csv:
-        files.append(write_file(csv, line_as_csv(found.line)))
+        files.append(write_file(csv, line_as_csv(report.line)))
     if npy:
-        files.append(write_file(npy, line_as_npy(found.line)))
+        files.append(write_file(npy, line_as_npy(report.line)))
     if snippet:
-        files.append(write_file(snippet, text_of(found.line, model, _title(found)).encode()))
-    return [*files, _draw(found, output)] if output else files
+        text = line_snippet(report.line, report.car, report.command)
+        files.append(write_file(snippet, text))
+    return files
 
 
-def _title(found: LineReport) -> str:
-    reverse = " --reverse" if found.track.is_reversed else ""
-    return f"racer line {found.track.name} --car {found.car}{reverse}"
-
-
-def _draw(found: LineReport, path: Path) -> Path:
+def _draw(report: LineReport, path: Path) -> Path:
     from racer.plotting import style
     from racer.plotting.racing_line import racing_line_figure
 
-    lines = {"fastest": found.line} | {
-        name.replace("_", " "): other for name, other in found.others.items()
-    }
-    drives = found.drive.rows if found.drive is not None else None
+    lines = {"fastest": report.line}
+    for name, other in report.baselines.items():
+        lines[name.replace("_", " ")] = other
+    title = f"{report.track.title}{report.direction}  ·  car {report.car.name}"
+    title = f"{title}  ·  {report.line.lap_time:.2f} s"
+    rows = report.drive.rows if report.drive is not None else None
     with style.style_context():
-        way = ", reversed" if found.track.is_reversed else ""
-        title = f"{found.track.title}{way}  ·  car {found.car}  ·  {found.line.lap_time:.2f} s"
-        return style.save_figure(
-            racing_line_figure(found.track, title, lines, found.passages, drives), path
-        )
-
-
-def _number(value: float) -> float | None:
-    return None if value != value else value
+        figure = racing_line_figure(report.track, title, lines, report.passages, rows)
+        return style.save_figure(figure, path)

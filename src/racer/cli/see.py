@@ -8,35 +8,42 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from racer.cli.inputs import load_track_with_note
+from racer.cli.options import DEFAULT_TRACK, ReverseOption, TrackOption
 from racer.errors import UsageError
 
 if TYPE_CHECKING:
     from racer.sim.obstacles import Obstacles
     from racer.track.track import Track
 
-Option = typer.Option
-
 
 def see_command(
-    track: Annotated[str, Option(help="A track's name, .toml or .npy file.")] = "reinvent_2018",
+    track: TrackOption = DEFAULT_TRACK,
     at: Annotated[
-        float, Option(metavar="S", help="m of center line from the start line to the car's front.")
+        float,
+        typer.Option(metavar="S", help="m of center line from the start line to the car's front."),
     ] = 0.5,
-    aside: Annotated[float, Option(metavar="M", help="m beside the center line, + is left.")] = 0.0,
+    aside: Annotated[
+        float, typer.Option(metavar="M", help="m beside the center line, + is left.")
+    ] = 0.0,
     heading_deg: Annotated[
-        float, Option(help="Degrees between the car and the road, + is left.")
+        float, typer.Option(help="Degrees between the car and the road, + is left.")
     ] = 0.0,
     box: Annotated[
         list[str] | None,
-        Option(metavar="AHEAD[,LEFT]", help="A box so many m ahead and left; may be repeated."),
+        typer.Option(
+            metavar="AHEAD[,LEFT]", help="A box so many m ahead and left; may be repeated."
+        ),
     ] = None,
     bot: Annotated[
-        list[str] | None, Option(metavar="AHEAD[,LEFT]", help="The same of a bot car.")
+        list[str] | None,
+        typer.Option(
+            metavar="AHEAD[,LEFT]", help="A bot car so many m ahead and left; may be repeated."
+        ),
     ] = None,
-    reverse: Annotated[bool, Option("--reverse", help="The track driven the other way.")] = False,
+    reverse: ReverseOption = False,
     output: Annotated[
         Path | None,
-        Option(
+        typer.Option(
             "-o", "--output", help="Where to draw it (png, svg, pdf).  [default: TRACK-see.png]"
         ),
     ] = None,
@@ -44,60 +51,63 @@ def see_command(
     """Draw the map, the front camera, the stereo pair, LIDAR and features of a car placed on a
     track.
     """
-    import numpy as np
-
     from racer.plotting import style
     from racer.plotting.sensors import sensor_figure
-    from racer.sim import placement as scene
-    from racer.sim.obstacles import merge_obstacles, obstacles_before
+    from racer.sim.obstacles import obstacles_before
+    from racer.sim.placement import both_directions, placed_rows
     from racer.track.spatial_index import pack_tracks
 
-    road = load_track_with_note(track)
-    car = scene.placed_rows(road, at, offset=aside, heading_deg=heading_deg, reverse=reverse)
-    tracks = scene.both_directions(road)
-    stand = merge_obstacles(
-        *[
-            _body(road, at, told, kind, reverse)
-            for kind, all_told in (("box", box), ("bot", bot))
-            for told in all_told or []
-        ],
-        _nothing(),
-    )
-    bodies = (
-        obstacles_before(car, stand, pack_tracks(tracks))
-        if len(stand)
-        else np.empty((1, 0), stand.dtype)
-    )
-    title = f"{road.name}{' (reversed)' if reverse else ''}, {at:g} m from the start line"
-    drawn = style.save_figure(
-        sensor_figure(car, bodies, tracks, title), output or Path(f"{road.name}-see.png"), dpi=110
-    )
-    typer.echo(str(drawn))
+    known_track = load_track_with_note(track)
+    car = placed_rows(known_track, at, offset=aside, heading_deg=heading_deg, reverse=reverse)
+    tracks = both_directions(known_track)
+    obstacles = _stand_obstacles(known_track, at, {"box": box or [], "bot": bot or []}, reverse)
+    direction = " (reversed)" if reverse else ""
+    title = f"{known_track.name}{direction}, {at:g} m from the start line"
+    before_car = obstacles_before(car, obstacles, pack_tracks(tracks))
+    figure = sensor_figure(car, before_car, tracks, title)
+    picture = output or Path(f"{known_track.name}-see.png")
+    typer.echo(str(style.save_figure(figure, picture, dpi=110)))
 
 
-def _body(road: Track, at: float, told: str, kind: str, reverse: bool) -> Obstacles:
-    """(1,) a body so far ahead and to the left along the road, as `told`: `1.2` or `1.2,-0.1`."""
+def _stand_obstacles(
+    track: Track, at: float, places: dict[str, list[str]], reverse: bool
+) -> Obstacles:
+    """(K,) the obstacles of each kind that stand at these places, ahead and to the left of the car."""
     import numpy as np
 
-    from racer.sim import placement as scene
-    from racer.sim.obstacles import OBSTACLE_DTYPE, OBSTACLE_KINDS
+    from racer.sim.obstacles import OBSTACLE_DTYPE, merge_obstacles
 
+    obstacles = [np.zeros(0, OBSTACLE_DTYPE)]
+    for kind, of_kind in places.items():
+        for place in of_kind:
+            ahead, left = _parse_place(kind, place)
+            obstacles.append(_stand_obstacle(track, kind, at + ahead, left, reverse))
+    return merge_obstacles(*obstacles)
+
+
+def _parse_place(kind: str, place: str) -> tuple[float, float]:
+    """How far ahead and to the left, m: `1.2` or `1.2,-0.1`."""
+    ahead, comma, left = place.partition(",")
     try:
-        ahead, left = (float(word) for word in (told if "," in told else f"{told},0").split(","))
+        return float(ahead), float(left) if comma else 0.0
     except ValueError:
         raise UsageError(
-            f"--{kind} {told!r}: give m ahead, or m ahead and left as in --{kind} 1.2,-0.1"
+            f"--{kind} {place!r}: give m ahead, or m ahead and left as in --{kind} 1.2,-0.1"
         ) from None
-    place = scene.placed_rows(road, at + ahead, offset=left, reverse=reverse)
-    found = np.zeros(1, OBSTACLE_DTYPE)
-    found["x"], found["y"], found["yaw"] = place["front_x"], place["front_y"], place["yaw"]
-    found["kind"], found["moves"] = OBSTACLE_KINDS[kind], kind == "bot"
-    return found
 
 
-def _nothing() -> Obstacles:
+def _stand_obstacle(track: Track, kind: str, s: float, left: float, reverse: bool) -> Obstacles:
+    """(1,) an obstacle at `s` m along the road and so far to the left."""
     import numpy as np
 
-    from racer.sim.obstacles import OBSTACLE_DTYPE
+    from racer.sim.obstacles import OBSTACLE_DTYPE, OBSTACLE_KINDS
+    from racer.sim.placement import placed_rows
 
-    return np.zeros(0, OBSTACLE_DTYPE)
+    place = placed_rows(track, s, offset=left, reverse=reverse)
+    obstacle = np.zeros(1, OBSTACLE_DTYPE)
+    obstacle["x"] = place["front_x"]
+    obstacle["y"] = place["front_y"]
+    obstacle["yaw"] = place["yaw"]
+    obstacle["kind"] = OBSTACLE_KINDS[kind]
+    obstacle["moves"] = kind == "bot"
+    return obstacle

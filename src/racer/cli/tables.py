@@ -66,7 +66,7 @@ def table_as_dicts(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _as_rich(table: RecordTable) -> Table:
-    rich_table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    rich_table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(table.heads))
     for head in table.heads:
         if head in table.text_heads:
             rich_table.add_column(head, overflow="fold")
