@@ -25,7 +25,7 @@ from racer.diagnostics.policy import (
 from racer.plotting.animation import FRAME_SIZE_PX
 from racer.sensors.camera.camera import FRONT_CAMERA
 from racer.sensors.features import FEATURE_NAMES
-from racer.training.interop.onnx import policy_head
+from racer.training.deterministic_policy import policy_head
 from racer.training.learner import load_checkpoint
 from racer.training.run import Run
 from racer.training.saliency import BANDS, SHOWN_PICTURES, _gradients, picture_bands, policy_lap

@@ -51,7 +51,7 @@ def _show(found: ExportedRun) -> None:
     typer.echo(f"\nmodel/policy.onnx, opset {OPSET}")
     for side, some in (("in", found.inputs), ("out", found.outputs)):
         for one in some:
-            typer.echo(f"  {side:3} {one.words}")
+            typer.echo(f"  {side:3} {one.text}")
     typer.echo(f"  {found.comparison.sentence}\n")
     for note in found.notes:
         typer.echo(f"note: {note}")

@@ -20,13 +20,13 @@ from racer.cli import app
 from racer.errors import UsageError
 from racer.track import library
 from racer.training.config import TrainConfig
+from racer.training.deterministic_policy import DeterministicPolicy
 from racer.training.interop import drfc, hyperparameters, onnx
 from racer.training.interop.exporter import ExportedRun, export_run
 from racer.training.interop.importer import ImportedExperiment, import_bundle
-from racer.training.interop.onnx import DeterministicPolicy
 from racer.training.learner import load_checkpoint
+from racer.training.observed import gather_observations, observe_lap
 from racer.training.run import Run
-from racer.training.saliency import gather_observations, observe_lap
 from racer.training.sweep import experiment
 from racer.training.trainer import open_session
 from racer.vehicle.action_space import read_metadata
@@ -88,7 +88,7 @@ def test_onnxruntime_says_what_pytorch_says(taken: Taken, kind: str) -> None:
     policy, _ = load_checkpoint(run, "best")
     seen = gather_observations(run, policy, 200)
     actions, _ = policy.predict(seen.observation, deterministic=True)
-    asked = onnx._session(written.folder / "model" / "policy.onnx")
+    asked = onnx._open_session(written.folder / "model" / "policy.onnx")
     told = dict(
         zip(
             [one.name for one in written.outputs],

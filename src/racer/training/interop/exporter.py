@@ -28,13 +28,14 @@ from racer.sensors.observation import PICTURE_SIZE_PX, has_pictures, picture_siz
 from racer.track import library, route
 from racer.track.track import Track
 from racer.training.config import LearnerSettings
+from racer.training.deterministic_policy import DeterministicPolicy
 from racer.training.interop import drfc, drfc_obstacles, hyperparameters, onnx
-from racer.training.interop.onnx import DeterministicPolicy, OnnxComparison, TensorSpec
+from racer.training.interop.onnx import OnnxComparison, TensorSpec
 from racer.training.learner import load_checkpoint
 from racer.training.networks import NETWORKS, SMALL
+from racer.training.observed import gather_observations
 from racer.training.run import Run
 from racer.training.run_metadata import METADATA_VERSIONS
-from racer.training.saliency import gather_observations
 from racer.training.sweep.experiment import experiment_toml
 from racer.vehicle.action_space import DEFAULT_NETWORK, Metadata, write_metadata
 
