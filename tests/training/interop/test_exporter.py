@@ -229,7 +229,7 @@ def test_nothing_is_written_over_unasked(taken: Taken, tmp_path: Path) -> None:
 
 def test_run_env_holds_what_its_scripts_can_split() -> None:
     words = drfc.settings_from_config(TrainConfig(reward="center_line"), "oval")
-    text = drfc.run_env_text(words, "racer-my run")
+    text = drfc.run_env_from_settings(words, "racer-my run")
     assert "DR_LOCAL_S3_MODEL_PREFIX=racer-my-run\n" in text
     assert all(
         line.count("=") == 1 and " " not in line
@@ -237,12 +237,12 @@ def test_run_env_holds_what_its_scripts_can_split() -> None:
         if not line.startswith("#")
     )
     with pytest.raises(UsageError, match="cannot hold 'DR_WORLD_NAME=my track'"):
-        drfc.run_env_text(words | {"WORLD_NAME": "my track"}, "x")
+        drfc.run_env_from_settings(words | {"WORLD_NAME": "my track"}, "x")
 
 
 def test_what_a_teacher_needs_comes_back_too(make: Callable[..., Run], tmp_path: Path) -> None:
     from racer.track import route
-    from racer.training.interop.exporter import _write_experiment
+    from racer.training.interop.exporter import write_experiment
 
     route.save_route(library.load_track("oval").reversed(), tmp_path / "mine.npy")
     more = {
@@ -252,7 +252,7 @@ def test_what_a_teacher_needs_comes_back_too(make: Callable[..., Run], tmp_path:
     }
     run = make(observation="camera:80x60", **more)
     (tmp_path / "out").mkdir()
-    notes = _write_experiment(run, tmp_path / "out")
+    notes = write_experiment(run, tmp_path / "out")
     assert any("there is no teacher there" in note for note in notes)
     found = import_bundle(tmp_path / "out", tmp_path / "back")
     assert_same(run, found)

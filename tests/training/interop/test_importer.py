@@ -17,7 +17,9 @@ from racer.errors import UsageError
 from racer.sim.obstacle_layout import OBSTACLE_LAYOUTS, ObstacleLayout, read_obstacle_layout
 from racer.training.config import TrainConfig
 from racer.training.interop import drfc, drfc_obstacles
-from racer.training.interop.importer import import_bundle, resolve_world
+from racer.training.interop.importer import import_bundle
+from racer.training.interop.run_env import parse_env
+from racer.training.interop.worlds import resolve_world
 from racer.training.sweep import experiment
 
 REWARD = "def reward_function(params):\n    return float(params['speed'])\n"
@@ -142,12 +144,12 @@ def test_what_racer_takes_in_place_of_a_missing_file_is_said(pack: Pack, tmp_pat
 
 
 def test_variables_are_read_as_a_shell_reads_them() -> None:
-    found = drfc.parse_env(ENV)
+    found = parse_env(ENV)
     assert found["DR_WORLD_NAME"] == "reinvent_base"
     assert found["DR_DISPLAY_NAME"] == found["DR_CAR_NAME"] == "Fast#Car"
     assert found["DR_TRAIN_CHANGE_START_POSITION"] == "True"
     assert "DR_EVAL_RTF" not in found
-    assert drfc.parse_env("A='x # y' # z\nB=\nC=a=b\n\ufeffnonsense\n") == {
+    assert parse_env("A='x # y' # z\nB=\nC=a=b\n\ufeffnonsense\n") == {
         "A": "x # y",
         "B": "",
         "C": "a=b",
@@ -155,7 +157,7 @@ def test_variables_are_read_as_a_shell_reads_them() -> None:
 
 
 def test_yaml_without_nesting_is_read() -> None:
-    found = drfc.parse_job_yaml(YAML)
+    found = drfc.settings_from_yaml(YAML, "training_params.yaml")
     assert found["CHANGE_START_POSITION"] == "false"
     assert found["SAGEMAKER_SHARED_S3_BUCKET"] == ["my-bucket"]
     assert found["OBJECT_POSITIONS"] == ["0.25, -1", "0.5, 1"]
@@ -191,7 +193,7 @@ def test_worlds_are_tracks(world: str, track: str, turned: bool, tmp_path: Path)
             "DR_TRAIN_START_POSITION_OFFSET=far\n",
             "START_POSITION_OFFSET is 'far', not a number",
         ),
-        ("custom_files/model_metadata.json", "{", "model_metadata.json is not JSON"),
+        ("custom_files/model_metadata.json", "{", "model_metadata.json: is not valid JSON"),
         ("custom_files/hyperparameters.json", '{"lr": -1}', "'lr': input should be greater than 0"),
         ("experiment.toml", "seed = 'x'\n", "'seed': "),
         ("routes/reinvent_base.npy", "none", "routes/reinvent_base.npy: this is not a .npy file"),
@@ -230,7 +232,7 @@ def test_a_place_without_a_reward_is_no_training(tmp_path: Path) -> None:
 
 def test_boxes_and_bot_cars_come_along(folder: Path, tmp_path: Path) -> None:
     env = ENV.replace("TIME_TRIAL", "OBJECT_AVOIDANCE") + 'DR_OA_OBJECT_POSITIONS="0.25,-1;0.5,1"\n'
-    assert drfc.settings_from_env(drfc.parse_env(env))["RANDOMIZE_OBSTACLE_LOCATIONS"] == "True", (
+    assert drfc.settings_from_env(parse_env(env))["RANDOMIZE_OBSTACLE_LOCATIONS"] == "True", (
         "as its scripts do"
     )
     env += "DR_OA_RANDOMIZE_OBSTACLE_LOCATIONS=False\n"
@@ -257,7 +259,7 @@ def test_boxes_and_bot_cars_come_along(folder: Path, tmp_path: Path) -> None:
 def test_courses_go_over_and_back(name: str) -> None:
     words = drfc_obstacles.settings_from_obstacles(OBSTACLE_LAYOUTS[name])
     back = drfc_obstacles.obstacles_from_settings(
-        drfc.settings_from_env(drfc.parse_env(drfc.run_env_text(PLAIN | words, "x")))
+        drfc.settings_from_env(parse_env(drfc.run_env_from_settings(PLAIN | words, "x")))
     )
     assert read_obstacle_layout(back) == OBSTACLE_LAYOUTS[name]
     assert drfc_obstacles.obstacles_for_experiment(read_obstacle_layout(back)) == name

@@ -5,19 +5,21 @@ DeepRacer on AWS.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from racer.errors import UsageError
-from racer.logs import sources as places
+from racer.files import decode_text
+from racer.logs.archive import FileEntry
+from racer.logs.sources import locate_logs, visit_files
 from racer.logs.unpacking import TruncatedFileError
 from racer.training.interop.drfc import CUSTOM_FILES_FOLDER
 
-MAX_FILE_BYTES = 32 << 20  # bytes of one file
+MAX_FILE_BYTES = 32 << 20
 
-_KINDS = {
+FILE_KINDS = {
     "reward": re.compile(r"reward(_function)?\.py"),
     "metadata": re.compile(r"model_metadata\.json"),
     "hyperparameters": re.compile(r"hyperparameters\.json"),
@@ -26,85 +28,118 @@ _KINDS = {
     "experiment": re.compile(r"experiment\.toml"),
     "route": re.compile(r"[\w.-]+\.npy"),
 }
-_HOME = {
+"""Patterns of file names, by what such a file is."""
+
+USUAL_FOLDERS = {
     "reward": CUSTOM_FILES_FOLDER,
     "metadata": CUSTOM_FILES_FOLDER,
     "hyperparameters": CUSTOM_FILES_FOLDER,
     "route": "routes",
 }
+"""Where files of a kind usually are."""
+
+_SPARE_COPY = re.compile(r"default|template|example")
+
+
+class BundleFile(NamedTuple):
+    """One file: its name relative to the bundle, and what it holds."""
+
+    name: str
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        """Its text. Raises UsageError when it is none."""
+        return decode_text(self.content, self.name)
+
+    @property
+    def file_name(self) -> str:
+        """Its name without the folders above it."""
+        return PurePosixPath(self.name).name
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """Files by their kind, the likeliest first: names relative to `root`, and contents. `notes`
-    tell what is odd.
-    """
+    """Files by their kind, the likeliest of a kind first. `notes` say what is odd."""
 
     root: str
-    files: dict[str, tuple[tuple[str, bytes], ...]]
+    files: Mapping[str, tuple[BundleFile, ...]]
     notes: tuple[str, ...] = ()
 
-    def first(self, kind: str) -> tuple[str, bytes] | None:
-        """Name and contents of the likeliest file of a kind."""
-        return next(iter(self.files.get(kind, ())), None)
+    def all_files(self, kind: str) -> tuple[BundleFile, ...]:
+        """The files of a kind."""
+        return self.files.get(kind, ())
 
-    def text(self, kind: str) -> str:
-        """Text of the likeliest file of a kind, empty where there is none. UsageError when it is no
-        text.
-        """
-        found = self.first(kind)
-        return decode_text(*found) if found else ""
+    def likeliest_file(self, kind: str) -> BundleFile | None:
+        """The likeliest file of a kind; None where there is none."""
+        return next(iter(self.all_files(kind)), None)
 
 
 def read_bundle(path: str | Path) -> Bundle:
     """The files of a folder or an archive (`.tar.gz`, `.tgz`, `.tar`, `.zip`; read in place).
 
-    UsageError when there is no such thing, or no reward function in it.
+    Raises UsageError when there is no such thing, or no reward function in it.
     """
-    place = places.locate_logs(path)
-    found: dict[str, list[tuple[str, bytes]]] = {}
-    for item in places.visit_files(place, lambda name: bool(bundle_file_kind(name))):
-        try:
-            data = item.read(MAX_FILE_BYTES + 1)
-        except (OSError, TruncatedFileError) as error:
-            place.notes.append(f"left out: {item.name} cannot be read: {error}")
-            continue
-        if bundle_file_kind(item.name) and len(data) <= MAX_FILE_BYTES:
-            found.setdefault(bundle_file_kind(item.name), []).append((item.name, data))
-    files = {kind: tuple(sorted(some, key=partial(_rank, kind))) for kind, some in found.items()}
+    location = locate_logs(path)
+    files: dict[str, list[BundleFile]] = {}
+    for entry in visit_files(location, lambda name: bool(bundle_file_kind(name))):
+        kind = bundle_file_kind(entry.name)
+        content = _content(entry, location.notes)
+        if kind and content is not None:
+            files.setdefault(kind, []).append(BundleFile(entry.name, content))
     if "reward" not in files:
+        reason = f" ({location.notes[0]})" if location.notes else ""
         raise UsageError(
-            f"{path} holds no reward_function.py: give the folder with custom_files/ and run.env, or an archive of it"
-            + (f" ({place.notes[0]})" if place.notes else "")
+            f"{path} holds no reward_function.py: give the folder with custom_files/ and run.env, or an archive of it{reason}"
         )
-    return Bundle(str(path), files, (*place.notes, *_doubts(files)))
+    sorted_files = {kind: _likeliest_first(kind, some) for kind, some in files.items()}
+    return Bundle(str(path), sorted_files, (*location.notes, *_difference_notes(sorted_files)))
 
 
 def bundle_file_kind(name: str) -> str:
-    """What a file of this name may be; empty when it is none of ours."""
-    alone = PurePosixPath(name).name
-    return next((kind for kind, pattern in _KINDS.items() if pattern.fullmatch(alone)), "")
+    """What a file of this name may be; empty when it is of no use here."""
+    file_name = PurePosixPath(name).name
+    for kind, pattern in FILE_KINDS.items():
+        if pattern.fullmatch(file_name):
+            return kind
+    return ""
 
 
-def decode_text(name: str, data: bytes) -> str:
-    """The text in a file. UsageError when it is none."""
+def _content(entry: FileEntry, notes: list[str]) -> bytes | None:
+    """What a file holds; None where it cannot be read, of which `notes` get a sentence, or is too
+    large.
+    """
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{name} is no text: {error}") from None
+        content = entry.read(MAX_FILE_BYTES + 1)
+    except (OSError, TruncatedFileError) as error:
+        notes.append(f"left out: {entry.name} cannot be read: {error}")
+        return None
+    if len(content) > MAX_FILE_BYTES:
+        return None
+    return content
 
 
-def _rank(kind: str, file: tuple[str, bytes]) -> tuple[bool, bool, int, str]:
+def _likeliest_first(kind: str, files: Sequence[BundleFile]) -> tuple[BundleFile, ...]:
     """The usual folder first, defaults and templates last, then the shallowest."""
-    name, parts = file[0], PurePosixPath(file[0]).parts
-    spare = any(re.search("default|template|example", part) for part in parts)
-    return spare, bool(_HOME.get(kind)) and _HOME[kind] not in parts, len(parts), name
+
+    def rank(file: BundleFile) -> tuple[bool, bool, int, str]:
+        parts = PurePosixPath(file.name).parts
+        is_spare = any(_SPARE_COPY.search(part) for part in parts)
+        is_elsewhere = kind in USUAL_FOLDERS and USUAL_FOLDERS[kind] not in parts
+        return is_spare, is_elsewhere, len(parts), file.name
+
+    return tuple(sorted(files, key=rank))
 
 
-def _doubts(files: dict[str, tuple[tuple[str, bytes], ...]]) -> Iterable[str]:
+def _difference_notes(files: Mapping[str, tuple[BundleFile, ...]]) -> list[str]:
     """A sentence for each kind of which there are several that differ."""
+    notes = []
     for kind in ("reward", "metadata", "hyperparameters"):
-        first, *others = files.get(kind, (("", b""),))
-        differing = [name for name, data in others if data != first[1]]
+        if kind not in files:
+            continue
+        first, *others = files[kind]
+        differing = [file.name for file in others if file.content != first.content]
         if differing:
-            yield f"{first[0]} is taken; {', '.join(differing)} differ{'s' if len(differing) == 1 else ''} from it"
+            verb = "differs" if len(differing) == 1 else "differ"
+            notes.append(f"{first.name} is taken; {', '.join(differing)} {verb} from it")
+    return notes

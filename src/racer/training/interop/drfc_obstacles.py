@@ -1,4 +1,6 @@
-"""Boxes and bot cars of a race in DeepRacer for Cloud's words, and back (SIMULATOR.md 6.6)."""
+"""Boxes and bot cars in the settings of DeepRacer for Cloud and the simulator, and back
+(docs/simulator.md 6.6).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from typing import Any
 from racer.errors import UsageError
 from racer.sim.obstacle_layout import OBSTACLE_LAYOUTS, ObstacleLayout
 
-BOXES, BOTS = "OBJECT_AVOIDANCE", "HEAD_TO_BOT"
+BOX_RACE = "OBJECT_AVOIDANCE"
+BOT_CAR_RACE = "HEAD_TO_BOT"
 
 BOX_KEYS = {
     "DR_OA_NUMBER_OF_OBSTACLES": "NUMBER_OF_OBSTACLES",
@@ -30,79 +33,86 @@ BOT_CAR_KEYS = {
     "DR_H2B_BOT_CAR_PENALTY": "PENALTY_SECONDS",
 }
 OBSTACLE_KEYS = BOX_KEYS | BOT_CAR_KEYS
-"""Keys of `run.env` about objects, and the simulator's own word for each."""
+"""Variables of `run.env` about obstacles, and the simulator's key for each."""
+
+KEYS_OF_RACE = {BOX_RACE: BOX_KEYS, BOT_CAR_RACE: BOT_CAR_KEYS}
+COUNT_OF_RACE = {BOX_RACE: "number_of_obstacles", BOT_CAR_RACE: "number_of_bot_cars"}
 
 BOX_DEFAULTS = {"NUMBER_OF_OBSTACLES": "6", "RANDOMIZE_OBSTACLE_LOCATIONS": "True"}
 """What DeepRacer for Cloud's scripts set for boxes where `run.env` does not."""
 
-_FLAGS = ("true", "false")
 
-
-def settings_from_obstacles(objects: ObstacleLayout | None) -> dict[str, str]:
-    """The simulator's words for the objects of a run, its race type first; of no objects, a time
-    trial.
-    """
-    if objects is None:
+def settings_from_obstacles(layout: ObstacleLayout | None) -> dict[str, str]:
+    """The settings of a layout, with its race type first; of none, those of a time trial."""
+    if layout is None:
         return {"RACE_TYPE": "TIME_TRIAL"}
-    race = BOTS if objects.number_of_bot_cars else BOXES
-    told = asdict(objects)
-    names = (BOT_CAR_KEYS if race == BOTS else BOX_KEYS).values()
-    found = {word: _text(told[word.lower()]) for word in names}
-    if not objects.object_positions:
-        found.pop("OBJECT_POSITIONS", None)
-    return {"RACE_TYPE": race} | found
+    race = BOT_CAR_RACE if layout.number_of_bot_cars else BOX_RACE
+    settings = {"RACE_TYPE": race}
+    for key in KEYS_OF_RACE[race].values():
+        value = getattr(layout, key.lower())
+        if key == "OBJECT_POSITIONS" and not value:
+            continue
+        settings[key] = _as_text(value)
+    return settings
 
 
-def obstacle_notes(objects: ObstacleLayout | None) -> list[str]:
-    """A sentence where a race of both kinds of objects cannot be had there."""
-    if objects is None or not (objects.obstacles and objects.number_of_bot_cars):
+def obstacle_notes(layout: ObstacleLayout | None) -> list[str]:
+    """A sentence where a race with both kinds of obstacles cannot be had there."""
+    if layout is None or not (layout.obstacles and layout.number_of_bot_cars):
         return []
-    return [f"boxes and bot cars at once are no race type there: {BOTS} leaves the boxes out"]
+    return [
+        f"boxes and bot cars at once are no race type there: {BOT_CAR_RACE} leaves the boxes out"
+    ]
 
 
-def obstacles_for_experiment(objects: ObstacleLayout | None) -> str | dict[str, Any] | None:
-    """Objects as an experiment file tells them: the name of their course, or those of its words
-    that are not usual.
-    """
-    if objects is None:
+def obstacles_for_experiment(layout: ObstacleLayout | None) -> str | dict[str, Any] | None:
+    """A layout as an experiment file holds it: by its name, or by its keys that are not as usual."""
+    if layout is None:
         return None
-    usual = asdict(ObstacleLayout())
-    some = {word: value for word, value in asdict(objects).items() if value != usual[word]}
-    return next((name for name, known in OBSTACLE_LAYOUTS.items() if known == objects), some)
+    for name, known in OBSTACLE_LAYOUTS.items():
+        if known == layout:
+            return name
+    defaults = asdict(ObstacleLayout())
+    return {key: value for key, value in asdict(layout).items() if value != defaults[key]}
 
 
-def obstacles_from_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The words of a course in the simulator's settings; empty for a race without objects.
-    UsageError.
+def obstacles_from_settings(settings: Mapping[str, str | list[str]]) -> dict[str, Any]:
+    """The keys of a layout in the settings; none for a race without obstacles.
+
+    Raises UsageError for a value that makes no sense.
     """
     race = str(settings.get("RACE_TYPE") or "").upper()
-    names = {BOXES: BOX_KEYS, BOTS: BOT_CAR_KEYS}.get(race, {})
-    given = {word.lower(): settings[word] for word in names.values() if settings.get(word)}
-    found = {
-        word: value if word == "object_positions" else _value(word, value)
-        for word, value in given.items()
-    }
-    count = "number_of_obstacles" if race == BOXES else "number_of_bot_cars"
-    if not names or not (found.get(count) or found.get("object_positions")):
+    if race not in KEYS_OF_RACE:
         return {}
-    if found.get("object_positions"):
-        found.pop("number_of_obstacles", None)  # the positions tell
-    return found
+    layout: dict[str, Any] = {}
+    for key in KEYS_OF_RACE[race].values():
+        value = settings.get(key)
+        if value:
+            name = key.lower()
+            layout[name] = value if name == "object_positions" else _parsed_value(key, value)
+    if layout.get("object_positions"):
+        layout.pop("number_of_obstacles", None)  # the positions say how many
+    elif not layout.get(COUNT_OF_RACE[race]):
+        return {}
+    return layout
 
 
-def _text(value: Any) -> str:
+def _as_text(value: Any) -> str:
     """`True`, `2.0`, or positions as `"0.23,-1;0.46,1"`."""
-    if isinstance(value, tuple):
-        return '"' + ";".join(f"{share!r},{lane}" for share, lane in value) + '"'
-    return str(value)
+    if not isinstance(value, tuple):
+        return str(value)
+    positions = ";".join(f"{fraction!r},{lane}" for fraction, lane in value)
+    return f'"{positions}"'
 
 
-def _value(word: str, value: Any) -> Any:
+def _parsed_value(key: str, value: Any) -> bool | int | float:
     """A flag, a whole number, or a number, from its text."""
     text = str(value).strip().lower()
-    if text in _FLAGS:
+    if text in ("true", "false"):
         return text == "true"
     try:
-        return int(text) if text.isdecimal() and word.startswith("number") else float(text)
+        if text.isdecimal() and key.startswith("NUMBER"):
+            return int(text)
+        return float(text)
     except ValueError:
-        raise UsageError(f"{word.upper()} is {value!r}, not a number, True or False") from None
+        raise UsageError(f"{key} is {value!r}, not a number, True or False") from None

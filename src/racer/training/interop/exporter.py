@@ -6,7 +6,7 @@ lays it out.
 | `model/policy.onnx` | the deterministic policy |
 | `model/model_metadata.json` | what its actions mean |
 | `model/policy.json` | its inputs and outputs, and what came of the comparison with PyTorch |
-| `custom_files/` | reward function, model_metadata.json and hyperparameters.json, in DeepRacer's words |
+| `custom_files/` | reward function, model_metadata.json and hyperparameters.json, as DeepRacer has them |
 | `run.env` | track, direction and start positions, for DeepRacer for Cloud |
 | `experiment.toml` | the same training for racer, with what only racer knows |
 | `routes/NAME.npy` | the track's lines, where the simulator has no track of that name |
@@ -14,7 +14,6 @@ lays it out.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,46 +21,51 @@ from typing import Any
 import numpy as np
 
 from racer.errors import UsageError
-from racer.files import write_file, write_folder, write_json
-from racer.resources import tracks_folder as shipped_tracks
-from racer.sensors.observation import PICTURE_SIZE_PX, has_pictures, picture_size
-from racer.track import library, route
+from racer.files import make_folder, write_file, write_folder, write_json
+from racer.resources import tracks_folder
+from racer.track.library import load_track
+from racer.track.route import load_route, save_route
 from racer.track.track import Track
-from racer.training.config import LearnerSettings
 from racer.training.deterministic_policy import DeterministicPolicy
-from racer.training.interop import drfc, drfc_obstacles, hyperparameters, onnx
-from racer.training.interop.onnx import OnnxComparison, TensorSpec
+from racer.training.interop.drfc import (
+    CUSTOM_FILES_FOLDER,
+    run_env_from_settings,
+    settings_from_config,
+)
+from racer.training.interop.drfc_obstacles import obstacles_for_experiment
+from racer.training.interop.export_notes import DEEPRACER_NETWORKS, export_notes
+from racer.training.interop.hyperparameters import hyperparameters_table
+from racer.training.interop.onnx import (
+    OnnxComparison,
+    TensorSpec,
+    compare_onnx,
+    onnx_description,
+    onnx_signature,
+    write_onnx,
+)
+from racer.training.interop.worlds import world_of_track
 from racer.training.learner import load_checkpoint
-from racer.training.networks import NETWORKS, SMALL
 from racer.training.observed import gather_observations
 from racer.training.run import Run
 from racer.training.run_metadata import METADATA_VERSIONS
 from racer.training.sweep.experiment import experiment_toml
 from racer.vehicle.action_space import DEFAULT_NETWORK, Metadata, write_metadata
 
-COMPARED_OBSERVATIONS = (
-    1000  # of its own laps, on which the exported policy is compared with the original
-)
-
-DEEPRACER_NETWORKS = tuple(name for name in NETWORKS if name != SMALL)
-
-_WEIGHTS = (
-    "what the policy has learned stays here, in model/policy.onnx: DeepRacer for Cloud goes on from TensorFlow "
-    "checkpoints only, and trains from the beginning"
-)
-_FEATURES = (
-    "this policy drives on numbers about car and road; DeepRacer for Cloud trains the network that model_metadata.json "
-    "names, on pictures"
-)
+COMPARED_OBSERVATIONS = 1000
+"""Observations of the policy's own laps, on which the exported policy is compared with the original."""
 
 
 @dataclass(frozen=True)
 class ExportedRun:
-    """What was written, and what there is to say about it."""
+    """What was written, and what there is to say about it.
+
+    `files` are relative to `folder`, `checkpoint` is the file of the policy. `inputs`, `outputs` and
+    `comparison` are those of the ONNX file.
+    """
 
     folder: Path
     checkpoint: str
-    files: tuple[str, ...]  # relative to the folder
+    files: tuple[str, ...]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     comparison: OnnxComparison
@@ -74,207 +78,164 @@ def export_run(
     """Write everything about a checkpoint of the run in `folder` to the new folder `out`, which
     appears whole.
 
-    UsageError when `out` is there already and is not to be `replaced`, or is no export.
+    Raises UsageError when `out` is there already and is not to be replaced, or is no export.
     """
     run = Run.open(folder)
-    policy, name = load_checkpoint(run, checkpoint)
+    policy, checkpoint_file = load_checkpoint(run, checkpoint)
     _check_place(out, replace_existing)
     notes: list[str] = []
+    comparisons: list[OnnxComparison] = []
 
-    def fill(beside: Path) -> None:
-        notes.extend(_write_experiment(run, beside))
-        _write_policy(run, DeterministicPolicy(policy, run.metadata.action_space), beside)
+    def fill(new_folder: Path) -> None:
+        notes.extend(write_experiment(run, new_folder))
+        deterministic = DeterministicPolicy(policy, run.action_space)
+        comparisons.append(_write_policy(run, deterministic, new_folder))
 
     write_folder(out, fill)
-    found = json.loads((out / "model" / "policy.json").read_text())
-    check = {key: found["check"][key] for key in ("observations", "differences", "decisions")}
-    inputs, outputs = (
-        tuple(TensorSpec(**one) for one in found[side]) for side in ("inputs", "outputs")
-    )
+    inputs, outputs = onnx_signature(out / "model" / "policy.onnx")
     files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
     return ExportedRun(
-        out, name, tuple(files), inputs, outputs, OnnxComparison(**check), tuple(notes)
+        folder=out,
+        checkpoint=checkpoint_file,
+        files=tuple(files),
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+        comparison=comparisons[0],
+        notes=tuple(notes),
     )
 
 
-def effective_settings(run: Run) -> LearnerSettings:
-    """PPO's settings as the run trained with them."""
-    if run.hyperparameters is None:
-        return run.config.settings
-    algorithm = run.metadata.training_algorithm
-    return hyperparameters.read_hyperparameters(
-        str(run.hyperparameters), run.config.settings, algorithm
-    ).settings
+def write_experiment(run: Run, folder: Path) -> list[str]:
+    """Write the training of a run for DeepRacer for Cloud and for racer; notes on what does not go
+    over.
+    """
+    custom_files = folder / CUSTOM_FILES_FOLDER
+    write_file(
+        custom_files / "reward_function.py", (run.folder / "reward_function.py").read_bytes()
+    )
+    has_deepracer_network = run.network is None or run.network in DEEPRACER_NETWORKS
+    metadata = exported_metadata(run)
+    if not has_deepracer_network:
+        metadata = replace(metadata, neural_network=DEFAULT_NETWORK)
+    write_metadata(metadata, custom_files / "model_metadata.json")
+    _write_hyperparameters(run, custom_files / "hyperparameters.json")
+    track = _write_track(run.track, folder)
+    settings = settings_from_config(run.config, track.world, run.obstacle_layout)
+    run_name = run.folder.resolve().name
+    write_file(folder / "run.env", run_env_from_settings(settings, prefix=f"racer-{run_name}"))
+    changes: dict[str, Any] = {
+        "reward": f"{CUSTOM_FILES_FOLDER}/reward_function.py",
+        "action_space": f"{CUSTOM_FILES_FOLDER}/model_metadata.json",
+        "hyperparameters": None,
+        "track": track.source,
+        "also_tracks": _write_other_tracks(run, folder),
+        "objects": obstacles_for_experiment(run.obstacle_layout),
+        "network": run.config.network if has_deepracer_network else run.network,
+    }
+    if run.hyperparameters:
+        changes["hyperparameters"] = f"{CUSTOM_FILES_FOLDER}/hyperparameters.json"
+    text = experiment_toml(
+        run.config.model_copy(update=changes),
+        title=f"{run_name}, exported by racer",
+        comments=("The training that this was exported from: racer train experiment.toml",),
+    )
+    write_file(folder / "experiment.toml", text)
+    return [*track.notes, *export_notes(run)]
 
 
 def exported_metadata(run: Run) -> Metadata:
-    """The run's metadata, of the version that its car drives under there."""
-    metadata = run.metadata
-    car = run.config.car or metadata.car
-    return metadata if car == metadata.car else replace(metadata, version=METADATA_VERSIONS[car])
+    """The run's metadata, with the version that stands for its car there."""
+    if run.car == run.metadata.car:
+        return run.metadata
+    return replace(run.metadata, version=METADATA_VERSIONS[run.car])
 
 
-def _check_place(out: Path, replaced: bool) -> None:
+def _check_place(out: Path, replace_existing: bool) -> None:
     if not out.exists():
         return
     if not (out / "model" / "policy.onnx").is_file():
         raise UsageError(f"{out} is there already and is no export: name another folder with -o")
-    if not replaced:
+    if not replace_existing:
         raise UsageError(
             f"{out} holds an export already: --replace it, or name another folder with -o"
         )
 
 
-def _write_policy(run: Run, policy: DeterministicPolicy, folder: Path) -> None:
-    model = folder / "model"
-    model.mkdir()
+def _write_policy(run: Run, policy: DeterministicPolicy, folder: Path) -> OnnxComparison:
+    """Write the ONNX file and what is known of it; the comparison with PyTorch."""
+    model = make_folder(folder / "model")
     metadata = exported_metadata(run)
     write_metadata(metadata, model / "model_metadata.json")
-    seen = gather_observations(run, policy.policy, COMPARED_OBSERVATIONS).observation
-    onnx.write_onnx(model / "policy.onnx", policy, seen, metadata)
-    found = onnx.compare_onnx(model / "policy.onnx", policy, seen)
-    write_json(model / "policy.json", onnx.onnx_description(model / "policy.onnx", found))
+    observation = gather_observations(run, policy.policy, COMPARED_OBSERVATIONS).observation
+    write_onnx(model / "policy.onnx", policy, observation, metadata)
+    comparison = compare_onnx(model / "policy.onnx", policy, observation)
+    write_json(model / "policy.json", onnx_description(model / "policy.onnx", comparison))
+    return comparison
 
 
-def _write_experiment(run: Run, folder: Path) -> list[str]:
-    """Write the experiment in racer's words and in DeepRacer for Cloud's; what does not go over."""
-    files = folder / drfc.CUSTOM_FILES_FOLDER
-    files.mkdir()
-    (files / "reward_function.py").write_bytes((run.folder / "reward_function.py").read_bytes())
-    is_known = run.network is None or run.network in DEEPRACER_NETWORKS
-    metadata = (
-        exported_metadata(run)
-        if is_known
-        else replace(exported_metadata(run), neural_network=DEFAULT_NETWORK)
-    )
-    write_metadata(metadata, files / "model_metadata.json")
-    (files / "hyperparameters.json").write_bytes(_hyperparameters(run))
-    world, track, notes = _track(run, folder)
-    text = drfc.run_env_text(
-        drfc.settings_from_config(run.config, world, run.obstacle_layout),
-        prefix=f"racer-{run.folder.resolve().name}",
-    )
-    write_file(folder / "run.env", text.encode())
-    changes: dict[str, Any] = {
-        "reward": f"{drfc.CUSTOM_FILES_FOLDER}/reward_function.py",
-        "action_space": f"{drfc.CUSTOM_FILES_FOLDER}/model_metadata.json",
-        "hyperparameters": f"{drfc.CUSTOM_FILES_FOLDER}/hyperparameters.json"
-        if run.hyperparameters
-        else None,
-        "track": track,
-        "also_tracks": _others(run, folder),
-        "objects": drfc_obstacles.obstacles_for_experiment(run.obstacle_layout),
-        "network": run.config.network if is_known else run.network,
-    }
-    title = f"{run.folder.resolve().name}, exported by racer"
-    comments = ("The training that this was exported from: racer train experiment.toml",)
-    write_file(
-        folder / "experiment.toml",
-        experiment_toml(run.config.model_copy(update=changes), title, comments).encode(),
-    )
-    return [*notes, *_seeing(run), _WEIGHTS, *_unsaid(run)]
-
-
-def _seeing(run: Run) -> list[str]:
-    """Sentences about what the policy sees, where DeepRacer for Cloud's policy will not see the
-    same.
-    """
-    told = []
-    if {"features", "objects"} & {*run.observation}:
-        told.append(_FEATURES)
-    sizes = [
-        picture_size(name)
-        for name in run.observation
-        if has_pictures([name]) and picture_size(name) != PICTURE_SIZE_PX
-    ]
-    told += [
-        f"pictures are {wide} x {high} pixels here, {PICTURE_SIZE_PX[0]} x {PICTURE_SIZE_PX[1]} there"
-        for wide, high in sizes
-    ]
-    if not has_pictures(run.observation) and run.observation != ("features",):
-        told.append(
-            "the sensors of this policy have no camera among them, which DeepRacer for Cloud always wants"
-        )
-    if run.network and run.network not in DEEPRACER_NETWORKS:
-        told.append(
-            f"the network {run.network} is racer's alone: there, {DEFAULT_NETWORK} is trained"
-        )
-    return told
-
-
-def _hyperparameters(run: Run) -> bytes:
-    """The file that was given, as it is; else PPO's settings in DeepRacer's words."""
+def _write_hyperparameters(run: Run, file: Path) -> None:
+    """Write the file that was given, as it is; else the run's settings under DeepRacer's keys."""
     if run.hyperparameters is not None:
-        return run.hyperparameters.read_bytes()
-    return (
-        json.dumps(
-            hyperparameters.hyperparameters_table(
-                run.config.settings, run.metadata.training_algorithm
-            ),
-            indent=2,
+        write_file(file, run.hyperparameters.read_bytes())
+        return
+    table = hyperparameters_table(run.config.settings, run.metadata.training_algorithm)
+    write_json(file, table)
+
+
+@dataclass(frozen=True)
+class _ExportedTrack:
+    """A track by the simulator's name, and as the experiment file names it."""
+
+    world: str
+    source: str
+    notes: tuple[str, ...] = ()
+
+
+def _write_track(track: Track, folder: Path) -> _ExportedTrack:
+    """What the files call a track; its lines are written where it is not known by its name."""
+    world = world_of_track(track.name)
+    is_shipped = _is_shipped(track)
+    source = track.name
+    if not is_shipped:
+        source = _write_route(track, folder)
+    if world == track.name:
+        return _ExportedTrack(world, source)
+    if world and is_shipped:
+        note = (
+            f"{track.name} is a reconstruction of the simulator's {world}: "
+            "the real one is a little different"
         )
-        + "\n"
-    ).encode()
-
-
-def _track(run: Run, folder: Path) -> tuple[str, str, list[str]]:
-    """The world for `run.env`, the track for the experiment file, and what is to be said about
-    them.
-    """
-    track = run.track
-    world, is_shipped = drfc.world_of_track(track.name), _is_shipped(track)
-    here = track.name if is_shipped else _lines(track, folder)
-    if world == track.name or (world and is_shipped):
-        told = f"{track.name} is a reconstruction of the simulator's {world}: the real one is a little different"
-        return world, here, [told] if world != track.name else []
-    _lines(track, folder)
+        return _ExportedTrack(world, source, (note,))
+    _write_route(track, folder)
     note = (
         f"DeepRacer for Cloud has no track {track.name!r}: routes/{track.name}.npy holds its lines for the simulator's "
         "routes folder, but a world and its meshes by that name must be built into the simulator's image too"
     )
-    return track.name, here, [note]
+    return _ExportedTrack(track.name, source, (note,))
 
 
-def _others(run: Run, folder: Path) -> tuple[str, ...]:
-    """The tracks that a teacher teaches on beside the run's own, for the experiment file."""
-    tracks = [route.load_route(file) for file in run.other_track_files]
-    names = [track.name if _is_shipped(track) else _lines(track, folder) for track in tracks]
-    return run.config.also_tracks if {*names} == {*run.config.also_tracks} else tuple(names)
+def _write_other_tracks(run: Run, folder: Path) -> tuple[str, ...]:
+    """What the experiment file calls the other tracks of a teacher."""
+    sources = []
+    for file in run.other_track_files:
+        track = load_route(file)
+        if _is_shipped(track):
+            sources.append(track.name)
+        else:
+            sources.append(_write_route(track, folder))
+    if set(sources) == set(run.config.also_tracks):
+        return run.config.also_tracks  # in their order
+    return tuple(sources)
 
 
 def _is_shipped(track: Track) -> bool:
     """Whether anyone who has racer has this very track by its name."""
-    file = shipped_tracks() / f"{track.name}.toml"
-    return file.is_file() and np.array_equal(library.load_track(file).center, track.center)
+    file = tracks_folder() / f"{track.name}.toml"
+    return file.is_file() and np.array_equal(load_track(file).center, track.center)
 
 
-def _lines(track: Track, folder: Path) -> str:
-    """The name of the file with the track's lines, which are written beside."""
-    (folder / "routes").mkdir(exist_ok=True)
-    return (
-        route.save_route(track, folder / "routes" / f"{track.name}.npy")
-        .relative_to(folder)
-        .as_posix()
-    )
-
-
-def _unsaid(run: Run) -> list[str]:
-    """Sentences about what DeepRacer for Cloud's files cannot say."""
-    told = drfc_obstacles.obstacle_notes(
-        run.obstacle_layout
-    ) + hyperparameters.hyperparameters_notes(
-        effective_settings(run), run.metadata.training_algorithm
-    )
-    if run.config.teacher:
-        told.append("there is no teacher there: the network learns from the reward alone")
-    if run.config.also_tracks:
-        told.append(
-            f"{', '.join(run.config.also_tracks)}: there, a worker-N.env for each (DR_TRAIN_MULTI_CONFIG)"
-        )
-    if run.config.look not in ("none", "simulator"):
-        told.append(
-            f"look {run.config.look} is racer's alone: there, lights and colors of objects vary"
-        )
-    if run.config.noise != "none":
-        told.append(f"noise {run.config.noise} has no counterpart there: the simulator has its own")
-    return told
+def _write_route(track: Track, folder: Path) -> str:
+    """The name, relative to `folder`, of the file with the track's lines, which is written."""
+    name = f"routes/{track.name}.npy"
+    save_route(track, folder / name)
+    return name
