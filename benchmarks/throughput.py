@@ -94,12 +94,12 @@ def core() -> Iterator[Row]:
         for track in (TRACK, LONG_TRACK):
             for n in COUNTS if track == TRACK else COUNTS[-1:]:
                 field, command = _driving(car, track, n)
-                race, cars, dt = field.race, car_table(car_preset(car), n), np.full(n, STEP_S)
+                race, cars, dt = field.scenario, car_table(car_preset(car), n), np.full(n, STEP_S)
                 state = field.state
-                run = lambda: step_cars(state, command, dt, race.roads, cars, race.rules)  # noqa: B023, E731
+                run = lambda: step_cars(state, command, dt, race.packed_tracks, cars, race.rules)  # noqa: B023, E731
                 yield _timed(f"core: step, {car}, {track}", n, run)
     field, _ = _driving("v6", TRACK, 1024)
-    yield _timed("features", 1024, lambda: car_features(field.state, field.race.roads))
+    yield _timed("features", 1024, lambda: car_features(field.state, field.scenario.packed_tracks))
 
 
 def objects() -> Iterator[Row]:
@@ -292,7 +292,7 @@ def _driving(car: str, track: str, n: int, objects: str = "none") -> tuple[Simul
     )
     generator = np.random.default_rng(0)
     for _ in range(30):
-        seen = car_features(field.state, field.race.roads)
+        seen = car_features(field.state, field.scenario.packed_tracks)
         steer = np.clip(60.0 * seen[:, 16] + generator.normal(0.0, 3.0, n), -30.0, 30.0)
         command = np.column_stack([steer, np.full(n, 1.5)])
         field.step(command)
@@ -309,7 +309,7 @@ def _turning(cars: DeepRacerVectorEnv, car: str) -> Callable[[], Any]:
 
     def run() -> None:
         cars.simulation.state = state
-        cars.turn(actions)
+        cars.advance(actions)
 
     return run
 

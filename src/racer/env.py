@@ -115,7 +115,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
         found = metadata.action_space if isinstance(metadata, Metadata) else metadata
         self.actions: ActionSpace = found or ActionSpace.default(self.car)
         road = track if isinstance(track, Track) else load_track(track)
-        self.race = Scenario(
+        self.scenario = Scenario(
             track=road.reversed() if reverse else road,
             car=self.car,
             rules=_rules(rules, EVALUATION if evaluation else TRAINING),
@@ -141,28 +141,36 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
             else ((DEFAULT_CAMERA,), DEFAULT_LIDAR_CONFIG)
         )
         self.sensors = Sensors(
-            parse_observations(observation, worn[0]), self.race, num_envs, worn[1], look
+            parse_observations(observation, worn[0]), self.scenario, num_envs, worn[1], look
         )
         self.single_observation_space = _observations(self.sensors.specs)
         self.single_action_space = _space(self.actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.simulation = Simulation(self.race, num_envs)
+        self.simulation = Simulation(self.scenario, num_envs)
 
-    def turn(self, actions: NDArray[Any], tell: bool = False, see: bool = True) -> StepResult:
+    def advance(
+        self, actions: NDArray[Any], with_params: bool = False, with_observation: bool = True
+    ) -> StepResult:
         """One step of all cars, without starting again those whose episode is over.
 
-        With their params if `tell`, and, unless `see` is False, with what they perceive after it.
+        The result has their params where `with_params`, and what they perceive after it where
+        `with_observation`.
         """
         bodies = self.simulation.obstacles
         rows = self.simulation.step(self.actions.command_deg(actions))
-        driving, late = tally_rows(rows, self.race.rules.step_limit)
-        told, reward = self._price(rows, bodies, tell, driving == len(rows))
+        driving, late = tally_rows(rows, self.scenario.rules.step_limit)
+        told, reward = self._price(rows, bodies, with_params, driving == len(rows))
         truncated = np.zeros(len(rows), dtype=np.bool_)
         if late:
-            truncated = (rows["steps"] >= self.race.rules.step_limit) & ~rows["done"]
+            truncated = (rows["steps"] >= self.scenario.rules.step_limit) & ~rows["done"]
         return StepResult(
-            rows, told, reward, self.observe() if see else None, rows["done"], truncated
+            rows,
+            told,
+            reward,
+            self.observe() if with_observation else None,
+            rows["done"],
+            truncated,
         )
 
     def observe(self, cars: NDArray[np.int64] | None = None) -> Observation:
@@ -184,7 +192,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
     def trace(self, turn: StepResult, actions: NDArray[Any]) -> dict[str, Any]:
         """Columns of the simulator's log for a turn (see `racer.sim.state`)."""
         index = np.full(self.num_envs, -1) if self.actions.is_continuous else np.asarray(actions)
-        return trace_columns(turn.rows, index, turn.reward, self.race.tracks)
+        return trace_columns(turn.rows, index, turn.reward, self.scenario.tracks)
 
     def step(
         self, actions: NDArray[Any]
@@ -192,7 +200,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
         Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
     ]:
         """gymnasium's step, with same-step autoreset. `info` holds arrays and lists over all cars."""
-        turn = self.turn(actions, tell=True, see=False)
+        turn = self.advance(actions, with_params=True, with_observation=False)
         info = self._info(turn, actions)
         over = turn.terminated | turn.truncated
         if over.any():
@@ -224,7 +232,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
         """
         if seed is not None:
             first = seed if isinstance(seed, int) else seed[0]
-            self.simulation = Simulation(self.race, self.num_envs, first)
+            self.simulation = Simulation(self.scenario, self.num_envs, first)
             self.sensors.reset(first or 0)
         else:
             mask = (options or {}).get("reset_mask")
@@ -249,14 +257,14 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
         gc.disable()
         try:
             if len(rows) <= CHUNK_CARS:
-                told = build_params(rows, self.race.tracks, bodies)
+                told = build_params(rows, self.scenario.tracks, bodies)
                 return told, self._pay(
                     rows, [copy_params(p) for p in told] if tell else told, 0, all_drive
                 )
             told, rewards = [], []
             for first in range(0, len(rows), CHUNK_CARS):
                 some = rows[first : first + CHUNK_CARS]
-                part = build_params(some, self.race.tracks, bodies[first : first + CHUNK_CARS])
+                part = build_params(some, self.scenario.tracks, bodies[first : first + CHUNK_CARS])
                 rewards.append(
                     self._pay(
                         some, [copy_params(p) for p in part] if tell else part, first, all_drive
@@ -321,7 +329,7 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """gymnasium's step."""
         actions = np.asarray(action)[None]
-        turn = self.cars.turn(actions, tell=True, see=False)
+        turn = self.cars.advance(actions, with_params=True, with_observation=False)
         told, reward = turn.params[0], float(turn.reward[0])
         logged = trace_row(
             turn.rows, told, -1 if self.cars.actions.is_continuous else int(action), reward

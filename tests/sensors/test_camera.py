@@ -415,7 +415,7 @@ def test_worlds_have_the_colors_of_their_textures(road: Track) -> None:
     later = replace(road, name="2022_something")
     both = map_ground([road, later], grainy=False)
     car = scene.placed_rows(road, [0.5, 0.5])
-    car["road"] = [0, 1]
+    car["track"] = [0, 1]
     color = replace(FRONT_CAMERA, gray=False)
     old, new = (render_camera(car[k : k + 1], None, both, color)[0, -1, 40] for k in (0, 1))
     assert old.tolist() == np.round(tones.PLAIN_COLORS[tones.ROAD]).tolist()

@@ -126,7 +126,7 @@ def test_nothing_is_12_m_away_and_nothing_nearer_than_15_cm() -> None:
 
 def test_each_car_sees_the_walls_of_its_road_and_its_own_objects() -> None:
     state = np.concatenate([car(), car()])
-    state["road"] = [0, 1]
+    state["track"] = [0, 1]
     walls = np.stack([ROOM[0], ROOM[0] + 100.0])
     bodies = np.concatenate([body(50.0, 50.0), body(4.0, 3.0)])
     both = scan_lidar(state, bodies, walls, np.empty((2, 64)))

@@ -118,8 +118,8 @@ def test_a_car_of_a_batch_perceives_what_it_does_alone():
         cars(n, observation="camera:40x30,lidar,objects", objects="random_boxes") for n in (4, 1)
     )
     for _ in range(5):
-        many.turn(np.zeros((4, 2), np.float32), see=False)
-        one.turn(np.zeros((1, 2), np.float32), see=False)
+        many.advance(np.zeros((4, 2), np.float32), with_observation=False)
+        one.advance(np.zeros((1, 2), np.float32), with_observation=False)
         seen, alone = many.observe(), one.observe()
         assert same({name: part[:1] for name, part in seen.items()}, alone)
         assert same(
@@ -132,7 +132,7 @@ def test_to_look_twice_shows_the_same_and_the_observation_before_still_holds():
     before = made.observe()
     kept = before.copy()
     for _ in range(4):  # the first step holds the car
-        made.turn(np.ones((3, 2), np.float32), see=False)
+        made.advance(np.ones((3, 2), np.float32), with_observation=False)
     after = made.observe()
     assert np.array_equal(before, kept)
     assert not np.array_equal(before, after)
@@ -150,7 +150,7 @@ def test_what_a_finished_car_saw_last_is_not_what_it_sees_first():
     made, twin = cars(), cars()
     for _ in range(200):
         observation, _, terminated, _, info = made.step(np.zeros((3, 2), np.float32))
-        last = twin.turn(np.zeros((3, 2), np.float32)).observation
+        last = twin.advance(np.zeros((3, 2), np.float32)).observation
         if terminated.any():
             k = int(np.flatnonzero(terminated)[0])
             assert np.array_equal(info["final_obs"][k], last[k])
@@ -162,7 +162,7 @@ def test_what_a_finished_car_saw_last_is_not_what_it_sees_first():
 def test_scans_are_gone_on_with():
     made, twin = (cars(observation="lidar", objects="boxes") for _ in range(2))
     for _ in range(4):
-        made.turn(np.zeros((3, 2), np.float32))
+        made.advance(np.zeros((3, 2), np.float32))
     twin.simulation.restore(made.simulation.snapshot())
     twin.sensors.restore(made.sensors.snapshot())
     assert np.array_equal(made.observe(), twin.observe())
@@ -172,11 +172,13 @@ def test_a_teacher_knows_the_next_box_and_nothing_where_there_is_none():
     made = cars(observation="objects", objects="boxes")
     state, bodies = made.simulation.state, made.simulation.obstacles
     found = nearby_obstacles(
-        state, bodies, np.array([track.length for track in made.race.tracks])
+        state, bodies, np.array([track.length for track in made.scenario.tracks])
     ).reshape(3, 2, 5)
     assert len(NEARBY_NAMES) == 10
     for k in range(3):
-        gaps = np.sort((bodies[k]["s"] - state["s"][k] + 0.5) % made.race.track.length - 0.5)[:2]
+        gaps = np.sort((bodies[k]["s"] - state["s"][k] + 0.5) % made.scenario.track.length - 0.5)[
+            :2
+        ]
         near = np.where(gaps < 4.0, 1.0 - gaps / 4.0, 0.0)
         assert found[k, :, 0] == pytest.approx(near, abs=1e-6)
     assert not nearby_obstacles(state, bodies[:, :0], np.ones(2)).any()

@@ -174,7 +174,7 @@ def test_the_start_heeds_the_objects_of_the_episode_before() -> None:
     cars = field(ANYWHERE, 40, Starts())
     before = cars.obstacles.copy()
     cars.restart(np.arange(40))
-    share = np.array([cars.race.starts.of(k, 1)[0] for k in range(40)])
+    share = np.array([cars.scenario.starts.of(k, 1)[0] for k in range(40)])
     near = np.abs(before["s"] - share[:, None] * L).min(axis=1) < 1.0
     assert np.array_equal(cars.state["distance"] > 0.1, near)
     assert 0 < near.sum() < 40
@@ -190,7 +190,7 @@ def test_a_reward_is_told_of_the_crash() -> None:
     cars = field(at([(2.0 / L, 1)]))
     bodies = cars.obstacles
     row = until_crash(cars)
-    assert build_params(row, cars.race.tracks, bodies)[0]["is_crashed"] is True
+    assert build_params(row, cars.scenario.tracks, bodies)[0]["is_crashed"] is True
 
 
 @pytest.mark.parametrize(("lane", "is_left"), [(INNER_LANE, False), (OUTER_LANE, True)])
@@ -310,7 +310,7 @@ def test_they_come_from_a_file(tmp_path: Any) -> None:
             {"number_of_bot_cars": 1, "bot_car_speed": 0.0, "is_lane_change": True},
             "bot_car_speed above 0",
         ),
-        ("nowhere.toml", "nowhere.toml cannot be read"),
+        ("nowhere.toml", "nowhere.toml: there is no such file"),
     ],
 )
 def test_what_is_wrong_is_said(told: Any, sentence: str) -> None:
@@ -321,5 +321,5 @@ def test_what_is_wrong_is_said(told: Any, sentence: str) -> None:
 def test_a_file_that_is_no_toml_is_refused(tmp_path: Any) -> None:
     file = tmp_path / "race.toml"
     file.write_text("six boxes")
-    with pytest.raises(UsageError, match="is no TOML"):
+    with pytest.raises(UsageError, match="is not valid TOML"):
         read_obstacle_layout(file)

@@ -66,10 +66,10 @@ def test_start_offset_moves_the_first_start():
 
 def test_alternate_direction_drives_every_other_episode_the_other_way():
     field = Simulation(Scenario(TRACK, V6, starts=Starts(alternate_direction=True)), 1)
-    roads = [int(field.state["road"][0])]
+    roads = [int(field.state["track"][0])]
     for _ in range(3):
         field.restart(np.array([0]))
-        roads.append(int(field.state["road"][0]))
+        roads.append(int(field.state["track"][0]))
     assert roads == [0, 1, 0, 1]
     field.restart(np.array([0]))
     field.restart(np.array([0]))  # a quarter of a lap from waypoint 0, the other way round

@@ -28,7 +28,7 @@ def drive(track: Track = TRACK, steps: int = 250) -> tuple[State, pd.DataFrame]:
         row = field.step(np.array([[generator.choice([-8.0, 0.0, 12.0]), 1.5]]))
         seen.append(row)
         frames.append(
-            pd.DataFrame(trace_columns(row, np.array([3]), np.array([0.5]), field.race.tracks))
+            pd.DataFrame(trace_columns(row, np.array([3]), np.array([0.5]), field.scenario.tracks))
         )
         field.restart(np.flatnonzero(row["done"]))
     return np.concatenate(seen), pd.concat(frames, ignore_index=True)

@@ -448,7 +448,9 @@ def traced(field: Simulation, commands: np.ndarray) -> list[bytes]:
     out = []
     for command in commands:
         row = field.step(command)
-        columns = trace_columns(row, np.full(len(row), -1), np.zeros(len(row)), field.race.tracks)
+        columns = trace_columns(
+            row, np.full(len(row), -1), np.zeros(len(row)), field.scenario.tracks
+        )
         out.append(b"".join(np.asarray(column).astype("S32" if column.dtype == object else column.dtype).tobytes()
                             for column in columns.values()))  # fmt: skip
         field.restart(np.flatnonzero(row["done"]))

@@ -214,7 +214,7 @@ def meeting(cars: Simulation, ahead: float) -> State:
     )
     state["phase"], state["pause"], state["crashes"] = Phase.RUN, 0.0, 0
     state["still_steps"], state["backward_steps"], state["wheels"] = 0, 0, 4
-    cars.state = locate_cars(state, cars.race.roads)
+    cars.state = locate_cars(state, cars.scenario.packed_tracks)
     return cars.step(np.zeros((1, 2)))
 
 

@@ -82,7 +82,7 @@ def test_trials_start_at_equal_distances_wherever_the_training_starts():
         {"track": "oval", "starts": {"offset": 0.3, "advance": 0.01, "alternate_direction": True}}
     )
     assert cars.simulation.state["start"] == pytest.approx([0.0, 0.2, 0.4, 0.6, 0.8])
-    assert set(cars.simulation.state["road"]) == {0}
+    assert set(cars.simulation.state["track"]) == {0}
 
 
 def test_every_trial_is_one_episode_of_the_trace():

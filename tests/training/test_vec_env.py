@@ -58,7 +58,7 @@ def test_what_a_car_saw_last_is_in_its_info_and_what_it_sees_first_in_the_observ
     cars, twin = made(), made()
     cars.reset()
     for _ in range(200):
-        turn = twin.cars.turn(straight(twin))
+        turn = twin.cars.advance(straight(twin))
         observation, _, over, infos = cars.step(straight(cars))
         assert over.tolist() == turn.terminated.tolist()
         for k in range(4):

@@ -240,7 +240,7 @@ def _search(
             state[parent],
             offered[choice],
             times[:count],
-            scenario.roads,
+            scenario.packed_tracks,
             cars[:count],
             scenario.rules,
         )

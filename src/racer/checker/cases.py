@@ -289,14 +289,14 @@ def _place_of(track: Track, row: np.void, driven: Drive) -> PlacedStep:
     """Where a row is, in words of the road; on the inside of a bend a car beside the road may be
     placed a bit off.
     """
-    way = driven.tracks[int(row["road"])]
+    way = driven.tracks[int(row["track"])]
     ahead = min(int(np.searchsorted(way.s, row["s"], side="right")), len(way.s) - 1)
     step = way.center[ahead] - way.center[ahead - 1]
     turn = float(np.degrees(row["yaw"] - np.arctan2(step[1], step[0])) + 180.0) % 360.0 - 180.0
     aside = float(row["distance"]) * (1.0 if row["left"] else -1.0)
     return PlacedStep(
         track, float(row["s"]), aside, turn, float(row["speed_command"]), float(row["steer_command_deg"]),
-        float(row["progress"]), int(row["steps"]), bool(row["road"]),
+        float(row["progress"]), int(row["steps"]), bool(row["track"]),
     )  # fmt: skip
 
 

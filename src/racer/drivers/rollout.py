@@ -176,7 +176,7 @@ def roll_out(
             met = np.broadcast_to(obstacles, (len(state), len(obstacles)))
             state["crashed"] = (state["phase"] == Phase.RUN) & (hit_obstacle(state, met) >= 0)
         row, state = step_cars(
-            state, chosen, np.full(len(alive), STEP_S), race.roads, cars, race.rules
+            state, chosen, np.full(len(alive), STEP_S), race.packed_tracks, cars, race.rules
         )
         kept.append((alive, row))
         on = ~(row["done"] | _is_lost(row))

@@ -38,9 +38,9 @@ def sensor_figure(
     state: State, obstacles: Obstacles, tracks: tuple[Track, ...], title: str
 ) -> Figure:
     """A figure of what the first car of `state` perceives, with `obstacles` (1, K) before it; its
-    `road` is an index into `tracks`.
+    `track` is an index into `tracks`.
     """
-    track = tracks[int(state["road"][0])]
+    track = tracks[int(state["track"][0])]
     ground_map = map_ground(tracks)
     large = render_camera(state, obstacles, map_ground(tracks, FINE_CELL_M), LARGE_CAMERA)[0]
     small = render_camera(state, obstacles, ground_map, FRONT_CAMERA)[0]

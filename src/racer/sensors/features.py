@@ -61,12 +61,12 @@ def _features(state, roads, out):  # type: ignore[no-untyped-def]  # pragma: no 
     vertices, tracks, _, _, _, _ = roads
     for n in range(len(state)):
         car, f = state[n], out[n]
-        line = tracks[car.road].center
+        line = tracks[car.track].center
         i = line.first + min(car.previous, line.last - line.first - 1)
         toward = np.arctan2(vertices[i].dy, vertices[i].dx)
         c, s = np.cos(car.yaw), np.sin(car.yaw)
         left, right = car.inner_distance, car.outer_distance
-        if not tracks[car.road].is_ccw:
+        if not tracks[car.track].is_ccw:
             left, right = right, left
         f[0], f[1], f[2] = car.vx / 4.0, car.vy, car.yaw_rate / 5.0
         f[3] = car.steer / FULL_STEER_RAD

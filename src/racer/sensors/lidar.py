@@ -139,7 +139,7 @@ def _scan(state, bodies, walls, out, due):  # type: ignore[no-untyped-def]  # pr
             wy[i] = s * _WAY[i, 0] + c * _WAY[i, 1]
             seen[i] = FARTHEST_M
         for k in range(walls.shape[1]):
-            _see_wall(walls[car.road, k], x, y, wx, wy, seen)
+            _see_wall(walls[car.track, k], x, y, wx, wy, seen)
         for k in range(bodies.shape[1]):
             _see_body(bodies[n, k], car.yaw, x, y, wx, wy, seen)
         for i in range(len(wx)):

@@ -32,7 +32,7 @@ def nearby_obstacles(
     out = np.zeros((len(state), NEARBY_COUNT, len(_EACH)), dtype=np.float32)
     if not obstacles.size:
         return out.reshape(len(state), -1)
-    ahead = (obstacles["s"] - state["s"][:, None] + NEARBY_BEHIND_M) % lengths[state["road"]][
+    ahead = (obstacles["s"] - state["s"][:, None] + NEARBY_BEHIND_M) % lengths[state["track"]][
         :, None
     ] - NEARBY_BEHIND_M
     nearest = np.argsort(ahead, axis=1, kind="stable")[:, :NEARBY_COUNT]

@@ -206,7 +206,7 @@ class Sensors:
                     name, state, bodies, self._looks_of(state, who), outs[sensor_kind(name)]
                 )
             elif name == "features":
-                found[name] = car_features(state, self._race.roads)
+                found[name] = car_features(state, self._race.packed_tracks)
             elif name == "objects":
                 found[name] = nearby_obstacles(state, bodies, self._lengths)
             else:

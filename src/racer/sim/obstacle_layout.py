@@ -1,26 +1,25 @@
-"""What stands and drives on the road in a race: how many boxes and bot cars, where, and what the
+"""What stands and drives on the track in a race: how many boxes and bot cars, where, and what the
 rules about them are.
 
-The words are those of the simulator's YAML, in lower case (SIMULATOR.md 6.6), and so are the rules
-of placing (8.1, 8.2), with their quirks: the least distance between boxes is a percentage of the
-lap and is applied to itself at every reset; boxes of a fixed layout stand from close behind the
+The words are those of the simulator's YAML, in lower case (docs/simulator.md 6.6), and so are the
+rules of placing (8.1, 8.2), with their quirks: the least distance between boxes is a percentage of
+the lap and is applied to itself at every reset; boxes of a fixed layout stand from close behind the
 start line to 1 m before it, on the inner and the outer lane in turn.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from math import isfinite
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from racer.errors import UsageError, did_you_mean
+from racer.files import read_toml
 from racer.sim.obstacles import (
     BOT,
     BOT_SPEED_MPS,
@@ -36,12 +35,12 @@ from racer.track.track import Track
 Array = NDArray[np.float64]
 LanePositions = tuple[tuple[float, int], ...]
 
-BEFORE_THE_LINE_M = 1.0  # m that the last place of a layout is before the start line
+BEFORE_THE_LINE_M = 1.0  # that the last place of a layout is before the start line
 
 
 @dataclass(frozen=True)
 class ObstacleLayout:
-    """The objects of a race, with the simulator's defaults. Distances in m, times in s, speeds in
+    """The obstacles of a race, with the simulator's defaults. Distances in m, times in s, speeds in
     m/s.
     """
 
@@ -49,7 +48,7 @@ class ObstacleLayout:
     # percent of the lap, whatever the name; of itself at every reset
     min_distance_between_obstacles: float = 2.0
     randomize_obstacle_locations: bool = False
-    # (share of the lap, lane), lane -1 outer, 1 inner; these are the obstacles then
+    # (fraction of the lap, lane), lane -1 outer, 1 inner; these are the obstacles then
     object_positions: LanePositions = ()
     is_obstacle_bot_car: bool = False  # obstacles have the size of a car
     number_of_bot_cars: int = 0
@@ -68,22 +67,22 @@ class ObstacleLayout:
     max_resets_after_crash: int = 3
 
     @property
-    def obstacles(self) -> int:
-        """How many obstacles there are."""
+    def standing_count(self) -> int:
+        """How many obstacles stand."""
         return len(self.object_positions) or self.number_of_obstacles
 
     @property
-    def size(self) -> int:
-        """How many objects there are."""
-        return self.obstacles + self.number_of_bot_cars
+    def count(self) -> int:
+        """How many obstacles there are, those that stand and bot cars."""
+        return self.standing_count + self.number_of_bot_cars
 
+
+_SIX_BOXES = tuple(
+    (0.15 * number, INNER_LANE if number % 2 else OUTER_LANE) for number in range(1, 7)
+)
 
 OBSTACLE_LAYOUTS = {
-    "boxes": ObstacleLayout(
-        object_positions=tuple(
-            (0.15 * (k + 1), INNER_LANE if k % 2 == 0 else OUTER_LANE) for k in range(6)
-        )
-    ),
+    "boxes": ObstacleLayout(object_positions=_SIX_BOXES),
     "random_boxes": ObstacleLayout(number_of_obstacles=6, randomize_obstacle_locations=True),
     "bots": ObstacleLayout(number_of_bot_cars=3),
 }
@@ -96,24 +95,30 @@ ObstacleSource = ObstacleLayout | Mapping[str, Any] | str | PathLike[str] | None
 
 
 def read_obstacle_layout(source: ObstacleSource) -> ObstacleLayout | None:
-    """The course that is named, or made from a mapping of its words or a .toml file of them; None
-    for None and "none".
+    """The layout of that name, or made from a mapping of its words or a .toml file of them; None for
+    None and "none".
 
     Raises UsageError with a sentence for what is wrong.
+
+    >>> read_obstacle_layout("random_boxes").number_of_obstacles
+    6
+    >>> read_obstacle_layout({"NUMBER_OF_BOT_CARS": 2}).count
+    2
     """
     if source is None or isinstance(source, ObstacleLayout):
         return source
-    if source == "none":
-        return None
     if isinstance(source, Mapping):
-        return _made(source, "objects")
+        return _layout_from_words(source, "objects")
     name = str(source)
+    if name == "none":
+        return None
     if name.endswith(".toml"):
-        return _made(_table(Path(name)), name)
+        return _layout_from_words(read_toml(name), name)
     if name not in OBSTACLE_LAYOUTS:
+        guess = did_you_mean(name, list(OBSTACLE_LAYOUTS))
         raise UsageError(
-            f"unknown objects {name!r}{did_you_mean(name, list(OBSTACLE_LAYOUTS))} (there are none, {', '.join(OBSTACLE_LAYOUTS)}, and "
-            ".toml files that say number_of_obstacles or number_of_bot_cars)"
+            f"unknown objects {name!r}{guess} (there are none, {', '.join(OBSTACLE_LAYOUTS)}, "
+            "and .toml files that say number_of_obstacles or number_of_bot_cars)"
         )
     return OBSTACLE_LAYOUTS[name]
 
@@ -121,44 +126,56 @@ def read_obstacle_layout(source: ObstacleSource) -> ObstacleLayout | None:
 def lay_out_obstacles(
     layout: ObstacleLayout,
     tracks: Sequence[Track],
-    road: NDArray[np.int32],
+    track: NDArray[np.int32],
     episode: NDArray[np.int64],
     generators: Sequence[np.random.Generator],
 ) -> Obstacles:
-    """(N, K) the objects of an `episode` (N,) of each car; of episode -1, what is there before any
-    began.
+    """(N, K) the obstacles of an `episode` (N,) of each car, on the `track` (N,) of `tracks` that it
+    drives; of episode -1, what is there before any began.
 
-    `s` is where the rules of placing want them; they are not `locate`d yet.
+    `s` is where the rules of placing want them; they are not located yet.
     """
-    laid = np.zeros((len(road), layout.size), OBSTACLE_DTYPE)
-    for way, track in enumerate(tracks):
-        mine = np.flatnonzero(road == way)
-        places = [
-            _places_of(layout, track.length, int(episode[k]), generators[k]) for k in mine.tolist()
-        ]
-        if places:
-            s, lanes = (np.concatenate(column) for column in zip(*places, strict=True))
-            laid[mine] = obstacles_beside(track, s, lanes).reshape(len(mine), -1)
-    bots = np.arange(layout.size) >= layout.obstacles
-    laid["moves"], laid["speed"] = bots, np.where(bots, layout.bot_car_speed, 0.0)
-    laid["kind"] = np.where(bots | layout.is_obstacle_bot_car, BOT, BOX)
-    return laid
+    obstacles = np.zeros((len(track), layout.count), OBSTACLE_DTYPE)
+    for number, driven in enumerate(tracks):
+        rows = np.flatnonzero(track == number).tolist()
+        if not rows:
+            continue
+        s = np.zeros((len(rows), layout.count))
+        lanes = np.zeros((len(rows), layout.count))
+        for k, row in enumerate(rows):
+            s[k], lanes[k] = _places(layout, driven.length, int(episode[row]), generators[row])
+        placed = obstacles_beside(driven, s.ravel(), lanes.ravel())
+        obstacles[rows] = placed.reshape(len(rows), -1)
+    is_bot = np.arange(layout.count) >= layout.standing_count
+    obstacles["moves"] = is_bot
+    obstacles["speed"] = np.where(is_bot, layout.bot_car_speed, 0.0)
+    obstacles["kind"] = np.where(is_bot | layout.is_obstacle_bot_car, BOT, BOX)
+    return obstacles
 
 
-def _places_of(
-    what: ObstacleLayout, length: float, episode: int, generator: np.random.Generator
+def _places(
+    layout: ObstacleLayout, length: float, episode: int, generator: np.random.Generator
 ) -> tuple[Array, Array]:
-    """m of center line from waypoint 0, and lanes, of the obstacles and then of the bot cars."""
-    if what.object_positions:
-        share, lane = np.array(what.object_positions, dtype=np.float64).T
-        s = share * length
+    """m of center line from waypoint 0, and lanes, of the obstacles that stand and then of the bot
+    cars.
+    """
+    if layout.object_positions:
+        fraction, lane = np.array(layout.object_positions, dtype=np.float64).T
+        s = fraction * length
     else:
-        gap = what.min_distance_between_obstacles * (length / 100.0) ** (episode + 2)
-        random = generator if what.randomize_obstacle_locations else None
-        s, lane = _spread(what.number_of_obstacles, gap, length, random)
-    random = generator if what.randomize_bot_car_locations else None
-    bots = _spread(what.number_of_bot_cars, what.min_distance_between_bot_cars, length, random)
-    return np.append(s, bots[0]), np.append(lane, bots[1])
+        s, lane = _spread(
+            layout.number_of_obstacles,
+            layout.min_distance_between_obstacles * (length / 100.0) ** (episode + 2),
+            length,
+            generator if layout.randomize_obstacle_locations else None,
+        )
+    bot_s, bot_lane = _spread(
+        layout.number_of_bot_cars,
+        layout.min_distance_between_bot_cars,
+        length,
+        generator if layout.randomize_bot_car_locations else None,
+    )
+    return np.append(s, bot_s), np.append(lane, bot_lane)
 
 
 def _spread(
@@ -176,86 +193,81 @@ def _spread(
         high = end if i == count - 1 else s[i + 1] - gap
         if low < high:
             s[i] = generator.uniform(low, high)
-    return s, np.where(generator.integers(0, 2, count) == 1, OUTER_LANE, INNER_LANE).astype(
-        np.float64
-    )
+    is_outer = generator.integers(0, 2, count) == 1
+    return s, np.where(is_outer, OUTER_LANE, INNER_LANE).astype(np.float64)
 
 
 # ---- words of a mapping
-# ----------------------------------------------------------------------------------------------
 
 
-def _table(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no TOML: {error}") from None
-
-
-def _made(words: Mapping[str, Any], where: str) -> ObstacleLayout:
+def _layout_from_words(words: Mapping[str, Any], where: str) -> ObstacleLayout:
     known = {field.name: field for field in fields(ObstacleLayout)}
-    told: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for word, value in words.items():
         name = word.lower()
         if name not in known:
             raise UsageError(f"{where}: unknown key {word!r}{did_you_mean(name, list(known))}")
-        told[name] = (
-            _places(value, where)
-            if name == "object_positions"
-            else _value(known[name], value, where)
-        )
-    made = ObstacleLayout(**told)
-    _check(made, where)
-    return made
+        if name == "object_positions":
+            settings[name] = _read_positions(value, where)
+        else:
+            settings[name] = _read_setting(known[name], value, where)
+    layout = ObstacleLayout(**settings)
+    _check(layout, where)
+    return layout
 
 
-def _value(field: Any, value: Any, where: str) -> Any:
-    """`value` as the type that a field of `Course` has."""
-    if field.type == "bool":
-        fits = isinstance(value, bool)
-    else:
-        fits = isinstance(value, int if field.type == "int" else int | float) and not isinstance(
-            value, bool
-        )
-        fits = fits and isfinite(value) and value >= 0
+def _read_setting(field: Field[Any], value: Any, where: str) -> Any:
+    """`value` as the type that a field of `ObstacleLayout` has."""
+    is_flag = isinstance(value, bool)
+    match field.type:
+        case "bool":
+            fits = is_flag
+            expected = "true or false"
+        case "int":
+            fits = isinstance(value, int) and not is_flag and value >= 0
+            expected = "a whole number, 0 or more"
+        case _:
+            is_number = isinstance(value, int | float) and not is_flag
+            fits = is_number and isfinite(value) and value >= 0
+            expected = "a number, 0 or more"
     if not fits:
-        kind = {"bool": "true or false", "int": "a whole number, 0 or more"}.get(
-            field.type, "a number, 0 or more"
-        )
-        raise UsageError(f"{where}: {field.name} is {kind}, not {value!r}")
+        raise UsageError(f"{where}: {field.name} is {expected}, not {value!r}")
     return float(value) if field.type == "float" else value
 
 
-def _places(value: Any, where: str) -> LanePositions:
-    """(share of the lap, lane) of pairs, of texts as "0.23,-1", or of a text of such, separated by
+def _read_positions(value: Any, where: str) -> LanePositions:
+    """(fraction of the lap, lane) of pairs, of texts as "0.23,-1", or of a text of such, separated by
     semicolons.
     """
-    items: Sequence[Any] = (
-        [v for v in value.split(";") if v.strip()] if isinstance(value, str) else value
-    )
+    pairs = value
+    if isinstance(value, str):
+        pairs = [pair for pair in value.split(";") if pair.strip()]
     try:
-        pairs = [tuple(item.split(",")) if isinstance(item, str) else tuple(item) for item in items]
-        found = tuple((float(share), int(lane)) for share, lane in pairs)
+        positions = tuple(_read_position(pair) for pair in pairs)
     except (TypeError, ValueError):
         raise UsageError(
-            f"{where}: object_positions are pairs of share of the lap and lane, as [[0.23, -1]], not {value!r}"
+            f"{where}: object_positions are pairs of share of the lap and lane, "
+            f"as [[0.23, -1]], not {value!r}"
         ) from None
-    if not all(0.0 <= share <= 1.0 for share, _ in found):
+    if not all(0.0 <= fraction <= 1.0 for fraction, _ in positions):
         raise UsageError(
             f"{where}: object_positions are shares of the lap, from 0 to 1, not {value!r}"
         )
-    return found
+    return positions
 
 
-def _check(made: ObstacleLayout, where: str) -> None:
+def _read_position(pair: Any) -> tuple[float, int]:
+    fraction, lane = pair.split(",") if isinstance(pair, str) else pair
+    return float(fraction), int(lane)
+
+
+def _check(layout: ObstacleLayout, where: str) -> None:
     """UsageError for numbers that do not go together."""
-    if made.size == 0:
+    if layout.count == 0:
         raise UsageError(
             f"{where}: no objects: give number_of_obstacles, object_positions or number_of_bot_cars"
         )
-    if made.number_of_bot_cars and made.bot_car_speed == 0.0 and made.is_lane_change:
+    if layout.number_of_bot_cars and layout.bot_car_speed == 0.0 and layout.is_lane_change:
         raise UsageError(f"{where}: bot cars change lanes by driving: give a bot_car_speed above 0")
-    if made.lower_lane_change_time > made.upper_lane_change_time:
+    if layout.lower_lane_change_time > layout.upper_lane_change_time:
         raise UsageError(f"{where}: lower_lane_change_time is above upper_lane_change_time")

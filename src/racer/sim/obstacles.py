@@ -136,7 +136,7 @@ def obstacles_before(cars: State, obstacles: Obstacles, packed: PackedTracks) ->
     of each.
     """
     shape = (len(cars), len(obstacles))
-    return locate_obstacles(np.broadcast_to(obstacles, shape), cars["road"], packed)
+    return locate_obstacles(np.broadcast_to(obstacles, shape), cars["track"], packed)
 
 
 def locate_obstacles(
@@ -238,7 +238,7 @@ def find_contacts(
         bots = moved[row, hit[row]][:, None].copy()
         bots["x"] += FRONT_POINT_M * np.cos(bots["yaw"])
         bots["y"] += FRONT_POINT_M * np.sin(bots["yaw"])
-        front = locate_obstacles(bots, cars["road"][row], packed)["s"][:, 0]
+        front = locate_obstacles(bots, cars["track"][row], packed)["s"][:, 0]
         is_rammed[row] = cars["s"][row] > front
         has_crashed[row] = cars["s"][row] < front
     return has_crashed, is_rammed

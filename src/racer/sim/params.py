@@ -1,5 +1,4 @@
-"""The dict that a reward function receives, built from rows of the state table. The only writer of
-it.
+"""The dict that a reward function receives, built from rows of the state table here and nowhere else.
 
 Every quirk of the real simulator's params is here, whatever its documentation says: commanded speed
 and steering instead of measured ones, steps as a float that begins at 2.0, the front of the car as
@@ -57,12 +56,12 @@ class Params(TypedDict):
 
 
 def build_params(
-    rows: State, tracks: Sequence[Track], bodies: Obstacles | None = None
+    rows: State, tracks: Sequence[Track], obstacles: Obstacles | None = None
 ) -> list[Params]:
-    """One dict of params for each of the `rows` (N,), whose `road` column is an index into
+    """One dict of params for each of the `rows` (N,), whose `track` column is an index into
     `tracks`.
 
-    `bodies` (N, K) are the objects before each of the cars, with their places on its road.
+    `obstacles` (N, K) are those before each of the cars, with their places on its track.
 
     Each dict and everything in it that can be changed belongs to that one call, as with the deep
     copy that the simulator hands out: a list of tuples copied shallowly is a deep copy, at a
@@ -71,85 +70,100 @@ def build_params(
     templates = [(_template(track), track.waypoints) for track in tracks]
     built = []
     for (
-        road, steps, clock, yaw, steering, speed, x, y, s, distance, width, left, before, ahead, wheels, progress,
-        crashed,
-    ) in _READER.iter_unpack(rows.tobytes()):  # fmt: skip
-        template, waypoints = templates[road]
-        p = template.copy()
-        p["all_wheels_on_track"] = wheels == 4
-        p["x"] = x
-        p["y"] = y
-        p["heading"] = degrees(yaw)
-        p["distance_from_center"] = distance
-        p["projection_distance"] = s
+        track,
+        steps,
+        clock,
+        yaw,
+        steering_deg,
+        speed,
+        x,
+        y,
+        s,
+        distance,
+        width,
+        is_left,
+        before,
+        ahead,
+        wheels,
+        progress,
+        is_crashed,
+    ) in _READER.iter_unpack(rows.tobytes()):
+        template, waypoints = templates[track]
+        params = template.copy()
+        params["all_wheels_on_track"] = wheels == 4
+        params["x"] = x
+        params["y"] = y
+        params["heading"] = degrees(yaw)
+        params["distance_from_center"] = distance
+        params["projection_distance"] = s
         # min(progress, 100), so a whole lap is an int
-        p["progress"] = progress if progress < 100.0 else 100
-        p["steps"] = float(steps)
-        p["speed"] = speed
-        p["steering_angle"] = steering
-        p["track_width"] = width
-        p["waypoints"] = waypoints.copy()
-        p["closest_waypoints"] = [before, ahead]
-        p["is_left_of_center"] = left
-        p["is_offtrack"] = wheels == 0
-        p["is_crashed"] = crashed
-        p["closest_objects"] = [0, 0]
-        p["objects_location"] = []
-        p["objects_distance"] = []
-        p["objects_distance_from_center"] = []
-        p["objects_left_of_center"] = []
-        p["objects_heading"] = []
-        p["objects_speed"] = []
-        p["sim_time"] = clock
-        built.append(p)
-    if bodies is not None and bodies.size:
-        _tell_objects(built, rows, bodies)
+        params["progress"] = progress if progress < 100.0 else 100
+        params["steps"] = float(steps)
+        params["speed"] = speed
+        params["steering_angle"] = steering_deg
+        params["track_width"] = width
+        params["waypoints"] = waypoints.copy()
+        params["closest_waypoints"] = [before, ahead]
+        params["is_left_of_center"] = is_left
+        params["is_offtrack"] = wheels == 0
+        params["is_crashed"] = is_crashed
+        params["closest_objects"] = [0, 0]
+        params["objects_location"] = []
+        params["objects_distance"] = []
+        params["objects_distance_from_center"] = []
+        params["objects_left_of_center"] = []
+        params["objects_heading"] = []
+        params["objects_speed"] = []
+        params["sim_time"] = clock
+        built.append(params)
+    if obstacles is not None and obstacles.size:
+        _add_obstacles(built, rows, obstacles)
     return built
 
 
-def copy_params(told: Params) -> Params:
-    """The same params, as independent of `told` as a deep copy."""
-    p = told.copy()
-    p["waypoints"] = told["waypoints"].copy()
-    p["closest_waypoints"] = told["closest_waypoints"].copy()
-    p["closest_objects"] = told["closest_objects"].copy()
-    p["objects_location"] = [place.copy() for place in told["objects_location"]]
-    p["objects_distance"] = told["objects_distance"].copy()
-    p["objects_distance_from_center"] = told["objects_distance_from_center"].copy()
-    p["objects_left_of_center"] = told["objects_left_of_center"].copy()
-    p["objects_heading"] = told["objects_heading"].copy()
-    p["objects_speed"] = told["objects_speed"].copy()
-    return p
+def copy_params(params: Params) -> Params:
+    """A copy of `params`, as independent of them as a deep copy."""
+    copy = params.copy()
+    copy["waypoints"] = params["waypoints"].copy()
+    copy["closest_waypoints"] = params["closest_waypoints"].copy()
+    copy["closest_objects"] = params["closest_objects"].copy()
+    copy["objects_location"] = [location.copy() for location in params["objects_location"]]
+    copy["objects_distance"] = params["objects_distance"].copy()
+    copy["objects_distance_from_center"] = params["objects_distance_from_center"].copy()
+    copy["objects_left_of_center"] = params["objects_left_of_center"].copy()
+    copy["objects_heading"] = params["objects_heading"].copy()
+    copy["objects_speed"] = params["objects_speed"].copy()
+    return copy
 
 
-def _tell_objects(built: list[Params], rows: State, bodies: Obstacles) -> None:
+def _add_obstacles(built: list[Params], rows: State, obstacles: Obstacles) -> None:
     """Fill in what the params say about objects. Indices are Python's ints here, numpy's in the
     simulator.
     """
-    closest = closest_obstacles(bodies, rows["s"])
-    in_camera = _in_camera(rows, bodies, closest[:, 1])
-    for p, near, seen, location, distance, aside, left, heading, speed in zip(
-        built, closest.tolist(), in_camera.tolist(), *obstacle_facts(bodies), strict=True
-    ):
-        p["closest_objects"] = near
-        p["objects_location"] = location
-        p["objects_distance"] = distance
-        p["objects_distance_from_center"] = aside
-        p["objects_left_of_center"] = left
-        p["objects_heading"] = heading
-        p["objects_speed"] = speed
-        p["object_in_camera"] = seen
+    closest = closest_obstacles(obstacles, rows["s"])
+    in_camera = _object_in_camera(rows, obstacles, closest[:, 1]).tolist()
+    facts = obstacle_facts(obstacles)
+    for k, params in enumerate(built):
+        params["closest_objects"] = closest[k].tolist()
+        params["objects_location"] = facts.location[k]
+        params["objects_distance"] = facts.s[k]
+        params["objects_distance_from_center"] = facts.distance[k]
+        params["objects_left_of_center"] = facts.left[k]
+        params["objects_heading"] = facts.heading[k]
+        params["objects_speed"] = facts.speed[k]
+        params["object_in_camera"] = in_camera[k]
 
 
-def _in_camera(rows: State, bodies: Obstacles, ahead: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _object_in_camera(
+    rows: State, obstacles: Obstacles, ahead: NDArray[np.int64]
+) -> NDArray[np.bool_]:
     """(N,) the simulator's flag, which is off by one: it looks for the object before the next one
     in the lists.
 
     Its own numbering counts the car itself as 0, so of the first object it tests the car, which is
     never in view.
     """
-    row = np.arange(len(rows))
-    tested = bodies[row, ahead - 1][:, None]
+    tested = obstacles[np.arange(len(rows)), ahead - 1][:, None]
     return np.asarray(visible_obstacles(rows, tested)[:, 0] & (ahead > 0))
 
 
@@ -157,16 +171,52 @@ def _in_camera(rows: State, bodies: Obstacles, ahead: NDArray[np.int64]) -> NDAr
 def _template(track: Track) -> Params:
     """The keys in their order, with what is the same for every step on a track."""
     return {
-        "all_wheels_on_track": True, "x": 0.0, "y": 0.0, "heading": 0.0, "distance_from_center": 0.0,
-        "projection_distance": 0.0, "progress": 0.0, "steps": 0.0, "speed": 0.0, "steering_angle": 0.0, "track_width":
-        0.0, "track_length": track.length, "waypoints": [], "closest_waypoints": [], "is_left_of_center": False,
-        "is_reversed": track.is_reversed, "is_offtrack": False, "is_crashed": False, "closest_objects": [],
-        "objects_location": [], "objects_distance": [], "objects_distance_from_center": [], "objects_left_of_center":
-        [], "objects_heading": [], "objects_speed": [], "object_in_camera": False, "sim_time": 0.0,
-    }  # fmt: skip
+        "all_wheels_on_track": True,
+        "x": 0.0,
+        "y": 0.0,
+        "heading": 0.0,
+        "distance_from_center": 0.0,
+        "projection_distance": 0.0,
+        "progress": 0.0,
+        "steps": 0.0,
+        "speed": 0.0,
+        "steering_angle": 0.0,
+        "track_width": 0.0,
+        "track_length": track.length,
+        "waypoints": [],
+        "closest_waypoints": [],
+        "is_left_of_center": False,
+        "is_reversed": track.is_reversed,
+        "is_offtrack": False,
+        "is_crashed": False,
+        "closest_objects": [],
+        "objects_location": [],
+        "objects_distance": [],
+        "objects_distance_from_center": [],
+        "objects_left_of_center": [],
+        "objects_heading": [],
+        "objects_speed": [],
+        "object_in_camera": False,
+        "sim_time": 0.0,
+    }
 
 
 _READER = column_reader(
-    "road", "steps", "clock", "yaw", "steer_command_deg", "speed_command", "front_x", "front_y", "s", "distance",
-    "width", "left", "previous", "next", "wheels", "progress", "crashed",
-)  # fmt: skip
+    "track",
+    "steps",
+    "clock",
+    "yaw",
+    "steer_command_deg",
+    "speed_command",
+    "front_x",
+    "front_y",
+    "s",
+    "distance",
+    "width",
+    "left",
+    "previous",
+    "next",
+    "wheels",
+    "progress",
+    "crashed",
+)

@@ -1,9 +1,8 @@
-"""Everything that stays the same while cars drive: the roads, the car, the rules, where episodes
-begin, what varies.
-"""
+"""N cars that drive in one scenario: what stays the same while they do, and what changes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -21,24 +20,31 @@ from racer.track.spatial_index import PackedTracks, pack_tracks
 from racer.track.track import Track
 from racer.vehicle.car import Car, car_table
 
-ALLOCATED_ROWS = 64  # rows, about, that are allocated at a time
+ALLOCATED_ROWS = 64  # about as many are allocated at a time
+
+_FORMER_COLUMNS = {"road": "track", "aside": "distance"}
+"""Names that columns had in snapshots of earlier versions."""
 
 
 @dataclass(frozen=True)
 class Starts:
-    """Where episodes begin, as shares of a lap: the simulator's round robin; car k begins k
+    """Where episodes begin, as fractions of a lap: the simulator's round robin; car k begins k
     advances further on.
     """
 
     offset: float = 0.0
     advance: float = 0.05
     alternate_direction: bool = False  # every other episode is driven the other way
-    clear: bool = True  # where an object is near, a car begins on the other lane; in training only
+    # where an obstacle is near, a car begins on the other lane; in training only
+    clear: bool = True
 
     def of(self, car: int, episode: int) -> tuple[float, bool]:
-        """Share of a lap where an episode of a car begins, and whether it is driven the other way."""
+        """Fraction of a lap where an episode of a car begins, and whether it is driven the other
+        way.
+        """
         turn = car + episode
-        return (self.offset + self.advance * turn) % 1.0, self.alternate_direction and turn % 2 == 1
+        is_reversed = self.alternate_direction and turn % 2 == 1
+        return (self.offset + self.advance * turn) % 1.0, is_reversed
 
 
 ROUND_ROBIN = Starts()
@@ -47,7 +53,9 @@ START_LINE = Starts(advance=0.0, clear=False)
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
-    """What N cars need to know to be started and stepped."""
+    """Everything that stays the same while cars drive: the track, the car, the rules, where episodes
+    begin, what varies, and what stands and drives on the track.
+    """
 
     track: Track
     car: Car
@@ -58,136 +66,161 @@ class Scenario:
 
     @cached_property
     def tracks(self) -> tuple[Track, Track]:
-        """The track as driven, and the other way round: what the `road` column of a car is an index
+        """The track as driven, and the other way round: what the `track` column of a car is an index
         into.
         """
         return self.track, self.track.reversed()
 
     @cached_property
-    def roads(self) -> PackedTracks:
-        """The same for compiled code."""
+    def packed_tracks(self) -> PackedTracks:
+        """`tracks` for compiled code."""
         return pack_tracks(self.tracks)
 
 
-def line_up(race: Scenario, objects: Obstacles, n: int) -> State:
-    """(N,) cars at the start line, where one of the `objects` (K,) is near it on the other lane."""
-    road, share = np.zeros(n, dtype=np.int32), np.zeros(n)
-    lanes = free_lanes(np.broadcast_to(objects, (n, len(objects))), race.roads, road, share)
-    return begin_episodes(race.tracks, race.roads, road, share, lanes)
+def line_up(scenario: Scenario, obstacles: Obstacles, n: int) -> State:
+    """(N,) cars at the start line, where one of the `obstacles` (K,) is near it on the other lane."""
+    track = np.zeros(n, dtype=np.int32)
+    fraction = np.zeros(n)
+    before = np.broadcast_to(obstacles, (n, len(obstacles)))
+    lanes = free_lanes(before, scenario.packed_tracks, track, fraction)
+    return begin_episodes(scenario.tracks, scenario.packed_tracks, track, fraction, lanes)
 
 
 class Simulation:
-    """N cars in a race, each with its own random generator: car k is the same however many others
-    there are.
+    """N cars in a scenario, each with its own random generator: car k is the same however many
+    others there are.
 
-    `state` and `bodies` (N, K), the objects before each car, are what the next step begins with.
+    `state` (N,) and `obstacles` (N, K), those before each car, are what the next step begins with.
     `snapshot` and `restore` are the whole of what changes.
+
+    >>> from racer.track import load_track
+    >>> from racer.vehicle.car import V6
+    >>> simulation = Simulation(Scenario(load_track("oval"), V6), n=2, seed=0)
+    >>> for _ in range(3):
+    ...     rows = simulation.step(np.array([[0.0, 1.0], [10.0, 1.0]]))
+    >>> rows["steps"].tolist(), rows["speed_command"].tolist()
+    ([3, 3], [1.0, 1.0])
     """
 
-    def __init__(self, race: Scenario, n: int, seed: int | None = None) -> None:
-        self.race = race
-        self._generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(n)]
+    def __init__(self, scenario: Scenario, n: int, seed: int | None = None) -> None:
+        self.scenario = scenario
+        seeds = np.random.SeedSequence(seed).spawn(n)
+        self._generators = [np.random.default_rng(seed) for seed in seeds]
         self._episodes = np.zeros(n, dtype=np.int64)
-        self._cars = car_table(race.car, n)
-        self._usual = car_table(race.car, 1)
-        self._steady = (
-            step_durations(race.noise, self._generators) if race.noise.step_jitter == 0.0 else None
-        )
-        self._tables, self._cut = np.empty((0, 2, n), STATE), 0
+        self._cars = car_table(scenario.car, n)
+        self._usual = car_table(scenario.car, 1)
+        self._steady: NDArray[np.float64] | None = None
+        if scenario.noise.step_jitter == 0.0:
+            self._steady = step_durations(scenario.noise, self._generators)
+        self._tables = np.empty((0, 2, n), STATE)
+        self._next_table = 0
         self.state: State = begin_episodes(
-            race.tracks, race.roads, np.zeros(n, np.int32), np.zeros(n)
+            scenario.tracks, scenario.packed_tracks, np.zeros(n, np.int32), np.zeros(n)
         )
-        self.obstacles: Obstacles = np.zeros(
-            (n, race.obstacle_layout.size if race.obstacle_layout else 0), OBSTACLE_DTYPE
-        )
-        bots = race.obstacle_layout.number_of_bot_cars if race.obstacle_layout else 0
-        self._traffic = (
-            Traffic(race.obstacle_layout, race.tracks, race.roads, n)
-            if race.obstacle_layout and bots
-            else None
-        )
-        self._lay_out(np.arange(n))
-        self.restart(np.arange(n))
+        layout = scenario.obstacle_layout
+        count = layout.count if layout else 0
+        self.obstacles: Obstacles = np.zeros((n, count), OBSTACLE_DTYPE)
+        self._traffic: Traffic | None = None
+        if layout and layout.number_of_bot_cars:
+            self._traffic = Traffic(layout, scenario.tracks, scenario.packed_tracks, n)
+        everyone = np.arange(n)
+        self._lay_out(everyone)
+        self.restart(everyone)
 
     def restart(self, cars: NDArray[np.int64]) -> None:
         """Put `cars` (by index) at the beginning of their next episode."""
-        race = self.race
-        starts = [race.starts.of(int(k), int(self._episodes[k])) for k in cars]
-        shares, others = (
-            np.array([share for share, _ in starts]),
-            np.array([other for _, other in starts], dtype=np.int32),
+        scenario = self.scenario
+        fractions = np.zeros(len(cars))
+        directions = np.zeros(len(cars), dtype=np.int32)
+        for k, car in enumerate(cars.tolist()):
+            fractions[k], directions[k] = scenario.starts.of(car, int(self._episodes[car]))
+        lanes = None
+        if scenario.starts.clear:
+            before = self.obstacles[cars]
+            lanes = free_lanes(before, scenario.packed_tracks, directions, fractions)
+        fresh = begin_episodes(
+            scenario.tracks, scenario.packed_tracks, directions, fractions, lanes
         )
-        lanes = (
-            free_lanes(self.obstacles[cars], race.roads, others, shares)
-            if race.starts.clear
-            else None
-        )
-        fresh = begin_episodes(race.tracks, race.roads, others, shares, lanes)
+        clock = self.state["clock"][cars]
         fresh["episode"] = self._episodes[cars]
-        fresh["clock"] = fresh["episode_start"] = fresh["lap_start"] = self.state["clock"][cars]
+        fresh["clock"] = clock
+        fresh["episode_start"] = clock
+        fresh["lap_start"] = clock
         self.state.view(ROW_BYTES)[cars] = fresh.view(ROW_BYTES)
-        for k in cars:
-            self._cars[k] = vary_cars(self._usual, race.noise, self._generators[k])[0]
+        for car in cars:
+            self._cars[car] = vary_cars(self._usual, scenario.noise, self._generators[car])[0]
         self._episodes[cars] += 1
         self._lay_out(cars)
 
     def _lay_out(self, cars: NDArray[np.int64]) -> None:
-        """Place the objects before `cars` (by index) anew, as the simulator does after it has
+        """Place the obstacles before `cars` (by index) anew, as the simulator does after it has
         placed the car.
         """
-        race = self.race
-        if race.obstacle_layout is None:
+        scenario = self.scenario
+        layout = scenario.obstacle_layout
+        if layout is None:
             return
-        road = self.state["road"][cars]
-        generators = [self._generators[k] for k in cars]
-        laid = lay_out_obstacles(
-            race.obstacle_layout, race.tracks, road, self._episodes[cars] - 1, generators
+        track = self.state["track"][cars]
+        generators = [self._generators[car] for car in cars]
+        placed = lay_out_obstacles(
+            layout, scenario.tracks, track, self._episodes[cars] - 1, generators
         )
-        bodies = self.obstacles.copy()
-        bodies[cars] = locate_obstacles(laid, road, race.roads)
+        obstacles = self.obstacles.copy()
+        obstacles[cars] = locate_obstacles(placed, track, scenario.packed_tracks)
         if self._traffic is not None:
-            bodies = self._traffic.begin(
-                cars, bodies, laid["s"][:, race.obstacle_layout.obstacles :], self.state
-            )
-        self.obstacles = bodies
+            starts = placed["s"][:, layout.standing_count :]
+            obstacles = self._traffic.begin(cars, obstacles, starts, self.state)
+        self.obstacles = obstacles
 
     def step(self, command: NDArray[np.float64]) -> State:
         """Judged rows (N,) of a step in which the cars get `command` (N, 2): steering deg, speed
         m/s.
         """
-        race = self.race
-        met, rammed = self.obstacles, None
-        if met.size:
-            self.obstacles = (
-                met
-                if self._traffic is None
-                else self._traffic.drive(met, self.state, self._generators)
+        scenario = self.scenario
+        before = self.obstacles
+        is_rammed: NDArray[np.bool_] | None = None
+        if before.size:
+            if self._traffic is not None:
+                self.obstacles = self._traffic.drive(before, self.state, self._generators)
+            self.state["crashed"], is_rammed = find_contacts(
+                self.state, before, self.obstacles, scenario.packed_tracks
             )
-            self.state["crashed"], rammed = find_contacts(
-                self.state, met, self.obstacles, race.roads
+        dt = self._steady
+        if dt is None:
+            dt = step_durations(scenario.noise, self._generators)
+        rows, after = step_cars(
+            self.state,
+            command,
+            dt,
+            scenario.packed_tracks,
+            self._cars,
+            scenario.rules,
+            self._new_tables(),
+        )
+        if scenario.rules.resets:
+            after = put_back(
+                rows,
+                after,
+                scenario.tracks,
+                scenario.packed_tracks,
+                before,
+                scenario.obstacle_layout,
             )
-        dt = step_durations(race.noise, self._generators) if self._steady is None else self._steady
-        row, after = step_cars(
-            self.state, command, dt, race.roads, self._cars, race.rules, self._new_tables()
-        )
-        self.state = (
-            put_back(row, after, race.tracks, race.roads, met, race.obstacle_layout)
-            if race.rules.resets
-            else after
-        )
-        if self._traffic is not None and rammed is not None:
-            self._traffic.judge(rammed, dt)
-        return row
+        self.state = after
+        if self._traffic is not None and is_rammed is not None:
+            self._traffic.judge(is_rammed, dt)
+        return rows
 
     def _new_tables(self) -> State:
         """(2, N) new rows, cut from a larger piece: making a structured array takes numpy longer
         than a car's step.
         """
-        if self._cut == len(self._tables):
+        if self._next_table == len(self._tables):
             n = len(self._generators)
-            self._tables, self._cut = np.empty((max(ALLOCATED_ROWS // n, 1), 2, n), STATE), 0
-        tables: State = self._tables[self._cut]
-        self._cut += 1
+            self._tables = np.empty((max(ALLOCATED_ROWS // n, 1), 2, n), STATE)
+            self._next_table = 0
+        tables: State = self._tables[self._next_table]
+        self._next_table += 1
         return tables
 
     def snapshot(self) -> tuple[object, ...]:
@@ -196,21 +229,29 @@ class Simulation:
             self.state.copy(),
             self._episodes.copy(),
             self._cars.copy(),
-            [g.bit_generator.state for g in self._generators],
+            [generator.bit_generator.state for generator in self._generators],
             self.obstacles.copy(),
             None if self._traffic is None else self._traffic.snapshot(),
         )
 
-    def restore(self, snapshot: tuple[object, ...]) -> None:
-        """Be as when `snapshot` was taken."""
-        saved, self._episodes, self._cars = (np.array(part) for part in snapshot[:3])
-        self.state = np.zeros(len(saved), STATE)
-        # not all columns, where an earlier version has saved it
-        for name in saved.dtype.names or ():
-            self.state[name] = saved[name]
-        for generator, state in zip(self._generators, snapshot[3], strict=True):  # type: ignore[call-overload]
-            generator.bit_generator.state = state
+    def restore(self, snapshot: Sequence[object]) -> None:
+        """Be as when `snapshot` was taken, be it by an earlier version."""
+        state, episodes, cars, generators, obstacles, traffic = snapshot
+        self.state = _with_columns_of(state, STATE)
+        self._episodes = np.array(episodes)
+        self._cars = np.array(cars)
+        for generator, saved in zip(self._generators, generators, strict=True):  # type: ignore[call-overload]
+            generator.bit_generator.state = saved
         if self.obstacles.size:
-            self.obstacles = np.array(snapshot[4])
+            self.obstacles = _with_columns_of(obstacles, OBSTACLE_DTYPE)
         if self._traffic is not None:
-            self._traffic.restore(snapshot[5])
+            self._traffic.restore(traffic)
+
+
+def _with_columns_of(saved: object, dtype: np.dtype[np.void]) -> NDArray[np.void]:
+    """A new table of `dtype` with the columns of a saved one; 0 where that has none."""
+    old = np.asarray(saved)
+    table = np.zeros(old.shape, dtype)
+    for name in old.dtype.names or ():
+        table[_FORMER_COLUMNS.get(name, name)] = old[name]
+    return table

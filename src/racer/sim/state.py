@@ -39,13 +39,14 @@ class Status(IntEnum):
 
     @property
     def word(self) -> str:
+        """As the log has it."""
         return self.name.lower()
 
 
 STATE = np.dtype(
     [
         # who and when
-        ("road", np.int32),  # index into the packed roads
+        ("track", np.int32),  # index into the packed tracks
         # counted from 0; in a continuous race it counts laps, as the simulator's log does
         ("episode", np.int32),
         ("steps", np.int32),  # 1 is the prepare step
@@ -63,14 +64,14 @@ STATE = np.dtype(
         ("yaw_rate", np.float64),  # rad/s
         ("steer", np.float64),  # rad, of the front wheels
         # commands: this step's, the one before, and the one before that
-        # (in degrees, for they reach rewards and logs to the last bit as they were chosen)
+        # (in degrees, because they reach rewards and logs to the last bit as they were chosen)
         ("steer_command_deg", np.float64),  # + is left, as chosen (not clipped)
         ("speed_command", np.float64),  # m/s, as chosen (not clipped)
         ("steer_before_deg", np.float64),
         ("speed_before", np.float64),
         ("steer_earlier_deg", np.float64),
         ("speed_earlier", np.float64),
-        # place on the road, of the front point (0.14 m ahead of the origin)
+        # place on the track, of the front point (0.14 m ahead of the origin)
         ("front_x", np.float64),  # m
         ("front_y", np.float64),
         ("s", np.float64),  # m of center line from waypoint 0
@@ -85,10 +86,10 @@ STATE = np.dtype(
         ("closest", np.int32),
         ("wheels", np.int8),  # wheel centers on the road, 0 to 4
         # the episode
-        ("start", np.float64),  # share of the lap where the episode started, [0, 1)
+        ("start", np.float64),  # fraction of the lap where the episode started, [0, 1)
         ("progress", np.float64),  # %
         ("progress_before", np.float64),  # % at the step before; 0 after a completed lap
-        ("crashed", np.bool_),  # a corner is inside an object
+        ("crashed", np.bool_),  # a corner is inside an obstacle
         ("obstacle", np.int8),  # that it was put back behind last, counted from 1; 0 for none
         ("obstacle_crashes", np.int8),  # times in turn, counted where there is mercy
         ("backward_steps", np.int32),  # consecutive steps of falling progress
@@ -109,18 +110,19 @@ State = NDArray[np.void]
 """(N,) rows of `STATE`. Functions return new tables and leave their arguments alone."""
 
 ROW_BYTES = np.dtype((np.void, STATE.itemsize))
-"""Rows seen as lumps of bytes: numpy copies them at once, and rows of `STATE` column by column."""
+"""Rows as bytes: numpy copies such a row at once, and a row of `STATE` column by column."""
 
 _CODES = {"int8": "b", "int32": "i", "bool": "?", "float64": "d"}
 
 
 def column_reader(*names: str) -> Struct:
-    """What takes the values of these columns, in the order of `STATE`, out of the bytes of rows:
-    Python's own numbers.
+    """What takes the values of these columns out of the bytes of rows, in the order of `STATE` and
+    as Python's own numbers.
 
-    Of one row or a thousand it is sooner done than with a view or with one list a column.
+    For one row or a thousand that is faster than a view of the rows or a list a column.
     """
-    code, end = "=", 0
+    code = "="
+    end = 0
     for name, (dtype, offset, *_) in (STATE.fields or {}).items():
         if name in names:
             code += f"{offset - end}x{_CODES[dtype.name]}"
@@ -177,7 +179,7 @@ def trace_columns(
         "all_wheels_on_track": rows["wheels"] == 4,
         "progress": rows["progress"],
         "closest_waypoint": rows["closest"].astype(np.int64),
-        "track_len": np.array([track.length for track in tracks])[rows["road"]],
+        "track_len": np.array([track.length for track in tracks])[rows["track"]],
         "tstamp": rows["clock"] + rows["dt"],
         "episode_status": STATUS_WORDS[rows["status"]],
         "pause_duration": rows["pause"],
@@ -190,26 +192,26 @@ _READER = column_reader(
 )
 
 
-def trace_row(rows: State, told: Mapping[str, Any], action: int, reward: float) -> dict[str, Any]:
-    """The same for the one row of `rows` and its params, as plain Python values."""
+def trace_row(rows: State, params: Mapping[str, Any], action: int, reward: float) -> dict[str, Any]:
+    """`trace_columns` of the only row of `rows` (1,), from its `params`, as plain Python values."""
     episode, status, done, clock, dt, closest, progress, crashes, pause = _READER.unpack(
         rows.tobytes()
     )
     return {
         "episode": episode,
-        "steps": told["steps"],
-        "X": told["x"],
-        "Y": told["y"],
-        "yaw": told["heading"],
-        "steer": told["steering_angle"],
-        "throttle": told["speed"],
+        "steps": params["steps"],
+        "X": params["x"],
+        "Y": params["y"],
+        "yaw": params["heading"],
+        "steer": params["steering_angle"],
+        "throttle": params["speed"],
         "action": action,
         "reward": reward,
         "done": done,
-        "all_wheels_on_track": told["all_wheels_on_track"],
+        "all_wheels_on_track": params["all_wheels_on_track"],
         "progress": progress,
         "closest_waypoint": closest,
-        "track_len": told["track_length"],
+        "track_len": params["track_length"],
         "tstamp": clock + dt,
         "episode_status": STATUS_WORDS[status],
         "pause_duration": pause,

@@ -252,7 +252,7 @@ def _locate(rows, packed):  # type: ignore[no-untyped-def]  # pragma: no cover -
     vertices, tracks, cells, candidates, bands, edges = packed
     for i in range(len(rows)):
         car = rows[i]
-        track = tracks[car.road]
+        track = tracks[car.track]
         cos = np.cos(car.yaw)
         sin = np.sin(car.yaw)
         front_x = car.x + FRONT_POINT_M * cos

@@ -252,9 +252,9 @@ def _evaluation_result(
 ) -> EvaluationResult:
     trace = steps.trace.assign(phase="evaluation")
     laps = analysis.laps(trace)
-    track = cars.race.track
+    track = cars.scenario.track
     subject = f"{run.folder}, checkpoint {checkpoint}, on {track.title}, car {cars.car.name}"
-    outcome = _outcome(laps, options.laps, has_obstacles=cars.race.obstacle_layout is not None)
+    outcome = _outcome(laps, options.laps, has_obstacles=cars.scenario.obstacle_layout is not None)
     return EvaluationResult(
         trace=trace,
         laps=laps,
@@ -264,7 +264,7 @@ def _evaluation_result(
         headline=f"{subject}: {outcome}",
         notes=tuple(beyond_logs_notes(cars, mean_beyond_logs(cars, trace, laps))),
         sees_pictures=has_pictures(run.observation),
-        has_obstacles=cars.race.obstacle_layout is not None,
+        has_obstacles=cars.scenario.obstacle_layout is not None,
         obstacles=_standing_obstacles(cars),
         stamp=f"{datetime.now():%Y%m%d%H%M%S}",
     )

@@ -168,7 +168,7 @@ class Classroom:
             if not driven_by_teacher.all():
                 by_student = ~driven_by_teacher
                 actions[by_student] = self._student_actions(observation, by_student)
-            step = cars.turn(actions, see=False)
+            step = cars.advance(actions, with_observation=False)
             if track == 0:
                 on_step(step, actions)
             is_over = step.terminated | step.truncated

@@ -38,7 +38,7 @@ def gather_observations(run: Run, policy: Policy, count: int) -> ObservedSteps:
     while len(parts) * GATHERING_CARS < count:
         parts.append(_current_step(cars))
         actions, _ = policy.predict(parts[-1].observation, deterministic=True)
-        step = cars.turn(actions, see=False)
+        step = cars.advance(actions, with_observation=False)
         is_over = step.terminated | step.truncated
         if is_over.any():
             cars.restart(is_over)
@@ -54,7 +54,7 @@ def observe_lap(run: Run, policy: Policy) -> ObservedSteps:
     while not is_over:
         current = _current_step(cars)
         actions, _ = policy.predict(current.observation, deterministic=True)
-        step = cars.turn(actions, see=False)
+        step = cars.advance(actions, with_observation=False)
         for name in ("progress", "status", "lap_time"):
             current.rows[name] = step.rows[name]
         parts.append(current)

@@ -108,7 +108,7 @@ class EpisodeRecorder:
         rows, actions, rewards = (np.concatenate(column) for column in columns)
         if self._cars.actions.is_continuous:
             actions = np.full(len(rows), -1)
-        trace = trace_columns(rows, actions, rewards, self._cars.race.tracks)
+        trace = trace_columns(rows, actions, rewards, self._cars.scenario.tracks)
         numbers = np.arange(self.episodes, self.episodes + len(self.finished))
         trace["episode"] = np.repeat(numbers, [len(episode) for episode in self.finished])
         self.episodes += len(self.finished)

@@ -103,7 +103,7 @@ def drive_policy(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> Dri
         observation = cars.observe(np.flatnonzero(is_driving))
         actions[is_driving], _ = policy.predict(observation, deterministic=True)
         obstacles = cars.simulation.obstacles.copy()
-        step = cars.turn(actions, see=False)
+        step = cars.advance(actions, with_observation=False)
         index = no_index if cars.actions.is_continuous else actions.copy()
         steps.append((step.rows, index, step.reward, obstacles, is_driving.copy()))
         is_driving &= ~(step.terminated | step.truncated)
@@ -111,7 +111,7 @@ def drive_policy(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> Dri
         cars.simulation.state["phase"][~is_driving] = Phase.PREPARE
     columns = zip(*steps, strict=True)
     rows, index, reward, obstacles, driven = (np.stack(column, axis=1) for column in columns)
-    trace = trace_columns(rows[driven], index[driven], reward[driven], cars.race.tracks)
+    trace = trace_columns(rows[driven], index[driven], reward[driven], cars.scenario.tracks)
     trace["episode"] = trace["episode"] + np.repeat(np.arange(cars.num_envs), driven.sum(axis=1))
     return DrivenSteps(pd.DataFrame(trace), rows[driven], obstacles[driven])
 

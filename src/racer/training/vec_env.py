@@ -34,7 +34,7 @@ class CarsVecEnv(VecEnv):
 
     def step_wait(self) -> tuple[Any, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
         """One step; cars whose episode is over are started again."""
-        step = self.cars.turn(self._actions, see=False)
+        step = self.cars.advance(self._actions, with_observation=False)
         if self._on_step is not None:
             self._on_step(step, self._actions)
         is_over = step.terminated | step.truncated

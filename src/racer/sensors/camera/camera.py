@@ -150,7 +150,7 @@ def _render(  # type: ignore[no-untyped-def]  # pragma: no cover
     survey_rows(rows, height, pose[4], pose[2], pose[3], cell, LEVEL_COUNT, reach)
     for n in _along(state):
         car = state[n]
-        g = ground_of[car.road]
+        g = ground_of[car.track]
         map_row, table = grounds[g], tables[g]
         if len(look):
             aside, up, pitch, turned = look[n].aside, look[n].up, look[n].pitch, look[n].yaw
@@ -203,5 +203,5 @@ def _along(state):  # type: ignore[no-untyped-def]  # pragma: no cover - compile
     """
     place = np.empty(len(state))
     for n in range(len(state)):
-        place[n] = 1e5 * state[n].road + state[n].s
+        place[n] = 1e5 * state[n].track + state[n].s
     return np.argsort(place)

@@ -58,7 +58,7 @@ def settings_from_obstacles(layout: ObstacleLayout | None) -> dict[str, str]:
 
 def obstacle_notes(layout: ObstacleLayout | None) -> list[str]:
     """A sentence where a race with both kinds of obstacles cannot be had there."""
-    if layout is None or not (layout.obstacles and layout.number_of_bot_cars):
+    if layout is None or not (layout.standing_count and layout.number_of_bot_cars):
         return []
     return [
         f"boxes and bot cars at once are no race type there: {BOT_CAR_RACE} leaves the boxes out"
