@@ -6,40 +6,42 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from racer.logs.schema import CONTINUOUS_ACTION
+from racer.logs.schema import CONTINUOUS_ACTION, HELD_STATUSES
 from racer.vehicle.action_space import ActionSpace
 
-STEERING_CELLS, SPEED_CELLS = 5, 3  # cells that a continuous action space is looked at in
-_WAITS = ("prepare", "pause", "park")  # statuses of rows whose action does nothing
+STEERING_CELLS = 5
+SPEED_CELLS = 3
+"""With STEERING_CELLS, cells that a continuous action space is looked at in."""
 
 ACTION_USE_COLUMNS = ("action", "steer", "throttle", "count", "share")
+
+Array = NDArray[np.float64]
 
 
 def action_use(trace: pd.DataFrame, space: ActionSpace | None = None) -> pd.DataFrame:
     """One row an action: `action` (index), `steer` (degrees), `throttle` (m/s), `count` of steps
-    and `share` (0 to 1).
+    and `share` of all steps (0 to 1).
 
     Actions of `space` that were never used have count 0; without it, so have the indices that are
-    missing below the largest one, with nan commands. Of a continuous space the rows are `STEERS` by
-    `SPEEDS` equal cells between its limits (without `space`, between the extremes that were used),
-    named by their middles, index -1. Steps in which the car was held do not count.
+    missing below the largest one, with nan commands. Of a continuous space the rows are
+    STEERING_CELLS by SPEED_CELLS equal cells between its limits (without `space`, between the
+    extremes that were used), named by their middles, index -1. Steps in which the car was held do
+    not count.
     """
-    rows = trace[~trace["episode_status"].isin(_WAITS)]
-    is_continuous = (
-        space.is_continuous if space else bool((rows["action"] == CONTINUOUS_ACTION).any())
-    )
-    table = _cells(rows, space) if is_continuous else _indices(rows, space)
-    total = max(int(table["count"].sum()), 1)
-    return table.assign(share=table["count"] / total)[list(ACTION_USE_COLUMNS)]
+    rows = trace[~trace["episode_status"].isin(HELD_STATUSES)]
+    if space is None:
+        is_continuous = bool((rows["action"] == CONTINUOUS_ACTION).any())
+    else:
+        is_continuous = space.is_continuous
+    table = _cell_counts(rows, space) if is_continuous else _index_counts(rows, space)
+    table["share"] = table["count"] / max(int(table["count"].sum()), 1)
+    return table[list(ACTION_USE_COLUMNS)]
 
 
 def unused_actions(use: pd.DataFrame) -> list[str]:
-    """The actions of `action_use` that were never used, in words."""
-    none = use[use["count"] == 0]
-    return [
-        action_label(*row)
-        for row in zip(none["action"], none["steer"], none["throttle"], strict=True)
-    ]
+    """Labels of the actions of `action_use` that were never used."""
+    unused = use.loc[use["count"] == 0, ["action", "steer", "throttle"]]
+    return [action_label(*row) for row in unused.itertuples(index=False)]
 
 
 def action_label(action: int, steer: float, throttle: float) -> str:
@@ -47,48 +49,62 @@ def action_label(action: int, steer: float, throttle: float) -> str:
     command = f"{steer:+g}°, {throttle:g} m/s"
     if action == CONTINUOUS_ACTION:
         return f"around {command}"
-    return f"{action}" + ("" if np.isnan(steer) else f" ({command})")
+    if np.isnan(steer):
+        return f"{action}"
+    return f"{action} ({command})"
 
 
-def _indices(rows: pd.DataFrame, space: ActionSpace | None) -> pd.DataFrame:
-    index = rows["action"].to_numpy()
-    index = index[index >= 0]
-    size = max(space.size if space else 0, int(index.max(initial=-1)) + 1)
-    seen = (
-        rows[rows["action"] >= 0]
-        .groupby("action")[["steer", "throttle"]]
-        .median()
-        .reindex(range(size))
-    )
+def _index_counts(rows: pd.DataFrame, space: ActionSpace | None) -> pd.DataFrame:
+    rows = rows[rows["action"] >= 0]
+    action = rows["action"].to_numpy()
+    size = int(action.max(initial=-1)) + 1
     if space:
-        seen.iloc[: space.size] = np.column_stack([space.steering_deg, space.speed])
-    count = np.bincount(index, minlength=size)
+        size = max(size, space.size)
+    commands = rows.groupby("action")[["steer", "throttle"]].median().reindex(range(size))
+    if space:
+        commands.iloc[: space.size] = np.column_stack([space.steering_deg, space.speed])
     table = {
         "action": np.arange(size),
-        "steer": seen["steer"].to_numpy(),
-        "throttle": seen["throttle"].to_numpy(),
+        "steer": commands["steer"].to_numpy(),
+        "throttle": commands["throttle"].to_numpy(),
+        "count": np.bincount(action, minlength=size),
     }
-    return pd.DataFrame(table | {"count": count})
+    return pd.DataFrame(table)
 
 
-def _cells(rows: pd.DataFrame, space: ActionSpace | None) -> pd.DataFrame:
-    values = {"steer": rows["steer"].to_numpy(float), "throttle": rows["throttle"].to_numpy(float)}
-    limits = {"steer": space.steering_deg, "throttle": space.speed} if space else values
-    edges = [
-        _edges(limits[name], parts)
-        for name, parts in (("steer", STEERING_CELLS), ("throttle", SPEED_CELLS))
-    ]
-    inside = [
-        np.clip(values[name], edge[0], edge[-1]) for name, edge in zip(values, edges, strict=True)
-    ]
-    count = np.histogram2d(inside[0], inside[1], bins=(edges[0], edges[1]))[0]
-    middles = [np.round((edge[1:] + edge[:-1]) / 2, 2) for edge in edges]
-    steer, throttle = (axis.ravel() for axis in np.meshgrid(*middles, indexing="ij"))
-    table = {"action": np.full(len(steer), CONTINUOUS_ACTION), "steer": steer, "throttle": throttle}
-    return pd.DataFrame(table | {"count": count.ravel().astype(int)})
+def _cell_counts(rows: pd.DataFrame, space: ActionSpace | None) -> pd.DataFrame:
+    steer = rows["steer"].to_numpy(float)
+    speed = rows["throttle"].to_numpy(float)
+    steer_edges = _cell_edges(space.steering_deg if space else steer, STEERING_CELLS)
+    speed_edges = _cell_edges(space.speed if space else speed, SPEED_CELLS)
+    count, _, _ = np.histogram2d(
+        np.clip(steer, steer_edges[0], steer_edges[-1]),
+        np.clip(speed, speed_edges[0], speed_edges[-1]),
+        bins=(steer_edges, speed_edges),
+    )
+    steer_grid, speed_grid = np.meshgrid(
+        _cell_middles(steer_edges), _cell_middles(speed_edges), indexing="ij"
+    )
+    table = {
+        "action": np.full(count.size, CONTINUOUS_ACTION),
+        "steer": steer_grid.ravel(),
+        "throttle": speed_grid.ravel(),
+        "count": count.ravel().astype(int),
+    }
+    return pd.DataFrame(table)
 
 
-def _edges(values: ArrayLike, parts: int) -> NDArray[np.float64]:
+def _cell_edges(values: ArrayLike, parts: int) -> Array:
     numbers = np.asarray(values, dtype=float)
-    low, high = (float(numbers.min()), float(numbers.max())) if len(numbers) else (0.0, 1.0)
-    return np.linspace(low, high if high > low else low + 1.0, parts + 1)
+    low = 0.0
+    high = 1.0
+    if len(numbers):
+        low = float(numbers.min())
+        high = float(numbers.max())
+    if high <= low:
+        high = low + 1.0
+    return np.linspace(low, high, parts + 1)
+
+
+def _cell_middles(edges: Array) -> Array:
+    return np.round((edges[1:] + edges[:-1]) / 2, 2)

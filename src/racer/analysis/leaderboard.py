@@ -5,29 +5,27 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from functools import cache
-from math import floor, isfinite
+from math import floor, isfinite, isnan
 from pathlib import Path
 
 import numpy as np
 
 from racer.track import library
 
-# % of the racers, of the columns from `fastest` on
 RANK_PERCENTAGES = (0.0, 0.1, 1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0)
-WORLD_VARIANT_ENDINGS = (
-    "_cw",
-    "_ccw",
-    "_building",
-    "_f1",
-)  # ends of world names that leave the road the same
+"""% of the racers, of the time columns of the table."""
+_TIME_COLUMNS = ("fastest", "q0_1", "q1", "q5", "q10", "q25", "q50", "q75", "q90")
 
-_QUANTILES = ("fastest", "q0_1", "q1", "q5", "q10", "q25", "q50", "q75", "q90")
+WORLD_VARIANT_ENDINGS = ("_cw", "_ccw", "_building", "_f1")
+"""Endings of world names that leave the track the same."""
+
+_MAX_BEATEN_IN_WORDS = 99.9  # %, of a lap that is not faster than all
 
 
 @dataclass(frozen=True)
 class RaceResult:
-    """The result of a race: `times` (9,) s are those that LEVELS % of the `racers` were at least as
-    fast as.
+    """The result of a race: `times` (9,) s are those that RANK_PERCENTAGES % of the `racers` were at
+    least as fast as.
 
     `measure` is what ranked them: `best` lap of each, or `mean` of the laps of a try; `closed` is
     year and month.
@@ -42,10 +40,9 @@ class RaceResult:
 
 @dataclass(frozen=True)
 class RaceStanding:
-    """A lap `time`, s, in a race: `beaten` is the share of its racers that were slower, %,
-    interpolated.
+    """A lap `time`, s, in a race: `beaten` is the % of its racers that were slower, interpolated.
 
-    100 beyond the fastest, and nan beyond the slowest time that is known (see `sentence`).
+    `beaten` is 100 beyond the fastest, and nan beyond the slowest time that is known.
     """
 
     race: RaceResult
@@ -55,32 +52,27 @@ class RaceStanding:
     @property
     def sentence(self) -> str:
         """`8.90 s: faster than about 96 % of 2,313 racers on that track in 2023`."""
-        what = (
-            "" if self.race.measure == "best" else ", who were ranked by the mean of several laps"
-        )
-        place = f"{self.race.racers:,} racers on that track in {self.race.closed[:4]}{what}"
+        racers = f"{self.race.racers:,} racers on that track in {self.race.closed[:4]}"
+        if self.race.measure != "best":
+            racers += ", who were ranked by the mean of several laps"
         if self.time < self.race.times[0]:
-            return f"{self.time:.2f} s: faster than all {place}"
-        if not isfinite(self.beaten):
-            return f"{self.time:.2f} s: slower than {RANK_PERCENTAGES[-1]:.0f} % of {place}"
-        return f"{self.time:.2f} s: faster than about {_share(self.beaten)} % of {place}"
+            return f"{self.time:.2f} s: faster than all {racers}"
+        if isnan(self.beaten):
+            return f"{self.time:.2f} s: slower than {RANK_PERCENTAGES[-1]:.0f} % of {racers}"
+        return f"{self.time:.2f} s: faster than about {_rounded_down(self.beaten)} % of {racers}"
 
 
 @cache
 def race_results() -> tuple[RaceResult, ...]:
     """All races of the table, by world and month."""
     text = Path(__file__).with_name("standings.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
-    return tuple(
-        RaceResult(
-            row["world"],
-            row["closed"],
-            int(row["racers"]),
-            row["measure"],
-            tuple(float(row[q]) for q in _QUANTILES),
-        )
-        for row in rows
-    )
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    results = []
+    for row in csv.DictReader(lines):
+        times = tuple(float(row[column]) for column in _TIME_COLUMNS)
+        result = RaceResult(row["world"], row["closed"], int(row["racers"]), row["measure"], times)
+        results.append(result)
+    return tuple(results)
 
 
 def race_results_on(track: str) -> tuple[RaceResult, ...]:
@@ -88,8 +80,8 @@ def race_results_on(track: str) -> tuple[RaceResult, ...]:
     reconstructs one.
     """
     worlds = {entry.name: world for world, entry in library.world_reconstructions().items()}
-    road = _road(worlds.get(track, track))
-    return tuple(race for race in race_results() if _road(race.world) == road)
+    name = _without_variant(worlds.get(track, track))
+    return tuple(race for race in race_results() if _without_variant(race.world) == name)
 
 
 def race_standing(track: str, time: float) -> RaceStanding | None:
@@ -98,24 +90,25 @@ def race_standing(track: str, time: float) -> RaceStanding | None:
 
     Races that ranked the best lap of each racer go before those that ranked a mean.
     """
-    known = race_results_on(track)
-    if not known or not isfinite(time):
+    races = race_results_on(track)
+    if not races or not isfinite(time):
         return None
-    race = max(known, key=lambda one: (one.measure == "best", one.closed))
-    behind = float(np.interp(time, race.times, RANK_PERCENTAGES, left=0.0, right=np.nan))
-    return RaceStanding(race, time, 100.0 - behind)
+    race = max(races, key=lambda race: (race.measure == "best", race.closed))
+    faster = float(np.interp(time, race.times, RANK_PERCENTAGES, left=0.0, right=np.nan))
+    return RaceStanding(race, time, 100.0 - faster)
 
 
-def _road(world: str) -> str:
+def _without_variant(world: str) -> str:
     """The name of a world without what tells its variants apart."""
-    ends = [end for end in WORLD_VARIANT_ENDINGS if world.endswith(end)]
-    return _road(world.removesuffix(ends[0])) if ends else world
+    for ending in WORLD_VARIANT_ENDINGS:
+        if world.endswith(ending):
+            return _without_variant(world.removesuffix(ending))
+    return world
 
 
-def _share(beaten: float) -> str:
-    """A share, %, that promises no more than is known: rounded down, to tenths near the top."""
-    return (
-        f"{min(floor(beaten * 10.0 + 1e-9) / 10.0, 99.9):.1f}"
-        if beaten > 99.0
-        else f"{floor(beaten + 1e-9)}"
-    )
+def _rounded_down(beaten: float) -> str:
+    """A percentage that promises no more than is known: rounded down, to tenths near the top."""
+    if beaten <= 99.0:
+        return f"{floor(beaten + 1e-9)}"
+    tenths = floor(beaten * 10.0 + 1e-9) / 10.0
+    return f"{min(tenths, _MAX_BEATEN_IN_WORDS):.1f}"
