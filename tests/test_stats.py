@@ -134,3 +134,9 @@ def test_a_rank_correlation_asks_for_the_order_alone() -> None:
 def test_a_single_pair_has_no_rank_correlation() -> None:
     assert np.isnan(stats.rank_correlation(np.array([1.0]), np.array([4.0])))
     assert np.isnan(stats.rank_correlation(np.empty(0), np.empty(0)))
+
+
+def test_a_median_on_a_loop_does_not_see_the_seam() -> None:
+    positions = np.array([9.8, 9.9, 0.1, 0.2, 0.3, 5.0])
+    assert stats.circular_median(positions, 10.0) % 10.0 == pytest.approx(0.15)
+    assert stats.circular_median(positions + 3.0, 10.0) % 10.0 == pytest.approx(3.15)

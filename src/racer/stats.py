@@ -107,6 +107,24 @@ def proportion_difference(a: Interval, b: Interval) -> Interval:
     return Interval(difference, float(difference - low), float(difference + high))
 
 
+def circular_median(positions: Array, period: float) -> float:
+    """The median of `positions` (T,) on a loop of length `period`, near their circular mean.
+
+    It does not depend on which side of the loop's seam they fall; the result may lie outside of
+    0 to `period`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(circular_median(np.array([99.0, 1.0, 2.0]), 100.0) % 100.0, 6)
+    1.0
+    """
+    turn = 2.0 * np.pi / period
+    mean = float(np.angle(np.exp(1j * turn * positions).mean())) / turn
+    offsets = np.mod(positions - mean + period / 2.0, period) - period / 2.0
+    return mean + float(np.median(offsets))
+
+
 def mean_ranks(values: Array) -> Array:
     """(N,) ranks of `values` from 1 for the least; equal ones share their mean rank."""
     from scipy.stats import rankdata

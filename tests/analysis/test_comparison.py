@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from racer import track as tracks
 from racer.analysis import comparison, laps
-from racer.analysis.comparison import ComparedLog, compare
+from racer.analysis.compared_logs import ComparedLog
+from racer.analysis.comparison import compare, compare_laps
 from racer.errors import UsageError
+from racer.logs import read_log, write_csv
 from racer.track.track import Track
 
 
@@ -40,29 +45,29 @@ FASTER = [step * 1.05 for step in STEPS]
 
 
 def test_the_faster_one_is_named_with_its_interval_and_its_laps(side) -> None:
-    [pair] = compare([side("A", STEPS), side("B", FASTER)]).pairs
-    assert pair.time.high < 0.0 < pair.laps[1] == 12
+    [pair] = compare_laps([side("A", STEPS), side("B", FASTER)]).pairs
+    assert pair.time.high < 0.0 < pair.complete_laps[1] == 12
     gap = abs(pair.time.value)
     low, high = sorted((-pair.time.high, -pair.time.low))
     words = f"B is faster by {gap:.2f} s (95 % interval {low:.2f} to {high:.2f}), 12 against 12 complete laps"
     assert pair.sentence == words
     assert (
-        compare([side("B", FASTER), side("A", STEPS)])
+        compare_laps([side("B", FASTER), side("A", STEPS)])
         .pairs[0]
         .sentence.startswith("A is slower by")
     )
 
 
 def test_the_same_laps_say_nothing(side) -> None:
-    [pair] = compare([side("A", STEPS), side("B", STEPS[::-1])]).pairs
+    [pair] = compare_laps([side("A", STEPS), side("B", STEPS[::-1])]).pairs
     assert pair.sentence.startswith(
         "nothing can be said: B takes +0.00 s against A (95 % interval -"
     )
-    assert pair.completes == ""
+    assert pair.completion_sentence == ""
 
 
 def test_few_complete_laps_say_nothing(side) -> None:
-    [pair] = compare([side("A", STEPS), side("B", FASTER[:3])]).pairs
+    [pair] = compare_laps([side("A", STEPS), side("B", FASTER[:3])]).pairs
     assert (
         pair.sentence
         == "nothing can be said of the lap times of B and A: 3 against 12 complete laps"
@@ -70,10 +75,10 @@ def test_few_complete_laps_say_nothing(side) -> None:
 
 
 def test_no_complete_lap_is_compared_by_completion_alone(side) -> None:
-    found = compare([side("A", STEPS), side("B", STEPS, ends=(40.0,))])
+    found = compare_laps([side("A", STEPS), side("B", STEPS, ends=(40.0,))])
     [pair] = found.pairs
     assert pair.sentence.endswith("0 against 12 complete laps")
-    assert pair.completes.startswith(
+    assert pair.completion_sentence.startswith(
         "B completes fewer laps: 0 of 12 against 12 of 12 (95 % interval "
     )
     assert found.profiles == {}
@@ -81,7 +86,7 @@ def test_no_complete_lap_is_compared_by_completion_alone(side) -> None:
 
 
 def test_the_table_has_a_row_a_side(side) -> None:
-    table = compare([side("A", STEPS, ends=(100.0, 100.0, 40.0)), side("B", FASTER)]).table
+    table = compare_laps([side("A", STEPS, ends=(100.0, 100.0, 40.0)), side("B", FASTER)]).table
     assert table["laps"].tolist() == [12, 12]
     assert table["complete"].tolist() == [8, 12]
     assert table["completion"].tolist() == pytest.approx([80.0, 100.0])
@@ -90,9 +95,9 @@ def test_the_table_has_a_row_a_side(side) -> None:
 
 
 def test_every_two_of_several_are_compared(side) -> None:
-    found = compare([side("A", STEPS), side("B", FASTER), side("C", STEPS)])
+    found = compare_laps([side("A", STEPS), side("B", FASTER), side("C", STEPS)])
     assert [(pair.one, pair.other) for pair in found.pairs] == [("A", "B"), ("A", "C"), ("B", "C")]
-    assert set(found.where["name"]) == {"B", "C"}
+    assert set(found.sectors["name"]) == {"B", "C"}
 
 
 def test_time_is_won_where_the_car_was_faster(drive) -> None:
@@ -104,7 +109,7 @@ def test_time_is_won_where_the_car_was_faster(drive) -> None:
     )  # twice as fast in the first fifth of the track
     fast["steps"] = fast.groupby("episode").cumcount() + 1.0
     fast["tstamp"] = 6.0 + (np.arange(len(fast)) + fast["episode"]) / 15.0
-    found = compare(
+    found = compare_laps(
         [ComparedLog("A", slow, laps(slow), road), ComparedLog("B", fast, laps(fast), road)]
     )
     profile = found.profiles["B"]
@@ -112,15 +117,15 @@ def test_time_is_won_where_the_car_was_faster(drive) -> None:
     expected = -0.5 * 0.2 * road.length / (0.2 * 15)
     assert won == pytest.approx(expected, abs=0.1)
     assert profile["delta"].iloc[-1] == pytest.approx(expected, abs=0.15)
-    best = found.where.loc[found.where["difference"].idxmin()]
+    best = found.sectors.loc[found.sectors["difference"].idxmin()]
     assert best["sector"] == "T1"
-    assert comparison.describe_gains(found.where, "B").startswith(
+    assert comparison.describe_gains(found.sectors, "B").startswith(
         f"B wins {abs(best['difference']):.2f} s at T1"
     )
 
 
 def test_the_delta_ends_with_the_difference_of_the_medians(side) -> None:
-    found = compare([side("A", STEPS), side("B", FASTER)])
+    found = compare_laps([side("A", STEPS), side("B", FASTER)])
     assert found.profiles["A"]["delta"].abs().max() == 0.0
     assert found.profiles["B"]["delta"].iloc[-1] == pytest.approx(
         found.pairs[0].time.value, abs=0.05
@@ -131,15 +136,17 @@ def test_the_delta_ends_with_the_difference_of_the_medians(side) -> None:
 
 
 def test_without_a_track_laps_from_one_place_are_compared_by_equal_sectors(side) -> None:
-    found = compare([side("A", STEPS, track=None), side("B", FASTER, track=None)])
-    assert found.where["sector"].tolist() == [f"S{k}" for k in range(1, 7)]
-    assert found.where["difference"].sum() == pytest.approx(found.pairs[0].time.value, abs=0.05)
+    found = compare_laps([side("A", STEPS, track=None), side("B", FASTER, track=None)])
+    assert found.sectors["sector"].tolist() == [f"S{k}" for k in range(1, 7)]
+    assert found.sectors["difference"].sum() == pytest.approx(found.pairs[0].time.value, abs=0.05)
 
 
 def test_without_a_track_laps_from_all_around_it_are_not(drive) -> None:
     trace = drive(episodes=10, ends=(100.0,))
-    found = compare([ComparedLog("A", trace, laps(trace)), ComparedLog("B", trace, laps(trace))])
-    assert len(found.where) == 0
+    found = compare_laps(
+        [ComparedLog("A", trace, laps(trace)), ComparedLog("B", trace, laps(trace))]
+    )
+    assert len(found.sectors) == 0
     assert found.profiles == {}
 
 
@@ -149,13 +156,13 @@ def test_logs_of_different_tracks_are_refused(side, drive) -> None:
     with pytest.raises(
         UsageError, match=r"A was driven on a track of 18.84 m, B on one of 19.\d+ m"
     ):
-        compare([side("A", STEPS), ComparedLog("B", other, laps(other), road)])
+        compare_laps([side("A", STEPS), ComparedLog("B", other, laps(other), road)])
 
 
 def test_a_clock_that_stands_still_has_no_profile(side) -> None:
     stopped = side("B", STEPS)
     trace = stopped.trace.assign(tstamp=5.0)
-    found = compare([side("A", STEPS), ComparedLog("B", trace, laps(trace), stopped.track)])
+    found = compare_laps([side("A", STEPS), ComparedLog("B", trace, laps(trace), stopped.track)])
     assert found.profiles == {}
     assert found.pairs[0].time.value < -4.0
 
@@ -163,17 +170,58 @@ def test_a_clock_that_stands_still_has_no_profile(side) -> None:
 def test_a_track_without_length_is_refused(side) -> None:
     trace = side("B", STEPS).trace.assign(track_len=0.0)
     with pytest.raises(UsageError, match="B says that its track is 0 m long"):
-        compare([side("A", STEPS), ComparedLog("B", trace, laps(trace))])
+        compare_laps([side("A", STEPS), ComparedLog("B", trace, laps(trace))])
 
 
 def test_one_log_is_no_comparison(side) -> None:
     with pytest.raises(UsageError, match="needs two"):
-        compare([side("A", STEPS)])
+        compare_laps([side("A", STEPS)])
+    with pytest.raises(UsageError, match="needs two"):
+        compare("runs/a")
 
 
 def test_no_sure_sector_is_said(side) -> None:
-    found = compare([side("A", STEPS), side("B", STEPS)])
+    found = compare_laps([side("A", STEPS), side("B", STEPS)])
     assert (
-        comparison.describe_gains(found.where, "B")
+        comparison.describe_gains(found.sectors, "B")
         == "B: no sector in which the difference is sure"
     )
+
+
+@pytest.fixture
+def runs(drive, tmp_path: Path) -> tuple[Path, Path]:
+    """Folders of two logs with four evaluation laps each, the second a bit faster."""
+    folders = (tmp_path / "first", tmp_path / "second")
+    for folder, step in zip(folders, (0.2, 0.21), strict=True):
+        parts = [drive(episodes=1, step=step + 0.001 * k).assign(episode=k) for k in range(4)]
+        write_csv(pd.concat(parts), folder / "evaluation" / "0-iteration.csv")
+    return folders
+
+
+def test_logs_are_compared_by_their_paths(runs: tuple[Path, Path], ring: Track) -> None:
+    found = compare(*runs, track=ring)
+    assert found.table["name"].tolist() == ["first", "second"]
+    assert found.pairs[0].sentence.startswith("second is faster by")
+    assert found.logs[1].track is not None
+
+
+def test_logs_that_were_read_are_compared_by_their_numbers(runs: tuple[Path, Path]) -> None:
+    found = compare(*map(read_log, runs))
+    assert found.table["name"].tolist() == ["log 1", "log 2"]
+    assert found.table["complete"].tolist() == [4, 4]
+
+
+def test_a_comparison_shows_tables_and_verdicts(runs: tuple[Path, Path], ring: Track) -> None:
+    found = compare(*runs, track=ring)
+    text = str(found)
+    assert found.pairs[0].sentence in text
+    assert "second wins" in text
+    assert repr(found) == f"<LogComparison: {found.pairs[0].sentence}>"
+    assert "<table>" in found._repr_html_()
+
+
+def test_the_plain_data_of_a_comparison_survive_json(runs: tuple[Path, Path]) -> None:
+    data = json.loads(json.dumps(compare(*runs).to_dict()))
+    assert [row["complete"] for row in data["logs"]] == [4, 4]
+    assert data["pairs"][0]["time"]["value"] < 0.0
+    assert set(data["profiles"]) == {"first", "second"}

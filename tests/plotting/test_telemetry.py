@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from racer.analysis import laps
-from racer.analysis.comparison import ComparedLog, LogComparison, compare
+from racer.analysis.compared_logs import ComparedLog
+from racer.analysis.comparison import LogComparison, compare_laps
 from racer.analysis.telemetry import lap_telemetry
 from racer.errors import UsageError
 from racer.plotting import style, telemetry
@@ -68,7 +69,9 @@ def comparison(drive) -> LogComparison:
         name: drive(track=track, episodes=6, step=step, ends=(100.0,))
         for name, step in (("A", 0.2), ("B", 0.25))
     }
-    return compare([ComparedLog(name, trace, laps(trace), track) for name, trace in traces.items()])
+    return compare_laps(
+        [ComparedLog(name, trace, laps(trace), track) for name, trace in traces.items()]
+    )
 
 
 def test_every_complete_lap_is_a_dot_and_every_log_a_line(comparison: LogComparison, ax) -> None:
@@ -102,7 +105,9 @@ def test_a_log_without_a_complete_lap_says_so(drive, tmp_path: Path) -> None:
     track = library.load_track("oval")
     traces = {name: drive(track=track, ends=(end,)) for name, end in (("A", 100.0), ("B", 30.0))}
     figure = telemetry.comparison_figure(
-        compare([ComparedLog(name, trace, laps(trace), track) for name, trace in traces.items()])
+        compare_laps(
+            [ComparedLog(name, trace, laps(trace), track) for name, trace in traces.items()]
+        )
     )
     assert "no complete lap" in [text.get_text() for text in figure.axes[0].texts]
     assert len(figure.axes) == 1
@@ -113,5 +118,5 @@ def test_many_laps_are_thinned(drive, ax) -> None:
     track = library.load_track("oval")
     trace = drive(track=track, episodes=450, step=3.0, ends=(100.0,))
     side = ComparedLog("A", trace, laps(trace), track)
-    telemetry.draw_side_times(compare([side, ComparedLog("B", trace, side.laps, track)]), ax)
+    telemetry.draw_side_times(compare_laps([side, ComparedLog("B", trace, side.laps, track)]), ax)
     assert len(ax.lines[0].get_xdata()) <= 400

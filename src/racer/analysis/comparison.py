@@ -5,67 +5,53 @@ time is won.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from racer import stats as bootstrap
-from racer.analysis import lap_sectors
-from racer.analysis.place import lap_progress, lap_start_on_track
+from racer.analysis.compared_logs import LAST_ITERATIONS, ComparedLog, logs_to_compare
+from racer.analysis.lap_profiles import median_lap_profiles, sector_differences
 from racer.errors import UsageError
-from racer.stats import Interval
-from racer.track.track import Track
+from racer.logs.log import Log
+from racer.logs.log_track import TrackSource
+from racer.records import Record, RecordTable, format_number, format_seconds, known_number
+from racer.stats import (
+    Interval,
+    median_difference,
+    median_interval,
+    minimum_interval,
+    proportion_difference,
+    proportion_interval,
+)
 
-PROFILE_CELL_M = 0.1  # m of track that a profile has a time for
-SPEED_SMOOTHING_CELLS = 5  # cells that the speed of a profile is a mean over
-SAME_LENGTH_M = 0.05  # m of length within which two tracks may be one: logs round it
-
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class ComparedLog:
-    """What takes part: a name, a trace, its laps that count, and the track in the direction driven,
-    if it is known.
-    """
-
-    name: str
-    trace: pd.DataFrame
-    laps: pd.DataFrame
-    track: Track | None = None
-
-    @property
-    def whole(self) -> pd.DataFrame:
-        """The complete laps."""
-        return self.laps[self.laps["complete"]]
-
-    @property
-    def times(self) -> Array:
-        """(T,) s of the complete laps."""
-        return self.whole["time"].to_numpy(float)
+SAME_LENGTH_M = 0.05
+"""Within which two tracks may be one: logs round their length."""
+_MAX_SHOWN_GAINS = 3
 
 
 @dataclass(frozen=True)
 class PairDifference:
-    """Two sides: how much longer a lap of `other` takes than one of `one`, s, and how many more it
+    """Two logs: how much longer a lap of `other` takes than one of `one`, s, and how many more it
     completes.
+
+    `complete_laps` and `laps` are those of either; `completion` is the difference of the fractions
+    of laps that were completed, -1 to 1.
     """
 
     one: str
     other: str
-    laps: tuple[int, int]  # complete ones of either
-    of: tuple[int, int]
+    complete_laps: tuple[int, int]
+    laps: tuple[int, int]
     time: Interval
-    complete: Interval  # difference of the shares, -1 to 1
+    completion: Interval
 
     @property
     def sentence(self) -> str:
         """The verdict on lap times in words."""
-        ours, theirs = self.laps[1], self.laps[0]
-        count = f"{ours} against {theirs} complete laps"
+        count = f"{self.complete_laps[1]} against {self.complete_laps[0]} complete laps"
         if not self.time.is_known:
             return f"nothing can be said of the lap times of {self.other} and {self.one}: {count}"
         span = f"95 % interval {_span(self.time)}"
@@ -76,226 +62,272 @@ class PairDifference:
         return f"{self.other} is {word} by {abs(self.time.value):.2f} s ({span}), {count}"
 
     @property
-    def completes(self) -> str:
-        """The verdict on completed laps in words; empty where the shares do not clearly differ."""
-        if not self.complete.excludes_zero:
+    def completion_sentence(self) -> str:
+        """The verdict on completed laps in words; empty where the fractions do not clearly differ."""
+        if not self.completion.excludes_zero:
             return ""
-        word = "more" if self.complete.value > 0 else "fewer"
-        counts = f"{self.laps[1]} of {self.of[1]} against {self.laps[0]} of {self.of[0]}"
-        points = sorted(abs(100.0 * edge) for edge in (self.complete.low, self.complete.high))
-        return f"{self.other} completes {word} laps: {counts} (95 % interval {points[0]:.0f} to {points[1]:.0f} points)"
+        word = "more" if self.completion.value > 0 else "fewer"
+        counts = (
+            f"{self.complete_laps[1]} of {self.laps[1]} against "
+            f"{self.complete_laps[0]} of {self.laps[0]}"
+        )
+        edges = (self.completion.low, self.completion.high)
+        low, high = sorted(abs(100.0 * edge) for edge in edges)
+        return (
+            f"{self.other} completes {word} laps: {counts} "
+            f"(95 % interval {low:.0f} to {high:.0f} points)"
+        )
+
+    @property
+    def sentences(self) -> list[str]:
+        """What there is to say, one or two sentences."""
+        return [sentence for sentence in (self.sentence, self.completion_sentence) if sentence]
 
 
-@dataclass(frozen=True, eq=False)
-class LogComparison:
-    """`table`: one row a side; `pairs`: every two; `where`: one row a sector and side after the
-    first.
+@dataclass(frozen=True, eq=False, repr=False)
+class LogComparison(Record):
+    """Logs beside each other; others are set against the first.
 
-    | table | |
+    `table` has one row a log:
+
+    | column | |
     |---|---|
-    | name, laps, complete | the side; laps that count, and complete ones |
+    | name, laps, complete | the log; laps that count, and complete ones |
     | completion, reward, zigzag | means of laps, %, reward, degrees/m |
     | median, median_low, median_high | s of the complete laps, 95 % interval |
     | best, best_low, best_high | s, see `racer.stats.minimum_interval` |
 
-    | where | |
+    `pairs` are every two of the logs. `sectors` has one row a sector and log after the first:
+
+    | column | |
     |---|---|
-    | name, sector, start, end | the side, and the sector as in `racer.analysis.lap_sectors` |
-    | first, own | median time, s, of the first side and of this one |
+    | name, sector, start, end | the log, and the sector as in `racer.analysis.lap_sectors` |
+    | first, own | median time, s, of the first log and of this one |
     | difference, low, high | own less first, of the medians, 95 % interval |
 
-    `profiles`: by name, the median lap along the track: `distance` (m from the start line, or from
-    the lap's start where the track is not known), `time` (s in the `CELL` m that end there),
-    `speed` (m/s along the center line, over half a meter) and `delta` (s behind the first side
-    since the start line).
+    `profiles` are, by name, the median lap along the track: `distance` (m from the start line, or
+    from the lap's start where the track is not known), `time` (s in the PROFILE_CELL_M that end
+    there), `speed` (m/s along the center line, over half a meter) and `delta` (s behind the first
+    log since the start line).
     """
 
-    sides: tuple[ComparedLog, ...]
+    logs: tuple[ComparedLog, ...]
     table: pd.DataFrame
     pairs: tuple[PairDifference, ...]
-    where: pd.DataFrame
+    sectors: pd.DataFrame
     profiles: dict[str, pd.DataFrame]
 
+    def __repr__(self) -> str:
+        return f"<LogComparison: {'; '.join(pair.sentence for pair in self.pairs)}>"
 
-def compare(sides: Sequence[ComparedLog]) -> LogComparison:
-    """The comparison of two or more sides. Raises UsageError when they were driven on different
-    tracks.
+    def blocks(self) -> list[str | RecordTable]:
+        """A table of the logs, the verdicts, and tables of where each other log wins and loses."""
+        blocks: list[str | RecordTable] = [_log_table(self.table)]
+        for pair in self.pairs:
+            blocks += pair.sentences
+        for name, rows in self.sectors.groupby("name", sort=False):
+            if not rows["difference"].isna().all():
+                blocks.append(_sector_table(rows, self.logs[0].name, str(name)))
+                blocks.append(describe_gains(self.sectors, str(name)))
+        return blocks
+
+    def to_dict(self) -> dict[str, Any]:
+        """The tables and pairs as lists of dicts; profiles by name."""
+        profiles = {name: _plain_rows(table) for name, table in self.profiles.items()}
+        return {
+            "logs": _plain_rows(self.table),
+            "pairs": [_plain_pair(pair) for pair in self.pairs],
+            "sectors": _plain_rows(self.sectors),
+            "profiles": profiles,
+        }
+
+
+def compare(
+    *logs: Log | str | Path,
+    phase: str = "",
+    last: int = LAST_ITERATIONS,
+    track: TrackSource = "",
+) -> LogComparison:
+    """Two or more logs beside each other; the others are set against the first.
+
+    Logs are those of `racer.read_log`, or paths of logs. The laps of their evaluations count; where
+    a log has none, those of the `last` iterations of their trainings; `phase` (`evaluation` or
+    `training`) decides otherwise. The track is found by the numbers of the logs among the known ones
+    unless `track` names it.
+
+    Raises UsageError for fewer than two logs, for logs that have no phase in common, and for logs of
+    different tracks.
+
+    Examples
+    --------
+    Two evaluations of four laps of a straight road, two steps each:
+
+    >>> import pandas as pd
+    >>> from racer.logs import Log, Source
+    >>> def evaluation(step_time):
+    ...     steps = pd.DataFrame({"episode": [0, 0, 1, 1, 2, 2, 3, 3], "steps": [1.0, 2.0] * 4})
+    ...     steps = steps.assign(X=[0.0, 1.0] * 4, Y=0.0, progress=[0.0, 100.0] * 4, track_len=1.0)
+    ...     steps["tstamp"] = step_time * steps["steps"] + 10.0 * steps["episode"]
+    ...     steps = steps.assign(yaw=0.0, steer=0.0, throttle=1.0, action=0, reward=1.0, done=False)
+    ...     steps = steps.assign(all_wheels_on_track=True, closest_waypoint=0)
+    ...     steps = steps.assign(episode_status="in_progress", phase="evaluation")
+    ...     return Log(steps, (Source("0-iteration.csv", "evaluation", 16, 8),))
+    >>> comparison = compare(evaluation(step_time=0.5), evaluation(step_time=0.4))
+    >>> comparison.table["median"].round(6).tolist()
+    [1.0, 0.8]
+    >>> print(comparison.pairs[0].sentence)
+    log 2 is faster by 0.20 s (95 % interval 0.20 to 0.20), 4 against 4 complete laps
     """
-    _check(sides)
-    table = pd.DataFrame([_row(side) for side in sides])
-    pairs = tuple(_pair(one, other) for one, other in combinations(sides, 2))
-    return LogComparison(tuple(sides), table, pairs, _where(sides), _profiles(sides))
-
-
-def describe_gains(where: pd.DataFrame, name: str) -> str:
-    """Where `name` wins and loses most on the first side, in words, as far as that is sure."""
-    mine = where[(where["name"] == name) & ((where["low"] > 0) | (where["high"] < 0))]
-    if not len(mine):
-        return f"{name}: no sector in which the difference is sure"
-    words = []
-    for verb, rows in (
-        ("wins", mine[mine["difference"] < 0]),
-        ("loses", mine[mine["difference"] > 0]),
-    ):
-        top = rows.reindex(rows["difference"].abs().sort_values(ascending=False).index).head(3)
-        found = [
-            f"{abs(gap):.2f} s at {sector}"
-            for gap, sector in zip(top["difference"], top["sector"], strict=True)
-        ]
-        words += [f"{verb} {', '.join(found)}"] if found else []
-    return f"{name} {' and '.join(words)}"
-
-
-def _check(sides: Sequence[ComparedLog]) -> None:
-    if len(sides) < 2:
+    if len(logs) < 2:
         raise UsageError("a comparison needs two logs: racer compare A B")
-    length = [
-        float(side.trace["track_len"].to_numpy()[int(side.laps["first_row"].iloc[0])])
-        for side in sides
-    ]
-    for side, size in zip(sides, length, strict=True):
-        if size <= 0.0:
+    return compare_laps(logs_to_compare(logs, phase, last, track))
+
+
+def compare_laps(logs: Sequence[ComparedLog]) -> LogComparison:
+    """The comparison of two or more logs whose laps are chosen already.
+
+    Raises UsageError when they were driven on different tracks.
+    """
+    _check_same_track(logs)
+    table = pd.DataFrame([_log_row(log) for log in logs])
+    pairs = tuple(_pair_difference(one, other) for one, other in combinations(logs, 2))
+    return LogComparison(
+        tuple(logs), table, pairs, sector_differences(logs), median_lap_profiles(logs)
+    )
+
+
+def describe_gains(sectors: pd.DataFrame, name: str) -> str:
+    """Where `name` wins and loses most on the first log, in words, as far as that is sure."""
+    is_sure = (sectors["low"] > 0) | (sectors["high"] < 0)
+    own = sectors[(sectors["name"] == name) & is_sure]
+    if not len(own):
+        return f"{name}: no sector in which the difference is sure"
+    phrases = []
+    won = own[own["difference"] < 0]
+    if len(won):
+        phrases.append(f"wins {_largest_differences(won)}")
+    lost = own[own["difference"] > 0]
+    if len(lost):
+        phrases.append(f"loses {_largest_differences(lost)}")
+    return f"{name} {' and '.join(phrases)}"
+
+
+def _largest_differences(sectors: pd.DataFrame) -> str:
+    size = sectors["difference"].abs().sort_values(ascending=False)
+    largest = size.head(_MAX_SHOWN_GAINS)
+    names = sectors["sector"].reindex(largest.index)
+    gaps = zip(largest, names, strict=True)
+    return ", ".join(f"{gap:.2f} s at {sector}" for gap, sector in gaps)
+
+
+def _check_same_track(logs: Sequence[ComparedLog]) -> None:
+    if len(logs) < 2:
+        raise UsageError("a comparison needs two logs: racer compare A B")
+    first_length = _track_length(logs[0])
+    for log in logs:
+        length = _track_length(log)
+        if length <= 0.0:
             raise UsageError(
-                f"{side.name} says that its track is {size:g} m long: there is nothing to compare"
+                f"{log.name} says that its track is {length:g} m long: there is nothing to compare"
             )
-        if abs(size - length[0]) > SAME_LENGTH_M:
-            sizes = f"{sides[0].name} was driven on a track of {length[0]:.2f} m, {side.name} on one of {size:.2f} m"
-            raise UsageError(f"{sizes}: lap times can be compared on one track only")
+        if abs(length - first_length) > SAME_LENGTH_M:
+            raise UsageError(
+                f"{logs[0].name} was driven on a track of {first_length:.2f} m, {log.name} on one "
+                f"of {length:.2f} m: lap times can be compared on one track only"
+            )
 
 
-def _row(side: ComparedLog) -> dict[str, float | str]:
+def _track_length(log: ComparedLog) -> float:
+    """The length of the track, m, that a log's first lap states."""
+    first_row = int(log.laps["first_row"].iloc[0])
+    return float(log.trace["track_len"].to_numpy()[first_row])
+
+
+def _log_row(log: ComparedLog) -> dict[str, float | str]:
     row: dict[str, float | str] = {
-        "name": side.name,
-        "laps": len(side.laps),
-        "complete": len(side.whole),
+        "name": log.name,
+        "laps": len(log.laps),
+        "complete": len(log.complete_laps),
     }
-    row |= {name: float(side.laps[name].mean()) for name in ("completion", "reward", "zigzag")}
-    for name, found in (
-        ("median", bootstrap.median_interval(side.times)),
-        ("best", bootstrap.minimum_interval(side.times)),
-    ):
-        row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+    for measure in ("completion", "reward", "zigzag"):
+        row[measure] = float(log.laps[measure].mean())
+    row |= _interval_cells("median", median_interval(log.times))
+    row |= _interval_cells("best", minimum_interval(log.times))
     return row
 
 
-def _pair(one: ComparedLog, other: ComparedLog) -> PairDifference:
-    laps, of = (len(one.whole), len(other.whole)), (len(one.laps), len(other.laps))
-    shares = [
-        bootstrap.proportion_interval(count, total) for count, total in zip(laps, of, strict=True)
-    ]
-    gap = bootstrap.median_difference(one.times, other.times)
-    return PairDifference(
-        one.name, other.name, laps, of, gap, bootstrap.proportion_difference(*shares)
+def _interval_cells(name: str, interval: Interval) -> dict[str, float]:
+    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+
+
+def _pair_difference(one: ComparedLog, other: ComparedLog) -> PairDifference:
+    complete_laps = (len(one.complete_laps), len(other.complete_laps))
+    laps = (len(one.laps), len(other.laps))
+    completion = proportion_difference(
+        proportion_interval(complete_laps[0], laps[0]),
+        proportion_interval(complete_laps[1], laps[1]),
     )
+    time = median_difference(one.times, other.times)
+    return PairDifference(one.name, other.name, complete_laps, laps, time, completion)
 
 
-_WHERE = ("name", "sector", "start", "end", "first", "own", "difference", "low", "high")
-
-
-def _where(sides: Sequence[ComparedLog]) -> pd.DataFrame:
-    """Sector by sector; empty where laps began all around a track that is not known, or went
-    different ways.
-    """
-    rows: list[tuple[object, ...]] = []
-    if _is_alike(sides):
-        first, *others = (
-            lap_sectors(side.trace, side.whole, side.track, parts=6) for side in sides
-        )
-        for side, table in zip(sides[1:], others, strict=True):
-            for (name, start, end), mine in table.groupby(["sector", "start", "end"], sort=False):
-                times = [_times(first, str(name)), mine["time"].dropna().to_numpy()]
-                gap = bootstrap.median_difference(*times)
-                medians = [float(np.median(t)) if len(t) else np.nan for t in times]
-                rows.append((side.name, name, start, end, *medians, *gap))
-    return pd.DataFrame(rows, columns=list(_WHERE))
-
-
-def _times(table: pd.DataFrame, sector: str) -> Array:
-    return table.loc[table["sector"] == sector, "time"].dropna().to_numpy(float)
-
-
-def _is_alike(sides: Sequence[ComparedLog]) -> bool:
-    """Whether places on the track can be compared: one known track and direction, or every lap from
-    its start line.
-    """
-    roads = {
-        (side.track.name, side.track.is_reversed) if side.track is not None else None
-        for side in sides
-    }
-    if len(roads) > 1:
-        return False
-    return None not in roads or all(_from_one_place(side) for side in sides)
-
-
-def _from_one_place(side: ComparedLog) -> bool:
-    """Whether all complete laps began at about one waypoint."""
-    begun = side.trace["closest_waypoint"].to_numpy()[side.whole["first_row"]]
-    count = max(int(side.trace["closest_waypoint"].max()) + 1, 1)
-    off = (begun - (begun[0] if len(begun) else 0) + count / 2) % count - count / 2
-    return bool((np.abs(off) <= 0.03 * count + 1).all())
-
-
-def _profiles(sides: Sequence[ComparedLog]) -> dict[str, pd.DataFrame]:
-    if not _is_alike(sides) or any(not len(side.whole) for side in sides):
-        return {}
-    length = (
-        sides[0].track.length
-        if sides[0].track is not None
-        else float(sides[0].trace["track_len"].median())
-    )
-    edges = np.linspace(0.0, length, max(round(length / PROFILE_CELL_M), 1) + 1)
-    times = [np.median(_cells(side, edges), axis=0) for side in sides]
-    if any(own.min() <= 0.0 for own in times):
-        return {}  # a clock that stands still
-    size, is_loop = edges[1:] - edges[:-1], sides[0].track is None or sides[0].track.is_loop
-    return {
-        side.name: pd.DataFrame(
-            {
-                "distance": edges[1:],
-                "time": own,
-                "speed": _around(size, is_loop) / _around(own, is_loop),
-                "delta": np.cumsum(own - times[0]),
-            }
-        )
-        for side, own in zip(sides, times, strict=True)
-    }
-
-
-def _around(values: Array, is_loop: bool) -> Array:
-    """(K,) sums over `SMOOTH` cells around each; on a loop, laps follow each other."""
-    if len(values) < SPEED_SMOOTHING_CELLS:
-        return values
-    wide = np.pad(values, SPEED_SMOOTHING_CELLS // 2, mode="wrap" if is_loop else "constant")
-    return np.convolve(wide, np.ones(SPEED_SMOOTHING_CELLS), mode="valid")
-
-
-def _cells(side: ComparedLog, edges: Array) -> Array:
-    """(L, K) s that each complete lap took between each two of `edges` (K + 1,), m along the track."""
-    spots = side.trace[["X", "Y"]].to_numpy(float)
-    return np.array([_cells_of(side, lap, spots, edges) for _, lap in side.whole.iterrows()])
-
-
-def _cells_of(side: ComparedLog, lap: pd.Series, spots: Array, edges: Array) -> Array:
-    """(K,) s that a complete lap took between `edges`; `spots` (N, 2) m are the positions of the
-    trace.
-    """
-    at, way, clock = lap_progress(side.trace, lap)
-    length, origin = float(edges[-1]), 0.0
-    if side.track is not None:
-        origin = lap_start_on_track(side.track, spots[int(lap["first_row"]) + at], way)
-    # what it waited at the start is its first move's
-    way, clock = way * length / way[-1], np.append(0.0, clock[1:])
-    start = np.mod(edges[:-1] - origin, length)
-    end = start + np.diff(edges)
-    begun, ended, beyond = (
-        np.interp(place, way, clock) for place in (start, np.minimum(end, length), end - length)
-    )
-    return np.asarray(ended - begun + np.where(end > length, beyond, 0.0))
-
-
-def _span(found: Interval) -> str:
+def _span(interval: Interval) -> str:
     """The edges of an interval: without sign, the lesser first, where both are to one side of zero."""
-    if not found.excludes_zero:
-        return f"{found.low:+.2f} to {found.high:+.2f}"
-    low, high = sorted((abs(found.low), abs(found.high)))
+    if not interval.excludes_zero:
+        return f"{interval.low:+.2f} to {interval.high:+.2f}"
+    low, high = sorted((abs(interval.low), abs(interval.high)))
     return f"{low:.2f} to {high:.2f}"
+
+
+def _log_table(logs: pd.DataFrame) -> RecordTable:
+    table = RecordTable(
+        ("log", "laps", "complete", "median s", "95 %", "best s", "reward"),
+        text_heads=frozenset({"log"}),
+    )
+    for row in logs.to_dict("records"):
+        table.add_row(
+            row["name"],
+            f"{row['laps']:,}",
+            f"{row['complete']:,}",
+            format_seconds(row["median"]),
+            f"{format_number(row['median_low'])} to {format_number(row['median_high'])}",
+            format_seconds(row["best"]),
+            format_number(row["reward"]),
+        )
+    return table
+
+
+def _sector_table(sectors: pd.DataFrame, first: str, name: str) -> RecordTable:
+    table = RecordTable(
+        ("sector", "from m", "to m", f"{first} s", f"{name} s", "difference s"),
+        text_heads=frozenset({"sector"}),
+    )
+    for row in sectors.to_dict("records"):
+        table.add_row(
+            row["sector"],
+            format_number(row["start"], 1),
+            format_number(row["end"], 1),
+            format_number(row["first"]),
+            format_number(row["own"]),
+            f"{row['difference']:+.2f}",
+        )
+    return table
+
+
+def _plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = []
+    for row in table.to_dict("records"):
+        rows.append({str(name): _plain(value) for name, value in row.items()})
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    return known_number(value) if isinstance(value, float) else value
+
+
+def _plain_pair(pair: PairDifference) -> dict[str, Any]:
+    plain = asdict(pair)
+    for name in ("time", "completion"):
+        interval: Interval = getattr(pair, name)
+        plain[name] = {key: _plain(value) for key, value in interval._asdict().items()}
+    return plain

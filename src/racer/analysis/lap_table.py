@@ -7,15 +7,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer.analysis.motion import (
+    Array,
+    BoolArray,
     CarMotion,
+    IntArray,
     TraceColumns,
     car_motion,
     columns_for_laps,
     driven_motion,
     first_row_values,
     lap_bounds_of_columns,
-    smoothness_columns,
 )
+from racer.analysis.smoothness import smoothness_columns
 from racer.logs.schema import EPISODES_PER_ITERATION, MIN_COLUMNS, TRACE_COLUMNS, has_unix_time
 from racer.track.track import Track
 
@@ -25,17 +28,15 @@ INCIDENT_STATUSES = {
     "immobilized": "immobilized",
     "reversed": "reversed",
 }
-MAX_RACE_LAPS = 30  # laps of a file of unknown kind up to which they are taken for a race
-# s between two episodes whose reset the simulator's clock did not stop for
-_SLOW_RESET = (0.25, 2.0)
-_AWAY = 0.2  # m of progress in a first row that still shows the car where the last episode left it
-# of the identified lateral acceleration: from there on, a step leans on ground that no log has
-# covered
+"""The status that each column of incidents counts."""
+MAX_RACE_LAPS = 30
+"""Laps of a file of unknown phase up to which they are taken for a race."""
 NEAR_LIMIT_FRACTION = 0.95
+"""Of the identified lateral acceleration: from there on, a step leans on ground that no log covers."""
 
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
-Truth = NDArray[np.bool_]
+_SLOW_RESET_S = (0.25, 2.0)  # between two episodes, where the clock did not stop for the reset
+_MIN_AWAY_M = 0.2  # of progress in a first row that still shows the car where an episode left it
+_ORIGIN_DEFAULTS = {"source": 0, "phase": "unknown", "iteration": -1, "episode_id": -1}
 
 
 def laps(trace: pd.DataFrame, track: Track | None = None) -> pd.DataFrame:
@@ -48,7 +49,7 @@ def laps(trace: pd.DataFrame, track: Track | None = None) -> pd.DataFrame:
     |---|---|
     | source, phase, iteration, episode_id, episode | of its first row; 0, `unknown`, -1 where there is none |
     | lap | 1, or counting on in a continuous race |
-    | first_row, last_row | positions in the trace, both inside |
+    | first_row, last_row | positions in the trace, both included |
     | steps, first_step, last_step | rows, and the simulator's own counter |
     | status | episode_status of the last row |
     | complete, completion | whether, and % |
@@ -57,190 +58,212 @@ def laps(trace: pd.DataFrame, track: Track | None = None) -> pd.DataFrame:
     | reward | sum |
     | command, speed, top_speed | m/s: mean command; driven mean, fastest three-step mean, from the poses |
     | distance | m driven |
-    | reversals, steer_std, jerk, zigzag, line_deviation | see `racer.analysis.motion.smoothness_columns` |
+    | reversals, steer_std, jerk, zigzag, line_deviation | see `racer.analysis.smoothness` |
+
+    Examples
+    --------
+    Three steps of a car that drives along the x axis:
+
+    >>> import pandas as pd
+    >>> steps = pd.DataFrame({"episode": 0, "steps": [1.0, 2.0, 3.0], "X": [0.0, 0.1, 0.2]})
+    >>> steps = steps.assign(Y=0.0, yaw=0.0, steer=0.0, throttle=1.5, action=0, reward=1.0)
+    >>> steps = steps.assign(done=False, all_wheels_on_track=True, progress=[0.0, 1.0, 2.0])
+    >>> steps = steps.assign(closest_waypoint=0, track_len=10.0, tstamp=[0.07, 0.13, 0.2])
+    >>> table = laps(steps.assign(episode_status="in_progress"))
+    >>> table[["steps", "completion", "reward", "distance"]].to_dict("records")
+    [{'steps': 3, 'completion': 2.0, 'reward': 3.0, 'distance': 0.2}]
     """
     if not len(trace):
-        return _empty()
-    rows = columns_for_laps(trace)
-    first, last = lap_bounds_of_columns(rows)
+        return _empty_table()
+    columns = columns_for_laps(trace)
+    first, last = lap_bounds_of_columns(columns)
+    motion = car_motion(columns)
+    goes_on = _goes_on(columns, first)
     table = {
-        name: first_row_values(rows, name, first, default) for name, default in _ORIGIN.items()
+        name: first_row_values(columns, name, first, default)
+        for name, default in _ORIGIN_DEFAULTS.items()
     }
     table["episode"] = trace["episode"].to_numpy()[first]
-    moving, on = car_motion(rows), _continues(rows, first)
-    table |= (
-        _extent(rows, on, first, last)
-        | _clock(rows, moving, on, first, last)
-        | _incidents(rows, first, last)
-    )
+    table |= _extent_columns(columns, goes_on, first, last)
+    table |= _clock_columns(columns, motion, goes_on, first, last)
+    table |= _incident_columns(columns, first, last)
     table["reward"] = np.add.reduceat(trace["reward"].to_numpy(), first)
-    return pd.DataFrame(
-        table | _speeds(trace, moving, first) | smoothness_columns(trace, moving, first, track),
-        copy=False,
-    )
+    table |= _speed_columns(trace, motion, first)
+    table |= smoothness_columns(trace, motion, first, track)
+    return pd.DataFrame(table, copy=False)
 
 
 def beyond_logs_fraction(
-    trace: pd.DataFrame, table: pd.DataFrame, speed: float, lateral: float
+    trace: pd.DataFrame, laps: pd.DataFrame, speed: float, lateral: float
 ) -> pd.Series:
-    """(L,) share of each lap's steps that lean on ground no log has covered.
+    """(L,) fraction of each lap's steps that lean on ground no log has covered.
 
     `speed` m/s and `lateral` m/s2 are the car's `identified_speed` and `identified_lateral`: a step
     counts when its command is faster, or its cornering reaches 95 % of the hardest that real logs
     show; inf or nan means no limit.
     """
-    limits = [
-        limit if np.isfinite(limit) else np.inf for limit in (speed, lateral * NEAR_LIMIT_FRACTION)
-    ]
-    hard = (trace["throttle"].to_numpy() > limits[0] + 1e-9) | (
-        driven_motion(trace)["lateral"].to_numpy() >= limits[1]
-    )
-    total = np.concatenate([[0], np.cumsum(hard)])
-    share = (total[table["last_row"] + 1] - total[table["first_row"]]) / np.maximum(
-        table["steps"], 1
-    )
-    return pd.Series(share, index=table.index, name="beyond_logs", dtype=float)
+    max_speed = speed if np.isfinite(speed) else np.inf
+    max_lateral = lateral * NEAR_LIMIT_FRACTION if np.isfinite(lateral) else np.inf
+    is_fast = trace["throttle"].to_numpy() > max_speed + 1e-9
+    is_beyond = is_fast | (driven_motion(trace)["lateral"].to_numpy() >= max_lateral)
+    total = np.append(0, np.cumsum(is_beyond))
+    steps_beyond = total[laps["last_row"] + 1] - total[laps["first_row"]]
+    fraction = steps_beyond / np.maximum(laps["steps"], 1)
+    return pd.Series(fraction, index=laps.index, name="beyond_logs", dtype=float)
 
 
-def lap_iterations(table: pd.DataFrame) -> pd.Series:
+def lap_iterations(laps: pd.DataFrame) -> pd.Series:
     """(L,) iteration of each lap: from file names, otherwise groups of 20 episodes, the simulator's
     default.
     """
-    return table["iteration"].where(
-        table["iteration"] >= 0, table["episode"] // EPISODES_PER_ITERATION
-    )
+    counted = laps["episode"] // EPISODES_PER_ITERATION
+    return laps["iteration"].where(laps["iteration"] >= 0, counted)
 
 
-def lap_phases(table: pd.DataFrame) -> pd.Series:
+def lap_phases(laps: pd.DataFrame) -> pd.Series:
     """(L,) `training` or `evaluation` of each lap: as file names say it, otherwise by how many laps
     the file has.
     """
-    phase = table["phase"].astype(str)
-    for source in table.loc[phase == "unknown", "source"].unique():
-        mine = (table["source"] == source) & (phase == "unknown")
-        phase = phase.mask(mine, "evaluation" if mine.sum() <= MAX_RACE_LAPS else "training")
+    phase = laps["phase"].astype(str)
+    for source in laps.loc[phase == "unknown", "source"].unique():
+        is_unknown = (laps["source"] == source) & (phase == "unknown")
+        guess = "evaluation" if is_unknown.sum() <= MAX_RACE_LAPS else "training"
+        phase = phase.mask(is_unknown, guess)
     return phase
 
 
-def laps_by_iteration(table: pd.DataFrame) -> pd.DataFrame:
+def laps_by_iteration(laps: pd.DataFrame) -> pd.DataFrame:
     """One row an iteration: episodes, complete laps, means of completion (%), reward and steps, lap
     times (s).
     """
-    rows = table.assign(
-        iteration=lap_iterations(table), whole=table["time"].where(table["complete"])
-    )
+    complete_time = laps["time"].where(laps["complete"])
+    rows = laps.assign(iteration=lap_iterations(laps), complete_time=complete_time)
     return rows.groupby("iteration", as_index=False).agg(
         episodes=("episode", "size"),
         complete=("complete", "sum"),
         completion=("completion", "mean"),
         reward=("reward", "mean"),
         steps=("steps", "mean"),
-        best_time=("whole", "min"),
-        mean_time=("whole", "mean"),
+        best_time=("complete_time", "min"),
+        mean_time=("complete_time", "mean"),
     )
 
 
-def fastest_laps(table: pd.DataFrame, count: int = 10) -> pd.DataFrame:
+def fastest_laps(laps: pd.DataFrame, count: int = 10) -> pd.DataFrame:
     """The fastest complete laps, best first."""
-    return table[table["complete"]].nsmallest(count, "time", keep="first")
+    return laps[laps["complete"]].nsmallest(count, "time", keep="first")
 
 
-def endings_by_waypoint(trace: pd.DataFrame, table: pd.DataFrame, parts: int = 10) -> pd.DataFrame:
+def endings_by_waypoint(trace: pd.DataFrame, laps: pd.DataFrame, parts: int = 10) -> pd.DataFrame:
     """Where laps that were not completed ended: status, range of waypoints (one of `parts`) and
     count, most first.
     """
-    ended = table[~table["complete"]]
-    top = int(trace["closest_waypoint"].max()) + 1 if len(trace) else 1
-    size = max(1, -(-top // parts))
-    place = trace["closest_waypoint"].to_numpy()[ended["last_row"]] // size * size
-    counts = pd.DataFrame(
-        {"status": ended["status"].astype(str).to_numpy(), "from_waypoint": place}
-    ).value_counts()
-    found = counts.reset_index(name="count")
-    found.insert(2, "to_waypoint", np.minimum(found["from_waypoint"] + size - 1, top - 1))
-    return found
+    ended = laps[~laps["complete"]]
+    waypoint = trace["closest_waypoint"].to_numpy()
+    waypoints = int(waypoint.max(initial=0)) + 1
+    size = max(1, -(-waypoints // parts))
+    from_waypoint = waypoint[ended["last_row"]] // size * size
+    endings = pd.DataFrame(
+        {"status": ended["status"].astype(str).to_numpy(), "from_waypoint": from_waypoint}
+    )
+    table = endings.value_counts().reset_index(name="count")
+    to_waypoint = np.minimum(table["from_waypoint"] + size - 1, waypoints - 1)
+    table.insert(2, "to_waypoint", to_waypoint)
+    return table
 
 
-_ORIGIN = {"source": 0, "phase": "unknown", "iteration": -1, "episode_id": -1}
-
-
-def _empty() -> pd.DataFrame:
+def _empty_table() -> pd.DataFrame:
     """A laps table without rows, made from one with a row so that it has the same columns."""
     blank = {name: [0] for name in TRACE_COLUMNS[:MIN_COLUMNS]}
     return laps(pd.DataFrame(blank).assign(episode_status="prepare")).iloc[:0]
 
 
-def _extent(
-    rows: TraceColumns, on: Truth, first: Index, last: Index
-) -> dict[str, NDArray[np.generic]]:
-    index = np.arange(len(first))
-    return {
-        "lap": index - np.maximum.accumulate(np.where(on, 0, index)) + 1,
-        "first_row": first,
-        "last_row": last,
-        "steps": last - first + 1,
-        "first_step": rows.steps[first],
-        "last_step": rows.steps[last],
-        "status": rows.words[rows.status[last]],
-        "complete": rows.progress[last] >= 100.0,
-        "completion": rows.progress[last],
-    }
-
-
-def _continues(rows: TraceColumns, first: Index) -> Truth:
+def _goes_on(columns: TraceColumns, first: IntArray) -> BoolArray:
     """(L,) whether a lap goes on from the one before: the step counter runs on, after a completed
     lap.
     """
-    before = np.maximum(first - 1, 0)
-    on = (rows.steps[first] == rows.steps[before] + 1) & (rows.progress[before] >= 100.0)
-    return np.asarray(on & (rows.source[first] == rows.source[before]) & (first > 0))
+    previous = np.maximum(first - 1, 0)
+    counter_runs_on = columns.steps[first] == columns.steps[previous] + 1
+    is_after_lap = columns.progress[previous] >= 100.0
+    same_source = columns.source[first] == columns.source[previous]
+    return np.asarray(counter_runs_on & is_after_lap & same_source & (first > 0))
 
 
-def _clock(
-    rows: TraceColumns, moving: CarMotion, on: Truth, first: Index, last: Index
+def _extent_columns(
+    columns: TraceColumns, goes_on: BoolArray, first: IntArray, last: IntArray
+) -> dict[str, NDArray[np.generic]]:
+    lap = np.arange(len(first))
+    first_of_race = np.maximum.accumulate(np.where(goes_on, 0, lap))
+    return {
+        "lap": lap - first_of_race + 1,
+        "first_row": first,
+        "last_row": last,
+        "steps": last - first + 1,
+        "first_step": columns.steps[first],
+        "last_step": columns.steps[last],
+        "status": columns.words[columns.status[last]],
+        "complete": columns.progress[last] >= 100.0,
+        "completion": columns.progress[last],
+    }
+
+
+def _clock_columns(
+    columns: TraceColumns, motion: CarMotion, goes_on: BoolArray, first: IntArray, last: IntArray
 ) -> dict[str, Array]:
     """Start, end and time of laps as the simulator counts them.
 
     `tstamp` is the end of a step, so an episode starts one step before its first row's, a later lap
-    of a continuous race at the completion before it. Now and then a reset takes a second of
-    simulation time, which counts: the first row then shows the car still away from its start (6 of
-    300 episodes of a 2026 log, no other log).
+    of a continuous race at the completion before it.
     """
-    stamp, before = rows.stamp, np.maximum(first - 1, 0)
-    start = np.where(on, stamp[before], stamp[first] - moving.dt[first])
-    if not has_unix_time(rows.trace):
-        gap = stamp[first] - stamp[before]
-        away = rows.progress[first] * rows.trace["track_len"].to_numpy()[first] / 100.0 > _AWAY
-        slow = (
-            (gap > _SLOW_RESET[0])
-            & (gap < _SLOW_RESET[1])
-            & away
-            & (rows.source[first] == rows.source[before])
-        )
-        start = np.where(slow, stamp[before], start)
-    return {"start": start, "end": stamp[last], "time": stamp[last] - start}
+    end = columns.tstamp[last]
+    end_before = columns.tstamp[np.maximum(first - 1, 0)]
+    start = np.where(goes_on, end_before, columns.tstamp[first] - motion.dt[first])
+    if not has_unix_time(columns.trace):
+        start = np.where(_is_after_slow_reset(columns, first), end_before, start)
+    return {"start": start, "end": end, "time": end - start}
 
 
-def _incidents(rows: TraceColumns, first: Index, last: Index) -> dict[str, Index]:
-    happened = {name: rows.has(word) for name, word in INCIDENT_STATUSES.items()}
-    counts = {
-        name: np.add.reduceat(each.astype(np.int64), first) for name, each in happened.items()
-    }
-    ended = np.any([each[last] for each in happened.values()], axis=0)
-    return counts | {"resets": np.sum(list(counts.values()), axis=0) - ended}
+def _is_after_slow_reset(columns: TraceColumns, first: IntArray) -> BoolArray:
+    """(L,) whether the reset before a lap took simulation time, which counts.
+
+    Now and then a reset takes a second of simulation time: the first row then shows the car still
+    away from its start (6 of 300 episodes of a 2026 log, no other log).
+    """
+    previous = np.maximum(first - 1, 0)
+    gap = columns.tstamp[first] - columns.tstamp[previous]
+    track_length = columns.trace["track_len"].to_numpy()[first]
+    is_away = columns.progress[first] * track_length / 100.0 > _MIN_AWAY_M
+    shortest, longest = _SLOW_RESET_S
+    same_source = columns.source[first] == columns.source[previous]
+    return np.asarray((gap > shortest) & (gap < longest) & is_away & same_source)
 
 
-def _speeds(trace: pd.DataFrame, moving: CarMotion, first: Index) -> dict[str, Array]:
+def _incident_columns(
+    columns: TraceColumns, first: IntArray, last: IntArray
+) -> dict[str, IntArray]:
+    counts = {}
+    resets = np.zeros(len(first), np.int64)
+    ended_by_incident = np.zeros(len(first), bool)
+    for name, status in INCIDENT_STATUSES.items():
+        happened = columns.has_status(status)
+        counts[name] = np.add.reduceat(happened.astype(np.int64), first)
+        resets += counts[name]
+        ended_by_incident |= happened[last]
+    return counts | {"resets": resets - ended_by_incident}
+
+
+def _speed_columns(trace: pd.DataFrame, motion: CarMotion, first: IntArray) -> dict[str, Array]:
     """Mean command, driven mean and top speed (m/s) and distance (m) of each lap; nan where a lap
     has no two poses.
     """
-    distance = np.add.reduceat(moving.way, first)
-    elapsed = np.add.reduceat(np.where(moving.moved, moving.dt, 0.0), first)
-    top = np.maximum.reduceat(np.where(moving.moved, moving.speed, -np.inf), first)
+    steps = np.diff(first, append=len(trace))
+    distance = np.add.reduceat(motion.distance, first)
+    elapsed = np.add.reduceat(np.where(motion.has_moved, motion.dt, 0.0), first)
+    top_speed = np.maximum.reduceat(np.where(motion.has_moved, motion.speed, -np.inf), first)
+    unknown = np.full(len(first), np.nan)
     return {
-        "command": np.add.reduceat(trace["throttle"].to_numpy(float), first)
-        / np.diff(first, append=len(trace)),
-        "speed": np.divide(distance, elapsed, out=np.full(len(first), np.nan), where=elapsed > 0),
-        "top_speed": np.where(np.isfinite(top), top, np.nan),
+        "command": np.add.reduceat(trace["throttle"].to_numpy(float), first) / steps,
+        "speed": np.divide(distance, elapsed, out=unknown, where=elapsed > 0),
+        "top_speed": np.where(np.isfinite(top_speed), top_speed, np.nan),
         "distance": distance,
     }

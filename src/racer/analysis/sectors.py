@@ -1,4 +1,6 @@
-"""Sector times of laps: by equal distance, or by the corners of a track."""
+"""The lap in sectors, of equal length or by the corners of the track: their times, and where laps
+ended that were not completed.
+"""
 
 from __future__ import annotations
 
@@ -10,65 +12,76 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from racer.analysis.place import lap_progress, lap_start_on_track
-from racer.track.corners import find_corners
+from racer import geometry
+from racer.analysis.telemetry import LapProgress, lap_progress, lap_start_on_track
+from racer.track.corners import Corner, find_corners, is_inside_corner
 from racer.track.track import Track
 
 SECTOR_COLUMNS = ("lap", "sector", "start", "end", "time", "speed")
+ENDING_COLUMNS = ("status", "place", "count", "share")
+ROAD_WITHOUT_CORNERS = "the road"
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class LapSector:
-    """A piece of the lap from `start` to `end`, m; `end` is less than `start` where it spans a
-    loop's start line.
+    """A piece of the lap from `start` to `end`, m.
+
+    `end` is less than `start` where it spans a loop's start line.
     """
 
     name: str
     start: float
     end: float
 
+    def length(self, lap_length: float) -> float:
+        """Its length, m, on a lap of `lap_length` m."""
+        return (self.end - self.start) % lap_length or lap_length
+
 
 def lap_sectors(
-    trace: pd.DataFrame, table: pd.DataFrame, track: Track | None = None, parts: int = 3
+    trace: pd.DataFrame, laps: pd.DataFrame, track: Track | None = None, parts: int = 3
 ) -> pd.DataFrame:
     """Times of laps by sector: the corners of `track`, or without it (or without corners) `parts`
     of equal length.
 
-    `table` holds rows of `racer.analysis.laps(trace)`. One row a lap and sector, in driving order:
+    `laps` are rows of `racer.analysis.laps(trace)`. One row a lap and sector, in driving order:
 
     | column | unit and meaning |
     |---|---|
-    | lap | index of the lap in `table` |
+    | lap | index of the lap in `laps` |
     | sector | T1, T2, ... of corners, which reach to the middle of the straights around them; else S1, S2, ... |
     | start, end | m, of corners from the track's start line (`end` < `start` across it), else from the lap's |
     | time | s; nan where the lap did not cover all of the sector. The times of a whole lap sum up to its time |
     | speed | m/s: length along the center line by time |
     """
-    found = corner_sectors(track) if track is not None else ()
-    rows, spots = [], trace[["X", "Y"]].to_numpy(float)
-    for index, lap in table.iterrows():
-        at, way, clock = lap_progress(trace, lap)
-        length = float(trace["track_len"].to_numpy()[int(lap["first_row"])])
-        origin, pieces = 0.0, found or equal_sectors(length, parts)
-        if found and track is not None:
-            origin, length = (
-                lap_start_on_track(track, spots[int(lap["first_row"]) + at], way),
-                track.length,
-            )
-        times = sector_times(pieces, way, clock, origin, length)
-        rows += [
-            (index, one.name, one.start, one.end, *_pace(one, t, length))
-            for one, t in zip(pieces, times, strict=True)
-        ]
+    by_corner = corner_sectors(track) if track is not None else ()
+    xy = trace[["X", "Y"]].to_numpy(float)
+    rows: list[tuple[object, ...]] = []
+    for index, lap in laps.iterrows():
+        first_row = int(lap["first_row"])
+        progress = lap_progress(trace, lap)
+        if by_corner and track is not None:
+            sectors = by_corner
+            length = track.length
+            origin = lap_start_on_track(track, xy[first_row + progress.rows], progress.distance)
+        else:
+            length = float(trace["track_len"].to_numpy()[first_row])
+            sectors = equal_sectors(length, parts)
+            origin = 0.0
+        times = sector_times(sectors, progress, origin, length)
+        for sector, time in zip(sectors, times, strict=True):
+            speed = sector.length(length) / time if time > 0.0 else float("nan")
+            rows.append((index, sector.name, sector.start, sector.end, time, speed))
     return pd.DataFrame(rows, columns=list(SECTOR_COLUMNS))
 
 
 def equal_sectors(length: float, parts: int = 3) -> tuple[LapSector, ...]:
     """S1, S2, ...: `parts` of equal length of a lap of `length` m."""
     edges = np.linspace(0.0, length, parts + 1).tolist()
-    return tuple(LapSector(f"S{k}", a, b) for k, (a, b) in enumerate(pairwise(edges), 1))
+    numbered = enumerate(pairwise(edges), 1)
+    return tuple(LapSector(f"S{number}", start, end) for number, (start, end) in numbered)
 
 
 def corner_sectors(track: Track) -> tuple[LapSector, ...]:
@@ -78,45 +91,90 @@ def corner_sectors(track: Track) -> tuple[LapSector, ...]:
     So a corner has its braking and what it is left with, and the sectors leave no gap. Of an open
     road the first begins at 0 and the last ends with it; the only corner of a loop has it all.
     """
-    found = find_corners(track)
-    if not found:
+    corners = find_corners(track)
+    if not corners:
         return ()
-    if not track.is_loop:
-        edges = [0.0, *((a.end + b.start) / 2 for a, b in pairwise(found)), track.length]
+    middles = [
+        _middle_between(corner, following, track.length)
+        for corner, following in zip(corners, [*corners[1:], corners[0]], strict=True)
+    ]
+    if track.is_loop:
+        edges = [middles[-1], *middles]
     else:
-        following = [*found[1:], found[0]]
-        gaps = [(b.start - a.end) % track.length for a, b in zip(found, following, strict=True)]
-        ends = [(a.end + gap / 2) % track.length for a, gap in zip(found, gaps, strict=True)]
-        edges = [ends[-1], *ends]
-    return tuple(LapSector(c.name, a, b) for c, (a, b) in zip(found, pairwise(edges), strict=True))
+        edges = [0.0, *middles[:-1], track.length]
+    sectors = []
+    for corner, (start, end) in zip(corners, pairwise(edges), strict=True):
+        sectors.append(LapSector(corner.name, start, end))
+    return tuple(sectors)
 
 
 def sector_times(
-    pieces: Sequence[LapSector], way: Array, clock: Array, origin: float, length: float
+    sectors: Sequence[LapSector], progress: LapProgress, origin: float, length: float
 ) -> list[float]:
-    """Time, s, of each sector in a lap that was at `way` (T,) m from its start at `clock` (T,) s.
+    """Time, s, of each sector in a lap; nan where the lap did not cover all of it.
 
     The lap began `origin` m behind the point that sectors count from, on a lap of `length` m. A
     sector in which the lap began and ended is its end and its beginning taken together.
     """
     times = []
-    for one in pieces:
-        start, size = (one.start - origin) % length, (one.end - one.start) % length or length
-        end = start + size
-        spans = [(start, end)] if end <= length + 1e-6 else [(start, length), (0.0, end - length)]
-        times.append(sum(_between(way, clock, a, b) for a, b in spans))
+    for sector in sectors:
+        start = (sector.start - origin) % length
+        end = start + sector.length(length)
+        if end <= length + 1e-6:
+            times.append(_time_between(progress, start, end))
+        else:
+            before_end = _time_between(progress, start, length)
+            after_start = _time_between(progress, 0.0, end - length)
+            times.append(before_end + after_start)
     return times
 
 
-def _between(way: Array, clock: Array, start: float, end: float) -> float:
-    """s from `start` to `end`, m; nan where the lap did not get there."""
-    if end > way[-1] + 1e-3:
+def endings_by_corner(trace: pd.DataFrame, laps: pd.DataFrame, track: Track) -> pd.DataFrame:
+    """Where laps that were not completed ended, most frequent first: `status`, `place`, `count` and
+    `share` (0 to 1).
+
+    `laps` are rows of `racer.analysis.laps(trace)`, `track` is the one in the direction driven. A
+    place is `T3 entry`, `T3` or `T3 exit` (up to the middle of the straights around it), or `the
+    road` on a track without corners.
+    """
+    ended = laps[~laps["complete"]]
+    xy = trace[["X", "Y"]].to_numpy(float)[ended["last_row"]]
+    endings = pd.DataFrame(
+        {"status": ended["status"].astype(str).to_numpy(), "place": corner_labels(track, xy)}
+    )
+    table = endings.value_counts().reset_index(name="count")
+    table["share"] = table["count"] / max(len(ended), 1)
+    return table[list(ENDING_COLUMNS)]
+
+
+def corner_labels(track: Track, xy: Array) -> list[str]:
+    """(N,) the corner that each of `xy` (N, 2) m is at, and whether before or after it."""
+    corners = find_corners(track)
+    if not corners or not len(xy):
+        return [ROAD_WITHOUT_CORNERS] * len(xy)
+    s = geometry.project_points(track.center, xy)[0]
+    labels = np.full(len(s), "", dtype=object)
+    for corner, sector in zip(corners, corner_sectors(track), strict=True):
+        distance = (s - sector.start) % track.length
+        in_sector = distance <= sector.length(track.length)
+        is_before = distance < (corner.start - sector.start) % track.length
+        label = np.where(is_before, f"{corner.name} entry", f"{corner.name} exit")
+        label = np.where(is_inside_corner(corner, s), corner.name, label)
+        labels = np.where(in_sector & (labels == ""), label, labels)
+    return [str(label) for label in labels]
+
+
+def _middle_between(corner: Corner, following: Corner, lap_length: float) -> float:
+    """Middle of the straight from a corner to the following one, m from the start line."""
+    straight = (following.start - corner.end) % lap_length
+    return (corner.end + straight / 2) % lap_length
+
+
+def _time_between(progress: LapProgress, start: float, end: float) -> float:
+    """s from `start` to `end`, m from the lap's start; nan where the lap did not get there."""
+    if end > progress.distance[-1] + 1e-3:
         return float("nan")
-    begun = float(np.interp(start, way, clock)) if start > 0.0 else 0.0
-    return float(np.interp(end, way, clock)) - begun
-
-
-def _pace(one: LapSector, time: float, length: float) -> tuple[float, float]:
-    """Time, s, and speed, m/s, of a sector."""
-    size = (one.end - one.start) % length or length
-    return time, size / time if time > 0.0 else float("nan")
+    end_time = float(np.interp(end, progress.distance, progress.time))
+    if start <= 0.0:
+        return end_time
+    return end_time - float(np.interp(start, progress.distance, progress.time))

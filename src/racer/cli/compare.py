@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.inputs import LogOnTrack, laps_by_phase, read_log_on_track
+from racer.cli.inputs import LogOnTrack, read_log_on_track
 from racer.cli.options import JsonOption, LogTrackOption, PictureOption, RoutesOption
 from racer.cli.tables import new_table, print_table, table_as_dicts
-from racer.errors import UsageError
 from racer.records import format_number, format_seconds, known_number
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from racer.analysis.comparison import LogComparison, PairDifference
-
-PHASES = ("evaluation", "training")
 
 
 def compare_command(
@@ -50,80 +47,29 @@ def compare_command(
     """Compare two or more logs or runs: lap times with 95 % intervals, and where on the track the
     time is won.
     """
-    from racer.analysis.comparison import ComparedLog, compare
+    from racer.analysis.compared_logs import ComparedLog, common_phase, laps_that_count, log_names
+    from racer.analysis.comparison import compare_laps
 
     logs = [read_log_on_track(path, track, tracks, with_line_deviation=True) for path in paths]
-    common_phase = _common_phase(logs, phase)
+    compared_phase = common_phase({str(log.path): log.laps_on_track for log in logs}, phase)
     sides = []
-    for name, log in zip(_short_names(paths), logs, strict=True):
-        laps = _counted_laps(log, common_phase, last)
+    for name, log in zip(log_names(paths), logs, strict=True):
+        laps = laps_that_count(log.laps_on_track, compared_phase, last)
         sides.append(ComparedLog(name, log.log.trace, laps, log.track))
-    comparison = compare(sides)
+    comparison = compare_laps(sides)
     picture = _draw(comparison, output) if output else None
     if as_json:
-        typer.echo(json.dumps(_as_dict(comparison, logs, common_phase, picture), indent=2))
+        typer.echo(json.dumps(_as_dict(comparison, logs, compared_phase, picture), indent=2))
         return
     for side, log in zip(sides, logs, strict=True):
         typer.echo(f"{side.name}: {log.sentence}")
-    if common_phase == "evaluation":
+    if compared_phase == "evaluation":
         typer.echo("laps of evaluations")
     else:
         typer.echo(f"laps of the last {last} iterations of each training")
     _print_comparison(comparison)
     if picture:
         typer.echo(str(picture))
-
-
-def _common_phase(logs: list[LogOnTrack], asked: str) -> str:
-    """The phase whose laps are compared: the one asked for, or the first that all logs have."""
-    if asked and asked not in PHASES:
-        raise UsageError(f"--phase {asked}: there are {' and '.join(PHASES)}")
-    phases_of = [sorted(dict(laps_by_phase(log.laps_on_track))) for log in logs]
-    for phase in [asked] if asked else PHASES:
-        if all(phase in phases for phases in phases_of):
-            return phase
-    if asked:
-        lacking = next(
-            log for log, phases in zip(logs, phases_of, strict=True) if asked not in phases
-        )
-        raise UsageError(
-            f"{lacking.path} holds no lap of {asked}: leave --phase out, or take another log"
-        )
-    contents = [
-        f"{log.path} holds {' and '.join(phases)}"
-        for log, phases in zip(logs, phases_of, strict=True)
-    ]
-    raise UsageError(f"nothing alike to compare: {', '.join(contents)}")
-
-
-def _counted_laps(log: LogOnTrack, phase: str, last: int) -> pd.DataFrame:
-    """The laps that count: all of an evaluation, of a training those of the last iterations."""
-    from racer.analysis import lap_iterations
-
-    laps = dict(laps_by_phase(log.laps_on_track))[phase]
-    if phase == "evaluation":
-        return laps
-    iterations = lap_iterations(laps)
-    last_iterations = sorted(iterations.unique())[-last:]
-    return laps[iterations.isin(last_iterations)]
-
-
-def _short_names(paths: list[Path]) -> list[str]:
-    """What to call the logs: as little of their paths as tells them apart; equal paths get a
-    number.
-    """
-    whole = [_without_suffixes(path.expanduser().resolve()).parts for path in paths]
-    for depth in range(1, max(map(len, whole)) + 1):
-        names = ["/".join(parts[-depth:]) for parts in whole]
-        if len(set(names)) == len(names):
-            return names
-    return [f"{path} ({number})" for number, path in enumerate(paths, 1)]
-
-
-def _without_suffixes(path: Path) -> Path:
-    if path.is_file():
-        return path.with_name(path.name.split(".")[0])
-    return path
 
 
 def _draw(comparison: LogComparison, path: Path) -> Path:
@@ -136,16 +82,16 @@ def _draw(comparison: LogComparison, path: Path) -> Path:
 def _print_comparison(comparison: LogComparison) -> None:
     _print_sides(comparison.table)
     for pair in comparison.pairs:
-        for sentence in _pair_sentences(pair):
+        for sentence in pair.sentences:
             typer.echo(sentence)
-    if not len(comparison.where):
+    if not len(comparison.sectors):
         reason = "it takes one known track, driven the same way (--track NAME)"
         typer.echo(f"where the time is won cannot be told: {reason}")
         return
-    first = comparison.sides[0].name
-    for name, sectors in comparison.where.groupby("name", sort=False):
+    first = comparison.logs[0].name
+    for name, sectors in comparison.sectors.groupby("name", sort=False):
         if not sectors["difference"].isna().all():
-            _print_sectors(comparison.where, first, str(name), sectors)
+            _print_sectors(comparison.sectors, first, str(name), sectors)
 
 
 def _print_sides(sides: pd.DataFrame) -> None:
@@ -203,7 +149,7 @@ def _as_dict(
         "track": [log.track.name if log.track else None for log in logs],
         "logs": table_as_dicts(comparison.table),
         "pairs": [_pair_as_dict(pair) for pair in comparison.pairs],
-        "where": table_as_dicts(comparison.where),
+        "where": table_as_dicts(comparison.sectors),
         "delta": {name: table_as_dicts(table) for name, table in comparison.profiles.items()},
         "picture": str(picture) if picture else None,
     }
@@ -211,7 +157,7 @@ def _as_dict(
 
 def _pair_as_dict(pair: PairDifference) -> dict[str, Any]:
     intervals = {}
-    for key, interval in (("time", pair.time), ("complete", pair.complete)):
+    for key, interval in (("time", pair.time), ("complete", pair.completion)):
         intervals[key] = {
             "value": known_number(interval.value),
             "low": known_number(interval.low),
@@ -220,12 +166,8 @@ def _pair_as_dict(pair: PairDifference) -> dict[str, Any]:
     return {
         "one": pair.one,
         "other": pair.other,
-        "laps": pair.laps,
-        "of": pair.of,
+        "laps": pair.complete_laps,
+        "of": pair.laps,
         **intervals,
-        "verdict": _pair_sentences(pair),
+        "verdict": pair.sentences,
     }
-
-
-def _pair_sentences(pair: PairDifference) -> list[str]:
-    return [sentence for sentence in (pair.sentence, pair.completes) if sentence]

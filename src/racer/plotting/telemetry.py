@@ -201,7 +201,7 @@ def draw_side_times(comparison: LogComparison, ax: Axes) -> Axes:
     interval.
     """
     rows = comparison.table.to_dict("records")
-    for k, (side, row) in enumerate(zip(comparison.sides, rows, strict=True)):
+    for k, (side, row) in enumerate(zip(comparison.logs, rows, strict=True)):
         color = _side_color(k)
         times = side.times[:: max(1, -(-len(side.times) // _MAX_DOTS))]
         jitter = np.linspace(-_MAX_JITTER, _MAX_JITTER, 7)[np.arange(len(times)) * 3 % 7]
@@ -261,7 +261,7 @@ def comparison_figure(comparison: LogComparison) -> Figure:
     along the lap.
     """
     with style.style_context():
-        times_height = 1.2 + 0.55 * len(comparison.sides)
+        times_height = 1.2 + 0.55 * len(comparison.logs)
         if not comparison.profiles:
             figure = Figure(figsize=(9.0, times_height + 0.3))
             draw_side_times(comparison, figure.subplots())
@@ -272,7 +272,7 @@ def comparison_figure(comparison: LogComparison) -> Figure:
         draw_median_speeds(comparison, speed)
         draw_median_deltas(comparison, delta)
         ends = [profile["distance"].iloc[-1] for profile in comparison.profiles.values()]
-        track = comparison.sides[0].track
+        track = comparison.logs[0].track
         for ax in (speed, delta):
             ax.set_xlim(0.0, float(max(ends)))
             if track is not None:
