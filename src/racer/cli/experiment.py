@@ -79,12 +79,14 @@ class _Bars:
             if line.state == "running":
                 if line.name not in self._tasks:
                     self._tasks[line.name] = self._bars.add_task(line.name, total=1.0, words="")
-                self._bars.update(self._tasks[line.name], completed=line.share, words=_words(line))
+                self._bars.update(
+                    self._tasks[line.name], completed=line.fraction, words=_words(line)
+                )
             elif line.name in self._tasks:
                 self._bars.remove_task(self._tasks.pop(line.name))
                 _say(self._bars.console, f"{line.name} {line.state}: {_words(line)}")
         done = sum(line.state == "finished" for line in lines)
-        share = sum(line.share for line in lines) / len(lines)
+        share = sum(line.fraction for line in lines) / len(lines)
         self._bars.update(self._total, completed=share, words=f"{done} of {len(lines)} finished")
 
 

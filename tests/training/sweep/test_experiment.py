@@ -152,7 +152,7 @@ def test_names_fit_a_folder_and_differ(tmp_path):
             "'settings.gamma': input should be a valid number",
         ),
         ('reward = "a"\ntitle = 3\n', "'title': input should be a valid string, not 3"),
-        ('reward = "a\n', "is not TOML: "),
+        ('reward = "a\n', "is not valid TOML ("),
         (
             f'reward = "a"\nseed = {[*range(50)]}\nnoise = {[str(n) for n in range(50)]}\n',
             "these lists make 2,500 runs",
@@ -190,7 +190,7 @@ def test_shipped_experiments_name_things_that_are_there(path):
     found = experiment.read_experiment(path)
     assert found.title
     assert found.question
-    grid._check(list(found.runs.values()), None)
+    grid.check_configs(list(found.runs.values()), None)
 
 
 # --- grids
@@ -291,7 +291,7 @@ def test_a_run_ends_when_nobody_waits_for_it(tried, tmp_path):
     words = [
         sys.executable,
         "-m",
-        "racer.training.sweep.runner",
+        "racer.training.sweep.worker",
         str(tmp_path / "run"),
         str(os.getpid() + 1),
     ]
