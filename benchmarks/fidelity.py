@@ -33,8 +33,8 @@ from racer.sim.state import Phase, State, Status
 from racer.track import route
 from racer.track.spatial_index import pack_tracks
 from racer.track.track import Track
-from racer.vehicle.action_space import read_metadata
 from racer.vehicle.car import CARS, WHEEL_CENTERS_M
+from racer.vehicle.metadata import read_metadata
 
 PROGRESS = 0.002  # %, within which progress agrees
 QUANTITIES = ("waypoint", "progress", "wheels")

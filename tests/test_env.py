@@ -251,7 +251,7 @@ def test_evaluation_starts_every_car_at_the_line_and_forgives_incidents():
 
 
 def test_the_car_is_what_the_metadata_says(tmp_path: Path):
-    from racer.vehicle.action_space import Metadata, write_metadata
+    from racer.vehicle.metadata import Metadata, write_metadata
 
     write_metadata(Metadata(DISCRETE, version=4.0), tmp_path / "model_metadata.json")
     env = vector(1, action_space=tmp_path / "model_metadata.json")

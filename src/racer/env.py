@@ -39,14 +39,9 @@ from racer.sim.state import (
 from racer.sim.step import tally_rows
 from racer.track.library import load_track as load_track
 from racer.track.track import Track
-from racer.vehicle.action_space import (
-    DEFAULT_CAMERA,
-    DEFAULT_LIDAR_CONFIG,
-    ActionSpace,
-    Metadata,
-    read_metadata,
-)
+from racer.vehicle.action_space import ActionSpace
 from racer.vehicle.car import Car, car_preset
+from racer.vehicle.metadata import DEFAULT_CAMERA, DEFAULT_LIDAR_CONFIG, Metadata, read_metadata
 
 Path = str | PathLike[str]
 RUN = int(Phase.RUN)

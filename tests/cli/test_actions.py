@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from racer.cli.actions import app
 from racer.errors import UsageError
-from racer.vehicle.action_space import read_metadata
+from racer.vehicle.metadata import read_metadata
 
 GOOD = [(-25.0, 1.5), (-10.0, 2.5), (0.0, 2.5), (10.0, 2.5), (20.0, 2.0), (30.0, 1.5)]
 

@@ -18,7 +18,7 @@ import racer
 from racer import resources as shipped
 from racer.cli.init import init_command
 from racer.errors import UsageError
-from racer.vehicle.action_space import read_metadata
+from racer.vehicle.metadata import read_metadata
 
 FILES = {
     ".github/workflows/reward.yml", ".gitignore", "README.md", "experiment.toml", "hyperparameters.json",

@@ -24,7 +24,7 @@ from racer.resources import rewards_folder
 from racer.reward import load_reward as load_reward
 from racer.sim.state import trace_columns
 from racer.track import load_track
-from racer.vehicle.action_space import Metadata, read_metadata, write_metadata
+from racer.vehicle.metadata import Metadata, read_metadata, write_metadata
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

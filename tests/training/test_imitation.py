@@ -28,7 +28,7 @@ from racer.training.run import Run
 from racer.training.teacher import TeacherPhase
 from racer.training.trainer import open_session
 from racer.training.trials import policy_trace
-from racer.vehicle.action_space import read_metadata
+from racer.vehicle.metadata import read_metadata
 
 TINY = "camera:40x30"
 ACTING, EXPECTING = ("pi_features_extractor", "action_net"), ("vf_features_extractor", "value_net")

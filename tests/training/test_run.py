@@ -17,8 +17,9 @@ from racer.reward import load_reward as load_reward
 from racer.sim.obstacle_layout import ObstacleLayout
 from racer.training.run import Run
 from racer.training.trainer import open_session
-from racer.vehicle.action_space import ActionSpace, read_metadata
+from racer.vehicle.action_space import ActionSpace
 from racer.vehicle.car import car_preset
+from racer.vehicle.metadata import read_metadata
 
 
 def story_of(run):

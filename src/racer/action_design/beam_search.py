@@ -25,8 +25,8 @@ from racer.sim.simulation import START_LINE, Scenario, Simulation
 from racer.sim.state import TRAINING, Phase, State
 from racer.sim.step import step_cars
 from racer.track.track import Track
-from racer.vehicle.action_space import SPEEDS, STEERING_DEG, ActionSpace
-from racer.vehicle.car import STEP_S, Car, car_table
+from racer.vehicle.action_space import ActionSpace
+from racer.vehicle.car import SPEED_LIMITS_MPS, STEERING_LIMIT_DEG, STEP_S, Car, car_table
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -173,8 +173,8 @@ def space_commands(space: ActionSpace) -> Array:
     """(A, 2) what a space can command, steering deg and speed m/s, as the car takes it; a grid of a
     continuous one.
     """
-    low = np.array([-STEERING_DEG, SPEEDS[0]])
-    high = np.array([STEERING_DEG, SPEEDS[1]])
+    low = np.array([-STEERING_LIMIT_DEG, SPEED_LIMITS_MPS[0]])
+    high = np.array([STEERING_LIMIT_DEG, SPEED_LIMITS_MPS[1]])
     limits = np.column_stack([space.steering_deg, space.speed]).astype(np.float64)
     commands = np.clip(limits, low, high)
     if not space.is_continuous:

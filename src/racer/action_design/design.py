@@ -26,8 +26,8 @@ from racer.action_design.review import (
 from racer.errors import UsageError
 from racer.raceline.minimum_time import RacingLine
 from racer.track.track import Track
-from racer.vehicle.action_space import SPEEDS, STEERING_DEG, ActionSpace
-from racer.vehicle.car import Car
+from racer.vehicle.action_space import ActionSpace
+from racer.vehicle.car import SPEED_LIMITS_MPS, STEERING_LIMIT_DEG, Car
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -157,8 +157,8 @@ def _cluster_means(points: Array, weight: Index, centers: Array) -> Array:
 
 def round_commands(commands: Array, car: Car) -> Array:
     """The distinct commands (K, 2) in whole degrees and tenths of m/s that the car takes, sorted."""
-    low = np.array([-STEERING_DEG, SPEEDS[0]])
-    high = np.array([STEERING_DEG, min(SPEEDS[1], car.identified_speed)])
+    low = np.array([-STEERING_LIMIT_DEG, SPEED_LIMITS_MPS[0]])
+    high = np.array([STEERING_LIMIT_DEG, min(SPEED_LIMITS_MPS[1], car.identified_speed)])
     steps = np.array([ROUNDING_DEG, ROUNDING_SPEED])
     rounded = np.clip(np.round(commands / steps) * steps, low, high)
     without_negative_zeros = np.round(rounded, 1) + 0.0

@@ -23,8 +23,8 @@ from racer.action_design.turning import Bend, Tightest, find_bends, steady_circl
 from racer.drivers.rollout import Drive, follow_line
 from racer.raceline.minimum_time import WIDEST_MARGIN_M, RacingLine, racing_line
 from racer.track.track import Track
-from racer.vehicle.action_space import SPEEDS, STEERING_DEG, ActionSpace
-from racer.vehicle.car import Car
+from racer.vehicle.action_space import ActionSpace
+from racer.vehicle.car import SPEED_LIMITS_MPS, STEERING_LIMIT_DEG, Car
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -231,8 +231,8 @@ def _kind_of_lack(review: Review) -> str:
 
 def _remedy(car: Car, bend: Bend) -> str:
     """The fastest command that drives the circle of a bend."""
-    speeds = np.round(np.arange(min(SPEEDS[1], car.identified_speed), 0.25, -0.1), 1)
-    for angle in (20.0, 25.0, STEERING_DEG):
+    speeds = np.round(np.arange(min(SPEED_LIMITS_MPS[1], car.identified_speed), 0.25, -0.1), 1)
+    for angle in (20.0, 25.0, STEERING_LIMIT_DEG):
         steering_deg = bend.side * angle
         commands = np.column_stack([np.full(len(speeds), steering_deg), speeds])
         fits = steady_circles(car, commands).radius <= bend.radius

@@ -11,8 +11,7 @@ from scipy.ndimage import uniform_filter1d
 from racer.raceline.minimum_time import RacingLine
 from racer.track.corners import Corner, find_corners, is_inside_corner
 from racer.track.track import Track
-from racer.vehicle.action_space import STEERING_DEG
-from racer.vehicle.car import STEP_S, Car, car_table
+from racer.vehicle.car import STEERING_LIMIT_DEG, STEP_S, Car, car_table
 from racer.vehicle.dynamics import advance_motion
 
 Array = NDArray[np.float64]
@@ -136,4 +135,4 @@ def full_lock_circles(car: Car, speeds: Array) -> Circles:
     """The circles with the wheels turned as far as they go to the left, at commanded `speeds` (N,)
     m/s.
     """
-    return steady_circles(car, np.column_stack([np.full(len(speeds), STEERING_DEG), speeds]))
+    return steady_circles(car, np.column_stack([np.full(len(speeds), STEERING_LIMIT_DEG), speeds]))

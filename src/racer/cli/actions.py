@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from racer.action_design.usage import ActionUsage
     from racer.raceline.minimum_time import RacingLine
     from racer.track.track import Track
-    from racer.vehicle.action_space import Metadata
     from racer.vehicle.car import Car
+    from racer.vehicle.metadata import Metadata
 
 Option = typer.Option
 app = typer.Typer(
@@ -130,7 +130,7 @@ def design(
     if output.exists() and not replace:
         raise UsageError(f"{output} is there already: name another file with -o, or give --replace")
     from racer.action_design import design as designing
-    from racer.vehicle.action_space import Metadata, write_metadata
+    from racer.vehicle.metadata import Metadata, write_metadata
 
     designing.check_action_count(k)
     began = time.monotonic()
@@ -207,7 +207,7 @@ class _Bar:
 
 
 def _metadata(actions: Path | None, driven: _Driven | None) -> Metadata:
-    from racer.vehicle.action_space import Metadata, read_metadata
+    from racer.vehicle.metadata import Metadata, read_metadata
 
     if actions is not None:
         return read_metadata(actions)

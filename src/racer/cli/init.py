@@ -86,9 +86,13 @@ def _on(text: str, track: str, car: Car) -> str:
 
 def _space(car: Car) -> str:
     """A continuous action space for a car, from 1 m/s to the fastest command that logs of it cover."""
-    from racer.vehicle.action_space import STEERING_DEG, ActionSpace, Metadata, metadata_as_json
+    from racer.vehicle.action_space import ActionSpace
+    from racer.vehicle.car import STEERING_LIMIT_DEG
+    from racer.vehicle.metadata import Metadata, metadata_as_json
 
-    space = ActionSpace(True, (-STEERING_DEG, STEERING_DEG), (1.0, car.identified_speed))
+    space = ActionSpace(
+        True, (-STEERING_LIMIT_DEG, STEERING_LIMIT_DEG), (1.0, car.identified_speed)
+    )
     return (
         json.dumps(metadata_as_json(Metadata(space, version=float(car.name[1:]))), indent=2) + "\n"
     )

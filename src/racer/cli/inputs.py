@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from racer.logs import Log
     from racer.logs.log_track import LogTrack
     from racer.track.track import Track
-    from racer.vehicle.action_space import Metadata
+    from racer.vehicle.metadata import Metadata
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +166,7 @@ def read_action_space(path: Path | None) -> Metadata | None:
     """What a model_metadata.json says, None without one."""
     if path is None:
         return None  # and no time is spent on importing what reads it
-    from racer.vehicle.action_space import read_metadata
+    from racer.vehicle.metadata import read_metadata
 
     return read_metadata(path)
 

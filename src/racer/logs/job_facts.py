@@ -17,7 +17,8 @@ from racer.files import parse_json, parse_yaml
 from racer.logs.log import Job, no_epochs
 from racer.logs.metrics import parse_metrics
 from racer.logs.printed_facts import PrintedFactsCollector
-from racer.vehicle.action_space import ActionSpace, Metadata, car_generation, parse_metadata
+from racer.vehicle.action_space import ActionSpace
+from racer.vehicle.metadata import Metadata, car_generation, parse_metadata
 
 MAX_FACT_FILE_BYTES = 32 << 20
 _MAX_YAML_BYTES = 256 << 10  # a larger one holds no settings of a job, and takes long to parse

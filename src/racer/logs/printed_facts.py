@@ -15,7 +15,8 @@ import pandas as pd
 
 from racer.errors import UsageError
 from racer.logs.log import EPOCH_DTYPES
-from racer.vehicle.action_space import ActionSpace, parse_metadata
+from racer.vehicle.action_space import ActionSpace
+from racer.vehicle.metadata import parse_metadata
 
 _NUMBER = rb"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|-?inf)"
 _EPOCH = re.compile(

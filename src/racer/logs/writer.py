@@ -18,7 +18,7 @@ from racer.logs.log import Job, Log
 from racer.logs.metrics import evaluation_metrics, training_metrics
 from racer.logs.schema import EPISODES_PER_ITERATION
 from racer.logs.trace_text import filled_columns, log_lines, write_csv
-from racer.vehicle.action_space import Metadata, metadata_as_json
+from racer.vehicle.metadata import Metadata, metadata_as_json
 
 _TIMESTAMP = re.compile(r"(?<!\d)(\d{14})(?!\d)")
 _DEFAULT_VERSION = 5.0

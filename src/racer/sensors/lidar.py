@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from racer.sim.obstacles import VISIBLE_SIZE_M, Obstacles
 from racer.sim.state import State
-from racer.vehicle.action_space import DEFAULT_LIDAR_CONFIG, LIDAR_RAYS
+from racer.vehicle.metadata import DEFAULT_LIDAR_CONFIG, LIDAR_RAYS
 
 Array = NDArray[np.float64]
 

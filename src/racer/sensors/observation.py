@@ -42,7 +42,7 @@ from racer.sensors.nearby import nearby_obstacles
 from racer.sim.obstacles import Obstacles
 from racer.sim.simulation import Scenario, Simulation
 from racer.sim.state import State
-from racer.vehicle.action_space import DEFAULT_LIDAR_CONFIG, LIDAR_RAYS
+from racer.vehicle.metadata import DEFAULT_LIDAR_CONFIG, LIDAR_RAYS
 
 METADATA_OBSERVATIONS = {
     "observation": "camera",

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from racer.errors import UsageError, did_you_mean
 from racer.sensors.observation import has_pictures, parse_observations
-from racer.vehicle.action_space import DEFAULT_CAMERA
+from racer.vehicle.metadata import DEFAULT_CAMERA
 
 Model = TypeVar("Model", bound=BaseModel)
 

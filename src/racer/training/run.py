@@ -44,8 +44,9 @@ from racer.training.config import TrainConfig, parse_config
 from racer.training.interop.hyperparameters import read_hyperparameters
 from racer.training.networks import find_network
 from racer.training.run_metadata import run_metadata
-from racer.vehicle.action_space import ActionSpace, Metadata, read_metadata, write_metadata
+from racer.vehicle.action_space import ActionSpace
 from racer.vehicle.car import car_preset
+from racer.vehicle.metadata import Metadata, read_metadata, write_metadata
 
 RECORDED_PACKAGES = ("numpy", "numba", "gymnasium", "torch", "stable-baselines3")
 REQUIRED_FILES = ("reward_function.py", "track.npy", "model/model_metadata.json")

@@ -16,8 +16,9 @@ from racer.sensors.observation import (
 )
 from racer.training.config import TrainConfig
 from racer.training.networks import SMALL, convolved_size, find_network
-from racer.vehicle.action_space import DEFAULT_NETWORK, ActionSpace, Metadata, read_metadata
+from racer.vehicle.action_space import ActionSpace
 from racer.vehicle.car import car_preset
+from racer.vehicle.metadata import DEFAULT_NETWORK, Metadata, read_metadata
 
 METADATA_VERSIONS = {"v4": 4.0, "v5": 5.0, "v6": 6.0}
 """Versions in `model_metadata.json` of the car generations."""

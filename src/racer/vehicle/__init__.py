@@ -1,1 +1,1 @@
-"""."""
+"""The car and its commands: geometry and limits, dynamics, action spaces, model metadata."""

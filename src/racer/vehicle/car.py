@@ -7,7 +7,7 @@ drive differently: `v4`, `v5` and `v6`.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from math import inf
 
 import numpy as np
@@ -15,19 +15,28 @@ from numpy.typing import NDArray
 
 from racer.errors import UsageError, did_you_mean
 
-FRONT_POINT_M = 0.14  # m from the chassis origin to the point that params and logs call x, y
-# m, wheel centers
+FRONT_POINT_M = 0.14
+"""From the chassis origin to the point that params and logs call x, y."""
+
 WHEEL_CENTERS_M = (
     (-0.081663, 0.08105),
     (0.082311, 0.079601),
     (-0.081663, -0.08105),
     (0.082311, -0.079601),
 )
-# m, the simulator's collision rectangle about the origin: length, width
+"""Ahead of the chassis origin, and to the left of it."""
+
 FOOTPRINT_M = (0.32352, 0.1961)
-STEERING_LIMIT_DEG = 30.0  # the simulator clips commands to this angle
-SPEED_LIMITS_MPS = (0.1, 4.0)  # m/s: and to these speeds
-STEP_S = 1.0 / 15.0  # s: a step is a camera frame
+"""Length and width of the simulator's collision rectangle about the chassis origin."""
+
+STEERING_LIMIT_DEG = 30.0
+"""The simulator turns the wheels no further, whatever a command says."""
+
+SPEED_LIMITS_MPS = (0.1, 4.0)
+"""The simulator drives neither slower nor faster, whatever a command says; 0 and less is standing."""
+
+STEP_S = 1.0 / 15.0
+"""A step is a camera frame."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class Car:
     rear_soft: float
     inertia: float  # yaw inertia over mass, m2
     steer_lag: float  # time constant of the steering
-    steer_jump: float  # share of a steering change that is immediate
+    steer_jump: float  # fraction of a steering change that is immediate
     delay: float  # from a step's beginning until its command arrives, less than two steps
     drag: float  # 1/m, deceleration over speed squared
     side_limit: float  # cap on the friction of both axles together, across the car, m/s2
@@ -63,24 +72,69 @@ class Car:
 
 V4 = Car(
     name="v4",
-    front_gain=0.909, rear_gain=1.174, drive_limit=4.472, drive_soft=0.298, front_limit=3.441, front_soft=0.180,
-    rear_limit=40.0, rear_soft=2.05, inertia=0.0212, steer_lag=0.422, steer_jump=0.209, delay=0.0, drag=0.061,
-    side_limit=inf, identified_speed=4.0, identified_lateral=inf, substeps=4,
-)  # fmt: skip
+    front_gain=0.909,
+    rear_gain=1.174,
+    drive_limit=4.472,
+    drive_soft=0.298,
+    front_limit=3.441,
+    front_soft=0.180,
+    rear_limit=40.0,
+    rear_soft=2.05,
+    inertia=0.0212,
+    steer_lag=0.422,
+    steer_jump=0.209,
+    delay=0.0,
+    drag=0.061,
+    side_limit=inf,
+    identified_speed=4.0,
+    identified_lateral=inf,
+    substeps=4,
+)
 V5 = Car(
     name="v5",
-    front_gain=0.885, rear_gain=1.274, drive_limit=3.594, drive_soft=0.305, front_limit=3.271, front_soft=0.213,
-    rear_limit=3.596, rear_soft=0.069, inertia=0.0127, steer_lag=0.008, steer_jump=0.0, delay=0.0, drag=0.074,
-    side_limit=inf, identified_speed=4.0, identified_lateral=inf, substeps=4,
-)  # fmt: skip
+    front_gain=0.885,
+    rear_gain=1.274,
+    drive_limit=3.594,
+    drive_soft=0.305,
+    front_limit=3.271,
+    front_soft=0.213,
+    rear_limit=3.596,
+    rear_soft=0.069,
+    inertia=0.0127,
+    steer_lag=0.008,
+    steer_jump=0.0,
+    delay=0.0,
+    drag=0.074,
+    side_limit=inf,
+    identified_speed=4.0,
+    identified_lateral=inf,
+    substeps=4,
+)
 V6 = Car(
     name="v6",
-    front_gain=0.931, rear_gain=1.123, drive_limit=21.4, drive_soft=0.070, front_limit=19.4, front_soft=0.426,
-    rear_limit=15.2, rear_soft=0.026, inertia=0.0076, steer_lag=0.150, steer_jump=0.0, delay=0.020, drag=0.0,
-    side_limit=6.5, identified_speed=2.5, identified_lateral=6.5, substeps=6,
-)  # fmt: skip
+    front_gain=0.931,
+    rear_gain=1.123,
+    drive_limit=21.4,
+    drive_soft=0.070,
+    front_limit=19.4,
+    front_soft=0.426,
+    rear_limit=15.2,
+    rear_soft=0.026,
+    inertia=0.0076,
+    steer_lag=0.150,
+    steer_jump=0.0,
+    delay=0.020,
+    drag=0.0,
+    side_limit=6.5,
+    identified_speed=2.5,
+    identified_lateral=6.5,
+    substeps=6,
+)
 
 CARS = {car.name: car for car in (V4, V5, V6)}
+
+DEFAULT_CAR = "v6"
+"""The car where none is named."""
 
 CAR_PARAMETERS = np.dtype(
     [(field.name, np.float64) for field in fields(Car) if field.name != "name"]
@@ -88,20 +142,18 @@ CAR_PARAMETERS = np.dtype(
 
 
 def car_preset(name: str) -> Car:
-    """The car generation of that name: v4, v5 or v6."""
+    """The car generation of that name: v4, v5 or v6. Raises UsageError."""
     if name not in CARS:
-        raise UsageError(
-            f"unknown car {name!r}{did_you_mean(name, list(CARS))} (cars: {', '.join(CARS)})"
-        )
+        guess = did_you_mean(name, list(CARS))
+        raise UsageError(f"unknown car {name!r}{guess} (cars: {', '.join(CARS)})")
     return CARS[name]
 
 
 def car_table(car: Car, n: int) -> NDArray[np.void]:
-    """(n,) equal rows of `PARAMETERS`, for `n` cars; a row may then be changed, as domain
+    """(n,) equal rows of `CAR_PARAMETERS`, for `n` cars; a row may then be changed, as domain
     randomization does.
     """
-    values = asdict(car)
-    row = np.array(
-        [tuple(values[name] for name in CAR_PARAMETERS.names or ())], dtype=CAR_PARAMETERS
-    )
-    return np.repeat(row, n)
+    table = np.zeros(n, CAR_PARAMETERS)
+    for name in CAR_PARAMETERS.names or ():
+        table[name] = getattr(car, name)
+    return table

@@ -2,13 +2,12 @@
 both axles.
 
 In the body frame at the center of mass, per unit of mass, d being the steering angle, u the
-commanded speed and r the
-yaw rate::
+commanded speed and r the yaw rate::
 
-    front: ux =  cos(d)*vx + sin(d)*(vy + lf*r)      fx =  limit*q/sqrt(q^2 + soft^2),  q =
-    front_gain*u - ux
+    front: ux =  cos(d)*vx + sin(d)*(vy + lf*r)      fx =  limit*q/sqrt(q^2 + soft^2)
            uy = -sin(d)*vx + cos(d)*(vy + lf*r)      fy = -limit*uy/sqrt(uy^2 + soft^2)
            bx = (cos(d)*fx - sin(d)*fy)/2            by = (sin(d)*fx + cos(d)*fy)/2
+           with q = front_gain*u - ux
     rear:  gx, gy likewise (halved) from q = rear_gain*u - vx and w = vy - lr*r
     vx' = bx + gx + r*vy - drag*vx^2      vy' = by + gy - r*vx      r' = (lf*by - lr*gy)/inertia
 
@@ -21,6 +20,8 @@ set the numbers in `racer.vehicle.car`.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
@@ -30,67 +31,118 @@ SLOWEST_MPS, FASTEST_MPS = SPEED_LIMITS_MPS
 RAD_PER_DEG = np.pi / 180.0
 
 
+class Slips(NamedTuple):
+    """Sliding speeds of both axles, m/s: of the driven wheels along, of the tyres across."""
+
+    front_spin: float
+    rear_spin: float
+    front_side: float
+    rear_side: float
+
+
+class Grips(NamedTuple):
+    """Forces per unit of mass over the sliding speeds of `Slips`, 1/s."""
+
+    front_drive: float
+    rear_drive: float
+    front_side: float
+    rear_side: float
+
+
 @njit(cache=True, error_model="numpy")
-def advance_motion(car, motion, before, now, delay, dt):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def advance_motion(car, motion, before, command, delay, dt):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Motion (x, y, yaw, vx, vy, yaw rate, steering angle) after `dt` seconds.
 
-    `before` and `now` are (steering deg, speed m/s) commands: the step begins under the first, and
-    the second arrives `delay` seconds later. `car` is a row of `racer.vehicle.car.CAR_PARAMETERS`.
+    `before` and `command` are (steering deg, speed m/s): the step begins under the first, and the
+    second arrives `delay` seconds later. `car` is a row of `racer.vehicle.car.CAR_PARAMETERS`.
     """
+    substeps = int(car.substeps)
     late = min(max(delay, 0.0), dt)
-    n = int(car.substeps)
-    early = min(max(round(n * late / dt), 1), n - 1) if late > 0.0 else 0
-    if early > 0:
-        motion = _hold(car, motion, before[0], before[1], late, early)
-    jump = car.steer_jump * (_steering(now[0]) - _steering(before[0]))
-    x, y, yaw, vx, vy, r, steer = motion
-    return _hold(car, (x, y, yaw, vx, vy, r, steer + jump), now[0], now[1], dt - late, n - early)
+    early_substeps = 0
+    if late > 0.0:
+        early_substeps = min(max(round(substeps * late / dt), 1), substeps - 1)
+    if early_substeps > 0:
+        motion = _hold(car, motion, before[0], before[1], late, early_substeps)
+    jump = car.steer_jump * (_wheel_angle(command[0]) - _wheel_angle(before[0]))
+    x, y, yaw, vx, vy, yaw_rate, steering = motion
+    motion = (x, y, yaw, vx, vy, yaw_rate, steering + jump)
+    return _hold(car, motion, command[0], command[1], dt - late, substeps - early_substeps)
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _steering(command):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Angle of the front wheels in rad that a command in degrees asks for."""
-    return min(max(command, -STEERING_LIMIT_DEG), STEERING_LIMIT_DEG) * RAD_PER_DEG
+def _wheel_angle(steering_deg):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Angle of the front wheels, rad, that a command asks for."""
+    return min(max(steering_deg, -STEERING_LIMIT_DEG), STEERING_LIMIT_DEG) * RAD_PER_DEG
 
 
 @njit(cache=True, error_model="numpy")
-def _hold(car, motion, steering, speed, duration, n):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Motion after `duration` seconds under one command, in `n` substeps."""
-    x, y, yaw, vx, vy, r, steer = motion
-    h = duration / n
-    target = _steering(steering)
-    u = min(max(speed, SLOWEST_MPS), FASTEST_MPS) if speed > 0.0 else 0.0
+def _hold(car, motion, steering_deg, speed, duration, substeps):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Motion after `duration` seconds under one command."""
+    x, y, yaw, vx, vy, yaw_rate, steering = motion
+    h = duration / substeps
+    target = _wheel_angle(steering_deg)
+    wheel_speed = min(max(speed, SLOWEST_MPS), FASTEST_MPS) if speed > 0.0 else 0.0
     keep = np.exp(-h / car.steer_lag)
-    dx, dy, turned = 0.0, 0.0, 0.0
-    for _ in range(n):
-        steer = target + (steer - target) * keep
-        new_vx, new_vy, new_r = _speeds(car, vx, vy, r, steer, u, h)
-        # heading at the middle of the substep, from the step's first one
-        angle = turned + 0.25 * h * (r + new_r)
-        c, s = _cos_sin(angle)
-        mean_vx, mean_vy = 0.5 * (vx + new_vx), 0.5 * (vy + new_vy)
-        dx += h * (c * mean_vx - s * mean_vy)
-        dy += h * (s * mean_vx + c * mean_vy)
-        turned += 0.5 * h * (r + new_r)
-        vx, vy, r = new_vx, new_vy, new_r
-    c, s = np.cos(yaw), np.sin(yaw)
+    # displacement in the frame of the car as it stood, and how far it turned since
+    ahead = 0.0
+    left = 0.0
+    turned = 0.0
+    for _ in range(substeps):
+        steering = target + (steering - target) * keep
+        new_vx, new_vy, new_rate = _speeds(car, vx, vy, yaw_rate, steering, wheel_speed, h)
+        # heading at the middle of the substep
+        cos, sin = _cos_sin(turned + 0.25 * h * (yaw_rate + new_rate))
+        mean_vx = 0.5 * (vx + new_vx)
+        mean_vy = 0.5 * (vy + new_vy)
+        ahead += h * (cos * mean_vx - sin * mean_vy)
+        left += h * (sin * mean_vx + cos * mean_vy)
+        turned += 0.5 * h * (yaw_rate + new_rate)
+        vx = new_vx
+        vy = new_vy
+        yaw_rate = new_rate
+    cos = np.cos(yaw)
+    sin = np.sin(yaw)
+    x += cos * ahead - sin * left
+    y += sin * ahead + cos * left
     yaw += turned
     if yaw > np.pi:
         yaw -= 2.0 * np.pi
     elif yaw <= -np.pi:
         yaw += 2.0 * np.pi
-    return x + c * dx - s * dy, y + s * dx + c * dy, yaw, vx, vy, r, steer
+    return x, y, yaw, vx, vy, yaw_rate, steering
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _cos_sin(a):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _cos_sin(angle):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Cosine and sine of an angle below 1 rad, within 1e-9: the Taylor polynomials."""
-    q = a * a
-    c = 1.0 - q * (0.5 - q * (1.0 / 24 - q * (1.0 / 720 - q * (1.0 / 40320 - q / 3628800))))
-    s = a * (
-        1.0 - q * (1.0 / 6 - q * (1.0 / 120 - q * (1.0 / 5040 - q * (1.0 / 362880 - q / 39916800))))
+    q = angle * angle
+    cos = 1.0 - q * (0.5 - q * (1.0 / 24 - q * (1.0 / 720 - q * (1.0 / 40320 - q / 3628800))))
+    high = 1.0 / 120 - q * (1.0 / 5040 - q * (1.0 / 362880 - q / 39916800))
+    sin = angle * (1.0 - q * (1.0 / 6 - q * high))
+    return cos, sin
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _speeds(car, vx, vy, yaw_rate, steering, speed, h):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Speeds (vx, vy, yaw rate) after one implicit substep of `h` seconds at a fixed steering
+    angle, under a commanded speed.
+    """
+    cos, sin = _cos_sin(steering)
+    front_vy = vy + car.front_axle * yaw_rate
+    slips = Slips(
+        front_spin=car.front_gain * speed - (cos * vx + sin * front_vy),
+        rear_spin=car.rear_gain * speed - vx,
+        front_side=cos * front_vy - sin * vx,
+        rear_side=vy - car.rear_axle * yaw_rate,
     )
-    return c, s
+    grips = Grips(
+        front_drive=_grip(car.drive_limit, car.drive_soft, slips.front_spin),
+        rear_drive=_grip(car.drive_limit, car.drive_soft, slips.rear_spin),
+        front_side=_grip(car.front_limit, car.front_soft, slips.front_side),
+        rear_side=_grip(car.rear_limit, car.rear_soft, slips.rear_side),
+    )
+    grips = _limit_across_path(car, vx, vy, cos, sin, slips, grips)
+    return _solve_speeds(car, vx, vy, yaw_rate, cos, sin, speed, h, grips)
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -100,51 +152,58 @@ def _grip(limit, soft, slip):  # type: ignore[no-untyped-def]  # pragma: no cove
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _speeds(car, vx, vy, r, steer, u, h):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Speeds (vx, vy, yaw rate) after one implicit substep of `h` seconds at a fixed steering
-    angle.
+def _limit_across_path(car, vx, vy, cos, sin, slips, grips):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """`grips` with no more friction across the path than logs have shown: first the side forces give
+    way, then the driving ones.
     """
-    lf, lr = car.front_axle, car.rear_axle
-    c, s = _cos_sin(steer)
-    side, rear_slip = vy + lf * r, vy - lr * r
-    front_slip = c * side - s * vx
-    drive = car.front_gain * u
-    front_spin = drive - (c * vx + s * side)
-    front = _grip(car.drive_limit, car.drive_soft, front_spin)
-    rear_spin = car.rear_gain * u - vx
-    rear = _grip(car.drive_limit, car.drive_soft, rear_spin)
-    front_side = _grip(car.front_limit, car.front_soft, front_slip)
-    rear_side = _grip(car.rear_limit, car.rear_soft, rear_slip)
-    # no more friction across the path than logs have shown: first the side forces give way, then
-    # the driving ones
+    front_drive, rear_drive, front_side, rear_side = grips
     speed = np.sqrt(vx * vx + vy * vy) + 1e-6
-    front_pull, front_hold = front * front_spin, front_side * front_slip
-    pull = (vx * s * front_pull - vy * (c * front_pull + rear * rear_spin)) / speed
-    hold = (vx * (c * front_hold + rear_side * rear_slip) + vy * s * front_hold) / speed
+    front_pull = front_drive * slips.front_spin
+    front_hold = front_side * slips.front_side
+    # accelerations to the left of the path by the driving forces, and to its right by the others
+    pull = (vx * sin * front_pull - vy * (cos * front_pull + rear_drive * slips.rear_spin)) / speed
+    hold = (vx * (cos * front_hold + rear_side * slips.rear_side) + vy * sin * front_hold) / speed
     if abs(pull - hold) > car.side_limit:
-        share = min(max((pull - np.sign(pull - hold) * car.side_limit) / hold, 0.0), 1.0)
-        front_side *= share
-        rear_side *= share
-        if abs(pull) > car.side_limit and share == 0.0:
-            front *= car.side_limit / abs(pull)
-            rear *= car.side_limit / abs(pull)
-    # front force = pull - (xx xy; xy yy) (vx, side); rear force = push - (rear vx, rear_side (vy -
-    # lr r))
-    xx = front * c * c + front_side * s * s
-    xy = (front - front_side) * c * s
-    yy = front * s * s + front_side * c * c
-    # (1 - h A) new = old + h b
-    a11, a12, a13 = 1.0 + h * (xx + rear + car.drag * abs(vx)), h * (xy - r), h * xy * lf
-    a21, a22, a23 = h * (xy + r), 1.0 + h * (yy + rear_side), h * (yy * lf - rear_side * lr)
-    inv = h / car.inertia
-    a31, a32 = inv * lf * xy, inv * (lf * yy - lr * rear_side)
-    a33 = 1.0 + inv * (lf * lf * yy + lr * lr * rear_side)
-    b1 = vx + h * (c * front * drive + rear * car.rear_gain * u)
-    b2 = vy + h * s * front * drive
-    b3 = r + inv * lf * s * front * drive
-    m1, m2, m3 = a22 * a33 - a23 * a32, a23 * a31 - a21 * a33, a21 * a32 - a22 * a31
+        excess = pull - np.sign(pull - hold) * car.side_limit
+        fraction = min(max(excess / hold, 0.0), 1.0)
+        front_side *= fraction
+        rear_side *= fraction
+        if abs(pull) > car.side_limit and fraction == 0.0:
+            front_drive *= car.side_limit / abs(pull)
+            rear_drive *= car.side_limit / abs(pull)
+    return Grips(front_drive, rear_drive, front_side, rear_side)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _solve_speeds(car, vx, vy, yaw_rate, cos, sin, speed, h, grips):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The new speeds from (1 - h A) new = old + h b, by Cramer's rule."""
+    front_drive, rear_drive, front_side, rear_side = grips
+    lf = car.front_axle
+    lr = car.rear_axle
+    # front force = pull - (xx xy; xy yy) (vx, vy + lf r), rear force = push - (rear_drive vx,
+    # rear_side (vy - lr r))
+    xx = front_drive * cos * cos + front_side * sin * sin
+    xy = (front_drive - front_side) * cos * sin
+    yy = front_drive * sin * sin + front_side * cos * cos
+    turn = h / car.inertia
+    a11 = 1.0 + h * (xx + rear_drive + car.drag * abs(vx))
+    a12 = h * (xy - yaw_rate)
+    a13 = h * xy * lf
+    a21 = h * (xy + yaw_rate)
+    a22 = 1.0 + h * (yy + rear_side)
+    a23 = h * (yy * lf - rear_side * lr)
+    a31 = turn * lf * xy
+    a32 = turn * (lf * yy - lr * rear_side)
+    a33 = 1.0 + turn * (lf * lf * yy + lr * lr * rear_side)
+    drive = car.front_gain * speed
+    b1 = vx + h * (cos * front_drive * drive + rear_drive * car.rear_gain * speed)
+    b2 = vy + h * sin * front_drive * drive
+    b3 = yaw_rate + turn * lf * sin * front_drive * drive
+    m1 = a22 * a33 - a23 * a32
+    m2 = a23 * a31 - a21 * a33
+    m3 = a21 * a32 - a22 * a31
     scale = 1.0 / (a11 * m1 + a12 * m2 + a13 * m3)
     new_vx = scale * (b1 * m1 + b2 * (a13 * a32 - a12 * a33) + b3 * (a12 * a23 - a13 * a22))
     new_vy = scale * (b1 * m2 + b2 * (a11 * a33 - a13 * a31) + b3 * (a13 * a21 - a11 * a23))
-    new_r = scale * (b1 * m3 + b2 * (a12 * a31 - a11 * a32) + b3 * (a11 * a22 - a12 * a21))
-    return max(new_vx, 0.0), new_vy, new_r
+    new_rate = scale * (b1 * m3 + b2 * (a12 * a31 - a11 * a32) + b3 * (a11 * a22 - a12 * a21))
+    return max(new_vx, 0.0), new_vy, new_rate

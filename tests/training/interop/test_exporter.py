@@ -29,7 +29,7 @@ from racer.training.observed import gather_observations, observe_lap
 from racer.training.run import Run
 from racer.training.sweep import experiment
 from racer.training.trainer import open_session
-from racer.vehicle.action_space import read_metadata
+from racer.vehicle.metadata import read_metadata
 
 pytest.importorskip("onnxruntime")
 KINDS = ("discrete", "continuous")

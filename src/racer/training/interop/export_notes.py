@@ -8,7 +8,7 @@ from racer.training.interop.drfc_obstacles import obstacle_notes
 from racer.training.interop.hyperparameters import hyperparameters_notes, read_hyperparameters
 from racer.training.networks import NETWORKS, SMALL
 from racer.training.run import Run
-from racer.vehicle.action_space import DEFAULT_NETWORK
+from racer.vehicle.metadata import DEFAULT_NETWORK
 
 DEEPRACER_NETWORKS = tuple(name for name in NETWORKS if name != SMALL)
 

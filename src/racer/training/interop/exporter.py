@@ -49,7 +49,7 @@ from racer.training.observed import gather_observations
 from racer.training.run import Run
 from racer.training.run_metadata import METADATA_VERSIONS
 from racer.training.sweep.experiment import experiment_toml
-from racer.vehicle.action_space import DEFAULT_NETWORK, Metadata, write_metadata
+from racer.vehicle.metadata import DEFAULT_NETWORK, Metadata, write_metadata
 
 COMPARED_OBSERVATIONS = 1000
 """Observations of the policy's own laps, on which the exported policy is compared with the original."""

@@ -26,7 +26,7 @@ from racer.training.interop.hyperparameters import hyperparameters_table, read_h
 from racer.training.interop.job_settings import Setting, gather_settings
 from racer.training.interop.worlds import resolve_world, world_of_track
 from racer.training.sweep.experiment import experiment_toml, read_experiment
-from racer.vehicle.action_space import Metadata, parse_metadata, read_metadata
+from racer.vehicle.metadata import Metadata, parse_metadata, read_metadata
 
 EVALUATION_OPTIONS = {
     "EVAL_NUMBER_OF_TRIALS": "--laps",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from racer.files import write_file
 from racer.sensors.features import FEATURE_NAMES
 from racer.training.deterministic_policy import DeterministicPolicy, Tensor, split_observation
-from racer.vehicle.action_space import Metadata, metadata_as_json
+from racer.vehicle.metadata import Metadata, metadata_as_json
 
 OPSET = 18
 

@@ -24,8 +24,8 @@ from racer.training.config import TrainConfig
 from racer.training.interop.hyperparameters import read_hyperparameters
 from racer.training.run import Run, read_config
 from racer.training.sweep.experiment import Experiment
-from racer.vehicle.action_space import read_metadata
 from racer.vehicle.car import car_preset
+from racer.vehicle.metadata import read_metadata
 
 INTERRUPTED = 130
 """Exit code of a run that was stopped."""
