@@ -62,7 +62,7 @@ def hostile(drive: Callable[..., pd.DataFrame]) -> Log:
         "world": EVIL,
         "best_checkpoint": EVIL,
     }
-    found = log_of(
+    log = log_of(
         trace, job=Job(reward=f"# {EVIL}", hyperparameters={EVIL: EVIL}, **known), name=EVIL
     )
-    return Log(found.trace, found.sources, (EVIL,), found.job)
+    return Log(log.trace, log.sources, (EVIL,), log.job)

@@ -40,7 +40,7 @@ SPOT = """([x, y]) => { const view = Bokeh.index.get_by_id(
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         pytest.skip("no browser test: there is no Chromium (Debian: apt-get install chromium)")
     with sync_api.sync_playwright() as playwright:
@@ -56,17 +56,17 @@ class Watched:
         self.wrong: list[str] = []
         self.page = browser.new_page(viewport={"width": width, "height": 900})
         self.page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
-        self.page.on("console", self._said)
-        self.page.on("request", self._asked)
+        self.page.on("console", self._console_message)
+        self.page.on("request", self._request)
         self.page.goto(path.as_uri())
         self.page.wait_for_selector("html[data-ready]", timeout=READY_MS)
 
     def data(self, name: str) -> dict[str, list[Any]]:
         """The columns of one of the sources that Bokeh draws from."""
-        found: dict[str, Any] = self.page.evaluate(
+        columns: dict[str, Any] = self.page.evaluate(
             f"name => Object.fromEntries(Object.entries(({DATA})(name)))", name
         )
-        return {column: list(values) for column, values in found.items()}
+        return {column: list(values) for column, values in columns.items()}
 
     def view(self) -> np.ndarray:
         """(4,) m: the part of the map that is seen, x from and to, y from and to."""
@@ -86,18 +86,18 @@ class Watched:
         )
         return values
 
-    def _said(self, message: Any) -> None:
+    def _console_message(self, message: Any) -> None:
         if message.type in ("error", "warning"):
             self.wrong.append(f"{message.type}: {message.text}")
 
-    def _asked(self, request: Any) -> None:
+    def _request(self, request: Any) -> None:
         if not request.url.startswith(("file://", "data:", "blob:")):
             self.wrong.append(f"request: {request.url}")
 
 
-def tooltip(one: Watched) -> str:
+def tooltip(watched: Watched) -> str:
     """The numbers beside the pointer, once they are there."""
-    rows = one.page.locator(".bk-tooltip-row-value")
+    rows = watched.page.locator(".bk-tooltip-row-value")
     rows.first.wait_for(timeout=5000)
     return "\n".join(rows.all_inner_texts())
 
@@ -124,16 +124,16 @@ def opened(browser, pages) -> Iterator[Callable[..., Watched]]:
     """A function that opens one of `pages`; at the end of the test nothing may have gone wrong in
     it.
     """
-    found: list[Watched] = []
+    pages_open: list[Watched] = []
 
     def open_page(name: str, width: int = 1280) -> Watched:
-        found.append(Watched(browser, pages[name], width))
-        return found[-1]
+        pages_open.append(Watched(browser, pages[name], width))
+        return pages_open[-1]
 
     yield open_page
-    for one in found:
-        one.page.close()
-    assert [wrong for one in found for wrong in one.wrong] == []
+    for watched in pages_open:
+        watched.page.close()
+        assert watched.wrong == []
 
 
 @pytest.fixture
@@ -144,10 +144,10 @@ def shown(opened) -> Watched:
 
 @pytest.mark.parametrize("name", ["training", "race", "hostile", "unknown"])
 def test_every_kind_opens_without_error_or_request(opened, name: str) -> None:
-    one = opened(name)
-    one.page.wait_for_selector("html[data-complete]", timeout=READY_MS)
-    assert one.page.locator("#road canvas, #map canvas").count() > 0
-    figures = one.page.locator("figure.plot")
+    watched = opened(name)
+    watched.page.wait_for_selector("html[data-complete]", timeout=READY_MS)
+    assert watched.page.locator("#road canvas, #map canvas").count() > 0
+    figures = watched.page.locator("figure.plot")
     for k in range(figures.count()):
         assert figures.nth(k).bounding_box()["height"] > 100
 
@@ -155,11 +155,11 @@ def test_every_kind_opens_without_error_or_request(opened, name: str) -> None:
 def test_the_fastest_laps_are_on_show_at_first(shown: Watched, training: Log) -> None:
     best = laps(training.trace).query("complete").nsmallest(2, "time", keep="first")
     steps = training.trace.iloc[int(best["first_row"].iloc[0]) : int(best["last_row"].iloc[0]) + 1]
-    there = shown.data("shown")
-    assert len(there["X"]) == best["steps"].sum()
-    assert there["X"][: len(steps)] == pytest.approx(steps["X"].tolist(), abs=1e-3)
-    assert there["reward"][: len(steps)] == pytest.approx(steps["reward"].tolist(), abs=1e-6)
-    assert there["step"][: len(steps)] == steps["steps"].tolist()
+    columns = shown.data("shown")
+    assert len(columns["X"]) == best["steps"].sum()
+    assert columns["X"][: len(steps)] == pytest.approx(steps["X"].tolist(), abs=1e-3)
+    assert columns["reward"][: len(steps)] == pytest.approx(steps["reward"].tolist(), abs=1e-6)
+    assert columns["step"][: len(steps)] == steps["steps"].tolist()
     assert shown.page.locator("#readout tbody tr").count() == 2
 
 
@@ -259,7 +259,7 @@ def test_the_race_runs_pauses_and_runs_faster(shown: Watched) -> None:
 def test_laps_are_chosen_in_the_table_up_to_six(shown: Watched) -> None:
     shown.page.click("#clear")
     assert shown.data("shown")["X"] == []
-    assert "No lap is chosen" in shown.page.locator("#said").inner_text()
+    assert "No lap is chosen" in shown.page.locator("#message").inner_text()
     picks = shown.page.locator(".pick")
     for k in range(6):
         picks.nth(k).check()
@@ -267,7 +267,7 @@ def test_laps_are_chosen_in_the_table_up_to_six(shown: Watched) -> None:
     assert len(set(shown.data("cars")["color"])) == 6
     picks.nth(6).click()
     assert not picks.nth(6).is_checked()
-    assert "No more than 6 laps" in shown.page.locator("#said").inner_text()
+    assert "No more than 6 laps" in shown.page.locator("#message").inner_text()
     picks.nth(0).uncheck()
     assert shown.page.locator("#readout tbody tr").count() == 5
     shown.page.click("#fastest")
@@ -288,7 +288,7 @@ def test_laps_from_different_starts_have_no_gap_and_others_do(shown: Watched, op
     assert gaps[0] == ""
     assert gaps[1] == "–"
     assert gaps[2] in ("+0.00", "−0.00")
-    assert "no gap to the first" in shown.page.locator("#said").inner_text()
+    assert "no gap to the first" in shown.page.locator("#message").inner_text()
     assert len(shown.data("line 2")["delta"]) > len(shown.data("line 1")["delta"]) > 0
 
 
@@ -470,9 +470,9 @@ def test_links_lead_to_their_parts(shown: Watched) -> None:
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_sticks_out_to_the_side(opened, width: int) -> None:
-    one = opened("race", width)
-    one.page.wait_for_selector("html[data-complete]", timeout=READY_MS)
-    assert one.page.evaluate("document.documentElement.scrollWidth") <= width
+    watched = opened("race", width)
+    watched.page.wait_for_selector("html[data-complete]", timeout=READY_MS)
+    assert watched.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_print_shows_figures_and_words_without_controls(shown: Watched) -> None:
@@ -489,22 +489,22 @@ def test_print_shows_figures_and_words_without_controls(shown: Watched) -> None:
 
 
 def test_hostile_words_are_shown_and_never_run(opened) -> None:
-    one = opened("hostile")
-    assert one.page.evaluate("window.hacked") is None
-    assert "window.hacked = 1" in str(one.page.locator("#table-files").text_content())
-    one.page.check("#exits")
-    one.page.select_option("#color", "status")
-    assert "window.hacked" in one.page.locator("#classes").inner_text()
-    one.page.locator("summary").click()
-    assert "<script>window.hacked" in one.page.locator("pre").inner_text()
-    one.page.locator("#map").scroll_into_view_if_needed()
-    exits = one.page.evaluate(
+    watched = opened("hostile")
+    assert watched.page.evaluate("window.hacked") is None
+    assert "window.hacked = 1" in str(watched.page.locator("#table-files").text_content())
+    watched.page.check("#exits")
+    watched.page.select_option("#color", "status")
+    assert "window.hacked" in watched.page.locator("#classes").inner_text()
+    watched.page.locator("summary").click()
+    assert "<script>window.hacked" in watched.page.locator("pre").inner_text()
+    watched.page.locator("#map").scroll_into_view_if_needed()
+    exits = watched.page.evaluate(
         "() => { const all = Bokeh.documents.map(d => d.get_model_by_name('exits')).find(Boolean).data_source.data;"
         " return [all.X[0], all.Y[0]]; }"
     )
-    x, y = one.page.evaluate(SPOT, exits)
-    one.page.mouse.move(x - 20, y - 20)
-    one.page.mouse.move(x, y, steps=3)
-    assert "<script>" in tooltip(one)
-    one.page.wait_for_timeout(300)
-    assert one.page.evaluate("window.hacked") is None
+    x, y = watched.page.evaluate(SPOT, exits)
+    watched.page.mouse.move(x - 20, y - 20)
+    watched.page.mouse.move(x, y, steps=3)
+    assert "<script>" in tooltip(watched)
+    watched.page.wait_for_timeout(300)
+    assert watched.page.evaluate("window.hacked") is None

@@ -15,8 +15,7 @@ import pytest
 
 from racer.analysis import laps
 from racer.report import render_report
-from racer.report import steps as packing
-from racer.report.subject import ReportSubject, join_logs
+from racer.report.subject import ReportSubject, join_logs, laps_that_fit, pack_column
 from racer.report.summary import summary_sentences
 
 
@@ -45,9 +44,9 @@ class Page(HTMLParser):
 
 def facts(text: str) -> dict:
     """The data that the page's script reads."""
-    found = re.search(r'id="facts">(.*?)</script>', text, re.DOTALL)
-    assert found
-    return json.loads(found[1])
+    script = re.search(r'id="facts">(.*?)</script>', text, re.DOTALL)
+    assert script
+    return json.loads(script[1])
 
 
 def test_a_training_has_its_words_figures_and_tables(training, ring) -> None:
@@ -123,27 +122,27 @@ def test_a_title_is_text_too(training, ring) -> None:
 )
 def test_packed_values_come_back(low: float, high: float, finest: float) -> None:
     values = np.linspace(low, high, 120)
-    column = packing._packed("v", "V", "", 0, np.append(values, np.nan))
+    column = pack_column("v", "V", "", 0, np.append(values, np.nan))
     assert column.levels.dtype == np.uint16
     assert column.levels[-1] == 65535
     assert np.abs(column.levels[:-1] * column.scale + column.offset - values).max() <= finest
 
 
 def test_absurd_values_count_as_unknown() -> None:
-    column = packing._packed("v", "V", "", 0, np.array([1.0, 2.5, 1e300, np.inf]))
+    column = pack_column("v", "V", "", 0, np.array([1.0, 2.5, 1e300, np.inf]))
     assert (column.levels == 65535).tolist() == [False, False, True, True]
 
 
 def test_every_step_is_in_the_page_of_a_small_log(training, ring) -> None:
-    found = facts(render_report(training, ring))
-    assert sum(lap["count"] for lap in found["laps"]) == len(training.trace)
-    assert [lap["first"] for lap in found["laps"][:2]] == [0, found["laps"][0]["count"]]
+    page_facts = facts(render_report(training, ring))
+    assert sum(lap["count"] for lap in page_facts["laps"]) == len(training.trace)
+    assert [lap["first"] for lap in page_facts["laps"][:2]] == [0, page_facts["laps"][0]["count"]]
 
 
 def test_of_a_large_log_races_and_fast_laps_are_kept(training) -> None:
     table = laps(training.trace).assign(phase="training")
     table.loc[7, "phase"] = "evaluation"
-    kept = packing.laps_that_fit(table, most=400)
+    kept = laps_that_fit(table, max_steps=400)
     assert kept["steps"].sum() <= 400
     assert 7 in kept.index
     assert kept["complete"].sum() == len(kept) - 1
@@ -152,7 +151,7 @@ def test_of_a_large_log_races_and_fast_laps_are_kept(training) -> None:
 
 def test_the_page_says_what_it_leaves_out(training, ring, monkeypatch) -> None:
     monkeypatch.setattr(
-        "racer.report.page.laps_that_fit", lambda table: packing.laps_that_fit(table, most=400)
+        "racer.report.page.laps_that_fit", lambda table: laps_that_fit(table, max_steps=400)
     )
     assert (
         "more are in the log, and counted in everything but"
@@ -174,29 +173,29 @@ def test_logs_are_joined_with_their_own_episodes_and_files(training, race, ring)
     assert len(both.sources) == 2
     assert both.trace["source"].unique().tolist() == [0, 1]
     assert both.trace["episode_id"].nunique() == 50
-    assert len(ReportSubject(both, ring).training) == 40
-    assert len(ReportSubject(both, ring).race) == 10
+    assert len(ReportSubject(both, ring).training_laps) == 40
+    assert len(ReportSubject(both, ring).race_laps) == 10
 
 
 def test_facts_of_jobs_that_contradict_each_other_are_left_out(training, race) -> None:
-    one = replace(training, job=replace(training.job, platform="racer", car="v5"))
-    other = replace(race, job=replace(race.job, platform="racer", car="v6"))
-    assert join_logs([one, other]).job.platform == "racer"
-    assert join_logs([one, other]).job.car == ""
+    first = replace(training, job=replace(training.job, platform="racer", car="v5"))
+    second = replace(race, job=replace(race.job, platform="racer", car="v6"))
+    assert join_logs([first, second]).job.platform == "racer"
+    assert join_logs([first, second]).job.car == ""
 
 
 def test_laps_on_other_tracks_are_left_out_and_said(training, race, ring) -> None:
     elsewhere = replace(race, trace=race.trace.assign(track_len=25.0))
     subject = ReportSubject(join_logs([training, elsewhere]), ring)
-    assert len(subject.here) == 40
+    assert len(subject.track_laps) == 40
     assert "10 laps on other tracks are left out." in summary_sentences(subject)
 
 
 def test_never_used_actions_are_named(make_log, drive, ring) -> None:
     trace = drive(episodes=4)
     trace["action"] = trace["action"].replace({1: 5, 2: 5})
-    told = " ".join(summary_sentences(ReportSubject(make_log(trace), ring)))
-    assert "Actions 1 and 2 were never used." in told
+    text = " ".join(summary_sentences(ReportSubject(make_log(trace), ring)))
+    assert "Actions 1 and 2 were never used." in text
 
 
 @pytest.mark.parametrize("discrete", [True, False])
@@ -207,9 +206,9 @@ def test_absurd_numbers_leave_a_page_that_can_be_read(
     trace = drive(episodes=4, discrete=discrete)
     for name in ("reward", "X", "steer", "throttle", "yaw"):
         trace.loc[5:9, name] = value
-    found = facts(render_report(make_log(trace), None))
+    page_facts = facts(render_report(make_log(trace), None))
     assert all(
-        np.isfinite([column["scale"], column["offset"]]).all() for column in found["columns"]
+        np.isfinite([column["scale"], column["offset"]]).all() for column in page_facts["columns"]
     )
 
 
@@ -227,10 +226,10 @@ def test_absurd_numbers_leave_a_page_that_can_be_read(
 def test_a_log_that_makes_no_sense_still_makes_a_page(
     make_log, drive, ring, values: dict, known: bool
 ) -> None:
-    found = facts(
+    page_facts = facts(
         page := render_report(make_log(drive(episodes=4).assign(**values)), ring if known else None)
     )
-    assert len(found["laps"]) == 4
+    assert len(page_facts["laps"]) == 4
     assert len(page) < 2e6
 
 

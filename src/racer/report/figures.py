@@ -20,17 +20,26 @@ from bokeh.models import (
 from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
-from racer import analysis as about
-from racer.analysis import action_label
+from racer.analysis import action_label, lap_iterations, laps_by_iteration
 from racer.plotting import style
+from racer.plotting.selection import row_numbers
 from racer.report.subject import ReportSubject
-from racer.report.summary import action_usage_on_track, step_positions
+from racer.report.summary import action_usage_on_track
 
 FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
-LAP_LINE_DASHES = ("solid", "dashed", "dotted", "dotdash", "dashdot", "dashed")
-_MOST_TIPS = 6  # boxes beside the pointer
 LAP_LINE_COLORS = style.PALETTE[:6]
-"""Colors of laps that are shown together; with `DASHES` they can be told apart without color."""
+LAP_LINE_DASHES = ("solid", "dashed", "dotted", "dotdash", "dashdot", "dashed")
+"""Of laps that are shown together, which can be told apart without color too."""
+
+_BLUE = style.PALETTE[0]
+_ORANGE = style.PALETTE[5]
+_GREEN = style.PALETTE[2]
+_MAX_TOOLTIPS = 6  # boxes beside the pointer
+_MAX_BARS = 60  # laps from which bars become dots
+_MAX_LABELED_BARS = 24
+_MAX_ACTIONS = 40  # bars
+_COMMAND_BINS = (30, 20)  # of steering and speed, for continuous actions
+_MARK_SIZE = 6
 
 
 def plain_figure(
@@ -39,24 +48,31 @@ def plain_figure(
     *,
     height: int = 240,
     tools: str = "xpan,xbox_zoom,reset,save",
-    **more: Any,
+    **options: Any,
 ) -> figure:
-    """A figure as wide as the page, with labeled axes and few, quiet tools."""
+    """A figure as wide as the page, with labeled axes and few, quiet tools. `height` is in pixels;
+    `options` go to `bokeh.plotting.figure`.
+    """
     plot = figure(
-        height=height, sizing_mode="stretch_width", tools=tools, toolbar_location="right", **more
+        height=height, sizing_mode="stretch_width", tools=tools, toolbar_location="right", **options
     )
-    plot.xaxis.axis_label, plot.yaxis.axis_label = x_label, y_label
+    plot.xaxis.axis_label = x_label
+    plot.yaxis.axis_label = y_label
     plot.toolbar.logo = None
     plot.toolbar.autohide = True
     plot.min_border_right = 12
     plot.outline_line_color = None
     for axis in plot.axis:
-        axis.axis_line_color = axis.major_tick_line_color = style.FAINT
+        axis.axis_line_color = style.FAINT
+        axis.major_tick_line_color = style.FAINT
         axis.minor_tick_line_color = None
-        axis.major_label_text_color = axis.axis_label_text_color = style.INK
-        axis.axis_label_text_font = axis.major_label_text_font = FONT
+        axis.major_label_text_color = style.INK
+        axis.major_label_text_font = FONT
+        axis.major_label_text_font_size = "12px"
+        axis.axis_label_text_color = style.INK
+        axis.axis_label_text_font = FONT
         axis.axis_label_text_font_style = "normal"
-        axis.axis_label_text_font_size, axis.major_label_text_font_size = "13px", "12px"
+        axis.axis_label_text_font_size = "13px"
     plot.grid.grid_line_color = "#ececec"
     return plot
 
@@ -75,7 +91,7 @@ def add_hover(
         renderers=renderers,
         mode=mode,
         point_policy="snap_to_data",
-        limit=_MOST_TIPS,
+        limit=_MAX_TOOLTIPS,
     )
     plot.add_tools(tool)
     return tool
@@ -87,84 +103,57 @@ def move_legend_above(plot: figure) -> None:
     plot.add_layout(legend, "above")
     legend.orientation = "horizontal"
     legend.border_line_color = None
-    legend.label_text_font, legend.label_text_font_size = FONT, "12px"
-    legend.padding = legend.margin = 2
+    legend.label_text_font = FONT
+    legend.label_text_font_size = "12px"
+    legend.padding = 2
+    legend.margin = 2
 
 
-_BLUE, _ORANGE, _GREEN = style.PALETTE[0], style.PALETTE[5], style.PALETTE[2]
-_MANY = 60  # laps from which bars become dots
-_MOST_ACTIONS = 40  # bars
-_CELLS = (30, 20)  # of steering and speed, for continuous actions
-_SIZE = 6
-
-
-def training_plots(table: pd.DataFrame) -> LayoutDOM:
+def training_plots(laps: pd.DataFrame) -> LayoutDOM:
     """Completion, reward and lap times by iteration, one above the other, moved and zoomed
     together.
     """
-    rows = table_source(
-        about.laps_by_iteration(table).assign(
-            share=lambda all: 100.0 * all["complete"] / all["episodes"]
-        )
-    )
-    top = _completion(rows)
-    middle = _rewards(rows, top)
-    bottom = _times(table, top)
+    iterations = laps_by_iteration(laps)
+    completed = 100.0 * iterations["complete"] / iterations["episodes"]
+    rows = table_source(iterations.assign(completed=completed))
+    top = _completion_plot(rows)
+    middle = _reward_plot(rows, top)
+    bottom = _time_plot(laps, top)
     for plot in (top, middle, bottom):
-        plot.xaxis.ticker = BasicTicker(min_interval=1, num_minor_ticks=0)
+        _tick_whole_numbers(plot)
     return column(top, middle, bottom, sizing_mode="stretch_width")
 
 
-def lap_time_plot(table: pd.DataFrame) -> LayoutDOM:
+def lap_time_plot(laps: pd.DataFrame) -> LayoutDOM:
     """The time of each lap of a race: bars, or dots for many; those not completed are hatched or
     crosses.
     """
-    rows = table.assign(
-        number=np.arange(1, len(table) + 1),
-        color=np.where(table["complete"], _BLUE, _ORANGE),
-        hatch=np.where(table["complete"], " ", "/"),
-        label=np.where(
-            table["complete"],
-            [f"{t:.2f}" for t in table["time"]],
-            [f"{c:.0f} %" for c in table["completion"]],
-        ),
-        word=np.where(table["complete"], "complete", "not completed"),
-    )[["number", "time", "completion", "color", "hatch", "label", "word", "status", "speed"]]
+    rows = _race_rows(laps)
     plot = plain_figure("lap", "time (s)", height=260)
-    marks = _bars(plot, rows) if len(rows) <= _MANY else _dots(plot, rows)
-    add_hover(
-        plot,
-        [
-            ("lap", "@number"),
-            ("time", "@time{0.00} s"),
-            ("covered", "@completion{0.0} %"),
-            ("status", "@status"),
-        ],
-        marks,
-    )
+    marks = _draw_bars(plot, rows) if len(rows) <= _MAX_BARS else _draw_dots(plot, rows)
+    tooltips = [
+        ("lap", "@number"),
+        ("time", "@time{0.00} s"),
+        ("covered", "@completion{0.0} %"),
+        ("status", "@status"),
+    ]
+    add_hover(plot, tooltips, marks)
     move_legend_above(plot)
-    plot.y_range.start, plot.y_range.end = 0, 1.15 * float(table["time"].max()) or 1.0
+    plot.y_range.start = 0
+    plot.y_range.end = 1.15 * float(laps["time"].max()) or 1.0
     plot.xgrid.grid_line_color = None
-    plot.xaxis.ticker = BasicTicker(min_interval=1, num_minor_ticks=0)
+    _tick_whole_numbers(plot)
     return plot
 
 
 def action_plot(subject: ReportSubject) -> LayoutDOM:
     """How often each action was chosen; of continuous actions, which steering and speed, as a map."""
-    use = (
-        action_usage_on_track(subject)
-        .nlargest(_MOST_ACTIONS, "count", keep="first")
-        .sort_values("action")
-    )
-    return (
-        _discrete(use)
-        if len(use)
-        else _continuous(
-            subject.log.trace.iloc[step_positions(subject.here)].dropna(
-                subset=["steer", "throttle"]
-            )
-        )
-    )
+    usage = action_usage_on_track(subject)
+    if len(usage):
+        most_used = usage.nlargest(_MAX_ACTIONS, "count", keep="first")
+        return _discrete_plot(most_used.sort_values("action"))
+    rows = subject.log.trace.iloc[row_numbers(subject.track_laps)]
+    return _continuous_plot(rows.dropna(subset=["steer", "throttle"]))
 
 
 def learning_plots(ppo: pd.DataFrame) -> LayoutDOM:
@@ -176,77 +165,70 @@ def learning_plots(ppo: pd.DataFrame) -> LayoutDOM:
     )
     for plot, name, color in ((top, "entropy", _BLUE), (bottom, "kl", _ORANGE)):
         line = plot.line("number", name, source=rows, color=color, line_width=1.5)
-        add_hover(
-            plot,
-            [("epoch", "@number"), ("iteration", "@iteration"), (name, f"@{name}{{0.0000}}")],
-            [line],
-            "vline",
-        )
+        tooltips = [
+            ("epoch", "@number"),
+            ("iteration", "@iteration"),
+            (name, f"@{name}{{0.0000}}"),
+        ]
+        add_hover(plot, tooltips, [line], "vline")
     return column(top, bottom, sizing_mode="stretch_width")
 
 
-def _completion(rows: ColumnDataSource) -> figure:
+def _tick_whole_numbers(plot: figure) -> None:
+    plot.xaxis.ticker = BasicTicker(min_interval=1, num_minor_ticks=0)
+
+
+def _completion_plot(rows: ColumnDataSource) -> figure:
     plot = plain_figure("", "completion (%)", height=210, y_range=(-3, 103))
-    mean = plot.line(
-        "iteration",
-        "completion",
-        source=rows,
-        color=_BLUE,
-        line_width=2,
-        legend_label="covered, mean",
-    )
+    covered = {"color": _BLUE, "legend_label": "covered, mean"}
+    mean = plot.line("iteration", "completion", source=rows, line_width=2, **covered)
+    plot.scatter("iteration", "completion", source=rows, size=_MARK_SIZE, **covered)
+    completed = {"color": _ORANGE, "legend_label": "laps completed"}
+    plot.line("iteration", "completed", source=rows, line_width=2, line_dash="dashed", **completed)
     plot.scatter(
-        "iteration",
-        "completion",
-        source=rows,
-        color=_BLUE,
-        size=_SIZE,
-        legend_label="covered, mean",
+        "iteration", "completed", source=rows, marker="square", size=_MARK_SIZE, **completed
     )
-    done = {"color": _ORANGE, "legend_label": "laps completed"}
-    plot.line("iteration", "share", source=rows, line_width=2, line_dash="dashed", **done)
-    plot.scatter("iteration", "share", source=rows, marker="square", size=_SIZE, **done)
-    tips = [
+    tooltips = [
         ("iteration", "@iteration"),
         ("episodes", "@episodes"),
         ("covered, mean", "@completion{0.0} %"),
         ("completed", "@complete"),
     ]
-    add_hover(plot, tips, [mean], "vline")
+    add_hover(plot, tooltips, [mean], "vline")
     move_legend_above(plot)
     return plot
 
 
-def _rewards(rows: ColumnDataSource, above: figure) -> figure:
+def _reward_plot(rows: ColumnDataSource, above: figure) -> figure:
     plot = plain_figure("", "reward of an episode", height=180, x_range=above.x_range)
     line = plot.line("iteration", "reward", source=rows, color=_GREEN, line_width=2)
-    plot.scatter("iteration", "reward", source=rows, color=_GREEN, marker="diamond", size=_SIZE + 2)
-    add_hover(
-        plot, [("iteration", "@iteration"), ("reward, mean", "@reward{0.00}")], [line], "vline"
+    plot.scatter(
+        "iteration", "reward", source=rows, color=_GREEN, marker="diamond", size=_MARK_SIZE + 2
     )
+    tooltips = [("iteration", "@iteration"), ("reward, mean", "@reward{0.00}")]
+    add_hover(plot, tooltips, [line], "vline")
     return plot
 
 
-def _times(table: pd.DataFrame, above: figure) -> figure:
+def _time_plot(laps: pd.DataFrame, above: figure) -> figure:
     plot = plain_figure("iteration", "lap time (s)", height=230, x_range=above.x_range)
-    whole = table[table["complete"]].assign(
-        iteration=about.lap_iterations(table[table["complete"]])
-    )
-    if not len(whole):
-        plot.y_range.start, plot.y_range.end = 0, 1
+    complete = laps[laps["complete"]]
+    complete = complete.assign(iteration=lap_iterations(complete))
+    if not len(complete):
+        plot.y_range.start = 0
+        plot.y_range.end = 1
         plot.text([0.0], [0.5], ["  no complete lap"], text_color=style.INK, text_baseline="middle")
         return plot
-    rows = table_source(whole[["iteration", "time", "episode", "speed"]])
     dots = plot.scatter(
         "iteration",
         "time",
-        source=rows,
+        source=table_source(complete[["iteration", "time", "episode", "speed"]]),
         color=_BLUE,
         alpha=0.5,
-        size=_SIZE,
+        size=_MARK_SIZE,
         legend_label="complete lap",
     )
-    best = whole.groupby("iteration")["time"].min().cummin()
+    best = complete.groupby("iteration")["time"].min().cummin()
     plot.step(
         best.index.to_numpy(),
         best.to_numpy(),
@@ -255,24 +237,47 @@ def _times(table: pd.DataFrame, above: figure) -> figure:
         line_width=2,
         legend_label="best so far",
     )
-    add_hover(
-        plot,
-        [("episode", "@episode"), ("time", "@time{0.00} s"), ("driven", "@speed{0.00} m/s")],
-        [dots],
-    )
+    tooltips = [("episode", "@episode"), ("time", "@time{0.00} s"), ("driven", "@speed{0.00} m/s")]
+    add_hover(plot, tooltips, [dots])
     move_legend_above(plot)
     return plot
 
 
-def _bars(plot: figure, rows: pd.DataFrame) -> list[object]:
-    marks: list[object] = []
-    for _, group in rows.groupby("word", sort=True):
+def _race_rows(laps: pd.DataFrame) -> pd.DataFrame:
+    """The laps of a race with what is drawn of each: number, color, hatch, and what is written
+    above it and in the legend.
+    """
+    is_complete = laps["complete"]
+    times = [f"{time:.2f}" for time in laps["time"]]
+    completions = [f"{completion:.0f} %" for completion in laps["completion"]]
+    rows = laps[["time", "completion", "status", "speed"]]
+    return rows.assign(
+        number=np.arange(1, len(laps) + 1),
+        color=np.where(is_complete, _BLUE, _ORANGE),
+        hatch=np.where(is_complete, " ", "/"),
+        label=np.where(is_complete, times, completions),
+        word=np.where(is_complete, "complete", "not completed"),
+    )
+
+
+def _draw_bars(plot: figure, rows: pd.DataFrame) -> list[object]:
+    bars: list[object] = []
+    for word, group in rows.groupby("word", sort=True):
         laps = table_source(group)
-        marks.append(plot.vbar(
-            x="number", top="time", width=0.7, source=laps, fill_color="color", line_color=None, hatch_color="white",
-            hatch_pattern="hatch", legend_label=str(group["word"].iloc[0]),
-        ))  # fmt: skip
-        if len(rows) <= 24:
+        bars.append(
+            plot.vbar(
+                x="number",
+                top="time",
+                width=0.7,
+                source=laps,
+                fill_color="color",
+                line_color=None,
+                hatch_color="white",
+                hatch_pattern="hatch",
+                legend_label=str(word),
+            )
+        )
+        if len(rows) <= _MAX_LABELED_BARS:
             plot.text(
                 "number",
                 "time",
@@ -282,90 +287,105 @@ def _bars(plot: figure, rows: pd.DataFrame) -> list[object]:
                 text_font_size="12px",
                 y_offset=-3,
             )
-    return marks
+    return bars
 
 
-def _dots(plot: figure, rows: pd.DataFrame) -> list[object]:
-    marks: list[object] = []
+def _draw_dots(plot: figure, rows: pd.DataFrame) -> list[object]:
+    dots: list[object] = []
     for word, group in rows.groupby("word", sort=True):
-        shape = "circle" if word == "complete" else "x"
-        style_of = {
-            "marker": shape,
-            "color": group["color"].iloc[0],
-            "size": _SIZE,
-            "legend_label": str(word),
-        }
-        marks.append(plot.scatter("number", "time", source=table_source(group), **style_of))
-    return marks
+        dots.append(
+            plot.scatter(
+                "number",
+                "time",
+                source=table_source(group),
+                marker="circle" if word == "complete" else "x",
+                color=group["color"].iloc[0],
+                size=_MARK_SIZE,
+                legend_label=str(word),
+            )
+        )
+    return dots
 
 
-def _discrete(use: pd.DataFrame) -> LayoutDOM:
-    labels = [
-        action_label(*row) for row in zip(use["action"], use["steer"], use["throttle"], strict=True)
-    ]
-    words = [_percent(share) for share in use["share"]]
-    rows = table_source(use.assign(label=labels, percent=100.0 * use["share"], words=words))
-    plot = plain_figure(
-        "share of steps (%)", "", height=60 + 22 * len(use), y_range=labels[::-1], tools="save"
+def _discrete_plot(usage: pd.DataFrame) -> LayoutDOM:
+    commands = zip(usage["action"], usage["steer"], usage["throttle"], strict=True)
+    labels = [action_label(*command) for command in commands]
+    rows = usage.assign(
+        label=labels,
+        percent=100.0 * usage["share"],
+        words=[_format_fraction(fraction) for fraction in usage["share"]],
     )
-    bars = plot.hbar(y="label", right="percent", height=0.7, source=rows, color=_BLUE)
+    plot = plain_figure(
+        "share of steps (%)", "", height=60 + 22 * len(rows), y_range=labels[::-1], tools="save"
+    )
+    source = table_source(rows)
+    bars = plot.hbar(y="label", right="percent", height=0.7, source=source, color=_BLUE)
     plot.text(
         "percent",
         "label",
         "words",
-        source=rows,
+        source=source,
         text_baseline="middle",
         x_offset=4,
         text_font_size="12px",
     )
-    plot.x_range.start, plot.x_range.end = 0, 112.0 * float(use["share"].max()) or 1.0
-    add_hover(
-        plot, [("action", "@label"), ("steps", "@count{0,0}"), ("share", "@percent{0.0} %")], [bars]
-    )
+    plot.x_range.start = 0
+    plot.x_range.end = 112.0 * float(usage["share"].max()) or 1.0
+    tooltips = [("action", "@label"), ("steps", "@count{0,0}"), ("share", "@percent{0.0} %")]
+    add_hover(plot, tooltips, [bars])
     plot.ygrid.grid_line_color = None
     return plot
 
 
-def _continuous(here: pd.DataFrame) -> LayoutDOM:
-    counts, steer, speed = np.histogram2d(here["steer"], here["throttle"], bins=_CELLS)
-    left, bottom = np.meshgrid(steer[:-1], speed[:-1], indexing="ij")
-    right, top = np.meshgrid(steer[1:], speed[1:], indexing="ij")
-    cells = pd.DataFrame(
-        {
-            name: grid.ravel()
-            for name, grid in (("left", left), ("right", right), ("bottom", bottom), ("top", top))
-        }
-    )
-    rows = table_source(
-        cells.assign(percent=100.0 * counts.ravel() / max(counts.sum(), 1.0))[counts.ravel() > 0]
-    )
+def _continuous_plot(steps: pd.DataFrame) -> LayoutDOM:
+    cells = _command_cells(steps)
+    highest = float(cells["percent"].to_numpy().max(initial=0.01))
+    mapper = LinearColorMapper(palette=Viridis256[::-1], low=0.0, high=highest)
     plot = plain_figure(
         "steering (°, positive to the left)", "speed (m/s)", height=330, tools="save"
     )
-    mapper = LinearColorMapper(
-        palette=Viridis256[::-1], low=0.0, high=float(np.max(rows.data["percent"], initial=0.01))
-    )
-    marks = plot.quad(
+    quads = plot.quad(
         "left",
         "right",
         "bottom",
         "top",
-        source=rows,
+        source=table_source(cells),
         fill_color={"field": "percent", "transform": mapper},
         line_color=None,
     )
     plot.add_layout(ColorBar(color_mapper=mapper, title="% of steps", width=12, padding=6), "right")
-    add_hover(
-        plot,
-        [
-            ("steering", "@left{0.0} to @right{0.0}"),
-            ("speed", "@bottom{0.00} to @top{0.00}"),
-            ("share", "@percent{0.00} %"),
-        ],
-        [marks],
-    )
+    tooltips = [
+        ("steering", "@left{0.0} to @right{0.0}"),
+        ("speed", "@bottom{0.00} to @top{0.00}"),
+        ("share", "@percent{0.00} %"),
+    ]
+    add_hover(plot, tooltips, [quads])
     return plot
 
 
-def _percent(share: float) -> str:
-    return "never" if share == 0 else "< 0.1 %" if share < 0.001 else f"{100.0 * share:.1f} %"
+def _command_cells(steps: pd.DataFrame) -> pd.DataFrame:
+    """The cells of steering and speed that were commanded: left, right, bottom, top and percent of
+    the steps.
+    """
+    counts, steer, speed = np.histogram2d(steps["steer"], steps["throttle"], bins=_COMMAND_BINS)
+    left, bottom = np.meshgrid(steer[:-1], speed[:-1], indexing="ij")
+    right, top = np.meshgrid(steer[1:], speed[1:], indexing="ij")
+    cells = pd.DataFrame(
+        {
+            "left": left.ravel(),
+            "right": right.ravel(),
+            "bottom": bottom.ravel(),
+            "top": top.ravel(),
+            "percent": 100.0 * counts.ravel() / max(counts.sum(), 1.0),
+        }
+    )
+    commanded: pd.DataFrame = cells[counts.ravel() > 0]
+    return commanded
+
+
+def _format_fraction(fraction: float) -> str:
+    if fraction == 0:
+        return "never"
+    if fraction < 0.001:
+        return "< 0.1 %"
+    return f"{100.0 * fraction:.1f} %"

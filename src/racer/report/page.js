@@ -7,7 +7,7 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
   const columns = new Map(facts.columns.map(column => [column.name, column]));
   const element = id => document.getElementById(id);
   const JUMP = 0.5, SAME_START = 0.5, DART = 0.42, PAPER = 690;  // m, m, rad, px
-  const LEAST = {speed: 0.5, throttle: 0.5, steer: 1};  // spans of colors, so that trifles look like trifles
+  const MIN_SPAN = {speed: 0.5, throttle: 0.5, steer: 1};  // of the color scale, so that small differences look small
   const state = {shown: [], color: "speed", meet: "time", at: 0, playing: false, last: 0};
 
   // ---- steps
@@ -26,7 +26,7 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
     return Number.isNaN(number) ? "–" : number.toFixed(column.digits);
   };
 
-  // A lap with what is asked of it again and again: its rows, and time and distance that never go back.
+  // A lap with what is needed often: its rows, its points, and time and distance that never go back.
   const lapOf = index => {
     const lap = facts.laps[index], rows = Array.from({length: lap.count}, (_, k) => lap.first + k);
     const time = running(rows.map(row => value("time", row)));
@@ -39,7 +39,7 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
     return values.map(v => (top = Number.isNaN(v) ? top : Math.max(top, v)));
   };
 
-  // Position of `at` among ascending values, as index and share of the way to the next; clamped to the ends.
+  // Position of `at` among ascending values, as index and fraction of the distance to the next; clamped to the ends.
   const find = (values, at) => {
     let low = 0, high = values.length - 1;
     if (!(at > values[0])) return [0, 0];
@@ -53,8 +53,8 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
   };
 
   const read = (from, to, at) => {
-    const [k, share] = find(from, at);
-    return share > 0 ? to[k] + share * (to[k + 1] - to[k]) : to[k];
+    const [k, fraction] = find(from, at);
+    return fraction > 0 ? to[k] + fraction * (to[k + 1] - to[k]) : to[k];
   };
 
   const jumps = (lap, k) => !(Math.hypot(lap.x[k + 1] - lap.x[k], lap.y[k + 1] - lap.y[k]) <= JUMP);
@@ -76,8 +76,8 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
     const number = value(state.color, row);
     if (Number.isNaN(number)) return "#bbbbbb";
     if (column.words.length) return facts.colors[number % facts.colors.length];
-    const share = (number - mapper.low) / (mapper.high - mapper.low);
-    return hex(mapper.palette[Math.min(Math.max(Math.floor(share * 256), 0), 255)]);
+    const fraction = (number - mapper.low) / (mapper.high - mapper.low);
+    return hex(mapper.palette[Math.min(Math.max(Math.floor(fraction * 256), 0), 255)]);
   };
 
   const hex = color => typeof color === "number" ? "#" + (color >>> 8).toString(16).padStart(6, "0") : color;
@@ -96,7 +96,7 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
       if (number > high) high = number;
     }
     if (!(high > low)) [low, high] = Number.isFinite(low) ? [low - 0.5, low + 0.5] : [0, 1];
-    const least = LEAST[state.color] ?? 0, middle = (low + high) / 2;
+    const least = MIN_SPAN[state.color] ?? 0, middle = (low + high) / 2;
     if (high - low < least) [low, high] = [middle - least / 2, middle + least / 2];
     mapper.setv({low, high});
     bar.title = column.unit ? `${column.label} (${column.unit})` : column.label;
@@ -159,7 +159,7 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
   const say = (text = "") => {
     const other = state.shown.slice(1).some(lap => !comparable(lap));
     const gap = other ? "Laps that begin at different places have no gap to the first one." : "";
-    element("said").textContent = text || (state.shown.length ? gap : "No lap is chosen: tick some in the table of laps.");
+    element("message").textContent = text || (state.shown.length ? gap : "No lap is chosen: tick some in the table of laps.");
   };
 
   // ---- the moment
@@ -187,9 +187,9 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
   };
 
   const spotOf = (lap, at) => {
-    const [k, share] = find(along(lap), at);
-    const part = share > 0 && !jumps(lap, k) ? share : 0, next = part ? k + 1 : k;
-    const blend = (one, two) => one + part * (two - one);
+    const [k, fraction] = find(along(lap), at);
+    const part = fraction > 0 && !jumps(lap, k) ? fraction : 0, next = part ? k + 1 : k;
+    const blend = (from, to) => from + part * (to - from);
     return {lap, k, row: lap.rows[k], x: blend(lap.x[k], lap.x[next]), y: blend(lap.y[k], lap.y[next]),
       time: blend(lap.time[k], lap.time[next]), gap: behind(lap, blend(lap.distance[k], lap.distance[next]))};
   };
@@ -271,8 +271,8 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
   };
 
   const fitPaper = () => {
-    const share = Math.min(1, PAPER / element("summary").clientWidth);
-    document.documentElement.style.setProperty("--paper", share.toFixed(3));
+    const fraction = Math.min(1, PAPER / element("summary").clientWidth);
+    document.documentElement.style.setProperty("--paper", fraction.toFixed(3));
   };
 
   const keys = {ArrowLeft: () => shift(-0.1, 0), ArrowRight: () => shift(0.1, 0), ArrowUp: () => shift(0, 0.1),

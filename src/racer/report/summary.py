@@ -1,26 +1,35 @@
-"""A log in words: what was driven where, how fast, how training went, where cars leave the road,
-which actions rest.
+"""A log in words and tables: what was driven where, how fast, how training went, where cars leave
+the road, which actions are never used.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from racer import analysis as about
+from racer.analysis import (
+    endings_by_waypoint,
+    fastest_laps,
+    lap_iterations,
+    lap_sectors,
+    laps_by_iteration,
+    unused_actions,
+)
 from racer.analysis.convergence import judge_convergence
 from racer.analysis.leaderboard import race_standing
-from racer.logs.schema import CONTINUOUS_ACTION
+from racer.plotting.actions import discrete_action_usage
 from racer.report.subject import ReportSubject
 from racer.track.corners import driving_direction
 
-_MOST_NAMED = 12  # actions
-_PARTS = 10  # of the waypoints, to say where laps end
+_MAX_NAMED_ACTIONS = 12
+_WAYPOINT_RANGES = 10  # to say where laps end
+_MIN_ENDINGS = 3  # from which it is said where most of them are
+_MIN_ITERATIONS = 3  # from which the beginning is compared with the end
+_MAX_SECTOR_LAPS = 10  # laps whose sectors are shown
 _RACE_TYPES = {
     "TIME_TRIAL": "time trial",
     "OBJECT_AVOIDANCE": "object avoidance",
@@ -30,56 +39,53 @@ _RACE_TYPES = {
 
 def summary_sentences(subject: ReportSubject) -> list[str]:
     """What a reader should know first, a sentence or two a paragraph."""
-    found = [_where(subject)]
-    if len(subject.training):
-        found += [_training(subject.training), *_course(subject), *_endings(subject)]
-    if len(subject.race):
-        found += [_race(subject.race)]
-    return [*found, *_standing(subject), *_actions(subject), *_rest(subject)]
+    sentences = [_what_it_is(subject)]
+    if len(subject.training_laps):
+        sentences.append(_training(subject.training_laps))
+        sentences.extend(_progress(subject))
+        sentences.extend(_endings(subject))
+    if len(subject.race_laps):
+        sentences.append(_race(subject.race_laps))
+    sentences.extend(_standing(subject))
+    sentences.extend(_unused_actions(subject))
+    sentences.extend(_left_out(subject))
+    return sentences
 
 
 def key_numbers(subject: ReportSubject) -> list[tuple[str, str]]:
-    """The few numbers that stand out: what it is, and the number."""
-    table = subject.here
-    whole = table[table["complete"]]
-    times = [
-        ("best lap", f"{whole['time'].min():.2f} s"),
-        ("median lap", f"{whole['time'].median():.2f} s"),
-    ]
-    return [
-        *(times if len(whole) else [("farthest lap", f"{table['completion'].max():.0f} %")]),
-        ("laps", f"{len(table):,}"),
-        ("complete", f"{len(whole):,}"),
-        ("steps", f"{int(table['steps'].sum()):,}"),
-        *([("track", f"{subject.length:.2f} m")] if subject.length else []),
-    ]
+    """The few numbers that stand out: what each is, and the number."""
+    laps = subject.track_laps
+    complete = laps[laps["complete"]]
+    numbers = {}
+    if len(complete):
+        numbers["best lap"] = f"{complete['time'].min():.2f} s"
+        numbers["median lap"] = f"{complete['time'].median():.2f} s"
+    else:
+        numbers["farthest lap"] = f"{laps['completion'].max():.0f} %"
+    numbers["laps"] = f"{len(laps):,}"
+    numbers["complete"] = f"{len(complete):,}"
+    numbers["steps"] = f"{int(laps['steps'].sum()):,}"
+    if subject.length:
+        numbers["track"] = f"{subject.length:.2f} m"
+    return list(numbers.items())
 
 
 def describe_track(subject: ReportSubject) -> str:
-    """The name of the track, and the way it is driven."""
-    if subject.track is None:
-        return (
-            f"an unknown track of {subject.length:.2f} m" if subject.length else "an unknown track"
-        )
-    return f"{subject.track.title} ({driving_direction(subject.track)}{', reversed' if subject.track.is_reversed else ''})"
-
-
-def step_positions(table: pd.DataFrame) -> NDArray[np.int64]:
-    """Positions in the trace of all steps of the laps."""
-    spans = zip(table["first_row"].tolist(), table["last_row"].tolist(), strict=True)
-    return np.concatenate(
-        [np.empty(0, np.int64), *(np.arange(first, last + 1) for first, last in spans)]
-    )
+    """The name of the track, and the direction in which it is driven."""
+    track = subject.track
+    if track is None:
+        length = f" of {subject.length:.2f} m" if subject.length else ""
+        return f"an unknown track{length}"
+    reversed_too = ", reversed" if track.is_reversed else ""
+    return f"{track.title} ({driving_direction(track)}{reversed_too})"
 
 
 def action_usage_on_track(subject: ReportSubject) -> pd.DataFrame:
-    """How often each discrete action was taken, as `racer.analysis.action_use` says; no row for
+    """How often each discrete action was taken, as of `racer.analysis.action_use`; no row for
     continuous ones.
     """
-    use = about.action_use(
-        subject.log.trace.iloc[step_positions(subject.here)], subject.log.job.action_space
-    )
-    return use[use["action"] != CONTINUOUS_ACTION].reset_index(drop=True)
+    trace = subject.log.trace
+    return discrete_action_usage(trace, subject.track_laps, subject.log.job.action_space)
 
 
 def count_noun(number: int, noun: str) -> str:
@@ -87,122 +93,144 @@ def count_noun(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _where(subject: ReportSubject) -> str:
-    job, kinds = (
-        subject.log.job,
-        [name for name in ("training", "race") if len(getattr(subject, name))],
-    )
-    what = " and ".join(
-        {"training": "A training", "race": "a race" if len(kinds) > 1 else "A race"}[k]
-        for k in kinds
-    )
-    words = [_RACE_TYPES.get(job.race_type, ""), f"car {job.car}" if job.car else ""]
-    words += [f"{job.platform} {job.simulator}".strip() if job.platform else ""]
-    facts = [word for word in words if word]
-    about_job = f" The job: {', '.join(facts)}." if facts else ""
+def _what_it_is(subject: ReportSubject) -> str:
+    """What was driven on which track, and what is known of the job."""
+    if not len(subject.training_laps):
+        kinds = "A race"
+    elif not len(subject.race_laps):
+        kinds = "A training"
+    else:
+        kinds = "A training and a race"
+    laps = count_noun(len(subject.track_laps), "lap")
     files = count_noun(len(subject.log.sources), "file")
-    return f"{what} on {describe_track(subject)}: {count_noun(len(subject.here), 'lap')} in {files}.{about_job}"
+    sentence = f"{kinds} on {describe_track(subject)}: {laps} in {files}."
+    facts = _job_facts(subject)
+    if facts:
+        sentence += f" The job: {', '.join(facts)}."
+    return sentence
 
 
-def _training(table: pd.DataFrame) -> str:
-    iterations = about.lap_iterations(table).nunique()
-    head = f"Training: {count_noun(len(table), 'lap')} in {count_noun(iterations, 'iteration')}."
-    whole = table[table["complete"]]
-    if not len(whole):
-        return f"{head} None was completed; the farthest covered {table['completion'].max():.0f} % of the track."
-    best = about.fastest_laps(whole.assign(iteration=about.lap_iterations(whole)), 1).iloc[0]
-    place = f"iteration {best['iteration']}, episode {best['episode']}"
-    completed = 100.0 * len(whole) / len(table)
-    return f"{head} {completed:.0f} % were completed; the best took {best['time']:.2f} s ({place})."
-
-
-def _course(subject: ReportSubject) -> list[str]:
-    """Whether training still gets anywhere, and how its last fifth compares with the first."""
-    rows = about.laps_by_iteration(subject.training)
+def _job_facts(subject: ReportSubject) -> list[str]:
     job = subject.log.job
-    found = str(
-        judge_convergence(subject.training, job.ppo if len(job.ppo) else None, job.action_space)
+    facts = []
+    if job.race_type in _RACE_TYPES:
+        facts.append(_RACE_TYPES[job.race_type])
+    if job.car:
+        facts.append(f"car {job.car}")
+    if job.platform:
+        facts.append(f"{job.platform} {job.simulator}".strip())
+    return facts
+
+
+def _training(laps: pd.DataFrame) -> str:
+    iterations = lap_iterations(laps)
+    count = count_noun(iterations.nunique(), "iteration")
+    head = f"Training: {count_noun(len(laps), 'lap')} in {count}."
+    best = fastest_laps(laps, 1)
+    if not len(best):
+        return f"{head} None was completed; {_farthest(laps)}."
+    completed = 100.0 * laps["complete"].sum() / len(laps)
+    place = f"iteration {iterations[best.index[0]]}, episode {best['episode'].iloc[0]}"
+    time = best["time"].iloc[0]
+    return f"{head} {completed:.0f} % were completed; the best took {time:.2f} s ({place})."
+
+
+def _progress(subject: ReportSubject) -> list[str]:
+    """Whether training still gets anywhere, and how its last fifth compares with the first."""
+    job = subject.log.job
+    ppo = job.ppo if len(job.ppo) else None
+    judgement = str(judge_convergence(subject.training_laps, ppo, job.action_space))
+    verdict = f"Verdict: {judgement.rstrip('.')}."
+    iterations = laps_by_iteration(subject.training_laps)
+    if len(iterations) < _MIN_ITERATIONS:
+        return [verdict]
+    fifth = max(1, len(iterations) // 5)
+    first = iterations["completion"].head(fifth).mean()
+    last = iterations["completion"].tail(fifth).mean()
+    comparison = (
+        f"A lap covered {first:.0f} % of the track on average in the beginning, "
+        f"and {last:.0f} % in the end."
     )
-    if len(rows) < 3:
-        return [f"Verdict: {found.rstrip('.')}."]
-    part = max(1, len(rows) // 5)
-    first, last = rows["completion"].head(part).mean(), rows["completion"].tail(part).mean()
-    text = f"A lap covered {first:.0f} % of the track on average in the beginning, and {last:.0f} % in the end."
-    times = rows["best_time"].dropna()
+    times = iterations["best_time"].dropna()
     if len(times) > 1 and times.idxmin() != times.index[0]:
-        text += f" The best lap came down from {times.iloc[0]:.2f} s to {times.min():.2f} s."
-    return [text, f"Verdict: {found.rstrip('.')}."]
+        comparison += f" The best lap came down from {times.iloc[0]:.2f} s to {times.min():.2f} s."
+    return [comparison, verdict]
+
+
+def _endings(subject: ReportSubject) -> list[str]:
+    """Where most of the laps ended that were not completed."""
+    endings = endings_by_waypoint(subject.log.trace, subject.training_laps, _WAYPOINT_RANGES)
+    total = int(endings["count"].sum())
+    if total < _MIN_ENDINGS:
+        return []
+    most = endings.iloc[0]
+    place = f"{most['count']} between waypoints {most['from_waypoint']} and {most['to_waypoint']}"
+    status = str(most["status"]).replace("_", " ")
+    return [
+        f"Of {count_noun(total, 'lap')} that ended early, "
+        f"the largest share ended at one place: {place} ({status})."
+    ]
+
+
+def _race(laps: pd.DataFrame) -> str:
+    complete = laps[laps["complete"]]
+    head = f"Race: {len(complete)} of {count_noun(len(laps), 'lap')} completed"
+    if not len(complete):
+        return f"{head}; {_farthest(laps)}."
+    time = complete["time"]
+    head += f", the best in {time.min():.2f} s"
+    if len(complete) > 1:
+        head += f", {time.mean():.2f} s on average, {time.max():.2f} s the slowest"
+    off_tracks = int(laps["off_tracks"].sum())
+    if off_tracks:
+        incidents = f"the car left the track {count_noun(off_tracks, 'time')}"
+    else:
+        incidents = "the car never left the track"
+    resets = int(laps["resets"].sum())
+    if resets:
+        incidents += f" and was set back {count_noun(resets, 'time')}"
+    return f"{head}; {incidents}."
+
+
+def _farthest(laps: pd.DataFrame) -> str:
+    return f"the farthest covered {laps['completion'].max():.0f} % of the track"
 
 
 def _standing(subject: ReportSubject) -> list[str]:
     """The best lap beside the results of a race on the same track."""
-    name = subject.track.name if subject.track is not None else subject.log.job.world
-    fastest = about.fastest_laps(subject.here, 1)["time"].tolist()
-    found = race_standing(name, fastest[0]) if fastest and name else None
-    return [f"The best lap beside race results: {found.sentence}."] if found else []
-
-
-def _endings(subject: ReportSubject) -> list[str]:
-    ends = about.endings_by_waypoint(subject.log.trace, subject.training, _PARTS)
-    if not len(ends):
+    track_name = subject.log.job.world if subject.track is None else subject.track.name
+    fastest = fastest_laps(subject.track_laps, 1)
+    if not track_name or not len(fastest):
         return []
-    top, total = ends.iloc[0], int(ends["count"].sum())
-    if total < 3:
+    standing = race_standing(track_name, float(fastest["time"].iloc[0]))
+    if standing is None:
         return []
-    place = f"{top['count']} between waypoints {top['from_waypoint']} and {top['to_waypoint']}"
-    word = str(top["status"]).replace("_", " ")
-    return [
-        f"Of {count_noun(total, 'lap')} that ended early, the largest share ended at one place: {place} ({word})."
-    ]
+    return [f"The best lap beside race results: {standing.sentence}."]
 
 
-def _race(table: pd.DataFrame) -> str:
-    whole = table[table["complete"]]
-    head = f"Race: {len(whole)} of {count_noun(len(table), 'lap')} completed"
-    if not len(whole):
-        return f"{head}; the farthest covered {table['completion'].max():.0f} % of the track."
-    spread = (
-        f", {whole['time'].mean():.2f} s on average, {whole['time'].max():.2f} s the slowest"
-        if len(whole) > 1
-        else ""
-    )
-    off, resets = int(table["off_tracks"].sum()), int(table["resets"].sum())
-    clean = (
-        "the car never left the track"
-        if not off
-        else f"the car left the track {count_noun(off, 'time')}"
-    )
-    back = f" and was set back {count_noun(resets, 'time')}" if resets else ""
-    return f"{head}, the best in {whole['time'].min():.2f} s{spread}; {clean}{back}."
-
-
-def _actions(subject: ReportSubject) -> list[str]:
-    use = action_usage_on_track(subject)
-    never = about.unused_actions(use)
-    if not never:
+def _unused_actions(subject: ReportSubject) -> list[str]:
+    usage = action_usage_on_track(subject)
+    unused = unused_actions(usage)
+    if not unused:
         return []
-    if len(never) > _MOST_NAMED:
-        return [f"{len(never):,} of {len(use):,} actions were never used."]
-    names = (
-        f"Action {never[0]}"
-        if len(never) == 1
-        else f"Actions {'; '.join(never[:-1])} and {never[-1]}"
-    )
-    return [f"{names} {'was' if len(never) == 1 else 'were'} never used."]
+    if len(unused) > _MAX_NAMED_ACTIONS:
+        return [f"{len(unused):,} of {len(usage):,} actions were never used."]
+    if len(unused) == 1:
+        return [f"Action {unused[0]} was never used."]
+    return [f"Actions {'; '.join(unused[:-1])} and {unused[-1]} were never used."]
 
 
-def _rest(subject: ReportSubject) -> list[str]:
+def _left_out(subject: ReportSubject) -> list[str]:
     """What the page leaves out, and lines that could not be read."""
-    away = len(subject.laps) - len(subject.here)
-    bad = subject.log.bad_lines
-    return [
-        *(
-            [f"{count_noun(away, 'lap')} on other tracks {'is' if away == 1 else 'are'} left out."]
-            if away
-            else []
-        ),
-        *([f"{count_noun(bad, 'line')} could not be read as a step."] if bad else []),
-    ]
+    sentences = []
+    elsewhere = len(subject.laps) - len(subject.track_laps)
+    if elsewhere:
+        are = "is" if elsewhere == 1 else "are"
+        sentences.append(f"{count_noun(elsewhere, 'lap')} on other tracks {are} left out.")
+    bad_lines = subject.log.bad_lines
+    if bad_lines:
+        sentences.append(f"{count_noun(bad_lines, 'line')} could not be read as a step.")
+    return sentences
 
 
 @dataclass(frozen=True)
@@ -237,113 +265,132 @@ class SortableTable:
     laps: tuple[int, ...] = ()
 
 
-_LAP = (
-    TableHead("file", "file", None), TableHead("phase", "phase", None), TableHead("shown_iteration", "iteration"),
-    TableHead("episode", "episode"), TableHead("lap", "lap"), TableHead("time", "time s", 2), TableHead("completion", "covered %", 1),
-    TableHead("status", "status", None), TableHead("off_tracks", "off track"), TableHead("crashes", "crashes"),
-    TableHead("resets", "resets"), TableHead("reward", "reward", 2), TableHead("steps", "steps"), TableHead("speed", "driven m/s", 2),
-    TableHead("top_speed", "top m/s", 2), TableHead("command", "command m/s", 2), TableHead("distance", "driven m", 2),
-)  # fmt: skip
+_LAP_HEADS = (
+    TableHead("file", "file", None),
+    TableHead("phase", "phase", None),
+    TableHead("shown_iteration", "iteration"),
+    TableHead("episode", "episode"),
+    TableHead("lap", "lap"),
+    TableHead("time", "time s", 2),
+    TableHead("completion", "covered %", 1),
+    TableHead("status", "status", None),
+    TableHead("off_tracks", "off track"),
+    TableHead("crashes", "crashes"),
+    TableHead("resets", "resets"),
+    TableHead("reward", "reward", 2),
+    TableHead("steps", "steps"),
+    TableHead("speed", "driven m/s", 2),
+    TableHead("top_speed", "top m/s", 2),
+    TableHead("command", "command m/s", 2),
+    TableHead("distance", "driven m", 2),
+)
 # shown where they differ from lap to lap
-_VARYING = ("file", "phase", "lap", "off_tracks", "crashes", "resets")
-_ITERATION = (
-    TableHead("iteration", "iteration"), TableHead("episodes", "laps"), TableHead("complete", "complete"),
-    TableHead("completion", "covered %", 1), TableHead("reward", "reward", 2), TableHead("steps", "steps", 1),
-    TableHead("best_time", "best s", 2), TableHead("mean_time", "mean s", 2),
-)  # fmt: skip
-_ENDING = (
-    TableHead("status", "status", None), TableHead("from_waypoint", "from waypoint"), TableHead("to_waypoint", "to waypoint"),
-    TableHead("count", "laps"), TableHead("share", "share %", 1),
-)  # fmt: skip
-_FILE = (
-    TableHead("name", "file", None), TableHead("phase", "what", None), TableHead("columns", "columns"), TableHead("rows", "steps"),
-    TableHead("bad", "bad lines"), TableHead("first_bad", "the first bad line", None),
-)  # fmt: skip
+_VARYING_COLUMNS = ("file", "phase", "lap", "off_tracks", "crashes", "resets")
+
+_ITERATION_HEADS = (
+    TableHead("iteration", "iteration"),
+    TableHead("episodes", "laps"),
+    TableHead("complete", "complete"),
+    TableHead("completion", "covered %", 1),
+    TableHead("reward", "reward", 2),
+    TableHead("steps", "steps", 1),
+    TableHead("best_time", "best s", 2),
+    TableHead("mean_time", "mean s", 2),
+)
+_ENDING_HEADS = (
+    TableHead("status", "status", None),
+    TableHead("from_waypoint", "from waypoint"),
+    TableHead("to_waypoint", "to waypoint"),
+    TableHead("count", "laps"),
+    TableHead("share", "share %", 1),
+)
+_FILE_HEADS = (
+    TableHead("name", "file", None),
+    TableHead("phase", "what", None),
+    TableHead("columns", "columns"),
+    TableHead("rows", "steps"),
+    TableHead("bad", "bad lines"),
+    TableHead("first_bad", "the first bad line", None),
+)
 
 
-_MOST_SECTORS = 10  # laps whose sectors are shown
-
-
-def lap_table(subject: ReportSubject, table: pd.DataFrame) -> SortableTable:
+def lap_table(subject: ReportSubject, laps: pd.DataFrame) -> SortableTable:
     """The given laps; columns that say the same of all are left out."""
-    iteration = table["iteration"].where(table["iteration"] >= 0)
-    rows = table.assign(file=_files(subject, table), shown_iteration=iteration)
-    heads = [head for head in _LAP if head.name not in _VARYING or rows[head.name].nunique() > 1]
-    heads = [head for head in heads if head.name != "shown_iteration" or iteration.notna().any()]
-    made = _made("laps", "Laps", tuple(heads), rows)
-    return replace(made, laps=tuple(range(len(rows))))
+    iteration = laps["iteration"].where(laps["iteration"] >= 0)
+    rows = laps.assign(file=_file_names(subject, laps), shown_iteration=iteration)
+    hidden = {name for name in _VARYING_COLUMNS if rows[name].nunique() <= 1}
+    if iteration.isna().all():
+        hidden.add("shown_iteration")
+    heads = tuple(head for head in _LAP_HEADS if head.name not in hidden)
+    return replace(_make_table("laps", "Laps", heads, rows), laps=tuple(range(len(rows))))
 
 
 def iteration_table(subject: ReportSubject) -> SortableTable:
     """The training, one row an iteration."""
-    return _made(
-        "iterations", "Training by iteration", _ITERATION, about.laps_by_iteration(subject.training)
-    )
+    iterations = laps_by_iteration(subject.training_laps)
+    return _make_table("iterations", "Training by iteration", _ITERATION_HEADS, iterations)
 
 
 def ending_table(subject: ReportSubject) -> SortableTable:
     """Where laps ended that were not completed, most frequent first."""
-    ends = about.endings_by_waypoint(subject.log.trace, subject.here)
-    return _made(
-        "endings",
-        "Where laps ended early",
-        _ENDING,
-        ends.assign(share=100.0 * ends["count"] / max(1, ends["count"].sum())),
-    )
+    endings = endings_by_waypoint(subject.log.trace, subject.track_laps)
+    percent = 100.0 * endings["count"] / max(1, endings["count"].sum())
+    rows = endings.assign(share=percent)
+    return _make_table("endings", "Where laps ended early", _ENDING_HEADS, rows)
 
 
 def sector_table(subject: ReportSubject) -> SortableTable:
     """The sectors of the fastest laps, s: the road around each corner, or thirds where there is no
     track.
     """
-    laps = about.fastest_laps(subject.here, _MOST_SECTORS)
-    pieces = about.lap_sectors(subject.log.trace, laps, subject.track)
-    names = list(dict.fromkeys(pieces["sector"]))
-    times = pieces.pivot(index="lap", columns="sector", values="time").reindex(laps.index)
-    rows = laps.join(times)
-    heads: tuple[TableHead, ...] = (
+    laps = fastest_laps(subject.track_laps, _MAX_SECTOR_LAPS)
+    sectors = lap_sectors(subject.log.trace, laps, subject.track)
+    times = sectors.pivot(index="lap", columns="sector", values="time").reindex(laps.index)
+    heads = [
         TableHead("phase", "phase", None),
         TableHead("episode", "episode"),
         TableHead("time", "lap s", 2),
-    )
-    heads += tuple(TableHead(name, f"{name} s", 2) for name in names)
-    ideal = f"Sectors of the fastest laps; the best ones together: {times.min().sum():.2f} s"
-    return _made("sectors", ideal, heads, rows)
+    ]
+    for name in dict.fromkeys(sectors["sector"]):
+        heads.append(TableHead(name, f"{name} s", 2))
+    best_together = times.min().sum()
+    caption = f"Sectors of the fastest laps; the best ones together: {best_together:.2f} s"
+    return _make_table("sectors", caption, tuple(heads), laps.join(times))
 
 
 def file_table(subject: ReportSubject) -> SortableTable:
     """The files that were read, with an account of their lines."""
-    rows = pd.DataFrame(
-        [
-            {head.name: getattr(source, head.name) for head in _FILE}
-            for source in subject.log.sources
-        ]
-    )
-    heads = _FILE if rows["bad"].any() else _FILE[:-1]
-    return _made("files", "Files", heads, rows)
+    names = [head.name for head in _FILE_HEADS]
+    rows = pd.DataFrame([asdict(source) for source in subject.log.sources])[names]
+    heads = _FILE_HEADS if rows["bad"].any() else _FILE_HEADS[:-1]
+    return _make_table("files", "Files", heads, rows)
 
 
-def _files(subject: ReportSubject, table: pd.DataFrame) -> list[str]:
-    """(L,) the file of each lap, as short as it can be told; empty where phase and iteration tell
+def _file_names(subject: ReportSubject, laps: pd.DataFrame) -> list[str]:
+    """(L,) the file of each lap, as short as it is unique; empty where phase and iteration tell
     it.
     """
-    if table.groupby(["phase", "iteration"])["source"].nunique().max() == 1:
-        return [""] * len(table)
+    if laps.groupby(["phase", "iteration"])["source"].nunique().max() == 1:
+        return [""] * len(laps)
     paths = [Path(source.name) for source in subject.log.sources]
     short = [path.name for path in paths]
     names = [path.name if short.count(path.name) == 1 else str(path) for path in paths]
-    return [names[k] for k in table["source"]]
+    return [names[k] for k in laps["source"]]
 
 
-def _made(
+def _make_table(
     name: str, caption: str, heads: tuple[TableHead, ...], rows: pd.DataFrame
 ) -> SortableTable:
-    cells = [[_cell(value, head.digits) for value in rows[head.name].tolist()] for head in heads]
-    return SortableTable(name, caption, heads, tuple(zip(*cells, strict=True)))
+    columns = []
+    for head in heads:
+        columns.append([_make_cell(value, head.digits) for value in rows[head.name].tolist()])
+    return SortableTable(name, caption, heads, tuple(zip(*columns, strict=True)))
 
 
-def _cell(value: Any, digits: int | None) -> TableCell:
+def _make_cell(value: Any, digits: int | None) -> TableCell:
     if digits is None:
         return TableCell(str(value), str(value))
     number = float(value)
-    return TableCell(f"{number:,.{digits}f}", number) if number == number else TableCell("", "")
+    if np.isnan(number):
+        return TableCell("", "")
+    return TableCell(f"{number:,.{digits}f}", number)

@@ -27,6 +27,7 @@ from bokeh.plotting import figure
 
 from racer import geometry
 from racer.plotting import style
+from racer.plotting.track import border_points, corner_spans, start_line
 from racer.report.figures import (
     LAP_LINE_COLORS,
     LAP_LINE_DASHES,
@@ -38,27 +39,57 @@ from racer.track.corners import find_corners
 from racer.track.track import Track
 
 STEP_FIELDS = (
-    "X", "Y", "X1", "Y1", "speed", "throttle", "steer", "reward", "progress", "time", "waypoint", "action", "status",
-    "step", "color", "lap",
-)  # fmt: skip
+    "X",
+    "Y",
+    "X1",
+    "Y1",
+    "speed",
+    "throttle",
+    "steer",
+    "reward",
+    "progress",
+    "time",
+    "waypoint",
+    "action",
+    "status",
+    "step",
+    "color",
+    "lap",
+)
 """Columns of the source of all steps on show; X1 and Y1 are where the next one starts."""
 
 DISTANCE_FIELDS = ("place", "speed", "steer", "delta", "lap")
 """Columns of the source of one lap on show, over distance."""
 
 CAR_FIELDS = ("X", "Y", "left", "right", "place", "speed", "delta", "color", "label")
-_MARKS = {
-    "off_track": "x", "crashed": "square_cross", "immobilized": "diamond_cross", "reversed": "inverted_triangle",
-}  # fmt: skip
-_TIPS = [
-    ("lap", "@lap"), ("step", "@step, @time{0.00} s"), ("driven", "@speed{0.00} m/s"),
-    ("commanded", "@throttle{0.00} m/s, @steer{0.0}°"), ("reward", "@reward{0.000}"), ("progress", "@progress{0.0} %"),
-    ("waypoint", "@waypoint"), ("action", "@action"), ("status", "@status"),
-]  # fmt: skip
-_HEIGHT = (300, 620)  # of the map, pixels, for wide and for high tracks
-_WIDTH = 800
-_DART = 0.42  # rad, half of the angle at the point of a dart
-_BESIDE = 0.25  # m from the road to a corner's name
+"""Columns of the source of the cars at the moment on show."""
+
+_EXIT_MARKS = {
+    "off_track": "x",
+    "crashed": "square_cross",
+    "immobilized": "diamond_cross",
+    "reversed": "inverted_triangle",
+}
+_STEP_TOOLTIPS = [
+    ("lap", "@lap"),
+    ("step", "@step, @time{0.00} s"),
+    ("driven", "@speed{0.00} m/s"),
+    ("commanded", "@throttle{0.00} m/s, @steer{0.0}°"),
+    ("reward", "@reward{0.000}"),
+    ("progress", "@progress{0.0} %"),
+    ("waypoint", "@waypoint"),
+    ("action", "@action"),
+    ("status", "@status"),
+]
+_EXIT_TOOLTIPS = [
+    ("ended", "@status"),
+    ("episode", "@episode"),
+    ("covered", "@completion{0.0} %"),
+]
+_MAP_HEIGHT_PX = (300, 620)  # for wide and for high tracks
+_MAP_WIDTH_PX = 800
+_DART_RAD = 0.42  # half of the angle at the point of a dart
+_NAME_GAP_M = 0.25  # from the road to a corner's name
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,25 +108,23 @@ class LapView:
 
 def build_lap_view(track: Track | None, area: np.ndarray, exits: pd.DataFrame) -> LapView:
     """Track and telemetry without a lap. `area` (N, 2) m is what the map has to show where there is
-    no track.
+    no track; `exits` as of `exit_points`.
     """
-    shown, cars = _empty("shown", STEP_FIELDS), _empty("cars", CAR_FIELDS)
-    laps = tuple(_empty(f"line {k}", DISTANCE_FIELDS) for k in range(len(LAP_LINE_COLORS)))
+    shown = _empty_source("shown", STEP_FIELDS)
+    cars = _empty_source("cars", CAR_FIELDS)
+    laps = tuple(_empty_source(f"line {k}", DISTANCE_FIELDS) for k in range(len(LAP_LINE_COLORS)))
     mapper = LinearColorMapper(palette=Viridis256, low=0.0, high=1.0)
     bar = ColorBar(
         color_mapper=mapper, width=12, padding=4, title="m/s", title_text_font_style="normal"
     )
-    road = _map(track, area)
-    left = _exits(road, exits)
-    add_hover(road, _TIPS, [_way(road, shown)]).limit = 1
-    add_hover(
-        road,
-        [("ended", "@status"), ("episode", "@episode"), ("covered", "@completion{0.0} %")],
-        [left],
-    )
-    _drive(road, cars)
+    road = _map_figure(track, area)
+    exit_marks = _draw_exits(road, exits)
+    add_hover(road, _STEP_TOOLTIPS, [_draw_steps(road, shown)]).limit = 1
+    add_hover(road, _EXIT_TOOLTIPS, [exit_marks])
+    _draw_cars(road, cars)
     road.add_layout(bar, "right")
-    return LapView(road, _telemetry(track, laps, cars), shown, laps, cars, mapper, bar, left)
+    telemetry = _telemetry_figures(track, laps, cars)
+    return LapView(road, telemetry, shown, laps, cars, mapper, bar, exit_marks)
 
 
 def exit_points(trace: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -104,109 +133,114 @@ def exit_points(trace: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """
     ended = table[~table["complete"]]
     rows = trace.iloc[ended["last_row"].to_numpy()]
-    return pd.DataFrame({
-        "X": rows["X"].to_numpy(), "Y": rows["Y"].to_numpy(), "status": ended["status"].to_numpy(),
-        "episode": ended["episode"].to_numpy(), "completion": ended["completion"].to_numpy(),
-        "mark": [_MARKS.get(str(word), "asterisk") for word in ended["status"]],
-    })  # fmt: skip
+    points = ended[["status", "episode", "completion"]].reset_index(drop=True)
+    points.insert(0, "X", rows["X"].to_numpy())
+    points.insert(1, "Y", rows["Y"].to_numpy())
+    points["mark"] = [_EXIT_MARKS.get(str(status), "asterisk") for status in ended["status"]]
+    return points
 
 
-def _empty(name: str, names: tuple[str, ...]) -> ColumnDataSource:
-    return ColumnDataSource({column: [] for column in names}, name=name)
+def _empty_source(name: str, columns: tuple[str, ...]) -> ColumnDataSource:
+    return ColumnDataSource({column: [] for column in columns}, name=name)
 
 
-def _map(track: Track | None, area: np.ndarray) -> figure:
+def _map_figure(track: Track | None, area: np.ndarray) -> figure:
     """The road, or nothing. The script widens one of the two ranges so that a meter is as long in
     both directions.
     """
-    corners = np.vstack([track.inner, track.outer]) if track is not None else area
-    corners = corners if len(corners) else np.zeros((1, 2))
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    pad = 0.03 * float((high - low).max()) + _BESIDE + 0.1
-    wide, tall = high - low + 2.0 * pad
-    ranges = {
-        f"{axis}_range": Range1d(float(a - pad), float(b + pad))
-        for axis, a, b in zip("xy", low, high, strict=True)
-    }
-    tools = "pan,wheel_zoom,box_zoom,reset,save"
-    height = int(np.clip(_WIDTH * tall / wide, *_HEIGHT))
+    points = area if track is None else border_points(track)
+    if not len(points):
+        points = np.zeros((1, 2))
+    low = points.min(axis=0)
+    high = points.max(axis=0)
+    pad = 0.03 * float((high - low).max()) + _NAME_GAP_M + 0.1
+    width, height = high - low + 2.0 * pad
     plot = plain_figure(
-        "x (m)", "y (m)", height=height, tools=tools, active_scroll="wheel_zoom", **ranges
+        "x (m)",
+        "y (m)",
+        height=int(np.clip(_MAP_WIDTH_PX * height / width, *_MAP_HEIGHT_PX)),
+        tools="pan,wheel_zoom,box_zoom,reset,save",
+        active_scroll="wheel_zoom",
+        x_range=Range1d(float(low[0] - pad), float(high[0] + pad)),
+        y_range=Range1d(float(low[1] - pad), float(high[1] + pad)),
     )
     plot.select_one(BoxZoomTool).match_aspect = True
-    plot.grid.visible, plot.name = False, "road"
+    plot.grid.visible = False
+    plot.name = "road"
     if track is not None:
-        _road(plot, track)
-        _corner_names(plot, track)
+        _draw_road(plot, track)
+        _name_corners(plot, track)
     return plot
 
 
-def _road(plot: figure, track: Track) -> None:
+def _draw_road(plot: figure, track: Track) -> None:
     """The road, its borders, its start line and an arrow of three marks in driving direction."""
-    (ox, oy), (ix, iy) = track.outer.T, track.inner.T
+    fill = {"fill_color": style.ROAD_COLOR, "line_color": None}
+    outer_x, outer_y = track.outer.T
+    inner_x, inner_y = track.inner.T
     if track.is_loop:
-        plot.multi_polygons(
-            xs=[[[ox, ix]]], ys=[[[oy, iy]]], fill_color=style.ROAD_COLOR, line_color=None
-        )
+        plot.multi_polygons(xs=[[[outer_x, inner_x]]], ys=[[[outer_y, inner_y]]], **fill)
     else:
-        plot.patch(
-            np.append(ox, ix[::-1]),
-            np.append(oy, iy[::-1]),
-            fill_color=style.ROAD_COLOR,
-            line_color=None,
-        )
-    for x, y in ((ox, oy), (ix, iy)):
-        plot.line(x, y, color=style.BORDER_COLOR, line_width=1.2)
-    start = np.vstack(
-        [geometry.nearest_point(line, track.center[:1]) for line in (track.inner, track.outer)]
-    )
-    plot.line(*start.T, color=style.START_COLOR, line_width=3.5)
-    at = 0.05 * track.length + np.array([0.0, 0.2, 0.4])
-    spots, ahead = (geometry.point_at(track.center, at + shift) for shift in (0.0, 0.02))
-    heading = np.arctan2(*(ahead - spots).T[::-1])
-    ends = {"start_angle": heading + np.pi - _DART, "end_angle": heading + np.pi + _DART}
+        plot.patch(np.append(outer_x, inner_x[::-1]), np.append(outer_y, inner_y[::-1]), **fill)
+    for border in (track.outer, track.inner):
+        plot.line(*border.T, color=style.BORDER_COLOR, line_width=1.2)
+    plot.line(*start_line(track).T, color=style.START_COLOR, line_width=3.5)
+    distances = 0.05 * track.length + np.array([0.0, 0.2, 0.4])
+    spots = geometry.point_at(track.center, distances)
+    dx, dy = (geometry.point_at(track.center, distances + 0.02) - spots).T
+    back = np.arctan2(dy, dx) + np.pi
     plot.wedge(
-        *spots.T, radius=10, radius_units="screen", fill_color=style.INK, line_color=None, **ends
+        *spots.T,
+        radius=10,
+        radius_units="screen",
+        fill_color=style.INK,
+        line_color=None,
+        start_angle=back - _DART_RAD,
+        end_angle=back + _DART_RAD,
     )
 
 
-def _corner_names(plot: figure, track: Track) -> None:
+def _name_corners(plot: figure, track: Track) -> None:
     """T1, T2, ... outside of each corner."""
-    found = find_corners(track)
-    apex = np.array([corner.apex for corner in found])
-    middle = geometry.point_at(track.center, apex)
-    ahead = geometry.point_at(track.center, apex + 0.02) - middle
-    aside = np.sign([corner.angle for corner in found])[:, None] * np.column_stack(
-        [ahead[:, 1], -ahead[:, 0]]
-    )
-    width = np.interp(apex, track.s, track.width)
-    spots = middle + aside / np.hypot(*aside.T)[:, None] * (0.5 * width[:, None] + _BESIDE)
-    names = [corner.name for corner in found]
+    corners = find_corners(track)
+    apexes = np.array([corner.apex for corner in corners])
+    side = np.sign([corner.angle for corner in corners])[:, None]  # 1 where it turns left
+    middles = geometry.point_at(track.center, apexes)
+    dx, dy = (geometry.point_at(track.center, apexes + 0.02) - middles).T
+    outward = side * np.column_stack([dy, -dx])
+    outward /= np.hypot(*outward.T)[:, None]
+    half_width = 0.5 * np.interp(apexes, track.s, track.width)[:, None]
     plot.text(
-        *spots.T, names, text_align="center", text_baseline="middle", text_font_size="13px", text_color=style.INK,
-        background_fill_color="white", background_fill_alpha=0.7,
-    )  # fmt: skip
+        *(middles + outward * (half_width + _NAME_GAP_M)).T,
+        [corner.name for corner in corners],
+        text_align="center",
+        text_baseline="middle",
+        text_font_size="13px",
+        text_color=style.INK,
+        background_fill_color="white",
+        background_fill_alpha=0.7,
+    )
 
 
-def _corner_bands(plot: figure, track: Track, *, named: bool) -> None:
+def _shade_corners(plot: figure, track: Track, *, named: bool) -> None:
     """Gray where a corner is, with its name at the foot if `named`; one that spans the start line
     has two bands.
     """
-    found = find_corners(track)
-    over = [corner for corner in found if corner.end < corner.start]
-    left = [corner.start for corner in found] + [0.0 for _ in over]
-    right = [track.length if corner in over else corner.end for corner in found] + [
-        corner.end for corner in over
-    ]
+    corners = find_corners(track)
+    left = []
+    right = []
+    for corner in corners:
+        for start, end in corner_spans(corner, track):
+            left.append(start)
+            right.append(end)
     plot.vstrip(
         left, right, fill_color=style.ROAD_COLOR, fill_alpha=0.5, line_color=None, level="underlay"
     )
     if named:
-        apex, names = [corner.apex for corner in found], [corner.name for corner in found]
         plot.text(
-            apex,
+            [corner.apex for corner in corners],
             0.0,
-            names,
+            [corner.name for corner in corners],
             text_align="center",
             text_font_size="12px",
             text_color=style.INK,
@@ -214,7 +248,7 @@ def _corner_bands(plot: figure, track: Track, *, named: bool) -> None:
         )
 
 
-def _way(plot: figure, shown: ColumnDataSource) -> GlyphRenderer:
+def _draw_steps(plot: figure, shown: ColumnDataSource) -> GlyphRenderer:
     """The laps as colored lines, with dots on its steps that the pointer can find."""
     plot.segment(
         "X", "Y", "X1", "Y1", source=shown, line_color="color", line_width=3, line_cap="round"
@@ -230,7 +264,8 @@ def _way(plot: figure, shown: ColumnDataSource) -> GlyphRenderer:
     )
 
 
-def _exits(plot: figure, exits: pd.DataFrame) -> GlyphRenderer:
+def _draw_exits(plot: figure, exits: pd.DataFrame) -> GlyphRenderer:
+    """The marks where laps ended early, hidden at first."""
     marks = plot.scatter(
         "X",
         "Y",
@@ -241,64 +276,76 @@ def _exits(plot: figure, exits: pd.DataFrame) -> GlyphRenderer:
         fill_color=None,
         line_width=1.5,
     )
-    marks.visible, marks.name = False, "exits"
+    marks.visible = False
+    marks.name = "exits"
     return marks
 
 
-def _drive(plot: figure, cars: ColumnDataSource) -> None:
+def _draw_cars(plot: figure, cars: ColumnDataSource) -> None:
     """The cars at the moment that the slider shows: darts whose point is the car's front, each with
     its number.
     """
     plot.wedge(
-        "X", "Y", start_angle="left", end_angle="right", radius=24, radius_units="screen", source=cars,
-        fill_color="color", line_color="white", line_width=1.5,
-    )  # fmt: skip
-    _numbers(plot, cars, "X", "Y")
+        "X",
+        "Y",
+        start_angle="left",
+        end_angle="right",
+        radius=24,
+        radius_units="screen",
+        source=cars,
+        fill_color="color",
+        line_color="white",
+        line_width=1.5,
+    )
+    _number_cars(plot, cars, "X", "Y")
 
 
-def _numbers(plot: figure, cars: ColumnDataSource, x: str, y: str) -> None:
+def _number_cars(plot: figure, cars: ColumnDataSource, x: str, y: str) -> None:
     plot.text(
-        x, y, "label", source=cars, text_font_size="12px", text_font_style="bold", text_color=style.START_COLOR,
-        x_offset=9, y_offset=-7, background_fill_color="white", background_fill_alpha=0.8, padding=2, border_radius=3,
-    )  # fmt: skip
+        x,
+        y,
+        "label",
+        source=cars,
+        text_font_size="12px",
+        text_font_style="bold",
+        text_color=style.START_COLOR,
+        x_offset=9,
+        y_offset=-7,
+        background_fill_color="white",
+        background_fill_alpha=0.8,
+        padding=2,
+        border_radius=3,
+    )
 
 
-def _telemetry(
+def _telemetry_figures(
     track: Track | None, laps: tuple[ColumnDataSource, ...], cars: ColumnDataSource
 ) -> LayoutDOM:
-    where = (
-        "distance from the start line (m)"
-        if track is not None
-        else "distance from where the lap began (m)"
-    )
+    """Speed, steering and gap over distance, one above the other, moved together."""
+    origin = "where the lap began" if track is None else "the start line"
     tools = "xpan,xwheel_zoom,xbox_zoom,reset"
     speed = plain_figure("", "driven speed (m/s)", height=230, tools=tools)
     steer = plain_figure("", "steering (°)", height=170, tools=tools, x_range=speed.x_range)
-    delta = plain_figure(where, "behind lap 1 (s)", height=170, tools=tools, x_range=speed.x_range)
-    for plot, name, unit in (
-        (speed, "speed", "{0.00} m/s"),
-        (steer, "steer", "{0.0}°"),
-        (delta, "delta", "{+0.00} s"),
-    ):
-        lines = [
-            plot.line("place", name, source=lap, color=color, line_width=2, line_dash=dash)
-            for lap, color, dash in zip(laps, LAP_LINE_COLORS, LAP_LINE_DASHES, strict=True)
-        ]
-        add_hover(
-            plot,
-            [("lap", "@lap"), ("at", "@place{0.0} m"), (name, f"@{name}{unit}")],
-            lines,
-            "vline",
-        )
-    speed.y_range.start, speed.y_range.range_padding = 0, 0.3
+    delta = plain_figure(
+        f"distance from {origin} (m)",
+        "behind lap 1 (s)",
+        height=170,
+        tools=tools,
+        x_range=speed.x_range,
+    )
+    _draw_lap_lines(speed, "speed", "{0.00} m/s", laps)
+    _draw_lap_lines(steer, "steer", "{0.0}°", laps)
+    _draw_lap_lines(delta, "delta", "{+0.00} s", laps)
+    speed.y_range.start = 0
+    speed.y_range.range_padding = 0.3
     if track is not None:
         for plot in (speed, steer, delta):
-            _corner_bands(plot, track, named=plot is speed)
+            _shade_corners(plot, track, named=plot is speed)
     for plot in (steer, delta):
         plot.add_layout(Span(location=0.0, dimension="width", line_color=style.FAINT, line_width=1))
     for plot, name in ((speed, "speed"), (delta, "delta")):
         plot.scatter("place", name, source=cars, size=9, fill_color="color", line_color="white")
-        _numbers(plot, cars, "place", name)
+        _number_cars(plot, cars, "place", name)
     return gridplot(
         [[speed], [steer], [delta]],
         merge_tools=True,
@@ -306,3 +353,16 @@ def _telemetry(
         sizing_mode="stretch_width",
         toolbar_options={"logo": None},
     )
+
+
+def _draw_lap_lines(
+    plot: figure, name: str, number_format: str, laps: tuple[ColumnDataSource, ...]
+) -> None:
+    """A line for each lap on show, with its numbers beside the pointer."""
+    lines = []
+    for lap, color, dash in zip(laps, LAP_LINE_COLORS, LAP_LINE_DASHES, strict=True):
+        lines.append(
+            plot.line("place", name, source=lap, color=color, line_width=2, line_dash=dash)
+        )
+    tooltips = [("lap", "@lap"), ("at", "@place{0.0} m"), (name, f"@{name}{number_format}")]
+    add_hover(plot, tooltips, lines, "vline")
