@@ -21,10 +21,9 @@ from PIL import Image
 from scipy.optimize import minimize
 
 from racer.sensors.camera.camera import FRONT_CAMERA, Camera, render_camera
-from racer.sensors.camera.colors import MIXTURES
+from racer.sensors.camera.colors import MIXTURES, PLAIN_COLORS
 from racer.sensors.camera.ground_map import FIRST_DASH_M, map_ground
 from racer.sensors.camera.randomization import APPEARANCE
-from racer.sensors.camera.tones import PLAIN_COLORS
 from racer.sim.placement import placed_rows
 from racer.track.library import load_track
 

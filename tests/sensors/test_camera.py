@@ -10,6 +10,7 @@ import shapely
 from numpy.typing import NDArray
 from PIL import Image
 
+from racer.sensors.camera import colors
 from racer.sensors.camera.arena import field_rectangle, wall_segments
 from racer.sensors.camera.camera import (
     FRONT_CAMERA,
@@ -18,7 +19,6 @@ from racer.sensors.camera.camera import (
     Camera,
     render_camera,
     render_stereo,
-    tones,
 )
 from racer.sensors.camera.ground_map import GroundMap, map_ground
 from racer.sensors.camera.randomization import VISUAL_RANDOMIZATIONS, draw_appearances
@@ -84,19 +84,22 @@ def rays(camera: Camera, car: np.void) -> tuple[Array, Array]:
 def slow(track: Track, camera: Camera, car: np.void, bodies: NDArray[np.void]) -> NDArray[np.uint8]:
     """(H, W, 3) what every ray meets first, in plain colors."""
     lens, way = rays(camera, car)
-    color = np.broadcast_to(tones.PLAIN_COLORS[tones.SKY], way.shape).copy()
+    color = np.broadcast_to(colors.PLAIN_COLORS[colors.SKY], way.shape).copy()
     near = np.full(way.shape[:2], np.inf)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(way[..., 2] < 0, -lens[2] / way[..., 2], np.inf)
         hit = np.isfinite(t)
         spot = lens[:2] + t[hit][:, None] * way[hit][:, :2]
-        color[hit], near[hit] = tones.PLAIN_COLORS[ground(track, spot)], t[hit]
+        color[hit], near[hit] = colors.PLAIN_COLORS[ground(track, spot)], t[hit]
         for k, (x0, y0, x1, y1) in enumerate(wall_segments(track)):
             normal = np.array([y1 - y0, x0 - x1])
             t = (normal @ (np.array([x0, y0]) - lens[:2])) / (way[..., :2] @ normal)
             height = lens[2] + t * way[..., 2]
             hit = (t > 0) & (t < near) & (height > 0.0) & (height < 1.0)
-            color[hit], near[hit] = tones.PLAIN_COLORS[tones.WALL] * tones._WALL_SHADES[k], t[hit]
+            color[hit], near[hit] = (
+                colors.PLAIN_COLORS[colors.WALL] * colors._WALL_SHADES[k],
+                t[hit],
+            )
         for body in bodies:
             paint_box(body, lens, way, color, near)
     return np.rint(color).astype(np.uint8)
@@ -106,21 +109,21 @@ def ground(track: Track, spot: Array) -> NDArray[np.int64]:
     """Material of every place (P, 2)."""
     road = shapely.Polygon(track.outer, [track.inner])
     sides = shapely.MultiLineString([track.outer, track.inner])
-    what = np.full(len(spot), tones.FIELD)
+    what = np.full(len(spot), colors.FIELD)
     low, high = track.outer.min(axis=0), track.outer.max(axis=0)
     near = np.flatnonzero(np.all((spot > low) & (spot < high), axis=1))
     asphalt = road.difference(sides.buffer(0.0762, join_style="mitre"))
     shapely.prepare([road, asphalt])
     point = shapely.points(spot[near])
     inside = shapely.contains(road, point)
-    what[near[inside]] = tones.BORDER
+    what[near[inside]] = colors.BORDER
     deep = shapely.contains(asphalt, point)
-    what[near[deep]] = tones.ROAD
+    what[near[deep]] = colors.ROAD
     line = shapely.LineString(track.center)
     middle = np.flatnonzero(deep)[shapely.dwithin(line, point[deep], 0.0127)]
     along = shapely.line_locate_point(line, point[middle])
     pitch = track.length / round(track.length / 0.1016)
-    what[near[middle[(along - 0.04) % pitch < 0.0508]]] = tones.CENTER
+    what[near[middle[(along - 0.04) % pitch < 0.0508]]] = colors.CENTER
     return what
 
 
@@ -137,9 +140,9 @@ def paint_box(body: np.void, lens: Array, way: Array, color: Array, near: Array)
     hit = (t < leave.min(axis=-1)) & (t > 0) & (t < near)
     axis = enter.argmax(axis=-1)
     face = np.where(axis == 1, np.where(step[..., 1] < 0, 0, 2), np.where(step[..., 0] < 0, 3, 1))
-    shade = tones._FACE_SHADES[face][hit][:, None]
+    shade = colors._FACE_SHADES[face][hit][:, None]
     color[hit], near[hit] = (
-        np.minimum(tones.PLAIN_COLORS[tones.BOX + body["kind"]] * shade, 255.0),
+        np.minimum(colors.PLAIN_COLORS[colors.BOX + body["kind"]] * shade, 255.0),
         t[hit],
     )
 
@@ -203,7 +206,7 @@ def share_of(
         VISUAL_RANDOMIZATIONS["none"], [np.random.default_rng(0) for _ in state]
     )
     look["gain"] = 0.0
-    look["gain"][:, part] = 255.0 / tones.PLAIN_COLORS[part]
+    look["gain"][:, part] = 255.0 / colors.PLAIN_COLORS[part]
     return render_camera(state, bodies, ground, camera, appearance=look) / 254.0
 
 
@@ -215,7 +218,7 @@ def test_a_box_is_where_a_pinhole_puts_its_corners(
     camera: Camera, flat: GroundMap, cars: State
 ) -> None:
     bodies = before(cars, (1.5, 0.05, 0.35, BOX))
-    seen = share_of(tones.BOX, cars, bodies, flat, camera) > 0.3
+    seen = share_of(colors.BOX, cars, bodies, flat, camera) > 0.3
     for k, body in enumerate(bodies[:, 0]):
         c, s = np.cos(body["yaw"]), np.sin(body["yaw"])
         corner = (
@@ -239,7 +242,7 @@ def test_a_box_is_where_a_pinhole_puts_its_corners(
 
 def test_a_dash_is_where_a_pinhole_puts_it_to_half_a_pixel(road: Track, flat: GroundMap) -> None:
     car = scene.placed_rows(road, road.length - 0.5)
-    share = share_of(tones.CENTER, car, None, flat, FRONT_CAMERA)[0]
+    share = share_of(colors.CENTER, car, None, flat, FRONT_CAMERA)[0]
     way = (road.center[1] - road.center[0]) / np.hypot(*(road.center[1] - road.center[0]))
     aside = np.array([-way[1], way[0]])
     u, v = np.meshgrid(np.linspace(0.04, 0.0908, 21), np.linspace(-0.0127, 0.0127, 21))
@@ -270,7 +273,7 @@ def test_the_horizon_is_29_and_a_half_rows_below_the_top(flat: GroundMap) -> Non
         [-1e4, 1e4, -1e4, -1e4],
     ]
     car = scene.placed_rows(load_track("reinvent_2018"), 1.0)
-    sky = share_of(tones.SKY, car, None, open_field, replace(FRONT_CAMERA, width=640, height=480))[
+    sky = share_of(colors.SKY, car, None, open_field, replace(FRONT_CAMERA, width=640, height=480))[
         0
     ].sum(axis=0)
     np.testing.assert_allclose(sky, 4.0 * horizon, atol=0.5)
@@ -281,7 +284,7 @@ def test_the_stereo_cameras_see_a_box_apart_by_their_distance(flat: GroundMap, c
     depth = 1.5 - 0.2 - FRONT_CAMERA.x  # of its near side, at the height of the lens
     row = round(60.0 - FRONT_CAMERA.focal * np.tan(FRONT_CAMERA.pitch)) + 4
     left, right = (
-        share_of(tones.BOX, cars, bodies, flat, camera)[:, row]
+        share_of(colors.BOX, cars, bodies, flat, camera)[:, row]
         for camera in (LEFT_CAMERA, RIGHT_CAMERA)
     )
     column = np.arange(160) + 0.5
@@ -299,9 +302,9 @@ def test_the_stereo_cameras_see_a_box_apart_by_their_distance(flat: GroundMap, c
 def test_what_is_nearer_hides_what_is_behind_it(flat: GroundMap, cars: State) -> None:
     far = before(cars, (2.0, 0.0, 0.0, BOT))
     both = before(cars, (0.9, 0.0, 0.0, BOX), (2.0, 0.0, 0.0, BOT))
-    assert share_of(tones.BOT, cars, far, flat, FRONT_CAMERA).sum() > 100
-    assert share_of(tones.BOT, cars, both, flat, FRONT_CAMERA).sum() == 0
-    assert share_of(tones.BOT, cars, both[:, ::-1], flat, FRONT_CAMERA).sum() == 0
+    assert share_of(colors.BOT, cars, far, flat, FRONT_CAMERA).sum() > 100
+    assert share_of(colors.BOT, cars, both, flat, FRONT_CAMERA).sum() == 0
+    assert share_of(colors.BOT, cars, both[:, ::-1], flat, FRONT_CAMERA).sum() == 0
 
 
 # --- as a sensor
@@ -361,11 +364,11 @@ def test_the_simulator_varies_lamps_and_solids_but_not_where_the_camera_is(
     look = draw_appearances(
         VISUAL_RANDOMIZATIONS["simulator"], [np.random.default_rng(k) for k in range(len(cars))]
     )
-    for name in ("aside", "up", "pitch", "yaw", "noise", "blur"):
+    for name in ("left", "up", "pitch", "yaw", "noise", "blur"):
         assert (look[name] == 0.0).all()
-    assert (look["gain"][:, tones.SKY] == 1.0).all()
-    assert len(np.unique(look["gain"][:, tones.BOX], axis=0)) == len(cars)
-    np.testing.assert_allclose(look["gain"][:, tones.FIELD], look["gain"][:, tones.ROAD])
+    assert (look["gain"][:, colors.SKY] == 1.0).all()
+    assert len(np.unique(look["gain"][:, colors.BOX], axis=0)) == len(cars)
+    np.testing.assert_allclose(look["gain"][:, colors.FIELD], look["gain"][:, colors.ROAD])
 
 
 def test_a_car_draws_its_look_from_its_own_generator() -> None:
@@ -405,7 +408,7 @@ def test_every_real_route_has_a_map(shared_data: object) -> None:
             replace(FRONT_CAMERA, gray=False),
         )[0]
         road = np.median(picture[70:, 60:100].reshape(-1, 3), axis=0)
-        np.testing.assert_allclose(road, tones.world_colors(name)[tones.ROAD], atol=6.0)
+        np.testing.assert_allclose(road, colors.world_colors(name)[colors.ROAD], atol=6.0)
 
 
 def test_worlds_have_the_colors_of_their_textures(road: Track) -> None:
@@ -418,8 +421,8 @@ def test_worlds_have_the_colors_of_their_textures(road: Track) -> None:
     car["track"] = [0, 1]
     color = replace(FRONT_CAMERA, gray=False)
     old, new = (render_camera(car[k : k + 1], None, both, color)[0, -1, 40] for k in (0, 1))
-    assert old.tolist() == np.round(tones.PLAIN_COLORS[tones.ROAD]).tolist()
-    assert new.tolist() == np.round(tones.LATER_COLORS[tones.ROAD]).tolist()
+    assert old.tolist() == np.round(colors.PLAIN_COLORS[colors.ROAD]).tolist()
+    assert new.tolist() == np.round(colors.LATER_COLORS[colors.ROAD]).tolist()
     assert old[2] > old[0] + 20
     assert new[0] > new[2]
     look = draw_appearances(VISUAL_RANDOMIZATIONS["none"], [np.random.default_rng(0)] * 2)
@@ -427,5 +430,5 @@ def test_worlds_have_the_colors_of_their_textures(road: Track) -> None:
         render_camera(car, None, both, FRONT_CAMERA, appearance=look)
         == render_camera(car, None, both, FRONT_CAMERA)
     ).all()
-    assert tones.world_colors("reInvent2019_wide") is tones.LATER_COLORS
-    assert tones.world_colors("reinvent_base") is tones.PLAIN_COLORS
+    assert colors.world_colors("reInvent2019_wide") is colors.LATER_COLORS
+    assert colors.world_colors("reinvent_base") is colors.PLAIN_COLORS

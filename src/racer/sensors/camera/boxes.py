@@ -1,25 +1,34 @@
 """What stands on the ground, as convex faces: walls around the field, boxes, bot cars. Drawn far to
 near.
 
-Edges are smooth: what a face covers of a pixel is counted on `FINE` lines through its row, exactly
-along each line.
+Edges are smooth: what a face covers of a pixel is counted on `LINES_PER_ROW` lines through its row,
+exactly along each line.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from racer.sensors.camera.arena import WALL_HEIGHT_M
-from racer.sensors.camera.ground import paint_span
-from racer.sensors.camera.tones import COLUMN_OBSTACLES, COLUMN_WALLS, FACE_COUNT
+from racer.sensors.camera.colors import COLUMN_OBSTACLES, COLUMN_WALLS, FACE_COUNT
+from racer.sensors.camera.picture import Bytes, Picture, paint_span
 from racer.sim.obstacles import VISIBLE_SIZE_M
 
+Array = NDArray[np.float64]
+
 F32, I32, U64 = np.float32, np.int32, np.uint64
-LINES_PER_ROW = 4  # lines a row of pixels; `_blend` has each by name
+LINES_PER_ROW = 4  # of pixels; `_blend_pixels` has each by name
 WALL_OVERLAP = 0.01  # of a wall's length that it goes on behind its neighbor
-NEAREST_DEPTH_M = 0.02  # m, what is nearer along the view is cut away
-MAX_CORNERS = 12  # of a face, at most, once it is cut
+NEAREST_DEPTH_M = 0.02  # what is nearer along the view is cut away
+MAX_CORNERS = 12  # of a face once it is cut
+BEHIND_LENS_M = 0.3  # an obstacle whose middle is farther behind the lens is not drawn
+
+# sides of a block, counterclockwise, and its top
+LEFT_SIDE, BACK_SIDE, RIGHT_SIDE, FRONT_SIDE, TOP = range(FACE_COUNT)
 
 # Bot cars are two blocks, body and top; boxes are one: length, width, from and to height, m, by
 # kind and block.
@@ -31,278 +40,370 @@ BLOCKS = np.array(
 )
 
 
+class Canvas(NamedTuple):
+    """Where faces are drawn, in which colors, and room for the one that is being drawn."""
+
+    picture: Picture
+    tones: Bytes  # (C, T)
+    corners: Array  # (MAX_CORNERS, 3) of the face: x, y, z, m; then px
+    seen: Array  # (MAX_CORNERS, 3) as the lens sees them: right, down, along the view, m
+    spans: Array  # (2, LINES_PER_ROW * H) px where each line through the face begins and ends
+
+
+class Size(NamedTuple):
+    """Size of a picture, px."""
+
+    height: int
+    width: int
+
+
+class Edge(NamedTuple):
+    """An edge of a polygon, px."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+class Row(NamedTuple):
+    """A row of pixels of a picture."""
+
+    number: int
+    start: int  # its first number among all pixels
+    width: int  # px
+    channels: int
+
+
+class Block(NamedTuple):
+    """An upright block on the ground."""
+
+    x: float  # m, its middle
+    y: float
+    cos_yaw: float
+    sin_yaw: float
+    half_length: float  # m
+    half_width: float
+    low: float  # m above the ground
+    high: float
+
+
+# ---- walls
+
+
 @njit(cache=True, error_model="numpy", nogil=True)
-def render_walls(ground, eye, tones, scratch, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Draw the walls that the camera faces; `eye`: x, y, z, cos and sin of yaw, of pitch, focal
-    length.
-    """
-    for w in range(4):
-        x0, y0, x1, y1 = ground.walls[w]
+def render_walls(map_row, lens, canvas):  # type: ignore[no-untyped-def]
+    """Draw the walls that the lens faces; `map_row` is a row of GROUND_DTYPE."""
+    for wall in range(4):
+        x0, y0, x1, y1 = map_row.walls[wall]
+        dx = x1 - x0
+        dy = y1 - y0
         # the inner side is to the left of the wall
-        if (x1 - x0) * (eye[1] - y0) - (y1 - y0) * (eye[0] - x0) > 0.0:
+        if dx * (lens.y - y0) - dy * (lens.x - x0) > 0.0:
             # a wall goes on behind those drawn after it, or the corner would shine through their
             # smooth edges
-            more, less = (WALL_OVERLAP if w < 3 else 0.0), (WALL_OVERLAP if w == 0 else 0.0)
-            dx, dy = x1 - x0, y1 - y0
-            x0, y0, x1, y1 = x0 - less * dx, y0 - less * dy, x1 + more * dx, y1 + more * dy
-            _upright(
-                x0,
-                y0,
-                x1,
-                y1,
-                0.0,
-                WALL_HEIGHT_M,
-                eye,
-                tones,
-                COLUMN_WALLS + w,
-                scratch,
-                out,
-                at,
-                size,
-            )
+            if wall == 0:
+                x0, y0 = x0 - WALL_OVERLAP * dx, y0 - WALL_OVERLAP * dy
+            if wall < 3:
+                x1, y1 = x1 + WALL_OVERLAP * dx, y1 + WALL_OVERLAP * dy
+            _stand_wall(canvas.corners, x0, y0, x1, y1)
+            _draw_face(4, COLUMN_WALLS + wall, lens, canvas)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def render_obstacles(bodies, order, eye, tones, scratch, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Draw the bodies (K,) before one car, the farthest first."""
-    count = len(bodies)
-    for k in range(count):
+def _stand_wall(corners, x0, y0, x1, y1):  # type: ignore[no-untyped-def]
+    """Write the corners of a wall on a line of the ground."""
+    for k in range(4):
+        is_end = k == 1 or k == 2
+        corners[k, 0] = x1 if is_end else x0
+        corners[k, 1] = y1 if is_end else y0
+        corners[k, 2] = WALL_HEIGHT_M if k >= 2 else 0.0
+
+
+# ---- boxes and bot cars
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def render_obstacles(obstacles, order, lens, canvas):  # type: ignore[no-untyped-def]
+    """Draw the obstacles (K,) before one car, the farthest first; `order` (K,) is room for that."""
+    _sort_farthest_first(obstacles, order, lens)
+    for k in order:
+        obstacle = obstacles[k]
+        dx = obstacle.x - lens.x
+        dy = obstacle.y - lens.y
+        if dx * lens.cos_yaw + dy * lens.sin_yaw > -BEHIND_LENS_M:
+            color = COLUMN_OBSTACLES + FACE_COUNT * obstacle.kind
+            for size in BLOCKS[obstacle.kind]:
+                if size[0] > 0.0:
+                    _draw_block(_block_of(obstacle, size), color, lens, canvas)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _sort_farthest_first(obstacles, order, lens):  # type: ignore[no-untyped-def]
+    for k in range(len(order)):
         order[k] = k
-    for k in range(1, count):
+    for k in range(1, len(order)):
         j = k
-        while j > 0 and _away(bodies[order[j - 1]], eye) < _away(bodies[order[j]], eye):
+        while j > 0 and _is_nearer(obstacles[order[j - 1]], obstacles[order[j]], lens):
             order[j - 1], order[j] = order[j], order[j - 1]
             j -= 1
-    for k in range(count):
-        body = bodies[order[k]]
-        ahead = (body.x - eye[0]) * eye[3] + (body.y - eye[1]) * eye[4]
-        if ahead > -0.3:
-            for b in range(BLOCKS.shape[1]):
-                _block(body, BLOCKS[body.kind, b], eye, tones, scratch, out, at, size)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _away(body, eye):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    return (body.x - eye[0]) ** 2 + (body.y - eye[1]) ** 2
+def _is_nearer(obstacle, other, lens):  # type: ignore[no-untyped-def]
+    square = (obstacle.x - lens.x) ** 2 + (obstacle.y - lens.y) ** 2
+    return square < (other.x - lens.x) ** 2 + (other.y - lens.y) ** 2
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _block(body, block, eye, tones, scratch, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Draw a block: its whole outline in the color of one side, then over it another side that is
-    seen, and the top.
+def _block_of(obstacle, size):  # type: ignore[no-untyped-def]
+    """The block of an obstacle with a row of BLOCKS as its size."""
+    cos = np.cos(obstacle.yaw)
+    sin = np.sin(obstacle.yaw)
+    return Block(obstacle.x, obstacle.y, cos, sin, 0.5 * size[0], 0.5 * size[1], size[2], size[3])
 
-    So nothing of what is behind shines through where two faces meet.
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _draw_block(block, color, lens, canvas):  # type: ignore[no-untyped-def]
+    """Draw the whole outline in the color of one side, then over it another side that is seen, and
+    the top, so that nothing of what is behind shines through where two faces meet.
     """
-    if block[0] == 0.0:
-        return
-    c, s = np.cos(body.yaw), np.sin(body.yaw)
-    a, b = 0.5 * block[0], 0.5 * block[1]
-    ex, ey = eye[0] - body.x, eye[1] - body.y
-    u, v = c * ex + s * ey, c * ey - s * ex  # the lens in the frame of the block
-    side, second = -1, -1
-    for k in range(4):  # left, back, right, front
-        if _faces(k, u, v, a, b):
-            side, second = (k, second) if side < 0 else (side, k)
-    if side == 0 and second == 3:
-        side, second = 3, 0
+    side, second = _sides_seen(block, lens)
     if side < 0:
         return
-    first, corner, is_below = (
-        COLUMN_OBSTACLES + FACE_COUNT * body.kind,
-        scratch[0],
-        eye[2] > block[3],
-    )
-    last = 2 if second >= 0 else 1
+    is_top_seen = lens.z > block.high
+    count = _write_outline(canvas.corners, block, side, second, is_top_seen)
+    _draw_face(count, color + side, lens, canvas)
+    if second >= 0:
+        _write_side(canvas.corners, block, second)
+        _draw_face(4, color + second, lens, canvas)
+    if is_top_seen:
+        for k in range(4):
+            _write_corner(canvas.corners, k, block, k, block.high)
+        _draw_face(4, color + TOP, lens, canvas)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _sides_seen(block, lens):  # type: ignore[no-untyped-def]
+    """The one or two neighboring sides that face the lens, counterclockwise; -1 for none."""
+    ex = lens.x - block.x
+    ey = lens.y - block.y
+    u = block.cos_yaw * ex + block.sin_yaw * ey  # the lens in the frame of the block
+    v = block.cos_yaw * ey - block.sin_yaw * ex
+    side = -1
+    second = -1
+    for k in range(TOP):
+        if _is_facing(k, u, v, block):
+            if side < 0:
+                side = k
+            else:
+                second = k
+    if side == LEFT_SIDE and second == FRONT_SIDE:
+        return FRONT_SIDE, LEFT_SIDE
+    return side, second
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _is_facing(side, u, v, block):  # type: ignore[no-untyped-def]
+    """Whether a side faces the place u, v, m ahead and to the left of the block's middle."""
+    if side == LEFT_SIDE:
+        return v > block.half_width
+    if side == BACK_SIDE:
+        return u < -block.half_length
+    if side == RIGHT_SIDE:
+        return v < -block.half_width
+    return u > block.half_length
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _write_outline(corners, block, side, second, is_top_seen):  # type: ignore[no-untyped-def]
+    """Write the corners of all that is seen of a block; returns how many."""
+    last = 1 if second < 0 else 2
     count = 0
     for k in range(last + 1):
-        count = _corner(corner, count, side + k, body, c, s, a, b, block[2])
-    if is_below:
+        _write_corner(corners, count, block, side + k, block.low)
+        count += 1
+    if is_top_seen:
         for k in range(last, 5):
-            count = _corner(corner, count, side + k, body, c, s, a, b, block[3])
+            _write_corner(corners, count, block, side + k, block.high)
+            count += 1
     else:
         for k in range(last, -1, -1):
-            count = _corner(corner, count, side + k, body, c, s, a, b, block[3])
-    _face(count, eye, tones, first + side, scratch, out, at, size)
-    if second >= 0:
-        count = _corner(corner, 0, second, body, c, s, a, b, block[2])
-        count = _corner(corner, count, second + 1, body, c, s, a, b, block[2])
-        count = _corner(corner, count, second + 1, body, c, s, a, b, block[3])
-        count = _corner(corner, count, second, body, c, s, a, b, block[3])
-        _face(count, eye, tones, first + second, scratch, out, at, size)
-    if is_below:
-        count = 0
-        for k in range(4):
-            count = _corner(corner, count, k, body, c, s, a, b, block[3])
-        _face(count, eye, tones, first + 4, scratch, out, at, size)
+            _write_corner(corners, count, block, side + k, block.high)
+            count += 1
+    return count
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _faces(side, u, v, a, b):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Whether a side (left, back, right, front) faces the place u, v."""
-    return (
-        (side == 0 and v > b)
-        or (side == 1 and u < -a)
-        or (side == 2 and v < -b)
-        or (side == 3 and u > a)
-    )
+def _write_side(corners, block, side):  # type: ignore[no-untyped-def]
+    _write_corner(corners, 0, block, side, block.low)
+    _write_corner(corners, 1, block, side + 1, block.low)
+    _write_corner(corners, 2, block, side + 1, block.high)
+    _write_corner(corners, 3, block, side, block.high)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _corner(corner, count, k, body, c, s, a, b, z):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Write corner `k` of a block, counterclockwise from front left, at height `z`; how many are
-    written now.
-    """
+def _write_corner(corners, at, block, k, z):  # type: ignore[no-untyped-def]
+    """Write to row `at` the corner `k` of a block, counterclockwise from front left, at height `z`."""
     i = -1.0 if k % 4 == 1 or k % 4 == 2 else 1.0
     j = -1.0 if k % 4 == 2 or k % 4 == 3 else 1.0
-    corner[count, 0] = body.x + i * a * c - j * b * s
-    corner[count, 1] = body.y + i * a * s + j * b * c
-    corner[count, 2] = z
-    return count + 1
+    ahead = i * block.half_length
+    left = j * block.half_width
+    corners[at, 0] = block.x + ahead * block.cos_yaw - left * block.sin_yaw
+    corners[at, 1] = block.y + ahead * block.sin_yaw + left * block.cos_yaw
+    corners[at, 2] = z
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
-def _upright(x0, y0, x1, y1, low, high, eye, tones, color, scratch, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Draw a rectangle that stands on a line of the plane."""
-    corner = scratch[0]
-    corner[0, 0], corner[0, 1], corner[0, 2] = x0, y0, low
-    corner[1, 0], corner[1, 1], corner[1, 2] = x1, y1, low
-    corner[2, 0], corner[2, 1], corner[2, 2] = x1, y1, high
-    corner[3, 0], corner[3, 1], corner[3, 2] = x0, y0, high
-    _face(4, eye, tones, color, scratch, out, at, size)
+# ---- a face: as the lens sees it, cut, projected, filled
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
-def _face(count, eye, tones, color, scratch, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Draw the convex face whose corners (x, y, z) are in scratch[0]: seen from the eye, cut,
-    projected, filled.
-    """
-    corner, seen, span = scratch
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
+def _draw_face(count, color, lens, canvas):  # type: ignore[no-untyped-def]
+    """Draw the convex face whose `count` corners (x, y, z) are in the canvas."""
+    picture = canvas.picture
+    corners = canvas.corners
+    seen = canvas.seen
     for k in range(count):
-        x, y, z = corner[k, 0] - eye[0], corner[k, 1] - eye[1], eye[2] - corner[k, 2]
-        ahead = x * eye[3] + y * eye[4]
-        seen[k, 0] = x * eye[4] - y * eye[3]  # to the right
-        seen[k, 1] = z * eye[5] - ahead * eye[6]  # down
-        seen[k, 2] = ahead * eye[5] + z * eye[6]  # along the view
-    aside = (0.5 * size[1] + 1.0) / eye[7]
-    count = _cut(seen, count, 0.0, 1.0, NEAREST_DEPTH_M, corner)
-    count = _cut(corner, count, 1.0, aside, 0.0, seen)
-    count = _cut(seen, count, -1.0, aside, 0.0, corner)
+        x = corners[k, 0] - lens.x
+        y = corners[k, 1] - lens.y
+        z = lens.z - corners[k, 2]
+        ahead = x * lens.cos_yaw + y * lens.sin_yaw
+        seen[k, 0] = x * lens.sin_yaw - y * lens.cos_yaw
+        seen[k, 1] = z * lens.cos_pitch - ahead * lens.sin_pitch
+        seen[k, 2] = ahead * lens.cos_pitch + z * lens.sin_pitch
+    half_view = (0.5 * picture.width + 1.0) / lens.focal
+    count = _cut(seen, count, 0.0, 1.0, NEAREST_DEPTH_M, corners)
+    count = _cut(corners, count, 1.0, half_view, 0.0, seen)
+    count = _cut(seen, count, -1.0, half_view, 0.0, corners)
     for k in range(count):
-        depth = corner[k, 2]
-        corner[k, 0] = eye[7] * corner[k, 0] / depth + 0.5 * size[1]
-        corner[k, 1] = eye[7] * corner[k, 1] / depth + 0.5 * size[0]
+        depth = corners[k, 2]
+        corners[k, 0] = lens.focal * corners[k, 0] / depth + 0.5 * picture.width
+        corners[k, 1] = lens.focal * corners[k, 1] / depth + 0.5 * picture.height
     if count > 2:
-        _fill(count, tones, color, corner, span, out, at, size)
+        _fill_polygon(count, color, canvas)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _cut(corner, count, a, b, least, kept):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _cut(corners, count, a, b, least, kept):  # type: ignore[no-untyped-def]
     """How many corners are left in `kept` of a face cut where `a` times right plus `b` times along
     exceeds `least`.
     """
     n = 0
     for k in range(count):
         j = k - 1 if k > 0 else count - 1
-        before = a * corner[j, 0] + b * corner[j, 2] - least
-        here = a * corner[k, 0] + b * corner[k, 2] - least
-        if (before > 0.0) != (here > 0.0):
-            share = before / (before - here)
+        before = a * corners[j, 0] + b * corners[j, 2] - least
+        now = a * corners[k, 0] + b * corners[k, 2] - least
+        if (before > 0.0) != (now > 0.0):
+            fraction = before / (before - now)
             for q in range(3):
-                kept[n, q] = corner[j, q] + share * (corner[k, q] - corner[j, q])
+                kept[n, q] = corners[j, q] + fraction * (corners[k, q] - corners[j, q])
             n += 1
-        if here > 0.0:
+        if now > 0.0:
             for q in range(3):
-                kept[n, q] = corner[k, q]
+                kept[n, q] = corners[k, q]
             n += 1
     return n
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
-def _fill(count, tones, color, corner, span, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Fill the convex polygon whose corners are in `corner`, px; `span` is for where its lines
-    begin and end.
-    """
-    top, bottom = np.inf, -np.inf
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
+def _fill_polygon(count, color, canvas):  # type: ignore[no-untyped-def]
+    """Fill the convex polygon whose `count` corners, px, are in the canvas."""
+    corners = canvas.corners
+    spans = canvas.spans
+    picture = canvas.picture
+    size = Size(picture.height, picture.width)
+    top = np.inf
+    bottom = -np.inf
     for k in range(count):
-        top, bottom = min(top, corner[k, 1]), max(bottom, corner[k, 1])
-    height, width, _ = size
-    first, last = (
-        max(int(np.floor(max(top, -1.0))), 0),
-        min(int(np.ceil(min(bottom, height + 1.0))), height),
-    )
+        top = min(top, corners[k, 1])
+        bottom = max(bottom, corners[k, 1])
+    first = max(int(np.floor(max(top, -1.0))), 0)
+    last = min(int(np.ceil(min(bottom, picture.height + 1.0))), picture.height)
     for i in range(LINES_PER_ROW * first, LINES_PER_ROW * last):
-        span[0, U64(i)], span[1, U64(i)] = width, 0.0
+        spans[0, U64(i)] = picture.width
+        spans[1, U64(i)] = 0.0
     for k in range(count):
-        x0, y0, x1, y1 = (
-            corner[k, 0],
-            corner[k, 1],
-            corner[(k + 1) % count, 0],
-            corner[(k + 1) % count, 1],
-        )
-        if y0 > y1:
-            x0, y0, x1, y1 = x1, y1, x0, y0
-        if y1 - y0 > 1e-12:
-            slope = (x1 - x0) / (y1 - y0)
-            begin = max(np.ceil(LINES_PER_ROW * max(y0, -1.0) - 0.5), LINES_PER_ROW * first)
-            end = min(np.ceil(LINES_PER_ROW * min(y1, height + 1.0) - 0.5), LINES_PER_ROW * last)
-            for i in range(int(begin), int(end)):
-                x = min(max(x0 + ((i + 0.5) / LINES_PER_ROW - y0) * slope, 0.0), width)
-                span[0, U64(i)] = min(span[0, U64(i)], x)
-                span[1, U64(i)] = max(span[1, U64(i)], x)
+        j = (k + 1) % count
+        edge = Edge(corners[k, 0], corners[k, 1], corners[j, 0], corners[j, 1])
+        _widen_spans(spans, edge, first, last, size)
+    row_length = picture.width * picture.channels
     for r in range(first, last):
-        _row(span, tones, color, out, at, r, size)
+        row = Row(r, picture.start + r * row_length, picture.width, picture.channels)
+        _fill_row(row, spans, picture.pixels, canvas.tones, color)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
-def _row(span, tones, color, out, at, r, size):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Paint one row of pixels, given where the face begins and ends on each of its fine lines."""
-    _, width, channels = size
-    least, most, whole_from, whole_to = np.inf, -np.inf, -np.inf, np.inf
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
+def _widen_spans(spans, edge, first, last, size):  # type: ignore[no-untyped-def]
+    """Widen the spans of the lines in the rows from `first` to `last` that an edge crosses."""
+    x0, y0, x1, y1 = edge
+    if y0 > y1:
+        x0, y0, x1, y1 = x1, y1, x0, y0
+    if y1 - y0 > 1e-12:
+        slope = (x1 - x0) / (y1 - y0)
+        lowest = np.ceil(LINES_PER_ROW * max(y0, -1.0) - 0.5)
+        highest = np.ceil(LINES_PER_ROW * min(y1, size.height + 1.0) - 0.5)
+        begin = max(lowest, LINES_PER_ROW * first)
+        end = min(highest, LINES_PER_ROW * last)
+        for i in range(int(begin), int(end)):
+            x = x0 + ((i + 0.5) / LINES_PER_ROW - y0) * slope
+            x = min(max(x, 0.0), size.width)
+            spans[0, U64(i)] = min(spans[0, U64(i)], x)
+            spans[1, U64(i)] = max(spans[1, U64(i)], x)
+
+
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
+def _fill_row(row, spans, pixels, tones, color):  # type: ignore[no-untyped-def]
+    """Paint one row of pixels, given where the face begins and ends on each of its lines."""
+    least = np.inf
+    most = -np.inf
+    whole_from = -np.inf
+    whole_to = np.inf
     for i in range(LINES_PER_ROW):
-        begin, end = span[0, U64(LINES_PER_ROW * r + i)], span[1, U64(LINES_PER_ROW * r + i)]
-        least, most = min(least, begin), max(most, end)
-        whole_from, whole_to = max(whole_from, begin), min(whole_to, end)
+        begin = spans[0, U64(LINES_PER_ROW * row.number + i)]
+        end = spans[1, U64(LINES_PER_ROW * row.number + i)]
+        least = min(least, begin)
+        most = max(most, end)
+        whole_from = max(whole_from, begin)
+        whole_to = min(whole_to, end)
     if most > least:
-        first, last = int(least), min(int(np.ceil(most)), width)
+        last = min(int(np.ceil(most)), row.width)
         inner = min(int(np.ceil(whole_from)), last)
         outer = max(int(whole_to), inner)
-        start = at + r * width * channels
-        if first < inner:
-            _blend(span, tones, color, out, start, r, first, inner, channels)
-        paint_span(out, start + inner * channels, start + outer * channels, tones, color, channels)
-        if outer < last:
-            _blend(span, tones, color, out, start, r, outer, last, channels)
+        _blend_pixels(int(least), inner, row, spans, pixels, tones, color)
+        start = row.start + inner * row.channels
+        end = row.start + outer * row.channels
+        paint_span(pixels, start, end, tones, color, row.channels)
+        _blend_pixels(outer, last, row, spans, pixels, tones, color)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
-def _blend(span, tones, color, out, start, r, first, last, channels):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Paint the share that the face covers of each pixel from `first` to `last` in a row; eight
+@njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
+def _blend_pixels(first, last, row, spans, pixels, tones, color):  # type: ignore[no-untyped-def]
+    """Paint the fraction that the face covers of each pixel from `first` to `last` in a row; eight
     pixels at once.
     """
-    line, place, hop = U64(LINES_PER_ROW * r), U64(start + first * channels), U64(channels)
-    a, b, c, d = line, line + U64(1), line + U64(2), line + U64(3)
-    from_a, from_b, from_c, from_d = (
-        F32(span[0, a]),
-        F32(span[0, b]),
-        F32(span[0, c]),
-        F32(span[0, d]),
-    )
-    to_a, to_b, to_c, to_d = F32(span[1, a]), F32(span[1, b]), F32(span[1, c]), F32(span[1, d])
-    for q in range(channels):
-        tint = F32(tones[q, color])
-        for j in range(max(last - first, 0)):
+    if first >= last:
+        return
+    hop = U64(row.channels)
+    start = U64(row.start + first * row.channels)
+    line = U64(LINES_PER_ROW * row.number)
+    from_a, to_a = F32(spans[0, line]), F32(spans[1, line])
+    from_b, to_b = F32(spans[0, line + U64(1)]), F32(spans[1, line + U64(1)])
+    from_c, to_c = F32(spans[0, line + U64(2)]), F32(spans[1, line + U64(2)])
+    from_d, to_d = F32(spans[0, line + U64(3)]), F32(spans[1, line + U64(3)])
+    for channel in range(row.channels):
+        tone = F32(tones[channel, color])
+        for j in range(last - first):
             low = F32(I32(first) + I32(j))
-            share = _covered(from_a, to_a, low) + _covered(from_b, to_b, low)
-            share += _covered(from_c, to_c, low) + _covered(from_d, to_d, low)
-            k = place + U64(j) * hop + U64(q)
-            old = F32(out[k])
-            out[k] = np.uint8(
-                I32(old + F32(share * F32(1.0 / LINES_PER_ROW)) * (tint - old) + F32(0.5))
-            )
+            covered = _covered(from_a, to_a, low) + _covered(from_b, to_b, low)
+            covered += _covered(from_c, to_c, low) + _covered(from_d, to_d, low)
+            k = start + U64(j) * hop + U64(channel)
+            old = F32(pixels[k])
+            fraction = F32(covered * F32(1.0 / LINES_PER_ROW))
+            pixels[k] = np.uint8(I32(old + fraction * (tone - old) + F32(0.5)))
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _covered(begin, end, low):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _covered(begin, end, low):  # type: ignore[no-untyped-def]
     """What of the pixel from `low` to `low` + 1 lies between `begin` and `end`."""
     high = low + F32(1.0)
     until = end if end < high else high

@@ -2,7 +2,7 @@
 settings.
 
 `simulator` is what the real simulator does when ENABLE_DOMAIN_RANDOMIZATION is on: two lamps of
-random color and reach, boxes and bot cars of random colors (SIMULATOR.md 5.5). `strong` is for
+random color and reach, boxes and bot cars of random colors (docs/simulator.md 5.5). `strong` is for
 policies that leave it: exposure, tint, the color of every part, noise, blur, and where the camera
 sits. Latency and grip vary by `racer.sim.noise`.
 """
@@ -11,39 +11,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from racer.errors import UsageError, did_you_mean
-from racer.sensors.camera.tones import BOT, BOX, PART_NAMES, PLAIN_COLORS, SKY
+from racer.sensors.camera.colors import BOT, BOX, PART_NAMES, PLAIN_COLORS, SKY
 
 Array = NDArray[np.float64]
 
 APPEARANCE = np.dtype(
     [
-        (
-            "gain",
-            np.float64,
-            (len(PART_NAMES), 3),
-        ),  # RGB of every part over that of the plain world
-        ("aside", np.float64),  # m that the lens is off to the left
+        # RGB of every part over that of the plain world
+        ("gain", np.float64, (len(PART_NAMES), 3)),
+        ("left", np.float64),  # m that the lens is off to the left
         ("up", np.float64),  # m
         ("pitch", np.float64),  # rad that it looks lower
         ("yaw", np.float64),  # rad that it looks to the left
         ("noise", np.float64),  # standard deviation of a pixel, of 255
-        ("blur", np.float64),  # share of a pixel that its neighbors take, 0 to 1
+        ("blur", np.float64),  # fraction of a pixel that its neighbors take, 0 to 1
         ("seed", np.uint32),  # of the noise
     ],
     align=True,
 )
 
-# of reinvent_base: light that a floor gets, and m
-AMBIENT_LIGHT, SUN_LIGHT, POINT_LIGHT, POINT_HEIGHT_M = 0.5, 0.87, 0.225, 15.0
+# light that the floor of reinvent_base gets
+AMBIENT_LIGHT = 0.5
+SUN_LIGHT = 0.87
+POINT_LIGHT = 0.225
+POINT_HEIGHT_M = 15.0
 SUN_COLOR = np.array([1.0, 1.0, 0.8])
-POINT_ATTENUATION = (0.4, 0.01, 0.0)  # attenuation: constant, linear, quadratic
+POINT_ATTENUATION = (0.4, 0.01, 0.0)  # constant, linear, quadratic
 
 
 @dataclass(frozen=True)
@@ -54,140 +52,120 @@ class VisualRandomization:
 
     name: str
     lamps: bool = False  # as the simulator's
-    solids: bool = False  # boxes and bot cars of any color
-    exposure: float = 0.0  # share
-    tint: float = 0.0  # share, of each of red, green and blue
-    colors: float = 0.0  # share, of each part's own red, green and blue
-    noise: float = 0.0  # most standard deviation, of 255
-    blur: float = 0.0  # most share
-    aside: float = 0.0  # m
+    obstacle_colors: bool = False  # boxes and bot cars of any color
+    exposure: float = 0.0  # fraction
+    tint: float = 0.0  # fraction, of each of red, green and blue
+    part_colors: float = 0.0  # fraction, of each part's own red, green and blue
+    noise: float = 0.0  # greatest standard deviation, of 255
+    blur: float = 0.0  # greatest fraction
+    left: float = 0.0  # m
     up: float = 0.0  # m
     pitch_deg: float = 0.0
     yaw_deg: float = 0.0
 
 
-VISUAL_RANDOMIZATIONS = {
-    setting.name: setting
-    for setting in (
-        VisualRandomization("none"),
-        VisualRandomization("simulator", lamps=True, solids=True),
-        VisualRandomization(
-            "strong", solids=True, exposure=0.35, tint=0.12, colors=0.25, noise=8.0, blur=0.7, aside=0.005, up=0.006,
-            pitch_deg=1.5, yaw_deg=1.5,
-        ),
-    )
-}  # fmt: skip
+_NONE = VisualRandomization("none")
+_SIMULATOR = VisualRandomization("simulator", lamps=True, obstacle_colors=True)
+_STRONG = VisualRandomization(
+    "strong",
+    obstacle_colors=True,
+    exposure=0.35,
+    tint=0.12,
+    part_colors=0.25,
+    noise=8.0,
+    blur=0.7,
+    left=0.005,
+    up=0.006,
+    pitch_deg=1.5,
+    yaw_deg=1.5,
+)
+VISUAL_RANDOMIZATIONS = {setting.name: setting for setting in (_NONE, _SIMULATOR, _STRONG)}
 
 
 def find_randomization(name: str) -> VisualRandomization:
-    """The setting of that name. Raises UsageError."""
+    """The visual randomization of that name. Raises UsageError."""
     if name not in VISUAL_RANDOMIZATIONS:
-        raise UsageError(
-            f"unknown visual randomization {name!r}{did_you_mean(name, list(VISUAL_RANDOMIZATIONS))}"
-        )
+        near = did_you_mean(name, list(VISUAL_RANDOMIZATIONS))
+        raise UsageError(f"unknown visual randomization {name!r}{near}")
     return VISUAL_RANDOMIZATIONS[name]
 
 
 def draw_appearances(
     randomization: VisualRandomization, generators: Sequence[np.random.Generator]
 ) -> NDArray[np.void]:
-    """(N,) rows of `LOOK`, one drawn from each car's own generator."""
+    """(N,) rows of APPEARANCE, one drawn from each car's own generator."""
     table = np.zeros(len(generators), APPEARANCE)
     for row, generator in zip(table, generators, strict=True):
         _draw(row, randomization, generator)
     return table
 
 
-def _draw(row: np.void, how: VisualRandomization, generator: np.random.Generator) -> None:
-    """Fill one row. The same numbers are drawn whatever the setting, so that settings compare."""
-    sun, point, reach = generator.random(3), generator.random(3), generator.random(3)
-    solids = 255.0 * generator.random((2, 3))
-    exposure, tint, parts = (
-        generator.uniform(-1, 1),
-        generator.uniform(-1, 1, 3),
-        generator.uniform(-1, 1, PLAIN_COLORS.shape),
+@dataclass(frozen=True)
+class _RandomNumbers:
+    """Random numbers of one appearance: the same ones are drawn whatever the randomization, so that
+    randomizations compare.
+    """
+
+    sun: Array  # (3,) 0 to 1, as all lights and colors
+    point: Array
+    attenuation: Array
+    obstacles: Array  # (2, 3)
+    exposure: float  # -1 to 1, as all that follow but noise and blur
+    tint: Array  # (3,)
+    parts: Array  # (PARTS, 3)
+    noise: float  # 0 to 1
+    blur: float
+    shift: Array  # (4,) left, up, pitch, yaw
+    seed: int
+
+
+def _draw_numbers(generator: np.random.Generator) -> _RandomNumbers:
+    return _RandomNumbers(
+        sun=generator.random(3),
+        point=generator.random(3),
+        attenuation=generator.random(3),
+        obstacles=generator.random((2, 3)),
+        exposure=generator.uniform(-1, 1),
+        tint=generator.uniform(-1, 1, 3),
+        parts=generator.uniform(-1, 1, PLAIN_COLORS.shape),
+        noise=generator.random(),
+        blur=generator.random(),
+        shift=generator.uniform(-1.0, 1.0, 4),
+        seed=int(generator.integers(1 << 32)),
     )
-    noise, blur = generator.random(2)
-    moved = generator.uniform(-1.0, 1.0, 4)
+
+
+def _draw(row: np.void, randomization: VisualRandomization, generator: np.random.Generator) -> None:
+    """Fill one row of APPEARANCE."""
+    numbers = _draw_numbers(generator)
+    row["gain"] = _gains(randomization, numbers)
+    row["noise"] = randomization.noise * numbers.noise
+    row["blur"] = randomization.blur * numbers.blur
+    row["left"] = randomization.left * numbers.shift[0]
+    row["up"] = randomization.up * numbers.shift[1]
+    row["pitch"] = np.radians(randomization.pitch_deg * numbers.shift[2])
+    row["yaw"] = np.radians(randomization.yaw_deg * numbers.shift[3])
+    row["seed"] = numbers.seed
+
+
+def _gains(randomization: VisualRandomization, numbers: _RandomNumbers) -> Array:
+    """(PARTS, 3) RGB of every part over that of the plain world."""
     gain = np.ones(PLAIN_COLORS.shape)
-    if how.solids:
-        gain[[BOX, BOT]] = solids / PLAIN_COLORS[[BOX, BOT]]
-    light = (1.0 + how.exposure * exposure) * (1.0 + how.tint * tint)
-    if how.lamps:
-        light = (
-            light
-            * _lit(sun, point, reach)
-            / _lit(SUN_COLOR, np.ones(3), np.array(POINT_ATTENUATION))
-        )
+    if randomization.obstacle_colors:
+        gain[[BOX, BOT]] = 255.0 * numbers.obstacles / PLAIN_COLORS[[BOX, BOT]]
+    exposure = 1.0 + randomization.exposure * numbers.exposure
+    light = exposure * (1.0 + randomization.tint * numbers.tint)
+    if randomization.lamps:
+        plain = _floor_light(SUN_COLOR, np.ones(3), np.array(POINT_ATTENUATION))
+        light = light * _floor_light(numbers.sun, numbers.point, numbers.attenuation) / plain
     gain[:SKY] *= light
     gain[SKY + 1 :] *= light
-    if how.exposure:
-        gain[SKY] *= 1.0 + how.exposure * exposure
-    row["gain"] = gain * (1.0 + how.colors * parts)
-    row["noise"], row["blur"] = how.noise * noise, how.blur * blur
-    row["aside"], row["up"] = how.aside * moved[0], how.up * moved[1]
-    row["pitch"], row["yaw"] = np.radians([how.pitch_deg * moved[2], how.yaw_deg * moved[3]])
-    row["seed"] = generator.integers(1 << 32)
+    gain[SKY] *= exposure
+    return np.asarray(gain * (1.0 + randomization.part_colors * numbers.parts))
 
 
-def _lit(sun: Array, point: Array, reach: Array) -> Array:
+def _floor_light(sun: Array, point: Array, attenuation: Array) -> Array:
     """(3,) light on the floor, red, green and blue; 1 is white."""
-    dimmed = reach[0] + reach[1] * POINT_HEIGHT_M + reach[2] * POINT_HEIGHT_M**2
+    constant, linear, quadratic = attenuation
+    dimmed = constant + linear * POINT_HEIGHT_M + quadratic * POINT_HEIGHT_M**2
     return np.asarray(AMBIENT_LIGHT + SUN_LIGHT * sun + POINT_LIGHT * point / max(dimmed, 1e-3))
-
-
-U32 = np.uint32
-NOISE_COUNT = 1 << 16  # numbers of noise that are kept; a picture begins anywhere among them
-NOISE_UNIT = 32  # that a standard deviation is, among them
-NOISE_SEED = 20181129
-
-
-@cache
-def noise_grains() -> NDArray[np.int16]:
-    """(SIZE,) normal numbers, times `UNIT`."""
-    return np.asarray(
-        np.rint(NOISE_UNIT * np.random.default_rng(NOISE_SEED).standard_normal(NOISE_COUNT))
-    ).astype(np.int16)
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def blur_picture(share, line, out, at, size):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Mix into every pixel a `share` of the mean of its neighbors, along rows and then along
-    columns, in place.
-
-    `line` has room for one row.
-    """
-    height, width, channels = size
-    row = width * channels
-    keep, give = 1.0 - share, 0.5 * share
-    for r in range(height):
-        start = at + r * row
-        for i in range(row):
-            line[i] = out[start + i]
-        for i in range(channels, row - channels):
-            out[start + i] = np.uint8(
-                keep * line[i] + give * (line[i - channels] + line[i + channels]) + 0.5
-            )
-    for i in range(row):
-        line[i] = out[at + i]
-    for r in range(1, height - 1):
-        start = at + r * row
-        for i in range(row):
-            here = float(out[start + i])
-            out[start + i] = np.uint8(keep * here + give * (line[i] + out[start + row + i]) + 0.5)
-            line[i] = here
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def add_pixel_noise(deviation, seed, step, grains, out, at, count):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Add normal noise to `count` numbers of a picture, in place, the same for the same seed and
-    step.
-    """
-    mixed = (
-        np.uint64(seed) * np.uint64(2654435761) + np.uint64(step) * np.uint64(40503)
-    ) * np.uint64(0x9E3779B97F4A7C15)
-    first = mixed >> np.uint64(40)
-    for i in range(count):
-        grain = grains[(first + np.uint64(i)) & np.uint64(NOISE_COUNT - 1)]
-        value = out[at + i] + deviation * grain / NOISE_UNIT + 0.5
-        out[at + i] = np.uint8(min(max(value, 0.0), 255.0))
