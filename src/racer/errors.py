@@ -4,6 +4,7 @@ its traceback.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -22,16 +23,17 @@ class UsageError(RacerError):
     exit_code = 2
 
 
-class RewardError(RacerError):
-    """A reward function did what the real training job refuses."""
-
-
-def did_you_mean(word: str, known: list[str]) -> str:
-    """`: did you mean 'x'?` for the known word nearest to `word`, or an empty string."""
+def nearest_word(word: str, known: Sequence[str]) -> str | None:
+    """The known word that is spelled most like `word`, None when none is near."""
     import difflib
 
-    near = difflib.get_close_matches(word, known, n=1)
-    return f": did you mean {near[0]!r}?" if near else ""
+    return next(iter(difflib.get_close_matches(word, known, n=1)), None)
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """`: did you mean 'x'?` for the known word nearest to `word`, or an empty string."""
+    near = nearest_word(word, known)
+    return f": did you mean {near!r}?" if near is not None else ""
 
 
 DISTRIBUTION = "racer-sim"

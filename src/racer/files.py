@@ -112,7 +112,7 @@ def write_file(path: str | Path, content: bytes | str) -> Path:
     """`path`, after writing `content` (text as UTF-8) there, whole or not at all.
 
     It is written beside its place, synced and renamed, so that no reader meets half a file, not even
-    after the power was cut. Raises UsageError.
+    after the power was cut. A file that was there leaves its mode. Raises UsageError.
     """
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -122,6 +122,8 @@ def write_file(path: str | Path, content: bytes | str) -> Path:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, beside)
         beside.replace(path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {_reason(error)}") from None

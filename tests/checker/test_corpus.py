@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from racer.checker.runner import CheckOptions, CheckReport, check
+from racer.checker import CheckReport, check
 
 CORPUS = sorted((Path(__file__).parents[1] / "data" / "corpus").glob("*.py"))
 
@@ -24,9 +24,9 @@ def planted(path: Path) -> set[str]:
 def reports() -> dict[str, CheckReport]:
     """The report of every file, by its name. Stands outside of the folder that files are run in."""
     here = Path.cwd()
-    found = check(CORPUS, CheckOptions(seconds=0.6))
+    result = check(CORPUS, seconds=0.6)
     assert Path.cwd() == here
-    return {Path(report.path).stem: report for report in found}
+    return {Path(report.path).stem: report for report in result.reports}
 
 
 def test_the_corpus_is_large_enough() -> None:
@@ -67,7 +67,7 @@ def test_what_is_planted_is_found_and_nothing_else_is_an_error(
     for found in report.findings:
         assert found.line <= len(report.source.splitlines())
         assert found.message
-        assert "\n" not in found.message
+        assert "\n" not in found.sentence
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_the_sentence_names_line_and_cause(
     # a loop of two lines is met at its head or in its body
     two = {"loops_off_track": (4, 5), "loops_at_load": (3, 4)}
     lines = two.get(name, (line,))
-    assert any(found.line in lines and words in found.message for found in reports[name].findings)
+    assert any(found.line in lines and words in found.sentence for found in reports[name].findings)
 
 
 def test_a_file_that_writes_leaves_nothing_behind(reports: dict[str, CheckReport]) -> None:

@@ -17,7 +17,7 @@ from racer import track
 from racer.checker import fix as fixing
 from racer.checker import static as syntax_rules
 from racer.checker import validators as profiles
-from racer.checker.cases import TrialEpisode, lap_episodes, probe_episodes
+from racer.checker.cases import probe_episodes
 from racer.checker.fix import (
     FixResult,
     expressions,
@@ -30,6 +30,7 @@ from racer.checker.fix import (
 )
 from racer.checker.fix import names as words
 from racer.checker.fix.edits import SourceText, TextEdit, apply_edits
+from racer.checker.steps import TrialEpisode, lap_episodes
 from racer.checker.validators import trial
 from racer.checker.validators.style import flake8_remarks
 from racer.reward import RewardBatch, RewardRefused, load_reward
@@ -132,9 +133,9 @@ def reward_function(params):
 def test_a_messy_file_becomes_tidy_in_one_go(mend: Mend) -> None:
     fixed = mend(MESSY)
     assert fixed.after == TIDY.lstrip("\n")
-    assert fixed.left == ""
-    assert fixed.compared > 100
-    assert len(fixed.steps) == len(fixing.REWRITES)
+    assert fixed.why_unchanged == ""
+    assert fixed.compared_steps > 100
+    assert len(fixed.rewrites) == len(fixing.REWRITES)
 
 
 def test_the_diff_is_that_of_diff_u(mend: Mend) -> None:
@@ -149,13 +150,13 @@ def test_the_diff_is_that_of_diff_u(mend: Mend) -> None:
 def test_what_is_accepted_is_left_alone(mend: Mend) -> None:
     fixed = mend("def reward_function(params):\n    return 1.0\n")
     assert not fixed.is_changed
-    assert fixed.left == "nothing to fix: aws accepts it"
+    assert fixed.why_unchanged == "nothing to fix: aws accepts it"
 
 
 def test_what_cannot_be_accepted_is_left_alone_as_a_whole(mend: Mend) -> None:
     fixed = mend("import os\ndef reward_function(params):\n    return len(os.name)\n")
     assert not fixed.is_changed
-    assert "os is imported" in fixed.left
+    assert "os is imported" in fixed.why_unchanged
     assert [finding.code for finding in fixed.refused] == ["RW403"]
 
 
@@ -165,7 +166,7 @@ def test_what_pays_otherwise_is_left_alone(mend: Mend, monkeypatch: pytest.Monke
     fixed = mend("def reward_function(params):\n    x=2.0\n    return x\n")
     assert not fixed.is_changed
     assert (
-        fixed.left
+        fixed.why_unchanged
         == "left alone: at step 0 of a fast center-line lap on reinvent_2018 it pays 3.0 instead of 2.0"
     )
 
@@ -177,7 +178,7 @@ def test_a_reward_that_depends_on_the_clock_cannot_be_proved(mend: Mend) -> None
             return random.SystemRandom().random()
         """)
     assert not fixed.is_changed
-    assert "instead of" in fixed.left
+    assert "instead of" in fixed.why_unchanged
 
 
 def test_a_file_that_crashes_on_some_steps_crashes_on_the_same_ones_afterwards(mend: Mend) -> None:
@@ -229,7 +230,7 @@ def test_every_file_of_the_corpus_is_fixed_or_left_alone(
     if reward is None:
         return  # no Python: nothing to fix, and said so by RW101
     fixed = fix_reward(reward)
-    assert fixed.is_changed is (fixed.left == "")
+    assert fixed.is_changed is (fixed.why_unchanged == "")
     if fixed.is_changed:
         copy = load_reward(path), _loaded(fixed)
         assert profiles.validator_findings(copy[1], "aws") == []
@@ -258,7 +259,7 @@ def _paid(reward, steps: tuple[TrialEpisode, ...]) -> list[str]:  # type: ignore
             try:
                 found.append(repr(float(batch([dict(told)])[0])))
             except RewardRefused as error:
-                found.append(error.raised or "refused")
+                found.append(error.exception or "refused")
     return found
 
 
@@ -453,7 +454,7 @@ def test_headings_in_comments_are_made_plain(text: str, better: str) -> None:
 def test_a_file_that_is_no_source_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "reward.py"
     path.write_text("")
-    assert "left alone: line 1: RW102 the file is empty" in fix_reward(path).left
+    assert "left alone: line 1: RW102 the file is empty" in fix_reward(path).why_unchanged
 
 
 def test_text_of_a_string_is_no_layout() -> None:

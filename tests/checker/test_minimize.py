@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from racer import track
-from racer.checker import minimize as crashes
+from racer.checker import search
 from racer.checker.calls import CallFailure, RewardCaller, distinct_failures
-from racer.checker.cases import PlacedStep, lap_episodes, placed_episode, probe_episodes
+from racer.checker.cases import probe_episodes
 from racer.checker.findings import Finding
-from racer.errors import RewardError
-from racer.reward import load_reward
+from racer.checker.minimize import minimize_failure
+from racer.checker.steps import PlacedStep, lap_episodes, placed_episode
+from racer.reward import RefusalReason, RewardRefused, load_reward
 
 Told = Callable[..., list[Finding]]
 
@@ -28,9 +29,11 @@ def told(tmp_path: Path) -> Told:
     def tell(text: str, episodes: list[Any]) -> list[Finding]:
         path = tmp_path / "reward.py"
         path.write_text(dedent(text))
-        shop = RewardCaller(load_reward(path), 2.0)
-        failures = [f for episode in episodes for f in shop.run(shop.instance(), episode)[1]]
-        found = [crashes.minimize_failure(shop, failure) for failure in distinct_failures(failures)]
+        caller = RewardCaller(load_reward(path), 2.0)
+        failures = [
+            f for episode in episodes for f in caller.run_episode(caller.instance(), episode)[1]
+        ]
+        found = [minimize_failure(caller, failure) for failure in distinct_failures(failures)]
         return [one for one in found if one is not None]
 
     return tell
@@ -67,7 +70,7 @@ def test_the_ready_made_test_fails_until_the_reward_is_mended(told: Told, tmp_pa
         for name, value in names.items()
         if name.startswith("test_no_zerodivisionerror_at_line_2")
     )
-    with pytest.raises(RewardError):
+    with pytest.raises(RewardRefused):
         run()
     (tmp_path / "reward.py").write_text("def reward_function(params):\n    return 1.0\n")
     run()
@@ -90,7 +93,7 @@ def test_a_failure_after_a_history_is_told_with_its_lap(told: Told) -> None:
             return 1.0 / (40 - len(calls))
     """
     (found,) = told(text, lap_episodes(oval(), ["slow"]))
-    assert "in step 41 of" in found.message
+    assert "in step 41 of" in found.circumstances
     assert "drive(load_track('oval'), 'slow')" in found.test
 
 
@@ -115,16 +118,16 @@ def test_numbers_that_a_file_names_are_tried(tmp_path: Path) -> None:
     path.write_text(
         "def reward_function(params):\n    return 1 / (params['steering_angle'] - 17.25)\n"
     )
-    shop = RewardCaller(load_reward(path), 2.0)
-    assert {f.raised for f in crashes.random_failures(shop, [oval()], 300)} == {"ZeroDivisionError"}
+    caller = RewardCaller(load_reward(path), 2.0)
+    assert {f.exception for f in search.random_failures(caller, [oval()], 300)} == {
+        "ZeroDivisionError"
+    }
 
 
 def test_the_search_shrinks_to_the_simplest_place(tmp_path: Path) -> None:
     path = tmp_path / "reward.py"
     path.write_text("def reward_function(params):\n    return 1 / (params['speed'] <= 2.0)\n")
-    (failure,) = crashes.search_failures(
-        RewardCaller(load_reward(path), 2.0), [oval()], set(), 60.0
-    )
+    (failure,) = search.search_failures(RewardCaller(load_reward(path), 2.0), [oval()], set(), 60.0)
     assert failure.episode is not None
     place = failure.episode.places[0]
     assert (place.speed, place.steps, place.offset, place.objects) == (2.5, 2, 0.0, "")
@@ -144,12 +147,12 @@ def test_a_search_that_finds_nothing_ends_with_its_time(
         @property
         def left(self) -> float:
             looks.append(None)
-            return 1.0 if len(looks) <= 4 else -1.0
+            return 1.0 if len(looks) <= 2 else -1.0
 
-    monkeypatch.setattr(crashes, "TimeBudget", FewLooks)
+    monkeypatch.setattr(search, "TimeBudget", FewLooks)
     tries: list[None] = []
     assert (
-        crashes.search_failures(
+        search.search_failures(
             RewardCaller(load_reward(path), 2.0, lambda: tries.append(None)), [oval()], set(), 1.0
         )
         == []
@@ -158,18 +161,10 @@ def test_a_search_that_finds_nothing_ends_with_its_time(
 
 
 def test_one_failure_of_a_kind_is_enough() -> None:
-    assert (
-        len(
-            distinct_failures(
-                [
-                    CallFailure("RW201", 3, "one"),
-                    CallFailure("RW201", 3, "two"),
-                    CallFailure("RW201", 4, "three"),
-                ]
-            )
-        )
-        == 2
-    )
+    raised = {"reason": RefusalReason.RAISED, "path": "reward.py"}
+    refusals = [RewardRefused(**raised, line=line) for line in (3, 3, 4)]
+    failures = distinct_failures(map(CallFailure, refusals))
+    assert [failure.line for failure in failures] == [3, 4]
 
 
 def test_places_cover_what_the_simulator_can_show() -> None:

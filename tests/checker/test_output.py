@@ -12,10 +12,8 @@ from racer.checker.output import (
     checks_as_json,
     checks_as_sarif,
     format_check,
-    parse_selection,
-    select_findings,
 )
-from racer.checker.runner import CheckReport, merge_findings
+from racer.checker.results import CheckReport, merge_findings, parse_selection, select_findings
 from racer.errors import UsageError
 
 SOURCE = "def reward_function(params):\n    return 1 / params['x']  # noqa: RW304\n"

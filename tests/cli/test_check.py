@@ -88,7 +88,7 @@ def test_a_project_may_choose_codes(project: Path) -> None:
         ("[tool.racer]\ntimeout = true\n", "a number of seconds"),
         ("[tool.racer]\nselect = 3\n", "a list of words"),
         ("[tool]\nracer = 3\n", "must be a table"),
-        ("tool.racer = [", "is not TOML"),
+        ("tool.racer = [", "is not valid TOML"),
     ],
 )
 def test_a_wrong_setting_gets_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:

@@ -133,13 +133,11 @@ def experiment_of(folder: Path) -> Any:
 
 
 def test_its_reward_has_no_error_in_any_profile() -> None:
-    from racer.checker.runner import CheckOptions, check
+    from racer.checker import check
 
-    [report] = check(
-        [shipped.starter_folder() / "reward.py"],
-        CheckOptions(("oval",), ("aws", "community"), seconds=0.3),
-    )
-    assert report.findings == []
+    file = shipped.starter_folder() / "reward.py"
+    result = check(file, tracks=["oval"], profiles=["aws", "community"], seconds=0.3)
+    assert result.findings == []
 
 
 def test_its_settings_can_be_read() -> None:

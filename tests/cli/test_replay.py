@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from racer.cli.replay import replay_command
-from racer.errors import RewardError, UsageError
+from racer.errors import RacerError, UsageError
 from racer.logs import write_csv
 from racer.track import route
 
@@ -94,7 +94,7 @@ def test_a_csv_that_cannot_be_written_is_told(log, tracks, reward, tmp_path: Pat
 
 
 def test_another_reward_than_the_logs_own_is_told(log, tracks, reward) -> None:
-    with pytest.raises(RewardError, match="not those of"):
+    with pytest.raises(RacerError, match="not those of"):
         run(reward, log, "--tracks", tracks, "--own", "speed_aware")
 
 

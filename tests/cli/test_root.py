@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from racer import __version__, cli
 from racer import errors as extras
-from racer.errors import RewardError, UsageError
+from racer.errors import RacerError, UsageError
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_misspelled_command_is_guessed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(UsageError("no such file"), 2), (RewardError("reward is nan"), 1)]
+    ("error", "code"), [(UsageError("no such file"), 2), (RacerError("reward is nan"), 1)]
 )
 def test_what_a_user_can_mend_is_one_line_on_stderr(
     act: Callable[..., Result], error: Exception, code: int

@@ -17,7 +17,7 @@ from racer.diagnostics import (
     rank_laps,
     wrong_pair_fraction,
 )
-from racer.errors import RewardError
+from racer.errors import RacerError
 from racer.logs import schema
 from racer.logs.to_state import state_rows
 from racer.logs.track_matching import match_track
@@ -167,9 +167,7 @@ def test_a_proof_counts_rows_and_names_the_first_that_differs(drive) -> None:
 
 
 def test_a_proof_that_fails_says_what_to_look_for() -> None:
-    with pytest.raises(
-        RewardError, match=r"not those of a\.py: 50\.00% of 10 scored rows .* --own"
-    ):
+    with pytest.raises(RacerError, match=r"not those of a\.py: 50\.00% of 10 scored rows .* --own"):
         log_replay.require_proof(RebuildProof(10, 5, 1, 2.0, 0.1, 0.2), "a.py")
 
 

@@ -74,7 +74,7 @@ def test_a_section_says_what_the_table_says(section: Section) -> None:
 def test_an_example_gets_its_code_and_the_cure_takes_it_away(
     section: Section, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trial, "SECONDS", 0.5)
+    monkeypatch.setattr(trial, "VALIDATOR_CALL_TIME_S", 0.5)
     bad, good = section.blocks
     assert section.code in codes(bad, tmp_path / "bad.py")
     assert section.code not in codes(good, tmp_path / "good.py")

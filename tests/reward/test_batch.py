@@ -356,4 +356,4 @@ def test_a_bad_result_names_its_car_also_where_cars_are_chosen(
     batch = written("def reward_function(params):\n    return params['value']\n", n=4)
     with pytest.raises(RewardRefused) as refused:
         batch([{"value": 1.0}, {"value": 1.0}, {"value": None}], [3, 1, 2])
-    assert (refused.value.car, refused.value.at) == (2, 2)
+    assert (refused.value.car, refused.value.call) == (2, 2)

@@ -206,11 +206,12 @@ def test_rewards_from_physics_agree_with_the_clock(name):
 
 
 def test_rewards_from_physics_have_no_error_in_the_checks():
-    from racer.checker.runner import CheckOptions, check
+    from racer.checker import check
 
     files = [shipped_rewards()[name] for name in (FOLLOW, PACE)]
-    for report in check(files, CheckOptions((ROAD.name,), ("aws", "community"), seconds=0.3)):
-        assert [finding for finding in report.findings if finding.is_error] == []
+    profiles = ["aws", "community"]
+    result = check(files, tracks=[ROAD.name], profiles=profiles, seconds=0.3)
+    assert [finding for finding in result.findings if finding.is_error] == []
 
 
 def test_the_shipped_rewards_are_what_racer_init_writes_for_their_track():

@@ -1,336 +1,324 @@
-"""What a reward does besides paying: what it remembers, changes, prints and depends on, and what
-its pay is like.
+"""What a reward does besides paying: what it remembers, changes, prints and depends on, and what its
+rewards are like.
 """
 
 from __future__ import annotations
 
 import contextlib
 import copy
-import pickle
 import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.checker.calls import RewardCaller, TimeBudget, copy_any_params
-from racer.checker.cases import TrialEpisode, placed_episode
+from racer.checker.calls import RewardCaller, TimeBudget, copies_of
 from racer.checker.findings import Finding
+from racer.checker.steps import PlacedStep, TrialEpisode, placed_episode
 from racer.reward import RewardBatch, RewardRefused
 
 Array = NDArray[np.float64]
 
-SAMPLE_STEPS = 150  # steps that are priced again and again
+SAMPLE_STEPS = 150
+"""Steps that are called again and again."""
+MIN_SAMPLE_STEPS = 8
 REWARD_RTOL = 1e-9
-MAX_UNEQUAL_FRACTION = (
-    0.02  # share of places that pay otherwise on the mirror image before that is said
-)
+MIRROR_RTOL = 1e-6
+MAX_UNEQUAL_FRACTION = 0.02
+"""Fraction of places that may pay otherwise on the mirror image before that is said."""
+MIN_MIRRORED_PLACES = 16
+CENTER_M = 0.01
+"""So near the center line left and right are a matter of rounding."""
 JACKPOT_FRACTION = 0.5
-_CLOCKS = (
-    "time",
-    "monotonic",
-    "perf_counter",
-    "process_time",
-    "time_ns",
-    "monotonic_ns",
-    "perf_counter_ns",
-)
+MIN_JACKPOT_STEPS = 30
+MIN_CONSTANT_STEPS = 100
+MAX_TIMED_CALLS = 400
+MAX_NAMED = 4
+"""Keys and variables that a message names."""
+SHIFT_S = 1000.5
+"""How much later it is for the call that shows whether a reward reads a clock."""
+
+_CLOCKS = ("time", "monotonic", "perf_counter", "process_time")
+_NS_CLOCKS = ("time_ns", "monotonic_ns", "perf_counter_ns")
 _NOW = time.perf_counter
 
 
 def find_side_effects(
-    shop: RewardCaller, episodes: Sequence[TrialEpisode], seconds: float
+    caller: RewardCaller, episodes: Sequence[TrialEpisode], seconds: float
 ) -> list[Finding]:
-    """What repeated, reordered and separate calls show. Ends early, without findings, where a call
-    fails.
+    """RW301 to RW306 and RW315: what repeated, reordered and separate calls show.
+
+    Empty where a call fails.
     """
-    sample = [_cut(episode, shop, seconds / 12.0) for episode in _chosen(episodes)]
+    sample = []
+    for episode in _sampled_episodes(episodes):
+        affordable = int(max(seconds / 12.0 / caller.pace, MIN_SAMPLE_STEPS))
+        sample.append(episode.only(slice(min(SAMPLE_STEPS, affordable))))
     if not sample:
         return []
     try:
-        return [*_side_effects(shop, sample[-1]), *_memory(shop, sample)]
+        return [*_changes_outside(caller, sample[-1]), *_changes_of_rewards(caller, sample)]
     except RewardRefused:
         return []
 
 
-def _chosen(episodes: Sequence[TrialEpisode]) -> list[TrialEpisode]:
-    """Two laps, as different as there are, and one with objects, as far as there are such."""
-    driven = [e for e in episodes if e.driver]
-    others = [e for e in episodes if not e.driver]
-    named = [e for e in others if e.name == "with objects"] or others
-    return [*driven[:1], *driven[-1:], *named[:1]] if len(driven) > 1 else [*others[:2], *named[:1]]
-
-
-def _cut(episode: TrialEpisode, shop: RewardCaller, seconds: float) -> TrialEpisode:
-    n = int(min(SAMPLE_STEPS, max(seconds / shop.pace, 8), len(episode.params)))
-    return TrialEpisode(
-        episode.name, episode.track, episode.params[:n], episode.places[:n], episode.driver
-    )
-
-
-def _side_effects(shop: RewardCaller, episode: TrialEpisode) -> list[Finding]:
-    """RW303, RW304, RW315."""
-    batch, reward = shop.instance(), shop.reward
-    told = [copy_any_params(p) for p in episode.params]
-    before = copy.deepcopy(told)
-    shop.price(batch, told)
-    found = []
-    keys = sorted(
-        {key for old, new in zip(before, told, strict=True) for key in _changed(old, new)}
-    )
-    if keys:
-        line = next(iter(reward.syntax.mutations), 0)
-        what = f"it changes params ({', '.join(map(repr, keys[:4]))}), which changes nothing in the simulator"
-        found.append(Finding("RW303", what, reward.filename, line))
-    for line, _, first in sorted({one[0]: one for one in batch.prints}.values())[:3]:
-        found.append(Finding("RW304", f"it prints {first[:60]!r}", reward.filename, line))
-    if batch.patches:
-        line = _line(reward.source, [name.rpartition(".")[2] for name in batch.patches])
-        found.append(
-            Finding("RW315", f"it replaces {', '.join(batch.patches)}", reward.filename, line)
-        )
-    return found
-
-
-def _changed(old: dict[str, Any], new: dict[str, Any]) -> set[str]:
-    return {
-        str(key)
-        for key in old.keys() | new.keys()
-        if key not in old or key not in new or old[key] != new[key]
-    }
-
-
-def _memory(shop: RewardCaller, sample: Sequence[TrialEpisode]) -> list[Finding]:
-    """RW301, RW302, RW305 and RW306."""
-    last = sample[-1]
-    fresh = _priced(shop, [last])
-    again = _priced(shop, [last])
-    other = _priced(shop, [last], seed=1)
-    with _later():
-        later = _priced(shop, [last])
-    source = shop.reward.source
-    is_same, tells_time = _same(fresh, again), re.search(r"\b(date)?time\b", source)
-    if (not is_same and tells_time) or (is_same and not _same(fresh, later)):
-        line = _line(source, ["time.", "datetime", "perf_counter", "monotonic"])
-        return [
-            Finding(
-                "RW305",
-                "the same steps pay differently at another time",
-                shop.reward.filename,
-                line,
-            )
-        ]
-    if not is_same or not _same(fresh, other):
-        line = _line(source, ["random", "urandom", "uuid", "secrets"])
-        return [
-            Finding(
-                "RW306",
-                "the same steps pay differently each time: it is random",
-                shop.reward.filename,
-                line,
-            )
-        ]
-    return _history(shop, sample, fresh)
-
-
-def _history(shop: RewardCaller, sample: Sequence[TrialEpisode], fresh: Array) -> list[Finding]:
-    last = sample[-1]
-    backward = replace(last, params=last.params[::-1], places=last.places[::-1])
-    turned = _priced(shop, [backward])[::-1]
-    half = replace(
-        last,
-        params=last.params[: len(last.params) // 2],
-        places=last.places[: len(last.params) // 2],
-    )
-    kept: set[str] = set()
-    found: list[Finding] = []
-    leaks = ""
-    for before in (*sample[:-1], half):
-        batch = shop.instance()
-        names = _fingerprints(batch)
-        shop.price(batch, [copy_any_params(p) for p in before.params])
-        kept |= {name for name, value in _fingerprints(batch).items() if names.get(name) != value}
-        after = shop.price(batch, [copy_any_params(p) for p in last.params])
-        if not _same(fresh, after):
-            k = int(np.flatnonzero(~_close(fresh, after))[0])
-            leaks = (
-                f"step {k + 2} of the next episode pays {after[k]:.6g} instead of {fresh[k]:.6g}"
-            )
-            break
-    what = ", ".join(sorted(kept)[:4]) or "something"
-    line = _line(shop.reward.source, [name.rpartition(".")[2] for name in sorted(kept)])
-    if not _same(fresh, turned):
-        message = f"it remembers earlier steps in {what}: the same step pays otherwise after others"
-        found.append(Finding("RW301", message, shop.reward.filename, line))
-    if leaks:
-        found.append(
-            Finding(
-                "RW302",
-                f"{what} reaches into the next episode: {leaks}",
-                shop.reward.filename,
-                line,
-            )
-        )
-    return found
-
-
-def find_constant_reward(values: Sequence[Array], shop: RewardCaller) -> list[Finding]:
-    """RW312: every step paid the same."""
-    all_values = np.concatenate([v[np.isfinite(v)] for v in values]) if len(values) else np.empty(0)
-    if len(all_values) < 100 or np.ptp(all_values) > 0.0:
+def find_constant_reward(rewards: Sequence[Array], caller: RewardCaller) -> list[Finding]:
+    """RW312: every step pays the same."""
+    known = [of_episode[np.isfinite(of_episode)] for of_episode in rewards]
+    values = np.concatenate(known) if known else np.empty(0)
+    if len(values) < MIN_CONSTANT_STEPS or np.ptp(values) > 0.0:
         return []
-    entry = shop.reward.syntax.entry
-    message = f"all {len(all_values):,} steps pay {all_values[0]:g}"
-    return [Finding("RW312", message, shop.reward.filename, entry.lineno if entry else 0)]
+    message = f"all {len(values):,} steps pay {values[0]:g}"
+    return [Finding("RW312", message, caller.reward.filename, _entry_line(caller))]
 
 
 def find_jackpot(
-    episodes: Sequence[TrialEpisode], values: Sequence[Array], shop: RewardCaller
+    episodes: Sequence[TrialEpisode], rewards: Sequence[Array], caller: RewardCaller
 ) -> list[Finding]:
     """RW313: one step of a whole lap pays more than half of all its steps."""
-    for episode, paid in zip(episodes, values, strict=True):
-        if not episode.completes or len(paid) < 30 or not np.isfinite(paid).all():
+    for episode, paid in zip(episodes, rewards, strict=True):
+        if not episode.completes or len(paid) < MIN_JACKPOT_STEPS or not np.isfinite(paid).all():
             continue
-        k, whole = int(np.argmax(paid)), float(np.abs(paid).sum())
-        if paid[k] > JACKPOT_FRACTION * whole > 0.0:
-            told = episode.params[k]
+        k = int(np.argmax(paid))
+        total = float(np.abs(paid).sum())
+        if paid[k] > JACKPOT_FRACTION * total > 0.0:
+            params = episode.params[k]
             message = (
-                f"step {told['steps']:g} of {episode.name} on {episode.track.name}, at {told['progress']:.4g} %, pays "
-                f"{paid[k]:.6g}; the other {len(paid) - 1} steps pay {float(paid.sum() - paid[k]):.6g} together"
+                f"step {params['steps']:g} of {episode.title}, at {params['progress']:.4g} %, pays "
+                f"{paid[k]:.6g}; the other {len(paid) - 1} steps pay "
+                f"{float(paid.sum() - paid[k]):.6g} together"
             )
-            entry = shop.reward.syntax.entry
-            return [
-                Finding(
-                    "RW313",
-                    message,
-                    shop.reward.filename,
-                    entry.lineno if entry else 0,
-                    params=told,
-                )
-            ]
+            line = _entry_line(caller)
+            return [Finding("RW313", message, caller.reward.filename, line, params=params)]
     return []
 
 
 def find_asymmetry(
-    shop: RewardCaller, episodes: Sequence[TrialEpisode], seconds: float
+    caller: RewardCaller, episodes: Sequence[TrialEpisode], seconds: float
 ) -> list[Finding]:
-    """RW314: places on a road and their mirror images pay differently."""
-    episode = next((e for e in episodes if e.name == "placed"), None)
+    """RW314: places on a track and their mirror images pay differently."""
+    episode = next((episode for episode in episodes if episode.name == "placed"), None)
     if episode is None:
         return []
-    beside = [p for p in episode.places if abs(p.offset) > 0.01]
-    count = int(min(len(beside), max(seconds / shop.pace, 16)))
-    places = [replace(place, steps=k + 2) for k, place in enumerate(beside[:count])]
+    places = [place for place in episode.places if abs(place.offset) > CENTER_M]
+    affordable = int(max(seconds / caller.pace, MIN_MIRRORED_PLACES))
+    places = [replace(place, steps=k + 2) for k, place in enumerate(places[:affordable])]
     image = episode.track.mirrored()
-    mirrored = placed_episode("mirrored", image, [p.mirrored(image) for p in places])
+    mirrored = placed_episode("mirrored", image, [place.mirrored(image) for place in places])
     original = placed_episode("original", episode.track, places)
     try:
-        here, there = _priced(shop, [original]), _priced(shop, [mirrored])
+        rewards = _last_rewards(caller, [original])
+        mirrored_rewards = _last_rewards(caller, [mirrored])
     except RewardRefused:
         return []
-    differs = np.flatnonzero(~_close(here, there, 1e-6))
-    if len(differs) <= MAX_UNEQUAL_FRACTION * len(places):
+    unequal = np.flatnonzero(~_are_close(rewards, mirrored_rewards, MIRROR_RTOL))
+    if len(unequal) <= MAX_UNEQUAL_FRACTION * len(places):
         return []
-    return [_asymmetry(shop, original, here, there, differs)]
-
-
-def _asymmetry(
-    shop: RewardCaller, episode: TrialEpisode, here: Array, there: Array, differs: NDArray[np.int64]
-) -> Finding:
-    from racer.checker.minimize import describe_step
-
-    k = int(differs[np.argmax(np.abs(here - there)[differs])])
+    worst = int(unequal[np.argmax(np.abs(rewards - mirrored_rewards)[unequal])])
+    step: PlacedStep = original.places[worst]
     message = (
-        f"{len(differs)} of {len(here)} places pay otherwise on the mirror image of {episode.track.name}: "
-        f"{here[k]:.6g} against {there[k]:.6g} {describe_step(episode.places[k])}"
+        f"{len(unequal)} of {len(rewards)} places pay otherwise on the mirror image of "
+        f"{episode.track.name}: {rewards[worst]:.6g} against {mirrored_rewards[worst]:.6g} "
+        f"{step.description}"
     )
-    entry = shop.reward.syntax.entry
-    return Finding(
-        "RW314",
-        message,
-        shop.reward.filename,
-        entry.lineno if entry else 0,
-        params=episode.params[k],
-    )
+    params = original.params[worst]
+    line = _entry_line(caller)
+    return [Finding("RW314", message, caller.reward.filename, line, params=params)]
 
 
-def single_call_times(shop: RewardCaller, episode: TrialEpisode, seconds: float) -> Array:
-    """s of single calls, in the order of an episode, as many as there is time for, less what a
-    batch of none takes.
+def single_call_times(caller: RewardCaller, episode: TrialEpisode, seconds: float) -> Array:
+    """Seconds of single calls in the order of an episode, as many as there is time for, less what a
+    batch without calls takes.
 
     Raises RewardRefused.
     """
-    batch, budget = shop.instance(), TimeBudget(seconds)
-    shop.price(batch, [copy_any_params(episode.params[0])])
-    spent = []
-    for told in episode.params[1:400]:
-        one = [copy_any_params(told)]
+    batch = caller.instance()
+    budget = TimeBudget(seconds)
+    caller.rewards(batch, episode.params[:1])
+    times = []
+    for params in episode.params[1:MAX_TIMED_CALLS]:
+        copies = copies_of([params])
         started = _NOW()
-        batch(one)
-        spent.append(_NOW() - started)
+        batch(copies)
+        times.append(_NOW() - started)
         if budget.left < 0.0:
             break
-    shop.calls += len(spent)
-    shop.alive()
-    return np.maximum(np.array(spent) - _overhead(batch), 1e-7)
+    caller.calls += len(times)
+    caller.on_progress()
+    return np.maximum(np.array(times) - _time_of_empty_batch(batch), 1e-7)
 
 
-def batched_call_time(shop: RewardCaller, episode: TrialEpisode) -> float:
-    """s a call in a batch of many, the fastest of three: what a training pays. Raises
-    RewardRefused.
+def batched_call_time(caller: RewardCaller, episode: TrialEpisode) -> float:
+    """Seconds for a call in a batch of many, the least of up to seven: what a training pays.
+
+    Raises RewardRefused.
     """
-    batch, found = shop.instance(), []
-    told = [copy_any_params(p) for p in episode.params[:64]]
+    batch = caller.instance()
+    params = copies_of(episode.params[:64])
+    times = []
     for _ in range(7):
-        shop.price(batch, told)
-        found.append(shop.pace)
-        if sum(found) * len(told) > 0.2:
+        caller.rewards_in_place(batch, params)
+        times.append(caller.pace)
+        if sum(times) * len(params) > 0.2:
             break
-    return min(found)
+    return min(times)
 
 
-def _overhead(batch: RewardBatch) -> float:
-    """s that a batch without calls takes."""
-    spent = []
+def _sampled_episodes(episodes: Sequence[TrialEpisode]) -> list[TrialEpisode]:
+    """Two laps, as different as there are, and one with objects, as far as there are such."""
+    driven = [episode for episode in episodes if episode.driver]
+    placed = [episode for episode in episodes if not episode.driver]
+    with_objects = [episode for episode in placed if episode.name == "with objects"] or placed
+    if len(driven) > 1:
+        return [driven[0], driven[-1], *with_objects[:1]]
+    return [*placed[:2], *with_objects[:1]]
+
+
+def _changes_outside(caller: RewardCaller, episode: TrialEpisode) -> list[Finding]:
+    """RW303, RW304, RW315: changed params, prints, replaced functions."""
+    reward = caller.reward
+    batch = caller.instance()
+    params = copies_of(episode.params)
+    before = copy.deepcopy(params)
+    caller.rewards_in_place(batch, params)
+    findings = []
+    keys: set[str] = set()
+    for old, new in zip(before, params, strict=True):
+        keys |= _changed_keys(old, new)
+    if keys:
+        names = ", ".join(map(repr, sorted(keys)[:MAX_NAMED]))
+        message = f"it changes params ({names}), which changes nothing in the simulator"
+        line = next(iter(reward.syntax.mutations), 0)
+        findings.append(Finding("RW303", message, reward.filename, line))
+    by_line = {printed[0]: printed for printed in batch.prints}
+    for line, _, first in sorted(by_line.values())[:3]:
+        findings.append(Finding("RW304", f"it prints {first[:60]!r}", reward.filename, line))
+    if batch.patches:
+        line = _line_naming(reward.source, map(_last_part, batch.patches))
+        message = f"it replaces {', '.join(batch.patches)}"
+        findings.append(Finding("RW315", message, reward.filename, line))
+    return findings
+
+
+def _changed_keys(old: dict[str, Any], new: dict[str, Any]) -> set[str]:
+    changed = old.keys() ^ new.keys()
+    for key in old.keys() & new.keys():
+        if old[key] != new[key]:
+            changed.add(key)
+    return set(map(str, changed))
+
+
+def _changes_of_rewards(caller: RewardCaller, sample: Sequence[TrialEpisode]) -> list[Finding]:
+    """RW301, RW302, RW305 and RW306: rewards that depend on more than the params."""
+    last = sample[-1]
+    source = caller.reward.source
+    fresh = _last_rewards(caller, [last])
+    repeated = _last_rewards(caller, [last])
+    reseeded = _last_rewards(caller, [last], seed=1)
+    with _clocks_ahead():
+        later = _last_rewards(caller, [last])
+    repeats = _all_close(fresh, repeated)
+    names_time = re.search(r"\b(date)?time\b", source) is not None
+    if (not repeats and names_time) or (repeats and not _all_close(fresh, later)):
+        line = _line_naming(source, ["time.", "datetime", "perf_counter", "monotonic"])
+        message = "the same steps pay differently at another time"
+        return [Finding("RW305", message, caller.reward.filename, line)]
+    if not repeats or not _all_close(fresh, reseeded):
+        line = _line_naming(source, ["random", "urandom", "uuid", "secrets"])
+        message = "the same steps pay differently each time: it is random"
+        return [Finding("RW306", message, caller.reward.filename, line)]
+    return _effects_of_history(caller, sample, fresh)
+
+
+def _effects_of_history(
+    caller: RewardCaller, sample: Sequence[TrialEpisode], fresh: Array
+) -> list[Finding]:
+    """RW301 and RW302: rewards that depend on earlier steps, or on an earlier episode."""
+    last = sample[-1]
+    backward = last.only(slice(None, None, -1))
+    turned = _last_rewards(caller, [backward])[::-1]
+    first_half = last.only(slice(len(last.params) // 2))
+    changed: set[str] = set()
+    leak = ""
+    for earlier in (*sample[:-1], first_half):
+        batch = caller.instance()
+        before = batch.remembered_values()
+        caller.rewards(batch, earlier.params)
+        for name, value in batch.remembered_values().items():
+            if before.get(name) != value:
+                changed.add(name)
+        leak = _leak_into(caller, batch, last, fresh)
+        if leak:
+            break
+    names = sorted(changed)
+    variables = ", ".join(names[:MAX_NAMED]) or "something"
+    line = _line_naming(caller.reward.source, map(_last_part, names))
+    findings = []
+    if not _all_close(fresh, turned):
+        message = (
+            f"it remembers earlier steps in {variables}: the same step pays otherwise after others"
+        )
+        findings.append(Finding("RW301", message, caller.reward.filename, line))
+    if leak:
+        message = f"{variables} reaches into the next episode: {leak}"
+        findings.append(Finding("RW302", message, caller.reward.filename, line))
+    return findings
+
+
+def _leak_into(
+    caller: RewardCaller, batch: RewardBatch, episode: TrialEpisode, fresh: Array
+) -> str:
+    """What an episode pays otherwise after what the instance was called with before; "" for nothing."""
+    rewards = caller.rewards(batch, episode.params)
+    unequal = np.flatnonzero(~_are_close(fresh, rewards))
+    if not len(unequal):
+        return ""
+    k = int(unequal[0])
+    return f"step {k + 2} of the next episode pays {rewards[k]:.6g} instead of {fresh[k]:.6g}"
+
+
+def _last_rewards(caller: RewardCaller, episodes: Sequence[TrialEpisode], seed: int = 0) -> Array:
+    """Rewards of the last of some episodes, after the others, by one new instance."""
+    batch = caller.instance(seed=seed)
+    rewards = np.empty(0)
+    for episode in episodes:
+        rewards = caller.rewards(batch, episode.params)
+    return rewards
+
+
+def _time_of_empty_batch(batch: RewardBatch) -> float:
+    """Seconds that a batch without calls takes."""
+    times = []
     for _ in range(50):
         started = _NOW()
         batch([], [])
-        spent.append(_NOW() - started)
-    return float(np.median(spent))
+        times.append(_NOW() - started)
+    return float(np.median(times))
 
 
-def _priced(shop: RewardCaller, episodes: Sequence[TrialEpisode], seed: int = 0) -> Array:
-    """Rewards of the last of some episodes, after the others, by one new instance."""
-    batch = shop.instance(seed=seed)
-    values = np.empty(0)
-    for episode in episodes:
-        values = shop.price(batch, [copy_any_params(p) for p in episode.params])
-    return values
+def _all_close(first: Array, second: Array) -> bool:
+    return bool(_are_close(first, second).all())
 
 
-def _same(one: Array, other: Array) -> bool:
-    return bool(_close(one, other).all())
-
-
-def _close(one: Array, other: Array, share: float = REWARD_RTOL) -> NDArray[np.bool_]:
-    return np.isclose(one, other, rtol=share, atol=REWARD_RTOL)
+def _are_close(first: Array, second: Array, rtol: float = REWARD_RTOL) -> NDArray[np.bool_]:
+    return np.isclose(first, second, rtol=rtol, atol=REWARD_RTOL)
 
 
 @contextlib.contextmanager
-def _later() -> Iterator[None]:
-    """Every clock of Python's `time` module 1000.5 s later."""
-    real = {name: getattr(time, name) for name in _CLOCKS}
-    for name, clock in real.items():
-        ahead = 1000.5 if not name.endswith("_ns") else 1_000_500_000_000
-        setattr(time, name, _shifted(clock, ahead))
+def _clocks_ahead() -> Iterator[None]:
+    """Every clock of Python's `time` module is SHIFT_S ahead."""
+    clocks = {name: getattr(time, name) for name in (*_CLOCKS, *_NS_CLOCKS)}
+    for name in _CLOCKS:
+        setattr(time, name, _shifted(clocks[name], SHIFT_S))
+    for name in _NS_CLOCKS:
+        setattr(time, name, _shifted(clocks[name], int(SHIFT_S * 1e9)))
     try:
         yield
     finally:
-        for name, clock in real.items():
+        for name, clock in clocks.items():
             setattr(time, name, clock)
 
 
@@ -338,57 +326,31 @@ def _shifted(clock: Any, ahead: float) -> Any:
     return lambda: clock() + ahead
 
 
-def _fingerprints(batch: RewardBatch) -> dict[str, bytes]:
-    """What an instance holds, by name: `prev_speed`, `Memory.best`, `reward_function.calls`."""
-    found: dict[str, bytes] = {}
-    for module, names in batch.namespaces[0].items():
-        prefix = f"{module}." if module else ""
-        for name, value in list(names.items()):
-            if not name.startswith("__"):
-                found |= {prefix + key: text for key, text in _parts(name, value)}
-    return found
+def _entry_line(caller: RewardCaller) -> int:
+    entry = caller.reward.syntax.entry
+    return entry.lineno if entry else 0
 
 
-def _parts(name: str, value: Any) -> Iterator[tuple[str, bytes]]:
-    if isinstance(value, ModuleType):
-        return
-    if isinstance(value, FunctionType):
-        yield f"{name}'s default argument", _text((value.__defaults__, value.__kwdefaults__))
-        for key, part in vars(value).items():
-            yield f"{name}.{key}", _text(part)
-        for key, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
-            with contextlib.suppress(ValueError):
-                yield key, _text(cell.cell_contents)
-    elif isinstance(value, type):
-        for key, part in list(vars(value).items()):
-            if not key.startswith("__") and not isinstance(
-                part, FunctionType | property | staticmethod | classmethod
-            ):
-                yield f"{name}.{key}", _text(part)
-    else:
-        yield name, _text(value)
+def _last_part(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
-def _text(value: Any) -> bytes:
-    try:
-        return pickle.dumps(value)
-    except Exception:  # the user's own class may refuse in any way
-        return repr(getattr(value, "__dict__", type(value))).encode()
-
-
-def _line(source: str, words: Sequence[str]) -> int:
-    """The last line that assigns one of these names, or names it, outside imports; 0 without one."""
+def _line_naming(source: str, words: Iterator[str] | Sequence[str]) -> int:
+    """The last line that assigns the first of these words that occurs, or names it, outside imports
+    and comments; 0 without one.
+    """
     lines = source.splitlines()
     for word in words:
-        assigned = re.compile(
-            rf"\b{re.escape(word)}\b[^=\n]*(?<![=!<>])=(?!=)|\b{re.escape(word)}\.\w+\("
-        )
-        named = [
-            k + 1
-            for k, line in enumerate(lines)
-            if word in line and not line.lstrip().startswith(("import", "from", "#"))
-        ]
-        hits = [k for k in named if assigned.search(lines[k - 1])]
-        if hits or named:
-            return (hits or named)[-1]
+        escaped = re.escape(word)
+        assignment = re.compile(rf"\b{escaped}\b[^=\n]*(?<![=!<>])=(?!=)|\b{escaped}\.\w+\(")
+        naming = []
+        assigning = []
+        for number, line in enumerate(lines, start=1):
+            if word not in line or line.lstrip().startswith(("import", "from", "#")):
+                continue
+            naming.append(number)
+            if assignment.search(line):
+                assigning.append(number)
+        if naming:
+            return (assigning or naming)[-1]
     return 0

@@ -1,6 +1,4 @@
-"""Calls under watch, as many as can be afforded, and what comes of them: rewards, or failures that
-go on record.
-"""
+"""Calls of one reward under watch, as many as can be afforded: rewards, or failures on record."""
 
 from __future__ import annotations
 
@@ -8,32 +6,35 @@ import ast
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.checker.cases import TrialEpisode
-from racer.checker.findings import Finding
+from racer.checker.findings import CODES_OF_REFUSALS, CODES_OF_UNUSABLE, Finding, Severity
+from racer.checker.steps import TrialEpisode
 from racer.errors import RacerError, did_you_mean
-from racer.reward import RewardBatch, RewardFunction, RewardRefused
+from racer.reward import RewardBatch, RewardFunction, RewardRefused, RewardUnusable
+from racer.reward.errors import describe_refusal, describe_unusable
 from racer.sim.params import Params, copy_params
 
-PIECE_TIME_S = 0.1  # s that the calls between two signs of life are to take
-MAX_TRIAL_PRINTED_CHARS = (
-    2**22
-)  # characters that may be printed, besides an allowance for every call
-MAX_EPISODE_FAILURES = 40  # of an episode; then it is given up
-SILENCING_CODES = {
-    "RW206",
-    "RW208",
-    "RW209",
-    "RW210",
-    "RW211",
-}  # after one of these nothing else is tried
 Array = NDArray[np.float64]
-_WALL, _WORK = time.perf_counter, time.process_time  # bound here: a reward may replace them
+
+BATCH_TIME_S = 0.1
+"""Seconds that the calls between two signs of life are to take."""
+MAX_BATCH_CALLS = 1024
+MAX_TRIAL_PRINTED_CHARS = 2**22
+"""Characters that may be printed, besides an allowance for every call."""
+MAX_EPISODE_FAILURES = 40
+"""An episode with more is given up."""
+SILENCING_CODES = {"RW206", "RW208", "RW209", "RW210", "RW211"}
+"""After one of these nothing else is tried."""
+PARAMS_KEYS = list(Params.__annotations__)
+
+# bound here, as a reward may replace them in their module
+_WALL_CLOCK = time.perf_counter
+_WORK_CLOCK = time.process_time
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,24 @@ class CallFailure:
     file was loaded.
     """
 
-    code: str
-    line: int
-    message: str
+    refusal: RewardRefused
     k: int = -1
     episode: TrialEpisode | None = None
-    raised: str = ""
+
+    @property
+    def code(self) -> str:
+        """The code of its finding."""
+        return CODES_OF_REFUSALS[self.refusal.reason]
+
+    @property
+    def line(self) -> int:
+        """The line in the user's file, 0 where it is unknown."""
+        return self.refusal.line
+
+    @property
+    def exception(self) -> str:
+        """The class name of the exception that came out of the file; "" for none."""
+        return self.refusal.exception
 
     @property
     def kind(self) -> tuple[str, int]:
@@ -55,16 +68,53 @@ class CallFailure:
         return self.code, self.line
 
 
+class TimeBudget:
+    """Seconds of work that may be spent from now on. Waiting, for a busy machine too, counts for a
+    third.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._started = _WALL_CLOCK()
+        self._worked = _WORK_CLOCK()
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left; negative when more were spent."""
+        return self._seconds - self.spent
+
+    @property
+    def spent(self) -> float:
+        """Seconds that were spent."""
+        worked = _WORK_CLOCK() - self._worked
+        waited = _WALL_CLOCK() - self._started
+        return max(worked, waited / 3.0)
+
+
 @dataclass
 class RewardCaller:
-    """Makes instances of one reward and calls them (mutable: it counts, and keeps the time)."""
+    """Makes instances of one reward, calls them, counts the calls and keeps the time.
+
+    Attributes
+    ----------
+    timeout
+        Seconds for one call.
+    on_progress
+        Called after each batch of calls: a sign of life.
+    last_words
+        Gets the error just before the process is ended for a call that nothing else can stop.
+    calls
+        How many calls were made.
+    pace
+        Seconds for one call, as measured last.
+    """
 
     reward: RewardFunction
     timeout: float
-    alive: Callable[[], None] = lambda: None
+    on_progress: Callable[[], None] = lambda: None
     last_words: Callable[[RewardRefused], None] | None = None
     calls: int = 0
-    pace: float = 2e-5  # s a call, as seen last
+    pace: float = 2e-5
 
     def instance(self, n: int = 1, seed: int = 0) -> RewardBatch:
         """`n` new instances. Raises RacerError as RewardBatch does."""
@@ -77,144 +127,121 @@ class RewardCaller:
             last_words=self.last_words,
         )
 
-    def price(self, batch: RewardBatch, params: Sequence[dict[str, Any]], car: int = 0) -> Array:
-        """Rewards of params in order, all by instance `car`. RewardRefused at the first that fails."""
-        spent = TimeBudget(0.0)
-        values = batch(params, [car] * len(params))
-        self.calls += len(params)
-        self.pace = max(-spent.left / max(len(params), 1), 1e-7)
-        self.alive()
-        return values
+    def rewards(self, batch: RewardBatch, params: Sequence[dict[str, Any]], car: int = 0) -> Array:
+        """(K,) rewards of K params in order, all by instance `car`, which gets copies of them.
 
-    def run(
+        Raises RewardRefused at the first that fails.
+        """
+        return self.rewards_in_place(batch, copies_of(params), car)
+
+    def rewards_in_place(
+        self, batch: RewardBatch, params: Sequence[dict[str, Any]], car: int = 0
+    ) -> Array:
+        """(K,) rewards of K params, which the reward itself may change."""
+        budget = TimeBudget(0.0)
+        rewards = batch(params, [car] * len(params))
+        self.calls += len(params)
+        self.pace = max(budget.spent / max(len(params), 1), 1e-7)
+        self.on_progress()
+        return rewards
+
+    def run_episode(
         self, batch: RewardBatch, episode: TrialEpisode, car: int = 0
     ) -> tuple[Array, list[CallFailure]]:
-        """Rewards of an episode, nan around failures, and the failures. A silent failure ends it."""
-        values, k, piece = np.full(len(episode.params), np.nan), 0, 1
+        """Rewards of an episode, nan around failures, and the failures. One whose code silences ends
+        the episode.
+        """
+        rewards = np.full(len(episode.params), np.nan)
         failures: list[CallFailure] = []
+        k = 0
+        count = 1
         while k < len(episode.params) and len(failures) < MAX_EPISODE_FAILURES:
-            told = [copy_any_params(p) for p in episode.params[k : k + piece]]
+            params = episode.params[k : k + count]
             try:
-                values[k : k + len(told)] = self.price(batch, told, car)
-                k += len(told)
-                piece = int(min(max(PIECE_TIME_S / self.pace, 1), 1024))
+                rewards[k : k + len(params)] = self.rewards(batch, params, car)
             except RewardRefused as error:
-                failure = failure_from_refusal(error, self.reward, k + max(error.at, 0), episode)
+                failure = CallFailure(without_traceback(error), k + max(error.call, 0), episode)
                 failures.append(failure)
                 k = failure.k + 1
-                piece = max(piece // 4, 1)
-                self.alive()
+                count = max(count // 4, 1)
+                self.on_progress()
                 if failure.code in SILENCING_CODES:
                     break
-        return values, failures
+            else:
+                k += len(params)
+                count = int(min(max(BATCH_TIME_S / self.pace, 1), MAX_BATCH_CALLS))
+        return rewards, failures
 
 
-@dataclass
-class TimeBudget:
-    """Seconds of work that may be spent from now on; waiting, or a busy machine, counts for a
-    third.
-    """
-
-    seconds: float
-    started: float = field(default_factory=_WALL)
-    worked: float = field(default_factory=_WORK)
-
-    @property
-    def left(self) -> float:
-        return self.seconds - max(_WORK() - self.worked, (_WALL() - self.started) / 3.0)
+def copies_of(params: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Independent copies of params."""
+    return [cast("dict[str, Any]", copy_params(cast("Params", p))) for p in params]
 
 
-def copy_any_params(told: dict[str, Any]) -> dict[str, Any]:
-    """An independent copy of params."""
-    return copy_params(told)  # type: ignore[arg-type, return-value]
-
-
-def failure_from_refusal(
-    error: RewardRefused, reward: RewardFunction, k: int, episode: TrialEpisode | None
-) -> CallFailure:
-    """What a refusal says, on record."""
-    message = _sentence(str(error), reward)
-    return CallFailure(_code(message, error), error.line, message, k, episode, error.raised)
+def without_traceback(error: RewardRefused) -> RewardRefused:
+    """The error, without the frames that it would keep alive."""
+    return error.with_traceback(None)
 
 
 def load_failure_finding(error: RacerError, reward: RewardFunction) -> Finding:
     """What keeps a file from being executed, or from being a reward function."""
-    message = _sentence(str(error), reward)
-    found = re.match(r"(\d+): (.*)", message, re.DOTALL)
-    line, message = (int(found[1]), found[2]) if found else (getattr(error, "line", 0), message)
-    code = next((code for mark, code in _LOAD if mark in message), "RW105")
-    if isinstance(error, RewardRefused) and error.raised == "ModuleNotFoundError":
-        code = "RW106"
-    return Finding(code, message, reward.filename, line)
+    if isinstance(error, RewardUnusable):
+        message = describe_unusable(error)
+        return Finding(CODES_OF_UNUSABLE[error.reason], message, reward.filename, error.line)
+    if not isinstance(error, RewardRefused):
+        return Finding("RW105", str(error), reward.filename)
+    code = "RW106" if error.exception == "ModuleNotFoundError" else "RW105"
+    message = describe_refusal(error)
+    return Finding(code, message, reward.filename, error.line, exception=error.exception)
 
 
-def finding_from_failure(failure: CallFailure, reward: RewardFunction, **more: Any) -> Finding:
-    """The finding of a failure: unknown keys have a code of their own."""
-    code, message = failure.code, failure.message
-    key = re.search(r"raised KeyError: '(\w+)' is not there", message)
-    if code == "RW201" and key and _reads(reward, key[1]) and key[1] not in PARAMS_KEYS:
-        near = did_you_mean(key[1], PARAMS_KEYS)
-        more.setdefault("severity", "error")
+def finding_from_failure(
+    failure: CallFailure,
+    reward: RewardFunction,
+    *,
+    circumstances: str = "",
+    params: dict[str, Any] | None = None,
+    test: str = "",
+) -> Finding:
+    """The finding of a failure. Keys that params never have get a code of their own."""
+    refusal = failure.refusal
+    key = refusal.key
+    if key is not None and key not in PARAMS_KEYS and _reads_key(reward, key):
         return Finding(
-            "RW307", f"params have no {key[1]!r}{near}", reward.filename, failure.line, **more
+            "RW307",
+            f"params have no {key!r}{did_you_mean(key, PARAMS_KEYS)}",
+            reward.filename,
+            failure.line,
+            severity=Severity.ERROR,
+            params=params,
+            test=test,
         )
-    return Finding(code, message, reward.filename, failure.line, **more)
-
-
-PARAMS_KEYS = list(Params.__annotations__)
-_LOAD = (
-    ("defines no reward_function", "RW102"),
-    ("reward function of 2018", "RW104"),
-    ("reward_function takes", "RW103"),
-    ("reward_function is", "RW103"),
-    ("reward_function holds", "RW103"),
-)
-_CODES = (
-    ("did not come back", "RW206"),
-    ("does not come back", "RW206"),
-    ("more than is kept for it", "RW210"),
-    ("left a thread behind", "RW209"),
-    ("can't start new thread", "RW209"),
-    ("tried to exit", "RW208"),
-    ("ran out of memory", "RW211"),
-    ("which is no number", "RW205"),
-    ("beyond the", "RW204"),
-)
-
-
-def _code(message: str, error: RewardRefused) -> str:
-    if "the reward function returned" in message:
-        if "which the real job refuses" in message:
-            return "RW202" if re.search(r"returned \S*\s?\S*nan", message) else "RW203"
-        return "RW205" if "which is no number" in message else "RW204"
-    return next((code for mark, code in _CODES if mark in message), "RW201")
-
-
-def _sentence(text: str, reward: RewardFunction) -> str:
-    """A refusal without the file, the line (where it is known) and the car: findings say these
-    themselves.
-    """
-    text = (
-        text.removeprefix(f"{reward.filename}:") if text.startswith(f"{reward.filename}:") else text
-    )
-    text = re.sub(r"^\d+: (?=the |this )", "", text).removeprefix(" ")
-    return re.sub(r" \(car \d+(, step [^)]*)?\)$", "", text).replace(" (--reward-timeout)", "")
-
-
-def _reads(reward: RewardFunction, key: str) -> bool:
-    """Whether the file reads that key of something that a function is given."""
-    nodes = ast.walk(reward.syntax.tree)
-    names = {
-        argument.arg for node in nodes if isinstance(node, ast.arguments) for argument in node.args
-    }
-    return any(
-        re.search(rf"""\b{name}\s*\[\s*["']{re.escape(key)}["']""", reward.source) for name in names
+    return Finding(
+        failure.code,
+        describe_refusal(refusal),
+        reward.filename,
+        failure.line,
+        circumstances=circumstances,
+        exception=refusal.exception,
+        params=params,
+        test=test,
     )
 
 
 def distinct_failures(failures: Iterable[CallFailure]) -> list[CallFailure]:
     """The first failure of each kind."""
-    found: dict[tuple[str, int], CallFailure] = {}
+    by_kind: dict[tuple[str, int], CallFailure] = {}
     for failure in failures:
-        found.setdefault(failure.kind, failure)
-    return list(found.values())
+        by_kind.setdefault(failure.kind, failure)
+    return list(by_kind.values())
+
+
+def _reads_key(reward: RewardFunction, key: str) -> bool:
+    """Whether the file reads that key of something that a function is given."""
+    quoted = rf"""\[\s*["']{re.escape(key)}["']"""
+    for node in ast.walk(reward.syntax.tree):
+        if isinstance(node, ast.arguments):
+            for argument in node.args:
+                if re.search(rf"\b{argument.arg}\s*{quoted}", reward.source):
+                    return True
+    return False

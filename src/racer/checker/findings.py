@@ -1,7 +1,8 @@
-"""What a check says: one finding a fact, with a stable code, a place, a sentence and a cure.
+"""What a check says: one `Finding` for each fact, with a stable code, a place, a sentence and a cure.
 
-A rule that needs no driving is a `Rule`: `rule(reward, context) -> list[Finding]`. Modules of rules
-offer `RULES`, a tuple of them; the runner calls each of them once a file.
+A finding is built where the fact is known. A rule that needs no driving is a `Rule`: `rule(reward,
+context) -> list[Finding]`. Modules of rules offer `RULES`, a tuple of them; the runner applies each
+of them once to a file.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from racer.reward.load import RewardFunction
+from racer.reward import RefusalReason, RewardFunction, UnusableReason
 
 
 @dataclass(frozen=True)
 class FindingCode:
-    """One line of the table: a short name, `error`, `warning` or `info`, what it means, and what to
-    do.
+    """One line of the table of codes: a short name, `error`, `warning` or `info`, what it means, and
+    what to do.
     """
 
     name: str
@@ -150,22 +151,75 @@ CODES: dict[str, FindingCode] = {
 }  # fmt: skip
 
 
+CODES_OF_REFUSALS = {
+    RefusalReason.RAISED: "RW201",
+    RefusalReason.RECURSION: "RW201",
+    RefusalReason.NAN: "RW202",
+    RefusalReason.INFINITE: "RW203",
+    RefusalReason.BEYOND_LIMIT: "RW204",
+    RefusalReason.NO_NUMBER: "RW205",
+    RefusalReason.TIMEOUT: "RW206",
+    RefusalReason.STUCK: "RW206",
+    RefusalReason.EXIT: "RW208",
+    RefusalReason.THREAD: "RW209",
+    RefusalReason.THREAD_LIMIT: "RW209",
+    RefusalReason.FLOOD: "RW210",
+    RefusalReason.MEMORY: "RW211",
+    RefusalReason.BLOCKED: "RW201",
+}
+"""The code of a call that the real job would have ended for."""
+
+CODES_OF_UNUSABLE = {
+    UnusableReason.UNREADABLE: "RW101",
+    UnusableReason.ARCHIVE: "RW101",
+    UnusableReason.NOTEBOOK: "RW101",
+    UnusableReason.EMPTY: "RW102",
+    UnusableReason.SYNTAX: "RW101",
+    UnusableReason.NOT_COMPILED: "RW101",
+    UnusableReason.NO_FUNCTION: "RW102",
+    UnusableReason.NOT_CALLABLE: "RW103",
+    UnusableReason.ASYNC: "RW103",
+    UnusableReason.GENERATOR: "RW103",
+    UnusableReason.SIGNATURE: "RW103",
+    UnusableReason.SIGNATURE_2018: "RW104",
+}
+"""The code of a file that is no reward function."""
+
+
 class Severity(StrEnum):
     """How bad a finding is. Only an error makes `racer check` fail."""
 
     ERROR = "error"  # the real job would stop, or refuse the file
-    WARNING = "warning"  # it runs, and does hardly what was meant
+    WARNING = "warning"  # it runs, and hardly does what was meant
     INFO = "info"  # worth knowing
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One fact about a reward file. `line` 0 means the file as a whole; `column` counts from 1, 0
-    is unknown.
+    """One fact about a reward file.
 
-    `remedy` says what to do, and is the code table's where it is left empty. `severity` likewise.
-    `test` is a ready-made test that fails while the finding stands; `params` the smallest params
-    that show it; `profile` the validator that refuses (codes 4xx).
+    Attributes
+    ----------
+    code
+        A key of `CODES`.
+    message
+        What is wrong, in words.
+    path, line, column
+        Where. Line 0 means the file as a whole; columns count from 1, and 0 is unknown.
+    remedy, severity
+        What to do, and how bad it is: where left empty, as the table of codes has it.
+    circumstances
+        Where and when the fact shows, in words.
+    exception
+        The class name of the exception that was seen, where there was one.
+    params
+        The smallest params that show the fact.
+    test
+        A ready-made test that fails while the fact stands.
+    profile
+        The validator that refuses (codes 4xx).
+    is_fixable
+        Whether `--fix` may help.
     """
 
     code: str
@@ -179,15 +233,25 @@ class Finding:
     params: dict[str, Any] | None = None
     profile: str = ""
     is_fixable: bool = False
+    circumstances: str = ""
+    exception: str = ""
 
     def __post_init__(self) -> None:
-        about = CODES[self.code]
-        object.__setattr__(self, "remedy", self.remedy or about.cure)
-        object.__setattr__(self, "severity", Severity(self.severity or about.severity))
+        code = CODES[self.code]
+        object.__setattr__(self, "remedy", self.remedy or code.cure)
+        object.__setattr__(self, "severity", Severity(self.severity or code.severity))
 
     @property
     def is_error(self) -> bool:
+        """Whether it makes a check fail."""
         return self.severity is Severity.ERROR
+
+    @property
+    def sentence(self) -> str:
+        """The message with its circumstances."""
+        if self.circumstances:
+            return f"{self.message}; {self.circumstances}"
+        return self.message
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""A child process in which a user's file may do its worst: it cannot start programs, kill, send, or
-write elsewhere.
+"""A process in which a user's file may do its worst: it cannot start programs, kill, send, or write
+elsewhere.
 
 An audit hook stands before everything that reaches out of the process. What a reward does is not
-refused, where it can be let happen harmlessly: files that it writes land in an empty folder, what
-it prints to descriptors in nothing.
+refused where it can be let happen harmlessly: files that it writes land in an empty folder, what it
+prints to descriptors in nothing.
 """
 
 from __future__ import annotations
@@ -12,31 +12,27 @@ import builtins
 import contextlib
 import faulthandler
 import io
-import json
-import mmap
-import multiprocessing
 import os
-import signal
-import struct
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from multiprocessing.connection import Connection
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from racer.reward.watchdog import price_calls
+from racer.reward import RefusalReason
+from racer.reward.errors import CallStopped
 
-CHILD_MEMORY_BYTES = 3 * 2**29  # bytes beyond what the process has at the beginning
+CHILD_MEMORY_BYTES = 3 * 2**29
+"""Beyond what the process has at the beginning."""
 CHILD_FILE_BYTES = 64 * 2**20
 MAX_THREADS = 16
-MAX_TRACED_LINES = (
-    20_000  # lines of one call that are traced; a long loop then runs on at full speed
-)
-MAX_SEARCHED_FRAMES = 200  # frames that are looked through for the user's
+MAX_TRACED_LINES = 20_000
+"""Lines of one call that are traced; a long loop then runs on at full speed."""
+MAX_SEARCHED_FRAMES = 200
+"""Frames that are looked through for the user's."""
+MAX_TARGET_CHARS = 60
 
 START_EVENTS = {
     "os.fork",
@@ -57,46 +53,51 @@ SEND_EVENTS = {
     "socket.gethostbyname",
 }
 WRITE_EVENTS = {
-    "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate", "os.chmod", "os.chown", "os.link", "os.symlink",
-    "shutil.rmtree", "shutil.move", "shutil.copyfile", "shutil.copytree", "os.utime",
-}  # fmt: skip
-WATCHED_EVENTS = (
-    START_EVENTS
-    | KILL_EVENTS
-    | SEND_EVENTS
-    | WRITE_EVENTS
-    | {"open", "_thread.start_new_thread", "ctypes.dlsym"}
-)
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.mkdir",
+    "os.truncate",
+    "os.chmod",
+    "os.chown",
+    "os.link",
+    "os.symlink",
+    "shutil.rmtree",
+    "shutil.move",
+    "shutil.copyfile",
+    "shutil.copytree",
+    "os.utime",
+}
+WATCHED_EVENTS = START_EVENTS | KILL_EVENTS | SEND_EVENTS | WRITE_EVENTS
+WATCHED_EVENTS |= {"open", "_thread.start_new_thread", "ctypes.dlsym"}
+STANDARD_DEVICES = ("/dev/null", "/dev/stdout", "/dev/stderr")
 
 
-class ActionBlocked(BaseException):
-    """A reward function reached out of its process. Not an Exception, so that `except Exception`
-    lets it pass.
-    """
+class ActionBlocked(CallStopped):
+    """A reward function reached out of its process."""
+
+    reason = RefusalReason.BLOCKED
 
 
 class AuditGuard:
-    """What stands between the user's file and the machine (a class: an audit hook cannot be taken
-    off again).
+    """What stands between the user's file and the machine.
 
-    `seen` holds code of the finding, what was done, and the line; of each the first.
+    `noticed` holds what was done by code of the finding and line; of each the first.
     """
 
     def __init__(self, filename: str, folder: str) -> None:
-        self.filename, self.folder = filename, os.path.realpath(folder)
-        self.seen: dict[tuple[str, int], str] = {}
-        self.threads = 0
-        self.is_up = False
+        self.filename = filename
+        self.folder = os.path.realpath(folder)
+        self.noticed: dict[tuple[str, int], str] = {}
+        self._threads = 0
+        self._is_up = False
 
     def raise_up(self) -> None:
-        """Stand guard from now on; there is no way back."""
-        if not self.is_up:
-            self.is_up = True
+        """Stand guard from now on. An audit hook cannot be taken off again."""
+        if not self._is_up:
+            self._is_up = True
             sys.addaudithook(self._hook)
-            _redirect_writes(self)
-
-    def notice(self, code: str, what: str, line: int) -> None:
-        self.seen.setdefault((code, line), what)
+            self._redirect_writes()
 
     def line(self) -> int:
         """The user's line that is under way, 0 when it is not the user's code, or only an import,
@@ -114,7 +115,7 @@ class AuditGuard:
             frame = frame.f_back
         return 0
 
-    def _hook(self, event: str, about: tuple[Any, ...]) -> None:
+    def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event not in WATCHED_EVENTS:
             return
         line = self.line()
@@ -123,79 +124,53 @@ class AuditGuard:
         if event in START_EVENTS or event in KILL_EVENTS:
             self._block("RW110", f"starts or ends other processes ({event})", line)
         elif event in SEND_EVENTS:
-            self._block("RW108", f"uses the network ({event}{_where(about)})", line)
+            self._block("RW108", f"uses the network ({event} {_target_of(arguments)})", line)
         elif event in WRITE_EVENTS:
-            if not self._is_inside(about[0]):
-                self._block("RW109", f"changes files ({event} {_short(about[0])})", line)
+            if not self._is_inside(arguments[0]):
+                self._block("RW109", f"changes files ({event} {_shortened(arguments[0])})", line)
         elif event == "open":
-            self._open(about, line)
+            self._check_open(arguments, line)
         elif event == "_thread.start_new_thread":
-            self.threads += 1
-            if self.threads > MAX_THREADS:
+            self._threads += 1
+            if self._threads > MAX_THREADS:
                 self._block("RW209", f"starts more than {MAX_THREADS} threads", line)
 
-    def _open(self, about: tuple[Any, ...], line: int) -> None:
-        path, _, flags = about
-        writes = isinstance(flags, int) and flags & (
-            os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-        )
-        self.notice("RW109", f"{'writes' if writes else 'reads'} a file ({_short(path)})", line)
+    def _check_open(self, arguments: tuple[Any, ...], line: int) -> None:
+        path, _, flags = arguments
+        writing_flags = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+        writes = isinstance(flags, int) and bool(flags & writing_flags)
+        verb = "writes" if writes else "reads"
+        self._notice("RW109", f"{verb} a file ({_shortened(path)})", line)
         if writes and not self._is_inside(path):
-            raise ActionBlocked(f"writes {_short(path)}")
+            raise ActionBlocked(f"writes {_shortened(path)}")
 
-    def _block(self, code: str, what: str, line: int) -> None:
-        self.notice(code, what, line)
-        raise ActionBlocked(what)
+    def _notice(self, code: str, action: str, line: int) -> None:
+        self.noticed.setdefault((code, line), action)
+
+    def _block(self, code: str, action: str, line: int) -> None:
+        self._notice(code, action, line)
+        raise ActionBlocked(action)
 
     def _is_inside(self, path: Any) -> bool:
         if isinstance(path, int) or path is None:
             return True
         real = os.path.realpath(os.fsdecode(path))
-        return real in ("/dev/null", "/dev/stdout", "/dev/stderr") or real.startswith(
-            self.folder + os.sep
-        )
+        return real in STANDARD_DEVICES or real.startswith(self.folder + os.sep)
 
+    def _redirect_writes(self) -> None:
+        """Let files that the user's code writes land in the folder, and be read from there again."""
+        real_open = io.open
 
-_PRICED = price_calls.__code__
+        def open_inside(file: Any, mode: str = "r", *rest: Any, **options: Any) -> Any:
+            if isinstance(file, (str, os.PathLike)) and self.line():
+                copy = Path(self.folder) / (Path(os.fsdecode(file)).name or "file")
+                writes = bool(set("wax+") & set(str(mode)))
+                if (writes and not self._is_inside(file)) or (not writes and copy.exists()):
+                    file = copy
+            return real_open(file, mode, *rest, **options)
 
-
-class LineRecorder:
-    """The user's line that runs, in memory that outlives the process: what to say when it dies."""
-
-    def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, 8)
-
-    @property
-    def line(self) -> int:
-        return int(struct.unpack("q", self._memory[:8])[0])
-
-    def note(self, line: int) -> None:
-        self._memory[:8] = struct.pack("q", line)
-
-    @contextlib.contextmanager
-    def tracing(self, filename: str, lines: set[int]) -> Iterator[None]:
-        """Note every line of that file as it begins, and gather it in `lines`."""
-        left = [MAX_TRACED_LINES]
-
-        def local(frame: FrameType, event: str, _: Any) -> Any:
-            if event == "line":
-                lines.add(frame.f_lineno)
-                self.note(frame.f_lineno)
-                left[0] -= 1
-            return local if left[0] > 0 else None
-
-        def every(frame: FrameType, event: str, _: Any) -> Any:
-            if frame.f_code.co_filename != filename:
-                left[0] = MAX_TRACED_LINES if frame.f_code is _PRICED else left[0]
-                return None
-            return local(frame, "line", None)
-
-        outside = sys.gettrace()
-        sys.settrace(every)
-        try:
-            yield
-        finally:
-            sys.settrace(outside)
+        for module in (builtins, io):
+            vars(module)["open"] = open_inside
 
 
 @contextlib.contextmanager
@@ -205,40 +180,42 @@ def sandbox_folder() -> Iterator[str]:
         yield name
 
 
-def confine_process(place: str) -> None:
+def confine_process(folder: str) -> None:
     """Move into the folder, away from the terminal, and under limits of memory and of file sizes."""
-    os.chdir(place)
+    os.chdir(folder)
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # each thread of it takes memory of its own
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
-    sys.stdin, sys.stdout, sys.stderr = (
-        open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123, SIM115
-        for mode in ("r", "w", "w")
-    )
+    sys.stdin = _open_null("r")
+    sys.stdout = _open_null("w")
+    sys.stderr = _open_null("w")
     faulthandler.disable()  # the parent says how this process ended
     warnings.simplefilter("ignore")  # the job prints warnings, and goes on
     with contextlib.suppress(AttributeError, OSError):
         os.setsid()
+    _limit_resources()
+
+
+def _open_null(mode: str) -> Any:
+    return open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123
+
+
+def _limit_resources() -> None:
     try:
         import resource
     except ImportError:  # Windows
         return
+    limits = {resource.RLIMIT_FSIZE: CHILD_FILE_BYTES, resource.RLIMIT_CORE: 0}
     size = _virtual_memory()
-    _limit(resource.RLIMIT_FSIZE, CHILD_FILE_BYTES)
-    _limit(resource.RLIMIT_CORE, 0)
     if size:
-        _limit(resource.RLIMIT_AS, size + CHILD_MEMORY_BYTES)
-
-
-def _limit(what: int, value: int) -> None:
-    import resource
-
-    with contextlib.suppress(ValueError, OSError):
-        hard = resource.getrlimit(what)[1]
-        resource.setrlimit(
-            what, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard)
-        )
+        limits[resource.RLIMIT_AS] = size + CHILD_MEMORY_BYTES
+    for kind, limit in limits.items():
+        with contextlib.suppress(ValueError, OSError):
+            hard = resource.getrlimit(kind)[1]
+            if hard != resource.RLIM_INFINITY:
+                limit = min(limit, hard)
+            resource.setrlimit(kind, (limit, hard))
 
 
 def _virtual_memory() -> int:
@@ -249,114 +226,17 @@ def _virtual_memory() -> int:
         return 0
 
 
-def _redirect_writes(guard: AuditGuard) -> None:
-    """Let files that the user's code writes land in the folder, and be read from there again."""
-    real = io.open
-
-    def opened(file: Any, mode: str = "r", *more: Any, **named: Any) -> Any:
-        if isinstance(file, (str, os.PathLike)) and guard.line():
-            copy = os.path.join(guard.folder, Path(os.fsdecode(file)).name or "file")  # noqa: PTH118
-            writes = any(letter in str(mode) for letter in "wax+")
-            if (writes and not guard._is_inside(file)) or (not writes and Path(copy).exists()):
-                file = copy
-        return real(file, mode, *more, **named)
-
-    _put(builtins, "open", opened)
-    _put(io, "open", opened)
+def _target_of(arguments: tuple[Any, ...]) -> str:
+    """What a network event is about: the address behind the socket, or the name."""
+    if not arguments:
+        return ""
+    if len(arguments) > 1 and not isinstance(arguments[0], str):
+        return _shortened(arguments[1])
+    return _shortened(arguments[0])
 
 
-def _put(module: Any, name: str, value: Callable[..., Any]) -> None:
-    setattr(module, name, value)
-
-
-def _where(about: tuple[Any, ...]) -> str:
-    target = (
-        about[1] if len(about) > 1 and not isinstance(about[0], str) else about[0] if about else ""
-    )
-    return f" {_short(target)}"
-
-
-def _short(value: Any) -> str:
+def _shortened(value: Any) -> str:
     text = str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-class SubprocessLost(Exception):
-    """The child process ended, or had to be ended, without an answer. The message says which."""
-
-
-def run_in_subprocess(
-    function: Callable[..., Any], *arguments: Any, filename: str, seconds: float
-) -> Any:
-    """What `function(*arguments)` returns in a confined child, as JSON has it: no tuples, arrays as
-    lists.
-
-    `filename` is the user's file, against whose acts the child is guarded. Raises Lost.
-    """
-    mine, its = multiprocessing.Pipe(duplex=False)
-    with sandbox_folder() as place:
-        order = (function, arguments, filename, place, its)
-        process = multiprocessing.get_context("fork").Process(
-            target=_answer, args=order, daemon=True
-        )
-        with warnings.catch_warnings():
-            # Python 3.12: a fork beside threads
-            warnings.simplefilter("ignore", DeprecationWarning)
-            process.start()
-        its.close()
-        try:
-            return _heard(mine, seconds)
-        finally:
-            _end(process)
-            mine.close()
-
-
-def _heard(connection: Connection, seconds: float) -> Any:
-    if not connection.poll(seconds):
-        raise SubprocessLost(
-            f"it did not come back within {seconds:g} s and could not be interrupted"
-        )
-    try:
-        said = json.loads(connection.recv_bytes())
-    except (EOFError, OSError, ValueError):
-        raise SubprocessLost(
-            "it ended the whole program, or was stuck where nothing could interrupt it"
-        ) from None
-    if "trouble" in said:
-        raise RuntimeError(said["trouble"])
-    return said["answer"]
-
-
-def _answer(
-    function: Callable[..., Any],
-    arguments: tuple[Any, ...],
-    filename: str,
-    place: str,
-    connection: Connection,
-) -> None:
-    faulthandler.disable()  # a parent's, such as pytest's, would write about what happens here
-    confine_process(place)
-    AuditGuard(filename, place).raise_up()
-    try:
-        said = {"answer": function(*arguments)}
-    except Exception as error:
-        import traceback
-
-        said = {"trouble": "".join(traceback.format_exception(error))}
-    connection.send_bytes(json.dumps(said, default=_plain).encode())
-    connection.close()
-    os._exit(0)  # what the file left behind does not run on
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else float(value)
-
-
-def _end(process: Any) -> None:
-    process.join(0.05)
-    with suppress(OSError):
-        if os.getpgid(process.pid) == process.pid:
-            os.killpg(process.pid, signal.SIGKILL)
-    if process.is_alive():
-        process.kill()
-    process.join()
+    if len(text) <= MAX_TARGET_CHARS:
+        return text
+    return text[: MAX_TARGET_CHARS - 3] + "..."

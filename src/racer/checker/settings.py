@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from racer.errors import UsageError, did_you_mean
+from racer.files import read_toml
+
+MAX_TIMEOUT_S = 1e6
 
 
 @dataclass(frozen=True)
@@ -30,43 +32,40 @@ def read_project_settings(start: Path) -> ProjectSettings:
     start = start.absolute()
     for folder in [start, *start.parents]:
         path = folder / "pyproject.toml"
-        if path.is_file() and (table := _table(path)) is not None:
-            return _settings(table, path)
+        if not path.is_file():
+            continue
+        table = read_toml(path).get("tool", {}).get("racer")
+        if table is not None:
+            return _parse_settings(table, path)
     return ProjectSettings()
 
 
-def _table(path: Path) -> dict[str, Any] | None:
-    try:
-        found = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("racer")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not TOML: {error}") from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
-    if found is not None and not isinstance(found, dict):
+def _parse_settings(table: Any, path: Path) -> ProjectSettings:
+    if not isinstance(table, dict):
         raise UsageError(f"{path}: tool.racer must be a table")
-    return found
-
-
-def _settings(table: dict[str, Any], path: Path) -> ProjectSettings:
-    known = list(ProjectSettings.__annotations__)
+    known = [field.name for field in fields(ProjectSettings)]
     values: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, dict):
             continue
         if key not in known:
-            near = did_you_mean(key, known) or f": there are {', '.join(known)}"
-            raise UsageError(f"{path}: [tool.racer] has no {key!r}{near}")
-        values[key] = _number(value, path) if key == "timeout" else _words(key, value, path)
+            suggestion = did_you_mean(key, known) or f": there are {', '.join(known)}"
+            raise UsageError(f"{path}: [tool.racer] has no {key!r}{suggestion}")
+        if key == "timeout":
+            values[key] = _parse_timeout(value, path)
+        else:
+            values[key] = _parse_words(key, value, path)
     return ProjectSettings(**values)
 
 
-def _number(value: Any, path: Path) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < 1e6:
+def _parse_timeout(value: Any, path: Path) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0.0 < value < MAX_TIMEOUT_S:
         raise UsageError(f"{path}: timeout in [tool.racer] is a number of seconds, not {value!r}")
     return float(value)
 
 
-def _words(key: str, value: Any, path: Path) -> tuple[str, ...]:
+def _parse_words(key: str, value: Any, path: Path) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):

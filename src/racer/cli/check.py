@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from racer.errors import UsageError, did_you_mean
-
 if TYPE_CHECKING:
-    from racer.checker.runner import CheckOptions, CheckReport
+    from racer.checker.results import CheckReport
     from racer.checker.settings import ProjectSettings
-
-PROFILES = ("aws", "community")
 
 
 class OutputFormat(StrEnum):
@@ -64,83 +60,78 @@ def check_command(
 
     Exit code 1 when there are errors, 2 for wrong use.
     """
-    from racer.checker import output as reporting
-    from racer.checker import settings
-    from racer.checker.runner import check as run
-    from racer.checker.runner import expand_paths
+    from racer.checker.output import checks_as_github, checks_as_json, checks_as_sarif, format_check
+    from racer.checker.runner import check, expand_paths
+    from racer.checker.settings import read_project_settings
 
     paths = expand_paths(rewards)
-    ours = settings.read_project_settings(_folder(paths[0]))
+    project = read_project_settings(_folder(paths[0]))
+    profiles = profile or list(project.profile)
     if fix or diff:
-        _fix(paths, (profile or [*ours.profile] or ["aws"])[0], is_written=fix and not diff)
+        _fix(paths, (profiles or ["aws"])[0], is_written=fix and not diff)
         if diff:
             return
-    choice = reporting.parse_selection(select or ours.select, ignore or ours.ignore)
     form = OutputFormat.json if json else output
-    done: list[CheckReport] = []
+    is_text = form is OutputFormat.text
 
-    def show(one: CheckReport) -> None:
-        done.append(reporting.select_findings(one, choice))
-        if form is OutputFormat.text:
-            typer.echo(reporting.format_check(done[-1], not quiet))
+    def show(report: CheckReport) -> None:
+        if is_text:
+            typer.echo(format_check(report, not quiet))
 
-    if form is OutputFormat.text:
+    if is_text:
         typer.echo(f"checking {_named(paths)}")
-    run(paths, _orders(track, profile, timeout, ours), show)
-    if form is OutputFormat.text and len(done) > 1:
-        typer.echo(reporting.summarize_checks(done))
-    elif form is not OutputFormat.text:
+    result = check(
+        paths,
+        tracks=track or project.track,
+        profiles=profiles,
+        select=select or project.select,
+        ignore=ignore or project.ignore,
+        timeout=_timeout(timeout, project),
+        on_report=show,
+    )
+    if not is_text:
         write = {
-            OutputFormat.json: reporting.checks_as_json,
-            OutputFormat.sarif: reporting.checks_as_sarif,
-            OutputFormat.github: reporting.checks_as_github,
+            OutputFormat.json: checks_as_json,
+            OutputFormat.sarif: checks_as_sarif,
+            OutputFormat.github: checks_as_github,
         }
-        typer.echo(write[form](done))
-    if any(one.has_errors for one in done):
-        raise typer.Exit(1)
+        typer.echo(write[form](result.reports))
+    elif len(result.reports) > 1:
+        typer.echo(result.summary)
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)
 
 
 def _fix(paths: list[str], profile: str, is_written: bool) -> None:
     """Rewrite each file so that the validator accepts it, where that is proved to pay the same; say
     what was done.
     """
-    from racer.checker.fix import fix_reward as fixed_of
-    from racer.checker.fix import write_fix
+    from racer.checker.fix import fix_reward, write_fix
 
     for path in paths:
-        fixed = fixed_of(path, profile)
-        if not fixed.is_changed:
-            typer.echo(f"{path}: {fixed.left}", err=True)
+        result = fix_reward(path, profile)
+        if not result.is_changed:
+            typer.echo(f"{path}: {result.why_unchanged}", err=True)
             continue
-        typer.echo(fixed.diff, nl=False)
+        typer.echo(result.diff, nl=False)
         typer.echo(
-            f"{path}: {', '.join(fixed.steps)}; pays the same in {fixed.compared:,} steps", err=True
+            f"{path}: {', '.join(result.rewrites)}; pays the same in "
+            f"{result.compared_steps:,} steps",
+            err=True,
         )
         if is_written:
-            typer.echo(f"{path}: written; as it was: {write_fix(fixed)}", err=True)
+            typer.echo(f"{path}: written; as it was: {write_fix(result)}", err=True)
 
 
-def _orders(
-    track: list[str] | None, profile: list[str] | None, timeout: float | None, ours: ProjectSettings
-) -> CheckOptions:
-    from racer.checker.runner import CALL_TIMEOUT_S, CheckOptions
+def _timeout(asked: float | None, project: ProjectSettings) -> float:
+    """Seconds for a call: as asked for, as the project has it, or the default."""
+    from racer.checker.runner import CALL_TIMEOUT_S
 
-    seconds = (
-        timeout
-        if timeout is not None
-        else ours.timeout
-        if ours.timeout is not None
-        else CALL_TIMEOUT_S
-    )
-    if not 0.0 < seconds < 1e6:
-        raise UsageError(f"--timeout is a number of seconds above 0, not {seconds:g}")
-    asked = tuple(profile or ours.profile)
-    for word in asked:
-        if word not in PROFILES:
-            raise UsageError(
-                f"unknown profile {word!r}{did_you_mean(word, list(PROFILES))} (there are aws and community)"
-            )
-    return CheckOptions(tuple(track or ours.track), asked, seconds)
+    if asked is not None:
+        return asked
+    if project.timeout is not None:
+        return project.timeout
+    return CALL_TIMEOUT_S
 
 
 def _folder(path: str) -> Path:

@@ -114,13 +114,13 @@ def watch_saves(path: Path, poll: float = POLL_S) -> Iterator[tuple[int, int] | 
 
 def check_and_score(path: Path, track: str, drives: list[Drive], gamma: float) -> WatchResult:
     """The file checked on a track for a moment and, unless it has errors, scored with these drives."""
-    from racer.checker.runner import CheckOptions, check
+    from racer.checker import check
     from racer.diagnostics import score_drives
     from racer.reward import load_reward
 
     start, findings, scored, trouble = time.perf_counter(), [], None, ""
     try:
-        [report] = check([path], CheckOptions(tracks=(track,), seconds=TRIAL_S, timeout=1.0))
+        [report] = check(path, tracks=[track], seconds=TRIAL_S, timeout=1.0).reports
         findings = report.findings
         if not report.has_errors:
             scored = score_drives(load_reward(path), drives, (gamma,), gamma)
@@ -154,10 +154,7 @@ def render_screen(path: Path, track: str, now: WatchResult, before: WatchResult 
 
 def describe_changes(before: WatchResult, now: WatchResult) -> list[str]:
     """What differs between two looks, a sentence each."""
-    old, new = (
-        Counter((f.code, f.message.partition(";")[0]) for f in look.findings)
-        for look in (before, now)
-    )
+    old, new = (Counter((f.code, f.message) for f in look.findings) for look in (before, now))
     lines = [f"gone: {code} {message}" for code, message in old - new]
     lines += [f"new: {code} {message}" for code, message in new - old]
     if before.score is None or now.score is None:
@@ -189,7 +186,7 @@ def _findings(now: WatchResult) -> list[Table | Text]:
     for found in worst[:_MOST]:
         color = _COLORS[str(found.severity)]
         table.add_row(
-            Text(f"  {found.line or ''}", "dim"), Text(found.code, color), Text(found.message)
+            Text(f"  {found.line or ''}", "dim"), Text(found.code, color), Text(found.sentence)
         )
     more = len(worst) - _MOST
     rest = [Text(f"  and {more} more: racer check", "dim")] if more > 0 else []

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from racer import analysis, logs
 from racer.diagnostics.replay_record import LogReplay, RebuildProof, ReplayedLog
-from racer.errors import RewardError
+from racer.errors import RacerError
 from racer.logs.log_track import KnownTracks, find_log_track
 from racer.logs.schema import HELD_STATUSES
 from racer.logs.to_state import episode_begins, state_rows
@@ -61,7 +61,7 @@ def replay(
     timeout
         Seconds that one call may take.
 
-    Raises RewardRefused as the real job would stop, naming the row; RewardError when the proof
+    Raises RewardRefused as the real job would stop, naming the row; RacerError when the proof
     fails; UsageError when no track is known.
 
     Examples
@@ -191,9 +191,9 @@ def prove_rebuild(trace: pd.DataFrame, rewards: Array) -> RebuildProof:
 
 
 def require_proof(proof: RebuildProof, name: str) -> None:
-    """Raise RewardError with what to look for, unless the proof holds."""
+    """Raise RacerError with what to look for, unless the proof holds."""
     if not proof.holds:
-        raise RewardError(
+        raise RacerError(
             f"the log's rewards are not those of {name}: {proof}. Is it another version of the file, does it read "
             "objects (a log does not tell where they were), or is it the wrong track (--track)? "
             "Without --own the log is priced unproven"

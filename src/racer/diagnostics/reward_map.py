@@ -238,8 +238,7 @@ class _MapPricing:
         params = self._params(cars)
         self.batch(params, [1] * len(params))
         untouched, called = pickle.loads(self.batch.snapshot())["cars"]
-        is_savable = not any("cannot be saved" in note for note in self.batch.notes())
-        self.keeps_state = untouched != called or not is_savable
+        self.keeps_state = untouched != called or bool(self.batch.unsaved)
 
     def _params(self, cars: State) -> list[dict[str, object]]:
         return [dict(params) for params in build_params(cars, [self.track])]

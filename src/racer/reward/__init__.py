@@ -2,15 +2,35 @@
 refuse.
 """
 
-from racer.reward.batch import RewardBatch
-from racer.reward.errors import RewardRefused
-from racer.reward.load import RewardFunction, find_reward, load_reward, shipped_rewards
+from racer.reward.batch import REWARD_TIMEOUT_S, RewardBatch
+from racer.reward.errors import (
+    RefusalReason,
+    RewardRefused,
+    RewardUnusable,
+    UnusableReason,
+    refusal_cause,
+    relocate_refusal,
+)
+from racer.reward.load import (
+    RewardFunction,
+    find_reward,
+    load_reward,
+    reads_objects,
+    shipped_rewards,
+)
 
 __all__ = [
+    "REWARD_TIMEOUT_S",
+    "RefusalReason",
     "RewardBatch",
     "RewardFunction",
     "RewardRefused",
+    "RewardUnusable",
+    "UnusableReason",
     "find_reward",
     "load_reward",
+    "reads_objects",
+    "refusal_cause",
+    "relocate_refusal",
     "shipped_rewards",
 ]

@@ -18,6 +18,9 @@ import sys
 import threading
 from types import FrameType
 
+from racer.reward.errors import HELD_UP_SENTENCE, STUCK_IN_C_SENTENCE
+
+SENTENCES = (STUCK_IN_C_SENTENCE, HELD_UP_SENTENCE)
 HELPER_SOURCE = r"""
 import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -33,10 +36,9 @@ for line in sys.stdin:
         if name in names:
             place = name, rest.split()[0]
 if seconds and place:
-    sys.stderr.write("%s:%s: the reward function is in C code that does not come back and cannot be interrupted; "
-                     "racer gave up after %s (--reward-timeout) and ended with exit code 1\n" % (*place, seconds))
+    sys.stderr.write(sys.argv[1] % (*place, seconds))
 elif seconds:
-    sys.stderr.write("the interpreter was held up for %s while rewards were priced; racer gave up\n" % seconds)
+    sys.stderr.write(sys.argv[2] % seconds)
 """
 
 
@@ -104,7 +106,7 @@ def _suspend(number: int, frame: FrameType | None) -> None:
 def _start_helper() -> int:
     """The writing end of a pipe to a new helper, -1 where none can be started."""
     read, write = os.pipe()
-    command = [sys.executable or "python3", "-I", "-S", "-c", HELPER_SOURCE]
+    command = [sys.executable or "python3", "-I", "-S", "-c", HELPER_SOURCE, *SENTENCES]
     try:
         # no Popen: its end would be a warning about a process that still runs
         if hasattr(os, "posix_spawn"):

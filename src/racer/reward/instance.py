@@ -19,7 +19,8 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-from racer.errors import UsageError, did_you_mean
+from racer.errors import did_you_mean
+from racer.reward.errors import RewardUnusable, UnusableReason
 from racer.reward.load import RewardFunction
 
 DefinitionPath = tuple[str, ...]
@@ -46,8 +47,8 @@ class RewardInstance:
 
 
 def execute_reward(reward: RewardFunction, name: str) -> RewardInstance:
-    """A new instance, registered as `name`. What the file raises passes; UsageError without a
-    reward_function.
+    """A new instance, registered as `name`. What the file raises passes; RewardUnusable without
+    a fitting reward_function.
     """
     module = ModuleType(name)
     module.__file__ = str(reward.path.absolute())
@@ -104,53 +105,60 @@ def _take(siblings: frozenset[str]) -> dict[str, ModuleType]:
 
 
 def _entry(reward: RewardFunction, module: ModuleType) -> RewardEntry:
-    """The module's `reward_function`, once it is sure that it takes one argument and returns at
-    once.
+    """The module's `reward_function`. Raises RewardUnusable unless it takes one argument and returns
+    at once.
     """
     call = vars(module).get("reward_function")
-    line = reward.syntax.entry.lineno if reward.syntax.entry else 0
-    where = f"{reward.filename}:{line}" if line else reward.filename
     if call is None:
-        callables = [
-            name
-            for name, value in vars(module).items()
-            if callable(value) and not name.startswith("__")
-        ]
-        near = did_you_mean("reward_function", callables)
-        raise UsageError(f"{reward.filename} defines no reward_function(params){near}")
+        suggestion = did_you_mean("reward_function", _callable_names(module))
+        raise _unusable(reward, UnusableReason.NO_FUNCTION, detail=suggestion)
     if not callable(call):
-        raise UsageError(f"{where}: reward_function is not a function but {type(call).__name__}")
+        raise _unusable(reward, UnusableReason.NOT_CALLABLE, detail=type(call).__name__)
     target = call if isinstance(call, FunctionType) else getattr(call, "__call__", call)  # noqa: B004
     if inspect.iscoroutinefunction(target) or inspect.isasyncgenfunction(target):
-        raise UsageError(
-            f"{where}: reward_function is `async def`, so a call returns no number: write `def`"
-        )
+        raise _unusable(reward, UnusableReason.ASYNC)
     if inspect.isgeneratorfunction(target):
-        raise UsageError(
-            f"{where}: reward_function holds `yield`, so a call returns no number: write `return`"
-        )
-    _check_signature(call, where)
+        raise _unusable(reward, UnusableReason.GENERATOR)
+    _check_signature(reward, call)
     return call  # type: ignore[no-any-return]
 
 
-def _check_signature(call: Callable[..., object], where: str) -> None:
+def _callable_names(module: ModuleType) -> list[str]:
+    names = []
+    for name, value in vars(module).items():
+        if callable(value) and not name.startswith("__"):
+            names.append(name)
+    return names
+
+
+def _check_signature(reward: RewardFunction, call: Callable[..., object]) -> None:
     try:
         signature = inspect.signature(call)
     except (ValueError, TypeError):
         return  # a builtin keeps its signature to itself: the first call will tell
-    names = list(signature.parameters)
-    if len(names) > 3 and tuple(names[: len(SIGNATURE_2018_START)]) == SIGNATURE_2018_START:
-        raise UsageError(
-            f"{where}: this is the reward function of 2018, with {len(names)} arguments ({', '.join(names[:4])}, ...); "
-            "write reward_function(params) and read params['x'], params['distance_from_center'] and so on"
-        )
+    names = tuple(signature.parameters)
+    if len(names) > 3 and names[: len(SIGNATURE_2018_START)] == SIGNATURE_2018_START:
+        raise _unusable(reward, UnusableReason.SIGNATURE_2018, arguments=names)
     try:
         signature.bind({})
     except TypeError:
-        takes = f"({', '.join(names)})"
-        raise UsageError(
-            f"{where}: reward_function takes {takes}: it must take exactly one, params"
-        ) from None
+        raise _unusable(reward, UnusableReason.SIGNATURE, arguments=names) from None
+
+
+def _unusable(
+    reward: RewardFunction,
+    reason: UnusableReason,
+    detail: str = "",
+    arguments: tuple[str, ...] = (),
+) -> RewardUnusable:
+    entry = reward.syntax.entry
+    return RewardUnusable(
+        reason=reason,
+        path=reward.filename,
+        line=entry.lineno if entry else 0,
+        detail=detail,
+        arguments=arguments,
+    )
 
 
 def _origin(modules: dict[str, ModuleType]) -> dict[DefinitionPath, object]:

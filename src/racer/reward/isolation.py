@@ -24,7 +24,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from racer.reward.errors import line_in_stack
+from racer.reward.errors import CallStopped, RefusalReason, line_in_stack
 from racer.reward.load import RewardFunction
 from racer.reward.watchdog import clear_async_exceptions, throw_async
 
@@ -142,10 +142,14 @@ MAX_KEPT_CHARS = 4096  # characters of text that are kept
 CHARS_PER_CALL = 16384
 
 
-class PrintFlood(BaseException):
-    """More was printed than the budget allows. Not an Exception, so that `except Exception` lets it
-    pass.
-    """
+class PrintFlood(CallStopped):
+    """More was printed than the budget allows; `line` is where it was spent."""
+
+    reason = RefusalReason.FLOOD
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
 
 
 @dataclass

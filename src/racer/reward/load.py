@@ -1,5 +1,4 @@
-"""From a file name to a compiled reward function: read, decode, compile; refuse with a sentence
-what cannot be one.
+"""From a file name to a compiled reward function: read, decode, compile.
 
 The file is compiled here and executed elsewhere (`racer.reward.instance`): nothing of it runs in
 this module.
@@ -16,27 +15,45 @@ import sys
 import tokenize
 import warnings
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from types import CodeType
+from typing import Any
 
-from racer import resources as shipped
+from racer import resources
 from racer.errors import UsageError, did_you_mean
-from racer.reward import python311 as newer
+from racer.reward.errors import RewardUnusable, UnusableReason
+from racer.reward.python311 import downgrade_syntax
 from racer.reward.syntax import RewardSyntax
+
+ARCHIVE_STARTS = (b"PK\x03\x04", b"\x1f\x8b")
+COMPILER_ERRORS = (ValueError, RecursionError, MemoryError, OverflowError)
+"""What `compile` raises besides SyntaxError."""
+
+
+class Encoding(StrEnum):
+    """How the text of a file was read. The real job reads UTF-8 only."""
+
+    UTF_8 = "UTF-8, or as the file declares"
+    UTF_16 = "UTF-16"
+    LATIN_1 = "Latin-1, as it is not UTF-8"
 
 
 @dataclass(frozen=True)
 class RewardFunction:
-    """A reward file: where it is, what it says, its compiled code. `notes` are sentences for the
-    user.
-    """
+    """A reward file: where it is, its text, its compiled code."""
 
     path: Path
     source: str = field(repr=False)
     code: CodeType = field(repr=False, compare=False)
     sha256: str
-    notes: tuple[str, ...] = ()
+    encoding: Encoding = Encoding.UTF_8
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled without the code, which is compiled anew."""
+        filename = self.code.co_filename
+        return _recompile, (self.path, self.source, filename, self.sha256, self.encoding)
 
     @property
     def name(self) -> str:
@@ -48,9 +65,17 @@ class RewardFunction:
         """The file name in this function's frames and in sentences about it."""
         return self.code.co_filename
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the user."""
+        note = encoding_note(self.encoding)
+        return (f"{self.path} {note}",) if note else ()
+
     def text_of(self, line: int) -> str:
         """The source line of that number (from 1), without indentation; empty where there is none."""
-        return self._lines[line - 1].strip() if 0 < line <= len(self._lines) else ""
+        if 0 < line <= len(self._lines):
+            return self._lines[line - 1].strip()
+        return ""
 
     @cached_property
     def syntax(self) -> RewardSyntax:
@@ -60,10 +85,13 @@ class RewardFunction:
     @cached_property
     def siblings(self) -> frozenset[str]:
         """Names of the modules beside the file, when the file imports any of them; empty otherwise."""
-        beside = {p.stem for p in self.path.parent.glob("*.py")}
-        beside |= {p.parent.name for p in self.path.parent.glob("*/__init__.py")}
-        beside -= {self.path.stem, *sys.stdlib_module_names}
-        return frozenset(beside) if beside & self.syntax.imports else frozenset()
+        folder = self.path.parent
+        modules = {path.stem for path in folder.glob("*.py")}
+        packages = {path.parent.name for path in folder.glob("*/__init__.py")}
+        importable = (modules | packages) - {self.path.stem, *sys.stdlib_module_names}
+        if importable & self.syntax.imports:
+            return frozenset(importable)
+        return frozenset()
 
     @cached_property
     def _lines(self) -> list[str]:
@@ -71,102 +99,63 @@ class RewardFunction:
 
 
 def load_reward(name: str | os.PathLike[str]) -> RewardFunction:
-    """The reward function in a file, or the shipped one of that name (`center_line`).
+    """The reward function in a file, or the shipped one of that name.
 
-    UsageError with a sentence when there is no such file, or when it cannot be a Python file.
+    Nothing of the file is run. Raises UsageError when there is no such file, and RewardUnusable when
+    it cannot be a Python file.
+
+    Examples
+    --------
+    >>> reward = load_reward("center_line")
+    >>> reward.name
+    'center_line'
+    >>> reward.syntax.entry.name
+    'reward_function'
     """
     path = find_reward(name)
-    raw = _bytes(path)
-    source, notes = _decoded(raw, path)
-    if sys.version_info < (3, 12):
-        source = _readable(source)
-    code = _compiled(source, path)
-    return RewardFunction(path, source, code, hashlib.sha256(raw).hexdigest(), notes)
+    raw = _read_source_bytes(path)
+    text, encoding = _decode_source(raw)
+    source, code = _compile_source(text, path)
+    return RewardFunction(path, source, code, hashlib.sha256(raw).hexdigest(), encoding)
 
 
 def find_reward(name: str | os.PathLike[str]) -> Path:
     """The file that `name` means: a path, or the name of a shipped reward function."""
     path = Path(name).expanduser()
     if path.is_dir():
-        raise UsageError(f"{path} is a folder: name the reward file in it{_inside(path)}")
+        raise UsageError(f"{path} is a folder: name the reward file in it{_examples_in(path)}")
     if path.exists():
         return path
-    known = shipped_rewards()
+    shipped = shipped_rewards()
     word = os.fspath(name)
-    if word.removesuffix(".py") in known:
-        return known[word.removesuffix(".py")]
-    beside = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
-    near = did_you_mean(path.name, beside) or did_you_mean(path.stem, [*known])
-    raise UsageError(f"no reward file {word!r}{near or ': shipped are ' + ', '.join(known)}")
+    if word.removesuffix(".py") in shipped:
+        return shipped[word.removesuffix(".py")]
+    neighbors = [file.name for file in path.parent.glob("*.py")] if path.parent.is_dir() else []
+    suggestion = did_you_mean(path.name, neighbors) or did_you_mean(path.stem, [*shipped])
+    suggestion = suggestion or f": shipped are {', '.join(shipped)}"
+    raise UsageError(f"no reward file {word!r}{suggestion}")
 
 
-def read_reward_text(path: Path) -> tuple[str, tuple[str, ...]]:
-    """What a file says, with `\\n` at the end of lines, and sentences about its encoding.
+def read_reward_text(path: Path) -> tuple[str, Encoding]:
+    """The text of a file, with `\\n` at the end of lines, and how it was read.
 
-    UsageError when it cannot be read, or is not text.
+    Raises RewardUnusable when it cannot be read, or is not text.
     """
-    return _decoded(_bytes(path), path)
+    return _decode_source(_read_source_bytes(path))
+
+
+def encoding_note(encoding: Encoding) -> str:
+    """What there is to say of a file in that encoding, with the file as the subject; "" for UTF-8."""
+    if encoding is Encoding.UTF_16:
+        return "is UTF-16; the real job reads UTF-8: save it so"
+    if encoding is Encoding.LATIN_1:
+        return "is not UTF-8 and was read as Latin-1; the real job refuses such a file: save it as UTF-8"
+    return ""
 
 
 def shipped_rewards() -> dict[str, Path]:
     """Name and file of every reward function that ships with racer, by name."""
-    return {path.stem: path for path in sorted(shipped.rewards_folder().glob("*.py"))}
-
-
-def _inside(folder: Path) -> str:
-    files = sorted(p.name for p in folder.glob("*.py"))[:3]
-    return f" ({', '.join(files)})" if files else ""
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
-    if raw.startswith((b"PK\x03\x04", b"\x1f\x8b")):
-        raise UsageError(f"{path} is an archive: unpack it and name the .py file in it")
-    if path.suffix == ".ipynb" or (
-        raw.lstrip().startswith(b"{") and b'"cells"' in raw and b'"nbformat"' in raw
-    ):
-        raise UsageError(
-            f"{path} is a notebook: save its reward_function as a .py file and name that"
-        )
-    if not raw.strip():
-        raise UsageError(f"{path} is empty: it must define reward_function(params)")
-    return raw
-
-
-def _decoded(raw: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
-    """Source text and what there is to say about its encoding. Line ends become `\\n`."""
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        text, note = (
-            raw.decode("utf-16", errors="replace"),
-            f"{path} is UTF-16; the real job reads UTF-8: save it so",
-        )
-        return _plain_lines(text), (note,)
-    try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
-        return _plain_lines(raw.decode(encoding)), ()
-    except (SyntaxError, UnicodeDecodeError, LookupError):
-        note = f"{path} is not UTF-8 and was read as Latin-1; the real job refuses such a file: save it as UTF-8"
-        return _plain_lines(raw.decode("latin-1")), (note,)
-
-
-def _plain_lines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _readable(source: str) -> str:
-    """The same program as this Python reads it: the simulator runs 3.12, whose f-strings older ones
-    refuse.
-    """
-    try:
-        compile_quietly(source, "reward")
-    except SyntaxError:
-        return newer.downgrade_syntax(source)
-    except (ValueError, RecursionError, MemoryError, OverflowError):
-        pass  # said by whoever compiles it in earnest
-    return source
+    return {path.stem: path for path in sorted(resources.rewards_folder().glob("*.py"))}
 
 
 def compile_quietly(source: str, filename: str) -> CodeType:
@@ -176,22 +165,115 @@ def compile_quietly(source: str, filename: str) -> CodeType:
         return compile(source, filename, "exec", dont_inherit=True)
 
 
-def _compiled(source: str, path: Path) -> CodeType:
-    try:
-        return compile_quietly(source, os.fspath(path))
-    except SyntaxError as error:
-        line, column = error.lineno or 1, error.offset or 1
-        text = (error.text or "").strip()
-        raise UsageError(
-            f"{path}:{line}:{column}: {error.msg}{f', at `{text[:80]}`' if text else ''}"
-        ) from None
-    except (ValueError, RecursionError, MemoryError, OverflowError) as error:
-        raise UsageError(f"{path} cannot be compiled: {error or type(error).__name__}") from None
-
-
 def reads_objects(reward: RewardFunction) -> bool:
     """Whether a reward file names a key of params that is about objects."""
-    words = (node.value for node in ast.walk(reward.syntax.tree) if isinstance(node, ast.Constant))
-    return any(
-        isinstance(w, str) and (w.startswith("objects_") or w == "closest_objects") for w in words
+    return any(_names_objects(node) for node in ast.walk(reward.syntax.tree))
+
+
+def _names_objects(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+        return False
+    return node.value.startswith("objects_") or node.value == "closest_objects"
+
+
+def _recompile(
+    path: Path, source: str, filename: str, sha256: str, encoding: Encoding
+) -> RewardFunction:
+    return RewardFunction(path, source, compile_quietly(source, filename), sha256, encoding)
+
+
+def _examples_in(folder: Path) -> str:
+    files = sorted(path.name for path in folder.glob("*.py"))[:3]
+    return f" ({', '.join(files)})" if files else ""
+
+
+def _read_source_bytes(path: Path) -> bytes:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        detail = error.strerror or str(error)
+        raise _unusable(UnusableReason.UNREADABLE, path, detail=detail) from None
+    if raw.startswith(ARCHIVE_STARTS):
+        raise _unusable(UnusableReason.ARCHIVE, path)
+    if path.suffix == ".ipynb" or _is_notebook(raw):
+        raise _unusable(UnusableReason.NOTEBOOK, path)
+    if not raw.strip():
+        raise _unusable(UnusableReason.EMPTY, path)
+    return raw
+
+
+def _is_notebook(raw: bytes) -> bool:
+    return raw.lstrip().startswith(b"{") and b'"cells"' in raw and b'"nbformat"' in raw
+
+
+def _decode_source(raw: bytes) -> tuple[str, Encoding]:
+    """Source text and how it was read. Line ends become `\\n`."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _plain_line_ends(raw.decode("utf-16", errors="replace")), Encoding.UTF_16
+    try:
+        declared, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+        return _plain_line_ends(raw.decode(declared)), Encoding.UTF_8
+    except (SyntaxError, UnicodeDecodeError, LookupError):
+        return _plain_line_ends(raw.decode("latin-1")), Encoding.LATIN_1
+
+
+def _plain_line_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _compile_source(text: str, path: Path) -> tuple[str, CodeType]:
+    """The source text as this Python reads it, and its code."""
+    filename = os.fspath(path)
+    try:
+        return text, compile_quietly(text, filename)
+    except SyntaxError as error:
+        older = _older_source(text)
+        if older is None:
+            raise _syntax_unusable(error, path) from None
+        return older, compile_quietly(older, filename)
+    except COMPILER_ERRORS as error:
+        line, column = _place_of_null(text)
+        detail = str(error) or type(error).__name__
+        raise _unusable(UnusableReason.NOT_COMPILED, path, line, column, detail) from None
+
+
+def _older_source(text: str) -> str | None:
+    """The same program in the syntax of this Python, None when that does not help.
+
+    The simulator runs Python 3.12, whose f-strings older ones refuse.
+    """
+    if sys.version_info >= (3, 12):
+        return None
+    older = downgrade_syntax(text)
+    try:
+        compile_quietly(older, "reward")
+    except (SyntaxError, *COMPILER_ERRORS):
+        return None
+    return older
+
+
+def _place_of_null(text: str) -> tuple[int, int]:
+    """Line and column of the first null character, (1, 1) without one."""
+    before, null, _ = text.partition("\0")
+    if not null:
+        return 1, 1
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def _syntax_unusable(error: SyntaxError, path: Path) -> RewardUnusable:
+    return RewardUnusable(
+        reason=UnusableReason.SYNTAX,
+        path=os.fspath(path),
+        line=error.lineno or 1,
+        column=max(error.offset or 1, 1),
+        source_line=(error.text or "").strip(),
+        detail=error.msg,
+    )
+
+
+def _unusable(
+    reason: UnusableReason, path: Path, line: int = 0, column: int = 0, detail: str = ""
+) -> RewardUnusable:
+    return RewardUnusable(
+        reason=reason, path=os.fspath(path), line=line, column=column, detail=detail
     )

@@ -35,7 +35,7 @@ from typing import Any
 from weakref import WeakMethod, WeakSet
 
 from racer.reward import hard_timeout as deadman
-from racer.reward.errors import line_in_stack
+from racer.reward.errors import CallStopped, RefusalReason, line_in_stack
 
 LOOKS_PER_TIMEOUT = 4  # looks per timeout
 IMPORT_PATIENCE_S = 30.0  # s that a call may take while it imports: a cold disk is slow
@@ -43,10 +43,10 @@ STRIKE_INTERVAL_S = 0.05  # s between the steps against a stuck call
 INSISTS, INTERRUPTS, GIVES_UP = 3, 6, 40  # the strike from which each step is taken
 
 
-class RewardTimeout(BaseException):
-    """Thrown into a call that does not come back. Not an Exception, so that `except Exception` lets
-    it pass.
-    """
+class RewardTimeout(CallStopped):
+    """Thrown into a call that does not come back."""
+
+    reason = RefusalReason.TIMEOUT
 
 
 class _Insistent(RewardTimeout):

@@ -14,9 +14,15 @@ from typing import Any
 from racer.diagnostics import RewardScore, discounted_returns, score_rewards
 from racer.drivers.scripted import Drive
 from racer.errors import UsageError, did_you_mean
-from racer.reward import RewardBatch, RewardFunction, RewardRefused, load_reward
+from racer.reward import (
+    RewardBatch,
+    RewardFunction,
+    RewardRefused,
+    load_reward,
+    refusal_cause,
+    relocate_refusal,
+)
 from racer.reward.batch import REWARD_TIMEOUT_S
-from racer.reward.errors import relocate_refusal
 from racer.sim.params import copy_params
 from racer.testing import messages
 from racer.testing.messages import PaidCase
@@ -281,7 +287,7 @@ class Reward:
         try:
             self(case)
         except RewardRefused as error:
-            return str(error).removesuffix(f" (in {case!r})")
+            return refusal_cause(error)
         return None
 
 

@@ -205,5 +205,5 @@ class Session:
         try:
             yield
         except RewardRefused as error:
-            error.args = (f"{error}\n{write_failing_step(self.run, error)}",)
+            error.advice = write_failing_step(self.run, error)
             raise

@@ -12,20 +12,22 @@ import codecs
 import difflib
 import os
 import tokenize
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryDirectory
+from tempfile import TemporaryDirectory
 
-from racer.checker import static as syntax_rules
-from racer.checker import validators as profiles
+from racer.checker import static, validators
 from racer.checker.findings import Finding, RuleContext
 from racer.checker.fix import expressions, imports, layout, names
-from racer.checker.fix import names as words
-from racer.errors import RacerError, UsageError
-from racer.reward.load import RewardFunction, compile_quietly, load_reward, read_reward_text
+from racer.errors import RacerError
+from racer.files import write_file
+from racer.reward import RewardFunction, RewardUnusable, load_reward
+from racer.reward.load import compile_quietly, read_reward_text
 
-REWRITES: tuple[tuple[Callable[[str], str], str], ...] = (
+Rewrite = Callable[[str], str]
+
+REWRITES: tuple[tuple[Rewrite, str], ...] = (
     (layout.separate_statements, "statements separated"),
     (imports.move_imports_to_top, "imports moved to the top"),
     (imports.spell_out_star_imports, "star imports spelled out"),
@@ -38,137 +40,130 @@ REWRITES: tuple[tuple[Callable[[str], str], str], ...] = (
     (expressions.name_bare_excepts, "bare excepts named"),
     (expressions.rewrite_empty_fstrings, "f-strings without a field made strings"),
     (expressions.convert_results_to_float, "results made floats"),
-    (words.replace_forbidden_words, "forbidden words replaced"),
+    (names.replace_forbidden_words, "forbidden words replaced"),
     (layout.simplify_comment_headings, "headings in comments made plain"),
     (layout.tidy_layout, "layout tidied"),
 )
+"""What is done to a file, in this order, and how it is called."""
+CODES_NEEDED = {
+    expressions.convert_results_to_float: "RW409",
+    names.replace_forbidden_words: "RW405",
+}
+"""Rewrites that are made only where a validator objects with that code."""
 
 
 @dataclass(frozen=True)
 class FixResult:
-    """What `--fix` makes of a file. `after` is the text that it should have, equal to `before` when
-    it is left alone.
+    """What `--fix` makes of a file.
 
-    `steps` say what was done, `left` why nothing was; `refused` is what the validator would still
-    object to, and `compared` the number of steps on which both texts pay the same.
+    `after` is the text that it should have, equal to `before` when it is left alone. `rewrites` say
+    what was done, `why_unchanged` why nothing was; `refused` is what the validator would still object
+    to, and `compared_steps` the number of steps on which both texts pay alike.
     """
 
     path: Path
     profile: str
     before: str
     after: str
-    steps: tuple[str, ...] = ()
-    left: str = ""
+    rewrites: tuple[str, ...] = ()
+    why_unchanged: str = ""
     refused: tuple[Finding, ...] = ()
-    compared: int = 0
+    compared_steps: int = 0
 
     @property
     def is_changed(self) -> bool:
+        """Whether the file should have another text."""
         return self.after != self.before
 
     @property
     def diff(self) -> str:
         """What changes, as `diff -u` has it."""
-        lines = (self.before.splitlines(keepends=True), self.after.splitlines(keepends=True))
-        return "".join(difflib.unified_diff(*lines, str(self.path), f"{self.path} (fixed)"))
+        before = self.before.splitlines(keepends=True)
+        after = self.after.splitlines(keepends=True)
+        lines = difflib.unified_diff(before, after, str(self.path), f"{self.path} (fixed)")
+        return "".join(lines)
 
 
 def fix_reward(name: str | os.PathLike[str] | RewardFunction, profile: str = "aws") -> FixResult:
-    """What `--fix` makes of a reward file, for a validator. Nothing is written. UsageError as for
-    `load`.
-    """
-    asked = profiles.find_profile(profile).name
-    reward, broken = (
-        (name, []) if isinstance(name, RewardFunction) else syntax_rules.read_reward_file(name)
-    )
-    if reward is None:
-        path = Path(broken[0].path)
-        before = _text(path)
-        return FixResult(path, asked, before, before, (), _why(broken, "left alone"), tuple(broken))
-    before = read_reward_text(reward.path)[0]
-    if not _is_utf8(reward.path, before):
-        return FixResult(
-            reward.path, asked, before, before, left="left alone: save it as UTF-8 first"
-        )
-    said = profiles.validator_findings(reward, asked)
-    if not said:
-        return FixResult(
-            reward.path, asked, before, before, left=f"nothing to fix: {asked} accepts it"
-        )
-    codes = {finding.code for finding in said}
-    after, steps = rewrite_source(before, codes)
-    if after == before:
-        return FixResult(
-            reward.path,
-            asked,
-            before,
-            before,
-            (),
-            _why(said, "nothing of it can be fixed"),
-            tuple(said),
-        )
-    refused = _refused(reward.path, after, asked)
-    # the first objections stood before these
-    if not codes.issuperset(finding.code for finding in refused):
-        after, steps = rewrite_source(before, codes.union(finding.code for finding in refused))
-        refused = _refused(reward.path, after, asked)
-    if refused:
-        return FixResult(
-            reward.path, asked, before, before, steps, _why(refused, "left alone"), tuple(refused)
-        )
-    from racer.checker.fix import proof
+    """What `--fix` makes of a reward file, for a validator. Nothing is written.
 
-    different, compared = proof.find_reward_difference(reward, after)
-    if different:
-        return FixResult(
-            reward.path,
-            asked,
-            before,
-            before,
-            steps,
-            f"left alone: {different}",
-            tuple(said),
-            compared,
-        )
-    return FixResult(reward.path, asked, before, after, steps, compared=compared)
+    Raises UsageError as `load_reward`, and for an unknown profile.
+    """
+    profile = validators.find_profile(profile).name
+    if isinstance(name, RewardFunction):
+        reward: RewardFunction | None = name
+    else:
+        reward, findings = static.read_reward_file(name)
+    if reward is None:
+        return _unusable_result(Path(findings[0].path), profile, findings)
+    before = read_reward_text(reward.path)[0]
+    unchanged = FixResult(reward.path, profile, before, before)
+    if not _is_utf8(reward.path, before):
+        return replace(unchanged, why_unchanged="left alone: save it as UTF-8 first")
+    objections = validators.validator_findings(reward, profile)
+    if not objections:
+        return replace(unchanged, why_unchanged=f"nothing to fix: {profile} accepts it")
+    codes = {finding.code for finding in objections}
+    after, rewrites = rewrite_source(before, codes)
+    if after == before:
+        why = _explain(objections, "nothing of it can be fixed")
+        return replace(unchanged, why_unchanged=why, refused=tuple(objections))
+    refused = _objections_to(after, reward.path, profile)
+    new_codes = {finding.code for finding in refused} - codes
+    if new_codes:  # the first objections hid these
+        after, rewrites = rewrite_source(before, codes | new_codes)
+        refused = _objections_to(after, reward.path, profile)
+    unchanged = replace(unchanged, rewrites=rewrites)
+    if refused:
+        why = _explain(refused, "left alone")
+        return replace(unchanged, why_unchanged=why, refused=tuple(refused))
+    from racer.checker.fix.proof import find_reward_difference
+
+    proof = find_reward_difference(reward, after)
+    result = replace(unchanged, compared_steps=proof.steps)
+    if proof.difference:
+        why = f"left alone: {proof.difference}"
+        return replace(result, why_unchanged=why, refused=tuple(objections))
+    return replace(result, after=after)
 
 
 def rewrite_source(source: str, codes: set[str]) -> tuple[str, tuple[str, ...]]:
-    """The source with everything rewritten that can be, and what was done. `codes`: what a
-    validator said.
+    """The source with everything rewritten that can be, and what was done.
 
-    A step whose outcome is no Python any more is not taken.
+    `codes` are those of a validator's objections. A rewrite whose outcome is no Python any more is
+    not made.
     """
     done: list[str] = []
-    for step, words_for_it in REWRITES:
-        if step is expressions.convert_results_to_float and "RW409" not in codes:
+    for rewrite, description in REWRITES:
+        if rewrite in CODES_NEEDED and CODES_NEEDED[rewrite] not in codes:
             continue
-        if step is words.replace_forbidden_words and "RW405" not in codes:
-            continue
-        changed = _taken(step, source)
+        changed = _try_rewrite(rewrite, source)
         if changed != source:
-            done.append(words_for_it)
+            done.append(description)
             source = changed
     return source, tuple(done)
 
 
-def write_fix(fixed: FixResult) -> Path:
+def write_fix(result: FixResult) -> Path:
     """Write the new text over the file, and the old one beside it. Returns the backup's path."""
-    if not fixed.is_changed:
-        raise ValueError(f"{fixed.path} is left alone")
-    raw = fixed.path.read_bytes()
-    backup = _free(fixed.path)
-    _written(backup, raw)
-    end = "\r\n" if b"\r\n" in raw else "\n"
-    _written(fixed.path, fixed.after.replace("\n", end).encode())
+    if not result.is_changed:
+        raise ValueError(f"{result.path} is left alone")
+    raw = result.path.read_bytes()
+    backup = write_file(_free_backup_path(result.path), raw)
+    line_end = "\r\n" if b"\r\n" in raw else "\n"
+    # a link stays a link
+    write_file(result.path.resolve(), result.after.replace("\n", line_end))
     return backup
 
 
-def _text(path: Path) -> str:
+def _unusable_result(path: Path, profile: str, findings: Sequence[Finding]) -> FixResult:
+    """The result for a file that is no source text, or no Python."""
     try:
-        return read_reward_text(path)[0]
-    except UsageError:  # the finding says what it is instead of a source text
-        return ""
+        text = read_reward_text(path)[0]
+    except RewardUnusable:  # the findings say what it is instead
+        text = ""
+    why = _explain(findings, "left alone")
+    return FixResult(path, profile, text, text, why_unchanged=why, refused=tuple(findings))
 
 
 def _is_utf8(path: Path, source: str) -> bool:
@@ -177,54 +172,43 @@ def _is_utf8(path: Path, source: str) -> bool:
     return raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n") == source.encode(errors="replace")
 
 
-def _taken(step: Callable[[str], str], source: str) -> str:
+def _try_rewrite(rewrite: Rewrite, source: str) -> str:
     try:
-        changed = step(source)
+        changed = rewrite(source)
         compile_quietly(changed, "fixed")
-    # a text that the step cannot read
+    # a text that the rewrite cannot read
     except (SyntaxError, ValueError, RecursionError, tokenize.TokenError):
         return source
     return changed
 
 
-def _refused(path: Path, source: str, profile: str) -> list[Finding]:
+def _objections_to(source: str, path: Path, profile: str) -> list[Finding]:
     """What the validator says to the new text. The test drive happens only when it reads well."""
     with TemporaryDirectory(prefix="racer_fix_") as folder:
         copy = Path(folder) / path.name
         copy.write_text(source, encoding="utf-8")
         try:
             reward = load_reward(copy)
-        except UsageError as error:
+        except RewardUnusable as error:
             raise RacerError(f"{path} cannot be fixed: {error}") from None
         context = RuleContext(copy, (profile,))
-        return profiles.find_text_objections(reward, context) or profiles.find_trial_objections(
+        return validators.find_text_objections(reward, context) or validators.find_trial_objections(
             reward, context
         )
 
 
-def _why(said: list[Finding], what: str) -> str:
-    first = said[0]
-    more = f", and {len(said) - 1} more" if len(said) > 1 else ""
-    at = f"line {first.line}: " if first.line else ""
-    return f"{what}: {at}{first.code} {first.message}{more}"
+def _explain(findings: Sequence[Finding], outcome: str) -> str:
+    """The outcome with the first finding as its reason."""
+    first = findings[0]
+    place = f"line {first.line}: " if first.line else ""
+    more = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
+    return f"{outcome}: {place}{first.code} {first.message}{more}"
 
 
-def _free(path: Path) -> Path:
+def _free_backup_path(path: Path) -> Path:
     backup = path.with_name(f"{path.name}.bak")
     number = 1
     while backup.exists():
         number += 1
         backup = path.with_name(f"{path.name}.bak{number}")
     return backup
-
-
-def _written(path: Path, raw: bytes) -> None:
-    """Write beside and rename, with the mode of the file that was there. A link stays one."""
-    path = path.resolve()
-    try:
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as beside:
-            beside.write(raw)
-        Path(beside.name).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        Path(beside.name).replace(path)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None

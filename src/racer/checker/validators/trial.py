@@ -1,8 +1,8 @@
-"""The validators' test drive: the file is loaded and called in five situations, under watch, as
-they call it.
+"""The validators' test drive: the file is loaded and called in five situations, under watch, as they
+call it.
 
-Runs the user's code in this process: call it in a process that may be lost (`racer.checker`), or
-only with files of your own.
+Runs the user's code in this process: call it in a process that may be lost
+(`racer.checker.supervisor`), or only with files of your own.
 """
 
 from __future__ import annotations
@@ -11,274 +11,318 @@ import builtins
 import inspect
 import math
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from racer import geometry
-from racer.errors import UsageError
-from racer.reward import RewardBatch, RewardFunction, RewardRefused
+from racer.checker.findings import Finding
+from racer.reward import (
+    RefusalReason,
+    RewardBatch,
+    RewardFunction,
+    RewardRefused,
+    RewardUnusable,
+)
+from racer.reward.errors import MAX_ABS_REWARD, describe_refusal, describe_unusable
 from racer.reward.isolation import trace_return_line
-from racer.track import library
-from racer.track.track import Track
+from racer.track import Track, library
 
 Array = NDArray[np.float64]
 
-SITUATION_NAMES = ("a valid place", "the start line", "half a lap", "off the track", "the finish")
-# of a lap: where the six objects stand, on the left and right in turn
-SAMPLE_OBJECT_FRACTIONS = (0.11, 0.24, 0.45, 0.57, 0.71, 0.86)
-SAMPLE_OBJECT_OFFSET_M = 0.2  # m from the center line
-
-
-def sample_params() -> list[dict[str, Any]]:
-    """Fresh params of the five situations, in the order of `NAMES`, with 24 keys each."""
-    track = _track()
-    inner, center, outer = track.inner, track.center, track.outer
-    width = float(np.hypot(*(outer[0] - inner[0])))
-    outward = (outer[0] - center[0]) / np.hypot(*(outer[0] - center[0]))
-    last = len(inner) - 1
-    return [
-        _sample((inner[0] + center[0]) / 2, width, speed=0.5, steering_angle=6),
-        _sample(inner[0], width, speed=0.1, steering_angle=0.2),
-        _sample(
-            inner[(last + 1) // 2], width, heading=359.9, progress=50, steps=100, speed=1.0, steering_angle=6,
-            closest_waypoints=[3, 4],
-        ),
-        _sample(
-            center[0] + outward * width, width, all_wheels_on_track=False, distance_from_center=width, heading=359.9,
-            speed=1, steering_angle=15, is_offtrack=True,
-        ),
-        _sample(
-            inner[last], width, heading=359.9, progress=100, steps=10000, speed=5.0, steering_angle=0,
-            closest_waypoints=[last - 1, last],
-        ),
-    ]  # fmt: skip
-
-
-def _sample(place: Array, width: float, **what: Any) -> dict[str, Any]:
-    track = _track()
-    usual = {
-        "all_wheels_on_track": True, "x": place[0], "y": place[1], "distance_from_center": 0, "heading": 0,
-        "progress": 0, "steps": 1, "speed": 0.5, "steering_angle": 6, "track_width": width,
-        "waypoints": track.inner.copy(), "closest_waypoints": [0, 1], "is_left_of_center": True, "is_reversed": True,
-        "track_length": float(geometry.arc_length(track.inner)[-1]), "closest_objects": [0, 1],
-        "object_in_camera": True, "is_crashed": False, "is_offtrack": False,
-    }  # fmt: skip
-    return usual | _objects() | what
-
-
-def _objects() -> dict[str, Any]:
-    track = _track()
-    along = np.array(SAMPLE_OBJECT_FRACTIONS) * track.length
-    step = geometry.point_at(track.center, along + 0.01) - geometry.point_at(
-        track.center, along - 0.01
-    )
-    step /= np.hypot(*step.T)[:, None]
-    left = np.resize([1.0, -1.0], len(along))
-    spots = geometry.point_at(track.center, along) + (left * SAMPLE_OBJECT_OFFSET_M)[
-        :, None
-    ] * np.column_stack([-step[:, 1], step[:, 0]])
-    return {
-        "objects_location": spots.tolist(),
-        "objects_left_of_center": (left > 0).tolist(),
-        "objects_speed": [0.2] * len(along),
-        "objects_heading": np.arctan2(step[:, 1], step[:, 0]).tolist(),
-        "objects_distance": along.tolist(),
-    }
-
-
-@cache
-def _track() -> Track:
-    entry = next(entry for entry in library.track_entries() if entry.name == "reinvent_2018")
-    return library.open_entry(entry)
-
-
-MAX_ABS_RESULT = 1e5
 VALIDATOR_CALL_TIME_S = 5.0
-
-
-@dataclass(frozen=True)
-class DriveTrouble:
-    """Something that the test drive did not survive: `code` and words of the finding, and where."""
-
-    code: str
-    message: str
-    line: int = 0
-    remedy: str = ""
-    params: dict[str, Any] | None = None
+SITUATION_NAMES = ("a valid place", "the start line", "half a lap", "off the track", "the finish")
+SAMPLE_OBJECT_FRACTIONS = (0.11, 0.24, 0.45, 0.57, 0.71, 0.86)
+"""Of a lap: where the six objects stand, on the left and right in turn."""
+SAMPLE_OBJECT_OFFSET_M = 0.2
+SAMPLE_OBJECT_SPEED_MPS = 0.2
+MAX_SHOWN_CHARS = 40
+OWN_EXCEPTIONS = (
+    RefusalReason.RAISED,
+    RefusalReason.RECURSION,
+    RefusalReason.MEMORY,
+    RefusalReason.EXIT,
+    RefusalReason.THREAD_LIMIT,
+)
+"""Reasons of refusals that an exception of the file itself, or of Python, brings about."""
+SIMULATOR_ONLY_KEYS = ("projection_distance", "objects_distance_from_center", "sim_time")
+"""Keys that the simulator has and the validators' params lack."""
 
 
 class ImportRefused(Exception):
     """What an import gets while importing is switched off. No ImportError, as with the validators."""
 
 
-def run_test_drive(
-    reward: RewardFunction, seconds: float = VALIDATOR_CALL_TIME_S
-) -> list[DriveTrouble]:
-    """What the validators' test drive runs into, in their order; each thing once."""
-    gate = _Gate()
-    original = builtins.__import__
-    builtins.__import__ = gate  # type: ignore[assignment]
-    try:
-        found = _drive(reward, seconds, gate)
-    finally:
-        builtins.__import__ = original
-    return list({(trouble.code, trouble.line): trouble for trouble in reversed(found)}.values())[
-        ::-1
+def sample_params() -> list[dict[str, Any]]:
+    """Fresh params of the five situations, in the order of SITUATION_NAMES, with 24 keys each."""
+    track = _sample_track()
+    inner = track.inner
+    center = track.center
+    last = len(inner) - 1
+    outward = track.outer[0] - center[0]
+    outward /= np.hypot(*outward)
+    width = _sample_width()
+    return [
+        _situation((inner[0] + center[0]) / 2, speed=0.5, steering_angle=6),
+        _situation(inner[0], speed=0.1, steering_angle=0.2),
+        _situation(
+            inner[(last + 1) // 2],
+            heading=359.9,
+            progress=50,
+            steps=100,
+            speed=1.0,
+            steering_angle=6,
+            closest_waypoints=[3, 4],
+        ),
+        _situation(
+            center[0] + outward * width,
+            all_wheels_on_track=False,
+            distance_from_center=width,
+            heading=359.9,
+            speed=1,
+            steering_angle=15,
+            is_offtrack=True,
+        ),
+        _situation(
+            inner[last],
+            heading=359.9,
+            progress=100,
+            steps=10000,
+            speed=5.0,
+            steering_angle=0,
+            closest_waypoints=[last - 1, last],
+        ),
     ]
 
 
-class _Gate:
+def run_test_drive(reward: RewardFunction, seconds: float = VALIDATOR_CALL_TIME_S) -> list[Finding]:
+    """RW406 to RW411 and RW413: what the validators' test drive runs into, in their order; each
+    thing once.
+    """
+    with _importing_switchable() as gate:
+        findings = _drive(reward, seconds, gate)
+    by_place: dict[tuple[str, int], Finding] = {}
+    for finding in findings:
+        by_place.setdefault((finding.code, finding.line), finding)
+    return list(by_place.values())
+
+
+class _ImportGate:
     """An `__import__` that can be closed to everybody but racer."""
 
     def __init__(self) -> None:
-        self.open, self.is_closed = builtins.__import__, False
+        self._import = builtins.__import__
+        self.is_closed = False
 
-    def __call__(self, name: str, scope: Any = None, *rest: Any, **more: Any) -> Any:
+    def __call__(self, name: str, scope: Any = None, *rest: Any, **options: Any) -> Any:
         asking = sys._getframe(1).f_globals.get("__name__", "")
         if self.is_closed and not str(asking).startswith("racer."):
             raise ImportRefused(name)
-        return self.open(name, scope, *rest, **more)
+        return self._import(name, scope, *rest, **options)
 
 
-def _drive(reward: RewardFunction, seconds: float, gate: _Gate) -> list[DriveTrouble]:
+@contextmanager
+def _importing_switchable() -> Iterator[_ImportGate]:
+    original = builtins.__import__
+    gate = _ImportGate()
+    builtins.__import__ = gate  # type: ignore[assignment]
+    try:
+        yield gate
+    finally:
+        builtins.__import__ = original
+
+
+def _drive(reward: RewardFunction, seconds: float, gate: _ImportGate) -> list[Finding]:
+    entry = reward.syntax.entry
+    entry_line = entry.lineno if entry else 0
     try:
         first = RewardBatch(reward, 1, timeout=seconds)
-    except UsageError as error:
-        return [_unfit(reward, error)]
+    except RewardUnusable as error:
+        return [Finding("RW407", describe_unusable(error), reward.filename, entry_line)]
     except RewardRefused as error:
-        return [DriveTrouble("RW413", f"the file cannot be loaded: {_last(error)}", error.line)]
-    found = _arguments(reward, first)
+        message = f"the file cannot be loaded: {_exception_text(error)}"
+        return [Finding("RW413", message, reward.filename, error.line, exception=error.exception)]
+    findings = _findings_of_arguments(first, entry_line)
     valid, *others = sample_params()
     gate.is_closed = True
     try:
-        found += _call(first, valid, SITUATION_NAMES[0])
+        findings += _call_once(first, valid, SITUATION_NAMES[0])
     finally:
         gate.is_closed = False
-    if any(trouble.code in ("RW406", "RW411") for trouble in found):
-        return found
-    for name, params in zip(SITUATION_NAMES[1:], others, strict=True):
-        found += _call(RewardBatch(reward, 1, timeout=seconds), params, name)
-        if found and found[-1].code == "RW411":
+    if any(finding.code in ("RW406", "RW411") for finding in findings):
+        return findings
+    for situation, params in zip(SITUATION_NAMES[1:], others, strict=True):
+        findings += _call_once(RewardBatch(reward, 1, timeout=seconds), params, situation)
+        if findings and findings[-1].code == "RW411":
             break
-    return found
+    return findings
 
 
-def _unfit(reward: RewardFunction, error: UsageError) -> DriveTrouble:
-    line = reward.syntax.entry.lineno if reward.syntax.entry else 0
-    message = (
-        str(error).removeprefix(f"{reward.filename}:{line}: ").removeprefix(f"{reward.filename} ")
-    )
-    return DriveTrouble("RW407", message, line)
-
-
-def _arguments(reward: RewardFunction, batch: RewardBatch) -> list[DriveTrouble]:
+def _findings_of_arguments(batch: RewardBatch, line: int) -> list[Finding]:
     try:
         names = list(inspect.signature(batch.entry).parameters)
     except (TypeError, ValueError):
         return []
     if len(names) == 1:
         return []
-    line = reward.syntax.entry.lineno if reward.syntax.entry else 0
-    return [
-        DriveTrouble(
-            "RW407", f"reward_function has {len(names)} arguments ({', '.join(names)})", line
-        )
-    ]
+    message = f"reward_function has {len(names)} arguments ({', '.join(names)})"
+    return [Finding("RW407", message, batch.reward.filename, line)]
 
 
-def _call(batch: RewardBatch, params: dict[str, Any], name: str) -> list[DriveTrouble]:
-    given = dict(params)
+def _call_once(batch: RewardBatch, params: dict[str, Any], situation: str) -> list[Finding]:
+    """What the validators object to in the call of one situation."""
+    filename = batch.reward.filename
     try:
-        value = batch.returned([given])[0]
+        result = batch.returned([dict(params)])[0]
     except RewardRefused as error:
-        return [_refusal(error, name, params)]
-    if isinstance(value, float) and -MAX_ABS_RESULT <= value <= MAX_ABS_RESULT:
+        return [_finding_of_refusal(error, situation, params)]
+    if isinstance(result, float) and abs(result) <= MAX_ABS_REWARD:
         return []
-    line = _line(batch, dict(params))
-    if not isinstance(value, float):
-        shown = (
-            f"{type(value).__name__} {str(value)[:40]}" if value is not None else "nothing (None)"
-        )
-        remedy = "return a value on every path" if value is None else ""
-        return [
-            DriveTrouble(
-                "RW409",
-                f"at {name} it returns {shown}: the validators want a float",
-                line,
-                remedy,
-                params,
-            )
-        ]
-    bound = "is not a number" if math.isnan(value) else "is beyond 1e5"
-    return [DriveTrouble("RW410", f"at {name} it returns {value}, which {bound}", line, "", params)]
+    line = _line_of_return(batch, dict(params))
+    if isinstance(result, float):
+        bound = "is not a number" if math.isnan(result) else "is beyond 1e5"
+        message = f"at {situation} it returns {result}, which {bound}"
+        return [Finding("RW410", message, filename, line, params=params)]
+    shown = f"{type(result).__name__} {str(result)[:MAX_SHOWN_CHARS]}"
+    remedy = ""
+    if result is None:
+        shown = "nothing (None)"
+        remedy = "return a value on every path"
+    message = f"at {situation} it returns {shown}: the validators want a float"
+    return [Finding("RW409", message, filename, line, remedy=remedy, params=params)]
 
 
-def _line(batch: RewardBatch, params: dict[str, Any]) -> int:
+def _line_of_return(batch: RewardBatch, params: dict[str, Any]) -> int:
     """The line of the `return`, by one more call; 0 where that fails."""
-    found: list[int] = []
-    call: Callable[[Any], Any] = batch.entry
+    trace = partial(trace_return_line, batch.entry, filename=batch.reward.filename)
     try:
-        batch.traced(
-            lambda p: found.append(trace_return_line(call, p, batch.reward.filename)[0]), params
-        )
+        line: int = batch.traced(trace, params)[0]
     except RewardRefused:
         return 0
-    return found[0] if found else 0
+    return line
 
 
-def _refusal(error: RewardRefused, name: str, params: dict[str, Any]) -> DriveTrouble:
-    last = _last(error)
-    if last.rpartition(":")[0].endswith("ImportRefused") or last.startswith("ImportRefused"):
-        module = last.rpartition(": ")[2]
-        what = (
-            f"{module} is imported during a call, when the validators have switched importing off"
+def _finding_of_refusal(error: RewardRefused, situation: str, params: dict[str, Any]) -> Finding:
+    path = error.path
+    if error.exception == ImportRefused.__name__:
+        message = (
+            f"{error.detail} is imported during a call, when the validators have switched "
+            "importing off"
         )
-        return DriveTrouble("RW406", what, error.line, f"import {module} at the top of the file")
-    if "did not come back" in str(error):
-        return DriveTrouble(
-            "RW411",
-            f"at {name} it takes longer than {VALIDATOR_CALL_TIME_S:g} s",
-            error.line,
-            "",
-            params,
-        )
+        remedy = f"import {error.detail} at the top of the file"
+        return Finding("RW406", message, path, error.line, remedy=remedy)
+    if error.reason is RefusalReason.TIMEOUT:
+        message = f"at {situation} it takes longer than {VALIDATOR_CALL_TIME_S:g} s"
+        return Finding("RW411", message, path, error.line, params=params)
     # racer's own limits: on what is printed, on what is done to the machine
-    if last.startswith("racer."):
-        said = str(error).partition(": ")[2].partition(", at `")[0]
-        return DriveTrouble("RW408", f"at {name} {said}", error.line, "", params)
-    return DriveTrouble(
-        "RW408", f"at {name} it raises {last}", error.line, _advice(last, params), params
+    if error.reason in (RefusalReason.FLOOD, RefusalReason.BLOCKED, RefusalReason.THREAD):
+        message = f"at {situation} {describe_refusal(error)}"
+        return Finding("RW408", message, path, error.line, params=params)
+    return Finding(
+        "RW408",
+        f"at {situation} it raises {_exception_text(error)}",
+        path,
+        error.line,
+        remedy=_remedy_for(error),
+        params=params,
+        exception=error.exception,
     )
 
 
-def _last(error: RewardRefused) -> str:
-    """The last line of the traceback: `KeyError: 'sim_time'`; else the sentence."""
-    lines = error.trace.strip().splitlines()
-    if lines:
-        return lines[-1][:200]
-    return str(error).partition(": ")[2] or str(error)
+def _exception_text(error: RewardRefused) -> str:
+    """The exception as Python names it: `KeyError: 'sim_time'`; else what happened."""
+    if error.reason not in OWN_EXCEPTIONS:
+        return describe_refusal(error)
+    if not error.detail:
+        return error.exception
+    return f"{error.exception}: {error.detail}"
 
 
-def _advice(last: str, params: dict[str, Any]) -> str:
+def _remedy_for(error: RewardRefused) -> str:
     """What to do about an exception that only the oddities of the validators' params bring about."""
-    kind, _, text = last.partition(": ")
-    if kind == "KeyError" and text.strip("'\"") in (
-        "projection_distance",
-        "objects_distance_from_center",
-        "sim_time",
-    ):
-        return f"the validators' params lack {text}, which the simulator has: read it with params.get({text}, 0.0)"
-    if kind == "KeyError":
+    if error.exception == "KeyError":
+        if error.key in SIMULATOR_ONLY_KEYS:
+            return (
+                f"the validators' params lack {error.key!r}, which the simulator has: "
+                f"read it with params.get({error.key!r}, 0.0)"
+            )
         return "use one of the keys that the validators have (docs/check_codes.md)"
-    if "truth value of an array" in text or "ndarray" in text:
-        return "the validators' waypoints are a numpy array: write list(params['waypoints']), and no == on points"
-    if kind == "IndexError":
-        return "count waypoints with len(params['waypoints']): the validators' closest_waypoints may be the last two"
-    if kind == "ZeroDivisionError":
+    # numpy's own words: nothing else tells a list from an array that was used as one
+    if "truth value of an array" in error.detail or "ndarray" in error.detail:
+        return (
+            "the validators' waypoints are a numpy array: write list(params['waypoints']), "
+            "and no == on points"
+        )
+    if error.exception == "IndexError":
+        return (
+            "count waypoints with len(params['waypoints']): the validators' closest_waypoints "
+            "may be the last two"
+        )
+    if error.exception == "ZeroDivisionError":
         return "the validators try progress 0 and distance_from_center 0: guard the division"
     return ""
+
+
+def _situation(position: Array, **changes: Any) -> dict[str, Any]:
+    """Params of a car at a position (x, y) in m, with what differs from the usual."""
+    inner = _sample_track().inner
+    usual = {
+        "all_wheels_on_track": True,
+        "x": position[0],
+        "y": position[1],
+        "distance_from_center": 0,
+        "heading": 0,
+        "progress": 0,
+        "steps": 1,
+        "speed": 0.5,
+        "steering_angle": 6,
+        "track_width": _sample_width(),
+        "waypoints": inner.copy(),
+        "closest_waypoints": [0, 1],
+        "is_left_of_center": True,
+        "is_reversed": True,
+        "track_length": float(geometry.arc_length(inner)[-1]),
+        "closest_objects": [0, 1],
+        "object_in_camera": True,
+        "is_crashed": False,
+        "is_offtrack": False,
+    }
+    return usual | _sample_objects() | changes
+
+
+def _sample_objects() -> dict[str, Any]:
+    """The params of six objects beside the center line, on the left and right in turn."""
+    track = _sample_track()
+    distance = np.array(SAMPLE_OBJECT_FRACTIONS) * track.length
+    before = geometry.point_at(track.center, distance - 0.01)
+    behind = geometry.point_at(track.center, distance + 0.01)
+    along = behind - before
+    along /= np.hypot(*along.T)[:, None]
+    to_the_left = np.column_stack([-along[:, 1], along[:, 0]])
+    side = np.resize([1.0, -1.0], len(distance))
+    offset = (side * SAMPLE_OBJECT_OFFSET_M)[:, None] * to_the_left
+    location = geometry.point_at(track.center, distance) + offset
+    return {
+        "objects_location": location.tolist(),
+        "objects_left_of_center": (side > 0).tolist(),
+        "objects_speed": [SAMPLE_OBJECT_SPEED_MPS] * len(distance),
+        "objects_heading": np.arctan2(along[:, 1], along[:, 0]).tolist(),
+        "objects_distance": distance.tolist(),
+    }
+
+
+@cache
+def _sample_track() -> Track:
+    entries = library.track_entries()
+    entry = next(entry for entry in entries if entry.name == "reinvent_2018")
+    return library.open_entry(entry)
+
+
+@cache
+def _sample_width() -> float:
+    track = _sample_track()
+    return float(np.hypot(*(track.outer[0] - track.inner[0])))

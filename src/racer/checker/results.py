@@ -1,0 +1,245 @@
+"""What a check comes to: a report for each file, and which of its findings count."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from racer.checker.findings import CODES, Finding, Severity
+from racer.errors import UsageError, did_you_mean
+from racer.records import Record, RecordTable
+
+Verdict = Literal["passed", "failed"]
+
+
+@dataclass
+class CheckReport:
+    """What is known about one file.
+
+    `findings` stand in the order of their lines; `facts` are numbers of the trial: `steps`, `tracks`,
+    `calls`, and the seconds of a call (`call_s`, `median_s`, `p95_s`, `slowest_s`).
+    """
+
+    path: str
+    source: str = ""
+    findings: list[Finding] = field(default_factory=list)
+    facts: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether the real job would stop, or refuse the file."""
+        return any(finding.is_error for finding in self.findings)
+
+    @property
+    def summary(self) -> str:
+        """One line: how many findings of what kind, and on what the file was tried."""
+        counts = Counter(finding.severity for finding in self.findings)
+        kinds = []
+        for severity in Severity:
+            if counts[severity]:
+                kinds.append(plural(counts[severity], severity.value))
+        summary = f"{displayed_path(self.path)}: {', '.join(kinds) or 'all checks passed'}"
+        if "steps" in self.facts:
+            tracks = plural(int(self.facts["tracks"]), "track")
+            summary += f"; {self.facts['steps']:,.0f} steps on {tracks}"
+        if "call_s" in self.facts:
+            summary += f", {1e6 * self.facts['call_s']:,.1f} us a call"
+        return summary
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as `racer check --json` writes it."""
+        return {
+            "path": self.path,
+            "findings": [_finding_data(finding) for finding in self.findings],
+            "trial": self.facts,
+        }
+
+
+@dataclass
+class CheckResult(Record):
+    """What `racer.check` found: a report for each file, in the order in which they were named."""
+
+    reports: list[CheckReport]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The findings of all files."""
+        findings = []
+        for report in self.reports:
+            findings += report.findings
+        return findings
+
+    @property
+    def verdict(self) -> Verdict:
+        """`failed` when a file has an error, `passed` otherwise."""
+        return "failed" if any(report.has_errors for report in self.reports) else "passed"
+
+    @property
+    def exit_code(self) -> int:
+        """What `racer check` exits with: 1 when a file has an error, 0 otherwise."""
+        return 1 if self.verdict == "failed" else 0
+
+    @property
+    def summary(self) -> str:
+        """One line about all files."""
+        failed = sum(report.has_errors for report in self.reports)
+        return f"{plural(len(self.reports), 'file')} checked, {failed} with errors"
+
+    def blocks(self) -> Sequence[str | RecordTable]:
+        """A table and a summary for each file, and a line about all of them."""
+        blocks: list[str | RecordTable] = []
+        for report in self.reports:
+            if report.findings:
+                blocks.append(_table_of(report))
+            blocks.append(report.summary)
+        if len(self.reports) > 1:
+            blocks.append(self.summary)
+        return blocks
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict, the exit code and the reports."""
+        return {
+            "verdict": self.verdict,
+            "exit_code": self.exit_code,
+            "reports": [report.to_dict() for report in self.reports],
+        }
+
+
+@dataclass(frozen=True)
+class CodeSelection:
+    """Codes, or beginnings of codes, that count (none: all), and that do not. The longer of two
+    that fit decides.
+    """
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+    def holds(self, code: str) -> bool:
+        """Whether findings of that code count."""
+        selected = _longest_start(self.select, code) if self.select else 0
+        ignored = _longest_start(self.ignore, code)
+        if ignored < 0:
+            return selected >= 0
+        return selected > ignored
+
+
+def parse_selection(select: Sequence[str], ignore: Sequence[str]) -> CodeSelection:
+    """The selection that these words mean: codes, beginnings of codes, names as in the table of
+    codes, or `ALL`. Raises UsageError for others.
+    """
+    return CodeSelection(_parse_codes(select), _parse_codes(ignore))
+
+
+def select_findings(report: CheckReport, selection: CodeSelection) -> CheckReport:
+    """The report without findings that do not count, and without those that a `# noqa` on their
+    line silences.
+    """
+    lines = report.source.splitlines()
+    kept = []
+    for finding in report.findings:
+        if selection.holds(finding.code) and not _is_silenced(finding, lines):
+            kept.append(finding)
+    return replace(report, findings=kept)
+
+
+def merge_findings(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings in the order of their lines, each fact once: what a trial finds again of a rule's is
+    left out.
+    """
+    of_the_file = ("RW102", "RW103", "RW104", "RW106")
+    unique: dict[tuple[str, str, int], Finding] = {}
+    for finding in findings:
+        line = 0 if finding.code in of_the_file else finding.line
+        unique.setdefault((finding.code, finding.profile, line), finding)
+    return sorted(
+        unique.values(),
+        key=lambda finding: (finding.line, finding.column, finding.code, finding.profile),
+    )
+
+
+def displayed_path(path: str) -> str:
+    """A path as short as it goes: relative when it lies below the current folder."""
+    try:
+        short = os.path.relpath(path)
+    except ValueError:  # another drive
+        return path
+    return path if short.startswith("..") else short
+
+
+def severity_of(finding: Finding) -> Severity:
+    """The severity of a finding, which its code decides where it has none of its own."""
+    assert finding.severity is not None
+    return finding.severity
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 file`, `2 files`; `info` has no plural."""
+    return f"{count} {noun}" if count == 1 or noun == "info" else f"{count} {noun}s"
+
+
+def _table_of(report: CheckReport) -> RecordTable:
+    table = RecordTable(
+        ("line", "code", "severity", "finding"),
+        text_heads=frozenset({"code", "severity", "finding"}),
+    )
+    for finding in report.findings:
+        line = str(finding.line or "")
+        table.add_row(line, finding.code, severity_of(finding).value, finding.sentence)
+    return table
+
+
+def _finding_data(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "name": CODES[finding.code].name,
+        "severity": severity_of(finding).value,
+        "line": finding.line,
+        "column": finding.column,
+        "message": finding.sentence,
+        "remedy": finding.remedy,
+        "profile": finding.profile,
+        "fixable": finding.is_fixable,
+        "test": finding.test,
+        "params": finding.params,
+    }
+
+
+def _longest_start(starts: Sequence[str], code: str) -> int:
+    """Length of the longest of these that the code begins with, -1 for none."""
+    return max((len(start) for start in starts if code.startswith(start)), default=-1)
+
+
+def _parse_codes(words: Sequence[str]) -> tuple[str, ...]:
+    codes = []
+    for word in words:
+        codes += [_parse_code(part.strip()) for part in word.split(",") if part.strip()]
+    return tuple(codes)
+
+
+def _parse_code(word: str) -> str:
+    if word.upper() == "ALL":
+        return "RW"
+    codes_by_name = {code.name: number for number, code in CODES.items()}
+    start = codes_by_name.get(word.lower(), word.upper())
+    if not any(code.startswith(start) for code in CODES):
+        suggestion = did_you_mean(word.upper(), list(CODES))
+        suggestion = suggestion or did_you_mean(word.lower(), list(codes_by_name))
+        raise UsageError(
+            f"no finding has the code {word!r}{suggestion} (docs/check_codes.md lists them)"
+        )
+    return start
+
+
+def _is_silenced(finding: Finding, lines: Sequence[str]) -> bool:
+    # a comment does not silence a validator; the one that flake8 reads is regarded there
+    if finding.profile or not 0 < finding.line <= len(lines):
+        return False
+    line = lines[finding.line - 1]
+    comment = re.search(r"#\s*noqa(?::\s*([A-Z0-9,\s]+))?", line, re.IGNORECASE)
+    if comment is None:
+        return False
+    return comment[1] is None or finding.code in re.split(r"[,\s]+", comment[1].upper())
