@@ -23,7 +23,7 @@ FAILING = {
     "infinite": "return float('-inf')",
     "too_much": "return 1e9",
     "no_number": "return None",
-    "loops": "while params:\n        pass",
+    "loops": "while params: pass",
     "exits": "raise SystemExit(3)",
     "thread": "import threading, time\n    threading.Thread(target=time.sleep, args=(9,)).start()\n    return 1.0",
     "floods": "print('x' * 10**8)\n    return 1.0",
