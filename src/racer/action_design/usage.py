@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from racer import geometry
 from racer.action_design.review import nearest_commands
+from racer.sim.state import HELD_STATUSES
 from racer.track.corners import find_corners, is_inside_corner
 from racer.track.track import Track
 
@@ -17,7 +18,6 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 CELL_LENGTH_M = 0.5  # m of center line, about, of a cell in a picture
-_WAITS = ("prepare", "pause", "park")  # statuses of rows whose action does nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class ActionUsage:
 
 def counting_rows(trace: pd.DataFrame) -> pd.DataFrame:
     """The rows of a trace in which the action counts: not while the car is held."""
-    return trace[~trace["episode_status"].isin(_WAITS)]
+    return trace[~trace["episode_status"].isin(HELD_STATUSES)]
 
 
 def usage_by_corner(rows: pd.DataFrame, track: Track, commands: Array) -> ActionUsage:

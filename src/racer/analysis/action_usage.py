@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from racer.logs.schema import CONTINUOUS_ACTION, HELD_STATUSES
+from racer.logs.schema import CONTINUOUS_ACTION
+from racer.sim.state import HELD_STATUSES
 from racer.vehicle.action_space import ActionSpace
 
 STEERING_CELLS = 5

@@ -20,13 +20,13 @@ from racer import analysis, logs
 from racer.diagnostics.replay_record import LogReplay, RebuildProof, ReplayedLog
 from racer.errors import RacerError
 from racer.logs.log_track import KnownTracks, find_log_track
-from racer.logs.schema import HELD_STATUSES
 from racer.logs.to_state import episode_begins, state_rows
 from racer.reward import RewardBatch, RewardFunction, RewardRefused, load_reward
 from racer.reward.batch import REWARD_TIMEOUT_S
 from racer.reward.errors import relocate_refusal
 from racer.reward.load import reads_objects
 from racer.sim.params import build_params
+from racer.sim.state import HELD_STATUSES
 from racer.track.track import Track
 
 REWARD_TOLERANCE = 1e-4  # rewards are equal within it: logs are written with four decimals

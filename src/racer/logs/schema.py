@@ -90,9 +90,6 @@ STATUSES = (
     "park",
 )
 STATUS_DTYPE = pd.CategoricalDtype(list(STATUSES))
-HELD_STATUSES = ("prepare", "pause", "park")
-"""Statuses in which the car is held: its command does nothing."""
-
 PHASES = ("training", "evaluation", "unknown")
 CONTINUOUS_ACTION = -1
 """The action index of a continuous action."""

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from racer.analysis import fastest_laps
 from racer.errors import UsageError
+from racer.sim.state import HELD_STATUSES
 from racer.track.track import Track
 
 SAME_START_M = 0.5  # between the starts of two laps that began at the same place
 
 _GRAMMAR = "numbers such as 3,7, or best:5, first:5, last:5, all"
-_HELD_STATUSES = ("prepare", "pause", "park")  # of steps in which the car does not drive
 
 
 def laps_of_phase(laps: pd.DataFrame, phase: str) -> pd.DataFrame:
@@ -123,7 +123,7 @@ def driving_rows(trace: pd.DataFrame, laps: pd.DataFrame) -> pd.DataFrame:
     held.
     """
     rows = trace.iloc[row_numbers(laps)]
-    return rows[~rows["episode_status"].isin(_HELD_STATUSES)]
+    return rows[~rows["episode_status"].isin(HELD_STATUSES)]
 
 
 def _lap_group(laps: pd.DataFrame, which_end: str, count: int) -> pd.DataFrame:

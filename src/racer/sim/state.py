@@ -43,6 +43,9 @@ class Status(IntEnum):
         return self.name.lower()
 
 
+HELD_STATUSES = ("prepare", "pause", "park")
+"""The log's words for steps in which the car is held: its command does nothing."""
+
 STATE = np.dtype(
     [
         # who and when
