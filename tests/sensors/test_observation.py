@@ -10,7 +10,7 @@ import pytest
 
 from racer.env import DeepRacerEnv, DeepRacerVectorEnv
 from racer.errors import UsageError
-from racer.sensors.nearby import NEARBY_NAMES, nearby_obstacles
+from racer.sensors.features import NEARBY_NAMES, nearby_obstacles
 from racer.sensors.observation import (
     Sensors,
     has_pictures,

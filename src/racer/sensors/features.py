@@ -1,8 +1,9 @@
-"""A short vector of what matters for driving, the same size on every track: for learning in seconds
+"""Short vectors of what matters for driving, the same size on every track: for learning in seconds
 instead of hours.
 
-All numbers are about 1 in size. Lengths along and across the road are in the frame of the car's
-chassis.
+`car_features` is about the car and the road ahead; `nearby_obstacles` about the next boxes and bot
+cars, which no sensor of the car tells as numbers. All numbers are about 1 in size; lengths ahead
+and to the left are in the frame of the car's chassis.
 """
 
 from __future__ import annotations
@@ -11,20 +12,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from racer.sim.obstacles import Obstacles
 from racer.sim.state import State
 from racer.track.spatial_index import PackedTracks
 from racer.vehicle.car import STEERING_LIMIT_DEG
 
-LOOKAHEAD_M = (
-    0.2,
-    0.5,
-    0.9,
-    1.4,
-    2.0,
-    2.7,
-    3.5,
-    4.5,
-)  # m along the center line from the car's place
+LOOKAHEAD_M = (0.2, 0.5, 0.9, 1.4, 2.0, 2.7, 3.5, 4.5)  # along the center line from the car
 
 FEATURE_NAMES = (
     "forward speed / 4 m/s",
@@ -44,55 +37,126 @@ FEATURE_NAMES = (
         for axis in ("forward", "left")
     ),
 )
+FIRST_AHEAD = 11  # the index of the first feature of the center line ahead
+
+NEARBY_COUNT = 2  # obstacles that are told of
+NEARBY_AHEAD_M = 4.0  # of center line within which they are
+NEARBY_BEHIND_M = 0.5
+OBSTACLE_FACTS = (
+    "nearness: 1 at the car, 0 at 4 m of center line ahead and when there is none",
+    "forward / 2 m",
+    "to the left / 1 m",
+    "offset from the center line / 0.5 m, left positive",
+    "speed / 4 m/s",
+)
+NEARBY_NAMES = tuple(
+    f"object {k + 1}: {fact}" for k in range(NEARBY_COUNT) for fact in OBSTACLE_FACTS
+)
 
 FULL_STEER_RAD = np.radians(STEERING_LIMIT_DEG)
 _AHEAD = np.array(LOOKAHEAD_M)
 
 
 def car_features(state: State, roads: PackedTracks) -> NDArray[np.float32]:
-    """(N, len(NAMES)) float32 features of N cars."""
+    """(N, len(FEATURE_NAMES)) float32 features of N cars."""
     out = np.empty((len(state), len(FEATURE_NAMES)), dtype=np.float32)
-    _features(state, tuple(roads), out)  # numba reads a plain tuple sooner
+    _fill_features(state, tuple(roads), out)  # numba reads a plain tuple sooner
     return out
 
 
+def nearby_obstacles(
+    state: State, obstacles: Obstacles, lengths: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """(N, len(NEARBY_NAMES)) float32 about the next of the obstacles (N, K) of N cars; `lengths`
+    (R,) m are those of the tracks.
+    """
+    out = np.zeros((len(state), NEARBY_COUNT, len(OBSTACLE_FACTS)), dtype=np.float32)
+    if not obstacles.size:
+        return out.reshape(len(state), -1)
+    length = lengths[state["track"]][:, None]
+    from_behind = (obstacles["s"] - state["s"][:, None] + NEARBY_BEHIND_M) % length
+    ahead = from_behind - NEARBY_BEHIND_M
+    nearest = np.argsort(ahead, axis=1, kind="stable")[:, :NEARBY_COUNT]
+    ahead = np.take_along_axis(ahead, nearest, axis=1)
+    obstacle = np.take_along_axis(obstacles, nearest, axis=1)
+    dx = obstacle["x"] - state["x"][:, None]
+    dy = obstacle["y"] - state["y"][:, None]
+    c = np.cos(state["yaw"])[:, None]
+    s = np.sin(state["yaw"])[:, None]
+    offset = np.where(obstacle["left"], obstacle["distance"], -obstacle["distance"])
+    facts = np.stack(
+        [
+            1.0 - ahead / NEARBY_AHEAD_M,
+            (c * dx + s * dy) / 2.0,
+            c * dy - s * dx,
+            offset / 0.5,
+            obstacle["speed"] / 4.0,
+        ],
+        axis=2,
+    )
+    out[:, : facts.shape[1]] = np.where((ahead < NEARBY_AHEAD_M)[..., None], facts, 0.0)
+    return out.reshape(len(state), -1)
+
+
 @njit(cache=True, error_model="numpy")
-def _features(state, roads, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _fill_features(state, roads, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     vertices, tracks, _, _, _, _ = roads
     for n in range(len(state)):
-        car, f = state[n], out[n]
-        line = tracks[car.track].center
-        i = line.first + min(car.previous, line.last - line.first - 1)
-        toward = np.arctan2(vertices[i].dy, vertices[i].dx)
-        c, s = np.cos(car.yaw), np.sin(car.yaw)
-        left, right = car.inner_distance, car.outer_distance
-        if not tracks[car.track].is_ccw:
-            left, right = right, left
-        f[0], f[1], f[2] = car.vx / 4.0, car.vy, car.yaw_rate / 5.0
-        f[3] = car.steer / FULL_STEER_RAD
-        f[4], f[5] = car.steer_command_deg / STEERING_LIMIT_DEG, car.speed_command / 4.0
-        f[6] = 2.0 * car.distance / car.width * (1.0 if car.left else -1.0)
-        f[7], f[8] = np.sin(car.yaw - toward), np.cos(car.yaw - toward)
-        f[9], f[10] = left, right
-        is_loop = (
-            vertices[line.first].x == vertices[line.last].x
-            and vertices[line.first].y == vertices[line.last].y
-        )
-        behind = 0.0  # length of the laps already walked
-        for k in range(len(_AHEAD)):
-            s_ahead = car.s + _AHEAD[k] - behind
-            while vertices[i + 1].s < s_ahead:
-                if i + 1 < line.last:
-                    i += 1
-                elif is_loop:
-                    i = line.first
-                    behind += vertices[line.last].s
-                    s_ahead -= vertices[line.last].s
-                else:
-                    break
-            length = vertices[i + 1].s - vertices[i].s
-            share = (s_ahead - vertices[i].s) / length if length > 0.0 else 0.0
-            dx = vertices[i].x + share * vertices[i].dx - car.x
-            dy = vertices[i].y + share * vertices[i].dy - car.y
-            f[11 + 2 * k] = (c * dx + s * dy) / _AHEAD[k]
-            f[12 + 2 * k] = (c * dy - s * dx) / _AHEAD[k]
+        track = tracks[state[n].track]
+        _fill_motion(state[n], track.is_ccw, out[n])
+        _fill_center_line(state[n], track.center, vertices, out[n])
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _fill_motion(car, is_ccw, features):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """How the car moves, what was commanded, and where it is across the road."""
+    features[0] = car.vx / 4.0
+    features[1] = car.vy
+    features[2] = car.yaw_rate / 5.0
+    features[3] = car.steer / FULL_STEER_RAD
+    features[4] = car.steer_command_deg / STEERING_LIMIT_DEG
+    features[5] = car.speed_command / 4.0
+    side = -1.0
+    if car.left:
+        side = 1.0
+    features[6] = 2.0 * car.distance / car.width * side
+    if is_ccw:  # the inner border is on the left
+        features[9] = car.inner_distance
+        features[10] = car.outer_distance
+    else:
+        features[9] = car.outer_distance
+        features[10] = car.inner_distance
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _fill_center_line(car, line, vertices, features):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Where the center line leads: the heading error here, and points of it ahead of the car."""
+    i = line.first + min(car.previous, line.last - line.first - 1)
+    direction = np.arctan2(vertices[i].dy, vertices[i].dx)
+    features[7] = np.sin(car.yaw - direction)
+    features[8] = np.cos(car.yaw - direction)
+    c = np.cos(car.yaw)
+    s = np.sin(car.yaw)
+    first = vertices[line.first]
+    last = vertices[line.last]
+    is_loop = first.x == last.x and first.y == last.y
+    laps_length = 0.0  # of the laps that the points ahead have completed
+    for k in range(len(_AHEAD)):
+        s_ahead = car.s + _AHEAD[k] - laps_length
+        while vertices[i + 1].s < s_ahead:
+            if i + 1 < line.last:
+                i += 1
+            elif is_loop:
+                i = line.first
+                laps_length += last.s
+                s_ahead -= last.s
+            else:
+                break
+        length = vertices[i + 1].s - vertices[i].s
+        fraction = 0.0
+        if length > 0.0:
+            fraction = (s_ahead - vertices[i].s) / length
+        dx = vertices[i].x + fraction * vertices[i].dx - car.x
+        dy = vertices[i].y + fraction * vertices[i].dy - car.y
+        features[FIRST_AHEAD + 2 * k] = (c * dx + s * dy) / _AHEAD[k]
+        features[FIRST_AHEAD + 1 + 2 * k] = (c * dy - s * dx) / _AHEAD[k]

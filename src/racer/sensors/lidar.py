@@ -2,12 +2,12 @@
 
 The sensor sits above the rear half of the car and looks backward: its first ray points 30 degrees
 to the left of straight ahead, the others follow counterclockwise around the rear of the car, and
-the last one points 30 degrees to the right. The 60 degrees straight ahead are blind (SIMULATOR.md
-4.3). It sees boxes, bot cars and walls, and not the road.
+the last one points 30 degrees to the right. The 60 degrees straight ahead are blind
+(docs/simulator.md 4.3). It sees boxes, bot cars and walls, and not the road.
 
 A scan is made every 0.1 s, and read after every step of 1/15 s without waiting for it. Here the
 scan is one of the end of the step in which it falls, so that of three steps two bring a new one and
-the third repeats the last (`due`).
+the third repeats the last (`is_scan_due`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from racer.vehicle.metadata import DEFAULT_LIDAR_CONFIG, LIDAR_RAYS
 Array = NDArray[np.float64]
 
 MOUNT_M = 0.02913  # m ahead of the origin of the car
-NEAREST_M, FARTHEST_M = 0.15, 12.0  # m
+NEAREST_M = 0.15
+FARTHEST_M = 12.0
 NOISE_SPREAD_M = 0.01  # m, standard deviation of the noise of a distance
 RESOLUTION_M = 0.01  # m
 SCAN_PERIOD_S = 0.1  # s between two scans
@@ -36,9 +37,9 @@ SECTOR_COUNT = 8  # of `sector_lidar`
 RAY_ANGLES_RAD = np.radians(np.linspace(-150.0, 150.0, LIDAR_RAYS) + 180.0)
 """(64,) rad counterclockwise from straight ahead, in the frame of the car."""
 
-_WAY = np.column_stack([np.cos(RAY_ANGLES_RAD), np.sin(RAY_ANGLES_RAD)])
-_BETWEEN = RAY_ANGLES_RAD[1] - RAY_ANGLES_RAD[0]
-_SHAPE = np.array(VISIBLE_SIZE_M)
+_DIRECTIONS = np.column_stack([np.cos(RAY_ANGLES_RAD), np.sin(RAY_ANGLES_RAD)])
+_SPACING_RAD = RAY_ANGLES_RAD[1] - RAY_ANGLES_RAD[0]
+_SIZES = np.array(VISIBLE_SIZE_M)
 
 
 def scan_lidar(
@@ -49,20 +50,21 @@ def scan_lidar(
     noise: Array | None = None,
     due: NDArray[np.bool_] | None = None,
 ) -> Array:
-    """`out` (N, 64), filled with the distances in m that the cars measure along `RAYS`, from 0.15 m
-    to 12 m (nothing).
+    """`out` (N, 64), filled with the distances in m that the cars measure along `RAY_ANGLES_RAD`,
+    from 0.15 m to 12 m (nothing).
 
-    `bodies` (N, K) are before the cars, `walls` (R, W, 4) stand around each of the roads: x0, y0,
+    `obstacles` (N, K) stand before the cars, `walls` (R, W, 4) around each of the tracks: x0, y0,
     x1, y1, m. `noise` (N, 64) m is added, and what comes out is rounded as the sensor does; without
     it, distances are exact. Cars that are not `due` (N,) keep what `out` holds.
     """
-    _scan(state, obstacles, walls, out, np.ones(len(state), dtype=np.bool_) if due is None else due)
+    if due is None:
+        due = np.ones(len(state), dtype=np.bool_)
+    _scan(state, obstacles, walls, out, due)
     if noise is not None:
-        fresh = slice(None) if due is None else due
-        rough = np.round((out[fresh] + noise[fresh]) / RESOLUTION_M) * RESOLUTION_M
-        out[fresh] = np.where(
-            out[fresh] < FARTHEST_M, np.clip(rough, NEAREST_M, FARTHEST_M), FARTHEST_M
-        )
+        exact = out[due]
+        rounded = np.round((exact + noise[due]) / RESOLUTION_M) * RESOLUTION_M
+        measured = np.clip(rounded, NEAREST_M, FARTHEST_M)
+        out[due] = np.where(exact < FARTHEST_M, measured, FARTHEST_M)
     return out
 
 
@@ -70,20 +72,14 @@ def is_scan_due(state: State) -> NDArray[np.bool_]:
     """(N,) which cars have a new scan at the end of the step that `state` is the end of, or begin
     an episode.
     """
-    before, now = (
-        (clock / SCAN_PERIOD_S + 1e-6) // 1.0
-        for clock in (state["clock"] - state["dt"], state["clock"])
-    )
-    return np.asarray((now > before) | (state["steps"] == 0))
+    scans = (state["clock"] / SCAN_PERIOD_S + 1e-6) // 1.0
+    scans_before = ((state["clock"] - state["dt"]) / SCAN_PERIOD_S + 1e-6) // 1.0
+    return np.asarray((scans > scans_before) | (state["steps"] == 0))
 
 
 def draw_scan_noise(generators: list[np.random.Generator]) -> Array:
     """(N, 64) m of noise for `scan`, drawn from the generator of each car."""
     return np.array([generator.normal(0.0, NOISE_SPREAD_M, LIDAR_RAYS) for generator in generators])
-
-
-# ---- encodings
-# -------------------------------------------------------------------------------------------------------
 
 
 def encode_lidar(distances: Array) -> NDArray[np.float32]:
@@ -93,7 +89,7 @@ def encode_lidar(distances: Array) -> NDArray[np.float32]:
 
 def encode_sector_lidar(distances: Array) -> NDArray[np.float32]:
     """(N, 8) for each sector of 8 rays, 1 where something is nearer than 0.5 m, else 0."""
-    return (_nearest(distances, SECTOR_COUNT) < OCCUPIED_M).astype(np.float32)
+    return (_nearest_in_sectors(distances, SECTOR_COUNT) < OCCUPIED_M).astype(np.float32)
 
 
 def encode_discretized_lidar(
@@ -105,82 +101,95 @@ def encode_discretized_lidar(
     `config` is the `lidar_config` of a model_metadata.json: `num_sectors`, `num_values_per_sector`,
     `clipping_dist` m.
     """
-    told = {**DEFAULT_LIDAR_CONFIG, **(config or {})}
-    sectors, values, reach = (
-        int(told["num_sectors"]),
-        int(told["num_values_per_sector"]),
-        float(told["clipping_dist"]),
-    )
-    which = np.floor(np.minimum(_nearest(distances, sectors), reach) / (reach / values))
-    hot = which[..., None] == np.arange(values)
-    return np.asarray(hot.reshape(len(distances), -1), dtype=np.float32)
+    settings = {**DEFAULT_LIDAR_CONFIG, **(config or {})}
+    sectors = int(settings["num_sectors"])
+    bins = int(settings["num_values_per_sector"])
+    range_m = float(settings["clipping_dist"])
+    nearest = np.minimum(_nearest_in_sectors(distances, sectors), range_m)
+    index = np.floor(nearest / (range_m / bins))
+    is_hot = index[..., None] == np.arange(bins)
+    return np.asarray(is_hot.reshape(len(distances), -1), dtype=np.float32)
 
 
-def _nearest(distances: Array, sectors: int) -> Array:
+def _nearest_in_sectors(distances: Array, sectors: int) -> Array:
     """(N, sectors) m to the nearest thing in each sector of neighboring rays."""
     return np.asarray(distances.reshape(len(distances), sectors, -1).min(axis=2))
 
 
-# ---- rays
-# ------------------------------------------------------------------------------------------------------------
-
-
 @njit(cache=True, error_model="numpy")
-def _scan(state, bodies, walls, out, due):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    wx, wy = np.empty(len(_WAY)), np.empty(len(_WAY))
+def _scan(state, obstacles, walls, out, due):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    rays = np.empty((2, len(_DIRECTIONS)))  # x and y of their directions in the world
     for n in range(len(state)):
         if not due[n]:
             continue
-        car, seen = state[n], out[n]
-        c, s = np.cos(car.yaw), np.sin(car.yaw)
-        x, y = car.x + c * MOUNT_M, car.y + s * MOUNT_M
-        for i in range(len(wx)):
-            wx[i] = c * _WAY[i, 0] - s * _WAY[i, 1]
-            wy[i] = s * _WAY[i, 0] + c * _WAY[i, 1]
-            seen[i] = FARTHEST_M
+        car = state[n]
+        distances = out[n]
+        c = np.cos(car.yaw)
+        s = np.sin(car.yaw)
+        sensor = (car.x + c * MOUNT_M, car.y + s * MOUNT_M, car.yaw)
+        for i in range(len(_DIRECTIONS)):
+            rays[0, i] = c * _DIRECTIONS[i, 0] - s * _DIRECTIONS[i, 1]
+            rays[1, i] = s * _DIRECTIONS[i, 0] + c * _DIRECTIONS[i, 1]
+            distances[i] = FARTHEST_M
         for k in range(walls.shape[1]):
-            _see_wall(walls[car.track, k], x, y, wx, wy, seen)
-        for k in range(bodies.shape[1]):
-            _see_body(bodies[n, k], car.yaw, x, y, wx, wy, seen)
-        for i in range(len(wx)):
-            seen[i] = max(seen[i], NEAREST_M)
+            _see_wall(walls[car.track, k], sensor, rays, distances)
+        for k in range(obstacles.shape[1]):
+            _see_obstacle(obstacles[n, k], sensor, rays, distances)
+        for i in range(len(_DIRECTIONS)):
+            distances[i] = max(distances[i], NEAREST_M)
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _see_wall(wall, x, y, wx, wy, seen):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Shorten the rays of a sensor at x, y that meet a wall."""
-    px, py = wall[0] - x, wall[1] - y
-    ex, ey = wall[2] - wall[0], wall[3] - wall[1]
-    across = px * ey - py * ex
-    for i in range(len(wx)):
-        inverse = 1.0 / (wx[i] * ey - wy[i] * ex)
-        away, share = across * inverse, (px * wy[i] - py * wx[i]) * inverse
-        if 0.0 <= share <= 1.0 and 0.0 <= away < seen[i]:
-            seen[i] = away
+def _see_wall(wall, sensor, rays, distances):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Shorten the rays of a sensor at x, y, yaw that meet a wall."""
+    start_x = wall[0] - sensor[0]
+    start_y = wall[1] - sensor[1]
+    wall_x = wall[2] - wall[0]
+    wall_y = wall[3] - wall[1]
+    cross = start_x * wall_y - start_y * wall_x
+    for i in range(rays.shape[1]):
+        ray_x = rays[0, i]
+        ray_y = rays[1, i]
+        inverse = 1.0 / (ray_x * wall_y - ray_y * wall_x)
+        distance = cross * inverse
+        fraction = (start_x * ray_y - start_y * ray_x) * inverse  # of the wall
+        if 0.0 <= fraction <= 1.0 and 0.0 <= distance < distances[i]:
+            distances[i] = distance
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _see_body(body, yaw, x, y, wx, wy, seen):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _see_obstacle(obstacle, sensor, rays, distances):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Shorten the rays that meet a box or a bot car; only those that come near it are looked at."""
-    half_length, half_width = 0.5 * _SHAPE[body.kind, 0], 0.5 * _SHAPE[body.kind, 1]
-    dx, dy = body.x - x, body.y - y
-    square, reach = dx * dx + dy * dy, np.sqrt(half_length * half_length + half_width * half_width)
-    if square > (FARTHEST_M + reach) * (FARTHEST_M + reach):
+    half_length = 0.5 * _SIZES[obstacle.kind, 0]
+    half_width = 0.5 * _SIZES[obstacle.kind, 1]
+    dx = obstacle.x - sensor[0]
+    dy = obstacle.y - sensor[1]
+    square = dx * dx + dy * dy
+    radius = np.sqrt(half_length * half_length + half_width * half_width)
+    if square > (FARTHEST_M + radius) * (FARTHEST_M + radius):
         return
-    middle, half = 0.0, 2.0 * np.pi  # the angles under which it can be seen, from the first ray on
-    if square > reach * reach:
-        half = np.arcsin(reach / np.sqrt(square)) + 1e-9
-        middle = (np.arctan2(dy, dx) - yaw - RAY_ANGLES_RAD[0]) % (2.0 * np.pi)
-    c, s = np.cos(body.yaw), np.sin(body.yaw)
-    ahead, left = -c * dx - s * dy, s * dx - c * dy  # the sensor as the body sees it
+    # the angles under which it can be seen, counted from the first ray on
+    middle = 0.0
+    half = 2.0 * np.pi
+    if square > radius * radius:
+        half = np.arcsin(radius / np.sqrt(square)) + 1e-9
+        middle = (np.arctan2(dy, dx) - sensor[2] - RAY_ANGLES_RAD[0]) % (2.0 * np.pi)
+    c = np.cos(obstacle.yaw)
+    s = np.sin(obstacle.yaw)
+    # the sensor in the frame of the obstacle
+    ahead = -c * dx - s * dy
+    left = s * dx - c * dy
     for turn in (-2.0 * np.pi, 0.0, 2.0 * np.pi):
-        first = max(int(np.ceil((middle - half + turn) / _BETWEEN)), 0)
-        last = min(int(np.floor((middle + half + turn) / _BETWEEN)), len(wx) - 1)
+        first = max(int(np.ceil((middle - half + turn) / _SPACING_RAD)), 0)
+        last = min(int(np.floor((middle + half + turn) / _SPACING_RAD)), rays.shape[1] - 1)
         for i in range(first, last + 1):
-            along, aside = 1.0 / (c * wx[i] + s * wy[i]), 1.0 / (c * wy[i] - s * wx[i])
-            one, two = (-half_length - ahead) * along, (half_length - ahead) * along
-            low, high = min(one, two), max(one, two)
-            one, two = (-half_width - left) * aside, (half_width - left) * aside
-            low, high = max(low, min(one, two)), min(high, max(one, two))
-            if low <= high and high >= 0.0 and low < seen[i]:
-                seen[i] = max(low, 0.0)
+            per_length = 1.0 / (c * rays[0, i] + s * rays[1, i])
+            rear = (-half_length - ahead) * per_length
+            front = (half_length - ahead) * per_length
+            per_width = 1.0 / (c * rays[1, i] - s * rays[0, i])
+            right_side = (-half_width - left) * per_width
+            left_side = (half_width - left) * per_width
+            enters = max(min(rear, front), min(right_side, left_side))
+            leaves = min(max(rear, front), max(right_side, left_side))
+            if enters <= leaves and leaves >= 0.0 and enters < distances[i]:
+                distances[i] = max(enters, 0.0)
