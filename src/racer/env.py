@@ -37,10 +37,10 @@ from racer.sim.state import (
     trace_row,
 )
 from racer.sim.step import tally_rows
-from racer.track.library import load_track as load_track
+from racer.track.library import DEFAULT_TRACK, load_track
 from racer.track.track import Track
 from racer.vehicle.action_space import ActionSpace
-from racer.vehicle.car import Car, car_preset
+from racer.vehicle.car import DEFAULT_CAR, Car, car_preset
 from racer.vehicle.metadata import DEFAULT_CAMERA, DEFAULT_LIDAR_CONFIG, Metadata, read_metadata
 
 Path = str | PathLike[str]
@@ -82,7 +82,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
         self,
         num_envs: int = 1,
         *,
-        track: Path | Track = "reinvent_2018",
+        track: Path | Track = DEFAULT_TRACK,
         reward: Path | Callable[[Params], float] = "center_line",
         action_space: Path | ActionSpace | Metadata | None = None,
         observation: str | Sequence[str] = "features",
@@ -105,7 +105,9 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
         self.car = (
             car
             if isinstance(car, Car)
-            else car_preset(car or (metadata.car if isinstance(metadata, Metadata) else "v6"))
+            else car_preset(
+                car or (metadata.car if isinstance(metadata, Metadata) else DEFAULT_CAR)
+            )
         )
         found = metadata.action_space if isinstance(metadata, Metadata) else metadata
         self.actions: ActionSpace = found or ActionSpace.default(self.car)

@@ -27,10 +27,10 @@ from racer.checker.steps import (
 )
 from racer.reward import RewardFunction
 from racer.track import Track, load_track
+from racer.track.library import DEFAULT_TRACK
 
 Array = NDArray[np.float64]
 
-MAIN_TRACK = "reinvent_2018"
 """Where whole laps are driven, unless tracks are named."""
 OTHER_TRACKS_FRACTION = 0.25
 """Fraction of the places that are tried on the other tracks."""
@@ -71,7 +71,7 @@ def build_trial_cases(names: Sequence[str], is_named: bool) -> TrialCases:
     named.
     """
     tracks = [load_track(name) for name in names]
-    main = tracks[:2] if is_named else [track for track in tracks if track.name == MAIN_TRACK]
+    main = tracks[:2] if is_named else [track for track in tracks if track.name == DEFAULT_TRACK]
     main = main or tracks[:1]
     others_fraction = 1.0 if is_named else OTHER_TRACKS_FRACTION
     probes = [probe_episodes(track) for track in main]

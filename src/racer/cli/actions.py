@@ -12,6 +12,8 @@ import typer
 from racer.errors import UsageError
 from racer.files import make_folder
 from racer.track import library
+from racer.track.library import DEFAULT_TRACK
+from racer.vehicle.car import DEFAULT_CAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +44,6 @@ Model = Annotated[
 ]
 Reverse = Annotated[bool, Option("--reverse", help="Drive the tracks the other way.")]
 AsJson = Annotated[bool, Option("--json", help="Print JSON.")]
-DEFAULT = "reinvent_2018"
 
 
 @app.command()
@@ -134,7 +135,7 @@ def design(
 
     designing.check_action_count(k)
     began = time.monotonic()
-    model = _car(car, "v6")
+    model = _car(car, DEFAULT_CAR)
     courses = [
         designing.prepare_track(road, model, _line(road, model))
         for road in _roads(track, reverse, None)
@@ -220,7 +221,7 @@ def _metadata(actions: Path | None, driven: _Driven | None) -> Metadata:
         raise UsageError(
             f"{driven.placed.path} does not say its action space: name its model_metadata.json, too"
         )
-    return Metadata(job.action_space, version=float((job.car or "v6")[1:]))
+    return Metadata(job.action_space, version=float((job.car or DEFAULT_CAR)[1:]))
 
 
 def _car(name: str | None, usual: str) -> Car:
@@ -236,7 +237,7 @@ def _version(car: Car) -> float:
 def _roads(names: list[str] | None, reverse: bool, driven: _Driven | None) -> list[Track]:
     if driven is not None and driven.placed.track is not None:
         return [driven.placed.track]
-    roads = [library.load_track(name) for name in names or [DEFAULT]]
+    roads = [library.load_track(name) for name in names or [DEFAULT_TRACK]]
     return [road.reversed() for road in roads] if reverse else roads
 
 

@@ -13,8 +13,6 @@ import typer
 from racer.cli.explain_run import explain_policy, is_run_folder
 from racer.cli.inputs import load_track_with_note, place_log, read_action_space
 from racer.cli.options import (
-    DEFAULT_CAR,
-    DEFAULT_TRACK,
     ActionSpaceOption,
     CarOfActionsOption,
     JsonOption,
@@ -25,6 +23,8 @@ from racer.cli.options import (
 )
 from racer.cli.tables import print_record
 from racer.errors import UsageError
+from racer.track.library import DEFAULT_TRACK
+from racer.vehicle.car import DEFAULT_CAR
 
 if TYPE_CHECKING:
     from racer.diagnostics.attribution.drives import DriveParams

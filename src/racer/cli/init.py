@@ -12,11 +12,12 @@ import typer
 from racer import resources as shipped
 from racer.errors import UsageError
 from racer.track import library
+from racer.track.library import DEFAULT_TRACK
+from racer.vehicle.car import DEFAULT_CAR
 
 if TYPE_CHECKING:
     from racer.vehicle.car import Car
 
-STARTER_TRACK = "reinvent_2018"  # of the shipped files
 FILES_NAMING_TRACK = (
     "pytest.ini",
     ".github/workflows/reward.yml",
@@ -30,8 +31,8 @@ def init_command(
     line: Annotated[
         bool, typer.Option("--line", help="Begin with rewards built on a track's racing line.")
     ] = False,
-    track: Annotated[str, typer.Option(help="The track of --line.")] = STARTER_TRACK,
-    car: Annotated[str, typer.Option(help="The car of --line: v4, v5 or v6.")] = "v6",
+    track: Annotated[str, typer.Option(help="The track of --line.")] = DEFAULT_TRACK,
+    car: Annotated[str, typer.Option(help="The car of --line: v4, v5 or v6.")] = DEFAULT_CAR,
 ) -> None:
     """Write a starter project: a reward function, its tests, an action space, an experiment and a
     CI workflow.
@@ -78,9 +79,9 @@ def _lined(name: str, model: str) -> dict[str, str]:
 
 def _on(text: str, track: str, car: Car) -> str:
     """The text of a starter file for another track and car."""
-    to = track if car.name == "v6" else f"{track} --car {car.name}"
-    return text.replace(f"design --track {STARTER_TRACK}", f"design --track {to}").replace(
-        STARTER_TRACK, track
+    to = track if car.name == DEFAULT_CAR else f"{track} --car {car.name}"
+    return text.replace(f"design --track {DEFAULT_TRACK}", f"design --track {to}").replace(
+        DEFAULT_TRACK, track
     )
 
 

@@ -11,13 +11,13 @@ import typer
 
 from racer.cli.inputs import load_track_with_note
 from racer.cli.options import (
-    DEFAULT_TRACK,
     ReverseOption,
     RewardArgument,
     RewardTimeoutOption,
     TrackOption,
     refuse_if,
 )
+from racer.track.library import DEFAULT_TRACK
 
 if TYPE_CHECKING:
     from racer.diagnostics import MapSettings, MapSlice, RewardMap

@@ -9,9 +9,6 @@ import typer
 
 from racer.errors import UsageError
 
-DEFAULT_TRACK = "reinvent_2018"
-DEFAULT_CAR = "v6"
-
 RewardArgument = Annotated[
     str,
     typer.Argument(

@@ -10,8 +10,6 @@ import typer
 
 from racer.cli.inputs import read_action_space
 from racer.cli.options import (
-    DEFAULT_CAR,
-    DEFAULT_TRACK,
     ActionSpaceOption,
     CarOfActionsOption,
     JsonOption,
@@ -22,6 +20,8 @@ from racer.cli.options import (
 )
 from racer.cli.tables import print_record, print_table
 from racer.track import library
+from racer.track.library import DEFAULT_TRACK
+from racer.vehicle.car import DEFAULT_CAR
 
 if TYPE_CHECKING:
     from racer.diagnostics import RewardScore

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from racer.cli.inputs import load_track_with_note
-from racer.cli.options import DEFAULT_TRACK, ReverseOption, TrackOption
+from racer.cli.options import ReverseOption, TrackOption
 from racer.errors import UsageError
+from racer.track.library import DEFAULT_TRACK
 
 if TYPE_CHECKING:
     from racer.sim.obstacles import Obstacles

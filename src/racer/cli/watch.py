@@ -17,6 +17,8 @@ from rich.text import Text
 
 from racer.errors import RacerError
 from racer.track import library
+from racer.track.library import DEFAULT_TRACK
+from racer.vehicle.car import DEFAULT_CAR
 
 if TYPE_CHECKING:
     from racer.checker.findings import Finding
@@ -55,11 +57,11 @@ def watch_command(
     ],
     track: Annotated[
         str, typer.Option("--track", help="Where it is scored: a name, a .toml or .npy file.")
-    ] = "reinvent_2018",
+    ] = DEFAULT_TRACK,
     gamma: Annotated[
         float, typer.Option("--gamma", min=0.0, max=1.0, help="The discount factor of the verdict.")
     ] = 0.99,
-    car: Annotated[str, typer.Option("--car", help="v4, v5 or v6.")] = "v6",
+    car: Annotated[str, typer.Option("--car", help="v4, v5 or v6.")] = DEFAULT_CAR,
     once: Annotated[
         bool, typer.Option("--once", help="Look once, and leave with 1 if something is wrong.")
     ] = False,

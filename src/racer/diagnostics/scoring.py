@@ -20,10 +20,10 @@ from racer.reward.batch import REWARD_TIMEOUT_S
 from racer.sim.obstacle_layout import ObstacleSource
 from racer.sim.params import build_params
 from racer.sim.state import Phase
-from racer.track.library import load_track
+from racer.track.library import DEFAULT_TRACK, load_track
 from racer.track.track import Track
 from racer.vehicle.action_space import ActionSpace
-from racer.vehicle.car import Car
+from racer.vehicle.car import DEFAULT_CAR, Car
 
 Array = NDArray[np.float64]
 RewardSource = str | os.PathLike[str] | RewardFunction
@@ -38,10 +38,10 @@ TAIL_STEPS = 150
 
 def score(
     reward: RewardSource,
-    track: TrackSource = "reinvent_2018",
+    track: TrackSource = DEFAULT_TRACK,
     *,
     gamma: float | None = None,
-    car: str | Car = "v6",
+    car: str | Car = DEFAULT_CAR,
     action_space: ActionSpace | None = None,
     reverse: bool = False,
     drivers: Sequence[str | Driver] | None = None,
@@ -95,7 +95,7 @@ def score_rewards(
     *,
     gammas: Sequence[float] = GAMMAS,
     verdict_gamma: float = VERDICT_GAMMA,
-    car: str | Car = "v6",
+    car: str | Car = DEFAULT_CAR,
     action_space: ActionSpace | None = None,
     reverse: bool = False,
     drivers: Sequence[str | Driver] | None = None,

@@ -11,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from racer.sim.state import State
-from racer.vehicle.car import STEP_S, Car
+from racer.vehicle.car import STEERING_LIMIT_DEG, STEP_S, Car
 
 Array = NDArray[np.float64]
 
@@ -95,7 +95,7 @@ def _follow(state, follower, path, wheelbase, lead, grip, command, choices, low,
         wish = np.arctan(wheelbase * (bend + grip * slip))
         steer = (car.steer + lead * (wish - car.steer)) * 180.0 / np.pi
         if forward < 0.0:
-            steer = 30.0 if left > 0.0 else -30.0
+            steer = STEERING_LIMIT_DEG if left > 0.0 else -STEERING_LIMIT_DEG
         soon = _walk(f, path, 0.1 * speed)
         target = path[soon, 2]
         target -= BRAKE_GAIN * max(car.vx - 1.05 * target, 0.0)

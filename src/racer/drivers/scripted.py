@@ -24,7 +24,7 @@ from racer.sim.obstacles import COLLISION_SIZE_M, OBSTACLE_DTYPE, Obstacles
 from racer.sim.simulation import START_LINE, Scenario, Simulation
 from racer.sim.state import TRAINING, State
 from racer.track.track import Track
-from racer.vehicle.car import STEP_S, Car, car_preset
+from racer.vehicle.car import DEFAULT_CAR, STEP_S, Car, car_preset
 
 Array = NDArray[np.float64]
 
@@ -128,7 +128,7 @@ class Driver:
 def drive(
     track: Track,
     driver: str | Driver,
-    car: str | Car = "v6",
+    car: str | Car = DEFAULT_CAR,
     action_space: ActionSpace | None = None,
     laps: int = 1,
     reverse: bool = False,
@@ -142,7 +142,7 @@ def drive(
 def drive_all(
     track: Track,
     drivers: Sequence[str | Driver] | None = None,
-    car: str | Car = "v6",
+    car: str | Car = DEFAULT_CAR,
     action_space: ActionSpace | None = None,
     laps: int = 1,
     reverse: bool = False,

@@ -18,11 +18,9 @@ from racer.logs.log import Job, Log
 from racer.logs.metrics import evaluation_metrics, training_metrics
 from racer.logs.schema import EPISODES_PER_ITERATION
 from racer.logs.trace_text import filled_columns, log_lines, write_csv
-from racer.vehicle.metadata import Metadata, metadata_as_json
+from racer.vehicle.metadata import CAR_VERSIONS, DEFAULT_VERSION, Metadata, metadata_as_json
 
 _TIMESTAMP = re.compile(r"(?<!\d)(\d{14})(?!\d)")
-_DEFAULT_VERSION = 5.0
-_VERSION_OF_CAR = {"v4": 4.0, "v6": 6.0}
 
 
 @dataclass(frozen=True)
@@ -189,7 +187,7 @@ def _model_metadata(job: Job) -> dict[str, object]:
     if re.fullmatch(r"\d+(\.\d+)?", job.simulator):
         version = float(job.simulator)
     else:
-        version = _VERSION_OF_CAR.get(job.car, _DEFAULT_VERSION)
+        version = CAR_VERSIONS.get(job.car, DEFAULT_VERSION)
     return metadata_as_json(Metadata(job.action_space, version=version))
 
 

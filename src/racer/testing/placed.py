@@ -19,6 +19,7 @@ from racer.sim.params import Params, build_params
 from racer.sim.state import Phase
 from racer.track import library
 from racer.track.track import Track
+from racer.vehicle.car import DEFAULT_CAR
 
 TrackLike = Track | str | os.PathLike[str]
 
@@ -112,7 +113,7 @@ def placed(
 
 
 @lru_cache(maxsize=64)
-def lap(driver: str, track: Track, car: str = "v6", reverse: bool = False) -> DrivenLap:
+def lap(driver: str, track: Track, car: str = DEFAULT_CAR, reverse: bool = False) -> DrivenLap:
     """What a driver of `racer.drivers.scripted.DRIVER_FAMILY` does on a track, from standstill at
     the start line. Raises UsageError.
     """

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from racer.track.library import DEFAULT_TRACK
+from racer.vehicle.car import DEFAULT_CAR
+
 if TYPE_CHECKING:
     from racer.testing import DrivenLap, PlacedParams, Reward
     from racer.track.track import Track
 
 REWARD_FILES = ("reward.py", "reward_function.py")  # looked for beside the tests, then at the root
-DEFAULT_TRACK = "reinvent_2018"
 Result = TypeVar("Result")
 
 
@@ -85,7 +87,7 @@ def lap_fixture(track: Any) -> Callable[..., DrivenLap]:
     from racer.testing.placed import lap as drive_lap
 
     def lap(
-        driver: str, *, track: Any = track, car: str = "v6", reverse: bool = False
+        driver: str, *, track: Any = track, car: str = DEFAULT_CAR, reverse: bool = False
     ) -> DrivenLap:
         return _or_fail(lambda: drive_lap(driver, as_track(track), car, reverse))
 

@@ -16,9 +16,10 @@ from hypothesis.errors import NoSuchExample
 from racer.drivers.scripted import DRIVER_FAMILY
 from racer.sim import placement
 from racer.testing.placed import DrivenLap, PlacedParams, TrackLike, as_track, lap, placed
+from racer.track.library import DEFAULT_TRACK
 from racer.track.track import Track
+from racer.vehicle.car import DEFAULT_CAR
 
-DEFAULT_TRACK = "reinvent_2018"  # where none is named
 LANES = (-1, 1)
 MAX_BOXES = 6
 # of the width: a car that far from the center line is off the track with all wheels
@@ -91,7 +92,7 @@ def place_arguments(
 def laps(
     track: TrackLike = DEFAULT_TRACK,
     drivers: Sequence[str] | None = None,
-    car: str = "v6",
+    car: str = DEFAULT_CAR,
     *,
     whole: bool = False,
 ) -> st.SearchStrategy[DrivenLap]:

@@ -29,14 +29,15 @@ from racer.testing.messages import PaidCase
 from racer.testing.placed import DrivenLap, PlacedParams, TrackLike, as_track, placed
 from racer.testing.strategies import (
     ARGUMENT_RANGES,
-    DEFAULT_TRACK,
     PlaceArguments,
     find_smallest_example,
     mirror_track,
     place_arguments,
     place_pairs,
 )
+from racer.track.library import DEFAULT_TRACK
 from racer.track.track import Track
+from racer.vehicle.car import DEFAULT_CAR
 
 Params = dict[str, Any]
 
@@ -222,7 +223,11 @@ class Reward:
         )
 
     def agrees_with_clock(
-        self, track: TrackLike | None = None, *, gamma: float = DEFAULT_GAMMA, car: str = "v6"
+        self,
+        track: TrackLike | None = None,
+        *,
+        gamma: float = DEFAULT_GAMMA,
+        car: str = DEFAULT_CAR,
     ) -> bool:
         """That the verdict of `racer score` is good: the faster of the scripted drivers' laps is
         paid more.

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from racer.errors import UsageError, did_you_mean
 from racer.sensors.observation import has_pictures, parse_observations
+from racer.track.library import DEFAULT_TRACK
 from racer.vehicle.metadata import DEFAULT_CAMERA
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -78,7 +79,7 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     reward: str = Field(description="a shipped reward function's name, or a file")
-    track: str = Field("reinvent_2018", description="a track's name, .toml or .npy file")
+    track: str = Field(DEFAULT_TRACK, description="a track's name, .toml or .npy file")
     reverse: bool = Field(False, description="drive the track in the other direction")
     car: str | None = Field(
         None, description="v4, v5 or v6; by default what the action space's version says, else v6"

@@ -17,13 +17,8 @@ from racer.sensors.observation import (
 from racer.training.config import TrainConfig
 from racer.training.networks import SMALL, convolved_size, find_network
 from racer.vehicle.action_space import ActionSpace
-from racer.vehicle.car import car_preset
-from racer.vehicle.metadata import DEFAULT_NETWORK, Metadata, read_metadata
-
-METADATA_VERSIONS = {"v4": 4.0, "v5": 5.0, "v6": 6.0}
-"""Versions in `model_metadata.json` of the car generations."""
-
-DEFAULT_CAR = "v6"
+from racer.vehicle.car import DEFAULT_CAR, car_preset
+from racer.vehicle.metadata import CAR_VERSIONS, DEFAULT_NETWORK, Metadata, read_metadata
 
 WITHOUT_METADATA_NAME = {"features", "objects"}
 """Kinds of sensors that `model_metadata.json` has no name for."""
@@ -36,7 +31,7 @@ def run_metadata(config: TrainConfig) -> Metadata:
     sensors, and pictures that are too small for their network.
     """
     car = car_preset(config.car or DEFAULT_CAR)
-    metadata = Metadata(ActionSpace.default(car), version=METADATA_VERSIONS[car.name])
+    metadata = Metadata(ActionSpace.default(car), version=CAR_VERSIONS[car.name])
     network = DEFAULT_NETWORK
     if config.action_space is not None:
         metadata = read_metadata(config.action_space)

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from racer.track.library import DEFAULT_TRACK
 from racer.training.config import parse_config
 from racer.training.phases import FineTuningPhase, Phase, PhaseBudget, RewardPhase
 from racer.training.run import Run
@@ -18,7 +19,7 @@ from racer.training.teacher import LessonPhase, TeacherPhase
 
 def train(
     reward: str | Path,
-    track: str | Path = "reinvent_2018",
+    track: str | Path = DEFAULT_TRACK,
     steps: int | None = None,
     *,
     folder: str | Path | None = None,

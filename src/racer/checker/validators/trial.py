@@ -31,6 +31,7 @@ from racer.reward import (
 from racer.reward.errors import MAX_ABS_REWARD, describe_refusal, describe_unusable
 from racer.reward.isolation import trace_return_line
 from racer.track import Track, library
+from racer.track.library import DEFAULT_TRACK
 
 Array = NDArray[np.float64]
 
@@ -318,7 +319,7 @@ def _sample_objects() -> dict[str, Any]:
 @cache
 def _sample_track() -> Track:
     entries = library.track_entries()
-    entry = next(entry for entry in entries if entry.name == "reinvent_2018")
+    entry = next(entry for entry in entries if entry.name == DEFAULT_TRACK)
     return library.open_entry(entry)
 
 

@@ -19,8 +19,10 @@ from racer.diagnostics.attribution.plans import NO_TERM, Term
 from racer.reward import RewardBatch, RewardFunction, load_reward
 from racer.reward.batch import REWARD_TIMEOUT_S
 from racer.sim.params import copy_params
+from racer.track.library import DEFAULT_TRACK
 from racer.track.track import Track
 from racer.vehicle.action_space import ActionSpace
+from racer.vehicle.car import DEFAULT_CAR
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -30,7 +32,6 @@ TIMEOUT_FACTOR = 5.0  # times the time limit, for keeping books takes time
 # of their amounts is what summands leave of each other when they are one piece
 CANCEL_FRACTION = 0.05
 ROUNDING_FRACTION = 1e-9  # of all amounts below which a difference is rounding
-DEFAULT_TRACK = "reinvent_2018"
 DEFAULT_DRIVERS = ("medium", "racing_line", "weaving")
 
 
@@ -41,7 +42,7 @@ def explain(
     drivers: Sequence[str] = DEFAULT_DRIVERS,
     log: str | os.PathLike[str] | None = None,
     episodes: int = 3,
-    car: str = "v6",
+    car: str = DEFAULT_CAR,
     action_space: ActionSpace | None = None,
     reverse: bool = False,
     timeout: float = REWARD_TIMEOUT_S,

@@ -21,6 +21,7 @@ from racer.sim.state import Phase
 from racer.track.library import load_track
 from racer.track.track import Track
 from racer.vehicle.action_space import ActionSpace
+from racer.vehicle.car import DEFAULT_CAR
 
 StepParams = Any
 """The params of one step: a dict, or what reads like one."""
@@ -32,7 +33,7 @@ TrackSource = str | os.PathLike[str] | Track
 def drive_params(
     track: TrackSource,
     drivers: Sequence[str],
-    car: str = "v6",
+    car: str = DEFAULT_CAR,
     action_space: ActionSpace | None = None,
     reverse: bool = False,
 ) -> tuple[Track, DriveParams]:

@@ -47,9 +47,8 @@ from racer.training.interop.worlds import world_of_track
 from racer.training.learner import load_checkpoint
 from racer.training.observed import gather_observations
 from racer.training.run import Run
-from racer.training.run_metadata import METADATA_VERSIONS
 from racer.training.sweep.experiment import experiment_toml
-from racer.vehicle.metadata import DEFAULT_NETWORK, Metadata, write_metadata
+from racer.vehicle.metadata import CAR_VERSIONS, DEFAULT_NETWORK, Metadata, write_metadata
 
 COMPARED_OBSERVATIONS = 1000
 """Observations of the policy's own laps, on which the exported policy is compared with the original."""
@@ -147,7 +146,7 @@ def exported_metadata(run: Run) -> Metadata:
     """The run's metadata, with the version that stands for its car there."""
     if run.car == run.metadata.car:
         return run.metadata
-    return replace(run.metadata, version=METADATA_VERSIONS[run.car])
+    return replace(run.metadata, version=CAR_VERSIONS[run.car])
 
 
 def _check_place(out: Path, replace_existing: bool) -> None:
