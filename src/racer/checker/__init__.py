@@ -1,7 +1,9 @@
-"""Everything about a reward function that can be known without training."""
+"""Everything about a reward function that can be known without training.
 
-from racer.checker.findings import CODES, Finding, Severity
-from racer.checker.results import CheckReport, CheckResult
-from racer.checker.runner import check
+`check` is one call; `fix_reward` and `write_fix` rewrite what a validator objects to. Names are loaded
+when they are asked for, as the tools that fix and search take a while.
+"""
 
-__all__ = ["CODES", "CheckReport", "CheckResult", "Finding", "Severity", "check"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

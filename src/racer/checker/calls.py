@@ -15,8 +15,14 @@ from numpy.typing import NDArray
 from racer.checker.findings import CODES_OF_REFUSALS, CODES_OF_UNUSABLE, Finding, Severity
 from racer.checker.steps import TrialEpisode
 from racer.errors import RacerError, did_you_mean
-from racer.reward import RewardBatch, RewardFunction, RewardRefused, RewardUnusable
-from racer.reward.errors import describe_refusal, describe_unusable
+from racer.reward import (
+    RewardBatch,
+    RewardFunction,
+    RewardRefused,
+    RewardUnusable,
+    describe_refusal,
+    describe_unusable,
+)
 from racer.sim.params import Params, copy_params
 
 Array = NDArray[np.float64]

@@ -22,9 +22,7 @@ from racer.checker.results import (
 )
 from racer.checker.settings import MAX_TIMEOUT_S
 from racer.errors import UsageError
-from racer.reward import RewardFunction, find_reward
-from racer.reward.errors import RewardUnusable
-from racer.reward.load import read_reward_text
+from racer.reward import RewardFunction, RewardUnusable, find_reward, read_reward_text
 
 if TYPE_CHECKING:
     from racer.checker.cases import TrialCases

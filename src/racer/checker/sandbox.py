@@ -21,8 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from racer.reward import RefusalReason
-from racer.reward.errors import CallStopped
+from racer.reward import CallStopped, RefusalReason
 
 CHILD_MEMORY_BYTES = 3 * 2**29
 """Beyond what the process has at the beginning."""

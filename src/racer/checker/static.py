@@ -12,11 +12,19 @@ from pathlib import Path
 
 from racer.checker.findings import CODES_OF_UNUSABLE, Finding, Rule, RuleContext, Severity
 from racer.errors import did_you_mean, nearest_word
-from racer.reward import RewardFunction, RewardUnusable, UnusableReason, find_reward, load_reward
-from racer.reward.errors import describe_unusable
-from racer.reward.instance import SIGNATURE_2018_START
-from racer.reward.load import Encoding, encoding_note, read_reward_text
-from racer.reward.python311 import downgrade_syntax
+from racer.reward import (
+    SIGNATURE_2018_START,
+    Encoding,
+    RewardFunction,
+    RewardUnusable,
+    UnusableReason,
+    describe_unusable,
+    downgrade_syntax,
+    encoding_note,
+    find_reward,
+    load_reward,
+    read_reward_text,
+)
 
 SIGNATURE_2018 = (
     "on_track",

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 
 from racer.checker.findings import Finding, Rule, RuleContext, Severity
-from racer.reward.load import RewardFunction
+from racer.reward import RewardFunction
 
 # left the standard library with Python 3.12
 REMOVED_MODULES = {"asynchat", "asyncore", "distutils", "imp", "smtpd"}

@@ -28,7 +28,7 @@ from types import FrameType
 from typing import Any
 
 from racer.checker.sandbox import MAX_TRACED_LINES, AuditGuard, confine_process, sandbox_folder
-from racer.reward.watchdog import price_calls
+from racer.reward import price_calls
 
 HEARTBEAT_S = 0.1
 """Seconds between two signs of life, at least."""

@@ -29,8 +29,7 @@ from racer.checker.sandbox import AuditGuard
 from racer.checker.steps import TrialEpisode, lap_episodes
 from racer.checker.supervisor import LineRecorder, MessagePipe
 from racer.errors import RacerError
-from racer.reward import RefusalReason, RewardFunction, RewardRefused
-from racer.reward.errors import describe_refusal
+from racer.reward import RefusalReason, RewardFunction, RewardRefused, describe_refusal
 
 Array = NDArray[np.float64]
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from racer.checker.results import CheckReport
-    from racer.checker.settings import ProjectSettings
+    from racer.checker import CheckReport, ProjectSettings
 
 
 class OutputFormat(StrEnum):
@@ -60,9 +59,15 @@ def check_command(
 
     Exit code 1 when there are errors, 2 for wrong use.
     """
-    from racer.checker.output import checks_as_github, checks_as_json, checks_as_sarif, format_check
-    from racer.checker.runner import check, expand_paths
-    from racer.checker.settings import read_project_settings
+    from racer.checker import (
+        check,
+        checks_as_github,
+        checks_as_json,
+        checks_as_sarif,
+        expand_paths,
+        format_check,
+        read_project_settings,
+    )
 
     paths = expand_paths(rewards)
     project = read_project_settings(_folder(paths[0]))
@@ -106,7 +111,7 @@ def _fix(paths: list[str], profile: str, is_written: bool) -> None:
     """Rewrite each file so that the validator accepts it, where that is proved to pay the same; say
     what was done.
     """
-    from racer.checker.fix import fix_reward, write_fix
+    from racer.checker import fix_reward, write_fix
 
     for path in paths:
         result = fix_reward(path, profile)
@@ -125,7 +130,7 @@ def _fix(paths: list[str], profile: str, is_written: bool) -> None:
 
 def _timeout(asked: float | None, project: ProjectSettings) -> float:
     """Seconds for a call: as asked for, as the project has it, or the default."""
-    from racer.checker.runner import CALL_TIMEOUT_S
+    from racer.checker import CALL_TIMEOUT_S
 
     if asked is not None:
         return asked

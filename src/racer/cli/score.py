@@ -100,8 +100,7 @@ def score_command(
 
 
 def _any_reads_objects(rewards: list[str]) -> bool:
-    from racer.reward import load_reward
-    from racer.reward.load import reads_objects
+    from racer.reward import load_reward, reads_objects
 
     return any(reads_objects(load_reward(reward)) for reward in rewards)
 

@@ -21,7 +21,7 @@ from racer.track.library import DEFAULT_TRACK
 from racer.vehicle.car import DEFAULT_CAR
 
 if TYPE_CHECKING:
-    from racer.checker.findings import Finding
+    from racer.checker import Finding
     from racer.diagnostics import RewardScore
     from racer.drivers.scripted import Drive
 

@@ -21,10 +21,15 @@ from racer.diagnostics.replay_record import LogReplay, RebuildProof, ReplayedLog
 from racer.errors import RacerError
 from racer.logs.log_track import KnownTracks, find_log_track
 from racer.logs.to_state import episode_begins, state_rows
-from racer.reward import RewardBatch, RewardFunction, RewardRefused, load_reward
-from racer.reward.batch import REWARD_TIMEOUT_S
-from racer.reward.errors import relocate_refusal
-from racer.reward.load import reads_objects
+from racer.reward import (
+    REWARD_TIMEOUT_S,
+    RewardBatch,
+    RewardFunction,
+    RewardRefused,
+    load_reward,
+    reads_objects,
+    relocate_refusal,
+)
 from racer.sim.params import build_params
 from racer.sim.state import HELD_STATUSES
 from racer.track.track import Track

@@ -18,8 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from racer import geometry
 from racer.diagnostics.map_grid import RoadGrid, cars_at, lay_grid
 from racer.errors import UsageError
-from racer.reward import RewardBatch, RewardFunction
-from racer.reward.batch import REWARD_TIMEOUT_S
+from racer.reward import REWARD_TIMEOUT_S, RewardBatch, RewardFunction
 from racer.sim.params import build_params
 from racer.sim.placement import placed_rows, waypoint_distance
 from racer.sim.state import State

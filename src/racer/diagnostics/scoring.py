@@ -15,8 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from racer.diagnostics.reward_score import RewardScore
 from racer.drivers.scripted import Drive, Driver, drive_all
 from racer.errors import UsageError
-from racer.reward import RewardBatch, RewardFunction, load_reward
-from racer.reward.batch import REWARD_TIMEOUT_S
+from racer.reward import REWARD_TIMEOUT_S, RewardBatch, RewardFunction, load_reward
 from racer.sim.obstacle_layout import ObstacleSource
 from racer.sim.params import build_params
 from racer.sim.state import Phase

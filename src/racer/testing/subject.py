@@ -15,6 +15,7 @@ from racer.diagnostics import RewardScore, discounted_returns, score_rewards
 from racer.drivers.scripted import Drive
 from racer.errors import UsageError, did_you_mean
 from racer.reward import (
+    REWARD_TIMEOUT_S,
     RewardBatch,
     RewardFunction,
     RewardRefused,
@@ -22,7 +23,6 @@ from racer.reward import (
     refusal_cause,
     relocate_refusal,
 )
-from racer.reward.batch import REWARD_TIMEOUT_S
 from racer.sim.params import copy_params
 from racer.testing import messages
 from racer.testing.messages import PaidCase

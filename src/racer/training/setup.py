@@ -14,8 +14,7 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecNormalize
 
 from racer.env import DeepRacerVectorEnv
-from racer.reward import RewardBatch, RewardRefused, load_reward
-from racer.reward.load import reads_objects
+from racer.reward import RewardBatch, RewardRefused, load_reward, reads_objects
 from racer.training.interop.hyperparameters import read_hyperparameters
 from racer.training.learner import Learner, learner_state, make_learner, restore_learner
 from racer.training.recorder import EpisodeRecorder, trainer_log_lines

@@ -22,8 +22,13 @@ from racer.checker.findings import Finding, RuleContext
 from racer.checker.fix import expressions, imports, layout, names
 from racer.errors import RacerError
 from racer.files import write_file
-from racer.reward import RewardFunction, RewardUnusable, load_reward
-from racer.reward.load import compile_quietly, read_reward_text
+from racer.reward import (
+    RewardFunction,
+    RewardUnusable,
+    compile_quietly,
+    load_reward,
+    read_reward_text,
+)
 
 Rewrite = Callable[[str], str]
 

@@ -22,14 +22,16 @@ from numpy.typing import NDArray
 from racer import geometry
 from racer.checker.findings import Finding
 from racer.reward import (
+    MAX_ABS_REWARD,
     RefusalReason,
     RewardBatch,
     RewardFunction,
     RewardRefused,
     RewardUnusable,
+    describe_refusal,
+    describe_unusable,
+    trace_return_line,
 )
-from racer.reward.errors import MAX_ABS_REWARD, describe_refusal, describe_unusable
-from racer.reward.isolation import trace_return_line
 from racer.track import Track, library
 from racer.track.library import DEFAULT_TRACK
 

@@ -16,8 +16,7 @@ from racer.diagnostics.attribution.explanation import AttributedDrive, Attributi
 from racer.diagnostics.attribution.instrument import instrument_reward
 from racer.diagnostics.attribution.ledger import FileLedger, RecordedCall, Via
 from racer.diagnostics.attribution.plans import NO_TERM, Term
-from racer.reward import RewardBatch, RewardFunction, load_reward
-from racer.reward.batch import REWARD_TIMEOUT_S
+from racer.reward import REWARD_TIMEOUT_S, RewardBatch, RewardFunction, load_reward
 from racer.sim.params import copy_params
 from racer.track.library import DEFAULT_TRACK
 from racer.track.track import Track
