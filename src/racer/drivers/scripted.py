@@ -16,15 +16,22 @@ from numpy.typing import NDArray
 
 from racer.drivers.pure_pursuit import DrivingPlan, follow_plans, start_followers
 from racer.drivers.rollout import Drive as Drive
-from racer.drivers.rollout import command_choices, drive_expert, roll_out
+from racer.drivers.rollout import command_choices, drive_expert, follow_line, roll_out
 from racer.errors import UsageError, did_you_mean
-from racer.raceline.minimum_time import Stations, cornering_speeds, place_stations, relaxed_offsets
+from racer.raceline.minimum_time import (
+    RacingLine,
+    Stations,
+    cornering_speeds,
+    place_stations,
+    relaxed_offsets,
+)
 from racer.sim.obstacle_layout import ObstacleSource, read_obstacle_layout
 from racer.sim.obstacles import COLLISION_SIZE_M, OBSTACLE_DTYPE, Obstacles
 from racer.sim.simulation import START_LINE, Scenario, Simulation
 from racer.sim.state import TRAINING, State
+from racer.track.library import TrackSource, load_track
 from racer.track.track import Track
-from racer.vehicle.car import DEFAULT_CAR, STEP_S, Car, car_preset
+from racer.vehicle.car import STEP_S, Car, car_preset
 
 Array = NDArray[np.float64]
 
@@ -126,23 +133,86 @@ class Driver:
 
 
 def drive(
-    track: Track,
-    driver: str | Driver,
-    car: str | Car = DEFAULT_CAR,
+    track: Track | TrackSource,
+    driver: str | Driver | RacingLine = "fastest",
+    car: str | Car = "v6",
     action_space: ActionSpace | None = None,
     laps: int = 1,
     reverse: bool = False,
     seed: int = 0,
     obstacles: ObstacleSource = None,
 ) -> Drive:
-    """What one driver does on a track, from standstill at the start line; see `drives`."""
-    return drive_all(track, [driver], car, action_space, laps, reverse, seed, obstacles)[0]
+    """Let a driver drive a track, from standstill at the start line.
+
+    Parameters
+    ----------
+    track
+        A track, or the name or file of one (as `load_track` takes them).
+    driver
+        A name of `ALL_DRIVERS`: `slow`, `fast`, `racing_line`, `cutting`, `fastest` and others are
+        scripted; `expert` finds the minimum-time line and follows it by predictive control, which
+        takes some seconds. A `RacingLine` is followed by predictive control, too; it is one of the
+        track as it is driven, with `reverse` of the reversed track.
+    car
+        `v4`, `v5`, `v6`, or a car of your own.
+    action_space
+        The commands that the driver may give; of a discrete one it chooses the nearest action.
+        Without one: any, up to the fastest speed that logs of the car cover.
+    laps, reverse
+        Laps to drive, and whether to drive the other way.
+    obstacles, seed
+        Boxes on the road: `boxes`, `random_boxes`, or a file; the seed is that of random places.
+
+    The drive's `rows` (T,) are the simulator's, one a step of 1/15 s. An incident ends it, as in
+    training. Raises UsageError for an unknown track, driver or car, and for bot cars.
+
+    Examples
+    --------
+    >>> slow = drive("oval", "slow")
+    >>> slow.status.word, slow.completion
+    ('lap_complete', 100.0)
+    >>> drive("oval", "fast").lap_time < slow.lap_time
+    True
+    """
+    if not isinstance(track, Track):
+        track = load_track(track)
+    if not isinstance(driver, RacingLine):
+        return drive_all(track, [driver], car, action_space, laps, reverse, seed, obstacles)[0]
+    scenario = _scenario(track, car, laps, reverse, obstacles)
+    return follow_line(
+        scenario.track,
+        scenario.car,
+        driver,
+        action_space,
+        laps,
+        obstacles=Simulation(scenario, 1, seed).obstacles[0],
+    )
+
+
+def _scenario(
+    track: Track, car: str | Car, laps: int, reverse: bool, obstacles: ObstacleSource
+) -> Scenario:
+    """Laps by the rules of training from the start line. UsageError for bot cars."""
+    layout = read_obstacle_layout(obstacles)
+    if layout is not None and layout.number_of_bot_cars:
+        raise UsageError(
+            "scripted drivers drive among obstacles, not among bot cars: give boxes or random_boxes"
+        )
+    if not isinstance(car, Car):
+        car = car_preset(car)
+    return Scenario(
+        track.reversed() if reverse else track,
+        car,
+        TRAINING._replace(laps=laps),
+        START_LINE,
+        obstacle_layout=layout,
+    )
 
 
 def drive_all(
     track: Track,
     drivers: Sequence[str | Driver] | None = None,
-    car: str | Car = DEFAULT_CAR,
+    car: str | Car = "v6",
     action_space: ActionSpace | None = None,
     laps: int = 1,
     reverse: bool = False,
@@ -159,38 +229,29 @@ def drive_all(
     places, where these are random. UsageError for bot cars, which no driver minds. The EXPERT is to
     be named: he takes some seconds.
     """
-    what = read_obstacle_layout(obstacles)
-    if what is not None and what.number_of_bot_cars:
-        raise UsageError(
-            "scripted drivers drive among obstacles, not among bot cars: give boxes or random_boxes"
-        )
-    chosen = [_driver(driver) for driver in (default_drivers(what) if drivers is None else drivers)]
-    model = car if isinstance(car, Car) else car_preset(car)
-    race = Scenario(
-        track.reversed() if reverse else track,
-        model,
-        TRAINING._replace(laps=laps),
-        START_LINE,
-        obstacle_layout=what,
-    )
+    scenario = _scenario(track, car, laps, reverse, obstacles)
+    if drivers is None:
+        drivers = default_drivers(obstacles)
+    chosen = [_driver(driver) for driver in drivers]
     ground = replace(
-        _ground(race.track, model, action_space), objects=Simulation(race, 1, seed).obstacles[0]
+        _ground(scenario.track, scenario.car, action_space),
+        objects=Simulation(scenario, 1, seed).obstacles[0],
     )
     plans = [driver.plans(ground) for driver in chosen]
-    rows = _drive_all([plan for group in plans for plan in group], race, ground, action_space)
+    rows = _drive_all([plan for group in plans for plan in group], scenario, ground, action_space)
     found: list[Drive] = []
     for driver, group in zip(chosen, plans, strict=True):
         if driver.uses_mpc:
             found.append(
                 replace(
-                    drive_expert(race, action_space, ground.objects),
+                    drive_expert(scenario, action_space, ground.objects),
                     name=driver.name,
                     title=driver.title,
                 )
             )
             continue
         tried = [
-            Drive(driver.name, driver.title, rows.pop(0), race.tracks, ground.objects)
+            Drive(driver.name, driver.title, rows.pop(0), scenario.tracks, ground.objects)
             for _ in group
         ]
         found.append(driver.choose(tried))

@@ -22,8 +22,9 @@ from racer.raceline.stations import Stations as Stations
 from racer.raceline.stations import cornering_speeds as cornering_speeds
 from racer.raceline.stations import place_stations as place_stations
 from racer.raceline.stations import relaxed_offsets as relaxed_offsets
+from racer.track.library import TrackSource, load_track
 from racer.track.track import Track
-from racer.vehicle.car import Car
+from racer.vehicle.car import Car, car_preset
 
 Array = NDArray[np.float64]
 
@@ -155,13 +156,37 @@ class RacingLine:
 
 
 def racing_line(
-    track: Track, car: Car, margin: float = LINE_MARGIN_M, method: str = "auto"
+    track: Track | TrackSource,
+    car: str | Car = "v5",
+    margin: float = LINE_MARGIN_M,
+    method: str = "auto",
 ) -> RacingLine:
-    """The fastest line around a track, as it is driven, whose points stay `margin` m within the
-    borders.
+    """The fastest line around a track, as it is driven, and the fastest drive along it.
 
-    `auto` is `collocation` where CasADi is installed, and `iterated` otherwise, as it is where the
-    solver gives up; neither is ever slower than `least_curvature` or `shortest`. Raises UsageError.
+    Parameters
+    ----------
+    track
+        A track, or the name or file of one (as `load_track` takes them).
+    car
+        `v4`, `v5`, `v6`, or a car of your own.
+    margin
+        Distance, m, that the line keeps from the borders, from -0.08 to 1. With a negative margin
+        it goes beyond them; at -0.08 the wheels of the other side are still on the road.
+    method
+        `least_curvature` and `shortest` need no car and are fast. `collocation` solves the
+        minimum-time problem with CasADi, `iterated` descends from the line of least curvature;
+        neither is ever slower than the simple two. `auto` is `collocation` where CasADi is
+        installed, else `iterated`, which also steps in where the solver gives up.
+
+    Raises UsageError for an unknown track, car or method, and for a margin out of range.
+
+    Examples
+    --------
+    >>> line = racing_line("oval", method="least_curvature")
+    >>> line.xy.shape == (len(line.s), 2)
+    True
+    >>> print(f"{line.length:.1f} m in {line.lap_time:.1f} s")
+    17.9 m in 6.5 s
     """
     if method not in LINE_METHODS:
         raise UsageError(
@@ -171,6 +196,10 @@ def racing_line(
         raise UsageError(
             f"margin {margin:g} m: a lap counts down to {WIDEST_MARGIN_M:g} m, and beyond 1 m there is no road left"
         )
+    if not isinstance(track, Track):
+        track = load_track(track)
+    if not isinstance(car, Car):
+        car = car_preset(car)
     chosen = method if method != "auto" else "collocation" if has_solver() else "iterated"
     limits = build_ggv(car)
     road = build_corridor(track, GRID_SPACING_M[chosen])
