@@ -89,7 +89,7 @@ def test_a_guide_of_a_line_ends_with_its_lap_time_and_keeps_its_place(ring, line
     guide = path_from_line(line, ring)
     assert guide.table[0, TIME_COLUMN] == 0.0
     assert guide.table[-1, TIME_COLUMN] == pytest.approx(line.lap_time, rel=1e-3)
-    assert guide.table[:, OFFSET_COLUMN].mean() == pytest.approx(line.aside.mean(), abs=0.02)
+    assert guide.table[:, OFFSET_COLUMN].mean() == pytest.approx(line.offset.mean(), abs=0.02)
 
 
 def test_a_guide_of_a_lap_is_that_lap(found, ring):

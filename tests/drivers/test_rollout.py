@@ -50,7 +50,7 @@ def test_a_line_is_told_corner_by_corner(quick: RacingLine) -> None:
     for one in found:
         assert one.apex_speed <= min(one.entry_speed, one.exit_speed) + 1e-9
         if not math.isnan(one.brake):
-            at = np.argmin(np.abs(quick.place - one.brake))
+            at = np.argmin(np.abs(quick.s_center - one.brake))
             assert quick.speed[at] > one.apex_speed
 
 

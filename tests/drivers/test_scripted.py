@@ -9,7 +9,8 @@ import pytest
 
 from racer.drivers.scripted import DRIVER_FAMILY, Drive, drive, drive_all
 from racer.errors import UsageError
-from racer.raceline.minimum_time import place_stations, relaxed_offsets
+from racer.raceline.corridor import build_rough_corridor
+from racer.raceline.geometric import relaxed_offsets
 from racer.resources import tracks_folder
 from racer.sim.params import build_params
 from racer.sim.state import TRAINING, Phase, Status
@@ -190,11 +191,11 @@ def test_an_unknown_driver_is_told_who_is_meant() -> None:
 
 @pytest.mark.parametrize("margin", [0.2, 0.1, -0.05])
 def test_the_line_of_least_curvature_keeps_its_margin_and_bends_less(margin: float) -> None:
-    road = place_stations(load_track("reinvent_2018"))
-    line = relaxed_offsets(road, margin)
-    assert (road.left - line).min() >= margin - 1e-9
-    assert (road.right + line).min() >= margin - 1e-9
-    bends = [np.square(np.diff(road.offset(a), 2, axis=0)).sum() for a in (0.0, line)]
+    corridor = build_rough_corridor(load_track("reinvent_2018"))
+    line = relaxed_offsets(corridor, margin)
+    assert (corridor.left - line).min() >= margin - 1e-9
+    assert (corridor.right + line).min() >= margin - 1e-9
+    bends = [np.square(np.diff(corridor.points_at(a), 2, axis=0)).sum() for a in (0.0, line)]
     assert bends[1] < 0.8 * bends[0]
 
 

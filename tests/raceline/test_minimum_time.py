@@ -116,7 +116,7 @@ def test_times_places_and_speeds_of_a_line_agree(quick: RacingLine) -> None:
     assert np.diff(quick.time) == pytest.approx((gap / mean)[:-1])
     track = library.load_track("reinvent_2018")
     assert geometry.distance_to_line(track.center, quick.xy) == pytest.approx(
-        np.abs(quick.aside), abs=1e-9
+        np.abs(quick.offset), abs=1e-9
     )
 
 
@@ -137,11 +137,11 @@ def test_the_other_way_is_the_same_line_and_another_lap_time_only_by_the_car() -
 
 def test_a_corridor_ends_at_the_borders() -> None:
     track = library.load_track("hairpin_school")
-    road = build_corridor(track)
+    corridor = build_corridor(track)
     inside = track.inner if track.is_ccw else track.outer
     outside = track.outer if track.is_ccw else track.inner
-    for line, aside in ((inside, road.left), (outside, -road.right)):
-        assert geometry.distance_to_line(line, road.offset(aside)).max() < 0.02
+    for line, offset in ((inside, corridor.left), (outside, -corridor.right)):
+        assert geometry.distance_to_line(line, corridor.points_at(offset)).max() < 0.02
 
 
 @pytest.mark.parametrize(

@@ -52,9 +52,9 @@ class ReferencePath:
 def path_from_line(line: RacingLine, track: Track) -> ReferencePath:
     """The path of the fastest drive along a line."""
     # the first points may lie before the start
-    s = line.place - track.length * (line.place > line.place[-1])
+    s = line.s_center - track.length * (line.s_center > line.s_center[-1])
     speed = line.speed
-    offset = line.aside
+    offset = line.offset
     time = line.time
     xy = line.xy
     if line.is_loop:

@@ -91,7 +91,7 @@ def find_bends(track: Track, line: RacingLine) -> list[Bend]:
     curvature = _moving_mean(line.kappa, STRETCH_M, line.s)
     bends = []
     for corner in find_corners(track):
-        toward_corner = np.sign(corner.angle) * curvature[is_inside_corner(corner, line.place)]
+        toward_corner = np.sign(corner.angle) * curvature[is_inside_corner(corner, line.s_center)]
         sharpest = float(np.max(toward_corner, initial=0.0))
         radius = corner.radius + 0.5 * float(np.interp(corner.apex, track.s, track.width))
         if sharpest <= 1e-6:

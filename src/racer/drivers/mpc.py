@@ -1,253 +1,281 @@
-"""Predictive driving: each step, the first command of the best of many short drives in the true
-dynamics.
+"""Predictive driving by random-shooting model predictive control: each step, the first command of the
+best of many short drives in the true dynamics.
 
-The drives of a step begin with the last step's best one, carried on, or with a pursuit of the line;
-around the better of both, others are tried, in rounds that come nearer. A drive is worth the way
-along the line that it makes in `AHEAD` steps, less what it costs to be off the line, beyond the
-road, or at the end faster than the line's corners allow.
+The plans of a step begin with the last step's best one, carried on, or with a pursuit of the line;
+around the better of both, random changes are tried, in rounds that come nearer. A plan is worth the
+distance along the line that it makes in `HORIZON_STEPS`, less what it costs to be off the line,
+beyond the road, or at the end faster than the line's corners allow.
+
+Choosing the best of random action sequences by a model and repeating that every step is random
+shooting (Rao, "A survey of numerical methods for optimal control", 2009; Nagabandi et al., "Neural
+network dynamics for model-based deep reinforcement learning with model-free fine-tuning", ICRA
+2018, section IV.C). Rounds around the best plan with a smaller spread resemble the cross-entropy
+method, with one elite.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.drivers.pure_pursuit import choose_command
+from racer.drivers.pure_pursuit import CommandLimits, choose_command
 from racer.sim.state import State
 from racer.vehicle.car import STEP_S, Car, car_table
 from racer.vehicle.dynamics import advance_motion
 
 Array = NDArray[np.float64]
 
-HORIZON_STEPS = 12  # steps that a drive is thought ahead
-KNOT_COUNT = 4  # between which what is tried changes evenly
+HORIZON_STEPS = 12  # steps that a plan is simulated ahead
+KNOT_COUNT = 4  # of a random change, between which it is linear
 # rad between where a car points and where it goes: more is a slide, which real cars seldom hold
 SLIDE_RAD = 0.15
 SEARCH_POINTS = 14  # points of the line among which the next nearest is looked for
+STEERING_SPREAD_DEG = 12.0  # standard deviation of the changes of the first round
+SPEED_SPREAD_MPS = 0.8
+ROUND_SHRINKAGE = 0.4  # of the spread from a round to the next
 
 
 @dataclass(frozen=True)
 class MpcWeights:
-    """What a driver wants. `pace` is a share of the line's speeds; the other numbers weigh the way
-    in m.
+    """What a driver wants. `pace` is a fraction of the line's speeds; the other numbers weigh
+    against the distance driven, m.
     """
 
     pace: float = 1.0
-    aside: float = 10.0  # per m2 off the line and step
+    offset: float = 10.0  # per m2 off the line and step
     beyond: float = 400.0  # per m2 beyond the road and step
     late: float = 3.0  # per m2/s2 too fast at the end
     askew: float = 0.5  # per rad2 across the line at the end
-    sliding: float = 10.0  # per rad2 that the car moves askew beyond `SLIDES`, and step
-    tries: int = 60  # drives a round
+    sliding: float = 10.0  # per rad2 that the car moves askew beyond `SLIDE_RAD`, and step
+    tries: int = 60  # plans a round
     rounds: int = 3
 
 
-@dataclass(frozen=True, eq=False)
-class MpcReference:
-    """A line for compiled code: `points` (P, 7) x, y, cosine and sine of the heading, speed, room
-    left and right, m.
+class MpcReference(NamedTuple):
+    """A line for compiled code: `points` (P, 7) x, y, cosine and sine of the heading, speed, m/s,
+    room left and right, m.
     """
 
     points: Array
-    spacing: float
+    spacing: float  # m
     is_loop: bool
 
 
+class MpcProblem(NamedTuple):
+    """What the worth of a plan depends on besides the car's state, for compiled code."""
+
+    reference: MpcReference
+    weights: tuple[float, ...]  # pace, offset, beyond, late, askew, sliding
+    limits: CommandLimits
+    lead: float  # by which steering is overdone, so that lagging wheels are where they should
+
+
 class MpcDriver:
-    """N cars that follow guides; each remembers where it is on its guide, and its last plan."""
+    """N cars that follow a reference line; each remembers where it is, and its last plan."""
 
     def __init__(
         self,
-        guide: MpcReference,
-        cares: list[MpcWeights],
+        reference: MpcReference,
+        weights: list[MpcWeights],
         car: Car,
-        low: Array,
-        high: Array,
-        choices: Array,
+        limits: CommandLimits,
     ) -> None:
-        self._guide, self._cares = guide, cares
-        self._row = car_table(car, 1)[0]
-        self._lead = (1.0 - np.exp(-STEP_S / car.steer_lag)) ** -1.0
-        self._limits = (low, high, choices)
-        self._plans = np.zeros((len(cares), HORIZON_STEPS, 2))
-        self._at = np.full(len(cares), -1)
-        self._tried = _samples(
-            max(care.tries for care in cares) * max(care.rounds for care in cares)
-        )
+        self._weights = weights
+        self._car = car_table(car, 1)[0]
+        lead = float((1.0 - np.exp(-STEP_S / car.steer_lag)) ** -1.0)
+        self._problems = [
+            MpcProblem(reference, _weight_row(of_car), limits, lead) for of_car in weights
+        ]
+        self._plans = np.zeros((len(weights), HORIZON_STEPS, 2))
+        self._nearest = np.full(len(weights), -1)
+        max_tries = max(of_car.tries for of_car in weights)
+        max_rounds = max(of_car.rounds for of_car in weights)
+        self._changes = _random_changes(max_tries * max_rounds)
 
     def command(self, state: State, alive: NDArray[np.int64]) -> Array:
-        """(n, 2) steering deg and speed m/s of the cars `alive`, whose states are given."""
+        """(n, 2) steering deg and speed m/s of the cars `alive` (n,), whose states are given."""
         command = np.empty((len(alive), 2))
-        for k, who in enumerate(alive):
-            care = self._cares[who]
-            weights = np.array(
-                [care.pace, care.aside, care.beyond, care.late, care.askew, care.sliding]
+        for k, index in enumerate(alive):
+            weights = self._weights[index]
+            changes = self._changes[: weights.tries * weights.rounds].reshape(
+                weights.rounds, weights.tries, HORIZON_STEPS, 2
             )
-            self._at[who] = _decide(
-                state[k], self._plans[who], self._at[who], self._guide.points, self._guide.spacing,
-                self._guide.is_loop, self._row, self._lead, weights, self._tried, care.tries, care.rounds,
-                *self._limits, command[k],
-            )  # fmt: skip
+            self._nearest[index] = _improve_plan(
+                state[k],
+                self._plans[index],
+                self._nearest[index],
+                self._problems[index],
+                self._car,
+                changes,
+            )
+            command[k] = self._plans[index, 0]
         return command
 
 
-def _samples(count: int) -> Array:
-    """(count, AHEAD, 2) changes of a plan that are tried, in units of their spread: the same ones
-    every time.
+def _weight_row(weights: MpcWeights) -> tuple[float, ...]:
+    row: tuple[Any, ...] = (
+        weights.pace,
+        weights.offset,
+        weights.beyond,
+        weights.late,
+        weights.askew,
+        weights.sliding,
+    )
+    return tuple(float(weight) for weight in row)
+
+
+def _random_changes(count: int) -> Array:
+    """(count, HORIZON_STEPS, 2) changes of a plan, in units of their spread: the same at every
+    start of the program.
     """
     knots = np.random.default_rng(0).standard_normal((count, KNOT_COUNT, 2))
-    at = np.linspace(0.0, KNOT_COUNT - 1.0, HORIZON_STEPS)
-    first = np.minimum(at.astype(int), KNOT_COUNT - 2)
-    share = (at - first)[None, :, None]
-    return np.asarray((1.0 - share) * knots[:, first] + share * knots[:, first + 1])
+    position = np.linspace(0.0, KNOT_COUNT - 1.0, HORIZON_STEPS)
+    first = np.minimum(position.astype(int), KNOT_COUNT - 2)
+    fraction = (position - first)[None, :, None]
+    return np.asarray((1.0 - fraction) * knots[:, first] + fraction * knots[:, first + 1])
 
 
 @njit(cache=True, error_model="numpy")
-def _decide(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    car,
-    plan,
-    at,
-    points,
-    spacing,
-    is_loop,
-    row,
-    lead,
-    weights,
-    tried,
-    tries,
-    rounds,
-    low,
-    high,
-    choices,
-    command,
-):
-    """Make the next `plan` of a car and give its first command; the place of the car on the line."""
-    at = _nearest(points, is_loop, at, car.x, car.y)
+def _improve_plan(car, plan, nearest, problem, row, changes):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Make the next `plan` of a car out of its last one; the point of the line nearest to the car."""
+    nearest = _nearest(problem.reference, nearest, car.x, car.y)
     plan[:-1] = plan[1:].copy()
-    fresh, other = np.empty_like(plan), np.empty_like(plan)
-    worth = _worth(
-        car, plan, at, points, spacing, is_loop, row, lead, weights, low, high, choices, False
-    )
-    pursued = _worth(
-        car, fresh, at, points, spacing, is_loop, row, lead, weights, low, high, choices, True
-    )
-    if pursued > worth:
-        worth = pursued
-        plan[:] = fresh
+    candidate = np.empty_like(plan)
+    best = _plan_worth(car, plan, nearest, problem, row, False)
+    worth = _plan_worth(car, candidate, nearest, problem, row, True)
+    if worth > best:
+        best = worth
+        plan[:] = candidate
     spread = 1.0
-    for turn in range(rounds):
+    for turn in range(len(changes)):
         center = plan.copy()
-        for k in range(tries):
-            change = tried[turn * tries + k]
+        for k in range(changes.shape[1]):
+            change = changes[turn, k]
             for i in range(len(plan)):
-                other[i, 0] = center[i, 0] + spread * 12.0 * change[i, 0]
-                other[i, 1] = center[i, 1] + spread * 0.8 * change[i, 1]
-            found = _worth(
-                car,
-                other,
-                at,
-                points,
-                spacing,
-                is_loop,
-                row,
-                lead,
-                weights,
-                low,
-                high,
-                choices,
-                False,
-            )
-            if found > worth:
-                worth = found
-                plan[:] = other
-        spread *= 0.4
-    command[0], command[1] = plan[0, 0], plan[0, 1]
-    return at
+                candidate[i, 0] = center[i, 0] + spread * STEERING_SPREAD_DEG * change[i, 0]
+                candidate[i, 1] = center[i, 1] + spread * SPEED_SPREAD_MPS * change[i, 1]
+            worth = _plan_worth(car, candidate, nearest, problem, row, False)
+            if worth > best:
+                best = worth
+                plan[:] = candidate
+        spread *= ROUND_SHRINKAGE
+    return nearest
 
 
 @njit(cache=True, error_model="numpy")
-def _worth(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    car, plan, at, points, spacing, is_loop, row, lead, weights, low, high, choices, pursues
-):
+def _plan_worth(car, plan, nearest, problem, row, pursues):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """What a drive by a plan is worth, m; the plan is made what can be commanded, or a pursuit of
     the line.
     """
-    pace, aside, beyond, late, askew, sliding = weights
+    reference = problem.reference
+    points = reference.points
+    pace, _, _, late, askew, _ = problem.weights
     motion = (car.x, car.y, car.yaw, car.vx, car.vy, car.yaw_rate, car.steer)
     earlier = (car.steer_before_deg, car.speed_before)
     before = (car.steer_command_deg, car.speed_command)
-    k, worth, way, last = at, 0.0, 0, len(points)
+    k = nearest
+    worth = 0.0
+    points_passed = 0
     for i in range(len(plan)):
         if pursues:
-            plan[i, 0], plan[i, 1] = _pursue(motion, k, points, spacing, is_loop, lead, pace, row)
-        choose_command(plan[i], plan[i, 0], plan[i, 1], choices, low, high)
+            plan[i, 0], plan[i, 1] = _pursue(motion, k, reference, problem.lead, pace, row)
+        choose_command(plan[i], plan[i, 0], plan[i, 1], problem.limits)
         now = (plan[i, 0], plan[i, 1])
-        delay = row.delay
-        if delay >= STEP_S:
-            motion = advance_motion(row, motion, earlier, before, delay - STEP_S, STEP_S)
+        if row.delay >= STEP_S:
+            motion = advance_motion(row, motion, earlier, before, row.delay - STEP_S, STEP_S)
         else:
-            motion = advance_motion(row, motion, before, now, delay, STEP_S)
-        earlier, before = before, now
-        next_k = _nearest(points, is_loop, k, motion[0], motion[1])
-        way += (next_k - k) % last
+            motion = advance_motion(row, motion, before, now, row.delay, STEP_S)
+        earlier = before
+        before = now
+        next_k = _nearest(reference, k, motion[0], motion[1])
+        points_passed += (next_k - k) % len(points)
         k = next_k
-        p = points[k]
-        off = -(motion[0] - p[0]) * p[3] + (motion[1] - p[1]) * p[2]
-        worth -= aside * STEP_S * off * off
-        out = max(off - p[5], -off - p[6], 0.0)
-        worth -= beyond * out * out
-        slide = max(abs(motion[4]) / max(motion[3], 0.5) - SLIDE_RAD, 0.0)
-        worth -= sliding * slide * slide
-    ahead = (motion[0] - p[0]) * p[2] + (motion[1] - p[1]) * p[3]
-    c, s = np.cos(motion[2]), np.sin(motion[2])
-    vx, vy = c * motion[3] - s * motion[4], s * motion[3] + c * motion[4]
-    speed = np.sqrt(vx * vx + vy * vy)
-    fast = max(speed - pace * p[4], 0.0)
-    slant = (vy * p[2] - vx * p[3]) / max(speed, 0.3)
-    turned = s * p[2] - c * p[3]
+        worth = _less_step_costs(worth, motion, points[k], problem.weights)
+    ahead, excess, slant, turned = _final_errors(motion, points[k], pace)
     return (
         worth
-        + way * spacing
+        + points_passed * reference.spacing
         + ahead
-        - late * fast * fast
+        - late * excess * excess
         - askew * (slant * slant + turned * turned)
     )
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _pursue(motion, k, points, spacing, is_loop, lead, pace, row):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Steering deg and speed m/s toward a spot ahead on the line."""
-    x, y, yaw, vx, _, yaw_rate, steer = motion
-    speed = max(vx, 0.3)
-    n = len(points)
-    j = k + int((0.3 + 0.2 * speed) / spacing)
-    j = j % n if is_loop else min(j, n - 1)
-    c, s = np.cos(yaw), np.sin(yaw)
-    wheelbase = row.front_axle + row.rear_axle
-    dx, dy = points[j, 0] - x + row.rear_axle * c, points[j, 1] - y + row.rear_axle * s
-    forward, left = c * dx + s * dy, c * dy - s * dx
-    bend = 2.0 * left / max(forward * forward + left * left, 1e-6)
-    wish = np.arctan(wheelbase * (2.0 * bend - yaw_rate / speed))
-    soon = k + int(0.1 * speed / spacing)
-    soon = soon % n if is_loop else min(soon, n - 1)
-    target = pace * points[soon, 4]
-    return (steer + lead * (wish - steer)) * 180.0 / np.pi, target - 2.0 * max(
-        vx - 1.05 * target, 0.0
-    )
+def _less_step_costs(worth, motion, point, weights):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """`worth` less the costs of a step: off the line, beyond the road, sliding."""
+    _, weight_offset, weight_beyond, _, _, weight_sliding = weights
+    offset = -(motion[0] - point[0]) * point[3] + (motion[1] - point[1]) * point[2]
+    worth -= weight_offset * STEP_S * offset * offset
+    beyond = max(offset - point[5], -offset - point[6], 0.0)
+    worth -= weight_beyond * beyond * beyond
+    slide = max(abs(motion[4]) / max(motion[3], 0.5) - SLIDE_RAD, 0.0)
+    worth -= weight_sliding * slide * slide
+    return worth
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _nearest(points, is_loop, at, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """The point of the line nearest to a car, from `at` on; anywhere, if that is negative."""
-    n = len(points)
-    best, least = max(at, 0), np.inf
-    for k in range(n if at < 0 else SEARCH_POINTS):
-        j = k if at < 0 else at + k
-        j = j % n if is_loop else min(j, n - 1)
+def _final_errors(motion, point, pace):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """At the end of a plan: m ahead of the line's point, m/s too fast, and sines of the angles from
+    the line to the car's velocity and to its heading.
+    """
+    ahead = (motion[0] - point[0]) * point[2] + (motion[1] - point[1]) * point[3]
+    cos = np.cos(motion[2])
+    sin = np.sin(motion[2])
+    vx = cos * motion[3] - sin * motion[4]
+    vy = sin * motion[3] + cos * motion[4]
+    speed = np.sqrt(vx * vx + vy * vy)
+    excess = max(speed - pace * point[4], 0.0)
+    slant = (vy * point[2] - vx * point[3]) / max(speed, 0.3)
+    turned = sin * point[2] - cos * point[3]
+    return ahead, excess, slant, turned
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _pursue(motion, k, reference, lead, pace, row):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Steering deg and speed m/s toward a spot ahead on the line."""
+    x, y, yaw, vx, _, yaw_rate, steer = motion
+    points = reference.points
+    speed = max(vx, 0.3)
+    j = _point_after(reference, k, 0.3 + 0.2 * speed)
+    cos = np.cos(yaw)
+    sin = np.sin(yaw)
+    dx = points[j, 0] - x + row.rear_axle * cos
+    dy = points[j, 1] - y + row.rear_axle * sin
+    forward = cos * dx + sin * dy
+    left = cos * dy - sin * dx
+    bend = 2.0 * left / max(forward * forward + left * left, 1e-6)
+    wheelbase = row.front_axle + row.rear_axle
+    wheel_angle = np.arctan(wheelbase * (2.0 * bend - yaw_rate / speed))
+    target = pace * points[_point_after(reference, k, 0.1 * speed), 4]
+    steer_command = (steer + lead * (wheel_angle - steer)) * 180.0 / np.pi
+    return steer_command, target - 2.0 * max(vx - 1.05 * target, 0.0)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _point_after(reference, k, distance):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The point of the line about `distance` m after point `k`."""
+    j = k + int(distance / reference.spacing)
+    count = len(reference.points)
+    return j % count if reference.is_loop else min(j, count - 1)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _nearest(reference, first, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The point of the line nearest to a car, from `first` on; anywhere, if that is negative."""
+    points = reference.points
+    count = len(points)
+    best = max(first, 0)
+    least = np.inf
+    for k in range(count if first < 0 else SEARCH_POINTS):
+        j = max(first, 0) + k
+        j = j % count if reference.is_loop else min(j, count - 1)
         square = (points[j, 0] - x) ** 2 + (points[j, 1] - y) ** 2
         if square < least:
-            least, best = square, j
+            least = square
+            best = j
     return best

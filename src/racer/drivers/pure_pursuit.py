@@ -5,6 +5,7 @@ do to it in mind.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -15,12 +16,23 @@ from racer.vehicle.car import STEERING_LIMIT_DEG, STEP_S, Car
 
 Array = NDArray[np.float64]
 
-STEER_LEAD = (
-    1.0  # 0: steer as wanted; 1: so that the wheels are there, for all their lag, one step later
-)
+# 0: steer as wanted; 1: so that the wheels are there, for all their lag, one step later
+STEER_LEAD = 1.0
 # by how much the command goes below the plan's speed for a car that is faster than that
 BRAKE_GAIN = 2.0
-YAW_RATE_GAIN = 1.0  # share of the missing yaw rate that is asked for again
+YAW_RATE_GAIN = 1.0  # fraction of the missing yaw rate that is asked for again
+STEERING_WEIGHT_DEG = 15.0  # of steering weigh as much as the whole range of speeds
+
+
+class CommandLimits(NamedTuple):
+    """The commands that a driver may give, steering deg and speed m/s in each row.
+
+    One of `choices` (A, 2) or, where there are none, any between `low` (2,) and `high` (2,).
+    """
+
+    choices: Array
+    low: Array
+    high: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,19 +55,16 @@ FOLLOWER_RECORD = np.dtype(
 
 
 def start_followers(plans: list[DrivingPlan]) -> NDArray[np.void]:
-    """(N,) rows of FOLLOWER at the beginning of each plan, whose lines are laid end to end."""
-    ends = np.cumsum([len(p.line) for p in plans])
+    """(N,) rows of FOLLOWER_RECORD at the beginning of each plan; their lines are laid end to end."""
+    lengths = np.array([len(plan.line) for plan in plans])
     follower = np.zeros(len(plans), FOLLOWER_RECORD)
-    follower["last"] = ends - 1
-    follower["first"] = follower["at"] = ends - [len(p.line) for p in plans]
-    follower["back"] = [
-        first + p.back if p.back >= 0 else -1
-        for first, p in zip(follower["first"], plans, strict=True)
-    ]
-    follower["reach"], follower["foresight"] = (
-        [p.reach for p in plans],
-        [p.foresight for p in plans],
-    )
+    follower["last"] = np.cumsum(lengths) - 1
+    follower["first"] = np.cumsum(lengths) - lengths
+    follower["at"] = follower["first"]
+    back = np.array([plan.back for plan in plans])
+    follower["back"] = np.where(back >= 0, follower["first"] + back, -1)
+    follower["reach"] = [plan.reach for plan in plans]
+    follower["foresight"] = [plan.foresight for plan in plans]
     return follower
 
 
@@ -65,41 +74,46 @@ def follow_plans(
     path: Array,
     car: Car,
     command: Array,
-    choices: Array,
-    low: Array,
-    high: Array,
+    limits: CommandLimits,
 ) -> None:
-    """Fill in the `command` (N, 2) of each car: steering deg and speed m/s; `follower` (N,) moves
+    """Fill in the `command` (N, 2) of each car, steering deg and speed m/s; `follower` (N,) moves
     on.
 
-    `path` (P, 3) holds x, y and speed of all plans. Commands are one of `choices` (A, 2), or, if
-    there are none, between `low` (2,) and `high` (2,).
+    `path` (P, 3) holds x and y, m, and speed, m/s, of all plans.
     """
     wheelbase = car.front_axle + car.rear_axle
     lead = (1.0 - np.exp(-STEP_S / car.steer_lag)) ** -STEER_LEAD
-    _follow(state, follower, path, wheelbase, lead, YAW_RATE_GAIN, command, choices, low, high)
+    _follow(state, follower, path, wheelbase, lead, command, limits)
 
 
 @njit(cache=True, error_model="numpy")
-def _follow(state, follower, path, wheelbase, lead, grip, command, choices, low, high):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+def _follow(state, follower, path, wheelbase, lead, command, limits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     for i in range(len(state)):
-        car, f = state[i], follower[i]
-        c, s = np.cos(car.yaw), np.sin(car.yaw)
+        car = state[i]
+        f = follower[i]
         _find(f, path, car.x, car.y)
         speed = max(car.vx, 0.3)
-        x, y = _ahead(f, path, car.x, car.y, f.reach + f.foresight * speed)
-        rear_x, rear_y = car.x - 0.5 * wheelbase * c, car.y - 0.5 * wheelbase * s
-        forward, left = c * (x - rear_x) + s * (y - rear_y), c * (y - rear_y) - s * (x - rear_x)
+        forward, left = _target_seen(f, path, car, wheelbase, speed)
         bend = 2.0 * left / max(forward * forward + left * left, 1e-6)
         slip = bend - car.yaw_rate / speed  # what the tires do not deliver is asked for again
-        wish = np.arctan(wheelbase * (bend + grip * slip))
-        steer = (car.steer + lead * (wish - car.steer)) * 180.0 / np.pi
+        wheel_angle = np.arctan(wheelbase * (bend + YAW_RATE_GAIN * slip))
+        steer = (car.steer + lead * (wheel_angle - car.steer)) * 180.0 / np.pi
         if forward < 0.0:
             steer = STEERING_LIMIT_DEG if left > 0.0 else -STEERING_LIMIT_DEG
-        soon = _walk(f, path, 0.1 * speed)
-        target = path[soon, 2]
+        target = path[_walk(f, path, 0.1 * speed), 2]
         target -= BRAKE_GAIN * max(car.vx - 1.05 * target, 0.0)
-        choose_command(command[i], steer, target, choices, low, high)
+        choose_command(command[i], steer, target, limits)
+
+
+@njit(cache=True, error_model="numpy")
+def _target_seen(f, path, car, wheelbase, speed):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The spot that a car steers for, m ahead of its rear axle and m to the left of its heading."""
+    cos = np.cos(car.yaw)
+    sin = np.sin(car.yaw)
+    x, y = _ahead(f, path, car.x, car.y, f.reach + f.foresight * speed)
+    dx = x - (car.x - 0.5 * wheelbase * cos)
+    dy = y - (car.y - 0.5 * wheelbase * sin)
+    return cos * dx + sin * dy, cos * dy - sin * dx
 
 
 @njit(cache=True, error_model="numpy")
@@ -113,57 +127,70 @@ def _next(f, k):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
 @njit(cache=True, error_model="numpy")
 def _find(f, path, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Move `f.at` on to the nearest of the next points: lines may cross themselves."""
-    best, k = f.at, f.at
+    best = f.at
+    k = f.at
     least = (path[k, 0] - x) ** 2 + (path[k, 1] - y) ** 2
     for _ in range(6):
         k = _next(f, k)
         square = (path[k, 0] - x) ** 2 + (path[k, 1] - y) ** 2
         if square < least:
-            best, least = k, square
+            best = k
+            least = square
     f.at = best
 
 
 @njit(cache=True, error_model="numpy")
 def _ahead(f, path, x, y, reach):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """The spot of a plan at distance `reach` from a point, ahead of it."""
-    k, inside = f.at, 0.0
+    k = f.at
     for _ in range(200):
         n = _next(f, k)
-        outside = np.sqrt((path[n, 0] - x) ** 2 + (path[n, 1] - y) ** 2)
+        outside = _distance(path, n, x, y)
         if outside >= reach or n == k:
             break
-        k, inside = n, outside
-    inside = np.sqrt((path[k, 0] - x) ** 2 + (path[k, 1] - y) ** 2)
-    share = min(max((reach - inside) / (outside - inside), 0.0), 1.0) if outside > inside else 0.0
-    return path[k, 0] + share * (path[n, 0] - path[k, 0]), path[k, 1] + share * (
-        path[n, 1] - path[k, 1]
-    )
+        k = n
+    inside = _distance(path, k, x, y)
+    fraction = 0.0
+    if outside > inside:
+        fraction = min(max((reach - inside) / (outside - inside), 0.0), 1.0)
+    target_x = path[k, 0] + fraction * (path[n, 0] - path[k, 0])
+    target_y = path[k, 1] + fraction * (path[n, 1] - path[k, 1])
+    return target_x, target_y
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _distance(path, k, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    return np.sqrt((path[k, 0] - x) ** 2 + (path[k, 1] - y) ** 2)
 
 
 @njit(cache=True, error_model="numpy")
-def _walk(f, path, way):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """The point of a plan `way` m after the car's."""
+def _walk(f, path, distance):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The point of a plan `distance` m after the car's."""
     k = f.at
     for _ in range(50):
         n = _next(f, k)
-        way -= np.sqrt((path[n, 0] - path[k, 0]) ** 2 + (path[n, 1] - path[k, 1]) ** 2)
-        if way < 0.0 or n == k:
+        distance -= _distance(path, n, path[k, 0], path[k, 1])
+        if distance < 0.0 or n == k:
             break
         k = n
     return k
 
 
 @njit(cache=True, error_model="numpy")
-def choose_command(command, steer, speed, choices, low, high):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Write the command nearest to a wish: within limits, or one of the choices (15 deg weigh as
-    all the speeds).
-    """
-    command[0], command[1] = min(max(steer, low[0]), high[0]), min(max(speed, low[1]), high[1])
-    least, best = np.inf, -1
+def choose_command(command, steer, speed, limits):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Write the allowed command nearest to a steering angle, deg, and a speed, m/s."""
+    choices, low, high = limits
+    command[0] = min(max(steer, low[0]), high[0])
+    command[1] = min(max(speed, low[1]), high[1])
+    least = np.inf
+    best = -1
     for k in range(len(choices)):
-        a = (choices[k, 0] - command[0]) / 15.0
-        b = (choices[k, 1] - command[1]) / max(high[1] - low[1], 0.1)
-        if a * a + b * b < least:
-            least, best = a * a + b * b, k
+        steer_gap = (choices[k, 0] - command[0]) / STEERING_WEIGHT_DEG
+        speed_gap = (choices[k, 1] - command[1]) / max(high[1] - low[1], 0.1)
+        square = steer_gap * steer_gap + speed_gap * speed_gap
+        if square < least:
+            least = square
+            best = k
     if best >= 0:
-        command[0], command[1] = choices[best, 0], choices[best, 1]
+        command[0] = choices[best, 0]
+        command[1] = choices[best, 1]

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.drivers.mpc import MpcDriver, MpcReference, MpcWeights
-from racer.raceline.corridor import border_distances
+from racer.drivers.pure_pursuit import CommandLimits
+from racer.raceline.corridor import border_distances, neighbors, normal_vectors
 from racer.raceline.minimum_time import RacingLine, racing_line
 from racer.sim.obstacles import OBSTACLE_DTYPE, Obstacles, hit_obstacle
 from racer.sim.simulation import START_LINE, Scenario, line_up
@@ -27,16 +28,16 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-LOST_PERCENT, LOST_AFTER_S = 5.0, 40.0  # % of the lap that a driver must have come by then, s
+LOST_PERCENT = 5.0  # % of the lap that a driver must have come after LOST_AFTER_S
+LOST_AFTER_S = 40.0
 TRIED_WEIGHTS = (
     MpcWeights(1.0),
     MpcWeights(0.85),
-    MpcWeights(0.85, aside=4.0),
-    MpcWeights(0.7, aside=25.0),
-)  # that are tried
-BORDER_OVERHANG_M = (
-    0.06  # m that the middle of a car may be beyond a border: two wheels are left, and 2 cm
+    MpcWeights(0.85, offset=4.0),
+    MpcWeights(0.7, offset=25.0),
 )
+# m that the middle of a car may be beyond a border: two wheels are left on the road, with 2 cm
+BORDER_OVERHANG_M = 0.06
 NO_OBSTACLES = np.zeros(0, OBSTACLE_DTYPE)
 RUN_OUT_M = 2.0  # m that a driver goes on after the end of an open road
 
@@ -55,7 +56,7 @@ class Drive:
     objects: Obstacles = field(default_factory=lambda: NO_OBSTACLES)
 
     def obstacles(self, rows: State) -> Obstacles:
-        """(N, K) the objects before the car at each of some of its rows (N,), as params take them."""
+        """(N, K) the obstacles before the car at each of some of its rows (N,), as params take them."""
         return np.broadcast_to(self.objects, (len(rows), len(self.objects)))
 
     @property
@@ -101,29 +102,30 @@ def follow_line(
     weights: Sequence[MpcWeights] = TRIED_WEIGHTS,
     obstacles: Obstacles = NO_OBSTACLES,
 ) -> Drive:
-    """What a car does that follows `line` from standstill at the start line: with the best of
-    several `cares`.
+    """What a car does that follows `line` from standstill at the start line: the best drive with
+    one of several `weights`.
 
     It gives only commands that the action space has; without one, any up to the fastest that logs
-    of the car cover. `objects` (K,) stand on the road, and it does not mind them.
+    of the car cover. `obstacles` (K,) stand on the road, and it does not mind them.
     """
-    race = Scenario(track, car, TRAINING._replace(laps=laps), START_LINE)
-    discrete, low, high = command_choices(space, car)
-    predictor = MpcDriver(mpc_reference(track, line), list(weights), car, low, high, discrete)
-    most = int(4.0 * laps * line.lap_time / STEP_S) + 100
-    rows = roll_out(race, len(weights), predictor.command, most, obstacles)
-    return min(
-        (Drive("racing_line", "racing-line", r, race.tracks, obstacles) for r in rows),
-        key=_slowness,
-    )
+    scenario = Scenario(track, car, TRAINING._replace(laps=laps), START_LINE)
+    driver = MpcDriver(mpc_reference(track, line), list(weights), car, command_choices(space, car))
+    max_steps = int(4.0 * laps * line.lap_time / STEP_S) + 100
+    drives = [
+        Drive("racing_line", "racing-line", rows, scenario.tracks, obstacles)
+        for rows in roll_out(scenario, len(weights), driver.command, max_steps, obstacles)
+    ]
+    return min(drives, key=_slowness)
 
 
-def drive_expert(race: Scenario, space: ActionSpace | None, objects: Obstacles) -> Drive:
-    """What the best driver known does in a race: the fastest line that is found, followed in the
+def drive_expert(scenario: Scenario, space: ActionSpace | None, obstacles: Obstacles) -> Drive:
+    """The best drive known in a scenario: along the fastest line that is found, followed in the
     true dynamics.
     """
-    line = racing_line(race.track, race.car)
-    return follow_line(race.track, race.car, line, space, race.rules.laps, obstacles=objects)
+    track = scenario.track
+    car = scenario.car
+    line = racing_line(track, car)
+    return follow_line(track, car, line, space, scenario.rules.laps, obstacles=obstacles)
 
 
 def _slowness(drive: Drive) -> tuple[bool, float, float]:
@@ -132,73 +134,100 @@ def _slowness(drive: Drive) -> tuple[bool, float, float]:
 
 def mpc_reference(track: Track, line: RacingLine) -> MpcReference:
     """A line for the predictive driver; that of an open road goes on straight beyond its end."""
-    heading = np.unwrap(np.arctan2(*_ahead(line).T[::-1]))
-    cos, sin = np.cos(heading), np.sin(heading)
-    # for the line may be beyond a border
-    middle = line.xy - line.aside[:, None] * np.column_stack([-sin, cos])
-    left, right = border_distances(track, middle, heading)
-    left, right = left - line.aside + BORDER_OVERHANG_M, right + line.aside + BORDER_OVERHANG_M
-    points = np.column_stack([line.xy, cos, sin, line.speed, left, right])
-    spacing = line.length / (len(line.s) if line.is_loop else len(line.s) - 1)
-    if not line.is_loop:
-        on = np.repeat(points[-1:], round(RUN_OUT_M / spacing), axis=0)
-        on[:, :2] += spacing * np.arange(1, len(on) + 1)[:, None] * points[-1, 2:4]
-        points = np.vstack([points, on])
-    return MpcReference(points, spacing, line.is_loop)
-
-
-def _ahead(line: RacingLine) -> Array:
-    """(M, 2) m from the point before each point to the one after it."""
+    direction = _directions(line)
+    heading = np.unwrap(np.arctan2(direction[:, 1], direction[:, 0]))
+    normal = normal_vectors(heading)
+    # the room is measured from the center line, for the line may be beyond a border
+    center = line.xy - line.offset[:, None] * normal
+    left, right = border_distances(track, center, heading)
+    points = np.column_stack(
+        [
+            line.xy,
+            np.cos(heading),
+            np.sin(heading),
+            line.speed,
+            left - line.offset + BORDER_OVERHANG_M,
+            right + line.offset + BORDER_OVERHANG_M,
+        ]
+    )
     if line.is_loop:
-        return np.asarray(np.roll(line.xy, -1, axis=0) - np.roll(line.xy, 1, axis=0))
-    return np.asarray(np.gradient(line.xy, axis=0))
+        return MpcReference(points, line.length / len(line.s), True)
+    spacing = line.length / (len(line.s) - 1)
+    beyond = np.repeat(points[-1:], round(RUN_OUT_M / spacing), axis=0)
+    beyond[:, :2] += spacing * np.arange(1, len(beyond) + 1)[:, None] * points[-1, 2:4]
+    return MpcReference(np.vstack([points, beyond]), spacing, False)
+
+
+def _directions(line: RacingLine) -> Array:
+    """(M, 2) m from the point before each point to the one after it."""
+    if not line.is_loop:
+        return np.asarray(np.gradient(line.xy, axis=0))
+    return neighbors(line.xy, 1, True) - neighbors(line.xy, -1, True)
 
 
 def roll_out(
-    race: Scenario,
+    scenario: Scenario,
     count: int,
     command: Callable[[State, NDArray[np.int64]], Array],
-    most: int,
+    max_steps: int,
     obstacles: Obstacles = NO_OBSTACLES,
 ) -> list[State]:
-    """The rows of `count` cars' drives among `objects` (K,), each until its episode is over, or for
-    `most` steps.
+    """The rows of `count` cars' drives among `obstacles` (K,), each until its episode is over, or
+    for `max_steps`.
 
-    `command(state, cars)` gives the commands (N, 2), steering deg and speed m/s, of the cars that
-    still drive.
+    `command(state, cars)` gives the commands (N, 2), steering deg and speed m/s, of the cars (N,)
+    that still drive.
     """
-    state = line_up(race, obstacles, count)
-    cars = car_table(race.car, count)
-    alive, kept = np.arange(count), []
-    for _ in range(most):
-        chosen = command(state, alive)
+    state = line_up(scenario, obstacles, count)
+    cars = car_table(scenario.car, count)
+    alive = np.arange(count)
+    cars_of_steps = []
+    rows_of_steps = []
+    for _ in range(max_steps):
+        commands = command(state, alive)
         if len(obstacles):
-            met = np.broadcast_to(obstacles, (len(state), len(obstacles)))
-            state["crashed"] = (state["phase"] == Phase.RUN) & (hit_obstacle(state, met) >= 0)
-        row, state = step_cars(
-            state, chosen, np.full(len(alive), STEP_S), race.packed_tracks, cars, race.rules
+            state["crashed"] = _has_crashed(state, obstacles)
+        durations = np.full(len(alive), STEP_S)
+        rows, state = step_cars(
+            state, commands, durations, scenario.packed_tracks, cars, scenario.rules
         )
-        kept.append((alive, row))
-        on = ~(row["done"] | _is_lost(row))
-        if not on.all():
-            alive, state, cars = alive[on], state[on], cars[on]
+        cars_of_steps.append(alive)
+        rows_of_steps.append(rows)
+        goes_on = ~(rows["done"] | _is_lost(rows))
+        if not goes_on.all():
+            alive = alive[goes_on]
+            state = state[goes_on]
+            cars = cars[goes_on]
         if not len(alive):
             break
-    who, rows = np.concatenate([k for k, _ in kept]), np.concatenate([r for _, r in kept])
-    order = np.argsort(who, kind="stable")
-    return np.split(rows[order], np.cumsum(np.bincount(who, minlength=count))[:-1])
+    return _rows_by_car(np.concatenate(cars_of_steps), np.concatenate(rows_of_steps), count)
 
 
-def command_choices(space: ActionSpace | None, car: Car) -> tuple[Array, Array, Array]:
-    """Discrete commands (A, 2), A may be 0; lowest and highest steering deg and speed m/s."""
+def _has_crashed(state: State, obstacles: Obstacles) -> NDArray[np.bool_]:
+    """(N,) whether a car in its run touches one of the obstacles (K,)."""
+    before_each = np.broadcast_to(obstacles, (len(state), len(obstacles)))
+    return np.asarray((state["phase"] == Phase.RUN) & (hit_obstacle(state, before_each) >= 0))
+
+
+def _rows_by_car(cars: NDArray[np.int64], rows: State, count: int) -> list[State]:
+    """Rows (R,) of many cars, split by car; they stay in order."""
+    order = np.argsort(cars, kind="stable")
+    ends = np.cumsum(np.bincount(cars, minlength=count))
+    return np.split(rows[order], ends[:-1])
+
+
+def command_choices(space: ActionSpace | None, car: Car) -> CommandLimits:
+    """The commands of an action space; without one, any up to the fastest that logs of the car
+    cover.
+    """
+    any_command = np.empty((0, 2))
     if space is None:
-        return (
-            np.empty((0, 2)),
-            np.array([-STEERING_LIMIT_DEG, 0.0]),
-            np.array([STEERING_LIMIT_DEG, car.identified_speed]),
-        )
-    both = np.column_stack([space.steering_deg, space.speed]).astype(np.float64)
-    return (np.empty((0, 2)) if space.is_continuous else both), both.min(axis=0), both.max(axis=0)
+        low = np.array([-STEERING_LIMIT_DEG, 0.0])
+        high = np.array([STEERING_LIMIT_DEG, car.identified_speed])
+        return CommandLimits(any_command, low, high)
+    actions = np.column_stack([space.steering_deg, space.speed]).astype(np.float64)
+    choices = any_command if space.is_continuous else actions
+    return CommandLimits(choices, actions.min(axis=0), actions.max(axis=0))
 
 
 def _is_lost(row: State) -> NDArray[np.bool_]:

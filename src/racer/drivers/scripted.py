@@ -1,123 +1,45 @@
 """Scripted drivers: a family that drives a track in ways that a reward function should tell apart.
 
-A driver is a plan: a line with a speed at every point, and how far it looks ahead. All follow their
-plans by pure pursuit, with the commands that the action space has, and are cars of one batch: the
-physics and the rules are the simulator's.
+A driver is a set of plans (see `racer.drivers.plans`). All follow their plans by pure pursuit, with
+the commands that the action space has, and are cars of one batch: the physics and the rules are the
+simulator's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from racer.drivers import plans
+from racer.drivers.plans import PlanInputs, PlanMaker
 from racer.drivers.pure_pursuit import DrivingPlan, follow_plans, start_followers
 from racer.drivers.rollout import Drive as Drive
 from racer.drivers.rollout import command_choices, drive_expert, follow_line, roll_out
 from racer.errors import UsageError, did_you_mean
-from racer.raceline.minimum_time import (
-    RacingLine,
-    Stations,
-    cornering_speeds,
-    place_stations,
-    relaxed_offsets,
-)
+from racer.raceline.corridor import build_rough_corridor
+from racer.raceline.minimum_time import RacingLine
 from racer.sim.obstacle_layout import ObstacleSource, read_obstacle_layout
-from racer.sim.obstacles import COLLISION_SIZE_M, OBSTACLE_DTYPE, Obstacles
 from racer.sim.simulation import START_LINE, Scenario, Simulation
 from racer.sim.state import TRAINING, State
 from racer.track.library import TrackSource, load_track
 from racer.track.track import Track
-from racer.vehicle.car import STEP_S, Car, car_preset
-
-Array = NDArray[np.float64]
-
-BESIDE_BOX_M = (
-    0.5  # m before and after the middle of a box along which the line stays on the other lane
-)
-AVOIDANCE_SMOOTHING_M = 0.6  # m over which the line is averaged
-
-
-def avoiding_offsets(road: Stations, objects: Obstacles, share: float = 0.5) -> Array:
-    """(M,) m to the left of the center line, of a line that passes all `objects` (K,), `locate`d on
-    the road.
-
-    `share` of the way from a box to the border beyond the center line is between the box and the
-    line.
-    """
-    length = len(road.xy) * road.spacing
-    s = np.arange(len(road.xy)) * road.spacing
-    if not len(objects):
-        return np.zeros(len(s))
-    half = (
-        0.5 * (road.left + road.right)[np.round(objects["s"] / road.spacing).astype(int) % len(s)]
-    )
-    # of the box, beyond the center line
-    edge = 0.5 * np.array(COLLISION_SIZE_M)[objects["kind"], 1] - objects["distance"]
-    free = edge + share * (half - edge)
-    lane = np.where(objects["left"], -free, free)
-    spots = np.concatenate([objects["s"] - BESIDE_BOX_M, objects["s"] + BESIDE_BOX_M])
-    order = np.argsort(spots, kind="stable")
-    line = np.interp(
-        s, spots[order], np.tile(lane, 2)[order], period=length if road.is_loop else None
-    )
-    count = max(1, round(0.5 * AVOIDANCE_SMOOTHING_M / road.spacing))
-    wide = np.pad(line, count, mode="wrap" if road.is_loop else "edge")
-    return np.convolve(wide, np.full(2 * count + 1, 1.0 / (2 * count + 1)), mode="valid")
-
+from racer.vehicle.car import DEFAULT_CAR, STEP_S, Car, car_preset
 
 if TYPE_CHECKING:
     from racer.vehicle.action_space import ActionSpace
 
+Array = NDArray[np.float64]
 
 CRAWL_SPEED = 0.5  # m/s of the slow driver, where the action space has it
-# m from the middle of a car to a border that it keeps clear of: half its track and a tracking error
-BORDER_CLEARANCE_M = 0.13
-USABLE_GRIP_FRACTION = (
-    0.6  # of what a tire can do at most: near that it slides, and the car with it
-)
-SLIDING_ACCELERATION = 4.0  # m/s2: a car that corners no harder needs to look farther ahead
-CAREFUL_FRACTION = 0.75  # of the hardest cornering: what a careful driver uses
-WAVE_LENGTH_M = 2.4  # m of road from one left swing of the weaving driver to the next
+USABLE_GRIP_FRACTION = 0.6  # of what a tire can do at most: near that the car slides
 
 
-@dataclass(frozen=True)
-class PlanInputs:
-    """What plans are made from."""
-
-    road: Stations
-    car: Car
-    slowest: float  # m/s that the driver may command
-    top: float
-    lateral: float  # m/s2 of the hardest cornering
-    brake: float
-    # (K,) obstacles on the road
-    objects: Obstacles = field(default_factory=lambda: np.zeros(0, OBSTACLE_DTYPE))
-
-    def plan(
-        self, aside: Array | float, top: float, share: float = CAREFUL_FRACTION
-    ) -> DrivingPlan:
-        """The plan to follow the line `aside` m to the left of the center line with `share` of the
-        cornering.
-        """
-        line = self.road.offset(aside)
-        pace = np.maximum(
-            cornering_speeds(line, self.road.is_loop, top, share * self.lateral, self.brake),
-            min(top, self.slowest),
-        )
-        reach, foresight = (0.25, 0.15) if self.lateral > SLIDING_ACCELERATION else (0.35, 0.25)
-        return self._closed(DrivingPlan(line, pace, 0, reach, foresight))
-
-    def _closed(self, plan: DrivingPlan) -> DrivingPlan:
-        """The plan of an open road goes on straight beyond the end."""
-        if self.road.is_loop:
-            return plan
-        on = plan.line[-1] + (plan.line[-1] - plan.line[-2]) * np.arange(1, 30)[:, None]
-        pace = np.append(plan.speed, np.full(len(on), plan.speed[-1]))
-        return DrivingPlan(np.vstack([plan.line, on]), pace, -1, plan.reach, plan.foresight)
+def _only_drive(drives: Sequence[Drive]) -> Drive:
+    return drives[0]
 
 
 @dataclass(frozen=True)
@@ -126,16 +48,16 @@ class Driver:
 
     name: str
     title: str  # "a ... lap", or, if it does not mean to finish, "a car that ..."
-    plans: Callable[[PlanInputs], list[DrivingPlan]]
+    plans: PlanMaker
     finishes: bool = True  # whether it means to complete the lap
-    choose: Callable[[Sequence[Drive]], Drive] = lambda drives: drives[0]
+    choose: Callable[[Sequence[Drive]], Drive] = _only_drive
     uses_mpc: bool = False  # whether it follows the fastest line by predictive control, and no plan
 
 
 def drive(
     track: Track | TrackSource,
     driver: str | Driver | RacingLine = "fastest",
-    car: str | Car = "v6",
+    car: str | Car = DEFAULT_CAR,
     action_space: ActionSpace | None = None,
     laps: int = 1,
     reverse: bool = False,
@@ -212,59 +134,52 @@ def _scenario(
 def drive_all(
     track: Track,
     drivers: Sequence[str | Driver] | None = None,
-    car: str | Car = "v6",
+    car: str | Car = DEFAULT_CAR,
     action_space: ActionSpace | None = None,
     laps: int = 1,
     reverse: bool = False,
     seed: int = 0,
     obstacles: ObstacleSource = None,
 ) -> list[Drive]:
-    """What the drivers (the whole FAMILY unless named) do on a track, each from standstill at the
-    start line.
+    """The drives of several drivers (the whole DRIVER_FAMILY unless named) on a track, each from
+    standstill at the start line; the other arguments are those of `drive`.
 
-    They give only commands that the action space has; without one, any up to the fastest that logs
-    of the car cover. Of a discrete space they choose the nearest action. An incident ends the
-    drive, as in training. `objects` are boxes (see `racer.sim.obstacle_layout.read_obstacle_layout`), the same
-    for all; among them there are drivers who drive around them (AVOIDERS). `seed` is that of their
-    places, where these are random. UsageError for bot cars, which no driver minds. The EXPERT is to
-    be named: he takes some seconds.
+    Obstacles are the same for all; among them the AVOIDERS drive, too. EXPERT takes some seconds
+    and must be named. Raises UsageError for an unknown driver or car, and for bot cars.
     """
     scenario = _scenario(track, car, laps, reverse, obstacles)
     if drivers is None:
         drivers = default_drivers(obstacles)
     chosen = [_driver(driver) for driver in drivers]
-    ground = replace(
-        _ground(scenario.track, scenario.car, action_space),
+    inputs = replace(
+        _plan_inputs(scenario.track, scenario.car, action_space),
         objects=Simulation(scenario, 1, seed).obstacles[0],
     )
-    plans = [driver.plans(ground) for driver in chosen]
-    rows = _drive_all([plan for group in plans for plan in group], scenario, ground, action_space)
-    found: list[Drive] = []
-    for driver, group in zip(chosen, plans, strict=True):
+    plans_of_drivers = [driver.plans(inputs) for driver in chosen]
+    all_plans = [plan for driver_plans in plans_of_drivers for plan in driver_plans]
+    rows_of_plans = iter(_follow_all(all_plans, scenario, inputs, action_space))
+    drives = []
+    for driver, driver_plans in zip(chosen, plans_of_drivers, strict=True):
         if driver.uses_mpc:
-            found.append(
-                replace(
-                    drive_expert(scenario, action_space, ground.objects),
-                    name=driver.name,
-                    title=driver.title,
+            expert_drive = drive_expert(scenario, action_space, inputs.objects)
+            drives.append(replace(expert_drive, name=driver.name, title=driver.title))
+        else:
+            tries = [
+                Drive(
+                    driver.name, driver.title, next(rows_of_plans), scenario.tracks, inputs.objects
                 )
-            )
-            continue
-        tried = [
-            Drive(driver.name, driver.title, rows.pop(0), scenario.tracks, ground.objects)
-            for _ in group
-        ]
-        found.append(driver.choose(tried))
-    return found
+                for _ in driver_plans
+            ]
+            drives.append(driver.choose(tries))
+    return drives
 
 
 def default_drivers(obstacles: ObstacleSource = None) -> list[Driver]:
-    """Who drives unless told otherwise: the FAMILY, and among objects the AVOIDERS, too."""
-    return list(
-        DRIVER_FAMILY.values()
-        if read_obstacle_layout(obstacles) is None
-        else (DRIVER_FAMILY | AVOIDERS).values()
-    )
+    """The drivers where none is named: the DRIVER_FAMILY, and among obstacles the AVOIDERS, too."""
+    drivers = list(DRIVER_FAMILY.values())
+    if read_obstacle_layout(obstacles) is not None:
+        drivers.extend(AVOIDERS.values())
+    return drivers
 
 
 def _driver(driver: str | Driver) -> Driver:
@@ -276,260 +191,129 @@ def _driver(driver: str | Driver) -> Driver:
     return ALL_DRIVERS[driver]
 
 
-def _ground(track: Track, car: Car, space: ActionSpace | None) -> PlanInputs:
-    low, high = (
-        (min(space.speed), max(space.speed)) if space else (CRAWL_SPEED, car.identified_speed)
-    )
+def _plan_inputs(track: Track, car: Car, space: ActionSpace | None) -> PlanInputs:
+    if space:
+        lowest = min(space.speed)
+        top = max(space.speed)
+    else:
+        lowest = CRAWL_SPEED
+        top = car.identified_speed
     lateral = min(
         car.side_limit,
         USABLE_GRIP_FRACTION * car.front_limit,
         USABLE_GRIP_FRACTION * car.rear_limit,
     )
     return PlanInputs(
-        place_stations(track),
-        car,
-        min(max(low, CRAWL_SPEED), high),
-        high,
-        lateral,
-        0.5 * min(car.drive_limit, 12.0),
+        corridor=build_rough_corridor(track),
+        car=car,
+        slowest=min(max(lowest, CRAWL_SPEED), top),
+        top=top,
+        lateral=lateral,
+        brake=0.5 * min(car.drive_limit, 12.0),
     )
 
 
-# ---- the family
-# ------------------------------------------------------------------------------------------------------
-
-
-def _slow(ground: PlanInputs) -> list[DrivingPlan]:
-    return [ground.plan(0.0, ground.slowest)]
-
-
-def _medium(ground: PlanInputs) -> list[DrivingPlan]:
-    return [ground.plan(0.0, 0.5 * (ground.slowest + ground.top))]
-
-
-def _fast(ground: PlanInputs) -> list[DrivingPlan]:
-    return [ground.plan(0.0, ground.top)]
-
-
-def _racing_line(ground: PlanInputs) -> list[DrivingPlan]:
-    line, careful = (
-        relaxed_offsets(ground.road, BORDER_CLEARANCE_M + more) for more in (0.02, 0.07)
-    )
-    return [
-        ground.plan(line, ground.top),
-        *(ground.plan(careful, ground.top, share) for share in (0.55, 0.4)),
-    ]
-
-
-def _weaving(ground: PlanInputs) -> list[DrivingPlan]:
-    road = ground.road
-    room = np.minimum(road.left, road.right)
-    waves = max(1, round(len(room) * road.spacing / WAVE_LENGTH_M))
-    phase = np.linspace(0.0, 2.0 * np.pi * waves, len(room), endpoint=not road.is_loop)
-    return [ground.plan(0.35 * room * np.sin(phase), ground.top, 0.6)]
-
-
-def _edge(inner: bool) -> Callable[[PlanInputs], list[DrivingPlan]]:
-    def plans_of(ground: PlanInputs) -> list[DrivingPlan]:
-        left, right = ground.road.left - BORDER_CLEARANCE_M, BORDER_CLEARANCE_M - ground.road.right
-        side = left if (_turns(ground.road).sum() > 0.0) == inner else right
-        # 2 m to get there
-        into = np.clip(np.arange(len(side)) * ground.road.spacing / 2.0, 0.0, 1.0)
-        plans = []
-        for more, share in ((0.0, CAREFUL_FRACTION), (0.05, 0.5), (0.08, 0.3)):
-            plans.append(
-                ground.plan(
-                    (side - np.sign(side) * more) * into, min(1.0, 1.4 * share) * ground.top, share
-                )
-            )
-        return plans
-
-    return plans_of
-
-
-def _cutting(ground: PlanInputs) -> list[DrivingPlan]:
-    """Across the inside of every bend, more and more beyond the border."""
-    road = ground.road
-    inside = np.clip(
-        3.0 * _rolling(_turns(road) / road.spacing, round(1.2 / road.spacing), road.is_loop),
-        -1.0,
-        1.0,
-    )
-    into = np.clip(np.arange(len(inside)) * road.spacing / 1.0, 0.0, 1.0)
-    lines = [
-        into * np.where(inside > 0.0, (road.left + over) * inside, (road.right + over) * inside)
-        for over in (-0.06, 0.0, 0.03, 0.06)
-    ]
-    # where bends follow so closely that none of these can be driven
-    lines.append(relaxed_offsets(road, 0.05))
-    return [
-        ground.plan(line, ground.top, share) for line in lines for share in (0.3, 0.5, 0.65, 0.8)
-    ]
-
-
-def _stopping(ground: PlanInputs) -> list[DrivingPlan]:
-    whole = ground.plan(0.0, ground.top)
-    pace = whole.speed.copy()
-    pace[len(ground.road.xy) // 2 :] = 0.0
-    return [replace(whole, speed=pace)]
-
-
-def _leaving(ground: PlanInputs) -> list[DrivingPlan]:
-    road = ground.road
-    k = max(4, len(road.xy) // 10)
-    along = np.array([road.normal[k, 1], -road.normal[k, 0]])
-    way = along + road.normal[k]
-    off = road.xy[k] + np.arange(1, 40)[:, None] * 0.1 * way
-    line = np.vstack([road.xy[: k + 1], off])
-    return [DrivingPlan(line, np.full(len(line), 0.5 * (ground.slowest + ground.top)), -1)]
-
-
-def _circling(ground: PlanInputs) -> list[DrivingPlan]:
-    """Circles of several sizes: what a car can do, and what fits on the road, differ."""
-    straight = np.convolve(np.abs(_turns(ground.road)), np.ones(9), mode="same")[
-        8 : max(len(ground.road.xy) // 2, 12)
-    ]
-    k = 8 + int(np.argmin(straight))
-    return [
-        _circle(ground, k, radius, share) for radius in (0.3, 0.4, 0.5, 0.6) for share in (0.5, 0.8)
-    ]
-
-
-def _circle(ground: PlanInputs, k: int, radius: float, share: float) -> DrivingPlan:
-    """To the right side of the road before station `k`, and from there in a left-hand circle around
-    it.
-    """
-    road = ground.road
-    shift = -radius * np.clip((np.arange(k + 1) - (k - 8)) / 8.0, 0.0, 1.0)
-    way = road.xy[: k + 1] + shift[:, None] * road.normal[: k + 1]
-    right = np.arctan2(*-road.normal[k][::-1])
-    angle = right + np.linspace(0.0, 2.0 * np.pi, 41)[1:]
-    ring = road.xy[k] + radius * np.column_stack([np.cos(angle), np.sin(angle)])
-    pace = np.clip(np.sqrt(share * ground.lateral * radius), ground.slowest, ground.top)
-    return DrivingPlan(
-        np.vstack([way, ring]), np.full(len(way) + len(ring), pace), len(way), 0.2, 0.1
-    )
-
-
-def _fastest(ground: PlanInputs) -> list[DrivingPlan]:
-    lines = [relaxed_offsets(ground.road, margin) for margin in (0.12, 0.06, 0.0)]
-    return [
-        *(
-            ground.plan(line, ground.top, share)
-            for line in lines
-            for share in (0.7, 0.8, 0.9, 1.0, 1.15, 1.3)
-        ),
-        *_edge(True)(ground),
-        *_cutting(ground),
-    ]
+def _lap_rank(drive: Drive) -> tuple[bool, float, float]:
+    """Ascending from the best lap; drives without one follow, the farthest first."""
+    return bool(np.isnan(drive.lap_time)), drive.lap_time, -drive.completion
 
 
 def _quickest(drives: Sequence[Drive]) -> Drive:
     """The drive with the best lap; of those without one, the farthest."""
-    return min(drives, key=lambda d: (np.isnan(d.lap_time), d.lap_time, -d.completion))
+    return min(drives, key=_lap_rank)
 
 
 def _first_home(drives: Sequence[Drive]) -> Drive:
     """The first of the plans that completes the lap: they become more careful. Without one, the
     farthest.
     """
-    return next((d for d in drives if not np.isnan(d.lap_time)), _quickest(drives))
+    for drive in drives:
+        if not np.isnan(drive.lap_time):
+            return drive
+    return _quickest(drives)
 
 
 def _boldest(drives: Sequence[Drive]) -> Drive:
     """Of the drives that complete the lap the one with the fewest wheels left on the road, and of
     those the fastest.
     """
-    return min(
-        drives, key=lambda d: (np.isnan(d.lap_time), d.fewest_wheels, d.lap_time, -d.completion)
-    )
+
+    def rank(drive: Drive) -> tuple[bool, int, float, float]:
+        has_no_lap, lap_time, distance_rank = _lap_rank(drive)
+        return has_no_lap, drive.fewest_wheels, lap_time, distance_rank
+
+    return min(drives, key=rank)
 
 
 def _longest(drives: Sequence[Drive]) -> Drive:
-    """The drive that lasted."""
-    return max(drives, key=lambda d: len(d.rows))
+    """The drive that lasted longest."""
+    return max(drives, key=lambda drive: len(drive.rows))
 
 
-DRIVER_FAMILY = {
-    driver.name: driver
-    for driver in (
-        Driver("slow", "crawling", _slow),
-        Driver("medium", "moderate", _medium),
-        Driver("fast", "fast center-line", _fast),
-        Driver("racing_line", "racing-line", _racing_line, choose=_first_home),
-        Driver("weaving", "weaving", _weaving),
-        Driver("inner_edge", "inner-edge", _edge(True), choose=_first_home),
-        Driver("outer_edge", "outer-edge", _edge(False), choose=_first_home),
-        Driver("cutting", "corner-cutting", _cutting, choose=_boldest),
-        Driver("stopping", "stops halfway", _stopping, finishes=False),
-        Driver("leaving", "leaves the track early", _leaving, finishes=False),
-        Driver("circling", "drives in circles", _circling, finishes=False, choose=_longest),
-        Driver("fastest", "fastest-found", _fastest, choose=_quickest),
-    )
-}
+def _by_name(*drivers: Driver) -> dict[str, Driver]:
+    return {driver.name: driver for driver in drivers}
 
 
-def _avoiding(share: float) -> Callable[[PlanInputs], list[DrivingPlan]]:
-    def plans_of(ground: PlanInputs) -> list[DrivingPlan]:
-        lines = [avoiding_offsets(ground.road, ground.objects, room) for room in (0.55, 0.7, 0.85)]
-        top = max(share * ground.top, ground.slowest)
-        return [ground.plan(line, top, calm) for line in lines for calm in (CAREFUL_FRACTION, 0.4)]
-
-    return plans_of
+def _no_plans(inputs: PlanInputs) -> list[DrivingPlan]:
+    return []
 
 
-AVOIDERS = {
-    driver.name: driver
-    for driver in (
-        Driver("avoiding", "box-avoiding", _avoiding(0.6), choose=_first_home),
-        Driver("avoiding_fast", "fast box-avoiding", _avoiding(1.0), choose=_first_home),
-    )
-}
+DRIVER_FAMILY = _by_name(
+    Driver("slow", "crawling", plans.slow_plans),
+    Driver("medium", "moderate", plans.medium_plans),
+    Driver("fast", "fast center-line", plans.fast_plans),
+    Driver("racing_line", "racing-line", plans.racing_line_plans, choose=_first_home),
+    Driver("weaving", "weaving", plans.weaving_plans),
+    Driver("inner_edge", "inner-edge", plans.inner_edge_plans, choose=_first_home),
+    Driver("outer_edge", "outer-edge", plans.outer_edge_plans, choose=_first_home),
+    Driver("cutting", "corner-cutting", plans.cutting_plans, choose=_boldest),
+    Driver("stopping", "stops halfway", plans.stopping_plans, finishes=False),
+    Driver("leaving", "leaves the track early", plans.leaving_plans, finishes=False),
+    Driver("circling", "drives in circles", plans.circling_plans, finishes=False, choose=_longest),
+    Driver("fastest", "fastest-found", plans.fastest_plans, choose=_quickest),
+)
+"""Drivers of an empty road, by name."""
+
+AVOIDERS = _by_name(
+    Driver("avoiding", "box-avoiding", plans.avoiding_plans, choose=_first_home),
+    Driver("avoiding_fast", "fast box-avoiding", plans.avoiding_fast_plans, choose=_first_home),
+)
 """Drivers on the lane beside each box."""
 
-EXPERT = Driver("expert", "nearly perfect", lambda ground: [], uses_mpc=True)
+EXPERT = Driver("expert", "nearly perfect", _no_plans, uses_mpc=True)
 """The predictive driver on the fastest line: what the car can do, and a policy hardly learns in minutes."""
 
 ALL_DRIVERS = DRIVER_FAMILY | AVOIDERS | {EXPERT.name: EXPERT}
 """Everyone, by name."""
 
 
-def _turns(road: Stations) -> Array:
-    """(M,) rad by which the road turns at each station, positive to the left."""
-    return np.asarray(np.gradient(np.unwrap(np.arctan2(road.normal[:, 1], road.normal[:, 0]))))
-
-
-def _rolling(values: Array, count: int, is_loop: bool) -> Array:
-    """(M,) means of each value and `count` neighbors on either side."""
-    wide = np.pad(values, count, mode="wrap" if is_loop else "edge")
-    return np.convolve(wide, np.full(2 * count + 1, 1.0 / (2 * count + 1)), mode="valid")
-
-
-# ---- driving
-# ---------------------------------------------------------------------------------------------------------
-
-
-def _drive_all(
-    plans: list[DrivingPlan], race: Scenario, ground: PlanInputs, space: ActionSpace | None
+def _follow_all(
+    all_plans: list[DrivingPlan], scenario: Scenario, inputs: PlanInputs, space: ActionSpace | None
 ) -> list[State]:
     """The rows of each plan's drive."""
-    if not plans:
+    if not all_plans:
         return []
     path = np.column_stack(
-        [np.vstack([p.line for p in plans]), np.concatenate([p.speed for p in plans])]
+        [
+            np.vstack([plan.line for plan in all_plans]),
+            np.concatenate([plan.speed for plan in all_plans]),
+        ]
     )
-    follower = start_followers(plans)
-    limits = command_choices(space, race.car)
+    followers = start_followers(all_plans)
+    limits = command_choices(space, scenario.car)
 
     def command(state: State, alive: NDArray[np.int64]) -> Array:
-        chosen, mine = np.empty((len(alive), 2)), follower[alive]
-        follow_plans(state, mine, path, race.car, chosen, *limits)
-        follower[alive] = mine
-        return chosen
+        commands = np.empty((len(alive), 2))
+        alive_followers = followers[alive]
+        follow_plans(state, alive_followers, path, scenario.car, commands, limits)
+        followers[alive] = alive_followers
+        return commands
 
-    return roll_out(race, len(plans), command, _patience(race, ground), ground.objects)
+    max_steps = _max_steps(scenario, inputs)
+    return roll_out(scenario, len(all_plans), command, max_steps, inputs.objects)
 
 
-def _patience(race: Scenario, ground: PlanInputs) -> int:
+def _max_steps(scenario: Scenario, inputs: PlanInputs) -> int:
     """Steps after which every drive is over: half as long again as the slowest needs."""
-    return int(1.5 * race.rules.laps * race.track.length / (ground.slowest * STEP_S)) + 100
+    distance = scenario.rules.laps * scenario.track.length
+    return int(1.5 * distance / (inputs.slowest * STEP_S)) + 100

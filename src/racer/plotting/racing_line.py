@@ -64,9 +64,9 @@ def draw_speed_profiles(
     that of the last lap in the `rows` of a drive.
     """
     for look, (name, line) in zip(_LINE_LOOKS, lines.items(), strict=False):
-        order = np.argsort(line.place, kind="stable")
+        order = np.argsort(line.s_center, kind="stable")
         label = f"{name}, {line.lap_time:.2f} s"
-        ax.plot(line.place[order], line.speed[order], label=label, **look)
+        ax.plot(line.s_center[order], line.speed[order], label=label, **look)
     if rows is not None:
         _draw_driven_speed(rows, ax)
     for passage in passages:
@@ -128,7 +128,7 @@ def _mark_braking(line: RacingLine, passages: list[Passage], ax: Axes) -> None:
     points = []
     for passage in passages:
         if np.isfinite(passage.brake):
-            points.append(int(np.argmin(np.abs(line.place - passage.brake))))
+            points.append(int(np.argmin(np.abs(line.s_center - passage.brake))))
     if not points:
         return
     ax.plot(

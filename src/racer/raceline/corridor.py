@@ -1,9 +1,12 @@
-"""The road in curvilinear coordinates: a smooth reference line, its curvature, and the room to
+"""The road in curvilinear coordinates: stations on a reference line, its curvature, and the room to
 either side of it.
 
-The center line of a route is a chain of chords, some of them ragged; a line found on it would copy
-every kink. So the reference is the center line made smooth, while the room along its normals ends
-at the true borders.
+There is one record of it, `Corridor`, and two ways to sample a track. The center line of a route is
+a chain of chords, some of them ragged, and a line optimized on it would copy every kink. So
+`build_corridor` makes the center line smooth, while the room along its normals ends at the true
+borders. `build_rough_corridor` keeps the center line as it is: the scripted drivers' plans are
+offsets from the very line that params are measured from, and their drives, which scores and checks
+of rewards rest on, would change with another sampling.
 """
 
 from __future__ import annotations
@@ -19,8 +22,9 @@ from racer.track.track import Track
 Array = NDArray[np.float64]
 
 STATION_SPACING_M = 0.2  # m between the stations of a corridor
-SMOOTHING_M = 0.3  # m, deviation of the bell under which the center line is made smooth
-FINE_SPACING_M = 0.03  # m between the samples that are made smooth
+ROUGH_SPACING_M = 0.15  # m between the stations of a rough one
+SMOOTHING_M = 0.3  # m, standard deviation of the Gaussian that smooths the center line
+FINE_SPACING_M = 0.03  # m between the samples that are smoothed
 # m of road before and after a station in which its borders are looked for: roads may cross
 # themselves
 NEARBY_ROAD_M = 3.0
@@ -31,33 +35,29 @@ INSIDE_FRACTION = 0.9  # of the radius of the reference line: so far a line may 
 
 @dataclass(frozen=True, eq=False)
 class Corridor:
-    """M stations on a smooth reference line, equally spaced in driving order; on a loop the first
-    is not repeated.
+    """M stations on a reference line, equally spaced in driving order; on a loop the first is not
+    repeated.
     """
 
     s: Array  # (M,) m along the reference line
     xy: Array  # (M, 2) m
     heading: Array  # (M,) rad, without jumps
+    normal: Array  # (M, 2) unit vectors to the left
     kappa: Array  # (M,) 1/m, of the reference line
     left: Array  # (M,) m of road to the left
-    right: Array
+    right: Array  # (M,) m of road to the right
     spacing: float  # m
     is_loop: bool
 
-    @property
-    def normal(self) -> Array:
-        """(M, 2) unit vectors to the left."""
-        return np.column_stack([-np.sin(self.heading), np.cos(self.heading)])
-
-    def offset(self, aside: Array | float) -> Array:
-        """(M, 2) m the line that runs `aside` m to the left of the reference line."""
-        return np.asarray(self.xy + np.broadcast_to(aside, len(self.xy))[:, None] * self.normal)
+    def points_at(self, offset: Array | float) -> Array:
+        """(M, 2) m the line that runs `offset` (M,) m to the left of the reference line."""
+        offsets = np.broadcast_to(offset, len(self.xy))
+        return np.asarray(self.xy + offsets[:, None] * self.normal)
 
     def room(self, margin: float) -> tuple[Array, Array]:
-        """(M,) lowest and highest m to the left of the reference line of a point `margin` m within
-        the borders.
-        """
-        low, high = margin - self.right, self.left - margin
+        """(M,) lowest and highest offset, m, of a point `margin` m within the borders."""
+        low = margin - self.right
+        high = self.left - margin
         inside = INSIDE_FRACTION / np.maximum(np.abs(self.kappa), 1e-9)
         low = np.where(self.kappa < 0.0, np.maximum(low, -inside), low)
         high = np.where(self.kappa > 0.0, np.minimum(high, inside), high)
@@ -66,14 +66,87 @@ class Corridor:
 
 
 def build_corridor(track: Track, spacing: float = STATION_SPACING_M) -> Corridor:
-    """The corridor of a track as it is driven, with stations about `spacing` m apart."""
+    """The corridor of a track as it is driven, around its smoothed center line.
+
+    Stations are about `spacing` m apart. The room to either side ends where the normal crosses the
+    border.
+    """
     fine = _smoothed(track)
-    length = float(geometry.arc_length(np.vstack([fine, fine[:1]]) if track.is_loop else fine)[-1])
+    length = float(geometry.arc_length(closed_line(fine, track.is_loop))[-1])
     count = max(round(length / spacing), 16)
-    s = np.linspace(0.0, length, count + 1)[: count if track.is_loop else None]
-    xy, heading, kappa = _along(fine, s, track.is_loop)
+    s = station_places(length, count, track.is_loop)
+    xy, heading, kappa = _sample_spline(fine, s, track.is_loop)
     left, right = border_distances(track, xy, heading)
-    return Corridor(s, xy, heading, kappa, left, right, length / count, track.is_loop)
+    return Corridor(
+        s=s,
+        xy=xy,
+        heading=heading,
+        normal=normal_vectors(heading),
+        kappa=kappa,
+        left=left,
+        right=right,
+        spacing=length / count,
+        is_loop=track.is_loop,
+    )
+
+
+def build_rough_corridor(track: Track, spacing: float = ROUGH_SPACING_M) -> Corridor:
+    """The corridor of a track as it is driven, around its center line as it is.
+
+    Stations are about `spacing` m apart. The room to either side ends at the nearest spot of the
+    border.
+    """
+    count = max(8, round(track.length / spacing))
+    s = station_places(track.length, count, track.is_loop)
+    xy = geometry.point_at(track.center, s)
+    along = neighbors(xy, 1, track.is_loop) - neighbors(xy, -1, track.is_loop)
+    along /= np.maximum(np.hypot(*along.T), 1e-12)[:, None]
+    left_border, right_border = _borders(track)
+    return Corridor(
+        s=s,
+        xy=xy,
+        heading=np.unwrap(np.arctan2(along[:, 1], along[:, 0])),
+        normal=np.column_stack([-along[:, 1], along[:, 0]]),
+        kappa=geometry.line_curvature(xy, track.is_loop),
+        left=np.hypot(*(geometry.nearest_point(left_border, xy) - xy).T),
+        right=np.hypot(*(geometry.nearest_point(right_border, xy) - xy).T),
+        spacing=track.length / count,
+        is_loop=track.is_loop,
+    )
+
+
+def station_places(length: float, count: int, is_loop: bool) -> Array:
+    """Equally spaced arc lengths from 0 to `length` m, `count` steps; on a loop without the last."""
+    places = np.linspace(0.0, length, count + 1)
+    return places[:-1] if is_loop else places
+
+
+def closed_line(line: Array, is_loop: bool) -> Array:
+    """`line` (M, 2) with its first point repeated at the end, if it is a loop."""
+    if is_loop:
+        return np.vstack([line, line[:1]])
+    return line
+
+
+def neighbors(line: Array, steps: int, is_loop: bool) -> Array:
+    """`line` (M, ...) with every point replaced by the one `steps` on; beyond the ends of an open
+    line its end points.
+    """
+    if is_loop:
+        return np.roll(line, -steps, axis=0)
+    return line[np.clip(np.arange(len(line)) + steps, 0, len(line) - 1)]
+
+
+def normal_vectors(heading: Array) -> Array:
+    """(M, 2) unit vectors to the left of headings (M,) rad."""
+    return np.column_stack([-np.sin(heading), np.cos(heading)])
+
+
+def _borders(track: Track) -> tuple[Array, Array]:
+    """The borders on the left and on the right of a track as it is driven."""
+    if track.is_ccw:
+        return track.inner, track.outer
+    return track.outer, track.inner
 
 
 def _smoothed(track: Track) -> Array:
@@ -82,70 +155,71 @@ def _smoothed(track: Track) -> Array:
     """
     count = max(round(track.length / FINE_SPACING_M), 64)
     s = np.linspace(0.0, track.length, count, endpoint=not track.is_loop)
-    xy, spacing = geometry.point_at(track.center, s), float(s[1])
+    xy = geometry.point_at(track.center, s)
+    spacing = float(s[1])
     reach = min(int(4.0 * SMOOTHING_M / spacing), count - 1)
     bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) * spacing / SMOOTHING_M) ** 2)
     if track.is_loop:
         wide = np.pad(xy, ((reach, reach), (0, 0)), mode="wrap")
     else:  # mirrored at its ends, so that they stay where they are
-        ahead, after = 2.0 * xy[0] - xy[reach:0:-1], 2.0 * xy[-1] - xy[-2 : -reach - 2 : -1]
-        wide = np.vstack([ahead, xy, after])
+        before = 2.0 * xy[0] - xy[reach:0:-1]
+        after = 2.0 * xy[-1] - xy[-2 : -reach - 2 : -1]
+        wide = np.vstack([before, xy, after])
     return np.column_stack([np.convolve(axis, bell / bell.sum(), mode="valid") for axis in wide.T])
 
 
-def _along(fine: Array, s: Array, is_loop: bool) -> tuple[Array, Array, Array]:
-    """Point (N, 2), heading (N,) and curvature (N,) of a smooth line at arc lengths `s`: of a cubic
-    spline.
+def _sample_spline(line: Array, s: Array, is_loop: bool) -> tuple[Array, Array, Array]:
+    """Points (N, 2), headings (N,) and curvatures (N,) at arc lengths `s` of the cubic spline
+    through a line.
     """
     from scipy.interpolate import CubicSpline
 
-    points = np.vstack([fine, fine[:1]]) if is_loop else fine
-    curve = CubicSpline(
-        geometry.arc_length(points), points, bc_type="periodic" if is_loop else "natural"
-    )
-    first, second = curve(s, 1), curve(s, 2)
+    points = closed_line(line, is_loop)
+    ends = "periodic" if is_loop else "natural"
+    curve = CubicSpline(geometry.arc_length(points), points, bc_type=ends)
+    first = curve(s, 1)
     heading = np.unwrap(np.arctan2(first[:, 1], first[:, 0]))
-    bend = (first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) / np.hypot(*first.T) ** 3
-    return np.asarray(curve(s)), heading, np.asarray(bend)
+    return np.asarray(curve(s)), heading, geometry.curve_curvature(first, curve(s, 2))
 
 
 def border_distances(track: Track, xy: Array, heading: Array) -> tuple[Array, Array]:
     """(M,) m from points (M, 2) to the border on their left, and to that on their right, square to
-    their headings.
+    their headings (M,) rad.
     """
-    normal = np.column_stack([-np.sin(heading), np.cos(heading)])
-    place = geometry.project_points(track.center, xy)[0]
-    borders = (track.inner, track.outer) if track.is_ccw else (track.outer, track.inner)
-    sides = [
-        _reach(track, border, xy, way, place)
-        for border, way in zip(borders, (normal, -normal), strict=True)
-    ]
-    return sides[0], sides[1]
+    normal = normal_vectors(heading)
+    s_center = geometry.project_points(track.center, xy)[0]
+    left_border, right_border = _borders(track)
+    left = _ray_length(track, left_border, xy, normal, s_center)
+    right = _ray_length(track, right_border, xy, -normal, s_center)
+    return left, right
 
 
-def _reach(track: Track, border: Array, xy: Array, way: Array, place: Array) -> Array:
-    """(M,) m from points to where the rays `way` (M, 2) first cross a border nearby; else m to its
-    nearest spot.
+def _ray_length(track: Track, border: Array, xy: Array, ray: Array, s_center: Array) -> Array:
+    """(M,) m from points to where rays (M, 2) first cross a border nearby; else m to its nearest
+    spot.
     """
-    start, step = border[:-1], np.diff(border, axis=0)
-    to = start[None] - xy[:, None]
-    across = way[:, None, 0] * step[None, :, 1] - way[:, None, 1] * step[None, :, 0]
+    start = border[:-1]
+    step = np.diff(border, axis=0)
+    to_start = start[None] - xy[:, None]
+    crossing = ray[:, None, 0] * step[None, :, 1] - ray[:, None, 1] * step[None, :, 0]
+    along_step = to_start[..., 0] * step[None, :, 1] - to_start[..., 1] * step[None, :, 0]
+    along_ray = to_start[..., 0] * ray[:, None, 1] - to_start[..., 1] * ray[:, None, 0]
     with np.errstate(divide="ignore", invalid="ignore"):
-        reach = (to[..., 0] * step[None, :, 1] - to[..., 1] * step[None, :, 0]) / across
-        share = (to[..., 0] * way[:, None, 1] - to[..., 1] * way[:, None, 0]) / across
-    hit = (share >= 0.0) & (share <= 1.0) & (reach > 0.0) & _is_near(track, len(start), place)
-    first, nearest = (
-        np.min(np.where(hit, reach, np.inf), axis=1),
-        geometry.distance_to_line(border, xy),
-    )
+        reach = along_step / crossing
+        fraction = along_ray / crossing
+    is_hit = (fraction >= 0.0) & (fraction <= 1.0) & (reach > 0.0)
+    is_hit &= _is_near(track, len(start), s_center)
+    first = np.min(np.where(is_hit, reach, np.inf), axis=1)
+    nearest = geometry.distance_to_line(border, xy)
     return np.where(first < RAGGED_FACTOR * nearest, first, nearest)
 
 
-def _is_near(track: Track, segments: int, place: Array) -> NDArray[np.bool_]:
-    """(M, B) whether the segments of a border belong to road near arc lengths `place` (M,): rows go
-    along the road.
+def _is_near(track: Track, segments: int, s_center: Array) -> NDArray[np.bool_]:
+    """(M, B) whether the segments of a border belong to road near arc lengths `s_center` (M,): the
+    points of a border go along the road.
     """
     s = np.interp(np.linspace(0.0, 1.0, segments), np.linspace(0.0, 1.0, len(track.s)), track.s)
-    away = np.abs(s[None, :] - place[:, None])
-    away = np.minimum(away, track.length - away) if track.is_loop else away
-    return np.asarray(away <= NEARBY_ROAD_M)
+    gap = np.abs(s[None, :] - s_center[:, None])
+    if track.is_loop:
+        gap = np.minimum(gap, track.length - gap)
+    return np.asarray(gap <= NEARBY_ROAD_M)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from racer import geometry
 from racer.errors import UsageError
+from racer.raceline.corridor import neighbors, station_places
 from racer.raceline.ggv import build_ggv
 from racer.raceline.minimum_time import RacingLine
 from racer.raceline.speed_profile import fastest_speeds
@@ -22,11 +23,11 @@ LINE_COLUMNS = ("s", "x", "y", "aside", "kappa", "speed", "time", "place")
 
 
 def line_table(line: RacingLine) -> Array:
-    """(M, 8) `COLUMNS` of a line: m, m, m, m to the left of the center line, 1/m, m/s, s, m of
-    center line.
+    """(M, 8) the LINE_COLUMNS of a line: m, m, m, m to the left of the center line, 1/m, m/s, s, m
+    of center line.
     """
     return np.column_stack(
-        [line.s, line.xy, line.aside, line.kappa, line.speed, line.time, line.place]
+        [line.s, line.xy, line.offset, line.kappa, line.speed, line.time, line.s_center]
     )
 
 
@@ -45,10 +46,10 @@ def line_as_csv(line: RacingLine) -> bytes:
 
 
 def line_as_npy(line: RacingLine) -> bytes:
-    """The same columns as a `.npy` file."""
-    data = io.BytesIO()
-    np.save(data, line_table(line))
-    return data.getvalue()
+    """The line as a `.npy` file of its columns."""
+    file = io.BytesIO()
+    np.save(file, line_table(line))
+    return file.getvalue()
 
 
 SNIPPET_SPACING_M = 0.25  # m between the points of a snippet
@@ -120,29 +121,34 @@ def line_snippet(line: RacingLine, car: Car, title: str = "The racing line.") ->
     start; its comment is `title`.
     """
     count = max(round(line.length / SNIPPET_SPACING_M), 8)
-    at = np.linspace(0.0, line.length, count + 1)[: count if line.is_loop else None]
-    picked = [
-        _sampled(line, values, at) for values in (*line.xy.T, line.speed, _other_way(line, car))
-    ]
-    points = [f"({x:.2f}, {y:.2f}, {v:.2f}, {w:.2f})" for x, y, v, w in zip(*picked, strict=True)]
-    rows = "".join(
-        f"    {', '.join(points[k : k + 2])},\n"
-        for k in range(0, count if line.is_loop else count + 1, 2)
+    s = station_places(line.length, count, line.is_loop)
+    x, y, speed, reverse_speed = (
+        _sample_at(line, values, s).tolist()
+        for values in (*line.xy.T, line.speed, _reverse_speeds(line, car))
     )
-    ends = _AROUND if line.is_loop else _ALONG
-    return _HEAD.format(title=title, rows=rows, lap_time=line.lap_time, front=FRONT_POINT_M, **ends)
+    points = [
+        f"({px:.2f}, {py:.2f}, {v:.2f}, {w:.2f})"
+        for px, py, v, w in zip(x, y, speed, reverse_speed, strict=True)
+    ]
+    rows = ""
+    for k in range(0, len(points), 2):
+        rows += f"    {', '.join(points[k : k + 2])},\n"
+    indices = _AROUND if line.is_loop else _ALONG
+    return _HEAD.format(
+        title=title, rows=rows, lap_time=line.lap_time, front=FRONT_POINT_M, **indices
+    )
 
 
-def _sampled(line: RacingLine, values: Array, at: Array) -> Array:
+def _sample_at(line: RacingLine, values: Array, s: Array) -> Array:
+    """Values (M,) of a line's points at arc lengths `s` (N,) m."""
     if line.is_loop:
-        return np.interp(at, line.s, values, period=line.length)
-    return np.interp(at, line.s, values)
+        return np.interp(s, line.s, values, period=line.length)
+    return np.interp(s, line.s, values)
 
 
-def _other_way(line: RacingLine, car: Car) -> Array:
-    """(M,) m/s of the fastest drive along the same line the other way."""
-    after = np.roll(line.xy, -1, axis=0) if line.is_loop else np.vstack([line.xy[1:], line.xy[-1:]])
-    gap = np.hypot(*(after - line.xy).T)
+def _reverse_speeds(line: RacingLine, car: Car) -> Array:
+    """(M,) m/s of the fastest drive along the line in the other direction."""
+    gap = np.hypot(*(neighbors(line.xy, 1, line.is_loop) - line.xy).T)
     back = np.roll(gap[::-1], -1)  # from each point, in reverse order, to the next one
     return fastest_speeds(-line.kappa[::-1], back, build_ggv(car), line.is_loop)[::-1]
 
@@ -154,38 +160,54 @@ def read_line(path: Path, track: Track) -> RacingLine:
     """The line in a .csv or .npy of `racer line`. UsageError for what is no such file, or one of
     another track.
     """
-    table = _table(path)
-    if (
-        table.ndim != 2
-        or table.shape[1] != len(LINE_COLUMNS)
-        or len(table) < 3
-        or not np.isfinite(table).all()
-    ):
+    table = _read_table(path)
+    if not _is_line_table(table):
         raise UsageError(
             f"{path} holds no line: racer line TRACK --csv FILE writes one ({', '.join(LINE_COLUMNS)})"
         )
-    s, x, y, aside, kappa, speed, time, place = table.T
+    s, x, y, offset, kappa, speed, time, s_center = table.T
     xy = np.column_stack([x, y])
     if geometry.distance_to_line(track.center, xy).max() > OTHER_TRACK_M:
         raise UsageError(
             f"{path} is a line of another track than {track.name}: racer line {track.name} --csv FILE"
         )
-    closing = float(np.hypot(*(xy[0] - xy[-1]))) if track.is_loop else 0.0
-    lap_time = float(time[-1] + 2.0 * closing / max(speed[-1] + speed[0], 1e-6))
-    margin = float(np.min(0.5 * np.interp(place, track.s, track.width) - np.abs(aside)))
+    closing = 0.0
+    if track.is_loop:
+        closing = float(np.hypot(*(xy[0] - xy[-1])))
+    half_width = 0.5 * np.interp(s_center, track.s, track.width)
     return RacingLine(
-        s, xy, aside, kappa, speed, time, lap_time, "file", track.is_loop, place, margin
+        s=s,
+        xy=xy,
+        offset=offset,
+        kappa=kappa,
+        speed=speed,
+        time=time,
+        lap_time=float(time[-1] + 2.0 * closing / max(speed[-1] + speed[0], 1e-6)),
+        method="file",
+        is_loop=track.is_loop,
+        s_center=s_center,
+        margin=float(np.min(half_width - np.abs(offset))),
     )
 
 
-def _table(path: Path) -> Array:
+def _is_line_table(table: Array) -> bool:
+    """Whether it has the columns of a line, three points at least, and only numbers."""
+    return (
+        table.ndim == 2
+        and table.shape[1] == len(LINE_COLUMNS)
+        and len(table) >= 3
+        and bool(np.isfinite(table).all())
+    )
+
+
+def _read_table(path: Path) -> Array:
     try:
-        data = path.read_bytes()
+        content = path.read_bytes()
         if path.suffix.lower() == ".npy":
-            return np.asarray(np.load(io.BytesIO(data), allow_pickle=False), dtype=np.float64)
-        if data.count(b"\n") < 3:
+            return np.asarray(np.load(io.BytesIO(content), allow_pickle=False), dtype=np.float64)
+        if content.count(b"\n") < 3:
             raise ValueError("it is too short")
-        return np.loadtxt(io.BytesIO(data), delimiter=",", skiprows=1, ndmin=2)
+        return np.loadtxt(io.BytesIO(content), delimiter=",", skiprows=1, ndmin=2)
     except FileNotFoundError:
         raise UsageError(f"no line file {path}: racer line TRACK --csv {path} writes one") from None
     except OSError as error:

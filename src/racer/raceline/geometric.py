@@ -1,10 +1,11 @@
-"""Lines that need no car: the shortest within the road, and the one that bends least; and how lines
-are made better.
+"""Lines that need no car: the shortest within the road, and the one that bends least; and the
+optimizer that improves lines.
 
 A line is its offset from the reference line, a cubic spline of few coefficients, so that it is
-smooth by itself. What it is judged by goes down in steps, each of which minimizes a quadratic model
-within the bounds of the road: the slope of what is judged, and the Gauss-Newton matrix of the
-line's curvature, or its length, as what a change costs.
+smooth by itself. Its objective goes down in steps, each of which minimizes a quadratic model within
+the bounds of the road: the slope of the objective, and, as the cost of a change, the Gauss-Newton
+matrix of the line's curvature or length. The scripted drivers' `relaxed_offsets` minimizes the
+curvature of a rough corridor, station by station.
 """
 
 from __future__ import annotations
@@ -13,15 +14,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from racer.raceline.corridor import Corridor
+from racer import geometry
+from racer.raceline.corridor import Corridor, neighbors
 
 Array = NDArray[np.float64]
 Objective = Callable[[Array], tuple[float, Array, Array]]
 
 KNOT_SPACING_M = 0.5  # m between the coefficients of an offset
-LEAST_GAIN = 1e-6  # share of what is judged: a smaller gain ends the steps
+LEAST_GAIN = 1e-6  # fraction of the objective: a smaller gain ends the steps
+CURVATURE_NUDGE_M = 1e-5  # of an offset, for the slope of the curvature
+# of the relaxation; more change the lap time by 0.1 % on most tracks
+RELAXATION_SWEEPS = 2500
+RELAXATION_FACTOR = 1.9
 MAX_STIFFNESS = 1e6  # times the first price of a change
 
 
@@ -31,70 +38,91 @@ class SplineLines:
     at a station.
     """
 
-    road: Corridor
+    corridor: Corridor
     weight: Array
     low: Array  # (C,) with coefficients between these a line stays within the borders
     high: Array
 
-    def bends(self, coefficients: Array) -> tuple[Array, Array]:
-        """(M,) curvature at the stations, 1/m, and (M, C) its slope; at the ends of an open road 0."""
-        aside = self.weight @ coefficients
-        kappa, nudge = _curvature(self.road.offset(aside), self.road.is_loop), 1e-5
+    def points_of(self, coefficients: Array) -> Array:
+        """(M, 2) m of a line at the stations."""
+        return self.corridor.points_at(self.weight @ coefficients)
+
+    def clip(self, coefficients: Array) -> Array:
+        """Coefficients (C,) brought within the borders."""
+        return np.clip(coefficients, self.low, self.high)
+
+    def curvature_slope(self, coefficients: Array) -> Array:
+        """(M, C) 1/m2, the slope of the curvature at the stations by the coefficients; 0 at the ends
+        of an open road.
+        """
+        offset = self.weight @ coefficients
+        kappa = self._curvature(offset)
         slope = np.zeros_like(self.weight)
         for k in range(3):  # every third station moves: a curvature belongs to three of them
-            moved = aside.copy()
-            moved[k::3] += nudge
-            change = (_curvature(self.road.offset(moved), self.road.is_loop) - kappa) / nudge
+            moved = offset.copy()
+            moved[k::3] += CURVATURE_NUDGE_M
+            change = (self._curvature(moved) - kappa) / CURVATURE_NUDGE_M
             for shift in (-1, 0, 1):
-                rows = np.arange(k - shift, len(aside), 3) % len(aside)
-                mine = (rows + shift) % len(aside)
-                keep = mine % 3 == k
-                slope[rows[keep]] += change[rows[keep], None] * self.weight[mine[keep]]
-        return kappa, slope
+                rows = np.arange(k - shift, len(offset), 3) % len(offset)
+                moved_rows = (rows + shift) % len(offset)
+                keep = moved_rows % 3 == k
+                slope[rows[keep]] += change[rows[keep], None] * self.weight[moved_rows[keep]]
+        return slope
+
+    def _curvature(self, offset: Array) -> Array:
+        return geometry.line_curvature(self.corridor.points_at(offset), self.corridor.is_loop)
 
 
-def spline_lines(road: Corridor, margin: float, knot: float = KNOT_SPACING_M) -> SplineLines:
-    """The splines of a corridor: cubic, around the lap on a loop."""
+def spline_lines(corridor: Corridor, margin: float, knot: float = KNOT_SPACING_M) -> SplineLines:
+    """The splines of a corridor: cubic, around the lap on a loop, with knots about `knot` m apart."""
+    count = max(round(corridor.spacing * len(corridor.s) / knot), 8)
+    weight = _spline_weights(len(corridor.s), count, corridor.is_loop)
+    low, high = corridor.room(margin)
+    has_effect = weight > 0.02
+    lowest = np.max(np.where(has_effect, low[:, None], -np.inf), axis=0)
+    highest = np.min(np.where(has_effect, high[:, None], np.inf), axis=0)
+    middle = 0.5 * (lowest + highest)
+    return SplineLines(
+        corridor, weight, np.minimum(lowest, middle) - 1e-9, np.maximum(highest, middle) + 1e-9
+    )
+
+
+def _spline_weights(stations: int, count: int, is_loop: bool) -> Array:
+    """(M, C) values of cubic B-splines with `count` pieces at equally spaced stations."""
     from scipy.interpolate import BSpline
 
-    count = max(round(road.spacing * len(road.s) / knot), 8)
-    place = (
-        np.arange(len(road.s)) / len(road.s) if road.is_loop else np.linspace(0.0, 1.0, len(road.s))
-    )
+    if is_loop:
+        position = np.arange(stations) / stations
+    else:
+        position = np.linspace(0.0, 1.0, stations)
     knots = np.arange(-3, count + 4) / count
-    weight = BSpline.design_matrix(np.clip(place, 0.0, 1.0 - 1e-12), knots, 3).toarray()
-    if road.is_loop:
-        weight[:, :3] += weight[:, -3:]
-        weight = np.ascontiguousarray(weight[:, :-3])
-    low, high = road.room(margin)
-    under = weight > 0.02
-    lows = np.max(np.where(under, low[:, None], -np.inf), axis=0)
-    highs = np.min(np.where(under, high[:, None], np.inf), axis=0)
-    middle = 0.5 * (lows + highs)
-    return SplineLines(
-        road, weight, np.minimum(lows, middle) - 1e-9, np.maximum(highs, middle) + 1e-9
-    )
+    weight = BSpline.design_matrix(np.clip(position, 0.0, 1.0 - 1e-12), knots, 3).toarray()
+    if not is_loop:
+        return np.asarray(weight)
+    weight[:, :3] += weight[:, -3:]
+    return np.ascontiguousarray(weight[:, :-3])
 
 
 def shortest_line(lines: SplineLines) -> Array:
     """(C,) coefficients of the shortest line."""
-    road, span = lines.road, slice(None) if lines.road.is_loop else slice(-1)
+    corridor = lines.corridor
+    slope_x = _steps(corridor.normal[:, :1] * lines.weight, corridor.is_loop)
+    slope_y = _steps(corridor.normal[:, 1:] * lines.weight, corridor.is_loop)
+    cost = (slope_x.T @ slope_x + slope_y.T @ slope_y) / corridor.spacing
 
     def length(coefficients: Array) -> tuple[float, Array, Array]:
-        xy = road.offset(lines.weight @ coefficients)
-        step = (np.roll(xy, -1, axis=0) - xy)[span]
+        step = _steps(lines.points_of(coefficients), corridor.is_loop)
         size = np.hypot(*step.T)
-        slopes = [
-            (np.roll(side, -1, axis=0) - side)[span]
-            for side in (axis[:, None] * lines.weight for axis in road.normal.T)
-        ]
-        slope = sum(s.T @ (d / size) for s, d in zip(slopes, step.T, strict=True))
-        cost = sum(s.T @ s for s in slopes) / road.spacing
-        return float(size.sum()), np.asarray(slope), np.asarray(cost)
+        slope = slope_x.T @ (step[:, 0] / size) + slope_y.T @ (step[:, 1] / size)
+        return float(size.sum()), slope, cost
 
-    return improve_coefficients(
-        length, np.clip(np.zeros(lines.weight.shape[1]), lines.low, lines.high), lines
-    )
+    return improve_coefficients(length, lines.clip(np.zeros(lines.weight.shape[1])), lines)
+
+
+def _steps(values: Array, is_loop: bool) -> Array:
+    """Differences from each row (M, ...) to the next; on a loop from the last to the first, too."""
+    steps = np.roll(values, -1, axis=0) - values
+    return steps if is_loop else steps[:-1]
 
 
 def least_curvature_line(lines: SplineLines) -> Array:
@@ -102,65 +130,85 @@ def least_curvature_line(lines: SplineLines) -> Array:
     least.
 
     That is the usual quadratic form of least curvature: it counts a bend the more, the longer the
-    way through it is.
+    distance through it is.
     """
-    road = lines.road
-    turn = [_turn(axis[:, None] * lines.weight, road.is_loop) for axis in road.normal.T]
-    base = [_turn(axis, road.is_loop) for axis in road.xy.T]
-    matrix = np.sum([t.T @ t for t in turn], axis=0)
-    slope = np.sum([t.T @ b for t, b in zip(turn, base, strict=True)], axis=0)
-    firm = 1e-9 * np.trace(matrix) * np.eye(len(matrix))
-    return _in_box(matrix + firm, slope, lines.low, lines.high)
+    corridor = lines.corridor
+    turns_by_weight = []
+    turns_of_center = []
+    for axis in range(2):
+        weighted = corridor.normal[:, axis, None] * lines.weight
+        turns_by_weight.append(_turn(weighted, corridor.is_loop))
+        turns_of_center.append(_turn(corridor.xy[:, axis], corridor.is_loop))
+    matrix = np.sum([turn.T @ turn for turn in turns_by_weight], axis=0)
+    pairs = zip(turns_by_weight, turns_of_center, strict=True)
+    slope = np.sum([turn.T @ center for turn, center in pairs], axis=0)
+    damping = 1e-9 * np.trace(matrix) * np.eye(len(matrix))
+    return _minimize_in_box(matrix + damping, slope, lines.low, lines.high)
 
 
 def improve_coefficients(
-    judge: Objective, first: Array, lines: SplineLines, price: float = 1.0, most: int = 40
+    objective: Objective,
+    first: Array,
+    lines: SplineLines,
+    price: float = 1.0,
+    max_steps: int = 40,
 ) -> Array:
-    """(C,) coefficients that `judge` likes better than the `first`: value, slope (C,) and cost of
-    changes (C, C).
+    """(C,) coefficients with a lower objective than the `first` (C,).
+
+    The objective gives its value, its slope (C,) and the cost of changes (C, C), which is weighed
+    with `price` at first.
     """
-    here = first
-    value, slope, cost = judge(here)
-    firm = 1e-6 * np.trace(cost) / len(cost) * np.eye(len(cost))
-    stiffest = MAX_STIFFNESS * price
-    for _ in range(most):
-        step = _in_box(price * (cost + firm), slope, lines.low - here, lines.high - here)
-        there = judge(here + step)
-        gain = value - there[0]
+    coefficients = first
+    value, slope, cost = objective(coefficients)
+    damping = 1e-6 * np.trace(cost) / len(cost) * np.eye(len(cost))
+    max_price = MAX_STIFFNESS * price
+    for _ in range(max_steps):
+        step = _minimize_in_box(
+            price * (cost + damping), slope, lines.low - coefficients, lines.high - coefficients
+        )
+        new_value, new_slope, new_cost = objective(coefficients + step)
+        gain = value - new_value
         if gain > 0.0:
-            here, (value, slope, cost) = here + step, there
+            coefficients = coefficients + step
+            value = new_value
+            slope = new_slope
+            cost = new_cost
             price /= 2.0
             if gain < LEAST_GAIN * abs(value):
                 break
-        elif (price := 4.0 * price) > stiffest:
-            break
-    return here
+        else:
+            price = 4.0 * price
+            if price > max_price:
+                break
+    return coefficients
 
 
-def _in_box(matrix: Array, slope: Array, low: Array, high: Array) -> Array:
-    """(C,) where x A x / 2 + slope x is least within bounds: Newton steps on what is not held by a
-    bound.
+def _minimize_in_box(matrix: Array, slope: Array, low: Array, high: Array) -> Array:
+    """(C,) where x A x / 2 + slope x is least within bounds: Newton steps on the coordinates that
+    no bound stops.
     """
     x = np.clip(np.zeros(len(slope)), low, high)
     for _ in range(40):
         rise = matrix @ x + slope
-        held = ((x <= low) & (rise > 0.0)) | ((x >= high) & (rise < 0.0))
-        free = ~held
+        is_stopped = ((x <= low) & (rise > 0.0)) | ((x >= high) & (rise < 0.0))
+        free = ~is_stopped
         if not free.any() or np.abs(rise[free]).max() < 1e-9:
             break
-        way = np.zeros(len(x))
-        way[free] = -np.linalg.solve(matrix[np.ix_(free, free)], rise[free])
-        x = _shortened(matrix, slope, x, way, low, high)
+        direction = np.zeros(len(x))
+        direction[free] = -np.linalg.solve(matrix[np.ix_(free, free)], rise[free])
+        x = _shortened_step(matrix, slope, x, direction, low, high)
     return x
 
 
-def _shortened(matrix: Array, slope: Array, x: Array, way: Array, low: Array, high: Array) -> Array:
-    """`x` moved along `way` within bounds, as far as that lowers the quadratic model."""
-    now = x @ (0.5 * matrix @ x + slope)
-    for share in (1.0, 0.5, 0.25, 0.1, 0.03, 0.01):
-        there = np.clip(x + share * way, low, high)
-        if there @ (0.5 * matrix @ there + slope) < now:
-            return there
+def _shortened_step(
+    matrix: Array, slope: Array, x: Array, direction: Array, low: Array, high: Array
+) -> Array:
+    """`x` moved along `direction` within bounds, as far as that lowers the quadratic model."""
+    value = x @ (0.5 * matrix @ x + slope)
+    for fraction in (1.0, 0.5, 0.25, 0.1, 0.03, 0.01):
+        moved = np.clip(x + fraction * direction, low, high)
+        if moved @ (0.5 * matrix @ moved + slope) < value:
+            return moved
     return x
 
 
@@ -172,13 +220,52 @@ def _turn(values: Array, is_loop: bool) -> Array:
     return np.asarray(turn)
 
 
-def _curvature(xy: Array, is_loop: bool) -> Array:
-    """(M,) 1/m of the circle through each point and its neighbors; at the ends of an open line 0."""
-    before, after = xy - np.roll(xy, 1, axis=0), np.roll(xy, -1, axis=0) - xy
-    size = np.hypot(*before.T) * np.hypot(*after.T) * np.hypot(*(before + after).T)
-    kappa = (
-        2.0 * (before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]) / np.maximum(size, 1e-12)
+def relaxed_offsets(corridor: Corridor, margin: float) -> Array:
+    """(M,) offsets, m, at which a line bends least that stays `margin` m within the borders.
+
+    The squared second differences of the line are minimized by successive overrelaxation, each
+    station kept in its box. A negative margin is a line beyond the border.
+    """
+    xy = corridor.xy
+    is_loop = corridor.is_loop
+    before = neighbors(xy, -2, is_loop)[:2]
+    after = neighbors(xy, 2, is_loop)[-2:]
+    offset = np.zeros(len(xy))
+    _relax(
+        offset,
+        np.concatenate([before, xy, after]),
+        xy,
+        corridor.normal,
+        np.minimum(margin - corridor.right, 0.0),
+        np.maximum(corridor.left - margin, 0.0),
+        is_loop,
+        RELAXATION_SWEEPS,
+        RELAXATION_FACTOR,
     )
-    if not is_loop:
-        kappa[[0, -1]] = 0.0
-    return np.asarray(kappa)
+    return offset
+
+
+@njit(cache=True, error_model="numpy")
+def _relax(offset, line, xy, normal, low, high, is_loop, sweeps, factor):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Move the points of `line`, which has two more at either end, along their normals until they
+    bend least.
+    """
+    n = len(offset)
+    for _ in range(sweeps):
+        for i in range(n):
+            pull = 0.0
+            for k in range(2):
+                around = (
+                    line[i, k]
+                    + line[i + 4, k]
+                    - 4.0 * (line[i + 1, k] + line[i + 3, k])
+                    + 6.0 * line[i + 2, k]
+                )
+                pull += normal[i, k] * around
+            offset[i] = min(max(offset[i] - factor * pull / 6.0, low[i]), high[i])
+            for k in range(2):
+                line[i + 2, k] = xy[i, k] + offset[i] * normal[i, k]
+                if is_loop and i < 2:
+                    line[n + 2 + i, k] = line[i + 2, k]
+                elif is_loop and i >= n - 2:
+                    line[i - n + 2, k] = line[i + 2, k]

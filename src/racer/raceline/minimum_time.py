@@ -1,9 +1,14 @@
-"""The fastest line around a track and the fastest drive along it: a lap-time bound for a car."""
+"""The fastest line around a track and the fastest drive along it: a lap-time bound for a car.
+
+Methods that need a car begin with the line of least curvature: `racer.raceline.collocation`, or the
+descent here, which lowers the lap time by the offsets' spline coefficients.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -11,118 +16,35 @@ from numpy.typing import NDArray
 
 from racer import geometry
 from racer.errors import UsageError, did_you_mean
-from racer.raceline import collocation
-from racer.raceline import geometric as baselines
-from racer.raceline import minimum_time as descent
-from racer.raceline.corridor import Corridor, build_corridor
-from racer.raceline.geometric import SplineLines, improve_coefficients
+from racer.raceline.collocation import solve_collocation
+from racer.raceline.corridor import Corridor, build_corridor, closed_line, station_places
+from racer.raceline.geometric import (
+    SplineLines,
+    improve_coefficients,
+    least_curvature_line,
+    shortest_line,
+    spline_lines,
+)
 from racer.raceline.ggv import GGV, build_ggv
 from racer.raceline.speed_profile import fastest_speeds, passing_times, sweep_speeds
-from racer.raceline.stations import Stations as Stations
-from racer.raceline.stations import cornering_speeds as cornering_speeds
-from racer.raceline.stations import place_stations as place_stations
-from racer.raceline.stations import relaxed_offsets as relaxed_offsets
 from racer.track.library import TrackSource, load_track
 from racer.track.track import Track
 from racer.vehicle.car import Car, car_preset
 
 Array = NDArray[np.float64]
 
-NUDGE_M = 1e-4  # m, of a coefficient, that the slope is told by
-FIRST_PRICE = 0.1  # s per squared change of curvature (1/m2): of a change at first
-MAX_DESCENT_STEPS = 30  # of the descent, at most
-
-
-def descend_lap_time(lines: SplineLines, limits: GGV, first: Array) -> Array:
-    """(C,) coefficients of a line that is faster than the one of the `first` (C,)."""
-    road = lines.road
-    made = (
-        lines.weight,
-        road.xy,
-        road.normal,
-        road.is_loop,
-        limits.corners,
-        limits.table,
-        limits.slowest,
-        limits.fastest,
-    )
-
-    def time(coefficients: Array) -> tuple[float, Array, Array]:
-        slope = np.empty(len(coefficients))
-        value = _slope(coefficients, slope, NUDGE_M, *made)
-        bend = lines.bends(coefficients)[1]
-        return value, slope, road.spacing * bend.T @ bend
-
-    return improve_coefficients(
-        time, np.clip(first, lines.low, lines.high), lines, FIRST_PRICE, MAX_DESCENT_STEPS
-    )
-
-
-@njit(cache=True, error_model="numpy")
-def _slope(  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    coefficients, slope, nudge, splines, xy, normal, is_loop, corner, table, slowest, fastest
-):
-    """Lap time, s, of a line by its coefficients; fills in the `slope` (C,) of it."""
-    n = len(xy)
-    aside = splines @ coefficients
-    line, work = np.empty((n, 2)), np.empty((3, n))
-    time = _time(aside, xy, normal, is_loop, corner, table, slowest, fastest, line, work)
-    moved = np.empty(n)
-    for k in range(len(coefficients)):
-        for i in range(n):
-            moved[i] = aside[i] + nudge * splines[i, k]
-        slope[k] = (
-            _time(moved, xy, normal, is_loop, corner, table, slowest, fastest, line, work) - time
-        ) / nudge
-    return time
-
-
-@njit(cache=True, error_model="numpy")
-def _time(aside, xy, normal, is_loop, corner, table, slowest, fastest, line, work):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Lap time, s, of the line `aside` m to the left of the stations; `line` (M, 2) and `work` (3,
-    M) are scratch.
-    """
-    n = len(aside)
-    kappa, gap, speed = work
-    for i in range(n):
-        line[i, 0] = xy[i, 0] + aside[i] * normal[i, 0]
-        line[i, 1] = xy[i, 1] + aside[i] * normal[i, 1]
-    first, least = 0, np.inf
-    for i in range(n):
-        h, j = (i - 1) % n, (i + 1) % n
-        ax, ay, bx, by = (
-            line[i, 0] - line[h, 0],
-            line[i, 1] - line[h, 1],
-            line[j, 0] - line[i, 0],
-            line[j, 1] - line[i, 1],
-        )
-        gap[i] = np.sqrt(bx * bx + by * by)
-        size = np.sqrt((ax * ax + ay * ay) * ((ax + bx) ** 2 + (ay + by) ** 2)) * gap[i]
-        kappa[i] = 2.0 * abs(ax * by - ay * bx) / max(size, 1e-9)
-        if not is_loop and (i == 0 or i == n - 1):
-            kappa[i] = 0.0
-        speed[i] = np.interp(kappa[i], corner[0], corner[1])
-        if speed[i] < least:
-            first, least = i, speed[i]
-    if not is_loop:
-        speed[0], first = 0.0, 0
-    sweep_speeds(speed, kappa, gap, table, slowest, fastest, first, is_loop)
-    time = 0.0
-    for i in range(n if is_loop else n - 1):
-        time += 2.0 * gap[i] / (speed[i] + speed[(i + 1) % n])
-    return time
-
-
 # m between the middle of the car and a border: beyond it two wheels are on the road, with 2 cm to
 # spare
 LINE_MARGIN_M = -0.06
-WIDEST_MARGIN_M = (
-    -0.08
-)  # m: so far beyond the border the wheels of the other side are still on the road
+# m: so far beyond the border the wheels of the other side are still on the road
+WIDEST_MARGIN_M = -0.08
 LINE_METHODS = ("auto", "collocation", "iterated", "least_curvature", "shortest")
 # m between stations
 GRID_SPACING_M = {"collocation": 0.1, "iterated": 0.2, "least_curvature": 0.2, "shortest": 0.2}
 POINT_SPACING_M = 0.05  # m between the points of a line
+COEFFICIENT_NUDGE_M = 1e-4  # m, of a coefficient, for the slope of the lap time
+FIRST_PRICE = 0.1  # s per squared change of curvature (1/m2): of a change at first
+MAX_DESCENT_STEPS = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,29 +52,31 @@ class RacingLine:
     """A line around a track, and the fastest drive along it; on a loop a flying lap, and the first
     point not repeated.
 
-    `s` (M,) m along the line; `xy` (M, 2) m; `aside` (M,) m to the left of the center line; `kappa`
-    (M,) 1/m, positive to the left; `speed` (M,) m/s; `time` (M,) s at which the point is reached;
-    `place` (M,) m of center line from the start line; `method` found it, `margin` m within the
-    borders.
+    `s` (M,) m along the line; `xy` (M, 2) m; `offset` (M,) m to the left of the center line;
+    `kappa` (M,) 1/m, positive to the left; `speed` (M,) m/s; `time` (M,) s at which the point is
+    reached; `s_center` (M,) m of center line from the start line; `method` that found it, `margin`
+    m that it stays within the borders.
     """
 
     s: Array
     xy: Array
-    aside: Array
+    offset: Array
     kappa: Array
     speed: Array
     time: Array
     lap_time: float
     method: str
     is_loop: bool
-    place: Array
+    s_center: Array
     margin: float
 
     @property
     def length(self) -> float:
         """m of one lap, or from end to end."""
-        closing = float(np.hypot(*(self.xy[0] - self.xy[-1]))) if self.is_loop else 0.0
-        return float(self.s[-1]) + closing
+        length = float(self.s[-1])
+        if self.is_loop:
+            length += float(np.hypot(*(self.xy[0] - self.xy[-1])))
+        return length
 
 
 def racing_line(
@@ -200,22 +124,26 @@ def racing_line(
         track = load_track(track)
     if not isinstance(car, Car):
         car = car_preset(car)
-    chosen = method if method != "auto" else "collocation" if has_solver() else "iterated"
+    if method == "auto":
+        method = "collocation" if has_solver() else "iterated"
     limits = build_ggv(car)
-    road = build_corridor(track, GRID_SPACING_M[chosen])
-    lines = baselines.spline_lines(road, margin)
-    bent = baselines.least_curvature_line(lines)
-    found = {"least_curvature": bent} if method != "shortest" else {}
+    corridor = build_corridor(track, GRID_SPACING_M[method])
+    lines = spline_lines(corridor, margin)
+
+    def timed(coefficients: Array, found_by: str) -> RacingLine:
+        offset = lines.weight @ coefficients
+        return line_from_offsets(track, corridor, offset, limits, found_by, margin)
+
+    if method == "shortest":
+        return timed(shortest_line(lines), "shortest")
+    least_curvature = least_curvature_line(lines)
+    candidates = [timed(least_curvature, "least_curvature")]
     if method != "least_curvature":
-        found["shortest"] = baselines.shortest_line(lines)
-    known = {
-        name: line_from_offsets(track, road, lines.weight @ c, limits, name, margin)
-        for name, c in found.items()
-    }
-    if chosen in ("collocation", "iterated"):
-        searched = _searched(track, limits, lines, bent, chosen, known["least_curvature"])
-        known[searched.method] = searched
-    return min(known.values(), key=lambda line: line.lap_time)
+        candidates.append(timed(shortest_line(lines), "shortest"))
+        candidates.append(
+            _search(track, limits, lines, least_curvature, method, first=candidates[0])
+        )
+    return min(candidates, key=lambda line: line.lap_time)
 
 
 def has_solver() -> bool:
@@ -223,63 +151,177 @@ def has_solver() -> bool:
     return find_spec("casadi") is not None
 
 
-def _searched(
+def _search(
     track: Track,
     limits: GGV,
-    lines: baselines.SplineLines,
-    bent: Array,
+    lines: SplineLines,
+    coefficients: Array,
     method: str,
     first: RacingLine,
 ) -> RacingLine:
-    """The line that a method finds, beginning with `bent`; where collocation finds none, what
-    descent finds.
+    """The line that a method finds from the `coefficients` of the `first` line; where collocation
+    finds none, the one that descent finds.
     """
-    road = lines.road
+    corridor = lines.corridor
     if method == "collocation":
-        share = road.s / (road.spacing * len(road.s))
-        guess = [
-            np.interp(share, first.s / first.length, values)
-            for values in (first.kappa, first.speed)
-        ]
-        aside = collocation.solve_collocation(
-            road, limits, first.margin, (lines.weight @ bent, guess[0], guess[1])
-        )
-        if aside is not None:
-            return line_from_offsets(track, road, aside, limits, "collocation", first.margin)
-    aside = lines.weight @ descent.descend_lap_time(lines, limits, bent)
-    return line_from_offsets(track, road, aside, limits, "iterated", first.margin)
+        fraction = corridor.s / (corridor.spacing * len(corridor.s))
+        known_fraction = first.s / first.length
+        kappa = np.interp(fraction, known_fraction, first.kappa)
+        speed = np.interp(fraction, known_fraction, first.speed)
+        guess = (lines.weight @ coefficients, kappa, speed)
+        solution = solve_collocation(corridor, limits, first.margin, guess)
+        if solution is not None:
+            return line_from_offsets(track, corridor, solution, limits, "collocation", first.margin)
+    offset = lines.weight @ descend_lap_time(lines, limits, coefficients)
+    return line_from_offsets(track, corridor, offset, limits, "iterated", first.margin)
 
 
 def line_from_offsets(
-    track: Track, road: Corridor, aside: Array, limits: GGV, method: str, margin: float
+    track: Track, corridor: Corridor, offset: Array, limits: GGV, method: str, margin: float
 ) -> RacingLine:
-    """The line `aside` (M,) m to the left of a corridor's stations, at small equal steps, and the
-    drive along it.
+    """The line `offset` (M,) m to the left of a corridor's stations, at small equal steps, and the
+    fastest drive along it.
     """
-    from scipy.interpolate import CubicSpline
-
-    xy = road.offset(aside)
-    points = np.vstack([xy, xy[:1]]) if road.is_loop else xy
-    way = geometry.arc_length(points)
-    curve = CubicSpline(way, points, bc_type="periodic" if road.is_loop else "natural")
-    count = max(round(float(way[-1]) / POINT_SPACING_M), 16)
-    at = np.linspace(0.0, float(way[-1]), count + 1)[: count if road.is_loop else None]
-    first, second, spots = curve(at, 1), curve(at, 2), np.asarray(curve(at))
-    kappa = (first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) / np.hypot(*first.T) ** 3
-    gap = np.hypot(*(np.roll(spots, -1, axis=0) - spots).T)
-    speed = fastest_speeds(kappa, gap, limits, road.is_loop)
-    time, lap_time = passing_times(speed, gap, road.is_loop)
-    s = np.concatenate([[0.0], np.cumsum(gap[:-1])])
-    place, left = _beside(track, spots)
+    xy, kappa = _resampled(corridor.points_at(offset), corridor.is_loop)
+    gap = np.hypot(*(np.roll(xy, -1, axis=0) - xy).T)
+    speed = fastest_speeds(kappa, gap, limits, corridor.is_loop)
+    time, lap_time = passing_times(speed, gap, corridor.is_loop)
+    s_center, center_offset = _center_coordinates(track, xy)
     return RacingLine(
-        s, spots, left, kappa, speed, time, lap_time, method, road.is_loop, place, margin
+        s=np.concatenate([[0.0], np.cumsum(gap[:-1])]),
+        xy=xy,
+        offset=center_offset,
+        kappa=kappa,
+        speed=speed,
+        time=time,
+        lap_time=lap_time,
+        method=method,
+        is_loop=corridor.is_loop,
+        s_center=s_center,
+        margin=margin,
     )
 
 
-def _beside(track: Track, spots: Array) -> tuple[Array, Array]:
+def _resampled(line: Array, is_loop: bool) -> tuple[Array, Array]:
+    """Points (P, 2) about POINT_SPACING_M apart on the cubic spline through a line, and its
+    curvature (P,) there, 1/m.
+    """
+    from scipy.interpolate import CubicSpline
+
+    points = closed_line(line, is_loop)
+    s = geometry.arc_length(points)
+    curve = CubicSpline(s, points, bc_type="periodic" if is_loop else "natural")
+    length = float(s[-1])
+    count = max(round(length / POINT_SPACING_M), 16)
+    samples = station_places(length, count, is_loop)
+    kappa = geometry.curve_curvature(curve(samples, 1), curve(samples, 2))
+    return np.asarray(curve(samples)), kappa
+
+
+def _center_coordinates(track: Track, xy: Array) -> tuple[Array, Array]:
     """(M,) m of center line from the start line, and m to its left, of points (M, 2)."""
-    place, segment, foot = geometry.project_points(track.center, spots)
+    s_center, segment, foot = geometry.project_points(track.center, xy)
     along = np.diff(track.center, axis=0)[segment]
-    away = spots - foot
+    away = xy - foot
     side = np.sign(along[:, 0] * away[:, 1] - along[:, 1] * away[:, 0])
-    return place, side * np.hypot(*away.T)
+    return s_center, side * np.hypot(*away.T)
+
+
+class LineTiming(NamedTuple):
+    """What the lap time of a line depends on besides its offsets, for compiled code."""
+
+    xy: Array  # (M, 2) m, the stations
+    normal: Array  # (M, 2)
+    is_loop: bool
+    corners: Array  # (2, S), those of the GGV
+    table: Array  # of the GGV
+    slowest: float  # m/s
+    fastest: float  # m/s
+
+
+def descend_lap_time(lines: SplineLines, limits: GGV, first: Array) -> Array:
+    """(C,) coefficients of a line that is faster than the one of the `first` (C,)."""
+    corridor = lines.corridor
+    timing = LineTiming(
+        corridor.xy,
+        corridor.normal,
+        corridor.is_loop,
+        limits.corners,
+        limits.table,
+        limits.slowest,
+        limits.fastest,
+    )
+
+    def lap_time(coefficients: Array) -> tuple[float, Array, Array]:
+        slope = np.empty(len(coefficients))
+        value = _lap_time_slope(coefficients, slope, lines.weight, timing)
+        bend = lines.curvature_slope(coefficients)
+        return value, slope, corridor.spacing * bend.T @ bend
+
+    return improve_coefficients(lap_time, lines.clip(first), lines, FIRST_PRICE, MAX_DESCENT_STEPS)
+
+
+@njit(cache=True, error_model="numpy")
+def _lap_time_slope(coefficients, slope, weight, timing):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Lap time, s, of a line by its coefficients; fills in the `slope` (C,) of it."""
+    count = len(timing.xy)
+    offset = weight @ coefficients
+    line = np.empty((count, 2))
+    scratch = np.empty((3, count))
+    time = _lap_time(offset, timing, line, scratch)
+    moved = np.empty(count)
+    for k in range(len(coefficients)):
+        for i in range(count):
+            moved[i] = offset[i] + COEFFICIENT_NUDGE_M * weight[i, k]
+        slope[k] = (_lap_time(moved, timing, line, scratch) - time) / COEFFICIENT_NUDGE_M
+    return time
+
+
+@njit(cache=True, error_model="numpy")
+def _lap_time(offset, timing, line, scratch):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Lap time, s, of the line `offset` m to the left of the stations; `line` (M, 2) and `scratch`
+    (3, M) are overwritten.
+    """
+    count = len(offset)
+    is_loop = timing.is_loop
+    kappa, gap, speed = scratch
+    for i in range(count):
+        line[i, 0] = timing.xy[i, 0] + offset[i] * timing.normal[i, 0]
+        line[i, 1] = timing.xy[i, 1] + offset[i] * timing.normal[i, 1]
+    _measure(line, is_loop, kappa, gap)
+    first = 0
+    least = np.inf
+    for i in range(count):
+        speed[i] = np.interp(kappa[i], timing.corners[0], timing.corners[1])
+        if speed[i] < least:
+            first = i
+            least = speed[i]
+    if not is_loop:
+        speed[0] = 0.0
+        first = 0
+    sweep_speeds(speed, kappa, gap, timing.table, timing.slowest, timing.fastest, first, is_loop)
+    time = 0.0
+    for i in range(count if is_loop else count - 1):
+        time += 2.0 * gap[i] / (speed[i] + speed[(i + 1) % count])
+    return time
+
+
+@njit(cache=True, error_model="numpy")
+def _measure(line, is_loop, kappa, gap):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Fill in the unsigned curvature (M,), 1/m, at the points of a line (M, 2), and the distance
+    (M,), m, to the next.
+    """
+    count = len(line)
+    for i in range(count):
+        before = line[(i - 1) % count]
+        after = line[(i + 1) % count]
+        ax = line[i, 0] - before[0]
+        ay = line[i, 1] - before[1]
+        bx = after[0] - line[i, 0]
+        by = after[1] - line[i, 1]
+        gap[i] = np.sqrt(bx * bx + by * by)
+        size = np.sqrt((ax * ax + ay * ay) * ((ax + bx) ** 2 + (ay + by) ** 2)) * gap[i]
+        kappa[i] = 2.0 * abs(ax * by - ay * bx) / max(size, 1e-9)
+    if not is_loop:
+        kappa[0] = 0.0
+        kappa[count - 1] = 0.0
