@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from racer.reward import hard_timeout as deadman
+from racer.reward import hard_timeout
 from racer.reward.watchdog import Watchdog, WatchSlot
 
 
@@ -27,12 +27,12 @@ def awake() -> Iterator[tuple[Watchdog, WatchSlot]]:
     watch.armed = True
     watch.wake.set()
     yield watch, slot
-    deadman.cancel_countdown()
+    hard_timeout.cancel_countdown()
 
 
 def test_it_sleeps_after_a_look_at_nothing(awake: tuple[Watchdog, WatchSlot]) -> None:
     watch, slot = awake
-    slot.seen = slot.mark
+    slot.last_progress = slot.progress
     watch._look_around()
     assert not watch.armed
     assert not watch.wake.is_set()
@@ -43,8 +43,8 @@ def test_a_batch_that_begins_while_it_falls_asleep_is_watched(
 ) -> None:
     watch, _ = awake
 
-    def look(seen: WatchSlot) -> bool:
-        seen.iterator = iter([1, 2])  # the batch sees an armed watch, and trusts it
+    def look(slot: WatchSlot) -> bool:
+        slot.iterator = iter([1, 2])  # the batch sees an armed watch, and trusts it
         return False
 
     monkeypatch.setattr(watch, "_look", look)

@@ -28,7 +28,7 @@ from types import FrameType
 from typing import Any
 
 from racer.checker.sandbox import MAX_TRACED_LINES, AuditGuard, confine_process, sandbox_folder
-from racer.reward import price_calls
+from racer.reward import call_each
 
 HEARTBEAT_S = 0.1
 """Seconds between two signs of life, at least."""
@@ -172,7 +172,7 @@ class LineRecorder:
         def trace_calls(frame: FrameType, event: str, _: Any) -> Any:
             if frame.f_code.co_filename == filename:
                 return trace_lines(frame, "line", None)
-            if frame.f_code is _PRICE_CALLS_CODE:
+            if frame.f_code is _CALL_EACH_CODE:
                 left[0] = MAX_TRACED_LINES
             return None
 
@@ -245,4 +245,4 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else float(value)
 
 
-_PRICE_CALLS_CODE = price_calls.__code__
+_CALL_EACH_CODE = call_each.__code__

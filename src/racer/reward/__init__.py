@@ -16,7 +16,7 @@ from racer.reward.errors import (
     relocate_refusal,
 )
 from racer.reward.instance import SIGNATURE_2018_START
-from racer.reward.isolation import trace_return_line
+from racer.reward.leftovers import trace_return_line
 from racer.reward.load import (
     Encoding,
     RewardFunction,
@@ -29,7 +29,7 @@ from racer.reward.load import (
     shipped_rewards,
 )
 from racer.reward.python311 import downgrade_syntax
-from racer.reward.watchdog import price_calls
+from racer.reward.watchdog import call_each
 
 __all__ = [
     "MAX_ABS_REWARD",
@@ -43,6 +43,7 @@ __all__ = [
     "RewardRefused",
     "RewardUnusable",
     "UnusableReason",
+    "call_each",
     "compile_quietly",
     "describe_refusal",
     "describe_unusable",
@@ -50,7 +51,6 @@ __all__ = [
     "encoding_note",
     "find_reward",
     "load_reward",
-    "price_calls",
     "read_reward_text",
     "reads_objects",
     "refusal_cause",

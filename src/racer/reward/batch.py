@@ -27,17 +27,16 @@ from racer.reward.errors import (
     user_trace,
 )
 from racer.reward.instance import RewardEntry, RewardInstance, execute_reward, forget_modules
-from racer.reward.isolation import (
+from racer.reward.isolation import PrintFlood, Surroundings
+from racer.reward.leftovers import (
     Params,
-    PrintFlood,
-    Surroundings,
     ThreadWatch,
     has_changed,
     snapshot_params,
     trace_return_line,
 )
 from racer.reward.load import RewardFunction
-from racer.reward.watchdog import RewardTimeout, WatchSlot, price_calls
+from racer.reward.watchdog import RewardTimeout, WatchSlot, call_each
 
 REWARD_TIMEOUT_S = 5.0
 """Seconds for one call: what the official validator grants."""
@@ -273,7 +272,7 @@ class RewardBatch:
             around.enter()
             slot.begin(iterator)
             around.sink.thread = slot.thread
-            results = price_calls(calls, iterator)
+            results = call_each(calls, iterator)
         except BaseException as error:
             failure = error
         struck: bool | None = None

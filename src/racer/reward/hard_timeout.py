@@ -1,10 +1,10 @@
-"""The dead man's switch: ends the process, with a sentence, when C code holds the interpreter's
-lock for ever.
+"""The hard timeout: ends the process, with a sentence, when C code holds the interpreter's lock for
+ever.
 
-`faulthandler` counts down in a thread that needs no lock. When nobody holds the switch in time it
-writes the stack of every thread into a pipe and ends the process with exit code 1. A small helper
-process at the other end knows the names of the reward files; it finds the line and says the
-sentence on the same stderr. It costs 8 MB and ends with this process.
+`faulthandler` counts down in a thread that needs no lock. Where nobody starts the countdown anew in
+time it writes the stack of every thread into a pipe and ends the process with exit code 1. A small
+helper process at the other end knows the names of the reward files; it finds the line and writes the
+sentence to the same stderr. It costs 8 MB and ends with this process.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from types import FrameType
 from racer.reward.errors import HELD_UP_SENTENCE, STUCK_IN_C_SENTENCE
 
 SENTENCES = (STUCK_IN_C_SENTENCE, HELD_UP_SENTENCE)
+"""What the helper may say."""
 HELPER_SOURCE = r"""
 import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -40,67 +41,72 @@ if seconds and place:
 elif seconds:
     sys.stderr.write(sys.argv[2] % seconds)
 """
+"""The program of the helper. It gets the sentences as arguments, and on stdin the names of reward
+files and, when the time is up, what faulthandler writes.
+"""
 
 
-class _Switch:
-    """The way to the helper, opened anew in the child of a fork, and for how long the switch is
-    held.
+class _Countdown:
+    """The pipe to the helper, which is opened anew in the child of a fork, and for how many seconds
+    the countdown was started; 0 while there is none.
     """
 
-    end = -1
+    pipe = -1
     owner = 0
-    seconds = 0.0  # 0: put away
+    seconds = 0.0
 
 
 def announce_reward_file(filename: str) -> None:
     """Tell the helper the name of a reward file, as faulthandler will write it."""
-    end = _open()
-    if end >= 0:
+    pipe = _pipe_to_helper()
+    if pipe >= 0:
+        line = b"reward " + filename.encode("ascii", "backslashreplace") + b"\n"
         with contextlib.suppress(OSError):
-            os.write(end, b"reward " + filename.encode("ascii", "backslashreplace") + b"\n")
+            os.write(pipe, line)
 
 
 def start_countdown(seconds: float) -> None:
-    """Hold the switch for that long from now."""
-    end = _open()
-    _Switch.seconds = seconds
-    # no descriptor at all: then there is no switch
+    """Let the process end in so many seconds, unless the countdown is started anew or cancelled."""
+    pipe = _pipe_to_helper()
+    _Countdown.seconds = seconds
+    # without any file descriptor there is no countdown
     with contextlib.suppress(ValueError, RuntimeError):
-        faulthandler.dump_traceback_later(seconds, exit=True, file=end if end >= 0 else 2)
+        file = pipe if pipe >= 0 else 2
+        faulthandler.dump_traceback_later(seconds, exit=True, file=file)
 
 
 def cancel_countdown() -> None:
-    """Put the switch away."""
-    _Switch.seconds = 0.0
+    """Let the process live on."""
+    _Countdown.seconds = 0.0
     faulthandler.cancel_dump_traceback_later()
 
 
-def _open() -> int:
-    if _Switch.owner != os.getpid():
-        _Switch.end, _Switch.owner = _start_helper(), os.getpid()
-        _mind_suspension()
-    return _Switch.end
+def _pipe_to_helper() -> int:
+    if _Countdown.owner != os.getpid():
+        _Countdown.pipe = _start_helper()
+        _Countdown.owner = os.getpid()
+        _heed_suspension()
+    return _Countdown.pipe
 
 
-def _mind_suspension() -> None:
-    """Put the switch away while the user stops the program with Ctrl-Z: its clock would run on."""
-    is_main = threading.current_thread() is threading.main_thread()
-    if (
-        is_main
-        and hasattr(signal, "SIGTSTP")
-        and signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL
-    ):
+def _heed_suspension() -> None:
+    """Cancel the countdown while the user stops the program with Ctrl-Z: its clock would run on."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if not hasattr(signal, "SIGTSTP"):
+        return
+    if signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
         signal.signal(signal.SIGTSTP, _suspend)
 
 
 def _suspend(number: int, frame: FrameType | None) -> None:
-    held = _Switch.seconds
+    seconds = _Countdown.seconds
     cancel_countdown()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)  # stops here, and goes on from here
     signal.signal(number, _suspend)
-    if held:
-        start_countdown(held)
+    if seconds:
+        start_countdown(seconds)
 
 
 def _start_helper() -> int:
@@ -110,9 +116,8 @@ def _start_helper() -> int:
     try:
         # no Popen: its end would be a warning about a process that still runs
         if hasattr(os, "posix_spawn"):
-            os.posix_spawnp(
-                command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, read, 0)]
-            )
+            stdin = [(os.POSIX_SPAWN_DUP2, read, 0)]
+            os.posix_spawnp(command[0], command, os.environ, file_actions=stdin)
         else:
             subprocess.Popen(command, stdin=read)
     except OSError:

@@ -24,13 +24,10 @@ from racer.reward.errors import RewardUnusable, UnusableReason
 from racer.reward.load import RewardFunction
 
 DefinitionPath = tuple[str, ...]
+"""Where a function or class is defined: module, names, such as ("", "Memory", "update")."""
 RewardEntry = Callable[[dict[str, Any]], object]
-SIGNATURE_2018_START = (
-    "on_track",
-    "x",
-    "y",
-    "distance_from_center",
-)  # how the 2018 signature begins
+SIGNATURE_2018_START = ("on_track", "x", "y", "distance_from_center")
+"""The first arguments of the reward function of 2018."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +35,7 @@ class RewardInstance:
     """One executed copy of a reward file.
 
     `modules` holds the file's own namespace under "" and those of the modules beside it under their
-    names; `origin` the functions and classes as executed, by place: ("", "Memory", "update").
+    names; `origin` the functions and classes as executed, by where they are defined.
     """
 
     call: RewardEntry
@@ -87,19 +84,20 @@ def _beside(folder: Path, siblings: frozenset[str], own: dict[str, ModuleType]) 
     """Python's import system as if the folder were first in the path and these modules loaded; then
     as it was.
     """
-    hidden = _take(siblings)
+    hidden = _take_modules(siblings)
     sys.modules.update(own)
     sys.path.insert(0, str(folder))
     try:
         yield
     finally:
-        own.update(_take(siblings))
+        own.update(_take_modules(siblings))
         sys.modules.update(hidden)
         with contextlib.suppress(ValueError):
             sys.path.remove(str(folder))
 
 
-def _take(siblings: frozenset[str]) -> dict[str, ModuleType]:
+def _take_modules(siblings: frozenset[str]) -> dict[str, ModuleType]:
+    """The loaded ones of these modules, which are taken out of `sys.modules`."""
     names = [name for name in sys.modules if name.partition(".")[0] in siblings]
     return {name: sys.modules.pop(name) for name in names}
 
@@ -162,34 +160,34 @@ def _unusable(
 
 
 def _origin(modules: dict[str, ModuleType]) -> dict[DefinitionPath, object]:
-    """Functions and classes of these modules by place, in the order of their definition."""
-    found: dict[DefinitionPath, object] = {}
+    """Functions and classes of these modules by path, in the order of their definition."""
+    origin: dict[DefinitionPath, object] = {}
     for key, module in modules.items():
         for name, value in list(vars(module).items()):
-            _collect((key, name), value, vars(module), found)
-    return found
+            _collect_definitions((key, name), value, vars(module), origin)
+    return origin
 
 
-def _collect(
-    place: DefinitionPath,
+def _collect_definitions(
+    path: DefinitionPath,
     value: object,
     namespace: dict[str, Any],
-    found: dict[DefinitionPath, object],
+    origin: dict[DefinitionPath, object],
 ) -> None:
-    if isinstance(value, FunctionType) and value.__globals__ is namespace:
-        found.setdefault(place, value)
+    """Add the functions and classes in a value that were defined in that namespace."""
+    if isinstance(value, FunctionType):
+        if value.__globals__ is namespace:
+            origin.setdefault(path, value)
+    elif isinstance(value, functools._lru_cache_wrapper):
+        origin.setdefault(path, value)
     elif isinstance(value, staticmethod | classmethod):
-        _collect((*place, "__func__"), value.__func__, namespace, found)
+        _collect_definitions((*path, "__func__"), value.__func__, namespace, origin)
     elif isinstance(value, property):
         for part in ("fget", "fset"):
-            _collect((*place, part), getattr(value, part), namespace, found)
-    elif isinstance(value, functools._lru_cache_wrapper):
-        found.setdefault(place, value)
-    elif (
-        isinstance(value, type)
-        and value.__module__ == namespace.get("__name__")
-        and value not in found.values()
-    ):
-        found[place] = value
-        for name, part in list(vars(value).items()):
-            _collect((*place, name), part, namespace, found)
+            _collect_definitions((*path, part), getattr(value, part), namespace, origin)
+    elif isinstance(value, type):
+        is_own = value.__module__ == namespace.get("__name__")
+        if is_own and value not in origin.values():
+            origin[path] = value
+            for name, part in list(vars(value).items()):
+                _collect_definitions((*path, name), part, namespace, origin)

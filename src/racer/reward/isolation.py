@@ -7,139 +7,39 @@ sees none of it.
 
 from __future__ import annotations
 
-import _thread
-import contextlib
 import io
 import os
 import random
 import sys
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from threading import get_ident
-from types import CodeType, FrameType, ModuleType
+from types import CodeType, ModuleType
 from typing import Any, TextIO
 
 import numpy as np
 
 from racer.reward.errors import CallStopped, RefusalReason, line_in_stack
 from racer.reward.load import RewardFunction
-from racer.reward.watchdog import clear_async_exceptions, throw_async
 
-Params = dict[str, Any]
-_MISSING = object()
-
-
-class ThreadWatch:
-    """Notices threads that started between `before` and `left_behind`. Counting costs nothing;
-    names are found late.
-    """
-
-    def __init__(self) -> None:
-        self._count = -1
-        self._known: set[int] = set()
-
-    def before(self) -> None:
-        # the count of threads that Python started, without a lock
-        if _thread._count() != self._count:
-            self._known = set(sys._current_frames())
-            self._count = _thread._count()
-
-    def left_behind(self, reward: RewardFunction) -> tuple[str, int] | None:
-        """Name and line of a thread that the reward function started and left; it is told to stop.
-        None without one.
-        """
-        if _thread._count() <= self._count:
-            return None
-        running = {thread.ident: thread for thread in threading.enumerate()}
-        found: list[tuple[str, int]] = []
-        for ident, frame in sys._current_frames().items():
-            thread = running.get(ident)
-            if ident in self._known or (thread is not None and thread.name == "racer reward watch"):
-                continue
-            line = (
-                _target_line(thread, reward)
-                or line_in_stack(frame, reward.filename)
-                or _first(reward.syntax.starts)
-            )
-            found.append((thread.name if thread is not None else f"thread {ident}", line))
-            dismiss_thread(ident, thread)
-        self._count = -1  # it may also have been the watch, or have ended meanwhile
-        return found[0] if found else None
-
-
-def dismiss_thread(ident: int, thread: threading.Thread | None) -> None:
-    """Tell a thread to stop, and keep the program's end from waiting for it should it not."""
-    outside = sys.gettrace()
-    sys.settrace(None)
-    throw_async(ident, SystemExit)
-    clear_async_exceptions()
-    sys.settrace(outside)
-    if thread is None:
-        return
-    thread.join(0.1)
-    if thread.is_alive() and not thread.daemon:
-        # the interpreter's own list, which differs by version
-        with contextlib.suppress(AttributeError, KeyError):
-            threading._shutdown_locks.discard(thread._tstate_lock)  # type: ignore[attr-defined]
-        with contextlib.suppress(AttributeError):
-            thread._handle._set_done()  # type: ignore[attr-defined]
-
-
-def snapshot_params(params: Params) -> Params:
-    """The params as they are now: lists are copied, what is in them is not."""
-    return {key: value[:] if type(value) is list else value for key, value in params.items()}
-
-
-def has_changed(before: Params, after: Params) -> bool:
-    """Whether a call changed its params."""
-    if len(before) != len(after):
-        return True
-    return any(_differs(value, after.get(key, _MISSING)) for key, value in before.items())
-
-
-def trace_return_line(
-    call: Callable[[Params], Any], params: Params, filename: str
-) -> tuple[int, Any]:
-    """The line of that file on which a call returned, and what it returned."""
-    last = [0]
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        if event == "return" and frame.f_code.co_filename == filename:
-            last[0] = frame.f_lineno
-        return trace
-
-    outside = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        value = call(params)
-    finally:
-        sys.settrace(outside)
-    return last[0], value
-
-
-def _differs(one: Any, other: Any) -> bool:
-    if one is other:
-        return False
-    if type(one) is list and type(other) is list:
-        return len(one) != len(other) or any(a is not b for a, b in zip(one, other, strict=True))
-    return True
-
-
-def _target_line(thread: threading.Thread | None, reward: RewardFunction) -> int:
-    code = getattr(getattr(thread, "_target", None), "__code__", None)
-    return code.co_firstlineno if code is not None and code.co_filename == reward.filename else 0
-
-
-def _first(lines: list[int]) -> int:
-    return lines[0] if lines else 0
-
-
-MAX_KEPT_CHARS = 4096  # characters of text that are kept
-# bytes a call that never count against the limit: all of a params dict is printed in less
+MAX_KEPT_CHARS = 4096
+"""Characters of printed text that are kept."""
 CHARS_PER_CALL = 16384
+"""Characters a call that never count against the limit: all params are printed in less."""
+MAX_FIRST_CHARS = 80
+MAX_NOTED_LINES = 5
+PATCHABLE_MODULES = (
+    "builtins",
+    "math",
+    "random",
+    "json",
+    "time",
+    "copy",
+    "numpy",
+    "numpy.random",
+)
 
 
 class PrintFlood(CallStopped):
@@ -154,32 +54,33 @@ class PrintFlood(CallStopped):
 
 @dataclass
 class PrintedLine:
-    """What one print statement wrote so far."""
+    """What one print statement wrote so far: how often, and the beginning of its first text."""
 
     line: int
     writes: int = 0
-    size: int = 0
     first: str = ""
 
 
 class PrintSink(io.TextIOBase):
-    """Stands in for `sys.stdout` and `sys.stderr` while rewards are priced (a foreign contract: a
-    text stream).
+    """Stands in for `sys.stdout` and `sys.stderr` while rewards are calculated.
 
     Other threads, such as a progress display, keep writing to the real stream. `size` is what was
-    printed so far, in characters; beyond `limit + PER_CALL * calls` a write raises PrintFlood.
+    printed so far, in characters; beyond `limit + CHARS_PER_CALL * calls` a write raises PrintFlood.
     """
 
     def __init__(self, filename: str, limit: int) -> None:
         super().__init__()
-        self.filename, self.limit = filename, limit
-        self.calls = self.size = self.lines = 0
+        self.filename = filename
+        self.limit = limit
+        self.calls = 0
+        self.size = 0
+        self.lines = 0
         self.kept = ""
         self.last_line = 0  # where the budget was spent
         self.places: dict[tuple[CodeType, int], PrintedLine] = {}
         self.thread = get_ident()
         self.outside: TextIO | None = sys.stdout
-        self.buffer = _Bytes(self)
+        self.buffer = _ByteSink(self)
 
     @property
     def flooded(self) -> bool:
@@ -187,6 +88,7 @@ class PrintSink(io.TextIOBase):
         return self.size > self.limit + CHARS_PER_CALL * self.calls
 
     def write(self, text: str) -> int:
+        """Count the text, and keep what is first printed. Raises PrintFlood."""
         if get_ident() != self.thread and self.outside is not None:
             return self.outside.write(text)
         if not isinstance(text, str):
@@ -201,16 +103,6 @@ class PrintSink(io.TextIOBase):
             self.last_line = place.line
             raise PrintFlood(place.line)
         return len(text)
-
-    def _count(self, place: PrintedLine, text: str) -> None:
-        place.writes += 1
-        place.size += len(text)
-        if not place.first:
-            place.first = text.strip()[:80]
-        self.size += len(text)
-        self.lines += text.count("\n")
-        if len(self.kept) < MAX_KEPT_CHARS:
-            self.kept += text[: MAX_KEPT_CHARS - len(self.kept)]
 
     def writelines(self, lines: Iterable[str]) -> None:  # type: ignore[override]
         for line in lines:
@@ -238,15 +130,31 @@ class PrintSink(io.TextIOBase):
         """
         if not self.size:
             return []
-        places = sorted(
-            {p.line: p for p in reversed(self.places.values()) if p.first}.values(),
-            key=lambda p: p.line,
-        )
-        head = f"{self.filename} printed {self.lines:,} lines ({_size(self.size)}) in {self.calls:,} calls"
-        return [head, *(f"{self.filename}:{p.line}: first printed {p.first!r}" for p in places[:5])]
+        size = _describe_size(self.size)
+        notes = [f"{self.filename} printed {self.lines:,} lines ({size}) in {self.calls:,} calls"]
+        for line, first in sorted(self._first_prints().items())[:MAX_NOTED_LINES]:
+            notes.append(f"{self.filename}:{line}: first printed {first!r}")
+        return notes
+
+    def _first_prints(self) -> dict[int, str]:
+        """The first text of every line that printed one."""
+        first_prints: dict[int, str] = {}
+        for place in self.places.values():
+            if place.first:
+                first_prints.setdefault(place.line, place.first)
+        return first_prints
+
+    def _count(self, place: PrintedLine, text: str) -> None:
+        place.writes += 1
+        if not place.first:
+            place.first = text.strip()[:MAX_FIRST_CHARS]
+        self.size += len(text)
+        self.lines += text.count("\n")
+        if len(self.kept) < MAX_KEPT_CHARS:
+            self.kept += text[: MAX_KEPT_CHARS - len(self.kept)]
 
 
-class _Bytes(io.RawIOBase):
+class _ByteSink(io.RawIOBase):
     """`sys.stdout.buffer`, for those who write bytes."""
 
     def __init__(self, sink: PrintSink) -> None:
@@ -261,31 +169,19 @@ class _Bytes(io.RawIOBase):
         return len(raw)
 
 
-def _size(size: int) -> str:
-    return (
-        f"{size:,} B"
-        if size < 10_000
-        else f"{size / 1e3:,.0f} kB"
-        if size < 10_000_000
-        else f"{size / 1e6:,.0f} MB"
-    )
-
-
-PATCHABLE_MODULES = ("builtins", "math", "random", "json", "time", "copy", "numpy", "numpy.random")
-
-
 class Surroundings:
-    """Entered before a batch and left after it; not a context manager, because every nanosecond
-    counts here.
+    """What is set up before a batch (`enter`) and undone after it (`leave`). It is no context
+    manager, because every nanosecond counts here.
 
-    The reward's global generators start from `seed`; they are told apart only when the file
-    mentions `random` or brings modules of its own.
+    The reward's global generators start from `seed`. They are kept apart from the program's only when
+    the file mentions `random` or brings modules of its own.
     """
 
     def __init__(self, reward: RewardFunction, limit: int, seed: int) -> None:
+        has_modules = bool(reward.siblings)
         self.sink = PrintSink(reward.filename, limit)
-        self.uses_random = "random" in reward.source or bool(reward.siblings)
-        self.moves = "chdir" in reward.source or bool(reward.siblings)
+        self.uses_random = "random" in reward.source or has_modules
+        self.changes_folder = "chdir" in reward.source or has_modules
         self.generators = (random.Random(seed).getstate(), np.random.RandomState(seed).get_state())
         self.patches: dict[tuple[str, str], object] = {}
         self.replaced_streams = False
@@ -295,25 +191,29 @@ class Surroundings:
         self._originals: dict[tuple[str, str], Any] = {}
         self.remember()
         self._folder = ""
-        self._limit = sys.getrecursionlimit()
-        self._outside, self._stderr = sys.stdout, sys.stderr
+        self._recursion_limit = sys.getrecursionlimit()
+        self._stdout = sys.stdout
+        self._stderr = sys.stderr
 
     def enter(self) -> None:
+        """Give the reward its own streams, generators, folder and patched modules."""
         sink = self.sink
-        sink.outside = self._outside = sys.stdout
+        sink.outside = self._stdout = sys.stdout
         self._stderr = sys.stderr
         sys.stdout = sys.stderr = sink
-        self._limit = sys.getrecursionlimit()
-        if self.uses_random or self.moves or self.patches:
+        self._recursion_limit = sys.getrecursionlimit()
+        if self.uses_random or self.changes_folder or self.patches:
             self._enter_special()
 
     def leave(self) -> None:
-        if self.uses_random or self.moves or self.patches:
+        """Give the program back what it had."""
+        if self.uses_random or self.changes_folder or self.patches:
             self._leave_special()
-        if sys.getrecursionlimit() != self._limit:
-            sys.setrecursionlimit(self._limit)
+        if sys.getrecursionlimit() != self._recursion_limit:
+            sys.setrecursionlimit(self._recursion_limit)
         self.replaced_streams |= sys.stdout is not self.sink
-        sys.stdout, sys.stderr = self._outside, self._stderr
+        sys.stdout = self._stdout
+        sys.stderr = self._stderr
 
     def remember(self) -> None:
         """Look at the shared modules as they are now, before a batch after which `notice_patches`
@@ -327,16 +227,17 @@ class Surroundings:
         """
         for name, module in self._modules.items():
             now = vars(module)
-            changed = [key for key, value in self._names[name].items() if now.get(key) is not value]
+            before = self._names[name]
+            changed = [key for key, value in before.items() if now.get(key) is not value]
             for key in changed:
                 if key != "_":  # the interactive shell's last value
                     self.patches[name, key] = now.get(key)
-                    setattr(module, key, self._names[name][key])
+                    setattr(module, key, before[key])
 
     def _enter_special(self) -> None:
         if self.uses_random:
             self._swap_generators()
-        if self.moves:
+        if self.changes_folder:
             self._folder = str(Path.cwd())
         for (name, key), value in self.patches.items():
             self._originals[name, key] = getattr(self._modules[name], key, None)
@@ -349,7 +250,7 @@ class Surroundings:
             setattr(module, key, self._originals[name, key])
         if self.uses_random:
             self._swap_generators()
-        if self.moves:
+        if self.changes_folder:
             os.chdir(self._folder)
 
     def _swap_generators(self) -> None:
@@ -361,5 +262,15 @@ class Surroundings:
 
 
 # bound here: a reward function may patch the modules themselves
-_PY_GET, _PY_SET = random.getstate, random.setstate
-_NP_GET, _NP_SET = np.random.get_state, np.random.set_state
+_PY_GET = random.getstate
+_PY_SET = random.setstate
+_NP_GET = np.random.get_state
+_NP_SET = np.random.set_state
+
+
+def _describe_size(size: int) -> str:
+    if size < 10_000:
+        return f"{size:,} B"
+    if size < 10_000_000:
+        return f"{size / 1e3:,.0f} kB"
+    return f"{size / 1e6:,.0f} MB"

@@ -8,8 +8,19 @@ import ast
 import warnings
 from functools import cached_property
 
-MUTATING_METHODS = {"append", "clear", "extend", "insert", "pop", "popitem"}
-MUTATING_METHODS |= {"remove", "reverse", "setdefault", "sort", "update"}
+MUTATING_METHODS = {
+    "append",
+    "clear",
+    "extend",
+    "insert",
+    "pop",
+    "popitem",
+    "remove",
+    "reverse",
+    "setdefault",
+    "sort",
+    "update",
+}
 THREAD_STARTERS = {
     "Thread",
     "Timer",
@@ -19,6 +30,8 @@ THREAD_STARTERS = {
     "Process",
     "Pool",
 }
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class RewardSyntax:
@@ -37,37 +50,40 @@ class RewardSyntax:
     @cached_property
     def imports(self) -> frozenset[str]:
         """Top-level names of everything that is imported anywhere in the file."""
-        names = [
-            alias.name
-            for node in self._nodes
-            if isinstance(node, ast.Import)
-            for alias in node.names
-        ]
-        names += [
-            n.module
-            for n in self._nodes
-            if isinstance(n, ast.ImportFrom) and n.module and not n.level
-        ]
-        return frozenset(name.partition(".")[0] for name in names)
+        modules = []
+        for node in self._nodes:
+            if isinstance(node, ast.Import):
+                modules += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules.append(node.module)
+        return frozenset(module.partition(".")[0] for module in modules)
 
     @cached_property
-    def entry(self) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    def entry(self) -> FunctionNode | None:
         """The last `def reward_function` in the file."""
-        kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-        found = [n for n in self._nodes if isinstance(n, kinds) and n.name == "reward_function"]
-        return found[-1] if found else None
+        last = None
+        for node in self._nodes:
+            if isinstance(node, FunctionNode) and node.name == "reward_function":
+                last = node
+        return last
 
     @cached_property
     def mutations(self) -> list[int]:
         """Lines that change the params dict or a list in it, as far as names show it."""
-        arguments = self.entry.args if self.entry else None
-        first = [*arguments.posonlyargs, *arguments.args][:1] if arguments else []
-        if not first:
+        if self.entry is None:
             return []
-        param = first[0].arg
-        held = {param} | {name for node in self._nodes for name in _aliases(node, param)}
-        places = [node for node in self._nodes if isinstance(node, ast.stmt | ast.expr)]
-        return sorted({node.lineno for node in places if _changes(node, held)})
+        arguments = self.entry.args
+        first = next(iter([*arguments.posonlyargs, *arguments.args]), None)
+        if first is None:
+            return []
+        names = {first.arg}
+        for node in self._nodes:
+            names.update(_aliases(node, first.arg))
+        lines = set()
+        for node in self._nodes:
+            if isinstance(node, ast.stmt | ast.expr) and _mutates(node, names):
+                lines.add(node.lineno)
+        return sorted(lines)
 
     @cached_property
     def starts(self) -> list[int]:
@@ -78,25 +94,27 @@ class RewardSyntax:
 
 def _aliases(node: ast.AST, param: str) -> list[str]:
     """Names bound by `name = params[...]`."""
-    if not (
-        isinstance(node, ast.Assign)
-        and isinstance(node.value, ast.Subscript)
-        and _root(node.value) == param
-    ):
+    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Subscript):
+        return []
+    if _root(node.value) != param:
         return []
     return [target.id for target in node.targets if isinstance(target, ast.Name)]
 
 
-def _changes(node: ast.AST, held: set[str]) -> bool:
+def _mutates(node: ast.AST, names: set[str]) -> bool:
+    """Whether a node changes what one of the names stands for."""
     if isinstance(node, ast.Assign | ast.Delete):
-        return any(
-            isinstance(target, ast.Subscript) and _root(target) in held for target in node.targets
-        )
+        return any(_is_part_of(target, names) for target in node.targets)
     if isinstance(node, ast.AugAssign):
-        return isinstance(node.target, ast.Subscript) and _root(node.target) in held
+        return _is_part_of(node.target, names)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return node.func.attr in MUTATING_METHODS and _root(node.func.value) in held
+        return node.func.attr in MUTATING_METHODS and _root(node.func.value) in names
     return False
+
+
+def _is_part_of(target: ast.expr, names: set[str]) -> bool:
+    """Whether this is `name[...]`."""
+    return isinstance(target, ast.Subscript) and _root(target) in names
 
 
 def _root(node: ast.AST) -> str | None:

@@ -1,19 +1,18 @@
 """The watch over calls that do not come back: who is stuck, how it is called back, and what happens
 when nothing helps.
 
-No call is timed. While rewards are priced a daemon thread looks, four times per timeout, which call
-is under way; the progress is the length hint of the list iterator that the pricing loop draws from,
-so the loop pays nothing. A call seen in four looks running is stuck, and the watch goes on step by
-step:
+No call is timed. While rewards are calculated a daemon thread looks, four times per timeout, which
+call is under way. Its progress is the length hint of the list iterator that the loop over the calls
+draws from, so the loop pays nothing. A call seen in four looks running is stuck, and the watchdog goes
+on step by step:
 
-1. An exception is set in the pricing thread. It is no `Exception`, so only a bare `except` holds it.
+1. An exception is set in the calling thread. It is no `Exception`, so only a bare `except` holds it.
 2. The same with a trace function that raises on every line, until no frame of the user's is left.
 3. SIGINT, where the main thread sleeps in the kernel and Ctrl-C means KeyboardInterrupt.
 4. The sentence is written to stderr and the process ends with exit code 1.
 
-C code that never gives up the interpreter's lock keeps even this thread from running. For it the
-watch holds a dead man's switch: `faulthandler` (a thread without the lock) writes the stack to a
-small process that puts the sentence together, and ends this one with exit code 1.
+C code that never gives up the interpreter's lock keeps even this thread from running. For it
+`racer.reward.hard_timeout` counts down without the lock, and ends the process with exit code 1.
 
 The state in this module is the process's own: one faulthandler, one set of threads.
 """
@@ -34,13 +33,26 @@ from types import FrameType
 from typing import Any
 from weakref import WeakMethod, WeakSet
 
-from racer.reward import hard_timeout as deadman
+from racer.reward import hard_timeout
 from racer.reward.errors import CallStopped, RefusalReason, line_in_stack
 
-LOOKS_PER_TIMEOUT = 4  # looks per timeout
-IMPORT_PATIENCE_S = 30.0  # s that a call may take while it imports: a cold disk is slow
-STRIKE_INTERVAL_S = 0.05  # s between the steps against a stuck call
-INSISTS, INTERRUPTS, GIVES_UP = 3, 6, 40  # the strike from which each step is taken
+WATCHDOG_THREAD = "racer reward watch"
+"""The name of the thread that looks."""
+LOOKS_PER_TIMEOUT = 4
+MIN_LOOK_INTERVAL_S = 0.01
+IMPORT_PATIENCE_S = 30.0
+"""Seconds that a call may take while it imports: a cold disk is slow."""
+STRIKE_INTERVAL_S = 0.05
+"""Seconds between the steps against a stuck call."""
+INSISTING_STRIKE = 3
+"""From this strike on the exception is raised on every line."""
+INTERRUPTING_STRIKE = 6
+"""From this strike on SIGINT is sent."""
+LAST_STRIKE = 40
+"""After this strike the process is ended."""
+
+Progress = tuple[int, int]
+"""The number of a batch, and how many of its calls have not begun; -1 between batches."""
 
 
 class RewardTimeout(CallStopped):
@@ -49,8 +61,8 @@ class RewardTimeout(CallStopped):
     reason = RefusalReason.TIMEOUT
 
 
-class _Insistent(RewardTimeout):
-    """The same for code that swallows everything: its making, in the stuck thread, begins to trace
+class _InsistentTimeout(RewardTimeout):
+    """A timeout for code that swallows everything: its making, in the stuck thread, begins to trace
     that thread.
     """
 
@@ -82,9 +94,9 @@ class _Unwind:
 
     def __len__(self) -> int:
         code = sys._getframe(1).f_code
-        if code in _BEGINNING or not code.co_filename.startswith(_PACKAGE):
-            if code in _BEGINNING:
-                return 0
+        if code in _BEGINNING:
+            return 0
+        if not code.co_filename.startswith(_PACKAGE):
             raise RewardTimeout
         self.end()  # back in racer: no frame of the user's is left
         return 0
@@ -93,45 +105,62 @@ class _Unwind:
 ctypes.pythonapi.PyEval_SetTrace.argtypes = (ctypes.c_void_p, ctypes.py_object)
 ctypes.pythonapi.PyEval_SetTrace.restype = None
 _UNWIND = _Unwind()
-_BEGINNING = {_Insistent.__init__.__code__, _Unwind.begin.__code__}
+_BEGINNING = {_InsistentTimeout.__init__.__code__, _Unwind.begin.__code__}
 _PACKAGE = str(Path(__file__).parent)
 
 
-def price_calls(calls: Any, arguments: Iterator[Any]) -> list[Any]:
-    """What each call says to its argument: the loop that is watched."""
+def call_each(calls: Any, arguments: Iterator[Any]) -> list[Any]:
+    """What each call returns for its argument: the loop that is watched."""
     return [call(argument) for call, argument in zip(calls, arguments, strict=False)]
 
 
 class WatchSlot:
-    """One batch under watch. `begin` and `end` frame the pricing; between them `iterator` tells how
-    far it is.
+    """One batch of calls under watch, between `begin` and `end`.
+
+    `strikes` counts the steps against a stuck call, `line` is where it was stuck, and `fired` tells
+    whether there was one in this batch. `last_words` is called before the process is ended.
     """
 
     def __init__(
         self, filename: str, timeout: float, last_words: WeakMethod[Callable[[int, int], None]]
     ) -> None:
-        self.filename, self.timeout, self.last_words = filename, timeout, last_words
-        self.iterator: Iterator[Any] | None = None
-        self.serial = self.strikes = self.looks = self.thread = self.line = 0
+        self.filename = filename
+        self.timeout = timeout
+        self.last_words = last_words
+        self.thread = 0
+        self.line = 0
+        self.strikes = 0
+        self.looks = 0
+        self.last_progress: Progress = (-1, -1)
         self.fired = False
         # the set that watches this slot: another one after a fork
         self.home: WeakSet[WatchSlot] | None = None
-        self.seen = (-1, -1)
+        self.iterator: Iterator[Any] | None = None
         self.lock = threading.Lock()
+        self._batch = 0
 
     def begin(self, iterator: Iterator[Any]) -> None:
-        self.serial += 1
+        """Watch this thread, which draws the arguments of its calls from `iterator`."""
+        self._batch += 1
         self.thread = threading.get_ident()
         self.iterator = iterator
         if not WATCHDOG.armed or self.home is not WATCHDOG.slots:
             WATCHDOG.arm(self)
 
     def end(self) -> bool:
-        """Whether the watch struck during this batch. A RewardTimeout may land in this call, and
+        """Whether the watchdog struck during this batch. A RewardTimeout may land in this call, and
         none after it.
         """
         self.iterator = None
         return self.fired and self._settle()
+
+    @property
+    def progress(self) -> Progress:
+        """Which call of which batch is under way."""
+        iterator = self.iterator
+        if iterator is None:
+            return self._batch, -1
+        return self._batch, length_hint(iterator)
 
     def _settle(self) -> bool:
         while True:
@@ -145,15 +174,9 @@ class WatchSlot:
             except (RewardTimeout, KeyboardInterrupt):
                 continue
 
-    @property
-    def mark(self) -> tuple[int, int]:
-        """Which call of which batch is under way; the remaining count is -1 between batches."""
-        iterator = self.iterator
-        return (self.serial, length_hint(iterator) if iterator is not None else -1)
-
 
 class Watchdog:
-    """The thread that looks, and the dead man's switch. Asleep while nothing is priced."""
+    """The thread that looks, and the hard timeout. Asleep while no rewards are calculated."""
 
     def __init__(self) -> None:
         self.reset()
@@ -167,7 +190,7 @@ class Watchdog:
         self.thread: threading.Thread | None = None
 
     def arm(self, slot: WatchSlot) -> None:
-        """Watch this slot from now on, and look until nothing is priced any more."""
+        """Watch this slot from now on, and look until no rewards are calculated any more."""
         if slot.timeout <= 0.0:
             slot.home = self.slots
             return
@@ -175,11 +198,11 @@ class Watchdog:
             with self.lock:
                 self.slots.add(slot)
             slot.home = self.slots
-            deadman.announce_reward_file(slot.filename)
-        deadman.start_countdown(self._patience())
+            hard_timeout.announce_reward_file(slot.filename)
+        hard_timeout.start_countdown(self._patience())
         self.armed = True
         if self.thread is None:
-            self.thread = threading.Thread(target=self._run, name="racer reward watch", daemon=True)
+            self.thread = threading.Thread(target=self._run, name=WATCHDOG_THREAD, daemon=True)
             self.thread.start()
         self.wake.set()
 
@@ -189,36 +212,35 @@ class Watchdog:
             self._look_around()
 
     def _look_around(self) -> None:
-        """One look at every slot; with nothing priced since the last one, to sleep until a slot
-        arms the watch again.
+        """One look at every slot; where nothing happened since the last one, the watchdog sleeps
+        until a slot arms it again.
 
-        A batch that begins meanwhile either sees that the watch is no longer armed, or is seen
+        A batch that begins meanwhile either sees that the watchdog is no longer armed, or is seen
         here: the order counts.
         """
         with self.lock:
             slots = list(self.slots)
         self._rest(slots)
-        busy = [self._look(slot) for slot in slots]
-        if any(busy):
-            deadman.start_countdown(self._patience())
+        is_busy = [self._look(slot) for slot in slots]
+        if any(is_busy):
+            hard_timeout.start_countdown(self._patience())
             return
-        deadman.cancel_countdown()
+        hard_timeout.cancel_countdown()
         self.wake.clear()
         self.armed = False
         with self.lock:
-            begun = any(slot.iterator is not None for slot in self.slots)
-        if begun:
-            deadman.start_countdown(self._patience())
+            has_begun = any(slot.iterator is not None for slot in self.slots)
+        if has_begun:
+            hard_timeout.start_countdown(self._patience())
             self.armed = True
             self.wake.set()
 
     def _rest(self, slots: list[WatchSlot]) -> None:
-        struck = any(slot.strikes for slot in slots)
-        time.sleep(
-            STRIKE_INTERVAL_S
-            if struck
-            else max(min((s.timeout for s in slots), default=1.0) / LOOKS_PER_TIMEOUT, 0.01)
-        )
+        if any(slot.strikes for slot in slots):
+            time.sleep(STRIKE_INTERVAL_S)
+            return
+        shortest = min((slot.timeout for slot in slots), default=1.0)
+        time.sleep(max(shortest / LOOKS_PER_TIMEOUT, MIN_LOOK_INTERVAL_S))
 
     def _patience(self) -> float:
         with self.lock:
@@ -226,41 +248,47 @@ class Watchdog:
         return max(3.0 * longest, longest + 5.0)
 
     def _look(self, slot: WatchSlot) -> bool:
-        """Whether this slot priced since the last look; strike where it is stuck."""
-        mark, seen = slot.mark, slot.seen
-        slot.seen = mark
-        if mark[1] < 0 or mark != seen:
-            slot.looks = slot.strikes = 0
-            return mark != seen
+        """Whether this slot was at work since the last look; strike where it is stuck."""
+        progress = slot.progress
+        last_progress = slot.last_progress
+        slot.last_progress = progress
+        if progress[1] < 0 or progress != last_progress:
+            slot.looks = 0
+            slot.strikes = 0
+            return progress != last_progress
         slot.looks += 1
         # looks, not seconds: a process that was stopped (Ctrl-Z) for a minute is not stuck
-        patience = IMPORT_PATIENCE_S / slot.timeout if _is_importing(slot.thread) else 1.0
-        if slot.strikes or slot.looks >= LOOKS_PER_TIMEOUT * max(patience, 1.0):
-            _strike(slot, mark)
+        patience = float(LOOKS_PER_TIMEOUT)
+        if _is_importing(slot.thread):
+            patience *= max(IMPORT_PATIENCE_S / slot.timeout, 1.0)
+        if slot.strikes or slot.looks >= patience:
+            _strike(slot, progress)
         return True
 
 
-def _strike(slot: WatchSlot, mark: tuple[int, int]) -> None:
+def _strike(slot: WatchSlot, progress: Progress) -> None:
+    """Take the next step against a stuck call."""
     if not slot.strikes:
-        slot.line = line_in_stack(_frame(slot.thread), slot.filename)
+        slot.line = line_in_stack(_frame_of(slot.thread), slot.filename)
     slot.strikes += 1
     with slot.lock:
         slot.fired = True
-        if slot.mark != mark:  # it has just come back
+        if slot.progress != progress:  # it has just come back
             return
-        if slot.strikes > GIVES_UP:
-            _give_up(slot, mark)
-        throw_async(slot.thread, _Insistent if slot.strikes >= INSISTS else RewardTimeout)
-    if slot.strikes >= INTERRUPTS:
+        if slot.strikes > LAST_STRIKE:
+            _end_process(slot, progress)
+        insists = slot.strikes >= INSISTING_STRIKE
+        throw_async(slot.thread, _InsistentTimeout if insists else RewardTimeout)
+    if slot.strikes >= INTERRUPTING_STRIKE:
         _interrupt(slot.thread)
 
 
-def _give_up(slot: WatchSlot, mark: tuple[int, int]) -> None:
+def _end_process(slot: WatchSlot, progress: Progress) -> None:
     """Say where it is and end the process: nothing else stops this call."""
     try:
-        say = slot.last_words()
-        if say is not None:
-            say(slot.line, mark[1])
+        last_words = slot.last_words()
+        if last_words is not None:
+            last_words(slot.line, progress[1])
     finally:
         os._exit(1)
 
@@ -298,7 +326,7 @@ def _interrupt(thread: int) -> None:
 
 
 def _is_importing(thread: int) -> bool:
-    frame = _frame(thread)
+    frame = _frame_of(thread)
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True
@@ -306,13 +334,13 @@ def _is_importing(thread: int) -> bool:
     return False
 
 
-def _frame(thread: int) -> FrameType | None:
+def _frame_of(thread: int) -> FrameType | None:
     return sys._current_frames().get(thread)
 
 
 WATCHDOG = Watchdog()
-atexit.register(deadman.cancel_countdown)
+atexit.register(hard_timeout.cancel_countdown)
 if hasattr(os, "register_at_fork"):
-    # a child of a fork while the switch is held would wait for ever for faulthandler's thread,
-    # which it does not have
-    os.register_at_fork(before=deadman.cancel_countdown, after_in_child=WATCHDOG.reset)
+    # a child of a fork during the countdown would wait for ever for faulthandler's thread, which it
+    # does not have
+    os.register_at_fork(before=hard_timeout.cancel_countdown, after_in_child=WATCHDOG.reset)
