@@ -2,8 +2,8 @@
 docs/pictures/plots.py
 
 Two trainings are made for them under runs/pictures/ (a minute or two), unless they are there:
-`first` with a reward that pays every step, `second` with one that pays the way gained, both on a
-shipped track with a shipped action space.
+`first` with a reward that pays every step, `second` with one that pays the distance gained, both on
+a shipped track with a shipped action space.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from racer.plotting import style
 
 DOCS = Path(__file__).resolve().parents[1]
 PAGES = (DOCS / "plots.md", DOCS / "questions.md")
-STUDIO = DOCS.parent / "runs" / "pictures"  # the folder in which a reader of the pages would sit
+READER_FOLDER = DOCS.parent / "runs" / "pictures"  # where the code of the pages runs
 REWARDS = {"first": "center_line", "second": "progress_gained"}
 STEPS, EVERY = 131_072, 8_192
 BLOCK = re.compile(
@@ -35,9 +35,9 @@ BLOCK = re.compile(
 def main() -> None:
     """Train, unless that is done, and draw."""
     for name, reward in REWARDS.items():
-        if not (STUDIO / "runs" / name / "race.done").exists():
-            train(STUDIO / "runs" / name, reward)
-    os.chdir(STUDIO)
+        if not (READER_FOLDER / "runs" / name / "race.done").exists():
+            train(READER_FOLDER / "runs" / name, reward)
+    os.chdir(READER_FOLDER)
     for page in PAGES:
         for picture, figure in figures(page):
             path = style.save_figure(figure, DOCS / picture, dpi=80)
@@ -49,9 +49,9 @@ def train(folder: Path, reward: str) -> None:
     from racer.cli.evaluate import evaluate_command
     from racer.training import Run, TrainConfig, open_session
 
-    space = DOCS.parent / "experiments" / "action_spaces" / "fine_27.json"
+    action_space = DOCS.parent / "experiments" / "action_spaces" / "fine_27.json"
     config = TrainConfig(
-        reward=reward, action_space=str(space), steps=STEPS, evaluate_every=EVERY, seed=1
+        reward=reward, action_space=str(action_space), steps=STEPS, evaluate_every=EVERY, seed=1
     )
     open_session(Run.create(config, folder)).train(lambda progress: None)
     evaluate_command(folder, save=True)
@@ -64,24 +64,26 @@ def figures(page: Path) -> Iterator[tuple[str, Figure]]:
 
     A picture is what the last line of the block above it gives: a Figure, or an Axes of it.
     """
-    space: dict[str, Any] = {}
+    names: dict[str, Any] = {}
     for block in BLOCK.finditer(page.read_text("utf-8")):
-        value = run(block["code"], space)
+        value = run(block["code"], names)
         if block["picture"]:
             yield block["picture"], figure_of(value, block["picture"])
         plt.close("all")
 
 
-def run(code: str, space: dict[str, Any]) -> Any:
-    """The value of the last line of a block, as in a notebook, after running the block in `space`."""
+def run(code: str, names: dict[str, Any]) -> Any:
+    """The value of the last line of a block, as in a notebook, after running the block; `names` are
+    the variables before and after it.
+    """
     tree = ast.parse(code)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, "page", "exec"), space)
-    return (
-        eval(compile(ast.Expression(last.value), "page", "eval"), space)
-        if isinstance(last, ast.Expr)
-        else None
-    )
+    last = tree.body[-1]
+    if not isinstance(last, ast.Expr):
+        exec(compile(tree, "page", "exec"), names)
+        return None
+    tree.body.pop()
+    exec(compile(tree, "page", "exec"), names)
+    return eval(compile(ast.Expression(last.value), "page", "eval"), names)
 
 
 def figure_of(value: Any, picture: str) -> Figure:

@@ -8,25 +8,32 @@ from racer.track import load_track, track_entries
 from racer.track.corners import driving_direction, track_facts
 from racer.track.track import Track
 
-HERE = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parent
 
 
 def main() -> None:
     """Write the pictures, and print the table of shipped tracks for the page."""
     names = [entry.name for entry in track_entries() if entry.provenance == "shipped"]
     tracks = sorted(map(load_track, names), key=lambda track: track.length)
-    style.save_figure(track_gallery_figure(tracks), HERE / "tracks.png", dpi=100)
+    style.save_figure(track_gallery_figure(tracks), FOLDER / "tracks.png", dpi=100)
     style.save_figure(
-        track_figure(load_track("reinvent_2018")), HERE / "reinvent_2018.png", dpi=100
+        track_figure(load_track("reinvent_2018")), FOLDER / "reinvent_2018.png", dpi=100
     )
-    print("\n".join(_row(track) for track in tracks))
+    print("\n".join(_table_row(track) for track in tracks))
 
 
-def _row(track: Track) -> str:
-    about = track_facts(track)
-    turns = f"{about.turns_left + about.turns_right} ({about.turns_left} left)"
-    cells = (f"`{track.name}`", track.title, f"{track.length:.1f}", f"{about.width_max:.2f}", turns)
-    return f"| {' | '.join(cells)} | {about.radius_min:.2f} | {driving_direction(track)} |"
+def _table_row(track: Track) -> str:
+    facts = track_facts(track)
+    cells = (
+        f"`{track.name}`",
+        track.title,
+        f"{track.length:.1f}",
+        f"{facts.width_max:.2f}",
+        f"{facts.turns_left + facts.turns_right} ({facts.turns_left} left)",
+        f"{facts.radius_min:.2f}",
+        driving_direction(track),
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":
