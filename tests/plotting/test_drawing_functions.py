@@ -30,7 +30,7 @@ NOT_OF_A_LOG = (
     "actions.draw_usage_by_place",
     "telemetry.draw_median_deltas",
     "telemetry.draw_median_speeds",
-    "telemetry.draw_side_times",
+    "telemetry.draw_times_by_log",
     "training.draw_learning_curves",
 )
 

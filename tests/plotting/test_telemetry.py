@@ -75,7 +75,7 @@ def comparison(drive) -> LogComparison:
 
 
 def test_every_complete_lap_is_a_dot_and_every_log_a_line(comparison: LogComparison, ax) -> None:
-    telemetry.draw_side_times(comparison, ax)
+    telemetry.draw_times_by_log(comparison, ax)
     dots = [line for line in ax.lines if line.get_marker() == "o"]
     assert [len(line.get_xdata()) for line in dots] == [6, 6]
     assert [label.get_text() for label in ax.get_yticklabels()] == [
@@ -118,5 +118,5 @@ def test_many_laps_are_thinned(drive, ax) -> None:
     track = library.load_track("oval")
     trace = drive(track=track, episodes=450, step=3.0, ends=(100.0,))
     side = ComparedLog("A", trace, laps(trace), track)
-    telemetry.draw_side_times(compare_laps([side, ComparedLog("B", trace, side.laps, track)]), ax)
+    telemetry.draw_times_by_log(compare_laps([side, ComparedLog("B", trace, side.laps, track)]), ax)
     assert len(ax.lines[0].get_xdata()) <= 400

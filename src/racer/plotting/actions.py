@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
@@ -80,8 +79,10 @@ def draw_action_bars(usage: pd.DataFrame, ax: Axes) -> Axes:
             ax.set_xticks(usage["action"])
         ax.set_xlabel("index of the action")
     ax.grid(False, axis="x")
-    counts = f"{unused_count} of {len(usage)} never" if unused_count else f"all {len(usage)}"
-    ax.set_title(f"Actions taken: {counts}")
+    if unused_count:
+        ax.set_title(f"Actions taken: {unused_count} of {len(usage)} never")
+    else:
+        ax.set_title(f"Actions taken: all {len(usage)}")
     return ax
 
 
@@ -141,8 +142,7 @@ def draw_commands(
         if space is not None and space.is_continuous:
             limits = [_span(np.asarray(space.steering_deg)), _span(np.asarray(space.speed))]
         counts, x, y = np.histogram2d(steer, speed, bins=_COMMAND_BINS, range=limits)
-        top = max(float(counts.max()), 1.0)
-        norm = LogNorm(1.0, top) if top > _LOGARITHMIC_FROM else Normalize(0.0, top)
+        norm = style.count_norm(max(float(counts.max()), 1.0), _LOGARITHMIC_FROM)
         counts = np.where(counts > 0, counts, np.nan)
         image = ax.pcolormesh(x, y, counts.T, norm=norm, cmap=style.HEAT_CMAP)
         image.set_rasterized(True)
@@ -164,8 +164,9 @@ def review_figure(review: Review, usage: ActionUsage | None = None) -> Figure:
     if usage is None and review.best is not None:
         usage = _usage_in_last_lap(review.best)
         usage_title = "What that lap takes where"
-    usage_height = 0.9 + 0.17 * min(len(review.commands), 36)
-    heights = [4.2] if usage is None else [4.2, usage_height]
+    heights = [4.2]
+    if usage is not None:
+        heights.append(0.9 + 0.17 * min(len(review.commands), 36))
     with style.style_context():
         figure = Figure(figsize=(11.0, 4.6 + sum(heights[1:])))
         grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)

@@ -222,9 +222,7 @@ def _paint_scene(
     """Road, path of the laps and legend, painted once."""
     from PIL import Image
 
-    area = border_points(track) if track is not None else np.vstack([pose[:, :2] for pose in poses])
-    low = area.min(axis=0) - 0.3
-    size = np.ptp(area, axis=0) + 0.6
+    low, size = _shown_area(poses, track)
     height = _even(int(np.clip(width * size[1] / size[0], width / 4, 1.25 * width)))
     with style.style_context():
         figure = Figure(
@@ -247,6 +245,17 @@ def _paint_scene(
         matrix = ax.transData.get_affine().get_matrix()
     flip = np.array([[1.0, 0.0, 0.0], [0.0, -1.0, still.height]])
     return _Scene(still, flip @ matrix)
+
+
+def _shown_area(poses: Sequence[Array], track: Track | None) -> tuple[Array, Array]:
+    """The lower left corner (2,) m of what is shown, the track or else the laps, and its size (2,)
+    m.
+    """
+    if track is not None:
+        points = border_points(track)
+    else:
+        points = np.vstack([pose[:, :2] for pose in poses])
+    return points.min(axis=0) - 0.3, np.ptp(points, axis=0) + 0.6
 
 
 def _draw_paths(poses: Sequence[Array], labels: Sequence[str], ax: Axes) -> None:

@@ -5,6 +5,7 @@ the strongest one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -33,6 +34,22 @@ MAX_NAME_CHARS = 46  # of a term in the legend
 JUMP_M = 1.0  # between two steps: the car was set down elsewhere
 
 
+@dataclass(frozen=True, eq=False)
+class _Bins:
+    """Bins of distance: edges (B + 1,) m, number of steps in each (B,), nan for none, and the bin of
+    each step (T,).
+    """
+
+    edges: Array
+    steps: Array
+    bin_of_step: NDArray[np.int64]
+
+    def mean(self, amounts: Array) -> Array:
+        """(B,) the mean of amounts (T,) over the steps of each bin."""
+        total = np.bincount(self.bin_of_step, amounts, minlength=len(self.steps))
+        return np.asarray(total / self.steps)
+
+
 def attribution_figure(
     attribution: Attribution, track: Track, runs: Sequence[AttributedDrive] | None = None
 ) -> Figure:
@@ -57,23 +74,22 @@ def draw_terms(
     """`ax` with the amounts of the terms `names` stacked over the distance (m), gains up and losses
     down, per step.
     """
-    edges, steps, bin_of_step = _distance_bins(run)
-    bin_count = len(edges) - 1
-    gains = np.zeros(bin_count)
-    losses = np.zeros(bin_count)
+    bins = _distance_bins(run)
+    gains = np.zeros(len(bins.steps))
+    losses = np.zeros(len(bins.steps))
     colors = [*TERM_COLORS[: len(names)], REST_COLOR]
     for amounts, color in zip(_amounts_by_term(attribution, run, names), colors, strict=True):
-        mean = np.nan_to_num(np.bincount(bin_of_step, amounts, minlength=bin_count) / steps)
+        mean = np.nan_to_num(bins.mean(amounts))
         above = gains + np.clip(mean, 0.0, None)
         below = losses + np.clip(mean, None, 0.0)
-        ax.stairs(above, edges, baseline=gains, fill=True, color=color, linewidth=0)
-        ax.stairs(below, edges, baseline=losses, fill=True, color=color, linewidth=0)
+        ax.stairs(above, bins.edges, baseline=gains, fill=True, color=color, linewidth=0)
+        ax.stairs(below, bins.edges, baseline=losses, fill=True, color=color, linewidth=0)
         gains = above
         losses = below
-    total = np.bincount(bin_of_step, run.reward, minlength=bin_count) / steps
-    ax.stairs(total, edges, baseline=None, color=style.INK, linewidth=1.1)
+    total = bins.mean(run.reward)
+    ax.stairs(total, bins.edges, baseline=None, color=style.INK, linewidth=1.1)
     ax.axhline(0.0, color=style.FAINT, linewidth=0.8)
-    ax.set_xlim(edges[0], edges[-1])
+    ax.set_xlim(bins.edges[0], bins.edges[-1])
     ax.set_title(f"{run.name}: {run.reward.sum():,.5g} in {len(run.reward):,} steps")
     ax.set_xlabel("distance along the center line (m)")
     ax.set_ylabel("reward a step")
@@ -111,10 +127,8 @@ def _amounts_by_term(attribution: Attribution, run: AttributedDrive, names: Sequ
     return table
 
 
-def _distance_bins(run: AttributedDrive) -> tuple[Array, Array, NDArray[np.int64]]:
-    """Edges (B + 1,) m, number of steps in each bin (nan for none), and the bin of each step; bins
-    are never finer than the steps.
-    """
+def _distance_bins(run: AttributedDrive) -> _Bins:
+    """Equal bins of the distance of a run, never finer than its steps."""
     low = float(run.distance.min())
     high = float(run.distance.max())
     if high <= low:
@@ -124,7 +138,7 @@ def _distance_bins(run: AttributedDrive) -> tuple[Array, Array, NDArray[np.int64
     bin_of_step = np.searchsorted(edges, run.distance, side="right") - 1
     bin_of_step = np.clip(bin_of_step, 0, bin_count - 1)
     steps = np.bincount(bin_of_step, minlength=bin_count).astype(np.float64)
-    return edges, np.where(steps > 0, steps, np.nan), bin_of_step
+    return _Bins(edges, np.where(steps > 0, steps, np.nan), bin_of_step)
 
 
 def _add_term_legend(figure: Figure, terms: Sequence[TermPay]) -> None:

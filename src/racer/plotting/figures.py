@@ -276,10 +276,11 @@ def _require_complete_lap(request: PlotRequest, subject: str) -> None:
     if request.laps["complete"].any():
         return
     farthest = float(request.laps["completion"].max())
-    count = len(request.laps)
-    which_ends = "the lap ends" if count == 1 else f"the best of these {count} laps ends"
+    ending = "the lap ends"
+    if len(request.laps) > 1:
+        ending = f"the best of these {len(request.laps)} laps ends"
     raise UsageError(
-        f"{subject} need a complete lap, and {which_ends} at {farthest:.0f} %: "
+        f"{subject} need a complete lap, and {ending} at {farthest:.0f} %: "
         "racer plot exits shows where"
     )
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from racer import geometry
 from racer.plotting import style
-from racer.plotting.selection import driving_rows, row_numbers
+from racer.plotting.selection import count_noun, driving_rows, row_numbers
 from racer.plotting.track import border_points, draw_direction, draw_track, section_outlines
 from racer.track.track import Track
 
@@ -94,7 +94,9 @@ def draw_exits(
                 label=f"{label} ({len(rows):,})",
             )
     style.format_map_axes(ax)
-    ax.set_title(f"Where cars left the track: {len(exits):,} times in {_count_laps(laps)}")
+    ax.set_title(
+        f"Where cars left the track: {len(exits):,} times in {count_noun(len(laps), 'lap')}"
+    )
     return style.add_legend_below(ax, 5, markerscale=1.6, handletextpad=0.2)
 
 
@@ -107,10 +109,10 @@ def draw_visits(
     rows = driving_rows(trace, laps)
     counts = bin_on_map(rows[["X", "Y"]].to_numpy(float), None, track)
     top = float(np.nanmax(counts.values, initial=1.0))
-    norm = LogNorm(1.0, top) if top > _LOGARITHMIC_FROM else Normalize(0.0, top)
+    norm = style.count_norm(top, _LOGARITHMIC_FROM)
     label = f"steps in {100.0 * counts.cell_size:.0f} cm squares"
     _draw_heat_map(counts, ax, track, norm, style.HEAT_CMAP, label)
-    ax.set_title(f"Where the cars were: {_count_laps(laps)}, {len(rows):,} steps")
+    ax.set_title(f"Where the cars were: {count_noun(len(laps), 'lap')}, {len(rows):,} steps")
     return ax
 
 
@@ -122,12 +124,11 @@ def draw_mean_rewards(
     """
     rows = driving_rows(trace, laps)
     means = bin_on_map(rows[["X", "Y"]].to_numpy(float), rows["reward"].to_numpy(float), track)
-    known = means.values[np.isfinite(means.values)]
-    low, high = np.percentile(known, [1.0, 99.0]) if len(known) else (0.0, 1.0)
-    bottom = min(float(low), 0.0)
-    norm = Normalize(bottom, max(float(high), bottom + 1e-6))
+    low, high = style.usual_range(means.values, 1.0, 99.0)
+    bottom = min(low, 0.0)
+    norm = Normalize(bottom, max(high, bottom + 1e-6))
     _draw_heat_map(means, ax, track, norm, style.SPEED_CMAP, "mean reward of a step")
-    ax.set_title(f"What a step was paid: {_count_laps(laps)}, {len(rows):,} steps")
+    ax.set_title(f"What a step was paid: {count_noun(len(laps), 'lap')}, {len(rows):,} steps")
     return ax
 
 
@@ -135,7 +136,10 @@ def bin_on_map(xy: Array, weights: Array | None, track: Track | None = None) -> 
     """The number of points (N, 2) m in each cell, or the mean of their `weights` (N,), over the
     track or the points.
     """
-    x_edges, y_edges = _cell_edges(xy if track is None else np.vstack([border_points(track), xy]))
+    area = xy
+    if track is not None:
+        area = np.vstack([border_points(track), xy])
+    x_edges, y_edges = _cell_edges(area)
     bins = [y_edges, x_edges]
     count = np.histogram2d(xy[:, 1], xy[:, 0], bins=bins)[0]
     values = np.where(count > 0, count, np.nan)
@@ -158,10 +162,6 @@ def _cell_edges(area: Array) -> tuple[Array, Array]:
     first = np.floor(low / side)
     end = np.floor(high / side) + 2.0
     return np.arange(first[0], end[0]) * side, np.arange(first[1], end[1]) * side
-
-
-def _count_laps(laps: pd.DataFrame) -> str:
-    return f"{len(laps):,} lap{'' if len(laps) == 1 else 's'}"
 
 
 def _draw_heat_map(
@@ -187,10 +187,8 @@ def _draw_heat_map(
 
 def _draw_sections(exits: pd.DataFrame, track: Track, ax: Axes) -> None:
     """Pieces of the road by the number of exits, and labels for the worst."""
-    section_count = int(np.clip(track.length / SECTION_M, 4, _MAX_SECTIONS))
-    distance, _, _ = geometry.project_points(track.center, exits[["X", "Y"]].to_numpy(float))
-    section = (distance / track.length * section_count).astype(np.int64)
-    exit_counts = np.bincount(np.minimum(section, section_count - 1), minlength=section_count)
+    exit_counts = _count_by_section(exits, track)
+    section_count = len(exit_counts)
     outlines = section_outlines(track, section_count)
     with_exits = np.flatnonzero(exit_counts)
     pieces = PolyCollection(
@@ -207,6 +205,14 @@ def _draw_sections(exits: pd.DataFrame, track: Track, ax: Axes) -> None:
             ends = np.array([k, k + 0.5, k + 1]) * track.length / section_count
             _label_section(track, ends, exit_counts[k] / len(exits), ax)
     ax.autoscale_view()
+
+
+def _count_by_section(exits: pd.DataFrame, track: Track) -> NDArray[np.int64]:
+    """(K,) exits in each of K equal pieces of the road."""
+    section_count = int(np.clip(track.length / SECTION_M, 4, _MAX_SECTIONS))
+    distance = geometry.project_points(track.center, exits[["X", "Y"]].to_numpy(float))[0]
+    section = (distance / track.length * section_count).astype(np.int64)
+    return np.bincount(np.minimum(section, section_count - 1), minlength=section_count)
 
 
 def _label_section(track: Track, ends: Array, fraction: float, ax: Axes) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from racer.analysis import lap_sectors
 from racer.plotting import style
-from racer.plotting.selection import lap_number, row_numbers
+from racer.plotting.selection import count_noun, lap_number, row_numbers
 from racer.stats import rank_correlation
 from racer.track.track import Track
 
@@ -22,7 +22,9 @@ Array = NDArray[np.float64]
 COMPLETE_COLOR = style.PALETTE[0]
 INCOMPLETE_COLOR = style.PALETTE[5]
 
-BEST_FILL, BETTER_FILL, PLAIN_FILL = "#5b2a86", "#a6dcc0", "#f5f5f3"
+BEST_FILL = "#5b2a86"
+BETTER_FILL = "#a6dcc0"
+PLAIN_FILL = "#f5f5f3"
 """Fills of sector times: dark, middle and light also in a gray print. Purple and green as in
 Formula 1, told apart by lightness too."""
 
@@ -76,15 +78,7 @@ def draw_time_distribution(laps: pd.DataFrame, ax: Axes) -> Axes:
     if not len(time):
         return style.write_note(ax, "no complete lap")
     if len(time) >= _MIN_HISTOGRAM_LAPS:
-        ax.hist(
-            time,
-            _bin_edges(time).tolist(),
-            color=style.PALETTE[4],
-            edgecolor=style.BACKGROUND_COLOR,
-            linewidth=0.6,
-        )
-        ax.set_ylabel("complete laps")
-        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+        _draw_histogram(time, ax)
     else:
         ax.plot(time, np.zeros(len(time)), "|", color=style.PALETTE[0], markersize=26, mew=2)
         ax.set_yticks([])
@@ -211,13 +205,8 @@ def draw_sector_times(times: pd.DataFrame, ax: Axes) -> Axes:
             _fill_cell(ax, row, column, _seconds_text(seconds), fills[k, column])
         weight = "bold" if row == 1 else "normal"
         _write_cell(ax, row, len(names), _seconds_text(totals.iloc[k]), weight=weight)
-    last = len(times) + 1
-    best = times.min(axis=0)
-    _write_cell(ax, last, -1, "best")
-    for column, seconds in enumerate([*best, best.sum()]):
-        _write_cell(ax, last, column, _seconds_text(seconds), style="italic")
-    ax.plot([-1.5, len(names) + 0.5], [last - 0.5, last - 0.5], color=style.FAINT, linewidth=0.8)
-    return _format_table_axes(ax, len(names), last)
+    _write_best_row(times.min(axis=0), len(times) + 1, ax)
+    return _format_table_axes(ax, len(names), len(times) + 1)
 
 
 def _write_times(laps: pd.DataFrame, ax: Axes) -> None:
@@ -234,12 +223,20 @@ def _write_times(laps: pd.DataFrame, ax: Axes) -> None:
         )
 
 
-def _bin_edges(time: Array) -> Array:
-    """Edges of a histogram, as numpy chooses them, but not too many."""
+def _draw_histogram(time: Array, ax: Axes) -> None:
+    """A histogram of times (T,) in ascending order; numpy chooses the bins, but not too many."""
     edges = np.histogram_bin_edges(time, "auto")
     if len(edges) > _MAX_BINS + 1:
-        return np.linspace(time[0], time[-1], _MAX_BINS + 1)
-    return edges
+        edges = np.linspace(time[0], time[-1], _MAX_BINS + 1)
+    ax.hist(
+        time,
+        edges.tolist(),
+        color=style.PALETTE[4],
+        edgecolor=style.BACKGROUND_COLOR,
+        linewidth=0.6,
+    )
+    ax.set_ylabel("complete laps")
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _draw_record(time: pd.Series, number: NDArray[np.int64], end: int, ax: Axes) -> None:
@@ -263,7 +260,7 @@ def _draw_record(time: pd.Series, number: NDArray[np.int64], end: int, ax: Axes)
 def _reward_verdict(time: Array, rewards: Array) -> str:
     """Whether faster laps earn more: Spearman's rank correlation of times and rewards in words."""
     if len(time) < _MIN_LAPS_FOR_VERDICT:
-        return f"{len(time)} complete lap{'' if len(time) == 1 else 's'}"
+        return count_noun(len(time), "complete lap")
     known = np.isfinite(time) & np.isfinite(rewards)
     correlation = rank_correlation(time[known], rewards[known])
     if np.isnan(correlation):
@@ -284,6 +281,14 @@ def _sector_fills(times: pd.DataFrame) -> np.ndarray:
     is_best = in_order.eq(in_order.min(), axis=1)
     fills = np.select([is_best, is_best_until_then], [BEST_FILL, BETTER_FILL], PLAIN_FILL)
     return fills[in_order.index.get_indexer(times.index)]
+
+
+def _write_best_row(best: pd.Series, row: int, ax: Axes) -> None:
+    """The best time of every sector, and their sum, below a line."""
+    _write_cell(ax, row, -1, "best")
+    for column, seconds in enumerate([*best, best.sum()]):
+        _write_cell(ax, row, column, _seconds_text(seconds), style="italic")
+    ax.plot([-1.5, len(best) + 0.5], [row - 0.5, row - 0.5], color=style.FAINT, linewidth=0.8)
 
 
 def _fill_cell(ax: Axes, row: int, column: int, text: str, fill: str) -> None:

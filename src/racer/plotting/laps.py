@@ -208,15 +208,15 @@ def _color_limits(values: Array, coloring: LapColoring, top: float | None) -> tu
     """The values at both ends of the color scale: where nearly all values lie, and not less than
     `coloring.min_range` apart.
     """
-    known = values[np.isfinite(values)]
     if coloring.is_sided:
+        known = values[np.isfinite(values)]
         reach = top or float(np.abs(known).max(initial=0.1))
         return -reach, reach
-    low, high = np.percentile(known, [1.0, 99.5]) if len(known) else (0.0, 1.0)
-    high = float(top or max(high, coloring.min_range))
+    low, high = style.usual_range(values, 1.0, 99.5)
+    high = top or max(high, coloring.min_range)
     if low < 0.0:
-        return float(low), high
-    return max(0.0, min(float(low), high - coloring.min_range)), high
+        return low, high
+    return max(0.0, min(low, high - coloring.min_range)), high
 
 
 def _map_area(trace: pd.DataFrame, laps: pd.DataFrame, track: Track | None) -> Array:

@@ -132,13 +132,13 @@ def draw_slices_across(reward_map: RewardMap, ax: Axes) -> Axes:
 
 def reward_norm(reward_map: RewardMap, is_difference: bool) -> Normalize:
     """The color scale: nearly all rewards, and for a difference as far to both sides of 0."""
-    known = reward_map.price[np.isfinite(reward_map.price)]
-    percents = [CLIPPED_PERCENT, 100.0 - CLIPPED_PERCENT]
-    low, high = np.percentile(known, percents) if len(known) else (0.0, 1.0)
+    low, high = style.usual_range(reward_map.price, CLIPPED_PERCENT, 100.0 - CLIPPED_PERCENT)
     if is_difference:
-        reach = float(max(abs(low), abs(high))) or 1.0
+        reach = max(abs(low), abs(high)) or 1.0
         return TwoSlopeNorm(0.0, -reach, reach)
-    return Normalize(float(low), float(high) if high > low else float(low) + 1.0)
+    if high <= low:
+        high = low + 1.0
+    return Normalize(low, high)
 
 
 def _extend(reward_map: RewardMap, norm: Normalize) -> str:

@@ -99,15 +99,20 @@ def lap_labels(laps: pd.DataFrame, log: str = "") -> list[str]:
     """What the given laps are called in a legend: number and time, or how far they got; before it
     the name of the log.
     """
-    prefix = f"{log} " if log else ""
     labels = []
     for label, lap in zip(laps.index, laps.to_dict("records"), strict=True):
         if lap["complete"]:
             ending = f"{lap['time']:.2f} s"
         else:
             ending = f"to {lap['completion']:.0f} %"
-        labels.append(f"{prefix}lap {lap_number(label)} ({ending})")
+        labels.append(f"{log} lap {lap_number(label)} ({ending})".lstrip())
     return labels
+
+
+def count_noun(number: int, noun: str) -> str:
+    """`1 lap`, `1,204 laps`."""
+    plural = "" if number == 1 else "s"
+    return f"{number:,} {noun}{plural}"
 
 
 def row_numbers(laps: pd.DataFrame) -> NDArray[np.int64]:

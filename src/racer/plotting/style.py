@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colorbar import Colorbar
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -151,6 +152,22 @@ def add_color_bar(
     return bar
 
 
+def usual_range(values: Array, low_percent: float, high_percent: float) -> tuple[float, float]:
+    """The percentiles of those `values` (any shape) that are known; 0 and 1 where none is."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return 0.0, 1.0
+    low, high = np.percentile(known, [low_percent, high_percent])
+    return float(low), float(high)
+
+
+def count_norm(top: float, logarithmic_from: float) -> Normalize:
+    """The color scale of counts up to `top`: logarithmic above `logarithmic_from`."""
+    if top > logarithmic_from:
+        return LogNorm(1.0, top)
+    return Normalize(0.0, top)
+
+
 def line_segments(xy: Array) -> Array:
     """(N - 1, 2, 2) the pieces between the points `xy` (N, 2)."""
     return np.stack([xy[:-1], xy[1:]], axis=1)
@@ -197,8 +214,9 @@ def map_height(area: Array, width: float, lowest: float, highest: float) -> floa
     """Height, inches, of a map of the points `area` (N, 2) m that is `width` inches wide, kept
     between two limits.
     """
-    extent = np.ptp(area, axis=0) if len(area) else np.ones(2)
-    across, along = np.maximum(extent, 0.1)
+    if not len(area):
+        area = np.zeros((1, 2))
+    across, along = np.maximum(np.ptp(area, axis=0), 0.1)
     return float(np.clip(width * along / across, lowest, highest))
 
 
@@ -219,7 +237,7 @@ def save_figure(figure: Figure, path: Path, *, dpi: int = 150) -> Path:
     ending = path.suffix.lower().removeprefix(".")
     formats = sorted(figure.canvas.get_supported_filetypes())
     if ending not in formats:
-        guess = did_you_mean(ending, formats) if ending else ""
+        guess = did_you_mean(ending, formats)
         raise UsageError(
             f"{path}: no picture format has the ending {path.suffix!r}{guess} "
             "(png, svg and pdf are usual)"

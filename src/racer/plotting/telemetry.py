@@ -4,7 +4,7 @@ between two laps; and of whole logs beside each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -186,9 +186,12 @@ def draw_corners(track: Track, ax: Axes, start: float = 0.0, *, named: bool = Tr
                 )
         middle = (entry + length / 2.0) % period
         if named and low <= middle <= high:
-            is_lower = middle - last_high_name < 0.035 * (high - low)
-            _name_corner(ax, corner.name, middle, 0.90 if is_lower else 0.98)
-            last_high_name = -np.inf if is_lower else middle
+            if middle - last_high_name < 0.035 * (high - low):
+                _name_corner(ax, corner.name, middle, 0.90)
+                last_high_name = -np.inf
+            else:
+                _name_corner(ax, corner.name, middle, 0.98)
+                last_high_name = middle
     if named:
         bottom, top = ax.get_ylim()
         ax.set_ylim(bottom, top + 0.2 * (top - bottom))
@@ -196,25 +199,15 @@ def draw_corners(track: Track, ax: Axes, start: float = 0.0, *, named: bool = Tr
     return ax
 
 
-def draw_side_times(comparison: LogComparison, ax: Axes) -> Axes:
+def draw_times_by_log(comparison: LogComparison, ax: Axes) -> Axes:
     """`ax` with every complete lap's time, s, one line a log, and the median with its 95 %
     interval.
     """
     rows = comparison.table.to_dict("records")
-    for k, (side, row) in enumerate(zip(comparison.logs, rows, strict=True)):
-        color = _side_color(k)
-        times = side.times[:: max(1, -(-len(side.times) // _MAX_DOTS))]
-        jitter = np.linspace(-_MAX_JITTER, _MAX_JITTER, 7)[np.arange(len(times)) * 3 % 7]
-        ax.plot(times, k + jitter, "o", color=color, markersize=3.5, alpha=0.45, markeredgewidth=0)
-        ax.plot(
-            [row["median_low"], row["median_high"]],
-            [k, k],
-            color=style.INK,
-            linewidth=3,
-            solid_capstyle="butt",
-        )
-        ax.plot([row["median"]], [k], "D", color=color, markeredgecolor=style.INK, markersize=7)
-        if not len(times):
+    for k, (log, row) in enumerate(zip(comparison.logs, rows, strict=True)):
+        if len(log.times):
+            _draw_log_times(log.times, row, k, ax)
+        else:
             ax.text(
                 0.5,
                 k,
@@ -235,7 +228,7 @@ def draw_side_times(comparison: LogComparison, ax: Axes) -> Axes:
 def draw_median_speeds(comparison: LogComparison, ax: Axes) -> Axes:
     """`ax` with the speed, m/s, of each log's median lap along the track."""
     for k, (name, profile) in enumerate(comparison.profiles.items()):
-        ax.plot(profile["distance"], profile["speed"], color=_side_color(k), label=name)
+        ax.plot(profile["distance"], profile["speed"], color=_log_color(k), label=name)
     ax.set_ylim(bottom=0.0)
     ax.set_ylabel("speed (m/s)")
     ax.set_title("Median lap: speed along the center line", pad=16)
@@ -250,7 +243,7 @@ def draw_median_deltas(comparison: LogComparison, ax: Axes) -> Axes:
     ax.axhline(0.0, color=style.PALETTE[0], linewidth=1.4)
     for k, profile in enumerate(comparison.profiles.values()):
         if k > 0:
-            ax.plot(profile["distance"], profile["delta"], color=_side_color(k))
+            ax.plot(profile["distance"], profile["delta"], color=_log_color(k))
     ax.set_ylabel(f"behind {first} (s)" if len(first) < 24 else "behind the first (s)")
     ax.set_xlabel("distance from the start line (m)")
     return ax
@@ -264,11 +257,11 @@ def comparison_figure(comparison: LogComparison) -> Figure:
         times_height = 1.2 + 0.55 * len(comparison.logs)
         if not comparison.profiles:
             figure = Figure(figsize=(9.0, times_height + 0.3))
-            draw_side_times(comparison, figure.subplots())
+            draw_times_by_log(comparison, figure.subplots())
             return figure
         figure = Figure(figsize=(9.0, times_height + 5.2))
         times, speed, delta = figure.subplots(3, 1, height_ratios=[times_height, 2.8, 2.2])
-        draw_side_times(comparison, times)
+        draw_times_by_log(comparison, times)
         draw_median_speeds(comparison, speed)
         draw_median_deltas(comparison, delta)
         ends = [profile["distance"].iloc[-1] for profile in comparison.profiles.values()]
@@ -304,8 +297,24 @@ def _lap_lines(telemetry: LapsOverDistance) -> Iterator[tuple[str, pd.DataFrame,
         yield name, lap, _LAP_COLORS[k % len(_LAP_COLORS)], _LAP_DASHES[k % len(_LAP_DASHES)]
 
 
-def _side_color(k: int) -> str:
+def _log_color(k: int) -> str:
     return style.PALETTE[k % len(style.PALETTE)]
+
+
+def _draw_log_times(times: Array, row: Mapping[Hashable, Any], k: int, ax: Axes) -> None:
+    """The lap times (T,) s of a log as dots in its line `k`, with the median and its interval."""
+    color = _log_color(k)
+    times = times[:: max(1, -(-len(times) // _MAX_DOTS))]
+    jitter = np.linspace(-_MAX_JITTER, _MAX_JITTER, 7)[np.arange(len(times)) * 3 % 7]
+    ax.plot(times, k + jitter, "o", color=color, markersize=3.5, alpha=0.45, markeredgewidth=0)
+    ax.plot(
+        [row["median_low"], row["median_high"]],
+        [k, k],
+        color=style.INK,
+        linewidth=3,
+        solid_capstyle="butt",
+    )
+    ax.plot([row["median"]], [k], "D", color=color, markeredgecolor=style.INK, markersize=7)
 
 
 def _moving_mean(values: pd.Series, distance: pd.Series, reach: float) -> Array:

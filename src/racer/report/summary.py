@@ -22,6 +22,7 @@ from racer.analysis import (
 from racer.analysis.convergence import judge_convergence
 from racer.analysis.leaderboard import race_standing
 from racer.plotting.actions import discrete_action_usage
+from racer.plotting.selection import count_noun
 from racer.report.subject import ReportSubject
 from racer.track.corners import driving_direction
 
@@ -86,11 +87,6 @@ def action_usage_on_track(subject: ReportSubject) -> pd.DataFrame:
     """
     trace = subject.log.trace
     return discrete_action_usage(trace, subject.track_laps, subject.log.job.action_space)
-
-
-def count_noun(number: int, noun: str) -> str:
-    """`1 lap`, `1,204 laps`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _what_it_is(subject: ReportSubject) -> str:
