@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 import racer
 from racer import resources as shipped
+from racer.cli import init
 from racer.cli.init import init_command
 from racer.errors import UsageError
 from racer.vehicle.metadata import read_metadata
@@ -62,7 +63,7 @@ def test_it_overwrites_nothing_and_then_writes_nothing(tmp_path: Path, name: str
 
 def test_a_folder_that_is_a_file_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="cannot write to"):
+    with pytest.raises(UsageError, match="cannot write"):
         run(tmp_path / "file")
 
 
@@ -73,7 +74,7 @@ def test_what_test_runs_leave_behind_is_not_copied(
     (source / "__pycache__").mkdir(parents=True)
     (source / "__pycache__" / "a.pyc").touch()
     (source / "reward.py").touch()
-    monkeypatch.setattr(shipped, "starter", lambda: source)
+    monkeypatch.setattr(init, "starter_folder", lambda: source)
     run(tmp_path / "mine")
     assert files(tmp_path / "mine") == {"reward.py"}
 

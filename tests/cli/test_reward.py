@@ -40,12 +40,12 @@ def test_params_come_back_as_the_reward_function_had_them(saved, situations):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("{", "not JSON"), ("[]", "does not hold an object"), ("\udcff", "cannot be")],
+    [("{", "not valid JSON"), ("[]", "does not hold an object"), ("\udcff", "is not text")],
 )
 def test_params_that_are_none_get_a_sentence(tmp_path, content, words):
     path = tmp_path / "params.json"
     path.write_bytes(content.encode("utf-8", "surrogateescape"))
     with pytest.raises(UsageError, match=words):
         read_params(path)
-    with pytest.raises(UsageError, match="No such file"):
+    with pytest.raises(UsageError, match="there is no such file"):
         read_params(tmp_path / "none.json")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -114,7 +112,7 @@ def test_changes_tell_of_the_verdict_and_the_ranks(
 
 def test_saves_are_seen_and_so_is_a_file_that_goes_away(file: Path) -> None:
     file.write_text("a", "utf-8")
-    seen = watching.watch_saves(file, poll=0.01)
+    seen = watching.watch_saves(file, lambda: None)
     assert next(seen) is not None
     for text in ("ab", "abc"):
         file.write_text(text, "utf-8")
@@ -127,14 +125,17 @@ def test_saves_are_seen_and_so_is_a_file_that_goes_away(file: Path) -> None:
 
 def test_a_file_that_stays_as_it_is_is_no_save(file: Path) -> None:
     file.write_text("a", "utf-8")
-    seen = watching.watch_saves(file, poll=0.01)
+    waits: list[int] = []
+
+    def wait() -> None:
+        waits.append(1)
+        if len(waits) == 5:
+            file.write_text("other", "utf-8")
+
+    seen = watching.watch_saves(file, wait)
     next(seen)
-    later = threading.Timer(0.2, lambda: file.write_text("other", "utf-8"))
-    start = time.monotonic()
-    later.start()
     next(seen)
-    assert time.monotonic() - start >= 0.15
-    later.join()
+    assert len(waits) == 5
 
 
 def test_it_draws_a_screen_a_save_and_ends_quietly(
@@ -148,8 +149,10 @@ def test_it_draws_a_screen_a_save_and_ends_quietly(
         yield 2
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(watching, "saves", saves)
-    monkeypatch.setattr(watching, "looked", lambda path, *_: looks[path.read_text("utf-8")])
+    monkeypatch.setattr(watching, "watch_saves", saves)
+    monkeypatch.setattr(
+        watching, "check_and_score", lambda path, *_: looks[path.read_text("utf-8")]
+    )
     result = run(file, "--track", "oval")
     assert result.exit_code == 0
     assert result.output.count("reward.py on oval   ") >= 2

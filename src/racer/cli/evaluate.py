@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.errors import UsageError, need
+from racer.cli.inputs import best_lap_time, describe_standing
+from racer.cli.options import CheckpointOption, JsonOption, RunArgument, refuse_if
+from racer.cli.tables import print_record
+from racer.errors import need
 from racer.track.library import user_home
 
 if TYPE_CHECKING:
@@ -16,58 +19,63 @@ if TYPE_CHECKING:
 
     from racer.training import EvaluationResult
 
-Option = typer.Option
+PICTURE_WIDTH_PX = 720  # of the animation
+PICTURE_WIDTH_WITH_VIEW_PX = 560  # where the car's view stands beside it
 
 
 def evaluate_command(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)],
+    run: RunArgument,
     track: Annotated[
-        str | None, Option(help="Another track than the run's.", show_default=False)
+        str | None, typer.Option(help="Another track than the run's.", show_default=False)
     ] = None,
-    laps: Annotated[int, Option(min=1, help="Laps of the race, driven in one go.")] = 5,
-    penalty: Annotated[float, Option(min=0.0, help="Seconds held after leaving the track.")] = 2.0,
+    laps: Annotated[int, typer.Option(min=1, help="Laps of the race, driven in one go.")] = 5,
+    penalty: Annotated[
+        float, typer.Option(min=0.0, help="Seconds held after leaving the track.")
+    ] = 2.0,
     resets: Annotated[
-        int, Option(min=0, help="Incidents that are forgiven; the next one ends the race.")
+        int, typer.Option(min=0, help="Incidents that are forgiven; the next one ends the race.")
     ] = 100,
     trials: Annotated[
-        bool, Option("--trials", help="Every lap from standstill instead of one race.")
+        bool, typer.Option("--trials", help="Every lap from standstill instead of one race.")
     ] = False,
-    reverse: Annotated[bool, Option("--reverse", help="The other way than in training.")] = False,
+    reverse: Annotated[
+        bool, typer.Option("--reverse", help="The other way than in training.")
+    ] = False,
     car: Annotated[
-        str | None, Option(help="Another car than the run's: v4, v5 or v6.", show_default=False)
+        str | None,
+        typer.Option(help="Another car than the run's: v4, v5 or v6.", show_default=False),
     ] = None,
-    noise: Annotated[str, Option(help="none, jitter or robust.")] = "none",
+    noise: Annotated[str, typer.Option(help="none, jitter or robust.")] = "none",
     objects: Annotated[
         str | None,
-        Option(
+        typer.Option(
             help="none, boxes, random_boxes, bots, or a .toml file.  [default: as in training]",
             show_default=False,
         ),
     ] = None,
     crash_penalty: Annotated[
-        float, Option(min=0.0, help="Seconds held after a crash into an object.")
+        float, typer.Option(min=0.0, help="Seconds held after a crash into an object.")
     ] = 5.0,
-    seed: Annotated[int, Option(help="Of the noise, and of objects at random.")] = 0,
-    checkpoint: Annotated[str, Option(help="best, last, or the number of steps.")] = "best",
+    seed: Annotated[int, typer.Option(help="Seed of the noise, and of objects at random.")] = 0,
+    checkpoint: CheckpointOption = "best",
     save: Annotated[
-        bool, Option("--save", help="Write log, metrics, picture and animation into the run.")
+        bool,
+        typer.Option("--save", help="Write log, metrics, picture and animation into the run."),
     ] = False,
     onboard: Annotated[
         bool,
-        Option(
+        typer.Option(
             "--onboard",
             help="The animation shows the car's own view too, as it does where it sees pictures.",
         ),
     ] = False,
-    video: Annotated[str, Option(help="Kind of the animation: gif or mp4.")] = "gif",
-    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+    video: Annotated[str, typer.Option(help="Kind of the animation: gif or mp4.")] = "gif",
+    as_json: JsonOption = False,
 ) -> None:
     """Drive laps with a run's best checkpoint, without exploration, and print the lap table."""
     need("train")
-    if video not in ("gif", "mp4"):
-        raise UsageError(f"--video {video}: there are gif and mp4")
-    if onboard and not save:
-        raise UsageError("--onboard is about the animation, which --save writes")
+    refuse_if(video not in ("gif", "mp4"), f"--video {video}: there are gif and mp4")
+    refuse_if(onboard and not save, "--onboard is about the animation, which --save writes")
     if video == "mp4" and save:
         need("video")
     from racer.training import evaluate
@@ -88,135 +96,94 @@ def evaluate_command(
         checkpoint=checkpoint,
         home=user_home(),
     )
-    files = _saved(run, result, video, onboard) if save else []
+    files = _save_result(run, result, video, onboard) if save else []
     if as_json:
-        typer.echo(json.dumps(_as_json(result, files), indent=2))
-    else:
-        _show(result, files)
-
-
-def _show(result: EvaluationResult, files: list[Path]) -> None:
-    from rich.console import Console
-
-    console = Console(soft_wrap=True)
-    console.print(result.headline, markup=False, highlight=False)
-    console.print(
-        _table(result.laps, ("off-tracks", "crashes") if result.has_obstacles else ("off-tracks",))
-    )
-    for note in result.notes:
-        console.print(f"note: {note}", markup=False, highlight=False)
-    for sentence in (_standing(result), _against_bound(result)):
+        typer.echo(json.dumps(_as_dict(result, files), indent=2))
+        return
+    print_record(result)
+    for sentence in (_describe_standing(result), _describe_bound(result)):
         if sentence:
-            console.print(sentence, markup=False, highlight=False)
+            typer.echo(sentence)
     for file in files:
-        console.print(str(file), markup=False, highlight=False)
+        typer.echo(str(file))
 
 
-def _standing(result: EvaluationResult) -> str:
+def _describe_standing(result: EvaluationResult) -> str:
     """The best lap beside the results of races on that track; empty where there are none, or no
     lap.
     """
-    from racer.analysis import fastest_laps
-    from racer.analysis.leaderboard import race_standing
-
-    fastest = fastest_laps(result.laps, 1)
-    found = (
-        race_standing(result.track.name, float(fastest["time"].iloc[0])) if len(fastest) else None
-    )
-    return found.sentence if found else ""
+    return describe_standing(result.track.name, best_lap_time(result.laps))
 
 
-def _against_bound(result: EvaluationResult) -> str:
+def _describe_bound(result: EvaluationResult) -> str:
     """The best lap beside the lap-time bound of the car; empty without a lap."""
-    from racer.analysis import fastest_laps
     from racer.raceline.lap_bound import bound_sentence, lap_time_bound
 
-    fastest = fastest_laps(result.laps, 1)
-    if not len(fastest):
+    best_time = best_lap_time(result.laps)
+    if best_time is None:
         return ""
-    return bound_sentence(
-        float(fastest["time"].iloc[0]),
-        lap_time_bound(result.track, result.car, user_home()),
-        result.car.name,
-    )
+    bound = lap_time_bound(result.track, result.car, user_home())
+    return bound_sentence(best_time, bound, result.car.name)
 
 
-def _table(laps: pd.DataFrame, incidents: tuple[str, ...]) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    heads = ("lap", "time s", "%", "status", *incidents, "resets", "m/s", "reward")
-    for head in heads:
-        table.add_column(head, justify="left" if head == "status" else "right", no_wrap=True)
-    for number, lap in enumerate(laps.to_dict("records"), 1):
-        counts = [str(lap[name.replace("-", "_")]) for name in heads[4:-2]]
-        means = [f"{lap[name]:.2f}" for name in ("speed", "reward")]
-        # in a race the log says so of the last lap only
-        status = "lap_complete" if lap["complete"] else lap["status"]
-        table.add_row(
-            str(number), f"{lap['time']:.2f}", f"{lap['completion']:.1f}", status, *counts, *means
-        )
-    return table
-
-
-def _as_json(result: EvaluationResult, files: list[Path]) -> dict[str, Any]:
-    laps = json.loads(result.laps.to_json(orient="records"))
+def _as_dict(result: EvaluationResult, files: list[Path]) -> dict[str, Any]:
     return {
-        "headline": result.headline,
-        "laps": laps,
-        "notes": list(result.notes),
-        "standing": _standing(result) or None,
-        "bound": _against_bound(result) or None,
+        **result.to_dict(),
+        "standing": _describe_standing(result) or None,
+        "bound": _describe_bound(result) or None,
         "files": [str(file) for file in files],
     }
 
 
-def _views(result: EvaluationResult, laps: pd.DataFrame, grainy: bool) -> Any:
-    """Pictures from the car on the one lap in `laps`."""
-    from racer.plotting.animation import MAX_ANIMATION_FRAMES, onboard_frames
-
-    first, last = int(laps["first_row"].iloc[0]), int(laps["last_row"].iloc[0])
-    some = slice(first, min(last + 1, first + MAX_ANIMATION_FRAMES))
-    return onboard_frames(
-        result.drive.rows[some],
-        result.drive.obstacles[some],
-        (result.track, result.track.reversed()),
-        grainy,
-    )
-
-
-def _saved(run: Path, result: EvaluationResult, video: str, onboard: bool) -> list[Path]:
+def _save_result(run: Path, result: EvaluationResult, video: str, onboard: bool) -> list[Path]:
     """Write everything about a race into a new folder of the run; the paths of what was written."""
     from racer.logs import metrics, write_csv
     from racer.plotting import style
-    from racer.plotting.animation import animate_laps
     from racer.plotting.laps import race_figure
 
-    folder = run / f"evaluation-{result.stamp}"
-    log, table = folder / "evaluation-simtrace" / "0-iteration.csv", result.laps
+    name = f"evaluation-{result.stamp}"
+    log = run / name / "evaluation-simtrace" / "0-iteration.csv"
     write_csv(result.trace, log)
-    numbers = run / "metrics" / "evaluation" / f"evaluation-{result.stamp}.json"
-    numbers.parent.mkdir(parents=True, exist_ok=True)
-    metrics.write_metrics(metrics.evaluation_metrics(table), numbers)
-    picture, film = folder / "laps.png", folder / f"laps.{video}"
-    chosen = table[table["complete"]] if table["complete"].any() else table
+    metrics_file = run / "metrics" / "evaluation" / f"{name}.json"
+    metrics_file.parent.mkdir(parents=True, exist_ok=True)
+    metrics.write_metrics(metrics.evaluation_metrics(result.laps), metrics_file)
+    shown = result.laps
+    if result.laps["complete"].any():
+        shown = result.laps[result.laps["complete"]]
+    picture = run / name / "laps.png"
     with style.style_context():
-        style.save_figure(
-            race_figure(result.trace, table, chosen, result.track, result.obstacles), picture
-        )
-    fastest = chosen.nsmallest(1, "time")
-    seen = (
-        _views(result, fastest, grainy=video == "mp4") if onboard or result.sees_pictures else None
-    )
-    width = 560 if seen is not None else 720
+        figure = race_figure(result.trace, result.laps, shown, result.track, result.obstacles)
+        style.save_figure(figure, picture)
+    film = run / name / f"laps.{video}"
+    _animate(result, shown.nsmallest(1, "time"), film, onboard or result.sees_pictures)
+    return [log, metrics_file, film, picture]
+
+
+def _animate(result: EvaluationResult, lap: pd.DataFrame, film: Path, with_view: bool) -> None:
+    """An animation of the one lap in `lap`, with the car's view beside it if asked for."""
+    from racer.plotting.animation import animate_laps
+
+    view = None
+    width = PICTURE_WIDTH_PX
+    if with_view:
+        view = _onboard_view(result, lap, grainy=film.suffix == ".mp4")
+        width = PICTURE_WIDTH_WITH_VIEW_PX
     animate_laps(
         result.trace,
-        fastest,
+        lap,
         film,
         result.track,
-        onboard=seen,
+        onboard=view,
         obstacles=result.obstacles,
         width=width,
     )
-    return [log, numbers, film, picture]
+
+
+def _onboard_view(result: EvaluationResult, lap: pd.DataFrame, grainy: bool) -> Any:
+    """Pictures from the car on the one lap in `lap`."""
+    from racer.plotting.animation import MAX_ANIMATION_FRAMES, onboard_frames
+
+    first, last = int(lap["first_row"].iloc[0]), int(lap["last_row"].iloc[0])
+    rows = slice(first, min(last + 1, first + MAX_ANIMATION_FRAMES))
+    tracks = (result.track, result.track.reversed())
+    return onboard_frames(result.drive.rows[rows], result.drive.obstacles[rows], tracks, grainy)

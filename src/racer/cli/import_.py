@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.options import JsonOption
+from racer.files import read_text
 from racer.track.library import user_home
 
 if TYPE_CHECKING:
     from racer.training.interop import ImportedExperiment
 
-Option = typer.Option
-
 
 def import_command(
-    place: Annotated[
+    bundle: Annotated[
         str,
         typer.Argument(
             metavar="FOLDER", help="A folder or archive (.tar.gz, .zip).", show_default=False
@@ -26,49 +26,53 @@ def import_command(
     ],
     out: Annotated[
         Path | None,
-        Option("-o", "--out", metavar="DIR", help="A new folder.  [default: NAME-racer, here]"),
+        typer.Option(
+            "-o", "--out", metavar="DIR", help="A new folder.  [default: NAME-racer, here]"
+        ),
     ] = None,
-    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Read a DeepRacer for Cloud folder, or a bundle of DeepRacer on AWS, into an experiment for
     racer train.
     """
-    from racer.training.interop import import_bundle as read
+    from racer.training.interop import import_bundle
 
-    found = read(place, out or Path(f"{_stem(place)}-racer"), home=user_home())
+    folder = out or Path(f"{_name_of_bundle(bundle)}-racer")
+    imported = import_bundle(bundle, folder, home=user_home())
     if as_json:
-        typer.echo(json.dumps(_as_json(found), indent=2))
+        typer.echo(json.dumps(_as_dict(imported), indent=2))
     else:
-        _show(found)
+        _print_experiment(imported)
 
 
-def _stem(place: str) -> str:
+def _name_of_bundle(bundle: str) -> str:
     """`model` of `downloads/model.tar.gz`."""
-    return re.sub(r"(\.tar)?\.(gz|tgz|tar|zip)$", "", Path(place).resolve().name) or "imported"
+    name = Path(bundle).resolve().name
+    return re.sub(r"(\.tar)?\.(gz|tgz|tar|zip)$", "", name) or "imported"
 
 
-def _show(found: ImportedExperiment) -> None:
-    file = found.folder / "experiment.toml"
+def _print_experiment(imported: ImportedExperiment) -> None:
+    file = imported.folder / "experiment.toml"
     typer.echo(f"wrote {file}:\n")
-    for line in file.read_text("utf-8").splitlines():
+    for line in read_text(file).splitlines():
         typer.echo(f"  {line}".rstrip())
     typer.echo("")
-    for note in found.notes:
+    for note in imported.notes:
         typer.echo(f"note: {note}")
-    if found.left_out:
-        typer.echo(f"left out, for it has no counterpart here: {', '.join(found.left_out)}")
+    if imported.left_out:
+        names = ", ".join(imported.left_out)
+        typer.echo(f"left out, for it has no counterpart here: {names}")
     typer.echo(f"next: racer train {file}")
-    if found.evaluation:
-        typer.echo(
-            f"then, to drive as its evaluations do: racer evaluate RUN {' '.join(found.evaluation)}"
-        )
+    if imported.evaluation:
+        command = f"racer evaluate RUN {' '.join(imported.evaluation)}"
+        typer.echo(f"then, to drive as its evaluations do: {command}")
 
 
-def _as_json(found: ImportedExperiment) -> dict[str, Any]:
+def _as_dict(imported: ImportedExperiment) -> dict[str, Any]:
     return {
-        "experiment": str(found.folder / "experiment.toml"),
-        "config": found.config.model_dump(),
-        "notes": list(found.notes),
-        "left_out": list(found.left_out),
-        "evaluation": list(found.evaluation),
+        "experiment": str(imported.folder / "experiment.toml"),
+        "config": imported.config.model_dump(),
+        "notes": list(imported.notes),
+        "left_out": list(imported.left_out),
+        "evaluation": list(imported.evaluation),
     }

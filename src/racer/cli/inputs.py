@@ -56,14 +56,8 @@ class LogOnTrack:
         """A sentence that sets the best lap beside race results, empty where there are none of the
         track.
         """
-        from racer.analysis.leaderboard import race_standing
-
-        best_time = self._best_time()
-        if best_time is None:
-            return ""
         world = self.track.name if self.track else self.log.job.world
-        standing = race_standing(world, best_time)
-        return standing.sentence if standing else ""
+        return describe_standing(world, best_lap_time(self.laps_on_track))
 
     @property
     def against_bound(self) -> str:
@@ -73,7 +67,7 @@ class LogOnTrack:
         from racer.raceline.lap_bound import bound_sentence, remembered_bound
         from racer.vehicle.car import CARS
 
-        best_time = self._best_time()
+        best_time = best_lap_time(self.laps_on_track)
         car = CARS.get(self.log.job.car)
         if self.track is None or car is None or best_time is None:
             return ""
@@ -83,14 +77,6 @@ class LogOnTrack:
             command = f"racer line {self.track.name} --car {car.name}{reverse}"
             return f"how fast a lap could be: {command}"
         return bound_sentence(best_time, bound, car.name)
-
-    def _best_time(self) -> float | None:
-        from racer.analysis import fastest_laps
-
-        fastest = fastest_laps(self.laps_on_track, 1)
-        if not len(fastest):
-            return None
-        return float(fastest["time"].iloc[0])
 
 
 def read_log_on_track(
@@ -146,6 +132,26 @@ def track_of_log(rows: pd.DataFrame, track: str, candidates: Sequence[Track]) ->
     from racer.logs.log_track import find_log_track
 
     return find_log_track(rows, track, candidates)
+
+
+def best_lap_time(laps: pd.DataFrame) -> float | None:
+    """The time of the fastest complete lap, s; None without one."""
+    from racer.analysis import fastest_laps
+
+    fastest = fastest_laps(laps, 1)
+    if not len(fastest):
+        return None
+    return float(fastest["time"].iloc[0])
+
+
+def describe_standing(world: str, best_time: float | None) -> str:
+    """A sentence that sets a lap time beside race results, empty where there are none of the world."""
+    from racer.analysis.leaderboard import race_standing
+
+    if best_time is None:
+        return ""
+    standing = race_standing(world, best_time)
+    return standing.sentence if standing else ""
 
 
 def load_track_with_note(name: str, reverse: bool = False) -> Track:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ import typer
 
 from racer.cli.inputs import find_track_with_note
 from racer.cli.options import JsonOption, PictureOption, ReverseOption, refuse_if
+from racer.cli.progress import show_item_bar
 from racer.cli.tables import new_table, print_table
 from racer.errors import UsageError
 from racer.files import write_file
@@ -22,8 +22,6 @@ from racer.track import library
 if TYPE_CHECKING:
     from racer.track.corners import TrackFacts
     from racer.track.track import Track
-
-MIN_FETCHES_WITH_BAR = 3
 
 app = typer.Typer(help="List, show, import, export and fetch tracks.", no_args_is_help=True)
 
@@ -157,7 +155,7 @@ def tracks_fetch_command(
     refuse_if(
         not wanted, "say which worlds to fetch, or --all (racer tracks fetch --list names them)"
     )
-    for name in _with_bar(wanted):
+    for name in show_item_bar(wanted, "fetching"):
         route = fetch_route(name, address=address or ROUTES_ADDRESS)
         note = ""
         if route.verification == "first use":
@@ -258,17 +256,3 @@ def _describe_width(facts: TrackFacts) -> str:
     if narrow == wide:
         return f"{narrow} m"
     return f"{narrow} to {wide} m, median {facts.width_median:.3f} m"
-
-
-def _with_bar(names: list[str]) -> Iterable[str]:
-    """`names`, with a progress bar when there are many and someone watches."""
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(
-        names,
-        "fetching",
-        console=Console(stderr=True),
-        transient=True,
-        disable=len(names) < MIN_FETCHES_WITH_BAR,
-    )

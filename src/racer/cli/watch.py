@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,8 +15,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from racer.cli.inputs import load_track_with_note
+from racer.cli.options import CarOption, RewardArgument, TrackOption
+from racer.cli.tables import format_count
 from racer.errors import RacerError
-from racer.track import library
 from racer.track.library import DEFAULT_TRACK
 from racer.vehicle.car import DEFAULT_CAR
 
@@ -27,41 +29,42 @@ if TYPE_CHECKING:
 
 POLL_S = 0.2  # s between two looks at the file
 TRIAL_S = 0.3  # s that the check may try the file for; racer check takes longer, and finds more
-_MOST = 6  # findings that are shown
-_WORST = 3  # inversions that are shown
-_COLORS = {"error": "red", "warning": "yellow", "info": "cyan"}
+MAX_FINDINGS_SHOWN = 6
+MAX_INVERSIONS_SHOWN = 3
+CORRELATION_CHANGE = 5e-3  # that is worth a line
+COLORS = {"error": "red", "warning": "yellow", "info": "cyan"}
+"""Colors of severities, the worst first."""
 
 
 @dataclass(frozen=True, eq=False)
 class WatchResult:
-    """What one save of the file came to. `trouble` is a sentence when it could not be read or
-    scored.
+    """What one save of the file came to.
+
+    `trouble` is a sentence when it could not be read or scored; `seconds` is how long it took,
+    `time_of_day` when.
     """
 
     findings: tuple[Finding, ...]
     score: RewardScore | None
     trouble: str
     seconds: float
-    at: str  # time of day
+    time_of_day: str
 
     @property
     def is_fine(self) -> bool:
         """Whether nothing speaks against the reward."""
-        bad = any(found.is_error for found in self.findings)
-        return not bad and self.score is not None and self.score.verdict.passed
+        if any(finding.is_error for finding in self.findings):
+            return False
+        return self.score is not None and self.score.verdict.passed
 
 
 def watch_command(
-    reward: Annotated[
-        str, typer.Argument(metavar="REWARD", help="A reward file, or the name of a shipped one.")
-    ],
-    track: Annotated[
-        str, typer.Option("--track", help="Where it is scored: a name, a .toml or .npy file.")
-    ] = DEFAULT_TRACK,
+    reward: RewardArgument,
+    track: TrackOption = DEFAULT_TRACK,
     gamma: Annotated[
         float, typer.Option("--gamma", min=0.0, max=1.0, help="The discount factor of the verdict.")
     ] = 0.99,
-    car: Annotated[str, typer.Option("--car", help="v4, v5 or v6.")] = DEFAULT_CAR,
+    car: CarOption = DEFAULT_CAR,
     once: Annotated[
         bool, typer.Option("--once", help="Look once, and leave with 1 if something is wrong.")
     ] = False,
@@ -70,48 +73,55 @@ def watch_command(
     from racer.drivers.scripted import DRIVER_FAMILY, drive_all
     from racer.reward import find_reward
 
-    path, console = find_reward(reward), Console()
-    road = library.open_entry(library.find_track(track))
-    found = drive_all(road, list(DRIVER_FAMILY), car)
+    path = find_reward(reward)
+    console = Console()
+    known_track = load_track_with_note(track)
+    drives = drive_all(known_track, list(DRIVER_FAMILY), car)
 
     def look() -> WatchResult:
-        return check_and_score(path, track, found, gamma)
+        return check_and_score(path, track, drives, gamma)
 
     if once:
-        only = look()
-        console.print(render_screen(path, road.name, only, None))
-        raise typer.Exit(0 if only.is_fine else 1)
+        result = look()
+        console.print(render_screen(path, known_track.name, result, None))
+        raise typer.Exit(0 if result.is_fine else 1)
     try:
-        _follow(path, road.name, look, console)
+        _follow_saves(path, known_track.name, look, console)
     except KeyboardInterrupt:
         return
 
 
-def _follow(path: Path, road: str, look: Callable[[], WatchResult], console: Console) -> None:
+def _follow_saves(
+    path: Path, track: str, look: Callable[[], WatchResult], console: Console
+) -> None:
     """Draw a screen a save, over the one before it on a terminal and below it in a pipe."""
     before: WatchResult | None = None
-    drawn = Group(Text(f"{path.name} on {road}", "bold"))
-    with Live(drawn, console=console, auto_refresh=False) as live:
+    screen = Group(Text(f"{path.name} on {track}", "bold"))
+    with Live(screen, console=console, auto_refresh=False) as live:
         for _ in watch_saves(path):
-            live.update(Group(drawn, Text("looking again ...", "dim")), refresh=console.is_terminal)
-            now = look()
-            drawn, before = render_screen(path, road, now, before), now
-            live.update(drawn, refresh=console.is_terminal)
+            waiting = Group(screen, Text("looking again ...", "dim"))
+            live.update(waiting, refresh=console.is_terminal)
+            result = look()
+            screen = render_screen(path, track, result, before)
+            before = result
+            live.update(screen, refresh=console.is_terminal)
             if not console.is_terminal:
-                console.print(drawn)
+                console.print(screen)
 
 
-def watch_saves(path: Path, poll: float = POLL_S) -> Iterator[tuple[int, int] | None]:
+def watch_saves(
+    path: Path, wait: Callable[[], None] = lambda: time.sleep(POLL_S)
+) -> Iterator[tuple[int, int] | None]:
     """Yields at once and then after each change of a file: its time and size, None while it is not
-    there.
+    there. `wait` is called between two looks at the file.
     """
     last: object = ()
     while True:
-        now = _stamp(path)
+        now = _time_and_size(path)
         if now != last:
             last = now
             yield now
-        time.sleep(poll)
+        wait()
 
 
 def check_and_score(path: Path, track: str, drives: list[Drive], gamma: float) -> WatchResult:
@@ -120,96 +130,104 @@ def check_and_score(path: Path, track: str, drives: list[Drive], gamma: float) -
     from racer.diagnostics import score_drives
     from racer.reward import load_reward
 
-    start, findings, scored, trouble = time.perf_counter(), [], None, ""
+    start = time.perf_counter()
+    findings: Sequence[Finding] = ()
+    score = None
+    trouble = ""
     try:
         [report] = check(path, tracks=[track], seconds=TRIAL_S, timeout=1.0).reports
         findings = report.findings
         if not report.has_errors:
-            scored = score_drives(load_reward(path), drives, (gamma,), gamma)
+            score = score_drives(load_reward(path), drives, (gamma,), gamma)
     # the file may be half written, or gone for a moment: the next save may mend it
     except RacerError as error:
         trouble = str(error)
-    return WatchResult(
-        tuple(findings), scored, trouble, time.perf_counter() - start, time.strftime("%H:%M:%S")
-    )
+    seconds = time.perf_counter() - start
+    return WatchResult(tuple(findings), score, trouble, seconds, time.strftime("%H:%M:%S"))
 
 
-def render_screen(path: Path, track: str, now: WatchResult, before: WatchResult | None) -> Group:
+def render_screen(path: Path, track: str, result: WatchResult, before: WatchResult | None) -> Group:
     """The lines to draw for a save, with what has changed since the one before it."""
-    parts: list[Table | Text] = [
-        Text(f"{path.name} on {track}   {now.at}, {now.seconds:.1f} s", "bold")
-    ]
-    parts += _findings(now)
-    if now.trouble:
-        parts.append(Text(now.trouble, "red"))
-    if now.score is not None:
-        parts += _verdict(now.score)
-    elif not now.trouble:
+    when = f"{result.time_of_day}, {result.seconds:.1f} s"
+    parts: list[Table | Text] = [Text(f"{path.name} on {track}   {when}", "bold")]
+    parts += _render_findings(result)
+    if result.trouble:
+        parts.append(Text(result.trouble, "red"))
+    elif result.score is None:
         parts.append(Text("clock: not scored before the errors are mended", "dim"))
-    parts += (
-        [Text(f"since the last save: {line}", "magenta") for line in describe_changes(before, now)]
-        if before
-        else []
-    )
+    if result.score is not None:
+        parts += _render_verdict(result.score)
+    if before is not None:
+        for change in describe_changes(before, result):
+            parts.append(Text(f"since the last save: {change}", "magenta"))
     return Group(*parts)
 
 
 def describe_changes(before: WatchResult, now: WatchResult) -> list[str]:
     """What differs between two looks, a sentence each."""
-    old, new = (Counter((f.code, f.message) for f in look.findings) for look in (before, now))
-    lines = [f"gone: {code} {message}" for code, message in old - new]
-    lines += [f"new: {code} {message}" for code, message in new - old]
-    if before.score is None or now.score is None:
-        return lines or ["nothing has changed"]
-    one, two = before.score, now.score
-    if one.verdict.passed != two.verdict.passed:
-        lines.append(
-            "it agrees with the clock now"
-            if two.verdict.passed
-            else "it no longer agrees with the clock"
-        )
-    if abs(one.correlation() - two.correlation()) > 5e-3:
-        lines.append(f"rank correlation {one.correlation():.2f} -> {two.correlation():.2f}")
-    if one.best_paid.name != two.best_paid.name:
-        lines.append(f"best paid: {one.best_paid.name} -> {two.best_paid.name}")
-    counts = len(one.inversions()), len(two.inversions())
-    if counts[0] != counts[1]:
-        lines.append(f"pairs paid the wrong way round: {counts[0]} -> {counts[1]}")
-    return lines or ["nothing has changed"]
+    old, new = _count_findings(before), _count_findings(now)
+    changes = [f"gone: {code} {message}" for code, message in old - new]
+    changes += [f"new: {code} {message}" for code, message in new - old]
+    if before.score is not None and now.score is not None:
+        changes += _score_changes(before.score, now.score)
+    return changes or ["nothing has changed"]
 
 
-def _findings(now: WatchResult) -> list[Table | Text]:
-    counts = Counter(str(found.severity) for found in now.findings)
-    words = [f"{counts[word]} {word}{'s' * (counts[word] > 1)}" for word in _COLORS if counts[word]]
-    if not words:
-        return [] if now.trouble else [Text("check: nothing found", "green")]
+def _count_findings(result: WatchResult) -> Counter[tuple[str, str]]:
+    """Findings by code and message, whatever their circumstances."""
+    return Counter((finding.code, finding.message) for finding in result.findings)
+
+
+def _score_changes(before: RewardScore, now: RewardScore) -> list[str]:
+    changes = []
+    if now.verdict.passed and not before.verdict.passed:
+        changes.append("it agrees with the clock now")
+    if before.verdict.passed and not now.verdict.passed:
+        changes.append("it no longer agrees with the clock")
+    old, new = before.correlation(), now.correlation()
+    if abs(old - new) > CORRELATION_CHANGE:
+        changes.append(f"rank correlation {old:.2f} -> {new:.2f}")
+    if before.best_paid.name != now.best_paid.name:
+        changes.append(f"best paid: {before.best_paid.name} -> {now.best_paid.name}")
+    old_count, new_count = len(before.inversions()), len(now.inversions())
+    if old_count != new_count:
+        changes.append(f"pairs paid the wrong way round: {old_count} -> {new_count}")
+    return changes
+
+
+def _render_findings(result: WatchResult) -> list[Table | Text]:
+    counts = Counter(str(finding.severity) for finding in result.findings)
+    severities = [severity for severity in COLORS if counts[severity]]
+    if not severities:
+        return [] if result.trouble else [Text("check: nothing found", "green")]
     table = Table.grid(padding=(0, 1))
-    worst = sorted(now.findings, key=lambda found: list(_COLORS).index(str(found.severity)))
-    for found in worst[:_MOST]:
-        color = _COLORS[str(found.severity)]
-        table.add_row(
-            Text(f"  {found.line or ''}", "dim"), Text(found.code, color), Text(found.sentence)
-        )
-    more = len(worst) - _MOST
-    rest = [Text(f"  and {more} more: racer check", "dim")] if more > 0 else []
-    return [
-        Text(f"check: {', '.join(words)}", "red" if counts["error"] else "yellow"),
-        table,
-        *rest,
-    ]
+    order = list(COLORS)
+    worst_first = sorted(result.findings, key=lambda finding: order.index(str(finding.severity)))
+    for finding in worst_first[:MAX_FINDINGS_SHOWN]:
+        line = Text(f"  {finding.line or ''}", "dim")
+        code = Text(finding.code, COLORS[str(finding.severity)])
+        table.add_row(line, code, Text(finding.sentence))
+    summary = ", ".join(format_count(counts[severity], severity) for severity in severities)
+    color = "red" if counts["error"] else "yellow"
+    parts: list[Table | Text] = [Text(f"check: {summary}", color), table]
+    more = len(worst_first) - MAX_FINDINGS_SHOWN
+    if more > 0:
+        parts.append(Text(f"  and {more} more: racer check", "dim"))
+    return parts
 
 
-def _verdict(score: RewardScore) -> list[Text]:
-    verdict = score.verdict
-    wrong = score.inversions()
-    agrees, color = ("agrees", "green") if verdict.passed else ("does not agree", "red")
-    lines = [Text(f"clock: {agrees}: {verdict.sentence}", color)]
-    if wrong:
-        lines.append(Text(f"{len(wrong)} pairs are paid the wrong way round, the worst:"))
-    return lines + [Text(f"  {inversion.sentence(score.gamma)}") for inversion in wrong[:_WORST]]
+def _render_verdict(score: RewardScore) -> list[Text]:
+    agrees, color = ("agrees", "green") if score.verdict.passed else ("does not agree", "red")
+    parts = [Text(f"clock: {agrees}: {score.verdict.sentence}", color)]
+    inversions = score.inversions()
+    if inversions:
+        parts.append(Text(f"{len(inversions)} pairs are paid the wrong way round, the worst:"))
+    for inversion in inversions[:MAX_INVERSIONS_SHOWN]:
+        parts.append(Text(f"  {inversion.sentence(score.gamma)}"))
+    return parts
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _time_and_size(path: Path) -> tuple[int, int] | None:
     try:
         stat = path.stat()
     except OSError:

@@ -88,7 +88,8 @@ class EvaluationResult(Record):
         if self.has_obstacles:
             incidents.append("crashes")
         incidents.append("resets")
-        heads = ("lap", "time s", "%", "status", *incidents, "m/s", "reward")
+        incident_heads = [name.replace("_", "-") for name in incidents]
+        heads = ("lap", "time s", "%", "status", *incident_heads, "m/s", "reward")
         table = RecordTable(heads, text_heads=frozenset({"status"}))
         for number, lap in enumerate(self.laps.to_dict("records"), 1):
             # in a race the log says so of the last lap only
