@@ -4,6 +4,7 @@ time is won.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -125,9 +126,15 @@ class LogComparison(Record):
         blocks: list[str | RecordTable] = [_log_table(self.table)]
         for pair in self.pairs:
             blocks += pair.sentences
+        if not len(self.sectors):
+            reason = "it takes one known track, driven the same way (--track NAME)"
+            return [*blocks, f"where the time is won cannot be told: {reason}"]
+        first = self.logs[0].name
         for name, rows in self.sectors.groupby("name", sort=False):
             if not rows["difference"].isna().all():
-                blocks.append(_sector_table(rows, self.logs[0].name, str(name)))
+                gains = f"where {name} wins (-) and loses (+) on {first}"
+                blocks += ["", f"{gains}, by the median times of complete laps"]
+                blocks.append(_sector_table(rows, first, str(name)))
                 blocks.append(describe_gains(self.sectors, str(name)))
         return blocks
 
@@ -280,28 +287,26 @@ def _span(interval: Interval) -> str:
 
 
 def _log_table(logs: pd.DataFrame) -> RecordTable:
-    table = RecordTable(
-        ("log", "laps", "complete", "median s", "95 %", "best s", "reward"),
-        text_heads=frozenset({"log"}),
-    )
+    heads = ("log", "laps", "complete", "covered %", "median s", "95 %", "best s", "reward")
+    table = RecordTable((*heads, "zig-zag"), text_heads=frozenset({"log"}))
     for row in logs.to_dict("records"):
         table.add_row(
             row["name"],
             f"{row['laps']:,}",
             f"{row['complete']:,}",
+            format_number(row["completion"], 1),
             format_seconds(row["median"]),
-            f"{format_number(row['median_low'])} to {format_number(row['median_high'])}",
+            _format_edges(row["median_low"], row["median_high"]),
             format_seconds(row["best"]),
             format_number(row["reward"]),
+            format_number(row["zigzag"]),
         )
     return table
 
 
 def _sector_table(sectors: pd.DataFrame, first: str, name: str) -> RecordTable:
-    table = RecordTable(
-        ("sector", "from m", "to m", f"{first} s", f"{name} s", "difference s"),
-        text_heads=frozenset({"sector"}),
-    )
+    heads = ("place", "from m", "to m", f"{first} s", f"{name} s", "difference s", "95 %")
+    table = RecordTable(heads, text_heads=frozenset({"place"}))
     for row in sectors.to_dict("records"):
         table.add_row(
             row["sector"],
@@ -310,8 +315,16 @@ def _sector_table(sectors: pd.DataFrame, first: str, name: str) -> RecordTable:
             format_number(row["first"]),
             format_number(row["own"]),
             f"{row['difference']:+.2f}",
+            _format_edges(row["low"], row["high"], sign="+"),
         )
     return table
+
+
+def _format_edges(low: float, high: float, sign: str = "") -> str:
+    """`9.81 to 9.95`, with signs if asked for; empty where the interval is not known."""
+    if math.isnan(low):
+        return ""
+    return f"{low:{sign}.2f} to {high:{sign}.2f}"
 
 
 def _plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:

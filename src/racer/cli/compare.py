@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,12 +10,10 @@ import typer
 
 from racer.cli.inputs import LogOnTrack, read_log_on_track
 from racer.cli.options import JsonOption, LogTrackOption, PictureOption, RoutesOption
-from racer.cli.tables import new_table, print_table, table_as_dicts
-from racer.records import format_number, format_seconds, known_number
+from racer.cli.tables import print_record, table_as_dicts
+from racer.records import known_number
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from racer.analysis.comparison import LogComparison, PairDifference
 
 
@@ -67,7 +64,7 @@ def compare_command(
         typer.echo("laps of evaluations")
     else:
         typer.echo(f"laps of the last {last} iterations of each training")
-    _print_comparison(comparison)
+    print_record(comparison)
     if picture:
         typer.echo(str(picture))
 
@@ -77,68 +74,6 @@ def _draw(comparison: LogComparison, path: Path) -> Path:
     from racer.plotting.telemetry import comparison_figure
 
     return style.save_figure(comparison_figure(comparison), path.expanduser())
-
-
-def _print_comparison(comparison: LogComparison) -> None:
-    _print_sides(comparison.table)
-    for pair in comparison.pairs:
-        for sentence in pair.sentences:
-            typer.echo(sentence)
-    if not len(comparison.sectors):
-        reason = "it takes one known track, driven the same way (--track NAME)"
-        typer.echo(f"where the time is won cannot be told: {reason}")
-        return
-    first = comparison.logs[0].name
-    for name, sectors in comparison.sectors.groupby("name", sort=False):
-        if not sectors["difference"].isna().all():
-            _print_sectors(comparison.sectors, first, str(name), sectors)
-
-
-def _print_sides(sides: pd.DataFrame) -> None:
-    heads = ("log", "laps", "complete", "covered %", "median s", "95 %", "best s")
-    table = new_table(*heads, "reward", "zig-zag", text=("log",))
-    for row in sides.to_dict("records"):
-        table.add_row(
-            row["name"],
-            f"{row['laps']:,}",
-            f"{row['complete']:,}",
-            format_number(row["completion"], 1),
-            format_seconds(row["median"]),
-            _format_interval(row["median_low"], row["median_high"]),
-            format_seconds(row["best"]),
-            format_number(row["reward"]),
-            format_number(row["zigzag"]),
-        )
-    print_table(table)
-
-
-def _print_sectors(where: pd.DataFrame, first: str, name: str, sectors: pd.DataFrame) -> None:
-    from racer.analysis.comparison import describe_gains
-
-    typer.echo(
-        f"\nwhere {name} wins (-) and loses (+) on {first}, by the median times of complete laps"
-    )
-    heads = ("place", "from m", "to m", f"{first} s", f"{name} s", "difference s", "95 %")
-    table = new_table(*heads, text=("place",))
-    for row in sectors.to_dict("records"):
-        table.add_row(
-            row["sector"],
-            format_number(row["start"], 1),
-            format_number(row["end"], 1),
-            format_number(row["first"]),
-            format_number(row["own"]),
-            f"{row['difference']:+.2f}",
-            _format_interval(row["low"], row["high"], sign="+"),
-        )
-    print_table(table)
-    typer.echo(describe_gains(where, name))
-
-
-def _format_interval(low: float, high: float, sign: str = "") -> str:
-    """`9.81 to 9.95`, with signs if asked for; empty where it is not known."""
-    if math.isnan(low):
-        return ""
-    return f"{low:{sign}.2f} to {high:{sign}.2f}"
 
 
 def _as_dict(
