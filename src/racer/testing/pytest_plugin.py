@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from racer.track.library import DEFAULT_TRACK
-from racer.vehicle.car import DEFAULT_CAR
-
 if TYPE_CHECKING:
     from racer.testing import DrivenLap, PlacedParams, Reward
     from racer.track.track import Track
@@ -34,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--reward-update", action="store_true", help="write snapshots of rewards anew")
     parser.addini("racer_reward", "the reward function under test, relative to this file")
-    parser.addini("racer_track", f"the track it is tested on, a name or a file ({DEFAULT_TRACK})")
+    parser.addini("racer_track", "the track it is tested on, a name or a file (reinvent_2018)")
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -85,6 +82,7 @@ def lap_fixture(track: Any) -> Callable[..., DrivenLap]:
     """
     from racer.testing.placed import as_track
     from racer.testing.placed import lap as drive_lap
+    from racer.vehicle.car import DEFAULT_CAR
 
     def lap(
         driver: str, *, track: Any = track, car: str = DEFAULT_CAR, reverse: bool = False
@@ -157,7 +155,7 @@ def _configured_track(config: pytest.Config) -> Track:
 
     track = config.getoption("--reward-track")
     if not track:
-        ini = str(config.getini("racer_track")) or DEFAULT_TRACK
+        ini = str(config.getini("racer_track")) or library.DEFAULT_TRACK
         track = _existing(_ini_folder(config), ini)
     return library.open_entry(library.find_track(track))
 
