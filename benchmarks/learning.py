@@ -1,10 +1,11 @@
 """How soon a car laps cleanly: seconds from the command, and steps, over seeds, tracks and car
 generations.
 
-    python benchmarks/learning.py [--seeds 10] [--tracks oval ...] [--cars v6 ...] [--settings
-    lr=0.003 ...] [--json] python benchmarks/learning.py --compare [n_steps=32,128 ...] [--seeds 5]
-    [--tracks oval ...] [--json] python benchmarks/learning.py --line [--minutes 5] [--cars v6 ...]
-    [--tracks reinvent_2018 ...] [--json]
+    python benchmarks/learning.py [--seeds 10] [--tracks oval ...] [--cars v6 ...]
+                                  [--settings lr=0.003 ...] [--json]
+    python benchmarks/learning.py --compare [n_steps=32,128 ...] [--seeds 5] [--tracks oval ...] [--json]
+    python benchmarks/learning.py --line [--minutes 5] [--cars v6 ...] [--tracks reinvent_2018 ...]
+                                  [--json]
 
 The first form launches `racer train`, as a user would, and takes the wall time from the launch to
 the first evaluation on disk in which 5 of 5 laps without exploration are complete; then it ends the
@@ -14,9 +15,9 @@ machine does other work, processor seconds tell more than wall seconds: the comm
 
 `--pixels` measures trainings from pixels instead, as `benchmarks/pixels.py` does.
 
-The second form trains inside this process and changes one PPO setting at a time, to justify the
-defaults: steps do not depend on the load of the machine, seconds (of training, without start and
-imports) do. It evaluates every 8192 steps.
+The second form, of `benchmarks/learning_settings.py`, trains inside this process and changes one
+setting of PPO at a time, to justify the defaults: steps do not depend on the load of the machine,
+seconds (of training, without start and imports) do. It evaluates every 8192 steps.
 
 The third form is of `benchmarks/learning_line.py`: how near to the bound a car comes that learns
 from physics.
@@ -25,42 +26,44 @@ from physics.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from launching import (
+    RACER,
+    end_process,
+    first_clean_evaluation,
+    format_count,
+    machine_text,
+    processor_seconds,
+)
+
 TRACKS = ("reinvent_2018", "oval", "hot_rod_speedway")
 CARS = ("v4", "v5", "v6")
-LIMITS = {"hot_rod_speedway": 30.0}  # s; 15 elsewhere
-LIMIT = 15.0
-PATIENCE = 90.0  # s after which a run has failed
-WANTED = 0.9  # share of the seeds that must be within the limit
-STEPS, EVERY = 200_000, 8_192  # at most, and between evaluations, where settings are compared
-VARIANTS = (
-    "envs=16,32,128,256", "n_steps=32,128,256", "batch_size=256,512,2048,4096", "n_epochs=4,20", "lr=0.0003,0.003",
-    "lr_end=1.0", "gamma=0.95,0.995", "gae_lambda=0.9,1.0", "ent_coef=0.01", "log_std_init=-1.0,0.0",
-    "normalize_reward=false", "net_arch=[32;32],[128;128]",
-)  # fmt: skip
+LIMIT_S = 15.0
+LIMITS_S = {"hot_rod_speedway": 30.0}
+"""Tracks with another limit than LIMIT_S."""
+
+TIMEOUT_S = 90.0
+"""Time after which a run has failed."""
+
+WANTED_FRACTION = 0.9
+"""Fraction of the seeds that must be within the limit."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """One training: what is trained on which track, with which car and seed, and PPO settings that
-    are not default.
-    """
+class TrainingJob:
+    """One training: reward, track, car and seed, and settings of PPO that are not default."""
 
     reward: str
     track: str
@@ -70,253 +73,209 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """Steps and seconds to the first evaluation with complete laps only; None when it did not come."""
+class TrainingOutcome:
+    """Steps and seconds to the first evaluation with complete laps only; None when it did not come.
 
-    job: Job
+    `cpu` are seconds that the command's process had of the processors until then.
+    """
+
+    job: TrainingJob
     steps: int | None
     seconds: float | None
-    # s that the command's process had of the processors until then; Linux only
     cpu: float | None = None
 
 
 def main() -> None:
-    options = _options()
+    options = parse_options()
     if options.line:
         import learning_line
 
         learning_line.main(options)
-        return
-    if options.pixels:
-        from pixels import TIMED, report
+    elif options.pixels:
+        import pixels
 
-        report(
-            [*TIMED, "objects", "generalise"], options.seeds if options.given else 5, options.json
-        )
-        return
-    if options.compare is not None:
-        outcomes = compare(options)
-        rows = [_settings_row(name, group) for name, group in outcomes.items()]
-        _print_settings(rows, options) if not options.json else print(json.dumps(rows, indent=1))
-        return
-    rows, results = [], []
-    for mine in measure(options):
-        rows.append(_row(mine))
-        results += mine
+        names = [*pixels.TIMED_ROWS, "objects", "generalise"]
+        pixels.report(names, options.pixel_seeds, options.boxes, options.json)
+    elif options.compare is not None:
+        import learning_settings
+
+        learning_settings.main(options)
+    else:
+        measure_and_print(options)
+
+
+def measure_and_print(options: argparse.Namespace) -> None:
+    """Measure the command for each car and track, and print a row for each as it comes."""
+    rows = []
+    all_outcomes = []
+    for outcomes in measure_commands(options):
+        row = summary_row(outcomes)
         if not options.json:
-            _print(rows[-1], options, head=len(rows) == 1)
+            if not rows:
+                print_heads(options)
+            print_row(row)
+        rows.append(row)
+        all_outcomes += outcomes
     if options.json:
-        print(json.dumps({"rows": rows, "runs": [asdict(result) for result in results]}, indent=1))
+        runs = [asdict(outcome) for outcome in all_outcomes]
+        print(json.dumps({"rows": rows, "runs": runs}, indent=1))
 
 
-# --- the command, from its launch
-
-
-def measure(options: argparse.Namespace) -> Iterator[list[Outcome]]:
+def measure_commands(options: argparse.Namespace) -> Iterator[list[TrainingOutcome]]:
     """The outcomes of all seeds for each car and track, launched as commands."""
-    settings = dict(_setting(text) for text in options.settings)
+    settings = dict(parse_setting(text) for text in options.settings)
     pairs = list(product(options.cars, options.tracks))
-    # fills the cache
-    launch(Job(options.reward, options.tracks[0], options.cars[0], 0, settings), options.command)
-    total, done = len(pairs) * options.seeds, 0
+    total = len(pairs) * options.seeds
+    # fills the cache of compiled code
+    launch(TrainingJob(options.reward, options.tracks[0], options.cars[0], 0, settings))
+    done = 0
     with ThreadPoolExecutor(options.jobs) as pool:
         for car, track in pairs:
-            jobs = [
-                Job(options.reward, track, car, seed, settings) for seed in range(options.seeds)
-            ]
-            yield list(_told(pool.map(lambda job: launch(job, options.command), jobs), total, done))
+            jobs = []
+            for seed in range(options.seeds):
+                jobs.append(TrainingJob(options.reward, track, car, seed, settings))
+            yield list(show_outcomes(pool.map(launch, jobs), total, done))
             done += options.seeds
 
 
-def launch(job: Job, command: Sequence[str]) -> Outcome:
+def launch(job: TrainingJob) -> TrainingOutcome:
     """Run `racer train` until its first clean evaluation is on disk, then end it as Ctrl-C does."""
-    with tempfile.TemporaryDirectory() as place:
-        folder, log = Path(place) / "run", Path(place) / "log.txt"
-        words = [*command, *_words(job, Path(place)), "--out", str(folder)]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        log = folder / "log.txt"
+        run = folder / "run"
+        command = [*RACER, *train_arguments(job, folder), "--out", str(run)]
         began = time.monotonic()
-        with log.open("w") as text:
-            process = subprocess.Popen(words, stdout=text, stderr=text, stdin=subprocess.DEVNULL)
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                command, stdout=output, stderr=output, stdin=subprocess.DEVNULL
+            )
             try:
-                return _watch(job, process, folder / "evaluations.csv", began, log)
+                return watch(job, process, run / "evaluations.csv", began, log)
             finally:
-                _end(process)
+                end_process(process)
 
 
-def _watch(
-    job: Job, process: subprocess.Popen[bytes], file: Path, began: float, log: Path
-) -> Outcome:
-    while (seconds := time.monotonic() - began) < PATIENCE:
-        for row in _evaluations(file):
-            if row["complete"] == row["trials"]:
-                return Outcome(job, int(row["steps"]), round(seconds, 2), _cpu(process.pid))
+def watch(
+    job: TrainingJob, process: subprocess.Popen[bytes], file: Path, began: float, log: Path
+) -> TrainingOutcome:
+    """The outcome of a training that is going on, once there is one."""
+    while (seconds := time.monotonic() - began) < TIMEOUT_S:
+        row = first_clean_evaluation(file)
+        if row is not None:
+            cpu = processor_seconds(process.pid)
+            return TrainingOutcome(job, int(row["steps"]), round(seconds, 2), cpu)
         if process.poll() is not None:
             if process.returncode:
                 sys.exit(f"racer train ended with {process.returncode}: {log.read_text()}")
             break
         time.sleep(0.02)
-    return Outcome(job, None, None)
+    return TrainingOutcome(job, None, None)
 
 
-def _cpu(number: int) -> float | None:
-    """Seconds of processor time of a process, user and system; None where the system does not tell."""
-    try:
-        fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return round((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), 2)
-
-
-def _words(job: Job, place: Path) -> list[str]:
-    """The arguments of `racer train`; PPO's settings can only be said in an experiment file."""
+def train_arguments(job: TrainingJob, folder: Path) -> list[str]:
+    """The arguments of `racer train`; settings of PPO need an experiment file, written into `folder`."""
     if not job.settings:
-        return [
-            "train",
-            job.reward,
-            "--track",
-            job.track,
-            "--car",
-            job.car,
-            "--seed",
-            str(job.seed),
-        ]
-    sheet = place / "experiment.toml"
-    facts = [f'{name} = "{getattr(job, name)}"' for name in ("reward", "track", "car")]
-    values = [f"{name} = {json.dumps(value)}" for name, value in job.settings.items()]
-    sheet.write_text("\n".join([*facts, f"seed = {job.seed}", "[settings]", *values, ""]))
-    return ["train", str(sheet)]
+        names = ["--track", job.track, "--car", job.car, "--seed", str(job.seed)]
+        return ["train", job.reward, *names]
+    lines = [
+        f'reward = "{job.reward}"',
+        f'track = "{job.track}"',
+        f'car = "{job.car}"',
+        f"seed = {job.seed}",
+        "[settings]",
+    ]
+    lines += [f"{name} = {json.dumps(value)}" for name, value in job.settings.items()]
+    file = folder / "experiment.toml"
+    file.write_text("\n".join([*lines, ""]))
+    return ["train", str(file)]
 
 
-def _evaluations(file: Path) -> list[dict[str, str]]:
-    try:
-        return list(csv.DictReader(file.read_text().splitlines()))
-    except FileNotFoundError:
-        return []
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(20.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _row(mine: list[Outcome]) -> dict[str, Any]:
-    job = mine[0].job
-    limit = LIMITS.get(job.track, LIMIT)
-    within = sum(r.seconds is not None and r.seconds <= limit for r in mine)
-    ok = within >= WANTED * len(mine)
+def summary_row(outcomes: list[TrainingOutcome]) -> dict[str, Any]:
+    """A row of the table: all seeds of a car and track."""
+    job = outcomes[0].job
+    limit = LIMITS_S.get(job.track, LIMIT_S)
+    within = 0
+    for outcome in outcomes:
+        if outcome.seconds is not None and outcome.seconds <= limit:
+            within += 1
     return {
         "car": job.car,
         "track": job.track,
         "limit": limit,
         "within": within,
-        "ok": ok,
-        **_spread(mine),
+        "ok": within >= WANTED_FRACTION * len(outcomes),
+        **outcome_statistics(outcomes),
     }
 
 
-def _spread(mine: list[Outcome]) -> dict[str, Any]:
+def outcome_statistics(outcomes: list[TrainingOutcome]) -> dict[str, Any]:
     """Median and greatest seconds and steps; a run that never got there counts as infinitely long."""
-    found: dict[str, Any] = {"runs": len(mine), "clean": sum(r.steps is not None for r in mine)}
+    clean = [outcome for outcome in outcomes if outcome.steps is not None]
+    numbers: dict[str, Any] = {"runs": len(outcomes), "clean": len(clean)}
     for name in ("seconds", "cpu", "steps"):
-        values = [getattr(r, name) for r in mine]
-        numbers = [float("inf") if value is None else value for value in values]
-        found |= {f"{name}_median": _finite(median(numbers)), f"{name}_max": _finite(max(numbers))}
-    return found
+        values = []
+        for outcome in outcomes:
+            value = getattr(outcome, name)
+            values.append(float("inf") if value is None else value)
+        numbers[f"{name}_median"] = none_if_infinite(median(values))
+        numbers[f"{name}_max"] = none_if_infinite(max(values))
+    return numbers
 
 
-def _print(row: dict[str, Any], options: argparse.Namespace, head: bool) -> None:
-    if head:
-        runs = (
-            f"{options.seeds} seeds, {options.jobs} at a time"
-            if options.jobs > 1
-            else f"{options.seeds} seeds"
-        )
-        extra = f", {' '.join(options.settings)}" if options.settings else ""
-        print(
-            f"racer train {options.reward}{extra}: from the command to 5 of 5 complete laps; {runs}; {_machine()}"
-        )
-        heads = f"{'s, median':>10} {'max':>6} {'CPU s, median':>14} {'max':>6} {'steps, median':>14} {'max':>8}"
-        print(f"{'car':4} {'track':18} {'within limit':>18} {heads}")
+def print_heads(options: argparse.Namespace) -> None:
+    seeds = f"{options.seeds} seeds"
+    if options.jobs > 1:
+        seeds += f", {options.jobs} at a time"
+    settings = f", {' '.join(options.settings)}" if options.settings else ""
+    print(
+        f"racer train {options.reward}{settings}: from the command to 5 of 5 complete laps; {seeds}; {machine_text()}"
+    )
+    heads = f"{'s, median':>10} {'max':>6} {'CPU s, median':>14} {'max':>6} {'steps, median':>14} {'max':>8}"
+    print(f"{'car':4} {'track':18} {'within limit':>18} {heads}")
+
+
+def print_row(row: dict[str, Any]) -> None:
     within = f"{row['within']} of {row['runs']} in {row['limit']:.0f} s"
-    seconds = f"{_number(row['seconds_median'], 1):>10} {_number(row['seconds_max'], 1):>6}"
-    seconds += f" {_number(row['cpu_median'], 1):>14} {_number(row['cpu_max'], 1):>6}"
-    steps = f"{_number(row['steps_median']):>14} {_number(row['steps_max']):>8}"
-    late = "" if row["ok"] else "  TOO SLOW"
-    print(f"{row['car']:4} {row['track']:18} {within:>18} {seconds} {steps}{late}", flush=True)
-
-
-# --- settings, inside this process
-
-
-def compare(options: argparse.Namespace) -> dict[str, list[Outcome]]:
-    """The outcomes over seeds and tracks of the defaults, and of each setting changed."""
-    variants: list[dict[str, Any]] = [{}]
-    for text in options.compare or VARIANTS:
-        name, _, values = text.partition("=")
-        variants += [{name: _value(value)} for value in values.split(",")]
-    grid = list(product(variants, options.tracks, range(options.seeds)))
-    jobs = [
-        Job(options.reward, track, options.cars[-1], seed, settings)
-        for settings, track, seed in grid
+    cells = [
+        f"{row['car']:4} {row['track']:18} {within:>18}",
+        f"{format_count(row['seconds_median'], 1):>10} {format_count(row['seconds_max'], 1):>6}",
+        f"{format_count(row['cpu_median'], 1):>14} {format_count(row['cpu_max'], 1):>6}",
+        f"{format_count(row['steps_median']):>14} {format_count(row['steps_max']):>8}",
     ]
-    found: dict[str, list[Outcome]] = {}
-    for outcome in _told((train(job) for job in jobs), len(jobs)):
-        found.setdefault(_named(outcome.job.settings), []).append(outcome)
-    return found
+    verdict = "" if row["ok"] else "  TOO SLOW"
+    print(f"{' '.join(cells)}{verdict}", flush=True)
 
 
-class _Clean(Exception):
-    """A clean evaluation has come: the training may end."""
+def show_outcomes(
+    outcomes: Iterable[TrainingOutcome], total: int, done: int = 0
+) -> Iterator[TrainingOutcome]:
+    """The outcomes, with a line for each on a terminal."""
+    for number, outcome in enumerate(outcomes, start=done + 1):
+        if sys.stderr.isatty():
+            job = outcome.job
+            print(
+                f"{number}/{total} {job.car} {job.track} seed {job.seed} {settings_text(job.settings)}: "
+                f"{format_count(outcome.seconds, 1)} s, {format_count(outcome.steps)} steps",
+                file=sys.stderr,
+            )
+        yield outcome
 
 
-def train(job: Job) -> Outcome:
-    """Train in this process until the first clean evaluation."""
-    from racer.training import Run, TrainingProgress, open_session, parse_config
-
-    facts = {name: getattr(job, name) for name in ("reward", "track", "car", "seed", "settings")}
-    config = parse_config(facts | {"evaluate_every": EVERY, "traced_cars": 0}, "--compare")
-
-    def report(progress: TrainingProgress) -> None:
-        if progress.first_clean or progress.steps > STEPS:
-            raise _Clean
-
-    with tempfile.TemporaryDirectory() as place:
-        session = open_session(Run.create(config, Path(place)))
-        with suppress(_Clean):
-            session.train(report)
-        steps, seconds = session.progress.first_clean or (None, None)
-    return Outcome(job, steps, None if seconds is None else round(seconds, 2))
+def settings_text(settings: dict[str, Any]) -> str:
+    """`lr = 0.003, n_steps = 32`."""
+    if not settings:
+        return "defaults"
+    return ", ".join(f"{name} = {json.dumps(value)}" for name, value in settings.items())
 
 
-def _settings_row(name: str, mine: list[Outcome]) -> dict[str, Any]:
-    return {"settings": name, **_spread(mine)}
-
-
-def _print_settings(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
-    tracks = ", ".join(options.tracks)
-    print(
-        f"{options.reward}, {options.seeds} seeds on each of {tracks}; car {options.cars[-1]}; {_machine()}"
-    )
-    print(
-        f"{'settings':28} {'clean':>10} {'steps, median':>14} {'max':>8} {'s, median':>10} {'max':>6}"
-    )
-    for row in rows:
-        clean = f"{row['clean']} of {row['runs']}"
-        steps = f"{_number(row['steps_median']):>14} {_number(row['steps_max']):>8}"
-        seconds = f"{_number(row['seconds_median'], 1):>10} {_number(row['seconds_max'], 1):>6}"
-        print(f"{row['settings']:28} {clean:>10} {steps} {seconds}")
-
-
-def _setting(text: str) -> tuple[str, Any]:
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Name and value of `lr=0.003`."""
     name, _, value = text.partition("=")
-    return name, _value(value)
+    return name, parse_value(value)
 
 
-def _value(text: str) -> Any:
+def parse_value(text: str) -> Any:
     """A number, a flag, or `[32;32]` for a list."""
     try:
         return json.loads(text.replace(";", ","))
@@ -324,44 +283,13 @@ def _value(text: str) -> Any:
         sys.exit(f"{text!r} is no value of a setting: write key=number, key=true, or key=[64;64]")
 
 
-def _named(settings: dict[str, Any]) -> str:
-    return (
-        ", ".join(f"{name} = {json.dumps(value)}" for name, value in settings.items()) or "defaults"
-    )
+def none_if_infinite(number: float) -> float | None:
+    if number == float("inf"):
+        return None
+    return number
 
 
-# --- what both forms share
-
-
-def _told(outcomes: Iterable[Outcome], total: int, done: int = 0) -> Iterator[Outcome]:
-    """The outcomes, with a line for each on a terminal."""
-    for k, outcome in enumerate(outcomes, start=done + 1):
-        if sys.stderr.isatty():
-            job = outcome.job
-            print(
-                f"{k}/{total} {job.car} {job.track} seed {job.seed} {_named(job.settings)}: ",
-                end="",
-                file=sys.stderr,
-            )
-            print(
-                f"{_number(outcome.seconds, 1)} s, {_number(outcome.steps)} steps", file=sys.stderr
-            )
-        yield outcome
-
-
-def _finite(number: float) -> float | None:
-    return number if number < float("inf") else None
-
-
-def _number(number: float | None, digits: int = 0) -> str:
-    return "never" if number is None else f"{number:,.{digits}f}"
-
-
-def _machine() -> str:
-    return f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
-
-
-def _options() -> argparse.Namespace:
+def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -401,12 +329,17 @@ def _options() -> argparse.Namespace:
         action="store_true",
         help="trainings from pixels: the rows of benchmarks/pixels.py (5 seeds)",
     )
-    options = parser.parse_args()
-    options.tracks = options.tracks or (TRACKS[:1] if options.line else TRACKS)
-    options.cars = options.cars or (CARS[-1:] if options.line else CARS)
-    options.given = options.seeds is not None
-    options.seeds = options.seeds or (1 if options.line else 10 if options.compare is None else 5)
-    options.command = [sys.executable, "-m", "racer"]
+    options = parser.parse_args(arguments)
+    seeds, tracks, cars = 10, TRACKS, CARS
+    if options.line:
+        seeds, tracks, cars = 1, TRACKS[:1], CARS[-1:]
+    elif options.compare is not None:
+        seeds = 5
+    options.pixel_seeds = range(options.seeds or 5)
+    options.boxes = 3
+    options.seeds = options.seeds or seeds
+    options.tracks = options.tracks or tracks
+    options.cars = options.cars or cars
     return options
 
 

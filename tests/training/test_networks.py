@@ -1,4 +1,4 @@
-"""DeepRacer's networks layer by layer, against the sizes in SIMULATOR.md 7.1."""
+"""DeepRacer's networks layer by layer, against the sizes in docs/simulator.md 7.1."""
 
 from __future__ import annotations
 
