@@ -245,6 +245,22 @@ def test_fine_tuning_learns_the_value_first(taught, monkeypatch):
     assert not any(torch.equal(*pair) for pair in zip(valued[1], tuned[1], strict=True))
 
 
+def test_fine_tuning_is_resumed_to_the_last_bit(taught, finish, monkeypatch):
+    monkeypatch.setattr(phases, "VALUE_ONLY_STEPS", 128)
+    changes = {"steps": 64, "fine_tune": 256, "evaluate_every": 64}
+    whole, halved = taught(**changes), taught(**changes)
+    session = open_session(halved)
+
+    def stop(progress) -> None:
+        if progress.steps >= 192:
+            session.stop()
+
+    session.train(stop)
+    assert session.progress.steps == 192
+    ends = [finish(run) for run in (whole, Run.open(halved.folder))]
+    assert ends[0] == ends[1]
+
+
 def test_a_teacher_that_laps_nowhere_is_a_sentence(make, short, monkeypatch):
     monkeypatch.setattr(teachers, "TEACHER_STEPS", 64)
     with pytest.raises(UsageError, match="the teacher completed no lap"):
