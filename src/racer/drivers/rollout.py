@@ -44,15 +44,15 @@ RUN_OUT_M = 2.0  # m that a driver goes on after the end of an open road
 
 @dataclass(frozen=True, eq=False)
 class Drive:
-    """What a driver did: `rows` (T,) in order, the prepare step first; `tracks` is what their
-    `road` indexes.
+    """What a driver did: `rows` (T,) of the simulator, the prepare step first; their column `track`
+    indexes `tracks`.
     """
 
     name: str
     title: str
     rows: State
     tracks: tuple[Track, Track]
-    # (K,) obstacles on the road, as it is driven
+    # (K,) obstacles on the track as it is driven
     objects: Obstacles = field(default_factory=lambda: NO_OBSTACLES)
 
     def obstacles(self, rows: State) -> Obstacles:
@@ -63,14 +63,18 @@ class Drive:
     def lap_time(self) -> float:
         """s of the first completed lap; nan without one."""
         times = self.rows["lap_time"]
-        done = times[~np.isnan(times)]
-        return float(done[0]) if len(done) else nan
+        completed = times[~np.isnan(times)]
+        if not len(completed):
+            return nan
+        return float(completed[0])
 
     @property
     def best_lap(self) -> float:
         """s of the fastest completed lap; nan without one. The first one begins from standstill."""
         times = self.rows["lap_time"]
-        return float(np.nanmin(times)) if not np.isnan(times).all() else nan
+        if np.isnan(times).all():
+            return nan
+        return float(np.nanmin(times))
 
     @property
     def completion(self) -> float:

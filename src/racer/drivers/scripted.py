@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -156,7 +157,7 @@ def drive_all(
         objects=Simulation(scenario, 1, seed).obstacles[0],
     )
     plans_of_drivers = [driver.plans(inputs) for driver in chosen]
-    all_plans = [plan for driver_plans in plans_of_drivers for plan in driver_plans]
+    all_plans = list(chain.from_iterable(plans_of_drivers))
     rows_of_plans = iter(_follow_all(all_plans, scenario, inputs, action_space))
     drives = []
     for driver, driver_plans in zip(chosen, plans_of_drivers, strict=True):

@@ -201,17 +201,21 @@ def _ray_length(track: Track, border: Array, xy: Array, ray: Array, s_center: Ar
     start = border[:-1]
     step = np.diff(border, axis=0)
     to_start = start[None] - xy[:, None]
-    crossing = ray[:, None, 0] * step[None, :, 1] - ray[:, None, 1] * step[None, :, 0]
-    along_step = to_start[..., 0] * step[None, :, 1] - to_start[..., 1] * step[None, :, 0]
-    along_ray = to_start[..., 0] * ray[:, None, 1] - to_start[..., 1] * ray[:, None, 0]
+    rays = ray[:, None]
+    steps = step[None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        reach = along_step / crossing
-        fraction = along_ray / crossing
+        reach = _cross(to_start, steps) / _cross(rays, steps)
+        fraction = _cross(to_start, rays) / _cross(rays, steps)
     is_hit = (fraction >= 0.0) & (fraction <= 1.0) & (reach > 0.0)
     is_hit &= _is_near(track, len(start), s_center)
     first = np.min(np.where(is_hit, reach, np.inf), axis=1)
     nearest = geometry.distance_to_line(border, xy)
     return np.where(first < RAGGED_FACTOR * nearest, first, nearest)
+
+
+def _cross(first: Array, second: Array) -> Array:
+    """The cross products of vectors (..., 2)."""
+    return np.asarray(first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0])
 
 
 def _is_near(track: Track, segments: int, s_center: Array) -> NDArray[np.bool_]:

@@ -4,7 +4,7 @@ up or slows down.
 At a speed, every steering angle and speed command that settles into steady cornering gives a pair
 of accelerations, across and along the path. What lies between those pairs a car reaches by going
 back and forth between them, so the limit is their convex hull: for K directions, the farthest that
-it reaches (see `Envelope.reach`). Nothing is fitted to a track. The limit holds for settled
+it reaches (see `GGV.reach`). Nothing is fitted to a track. The limit holds for settled
 cornering: a car that is still turning in, or whose steering lags, does less.
 """
 
@@ -22,13 +22,14 @@ from racer.vehicle.dynamics import _speeds as advance_speeds
 
 Array = NDArray[np.float64]
 
-SLOWEST_SPEED = (
-    0.25  # m/s: below that the car is on its way from standstill, and corners as it does here
-)
+# m/s: below that the car is on its way from standstill, and corners as it does here
+SLOWEST_SPEED = 0.25
 # of the hull's sides, from straight braking over cornering to straight acceleration
 DIRECTION_COUNT = 13
-SPEED_COUNT = 33  # at which it is told, equally spaced
-STEER_COUNT, COMMAND_COUNT = 41, 61  # that are tried
+SPEED_COUNT = 33  # of the limit, equally spaced
+STEER_COUNT = 41  # steering angles that are tried
+COMMAND_COUNT = 61  # speed commands that are tried
+MAX_SETTLING_STEPS = 300  # of 0.01 s, until a car corners steadily
 MAX_SIDE_SLIP_RAD = 0.6  # rad of side slip: a car beyond that spins
 
 
@@ -37,7 +38,7 @@ class GGV:
     """The accelerations of a car by speed.
 
     `across` (K,) and `along` (K,) are unit directions; at speed v, cornering at a and gaining speed
-    at b, both m/s2, `across * |a| + along * b <= reach(v)`, which `limit` (K, V) tells at V equally
+    at b, both m/s2, `across * |a| + along * b <= reach(v)`; `limit` (K, V) is that reach at V equally
     spaced speeds from `slowest` to `fastest`, m/s. `fastest` is the speed at which a car no longer
     gains any on a straight.
     """
@@ -50,7 +51,7 @@ class GGV:
 
     @property
     def speed(self) -> Array:
-        """(V,) m/s at which `limit` is told."""
+        """(V,) m/s, the speeds of `limit`."""
         return np.linspace(self.slowest, self.fastest, self.limit.shape[1])
 
     def reach(self, speed: Array) -> Array:
@@ -74,15 +75,16 @@ class GGV:
         """(N,) m/s2 across at the tip of the hull, the corner of two of its sides that is farthest
         out.
         """
-        falls, rises = (
-            np.flatnonzero((sign * self.along > 1e-9) & (self.across > 1e-9)) for sign in (-1, 1)
-        )
-        tips = [
-            (self.along[j] * reach[i] - self.along[i] * reach[j])
-            / (self.along[j] * self.across[i] - self.along[i] * self.across[j])
-            for i in falls
-            for j in rises
-        ]
+        is_cornering = self.across > 1e-9
+        falling = np.flatnonzero((self.along < -1e-9) & is_cornering)
+        rising = np.flatnonzero((self.along > 1e-9) & is_cornering)
+        tips = []
+        for i in falling:
+            for j in rising:
+                cross = self.along[j] * reach[i] - self.along[i] * reach[j]
+                tips.append(
+                    cross / (self.along[j] * self.across[i] - self.along[i] * self.across[j])
+                )
         side = int(np.argmax(self.across))
         return np.asarray(np.minimum(np.min(tips, axis=0), reach[side] / self.across[side]))
 
@@ -95,33 +97,38 @@ class GGV:
 @cache
 def build_ggv(car: Car, top: float | None = None) -> GGV:
     """What `car` can do with commands up to `top` m/s (what logs of it cover, unless given)."""
-    top = min(car.identified_speed if top is None else top, SPEED_LIMITS_MPS[1])
+    if top is None:
+        top = car.identified_speed
+    top = min(top, SPEED_LIMITS_MPS[1])
     row = car_table(car, 1)[0]
     steer = np.linspace(0.0, np.radians(STEERING_LIMIT_DEG), STEER_COUNT)
     command = np.append(0.0, np.linspace(min(SPEED_LIMITS_MPS[0], top), top, COMMAND_COUNT - 1))
     fastest = _top_speed(row, top)
     speed = np.linspace(min(SLOWEST_SPEED, 0.5 * fastest), fastest, SPEED_COUNT)
-    both = np.empty((SPEED_COUNT, STEER_COUNT * COMMAND_COUNT, 2))
-    _settle(row, speed, steer, command, both)
-    both[..., 0] = np.minimum(both[..., 0], car.identified_lateral)
+    accelerations = np.empty((SPEED_COUNT, STEER_COUNT * COMMAND_COUNT, 2))
+    _settle(row, speed, steer, command, accelerations)
+    lateral = np.minimum(accelerations[..., 0], car.identified_lateral)
     angle = np.linspace(-0.5 * np.pi, 0.5 * np.pi, DIRECTION_COUNT)
-    across, along = np.maximum(np.cos(angle), 0.0), np.sin(angle)
-    limit = np.stack(
-        [
-            np.nanmax(a * both[..., 0] + b * both[..., 1], axis=1)
-            for a, b in zip(across, along, strict=True)
-        ]
-    )
+    across = np.maximum(np.cos(angle), 0.0)
+    along = np.sin(angle)
+    limit = np.empty((DIRECTION_COUNT, SPEED_COUNT))
+    for k in range(DIRECTION_COUNT):
+        projected = across[k] * lateral + along[k] * accelerations[..., 1]
+        limit[k] = np.nanmax(projected, axis=1)
     limit[-1, -1] = 0.0  # no more speed is gained at the top one, to the last bit
     return GGV(across, along, limit, float(speed[0]), fastest)
 
 
 def _top_speed(row: NDArray[np.void], top: float) -> float:
     """m/s at which a car under the command `top` m/s settles on a straight."""
-    low, high = 0.05, 1.5 * top
+    low = 0.05
+    high = 1.5 * top
     for _ in range(50):
         middle = 0.5 * (low + high)
-        low, high = (middle, high) if _gain(row, middle, top) > 0.0 else (low, middle)
+        if _gain(row, middle, top) > 0.0:
+            low = middle
+        else:
+            high = middle
     return low
 
 
@@ -132,25 +139,34 @@ def _gain(car, speed, command):  # type: ignore[no-untyped-def]  # pragma: no co
 
 
 @njit(cache=True, error_model="numpy")
-def _settle(car, speed, steer, command, both):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Fill in `both` (V, steers * commands, 2): accelerations across and along the path, or nan."""
+def _settle(car, speed, steer, command, accelerations):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Fill in `accelerations` (V, steers * commands, 2), across and along the path, or nan."""
     for i in range(len(speed)):
-        v = speed[i]
         for j in range(len(steer)):
             for k in range(len(command)):
-                vy, r, calm = 0.0, 0.0, False
-                for _ in range(300):
-                    vx = np.sqrt(max(v * v - vy * vy, 0.01))
-                    _, new_vy, new_r = advance_speeds(car, vx, vy, r, steer[j], command[k], 0.01)
-                    calm = abs(new_vy - vy) < 1e-5 and abs(new_r - r) < 1e-4
-                    vy, r = new_vy, new_r
-                    if calm:
-                        break
-                vx = np.sqrt(max(v * v - vy * vy, 0.01))
-                spot = both[i, j * len(command) + k]
-                spot[0] = spot[1] = np.nan
-                if calm and abs(vy) < np.sin(MAX_SIDE_SLIP_RAD) * v:
-                    gain = (
-                        advance_speeds(car, vx, vy, r, steer[j], command[k], 1e-4)[0] - vx
-                    ) / 1e-4
-                    spot[0], spot[1] = v * r, gain * vx / v
+                across, along = _settled(car, speed[i], steer[j], command[k])
+                accelerations[i, j * len(command) + k, 0] = across
+                accelerations[i, j * len(command) + k, 1] = along
+
+
+@njit(cache=True, error_model="numpy")
+def _settled(car, v, steer, command):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Acceleration across and along the path, m/s2, of a car that corners steadily at `v` m/s; nan
+    where it spins or does not settle.
+    """
+    vy = 0.0
+    yaw_rate = 0.0
+    is_steady = False
+    for _ in range(MAX_SETTLING_STEPS):
+        vx = np.sqrt(max(v * v - vy * vy, 0.01))
+        _, new_vy, new_yaw_rate = advance_speeds(car, vx, vy, yaw_rate, steer, command, 0.01)
+        is_steady = abs(new_vy - vy) < 1e-5 and abs(new_yaw_rate - yaw_rate) < 1e-4
+        vy = new_vy
+        yaw_rate = new_yaw_rate
+        if is_steady:
+            break
+    if not is_steady or abs(vy) >= np.sin(MAX_SIDE_SLIP_RAD) * v:
+        return np.nan, np.nan
+    vx = np.sqrt(max(v * v - vy * vy, 0.01))
+    gain = (advance_speeds(car, vx, vy, yaw_rate, steer, command, 1e-4)[0] - vx) / 1e-4
+    return v * yaw_rate, gain * vx / v

@@ -17,9 +17,11 @@ from racer.vehicle.car import STEP_S, Car
 Array = NDArray[np.float64]
 
 # the shipped rewards, made for that track
-FOLLOWING_REWARD, PACE_REWARD = "racing_line_reinvent_2018", "bound_pace_reinvent_2018"
+FOLLOWING_REWARD = "racing_line_reinvent_2018"
+PACE_REWARD = "bound_pace_reinvent_2018"
 # words in them that change with the track
-SHIPPED_TITLE, SHIPPED_NAME, SHIPPED_CAR = "re:Invent 2018", "reinvent_2018", "car v6"
+SHIPPED_TITLE = "re:Invent 2018"
+SHIPPED_CAR = "car v6"
 FOLLOWING_MARGIN_M = 0.0  # m, of the line that a car learns to follow: its middle stays on the road
 POINTS_PER_ROW = 5  # points in a line of the table
 
@@ -36,8 +38,8 @@ def following_reward(line: RacingLine, track: Track, car: Car) -> str:
 
 def pace_reward(line: RacingLine, track: Track, car: Car) -> str:
     """The text of a reward file that pays for the pace beside the bound of a lap."""
-    way = " --reverse" if track.is_reversed else ""
-    bound = f"BOUND = {line.lap_time:.2f}  # s: racer line {track.name} --car {car.name}{way}"
+    option = " --reverse" if track.is_reversed else ""
+    bound = f"BOUND = {line.lap_time:.2f}  # s: racer line {track.name} --car {car.name}{option}"
     return _BOUND.sub(lambda _: bound, _about(_shipped(PACE_REWARD), track, car), count=1)
 
 
@@ -46,11 +48,17 @@ def timed_points(line: RacingLine) -> Array:
     does not close.
     """
     count = max(round(line.lap_time / STEP_S), 8)
-    time, xy = line.time, line.xy
+    time = line.time
+    xy = line.xy
     if line.is_loop:
-        time, xy = np.append(time, line.lap_time), np.vstack([xy, xy[:1]])
-    at = np.linspace(0.0, line.lap_time, count + (not line.is_loop), endpoint=not line.is_loop)
-    return np.column_stack([np.interp(at, time, xy[:, 0]), np.interp(at, time, xy[:, 1])])
+        time = np.append(time, line.lap_time)
+        xy = np.vstack([xy, xy[:1]])
+        equal_times = np.linspace(0.0, line.lap_time, count, endpoint=False)
+    else:
+        equal_times = np.linspace(0.0, line.lap_time, count + 1)
+    x = np.interp(equal_times, time, xy[:, 0])
+    y = np.interp(equal_times, time, xy[:, 1])
+    return np.column_stack([x, y])
 
 
 def points_as_list(line: RacingLine) -> str:
@@ -62,10 +70,10 @@ def points_as_list(line: RacingLine) -> str:
 
 def _about(text: str, track: Track, car: Car) -> str:
     """The text of a shipped reward with the words about its track and car changed."""
-    way = ", driven the other way," if track.is_reversed else ""
-    return text.replace(SHIPPED_TITLE, f"{track.title}{way}").replace(
-        SHIPPED_CAR, f"car {car.name}"
-    )
+    title = track.title
+    if track.is_reversed:
+        title += ", driven the other way,"
+    return text.replace(SHIPPED_TITLE, title).replace(SHIPPED_CAR, f"car {car.name}")
 
 
 def _shipped(name: str) -> str:

@@ -28,9 +28,11 @@ def fastest_speeds(
     at `start` m/s.
     """
     speed = limits.corner_speed(kappa)
-    if not is_loop:
+    if is_loop:
+        first = int(np.argmin(speed))
+    else:
+        first = 0
         speed[0] = min(speed[0], start)
-    first = int(np.argmin(speed)) if is_loop else 0
     sweep_speeds(
         speed, np.abs(kappa), gap, limits.table, limits.slowest, limits.fastest, first, is_loop
     )
