@@ -42,9 +42,13 @@ def test_gymnasiums_checker_has_nothing_to_say(space: ActionSpace | None):
 
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        check_env(single(action_space=space), skip_render_check=True)
+        env = gymnasium.make(
+            "racer/DeepRacer-v0", track="oval", reward=center_line, action_space=space
+        )
+        check_env(env.unwrapped)
     told = [str(warning.message) for warning in said]
-    assert all("infinity" in text or "spec" in text for text in told), told
+    # features have no bounds; pictures have, and test_rendering.py allows no warning at all
+    assert all("infinity" in text for text in told), told
 
 
 @pytest.mark.parametrize("space", [None, DISCRETE])
