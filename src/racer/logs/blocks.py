@@ -204,7 +204,8 @@ def _is_other_version(lines: _Lines, names: ColumnNames) -> BoolArray:
 def _parse_regular(lines: _Lines, looks_like_row: BoolArray, names: ColumnNames) -> _Steps:
     """The steps of the lines that look like rows, those of equal length together."""
     steps = _Steps([], [])
-    for count in np.unique(lines.fields[looks_like_row]).tolist():
+    lengths = np.flatnonzero(np.bincount(lines.fields[looks_like_row]))
+    for count in lengths.tolist():
         index = np.flatnonzero(looks_like_row & (lines.fields == count))
         columns = names if len(names) == count else standard_columns(count)
         if columns:

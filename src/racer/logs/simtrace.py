@@ -235,7 +235,8 @@ def _take_block(block: bytes, account: FileAccount) -> pd.DataFrame:
     line_of_step = None
     if account.is_text:
         steps, line_of_step = _marked_steps(block, lines)
-        account.other += lines - len(np.unique(line_of_step))
+        is_first_in_line = np.diff(line_of_step, prepend=-1) > 0
+        account.other += lines - int(is_first_in_line.sum())
     frame = pd.DataFrame()
     if steps:
         parsed = parse_block(steps, account.names or ())
