@@ -30,11 +30,10 @@ def action_use(trace: pd.DataFrame, space: ActionSpace | None = None) -> pd.Data
     not count.
     """
     rows = trace[~trace["episode_status"].isin(HELD_STATUSES)]
-    if space is None:
-        is_continuous = bool((rows["action"] == CONTINUOUS_ACTION).any())
+    if _is_continuous(rows, space):
+        table = _cell_counts(rows, space)
     else:
-        is_continuous = space.is_continuous
-    table = _cell_counts(rows, space) if is_continuous else _index_counts(rows, space)
+        table = _index_counts(rows, space)
     table["share"] = table["count"] / max(int(table["count"].sum()), 1)
     return table[list(ACTION_USE_COLUMNS)]
 
@@ -53,6 +52,12 @@ def action_label(action: int, steer: float, throttle: float) -> str:
     if np.isnan(steer):
         return f"{action}"
     return f"{action} ({command})"
+
+
+def _is_continuous(rows: pd.DataFrame, space: ActionSpace | None) -> bool:
+    if space is not None:
+        return space.is_continuous
+    return bool((rows["action"] == CONTINUOUS_ACTION).any())
 
 
 def _index_counts(rows: pd.DataFrame, space: ActionSpace | None) -> pd.DataFrame:

@@ -97,7 +97,10 @@ def log_names(logs: Sequence[Log | str | Path]) -> list[str]:
     """
     paths = []
     for number, log in enumerate(logs, 1):
-        paths.append(Path(f"log {number}") if isinstance(log, Log) else _without_suffixes(log))
+        if isinstance(log, Log):
+            paths.append(Path(f"log {number}"))
+        else:
+            paths.append(_without_suffixes(log))
     for depth in range(1, max(len(path.parts) for path in paths) + 1):
         names = ["/".join(path.parts[-depth:]) for path in paths]
         if len(set(names)) == len(names):

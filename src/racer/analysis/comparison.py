@@ -35,14 +35,14 @@ _MAX_SHOWN_GAINS = 3
 
 @dataclass(frozen=True)
 class PairDifference:
-    """Two logs: how much longer a lap of `other` takes than one of `one`, s, and how many more it
+    """Two logs: how much longer a lap of `other` takes than one of `reference`, s, and how many more it
     completes.
 
     `complete_laps` and `laps` are those of either; `completion` is the difference of the fractions
     of laps that were completed, -1 to 1.
     """
 
-    one: str
+    reference: str
     other: str
     complete_laps: tuple[int, int]
     laps: tuple[int, int]
@@ -54,10 +54,10 @@ class PairDifference:
         """The verdict on lap times in words."""
         count = f"{self.complete_laps[1]} against {self.complete_laps[0]} complete laps"
         if not self.time.is_known:
-            return f"nothing can be said of the lap times of {self.other} and {self.one}: {count}"
+            return f"nothing can be said of the lap times of {self.other} and {self.reference}: {count}"
         span = f"95 % interval {_span(self.time)}"
         if not self.time.excludes_zero:
-            gap = f"{self.other} takes {self.time.value:+.2f} s against {self.one}"
+            gap = f"{self.other} takes {self.time.value:+.2f} s against {self.reference}"
             return f"nothing can be said: {gap} ({span}), {count}"
         word = "faster" if self.time.value < 0 else "slower"
         return f"{self.other} is {word} by {abs(self.time.value):.2f} s ({span}), {count}"
@@ -197,7 +197,7 @@ def compare_laps(logs: Sequence[ComparedLog]) -> LogComparison:
     """
     _check_same_track(logs)
     table = pd.DataFrame([_log_row(log) for log in logs])
-    pairs = tuple(_pair_difference(one, other) for one, other in combinations(logs, 2))
+    pairs = tuple(_pair_difference(first, second) for first, second in combinations(logs, 2))
     return LogComparison(
         tuple(logs), table, pairs, sector_differences(logs), median_lap_profiles(logs)
     )
@@ -267,15 +267,15 @@ def _interval_cells(name: str, interval: Interval) -> dict[str, float]:
     return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
-def _pair_difference(one: ComparedLog, other: ComparedLog) -> PairDifference:
-    complete_laps = (len(one.complete_laps), len(other.complete_laps))
-    laps = (len(one.laps), len(other.laps))
+def _pair_difference(reference: ComparedLog, other: ComparedLog) -> PairDifference:
+    complete_laps = (len(reference.complete_laps), len(other.complete_laps))
+    laps = (len(reference.laps), len(other.laps))
     completion = proportion_difference(
         proportion_interval(complete_laps[0], laps[0]),
         proportion_interval(complete_laps[1], laps[1]),
     )
-    time = median_difference(one.times, other.times)
-    return PairDifference(one.name, other.name, complete_laps, laps, time, completion)
+    time = median_difference(reference.times, other.times)
+    return PairDifference(reference.name, other.name, complete_laps, laps, time, completion)
 
 
 def _span(interval: Interval) -> str:
@@ -335,7 +335,9 @@ def _plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    return known_number(value) if isinstance(value, float) else value
+    if isinstance(value, float):
+        return known_number(value)
+    return value
 
 
 def _plain_pair(pair: PairDifference) -> dict[str, Any]:

@@ -102,10 +102,12 @@ def beyond_logs_fraction(
     counts when its command is faster, or its cornering reaches 95 % of the hardest that real logs
     show; inf or nan means no limit.
     """
-    max_speed = speed if np.isfinite(speed) else np.inf
-    max_lateral = lateral * NEAR_LIMIT_FRACTION if np.isfinite(lateral) else np.inf
-    is_fast = trace["throttle"].to_numpy() > max_speed + 1e-9
-    is_beyond = is_fast | (driven_motion(trace)["lateral"].to_numpy() >= max_lateral)
+    is_beyond = np.zeros(len(trace), bool)
+    if np.isfinite(speed):
+        is_beyond |= trace["throttle"].to_numpy() > speed + 1e-9
+    if np.isfinite(lateral):
+        driven = driven_motion(trace)["lateral"].to_numpy()
+        is_beyond |= driven >= lateral * NEAR_LIMIT_FRACTION
     total = np.append(0, np.cumsum(is_beyond))
     steps_beyond = total[laps["last_row"] + 1] - total[laps["first_row"]]
     fraction = steps_beyond / np.maximum(laps["steps"], 1)

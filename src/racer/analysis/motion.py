@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer.geometry import wrap_angle
-from racer.logs.schema import episode_ids
+from racer.logs.schema import row_episode_ids
 from racer.vehicle.car import STEP_S
 
 _MAX_SPEED = 8.0  # m/s between two rows; no car is that fast, so it was set down elsewhere
@@ -54,11 +54,10 @@ def columns_for_laps(trace: pd.DataFrame) -> TraceColumns:
         source = trace["source"].to_numpy()
     else:
         source = np.zeros(len(trace), np.int64)
-    ids = trace["episode_id"].to_numpy() if "episode_id" in trace else episode_ids(trace)
     return TraceColumns(
         trace,
         source,
-        ids,
+        row_episode_ids(trace),
         steps=trace["steps"].to_numpy(),
         progress=trace["progress"].to_numpy(),
         tstamp=trace["tstamp"].to_numpy(),

@@ -72,7 +72,7 @@ def lap_sectors(
             origin = 0.0
         times = sector_times(sectors, progress, origin, length)
         for sector, time in zip(sectors, times, strict=True):
-            speed = sector.length(length) / time if time > 0.0 else float("nan")
+            speed = _speed(sector.length(length), time)
             rows.append((index, sector.name, sector.start, sector.end, time, speed))
     return pd.DataFrame(rows, columns=list(SECTOR_COLUMNS))
 
@@ -162,6 +162,13 @@ def corner_labels(track: Track, xy: Array) -> list[str]:
         label = np.where(is_inside_corner(corner, s), corner.name, label)
         labels = np.where(in_sector & (labels == ""), label, labels)
     return [str(label) for label in labels]
+
+
+def _speed(distance: float, time: float) -> float:
+    """m/s; nan for a time that is not known."""
+    if time > 0.0:
+        return distance / time
+    return float("nan")
 
 
 def _middle_between(corner: Corner, following: Corner, lap_length: float) -> float:

@@ -118,26 +118,33 @@ def _zigzag(motion: CarMotion, first: IntArray) -> Array:
 
     The mean is over ZIGZAG_WINDOW_M around each place, less towards the ends of a lap.
     """
-    rows = np.diff(first, append=len(motion.distance))
-    position = np.cumsum(motion.distance) - motion.distance
+    rows = np.diff(first, append=len(motion.turn))
     turned = np.cumsum(motion.turn) - motion.turn
     heading = turned - np.repeat(turned[first], rows)
+    mean_heading = _mean_heading(motion, heading, first)
+    taken_back = _total_turning(heading, first) - _total_turning(mean_heading, first)
+    return np.degrees(np.maximum(taken_back, 0.0))
 
+
+def _mean_heading(motion: CarMotion, heading: Array, first: IntArray) -> Array:
+    """(N,) rad, mean of the heading over the window around each place; the heading itself at the
+    ends of a lap, where there is no window.
+    """
+    rows = np.diff(first, append=len(heading))
+    position = np.cumsum(motion.distance) - motion.distance
     start = np.repeat(position[first], rows)
     end = np.repeat(position[first + rows - 1], rows)
     half_window = np.minimum(np.minimum(position - start, end - position), ZIGZAG_WINDOW_M / 2)
 
-    # The integral of the heading over the distance; a mean is the difference of two of its values.
+    # The integral of the heading over the distance: a mean is the difference of two of its values.
     trapezoids = (heading[:-1] + 0.5 * motion.turn[:-1]) * motion.distance[:-1]
     integral = np.append(0.0, np.cumsum(trapezoids))
     ahead = np.interp(position + half_window, position, integral)
     behind = np.interp(position - half_window, position, integral)
-    mean_heading = heading.copy()
-    has_mean = half_window > _MIN_HALF_WINDOW_M
-    np.divide(ahead - behind, 2.0 * half_window, out=mean_heading, where=has_mean)
-    return np.degrees(
-        np.maximum(_total_turning(heading, first) - _total_turning(mean_heading, first), 0.0)
-    )
+    mean = heading.copy()
+    has_window = half_window > _MIN_HALF_WINDOW_M
+    np.divide(ahead - behind, 2.0 * half_window, out=mean, where=has_window)
+    return mean
 
 
 def _total_turning(heading: Array, first: IntArray) -> Array:

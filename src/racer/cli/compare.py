@@ -99,7 +99,7 @@ def _pair_as_dict(pair: PairDifference) -> dict[str, Any]:
             "high": known_number(interval.high),
         }
     return {
-        "one": pair.one,
+        "one": pair.reference,
         "other": pair.other,
         "laps": pair.complete_laps,
         "of": pair.laps,

@@ -91,25 +91,15 @@ def parse_block(block: bytes, names: ColumnNames) -> ParsedBlock:
     has_row_length = (lines.fields == len(names)) | (_is_other_version(lines, names))
     looks_like_row = lines.begins_with_number & has_row_length & ~lines.is_empty
     steps = _parse_regular(lines, looks_like_row, names)
-
-    others = np.flatnonzero(~looks_like_row & ~lines.is_empty)
-    texts = lines.pick(others)
-    is_header = np.array([is_header_line(text) for text in texts], bool)
-    is_blank = np.array([not text.strip() for text in texts], bool)
-    is_marked = np.array([TRACE_MARKER in text for text in texts], bool)
-    is_rest = ~is_header & ~is_blank
-    may_be_row = is_rest & (is_marked | has_row_length[others])
-    candidates = [texts[k].rpartition(TRACE_MARKER)[2] for k in np.flatnonzero(may_be_row)]
-    steps.extend(_parse_one_by_one(candidates, others[may_be_row], names))
-    steps.bad.append(others[is_rest & ~may_be_row])
-
+    others = _OtherLines.of(lines, ~looks_like_row & ~lines.is_empty)
+    steps.extend(_parse_others(others, has_row_length, names))
     merged = merge_pieces(steps.pieces)
     return ParsedBlock(
         merged.frame,
         merged.line,
         bad=np.sort(np.concatenate(steps.bad)).astype(np.int64),
-        headers=int(is_header.sum()),
-        blank=int(lines.is_empty.sum() + is_blank.sum()),
+        headers=int(others.is_header.sum()),
+        blank=int(lines.is_empty.sum() + others.is_blank.sum()),
     )
 
 
@@ -136,7 +126,9 @@ def stack_frames(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     if not all(have_status):
         plain = []
         for frame, has_status in zip(frames, have_status, strict=True):
-            plain.append(frame.astype({"episode_status": object}) if has_status else frame)
+            if has_status:
+                frame = frame.astype({"episode_status": object})
+            plain.append(frame)
         return pd.concat(plain, ignore_index=True)
     statuses = union_categoricals([frame["episode_status"] for frame in frames])
     rest = [frame.drop(columns="episode_status") for frame in frames]
@@ -188,6 +180,26 @@ class _Lines:
         return b"\n".join(self.pick(index))
 
 
+@dataclass(frozen=True, eq=False)
+class _OtherLines:
+    """The lines of a block that do not look like rows, (others,) each: headers, blanks, rows behind
+    other text, and damage.
+    """
+
+    index: IntArray
+    texts: list[bytes]
+    is_header: BoolArray
+    is_blank: BoolArray
+
+    @classmethod
+    def of(cls, lines: _Lines, is_other: BoolArray) -> _OtherLines:
+        index = np.flatnonzero(is_other)
+        texts = lines.pick(index)
+        is_header = np.array([is_header_line(text) for text in texts], bool)
+        is_blank = np.array([not text.strip() for text in texts], bool)
+        return cls(index, texts, is_header, is_blank)
+
+
 def _is_other_version(lines: _Lines, names: ColumnNames) -> BoolArray:
     """(lines,) whether a line has the length of a row of another version, and a neighbor agrees.
 
@@ -212,6 +224,21 @@ def _parse_regular(lines: _Lines, looks_like_row: BoolArray, names: ColumnNames)
             steps.extend(_parse_together(lines, index, columns, names))
         else:
             steps.extend(_parse_one_by_one(lines.pick(index), index, names))
+    return steps
+
+
+def _parse_others(others: _OtherLines, has_row_length: BoolArray, names: ColumnNames) -> _Steps:
+    """The steps of lines that do not look like rows: those behind a marker, and those that have the
+    length of a row.
+    """
+    is_marked = np.array([TRACE_MARKER in text for text in others.texts], bool)
+    is_unexplained = ~others.is_header & ~others.is_blank
+    may_be_row = is_unexplained & (is_marked | has_row_length[others.index])
+    candidates = []
+    for number in np.flatnonzero(may_be_row).tolist():
+        candidates.append(others.texts[number].rpartition(TRACE_MARKER)[2])
+    steps = _parse_one_by_one(candidates, others.index[may_be_row], names)
+    steps.bad.append(others.index[is_unexplained & ~may_be_row])
     return steps
 
 
@@ -271,8 +298,10 @@ def _read_csv(text: bytes, columns: ColumnNames) -> dict[str, NDArray[Any]] | No
     values = {}
     for position in used:
         name = columns[position]
-        column = frame[position]
-        values[name] = _status_index(column) if name == "episode_status" else column.to_numpy()
+        if name == "episode_status":
+            values[name] = _status_index(frame[position])
+        else:
+            values[name] = frame[position].to_numpy()
     return values
 
 

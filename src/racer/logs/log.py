@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from racer.logs.schema import episode_ids
+from racer.logs.schema import row_episode_ids
 from racer.records import Record, RecordTable
 from racer.vehicle.action_space import ActionSpace
 
@@ -114,9 +114,7 @@ class Log(Record):
     @property
     def episodes(self) -> int:
         """Episodes in the trace."""
-        if "episode_id" in self.trace:
-            return int(self.trace["episode_id"].nunique())
-        return len(np.unique(episode_ids(self.trace)))
+        return len(np.unique(row_episode_ids(self.trace)))
 
     def __repr__(self) -> str:
         return f"<Log of {self._summary()}>"

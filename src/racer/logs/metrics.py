@@ -106,8 +106,10 @@ def parse_metrics(content: Any, where: str) -> pd.DataFrame:
     entries = content.get("metrics") if isinstance(content, dict) else None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise UsageError(f"{where} is not a metrics file: it has no list of objects in `metrics`")
+    if not entries:
+        return pd.DataFrame(columns=["trial"])
     try:
-        return pd.DataFrame(entries) if entries else pd.DataFrame(columns=["trial"])
+        return pd.DataFrame(entries)
     except (ValueError, TypeError) as error:
         raise UsageError(f"{where} is not a metrics file: {error}") from None
 

@@ -128,8 +128,10 @@ def _is_shifted(fields: list[str], names: ColumnNames) -> bool:
 
 
 def _without_shift(fields: list[str]) -> list[str]:
-    is_pair = all(_NUMBER.fullmatch(field.strip("[] ")) for field in fields[7:9])
-    action = "-1" if is_pair else "?"
+    pair = fields[7:9]
+    action = "?"
+    if all(_NUMBER.fullmatch(field.strip("[] ")) for field in pair):
+        action = str(CONTINUOUS_ACTION)
     return [*fields[:7], action, *fields[9:]]
 
 

@@ -122,21 +122,12 @@ def normalize_trace(trace: pd.DataFrame) -> pd.DataFrame:
             f"a trace needs the columns {', '.join(missing)}: "
             f"it has {', '.join(map(str, trace.columns))}"
         )
-    columns: dict[str, Any] = {}
-    for name in TRACE_COLUMNS:
-        if name in trace:
-            columns[name] = _converted_column(trace, name)
-        else:
-            columns[name] = np.full(len(trace), np.nan)
-    for name in trace.columns:
-        if name not in TRACE_COLUMNS:
-            columns[name] = trace[name]
-    normalized = pd.DataFrame(columns, index=trace.index)
-    known = normalized["episode_status"]
-    if known.isna().any():
+    normalized = _with_converted_columns(trace)
+    statuses = normalized["episode_status"]
+    if statuses.isna().any():
         inferred = infer_statuses(normalized).astype(object)
-        statuses = known.astype(object).where(known.notna(), inferred)
-        normalized["episode_status"] = to_status_category(statuses)
+        known = statuses.astype(object).where(statuses.notna(), inferred)
+        normalized["episode_status"] = to_status_category(known)
     return normalized
 
 
@@ -180,8 +171,17 @@ def episode_ids(trace: pd.DataFrame) -> NDArray[np.int64]:
     An episode begins where `episode` changes, `steps` does not increase, or `source` (if there is
     one) changes.
     """
-    source = trace["source"].to_numpy() if "source" in trace else None
+    source = None
+    if "source" in trace:
+        source = trace["source"].to_numpy()
     return number_episodes(trace["episode"].to_numpy(), trace["steps"].to_numpy(), source)
+
+
+def row_episode_ids(trace: pd.DataFrame) -> NDArray[np.int64]:
+    """(N,) the `episode_id` of each row; counted by `episode_ids` where the trace has none."""
+    if "episode_id" in trace:
+        return trace["episode_id"].to_numpy()
+    return episode_ids(trace)
 
 
 def number_episodes(
@@ -205,6 +205,20 @@ def _has_declared_dtypes(trace: pd.DataFrame) -> bool:
         return False
     statuses: Any = trace["episode_status"].array
     return not (statuses.codes < 0).any()
+
+
+def _with_converted_columns(trace: pd.DataFrame) -> pd.DataFrame:
+    """The declared columns in their order and dtypes, nan where the trace lacks one, then others."""
+    columns: dict[str, Any] = {}
+    for name in TRACE_COLUMNS:
+        if name in trace:
+            columns[name] = _converted_column(trace, name)
+        else:
+            columns[name] = np.full(len(trace), np.nan)
+    for name in trace.columns:
+        if name not in TRACE_COLUMNS:
+            columns[name] = trace[name]
+    return pd.DataFrame(columns, index=trace.index)
 
 
 def _converted_column(trace: pd.DataFrame, name: str) -> pd.Series:

@@ -180,7 +180,9 @@ def _usual_columns(lines: list[bytes]) -> ColumnNames:
     """
     counts: Counter[ColumnNames] = Counter()
     for line in lines:
-        row = parse_row(line, ()) if line.count(b",") >= MIN_COLUMNS - 1 else None
+        if line.count(b",") < MIN_COLUMNS - 1:
+            continue
+        row = parse_row(line, ())
         if row is None:
             continue
         counts[row.names] += 1

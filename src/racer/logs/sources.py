@@ -92,7 +92,10 @@ def natural_sort_key(name: str) -> list[tuple[int, str]]:
     """A key that sorts `2-iteration` before `10-iteration`."""
     key = []
     for word in _DIGITS.split(name):
-        key.append((int(word), "") if word.isdecimal() else (-1, word))
+        if word.isdecimal():
+            key.append((int(word), ""))
+        else:
+            key.append((-1, word))
     return key
 
 

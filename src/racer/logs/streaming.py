@@ -78,7 +78,9 @@ class LogStream:
         sources = []
         for account, count in zip(self._accounts, self._repeated, strict=True):
             source = account.source
-            sources.append(without_repeated_rows(source, count) if count else source)
+            if count:
+                source = without_repeated_rows(source, count)
+            sources.append(source)
         return tuple(sources)
 
     @property

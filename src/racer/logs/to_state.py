@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer.geometry import wrap_angle
-from racer.logs.schema import episode_ids
+from racer.logs.schema import row_episode_ids
 from racer.sim.state import STATE, Phase, State, Status
 from racer.sim.step import locate_cars, locate_in_sequence
 from racer.stats import circular_median
@@ -60,8 +60,7 @@ def state_rows(trace: pd.DataFrame, track: Track, packed: PackedTracks | None = 
 
 def episode_begins(trace: pd.DataFrame) -> BoolArray:
     """(N,) whether an episode begins with a row, or the trace joins it there."""
-    ids = trace["episode_id"].to_numpy() if "episode_id" in trace else episode_ids(trace)
-    begins = np.diff(ids, prepend=0) != 0
+    begins = np.diff(row_episode_ids(trace), prepend=0) != 0
     begins[:1] = True
     return np.asarray(begins)
 

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer import geometry
-from racer.logs.schema import episode_ids
+from racer.logs.schema import row_episode_ids
 from racer.sim.state import HELD_STATUSES
 from racer.stats import circular_median
 from racer.track.track import Track
@@ -102,9 +102,7 @@ def logged_waypoint(track: Track, xy: Array, lap_fraction: Array) -> NDArray[np.
 
 def sample_rows(trace: pd.DataFrame) -> pd.DataFrame:
     """Rows of up to 16 episodes spread over a trace, driving ones only, with an `episode_id`."""
-    rows = trace
-    if "episode_id" not in trace:
-        rows = trace.assign(episode_id=episode_ids(trace))
+    rows = trace.assign(episode_id=row_episode_ids(trace))
     is_held = rows["episode_status"].isin(HELD_STATUSES)
     is_driving = ~is_held & (rows["progress"] < 100) & (rows["steps"] >= _MIN_STEP)
     rows = rows[is_driving]

@@ -129,25 +129,33 @@ def _training_files(
     columns = filled_columns(trace)
     iterations = _iterations(trace, log.job)
     workers = _workers(trace)
+    path = layout.training_of_worker
     if not layout.tells_workers_apart or workers.nunique() == 1:
         workers = pd.Series(0, index=trace.index)
-    path = layout.training_of_worker if workers.nunique() > 1 else layout.training
-
+        path = layout.training
     for k, n in sorted(set(zip(workers.tolist(), iterations.tolist(), strict=True))):
         steps = trace[(workers == k) & (iterations == n)]
         yield path.format(k=k, n=n), steps.iloc[:, :columns]
-
     training_laps = laps[laps["phase"].astype(str) != "evaluation"]
-    first_rows = training_laps["first_row"].to_numpy()
-    for k in sorted(workers.unique()):
-        of_worker = workers.reindex(first_rows).to_numpy() == k
-        iteration = iterations.reindex(first_rows[of_worker]).to_numpy()
-        table = training_laps[of_worker].assign(iteration=iteration)
-        metrics_path = layout.training_metrics if k == 0 else layout.training_metrics_of_worker
-        yield metrics_path.format(k=k), json.dumps(training_metrics(table)).encode()
-
+    yield from _training_metrics_files(layout, training_laps, workers, iterations)
     if layout.training_log:
         yield layout.training_log, _simulator_log(log.job, trace, columns)
+
+
+def _training_metrics_files(
+    layout: FolderLayout, laps: pd.DataFrame, workers: pd.Series, iterations: pd.Series
+) -> Iterator[tuple[str, bytes]]:
+    """The metrics of each worker; `workers` and `iterations` are those of the rows of the trace."""
+    first_rows = laps["first_row"].to_numpy()
+    worker_of_lap = workers.reindex(first_rows).to_numpy()
+    iteration_of_lap = iterations.reindex(first_rows).to_numpy()
+    laps = laps.assign(iteration=iteration_of_lap)
+    for k in sorted(workers.unique()):
+        path = layout.training_metrics_of_worker
+        if k == 0:
+            path = layout.training_metrics
+        metrics = training_metrics(laps[worker_of_lap == k])
+        yield path.format(k=k), json.dumps(metrics).encode()
 
 
 def _evaluation_files(
