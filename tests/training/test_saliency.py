@@ -26,9 +26,10 @@ from racer.plotting.animation import FRAME_SIZE_PX
 from racer.sensors.camera.camera import FRONT_CAMERA
 from racer.sensors.features import FEATURE_NAMES
 from racer.training.deterministic_policy import policy_head
+from racer.training.explanation import policy_lap
 from racer.training.learner import load_checkpoint
 from racer.training.run import Run
-from racer.training.saliency import BANDS, SHOWN_PICTURES, _gradients, picture_bands, policy_lap
+from racer.training.saliency import BANDS, SHOWN_PICTURES, _gradients, picture_bands
 from racer.training.trainer import open_session
 
 

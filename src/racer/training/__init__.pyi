@@ -4,10 +4,10 @@ from .config import TrainConfig as TrainConfig
 from .config import parse_config as parse_config
 from .evaluation import EvaluationResult as EvaluationResult
 from .evaluation import evaluate as evaluate
+from .explanation import explain_run as explain_run
+from .explanation import policy_lap as policy_lap
 from .learner import load_policy as load_policy
 from .run import Run as Run
-from .saliency import explain_run as explain_run
-from .saliency import policy_lap as policy_lap
 from .session import Session as Session
 from .setup import ProgressCallback as ProgressCallback
 from .setup import TrainingProgress as TrainingProgress

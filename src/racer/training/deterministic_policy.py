@@ -89,3 +89,8 @@ def policy_head(policy: BasePolicy, observation: Any) -> Tensor:
     features = policy.pi_features_extractor(inputs)
     head: Tensor = policy.action_net(policy.mlp_extractor.forward_actor(features))
     return head
+
+
+def is_continuous_policy(policy: BasePolicy) -> bool:
+    """Whether the actions of a policy are points, and not positions in a list."""
+    return bool(policy.action_space.shape)

@@ -100,7 +100,10 @@ def _apply(
     first = observations[0]
     if not isinstance(first, dict):
         return function(observations)
-    return {name: function([each[name] for each in observations]) for name in first}
+    joined = {}
+    for name in first:
+        joined[name] = function([observation[name] for observation in observations])
+    return joined
 
 
 def _no_reward(params: Any) -> float:

@@ -105,12 +105,12 @@ class EpisodeRecorder:
     def _trace(self) -> pd.DataFrame:
         """The trace of the finished episodes, which are numbered on."""
         columns = zip(*chain(*self.finished), strict=True)
-        rows, actions, rewards = (np.concatenate(column) for column in columns)
+        rows, actions, rewards = map(np.concatenate, columns)
         if self._cars.actions.is_continuous:
             actions = np.full(len(rows), -1)
         trace = trace_columns(rows, actions, rewards, self._cars.scenario.tracks)
         numbers = np.arange(self.episodes, self.episodes + len(self.finished))
-        trace["episode"] = np.repeat(numbers, [len(episode) for episode in self.finished])
+        trace["episode"] = np.repeat(numbers, list(map(len, self.finished)))
         self.episodes += len(self.finished)
         return pd.DataFrame(trace)
 

@@ -19,39 +19,28 @@ its own.
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from racer import __version__
 from racer.errors import UsageError
-from racer.files import make_folder, read_json, write_file, write_json
+from racer.files import read_json, write_file
 from racer.records import Record, RecordTable, format_number, format_percent
-from racer.reward import RewardRefused, load_reward
-from racer.sensors.camera.randomization import find_randomization
+from racer.reward import RewardRefused
 from racer.sensors.observation import parse_observations
-from racer.sim.noise import read_noise
 from racer.sim.obstacle_layout import ObstacleLayout, read_obstacle_layout
-from racer.track import library, route
+from racer.track import route
 from racer.track.track import Track
 from racer.training.config import TrainConfig, parse_config
-from racer.training.interop.hyperparameters import read_hyperparameters
-from racer.training.networks import find_network
-from racer.training.run_metadata import run_metadata
+from racer.training.new_run import write_run_folder
 from racer.vehicle.action_space import ActionSpace
-from racer.vehicle.car import car_preset
-from racer.vehicle.metadata import Metadata, read_metadata, write_metadata
+from racer.vehicle.metadata import Metadata, read_metadata
 
-RECORDED_PACKAGES = ("numpy", "numba", "gymnasium", "torch", "stable-baselines3")
 REQUIRED_FILES = ("reward_function.py", "track.npy", "model/model_metadata.json")
 REQUIRED_KEYS = ("reward_file", "track", "track_title")
-SUBFOLDERS = ("checkpoints", "model", "metrics", "training-simtrace")
 EVALUATION_COLUMNS = ("steps", "seconds", "complete", "trials", "completion", "lap_time")
 """The columns of evaluations.csv that a table of none has too."""
 
@@ -147,7 +136,7 @@ class Run(Record):
             raise UsageError(
                 f"{folder} holds a run already: continue it with --resume {folder}, or name another folder with --out"
             )
-        _write_run_folder(config, folder, home)
+        write_run_folder(config, folder, home)
         return cls.open(folder)
 
     @property
@@ -281,71 +270,3 @@ def _file_or_none(file: Path) -> Path | None:
     if file.is_file():
         return file
     return None
-
-
-def _write_run_folder(config: TrainConfig, folder: Path, home: Path | None) -> None:
-    """Look at everything that `config` names, and only then write the folder."""
-    track = library.load_track(config.track, home=home)
-    other_tracks = [library.load_track(name, home=home) for name in config.also_tracks]
-    reward = load_reward(config.reward)
-    metadata = run_metadata(config)
-    _check_names(config, metadata)
-    for name in SUBFOLDERS:
-        make_folder(folder / name)
-    route.save_route(track, folder / "track.npy")
-    for other_track in other_tracks:
-        route.save_route(other_track, folder / "tracks" / f"{other_track.name}.npy")
-    write_metadata(metadata, folder / "model" / "model_metadata.json")
-    write_file(folder / "reward_function.py", reward.path.read_bytes())
-    if config.hyperparameters is not None:
-        write_file(folder / "hyperparameters.json", Path(config.hyperparameters).read_bytes())
-    story = {
-        "config": config.model_dump(),
-        "reward_file": str(reward.path.resolve()),
-        "track": track.name,
-        "track_title": track.title,
-        "car": config.car or metadata.car,
-        "objects": _layout_as_dict(read_obstacle_layout(config.objects)),
-        "versions": {"racer": __version__} | {name: version(name) for name in RECORDED_PACKAGES},
-        "python": platform.python_version(),
-        "git": _git_commit(folder),
-    }
-    write_json(folder / "run.json", story)
-
-
-def _check_names(config: TrainConfig, metadata: Metadata) -> None:
-    """Raise UsageError for what would otherwise come to light when the cars are made."""
-    car_preset(config.car or metadata.car)
-    if config.network is not None:
-        find_network(config.network)
-    if config.teacher and metadata.training_algorithm == "sac":
-        raise UsageError(
-            "a teacher and its student learn with PPO's networks; this action space says sac"
-        )
-    read_noise(config.noise)
-    find_randomization(config.look)
-    read_obstacle_layout(config.objects)
-    if config.hyperparameters is not None:
-        read_hyperparameters(config.hyperparameters, config.settings, metadata.training_algorithm)
-
-
-def _layout_as_dict(layout: ObstacleLayout | None) -> dict[str, Any] | None:
-    if layout is None:
-        return None
-    return asdict(layout)
-
-
-def _git_commit(folder: Path) -> str | None:
-    """The commit of the git checkout that the folder is in; None outside of one, or without git."""
-    try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return answer.stdout.strip() or None

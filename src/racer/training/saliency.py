@@ -8,32 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
-from stable_baselines3.sac.policies import SACPolicy
+from stable_baselines3.common.policies import BasePolicy
 
-from racer.diagnostics.policy import PolicyLap, PolicyViews
+from racer.diagnostics.policy import PolicyViews
 from racer.sensors.camera.camera import FRONT_CAMERA
 from racer.sensors.features import FEATURE_NAMES
-from racer.sim.state import State, Status
 from racer.training.deterministic_policy import (
     Tensor,
-    input_names,
+    is_continuous_policy,
     join_observation,
     policy_head,
-    split_observation,
 )
-from racer.training.learner import load_checkpoint
-from racer.training.observed import observe_lap
-from racer.training.run import Run
-from racer.vehicle.action_space import ActionSpace
-from racer.vehicle.car import STEP_S
 
 Array = NDArray[np.float64]
 
@@ -67,46 +57,6 @@ PICTURE_DIMENSIONS = 3
 """Channels, rows, columns; observations with more dimensions than these, with T first, are pictures."""
 
 
-def explain_run(folder: Path, checkpoint: str = "best") -> tuple[PolicyLap, str]:
-    """A lap of a checkpoint of the run in `folder`, and the name of the checkpoint's file.
-
-    Raises UsageError when there is none.
-    """
-    run = Run.open(folder)
-    policy, name = load_checkpoint(run, checkpoint)
-    return policy_lap(run, policy), name
-
-
-def policy_lap(run: Run, policy: BasePolicy) -> PolicyLap:
-    """One lap of a policy from the start line, with what it answers and where it looks.
-
-    As much of the lap as the policy manages.
-    """
-    steps = observe_lap(run, policy)
-    names = input_names(policy)
-    inputs = dict(zip(names, split_observation(names, steps.observation), strict=True))
-    attention = _attention(policy, inputs)
-    answers = _answers(policy, run.action_space, inputs)
-    track = run.track
-    if run.config.reverse:
-        track = track.reversed()
-    progress = steps.rows["progress"]
-    return PolicyLap(
-        track=track,
-        xy=np.column_stack([steps.rows["front_x"], steps.rows["front_y"]]),
-        distance=np.maximum.accumulate(progress) / 100.0 * track.length,
-        time=_lap_time(steps.rows),
-        ended=Status(steps.rows["status"][-1]).word,
-        mean=answers.commands,
-        deviation=answers.deviations,
-        actions=_discrete_actions(run.action_space),
-        probabilities=answers.probabilities,
-        parts=attention.parts,
-        weights=attention.weights,
-        views=attention.views,
-    )
-
-
 def picture_bands(height: int) -> NDArray[np.int64]:
     """(H,) which of `BANDS` each row of the front camera's picture shows, on flat ground."""
     focal_length = FRONT_CAMERA.focal * height / FRONT_CAMERA.height
@@ -118,22 +68,8 @@ def picture_bands(height: int) -> NDArray[np.int64]:
     return np.where(angle_down > 0.0, floor_band, 0)
 
 
-def _lap_time(rows: State) -> float:
-    """Time of the lap, or of as much of it as was driven, s."""
-    if rows["progress"][-1] >= 100.0:
-        return float(rows["lap_time"][-1])
-    return len(rows) * STEP_S
-
-
-def _discrete_actions(space: ActionSpace) -> Array:
-    """(K, 2) commands of a discrete space; none of a continuous one."""
-    if space.is_continuous:
-        return np.empty((0, 2))
-    return np.column_stack([space.steering_deg, space.speed])
-
-
 @dataclass(frozen=True, eq=False)
-class _Attention:
+class Attention:
     """What a policy's answers hang on: `weights` (T, P) of its `parts`, and some pictures."""
 
     parts: tuple[str, ...]
@@ -141,25 +77,42 @@ class _Attention:
     views: PolicyViews | None
 
 
-def _attention(policy: BasePolicy, inputs: Inputs) -> _Attention:
+def find_attention(policy: BasePolicy, inputs: Inputs) -> Attention:
     """The size of the gradient by each part, times how much the part varies over the lap."""
     deviations = {name: part.float().std(dim=0) for name, part in inputs.items()}
-    camera = _first_picture(inputs)
-    count = len(next(iter(inputs.values())))
-    shown = np.linspace(0, count, SHOWN_PICTURES, endpoint=False).astype(np.int64)
-    weights: dict[str, list[Array]] = {name: [] for name in inputs}
-    heat = []
+    pictures = _ShownPictures(inputs)
+    tables = []
     for first, gradients in _gradients(policy, inputs):
-        for name, gradient in gradients.items():
-            weights[name].append(_weights_by_part(gradient * deviations[name]))
-        if camera is not None:
-            in_piece = shown[(shown >= first) & (shown < first + PIECE_STEPS)]
-            heat += [_heat(gradients[camera][k - first]) for k in in_piece]
-    views = None
-    if camera is not None:
-        views = PolicyViews(shown, inputs[camera][shown, 0].numpy(), np.stack(heat))
-    table = np.hstack([np.concatenate(pieces) for pieces in weights.values()])
-    return _Attention(_part_names(inputs), table, views)
+        columns = [_weights_by_part(gradients[name] * deviations[name]) for name in inputs]
+        tables.append(np.hstack(columns))
+        pictures.add(first, gradients)
+    return Attention(_part_names(inputs), np.concatenate(tables), pictures.views())
+
+
+class _ShownPictures:
+    """Pictures at some places of the lap, and their heat as it comes in; none without a camera."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        count = len(next(iter(inputs.values())))
+        self._inputs = inputs
+        self._camera = _first_picture(inputs)
+        self._index = np.linspace(0, count, SHOWN_PICTURES, endpoint=False).astype(np.int64)
+        self._heat: list[Array] = []
+
+    def add(self, first: int, gradients: Inputs) -> None:
+        """Take in the gradients of a piece of the lap, which begins with the step `first`."""
+        if self._camera is None:
+            return
+        is_in_piece = (self._index >= first) & (self._index < first + PIECE_STEPS)
+        for step in self._index[is_in_piece]:
+            self._heat.append(_heat(gradients[self._camera][step - first]))
+
+    def views(self) -> PolicyViews | None:
+        """The pictures with their heat, once all pieces were taken in."""
+        if self._camera is None:
+            return None
+        pictures = self._inputs[self._camera][self._index, 0].numpy()
+        return PolicyViews(self._index, pictures, np.stack(self._heat))
 
 
 def _first_picture(inputs: Inputs) -> str | None:
@@ -179,7 +132,7 @@ def _gradients(policy: BasePolicy, inputs: Inputs) -> Iterator[tuple[int, Inputs
             for name, part in inputs.items()
         }
         answer = policy_head(policy, join_observation(tuple(piece), tuple(piece.values())))
-        if not _is_continuous(policy):
+        if not is_continuous_policy(policy):
             answer = _log_odds(answer)
         sizes = {name: torch.zeros_like(part) for name, part in piece.items()}
         for column in answer.unbind(dim=1):
@@ -236,65 +189,3 @@ def _heat(gradient: Tensor) -> Array:
         return np.zeros_like(smooth)
     heat: Array = np.clip((smooth - low) / (high - low), 0.0, 1.0)
     return heat
-
-
-@dataclass(frozen=True, eq=False)
-class _Answers:
-    """What a policy answers in T steps.
-
-    `commands` (T, 2) are the likeliest ones, `deviations` (T, 2) what it would try around them in
-    training, `probabilities` (T, K) those of discrete actions.
-    """
-
-    commands: Array
-    deviations: Array
-    probabilities: Array
-
-
-def _answers(policy: BasePolicy, space: ActionSpace, inputs: Inputs) -> _Answers:
-    heads = []
-    deviations = []
-    count = len(next(iter(inputs.values())))
-    with torch.no_grad():
-        for first in range(0, count, PIECE_STEPS):
-            parts = tuple(part[first : first + PIECE_STEPS] for part in inputs.values())
-            observation = join_observation(tuple(inputs), parts)
-            heads.append(policy_head(policy, observation))
-            deviations.append(_action_deviations(policy, observation, len(parts[0])))
-    head = torch.cat(heads)
-    if space.is_continuous:
-        half_ranges = np.array([np.ptp(space.steering_deg), np.ptp(space.speed)]) / 2.0
-        return _Answers(
-            commands=space.command_deg(head.numpy()),
-            deviations=torch.cat(deviations).double().numpy() * half_ranges,
-            probabilities=np.empty((count, 0)),
-        )
-    probabilities: Array = torch.softmax(head.double(), dim=1).numpy()
-    actions = np.column_stack([space.steering_deg, space.speed])
-    mean = probabilities @ actions
-    variance = probabilities @ actions**2 - mean**2
-    return _Answers(
-        commands=actions[probabilities.argmax(axis=1)],
-        deviations=np.sqrt(np.maximum(variance, 0.0)),
-        probabilities=probabilities,
-    )
-
-
-def _action_deviations(policy: BasePolicy, observation: Any, count: int) -> Tensor:
-    """(N, 2) deviations of continuous actions, in points of [-1, 1]; 0 for discrete ones.
-
-    For SAC what is left of them after its tanh.
-    """
-    if isinstance(policy, SACPolicy):
-        mean, log_std, _ = policy.actor.get_action_dist_params(observation)
-        deviation = log_std.exp()
-        return (torch.tanh(mean + deviation) - torch.tanh(mean - deviation)) / 2.0
-    assert isinstance(policy, ActorCriticPolicy)
-    log_std = torch.full((2,), -torch.inf)
-    if _is_continuous(policy):
-        log_std = policy.log_std
-    return log_std.exp().expand(count, 2)
-
-
-def _is_continuous(policy: BasePolicy) -> bool:
-    return bool(policy.action_space.shape)

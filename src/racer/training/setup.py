@@ -145,7 +145,7 @@ class TrainingSetup:
             "returns": self._return_statistics(),
             "journal": self.trainer_log,
             "recorder": self.recorder.state(),
-            "rewards": [_reward_snapshot(cars) for cars in (self.cars, *self.trials)],
+            "rewards": list(map(_reward_snapshot, (self.cars, *self.trials))),
             "torch": torch.get_rng_state(),
             "numpy": np.random.get_state(),  # noqa: NPY002 - stable-baselines3 shuffles with it
             "python": random.getstate(),

@@ -177,7 +177,7 @@ class LessonPhase:
             env.reset(seed=run.config.seed + 1000 * number)
             cars.append(env)
         student: Any = self._setup.model.policy
-        student_sensors = tuple(sensor_kind(name) for name in run.observation)
+        student_sensors = tuple(map(sensor_kind, run.observation))
         classroom = Classroom(
             student, cars, teachers, student_sensors, teacher_sensors, run.config.seed
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -96,24 +96,44 @@ def drive_policy(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> Dri
     cars.reset(seed=seed)
     space: Any = cars.single_action_space
     actions = np.zeros((cars.num_envs, *space.shape), space.dtype)
-    no_index = np.full(cars.num_envs, -1)
     is_driving = np.ones(cars.num_envs, dtype=np.bool_)
-    steps: list[tuple[NDArray[Any], ...]] = []
+    steps = []
     while is_driving.any():
         observation = cars.observe(np.flatnonzero(is_driving))
         actions[is_driving], _ = policy.predict(observation, deterministic=True)
         obstacles = cars.simulation.obstacles.copy()
-        step = cars.advance(actions, with_observation=False)
-        index = no_index if cars.actions.is_continuous else actions.copy()
-        steps.append((step.rows, index, step.reward, obstacles, is_driving.copy()))
-        is_driving &= ~(step.terminated | step.truncated)
+        result = cars.advance(actions, with_observation=False)
+        steps.append(
+            _TrialStep(result.rows, actions.copy(), result.reward, obstacles, is_driving.copy())
+        )
+        is_driving &= ~(result.terminated | result.truncated)
         # cars in their prepare step are held, and the reward function is not called for them
         cars.simulation.state["phase"][~is_driving] = Phase.PREPARE
-    columns = zip(*steps, strict=True)
-    rows, index, reward, obstacles, driven = (np.stack(column, axis=1) for column in columns)
-    trace = trace_columns(rows[driven], index[driven], reward[driven], cars.scenario.tracks)
-    trace["episode"] = trace["episode"] + np.repeat(np.arange(cars.num_envs), driven.sum(axis=1))
-    return DrivenSteps(pd.DataFrame(trace), rows[driven], obstacles[driven])
+    return _join_trial_steps(steps, cars)
+
+
+class _TrialStep(NamedTuple):
+    """One step of N cars; what stands in it of cars that do not drive any more is left out later."""
+
+    rows: State  # (N,)
+    actions: NDArray[Any]  # (N, ...)
+    rewards: NDArray[np.float64]  # (N,)
+    obstacles: Obstacles  # (N, K) before the step
+    is_driving: NDArray[np.bool_]  # (N,)
+
+
+def _join_trial_steps(steps: Sequence[_TrialStep], cars: DeepRacerVectorEnv) -> DrivenSteps:
+    """The steps of each car in a row, car after car."""
+    columns = [np.stack(column, axis=1) for column in zip(*steps, strict=True)]
+    rows, actions, rewards, obstacles, is_driving = columns
+    if cars.actions.is_continuous:
+        actions = np.full(is_driving.shape, -1)
+    trace = trace_columns(
+        rows[is_driving], actions[is_driving], rewards[is_driving], cars.scenario.tracks
+    )
+    steps_of_cars = is_driving.sum(axis=1)
+    trace["episode"] = trace["episode"] + np.repeat(np.arange(cars.num_envs), steps_of_cars)
+    return DrivenSteps(pd.DataFrame(trace), rows[is_driving], obstacles[is_driving])
 
 
 def policy_trace(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> pd.DataFrame:

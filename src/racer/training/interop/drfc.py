@@ -157,7 +157,7 @@ def config_from_settings(settings: Mapping[str, str | list[str]]) -> TranslatedJ
 def _as_text(value: Any) -> str | list[str]:
     """A value of YAML as it would stand in `run.env`."""
     if isinstance(value, list):
-        return [str(element) for element in value]
+        return list(map(str, value))
     if value is None:
         return ""
     return str(value)

@@ -86,7 +86,7 @@ def write_onnx(
     program = _export(policy, inputs)
     model = program.model_proto
     texts = {"model_metadata.json": json.dumps(metadata_as_json(metadata))}
-    if any(_are_features(part) for part in inputs):
+    if any(map(_are_features, inputs)):
         texts["features"] = json.dumps(FEATURE_NAMES)
     for key, text in texts.items():
         entry = model.metadata_props.add()
@@ -100,19 +100,22 @@ def compare_onnx(path: Path, policy: DeterministicPolicy, observation: Any) -> O
     session = _open_session(path)
     inputs = split_observation(policy.names, observation)
     count = len(inputs[0])
-    batches = []
+    pytorch_batches = []
+    onnx_batches = []
     for first in range(0, count, BATCH_OBSERVATIONS):
-        batches.append(tuple(part[first : first + BATCH_OBSERVATIONS] for part in inputs))
-    pytorch_outputs = _joined_outputs(policy, [_run_pytorch(policy, batch) for batch in batches])
-    onnx_outputs = _joined_outputs(policy, [_run_onnx(session, policy, batch) for batch in batches])
+        batch = tuple(part[first : first + BATCH_OBSERVATIONS] for part in inputs)
+        pytorch_batches.append(_run_pytorch(policy, batch))
+        onnx_batches.append(_run_onnx(session, policy, batch))
+    pytorch_outputs = _join_batches(policy, pytorch_batches)
+    onnx_outputs = _join_batches(policy, onnx_batches)
     return _compare_outputs(pytorch_outputs, onnx_outputs, count)
 
 
 def onnx_signature(path: Path) -> tuple[list[TensorSpec], list[TensorSpec]]:
     """Inputs and outputs of the file, as onnxruntime reports them."""
     session = _open_session(path)
-    inputs = [_tensor_spec(node) for node in session.get_inputs()]
-    outputs = [_tensor_spec(node) for node in session.get_outputs()]
+    inputs = list(map(_tensor_spec, session.get_inputs()))
+    outputs = list(map(_tensor_spec, session.get_outputs()))
     return inputs, outputs
 
 
@@ -121,8 +124,8 @@ def onnx_description(path: Path, comparison: OnnxComparison) -> dict[str, Any]:
     inputs, outputs = onnx_signature(path)
     return {
         "opset": OPSET,
-        "inputs": [asdict(spec) for spec in inputs],
-        "outputs": [asdict(spec) for spec in outputs],
+        "inputs": list(map(asdict, inputs)),
+        "outputs": list(map(asdict, outputs)),
         "check": asdict(comparison) | {"tolerance": TOLERANCE, "agrees": comparison.agrees},
     }
 
@@ -168,10 +171,10 @@ def _run_onnx(
     return outputs
 
 
-def _joined_outputs(policy: DeterministicPolicy, batches: list[list[NDArray[Any]]]) -> Outputs:
+def _join_batches(policy: DeterministicPolicy, batches: list[list[NDArray[Any]]]) -> Outputs:
     """The outputs of all batches by their names."""
     columns = zip(*batches, strict=True)
-    joined = [np.concatenate(column) for column in columns]
+    joined = map(np.concatenate, columns)
     return dict(zip(policy.outputs, joined, strict=True))
 
 

@@ -131,8 +131,8 @@ def value_labels(key: str, values: Sequence[Value]) -> list[str]:
     A file is called by its name without ending, with its folder where two have the same name.
     """
     if key not in FILE_ENDINGS:
-        return [_label(value) for value in values]
-    paths = [Path(str(value)) for value in values]
+        return list(map(_label, values))
+    paths = list(map(Path, values))
     namesakes = Counter(path.stem for path in set(paths))
     labels = []
     for path in paths:
@@ -245,7 +245,7 @@ def _list_mistake(key: str, value: Value) -> str:
         return f"{key!r} cannot list several values; {', '.join(AXES)} and the keys under [settings] can"
     if not value:
         return f"{key!r} lists nothing"
-    texts = [repr(element) for element in value]
+    texts = list(map(repr, value))
     for text in texts:
         if texts.count(text) > 1:
             return f"{key!r} lists {text} twice"
@@ -288,7 +288,7 @@ def _run_names(points: list[Point]) -> list[str]:
     parts: list[list[str]] = [[] for _ in points]
     for key in points[0]:
         values = [point[key] for point in points]
-        if len({repr(value) for value in values}) > 1:
+        if len(set(map(repr, values))) > 1:
             prefix = _name_prefix(key)
             for part, label in zip(parts, value_labels(key, values), strict=True):
                 part.append(f"{prefix}{label}")

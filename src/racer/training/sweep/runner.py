@@ -240,8 +240,12 @@ def _read_messages(folder: Path) -> str:
 
 def _stop_running(runs: Sequence[RunStatus]) -> None:
     """End what runs as Ctrl-C does, and what does not end, with force."""
-    running = [run for run in runs if run.process is not None and run.state == "running"]
-    processes = [run.process for run in running if run.process is not None]
+    running = []
+    processes = []
+    for run in runs:
+        if run.process is not None and run.state == "running":
+            running.append(run)
+            processes.append(run.process)
     for process in processes:
         with suppress(ProcessLookupError):
             process.send_signal(signal.SIGINT)

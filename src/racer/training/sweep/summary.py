@@ -81,12 +81,14 @@ def compare_runs(folder: Path) -> RunComparison:
         raise UsageError(
             f"{folder} holds no runs: racer train EXPERIMENT.toml --out {folder} makes them"
         )
-    configs = [_flat_config(run_folder) for run_folder in folders]
+    configs = list(map(_flat_config, folders))
     differing = _differing_keys(configs)
     labels = _labels(configs, differing)
-    results = pd.DataFrame([_run_result(run_folder) for run_folder in folders])
+    results = pd.DataFrame(list(map(_run_result, folders)))
     runs = pd.concat([labels, results], axis=1)
-    curves = [_curve(run_folder, labels.iloc[k]) for k, run_folder in enumerate(folders)]
+    curves = []
+    for number, run_folder in enumerate(folders):
+        curves.append(_curve(run_folder, labels.iloc[number]))
     return RunComparison(
         differing=differing,
         rows=_combination_rows(runs, differing, configs),
@@ -134,10 +136,10 @@ def run_comparison_markdown(comparison: RunComparison) -> str:
 def run_comparison_cells(comparison: RunComparison) -> tuple[list[str], list[list[str]]]:
     """Heads and rows of the table as text; an empty cell where there is no number."""
     names = [key.removeprefix("settings.").replace("_", " ") for key in comparison.differing]
-    rows = [
-        [str(row[key]) for key in comparison.differing] + _measure_cells(row)
-        for row in comparison.rows.to_dict("records")
-    ]
+    rows = []
+    for row in comparison.rows.to_dict("records"):
+        labels = [str(row[key]) for key in comparison.differing]
+        rows.append([*labels, *_measure_cells(row)])
     return [*names, *HEADS.values()], rows
 
 
@@ -190,9 +192,9 @@ def _differing_keys(configs: Sequence[dict[str, Any]]) -> tuple[str, ...]:
 
 def _labels(configs: Sequence[dict[str, Any]], differing: Sequence[str]) -> pd.DataFrame:
     """What differs, as short labels, and the seed; one row a run."""
-    columns: dict[str, Any] = {
-        key: value_labels(key, [config[key] for config in configs]) for key in differing
-    }
+    columns: dict[str, Any] = {}
+    for key in differing:
+        columns[key] = value_labels(key, [config[key] for config in configs])
     columns["seed"] = [config["seed"] for config in configs]
     return pd.DataFrame(columns, index=range(len(configs)))
 
@@ -245,9 +247,8 @@ def _combination_rows(
     for number, config in enumerate(configs):
         combination = tuple(runs[key].iloc[number] for key in differing)
         runs_of.setdefault(combination, []).append(number)
-        rank[combination] = [
-            _rank(config[key], label) for key, label in zip(differing, combination, strict=True)
-        ]
+        values = [config[key] for key in differing]
+        rank[combination] = list(map(_rank, values, combination))
     rows = []
     for combination in sorted(rank, key=rank.__getitem__):
         labels = dict(zip(differing, combination, strict=True))
