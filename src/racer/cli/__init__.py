@@ -1,5 +1,7 @@
 """The command line: `racer COMMAND`. A command's module is imported when that command is called,
 never before.
+
+Exit codes: 0 done, 1 a check failed, 2 wrong use, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ from racer.errors import RacerError
 # commands that stop at the first step that cannot be priced
 PRICING_COMMANDS = ("score", "explain", "map", "replay")
 INTERRUPTED_EXIT_CODE = 130  # what a shell reports for a program that Ctrl-C stopped
+REWARD_PANEL = "Reward"
+DRIVE_PANEL = "Drive"
+LOOK_PANEL = "Look"
 
 
 @dataclass(frozen=True)
@@ -35,107 +40,116 @@ class Command:
 COMMANDS = {
     "check": Command(
         "racer.cli.check:check_command",
-        "Reward",
+        REWARD_PANEL,
         "Say whether a reward can crash, behaves and is accepted.",
     ),
     "score": Command(
-        "racer.cli.score:score_command", "Reward", "Say whether a reward agrees with the clock."
+        "racer.cli.score:score_command",
+        REWARD_PANEL,
+        "Say whether a reward agrees with the clock.",
     ),
     "explain": Command(
         "racer.cli.explain:explain_command",
-        "Reward",
+        REWARD_PANEL,
         "Say which lines of a reward pay how much, or where a policy looks.",
     ),
     "map": Command(
-        "racer.cli.map:map_command", "Reward", "Draw what a reward pays all over a track."
+        "racer.cli.map:map_command",
+        REWARD_PANEL,
+        "Draw what a reward pays all over a track.",
     ),
     "replay": Command(
         "racer.cli.replay:replay_command",
-        "Reward",
+        REWARD_PANEL,
         "Price the steps of logs with a reward, and compare laps with the clock.",
     ),
     "watch": Command(
-        "racer.cli.watch:watch_command", "Reward", "Check and score a reward again on every save."
+        "racer.cli.watch:watch_command",
+        REWARD_PANEL,
+        "Check and score a reward again on every save.",
     ),
     "reward": Command(
         "racer.cli.reward:reward_command",
-        "Reward",
+        REWARD_PANEL,
         "Call a reward function with the params of one step.",
     ),
     "actions": Command(
         "racer.cli.actions:app",
-        "Drive",
+        DRIVE_PANEL,
         "Say what an action space allows on a track, and design one.",
     ),
     "init": Command(
         "racer.cli.init:init_command",
-        "Reward",
+        REWARD_PANEL,
         "Write a starter project: a reward, its tests, an experiment.",
     ),
     "train": Command(
         "racer.cli.train:train_command",
-        "Drive",
+        DRIVE_PANEL,
         "Train a car with a reward function, or a whole experiment.",
     ),
     "evaluate": Command(
         "racer.cli.evaluate:evaluate_command",
-        "Drive",
+        DRIVE_PANEL,
         "Drive laps with a trained car and print the lap table.",
     ),
     "export": Command(
         "racer.cli.export:export_command",
-        "Drive",
+        DRIVE_PANEL,
         "Write a policy as ONNX, and its experiment for DeepRacer for Cloud.",
     ),
     "import": Command(
         "racer.cli.import_:import_command",
-        "Drive",
+        DRIVE_PANEL,
         "Read a training set up elsewhere into an experiment for racer train.",
     ),
     "line": Command(
         "racer.cli.line:line_command",
-        "Drive",
+        DRIVE_PANEL,
         "Find the fastest line around a track, and drive it.",
     ),
     "tracks": Command(
-        "racer.cli.tracks:app", "Drive", "List, show, import, export and fetch tracks."
+        "racer.cli.tracks:app",
+        DRIVE_PANEL,
+        "List, show, import, export and fetch tracks.",
     ),
     "analyze": Command(
         "racer.cli.analyze:analyze_command",
-        "Look",
+        LOOK_PANEL,
         "Read logs, ours or the real ones, and print their laps.",
     ),
     "compare": Command(
         "racer.cli.compare:compare_command",
-        "Look",
+        LOOK_PANEL,
         "Compare two or more logs or runs, and say who is faster.",
     ),
     "plot": Command(
         "racer.cli.plot:plot_command",
-        "Look",
+        LOOK_PANEL,
         "Draw one picture of a log: racer plot --list says which there are.",
     ),
     "see": Command(
         "racer.cli.see:see_command",
-        "Look",
+        LOOK_PANEL,
         "Draw what every sensor of a car tells at a place of a track.",
     ),
     "report": Command(
         "racer.cli.report:report_command",
-        "Look",
+        LOOK_PANEL,
         "Make one page of a log that opens in any browser, offline.",
     ),
 }
 
 
-class _Group(TyperGroup):
+class _RootGroup(TyperGroup):
     """The root command. Help and suggestions come from COMMANDS; a command that is called is loaded
     first.
     """
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, _, rest = super().resolve_command(ctx, args)
-        return name, load_command(name) if name else None, rest
+        command = load_command(name) if name else None
+        return name, command, rest
 
     def invoke(self, ctx: Any) -> Any:
         """The one border: what a user can mend becomes a line of text, everything else is a bug and
@@ -144,7 +158,8 @@ class _Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except RacerError as error:
-            _leave(f"{error}{_advice(ctx.invoked_subcommand, error)}", error.exit_code)
+            advice = _advice(ctx.invoked_subcommand, error)
+            _leave(f"{error}{advice}", error.exit_code)
         except KeyboardInterrupt:
             _leave("interrupted", INTERRUPTED_EXIT_CODE)
 
@@ -152,10 +167,12 @@ class _Group(TyperGroup):
 def load_command(name: str) -> Any:
     """The click command called `name`, one of COMMANDS, with its module imported."""
     module, attribute = COMMANDS[name].place.split(":")
-    found = getattr(importlib.import_module(module), attribute)
-    if not isinstance(found, typer.Typer):
-        found = _alone(found)
-    return typer.main.get_command(found)
+    command = getattr(importlib.import_module(module), attribute)
+    if not isinstance(command, typer.Typer):
+        function = command
+        command = _new_typer()
+        command.command()(function)
+    return typer.main.get_command(command)
 
 
 def main() -> None:
@@ -173,18 +190,14 @@ def main() -> None:
         sys.exit(1)
 
 
-def _alone(function: Any) -> typer.Typer:
-    single = _typer()
-    single.command()(function)
-    return single
-
-
 def _advice(command: str | None, error: RacerError) -> str:
     """What to do about a reward that the real job would refuse, after a command that only wanted
     its prices.
     """
-    path = getattr(error, "path", "") if command in PRICING_COMMANDS else ""
-    return f"\nracer check {path} finds the smallest step that shows it" if path else ""
+    path = getattr(error, "path", "")
+    if command not in PRICING_COMMANDS or not path:
+        return ""
+    return f"\nracer check {path} finds the smallest step that shows it"
 
 
 def _leave(message: str, code: int) -> None:
@@ -192,20 +205,22 @@ def _leave(message: str, code: int) -> None:
     raise typer.Exit(code)
 
 
-def _typer(**options: Any) -> typer.Typer:
-    names = {"help_option_names": ["-h", "--help"]}
+def _new_typer(**options: Any) -> typer.Typer:
     return typer.Typer(
-        add_completion=False, pretty_exceptions_enable=False, context_settings=names, **options
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        **options,
     )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
         typer.echo(f"racer {__version__}")
         raise typer.Exit
 
 
-app = _typer(cls=_Group, no_args_is_help=True)
+app = _new_typer(cls=_RootGroup, no_args_is_help=True)
 
 
 @app.callback()
