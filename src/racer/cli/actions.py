@@ -425,12 +425,12 @@ def _draw(figure: Callable[[], Any], path: Path) -> None:
 
 
 def _review_figure(seen: Review, use: ActionUsage | None) -> Any:
-    from racer.plotting.actions import review_figure
+    from racer.plotting import review_figure
 
     return review_figure(seen, use)
 
 
 def _design_figure(found: Design) -> Any:
-    from racer.plotting.actions import design_figure
+    from racer.plotting import design_figure
 
     return design_figure(found)
