@@ -9,9 +9,7 @@ from matplotlib.figure import Figure
 
 from racer.analysis import laps
 from racer.drivers.scripted import drive
-from racer.plotting import style
-from racer.plotting.laps import draw_laps
-from racer.plotting.track import draw_obstacles, draw_track
+from racer.plotting import draw_laps, draw_obstacles, draw_track, style
 from racer.sim.obstacle_layout import ObstacleLayout
 from racer.sim.simulation import START_LINE, Scenario, Simulation
 from racer.sim.state import trace_columns

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from racer.plotting import style
-from racer.plotting.track import track_figure, track_gallery_figure
+from racer.plotting import style, track_figure, track_gallery_figure
 from racer.track import load_track, track_entries
 from racer.track.corners import driving_direction, track_facts
 from racer.track.track import Track

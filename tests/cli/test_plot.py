@@ -18,9 +18,7 @@ from racer.cli.inputs import track_of_log, tracks_to_try
 from racer.cli.plot import plot_command
 from racer.errors import UsageError
 from racer.logs import write_csv
-from racer.plotting import style
-from racer.plotting.figures import PlotRequest
-from racer.plotting.kinds import PLOT_KINDS
+from racer.plotting import PLOT_KINDS, PlotRequest, style
 from racer.track import route
 
 app = typer.Typer()

@@ -4,7 +4,6 @@ log made here.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import re
 from pathlib import Path
@@ -16,10 +15,11 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+import racer.plotting
 from racer.diagnostics.scoring import price_drives
 from racer.drivers.scripted import drive_all
 from racer.logs import write_csv
-from racer.plotting.kinds import PLOT_KINDS
+from racer.plotting import PLOT_KINDS
 from racer.resources import rewards_folder
 from racer.reward import load_reward as load_reward
 from racer.sim.state import trace_columns
@@ -136,16 +136,7 @@ def test_every_picture_is_there_and_all_are_small() -> None:
     assert sum(file.stat().st_size for file in files) < 2_000_000
 
 
-def test_every_function_that_the_page_names_is_there() -> None:
-    rows = re.findall(
-        r"^\| (`\w+`(?:, `\w+`)*) \| (`draw_.*) \|$", PLOTS.read_text("utf-8"), re.MULTILINE
-    )
-    assert len(rows) == 7
-    for modules, functions in rows:
-        names = re.findall(r"\w+", modules)
-        found = {
-            name
-            for module in names
-            for name in vars(importlib.import_module(f"racer.plotting.{module}"))
-        }
-        assert set(re.findall(r"draw_\w+", functions)) <= found
+def test_every_function_that_the_page_names_can_be_imported() -> None:
+    names = re.findall(r"`(draw_\w+)`", PLOTS.read_text("utf-8"))
+    assert len(names) >= 25
+    assert set(names) <= set(racer.plotting.__all__)

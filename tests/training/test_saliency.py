@@ -22,7 +22,7 @@ from racer.diagnostics.policy import (
     least_sure_place,
     weight_fractions,
 )
-from racer.plotting.animation import FRAME_SIZE_PX
+from racer.plotting import FRAME_SIZE_PX
 from racer.sensors.camera.camera import FRONT_CAMERA
 from racer.sensors.features import FEATURE_NAMES
 from racer.training.deterministic_policy import policy_head

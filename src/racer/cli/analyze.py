@@ -142,9 +142,7 @@ def _draw_and_name(log: LogOnTrack, folder: Path, count: int) -> None:
 
 def _draw_pictures(log: LogOnTrack, folder: Path, count: int) -> list[Path]:
     """The pictures that fit the log, written to a folder. Raises UsageError."""
-    from racer.plotting import style
-    from racer.plotting.laps import race_figure
-    from racer.plotting.training import training_figure
+    from racer.plotting import race_figure, style, training_figure
 
     figures = {}
     for phase, laps in laps_by_phase(log.laps):

@@ -70,8 +70,7 @@ def compare_command(
 
 
 def _draw(comparison: LogComparison, path: Path) -> Path:
-    from racer.plotting import style
-    from racer.plotting.telemetry import comparison_figure
+    from racer.plotting import comparison_figure, style
 
     return style.save_figure(comparison_figure(comparison), path.expanduser())
 

@@ -138,8 +138,7 @@ def _as_dict(result: EvaluationResult, files: list[Path]) -> dict[str, Any]:
 def _save_result(run: Path, result: EvaluationResult, video: str, onboard: bool) -> list[Path]:
     """Write everything about a race into a new folder of the run; the paths of what was written."""
     from racer.logs import metrics, write_csv
-    from racer.plotting import style
-    from racer.plotting.laps import race_figure
+    from racer.plotting import race_figure, style
 
     name = f"evaluation-{result.stamp}"
     log = run / name / "evaluation-simtrace" / "0-iteration.csv"
@@ -161,7 +160,7 @@ def _save_result(run: Path, result: EvaluationResult, video: str, onboard: bool)
 
 def _animate(result: EvaluationResult, lap: pd.DataFrame, film: Path, with_view: bool) -> None:
     """An animation of the one lap in `lap`, with the car's view beside it if asked for."""
-    from racer.plotting.animation import animate_laps
+    from racer.plotting import animate_laps
 
     view = None
     width = PICTURE_WIDTH_PX
@@ -181,7 +180,7 @@ def _animate(result: EvaluationResult, lap: pd.DataFrame, film: Path, with_view:
 
 def _onboard_view(result: EvaluationResult, lap: pd.DataFrame, grainy: bool) -> Any:
     """Pictures from the car on the one lap in `lap`."""
-    from racer.plotting.animation import MAX_ANIMATION_FRAMES, onboard_frames
+    from racer.plotting import MAX_ANIMATION_FRAMES, onboard_frames
 
     first, last = int(lap["first_row"].iloc[0]), int(lap["last_row"].iloc[0])
     rows = slice(first, min(last + 1, first + MAX_ANIMATION_FRAMES))

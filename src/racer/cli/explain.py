@@ -110,8 +110,7 @@ def explain_command(
     else:
         print_record(attribution)
     if output:
-        from racer.plotting import style
-        from racer.plotting.attribution import attribution_figure
+        from racer.plotting import attribution_figure, style
 
         figure = attribution_figure(attribution, driven_track)
         typer.echo(str(style.save_figure(figure, output, dpi=110)), err=as_json)

@@ -36,8 +36,7 @@ def explain_policy(folder: Path, checkpoint: str, output: Path | None, as_json: 
         typer.echo(title)
         _print_lap(lap)
     if output:
-        from racer.plotting import style
-        from racer.plotting.policy import policy_figure
+        from racer.plotting import policy_figure, style
 
         picture = style.save_figure(policy_figure(lap, title), output, dpi=110)
         typer.echo(str(picture), err=as_json)

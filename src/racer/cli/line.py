@@ -244,8 +244,7 @@ def _write_line(
 
 
 def _draw(report: LineReport, path: Path) -> Path:
-    from racer.plotting import style
-    from racer.plotting.racing_line import racing_line_figure
+    from racer.plotting import racing_line_figure, style
 
     lines = {"fastest": report.line}
     for name, other in report.baselines.items():

@@ -177,8 +177,7 @@ def _slice_facts(cut: MapSlice) -> dict[str, Any]:
 def _draw(
     reward_map: RewardMap, track: Track, title: str, is_difference: bool, arrows: bool, path: Path
 ) -> None:
-    from racer.plotting import style
-    from racer.plotting.reward_map import reward_map_figure
+    from racer.plotting import reward_map_figure, style
 
     figure = reward_map_figure(reward_map, track, title, is_difference=is_difference, arrows=arrows)
     style.save_figure(figure, path, dpi=110)

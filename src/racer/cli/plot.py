@@ -16,8 +16,7 @@ from racer.errors import UsageError, did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
-    from racer.plotting.figures import PlotRequest, Rival
-    from racer.plotting.kinds import PlotKind
+    from racer.plotting import PlotKind, PlotRequest, Rival
 
 FILM_SUFFIXES = (".gif", ".mp4")
 LENGTH_TOLERANCE_M = 0.02  # of tracks whose logs can be laid over each other
@@ -67,7 +66,7 @@ def plot_command(
     """Draw one picture of a log: training, lap times, laps on the track, telemetry, heat maps,
     sectors, ghosts.
     """
-    from racer.plotting.kinds import find_plot_kind
+    from racer.plotting import find_plot_kind
 
     if is_list or not kind:
         _list_kinds()
@@ -92,7 +91,7 @@ def plot_command(
 
 
 def _list_kinds() -> None:
-    from racer.plotting.kinds import PLOT_KINDS
+    from racer.plotting import PLOT_KINDS
 
     width = max(map(len, PLOT_KINDS))
     for name, plot_kind in PLOT_KINDS.items():
@@ -113,7 +112,7 @@ def _check_phase(phase: str) -> None:
 
 def _rival(log: LogOnTrack, other: LogOnTrack, paths: list[str]) -> Rival:
     """The second log, which must be of the same track and direction. Raises UsageError."""
-    from racer.plotting.figures import Rival
+    from racer.plotting import Rival
 
     length, other_length = (float(x.log.trace["track_len"].median()) for x in (log, other))
     are_known = log.track is not None and other.track is not None
@@ -140,7 +139,7 @@ def _request(
     kind: PlotKind, logs: list[LogOnTrack], paths: list[str], laps: str, phase: str
 ) -> PlotRequest:
     """What the picture is made from: the laps that the user asks for, and those of the second log."""
-    from racer.plotting.figures import PlotRequest
+    from racer.plotting import PlotRequest
 
     log = logs[0]
     if len(logs) == 1:

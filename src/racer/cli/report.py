@@ -32,8 +32,7 @@ def report_command(
     refuse_if(not is_html, f"{output}: a report is an .html file")
     refuse_if(not output.parent.is_dir(), f"{output}: there is no folder {output.parent}")
     from racer.logs import read_log
-    from racer.report import render_report
-    from racer.report.subject import join_logs
+    from racer.report import join_logs, render_report
 
     log = join_logs([read_log(path) for path in paths])
     on_track = place_log(log, paths[0], track, tracks)

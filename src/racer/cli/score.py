@@ -126,8 +126,7 @@ def _print_scores(scores: list[RewardScore]) -> None:
 
 
 def _draw_ranks(scores: list[RewardScore], track: str, path: Path) -> None:
-    from racer.plotting import style
-    from racer.plotting.scores import rank_figure
+    from racer.plotting import rank_figure, style
 
     with style.style_context():
         style.save_figure(rank_figure(scores, track), path)

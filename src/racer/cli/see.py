@@ -52,8 +52,7 @@ def see_command(
     """Draw the map, the front camera, the stereo pair, LIDAR and features of a car placed on a
     track.
     """
-    from racer.plotting import style
-    from racer.plotting.sensors import sensor_figure
+    from racer.plotting import sensor_figure, style
     from racer.sim.obstacles import obstacles_before
     from racer.sim.placement import both_directions, placed_rows
     from racer.track.spatial_index import pack_tracks

@@ -66,8 +66,7 @@ def tracks_show_command(
         typer.echo(f"{driven.title} ({driven.name})")
         print_table(_facts_table(entry, driven, facts))
     if output:
-        from racer.plotting import style
-        from racer.plotting.track import track_figure
+        from racer.plotting import style, track_figure
 
         typer.echo(str(style.save_figure(track_figure(driven), output)), err=as_json)
 

@@ -1,7 +1,7 @@
 """One self-contained HTML page about a log: in words, in figures, and as laps that can be driven
-again.
+again. Names are loaded when they are asked for, as Bokeh takes a while.
 """
 
-from racer.report.page import render_report
+import lazy_loader
 
-__all__ = ["render_report"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

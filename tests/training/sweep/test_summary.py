@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from racer.errors import UsageError
-from racer.plotting.training import learning_curve_figure
+from racer.plotting import learning_curve_figure
 from racer.training.config import TrainConfig
 from racer.training.sweep.runner import FINISHED_FILE
 from racer.training.sweep.summary import (

@@ -100,7 +100,7 @@ def compare_runs(folder: Path) -> RunComparison:
 
 def write_run_comparison(comparison: RunComparison, folder: Path) -> list[Path]:
     """The files that were written: comparison.json, .csv, .md and .png."""
-    from racer.plotting.training import learning_curve_figure
+    from racer.plotting import learning_curve_figure
 
     files = [folder / f"comparison.{ending}" for ending in ("json", "csv", "md", "png")]
     json_file, csv_file, markdown_file, picture_file = files

@@ -1,0 +1,2 @@
+from .page import render_report as render_report
+from .subject import join_logs as join_logs
