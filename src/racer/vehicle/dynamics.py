@@ -102,8 +102,8 @@ def _hold(car, motion, steering_deg, speed, duration, substeps):  # type: ignore
         yaw_rate = new_rate
     cos = np.cos(yaw)
     sin = np.sin(yaw)
-    x += cos * ahead - sin * left
-    y += sin * ahead + cos * left
+    x = x + cos * ahead - sin * left
+    y = y + sin * ahead + cos * left
     yaw += turned
     if yaw > np.pi:
         yaw -= 2.0 * np.pi
