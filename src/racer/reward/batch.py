@@ -235,7 +235,7 @@ class RewardBatch:
         notes = [*self.reward.notes, *around.sink.notes()]
         if self._mutations:
             lines = ", ".join(map(str, self.reward.syntax.mutations))
-            lines = lines or "a line that could not be told"
+            lines = lines or "an unknown line"
             notes.append(
                 f"{name} changes its params at line {lines}; without effect on the simulator"
             )

@@ -93,6 +93,11 @@ def fix_reward(name: str | os.PathLike[str] | RewardFunction, profile: str = "aw
     """What `--fix` makes of a reward file, for a validator. Nothing is written.
 
     Raises UsageError as `load_reward`, and for an unknown profile.
+
+    Examples
+    --------
+    >>> fix_reward("center_line").why_unchanged
+    'nothing to fix: aws accepts it'
     """
     profile = validators.find_profile(profile).name
     if isinstance(name, RewardFunction):
