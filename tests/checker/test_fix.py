@@ -26,9 +26,9 @@ from racer.checker.fix import (
     layout,
     names,
     proof,
+    words,
     write_fix,
 )
-from racer.checker.fix import names as words
 from racer.checker.fix.edits import SourceText, TextEdit, apply_edits
 from racer.checker.steps import TrialEpisode, lap_episodes
 from racer.checker.validators import trial

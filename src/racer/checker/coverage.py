@@ -299,7 +299,7 @@ def _unreached_blocks(
 
 
 def _conditional_bodies(node: ast.AST) -> Iterator[tuple[list[ast.stmt], str]]:
-    """The bodies of a statement that may not run, with their conditions in words."""
+    """The bodies of a statement that may not run, with their conditions as text."""
     if isinstance(node, ast.If):
         test = ast.unparse(node.test)
         if len(test) > MAX_CONDITION_CHARS:

@@ -177,8 +177,8 @@ def random_episode(track: Track, count: int, named: Sequence[float], seed: int =
         fitting = np.array([*usual, *(number for number in named if low <= number <= high)])
         takes_usual = rng.random(count) < 0.5
         chosen = rng.choice(fitting, count)
-        drawn = rng.uniform(low, high, count)
-        mixed: list[float] = np.where(takes_usual, chosen, drawn).tolist()
+        uniform = rng.uniform(low, high, count)
+        mixed: list[float] = np.where(takes_usual, chosen, uniform).tolist()
         return mixed
 
     half_width = 0.5 * float(np.median(track.width)) + OUTSIDE_M

@@ -71,6 +71,18 @@ class RewardBatch:
 
     Raises RewardRefused when the file does what the real job refuses while it is executed, and
     RewardUnusable when it has no fitting `reward_function`.
+
+    Examples
+    --------
+    >>> from racer.reward import load_reward
+    >>> batch = RewardBatch(load_reward("center_line"), n=2)
+    >>> near = {"all_wheels_on_track": True, "distance_from_center": 0.0, "track_width": 0.8}
+    >>> batch([near, near | {"distance_from_center": 0.3}]).tolist()
+    [1.0, 0.1]
+    >>> batch([{}], cars=[1])
+    Traceback (most recent call last):
+        ...
+    racer.reward.errors.RewardRefused: ...KeyError: 'distance_from_center' is not there...
     """
 
     def __init__(
@@ -235,7 +247,7 @@ class RewardBatch:
         notes = [*self.reward.notes, *around.sink.notes()]
         if self._mutations:
             lines = ", ".join(map(str, self.reward.syntax.mutations))
-            lines = lines or "a line that could not be told"
+            lines = lines or "an unknown line"
             notes.append(
                 f"{name} changes its params at line {lines}; without effect on the simulator"
             )

@@ -238,7 +238,7 @@ def _compile_source(text: str, path: Path) -> tuple[str, CodeType]:
 
 
 def _older_source(text: str) -> str | None:
-    """The same program in the syntax of this Python, None when that does not help.
+    """The program in the syntax of this Python, None when that does not help.
 
     The simulator runs Python 3.12, whose f-strings older ones refuse.
     """

@@ -45,7 +45,7 @@ class _Piece:
 
 
 def downgrade_syntax(source: str, generics: bool = False) -> str:
-    """The same program in the syntax of 3.11, with as many lines.
+    """A program in the syntax of 3.11, with as many lines.
 
     With `generics` type parameters and `type` statements are taken out: to see whether the rest is
     right, not to run it. What cannot be read is left as it is.

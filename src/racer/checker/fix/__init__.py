@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 from racer.checker import static, validators
 from racer.checker.findings import Finding, RuleContext
-from racer.checker.fix import expressions, imports, layout, names
+from racer.checker.fix import expressions, imports, layout, names, words
 from racer.errors import RacerError
 from racer.files import write_file
 from racer.reward import (
@@ -45,14 +45,14 @@ REWRITES: tuple[tuple[Rewrite, str], ...] = (
     (expressions.name_bare_excepts, "bare excepts named"),
     (expressions.rewrite_empty_fstrings, "f-strings without a field made strings"),
     (expressions.convert_results_to_float, "results made floats"),
-    (names.replace_forbidden_words, "forbidden words replaced"),
+    (words.replace_forbidden_words, "forbidden words replaced"),
     (layout.simplify_comment_headings, "headings in comments made plain"),
     (layout.tidy_layout, "layout tidied"),
 )
 """What is done to a file, in this order, and how it is called."""
 CODES_NEEDED = {
     expressions.convert_results_to_float: "RW409",
-    names.replace_forbidden_words: "RW405",
+    words.replace_forbidden_words: "RW405",
 }
 """Rewrites that are made only where a validator objects with that code."""
 
@@ -93,6 +93,11 @@ def fix_reward(name: str | os.PathLike[str] | RewardFunction, profile: str = "aw
     """What `--fix` makes of a reward file, for a validator. Nothing is written.
 
     Raises UsageError as `load_reward`, and for an unknown profile.
+
+    Examples
+    --------
+    >>> fix_reward("center_line").why_unchanged
+    'nothing to fix: aws accepts it'
     """
     profile = validators.find_profile(profile).name
     if isinstance(name, RewardFunction):

@@ -8,6 +8,13 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+ImportNode = ast.Import | ast.ImportFrom
+PlacedNode = ast.stmt | ast.expr | ast.excepthandler | ast.arg
+
+_REST_OF_STATEMENT = re.compile(r"[ \t]*(;[ \t]*|(#[^\n]*)?(\n|$))")
+_SEMICOLON_BEFORE = re.compile(r";[ \t]*$")
+
 
 @dataclass(frozen=True, order=True)
 class TextEdit:
@@ -27,7 +34,10 @@ class SourceText:
             warnings.simplefilter("ignore")
             self.tree = ast.parse(source)
         self.nodes = list(ast.walk(self.tree))
-        self.parents = {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
+        self.parents: dict[ast.AST, ast.AST] = {}
+        for node in self.nodes:
+            for child in ast.iter_child_nodes(node):
+                self.parents[child] = node
         self._lines = source.split("\n")
         self._starts = [0]
         for line in self._lines:
@@ -35,19 +45,18 @@ class SourceText:
 
     def at(self, line: int, column: int) -> int:
         """Offset of a line (from 1) and a column in UTF-8 bytes (from 0), as `ast` counts them."""
-        return self._starts[line - 1] + len(
-            self._lines[line - 1].encode()[:column].decode(errors="ignore")
-        )
+        before = self._lines[line - 1].encode()[:column]
+        return self._starts[line - 1] + len(before.decode(errors="ignore"))
 
     def line_start(self, line: int) -> int:
         """Offset of the beginning of a line, from 1."""
         return self._starts[min(line, len(self._starts)) - 1]
 
-    def start(self, node: ast.stmt | ast.expr | ast.excepthandler | ast.arg) -> int:
+    def start(self, node: PlacedNode) -> int:
         """Offset at which a node begins; decorators come before it."""
         return self.at(node.lineno, node.col_offset)
 
-    def end(self, node: ast.stmt | ast.expr | ast.excepthandler | ast.arg) -> int:
+    def end(self, node: PlacedNode) -> int:
         """Offset behind a node."""
         return self.at(node.end_lineno or node.lineno, node.end_col_offset or 0)
 
@@ -55,59 +64,62 @@ class SourceText:
         """The text of a node."""
         return self.source[self.start(node) : self.end(node)]
 
+    def replaced(self, node: PlacedNode, text: str) -> TextEdit:
+        """The edit that puts a text in the place of a node."""
+        return TextEdit(self.start(node), self.end(node), text)
+
     def without(self, statements: Iterable[ast.stmt]) -> list[TextEdit]:
         """Edits that take statements out; a block that loses all of its own gets a `pass`."""
         gone = set(statements)
         edits = []
         for body in _bodies(self.nodes):
             leaving = [node for node in body if node in gone]
-            empties = bool(leaving) and len(leaving) == len(body) and body is not self.tree.body
-            for k, node in enumerate(leaving):
-                edits.append(self._without(node, "pass" if empties and not k else ""))
+            if leaving and len(leaving) == len(body) and body is not self.tree.body:
+                first = leaving.pop(0)
+                edits.append(TextEdit(self._start_with_decorators(first), self.end(first), "pass"))
+            edits += map(self._without, leaving)
         return edits
 
-    def _without(self, node: ast.stmt, instead: str) -> TextEdit:
-        start, end = self._first(node), self.end(node)
-        if instead:
-            return TextEdit(start, end, instead)
-        line = self.line_start(
-            node.lineno if not _decorators(node) else _decorators(node)[0].lineno
-        )
-        rest = re.match(r"[ \t]*(;[ \t]*|(#[^\n]*)?(\n|$))", self.source[end:])
+    def _without(self, node: ast.stmt) -> TextEdit:
+        """The edit that takes a statement out, with its line where it stands alone."""
+        start = self._start_with_decorators(node)
+        end = self.end(node)
+        line_start = self.source.rfind("\n", 0, start) + 1
+        before = self.source[line_start:start]
+        rest = _REST_OF_STATEMENT.match(self.source, end)
         if rest and rest[1].startswith(";"):
-            return TextEdit(start, end + rest.end())
-        if not self.source[line:start].strip() and rest:
-            return TextEdit(line, end + rest.end())
-        before = re.search(r";[ \t]*$", self.source[line:start])
-        return TextEdit(line + before.start(), end) if before else TextEdit(start, end, "pass")
+            return TextEdit(start, rest.end())
+        if rest and not before.strip():
+            return TextEdit(line_start, rest.end())
+        semicolon = _SEMICOLON_BEFORE.search(before)
+        if semicolon:
+            return TextEdit(line_start + semicolon.start(), end)
+        return TextEdit(start, end, "pass")
 
-    def _first(self, node: ast.stmt) -> int:
-        decorators = _decorators(node)
-        return (
-            self.source.rindex("@", 0, self.start(decorators[0]))
-            if decorators
-            else self.start(node)
-        )
+    def _start_with_decorators(self, node: ast.stmt) -> int:
+        if isinstance(node, FunctionNode | ast.ClassDef) and node.decorator_list:
+            return self.source.rindex("@", 0, self.start(node.decorator_list[0]))
+        return self.start(node)
 
 
 def apply_edits(source: str, edits: Iterable[TextEdit]) -> str:
     """The text with these edits made. Of two that overlap the one that begins first is made, and
     the other is not.
     """
-    done, at = [], 0
+    parts = []
+    at = 0
     for edit in sorted(set(edits)):
         if edit.start >= at:
-            done += [source[at : edit.start], edit.text]
+            parts += [source[at : edit.start], edit.text]
             at = edit.end
-    return "".join(done) + source[at:]
+    return "".join(parts) + source[at:]
 
 
-def _decorators(node: ast.stmt) -> list[ast.expr]:
-    return (
-        node.decorator_list
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        else []
-    )
+def text_constant(node: ast.AST) -> ast.Constant | None:
+    """The string that a statement consists of, such as a docstring; None for another statement."""
+    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
+        return None
+    return node.value if isinstance(node.value.value, str) else None
 
 
 def _bodies(nodes: list[ast.AST]) -> Iterator[list[ast.stmt]]:

@@ -8,7 +8,7 @@ import ast
 import itertools
 import re
 
-from racer.checker.fix.edits import SourceText, TextEdit, apply_edits
+from racer.checker.fix.edits import FunctionNode, SourceText, TextEdit, apply_edits
 from racer.checker.validators.style import flake8_remarks
 
 BOOLEAN_KEYS = {
@@ -18,26 +18,35 @@ BOOLEAN_KEYS = {
     "is_offtrack",
     "is_crashed",
 }
-Function = ast.FunctionDef | ast.AsyncFunctionDef
+"""Keys of params whose values are True or False."""
+COMPARISON_REMARKS = ("E711", "E712", "E721")
+EQUALITY_SIGNS: dict[type[ast.cmpop], str] = {ast.Eq: "==", ast.NotEq: "!="}
+NEGATED_WORDS: dict[type[ast.cmpop], tuple[str, str]] = {
+    ast.In: ("in", "not in"),
+    ast.Is: ("is", "is not"),
+}
+IDENTITY_WORDS = {"==": "is", "!=": "is not"}
+
+_FSTRING_START = re.compile(r"(?i)([fr]{1,2})('''|\"\"\"|'|\")")
+_INTEGER = re.compile(r"-?\d{1,9}")
 
 
 def rewrite_comparisons(source: str) -> str:
     """`x == None` is written `x is None`, `x == True` as `x is True` or `x == 1`, which are alike;
     so with types.
     """
-    lines = {
-        remark.line for remark in flake8_remarks(source) if remark.code in ("E711", "E712", "E721")
-    }
+    lines = _remarked_lines(source, COMPARISON_REMARKS)
     text = SourceText(source)
-    known = _bools(text)
+    booleans = _boolean_names(text)
     edits: list[TextEdit] = []
     for node in text.nodes:
-        if isinstance(node, ast.Compare) and lines & set(
-            range(node.lineno, (node.end_lineno or 0) + 1)
-        ):
-            sides = [node.left, *node.comparators]
-            for (left, right), operator in zip(itertools.pairwise(sides), node.ops, strict=True):
-                edits += _comparison(text, left, operator, right, known)
+        if not isinstance(node, ast.Compare):
+            continue
+        if lines.isdisjoint(range(node.lineno, (node.end_lineno or 0) + 1)):
+            continue
+        operands = itertools.pairwise([node.left, *node.comparators])
+        for (left, right), operator in zip(operands, node.ops, strict=True):
+            edits += _comparison_edits(text, left, operator, right, booleans)
     return apply_edits(source, edits)
 
 
@@ -46,38 +55,37 @@ def rewrite_negations(source: str) -> str:
     text = SourceText(source)
     edits: list[TextEdit] = []
     for node in text.nodes:
-        inner = (
-            node.operand if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) else None
-        )
-        if (
-            not isinstance(inner, ast.Compare)
-            or len(inner.ops) != 1
-            or not isinstance(inner.ops[0], ast.In | ast.Is)
-        ):
+        if not isinstance(node, ast.UnaryOp) or not isinstance(node.op, ast.Not):
             continue
-        assert isinstance(node, ast.UnaryOp)
-        if source[text.start(node) + 3 : text.start(inner)].strip():
+        compare = node.operand
+        if not isinstance(compare, ast.Compare) or len(compare.ops) != 1:
+            continue
+        if source[text.start(node) + len("not") : text.start(compare)].strip():
             continue  # brackets: `not (x in y)` is fine as it is
-        word, better = ("in", "not in") if isinstance(inner.ops[0], ast.In) else ("is", "is not")
-        place = _operator(text, inner.left, inner.comparators[0], word)
-        if place:
-            edits += [TextEdit(text.start(node), text.start(inner)), TextEdit(*place, better)]
+        if type(compare.ops[0]) not in NEGATED_WORDS:
+            continue
+        word, negated = NEGATED_WORDS[type(compare.ops[0])]
+        place = _operator_place(text, compare.left, compare.comparators[0], word)
+        if place is not None:
+            edits.append(TextEdit(text.start(node), text.start(compare)))
+            edits.append(TextEdit(*place, negated))
     return apply_edits(source, edits)
 
 
 def name_bare_excepts(source: str) -> str:
-    """`except:` is written `except BaseException:`, which is the same."""
+    """`except:` is written `except BaseException:`, which means as much."""
     text = SourceText(source)
-    bare = [
-        node for node in text.nodes if isinstance(node, ast.ExceptHandler) and node.type is None
-    ]
-    places = [text.start(node) + len("except") for node in bare]
-    return apply_edits(source, [TextEdit(place, place, " BaseException") for place in places])
+    edits = []
+    for node in text.nodes:
+        if isinstance(node, ast.ExceptHandler) and node.type is None:
+            place = text.start(node) + len("except")
+            edits.append(TextEdit(place, place, " BaseException"))
+    return apply_edits(source, edits)
 
 
 def rewrite_empty_fstrings(source: str) -> str:
     """`f"text"` loses its `f` when nothing is filled in."""
-    lines = {remark.line for remark in flake8_remarks(source) if remark.code == "F541"}
+    lines = _remarked_lines(source, ("F541",))
     text = SourceText(source)
     edits: list[TextEdit] = []
     for node in text.nodes:
@@ -85,13 +93,9 @@ def rewrite_empty_fstrings(source: str) -> str:
             continue
         if any(isinstance(part, ast.FormattedValue) for part in node.values):
             continue
-        start, body = text.start(node), text.of(node)
-        match = re.match(r"(?i)([fr]{1,2})('''|\"\"\"|'|\")", body)
-        if match and match[2] not in body[match.end() : -len(match[2])] and "f" in match[1].lower():
-            plain = body[len(match[1]) :].replace("{{", "{").replace("}}", "}")
-            edits.append(
-                TextEdit(start, text.end(node), match[1].replace("f", "").replace("F", "") + plain)
-            )
+        plain = _plain_string(text.of(node))
+        if plain is not None:
+            edits.append(text.replaced(node, plain))
     return apply_edits(source, edits)
 
 
@@ -100,119 +104,134 @@ def convert_results_to_float(source: str) -> str:
     1.0`.
     """
     text = SourceText(source)
-    entries = [
-        node
-        for node in text.tree.body
-        if isinstance(node, Function) and node.name == "reward_function"
-    ]
-    if not entries or any(
-        isinstance(n, ast.Name) and n.id == "float" and _stores(n) for n in text.nodes
-    ):
+    entry = None
+    for node in text.tree.body:
+        if isinstance(node, FunctionNode) and node.name == "reward_function":
+            entry = node
+    if entry is None or "float" in _stored_names(text):
         return source
     edits: list[TextEdit] = []
-    for node in _returns(entries[-1]):
-        if node.value is None or _is_float(node.value):
+    for statement in _returns(entry):
+        if statement.value is None or _is_float(statement.value):
             continue
-        start = text.start(node) + len("return")
-        end = text.end(node)
-        gap = len(source[start:end]) - len(source[start:end].lstrip())
-        value = source[start + gap : end].rstrip()
-        if re.fullmatch(r"-?\d{1,9}", value):
-            edits.append(TextEdit(start, end, f" {value}.0"))
-        else:
-            edits.append(TextEdit(start, end, f" float({value})"))
+        start = text.start(statement) + len("return")
+        end = text.end(statement)
+        value = source[start:end].strip()
+        is_integer = _INTEGER.fullmatch(value) is not None
+        edits.append(TextEdit(start, end, f" {value}.0" if is_integer else f" float({value})"))
     return apply_edits(source, edits)
 
 
-def _comparison(
-    text: SourceText, left: ast.expr, operator: ast.cmpop, right: ast.expr, known: set[str]
+def _remarked_lines(source: str, codes: tuple[str, ...]) -> set[int]:
+    """The lines for which flake8 has a remark with one of these codes."""
+    return {remark.line for remark in flake8_remarks(source) if remark.code in codes}
+
+
+def _comparison_edits(
+    text: SourceText, left: ast.expr, operator: ast.cmpop, right: ast.expr, booleans: set[str]
 ) -> list[TextEdit]:
-    sign = {ast.Eq: "==", ast.NotEq: "!="}.get(type(operator))
-    place = _operator(text, left, right, sign) if sign else None
-    if not place:
+    """The edits that set one comparison right. `booleans` are names that hold True or False."""
+    sign = EQUALITY_SIGNS.get(type(operator))
+    place = _operator_place(text, left, right, sign) if sign else None
+    if sign is None or place is None:
         return []
-    identical = TextEdit(*place, _spaced(text, place, "is" if sign == "==" else "is not"))
-    for one, other in ((left, right), (right, left)):
-        if isinstance(one, ast.Constant) and one.value is None:
-            return [identical]
-        if isinstance(one, ast.Constant) and isinstance(one.value, bool):
-            if (isinstance(other, ast.Name) and other.id in known) or _reads_bool(other):
-                return [identical]
-            return [TextEdit(text.start(one), text.end(one), str(int(one.value)))]
-    return (
-        [identical] if _is_type(left) and (_is_type(right) or isinstance(right, ast.Name)) else []
-    )
+    identity = TextEdit(*place, _with_spaces(text, place, IDENTITY_WORDS[sign]))
+    for operand, other in ((left, right), (right, left)):
+        if not isinstance(operand, ast.Constant):
+            continue
+        if operand.value is None:
+            return [identity]
+        if isinstance(operand.value, bool):
+            is_boolean = isinstance(other, ast.Name) and other.id in booleans
+            if is_boolean or _reads_boolean_key(other):
+                return [identity]
+            return [text.replaced(operand, str(int(operand.value)))]
+    if _is_type_call(left) and (_is_type_call(right) or isinstance(right, ast.Name)):
+        return [identity]
+    return []
 
 
-def _spaced(text: SourceText, place: tuple[int, int], word: str) -> str:
-    before, after = text.source[place[0] - 1], text.source[place[1]]
-    return f"{'' if before.isspace() else ' '}{word}{'' if after.isspace() else ' '}"
+def _with_spaces(text: SourceText, place: tuple[int, int], word: str) -> str:
+    """The word, with spaces where the source has none around that place."""
+    start, end = place
+    before = "" if text.source[start - 1].isspace() else " "
+    behind = "" if text.source[end].isspace() else " "
+    return before + word + behind
 
 
-def _is_type(node: ast.expr) -> bool:
+def _is_type_call(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type"
 
 
-def _operator(
+def _operator_place(
     text: SourceText, left: ast.expr, right: ast.expr, word: str
 ) -> tuple[int, int] | None:
     """Where an operator stands between two operands. None when a comment is there, too."""
-    start, gap = text.end(left), text.source[text.end(left) : text.start(right)]
+    start = text.end(left)
+    gap = text.source[start : text.start(right)]
     if "#" in gap:
         return None
     match = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", gap)
     return (start + match.start(), start + match.end()) if match else None
 
 
-def _bools(text: SourceText) -> set[str]:
+def _plain_string(literal: str) -> str | None:
+    """The literal of an f-string without fields, as one of a plain string; None for several that are
+    joined.
+    """
+    match = _FSTRING_START.match(literal)
+    if match is None or "f" not in match[1].lower():
+        return None
+    quote = match[2]
+    if quote in literal[match.end() : -len(quote)]:
+        return None
+    prefix = match[1].replace("f", "").replace("F", "")
+    return prefix + literal[len(match[1]) :].replace("{{", "{").replace("}}", "}")
+
+
+def _boolean_names(text: SourceText) -> set[str]:
     """Names that hold nothing but a bool out of params."""
-    given: dict[str, set[bool]] = {}
+    assigned: list[str] = []
+    others: set[str] = set()
     for node in text.nodes:
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        for name in [target for target in targets if isinstance(target, ast.Name)]:
-            assert isinstance(node, ast.Assign)
-            given.setdefault(name.id, set()).add(_reads_bool(node.value))
-    stored = [node.id for node in text.nodes if isinstance(node, ast.Name) and _stores(node)]
-    assigned = [
-        t.id
-        for n in text.nodes
-        if isinstance(n, ast.Assign)
-        for t in n.targets
-        if isinstance(t, ast.Name)
-    ]
-    return {
-        name
-        for name, kinds in given.items()
-        if kinds == {True} and stored.count(name) == assigned.count(name)
-    }
+        if not isinstance(node, ast.Assign):
+            continue
+        names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        assigned += names
+        if not _reads_boolean_key(node.value):
+            others.update(names)
+    stored = _stored_names(text)
+    booleans = set(assigned) - others
+    return {name for name in booleans if stored.count(name) == assigned.count(name)}
 
 
-def _reads_bool(node: ast.expr) -> bool:
-    if not (isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)):
+def _reads_boolean_key(node: ast.expr) -> bool:
+    if not isinstance(node, ast.Subscript) or not isinstance(node.slice, ast.Constant):
         return False
-    return (
-        isinstance(node.value, ast.Name)
-        and node.value.id == "params"
-        and node.slice.value in BOOLEAN_KEYS
-    )
+    if not isinstance(node.value, ast.Name) or node.value.id != "params":
+        return False
+    return node.slice.value in BOOLEAN_KEYS
 
 
-def _stores(node: ast.Name) -> bool:
-    return not isinstance(node.ctx, ast.Load)
+def _stored_names(text: SourceText) -> list[str]:
+    """Every name that is stored or deleted, as often as it is."""
+    names = [node for node in text.nodes if isinstance(node, ast.Name)]
+    return [name.id for name in names if not isinstance(name.ctx, ast.Load)]
 
 
 def _returns(function: ast.AST) -> list[ast.Return]:
     """The return statements of a function, without those of functions in it."""
-    found: list[ast.Return] = []
+    returns: list[ast.Return] = []
     for child in ast.iter_child_nodes(function):
         if isinstance(child, ast.Return):
-            found.append(child)
-        elif not isinstance(child, Function | ast.Lambda | ast.ClassDef):
-            found += _returns(child)
-    return found
+            returns.append(child)
+        elif not isinstance(child, FunctionNode | ast.Lambda | ast.ClassDef):
+            returns += _returns(child)
+    return returns
 
 
 def _is_float(node: ast.expr) -> bool:
+    """Whether an expression is surely a float."""
     if isinstance(node, ast.UnaryOp):
         return isinstance(node.op, ast.UAdd | ast.USub) and _is_float(node.operand)
     if isinstance(node, ast.Call):

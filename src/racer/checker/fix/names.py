@@ -6,19 +6,19 @@ from __future__ import annotations
 
 import ast
 import builtins
-import io
 import itertools
 import re
-import tokenize
 
-from racer.checker.fix.edits import SourceText, TextEdit, apply_edits
-from racer.checker.validators.source import REFUSED_WORDS
-from racer.checker.validators.style import flake8_remarks
+from racer.checker.fix.edits import FunctionNode, SourceText, TextEdit, apply_edits
+from racer.checker.validators.style import Flake8Remark, flake8_remarks
 from racer.checker.validators.trial import sample_params
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-# calls that do nothing else
-HARMLESS = {"abs", "bool", "float", "int", "len", "list", "round", "str", "tuple"}
+AMBIGUOUS_NAMES = ("I", "O", "l")
+VALIDATOR_KEYS = frozenset(sample_params()[0])
+"""Keys of params that the validators have: fewer than the simulator."""
+MAX_ROUNDS = 20
+
+Assignment = ast.Assign | ast.AnnAssign
 
 
 def remove_unused_names(source: str) -> str:
@@ -27,10 +27,10 @@ def remove_unused_names(source: str) -> str:
 
     What an assignment calculates stays where it does more than read: a call may raise.
     """
-    for _ in range(20):
-        found = {(r.line, r.argument) for r in flake8_remarks(source) if r.code in ("F841", "F842")}
+    for _ in range(MAX_ROUNDS):
         text = SourceText(source)
-        edits = _unused(text, found) + _defined_again(text)
+        remarks = flake8_remarks(source)
+        edits = _edits_of_unused(text, remarks) + _edits_of_redefined(text, remarks)
         changed = apply_edits(source, edits)
         if changed == source:
             break
@@ -40,13 +40,14 @@ def remove_unused_names(source: str) -> str:
 
 def rename_ambiguous_names(source: str) -> str:
     """`l`, `O` and `I` as names get an underscore, where no word of the file forbids it."""
-    wanted = {
-        r.text.rpartition("'")[0].rpartition("'")[2]
-        for r in flake8_remarks(source)
-        if r.code == "E741"
-    }
-    for name in sorted(wanted & {"l", "O", "I"}):
-        source = rename_symbol(source, name, f"{name}_")
+    lines = source.splitlines()
+    ambiguous = set()
+    for remark in flake8_remarks(source):
+        if remark.code == "E741":
+            ambiguous.add(lines[remark.line - 1][remark.column - 1 : remark.column])
+    for name in AMBIGUOUS_NAMES:
+        if name in ambiguous:
+            source = rename_symbol(source, name, f"{name}_")
     return source
 
 
@@ -55,23 +56,25 @@ def rename_symbol(source: str, old: str, new: str) -> str:
     meanings, too.
     """
     text = SourceText(source)
-    names = {node.id for node in text.nodes if isinstance(node, ast.Name)} | _other_names(text)
-    if new in names or hasattr(builtins, old) or old in _other_names(text):
+    other_words = words_besides_names(text)
+    names = {node.id for node in text.nodes if isinstance(node, ast.Name)}
+    if new in names or new in other_words or old in other_words or hasattr(builtins, old):
         return source
     edits = []
     for node in text.nodes:
         if isinstance(node, ast.Name) and node.id == old:
-            edits.append(TextEdit(text.start(node), text.end(node), new))
+            edits.append(text.replaced(node, new))
         elif isinstance(node, ast.arg) and node.arg == old:
-            edits.append(TextEdit(text.start(node), text.start(node) + len(old), new))
-        elif isinstance(node, Function | ast.ClassDef) and node.name == old:
-            at = re.compile(r"(?:def|class)\s+").search(text.source, text.start(node))
-            edits += [TextEdit(at.end(), at.end() + len(old), new)] if at else []
+            start = text.start(node)
+            edits.append(TextEdit(start, start + len(old), new))
+        elif isinstance(node, FunctionNode | ast.ClassDef) and node.name == old:
+            keyword = re.compile(r"(?:def|class)\s+").search(source, text.start(node))
+            if keyword:
+                edits.append(TextEdit(keyword.end(), keyword.end() + len(old), new))
         elif isinstance(node, ast.Global | ast.Nonlocal) and old in node.names:
-            word = " ".join(
-                [type(node).__name__.lower(), ", ".join(new if n == old else n for n in node.names)]
-            )
-            edits.append(TextEdit(text.start(node), text.end(node), word))
+            declared = ", ".join(new if name == old else name for name in node.names)
+            keyword_text = "global" if isinstance(node, ast.Global) else "nonlocal"
+            edits.append(text.replaced(node, f"{keyword_text} {declared}"))
     return apply_edits(source, edits)
 
 
@@ -80,96 +83,99 @@ def replace_lambdas(source: str) -> str:
     text = SourceText(source)
     edits = []
     for node in text.nodes:
-        if not (
-            isinstance(node, ast.Assign)
-            and isinstance(node.value, ast.Lambda)
-            and len(node.targets) == 1
-        ):
+        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Lambda):
             continue
         target = node.targets[0]
-        before = source[text.line_start(node.lineno) : text.start(node)]
-        if not isinstance(target, ast.Name) or before.strip():
+        if len(node.targets) > 1 or not isinstance(target, ast.Name):
+            continue
+        indent = source[text.line_start(node.lineno) : text.start(node)]
+        if indent.strip():
             continue
         body = text.of(node.value.body)
-        body = f"({body})" if "\n" in body else body
-        arguments = ast.unparse(node.value.args)
-        edits.append(
-            TextEdit(
-                text.start(node),
-                text.end(node),
-                f"def {target.id}({arguments}):\n{before}    return {body}",
-            )
-        )
+        if "\n" in body:
+            body = f"({body})"
+        head = f"def {target.id}({ast.unparse(node.value.args)}):"
+        edits.append(text.replaced(node, f"{head}\n{indent}    return {body}"))
     return apply_edits(source, edits)
 
 
-def _other_names(text: SourceText) -> set[str]:
+def words_besides_names(text: SourceText) -> set[str]:
     """Words that are no plain names: attributes, names of arguments in calls, imports, and the text
     of strings.
     """
-    found: set[str] = set()
+    words: set[str] = set()
+    strings: set[str] = set()
     for node in text.nodes:
         if isinstance(node, ast.Attribute):
-            found.add(node.attr)
+            words.add(node.attr)
         elif isinstance(node, ast.keyword) and node.arg:
-            found.add(node.arg)
+            words.add(node.arg)
         elif isinstance(node, ast.alias):
-            found |= {node.name, node.asname or ""}
+            words |= {node.name, node.asname or ""}
         elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
-            found.add(node.name)
-        elif (
-            isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and node.value.isidentifier()
-        ):
-            found.add(node.value)
-    return found
+            words.add(node.name)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            strings.add(node.value)
+    return words | set(filter(str.isidentifier, strings))
 
 
-def _unused(text: SourceText, found: set[tuple[int, str]]) -> list[TextEdit]:
+def _edits_of_unused(text: SourceText, remarks: list[Flake8Remark]) -> list[TextEdit]:
+    """Edits that take unused variables out."""
+    unused = {(r.line, r.argument) for r in remarks if r.code in ("F841", "F842")}
     edits: list[TextEdit] = []
     for node in text.nodes:
-        if isinstance(node, ast.ExceptHandler) and node.name and (node.lineno, node.name) in found:
-            start, end = text.start(node), text.start(node.body[0])
-            match = re.search(rf"\s+as\s+{node.name}\b", text.source[start:end])
-            edits += [TextEdit(start + match.start(), start + match.end())] if match else []
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            edits += _assignment(text, node, found)
+        if isinstance(node, ast.ExceptHandler) and (node.lineno, node.name) in unused:
+            start = text.start(node)
+            head = text.source[start : text.start(node.body[0])]
+            match = re.search(rf"\s+as\s+{node.name}\b", head)
+            if match:
+                edits.append(TextEdit(start + match.start(), start + match.end()))
+        elif isinstance(node, Assignment):
+            edits += _edits_of_assignment(text, node, unused)
     return edits
 
 
-def _assignment(
-    text: SourceText, node: ast.Assign | ast.AnnAssign, found: set[tuple[int, str]]
+def _edits_of_assignment(
+    text: SourceText, node: Assignment, unused: set[tuple[int, str]]
 ) -> list[TextEdit]:
+    """Edits that take the unused targets of an assignment out, or all of it."""
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    unused = [t for t in targets if isinstance(t, ast.Name) and (t.lineno, t.id) in found]
-    if not unused:
+    leaving = []
+    for target in targets:
+        if isinstance(target, ast.Name) and (target.lineno, target.id) in unused:
+            leaving.append(target)
+    if not leaving:
         return []
-    if node.value is None or (
-        len(unused) == len(targets) and _only_reads(node.value, _params(text))
-    ):
+    if node.value is None:
         return text.without([node])
-    if len(targets) > 1:
-        following = {t: ([*targets, node.value])[k + 1] for k, t in enumerate(targets)}
-        return [TextEdit(text.start(t), _opening(text, t, following[t])) for t in unused]
-    return [TextEdit(text.start(node), _opening(text, targets[0], node.value))]
+    if len(leaving) == len(targets) and _only_reads(node.value, _params_names(text)):
+        return text.without([node])
+    if len(targets) == 1:
+        return [TextEdit(text.start(node), _start_with_brackets(text, targets[0], node.value))]
+    edits = []
+    for target, following in itertools.pairwise([*targets, node.value]):
+        if target in leaving:
+            end = _start_with_brackets(text, target, following)
+            edits.append(TextEdit(text.start(target), end))
+    return edits
 
 
-def _opening(text: SourceText, before: ast.expr, node: ast.expr) -> int:
-    """Where the text of an expression begins, the brackets around it included."""
-    gap = text.source[text.end(before) : text.start(node)]
-    sign = gap.rfind("=")
-    return text.end(before) + sign + 1 + len(gap[sign + 1 :]) - len(gap[sign + 1 :].lstrip())
+def _start_with_brackets(text: SourceText, before: ast.expr, node: ast.expr) -> int:
+    """Where the text of an expression behind an equals sign begins, its brackets included."""
+    gap_start = text.end(before)
+    gap = text.source[gap_start : text.start(node)]
+    behind_sign = gap[gap.rfind("=") + 1 :]
+    return gap_start + len(gap) - len(behind_sign.lstrip())
 
 
-def _params(text: SourceText) -> set[str]:
+def _params_names(text: SourceText) -> set[str]:
     """Names of the first argument of every function called reward_function."""
-    entries = [n for n in text.nodes if isinstance(n, Function) and n.name == "reward_function"]
-    return {
-        argument.arg
-        for entry in entries
-        for argument in [*entry.args.posonlyargs, *entry.args.args][:1]
-    }
+    names: set[str] = set()
+    for node in text.nodes:
+        if isinstance(node, FunctionNode) and node.name == "reward_function":
+            arguments = [*node.args.posonlyargs, *node.args.args]
+            names.update(argument.arg for argument in arguments[:1])
+    return names
 
 
 def _only_reads(node: ast.expr, params: set[str]) -> bool:
@@ -181,11 +187,9 @@ def _only_reads(node: ast.expr, params: set[str]) -> bool:
     if isinstance(node, ast.UnaryOp):
         return _only_reads(node.operand, params)
     if isinstance(node, ast.BinOp):
-        harmless = isinstance(node.op, ast.Add | ast.Sub | ast.Mult)
-        return harmless and _is_number(node.left, params) and _is_number(node.right, params)
-    if isinstance(node, ast.Subscript):
-        return _is_read(node, params)
-    return False
+        never_raises = isinstance(node.op, ast.Add | ast.Sub | ast.Mult)
+        return never_raises and _is_number(node.left, params) and _is_number(node.right, params)
+    return isinstance(node, ast.Subscript) and _reads_known_key(node, params)
 
 
 def _is_number(node: ast.expr, params: set[str]) -> bool:
@@ -193,107 +197,37 @@ def _is_number(node: ast.expr, params: set[str]) -> bool:
         return isinstance(node.value, int | float)
     if isinstance(node, ast.BinOp):
         return _only_reads(node, params)
-    return (
-        isinstance(node, ast.Subscript)
-        and _is_read(node, params)
-        and "objects" not in ast.unparse(node)
-    )
+    if not isinstance(node, ast.Subscript) or not _reads_known_key(node, params):
+        return False
+    return "objects" not in ast.unparse(node)
 
 
-def _is_read(node: ast.Subscript, params: set[str]) -> bool:
+def _reads_known_key(node: ast.Subscript, params: set[str]) -> bool:
     """Whether this is `params['speed']`, or another key that is always there."""
-    key = node.slice.value if isinstance(node.slice, ast.Constant) else None
-    return isinstance(node.value, ast.Name) and node.value.id in params and key in VALIDATOR_KEYS
+    if not isinstance(node.slice, ast.Constant) or not isinstance(node.value, ast.Name):
+        return False
+    return node.value.id in params and node.slice.value in VALIDATOR_KEYS
 
 
-VALIDATOR_KEYS = frozenset(sample_params()[0])  # of the validators: fewer than the simulator
-
-
-def _defined_again(text: SourceText) -> list[TextEdit]:
-    """Functions that the next definition of the same name in the same block replaces, unused."""
-    again = {(r.line, r.argument) for r in flake8_remarks(text.source) if r.code == "F811"}
+def _edits_of_redefined(text: SourceText, remarks: list[Flake8Remark]) -> list[TextEdit]:
+    """Edits that take functions out that the next definition of that name in the same block replaces,
+    unused.
+    """
+    redefined = {(remark.line, remark.argument) for remark in remarks if remark.code == "F811"}
     gone: list[ast.stmt] = []
     for node in text.nodes:
         body = getattr(node, "body", None)
-        functions = (
-            [n for n in body if isinstance(n, ast.FunctionDef)] if isinstance(body, list) else []
-        )
-        for one, other in itertools.pairwise(functions):
-            is_plain = not one.decorator_list and not one.args.defaults and not one.args.kw_defaults
-            if one.name == other.name and is_plain and (other.lineno, other.name) in again:
-                gone.append(one)
+        if not isinstance(body, list):
+            continue
+        functions = [child for child in body if isinstance(child, ast.FunctionDef)]
+        for first, second in itertools.pairwise(functions):
+            is_redefined = (second.lineno, second.name) in redefined
+            if first.name == second.name and is_redefined and _has_no_effect(first):
+                gone.append(first)
     return text.without(gone)
 
 
-FORBIDDEN_WORDS = re.compile("|".join(sorted(map(re.escape, REFUSED_WORDS), key=len, reverse=True)))
-# whole words that have a plain substitute; every other one gets a hyphen
-WORD_SUBSTITUTES = {
-    "load": "read", "loads": "reads", "loaded": "read", "save": "keep", "saves": "keeps", "saved": "kept",
-    "Load": "Read", "Save": "Keep",
-}  # fmt: skip
-NAME_SUBSTITUTES = {"load": "read", "save": "keep"}
-
-
-def replace_forbidden_words(source: str) -> str:
-    """The file without forbidden words in its comments, docstrings and own names, as far as that
-    goes.
-    """
-    if not FORBIDDEN_WORDS.search(source):
-        return source
-    source = _comments(_docstrings(source))
-    for name in sorted(_own_names(SourceText(source))):
-        if FORBIDDEN_WORDS.search(name):
-            source = rename_symbol(
-                source,
-                name,
-                FORBIDDEN_WORDS.sub(
-                    lambda word: NAME_SUBSTITUTES.get(word[0], word[0][::-1]), name
-                ),
-            )
-    return source
-
-
-def _docstrings(source: str) -> str:
-    text = SourceText(source)
-    places = [
-        node.body[0].value
-        for node in text.nodes
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
-        and node.body
-        and isinstance(node.body[0], ast.Expr)
-        and isinstance(node.body[0].value, ast.Constant)
-        and isinstance(node.body[0].value.value, str)
-    ]
-    return apply_edits(
-        source, [TextEdit(text.start(node), text.end(node), _put(text.of(node))) for node in places]
-    )
-
-
-def _comments(source: str) -> str:
-    text = SourceText(source)
-    edits = []
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            start = text.line_start(token.start[0]) + token.start[1]
-            edits.append(TextEdit(start, start + len(token.string), _put(token.string)))
-    return apply_edits(source, edits)
-
-
-def _put(words: str) -> str:
-    """A text with other words in the place of forbidden ones."""
-    return re.sub(r"\w+", lambda word: WORD_SUBSTITUTES.get(word[0]) or _hyphened(word[0]), words)
-
-
-def _hyphened(word: str) -> str:
-    return FORBIDDEN_WORDS.sub(lambda part: f"{part[0][:2]}-{part[0][2:]}", word)
-
-
-def _own_names(text: SourceText) -> set[str]:
-    kinds = ast.FunctionDef | ast.ClassDef
-    own = {node.name for node in text.nodes if isinstance(node, kinds)}
-    own |= {
-        node.id
-        for node in text.nodes
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-    return own | {node.arg for node in text.nodes if isinstance(node, ast.arg)}
+def _has_no_effect(function: ast.FunctionDef) -> bool:
+    """Whether the definition of a function runs nothing: no decorators, no default values."""
+    arguments = function.args
+    return not (function.decorator_list or arguments.defaults or arguments.kw_defaults)

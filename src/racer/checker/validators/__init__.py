@@ -82,14 +82,14 @@ def find_trial_objections(reward: RewardFunction, context: RuleContext) -> list[
     trial.sample_params()  # its track is loaded here, so that the child need not
     seconds = trial.VALIDATOR_CALL_TIME_S
     try:
-        found: list[dict[str, Any]] = run_in_subprocess(
+        answer: list[dict[str, Any]] = run_in_subprocess(
             _run_test_drive,
             reward,
             seconds,
             filename=reward.filename,
             seconds=8.0 * seconds + 15.0,
         )
-        findings = [Finding(**values) for values in found]
+        findings = [Finding(**values) for values in answer]
     except SubprocessLost as error:
         message = f"in the validator's test drive {error}"
         findings = [Finding("RW411", message, reward.filename)]

@@ -12,13 +12,13 @@ import io
 import re
 import tokenize
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from pycodestyle import BaseReport, Checker, StyleGuide
-from pyflakes.checker import Checker as Flakes
+from pyflakes.checker import Checker as PyflakesChecker
 
-# flake8's names for the messages of pyflakes
 PYFLAKES_CODES = {
     "UnusedImport": "F401", "ImportShadowedByLoopVar": "F402", "ImportStarUsed": "F403", "LateFutureImport": "F404",
     "ImportStarUsage": "F405", "ImportStarNotPermitted": "F406", "FutureFeatureNotDefined": "F407",
@@ -38,7 +38,7 @@ PYFLAKES_CODES = {
     "UnusedIndirectAssignment": "F824", "DuplicateArgument": "F831", "UnusedVariable": "F841",
     "UnusedAnnotation": "F842", "RaiseNotImplemented": "F901",
 }  # fmt: skip
-# what to do about each remark, by the beginning of its code: the longest that fits counts
+"""flake8's codes for the messages of pyflakes."""
 REMARK_CURES = {
     "E1": "indent with four spaces, and continued lines under what they belong to", "E2": "mind the spaces",
     "E3": "leave two blank lines around functions, and no more than one inside them",
@@ -52,24 +52,32 @@ REMARK_CURES = {
     "F823": "give the name a value first", "F824": "take the global statement out", "F841": "take the name out",
     "F842": "take the name out",
 }  # fmt: skip
+"""What to do about each remark, by the beginning of its code: the longest that fits counts."""
 _CODES = r"[A-Z][0-9]+(?:[,\s]+[A-Z][0-9]+)*"
 _NOQA = re.compile(rf"#\s*noqa(?::\s?(?P<codes>{_CODES}))?", re.I)
 _NOQA_FILE = re.compile(rf"\s*#\s*flake8[:=]\s*noqa(?P<some>:\s?(?P<codes>{_CODES}))?\s*$", re.I)
 
 
+FILENAME = "reward_function.py"
+"""How the validators call every file."""
+
+
 @dataclass(frozen=True, order=True)
 class Flake8Remark:
-    """One line that flake8 prints. Remarks sort as flake8 sorts them: by code, then by place."""
+    """One line that flake8 prints. Remarks sort as flake8 sorts them: by code, then by place.
+
+    `argument` is the name that the remark is about, where there is one.
+    """
 
     code: str
     line: int
     column: int
     text: str
-    argument: str = ""  # the name it is about, where there is one
+    argument: str = ""
 
     @property
     def cure(self) -> str:
-        """What to do about it, empty where that is only to be told by the remark itself."""
+        """What to do about it, empty where the remark itself tells."""
         fitting = [start for start in REMARK_CURES if self.code.startswith(start)]
         return REMARK_CURES[max(fitting, key=len)] if fitting else ""
 
@@ -81,33 +89,29 @@ def flake8_remarks(source: str, ignore: tuple[str, ...] = ()) -> list[Flake8Rema
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        line, column = getattr(error, "lineno", 1) or 1, getattr(error, "offset", 1) or 1
-        return [
-            Flake8Remark(
-                "E999", line, column, f"{type(error).__name__}: {getattr(error, 'msg', error)}"
-            )
-        ]
-    found = [*_layout(source), *_flaws(tree)]
-    quiet = _silenced(source)
-    said = (
-        {r for r in found if not r.code.startswith(ignore) and not quiet(r)}
-        if ignore
-        else set(found)
-    )
-    return sorted(said)
+        return [_syntax_remark(error)]
+    remarks = {*_layout_remarks(source), *_pyflakes_remarks(tree)}
+    if ignore:
+        is_silenced = _noqa_filter(source)
+        remarks = {
+            remark
+            for remark in remarks
+            if not remark.code.startswith(ignore) and not is_silenced(remark)
+        }
+    return sorted(remarks)
 
 
-class _Collected(BaseReport):  # type: ignore[misc]
-    """A report that keeps everything."""
+class _CollectingReport(BaseReport):  # type: ignore[misc]
+    """A report of pycodestyle that keeps everything."""
 
-    found: list[Flake8Remark]
+    remarks: list[Flake8Remark]
 
     def error(self, line_number: int, offset: int | tuple[int, int], text: str, check: Any) -> None:
         line, column = offset if isinstance(offset, tuple) else (line_number, offset)
-        self.found.append(Flake8Remark(text[:4], line, column + 1, text[5:]))
+        self.remarks.append(Flake8Remark(text[:4], line, column + 1, text[5:]))
 
 
-class _Layout(Checker):  # type: ignore[misc]
+class _LayoutChecker(Checker):  # type: ignore[misc]
     """pycodestyle without its own reading of `# noqa`, for flake8 has another."""
 
     @property
@@ -119,69 +123,80 @@ class _Layout(Checker):  # type: ignore[misc]
         pass
 
 
-def _layout(source: str) -> list[Flake8Remark]:
+def _syntax_remark(error: Exception) -> Flake8Remark:
+    line = getattr(error, "lineno", None) or 1
+    column = getattr(error, "offset", None) or 1
+    text = f"{type(error).__name__}: {getattr(error, 'msg', error)}"
+    return Flake8Remark("E999", line, column, text)
+
+
+def _layout_remarks(source: str) -> list[Flake8Remark]:
     options = StyleGuide(select=["E"], ignore=[], quiet=1).options
-    report = _Collected(options)
-    report.found = []
-    _Layout(
-        "reward_function.py", lines=io.StringIO(source).readlines(), options=options, report=report
-    ).check_all()
-    return [remark for remark in report.found if remark.code.startswith("E")]
+    report = _CollectingReport(options)
+    report.remarks = []
+    lines = io.StringIO(source).readlines()
+    _LayoutChecker(FILENAME, lines=lines, options=options, report=report).check_all()
+    return [remark for remark in report.remarks if remark.code.startswith("E")]
 
 
-def _flaws(tree: ast.Module) -> list[Flake8Remark]:
-    found = []
+def _pyflakes_remarks(tree: ast.Module) -> list[Flake8Remark]:
     try:
-        messages = Flakes(tree, "reward_function.py").messages
+        messages = PyflakesChecker(tree, FILENAME).messages
     except RecursionError:  # flake8 says nothing then, and the validators go on
         return []
+    remarks = []
     for message in messages:
         code = PYFLAKES_CODES.get(type(message).__name__)
         if code:
-            words = str(message.message % message.message_args)
+            text = str(message.message % message.message_args)
             argument = str(message.message_args[0]) if message.message_args else ""
-            found.append(Flake8Remark(code, message.lineno, message.col + 1, words, argument))
-    return found
+            remarks.append(Flake8Remark(code, message.lineno, message.col + 1, text, argument))
+    return remarks
 
 
-def _silenced(source: str) -> Any:
+def _noqa_filter(source: str) -> Callable[[Flake8Remark], bool]:
     """Whether a `# noqa` comment silences a remark: on its line, anywhere in its statement, or for
     the whole file.
     """
-    whole: list[str] = []
+    codes_of_file: list[str] = []
     for line in source.splitlines():
         match = _NOQA_FILE.match(line)
         if match and not match["some"]:
             return lambda remark: True
-        whole += _split(match["codes"]) if match else []
+        if match:
+            codes_of_file += _split_codes(match["codes"])
     statements = _statements(source)
 
-    def quiet(remark: Flake8Remark) -> bool:
+    def is_silenced(remark: Flake8Remark) -> bool:
         match = _NOQA.search(statements.get(remark.line, ""))
-        codes = _split(match["codes"]) if match else []
-        return remark.code.startswith((*whole, *codes)) if whole or codes else bool(match)
+        codes = _split_codes(match["codes"]) if match else []
+        if codes_of_file or codes:
+            return remark.code.startswith((*codes_of_file, *codes))
+        return match is not None
 
-    return quiet
+    return is_silenced
 
 
-def _split(codes: str | None) -> list[str]:
+def _split_codes(codes: str | None) -> list[str]:
     return re.split(r"[,\s]+", codes.upper()) if codes else []
 
 
 def _statements(source: str) -> dict[int, str]:
     """The text of the logical line that each line belongs to."""
     lines = source.splitlines(keepends=True)
-    texts: dict[int, str] = {}
-    first, last = 0, 0
+    statements = dict(enumerate(lines, start=1))
+    first = 0
     try:
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
             if token.type in (tokenize.ENDMARKER, tokenize.DEDENT):
                 continue
             first = first or token.start[0]
             last = token.end[0]
-            if token.type == tokenize.NEWLINE or (token.type == tokenize.NL and first == last):
-                texts |= dict.fromkeys(range(first, last + 1), "".join(lines[first - 1 : last]))
+            is_end = token.type == tokenize.NL and first == last
+            if is_end or token.type == tokenize.NEWLINE:
+                text = "".join(lines[first - 1 : last])
+                statements |= dict.fromkeys(range(first, last + 1), text)
                 first = 0
     except (tokenize.TokenError, SyntaxError):
         pass  # what is not covered by statements is looked at line by line
-    return {k + 1: texts.get(k + 1, line) for k, line in enumerate(lines)}
+    return statements
