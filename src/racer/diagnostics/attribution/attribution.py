@@ -67,6 +67,7 @@ def explain(
 
     Examples
     --------
+    >>> from racer.diagnostics.attribution import pay_by_piece
     >>> result = explain("center_line", "oval", drivers=["medium"])
     >>> max(pay_by_piece(result), key=lambda pay: pay.total).source
     'return 1.0'
