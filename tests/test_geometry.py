@@ -50,6 +50,25 @@ def test_a_point_nearest_to_a_corner_of_the_line_is_on_the_segment_before_it() -
     assert foot == pytest.approx(np.array([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]]))
 
 
+def test_of_equally_near_places_the_first_one_counts() -> None:
+    square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
+    s, segment, _ = geometry.project_points(square, np.array([[-0.5, -0.5], [0.5, 0.5]]))
+    assert s.tolist() == [0.0, 0.5]  # where a lap begins is its beginning, not its end
+    assert segment.tolist() == [0, 0]
+
+
+def test_points_beside_the_start_line_lie_at_the_beginning_of_the_lap() -> None:
+    center = tracks.load_track("grand_prix").center
+    first = (center[1] - center[0]) / np.hypot(*(center[1] - center[0]))
+    last = (center[-1] - center[-2]) / np.hypot(*(center[-1] - center[-2]))
+    direction = (first + last) / np.hypot(*(first + last))
+    to_left = np.array([-direction[1], direction[0]])
+    s, _, _ = geometry.project_points(
+        center, center[0] + np.linspace(-0.3, 0.3, 61)[:, None] * to_left
+    )
+    assert s.max() < 1e-6
+
+
 def test_curvature_of_a_circle_is_one_over_its_radius() -> None:
     angle = np.linspace(0.0, 2.0 * np.pi, 50, endpoint=False)
     circle = 2.5 * np.column_stack([np.cos(angle), np.sin(angle)])

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 _CHUNK_POINTS = 2048  # distances of so many points fit the processor's cache
-_SAME_M = 1e-9  # arc lengths that differ by less are of one point
 _LEAST_SPAN = 1e-12  # m3: three points whose distances multiply to less span no circle
 
 
@@ -44,12 +43,17 @@ def project_points(line: Array, xy: Array) -> tuple[Array, NDArray[np.int64], Ar
     >>> s.tolist(), segment.tolist(), foot.tolist()
     ([1.0, 3.0], [0, 1], [[1.0, 0.0], [2.0, 1.0]])
     """
-    import shapely
-
-    s = np.asarray(shapely.line_locate_point(shapely.linestrings(line), shapely.points(xy)))
-    along = arc_length(line)
-    segment = np.clip(np.searchsorted(along, s - _SAME_M) - 1, 0, len(line) - 2)
-    return s, segment, point_at(line, s)
+    start = line[:-1]
+    step = np.diff(line, axis=0)
+    square = np.sum(step**2, axis=1)
+    along = np.einsum("nwk,wk->nw", xy[:, None, :] - start, step)
+    fraction = np.divide(along, square, out=np.zeros_like(along), where=square > 0.0)
+    fraction = np.clip(fraction, 0.0, 1.0)
+    feet = start + fraction[..., None] * step
+    segment = np.argmin(np.sum((xy[:, None, :] - feet) ** 2, axis=-1), axis=1)
+    nearest = np.arange(len(xy)), segment
+    s = arc_length(line)[segment] + fraction[nearest] * np.sqrt(square[segment])
+    return s, segment, feet[nearest]
 
 
 def nearest_point(line: Array, xy: Array) -> Array:
