@@ -78,7 +78,9 @@ def actions_check_command(
     from racer.action_design.review import review_space
     from racer.vehicle.car import car_preset
 
-    log = _read_run(run, track[0] if track else "") if run else None
+    log = None
+    if run:
+        log = _read_run(run, track[0] if track else "")
     metadata = _read_actions(actions, log)
     model = car_preset(car or metadata.car)
     if log is not None and log.track is not None:

@@ -46,7 +46,7 @@ class Update:
     was_stopped: bool = False  # whether Ctrl-C ended it
 
 
-class Phase(Protocol):
+class TrainingPhase(Protocol):
     """One phase of a training."""
 
     def update(self, on_progress: ProgressCallback) -> Update:

@@ -16,7 +16,7 @@ from racer.errors import UsageError
 from racer.files import write_file, write_json
 from racer.reward import RewardRefused
 from racer.training.learner import UNREADABLE
-from racer.training.phases import Phase
+from racer.training.phases import TrainingPhase
 from racer.training.run import Run, write_failing_step
 from racer.training.setup import ProgressCallback, TrainingProgress, TrainingSetup
 from racer.training.trials import EvaluationScore, evaluate_policy, merge_evaluations
@@ -28,7 +28,7 @@ class Session:
     It owns the loop and the checkpoint; `setup` has what is trained, and `phases` say how.
     """
 
-    def __init__(self, setup: TrainingSetup, phases: Sequence[Phase]) -> None:
+    def __init__(self, setup: TrainingSetup, phases: Sequence[TrainingPhase]) -> None:
         self.setup = setup
         self.phases = tuple(phases)
         self._is_stopped = False

@@ -10,7 +10,7 @@ from typing import Any
 
 from racer.track.library import DEFAULT_TRACK
 from racer.training.config import parse_config
-from racer.training.phases import FineTuningPhase, Phase, PhaseBudget, RewardPhase
+from racer.training.phases import FineTuningPhase, PhaseBudget, RewardPhase, TrainingPhase
 from racer.training.run import Run
 from racer.training.session import Session
 from racer.training.setup import ProgressCallback, TrainingProgress, TrainingSetup
@@ -96,7 +96,7 @@ def open_session(run: Run) -> Session:
     if not config.teacher:
         return Session(setup, [RewardPhase(setup, budget)])
     teacher_phase = TeacherPhase(setup, budget, open_session)
-    phases: list[Phase] = [teacher_phase, LessonPhase(setup, budget, teacher_phase)]
+    phases: list[TrainingPhase] = [teacher_phase, LessonPhase(setup, budget, teacher_phase)]
     if config.fine_tune:
         tuning_budget = PhaseBudget(config.fine_tune, first_step=config.steps)
         phases.append(FineTuningPhase(setup, tuning_budget))
