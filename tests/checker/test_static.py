@@ -11,8 +11,8 @@ from textwrap import dedent
 
 import pytest
 
+from racer.checker import static as imports
 from racer.checker import static as syntax_rules
-from racer.checker import static_imports as imports
 from racer.checker.findings import Finding, RuleContext
 from racer.errors import UsageError
 from racer.reward import shipped_rewards

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from racer.checker import static as imports
 from racer.checker import static as syntax_rules
-from racer.checker import static_imports as imports
 from racer.checker import validators as profiles
 from racer.checker.findings import CODES, RuleContext
 from racer.checker.validators import trial

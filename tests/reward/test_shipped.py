@@ -215,7 +215,7 @@ def test_rewards_from_physics_have_no_error_in_the_checks():
 
 
 def test_the_shipped_rewards_are_what_racer_init_writes_for_their_track():
-    from racer.raceline import reward_templates as pay
+    from racer.raceline import files as pay
     from racer.raceline.minimum_time import racing_line
     from racer.vehicle.car import car_preset
 

@@ -13,9 +13,15 @@ from racer.analysis.lap_table import (
     laps,
     laps_by_iteration,
 )
-from racer.analysis.motion import driven_motion, lap_bounds, rows_of_laps, step_times
+from racer.analysis.motion import (
+    count_reversals,
+    driven_motion,
+    lap_bounds,
+    line_deviation,
+    rows_of_laps,
+    step_times,
+)
 from racer.analysis.sectors import corner_labels, endings_by_corner, lap_sectors
-from racer.analysis.smoothness import count_reversals, line_deviation
 from racer.analysis.telemetry import lap_start, lap_telemetry, time_delta
 from racer.logs.schema import EPISODES_PER_ITERATION
 

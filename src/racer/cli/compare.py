@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.inputs import LogOnTrack, read_log_on_track
-from racer.cli.options import JsonOption, LogTrackOption, PictureOption, RoutesOption
-from racer.cli.tables import print_record, table_as_dicts
+from racer.cli.tables import (
+    JsonOption,
+    LogTrackOption,
+    PictureOption,
+    RoutesOption,
+    print_record,
+    table_as_dicts,
+)
 from racer.records import known_number
 
 if TYPE_CHECKING:

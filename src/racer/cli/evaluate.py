@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.inputs import best_lap_time, describe_standing
-from racer.cli.options import CheckpointOption, JsonOption, RunArgument, refuse_if
-from racer.cli.tables import print_record
+from racer.cli.tables import CheckpointOption, JsonOption, RunArgument, print_record, refuse_if
 from racer.errors import need
 from racer.track.library import user_home
 

@@ -12,22 +12,22 @@ import typer
 
 from racer.cli.explain_run import explain_policy, is_run_folder
 from racer.cli.inputs import load_track_with_note, place_log, read_action_space
-from racer.cli.options import (
+from racer.cli.tables import (
     ActionSpaceOption,
     CarOfActionsOption,
     JsonOption,
     PictureOption,
     ReverseOption,
     RewardTimeoutOption,
+    print_record,
     refuse_if,
 )
-from racer.cli.tables import print_record
 from racer.errors import UsageError
 from racer.track.library import DEFAULT_TRACK
 from racer.vehicle.car import DEFAULT_CAR
 
 if TYPE_CHECKING:
-    from racer.diagnostics.attribution.drives import DriveParams
+    from racer.diagnostics.attribution.attribution import DriveParams
     from racer.track.track import Track
 
 USUAL_DRIVERS = ("medium", "racing_line", "weaving")

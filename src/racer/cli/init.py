@@ -73,12 +73,8 @@ def _texts_for_line(track_name: str, car_name: str) -> dict[str, str]:
 
     Raises UsageError for a track that has no name, as the project could not be carried elsewhere.
     """
+    from racer.raceline.files import FOLLOWING_MARGIN_M, following_reward, pace_reward
     from racer.raceline.minimum_time import racing_line
-    from racer.raceline.reward_templates import (
-        FOLLOWING_MARGIN_M,
-        following_reward,
-        pace_reward,
-    )
     from racer.vehicle.car import car_preset
 
     track = library.load_track(track_name)

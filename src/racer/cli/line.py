@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.inputs import load_track_with_note
-from racer.cli.options import JsonOption, PictureOption, ReverseOption
-from racer.cli.tables import new_table, print_record
+from racer.cli.tables import JsonOption, PictureOption, ReverseOption, new_table, print_record
 from racer.records import Record, RecordTable, format_number, known_number
 from racer.track import library
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.inputs import load_track_with_note
-from racer.cli.options import (
+from racer.cli.tables import (
     ReverseOption,
     RewardArgument,
     RewardTimeoutOption,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from racer.cli.inputs import LogOnTrack, read_log_on_track
-from racer.cli.options import LogTrackOption, RoutesOption, check_gamma, refuse_if
+from racer.cli.tables import LogTrackOption, RoutesOption, check_gamma, refuse_if
 from racer.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:

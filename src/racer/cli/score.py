@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from racer.cli.inputs import read_action_space
-from racer.cli.options import (
+from racer.cli.tables import (
     ActionSpaceOption,
     CarOfActionsOption,
     JsonOption,
@@ -17,8 +17,9 @@ from racer.cli.options import (
     ReverseOption,
     TrackOption,
     check_gamma,
+    print_record,
+    print_table,
 )
-from racer.cli.tables import print_record, print_table
 from racer.track import library
 from racer.track.library import DEFAULT_TRACK
 from racer.vehicle.car import DEFAULT_CAR

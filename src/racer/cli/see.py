@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from racer.cli.inputs import load_track_with_note
-from racer.cli.options import ReverseOption, TrackOption
+from racer.cli.tables import ReverseOption, TrackOption
 from racer.errors import UsageError
 from racer.track.library import DEFAULT_TRACK
 
@@ -54,7 +54,7 @@ def see_command(
     """
     from racer.plotting import sensor_figure, style
     from racer.sim.obstacles import obstacles_before
-    from racer.sim.placement import both_directions, placed_rows
+    from racer.sim.params import both_directions, placed_rows
     from racer.track.spatial_index import pack_tracks
 
     known_track = load_track_with_note(track)
@@ -101,7 +101,7 @@ def _stand_obstacle(track: Track, kind: str, s: float, left: float, reverse: boo
     import numpy as np
 
     from racer.sim.obstacles import OBSTACLE_DTYPE, OBSTACLE_KINDS
-    from racer.sim.placement import placed_rows
+    from racer.sim.params import placed_rows
 
     place = placed_rows(track, s, offset=left, reverse=reverse)
     obstacle = np.zeros(1, OBSTACLE_DTYPE)

@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.inputs import find_track_with_note
-from racer.cli.options import JsonOption, PictureOption, ReverseOption, refuse_if
 from racer.cli.progress import show_item_bar
-from racer.cli.tables import new_table, print_table
+from racer.cli.tables import (
+    JsonOption,
+    PictureOption,
+    ReverseOption,
+    new_table,
+    print_table,
+    refuse_if,
+)
 from racer.errors import UsageError
 from racer.files import write_file
 from racer.records import RecordTable
@@ -145,7 +151,7 @@ def tracks_fetch_command(
     ] = "",
 ) -> None:
     """Fetch routes of the real simulator, verify and keep them."""
-    from racer.track.fetch import ROUTES_ADDRESS, fetch_route
+    from racer.track.library import ROUTES_ADDRESS, fetch_route
 
     if known:
         typer.echo("\n".join(library.world_names()))

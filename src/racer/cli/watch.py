@@ -16,8 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from racer.cli.inputs import load_track_with_note
-from racer.cli.options import CarOption, RewardArgument, TrackOption
-from racer.cli.tables import format_count
+from racer.cli.tables import CarOption, RewardArgument, TrackOption, format_count
 from racer.errors import RacerError
 from racer.track.library import DEFAULT_TRACK
 from racer.vehicle.car import DEFAULT_CAR

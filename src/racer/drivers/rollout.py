@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.drivers.mpc import MpcDriver, MpcReference, MpcWeights
-from racer.drivers.pure_pursuit import CommandLimits
+from racer.drivers.mpc import CommandLimits, MpcDriver, MpcReference, MpcWeights
 from racer.raceline.corridor import border_distances, neighbors, normal_vectors
 from racer.raceline.minimum_time import RacingLine, racing_line
 from racer.sim.obstacles import OBSTACLE_DTYPE, Obstacles, hit_obstacle

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.drivers import plans
+from racer.drivers.mpc import DrivingPlan, follow_plans, start_followers
 from racer.drivers.plans import PlanInputs, PlanMaker
-from racer.drivers.pure_pursuit import DrivingPlan, follow_plans, start_followers
 from racer.drivers.rollout import Drive as Drive
 from racer.drivers.rollout import command_choices, drive_expert, follow_line, roll_out
 from racer.errors import UsageError, did_you_mean

@@ -7,8 +7,7 @@ which a car is found off the track is its last.
 
 import gymnasium
 
-from racer.env.single_env import DeepRacerEnv
-from racer.env.vector_env import DeepRacerVectorEnv, StepResult
+from racer.env.vector_env import DeepRacerEnv, DeepRacerVectorEnv, StepResult
 
 __all__ = ["DeepRacerEnv", "DeepRacerVectorEnv", "StepResult"]
 

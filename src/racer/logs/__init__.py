@@ -2,11 +2,9 @@
 
 from racer.logs.log import Job, Log, Source
 from racer.logs.metrics import read_metrics
-from racer.logs.reader import read_log
+from racer.logs.reader import LogStream, read_log, stream_log
 from racer.logs.schema import TRACE_COLUMNS
-from racer.logs.streaming import LogStream, stream_log
-from racer.logs.trace_text import write_csv
-from racer.logs.writer import write_log
+from racer.logs.writer import write_csv, write_log
 
 __all__ = [
     "TRACE_COLUMNS",

@@ -13,9 +13,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from racer.action_design.beam_search import CommandedDrive
-from racer.action_design.design import Design
+from racer.action_design.design import CELL_LENGTH_M, ActionUsage, Design
 from racer.action_design.review import Review, flying_commands, signed_angle
-from racer.action_design.usage import CELL_LENGTH_M, ActionUsage
 from racer.analysis import action_use
 from racer.plotting import style
 from racer.plotting.selection import driving_rows

@@ -21,7 +21,6 @@ from racer.logs import Log
 from racer.plotting import (
     actions,
     animation,
-    heat_maps,
     lap_times,
     laps,
     selection,
@@ -175,7 +174,7 @@ def exit_figure(request: PlotRequest) -> Figure:
     _require_laps(request)
     with style.style_context():
         figure, ax = _map_figure(request, request.laps)
-        heat_maps.draw_exits(request.trace, request.laps, ax, request.track)
+        laps.draw_exits(request.trace, request.laps, ax, request.track)
     return figure
 
 
@@ -184,7 +183,7 @@ def visit_figure(request: PlotRequest) -> Figure:
     _require_driving(request)
     with style.style_context():
         figure, ax = _map_figure(request, request.laps)
-        heat_maps.draw_visits(request.trace, request.laps, ax, request.track)
+        laps.draw_visits(request.trace, request.laps, ax, request.track)
     return figure
 
 
@@ -193,7 +192,7 @@ def mean_reward_figure(request: PlotRequest) -> Figure:
     _require_driving(request)
     with style.style_context():
         figure, ax = _map_figure(request, request.laps)
-        heat_maps.draw_mean_rewards(request.trace, request.laps, ax, request.track)
+        laps.draw_mean_rewards(request.trace, request.laps, ax, request.track)
     return figure
 
 

@@ -15,8 +15,7 @@ from racer.reward.errors import (
     refusal_cause,
     relocate_refusal,
 )
-from racer.reward.instance import SIGNATURE_2018_START
-from racer.reward.leftovers import trace_return_line
+from racer.reward.isolation import trace_return_line
 from racer.reward.load import (
     Encoding,
     RewardFunction,
@@ -29,6 +28,7 @@ from racer.reward.load import (
     shipped_rewards,
 )
 from racer.reward.python311 import downgrade_syntax
+from racer.reward.snapshot import SIGNATURE_2018_START
 from racer.reward.watchdog import call_each
 
 __all__ = [

@@ -274,7 +274,7 @@ STUCK_IN_C_SENTENCE = (
     "%s:%s: the reward function is in C code that does not come back and cannot be interrupted; "
     "racer gave up after %s (--reward-timeout) and ended with exit code 1\n"
 )
-"""What the helper of `racer.reward.hard_timeout` says: file, line and time are filled in there."""
+"""What the helper of `racer.reward.watchdog` says: file, line and time are filled in there."""
 HELD_UP_SENTENCE = (
     "the interpreter was held up for %s while rewards were calculated; racer gave up\n"
 )

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from racer.drivers import scripted
-from racer.sim import placement
 from racer.sim.obstacles import Obstacles, obstacles_on
-from racer.sim.params import Params, build_params
+from racer.sim.params import Params, both_directions, build_params, place
 from racer.sim.state import Phase
 from racer.track import library
 from racer.track.track import Track
@@ -87,7 +86,7 @@ def placed(
     objects: Obstacles | Sequence[tuple[float, int]] | None = None,
     **arguments: Any,
 ) -> PlacedParams:
-    """The params of a car on a track; the arguments are those of `racer.sim.placement.place`.
+    """The params of a car on a track; the arguments are those of `racer.sim.params.place`.
 
     `objects` are boxes: a list of (fraction of the lap, lane), lane -1 outer and 1 inner, or rows
     of `racer.sim.obstacles`. Raises UsageError for a place that cannot be.
@@ -103,10 +102,10 @@ def placed(
     known_track = as_track(track)
     obstacles = objects
     if obstacles is not None and not isinstance(obstacles, np.ndarray):
-        forward, backward = placement.both_directions(known_track)
+        forward, backward = both_directions(known_track)
         driven = backward if arguments.get("reverse", False) else forward
         obstacles = obstacles_on(driven, list(obstacles))
-    params = placement.place(known_track, objects=obstacles, **arguments)
+    params = place(known_track, objects=obstacles, **arguments)
     if objects is not None:
         arguments["objects"] = objects
     return PlacedParams(params, arguments)

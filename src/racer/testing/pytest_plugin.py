@@ -64,7 +64,7 @@ def at_fixture(track: Any) -> Callable[..., PlacedParams]:
     """A function: the params of a car placed on the track, as `at(waypoint=12, offset=0.2,
     heading_deg=-10)`.
 
-    Its arguments are those of `racer.sim.placement.place`; `track=` names another track, `objects=`
+    Its arguments are those of `racer.sim.params.place`; `track=` names another track, `objects=`
     lists boxes as (fraction of the lap, lane).
     """
     from racer.testing import placed

@@ -16,7 +16,7 @@ from racer import analysis
 from racer.env import DeepRacerVectorEnv
 from racer.errors import UsageError
 from racer.records import Record, RecordTable, format_number
-from racer.sensors.observation import has_pictures
+from racer.sensors.names import has_pictures
 from racer.sim.obstacles import Obstacles
 from racer.sim.state import EVALUATION
 from racer.track.library import load_track

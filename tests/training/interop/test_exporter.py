@@ -21,7 +21,7 @@ from racer.errors import UsageError
 from racer.track import library
 from racer.training.config import TrainConfig
 from racer.training.deterministic_policy import DeterministicPolicy
-from racer.training.interop import drfc, hyperparameters, onnx
+from racer.training.interop import drfc, exporter, hyperparameters
 from racer.training.interop.exporter import ExportedRun, export_run
 from racer.training.interop.importer import ImportedExperiment, import_bundle
 from racer.training.learner import load_checkpoint
@@ -88,7 +88,7 @@ def test_onnxruntime_says_what_pytorch_says(taken: Taken, kind: str) -> None:
     policy, _ = load_checkpoint(run, "best")
     seen = gather_observations(run, policy, 200)
     actions, _ = policy.predict(seen.observation, deterministic=True)
-    asked = onnx._open_session(written.folder / "model" / "policy.onnx")
+    asked = exporter._open_session(written.folder / "model" / "policy.onnx")
     told = dict(
         zip(
             [one.name for one in written.outputs],
@@ -120,7 +120,7 @@ def test_a_file_of_another_policy_is_told(taken: Taken, kind: str) -> None:
     seen = gather_observations(run, policy, 50).observation
     with torch.no_grad():
         policy.action_net.bias[0] += 1e-2
-    found = onnx.compare_onnx(
+    found = exporter.compare_onnx(
         written.folder / "model" / "policy.onnx",
         DeterministicPolicy(policy, run.metadata.action_space),
         seen,
@@ -277,5 +277,5 @@ def test_without_the_extra_the_command_says_what_installs_it(
     done = CliRunner().invoke(app, ["export", str(tmp_path)])
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr == (
-        "racer: an ONNX file needs onnx, onnxscript and onnxruntime: pip install '.[export]'\n"
+        "racer: an ONNX file needs exporter, onnxscript and onnxruntime: pip install '.[export]'\n"
     )

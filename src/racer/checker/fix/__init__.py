@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 from racer.checker import static, validators
 from racer.checker.findings import Finding, RuleContext
-from racer.checker.fix import expressions, imports, layout, names, words
+from racer.checker.fix import expressions, imports, layout
 from racer.errors import RacerError
 from racer.files import write_file
 from racer.reward import (
@@ -37,22 +37,22 @@ REWRITES: tuple[tuple[Rewrite, str], ...] = (
     (imports.move_imports_to_top, "imports moved to the top"),
     (imports.spell_out_star_imports, "star imports spelled out"),
     (imports.remove_unused_imports, "unused imports taken out"),
-    (names.remove_unused_names, "unused names taken out"),
-    (names.replace_lambdas, "lambdas made functions"),
-    (names.rename_ambiguous_names, "ambiguous names renamed"),
+    (expressions.remove_unused_names, "unused names taken out"),
+    (expressions.replace_lambdas, "lambdas made functions"),
+    (expressions.rename_ambiguous_names, "ambiguous names renamed"),
     (expressions.rewrite_comparisons, "comparisons with None, True and types rewritten"),
     (expressions.rewrite_negations, "negations rewritten"),
     (expressions.name_bare_excepts, "bare excepts named"),
     (expressions.rewrite_empty_fstrings, "f-strings without a field made strings"),
     (expressions.convert_results_to_float, "results made floats"),
-    (words.replace_forbidden_words, "forbidden words replaced"),
+    (imports.replace_forbidden_words, "forbidden words replaced"),
     (layout.simplify_comment_headings, "headings in comments made plain"),
     (layout.tidy_layout, "layout tidied"),
 )
 """What is done to a file, in this order, and how it is called."""
 CODES_NEEDED = {
     expressions.convert_results_to_float: "RW409",
-    words.replace_forbidden_words: "RW405",
+    imports.replace_forbidden_words: "RW405",
 }
 """Rewrites that are made only where a validator objects with that code."""
 

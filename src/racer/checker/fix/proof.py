@@ -12,9 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from racer.checker.calls import copies_of
-from racer.checker.cases import probe_episodes
-from racer.checker.steps import TrialEpisode, lap_episodes
-from racer.checker.supervisor import SubprocessLost, run_in_subprocess
+from racer.checker.cases import TrialEpisode, lap_episodes, probe_episodes
+from racer.checker.sandbox import SubprocessLost, run_in_subprocess
 from racer.reward import (
     RewardBatch,
     RewardFunction,

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from racer.checker.findings import Finding, Rule, RuleContext
-from racer.checker.validators import source
+from racer.checker.validators import style
 from racer.errors import UsageError, did_you_mean
 from racer.reward import RewardFunction
 
@@ -76,7 +76,7 @@ def find_trial_objections(reward: RewardFunction, context: RuleContext) -> list[
     """
     if not context.profiles:
         return []
-    from racer.checker.supervisor import SubprocessLost, run_in_subprocess
+    from racer.checker.sandbox import SubprocessLost, run_in_subprocess
     from racer.checker.validators import trial
 
     trial.sample_params()  # its track is loaded here, so that the child need not
@@ -121,7 +121,7 @@ def _run_test_drive(reward: RewardFunction, seconds: float) -> list[dict[str, An
 
 def _text_objections(reward: RewardFunction, profile: ValidatorProfile) -> list[Finding]:
     tree = reward.syntax.tree
-    allowed = ", ".join(source.ALLOWED_IMPORTS)
+    allowed = ", ".join(style.ALLOWED_IMPORTS)
     unreadable = (
         "a dot after something that is neither a name nor a call, such as `a[0].b` or `'a'.join`, "
         "makes the validator fail"
@@ -131,10 +131,10 @@ def _text_objections(reward: RewardFunction, profile: ValidatorProfile) -> list[
         "another word"
     )
     by_code = {
-        "RW403": (f"{{}} is imported: allowed are {allowed}", source.foreign_imports(tree)),
-        "RW404": ("{}() is not allowed", source.forbidden_builtins(tree)),
-        "RW412": (unreadable, source.unreadable_calls(tree)),
-        "RW405": (forbidden_word, source.forbidden_words(reward.source)),
+        "RW403": (f"{{}} is imported: allowed are {allowed}", style.foreign_imports(tree)),
+        "RW404": ("{}() is not allowed", style.forbidden_builtins(tree)),
+        "RW412": (unreadable, style.unreadable_calls(tree)),
+        "RW405": (forbidden_word, style.forbidden_words(reward.source)),
     }
     findings = [*_length_objections(reward, profile), *_style_objections(reward, profile)]
     for code, (sentence, spots) in by_code.items():
@@ -144,9 +144,9 @@ def _text_objections(reward: RewardFunction, profile: ValidatorProfile) -> list[
 
 def _length_objections(reward: RewardFunction, profile: ValidatorProfile) -> list[Finding]:
     count = len(reward.source)
-    if 1 <= count <= source.MAX_SOURCE_CHARS:
+    if 1 <= count <= style.MAX_SOURCE_CHARS:
         return []
-    message = f"the file has {count:,} characters: {source.MAX_SOURCE_CHARS:,} are allowed"
+    message = f"the file has {count:,} characters: {style.MAX_SOURCE_CHARS:,} are allowed"
     return [Finding("RW401", message, reward.filename, profile=profile.name)]
 
 
@@ -174,7 +174,7 @@ def _spot_objections(
     profile: ValidatorProfile,
     code: str,
     sentence: str,
-    spots: Iterable[source.SourceSpot],
+    spots: Iterable[style.SourceSpot],
 ) -> list[Finding]:
     findings = []
     for spot in spots:

@@ -2,7 +2,7 @@
 call it.
 
 Runs the user's code in this process: call it in a process that may be lost
-(`racer.checker.supervisor`), or only with files of your own.
+(`racer.checker.sandbox`), or only with files of your own.
 """
 
 from __future__ import annotations

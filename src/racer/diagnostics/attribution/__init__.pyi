@@ -1,8 +1,8 @@
 from .attribution import attribute_reward as attribute_reward
+from .attribution import drive_params as drive_params
+from .attribution import episode_params as episode_params
 from .attribution import explain as explain
-from .drives import drive_params as drive_params
-from .drives import episode_params as episode_params
-from .drives import recorded_params as recorded_params
+from .attribution import recorded_params as recorded_params
 from .explanation import AttributedDrive as AttributedDrive
 from .explanation import Attribution as Attribution
 from .explanation import Piece as Piece

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from racer.sensors.observation import PICTURE_SIZE_PX, has_pictures, picture_size
+from racer.sensors.names import PICTURE_SIZE_PX, has_pictures, picture_size
 from racer.training.config import LearnerSettings
 from racer.training.interop.drfc_obstacles import obstacle_notes
 from racer.training.interop.hyperparameters import hyperparameters_notes, read_hyperparameters
