@@ -26,12 +26,10 @@ from racer.action_design.review import (
     nearest_commands,
 )
 from racer.errors import UsageError
-from racer.raceline.minimum_time import RacingLine
-from racer.sim.state import HELD_STATUSES
-from racer.track.corners import find_corners, is_inside_corner
-from racer.track.track import Track
-from racer.vehicle.action_space import ActionSpace
-from racer.vehicle.car import SPEED_LIMITS_MPS, STEERING_LIMIT_DEG, Car
+from racer.raceline import RacingLine
+from racer.sim import HELD_STATUSES
+from racer.track import Track, find_corners, is_inside_corner
+from racer.vehicle import SPEED_LIMITS_MPS, STEERING_LIMIT_DEG, ActionSpace, Car
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]

@@ -20,13 +20,18 @@ from racer.action_design.beam_search import (
     path_from_line,
     space_commands,
 )
-from racer.drivers.rollout import Drive, follow_line
-from racer.raceline.minimum_time import WIDEST_MARGIN_M, RacingLine, racing_line
-from racer.track.corners import Corner, find_corners, is_inside_corner
-from racer.track.track import Track
-from racer.vehicle.action_space import ActionSpace
-from racer.vehicle.car import SPEED_LIMITS_MPS, STEERING_LIMIT_DEG, STEP_S, Car, car_table
-from racer.vehicle.dynamics import advance_motion
+from racer.drivers import Drive, follow_line
+from racer.raceline import WIDEST_MARGIN_M, RacingLine, racing_line
+from racer.track import Corner, Track, find_corners, is_inside_corner
+from racer.vehicle import (
+    SPEED_LIMITS_MPS,
+    STEERING_LIMIT_DEG,
+    STEP_S,
+    ActionSpace,
+    Car,
+    advance_motion,
+    car_table,
+)
 
 Array = NDArray[np.float64]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from racer.logs.schema import CONTINUOUS_ACTION
-from racer.sim.state import HELD_STATUSES
-from racer.vehicle.action_space import ActionSpace
+from racer.logs import CONTINUOUS_ACTION
+from racer.sim import HELD_STATUSES
+from racer.vehicle import ActionSpace
 
 STEERING_CELLS = 5
 SPEED_CELLS = 3

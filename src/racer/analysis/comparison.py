@@ -19,8 +19,7 @@ from racer.analysis.compared_logs import LAST_ITERATIONS, ComparedLog, logs_to_c
 from racer.analysis.sectors import lap_sectors
 from racer.analysis.telemetry import lap_progress, lap_start_on_track
 from racer.errors import UsageError
-from racer.logs.log import Log
-from racer.logs.log_track import TrackSource
+from racer.logs import Log, TrackSource
 from racer.records import Record, RecordTable, format_number, format_seconds, known_number
 from racer.stats import (
     Interval,

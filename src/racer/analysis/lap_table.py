@@ -19,8 +19,8 @@ from racer.analysis.motion import (
     lap_bounds_of_columns,
     smoothness_columns,
 )
-from racer.logs.schema import EPISODES_PER_ITERATION, MIN_COLUMNS, TRACE_COLUMNS, has_unix_time
-from racer.track.track import Track
+from racer.logs import EPISODES_PER_ITERATION, MIN_COLUMNS, TRACE_COLUMNS, has_unix_time
+from racer.track import Track
 
 INCIDENT_STATUSES = {
     "off_tracks": "off_track",

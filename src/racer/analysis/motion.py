@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from racer import geometry
 from racer.geometry import wrap_angle
-from racer.logs.schema import row_episode_ids
-from racer.track.track import Track
-from racer.vehicle.car import STEP_S
+from racer.logs import row_episode_ids
+from racer.track import Track
+from racer.vehicle import STEP_S
 
 _MAX_SPEED = 8.0  # m/s between two rows; no car is that fast, so it was set down elsewhere
 _USUAL_STEP_TOLERANCE = 0.1  # of the step, within which a log runs at the simulator's own rate

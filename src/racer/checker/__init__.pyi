@@ -17,3 +17,25 @@ from .runner import check as check
 from .runner import check_static as check_static
 from .runner import expand_paths as expand_paths
 from .runner import read_project_settings as read_project_settings
+
+__all__ = [
+    "CALL_TIMEOUT_S",
+    "CODES",
+    "CheckReport",
+    "CheckResult",
+    "Finding",
+    "FindingCode",
+    "FixResult",
+    "ProjectSettings",
+    "Severity",
+    "check",
+    "check_static",
+    "checks_as_github",
+    "checks_as_json",
+    "checks_as_sarif",
+    "expand_paths",
+    "fix_reward",
+    "format_check",
+    "read_project_settings",
+    "write_fix",
+]

@@ -23,7 +23,7 @@ from racer.reward import (
     describe_refusal,
     describe_unusable,
 )
-from racer.sim.params import Params, copy_params
+from racer.sim import Params, copy_params
 
 Array = NDArray[np.float64]
 

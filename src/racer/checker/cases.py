@@ -16,13 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer import geometry, resources
-from racer.drivers.scripted import Drive, drive_all
+from racer.drivers import Drive, drive_all
 from racer.reward import RewardFunction
-from racer.sim.obstacles import Obstacles, obstacles_on
-from racer.sim.params import both_directions, build_params, obstacles_met, place, placed_rows
-from racer.sim.state import State
-from racer.track import Track, load_track
-from racer.track.library import DEFAULT_TRACK
+from racer.sim import (
+    Obstacles,
+    State,
+    both_directions,
+    build_params,
+    obstacles_met,
+    obstacles_on,
+    place,
+    placed_rows,
+)
+from racer.track import DEFAULT_TRACK, Track, load_track
 
 Array = NDArray[np.float64]
 

@@ -22,19 +22,16 @@ from racer.cli.tables import (
 )
 from racer.errors import UsageError
 from racer.records import MISSING, RecordTable
-from racer.track.library import DEFAULT_TRACK
-from racer.vehicle.car import DEFAULT_CAR
+from racer.track import DEFAULT_TRACK
+from racer.vehicle import DEFAULT_CAR
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from racer.action_design.beam_search import CommandedDrive
-    from racer.action_design.design import ActionUsage, Design
-    from racer.action_design.review import Review
-    from racer.raceline.minimum_time import RacingLine
-    from racer.track.track import Track
-    from racer.vehicle.car import Car
-    from racer.vehicle.metadata import Metadata
+    from racer.action_design import ActionUsage, CommandedDrive, Design, Review
+    from racer.raceline import RacingLine
+    from racer.track import Track
+    from racer.vehicle import Car, Metadata
 
 
 MAX_ACTIONS_OF_PLACE = 3
@@ -155,7 +152,7 @@ def _describe_lap(review: Review) -> str:
 
 
 def _action_table(review: Review, usage: ActionUsage | None) -> RecordTable:
-    from racer.action_design.review import signed_angle
+    from racer.action_design import signed_angle
 
     heads = ["action", "steering °", "speed m/s", "wanted %", "taken %"]
     if usage is not None:
@@ -185,7 +182,7 @@ def _place_table(review: Review, usage: ActionUsage) -> RecordTable:
 
 
 def _format_command(steering_deg: float, speed: float, separator: str) -> str:
-    from racer.action_design.review import signed_angle
+    from racer.action_design import signed_angle
 
     return f"{signed_angle(steering_deg)}°{separator}{speed:g}"
 
@@ -256,8 +253,8 @@ def actions_check_command(
 
     Exit code 1 when no lap is found with them. The search takes some seconds for each track.
     """
-    from racer.action_design.review import review_space
-    from racer.vehicle.car import car_preset
+    from racer.action_design import review_space
+    from racer.vehicle import car_preset
 
     log = None
     if run:
@@ -283,7 +280,7 @@ def actions_check_command(
         for review in reviews:
             print_review(review, by_corner)
     if output is not None:
-        from racer.plotting.actions import review_figure
+        from racer.plotting import review_figure
 
         _draw(lambda: review_figure(reviews[0], by_cell), output)
     if not all(review.can_lap for review in reviews):
@@ -317,9 +314,8 @@ def actions_design_command(
         output.exists() and not replace,
         f"{output} is there already: name another file with -o, or give --replace",
     )
-    from racer.action_design.design import check_action_count, design_space, prepare_track
-    from racer.vehicle.car import car_preset
-    from racer.vehicle.metadata import Metadata, write_metadata
+    from racer.action_design import check_action_count, design_space, prepare_track
+    from racer.vehicle import Metadata, car_preset, write_metadata
 
     check_action_count(k)
     start = time.monotonic()
@@ -336,7 +332,7 @@ def actions_design_command(
     else:
         print_design(design, model, output, seconds)
     if picture is not None:
-        from racer.plotting.actions import design_figure
+        from racer.plotting import design_figure
 
         _draw(lambda: design_figure(design), picture)
 
@@ -350,7 +346,7 @@ def _read_run(path: Path, track: str) -> LogOnTrack:
 
 def _read_actions(path: Path | None, log: LogOnTrack | None) -> Metadata:
     """The action space in a file, or else that of a log."""
-    from racer.vehicle.metadata import Metadata, read_metadata
+    from racer.vehicle import Metadata, read_metadata
 
     if path is not None:
         return read_metadata(path)
@@ -373,8 +369,7 @@ def _load_tracks(names: list[str] | None, reverse: bool) -> list[Track]:
 
 def _leading_line(track: Track, car: Car, file: Path | None = None) -> RacingLine:
     """The line in a file, or one with as much of the road as the rules leave to a car."""
-    from racer.raceline.files import read_line
-    from racer.raceline.minimum_time import WIDEST_MARGIN_M, racing_line
+    from racer.raceline import WIDEST_MARGIN_M, racing_line, read_line
 
     if file is not None:
         return read_line(file, track)
@@ -389,7 +384,7 @@ def _usage_of_log(
     """
     if log is None:
         return None, None
-    from racer.action_design.design import counting_rows, usage_by_cell, usage_by_corner
+    from racer.action_design import counting_rows, usage_by_cell, usage_by_corner
     from racer.analysis import lap_iterations, lap_phases, rows_of_laps
 
     laps = log.laps_on_track
@@ -405,8 +400,8 @@ def _usage_of_log(
 
 
 def _draw(make_figure: Callable[[], Figure], path: Path) -> None:
-    from racer.plotting import style
+    from racer.plotting import save_figure, style_context
 
-    with style.style_context():
-        style.save_figure(make_figure(), path)
+    with style_context():
+        save_figure(make_figure(), path)
     typer.echo(str(path), err=True)

@@ -100,8 +100,8 @@ def print_training(on_track: LogOnTrack, laps: pd.DataFrame) -> None:
     """A training: the verdict, its iterations, its ten best laps, where the others ended, and its
     actions.
     """
-    from racer.analysis import EPISODES_PER_ITERATION, fastest_laps
-    from racer.analysis.convergence import judge_convergence
+    from racer.analysis import fastest_laps, judge_convergence
+    from racer.logs import EPISODES_PER_ITERATION
 
     job = on_track.log.job
     complete = laps[laps["complete"]]
@@ -365,7 +365,7 @@ def _draw_and_name(log: LogOnTrack, folder: Path, count: int) -> None:
 
 def _draw_pictures(log: LogOnTrack, folder: Path, count: int) -> list[Path]:
     """The pictures that fit the log, written to a folder. Raises UsageError."""
-    from racer.plotting import race_figure, style, training_figure
+    from racer.plotting import race_figure, save_figure, training_figure
 
     figures = {}
     for phase, laps in laps_by_phase(log.laps):
@@ -377,7 +377,7 @@ def _draw_pictures(log: LogOnTrack, folder: Path, count: int) -> list[Path]:
         else:
             figures["training_laps.png"] = race
             figures["training_progress.png"] = training_figure(laps)
-    return [style.save_figure(figure, folder / name) for name, figure in figures.items()]
+    return [save_figure(figure, folder / name) for name, figure in figures.items()]
 
 
 def _best_laps(laps: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -432,7 +432,7 @@ def _as_dict(log: LogOnTrack, pictures: list[Path]) -> dict[str, Any]:
 def _training_as_dict(log: LogOnTrack, laps: pd.DataFrame) -> dict[str, Any]:
     """What is told of a training alone."""
     from racer import analysis
-    from racer.analysis.convergence import judge_convergence
+    from racer.analysis import judge_convergence
 
     trace, job = log.log.trace, log.log.job
     verdict = judge_convergence(laps, job.ppo, job.action_space)

@@ -23,12 +23,12 @@ from racer.cli.tables import (
     refuse_if,
 )
 from racer.errors import UsageError
-from racer.track.library import DEFAULT_TRACK
-from racer.vehicle.car import DEFAULT_CAR
+from racer.track import DEFAULT_TRACK
+from racer.vehicle import DEFAULT_CAR
 
 if TYPE_CHECKING:
-    from racer.diagnostics.attribution.attribution import DriveParams
-    from racer.track.track import Track
+    from racer.diagnostics.attribution import DriveParams
+    from racer.track import Track
 
 USUAL_DRIVERS = ("medium", "racing_line", "weaving")
 
@@ -110,10 +110,10 @@ def explain_command(
     else:
         print_record(attribution)
     if output:
-        from racer.plotting import attribution_figure, style
+        from racer.plotting import attribution_figure, save_figure
 
         figure = attribution_figure(attribution, driven_track)
-        typer.echo(str(style.save_figure(figure, output, dpi=110)), err=as_json)
+        typer.echo(str(save_figure(figure, output, dpi=110)), err=as_json)
 
 
 def _scripted_drives(
@@ -121,7 +121,7 @@ def _scripted_drives(
 ) -> tuple[Track, DriveParams]:
     """The track, and the params of every step of the drivers on it."""
     from racer.diagnostics.attribution import drive_params
-    from racer.drivers.scripted import DRIVER_FAMILY
+    from racer.drivers import DRIVER_FAMILY
 
     metadata = read_action_space(action_space)
     if "all" in drivers:

@@ -12,7 +12,7 @@ import typer
 from racer.cli.tables import CheckpointOption, JsonOption, RunArgument
 from racer.errors import RacerError, need
 from racer.files import read_json, read_text
-from racer.track.library import user_home
+from racer.track import user_home
 
 if TYPE_CHECKING:
     from racer.training.interop import ExportedRun, ImportedExperiment

@@ -11,7 +11,7 @@ import typer
 from racer.cli import INTERRUPTED_EXIT_CODE
 from racer.cli.tables import new_table, print_table, refuse_if
 from racer.errors import RacerError, UsageError, need
-from racer.track.library import user_home
+from racer.track import user_home
 
 if TYPE_CHECKING:
     from racer.records import RecordTable

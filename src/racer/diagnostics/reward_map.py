@@ -19,12 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 from racer import geometry
 from racer.errors import UsageError
 from racer.reward import REWARD_TIMEOUT_S, RewardBatch, RewardFunction
-from racer.sim.params import build_params, placed_rows, waypoint_distance
-from racer.sim.state import State
-from racer.sim.step import locate_cars
-from racer.track.spatial_index import PackedTracks, pack_tracks
-from racer.track.track import Track
-from racer.vehicle.car import FRONT_POINT_M, STEP_S
+from racer.sim import State, build_params, locate_cars, placed_rows, waypoint_distance
+from racer.track import PackedTracks, Track, pack_tracks
+from racer.vehicle import FRONT_POINT_M, STEP_S
 
 WEDGE_CELLS = 3  # cells around each, for the wedges that normals of a bend leave between them
 

@@ -22,9 +22,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.sim.state import State
-from racer.vehicle.car import STEERING_LIMIT_DEG, STEP_S, Car, car_table
-from racer.vehicle.dynamics import advance_motion
+from racer.sim import State
+from racer.vehicle import STEERING_LIMIT_DEG, STEP_S, Car, advance_motion, car_table
 
 Array = NDArray[np.float64]
 

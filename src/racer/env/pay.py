@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.reward import RewardBatch
-from racer.sim.obstacles import Obstacles
-from racer.sim.params import Params, build_params, copy_params
-from racer.sim.state import Phase, State
-from racer.track.track import Track
+from racer.sim import Obstacles, Params, Phase, State, build_params, copy_params
+from racer.track import Track
 
 Rewards = NDArray[np.float64]
 

@@ -15,27 +15,37 @@ from numpy.typing import NDArray
 from racer.env.pay import PlainReward, pay_cars
 from racer.env.rendering import RENDER_FPS, RENDER_MODES, Renderer
 from racer.reward import REWARD_TIMEOUT_S, RewardBatch, RewardRefused, load_reward
-from racer.sensors.names import parse_observations
-from racer.sensors.observation import Observation, Sensors, SensorSpec
-from racer.sim.noise import read_noise
-from racer.sim.obstacle_layout import ObstacleSource, read_obstacle_layout
-from racer.sim.params import Params
-from racer.sim.simulation import ROUND_ROBIN, START_LINE, Scenario, Simulation, Starts
-from racer.sim.state import (
+from racer.sensors import Observation, Sensors, SensorSpec, parse_observations
+from racer.sim import (
     EVALUATION,
+    ROUND_ROBIN,
+    START_LINE,
     STATUS_WORDS,
     TRAINING,
+    ObstacleSource,
+    Params,
     Rules,
+    Scenario,
+    Simulation,
+    Starts,
     State,
+    read_noise,
+    read_obstacle_layout,
+    tally_rows,
     trace_columns,
     trace_row,
 )
-from racer.sim.step import tally_rows
-from racer.track.library import DEFAULT_TRACK, load_track
-from racer.track.track import Track
-from racer.vehicle.action_space import ActionSpace
-from racer.vehicle.car import DEFAULT_CAR, Car, car_preset
-from racer.vehicle.metadata import CAR_VERSIONS, DEFAULT_VERSION, Metadata, read_metadata
+from racer.track import DEFAULT_TRACK, Track, load_track
+from racer.vehicle import (
+    CAR_VERSIONS,
+    DEFAULT_CAR,
+    DEFAULT_VERSION,
+    ActionSpace,
+    Car,
+    Metadata,
+    car_preset,
+    read_metadata,
+)
 
 Path = str | PathLike[str]
 Flags = NDArray[np.bool_]

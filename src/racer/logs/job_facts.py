@@ -18,8 +18,7 @@ from racer.errors import UsageError
 from racer.files import parse_json, parse_yaml
 from racer.logs.log import EPOCH_DTYPES, Job, no_epochs
 from racer.logs.metrics import parse_metrics
-from racer.vehicle.action_space import ActionSpace
-from racer.vehicle.metadata import Metadata, car_generation, parse_metadata
+from racer.vehicle import ActionSpace, Metadata, car_generation, parse_metadata
 
 _NUMBER = rb"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|-?inf)"
 _EPOCH = re.compile(

@@ -28,7 +28,7 @@ from racer.logs.schema import (
     TRACE_COLUMNS,
     TRACE_MARKER,
 )
-from racer.vehicle.metadata import CAR_VERSIONS, DEFAULT_VERSION, Metadata, metadata_as_json
+from racer.vehicle import CAR_VERSIONS, DEFAULT_VERSION, Metadata, metadata_as_json
 
 _PRINT_FORMATS = {
     "episode": "%d",

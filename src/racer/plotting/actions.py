@@ -12,15 +12,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from racer.action_design.beam_search import CommandedDrive
-from racer.action_design.design import CELL_LENGTH_M, ActionUsage, Design
-from racer.action_design.review import Review, flying_commands, signed_angle
+from racer.action_design import (
+    CELL_LENGTH_M,
+    ActionUsage,
+    CommandedDrive,
+    Design,
+    Review,
+    flying_commands,
+    signed_angle,
+)
 from racer.analysis import action_use
 from racer.plotting import style
 from racer.plotting.selection import driving_rows
 from racer.plotting.track import draw_track, mark_corners
-from racer.track.track import Track
-from racer.vehicle.action_space import ActionSpace
+from racer.track import Track
+from racer.vehicle import ActionSpace
 
 Array = NDArray[np.float64]
 

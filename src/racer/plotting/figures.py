@@ -29,7 +29,7 @@ from racer.plotting import (
     training,
 )
 from racer.plotting.track import border_points
-from racer.track.track import Track
+from racer.track import Track
 
 DEFAULT_GAMMA = 0.99  # discount factor, where neither the user nor the job says it
 WIDTH_IN = 7.5  # fills the text width of A4, and A5 lying

@@ -28,8 +28,8 @@ from racer.plotting.track import (
     draw_track,
     section_outlines,
 )
-from racer.sim.obstacles import Obstacles
-from racer.track.track import Track
+from racer.sim import Obstacles
+from racer.track import Track
 
 Array = NDArray[np.float64]
 

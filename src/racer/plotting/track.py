@@ -16,12 +16,9 @@ from numpy.typing import NDArray
 
 from racer import geometry
 from racer.plotting import style
-from racer.raceline.lap_bound import Passage
-from racer.raceline.minimum_time import RacingLine
-from racer.sim.obstacles import BOT, VISIBLE_SIZE_M, Obstacles
-from racer.sim.state import State
-from racer.track.corners import Corner, driving_direction, find_corners, track_curvature
-from racer.track.track import Track
+from racer.raceline import Passage, RacingLine
+from racer.sim import BOT, VISIBLE_SIZE_M, Obstacles, State
+from racer.track import Corner, Track, driving_direction, find_corners, track_curvature
 
 Array = NDArray[np.float64]
 

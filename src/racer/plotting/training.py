@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from racer.analysis import lap_iterations, laps_by_iteration
-from racer.diagnostics.policy import PolicyLap, input_weights, weight_fractions
+from racer.diagnostics import PolicyLap, input_weights, weight_fractions
 from racer.plotting import style
 from racer.plotting.track import draw_direction, draw_track
 

@@ -19,7 +19,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from racer import geometry
-from racer.track.track import Track
+from racer.track import Track
 
 Array = NDArray[np.float64]
 

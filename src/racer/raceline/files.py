@@ -16,8 +16,8 @@ from racer.raceline.corridor import neighbors, station_places
 from racer.raceline.ggv import build_ggv
 from racer.raceline.minimum_time import RacingLine
 from racer.raceline.speed_profile import fastest_speeds
-from racer.track.track import Track
-from racer.vehicle.car import FRONT_POINT_M, STEP_S, Car
+from racer.track import Track
+from racer.vehicle import FRONT_POINT_M, STEP_S, Car
 
 Array = NDArray[np.float64]
 

@@ -29,9 +29,8 @@ from racer.raceline.corridor import (
 )
 from racer.raceline.ggv import GGV, build_ggv
 from racer.raceline.speed_profile import fastest_speeds, passing_times, sweep_speeds
-from racer.track.library import TrackSource, load_track
-from racer.track.track import Track
-from racer.vehicle.car import Car, car_preset
+from racer.track import Track, TrackSource, load_track
+from racer.vehicle import Car, car_preset
 
 Array = NDArray[np.float64]
 

@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 
 from racer import geometry
 from racer.analysis import driven_motion, fastest_laps, lap_phases, laps
-from racer.logs import Job, Log, Source
-from racer.logs.schema import episode_ids, to_status_category
-from racer.plotting.selection import row_numbers
-from racer.track.track import Track
+from racer.logs import Job, Log, Source, episode_ids, to_status_category
+from racer.plotting import row_numbers
+from racer.track import Track
 
 Array = NDArray[np.float64]
 

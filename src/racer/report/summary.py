@@ -14,17 +14,16 @@ import pandas as pd
 from racer.analysis import (
     endings_by_waypoint,
     fastest_laps,
+    judge_convergence,
     lap_iterations,
     lap_sectors,
     laps_by_iteration,
+    race_standing,
     unused_actions,
 )
-from racer.analysis.convergence import judge_convergence
-from racer.analysis.leaderboard import race_standing
-from racer.plotting.actions import discrete_action_usage
-from racer.plotting.selection import count_noun
+from racer.plotting import count_noun, discrete_action_usage
 from racer.report.subject import ReportSubject
-from racer.track.corners import driving_direction
+from racer.track import driving_direction
 
 _MAX_NAMED_ACTIONS = 12
 _WAYPOINT_RANGES = 10  # to say where laps end

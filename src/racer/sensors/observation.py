@@ -9,10 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.sensors.camera.arena import wall_segments
-from racer.sensors.camera.camera import FRONT_CAMERA, LEFT_CAMERA, RIGHT_CAMERA, render_camera
-from racer.sensors.camera.ground_map import map_ground
-from racer.sensors.camera.randomization import APPEARANCE, draw_appearances, find_randomization
+from racer.sensors.camera import (
+    APPEARANCE,
+    FRONT_CAMERA,
+    LEFT_CAMERA,
+    RIGHT_CAMERA,
+    draw_appearances,
+    find_randomization,
+    map_ground,
+    render_camera,
+    wall_segments,
+)
 from racer.sensors.features import FEATURE_NAMES, NEARBY_NAMES, car_features, nearby_obstacles
 from racer.sensors.lidar import (
     CLIP_M,
@@ -32,10 +39,8 @@ from racer.sensors.names import (
     picture_size,
     sensor_kind,
 )
-from racer.sim.obstacles import Obstacles
-from racer.sim.simulation import Scenario, Simulation
-from racer.sim.state import State
-from racer.vehicle.metadata import DEFAULT_LIDAR_CONFIG, LIDAR_RAYS
+from racer.sim import Obstacles, Scenario, Simulation, State
+from racer.vehicle import DEFAULT_LIDAR_CONFIG, LIDAR_RAYS
 
 CAMERAS = {"camera": (FRONT_CAMERA,), "stereo": (LEFT_CAMERA, RIGHT_CAMERA)}
 NOISE_SCANS = 256  # scans' worth of noise that there is

@@ -18,9 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from racer import geometry
 from racer.errors import UsageError
 from racer.sim.state import Phase, State
-from racer.track.spatial_index import PackedTracks, nearest_segment, on_road
-from racer.track.track import Track
-from racer.vehicle.car import FOOTPRINT_M, FRONT_POINT_M
+from racer.track import PackedTracks, Track, nearest_segment, on_road
+from racer.vehicle import FOOTPRINT_M, FRONT_POINT_M
 
 Array = NDArray[np.float64]
 

@@ -29,9 +29,8 @@ from racer.sim.obstacles import (
 from racer.sim.simulation import Scenario
 from racer.sim.state import STATE, Phase, State, Status, column_reader
 from racer.sim.step import locate_cars
-from racer.track.library import TrackSource, load_track
-from racer.track.track import Track
-from racer.vehicle.car import FRONT_POINT_M, STEP_S, V6
+from racer.track import Track, TrackSource, load_track
+from racer.vehicle import FRONT_POINT_M, STEP_S, V6
 
 
 class Params(TypedDict):

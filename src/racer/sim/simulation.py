@@ -25,9 +25,8 @@ from racer.sim.obstacles import (
 from racer.sim.state import ROW_BYTES, STATE, TRAINING, Phase, Rules, State, Status
 from racer.sim.step import locate_cars, step_cars
 from racer.sim.traffic import Traffic
-from racer.track.spatial_index import PackedTracks, pack_tracks
-from racer.track.track import Track
-from racer.vehicle.car import Car, car_table
+from racer.track import PackedTracks, Track, pack_tracks
+from racer.vehicle import Car, car_table
 
 Array = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.track.track import Track
+from racer.track import Track
 
 
 class Phase(IntEnum):

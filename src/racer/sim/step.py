@@ -12,9 +12,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from racer.sim.state import ROW_BYTES, STATE, Phase, Rules, State, Status
-from racer.track.spatial_index import PackedTracks, nearest_segment, on_road
-from racer.vehicle.car import FRONT_POINT_M, WHEEL_CENTERS_M
-from racer.vehicle.dynamics import advance_motion
+from racer.track import PackedTracks, nearest_segment, on_road
+from racer.vehicle import FRONT_POINT_M, WHEEL_CENTERS_M, advance_motion
 
 STILL_M = 0.0003  # a step that count as no motion
 OVER_S = 1e-9  # of penalty left that count as none

@@ -13,12 +13,11 @@ from hypothesis import Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from racer.drivers.scripted import DRIVER_FAMILY
-from racer.sim.params import both_directions
-from racer.testing.placed import DrivenLap, PlacedParams, TrackLike, as_track, lap, placed
-from racer.track.library import DEFAULT_TRACK
-from racer.track.track import Track
-from racer.vehicle.car import DEFAULT_CAR
+from racer.drivers import DRIVER_FAMILY
+from racer.sim import both_directions
+from racer.testing.placing import DrivenLap, PlacedParams, TrackLike, as_track, lap, placed
+from racer.track import DEFAULT_TRACK, Track
+from racer.vehicle import DEFAULT_CAR
 
 LANES = (-1, 1)
 MAX_BOXES = 6

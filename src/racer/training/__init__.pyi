@@ -16,3 +16,24 @@ from .trainer import open_session as open_session
 from .trainer import train as train
 from .trials import EvaluationScore as EvaluationScore
 from .trials import beyond_logs_notes as beyond_logs_notes
+
+__all__ = [
+    "CarsVecEnv",
+    "ConfigErrors",
+    "EvaluationResult",
+    "EvaluationScore",
+    "LearnerSettings",
+    "ProgressCallback",
+    "Run",
+    "Session",
+    "TrainConfig",
+    "TrainingProgress",
+    "beyond_logs_notes",
+    "evaluate",
+    "explain_run",
+    "load_policy",
+    "open_session",
+    "parse_config",
+    "policy_lap",
+    "train",
+]

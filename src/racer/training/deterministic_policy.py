@@ -11,7 +11,7 @@ from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.sac.policies import SACPolicy
 
 from racer.training.networks import SINGLE_SENSOR
-from racer.vehicle.action_space import ActionSpace
+from racer.vehicle import ActionSpace
 
 Tensor = torch.Tensor
 

@@ -34,8 +34,7 @@ from racer.errors import UsageError
 from racer.files import make_folder, read_json, write_file, write_json
 from racer.records import Record, RecordTable, format_number, format_percent
 from racer.reward import RewardFunction, RewardRefused, load_reward
-from racer.sensors.camera.randomization import find_randomization
-from racer.sensors.names import (
+from racer.sensors import (
     METADATA_OBSERVATIONS,
     PICTURE_KINDS,
     PICTURE_SIZE_PX,
@@ -43,19 +42,19 @@ from racer.sensors.names import (
     picture_size,
     sensor_kind,
 )
-from racer.sim.noise import read_noise
-from racer.sim.obstacle_layout import ObstacleLayout, read_obstacle_layout
-from racer.track import library, route
-from racer.track.track import Track
+from racer.sensors.camera import find_randomization
+from racer.sim import ObstacleLayout, read_noise, read_obstacle_layout
+from racer.track import Track, load_route, load_track, save_route
 from racer.training.config import TrainConfig, parse_config
-from racer.training.interop.hyperparameters import read_hyperparameters
+from racer.training.interop import read_hyperparameters
 from racer.training.networks import SMALL, convolved_size, find_network
-from racer.vehicle.action_space import ActionSpace
-from racer.vehicle.car import DEFAULT_CAR, car_preset
-from racer.vehicle.metadata import (
+from racer.vehicle import (
     CAR_VERSIONS,
+    DEFAULT_CAR,
     DEFAULT_NETWORK,
+    ActionSpace,
     Metadata,
+    car_preset,
     read_metadata,
     write_metadata,
 )
@@ -74,16 +73,16 @@ def write_run_folder(config: TrainConfig, folder: Path, home: Path | None) -> No
 
     Raises UsageError for something wrong in `config`; then nothing is written.
     """
-    track = library.load_track(config.track, home=home)
-    other_tracks = [library.load_track(name, home=home) for name in config.also_tracks]
+    track = load_track(config.track, home=home)
+    other_tracks = [load_track(name, home=home) for name in config.also_tracks]
     reward = load_reward(config.reward)
     metadata = run_metadata(config)
     _check_names(config, metadata)
     for name in SUBFOLDERS:
         make_folder(folder / name)
-    route.save_route(track, folder / "track.npy")
+    save_route(track, folder / "track.npy")
     for other_track in other_tracks:
-        route.save_route(other_track, folder / "tracks" / f"{other_track.name}.npy")
+        save_route(other_track, folder / "tracks" / f"{other_track.name}.npy")
     write_metadata(metadata, folder / "model" / "model_metadata.json")
     write_file(folder / "reward_function.py", reward.path.read_bytes())
     if config.hyperparameters is not None:
@@ -274,9 +273,7 @@ class Run(Record):
             folder=folder,
             config=config,
             reward=_first_file(Path(story["reward_file"]), folder / "reward_function.py"),
-            track=route.load_route(
-                folder / "track.npy", name=story["track"], title=story["track_title"]
-            ),
+            track=load_route(folder / "track.npy", name=story["track"], title=story["track_title"]),
             other_track_files=tuple(sorted((folder / "tracks").glob("*.npy"))),
             metadata=metadata,
             car=config.car or metadata.car,

@@ -16,7 +16,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from racer.env import DeepRacerVectorEnv, StepResult
 from racer.reward import RewardBatch, RewardRefused, load_reward, reads_objects
-from racer.training.interop.hyperparameters import read_hyperparameters
+from racer.training.interop import read_hyperparameters
 from racer.training.learner import Learner, learner_state, make_learner, restore_learner
 from racer.training.run import Run, write_failing_step
 from racer.training.trials import EpisodeRecorder, EvaluationScore, trainer_log_lines, trial_cars

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from racer.env import DeepRacerVectorEnv
 from racer.errors import UsageError
-from racer.sensors.names import sensor_kind
+from racer.sensors import sensor_kind
 from racer.training.config import TrainConfig
 from racer.training.learner import load_policy
 from racer.training.networks import SensorPolicy

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from racer.track.library import DEFAULT_TRACK
+from racer.track import DEFAULT_TRACK
 from racer.training.config import parse_config
 from racer.training.run import Run
 from racer.training.session import FineTuningPhase, PhaseBudget, RewardPhase, Session, TrainingPhase

@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 
 from racer import analysis
 from racer.env import DeepRacerVectorEnv, StepResult
-from racer.logs import metrics, write_csv
-from racer.sim.obstacles import Obstacles
-from racer.sim.simulation import Starts
-from racer.sim.state import TRAINING, Phase, State, trace_columns
+from racer.logs import training_metrics, write_csv, write_metrics
+from racer.sim import TRAINING, Obstacles, Phase, Starts, State, trace_columns
 from racer.training.config import LearnerSettings
 from racer.training.learner import Learner
 
@@ -266,8 +264,8 @@ class EpisodeRecorder:
         parts = [part for part in (self.laps, laps, evaluation) if len(part)]
         self.laps = pd.concat(parts, ignore_index=True)
         if len(self.laps):
-            metrics.write_metrics(
-                metrics.training_metrics(self.laps),
+            write_metrics(
+                training_metrics(self.laps),
                 self._folder / "metrics" / "TrainingMetrics.json",
             )
         return laps

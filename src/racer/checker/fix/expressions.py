@@ -10,8 +10,7 @@ import itertools
 import re
 
 from racer.checker.fix.edits import FunctionNode, SourceText, TextEdit, apply_edits
-from racer.checker.validators.style import Flake8Remark, flake8_remarks
-from racer.checker.validators.trial import sample_params
+from racer.checker.validators import Flake8Remark, flake8_remarks, sample_params
 
 BOOLEAN_KEYS = {
     "all_wheels_on_track",

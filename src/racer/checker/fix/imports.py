@@ -17,7 +17,7 @@ from racer.checker.fix.edits import (
     text_constant,
 )
 from racer.checker.fix.expressions import rename_symbol
-from racer.checker.validators.style import ALLOWED_IMPORTS, REFUSED_WORDS, flake8_remarks
+from racer.checker.validators import ALLOWED_IMPORTS, REFUSED_WORDS, flake8_remarks
 
 
 def move_imports_to_top(source: str) -> str:

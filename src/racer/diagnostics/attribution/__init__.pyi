@@ -1,3 +1,4 @@
+from .attribution import DriveParams as DriveParams
 from .attribution import attribute_reward as attribute_reward
 from .attribution import drive_params as drive_params
 from .attribution import episode_params as episode_params
@@ -20,6 +21,7 @@ from .plans import Term as Term
 __all__ = [
     "AttributedDrive",
     "Attribution",
+    "DriveParams",
     "Piece",
     "PiecePay",
     "Term",

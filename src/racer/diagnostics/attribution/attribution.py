@@ -18,18 +18,13 @@ from racer.diagnostics.attribution.instrument import instrument_reward
 from racer.diagnostics.attribution.ledger import FileLedger, RecordedCall, Via
 from racer.diagnostics.attribution.plans import NO_TERM, Term
 from racer.diagnostics.log_replay import scored_rows
-from racer.drivers.scripted import Drive, drive_all
+from racer.drivers import Drive, drive_all
 from racer.errors import UsageError
-from racer.logs import read_log
-from racer.logs.log_track import find_log_track
-from racer.logs.to_state import episode_begins, state_rows
+from racer.logs import episode_begins, find_log_track, read_log, state_rows
 from racer.reward import REWARD_TIMEOUT_S, RewardBatch, RewardFunction, load_reward
-from racer.sim.params import build_params, copy_params
-from racer.sim.state import Phase
-from racer.track.library import DEFAULT_TRACK, load_track
-from racer.track.track import Track
-from racer.vehicle.action_space import ActionSpace
-from racer.vehicle.car import DEFAULT_CAR
+from racer.sim import Phase, build_params, copy_params
+from racer.track import DEFAULT_TRACK, Track, load_track
+from racer.vehicle import DEFAULT_CAR, ActionSpace
 
 StepParams = Any
 """The params of one step: a dict, or what reads like one."""

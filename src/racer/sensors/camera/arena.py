@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.track.track import Track
+from racer.track import Track
 
 Array = NDArray[np.float64]
 Rectangle = tuple[float, float, float, float]

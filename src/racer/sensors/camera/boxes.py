@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from racer.sensors.camera.arena import WALL_HEIGHT_M, Bytes, Picture, paint_span
 from racer.sensors.camera.colors import COLUMN_OBSTACLES, COLUMN_WALLS, FACE_COUNT
-from racer.sim.obstacles import VISIBLE_SIZE_M
+from racer.sim import VISIBLE_SIZE_M
 
 Array = NDArray[np.float64]
 

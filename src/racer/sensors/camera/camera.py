@@ -41,8 +41,7 @@ from racer.sensors.camera.ground import (
 )
 from racer.sensors.camera.ground_map import LEVEL_COUNT, GroundMap
 from racer.sensors.camera.randomization import APPEARANCE
-from racer.sim.obstacles import OBSTACLE_DTYPE
-from racer.sim.state import State
+from racer.sim import OBSTACLE_DTYPE, State
 
 Array = NDArray[np.float64]
 

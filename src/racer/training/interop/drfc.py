@@ -13,7 +13,7 @@ from typing import Any
 
 from racer.errors import UsageError
 from racer.files import parse_yaml
-from racer.sim.obstacle_layout import ObstacleLayout
+from racer.sim import ObstacleLayout
 from racer.training.config import TrainConfig
 from racer.training.interop.drfc_obstacles import (
     BOT_CAR_RACE,

@@ -28,10 +28,8 @@ from numpy.typing import NDArray
 from racer.errors import UsageError
 from racer.files import make_folder, write_file, write_folder, write_json
 from racer.resources import tracks_folder
-from racer.sensors.features import FEATURE_NAMES
-from racer.track.library import load_track
-from racer.track.route import load_route, save_route
-from racer.track.track import Track
+from racer.sensors import FEATURE_NAMES
+from racer.track import Track, load_route, load_track, save_route
 from racer.training.deterministic_policy import DeterministicPolicy, Tensor, split_observation
 from racer.training.interop.drfc import (
     CUSTOM_FILES_FOLDER,
@@ -45,14 +43,8 @@ from racer.training.interop.worlds import world_of_track
 from racer.training.learner import load_checkpoint
 from racer.training.observed import gather_observations
 from racer.training.run import Run
-from racer.training.sweep.experiment import experiment_toml
-from racer.vehicle.metadata import (
-    CAR_VERSIONS,
-    DEFAULT_NETWORK,
-    Metadata,
-    metadata_as_json,
-    write_metadata,
-)
+from racer.training.sweep import experiment_toml
+from racer.vehicle import CAR_VERSIONS, DEFAULT_NETWORK, Metadata, metadata_as_json, write_metadata
 
 OPSET = 18
 

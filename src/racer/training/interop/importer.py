@@ -10,8 +10,8 @@ from typing import Any
 
 from racer.errors import UsageError
 from racer.files import parse_json, parse_toml, write_file, write_folder
-from racer.sim.obstacle_layout import read_obstacle_layout
-from racer.track.route import load_route
+from racer.sim import read_obstacle_layout
+from racer.track import load_route
 from racer.training.config import TrainConfig, parse_config
 from racer.training.interop.bundle import Bundle, BundleFile, read_bundle
 from racer.training.interop.drfc import (
@@ -27,8 +27,8 @@ from racer.training.interop.drfc import (
 from racer.training.interop.drfc_obstacles import obstacles_for_experiment
 from racer.training.interop.hyperparameters import hyperparameters_table, read_hyperparameters
 from racer.training.interop.worlds import parse_env, resolve_world, world_of_track
-from racer.training.sweep.experiment import experiment_toml, read_experiment
-from racer.vehicle.metadata import Metadata, parse_metadata, read_metadata
+from racer.training.sweep import experiment_toml, read_experiment
+from racer.vehicle import Metadata, parse_metadata, read_metadata
 
 Setting = str | list[str]
 

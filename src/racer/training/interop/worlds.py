@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from racer.errors import UsageError
-from racer.track import library
+from racer.track import available_tracks, find_track, open_entry, world_names, world_reconstructions
 
 DIRECTION_SUFFIX = re.compile(r"_(c?cw)$")
 
@@ -29,9 +29,9 @@ def world_of_track(track: str) -> str:
     A shipped track that was built after the dimensions of one of the simulator's has that one's
     name.
     """
-    if track in library.world_names():
+    if track in world_names():
         return track
-    for world, entry in library.world_reconstructions().items():
+    for world, entry in world_reconstructions().items():
         if entry.name == track:
             return world
     return ""
@@ -42,12 +42,12 @@ def resolve_world(world: str, home: Path | None = None) -> ResolvedWorld:
 
     `reinvent_base_cw` is `reinvent_base`, turned, where the former is not here.
     """
-    available = library.available_tracks(home=home)
+    available = available_tracks(home=home)
     if world in available:
         return ResolvedWorld(world, False)
-    is_known = world in library.world_names()
+    is_known = world in world_names()
     hint = f" (racer tracks fetch {world} gets the real one)" if is_known else ""
-    reconstructions = {name: entry.name for name, entry in library.world_reconstructions().items()}
+    reconstructions = {name: entry.name for name, entry in world_reconstructions().items()}
     if world in reconstructions:
         track = reconstructions[world]
         note = f"{world} is not here: {track}, a reconstruction of it, is taken{hint}"
@@ -71,8 +71,8 @@ def _turned_track(
     world: str, track: str, is_ccw: bool, home: Path | None, hint: str
 ) -> ResolvedWorld:
     """A track in the direction of a world, turned if need be."""
-    entry = library.find_track(track, home=home)
-    is_turned = library.open_entry(entry).is_ccw != is_ccw
+    entry = find_track(track, home=home)
+    is_turned = open_entry(entry).is_ccw != is_ccw
     direction = "the other way" if is_turned else "as it is"
     note = f"{world} is not here: {track}, driven {direction}, is taken{hint}"
     return ResolvedWorld(track, is_turned, note)

@@ -12,13 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from racer.drivers import scripted
-from racer.sim.obstacles import Obstacles, obstacles_on
-from racer.sim.params import Params, both_directions, build_params, place
-from racer.sim.state import Phase
-from racer.track import library
-from racer.track.track import Track
-from racer.vehicle.car import DEFAULT_CAR
+from racer.drivers import drive
+from racer.sim import Obstacles, Params, Phase, both_directions, build_params, obstacles_on, place
+from racer.track import Track, load_track
+from racer.vehicle import DEFAULT_CAR
 
 TrackLike = Track | str | os.PathLike[str]
 
@@ -116,21 +113,21 @@ def lap(driver: str, track: Track, car: str = DEFAULT_CAR, reverse: bool = False
     """What a driver of `racer.drivers.scripted.DRIVER_FAMILY` does on a track, from standstill at
     the start line. Raises UsageError.
     """
-    drive = scripted.drive(track, driver, car, reverse=reverse)
-    rows = drive.rows[drive.rows["phase"] == Phase.RUN]
+    driven = drive(track, driver, car, reverse=reverse)
+    rows = driven.rows[driven.rows["phase"] == Phase.RUN]
     return DrivenLap(
-        driver=drive.name,
-        title=drive.title,
+        driver=driven.name,
+        title=driven.title,
         track=f"{track.name} (reversed)" if reverse else track.name,
-        lap_time=drive.lap_time,
-        completion=drive.completion,
-        params=tuple(build_params(rows, drive.tracks)),
+        lap_time=driven.lap_time,
+        completion=driven.completion,
+        params=tuple(build_params(rows, driven.tracks)),
     )
 
 
 @lru_cache(maxsize=32)
 def _load_once(track: str) -> Track:
-    return library.load_track(track)
+    return load_track(track)
 
 
 def _format_argument(argument: Any) -> str:
