@@ -18,7 +18,15 @@ from racer.checker import fix as fixing
 from racer.checker import static as syntax_rules
 from racer.checker import validators as profiles
 from racer.checker.cases import TrialEpisode, lap_episodes, probe_episodes
-from racer.checker.fix import FixResult, expressions, fix_reward, imports, layout, proof, write_fix
+from racer.checker.fix import (
+    FixResult,
+    expressions,
+    fix_reward,
+    imports,
+    layout,
+    rewrite,
+    write_fix,
+)
 from racer.checker.fix.edits import SourceText, TextEdit, apply_edits
 from racer.checker.validators import trial
 from racer.checker.validators.style import flake8_remarks
@@ -38,7 +46,7 @@ def steps() -> tuple[TrialEpisode, ...]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, steps: tuple[TrialEpisode, ...]) -> None:
-    monkeypatch.setattr(proof, "proof_episodes", lambda: steps)
+    monkeypatch.setattr(rewrite, "proof_episodes", lambda: steps)
     monkeypatch.setattr(trial, "VALIDATOR_CALL_TIME_S", 0.5)
 
 

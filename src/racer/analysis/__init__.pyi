@@ -1,5 +1,6 @@
 from .action_usage import action_label as action_label
 from .action_usage import action_use as action_use
+from .action_usage import discrete_action_usage as discrete_action_usage
 from .action_usage import unused_actions as unused_actions
 from .compared_logs import ComparedLog as ComparedLog
 from .compared_logs import common_phase as common_phase
@@ -47,6 +48,7 @@ __all__ = [
     "compare_laps",
     "corner_labels",
     "count_reversals",
+    "discrete_action_usage",
     "driven_motion",
     "endings_by_corner",
     "endings_by_waypoint",

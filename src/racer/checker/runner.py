@@ -100,7 +100,6 @@ LONGEST_TRIAL_S = 90.0
 """After so many seconds a trial is ended, whatever it says."""
 SILENCE_GRACE_S = 12.0
 """Beyond the timeout of a call without a sign of life."""
-STATIC_RULES = (*static.RULES, *static.IMPORT_RULES)
 
 RewardSource = str | os.PathLike[str] | RewardFunction
 
@@ -234,7 +233,7 @@ def _read_and_apply_rules(
         path = findings[0].path if findings else os.fspath(source)  # type: ignore[arg-type]
         return CheckReport(path, _text_of(path), findings), None
     context = RuleContext(reward.path, options.profiles)
-    for rule in (*STATIC_RULES, *validators.RULES):
+    for rule in (*static.RULES, *validators.RULES):
         findings += rule(reward, context)
     return CheckReport(reward.filename, reward.source, findings), reward
 

@@ -107,9 +107,6 @@ def find_signature_errors(reward: RewardFunction, _: RuleContext) -> list[Findin
     return _findings_of_kind(reward, function) or _findings_of_arguments(reward, function)
 
 
-RULES: tuple[Rule, ...] = (find_encoding_errors, find_newer_syntax, find_signature_errors)
-
-
 def is_signature_2018(names: list[str]) -> bool:
     """Whether these are the arguments of the reward function of 2018, as far as their names show
     it.
@@ -392,7 +389,10 @@ def find_process_use(reward: RewardFunction, _: RuleContext) -> list[Finding]:
     return findings
 
 
-IMPORT_RULES: tuple[Rule, ...] = (
+RULES: tuple[Rule, ...] = (
+    find_encoding_errors,
+    find_newer_syntax,
+    find_signature_errors,
     find_missing_imports,
     find_inner_imports,
     find_network_use,

@@ -1,5 +1,4 @@
 from .actions import design_figure as design_figure
-from .actions import discrete_action_usage as discrete_action_usage
 from .actions import draw_action_bars as draw_action_bars
 from .actions import draw_action_grid as draw_action_grid
 from .actions import draw_command_plane as draw_command_plane
@@ -115,7 +114,6 @@ __all__ = [
     "corner_spans",
     "count_noun",
     "design_figure",
-    "discrete_action_usage",
     "draw_action_bars",
     "draw_action_grid",
     "draw_action_probabilities",

@@ -21,7 +21,6 @@ from racer.action_design import (
     flying_commands,
     signed_angle,
 )
-from racer.analysis import action_use
 from racer.plotting import style
 from racer.plotting.selection import driving_rows
 from racer.plotting.track import draw_track, mark_corners
@@ -39,21 +38,6 @@ _MAX_NUMBERED_BARS = 40  # up to which each has its number there
 _MAX_NUMBERED_ACTIONS = 30  # up to which each has its number among the commands, or its row a name
 _COMMAND_BINS = (31, 21)  # of steering and speed, for continuous actions
 _LOGARITHMIC_FROM = 50.0  # steps in the fullest bin
-
-
-def discrete_action_usage(
-    trace: pd.DataFrame, laps: pd.DataFrame, space: ActionSpace | None = None
-) -> pd.DataFrame:
-    """The table of `racer.analysis.action_use` over the steps of the given laps; no row when actions
-    are continuous.
-
-    Without its `space` a log does not say what an action never taken would command: steer and
-    throttle are nan there, and actions beyond the highest one taken are not known of.
-    """
-    rows = driving_rows(trace, laps)
-    if space is not None and space.is_continuous:
-        space = None
-    return action_use(rows[rows["action"] >= 0], space)
 
 
 def draw_action_bars(usage: pd.DataFrame, ax: Axes) -> Axes:

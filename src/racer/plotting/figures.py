@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from racer.analysis import discrete_action_usage
 from racer.errors import UsageError
 from racer.logs import Log
 from racer.plotting import (
@@ -154,7 +155,7 @@ def action_usage_figure(request: PlotRequest) -> Figure:
     """
     _require_laps(request)
     space = request.log.job.action_space
-    usage = actions.discrete_action_usage(request.trace, request.laps, space)
+    usage = discrete_action_usage(request.trace, request.laps, space)
     if not len(selection.driving_rows(request.trace, request.laps)):
         raise UsageError("these laps hold no step in which the car acts")
     with style.style_context():

@@ -23,7 +23,6 @@ from bokeh.plotting import figure
 from racer.analysis import action_label, lap_iterations, laps_by_iteration
 from racer.plotting import FAINT, INK, PALETTE, row_numbers
 from racer.report.subject import ReportSubject
-from racer.report.summary import action_usage_on_track
 
 FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 LAP_LINE_COLORS = PALETTE[:6]
@@ -147,7 +146,7 @@ def lap_time_plot(laps: pd.DataFrame) -> LayoutDOM:
 
 def action_plot(subject: ReportSubject) -> LayoutDOM:
     """How often each action was chosen; of continuous actions, which steering and speed, as a map."""
-    usage = action_usage_on_track(subject)
+    usage = subject.action_usage
     if len(usage):
         most_used = usage.nlargest(_MAX_ACTIONS, "count", keep="first")
         return _discrete_plot(most_used.sort_values("action"))

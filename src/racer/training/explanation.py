@@ -14,7 +14,8 @@ from stable_baselines3.sac.policies import SACPolicy
 
 from racer.diagnostics import PolicyLap
 from racer.sim import State, Status
-from racer.training.deterministic_policy import (
+from racer.training.learner import load_checkpoint
+from racer.training.networks import (
     Tensor,
     input_names,
     is_continuous_policy,
@@ -22,7 +23,6 @@ from racer.training.deterministic_policy import (
     policy_head,
     split_observation,
 )
-from racer.training.learner import load_checkpoint
 from racer.training.observed import observe_lap
 from racer.training.run import Run
 from racer.training.saliency import PIECE_STEPS, Inputs, find_attention

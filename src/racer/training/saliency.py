@@ -18,12 +18,7 @@ from stable_baselines3.common.policies import BasePolicy
 from racer.diagnostics import PolicyViews
 from racer.sensors import FEATURE_NAMES
 from racer.sensors.camera import FRONT_CAMERA
-from racer.training.deterministic_policy import (
-    Tensor,
-    is_continuous_policy,
-    join_observation,
-    policy_head,
-)
+from racer.training.networks import Tensor, is_continuous_policy, join_observation, policy_head
 
 Array = NDArray[np.float64]
 

@@ -20,11 +20,11 @@ from racer.cli import app
 from racer.errors import UsageError
 from racer.track import library
 from racer.training.config import TrainConfig
-from racer.training.deterministic_policy import DeterministicPolicy
 from racer.training.interop import drfc, exporter, hyperparameters
 from racer.training.interop.exporter import ExportedRun, export_run
 from racer.training.interop.importer import ImportedExperiment, import_bundle
 from racer.training.learner import load_checkpoint
+from racer.training.networks import DeterministicPolicy
 from racer.training.observed import gather_observations, observe_lap
 from racer.training.run import Run
 from racer.training.sweep import experiment
@@ -277,5 +277,5 @@ def test_without_the_extra_the_command_says_what_installs_it(
     done = CliRunner().invoke(app, ["export", str(tmp_path)])
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr == (
-        "racer: an ONNX file needs exporter, onnxscript and onnxruntime: pip install '.[export]'\n"
+        "racer: an ONNX file needs onnx, onnxscript and onnxruntime: pip install '.[export]'\n"
     )

@@ -30,7 +30,6 @@ from racer.files import make_folder, write_file, write_folder, write_json
 from racer.resources import tracks_folder
 from racer.sensors import FEATURE_NAMES
 from racer.track import Track, load_route, load_track, save_route
-from racer.training.deterministic_policy import DeterministicPolicy, Tensor, split_observation
 from racer.training.interop.drfc import (
     CUSTOM_FILES_FOLDER,
     run_env_from_settings,
@@ -41,6 +40,7 @@ from racer.training.interop.export_notes import DEEPRACER_NETWORKS, export_notes
 from racer.training.interop.hyperparameters import hyperparameters_table
 from racer.training.interop.worlds import world_of_track
 from racer.training.learner import load_checkpoint
+from racer.training.networks import DeterministicPolicy, Tensor, split_observation
 from racer.training.observed import gather_observations
 from racer.training.run import Run
 from racer.training.sweep import experiment_toml
