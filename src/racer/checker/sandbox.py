@@ -1,9 +1,14 @@
-"""A process in which a user's file may do its worst: it cannot start programs, kill, send, or write
-elsewhere.
+"""Code in another process, under supervision and confined: the one way in which racer runs a file
+that may crash, hang or end the program.
 
 An audit hook stands before everything that reaches out of the process. What a reward does is not
-refused where it can be let happen harmlessly: files that it writes land in an empty folder, what it
-prints to descriptors in nothing.
+refused where it can be let happen harmlessly: files that it writes land in an empty folder, what
+it prints to descriptors in nothing.
+
+A `ChildProcess` is a confined copy of this one that sends messages. `run_in_subprocess` waits for
+one answer of it; `racer.checker.runner` listens to several at a time. (Two others look alike and
+are different jobs: the hard timeout of `racer.reward.watchdog` ends this very process, and
+`racer.training.sweep.runner` starts whole `racer train` programs.)
 """
 
 from __future__ import annotations

@@ -2,15 +2,18 @@
 best of many short drives in the true dynamics.
 
 The plans of a step begin with the last step's best one, carried on, or with a pursuit of the line;
-around the better of both, random changes are tried, in rounds that come nearer. A plan is worth the
-distance along the line that it makes in `HORIZON_STEPS`, less what it costs to be off the line,
-beyond the road, or at the end faster than the line's corners allow.
+around the better of both, random changes are tried, in rounds that come nearer. A plan is worth
+the distance along the line that it makes in `HORIZON_STEPS`, less what it costs to be off the
+line, beyond the road, or at the end faster than the line's corners allow.
 
 Choosing the best of random action sequences by a model and repeating that every step is random
 shooting (Rao, "A survey of numerical methods for optimal control", 2009; Nagabandi et al., "Neural
 network dynamics for model-based deep reinforcement learning with model-free fine-tuning", ICRA
 2018, section IV.C). Rounds around the best plan with a smaller spread resemble the cross-entropy
 method, with one elite.
+
+Pure pursuit, too, is here: it follows a spot ahead on a line, with what the car's tires and steering do
+to it in mind.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Every step in a location, and what its files say of the job: all at once."""
+"""Every step in a location, and what its files say of the job: all at once, or in bounded memory.
+
+Traces of any size in bounded memory: whole episodes piece by piece.
+"""
 
 from __future__ import annotations
 

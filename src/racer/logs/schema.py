@@ -34,6 +34,9 @@ The reader adds five columns of its own, which the writer leaves out:
 | iteration | int64 | number in the file's name `N-iteration.csv`; -1 where no name says it |
 | worker | int64 | number of the worker in the file's path; -1 where no name says it |
 | episode_id | int64 | unique in the trace, in row order: workers and files restart `episode` |
+
+A line that pandas cannot read is read by itself here: whatever spelling its action has and whatever
+follows it.
 """
 
 from __future__ import annotations

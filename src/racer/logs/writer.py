@@ -1,6 +1,4 @@
-"""A log written as a whole folder, laid out as one of the real platforms does, which the
-community's tools open.
-"""
+"""A trace as text, and a log as a whole folder, laid out as one of the real platforms does."""
 
 from __future__ import annotations
 

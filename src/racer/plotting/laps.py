@@ -1,4 +1,6 @@
-"""Pictures of laps on the track: by speed or another amount, and as ghosts that race each other."""
+"""Pictures of laps on the track: by speed or another amount, as ghosts, and as heat maps of many
+laps.
+"""
 
 from __future__ import annotations
 

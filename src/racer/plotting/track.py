@@ -1,5 +1,7 @@
-"""Pictures of tracks: the road as a background for other plots, a figure about one track, many
-tracks side by side.
+"""Pictures of tracks and of the racing lines on them.
+
+Pictures of racing lines: on the road by speed, with corners and braking points, and the speed
+along the lap.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""Pictures of how training went: by iteration, update by update of the policy, and over the steps of
-several runs.
-"""
+"""Pictures of how training went, and of the policy that came of it."""
 
 from __future__ import annotations
 

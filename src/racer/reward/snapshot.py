@@ -1,8 +1,13 @@
-"""What an instance of a reward file remembers, as bytes: globals, defaults, closures, attributes.
+"""Instances of a reward file: independent ones, and what each remembers, as bytes.
 
 Code is never saved: functions and classes of the file are named by their place, and taken from the
 freshly executed instance when the state is restored. Cars without a memory of their own have equal
 bytes, which are kept once.
+
+Reward files keep globals, so two cars that share a module corrupt each other. Each instance is a
+module of its own in `sys.modules`, under a name of its own, so that dataclasses, pickle and
+`sys.modules[__name__]` work. Modules beside the file are imported anew for each instance, as
+Python would find them, and do not stay in `sys.path` or `sys.modules`.
 """
 
 from __future__ import annotations

@@ -2,19 +2,26 @@
 when nothing helps.
 
 No call is timed. While rewards are calculated a daemon thread looks, four times per timeout, which
-call is under way. Its progress is the length hint of the list iterator that the loop over the calls
-draws from, so the loop pays nothing. A call seen in four looks running is stuck, and the watchdog goes
-on step by step:
+call is under way. Its progress is the length hint of the list iterator that the loop over the
+calls draws from, so the loop pays nothing. A call seen in four looks running is stuck, and the
+watchdog goes on step by step:
 
-1. An exception is set in the calling thread. It is no `Exception`, so only a bare `except` holds it.
+1. An exception is set in the calling thread. It is no `Exception`, so only a bare `except` holds
+   it.
 2. The same with a trace function that raises on every line, until no frame of the user's is left.
 3. SIGINT, where the main thread sleeps in the kernel and Ctrl-C means KeyboardInterrupt.
 4. The sentence is written to stderr and the process ends with exit code 1.
 
 C code that never gives up the interpreter's lock keeps even this thread from running. For it
-`racer.reward.watchdog` counts down without the lock, and ends the process with exit code 1.
+the hard timeout counts down without the lock, and ends the process with exit code 1.
 
 The state in this module is the process's own: one faulthandler, one set of threads.
+
+The hard timeout ends the process, with a sentence, when C code holds the interpreter's lock for
+ever. `faulthandler` counts down in a thread that needs no lock. Where nobody starts the countdown anew
+in time it writes the stack of every thread into a pipe and ends the process with exit code 1. A
+small helper process at the other end knows the names of the reward files; it finds the line and
+writes the sentence to the same stderr. It costs 8 MB and ends with this process.
 """
 
 from __future__ import annotations

@@ -1,9 +1,14 @@
 """The dict that a reward function receives, built from rows of the state table here and nowhere else.
 
-Every quirk of the real simulator's params is here, whatever its documentation says: commanded speed
-and steering instead of measured ones, steps as a float that begins at 2.0, the front of the car as
-x and y, a local track width, waypoints found by arc length, objects_heading in radians. Rows may
-come from the simulator or from a recorded log.
+Every quirk of the real simulator's params is here, whatever its documentation says: commanded
+speed and steering instead of measured ones, steps as a float that begins at 2.0, the front of the
+car as x and y, a local track width, waypoints found by arc length, objects_heading in radians.
+Rows may come from the simulator or from a recorded log.
+
+Single steps are put together by hand here, too: a car placed on a track, as rows of the state table
+and as params. What is placed is the front point, 0.14 m ahead of the middle of the car: the point that params
+call x and y, and that they measure distances from. A place beyond the start line is a place of the
+next lap.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""N cars that drive in one scenario: what stays the same while they do, and what changes."""
+"""N cars that drive in one scenario: where they begin, what stays the same while they do, and what
+changes.
+"""
 
 from __future__ import annotations
 

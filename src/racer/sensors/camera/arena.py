@@ -1,6 +1,4 @@
-"""What stands around a road besides objects: the field it lies on, and the walls on the edge of the
-field.
-"""
+"""What stands around a road besides objects, and pictures as compiled code writes them."""
 
 from __future__ import annotations
 
