@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from racer.logs.blocks import stack_frames
 from racer.logs.job_facts import JobFactsCollector, may_hold_facts
-from racer.logs.log import Job, Log, Source
+from racer.logs.log import HasTrace, Job, Log, Source
 from racer.logs.repair import (
     DUPLICATE_FRACTION,
     StepHistory,
@@ -46,6 +46,18 @@ class FileTrace(NamedTuple):
 
     frame: pd.DataFrame
     source: Source
+
+
+def as_log(log: Log | HasTrace | str | Path) -> Log:
+    """A log as it is, what a path names, or the trace of whatever has driven as an evaluation."""
+    if isinstance(log, Log):
+        return log
+    if isinstance(log, str | Path):
+        return read_log(log)
+    trace = log.trace
+    if "phase" not in trace:
+        trace = trace.assign(phase="evaluation")
+    return Log(trace, ())
 
 
 def read_log(path: str | Path, endpoint: str = "") -> Log:
