@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -22,6 +20,7 @@ from racer.training.sweep import runner as grid
 from racer.training.sweep.runner import FINISHED_FILE
 
 ROOT = Path(__file__).resolve().parents[3]
+HANG_S = 500  # guards against a process that stands still
 TINY = """
 track = "oval"
 steps = 512
@@ -32,6 +31,22 @@ n_steps = 16
 batch_size = 64
 n_epochs = 1
 """
+INTERRUPTS = """
+
+import os, signal
+from pathlib import Path
+
+_paid = reward_function
+
+
+def reward_function(params):
+    asked = Path({asked!r})
+    if not asked.exists():
+        asked.touch()
+        os.kill(os.getppid(), signal.SIGINT)
+    return _paid(params)
+"""
+"""Put behind a reward file: its first call is Ctrl-C for the program that trains with it."""
 BROKEN = "def reward_function(params):\n    return 1.0 / 0.0\n"
 
 
@@ -250,8 +265,10 @@ def test_a_folder_of_another_experiment_is_refused(tried, tmp_path):
 
 def test_an_interrupted_grid_goes_on_to_the_same_results(tried, tmp_path):
     found, folder = tried
-    slower = found.path.read_text()
-    path = sheet(tmp_path, slower)
+    reward = (ROOT / "rewards" / "center_line.py").read_text()
+    asked = str(tmp_path / "asked")
+    (tmp_path / "interrupts.py").write_text(reward + INTERRUPTS.format(asked=asked))
+    path = sheet(tmp_path, found.path.read_text().replace("center_line", "interrupts.py"))
     words = [
         sys.executable,
         "-m",
@@ -263,15 +280,9 @@ def test_an_interrupted_grid_goes_on_to_the_same_results(tried, tmp_path):
         "--jobs",
         "1",
     ]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    first = tmp_path / "out" / "seed0" / "checkpoints" / "state.pt"
-    until = time.monotonic() + 60.0
-    while not first.exists() and time.monotonic() < until:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "runs are not finished; go on with: racer train" in said
+    done = subprocess.run(words, capture_output=True, text=True, timeout=HANG_S, check=False)
+    assert done.returncode == 130, done
+    assert "runs are not finished; go on with: racer train" in done.stdout
     assert not (tmp_path / "out" / "seed1" / FINISHED_FILE).exists()
     lines = grid.run_grid(experiment.read_experiment(path), tmp_path / "out")
     assert [line.state for line in lines] == ["finished", "finished"]
@@ -295,7 +306,7 @@ def test_a_run_ends_when_nobody_waits_for_it(tried, tmp_path):
         str(tmp_path / "run"),
         str(os.getpid() + 1),
     ]
-    assert subprocess.run(words, timeout=60, check=False).returncode == 130
+    assert subprocess.run(words, timeout=HANG_S, check=False).returncode == 130
     assert not (tmp_path / "run" / FINISHED_FILE).exists()
 
 
