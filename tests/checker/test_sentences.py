@@ -16,6 +16,9 @@ from racer.checker.validators import trial, validator_findings
 from racer.cli import app
 from racer.reward import errors, load_reward
 
+pytestmark = pytest.mark.slow
+
+
 FAILING = {
     "raises": "return 1 / params['is_reversed']",
     "unknown_key": "return params['distance_from_centre']",

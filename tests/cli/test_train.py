@@ -198,6 +198,7 @@ def chains() -> dict[str, dict[str, list[str] | str]]:
     return dict(sorted(plan.items(), key=lambda item: item[0] != "waits_in_c"))  # the longest first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_reward_that_misbehaves_ends_the_training_with_a_sentence(results, name):
     done, case = results(name, "train"), CASES[name]
@@ -207,6 +208,7 @@ def test_a_reward_that_misbehaves_ends_the_training_with_a_sentence(results, nam
     assert len(done.err) < 2000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.saves])
 def test_the_sentence_tells_how_to_reproduce_it_and_how_to_go_on(results, name):
     again, on = results(name, "train").err.splitlines()[-2:]
@@ -216,6 +218,7 @@ def test_the_sentence_tells_how_to_reproduce_it_and_how_to_go_on(results, name):
     assert on == "when it is mended, go on with: racer train --resume run"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.saves])
 def test_the_failing_step_reproduces_it(results, name):
     done, case = results(name, "again"), CASES[name]
@@ -225,6 +228,7 @@ def test_the_failing_step_reproduces_it(results, name):
     assert re.search(rf"reward\.py:{case.line}: {re.escape(words)}", done.err), done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*CASES, *AT_LOAD])
 def test_the_run_goes_on_once_the_reward_is_mended(results, name):
     done = results(name, "resume")
@@ -233,6 +237,7 @@ def test_the_run_goes_on_once_the_reward_is_mended(results, name):
     assert "best checkpoint, after 128 steps" in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AT_LOAD)
 def test_a_reward_that_fails_when_it_is_loaded_ends_with_a_sentence(results, name):
     done = results(name, "train")
@@ -241,12 +246,14 @@ def test_a_reward_that_fails_when_it_is_loaded_ends_with_a_sentence(results, nam
     assert "Traceback" not in done.err
 
 
+@pytest.mark.slow
 def test_a_reward_that_changes_its_params_is_trained_with_and_told_where(results):
     done = results("mutates", "train")
     assert (done.code, done.err) == (0, ""), done
     assert "reward.py changes its params at line 2, 3; without effect on the simulator" in done.out
 
 
+@pytest.mark.slow
 def test_prints_are_counted_and_shown_once(results):
     done = results("asks", "train")
     assert done.code == 0, done
@@ -305,6 +312,7 @@ def story(run: Path) -> dict[str, object]:
     }
 
 
+@pytest.mark.slow
 def test_ctrl_c_and_a_kill_change_nothing_of_the_outcome(tmp_path, monkeypatch):
     (tmp_path / "ends.py").write_text(ENDS.format(folder=str(tmp_path)))
     (tmp_path / "tiny.toml").write_text(TINY)

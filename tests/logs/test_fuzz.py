@@ -26,6 +26,9 @@ from racer.errors import UsageError
 from racer.logs import unpacking
 from racer.logs.schema import TRACE_COLUMNS
 
+pytestmark = pytest.mark.slow
+
+
 SLOWEST = (
     20.0  # s of this process that a case may take: those of others on the machine do not count
 )

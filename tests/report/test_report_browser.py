@@ -19,6 +19,9 @@ from racer.logs import Log
 from racer.plotting import style
 from racer.report import render_report
 
+pytestmark = pytest.mark.slow
+
+
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="no browser test: pip install playwright"
 )

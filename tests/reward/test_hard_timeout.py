@@ -10,6 +10,9 @@ import textwrap
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
+
 HANG_S = 300  # guards against a process that stands still
 
 DRIVER = """

@@ -299,6 +299,7 @@ def test_the_stereo_cameras_see_a_box_apart_by_their_distance(flat: GroundMap, c
     assert (both[..., 0] == render_camera(cars, bodies, flat, LEFT_CAMERA)).all()
 
 
+@pytest.mark.slow
 def test_what_is_nearer_hides_what_is_behind_it(flat: GroundMap, cars: State) -> None:
     far = before(cars, (2.0, 0.0, 0.0, BOT))
     both = before(cars, (0.9, 0.0, 0.0, BOX), (2.0, 0.0, 0.0, BOT))

@@ -110,6 +110,7 @@ def check_nearest(packed: PackedTracks, line: np.void, points: Array, xy: Array)
     assert np.minimum(off, np.abs(off - oracle.length)).max() < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", SHIPPED)
 def test_nearest_and_on_road_equal_shapely_on_shipped_tracks(name: str, reverse: bool):

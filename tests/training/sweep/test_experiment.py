@@ -220,6 +220,7 @@ def test_what_is_named_is_looked_for_before_anything_is_trained(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_says_why_and_the_others_go_on(tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN)
     found = experiment.read_experiment(
@@ -245,6 +246,7 @@ def tried(tmp_path_factory) -> tuple[experiment.Experiment, Path]:
     return found, folder / "out"
 
 
+@pytest.mark.slow
 def test_finished_runs_are_not_trained_again(tried):
     found, folder = tried
     before = {path: path.stat().st_mtime_ns for path in folder.glob("*/checkpoints/*")}
@@ -254,6 +256,7 @@ def test_finished_runs_are_not_trained_again(tried):
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*/checkpoints/*")} == before
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_experiment_is_refused(tried, tmp_path):
     _, folder = tried
     other = experiment.read_experiment(
@@ -263,6 +266,7 @@ def test_a_folder_of_another_experiment_is_refused(tried, tmp_path):
         grid.run_grid(other, folder)
 
 
+@pytest.mark.slow
 def test_an_interrupted_grid_goes_on_to_the_same_results(tried, tmp_path):
     found, folder = tried
     reward = (ROOT / "rewards" / "center_line.py").read_text()
@@ -293,6 +297,7 @@ def test_an_interrupted_grid_goes_on_to_the_same_results(tried, tmp_path):
         pd.testing.assert_frame_equal(ours.drop(columns="seconds"), theirs.drop(columns="seconds"))
 
 
+@pytest.mark.slow
 def test_a_run_ends_when_nobody_waits_for_it(tried, tmp_path):
     found, _ = tried
     from racer.training.run import Run
@@ -310,6 +315,7 @@ def test_a_run_ends_when_nobody_waits_for_it(tried, tmp_path):
     assert not (tmp_path / "run" / FINISHED_FILE).exists()
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_table_and_writes_it(tried):
     found, folder = tried
     words = [sys.executable, "-m", "racer", "train", str(found.path), "--out", str(folder)]
