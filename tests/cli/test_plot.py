@@ -183,6 +183,7 @@ def test_laps_of_different_tracks_are_not_set_against_each_other(
         run("versus", log, tmp_path / "b.csv", "--tracks", tracks)
 
 
+@pytest.mark.slow
 def test_ghosts_move_in_a_gif_and_stand_still_in_a_png(
     log: Path, tracks: Path, tmp_path: Path
 ) -> None:

@@ -159,6 +159,7 @@ def reduced(picture: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
     return np.floor(np.asarray(small) @ np.array([0.2989, 0.5870, 0.1140])).astype(np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("camera", "k"),
     [
