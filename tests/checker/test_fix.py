@@ -219,6 +219,7 @@ def test_the_community_minds_less_and_less_is_changed(mend: Mend) -> None:
     assert mend(text, "aws").is_changed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 def test_every_file_of_the_corpus_is_fixed_or_left_alone(
     path: Path, steps: tuple[TrialEpisode, ...]

@@ -21,6 +21,9 @@ from racer.cli.init import init_command
 from racer.errors import UsageError
 from racer.vehicle.metadata import read_metadata
 
+pytestmark = pytest.mark.slow
+
+
 FILES = {
     ".github/workflows/reward.yml", ".gitignore", "README.md", "experiment.toml", "hyperparameters.json",
     "model_metadata.json", "pytest.ini", "reward.py", "test_reward.py",

@@ -69,6 +69,7 @@ def test_a_section_says_what_the_table_says(section: Section) -> None:
     assert f"Cure: {about.cure}." in section.said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("section", READ, ids=lambda section: section.code)
 def test_an_example_gets_its_code_and_the_cure_takes_it_away(
     section: Section, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
