@@ -13,7 +13,7 @@ from racer import track
 from racer.reward import RewardBatch, load_reward, shipped_rewards
 
 NAMES = list(shipped_rewards())
-# SIMULATOR.md 1.8
+# docs/simulator.md 1.8
 FORBIDDEN = ("__import__", "load", "fromfile", "genfromtxt", "tofile", "save", "memmap")
 UNKNOWN_TO_VALIDATOR = ("projection_distance", "objects_distance_from_center", "sim_time")
 

@@ -60,7 +60,9 @@ class ParsedRow(NamedTuple):
 
 
 def standard_columns(count: int) -> ColumnNames:
-    """The simulator's own names for a line of `count` fields; empty where no version writes such."""
+    """The simulator's own names for a line of `count` fields (docs/simulator.md 6.1); empty where no
+    version writes such.
+    """
     if MIN_COLUMNS <= count <= len(TRACE_COLUMNS):
         return TRACE_COLUMNS[:count]
     return ()

@@ -66,7 +66,7 @@ PICTURE_KINDS = tuple(CAMERAS)
 NOISE_SCANS = 256  # scans' worth of noise that there is
 MIN_PICTURE_SIDE_PX = 8
 MAX_PICTURE_SIDE_PX = 640
-PICTURE_SIZE_PX = (160, 120)  # px, width and height of what the simulator's networks get
+PICTURE_SIZE_PX = (160, 120)  # px, width and height for the networks (docs/simulator.md 4.2)
 _SIZED = re.compile(r"(camera|stereo):(\d+)x(\d+)")
 
 Observation = Any

@@ -1,9 +1,9 @@
 """The dict that a reward function receives, built from rows of the state table here and nowhere else.
 
-Every quirk of the real simulator's params is here, whatever its documentation says: commanded speed
-and steering instead of measured ones, steps as a float that begins at 2.0, the front of the car as
-x and y, a local track width, waypoints found by arc length, objects_heading in radians. Rows may
-come from the simulator or from a recorded log.
+Every quirk of the real simulator's params (docs/simulator.md 1.1) is here, whatever its
+documentation says: commanded speed and steering instead of measured ones, steps as a float that
+begins at 2.0, the front of the car as x and y, a local track width, waypoints found by arc length,
+objects_heading in radians. Rows may come from the simulator or from a recorded log.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def _object_in_camera(
     rows: State, obstacles: Obstacles, ahead: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """(N,) the simulator's flag, which is off by one: it looks for the object before the next one
-    in the lists.
+    in the lists (docs/simulator.md 1.6).
 
     Its own numbering counts the car itself as 0, so of the first object it tests the car, which is
     never in view.

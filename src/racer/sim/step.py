@@ -2,7 +2,7 @@
 
 Order as in the real simulator: a command is chosen from the last observation; the rules (and the
 reward parameters) look at the pose before the command has any effect; then the car moves until the
-next camera frame.
+next camera frame (docs/simulator.md 1.5).
 """
 
 from __future__ import annotations
@@ -319,7 +319,7 @@ def _length(x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compile
 @njit(cache=True, error_model="numpy", inline="always")
 def _update_progress(car, length):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Percent of the lap since the episode's start, as the simulator unwraps it from the step
-    before.
+    before (docs/simulator.md 1.4).
     """
     before = car.progress
     progress = 100.0 * (car.s / length - car.start)
