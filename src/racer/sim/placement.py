@@ -8,6 +8,7 @@ lap.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -109,28 +110,11 @@ def placed_rows(
     numbers["steps"] = steps
     numbers["progress"] = np.nan if progress is None else progress
     numbers["reverse"] = np.asarray(reverse, dtype=bool)
-    arrays = [np.asarray(given, dtype=np.float64) for given in numbers.values()]
-    columns = dict(zip(numbers, np.atleast_1d(*np.broadcast_arrays(*arrays)), strict=True))
-    direction = columns["reverse"].ravel().astype(np.int32)
-    state = np.zeros(len(direction), STATE)
-    state["track"] = direction
-    for number, driven in enumerate(both_directions(track)):
-        rows = np.flatnonzero(direction == number)
-        if len(rows):
-            pose = {name: columns[name].ravel()[rows] for name in ("distance", "offset", "heading")}
-            _stand_beside(state, rows, driven, **pose)
-    state["phase"] = Phase.RUN
-    state["status"] = Status.IN_PROGRESS
-    state["dt"] = STEP_S
-    state["lap_time"] = np.nan
-    state["steps"] = columns["steps"].ravel()
-    state["clock"] = STEP_S * (columns["steps"].ravel() - 1.0)
-    for name in ("vx", "speed_command", "speed_before"):
-        state[name] = columns["speed"].ravel()
-    for name in ("steer_command_deg", "steer_before_deg"):
-        state[name] = columns["steering"].ravel()
+    columns = _as_columns(numbers)
+    state = _driving_rows(columns)
+    _stand_on_track(state, columns, track)
     located = locate_cars(state, _scenario(track).packed_tracks)
-    _set_progress(located, columns["progress"].ravel(), track)
+    _set_progress(located, columns["progress"], track)
     obstacles = obstacles_met(located, track, objects)
     if obstacles is not None and obstacles.size:
         located["crashed"] = hit_obstacle(located, obstacles) >= 0
@@ -170,6 +154,40 @@ def waypoint_distance(track: Track, waypoint: int, reverse: bool = False) -> flo
 @lru_cache(maxsize=64)
 def _scenario(track: Track) -> Scenario:
     return Scenario(track, V6)
+
+
+def _as_columns(numbers: Mapping[str, ArrayLike]) -> dict[str, Array]:
+    """The numbers as arrays (N,), one for each name."""
+    arrays = [np.asarray(given, dtype=np.float64) for given in numbers.values()]
+    columns = np.atleast_1d(*np.broadcast_arrays(*arrays))
+    return {name: column.ravel() for name, column in zip(numbers, columns, strict=True)}
+
+
+def _driving_rows(columns: Mapping[str, Array]) -> State:
+    """Rows (N,) of cars that drive as commanded and stand nowhere yet."""
+    steps = columns["steps"]
+    state = np.zeros(len(steps), STATE)
+    state["track"] = columns["reverse"].astype(np.int32)
+    state["phase"] = Phase.RUN
+    state["status"] = Status.IN_PROGRESS
+    state["dt"] = STEP_S
+    state["lap_time"] = np.nan
+    state["steps"] = steps
+    state["clock"] = STEP_S * (steps - 1.0)
+    for name in ("vx", "speed_command", "speed_before"):
+        state[name] = columns["speed"]
+    for name in ("steer_command_deg", "steer_before_deg"):
+        state[name] = columns["steering"]
+    return state
+
+
+def _stand_on_track(state: State, columns: Mapping[str, Array], track: Track) -> None:
+    """Put the cars to their places, each on the track in the direction that it drives."""
+    for number, driven in enumerate(both_directions(track)):
+        rows = np.flatnonzero(state["track"] == number)
+        if len(rows):
+            pose = {name: columns[name][rows] for name in ("distance", "offset", "heading")}
+            _stand_beside(state, rows, driven, **pose)
 
 
 def _check_finite(name: str, given: ArrayLike) -> None:
