@@ -69,9 +69,21 @@ def solve_collocation(
     """
     import casadi as ca
 
-    count = len(corridor.s)
+    problem, least = _problem(ca, corridor, limits)
+    solver = ca.nlpsol("line", "ipopt", problem, SOLVER_OPTIONS)
+    low, high = _bounds(corridor, limits, margin)
+    solution = solver(x0=_start(corridor, guess, low, high), lbx=low, ubx=high, lbg=least, ubg=0.0)
+    if not solver.stats()["success"]:
+        return None
+    return np.asarray(solution["x"], dtype=np.float64).ravel()[: len(corridor.s)]
+
+
+def _problem(ca: Any, corridor: Corridor, limits: GGV) -> tuple[dict[str, Any], Array]:
+    """The unknowns, the time to minimize and the constraints, as IPOPT takes them, and the least
+    values of the constraints, of which none may be above 0.
+    """
     first, second = _station_pairs(corridor)
-    state = PathState(*[ca.MX.sym(name, count) for name in PathState._fields])
+    state = PathState(*[ca.MX.sym(name, len(corridor.s)) for name in PathState._fields])
     controls = PathControls(*[ca.MX.sym(name, len(first)) for name in PathControls._fields])
     before = PathState(*[symbol[first.tolist()] for symbol in state])
     after = PathState(*[symbol[second.tolist()] for symbol in state])
@@ -83,13 +95,8 @@ def solve_collocation(
         "f": time + _ripple_price(ca, corridor, controls),
         "g": ca.vertcat(gaps, sides),
     }
-    solver = ca.nlpsol("line", "ipopt", problem, SOLVER_OPTIONS)
-    low, high = _bounds(corridor, limits, margin)
     least = np.concatenate([np.zeros(gaps.numel()), np.full(sides.numel(), -np.inf)])
-    solution = solver(x0=_start(corridor, guess, low, high), lbx=low, ubx=high, lbg=least, ubg=0.0)
-    if not solver.stats()["success"]:
-        return None
-    return np.asarray(solution["x"], dtype=np.float64).ravel()[:count]
+    return problem, least
 
 
 def _station_pairs(corridor: Corridor) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
