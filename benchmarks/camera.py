@@ -22,7 +22,7 @@ import numpy as np
 from racer.sensors.camera.camera import FRONT_CAMERA, LEFT_CAMERA, Camera, render_camera
 from racer.sensors.camera.ground_map import map_ground
 from racer.sensors.camera.randomization import VISUAL_RANDOMIZATIONS, draw_appearances
-from racer.sim import placement as scene
+from racer.sim import params as scene
 from racer.sim.obstacles import obstacles_before, obstacles_on
 from racer.track.library import load_track
 from racer.track.spatial_index import pack_tracks

@@ -24,7 +24,7 @@ from racer.sensors.camera.camera import FRONT_CAMERA, Camera, render_camera
 from racer.sensors.camera.colors import MIXTURES, PLAIN_COLORS
 from racer.sensors.camera.ground_map import FIRST_DASH_M, map_ground
 from racer.sensors.camera.randomization import APPEARANCE
-from racer.sim.placement import placed_rows
+from racer.sim.params import placed_rows
 from racer.track.library import load_track
 
 PHASES = (0.0, 0.02, 0.04, 0.06, 0.08)

@@ -13,7 +13,7 @@ from racer.sensors.camera.camera import FRONT_CAMERA, render_camera
 from racer.sensors.camera.ground_map import map_ground
 from racer.sensors.camera.randomization import VISUAL_RANDOMIZATIONS, draw_appearances
 from racer.sim.obstacles import obstacles_before, obstacles_on
-from racer.sim.placement import both_directions, placed_rows
+from racer.sim.params import both_directions, placed_rows
 from racer.track import load_track
 from racer.track.spatial_index import pack_tracks
 

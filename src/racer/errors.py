@@ -10,7 +10,17 @@ from importlib.util import find_spec
 
 
 class RacerError(Exception):
-    """Something a user can mend. The message says what is wrong, where, and what to do next."""
+    """Something a user can mend. The message says what is wrong, where, and what to do next.
+
+    Examples
+    --------
+    >>> from racer import RacerError, load_track
+    >>> try:
+    ...     load_track("reinvent_2081")
+    ... except RacerError as error:
+    ...     print(type(error).__name__, error.exit_code)
+    UsageError 2
+    """
 
     exit_code = 1
 

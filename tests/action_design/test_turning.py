@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from racer.action_design.turning import find_bends, steady_circles, tightest_circle
+from racer.action_design.review import find_bends, steady_circles, tightest_circle
 from racer.vehicle.car import STEP_S, car_preset, car_table
 from racer.vehicle.dynamics import advance_motion
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from racer.action_design.usage import corner_indices, counting_rows, usage_by_cell, usage_by_corner
+from racer.action_design.design import corner_indices, counting_rows, usage_by_cell, usage_by_corner
 from racer.track import library
 from racer.track.corners import find_corners
 

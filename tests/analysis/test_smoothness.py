@@ -8,7 +8,7 @@ import pytest
 
 from racer import track as tracks
 from racer.analysis import count_reversals, laps
-from racer.analysis.smoothness import MIN_SWING_DEG
+from racer.analysis.motion import MIN_SWING_DEG
 
 CLEAN = ("slow", "medium", "fast", "racing_line", "fastest")
 TRACKS = ("oval", "reinvent_2018", "hairpin_school")

@@ -17,20 +17,17 @@ from racer import track
 from racer.checker import fix as fixing
 from racer.checker import static as syntax_rules
 from racer.checker import validators as profiles
-from racer.checker.cases import probe_episodes
+from racer.checker.cases import TrialEpisode, lap_episodes, probe_episodes
 from racer.checker.fix import (
     FixResult,
     expressions,
     fix_reward,
     imports,
     layout,
-    names,
-    proof,
-    words,
+    rewrite,
     write_fix,
 )
 from racer.checker.fix.edits import SourceText, TextEdit, apply_edits
-from racer.checker.steps import TrialEpisode, lap_episodes
 from racer.checker.validators import trial
 from racer.checker.validators.style import flake8_remarks
 from racer.reward import RewardBatch, RewardRefused, load_reward
@@ -49,7 +46,7 @@ def steps() -> tuple[TrialEpisode, ...]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, steps: tuple[TrialEpisode, ...]) -> None:
-    monkeypatch.setattr(proof, "proof_episodes", lambda: steps)
+    monkeypatch.setattr(rewrite, "proof_episodes", lambda: steps)
     monkeypatch.setattr(trial, "VALIDATOR_CALL_TIME_S", 0.5)
 
 
@@ -333,18 +330,22 @@ def test_unused_names_go_and_what_they_do_stays(line: str, left: str) -> None:
     text = f"def reward_function(params):\n    {line}\n    return 1.0\n"
     kept = f"    {left}\n" if left else ""
     assert (
-        names.remove_unused_names(text) == f"def reward_function(params):\n{kept}    return 1.0\n"
+        expressions.remove_unused_names(text)
+        == f"def reward_function(params):\n{kept}    return 1.0\n"
     )
 
 
 def test_names_that_become_unused_go_as_well() -> None:
     text = "def reward_function(params):\n    a = 1\n    b = a\n    c = b\n    return 1.0\n"
-    assert names.remove_unused_names(text) == "def reward_function(params):\n    return 1.0\n"
+    assert expressions.remove_unused_names(text) == "def reward_function(params):\n    return 1.0\n"
 
 
 def test_a_block_that_loses_everything_passes() -> None:
     text = "def f(a):\n    if a:\n        b = 1\n    return a\n"
-    assert names.remove_unused_names(text) == "def f(a):\n    if a:\n        pass\n    return a\n"
+    assert (
+        expressions.remove_unused_names(text)
+        == "def f(a):\n    if a:\n        pass\n    return a\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -410,14 +411,14 @@ def test_results_become_floats(line: str, better: str) -> None:
     ],
 )
 def test_forbidden_words_go_where_that_changes_nothing(text: str, better: str) -> None:
-    assert words.replace_forbidden_words(text) == better
+    assert imports.replace_forbidden_words(text) == better
 
 
 def test_a_renamed_name_never_meets_another() -> None:
     text = "l = 1\nl_ = 2\nprint(l, l_)\n"
-    assert names.rename_ambiguous_names(text) == text
+    assert expressions.rename_ambiguous_names(text) == text
     text = "def f(l):\n    return l\n\n\nf(l=2)\n"
-    assert names.rename_ambiguous_names(text) == text
+    assert expressions.rename_ambiguous_names(text) == text
 
 
 @pytest.mark.parametrize(

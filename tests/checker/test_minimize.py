@@ -12,11 +12,9 @@ import pytest
 
 from racer import track
 from racer.checker import search
-from racer.checker.calls import CallFailure, RewardCaller, distinct_failures
-from racer.checker.cases import probe_episodes
+from racer.checker.calls import CallFailure, RewardCaller, distinct_failures, minimize_failure
+from racer.checker.cases import PlacedStep, lap_episodes, placed_episode, probe_episodes
 from racer.checker.findings import Finding
-from racer.checker.minimize import minimize_failure
-from racer.checker.steps import PlacedStep, lap_episodes, placed_episode
 from racer.reward import RefusalReason, RewardRefused, load_reward
 
 Told = Callable[..., list[Finding]]

@@ -7,13 +7,16 @@ import json
 import pytest
 
 from racer.checker.findings import CODES, Finding, Severity
-from racer.checker.output import (
+from racer.checker.results import (
+    CheckReport,
     checks_as_github,
     checks_as_json,
     checks_as_sarif,
     format_check,
+    merge_findings,
+    parse_selection,
+    select_findings,
 )
-from racer.checker.results import CheckReport, merge_findings, parse_selection, select_findings
 from racer.errors import UsageError
 
 SOURCE = "def reward_function(params):\n    return 1 / params['x']  # noqa: RW304\n"

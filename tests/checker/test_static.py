@@ -11,8 +11,7 @@ from textwrap import dedent
 
 import pytest
 
-from racer.checker import static as syntax_rules
-from racer.checker import static_imports as imports
+from racer.checker import static
 from racer.checker.findings import Finding, RuleContext
 from racer.errors import UsageError
 from racer.reward import shipped_rewards
@@ -28,10 +27,10 @@ def look(tmp_path: Path) -> Look:
     def said(text: str | bytes, name: str = "reward.py") -> list[Finding]:
         path = tmp_path / name
         path.write_bytes(text if isinstance(text, bytes) else dedent(text).lstrip("\n").encode())
-        reward, found = syntax_rules.read_reward_file(path)
+        reward, found = static.read_reward_file(path)
         if reward is None:
             return found
-        rules = (*syntax_rules.RULES, *imports.RULES)
+        rules = static.RULES
         return [*found, *(finding for rule in rules for finding in rule(reward, RuleContext(path)))]
 
     return said
@@ -72,7 +71,7 @@ def test_python_2_is_a_syntax_error(look: Look) -> None:
 
 def test_a_missing_file_is_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no reward file"):
-        syntax_rules.read_reward_file(tmp_path / "nowhere.py")
+        static.read_reward_file(tmp_path / "nowhere.py")
 
 
 @pytest.mark.parametrize(

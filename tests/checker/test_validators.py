@@ -11,7 +11,7 @@ import pytest
 
 from racer.checker import validators as profiles
 from racer.checker.findings import Finding
-from racer.checker.validators import source, trial
+from racer.checker.validators import style, trial
 from racer.checker.validators.trial import sample_params
 from racer.errors import UsageError
 from racer.reward import RewardFunction, load_reward, shipped_rewards
@@ -128,7 +128,7 @@ def test_a_dot_after_something_without_a_name_makes_the_validator_fail(
     assert codes(verdict(function(f"return float(len(str({expression})))"))) == ["RW412"]
 
 
-@pytest.mark.parametrize("word", source.REFUSED_WORDS)
+@pytest.mark.parametrize("word", style.REFUSED_WORDS)
 def test_forbidden_words_are_refused_even_in_comments(verdict: Verdict, word: str) -> None:
     found = verdict(function(f"return 1.0  # {word}"))
     assert set(codes(found)) == {"RW405"}

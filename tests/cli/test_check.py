@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from racer.checker.settings import read_project_settings
+from racer.checker.runner import read_project_settings
 from racer.cli import app
 from racer.errors import UsageError
 

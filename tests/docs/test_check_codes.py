@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from racer.checker import static as syntax_rules
-from racer.checker import static_imports as imports
+from racer.checker import static
 from racer.checker import validators as profiles
 from racer.checker.findings import CODES, RuleContext
 from racer.checker.validators import trial
@@ -50,11 +49,11 @@ READ = [section for section in SECTIONS if section not in DRIVEN and section.cod
 def codes(text: str, path: Path) -> set[str]:
     """What the rules without a drive, and the stricter validator, say to a text."""
     path.write_text(text, encoding="utf-8")
-    reward, found = syntax_rules.read_reward_file(path)
+    reward, found = static.read_reward_file(path)
     if reward is None:
         return {one.code for one in found}
     context = RuleContext(path, ("aws",))
-    rules = (*syntax_rules.RULES, *imports.RULES, *profiles.RULES)
+    rules = (*static.RULES, *profiles.RULES)
     return {one.code for rule in rules for one in rule(reward, context)}
 
 

@@ -9,8 +9,7 @@ import pytest
 
 from racer.drivers.scripted import DRIVER_FAMILY, Drive, drive, drive_all
 from racer.errors import UsageError
-from racer.raceline.corridor import build_rough_corridor
-from racer.raceline.geometric import relaxed_offsets
+from racer.raceline.corridor import build_rough_corridor, relaxed_offsets
 from racer.resources import tracks_folder
 from racer.sim.params import build_params
 from racer.sim.state import TRAINING, Phase, Status

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from racer.logs.blocks import parse_block
-from racer.logs.rows import parse_row
-from racer.logs.schema import TRACE_COLUMNS
+from racer.logs.schema import TRACE_COLUMNS, parse_row
 
 LINE = "{episode},{steps},{x},2.25,90.0,-10.5,1.25,3,0.5,False,True,12.5,3,17.7,6.0,{status},0.0"
 NAMES = TRACE_COLUMNS[:17]

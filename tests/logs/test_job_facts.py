@@ -13,10 +13,9 @@ import pytest
 from racer import logs
 from racer.analysis import laps
 from racer.errors import UsageError
+from racer.logs.job_facts import PrintedFactsCollector
 from racer.logs.log import EPOCH_DTYPES, Job
-from racer.logs.printed_facts import PrintedFactsCollector
-from racer.logs.trace_text import log_lines, write_csv
-from racer.logs.writer import FOLDER_LAYOUTS
+from racer.logs.writer import FOLDER_LAYOUTS, log_lines, write_csv
 
 Drive = Callable[..., pd.DataFrame]
 

@@ -9,7 +9,7 @@ import pytest
 from racer import logs
 from racer.errors import UsageError
 from racer.logs.step_files import phase_of
-from racer.logs.trace_text import log_lines, write_csv
+from racer.logs.writer import log_lines, write_csv
 
 
 @pytest.fixture

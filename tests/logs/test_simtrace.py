@@ -16,7 +16,7 @@ from racer.analysis import laps
 from racer.errors import UsageError
 from racer.logs import schema as trace
 from racer.logs import simtrace
-from racer.logs.trace_text import csv_text, log_lines, write_csv
+from racer.logs.writer import csv_text, log_lines, write_csv
 
 LINE = "0,{step}.0,1.5,2.25,90.0,-10.5,1.25,{action},0.5,False,True,{progress},3,17.709159380834848,{stamp}"
 LINE += ",in_progress,0.0\n"

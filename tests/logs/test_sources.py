@@ -18,7 +18,7 @@ from racer import errors as extras
 from racer import logs
 from racer.errors import UsageError
 from racer.logs import unpacking
-from racer.logs.trace_text import csv_text, log_lines, write_csv
+from racer.logs.writer import csv_text, log_lines, write_csv
 
 Drive = Callable[..., pd.DataFrame]
 

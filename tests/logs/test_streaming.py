@@ -13,10 +13,10 @@ import pytest
 from racer import logs
 from racer.analysis import laps
 from racer.errors import UsageError
-from racer.logs import streaming as episodes
+from racer.logs import reader as episodes
 from racer.logs import unpacking
-from racer.logs.streaming import LogStream
-from racer.logs.trace_text import log_lines, write_csv
+from racer.logs.reader import LogStream
+from racer.logs.writer import log_lines, write_csv
 
 Drive = Callable[..., pd.DataFrame]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from racer.analysis import laps
+from racer.analysis import discrete_action_usage, laps
 from racer.plotting import actions
 from racer.vehicle.action_space import ActionSpace
 
@@ -13,7 +13,7 @@ from racer.vehicle.action_space import ActionSpace
 def test_actions_never_taken_are_crossed(trace, ax) -> None:
     table = laps(trace)
     space = ActionSpace(False, (0.0, 10.0, 20.0, -10.0, -20.0, 30.0, -30.0), (1.0,) * 7)
-    usage = actions.discrete_action_usage(trace, table, space)
+    usage = discrete_action_usage(trace, table, space)
     assert usage["count"].tolist()[5:] == [0, 0]
     assert usage["share"].sum() == pytest.approx(1.0)
     actions.draw_action_bars(usage, ax)
@@ -24,11 +24,11 @@ def test_actions_never_taken_are_crossed(trace, ax) -> None:
 
 def test_an_index_that_was_skipped_is_a_gap_even_without_the_action_space(trace) -> None:
     skipped = trace.assign(action=np.where(trace["action"] == 3, 6, trace["action"]))
-    usage = actions.discrete_action_usage(skipped, laps(skipped))
+    usage = discrete_action_usage(skipped, laps(skipped))
     assert usage.loc[usage["count"] == 0, "action"].tolist() == [3, 5]
     assert usage.loc[3, ["steer", "throttle"]].isna().all()
 
 
 def test_continuous_actions_have_no_bars(drive) -> None:
     trace = drive(episodes=2, discrete=False)
-    assert len(actions.discrete_action_usage(trace, laps(trace))) == 0
+    assert len(discrete_action_usage(trace, laps(trace))) == 0

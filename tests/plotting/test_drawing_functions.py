@@ -13,16 +13,13 @@ from typing import Any
 import pytest
 
 import racer.plotting
-from racer.analysis import laps, laps_by_iteration
-from racer.plotting.actions import discrete_action_usage
+from racer.analysis import discrete_action_usage, laps, laps_by_iteration
 from racer.plotting.lap_times import sector_time_table
 from racer.plotting.telemetry import laps_over_distance
 from racer.sim.obstacles import obstacles_on
 
 NOT_OF_A_LOG = (
     "attribution",  # modules about something else, with tests of their own
-    "policy",
-    "racing_line",
     "reward_map",
     "scores",
     "actions.draw_command_plane",
@@ -31,7 +28,13 @@ NOT_OF_A_LOG = (
     "telemetry.draw_median_deltas",
     "telemetry.draw_median_speeds",
     "telemetry.draw_times_by_log",
+    "track.draw_racing_line",
+    "track.draw_speed_profiles",
+    "training.draw_action_probabilities",
+    "training.draw_input_parts",
     "training.draw_learning_curves",
+    "training.draw_mean_command",
+    "training.draw_numbered_places",
 )
 
 

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 
 from racer.analysis import laps
-from racer.plotting import heat_maps
+from racer.plotting.laps import bin_on_map, draw_exits, exit_rows
 
 
 def test_exits_are_where_laps_ended(trace, ring, ax) -> None:
     table = laps(trace)
-    exits = heat_maps.exit_rows(trace, table)
+    exits = exit_rows(trace, table)
     assert exits.index.tolist() == table.loc[~table["complete"], "last_row"].tolist()
-    heat_maps.draw_exits(trace, table, ax, ring)
+    draw_exits(trace, table, ax, ring)
     assert ax.get_title(loc="left") == "Where cars left the track: 6 times in 12 laps"
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["off track (6)"]
 
@@ -22,7 +22,7 @@ def test_exits_are_where_laps_ended(trace, ring, ax) -> None:
 def test_the_worst_sections_say_their_percentage_and_waypoints(drive, ring, ax, texts) -> None:
     episode = drive(episodes=1, ends=(40.0,))
     same = pd.concat([episode.assign(episode=k) for k in range(4)], ignore_index=True)
-    heat_maps.draw_exits(same, laps(same), ax, ring)
+    draw_exits(same, laps(same), ax, ring)
     arrow, label = sorted(texts(ax))
     assert arrow == "", "the arrow of the direction has no words"
     percentage, waypoints = label.split("\n")
@@ -33,8 +33,8 @@ def test_the_worst_sections_say_their_percentage_and_waypoints(drive, ring, ax, 
 
 def test_a_cell_holds_the_mean_of_what_was_paid_in_it() -> None:
     xy = np.array([[0.01, 0.01], [0.02, 0.02], [1.01, 0.01]])
-    means = heat_maps.bin_on_map(xy, np.array([1.0, 3.0, 7.0]))
-    count = heat_maps.bin_on_map(xy, None)
+    means = bin_on_map(xy, np.array([1.0, 3.0, 7.0]))
+    count = bin_on_map(xy, None)
     assert sorted(means.values[np.isfinite(means.values)]) == [2.0, 7.0]
     assert sorted(count.values[np.isfinite(count.values)]) == [1.0, 2.0]
     assert means.cell_size == pytest.approx(0.05)

@@ -61,7 +61,7 @@ def test_a_thread_left_behind_does_not_keep_the_program_from_ending(hostile):
 
 def test_a_program_stopped_with_ctrl_z_goes_on_where_it_was():
     code = (
-        "import time; from racer.reward.hard_timeout import cancel_countdown, start_countdown; "
+        "import time; from racer.reward.watchdog import cancel_countdown, start_countdown; "
         "start_countdown(1.0); print('held', flush=True);"
         "[time.sleep(0.01) for _ in range(30)]; cancel_countdown(); print('done')"
     )

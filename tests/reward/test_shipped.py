@@ -190,8 +190,8 @@ def test_however_far_the_racing_line_is_half_of_the_pay_is_left():
 )
 def test_the_racing_line_of_another_track_or_car_agrees_with_the_clock(name, car, tmp_path):
     from racer.diagnostics import score_rewards
+    from racer.raceline.files import FOLLOWING_MARGIN_M, following_reward
     from racer.raceline.minimum_time import racing_line
-    from racer.raceline.reward_templates import FOLLOWING_MARGIN_M, following_reward
     from racer.vehicle.car import car_preset
 
     road = track.load_track(name)
@@ -237,7 +237,7 @@ def test_rewards_from_physics_have_no_error_in_the_checks():
 
 
 def test_the_shipped_rewards_are_what_racer_init_writes_for_their_track():
-    from racer.raceline import reward_templates as pay
+    from racer.raceline import files as pay
     from racer.raceline.minimum_time import racing_line
     from racer.vehicle.car import car_preset
 

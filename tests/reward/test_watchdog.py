@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from racer.reward import hard_timeout
+from racer.reward import watchdog
 from racer.reward.watchdog import Watchdog, WatchSlot
 
 
@@ -27,7 +27,7 @@ def awake() -> Iterator[tuple[Watchdog, WatchSlot]]:
     watch.armed = True
     watch.wake.set()
     yield watch, slot
-    hard_timeout.cancel_countdown()
+    watchdog.cancel_countdown()
 
 
 def test_it_sleeps_after_a_look_at_nothing(awake: tuple[Watchdog, WatchSlot]) -> None:

@@ -22,7 +22,7 @@ from racer.sensors.camera.camera import (
 )
 from racer.sensors.camera.ground_map import GroundMap, map_ground
 from racer.sensors.camera.randomization import VISUAL_RANDOMIZATIONS, draw_appearances
-from racer.sim import placement as scene
+from racer.sim import params as scene
 from racer.sim.obstacles import BOT, BOX, OBSTACLE_DTYPE, VISIBLE_SIZE_M
 from racer.sim.state import State
 from racer.track.library import load_track

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from racer.sensors import lidar
 from racer.sensors.lidar import FARTHEST_M, MOUNT_M, NEAREST_M, RAY_ANGLES_RAD, scan_lidar
-from racer.sim import placement as scene
+from racer.sim import params as scene
 from racer.sim.obstacles import OBSTACLE_DTYPE, VISIBLE_SIZE_M, Obstacles, obstacles_on
 from racer.sim.state import STATE, State
 from racer.track.library import load_track

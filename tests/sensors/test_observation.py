@@ -11,13 +11,8 @@ import pytest
 from racer.env import DeepRacerEnv, DeepRacerVectorEnv
 from racer.errors import UsageError
 from racer.sensors.features import NEARBY_NAMES, nearby_obstacles
-from racer.sensors.observation import (
-    Sensors,
-    has_pictures,
-    parse_observations,
-    picture_size,
-    sensor_spec,
-)
+from racer.sensors.names import has_pictures, parse_observations, picture_size
+from racer.sensors.observation import Sensors, sensor_spec
 
 
 def cars(n: int = 3, **arguments) -> DeepRacerVectorEnv:

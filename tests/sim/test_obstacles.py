@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from racer.errors import UsageError
-from racer.sim import placement as scene
+from racer.sim import params as scene
 from racer.sim.obstacles import (
     BOT,
     BOX,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from racer.errors import UsageError
-from racer.sim import placement as scene
+from racer.sim import params as scene
 from racer.sim.params import build_params
 from racer.track.library import load_track
 from racer.track.track import Track

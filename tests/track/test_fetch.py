@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from racer.errors import UsageError
-from racer.track import fetch, find_track, library, load_track, route
+from racer.track import find_track, library, load_track, route
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -50,7 +50,7 @@ def kept(home: Path) -> list[str]:
 
 
 def test_a_known_route_is_verified_kept_and_loaded_by_name(address: str, tmp_path: Path) -> None:
-    got = fetch.fetch_route("Aragon", home=tmp_path, address=address)
+    got = library.fetch_route("Aragon", home=tmp_path, address=address)
     assert got.verification == "verified"
     assert kept(tmp_path) == ["Aragon.npy"]
     assert find_track("Aragon", home=tmp_path).provenance == "fetched"
@@ -58,17 +58,17 @@ def test_a_known_route_is_verified_kept_and_loaded_by_name(address: str, tmp_pat
 
 
 def test_what_is_here_is_not_fetched_again(address: str, served: Path, tmp_path: Path) -> None:
-    fetch.fetch_route("Aragon", home=tmp_path, address=address)
+    library.fetch_route("Aragon", home=tmp_path, address=address)
     (served / "Aragon.npy").unlink()
     assert (
-        fetch.fetch_route("Aragon", home=tmp_path, address=address).verification == "here already"
+        library.fetch_route("Aragon", home=tmp_path, address=address).verification == "here already"
     )
 
 
 def test_a_damaged_copy_is_fetched_again(address: str, tmp_path: Path) -> None:
-    path = fetch.fetch_route("Aragon", home=tmp_path, address=address).path
+    path = library.fetch_route("Aragon", home=tmp_path, address=address).path
     path.write_bytes(path.read_bytes()[:-1])
-    assert fetch.fetch_route("Aragon", home=tmp_path, address=address).verification == "verified"
+    assert library.fetch_route("Aragon", home=tmp_path, address=address).verification == "verified"
     route.load_route(path)
 
 
@@ -80,7 +80,7 @@ def test_another_file_under_a_known_name_is_refused_and_not_kept(
         UsageError,
         match=r"not the route Aragon that racer knows .its SHA-256 differs.; nothing is kept",
     ):
-        fetch.fetch_route("Aragon", home=tmp_path, address=address)
+        library.fetch_route("Aragon", home=tmp_path, address=address)
     assert kept(tmp_path) == []
 
 
@@ -88,17 +88,17 @@ def test_an_unknown_hash_is_remembered_on_first_use(
     address: str, served: Path, tmp_path: Path
 ) -> None:
     route.save_route(load_track("clover"), served / "Albert.npy")
-    path = fetch.fetch_route("Albert", home=tmp_path, address=address + "/").path
+    path = library.fetch_route("Albert", home=tmp_path, address=address + "/").path
     assert kept(tmp_path) == ["Albert.npy", "first_use.txt"]
     assert (
-        fetch.fetch_route("Albert", home=tmp_path, address=address).verification == "here already"
+        library.fetch_route("Albert", home=tmp_path, address=address).verification == "here already"
     )
     path.unlink()
-    assert fetch.fetch_route("Albert", home=tmp_path, address=address).verification == "verified"
+    assert library.fetch_route("Albert", home=tmp_path, address=address).verification == "verified"
     route.save_route(load_track("oval"), served / "Albert.npy")
     path.unlink()
     with pytest.raises(UsageError, match="its SHA-256 differs"):
-        fetch.fetch_route("Albert", home=tmp_path, address=address)
+        library.fetch_route("Albert", home=tmp_path, address=address)
 
 
 def test_a_page_instead_of_a_route_is_refused(address: str, served: Path, tmp_path: Path) -> None:
@@ -107,13 +107,13 @@ def test_a_page_instead_of_a_route_is_refused(address: str, served: Path, tmp_pa
         UsageError,
         match=r"Albert\.npy sent is no route \(this is not a \.npy file.*\): check the address",
     ):
-        fetch.fetch_route("Albert", home=tmp_path, address=address)
+        library.fetch_route("Albert", home=tmp_path, address=address)
     assert kept(tmp_path) == []
 
 
 def test_a_missing_file_says_how_to_go_on(address: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
-        fetch.fetch_route("Monaco", home=tmp_path, address=address)
+        library.fetch_route("Monaco", home=tmp_path, address=address)
     assert str(error.value) == (
         f"cannot fetch {address}/Monaco.npy (the server says 404). "
         "Get Monaco.npy another way, then: racer tracks import Monaco.npy"
@@ -125,18 +125,18 @@ def test_no_network_says_how_to_go_on(tmp_path: Path) -> None:
         UsageError,
         match=r"no answer, \w+\). Get Monaco\.npy another way, then: racer tracks import",
     ):
-        fetch.fetch_route("Monaco", home=tmp_path, address="http://127.0.0.1:9/")
+        library.fetch_route("Monaco", home=tmp_path, address="http://127.0.0.1:9/")
 
 
 def test_names_and_addresses_are_checked_before_the_network(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError, match=r"no world 'Monac': did you mean 'Monaco'\? \(racer tracks fetch --list\)"
     ):
-        fetch.fetch_route("Monac", home=tmp_path)
+        library.fetch_route("Monac", home=tmp_path)
     with pytest.raises(
         UsageError, match="routes are fetched over http or https; racer tracks import takes files"
     ):
-        fetch.fetch_route("Monaco", home=tmp_path, address="/some/folder")
+        library.fetch_route("Monaco", home=tmp_path, address="/some/folder")
 
 
 def test_racer_knows_the_127_worlds_and_most_of_their_hashes(real_routes: Path) -> None:

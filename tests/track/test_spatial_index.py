@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from racer import resources as shipped
-from racer.sim.spawn import begin_episodes
+from racer.sim.simulation import begin_episodes
 from racer.sim.state import STATE, State
 from racer.sim.step import locate_cars
 from racer.track import layout as layout_file

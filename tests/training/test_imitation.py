@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from racer.errors import UsageError
-from racer.training import imitation, phases
+from racer.training import session as sessions
 from racer.training import teacher as teachers
 from racer.training.config import (
     LESSON_STEPS,
@@ -48,8 +48,8 @@ def short(monkeypatch):
     """Lessons of 64 steps, 16 updates of 16."""
     for module, name, value in (
         (teachers, "LESSON_CARS", 8),
-        (imitation, "LESSON_STEPS_PER_CAR", 8),
-        (imitation, "LESSON_BATCH_SIZE", 16),
+        (teachers, "LESSON_STEPS_PER_CAR", 8),
+        (teachers, "LESSON_BATCH_SIZE", 16),
     ):
         monkeypatch.setattr(module, name, value)
 
@@ -228,7 +228,7 @@ def test_lessons_teach_all_of_the_policy_and_nothing_else(taught):
 
 
 def test_fine_tuning_learns_the_value_first(taught, monkeypatch):
-    monkeypatch.setattr(phases, "VALUE_ONLY_STEPS", 128)
+    monkeypatch.setattr(sessions, "VALUE_ONLY_STEPS", 128)
     run = taught(steps=64, fine_tune=256, evaluate_every=64)
     session = open_session(run)
     seen = []
@@ -246,7 +246,7 @@ def test_fine_tuning_learns_the_value_first(taught, monkeypatch):
 
 
 def test_fine_tuning_is_resumed_to_the_last_bit(taught, finish, monkeypatch):
-    monkeypatch.setattr(phases, "VALUE_ONLY_STEPS", 128)
+    monkeypatch.setattr(sessions, "VALUE_ONLY_STEPS", 128)
     changes = {"steps": 64, "fine_tune": 256, "evaluate_every": 64}
     whole, halved = taught(**changes), taught(**changes)
     session = open_session(halved)
@@ -279,7 +279,7 @@ def test_a_lesson_teaches_what_the_teacher_does(taught):
 def test_a_student_of_a_list_of_actions_is_taught(make, short, rewards, monkeypatch):
     def straight(self, on_progress):
         self.teachers.append(_Straight(True))
-        return phases.Update(0)
+        return sessions.Update(0)
 
     monkeypatch.setattr(TeacherPhase, "update", straight)
     run = make(
@@ -298,7 +298,7 @@ def test_a_student_of_two_tracks_is_judged_by_its_laps_on_both(make, short, monk
         name = list(self.track_files)[len(self.teachers)]
         asked.append((name, self.track_files[name].stem))
         self.teachers.append(_Straight())
-        return phases.Update(0)
+        return sessions.Update(0)
 
     monkeypatch.setattr(TeacherPhase, "update", straight)
     run = make(

@@ -50,7 +50,7 @@ def test_the_git_hash_is_that_of_the_folder_that_the_run_is_in(make, tmp_path):
     checkout = Path(__file__).parents[2]
     if not (checkout / ".git").exists():
         pytest.skip("these tests are not in a git checkout")
-    from racer.training.new_run import _git_commit
+    from racer.training.run import _git_commit
 
     assert len(_git_commit(checkout)) == 40
 

@@ -25,9 +25,9 @@ from racer.diagnostics.policy import (
 from racer.plotting import FRAME_SIZE_PX
 from racer.sensors.camera.camera import FRONT_CAMERA
 from racer.sensors.features import FEATURE_NAMES
-from racer.training.deterministic_policy import policy_head
 from racer.training.explanation import policy_lap
 from racer.training.learner import load_checkpoint
+from racer.training.networks import policy_head
 from racer.training.run import Run
 from racer.training.saliency import BANDS, SHOWN_PICTURES, _gradients, picture_bands
 from racer.training.trainer import open_session

@@ -10,7 +10,7 @@ import pytest
 
 from racer.errors import UsageError
 from racer.training import Run, TrainingProgress, evaluate, train
-from racer.training.phases import PhaseBudget
+from racer.training.session import PhaseBudget
 
 SMALL = {
     "settings": {"envs": 8, "n_steps": 16, "batch_size": 64, "n_epochs": 2},

@@ -11,7 +11,7 @@ from racer import track
 from racer.env import DeepRacerVectorEnv
 from racer.sim.noise import read_noise
 from racer.sim.simulation import Scenario, Simulation, Starts
-from racer.training.vec_env import CarsVecEnv
+from racer.training.setup import CarsVecEnv
 from racer.vehicle.action_space import ActionSpace
 from racer.vehicle.car import car_preset
 

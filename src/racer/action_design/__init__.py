@@ -1,3 +1,7 @@
 """Action spaces before anything is trained: what lap they allow at best, which actions it needs,
 and better ones.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

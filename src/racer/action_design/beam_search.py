@@ -20,13 +20,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.raceline.minimum_time import RacingLine
-from racer.sim.simulation import START_LINE, Scenario, Simulation
-from racer.sim.state import TRAINING, Phase, State
-from racer.sim.step import step_cars
-from racer.track.track import Track
-from racer.vehicle.action_space import ActionSpace
-from racer.vehicle.car import SPEED_LIMITS_MPS, STEERING_LIMIT_DEG, STEP_S, Car, car_table
+from racer.raceline import RacingLine
+from racer.sim import START_LINE, TRAINING, Phase, Scenario, Simulation, State, step_cars
+from racer.track import Track
+from racer.vehicle import SPEED_LIMITS_MPS, STEERING_LIMIT_DEG, STEP_S, ActionSpace, Car, car_table
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from racer.logs.schema import CONTINUOUS_ACTION
-from racer.sim.state import HELD_STATUSES
-from racer.vehicle.action_space import ActionSpace
+from racer.analysis.motion import rows_of_laps
+from racer.logs import CONTINUOUS_ACTION
+from racer.sim import HELD_STATUSES
+from racer.vehicle import ActionSpace
 
 STEERING_CELLS = 5
 SPEED_CELLS = 3
@@ -36,6 +37,21 @@ def action_use(trace: pd.DataFrame, space: ActionSpace | None = None) -> pd.Data
         table = _index_counts(rows, space)
     table["share"] = table["count"] / max(int(table["count"].sum()), 1)
     return table[list(ACTION_USE_COLUMNS)]
+
+
+def discrete_action_usage(
+    trace: pd.DataFrame, laps: pd.DataFrame, space: ActionSpace | None = None
+) -> pd.DataFrame:
+    """The table of `action_use` over the steps of the given laps; no row when actions
+    are continuous.
+
+    Without its `space` a log does not say what an action never taken would command: steer and
+    throttle are nan there, and actions beyond the highest one taken are not known of.
+    """
+    rows = rows_of_laps(trace, laps)
+    if space is not None and space.is_continuous:
+        space = None
+    return action_use(rows[rows["action"] >= 0], space)
 
 
 def unused_actions(use: pd.DataFrame) -> list[str]:

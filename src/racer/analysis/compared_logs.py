@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 
 from racer.analysis.lap_table import lap_iterations, lap_phases, laps
 from racer.errors import UsageError
-from racer.logs.log import Log
-from racer.logs.log_track import TrackSource, find_log_track
-from racer.logs.reader import read_log
-from racer.track.track import Track
+from racer.logs import Log, TrackSource, find_log_track, read_log
+from racer.track import Track
 
 COMPARED_PHASES = ("evaluation", "training")
 """The phases whose laps are compared: the first that all logs have."""

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer.analysis.lap_table import lap_iterations, laps_by_iteration
-from racer.vehicle.action_space import ActionSpace
+from racer.vehicle import ActionSpace
 
 IMPROVING = "still improving"
 PLATEAU = "plateau"

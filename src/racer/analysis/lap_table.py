@@ -17,10 +17,10 @@ from racer.analysis.motion import (
     driven_motion,
     first_row_values,
     lap_bounds_of_columns,
+    smoothness_columns,
 )
-from racer.analysis.smoothness import smoothness_columns
-from racer.logs.schema import EPISODES_PER_ITERATION, MIN_COLUMNS, TRACE_COLUMNS, has_unix_time
-from racer.track.track import Track
+from racer.logs import EPISODES_PER_ITERATION, MIN_COLUMNS, TRACE_COLUMNS, has_unix_time
+from racer.track import Track
 
 INCIDENT_STATUSES = {
     "off_tracks": "off_track",
@@ -58,7 +58,7 @@ def laps(trace: pd.DataFrame, track: Track | None = None) -> pd.DataFrame:
     | reward | sum |
     | command, speed, top_speed | m/s: mean command; driven mean, fastest three-step mean, from the poses |
     | distance | m driven |
-    | reversals, steer_std, jerk, zigzag, line_deviation | see `racer.analysis.smoothness` |
+    | reversals, steer_std, jerk, zigzag, line_deviation | see `racer.analysis.motion` |
 
     Examples
     --------

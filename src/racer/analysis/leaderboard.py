@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from racer.track import library
+from racer.track import world_reconstructions
 
 RANK_PERCENTAGES = (0.0, 0.1, 1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0)
 """% of the racers, of the time columns of the table."""
@@ -79,7 +79,7 @@ def race_results_on(track: str) -> tuple[RaceResult, ...]:
     """The races on a track, oldest first: a world's name, in any variant, or a shipped track that
     reconstructs one.
     """
-    worlds = {entry.name: world for world, entry in library.world_reconstructions().items()}
+    worlds = {entry.name: world for world, entry in world_reconstructions().items()}
     name = _without_variant(worlds.get(track, track))
     return tuple(race for race in race_results() if _without_variant(race.world) == name)
 

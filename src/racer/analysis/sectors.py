@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from racer import geometry
 from racer.analysis.telemetry import LapProgress, lap_progress, lap_start_on_track
-from racer.track.corners import Corner, find_corners, is_inside_corner
-from racer.track.track import Track
+from racer.track import Corner, Track, find_corners, is_inside_corner
 
 SECTOR_COLUMNS = ("lap", "sector", "start", "end", "time", "speed")
 ENDING_COLUMNS = ("status", "place", "count", "share")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from racer import geometry
 from racer.analysis.motion import driven_motion
 from racer.stats import circular_median
-from racer.track.track import Track
+from racer.track import Track
 
 STEP_COLUMNS = ("throttle", "steer", "reward")
 """Columns of the step that is under way: they jump from step to step."""

@@ -5,15 +5,37 @@ from .findings import Severity as Severity
 from .fix import FixResult as FixResult
 from .fix import fix_reward as fix_reward
 from .fix import write_fix as write_fix
-from .output import checks_as_github as checks_as_github
-from .output import checks_as_json as checks_as_json
-from .output import checks_as_sarif as checks_as_sarif
-from .output import format_check as format_check
 from .results import CheckReport as CheckReport
 from .results import CheckResult as CheckResult
+from .results import checks_as_github as checks_as_github
+from .results import checks_as_json as checks_as_json
+from .results import checks_as_sarif as checks_as_sarif
+from .results import format_check as format_check
 from .runner import CALL_TIMEOUT_S as CALL_TIMEOUT_S
+from .runner import ProjectSettings as ProjectSettings
 from .runner import check as check
 from .runner import check_static as check_static
 from .runner import expand_paths as expand_paths
-from .settings import ProjectSettings as ProjectSettings
-from .settings import read_project_settings as read_project_settings
+from .runner import read_project_settings as read_project_settings
+
+__all__ = [
+    "CALL_TIMEOUT_S",
+    "CODES",
+    "CheckReport",
+    "CheckResult",
+    "Finding",
+    "FindingCode",
+    "FixResult",
+    "ProjectSettings",
+    "Severity",
+    "check",
+    "check_static",
+    "checks_as_github",
+    "checks_as_json",
+    "checks_as_sarif",
+    "expand_paths",
+    "fix_reward",
+    "format_check",
+    "read_project_settings",
+    "write_fix",
+]

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.checker.calls import RewardCaller, TimeBudget, copies_of
+from racer.checker.cases import PlacedStep, TrialEpisode, placed_episode
 from racer.checker.findings import Finding
-from racer.checker.steps import PlacedStep, TrialEpisode, placed_episode
 from racer.reward import RewardBatch, RewardRefused
 
 Array = NDArray[np.float64]

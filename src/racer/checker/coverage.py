@@ -11,9 +11,9 @@ from types import CodeType, FrameType
 from typing import Any
 
 from racer.checker.calls import PARAMS_KEYS, RewardCaller, TimeBudget, copies_of
+from racer.checker.cases import TrialEpisode
 from racer.checker.findings import Finding
 from racer.checker.sandbox import MAX_TRACED_LINES
-from racer.checker.steps import TrialEpisode
 from racer.errors import did_you_mean
 from racer.reward import RewardFunction, RewardRefused
 

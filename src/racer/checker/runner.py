@@ -1,4 +1,8 @@
-"""Check reward files: read each, apply the rules, and let a child process try it."""
+"""Check reward files: read what the project says, apply the rules to each, and let a child process
+try it.
+
+What a project says about checks in its pyproject.toml: `[tool.racer]`.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,11 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from racer.checker import static, static_imports, validators
+from racer.checker import static, validators
 from racer.checker.findings import Finding, RuleContext
 from racer.checker.results import (
     CheckReport,
@@ -20,13 +24,78 @@ from racer.checker.results import (
     parse_selection,
     select_findings,
 )
-from racer.checker.settings import MAX_TIMEOUT_S
-from racer.errors import UsageError
+from racer.errors import UsageError, did_you_mean
+from racer.files import read_toml
 from racer.reward import RewardFunction, RewardUnusable, find_reward, read_reward_text
 
 if TYPE_CHECKING:
     from racer.checker.cases import TrialCases
-    from racer.checker.supervisor import ChildProcess, LineRecorder, Message
+    from racer.checker.sandbox import ChildProcess, LineRecorder, Message
+
+
+MAX_TIMEOUT_S = 1e6
+
+
+@dataclass(frozen=True)
+class ProjectSettings:
+    """The table's keys. Tables within it belong to other commands and are left alone."""
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    track: tuple[str, ...] = ()
+    profile: tuple[str, ...] = ()
+    timeout: float | None = None
+
+
+def read_project_settings(start: Path) -> ProjectSettings:
+    """The settings that hold for a file or folder: of the nearest pyproject.toml with
+    `[tool.racer]`, from it upwards.
+
+    Raises UsageError with the file and the key where it is not what it should be.
+    """
+    start = start.absolute()
+    for folder in [start, *start.parents]:
+        path = folder / "pyproject.toml"
+        if not path.is_file():
+            continue
+        table = read_toml(path).get("tool", {}).get("racer")
+        if table is not None:
+            return _parse_settings(table, path)
+    return ProjectSettings()
+
+
+def _parse_settings(table: Any, path: Path) -> ProjectSettings:
+    if not isinstance(table, dict):
+        raise UsageError(f"{path}: tool.racer must be a table")
+    known = [field.name for field in fields(ProjectSettings)]
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            continue
+        if key not in known:
+            suggestion = did_you_mean(key, known) or f": there are {', '.join(known)}"
+            raise UsageError(f"{path}: [tool.racer] has no {key!r}{suggestion}")
+        if key == "timeout":
+            values[key] = _parse_timeout(value, path)
+        else:
+            values[key] = _parse_words(key, value, path)
+    return ProjectSettings(**values)
+
+
+def _parse_timeout(value: Any, path: Path) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0.0 < value < MAX_TIMEOUT_S:
+        raise UsageError(f"{path}: timeout in [tool.racer] is a number of seconds, not {value!r}")
+    return float(value)
+
+
+def _parse_words(key: str, value: Any, path: Path) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise UsageError(f"{path}: {key} in [tool.racer] is a list of words, not {value!r}")
+    return tuple(value)
+
 
 CALL_TIMEOUT_S = 2.0
 TRIAL_TIME_S = 1.6
@@ -35,7 +104,6 @@ LONGEST_TRIAL_S = 90.0
 """After so many seconds a trial is ended, whatever it says."""
 SILENCE_GRACE_S = 12.0
 """Beyond the timeout of a call without a sign of life."""
-STATIC_RULES = (*static.RULES, *static_imports.RULES)
 
 RewardSource = str | os.PathLike[str] | RewardFunction
 
@@ -169,7 +237,7 @@ def _read_and_apply_rules(
         path = findings[0].path if findings else os.fspath(source)  # type: ignore[arg-type]
         return CheckReport(path, _text_of(path), findings), None
     context = RuleContext(reward.path, options.profiles)
-    for rule in (*STATIC_RULES, *validators.RULES):
+    for rule in (*static.RULES, *validators.RULES):
         findings += rule(reward, context)
     return CheckReport(reward.filename, reward.source, findings), reward
 
@@ -245,7 +313,7 @@ class _FileTrial:
         return self._stage == "done"
 
     def _start(self, is_slow_motion: bool) -> None:
-        from racer.checker.supervisor import ChildProcess, LineRecorder
+        from racer.checker.sandbox import ChildProcess, LineRecorder
         from racer.checker.worker import TrialOrder, run_trial
 
         self._stage = "begin"
@@ -296,8 +364,7 @@ def _run_trials(
 ) -> Iterator[CheckReport]:
     """The reports, each when its trial is over."""
     from racer.checker.cases import build_trial_cases, trial_track_names
-    from racer.checker.sandbox import sandbox_folder
-    from racer.checker.supervisor import wait_for_messages
+    from racer.checker.sandbox import sandbox_folder, wait_for_messages
 
     is_named = bool(options.tracks) and "all" not in options.tracks
     cases = build_trial_cases(trial_track_names(options.tracks), is_named)

@@ -8,9 +8,8 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from racer.checker.calls import SILENCING_CODES, CallFailure, RewardCaller, TimeBudget
-from racer.checker.minimize import try_step
-from racer.checker.steps import (
+from racer.checker.calls import SILENCING_CODES, CallFailure, RewardCaller, TimeBudget, try_step
+from racer.checker.cases import (
     TRIAL_SPEEDS_MPS,
     TRIAL_STEERING_DEG,
     PlacedStep,

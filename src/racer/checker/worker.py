@@ -20,14 +20,18 @@ from racer.checker.calls import (
     TimeBudget,
     distinct_failures,
     load_failure_finding,
+    minimize_failure,
     without_traceback,
 )
-from racer.checker.cases import TrialCases, literal_tables, tracks_of_tables
+from racer.checker.cases import (
+    TrialCases,
+    TrialEpisode,
+    lap_episodes,
+    literal_tables,
+    tracks_of_tables,
+)
 from racer.checker.findings import Finding, Severity
-from racer.checker.minimize import minimize_failure
-from racer.checker.sandbox import AuditGuard
-from racer.checker.steps import TrialEpisode, lap_episodes
-from racer.checker.supervisor import LineRecorder, MessagePipe
+from racer.checker.sandbox import AuditGuard, LineRecorder, MessagePipe
 from racer.errors import RacerError
 from racer.reward import RefusalReason, RewardFunction, RewardRefused, describe_refusal
 

@@ -99,7 +99,7 @@ COMMANDS = {
         "Write a policy as ONNX, and its experiment for DeepRacer for Cloud.",
     ),
     "import": Command(
-        "racer.cli.import_:import_command",
+        "racer.cli.export:import_command",
         DRIVE_PANEL,
         "Read a training set up elsewhere into an experiment for racer train.",
     ),

@@ -6,27 +6,205 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.action_tables import design_as_dict, print_design, print_review, review_as_dict
 from racer.cli.inputs import LogOnTrack, load_track_with_note, read_log_on_track
-from racer.cli.options import CarOfActionsOption, JsonOption, PictureOption, refuse_if
 from racer.cli.progress import show_count_bar
+from racer.cli.tables import (
+    CarOfActionsOption,
+    JsonOption,
+    PictureOption,
+    new_table,
+    print_table,
+    refuse_if,
+)
 from racer.errors import UsageError
-from racer.track.library import DEFAULT_TRACK
-from racer.vehicle.car import DEFAULT_CAR
+from racer.records import MISSING, RecordTable
+from racer.track import DEFAULT_TRACK
+from racer.vehicle import DEFAULT_CAR
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from racer.action_design.review import Review
-    from racer.action_design.usage import ActionUsage
-    from racer.raceline.minimum_time import RacingLine
-    from racer.track.track import Track
-    from racer.vehicle.car import Car
-    from racer.vehicle.metadata import Metadata
+    from racer.action_design import ActionUsage, CommandedDrive, Design, Review
+    from racer.raceline import RacingLine
+    from racer.track import Track
+    from racer.vehicle import Car, Metadata
+
+
+MAX_ACTIONS_OF_PLACE = 3
+
+
+def print_review(review: Review, usage: ActionUsage | None) -> None:
+    """Print what an action space allows on a track, its actions, and what to change; `usage` is
+    that of a run, by corner.
+    """
+    typer.echo(f"{review.track.name}, car {review.car.name}: {_describe_space(review)}")
+    typer.echo(_describe_lap(review))
+    if not review.space.is_continuous:
+        print_table(_action_table(review, usage))
+    if usage is not None:
+        print_table(_place_table(review, usage))
+    for advice in review.advice:
+        typer.echo(f"{advice.kind}: {advice.sentence}")
+
+
+def review_as_dict(review: Review, usage: ActionUsage | None) -> dict[str, Any]:
+    """A review as plain data; what is missing is None."""
+    actions = []
+    for k, (steering_deg, speed) in enumerate(review.commands.tolist()):
+        actions.append(
+            {
+                "action": k,
+                "steering_angle": steering_deg,
+                "speed": speed,
+                "wanted": int(review.wanted[k]),
+                "taken": int(review.use[k]),
+                "useless": k in review.unused_actions,
+            }
+        )
+    turns = []
+    for bend, tightest in review.turns:
+        smallest = tightest.radius if tightest else None
+        turns.append({"corner": bend.corner.name, "radius": bend.radius, "smallest": smallest})
+    usage_by_place = None
+    if usage is not None:
+        usage_by_place = {
+            name: usage.counts[:, place].tolist() for place, name in enumerate(usage.places)
+        }
+    return {
+        "track": review.track.name,
+        "car": review.car.name,
+        "can_lap": review.can_lap,
+        "laps": review.best.laps if review.best else [],
+        "lap_time": _lap_time(review.best),
+        "free_lap_time": _lap_time(review.free),
+        "bound": review.bound,
+        "actions": actions,
+        "turns": turns,
+        "advice": [{"kind": advice.kind, "sentence": advice.sentence} for advice in review.advice],
+        "run": usage_by_place,
+    }
+
+
+def print_design(design: Design, car: Car, output: Path, seconds: float) -> None:
+    """Print the laps that a designed space allows, and its actions."""
+    for track, before, after in zip(design.tracks, design.before, design.after, strict=True):
+        free = f"{track.free.lap_time:.2f} s with all commands"
+        bound = f"line's bound {track.line.lap_time:.2f} s"
+        typer.echo(
+            f"{track.track.name}, car {car.name}: {_format_lap(before)} from the clusters, "
+            f"{_format_lap(after)} after {design.moves} changes ({free}, {bound})"
+        )
+    actions = zip(design.space.steering_deg, design.space.speed, strict=True)
+    typer.echo("  ".join(_format_command(steer, speed, "/") for steer, speed in actions))
+    count = f"{design.space.size} actions, in {seconds:.0f} s"
+    typer.echo(f"{output}: {count}  (racer actions check {output})")
+
+
+def design_as_dict(design: Design, output: Path, seconds: float) -> dict[str, Any]:
+    """A design as plain data; what is missing is None."""
+    tracks = []
+    for track, before, after in zip(design.tracks, design.before, design.after, strict=True):
+        tracks.append(
+            {
+                "track": track.track.name,
+                "before": _lap_time(before),
+                "after": _lap_time(after),
+                "free": track.free.lap_time,
+                "bound": track.line.lap_time,
+            }
+        )
+    actions = []
+    for steering_deg, speed in zip(design.space.steering_deg, design.space.speed, strict=True):
+        actions.append({"steering_angle": steering_deg, "speed": speed})
+    return {
+        "file": str(output),
+        "seconds": round(seconds, 1),
+        "moves": design.moves,
+        "tracks": tracks,
+        "actions": actions,
+    }
+
+
+def _describe_space(review: Review) -> str:
+    space = review.space
+    if not space.is_continuous:
+        return f"{space.size} actions"
+    steering = f"{min(space.steering_deg):g} to {max(space.steering_deg):g}°"
+    speed = f"{min(space.speed):g} to {max(space.speed):g} m/s"
+    grid = f"searched on a grid of {len(review.commands)} commands"
+    return f"continuous, {steering}, {speed} ({grid})"
+
+
+def _describe_lap(review: Review) -> str:
+    bound = f"the line's own bound is {review.bound:.2f} s"
+    best = review.best
+    if best is None:
+        return f"no lap found with them; {bound}"
+    lap = f"fastest lap found: {best.lap_time:.2f} s"
+    if len(best.laps) > 1:  # a flying lap
+        lap = f"{lap}, {best.laps[0]:.2f} s from standstill"
+        bound = f"{bound} ({best.lap_time / review.bound:.0%})"
+    return f"{lap}, driven in the simulator and clean; {bound}"
+
+
+def _action_table(review: Review, usage: ActionUsage | None) -> RecordTable:
+    from racer.action_design import signed_angle
+
+    heads = ["action", "steering °", "speed m/s", "wanted %", "taken %"]
+    if usage is not None:
+        heads.append("run %")
+    table = new_table(*heads, "", text=("",))
+    for k, (steering_deg, speed) in enumerate(review.commands):
+        cells = [str(k), signed_angle(steering_deg), f"{speed:g}"]
+        cells.append(_format_part(review.wanted[k], review.wanted.sum()))
+        cells.append(_format_part(review.use[k], review.use.sum()))
+        if usage is not None:
+            cells.append(f"{100.0 * usage.fractions[k]:.0f}")
+        cells.append("never useful" if k in review.unused_actions else "")
+        table.add_row(*cells)
+    return table
+
+
+def _place_table(review: Review, usage: ActionUsage) -> RecordTable:
+    heads = ("place", "steps", "what the run takes there")
+    table = new_table(*heads, text=("place", "what the run takes there"))
+    for place, name in enumerate(usage.places):
+        taken = []
+        for k, fraction in usage.most(place)[:MAX_ACTIONS_OF_PLACE]:
+            steering_deg, speed = review.commands[k]
+            taken.append(f"{_format_command(steering_deg, speed, ' ')} m/s {fraction:.0%}")
+        table.add_row(name, str(int(usage.counts[:, place].sum())), ", ".join(taken))
+    return table
+
+
+def _format_command(steering_deg: float, speed: float, separator: str) -> str:
+    from racer.action_design import signed_angle
+
+    return f"{signed_angle(steering_deg)}°{separator}{speed:g}"
+
+
+def _format_part(part: int, whole: int) -> str:
+    """A part in percent."""
+    if not whole:
+        return MISSING
+    return f"{100.0 * part / whole:.0f}"
+
+
+def _format_lap(lap: CommandedDrive | None) -> str:
+    if lap is None:
+        return "no lap"
+    return f"{lap.lap_time:.2f} s"
+
+
+def _lap_time(lap: CommandedDrive | None) -> float | None:
+    if lap is None:
+        return None
+    return lap.lap_time
+
 
 app = typer.Typer(
     help="Say what an action space allows on a track, and design one.", no_args_is_help=True
@@ -75,8 +253,8 @@ def actions_check_command(
 
     Exit code 1 when no lap is found with them. The search takes some seconds for each track.
     """
-    from racer.action_design.review import review_space
-    from racer.vehicle.car import car_preset
+    from racer.action_design import review_space
+    from racer.vehicle import car_preset
 
     log = None
     if run:
@@ -102,7 +280,7 @@ def actions_check_command(
         for review in reviews:
             print_review(review, by_corner)
     if output is not None:
-        from racer.plotting.actions import review_figure
+        from racer.plotting import review_figure
 
         _draw(lambda: review_figure(reviews[0], by_cell), output)
     if not all(review.can_lap for review in reviews):
@@ -136,9 +314,8 @@ def actions_design_command(
         output.exists() and not replace,
         f"{output} is there already: name another file with -o, or give --replace",
     )
-    from racer.action_design.design import check_action_count, design_space, prepare_track
-    from racer.vehicle.car import car_preset
-    from racer.vehicle.metadata import Metadata, write_metadata
+    from racer.action_design import check_action_count, design_space, prepare_track
+    from racer.vehicle import Metadata, car_preset, write_metadata
 
     check_action_count(k)
     start = time.monotonic()
@@ -155,7 +332,7 @@ def actions_design_command(
     else:
         print_design(design, model, output, seconds)
     if picture is not None:
-        from racer.plotting.actions import design_figure
+        from racer.plotting import design_figure
 
         _draw(lambda: design_figure(design), picture)
 
@@ -169,7 +346,7 @@ def _read_run(path: Path, track: str) -> LogOnTrack:
 
 def _read_actions(path: Path | None, log: LogOnTrack | None) -> Metadata:
     """The action space in a file, or else that of a log."""
-    from racer.vehicle.metadata import Metadata, read_metadata
+    from racer.vehicle import Metadata, read_metadata
 
     if path is not None:
         return read_metadata(path)
@@ -192,8 +369,7 @@ def _load_tracks(names: list[str] | None, reverse: bool) -> list[Track]:
 
 def _leading_line(track: Track, car: Car, file: Path | None = None) -> RacingLine:
     """The line in a file, or one with as much of the road as the rules leave to a car."""
-    from racer.raceline.files import read_line
-    from racer.raceline.minimum_time import WIDEST_MARGIN_M, racing_line
+    from racer.raceline import WIDEST_MARGIN_M, racing_line, read_line
 
     if file is not None:
         return read_line(file, track)
@@ -208,7 +384,7 @@ def _usage_of_log(
     """
     if log is None:
         return None, None
-    from racer.action_design.usage import counting_rows, usage_by_cell, usage_by_corner
+    from racer.action_design import counting_rows, usage_by_cell, usage_by_corner
     from racer.analysis import lap_iterations, lap_phases, rows_of_laps
 
     laps = log.laps_on_track
@@ -224,8 +400,8 @@ def _usage_of_log(
 
 
 def _draw(make_figure: Callable[[], Figure], path: Path) -> None:
-    from racer.plotting import style
+    from racer.plotting import save_figure, style_context
 
-    with style.style_context():
-        style.save_figure(make_figure(), path)
+    with style_context():
+        save_figure(make_figure(), path)
     typer.echo(str(path), err=True)

@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.inputs import LogOnTrack, read_log_on_track
-from racer.cli.options import JsonOption, LogTrackOption, PictureOption, RoutesOption
-from racer.cli.tables import print_record, table_as_dicts
+from racer.cli.tables import (
+    JsonOption,
+    LogTrackOption,
+    PictureOption,
+    RoutesOption,
+    print_record,
+    table_as_dicts,
+)
 from racer.records import known_number
 
 if TYPE_CHECKING:
-    from racer.analysis.comparison import LogComparison, PairDifference
+    from racer.analysis import LogComparison, PairDifference
 
 
 def compare_command(
@@ -44,8 +50,7 @@ def compare_command(
     """Compare two or more logs or runs: lap times with 95 % intervals, and where on the track the
     time is won.
     """
-    from racer.analysis.compared_logs import ComparedLog, common_phase, laps_that_count, log_names
-    from racer.analysis.comparison import compare_laps
+    from racer.analysis import ComparedLog, common_phase, compare_laps, laps_that_count, log_names
 
     logs = [read_log_on_track(path, track, tracks, with_line_deviation=True) for path in paths]
     compared_phase = common_phase({str(log.path): log.laps_on_track for log in logs}, phase)
@@ -70,9 +75,9 @@ def compare_command(
 
 
 def _draw(comparison: LogComparison, path: Path) -> Path:
-    from racer.plotting import comparison_figure, style
+    from racer.plotting import comparison_figure, save_figure
 
-    return style.save_figure(comparison_figure(comparison), path.expanduser())
+    return save_figure(comparison_figure(comparison), path.expanduser())
 
 
 def _as_dict(

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.inputs import best_lap_time, describe_standing
-from racer.cli.options import CheckpointOption, JsonOption, RunArgument, refuse_if
-from racer.cli.tables import print_record
+from racer.cli.tables import CheckpointOption, JsonOption, RunArgument, print_record, refuse_if
 from racer.errors import need
-from racer.track.library import user_home
+from racer.track import user_home
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +116,7 @@ def _describe_standing(result: EvaluationResult) -> str:
 
 def _describe_bound(result: EvaluationResult) -> str:
     """The best lap beside the lap-time bound of the car; empty without a lap."""
-    from racer.raceline.lap_bound import bound_sentence, lap_time_bound
+    from racer.raceline import bound_sentence, lap_time_bound
 
     best_time = best_lap_time(result.laps)
     if best_time is None:
@@ -137,22 +136,22 @@ def _as_dict(result: EvaluationResult, files: list[Path]) -> dict[str, Any]:
 
 def _save_result(run: Path, result: EvaluationResult, video: str, onboard: bool) -> list[Path]:
     """Write everything about a race into a new folder of the run; the paths of what was written."""
-    from racer.logs import metrics, write_csv
-    from racer.plotting import race_figure, style
+    from racer.logs import evaluation_metrics, write_csv, write_metrics
+    from racer.plotting import race_figure, save_figure, style_context
 
     name = f"evaluation-{result.stamp}"
     log = run / name / "evaluation-simtrace" / "0-iteration.csv"
     write_csv(result.trace, log)
     metrics_file = run / "metrics" / "evaluation" / f"{name}.json"
     metrics_file.parent.mkdir(parents=True, exist_ok=True)
-    metrics.write_metrics(metrics.evaluation_metrics(result.laps), metrics_file)
+    write_metrics(evaluation_metrics(result.laps), metrics_file)
     shown = result.laps
     if result.laps["complete"].any():
         shown = result.laps[result.laps["complete"]]
     picture = run / name / "laps.png"
-    with style.style_context():
+    with style_context():
         figure = race_figure(result.trace, result.laps, shown, result.track, result.obstacles)
-        style.save_figure(figure, picture)
+        save_figure(figure, picture)
     film = run / name / f"laps.{video}"
     _animate(result, shown.nsmallest(1, "time"), film, onboard or result.sees_pictures)
     return [log, metrics_file, film, picture]

@@ -12,23 +12,23 @@ import typer
 
 from racer.cli.explain_run import explain_policy, is_run_folder
 from racer.cli.inputs import load_track_with_note, place_log, read_action_space
-from racer.cli.options import (
+from racer.cli.tables import (
     ActionSpaceOption,
     CarOfActionsOption,
     JsonOption,
     PictureOption,
     ReverseOption,
     RewardTimeoutOption,
+    print_record,
     refuse_if,
 )
-from racer.cli.tables import print_record
 from racer.errors import UsageError
-from racer.track.library import DEFAULT_TRACK
-from racer.vehicle.car import DEFAULT_CAR
+from racer.track import DEFAULT_TRACK
+from racer.vehicle import DEFAULT_CAR
 
 if TYPE_CHECKING:
-    from racer.diagnostics.attribution.drives import DriveParams
-    from racer.track.track import Track
+    from racer.diagnostics.attribution import DriveParams
+    from racer.track import Track
 
 USUAL_DRIVERS = ("medium", "racing_line", "weaving")
 
@@ -110,10 +110,10 @@ def explain_command(
     else:
         print_record(attribution)
     if output:
-        from racer.plotting import attribution_figure, style
+        from racer.plotting import attribution_figure, save_figure
 
         figure = attribution_figure(attribution, driven_track)
-        typer.echo(str(style.save_figure(figure, output, dpi=110)), err=as_json)
+        typer.echo(str(save_figure(figure, output, dpi=110)), err=as_json)
 
 
 def _scripted_drives(
@@ -121,7 +121,7 @@ def _scripted_drives(
 ) -> tuple[Track, DriveParams]:
     """The track, and the params of every step of the drivers on it."""
     from racer.diagnostics.attribution import drive_params
-    from racer.drivers.scripted import DRIVER_FAMILY
+    from racer.drivers import DRIVER_FAMILY
 
     metadata = read_action_space(action_space)
     if "all" in drivers:

@@ -36,9 +36,9 @@ def explain_policy(folder: Path, checkpoint: str, output: Path | None, as_json: 
         typer.echo(title)
         _print_lap(lap)
     if output:
-        from racer.plotting import policy_figure, style
+        from racer.plotting import policy_figure, save_figure
 
-        picture = style.save_figure(policy_figure(lap, title), output, dpi=110)
+        picture = save_figure(policy_figure(lap, title), output, dpi=110)
         typer.echo(str(picture), err=as_json)
 
 

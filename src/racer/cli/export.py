@@ -1,19 +1,23 @@
-"""`racer export`: take a trained policy and its experiment away."""
+"""`racer export` takes a trained policy and its experiment away; `racer import` makes an experiment
+of a training that was set up elsewhere.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.options import CheckpointOption, JsonOption, RunArgument
+from racer.cli.tables import CheckpointOption, JsonOption, RunArgument
 from racer.errors import RacerError, need
-from racer.files import read_json
+from racer.files import read_json, read_text
+from racer.track import user_home
 
 if TYPE_CHECKING:
-    from racer.training.interop import ExportedRun
+    from racer.training.interop import ExportedRun, ImportedExperiment
 
 
 def export_command(
@@ -37,7 +41,7 @@ def export_command(
 
     exported = export_run(run, out or run / "export", checkpoint, replace)
     if as_json:
-        typer.echo(json.dumps(_as_dict(exported), indent=2))
+        typer.echo(json.dumps(_export_as_dict(exported), indent=2))
     else:
         _print_export(exported)
     if not exported.comparison.agrees:
@@ -61,11 +65,72 @@ def _print_export(exported: ExportedRun) -> None:
         typer.echo(f"note: {note}")
 
 
-def _as_dict(exported: ExportedRun) -> dict[str, Any]:
+def _export_as_dict(exported: ExportedRun) -> dict[str, Any]:
     return {
         "folder": str(exported.folder),
         "checkpoint": exported.checkpoint,
         "files": list(exported.files),
         "policy": read_json(exported.folder / "model" / "policy.json"),
         "notes": list(exported.notes),
+    }
+
+
+def import_command(
+    bundle: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER", help="A folder or archive (.tar.gz, .zip).", show_default=False
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", metavar="DIR", help="A new folder.  [default: NAME-racer, here]"
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a DeepRacer for Cloud folder, or a bundle of DeepRacer on AWS, into an experiment for
+    racer train.
+    """
+    from racer.training.interop import import_bundle
+
+    folder = out or Path(f"{_name_of_bundle(bundle)}-racer")
+    imported = import_bundle(bundle, folder, home=user_home())
+    if as_json:
+        typer.echo(json.dumps(_import_as_dict(imported), indent=2))
+    else:
+        _print_experiment(imported)
+
+
+def _name_of_bundle(bundle: str) -> str:
+    """`model` of `downloads/model.tar.gz`."""
+    name = Path(bundle).resolve().name
+    return re.sub(r"(\.tar)?\.(gz|tgz|tar|zip)$", "", name) or "imported"
+
+
+def _print_experiment(imported: ImportedExperiment) -> None:
+    file = imported.folder / "experiment.toml"
+    typer.echo(f"wrote {file}:\n")
+    for line in read_text(file).splitlines():
+        typer.echo(f"  {line}".rstrip())
+    typer.echo("")
+    for note in imported.notes:
+        typer.echo(f"note: {note}")
+    if imported.left_out:
+        names = ", ".join(imported.left_out)
+        typer.echo(f"left out, for it has no counterpart here: {names}")
+    typer.echo(f"next: racer train {file}")
+    if imported.evaluation:
+        command = f"racer evaluate RUN {' '.join(imported.evaluation)}"
+        typer.echo(f"then, to drive as its evaluations do: {command}")
+
+
+def _import_as_dict(imported: ImportedExperiment) -> dict[str, Any]:
+    return {
+        "experiment": str(imported.folder / "experiment.toml"),
+        "config": imported.config.model_dump(),
+        "notes": list(imported.notes),
+        "left_out": list(imported.left_out),
+        "evaluation": list(imported.evaluation),
     }

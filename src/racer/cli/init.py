@@ -13,12 +13,11 @@ import typer
 from racer.errors import UsageError
 from racer.files import read_text, write_file
 from racer.resources import shipped_folder, starter_folder
-from racer.track import library
-from racer.track.library import DEFAULT_TRACK
-from racer.vehicle.car import DEFAULT_CAR
+from racer.track import DEFAULT_TRACK, available_tracks, load_track
+from racer.vehicle import DEFAULT_CAR
 
 if TYPE_CHECKING:
-    from racer.vehicle.car import Car
+    from racer.vehicle import Car
 
 # files of the starter that name the track
 FILES_NAMING_TRACK = ("pytest.ini", ".github/workflows/reward.yml")
@@ -77,16 +76,11 @@ def _texts_for_line(track_name: str, car_name: str) -> dict[str, str]:
 
     Raises UsageError for a track that has no name, as the project could not be carried elsewhere.
     """
-    from racer.raceline.minimum_time import racing_line
-    from racer.raceline.reward_templates import (
-        FOLLOWING_MARGIN_M,
-        following_reward,
-        pace_reward,
-    )
-    from racer.vehicle.car import car_preset
+    from racer.raceline import FOLLOWING_MARGIN_M, following_reward, pace_reward, racing_line
+    from racer.vehicle import car_preset
 
-    track = library.load_track(track_name)
-    if track_name not in library.available_tracks():
+    track = load_track(track_name)
+    if track_name not in available_tracks():
         raise UsageError(
             f"--track {track_name}: a project needs a track with a name; "
             f"racer tracks import {track_name} gives it one"
@@ -114,9 +108,7 @@ def _for_track(text: str, track: str, car: Car) -> str:
 
 def _action_space_text(car: Car) -> str:
     """A continuous action space for a car, from 1 m/s to the fastest command that logs of it cover."""
-    from racer.vehicle.action_space import ActionSpace
-    from racer.vehicle.car import STEERING_LIMIT_DEG
-    from racer.vehicle.metadata import Metadata, metadata_as_json
+    from racer.vehicle import STEERING_LIMIT_DEG, ActionSpace, Metadata, metadata_as_json
 
     steering_deg = (-STEERING_LIMIT_DEG, STEERING_LIMIT_DEG)
     space = ActionSpace(True, steering_deg, (1.0, car.identified_speed))

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from racer.track import library
+from racer.track import TrackEntry, find_track, open_entry, user_home
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-    from racer.logs import Log
-    from racer.logs.log_track import LogTrack
-    from racer.track.track import Track
-    from racer.vehicle.metadata import Metadata
+    from racer.logs import Log, LogTrack
+    from racer.track import Track
+    from racer.vehicle import Metadata
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,14 +63,14 @@ class LogOnTrack:
         """A sentence that sets the best lap beside the car's lap-time bound, if that is known; else
         how to know it.
         """
-        from racer.raceline.lap_bound import bound_sentence, remembered_bound
-        from racer.vehicle.car import CARS
+        from racer.raceline import bound_sentence, remembered_bound
+        from racer.vehicle import CARS
 
         best_time = best_lap_time(self.laps_on_track)
         car = CARS.get(self.log.job.car)
         if self.track is None or car is None or best_time is None:
             return ""
-        bound = remembered_bound(self.track, car, library.user_home())
+        bound = remembered_bound(self.track, car, user_home())
         if bound is None:
             reverse = " --reverse" if self.track.is_reversed else ""
             command = f"racer line {self.track.name} --car {car.name}{reverse}"
@@ -118,7 +117,7 @@ def tracks_to_try(track: str, routes: Path | None) -> list[Track]:
     """
     if track:
         return []
-    from racer.logs.log_track import KnownTracks
+    from racer.logs import KnownTracks
 
     known = KnownTracks(routes)
     tracks = list(known)
@@ -129,7 +128,7 @@ def tracks_to_try(track: str, routes: Path | None) -> list[Track]:
 
 def track_of_log(rows: pd.DataFrame, track: str, candidates: Sequence[Track]) -> LogTrack:
     """The track of rows that were driven on one; see `racer.logs.log_track.find_log_track`."""
-    from racer.logs.log_track import find_log_track
+    from racer.logs import find_log_track
 
     return find_log_track(rows, track, candidates)
 
@@ -146,7 +145,7 @@ def best_lap_time(laps: pd.DataFrame) -> float | None:
 
 def describe_standing(world: str, best_time: float | None) -> str:
     """A sentence that sets a lap time beside race results, empty where there are none of the world."""
-    from racer.analysis.leaderboard import race_standing
+    from racer.analysis import race_standing
 
     if best_time is None:
         return ""
@@ -156,13 +155,13 @@ def describe_standing(world: str, best_time: float | None) -> str:
 
 def load_track_with_note(name: str, reverse: bool = False) -> Track:
     """The track of that name or file; what there is to say about it goes to stderr."""
-    track = library.open_entry(find_track_with_note(name))
+    track = open_entry(find_track_with_note(name))
     return track.reversed() if reverse else track
 
 
-def find_track_with_note(name: str) -> library.TrackEntry:
+def find_track_with_note(name: str) -> TrackEntry:
     """Where the track of that name is; what there is to say about it goes to stderr."""
-    entry = library.find_track(name)
+    entry = find_track(name)
     if entry.note:
         typer.echo(f"note: {entry.note}", err=True)
     return entry
@@ -172,7 +171,7 @@ def read_action_space(path: Path | None) -> Metadata | None:
     """What a model_metadata.json says, None without one."""
     if path is None:
         return None  # and no time is spent on importing what reads it
-    from racer.vehicle.metadata import read_metadata
+    from racer.vehicle import read_metadata
 
     return read_metadata(path)
 

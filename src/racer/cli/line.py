@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.inputs import load_track_with_note
-from racer.cli.options import JsonOption, PictureOption, ReverseOption
-from racer.cli.tables import new_table, print_record
+from racer.cli.tables import JsonOption, PictureOption, ReverseOption, new_table, print_record
 from racer.records import Record, RecordTable, format_number, known_number
-from racer.track import library
+from racer.track import user_home
 
 if TYPE_CHECKING:
-    from racer.drivers.rollout import Drive
-    from racer.raceline.lap_bound import Passage
-    from racer.raceline.minimum_time import RacingLine
-    from racer.track.track import Track
-    from racer.vehicle.car import Car
+    from racer.drivers import Drive
+    from racer.raceline import Passage, RacingLine
+    from racer.track import Track
+    from racer.vehicle import Car
 
 BASELINES = ("least_curvature", "shortest")
 DEFAULT_LINE_CAR = "v5"
@@ -154,9 +152,8 @@ def line_command(
     """Find the fastest line around a track, the lap time that it allows, corner by corner, and
     drive it.
     """
-    from racer.raceline.lap_bound import remember_bound
-    from racer.raceline.minimum_time import LINE_MARGIN_M, racing_line
-    from racer.vehicle.car import car_preset
+    from racer.raceline import LINE_MARGIN_M, racing_line, remember_bound
+    from racer.vehicle import car_preset
 
     driven = load_track_with_note(track, reverse)
     model = car_preset(car)
@@ -165,7 +162,7 @@ def line_command(
     line = racing_line(driven, model, margin, method)
     report = _report(driven, model, line, drive)
     if method == "auto" and margin == LINE_MARGIN_M:
-        remember_bound(driven, model, line.lap_time, library.user_home())
+        remember_bound(driven, model, line.lap_time, user_home())
     files = _write_line(report, csv, npy, snippet)
     if output:
         files.append(_draw(report, output))
@@ -179,10 +176,9 @@ def line_command(
 
 
 def _report(track: Track, car: Car, line: RacingLine, drives: bool) -> LineReport:
-    from racer.analysis.leaderboard import race_standing
-    from racer.drivers.rollout import follow_line
-    from racer.raceline.lap_bound import corner_passages
-    from racer.raceline.minimum_time import racing_line
+    from racer.analysis import race_standing
+    from racer.drivers import follow_line
+    from racer.raceline import corner_passages, racing_line
 
     standing = race_standing(track.name, line.lap_time)
     return LineReport(
@@ -230,7 +226,7 @@ def _write_line(
 ) -> list[Path]:
     """The files that were asked for, after writing them."""
     from racer.files import write_file
-    from racer.raceline.files import line_as_csv, line_as_npy, line_snippet
+    from racer.raceline import line_as_csv, line_as_npy, line_snippet
 
     files = []
     if csv:
@@ -244,7 +240,7 @@ def _write_line(
 
 
 def _draw(report: LineReport, path: Path) -> Path:
-    from racer.plotting import racing_line_figure, style
+    from racer.plotting import racing_line_figure, save_figure, style_context
 
     lines = {"fastest": report.line}
     for name, other in report.baselines.items():
@@ -252,6 +248,6 @@ def _draw(report: LineReport, path: Path) -> Path:
     title = f"{report.track.title}{report.direction}  ·  car {report.car.name}"
     title = f"{title}  ·  {report.line.lap_time:.2f} s"
     rows = report.drive.rows if report.drive is not None else None
-    with style.style_context():
+    with style_context():
         figure = racing_line_figure(report.track, title, lines, report.passages, rows)
-        return style.save_figure(figure, path)
+        return save_figure(figure, path)

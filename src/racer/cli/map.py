@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.inputs import load_track_with_note
-from racer.cli.options import (
+from racer.cli.tables import (
     ReverseOption,
     RewardArgument,
     RewardTimeoutOption,
     TrackOption,
     refuse_if,
 )
-from racer.track.library import DEFAULT_TRACK
+from racer.track import DEFAULT_TRACK
 
 if TYPE_CHECKING:
     from racer.diagnostics import MapSettings, MapSlice, RewardMap
-    from racer.track.track import Track
+    from racer.track import Track
 
 FRESH_INSTANCE_NOTE = (
     "every place is the first call of a fresh instance, so what it pays for a change is not seen"
@@ -177,10 +177,10 @@ def _slice_facts(cut: MapSlice) -> dict[str, Any]:
 def _draw(
     reward_map: RewardMap, track: Track, title: str, is_difference: bool, arrows: bool, path: Path
 ) -> None:
-    from racer.plotting import reward_map_figure, style
+    from racer.plotting import reward_map_figure, save_figure
 
     figure = reward_map_figure(reward_map, track, title, is_difference=is_difference, arrows=arrows)
-    style.save_figure(figure, path, dpi=110)
+    save_figure(figure, path, dpi=110)
 
 
 def _as_dict(

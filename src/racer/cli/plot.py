@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from racer.cli.inputs import LogOnTrack, read_log_on_track
-from racer.cli.options import LogTrackOption, RoutesOption, check_gamma, refuse_if
+from racer.cli.tables import LogTrackOption, RoutesOption, check_gamma, refuse_if
 from racer.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -155,23 +155,23 @@ def _request(
 
 
 def _draw(kind: PlotKind, picture: Path, request: PlotRequest) -> None:
-    from racer.plotting import style
+    from racer.plotting import save_figure
 
     if kind.animate is not None and picture.suffix.lower() in FILM_SUFFIXES:
         kind.animate(request, picture)
     else:
-        style.save_figure(kind.draw(request), picture)
+        save_figure(kind.draw(request), picture)
 
 
 def _select_laps(laps: pd.DataFrame, wanted: str, phase: str, usual_phase: str) -> pd.DataFrame:
     """The laps that the user asks for, by number or phase; otherwise those of the phase that the
     kind of picture is about.
     """
-    from racer.plotting import selection
+    from racer.plotting import laps_of_phase, prefer_phase, select_laps
 
-    of_phase = selection.laps_of_phase(laps, phase)
+    of_phase = laps_of_phase(laps, phase)
     if wanted:
-        return selection.select_laps(of_phase, wanted)
+        return select_laps(of_phase, wanted)
     if phase:
         return of_phase
-    return selection.prefer_phase(of_phase, usual_phase)
+    return prefer_phase(of_phase, usual_phase)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from racer.cli.inputs import tracks_to_try
-from racer.cli.options import (
+from racer.cli.tables import (
     JsonOption,
     LapsCsvOption,
     LogsArgument,
@@ -16,8 +16,8 @@ from racer.cli.options import (
     RewardArgument,
     RewardTimeoutOption,
     RoutesOption,
+    print_blocks,
 )
-from racer.cli.tables import print_blocks
 
 
 def replay_command(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from racer.cli.inputs import place_log
-from racer.cli.options import LogsArgument, LogTrackOption, RoutesOption, refuse_if
+from racer.cli.tables import LogsArgument, LogTrackOption, RoutesOption, refuse_if
 from racer.errors import need
 from racer.files import write_file
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from racer.cli.options import RewardArgument, RewardTimeoutOption
+from racer.cli.tables import RewardArgument, RewardTimeoutOption
 from racer.errors import UsageError
 from racer.files import read_json
 

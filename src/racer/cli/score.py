@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from racer.cli.inputs import read_action_space
-from racer.cli.options import (
+from racer.cli.tables import (
     ActionSpaceOption,
     CarOfActionsOption,
     JsonOption,
@@ -17,15 +17,15 @@ from racer.cli.options import (
     ReverseOption,
     TrackOption,
     check_gamma,
+    print_record,
+    print_table,
 )
-from racer.cli.tables import print_record, print_table
-from racer.track import library
-from racer.track.library import DEFAULT_TRACK
-from racer.vehicle.car import DEFAULT_CAR
+from racer.track import DEFAULT_TRACK, load_track
+from racer.vehicle import DEFAULT_CAR
 
 if TYPE_CHECKING:
     from racer.diagnostics import RewardScore
-    from racer.drivers.scripted import Driver
+    from racer.drivers import Driver
 
 
 def score_command(
@@ -66,7 +66,7 @@ def score_command(
     ranks do not correlate.
     """
     check_gamma(gamma)
-    road = library.load_track(track)
+    road = load_track(track)
     metadata = read_action_space(action_space)
     model = car or (metadata.car if metadata else DEFAULT_CAR)
     if objects is None:
@@ -76,7 +76,7 @@ def score_command(
         among = "" if objects == "none" else f", objects: {objects}"
         start = "drivers set off from the start line"
         typer.echo(f"{road.name}{direction}, car {model}{among}: {start}")
-    from racer.diagnostics.scoring import GAMMAS, VERDICT_GAMMA, score_rewards
+    from racer.diagnostics import GAMMAS, VERDICT_GAMMA, score_rewards
 
     scores = score_rewards(
         rewards,
@@ -106,7 +106,7 @@ def _any_reads_objects(rewards: list[str]) -> bool:
 
 
 def _with_expert(objects: str) -> list[str | Driver]:
-    from racer.drivers.scripted import EXPERT, default_drivers
+    from racer.drivers import EXPERT, default_drivers
 
     return [*default_drivers(objects), EXPERT]
 
@@ -126,8 +126,8 @@ def _print_scores(scores: list[RewardScore]) -> None:
 
 
 def _draw_ranks(scores: list[RewardScore], track: str, path: Path) -> None:
-    from racer.plotting import rank_figure, style
+    from racer.plotting import rank_figure, save_figure, style_context
 
-    with style.style_context():
-        style.save_figure(rank_figure(scores, track), path)
+    with style_context():
+        save_figure(rank_figure(scores, track), path)
     typer.echo(str(path), err=True)

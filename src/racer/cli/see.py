@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from racer.cli.inputs import load_track_with_note
-from racer.cli.options import ReverseOption, TrackOption
+from racer.cli.tables import ReverseOption, TrackOption
 from racer.errors import UsageError
-from racer.track.library import DEFAULT_TRACK
+from racer.track import DEFAULT_TRACK
 
 if TYPE_CHECKING:
-    from racer.sim.obstacles import Obstacles
-    from racer.track.track import Track
+    from racer.sim import Obstacles
+    from racer.track import Track
 
 
 def see_command(
@@ -52,10 +52,9 @@ def see_command(
     """Draw the map, the front camera, the stereo pair, LIDAR and features of a car placed on a
     track.
     """
-    from racer.plotting import sensor_figure, style
-    from racer.sim.obstacles import obstacles_before
-    from racer.sim.placement import both_directions, placed_rows
-    from racer.track.spatial_index import pack_tracks
+    from racer.plotting import save_figure, sensor_figure
+    from racer.sim import both_directions, obstacles_before, placed_rows
+    from racer.track import pack_tracks
 
     known_track = load_track_with_note(track)
     car = placed_rows(known_track, at, offset=aside, heading_deg=heading_deg, reverse=reverse)
@@ -66,7 +65,7 @@ def see_command(
     before_car = obstacles_before(car, obstacles, pack_tracks(tracks))
     figure = sensor_figure(car, before_car, tracks, title)
     picture = output or Path(f"{known_track.name}-see.png")
-    typer.echo(str(style.save_figure(figure, picture, dpi=110)))
+    typer.echo(str(save_figure(figure, picture, dpi=110)))
 
 
 def _stand_obstacles(
@@ -75,7 +74,7 @@ def _stand_obstacles(
     """(K,) the obstacles of each kind that stand at these places, ahead and to the left of the car."""
     import numpy as np
 
-    from racer.sim.obstacles import OBSTACLE_DTYPE, merge_obstacles
+    from racer.sim import OBSTACLE_DTYPE, merge_obstacles
 
     obstacles = [np.zeros(0, OBSTACLE_DTYPE)]
     for kind, of_kind in places.items():
@@ -100,8 +99,7 @@ def _stand_obstacle(track: Track, kind: str, s: float, left: float, reverse: boo
     """(1,) an obstacle at `s` m along the road and so far to the left."""
     import numpy as np
 
-    from racer.sim.obstacles import OBSTACLE_DTYPE, OBSTACLE_KINDS
-    from racer.sim.placement import placed_rows
+    from racer.sim import OBSTACLE_DTYPE, OBSTACLE_KINDS, placed_rows
 
     place = placed_rows(track, s, offset=left, reverse=reverse)
     obstacle = np.zeros(1, OBSTACLE_DTYPE)

@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.inputs import find_track_with_note
-from racer.cli.options import JsonOption, PictureOption, ReverseOption, refuse_if
 from racer.cli.progress import show_item_bar
-from racer.cli.tables import new_table, print_table
+from racer.cli.tables import (
+    JsonOption,
+    PictureOption,
+    ReverseOption,
+    new_table,
+    print_table,
+    refuse_if,
+)
 from racer.errors import UsageError
 from racer.files import write_file
 from racer.records import RecordTable
-from racer.track import library
+from racer.track import TrackEntry, import_track, open_entry, track_entries, world_names
 
 if TYPE_CHECKING:
-    from racer.track.corners import TrackFacts
-    from racer.track.track import Track
+    from racer.track import Track, TrackFacts
 
 app = typer.Typer(help="List, show, import, export and fetch tracks.", no_args_is_help=True)
 
@@ -33,7 +38,7 @@ TrackArgument = Annotated[
 @app.command("list")
 def tracks_list_command(as_json: JsonOption = False) -> None:
     """List the tracks that racer knows by name, shipped, imported and fetched."""
-    summaries = [_summarize(entry) for entry in library.track_entries()]
+    summaries = [_summarize(entry) for entry in track_entries()]
     if as_json:
         typer.echo(json.dumps(summaries, indent=2))
         return
@@ -55,7 +60,7 @@ def tracks_show_command(
     as_json: JsonOption = False,
 ) -> None:
     """Say what there is to know about a track and, with -o, draw it."""
-    from racer.track.corners import track_facts
+    from racer.track import track_facts
 
     entry = find_track_with_note(track)
     driven = _open_track(entry, reverse)
@@ -66,9 +71,9 @@ def tracks_show_command(
         typer.echo(f"{driven.title} ({driven.name})")
         print_table(_facts_table(entry, driven, facts))
     if output:
-        from racer.plotting import style, track_figure
+        from racer.plotting import save_figure, track_figure
 
-        typer.echo(str(style.save_figure(track_figure(driven), output)), err=as_json)
+        typer.echo(str(save_figure(track_figure(driven), output)), err=as_json)
 
 
 @app.command("import")
@@ -89,7 +94,7 @@ def tracks_import_command(
         f"--name names one track, but there are {len(paths)} files: import them one by one",
     )
     for path in paths:
-        entry = library.import_track(path, name=name, replace=replace)
+        entry = import_track(path, name=name, replace=replace)
         typer.echo(f"{entry.name}: imported from {path}")
 
 
@@ -105,7 +110,7 @@ def tracks_export_command(
     """Write a track as the simulator's route file (.npy), or its layout (.toml) to start your own
     from.
     """
-    from racer.track.route import save_route
+    from racer.track import save_route
 
     entry = find_track_with_note(track)
     suffix = output.suffix.lower()
@@ -145,12 +150,12 @@ def tracks_fetch_command(
     ] = "",
 ) -> None:
     """Fetch routes of the real simulator, verify and keep them."""
-    from racer.track.fetch import ROUTES_ADDRESS, fetch_route
+    from racer.track import ROUTES_ADDRESS, fetch_route
 
     if known:
-        typer.echo("\n".join(library.world_names()))
+        typer.echo("\n".join(world_names()))
         return
-    wanted = library.world_names() if everything else names or []
+    wanted = world_names() if everything else names or []
     refuse_if(
         not wanted, "say which worlds to fetch, or --all (racer tracks fetch --list names them)"
     )
@@ -162,27 +167,27 @@ def tracks_fetch_command(
         typer.echo(f"{route.name}: {route.verification}{note}")
 
 
-def _open_track(entry: library.TrackEntry, reverse: bool) -> Track:
-    track = library.open_entry(entry)
+def _open_track(entry: TrackEntry, reverse: bool) -> Track:
+    track = open_entry(entry)
     return track.reversed() if reverse else track
 
 
-def _has_layout(entry: library.TrackEntry) -> bool:
+def _has_layout(entry: TrackEntry) -> bool:
     return entry.path.suffix.lower() == ".toml"
 
 
-def _lesson(entry: library.TrackEntry) -> str:
+def _lesson(entry: TrackEntry) -> str:
     """What a track teaches, as its layout says; empty for a route."""
     if not _has_layout(entry):
         return ""
-    from racer.track.layout import read_layout
+    from racer.track import read_layout
 
     return read_layout(entry.path).teaches
 
 
-def _summarize(entry: library.TrackEntry) -> dict[str, Any]:
+def _summarize(entry: TrackEntry) -> dict[str, Any]:
     """One row of the list. A broken file of the user's must not hide the other tracks."""
-    from racer.track.corners import track_facts
+    from racer.track import track_facts
 
     summary: dict[str, Any] = {
         "name": entry.name,
@@ -195,7 +200,7 @@ def _summarize(entry: library.TrackEntry) -> dict[str, Any]:
         "from": entry.provenance,
     }
     try:
-        track = library.open_entry(entry)
+        track = open_entry(entry)
     except UsageError as error:
         return {**summary, "title": f"cannot be read: {error}"}
     facts = track_facts(track)
@@ -218,7 +223,7 @@ def _format_cell(cell: object) -> str:
     return str(cell)
 
 
-def _identity(entry: library.TrackEntry, track: Track) -> dict[str, Any]:
+def _identity(entry: TrackEntry, track: Track) -> dict[str, Any]:
     return {
         "name": track.name,
         "title": track.title,
@@ -229,7 +234,7 @@ def _identity(entry: library.TrackEntry, track: Track) -> dict[str, Any]:
     }
 
 
-def _facts_table(entry: library.TrackEntry, track: Track, facts: TrackFacts) -> RecordTable:
+def _facts_table(entry: TrackEntry, track: Track, facts: TrackFacts) -> RecordTable:
     turns = facts.turns_left + facts.turns_right
     heading = math.degrees(facts.start_heading)
     start = f"x {facts.start_x:.3f} m, y {facts.start_y:.3f} m, heading {heading:.1f} deg"

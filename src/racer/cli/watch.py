@@ -16,16 +16,15 @@ from rich.table import Table
 from rich.text import Text
 
 from racer.cli.inputs import load_track_with_note
-from racer.cli.options import CarOption, RewardArgument, TrackOption
-from racer.cli.tables import format_count
+from racer.cli.tables import CarOption, RewardArgument, TrackOption, format_count
 from racer.errors import RacerError
-from racer.track.library import DEFAULT_TRACK
-from racer.vehicle.car import DEFAULT_CAR
+from racer.track import DEFAULT_TRACK
+from racer.vehicle import DEFAULT_CAR
 
 if TYPE_CHECKING:
     from racer.checker import Finding
     from racer.diagnostics import RewardScore
-    from racer.drivers.scripted import Drive
+    from racer.drivers import Drive
 
 POLL_S = 0.2  # s between two looks at the file
 TRIAL_S = 0.3  # s that the check may try the file for; racer check takes longer, and finds more
@@ -70,7 +69,7 @@ def watch_command(
     ] = False,
 ) -> None:
     """Check and score a reward function on every save, until Ctrl-C."""
-    from racer.drivers.scripted import DRIVER_FAMILY, drive_all
+    from racer.drivers import DRIVER_FAMILY, drive_all
     from racer.reward import find_reward
 
     path = find_reward(reward)

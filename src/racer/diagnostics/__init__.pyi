@@ -35,6 +35,8 @@ from .reward_score import ScoreVerdict as ScoreVerdict
 from .reward_score import compare_scores as compare_scores
 from .reward_score import describe_drive as describe_drive
 from .reward_score import is_faster as is_faster
+from .scoring import GAMMAS as GAMMAS
+from .scoring import VERDICT_GAMMA as VERDICT_GAMMA
 from .scoring import discounted_returns as discounted_returns
 from .scoring import price_drives as price_drives
 from .scoring import score as score
@@ -42,6 +44,8 @@ from .scoring import score_drives as score_drives
 from .scoring import score_rewards as score_rewards
 
 __all__ = [
+    "GAMMAS",
+    "VERDICT_GAMMA",
     "ActionChoice",
     "Attribution",
     "InputWeight",

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from racer import analysis, logs
 from racer.diagnostics.replay_record import LogReplay, RebuildProof, ReplayedLog
 from racer.errors import RacerError
-from racer.logs.log_track import KnownTracks, find_log_track
-from racer.logs.to_state import episode_begins, state_rows
+from racer.logs import KnownTracks, episode_begins, find_log_track, state_rows
 from racer.reward import (
     REWARD_TIMEOUT_S,
     RewardBatch,
@@ -30,9 +29,8 @@ from racer.reward import (
     reads_objects,
     relocate_refusal,
 )
-from racer.sim.params import build_params
-from racer.sim.state import HELD_STATUSES
-from racer.track.track import Track
+from racer.sim import HELD_STATUSES, build_params
+from racer.track import Track
 
 REWARD_TOLERANCE = 1e-4  # rewards are equal within it: logs are written with four decimals
 CHUNK_ROWS = 20_000  # rows whose params are built at a time
@@ -71,8 +69,14 @@ def replay(
 
     Examples
     --------
-    >>> result = replay("center_line", "evaluation-simtrace.csv")  # doctest: +SKIP
-    >>> result.laps[["episode", "time", "paid", "paid_rank"]]      # doctest: +SKIP
+    >>> from pathlib import Path
+    >>> from racer import drive
+    >>> from racer.logs import write_csv
+    >>> for driver in ("slow", "fast"):
+    ...     write_csv(drive("reinvent_2018", driver).trace, Path(f"{driver}.csv"))
+    >>> result = replay("center_line", ["slow.csv", "fast.csv"])
+    >>> result.laps[["time", "paid", "paid_rank"]].round(1).values.tolist()
+    [[35.0, 474.0, 1.0], [7.7, 95.0, 2.0]]
     """
     paths = [log] if isinstance(log, str | os.PathLike) else list(log)
     function = _as_reward(reward)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.track.track import Track
+from racer.track import Track
 
 Array = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from racer.errors import UsageError
 from racer.files import write_file
-from racer.logs.log_track import LogTrack
+from racer.logs import LogTrack
 from racer.records import Record, RecordTable, format_number, format_seconds, known_number
 from racer.stats import rank_correlation
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.drivers.scripted import ALL_DRIVERS, Drive
+from racer.drivers import ALL_DRIVERS, Drive
 from racer.records import Record, RecordTable, format_amount, format_number, known_number
 from racer.stats import mean_ranks, rank_correlation
 

@@ -13,16 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from racer.diagnostics.reward_score import RewardScore
-from racer.drivers.scripted import Drive, Driver, drive_all
+from racer.drivers import Drive, Driver, drive_all
 from racer.errors import UsageError
 from racer.reward import REWARD_TIMEOUT_S, RewardBatch, RewardFunction, load_reward
-from racer.sim.obstacle_layout import ObstacleSource
-from racer.sim.params import build_params
-from racer.sim.state import Phase
-from racer.track.library import DEFAULT_TRACK, load_track
-from racer.track.track import Track
-from racer.vehicle.action_space import ActionSpace
-from racer.vehicle.car import DEFAULT_CAR, Car
+from racer.sim import ObstacleSource, Phase, build_params
+from racer.track import DEFAULT_TRACK, Track, load_track
+from racer.vehicle import DEFAULT_CAR, ActionSpace, Car
 
 Array = NDArray[np.float64]
 RewardSource = str | os.PathLike[str] | RewardFunction

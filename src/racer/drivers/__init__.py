@@ -1,6 +1,5 @@
 """Drivers: scripted ones that follow plans, and a predictive one that follows a racing line."""
 
-from racer.drivers.rollout import Drive
-from racer.drivers.scripted import ALL_DRIVERS, Driver, drive
+import lazy_loader
 
-__all__ = ["ALL_DRIVERS", "Drive", "Driver", "drive"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,12 +12,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.drivers.pure_pursuit import DrivingPlan
-from racer.raceline.corridor import Corridor
-from racer.raceline.geometric import relaxed_offsets
-from racer.raceline.speed_profile import cornering_speeds
-from racer.sim.obstacles import COLLISION_SIZE_M, OBSTACLE_DTYPE, Obstacles
-from racer.vehicle.car import Car
+from racer.drivers.mpc import DrivingPlan
+from racer.raceline import Corridor, cornering_speeds, relaxed_offsets
+from racer.sim import COLLISION_SIZE_M, OBSTACLE_DTYPE, Obstacles
+from racer.vehicle import Car
 
 Array = NDArray[np.float64]
 

@@ -12,19 +12,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.drivers.mpc import MpcDriver, MpcReference, MpcWeights
-from racer.drivers.pure_pursuit import CommandLimits
-from racer.raceline.corridor import border_distances, neighbors, normal_vectors
-from racer.raceline.minimum_time import RacingLine, racing_line
-from racer.sim.obstacles import OBSTACLE_DTYPE, Obstacles, hit_obstacle
-from racer.sim.simulation import START_LINE, Scenario, line_up
-from racer.sim.state import TRAINING, Phase, State, Status
-from racer.sim.step import step_cars
-from racer.track.track import Track
-from racer.vehicle.car import STEERING_LIMIT_DEG, STEP_S, Car, car_table
+from racer.drivers.mpc import CommandLimits, MpcDriver, MpcReference, MpcWeights
+from racer.raceline import RacingLine, border_distances, neighbors, normal_vectors, racing_line
+from racer.sim import (
+    OBSTACLE_DTYPE,
+    START_LINE,
+    TRAINING,
+    Obstacles,
+    Phase,
+    Scenario,
+    State,
+    Status,
+    hit_obstacle,
+    line_up,
+    step_cars,
+    trace_columns,
+)
+from racer.track import Track
+from racer.vehicle import STEERING_LIMIT_DEG, STEP_S, Car, car_table
 
 if TYPE_CHECKING:
-    from racer.vehicle.action_space import ActionSpace
+    import pandas as pd
+
+    from racer.vehicle import ActionSpace
 
 Array = NDArray[np.float64]
 
@@ -58,6 +68,15 @@ class Drive:
     def obstacles(self, rows: State) -> Obstacles:
         """(N, K) the obstacles before the car at each of some of its rows (N,), as params take them."""
         return np.broadcast_to(self.objects, (len(rows), len(self.objects)))
+
+    @property
+    def trace(self) -> pd.DataFrame:
+        """T rows, its steps as the columns of the simulator's log; actions are -1, rewards 0."""
+        import pandas as pd
+
+        count = len(self.rows)
+        columns = trace_columns(self.rows, np.full(count, -1), np.zeros(count), self.tracks)
+        return pd.DataFrame(columns)
 
     @property
     def lap_time(self) -> float:

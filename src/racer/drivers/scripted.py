@@ -16,22 +16,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.drivers import plans
+from racer.drivers.mpc import DrivingPlan, follow_plans, start_followers
 from racer.drivers.plans import PlanInputs, PlanMaker
-from racer.drivers.pure_pursuit import DrivingPlan, follow_plans, start_followers
 from racer.drivers.rollout import Drive as Drive
 from racer.drivers.rollout import command_choices, drive_expert, follow_line, roll_out
 from racer.errors import UsageError, did_you_mean
-from racer.raceline.corridor import build_rough_corridor
-from racer.raceline.minimum_time import RacingLine
-from racer.sim.obstacle_layout import ObstacleSource, read_obstacle_layout
-from racer.sim.simulation import START_LINE, Scenario, Simulation
-from racer.sim.state import TRAINING, State
-from racer.track.library import TrackSource, load_track
-from racer.track.track import Track
-from racer.vehicle.car import DEFAULT_CAR, STEP_S, Car, car_preset
+from racer.raceline import RacingLine, build_rough_corridor
+from racer.sim import (
+    START_LINE,
+    TRAINING,
+    ObstacleSource,
+    Scenario,
+    Simulation,
+    State,
+    read_obstacle_layout,
+)
+from racer.track import Track, TrackSource, load_track
+from racer.vehicle import DEFAULT_CAR, STEP_S, Car, car_preset
 
 if TYPE_CHECKING:
-    from racer.vehicle.action_space import ActionSpace
+    from racer.vehicle import ActionSpace
 
 Array = NDArray[np.float64]
 

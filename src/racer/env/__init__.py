@@ -6,11 +6,9 @@ which a car is found off the track is its last.
 """
 
 import gymnasium
+import lazy_loader
 
-from racer.env.single_env import DeepRacerEnv
-from racer.env.vector_env import DeepRacerVectorEnv, StepResult
-
-__all__ = ["DeepRacerEnv", "DeepRacerVectorEnv", "StepResult"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 if "racer/DeepRacer-v0" not in gymnasium.registry:
     gymnasium.register(

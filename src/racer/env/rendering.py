@@ -12,11 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.sim.obstacles import VISIBLE_SIZE_M
-from racer.sim.simulation import Scenario, Simulation
-from racer.sim.state import STATUS_WORDS
-from racer.track.track import Track
-from racer.vehicle.car import FOOTPRINT_M, STEP_S
+from racer.sim import STATUS_WORDS, VISIBLE_SIZE_M, Scenario, Simulation
+from racer.track import Track
+from racer.vehicle import FOOTPRINT_M, STEP_S
 
 Array = NDArray[np.float64]
 Frame = NDArray[np.uint8]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from racer.env.rendering import RENDER_FPS, RENDER_MODES
 from racer.env.vector_env import DeepRacerVectorEnv, split_observation
-from racer.sensors.observation import Observation
-from racer.sim.state import trace_row
+from racer.sensors import Observation
+from racer.sim import trace_row
 
 
 class DeepRacerEnv(gymnasium.Env[Observation, Any]):

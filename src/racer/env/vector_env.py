@@ -1,7 +1,8 @@
-"""The environment of N cars."""
+"""The environment of N cars, and what a reward function pays for their steps."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, NamedTuple
@@ -12,25 +13,121 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from racer.env.pay import PlainReward, pay_cars
 from racer.env.rendering import RENDER_FPS, RENDER_MODES, Renderer
 from racer.reward import REWARD_TIMEOUT_S, RewardBatch, RewardRefused, load_reward
-from racer.sensors.observation import Observation, Sensors, SensorSpec, parse_observations
-from racer.sim.noise import read_noise
-from racer.sim.obstacle_layout import ObstacleSource, read_obstacle_layout
-from racer.sim.params import Params
-from racer.sim.simulation import ROUND_ROBIN, START_LINE, Scenario, Simulation, Starts
-from racer.sim.state import EVALUATION, STATUS_WORDS, TRAINING, Rules, State, trace_columns
-from racer.sim.step import tally_rows
-from racer.track.library import DEFAULT_TRACK, load_track
-from racer.track.track import Track
-from racer.vehicle.action_space import ActionSpace
-from racer.vehicle.car import DEFAULT_CAR, Car, car_preset
-from racer.vehicle.metadata import CAR_VERSIONS, DEFAULT_VERSION, Metadata, read_metadata
+from racer.sensors import Observation, Sensors, SensorSpec, parse_observations
+from racer.sim import (
+    EVALUATION,
+    ROUND_ROBIN,
+    START_LINE,
+    STATUS_WORDS,
+    TRAINING,
+    Obstacles,
+    ObstacleSource,
+    Params,
+    Phase,
+    Rules,
+    Scenario,
+    Simulation,
+    Starts,
+    State,
+    build_params,
+    copy_params,
+    read_noise,
+    read_obstacle_layout,
+    tally_rows,
+    trace_columns,
+)
+from racer.track import DEFAULT_TRACK, Track, load_track
+from racer.vehicle import (
+    CAR_VERSIONS,
+    DEFAULT_CAR,
+    DEFAULT_VERSION,
+    ActionSpace,
+    Car,
+    Metadata,
+    car_preset,
+    read_metadata,
+)
+
+Rewards = NDArray[np.float64]
+
+RUN = int(Phase.RUN)
+
+CHUNK_CARS = 96
+"""Cars whose params exist at a time: more would not stay in the processor's cache."""
+
+
+class PlainReward:
+    """A plain function as a reward for every car, with the interface of `RewardBatch`."""
+
+    def __init__(self, function: Callable[[Params], float]) -> None:
+        self._function = function
+
+    def __call__(self, params: list[Any], cars: Sequence[int] | None = None) -> Rewards:
+        return np.array([float(self._function(one_car)) for one_car in params])
+
+
+def pay_cars(
+    reward: RewardBatch | PlainReward,
+    rows: State,
+    tracks: Sequence[Track],
+    obstacles: Obstacles,
+    with_params: bool,
+    all_drive: bool,
+) -> tuple[list[Params], Rewards]:
+    """Params of all `rows` (N,), untouched by the reward function, if `with_params`; and the rewards
+    (N,) that it pays for them.
+
+    Prepare and pause steps pay nothing; `all_drive` says that there are none of these.
+
+    The garbage collector is held off meanwhile: it would walk the young dicts again and again, at
+    several times the cost of making them, and they hold no cycles.
+    """
+    is_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        if len(rows) <= CHUNK_CARS:
+            params = build_params(rows, tracks, obstacles)
+            given = [copy_params(one_car) for one_car in params] if with_params else params
+            return params, _pay_chunk(reward, rows, given, None, all_drive)
+        every_params: list[Params] = []
+        rewards = []
+        for first in range(0, len(rows), CHUNK_CARS):
+            chunk = slice(first, first + CHUNK_CARS)
+            params = build_params(rows[chunk], tracks, obstacles[chunk])
+            given = [copy_params(one_car) for one_car in params] if with_params else params
+            rewards.append(_pay_chunk(reward, rows[chunk], given, first, all_drive))
+            if with_params:
+                every_params += params
+            # before the next ones are made: there is room in the cache for so many
+            del params, given
+        return every_params, np.concatenate(rewards)
+    finally:
+        if is_collecting:
+            gc.enable()
+
+
+def _pay_chunk(
+    reward: RewardBatch | PlainReward,
+    rows: State,
+    params: list[Any],
+    first: int | None,
+    all_drive: bool,
+) -> Rewards:
+    """Rewards of the cars from number `first` on; None stands for all cars."""
+    if all_drive:
+        return reward(params, None if first is None else range(first, first + len(rows)))
+    driving = np.flatnonzero(rows["phase"] == RUN).tolist()
+    rewards = np.zeros(len(rows))
+    if driving:
+        numbers = [(first or 0) + k for k in driving]
+        rewards[driving] = reward([params[k] for k in driving], numbers)
+    return rewards
+
 
 Path = str | PathLike[str]
 Flags = NDArray[np.bool_]
-Rewards = NDArray[np.float64]
 
 
 class StepResult(NamedTuple):

@@ -1,22 +1,5 @@
 """Logs of the simulator, of the community's tools and of racer itself, as one trace table."""
 
-from racer.logs.log import Job, Log, Source
-from racer.logs.metrics import read_metrics
-from racer.logs.reader import read_log
-from racer.logs.schema import TRACE_COLUMNS
-from racer.logs.streaming import LogStream, stream_log
-from racer.logs.trace_text import write_csv
-from racer.logs.writer import write_log
+import lazy_loader
 
-__all__ = [
-    "TRACE_COLUMNS",
-    "Job",
-    "Log",
-    "LogStream",
-    "Source",
-    "read_log",
-    "read_metrics",
-    "stream_log",
-    "write_csv",
-    "write_log",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -17,24 +17,22 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import union_categoricals
 
-from racer.logs.rows import (
+from racer.logs.schema import (
+    BOOLEAN_COLUMNS,
+    COLUMN_DTYPES,
+    INTEGER_COLUMNS,
     MAX_VALUE,
+    MIN_COLUMNS,
     MIN_VALUES,
+    STATUS_DTYPE,
+    STATUSES,
+    TRACE_COLUMNS,
     TRACE_MARKER,
     ColumnNames,
     is_header_line,
     parse_row,
     replace_action_pairs,
     standard_columns,
-)
-from racer.logs.schema import (
-    BOOLEAN_COLUMNS,
-    COLUMN_DTYPES,
-    INTEGER_COLUMNS,
-    MIN_COLUMNS,
-    STATUS_DTYPE,
-    STATUSES,
-    TRACE_COLUMNS,
 )
 
 _MIN_TOGETHER = 256

@@ -11,7 +11,7 @@ import pandas as pd
 
 from racer.logs.schema import row_episode_ids
 from racer.records import Record, RecordTable
-from racer.vehicle.action_space import ActionSpace
+from racer.vehicle import ActionSpace
 
 EPOCH_DTYPES = {
     "iteration": "int64",

@@ -11,8 +11,7 @@ import pandas as pd
 
 from racer.errors import UsageError
 from racer.logs.track_matching import match_track, sample_rows, track_agreement
-from racer.track import library
-from racer.track.track import Track
+from racer.track import TRACK_SUFFIXES, Track, TrackEntry, find_track, open_entry, track_entries
 
 TrackSource = str | os.PathLike[str] | Track
 
@@ -71,7 +70,7 @@ def find_log_track(
         if not track:
             known = KnownTracks() if candidates is None else candidates
             return _matched(trace, known, length) or LogTrack(None, length)
-        track = library.open_entry(library.find_track(track), keep_seam=True)
+        track = open_entry(find_track(track), keep_seam=True)
     matched = _matched(trace, [track], length)
     if matched is not None:
         return matched
@@ -95,19 +94,19 @@ class KnownTracks:
     def __iter__(self) -> Iterator[Track]:
         for entry in self._entries():
             try:
-                yield library.open_entry(entry, keep_seam=True)
+                yield open_entry(entry, keep_seam=True)
             except UsageError as error:
                 self.unreadable.append(str(error))
 
-    def _entries(self) -> list[library.TrackEntry]:
-        named = library.track_entries()
+    def _entries(self) -> list[TrackEntry]:
+        named = track_entries()
         if self.folder is None:
             return named
         if not self.folder.is_dir():
             raise UsageError(f"{self.folder}: there is no such folder of tracks")
         paths = sorted(self.folder.rglob("*"))
-        files = [path for path in paths if path.suffix in library.TRACK_SUFFIXES]
-        return [*map(library.find_track, files), *named]
+        files = [path for path in paths if path.suffix in TRACK_SUFFIXES]
+        return [*map(find_track, files), *named]
 
 
 def _matched(trace: pd.DataFrame, tracks: Iterable[Track], length: float) -> LogTrack | None:

@@ -15,19 +15,17 @@ from numpy.typing import NDArray
 from racer.errors import UsageError
 from racer.logs.blocks import ParsedBlock, parse_block, stack_frames
 from racer.logs.log import Source
-from racer.logs.rows import (
-    TRACE_MARKER,
-    ColumnNames,
-    is_header_line,
-    parse_row,
-    standard_columns,
-)
 from racer.logs.schema import (
     MIN_COLUMNS,
     STATUSES,
     TRACE_COLUMNS,
+    TRACE_MARKER,
+    ColumnNames,
     has_unix_time,
+    is_header_line,
     normalize_trace,
+    parse_row,
+    standard_columns,
 )
 from racer.logs.sources import local_file_entry
 from racer.logs.unpacking import TruncatedFileError, UnpackBudget, line_blocks

@@ -16,9 +16,13 @@ from numpy.typing import NDArray
 
 from racer.errors import UsageError
 from racer.logs.archive import FileEntry
-from racer.logs.job_facts import MAX_FACT_FILE_BYTES, JobFactsCollector, may_hold_facts
+from racer.logs.job_facts import (
+    MAX_FACT_FILE_BYTES,
+    JobFactsCollector,
+    PrintedFactsCollector,
+    may_hold_facts,
+)
 from racer.logs.log import Source
-from racer.logs.printed_facts import PrintedFactsCollector
 from racer.logs.schema import PHASES
 from racer.logs.simtrace import FileAccount, looks_like_steps, parse_blocks
 from racer.logs.sources import LogLocation, visit_files

@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 
 from racer.geometry import wrap_angle
 from racer.logs.schema import row_episode_ids
-from racer.sim.state import STATE, Phase, State, Status
-from racer.sim.step import locate_cars, locate_in_sequence
+from racer.sim import STATE, Phase, State, Status, locate_cars, locate_in_sequence
 from racer.stats import circular_median
-from racer.track.spatial_index import PackedTracks, pack_tracks
-from racer.track.track import Track
-from racer.vehicle.car import FRONT_POINT_M, STEERING_LIMIT_DEG, STEP_S
+from racer.track import PackedTracks, Track, pack_tracks
+from racer.vehicle import FRONT_POINT_M, STEERING_LIMIT_DEG, STEP_S
 
 START_FRACTION_STEP = 0.05
 """Fraction of a lap that starts of episodes are multiples of: the simulator's round robin

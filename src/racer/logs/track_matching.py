@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from racer import geometry
 from racer.logs.schema import row_episode_ids
-from racer.sim.state import HELD_STATUSES
+from racer.sim import HELD_STATUSES
 from racer.stats import circular_median
-from racer.track.track import Track
+from racer.track import Track
 
 MIN_AGREEMENT = 0.97
 """Fraction of rows that must fit, in both waypoint and progress; real logs reach 0.99 to 1."""

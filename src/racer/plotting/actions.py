@@ -12,16 +12,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from racer.action_design.beam_search import CommandedDrive
-from racer.action_design.design import Design
-from racer.action_design.review import Review, flying_commands, signed_angle
-from racer.action_design.usage import CELL_LENGTH_M, ActionUsage
-from racer.analysis import action_use
+from racer.action_design import (
+    CELL_LENGTH_M,
+    ActionUsage,
+    CommandedDrive,
+    Design,
+    Review,
+    flying_commands,
+    signed_angle,
+)
 from racer.plotting import style
 from racer.plotting.selection import driving_rows
 from racer.plotting.track import draw_track, mark_corners
-from racer.track.track import Track
-from racer.vehicle.action_space import ActionSpace
+from racer.track import Track
+from racer.vehicle import ActionSpace
 
 Array = NDArray[np.float64]
 
@@ -34,21 +38,6 @@ _MAX_NUMBERED_BARS = 40  # up to which each has its number there
 _MAX_NUMBERED_ACTIONS = 30  # up to which each has its number among the commands, or its row a name
 _COMMAND_BINS = (31, 21)  # of steering and speed, for continuous actions
 _LOGARITHMIC_FROM = 50.0  # steps in the fullest bin
-
-
-def discrete_action_usage(
-    trace: pd.DataFrame, laps: pd.DataFrame, space: ActionSpace | None = None
-) -> pd.DataFrame:
-    """The table of `racer.analysis.action_use` over the steps of the given laps; no row when actions
-    are continuous.
-
-    Without its `space` a log does not say what an action never taken would command: steer and
-    throttle are nan there, and actions beyond the highest one taken are not known of.
-    """
-    rows = driving_rows(trace, laps)
-    if space is not None and space.is_continuous:
-        space = None
-    return action_use(rows[rows["action"] >= 0], space)
 
 
 def draw_action_bars(usage: pd.DataFrame, ax: Axes) -> Axes:

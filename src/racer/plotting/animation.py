@@ -24,11 +24,9 @@ from racer.files import write_file
 from racer.plotting import style
 from racer.plotting.laps import GHOST_COLORS
 from racer.plotting.track import border_points, draw_obstacles, draw_track
-from racer.sensors.camera.camera import FRONT_CAMERA, render_camera
-from racer.sensors.camera.ground_map import map_ground
-from racer.sim.obstacles import Obstacles
-from racer.sim.state import State
-from racer.track.track import Track
+from racer.sensors.camera import FRONT_CAMERA, map_ground, render_camera
+from racer.sim import Obstacles, State
+from racer.track import Track
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -23,7 +23,7 @@ from racer.diagnostics.attribution import (
 )
 from racer.plotting import style
 from racer.plotting.track import draw_track
-from racer.track.track import Track
+from racer.track import Track
 
 Array = NDArray[np.float64]
 

@@ -16,12 +16,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from racer.analysis import discrete_action_usage
 from racer.errors import UsageError
 from racer.logs import Log
 from racer.plotting import (
     actions,
     animation,
-    heat_maps,
     lap_times,
     laps,
     selection,
@@ -30,7 +30,7 @@ from racer.plotting import (
     training,
 )
 from racer.plotting.track import border_points
-from racer.track.track import Track
+from racer.track import Track
 
 DEFAULT_GAMMA = 0.99  # discount factor, where neither the user nor the job says it
 WIDTH_IN = 7.5  # fills the text width of A4, and A5 lying
@@ -155,7 +155,7 @@ def action_usage_figure(request: PlotRequest) -> Figure:
     """
     _require_laps(request)
     space = request.log.job.action_space
-    usage = actions.discrete_action_usage(request.trace, request.laps, space)
+    usage = discrete_action_usage(request.trace, request.laps, space)
     if not len(selection.driving_rows(request.trace, request.laps)):
         raise UsageError("these laps hold no step in which the car acts")
     with style.style_context():
@@ -175,7 +175,7 @@ def exit_figure(request: PlotRequest) -> Figure:
     _require_laps(request)
     with style.style_context():
         figure, ax = _map_figure(request, request.laps)
-        heat_maps.draw_exits(request.trace, request.laps, ax, request.track)
+        laps.draw_exits(request.trace, request.laps, ax, request.track)
     return figure
 
 
@@ -184,7 +184,7 @@ def visit_figure(request: PlotRequest) -> Figure:
     _require_driving(request)
     with style.style_context():
         figure, ax = _map_figure(request, request.laps)
-        heat_maps.draw_visits(request.trace, request.laps, ax, request.track)
+        laps.draw_visits(request.trace, request.laps, ax, request.track)
     return figure
 
 
@@ -193,7 +193,7 @@ def mean_reward_figure(request: PlotRequest) -> Figure:
     _require_driving(request)
     with style.style_context():
         figure, ax = _map_figure(request, request.laps)
-        heat_maps.draw_mean_rewards(request.trace, request.laps, ax, request.track)
+        laps.draw_mean_rewards(request.trace, request.laps, ax, request.track)
     return figure
 
 

@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 
 from racer import analysis
 from racer.errors import UsageError, did_you_mean
-from racer.logs import Log, read_log
-from racer.logs.log_track import KnownTracks, find_log_track
+from racer.logs import KnownTracks, Log, find_log_track, read_log
 from racer.plotting import selection
 from racer.plotting.figures import (
     PlotRequest,
@@ -33,7 +32,7 @@ from racer.plotting.figures import (
     visit_figure,
     write_ghost_animation,
 )
-from racer.track.track import Track
+from racer.track import Track
 
 
 @dataclass(frozen=True)

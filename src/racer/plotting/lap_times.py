@@ -15,7 +15,7 @@ from racer.analysis import lap_sectors
 from racer.plotting import style
 from racer.plotting.selection import count_noun, lap_number, row_numbers
 from racer.stats import rank_correlation
-from racer.track.track import Track
+from racer.track import Track
 
 Array = NDArray[np.float64]
 

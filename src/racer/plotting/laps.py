@@ -1,4 +1,6 @@
-"""Pictures of laps on the track: by speed or another amount, and as ghosts that race each other."""
+"""Pictures of laps on the track: by speed or another amount, as ghosts, and as heat maps of many
+laps.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 
+from racer import geometry
 from racer.analysis import driven_motion
 from racer.errors import UsageError, did_you_mean
 from racer.plotting import style
 from racer.plotting.lap_times import draw_lap_times
-from racer.plotting.track import border_points, draw_direction, draw_obstacles, draw_track
-from racer.sim.obstacles import Obstacles
-from racer.track.track import Track
+from racer.plotting.selection import count_noun, driving_rows, row_numbers
+from racer.plotting.track import (
+    border_points,
+    draw_direction,
+    draw_obstacles,
+    draw_track,
+    section_outlines,
+)
+from racer.sim import Obstacles
+from racer.track import Track
 
 Array = NDArray[np.float64]
 
@@ -240,3 +253,246 @@ def _describe(laps: pd.DataFrame) -> str:
     if lap["complete"]:
         return f"lap of {lap['time']:.2f} s"
     return f"lap of {lap['time']:.2f} s to {lap['completion']:.0f} % ({lap['status']})"
+
+
+EXIT_MARKS = {
+    "off_track": ("off track", style.PALETTE[0], "o"),
+    "crashed": ("crashed", "#000000", "X"),
+    "reversed": ("turned round", style.PALETTE[3], "<"),
+    "immobilized": ("stood still", style.PALETTE[2], "s"),
+    "time_up": ("out of time", style.PALETTE[4], "D"),
+}
+"""How an episode can end short of the finish line: its label, its color and its mark on the map."""
+
+SECTION_M = 0.5  # of road, at least, over which exits are counted
+
+_MAX_SECTIONS = 60
+_MAX_NAMED_SECTIONS = 3  # the worst sections are named
+_MIN_NAMED_FRACTION = 0.08  # of all exits, from which a section is named
+_LABEL_ROOM = np.array([0.17, 0.1])  # of a track's size, for the label of a section beside it
+_CELLS_ALONG_TRACK = 110  # cells of a heat map along the longer side of a track
+_MANY_EXITS = 300  # from which marks are small
+_LOGARITHMIC_FROM = 20.0  # steps in the fullest cell
+
+
+@dataclass(frozen=True, eq=False)
+class HeatMap:
+    """Values (Y, X) of square cells, nan where no car was, and the edges of the cells, m: `x_edges`
+    (X + 1,) and `y_edges` (Y + 1,).
+    """
+
+    x_edges: Array
+    y_edges: Array
+    values: Array
+
+    @property
+    def cell_size(self) -> float:
+        """Side of a cell, m."""
+        return float(self.x_edges[1] - self.x_edges[0])
+
+
+def exit_rows(trace: pd.DataFrame, laps: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the given laps in which a car left the road, crashed or gave up; none of a lap
+    cut off.
+    """
+    rows = trace.iloc[row_numbers(laps)]
+    return rows[rows["episode_status"].isin(list(EXIT_MARKS))]
+
+
+def draw_exits(
+    trace: pd.DataFrame, laps: pd.DataFrame, ax: Axes, track: Track | None = None
+) -> Axes:
+    """`ax` with every place where a car left the road, crashed or gave up, marked by kind.
+
+    Where `track` is known, sections of the road are colored by the number of exits, and the worst
+    ones are labeled with their percentage of all exits and their waypoints.
+    """
+    exits = exit_rows(trace, laps)
+    if track is not None:
+        draw_track(track, ax, center=False)
+        if len(exits):
+            _draw_sections(exits, track, ax)
+        draw_direction(track, ax)
+    size, alpha = (5.0, 0.45) if len(exits) > _MANY_EXITS else (14.0, 0.8)
+    for status, (label, color, marker) in EXIT_MARKS.items():
+        rows = exits[exits["episode_status"] == status]
+        if len(rows):
+            ax.scatter(
+                rows["X"],
+                rows["Y"],
+                s=size,
+                c=color,
+                marker=marker,
+                alpha=alpha,
+                linewidths=0,
+                zorder=4,
+                label=f"{label} ({len(rows):,})",
+            )
+    style.format_map_axes(ax)
+    ax.set_title(
+        f"Where cars left the track: {len(exits):,} times in {count_noun(len(laps), 'lap')}"
+    )
+    return style.add_legend_below(ax, 5, markerscale=1.6, handletextpad=0.2)
+
+
+def draw_visits(
+    trace: pd.DataFrame, laps: pd.DataFrame, ax: Axes, track: Track | None = None
+) -> Axes:
+    """`ax` with the number of steps that the given laps spent in each cell of the map, on a
+    logarithmic scale.
+    """
+    rows = driving_rows(trace, laps)
+    counts = bin_on_map(rows[["X", "Y"]].to_numpy(float), None, track)
+    top = float(np.nanmax(counts.values, initial=1.0))
+    norm = style.count_norm(top, _LOGARITHMIC_FROM)
+    label = f"steps in {100.0 * counts.cell_size:.0f} cm squares"
+    _draw_heat_map(counts, ax, track, norm, style.HEAT_CMAP, label)
+    ax.set_title(f"Where the cars were: {count_noun(len(laps), 'lap')}, {len(rows):,} steps")
+    return ax
+
+
+def draw_mean_rewards(
+    trace: pd.DataFrame, laps: pd.DataFrame, ax: Axes, track: Track | None = None
+) -> Axes:
+    """`ax` with the mean reward of a step in each cell of the map, over the steps of the given
+    laps.
+    """
+    rows = driving_rows(trace, laps)
+    means = bin_on_map(rows[["X", "Y"]].to_numpy(float), rows["reward"].to_numpy(float), track)
+    low, high = style.usual_range(means.values, 1.0, 99.0)
+    bottom = min(low, 0.0)
+    norm = Normalize(bottom, max(high, bottom + 1e-6))
+    _draw_heat_map(means, ax, track, norm, style.SPEED_CMAP, "mean reward of a step")
+    ax.set_title(f"What a step was paid: {count_noun(len(laps), 'lap')}, {len(rows):,} steps")
+    return ax
+
+
+def bin_on_map(xy: Array, weights: Array | None, track: Track | None = None) -> HeatMap:
+    """The number of points (N, 2) m in each cell, or the mean of their `weights` (N,), over the
+    track or the points.
+    """
+    area = xy
+    if track is not None:
+        area = np.vstack([border_points(track), xy])
+    x_edges, y_edges = _cell_edges(area)
+    bins = [y_edges, x_edges]
+    count = np.histogram2d(xy[:, 1], xy[:, 0], bins=bins)[0]
+    values = np.where(count > 0, count, np.nan)
+    if weights is not None:
+        total = np.histogram2d(xy[:, 1], xy[:, 0], bins=bins, weights=weights)[0]
+        values = total / values
+    return HeatMap(x_edges, y_edges, values)
+
+
+def _cell_edges(area: Array) -> tuple[Array, Array]:
+    """Edges of square cells over the points `area` (N, 2) m, along x and along y. A cell is a
+    multiple of 5 cm wide.
+    """
+    if not len(area):
+        area = np.array([[0.0, 0.0], [1.0, 1.0]])
+    low = area.min(axis=0)
+    high = area.max(axis=0)
+    multiple = np.ceil(20.0 * (high - low).max() / _CELLS_ALONG_TRACK)
+    side = float(np.clip(multiple / 20.0, 0.05, 1.0))
+    first = np.floor(low / side)
+    end = np.floor(high / side) + 2.0
+    return np.arange(first[0], end[0]) * side, np.arange(first[1], end[1]) * side
+
+
+def _draw_heat_map(
+    heat_map: HeatMap, ax: Axes, track: Track | None, norm: Normalize, cmap: str, label: str
+) -> None:
+    """The cells on the road, its borders above them, and a color bar."""
+    if track is not None:
+        draw_track(track, ax, center=False)
+    image = ax.pcolormesh(
+        heat_map.x_edges, heat_map.y_edges, heat_map.values, norm=norm, cmap=cmap, zorder=1.5
+    )
+    image.set_rasterized(True)
+    if track is not None:
+        draw_direction(track, ax)
+    style.format_map_axes(ax)
+    bar = style.add_color_bar(image, ax, label, shrink=0.8, pad=0.02, format="{x:,g}")
+    if bar is None:
+        return
+    if isinstance(norm, LogNorm):
+        bar.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    bar.minorticks_off()
+
+
+def _draw_sections(exits: pd.DataFrame, track: Track, ax: Axes) -> None:
+    """Pieces of the road by the number of exits, and labels for the worst."""
+    exit_counts = _count_by_section(exits, track)
+    section_count = len(exit_counts)
+    outlines = section_outlines(track, section_count)
+    with_exits = np.flatnonzero(exit_counts)
+    pieces = PolyCollection(
+        [outlines[k] for k in with_exits], cmap=style.HEAT_CMAP, zorder=1.5, edgecolors="none"
+    )
+    pieces.set_array(exit_counts[with_exits])
+    pieces.set_clim(0.0, float(exit_counts.max()))
+    ax.add_collection(pieces)
+    length = track.length / section_count
+    style.add_color_bar(pieces, ax, f"exits in {length:.1f} m of road", shrink=0.8, pad=0.02)
+    worst = np.argsort(-exit_counts, kind="stable")[:_MAX_NAMED_SECTIONS]
+    for k in worst:
+        if exit_counts[k] >= max(2.0, _MIN_NAMED_FRACTION * len(exits)):
+            ends = np.array([k, k + 0.5, k + 1]) * track.length / section_count
+            _label_section(track, ends, exit_counts[k] / len(exits), ax)
+    ax.autoscale_view()
+
+
+def _count_by_section(exits: pd.DataFrame, track: Track) -> NDArray[np.int64]:
+    """(K,) exits in each of K equal pieces of the road."""
+    section_count = int(np.clip(track.length / SECTION_M, 4, _MAX_SECTIONS))
+    distance = geometry.project_points(track.center, exits[["X", "Y"]].to_numpy(float))[0]
+    section = (distance / track.length * section_count).astype(np.int64)
+    return np.bincount(np.minimum(section, section_count - 1), minlength=section_count)
+
+
+def _label_section(track: Track, ends: Array, fraction: float, ax: Axes) -> None:
+    """The percentage of exits and the waypoints of a section, outside the road. `ends` are its
+    start, middle and end, m of center line.
+    """
+    middle = geometry.point_at(track.center, ends[1:2])[0]
+    border = geometry.nearest_point(track.outer, middle[None])[0]
+    outward = (border - middle) / max(float(np.hypot(*(border - middle))), 1e-9)
+    ax.update_datalim([border + outward * _LABEL_ROOM * np.ptp(border_points(track), axis=0)])
+    first = _nearest_waypoint(track, ends[0])
+    last = _nearest_waypoint(track, ends[2])
+    ax.annotate(
+        f"{100.0 * fraction:.0f} %\nwaypoints {first}-{last}",
+        border,
+        16.0 * outward,
+        textcoords="offset points",
+        fontsize=7.5,
+        ha=_alignment(outward[0], "left", "right"),
+        va=_alignment(outward[1], "bottom", "top"),
+        bbox={
+            "boxstyle": "round,pad=0.15",
+            "facecolor": style.BACKGROUND_COLOR,
+            "edgecolor": "none",
+            "alpha": 0.85,
+        },
+        arrowprops={
+            "arrowstyle": "-",
+            "color": style.FAINT,
+            "lw": 0.8,
+            "shrinkA": 0,
+            "shrinkB": 0,
+        },
+        zorder=6,
+    )
+
+
+def _nearest_waypoint(track: Track, distance: float) -> int:
+    return int(np.argmin(np.abs(track.s[:-1] - distance)))
+
+
+def _alignment(direction: float, positive: str, negative: str) -> str:
+    """How a label is aligned that stands in a direction (-1 to 1) from its point."""
+    if direction > 0.4:
+        return positive
+    if direction < -0.4:
+        return negative
+    return "center"

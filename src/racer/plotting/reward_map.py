@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from racer.diagnostics.reward_map import RewardMap
+from racer.diagnostics import RewardMap
 from racer.plotting import style
 from racer.plotting.track import border_points, start_line
-from racer.track.track import Track
+from racer.track import Track
 
 DIVERGING_CMAP = "PuOr"
 CLIPPED_PERCENT = 0.5  # of the places, at either end, that the color scale leaves out

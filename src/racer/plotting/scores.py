@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from racer.diagnostics import RewardScore
-from racer.drivers.rollout import Drive
+from racer.drivers import Drive
 from racer.plotting import style
 
 TOO_WELL_COLOR = style.PALETTE[5]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from racer.analysis import fastest_laps
 from racer.errors import UsageError
-from racer.sim.state import HELD_STATUSES
-from racer.track.track import Track
+from racer.sim import HELD_STATUSES
+from racer.track import Track
 
 SAME_START_M = 0.5  # between the starts of two laps that began at the same place
 

@@ -13,16 +13,26 @@ from numpy.typing import NDArray
 
 from racer.plotting import style
 from racer.plotting.track import BOX_OUTLINE, draw_track, place_outline
-from racer.sensors import lidar
-from racer.sensors.camera.arena import wall_segments
-from racer.sensors.camera.camera import FRONT_CAMERA, Camera, render_camera, render_stereo
-from racer.sensors.camera.ground_map import map_ground
-from racer.sensors.features import FEATURE_NAMES, car_features
-from racer.sim.obstacles import VISIBLE_SIZE_M, Obstacles
-from racer.sim.state import State
-from racer.track.spatial_index import pack_tracks
-from racer.track.track import Track
-from racer.vehicle.car import FOOTPRINT_M
+from racer.sensors import (
+    FARTHEST_M,
+    FEATURE_NAMES,
+    RAY_ANGLES_RAD,
+    car_features,
+    encode_discretized_lidar,
+    encode_sector_lidar,
+    scan_lidar,
+)
+from racer.sensors.camera import (
+    FRONT_CAMERA,
+    Camera,
+    map_ground,
+    render_camera,
+    render_stereo,
+    wall_segments,
+)
+from racer.sim import VISIBLE_SIZE_M, Obstacles, State
+from racer.track import Track, pack_tracks
+from racer.vehicle import FOOTPRINT_M
 
 Array = NDArray[np.float64]
 
@@ -67,8 +77,8 @@ def sensor_figure(
 def _scan(state: State, obstacles: Obstacles, tracks: tuple[Track, ...]) -> Array:
     """(R,) m that the LIDAR of the first car measures along its rays, without noise."""
     walls = np.stack([wall_segments(track) for track in tracks])
-    out = np.empty((1, len(lidar.RAY_ANGLES_RAD)))
-    return np.asarray(lidar.scan_lidar(state, obstacles, walls, out)[0])
+    out = np.empty((1, len(RAY_ANGLES_RAD)))
+    return np.asarray(scan_lidar(state, obstacles, walls, out)[0])
 
 
 def _side_by_side(stereo: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -112,9 +122,9 @@ def _draw_scan(distances: Array, ax: Axes) -> None:
     """The distances around the car, whose front is at the top."""
     assert isinstance(ax, PolarAxes)
     ax.set_theta_zero_location("N")
-    is_hit = distances < lidar.FARTHEST_M
+    is_hit = distances < FARTHEST_M
     hits = distances[is_hit]
-    ax.plot(lidar.RAY_ANGLES_RAD[is_hit], hits, ".", markersize=4, color=style.PALETTE[5])
+    ax.plot(RAY_ANGLES_RAD[is_hit], hits, ".", markersize=4, color=style.PALETTE[5])
     ax.set_rlim(0.0, max(MIN_LIDAR_RADIUS_M, 1.05 * float(hits.max(initial=0.0))))
     ax.set_xticklabels([])
     ax.set_title("LIDAR, m (blind ahead)")
@@ -122,8 +132,8 @@ def _draw_scan(distances: Array, ax: Axes) -> None:
 
 def _draw_sectors(distances: Array, ax: Axes) -> None:
     """Both encodings of sectors, as text."""
-    sectors = lidar.encode_sector_lidar(distances[None])[0].astype(int)
-    discretized = lidar.encode_discretized_lidar(distances[None])[0].astype(int)
+    sectors = encode_sector_lidar(distances[None])[0].astype(int)
+    discretized = encode_discretized_lidar(distances[None])[0].astype(int)
     lines = ["SECTOR_LIDAR", "  " + " ".join(map(str, sectors)), "", "DISCRETIZED_SECTOR_LIDAR"]
     for row in discretized.reshape(len(sectors), -1):
         lines.append("  " + "".join(map(str, row)))

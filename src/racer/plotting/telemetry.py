@@ -15,13 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
 from numpy.typing import NDArray
 
-from racer.analysis.comparison import LogComparison
-from racer.analysis.telemetry import lap_start, lap_telemetry, time_delta
+from racer.analysis import LogComparison, lap_start, lap_telemetry, time_delta
 from racer.errors import UsageError
 from racer.plotting import style
 from racer.plotting.track import mark_corners
-from racer.track.corners import find_corners
-from racer.track.track import Track
+from racer.track import Track, find_corners
 
 Array = NDArray[np.float64]
 

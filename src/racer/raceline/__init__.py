@@ -1,5 +1,5 @@
 """Lines to drive: a road as stations with room on both sides, and the fastest line through them."""
 
-from racer.raceline.minimum_time import RacingLine, racing_line
+import lazy_loader
 
-__all__ = ["RacingLine", "racing_line"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

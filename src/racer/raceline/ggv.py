@@ -17,8 +17,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.vehicle.car import SPEED_LIMITS_MPS, STEERING_LIMIT_DEG, Car, car_table
-from racer.vehicle.dynamics import _speeds as advance_speeds
+from racer.vehicle import SPEED_LIMITS_MPS, STEERING_LIMIT_DEG, Car, car_table
+from racer.vehicle import _speeds as advance_speeds
 
 Array = NDArray[np.float64]
 

@@ -18,9 +18,8 @@ from racer import geometry
 from racer.errors import UsageError
 from racer.files import write_file
 from racer.raceline.minimum_time import RacingLine, has_solver, racing_line
-from racer.track.corners import Corner, find_corners, is_inside_corner
-from racer.track.track import Track
-from racer.vehicle.car import Car
+from racer.track import Corner, Track, find_corners, is_inside_corner
+from racer.vehicle import Car
 
 FINGERPRINT_POINTS = 50  # of each line of a road that tell it from others
 BOUND_VERSION = 1  # of how bounds are found: another one forgets those of before

@@ -21,19 +21,17 @@ from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
 from racer.analysis import action_label, lap_iterations, laps_by_iteration
-from racer.plotting import style
-from racer.plotting.selection import row_numbers
+from racer.plotting import FAINT, INK, PALETTE, row_numbers
 from racer.report.subject import ReportSubject
-from racer.report.summary import action_usage_on_track
 
 FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
-LAP_LINE_COLORS = style.PALETTE[:6]
+LAP_LINE_COLORS = PALETTE[:6]
 LAP_LINE_DASHES = ("solid", "dashed", "dotted", "dotdash", "dashdot", "dashed")
 """Of laps that are shown together, which can be told apart without color too."""
 
-_BLUE = style.PALETTE[0]
-_ORANGE = style.PALETTE[5]
-_GREEN = style.PALETTE[2]
+_BLUE = PALETTE[0]
+_ORANGE = PALETTE[5]
+_GREEN = PALETTE[2]
 _MAX_TOOLTIPS = 6  # boxes beside the pointer
 _MAX_BARS = 60  # laps from which bars become dots
 _MAX_LABELED_BARS = 24
@@ -63,13 +61,13 @@ def plain_figure(
     plot.min_border_right = 12
     plot.outline_line_color = None
     for axis in plot.axis:
-        axis.axis_line_color = style.FAINT
-        axis.major_tick_line_color = style.FAINT
+        axis.axis_line_color = FAINT
+        axis.major_tick_line_color = FAINT
         axis.minor_tick_line_color = None
-        axis.major_label_text_color = style.INK
+        axis.major_label_text_color = INK
         axis.major_label_text_font = FONT
         axis.major_label_text_font_size = "12px"
-        axis.axis_label_text_color = style.INK
+        axis.axis_label_text_color = INK
         axis.axis_label_text_font = FONT
         axis.axis_label_text_font_style = "normal"
         axis.axis_label_text_font_size = "13px"
@@ -148,7 +146,7 @@ def lap_time_plot(laps: pd.DataFrame) -> LayoutDOM:
 
 def action_plot(subject: ReportSubject) -> LayoutDOM:
     """How often each action was chosen; of continuous actions, which steering and speed, as a map."""
-    usage = action_usage_on_track(subject)
+    usage = subject.action_usage
     if len(usage):
         most_used = usage.nlargest(_MAX_ACTIONS, "count", keep="first")
         return _discrete_plot(most_used.sort_values("action"))
@@ -217,7 +215,7 @@ def _time_plot(laps: pd.DataFrame, above: figure) -> figure:
     if not len(complete):
         plot.y_range.start = 0
         plot.y_range.end = 1
-        plot.text([0.0], [0.5], ["  no complete lap"], text_color=style.INK, text_baseline="middle")
+        plot.text([0.0], [0.5], ["  no complete lap"], text_color=INK, text_baseline="middle")
         return plot
     dots = plot.scatter(
         "iteration",

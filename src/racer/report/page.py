@@ -30,8 +30,8 @@ from racer.report.subject import (
     step_columns,
 )
 from racer.report.view import LapView, build_lap_view, exit_points
-from racer.track.track import Track
-from racer.vehicle.action_space import ActionSpace
+from racer.track import Track
+from racer.vehicle import ActionSpace
 
 _FOLDER = Path(__file__).parent
 _LAPS_AT_FIRST = 2  # that are on the track when the page opens

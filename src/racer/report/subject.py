@@ -18,11 +18,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer import geometry
-from racer.analysis import driven_motion, fastest_laps, lap_phases, laps
-from racer.logs import Job, Log, Source
-from racer.logs.schema import episode_ids, to_status_category
-from racer.plotting.selection import row_numbers
-from racer.track.track import Track
+from racer.analysis import discrete_action_usage, driven_motion, fastest_laps, lap_phases, laps
+from racer.logs import Job, Log, Source, episode_ids, to_status_category
+from racer.plotting import row_numbers
+from racer.track import Track
 
 Array = NDArray[np.float64]
 
@@ -76,6 +75,14 @@ class ReportSubject:
     def race_laps(self) -> pd.DataFrame:
         """The laps of evaluations and races, on the track."""
         return self.track_laps[self.track_laps["phase"] == "evaluation"]
+
+    @cached_property
+    def action_usage(self) -> pd.DataFrame:
+        """How often each discrete action was taken, as of `racer.analysis.action_use`; no row for
+        continuous ones.
+        """
+        space = self.log.job.action_space
+        return discrete_action_usage(self.log.trace, self.track_laps, space)
 
 
 def drop_absurd_values(log: Log) -> Log:

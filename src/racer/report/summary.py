@@ -14,17 +14,16 @@ import pandas as pd
 from racer.analysis import (
     endings_by_waypoint,
     fastest_laps,
+    judge_convergence,
     lap_iterations,
     lap_sectors,
     laps_by_iteration,
+    race_standing,
     unused_actions,
 )
-from racer.analysis.convergence import judge_convergence
-from racer.analysis.leaderboard import race_standing
-from racer.plotting.actions import discrete_action_usage
-from racer.plotting.selection import count_noun
+from racer.plotting import count_noun
 from racer.report.subject import ReportSubject
-from racer.track.corners import driving_direction
+from racer.track import driving_direction
 
 _MAX_NAMED_ACTIONS = 12
 _WAYPOINT_RANGES = 10  # to say where laps end
@@ -79,14 +78,6 @@ def describe_track(subject: ReportSubject) -> str:
         return f"an unknown track{length}"
     reversed_too = ", reversed" if track.is_reversed else ""
     return f"{track.title} ({driving_direction(track)}{reversed_too})"
-
-
-def action_usage_on_track(subject: ReportSubject) -> pd.DataFrame:
-    """How often each discrete action was taken, as of `racer.analysis.action_use`; no row for
-    continuous ones.
-    """
-    trace = subject.log.trace
-    return discrete_action_usage(trace, subject.track_laps, subject.log.job.action_space)
 
 
 def _what_it_is(subject: ReportSubject) -> str:
@@ -205,7 +196,7 @@ def _standing(subject: ReportSubject) -> list[str]:
 
 
 def _unused_actions(subject: ReportSubject) -> list[str]:
-    usage = action_usage_on_track(subject)
+    usage = subject.action_usage
     unused = unused_actions(usage)
     if not unused:
         return []

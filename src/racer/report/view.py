@@ -26,8 +26,17 @@ from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
 from racer import geometry
-from racer.plotting import style
-from racer.plotting.track import border_points, corner_spans, start_line
+from racer.plotting import (
+    BORDER_COLOR,
+    FAINT,
+    INK,
+    PALETTE,
+    ROAD_COLOR,
+    START_COLOR,
+    border_points,
+    corner_spans,
+    start_line,
+)
 from racer.report.figures import (
     LAP_LINE_COLORS,
     LAP_LINE_DASHES,
@@ -35,8 +44,7 @@ from racer.report.figures import (
     plain_figure,
     table_source,
 )
-from racer.track.corners import find_corners
-from racer.track.track import Track
+from racer.track import Track, find_corners
 
 STEP_FIELDS = (
     "X",
@@ -175,7 +183,7 @@ def _map_figure(track: Track | None, area: np.ndarray) -> figure:
 
 def _draw_road(plot: figure, track: Track) -> None:
     """The road, its borders, its start line and an arrow of three marks in driving direction."""
-    fill = {"fill_color": style.ROAD_COLOR, "line_color": None}
+    fill = {"fill_color": ROAD_COLOR, "line_color": None}
     outer_x, outer_y = track.outer.T
     inner_x, inner_y = track.inner.T
     if track.is_loop:
@@ -183,8 +191,8 @@ def _draw_road(plot: figure, track: Track) -> None:
     else:
         plot.patch(np.append(outer_x, inner_x[::-1]), np.append(outer_y, inner_y[::-1]), **fill)
     for border in (track.outer, track.inner):
-        plot.line(*border.T, color=style.BORDER_COLOR, line_width=1.2)
-    plot.line(*start_line(track).T, color=style.START_COLOR, line_width=3.5)
+        plot.line(*border.T, color=BORDER_COLOR, line_width=1.2)
+    plot.line(*start_line(track).T, color=START_COLOR, line_width=3.5)
     distances = 0.05 * track.length + np.array([0.0, 0.2, 0.4])
     spots = geometry.point_at(track.center, distances)
     dx, dy = (geometry.point_at(track.center, distances + 0.02) - spots).T
@@ -193,7 +201,7 @@ def _draw_road(plot: figure, track: Track) -> None:
         *spots.T,
         radius=10,
         radius_units="screen",
-        fill_color=style.INK,
+        fill_color=INK,
         line_color=None,
         start_angle=back - _DART_RAD,
         end_angle=back + _DART_RAD,
@@ -216,7 +224,7 @@ def _name_corners(plot: figure, track: Track) -> None:
         text_align="center",
         text_baseline="middle",
         text_font_size="13px",
-        text_color=style.INK,
+        text_color=INK,
         background_fill_color="white",
         background_fill_alpha=0.7,
     )
@@ -234,7 +242,7 @@ def _shade_corners(plot: figure, track: Track, *, named: bool) -> None:
             left.append(start)
             right.append(end)
     plot.vstrip(
-        left, right, fill_color=style.ROAD_COLOR, fill_alpha=0.5, line_color=None, level="underlay"
+        left, right, fill_color=ROAD_COLOR, fill_alpha=0.5, line_color=None, level="underlay"
     )
     if named:
         plot.text(
@@ -243,7 +251,7 @@ def _shade_corners(plot: figure, track: Track, *, named: bool) -> None:
             [corner.name for corner in corners],
             text_align="center",
             text_font_size="12px",
-            text_color=style.INK,
+            text_color=INK,
             y_offset=-2,
         )
 
@@ -260,7 +268,7 @@ def _draw_steps(plot: figure, shown: ColumnDataSource) -> GlyphRenderer:
         size=6,
         color="color",
         line_color=None,
-        hover_fill_color=style.START_COLOR,
+        hover_fill_color=START_COLOR,
     )
 
 
@@ -272,7 +280,7 @@ def _draw_exits(plot: figure, exits: pd.DataFrame) -> GlyphRenderer:
         marker="mark",
         source=table_source(exits),
         size=9,
-        line_color=style.PALETTE[5],
+        line_color=PALETTE[5],
         fill_color=None,
         line_width=1.5,
     )
@@ -308,7 +316,7 @@ def _number_cars(plot: figure, cars: ColumnDataSource, x: str, y: str) -> None:
         source=cars,
         text_font_size="12px",
         text_font_style="bold",
-        text_color=style.START_COLOR,
+        text_color=START_COLOR,
         x_offset=9,
         y_offset=-7,
         background_fill_color="white",
@@ -342,7 +350,7 @@ def _telemetry_figures(
         for plot in (speed, steer, delta):
             _shade_corners(plot, track, named=plot is speed)
     for plot in (steer, delta):
-        plot.add_layout(Span(location=0.0, dimension="width", line_color=style.FAINT, line_width=1))
+        plot.add_layout(Span(location=0.0, dimension="width", line_color=FAINT, line_width=1))
     for plot, name in ((speed, "speed"), (delta, "delta")):
         plot.scatter("place", name, source=cars, size=9, fill_color="color", line_color="white")
         _number_cars(plot, cars, "place", name)

@@ -26,16 +26,17 @@ from racer.reward.errors import (
     result_facts,
     user_trace,
 )
-from racer.reward.instance import RewardEntry, RewardInstance, execute_reward, forget_modules
-from racer.reward.isolation import PrintFlood, Surroundings
-from racer.reward.leftovers import (
+from racer.reward.isolation import (
     Params,
+    PrintFlood,
+    Surroundings,
     ThreadWatch,
     has_changed,
     snapshot_params,
     trace_return_line,
 )
 from racer.reward.load import RewardFunction
+from racer.reward.snapshot import RewardEntry, RewardInstance, execute_reward, forget_modules
 from racer.reward.watchdog import RewardTimeout, WatchSlot, call_each
 
 REWARD_TIMEOUT_S = 5.0

@@ -114,6 +114,19 @@ class RewardRefused(RacerError):
         Where the call was made, in words, instead of the car and its step.
     advice
         Lines on how to go on, below the sentence.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from racer import RewardRefused, load_reward, place
+    >>> from racer.reward import RewardBatch
+    >>> _ = Path("sped.py").write_text("def reward_function(params):\\n  return params['sped']")
+    >>> batch = RewardBatch(load_reward("sped.py"), n=1)
+    >>> try:
+    ...     batch([place("oval", waypoint=3)])
+    ... except RewardRefused as refused:
+    ...     print(refused.reason.value, refused.line, refused.key)
+    raised 2 sped
     """
 
     reason: RefusalReason
@@ -274,7 +287,7 @@ STUCK_IN_C_SENTENCE = (
     "%s:%s: the reward function is in C code that does not come back and cannot be interrupted; "
     "racer gave up after %s (--reward-timeout) and ended with exit code 1\n"
 )
-"""What the helper of `racer.reward.hard_timeout` says: file, line and time are filled in there."""
+"""What the helper of `racer.reward.watchdog` says: file, line and time are filled in there."""
 HELD_UP_SENTENCE = (
     "the interpreter was held up for %s while rewards were calculated; racer gave up\n"
 )

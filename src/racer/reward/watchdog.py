@@ -2,27 +2,37 @@
 when nothing helps.
 
 No call is timed. While rewards are calculated a daemon thread looks, four times per timeout, which
-call is under way. Its progress is the length hint of the list iterator that the loop over the calls
-draws from, so the loop pays nothing. A call seen in four looks running is stuck, and the watchdog goes
-on step by step:
+call is under way. Its progress is the length hint of the list iterator that the loop over the
+calls draws from, so the loop pays nothing. A call seen in four looks running is stuck, and the
+watchdog goes on step by step:
 
-1. An exception is set in the calling thread. It is no `Exception`, so only a bare `except` holds it.
+1. An exception is set in the calling thread. It is no `Exception`, so only a bare `except` holds
+   it.
 2. The same with a trace function that raises on every line, until no frame of the user's is left.
 3. SIGINT, where the main thread sleeps in the kernel and Ctrl-C means KeyboardInterrupt.
 4. The sentence is written to stderr and the process ends with exit code 1.
 
 C code that never gives up the interpreter's lock keeps even this thread from running. For it
-`racer.reward.hard_timeout` counts down without the lock, and ends the process with exit code 1.
+the hard timeout counts down without the lock, and ends the process with exit code 1.
 
 The state in this module is the process's own: one faulthandler, one set of threads.
+
+The hard timeout ends the process, with a sentence, when C code holds the interpreter's lock for
+ever. `faulthandler` counts down in a thread that needs no lock. Where nobody starts the countdown anew
+in time it writes the stack of every thread into a pipe and ends the process with exit code 1. A
+small helper process at the other end knows the names of the reward files; it finds the line and
+writes the sentence to the same stderr. It costs 8 MB and ends with this process.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
+import faulthandler
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -33,8 +43,121 @@ from types import FrameType
 from typing import Any
 from weakref import WeakMethod, WeakSet
 
-from racer.reward import hard_timeout
-from racer.reward.errors import CallStopped, RefusalReason, line_in_stack
+from racer.reward.errors import (
+    HELD_UP_SENTENCE,
+    STUCK_IN_C_SENTENCE,
+    CallStopped,
+    RefusalReason,
+    line_in_stack,
+)
+
+SENTENCES = (STUCK_IN_C_SENTENCE, HELD_UP_SENTENCE)
+"""What the helper may say."""
+HELPER_SOURCE = r"""
+import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+names, place, seconds = set(), None, ""
+for line in sys.stdin:
+    if line.startswith("reward "):
+        names.add(line[7:].rstrip("\n"))
+    elif line.startswith("Timeout ("):
+        hours, minutes, seconds = line[9:].split(")")[0].split(":")
+        seconds = "%.0f s" % (3600 * int(hours) + 60 * int(minutes) + float(seconds))
+    elif place is None and line.startswith('  File "'):
+        name, _, rest = line[8:].partition('", line ')
+        if name in names:
+            place = name, rest.split()[0]
+if seconds and place:
+    sys.stderr.write(sys.argv[1] % (*place, seconds))
+elif seconds:
+    sys.stderr.write(sys.argv[2] % seconds)
+"""
+"""The program of the helper. It gets the sentences as arguments, and on stdin the names of reward
+files and, when the time is up, what faulthandler writes.
+"""
+
+
+class _Countdown:
+    """The pipe to the helper, which is opened anew in the child of a fork, and for how many seconds
+    the countdown was started; 0 while there is none.
+    """
+
+    pipe = -1
+    owner = 0
+    seconds = 0.0
+
+
+def announce_reward_file(filename: str) -> None:
+    """Tell the helper the name of a reward file, as faulthandler will write it."""
+    pipe = _pipe_to_helper()
+    if pipe >= 0:
+        line = b"reward " + filename.encode("ascii", "backslashreplace") + b"\n"
+        with contextlib.suppress(OSError):
+            os.write(pipe, line)
+
+
+def start_countdown(seconds: float) -> None:
+    """Let the process end in so many seconds, unless the countdown is started anew or cancelled."""
+    pipe = _pipe_to_helper()
+    _Countdown.seconds = seconds
+    # without any file descriptor there is no countdown
+    with contextlib.suppress(ValueError, RuntimeError):
+        file = pipe if pipe >= 0 else 2
+        faulthandler.dump_traceback_later(seconds, exit=True, file=file)
+
+
+def cancel_countdown() -> None:
+    """Let the process live on."""
+    _Countdown.seconds = 0.0
+    faulthandler.cancel_dump_traceback_later()
+
+
+def _pipe_to_helper() -> int:
+    if _Countdown.owner != os.getpid():
+        _Countdown.pipe = _start_helper()
+        _Countdown.owner = os.getpid()
+        _heed_suspension()
+    return _Countdown.pipe
+
+
+def _heed_suspension() -> None:
+    """Cancel the countdown while the user stops the program with Ctrl-Z: its clock would run on."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if not hasattr(signal, "SIGTSTP"):
+        return
+    if signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
+        signal.signal(signal.SIGTSTP, _suspend)
+
+
+def _suspend(number: int, frame: FrameType | None) -> None:
+    seconds = _Countdown.seconds
+    cancel_countdown()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)  # stops here, and goes on from here
+    signal.signal(number, _suspend)
+    if seconds:
+        start_countdown(seconds)
+
+
+def _start_helper() -> int:
+    """The writing end of a pipe to a new helper, -1 where none can be started."""
+    read, write = os.pipe()
+    command = [sys.executable or "python3", "-I", "-S", "-c", HELPER_SOURCE, *SENTENCES]
+    try:
+        # no Popen: its end would be a warning about a process that still runs
+        if hasattr(os, "posix_spawn"):
+            stdin = [(os.POSIX_SPAWN_DUP2, read, 0)]
+            os.posix_spawnp(command[0], command, os.environ, file_actions=stdin)
+        else:
+            subprocess.Popen(command, stdin=read)
+    except OSError:
+        os.close(write)
+        return -1
+    finally:
+        os.close(read)
+    return write
+
 
 WATCHDOG_THREAD = "racer reward watch"
 """The name of the thread that looks."""
@@ -198,8 +321,8 @@ class Watchdog:
             with self.lock:
                 self.slots.add(slot)
             slot.home = self.slots
-            hard_timeout.announce_reward_file(slot.filename)
-        hard_timeout.start_countdown(self._patience())
+            announce_reward_file(slot.filename)
+        start_countdown(self._patience())
         self.armed = True
         if self.thread is None:
             self.thread = threading.Thread(target=self._run, name=WATCHDOG_THREAD, daemon=True)
@@ -223,15 +346,15 @@ class Watchdog:
         self._rest(slots)
         is_busy = [self._look(slot) for slot in slots]
         if any(is_busy):
-            hard_timeout.start_countdown(self._patience())
+            start_countdown(self._patience())
             return
-        hard_timeout.cancel_countdown()
+        cancel_countdown()
         self.wake.clear()
         self.armed = False
         with self.lock:
             has_begun = any(slot.iterator is not None for slot in self.slots)
         if has_begun:
-            hard_timeout.start_countdown(self._patience())
+            start_countdown(self._patience())
             self.armed = True
             self.wake.set()
 
@@ -339,8 +462,8 @@ def _frame_of(thread: int) -> FrameType | None:
 
 
 WATCHDOG = Watchdog()
-atexit.register(hard_timeout.cancel_countdown)
+atexit.register(cancel_countdown)
 if hasattr(os, "register_at_fork"):
     # a child of a fork during the countdown would wait for ever for faulthandler's thread, which it
     # does not have
-    os.register_at_fork(before=hard_timeout.cancel_countdown, after_in_child=WATCHDOG.reset)
+    os.register_at_fork(before=cancel_countdown, after_in_child=WATCHDOG.reset)

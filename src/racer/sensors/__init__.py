@@ -1,1 +1,5 @@
 """What the car perceives: rows of the state table in, arrays out."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

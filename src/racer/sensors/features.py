@@ -12,10 +12,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.sim.obstacles import Obstacles
-from racer.sim.state import State
-from racer.track.spatial_index import PackedTracks
-from racer.vehicle.car import STEERING_LIMIT_DEG
+from racer.sim import Obstacles, State
+from racer.track import PackedTracks
+from racer.vehicle import STEERING_LIMIT_DEG
 
 LOOKAHEAD_M = (0.2, 0.5, 0.9, 1.4, 2.0, 2.7, 3.5, 4.5)  # along the center line from the car
 

@@ -18,9 +18,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.sim.obstacles import VISIBLE_SIZE_M, Obstacles
-from racer.sim.state import State
-from racer.vehicle.metadata import DEFAULT_LIDAR_CONFIG, LIDAR_RAYS
+from racer.sim import VISIBLE_SIZE_M, Obstacles, State
+from racer.vehicle import DEFAULT_LIDAR_CONFIG, LIDAR_RAYS
 
 Array = NDArray[np.float64]
 

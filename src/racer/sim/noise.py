@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.errors import UsageError, did_you_mean
-from racer.vehicle.car import STEP_S
+from racer.vehicle import STEP_S
 
 SHORTEST_STEP_S = 0.02  # s: no jitter makes a step shorter, as none in the logs is
 

@@ -30,7 +30,7 @@ from racer.sim.obstacles import (
     Obstacles,
     obstacles_beside,
 )
-from racer.track.track import Track
+from racer.track import Track
 
 Array = NDArray[np.float64]
 LanePositions = tuple[tuple[float, int], ...]

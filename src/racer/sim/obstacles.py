@@ -9,7 +9,7 @@ part of a row (`locate_obstacles`), for a box keeps its place for a whole episod
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -18,9 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 from racer import geometry
 from racer.errors import UsageError
 from racer.sim.state import Phase, State
-from racer.track.spatial_index import PackedTracks, nearest_segment, on_road
-from racer.track.track import Track
-from racer.vehicle.car import FOOTPRINT_M, FRONT_POINT_M
+from racer.track import PackedTracks, nearest_segment, on_road
+from racer.vehicle import FOOTPRINT_M, FRONT_POINT_M
+
+if TYPE_CHECKING:
+    from racer.track import Track
 
 Array = NDArray[np.float64]
 

@@ -4,21 +4,38 @@ Every quirk of the real simulator's params (docs/simulator.md 1.1) is here, what
 documentation says: commanded speed and steering instead of measured ones, steps as a float that
 begins at 2.0, the front of the car as x and y, a local track width, waypoints found by arc length,
 objects_heading in radians. Rows may come from the simulator or from a recorded log.
+
+Single steps are put together by hand here, too: a car placed on a track, as rows of the state table
+and as params. What is placed is the front point, 0.14 m ahead of the middle of the car: the point that params
+call x and y, and that they measure distances from. A place beyond the start line is a place of the
+next lap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import degrees
 from typing import TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from racer.sim.obstacles import Obstacles, closest_obstacles, obstacle_facts, visible_obstacles
-from racer.sim.state import State, column_reader
-from racer.track.track import Track
+from racer import geometry
+from racer.errors import UsageError
+from racer.sim.obstacles import (
+    Obstacles,
+    closest_obstacles,
+    hit_obstacle,
+    obstacle_facts,
+    obstacles_before,
+    visible_obstacles,
+)
+from racer.sim.simulation import Scenario
+from racer.sim.state import STATE, Phase, State, Status, column_reader
+from racer.sim.step import locate_cars
+from racer.track import Track, TrackSource, load_track
+from racer.vehicle import FRONT_POINT_M, STEP_S, V6
 
 
 class Params(TypedDict):
@@ -220,3 +237,211 @@ _READER = column_reader(
     "progress",
     "crashed",
 )
+
+
+Array = NDArray[np.float64]
+
+DEFAULT_SPEED_MPS = 1.0  # where nothing else is asked for
+
+
+def place(
+    track: Track | TrackSource,
+    *,
+    waypoint: int | None = None,
+    distance: float | None = None,
+    offset: float = 0.0,
+    heading_deg: float = 0.0,
+    speed: float = DEFAULT_SPEED_MPS,
+    steering_deg: float = 0.0,
+    progress: float | None = None,
+    steps: int = 2,
+    objects: Obstacles | None = None,
+    reverse: bool = False,
+) -> Params:
+    """The params of a car on a track (or the track of that name): 0.14 m ahead of its middle is the
+    spot at `waypoint` or `distance` m.
+
+    `offset` m is positive to the left of the center line, `heading_deg` is relative to the track
+    there, positive to the left; `speed` m/s and `steering_deg` are the action. `progress` follows
+    from the place unless given, as in an episode that began at the start line. `reverse` drives the
+    track the other way; waypoints and distance then count in that direction. Raises UsageError for
+    both a waypoint and a distance, and for what is no number.
+
+    >>> params = place("oval", waypoint=10, offset=0.2, speed=1.5)
+    >>> params["closest_waypoints"], round(params["distance_from_center"], 3), params["speed"]
+    ([10, 11], 0.2, 1.5)
+    >>> params["is_left_of_center"], params["all_wheels_on_track"]
+    (True, True)
+    """
+    if not isinstance(track, Track):
+        track = load_track(track)
+    if waypoint is not None and distance is not None:
+        raise UsageError("a car is placed at a waypoint or at a distance, not at both")
+    if waypoint is not None:
+        distance = waypoint_distance(track, waypoint, reverse)
+    rows = placed_rows(
+        track,
+        distance or 0.0,
+        offset=offset,
+        heading_deg=heading_deg,
+        speed=speed,
+        steering_deg=steering_deg,
+        progress=progress,
+        steps=steps,
+        reverse=reverse,
+        objects=objects,
+    )
+    return build_params(rows, both_directions(track), obstacles_met(rows, track, objects))[0]
+
+
+def placed_rows(
+    track: Track,
+    distance: ArrayLike,
+    *,
+    offset: ArrayLike = 0.0,
+    heading_deg: ArrayLike = 0.0,
+    speed: ArrayLike = DEFAULT_SPEED_MPS,
+    steering_deg: ArrayLike = 0.0,
+    progress: ArrayLike | None = None,
+    steps: ArrayLike = 2,
+    reverse: ArrayLike = False,
+    objects: Obstacles | None = None,
+) -> State:
+    """Rows (N,) of cars placed as by `place`, of arrays (N,) or numbers; their params are
+    `build_params(rows, both_directions(track))`.
+
+    `objects` (K,) stand before every one of them (see `obstacles_met`).
+    """
+    numbers = {
+        "distance": distance,
+        "offset": offset,
+        "heading": heading_deg,
+        "speed": speed,
+        "steering": steering_deg,
+    }
+    for name, given in numbers.items():
+        _check_finite(name, given)
+    numbers["steps"] = steps
+    numbers["progress"] = np.nan if progress is None else progress
+    numbers["reverse"] = np.asarray(reverse, dtype=bool)
+    columns = _as_columns(numbers)
+    state = _driving_rows(columns)
+    _stand_on_track(state, columns, track)
+    located = locate_cars(state, _scenario(track).packed_tracks)
+    _set_progress(located, columns["progress"], track)
+    obstacles = obstacles_met(located, track, objects)
+    if obstacles is not None and obstacles.size:
+        located["crashed"] = hit_obstacle(located, obstacles) >= 0
+    return located
+
+
+@lru_cache(maxsize=64)
+def both_directions(track: Track) -> tuple[Track, Track]:
+    """The track as driven and the other way round: what the `track` column of `placed_rows` is an
+    index into.
+    """
+    return _scenario(track).tracks
+
+
+def obstacles_met(cars: State, track: Track, objects: Obstacles | None) -> Obstacles | None:
+    """(N, K) the same objects (K,) before each of the `cars`, as `build_params` takes them; None for
+    none.
+    """
+    if objects is None:
+        return None
+    return obstacles_before(cars, objects, _scenario(track).packed_tracks)
+
+
+def waypoint_distance(track: Track, waypoint: int, reverse: bool = False) -> float:
+    """Distance in m from the start line to a waypoint, which may be negative or beyond the last one
+    of a loop.
+    """
+    s = both_directions(track)[int(reverse)].s
+    count = len(s) - 1 if track.is_loop else len(s)
+    if not track.is_loop and not 0 <= waypoint < count:
+        raise UsageError(
+            f"{track.name} is open, with waypoints 0 to {count - 1}; there is no {waypoint}"
+        )
+    return float(s[int(waypoint) % count])
+
+
+@lru_cache(maxsize=64)
+def _scenario(track: Track) -> Scenario:
+    return Scenario(track, V6)
+
+
+def _as_columns(numbers: Mapping[str, ArrayLike]) -> dict[str, Array]:
+    """The numbers as arrays (N,), one for each name."""
+    arrays = [np.asarray(given, dtype=np.float64) for given in numbers.values()]
+    columns = np.atleast_1d(*np.broadcast_arrays(*arrays))
+    return {name: column.ravel() for name, column in zip(numbers, columns, strict=True)}
+
+
+def _driving_rows(columns: Mapping[str, Array]) -> State:
+    """Rows (N,) of cars that drive as commanded and stand nowhere yet."""
+    steps = columns["steps"]
+    state = np.zeros(len(steps), STATE)
+    state["track"] = columns["reverse"].astype(np.int32)
+    state["phase"] = Phase.RUN
+    state["status"] = Status.IN_PROGRESS
+    state["dt"] = STEP_S
+    state["lap_time"] = np.nan
+    state["steps"] = steps
+    state["clock"] = STEP_S * (steps - 1.0)
+    for name in ("vx", "speed_command", "speed_before"):
+        state[name] = columns["speed"]
+    for name in ("steer_command_deg", "steer_before_deg"):
+        state[name] = columns["steering"]
+    return state
+
+
+def _stand_on_track(state: State, columns: Mapping[str, Array], track: Track) -> None:
+    """Put the cars to their places, each on the track in the direction that it drives."""
+    for number, driven in enumerate(both_directions(track)):
+        rows = np.flatnonzero(state["track"] == number)
+        if len(rows):
+            pose = {name: columns[name][rows] for name in ("distance", "offset", "heading")}
+            _stand_beside(state, rows, driven, **pose)
+
+
+def _check_finite(name: str, given: ArrayLike) -> None:
+    numbers = np.asarray(given, dtype=np.float64)
+    is_bad = ~np.isfinite(numbers)
+    if is_bad.any():
+        raise UsageError(f"the {name} of a car is a number, not {numbers[is_bad].flat[0]}")
+
+
+def _stand_beside(
+    state: State,
+    rows: NDArray[np.int64],
+    track: Track,
+    distance: Array,
+    offset: Array,
+    heading: Array,
+) -> None:
+    """Write x, y and yaw of the cars in `rows` (R,), whose front points are `offset` (R,) m beside
+    the center line at `distance` (R,) m, and which head `heading` (R,) deg to the left of it.
+    """
+    if not track.is_loop and (distance.min() < 0.0 or distance.max() > track.length):
+        raise UsageError(
+            f"{track.name} is open and {track.length:.2f} m long: there is no place outside of that"
+        )
+    s = track.on_lap(distance)
+    ahead = np.minimum(np.searchsorted(track.s, s, side="right"), len(track.s) - 1)
+    step = track.center[ahead] - track.center[ahead - 1]
+    along = np.arctan2(step[:, 1], step[:, 0])
+    to_left = np.column_stack([-np.sin(along), np.cos(along)])
+    front = geometry.point_at(track.center, s) + offset[:, None] * to_left
+    yaw = geometry.wrap_angle(along + np.radians(heading))
+    state["x"][rows] = front[:, 0] - FRONT_POINT_M * np.cos(yaw)
+    state["y"][rows] = front[:, 1] - FRONT_POINT_M * np.sin(yaw)
+    state["yaw"][rows] = yaw
+
+
+def _set_progress(state: State, progress: Array, track: Track) -> None:
+    """Write the columns of progress, %: from the start line where `progress` (N,) is nan."""
+    fraction = state["s"] / track.length
+    progress = np.where(np.isnan(progress), 100.0 * fraction, progress)
+    state["progress"] = progress
+    state["progress_before"] = np.minimum(progress, 100.0)
+    state["start"] = (fraction - progress / 100.0) % 1.0

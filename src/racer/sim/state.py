@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from math import inf
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.track.track import Track
+if TYPE_CHECKING:
+    from racer.track import Track
 
 
 class Phase(IntEnum):

@@ -12,9 +12,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from racer.sim.state import ROW_BYTES, STATE, Phase, Rules, State, Status
-from racer.track.spatial_index import PackedTracks, nearest_segment, on_road
-from racer.vehicle.car import FRONT_POINT_M, WHEEL_CENTERS_M
-from racer.vehicle.dynamics import advance_motion
+from racer.track import PackedTracks, nearest_segment, on_road
+from racer.vehicle import FRONT_POINT_M, WHEEL_CENTERS_M, advance_motion
 
 STILL_M = 0.0003  # a step that count as no motion
 OVER_S = 1e-9  # of penalty left that count as none
@@ -48,7 +47,7 @@ def step_cars(
     rows of `car.CAR_PARAMETERS`. The first table is what rewards and logs see: the pose before the
     command acts, the status and whether the episode is over. The second one has moved; a car whose
     episode is over must be started anew, and one whose `phase` became PAUSE must be put back onto
-    the road (`racer.sim.spawn`). They are the halves of `out` (2, N), where that is given.
+    the road (`racer.sim.simulation`). They are the halves of `out` (2, N), where that is given.
     """
     if out is None:
         out = np.empty((2, len(state)), STATE)

@@ -20,8 +20,7 @@ from racer import geometry
 from racer.sim.obstacle_layout import ObstacleLayout
 from racer.sim.obstacles import INNER_LANE, OUTER_LANE, Obstacles, locate_obstacles
 from racer.sim.state import Phase, State
-from racer.track.spatial_index import PackedTracks
-from racer.track.track import Track
+from racer.track import PackedTracks, Track
 
 Array = NDArray[np.float64]
 

@@ -1,7 +1,7 @@
-from .placed import DrivenLap as DrivenLap
-from .placed import PlacedParams as PlacedParams
-from .placed import lap as lap
-from .placed import placed as placed
+from .placing import DrivenLap as DrivenLap
+from .placing import PlacedParams as PlacedParams
+from .placing import lap as lap
+from .placing import placed as placed
 from .strategies import laps as laps
 from .strategies import params as params
 from .subject import Reward as Reward

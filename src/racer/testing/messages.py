@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from racer.testing.placed import DrivenLap, PlacedParams
+from racer.testing.placing import DrivenLap, PlacedParams
 
 Params = dict[str, Any]
 MAX_PARAM_CHARS = 80

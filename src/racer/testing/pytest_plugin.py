@@ -14,7 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from racer.testing import DrivenLap, PlacedParams, Reward
-    from racer.track.track import Track
+    from racer.track import Track
 
 REWARD_FILES = ("reward.py", "reward_function.py")  # looked for beside the tests, then at the root
 Result = TypeVar("Result")
@@ -64,7 +64,7 @@ def at_fixture(track: Any) -> Callable[..., PlacedParams]:
     """A function: the params of a car placed on the track, as `at(waypoint=12, offset=0.2,
     heading_deg=-10)`.
 
-    Its arguments are those of `racer.sim.placement.place`; `track=` names another track, `objects=`
+    Its arguments are those of `racer.sim.params.place`; `track=` names another track, `objects=`
     lists boxes as (fraction of the lap, lane).
     """
     from racer.testing import placed
@@ -80,9 +80,9 @@ def lap_fixture(track: Any) -> Callable[..., DrivenLap]:
     """A function: the lap of a scripted driver, as `lap("weaving")` or `lap("fast", car="v5",
     reverse=True)`.
     """
-    from racer.testing.placed import as_track
-    from racer.testing.placed import lap as drive_lap
-    from racer.vehicle.car import DEFAULT_CAR
+    from racer.testing.placing import as_track
+    from racer.testing.placing import lap as drive_lap
+    from racer.vehicle import DEFAULT_CAR
 
     def lap(
         driver: str, *, track: Any = track, car: str = DEFAULT_CAR, reverse: bool = False
@@ -151,13 +151,13 @@ def _reward_file(config: pytest.Config, folder: Path) -> Path:
 
 def _configured_track(config: pytest.Config) -> Track:
     """The track of the tests, by name or file."""
-    from racer.track import library
+    from racer.track import DEFAULT_TRACK, find_track, open_entry
 
     track = config.getoption("--reward-track")
     if not track:
-        ini = str(config.getini("racer_track")) or library.DEFAULT_TRACK
+        ini = str(config.getini("racer_track")) or DEFAULT_TRACK
         track = _existing(_ini_folder(config), ini)
-    return library.open_entry(library.find_track(track))
+    return open_entry(find_track(track))
 
 
 def _ini_folder(config: pytest.Config) -> Path:

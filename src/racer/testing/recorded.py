@@ -13,7 +13,7 @@ from typing import Any
 from racer.errors import UsageError
 from racer.files import read_json, write_json
 from racer.testing import messages
-from racer.testing.placed import DrivenLap, PlacedParams
+from racer.testing.placing import DrivenLap, PlacedParams
 from racer.testing.subject import Reward
 
 Params = dict[str, Any]

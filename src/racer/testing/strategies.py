@@ -13,12 +13,11 @@ from hypothesis import Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from racer.drivers.scripted import DRIVER_FAMILY
-from racer.sim import placement
-from racer.testing.placed import DrivenLap, PlacedParams, TrackLike, as_track, lap, placed
-from racer.track.library import DEFAULT_TRACK
-from racer.track.track import Track
-from racer.vehicle.car import DEFAULT_CAR
+from racer.drivers import DRIVER_FAMILY
+from racer.sim import both_directions
+from racer.testing.placing import DrivenLap, PlacedParams, TrackLike, as_track, lap, placed
+from racer.track import DEFAULT_TRACK, Track
+from racer.vehicle import DEFAULT_CAR
 
 LANES = (-1, 1)
 MAX_BOXES = 6
@@ -164,7 +163,7 @@ def mirror_track(track: Track) -> Track:
 def _argument_strategies(track: Track) -> dict[str, st.SearchStrategy[Any]]:
     """How each argument of `at` varies."""
     max_offset_cm = int(100 * MAX_OFFSET_FRACTION * float(track.width.max()))
-    waypoints = len(placement.both_directions(track)[0].center) - 1
+    waypoints = len(both_directions(track)[0].center) - 1
     odd_progress = st.sampled_from([0, 100, -3.5])
     return {
         "waypoint": st.integers(0, waypoints - 1),

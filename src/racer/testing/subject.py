@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from racer.diagnostics import RewardScore, discounted_returns, score_rewards
-from racer.drivers.scripted import Drive
+from racer.drivers import Drive
 from racer.errors import UsageError, did_you_mean
 from racer.reward import (
     REWARD_TIMEOUT_S,
@@ -23,10 +23,10 @@ from racer.reward import (
     refusal_cause,
     relocate_refusal,
 )
-from racer.sim.params import copy_params
+from racer.sim import copy_params
 from racer.testing import messages
 from racer.testing.messages import PaidCase
-from racer.testing.placed import DrivenLap, PlacedParams, TrackLike, as_track, placed
+from racer.testing.placing import DrivenLap, PlacedParams, TrackLike, as_track, placed
 from racer.testing.strategies import (
     ARGUMENT_RANGES,
     PlaceArguments,
@@ -35,9 +35,8 @@ from racer.testing.strategies import (
     place_arguments,
     place_pairs,
 )
-from racer.track.library import DEFAULT_TRACK
-from racer.track.track import Track
-from racer.vehicle.car import DEFAULT_CAR
+from racer.track import DEFAULT_TRACK, Track
+from racer.vehicle import DEFAULT_CAR
 
 Params = dict[str, Any]
 

@@ -1,6 +1,5 @@
 """Tracks: what one is, where they come from, how they are written down."""
 
-from racer.track.library import TrackEntry, available_tracks, find_track, load_track, track_entries
-from racer.track.track import Track
+import lazy_loader
 
-__all__ = ["Track", "TrackEntry", "available_tracks", "find_track", "load_track", "track_entries"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

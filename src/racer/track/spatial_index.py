@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from racer import geometry
-from racer.track.track import Track
+
+if TYPE_CHECKING:
+    from racer.track.track import Track
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int32]

@@ -8,9 +8,9 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from racer.errors import UsageError, did_you_mean
-from racer.sensors.observation import has_pictures, parse_observations
-from racer.track.library import DEFAULT_TRACK
-from racer.vehicle.metadata import DEFAULT_CAMERA
+from racer.sensors import has_pictures, parse_observations
+from racer.track import DEFAULT_TRACK
+from racer.vehicle import DEFAULT_CAMERA
 
 Model = TypeVar("Model", bound=BaseModel)
 

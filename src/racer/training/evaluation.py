@@ -16,11 +16,9 @@ from racer import analysis
 from racer.env import DeepRacerVectorEnv
 from racer.errors import UsageError
 from racer.records import Record, RecordTable, format_number
-from racer.sensors.observation import has_pictures
-from racer.sim.obstacles import Obstacles
-from racer.sim.state import EVALUATION
-from racer.track.library import load_track
-from racer.track.track import Track
+from racer.sensors import has_pictures
+from racer.sim import EVALUATION, Obstacles
+from racer.track import Track, load_track
 from racer.training.learner import load_checkpoint
 from racer.training.run import Run
 from racer.training.trials import (
@@ -30,7 +28,7 @@ from racer.training.trials import (
     drive_policy,
     mean_beyond_logs,
 )
-from racer.vehicle.car import Car
+from racer.vehicle import Car
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.sac.policies import SACPolicy
 
-from racer.diagnostics.policy import PolicyLap
-from racer.sim.state import State, Status
-from racer.training.deterministic_policy import (
+from racer.diagnostics import PolicyLap
+from racer.sim import State, Status
+from racer.training.learner import load_checkpoint
+from racer.training.networks import (
     Tensor,
     input_names,
     is_continuous_policy,
@@ -22,12 +23,10 @@ from racer.training.deterministic_policy import (
     policy_head,
     split_observation,
 )
-from racer.training.learner import load_checkpoint
 from racer.training.observed import observe_lap
 from racer.training.run import Run
 from racer.training.saliency import PIECE_STEPS, Inputs, find_attention
-from racer.vehicle.action_space import ActionSpace
-from racer.vehicle.car import STEP_S
+from racer.vehicle import STEP_S, ActionSpace
 
 Array = NDArray[np.float64]
 

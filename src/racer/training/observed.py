@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.env import DeepRacerVectorEnv
-from racer.sensors.observation import Observation
-from racer.sim.simulation import Starts
-from racer.sim.state import TRAINING, State
+from racer.sensors import Observation
+from racer.sim import TRAINING, Starts, State
 from racer.training.run import Run
 from racer.training.trials import LONGEST_LAP_S, Policy
 

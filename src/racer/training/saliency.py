@@ -15,15 +15,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from stable_baselines3.common.policies import BasePolicy
 
-from racer.diagnostics.policy import PolicyViews
-from racer.sensors.camera.camera import FRONT_CAMERA
-from racer.sensors.features import FEATURE_NAMES
-from racer.training.deterministic_policy import (
-    Tensor,
-    is_continuous_policy,
-    join_observation,
-    policy_head,
-)
+from racer.diagnostics import PolicyViews
+from racer.sensors import FEATURE_NAMES
+from racer.sensors.camera import FRONT_CAMERA
+from racer.training.networks import Tensor, is_continuous_policy, join_observation, policy_head
 
 Array = NDArray[np.float64]
 

@@ -8,11 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from racer.track.library import DEFAULT_TRACK
+from racer.track import DEFAULT_TRACK
 from racer.training.config import parse_config
-from racer.training.phases import FineTuningPhase, PhaseBudget, RewardPhase, TrainingPhase
 from racer.training.run import Run
-from racer.training.session import Session
+from racer.training.session import FineTuningPhase, PhaseBudget, RewardPhase, Session, TrainingPhase
 from racer.training.setup import ProgressCallback, TrainingProgress, TrainingSetup
 from racer.training.teacher import LessonPhase, TeacherPhase
 

@@ -48,6 +48,15 @@ class Car:
 
     A tyre force per unit of mass is `-limit * slip / sqrt(slip**2 + soft**2)` over the sliding
     speed `slip`.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from racer import drive
+    >>> from racer.vehicle import CARS
+    >>> slick = replace(CARS["v5"], name="slick", front_limit=3.0)
+    >>> round(drive("oval", "fast", "v5").lap_time, 2), round(drive("oval", "fast", slick).lap_time, 2)
+    (10.67, 11.0)
     """
 
     name: str

@@ -74,6 +74,16 @@ def read_metadata(path: str | os.PathLike[str]) -> Metadata:
     """The contents of a `model_metadata.json` of any version.
 
     Raises UsageError with a sentence for what is wrong.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from racer import read_metadata
+    >>> action = '{"steering_angle": 15, "speed": 2}'
+    >>> _ = Path("metadata.json").write_text(f'{{"action_space": [{action}], "version": "5"}}')
+    >>> metadata = read_metadata("metadata.json")
+    >>> metadata.car, metadata.action_space.speed
+    ('v5', (2.0,))
     """
     path = Path(path)
     if path.is_dir():

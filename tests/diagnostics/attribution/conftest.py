@@ -12,7 +12,7 @@ import pytest
 
 from racer.diagnostics.attribution import Attribution, attribute_reward
 from racer.reward import load_reward
-from racer.sim import placement as scene
+from racer.sim import params as scene
 from racer.sim.params import build_params
 from racer.track.track import Track
 

@@ -20,11 +20,11 @@ from racer.cli import app
 from racer.errors import UsageError
 from racer.track import library
 from racer.training.config import TrainConfig
-from racer.training.deterministic_policy import DeterministicPolicy
-from racer.training.interop import drfc, hyperparameters, onnx
+from racer.training.interop import drfc, exporter, hyperparameters
 from racer.training.interop.exporter import ExportedRun, export_run
 from racer.training.interop.importer import ImportedExperiment, import_bundle
 from racer.training.learner import load_checkpoint
+from racer.training.networks import DeterministicPolicy
 from racer.training.observed import gather_observations, observe_lap
 from racer.training.run import Run
 from racer.training.sweep import experiment
@@ -88,7 +88,7 @@ def test_onnxruntime_says_what_pytorch_says(taken: Taken, kind: str) -> None:
     policy, _ = load_checkpoint(run, "best")
     seen = gather_observations(run, policy, 200)
     actions, _ = policy.predict(seen.observation, deterministic=True)
-    asked = onnx._open_session(written.folder / "model" / "policy.onnx")
+    asked = exporter._open_session(written.folder / "model" / "policy.onnx")
     told = dict(
         zip(
             [one.name for one in written.outputs],
@@ -120,7 +120,7 @@ def test_a_file_of_another_policy_is_told(taken: Taken, kind: str) -> None:
     seen = gather_observations(run, policy, 50).observation
     with torch.no_grad():
         policy.action_net.bias[0] += 1e-2
-    found = onnx.compare_onnx(
+    found = exporter.compare_onnx(
         written.folder / "model" / "policy.onnx",
         DeterministicPolicy(policy, run.metadata.action_space),
         seen,

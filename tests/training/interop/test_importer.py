@@ -18,8 +18,7 @@ from racer.sim.obstacle_layout import OBSTACLE_LAYOUTS, ObstacleLayout, read_obs
 from racer.training.config import TrainConfig
 from racer.training.interop import drfc, drfc_obstacles
 from racer.training.interop.importer import import_bundle
-from racer.training.interop.run_env import parse_env
-from racer.training.interop.worlds import resolve_world
+from racer.training.interop.worlds import parse_env, resolve_world
 from racer.training.sweep import experiment
 
 REWARD = "def reward_function(params):\n    return float(params['speed'])\n"

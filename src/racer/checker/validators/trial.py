@@ -2,7 +2,7 @@
 call it.
 
 Runs the user's code in this process: call it in a process that may be lost
-(`racer.checker.supervisor`), or only with files of your own.
+(`racer.checker.sandbox`), or only with files of your own.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ from racer.reward import (
     describe_unusable,
     trace_return_line,
 )
-from racer.track import Track, library
-from racer.track.library import DEFAULT_TRACK
+from racer.track import DEFAULT_TRACK, Track, open_entry, track_entries
 
 Array = NDArray[np.float64]
 
@@ -320,9 +319,9 @@ def _sample_objects() -> dict[str, Any]:
 
 @cache
 def _sample_track() -> Track:
-    entries = library.track_entries()
+    entries = track_entries()
     entry = next(entry for entry in entries if entry.name == DEFAULT_TRACK)
-    return library.open_entry(entry)
+    return open_entry(entry)
 
 
 @cache

@@ -1,8 +1,9 @@
+from .attribution import DriveParams as DriveParams
 from .attribution import attribute_reward as attribute_reward
+from .attribution import drive_params as drive_params
+from .attribution import episode_params as episode_params
 from .attribution import explain as explain
-from .drives import drive_params as drive_params
-from .drives import episode_params as episode_params
-from .drives import recorded_params as recorded_params
+from .attribution import recorded_params as recorded_params
 from .explanation import AttributedDrive as AttributedDrive
 from .explanation import Attribution as Attribution
 from .explanation import Piece as Piece
@@ -20,6 +21,7 @@ from .plans import Term as Term
 __all__ = [
     "AttributedDrive",
     "Attribution",
+    "DriveParams",
     "Piece",
     "PiecePay",
     "Term",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from racer.diagnostics.attribution.plans import Term
 from racer.records import Record, RecordTable, format_amount, format_percent, known_number
 from racer.reward import RewardFunction
-from racer.track.track import Track
+from racer.track import Track
 
 Array = NDArray[np.float64]
 

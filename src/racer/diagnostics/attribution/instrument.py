@@ -17,12 +17,13 @@ from dataclasses import replace
 from types import CodeType
 from typing import TypeVar
 
-from racer.diagnostics.attribution.expressions import FUNCTION_NODES, variable_of
 from racer.diagnostics.attribution.ledger import FileLedger
 from racer.diagnostics.attribution.name_roles import (
+    FUNCTION_NODES,
     FunctionNames,
     NameRoles,
     followed_functions,
+    variable_of,
 )
 from racer.diagnostics.attribution.plans import GLOBAL, Variable, WatchedStatement
 from racer.diagnostics.attribution.split import FRAME_NAME, ExpressionSplitter, ledger_call

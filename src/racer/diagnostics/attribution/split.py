@@ -12,11 +12,13 @@ from __future__ import annotations
 import ast
 from typing import NamedTuple
 
-from racer.diagnostics.attribution.expressions import (
+from racer.diagnostics.attribution.ledger import FileLedger
+from racer.diagnostics.attribution.name_roles import (
     PASS_ON_FUNCTIONS,
     PICK_FUNCTIONS,
     SIZE_FUNCTIONS,
     SUM_FUNCTIONS,
+    NameRoles,
     factors_of,
     is_call_of,
     is_negation,
@@ -27,8 +29,6 @@ from racer.diagnostics.attribution.expressions import (
     signed_summands,
     variable_of,
 )
-from racer.diagnostics.attribution.ledger import FileLedger
-from racer.diagnostics.attribution.name_roles import NameRoles
 from racer.diagnostics.attribution.plans import (
     GLOBAL,
     NO_TERM,

@@ -13,10 +13,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from racer.sensors.camera.arena import WALL_HEIGHT_M
+from racer.sensors.camera.arena import WALL_HEIGHT_M, Bytes, Picture, paint_span
 from racer.sensors.camera.colors import COLUMN_OBSTACLES, COLUMN_WALLS, FACE_COUNT
-from racer.sensors.camera.picture import Bytes, Picture, paint_span
-from racer.sim.obstacles import VISIBLE_SIZE_M
+from racer.sim import VISIBLE_SIZE_M
 
 Array = NDArray[np.float64]
 

@@ -14,6 +14,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from racer.sensors.camera.arena import (
+    Bytes,
+    Lens,
+    Picture,
+    add_pixel_noise,
+    blur_picture,
+    noise_grains,
+)
 from racer.sensors.camera.boxes import (
     LINES_PER_ROW,
     MAX_CORNERS,
@@ -32,17 +40,8 @@ from racer.sensors.camera.ground import (
     survey_rows,
 )
 from racer.sensors.camera.ground_map import LEVEL_COUNT, GroundMap
-from racer.sensors.camera.picture import (
-    Bytes,
-    Lens,
-    Picture,
-    add_pixel_noise,
-    blur_picture,
-    noise_grains,
-)
 from racer.sensors.camera.randomization import APPEARANCE
-from racer.sim.obstacles import OBSTACLE_DTYPE
-from racer.sim.state import State
+from racer.sim import OBSTACLE_DTYPE, State
 
 Array = NDArray[np.float64]
 

@@ -16,8 +16,8 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from racer.sensors.camera.arena import Bytes, paint_span
 from racer.sensors.camera.colors import COLUMN_SKY, PLAIN_FIELD
-from racer.sensors.camera.picture import Bytes, paint_span
 
 I32, U32, U64 = np.int32, np.uint32, np.uint64
 FRACTION_BITS = 15  # behind the point

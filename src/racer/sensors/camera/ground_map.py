@@ -35,7 +35,7 @@ from racer.sensors.camera.colors import (
     plain_tones,
     world_colors,
 )
-from racer.track.track import Track
+from racer.track import Track
 
 Array = NDArray[np.float64]
 Bytes = NDArray[np.uint8]

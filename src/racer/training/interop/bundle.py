@@ -12,9 +12,7 @@ from typing import NamedTuple
 
 from racer.errors import UsageError
 from racer.files import decode_text
-from racer.logs.archive import FileEntry
-from racer.logs.sources import locate_logs, visit_files
-from racer.logs.unpacking import TruncatedFileError
+from racer.logs import FileEntry, TruncatedFileError, locate_logs, visit_files
 from racer.training.interop.drfc import CUSTOM_FILES_FOLDER
 
 MAX_FILE_BYTES = 32 << 20

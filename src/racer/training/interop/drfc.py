@@ -13,7 +13,7 @@ from typing import Any
 
 from racer.errors import UsageError
 from racer.files import parse_yaml
-from racer.sim.obstacle_layout import ObstacleLayout
+from racer.sim import ObstacleLayout
 from racer.training.config import TrainConfig
 from racer.training.interop.drfc_obstacles import (
     BOT_CAR_RACE,
@@ -23,7 +23,7 @@ from racer.training.interop.drfc_obstacles import (
     obstacles_from_settings,
     settings_from_obstacles,
 )
-from racer.training.interop.run_env import run_env_text
+from racer.training.interop.worlds import run_env_text
 
 CUSTOM_FILES_FOLDER = "custom_files"
 CUSTOM_FILES = ("reward_function.py", "model_metadata.json", "hyperparameters.json")

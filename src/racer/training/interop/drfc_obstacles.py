@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from racer.errors import UsageError
-from racer.sim.obstacle_layout import OBSTACLE_LAYOUTS, ObstacleLayout
+from racer.sim import OBSTACLE_LAYOUTS, ObstacleLayout
 
 BOX_RACE = "OBJECT_AVOIDANCE"
 BOT_CAR_RACE = "HEAD_TO_BOT"

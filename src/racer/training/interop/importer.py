@@ -1,32 +1,116 @@
-"""A training that was set up elsewhere, as an experiment that `racer train` runs."""
+"""A training that was set up elsewhere, as an experiment that `racer train` runs.
+
+Its settings are gathered from all files that have some.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from racer.errors import UsageError
 from racer.files import parse_json, parse_toml, write_file, write_folder
-from racer.sim.obstacle_layout import read_obstacle_layout
-from racer.track.route import load_route
+from racer.sim import read_obstacle_layout
+from racer.track import load_route
 from racer.training.config import TrainConfig, parse_config
 from racer.training.interop.bundle import Bundle, BundleFile, read_bundle
 from racer.training.interop.drfc import (
     CUSTOM_FILES,
+    ENV_KEYS,
     FILE_KEYS,
     READ_KEYS,
     TranslatedJob,
     config_from_settings,
+    settings_from_env,
+    settings_from_yaml,
 )
 from racer.training.interop.drfc_obstacles import obstacles_for_experiment
 from racer.training.interop.hyperparameters import hyperparameters_table, read_hyperparameters
-from racer.training.interop.job_settings import Setting, gather_settings
-from racer.training.interop.worlds import resolve_world, world_of_track
-from racer.training.sweep.experiment import experiment_toml, read_experiment
-from racer.vehicle.metadata import Metadata, parse_metadata, read_metadata
+from racer.training.interop.worlds import parse_env, resolve_world, world_of_track
+from racer.training.sweep import experiment_toml, read_experiment
+from racer.vehicle import Metadata, parse_metadata, read_metadata
+
+Setting = str | list[str]
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """The simulator's settings of a job.
+
+    `settings` are by the simulator's keys, `keys_of_names` has the simulator's key of every name that
+    stands in a file, and `notes` are for the user.
+    """
+
+    settings: dict[str, Setting]
+    keys_of_names: dict[str, str]
+    notes: tuple[str, ...]
+
+    def unread_names(self, read_keys: set[str]) -> tuple[str, ...]:
+        """Names that stand in a file and whose key is none of `read_keys`."""
+        names = [name for name, key in self.keys_of_names.items() if key not in read_keys]
+        return tuple(sorted(names))
+
+
+def gather_settings(bundle: Bundle) -> JobSettings:
+    """The settings in the files of a bundle.
+
+    What `run.env` says counts for more than the YAML file, and more than `system.env`. A file of
+    another worker counts for nothing.
+    """
+    keys_of_names: dict[str, str] = {}
+    variables: dict[str, str] = {}
+    workers = []
+    for file in _system_file_first(bundle.all_files("env")):
+        file_variables = parse_env(file.text)
+        for name in file_variables:
+            keys_of_names[name] = ENV_KEYS.get(name, name.removeprefix("DR_"))
+        if "worker-" in file.name:
+            workers.append(file.name)
+        elif "run.env" in file.name:
+            variables |= file_variables
+        else:
+            variables = file_variables | variables
+    yaml_settings = _yaml_settings(bundle)
+    keys_of_names |= {key: key for key in yaml_settings}
+    env_settings = settings_from_env(variables)
+    other_variables = {
+        name.removeprefix("DR_"): value for name, value in variables.items() if name not in ENV_KEYS
+    }
+    notes = _contradiction_notes(env_settings, yaml_settings)
+    if workers and variables.get("DR_TRAIN_MULTI_CONFIG", "").lower() == "true":
+        notes.append(f"{', '.join(workers)}: a run of racer trains as the first worker does")
+    settings = {**other_variables, **yaml_settings, **env_settings}
+    return JobSettings(settings, keys_of_names, tuple(notes))
+
+
+def _system_file_first(files: Sequence[BundleFile]) -> list[BundleFile]:
+    return sorted(files, key=lambda file: not file.name.endswith("system.env"))
+
+
+def _yaml_settings(bundle: Bundle) -> dict[str, Setting]:
+    file = bundle.likeliest_file("yaml")
+    if file is None:
+        return {}
+    return settings_from_yaml(file.text, file.name)
+
+
+def _contradiction_notes(
+    env_settings: Mapping[str, str], yaml_settings: Mapping[str, Setting]
+) -> list[str]:
+    """A sentence for each key that has another value in each of the two files."""
+    notes = []
+    for key in sorted(set(env_settings) & set(yaml_settings)):
+        env_value = env_settings[key]
+        yaml_value = yaml_settings[key]
+        if env_value.lower() != str(yaml_value).lower():
+            notes.append(
+                f"{key} is {env_value} in run.env and {yaml_value} in the YAML file: run.env counts"
+            )
+    return notes
+
 
 EVALUATION_OPTIONS = {
     "EVAL_NUMBER_OF_TRIALS": "--laps",

@@ -17,15 +17,13 @@ from typing import Any, Literal
 from racer.errors import UsageError
 from racer.files import write_file, write_json
 from racer.reward import load_reward
-from racer.sim.noise import read_noise
-from racer.sim.obstacle_layout import read_obstacle_layout
-from racer.track.library import load_track
+from racer.sim import read_noise, read_obstacle_layout
+from racer.track import load_track
 from racer.training.config import TrainConfig
-from racer.training.interop.hyperparameters import read_hyperparameters
+from racer.training.interop import read_hyperparameters
 from racer.training.run import Run, read_config
 from racer.training.sweep.experiment import Experiment
-from racer.vehicle.car import car_preset
-from racer.vehicle.metadata import read_metadata
+from racer.vehicle import car_preset, read_metadata
 
 INTERRUPTED = 130
 """Exit code of a run that was stopped."""

@@ -15,7 +15,7 @@ import pandas as pd
 
 from racer.errors import UsageError
 from racer.files import read_json, write_file, write_json
-from racer.plotting import style
+from racer.plotting import save_figure, style_context
 from racer.training.run import read_config, read_evaluations
 from racer.training.sweep.experiment import ExperimentText, sorted_keys, value_labels
 from racer.training.sweep.runner import FINISHED_FILE
@@ -107,9 +107,9 @@ def write_run_comparison(comparison: RunComparison, folder: Path) -> list[Path]:
     write_json(json_file, run_comparison_json(comparison))
     write_file(csv_file, comparison.rows.to_csv(index=False))
     write_file(markdown_file, run_comparison_markdown(comparison))
-    with style.style_context():
+    with style_context():
         figure = learning_curve_figure(comparison.curves, comparison.differing, comparison.title)
-        style.save_figure(figure, picture_file, dpi=110)
+        save_figure(figure, picture_file, dpi=110)
     return files
 
 

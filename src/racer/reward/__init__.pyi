@@ -1,0 +1,53 @@
+from .batch import REWARD_TIMEOUT_S as REWARD_TIMEOUT_S
+from .batch import RewardBatch as RewardBatch
+from .errors import MAX_ABS_REWARD as MAX_ABS_REWARD
+from .errors import CallStopped as CallStopped
+from .errors import RefusalReason as RefusalReason
+from .errors import RewardRefused as RewardRefused
+from .errors import RewardUnusable as RewardUnusable
+from .errors import UnusableReason as UnusableReason
+from .errors import describe_refusal as describe_refusal
+from .errors import describe_unusable as describe_unusable
+from .errors import refusal_cause as refusal_cause
+from .errors import relocate_refusal as relocate_refusal
+from .isolation import trace_return_line as trace_return_line
+from .load import Encoding as Encoding
+from .load import RewardFunction as RewardFunction
+from .load import compile_quietly as compile_quietly
+from .load import encoding_note as encoding_note
+from .load import find_reward as find_reward
+from .load import load_reward as load_reward
+from .load import read_reward_text as read_reward_text
+from .load import reads_objects as reads_objects
+from .load import shipped_rewards as shipped_rewards
+from .python311 import downgrade_syntax as downgrade_syntax
+from .snapshot import SIGNATURE_2018_START as SIGNATURE_2018_START
+from .watchdog import call_each as call_each
+
+__all__ = [
+    "MAX_ABS_REWARD",
+    "REWARD_TIMEOUT_S",
+    "SIGNATURE_2018_START",
+    "CallStopped",
+    "Encoding",
+    "RefusalReason",
+    "RewardBatch",
+    "RewardFunction",
+    "RewardRefused",
+    "RewardUnusable",
+    "UnusableReason",
+    "call_each",
+    "compile_quietly",
+    "describe_refusal",
+    "describe_unusable",
+    "downgrade_syntax",
+    "encoding_note",
+    "find_reward",
+    "load_reward",
+    "read_reward_text",
+    "reads_objects",
+    "refusal_cause",
+    "relocate_refusal",
+    "shipped_rewards",
+    "trace_return_line",
+]
