@@ -1,4 +1,4 @@
-"""The validators' verdicts, quirk by quirk (SIMULATOR.md 1.8)."""
+"""The validators' verdicts, quirk by quirk (docs/simulator.md 1.8)."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ def _extent_columns(
 def _clock_columns(
     columns: TraceColumns, motion: CarMotion, goes_on: BoolArray, first: IntArray, last: IntArray
 ) -> dict[str, Array]:
-    """Start, end and time of laps as the simulator counts them.
+    """Start, end and time of laps as the simulator counts them (docs/simulator.md 6.3).
 
     `tstamp` is the end of a step, so an episode starts one step before its first row's, a later lap
     of a continuous race at the completion before it.

@@ -366,10 +366,7 @@ def _plan_worth(car, plan, nearest, problem, row, pursues):  # type: ignore[no-u
             plan[i, 0], plan[i, 1] = _pursue(motion, k, reference, problem.lead, pace, row)
         choose_command(plan[i], plan[i, 0], plan[i, 1], problem.limits)
         now = (plan[i, 0], plan[i, 1])
-        if row.delay >= STEP_S:
-            motion = advance_motion(row, motion, earlier, before, row.delay - STEP_S, STEP_S)
-        else:
-            motion = advance_motion(row, motion, before, now, row.delay, STEP_S)
+        motion = _step_motion(row, motion, earlier, before, now)
         earlier = before
         before = now
         next_k = _nearest(reference, k, motion[0], motion[1])
@@ -377,13 +374,16 @@ def _plan_worth(car, plan, nearest, problem, row, pursues):  # type: ignore[no-u
         k = next_k
         worth = _less_step_costs(worth, motion, points[k], problem.weights)
     ahead, excess, slant, turned = _final_errors(motion, points[k], pace)
-    return (
-        worth
-        + points_passed * reference.spacing
-        + ahead
-        - late * excess * excess
-        - askew * (slant * slant + turned * turned)
-    )
+    worth = worth + points_passed * reference.spacing + ahead
+    return worth - late * excess * excess - askew * (slant * slant + turned * turned)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _step_motion(row, motion, earlier, before, now):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Motion a step later, under the last three commands: each reaches the car `delay` late."""
+    if row.delay >= STEP_S:
+        return advance_motion(row, motion, earlier, before, row.delay - STEP_S, STEP_S)
+    return advance_motion(row, motion, before, now, row.delay, STEP_S)
 
 
 @njit(cache=True, error_model="numpy", inline="always")

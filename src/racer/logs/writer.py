@@ -49,7 +49,7 @@ _PRINT_FORMATS = {
     "obstacle_crash_counter": "%d",
     "wall_clock": "%.4f",
 }
-"""How the simulator prints each column in its log lines."""
+"""How the simulator prints each column in its log lines (docs/simulator.md 6.1)."""
 
 _SAMPLED_VALUES = 200
 _MIN_REPEATS = 4  # times that a sampled value must occur for a column to be taken as repetitive
