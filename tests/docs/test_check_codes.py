@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from racer.checker import static
-from racer.checker import validators as profiles
 from racer.checker.findings import CODES, RuleContext
-from racer.checker.validators import trial
+from racer.checker.validators import profiles, trial
 
 PAGE = (Path(__file__).parents[2] / "docs" / "check_codes.md").read_text("utf-8")
 
