@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from racer import logs
+from racer import logs, plotting
 from racer.analysis import laps
 from racer.cli.inputs import track_of_log, tracks_to_try
 from racer.cli.plot import plot_command
 from racer.errors import UsageError
 from racer.logs import write_csv
-from racer.plotting import PLOT_KINDS, PlotRequest, style
+from racer.plotting import PLOT_KINDS, PlotRequest
 from racer.track import route
 
 app = typer.Typer()
@@ -55,7 +55,7 @@ def drawn(monkeypatch) -> list[Figure]:
         figure.savefig(io.BytesIO(), dpi=20)
         figures.append(figure)
 
-    monkeypatch.setattr(style, "save_figure", save)
+    monkeypatch.setattr(plotting, "save_figure", save)
     return figures
 
 
