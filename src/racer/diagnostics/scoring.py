@@ -228,10 +228,10 @@ def _with_best_paid(
         rewards = price_drives(priced.reward, tries)
     except RacerError as error:
         return UnscoredReward(priced.reward.filename, error)
-    pay = [
-        float(_drive_returns(paid, drive, gamma).mean())
-        for paid, drive in zip(rewards, tries, strict=True)
-    ]
+    pay = []
+    for paid, drive in zip(rewards, tries, strict=True):
+        returns = _drive_returns(paid, drive, gamma)
+        pay.append(_mean_return(returns, drive, priced.drives))
     best = int(np.argmax(pay))
     return replace(
         priced, drives=(*priced.drives, tries[best]), rewards=(*priced.rewards, rewards[best])
@@ -266,7 +266,9 @@ def _score_priced(
     for gamma in all_gammas:
         returns = [_drive_returns(r, d, gamma) for r, d in zip(rewards, drives, strict=True)]
         pay_from_start[gamma] = np.array([float(of_drive[0]) for of_drive in returns])
-        pay[gamma] = np.array([float(of_drive.mean()) for of_drive in returns])
+        pay[gamma] = np.array(
+            [_mean_return(r, d, drives) for r, d in zip(returns, drives, strict=True)]
+        )
     return RewardScore(
         reward=priced.reward.filename,
         drives=drives,
@@ -344,6 +346,20 @@ def _scored_rows(drive: Drive) -> State:
     """The steps of a drive that a reward is called for."""
     rows: State = drive.rows[drive.rows["phase"] == Phase.RUN]
     return rows
+
+
+def _mean_return(returns: Array, drive: Drive, drives: Sequence[Drive]) -> float:
+    """The mean of a drive's `returns` (T,) over its steps; of the dawdling driver over those of the
+    `fast` one, on the same line: where it waits has no more weight than where it drives.
+    """
+    fast = next((other for other in drives if other.name == "fast"), None)
+    if drive.name != DAWDLING.name or fast is None:
+        return float(returns.mean())
+    places = _scored_rows(fast)["progress"]
+    known = _scored_rows(drive)["progress"]
+    if not len(places) or not len(known):
+        return float(returns.mean())
+    return float(np.interp(places, np.maximum.accumulate(known), returns).mean())
 
 
 def _drive_returns(rewards: Array, drive: Drive, gamma: float) -> Array:
