@@ -18,10 +18,10 @@ from racer.checker import static as syntax_rules
 from racer.checker.cases import TrialEpisode, lap_episodes, probe_episodes
 from racer.checker.fix import (
     FixResult,
+    edits,
     expressions,
     fix_reward,
     imports,
-    layout,
     rewrite,
     write_fix,
 )
@@ -434,9 +434,9 @@ def test_a_renamed_name_never_meets_another() -> None:
     ],
 )
 def test_layout_is_tidied_without_another_tree(text: str) -> None:
-    tidy = layout.tidy_layout(layout.separate_statements(text))
+    tidy = edits.tidy_layout(edits.separate_statements(text))
     assert said(tidy) <= {"F821"}
-    assert layout.is_same_program(text, tidy)
+    assert edits.is_same_program(text, tidy)
 
 
 @pytest.mark.parametrize(
@@ -449,7 +449,7 @@ def test_layout_is_tidied_without_another_tree(text: str) -> None:
     ],
 )
 def test_headings_in_comments_are_made_plain(text: str, better: str) -> None:
-    assert layout.simplify_comment_headings(text) == better
+    assert edits.simplify_comment_headings(text) == better
 
 
 def test_a_file_that_is_no_source_is_left_alone(tmp_path: Path) -> None:
@@ -459,7 +459,7 @@ def test_a_file_that_is_no_source_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_text_of_a_string_is_no_layout() -> None:
-    assert not layout.is_same_program("x = 'a  b'", "x = 'a b'")
+    assert not edits.is_same_program("x = 'a  b'", "x = 'a b'")
 
 
 @settings(max_examples=40, deadline=None)

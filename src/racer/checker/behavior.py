@@ -4,20 +4,24 @@ rewards are like.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import copy
 import re
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 
 from racer.checker.calls import RewardCaller, TimeBudget, copies_of
 from racer.checker.cases import PlacedStep, TrialEpisode, placed_episode
 from racer.checker.findings import Finding
+from racer.checker.misreadings import key_line
+from racer.checker.results import plural
 from racer.reward import RewardBatch, RewardRefused
 
 Array = NDArray[np.float64]
@@ -38,6 +42,20 @@ MIN_CONSTANT_STEPS = 100
 MAX_TIMED_CALLS = 400
 MAX_NAMED = 4
 """Keys and variables that a message names."""
+MIN_PUNISHED_FRACTION = 0.1
+"""Fraction of the steps that is_reversed must change."""
+PUNISHED_FRACTION = 0.95
+"""Fraction of those that it must make worse."""
+SWEEP_STEP = 0.25
+"""Percent of progress between two steps of a sweep."""
+USUAL_WINDOW = 10.0
+"""Percent of progress over which the median is what is usual."""
+MAX_WINDOW = 5.0
+"""Percent of progress: what is paid for longer is no bonus for a milestone."""
+MIN_BONUS_FRACTION = 0.1
+"""Of the usual reward: what a bonus pays more at least."""
+MAX_SWEPT_PACE_S = 0.002
+"""Rewards that take longer for a call are not swept."""
 SHIFT_S = 1000.5
 """How much later it is for the call that shows whether a reward reads a clock."""
 
@@ -94,6 +112,102 @@ def find_jackpot(
             line = _entry_line(caller)
             return [Finding("RW313", message, caller.reward.filename, line, params=params)]
     return []
+
+
+def find_punished_direction(
+    caller: RewardCaller, episodes: Sequence[TrialEpisode]
+) -> list[Finding]:
+    """RW317: a step pays less with `is_reversed` than without it, whichever way the track is driven."""
+    if "is_reversed" not in caller.reward.source:
+        return []
+    forward = [episode for episode in episodes if episode.driver]
+    forward = forward or [episode for episode in episodes if episode.name == "placed"]
+    backward = [episode for episode in episodes if episode.name == "reversed"]
+    if not forward or not backward:
+        return []
+    for episode in (forward[0], backward[0]):
+        sample = episode.only(slice(SAMPLE_STEPS))
+        plain = _rewards_with(caller, sample, is_reversed=False)
+        flagged = _rewards_with(caller, sample, is_reversed=True)
+        unequal = np.isfinite(plain - flagged) & ~_are_close(plain, flagged)
+        if unequal.sum() <= MIN_PUNISHED_FRACTION * len(plain):
+            return []
+        if np.mean(flagged[unequal] < plain[unequal]) < PUNISHED_FRACTION:
+            return []
+    message = (
+        "the same step pays less with is_reversed, which is true in every step of a reversed track, "
+        "false in every other, and says nothing of the car"
+    )
+    line = key_line(caller.reward, "is_reversed")
+    return [Finding("RW317", message, caller.reward.filename, line)]
+
+
+@dataclass(frozen=True)
+class MilestoneWindow:
+    """Progress, in percent, between which every step pays a bonus."""
+
+    first: float
+    last: float
+    bonus: float
+
+
+def find_milestone_windows(caller: RewardCaller, episodes: Sequence[TrialEpisode]) -> list[Finding]:
+    """RW319: bonuses for reaching a progress that are paid in every step inside a window of it."""
+    laps = [episode for episode in episodes if episode.completes]
+    if not laps or "progress" not in caller.reward.source or caller.pace > MAX_SWEPT_PACE_S:
+        return []
+    by_length = sorted(laps, key=lambda lap: len(lap.params))
+    fastest = by_length[0]
+    windows = _milestone_windows(caller, fastest, len(fastest.params) // 3)
+    windows = windows or _milestone_windows(caller, fastest, 2 * len(fastest.params) // 3)
+    if not windows:
+        return []
+    window = max(windows, key=lambda window: window.bonus)
+    in_fastest, in_slowest = (
+        sum(window.first < params["progress"] < window.last for params in lap.params)
+        for lap in (fastest, by_length[-1])
+    )
+    message = (
+        f"a bonus of {window.bonus:.4g} is paid in every step from {window.first:.4g} to "
+        f"{window.last:.4g} % of progress: {plural(in_fastest, 'step')} of {fastest.title}, "
+        f"{plural(in_slowest, 'step')} of {by_length[-1].title}, so waiting there pays"
+    )
+    if len(windows) > 1:
+        message += f" ({len(windows)} such windows)"
+    line = key_line(caller.reward, "progress", ast.Compare | ast.Call | ast.BinOp)
+    return [Finding("RW319", message, caller.reward.filename, line)]
+
+
+def _milestone_windows(caller: RewardCaller, lap: TrialEpisode, k: int) -> list[MilestoneWindow]:
+    """The windows that show when only the progress of one step of a lap rises, each twice: what is
+    paid once is not paid the second time.
+    """
+    progress = np.arange(0.5 * SWEEP_STEP, 100.0, SWEEP_STEP)
+    params = []
+    for number, value in enumerate(np.repeat(progress, 2).tolist()):
+        params.append(lap.params[k] | {"progress": value, "steps": float(number + 2)})
+    episode = replace(lap, params=params, places=[lap.places[k]] * len(params))
+    paid = caller.run_episode(caller.instance(), episode)[0][1::2]
+    if not np.isfinite(paid).all():
+        return []
+    usual = median_filter(paid, round(USUAL_WINDOW / SWEEP_STEP) | 1, mode="nearest")
+    bonus = paid - usual
+    is_bonus = bonus > np.maximum(MIN_BONUS_FRACTION * np.abs(usual), REWARD_RTOL)
+    windows = []
+    for part in np.flatnonzero(np.diff(is_bonus, prepend=False, append=False)).reshape(-1, 2):
+        first, last = part.tolist()
+        if 1 < last - first <= MAX_WINDOW / SWEEP_STEP:
+            edges = (first * SWEEP_STEP, last * SWEEP_STEP)
+            windows.append(MilestoneWindow(*edges, float(bonus[first:last].max())))
+    return windows
+
+
+def _rewards_with(caller: RewardCaller, episode: TrialEpisode, **values: Any) -> Array:
+    """Rewards of an episode, by a new instance, where these keys of params have other values; nan
+    around failures.
+    """
+    changed = replace(episode, params=[params | values for params in episode.params])
+    return caller.run_episode(caller.instance(), changed)[0]
 
 
 def find_asymmetry(

@@ -108,6 +108,22 @@ CODES: dict[str, FindingCode] = {
         "treat left and right alike, if you can",
     ),
     "RW315": FindingCode("replaces-functions", "warning", "functions of other modules are replaced", "take it out"),
+    "RW316": FindingCode(
+        "missed-first-step", "warning", "a condition on steps that holds in no call",
+        "write `params['steps'] <= 2` for the first call of an episode",
+    ),
+    "RW317": FindingCode(
+        "punishes-reversed", "warning", "is_reversed is punished, which is the direction of the track",
+        "compare heading with the direction of the road instead",
+    ),
+    "RW318": FindingCode(
+        "mixed-angles", "warning", "radians and degrees in one expression",
+        "convert with math.degrees(...) or math.radians(...) first",
+    ),
+    "RW319": FindingCode(
+        "milestone-window", "warning", "a bonus that is paid in every step of a window of progress",
+        "pay it once: remember the last milestone, and forget it when params['steps'] <= 2",
+    ),
     # 4xx: would be accepted by a validator (only asked for with --profile)
     "RW401": FindingCode("profile-length", "error", "the file is empty or too long for the validator", "shorten it"),
     "RW402": FindingCode(

@@ -155,7 +155,7 @@ def merge_findings(findings: Sequence[Finding]) -> list[Finding]:
     """Findings in the order of their lines, each fact once: what a trial finds again of a rule's is
     left out.
     """
-    of_the_file = ("RW102", "RW103", "RW104", "RW106")
+    of_the_file = ("RW102", "RW103", "RW104", "RW106", "RW305")
     unique: dict[tuple[str, str, int], Finding] = {}
     for finding in findings:
         line = 0 if finding.code in of_the_file else finding.line

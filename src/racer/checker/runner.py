@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from racer.checker import static, validators
+from racer.checker import misreadings, static, validators
 from racer.checker.findings import Finding, RuleContext
 from racer.checker.results import (
     CheckReport,
@@ -237,7 +237,7 @@ def _read_and_apply_rules(
         path = findings[0].path if findings else os.fspath(source)  # type: ignore[arg-type]
         return CheckReport(path, _text_of(path), findings), None
     context = RuleContext(reward.path, options.profiles)
-    for rule in (*static.RULES, *validators.RULES):
+    for rule in (*static.RULES, *misreadings.RULES, *validators.RULES):
         findings += rule(reward, context)
     return CheckReport(reward.filename, reward.source, findings), reward
 
@@ -334,7 +334,7 @@ class _FileTrial:
         self._stage = message.get("stage", self._stage)
         self.report.facts.update(message.get("facts", {}))
         if "finding" in message:
-            finding = Finding(**message["finding"])
+            finding = misreadings.name_cause(self._reward, Finding(**message["finding"]))
             self._says_stuck |= finding.code == "RW206"
             self.report.findings.append(finding)
 

@@ -265,6 +265,8 @@ class RewardTrial:
             *behavior.find_side_effects(caller, episodes, seconds / 6.0),
             *behavior.find_constant_reward(paid, caller),
             *behavior.find_jackpot(episodes, paid, caller),
+            *behavior.find_punished_direction(caller, episodes),
+            *behavior.find_milestone_windows(caller, episodes),
         ]
         is_repeatable = not any(finding.code in UNREPEATABLE_CODES for finding in findings)
         tables = literal_tables(self._reward)

@@ -24,7 +24,7 @@ from racer.checker import static, validators
 from racer.checker.calls import copies_of
 from racer.checker.cases import TrialEpisode, lap_episodes, probe_episodes
 from racer.checker.findings import Finding, RuleContext
-from racer.checker.fix import expressions, imports, layout
+from racer.checker.fix import edits, expressions, imports
 from racer.checker.sandbox import SubprocessLost, run_in_subprocess
 from racer.errors import RacerError
 from racer.files import write_file
@@ -42,7 +42,7 @@ from racer.track import load_track
 Rewrite = Callable[[str], str]
 
 REWRITES: tuple[tuple[Rewrite, str], ...] = (
-    (layout.separate_statements, "statements separated"),
+    (edits.separate_statements, "statements separated"),
     (imports.move_imports_to_top, "imports moved to the top"),
     (imports.spell_out_star_imports, "star imports spelled out"),
     (imports.remove_unused_imports, "unused imports taken out"),
@@ -55,8 +55,8 @@ REWRITES: tuple[tuple[Rewrite, str], ...] = (
     (expressions.rewrite_empty_fstrings, "f-strings without a field made strings"),
     (expressions.convert_results_to_float, "results made floats"),
     (imports.replace_forbidden_words, "forbidden words replaced"),
-    (layout.simplify_comment_headings, "headings in comments made plain"),
-    (layout.tidy_layout, "layout tidied"),
+    (edits.simplify_comment_headings, "headings in comments made plain"),
+    (edits.tidy_layout, "layout tidied"),
 )
 """What is done to a file, in this order, and how it is called."""
 CODES_NEEDED = {
