@@ -16,7 +16,7 @@ from racer.cli import app
 from racer.errors import UsageError
 from racer.sim.obstacle_layout import OBSTACLE_LAYOUTS, ObstacleLayout, read_obstacle_layout
 from racer.training.config import TrainConfig
-from racer.training.interop import drfc, drfc_obstacles
+from racer.training.interop import drfc
 from racer.training.interop.importer import import_bundle
 from racer.training.interop.worlds import parse_env, resolve_world
 from racer.training.sweep import experiment
@@ -256,9 +256,9 @@ def test_boxes_and_bot_cars_come_along(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", OBSTACLE_LAYOUTS)
 def test_courses_go_over_and_back(name: str) -> None:
-    words = drfc_obstacles.settings_from_obstacles(OBSTACLE_LAYOUTS[name])
-    back = drfc_obstacles.obstacles_from_settings(
+    words = drfc.settings_from_obstacles(OBSTACLE_LAYOUTS[name])
+    back = drfc.obstacles_from_settings(
         drfc.settings_from_env(parse_env(drfc.run_env_from_settings(PLAIN | words, "x")))
     )
     assert read_obstacle_layout(back) == OBSTACLE_LAYOUTS[name]
-    assert drfc_obstacles.obstacles_for_experiment(read_obstacle_layout(back)) == name
+    assert drfc.obstacles_for_experiment(read_obstacle_layout(back)) == name

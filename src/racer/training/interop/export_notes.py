@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from racer.sensors import PICTURE_SIZE_PX, has_pictures, picture_size
 from racer.training.config import LearnerSettings
-from racer.training.interop.drfc_obstacles import obstacle_notes
+from racer.training.interop.drfc import obstacle_notes
 from racer.training.interop.hyperparameters import hyperparameters_notes, read_hyperparameters
 from racer.training.networks import NETWORKS, SMALL
 from racer.training.run import Run

@@ -34,10 +34,10 @@ from racer.sensors import FEATURE_NAMES
 from racer.track import Track, load_route, load_track, save_route
 from racer.training.interop.drfc import (
     CUSTOM_FILES_FOLDER,
+    obstacles_for_experiment,
     run_env_from_settings,
     settings_from_config,
 )
-from racer.training.interop.drfc_obstacles import obstacles_for_experiment
 from racer.training.interop.export_notes import DEEPRACER_NETWORKS, export_notes
 from racer.training.interop.hyperparameters import hyperparameters_table
 from racer.training.interop.worlds import world_of_track

@@ -24,10 +24,10 @@ from racer.training.interop.drfc import (
     READ_KEYS,
     TranslatedJob,
     config_from_settings,
+    obstacles_for_experiment,
     settings_from_env,
     settings_from_yaml,
 )
-from racer.training.interop.drfc_obstacles import obstacles_for_experiment
 from racer.training.interop.hyperparameters import hyperparameters_table, read_hyperparameters
 from racer.training.interop.worlds import parse_env, resolve_world, world_of_track
 from racer.training.sweep import experiment_toml, read_experiment
