@@ -63,6 +63,8 @@ def parse_json(content: str | bytes, where: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
+        if text.startswith(("//", "#", "/*"), error.pos):
+            raise UsageError(f"{where}: JSON knows no comments ({place}): take them out") from None
         raise UsageError(f"{where}: is not valid JSON ({error.msg}, {place})") from None
     except RecursionError:
         raise UsageError(f"{where}: is nested too deeply to be read as JSON") from None

@@ -95,13 +95,52 @@ def test_a_batch_beyond_an_update_is_cut_when_it_was_written_as_text(given: Any)
 
 
 def test_an_unknown_key_is_ignored_with_a_word(given: Any):
-    assert given({"batchsize": 32, "zebra": 1}) == (
+    assert given({"stack_size": 1, "batch_sise": 32, "zebra": 1}) == (
         PLAIN,
         [
-            "unknown key 'batchsize': did you mean 'batch_size'?; it is ignored",
-            "unknown key 'zebra'; it is ignored",
+            "unknown key 'batch_sise' is ignored: did you mean 'batch_size'?",
+            "unknown key 'zebra' is ignored",
         ],
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("learning_rate", "lr"),
+        ("Learning rate", "lr"),
+        ("entropy", "beta_entropy"),
+        ("entropy_coefficient", "beta_entropy"),
+        ("ent_coef", "beta_entropy"),
+        ("gamma", "discount_factor"),
+        ("Discount factor", "discount_factor"),
+        ("epochs", "num_epochs"),
+        ("n_epochs", "num_epochs"),
+        ("Gradient descent batch size", "batch_size"),
+    ],
+)
+def test_a_name_of_the_console_or_of_another_library_is_understood(given: Any, key: str, name: str):
+    [note] = given({"stack_size": 1, key: 1})[1]
+    assert note == f"unknown key {key!r} is ignored: it is called {name!r} here"
+
+
+@pytest.mark.parametrize("key", ["epsilon", "clip_range", "gae_lambda"])
+def test_what_the_simulator_does_not_let_one_set_is_said(given: Any, key: str):
+    [note] = given({"stack_size": 1, key: 0.1})[1]
+    assert "cannot be set" in note
+
+
+def test_a_file_without_a_known_key_is_no_hyperparameters_file(given: Any):
+    with pytest.raises(UsageError, match="this is no hyperparameters file.*'gamma': it is called"):
+        given({"gamma": 0.9, "action_space": []})
+
+
+@pytest.mark.parametrize("comment", ["// slow", "# slow", "/* slow */"])
+def test_a_comment_in_json_is_named(given: Any, comment: str):
+    with pytest.raises(UsageError, match=r"JSON knows no comments \(line 2, column 1\)"):
+        given("{\n" + comment + '\n"lr": 0.001}')
+    with pytest.raises(UsageError, match=r"JSON knows no comments \(line 1, column"):
+        given('{"lr": 0.001, ' + comment + '\n "num_epochs": 3}')
 
 
 @pytest.mark.parametrize("strange", [[1, 2], {"a": 1}, None, True])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +69,32 @@ SAC_CONSTANTS = {
 DEEPRACER_DEFAULTS = {"gae_lambda": 0.95, "clip_range": 0.2}
 """Settings of PPO that no DeepRacer file holds, and their values there."""
 
+OTHER_NAMES = {
+    "batch_size": (
+        "batchsize", "minibatch_size", "mini_batch_size", "gradient_descent_batch_size", "sgd_minibatch_size",
+    ),
+    "num_epochs": (
+        "epochs", "n_epochs", "number_of_epochs", "nb_epochs", "ppo_epochs", "update_epochs", "optimization_epochs",
+        "num_sgd_iter",
+    ),
+    "lr": ("learning_rate", "learningrate", "adam_lr", "actor_lr", "step_size"),
+    "beta_entropy": ("beta", "ent_coef", "entcoef"),
+    "discount_factor": ("gamma", "discount", "discount_rate"),
+    "loss_type": ("loss", "loss_function"),
+    "num_episodes_between_training": (
+        "num_episodes", "episodes_per_iteration", "episodes_between_training",
+        "number_of_experience_episodes_between_each_policy_updating_iteration",
+    ),
+}  # fmt: skip
+"""DeepRacer's keys, and what the console and other libraries call them."""
+
+MAX_NAMED_KEYS = 4
+CLIP_NAMES = (
+    "epsilon", "eps", "clip", "clip_range", "cliprange", "clip_epsilon", "clip_param", "clip_ratio", "clip_coef",
+    "ppo_clip",
+)  # fmt: skip
+LAMBDA_NAMES = ("gae_lambda", "lam", "lambda", "gae_lam")
+
 AS_HERE = (
     ("stack_size", 1),
     ("loss_type", "mean squared error"),
@@ -92,9 +119,7 @@ def read_hyperparameters(
 
     `algorithm` is clipped_ppo or sac. Raises UsageError.
     """
-    table = read_json(path)
-    if not isinstance(table, dict):
-        raise UsageError(f'{path} must hold a JSON object such as {{"lr": 0.0003}}')
+    table = _check_table(read_json(path), path)
     keys, ignored = PPO_KEYS, PPO_IGNORED
     if algorithm == "sac":
         keys, ignored = SAC_KEYS, SAC_IGNORED
@@ -162,8 +187,37 @@ def _notes(
                 f"{key} {value}: racer updates its policy after a number of steps, not of episodes (envs x n_steps)"
             )
         else:
-            notes.append(f"unknown key {key!r}{did_you_mean(key, known)}; it is ignored")
+            notes.append(f"unknown key {key!r} is ignored{_suggestion(key, known)}")
     return notes
+
+
+def _suggestion(key: str, known: Sequence[str]) -> str:
+    """What an unknown key may stand for: by its meaning, else by its letters."""
+    word = re.sub(r"\W+", "_", key.lower()).strip("_")
+    if word in CLIP_NAMES:
+        return ": the clip range cannot be set, it is 0.2 in the simulator"
+    if word in LAMBDA_NAMES:
+        return ": the lambda of the advantage cannot be set, it is 0.95 in the simulator"
+    if word.startswith("entropy"):
+        return ": it is called 'beta_entropy' here"
+    for name, others in OTHER_NAMES.items():
+        if word in others or word == name:
+            return f": it is called {name!r} here"
+    return did_you_mean(key, known)
+
+
+def _check_table(table: object, path: str) -> dict[str, Any]:
+    """The table, if it is one of hyperparameters. Raises UsageError."""
+    if not isinstance(table, dict):
+        raise UsageError(f'{path} must hold a JSON object such as {{"lr": 0.0003}}')
+    known = [*(PPO_KEYS | SAC_KEYS), *PPO_IGNORED, "num_episodes_between_training"]
+    if not table or not table.keys().isdisjoint(known):
+        return table
+    hints = [f"{key!r}{_suggestion(key, known)}" for key in list(table)[:MAX_NAMED_KEYS]]
+    raise UsageError(
+        f"{path}: this is no hyperparameters file: none of its keys is known ({'; '.join(hints)}). "
+        f"There are {', '.join(PPO_KEYS)}"
+    )
 
 
 def _as_number(value: Any) -> Any:
