@@ -4,6 +4,8 @@ is wrong.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,22 @@ def test_a_space_that_steers_the_wrong_way_cannot_lap_and_the_advice_says_why(
     assert not seen.can_lap
     assert {advice.kind for advice in seen.advice} == {"fails", "costs"}
     assert seen.advice[0].kind == "fails"
-    assert "no lap was found" in seen.advice[0].sentence
+    assert f"no lap was found with these actions and car {car.name}" in seen.advice[0].sentence
+    assert "cannot lap" not in seen.advice[0].sentence
+
+
+def test_a_complete_lap_in_the_log_proves_that_the_space_laps(ring, car, line, free):
+    actions = space((-30.0, 1.5), (0.0, 1.5))
+    seen = review_space(ring, car, actions, line, free, width=10, driven=13.6)
+    assert seen.can_lap
+    assert "fails" not in {advice.kind for advice in seen.advice}
+    assert any("the log itself laps in 13.60 s" in advice.sentence for advice in seen.advice)
+
+
+def test_no_lap_that_was_found_is_faster_than_the_bound(ring, car, line, free):
+    slow_line = replace(line, time=2.0 * line.time, lap_time=2.0 * line.lap_time)
+    seen = review_space(ring, car, space((30.0, 1.5), (0.0, 2.0)), slow_line, free, width=10)
+    assert seen.bound <= free.lap_time
 
 
 def test_an_action_that_the_fastest_lap_does_without_is_useless(ring, car, line, free):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from racer.cli.actions import app
+from racer.cli.actions import _driven_lap_time, app
 from racer.errors import UsageError
+from racer.vehicle import ActionSpace
 from racer.vehicle.metadata import read_metadata
 
 GOOD = [(-25.0, 1.5), (-10.0, 2.5), (0.0, 2.5), (10.0, 2.5), (20.0, 2.0), (30.0, 1.5)]
@@ -67,6 +70,34 @@ def test_a_space_that_cannot_lap_is_exit_code_1_and_says_what_to_add(tmp_path: P
     assert told["lap_time"] is None
     assert [advice["kind"] for advice in told["advice"]][:2] == ["fails", "fails"]
     assert "add +" in told["advice"][1]["sentence"]
+
+
+def test_what_the_car_does_with_commands_beyond_it_stands_beside_them(tmp_path: Path) -> None:
+    file = tmp_path / "fast.json"
+    actions = [{"steering_angle": 0, "speed": 9}, {"steering_angle": -35, "speed": 5}]
+    file.write_text(json.dumps({"action_space": actions}))
+    result = run("check", file, "--track", "oval")
+    assert result.exit_code == 1
+    assert "note: " in result.output
+    assert "drives between 0.1 and 4 m/s, whatever the action says" in result.output
+    assert "no log has shown the car of version 1" in result.output
+    assert "the car does" in result.output
+    assert "-30°/4" in result.output
+    assert "cannot lap" not in result.output
+    [told] = json.loads(run("check", file, "--track", "oval", "--json").output)
+    assert len(told["notes"]) == 3
+    assert (told["actions"][0]["given_speed"], told["actions"][0]["speed"]) == (9.0, 4.0)
+
+
+def test_a_log_proves_only_its_own_actions() -> None:
+    space = ActionSpace(False, (-20.0, 20.0), (2.0, 2.0))
+    laps = pd.DataFrame({"time": [14.2, 13.6, 9.0], "complete": [True, True, False]})
+    log = SimpleNamespace(log=SimpleNamespace(job=SimpleNamespace(action_space=space)))
+    log.laps_on_track = laps
+    other = ActionSpace(False, (-20.0, 20.0), (2.0, 3.0))
+    assert _driven_lap_time(log, space) == 13.6
+    assert _driven_lap_time(log, other) is None
+    assert _driven_lap_time(None, space) is None
 
 
 @pytest.mark.slow

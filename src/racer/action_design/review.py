@@ -179,7 +179,7 @@ BEYOND_FRACTION = 0.02  # fraction of its steps in which it is beyond the range
 
 @dataclass(frozen=True)
 class Advice:
-    """A sentence about a space. `kind`: `fails` (it cannot lap the track), `costs` (it costs time),
+    """A sentence about a space. `kind`: `fails` (no lap is known with it), `costs` (it costs time),
     `note`.
     """
 
@@ -194,7 +194,8 @@ class Review:
     `commands` (A, 2) steering deg and speed m/s, of a continuous space the grid that was searched.
     `best`: the fastest lap with them, None when none was found; `free`: the fastest without a
     space. `turns`: the bends, the tightest first, each with the smallest circle that the space
-    drives to its side.
+    drives to its side. `driven`: s of the fastest complete lap of a log with these actions, None
+    without one.
     """
 
     track: Track
@@ -206,11 +207,15 @@ class Review:
     free: CommandedDrive | None
     wanted: Index  # (A,) steps of the free lap whose command is nearest to each action
     turns: tuple[tuple[Bend, Tightest | None], ...] = field(default=())
+    driven: float | None = None
 
     @property
     def bound(self) -> float:
-        """s, of the line's fastest drive."""
-        return self.line.lap_time
+        """s, of the line's fastest drive, or of the fastest lap known where that is faster: the line
+        is not the only one.
+        """
+        laps = [lap.lap_time for lap in (self.best, self.free) if lap is not None]
+        return min([self.line.lap_time, *laps])
 
     @property
     def use(self) -> Index:
@@ -238,8 +243,8 @@ class Review:
 
     @property
     def can_lap(self) -> bool:
-        """Whether a lap was found."""
-        return self.best is not None
+        """Whether a lap is known: found by the search, or driven in a log."""
+        return self.best is not None or self.driven is not None
 
     @property
     def costs(self) -> bool:
@@ -256,9 +261,10 @@ def review_space(
     line: RacingLine,
     free: CommandedDrive | None = None,
     width: int = BEAM_WIDTH,
+    driven: float | None = None,
 ) -> Review:
     """What `space` is good for on a track; `line` leads the search, `free` is the drive to compare
-    with, if known.
+    with, if known, `driven` the time of a complete lap of a log with this space, s.
     """
     commands = space_commands(space)
     free = free or free_drive(track, car, line, width)
@@ -272,7 +278,7 @@ def review_space(
     if best is not None:
         best = improve_lap(track, car, best, width)
     turns = _bends_and_circles(track, car, commands)
-    return Review(track, car, space, line, commands, best, free, wanted, turns)
+    return Review(track, car, space, line, commands, best, free, wanted, turns, driven)
 
 
 def free_drive(
@@ -346,7 +352,8 @@ def _advise_on_turning(review: Review) -> list[Advice]:
         if tightest.radius > bend.radius:
             command = f"{tightest.steering_deg:+g}° at {tightest.speed:g} m/s"
             smallest = (
-                f"the smallest that these actions drive is {tightest.radius:.2f} m ({command})"
+                f"the smallest that racer's {review.car.name} drives on and on with these actions is "
+                f"{tightest.radius:.2f} m ({command})"
             )
             sentence = f"{need}; {smallest}: {_remedy(review.car, bend)}"
             return [Advice(_kind_of_lack(review), sentence)]
@@ -355,9 +362,9 @@ def _advise_on_turning(review: Review) -> list[Advice]:
 
 def _kind_of_lack(review: Review) -> str:
     """How bad it is when something lacks: a fault only where the lap suffers."""
-    if review.best is None:
+    if not review.can_lap:
         return "fails"
-    if review.costs:
+    if review.costs and review.best is not None:
         return "costs"
     return "note"
 
@@ -376,10 +383,16 @@ def _remedy(car: Car, bend: Bend) -> str:
 
 def _advise_on_lap(review: Review) -> list[Advice]:
     """About the lap that the space allows, beside the free one."""
+    if review.best is None and review.driven is not None:
+        sentence = (
+            f"the log itself laps in {review.driven:.2f} s with them; racer's search does not: "
+            f"its model of car {review.car.name} turns wider there"
+        )
+        return [Advice("note", sentence)]
     if review.best is None:
         sentence = (
-            "no lap was found with these actions, however wide the search: "
-            "they cannot lap this track"
+            f"no lap was found with these actions and car {review.car.name}, however wide the "
+            "search: that does not prove that there is none"
         )
         return [Advice("fails", sentence)]
     if review.free is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from racer.action_design import ActionUsage, CommandedDrive, Design, Review
     from racer.raceline import RacingLine
     from racer.track import Track
-    from racer.vehicle import Car, Metadata
+    from racer.vehicle import ActionSpace, Car, Metadata
 
 
 MAX_ACTIONS_OF_PLACE = 3
@@ -51,15 +51,20 @@ def print_review(review: Review, usage: ActionUsage | None) -> None:
         typer.echo(f"{advice.kind}: {advice.sentence}")
 
 
-def review_as_dict(review: Review, usage: ActionUsage | None) -> dict[str, Any]:
+def review_as_dict(
+    review: Review, usage: ActionUsage | None, notes: Sequence[str] = ()
+) -> dict[str, Any]:
     """A review as plain data; what is missing is None."""
     actions = []
+    given = _given_commands(review)
     for k, (steering_deg, speed) in enumerate(review.commands.tolist()):
         actions.append(
             {
                 "action": k,
                 "steering_angle": steering_deg,
                 "speed": speed,
+                "given_steering_angle": given[k][0],
+                "given_speed": given[k][1],
                 "wanted": int(review.wanted[k]),
                 "taken": int(review.use[k]),
                 "useless": k in review.unused_actions,
@@ -78,6 +83,7 @@ def review_as_dict(review: Review, usage: ActionUsage | None) -> dict[str, Any]:
         "track": review.track.name,
         "car": review.car.name,
         "can_lap": review.can_lap,
+        "driven_lap_time": review.driven,
         "laps": review.best.laps if review.best else [],
         "lap_time": _lap_time(review.best),
         "free_lap_time": _lap_time(review.free),
@@ -86,6 +92,7 @@ def review_as_dict(review: Review, usage: ActionUsage | None) -> dict[str, Any]:
         "turns": turns,
         "advice": [{"kind": advice.kind, "sentence": advice.sentence} for advice in review.advice],
         "run": usage_by_place,
+        "notes": list(notes),
     }
 
 
@@ -141,6 +148,8 @@ def _describe_space(review: Review) -> str:
 
 def _describe_lap(review: Review) -> str:
     bound = f"the line's own bound is {review.bound:.2f} s"
+    if review.bound < review.line.lap_time:
+        bound = f"the line alone would take {review.line.lap_time:.2f} s"
     best = review.best
     if best is None:
         return f"no lap found with them; {bound}"
@@ -155,11 +164,17 @@ def _action_table(review: Review, usage: ActionUsage | None) -> RecordTable:
     from racer.action_design import signed_angle
 
     heads = ["action", "steering °", "speed m/s", "wanted %", "taken %"]
+    given = _given_commands(review)
+    is_clipped = given != review.commands.tolist()
+    if is_clipped:
+        heads.insert(3, "the car does")
     if usage is not None:
         heads.append("run %")
     table = new_table(*heads, "", text=("",))
-    for k, (steering_deg, speed) in enumerate(review.commands):
+    for k, (steering_deg, speed) in enumerate(given):
         cells = [str(k), signed_angle(steering_deg), f"{speed:g}"]
+        if is_clipped:
+            cells.append(_format_command(*review.commands[k], "/"))
         cells.append(_format_part(review.wanted[k], review.wanted.sum()))
         cells.append(_format_part(review.use[k], review.use.sum()))
         if usage is not None:
@@ -167,6 +182,17 @@ def _action_table(review: Review, usage: ActionUsage | None) -> RecordTable:
         cells.append("never useful" if k in review.unused_actions else "")
         table.add_row(*cells)
     return table
+
+
+def _given_commands(review: Review) -> list[list[float]]:
+    """Steering, deg, and speed, m/s, of each action as the file says them; the grid of a continuous
+    space.
+    """
+    space = review.space
+    if space.is_continuous:
+        return review.commands.tolist()
+    pairs = zip(space.steering_deg, space.speed, strict=True)
+    return [[float(steering_deg), float(speed)] for steering_deg, speed in pairs]
 
 
 def _place_table(review: Review, usage: ActionUsage) -> RecordTable:
@@ -251,7 +277,7 @@ def actions_check_command(
     """Say which actions the fastest lap needs, which it never takes, and what lap they allow at
     best.
 
-    Exit code 1 when no lap is found with them. The search takes some seconds for each track.
+    Exit code 1 when no lap is found with them, nor in the log of --run. The search takes some seconds for each track.
     """
     from racer.action_design import review_space
     from racer.vehicle import car_preset
@@ -269,14 +295,19 @@ def actions_check_command(
     if len(tracks) > 1:
         refuse_if(output, f"-o {output} is one picture, {too_many} tracks: check them one by one")
         refuse_if(line, f"--line {line} is of one track, {too_many}: check them one by one")
+    space = metadata.action_space
+    driven = _driven_lap_time(log, space)
     reviews = [
-        review_space(one, model, metadata.action_space, _leading_line(one, model, line))
+        review_space(one, model, space, _leading_line(one, model, line), driven=driven)
         for one in tracks
     ]
     by_corner, by_cell = _usage_of_log(log, reviews[0])
     if as_json:
-        typer.echo(json.dumps([review_as_dict(x, by_corner) for x in reviews], indent=2))
+        told = [review_as_dict(review, by_corner, metadata.notes) for review in reviews]
+        typer.echo(json.dumps(told, indent=2))
     else:
+        for note in metadata.notes:
+            typer.echo(f"note: {note}")
         for review in reviews:
             print_review(review, by_corner)
     if output is not None:
@@ -361,6 +392,15 @@ def _read_actions(path: Path | None, log: LogOnTrack | None) -> Metadata:
         )
     car = job.car or DEFAULT_CAR
     return Metadata(job.action_space, version=float(car.removeprefix("v")))
+
+
+def _driven_lap_time(log: LogOnTrack | None, space: ActionSpace) -> float | None:
+    """s of the fastest complete lap of a log that was driven with that space; None without one."""
+    from racer.cli.inputs import best_lap_time
+
+    if log is None or log.log.job.action_space != space:
+        return None
+    return best_lap_time(log.laps_on_track)
 
 
 def _load_tracks(names: list[str] | None, reverse: bool) -> list[Track]:
