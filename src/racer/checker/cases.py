@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from racer import geometry, resources
 from racer.drivers import Drive, drive_all
+from racer.errors import UsageError
 from racer.reward import RewardFunction
 from racer.sim import (
     Obstacles,
@@ -44,6 +45,7 @@ OBSTACLE_PLACES = ((0.1, 1), (0.45, -1), (0.8, 1))
 TRIAL_SPEEDS_MPS = (0.5, 0.8, 1.0, 1.3, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
 TRIAL_STEERING_DEG = (-30.0, -20.0, -15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0, 20.0, 30.0)
 LAP_DRIVERS = ("slow", "fast", "weaving", "leaving", "stopping", "circling", "fastest")
+OBJECT_KEY_STARTS = ("object", "closest_objects")
 MAX_PLACED_FRACTION = 0.999
 """Of the lap: how far along a track a car is placed."""
 
@@ -265,12 +267,13 @@ MIN_TABLE_EXTENT = 0.4
 @dataclass(frozen=True, eq=False)
 class TrialCases:
     """What rewards are tried on. `is_named`: the user named the tracks, so a reward must do on all
-    of them.
+    of them. `objects`: "box" or "bot" where these stand on every road, else "".
     """
 
     tracks: list[Track]
     episodes: list[TrialEpisode]
     is_named: bool
+    objects: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,11 +288,17 @@ class NumberTable:
     points: Array | None
 
 
-def build_trial_cases(names: Sequence[str], is_named: bool) -> TrialCases:
+def build_trial_cases(names: Sequence[str], is_named: bool, objects: str = "") -> TrialCases:
     """The tracks of these names and all episodes on them: laps on the main one, or on the first two
-    named.
+    named. With `objects` ("box" or "bot") these stand on every road.
+
+    Raises UsageError where objects are asked for and no track is a loop.
     """
     tracks = [load_track(name) for name in names]
+    if objects:
+        tracks = [track for track in tracks if track.is_loop]
+        if not tracks:
+            raise UsageError("objects stand on loops only (--objects): name one with --track")
     main = tracks[:2] if is_named else [track for track in tracks if track.name == DEFAULT_TRACK]
     main = main or tracks[:1]
     others_fraction = 1.0 if is_named else OTHER_TRACKS_FRACTION
@@ -300,7 +309,20 @@ def build_trial_cases(names: Sequence[str], is_named: bool) -> TrialCases:
         episodes += lap_episodes(track)
     for of_track in probes[1:]:
         episodes += of_track
-    return TrialCases(tracks, episodes, is_named)
+    if objects:
+        episodes = [with_objects(episode, objects) for episode in episodes]
+    return TrialCases(tracks, episodes, is_named, objects)
+
+
+def with_objects(episode: TrialEpisode, kind: str) -> TrialEpisode:
+    """The episode with objects of a kind on the road wherever there are none."""
+    places = [place if place.objects else replace(place, objects=kind) for place in episode.places]
+    placed = placed_episode(episode.name, episode.track, places).params
+    params = []
+    for before, there in zip(episode.params, placed, strict=True):
+        of_objects = {key: there[key] for key in there if key.startswith(OBJECT_KEY_STARTS)}
+        params.append(before | of_objects)
+    return replace(episode, params=params, places=places)
 
 
 def trial_track_names(asked: Sequence[str]) -> list[str]:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 
 MAX_TIMEOUT_S = 1e6
+OBJECT_KINDS = {"boxes": "box", "bots": "bot"}
+"""What may stand on every road of a trial."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class ProjectSettings:
     track: tuple[str, ...] = ()
     profile: tuple[str, ...] = ()
     timeout: float | None = None
+    objects: str = ""
 
 
 def read_project_settings(start: Path) -> ProjectSettings:
@@ -77,6 +80,8 @@ def _parse_settings(table: Any, path: Path) -> ProjectSettings:
             raise UsageError(f"{path}: [tool.racer] has no {key!r}{suggestion}")
         if key == "timeout":
             values[key] = _parse_timeout(value, path)
+        elif key == "objects":
+            values[key] = _parse_objects(value, path)
         else:
             values[key] = _parse_words(key, value, path)
     return ProjectSettings(**values)
@@ -87,6 +92,13 @@ def _parse_timeout(value: Any, path: Path) -> float:
     if not is_number or not 0.0 < value < MAX_TIMEOUT_S:
         raise UsageError(f"{path}: timeout in [tool.racer] is a number of seconds, not {value!r}")
     return float(value)
+
+
+def _parse_objects(value: Any, path: Path) -> str:
+    if value not in ("none", *OBJECT_KINDS):
+        kinds = ", ".join(OBJECT_KINDS)
+        raise UsageError(f"{path}: objects in [tool.racer] is none, {kinds}, not {value!r}")
+    return str(value)
 
 
 def _parse_words(key: str, value: Any, path: Path) -> tuple[str, ...]:
@@ -114,7 +126,8 @@ class CheckOptions:
 
     `tracks` are names or files; with none it is all that ship, and whole laps on one of them.
     `timeout` is in seconds for a call, `seconds` about what the trial of a file may take, `jobs` the
-    number of child processes at a time, 0 for as many as there are cores.
+    number of child processes at a time, 0 for as many as there are cores. `objects` is "none",
+    "boxes" or "bots".
     """
 
     tracks: tuple[str, ...] = ()
@@ -122,6 +135,7 @@ class CheckOptions:
     timeout: float = CALL_TIMEOUT_S
     seconds: float = TRIAL_TIME_S
     jobs: int = 0
+    objects: str = "none"
 
 
 def check(
@@ -134,6 +148,7 @@ def check(
     timeout: float = CALL_TIMEOUT_S,
     seconds: float = TRIAL_TIME_S,
     jobs: int = 0,
+    objects: str = "none",
     on_report: Callable[[CheckReport], None] = lambda report: None,
 ) -> CheckResult:
     """Everything that can be known about reward functions without training.
@@ -154,6 +169,9 @@ def check(
         Seconds that the trial of a file may take, about.
     jobs
         Files that are tried at a time; 0: as many as there are cores.
+    objects
+        "boxes" or "bots": these stand on every road, as in object avoidance and head-to-bot races;
+        "none": roads are tried with and without.
     on_report
         Gets each report as soon as it and those before it are there.
 
@@ -175,7 +193,10 @@ def check(
         )
     for profile in profiles:
         validators.find_profile(profile)
-    options = CheckOptions(tuple(tracks), tuple(profiles), timeout, seconds, jobs)
+    if objects not in ("none", *OBJECT_KINDS):
+        kinds = ", ".join(OBJECT_KINDS)
+        raise UsageError(f"there are no objects {objects!r} (--objects): none, {kinds}")
+    options = CheckOptions(tuple(tracks), tuple(profiles), timeout, seconds, jobs, objects)
     selection = parse_selection(select, ignore)
     reports: list[CheckReport] = []
     for report in _reports_in_order(rewards, options):
@@ -367,7 +388,8 @@ def _run_trials(
     from racer.checker.sandbox import sandbox_folder, wait_for_messages
 
     is_named = bool(options.tracks) and "all" not in options.tracks
-    cases = build_trial_cases(trial_track_names(options.tracks), is_named)
+    kind = OBJECT_KINDS.get(options.objects, "")
+    cases = build_trial_cases(trial_track_names(options.tracks), is_named, kind)
     jobs = max(options.jobs or os.cpu_count() or 1, 1)
     if len(trials) > jobs:
         import hypothesis  # noqa: F401 once here, and not once in every child

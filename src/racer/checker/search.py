@@ -15,6 +15,7 @@ from racer.checker.cases import (
     PlacedStep,
     placed_episode,
     random_episode,
+    with_objects,
 )
 from racer.reward import RewardFunction
 from racer.track import Track
@@ -37,12 +38,18 @@ class _TimeIsUp(BaseException):
     """
 
 
-def random_failures(caller: RewardCaller, tracks: Sequence[Track], count: int) -> list[CallFailure]:
-    """The failures at `count` random places of each track, which cost little to try."""
+def random_failures(
+    caller: RewardCaller, tracks: Sequence[Track], count: int, objects: str = ""
+) -> list[CallFailure]:
+    """The failures at `count` random places of each track, which cost little to try; with `objects`
+    ("box" or "bot") on the road.
+    """
     named = numbers_in_source(caller.reward)
     failures = []
     for seed, track in enumerate(tracks):
         episode = random_episode(track, count, named, seed)
+        if objects:
+            episode = with_objects(episode, objects)
         failures += caller.run_episode(caller.instance(), episode)[1]
     return failures
 

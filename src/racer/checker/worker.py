@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from racer.checker.calls import (
     RewardCaller,
     TimeBudget,
     distinct_failures,
+    finding_from_failure,
     load_failure_finding,
     minimize_failure,
     without_traceback,
@@ -29,11 +30,18 @@ from racer.checker.cases import (
     lap_episodes,
     literal_tables,
     tracks_of_tables,
+    with_objects,
 )
 from racer.checker.findings import Finding, Severity
 from racer.checker.sandbox import AuditGuard, LineRecorder, MessagePipe
 from racer.errors import RacerError
-from racer.reward import RefusalReason, RewardFunction, RewardRefused, describe_refusal
+from racer.reward import (
+    RefusalReason,
+    RewardFunction,
+    RewardRefused,
+    describe_refusal,
+    reads_objects,
+)
 
 Array = NDArray[np.float64]
 
@@ -47,6 +55,10 @@ SLOW_CALL_S = 0.005
 """From so many seconds a call on a reward is called slow."""
 DRIVE_OVERTIME_S = 1.5
 """Beyond its part of the time: only a slow reward is not tried everywhere."""
+EMPTY_ROAD_CURE = (
+    "ask whether params['objects_location'] is empty first; or, for a race that always has objects: "
+    "racer check --objects boxes (or bots)"
+)
 UNREPEATABLE_CODES = ("RW301", "RW305", "RW306")
 """With one of these equal steps pay differently anyway."""
 
@@ -156,7 +168,7 @@ class RewardTrial:
             episodes = [episode for episode in cases.episodes if episode.track in fitting]
             if not any(episode.driver for episode in episodes):
                 episodes = [*lap_episodes(fitting[0]), *episodes]
-            self._cases = TrialCases(fitting, episodes, is_named=True)
+            self._cases = TrialCases(fitting, episodes, True, self._cases.objects)
 
     def _drive(self) -> tuple[list[Array], list[CallFailure]]:
         """Rewards of every episode, each by an instance of its own, and all failures. Those that
@@ -182,13 +194,16 @@ class RewardTrial:
         affordable = 0.2 * self._order.seconds / self._caller.pace / RANDOM_TRACKS
         count = int(min(RANDOM_STEPS, affordable))
         tracks = self._cases.tracks[:RANDOM_TRACKS]
-        failures = search.random_failures(self._caller, tracks, count)
+        objects = self._cases.objects
+        failures = search.random_failures(self._caller, tracks, count, objects)
         self._report(self._without_excused(failures))
 
     def _search(self) -> None:
         tracks = self._cases.tracks[:SEARCHED_TRACKS]
         seconds = self._order.seconds / 4.0
         failures = search.search_failures(self._caller, tracks, self._known, seconds)
+        if self._cases.objects:
+            failures = [failure for failure in failures if not _is_on_empty_road(failure)]
         self._report(self._without_excused(failures))
 
     def _without_excused(self, failures: Sequence[CallFailure]) -> list[CallFailure]:
@@ -233,10 +248,38 @@ class RewardTrial:
             if failure.refusal.reason is RefusalReason.BLOCKED or failure.kind in self._known:
                 continue
             self._is_silenced |= failure.code in SILENCING_CODES
-            finding = minimize_failure(self._caller, failure)
+            finding = self._smallest_finding(failure)
             if finding is not None:
                 self._known.add(failure.kind)
                 self._send(finding)
+
+    def _smallest_finding(self, failure: CallFailure) -> Finding | None:
+        """As `minimize_failure`, but with objects where these stand on every road, and with the cause
+        where only the lack of them makes a call fail.
+        """
+        finding = minimize_failure(self._caller, failure)
+        if finding is None or failure.episode is None or failure.code in SILENCING_CODES:
+            return finding
+        place = failure.episode.places[failure.k]
+        if self._cases.objects:
+            if finding.params and finding.params["objects_location"]:
+                return finding
+            params = failure.episode.params[failure.k]
+            return finding_from_failure(
+                failure, self._reward, circumstances=place.description, params=params
+            )
+        if place.objects or not place.track.is_loop or not reads_objects(self._reward):
+            return finding
+        step = failure.episode.only([failure.k])
+        if not self._fails_so(step, failure) or self._fails_so(with_objects(step, "box"), failure):
+            return finding
+        circumstances = f"without objects on the road; {finding.circumstances}"
+        return replace(finding, circumstances=circumstances, remedy=EMPTY_ROAD_CURE)
+
+    def _fails_so(self, episode: TrialEpisode, failure: CallFailure) -> bool:
+        """Whether an episode, by a new instance, has a failure of that kind."""
+        failures = self._caller.run_episode(self._caller.instance(), episode)[1]
+        return failure.kind in [one.kind for one in failures]
 
     def _look(self, rewards: Sequence[Array]) -> None:
         """Everything that is not a failure, on the steps that did not fail."""
@@ -333,6 +376,10 @@ def _tracks_of_kind(failures: Sequence[CallFailure], kind: tuple[str, int]) -> s
         if failure.kind == kind and failure.episode is not None:
             names.add(failure.episode.track.name)
     return names
+
+
+def _is_on_empty_road(failure: CallFailure) -> bool:
+    return failure.episode is not None and not failure.episode.places[failure.k].objects
 
 
 def _milliseconds(seconds: float) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from racer.cli.inputs import LogOnTrack, load_track_with_note, read_log_on_track
@@ -174,7 +175,8 @@ def _action_table(review: Review, usage: ActionUsage | None) -> RecordTable:
     for k, (steering_deg, speed) in enumerate(given):
         cells = [str(k), signed_angle(steering_deg), f"{speed:g}"]
         if is_clipped:
-            cells.append(_format_command(*review.commands[k], "/"))
+            done_steering_deg, done_speed = review.commands[k]
+            cells.append(_format_command(done_steering_deg, done_speed, "/"))
         cells.append(_format_part(review.wanted[k], review.wanted.sum()))
         cells.append(_format_part(review.use[k], review.use.sum()))
         if usage is not None:
@@ -189,10 +191,10 @@ def _given_commands(review: Review) -> list[list[float]]:
     space.
     """
     space = review.space
-    if space.is_continuous:
-        return review.commands.tolist()
-    pairs = zip(space.steering_deg, space.speed, strict=True)
-    return [[float(steering_deg), float(speed)] for steering_deg, speed in pairs]
+    commands: list[list[float]] = review.commands.tolist()
+    if not space.is_continuous:
+        commands = np.column_stack([space.steering_deg, space.speed]).astype(float).tolist()
+    return commands
 
 
 def _place_table(review: Review, usage: ActionUsage) -> RecordTable:

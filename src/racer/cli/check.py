@@ -21,6 +21,14 @@ class OutputFormat(StrEnum):
     github = "github"
 
 
+class RoadObjects(StrEnum):
+    """What stands on every road."""
+
+    none = "none"
+    boxes = "boxes"
+    bots = "bots"
+
+
 def check_command(
     rewards: Annotated[
         list[str],
@@ -43,6 +51,10 @@ def check_command(
     json: Annotated[bool, typer.Option("--json", help="The same as --output-format json.")] = False,
     timeout: Annotated[
         float | None, typer.Option(help="Seconds that one call may take (2).", show_default=False)
+    ] = None,
+    objects: Annotated[
+        RoadObjects | None,
+        typer.Option(help="What stands on every road, as in object avoidance.", show_default=False),
     ] = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Rewrite what the validator objects to; keeps a backup.")
@@ -92,6 +104,7 @@ def check_command(
         select=select or project.select,
         ignore=ignore or project.ignore,
         timeout=_timeout(timeout, project),
+        objects=(objects.value if objects else project.objects) or "none",
         on_report=show,
     )
     if not is_text:

@@ -131,7 +131,7 @@ def test_what_the_simulator_does_not_let_one_set_is_said(given: Any, key: str):
 
 
 def test_a_file_without_a_known_key_is_no_hyperparameters_file(given: Any):
-    with pytest.raises(UsageError, match="this is no hyperparameters file.*'gamma': it is called"):
+    with pytest.raises(UsageError, match=r"this is no hyperparameters file.*'gamma': it is called"):
         given({"gamma": 0.9, "action_space": []})
 
 
