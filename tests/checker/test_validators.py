@@ -85,6 +85,17 @@ def test_an_import_in_a_branch_that_the_first_sample_does_not_take_is_accepted(
     assert found == []
 
 
+@pytest.mark.parametrize("line", ["print(params['waypoints'])", "str(params['waypoints'][0])"])
+def test_an_array_is_printed_without_an_import(verdict: Verdict, line: str) -> None:
+    text = f"def reward_function(params):\n    {line}\n    return 1.0\n"
+    assert verdict(text) == []
+
+
+def test_an_array_that_is_shown_as_repr_takes_an_import_there(verdict: Verdict) -> None:
+    text = "def reward_function(params):\n    repr(params['waypoints'])\n    return 1.0\n"
+    assert codes(verdict(text)) == ["RW408"]
+
+
 def test_a_refused_import_cannot_be_caught_as_import_error(verdict: Verdict) -> None:
     text = """
         def reward_function(params):

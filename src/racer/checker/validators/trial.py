@@ -129,6 +129,8 @@ class _ImportGate:
 
 @contextmanager
 def _importing_switchable() -> Iterator[_ImportGate]:
+    # the validators' numpy, 2.3.4, needs no import to print an array; 2.4 loads that late (not so repr)
+    str(np.zeros(1))
     original = builtins.__import__
     gate = _ImportGate()
     builtins.__import__ = gate  # type: ignore[assignment]
