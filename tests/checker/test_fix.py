@@ -487,3 +487,32 @@ def test_edits_that_overlap_are_not_both_made() -> None:
     assert (
         apply_edits("abcdef", [TextEdit(1, 3, "X"), TextEdit(2, 4, "Y"), TextEdit(5, 6)]) == "aXde"
     )
+
+
+def test_a_long_table_out_of_line_is_aligned_in_one_sweep() -> None:
+    rows = "".join(f"       [{k}.5,{k} ,( 1,2)],\n" for k in range(400))
+    text = f"TABLE=[[0.5,0,(1, 2)],\n{rows}  ]\n"
+    tidy = edits.align_continuations(edits.space_commas(text))
+    assert ast.dump(ast.parse(tidy)) == ast.dump(ast.parse(text))
+    assert {remark.code for remark in flake8_remarks(tidy)} <= {"E124", "E225"}
+
+
+def test_continued_lines_stand_under_what_they_belong_to() -> None:
+    text = (
+        "x = dict(\n  a=[1,\n 2],\n        b=(\n    3,\n    ),\n     )\n"
+        'y = max("""a\n  b""", 2,\n 3)\n'
+    )
+    assert edits.align_continuations(text) == (
+        "x = dict(\n    a=[1,\n       2],\n    b=(\n        3,\n    ),\n)\n"
+        'y = max("""a\n  b""", 2,\n        3)\n'
+    )
+
+
+def test_how_far_a_fix_is_can_be_told() -> None:
+    told: list[tuple[int, int]] = []
+    rewrite.rewrite_source(
+        "x=1\n", set(), lambda done, all_of_them: told.append((done, all_of_them))
+    )
+    count = len(rewrite.REWRITES)
+    assert told[0] == (0, count)
+    assert len(told) >= count - 2

@@ -119,3 +119,12 @@ def test_nothing_heavy_is_loaded_before_the_first_line() -> None:
         ).stdout.strip()
         == "[]"
     )
+
+
+def test_fix_for_a_machine_prints_json_only(tmp_path: Path) -> None:
+    path = tmp_path / "spaces.py"
+    path.write_text("def reward_function(params):\n    return float( params['speed'] )\n")
+    run = CliRunner().invoke(app, ["check", str(path), "--fix", "--json", "--track", "oval"])
+    assert run.exit_code == 0
+    assert json.loads(run.stdout)[0]["path"] == str(path)
+    assert "float(params['speed'])" in path.read_text()

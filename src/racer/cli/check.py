@@ -84,12 +84,13 @@ def check_command(
     paths = expand_paths(rewards)
     project = read_project_settings(_folder(paths[0]))
     profiles = profile or list(project.profile)
-    if fix or diff:
-        _fix(paths, (profiles or ["aws"])[0], is_written=fix and not diff)
-        if diff:
-            return
     form = OutputFormat.json if json else output
     is_text = form is OutputFormat.text
+    if fix or diff:
+        # what is for a machine has standard output for itself
+        _fix(paths, (profiles or ["aws"])[0], fix and not diff, is_text or diff)
+        if diff:
+            return
 
     def show(report: CheckReport) -> None:
         if is_text:
@@ -120,18 +121,21 @@ def check_command(
         raise typer.Exit(result.exit_code)
 
 
-def _fix(paths: list[str], profile: str, is_written: bool) -> None:
+def _fix(paths: list[str], profile: str, is_written: bool, shows_diff: bool) -> None:
     """Rewrite each file so that the validator accepts it, where that is proved to pay the same; say
-    what was done.
+    what was done on standard error.
     """
     from racer.checker import fix_reward, write_fix
+    from racer.cli.progress import show_count_bar
 
     for path in paths:
-        result = fix_reward(path, profile)
+        with show_count_bar(f"fixing {path}", is_shown=True) as report:
+            result = fix_reward(path, profile, report)
         if not result.is_changed:
             typer.echo(f"{path}: {result.why_unchanged}", err=True)
             continue
-        typer.echo(result.diff, nl=False)
+        if shows_diff:
+            typer.echo(result.diff, nl=False)
         typer.echo(
             f"{path}: {', '.join(result.rewrites)}; pays the same in "
             f"{result.compared_steps:,} steps",

@@ -12,9 +12,12 @@ import tokenize
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import autopep8
+
+from racer.checker.validators import flake8_remarks
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 ImportNode = ast.Import | ast.ImportFrom
@@ -80,13 +83,17 @@ class SourceText:
         """Edits that take statements out; a block that loses all of its own gets a `pass`."""
         gone = set(statements)
         edits = []
-        for body in _bodies(self.nodes):
+        for body in self._bodies:
             leaving = [node for node in body if node in gone]
             if leaving and len(leaving) == len(body) and body is not self.tree.body:
                 first = leaving.pop(0)
                 edits.append(TextEdit(self._start_with_decorators(first), self.end(first), "pass"))
             edits += map(self._without, leaving)
         return edits
+
+    @cached_property
+    def _bodies(self) -> list[list[ast.stmt]]:
+        return list(_bodies(self.nodes))
 
     def _without(self, node: ast.stmt) -> TextEdit:
         """The edit that takes a statement out, with its line where it stands alone."""
@@ -143,6 +150,18 @@ SEPARATING_CODES = ("E101", "E401", "E70", "W191")
 LAYOUT_CODES = ("E1", "E2", "E3", "E401", "E70", "W1", "W291", "W293", "W391")
 MAX_AUTOPEP8_ROUNDS = 4
 """autopep8 does not always come to an end in one."""
+MAX_AUTOPEP8_PASSES = 20
+"""In a round. Each reads the whole file again."""
+INDENT = 4
+OPENING = frozenset("([{")
+CLOSING = frozenset(")]}")
+SILENT_TOKENS = {
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENDMARKER,
+}
 
 
 def separate_statements(source: str) -> str:
@@ -152,7 +171,93 @@ def separate_statements(source: str) -> str:
 
 def tidy_layout(source: str) -> str:
     """The file with the blank lines, spaces and indentation that pycodestyle wants."""
-    return _repeat_autopep8(source, LAYOUT_CODES)
+    return _repeat_autopep8(align_continuations(space_commas(source)), LAYOUT_CODES)
+
+
+def space_commas(source: str) -> str:
+    """The file with spaces behind commas and none before them or inside brackets, where pycodestyle
+    objects (E20, E231).
+
+    autopep8 does that too, one place of a statement in each of its passes.
+    """
+    lines = source.split("\n")
+    for remark in sorted(flake8_remarks(source), key=lambda one: (one.line, -one.column)):
+        if remark.code not in ("E201", "E202", "E203", "E231"):
+            continue
+        line = lines[remark.line - 1]
+        before, behind = line[: remark.column - 1], line[remark.column - 1 :]
+        if remark.code == "E231" and behind[:1] in (",", ";", ":"):
+            lines[remark.line - 1] = f"{before}{behind[0]} {behind[1:]}"
+        elif remark.code != "E231" and before.strip():
+            lines[remark.line - 1] = before + behind.lstrip(" \t")
+    changed = "\n".join(lines)
+    return changed if is_same_program(source, changed) else source
+
+
+def align_continuations(source: str) -> str:
+    """The file with continued lines under what they belong to, where pycodestyle objects (E12, E13).
+
+    autopep8 does that too, a line of a statement in each of its passes: hours for a long table.
+    """
+    remarks = flake8_remarks(source)
+    objected = {remark.line for remark in remarks if remark.code.startswith(("E12", "E13"))}
+    if not objected:
+        return source
+    lines = source.split("\n")
+    for indents in _continuation_indents(source):
+        if objected.isdisjoint(indents):
+            continue
+        for row, indent in indents.items():
+            lines[row - 1] = " " * indent + lines[row - 1].lstrip(" \t\f")
+    changed = "\n".join(lines)
+    return changed if is_same_program(source, changed) else source
+
+
+@dataclass
+class _Bracket:
+    """An open bracket: the indentation of its line, and the column of what follows it there."""
+
+    indent: int
+    visual: int | None = None
+    is_hanging: bool = False
+
+
+def _continuation_indents(source: str) -> Iterator[dict[int, int]]:
+    """For each statement the indentation that its continued lines should have, by line."""
+    open_brackets: list[_Bracket] = []
+    indents: dict[int, int] = {}
+    row = shift = indent = 0
+    last_row = 0  # of the token before
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.NEWLINE:
+            yield indents
+            open_brackets, indents = [], {}
+        if token.type == tokenize.NL and open_brackets and open_brackets[-1].visual is None:
+            open_brackets[-1].is_hanging = True
+        if token.type in SILENT_TOKENS:
+            continue
+        if token.start[0] != row:
+            row, shift, indent = token.start[0], 0, token.start[1]
+            if open_brackets and row != last_row:  # not behind the end of a long string
+                indent = _wanted_indent(open_brackets[-1], token.string in CLOSING)
+                shift = indent - token.start[1]
+                indents[row] = indent
+        last_row = token.end[0]
+        top = open_brackets[-1] if open_brackets else None
+        is_text = token.type != tokenize.COMMENT and token.string not in CLOSING
+        if top is not None and top.visual is None and not top.is_hanging and is_text:
+            top.visual = token.start[1] + shift
+        if token.type == tokenize.OP and token.string in OPENING:
+            open_brackets.append(_Bracket(indent))
+        elif token.type == tokenize.OP and token.string in CLOSING and open_brackets:
+            open_brackets.pop()
+
+
+def _wanted_indent(bracket: _Bracket, is_closing: bool) -> int:
+    """The indentation of a line inside a bracket."""
+    if is_closing:
+        return bracket.indent
+    return bracket.indent + INDENT if bracket.visual is None else bracket.visual
 
 
 def simplify_comment_headings(source: str) -> str:
@@ -191,7 +296,12 @@ def _repeat_autopep8(source: str, codes: tuple[str, ...]) -> str:
 
 
 def _run_autopep8(source: str, codes: tuple[str, ...]) -> str:
-    options: dict[str, Any] = {"select": list(codes), "max_line_length": 10_000, "ignore": ["E999"]}
+    options: dict[str, Any] = {
+        "select": list(codes),
+        "max_line_length": 10_000,
+        "ignore": ["E999"],
+        "pep8_passes": MAX_AUTOPEP8_PASSES,
+    }
     with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return str(autopep8.fix_code(source, options=options))

@@ -347,6 +347,7 @@ def words_besides_names(text: SourceText) -> set[str]:
 def _edits_of_unused(text: SourceText, remarks: list[Flake8Remark]) -> list[TextEdit]:
     """Edits that take unused variables out."""
     unused = {(r.line, r.argument) for r in remarks if r.code in ("F841", "F842")}
+    params = _params_names(text)
     edits: list[TextEdit] = []
     for node in text.nodes:
         if isinstance(node, ast.ExceptHandler) and (node.lineno, node.name) in unused:
@@ -356,12 +357,12 @@ def _edits_of_unused(text: SourceText, remarks: list[Flake8Remark]) -> list[Text
             if match:
                 edits.append(TextEdit(start + match.start(), start + match.end()))
         elif isinstance(node, Assignment):
-            edits += _edits_of_assignment(text, node, unused)
+            edits += _edits_of_assignment(text, node, unused, params)
     return edits
 
 
 def _edits_of_assignment(
-    text: SourceText, node: Assignment, unused: set[tuple[int, str]]
+    text: SourceText, node: Assignment, unused: set[tuple[int, str]], params: set[str]
 ) -> list[TextEdit]:
     """Edits that take the unused targets of an assignment out, or all of it."""
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -373,7 +374,7 @@ def _edits_of_assignment(
         return []
     if node.value is None:
         return text.without([node])
-    if len(leaving) == len(targets) and _only_reads(node.value, _params_names(text)):
+    if len(leaving) == len(targets) and _only_reads(node.value, params):
         return text.without([node])
     if len(targets) == 1:
         return [TextEdit(text.start(node), _start_with_brackets(text, targets[0], node.value))]

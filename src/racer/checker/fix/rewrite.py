@@ -98,8 +98,13 @@ class FixResult:
         return "".join(lines)
 
 
-def fix_reward(name: str | os.PathLike[str] | RewardFunction, profile: str = "aws") -> FixResult:
-    """What `--fix` makes of a reward file, for a validator. Nothing is written.
+def fix_reward(
+    name: str | os.PathLike[str] | RewardFunction,
+    profile: str = "aws",
+    on_progress: Callable[[int, int], None] = lambda done, all: None,
+) -> FixResult:
+    """What `--fix` makes of a reward file, for a validator. Nothing is written. `on_progress` as
+    `rewrite_source`.
 
     Raises UsageError as `load_reward`, and for an unknown profile.
 
@@ -122,26 +127,28 @@ def fix_reward(name: str | os.PathLike[str] | RewardFunction, profile: str = "aw
     objections = validators.validator_findings(reward, profile)
     if not objections:
         return replace(unchanged, why_unchanged=f"nothing to fix: {profile} accepts it")
-    rewritten = _rewritten(unchanged, objections)
+    rewritten = _rewritten(unchanged, objections, on_progress)
     if rewritten.why_unchanged:
         return rewritten
     return _proved(reward, rewritten, objections)
 
 
-def _rewritten(unchanged: FixResult, objections: Sequence[Finding]) -> FixResult:
+def _rewritten(
+    unchanged: FixResult, objections: Sequence[Finding], on_progress: Callable[[int, int], None]
+) -> FixResult:
     """The result with the text that the validator accepts, or why there is none."""
     before = unchanged.before
     path = unchanged.path
     profile = unchanged.profile
     codes = {finding.code for finding in objections}
-    after, rewrites = rewrite_source(before, codes)
+    after, rewrites = rewrite_source(before, codes, on_progress)
     if after == before:
         why = _explain(objections, "nothing of it can be fixed")
         return replace(unchanged, why_unchanged=why, refused=tuple(objections))
     refused = _objections_to(after, path, profile)
     new_codes = {finding.code for finding in refused} - codes
     if new_codes:  # the first objections hid these
-        after, rewrites = rewrite_source(before, codes | new_codes)
+        after, rewrites = rewrite_source(before, codes | new_codes, on_progress)
         refused = _objections_to(after, path, profile)
     if refused:
         why = _explain(refused, "left alone")
@@ -165,14 +172,17 @@ def _proved(
     )
 
 
-def rewrite_source(source: str, codes: set[str]) -> tuple[str, tuple[str, ...]]:
+def rewrite_source(
+    source: str, codes: set[str], on_progress: Callable[[int, int], None] = lambda done, all: None
+) -> tuple[str, tuple[str, ...]]:
     """The source with everything rewritten that can be, and what was done.
 
     `codes` are those of a validator's objections. A rewrite whose outcome is no Python any more is
-    not made.
+    not made. `on_progress` gets the number of rewrites that were tried, and of all.
     """
     done: list[str] = []
-    for rewrite, description in REWRITES:
+    for k, (rewrite, description) in enumerate(REWRITES):
+        on_progress(k, len(REWRITES))
         if rewrite in CODES_NEEDED and CODES_NEEDED[rewrite] not in codes:
             continue
         changed = _try_rewrite(rewrite, source)
