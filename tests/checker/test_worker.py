@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from racer.checker import check
 from racer.cli import app
 from racer.errors import UsageError
+from racer.track import import_track, load_track
 
 NEEDS = (
     "def reward_function(params):\n"
@@ -64,3 +66,42 @@ def test_objects_that_there_are_not_are_refused(reward: Path) -> None:
     (reward.parent / "pyproject.toml").write_text("[tool.racer]\nobjects = 3\n")
     result = CliRunner().invoke(app, ["check", str(reward)])
     assert result.exit_code == 2
+
+
+def table_of(name: str) -> str:
+    rows = load_track(name).center.round(3).tolist()
+    return ",\n    ".join(map(str, rows))
+
+
+def test_each_table_is_named_for_the_track_that_it_fits(tmp_path: Path) -> None:
+    path = tmp_path / "two.py"
+    path.write_text(
+        f"FIRST = [\n    {table_of('oval')}\n]\nSECOND = [\n    {table_of('vegas')}\n]\n\n\n"
+        "def reward_function(params):\n"
+        "    table = FIRST if params['track_length'] < 1 else SECOND\n"
+        "    return 1.0 + abs(table[0][0] - params['x'])\n"
+    )
+    found = [one.message for one in check(path, seconds=0.2).findings if one.code == "RW309"]
+    assert any("the table FIRST" in message and "made for oval" in message for message in found)
+    assert any("the table SECOND" in message and "made for vegas" in message for message in found)
+    assert len(found) == 2
+
+
+def test_a_route_of_the_users_own_is_named_and_driven(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RACER_HOME", str(tmp_path / "home"))
+    moved = load_track("oval")
+    layout = np.column_stack([moved.center, moved.inner, moved.outer]) + 100.0
+    np.save(tmp_path / "elsewhere.npy", layout)
+    import_track(tmp_path / "elsewhere.npy")
+    rows = ",\n    ".join(map(str, layout[:, :2].round(3).tolist()))
+    path = tmp_path / "table.py"
+    path.write_text(
+        f"LINE = [\n    {rows}\n]\n\n\ndef reward_function(params):\n"
+        "    if params['x'] > 50:\n        raise ValueError('driven')\n"
+        "    return params['speed'] + 0.0 * LINE[0][0]\n"
+    )
+    findings = check(path, seconds=0.2).findings
+    assert any("made for elsewhere" in finding.message for finding in findings)
+    assert any("driven" in finding.message for finding in findings if finding.is_error)

@@ -25,16 +25,18 @@ from racer.checker.calls import (
     without_traceback,
 )
 from racer.checker.cases import (
+    NumberTable,
     TrialCases,
     TrialEpisode,
     lap_episodes,
     literal_tables,
+    probe_episodes,
     tracks_of_tables,
     with_objects,
 )
 from racer.checker.findings import Finding, Severity
 from racer.checker.sandbox import AuditGuard, LineRecorder, MessagePipe
-from racer.errors import RacerError
+from racer.errors import RacerError, UsageError
 from racer.reward import (
     RefusalReason,
     RewardFunction,
@@ -42,6 +44,7 @@ from racer.reward import (
     describe_refusal,
     reads_objects,
 )
+from racer.track import Track, open_entry, track_entries
 
 Array = NDArray[np.float64]
 
@@ -59,6 +62,7 @@ EMPTY_ROAD_CURE = (
     "ask whether params['objects_location'] is empty first; or, for a race that always has objects: "
     "racer check --objects boxes (or bots)"
 )
+MAX_NAMED_TABLES = 6
 UNREPEATABLE_CODES = ("RW301", "RW305", "RW306")
 """With one of these equal steps pay differently anyway."""
 
@@ -152,23 +156,35 @@ class RewardTrial:
         fitting = tracks_of_tables(tables, cases.tracks)
         if fitting is None or cases.is_named or len(fitting) == len(cases.tracks):
             return
-        table = next(table for table in tables if table.points is not None)
-        name = f"the table {table.name}" if table.name else "the table"
+        own = _own_tracks()
+        routes: list[Track] = []
+        for table in [table for table in tables if table.points is not None][:MAX_NAMED_TABLES]:
+            of_table = tracks_of_tables([table], cases.tracks) or []
+            own_of_table = tracks_of_tables([table], own) or []
+            self._send(self._finding_of_table(table, [*of_table, *own_of_table]))
+            if not of_table:
+                routes += [track for track in own_of_table if track not in routes]
+        episodes = [episode for episode in cases.episodes if episode.track in fitting]
+        for route in routes:
+            episodes += probe_episodes(route)
+        fitting += routes
         if fitting:
-            names = ", ".join(track.name for track in fitting)
-            object_ = "it" if len(fitting) == 1 else "them"
-            purpose = f"made for {names} and is tried on {object_} only"
-        else:
-            purpose = (
-                f"made for none of these {len(cases.tracks)} tracks: name its own with --track"
-            )
-        message = f"{name} of {table.rows} rows is {purpose}"
-        self._send(Finding("RW309", message, self._reward.filename, table.line))
-        if fitting:
-            episodes = [episode for episode in cases.episodes if episode.track in fitting]
             if not any(episode.driver for episode in episodes):
                 episodes = [*lap_episodes(fitting[0]), *episodes]
-            self._cases = TrialCases(fitting, episodes, True, self._cases.objects)
+            if cases.objects:
+                episodes = [with_objects(episode, cases.objects) for episode in episodes]
+            self._cases = TrialCases(fitting, episodes, True, cases.objects)
+
+    def _finding_of_table(self, table: NumberTable, fitting: Sequence[Track]) -> Finding:
+        """RW309 of one table, with the tracks that it fits."""
+        name = f"the table {table.name}" if table.name else "the table"
+        count = len(self._cases.tracks)
+        purpose = f"made for none of these {count} tracks: name its own with --track"
+        if fitting:
+            names = ", ".join(track.name for track in fitting)
+            purpose = f"made for {names}: the file is tried there only"
+        message = f"{name} of {table.rows} rows is {purpose}"
+        return Finding("RW309", message, self._reward.filename, table.line)
 
     def _drive(self) -> tuple[list[Array], list[CallFailure]]:
         """Rewards of every episode, each by an instance of its own, and all failures. Those that
@@ -376,6 +392,16 @@ def _tracks_of_kind(failures: Sequence[CallFailure], kind: tuple[str, int]) -> s
         if failure.kind == kind and failure.episode is not None:
             names.add(failure.episode.track.name)
     return names
+
+
+def _own_tracks() -> list[Track]:
+    """The user's imported and fetched tracks, as far as they can be read."""
+    tracks = []
+    for entry in track_entries():
+        if entry.provenance != "shipped":
+            with contextlib.suppress(UsageError):  # racer tracks says what is wrong with it
+                tracks.append(open_entry(entry))
+    return tracks
 
 
 def _is_on_empty_road(failure: CallFailure) -> bool:
