@@ -11,7 +11,9 @@ import pytest
 from racer import logs
 from racer.analysis import convergence, laps
 from racer.analysis.convergence import (
+    BEHIND,
     COLLAPSING,
+    DISAGREEING,
     IMPROVING,
     NO_ENTROPY,
     PLATEAU,
@@ -232,3 +234,33 @@ def test_real_trainings_get_a_verdict(shared_data: Path) -> None:
         SLOWING,
         TOO_SHORT,
     }
+
+
+def slow_down_and_half_recover(rewards: np.ndarray) -> pd.DataFrame:
+    """Laps that were fastest at first, then slower by a second, then faster again by half."""
+    pace = [11.0, 11.0, 11.4, 11.8, 12.2, 12.4, 12.3, 12.2, 12.1, 11.9, 11.9, 11.8, 11.7, 11.7]
+    table = training(np.full(len(pace), 100.0), np.array(pace), seed=3)
+    return table.assign(reward=rewards[table["iteration"]])
+
+
+def test_laps_are_compared_with_the_best_and_a_reward_that_rises_meanwhile_is_named() -> None:
+    rising = np.array([200, 350, 420, 440, 480, 490, 480, 480, 475, 470, 470, 470, 470, 469.0])
+    verdict = judge_convergence(slow_down_and_half_recover(rising))
+    assert verdict.kind == DISAGREEING
+    assert "laps were fastest in iterations 0 to 1" in verdict.sentence
+    assert "the reward does not want what the clock wants" in verdict.sentence
+    level = judge_convergence(slow_down_and_half_recover(np.full(14, 470.0)))
+    assert level.kind == BEHIND
+    assert "slower now" in level.sentence
+
+
+def test_laps_that_slow_down_while_the_reward_rises_are_a_disagreement() -> None:
+    laps_of = training(np.full(COUNT, 97.0), np.linspace(10.0, 13.0, COUNT))
+    rises = laps_of.assign(reward=100.0 + laps_of["iteration"])
+    assert judge_convergence(rises).kind == DISAGREEING
+
+
+def test_one_lucky_iteration_is_no_lost_best() -> None:
+    pace = np.full(COUNT, 12.0)
+    pace[5] = 10.0
+    assert rightly(kinds(np.full(COUNT, 97.0), pace), PLATEAU) >= SHARE

@@ -43,8 +43,10 @@ def test_laps_of_a_continuous_race_run_from_completion_to_completion(drive) -> N
     two = pd.concat([one, one.assign(episode=1)], ignore_index=True)
     two["steps"] = np.arange(1.0, len(two) + 1.0)
     two["tstamp"] = 6.0 + np.arange(len(two)) / 15.0
+    two.loc[len(one) - 1, "episode_status"] = "in_progress"
     for race in (two, two.assign(episode=0)):
         table = laps(race)
+        assert table["status"].tolist() == ["lap_complete"] * 2
         assert table["lap"].tolist() == [1, 2]
         assert table["time"].tolist() == pytest.approx([len(one) / 15.0] * 2)
         assert table["start"].iloc[1] == table["end"].iloc[0]

@@ -127,3 +127,10 @@ def test_the_figures_are_those_of_the_races(shared_data: Path) -> None:
         row = rows[race.world, race.closed]
         assert int(row["racers"]) == race.racers
         assert [float(row[f"p{level:g}"]) for level in RANK_PERCENTAGES] == list(race.times)
+
+
+def test_a_lap_is_set_beside_races_of_its_own_type_alone() -> None:
+    assert race_standing("red_star_pro", 43.0, "TIME_TRIAL") == race_standing("red_star_pro", 43.0)
+    assert race_standing("red_star_pro", 43.0, "") is not None
+    assert race_standing("red_star_pro", 43.0, "OBJECT_AVOIDANCE") is None
+    assert race_standing("red_star_pro", 43.0, "HEAD_TO_BOT") is None

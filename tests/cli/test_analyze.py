@@ -161,6 +161,17 @@ def test_a_known_track_sets_the_best_lap_beside_race_results(tmp_path: Path, dri
     )
 
 
+def test_a_race_among_boxes_is_not_set_beside_time_trials(tmp_path: Path, drive) -> None:
+    seaside = library.load_track("european_seaside")
+    folder = tmp_path / "evaluation"
+    write_csv(drive(track=seaside, episodes=1, step=0.2), folder / "a.csv")
+    for race_type, is_known in (("TIME_TRIAL", True), ("OBJECT_AVOIDANCE", False)):
+        (folder / "eval_params.yaml").write_text(f"RACE_TYPE: [{race_type}]\n")
+        found = json.loads(run(folder, "--track", "european_seaside", "--json").stdout)
+        assert race_type in found["job"]
+        assert (found["standing"] is not None) == is_known
+
+
 def test_an_unknown_track_still_gives_laps_and_says_what_to_do(log: Path, tmp_path: Path) -> None:
     result = run(log)
     assert "track: unknown, 18.84 m long; --track NAME" in result.output
@@ -191,6 +202,11 @@ def test_a_log_of_one_step_is_shown_on_the_given_track(drive, tracks: Path, tmp_
 def test_json_is_all_that_is_printed_and_holds_no_nan(log: Path, tracks: Path) -> None:
     found = json.loads(run(log, "--tracks", tracks, "--json").stdout, parse_constant=pytest.fail)
     assert found["track"]["name"] == "ring"
+    assert found["track_sentence"].startswith("track: ring, forward")
+    assert found["steps"] == found["files"][0]["rows"]
+    counted = found["race"] or found["training"]
+    assert (counted["laps"], counted["complete"]) == (4, 2)
+    assert counted["best_time"] == pytest.approx(min(lap["time"] for lap in found["laps"][::2]))
     assert [lap["complete"] for lap in found["laps"]] == [True, False, True, False]
     assert found["files"][0]["rows"] == sum(lap["steps"] for lap in found["laps"])
     assert found["pictures"] == []

@@ -93,6 +93,7 @@ def test_among_boxes_crashes_are_counted(run, tmp_path):
 def test_a_track_with_race_results_sets_the_best_lap_beside_them(run):
     found = told(str(run), "--track", "hot_rod_speedway", "--laps", "1")
     assert found["laps"][0]["complete"], "forgiven a hundred times, it comes round"
+    assert found["laps"][0]["status"] == "lap_complete"
     assert re.match(
         rf"{found['laps'][0]['time']:.2f} s: (faster|slower) than .* racers on that track in 2024",
         found["standing"],
@@ -100,6 +101,8 @@ def test_a_track_with_race_results_sets_the_best_lap_beside_them(run):
     assert found["standing"] in racer(str(run), "--track", "hot_rod_speedway", "--laps", "1").stdout
     assert found["bound"].endswith("% of the bound of car v6, 7.00 s")
     assert told(str(run), "--laps", "1")["standing"] is None
+    among_boxes = ("--track", "hot_rod_speedway", "--laps", "1", "--objects", "boxes")
+    assert told(str(run), *among_boxes)["standing"] is None, "the races were time trials"
 
 
 def test_evaluations_repeat_to_the_last_bit(run):

@@ -38,7 +38,7 @@ def test_it_says_what_is_paid_where_and_draws_it(tmp_path):
 
 def test_a_file_that_keeps_state_is_said_to(tmp_path):
     text = said("progress_gained", *FEW)
-    assert "keeps state: every place is the first call of a fresh instance" in text
+    assert "keeps state: every place has a fresh instance" in text
 
 
 def test_json_is_a_summary_and_draws_only_when_asked(tmp_path):

@@ -68,6 +68,13 @@ def test_json_holds_proof_correlation_and_every_lap(log, tracks, reward) -> None
     assert found["logs"][0]["proof"]["share"] == 1.0
     assert found["tracks"][0]["complete"]["correlation"] == pytest.approx(-0.866, abs=1e-3)
     assert len(found["tracks"][0]["laps"]) == 6
+    assert found["logs"][0]["track_sentence"].startswith("track: ring, forward")
+    assert found["logs"][0]["proof"]["own"] == str(reward)
+    assert found["logs"][0]["proof"]["first_difference"] is None
+    assert found["tracks"][0]["complete_count"] == 3
+    assert "it pays episode 0" in found["tracks"][0]["best_laps"]
+    assert found["tracks"][0]["displaced"]["among"] == "complete laps"
+    assert found["notes"] == []
     assert found["tracks"][0]["laps"][0]["paid"] == pytest.approx(
         found["tracks"][0]["laps"][0]["logged"]
     )

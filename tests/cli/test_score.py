@@ -95,3 +95,15 @@ def test_a_reward_that_cannot_be_priced_names_the_command_that_finds_why(tmp_pat
         result.stderr.splitlines()[-1]
         == f"racer check {path} finds the smallest step that shows it"
     )
+
+
+def test_one_broken_file_does_not_end_the_table_of_all(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def reward_function(params):\n    return params['sped']\n")
+    result = call("mine.py", "time_trial")
+    assert result.exit_code == 1
+    assert "time_trial passes: at gamma 0.99" in result.stdout
+    assert "mine.py is not scored: mine.py:2: the reward function raised KeyError" in result.stdout
+    found = json.loads(call("mine.py", "time_trial", "--json").stdout)
+    assert [entry["passed"] for entry in found] == [False, True]
+    assert "KeyError" in found[0]["error"]
+    assert call("nowhere.py", "time_trial").exit_code == 2

@@ -115,9 +115,43 @@ def test_a_reward_that_keeps_state_gets_a_fresh_instance_at_every_place(
     """)
     found = map_reward(counting, ring, cells=300)
     assert found.keeps_state
-    assert set(spots(found)[2]) == {1.0}
-    assert set(found.along.price) == {1.0}
+    assert set(spots(found)[2]) <= {1.0, 2.0, 3.0}, "the first call, the step before, the place"
+    assert found.along.price[0] == 1.0, "the start line is the first call itself"
+    assert set(found.along.price[10:]) == {3.0}
     assert not map_reward(returning(written, "1.0"), ring, cells=300).keeps_state
+
+
+def test_a_fresh_instance_has_the_first_call_of_an_episode_before_the_place(
+    ring: Track, written: Written
+) -> None:
+    from_start = written("""
+        class Episode:
+            start = None
+
+        def reward_function(params):
+            if params["steps"] <= 2:
+                Episode.start = params["closest_waypoints"][1]
+            return float(params["closest_waypoints"][1] - Episode.start)
+    """)
+    found = map_reward(from_start, ring, cells=300)
+    assert found.keeps_state
+    assert set(found.along.price) == {0.0}, "the episode began at the place"
+
+
+def test_what_is_paid_for_a_change_is_that_of_one_step(ring: Track, written: Written) -> None:
+    gain = written("""
+        LAST = []
+
+        def reward_function(params):
+            LAST.append((params["progress"], params["steps"]))
+            if len(LAST) < 2:
+                return 0.0
+            assert LAST[-1][1] > LAST[-2][1]
+            return (LAST[-1][0] - LAST[-2][0]) / 100 * params["track_length"]
+    """)
+    found = map_reward(gain, ring, MapSettings(speed=3.0), cells=300)
+    assert found.along.price[10:] == pytest.approx(3.0 / 15, rel=0.01)
+    assert found.along.price.min() >= 0.0
 
 
 def test_steps_and_progress_are_those_of_a_car_that_drove_there(

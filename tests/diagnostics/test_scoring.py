@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from racer.diagnostics import (
     RewardScore,
+    UnscoredReward,
     compare_scores,
     describe_drive,
     discounted_returns,
@@ -19,10 +20,13 @@ from racer.diagnostics import (
     price_drives,
     score,
     score_drives,
+    score_each,
+    score_rewards,
 )
 from racer.drivers.scripted import DRIVER_FAMILY, Drive, drive, drive_all
 from racer.errors import UsageError
 from racer.reward import RewardRefused, load_reward
+from racer.sim import Phase, Status
 from racer.track.layout import build_track, layout_from_table
 from racer.track.library import load_track as load_track
 from racer.vehicle.action_space import ActionSpace
@@ -223,3 +227,57 @@ def test_who_cannot_stop_is_described_as_trying() -> None:
         describe_drive(d)
         == f"a car that stops halfway, as far as its actions let it (lap of {d.lap_time:.1f} s)"
     )
+
+
+WINDOWS = """
+return 1.0 + {30: 4, 45: 8, 60: 16, 75: 64, 90: 512}.get(int(params["progress"]), 0)
+"""
+
+
+def test_a_driver_dawdles_where_a_step_pays_most(tmp_path: Path) -> None:
+    [found] = score_rewards([load_reward(written(tmp_path, WINDOWS.strip()))], "reinvent_2018")
+    dawdling = next(d for d in found.drives if d.name == "dawdling")
+    fast = next(d for d in found.drives if d.name == "fast")
+    assert dawdling.lap_time > 1.15 * fast.lap_time
+    assert found.best_paid is dawdling
+    assert not found.verdict.passed
+    rows = dawdling.rows[dawdling.rows["phase"] == Phase.RUN]
+    in_best_window = rows["progress"].astype(int) == 90
+    assert rows["vx"][in_best_window].mean() < 0.6 * rows["vx"].mean()
+    assert "it crawls where a step pays most" in found.verdict.sentence
+
+
+def test_a_car_that_drives_the_wrong_way_is_ended_by_the_simulator() -> None:
+    [found] = score_rewards(["time_trial"], "oval")
+    turned = next(d for d in found.drives if d.name == "wrong_way")
+    assert turned.status == Status.REVERSED
+    assert turned.rows["progress"][-1] < 0.0
+    assert describe_drive(turned).startswith("a car that drives the wrong way (")
+
+
+@pytest.mark.parametrize("name", ["time_trial", "center_line"])
+def test_who_looks_for_holes_does_not_change_the_rank_correlation(
+    everyone: list[Drive], name: str
+) -> None:
+    [found] = score_rewards([name], "reinvent_2018")
+    assert len(found.drives) == len(everyone) + 2
+    of_family = score_drives(load_reward(name), everyone)
+    assert found.correlation() == pytest.approx(of_family.correlation())
+    assert found.verdict.passed == of_family.verdict.passed
+
+
+def test_one_reward_that_cannot_be_priced_leaves_the_others_their_scores(tmp_path: Path) -> None:
+    broken = written(tmp_path, "return params['sped']")
+    first, second, third = score_each([broken, "time_trial", "nowhere"], "oval")
+    assert isinstance(first, UnscoredReward)
+    assert isinstance(first.error, RewardRefused)
+    assert isinstance(second, RewardScore)
+    assert second.verdict.passed
+    assert isinstance(third, UnscoredReward)
+    with pytest.raises(RewardRefused):
+        score_rewards([broken, "time_trial"], "oval")
+
+
+def test_a_reward_that_is_given_certain_drivers_is_scored_by_these_alone() -> None:
+    [found] = score_rewards(["time_trial"], "oval", drivers=["slow", "fast"])
+    assert [d.name for d in found.drives] == ["slow", "fast"]

@@ -24,6 +24,8 @@ IMPROVING = "still improving"
 PLATEAU = "plateau"
 COLLAPSING = "collapsing"
 SLOWING = "getting slower"
+BEHIND = "slower than its best"
+DISAGREEING = "reward and clock disagree"
 NO_ENTROPY = "entropy gone"
 TOO_SHORT = "too short to say"
 
@@ -39,6 +41,8 @@ MIN_TIME_CHANGE_FRACTION = 0.015
 """Of the lap time: less is no change."""
 COLLAPSE_POINTS = 15.0
 """Points of completion below the best level, from which on a training collapses."""
+MIN_REWARD_RISE_FRACTION = 0.1
+"""Of the reward when laps were fastest: less is no rise."""
 CERTAIN_DEVIATIONS = NormalDist().inv_cdf(0.99)
 """That Mann and Kendall's statistic must show: one trend in a hundred is chance."""
 LIKELY_DEVIATIONS = NormalDist().inv_cdf(0.95)
@@ -59,6 +63,7 @@ _ITERATIONS_PER_SMOOTHING = 12  # of a long training, which is smoothed over a t
 _MAD_TO_DEVIATION = 1.4826  # standard deviation of a normal distribution by its median deviation
 _CLIP_DEVIATIONS = 3.0  # from the running median, beyond which an iteration is an outlier
 _COLLAPSE_DEVIATIONS = 7.0
+_BEHIND_DEVIATIONS = 5.0  # by which laps must be slower than at their best: of many one is lucky
 _ENTROPY_ITERATIONS = 3  # that tell the entropy at the start, and that it stays gone
 
 Array = NDArray[np.float64]
@@ -87,7 +92,8 @@ def judge_convergence(
     trainer's own figures.
 
     `ppo` has `iteration` and `entropy` in its rows, `space` tells how much entropy there could be.
-    Completion decides first, then the time of complete laps; a trend counts when Mann and Kendall's
+    Completion decides first, then the time of complete laps, which is compared with the best so far,
+    too; a trend counts when Mann and Kendall's
     test is sure of it (99 %) and it is large enough to matter (3 points of completion, 1.5 % of a
     lap's time). Fewer than 6 iterations say nothing, and fewer than 10 no plateau.
     """
@@ -244,16 +250,74 @@ def _judge_trend(
     """
     completion_change = _lasting_change(completion)
     time_change = _lasting_change(times) if times else 0.0
+    best = _lost_best(times) if times else None
     gains = []
     if completion_change > 0:
         gains.append(_completion_gain(completion, completion_change))
-    if times and time_change < 0:
+    if times and time_change < 0 and best is None:
         gains.append(_pace_change(times, time_change, "faster"))
     if gains:
         return ConvergenceVerdict(IMPROVING, None, " and ".join(gains))
+    if times and best is not None:
+        return _behind_best(times, best, time_change, reward)
     if times and time_change > 0:
         return ConvergenceVerdict(SLOWING, None, _pace_change(times, time_change, "slower"))
     return _plateau(completion, times, reward)
+
+
+@dataclass(frozen=True)
+class _BestLaps:
+    """The iterations, from first to last, in which laps were fastest, and their median `time`, s."""
+
+    first: int
+    last: int
+    time: float
+
+    @property
+    def title(self) -> str:
+        """`iteration 2`, `iterations 2 to 4`."""
+        if self.first == self.last:
+            return f"iteration {self.first}"
+        return f"iterations {self.first} to {self.last}"
+
+
+def _lost_best(times: _Measure) -> _BestLaps | None:
+    """When laps were clearly faster than they are now; None where they never were."""
+    doubt = times.noise / sqrt(times.smoothing)
+    fastest = int(np.argmin(times.smooth))
+    lost = times.trend_end - float(times.smooth[fastest])
+    if lost <= max(times.min_change, _BEHIND_DEVIATIONS * doubt):
+        return None
+    is_fast = times.values <= times.smooth[fastest] + times.min_change
+    first = last = fastest
+    while first > 0 and is_fast[first - 1]:
+        first -= 1
+    while last < len(times) - 1 and is_fast[last + 1]:
+        last += 1
+    time = float(np.median(times.values[first : last + 1]))
+    return _BestLaps(int(times.iterations[first]), int(times.iterations[last]), time)
+
+
+def _behind_best(
+    times: _Measure, best: _BestLaps, time_change: float, reward: _Measure
+) -> ConvergenceVerdict:
+    """What is said of laps that were faster before."""
+    slower = times.trend_end - best.time
+    sentence = (
+        f"laps were fastest in {best.title} ({best.time:.2f} s) and are {slower:.2f} s slower now"
+    )
+    is_best = (reward.iterations >= best.first) & (reward.iterations <= best.last)
+    before = float(np.median(reward.values[is_best])) if is_best.any() else np.nan
+    doubt = _BEHIND_DEVIATIONS * reward.noise / sqrt(reward.smoothing)
+    if reward.level - before > max(MIN_REWARD_RISE_FRACTION * abs(before), doubt):
+        rise = f"the reward of an episode rose from {before:,.4g} to {reward.level:,.4g}"
+        sentence += f", while {rise}: the reward does not want what the clock wants"
+        return ConvergenceVerdict(DISAGREEING, best.last, sentence)
+    if time_change < 0:
+        sentence += f"; {_pace_change(times, time_change, 'faster')}"
+    if time_change > 0:
+        return ConvergenceVerdict(SLOWING, best.last, sentence)
+    return ConvergenceVerdict(BEHIND, best.last, sentence)
 
 
 def _plateau(completion: _Measure, times: _Measure | None, reward: _Measure) -> ConvergenceVerdict:

@@ -29,6 +29,8 @@ INCIDENT_STATUSES = {
     "reversed": "reversed",
 }
 """The status that each column of incidents counts."""
+COMPLETE_STATUS = "lap_complete"
+"""The status of a complete lap."""
 MAX_RACE_LAPS = 30
 """Laps of a file of unknown phase up to which they are taken for a race."""
 NEAR_LIMIT_FRACTION = 0.95
@@ -51,7 +53,7 @@ def laps(trace: pd.DataFrame | HasTrace, track: Track | None = None) -> pd.DataF
     | lap | 1, or counting on in a continuous race |
     | first_row, last_row | positions in the trace, both included |
     | steps, first_step, last_step | rows, and the simulator's own counter |
-    | status | episode_status of the last row |
+    | status | `lap_complete` of every complete lap (in a race the log says so of the last one only); else the episode_status of the last row |
     | complete, completion | whether, and % |
     | start, end, time | s on the log's clock; the time as the simulator counts, PREPARE and penalties included |
     | off_tracks, crashes, immobilized, reversed, resets | incidents; those after which the car was set back |
@@ -201,6 +203,8 @@ def _extent_columns(
     columns: TraceColumns, goes_on: BoolArray, first: IntArray, last: IntArray
 ) -> dict[str, NDArray[np.generic]]:
     lap = np.arange(len(first))
+    complete = columns.progress[last] >= 100.0
+    status = columns.words[columns.status[last]]
     first_of_race = np.maximum.accumulate(np.where(goes_on, 0, lap))
     return {
         "lap": lap - first_of_race + 1,
@@ -209,8 +213,8 @@ def _extent_columns(
         "steps": last - first + 1,
         "first_step": columns.steps[first],
         "last_step": columns.steps[last],
-        "status": columns.words[columns.status[last]],
-        "complete": columns.progress[last] >= 100.0,
+        "status": np.where(complete, COMPLETE_STATUS, status),
+        "complete": complete,
         "completion": columns.progress[last],
     }
 

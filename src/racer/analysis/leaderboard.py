@@ -19,6 +19,9 @@ _TIME_COLUMNS = ("fastest", "q0_1", "q1", "q5", "q10", "q25", "q50", "q75", "q90
 WORLD_VARIANT_ENDINGS = ("_cw", "_ccw", "_building", "_f1")
 """Endings of world names that leave the track the same."""
 
+TIME_TRIAL = "TIME_TRIAL"
+"""The race type of all races of the table."""
+
 _MAX_BEATEN_IN_WORDS = 99.9  # %, of a lap that is not faster than all
 
 
@@ -84,12 +87,14 @@ def race_results_on(track: str) -> tuple[RaceResult, ...]:
     return tuple(race for race in race_results() if _without_variant(race.world) == name)
 
 
-def race_standing(track: str, time: float) -> RaceStanding | None:
-    """Where a lap of `time` s would have placed in the latest race on `track`; None where none is
-    known.
+def race_standing(track: str, time: float, race_type: str = TIME_TRIAL) -> RaceStanding | None:
+    """Where a lap of `time` s would have placed in the latest race on `track`; None where none of
+    that `race_type` is known. An empty one is taken for a time trial.
 
     Races that ranked the best lap of each racer go before those that ranked a mean.
     """
+    if race_type not in ("", TIME_TRIAL):
+        return None
     races = race_results_on(track)
     if not races or not isfinite(time):
         return None

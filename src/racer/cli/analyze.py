@@ -22,7 +22,7 @@ from racer.cli.tables import (
 )
 from racer.errors import UsageError
 from racer.files import write_file
-from racer.records import RecordTable, format_number, format_seconds
+from racer.records import RecordTable, format_number, format_seconds, known_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -231,14 +231,9 @@ def _lap_table(log: Log, laps: pd.DataFrame) -> RecordTable:
         cells = [Path(log.sources[lap["source"]].name).name] if has_several_files else []
         cells += [str(lap["episode"]), *(str(lap[name]) for name in incidents)]
         cells += [format_seconds(lap["time"]), format_number(lap["completion"], 1)]
-        cells.append(lap_status(lap["complete"], lap["status"]))
+        cells.append(str(lap["status"]))
         table.add_row(*cells, *(format_number(lap[name]) for name in measures))
     return table
-
-
-def lap_status(is_complete: bool, status: str) -> str:
-    """How a lap ended; in a race the log says `lap_complete` of the last lap only."""
-    return "lap_complete" if is_complete else str(status)
 
 
 def _count_bad(count: int) -> str:
@@ -255,6 +250,7 @@ def _describe_times(complete: pd.DataFrame) -> str:
 
 FILE_FACTS = ("name", "phase", "columns", "rows", "bad", "first_bad", "notes")
 NO_TRAINING: dict[str, Any] = {
+    "training": None,
     "verdict": None,
     "iterations": [],
     "endings": [],
@@ -407,6 +403,7 @@ def _as_dict(log: LogOnTrack, pictures: list[Path]) -> dict[str, Any]:
     training = NO_TRAINING
     if "training" in phases:
         training = _training_as_dict(log, phases["training"])
+    race = _lap_counts(phases["evaluation"]) if "evaluation" in phases else None
     files = [{fact: getattr(source, fact) for fact in FILE_FACTS} for source in log.log.sources]
     track = None
     if log.track is not None:
@@ -417,10 +414,14 @@ def _as_dict(log: LogOnTrack, pictures: list[Path]) -> dict[str, Any]:
         }
     return {
         "log": str(log.path),
+        "steps": len(log.log.trace),
+        "bad_lines": log.log.bad_lines,
         "files": files,
         "notes": log.log.notes,
         "job": describe_job(log.log.job) or None,
         "track": track,
+        "track_sentence": log.sentence,
+        "race": race,
         "standing": log.standing or None,
         "bound": log.against_bound or None,
         "laps": table_as_dicts(log.laps),
@@ -429,10 +430,21 @@ def _as_dict(log: LogOnTrack, pictures: list[Path]) -> dict[str, Any]:
     }
 
 
+def _lap_counts(laps: pd.DataFrame) -> dict[str, Any]:
+    """How many laps there were, how many complete, and the best and mean time of these."""
+    times = laps["time"][laps["complete"]]
+    return {
+        "laps": len(laps),
+        "complete": len(times),
+        "best_time": known_number(float(times.min())),
+        "mean_time": known_number(float(times.mean())),
+    }
+
+
 def _training_as_dict(log: LogOnTrack, laps: pd.DataFrame) -> dict[str, Any]:
     """What is told of a training alone."""
     from racer import analysis
-    from racer.analysis import judge_convergence
+    from racer.analysis import judge_convergence, lap_iterations
 
     trace, job = log.log.trace, log.log.job
     verdict = judge_convergence(laps, job.ppo, job.action_space)
@@ -441,7 +453,14 @@ def _training_as_dict(log: LogOnTrack, laps: pd.DataFrame) -> dict[str, Any]:
     if log.track is not None:
         on_track = laps[laps.index.isin(log.laps_on_track.index)]
         exits = table_as_dicts(analysis.endings_by_corner(trace, on_track, log.track))
+    counts = {
+        **_lap_counts(laps),
+        "iterations": int(lap_iterations(laps).nunique()),
+        # whether file names tell them, or so many episodes are taken as one
+        "iterations_are_known": not bool((laps["iteration"] < 0).any()),
+    }
     return {
+        "training": counts,
         "verdict": {"kind": verdict.kind, "since": verdict.since, "sentence": verdict.sentence},
         "iterations": table_as_dicts(iterations_with_entropy(laps, job.ppo)),
         "endings": table_as_dicts(analysis.endings_by_waypoint(trace, laps)),

@@ -139,9 +139,11 @@ def evaluate_command(
 
 
 def _describe_standing(result: EvaluationResult) -> str:
-    """The best lap beside the results of races on that track; empty where there are none, or no
-    lap.
+    """The best lap beside the results of races on that track; empty where there are none, no lap,
+    or where there were objects: the races that are known were time trials.
     """
+    if result.has_obstacles:
+        return ""
     return describe_standing(result.track.name, best_lap_time(result.laps))
 
 

@@ -56,7 +56,7 @@ class LogOnTrack:
         track.
         """
         world = self.track.name if self.track else self.log.job.world
-        return describe_standing(world, best_lap_time(self.laps_on_track))
+        return describe_standing(world, best_lap_time(self.laps_on_track), self.log.job.race_type)
 
     @property
     def against_bound(self) -> str:
@@ -143,13 +143,15 @@ def best_lap_time(laps: pd.DataFrame) -> float | None:
     return float(fastest["time"].iloc[0])
 
 
-def describe_standing(world: str, best_time: float | None) -> str:
-    """A sentence that sets a lap time beside race results, empty where there are none of the world."""
+def describe_standing(world: str, best_time: float | None, race_type: str = "") -> str:
+    """A sentence that sets a lap time beside results of races of the same type, empty where there
+    are none of the world.
+    """
     from racer.analysis import race_standing
 
     if best_time is None:
         return ""
-    standing = race_standing(world, best_time)
+    standing = race_standing(world, best_time, race_type)
     return standing.sentence if standing else ""
 
 

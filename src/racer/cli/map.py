@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from racer.track import Track
 
 FRESH_INSTANCE_NOTE = (
-    "every place is the first call of a fresh instance, so what it pays for a change is not seen"
+    "every place has a fresh instance, called for the first step of an episode there and for the "
+    "step before; what a longer drive leaves in it is not seen"
 )
 CENTERED_M = 0.005  # offsets below it are on the center line
 

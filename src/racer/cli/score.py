@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,11 +20,12 @@ from racer.cli.tables import (
     print_record,
     print_table,
 )
+from racer.errors import RacerError
 from racer.track import DEFAULT_TRACK, load_track
 from racer.vehicle import DEFAULT_CAR
 
 if TYPE_CHECKING:
-    from racer.diagnostics import RewardScore
+    from racer.diagnostics import RewardScore, UnscoredReward
     from racer.drivers import Driver
 
 
@@ -76,9 +77,9 @@ def score_command(
         among = "" if objects == "none" else f", objects: {objects}"
         start = "drivers set off from the start line"
         typer.echo(f"{road.name}{direction}, car {model}{among}: {start}")
-    from racer.diagnostics import GAMMAS, VERDICT_GAMMA, score_rewards
+    from racer.diagnostics import GAMMAS, VERDICT_GAMMA, UnscoredReward, score_each
 
-    scores = score_rewards(
+    results = score_each(
         rewards,
         road,
         gammas=GAMMAS if gamma is None else (gamma,),
@@ -89,33 +90,60 @@ def score_command(
         drivers=_with_expert(objects) if expert else None,
         objects=objects,
     )
+    unscored = [result for result in results if isinstance(result, UnscoredReward)]
+    if len(results) == 1 and unscored:
+        raise unscored[0].error
+    scores = [result for result in results if not isinstance(result, UnscoredReward)]
     if as_json:
-        typer.echo(json.dumps([score.to_dict() for score in scores], indent=2))
+        typer.echo(json.dumps([_as_dict(result) for result in results], indent=2))
     else:
-        _print_scores(scores)
-    if output:
+        _print_scores(scores, is_alone=len(results) == 1)
+    for result in unscored:
+        typer.echo(f"{result.reward} is not scored: {result.error}", err=as_json)
+    if output and scores:
         _draw_ranks(scores, road.name, output)
+    if unscored:
+        raise typer.Exit(max(result.error.exit_code for result in unscored))
     if not all(score.verdict.passed for score in scores):
         raise typer.Exit(1)
 
 
+def _as_dict(result: RewardScore | UnscoredReward) -> dict[str, Any]:
+    from racer.diagnostics import RewardScore
+
+    if isinstance(result, RewardScore):
+        return {**result.to_dict(), "error": None}
+    return {"reward": result.reward, "passed": False, "error": str(result.error)}
+
+
 def _any_reads_objects(rewards: list[str]) -> bool:
+    """Whether one of the rewards asks for objects; one that is no reward does not."""
     from racer.reward import load_reward, reads_objects
 
-    return any(reads_objects(load_reward(reward)) for reward in rewards)
+    for reward in rewards:
+        try:
+            function = load_reward(reward)
+        except RacerError:
+            continue  # scoring says what is wrong with it
+        if reads_objects(function):
+            return True
+    return False
 
 
 def _with_expert(objects: str) -> list[str | Driver]:
-    from racer.drivers import EXPERT, default_drivers
+    from racer.diagnostics import score_drivers
+    from racer.drivers import EXPERT
 
-    return [*default_drivers(objects), EXPERT]
+    return [*score_drivers(objects), EXPERT]
 
 
-def _print_scores(scores: list[RewardScore]) -> None:
+def _print_scores(scores: list[RewardScore], is_alone: bool) -> None:
     from racer.diagnostics import compare_scores
 
-    if len(scores) == 1:
+    if is_alone:
         print_record(scores[0])
+        return
+    if not scores:
         return
     typer.echo(
         "rank correlation of pay and clock by gamma, and pairs of drivers in the wrong order"

@@ -37,10 +37,13 @@ from .reward_score import describe_drive as describe_drive
 from .reward_score import is_faster as is_faster
 from .scoring import GAMMAS as GAMMAS
 from .scoring import VERDICT_GAMMA as VERDICT_GAMMA
+from .scoring import UnscoredReward as UnscoredReward
 from .scoring import discounted_returns as discounted_returns
 from .scoring import price_drives as price_drives
 from .scoring import score as score
+from .scoring import score_drivers as score_drivers
 from .scoring import score_drives as score_drives
+from .scoring import score_each as score_each
 from .scoring import score_rewards as score_rewards
 
 __all__ = [
@@ -61,6 +64,7 @@ __all__ = [
     "RewardMap",
     "RewardScore",
     "ScoreVerdict",
+    "UnscoredReward",
     "action_choices",
     "best_and_worst_place",
     "collect_replay",
@@ -82,7 +86,9 @@ __all__ = [
     "replay_log",
     "require_proof",
     "score",
+    "score_drivers",
     "score_drives",
+    "score_each",
     "score_rewards",
     "scored_rows",
     "subtract_maps",

@@ -73,6 +73,24 @@ class RebuildProof:
         """Whether the rebuild is proven."""
         return self.fraction >= PROVEN_FRACTION
 
+    def to_dict(self) -> dict[str, Any]:
+        """The facts for JSON."""
+        first = None
+        if self.equal < self.rows:
+            first = {
+                "episode": self.episode,
+                "step": self.step,
+                "logged": known_number(self.logged),
+                "priced": known_number(self.priced),
+            }
+        return {
+            "rows": self.rows,
+            "equal": self.equal,
+            "share": self.fraction,
+            "first_difference": first,
+            "sentence": str(self),
+        }
+
     def __str__(self) -> str:
         if not self.rows:
             return "no row is scored, so nothing can be compared"
@@ -115,15 +133,12 @@ class ReplayedLog:
         """The facts for JSON."""
         proof = None
         if self.proof is not None:
-            proof = {
-                "rows": self.proof.rows,
-                "equal": self.proof.equal,
-                "share": self.proof.fraction,
-            }
+            proof = {"own": self.own, **self.proof.to_dict()}
         return {
             "log": self.name,
             "track": self.log_track.label or None,
             "agreement": self.log_track.agreement,
+            "track_sentence": self.log_track.sentence,
             "steps": self.steps,
             "scored": self.scored,
             "proof": proof,
@@ -189,6 +204,7 @@ class LogReplay(Record):
         """The replay as plain data; what is missing is None."""
         return {
             "reward": self.reward,
+            "notes": list(self.notes),
             "logs": [log.to_dict() for log in self.logs],
             "tracks": [_track_as_dict(track, table) for track, table in self.tables.items()],
         }
@@ -266,15 +282,13 @@ def _track_blocks(track: str, table: pd.DataFrame) -> list[str | RecordTable]:
     """All laps in a few lines, and where pay and clock disagree most: among the complete laps, if
     there are some.
     """
-    complete = table[table["complete"]]
+    compared, kind = _compared_laps(table)
     blocks: list[str | RecordTable] = [
         "",
-        f"{track}: {len(table):,} laps, {len(complete):,} complete",
+        f"{track}: {len(table):,} laps, {int(table['complete'].sum()):,} complete",
         _describe_agreement("all laps", table),
     ]
-    compared, kind = table, "laps"
-    if len(complete) > 1:
-        compared, kind = rank_laps(complete), "complete laps"
+    if compared is not table:
         blocks.append(_describe_agreement(kind, compared))
     best_laps = describe_best_laps(compared)
     if best_laps:
@@ -284,6 +298,16 @@ def _track_blocks(track: str, table: pd.DataFrame) -> list[str | RecordTable]:
         return [*blocks, "every lap is in its place"]
     heading = f"the {kind} that it ranks most differently from the clock"
     return [*blocks, heading, _lap_table(moved)]
+
+
+def _compared_laps(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The laps of which the differences are told, and what they are called: the complete ones,
+    ranked anew, or all where there is no second one.
+    """
+    complete = table[table["complete"]]
+    if len(complete) < 2:
+        return table, "laps"
+    return rank_laps(complete), "complete laps"
 
 
 def _describe_agreement(kind: str, table: pd.DataFrame) -> str:
@@ -353,13 +377,27 @@ def _describe_lap(lap: pd.Series) -> str:
 
 def _track_as_dict(track: str, table: pd.DataFrame) -> dict[str, Any]:
     complete = rank_laps(table[table["complete"]])
-    laps = table[list(LAP_COLUMNS)].to_json(orient="records", double_precision=9)
+    compared, kind = _compared_laps(table)
     return {
         "track": track,
+        "lap_count": len(table),
+        "complete_count": len(complete),
         "all": _known_numbers(_agreement(table)),
         "complete": _known_numbers(_agreement(complete)),
-        "laps": json.loads(laps),
+        "best_laps": describe_best_laps(compared) or None,
+        "displaced": {
+            "among": kind,
+            "laps": _laps_as_dicts(displaced_laps(compared), (*LAP_COLUMNS, "shift")),
+        },
+        "laps": _laps_as_dicts(table, LAP_COLUMNS),
     }
+
+
+def _laps_as_dicts(table: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
+    laps: list[dict[str, Any]] = json.loads(
+        table[list(columns)].to_json(orient="records", double_precision=9)
+    )
+    return laps
 
 
 def _known_numbers(numbers: dict[str, float]) -> dict[str, float | None]:

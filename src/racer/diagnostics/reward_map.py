@@ -1,9 +1,10 @@
 """What a reward function pays all over a track: places on a grid, along the center line, and across
 the road.
 
-Every place is priced on its own: a car that drove there from the start line at the speed asked
-for. A reward function that keeps state gets a fresh instance for every place, as on the first call
-of an episode.
+Every place is priced on its own: a car that drove there from the start line at the speed asked for.
+A reward function that keeps state gets a fresh instance for every place. Before the place it is
+called as an episode would call it: for the first step of one that begins there, and for the step
+before the place.
 """
 
 from __future__ import annotations
@@ -141,7 +142,9 @@ MAX_BESIDE_M = 2.0
 HEADINGS_DEG = np.arange(-60.0, 61.0, 7.5)  # deg relative to the road, of which the best is taken
 ALONG_PLACES = 240  # of the slice along the center line
 ACROSS_PLACES = 61  # of a slice across the road
-SAMPLE_CALLS = 64  # calls after which it is known whether a file keeps state
+FIRST_CALL_STEPS = 2  # `steps` of the first call of an episode
+MIN_SPEED_MPS = 0.1  # of the way to a place at which the car stands
+SAMPLE_PLACES = 32  # places after which it is known whether a file keeps state
 CHUNK_PLACES = 200  # params that are built at a time
 
 
@@ -285,7 +288,8 @@ class _MapPricing:
         self.settings = settings
         self.timeout = timeout
         self.keeps_state: bool | None = None
-        self.batch = RewardBatch(reward, 2, timeout=timeout)
+        self.batch = RewardBatch(reward, 1, timeout=timeout)
+        self.step_m = max(settings.speed, MIN_SPEED_MPS) * STEP_S  # m of a step on the way there
 
     def best_prices(self, xy: Array, tangent: Array) -> tuple[Array, Array]:
         """(N,) prices of places (N, 2), and the heading each is for, degrees relative to the road
@@ -321,30 +325,64 @@ class _MapPricing:
         cars["progress"] = np.minimum(100.0 * cars["s"] / self.track.length, 100.0)
         cars["progress_before"] = cars["progress"]
         cars["start"] = 0.0
-        step_m = max(settings.speed, 0.1) * STEP_S
-        cars["steps"] = 2 + np.round(cars["s"] / step_m).astype(np.int32)
+        cars["steps"] = FIRST_CALL_STEPS + np.round(cars["s"] / self.step_m).astype(np.int32)
         cars["clock"] = STEP_S * (cars["steps"] - 1.0)
         return cars
 
+    def _first_cars(self, cars: State) -> State:
+        """The same cars at the first call of an episode that began a step before them."""
+        first = cars.copy()
+        first["steps"] = FIRST_CALL_STEPS
+        first["clock"] = STEP_S
+        since = 100.0 * self.step_m * (cars["steps"] - FIRST_CALL_STEPS) / self.track.length
+        first["progress"] = np.maximum(cars["progress"] - since, 0.0)
+        first["progress_before"] = first["progress"]
+        first["start"] = (first["s"] / self.track.length - 0.01 * first["progress"]) % 1.0
+        return first
+
+    def _cars_before(self, cars: State) -> State:
+        """The cars a step before, straight behind where they are."""
+        step_m = self.settings.speed * STEP_S
+        direction = np.column_stack([np.cos(cars["yaw"]), np.sin(cars["yaw"])])
+        xy = np.column_stack([cars["front_x"], cars["front_y"]]) - step_m * direction
+        before = self._arrived_cars(xy, cars["yaw"].copy())
+        before["steps"] = cars["steps"] - 1
+        before["clock"] = cars["clock"] - STEP_S
+        return before
+
     def _prices(self, cars: State) -> Array:
         if self.keeps_state is None:
-            self._learn_state(cars[:: max(1, len(cars) // SAMPLE_CALLS)])
+            self._learn_state(cars[:: max(1, len(cars) // SAMPLE_PLACES)])
         prices = [np.empty(0)]
         for start in range(0, len(cars), CHUNK_PLACES):
-            params = self._params(cars[start : start + CHUNK_PLACES])
+            chunk = cars[start : start + CHUNK_PLACES]
             if self.keeps_state:
-                fresh = RewardBatch(self.reward, len(params), timeout=self.timeout)
-                prices.append(fresh(params))
+                prices.append(self._fresh_prices(chunk))
             else:
+                params = self._params(chunk)
                 prices.append(self.batch(params, [0] * len(params)))
         return np.concatenate(prices)
 
+    def _fresh_prices(self, cars: State) -> Array:
+        """(N,) prices by a fresh instance each."""
+        fresh = RewardBatch(self.reward, len(cars), timeout=self.timeout)
+        return self._episode_prices(fresh, cars)
+
+    def _episode_prices(self, batch: RewardBatch, cars: State) -> Array:
+        """(N,) prices by the first N instances of a batch, called before as an episode would."""
+        first = np.flatnonzero(cars["steps"] > FIRST_CALL_STEPS)
+        batch(self._params(self._first_cars(cars[first])), first.tolist())
+        before = np.flatnonzero(cars["steps"] > FIRST_CALL_STEPS + 1)
+        batch(self._params(self._cars_before(cars[before])), before.tolist())
+        return batch(self._params(cars), list(range(len(cars))))
+
     def _learn_state(self, cars: State) -> None:
-        """Call one of two instances, and compare it with the other."""
-        params = self._params(cars)
-        self.batch(params, [1] * len(params))
-        untouched, called = pickle.loads(self.batch.snapshot())["cars"]
-        self.keeps_state = untouched != called or bool(self.batch.unsaved)
+        """Call all instances but one for some places, and compare them with that one."""
+        batch = RewardBatch(self.reward, len(cars) + 1, timeout=self.timeout)
+        self._episode_prices(batch, cars)
+        *called, untouched = pickle.loads(batch.snapshot())["cars"]
+        is_changed = any(instance != untouched for instance in called)
+        self.keeps_state = is_changed or bool(batch.unsaved)
 
     def _params(self, cars: State) -> list[dict[str, object]]:
         return [dict(params) for params in build_params(cars, [self.track])]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.drivers import ALL_DRIVERS, Drive
+from racer.drivers import ALL_DRIVERS, DAWDLING, WRONG_WAY, Drive
 from racer.records import Record, RecordTable, format_amount, format_number, known_number
 from racer.stats import mean_ranks, rank_correlation
 
@@ -28,6 +28,7 @@ BETTER_PAID_RATIO = 1.02  # pay nearer than that is equal
 FARTHER_PERCENT = 10.0  # of the lap by which one drive without a lap is better than another
 NO_LAP_RATIO = 4.0  # how much slower a drive without a lap counts as
 MAX_INVERSIONS_SHOWN = 6
+PROBES = frozenset({WRONG_WAY.name, DAWDLING.name})  # drivers that the ranks leave out
 PAY_DECIMALS = 12  # to which pay is equal: sums differ in their last bits
 
 
@@ -124,9 +125,11 @@ class RewardScore(Record):
 
     def correlation(self, gamma: float | None = None) -> float:
         """Rank correlation of pay and clock: 1 the same order, -1 the opposite one; nan where all
-        is paid the same.
+        is paid the same. Of the PROBES, who look for holes, nothing is taken: they are others for
+        each reward, or drive no lap that could be ranked.
         """
-        return rank_correlation(self.pay_ranks(gamma), self.clock_ranks)
+        is_ranked = np.array([drive.name not in PROBES for drive in self.drives])
+        return rank_correlation(self.pay_ranks(gamma)[is_ranked], self.clock_ranks[is_ranked])
 
     def inversions(self, gamma: float | None = None) -> list[Inversion]:
         """All pairs that are paid in the wrong order, the worst mistakes first."""
@@ -145,7 +148,9 @@ class RewardScore(Record):
 
     @cached_property
     def verdict(self) -> ScoreVerdict:
-        """Passes when the best paid drive is nearly the fastest one and the ranks correlate."""
+        """Passes when the best paid drive is nearly the fastest one, and does not dawdle, and the
+        ranks correlate.
+        """
         lap_times = [drive.lap_time for drive in self.drives if not np.isnan(drive.lap_time)]
         if not lap_times:
             sentence = "no driver completes a lap here: this track tells nothing about the reward"
@@ -158,12 +163,24 @@ class RewardScore(Record):
         if np.isnan(self.best_paid.lap_time):
             return ScoreVerdict(False, best_paid)
         fastest = min(lap_times)
+        if self._pays_for_dawdling():
+            where = "it crawls where a step pays most"
+            return ScoreVerdict(
+                False, f"{best_paid}: {where}; the fastest lap takes {fastest:.1f} s"
+            )
         if self.best_paid.lap_time > MAX_BEST_PAID_RATIO * fastest:
             return ScoreVerdict(False, f"{best_paid}; the fastest lap takes {fastest:.1f} s")
         if correlation < MIN_RANK_CORRELATION:
             sentence = f"{at_gamma} pay and clock agree too little about the drivers"
             return ScoreVerdict(False, f"{sentence} (rank correlation {correlation:.2f})")
         return ScoreVerdict(True, f"{best_paid}, and the ranks agree ({correlation:.2f})")
+
+    def _pays_for_dawdling(self) -> bool:
+        """Whether the dawdling driver is best paid, and clearly so."""
+        pay = self.pay[self.gamma]
+        others = [pay[k] for k, drive in enumerate(self.drives) if drive is not self.best_paid]
+        is_dawdling = self.best_paid.name == DAWDLING.name
+        return is_dawdling and bool(others) and _is_paid_more(pay.max(), max(others))
 
     @property
     def outcome(self) -> str:

@@ -58,6 +58,7 @@ class DrivingPlan:
     back: int = 0  # where the line goes on after its last point; -1: nowhere
     reach: float = 0.25  # m that the driver looks ahead at least
     foresight: float = 0.15  # s of driving that are added to it
+    is_turned: bool = False  # whether the car begins facing the wrong way
 
 
 FOLLOWER_RECORD = np.dtype(

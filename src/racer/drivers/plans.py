@@ -31,6 +31,7 @@ EDGE_APPROACH_M = 2.0  # m within which the drivers of an edge get there from th
 CUTTING_APPROACH_M = 1.0  # m within which the corner cutter does
 CIRCLE_APPROACH_STATIONS = 8  # within which the circling driver gets to the side of the road
 CIRCLE_POINTS = 40
+DAWDLING_FRACTIONS = (0.05, 0.15, 0.3)  # of the road, on which the dawdling driver may crawl
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,15 @@ class PlanInputs:
     objects: Obstacles = field(default_factory=lambda: np.zeros(0, OBSTACLE_DTYPE))
 
     def plan(
-        self, offset: Array | float, top: float, fraction: float = CAREFUL_FRACTION
+        self, offset: Array | float, top: float | Array, fraction: float = CAREFUL_FRACTION
     ) -> DrivingPlan:
         """The plan to follow the line `offset` (M,) m to the left of the center line, at most `top`
-        m/s fast, with a `fraction` of the hardest cornering.
+        m/s fast (everywhere, or (M,) at each point), with a `fraction` of the hardest cornering.
         """
         corridor = self.corridor
         line = corridor.points_at(offset)
         fastest = cornering_speeds(line, corridor.is_loop, top, fraction * self.lateral, self.brake)
-        speed = np.maximum(fastest, min(top, self.slowest))
+        speed = np.maximum(fastest, np.minimum(top, self.slowest))
         if self.lateral > SLIDING_ACCELERATION:
             plan = DrivingPlan(line, speed, reach=0.25, foresight=0.15)
         else:
@@ -161,6 +162,40 @@ def stopping_plans(inputs: PlanInputs) -> list[DrivingPlan]:
     speed = lap.speed.copy()
     speed[len(inputs.corridor.xy) // 2 :] = 0.0
     return [replace(lap, speed=speed)]
+
+
+def wrong_way_plans(inputs: PlanInputs) -> list[DrivingPlan]:
+    """Along the center line against its direction, at the middle of the speeds."""
+    corridor = inputs.corridor
+    lap = inputs.plan(0.0, 0.5 * (inputs.slowest + inputs.top))
+    if corridor.is_loop:
+        line = np.roll(lap.line[::-1], 1, axis=0)
+        speed = np.roll(lap.speed[::-1], 1)
+        return [replace(lap, line=line, speed=speed, is_turned=True)]
+    back = lap.line[0] - lap.line[1]
+    line = lap.line[0] + np.arange(40)[:, None] * back
+    return [replace(lap, line=line, speed=np.full(40, lap.speed[0]), is_turned=True)]
+
+
+def dawdling_plans(inputs: PlanInputs, s: Array, pay: Array) -> list[DrivingPlan]:
+    """Along the center line fast, but as slowly as the driver may where a step pays most: `pay` (T,)
+    is that of steps at `s` (T,) m along the road.
+    """
+    corridor = inputs.corridor
+    count = len(corridor.xy)
+    station = np.round(s / corridor.spacing).astype(int) % count
+    steps = np.bincount(station, minlength=count)
+    known = np.flatnonzero(steps)
+    period = count if corridor.is_loop else None
+    means = np.bincount(station, pay, minlength=count)[known] / steps[known]
+    pay_along = np.interp(np.arange(count), known, means, period=period)
+    best_first = np.argsort(-pay_along, kind="stable")
+    plans = []
+    for fraction in DAWDLING_FRACTIONS:
+        top = np.full(count, inputs.top)
+        top[best_first[: max(1, round(fraction * count))]] = inputs.slowest
+        plans.append(inputs.plan(0.0, top))
+    return plans
 
 
 def leaving_plans(inputs: PlanInputs) -> list[DrivingPlan]:

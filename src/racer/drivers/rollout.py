@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.drivers.mpc import CommandLimits, MpcDriver, MpcReference, MpcWeights
+from racer.geometry import wrap_angle
 from racer.raceline import RacingLine, border_distances, neighbors, normal_vectors, racing_line
 from racer.sim import (
     OBSTACLE_DTYPE,
@@ -29,7 +30,7 @@ from racer.sim import (
     trace_columns,
 )
 from racer.track import Track
-from racer.vehicle import STEERING_LIMIT_DEG, STEP_S, Car, car_table
+from racer.vehicle import FRONT_POINT_M, STEERING_LIMIT_DEG, STEP_S, Car, car_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -194,14 +195,17 @@ def roll_out(
     command: Callable[[State, NDArray[np.int64]], Array],
     max_steps: int,
     obstacles: Obstacles = NO_OBSTACLES,
+    is_turned: NDArray[np.bool_] | None = None,
 ) -> list[State]:
     """The rows of `count` cars' drives among `obstacles` (K,), each until its episode is over, or
-    for `max_steps`.
+    for `max_steps`. Those that are `is_turned` (N,) begin facing the wrong way.
 
     `command(state, cars)` gives the commands (N, 2), steering deg and speed m/s, of the cars (N,)
     that still drive.
     """
     state = line_up(scenario, obstacles, count)
+    if is_turned is not None:
+        _turn_around(state, is_turned)
     cars = car_table(scenario.car, count)
     alive = np.arange(count)
     cars_of_steps = []
@@ -224,6 +228,16 @@ def roll_out(
         if not len(alive):
             break
     return _rows_by_car(np.concatenate(cars_of_steps), np.concatenate(rows_of_steps), count)
+
+
+def _turn_around(state: State, is_turned: NDArray[np.bool_]) -> None:
+    """Turn some of the cars (N,) around their front points, which stay where they are."""
+    yaw = wrap_angle(state["yaw"] + np.pi)
+    turned = state.copy()
+    turned["yaw"] = yaw
+    turned["x"] = state["front_x"] - FRONT_POINT_M * np.cos(yaw)
+    turned["y"] = state["front_y"] - FRONT_POINT_M * np.sin(yaw)
+    state[is_turned] = turned[is_turned]
 
 
 def _has_crashed(state: State, obstacles: Obstacles) -> NDArray[np.bool_]:

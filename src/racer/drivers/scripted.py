@@ -179,6 +179,36 @@ def drive_all(
     return drives
 
 
+def drive_dawdling(
+    track: Track,
+    paid_steps: Sequence[tuple[Array, Array]],
+    car: str | Car = DEFAULT_CAR,
+    action_space: ActionSpace | None = None,
+    *,
+    reverse: bool = False,
+    seed: int = 0,
+    obstacles: ObstacleSource = None,
+) -> list[list[Drive]]:
+    """For each of `paid_steps` the drives of the DAWDLING driver, who tries longer and longer
+    stretches.
+
+    Each holds `s` (T,) m along the track as driven and `pay` (T,), what a reward function paid for
+    a step there. The other arguments are those of `drive`.
+    """
+    scenario = _scenario(track, car, 1, reverse, obstacles)
+    objects = Simulation(scenario, 1, seed).obstacles[0]
+    inputs = replace(_plan_inputs(scenario.track, scenario.car, action_space), objects=objects)
+    plans_of_rewards = [plans.dawdling_plans(inputs, s, pay) for s, pay in paid_steps]
+    all_plans = list(chain.from_iterable(plans_of_rewards))
+    rows_of_plans = iter(_follow_all(all_plans, scenario, inputs, action_space))
+    name, title = DAWDLING.name, DAWDLING.title
+    drives = []
+    for reward_plans in plans_of_rewards:
+        tries = [next(rows_of_plans) for _ in reward_plans]
+        drives.append([Drive(name, title, rows, scenario.tracks, objects) for rows in tries])
+    return drives
+
+
 def default_drivers(obstacles: ObstacleSource = None) -> list[Driver]:
     """The drivers where none is named: the DRIVER_FAMILY, and among obstacles the AVOIDERS, too."""
     drivers = list(DRIVER_FAMILY.values())
@@ -288,7 +318,13 @@ AVOIDERS = _by_name(
 EXPERT = Driver("expert", "nearly perfect", _no_plans, uses_mpc=True)
 """The predictive driver on the fastest line: what the car can do, and a policy hardly learns in minutes."""
 
-ALL_DRIVERS = DRIVER_FAMILY | AVOIDERS | {EXPERT.name: EXPERT}
+WRONG_WAY = Driver("wrong_way", "drives the wrong way", plans.wrong_way_plans, finishes=False)
+"""A car that was turned around at the start line: the simulator ends its episode after some steps."""
+
+DAWDLING = Driver("dawdling", "dawdling", _no_plans)
+"""Crawls where a step pays most and is fast elsewhere: see `drive_dawdling`."""
+
+ALL_DRIVERS = DRIVER_FAMILY | AVOIDERS | _by_name(EXPERT, WRONG_WAY)
 """Everyone, by name."""
 
 
@@ -315,7 +351,8 @@ def _follow_all(
         return commands
 
     max_steps = _max_steps(scenario, inputs)
-    return roll_out(scenario, len(all_plans), command, max_steps, inputs.objects)
+    is_turned = np.array([plan.is_turned for plan in all_plans])
+    return roll_out(scenario, len(all_plans), command, max_steps, inputs.objects, is_turned)
 
 
 def _max_steps(scenario: Scenario, inputs: PlanInputs) -> int:

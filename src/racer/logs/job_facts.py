@@ -239,7 +239,7 @@ class JobFactsCollector:
             simulator=simulator,
             car=_car(run, metadata, simulator),
             world=self._world(settings, run),
-            race_type=settings.get("RACE_TYPE") or self._printed("race_type") or "",
+            race_type=settings.get("RACE_TYPE") or self._printed("race_type") or _race_type(run),
             action_space=self._action_space(metadata),
             hyperparameters=hyperparameters or {},
             reward=self._shallowest("reward") or "",
@@ -363,6 +363,16 @@ def _car(run: dict[str, Any], metadata: Metadata | None, simulator: str) -> str:
         return metadata.car
     version = re.match(r"\d+(\.\d+)?", simulator)
     return car_generation(float(version[0])) if version else ""
+
+
+def _race_type(run: dict[str, Any]) -> str:
+    """The race type of a run of racer, which its objects tell; empty for what is no such run."""
+    if "config" not in run:
+        return ""
+    layout = run.get("objects")
+    if not isinstance(layout, dict):
+        return "TIME_TRIAL"
+    return "HEAD_TO_BOT" if layout.get("number_of_bot_cars") else "OBJECT_AVOIDANCE"
 
 
 def _yaml_settings(content: bytes, name: str) -> dict[str, str]:

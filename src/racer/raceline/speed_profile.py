@@ -50,9 +50,11 @@ def passing_times(speed: Array, gap: Array, is_loop: bool) -> tuple[Array, float
     return np.concatenate([[0.0], np.cumsum(durations[:-1])]), float(durations.sum())
 
 
-def cornering_speeds(line: Array, is_loop: bool, top: float, lateral: float, brake: float) -> Array:
-    """(M,) m/s along a line (M, 2): at most `top`, cornering at `lateral` and slowing down by
-    `brake`, both m/s2.
+def cornering_speeds(
+    line: Array, is_loop: bool, top: float | Array, lateral: float, brake: float
+) -> Array:
+    """(M,) m/s along a line (M, 2): at most `top` (of each point, or of all), cornering at `lateral`
+    and slowing down by `brake`, both m/s2.
     """
     gap = np.hypot(*(neighbors(line, 1, is_loop) - line).T)
     bend = np.abs(geometry.line_curvature(line, is_loop))

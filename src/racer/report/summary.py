@@ -189,7 +189,8 @@ def _standing(subject: ReportSubject) -> list[str]:
     fastest = fastest_laps(subject.track_laps, 1)
     if not track_name or not len(fastest):
         return []
-    standing = race_standing(track_name, float(fastest["time"].iloc[0]))
+    best_time = float(fastest["time"].iloc[0])
+    standing = race_standing(track_name, best_time, subject.log.job.race_type)
     if standing is None:
         return []
     return [f"The best lap beside race results: {standing.sentence}."]

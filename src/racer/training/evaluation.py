@@ -141,13 +141,11 @@ class EvaluationResult(Record):
         heads = ("lap", "time s", "%", "status", *incident_heads, "m/s", "reward")
         table = RecordTable(heads, text_heads=frozenset({"status"}))
         for number, lap in enumerate(self.laps.to_dict("records"), 1):
-            # in a race the log says so of the last lap only
-            status = "lap_complete" if lap["complete"] else lap["status"]
             table.add_row(
                 str(number),
                 format_number(lap["time"]),
                 format_number(lap["completion"], 1),
-                status,
+                str(lap["status"]),
                 *(str(lap[name]) for name in incidents),
                 format_number(lap["speed"]),
                 format_number(lap["reward"]),

@@ -248,6 +248,115 @@ def test_summands_that_cancel_are_told_as_one(paid: Paid) -> None:
     assert list(found) == ['params["progress"] - LAST["progress"]']
 
 
+PREDICTED = """
+        WHOLE = 40.0
+
+        def reward_function(params):
+            reward = 1.0
+            near = max(0.01, 1 - params["distance_from_center"] / params["track_width"])
+            reward += near
+            needed = 100.0 * params["steps"] / max(params["progress"], 0.01) + 1
+            worth = max(0.001, -2.0 * (needed - (WHOLE * 15 + 1)))
+            early = 0
+            if params["steps"] > 2:
+                early = min(1.0, worth / needed)
+            reward += early
+            return float(reward)
+"""
+
+
+def test_a_quotient_or_a_pick_is_one_term_and_not_parts_that_cancel(paid: Paid, lap: Lap) -> None:
+    found = paid(PREDICTED)
+    assert set(found) == {"reward = 1.0", "reward += near", "reward += early"}
+    total = sum(found.values())
+    assert all(0.0 <= amount <= total for amount in found.values())
+
+
+def test_a_class_that_is_called_as_a_whole_is_told_by_its_own_lines(
+    explained: Explained, lap: Lap
+) -> None:
+    found = explained("""
+        class Judge:
+            def reward_function(self, params):
+                reward = params["speed"]
+                near = 1 - params["distance_from_center"]
+                reward += 3 * near
+                return float(reward)
+
+        judge = Judge()
+
+        def reward_function(params):
+            return judge.reward_function(params)
+    """)
+    speed, distance = column(lap, "speed").sum(), column(lap, "distance_from_center")
+    totals = {group.name: group.total for group in explain.pay_by_term(found)}
+    assert totals == pytest.approx(
+        {'reward = params["speed"]': speed, "reward += 3 * near": 3 * (1 - distance).sum()}
+    )
+
+
+@pytest.mark.parametrize(
+    ("added", "shown"),
+    [
+        ("5 - 4.5 * params['speed'] / 2", "5 - 4.5 * params['speed'] / 2"),
+        ("2 * (600 - params['steps'] - 500)", "reward += 2 * (600 - params['steps'] - 500)"),
+        ("bonus", "reward += bonus"),
+        ("shrunk(params)", "reward += shrunk(params)"),
+    ],
+)
+def test_no_part_is_larger_than_the_term_that_it_belongs_to(
+    paid: Paid, added: str, shown: str
+) -> None:
+    found = paid(f"""
+        def shrunk(params):
+            return 50 * (params["steps"] - params["steps"] * 0.9)
+
+        def reward_function(params):
+            bonus = 0
+            bonus += 5 * params["speed"]
+            bonus -= 4 * params["speed"]
+            reward = 1.0
+            reward += {added}
+            return reward
+    """)
+    assert set(found) == {"reward = 1.0", shown}
+
+
+@pytest.mark.parametrize(
+    ("shrink", "factor"),
+    [("reward /= 8", 1 / 8), ("reward **= 2", None), ("reward = reward / 8", 1 / 8)],
+)
+def test_a_quotient_and_a_power_of_the_total_scale_all_that_was_paid(
+    paid: Paid, lap: Lap, shrink: str, factor: float | None
+) -> None:
+    found = paid(f"""
+        def reward_function(params):
+            reward = params["speed"]
+            reward += 2.0
+            {shrink}
+            return reward
+    """)
+    speed = column(lap, "speed")
+    scale = speed + 2.0 if factor is None else factor
+    assert found == pytest.approx(
+        {
+            'reward = params["speed"]': (scale * speed).sum(),
+            "reward += 2.0": (scale * 2.0 * np.ones(len(lap))).sum(),
+        }
+    )
+
+
+def test_what_is_not_linear_in_the_total_is_one_term(paid: Paid, lap: Lap) -> None:
+    found = paid("""
+        def reward_function(params):
+            error = params["distance_from_center"]
+            error += 40.0
+            return 1 / (1 + error)
+    """)
+    distance = column(lap, "distance_from_center")
+    assert found == pytest.approx({"return 1 / (1 + error)": (1 / (41 + distance)).sum()})
+
+
 @pytest.mark.parametrize(
     "body",
     [

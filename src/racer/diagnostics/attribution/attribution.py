@@ -193,7 +193,7 @@ def attribute_reward(
             AttributedDrive(name, rewards, amounts, ran, distance, places.reshape(-1, 2))
         )
     notes = _describe_differences(reward, plain, watched)
-    return _simplify(Attribution(reward, table.pieces(), tuple(attributed), notes))
+    return _simplify(Attribution(reward, table.pieces(), tuple(attributed), notes), ledger)
 
 
 def _price_drives(
@@ -269,22 +269,76 @@ def _unexplained(rewards: Array, amounts: Array) -> Array:
     return np.where(np.abs(rest) <= ROUNDING_FRACTION * size, 0.0, rest)
 
 
-def _simplify(attribution: Attribution) -> Attribution:
-    """The attribution with summands that cancel each other as one piece, and without pieces that
-    never paid.
+def _simplify(attribution: Attribution, ledger: FileLedger) -> Attribution:
+    """The attribution without pieces that never paid, with summands that cancel each other as one
+    piece, and with terms as one piece where a part is larger, or the only one of an update.
     """
+    amounts = np.concatenate([drive.amounts for drive in attribution.drives])
+    updates = {ledger.terms[term] for term in ledger.plain_updates}
+    calls = {ledger.terms[term] for term in ledger.whole_calls}
+    whole_terms = []
+    for term, columns in _columns_by_term(attribution.pieces).items():
+        is_alone = np.count_nonzero(amounts[:, columns].any(axis=0)) == 1
+        is_exceeded = term not in calls and _has_larger_part(amounts[:, columns])
+        if is_exceeded or (term in updates and is_alone):
+            whole_terms.append((columns, Piece(term, None)))
+    attribution = _join(attribution, whole_terms)
     pieces = attribution.pieces
     amounts = np.concatenate([drive.amounts for drive in attribution.drives])
-    groups: list[list[int]] = []
-    for summands in _summands_of_one_sum(pieces):
-        if _cancel_out(amounts[:, summands]):
-            groups.append(summands)
-        else:
-            groups += [[column] for column in summands]
-    paying = [columns for columns in groups if amounts[:, columns].any()] or [[0]]
-    drives = [_join_columns(drive, paying) for drive in attribution.drives]
-    joined = tuple(_join_pieces([pieces[k] for k in columns]) for columns in paying)
-    return replace(attribution, pieces=joined, drives=tuple(drives))
+    sums = []
+    for columns in _summands_of_one_sum(pieces):
+        term = pieces[columns[0]].term
+        is_update = (term.line, term.part_of) in ledger.update_sums
+        is_exceeded = is_update and _has_larger_part(amounts[:, columns])
+        if is_exceeded or _cancel_out(amounts[:, columns]):
+            sums.append((columns, _sum_piece(pieces[columns[0]])))
+    attribution = _join(attribution, sums)
+    amounts = np.concatenate([drive.amounts for drive in attribution.drives])
+    paying = np.flatnonzero(amounts.any(axis=0)).tolist() or [0]
+    kept = [attribution.pieces[column] for column in paying]
+    return _keep_columns(attribution, [[column] for column in paying], kept)
+
+
+def _columns_by_term(pieces: Sequence[Piece]) -> dict[Term, list[int]]:
+    """The columns of pieces that came through a term, and of that term itself, by the term."""
+    columns: dict[Term, list[int]] = {}
+    for k, piece in enumerate(pieces):
+        columns.setdefault(piece.through or piece.term, []).append(k)
+    return columns
+
+
+def _has_larger_part(amounts: Array) -> bool:
+    """Whether one of several parts moves more than all of them together."""
+    if amounts.shape[1] < 2:
+        return False
+    largest = float(np.abs(amounts).sum(axis=0).max())
+    together = float(np.abs(amounts.sum(axis=1)).sum())
+    return largest > (1.0 + ROUNDING_FRACTION) * together
+
+
+def _join(attribution: Attribution, joined: Sequence[tuple[list[int], Piece]]) -> Attribution:
+    """The attribution with some columns as one piece, in the place of the first of them."""
+    first_columns = {columns[0]: (columns, piece) for columns, piece in joined}
+    absorbed = {column for columns, _ in joined for column in columns}
+    groups = []
+    pieces = []
+    for column, piece in enumerate(attribution.pieces):
+        if column in first_columns:
+            columns, whole = first_columns[column]
+            groups.append(columns)
+            pieces.append(whole)
+        elif column not in absorbed:
+            groups.append([column])
+            pieces.append(piece)
+    return _keep_columns(attribution, groups, pieces)
+
+
+def _keep_columns(
+    attribution: Attribution, groups: Sequence[list[int]], pieces: Sequence[Piece]
+) -> Attribution:
+    """The attribution with each group of its columns as one, of these pieces."""
+    drives = tuple(_join_columns(drive, groups) for drive in attribution.drives)
+    return replace(attribution, pieces=tuple(pieces), drives=drives)
 
 
 def _summands_of_one_sum(pieces: Sequence[Piece]) -> list[list[int]]:
@@ -310,11 +364,9 @@ def _join_columns(drive: AttributedDrive, groups: Sequence[list[int]]) -> Attrib
     return replace(drive, amounts=amounts, ran=ran)
 
 
-def _join_pieces(pieces: list[Piece]) -> Piece:
-    first = pieces[0]
-    if len(pieces) == 1:
-        return first
-    return Piece(Term(first.term.line, first.term.part_of), first.through)
+def _sum_piece(summand: Piece) -> Piece:
+    """The piece of the sum that a summand is part of."""
+    return Piece(Term(summand.term.line, summand.term.part_of), summand.through)
 
 
 def _describe_differences(

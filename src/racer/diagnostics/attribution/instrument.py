@@ -20,13 +20,16 @@ from typing import TypeVar
 from racer.diagnostics.attribution.ledger import FileLedger
 from racer.diagnostics.attribution.name_roles import (
     FUNCTION_NODES,
+    SCALING_OPERATORS,
     FunctionNames,
     NameRoles,
+    called_name,
     followed_functions,
+    is_sum,
     variable_of,
 )
-from racer.diagnostics.attribution.plans import GLOBAL, Variable, WatchedStatement
-from racer.diagnostics.attribution.split import FRAME_NAME, ExpressionSplitter, ledger_call
+from racer.diagnostics.attribution.plans import GLOBAL, NO_TERM, Variable, WatchedStatement
+from racer.diagnostics.attribution.split import FRAME_NAME, ExpressionSplitter, Split, ledger_call
 from racer.errors import UsageError
 from racer.reward import RewardFunction
 
@@ -138,7 +141,7 @@ class _OutsideFunctions(ast.NodeTransformer):
             return node
         roles = names.roles()
         splitter = ExpressionSplitter(self.ledger, self.lines, roles, self.defined)
-        inside = _InsideFunction(splitter, self, names.wanted_names())
+        inside = _InsideFunction(splitter, self, names.wanted_names(), node.name)
         body: list[ast.stmt] = []
         for statement in node.body:
             body += inside.rewrite(statement)
@@ -163,11 +166,16 @@ class _InsideFunction(ast.NodeTransformer):
     """Rewrites the statements of one function; functions inside it are functions of their own."""
 
     def __init__(
-        self, splitter: ExpressionSplitter, outside: _OutsideFunctions, wanted: frozenset[str]
+        self,
+        splitter: ExpressionSplitter,
+        outside: _OutsideFunctions,
+        wanted: frozenset[str],
+        function: str,
     ) -> None:
         self.splitter = splitter
         self.outside = outside
         self.wanted = wanted
+        self.function = function
 
     def rewrite(self, statement: ast.stmt) -> list[ast.stmt]:
         """A statement, and those that tell the ledger of it."""
@@ -190,6 +198,7 @@ class _InsideFunction(ast.NodeTransformer):
         if node.value is None:
             return node
         term = self.splitter.new_term(node)
+        self.splitter.open_term = term
         plan, code = self.splitter.split(node.value, term)
         statement = self._add_statement(WatchedStatement(plan, term))
         returned = ledger_call("return_value", node, statement, code)
@@ -209,11 +218,22 @@ class _InsideFunction(ast.NodeTransformer):
         term = self.splitter.new_term(node)
         old_term = self.splitter.new_term(node, text=f"{target}, from before")
         sign = UPDATE_SIGNS.get(type(node.op), 0)
+        called = {called_name(part) for part in ast.walk(node.value) if isinstance(part, ast.Call)}
+        names_parts = not is_sum(node.value) and self.function not in called
         plan = None
         if sign:
-            plan, node.value = self.splitter.split(node.value, term)
+            self.splitter.open_term = term if self.function in called else NO_TERM
+            plan, node.value = self._split_added(node.value, term, called)
         statement = self._add_statement(
-            WatchedStatement(plan, term, variable=variable, old_term=old_term, sign=sign)
+            WatchedStatement(
+                plan,
+                term,
+                variable=variable,
+                old_term=old_term,
+                sign=sign,
+                scales=isinstance(node.op, SCALING_OPERATORS),
+                names_parts=names_parts,
+            )
         )
         owner = [] if variable.is_local else [_owner_code(variable)]
         after = _ledger_statement("update", node, statement, _load_code(target), *owner)
@@ -221,6 +241,17 @@ class _InsideFunction(ast.NodeTransformer):
             return [node, after]
         before = _ledger_statement("before_update", node, _load_code(target))
         return [before, node, after]
+
+    def _split_added(self, value: ast.expr, term: int, called: set[str]) -> Split:
+        """What an update adds, and what is noted of it in the ledger."""
+        ledger = self.splitter.ledger
+        if is_sum(value):
+            ledger.update_sums.add((value.lineno, self.splitter.source_of(value)))
+        split = self.splitter.split(value, term)
+        ledger.whole_calls.discard(term)
+        if not called & self.splitter.defined:
+            ledger.plain_updates.add(term)
+        return split
 
     def _rewrite_assignment(
         self, node: ast.Assign | ast.AnnAssign, targets: list[ast.expr]

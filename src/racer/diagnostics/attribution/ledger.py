@@ -64,7 +64,9 @@ class FileLedger:
     """What is known of one instrumented file: its terms and statements, the `parameters` of each
     function that are watched, and the calls so far (filled while it runs).
 
-    `whole` is the term for a result of which nothing is known.
+    `whole` is the term for a result of which nothing is known, `plain_updates` are the terms of
+    updates that call no function of the file, `whole_calls` those of calls whose result is all that is
+    assigned, `update_sums` line and text of sums that updates add.
     """
 
     terms: list[Term] = field(default_factory=list)
@@ -72,6 +74,9 @@ class FileLedger:
     parameters: list[tuple[str, ...]] = field(default_factory=list)
     calls: list[RecordedCall] = field(default_factory=list)
     whole: int = 0
+    plain_updates: set[int] = field(default_factory=set)
+    whole_calls: set[int] = field(default_factory=set)
+    update_sums: set[tuple[int, str]] = field(default_factory=set)
 
     def instance(self) -> InstanceLedger:
         """The ledger of one executed copy of the file; instrumented code calls this first."""
@@ -244,24 +249,31 @@ class FrameLedger:
             return TracedValue(value, self._changed_entries(statement, total, old))
         if change is None:
             return TracedValue(value, self._one_amount(statement.term, total))
+        added = change.entries
+        if statement.names_parts:
+            added = _through(added, statement.term)
         if old is not None:
-            entries = _add(dict(old.entries), change.entries, statement.sign)
+            entries = _add(dict(old.entries), added, statement.sign)
             if _adds_up(entries, total):
                 return TracedValue(value, entries)
         rest = total - statement.sign * change.total
         entries = {(statement.old_term, NO_TERM): rest}
-        return TracedValue(value, _add(entries, change.entries, statement.sign))
+        return TracedValue(value, _add(entries, added, statement.sign))
 
     def _changed_entries(
         self, statement: WatchedStatement, total: float, old: TracedValue | None
     ) -> Entries:
-        """After `reward *= x` and the like: the old amounts, and the difference as the statement's."""
+        """After `reward *= x` and the like: the old amounts, and the difference as the statement's;
+        after `reward /= x` and `**=` the old amounts, scaled.
+        """
         old_total = _as_number(self.old_value)
         if old_total is None:
             return self._one_amount(statement.term, total)
         entries: Entries = {(statement.old_term, NO_TERM): old_total}
         if old is not None and (old.value is self.old_value or old.value == self.old_value):
             entries = dict(old.entries)
+        if statement.scales and old_total:
+            return _scaled(entries, total / old_total)
         difference = self._one_amount(statement.term, total - old_total)
         return _add(entries, difference, 1)
 
@@ -291,8 +303,10 @@ class FrameLedger:
         entries = self._leaf_entries(leaf, value)
         if entries is None:
             return Amounts(total, self._one_amount(leaf.term, total))
+        if leaf.is_open:
+            return Amounts(total, _returned(entries))
         if leaf.is_operand or leaf.is_call:
-            return Amounts(total, _through(entries, leaf))
+            return Amounts(total, _through(entries, leaf.term, leaf.is_call))
         return Amounts(total, dict(entries))
 
     def _leaf_entries(self, leaf: LeafPlan, value: Any) -> Entries | None:
@@ -325,8 +339,7 @@ class FrameLedger:
         if inner is None or factor is None or (plan.divides and factor == 0.0):
             return None
         scale = 1.0 / factor if plan.divides else factor
-        entries = {key: amount * scale for key, amount in inner.entries.items()}
-        return Amounts(inner.total * scale, entries)
+        return Amounts(inner.total * scale, _scaled(inner.entries, scale))
 
     def _through_amounts(self, plan: ThroughPlan) -> Amounts | None:
         total = _as_number(self.values.get(plan.slot))
@@ -338,6 +351,8 @@ class FrameLedger:
         inner = next((amounts for amounts in known if amounts.total == total), known[0])
         if inner.total == total:
             return inner
+        if plan.scales and inner.total:
+            return Amounts(total, _scaled(inner.entries, total / inner.total))
         difference = self._one_amount(plan.term, total - inner.total)
         return Amounts(total, _add(inner.entries, difference, 1))
 
@@ -375,18 +390,32 @@ def _add(entries: Entries, more: Entries, sign: int) -> Entries:
     return entries
 
 
-def _through(entries: Entries, leaf: LeafPlan) -> Entries:
-    """The amounts, which came through this summand or call. Of two calls the outer one is named."""
+def _through(entries: Entries, term: int, is_call: bool = False) -> Entries:
+    """The amounts, which came through this summand, call or update. Of two the outer one is named."""
     renamed = Entries()
-    for (term, via), amount in entries.items():
-        if isinstance(via, tuple):
-            through = via[0] if leaf.is_call else via
-        elif via == NO_TERM or leaf.is_call:
-            through = leaf.term
-        else:
+    for (own, via), amount in entries.items():
+        through: Via = term
+        if isinstance(via, tuple):  # it is the caller's
+            through = via[0] if is_call else via
+        elif own == term:
+            through = NO_TERM
+        elif via != NO_TERM and not is_call:
             through = via
-        renamed[term, through] = renamed.get((term, through), 0.0) + amount
+        renamed[own, through] = renamed.get((own, through), 0.0) + amount
     return renamed
+
+
+def _returned(entries: Entries) -> Entries:
+    """The amounts of a function's result that is all of a value: they are told by its own lines."""
+    unwrapped = Entries()
+    for (term, via), amount in entries.items():
+        through = via[0] if isinstance(via, tuple) else via
+        unwrapped[term, through] = unwrapped.get((term, through), 0.0) + amount
+    return unwrapped
+
+
+def _scaled(entries: Entries, factor: float) -> Entries:
+    return {key: amount * factor for key, amount in entries.items()}
 
 
 def _wrapped(entries: Entries) -> Entries:

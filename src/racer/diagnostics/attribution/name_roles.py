@@ -18,7 +18,17 @@ PASS_ON_FUNCTIONS = {"float", "int", "round", "float64", "float32"}
 PICK_FUNCTIONS = {"max", "min", "abs", "fabs", "clip", "maximum", "minimum"}
 SIZE_FUNCTIONS = {"abs", "fabs"}  # those of a difference are one term
 SUM_FUNCTIONS = {"sum", "fsum"}
+SCALING_OPERATORS = (ast.Div, ast.Pow)  # what a running total may be the left side of
 FUNCTION_NODES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+CONSTANT_NODES = (
+    ast.Constant,
+    ast.Name,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.operator,
+    ast.unaryop,
+    ast.expr_context,
+)
 SCOPE_NODES = (*FUNCTION_NODES, ast.Lambda)
 COMPREHENSION_NODES = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -46,12 +56,39 @@ def signed_summands(node: ast.expr, sign: int = 1) -> list[tuple[int, ast.expr]]
 
 
 def factors_of(node: ast.expr) -> list[ast.expr]:
-    """The factors of a product, without what it is divided by."""
+    """The factors of a product, without the constants that it is divided by; a quotient of anything
+    else is a factor.
+    """
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         return [*factors_of(node.left), *factors_of(node.right)]
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and is_constant(node.right):
         return factors_of(node.left)
     return [node]
+
+
+def is_constant(node: ast.expr) -> bool:
+    """Whether an expression is made of numbers and names in capitals alone."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and not part.id.isupper():
+            return False
+        if not isinstance(part, CONSTANT_NODES):
+            return False
+    return True
+
+
+def is_linear_in(node: ast.expr, name: str) -> bool:
+    """Whether an expression is a name times something, or divided by it, or a power of that."""
+    if isinstance(node, ast.Name):
+        return node.id == name
+    if isinstance(node, ast.UnaryOp):
+        return is_linear_in(node.operand, name)
+    if is_call_of(node, PASS_ON_FUNCTIONS | PICK_FUNCTIONS):
+        return any(is_linear_in(argument, name) for argument in node.args)
+    if not isinstance(node, ast.BinOp):
+        return False
+    if isinstance(node.op, ast.Mult):
+        return is_linear_in(node.left, name) or is_linear_in(node.right, name)
+    return isinstance(node.op, SCALING_OPERATORS) and is_linear_in(node.left, name)
 
 
 def called_name(node: ast.Call) -> str:

@@ -46,7 +46,8 @@ class LeafPlan:
 
     `term` and `slot` index the file's terms and the frame's recorded values. A `variable` may have
     entries; with `is_call` the call may return some. `is_operand` says that it is one of several
-    summands, so that what it is made of came through it.
+    summands, so that what it is made of came through it; `is_open` that what a call
+    returned is told by the function's own lines, as where it is returned again.
     """
 
     term: int
@@ -54,6 +55,7 @@ class LeafPlan:
     variable: Variable | None = None
     is_call: bool = False
     is_operand: bool = False
+    is_open: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,14 @@ class ThroughPlan:
     makes, as a term.
 
     Of several the one that has the value of the whole counts, as in `max(reward, floor)`; `slot`
-    holds that value.
+    holds that value. With `scales` all amounts grow or shrink by the same factor instead, as in
+    `reward / steps` and `reward ** 2`: a difference would be as large as what it takes away.
     """
 
     inner: tuple[ValuePlan, ...]
     term: int
     slot: int
+    scales: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,9 @@ class WatchedStatement:
 
     `term` is the statement as a whole. An assignment has local `names` and at most one other
     `variable`; an update (`+=`) has one `variable`, the term `old_term` for the value that it began
-    with, and a `sign`, +1 or -1 for `+=` and `-=`, 0 for other updates.
+    with, and a `sign`, +1 or -1 for `+=` and `-=`, 0 for other updates; with `scales` (`/=`, `**=`)
+    the old amounts are scaled. With `names_parts` what an added value is made of is told as part of
+    the update.
     """
 
     plan: ValuePlan | None
@@ -111,3 +117,5 @@ class WatchedStatement:
     variable: Variable | None = None
     old_term: int = NO_TERM
     sign: int = 0
+    scales: bool = False
+    names_parts: bool = False

@@ -16,11 +16,14 @@ from racer.diagnostics.attribution.ledger import FileLedger
 from racer.diagnostics.attribution.name_roles import (
     PASS_ON_FUNCTIONS,
     PICK_FUNCTIONS,
+    SCALING_OPERATORS,
     SIZE_FUNCTIONS,
     SUM_FUNCTIONS,
     NameRoles,
     factors_of,
     is_call_of,
+    is_constant,
+    is_linear_in,
     is_negation,
     is_sum,
     names_in,
@@ -69,10 +72,11 @@ class ExpressionSplitter:
         self.defined = defined
         self.slots = 0
         self._sum_around = ""
+        self.open_term = NO_TERM  # of a statement whose call is told by the function's own lines
 
     def new_term(self, node: ast.AST, sign: int = 1, text: str = "") -> int:
         """A new term of this node's line and source."""
-        source = text or self._source_of(node)
+        source = text or self.source_of(node)
         signed = source if sign > 0 else f"- {source}"
         self.ledger.terms.append(Term(getattr(node, "lineno", 0), signed, self._sum_around))
         return len(self.ledger.terms) - 1
@@ -118,17 +122,20 @@ class ExpressionSplitter:
         if self._is_scaled_sum(node):
             assert isinstance(node, ast.BinOp)
             return self._split_scaled(node, is_operand)
-        base = self._base(node, self.names.running) or self._only_factor(node)
-        if base is None:
-            return self._leaf(node, term)
-        return self._split_around(node, base, term)
+        base = self._base(node, self.names.running)
+        if base is not None:
+            return self._split_around(node, base, term)
+        factor = self._only_factor(node)
+        if factor is not None:
+            return self._split_around(node, factor, term, scales=True)
+        return self._leaf(node, term)
 
     def _split_sum(self, node: ast.BinOp) -> Split:
         summands = signed_summands(node)
         totals = {part.id for _, part in summands if isinstance(part, ast.Name)}
         carried = totals & self.names.running
         sum_around = self._sum_around
-        self._sum_around = self._source_of(node)
+        self._sum_around = self.source_of(node)
         parts: list[tuple[int, ValuePlan]] = []
         codes: dict[ast.expr, ast.expr] = {}
         for sign, summand in summands:
@@ -194,7 +201,10 @@ class ExpressionSplitter:
         arguments = [self._passed_argument(argument) for argument in node.args]
         call = _copy_place(ast.Call(node.func, arguments, node.keywords), node)
         begin = ledger_call("begin_call", node)
-        plan = LeafPlan(term, slot, None, is_call=True, is_operand=is_operand)
+        is_open = term == self.open_term and not is_operand
+        plan = LeafPlan(term, slot, None, True, is_operand, is_open)
+        if not is_operand:
+            self.ledger.whole_calls.add(term)
         return Split(plan, ledger_call("record_call", node, slot, begin, call))
 
     def _split_picked(self, node: ast.Call, term: int) -> Split:
@@ -202,7 +212,7 @@ class ExpressionSplitter:
         is_size = is_call_of(node, SIZE_FUNCTIONS)
         worth = []
         for argument in node.args:
-            if self._is_worth_splitting(argument) and not (is_size and is_sum(argument)):
+            if self._is_picked_whole(argument) and not (is_size and is_sum(argument)):
                 worth.append(argument)
         totals = [argument for argument in worth if names_in(argument) & self.names.running]
         if len(totals) == 1:
@@ -249,16 +259,18 @@ class ExpressionSplitter:
         code = _copy_place(ast.BinOp(left, node.op, right), node)
         return Split(ScaledPlan(split.plan, slot, divides), code)
 
-    def _split_around(self, node: ast.expr, base: ast.Name, term: int) -> Split:
+    def _split_around(
+        self, node: ast.expr, base: ast.Name, term: int, scales: bool = False
+    ) -> Split:
         """An expression around a running total: the total, and the difference that the expression
-        makes.
+        makes; with `scales`, and in a quotient or a power of it, the total scaled.
         """
         total = self._leaf(base, self.new_term(base), Variable("", base.id))
         slot = self._new_slot()
         code = _replace_node(node, base, total.code)
-        return Split(
-            ThroughPlan((total.plan,), term, slot), ledger_call("record", node, slot, code)
-        )
+        is_scaled = isinstance(node, ast.BinOp) and isinstance(node.op, SCALING_OPERATORS)
+        plan = ThroughPlan((total.plan,), term, slot, scales or is_scaled)
+        return Split(plan, ledger_call("record", node, slot, code))
 
     def _leaf(
         self,
@@ -277,7 +289,7 @@ class ExpressionSplitter:
         for part in own_nodes([node]):
             if isinstance(part, ast.Name) and part.id in names - self.names.declared_global:
                 bases.append(part)
-        if len({base.id for base in bases}) != 1:
+        if len({base.id for base in bases}) != 1 or not is_linear_in(node, bases[0].id):
             return None
         return bases[0]
 
@@ -293,7 +305,7 @@ class ExpressionSplitter:
         if not isinstance(node, ast.BinOp):
             return False
         if isinstance(node.op, ast.Div):
-            return self._is_made_of_terms(node.left)
+            return is_constant(node.right) and self._is_made_of_terms(node.left)
         if isinstance(node.op, ast.Mult):
             return self._is_made_of_terms(node.left) != self._is_made_of_terms(node.right)
         return False
@@ -319,6 +331,15 @@ class ExpressionSplitter:
             return True
         return bool(self._base(node, self.names.running) or self._only_factor(node))
 
+    def _is_picked_whole(self, node: ast.expr) -> bool:
+        """Whether an argument of `max` and the like is told by what it is made of: a name, a helper's
+        result, or what holds a running total. Of anything else the pick is one term.
+        """
+        is_followed = isinstance(node, ast.Name) or is_call_of(node, self.defined)
+        if not is_followed and not names_in(node) & self.names.running:
+            return False
+        return self._is_worth_splitting(node)
+
     def _passed_argument(self, node: ast.expr) -> ast.expr:
         """An argument; a name is shown to the ledger on its way."""
         followed = self.names.whole - self.names.declared_global
@@ -326,7 +347,8 @@ class ExpressionSplitter:
             return node
         return ledger_call("pass_argument", node, node.id, node)
 
-    def _source_of(self, node: ast.AST) -> str:
+    def source_of(self, node: ast.AST) -> str:
+        """The text of a node on one line, cut off where it is long."""
         first = getattr(node, "lineno", 0) - 1
         lines = self.lines[first : getattr(node, "end_lineno", 0)]
         if not lines:
