@@ -79,7 +79,7 @@ def test_a_reward_that_is_not_there_is_wrong_use() -> None:
 
 def test_the_action_space_limits_the_drivers(tmp_path: Path) -> None:
     actions = [{"steering_angle": s, "speed": 1.0} for s in (-30, -15, 0, 15, 30)]
-    sheet = {"action_space": actions, "action_space_type": "discrete", "version": "5"}
+    sheet = {"action_space": actions, "sensor": ["FRONT_FACING_CAMERA"], "version": "5"}
     (tmp_path / "model_metadata.json").write_text(json.dumps(sheet))
     result = call("time_trial", "--action-space", "model_metadata.json", "--car", "v6", "--json")
     laps = [d["lap_time"] for d in json.loads(result.stdout)[0]["drives"] if d["lap_time"]]

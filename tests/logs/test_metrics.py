@@ -45,6 +45,25 @@ def test_without_iterations_twenty_episodes_are_one(drive) -> None:
     assert [entry["trial"] for entry in entries] == [*range(1, 21), 1, 2]
 
 
+def test_reset_count_is_of_all_incidents_the_last_one_too(drive) -> None:
+    # docs/simulator.md 9.5
+    table = laps(drive())
+    table[["crashes", "immobilized", "off_tracks", "reversed"]] = [[1, 0, 2, 0], [0, 1, 0, 1]]
+    entries = metrics.evaluation_metrics(table)["metrics"]
+    assert [entry["reset_count"] for entry in entries] == [3, 2]
+
+
+def test_a_continuous_race_lists_completed_laps_only(drive) -> None:
+    # docs/simulator.md 9.5
+    table = laps(drive()).assign(complete=[True, False])
+    trials = metrics.evaluation_metrics(table)["metrics"]
+    assert len(trials) == 2
+    assert metrics.evaluation_metrics(table, is_race=True)["metrics"] == trials[:1]
+    race = table.assign(episode=0, episode_id=0, lap=[1, 2])
+    assert len(metrics.evaluation_metrics(race)["metrics"]) == 1
+    assert len(metrics.evaluation_metrics(race, is_race=False)["metrics"]) == 2
+
+
 def test_metrics_survive_a_file(tmp_path: Path, drive) -> None:
     table = laps(drive())
     metrics.write_metrics(metrics.evaluation_metrics(table), tmp_path / "metrics" / "e.json")

@@ -8,8 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from racer.errors import UsageError
+from racer.errors import RacerError, UsageError
+from racer.sim import HELD_STATUSES
 from racer.training import Run, TrainingProgress, evaluate, train
+from racer.training.evaluation import (
+    OWN_REWARD,
+    RACE_RULES,
+    SERVICE_REWARD,
+    RaceRules,
+    _race_rules,
+)
 from racer.training.session import PhaseBudget
 
 SMALL = {
@@ -117,6 +125,47 @@ def test_an_evaluation_is_a_record_of_laps_and_steps(trained):
     assert len(json.loads(json.dumps(result.to_dict()))["laps"]) == 3
     again = evaluate(str(trained.folder), laps=3, trials=True, resets=0)
     assert again.laps.equals(result.laps)
+
+
+def test_an_evaluation_pays_the_service_s_center_line_reward(trained):
+    # docs/simulator.md 9.7
+    result = evaluate(trained, laps=1, trials=True)
+    driven = result.trace[~result.trace["episode_status"].isin(HELD_STATUSES)]
+    assert set(driven["reward"]) <= {1.0, 0.5, 0.1, 1e-3}
+    assert result.paid_by == SERVICE_REWARD
+    assert f"reward: {SERVICE_REWARD}" in str(result)
+    own = evaluate(trained, laps=1, trials=True, own_reward=True)
+    assert own.paid_by == OWN_REWARD == own.to_dict()["paid_by"]
+    assert own.trace.drop(columns="reward").equals(result.trace.drop(columns="reward"))
+
+
+def test_an_evaluation_does_not_run_the_run_s_own_reward(tmp_path):
+    (tmp_path / "mine.py").write_text("def reward_function(params):\n    return 1.0\n")
+    folder = tmp_path / "run"
+    train(tmp_path / "mine.py", "oval", 128, folder=folder, **SMALL)
+    (tmp_path / "mine.py").write_text(
+        "raise SystemExit\ndef reward_function(params):\n    return 1\n"
+    )
+    assert len(evaluate(folder, laps=1, trials=True).laps) == 1
+    with pytest.raises(RacerError):
+        evaluate(folder, laps=1, trials=True, own_reward=True)
+
+
+def test_the_rules_of_an_evaluation_have_names():
+    rules = {name: _race_rules(name, *[None] * 4, False, None) for name in RACE_RULES}
+    assert rules["simulator"] == RaceRules(10, False, 0, 2.0, 5.0, "best")
+    assert rules["drfc"] == RaceRules(3, True, 100, 5.0, 5.0, "last")
+    assert rules["aws"].resets == 10_000
+    assert rules["event"].time_limit == 180.0
+    changed = _race_rules("drfc", 2, None, 0, None, True, "best")
+    assert changed == RaceRules(2, False, 0, 5.0, 5.0, "best")
+    with pytest.raises(UsageError, match="did you mean 'drfc'"):
+        _race_rules("drcf", *[None] * 4, False, None)
+
+
+def test_one_reset_is_refused_as_in_the_simulator(trained):
+    with pytest.raises(UsageError, match="1 reset is refused by the simulator"):
+        evaluate(trained, resets=1)
 
 
 def test_a_state_of_another_version_of_racer_is_a_sentence(trained, tmp_path):

@@ -84,7 +84,8 @@ def test_each_version_drives_a_generation_of_the_car(version, car):
 
 
 def test_versions_without_logs_say_that_v4_is_taken_instead():
-    assert "v4 is the nearest" in parse_metadata({**DISCRETE, "version": 2}, "m").notes[0]
+    sheet = {**DISCRETE, "version": 2, "sensor": ["LEFT_CAMERA"]}
+    assert "v4 is the nearest" in parse_metadata(sheet, "m").notes[0]
 
 
 @pytest.mark.parametrize(
@@ -139,15 +140,20 @@ def test_low_must_be_less_than_high():
 
 def test_unknown_keys_pass_and_near_misses_are_told():
     metadata = parse_metadata(
-        {**DISCRETE, "sensors": ["LIDAR"], "model": "mine", "version": 5}, "m"
+        {**DISCRETE, "sensors": ["LIDAR"], "model": "mine", "version": 1}, "m"
     )
     assert metadata.extra == {"sensors": ["LIDAR"], "model": "mine"}
-    assert metadata.notes == ("m: 'sensors' is not read: did you mean 'sensor'?",)
+    assert metadata.notes[0] == "m: 'sensors' is not read: did you mean 'sensor'?"
 
 
 def test_commands_beyond_the_car_are_told_but_kept():
     metadata = parse_metadata(
-        {"action_space": [{"steering_angle": 45, "speed": "5"}], "version": 5}, "m"
+        {
+            "action_space": [{"steering_angle": 45, "speed": "5"}],
+            "sensor": ["LEFT_CAMERA"],
+            "version": 5,
+        },
+        "m",
     )
     assert metadata.action_space.command_deg([0]).tolist() == [[45.0, 5.0]]
     assert len(metadata.notes) == 2
@@ -166,3 +172,12 @@ def test_missing_file_and_folder_get_a_sentence(tmp_path):
         read_metadata(tmp_path / "model_metdata.json")
     with pytest.raises(UsageError, match="is a folder"):
         read_metadata(tmp_path)
+
+
+@pytest.mark.parametrize("version", [2, "4", 5.0, "6"])
+def test_since_version_2_metadata_without_a_sensor_is_refused(version):
+    # docs/simulator.md 9.6
+    with pytest.raises(
+        UsageError, match=r'without `sensor`.*add "sensor": \["FRONT_FACING_CAMERA"'
+    ):
+        parse_metadata({**DISCRETE, "version": version}, "m")

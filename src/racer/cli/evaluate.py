@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.inputs import best_lap_time, describe_standing
-from racer.cli.tables import CheckpointOption, JsonOption, RunArgument, print_record, refuse_if
+from racer.cli.tables import JsonOption, RunArgument, print_record, refuse_if
 from racer.errors import need
 from racer.track import user_home
 
@@ -27,13 +27,29 @@ def evaluate_command(
     track: Annotated[
         str | None, typer.Option(help="Another track than the run's.", show_default=False)
     ] = None,
-    laps: Annotated[int, typer.Option(min=1, help="Laps of the race, driven in one go.")] = 5,
+    rules: Annotated[
+        str,
+        typer.Option(
+            help="racer (5 laps in one go, 100 resets), simulator, drfc, aws, league or event; "
+            "the options below change them."
+        ),
+    ] = "racer",
+    laps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Laps of the race, driven in one go.", show_default=False),
+    ] = None,
     penalty: Annotated[
-        float, typer.Option(min=0.0, help="Seconds held after leaving the track.")
-    ] = 2.0,
+        float | None,
+        typer.Option(min=0.0, help="Seconds held after leaving the track.", show_default=False),
+    ] = None,
     resets: Annotated[
-        int, typer.Option(min=0, help="Incidents that are forgiven; the next one ends the race.")
-    ] = 100,
+        int | None,
+        typer.Option(
+            min=0,
+            help="Incidents that are forgiven; the next one ends the race.",
+            show_default=False,
+        ),
+    ] = None,
     trials: Annotated[
         bool, typer.Option("--trials", help="Every lap from standstill instead of one race.")
     ] = False,
@@ -53,10 +69,23 @@ def evaluate_command(
         ),
     ] = None,
     crash_penalty: Annotated[
-        float, typer.Option(min=0.0, help="Seconds held after a crash into an object.")
-    ] = 5.0,
+        float | None,
+        typer.Option(
+            min=0.0, help="Seconds held after a crash into an object.", show_default=False
+        ),
+    ] = None,
+    own_reward: Annotated[
+        bool,
+        typer.Option(
+            "--own-reward",
+            help="The run's own reward function pays; without it the service's center-line reward.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the noise, and of objects at random.")] = 0,
-    checkpoint: CheckpointOption = "best",
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(help="best, last, or the number of steps.", show_default=False),
+    ] = None,
     save: Annotated[
         bool,
         typer.Option("--save", help="Write log, metrics, picture and animation into the run."),
@@ -82,6 +111,7 @@ def evaluate_command(
     result = evaluate(
         run,
         track=track,
+        rules=rules,
         laps=laps,
         penalty=penalty,
         resets=resets,
@@ -91,6 +121,7 @@ def evaluate_command(
         noise=noise,
         objects=objects,
         crash_penalty=crash_penalty,
+        own_reward=own_reward,
         seed=seed,
         checkpoint=checkpoint,
         home=user_home(),
@@ -146,7 +177,7 @@ def _save_result(run: Path, result: EvaluationResult, video: str, onboard: bool)
     write_csv(result.trace, log)
     metrics_file = run / "metrics" / "evaluation" / f"{name}.json"
     metrics_file.parent.mkdir(parents=True, exist_ok=True)
-    write_metrics(evaluation_metrics(result.laps), metrics_file)
+    write_metrics(evaluation_metrics(result.laps, result.is_race), metrics_file)
     shown = result.laps
     if result.laps["complete"].any():
         shown = result.laps[result.laps["complete"]]

@@ -36,7 +36,6 @@ _LAP_COLUMN_OF_COUNT = {
     "immobilized_count": "immobilized",
     "off_track_count": "off_tracks",
     "reversed_count": "reversed",
-    "reset_count": "resets",
 }
 
 
@@ -68,10 +67,15 @@ def training_metrics(
     return {"metrics": entries, "version": 2.0, "best_model_metric": best_model_metric}
 
 
-def evaluation_metrics(laps: pd.DataFrame) -> dict[str, Any]:
-    """The content of an evaluation job's metrics file: one entry a lap."""
+def evaluation_metrics(laps: pd.DataFrame, is_race: bool | None = None) -> dict[str, Any]:
+    """The content of an evaluation job's metrics file: one entry a lap.
+
+    Of a continuous race (`is_race`; by default an episode with several laps) completed laps only
+    have an entry. `reset_count` counts all incidents, the one that ended the lap too
+    (docs/simulator.md 9.5).
+    """
     entries = []
-    for trial, lap in enumerate(_records(laps), 1):
+    for trial, lap in enumerate(_records(_listed_laps(laps, is_race)), 1):
         outcome = _outcome(lap)
         entry: dict[str, Any] = {
             "completion_percentage": outcome["completion_percentage"],
@@ -80,9 +84,19 @@ def evaluation_metrics(laps: pd.DataFrame) -> dict[str, Any]:
         }
         for name, column in _LAP_COLUMN_OF_COUNT.items():
             entry[name] = int(lap[column])
+        entry["reset_count"] = sum(int(lap[column]) for column in _LAP_COLUMN_OF_COUNT.values())
         entry["trial"] = trial
         entries.append(entry)
     return {"metrics": entries}
+
+
+def _listed_laps(laps: pd.DataFrame, is_race: bool | None) -> pd.DataFrame:
+    """The laps that the metrics of an evaluation list."""
+    if is_race is None:
+        of_race = laps.groupby(["source", "episode_id", "episode"])["lap"].transform("max") > 1
+    else:
+        of_race = pd.Series(is_race, index=laps.index)
+    return laps[laps["complete"] | ~of_race]
 
 
 def write_metrics(metrics: dict[str, Any], path: Path) -> None:

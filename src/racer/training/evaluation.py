@@ -6,18 +6,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from stable_baselines3.common.policies import BasePolicy
 
 from racer import analysis
 from racer.env import DeepRacerVectorEnv
-from racer.errors import UsageError
+from racer.errors import UsageError, did_you_mean
 from racer.records import Record, RecordTable, format_number
 from racer.sensors import has_pictures
-from racer.sim import EVALUATION, Obstacles
+from racer.sim import EVALUATION, Obstacles, Params
 from racer.track import Track, load_track
 from racer.training.learner import load_checkpoint
 from racer.training.run import Run
@@ -29,6 +30,48 @@ from racer.training.trials import (
     mean_beyond_logs,
 )
 from racer.vehicle import Car
+
+
+class RaceRules(NamedTuple):
+    """What an evaluation or a race allows."""
+
+    laps: int
+    is_continuous: bool  # one race; else every lap is a trial from standstill
+    resets: int  # incidents that are forgiven
+    penalty: float  # s held after leaving the track
+    crash_penalty: float  # s held after hitting an obstacle
+    checkpoint: str = "best"
+    time_limit: float = inf  # s of simulation time
+
+
+RACE_RULES = {
+    "racer": RaceRules(5, True, 100, 2.0, 5.0),
+    "simulator": RaceRules(10, False, 0, 2.0, 5.0),
+    "drfc": RaceRules(3, True, 100, 5.0, 5.0, checkpoint="last"),
+    "aws": RaceRules(3, True, 10_000, 2.0, 5.0),
+    "league": RaceRules(3, True, 10_000, 2.0, 5.0),
+    "event": RaceRules(3, True, 10_000, 2.0, 5.0, time_limit=180.0),
+}
+"""Rules by name: racer's own; the simulator's defaults; those of DeepRacer for Cloud's template; of
+DeepRacer on AWS; of the console's leaderboards; of virtual events (docs/simulator.md 2.5 and 6.5).
+"""
+
+OWN_REWARD = "the run's own reward"
+SERVICE_REWARD = "the service's center-line reward"
+
+
+def service_reward(params: Params) -> float:
+    """What evaluation jobs of the service pay, whatever a training's reward is (docs/simulator.md
+    9.7): more the nearer the car is to the center line.
+
+    >>> service_reward({"distance_from_center": 0.1, "track_width": 0.8})
+    0.5
+    """
+    distance = params["distance_from_center"] / params["track_width"]
+    for edge, pay in ((0.1, 1.0), (0.25, 0.5), (0.5, 0.1)):
+        if distance <= edge:
+            return pay
+    return 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +96,10 @@ class EvaluationResult(Record):
         Whether the policy has a camera, and whether there were obstacles.
     obstacles
         (K,) obstacles that stood on the track all the time; none where every lap had others.
+    is_race
+        Whether the laps were driven in one go.
+    paid_by
+        Whose reward stands in trace and laps: the service's, or the run's own.
     stamp
         Date and time in 14 digits, as in the names of DeepRacer for Cloud's folders.
     """
@@ -67,17 +114,21 @@ class EvaluationResult(Record):
     sees_pictures: bool
     has_obstacles: bool
     obstacles: Obstacles
+    is_race: bool
+    paid_by: str
     stamp: str
 
     def blocks(self) -> Sequence[str | RecordTable]:
         """The headline, the lap table, and the notes."""
-        return [self.headline, self._lap_table(), *(f"note: {note}" for note in self.notes)]
+        notes = [f"reward: {self.paid_by}", *(f"note: {note}" for note in self.notes)]
+        return [self.headline, self._lap_table(), *notes]
 
     def to_dict(self) -> dict[str, Any]:
         """Headline, laps and notes."""
         return {
             "headline": self.headline,
             "laps": json.loads(self.laps.to_json(orient="records")),
+            "paid_by": self.paid_by,
             "notes": list(self.notes),
         }
 
@@ -106,22 +157,22 @@ def evaluate(
     run: Run | str | Path,
     *,
     track: str | None = None,
-    laps: int = 5,
-    penalty: float = 2.0,
-    resets: int = 100,
+    rules: str = "racer",
+    laps: int | None = None,
+    penalty: float | None = None,
+    resets: int | None = None,
     trials: bool = False,
     reverse: bool = False,
     car: str | None = None,
     noise: str = "none",
     objects: str | None = None,
-    crash_penalty: float = 5.0,
+    crash_penalty: float | None = None,
+    own_reward: bool = False,
     seed: int = 0,
-    checkpoint: str = "best",
+    checkpoint: str | None = None,
     home: Path | None = None,
 ) -> EvaluationResult:
     """Drive laps with a checkpoint of a run, without exploration.
-
-    The defaults are those of DeepRacer's own evaluation jobs.
 
     Parameters
     ----------
@@ -129,12 +180,15 @@ def evaluate(
         A run, or its folder.
     track
         Another track than the run's: a name, a .toml or a .npy file.
+    rules
+        A name of `RACE_RULES`: `racer`, `simulator`, `drfc`, `aws`, `league`, `event`. What is given
+        beside it goes before it.
     laps
         Laps of the race, driven in one go.
     penalty
         Time for which the car is held after it left the track, s.
     resets
-        Incidents that are forgiven; the next one ends the race.
+        Incidents that are forgiven; the next one ends the race. The simulator refuses 1.
     trials
         Whether every lap starts from standstill, in place of one race.
     reverse
@@ -147,6 +201,9 @@ def evaluate(
         none, boxes, random_boxes, bots, or a .toml file; by default those of the training.
     crash_penalty
         Time for which the car is held after it hit an obstacle, s.
+    own_reward
+        Whether the run's own reward function pays, which runs its code; by default the service's
+        center-line reward does, as in evaluation jobs.
     seed
         Seed of the noise, and of obstacles at random places.
     checkpoint
@@ -157,7 +214,7 @@ def evaluate(
     Raises
     ------
     UsageError
-        For something that is named and not there.
+        For something that is named and not there, and for one reset.
 
     Examples
     --------
@@ -170,18 +227,15 @@ def evaluate(
     if not isinstance(run, Run):
         run = Run.open(run)
     options = _Options(
+        rules=_race_rules(rules, laps, penalty, resets, crash_penalty, trials, checkpoint),
         track=track,
-        laps=laps,
-        penalty=penalty,
-        resets=resets,
-        trials=trials,
         reverse=reverse,
         car=car,
         noise=noise,
         objects=objects,
-        crash_penalty=crash_penalty,
+        own_reward=own_reward,
     )
-    policy, file_name = load_checkpoint(run, checkpoint)
+    policy, file_name = load_checkpoint(run, options.rules.checkpoint)
     cars = _evaluation_cars(run, options, home)
     _check_spaces(policy, cars)
     steps = drive_policy(policy, cars, seed=seed)
@@ -192,16 +246,41 @@ def evaluate(
 class _Options:
     """The arguments of `evaluate`."""
 
+    rules: RaceRules
     track: str | None
-    laps: int
-    penalty: float
-    resets: int
-    trials: bool
     reverse: bool
     car: str | None
     noise: str
     objects: str | None
-    crash_penalty: float
+    own_reward: bool
+
+
+def _race_rules(
+    name: str,
+    laps: int | None,
+    penalty: float | None,
+    resets: int | None,
+    crash_penalty: float | None,
+    trials: bool,
+    checkpoint: str | None,
+) -> RaceRules:
+    """The rules of that name, changed by what was given. Raises UsageError."""
+    if name not in RACE_RULES:
+        known = ", ".join(RACE_RULES)
+        raise UsageError(f"unknown rules {name!r}{did_you_mean(name, [*RACE_RULES])} ({known})")
+    if resets == 1:
+        raise UsageError("1 reset is refused by the simulator: take 0, or 2 and more")
+    given: dict[str, Any] = {
+        "laps": laps,
+        "penalty": penalty,
+        "resets": resets,
+        "crash_penalty": crash_penalty,
+        "checkpoint": checkpoint,
+        "is_continuous": False if trials else None,
+    }
+    return RACE_RULES[name]._replace(
+        **{k: value for k, value in given.items() if value is not None}
+    )
 
 
 def _evaluation_cars(run: Run, options: _Options, home: Path | None) -> DeepRacerVectorEnv:
@@ -215,17 +294,20 @@ def _evaluation_cars(run: Run, options: _Options, home: Path | None) -> DeepRace
         changes["track"] = load_track(options.track, home=home)
     if options.objects is not None:
         changes["objects"] = options.objects
+    if not options.own_reward:
+        changes["reward"] = service_reward
+    race = options.rules
     cars = 1
-    laps_of_each_car = options.laps
-    if options.trials:
-        cars = options.laps
+    laps_of_each_car = race.laps
+    if not race.is_continuous:
+        cars = race.laps
         laps_of_each_car = 1
     rules = EVALUATION._replace(
         laps=laps_of_each_car,
-        resets=options.resets,
-        off_track_penalty=options.penalty,
-        collision_penalty=options.crash_penalty,
-        time_limit=LONGEST_LAP_S * laps_of_each_car,
+        resets=race.resets,
+        off_track_penalty=race.penalty,
+        collision_penalty=race.crash_penalty,
+        time_limit=min(race.time_limit, LONGEST_LAP_S * laps_of_each_car),
     )
     arguments = run.env_arguments() | changes
     return DeepRacerVectorEnv(cars, evaluation=True, rules=rules, **arguments)
@@ -251,7 +333,9 @@ def _evaluation_result(
     laps = analysis.laps(trace)
     track = cars.scenario.track
     subject = f"{run.folder}, checkpoint {checkpoint}, on {track.title}, car {cars.car.name}"
-    outcome = _outcome(laps, options.laps, has_obstacles=cars.scenario.obstacle_layout is not None)
+    outcome = _outcome(
+        laps, options.rules.laps, has_obstacles=cars.scenario.obstacle_layout is not None
+    )
     return EvaluationResult(
         trace=trace,
         laps=laps,
@@ -263,6 +347,8 @@ def _evaluation_result(
         sees_pictures=has_pictures(run.observation),
         has_obstacles=cars.scenario.obstacle_layout is not None,
         obstacles=_standing_obstacles(cars),
+        is_race=options.rules.is_continuous,
+        paid_by=OWN_REWARD if options.own_reward else SERVICE_REWARD,
         stamp=f"{datetime.now():%Y%m%d%H%M%S}",
     )
 

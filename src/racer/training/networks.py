@@ -54,7 +54,7 @@ class Network:
 
     camera: Layers  # convolutions over one picture
     stereo: Layers  # convolutions over a pair of pictures
-    dense: tuple[int, ...]  # units behind the convolutions, one layer each
+    dense: tuple[int, ...]  # units behind the convolutions over one picture, one layer each
     middleware: tuple[int, ...]  # units behind the joined embedders
     numbers: tuple[int, ...] = (256, 256)  # units behind a sensor that sends no picture
 
@@ -256,7 +256,8 @@ def _embedder(space: gymnasium.spaces.Box, sizes: Network) -> nn.Module:
     if len(space.shape) == 1:
         return _dense_layers((space.shape[0], *sizes.numbers))
     channels, rows, columns = space.shape
-    convolutions = sizes.convolutions(is_stereo=channels == STEREO_CHANNELS)
+    is_stereo = channels == STEREO_CHANNELS
+    convolutions = sizes.convolutions(is_stereo)
     layers: OrderedDict[str, nn.Module] = OrderedDict(scale=_Scale())
     for k, convolution in enumerate(convolutions):
         layers[f"conv{k}"] = nn.Conv2d(channels, *convolution)
@@ -264,7 +265,7 @@ def _embedder(space: gymnasium.spaces.Box, sizes: Network) -> nn.Module:
         channels = convolution.filters
     rows, columns = convolved_size(rows, columns, convolutions)
     layers["flat"] = nn.Flatten()
-    if sizes.dense:
+    if sizes.dense and not is_stereo:  # docs/simulator.md 9.4
         layers["dense"] = _dense_layers((channels * rows * columns, *sizes.dense))
     return nn.Sequential(layers)
 

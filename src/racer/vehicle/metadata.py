@@ -17,6 +17,7 @@ from racer.files import read_json, write_json
 from racer.vehicle.action_space import ActionSpace
 from racer.vehicle.car import SPEED_LIMITS_MPS, STEERING_LIMIT_DEG
 
+FIRST_VERSION_WITH_SENSORS = 2.0
 BARE_SENSOR = "observation"
 """The camera before version 2, which had no sensors to choose from."""
 
@@ -80,7 +81,8 @@ def read_metadata(path: str | os.PathLike[str]) -> Metadata:
     >>> from pathlib import Path
     >>> from racer import read_metadata
     >>> action = '{"steering_angle": 15, "speed": 2}'
-    >>> _ = Path("metadata.json").write_text(f'{{"action_space": [{action}], "version": "5"}}')
+    >>> sheet = f'{{"action_space": [{action}], "sensor": ["FRONT_FACING_CAMERA"], "version": "5"}}'
+    >>> _ = Path("metadata.json").write_text(sheet)
     >>> metadata = read_metadata("metadata.json")
     >>> metadata.car, metadata.action_space.speed
     ('v5', (2.0,))
@@ -262,10 +264,15 @@ def _parse_action_space(sheet: _Sheet, where: str) -> ActionSpace:
 
 def _parse_sensors(sheet: _Sheet, version: float, where: str) -> tuple[str, ...]:
     """The sensors: exactly one camera and at most one lidar. Before version 2 there was only
-    `observation`.
+    `observation`; since then the simulator refuses a file that names none (docs/simulator.md 9.6).
     """
-    if version < 2.0 or sheet.sensor is None:
+    if version < FIRST_VERSION_WITH_SENSORS:
         return (BARE_SENSOR,)
+    if sheet.sensor is None:
+        raise UsageError(
+            f"{where}: version {version:g} without `sensor`, which the simulator refuses: add "
+            f'"sensor": ["{DEFAULT_CAMERA}"]'
+        )
     known = CAMERA_SENSORS + LIDAR_SENSORS
     for name in sheet.sensor:
         if name not in known:
