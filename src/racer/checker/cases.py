@@ -28,6 +28,7 @@ from racer.sim import (
     State,
     both_directions,
     build_params,
+    least_steps,
     obstacles_met,
     obstacles_on,
     place,
@@ -52,7 +53,10 @@ _PLACED_COLUMNS = ("distance", "offset", "heading_deg", "speed", "steering_deg",
 
 @dataclass(frozen=True)
 class PlacedStep:
-    """One step, placed by hand; see `racer.place`. `objects` is "", "box" or "bot"."""
+    """One step, placed by hand; see `racer.place`. `objects` is "", "box" or "bot".
+
+    Without `progress` the episode began at the start line, or as near as the steps allow.
+    """
 
     track: Track
     distance: float = 0.0  # m
@@ -80,6 +84,22 @@ class PlacedStep:
             objects=obstacles_of_kind(self.track, self.objects),
         )
         return dict(params)
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether an episode can come to this: with an action that moves, and in time."""
+        return self.speed > 0.0 and self.is_in_time
+
+    @property
+    def is_in_time(self) -> bool:
+        """Whether the steps are enough for the progress."""
+        return self.progress is None or self.steps >= least_steps(self.progress, self.track)[0]
+
+    def in_time(self) -> PlacedStep:
+        """The step with as many steps as its progress takes at least."""
+        if self.progress is None:
+            return self
+        return replace(self, steps=max(self.steps, int(least_steps(self.progress, self.track)[0])))
 
     @property
     def description(self) -> str:
@@ -170,7 +190,9 @@ def lap_episodes(track: Track, names: Sequence[str] = LAP_DRIVERS) -> list[Trial
 
 
 def placed_episode(name: str, track: Track, places: Sequence[PlacedStep]) -> TrialEpisode:
-    """An episode of a car that is put from place to place of a track."""
+    """An episode of a car that is put from place to place of a track. Each step by itself is one that
+    an episode can have.
+    """
     params: list[dict[str, Any]] = [{}] * len(places)
     for kind in dict.fromkeys(step.objects for step in places):
         numbers = [k for k, step in enumerate(places) if step.objects == kind]
@@ -214,7 +236,7 @@ def random_episode(track: Track, count: int, named: Sequence[float], seed: int =
             progress=progress[k] if k % 3 else None,
             steps=max(int(steps[k]), 2),
         )
-        places.append(place)
+        places.append(place.in_time())
     return placed_episode("drawn", track, places)
 
 
@@ -326,16 +348,16 @@ def probe_episodes(track: Track, fraction: float = 1.0) -> list[TrialEpisode]:
     ]
     backward = [*_first_steps(track), *_scattered(track, few, seed=2), *_around_the_line(track)]
     episodes = [
-        placed_episode("placed", track, _numbered(plain)),
+        placed_episode("placed", track, numbered(plain)),
         placed_episode(
-            "reversed", track, _numbered([replace(place, reverse=True) for place in backward])
+            "reversed", track, numbered([replace(place, reverse=True) for place in backward])
         ),
     ]
     if track.is_loop:
         before_objects = [*_scattered(track, few, seed=3), *_near_objects(track)]
         boxes = [replace(place, objects="box") for place in before_objects]
         bots = [replace(place, objects="bot") for place in before_objects]
-        episodes.append(placed_episode("with objects", track, _numbered([*boxes, *bots])))
+        episodes.append(placed_episode("with objects", track, numbered([*boxes, *bots])))
     return episodes
 
 
@@ -416,9 +438,14 @@ def _near_objects(track: Track) -> list[PlacedStep]:
     return places
 
 
-def _numbered(places: Sequence[PlacedStep]) -> list[PlacedStep]:
-    """The places as steps 2, 3, ... of an episode."""
-    return [replace(place, steps=k + 2) for k, place in enumerate(places)]
+def numbered(places: Sequence[PlacedStep]) -> list[PlacedStep]:
+    """The places as steps 2, 3, ... of an episode, later where the progress takes more steps."""
+    steps_of_episode: list[PlacedStep] = []
+    number = 2
+    for step in places:
+        steps_of_episode.append(replace(step, steps=number).in_time())
+        number = steps_of_episode[-1].steps + 1
+    return steps_of_episode
 
 
 def literal_tables(reward: RewardFunction) -> list[NumberTable]:

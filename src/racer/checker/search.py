@@ -1,28 +1,38 @@
-"""Failures that nobody thought of: random steps, and hypothesis' search for the smallest of them."""
+"""Failures that nobody thought of: random steps, and hypothesis' search for the smallest of them; and
+how a failure is shrunk to a test.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
 
-from racer.checker.calls import SILENCING_CODES, CallFailure, RewardCaller, TimeBudget, try_step
+from racer.checker.calls import (
+    SILENCING_CODES,
+    CallFailure,
+    RewardCaller,
+    finding_from_failure,
+    without_traceback,
+)
 from racer.checker.cases import (
+    MAX_PLACED_FRACTION,
+    OBSTACLE_PLACES,
     TRIAL_SPEEDS_MPS,
     TRIAL_STEERING_DEG,
     PlacedStep,
     placed_episode,
     random_episode,
 )
-from racer.reward import RewardFunction
+from racer.checker.findings import CODES, Finding
+from racer.reward import RewardFunction, RewardRefused
 from racer.track import Track
 
 SEARCH_MARGIN_M = 0.3
 """How far beside the track the search goes."""
 MAX_SEARCHED_FAILURES = 5
-MAX_EXAMPLES = 150
 MAX_NUMBERS = 200
 """So many of the numbers that a file names are tried."""
 GREATEST_NUMBER = 1e4
@@ -31,10 +41,8 @@ GREATEST_STEPS = 5000
 FailureKind = tuple[str, int]
 
 
-class _TimeIsUp(BaseException):
-    """Ends a search that has found nothing in its time. Not an Exception: hypothesis would take it
-    for a failure.
-    """
+class _TriesAreUsedUp(BaseException):
+    """Ends a search. Not an Exception: hypothesis would take it for a failure."""
 
 
 def random_failures(caller: RewardCaller, tracks: Sequence[Track], count: int) -> list[CallFailure]:
@@ -43,19 +51,20 @@ def random_failures(caller: RewardCaller, tracks: Sequence[Track], count: int) -
     failures = []
     for seed, track in enumerate(tracks):
         episode = random_episode(track, count, named, seed)
-        failures += caller.run_episode(caller.instance(), episode)[1]
+        failures += caller.run_episode(episode)[1]
     return failures
 
 
 def search_failures(
-    caller: RewardCaller, tracks: Sequence[Track], known: set[FailureKind], seconds: float
+    caller: RewardCaller, tracks: Sequence[Track], known: set[FailureKind], tries: int
 ) -> list[CallFailure]:
-    """New kinds of failures that random places show, each at the smallest that hypothesis can find."""
+    """New kinds of failures that `tries` random places show, each at the smallest that hypothesis can
+    find in as many.
+    """
     failures: list[CallFailure] = []
-    budget = TimeBudget(seconds)
-    while budget.left > 0.0 and len(failures) < MAX_SEARCHED_FAILURES:
+    while len(failures) < MAX_SEARCHED_FAILURES:
         kinds = known | {failure.kind for failure in failures}
-        failure = _Search(caller, kinds, budget).run(tracks)
+        failure = _Search(caller, kinds, tries).run(tracks)
         if failure is None:
             break
         failures.append(failure)
@@ -92,18 +101,19 @@ def placed_steps(tracks: Sequence[Track], named: Sequence[float] = ()) -> Any:
 class _Search:
     """One search for a step that fails in a way that is not known yet."""
 
-    def __init__(self, caller: RewardCaller, known: set[FailureKind], budget: TimeBudget) -> None:
+    def __init__(self, caller: RewardCaller, known: set[FailureKind], tries: int) -> None:
         self._caller = caller
         self._known = known
-        self._budget = budget
+        self._tries = tries
+        self._left = tries
         self._failures: dict[PlacedStep, CallFailure] = {}
 
     def run(self, tracks: Sequence[Track]) -> CallFailure | None:
-        """The failure at the smallest step, None when there is none in time."""
+        """The failure at the smallest step, None when there is none in so many tries."""
         import hypothesis
 
         settings = hypothesis.settings(
-            max_examples=MAX_EXAMPLES,
+            max_examples=self._tries,
             database=None,
             deadline=None,
             suppress_health_check=list(hypothesis.HealthCheck),
@@ -114,13 +124,13 @@ class _Search:
             hypothesis.errors.NoSuchExample,
             hypothesis.errors.Unsatisfiable,
             hypothesis.errors.Flaky,
-            _TimeIsUp,
+            _TriesAreUsedUp,
         )
         step: PlacedStep | None
         try:
             step = hypothesis.find(strategy, self._fails, settings=settings, random=Random(0))
         except endings:
-            step = next(iter(self._failures), None)
+            step = next(reversed(self._failures), None)
         if step is None or step not in self._failures:
             return None
         episode = placed_episode("found", step.track, [step])
@@ -129,18 +139,24 @@ class _Search:
     def _fails(self, step: PlacedStep) -> bool:
         """Whether a step shows the failure that is looked for: the first new one that was met."""
         self._caller.on_progress()
-        if self._budget.left < 0.0:
+        if self._left <= 0:
             if not self._failures:
-                raise _TimeIsUp
+                raise _TriesAreUsedUp
             return step in self._failures
+        self._left -= 1
         if any(failure.code in SILENCING_CODES for failure in self._failures.values()):
             return step in self._failures
         failure = try_step(self._caller, step)
         if failure is None or failure.kind in self._known:
             return False
+        first = next(iter(self._failures.values()), failure)
+        if failure.kind != first.kind:
+            return False
         self._failures[step] = failure
-        first = next(iter(self._failures.values()))
-        return failure.kind == first.kind
+        # shrinking may take as many tries again
+        if first is failure:
+            self._left = self._tries
+        return True
 
 
 def _steps_on(track: Track, named: Sequence[float]) -> Any:
@@ -153,7 +169,8 @@ def _steps_on(track: Track, named: Sequence[float]) -> Any:
 
     waypoints = st.integers(0, len(track.s) - 2)
     fractions = st.one_of(st.just(0.0), st.floats(0.0, 1.0, exclude_max=True))
-    return st.builds(at_waypoint, waypoints, fractions, _steps_at_start(track, named))
+    steps = st.builds(at_waypoint, waypoints, fractions, _steps_at_start(track, named))
+    return steps.map(PlacedStep.in_time)
 
 
 def _steps_at_start(track: Track, named: Sequence[float]) -> Any:
@@ -193,3 +210,226 @@ def _step_numbers(named: Sequence[float]) -> Any:
 
     fitting = [int(value) for value in named if 2 <= value < GREATEST_STEPS]
     return st.one_of(st.integers(2, 1500), st.sampled_from([2, *fitting]))
+
+
+SIMPLIFY_SWEEPS = 3
+"""Sweeps over the columns of a step, each made simpler where the failure stays."""
+SIMPLIFY_WORK_S = 1.0
+MIN_SIMPLIFY_TRIES = 20
+MAX_SIMPLIFY_TRIES = 150
+STEP_BEFORE_M = 0.05
+"""How far before a step the one before it is placed."""
+
+
+def try_step(caller: RewardCaller, step: PlacedStep) -> CallFailure | None:
+    """How a call fails there, on a new instance whose episode has just begun; None when it does
+    not.
+    """
+    params = [placed.params() for placed in (*_steps_before(step), step)]
+    try:
+        caller.rewards_in_place(caller.instance(), params)
+    except RewardRefused as error:
+        return CallFailure(without_traceback(error), 0)
+    return None
+
+
+def has_track_without(
+    caller: RewardCaller, step: PlacedStep, kind: FailureKind, tracks: Sequence[Track]
+) -> bool:
+    """Whether a call on another track, at the same fraction of the lap, does not fail so."""
+    for track in tracks:
+        if track is step.track:
+            continue
+        distance = min(step.distance / step.track.length, MAX_PLACED_FRACTION) * track.length
+        there = replace(step, track=track, distance=distance).in_time()
+        failure = try_step(caller, there)
+        if failure is None or failure.kind != kind:
+            return True
+    return False
+
+
+def minimize_failure(caller: RewardCaller, failure: CallFailure) -> Finding | None:
+    """The finding of a failure, with the smallest params that show it and a test.
+
+    None when only a car that is put from place to place fails so: then the reward remembers what no
+    real car meets.
+    """
+    reward = caller.reward
+    episode = failure.episode
+    if episode is None:
+        return finding_from_failure(failure, reward)
+    if failure.code in SILENCING_CODES:
+        return finding_from_failure(failure, reward, params=episode.params[failure.k])
+    step = _reproduced(caller, failure)
+    if step is None:
+        return _history_finding(caller, failure) if episode.driver else None
+    smallest = smallest_step(caller, step, failure.kind)
+    again = try_step(caller, smallest)
+    if again is not None:
+        failure = replace(failure, refusal=again.refusal)
+    return finding_from_failure(
+        failure,
+        reward,
+        circumstances=smallest.description,
+        params=smallest.params(),
+        test=_test_of_step(caller, failure, smallest),
+    )
+
+
+def smallest_step(caller: RewardCaller, step: PlacedStep, kind: tuple[str, int]) -> PlacedStep:
+    """The simplest step near this one at which a failure of that kind is seen, and that an episode
+    can have.
+    """
+    tries = caller.affordable(SIMPLIFY_WORK_S, MIN_SIMPLIFY_TRIES, MAX_SIMPLIFY_TRIES)
+    for _ in range(SIMPLIFY_SWEEPS):
+        before = step
+        for column, values in _simpler_values(step):
+            for simpler in _simpler_steps(step, column, values):
+                if tries <= 0:
+                    return step
+                tries -= 1
+                failure = try_step(caller, simpler)
+                if failure is not None and failure.kind == kind:
+                    step = simpler
+                    break
+        if step == before:
+            break
+    return step
+
+
+def placement_arguments(step: PlacedStep) -> str:
+    """The arguments of `racer.place` for a step, as source text, without those that may be left out."""
+    arguments = ["track"]
+    if step.distance:
+        arguments.append(f"distance={step.distance!r}")
+    default = PlacedStep(step.track)
+    for name in ("offset", "heading_deg", "speed", "steering_deg", "progress", "reverse"):
+        value = getattr(step, name)
+        if value != getattr(default, name):
+            arguments.append(f"{name}={value!r}")
+    arguments.append(f"steps={step.steps}")
+    if step.objects:
+        arguments.append("objects=objects")
+    return ", ".join(arguments)
+
+
+def _steps_before(step: PlacedStep) -> tuple[PlacedStep, ...]:
+    """The first step of an episode whose car comes along the track; none before a first step."""
+    if step.steps <= 2:
+        return ()
+    distance = max(step.distance - STEP_BEFORE_M, 0.0)
+    return (replace(step, distance=distance, progress=None, steps=2),)
+
+
+def _history_finding(caller: RewardCaller, failure: CallFailure) -> Finding:
+    """The finding of a failure that only the steps before it bring about."""
+    episode = failure.episode
+    assert episode is not None
+    return finding_from_failure(
+        failure,
+        caller.reward,
+        circumstances=f"in step {failure.k + 2} of {episode.title}, after the steps before it",
+        params=episode.params[failure.k],
+        test=_test_of_lap(caller, failure),
+    )
+
+
+def _reproduced(caller: RewardCaller, failure: CallFailure) -> PlacedStep | None:
+    """A step at which a new instance fails alike: the step of the failure, as the first of an
+    episode, or with the progress that it had.
+    """
+    episode = failure.episode
+    assert episode is not None
+    step = episode.places[failure.k]
+    progress = episode.params[failure.k]["progress"]
+    for candidate in (step, replace(step, steps=2), replace(step, progress=progress)):
+        if not candidate.is_in_time:
+            continue
+        again = try_step(caller, candidate)
+        if again is not None and again.kind == failure.kind:
+            return candidate
+    return None
+
+
+def _simpler_steps(step: PlacedStep, column: str, values: Sequence[Any]) -> Iterator[PlacedStep]:
+    """The step with each of these values of a column that are simpler than its own, and possible."""
+    for value in values:
+        if value == getattr(step, column):
+            return
+        simpler = replace(step, **{column: value})
+        if simpler.is_possible:
+            yield simpler
+
+
+def _simpler_values(step: PlacedStep) -> Iterator[tuple[str, list[Any]]]:
+    """For every column the values to try, simplest first."""
+    along = step.track.s
+    waypoint = max(int(along.searchsorted(step.distance, side="right")) - 1, 0)
+    yield "objects", [""]
+    yield "reverse", [False]
+    least = replace(step, steps=2).in_time().steps
+    yield "progress", [None, *_rounded(step.progress or 0.0)]
+    yield "steps", [2, 3, 10, least]
+    yield "offset", _rounded(step.offset)
+    yield "heading_deg", _rounded(step.heading_deg)
+    yield "speed", [1.0, 2.0, *_rounded(step.speed)[1:]]
+    yield "steering_deg", _rounded(step.steering_deg)
+    yield "distance", [0.0, 1.0, float(along[waypoint]), *_rounded(step.distance)[1:]]
+
+
+def _rounded(value: float) -> list[float]:
+    return [0.0, round(value, 0), round(value, 1), round(value, 2)]
+
+
+def _test_of_step(caller: RewardCaller, failure: CallFailure, step: PlacedStep) -> str:
+    """A test file that fails as long as the step fails."""
+    lines = ["from racer.reward import RewardBatch, load_reward"]
+    if step.objects:
+        lines.append("from racer.sim.obstacles import obstacles_on")
+    lines += [
+        "from racer.sim.params import place",
+        "from racer.track import load_track",
+        "",
+        "",
+        f"def test_{_test_name(failure)}():",
+        f"    track = load_track({step.track.name!r})",
+    ]
+    if step.objects:
+        places = list(OBSTACLE_PLACES)
+        lines.append(f'    objects = obstacles_on(track, {places!r}, "{step.objects}")')
+    steps = (*_steps_before(step), step)
+    calls = ", ".join(f"place({placement_arguments(placed)})" for placed in steps)
+    lines += [
+        f"    reward = RewardBatch(load_reward({caller.reward.filename!r}), 1)",
+        f"    reward([{calls}], {[0] * len(steps)})",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _test_of_lap(caller: RewardCaller, failure: CallFailure) -> str:
+    """A test file that fails as long as a lap of a scripted driver fails."""
+    episode = failure.episode
+    assert episode is not None
+    lines = [
+        "from racer.drivers.scripted import drive",
+        "from racer.reward import RewardBatch, load_reward",
+        "from racer.sim.params import build_params",
+        "from racer.track import load_track",
+        "",
+        "",
+        f"def test_{_test_name(failure)}():",
+        f"    lap = drive(load_track({episode.track.name!r}), {episode.driver!r})",
+        "    steps = build_params(lap.rows[lap.rows['steps'] > 1], lap.tracks)",
+        f"    reward = RewardBatch(load_reward({caller.reward.filename!r}), 1)",
+        "    reward(steps, [0] * len(steps))",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _test_name(failure: CallFailure) -> str:
+    fact = CODES[failure.code].name.replace("-", "_")
+    if failure.code == "RW201" and failure.exception:
+        fact = failure.exception.lower()
+    return f"no_{fact}_at_line_{failure.line}"
