@@ -13,7 +13,12 @@ import pytest
 from racer import track
 from racer.checker import search
 from racer.checker.calls import CallFailure, RewardCaller, distinct_failures
-from racer.checker.cases import PlacedStep, lap_episodes, placed_episode, probe_episodes
+from racer.checker.cases import (
+    PlacedStep,
+    lap_episodes,
+    placed_episode,
+    probe_episodes,
+)
 from racer.checker.findings import Finding
 from racer.checker.search import minimize_failure
 from racer.reward import RefusalReason, RewardRefused, load_reward
@@ -121,21 +126,26 @@ def test_numbers_that_a_file_names_are_tried(tmp_path: Path) -> None:
     }
 
 
-def test_the_search_shrinks_to_the_simplest_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "condition", ["params['is_reversed']", "max(params['objects_speed'], default=0) > 0"]
+)
+def test_random_places_are_driven_both_ways_and_among_objects(
+    tmp_path: Path, condition: str
+) -> None:
     path = tmp_path / "reward.py"
-    path.write_text("def reward_function(params):\n    return 1 / (params['speed'] <= 2.0)\n")
-    (failure,) = search.search_failures(RewardCaller(load_reward(path), 2.0), [oval()], set(), 150)
-    assert failure.episode is not None
-    place = failure.episode.places[0]
-    assert (place.speed, place.steps, place.offset, place.objects) == (2.5, 2, 0.0, "")
-
-
-def test_a_search_that_finds_nothing_ends_with_its_tries(tmp_path: Path) -> None:
-    path = tmp_path / "reward.py"
-    path.write_text("def reward_function(params):\n    return 1.0\n")
+    path.write_text(f"def reward_function(params):\n    return 1 / (not {condition})\n")
     caller = RewardCaller(load_reward(path), 2.0)
-    assert search.search_failures(caller, [oval()], set(), 7) == []
-    assert caller.calls <= 2 * 7
+    assert search.random_failures(caller, [oval()], 40)
+
+
+def test_places_at_random_are_ones_that_an_episode_can_have() -> None:
+    road = oval()
+    episode = search.random_episode(road, 300, [])
+    assert all(place.is_possible for place in episode.places)
+    reach = 4.0 / 15.0 / road.length * 100.0
+    for params in [*episode.params, *(p for e in probe_episodes(road) for p in e.params)]:
+        assert abs(params["progress"]) <= reach * (params["steps"] - 1.0) + 1e-6
+        assert params["speed"] > 0.0
 
 
 def test_one_failure_of_a_kind_is_enough() -> None:

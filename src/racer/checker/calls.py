@@ -83,10 +83,8 @@ class CallFailure:
         return self.episode is not None and self.episode.params[self.k]["speed"] <= 0.0
 
 
-class TimeIsUp(BaseException):
-    """The trial of a file took as long as it may. What was found until then counts. Not an Exception:
-    hypothesis would take it for a failure of what it tries.
-    """
+class TimeIsUp(Exception):
+    """The trial of a file took as long as it may. What was found until then counts."""
 
 
 class TrialClock:
@@ -200,12 +198,16 @@ class RewardCaller:
     def run_episode(self, episode: TrialEpisode) -> tuple[Array, list[CallFailure]]:
         """Rewards of an episode by a new instance, nan around failures, and the failures. One whose
         code silences ends the episode.
+
+        Raises RewardRefused when the file cannot be loaded.
         """
         try:
             return self.rewards(self.instance(), episode.params), []
         except RewardRefused as error:
-            failure = CallFailure(without_traceback(error), max(error.call, 0), episode)
-        if ends_episode(failure):
+            if error.is_loading:
+                raise
+            failure = CallFailure(without_traceback(error), error.call, episode)
+        if failure.code in SILENCING_CODES:
             return np.full(len(episode.params), np.nan), [failure]
         return self._one_by_one(episode)
 
@@ -223,14 +225,9 @@ class RewardCaller:
                 failure = CallFailure(without_traceback(error), k, episode)
                 failures.append(failure)
                 self.on_progress()
-                if ends_episode(failure) or len(failures) >= MAX_EPISODE_FAILURES:
+                if failure.code in SILENCING_CODES or len(failures) >= MAX_EPISODE_FAILURES:
                     break
         return rewards, failures
-
-
-def ends_episode(failure: CallFailure) -> bool:
-    """Whether nothing more is tried after a failure: in its episode, or at all."""
-    return failure.refusal.is_loading or failure.code in SILENCING_CODES
 
 
 def copies_of(params: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

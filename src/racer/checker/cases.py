@@ -202,44 +202,6 @@ def placed_episode(name: str, track: Track, places: Sequence[PlacedStep]) -> Tri
     return TrialEpisode(name, track, params, list(places))
 
 
-def random_episode(track: Track, count: int, named: Sequence[float], seed: int = 0) -> TrialEpisode:
-    """`count` places at random. Half of each column are numbers that are usual, or that a file names
-    (`named`), where they fit.
-    """
-    rng = np.random.default_rng(seed)
-
-    def draw(usual: Sequence[float], low: float, high: float) -> list[float]:
-        fitting = np.array([*usual, *(number for number in named if low <= number <= high)])
-        takes_usual = rng.random(count) < 0.5
-        chosen = rng.choice(fitting, count)
-        uniform = rng.uniform(low, high, count)
-        mixed: list[float] = np.where(takes_usual, chosen, uniform).tolist()
-        return mixed
-
-    half_width = 0.5 * float(np.median(track.width)) + OUTSIDE_M
-    distance = draw([0.0], 0.0, MAX_PLACED_FRACTION * track.length)
-    offset = draw([0.0], -half_width, half_width)
-    heading = draw([0.0, 180.0], -180.0, 180.0)
-    speed = draw(TRIAL_SPEEDS_MPS, 0.1, 4.0)
-    steering = draw(TRIAL_STEERING_DEG, -30.0, 30.0)
-    progress = draw([100.0], -5.0, 100.0)
-    steps = draw([2.0], 2.0, 1500.0)
-    places = []
-    for k in range(count):
-        place = PlacedStep(
-            track,
-            distance[k],
-            offset[k],
-            heading[k],
-            speed[k],
-            steering[k],
-            progress=progress[k] if k % 3 else None,
-            steps=max(int(steps[k]), 2),
-        )
-        places.append(place.in_time())
-    return placed_episode("drawn", track, places)
-
-
 def _params_of(places: Sequence[PlacedStep], track: Track, kind: str) -> list[dict[str, Any]]:
     """Params of places that all have objects of one kind."""
     objects = obstacles_of_kind(track, kind)
@@ -323,6 +285,12 @@ def build_trial_cases(names: Sequence[str], is_named: bool) -> TrialCases:
     for of_track in probes[1:]:
         episodes += of_track
     return TrialCases(tracks, episodes, is_named)
+
+
+@lru_cache(maxsize=1)
+def shipped_trial_cases() -> TrialCases:
+    """The cases on all tracks that ship, which files are tried on where no track is named."""
+    return build_trial_cases(trial_track_names(()), is_named=False)
 
 
 def trial_track_names(asked: Sequence[str]) -> list[str]:

@@ -410,14 +410,14 @@ def _run_trials(
 
     Raises RuntimeError behind the last one when racer's own code failed.
     """
-    from racer.checker.cases import build_trial_cases, trial_track_names
+    from racer.checker.cases import build_trial_cases, shipped_trial_cases
     from racer.checker.sandbox import sandbox_folder, wait_for_messages
 
-    is_named = bool(options.tracks) and "all" not in options.tracks
-    cases = build_trial_cases(trial_track_names(options.tracks), is_named)
+    if options.tracks and "all" not in options.tracks:
+        cases = build_trial_cases(list(dict.fromkeys(options.tracks)), is_named=True)
+    else:
+        cases = shipped_trial_cases()
     jobs = max(options.jobs or os.cpu_count() or 1, 1)
-    if len(trials) > jobs:
-        import hypothesis  # noqa: F401 once here, and not once in every child
     waiting = list(trials)
     running: list[_FileTrial] = []
     again: list[_FileTrial] = []

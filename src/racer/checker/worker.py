@@ -42,19 +42,18 @@ Array = NDArray[np.float64]
 
 SMOKE_STEPS = 24
 """Steps that are called first, with every line on record."""
-RANDOM_STEPS = 800
-"""Places at random on each of three tracks."""
+RANDOM_STEPS = 400
+"""Places at random on each of six tracks."""
 MIN_RANDOM_STEPS = 20
-RANDOM_TRACKS = 3
-SEARCHED_TRACKS = 6
-SEARCH_TRIES = 80
-MIN_SEARCH_TRIES = 10
+RANDOM_TRACKS = 6
 DRIVE_OVERTIME_S = 6.0
 """Beyond its part of the work: only a slow reward is not tried everywhere."""
 MIN_DRIVEN_STEPS = 300
 MAX_TRACED_CALLS = 100_000
 TRACING_FACTOR = 4.0
 """How many times longer a traced call takes, about."""
+MANY_LINES = 100_000
+"""From so many lines of Python a call on a reward is called slow."""
 LOOKUP_ERRORS = ("IndexError", "KeyError")
 UNREPEATABLE_CODES = ("RW301", "RW305", "RW306")
 """With one of these equal steps pay differently anyway."""
@@ -123,6 +122,8 @@ class RewardTrial:
         """Every part of the trial, as long as no finding silences the file and its time is not up."""
         try:
             self._run_parts()
+        except RewardRefused as error:  # it loads at one time and not at another
+            self._report_refusal(error)
         except TimeIsUp:
             self._pipe.send(facts={"limit_s": self._order.longest})
 
@@ -140,8 +141,8 @@ class RewardTrial:
             self._smoke()
             if not self._is_silenced:
                 self._caller.work = coverage.count_work(self._caller, self._cases.episodes[0])
-        except RewardRefused as error:
-            self._report_refusal(error)
+        except RewardRefused:
+            raise
         except RacerError as error:
             self._send(load_failure_finding(error, self._reward))
             return
@@ -152,7 +153,7 @@ class RewardTrial:
         self._report(self._without_excused(failures))
         if not self._priced_steps and not self._has_error:
             self._report_untried(failures)
-        for part in (partial(self._look, rewards), self._try_random_places, self._search):
+        for part in (partial(self._look, rewards), self._try_random_places):
             if not self._is_silenced:
                 part()
 
@@ -248,17 +249,10 @@ class RewardTrial:
 
     def _try_random_places(self) -> None:
         self._pipe.send(stage="search")
-        seconds = 0.2 * self._order.seconds / RANDOM_TRACKS
+        seconds = 0.5 * self._order.seconds / RANDOM_TRACKS
         count = self._caller.affordable(seconds, MIN_RANDOM_STEPS, RANDOM_STEPS)
         tracks = self._cases.tracks[:RANDOM_TRACKS]
         failures = search.random_failures(self._caller, tracks, count)
-        self._report(self._without_excused(failures, search_is_on=True))
-
-    def _search(self) -> None:
-        tracks = self._cases.tracks[:SEARCHED_TRACKS]
-        seconds = self._order.seconds / 4.0
-        tries = self._caller.affordable(seconds, MIN_SEARCH_TRIES, SEARCH_TRIES)
-        failures = search.search_failures(self._caller, tracks, self._known, tries)
         self._report(self._without_excused(failures, search_is_on=True))
 
     def _without_excused(
@@ -393,15 +387,25 @@ class RewardTrial:
                 "p95_s": most,
                 "slowest_s": float(times.max()),
             }
-            if most > behavior.SLOW_CALL_S:
-                # no figures, which differ from run to run: they stand in the facts
-                message = (
-                    f"calls take more than {1e3 * behavior.SLOW_CALL_S:g} ms, waiting not counted"
-                )
-                entry = self._reward.syntax.entry
-                line = entry.lineno if entry else 0
-                self._send(Finding("RW207", message, self._reward.filename, line))
+            self._accuse_slow(most)
         self._pipe.send(facts=facts)
+
+    def _accuse_slow(self, most_s: float) -> None:
+        """RW207, by the lines that a call runs, or else by its seconds. No figures that differ from run
+        to run: they stand in the facts.
+        """
+        lines = round(self._caller.work / coverage.LINE_WORK_S)
+        if lines > MANY_LINES:
+            message = f"a call runs {min(lines, coverage.MAX_COUNTED_LINES):,} lines of Python"
+            if lines > coverage.MAX_COUNTED_LINES:
+                message += " and more"
+        elif most_s > behavior.SLOW_CALL_S:
+            message = f"calls take {1e3 * behavior.SLOW_CALL_S:g} ms and more, waiting not counted"
+        else:
+            return
+        entry = self._reward.syntax.entry
+        line = entry.lineno if entry else 0
+        self._send(Finding("RW207", message, self._reward.filename, line))
 
     def _send(self, finding: Finding) -> None:
         self._has_error |= finding.is_error
