@@ -151,24 +151,27 @@ def test_a_slow_reward_is_tried_on_all_tracks_and_the_rest_is_said(checked: Chec
     )
 
 
+@pytest.mark.parametrize(
+    ("seconds", "tried"), [(1.5, " of 16 tracks driven"), (0.01, "no findings; nothing was tried")]
+)
 def test_a_trial_that_takes_too_long_says_that_and_accuses_nobody(
-    checked: Checked, monkeypatch: pytest.MonkeyPatch
+    checked: Checked, monkeypatch: pytest.MonkeyPatch, seconds: float, tried: str
 ) -> None:
-    monkeypatch.setattr(runner, "LONGEST_TRIAL_S", 0.5)
+    monkeypatch.setattr(runner, "LONGEST_TRIAL_S", seconds)
     report = checked(
         """
         import time
 
 
         def reward_function(params):
-            time.sleep(0.02)
+            time.sleep(0.002)
             return params["speed"]
         """
     )
     assert "RW206" not in codes(report)
-    assert "not all was tried in 0.5 s" in report.summary
-    assert "of 16 tracks driven" in report.summary
-    assert report.facts["limit_s"] == 0.5
+    assert f"not all was tried in {seconds:g} s" in report.summary
+    assert tried in report.summary
+    assert report.facts["limit_s"] == seconds
 
 
 @pytest.mark.parametrize(
@@ -285,7 +288,6 @@ def test_a_fault_of_racers_own_takes_no_other_report(
         "params['steps'] <= 2",
         "params['progress'] == 100",
         "params['is_crashed'] and params['is_reversed'] is False",
-        "params['steps'] == 2 and params['speed'] == 4.0",
     ],
 )
 def test_a_line_that_runs_once_is_not_called_dead(checked: Checked, condition: str) -> None:

@@ -42,6 +42,10 @@ class CheckReport:
         return any(finding.is_error for finding in self.findings)
 
     @property
+    def _is_untried(self) -> bool:
+        return not self.facts.get("steps", True)
+
+    @property
     def summary(self) -> str:
         """One line: how many findings of what kind, and on what the file was tried."""
         counts = Counter(finding.severity for finding in self.findings)
@@ -49,7 +53,9 @@ class CheckReport:
         for severity in Severity:
             if counts[severity]:
                 kinds.append(plural(counts[severity], severity.value))
-        summary = f"{displayed_path(self.path)}: {', '.join(kinds) or 'all checks passed'}"
+        if not kinds:
+            kinds.append("no findings" if self._is_untried else "all checks passed")
+        summary = f"{displayed_path(self.path)}: {', '.join(kinds)}"
         if "steps" in self.facts:
             summary += f"; {_describe_driven(self.facts)}"
         if "limit_s" in self.facts:

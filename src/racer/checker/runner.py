@@ -228,6 +228,8 @@ def _reports_in_order(
         report = waiting.pop(0)
         report.findings = merge_findings(report.findings)
         yield report
+    for _ in tried:  # to its end, where it says what failed
+        pass
 
 
 def _read_and_apply_rules(

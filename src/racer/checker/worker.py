@@ -125,6 +125,8 @@ class RewardTrial:
         except RewardRefused as error:  # it loads at one time and not at another
             self._report_refusal(error)
         except TimeIsUp:
+            if not self._has_driven:
+                self._note_driven([], [], _steps_in(self._cases.episodes))
             self._pipe.send(facts={"limit_s": self._order.longest})
 
     def finding_of_action(self, code: str, line: int, action: str) -> Finding:
@@ -233,7 +235,7 @@ class RewardTrial:
         self._is_whole = all_steps == _steps_in(self._cases.episodes) and all(map(len, rewards))
         tried = [f for f in failures if f.refusal.reason is not RefusalReason.BLOCKED]
         tracks = {failure.episode.track.name for failure in tried if failure.episode is not None}
-        for episode, paid in zip(self._cases.episodes, rewards, strict=True):
+        for episode, paid in zip(self._cases.episodes, rewards, strict=False):
             count = int(np.isfinite(paid).sum())
             self._priced_steps += count
             if count:
