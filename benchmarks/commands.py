@@ -58,9 +58,9 @@ COMMANDS = {
     "tracks show": "tracks show oval",
     "train": "train reward.py --track oval --steps 4096 --out run",
     "evaluate": "evaluate run",
-    "replay": "replay run reward.py",
+    "replay": "replay reward.py run",
     "analyze": "analyze run",
-    "export": "export run -o policy.onnx",
+    "export": "export run -o exported",
     "report": "report run -o report.html",
 }
 """In this order: what comes later reads what came before."""
