@@ -44,7 +44,7 @@ ONLY_IN = {
     "typer": {"cli"},
     "rich": {"cli", "training"},
     "gymnasium": {"env", "training"},
-    "hypothesis": {"checker", "testing"},
+    "hypothesis": {"testing"},
     "pytest": {"testing"},
     "casadi": {"raceline"},
     "bokeh": {"report"},

@@ -12,9 +12,15 @@ import pytest
 
 from racer import track
 from racer.checker import search
-from racer.checker.calls import CallFailure, RewardCaller, distinct_failures, minimize_failure
-from racer.checker.cases import PlacedStep, lap_episodes, placed_episode, probe_episodes
+from racer.checker.calls import CallFailure, RewardCaller, distinct_failures
+from racer.checker.cases import (
+    PlacedStep,
+    lap_episodes,
+    placed_episode,
+    probe_episodes,
+)
 from racer.checker.findings import Finding
+from racer.checker.search import minimize_failure
 from racer.reward import RefusalReason, RewardRefused, load_reward
 
 Told = Callable[..., list[Finding]]
@@ -28,9 +34,7 @@ def told(tmp_path: Path) -> Told:
         path = tmp_path / "reward.py"
         path.write_text(dedent(text))
         caller = RewardCaller(load_reward(path), 2.0)
-        failures = [
-            f for episode in episodes for f in caller.run_episode(caller.instance(), episode)[1]
-        ]
+        failures = [f for episode in episodes for f in caller.run_episode(episode)[1]]
         found = [minimize_failure(caller, failure) for failure in distinct_failures(failures)]
         return [one for one in found if one is not None]
 
@@ -122,40 +126,26 @@ def test_numbers_that_a_file_names_are_tried(tmp_path: Path) -> None:
     }
 
 
-def test_the_search_shrinks_to_the_simplest_place(tmp_path: Path) -> None:
-    path = tmp_path / "reward.py"
-    path.write_text("def reward_function(params):\n    return 1 / (params['speed'] <= 2.0)\n")
-    (failure,) = search.search_failures(RewardCaller(load_reward(path), 2.0), [oval()], set(), 60.0)
-    assert failure.episode is not None
-    place = failure.episode.places[0]
-    assert (place.speed, place.steps, place.offset, place.objects) == (2.5, 2, 0.0, "")
-
-
-def test_a_search_that_finds_nothing_ends_with_its_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "condition", ["params['is_reversed']", "max(params['objects_speed'], default=0) > 0"]
+)
+def test_random_places_are_driven_both_ways_and_among_objects(
+    tmp_path: Path, condition: str
 ) -> None:
     path = tmp_path / "reward.py"
-    path.write_text("def reward_function(params):\n    return 1.0\n")
-    looks: list[None] = []
+    path.write_text(f"def reward_function(params):\n    return 1 / (not {condition})\n")
+    caller = RewardCaller(load_reward(path), 2.0)
+    assert search.random_failures(caller, [oval()], 40)
 
-    class FewLooks:
-        def __init__(self, seconds: float) -> None:
-            pass
 
-        @property
-        def left(self) -> float:
-            looks.append(None)
-            return 1.0 if len(looks) <= 2 else -1.0
-
-    monkeypatch.setattr(search, "TimeBudget", FewLooks)
-    tries: list[None] = []
-    assert (
-        search.search_failures(
-            RewardCaller(load_reward(path), 2.0, lambda: tries.append(None)), [oval()], set(), 1.0
-        )
-        == []
-    )
-    assert len(tries) <= 4
+def test_places_at_random_are_ones_that_an_episode_can_have() -> None:
+    road = oval()
+    episode = search.random_episode(road, 300, [])
+    assert all(place.is_possible for place in episode.places)
+    reach = 4.0 / 15.0 / road.length * 100.0
+    for params in [*episode.params, *(p for e in probe_episodes(road) for p in e.params)]:
+        assert abs(params["progress"]) <= reach * (params["steps"] - 1.0) + 1e-6
+        assert params["speed"] > 0.0
 
 
 def test_one_failure_of_a_kind_is_enough() -> None:

@@ -55,6 +55,31 @@ def test_progress_follows_from_the_place_unless_told() -> None:
     assert scene.place(TRACK, progress=100.0)["progress"] == 100
 
 
+def test_steps_fit_the_place_unless_told() -> None:
+    assert scene.place(TRACK)["steps"] == 2.0
+    half = scene.place(TRACK, distance=0.5 * TRACK.length)
+    assert half["progress"] == pytest.approx(50.0)
+    assert half["steps"] == 1.0 + np.ceil(0.5 * TRACK.length / 2.5 * 15.0)
+    assert scene.place(TRACK, progress=50.0)["steps"] == half["steps"]
+
+
+def test_an_episode_of_few_steps_began_nearer() -> None:
+    begun = scene.place(TRACK, distance=0.5 * TRACK.length, steps=2)
+    assert begun["progress"] == pytest.approx(100.0 * 4.0 / 15.0 / TRACK.length)
+    assert begun["projection_distance"] == pytest.approx(0.5 * TRACK.length)
+    assert scene.place(TRACK, distance=0.5 * TRACK.length, steps=500)["progress"] == (
+        pytest.approx(50.0)
+    )
+
+
+@pytest.mark.parametrize("progress", [0.0, 1.0, 50.0, 100.0, -20.0])
+def test_the_earliest_call_of_a_progress_is_one_at_full_speed(progress: float) -> None:
+    (steps,) = scene.least_steps(progress, TRACK).tolist()
+    reach = 4.0 / 15.0 / TRACK.length * 100.0
+    assert abs(progress) <= reach * (steps - 1) + 1e-6
+    assert steps == 2 or abs(progress) > reach * (steps - 2)
+
+
 def test_the_action_and_the_step_are_as_told() -> None:
     p = scene.place(TRACK, distance=1.0, speed=3.25, steering_deg=-12.5, steps=40)
     assert (p["speed"], p["steering_angle"], p["steps"]) == (3.25, -12.5, 40.0)

@@ -5,17 +5,18 @@ failure.
 from __future__ import annotations
 
 import ast
+import math
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.checker.cases import OBSTACLE_PLACES, PlacedStep, TrialEpisode
-from racer.checker.findings import CODES, CODES_OF_REFUSALS, CODES_OF_UNUSABLE, Finding, Severity
+from racer.checker.cases import MIN_TABLE_ROWS, TrialEpisode
+from racer.checker.findings import CODES_OF_REFUSALS, CODES_OF_UNUSABLE, Finding, Severity
 from racer.errors import RacerError, did_you_mean
 from racer.reward import (
     RewardBatch,
@@ -24,6 +25,7 @@ from racer.reward import (
     RewardUnusable,
     describe_refusal,
     describe_unusable,
+    seconds_waited,
 )
 from racer.sim import Params, copy_params
 
@@ -39,10 +41,10 @@ MAX_EPISODE_FAILURES = 40
 SILENCING_CODES = {"RW206", "RW208", "RW209", "RW210", "RW211"}
 """After one of these nothing else is tried."""
 PARAMS_KEYS = list(Params.__annotations__)
+AT_REST = "if an action commands 0 m/s"
 
 # bound here, as a reward may replace them in their module
 _WALL_CLOCK = time.perf_counter
-_WORK_CLOCK = time.process_time
 
 
 @dataclass(frozen=True)
@@ -75,33 +77,41 @@ class CallFailure:
         """What makes two failures the same."""
         return self.code, self.line
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the action commands 0 m/s, which few action spaces have."""
+        return self.episode is not None and self.episode.params[self.k]["speed"] <= 0.0
 
-class TimeBudget:
-    """Seconds of work that may be spent from now on. Waiting, for a busy machine too, counts for a
-    third.
+
+class TimeIsUp(Exception):
+    """The trial of a file took as long as it may. What was found until then counts."""
+
+
+class TrialClock:
+    """Counts the seconds that this thread has worked or slept, and not those for which a busy machine
+    kept it waiting.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._started = _WALL_CLOCK()
-        self._worked = _WORK_CLOCK()
+    def __init__(self, limit: float = math.inf) -> None:
+        self._limit = limit
+        self._began = _WALL_CLOCK()
+        self._waited = seconds_waited()
 
     @property
-    def left(self) -> float:
-        """Seconds that are left; negative when more were spent."""
-        return self._seconds - self.spent
+    def seconds(self) -> float:
+        """Seconds since the clock was made."""
+        wall = _WALL_CLOCK() - self._began
+        return max(wall - (seconds_waited() - self._waited), 0.0)
 
     @property
-    def spent(self) -> float:
-        """Seconds that were spent."""
-        worked = _WORK_CLOCK() - self._worked
-        waited = _WALL_CLOCK() - self._started
-        return max(worked, waited / 3.0)
+    def is_up(self) -> bool:
+        """Whether the limit is passed. Costs little as long as it cannot be."""
+        return _WALL_CLOCK() - self._began > self._limit and self.seconds > self._limit
 
 
 @dataclass
 class RewardCaller:
-    """Makes instances of one reward, calls them, counts the calls and keeps the time.
+    """Makes instances of one reward, calls them, and counts the calls.
 
     Attributes
     ----------
@@ -111,18 +121,30 @@ class RewardCaller:
         Called after each batch of calls: a sign of life.
     last_words
         Gets the error just before the process is ended for a call that nothing else can stop.
+    clock
+        When it is up, calls raise TimeIsUp.
     calls
-        How many calls were made.
+        How many calls were made for a result. Not those that measure times.
+    work
+        Seconds of one call as its lines are counted (see `coverage.count_work`): the same on every
+        machine, so that what is tried does not depend on how fast one is.
     pace
-        Seconds for one call, as measured last.
+        Seconds for one call, as measured last. Decides on nothing but the time between two signs of
+        life.
     """
 
     reward: RewardFunction
     timeout: float
     on_progress: Callable[[], None] = lambda: None
     last_words: Callable[[RewardRefused], None] | None = None
+    clock: TrialClock = field(default_factory=TrialClock)
     calls: int = 0
+    work: float = 1e-6
     pace: float = 2e-5
+
+    def affordable(self, seconds: float, least: int, most: int) -> int:
+        """How many calls so many seconds of work are, between `least` and `most`."""
+        return min(max(int(seconds / self.work), least), most)
 
     def instance(self, n: int = 1, seed: int = 0) -> RewardBatch:
         """`n` new instances. Raises RacerError as RewardBatch does."""
@@ -138,46 +160,73 @@ class RewardCaller:
     def rewards(self, batch: RewardBatch, params: Sequence[dict[str, Any]], car: int = 0) -> Array:
         """(K,) rewards of K params in order, all by instance `car`, which gets copies of them.
 
-        Raises RewardRefused at the first that fails.
+        Raises RewardRefused at the first that fails; its `call` is the number of that one.
         """
-        return self.rewards_in_place(batch, copies_of(params), car)
+        rewards = [np.empty(0)]
+        start = 0
+        while start < len(params):
+            some = params[start : start + self.batch_size]
+            try:
+                rewards.append(self.rewards_in_place(batch, copies_of(some), car))
+            except RewardRefused as error:
+                error.call += start
+                self.calls -= (
+                    start  # as many on every machine: what came before it counts for nothing
+                )
+                raise
+            start += len(some)
+        return np.concatenate(rewards)
 
     def rewards_in_place(
         self, batch: RewardBatch, params: Sequence[dict[str, Any]], car: int = 0
     ) -> Array:
         """(K,) rewards of K params, which the reward itself may change."""
-        budget = TimeBudget(0.0)
+        if self.clock.is_up:
+            raise TimeIsUp
+        started = _WALL_CLOCK()
         rewards = batch(params, [car] * len(params))
         self.calls += len(params)
-        self.pace = max(budget.spent / max(len(params), 1), 1e-7)
+        self.pace = max((_WALL_CLOCK() - started) / max(len(params), 1), 1e-7)
         self.on_progress()
         return rewards
 
-    def run_episode(
-        self, batch: RewardBatch, episode: TrialEpisode, car: int = 0
-    ) -> tuple[Array, list[CallFailure]]:
-        """Rewards of an episode, nan around failures, and the failures. One whose code silences ends
-        the episode.
+    @property
+    def batch_size(self) -> int:
+        """How many calls go between two signs of life. What comes of them does not depend on it."""
+        return int(min(max(BATCH_TIME_S / self.pace, 1), MAX_BATCH_CALLS))
+
+    def run_episode(self, episode: TrialEpisode) -> tuple[Array, list[CallFailure]]:
+        """Rewards of an episode by a new instance, nan around failures, and the failures. One whose
+        code silences ends the episode.
+
+        Raises RewardRefused when the file cannot be loaded.
+        """
+        try:
+            return self.rewards(self.instance(), episode.params), []
+        except RewardRefused as error:
+            if error.is_loading:
+                raise
+            failure = CallFailure(without_traceback(error), error.call, episode)
+        if failure.code in SILENCING_CODES:
+            return np.full(len(episode.params), np.nan), [failure]
+        return self._one_by_one(episode)
+
+    def _one_by_one(self, episode: TrialEpisode) -> tuple[Array, list[CallFailure]]:
+        """The same, each call by itself: what is known of one does not depend on those that failed
+        beside it.
         """
         rewards = np.full(len(episode.params), np.nan)
         failures: list[CallFailure] = []
-        k = 0
-        count = 1
-        while k < len(episode.params) and len(failures) < MAX_EPISODE_FAILURES:
-            params = episode.params[k : k + count]
+        batch = self.instance()
+        for k, params in enumerate(episode.params):
             try:
-                rewards[k : k + len(params)] = self.rewards(batch, params, car)
+                rewards[k] = self.rewards_in_place(batch, copies_of([params]))[0]
             except RewardRefused as error:
-                failure = CallFailure(without_traceback(error), k + max(error.call, 0), episode)
+                failure = CallFailure(without_traceback(error), k, episode)
                 failures.append(failure)
-                k = failure.k + 1
-                count = max(count // 4, 1)
                 self.on_progress()
-                if failure.code in SILENCING_CODES:
+                if failure.code in SILENCING_CODES or len(failures) >= MAX_EPISODE_FAILURES:
                     break
-            else:
-                k += len(params)
-                count = int(min(max(BATCH_TIME_S / self.pace, 1), MAX_BATCH_CALLS))
         return rewards, failures
 
 
@@ -211,7 +260,9 @@ def finding_from_failure(
     params: dict[str, Any] | None = None,
     test: str = "",
 ) -> Finding:
-    """The finding of a failure. Keys that params never have get a code of their own."""
+    """The finding of a failure. Keys that params never have get a code of their own, and a failure at
+    0 m/s alone is a warning.
+    """
     refusal = failure.refusal
     key = refusal.key
     if key is not None and key not in PARAMS_KEYS and _reads_key(reward, key):
@@ -224,11 +275,16 @@ def finding_from_failure(
             params=params,
             test=test,
         )
+    severity = None
+    if failure.is_at_rest and failure.code not in SILENCING_CODES:
+        severity = Severity.WARNING
+        circumstances = "; ".join(filter(None, (AT_REST, circumstances)))
     return Finding(
         failure.code,
         describe_refusal(refusal),
         reward.filename,
         failure.line,
+        severity=severity,
         circumstances=circumstances,
         exception=refusal.exception,
         params=params,
@@ -237,10 +293,12 @@ def finding_from_failure(
 
 
 def distinct_failures(failures: Iterable[CallFailure]) -> list[CallFailure]:
-    """The first failure of each kind."""
+    """One failure of each kind: the first of a car that an action moves, where there is one."""
     by_kind: dict[tuple[str, int], CallFailure] = {}
     for failure in failures:
-        by_kind.setdefault(failure.kind, failure)
+        known = by_kind.setdefault(failure.kind, failure)
+        if known.is_at_rest and not failure.is_at_rest:
+            by_kind[failure.kind] = failure
     return list(by_kind.values())
 
 
@@ -255,203 +313,92 @@ def _reads_key(reward: RewardFunction, key: str) -> bool:
     return False
 
 
-SIMPLIFY_SWEEPS = 3
-"""Sweeps over the columns of a step, each made simpler where the failure stays."""
-SIMPLIFY_TIME_S = 1.0
-STEP_BEFORE_M = 0.05
-"""How far before a step the one before it is placed."""
-
-
-def try_step(caller: RewardCaller, step: PlacedStep) -> CallFailure | None:
-    """How a call fails there, on a new instance whose episode has just begun; None when it does
-    not.
+def looks_up_table(reward: RewardFunction, line: int) -> bool:
+    """Whether what stands on a line takes an element of a literal table of the file, or of what is
+    made of one.
     """
-    params = [placed.params() for placed in (*_steps_before(step), step)]
-    batch = caller.instance()
-    try:
-        caller.rewards_in_place(batch, params)
-    except RewardRefused as error:
-        return CallFailure(without_traceback(error), 0)
-    return None
+    names = _names_of_tables(reward.syntax.tree)
+    for node in ast.walk(reward.syntax.tree):
+        if not isinstance(node, ast.Subscript):
+            continue
+        if node.lineno <= line <= (node.end_lineno or line) and _mentions_table(node.value, names):
+            return True
+    return False
 
 
-def minimize_failure(caller: RewardCaller, failure: CallFailure) -> Finding | None:
-    """The finding of a failure, with the smallest params that show it and a test.
-
-    None when only a car that is put from place to place fails so: then the reward remembers what no
-    real car meets.
+def _names_of_tables(tree: ast.AST) -> set[str]:
+    """The names, also of attributes and functions, behind which there is a literal table or what is
+    made of one.
     """
-    reward = caller.reward
-    episode = failure.episode
-    if episode is None:
-        return finding_from_failure(failure, reward)
-    if failure.code in SILENCING_CODES:
-        return finding_from_failure(failure, reward, params=episode.params[failure.k])
-    step = _reproduced(caller, failure)
-    if step is None:
-        return _history_finding(caller, failure) if episode.driver else None
-    smallest = smallest_step(caller, step, failure.kind)
-    failure = try_step(caller, smallest) or failure
-    return finding_from_failure(
-        failure,
-        reward,
-        circumstances=smallest.description,
-        params=smallest.params(),
-        test=_test_of_step(caller, failure, smallest),
-    )
+    nodes = list(ast.walk(tree))
+    functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
+    names: set[str] = set()
+    before = -1
+    while len(names) > before:
+        before = len(names)
+        for node in nodes:
+            names |= _names_made_of_tables(node, names, functions)
+    return names
 
 
-def smallest_step(caller: RewardCaller, step: PlacedStep, kind: tuple[str, int]) -> PlacedStep:
-    """The simplest step near this one at which a failure of that kind is seen."""
-    budget = TimeBudget(SIMPLIFY_TIME_S)
-    for _ in range(SIMPLIFY_SWEEPS):
-        before = step
-        for column, values in _simpler_values(step):
-            if budget.left < 0.0:
-                return step
-            step = _simplify_column(caller, step, column, values, kind)
-        if step == before:
-            break
-    return step
+def _names_made_of_tables(
+    node: ast.AST, names: set[str], functions: dict[str, ast.FunctionDef]
+) -> set[str]:
+    """The names that a node gives to a table, or to what it makes of those behind `names`."""
+    if isinstance(node, ast.Assign):
+        targets = node.targets if _mentions_table(node.value, names) else []
+    elif isinstance(node, ast.AnnAssign | ast.AugAssign):
+        targets = [node.target] if node.value and _mentions_table(node.value, names) else []
+    elif isinstance(node, ast.For | ast.comprehension):
+        targets = [node.target] if _mentions_table(node.iter, names) else []
+    elif isinstance(node, ast.FunctionDef):
+        returns = [part for part in ast.walk(node) if isinstance(part, ast.Return) and part.value]
+        makes = any(_mentions_table(part.value, names) for part in returns if part.value)
+        return {node.name} if makes else set()
+    elif isinstance(node, ast.Call):
+        return _arguments_with_tables(node, names, functions)
+    else:
+        return set()
+    return {name for target in targets for name in _names_in(target)}
 
 
-def placement_arguments(step: PlacedStep) -> str:
-    """The arguments of `racer.place` for a step, as source text, without those that may be left out."""
-    arguments = ["track"]
-    if step.distance:
-        arguments.append(f"distance={step.distance!r}")
-    default = PlacedStep(step.track)
-    for name in ("offset", "heading_deg", "speed", "steering_deg", "progress", "steps", "reverse"):
-        value = getattr(step, name)
-        if value != getattr(default, name):
-            arguments.append(f"{name}={value!r}")
-    if step.objects:
-        arguments.append("objects=objects")
-    return ", ".join(arguments)
+def _arguments_with_tables(
+    call: ast.Call, names: set[str], functions: dict[str, ast.FunctionDef]
+) -> set[str]:
+    """What a function of the file calls the tables that it is given."""
+    [called] = _names_in(call.func) or {""}
+    if called not in functions:
+        return set()
+    parameters = [argument.arg for argument in functions[called].args.args]
+    if isinstance(call.func, ast.Attribute) and parameters[:1] == ["self"]:
+        parameters = parameters[1:]
+    given = dict(zip(parameters, call.args, strict=False))
+    given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+    return {name for name, value in given.items() if _mentions_table(value, names)}
 
 
-def _steps_before(step: PlacedStep) -> tuple[PlacedStep, ...]:
-    """The first step of an episode whose car comes along the track; none before a first step."""
-    if step.steps <= 2:
-        return ()
-    distance = max(step.distance - STEP_BEFORE_M, 0.0)
-    return (replace(step, distance=distance, progress=None, steps=2),)
+def _mentions_table(node: ast.AST, names: set[str]) -> bool:
+    """Whether an expression holds a literal table or one of these names."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and part.id in names:
+            return True
+        if isinstance(part, ast.Attribute) and part.attr in names:
+            return True
+        if isinstance(part, ast.List | ast.Tuple | ast.Set) and len(part.elts) >= MIN_TABLE_ROWS:
+            return True
+        if isinstance(part, ast.Dict) and len(part.keys) >= MIN_TABLE_ROWS:
+            return True
+    return False
 
 
-def _history_finding(caller: RewardCaller, failure: CallFailure) -> Finding:
-    """The finding of a failure that only the steps before it bring about."""
-    episode = failure.episode
-    assert episode is not None
-    return finding_from_failure(
-        failure,
-        caller.reward,
-        circumstances=f"in step {failure.k + 2} of {episode.title}, after the steps before it",
-        params=episode.params[failure.k],
-        test=_test_of_lap(caller, failure),
-    )
-
-
-def _reproduced(caller: RewardCaller, failure: CallFailure) -> PlacedStep | None:
-    """A step at which a new instance fails alike: the step of the failure, as the first of an
-    episode, or with the progress that it had.
-    """
-    episode = failure.episode
-    assert episode is not None
-    step = episode.places[failure.k]
-    progress = episode.params[failure.k]["progress"]
-    for candidate in (step, replace(step, steps=2), replace(step, progress=progress)):
-        again = try_step(caller, candidate)
-        if again is not None and again.kind == failure.kind:
-            return candidate
-    return None
-
-
-def _simplify_column(
-    caller: RewardCaller,
-    step: PlacedStep,
-    column: str,
-    values: Sequence[Any],
-    kind: tuple[str, int],
-) -> PlacedStep:
-    """The step with the first of these values of a column with which the failure stays."""
-    for value in values:
-        if value == getattr(step, column):
-            return step
-        simpler = replace(step, **{column: value})
-        failure = try_step(caller, simpler)
-        if failure is not None and failure.kind == kind:
-            return simpler
-    return step
-
-
-def _simpler_values(step: PlacedStep) -> Iterator[tuple[str, list[Any]]]:
-    """For every column the values to try, simplest first."""
-    along = step.track.s
-    waypoint = max(int(along.searchsorted(step.distance, side="right")) - 1, 0)
-    yield "objects", [""]
-    yield "reverse", [False]
-    yield "progress", [None, *_rounded(step.progress or 0.0)]
-    yield "steps", [2, 3, 10]
-    yield "offset", _rounded(step.offset)
-    yield "heading_deg", _rounded(step.heading_deg)
-    yield "speed", [1.0, 2.0, *_rounded(step.speed)[1:]]
-    yield "steering_deg", _rounded(step.steering_deg)
-    yield "distance", [0.0, 1.0, float(along[waypoint]), *_rounded(step.distance)[1:]]
-
-
-def _rounded(value: float) -> list[float]:
-    return [0.0, round(value, 0), round(value, 1), round(value, 2)]
-
-
-def _test_of_step(caller: RewardCaller, failure: CallFailure, step: PlacedStep) -> str:
-    """A test file that fails as long as the step fails."""
-    lines = ["from racer.reward import RewardBatch, load_reward"]
-    if step.objects:
-        lines.append("from racer.sim.obstacles import obstacles_on")
-    lines += [
-        "from racer.sim.params import place",
-        "from racer.track import load_track",
-        "",
-        "",
-        f"def test_{_test_name(failure)}():",
-        f"    track = load_track({step.track.name!r})",
-    ]
-    if step.objects:
-        places = list(OBSTACLE_PLACES)
-        lines.append(f'    objects = obstacles_on(track, {places!r}, "{step.objects}")')
-    steps = (*_steps_before(step), step)
-    calls = ", ".join(f"place({placement_arguments(placed)})" for placed in steps)
-    lines += [
-        f"    reward = RewardBatch(load_reward({caller.reward.filename!r}), 1)",
-        f"    reward([{calls}], {[0] * len(steps)})",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _test_of_lap(caller: RewardCaller, failure: CallFailure) -> str:
-    """A test file that fails as long as a lap of a scripted driver fails."""
-    episode = failure.episode
-    assert episode is not None
-    lines = [
-        "from racer.drivers.scripted import drive",
-        "from racer.reward import RewardBatch, load_reward",
-        "from racer.sim.params import build_params",
-        "from racer.track import load_track",
-        "",
-        "",
-        f"def test_{_test_name(failure)}():",
-        f"    lap = drive(load_track({episode.track.name!r}), {episode.driver!r})",
-        "    steps = build_params(lap.rows[lap.rows['steps'] > 1], lap.tracks)",
-        f"    reward = RewardBatch(load_reward({caller.reward.filename!r}), 1)",
-        "    reward(steps, [0] * len(steps))",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _test_name(failure: CallFailure) -> str:
-    fact = CODES[failure.code].name.replace("-", "_")
-    if failure.code == "RW201" and failure.exception:
-        fact = failure.exception.lower()
-    return f"no_{fact}_at_line_{failure.line}"
+def _names_in(target: ast.AST) -> set[str]:
+    """The names and attributes in the target of an assignment, but for what they are attributes of."""
+    if isinstance(target, ast.Name):
+        return {target.id}
+    if isinstance(target, ast.Attribute):
+        return {target.attr}
+    if isinstance(target, ast.Subscript | ast.Starred):
+        return _names_in(target.value)
+    if isinstance(target, ast.Tuple | ast.List):
+        return {name for part in target.elts for name in _names_in(part)}
+    return set()

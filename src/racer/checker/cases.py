@@ -29,6 +29,7 @@ from racer.sim import (
     State,
     both_directions,
     build_params,
+    least_steps,
     obstacles_met,
     obstacles_on,
     place,
@@ -54,7 +55,10 @@ _PLACED_COLUMNS = ("distance", "offset", "heading_deg", "speed", "steering_deg",
 
 @dataclass(frozen=True)
 class PlacedStep:
-    """One step, placed by hand; see `racer.place`. `objects` is "", "box" or "bot"."""
+    """One step, placed by hand; see `racer.place`. `objects` is "", "box" or "bot".
+
+    Without `progress` the episode began at the start line, or as near as the steps allow.
+    """
 
     track: Track
     distance: float = 0.0  # m
@@ -82,6 +86,22 @@ class PlacedStep:
             objects=obstacles_of_kind(self.track, self.objects),
         )
         return dict(params)
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether an episode can come to this: with an action that moves, and in time."""
+        return self.speed > 0.0 and self.is_in_time
+
+    @property
+    def is_in_time(self) -> bool:
+        """Whether the steps are enough for the progress."""
+        return self.progress is None or self.steps >= least_steps(self.progress, self.track)[0]
+
+    def in_time(self) -> PlacedStep:
+        """The step with as many steps as its progress takes at least."""
+        if self.progress is None:
+            return self
+        return replace(self, steps=max(self.steps, int(least_steps(self.progress, self.track)[0])))
 
     @property
     def description(self) -> str:
@@ -172,7 +192,9 @@ def lap_episodes(track: Track, names: Sequence[str] = LAP_DRIVERS) -> list[Trial
 
 
 def placed_episode(name: str, track: Track, places: Sequence[PlacedStep]) -> TrialEpisode:
-    """An episode of a car that is put from place to place of a track."""
+    """An episode of a car that is put from place to place of a track. Each step by itself is one that
+    an episode can have.
+    """
     params: list[dict[str, Any]] = [{}] * len(places)
     for kind in dict.fromkeys(step.objects for step in places):
         numbers = [k for k, step in enumerate(places) if step.objects == kind]
@@ -180,44 +202,6 @@ def placed_episode(name: str, track: Track, places: Sequence[PlacedStep]) -> Tri
         for k, placed_params in zip(numbers, built, strict=True):
             params[k] = placed_params
     return TrialEpisode(name, track, params, list(places))
-
-
-def random_episode(track: Track, count: int, named: Sequence[float], seed: int = 0) -> TrialEpisode:
-    """`count` places at random. Half of each column are numbers that are usual, or that a file names
-    (`named`), where they fit.
-    """
-    rng = np.random.default_rng(seed)
-
-    def draw(usual: Sequence[float], low: float, high: float) -> list[float]:
-        fitting = np.array([*usual, *(number for number in named if low <= number <= high)])
-        takes_usual = rng.random(count) < 0.5
-        chosen = rng.choice(fitting, count)
-        uniform = rng.uniform(low, high, count)
-        mixed: list[float] = np.where(takes_usual, chosen, uniform).tolist()
-        return mixed
-
-    half_width = 0.5 * float(np.median(track.width)) + OUTSIDE_M
-    distance = draw([0.0], 0.0, MAX_PLACED_FRACTION * track.length)
-    offset = draw([0.0], -half_width, half_width)
-    heading = draw([0.0, 180.0], -180.0, 180.0)
-    speed = draw(TRIAL_SPEEDS_MPS, 0.1, 4.0)
-    steering = draw(TRIAL_STEERING_DEG, -30.0, 30.0)
-    progress = draw([100.0], -5.0, 100.0)
-    steps = draw([2.0], 2.0, 1500.0)
-    places = []
-    for k in range(count):
-        place = PlacedStep(
-            track,
-            distance[k],
-            offset[k],
-            heading[k],
-            speed[k],
-            steering[k],
-            progress=progress[k] if k % 3 else None,
-            steps=max(int(steps[k]), 2),
-        )
-        places.append(place)
-    return placed_episode("drawn", track, places)
 
 
 def _params_of(places: Sequence[PlacedStep], track: Track, kind: str) -> list[dict[str, Any]]:
@@ -325,6 +309,12 @@ def with_objects(episode: TrialEpisode, kind: str) -> TrialEpisode:
     return replace(episode, params=params, places=places)
 
 
+@lru_cache(maxsize=1)
+def shipped_trial_cases() -> TrialCases:
+    """The cases on all tracks that ship, which files are tried on where no track is named."""
+    return build_trial_cases(trial_track_names(()), is_named=False)
+
+
 def trial_track_names(asked: Sequence[str]) -> list[str]:
     """The names of tracks to try on: those asked for, or all that ship, for none or for `all`."""
     if asked and "all" not in asked:
@@ -348,16 +338,16 @@ def probe_episodes(track: Track, fraction: float = 1.0) -> list[TrialEpisode]:
     ]
     backward = [*_first_steps(track), *_scattered(track, few, seed=2), *_around_the_line(track)]
     episodes = [
-        placed_episode("placed", track, _numbered(plain)),
+        placed_episode("placed", track, numbered(plain)),
         placed_episode(
-            "reversed", track, _numbered([replace(place, reverse=True) for place in backward])
+            "reversed", track, numbered([replace(place, reverse=True) for place in backward])
         ),
     ]
     if track.is_loop:
         before_objects = [*_scattered(track, few, seed=3), *_near_objects(track)]
         boxes = [replace(place, objects="box") for place in before_objects]
         bots = [replace(place, objects="bot") for place in before_objects]
-        episodes.append(placed_episode("with objects", track, _numbered([*boxes, *bots])))
+        episodes.append(placed_episode("with objects", track, numbered([*boxes, *bots])))
     return episodes
 
 
@@ -438,9 +428,14 @@ def _near_objects(track: Track) -> list[PlacedStep]:
     return places
 
 
-def _numbered(places: Sequence[PlacedStep]) -> list[PlacedStep]:
-    """The places as steps 2, 3, ... of an episode."""
-    return [replace(place, steps=k + 2) for k, place in enumerate(places)]
+def numbered(places: Sequence[PlacedStep]) -> list[PlacedStep]:
+    """The places as steps 2, 3, ... of an episode, later where the progress takes more steps."""
+    steps_of_episode: list[PlacedStep] = []
+    number = 2
+    for step in places:
+        steps_of_episode.append(replace(step, steps=number).in_time())
+        number = steps_of_episode[-1].steps + 1
+    return steps_of_episode
 
 
 def literal_tables(reward: RewardFunction) -> list[NumberTable]:

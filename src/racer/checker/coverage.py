@@ -10,9 +10,15 @@ from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import Any
 
-from racer.checker.calls import PARAMS_KEYS, RewardCaller, TimeBudget, copies_of
+from racer.checker.calls import (
+    MAX_EPISODE_FAILURES,
+    PARAMS_KEYS,
+    SILENCING_CODES,
+    RewardCaller,
+    copies_of,
+)
 from racer.checker.cases import TrialEpisode
-from racer.checker.findings import Finding
+from racer.checker.findings import CODES_OF_REFUSALS, Finding
 from racer.checker.sandbox import MAX_TRACED_LINES
 from racer.errors import did_you_mean
 from racer.reward import RewardFunction, RewardRefused
@@ -26,11 +32,16 @@ UNDOCUMENTED_KEYS = (
 MIN_TRACED_CALLS = 200
 """With fewer traced calls nothing is said about what was not seen."""
 ENOUGH_TRACED_CALLS = 400
-"""So many traced calls are made whatever the budget says, ..."""
-TRACING_OVERTIME_S = 1.0
-"""... unless they take so much more than it."""
-TRACED_BATCH_TIME_S = 0.05
-MAX_TRACED_BATCH_CALLS = 32
+"""So many are enough where every block ran and every term varied; else all steps are traced."""
+TRACED_BATCH_CALLS = 32
+COUNTED_CALLS = 8
+"""Calls whose lines are counted."""
+MAX_COUNTED_LINES = 500_000
+"""In one call."""
+LINE_WORK_S = 1e-7
+"""Seconds that a line of Python is taken to cost."""
+LIBRARY_LINE_LINES = 5
+"""A line of a library, which calls C code more often, counts as so many."""
 MAX_NAMED_BLOCKS = 4
 """Unreached blocks that are named one by one."""
 MAX_LISTED_BLOCKS = 12
@@ -65,32 +76,93 @@ class CallObservations:
     """What traced calls showed.
 
     `reads` is the line of the first read by key and kind of read ("[]", "get" or "in"); `values`
-    holds up to two values of each term of the result.
+    holds up to two values of each term of the result. `is_whole`: every step was traced, line by line,
+    or nothing was left to see.
     """
 
     calls: int = 0
     reads: dict[tuple[str, str], int] = field(default_factory=dict)
     lines: set[int] = field(default_factory=set)
     values: dict[str, set[float]] = field(default_factory=lambda: defaultdict(set))
+    is_whole: bool = True
 
 
 def observe_calls(
-    caller: RewardCaller, episodes: Sequence[TrialEpisode], seconds: float
+    caller: RewardCaller, episodes: Sequence[TrialEpisode], limit: int
 ) -> CallObservations:
-    """What traced calls over these episodes show, as many as there is time for. A failure ends its
-    episode.
+    """What traced calls over these episodes show, `limit` of them at most. Calls that fail count, too:
+    their lines ran.
     """
     observed = CallObservations()
-    budget = TimeBudget(seconds)
     names = set(result_terms(caller.reward))
     for episode in _most_various_first(episodes):
-        if _is_enough(observed, budget):
-            break
-        try:
-            _observe_episode(caller, episode, observed, names, budget)
-        except RewardRefused:
-            continue
+        if observed.calls >= ENOUGH_TRACED_CALLS and not _has_unseen(observed, caller.reward):
+            return observed
+        if observed.calls >= limit:
+            observed.is_whole = False
+            return observed
+        if not _observe_episode(caller, episode, observed, names):
+            observed.is_whole = False
+            return observed
     return observed
+
+
+def count_work(caller: RewardCaller, episode: TrialEpisode) -> float:
+    """Seconds of one call by the number of lines that it runs, the middle of a few calls.
+
+    Unlike a measured time this is the same on every machine, busy or not. What C code does is not
+    counted.
+    """
+    counter = _LineCounter(caller.reward.filename)
+    counts = []
+    batch = caller.instance()
+    for params in episode.params[:COUNTED_CALLS]:
+        counter.lines = 0
+        outside = sys.gettrace()
+        sys.settrace(counter.trace_calls)
+        try:
+            caller.rewards_in_place(batch, copies_of([params]))
+        except RewardRefused as error:
+            if CODES_OF_REFUSALS[error.reason] in SILENCING_CODES:
+                raise
+        finally:
+            sys.settrace(outside)
+        counts.append(counter.lines)
+    counts.sort()
+    return max(counts[len(counts) // 2], 1) * LINE_WORK_S
+
+
+class _LineCounter:
+    """Counts the lines that run from the user's function on, those of libraries that it calls, too."""
+
+    def __init__(self, filename: str) -> None:
+        self.lines = 0
+        self._filename = filename
+        self._depth = 0
+
+    def trace_calls(self, frame: FrameType, event: str, _: Any) -> Any:
+        if self.lines > MAX_COUNTED_LINES:
+            return None
+        if frame.f_code.co_filename == self._filename:
+            self._depth += 1
+            return self._count_own
+        return self._count_library if self._depth else None
+
+    def _count_own(self, frame: FrameType, event: str, _: Any) -> Any:
+        if event == "line":
+            self.lines += 1
+            if self.lines > MAX_COUNTED_LINES:
+                frame.f_trace_lines = False
+        elif event == "return":
+            self._depth -= 1
+        return self._count_own
+
+    def _count_library(self, frame: FrameType, event: str, _: Any) -> Any:
+        if event == "line":
+            self.lines += LIBRARY_LINE_LINES
+            if self.lines > MAX_COUNTED_LINES:
+                frame.f_trace_lines = False
+        return self._count_library
 
 
 def find_unknown_keys(observed: CallObservations, reward: RewardFunction) -> list[Finding]:
@@ -114,11 +186,12 @@ def find_unknown_keys(observed: CallObservations, reward: RewardFunction) -> lis
 
 
 def find_unreached_code(observed: CallObservations, reward: RewardFunction) -> list[Finding]:
-    """RW310: blocks that no call reached, each named once with its outermost condition."""
-    if observed.calls < MIN_TRACED_CALLS:
+    """RW310: blocks that no call reached, each named once with its outermost condition. Only of the
+    whole: a sample of steps does not tell.
+    """
+    if observed.calls < MIN_TRACED_CALLS or not observed.is_whole:
         return []
-    lines_of_code = set(_lines_of_code(reward.code))
-    blocks = list(_unreached_blocks(reward.syntax.tree, observed.lines, lines_of_code))
+    blocks = _blocks_never_run(observed, reward)
     findings = []
     for first, last, condition in blocks[:MAX_NAMED_BLOCKS]:
         place = f"lines {first} to {last}" if last > first else f"line {first}"
@@ -133,17 +206,14 @@ def find_unreached_code(observed: CallObservations, reward: RewardFunction) -> l
 
 
 def find_constant_terms(observed: CallObservations, reward: RewardFunction) -> list[Finding]:
-    """RW311: terms of the result that are computed and yet never vary."""
-    if observed.calls < MIN_TRACED_CALLS:
+    """RW311: terms of the result that are computed and yet never vary. Only of the whole."""
+    if observed.calls < MIN_TRACED_CALLS or not observed.is_whole:
         return []
     findings = []
-    for name, assignments in result_terms(reward).items():
-        values = observed.values.get(name, set())
-        computed = [node for node in assignments if not _may_stay_constant(node)]
-        ran = all(node.lineno in observed.lines for node in assignments)
-        if len(values) == 1 and computed and ran:
-            message = f"{name} was {min(values):g} in all {observed.calls:,} steps"
-            findings.append(Finding("RW311", message, reward.filename, computed[-1].lineno))
+    for name, line in _constant_terms(observed, reward).items():
+        value = min(observed.values[name])
+        message = f"{name} was {value:g} in all {observed.calls:,} steps"
+        findings.append(Finding("RW311", message, reward.filename, line))
     return findings
 
 
@@ -170,13 +240,29 @@ def result_terms(reward: RewardFunction) -> dict[str, list[Assignment]]:
     return {name: assigned for name, assigned in terms.items() if assigned}
 
 
-def _is_enough(observed: CallObservations, budget: TimeBudget) -> bool:
-    """Whether to stop: what is found must not depend on how busy the machine is, unless the reward
-    itself is slow.
-    """
-    if observed.calls >= ENOUGH_TRACED_CALLS:
-        return budget.left < 0.0
-    return budget.left < -TRACING_OVERTIME_S
+def _has_unseen(observed: CallObservations, reward: RewardFunction) -> bool:
+    """Whether there is a block that did not run yet, or a term that did not vary yet."""
+    return bool(_blocks_never_run(observed, reward) or _constant_terms(observed, reward))
+
+
+def _blocks_never_run(
+    observed: CallObservations, reward: RewardFunction
+) -> list[tuple[int, int, str]]:
+    """First line, last line and condition of the blocks that no call reached."""
+    lines_of_code = set(_lines_of_code(reward.code))
+    return list(_unreached_blocks(reward.syntax.tree, observed.lines, lines_of_code))
+
+
+def _constant_terms(observed: CallObservations, reward: RewardFunction) -> dict[str, int]:
+    """The lines that compute terms of the result that had one value only, by name."""
+    lines = {}
+    for name, assignments in result_terms(reward).items():
+        values = observed.values.get(name, set())
+        computed = [node for node in assignments if not _may_stay_constant(node)]
+        ran = all(node.lineno in observed.lines for node in assignments)
+        if len(values) == 1 and computed and ran:
+            lines[name] = computed[-1].lineno
+    return lines
 
 
 def _most_various_first(episodes: Sequence[TrialEpisode]) -> list[TrialEpisode]:
@@ -187,56 +273,85 @@ def _most_various_first(episodes: Sequence[TrialEpisode]) -> list[TrialEpisode]:
 
 
 def _observe_episode(
-    caller: RewardCaller,
-    episode: TrialEpisode,
-    observed: CallObservations,
-    names: set[str],
-    budget: TimeBudget,
-) -> None:
+    caller: RewardCaller, episode: TrialEpisode, observed: CallObservations, names: set[str]
+) -> bool:
+    """Whether every step of the episode was seen, as far as an episode can go on."""
+    tracer = _Tracer(caller.reward.filename, observed, names)
+    failures = 0
+    start = 0
     outside = sys.gettrace()
     # from here on, as what runs when the file is loaded is no dead code
-    sys.settrace(_make_tracer(caller.reward.filename, observed, names))
+    sys.settrace(tracer.trace_calls)
     try:
         batch = caller.instance()
-        count = int(min(max(TRACED_BATCH_TIME_S / caller.pace, 1), MAX_TRACED_BATCH_CALLS))
-        for start in range(0, len(episode.params), count):
-            copies = copies_of(episode.params[start : start + count])
+        while start < len(episode.params) and failures < MAX_EPISODE_FAILURES:
+            copies = copies_of(episode.params[start : start + TRACED_BATCH_CALLS])
             params = [RecordingParams(p) for p in copies]
             for recording in params:
                 recording.reads = observed.reads
-            caller.rewards_in_place(batch, params)
-            observed.calls += len(params)
-            if _is_enough(observed, budget):
-                return
+            made = len(params)
+            try:
+                caller.rewards_in_place(batch, params)
+            except RewardRefused as error:
+                if CODES_OF_REFUSALS[error.reason] in SILENCING_CODES:
+                    return False
+                failures += 1
+                made = max(error.call, 0) + 1
+            observed.calls += made
+            start += made
+    except RewardRefused:  # it does not load each time
+        return False
     finally:
         sys.settrace(outside)
+    return start >= len(episode.params) and not tracer.is_cut
 
 
-def _make_tracer(filename: str, observed: CallObservations, names: set[str]) -> Any:
-    """A trace function that notes the lines of a file, and the terms when its function returns."""
-    lines = observed.lines
-    values = observed.values
-    left = [MAX_TRACED_LINES]
+class _Tracer:
+    """Notes the lines of a file that run, and the terms of the result when its function returns.
 
-    def trace_lines(frame: FrameType, event: str, result: Any) -> Any:
-        if event == "line":
-            lines.add(frame.f_lineno)
-            left[0] -= 1
-            if left[0] < 0:
-                return None
-        elif event == "return" and names and frame.f_code.co_name == "reward_function":
-            for name, value in frame.f_locals.items():
-                if name in names and isinstance(value, (int, float)) and len(values[name]) < 2:
-                    values[name].add(float(value))
-        return trace_lines
+    `is_cut`: some call had more lines than are traced.
+    """
 
-    def trace_calls(frame: FrameType, event: str, _: Any) -> Any:
-        if frame.f_code.co_filename != filename:
-            left[0] = MAX_TRACED_LINES
+    def __init__(self, filename: str, observed: CallObservations, names: set[str]) -> None:
+        self.is_cut = False
+        self._filename = filename
+        self._names = names
+        self._lines = observed.lines
+        self._values = observed.values
+        self._left = MAX_TRACED_LINES
+        self._unseen: dict[CodeType, set[int]] = {}
+
+    def trace_calls(self, frame: FrameType, event: str, _: Any) -> Any:
+        code = frame.f_code
+        if code.co_filename != self._filename:
+            self._left = MAX_TRACED_LINES
             return None
-        return trace_lines if left[0] > 0 else None
+        unseen = self._unseen.get(code)
+        if unseen is None:
+            unseen = {line for _, _, line in code.co_lines() if line}
+            self._unseen[code] = unseen
+        unseen -= self._lines
+        if unseen:
+            return self._trace_lines
+        if self._names and code.co_name == "reward_function":
+            frame.f_trace_lines = False
+            return self._trace_lines
+        return None
 
-    return trace_calls
+    def _trace_lines(self, frame: FrameType, event: str, _: Any) -> Any:
+        if event == "line":
+            self._lines.add(frame.f_lineno)
+            self._left -= 1
+            if self._left < 0:
+                self.is_cut = True
+                frame.f_trace_lines = False
+        elif event == "return" and self._names and frame.f_code.co_name == "reward_function":
+            for name, value in frame.f_locals.items():
+                if name not in self._names or not isinstance(value, (int, float)):
+                    continue
+                if len(self._values[name]) < 2:
+                    self._values[name].add(float(value))
+        return self._trace_lines
 
 
 def _operands(node: ast.expr) -> list[str]:

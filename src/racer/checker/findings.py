@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from racer.reward import RefusalReason, RewardFunction, UnusableReason
+from racer.reward import RefusalReason, RewardFunction, UnusableReason, writable
 
 
 @dataclass(frozen=True)
@@ -254,6 +254,7 @@ class Finding:
 
     def __post_init__(self) -> None:
         code = CODES[self.code]
+        object.__setattr__(self, "message", writable(self.message))
         object.__setattr__(self, "remedy", self.remedy or code.cure)
         object.__setattr__(self, "severity", Severity(self.severity or code.severity))
 

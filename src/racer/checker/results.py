@@ -25,8 +25,10 @@ Verdict = Literal["passed", "failed"]
 class CheckReport:
     """What is known about one file.
 
-    `findings` stand in the order of their lines; `facts` are numbers of the trial: `steps`, `tracks`,
-    `calls`, and the seconds of a call (`call_s`, `median_s`, `p95_s`, `slowest_s`).
+    `findings` stand in the order of their lines; `facts` are numbers of the trial: `steps` and `tracks`
+    that were tried, of how many (`of_steps`, `of_tracks`), `calls`, the seconds of a call (`call_s`,
+    `median_s`, `p95_s`, `slowest_s`), and, where the trial took too long, after how many seconds it
+    ended (`limit_s`).
     """
 
     path: str
@@ -40,6 +42,10 @@ class CheckReport:
         return any(finding.is_error for finding in self.findings)
 
     @property
+    def _is_untried(self) -> bool:
+        return not self.facts.get("steps", True)
+
+    @property
     def summary(self) -> str:
         """One line: how many findings of what kind, and on what the file was tried."""
         counts = Counter(finding.severity for finding in self.findings)
@@ -47,10 +53,13 @@ class CheckReport:
         for severity in Severity:
             if counts[severity]:
                 kinds.append(plural(counts[severity], severity.value))
-        summary = f"{displayed_path(self.path)}: {', '.join(kinds) or 'all checks passed'}"
+        if not kinds:
+            kinds.append("no findings" if self._is_untried else "all checks passed")
+        summary = f"{displayed_path(self.path)}: {', '.join(kinds)}"
         if "steps" in self.facts:
-            tracks = plural(int(self.facts["tracks"]), "track")
-            summary += f"; {self.facts['steps']:,.0f} steps on {tracks}"
+            summary += f"; {_describe_driven(self.facts)}"
+        if "limit_s" in self.facts:
+            summary += f"; not all was tried in {self.facts['limit_s']:g} s"
         if "call_s" in self.facts:
             summary += f", {1e6 * self.facts['call_s']:,.1f} us a call"
         return summary
@@ -153,13 +162,16 @@ def select_findings(report: CheckReport, selection: CodeSelection) -> CheckRepor
 
 def merge_findings(findings: Sequence[Finding]) -> list[Finding]:
     """Findings in the order of their lines, each fact once: what a trial finds again of a rule's is
-    left out.
+    left out, unless it is worse.
     """
     of_the_file = ("RW102", "RW103", "RW104", "RW106", "RW305")
     unique: dict[tuple[str, str, int], Finding] = {}
     for finding in findings:
         line = 0 if finding.code in of_the_file else finding.line
-        unique.setdefault((finding.code, finding.profile, line), finding)
+        key = finding.code, finding.profile, line
+        known = unique.setdefault(key, finding)
+        if finding.is_error and not known.is_error:
+            unique[key] = finding
     return sorted(
         unique.values(),
         key=lambda finding: (finding.line, finding.column, finding.code, finding.profile),
@@ -184,6 +196,21 @@ def severity_of(finding: Finding) -> Severity:
 def plural(count: int, noun: str) -> str:
     """`1 file`, `2 files`; `info` has no plural."""
     return f"{count} {noun}" if count == 1 or noun == "info" else f"{count} {noun}s"
+
+
+def _describe_driven(facts: dict[str, float]) -> str:
+    """On how many steps and tracks a file was tried, and of how many where that was not all."""
+    steps = facts["steps"]
+    tracks = facts["tracks"]
+    of_steps = facts.get("of_steps", steps)
+    of_tracks = facts.get("of_tracks", tracks)
+    if not steps:
+        return "nothing was tried"
+    if tracks < of_tracks:
+        return f"{tracks:g} of {of_tracks:g} tracks driven, {steps:,.0f} of {of_steps:,.0f} steps"
+    if steps < of_steps:
+        return f"{steps:,.0f} of {of_steps:,.0f} steps on {plural(int(tracks), 'track')}"
+    return f"{steps:,.0f} steps on {plural(int(tracks), 'track')}"
 
 
 def _table_of(report: CheckReport) -> RecordTable:

@@ -113,9 +113,15 @@ CALL_TIMEOUT_S = 2.0
 TRIAL_TIME_S = 1.6
 """Seconds that the trial of an ordinary file may take."""
 LONGEST_TRIAL_S = 90.0
-"""After so many seconds a trial is ended, whatever it says."""
+"""After so many seconds, waiting for a busy machine not counted, a trial ends with what it has."""
+MAX_WAIT_FACTOR = 20.0
+"""So many times as long by the clock on the wall, it is ended."""
+SLOW_MOTION_FACTOR = 3.0
+"""How much longer a trial in slow motion may take."""
 SILENCE_GRACE_S = 12.0
 """Beyond the timeout of a call without a sign of life."""
+ALONE_GRACE_S = 60.0
+"""The same before a file is accused, when no other is tried beside it."""
 
 RewardSource = str | os.PathLike[str] | RewardFunction
 
@@ -243,6 +249,8 @@ def _reports_in_order(
         report = waiting.pop(0)
         report.findings = merge_findings(report.findings)
         yield report
+    for _ in tried:  # to its end, where it says what failed
+        pass
 
 
 def _read_and_apply_rules(
@@ -271,7 +279,10 @@ def _text_of(name: str) -> str:
 
 
 class _FileTrial:
-    """The trial of one file: a child process, what it sent so far, and how it ended."""
+    """The trial of one file: a child process, what it sent so far, and how it ended.
+
+    A file that seems not to come back is tried once more, alone, before it is accused.
+    """
 
     def __init__(
         self,
@@ -282,15 +293,20 @@ class _FileTrial:
         folder: str,
     ) -> None:
         self.report = report
+        self.error: RuntimeError | None = None
         self._reward = reward
         self._cases = cases
         self._options = options
         self._folder = folder
+        self._rule_findings = list(report.findings)
         self._stage: str = "begin"
         self._is_hung: bool = False
+        self._is_late: bool = False
         self._says_stuck: bool = False
         self._is_slow_motion: bool = False
-        self._start(is_slow_motion=False)
+        self._is_alone: bool = False
+        self._first_end: Finding | None = None
+        self._start()
 
     @property
     def child(self) -> ChildProcess:
@@ -299,47 +315,76 @@ class _FileTrial:
 
     def listen(self) -> None:
         """Take in what the process has sent."""
-        for message in self._child.messages():
-            self._take_in(message)
+        try:
+            for message in self._child.messages():
+                self._take_in(message)
+        except RuntimeError as error:  # racer's own: the other files are tried all the same
+            self.error = error
+            self._stage = "done"
 
     def is_over(self) -> bool:
         """Whether there is nothing more to wait for."""
         now = time.monotonic()
-        is_silent = now - self._child.heard > self._options.timeout + SILENCE_GRACE_S
-        is_late = now - self._child.started > LONGEST_TRIAL_S
+        grace = ALONE_GRACE_S if self._is_alone else SILENCE_GRACE_S
+        is_silent = now - self._child.heard > self._options.timeout + grace
+        self._is_late = now - self._child.started > MAX_WAIT_FACTOR * self._longest
         is_gone = self._child.connection.closed or not self._child.is_alive
-        return self._is_done or is_silent or is_late or is_gone
+        return self._is_done or is_silent or self._is_late or is_gone
 
     def end(self) -> None:
         """End the process and everything that it started."""
         if not self._is_done and self._child.is_alive:
             self._child.join(0.3 if self._child.connection.closed else 0.0)
-            self._is_hung = self._child.is_alive
+            self._is_hung = self._child.is_alive and not self._is_late
         self._child.end()
 
     def goes_on(self) -> bool:
-        """Whether the trial, whose process has ended, begins again in slow motion: when the process
-        died where its line was not on record. If not, the report gets its last finding.
+        """Whether the file, whose process has ended, is to be tried again, by `start_again`: alone when
+        it seems not to come back, and in slow motion when the process died where its line was not on
+        record. If not, the report gets its last finding.
         """
-        if self._is_done or self._says_stuck:
+        if self._is_done and not self._says_stuck:
+            if self._first_end is not None and "limit_s" in self.report.facts:
+                self.report.findings.append(self._first_end)
             return False
-        if self._stage not in ("begin", "smoke") and not self._is_slow_motion:
-            self._start(is_slow_motion=True)
+        if self._is_late:
+            self.report.facts["limit_s"] = self._longest
+            return False
+        if self._says_stuck and self._is_alone:
+            return False
+        finding = None if self._says_stuck else self._finding_of_end()
+        is_stuck = finding is None or finding.code == "RW206"
+        lacks_line = finding is not None and self._stage not in ("begin", "smoke")
+        if (is_stuck and not self._is_alone) or (lacks_line and not self._is_slow_motion):
+            self._is_slow_motion = lacks_line
+            self._first_end = finding
             return True
-        self.report.findings.append(self._finding_of_end())
+        if finding is not None:
+            self.report.findings.append(finding)
         return False
+
+    def start_again(self) -> None:
+        """Try the file once more, when no other is tried."""
+        self._is_alone = True
+        self.report.findings[:] = self._rule_findings
+        self.report.facts.clear()
+        self._start()
 
     @property
     def _is_done(self) -> bool:
         return self._stage == "done"
 
-    def _start(self, is_slow_motion: bool) -> None:
+    @property
+    def _longest(self) -> float:
+        return LONGEST_TRIAL_S * (SLOW_MOTION_FACTOR if self._is_slow_motion else 1.0)
+
+    def _start(self) -> None:
         from racer.checker.sandbox import ChildProcess, LineRecorder
         from racer.checker.worker import TrialOrder, run_trial
 
         self._stage = "begin"
         self._is_hung = False
-        self._is_slow_motion = is_slow_motion
+        self._says_stuck = False
         self._recorder: LineRecorder = LineRecorder()
         order = TrialOrder(
             self._reward,
@@ -347,7 +392,8 @@ class _FileTrial:
             self._options.timeout,
             self._options.seconds,
             self._recorder,
-            is_slow_motion,
+            self._longest,
+            self._is_slow_motion,
         )
         self._child: ChildProcess = ChildProcess(run_trial, (order,), self._folder)
 
@@ -383,25 +429,35 @@ class _FileTrial:
 def _run_trials(
     trials: Sequence[tuple[CheckReport, RewardFunction]], options: CheckOptions
 ) -> Iterator[CheckReport]:
-    """The reports, each when its trial is over."""
-    from racer.checker.cases import build_trial_cases, trial_track_names
+    """The reports, each when its trial is over. Files that are to be tried again come last, one by one.
+
+    Raises RuntimeError behind the last one when racer's own code failed.
+    """
+    from racer.checker.cases import build_trial_cases, shipped_trial_cases, trial_track_names
     from racer.checker.sandbox import sandbox_folder, wait_for_messages
 
-    is_named = bool(options.tracks) and "all" not in options.tracks
     kind = OBJECT_KINDS.get(options.objects, "")
-    cases = build_trial_cases(trial_track_names(options.tracks), is_named, kind)
+    if options.tracks and "all" not in options.tracks:
+        cases = build_trial_cases(list(dict.fromkeys(options.tracks)), is_named=True, objects=kind)
+    elif kind:
+        cases = build_trial_cases(trial_track_names(()), is_named=False, objects=kind)
+    else:
+        cases = shipped_trial_cases()
     jobs = max(options.jobs or os.cpu_count() or 1, 1)
-    if len(trials) > jobs:
-        import hypothesis  # noqa: F401 once here, and not once in every child
     waiting = list(trials)
     running: list[_FileTrial] = []
+    again: list[_FileTrial] = []
+    failed: list[RuntimeError] = []
     with ExitStack() as stack:
         stack.callback(_end_all, running)
-        while waiting or running:
+        while waiting or running or again:
             while waiting and len(running) < jobs:
                 report, reward = waiting.pop(0)
                 folder = stack.enter_context(sandbox_folder())
                 running.append(_FileTrial(report, reward, cases, options, folder))
+            if not running:
+                running.append(again.pop(0))
+                running[0].start_again()
             wait_for_messages([trial.child for trial in running])
             for trial in list(running):
                 trial.listen()
@@ -409,9 +465,15 @@ def _run_trials(
                     continue
                 trial.listen()  # to what was sent meanwhile
                 trial.end()
-                if not trial.goes_on():
-                    running.remove(trial)
-                    yield trial.report
+                running.remove(trial)
+                if trial.goes_on():
+                    again.append(trial)
+                    continue
+                if trial.error is not None:
+                    failed.append(trial.error)
+                yield trial.report
+    if failed:
+        raise failed[0]
 
 
 def _end_all(running: Sequence[_FileTrial]) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,12 @@ from racer.checker.calls import (
     SILENCING_CODES,
     CallFailure,
     RewardCaller,
-    TimeBudget,
+    TimeIsUp,
+    TrialClock,
     distinct_failures,
     finding_from_failure,
     load_failure_finding,
-    minimize_failure,
+    looks_up_table,
     without_traceback,
 )
 from racer.checker.cases import (
@@ -50,14 +52,19 @@ Array = NDArray[np.float64]
 
 SMOKE_STEPS = 24
 """Steps that are called first, with every line on record."""
-RANDOM_STEPS = 800
-"""Places at random on each of three tracks."""
-RANDOM_TRACKS = 3
-SEARCHED_TRACKS = 6
-SLOW_CALL_S = 0.005
-"""From so many seconds a call on a reward is called slow."""
-DRIVE_OVERTIME_S = 1.5
-"""Beyond its part of the time: only a slow reward is not tried everywhere."""
+RANDOM_STEPS = 400
+"""Places at random on each of six tracks."""
+MIN_RANDOM_STEPS = 20
+RANDOM_TRACKS = 6
+DRIVE_OVERTIME_S = 6.0
+"""Beyond its part of the work: only a slow reward is not tried everywhere."""
+MIN_DRIVEN_STEPS = 300
+MAX_TRACED_CALLS = 100_000
+TRACING_FACTOR = 4.0
+"""How many times longer a traced call takes, about."""
+MANY_LINES = 100_000
+"""From so many lines of Python a call on a reward is called slow."""
+LOOKUP_ERRORS = ("IndexError", "KeyError")
 EMPTY_ROAD_CURE = (
     "ask whether params['objects_location'] is empty first; or, for a race that always has objects: "
     "racer check --objects boxes (or bots)"
@@ -69,8 +76,9 @@ UNREPEATABLE_CODES = ("RW301", "RW305", "RW306")
 
 @dataclass(frozen=True, eq=False)
 class TrialOrder:
-    """One file to try, in about `seconds` and with `timeout` seconds for a call.
+    """One file to try, with about `seconds` of work and `timeout` seconds for a call.
 
+    `longest`: after so many seconds, waiting not counted, the trial ends with what it has.
     `is_slow_motion`: every line goes on record, to know where the process dies.
     """
 
@@ -79,6 +87,7 @@ class TrialOrder:
     timeout: float
     seconds: float
     recorder: LineRecorder
+    longest: float
     is_slow_motion: bool = False
 
 
@@ -91,12 +100,13 @@ def run_trial(pipe: MessagePipe, order: TrialOrder) -> None:
     trace: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
     if order.is_slow_motion:
         trace = order.recorder.tracing(filename)
+    trial = RewardTrial(pipe, order)
     try:
         with trace:
-            RewardTrial(pipe, order).run()
+            trial.run()
     finally:
         for (code, line), action in guard.noticed.items():
-            _send(pipe, Finding(code, f"the reward function {action}", filename, line))
+            _send(pipe, trial.finding_of_action(code, line, action))
     pipe.send(stage="done")
 
 
@@ -108,16 +118,48 @@ class RewardTrial:
         self._order = order
         self._reward = order.reward
         self._cases = order.cases
-        self._caller = RewardCaller(order.reward, order.timeout, pipe.beat, self._say_last_words)
+        self._caller = RewardCaller(
+            order.reward,
+            order.timeout,
+            pipe.beat,
+            self._say_last_words,
+            TrialClock(order.longest),
+        )
         self._known: set[tuple[str, int]] = set()
         self._is_silenced = False
+        self._has_error = False
+        self._has_driven = False
+        self._priced_steps = 0
+        self._driven_tracks: set[str] = set()
+        self._is_whole = False
 
     def run(self) -> None:
-        """Every part of the trial, as long as no finding silences the file."""
+        """Every part of the trial, as long as no finding silences the file and its time is not up."""
+        try:
+            self._run_parts()
+        except RewardRefused as error:  # it loads at one time and not at another
+            self._report_refusal(error)
+        except TimeIsUp:
+            if not self._has_driven:
+                self._note_driven([], [], _steps_in(self._cases.episodes))
+            self._pipe.send(facts={"limit_s": self._order.longest})
+
+    def finding_of_action(self, code: str, line: int, action: str) -> Finding:
+        """What the guard noticed. It is an error where it kept every step from being tried."""
+        message = f"the reward function {action}"
+        severity = None
+        if self._has_driven and not self._priced_steps and not self._has_error:
+            severity = Severity.ERROR
+            message += "; no step could be tried beyond that, so nothing else is known of it"
+        return Finding(code, message, self._reward.filename, line, severity=severity)
+
+    def _run_parts(self) -> None:
         try:
             self._smoke()
-        except RewardRefused as error:
-            self._report_refusal(error)
+            if not self._is_silenced:
+                self._caller.work = coverage.count_work(self._caller, self._cases.episodes[0])
+        except RewardRefused:
+            raise
         except RacerError as error:
             self._send(load_failure_finding(error, self._reward))
             return
@@ -126,22 +168,20 @@ class RewardTrial:
         self._choose_tracks()
         rewards, failures = self._drive()
         self._report(self._without_excused(failures))
-        if not self._is_silenced:
-            self._look(rewards)
-        if not self._is_silenced:
-            self._try_random_places()
-        if not self._is_silenced:
-            self._search()
+        if not self._priced_steps and not self._has_error:
+            self._report_untried(failures)
+        for part in (partial(self._look, rewards), self._try_random_places):
+            if not self._is_silenced:
+                part()
 
     def _smoke(self) -> None:
         """The first calls, under trace: a call that ends the process is found here, with its line."""
         self._pipe.send(stage="smoke")
         with self._order.recorder.tracing(self._reward.filename):
-            batch = self._caller.instance()
             for episode in self._cases.episodes[:3]:
                 stride = max(len(episode.params) // (SMOKE_STEPS // 3), 1)
                 some_steps = episode.only(slice(None, None, stride))
-                failures = self._caller.run_episode(batch, some_steps)[1]
+                failures = self._caller.run_episode(some_steps)[1]
                 silencing = [f for f in failures if f.code in SILENCING_CODES]
                 if silencing:
                     self._report(silencing)
@@ -187,58 +227,80 @@ class RewardTrial:
         return Finding("RW309", message, self._reward.filename, table.line)
 
     def _drive(self) -> tuple[list[Array], list[CallFailure]]:
-        """Rewards of every episode, each by an instance of its own, and all failures. Those that
-        there is no time for get no rewards.
+        """Rewards of every episode, each by an instance of its own, and all failures. Of a slow reward
+        fewer steps are tried; episodes that there was no time for get no rewards.
         """
         self._pipe.send(stage="drive")
-        budget = TimeBudget(0.4 * self._order.seconds)
+        all_episodes = self._cases.episodes
+        all_steps = _steps_in(all_episodes)
+        seconds = 0.4 * self._order.seconds + DRIVE_OVERTIME_S
+        affordable = self._caller.affordable(seconds, MIN_DRIVEN_STEPS, all_steps)
+        if affordable < all_steps:
+            self._cases = replace(self._cases, episodes=_thinned(all_episodes, affordable))
         rewards: list[Array] = []
         failures: list[CallFailure] = []
         is_silenced = False
+        is_late = False
         for episode in self._cases.episodes:
-            if is_silenced or budget.left < -DRIVE_OVERTIME_S:
-                rewards.append(np.empty(0))
-                continue
-            paid, failed = self._caller.run_episode(self._caller.instance(), episode)
+            paid = np.empty(0)
+            if not is_silenced and not is_late:
+                try:
+                    paid, failed = self._caller.run_episode(episode)
+                    failures += failed
+                    is_silenced = any(failure.code in SILENCING_CODES for failure in failed)
+                except TimeIsUp:
+                    is_late = True
             rewards.append(paid)
-            failures += failed
-            is_silenced = any(failure.code in SILENCING_CODES for failure in failed)
+        self._note_driven(rewards, failures, all_steps)
         return rewards, failures
+
+    def _note_driven(
+        self, rewards: Sequence[Array], failures: Sequence[CallFailure], all_steps: int
+    ) -> None:
+        """Send on how much of what the reward was tried, and keep where it did without a failure."""
+        self._has_driven = True
+        self._is_whole = all_steps == _steps_in(self._cases.episodes) and all(map(len, rewards))
+        tried = [f for f in failures if f.refusal.reason is not RefusalReason.BLOCKED]
+        tracks = {failure.episode.track.name for failure in tried if failure.episode is not None}
+        for episode, paid in zip(self._cases.episodes, rewards, strict=False):
+            count = int(np.isfinite(paid).sum())
+            self._priced_steps += count
+            if count:
+                tracks.add(episode.track.name)
+        self._driven_tracks = tracks
+        facts = {
+            "steps": self._priced_steps + len(tried),
+            "tracks": len(tracks),
+            "of_steps": all_steps,
+            "of_tracks": len({track.name for track in self._cases.tracks}),
+        }
+        self._pipe.send(facts=facts)
 
     def _try_random_places(self) -> None:
         self._pipe.send(stage="search")
-        affordable = 0.2 * self._order.seconds / self._caller.pace / RANDOM_TRACKS
-        count = int(min(RANDOM_STEPS, affordable))
+        seconds = 0.5 * self._order.seconds / RANDOM_TRACKS
+        count = self._caller.affordable(seconds, MIN_RANDOM_STEPS, RANDOM_STEPS)
         tracks = self._cases.tracks[:RANDOM_TRACKS]
-        objects = self._cases.objects
-        failures = search.random_failures(self._caller, tracks, count, objects)
-        self._report(self._without_excused(failures))
+        failures = search.random_failures(self._caller, tracks, count, self._cases.objects)
+        self._report(self._without_excused(failures, search_is_on=True))
 
-    def _search(self) -> None:
-        tracks = self._cases.tracks[:SEARCHED_TRACKS]
-        seconds = self._order.seconds / 4.0
-        failures = search.search_failures(self._caller, tracks, self._known, seconds)
-        if self._cases.objects:
-            failures = [failure for failure in failures if not _is_on_empty_road(failure)]
-        self._report(self._without_excused(failures))
-
-    def _without_excused(self, failures: Sequence[CallFailure]) -> list[CallFailure]:
-        """One failure of each kind, without those of a table on a track that it was not made for
-        (RW309).
+    def _without_excused(
+        self, failures: Sequence[CallFailure], *, search_is_on: bool = False
+    ) -> list[CallFailure]:
+        """One failure of each kind, without those beyond a table on a track that it was not made for
+        (RW309). Only what was driven without the failure on another track is excused.
         """
-        tables = literal_tables(self._reward)
-        may_be_excused = bool(tables) and not self._cases.is_named
-        has_points = any(table.points is not None for table in tables)
-        all_tracks = {track.name for track in self._cases.tracks}
         kept = []
         excused: list[tuple[CallFailure, list[str]]] = []
         for failure in distinct_failures(failures):
             tracks = _tracks_of_kind(failures, failure.kind)
-            is_lookup = failure.exception in ("IndexError", "KeyError")
-            if may_be_excused and tracks < all_tracks and (is_lookup or has_points):
+            if self._is_beyond_table(failure) and self._has_track_without(
+                failure, tracks, search_is_on
+            ):
                 excused.append((failure, sorted(tracks)))
             else:
                 kept.append(failure)
+        tables = literal_tables(self._reward)
         for failure, names in excused[:1]:
             finding = Finding(
                 "RW309",
@@ -249,6 +311,32 @@ class RewardTrial:
             )
             self._send(finding)
         return kept
+
+    def _is_beyond_table(self, failure: CallFailure) -> bool:
+        """Whether a failure is an index or key that a table of the file does not have."""
+        if self._cases.is_named or failure.exception not in LOOKUP_ERRORS:
+            return False
+        return looks_up_table(self._reward, failure.line)
+
+    def _has_track_without(
+        self, failure: CallFailure, tracks: set[str], search_is_on: bool
+    ) -> bool:
+        """Whether another track was driven without a failure of that kind: as a whole, or, for what a
+        search found, at the same place.
+        """
+        if not search_is_on:
+            return bool(self._driven_tracks - tracks)
+        if failure.episode is None:
+            return False
+        step = failure.episode.places[failure.k]
+        return search.has_track_without(self._caller, step, failure.kind, self._cases.tracks)
+
+    def _report_untried(self, failures: Sequence[CallFailure]) -> None:
+        """Send why no step could be priced, unless the guard says it."""
+        for failure in distinct_failures(failures):
+            if failure.refusal.reason is not RefusalReason.BLOCKED:
+                self._send(finding_from_failure(failure, self._reward))
+                return
 
     def _report_refusal(self, error: RewardRefused) -> None:
         """Send what happened while the file was loaded, or in a call of no episode."""
@@ -264,7 +352,11 @@ class RewardTrial:
             if failure.refusal.reason is RefusalReason.BLOCKED or failure.kind in self._known:
                 continue
             self._is_silenced |= failure.code in SILENCING_CODES
-            finding = self._smallest_finding(failure)
+            try:
+                finding = self._smallest_finding(failure)
+            except TimeIsUp:
+                self._send(finding_from_failure(failure, self._reward))
+                raise
             if finding is not None:
                 self._known.add(failure.kind)
                 self._send(finding)
@@ -273,7 +365,7 @@ class RewardTrial:
         """As `minimize_failure`, but with objects where these stand on every road, and with the cause
         where only the lack of them makes a call fail.
         """
-        finding = minimize_failure(self._caller, failure)
+        finding = search.minimize_failure(self._caller, failure)
         if finding is None or failure.episode is None or failure.code in SILENCING_CODES:
             return finding
         place = failure.episode.places[failure.k]
@@ -294,12 +386,12 @@ class RewardTrial:
 
     def _fails_so(self, episode: TrialEpisode, failure: CallFailure) -> bool:
         """Whether an episode, by a new instance, has a failure of that kind."""
-        failures = self._caller.run_episode(self._caller.instance(), episode)[1]
+        failures = self._caller.run_episode(episode)[1]
         return failure.kind in [one.kind for one in failures]
 
     def _look(self, rewards: Sequence[Array]) -> None:
         """Everything that is not a failure, on the steps that did not fail."""
-        episodes = []
+        episodes: list[TrialEpisode] = []
         paid = []
         for episode, of_episode in zip(self._cases.episodes, rewards, strict=True):
             healthy = np.flatnonzero(np.isfinite(of_episode)).tolist()
@@ -315,8 +407,10 @@ class RewardTrial:
         caller = self._caller
         seconds = self._order.seconds
         self._measure_times(episodes[0], seconds / 20.0)
-        observed = coverage.observe_calls(caller, episodes, seconds / 6.0)
+        most = caller.affordable(seconds / TRACING_FACTOR, MIN_DRIVEN_STEPS, MAX_TRACED_CALLS)
+        observed = coverage.observe_calls(caller, self._cases.episodes, most)
         observed.lines |= {line for _, line in self._known}
+        observed.is_whole &= self._is_whole
         findings = [
             *coverage.find_unknown_keys(observed, self._reward),
             *coverage.find_unreached_code(observed, self._reward),
@@ -336,36 +430,44 @@ class RewardTrial:
 
     def _measure_times(self, episode: TrialEpisode, seconds: float) -> None:
         """Send how long calls take, and how many were made; RW207."""
+        caller = self._caller
+        facts: dict[str, float] = {"calls": caller.calls}
+        count = caller.affordable(seconds, behavior.MIN_TIMED_CALLS, behavior.MAX_TIMED_CALLS)
         try:
-            times = behavior.single_call_times(self._caller, episode, seconds)
+            times = behavior.single_call_times(caller, episode, count)
+            call_s = behavior.batched_call_time(caller, episode)
         except RewardRefused:
             times = np.empty(0)
-        episodes = self._cases.episodes
-        facts: dict[str, float] = {
-            "steps": sum(len(episode.params) for episode in episodes),
-            "tracks": len({episode.track.name for episode in episodes}),
-            "calls": self._caller.calls,
-        }
         if len(times):
-            median, most = map(float, np.quantile(times, [0.5, 0.95]))
-            slowest = float(times.max())
+            median, most = map(float, np.quantile(times, [0.5, behavior.SLOW_QUANTILE]))
             facts |= {
-                "call_s": behavior.batched_call_time(self._caller, episode),
+                "call_s": call_s,
                 "median_s": median,
                 "p95_s": most,
-                "slowest_s": slowest,
+                "slowest_s": float(times.max()),
             }
-            if most > SLOW_CALL_S:
-                message = (
-                    f"calls take {_milliseconds(median)} in the middle, "
-                    f"{_milliseconds(most)} at the 95th percentile, {_milliseconds(slowest)} at most"
-                )
-                entry = self._reward.syntax.entry
-                line = entry.lineno if entry else 0
-                self._send(Finding("RW207", message, self._reward.filename, line))
+            self._accuse_slow(most)
         self._pipe.send(facts=facts)
 
+    def _accuse_slow(self, most_s: float) -> None:
+        """RW207, by the lines that a call runs, or else by its seconds. No figures that differ from run
+        to run: they stand in the facts.
+        """
+        lines = round(self._caller.work / coverage.LINE_WORK_S)
+        if lines > MANY_LINES:
+            message = f"a call runs {min(lines, coverage.MAX_COUNTED_LINES):,} lines of Python"
+            if lines > coverage.MAX_COUNTED_LINES:
+                message += " and more"
+        elif most_s > behavior.SLOW_CALL_S:
+            message = f"calls take {1e3 * behavior.SLOW_CALL_S:g} ms and more, waiting not counted"
+        else:
+            return
+        entry = self._reward.syntax.entry
+        line = entry.lineno if entry else 0
+        self._send(Finding("RW207", message, self._reward.filename, line))
+
     def _send(self, finding: Finding) -> None:
+        self._has_error |= finding.is_error
         _send(self._pipe, finding)
 
     def _say_last_words(self, error: RewardRefused) -> None:
@@ -404,9 +506,22 @@ def _own_tracks() -> list[Track]:
     return tracks
 
 
-def _is_on_empty_road(failure: CallFailure) -> bool:
-    return failure.episode is not None and not failure.episode.places[failure.k].objects
+def _steps_in(episodes: Sequence[TrialEpisode]) -> int:
+    return sum(len(episode.params) for episode in episodes)
 
 
-def _milliseconds(seconds: float) -> str:
-    return f"{1e3 * seconds:.3g} ms"
+def _thinned(episodes: Sequence[TrialEpisode], count: int) -> list[TrialEpisode]:
+    """Of the steps of these episodes about so many, on all tracks: every so-manieth place, the first
+    ones, and as many of the laps, but one at least, as whole as they are.
+    """
+    stride = -(-sum(len(episode.params) for episode in episodes) // count)
+    kept = []
+    laps = 0
+    for episode in episodes:
+        if not episode.driver:
+            kept.append(episode.only(slice(None, None, stride)))
+            continue
+        if laps % stride == 0:
+            kept.append(episode)
+        laps += 1
+    return kept

@@ -223,7 +223,7 @@ def _paint_scene(
     low, size = _shown_area(poses, track)
     height = _even(int(np.clip(width * size[1] / size[0], width / 4, 1.25 * width)))
     with style.style_context():
-        figure = style.Picture(
+        figure = style.NotebookFigure(
             figsize=(width / 100.0, (height + _LEGEND_PX) / 100.0), dpi=100.0 * _OVERSAMPLING
         )
         figure.set_layout_engine("none")

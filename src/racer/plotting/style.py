@@ -232,7 +232,7 @@ def map_figure_size(area: Array, width: float = 7.5, margin: float = 1.0) -> tup
     return width, map_height(area, width - margin, 2.2, 8.5) + 0.8
 
 
-class Picture(Figure):
+class NotebookFigure(Figure):
     """A figure that shows itself in a notebook, with or without matplotlib's own set-up there."""
 
     def _repr_png_(self) -> bytes:

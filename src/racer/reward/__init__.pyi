@@ -10,6 +10,7 @@ from .errors import describe_refusal as describe_refusal
 from .errors import describe_unusable as describe_unusable
 from .errors import refusal_cause as refusal_cause
 from .errors import relocate_refusal as relocate_refusal
+from .errors import writable as writable
 from .isolation import trace_return_line as trace_return_line
 from .load import Encoding as Encoding
 from .load import RewardFunction as RewardFunction
@@ -23,6 +24,7 @@ from .load import shipped_rewards as shipped_rewards
 from .python311 import downgrade_syntax as downgrade_syntax
 from .snapshot import SIGNATURE_2018_START as SIGNATURE_2018_START
 from .watchdog import call_each as call_each
+from .watchdog import seconds_waited as seconds_waited
 
 __all__ = [
     "MAX_ABS_REWARD",
@@ -48,6 +50,8 @@ __all__ = [
     "reads_objects",
     "refusal_cause",
     "relocate_refusal",
+    "seconds_waited",
     "shipped_rewards",
     "trace_return_line",
+    "writable",
 ]

@@ -148,7 +148,7 @@ class RewardBatch:
             rewards = np.array(results, dtype=np.float64)
             if rewards.shape == (len(results),) and _are_within_limits(results, rewards):
                 return rewards
-        except (TypeError, ValueError, OverflowError):
+        except Exception:  # a result may be of the user's class, or of a library's: see below
             pass
         return self._one_by_one(results, originals or params, cars)
 

@@ -8,6 +8,7 @@ their fields; `str(error)` is for people.
 from __future__ import annotations
 
 import math
+import re
 import traceback
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
@@ -24,6 +25,8 @@ MAX_ABS_REWARD = 1e5
 MAX_DETAIL_CHARS = 200
 MAX_VALUE_CHARS = 60
 MAX_TRACE_FRAMES = 20
+OBJECT_IDENTITY = re.compile(r" at 0x[0-9a-fA-F]+|\bracer_reward_\w+\.")
+"""What differs from one run to the next in the text of an object."""
 
 
 class UnusableReason(StrEnum):
@@ -174,7 +177,7 @@ def exception_facts(error: BaseException) -> dict[str, Any]:
     key = error.args[0] if isinstance(error, KeyError) and error.args else None
     return {
         "reason": _reason_of(error),
-        "exception": type(error).__name__,
+        "exception": writable(type(error).__name__),
         "detail": _message_of(error),
         "key": key if isinstance(key, str) else None,
     }
@@ -224,7 +227,16 @@ def user_trace(error: BaseException, reward: RewardFunction) -> str:
     lines = traceback.format_exception(
         type(error), error, start, limit=-MAX_TRACE_FRAMES, chain=False
     )
-    return "".join(lines)
+    return writable("".join(lines))
+
+
+def writable(text: str) -> str:
+    r"""The text with what no file can hold, halves of surrogate pairs, as escapes.
+
+    >>> writable("caf\udce9")
+    'caf\\udce9'
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _reason_of(error: BaseException) -> RefusalReason:
@@ -251,7 +263,7 @@ def _message_of(error: BaseException) -> str:
             message = str(error)
     except BaseException:
         return "(its message cannot be shown)"
-    return _shortened(" ".join(message.split()), MAX_DETAIL_CHARS)
+    return _shortened(writable(" ".join(message.split())), MAX_DETAIL_CHARS)
 
 
 def _text_of(result: Any) -> str:
@@ -263,7 +275,7 @@ def _text_of(result: Any) -> str:
             text = f"{type(result).__name__} {result!r}"
         except BaseException:
             text = f"an object of type {type(result).__name__}"
-    return _shortened(text, MAX_VALUE_CHARS)
+    return _shortened(OBJECT_IDENTITY.sub("", writable(text)), MAX_VALUE_CHARS)
 
 
 def _shortened(text: str, max_chars: int) -> str:

@@ -3,8 +3,8 @@ when nothing helps.
 
 No call is timed. While rewards are calculated a daemon thread looks, four times per timeout, which
 call is under way. Its progress is the length hint of the list iterator that the loop over the
-calls draws from, so the loop pays nothing. A call seen in four looks running is stuck, and the
-watchdog goes on step by step:
+calls draws from, so the loop pays nothing. A call seen in four looks running is stuck, what a busy
+machine keeps it waiting not counted, and the watchdog goes on step by step:
 
 1. An exception is set in the calling thread. It is no `Exception`, so only a bare `except` holds
    it.
@@ -251,6 +251,8 @@ class WatchSlot:
         self.timeout = timeout
         self.last_words = last_words
         self.thread = 0
+        self.native_thread = 0
+        self.waited = 0.0
         self.line = 0
         self.strikes = 0
         self.looks = 0
@@ -266,6 +268,7 @@ class WatchSlot:
         """Watch this thread, which draws the arguments of its calls from `iterator`."""
         self._batch += 1
         self.thread = threading.get_ident()
+        self.native_thread = threading.get_native_id()
         self.iterator = iterator
         if not WATCHDOG.armed or self.home is not WATCHDOG.slots:
             WATCHDOG.arm(self)
@@ -380,11 +383,13 @@ class Watchdog:
             slot.strikes = 0
             return progress != last_progress
         slot.looks += 1
+        if slot.looks == 1:
+            slot.waited = seconds_waited(slot.native_thread)
         # looks, not seconds: a process that was stopped (Ctrl-Z) for a minute is not stuck
         patience = float(LOOKS_PER_TIMEOUT)
         if _is_importing(slot.thread):
             patience *= max(IMPORT_PATIENCE_S / slot.timeout, 1.0)
-        if slot.strikes or slot.looks >= patience:
+        if slot.strikes or slot.looks >= patience + _looks_waited(slot, patience):
             _strike(slot, progress)
         return True
 
@@ -448,6 +453,25 @@ def _interrupt(thread: int) -> None:
         signal.pthread_kill(thread, signal.SIGINT)
 
 
+def seconds_waited(native_thread: int | None = None) -> float:
+    """Seconds for which a thread of this process, or this one, was ready to run and a busy machine
+    kept it waiting, as Linux counts them; 0 where nobody does.
+    """
+    thread = threading.get_native_id() if native_thread is None else native_thread
+    try:
+        with _OPEN(f"/proc/self/task/{thread}/schedstat", encoding="ascii") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
+def _looks_waited(slot: WatchSlot, patience: float) -> float:
+    """How many of the looks at a stuck call do not count, as it was kept waiting meanwhile."""
+    if slot.looks < patience:
+        return 0.0
+    return LOOKS_PER_TIMEOUT * (seconds_waited(slot.native_thread) - slot.waited) / slot.timeout
+
+
 def _is_importing(thread: int) -> bool:
     frame = _frame_of(thread)
     while frame is not None:
@@ -461,6 +485,8 @@ def _frame_of(thread: int) -> FrameType | None:
     return sys._current_frames().get(thread)
 
 
+# bound here, as a reward may replace it
+_OPEN = open
 WATCHDOG = Watchdog()
 atexit.register(cancel_countdown)
 if hasattr(os, "register_at_fork"):

@@ -17,6 +17,7 @@ from .params import Params as Params
 from .params import both_directions as both_directions
 from .params import build_params as build_params
 from .params import copy_params as copy_params
+from .params import least_steps as least_steps
 from .params import obstacles_met as obstacles_met
 from .params import place as place
 from .params import placed_rows as placed_rows
@@ -72,6 +73,7 @@ __all__ = [
     "build_params",
     "copy_params",
     "hit_obstacle",
+    "least_steps",
     "line_up",
     "locate_cars",
     "locate_in_sequence",

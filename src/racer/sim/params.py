@@ -35,7 +35,7 @@ from racer.sim.simulation import Scenario
 from racer.sim.state import STATE, Phase, State, Status, column_reader
 from racer.sim.step import locate_cars
 from racer.track import Track, TrackSource, load_track
-from racer.vehicle import FRONT_POINT_M, STEP_S, V6
+from racer.vehicle import FRONT_POINT_M, SPEED_LIMITS_MPS, STEP_S, V6
 
 
 class Params(TypedDict):
@@ -242,6 +242,12 @@ _READER = column_reader(
 Array = NDArray[np.float64]
 
 DEFAULT_SPEED_MPS = 1.0  # where nothing else is asked for
+FIRST_CALL_STEPS = 2
+"""What the first call of an episode sees."""
+MAX_SPEED_MPS = SPEED_LIMITS_MPS[1]
+"""No car is faster than its fastest action."""
+USUAL_SPEED_MPS = 2.5
+"""Of a fast lap: how many steps a car has behind it where nobody says."""
 
 
 def place(
@@ -254,7 +260,7 @@ def place(
     speed: float = DEFAULT_SPEED_MPS,
     steering_deg: float = 0.0,
     progress: float | None = None,
-    steps: int = 2,
+    steps: int | None = None,
     objects: Obstacles | None = None,
     reverse: bool = False,
 ) -> Params:
@@ -263,15 +269,22 @@ def place(
 
     `offset` m is positive to the left of the center line, `heading_deg` is relative to the track
     there, positive to the left; `speed` m/s and `steering_deg` are the action. `progress` follows
-    from the place unless given, as in an episode that began at the start line. `reverse` drives the
-    track the other way; waypoints and distance then count in that direction. Raises UsageError for
-    both a waypoint and a distance, and for what is no number.
+    from the place unless given, as in an episode that began at the start line, and `steps` are those
+    that a fast car takes for it; with fewer `steps` the episode began nearer, so that no car comes
+    farther than it can. `reverse` drives the track the other way; waypoints and distance then count
+    in that direction. Raises UsageError for both a waypoint and a distance, and for what is no
+    number.
 
     >>> params = place("oval", waypoint=10, offset=0.2, speed=1.5)
     >>> params["closest_waypoints"], round(params["distance_from_center"], 3), params["speed"]
     ([10, 11], 0.2, 1.5)
     >>> params["is_left_of_center"], params["all_wheels_on_track"]
     (True, True)
+    >>> half = 0.5 * params["track_length"]
+    >>> place("oval", distance=half)["progress"], place("oval", distance=half)["steps"] > 50
+    (50.0, True)
+    >>> place("oval", distance=half, steps=2)["progress"] < 2.0
+    True
     """
     if not isinstance(track, Track):
         track = load_track(track)
@@ -303,7 +316,7 @@ def placed_rows(
     speed: ArrayLike = DEFAULT_SPEED_MPS,
     steering_deg: ArrayLike = 0.0,
     progress: ArrayLike | None = None,
-    steps: ArrayLike = 2,
+    steps: ArrayLike | None = None,
     reverse: ArrayLike = False,
     objects: Obstacles | None = None,
 ) -> State:
@@ -321,14 +334,14 @@ def placed_rows(
     }
     for name, given in numbers.items():
         _check_finite(name, given)
-    numbers["steps"] = steps
+    numbers["steps"] = np.nan if steps is None else steps
     numbers["progress"] = np.nan if progress is None else progress
     numbers["reverse"] = np.asarray(reverse, dtype=bool)
     columns = _as_columns(numbers)
     state = _driving_rows(columns)
     _stand_on_track(state, columns, track)
     located = locate_cars(state, _scenario(track).packed_tracks)
-    _set_progress(located, columns["progress"], track)
+    _set_episode(located, columns["progress"], columns["steps"], track)
     obstacles = obstacles_met(located, track, objects)
     if obstacles is not None and obstacles.size:
         located["crashed"] = hit_obstacle(located, obstacles) >= 0
@@ -379,15 +392,12 @@ def _as_columns(numbers: Mapping[str, ArrayLike]) -> dict[str, Array]:
 
 def _driving_rows(columns: Mapping[str, Array]) -> State:
     """Rows (N,) of cars that drive as commanded and stand nowhere yet."""
-    steps = columns["steps"]
-    state = np.zeros(len(steps), STATE)
+    state = np.zeros(len(columns["steps"]), STATE)
     state["track"] = columns["reverse"].astype(np.int32)
     state["phase"] = Phase.RUN
     state["status"] = Status.IN_PROGRESS
     state["dt"] = STEP_S
     state["lap_time"] = np.nan
-    state["steps"] = steps
-    state["clock"] = STEP_S * (steps - 1.0)
     for name in ("vx", "speed_command", "speed_before"):
         state[name] = columns["speed"]
     for name in ("steer_command_deg", "steer_before_deg"):
@@ -438,10 +448,36 @@ def _stand_beside(
     state["yaw"][rows] = yaw
 
 
-def _set_progress(state: State, progress: Array, track: Track) -> None:
-    """Write the columns of progress, %: from the start line where `progress` (N,) is nan."""
+def least_steps(progress: ArrayLike, track: Track) -> NDArray[np.int64]:
+    """(N,) steps of the earliest call that can see a progress (N,), %, at full speed throughout.
+
+    >>> int(least_steps(50.0, load_track("oval"))[0]) > 50
+    True
+    """
+    return _steps_for(np.abs(np.atleast_1d(progress)) / 100.0 * track.length, MAX_SPEED_MPS)
+
+
+def _steps_for(distance: Array, speed: float) -> NDArray[np.int64]:
+    """(N,) steps of the call that a car sees so many m (N,) after the start of its episode."""
+    # rounded, as a distance made of a progress is not exact
+    calls = np.ceil(np.round(distance / (speed * STEP_S), 6)).astype(np.int64)
+    return np.maximum(calls + 1, FIRST_CALL_STEPS)
+
+
+def _set_episode(state: State, progress: Array, steps: Array, track: Track) -> None:
+    """Write the columns of progress (N,), %, and steps (N,), each of which follows from the other and
+    from the place where it is nan.
+    """
     fraction = state["s"] / track.length
-    progress = np.where(np.isnan(progress), 100.0 * fraction, progress)
+    follows = np.isnan(progress)
+    progress = np.where(follows, 100.0 * fraction, progress)
+    usual = _steps_for(np.abs(progress) / 100.0 * track.length, USUAL_SPEED_MPS)
+    is_free = np.isnan(steps)
+    steps = np.where(is_free, usual, steps)
+    reach = 100.0 * (np.maximum(steps, FIRST_CALL_STEPS) - 1.0) * MAX_SPEED_MPS * STEP_S
+    progress = np.where(follows & ~is_free, np.minimum(progress, reach / track.length), progress)
+    state["steps"] = steps
+    state["clock"] = STEP_S * (state["steps"] - 1.0)
     state["progress"] = progress
     state["progress_before"] = np.minimum(progress, 100.0)
     state["start"] = (fraction - progress / 100.0) % 1.0

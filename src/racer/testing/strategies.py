@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from racer.drivers import DRIVER_FAMILY
-from racer.sim import both_directions
+from racer.sim import both_directions, least_steps
 from racer.testing.placing import DrivenLap, PlacedParams, TrackLike, as_track, lap, placed
 from racer.track import DEFAULT_TRACK, Track
 from racer.vehicle import DEFAULT_CAR
@@ -34,7 +34,7 @@ USUAL_ARGUMENTS: PlaceArguments = {
     "speed": 1.0,
     "steering_deg": 0,
     "progress": None,
-    "steps": 2,
+    "steps": None,
     "reverse": False,
     "objects": None,
 }
@@ -78,14 +78,19 @@ def params(
 def place_arguments(
     track: Track, *, objects: bool = True, **fixed: Any
 ) -> st.SearchStrategy[PlaceArguments]:
-    """The arguments of `at` for such cars; those with their usual value are left out."""
+    """The arguments of `at` for such cars; those with their usual value are left out.
+
+    Steps fit the progress, unless both are fixed.
+    """
     strategies = _argument_strategies(track)
     if objects:
         strategies["objects"] = _box_strategy()
     if "distance" in fixed:
         strategies.pop("waypoint")
     free = {name: strategies[name] for name in strategies if name not in fixed}
-    return st.fixed_dictionaries(free).map(lambda place: {**_without_usual(place), **fixed})
+    return st.fixed_dictionaries(free).map(
+        lambda place: _possible({**_without_usual(place), **fixed}, track, fixed)
+    )
 
 
 def laps(
@@ -144,8 +149,9 @@ def place_pairs(
         return int(number) if argument == "steps" else number
 
     def pair(rest: PlaceArguments, levels: list[int]) -> tuple[PlaceArguments, PlaceArguments]:
-        less, more = sorted(levels)
-        return {**rest, argument: argument_at(less)}, {**rest, argument: argument_at(more)}
+        less, more = (argument_at(level) for level in sorted(levels))
+        common = {**_same_episode(rest, argument, less, more, track), **fixed}
+        return {**common, argument: less}, {**common, argument: more}
 
     rest = place_arguments(track, objects=False, **fixed, **{argument: low})
     levels = st.lists(st.integers(0, top_level), min_size=2, max_size=2, unique=True)
@@ -172,9 +178,47 @@ def _argument_strategies(track: Track) -> dict[str, st.SearchStrategy[Any]]:
         "speed": st.integers(-5, 30).map(lambda tenths: 1.0 + tenths / 10),
         "steering_deg": st.integers(-30, 30),
         "progress": st.one_of(st.none(), st.none(), odd_progress, st.integers(0, 100)),
-        "steps": st.one_of(st.just(2), st.integers(2, 500)),
+        "steps": st.one_of(st.none(), st.integers(2, 500)),
         "reverse": st.booleans(),
     }
+
+
+def _possible(place: PlaceArguments, track: Track, fixed: PlaceArguments) -> PlaceArguments:
+    """The place with as many steps as its progress takes, or, where those are fixed, without a
+    progress that they do not reach.
+    """
+    progress = place.get("progress")
+    steps = place.get("steps")
+    if progress is None or steps is None or ("progress" in fixed and "steps" in fixed):
+        return place
+    least = _least_steps(progress, track)
+    if steps >= least:
+        return place
+    if "steps" not in fixed:
+        return {**place, "steps": least}
+    return {name: argument for name, argument in place.items() if name != "progress"}
+
+
+def _same_episode(
+    place: PlaceArguments, argument: str, less: float, more: float, track: Track
+) -> PlaceArguments:
+    """A place at which one argument can be varied alone: steps and progress do not follow from it."""
+    place = dict(place)
+    if argument == "steps":
+        progress = place.get("progress")
+        reachable = progress is not None and _least_steps(progress, track) <= less
+        place["progress"] = progress if reachable else 0.0
+    elif argument == "progress":
+        least = max(_least_steps(progress, track) for progress in (less, more))
+        place["steps"] = max(place.get("steps") or 0, least)
+    elif argument == "distance" and place.get("progress") is None:
+        least = _least_steps(100.0 * more / track.length, track)
+        place["steps"] = max(place.get("steps") or 0, least)
+    return place
+
+
+def _least_steps(progress: float, track: Track) -> int:
+    return int(least_steps(progress, track)[0])
 
 
 def _box_strategy() -> st.SearchStrategy[list[tuple[float, int]] | None]:

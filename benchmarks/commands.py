@@ -1,0 +1,130 @@
+"""Processor seconds of racer's commands on an ordinary file: `python benchmarks/commands.py [--repeat
+3] [--only check] [-o commands.txt]`.
+
+A project is made in an empty folder: an ordinary reward of some 30 lines, an action space, a track, a
+training of 4,096 steps that gives the run and the log that commands read. Each command then runs as a
+user calls it, so many times, in a process of its own; numba's cache is filled before. The least of
+its processor seconds counts, children included: what else the machine does changes them less than
+seconds by the clock on the wall. `racer score` ends with 1 where its verdict is bad.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from launching import RACER, machine_text, wait_for_process
+from racer.files import write_file
+
+REWARD = '''\
+import math
+
+LOOKAHEAD = 5
+
+
+def reward_function(params):
+    """Near the line, along the road ahead, and fast where it is straight."""
+    if not params["all_wheels_on_track"] or params["is_crashed"]:
+        return 1e-3
+    waypoints = params["waypoints"]
+    ahead = (params["closest_waypoints"][1] + LOOKAHEAD) % len(waypoints)
+    aim_x, aim_y = waypoints[ahead]
+    direction = math.degrees(math.atan2(aim_y - params["y"], aim_x - params["x"]))
+    difference = abs((direction - params["heading"] + 180.0) % 360.0 - 180.0)
+    away = params["distance_from_center"] / (0.5 * params["track_width"])
+    reward = max(1e-3, 1.0 - 0.5 * away)
+    if difference > 30.0:
+        reward *= 0.5
+    if abs(params["steering_angle"]) < 10.0:
+        reward += 0.2 * params["speed"]
+    if params["progress"] == 100.0:
+        reward += 10.0
+    return float(reward + params["progress"] / params["steps"])
+'''
+LIMITS_S = {"check": 2.5, "score": 1.2}
+"""What is promised on an ordinary file."""
+COMMANDS = {
+    "check": "check -q reward.py",
+    "check --profile aws": "check -q reward.py --profile aws",
+    "score": "score reward.py",
+    "explain": "explain reward.py",
+    "map": "map reward.py -o map.png",
+    "line": "line oval",
+    "tracks list": "tracks list",
+    "tracks show": "tracks show oval",
+    "train": "train reward.py --track oval --steps 4096 --out run",
+    "evaluate": "evaluate run",
+    "replay": "replay reward.py run",
+    "analyze": "analyze run",
+    "export": "export run -o exported",
+    "report": "report run -o report.html",
+}
+"""In this order: what comes later reads what came before."""
+
+
+class CommandCost(NamedTuple):
+    """The least processor and wall seconds of a command, and its exit code."""
+
+    cpu_s: float
+    wall_s: float
+    exit_code: int
+
+
+def measure_command(words: str, folder: Path, repeat: int) -> CommandCost:
+    """Run a command in a folder so many times, and keep the least seconds."""
+    costs = []
+    for _ in range(repeat):
+        started = time.perf_counter()
+        with (folder / "output.txt").open("wb") as output:
+            process = subprocess.Popen(
+                [*RACER, *words.split()], cwd=folder, stdout=output, stderr=subprocess.STDOUT
+            )
+            cpu_s = wait_for_process(process)
+        costs.append(CommandCost(cpu_s, time.perf_counter() - started, process.returncode))
+    return CommandCost(
+        min(cost.cpu_s for cost in costs),
+        min(cost.wall_s for cost in costs),
+        costs[-1].exit_code,
+    )
+
+
+def table_row(name: str, words: str, cost: CommandCost) -> str:
+    """A line of the table: the seconds, and what was promised."""
+    limit = LIMITS_S.get(name)
+    promised = f"{limit:g}" if limit is not None else ""
+    seconds = f"{cost.cpu_s:.2f} | {cost.wall_s:.2f}"
+    return f"| `racer {words}` | {seconds} | {promised} | {cost.exit_code} |"
+
+
+def main() -> None:
+    """Measure and print the table, line by line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--only", help="only commands whose name begins so")
+    parser.add_argument("-o", "--output", type=Path)
+    args = parser.parse_args()
+    lines = [
+        f"{machine_text()}, least of {args.repeat}",
+        "",
+        "| command | CPU s | s by the clock | promised CPU s | exit code |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    print("\n".join(lines), flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_file(folder / "reward.py", REWARD)
+        for command, words in COMMANDS.items():
+            if args.only and not command.startswith(args.only):
+                continue
+            lines.append(table_row(command, words, measure_command(words, folder, args.repeat)))
+            print(lines[-1], flush=True)
+    if args.output is not None:
+        write_file(args.output, "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
