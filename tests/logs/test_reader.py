@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from racer import logs
@@ -55,6 +56,29 @@ def test_a_text_log_of_the_same_job_is_left_out_and_said(run: Path, drive) -> No
     (run / "job.log").write_text("Reset agent\n" + log_lines(drive(episodes=3)))
     log = logs.read_log(run)
     assert len(log.sources) == 12
+    assert any("job.log holds the same steps" in note for note in log.notes)
+
+
+def test_what_only_a_text_log_holds_is_added_to_the_csv_files(run: Path, drive) -> None:
+    iteration = drive(episodes=2, step=1.0)
+    last = iteration.assign(episode=iteration["episode"] + 2 * 11)
+    every = [iteration.assign(episode=iteration["episode"] + 2 * k) for k in range(11)]
+    (run / "job.log").write_text(log_lines(pd.concat([*every, last], ignore_index=True)))
+    log = logs.read_log(run)
+    training = log.trace[log.trace["phase"] == "training"]
+    assert len(training) == 12 * len(iteration)
+    assert sorted(training["iteration"].unique()) == list(range(12))
+    [note] = log.sources[-1].notes
+    assert f"job.log: {11 * len(iteration)} of its steps stand in the csv files" in note
+    assert f"{len(last)} stand nowhere else and were added" in note
+
+
+def test_a_text_log_that_begins_late_adds_nothing_to_the_csv_files(run: Path, drive) -> None:
+    count = len(logs.read_log(run).trace)
+    later = drive(episodes=2, step=1.0)
+    (run / "job.log").write_text(log_lines(later.assign(episode=later["episode"] + 2 * 9)))
+    log = logs.read_log(run)
+    assert len(log.trace) == count
     assert any("job.log holds the same steps" in note for note in log.notes)
 
 

@@ -19,18 +19,17 @@ from racer.logs.blocks import stack_frames
 from racer.logs.job_facts import JobFactsCollector, may_hold_facts
 from racer.logs.log import HasTrace, Job, Log, Source
 from racer.logs.repair import (
-    DUPLICATE_FRACTION,
+    RepeatFilter,
     StepHistory,
-    StepKeys,
     continues_episode,
-    step_stamps,
-    without_repeated_rows,
+    without_repeats,
     worker_numbers,
 )
 from racer.logs.schema import episode_ids, number_episodes, to_status_category, with_statuses
 from racer.logs.simtrace import FileAccount
 from racer.logs.sources import LogLocation, locate_logs, natural_sort_key
 from racer.logs.step_files import (
+    IterationRule,
     OpenStepFile,
     holds_only_bad_lines,
     is_csv_name,
@@ -92,9 +91,8 @@ def read_log(path: str | Path, endpoint: str = "") -> Log:
     location = locate_logs(path, endpoint)
     facts = JobFactsCollector()
     files, notes = _read_files(location, facts)
-    files, duplicate_notes = _without_duplicate_texts(files)
     files, repeat_notes = _without_repeats(files)
-    files = [_sorted_by_worker(file) for file in files]
+    files = [_sorted_by_worker(file) for file in _natural_order(files)]
     files, continues, link_notes = _linked(files)
     job = facts.job()
     return Log(
@@ -104,7 +102,6 @@ def read_log(path: str | Path, endpoint: str = "") -> Log:
             *location.notes,
             *facts.notes,
             *notes,
-            *duplicate_notes,
             *repeat_notes,
             *link_notes,
         ),
@@ -115,7 +112,11 @@ def read_log(path: str | Path, endpoint: str = "") -> Log:
 def _read_files(
     location: LogLocation, facts: JobFactsCollector
 ) -> tuple[list[FileTrace], list[str]]:
-    """The files with steps in natural order, and notes on those without. UsageError for none."""
+    """The files with steps in the order in which they stand there, tables first, since they have
+    more digits than the text logs of the same steps; and notes on those without.
+
+    Raises UsageError where no file holds a step.
+    """
     files = []
     notes = []
     tried = 0
@@ -129,58 +130,54 @@ def _read_files(
             files.append(FileTrace(stack_frames(frames), source))
     if not files:
         raise no_trace_error(location, tried, notes)
-    files.sort(key=lambda file: natural_sort_key(file.source.name))
+    files.sort(key=lambda file: not is_csv_name(file.source.name))
     return files, notes
+
+
+def _natural_order(files: list[FileTrace]) -> list[FileTrace]:
+    """The files by their names, tables first."""
+    files = sorted(files, key=lambda file: natural_sort_key(file.source.name))
+    return sorted(files, key=lambda file: not is_csv_name(file.source.name))
 
 
 def _may_hold_steps_or_facts(name: str) -> bool:
     return may_hold_steps(name) or may_hold_facts(name)
 
 
-def _without_duplicate_texts(files: list[FileTrace]) -> tuple[list[FileTrace], list[str]]:
-    """The files without text logs of a job whose csv files are there as well, and notes on those."""
-    tables = [file for file in files if is_csv_name(file.source.name)]
-    if not 0 < len(tables) < len(files):
-        return files, []
-    stamps = np.concatenate([step_stamps(table.frame) for table in tables])
-    kept = []
-    notes = []
-    for file in files:
-        name = file.source.name
-        if is_csv_name(name):
-            kept.append(file)
-            continue
-        in_tables = np.isin(step_stamps(file.frame), stamps)
-        if in_tables.mean() < DUPLICATE_FRACTION:
-            kept.append(file)
-        else:
-            notes.append(
-                f"left out: {name} holds the same steps as the csv files ({len(file.frame)} rows)"
-            )
-    return kept, notes
-
-
 def _without_repeats(files: list[FileTrace]) -> tuple[list[FileTrace], list[str]]:
     """The files without steps that stand twice, whose number is in the account of each file; and
     notes on files of which nothing remains.
     """
-    history = StepHistory()
+    history = StepHistory(has_several_files=len(files) > 1)
     kept = []
     notes = []
     for frame, source in files:
-        is_repeated = history.find_repeated(frame)
-        count = int(is_repeated.sum())
-        if count == len(frame):
-            notes.append(
-                f"left out: every step of {source.name} ({count} rows) stands in the files "
-                "before it"
-            )
-        elif count:
-            remaining = frame[~is_repeated].reset_index(drop=True)
-            kept.append(FileTrace(remaining, without_repeated_rows(source, count)))
-        else:
-            kept.append(FileTrace(frame, source))
+        steps = history.begin_file(source.phase)
+        pieces = [steps.take(frame)]
+        held = steps.finish()
+        if held is not None:
+            pieces.append(held)
+        if not steps.kept:
+            notes.append(_nothing_new_note(source.name, steps))
+            continue
+        source = replace(source, phase=steps.phase)
+        remaining = stack_frames([piece for piece in pieces if len(piece)])
+        kept.append(FileTrace(remaining, _once(source, steps)))
     return kept, notes
+
+
+def _once(source: Source, steps: RepeatFilter) -> Source:
+    """The account of a file without the steps that stand twice."""
+    elsewhere = "the files before it" if is_csv_name(source.name) else "the csv files"
+    return without_repeats(source, steps, elsewhere)
+
+
+def _nothing_new_note(name: str, steps: RepeatFilter) -> str:
+    """The sentence on a file all of whose steps stand elsewhere."""
+    count = steps.shared + steps.repeated
+    if is_csv_name(name):
+        return f"left out: every step of {name} ({count} rows) stands in the files before it"
+    return f"left out: {name} holds the same steps as the csv files ({count} rows)"
 
 
 def _sorted_by_worker(file: FileTrace) -> FileTrace:
@@ -259,12 +256,14 @@ def _one_trace(
     chain = np.repeat(np.cumsum(~continues, dtype=np.int64), lengths)
     ids = number_episodes(trace["episode"].to_numpy(), trace["steps"].to_numpy(), chain)
     columns = origin_columns(location, [file.source for file in files], lengths)
+    rule = IterationRule()
+    for file in files:
+        rule.learn(file.source, file.frame)
+    columns["iteration"] = rule.fill(columns, trace)
     added = pd.DataFrame({**columns, "episode_id": ids}, copy=False)
     return pd.concat([with_statuses(trace), added], axis=1)
 
 
-DUPLICATE_SAMPLE_STEPS = 2000
-"""Steps of a text log that tell whether csv files hold them too."""
 MAX_EPISODE_ROWS = 200_000
 """Rows of an episode that has no end, after which it is cut."""
 
@@ -286,11 +285,11 @@ class LogStream:
     def __init__(self, path: str | Path, endpoint: str = "") -> None:
         self._location = locate_logs(path, endpoint)
         self._facts = JobFactsCollector()
-        self._history = StepHistory()
+        self._history = StepHistory(has_several_files=not self._location.is_file)
         self._accounts: list[FileAccount] = []  # of files that gave steps
-        self._repeated: list[int] = []  # rows of each of them that were dropped
+        self._repeats: list[RepeatFilter] = []  # what each of them holds twice
+        self._iterations = IterationRule()
         self._notes: list[str] = []
-        self._csv_stamps: list[StepKeys] = []  # of all steps, where there may be text logs too
         self._has_text_logs = False
         self._tried_files = 0
         self._episodes = 0
@@ -305,13 +304,8 @@ class LogStream:
     @property
     def sources(self) -> tuple[Source, ...]:
         """The accounts of the files that have given steps."""
-        sources = []
-        for account, count in zip(self._accounts, self._repeated, strict=True):
-            source = account.source
-            if count:
-                source = without_repeated_rows(source, count)
-            sources.append(source)
-        return tuple(sources)
+        pairs = zip(self._accounts, self._repeats, strict=True)
+        return tuple(_once(account.source, steps) for account, steps in pairs)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -368,82 +362,56 @@ class LogStream:
         frame = frame.reset_index(drop=True)
         frame["episode_status"] = to_status_category(frame["episode_status"])
         origin = origin_columns(self._location, sources, lengths.tolist(), int(numbers[0]))
+        origin["iteration"] = self._iterations.fill(origin, frame)
         return frame.assign(**origin, episode_id=ids)
 
     def _frames(self) -> Iterator[tuple[int, pd.DataFrame]]:
         """Steps of each file, without those that stand twice, and the number of the file."""
         for file in open_step_files(self._location, self._facts, self._is_for_first_pass):
             self._tried_files += 1
-            yield from self._steps_of_csv(file)
+            yield from self._new_steps(file)
         if self._location.is_file or not self._has_text_logs:
             return
         for file in open_step_files(self._location, self._facts, _is_text_log):
             self._tried_files += 1
-            yield from self._steps_of_text_log(file)
+            yield from self._new_steps(file)
 
     def _is_for_first_pass(self, name: str) -> bool:
         """Whether a file is a table or holds facts; remembers whether there are text logs too."""
         self._has_text_logs |= _is_text_log(name)
         return is_csv_name(name) or may_hold_facts(name)
 
-    def _steps_of_csv(self, file: OpenStepFile) -> Iterator[tuple[int, pd.DataFrame]]:
-        pieces = file.pieces
-        if not self._location.is_file:
-            pieces = self._keeping_stamps(pieces)
-        yield from self._new_steps(file.account, pieces)
-
-    def _steps_of_text_log(self, file: OpenStepFile) -> Iterator[tuple[int, pd.DataFrame]]:
-        start = _first_pieces(file.pieces)
-        if self._is_in_csv_files(start):
-            self._notes.append(
-                f"left out: {file.account.name} holds the same steps as the csv files"
-            )
-            return
-        yield from self._new_steps(file.account, chain(start, file.pieces))
-
-    def _keeping_stamps(self, pieces: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        for frame in pieces:
-            self._csv_stamps.append(step_stamps(frame))
-            yield frame
-
-    def _new_steps(
-        self, account: FileAccount, pieces: Iterator[pd.DataFrame]
-    ) -> Iterator[tuple[int, pd.DataFrame]]:
+    def _new_steps(self, file: OpenStepFile) -> Iterator[tuple[int, pd.DataFrame]]:
         """The steps of a file that have not been read before, with the number of the file."""
+        account = file.account
         number = len(self._accounts)
-        for frame in pieces:
+        steps = self._history.begin_file(account.phase)
+        for frame in chain(_kept(file.pieces, steps), _kept_at_end(steps)):
             if number == len(self._accounts):
                 self._accounts.append(account)
-                self._repeated.append(0)
-            is_repeated = self._history.find_repeated(frame)
-            self._repeated[number] += int(is_repeated.sum())
-            if is_repeated.any():
-                frame = frame[~is_repeated]
-            if len(frame):
-                yield number, frame
+                self._repeats.append(steps)
+            account.phase = steps.phase
+            self._iterations.learn(account, frame)
+            yield number, frame
+        if account.rows and not steps.kept:
+            self._notes.append(_nothing_new_note(account.name, steps))
         if holds_only_bad_lines(account.source):
             self._notes.append(f"left out: {account.name} holds no step ({account.bad} bad lines)")
 
-    def _is_in_csv_files(self, start: list[pd.DataFrame]) -> bool:
-        """Whether the beginning of a text log stands in the csv files too."""
-        if not start or not self._csv_stamps:
-            return False
-        stamps = np.concatenate([step_stamps(frame) for frame in start])
-        is_known = np.zeros(len(stamps), bool)
-        for csv_stamps in self._csv_stamps:
-            is_known |= np.isin(stamps, csv_stamps)
-        return float(is_known.mean()) >= DUPLICATE_FRACTION
+
+def _kept(pieces: Iterator[pd.DataFrame], steps: RepeatFilter) -> Iterator[pd.DataFrame]:
+    """What remains of the pieces of a file without the steps that have been read before."""
+    for piece in pieces:
+        frame = steps.take(piece)
+        if len(frame):
+            yield frame
 
 
-def _first_pieces(pieces: Iterator[pd.DataFrame]) -> list[pd.DataFrame]:
-    """The first pieces of a file, with steps enough to tell whether they are another file's."""
-    start: list[pd.DataFrame] = []
-    while sum(map(len, start)) < DUPLICATE_SAMPLE_STEPS:
-        piece = next(pieces, None)
-        if piece is None:
-            break
-        start.append(piece)
-    return start
+def _kept_at_end(steps: RepeatFilter) -> Iterator[pd.DataFrame]:
+    """The steps of a file that were held back until its end was reached."""
+    held = steps.finish()
+    if held is not None:
+        yield held
 
 
 def _is_text_log(name: str) -> bool:

@@ -4,6 +4,7 @@ collected on the way. What the names of files tell: phase, iteration, worker.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
@@ -93,6 +94,37 @@ def iteration_of(name: str, phase: str) -> int:
     if match is None or phase == "evaluation":
         return -1
     return int(match[1])
+
+
+class IterationRule:
+    """How many episodes an iteration has, learned from the files that are named for theirs.
+
+    It tells the iteration of steps that only a text log holds, such as those of the last one.
+    """
+
+    def __init__(self) -> None:
+        self._least = 0.0
+        self._most = math.inf
+
+    def learn(self, file: Source | FileAccount, frame: pd.DataFrame) -> None:
+        """Take the episodes of some steps of a file into account."""
+        iteration = iteration_of(file.name, file.phase)
+        if iteration < 0:
+            return
+        episodes = frame["episode"].to_numpy()
+        self._least = max(self._least, (int(episodes.max()) + 1) / (iteration + 1))
+        if iteration:
+            self._most = min(self._most, int(episodes.min()) / iteration)
+
+    def fill(self, origin: dict[str, Any], frame: pd.DataFrame) -> NDArray[np.int64]:
+        """(N,) the iteration of each step, whose origin is as `origin_columns` gives it."""
+        given: NDArray[np.int64] = origin["iteration"]
+        episodes_per_iteration = math.ceil(self._least)
+        if not 0 < episodes_per_iteration <= self._most:
+            return given
+        counted = frame["episode"].to_numpy() // episodes_per_iteration
+        is_missing = (given < 0) & np.asarray(origin["phase"] == "training")
+        return np.where(is_missing, counted, given)
 
 
 def worker_of(location: LogLocation, name: str) -> int:
