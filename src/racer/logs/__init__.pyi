@@ -13,6 +13,7 @@ from .metrics import training_metrics as training_metrics
 from .metrics import write_metrics as write_metrics
 from .reader import LogStream as LogStream
 from .reader import as_log as as_log
+from .reader import read_job as read_job
 from .reader import read_log as read_log
 from .reader import stream_log as stream_log
 from .schema import CONTINUOUS_ACTION as CONTINUOUS_ACTION
@@ -53,6 +54,7 @@ __all__ = [
     "find_log_track",
     "has_unix_time",
     "locate_logs",
+    "read_job",
     "read_log",
     "read_metrics",
     "row_episode_ids",

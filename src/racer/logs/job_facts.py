@@ -382,7 +382,7 @@ def _yaml_settings(content: bytes, name: str) -> dict[str, str]:
     if len(content) > _MAX_YAML_BYTES:
         raise UsageError(f"{name} is larger than {_MAX_YAML_BYTES >> 10} KiB")
     settings = {}
-    for key, value in _object(parse_yaml(content.decode("utf-8", "replace"), name)).items():
+    for key, value in _object(parse_yaml(content.decode("utf-8-sig", "replace"), name)).items():
         first = value[0] if isinstance(value, list) and value else value
         if isinstance(first, str | int | float) and first != "":
             settings[str(key)] = str(first)

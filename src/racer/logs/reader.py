@@ -109,6 +109,24 @@ def read_log(path: str | Path, endpoint: str = "") -> Log:
     )
 
 
+def read_job(path: str | Path, endpoint: str = "") -> Job:
+    """What the small files in a location, and the lines of its text logs, say of the job.
+
+    No step is needed there. `path` and `endpoint` are as for `read_log`. Raises UsageError when there
+    is no such location.
+    """
+    location = locate_logs(path, endpoint)
+    facts = JobFactsCollector()
+    for file in open_step_files(location, facts, _may_hold_job_facts):
+        for _ in file.pieces:
+            pass
+    return facts.job()
+
+
+def _may_hold_job_facts(name: str) -> bool:
+    return may_hold_facts(name) or _is_text_log(name)
+
+
 def _read_files(
     location: LogLocation, facts: JobFactsCollector
 ) -> tuple[list[FileTrace], list[str]]:

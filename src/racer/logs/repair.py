@@ -162,7 +162,7 @@ class RepeatFilter:
             self._start.append(columns.pick(np.arange(min(len(frame), _MAX_SAMPLED_STEPS))))
             self._earlier.tell_digits(_stack(self._start))
         phases = self._earlier.phases_of(columns)
-        is_shared = phases != _NOT_THERE
+        is_shared = np.asarray(phases != _NOT_THERE)
         if self.phase == "unknown" and is_shared.any():
             self.phase = PHASES[np.bincount(phases[is_shared]).argmax()]
         self._new.append(columns.pick(~is_shared))
