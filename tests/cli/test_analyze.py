@@ -242,3 +242,16 @@ def test_a_real_job_gives_both_tables_and_their_pictures(shared_data: Path, tmp_
     assert "training: 210 laps" in result.output
     assert "race: 9 laps, 9 complete, best 14.797 s" in result.output
     assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_a_log_that_ends_inside_an_episode_says_so_and_does_not_count_it(
+    tmp_path: Path, drive
+) -> None:
+    path = tmp_path / "training" / "a.csv"
+    write_csv(drive(episodes=40).iloc[:-9], path)
+    result = run(path, "-o", tmp_path / "out")
+    assert "training: 39 laps in 2 iterations" in result.output
+    assert "note: the record ends inside episode 39, at step 19" in result.output
+    told = json.loads(run(path, "--json").output)
+    assert len(told["cut"]) == 1
+    assert sum(iteration["episodes"] for iteration in told["iterations"]) == 39

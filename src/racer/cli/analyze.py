@@ -89,9 +89,12 @@ def describe_job(job: Job) -> str:
 
 
 def print_race(log: Log, laps: pd.DataFrame) -> None:
-    """Every lap of a race."""
-    complete = laps[laps["complete"]]
-    counts = f"{format_count(len(laps))}, {len(complete)} complete"
+    """Every lap of a race; those of which the log holds a part only are not counted."""
+    from racer.analysis import whole_laps
+
+    whole = whole_laps(laps)
+    complete = whole[whole["complete"]]
+    counts = f"{format_count(len(whole))}, {len(complete)} complete"
     typer.echo(f"\nrace: {counts}{_describe_times(complete)}")
     print_table(_lap_table(log, laps))
 
@@ -306,11 +309,15 @@ def analyze_command(
 def _print_log(log: LogOnTrack) -> None:
     print_sources(log.log, log.path)
     typer.echo(log.sentence)
+    from racer.analysis import cut_sentences, whole_laps
+
     for phase, laps in laps_by_phase(log.laps):
         if phase == "evaluation":
             print_race(log.log, laps)
         else:
-            print_training(log, laps)
+            print_training(log, whole_laps(laps))
+        for sentence in cut_sentences(laps, log.log):
+            typer.echo(f"note: {sentence}")
     for sentence in (log.standing, log.against_bound):
         if sentence:
             typer.echo(sentence)
@@ -399,10 +406,12 @@ def _write_laps(logs: list[LogOnTrack], path: Path) -> None:
 
 
 def _as_dict(log: LogOnTrack, pictures: list[Path]) -> dict[str, Any]:
+    from racer.analysis import cut_sentences, whole_laps
+
     phases = dict(laps_by_phase(log.laps))
     training = NO_TRAINING
     if "training" in phases:
-        training = _training_as_dict(log, phases["training"])
+        training = _training_as_dict(log, whole_laps(phases["training"]))
     race = _lap_counts(phases["evaluation"]) if "evaluation" in phases else None
     files = [{fact: getattr(source, fact) for fact in FILE_FACTS} for source in log.log.sources]
     track = None
@@ -425,6 +434,7 @@ def _as_dict(log: LogOnTrack, pictures: list[Path]) -> dict[str, Any]:
         "standing": log.standing or None,
         "bound": log.against_bound or None,
         "laps": table_as_dicts(log.laps),
+        "cut": cut_sentences(log.laps, log.log),
         **training,
         "pictures": [str(path) for path in pictures],
     }

@@ -56,7 +56,12 @@ class LogOnTrack:
         track.
         """
         world = self.track.name if self.track else self.log.job.world
-        return describe_standing(world, best_lap_time(self.laps_on_track), self.log.job.race_type)
+        sentence = describe_standing(
+            world, best_lap_time(self.laps_on_track), self.log.job.race_type
+        )
+        if sentence and self.log.stamp_unit_s:
+            return f"{sentence}, if at all: its times are no finer than {self.log.stamp_unit_s:g} s"
+        return sentence
 
     @property
     def against_bound(self) -> str:

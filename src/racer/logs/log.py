@@ -86,6 +86,7 @@ class Source:
     first_bad: str = ""  # place and beginning of the first bad line
     notes: tuple[str, ...] = ()
     repeated: int = 0
+    stamp_unit_s: float = 0.0  # of which stamps are multiples, where a step takes less; else 0
 
     @property
     def lines(self) -> int:
@@ -118,6 +119,11 @@ class Log(Record):
     def bad_lines(self) -> int:
         """Lines, over all files, that should hold a step and do not."""
         return sum(source.bad for source in self.sources)
+
+    @property
+    def stamp_unit_s(self) -> float:
+        """Seconds of which the stamps of a file are whole numbers; 0 where a step takes more."""
+        return max((source.stamp_unit_s for source in self.sources), default=0.0)
 
     @property
     def episodes(self) -> int:

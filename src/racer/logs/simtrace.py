@@ -74,7 +74,7 @@ class FileAccount:
     `names` are the file's columns, None before its first block; `has_foreign_header` says that its
     header has names of its own; `in_radians` is None before its
     first step. `line` counts the lines before the block that is read next; the other counts are
-    those of `Source`. `unknown_statuses` counts the rows of statuses that no simulator writes.
+    those of `Source`, as is `stamp_unit_s`. `unknown_statuses` counts the rows of statuses that no simulator writes.
     """
 
     name: str
@@ -83,6 +83,7 @@ class FileAccount:
     is_text: bool = False
     has_foreign_header: bool = False
     in_radians: bool | None = None
+    stamp_unit_s: float = 0.0
     line: int = 0
     rows: int = 0
     bad: int = 0
@@ -112,6 +113,7 @@ class FileAccount:
             self.other,
             self.first_bad,
             tuple(notes),
+            stamp_unit_s=self.stamp_unit_s,
         )
 
 
@@ -440,7 +442,7 @@ def _conversion_notes(frame: pd.DataFrame, account: FileAccount) -> list[str]:
         notes.append("15 columns: no episode_status, so it was inferred from done and progress")
     if account.in_radians:
         notes.append("yaw and steer were in radians (2019) and are now in degrees")
-    unit = _stamp_unit(frame)
+    unit, account.stamp_unit_s = _stamp_unit(frame)
     if unit:
         notes.append(f"times are whole {unit}: lap times are that coarse")
     if has_unix_time(frame):
@@ -450,15 +452,15 @@ def _conversion_notes(frame: pd.DataFrame, account: FileAccount) -> list[str]:
     return notes
 
 
-def _stamp_unit(frame: pd.DataFrame) -> str:
-    """What stamps are whole numbers of, where that is more than a step takes; else empty."""
+def _stamp_unit(frame: pd.DataFrame) -> tuple[str, float]:
+    """What stamps are whole numbers of, in words and s, where that is more than a step takes."""
     stamps = frame["tstamp"].to_numpy()
-    if len(stamps) < _MIN_STAMPED_STEPS:
-        return ""
-    for unit, per_second in (("seconds", 1.0), ("tenths of a second", 10.0)):
-        if np.allclose(stamps * per_second, np.round(stamps * per_second), rtol=0.0, atol=1e-4):
-            return unit
-    return ""
+    if len(stamps) >= _MIN_STAMPED_STEPS:
+        for unit, per_second in (("seconds", 1.0), ("tenths of a second", 10.0)):
+            counts = stamps * per_second
+            if np.allclose(counts, np.round(counts), rtol=0.0, atol=1e-4):
+                return unit, 1.0 / per_second
+    return "", 0.0
 
 
 def _is_in_radians(frame: pd.DataFrame) -> bool:
