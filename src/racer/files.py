@@ -21,6 +21,10 @@ from racer.errors import UsageError
 MAX_TEXT_BYTES = 64 * 2**20
 """A settings file beyond this is none, and would not fit into memory when parsed."""
 
+LFS_MAGIC = b"version https://git-lfs"
+LFS_SENTENCE = (
+    "a Git LFS pointer, not the file that it stands for: run git lfs pull in its repository"
+)
 MAX_YAML_ALIASES = 20
 """Of one YAML file; those of settings have none, or repeat a list."""
 
@@ -39,6 +43,8 @@ def read_bytes(path: str | Path, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
         raise UsageError(f"{path}: cannot be read ({_reason(error)})") from None
     if len(content) > max_bytes:
         raise UsageError(f"{path}: holds more than {max_bytes / 2**20:g} MiB")
+    if content.startswith(LFS_MAGIC):
+        raise UsageError(f"{path}: is {LFS_SENTENCE}")
     return content
 
 

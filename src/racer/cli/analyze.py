@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.inputs import LogOnTrack, laps_by_phase, read_log_on_track
+from racer.cli.inputs import LogOnTrack, laps_by_phase, read_jobs_on_track
 from racer.cli.tables import (
     LapsCsvOption,
     LogsArgument,
@@ -17,6 +17,7 @@ from racer.cli.tables import (
     RoutesOption,
     format_count,
     new_table,
+    print_record,
     print_table,
     table_as_dicts,
 )
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from racer.cli.inputs import LogOnTrack
-    from racer.logs import Job, Log
+    from racer.logs import Job, Log, ModelArchive
 
 
 MAX_FILES_SHOWN = 12
@@ -285,18 +286,20 @@ def analyze_command(
     ] = 3,
 ) -> None:
     """Show the laps of logs: every lap of a race, the course of a training; with pictures."""
-    logs = [read_log_on_track(path, track, tracks, with_line_deviation=True) for path in paths]
-    if csv:
+    logs, models = _read_logs_and_models(paths, track, tracks)
+    if csv and logs:
         _write_laps(logs, csv)
     folders = _picture_folders(logs, output)
     if as_json:
-        results = []
+        results = [model.to_dict() for model in models]
         for log, folder in zip(logs, folders, strict=True):
             pictures = _draw_pictures(log, folder, laps) if output else []
             results.append(_as_dict(log, pictures))
         typer.echo(json.dumps(results[0] if len(results) == 1 else {"logs": results}, indent=2))
         return
-    for number, (log, folder) in enumerate(zip(logs, folders, strict=True)):
+    for model in models:
+        print_record(model)
+    for number, (log, folder) in enumerate(zip(logs, folders, strict=True), len(models)):
         if number:
             typer.echo("")
         _print_log(log)
@@ -304,6 +307,24 @@ def analyze_command(
             _try_to_draw(log, folder, laps)
         else:
             _draw_and_name(log, folder, laps)
+
+
+def _read_logs_and_models(
+    paths: list[Path], track: str, tracks: Path | None
+) -> tuple[list[LogOnTrack], list[ModelArchive]]:
+    """The logs at the paths, and the archives of models without a step."""
+    from racer.logs import NoStepsError, read_model
+
+    logs: list[LogOnTrack] = []
+    models = []
+    for path in paths:
+        try:
+            logs += read_jobs_on_track(path, track, tracks, with_line_deviation=True)
+        except NoStepsError as error:
+            if not error.is_model:
+                raise
+            models.append(read_model(path))
+    return logs, models
 
 
 def _print_log(log: LogOnTrack) -> None:
@@ -412,7 +433,7 @@ def _as_dict(log: LogOnTrack, pictures: list[Path]) -> dict[str, Any]:
     training = NO_TRAINING
     if "training" in phases:
         training = _training_as_dict(log, whole_laps(phases["training"]))
-    race = _lap_counts(phases["evaluation"]) if "evaluation" in phases else None
+    race = _lap_counts(whole_laps(phases["evaluation"])) if "evaluation" in phases else None
     files = [{fact: getattr(source, fact) for fact in FILE_FACTS} for source in log.log.sources]
     track = None
     if log.track is not None:

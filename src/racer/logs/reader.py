@@ -33,18 +33,23 @@ from racer.logs.step_files import (
     OpenStepFile,
     holds_only_bad_lines,
     is_csv_name,
+    is_text_log,
+    job_folder,
     may_hold_steps,
     no_trace_error,
     open_step_files,
     origin_columns,
+    training_id,
 )
 
 
 class FileTrace(NamedTuple):
-    """What one file held."""
+    """What one file held; its number among all, and those of the files that held some of it, too."""
 
     frame: pd.DataFrame
     source: Source
+    number: int = 0
+    shared_with: frozenset[int] = frozenset()
 
 
 def as_log(log: Log | HasTrace | str | Path) -> Log:
@@ -88,43 +93,98 @@ def read_log(path: str | Path, endpoint: str = "") -> Log:
     >>> log.trace["X"].tolist()
     [0.0, 0.1, 0.2]
     """
+    contents = _read_contents(path, endpoint)
+    jobs = contents.jobs()
+    notes = []
+    if len(jobs) > 1:
+        notes.append(
+            f"{len(jobs)} jobs are in it: {', '.join(jobs)}; here their steps stand behind each other"
+        )
+    return contents.log(contents.files, contents.facts, notes)
+
+
+def read_jobs(path: str | Path, endpoint: str = "") -> dict[str, Log]:
+    """The log of each job in a location, by its folder there; one alone has the name "".
+
+    What `read_log` gives, but where several trainings lie in folders of their own, or several logs
+    of the console's trainings in one, each is a log with its own facts. Raises as `read_log` does.
+    """
+    contents = _read_contents(path, endpoint)
+    jobs = contents.jobs()
+    if len(jobs) == 1:
+        return {"": contents.log(contents.files, contents.facts, [])}
+    logs = {}
+    for job, files in jobs.items():
+        facts = contents.facts_of(job, files)
+        note = f"one of {len(jobs)} jobs in {contents.location.root}, each of which counts apart"
+        logs[job] = contents.log(files, facts, [note])
+    return logs
+
+
+class _Contents(NamedTuple):
+    """What a location holds: files with steps that stand nowhere else, and facts."""
+
+    location: LogLocation
+    facts: JobFactsCollector
+    files: list[FileTrace]
+    notes: list[str]
+
+    def jobs(self) -> dict[str, list[FileTrace]]:
+        """The files of each job by its folder; all of them under "" where there is one job.
+
+        Files that share steps are of one job wherever they lie.
+        """
+        names = [file.source.name for file in self.files]
+        has_several_ids = len({training_id(name) for name in names} - {""}) > 1
+        job_of: dict[int, str] = {}
+        jobs: dict[str, list[FileTrace]] = {}
+        for file in self.files:
+            job = job_folder(file.source.name)
+            if has_several_ids and training_id(file.source.name):
+                job = f"{job}/{training_id(file.source.name)}".lstrip("/")
+            partners = sorted(file.shared_with & set(job_of))
+            job = job_of[partners[0]] if partners else job
+            job_of[file.number] = job
+            jobs.setdefault(job, []).append(file)
+        trainings = 0
+        for files in jobs.values():
+            trainings += any(file.source.phase != "evaluation" for file in files)
+        if trainings < 2:
+            return {"": self.files}
+        return {job or ".": files for job, files in jobs.items()}
+
+    def facts_of(self, job: str, files: list[FileTrace]) -> JobFactsCollector:
+        """What the files of a job, and those in the folders above it, say."""
+        own = {file.source.name for file in files}
+        above = self.location.path_of("")
+
+        def is_kept(name: str) -> bool:
+            inner = name.removeprefix(above)
+            folder = job_folder(inner)
+            return inner in own or folder == job or not folder or job.startswith(f"{folder}/")
+
+        return self.facts.of_files(is_kept)
+
+    def log(self, files: list[FileTrace], facts: JobFactsCollector, notes: list[str]) -> Log:
+        """Some of the files as a log."""
+        files = [_sorted_by_worker(file) for file in _natural_order(files)]
+        files, continues, link_notes = _linked(files)
+        job = facts.job()
+        every = (*self.location.notes, *facts.notes, *self.notes, *link_notes, *notes)
+        return Log(
+            _one_trace(files, continues, self.location),
+            tuple(file.source for file in files),
+            every,
+            job,
+        )
+
+
+def _read_contents(path: str | Path, endpoint: str) -> _Contents:
     location = locate_logs(path, endpoint)
     facts = JobFactsCollector()
     files, notes = _read_files(location, facts)
     files, repeat_notes = _without_repeats(files)
-    files = [_sorted_by_worker(file) for file in _natural_order(files)]
-    files, continues, link_notes = _linked(files)
-    job = facts.job()
-    return Log(
-        _one_trace(files, continues, location),
-        tuple(file.source for file in files),
-        (
-            *location.notes,
-            *facts.notes,
-            *notes,
-            *repeat_notes,
-            *link_notes,
-        ),
-        job,
-    )
-
-
-def read_job(path: str | Path, endpoint: str = "") -> Job:
-    """What the small files in a location, and the lines of its text logs, say of the job.
-
-    No step is needed there. `path` and `endpoint` are as for `read_log`. Raises UsageError when there
-    is no such location.
-    """
-    location = locate_logs(path, endpoint)
-    facts = JobFactsCollector()
-    for file in open_step_files(location, facts, _may_hold_job_facts):
-        for _ in file.pieces:
-            pass
-    return facts.job()
-
-
-def _may_hold_job_facts(name: str) -> bool:
-    return may_hold_facts(name) or _is_text_log(name)
+    return _Contents(location, facts, files, [*notes, *repeat_notes])
 
 
 def _read_files(
@@ -147,7 +207,7 @@ def _read_files(
         if source.rows:
             files.append(FileTrace(stack_frames(frames), source))
     if not files:
-        raise no_trace_error(location, tried, notes)
+        raise no_trace_error(location, facts.names, tried, notes)
     files.sort(key=lambda file: not is_csv_name(file.source.name))
     return files, notes
 
@@ -169,7 +229,7 @@ def _without_repeats(files: list[FileTrace]) -> tuple[list[FileTrace], list[str]
     history = StepHistory(has_several_files=len(files) > 1)
     kept = []
     notes = []
-    for frame, source in files:
+    for frame, source, *_ in files:
         steps = history.begin_file(source.phase)
         pieces = [steps.take(frame)]
         held = steps.finish()
@@ -180,7 +240,8 @@ def _without_repeats(files: list[FileTrace]) -> tuple[list[FileTrace], list[str]
             continue
         source = replace(source, phase=steps.phase)
         remaining = stack_frames([piece for piece in pieces if len(piece)])
-        kept.append(FileTrace(remaining, _once(source, steps)))
+        shared_with = frozenset(steps.shared_with)
+        kept.append(FileTrace(remaining, _once(source, steps), steps.number, shared_with))
     return kept, notes
 
 
@@ -206,7 +267,8 @@ def _sorted_by_worker(file: FileTrace) -> FileTrace:
     order = np.argsort(worker, kind="stable")
     frame = file.frame.iloc[order].reset_index(drop=True)
     note = f"steps of {int(worker.max()) + 1} workers stand in turn: they were sorted apart"
-    return FileTrace(frame, replace(file.source, notes=(*file.source.notes, note)))
+    source = replace(file.source, notes=(*file.source.notes, note))
+    return file._replace(frame=frame, source=source)
 
 
 def _linked(files: list[FileTrace]) -> tuple[list[FileTrace], NDArray[np.bool_], list[str]]:
@@ -351,7 +413,7 @@ class LogStream:
         if unfinished is not None:
             yield self._piece(unfinished)
         if not self._accounts:
-            raise no_trace_error(self._location, self._tried_files, self._notes)
+            raise no_trace_error(self._location, self._facts.names, self._tried_files, self._notes)
 
     def _end_of_whole_episodes(self, frame: pd.DataFrame) -> int:
         """The row with which the last episode begins; the end of the rows where it is too long."""
@@ -390,13 +452,13 @@ class LogStream:
             yield from self._new_steps(file)
         if self._location.is_file or not self._has_text_logs:
             return
-        for file in open_step_files(self._location, self._facts, _is_text_log):
+        for file in open_step_files(self._location, self._facts, is_text_log):
             self._tried_files += 1
             yield from self._new_steps(file)
 
     def _is_for_first_pass(self, name: str) -> bool:
         """Whether a file is a table or holds facts; remembers whether there are text logs too."""
-        self._has_text_logs |= _is_text_log(name)
+        self._has_text_logs |= is_text_log(name)
         return is_csv_name(name) or may_hold_facts(name)
 
     def _new_steps(self, file: OpenStepFile) -> Iterator[tuple[int, pd.DataFrame]]:
@@ -430,7 +492,3 @@ def _kept_at_end(steps: RepeatFilter) -> Iterator[pd.DataFrame]:
     held = steps.finish()
     if held is not None:
         yield held
-
-
-def _is_text_log(name: str) -> bool:
-    return may_hold_steps(name) and not is_csv_name(name)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from racer.logs.blocks import stack_frames
 from racer.logs.log import Source
-from racer.logs.schema import PHASES, number_episodes
+from racer.logs.schema import number_episodes
 
 MAX_GAP_STEPS = 3
 MAX_GAP_S = 1.0
@@ -98,10 +98,12 @@ class StepHistory:
 
     def __init__(self, *, has_several_files: bool) -> None:
         self._earlier = _StepTable() if has_several_files else None
+        self._files = 0
 
     def begin_file(self, phase: str = "unknown") -> RepeatFilter:
         """What keeps the steps of the next file, which is of a phase, that are new."""
-        return RepeatFilter(self._earlier, phase)
+        self._files += 1
+        return RepeatFilter(self._earlier, self._files - 1, phase)
 
 
 class RepeatFilter:
@@ -112,11 +114,13 @@ class RepeatFilter:
     first steps of an episode count only in a run of three and more, since workers that started
     together share the step in which they wait. `repeated` counts those of this file, `shared` those
     of others, `kept` the rest. `phase` is that of the file, or where its name does not tell, that
-    of the files with the same steps.
+    of the files with the same steps, whose numbers are in `shared_with`; `number` is its own.
     """
 
-    def __init__(self, earlier: _StepTable | None, phase: str) -> None:
+    def __init__(self, earlier: _StepTable | None, number: int, phase: str) -> None:
+        self.number = number
         self.phase = phase
+        self.shared_with: set[int] = set()
         self.repeated = 0
         self.shared = 0
         self.kept = 0
@@ -147,6 +151,7 @@ class RepeatFilter:
         """
         if self._earlier is not None:
             self._earlier.add(self._new)
+            self._earlier.phases[self.number] = self.phase
         held = self._held
         self._held = None
         if held is not None:
@@ -157,14 +162,17 @@ class RepeatFilter:
         """(N,) whether each step stands in a file before this one."""
         if self._earlier is None:
             return np.zeros(len(frame), bool)
-        columns = _StepColumns.of(frame, self.phase)
+        columns = _StepColumns.of(frame, self.number)
         if sum(len(start.key) for start in self._start) < _MIN_SAMPLED_STEPS:
             self._start.append(columns.pick(np.arange(min(len(frame), _MAX_SAMPLED_STEPS))))
             self._earlier.tell_digits(_stack(self._start))
-        phases = self._earlier.phases_of(columns)
-        is_shared = np.asarray(phases != _NOT_THERE)
-        if self.phase == "unknown" and is_shared.any():
-            self.phase = PHASES[np.bincount(phases[is_shared]).argmax()]
+        files = self._earlier.files_of(columns)
+        is_shared = np.asarray(files != _NOT_THERE)
+        if is_shared.any():
+            counts = np.bincount(files[is_shared])
+            self.shared_with.update(np.flatnonzero(counts >= MIN_REPEATED_STEPS).tolist())
+            if self.phase == "unknown":
+                self.phase = self._earlier.phases[int(counts.argmax())]
         self._new.append(columns.pick(~is_shared))
         return is_shared
 
@@ -260,10 +268,10 @@ class _StepColumns(NamedTuple):
     y: NDArray[np.float32]
     steer: NDArray[np.float32]
     stamp: NDArray[np.float64]
-    phase: NDArray[np.int8]  # of its file, an index of PHASES
+    file: NDArray[np.int32]  # its number
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, phase: str) -> _StepColumns:
+    def of(cls, frame: pd.DataFrame, file: int) -> _StepColumns:
         steps = np.clip(frame["steps"].to_numpy(), 0, _MAX_STEPS - 1).astype(np.int64)
         return cls(
             frame["episode"].to_numpy() * _MAX_STEPS + steps,
@@ -271,7 +279,7 @@ class _StepColumns(NamedTuple):
             frame["Y"].to_numpy(np.float32),
             frame["steer"].to_numpy(np.float32),
             frame["tstamp"].to_numpy(np.float64),
-            np.full(len(frame), PHASES.index(phase), np.int8),
+            np.full(len(frame), file, np.int32),
         )
 
     def pick(self, rows: NDArray[Any]) -> _StepColumns:
@@ -287,6 +295,7 @@ class _StepTable:
     """Steps of several files, which are found again in another that has fewer digits, or more."""
 
     def __init__(self) -> None:
+        self.phases: dict[int, str] = {}  # of the files, by their numbers
         self._tables: list[_StepColumns] = []  # each in the order of its keys
         self._place_m = _FINEST_PLACE_M
         self._stamp_s = _FINEST_STAMP_S
@@ -300,17 +309,16 @@ class _StepTable:
         stamp_s = _unit(start.stamp, _COARSEST_STAMP_S, _FINEST_STAMP_S)
         self._stamp_s = max(self._stamp_s, stamp_s)
 
-    def phases_of(self, steps: _StepColumns) -> NDArray[np.int8]:
-        """(N,) the phase of the file that has each step, _NOT_THERE for a new one."""
-        phases = np.full(len(steps.key), _NOT_THERE, np.int8)
+    def files_of(self, steps: _StepColumns) -> NDArray[np.int32]:
+        """(N,) the number of the file that has each step, _NOT_THERE for a new one."""
+        files = np.full(len(steps.key), _NOT_THERE, np.int32)
         if not self._tables:
-            return phases
+            return files
         order = np.argsort(steps.key, kind="stable")
         wanted = steps.pick(order)
         for table in self._tables:
-            found = self._find(wanted, table)
-            phases[order] = np.maximum(phases[order], found)
-        return phases
+            files[order] = np.maximum(files[order], self._find(wanted, table))
+        return files
 
     def add(self, pieces: Sequence[_StepColumns]) -> None:
         """Keep the steps of a file; few tables are kept, the newest are merged."""
@@ -322,9 +330,9 @@ class _StepTable:
             table = _stack([self._tables.pop(), table]).sorted()
         self._tables.append(table)
 
-    def _find(self, wanted: _StepColumns, table: _StepColumns) -> NDArray[np.int8]:
-        """(N,) the phases of the steps as a table has them: each is compared with all of its key."""
-        phases = np.full(len(wanted.key), _NOT_THERE, np.int8)
+    def _find(self, wanted: _StepColumns, table: _StepColumns) -> NDArray[np.int32]:
+        """(N,) the files of steps that are in a table: each is compared with all of its key."""
+        files = np.full(len(wanted.key), _NOT_THERE, np.int32)
         rows = np.arange(len(wanted.key))
         place = np.searchsorted(table.key, wanted.key)
         for _ in range(_MAX_EQUAL_KEYS):
@@ -335,10 +343,10 @@ class _StepTable:
             if not len(rows):
                 break
             is_same = self._are_same(wanted.pick(rows), table.pick(place))
-            phases[rows[is_same]] = table.phase[place[is_same]]
+            files[rows[is_same]] = table.file[place[is_same]]
             rows = rows[~is_same]
             place = place[~is_same] + 1
-        return phases
+        return files
 
     def _are_same(self, steps: _StepColumns, others: _StepColumns) -> NDArray[np.bool_]:
         tolerance = self._place_m + _FLOAT32_ERROR_M

@@ -286,7 +286,7 @@ def _without_empty_columns(
 def _without_aliases(words: list[str]) -> ColumnNames:
     """The column of each word of a header, none where a better name for it stands there, too."""
     columns = [_column_of_word(word) for word in words]
-    best = {}
+    best: dict[str, str] = {}
     for word, column in zip(words, columns, strict=True):
         if column not in best or _likeness(word, column) > _likeness(best[column], column):
             best[column] = word
