@@ -28,9 +28,7 @@ from racer.records import RecordTable, format_number, format_seconds, known_numb
 if TYPE_CHECKING:
     import pandas as pd
 
-    from racer.cli.inputs import LogOnTrack
     from racer.logs import Job, Log, ModelArchive
-
 
 MAX_FILES_SHOWN = 12
 MAX_ITERATIONS_SHOWN = 25

@@ -15,7 +15,6 @@ from .metrics import training_metrics as training_metrics
 from .metrics import write_metrics as write_metrics
 from .reader import LogStream as LogStream
 from .reader import as_log as as_log
-from .reader import read_job as read_job
 from .reader import read_jobs as read_jobs
 from .reader import read_log as read_log
 from .reader import stream_log as stream_log

@@ -259,6 +259,7 @@ MAX_EARLY_LINES = 100
 """By which a file shows what it is."""
 
 _EMPTY_END = re.compile(rb",+(?=\n|$)")
+_MAX_FIELDS_BYTES = 64 << 10  # of a line with a step or with names; a longer one is neither
 _MIN_HEADER_WORDS = 5
 _HEADER_WORDS = frozenset(
     {"episode", "steps", "progress", "reward", "action", "done", "x", "y", "yaw"}
@@ -307,6 +308,8 @@ def standard_columns(count: int) -> ColumnNames:
 
 def is_header_line(line: bytes) -> bool:
     """Whether a line holds column names."""
+    if len(line) > _MAX_FIELDS_BYTES:
+        return False
     fields = line.decode("utf-8", "replace").split(",")
     words = {field.strip().strip('"').lower() for field in fields}
     return len(words & _HEADER_WORDS) >= _MIN_HEADER_WORDS
@@ -336,6 +339,8 @@ def parse_row(line: bytes, names: ColumnNames) -> ParsedRow | None:
     columns. Understands what the parser of whole blocks does not: an action `a, b` whose comma
     shifts the columns behind it, and text behind the last field.
     """
+    if len(line) > _MAX_FIELDS_BYTES:
+        return None
     try:
         text = _without_tail(replace_action_pairs(line)).decode("ascii")
     except UnicodeDecodeError:
