@@ -12,6 +12,7 @@ import os
 import shutil
 import tomllib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,13 @@ from racer.errors import UsageError
 
 MAX_TEXT_BYTES = 64 * 2**20
 """A settings file beyond this is none, and would not fit into memory when parsed."""
+
+LFS_MAGIC = b"version https://git-lfs"
+LFS_SENTENCE = (
+    "a Git LFS pointer, not the file that it stands for: run git lfs pull in its repository"
+)
+MAX_YAML_ALIASES = 20
+"""Of one YAML file; those of settings have none, or repeat a list."""
 
 
 def read_bytes(path: str | Path, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
@@ -35,6 +43,8 @@ def read_bytes(path: str | Path, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
         raise UsageError(f"{path}: cannot be read ({_reason(error)})") from None
     if len(content) > max_bytes:
         raise UsageError(f"{path}: holds more than {max_bytes / 2**20:g} MiB")
+    if content.startswith(LFS_MAGIC):
+        raise UsageError(f"{path}: is {LFS_SENTENCE}")
     return content
 
 
@@ -95,19 +105,53 @@ def read_yaml(path: str | Path) -> Any:
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """The value in the first document of YAML text: numbers, text, lists and mappings, no objects."""
+    """The value in the first document of YAML text: numbers, text, lists and mappings, no objects.
+
+    A tag that YAML itself does not define (`!!python/unicode`) is passed over.
+    """
     import yaml
 
     try:
-        return yaml.safe_load(text)
+        return next(yaml.load_all(text, _yaml_loader()), None)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f", line {mark.line + 1}" if mark is not None else ""
         raise UsageError(f"{where}: is not valid YAML ({error.problem}{place})") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
-        raise UsageError(f"{where}: is not valid YAML ({' '.join(str(error).split())})") from None
     except RecursionError:
         raise UsageError(f"{where}: is nested too deeply to be read as YAML") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
+        raise UsageError(f"{where}: is not valid YAML ({' '.join(str(error).split())})") from None
+    except (LookupError, AttributeError, TypeError):  # what a tag such as !!bool is not true of
+        raise UsageError(
+            f"{where}: is not valid YAML (a value is not what its tag says it is)"
+        ) from None
+
+
+@cache
+def _yaml_loader() -> Any:
+    """PyYAML's safe loader, which takes plain values for tags that it does not know, and few
+    aliases: written out, many of them may be more than any memory holds.
+    """
+    import yaml
+
+    class PlainLoader(yaml.SafeLoader):
+        aliases = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            self.aliases += self.check_event(yaml.AliasEvent)
+            if self.aliases > MAX_YAML_ALIASES:
+                raise yaml.YAMLError(f"it has more than {MAX_YAML_ALIASES} aliases")
+            return super().compose_node(parent, index)
+
+    def construct_plain(loader: Any, _tag: str, node: Any) -> Any:
+        if isinstance(node, yaml.ScalarNode):
+            return loader.construct_scalar(node)
+        if isinstance(node, yaml.SequenceNode):
+            return loader.construct_sequence(node, deep=True)
+        return loader.construct_mapping(node, deep=True)
+
+    PlainLoader.add_multi_constructor("", construct_plain)
+    return PlainLoader
 
 
 def write_file(path: str | Path, content: bytes | str) -> Path:

@@ -10,7 +10,7 @@ import pytest
 
 from racer import analysis as about
 from racer import logs
-from racer.analysis import laps
+from racer.analysis import fastest_laps, is_cut, laps, whole_laps
 from racer.logs import metrics
 
 JOBS = [
@@ -143,3 +143,22 @@ def test_lap_times_equal_the_metrics_of_the_job_within_a_step(shared_data: Path,
     off = table["time"] * 1000.0 - known[table["episode"] + 1].to_numpy()
     assert off.abs().max() < 67.0
     assert off.abs().median() < 15.0
+
+
+def test_laps_of_which_a_log_holds_a_part_only_are_counted_apart(drive) -> None:
+    trace = drive(episodes=3)
+    table = laps(trace)
+    assert not is_cut(table).any()
+    first = int(table["first_row"].iloc[1]) - 5  # steps before the end of a complete lap
+    last = int(table["last_row"].iloc[-1]) - 3  # before the end of the last one
+    cut = laps(trace.iloc[first:last].reset_index(drop=True))
+    assert is_cut(cut).tolist() == [True, False, True]
+    assert whole_laps(cut)["episode"].tolist() == [1]
+    assert cut["complete"].iloc[0]
+    assert cut["episode"].iloc[0] not in fastest_laps(cut)["episode"].to_list()
+
+
+def test_a_part_of_a_lap_alone_is_no_complete_lap(drive) -> None:
+    part = laps(drive(episodes=1).iloc[6:].reset_index(drop=True))
+    assert part["complete"].tolist() == [True]
+    assert whole_laps(part)["complete"].tolist() == [False]

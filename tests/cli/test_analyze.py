@@ -242,3 +242,67 @@ def test_a_real_job_gives_both_tables_and_their_pictures(shared_data: Path, tmp_
     assert "training: 210 laps" in result.output
     assert "race: 9 laps, 9 complete, best 14.797 s" in result.output
     assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_a_log_that_ends_inside_an_episode_says_so_and_does_not_count_it(
+    tmp_path: Path, drive
+) -> None:
+    path = tmp_path / "training" / "a.csv"
+    write_csv(drive(episodes=40).iloc[:-9], path)
+    result = run(path, "-o", tmp_path / "out")
+    assert "training: 39 laps in 2 iterations" in result.output
+    assert "note: the record ends inside episode 39, at step 19" in result.output
+    told = json.loads(run(path, "--json").output)
+    assert len(told["cut"]) == 1
+    assert sum(iteration["episodes"] for iteration in told["iterations"]) == 39
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A model archive as the console gives it, unpacked: no step is in it."""
+    folder = tmp_path / "my-model"
+    (folder / "agent").mkdir(parents=True)
+    (folder / "agent" / "model.pb").write_bytes(b"\x0a\x00")
+    actions = [{"steering_angle": angle, "speed": 1.0} for angle in (-20, 0, 20)]
+    metadata = {"action_space": actions, "sensor": ["FRONT_FACING_CAMERA"], "version": "4"}
+    (folder / "model_metadata.json").write_text(json.dumps(metadata))
+    heads = "Episode #,Episode Length,Training Reward,Wall-Clock Time,Entropy/Mean,Loss/Mean"
+    rows = [f"{k},{90 + k},{10.5 * k},{8 * k},{1.0 / k}," for k in range(1, 41)]
+    name = "worker_0.multi_agent_graph.main_level.main_level.agent_0.csv"
+    (folder / name).write_text("\n".join([heads, *rows]) + "\n")
+    return folder
+
+
+def test_a_model_archive_is_named_and_shows_its_training_and_its_actions(model: Path) -> None:
+    result = run(model)
+    assert result.exit_code == 0
+    assert "a model archive as the console and the student league give it" in result.output
+    assert "the steps are in the logs: Download logs" in result.output
+    assert "3 actions, degrees at m/s: -20 at 1, 0 at 1, 20 at 1" in result.output
+    assert "statistics of 40 episodes" in result.output
+    [told] = [json.loads(run(model, "--json").output)]
+    assert [row["reward"] for row in told["trainer"]] == [10.5 * k for k in range(1, 41)]
+    assert "loss" not in told["trainer"][0]
+
+
+def test_other_commands_name_a_model_archive_too(model: Path) -> None:
+    with pytest.raises(UsageError, match="a model archive as the console"):
+        logs.read_log(model)
+
+
+def test_what_is_no_log_is_called_by_its_name(tmp_path: Path) -> None:
+    disk = tmp_path / "bucket" / "0-iteration.csv"
+    disk.mkdir(parents=True)
+    (disk / "xl.meta").write_bytes(b"XL2 \x01\x00")
+    with pytest.raises(UsageError, match=r"MinIO's own files.*AWS_ENDPOINT_URL"):
+        logs.read_log(tmp_path)
+    pointer = tmp_path / "a.csv"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n")
+    with pytest.raises(UsageError, match=r"a\.csv is a Git LFS pointer.*git lfs pull"):
+        logs.read_log(pointer)
+
+
+def test_a_pointer_beside_logs_is_named(log: Path) -> None:
+    text = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n"
+    (log.parent / "b.csv").write_text(text)
+    assert "left out: b.csv is a Git LFS pointer" in run(log.parent).output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from racer import logs
@@ -55,6 +56,29 @@ def test_a_text_log_of_the_same_job_is_left_out_and_said(run: Path, drive) -> No
     (run / "job.log").write_text("Reset agent\n" + log_lines(drive(episodes=3)))
     log = logs.read_log(run)
     assert len(log.sources) == 12
+    assert any("job.log holds the same steps" in note for note in log.notes)
+
+
+def test_what_only_a_text_log_holds_is_added_to_the_csv_files(run: Path, drive) -> None:
+    iteration = drive(episodes=2, step=1.0)
+    last = iteration.assign(episode=iteration["episode"] + 2 * 11)
+    every = [iteration.assign(episode=iteration["episode"] + 2 * k) for k in range(11)]
+    (run / "job.log").write_text(log_lines(pd.concat([*every, last], ignore_index=True)))
+    log = logs.read_log(run)
+    training = log.trace[log.trace["phase"] == "training"]
+    assert len(training) == 12 * len(iteration)
+    assert sorted(training["iteration"].unique()) == list(range(12))
+    [note] = log.sources[-1].notes
+    assert f"job.log: {11 * len(iteration)} of its steps stand in the csv files" in note
+    assert f"{len(last)} stand nowhere else and were added" in note
+
+
+def test_a_text_log_that_begins_late_adds_nothing_to_the_csv_files(run: Path, drive) -> None:
+    count = len(logs.read_log(run).trace)
+    later = drive(episodes=2, step=1.0)
+    (run / "job.log").write_text(log_lines(later.assign(episode=later["episode"] + 2 * 9)))
+    log = logs.read_log(run)
+    assert len(log.trace) == count
     assert any("job.log holds the same steps" in note for note in log.notes)
 
 
@@ -122,3 +146,51 @@ def test_workers_that_print_in_turn_are_sorted_apart(tmp_path: Path, drive) -> N
     found = [tuple(rows["X"]) for _, rows in log.trace.groupby("episode_id")]
     real = [tuple(rows["X"].round(4)) for part in parts for _, rows in part.groupby("episode")]
     assert sorted(found) == sorted(real)
+
+
+def write_job(folder: Path, drive, later_s: float, world: str) -> None:
+    """A training of three iterations and its race, whose clock began so many seconds later."""
+    for k in range(3):
+        trace = drive(episodes=2, step=1.0)
+        trace = trace.assign(episode=trace["episode"] + 2 * k, tstamp=trace["tstamp"] + later_s)
+        write_csv(trace, folder / "training-simtrace" / f"{k}-iteration.csv")
+    race = drive(episodes=3).assign(tstamp=lambda rows: rows["tstamp"] + later_s)
+    write_csv(
+        race, folder / "evaluation-20260101000000" / "evaluation-simtrace" / "0-iteration.csv"
+    )
+    (folder / "training_params.yaml").write_text(f'"WORLD_NAME": "{world}"\n')
+
+
+def test_several_jobs_in_one_folder_are_said_and_kept_apart(tmp_path: Path, drive) -> None:
+    write_job(tmp_path / "one", drive, 0.0, "reinvent_base")
+    write_job(tmp_path / "two", drive, 2.5, "Vegas_track")
+    jobs = logs.read_jobs(tmp_path)
+    assert list(jobs) == ["one", "two"]
+    assert [log.job.world for log in jobs.values()] == ["reinvent_base", "Vegas_track"]
+    for name, log in jobs.items():
+        assert len(log.trace) == len(logs.read_log(tmp_path / name).trace)
+        assert any("one of 2 jobs" in note for note in log.notes)
+    joined = logs.read_log(tmp_path)
+    assert len(joined.trace) == sum(len(log.trace) for log in jobs.values())
+    assert any("2 jobs are in it: one, two" in note for note in joined.notes)
+
+
+def test_the_parts_of_one_job_are_no_several_jobs(run: Path, drive) -> None:
+    write_csv(drive(episodes=1, step=0.7), run / "1" / "training-simtrace" / "0-iteration.csv")
+    backup = run / "backup" / "job.log"
+    backup.parent.mkdir()
+    first = logs.read_log(run / "training-simtrace" / "0-iteration.csv").trace
+    more = drive(episodes=1, step=0.9).assign(episode=99)
+    backup.write_text(log_lines(pd.concat([first, more], ignore_index=True)))
+    assert list(logs.read_jobs(run)) == [""]
+
+
+def test_logs_of_two_trainings_side_by_side_are_two_jobs(tmp_path: Path, drive) -> None:
+    for number, later_s in enumerate((0.0, 3.3)):
+        trace = drive(episodes=2).assign(
+            tstamp=lambda rows, later_s=later_s: rows["tstamp"] + later_s
+        )
+        name = f"training-2024010100000{number}-abc{number}-robomaker.log"
+        (tmp_path / name).write_text(log_lines(trace))
+    names = ["training-20240101000000-abc0", "training-20240101000001-abc1"]
+    assert list(logs.read_jobs(tmp_path)) == names

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -185,6 +187,80 @@ def test_columns_in_another_order_are_taken_by_name(tmp_path: Path) -> None:
 def test_a_header_without_a_needed_column_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="lacks progress"):
         read(tmp_path, HEADER.replace("progress", "advance") + lines())
+
+
+ALIASES = {
+    "X": "x",
+    "throttle": "speed",
+    "yaw": "heading",
+    "tstamp": "timestamp",
+    "all_wheels_on_track": "on_track",
+}
+
+
+@pytest.mark.parametrize("name", sorted(ALIASES))
+@pytest.mark.parametrize("comes_first", [True, False])
+def test_an_alias_beside_the_name_that_it_stands_for_is_left_out_by_name(
+    tmp_path: Path, name: str, comes_first: bool
+) -> None:
+    plain, _ = read(tmp_path, HEADER + lines(), "plain.csv")
+    table = plain.iloc[:, :17].copy()
+    table.insert(0 if comes_first else 17, ALIASES[name], 0.0)
+    frame, source = read(tmp_path, table.to_csv(index=False))
+    pd.testing.assert_frame_equal(frame, plain)
+    assert source.notes == (f"columns taken by their names; not used: {ALIASES[name]}",)
+
+
+def test_the_same_name_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="names throttle twice"):
+        read(tmp_path, HEADER.replace("steer", "throttle").replace("yaw", "yaw,steer") + lines())
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        {"sep": ";", "decimal": ","},
+        {"sep": "\t"},
+        {"quoting": csv.QUOTE_ALL},
+        {"header": [f"Spalte {k}" for k in range(17)]},
+        {"header": [name.upper() for name in trace.TRACE_COLUMNS[:17]]},
+    ],
+    ids=["semicolons", "tabs", "quotes", "foreign header", "capitals"],
+)
+def test_a_table_from_a_spreadsheet_holds_the_same_steps(
+    tmp_path: Path, spelling: dict[str, Any]
+) -> None:
+    plain, _ = read(tmp_path, HEADER + lines(), "plain.csv")
+    words = {True: "TRUE", False: "FALSE"}
+    table = plain.iloc[:, :17].replace({"done": words, "all_wheels_on_track": words})
+    frame, source = read(tmp_path, table.to_csv(index=False, **spelling))
+    pd.testing.assert_frame_equal(frame, plain)
+    assert (source.headers, source.bad) == (1, 0)
+
+
+def test_a_header_of_unknown_names_says_what_is_taken_by_its_place(tmp_path: Path) -> None:
+    header = "runde,schritt,x-wert,y-wert," + ",".join(f"c{k}" for k in range(13)) + "\n"
+    _, source = read(tmp_path, header + lines())
+    [note] = source.notes
+    assert note.startswith("columns taken by their place: runde is episode, schritt is steps")
+
+
+def test_columns_that_a_table_leaves_empty_are_those_that_old_logs_lack(tmp_path: Path) -> None:
+    plain, _ = read(tmp_path, HEADER + lines(), "plain.csv")
+    frame, source = read(tmp_path, plain.to_csv())
+    pd.testing.assert_frame_equal(frame, plain)
+    assert (
+        "not used, since nothing stands there: obstacle_crash_counter, wall_clock" in source.notes
+    )
+
+
+@pytest.mark.parametrize(("digits", "unit"), [(0, "seconds"), (1, "tenths of a second")])
+def test_stamps_that_are_coarser_than_a_step_are_said(
+    tmp_path: Path, digits: int, unit: str
+) -> None:
+    plain, _ = read(tmp_path, HEADER + lines(40), "plain.csv")
+    _, source = read(tmp_path, csv_text(plain.round({"tstamp": digits})))
+    assert f"times are whole {unit}: lap times are that coarse" in source.notes
 
 
 def test_a_cut_gzip_is_read_as_far_as_it_goes(tmp_path: Path) -> None:

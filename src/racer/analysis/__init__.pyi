@@ -14,12 +14,15 @@ from .convergence import judge_convergence as judge_convergence
 from .lap_table import INCIDENT_STATUSES as INCIDENT_STATUSES
 from .lap_table import NEAR_LIMIT_FRACTION as NEAR_LIMIT_FRACTION
 from .lap_table import beyond_logs_fraction as beyond_logs_fraction
+from .lap_table import cut_sentences as cut_sentences
 from .lap_table import endings_by_waypoint as endings_by_waypoint
 from .lap_table import fastest_laps as fastest_laps
+from .lap_table import is_cut as is_cut
 from .lap_table import lap_iterations as lap_iterations
 from .lap_table import lap_phases as lap_phases
 from .lap_table import laps as laps
 from .lap_table import laps_by_iteration as laps_by_iteration
+from .lap_table import whole_laps as whole_laps
 from .leaderboard import race_standing as race_standing
 from .motion import count_reversals as count_reversals
 from .motion import driven_motion as driven_motion
@@ -48,11 +51,13 @@ __all__ = [
     "compare_laps",
     "corner_labels",
     "count_reversals",
+    "cut_sentences",
     "discrete_action_usage",
     "driven_motion",
     "endings_by_corner",
     "endings_by_waypoint",
     "fastest_laps",
+    "is_cut",
     "judge_convergence",
     "lap_bounds",
     "lap_iterations",
@@ -70,4 +75,5 @@ __all__ = [
     "step_times",
     "time_delta",
     "unused_actions",
+    "whole_laps",
 ]

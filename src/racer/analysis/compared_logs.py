@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from racer.analysis.lap_table import lap_iterations, lap_phases, laps
+from racer.analysis.lap_table import is_cut, lap_iterations, lap_phases, laps
 from racer.errors import UsageError
 from racer.logs import HasTrace, Log, TrackSource, as_log, find_log_track
 from racer.track import Track
@@ -81,8 +81,10 @@ def common_phase(tables: dict[str, pd.DataFrame], asked: str = "") -> str:
 
 
 def laps_that_count(table: pd.DataFrame, phase: str, last: int = LAST_ITERATIONS) -> pd.DataFrame:
-    """The laps of a phase: all of an evaluation, of a training those of the `last` iterations."""
-    table = table[lap_phases(table) == phase]
+    """The laps of a phase that the log holds whole: all of an evaluation, of a training those of the
+    `last` iterations.
+    """
+    table = table[(lap_phases(table) == phase) & ~is_cut(table)]
     if phase == "evaluation":
         return table
     iterations = lap_iterations(table)

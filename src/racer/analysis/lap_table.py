@@ -19,7 +19,14 @@ from racer.analysis.motion import (
     lap_bounds_of_columns,
     smoothness_columns,
 )
-from racer.logs import EPISODES_PER_ITERATION, MIN_COLUMNS, TRACE_COLUMNS, HasTrace, has_unix_time
+from racer.logs import (
+    EPISODES_PER_ITERATION,
+    MIN_COLUMNS,
+    TRACE_COLUMNS,
+    HasTrace,
+    Log,
+    has_unix_time,
+)
 from racer.track import Track
 
 INCIDENT_STATUSES = {
@@ -31,11 +38,16 @@ INCIDENT_STATUSES = {
 """The status that each column of incidents counts."""
 COMPLETE_STATUS = "lap_complete"
 """The status of a complete lap."""
+MAX_FIRST_STEP = 3
+"""Of an episode that a log holds from its beginning, whose first rows may be damaged."""
+UNENDED_STATUSES = ("prepare", "in_progress", "pause")
+"""Of the last row of an episode whose end a log does not hold."""
 MAX_RACE_LAPS = 30
 """Laps of a file of unknown phase up to which they are taken for a race."""
 NEAR_LIMIT_FRACTION = 0.95
 """Of the identified lateral acceleration: from there on, a step leans on ground that no log covers."""
 
+_MAX_CUT_SENTENCES = 5
 _SLOW_RESET_S = (0.25, 2.0)  # between two episodes, where the clock did not stop for the reset
 _MIN_AWAY_M = 0.2  # of progress in a first row that still shows the car where an episode left it
 _ORIGIN_DEFAULTS = {"source": 0, "phase": "unknown", "iteration": -1, "episode_id": -1}
@@ -160,8 +172,43 @@ def laps_by_iteration(laps: pd.DataFrame) -> pd.DataFrame:
 
 
 def fastest_laps(laps: pd.DataFrame, count: int = 10) -> pd.DataFrame:
-    """The fastest complete laps, best first."""
-    return laps[laps["complete"]].nsmallest(count, "time", keep="first")
+    """The fastest complete laps whose beginning is known, best first."""
+    is_whole = laps["complete"] & ~is_cut(laps)
+    return laps[is_whole].nsmallest(count, "time", keep="first")
+
+
+def is_cut(laps: pd.DataFrame) -> pd.Series:
+    """(L,) whether the log holds only a part of each lap: it ends or begins inside of it.
+
+    Such a lap has no time and no ending of its own.
+    """
+    begins_late = (laps["lap"] == 1) & (laps["first_step"] > MAX_FIRST_STEP)
+    goes_on = ~laps["complete"] & laps["status"].astype(str).isin(UNENDED_STATUSES)
+    return begins_late | goes_on
+
+
+def whole_laps(laps: pd.DataFrame) -> pd.DataFrame:
+    """The laps without those of which the log holds a part only; where none is whole all of them, as
+    laps that are not complete.
+    """
+    cut = is_cut(laps)
+    if cut.all():
+        return laps.assign(complete=False)
+    return laps[~cut]
+
+
+def cut_sentences(laps: pd.DataFrame, log: Log) -> list[str]:
+    """What there is to say of the first laps of which the log holds a part only."""
+    sentences = []
+    for lap in laps[is_cut(laps)].head(_MAX_CUT_SENTENCES).to_dict("records"):
+        name = f" of {log.sources[lap['source']].name}" if len(log.sources) > 1 else ""
+        ends = f"ends inside episode {lap['episode']}, at step {lap['last_step']:.0f}"
+        if lap["lap"] == 1 and lap["first_step"] > MAX_FIRST_STEP:
+            ends = f"begins inside episode {lap['episode']}, at step {lap['first_step']:.0f}"
+        sentences.append(
+            f"the record{name} {ends} ({lap['completion']:.0f} % of a lap): it is not counted"
+        )
+    return sentences
 
 
 def endings_by_waypoint(trace: pd.DataFrame, laps: pd.DataFrame, parts: int = 10) -> pd.DataFrame:

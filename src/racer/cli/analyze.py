@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.inputs import LogOnTrack, laps_by_phase, read_log_on_track
+from racer.cli.inputs import LogOnTrack, laps_by_phase, read_jobs_on_track
 from racer.cli.tables import (
     LapsCsvOption,
     LogsArgument,
@@ -17,6 +17,7 @@ from racer.cli.tables import (
     RoutesOption,
     format_count,
     new_table,
+    print_record,
     print_table,
     table_as_dicts,
 )
@@ -27,9 +28,7 @@ from racer.records import RecordTable, format_number, format_seconds, known_numb
 if TYPE_CHECKING:
     import pandas as pd
 
-    from racer.cli.inputs import LogOnTrack
-    from racer.logs import Job, Log
-
+    from racer.logs import Job, Log, ModelArchive
 
 MAX_FILES_SHOWN = 12
 MAX_ITERATIONS_SHOWN = 25
@@ -89,9 +88,12 @@ def describe_job(job: Job) -> str:
 
 
 def print_race(log: Log, laps: pd.DataFrame) -> None:
-    """Every lap of a race."""
-    complete = laps[laps["complete"]]
-    counts = f"{format_count(len(laps))}, {len(complete)} complete"
+    """Every lap of a race; those of which the log holds a part only are not counted."""
+    from racer.analysis import whole_laps
+
+    whole = whole_laps(laps)
+    complete = whole[whole["complete"]]
+    counts = f"{format_count(len(whole))}, {len(complete)} complete"
     typer.echo(f"\nrace: {counts}{_describe_times(complete)}")
     print_table(_lap_table(log, laps))
 
@@ -282,18 +284,20 @@ def analyze_command(
     ] = 3,
 ) -> None:
     """Show the laps of logs: every lap of a race, the course of a training; with pictures."""
-    logs = [read_log_on_track(path, track, tracks, with_line_deviation=True) for path in paths]
-    if csv:
+    logs, models = _read_logs_and_models(paths, track, tracks)
+    if csv and logs:
         _write_laps(logs, csv)
     folders = _picture_folders(logs, output)
     if as_json:
-        results = []
+        results = [model.to_dict() for model in models]
         for log, folder in zip(logs, folders, strict=True):
             pictures = _draw_pictures(log, folder, laps) if output else []
             results.append(_as_dict(log, pictures))
         typer.echo(json.dumps(results[0] if len(results) == 1 else {"logs": results}, indent=2))
         return
-    for number, (log, folder) in enumerate(zip(logs, folders, strict=True)):
+    for model in models:
+        print_record(model)
+    for number, (log, folder) in enumerate(zip(logs, folders, strict=True), len(models)):
         if number:
             typer.echo("")
         _print_log(log)
@@ -303,14 +307,36 @@ def analyze_command(
             _draw_and_name(log, folder, laps)
 
 
+def _read_logs_and_models(
+    paths: list[Path], track: str, tracks: Path | None
+) -> tuple[list[LogOnTrack], list[ModelArchive]]:
+    """The logs at the paths, and the archives of models without a step."""
+    from racer.logs import NoStepsError, read_model
+
+    logs: list[LogOnTrack] = []
+    models = []
+    for path in paths:
+        try:
+            logs += read_jobs_on_track(path, track, tracks, with_line_deviation=True)
+        except NoStepsError as error:
+            if not error.is_model:
+                raise
+            models.append(read_model(path))
+    return logs, models
+
+
 def _print_log(log: LogOnTrack) -> None:
     print_sources(log.log, log.path)
     typer.echo(log.sentence)
+    from racer.analysis import cut_sentences, whole_laps
+
     for phase, laps in laps_by_phase(log.laps):
         if phase == "evaluation":
             print_race(log.log, laps)
         else:
-            print_training(log, laps)
+            print_training(log, whole_laps(laps))
+        for sentence in cut_sentences(laps, log.log):
+            typer.echo(f"note: {sentence}")
     for sentence in (log.standing, log.against_bound):
         if sentence:
             typer.echo(sentence)
@@ -399,11 +425,13 @@ def _write_laps(logs: list[LogOnTrack], path: Path) -> None:
 
 
 def _as_dict(log: LogOnTrack, pictures: list[Path]) -> dict[str, Any]:
+    from racer.analysis import cut_sentences, whole_laps
+
     phases = dict(laps_by_phase(log.laps))
     training = NO_TRAINING
     if "training" in phases:
-        training = _training_as_dict(log, phases["training"])
-    race = _lap_counts(phases["evaluation"]) if "evaluation" in phases else None
+        training = _training_as_dict(log, whole_laps(phases["training"]))
+    race = _lap_counts(whole_laps(phases["evaluation"])) if "evaluation" in phases else None
     files = [{fact: getattr(source, fact) for fact in FILE_FACTS} for source in log.log.sources]
     track = None
     if log.track is not None:
@@ -425,6 +453,7 @@ def _as_dict(log: LogOnTrack, pictures: list[Path]) -> dict[str, Any]:
         "standing": log.standing or None,
         "bound": log.against_bound or None,
         "laps": table_as_dicts(log.laps),
+        "cut": cut_sentences(log.laps, log.log),
         **training,
         "pictures": [str(path) for path in pictures],
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.inputs import LogOnTrack, read_log_on_track
+from racer.cli.inputs import LogOnTrack, read_jobs_on_track
 from racer.cli.tables import (
     JsonOption,
     LogTrackOption,
@@ -52,10 +52,12 @@ def compare_command(
     """
     from racer.analysis import ComparedLog, common_phase, compare_laps, laps_that_count, log_names
 
-    logs = [read_log_on_track(path, track, tracks, with_line_deviation=True) for path in paths]
+    logs: list[LogOnTrack] = []
+    for path in paths:
+        logs += read_jobs_on_track(path, track, tracks, with_line_deviation=True)
     compared_phase = common_phase({str(log.path): log.laps_on_track for log in logs}, phase)
     sides = []
-    for name, log in zip(log_names(paths), logs, strict=True):
+    for name, log in zip(log_names([log.path for log in logs]), logs, strict=True):
         laps = laps_that_count(log.laps_on_track, compared_phase, last)
         sides.append(ComparedLog(name, log.log.trace, laps, log.track))
     comparison = compare_laps(sides)
@@ -65,6 +67,8 @@ def compare_command(
         return
     for side, log in zip(sides, logs, strict=True):
         typer.echo(f"{side.name}: {log.sentence}")
+        for note in log.notes:
+            typer.echo(f"note: {note}")
     if compared_phase == "evaluation":
         typer.echo("laps of evaluations")
     else:

@@ -46,6 +46,14 @@ class LogOnTrack:
         return self.log_track.sentence + self.note
 
     @property
+    def notes(self) -> list[str]:
+        """What was converted, left out or guessed in the log and in its files, each once."""
+        notes = list(self.log.notes)
+        for source in self.log.sources:
+            notes += source.notes
+        return list(dict.fromkeys(notes))
+
+    @property
     def laps_on_track(self) -> pd.DataFrame:
         """The laps that were driven on the track."""
         return self.laps[self.is_on_track[self.laps["first_row"]]]
@@ -56,7 +64,12 @@ class LogOnTrack:
         track.
         """
         world = self.track.name if self.track else self.log.job.world
-        return describe_standing(world, best_lap_time(self.laps_on_track), self.log.job.race_type)
+        sentence = describe_standing(
+            world, best_lap_time(self.laps_on_track), self.log.job.race_type
+        )
+        if sentence and self.log.stamp_unit_s:
+            return f"{sentence}, if at all: its times are no finer than {self.log.stamp_unit_s:g} s"
+        return sentence
 
     @property
     def against_bound(self) -> str:
@@ -88,7 +101,26 @@ def read_log_on_track(
     """
     from racer import logs
 
-    on_track = place_log(logs.read_log(path), Path(path), track, routes)
+    return _placed(logs.read_log(path), Path(path), track, routes, with_line_deviation)
+
+
+def read_jobs_on_track(
+    path: str | Path, track: str, routes: Path | None, *, with_line_deviation: bool = False
+) -> list[LogOnTrack]:
+    """What `read_log_on_track` gives, apart for each job where several lie in one folder."""
+    from racer import logs
+
+    jobs = logs.read_jobs(path)
+    return [
+        _placed(log, Path(path) / job, track, routes, with_line_deviation)
+        for job, log in jobs.items()
+    ]
+
+
+def _placed(
+    log: Log, path: Path, track: str, routes: Path | None, with_line_deviation: bool
+) -> LogOnTrack:
+    on_track = place_log(log, path, track, routes)
     if with_line_deviation and on_track.track is not None:
         _fill_line_deviation(on_track, on_track.track)
     return on_track

@@ -2,17 +2,20 @@ from .archive import FileEntry as FileEntry
 from .log import HasTrace as HasTrace
 from .log import Job as Job
 from .log import Log as Log
+from .log import NoStepsError as NoStepsError
 from .log import Source as Source
 from .log_track import KnownTracks as KnownTracks
 from .log_track import LogTrack as LogTrack
 from .log_track import TrackSource as TrackSource
 from .log_track import find_log_track as find_log_track
+from .metrics import ModelArchive as ModelArchive
 from .metrics import evaluation_metrics as evaluation_metrics
 from .metrics import read_metrics as read_metrics
 from .metrics import training_metrics as training_metrics
 from .metrics import write_metrics as write_metrics
 from .reader import LogStream as LogStream
 from .reader import as_log as as_log
+from .reader import read_jobs as read_jobs
 from .reader import read_log as read_log
 from .reader import stream_log as stream_log
 from .schema import CONTINUOUS_ACTION as CONTINUOUS_ACTION
@@ -25,6 +28,8 @@ from .schema import row_episode_ids as row_episode_ids
 from .schema import to_status_category as to_status_category
 from .sources import locate_logs as locate_logs
 from .sources import visit_files as visit_files
+from .step_files import read_job as read_job
+from .step_files import read_model as read_model
 from .to_state import episode_begins as episode_begins
 from .to_state import state_rows as state_rows
 from .unpacking import TruncatedFileError as TruncatedFileError
@@ -43,6 +48,8 @@ __all__ = [
     "Log",
     "LogStream",
     "LogTrack",
+    "ModelArchive",
+    "NoStepsError",
     "Source",
     "TrackSource",
     "TruncatedFileError",
@@ -53,8 +60,11 @@ __all__ = [
     "find_log_track",
     "has_unix_time",
     "locate_logs",
+    "read_job",
+    "read_jobs",
     "read_log",
     "read_metrics",
+    "read_model",
     "row_episode_ids",
     "state_rows",
     "stream_log",

@@ -286,8 +286,8 @@ def _read_csv(text: bytes, columns: ColumnNames) -> dict[str, NDArray[Any]] | No
             skipinitialspace=b" " in text,  # a third faster without
             skip_blank_lines=False,
             low_memory=False,
-            true_values=["True"],
-            false_values=["False"],
+            true_values=["True", "TRUE"],
+            false_values=["False", "FALSE"],
             encoding_errors="replace",
             **_EXACT_FLOATS,
         )

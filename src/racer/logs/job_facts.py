@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ import pandas as pd
 from racer.errors import UsageError
 from racer.files import parse_json, parse_yaml
 from racer.logs.log import EPOCH_DTYPES, Job, no_epochs
-from racer.logs.metrics import parse_metrics
+from racer.logs.metrics import TRAINER_FILE, parse_metrics, parse_trainer_table
 from racer.vehicle import ActionSpace, Metadata, car_generation, parse_metadata
 
 _NUMBER = rb"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|-?inf)"
@@ -63,7 +63,7 @@ class PrintedFactsCollector:
     """What one log has said so far, filled as blocks of lines go by; empty where it says nothing.
 
     `epochs` has a row an epoch: iteration, epoch, loss, KL divergence, entropy, learning rate.
-    `actions` is the action space as it was printed.
+    `actions` is the action space as it was printed, `name` that of the log.
     """
 
     epochs: list[tuple[int, int, float, float, float, float]] = field(default_factory=list)
@@ -73,6 +73,7 @@ class PrintedFactsCollector:
     best_checkpoint: str = ""
     actions: Any = None
     hyperparameters: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
     _pending_lines: int = 0  # that may still belong to the hyperparameters
 
     def take(self, block: bytes) -> None:
@@ -171,6 +172,7 @@ _HYPERPARAMETERS = "hyperparameters.json"
 _CHECKPOINTS = "deepracer_checkpoints.json"
 _RUN = "run.json"
 _BEST = "best.json"
+_TRAINER = "trainer"
 _JSON_FILES = (_METADATA, _HYPERPARAMETERS, _CHECKPOINTS, _RUN, _BEST)
 _REWARD_FILES = ("reward_function.py", "reward.py")
 _YAML_ENDINGS = (".yaml", ".yml")
@@ -216,7 +218,9 @@ class JobFactsCollector:
         """Add what a small file says; one that cannot be understood becomes a note."""
         kind = PurePosixPath(name).name.lower()
         try:
-            if kind in _REWARD_FILES:
+            if TRAINER_FILE.search(name):
+                self._keep(_TRAINER, name, parse_trainer_table(content))
+            elif kind in _REWARD_FILES:
                 self._keep("reward", name, content.decode("utf-8-sig", "replace"))
             elif kind.endswith(_YAML_ENDINGS):
                 self._keep("yaml", name, _yaml_settings(content, name))
@@ -246,7 +250,18 @@ class JobFactsCollector:
             ppo=self._ppo(),
             metrics=dict(self.metrics),
             best_checkpoint=self._best_checkpoint(),
+            trainer=self._trainer(),
         )
+
+    def of_files(self, is_kept: Callable[[str], bool]) -> JobFactsCollector:
+        """What the files say whose names are kept."""
+        files = {}
+        for kind, some in self.files.items():
+            files[kind] = [file for file in some if is_kept(file.name)]
+        metrics = {name: table for name, table in self.metrics.items() if is_kept(name)}
+        names = [name for name in self.names if is_kept(name)]
+        printed = [log for log in self.printed if is_kept(log.name)]
+        return JobFactsCollector(files, metrics, names, printed)
 
     def _take_json(self, kind: str, name: str, content: Any) -> None:
         if kind == _METADATA:
@@ -325,6 +340,11 @@ class JobFactsCollector:
         tables = [log.ppo() for log in self.printed if log.epochs]
         return max(tables, key=len, default=no_epochs())
 
+    def _trainer(self) -> pd.DataFrame:
+        """The trainer's statistics of the worker that has most of them."""
+        tables = [file.content for file in self.files.get(_TRAINER, [])]
+        return max(tables, key=len, default=pd.DataFrame())
+
     def _best_checkpoint(self) -> str:
         checkpoints = _object(self._shallowest(_CHECKPOINTS))
         name = _object(checkpoints.get("best_checkpoint")).get("name")
@@ -335,6 +355,8 @@ class JobFactsCollector:
 def may_hold_facts(name: str) -> bool:
     """Whether a file of this name may hold facts of a job."""
     kind = PurePosixPath(name).name.lower()
+    if TRAINER_FILE.search(name):
+        return True
     return kind in _REWARD_FILES or kind.endswith((".json", *_YAML_ENDINGS))
 
 
@@ -382,7 +404,7 @@ def _yaml_settings(content: bytes, name: str) -> dict[str, str]:
     if len(content) > _MAX_YAML_BYTES:
         raise UsageError(f"{name} is larger than {_MAX_YAML_BYTES >> 10} KiB")
     settings = {}
-    for key, value in _object(parse_yaml(content.decode("utf-8", "replace"), name)).items():
+    for key, value in _object(parse_yaml(content.decode("utf-8-sig", "replace"), name)).items():
         first = value[0] if isinstance(value, list) and value else value
         if isinstance(first, str | int | float) and first != "":
             settings[str(key)] = str(first)

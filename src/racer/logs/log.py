@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from racer.errors import UsageError
 from racer.logs.schema import row_episode_ids
 from racer.records import Record, RecordTable
 from racer.vehicle import ActionSpace
@@ -36,6 +37,14 @@ def _empty_epochs() -> pd.DataFrame:
     return pd.DataFrame({name: np.empty(0, dtype) for name, dtype in EPOCH_DTYPES.items()})
 
 
+class NoStepsError(UsageError):
+    """A location holds no step; `is_model` says that it is a model archive, which needs none."""
+
+    def __init__(self, sentence: str, *, is_model: bool = False) -> None:
+        super().__init__(sentence)
+        self.is_model = is_model
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """The facts of a job. Nothing here is guessed: empty means that no file says it.
@@ -52,6 +61,7 @@ class Job:
     | ppo | one row a policy-training epoch: iteration, epoch, loss, kl, entropy, learning_rate |
     | metrics | entries of each metrics file by its name, as `racer.logs.read_metrics` gives them |
     | best_checkpoint | name of the checkpoint that the job itself calls best |
+    | trainer | one row an episode of a model archive's statistics: episode, reward, steps, ... |
     """
 
     platform: str = ""
@@ -65,6 +75,7 @@ class Job:
     ppo: pd.DataFrame = field(default_factory=no_epochs)
     metrics: dict[str, pd.DataFrame] = field(default_factory=dict)
     best_checkpoint: str = ""
+    trainer: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,7 @@ class Source:
     first_bad: str = ""  # place and beginning of the first bad line
     notes: tuple[str, ...] = ()
     repeated: int = 0
+    stamp_unit_s: float = 0.0  # of which stamps are multiples, where a step takes less; else 0
 
     @property
     def lines(self) -> int:
@@ -118,6 +130,11 @@ class Log(Record):
     def bad_lines(self) -> int:
         """Lines, over all files, that should hold a step and do not."""
         return sum(source.bad for source in self.sources)
+
+    @property
+    def stamp_unit_s(self) -> float:
+        """Seconds of which the stamps of a file are whole numbers; 0 where a step takes more."""
+        return max((source.stamp_unit_s for source in self.sources), default=0.0)
 
     @property
     def episodes(self) -> int:

@@ -5,7 +5,10 @@ docs/simulator.md 6.3 says what the simulator writes. Times in them are whole mi
 
 from __future__ import annotations
 
+import io
 import json
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,8 @@ from numpy.typing import NDArray
 from racer.errors import UsageError
 from racer.files import read_json, write_file
 from racer.logs.schema import EPISODES_PER_ITERATION
+from racer.records import Record, RecordTable, format_number
+from racer.vehicle import ActionSpace
 
 STATUS_LABELS = {
     "prepare": "Prepare",
@@ -152,3 +157,109 @@ def _outcome(lap: dict[str, Any]) -> dict[str, Any]:
         "completion_percentage": int(lap["completion"]),
         "episode_status": STATUS_LABELS.get(lap["status"], str(lap["status"])),
     }
+
+
+TRAINER_FILE = re.compile(r"(^|/)worker_\d+\.[\w.]*agent_\d+\.csv$")
+"""The statistics that the trainer keeps in a model archive, one row an episode."""
+MODEL_SENTENCE = (
+    "a model archive as the console and the student league give it (policy, action space and the "
+    "trainer's statistics); the steps are in the logs: Download logs"
+)
+
+_TRAINER_COLUMNS = {
+    "episode #": "episode",
+    "episode length": "steps",
+    "training reward": "reward",
+    "evaluation reward": "evaluation reward",
+    "wall-clock time": "wall-clock s",
+    "loss/mean": "loss",
+    "surrogate loss/mean": "loss",
+    "policy loss/mean": "loss",
+    "loss": "loss",
+    "entropy/mean": "entropy",
+    "entropy": "entropy",
+    "kl divergence/mean": "KL",
+    "kullback-leibler divergence/mean": "KL",
+    "kl/mean": "KL",
+    "kl": "KL",
+}
+_MAX_SHOWN_STAGES = 15
+
+
+def parse_trainer_table(content: bytes) -> pd.DataFrame:
+    """The trainer's statistics: of its columns those that tell the course of a training, one row an
+    episode. No row where the file is none.
+    """
+    try:
+        table = pd.read_csv(io.BytesIO(content), encoding_errors="replace", low_memory=False)
+    except (ValueError, TypeError, OverflowError, pd.errors.ParserError):
+        return pd.DataFrame()
+    columns: dict[str, pd.Series] = {}
+    table.columns = table.columns.astype(str).str.strip().str.lower()
+    for head, name in _TRAINER_COLUMNS.items():
+        if (table.columns == head).sum() == 1 and name not in columns:
+            values = pd.to_numeric(table[head], errors="coerce").astype(float)
+            if values.notna().any():
+                columns[name] = values
+    if "episode" not in columns:
+        return pd.DataFrame()
+    trainer = pd.DataFrame(columns)
+    has_number: pd.Series = np.isfinite(trainer["episode"])
+    return trainer.loc[has_number].reset_index(drop=True)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ModelArchive(Record):
+    """A model archive, which holds no step: its action space and the course of its training.
+
+    `trainer` has a row an episode, with `episode` and those of steps, reward, loss, entropy, KL and
+    wall-clock time that the file has.
+    """
+
+    path: str
+    action_space: ActionSpace | None
+    trainer: pd.DataFrame
+
+    def blocks(self) -> list[str | RecordTable]:
+        """What it is, its actions, and the means of its episodes in up to 15 stages."""
+        blocks: list[str | RecordTable] = [f"{self.path}: {MODEL_SENTENCE}"]
+        if self.action_space is not None:
+            blocks.append(_describe_actions(self.action_space))
+        if len(self.trainer):
+            blocks.append(f"the trainer's own statistics of {len(self.trainer)} episodes (means)")
+            blocks.append(self._stages())
+        return blocks
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its path, what it is, and the trainer's statistics."""
+        rows = self.trainer.astype(object).where(self.trainer.notna(), None)
+        return {
+            "log": self.path,
+            "is": MODEL_SENTENCE,
+            "actions": None if self.action_space is None else _describe_actions(self.action_space),
+            "trainer": rows.to_dict("records"),
+        }
+
+    def _stages(self) -> RecordTable:
+        measures = [str(name) for name in self.trainer if name not in ("episode", "wall-clock s")]
+        ends = [str(name) for name in self.trainer if name == "wall-clock s"]
+        table = RecordTable(("episodes", *measures, *ends), text_heads=frozenset({"episodes"}))
+        for part in np.array_split(np.arange(len(self.trainer)), _MAX_SHOWN_STAGES):
+            if not len(part):
+                continue
+            rows = self.trainer.iloc[part]
+            first, last = rows["episode"].iloc[[0, -1]]
+            means = [format_number(float(rows[name].mean())) for name in measures]
+            last_values = [format_number(float(rows[name].iloc[-1]), 0) for name in ends]
+            label = f"{first:.0f}" if first == last else f"{first:.0f} to {last:.0f}"
+            table.add_row(label, *means, *last_values)
+        return table
+
+
+def _describe_actions(space: ActionSpace) -> str:
+    if space.is_continuous:
+        steering = f"steering {min(space.steering_deg):g} to {max(space.steering_deg):g} degrees"
+        return f"continuous actions: {steering}, speed {min(space.speed):g} to {max(space.speed):g} m/s"
+    commands = zip(space.steering_deg, space.speed, strict=True)
+    actions = [f"{steering:g} at {speed:g}" for steering, speed in commands]
+    return f"{space.size} actions, degrees at m/s: {', '.join(actions)}"

@@ -19,33 +19,37 @@ from racer.logs.blocks import stack_frames
 from racer.logs.job_facts import JobFactsCollector, may_hold_facts
 from racer.logs.log import HasTrace, Job, Log, Source
 from racer.logs.repair import (
-    DUPLICATE_FRACTION,
+    RepeatFilter,
     StepHistory,
-    StepKeys,
     continues_episode,
-    step_stamps,
-    without_repeated_rows,
+    without_repeats,
     worker_numbers,
 )
 from racer.logs.schema import episode_ids, number_episodes, to_status_category, with_statuses
 from racer.logs.simtrace import FileAccount
 from racer.logs.sources import LogLocation, locate_logs, natural_sort_key
 from racer.logs.step_files import (
+    IterationRule,
     OpenStepFile,
     holds_only_bad_lines,
     is_csv_name,
+    is_text_log,
+    job_folder,
     may_hold_steps,
     no_trace_error,
     open_step_files,
     origin_columns,
+    training_id,
 )
 
 
 class FileTrace(NamedTuple):
-    """What one file held."""
+    """What one file held; its number among all, and those of the files that held some of it, too."""
 
     frame: pd.DataFrame
     source: Source
+    number: int = 0
+    shared_with: frozenset[int] = frozenset()
 
 
 def as_log(log: Log | HasTrace | str | Path) -> Log:
@@ -89,33 +93,108 @@ def read_log(path: str | Path, endpoint: str = "") -> Log:
     >>> log.trace["X"].tolist()
     [0.0, 0.1, 0.2]
     """
+    contents = _read_contents(path, endpoint)
+    jobs = contents.jobs()
+    notes = []
+    if len(jobs) > 1:
+        notes.append(
+            f"{len(jobs)} jobs are in it: {', '.join(jobs)}; here their steps stand behind each other"
+        )
+    return contents.log(contents.files, contents.facts, notes)
+
+
+def read_jobs(path: str | Path, endpoint: str = "") -> dict[str, Log]:
+    """The log of each job in a location, by its folder there; one alone has the name "".
+
+    What `read_log` gives, but where several trainings lie in folders of their own, or several logs
+    of the console's trainings in one, each is a log with its own facts. Raises as `read_log` does.
+    """
+    contents = _read_contents(path, endpoint)
+    jobs = contents.jobs()
+    if len(jobs) == 1:
+        return {"": contents.log(contents.files, contents.facts, [])}
+    logs = {}
+    for job, files in jobs.items():
+        facts = contents.facts_of(job, files)
+        note = f"one of {len(jobs)} jobs in {contents.location.root}, each of which counts apart"
+        logs[job] = contents.log(files, facts, [note])
+    return logs
+
+
+class _Contents(NamedTuple):
+    """What a location holds: files with steps that stand nowhere else, and facts."""
+
+    location: LogLocation
+    facts: JobFactsCollector
+    files: list[FileTrace]
+    notes: list[str]
+
+    def jobs(self) -> dict[str, list[FileTrace]]:
+        """The files of each job by its folder; all of them under "" where there is one job.
+
+        Files that share steps are of one job wherever they lie.
+        """
+        names = [file.source.name for file in self.files]
+        has_several_ids = len({training_id(name) for name in names} - {""}) > 1
+        job_of: dict[int, str] = {}
+        jobs: dict[str, list[FileTrace]] = {}
+        for file in self.files:
+            job = job_folder(file.source.name)
+            if has_several_ids and training_id(file.source.name):
+                job = f"{job}/{training_id(file.source.name)}".lstrip("/")
+            partners = sorted(file.shared_with & set(job_of))
+            job = job_of[partners[0]] if partners else job
+            job_of[file.number] = job
+            jobs.setdefault(job, []).append(file)
+        trainings = 0
+        for files in jobs.values():
+            trainings += any(file.source.phase != "evaluation" for file in files)
+        if trainings < 2:
+            return {"": self.files}
+        return {job or ".": files for job, files in jobs.items()}
+
+    def facts_of(self, job: str, files: list[FileTrace]) -> JobFactsCollector:
+        """What the files of a job, and those in the folders above it, say."""
+        own = {file.source.name for file in files}
+        above = self.location.path_of("")
+
+        def is_kept(name: str) -> bool:
+            inner = name.removeprefix(above)
+            folder = job_folder(inner)
+            return inner in own or folder == job or not folder or job.startswith(f"{folder}/")
+
+        return self.facts.of_files(is_kept)
+
+    def log(self, files: list[FileTrace], facts: JobFactsCollector, notes: list[str]) -> Log:
+        """Some of the files as a log."""
+        files = [_sorted_by_worker(file) for file in _natural_order(files)]
+        files, continues, link_notes = _linked(files)
+        job = facts.job()
+        every = (*self.location.notes, *facts.notes, *self.notes, *link_notes, *notes)
+        return Log(
+            _one_trace(files, continues, self.location),
+            tuple(file.source for file in files),
+            every,
+            job,
+        )
+
+
+def _read_contents(path: str | Path, endpoint: str) -> _Contents:
     location = locate_logs(path, endpoint)
     facts = JobFactsCollector()
     files, notes = _read_files(location, facts)
-    files, duplicate_notes = _without_duplicate_texts(files)
     files, repeat_notes = _without_repeats(files)
-    files = [_sorted_by_worker(file) for file in files]
-    files, continues, link_notes = _linked(files)
-    job = facts.job()
-    return Log(
-        _one_trace(files, continues, location),
-        tuple(file.source for file in files),
-        (
-            *location.notes,
-            *facts.notes,
-            *notes,
-            *duplicate_notes,
-            *repeat_notes,
-            *link_notes,
-        ),
-        job,
-    )
+    return _Contents(location, facts, files, [*notes, *repeat_notes])
 
 
 def _read_files(
     location: LogLocation, facts: JobFactsCollector
 ) -> tuple[list[FileTrace], list[str]]:
-    """The files with steps in natural order, and notes on those without. UsageError for none."""
+    """The files with steps in the order in which they stand there, tables first, since they have
+    more digits than the text logs of the same steps; and notes on those without.
+
+    Raises UsageError where no file holds a step.
+    """
     files = []
     notes = []
     tried = 0
@@ -128,59 +207,56 @@ def _read_files(
         if source.rows:
             files.append(FileTrace(stack_frames(frames), source))
     if not files:
-        raise no_trace_error(location, tried, notes)
-    files.sort(key=lambda file: natural_sort_key(file.source.name))
+        raise no_trace_error(location, facts.names, tried, notes)
+    files.sort(key=lambda file: not is_csv_name(file.source.name))
     return files, notes
+
+
+def _natural_order(files: list[FileTrace]) -> list[FileTrace]:
+    """The files by their names, tables first."""
+    files = sorted(files, key=lambda file: natural_sort_key(file.source.name))
+    return sorted(files, key=lambda file: not is_csv_name(file.source.name))
 
 
 def _may_hold_steps_or_facts(name: str) -> bool:
     return may_hold_steps(name) or may_hold_facts(name)
 
 
-def _without_duplicate_texts(files: list[FileTrace]) -> tuple[list[FileTrace], list[str]]:
-    """The files without text logs of a job whose csv files are there as well, and notes on those."""
-    tables = [file for file in files if is_csv_name(file.source.name)]
-    if not 0 < len(tables) < len(files):
-        return files, []
-    stamps = np.concatenate([step_stamps(table.frame) for table in tables])
-    kept = []
-    notes = []
-    for file in files:
-        name = file.source.name
-        if is_csv_name(name):
-            kept.append(file)
-            continue
-        in_tables = np.isin(step_stamps(file.frame), stamps)
-        if in_tables.mean() < DUPLICATE_FRACTION:
-            kept.append(file)
-        else:
-            notes.append(
-                f"left out: {name} holds the same steps as the csv files ({len(file.frame)} rows)"
-            )
-    return kept, notes
-
-
 def _without_repeats(files: list[FileTrace]) -> tuple[list[FileTrace], list[str]]:
     """The files without steps that stand twice, whose number is in the account of each file; and
     notes on files of which nothing remains.
     """
-    history = StepHistory()
+    history = StepHistory(has_several_files=len(files) > 1)
     kept = []
     notes = []
-    for frame, source in files:
-        is_repeated = history.find_repeated(frame)
-        count = int(is_repeated.sum())
-        if count == len(frame):
-            notes.append(
-                f"left out: every step of {source.name} ({count} rows) stands in the files "
-                "before it"
-            )
-        elif count:
-            remaining = frame[~is_repeated].reset_index(drop=True)
-            kept.append(FileTrace(remaining, without_repeated_rows(source, count)))
-        else:
-            kept.append(FileTrace(frame, source))
+    for frame, source, *_ in files:
+        steps = history.begin_file(source.phase)
+        pieces = [steps.take(frame)]
+        held = steps.finish()
+        if held is not None:
+            pieces.append(held)
+        if not steps.kept:
+            notes.append(_nothing_new_note(source.name, steps))
+            continue
+        source = replace(source, phase=steps.phase)
+        remaining = stack_frames([piece for piece in pieces if len(piece)])
+        shared_with = frozenset(steps.shared_with)
+        kept.append(FileTrace(remaining, _once(source, steps), steps.number, shared_with))
     return kept, notes
+
+
+def _once(source: Source, steps: RepeatFilter) -> Source:
+    """The account of a file without the steps that stand twice."""
+    elsewhere = "the files before it" if is_csv_name(source.name) else "the csv files"
+    return without_repeats(source, steps, elsewhere)
+
+
+def _nothing_new_note(name: str, steps: RepeatFilter) -> str:
+    """The sentence on a file all of whose steps stand elsewhere."""
+    count = steps.shared + steps.repeated
+    if is_csv_name(name):
+        return f"left out: every step of {name} ({count} rows) stands in the files before it"
+    return f"left out: {name} holds the same steps as the csv files ({count} rows)"
 
 
 def _sorted_by_worker(file: FileTrace) -> FileTrace:
@@ -191,7 +267,8 @@ def _sorted_by_worker(file: FileTrace) -> FileTrace:
     order = np.argsort(worker, kind="stable")
     frame = file.frame.iloc[order].reset_index(drop=True)
     note = f"steps of {int(worker.max()) + 1} workers stand in turn: they were sorted apart"
-    return FileTrace(frame, replace(file.source, notes=(*file.source.notes, note)))
+    source = replace(file.source, notes=(*file.source.notes, note))
+    return file._replace(frame=frame, source=source)
 
 
 def _linked(files: list[FileTrace]) -> tuple[list[FileTrace], NDArray[np.bool_], list[str]]:
@@ -259,12 +336,14 @@ def _one_trace(
     chain = np.repeat(np.cumsum(~continues, dtype=np.int64), lengths)
     ids = number_episodes(trace["episode"].to_numpy(), trace["steps"].to_numpy(), chain)
     columns = origin_columns(location, [file.source for file in files], lengths)
+    rule = IterationRule()
+    for file in files:
+        rule.learn(file.source, file.frame)
+    columns["iteration"] = rule.fill(columns, trace)
     added = pd.DataFrame({**columns, "episode_id": ids}, copy=False)
     return pd.concat([with_statuses(trace), added], axis=1)
 
 
-DUPLICATE_SAMPLE_STEPS = 2000
-"""Steps of a text log that tell whether csv files hold them too."""
 MAX_EPISODE_ROWS = 200_000
 """Rows of an episode that has no end, after which it is cut."""
 
@@ -286,11 +365,11 @@ class LogStream:
     def __init__(self, path: str | Path, endpoint: str = "") -> None:
         self._location = locate_logs(path, endpoint)
         self._facts = JobFactsCollector()
-        self._history = StepHistory()
+        self._history = StepHistory(has_several_files=not self._location.is_file)
         self._accounts: list[FileAccount] = []  # of files that gave steps
-        self._repeated: list[int] = []  # rows of each of them that were dropped
+        self._repeats: list[RepeatFilter] = []  # what each of them holds twice
+        self._iterations = IterationRule()
         self._notes: list[str] = []
-        self._csv_stamps: list[StepKeys] = []  # of all steps, where there may be text logs too
         self._has_text_logs = False
         self._tried_files = 0
         self._episodes = 0
@@ -305,13 +384,8 @@ class LogStream:
     @property
     def sources(self) -> tuple[Source, ...]:
         """The accounts of the files that have given steps."""
-        sources = []
-        for account, count in zip(self._accounts, self._repeated, strict=True):
-            source = account.source
-            if count:
-                source = without_repeated_rows(source, count)
-            sources.append(source)
-        return tuple(sources)
+        pairs = zip(self._accounts, self._repeats, strict=True)
+        return tuple(_once(account.source, steps) for account, steps in pairs)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -339,7 +413,7 @@ class LogStream:
         if unfinished is not None:
             yield self._piece(unfinished)
         if not self._accounts:
-            raise no_trace_error(self._location, self._tried_files, self._notes)
+            raise no_trace_error(self._location, self._facts.names, self._tried_files, self._notes)
 
     def _end_of_whole_episodes(self, frame: pd.DataFrame) -> int:
         """The row with which the last episode begins; the end of the rows where it is too long."""
@@ -368,83 +442,53 @@ class LogStream:
         frame = frame.reset_index(drop=True)
         frame["episode_status"] = to_status_category(frame["episode_status"])
         origin = origin_columns(self._location, sources, lengths.tolist(), int(numbers[0]))
+        origin["iteration"] = self._iterations.fill(origin, frame)
         return frame.assign(**origin, episode_id=ids)
 
     def _frames(self) -> Iterator[tuple[int, pd.DataFrame]]:
         """Steps of each file, without those that stand twice, and the number of the file."""
         for file in open_step_files(self._location, self._facts, self._is_for_first_pass):
             self._tried_files += 1
-            yield from self._steps_of_csv(file)
+            yield from self._new_steps(file)
         if self._location.is_file or not self._has_text_logs:
             return
-        for file in open_step_files(self._location, self._facts, _is_text_log):
+        for file in open_step_files(self._location, self._facts, is_text_log):
             self._tried_files += 1
-            yield from self._steps_of_text_log(file)
+            yield from self._new_steps(file)
 
     def _is_for_first_pass(self, name: str) -> bool:
         """Whether a file is a table or holds facts; remembers whether there are text logs too."""
-        self._has_text_logs |= _is_text_log(name)
+        self._has_text_logs |= is_text_log(name)
         return is_csv_name(name) or may_hold_facts(name)
 
-    def _steps_of_csv(self, file: OpenStepFile) -> Iterator[tuple[int, pd.DataFrame]]:
-        pieces = file.pieces
-        if not self._location.is_file:
-            pieces = self._keeping_stamps(pieces)
-        yield from self._new_steps(file.account, pieces)
-
-    def _steps_of_text_log(self, file: OpenStepFile) -> Iterator[tuple[int, pd.DataFrame]]:
-        start = _first_pieces(file.pieces)
-        if self._is_in_csv_files(start):
-            self._notes.append(
-                f"left out: {file.account.name} holds the same steps as the csv files"
-            )
-            return
-        yield from self._new_steps(file.account, chain(start, file.pieces))
-
-    def _keeping_stamps(self, pieces: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        for frame in pieces:
-            self._csv_stamps.append(step_stamps(frame))
-            yield frame
-
-    def _new_steps(
-        self, account: FileAccount, pieces: Iterator[pd.DataFrame]
-    ) -> Iterator[tuple[int, pd.DataFrame]]:
+    def _new_steps(self, file: OpenStepFile) -> Iterator[tuple[int, pd.DataFrame]]:
         """The steps of a file that have not been read before, with the number of the file."""
+        account = file.account
         number = len(self._accounts)
-        for frame in pieces:
+        steps = self._history.begin_file(account.phase)
+        for frame in chain(_kept(file.pieces, steps), _kept_at_end(steps)):
             if number == len(self._accounts):
                 self._accounts.append(account)
-                self._repeated.append(0)
-            is_repeated = self._history.find_repeated(frame)
-            self._repeated[number] += int(is_repeated.sum())
-            if is_repeated.any():
-                frame = frame[~is_repeated]
-            if len(frame):
-                yield number, frame
+                self._repeats.append(steps)
+            account.phase = steps.phase
+            self._iterations.learn(account, frame)
+            yield number, frame
+        if account.rows and not steps.kept:
+            self._notes.append(_nothing_new_note(account.name, steps))
         if holds_only_bad_lines(account.source):
             self._notes.append(f"left out: {account.name} holds no step ({account.bad} bad lines)")
 
-    def _is_in_csv_files(self, start: list[pd.DataFrame]) -> bool:
-        """Whether the beginning of a text log stands in the csv files too."""
-        if not start or not self._csv_stamps:
-            return False
-        stamps = np.concatenate([step_stamps(frame) for frame in start])
-        is_known = np.zeros(len(stamps), bool)
-        for csv_stamps in self._csv_stamps:
-            is_known |= np.isin(stamps, csv_stamps)
-        return float(is_known.mean()) >= DUPLICATE_FRACTION
+
+def _kept(pieces: Iterator[pd.DataFrame], steps: RepeatFilter) -> Iterator[pd.DataFrame]:
+    """What remains of the pieces of a file without the steps that have been read before."""
+    for piece in pieces:
+        frame = steps.take(piece)
+        if len(frame):
+            yield frame
 
 
-def _first_pieces(pieces: Iterator[pd.DataFrame]) -> list[pd.DataFrame]:
-    """The first pieces of a file, with steps enough to tell whether they are another file's."""
-    start: list[pd.DataFrame] = []
-    while sum(map(len, start)) < DUPLICATE_SAMPLE_STEPS:
-        piece = next(pieces, None)
-        if piece is None:
-            break
-        start.append(piece)
-    return start
-
-
-def _is_text_log(name: str) -> bool:
-    return may_hold_steps(name) and not is_csv_name(name)
+def _kept_at_end(steps: RepeatFilter) -> Iterator[pd.DataFrame]:
+    """The steps of a file that were held back until its end was reached."""
+    held = steps.finish()
+    if held is not None:
+        yield held

@@ -7,27 +7,40 @@ of files; a wrong order from workers that print into one log in turn.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numba import njit
 from numpy.typing import NDArray
 
+from racer.logs.blocks import stack_frames
 from racer.logs.log import Source
 from racer.logs.schema import number_episodes
 
-DUPLICATE_FRACTION = 0.9
-"""Of a text log's steps: where csv files hold as many of them, it is a copy of the same job."""
 MAX_GAP_STEPS = 3
 MAX_GAP_S = 1.0
 """With MAX_GAP_STEPS, what may lie between the halves of a log that was cut in two."""
 MIN_REPEATED_STEPS = 3
-"""Of repeated steps in a row. Workers that start together share the step in which they wait, not
-more.
+"""Of repeated steps in a row that begin an episode. Workers that start together share the step in
+which they wait, not more.
 """
+
+_COARSEST_PLACE_M = 0.01
+_FINEST_PLACE_M = 1e-4  # a text log has four decimals
+_COARSEST_STEER_DEG = 1.0
+_COARSEST_STAMP_S = 1.0
+_FINEST_STAMP_S = 1e-3
+_MIN_SAMPLED_STEPS = 20  # from which the digits of a file can be told
+_MAX_SAMPLED_STEPS = 200
+_MAX_EQUAL_KEYS = 512  # steps of one number that are compared with a step
+_NOT_THERE = -1
+_MAX_STEPS = 1 << 20  # of an episode that have keys of their own
+_FLOAT32_ERROR_M = 1e-5  # of places on the longest tracks
+_ROUNDING = 1.0 + 1e-6
+_MAX_REST = 1e-2  # of a value over its unit, where float32 places have lost digits
 
 _IDENTITY_COLUMNS = (
     "episode",
@@ -61,35 +74,171 @@ def continues_episode(before: pd.Series, after: pd.Series) -> bool:
     return bool(0 < steps <= MAX_GAP_STEPS and 0 < time <= MAX_GAP_S)
 
 
-def without_repeated_rows(source: Source, count: int) -> Source:
-    """The account of a file of which `count` rows were dropped because they had been read before."""
-    note = f"{count} rows stand twice: the second ones were dropped"
-    return replace(source, rows=source.rows - count, repeated=count, notes=(*source.notes, note))
+def without_repeats(source: Source, steps: RepeatFilter, elsewhere: str) -> Source:
+    """The account of a file of which steps were dropped because they had been read before.
+
+    `elsewhere` names the files that hold those steps, too.
+    """
+    count = steps.shared + steps.repeated
+    if not count:
+        return source
+    notes = list(source.notes)
+    if steps.repeated:
+        notes.append(f"{steps.repeated} rows stand twice: the second ones were dropped")
+    if steps.shared:
+        notes.append(
+            f"{source.name}: {steps.shared:,} of its steps stand in {elsewhere}, too, and count "
+            f"once; {steps.kept:,} stand nowhere else and were added"
+        )
+    return replace(source, rows=source.rows - count, repeated=count, notes=tuple(notes))
 
 
 class StepHistory:
-    """The steps that have been read so far, 8 bytes each."""
+    """The steps of a location, file after file, each of which counts once."""
+
+    def __init__(self, *, has_several_files: bool) -> None:
+        self._earlier = _StepTable() if has_several_files else None
+        self._files = 0
+
+    def begin_file(self, phase: str = "unknown") -> RepeatFilter:
+        """What keeps the steps of the next file, which is of a phase, that are new."""
+        self._files += 1
+        return RepeatFilter(self._earlier, self._files - 1, phase)
+
+
+class RepeatFilter:
+    """The steps of one file, piece by piece, without those that have been read before.
+
+    A step counts as a repeat where it equals the one before it; where an equal one has been read
+    from this file, or one that is the same as far as the digits of both tell from another file. The
+    first steps of an episode count only in a run of three and more, since workers that started
+    together share the step in which they wait. `repeated` counts those of this file, `shared` those
+    of others, `kept` the rest. `phase` is that of the file, or where its name does not tell, that
+    of the files with the same steps, whose numbers are in `shared_with`; `number` is its own.
+    """
+
+    def __init__(self, earlier: _StepTable | None, number: int, phase: str) -> None:
+        self.number = number
+        self.phase = phase
+        self.shared_with: set[int] = set()
+        self.repeated = 0
+        self.shared = 0
+        self.kept = 0
+        self._earlier = earlier
+        self._new: list[_StepColumns] = []
+        self._start: list[_StepColumns] = []  # steps that tell how many digits there are
+        self._keys = _KeySet()
+        self._last_key: StepKeys = np.empty(0, np.uint64)
+        self._open_run = 0  # of repeats that were dropped, with which the last piece ended
+        self._held: pd.DataFrame | None = None  # repeats that are a run if the next piece goes on
+        self._held_shared = np.empty(0, bool)
+
+    def take(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The steps of a piece (N rows) that are new; a few at its end may come with the next one."""
+        keys = step_keys(frame)
+        previous = np.concatenate([self._last_key, keys[:-1]])
+        equals_previous = keys[len(keys) - len(previous) :] == previous
+        equals_previous = np.append(np.zeros(len(keys) - len(previous), bool), equals_previous)
+        self._last_key = keys[-1:]
+        is_own = self._keys.find_and_add(keys) | equals_previous
+        is_shared = self._find_shared(frame)
+        return self._without_repeats(frame, is_own, is_shared, equals_previous)
+
+    def finish(self) -> pd.DataFrame | None:
+        """The steps that were held back, if there are any; call it once, at the end of the file.
+
+        From then on the file's steps are known to the files after it.
+        """
+        if self._earlier is not None:
+            self._earlier.add(self._new)
+            self._earlier.phases[self.number] = self.phase
+        held = self._held
+        self._held = None
+        if held is not None:
+            self.kept += len(held)
+        return held
+
+    def _find_shared(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
+        """(N,) whether each step stands in a file before this one."""
+        if self._earlier is None:
+            return np.zeros(len(frame), bool)
+        columns = _StepColumns.of(frame, self.number)
+        if sum(len(start.key) for start in self._start) < _MIN_SAMPLED_STEPS:
+            self._start.append(columns.pick(np.arange(min(len(frame), _MAX_SAMPLED_STEPS))))
+            self._earlier.tell_digits(_stack(self._start))
+        files = self._earlier.files_of(columns)
+        is_shared = np.asarray(files != _NOT_THERE)
+        if is_shared.any():
+            counts = np.bincount(files[is_shared])
+            self.shared_with.update(np.flatnonzero(counts >= MIN_REPEATED_STEPS).tolist())
+            if self.phase == "unknown":
+                self.phase = self._earlier.phases[int(counts.argmax())]
+        self._new.append(columns.pick(~is_shared))
+        return is_shared
+
+    def _without_repeats(
+        self,
+        frame: pd.DataFrame,
+        is_own: NDArray[np.bool_],
+        is_shared: NDArray[np.bool_],
+        equals_previous: NDArray[np.bool_],
+    ) -> pd.DataFrame:
+        is_known = is_own | is_shared
+        if not is_known.any() and self._held is None:
+            self._open_run = 0
+            self.kept += len(frame)
+            return frame
+        is_dropped = equals_previous | (is_known & (frame["steps"].to_numpy() > MIN_REPEATED_STEPS))
+        if self._held is not None:
+            held = len(self._held)
+            frame = stack_frames([self._held, frame])
+            is_known = np.append(np.ones(held, bool), is_known)
+            is_dropped = np.append(np.zeros(held, bool), is_dropped)
+            is_shared = np.append(self._held_shared, is_shared)
+        run = np.append(np.ones(self._open_run, bool), is_known)
+        is_dropped |= _in_long_runs(run)[self._open_run :]
+        last_run = _length_of_last_run(run)
+        self._open_run = min(last_run, MIN_REPEATED_STEPS) if is_dropped[-1] else 0
+        self._hold(frame, is_shared, is_dropped, last_run)
+        end = len(frame) - len(self._held_shared)
+        is_kept = ~is_dropped[:end]
+        self.shared += int((is_dropped & is_shared).sum())
+        self.repeated += int((is_dropped & ~is_shared).sum())
+        self.kept += int(is_kept.sum())
+        return frame.iloc[:end][is_kept].reset_index(drop=True)
+
+    def _hold(
+        self,
+        frame: pd.DataFrame,
+        is_shared: NDArray[np.bool_],
+        is_dropped: NDArray[np.bool_],
+        last_run: int,
+    ) -> None:
+        """Keep back the repeats at the end of a piece that are too few to be dropped yet."""
+        self._held = None
+        self._held_shared = is_shared[:0]
+        count = min(last_run, len(frame))
+        if count and not is_dropped[-count:].any():
+            self._held = frame.iloc[-count:]
+            self._held_shared = is_shared[-count:]
+
+
+class _KeySet:
+    """Keys of steps, 8 bytes each."""
 
     def __init__(self) -> None:
         self._sorted: list[StepKeys] = []
 
-    def find_repeated(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
-        """(N,) whether each step of a trace repeats another; from then on all of them are known.
-
-        A step counts as a repeat where it equals the one before it, or in a run of three and more
-        that were all read before, in this trace or an earlier one: single equal steps are those of
-        workers that started together.
-        """
-        keys = step_keys(frame)
-        is_known = self._is_known(keys)
+    def find_and_add(self, keys: StepKeys) -> NDArray[np.bool_]:
+        """(N,) whether each key stands here or before it in `keys`; from then on all stand here."""
+        is_known = self._find(keys)
         sorted_keys = np.sort(keys)
         if (sorted_keys[1:] == sorted_keys[:-1]).any():
             is_known |= pd.Series(keys).duplicated().to_numpy()
         self._add(sorted_keys)
-        equals_previous = np.append(False, keys[1:] == keys[:-1])[: len(keys)]
-        return equals_previous | _in_long_runs(is_known | equals_previous)
+        return is_known
 
-    def _is_known(self, keys: StepKeys) -> NDArray[np.bool_]:
+    def _find(self, keys: StepKeys) -> NDArray[np.bool_]:
         is_known = np.zeros(len(keys), bool)
         if not self._sorted:
             return is_known
@@ -111,6 +260,103 @@ class StepHistory:
         self._sorted.append(sorted_keys)
 
 
+class _StepColumns(NamedTuple):
+    """What tells steps apart whatever the digits that they are written with, (N,) each."""
+
+    key: NDArray[np.int64]  # of the episode and the step's number in it
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    steer: NDArray[np.float32]
+    stamp: NDArray[np.float64]
+    file: NDArray[np.int32]  # its number
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, file: int) -> _StepColumns:
+        steps = np.clip(frame["steps"].to_numpy(), 0, _MAX_STEPS - 1).astype(np.int64)
+        return cls(
+            frame["episode"].to_numpy() * _MAX_STEPS + steps,
+            frame["X"].to_numpy(np.float32),
+            frame["Y"].to_numpy(np.float32),
+            frame["steer"].to_numpy(np.float32),
+            frame["tstamp"].to_numpy(np.float64),
+            np.full(len(frame), file, np.int32),
+        )
+
+    def pick(self, rows: NDArray[Any]) -> _StepColumns:
+        """Some of the steps, by their numbers or by a mask."""
+        return _StepColumns(*(column[rows] for column in self))
+
+    def sorted(self) -> _StepColumns:
+        """The steps in the order of their keys."""
+        return self.pick(np.argsort(self.key, kind="stable"))
+
+
+class _StepTable:
+    """Steps of several files, which are found again in another that has fewer digits, or more."""
+
+    def __init__(self) -> None:
+        self.phases: dict[int, str] = {}  # of the files, by their numbers
+        self._tables: list[_StepColumns] = []  # each in the order of its keys
+        self._place_m = _FINEST_PLACE_M
+        self._stamp_s = _FINEST_STAMP_S
+
+    def tell_digits(self, start: _StepColumns) -> None:
+        """Take into account how coarse the numbers of a file are, from its first steps."""
+        if len(start.key) < _MIN_SAMPLED_STEPS:
+            return
+        places = np.append(start.x, start.y).astype(np.float64)
+        self._place_m = max(self._place_m, _unit(places, _COARSEST_PLACE_M, _FINEST_PLACE_M))
+        stamp_s = _unit(start.stamp, _COARSEST_STAMP_S, _FINEST_STAMP_S)
+        self._stamp_s = max(self._stamp_s, stamp_s)
+
+    def files_of(self, steps: _StepColumns) -> NDArray[np.int32]:
+        """(N,) the number of the file that has each step, _NOT_THERE for a new one."""
+        files = np.full(len(steps.key), _NOT_THERE, np.int32)
+        if not self._tables:
+            return files
+        order = np.argsort(steps.key, kind="stable")
+        wanted = steps.pick(order)
+        for table in self._tables:
+            files[order] = np.maximum(files[order], self._find(wanted, table))
+        return files
+
+    def add(self, pieces: Sequence[_StepColumns]) -> None:
+        """Keep the steps of a file; few tables are kept, the newest are merged."""
+        pieces = [piece for piece in pieces if len(piece.key)]
+        if not pieces:
+            return
+        table = _stack(pieces).sorted()
+        while self._tables and len(self._tables[-1].key) <= len(table.key) < _MAX_MERGED_KEYS:
+            table = _stack([self._tables.pop(), table]).sorted()
+        self._tables.append(table)
+
+    def _find(self, wanted: _StepColumns, table: _StepColumns) -> NDArray[np.int32]:
+        """(N,) the files of steps that are in a table: each is compared with all of its key."""
+        files = np.full(len(wanted.key), _NOT_THERE, np.int32)
+        rows = np.arange(len(wanted.key))
+        place = np.searchsorted(table.key, wanted.key)
+        for _ in range(_MAX_EQUAL_KEYS):
+            is_inside = place < len(table.key)
+            is_inside[is_inside] = table.key[place[is_inside]] == wanted.key[rows[is_inside]]
+            rows = rows[is_inside]
+            place = place[is_inside]
+            if not len(rows):
+                break
+            is_same = self._are_same(wanted.pick(rows), table.pick(place))
+            files[rows[is_same]] = table.file[place[is_same]]
+            rows = rows[~is_same]
+            place = place[~is_same] + 1
+        return files
+
+    def _are_same(self, steps: _StepColumns, others: _StepColumns) -> NDArray[np.bool_]:
+        tolerance = self._place_m + _FLOAT32_ERROR_M
+        near = np.abs(steps.x - others.x) <= tolerance
+        near &= np.abs(steps.y - others.y) <= tolerance
+        near &= np.abs(steps.steer - others.steer) <= _COARSEST_STEER_DEG
+        near &= np.abs(steps.stamp - others.stamp) <= self._stamp_s * _ROUNDING
+        return np.asarray(near)
+
+
 def step_keys(frame: pd.DataFrame) -> StepKeys:
     """(N,) a number for each step that only equal steps share, but for one chance in 2 to the power
     of 64.
@@ -119,15 +365,6 @@ def step_keys(frame: pd.DataFrame) -> StepKeys:
     for name in _IDENTITY_COLUMNS:
         _mix_into_keys(keys, frame[name].to_numpy(np.float64).view(np.uint64))
     return keys
-
-
-def step_stamps(frame: pd.DataFrame) -> StepKeys:
-    """(N,) a number for the moment and the place of each step, which does not depend on whether they
-    have 4 decimals (a log) or 16 (a table).
-    """
-    moment = _in_thousandths(frame["tstamp"])
-    place = _in_thousandths(frame["X"])
-    return (moment * _PRIME) ^ place
 
 
 def worker_numbers(frame: pd.DataFrame) -> NDArray[np.int64]:
@@ -156,8 +393,25 @@ def _mix_into_keys(keys, bits):  # type: ignore[no-untyped-def]  # pragma: no co
         keys[row] = key ^ (key >> _SHIFT)
 
 
-def _in_thousandths(column: pd.Series) -> StepKeys:
-    return np.round(column.to_numpy() * 1000.0).astype(np.int64).view(np.uint64)
+def _stack(pieces: Sequence[_StepColumns]) -> _StepColumns:
+    return _StepColumns(*map(np.concatenate, zip(*pieces, strict=True)))
+
+
+def _unit(values: NDArray[np.float64], coarsest: float, finest: float) -> float:
+    """The largest power of ten, from `coarsest` to `finest`, of which all values are multiples."""
+    unit = coarsest
+    while unit > 1.5 * finest:
+        rest = np.abs(values / unit - np.round(values / unit))
+        if (rest < _MAX_REST).all():
+            return unit
+        unit /= 10.0
+    return finest
+
+
+def _length_of_last_run(is_known: NDArray[np.bool_]) -> int:
+    """How many true values stand at the end."""
+    others = np.flatnonzero(~is_known)
+    return len(is_known) - 1 - int(others[-1]) if len(others) else len(is_known)
 
 
 def _in_long_runs(is_known: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -42,6 +42,7 @@ follows it.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -254,6 +255,11 @@ MAX_VALUE = 1e15
 MIN_VALUES = {"action": -1.0, "episode": 0.0, "closest_waypoint": 0.0, "steps": 0.0}
 """The smallest number of some columns of a sound log; of the others it is -MAX_VALUE."""
 
+MAX_EARLY_LINES = 100
+"""By which a file shows what it is."""
+
+_EMPTY_END = re.compile(rb",+(?=\n|$)")
+_MAX_FIELDS_BYTES = 64 << 10  # of a line with a step or with names; a longer one is neither
 _MIN_HEADER_WORDS = 5
 _HEADER_WORDS = frozenset(
     {"episode", "steps", "progress", "reward", "action", "done", "x", "y", "yaw"}
@@ -302,9 +308,16 @@ def standard_columns(count: int) -> ColumnNames:
 
 def is_header_line(line: bytes) -> bool:
     """Whether a line holds column names."""
+    if len(line) > _MAX_FIELDS_BYTES:
+        return False
     fields = line.decode("utf-8", "replace").split(",")
     words = {field.strip().strip('"').lower() for field in fields}
     return len(words & _HEADER_WORDS) >= _MIN_HEADER_WORDS
+
+
+def is_number(word: str) -> bool:
+    """Whether a field is written as a number."""
+    return _NUMBER.fullmatch(word) is not None
 
 
 def replace_action_pairs(text: bytes) -> bytes:
@@ -326,6 +339,8 @@ def parse_row(line: bytes, names: ColumnNames) -> ParsedRow | None:
     columns. Understands what the parser of whole blocks does not: an action `a, b` whose comma
     shifts the columns behind it, and text behind the last field.
     """
+    if len(line) > _MAX_FIELDS_BYTES:
+        return None
     try:
         text = _without_tail(replace_action_pairs(line)).decode("ascii")
     except UnicodeDecodeError:
@@ -385,3 +400,42 @@ def _parse_field(name: str, field: str) -> bool | str | int | float | None:
     if name not in INTEGER_COLUMNS:
         return number
     return int(number) if number.is_integer() else None
+
+
+def early_lines(block: bytes) -> list[bytes]:
+    """The lines at the beginning of a file, from its first block, that show what it is."""
+    return block.split(b"\n", MAX_EARLY_LINES)[:MAX_EARLY_LINES]
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How a table writes its fields, where that is not the simulator's way: a spreadsheet's."""
+
+    separator: bytes = b","
+    is_quoted: bool = False
+    has_empty_end: bool = False
+
+    @classmethod
+    def of(cls, block: bytes) -> Spelling:
+        """The spelling of a table, from its first lines."""
+        lines = [line for line in early_lines(block) if line.strip()][:2]
+        if not lines or TRACE_MARKER in block:
+            return cls()
+        last = lines[-1]
+        for separator in (b";", b"\t"):
+            if min(line.count(separator) for line in lines) >= MIN_COLUMNS - 1:
+                return cls(separator, last.count(b'"') >= 2 * MIN_COLUMNS)
+        is_quoted = last.count(b'","') >= MIN_COLUMNS - 1
+        return cls(b",", is_quoted, all(line.rstrip().endswith(b",") for line in lines))
+
+    def plain(self, block: bytes) -> bytes:
+        """A block of lines as the simulator would have written them."""
+        if self.is_quoted:
+            block = block.replace(b'"', b"")
+        if self.separator == b";":
+            block = block.replace(b",", b".")
+        if self.separator != b",":
+            block = block.replace(self.separator, b",")
+        if self.has_empty_end:
+            block = _EMPTY_END.sub(b"", block)
+        return block

@@ -16,13 +16,17 @@ from racer.errors import UsageError
 from racer.logs.blocks import ParsedBlock, parse_block, stack_frames
 from racer.logs.log import Source
 from racer.logs.schema import (
+    MAX_EARLY_LINES,
     MIN_COLUMNS,
     STATUSES,
     TRACE_COLUMNS,
     TRACE_MARKER,
     ColumnNames,
+    Spelling,
+    early_lines,
     has_unix_time,
     is_header_line,
+    is_number,
     normalize_trace,
     parse_row,
     standard_columns,
@@ -31,9 +35,10 @@ from racer.logs.sources import local_file_entry
 from racer.logs.unpacking import TruncatedFileError, UnpackBudget, line_blocks
 
 _MAX_EXCERPT_CHARS = 60
-_MAX_EARLY_LINES = 100  # by which a file shows what it is
 _SAMPLED_STEPS = 15  # that show how many columns there are
 _MAX_SHOWN_STATUSES = 5
+_MAX_SHOWN_NAMES = 4
+_MIN_STAMPED_STEPS = 15  # a second and more, from which it shows that stamps are coarse
 
 _MAX_STEER_RAD = np.radians(34.5)
 _MAX_YAW_RAD = np.pi + 1e-3
@@ -48,6 +53,7 @@ _ALIASES = {
     "timestamp": "tstamp",
     "track_length": "track_len",
     "closest_waypoints": "closest_waypoint",
+    "step": "steps",
     "heading": "yaw",
 }
 """Names that the community's tools give to the columns."""
@@ -55,6 +61,7 @@ _COLUMN_OF_NAME = {name.lower(): name for name in TRACE_COLUMNS} | _ALIASES
 
 # The rest of the JSON that a line was wrapped in.
 _JSON_WRAPPER = re.compile(rb'(?:(?<!\])"(?!\[)|\\)[^\n]*')
+_EMPTY_FIELDS = (b"", b'""', b"nan", b"NaN", b"NULL", b"None", b"N/A")
 _TERMINAL_ESCAPE = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
 _TAR_MAGIC = b"ustar"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -64,16 +71,19 @@ _ZIP_MAGIC = b"PK\x03\x04"
 class FileAccount:
     """The account of a file that is being read block by block.
 
-    `names` are the file's columns, None before its first block; `in_radians` is None before its
+    `names` are the file's columns, None before its first block; `has_foreign_header` says that its
+    header has names of its own; `in_radians` is None before its
     first step. `line` counts the lines before the block that is read next; the other counts are
-    those of `Source`. `unknown_statuses` counts the rows of statuses that no simulator writes.
+    those of `Source`, as is `stamp_unit_s`. `unknown_statuses` counts the rows of statuses that no simulator writes.
     """
 
     name: str
     phase: str = "unknown"
     names: ColumnNames | None = None
     is_text: bool = False
+    has_foreign_header: bool = False
     in_radians: bool | None = None
+    stamp_unit_s: float = 0.0
     line: int = 0
     rows: int = 0
     bad: int = 0
@@ -103,6 +113,7 @@ class FileAccount:
             self.other,
             self.first_bad,
             tuple(notes),
+            stamp_unit_s=self.stamp_unit_s,
         )
 
 
@@ -131,10 +142,15 @@ def parse_blocks(blocks: Iterable[bytes], account: FileAccount) -> Iterator[pd.D
     Nothing comes of a block without steps. `account` is kept as the blocks go by. Raises UsageError
     as `read_simtrace` does, OSError where the file cannot be read.
     """
+    spelling = Spelling()
     try:
         for block in blocks:
             if account.names is None:
+                spelling = Spelling.of(block)
+            block = spelling.plain(block)
+            if account.names is None:
                 account.names, account.is_text = _detect_columns(block, account)
+                block = _with_known_header(block, account)
             frame = _take_block(block, account)
             if len(frame):
                 account.rows += len(frame)
@@ -147,11 +163,8 @@ def looks_like_steps(first: bytes) -> bool:
     """Whether the first block of a file looks like a simtrace or holds a `SIM_TRACE_LOG` line."""
     if TRACE_MARKER in first:
         return True
-    return any(is_header_line(line) or parse_row(line, ()) for line in _early_lines(first))
-
-
-def _early_lines(block: bytes) -> list[bytes]:
-    return block.split(b"\n", _MAX_EARLY_LINES)[:_MAX_EARLY_LINES]
+    lines = early_lines(Spelling.of(first).plain(first))
+    return any(is_header_line(line) or parse_row(line, ()) for line in lines)
 
 
 def _detect_columns(block: bytes, account: FileAccount) -> tuple[ColumnNames, bool]:
@@ -160,13 +173,17 @@ def _detect_columns(block: bytes, account: FileAccount) -> tuple[ColumnNames, bo
         raise UsageError(
             f"{account.name} is an archive within a file: unpack it and give the folder"
         )
-    lines = [line for line in _early_lines(block) if line.strip()]
+    lines = [line for line in early_lines(block) if line.strip()]
     if lines and is_header_line(lines[0]):
-        return _header_columns(lines[0], account), False
+        names = _header_columns(lines[0], account)
+        return _without_empty_columns(names, lines[1:2], account), False
     names = _usual_columns([line for line in lines if TRACE_MARKER not in line])
     if names:
+        if _is_foreign_header(lines[0]):
+            account.has_foreign_header = True
+            account.notes.append(_place_note(lines[0], names))
         return names, False
-    marked = block.split(TRACE_MARKER, _MAX_EARLY_LINES)[1:]
+    marked = block.split(TRACE_MARKER, MAX_EARLY_LINES)[1:]
     names = _usual_columns([part.partition(b"\n")[0] for part in marked])
     is_text = TRACE_MARKER in block or not any(is_header_line(line) for line in lines)
     return names, is_text
@@ -192,12 +209,52 @@ def _usual_columns(lines: list[bytes]) -> ColumnNames:
     return counts.most_common(1)[0][0]
 
 
+def _is_foreign_header(line: bytes) -> bool:
+    """Whether a first line is a header by names that nobody here knows: it holds no number."""
+    words = _header_words(line)
+    is_wide = len(words) >= MIN_COLUMNS - 1
+    return is_wide and any(words) and not any(is_number(word) for word in words)
+
+
+def _place_note(line: bytes, names: ColumnNames) -> str:
+    words = [word or "(no name)" for word in _header_words(line)]
+    renamed = [
+        f"{word} is {name}"
+        for word, name in zip(words, names, strict=False)
+        if _column_of_word(word) != name
+    ]
+    shown = ", ".join(renamed[:_MAX_SHOWN_NAMES])
+    more = ", ..." if len(renamed) > _MAX_SHOWN_NAMES else ""
+    return f"columns taken by their place: {shown}{more}"
+
+
+def _with_known_header(block: bytes, account: FileAccount) -> bytes:
+    """A first block whose header is one that the parser of blocks knows as such."""
+    if not account.has_foreign_header:
+        return block
+    lead = len(block) - len(block.lstrip())
+    header = ",".join(TRACE_COLUMNS[:MIN_COLUMNS]).encode()
+    return block[:lead] + header + block[block.index(b"\n", lead) :]
+
+
+def _header_words(line: bytes) -> list[str]:
+    return [word.strip().strip('"') for word in line.decode("utf-8", "replace").split(",")]
+
+
 def _header_columns(line: bytes, account: FileAccount) -> ColumnNames:
-    """The columns that a header names. Raises UsageError where some lack or stand twice."""
-    words = [word.strip().strip('"') for word in line.decode("utf-8", "replace").split(",")]
-    names = tuple(_column_of_word(word) for word in words)
+    """The columns that a header names; of names for one column the simulator's own counts.
+
+    Raises UsageError where some lack or stand twice.
+    """
+    words = _header_words(line)
+    names = _without_aliases(words)
     missing = [name for name in TRACE_COLUMNS[:MIN_COLUMNS] if name not in names]
     doubled = sorted({name for name in names if name and names.count(name) > 1})
+    if missing and _is_foreign_header(line) and _may_go_by_place(words):
+        account.has_foreign_header = True
+        names = standard_columns(len(words))
+        account.notes.append(_place_note(line, names))
+        return names
     if missing or doubled:
         fault = f"lacks {', '.join(missing)}"
         if not missing:
@@ -209,6 +266,54 @@ def _header_columns(line: bytes, account: FileAccount) -> ColumnNames:
     if names != standard_columns(len(names)):
         account.notes.append("columns taken by their names" + _unused_columns(words, names))
     return names
+
+
+def _without_empty_columns(
+    names: ColumnNames, first_rows: list[bytes], account: FileAccount
+) -> ColumnNames:
+    """The columns but for those that old logs lack, too, where the first row has nothing there."""
+    fields = [field.strip() for row in first_rows for field in row.split(b",")]
+    if len(fields) != len(names):
+        return names
+    optional = TRACE_COLUMNS[MIN_COLUMNS:]
+    pairs = zip(names, fields, strict=True)
+    empty = [name for name, field in pairs if name in optional and field in _EMPTY_FIELDS]
+    if empty:
+        account.notes.append(f"not used, since nothing stands there: {', '.join(empty)}")
+    return tuple("" if name in empty else name for name in names)
+
+
+def _without_aliases(words: list[str]) -> ColumnNames:
+    """The column of each word of a header, none where a better name for it stands there, too."""
+    columns = [_column_of_word(word) for word in words]
+    best: dict[str, str] = {}
+    for word, column in zip(words, columns, strict=True):
+        if column not in best or _likeness(word, column) > _likeness(best[column], column):
+            best[column] = word
+    names = []
+    for word, column in zip(words, columns, strict=True):
+        names.append(column if best[column] == word else "")
+    return tuple(names)
+
+
+def _likeness(word: str, column: str) -> int:
+    """How near a word is to the column's own name: 2 equal, 1 but for capitals, 0 an alias."""
+    return (word == column) + (word.lower() == column.lower())
+
+
+def _may_go_by_place(words: list[str]) -> bool:
+    """Whether a header's columns may be taken by their place: there are as many as the simulator
+    writes, those with known names are where it writes them, and most names are not its own, so that
+    none was taken out.
+    """
+    standard = standard_columns(len(words))
+    if not standard:
+        return False
+    own = sum(word in TRACE_COLUMNS for word in words)
+    pairs = zip(words, standard, strict=True)
+    return 2 * own <= len(words) and all(
+        _column_of_word(word) in ("", name) for word, name in pairs
+    )
 
 
 def _column_of_word(word: str) -> str:
@@ -337,11 +442,25 @@ def _conversion_notes(frame: pd.DataFrame, account: FileAccount) -> list[str]:
         notes.append("15 columns: no episode_status, so it was inferred from done and progress")
     if account.in_radians:
         notes.append("yaw and steer were in radians (2019) and are now in degrees")
+    unit, account.stamp_unit_s = _stamp_unit(frame)
+    if unit:
+        notes.append(f"times are whole {unit}: lap times are that coarse")
     if has_unix_time(frame):
         notes.append(
             "tstamp is Unix time: the simulation may have run slower or faster than this clock"
         )
     return notes
+
+
+def _stamp_unit(frame: pd.DataFrame) -> tuple[str, float]:
+    """What stamps are whole numbers of, in words and s, where that is more than a step takes."""
+    stamps = frame["tstamp"].to_numpy()
+    if len(stamps) >= _MIN_STAMPED_STEPS:
+        for unit, per_second in (("seconds", 1.0), ("tenths of a second", 10.0)):
+            counts = stamps * per_second
+            if np.allclose(counts, np.round(counts), rtol=0.0, atol=1e-4):
+                return unit, 1.0 / per_second
+    return "", 0.0
 
 
 def _is_in_radians(frame: pd.DataFrame) -> bool:

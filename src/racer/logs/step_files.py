@@ -4,10 +4,11 @@ collected on the way. What the names of files tell: phase, iteration, worker.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer.errors import UsageError
+from racer.files import LFS_MAGIC, LFS_SENTENCE
 from racer.logs.archive import FileEntry
 from racer.logs.job_facts import (
     MAX_FACT_FILE_BYTES,
@@ -22,10 +24,11 @@ from racer.logs.job_facts import (
     PrintedFactsCollector,
     may_hold_facts,
 )
-from racer.logs.log import Source
+from racer.logs.log import Job, NoStepsError, Source
+from racer.logs.metrics import MODEL_SENTENCE, TRAINER_FILE, ModelArchive
 from racer.logs.schema import PHASES
 from racer.logs.simtrace import FileAccount, looks_like_steps, parse_blocks
-from racer.logs.sources import LogLocation, visit_files
+from racer.logs.sources import LogLocation, locate_logs, visit_files
 from racer.logs.unpacking import TruncatedFileError, UnpackBudget, line_blocks
 
 _STEP_FILE = re.compile(r"\.(csv|log|txt)(\.\d{1,4})?(\.gz)?$", re.IGNORECASE)
@@ -33,8 +36,25 @@ _ITERATION_FILE = re.compile(r"(\d{1,9})-iteration\.csv")
 _WORKER = re.compile(
     r"(?:^|/)(\d{1,4})/training-simtrace/|worker[-_.]?(\d{1,4})|robomaker[-_.](\d{1,4})(?!\d)"
 )
+# Folders within that of a job.
+_LAYOUT_FOLDER = re.compile(
+    r"(training|evaluation|leaderboard)([-_]?(simtrace|job|\d[\w-]*))?|sim-?trace|logs?|metrics|ip|"
+    r"model|output|artifacts|custom_files|checkpoint|\d{1,4}",
+    re.IGNORECASE,
+)
+_TRAINING_ID = re.compile(r"(?:^|/)(training-\d{14}-[\w-]+?)-(?:robomaker|sagemaker|simulation)")
 _EVALUATION_WORDS = ("eval", "leaderboard")
 _TRAINING_WORD = "train"
+
+
+_MINIO_FILE = "xl.meta"
+_MINIO_MAGIC = b"XL2 "
+_MINIO_SENTENCE = (
+    "these are MinIO's own files on its disk (xl.meta), not what it keeps in them: read the bucket "
+    "through MinIO (AWS_ENDPOINT_URL=http://localhost:9000 racer analyze s3://bucket/rl-deepracer)"
+)
+_MAX_POINTER_BYTES = 1024
+_MODEL_FILES = re.compile(r"(^|/)(agent/)?model(_\d+)?\.pb$|\.(ckpt|data-\d+-of-\d+|ckpt\.index)$")
 
 
 class OpenStepFile(NamedTuple):
@@ -74,6 +94,35 @@ def is_csv_name(name: str) -> bool:
     return match is not None and match[1].lower() == "csv"
 
 
+def is_text_log(name: str) -> bool:
+    """Whether a file of this name may be a log with steps between other lines."""
+    return may_hold_steps(name) and not is_csv_name(name)
+
+
+def read_job(path: str | Path, endpoint: str = "") -> Job:
+    """What the small files in a location, and the lines of its text logs, say of the job.
+
+    No step is needed there. `path` and `endpoint` are as for `read_log`. Raises UsageError when there
+    is no such location.
+    """
+    location = locate_logs(path, endpoint)
+    facts = JobFactsCollector()
+    for file in open_step_files(location, facts, _may_hold_job_facts):
+        for _ in file.pieces:
+            pass
+    return facts.job()
+
+
+def read_model(path: str | Path, endpoint: str = "") -> ModelArchive:
+    """What a model archive, which holds no step, says of its training. Raises as `read_job` does."""
+    job = read_job(path, endpoint)
+    return ModelArchive(str(path), job.action_space, job.trainer)
+
+
+def _may_hold_job_facts(name: str) -> bool:
+    return may_hold_facts(name) or is_text_log(name)
+
+
 def phase_of(path: PurePosixPath) -> str:
     """`training`, `evaluation` or `unknown`, from the names in a path; the last one that says it
     counts.
@@ -93,6 +142,52 @@ def iteration_of(name: str, phase: str) -> int:
     if match is None or phase == "evaluation":
         return -1
     return int(match[1])
+
+
+def job_folder(name: str) -> str:
+    """The folder of the job that a file is of, from its name; empty at the top of a location."""
+    folders = PurePosixPath(name).parts[:-1]
+    for depth, folder in enumerate(folders):
+        if _LAYOUT_FOLDER.fullmatch(folder) or _WORKER.search(f"{folder}/"):
+            return "/".join(folders[:depth])
+    return "/".join(folders)
+
+
+def training_id(name: str) -> str:
+    """The identity of the training whose log has this name, as the console gives them; else empty."""
+    match = _TRAINING_ID.search(name)
+    return match[1] if match else ""
+
+
+class IterationRule:
+    """How many episodes an iteration has, learned from the files that are named for theirs.
+
+    It tells the iteration of steps that only a text log holds, such as those of the last one.
+    """
+
+    def __init__(self) -> None:
+        self._least = 0.0
+        self._most = math.inf
+
+    def learn(self, file: Source | FileAccount, frame: pd.DataFrame) -> None:
+        """Take the episodes of some steps of a file into account."""
+        iteration = iteration_of(file.name, file.phase)
+        if iteration < 0:
+            return
+        episodes = frame["episode"].to_numpy()
+        self._least = max(self._least, (int(episodes.max()) + 1) / (iteration + 1))
+        if iteration:
+            self._most = min(self._most, int(episodes.min()) / iteration)
+
+    def fill(self, origin: dict[str, Any], frame: pd.DataFrame) -> NDArray[np.int64]:
+        """(N,) the iteration of each step, whose origin is as `origin_columns` gives it."""
+        given: NDArray[np.int64] = origin["iteration"]
+        episodes_per_iteration = math.ceil(self._least)
+        if not 0 < episodes_per_iteration <= self._most:
+            return given
+        counted = frame["episode"].to_numpy() // episodes_per_iteration
+        is_missing = (given < 0) & np.asarray(origin["phase"] == "training")
+        return np.where(is_missing, counted, given)
 
 
 def worker_of(location: LogLocation, name: str) -> int:
@@ -128,8 +223,18 @@ def holds_only_bad_lines(source: Source) -> bool:
     return not source.rows and not source.repeated and source.bad > 0
 
 
-def no_trace_error(location: LogLocation, tried: int, notes: Iterable[str]) -> UsageError:
-    """The error for a location without a step, of which so many files were `tried`."""
+def no_trace_error(
+    location: LogLocation, names: Sequence[str], tried: int, notes: Iterable[str]
+) -> NoStepsError:
+    """The error for a location without a step, with files of these names, so many of which were
+    `tried`.
+
+    Where it shows what the location is instead, it says so.
+    """
+    known = _what_it_is(location, names)
+    if known:
+        is_model = known == MODEL_SENTENCE
+        return NoStepsError(f"{location.root}: {known}", is_model=is_model)
     reason = f"{tried} csv, log or txt files were looked at"
     if location.is_file:
         reason = "no line of it is a step"
@@ -139,7 +244,31 @@ def no_trace_error(location: LogLocation, tried: int, notes: Iterable[str]) -> U
     )
     for note in [*location.notes, *notes][:1]:
         sentence += f" ({note})"
-    return UsageError(sentence)
+    return NoStepsError(sentence)
+
+
+def _what_it_is(location: LogLocation, names: Sequence[str]) -> str:
+    """What a location without a step is, as far as `names`, those of the files in it and in its
+    archives, and the files' first bytes show.
+    """
+    pointers = []
+    for entry in location.entries:
+        if PurePosixPath(entry.name).name == _MINIO_FILE and _starts_with(entry, _MINIO_MAGIC):
+            return _MINIO_SENTENCE
+        if entry.size < _MAX_POINTER_BYTES and _starts_with(entry, LFS_MAGIC):
+            pointers.append(entry.name)
+    if pointers:
+        return f"{pointers[0]} is {LFS_SENTENCE}"
+    if any(TRAINER_FILE.search(name) or _MODEL_FILES.search(name) for name in names):
+        return MODEL_SENTENCE
+    return ""
+
+
+def _starts_with(entry: FileEntry, magic: bytes) -> bool:
+    try:
+        return entry.read(len(magic)) == magic
+    except (UsageError, OSError, TruncatedFileError):
+        return False
 
 
 def _pieces(
@@ -151,12 +280,14 @@ def _pieces(
     is_csv = is_csv_name(entry.name)
     try:
         first = next(blocks, b"")
+        if first.startswith(LFS_MAGIC):
+            raise UsageError(f"{entry.name} is {LFS_SENTENCE}")
         if is_csv and not location.is_file and not looks_like_steps(first):
             return
         if first:
             blocks = chain([first], blocks)
         if not is_csv:
-            printed = PrintedFactsCollector()
+            printed = PrintedFactsCollector(name=entry.name)
             facts.printed.append(printed)
             blocks = _collecting(blocks, printed)
         yield from parse_blocks(blocks, account)

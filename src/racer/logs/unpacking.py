@@ -18,7 +18,7 @@ MAX_UNPACK_RATIO = 150
 """Times its own size that a file may unpack to."""
 MIN_UNPACK_BYTES = 256 << 20
 """Bytes that even the smallest file may unpack to."""
-MAX_LINE_BYTES = 64 << 20
+MAX_LINE_BYTES = 4 << 20
 """Bytes after which a line without an end is cut."""
 
 _GZIP_MAGIC = b"\x1f\x8b"

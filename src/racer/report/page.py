@@ -18,7 +18,7 @@ from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from racer import __version__
-from racer.analysis import fastest_laps
+from racer.analysis import cut_sentences, fastest_laps
 from racer.logs import Log
 from racer.report import figures, summary
 from racer.report.figures import LAP_LINE_COLORS
@@ -68,7 +68,7 @@ def render_report(log: Log, track: Track | None, title: str = "") -> str:
         left_out=len(subject.track_laps) - len(laps),
         facts=_script_facts(subject, laps, columns),
         subject=subject,
-        notes=_notes(log),
+        notes=[*_notes(log), *cut_sentences(subject.track_laps, log)],
         job=_job_settings(subject),
         most=len(LAP_LINE_COLORS),
         version=__version__,

@@ -18,7 +18,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer import geometry
-from racer.analysis import discrete_action_usage, driven_motion, fastest_laps, lap_phases, laps
+from racer.analysis import (
+    discrete_action_usage,
+    driven_motion,
+    fastest_laps,
+    lap_phases,
+    laps,
+    whole_laps,
+)
 from racer.logs import Job, Log, Source, episode_ids, to_status_category
 from racer.plotting import row_numbers
 from racer.track import Track
@@ -68,13 +75,13 @@ class ReportSubject:
 
     @cached_property
     def training_laps(self) -> pd.DataFrame:
-        """The laps of training, on the track."""
-        return self.track_laps[self.track_laps["phase"] == "training"]
+        """The laps of training, on the track, that the log holds whole."""
+        return whole_laps(self.track_laps[self.track_laps["phase"] == "training"])
 
     @cached_property
     def race_laps(self) -> pd.DataFrame:
-        """The laps of evaluations and races, on the track."""
-        return self.track_laps[self.track_laps["phase"] == "evaluation"]
+        """The laps of evaluations and races, on the track, that the log holds whole."""
+        return whole_laps(self.track_laps[self.track_laps["phase"] == "evaluation"])
 
     @cached_property
     def action_usage(self) -> pd.DataFrame:

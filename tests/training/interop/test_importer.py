@@ -13,8 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 from racer.cli import app
+from racer.drivers import drive
 from racer.errors import UsageError
+from racer.logs import write_csv
 from racer.sim.obstacle_layout import OBSTACLE_LAYOUTS, ObstacleLayout, read_obstacle_layout
+from racer.track import find_track, open_entry
 from racer.training.config import TrainConfig
 from racer.training.interop import drfc
 from racer.training.interop.importer import import_bundle
@@ -262,3 +265,76 @@ def test_courses_go_over_and_back(name: str) -> None:
     )
     assert read_obstacle_layout(back) == OBSTACLE_LAYOUTS[name]
     assert drfc.obstacles_for_experiment(read_obstacle_layout(back)) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "training_params.yaml",
+        "training_params_01234567-89ab-cdef-0123-456789abcdef.yaml",
+        "training-params-2.yml",
+    ],
+)
+def test_the_track_is_that_of_the_training_params_whatever_their_suffix(
+    tmp_path: Path, name: str
+) -> None:
+    job = tmp_path / "job"
+    job.mkdir()
+    (job / "reward_function.py").write_text(REWARD)
+    (job / name).write_text(
+        '---\n"WORLD_NAME": "Oval_track"\n"CHANGE_START_POSITION": !!bool "no"\n'
+    )
+    imported = import_bundle(job, tmp_path / "out")
+    assert imported.config.track == resolve_world("Oval_track", None).track
+    assert imported.config.start_advance == 0.0
+    assert not any("no file says which track" in note for note in imported.notes)
+
+
+def test_of_several_training_params_the_first_counts_and_the_other_is_named(tmp_path: Path) -> None:
+    job = tmp_path / "job"
+    job.mkdir()
+    (job / "reward_function.py").write_text(REWARD)
+    (job / "training_params_a.yaml").write_text("WORLD_NAME: Oval_track\n")
+    (job / "training_params_b.yaml").write_text("WORLD_NAME: Bowtie_track\n")
+    imported = import_bundle(job, tmp_path / "out")
+    assert imported.config.track == resolve_world("Oval_track", None).track
+    assert any("training_params_b.yaml differs" in note for note in imported.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("robomaker.log", "World name passed in YAML: Oval_track\n"),
+        ("evaluation_params.yaml", "'WORLD_NAME': 'Oval_track'\n"),
+    ],
+)
+def test_where_no_training_params_are_another_file_names_the_track(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    job = tmp_path / "job"
+    job.mkdir()
+    (job / "reward_function.py").write_text(REWARD)
+    (job / name).write_text(text)
+    imported = import_bundle(job, tmp_path / "out")
+    assert imported.config.track == resolve_world("Oval_track", None).track
+
+
+def test_the_steps_of_a_log_tell_the_track_and_the_direction(tmp_path: Path) -> None:
+    job = tmp_path / "job"
+    job.mkdir()
+    (job / "reward_function.py").write_text(REWARD)
+    trace = drive(open_entry(find_track("oval")).reversed(), "slow").trace
+    write_csv(trace, job / "0-iteration.csv")
+    imported = import_bundle(job, tmp_path / "out")
+    assert (imported.config.track, imported.config.reverse) == ("oval", True)
+    assert any("told from the steps" in note for note in imported.notes)
+
+
+def test_an_archive_without_a_reward_gives_its_action_space(tmp_path: Path) -> None:
+    job = tmp_path / "job"
+    job.mkdir()
+    (job / "model_metadata.json").write_text(json.dumps(ACTIONS))
+    imported = import_bundle(job, tmp_path / "out")
+    assert imported.config.reward == "center_line"
+    assert json.loads((tmp_path / "out" / "model_metadata.json").read_text()) == ACTIONS
+    assert any("there is no reward_function.py" in note for note in imported.notes)

@@ -22,7 +22,7 @@ FILE_KINDS = {
     "metadata": re.compile(r"model_metadata\.json"),
     "hyperparameters": re.compile(r"hyperparameters\.json"),
     "env": re.compile(r"(run|system|worker-\d{1,3})\.env"),
-    "yaml": re.compile(r"training[-_]params(_\d{1,3})?\.ya?ml"),
+    "yaml": re.compile(r"training[-_]params[\w.-]{0,100}\.ya?ml"),
     "experiment": re.compile(r"experiment\.toml"),
     "route": re.compile(r"[\w.-]+\.npy"),
 }
@@ -76,7 +76,8 @@ class Bundle:
 def read_bundle(path: str | Path) -> Bundle:
     """The files of a folder or an archive (`.tar.gz`, `.tgz`, `.tar`, `.zip`; read in place).
 
-    Raises UsageError when there is no such thing, or no reward function in it.
+    Raises UsageError when there is no such thing, or neither a reward function nor an action space
+    in it.
     """
     location = locate_logs(path)
     files: dict[str, list[BundleFile]] = {}
@@ -85,7 +86,7 @@ def read_bundle(path: str | Path) -> Bundle:
         content = _content(entry, location.notes)
         if kind and content is not None:
             files.setdefault(kind, []).append(BundleFile(entry.name, content))
-    if "reward" not in files:
+    if "reward" not in files and "metadata" not in files:
         reason = f" ({location.notes[0]})" if location.notes else ""
         raise UsageError(
             f"{path} holds no reward_function.py: give the folder with custom_files/ and run.env, or an archive of it{reason}"
@@ -132,7 +133,7 @@ def _likeliest_first(kind: str, files: Sequence[BundleFile]) -> tuple[BundleFile
 def _difference_notes(files: Mapping[str, tuple[BundleFile, ...]]) -> list[str]:
     """A sentence for each kind of which there are several that differ."""
     notes = []
-    for kind in ("reward", "metadata", "hyperparameters"):
+    for kind in ("reward", "metadata", "hyperparameters", "yaml"):
         if kind not in files:
             continue
         first, *others = files[kind]

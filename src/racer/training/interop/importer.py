@@ -13,6 +13,7 @@ from typing import Any
 
 from racer.errors import UsageError
 from racer.files import parse_json, parse_toml, write_file, write_folder
+from racer.logs import find_log_track, read_job, read_log
 from racer.sim import read_obstacle_layout
 from racer.track import load_route
 from racer.training.config import TrainConfig, parse_config
@@ -121,6 +122,9 @@ EVALUATION_OPTIONS = {
 }
 """What `run.env` says about evaluations, and the options of `racer evaluate` for it."""
 
+DEFAULT_REWARD = "center_line"
+"""What an archive without a reward function is trained with."""
+
 REWARD_FILE, ACTIONS_FILE, HYPERPARAMETERS_FILE = CUSTOM_FILES
 
 _SENSORS_NOTE = (
@@ -208,7 +212,10 @@ def _exported_config(bundle: Bundle) -> dict[str, Any]:
 
 def _add_reward(draft: _Draft) -> None:
     file = draft.bundle.likeliest_file("reward")
-    assert file is not None, "read_bundle refuses a bundle without one"
+    if file is None:
+        draft.config["reward"] = DEFAULT_REWARD
+        draft.notes.append(f"there is no {REWARD_FILE}: the shipped {DEFAULT_REWARD} is taken")
+        return
     _ = file.text  # which raises where it is none
     draft.files[REWARD_FILE] = file.content
     draft.config["reward"] = REWARD_FILE
@@ -236,10 +243,12 @@ def _add_other_tracks(draft: _Draft) -> None:
 def _add_track(draft: _Draft, world: str, home: Path | None) -> None:
     """Put the track of a world into the configuration, with its route if that came along."""
     exported_track = str(draft.config.get("track", ""))
-    if not world:
-        if not exported_track:
+    if not world and not exported_track:
+        world = _world_of_logs(draft)
+        if not world:
             default = TrainConfig.model_fields["track"].default
             draft.notes.append(f"no file says which track: {default} is taken")
+    if not world:
         return
     name = re.sub(r".*/|\.(npy|toml)$", "", exported_track)
     is_as_exported = (world_of_track(name) or name) == world
@@ -255,6 +264,25 @@ def _add_track(draft: _Draft, world: str, home: Path | None) -> None:
     draft.config["reverse"] = bool(draft.config.get("reverse")) != resolved.is_turned
     if resolved.note:
         draft.notes.append(resolved.note)
+
+
+def _world_of_logs(draft: _Draft) -> str:
+    """The world that the job's other files and its logs name, or that the steps in them fit; empty
+    where none does.
+    """
+    world = read_job(draft.bundle.root).world
+    if world:
+        return world
+    try:
+        trace = read_log(draft.bundle.root).trace
+    except UsageError:  # there is no step
+        return ""
+    track = find_log_track(trace).track
+    if track is None:
+        return ""
+    draft.config["reverse"] = track.is_reversed
+    draft.notes.append(f"the track is told from the steps of its log: {track.name}")
+    return track.name
 
 
 def _route_named(bundle: Bundle, name: str) -> BundleFile | None:
