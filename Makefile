@@ -6,10 +6,12 @@ PYTHON = $(shell for p in python3.11 python3 python3.12 python3.13; do \
 RUN = .venv/bin/python -m
 INSTALLED = .venv/installed
 
-.PHONY: help demo test test-fast lint types clean
+LOWEST = build/lowest
+
+.PHONY: help demo test test-fast test-lowest lint types clean
 
 help: ## Say what there is to make
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
 demo: $(INSTALLED) ## Train a car on reinvent_2018, drive it, print its lap table and draw its laps
 	rm -rf runs/demo
@@ -21,6 +23,14 @@ test: lint types ## Lint, types, and the tests with warnings as errors
 
 test-fast: lint types ## Lint, types, and all tests but the slow ones: about 2 minutes on two cores
 	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4 -m "not slow"
+
+test-lowest: ## The tests with the lowest versions that pyproject.toml allows, in a folder of its own
+	"$(PYTHON)" -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install -qq uv
+	VIRTUAL_ENV=$(LOWEST) $(LOWEST)/bin/uv pip install -q --resolution lowest-direct '.[train,report,test]' \
+	  'pytest-timeout>=2.3' 'pytest-xdist>=3.6'
+	$(LOWEST)/bin/python -m pytest -q -n auto --maxprocesses 4 \
+	  tests/track tests/sim tests/logs tests/checker tests/analysis
 
 lint: $(INSTALLED) ## Look for mistakes and untidy layout
 	$(RUN) ruff check --quiet .

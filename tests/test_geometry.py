@@ -81,3 +81,15 @@ def test_curvature_of_a_circle_is_one_over_its_radius() -> None:
 def test_an_open_line_does_not_bend_at_its_ends_nor_where_points_repeat() -> None:
     line = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
     assert geometry.line_curvature(line, is_loop=False) == pytest.approx([0, 0, 0, np.sqrt(2), 0])
+
+
+def test_the_nearest_place_on_a_long_line_is_that_of_all_its_segments() -> None:
+    angle = np.linspace(0.0, 2.0 * np.pi, 1_001)
+    line = np.column_stack([np.cos(angle), np.sin(3.0 * angle)])
+    rng = np.random.default_rng(2)
+    xy = np.vstack([rng.uniform(-2.0, 2.0, (300, 2)), line + 0.01, [[np.nan, 0.0]]])
+    s, segment, foot = geometry.project_points(line, xy)
+    one_by_one = [geometry.project_points(line, point[None]) for point in xy]
+    np.testing.assert_array_equal(s, [each[0][0] for each in one_by_one])
+    np.testing.assert_array_equal(segment, [each[1][0] for each in one_by_one])
+    np.testing.assert_array_equal(foot, [each[2][0] for each in one_by_one])

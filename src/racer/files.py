@@ -11,10 +11,10 @@ import json
 import os
 import shutil
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from racer.errors import UsageError
 
@@ -194,6 +194,32 @@ def make_folder(folder: str | Path) -> Path:
     return folder
 
 
+@contextlib.contextmanager
+def hold_folder(folder: str | Path) -> Iterator[None]:
+    """While nobody else holds `folder`, which is made where it is absent.
+
+    The system lets go when the process ends, however it ends. Raises UsageError when another holds it.
+    """
+    lock = make_folder(folder) / ".lock"
+    try:
+        with lock.open("a+b") as file:
+            _lock(file)
+            yield
+    except BlockingIOError:
+        raise UsageError(
+            f"{folder} is in use by another racer: wait until it is done, or name another folder"
+        ) from None
+
+
+def _lock(file: IO[bytes]) -> None:
+    """Hold an open file. Raises BlockingIOError when another holds it."""
+    if os.name == "nt":
+        return  # where an open file cannot be replaced anyway
+    import fcntl
+
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def write_folder(folder: str | Path, fill: Callable[[Path], None]) -> Path:
     """`folder`, after it appeared with all that `fill` writes into the folder that it is given.
 
@@ -206,6 +232,7 @@ def write_folder(folder: str | Path, fill: Callable[[Path], None]) -> Path:
     try:
         beside.mkdir(parents=True)
         fill(beside)
+        _sync_files(beside)
         if folder.exists():
             folder.rename(before)
         beside.rename(folder)
@@ -215,6 +242,14 @@ def write_folder(folder: str | Path, fill: Callable[[Path], None]) -> Path:
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(before, ignore_errors=True)
     return folder
+
+
+def _sync_files(folder: Path) -> None:
+    """Have the system write all files of a folder to the disk."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 _CHUNK_POINTS = 2048  # distances of so many points fit the processor's cache
+_PROJECTED_POINTS = 256  # of a line that are near each other, looked at together
+_MOST_PAIRS = 2**15  # of a point and a segment: what fits the processor's cache
+_ROUNDING = 1e-9  # m, and as a part: by which a segment may look farther away than it is
 _LEAST_SPAN = 1e-12  # m3: three points whose distances multiply to less span no circle
 
 
@@ -43,17 +46,56 @@ def project_points(line: Array, xy: Array) -> tuple[Array, NDArray[np.int64], Ar
     >>> s.tolist(), segment.tolist(), foot.tolist()
     ([1.0, 3.0], [0, 1], [[1.0, 0.0], [2.0, 1.0]])
     """
-    start = line[:-1]
-    step = np.diff(line, axis=0)
+    along = arc_length(line)
+    s = np.empty(len(xy))
+    segment = np.empty(len(xy), dtype=np.int64)
+    foot = np.empty((len(xy), 2))
+    for first in range(0, len(xy), _PROJECTED_POINTS):
+        near = _segments_near(line, xy[first : first + _PROJECTED_POINTS])
+        last = min(first + _PROJECTED_POINTS, len(xy))
+        count = max(1, _MOST_PAIRS // len(near))
+        for start in range(first, last, count):
+            points = slice(start, min(start + count, last))
+            nearest, fraction, foot[points] = _project_chunk(line[near], line[near + 1], xy[points])
+            segment[points] = near[nearest]
+            step = line[segment[points] + 1] - line[segment[points]]
+            s[points] = along[segment[points]] + fraction * np.sqrt(np.sum(step**2, axis=1))
+    return s, segment, foot
+
+
+def _segments_near(line: Array, xy: Array) -> NDArray[np.int64]:
+    """Segments of `line`, ascending, among which those nearest to each of a few points are.
+
+    A point is at most `radius` from the middle of them all, so the segment nearest to it is at most
+    twice that farther from the middle than the segment nearest there.
+    """
+    segments = np.arange(len(line) - 1)
+    if len(line) < _PROJECTED_POINTS:
+        return segments
+    middle = xy.mean(axis=0)
+    radius = np.hypot(*(xy - middle).T).max()
+    _, feet = _feet(line[:-1], line[1:], middle[None])
+    distance = np.hypot(*(feet[0] - middle).T)
+    reach = (distance.min() + 2.0 * radius) * (1.0 + _ROUNDING) + _ROUNDING
+    return np.asarray(segments[~(distance > reach)])  # all of them where a point is no number
+
+
+def _project_chunk(start: Array, end: Array, xy: Array) -> tuple[NDArray[np.int64], Array, Array]:
+    """Index (N,) of the segment nearest to each of `xy` (N, 2), fraction along it and point there."""
+    fraction, feet = _feet(start, end, xy)
+    segment = np.argmin(np.sum((xy[:, None, :] - feet) ** 2, axis=-1), axis=1)
+    nearest = np.arange(len(xy)), segment
+    return segment, fraction[nearest], feet[nearest]
+
+
+def _feet(start: Array, end: Array, xy: Array) -> tuple[Array, Array]:
+    """Fraction (N, W) and point (N, W, 2) of each segment nearest to each of `xy` (N, 2)."""
+    step = end - start
     square = np.sum(step**2, axis=1)
     along = np.einsum("nwk,wk->nw", xy[:, None, :] - start, step)
     fraction = np.divide(along, square, out=np.zeros_like(along), where=square > 0.0)
     fraction = np.clip(fraction, 0.0, 1.0)
-    feet = start + fraction[..., None] * step
-    segment = np.argmin(np.sum((xy[:, None, :] - feet) ** 2, axis=-1), axis=1)
-    nearest = np.arange(len(xy)), segment
-    s = arc_length(line)[segment] + fraction[nearest] * np.sqrt(square[segment])
-    return s, segment, feet[nearest]
+    return fraction, start + fraction[..., None] * step
 
 
 def nearest_point(line: Array, xy: Array) -> Array:

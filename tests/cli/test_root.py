@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -157,3 +158,21 @@ def test_an_extra_is_installed_from_where_racer_was(
 def test_an_extra_that_is_there_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda name: object())
     extras.need("train")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("words", [("tracks", "list"), ("tracks", "fetch", "--list"), ("--help",)])
+def test_a_full_disk_behind_the_output_is_a_sentence(words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "racer", *words]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr == "racer: cannot write the output: No space left on device\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closes it with a shell of Unix")
+def test_a_closed_output_is_a_sentence() -> None:
+    command = f"{sys.executable} -m racer tracks list >&-"
+    ended = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr == "racer: standard output is closed: send it to a file or to /dev/null\n"

@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import tarfile
+import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from racer import errors as extras
 from racer import logs
 from racer.errors import UsageError
 from racer.logs import unpacking
+from racer.logs.archive import archive_members
+from racer.logs.sources import local_file_entry
 from racer.logs.writer import csv_text, log_lines, write_csv
 
 Drive = Callable[..., pd.DataFrame]
@@ -269,6 +272,49 @@ def test_a_bomb_is_refused_in_a_sentence(
         place = tmp_path / "n.zip"
     with pytest.raises(UsageError, match="unpacks to more than 150 times its size"):
         logs.read_log(place)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_members_packed_with_bzip2_or_lzma_are_read(
+    run: Path, tmp_path: Path, packing: int
+) -> None:
+    with zipfile.ZipFile(tmp_path / "job.zip", "w", packing) as archive:
+        for file in sorted(run.rglob("*.csv")):
+            archive.write(file, file.relative_to(run.parent))
+    assert same_trace(logs.read_log(tmp_path / "job.zip"), logs.read_log(run))
+    content = bytearray((tmp_path / "job.zip").read_bytes())
+    content[200:208] = b"\xff" * 8
+    (tmp_path / "job.zip").write_bytes(content)
+    assert "is damaged" in " ".join(logs.read_log(tmp_path / "job.zip").notes)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("stated", [1000, 48 << 20])
+def test_a_member_is_unpacked_a_block_at_a_time_whatever_size_it_states(
+    tmp_path: Path, packing: int, stated: int
+) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        archive.writestr("bomb.csv", b"0" * (48 << 20))
+        archive.getinfo("bomb.csv").file_size = stated
+    budget = unpacking.UnpackBudget(4 << 20, "bomb.zip")
+    tracemalloc.start()
+    try:
+        [member] = archive_members(local_file_entry(path), "zip", budget)
+        with pytest.raises((UsageError, unpacking.TruncatedFileError)):
+            member.read(1 << 30)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 24 << 20
+
+
+def test_very_many_empty_members_are_passed_over(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        for k in range(3_000):
+            archive.writestr(f"training-simtrace/{k}-iteration.csv", b"")
+    with pytest.raises(UsageError, match="3000 csv, log or txt files were looked at"):
+        logs.read_log(tmp_path / "many.zip")
 
 
 def test_an_extended_header_that_never_ends_is_passed_over(drive: Drive, tmp_path: Path) -> None:

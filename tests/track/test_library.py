@@ -105,9 +105,9 @@ def test_unknown_names_get_the_nearest_known_one(tmp_path: Path) -> None:
 
 
 def test_paths_that_are_no_track_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "track.csv").touch()
+    (tmp_path / "track.pdf").touch()
     (tmp_path / "folder.npy").mkdir()
-    assert complaint(tmp_path / "track.csv", tmp_path).endswith(
+    assert complaint(tmp_path / "track.pdf", tmp_path).endswith(
         "a track is a .toml file (straights and arcs) or a .npy file (a route)"
     )
     assert complaint(str(tmp_path / "folder.npy"), tmp_path).endswith(

@@ -92,15 +92,31 @@ BAD_ROWS = {
     "only 1 different rows: a loop needs at least 3 and the closing row, an open road 2": np.ones(
         (9, 6)
     ),
-    "the center line ends where it begins but a border does not: repeat the first row at the end": np.vstack(
-        [RING[:-1], RING[-1] + [0, 0, 0, 0, 0, 1]]
-    ),
+    "the center line ends where it begins but a border ends 1 m from its start: repeat the first row "
+    "at the end (numpy: rows[-1] = rows[0])": np.vstack([RING[:-1], RING[-1] + [0, 0, 0, 0, 0, 1]]),
+    "holds the coordinate 1e+13: routes are in meters": np.where(np.eye(41, 6) > 0, 1e13, RING),
+    "a route of 60,001 rows: up to 60,000 are read, one every few centimeters is plenty; thin it out "
+    "(numpy: rows[::11], and the last row)": np.zeros((60_001, 6)),
 }
 
 
 @pytest.mark.parametrize("sentence", BAD_ROWS)
 def test_arrays_that_are_no_route_are_refused(tmp_path: Path, sentence: str) -> None:
     assert complaint(saved(tmp_path, BAD_ROWS[sentence])) == f"road.npy: {sentence}"
+
+
+def test_a_small_gap_of_a_border_at_the_seam_is_closed_and_said(tmp_path: Path) -> None:
+    rows = RING.copy()
+    rows[-1, 2] += 0.002
+    rows[-1, 5] -= 0.049
+    track = route.load_route(saved(tmp_path, rows))
+    assert track.is_loop
+    np.testing.assert_array_equal(track.inner[-1], track.inner[0])
+    np.testing.assert_array_equal(track.outer[-1], track.outer[0])
+    assert track.note == "a border ended 49 mm from its start: closed"
+    assert route.load_route(saved(tmp_path, RING)).note == ""
+    with pytest.warns(UserWarning, match="a border ended 49 mm from its start: closed"):
+        load_track(saved(tmp_path, rows))
 
 
 def test_an_array_without_rows_is_refused() -> None:

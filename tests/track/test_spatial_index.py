@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from racer import resources as shipped
+from racer.errors import UsageError
 from racer.sim.simulation import begin_episodes
 from racer.sim.state import STATE, State
 from racer.sim.step import locate_cars
 from racer.track import layout as layout_file
-from racer.track import route
+from racer.track import load_track, route
 from racer.track.spatial_index import PackedTracks, nearest_segment, on_road, pack_tracks
 from racer.track.track import Track
 
@@ -118,6 +120,7 @@ def test_nearest_and_on_road_equal_shapely_on_shipped_tracks(name: str, reverse:
     check_against_shapely([track.reversed() if reverse else track], 0, np.random.default_rng(1))
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered in line_locate_point")  # shapely 2.0
 def test_nearest_and_on_road_equal_shapely_on_every_real_route(shared_data: Path):
     paths = sorted((shared_data / "tracks").rglob("*.npy"))
     generator = np.random.default_rng(2)
@@ -331,3 +334,18 @@ def test_a_road_packed_beside_its_reverse_is_the_same_as_alone(name: str) -> Non
     for line in ("center", "inner", "outer"):
         for column in ("x", "y", "columns", "rows"):
             assert both.tracks[line][column][1] == alone.tracks[line][column][0]
+
+
+@pytest.mark.parametrize("size", [1e3, 1e6, 1e9])
+def test_a_track_that_would_fill_the_memory_is_refused_in_a_sentence(size: float) -> None:
+    oval = load_track("oval")
+    lines = {name: getattr(oval, name) * size / 10.0 for name in ("center", "inner", "outer")}
+    with pytest.raises(UsageError, match=r"racer drives on up to 120,000 m2"):
+        pack_tracks([replace(oval, **lines)])
+
+
+def test_a_track_too_far_from_the_origin_to_tell_millimeters_is_refused() -> None:
+    oval = load_track("oval")
+    lines = {name: getattr(oval, name) + 1e9 for name in ("center", "inner", "outer")}
+    with pytest.raises(UsageError, match=r"oval lies 1e\+09 m from the origin"):
+        pack_tracks([replace(oval, **lines)])

@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 
 from racer import __version__, track
-from racer.errors import UsageError
+from racer.errors import RacerError, UsageError
+from racer.files import hold_folder
 from racer.reward import load_reward as load_reward
 from racer.sim.obstacle_layout import ObstacleLayout
+from racer.training.learner import load_policy
 from racer.training.run import Run
 from racer.training.trainer import open_session
+from racer.training.trials import drive_policy, trial_cars
 from racer.vehicle.action_space import ActionSpace
 from racer.vehicle.car import car_preset
 from racer.vehicle.metadata import read_metadata
@@ -205,3 +208,29 @@ def test_a_run_may_be_moved(make, finish, whole, tmp_path):
     open_session(run)
     moved = Path(shutil.move(run.folder, tmp_path / "elsewhere"))
     assert finish(Run.open(moved)) == whole[1]
+
+
+def test_two_trainings_in_one_folder_do_not_mix(make):
+    run = make()
+    with hold_folder(run.folder), pytest.raises(UsageError, match="is in use by another racer"):
+        open_session(run).train(lambda progress: None)
+    assert not run.state.exists()
+
+
+def test_weights_that_are_no_numbers_are_an_error_that_names_the_policy(make, finish):
+    run = make()
+    finish(run)
+    policy = load_policy(run)
+    for weights in policy.parameters():
+        weights.data.fill_(float("nan"))
+    file = run.checkpoints / run.best()["checkpoint"]
+    policy.save(str(file))
+    with pytest.raises(UsageError, match=f"the policy {file} has weights that are no numbers"):
+        load_policy(run)
+    cars = trial_cars(run.env_arguments())
+    with pytest.raises(
+        RacerError, match=r"the policy \(ActorCriticPolicy\) gives actions that are no"
+    ):
+        drive_policy(policy, cars)
+    with pytest.raises(RacerError, match=r"the action of car 0 is \[nan, nan\], no numbers"):
+        cars.advance(np.full((cars.num_envs, 2), np.nan))

@@ -6,6 +6,8 @@ Exit codes: 0 done, 1 a check failed, 2 wrong use, 130 interrupted.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import os
 import sys
@@ -16,10 +18,11 @@ import typer
 from typer.core import TyperGroup
 
 from racer import __version__
-from racer.errors import RacerError
+from racer.errors import RacerError, UsageError
 
 # commands that stop at the first step that cannot be priced
 PRICING_COMMANDS = ("score", "explain", "map", "replay")
+REFUSED_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 INTERRUPTED_EXIT_CODE = 130  # what a shell reports for a program that Ctrl-C stopped
 REWARD_PANEL = "Reward"
 DRIVE_PANEL = "Drive"
@@ -179,15 +182,35 @@ def main() -> None:
     """Run `racer` with the words of the command line; a reader that leaves early (`racer ... |
     head`) is no error.
     """
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - as long as the process
+    if sys.stdout is None:
+        sys.stderr.write("racer: standard output is closed: send it to a file or to /dev/null\n")
+        sys.exit(UsageError.exit_code)
     try:
         try:
             app(prog_name="racer")
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if not _is_refused_write(error):
+            raise
         # Python flushes once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(1 if isinstance(error, BrokenPipeError) else _say_refused_write(error))
+
+
+def _is_refused_write(error: OSError) -> bool:
+    """Whether a reader left, or a disk is full."""
+    return isinstance(error, BrokenPipeError) or error.errno in REFUSED_WRITES
+
+
+def _say_refused_write(error: OSError) -> int:
+    """The exit code, after saying what could not be written, as far as that can be written."""
+    place = error.filename or "the output"
+    with contextlib.suppress(OSError):
+        os.write(2, f"racer: cannot write {place}: {error.strerror}\n".encode())
+    return UsageError.exit_code
 
 
 def _advice(command: str | None, error: RacerError) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from racer.track import TrackEntry, find_track, open_entry, user_home
+from racer.track import TrackEntry, check_extent, find_track, open_entry, user_home
 
 if TYPE_CHECKING:
     import numpy as np
@@ -190,6 +190,9 @@ def describe_standing(world: str, best_time: float | None, race_type: str = "") 
 def load_track_with_note(name: str, reverse: bool = False) -> Track:
     """The track of that name or file; what there is to say about it goes to stderr."""
     track = open_entry(find_track_with_note(name))
+    if track.note:
+        typer.echo(f"note: {track.note}", err=True)
+    check_extent(track)
     return track.reversed() if reverse else track
 
 

@@ -79,7 +79,11 @@ def tracks_show_command(
 @app.command("import")
 def tracks_import_command(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help=".toml tracks or .npy routes.")
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help=".toml tracks, .npy routes, .csv or .json tables of points, logs that print waypoints.",
+        ),
     ],
     name: Annotated[
         str, typer.Option("--name", help="Name of the track; the file's stem unless given.")
@@ -87,15 +91,28 @@ def tracks_import_command(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace an imported track of that name.")
     ] = False,
+    scale: Annotated[
+        float, typer.Option("--scale", help="Meters per unit: 0.001 for millimeters.")
+    ] = 1.0,
+    width: Annotated[
+        float | None,
+        typer.Option("--width", help="m, of the road where a file has its center line only."),
+    ] = None,
 ) -> None:
-    """Copy track files among your own, so that they have a name."""
+    """Take tracks among your own, so that they have a name.
+
+    A table has a center line x y; or that with its width to the right and to the left, as databases
+    of racetracks have; or center, inner and outer x y.
+    """
     refuse_if(
         name and len(paths) > 1,
         f"--name names one track, but there are {len(paths)} files: import them one by one",
     )
     for path in paths:
-        entry = import_track(path, name=name, replace=replace)
+        entry = import_track(path, name=name, replace=replace, scale=scale, width=width)
         typer.echo(f"{entry.name}: imported from {path}")
+        if entry.note:
+            typer.echo(f"note: {entry.note}", err=True)
 
 
 @app.command("export")
@@ -168,7 +185,12 @@ def tracks_fetch_command(
 
 
 def _open_track(entry: TrackEntry, reverse: bool) -> Track:
+    """The track of an entry; what is odd about it goes to stderr."""
+    from racer.track import road_faults
+
     track = open_entry(entry)
+    for note in filter(None, (track.note, *road_faults(track))):
+        typer.echo(f"note: {note}", err=True)
     return track.reversed() if reverse else track
 
 

@@ -13,12 +13,15 @@ and sparse files are passed over.
 
 from __future__ import annotations
 
+import bz2
 import io
+import lzma
 import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
@@ -202,6 +205,7 @@ _UNREAD_MAGIC = {
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
+    lzma.LZMAError,
     struct.error,
     EOFError,
     OSError,
@@ -214,6 +218,9 @@ _ZIP_ERRORS = (
 """What Python's zipfile raises for an archive that is damaged or encrypted."""
 
 _SNIFFED_BYTES = 1 << 16
+_PACKED_BYTES = 1 << 14  # that are unpacked at a time
+_LZMA_HEADER_BYTES = 9
+_MAX_LZMA_BYTES = 128 << 20  # of the dictionary of an LZMA stream, which it names itself
 _MAX_INNER_ZIP_BYTES = 512 << 20  # a zip is read from its end, so one in an archive is kept whole
 
 
@@ -339,10 +346,71 @@ def _zip_members(entry: FileEntry, budget: UnpackBudget, is_inner: bool) -> Iter
 def _open_zip_member(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: UnpackBudget
 ) -> IO[bytes]:
+    budget.check(member.file_size)
     try:
-        return cast(IO[bytes], _ZipMemberFile(archive.open(member), budget))
+        if member.compress_type in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+            file = cast(IO[bytes], _UnpackedMember(archive, member))
+        else:
+            file = archive.open(member)
+        return cast(IO[bytes], _ZipMemberFile(file, budget))
     except _ZIP_ERRORS as error:
         raise TruncatedFileError(f"the zip archive is damaged or encrypted ({error})") from None
+
+
+class _UnpackedMember(io.RawIOBase):
+    """A member packed with bzip2 or LZMA, unpacked a block at a time: zipfile unpacks all that a few
+    packed bytes hold at once.
+    """
+
+    def __init__(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+        packed = copy(member)
+        packed.compress_type = zipfile.ZIP_STORED
+        packed.file_size = member.compress_size
+        del packed.CRC  # that of what is unpacked
+        self._packed = archive.open(packed)
+        self._decompressor: bz2.BZ2Decompressor | lzma.LZMADecompressor
+        if member.compress_type == zipfile.ZIP_BZIP2:
+            self._decompressor = bz2.BZ2Decompressor()
+        else:
+            self._decompressor = self._lzma_decompressor()
+        self._left = member.file_size
+        self._checksum = 0
+        self._stated_checksum = member.CRC
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        wanted = min(size if size >= 0 else BLOCK_BYTES, self._left)
+        content = b""
+        while wanted and not content and not self._decompressor.eof:
+            packed = b""
+            if self._decompressor.needs_input:
+                packed = self._packed.read(_PACKED_BYTES)
+                if not packed:
+                    raise EOFError("it is cut short")
+            content = self._decompressor.decompress(packed, wanted)
+        self._left -= len(content)
+        self._checksum = zlib.crc32(content, self._checksum)
+        if (wanted and not content) or not self._left:
+            self._check()
+        return content
+
+    def _check(self) -> None:
+        if self._checksum != self._stated_checksum:
+            raise zipfile.BadZipFile("its checksum differs")
+
+    def _lzma_decompressor(self) -> lzma.LZMADecompressor:
+        """The decompressor for what follows the header that zip gives LZMA: version, length of the
+        properties, properties.
+        """
+        header = self._packed.read(_LZMA_HEADER_BYTES)
+        properties = header[4:]
+        if len(header) < _LZMA_HEADER_BYTES or header[2:4] != b"\x05\x00":
+            raise zipfile.BadZipFile("its LZMA header is damaged")
+        decompressor = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_MAX_LZMA_BYTES)
+        decompressor.decompress(properties + b"\xff" * 8, 0)  # of unknown size
+        return decompressor
 
 
 def _is_regular(member: zipfile.ZipInfo) -> bool:

@@ -210,7 +210,7 @@ class JobFactsCollector:
 
     files: dict[str, list[FactFile]] = field(default_factory=dict)
     metrics: dict[str, pd.DataFrame] = field(default_factory=dict)
-    names: list[str] = field(default_factory=list)
+    names: dict[str, None] = field(default_factory=dict)
     printed: list[PrintedFactsCollector] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -239,7 +239,7 @@ class JobFactsCollector:
         simulator = self._simulator(metadata, run)
         hyperparameters = self._shallowest(_HYPERPARAMETERS) or self._printed("hyperparameters")
         return Job(
-            platform="racer" if run else platform_of(self.names),
+            platform="racer" if run else platform_of(list(self.names)),
             simulator=simulator,
             car=_car(run, metadata, simulator),
             world=self._world(settings, run),

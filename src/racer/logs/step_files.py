@@ -74,8 +74,7 @@ def open_step_files(
     """
     for entry in visit_files(location, wanted):
         path = location.path_of(entry.name)
-        if path not in facts.names:
-            facts.names.append(path)
+        facts.names[path] = None
         if may_hold_facts(entry.name) and not location.is_file:
             _take_facts(entry, location, facts)
         else:

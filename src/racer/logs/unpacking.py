@@ -44,8 +44,12 @@ class UnpackBudget:
 
     def spend(self, count: int) -> None:
         """Take `count` bytes off. Raises UsageError once there are none left."""
+        self.check(count)
         self.remaining -= count
-        if self.remaining < 0:
+
+    def check(self, count: int) -> None:
+        """Raise UsageError unless `count` more bytes may be unpacked."""
+        if count > self.remaining:
             raise UsageError(
                 f"{self.name} unpacks to more than {MAX_UNPACK_RATIO} times its size: that is no "
                 "log; unpack it yourself and give the folder if you trust it"

@@ -3,10 +3,10 @@ from .corners import TrackFacts as TrackFacts
 from .corners import driving_direction as driving_direction
 from .corners import find_corners as find_corners
 from .corners import is_inside_corner as is_inside_corner
+from .corners import road_faults as road_faults
 from .corners import track_curvature as track_curvature
 from .corners import track_facts as track_facts
 from .layout import read_layout as read_layout
-from .library import DEFAULT_TRACK as DEFAULT_TRACK
 from .library import ROUTES_ADDRESS as ROUTES_ADDRESS
 from .library import TRACK_SUFFIXES as TRACK_SUFFIXES
 from .library import TrackEntry as TrackEntry
@@ -27,7 +27,9 @@ from .spatial_index import PackedTracks as PackedTracks
 from .spatial_index import nearest_segment as nearest_segment
 from .spatial_index import on_road as on_road
 from .spatial_index import pack_tracks as pack_tracks
+from .track import DEFAULT_TRACK as DEFAULT_TRACK
 from .track import Track as Track
+from .track import check_extent as check_extent
 
 __all__ = [
     "DEFAULT_TRACK",
@@ -40,6 +42,7 @@ __all__ = [
     "TrackFacts",
     "TrackSource",
     "available_tracks",
+    "check_extent",
     "driving_direction",
     "fetch_route",
     "find_corners",
@@ -53,6 +56,7 @@ __all__ = [
     "open_entry",
     "pack_tracks",
     "read_layout",
+    "road_faults",
     "save_route",
     "track_curvature",
     "track_entries",

@@ -1,10 +1,12 @@
 """The curvature of a track's center line, the corners that follow from it as a racing engineer
-numbers them, and the facts that describe a track.
+numbers them, the facts that describe a track, and what makes a road none.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +40,9 @@ EDGE_FRACTION = 0.3
 
 VALLEY_FRACTION = 0.4
 """Two bends to one side are two corners where the curvature between them falls below this fraction of the lesser peak."""
+
+WIDE_M, NARROW_M = 20.0, 0.2
+"""No road of the simulator is as wide as the one, in the median, or as narrow as the other: a car's width."""
 
 APEX_FRACTION = 0.85
 """The apex is the middle of the stretch above this fraction of the tightest curvature."""
@@ -282,3 +287,77 @@ def _middle_of_peak(size: Array) -> float:
     """Index, between samples, of the middle of what is above `APEX_FRACTION` of the largest."""
     weight = np.where(size >= APEX_FRACTION * size.max(), size, 0.0)
     return float(np.interp(0.5, np.cumsum(weight) / weight.sum(), np.arange(len(size))))
+
+
+# ---- roads that are none
+
+
+def road_faults(track: Track) -> list[str]:
+    """What makes a road one that nobody could race on: sentences, the likeliest cause first."""
+    width = float(np.median(track.width))
+    if width > 10 * WIDE_M:
+        return [f"the road is {width:.0f} m wide: are these millimeters? (--scale 0.001)"]
+    if width > WIDE_M:
+        return [f"the road is {width:.0f} m wide: are these centimeters? (--scale 0.01)"]
+    if width < NARROW_M:
+        return [
+            f"the road is {width:.2g} m wide, a car is {NARROW_M} m: is the scale right? (--scale)"
+        ]
+    fault = (
+        _crossing({"center line": track.center})
+        or _swapped_columns(track)
+        or _crossing({"inner border": track.inner, "outer border": track.outer})
+    )
+    return [fault] if fault else []
+
+
+def _swapped_columns(track: Track) -> str:
+    """What says that the columns of a route are in another order; empty where they are not."""
+    to_inner = np.hypot(*(geometry.nearest_point(track.inner, track.center) - track.center).T)
+    to_outer = np.hypot(*(geometry.nearest_point(track.outer, track.center) - track.center).T)
+    is_beside = track.width < 0.9 * (to_inner + to_outer)
+    if is_beside.any():
+        return (
+            f"the center line is not between the borders at {is_beside.sum():,} of "
+            f"{len(is_beside):,} waypoints: are the columns in another order? "
+            "They are center x y, inner x y, outer x y"
+        )
+    if not track.is_loop:
+        return ""
+    inside, outside = (abs(geometry.signed_area(line)) for line in (track.inner, track.outer))
+    if inside > outside:
+        return (
+            "the inner border goes around the outer one: the columns are center x y, inner x y, "
+            "outer x y (numpy: rows[:, [0, 1, 4, 5, 2, 3]] swaps them)"
+        )
+    return ""
+
+
+def _crossing(lines: Mapping[str, Array]) -> str:
+    """Where one of the named lines crosses itself, or two of them meet; empty where none does."""
+    import shapely
+
+    for name, line in lines.items():
+        if not shapely.LineString(line).is_simple:
+            x, y = _first_crossing(line)
+            return (
+                f"the {name} crosses itself near x = {x:.2f}, y = {y:.2f} m: a road cannot cross "
+                "itself, or turn tighter than half its width"
+            )
+    for one, other in combinations(map(shapely.LineString, lines.values()), 2):
+        if one.intersects(other):
+            spot = one.intersection(other).representative_point()
+            return f"the borders meet near x = {spot.x:.2f}, y = {spot.y:.2f} m: a road cannot cross itself"
+    return ""
+
+
+def _first_crossing(line: Array) -> tuple[float, float]:
+    """A point at which a line meets itself, of those nearest to its start."""
+    import shapely
+
+    edges = np.asarray(shapely.linestrings(np.stack([line[:-1], line[1:]], axis=1)))
+    first, second = shapely.STRtree(edges).query(edges, predicate="intersects")
+    apart = (second - first) % len(edges)
+    is_crossing = (apart > 1) & (apart < len(edges) - 1)
+    edge = int(np.min(first[is_crossing], initial=len(edges) - 1))
+    return float(line[edge, 0]), float(line[edge, 1])

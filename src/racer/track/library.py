@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
+import math
 import os
 import re
 import warnings
@@ -22,14 +23,13 @@ from racer.errors import UsageError, did_you_mean
 from racer.files import make_folder, read_text, read_toml, write_file
 from racer.resources import tracks_folder
 from racer.track import library
-from racer.track.route import RouteError, load_route
-from racer.track.track import Track
+from racer.track.corners import road_faults
+from racer.track.points import TABLE_SUFFIXES, read_points, rows_from_points
+from racer.track.route import RouteError, load_route, route_bytes, track_from_rows
+from racer.track.track import Track, check_extent
 
 Provenance = Literal["shipped", "imported", "fetched", "file"]
 TrackSource = str | bytes | os.PathLike[str] | os.PathLike[bytes]
-
-DEFAULT_TRACK = "reinvent_2018"
-"""The track where none is named."""
 
 TRACK_SUFFIXES = (".toml", ".npy")
 
@@ -61,9 +61,11 @@ def load_track(track: TrackSource, *, home: Path | None = None, keep_seam: bool 
     ('re:Invent 2018', 119, 17.7)
     """
     entry = find_track(track, home=home)
-    if entry.note:
-        warnings.warn(entry.note, stacklevel=2)
-    return open_entry(entry, keep_seam=keep_seam)
+    loaded = open_entry(entry, keep_seam=keep_seam)
+    for note in filter(None, (entry.note, loaded.note)):
+        warnings.warn(note, stacklevel=2)
+    check_extent(loaded)
+    return loaded
 
 
 def open_entry(entry: TrackEntry, *, keep_seam: bool = False) -> Track:
@@ -154,25 +156,64 @@ def world_reconstructions() -> dict[str, TrackEntry]:
 
 
 def import_track(
-    path: Path, *, home: Path | None = None, name: str = "", replace: bool = False
+    path: Path,
+    *,
+    home: Path | None = None,
+    name: str = "",
+    replace: bool = False,
+    scale: float = 1.0,
+    width: float | None = None,
 ) -> TrackEntry:
-    """The new entry after copying a track file among the user's own, under its stem or `name`.
+    """The new entry after putting a track among the user's own, under its file's stem or `name`.
 
-    The file is read first: what cannot be raced is not imported. Raises UsageError, also when the
-    name is taken.
+    Tables of points (`TABLE_SUFFIXES`) become routes: their numbers times `scale` are m, and `width`,
+    m, is the road's where they tell none. What cannot be raced is not imported. The note of the entry
+    says what was mended. Raises UsageError, also when the name is taken.
     """
     if home is None:
         home = user_home()
-    source = _file_entry(path.expanduser())
-    name = name or source.name
+    source = path.expanduser()
+    name = name or source.stem
     _check_name(name, home, replace)
-    open_entry(source)
-    suffix = source.path.suffix.lower()
+    content, suffix, note = _importable(source, scale, width)
     folder = make_folder(imported_folder(home))
-    copy = write_file(folder / f"{name}{suffix}", source.path.read_bytes())
+    copy = write_file(folder / f"{name}{suffix}", content)
     for other in set(TRACK_SUFFIXES) - {suffix}:
         (folder / f"{name}{other}").unlink(missing_ok=True)
-    return TrackEntry(name, copy, "imported")
+    return TrackEntry(name, copy, "imported", note)
+
+
+def _importable(path: Path, scale: float, width: float | None) -> tuple[bytes, str, str]:
+    """What the imported file holds, its suffix, and what was mended.
+
+    A file that is a track already is taken byte by byte. Raises UsageError.
+    """
+    is_as_it_is = scale == 1.0 and width is None
+    if path.suffix.lower() == ".toml":
+        entry = _file_entry(path)
+        if not is_as_it_is:
+            raise UsageError(f"{path}: a layout says its own sizes: leave --scale and --width out")
+        check_extent(open_entry(entry))
+        return path.read_bytes(), ".toml", ""
+    if not math.isfinite(scale) or scale <= 0.0:
+        raise UsageError(f"--scale is {scale:g}: it must be a number above 0")
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        _file_entry(path)
+    points = read_points(path)
+    try:
+        rows, notes = rows_from_points(points, scale=scale, width=width)
+        track = track_from_rows(rows, path.stem)
+    except RouteError as error:
+        raise RouteError(error.problem, path) from None
+    faults = road_faults(track)
+    if faults:
+        raise RouteError(faults[0], path)
+    check_extent(track)
+    is_route = path.suffix.lower() == ".npy" and set(points) >= {"inner_x", "outer_x"}
+    if is_route and is_as_it_is and not notes and not track.note:
+        return path.read_bytes(), ".npy", ""
+    note = "; ".join([*notes, *filter(None, [track.note])])
+    return route_bytes(track), ".npy", note
 
 
 def user_home() -> Path:
@@ -209,7 +250,7 @@ def _track_files(folder: Path) -> list[Path]:
 
 
 def _is_path(text: str) -> bool:
-    if text.lower().endswith(TRACK_SUFFIXES) or text.startswith("~"):
+    if text.lower().endswith(TRACK_SUFFIXES + TABLE_SUFFIXES) or text.startswith("~"):
         return True
     return os.sep in text or (os.altsep is not None and os.altsep in text)
 
@@ -219,6 +260,11 @@ def _file_entry(path: Path) -> TrackEntry:
         raise UsageError(f"{path}: there is no such file")
     if path.is_dir():
         raise UsageError(f"{path}: this is a folder; a track is a .toml or .npy file")
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        raise UsageError(
+            f"{path}: a table of points becomes a track by racer tracks import {path} "
+            "(columns: center x y, widths to the right and left; or center, inner, outer x y)"
+        )
     if path.suffix.lower() not in TRACK_SUFFIXES:
         raise UsageError(
             f"{path}: a track is a .toml file (straights and arcs) or a .npy file (a route)"
@@ -232,7 +278,7 @@ def _check_name(name: str, home: Path, replace: bool) -> None:
         raise UsageError(
             f"{name!r} cannot be a track's name: use letters, digits, '_', '-' and '.' (--name)"
         )
-    if name.lower().endswith(TRACK_SUFFIXES):
+    if name.lower().endswith(TRACK_SUFFIXES + TABLE_SUFFIXES):
         raise UsageError(
             f"{name!r} cannot be a track's name, it would be taken for a file: leave the ending out"
         )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import tokenize
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,18 @@ Array = NDArray[np.float64]
 
 SEAM_M = 1e-9
 """Center segments up to this length are a seam: simulator 6 removes them, older ones kept them."""
+
+BORDER_GAP_M = 0.05
+"""How far from its start a border may end on a closed lap before it is refused, as for a layout."""
+
+MOST_ROWS = 60_000
+"""Rows of the longest route: ten times the longest racing line that people share."""
+
+FARTHEST_M = 1e12
+"""Coordinates beyond are none, and overflow when they are squared."""
+
+NEAR_SPACINGS = 3.0
+"""A road that ends so many times the distance of its waypoints from its start, or less, is a lap."""
 
 _MAGIC = b"\x93NUMPY"
 
@@ -51,7 +64,7 @@ def load_route(path: Path, *, name: str = "", title: str = "", keep_seam: bool =
     anything that is not a route.
     """
     try:
-        rows = _read_array(path)
+        rows = read_array(path)
         return track_from_rows(rows, name or path.stem, title, keep_seam=keep_seam)
     except RouteError as error:
         raise RouteError(error.problem, path) from None
@@ -68,14 +81,19 @@ def track_from_rows(
     route = _check_rows(rows)
     if not keep_seam:
         route = remove_seams(route)
-    _check_closing(route)
-    return Track(
+    route, note = _close_borders(route)
+    _check_count(route)
+    track = Track(
         name=name,
         title=title or name,
         center=route[:, 0:2].copy(),
         inner=route[:, 2:4].copy(),
         outer=route[:, 4:6].copy(),
+        note=note,
     )
+    if not track.is_loop and ends_at_its_start(track.center):
+        return replace(track, note=_lacks_last_row(track.center))
+    return track
 
 
 def remove_seams(rows: Array) -> Array:
@@ -96,12 +114,17 @@ def save_route(track: Track, path: Path) -> Path:
     Reading it back gives the same lines. A reversed track is written in its driving order. Raises
     UsageError.
     """
+    return write_file(path, route_bytes(track))
+
+
+def route_bytes(track: Track) -> bytes:
+    """What the route file of a track holds."""
     buffer = io.BytesIO()
     np.save(buffer, np.hstack([track.center, track.inner, track.outer]), allow_pickle=False)
-    return write_file(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
-def _read_array(path: Path) -> NDArray[np.generic]:
+def read_array(path: Path) -> NDArray[np.generic]:
     """The array in a `.npy` file.
 
     Nothing is unpickled, and nothing is allocated before its size is known to fit.
@@ -113,13 +136,25 @@ def _read_array(path: Path) -> NDArray[np.generic]:
             raise RouteError(
                 f"{_not_npy(head)}. A route is an array of N rows by 6 columns, saved with numpy.save"
             )
-        return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        check_row_count(len(mapped) if mapped.ndim else 0)
+        return np.array(mapped)
     except FileNotFoundError:
         raise RouteError("there is no such file") from None
     except OSError as error:
         raise RouteError(f"cannot be read ({error.strerror or error})") from None
     except _DAMAGED as error:
         raise RouteError(_damage(error)) from None
+
+
+def check_row_count(rows: int) -> None:
+    """Raise RouteError for more than `MOST_ROWS`."""
+    if rows > MOST_ROWS:
+        every = -(-rows // (MOST_ROWS // 10))
+        raise RouteError(
+            f"a route of {rows:,} rows: up to {MOST_ROWS:,} are read, one every few centimeters is "
+            f"plenty; thin it out (numpy: rows[::{every}], and the last row)"
+        )
 
 
 def _not_npy(head: bytes) -> str:
@@ -152,19 +187,53 @@ def _check_rows(rows: NDArray[np.generic]) -> Array:
         raise RouteError(
             f"row {bad[0]}, counted from 0, holds a number that is not finite ({len(bad)} such rows)"
         )
-    return rows.astype(np.float64)
+    route = rows.astype(np.float64)
+    if np.abs(route).max() > FARTHEST_M:
+        raise RouteError(f"holds the coordinate {np.abs(route).max():.3g}: routes are in meters")
+    return route
 
 
-def _check_closing(route: Array) -> None:
-    """Raise RouteError for a loop that is not closed, and for too few rows."""
-    is_loop = np.array_equal(route[0], route[-1])
-    is_center_closed = np.array_equal(route[0, :2], route[-1, :2])
-    if is_center_closed and not is_loop and len(route) > 1:
+def _close_borders(route: Array) -> tuple[Array, str]:
+    """The route with borders that end where they begin if its center line does, and what was done.
+
+    Raises RouteError beyond `BORDER_GAP_M`.
+    """
+    first, last = route[0], route[-1]
+    is_center_closed = np.array_equal(first[:2], last[:2])
+    if not is_center_closed or np.array_equal(first, last) or len(route) == 1:
+        return route, ""
+    gap = max(np.hypot(*(last - first)[2:4]), np.hypot(*(last - first)[4:6]))
+    if gap > BORDER_GAP_M:
         raise RouteError(
-            "the center line ends where it begins but a border does not: repeat the first row at the end"
+            f"the center line ends where it begins but a border ends {gap:.3g} m from its start: "
+            "repeat the first row at the end (numpy: rows[-1] = rows[0])"
         )
+    closed = route.copy()
+    closed[-1] = first
+    return closed, f"a border ended {1000 * gap:.3g} mm from its start: closed"
+
+
+def _check_count(route: Array) -> None:
+    """Raise RouteError for too few rows."""
+    is_loop = np.array_equal(route[0], route[-1])
     least = 4 if is_loop else 2
     if len(route) < least:
         raise RouteError(
             f"only {len(route)} different rows: a loop needs at least 3 and the closing row, an open road 2"
         )
+
+
+def ends_at_its_start(center: Array) -> bool:
+    """Whether an open line ends so near its start that it is a lap without its last row."""
+    if len(center) < 4:
+        return False
+    gap = float(np.hypot(*(center[0] - center[-1])))
+    return gap <= NEAR_SPACINGS * float(np.median(np.hypot(*np.diff(center, axis=0).T)))
+
+
+def _lacks_last_row(center: Array) -> str:
+    gap = float(np.hypot(*(center[0] - center[-1])))
+    return (
+        f"the road is open, but ends {gap:.3g} m from its start: a lap repeats its first row at "
+        "the end (racer tracks import closes it)"
+    )

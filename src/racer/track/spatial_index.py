@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from racer import geometry
-
-if TYPE_CHECKING:
-    from racer.track.track import Track
+from racer.track.track import Track, check_extent
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int32]
@@ -95,7 +93,12 @@ class PackedTracks(NamedTuple):
 
 
 def pack_tracks(tracks: Sequence[Track]) -> PackedTracks:
-    """The compiled view of `tracks`, in their order; a car's `track` is an index into them."""
+    """The compiled view of `tracks`, in their order; a car's `track` is an index into them.
+
+    Raises UsageError for a track that is too large.
+    """
+    for track in tracks:
+        check_extent(track)
     polylines = [line for track in tracks for line in (track.center, track.inner, track.outer)]
     borders = [_border_edges(track) for track in tracks]
     band_lists = [_sort_into_bands(border) for border in borders]
@@ -117,7 +120,9 @@ def pack_tracks(tracks: Sequence[Track]) -> PackedTracks:
 
 def _offsets(counts: ArrayLike) -> Index:
     """(K + 1,) where lists of so many entries (K,) begin that lie end to end, and where they end."""
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    offsets = np.zeros(np.size(counts) + 1, dtype=np.int32)
+    np.cumsum(counts, out=offsets[1:])
+    return offsets
 
 
 def _vertex_table(line: Array) -> Records:
@@ -231,18 +236,23 @@ def _list_candidates(vertices, grid, counts, candidates):  # type: ignore[no-unt
     tried.
     """
     diagonal = CELL_M * 1.4142135623730951
-    near = np.empty(len(vertices) - 1, dtype=np.int32)
-    distance = np.empty(len(vertices) - 1)
+    beside = np.empty(len(vertices) - 1, dtype=np.int32)
+    near = np.empty(len(beside), dtype=np.int32)
+    distance = np.empty(len(beside))
+    beside_count = 0
     near_count = 0
     total = 0
     for cell in range(len(counts)):
         row = cell // grid.columns
         column = cell % grid.columns
         y = grid.y + (row + 0.5) * CELL_M
+        if column == 0:
+            beside_count = _list_beside_row(vertices, y, GRID_MARGIN_M + diagonal, beside)
         if column % BLOCK_CELLS == 0:
             x = grid.x + (column + 0.5 * BLOCK_CELLS) * CELL_M
             reach = CELL_M * BLOCK_CELLS + diagonal
-            near_count = _list_near_block(vertices, x, y, reach, near, distance)
+            segments = beside[:beside_count]
+            near_count = _list_near_block(vertices, segments, x, y, reach, near, distance)
         x = grid.x + (column + 0.5) * CELL_M
         least = np.inf
         for k in range(near_count):
@@ -260,18 +270,35 @@ def _list_candidates(vertices, grid, counts, candidates):  # type: ignore[no-unt
 
 
 @njit(cache=True, error_model="numpy")
-def _list_near_block(vertices, x, y, reach, near, distance):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Put into `near` the segments that can be near any cell of a block around a point, and say how
-    many there are: those at most `reach` farther away than the nearest one. `distance` is scratch.
+def _list_beside_row(vertices, y, reach, beside):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Put into `beside` the segments that come as near as `reach` to a row of cells, and say how
+    many there are.
+    """
+    count = 0
+    for i in range(len(beside)):
+        end = vertices[i].y + vertices[i].dy
+        low = min(vertices[i].y, end) - ROUNDING_M
+        high = max(vertices[i].y, end) + ROUNDING_M
+        if low - reach <= y <= high + reach:
+            beside[count] = i
+            count += 1
+    return count
+
+
+@njit(cache=True, error_model="numpy")
+def _list_near_block(vertices, segments, x, y, reach, near, distance):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Put into `near` those of `segments` that can be near any cell of a block around a point, and
+    say how many there are: those at most `reach` farther away than the nearest one. `distance` is
+    scratch.
     """
     least = np.inf
-    for i in range(len(distance)):
-        distance[i] = np.sqrt(_to_segment(vertices[i], x, y)[1])
-        least = min(least, distance[i])
+    for k in range(len(segments)):
+        distance[k] = np.sqrt(_to_segment(vertices[segments[k]], x, y)[1])
+        least = min(least, distance[k])
     count = 0
-    for i in range(len(distance)):
-        if distance[i] <= least + reach + ROUNDING_M:
-            near[count] = i
+    for k in range(len(segments)):
+        if distance[k] <= least + reach + ROUNDING_M:
+            near[count] = segments[k]
             count += 1
     return count
 
@@ -307,12 +334,14 @@ def _sort_into_bands(edges: Array) -> _Bands:
     high = np.maximum(edges[:, 1], edges[:, 3])
     bottom = low.min()
     count = int((high.max() - bottom) // BAND_M) + 1
-    band = np.arange(count)[:, None]
-    is_touched = ((low - bottom) // BAND_M <= band) & ((high - bottom) // BAND_M >= band)
+    lowest = ((low - bottom) // BAND_M).astype(np.int64)
+    touched = ((high - bottom) // BAND_M).astype(np.int64) - lowest + 1  # bands of each edge
+    edge = np.repeat(np.arange(len(edges)), touched)
+    band = np.arange(len(edge)) - np.repeat(np.cumsum(touched) - touched - lowest, touched)
     return _Bands(
         bottom=float(bottom),
-        counts=is_touched.sum(axis=1).astype(np.int32),
-        edges=edges[np.nonzero(is_touched)[1]],
+        counts=np.bincount(band, minlength=count).astype(np.int32),
+        edges=edges[edge[np.argsort(band, kind="stable")]],
     )
 
 

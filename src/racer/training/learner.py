@@ -33,6 +33,9 @@ UNREADABLE = (
 )
 """What `torch.load` raises for a file that is damaged, or that another version of racer wrote."""
 
+NO_NUMBER = "found invalid values"
+"""What torch's distributions say, in a ValueError, of a mean or deviation that is no number."""
+
 
 def make_learner(
     run: Run, settings: LearnerSettings, cars: VecEnv, learning_rate: Callable[[], float]
@@ -94,8 +97,18 @@ def load_checkpoint(run: Run, checkpoint: str) -> tuple[BasePolicy, str]:
         policy = _policy_class(run).load(str(file), device="cpu")
     except UNREADABLE as error:
         raise UsageError(f"{file} is damaged ({error}): name another with --checkpoint") from None
+    if not has_finite_weights(policy):
+        raise UsageError(
+            f"the policy {file} has weights that are no numbers (nan): its training went astray, or "
+            "the file is damaged; name another with --checkpoint"
+        )
     policy.set_training_mode(False)  # stable-baselines3 leaves it on
     return policy, file.name
+
+
+def has_finite_weights(policy: BasePolicy) -> bool:
+    """Whether all weights of a policy are numbers."""
+    return all(bool(torch.isfinite(weights).all()) for weights in policy.parameters())
 
 
 def _make_ppo(run: Run, settings: LearnerSettings, arguments: dict[str, Any]) -> PPO:

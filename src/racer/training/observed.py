@@ -13,7 +13,7 @@ from racer.env import DeepRacerVectorEnv
 from racer.sensors import Observation
 from racer.sim import TRAINING, Starts, State
 from racer.training.run import Run
-from racer.training.trials import LONGEST_LAP_S, Policy
+from racer.training.trials import LONGEST_LAP_S, Policy, policy_actions
 
 GATHERING_CARS = 5
 """Cars that gather observations, started at equal distances around the track."""
@@ -36,7 +36,7 @@ def gather_observations(run: Run, policy: Policy, count: int) -> ObservedSteps:
     cars.reset(seed=0)
     while len(parts) * GATHERING_CARS < count:
         parts.append(_current_step(cars))
-        actions, _ = policy.predict(parts[-1].observation, deterministic=True)
+        actions = policy_actions(policy, parts[-1].observation)
         step = cars.advance(actions, with_observation=False)
         is_over = step.terminated | step.truncated
         if is_over.any():
@@ -52,7 +52,7 @@ def observe_lap(run: Run, policy: Policy) -> ObservedSteps:
     is_over = False
     while not is_over:
         current = _current_step(cars)
-        actions, _ = policy.predict(current.observation, deterministic=True)
+        actions = policy_actions(policy, current.observation)
         step = cars.advance(actions, with_observation=False)
         for name in ("progress", "status", "lap_time"):
             current.rows[name] = step.rows[name]

@@ -14,6 +14,7 @@ its own.
 | `training-simtrace/N-iteration.csv`, `metrics/TrainingMetrics.json` | the log in the simulator's own format |
 | `logs/trainer.log` | a line for each update of the policy, as in the real trainer's log |
 | `tensorboard/` | curves |
+| `.lock` | held while a training writes here |
 
 Before a new folder is made, everything that its configuration names is looked at.
 """
@@ -33,7 +34,7 @@ import pandas as pd
 
 from racer import __version__
 from racer.errors import UsageError
-from racer.files import make_folder, read_json, write_file, write_json
+from racer.files import hold_folder, make_folder, read_json, write_file, write_json
 from racer.records import Record, RecordTable, format_number, format_percent
 from racer.reward import RewardFunction, RewardRefused, load_reward
 from racer.sensors import (
@@ -80,16 +81,26 @@ def write_run_folder(config: TrainConfig, folder: Path, home: Path | None) -> No
     reward = load_reward(config.reward)
     metadata = run_metadata(config)
     _check_names(config, metadata)
-    for name in SUBFOLDERS:
-        make_folder(folder / name)
-    save_route(track, folder / "track.npy")
-    for other_track in other_tracks:
-        save_route(other_track, folder / "tracks" / f"{other_track.name}.npy")
-    write_metadata(metadata, folder / "model" / "model_metadata.json")
-    write_file(folder / "reward_function.py", reward.path.read_bytes())
-    if config.hyperparameters is not None:
-        write_file(folder / "hyperparameters.json", Path(config.hyperparameters).read_bytes())
-    write_json(folder / "run.json", _story(config, track, reward, metadata, folder))
+    with hold_folder(folder):
+        _check_is_free(folder)  # another may have begun there in the meantime
+        for name in SUBFOLDERS:
+            make_folder(folder / name)
+        save_route(track, folder / "track.npy")
+        for other_track in other_tracks:
+            save_route(other_track, folder / "tracks" / f"{other_track.name}.npy")
+        write_metadata(metadata, folder / "model" / "model_metadata.json")
+        write_file(folder / "reward_function.py", reward.path.read_bytes())
+        if config.hyperparameters is not None:
+            write_file(folder / "hyperparameters.json", Path(config.hyperparameters).read_bytes())
+        write_json(folder / "run.json", _story(config, track, reward, metadata, folder))
+
+
+def _check_is_free(folder: Path) -> None:
+    """Raise UsageError where there is a run already."""
+    if (folder / "run.json").exists():
+        raise UsageError(
+            f"{folder} holds a run already: continue it with --resume {folder}, or name another folder with --out"
+        )
 
 
 def _story(
@@ -293,10 +304,7 @@ class Run(Record):
         run already, and when something in `config` is wrong; then nothing is written.
         """
         folder = Path(folder)
-        if (folder / "run.json").exists():
-            raise UsageError(
-                f"{folder} holds a run already: continue it with --resume {folder}, or name another folder with --out"
-            )
+        _check_is_free(folder)
         write_run_folder(config, folder, home)
         return cls.open(folder)
 

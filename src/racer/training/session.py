@@ -8,6 +8,7 @@ asked for.
 
 from __future__ import annotations
 
+import io
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ import pandas as pd
 import torch
 
 from racer.errors import UsageError
-from racer.files import write_file, write_json
+from racer.files import hold_folder, write_file, write_json
 from racer.reward import RewardRefused
 from racer.training.learner import UNREADABLE
 from racer.training.run import Run, write_failing_step
@@ -190,10 +191,13 @@ class Session:
         return self.progress.steps / (config.steps + config.fine_tune)
 
     def train(self, on_progress: ProgressCallback) -> TrainingProgress:
-        """Train until the steps or minutes are over, or Ctrl-C; write checkpoints on the way."""
-        if not self.run.state.exists():
-            self._save()
-        with self._interruptible(), self._failing_step_saved():
+        """Train until the steps or minutes are over, or Ctrl-C; write checkpoints on the way.
+
+        Raises UsageError while another process trains the same run.
+        """
+        with hold_folder(self.run.folder), self._interruptible(), self._failing_step_saved():
+            if not self.run.state.exists():
+                self._save()
             while not (self._is_stopped or self.is_spent()):
                 self._update(on_progress)
             self._save()
@@ -261,7 +265,9 @@ class Session:
         """Write a checkpoint of the policy; best.json names it if it is the best so far."""
         progress = self.progress
         name = f"{progress.steps}.pt"
-        self.setup.model.policy.save(str(self.run.checkpoints / name))
+        content = io.BytesIO()
+        self.setup.model.policy.save(content)  # type: ignore[arg-type]  # torch.save takes it
+        write_file(self.run.checkpoints / name, content.getvalue())
         evaluation = {
             "steps": progress.steps,
             "seconds": round(seconds, 3),
@@ -291,9 +297,9 @@ class Session:
         state = self.setup.state()
         for phase in self.phases:
             state |= phase.state()
-        part = self.run.state.with_suffix(".part")
-        torch.save(state, part)
-        part.replace(self.run.state)
+        content = io.BytesIO()
+        torch.save(state, content)
+        write_file(self.run.state, content.getvalue())
 
     def _saved_state(self) -> dict[str, Any]:
         """What `_save` wrote. Raises UsageError when it cannot be read."""

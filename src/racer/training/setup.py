@@ -18,9 +18,16 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from racer.env import DeepRacerVectorEnv, StepResult
+from racer.errors import RacerError
 from racer.reward import RewardBatch, RewardRefused, load_reward, reads_objects
 from racer.training.interop import read_hyperparameters
-from racer.training.learner import Learner, learner_state, make_learner, restore_learner
+from racer.training.learner import (
+    NO_NUMBER,
+    Learner,
+    learner_state,
+    make_learner,
+    restore_learner,
+)
 from racer.training.run import Run, write_failing_step
 from racer.training.trials import EpisodeRecorder, EvaluationScore, trainer_log_lines, trial_cars
 
@@ -187,7 +194,16 @@ class TrainingSetup:
         """One update of the policy by its learner; the steps of all cars that it took."""
         steps_before = self.progress.steps
         rollout = self.settings.envs * self.settings.n_steps
-        self.model.learn(rollout, reset_num_timesteps=False, log_interval=NEVER_LOG)
+        try:
+            self.model.learn(rollout, reset_num_timesteps=False, log_interval=NEVER_LOG)
+        except ValueError as error:
+            if NO_NUMBER not in str(error):
+                raise
+            raise RacerError(
+                f"the policy of {self.run.folder} has gone astray after {self.model.num_timesteps:,} "
+                "steps: its actions are no numbers (nan) any more. Train anew with a lower learning "
+                "rate (lr) or smaller rewards; earlier checkpoints can still be driven"
+            ) from None
         self.progress.steps = self.model.num_timesteps
         self.trainer_log += trainer_log_lines(self.model, self.settings)
         return self.progress.steps - steps_before

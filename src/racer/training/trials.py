@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from racer import analysis
 from racer.env import DeepRacerVectorEnv, StepResult
+from racer.errors import RacerError
 from racer.logs import training_metrics, write_csv, write_metrics
 from racer.sim import TRAINING, Obstacles, Phase, Starts, State, trace_columns
 from racer.training.config import LearnerSettings
-from racer.training.learner import Learner
+from racer.training.learner import NO_NUMBER, Learner
 
 TRIAL_COUNT = 5
 """Laps of an evaluation in training, which start at equal distances around the track."""
@@ -108,7 +109,7 @@ def drive_policy(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> Dri
     steps = []
     while is_driving.any():
         observation = cars.observe(np.flatnonzero(is_driving))
-        actions[is_driving], _ = policy.predict(observation, deterministic=True)
+        actions[is_driving] = policy_actions(policy, observation)
         obstacles = cars.simulation.obstacles.copy()
         result = cars.advance(actions, with_observation=False)
         steps.append(
@@ -118,6 +119,28 @@ def drive_policy(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> Dri
         # cars in their prepare step are held, and the reward function is not called for them
         cars.simulation.state["phase"][~is_driving] = Phase.PREPARE
     return _join_trial_steps(steps, cars)
+
+
+def policy_actions(policy: Policy, observation: Any) -> NDArray[Any]:
+    """What a policy does without exploration. Raises RacerError where that is no number."""
+    name = type(policy).__name__
+    try:
+        actions, _ = policy.predict(observation, deterministic=True)
+    except ValueError as error:
+        if NO_NUMBER not in str(error):
+            raise
+        raise RacerError(_no_action(name)) from None
+    if not np.isfinite(actions).all():
+        raise RacerError(_no_action(name))
+    return actions
+
+
+def _no_action(name: str) -> str:
+    return (
+        f"the policy ({name}) gives actions that are no numbers (nan): its training went astray, or "
+        "its weights are damaged; take an earlier checkpoint (--checkpoint), or train with a lower "
+        "learning rate (lr)"
+    )
 
 
 class _TrialStep(NamedTuple):

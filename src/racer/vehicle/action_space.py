@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from racer.errors import RacerError
 from racer.vehicle.car import STEERING_LIMIT_DEG, Car
 
 Array = NDArray[np.float64]
@@ -68,11 +69,17 @@ class ActionSpace:
 
         `action` is (N,) list positions, or (N, 2) points that are first clipped to [-1, 1]
         (docs/simulator.md 3.5). A discrete position outside the list raises IndexError: that is a
-        bug of the caller.
+        bug of the caller. Raises RacerError for points that are no numbers.
         """
         if not self.is_continuous:
             return self._table[_check_positions(action, self.size)]
         commands = np.array(action, dtype=np.float64, order="C").reshape(-1, 2)
+        if np.isnan(commands).any():
+            car = int(np.flatnonzero(np.isnan(commands).any(axis=1))[0])
+            raise RacerError(
+                f"the action of car {car} is {commands[car].tolist()}, no numbers: look at the policy "
+                "that gave it"
+            )
         _scale_points(commands, *self._low_and_half_range)
         return commands
 
