@@ -8,7 +8,7 @@ episode.
 
 from __future__ import annotations
 
-import pickle
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -343,7 +343,7 @@ class _MapPricing:
         """Call one of two instances, and compare it with the other."""
         params = self._params(cars)
         self.batch(params, [1] * len(params))
-        untouched, called = pickle.loads(self.batch.snapshot())["cars"]
+        untouched, called = json.loads(self.batch.snapshot())["cars"]
         self.keeps_state = untouched != called or bool(self.batch.unsaved)
 
     def _params(self, cars: State) -> list[dict[str, object]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import pickle
+import json
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -35,6 +35,7 @@ from racer.reward.isolation import (
     snapshot_params,
     trace_return_line,
 )
+from racer.reward.memory import plain_from_text, plain_to_text
 from racer.reward.load import RewardFunction
 from racer.reward.snapshot import RewardEntry, RewardInstance, execute_reward, forget_modules
 from racer.reward.watchdog import RewardTimeout, WatchSlot, call_each
@@ -206,26 +207,35 @@ class RewardBatch:
         """Everything that the instances remember. What cannot be saved is named in `unsaved`."""
         frozen = [snapshot.freeze_instance(instance) for instance in self._instances]
         unsaved: set[str] = set()
-        numbers: dict[bytes, int] = {}  # cars of equal state share one blob
+        numbers: dict[str, int] = {}  # cars of equal state share one text
         cars = []
-        for blob, lost in frozen:
+        for text, lost in frozen:
             unsaved.update(lost)
-            cars.append(numbers.setdefault(blob, len(numbers)))
+            cars.append(numbers.setdefault(text, len(numbers)))
         self._unsaved = sorted(unsaved)
-        return pickle.dumps(
-            {
-                "sha256": self.reward.sha256,
-                "blobs": list(numbers),
-                "cars": cars,
-                "generators": self._around.generators,
-            }
-        )
+        state = {
+            "sha256": self.reward.sha256,
+            "texts": list(numbers),
+            "cars": cars,
+            "generators": plain_to_text(self._around.generators),
+        }
+        return json.dumps(state).encode()
 
     def restore(self, saved: bytes) -> None:
         """Put the instances, which must be fresh, into the state of a `snapshot` of the same file
         and as many cars.
+
+        Nothing that the state holds is run. Raises UsageError for another state.
         """
-        state = pickle.loads(saved)
+        try:
+            state = json.loads(saved)
+            self._restore(state)
+        except (ValueError, TypeError, LookupError) as error:
+            raise UsageError(
+                f"the saved state of {self.reward.filename} is damaged ({error}): train anew"
+            ) from None
+
+    def _restore(self, state: dict[str, Any]) -> None:
         if state["sha256"] != self.reward.sha256:
             raise UsageError(
                 f"{self.reward.filename} has changed since this run was saved: start a new run"
@@ -233,11 +243,11 @@ class RewardBatch:
         if len(state["cars"]) != self.n:
             raise UsageError(f"the saved state is of {len(state['cars'])} cars, not of {self.n}")
         for instance, number in zip(self._instances, state["cars"], strict=True):
-            snapshot.thaw_instance(instance, state["blobs"][number])
+            snapshot.thaw_instance(instance, state["texts"][number])
         self._calls = [
             vars(instance.modules[""])["reward_function"] for instance in self._instances
         ]
-        self._around.generators = state["generators"]
+        self._around.generators = plain_from_text(state["generators"])
 
     def notes(self) -> list[str]:
         """Sentences on what the reward did that a user may want to know: prints, changed params,

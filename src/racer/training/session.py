@@ -11,12 +11,17 @@ from time import monotonic
 from typing import Any, Protocol
 
 import pandas as pd
-import torch
 
 from racer.errors import UsageError
 from racer.files import write_file, write_json
 from racer.reward import RewardRefused
-from racer.training.learner import UNREADABLE
+from racer.training.learner import (
+    UNREADABLE,
+    first_line,
+    read_plain,
+    save_policy,
+    write_plain,
+)
 from racer.training.run import Run, write_failing_step
 from racer.training.setup import ProgressCallback, TrainingProgress, TrainingSetup
 from racer.training.trials import EvaluationScore, evaluate_policy, merge_evaluations
@@ -201,10 +206,15 @@ class Session:
             )
         if not self.run.state.exists():
             return
-        state = self._saved_state()
-        self.setup.restore(state)
-        for phase in self.phases:
-            phase.restore(state)
+        state = read_plain(self.run.state, "train anew")
+        try:
+            self.setup.restore(state)
+            for phase in self.phases:
+                phase.restore(state)
+        except UNREADABLE as error:
+            raise UsageError(
+                f"{self.run.state} does not fit this run ({first_line(error)}): train anew"
+            ) from None
 
     def _update(self, on_progress: ProgressCallback) -> None:
         """One update of the phase that is due, and what follows from it."""
@@ -255,7 +265,7 @@ class Session:
         """Write a checkpoint of the policy; best.json names it if it is the best so far."""
         progress = self.progress
         name = f"{progress.steps}.pt"
-        self.setup.model.policy.save(str(self.run.checkpoints / name))
+        save_policy(self.setup.model, self.run.checkpoints / name)
         evaluation = {
             "steps": progress.steps,
             "seconds": round(seconds, 3),
@@ -285,17 +295,7 @@ class Session:
         state = self.setup.state()
         for phase in self.phases:
             state |= phase.state()
-        part = self.run.state.with_suffix(".part")
-        torch.save(state, part)
-        part.replace(self.run.state)
-
-    def _saved_state(self) -> dict[str, Any]:
-        """What `_save` wrote. Raises UsageError when it cannot be read."""
-        try:
-            state: dict[str, Any] = torch.load(self.run.state, weights_only=False)
-        except UNREADABLE as error:
-            raise UsageError(f"{self.run.state} is damaged ({error}): train anew") from None
-        return state
+        write_plain(self.run.state, state)
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
