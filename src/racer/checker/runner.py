@@ -26,7 +26,8 @@ from racer.reward import RewardFunction, RewardUnusable, find_reward, read_rewar
 
 if TYPE_CHECKING:
     from racer.checker.cases import TrialCases
-    from racer.checker.sandbox import ChildProcess, LineRecorder, Message
+    from racer.checker.coverage import LineRecorder
+    from racer.checker.sandbox import ChildProcess, Message
 
 
 MAX_TIMEOUT_S = 1e6
@@ -309,7 +310,8 @@ class _FileTrial:
         return self._stage == "done"
 
     def _start(self, is_slow_motion: bool) -> None:
-        from racer.checker.sandbox import ChildProcess, LineRecorder
+        from racer.checker.coverage import LineRecorder
+        from racer.checker.sandbox import ChildProcess
         from racer.checker.worker import TrialOrder, run_trial
 
         self._stage = "begin"

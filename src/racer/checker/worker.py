@@ -30,8 +30,9 @@ from racer.checker.cases import (
     literal_tables,
     tracks_of_tables,
 )
+from racer.checker.coverage import LineRecorder
 from racer.checker.findings import Finding, Severity
-from racer.checker.sandbox import AuditGuard, LineRecorder, MessagePipe
+from racer.checker.sandbox import AuditGuard, MessagePipe
 from racer.errors import RacerError
 from racer.reward import RefusalReason, RewardFunction, RewardRefused, describe_refusal
 
@@ -77,10 +78,16 @@ def run_trial(pipe: MessagePipe, order: TrialOrder) -> None:
         trace = order.recorder.tracing(filename)
     try:
         with trace:
-            RewardTrial(pipe, order).run()
+            trial = RewardTrial(pipe, order)
+            try:
+                trial.run()
+            except RewardRefused as error:  # a file that loads at times, and at times does not
+                trial.report_refusal(error)
     finally:
         for (code, line), action in guard.noticed.items():
-            _send(pipe, Finding(code, f"the reward function {action}", filename, line))
+            severity = Severity.ERROR if (code, line) in guard.blocked else None
+            message = f"the reward function {action}"
+            _send(pipe, Finding(code, message, filename, line, severity=severity))
     pipe.send(stage="done")
 
 
@@ -101,7 +108,7 @@ class RewardTrial:
         try:
             self._smoke()
         except RewardRefused as error:
-            self._report_refusal(error)
+            self.report_refusal(error)
         except RacerError as error:
             self._send(load_failure_finding(error, self._reward))
             return
@@ -219,7 +226,7 @@ class RewardTrial:
             self._send(finding)
         return kept
 
-    def _report_refusal(self, error: RewardRefused) -> None:
+    def report_refusal(self, error: RewardRefused) -> None:
         """Send what happened while the file was loaded, or in a call of no episode."""
         if error.call >= 0:
             self._report([CallFailure(without_traceback(error), 0)])

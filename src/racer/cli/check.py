@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from racer.checker import CheckReport, ProjectSettings
 
 
+REACHING_CODES = {"RW108", "RW109", "RW110"}
+"""Codes of a file that reaches out of its process."""
+
+
 class OutputFormat(StrEnum):
     """How findings are written."""
 
@@ -66,6 +70,7 @@ def check_command(
         checks_as_sarif,
         expand_paths,
         format_check,
+        kernel_gap,
         read_project_settings,
     )
 
@@ -82,6 +87,9 @@ def check_command(
     def show(report: CheckReport) -> None:
         if is_text:
             typer.echo(format_check(report, not quiet))
+            reaches_out = any(finding.code in REACHING_CODES for finding in report.findings)
+            if reaches_out and kernel_gap():
+                typer.echo(f"note: only Python's own calls were held back ({kernel_gap()})")
 
     if is_text:
         typer.echo(f"checking {_named(paths)}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import json
+import os
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,10 +21,9 @@ from racer.reward.errors import (
     MAX_ABS_REWARD,
     RefusalReason,
     RewardRefused,
-    exception_facts,
-    line_of_error,
-    result_facts,
-    user_trace,
+    error_facts,
+    mute_error_facts,
+    read_result,
 )
 from racer.reward.isolation import (
     Params,
@@ -35,11 +34,13 @@ from racer.reward.isolation import (
     snapshot_params,
     trace_return_line,
 )
-from racer.reward.memory import plain_from_text, plain_to_text
 from racer.reward.load import RewardFunction
+from racer.reward.memory import plain_from_text, plain_to_text
 from racer.reward.snapshot import RewardEntry, RewardInstance, execute_reward, forget_modules
 from racer.reward.watchdog import RewardTimeout, WatchSlot, call_each
 
+PLAIN_NUMBERS = {float, int, bool, *(np.dtype(kind).type for kind in "fdbhilBHIL")}
+"""Types of results that numpy reads without asking code of the user."""
 REWARD_TIMEOUT_S = 5.0
 """Seconds for one call: what the official validator grants."""
 MAX_PRINTED_CHARS = 64 * 2**20
@@ -145,12 +146,10 @@ class RewardBatch:
             self._mutations += sum(map(has_changed, originals, params))
         if looks_for_patches:
             self._around.notice_patches()
-        try:
+        if PLAIN_NUMBERS.issuperset(map(type, results)):
             rewards = np.array(results, dtype=np.float64)
-            if rewards.shape == (len(results),) and _are_within_limits(results, rewards):
+            if _are_within_limits(results, rewards):
                 return rewards
-        except (TypeError, ValueError, OverflowError):
-            pass
         return self._one_by_one(results, originals or params, cars)
 
     def returned(self, params: Sequence[Params]) -> list[Any]:
@@ -283,14 +282,33 @@ class RewardBatch:
         """What the calls return for their arguments, under watch; RewardRefused for the first that
         fails.
         """
-        iterator = iter(arguments)
         self._arguments = arguments
         self._cars = cars
+        around = self._around
+        self._threads.before()
+        results, failure, struck, at = self._under_watch(calls, arguments)
+        if failure is not None:
+            around.notice_patches()
+            # Ctrl-C comes before the first call, too
+            argument = (originals or arguments)[at] if at >= 0 else None
+            raise self._failed(failure, at, argument, struck) from None
+        if around.sink.size and around.sink.flooded:
+            flood = PrintFlood(around.sink.last_line)
+            raise self._failed(flood, at, arguments[at], struck=False)
+        self._check_threads(at)
+        return results
+
+    def _under_watch(
+        self, calls: Sequence[Any], arguments: Sequence[Any]
+    ) -> tuple[list[Any], BaseException | None, bool, int]:
+        """What the calls return, what was raised out of them, whether the watchdog struck, and the
+        index of the last call that began.
+        """
+        iterator = iter(arguments)
         slot = self._slot
         around = self._around
         failure: BaseException | None = None
         results: list[Any] = []
-        self._threads.before()
         try:
             around.enter()
             slot.begin(iterator)
@@ -305,35 +323,30 @@ class RewardBatch:
             except RewardTimeout:  # one that was on its way when the call came back
                 pass
         around.leave()
-        at = len(arguments) - length_hint(iterator) - 1
-        if failure is not None:
-            around.notice_patches()
-            # Ctrl-C comes before the first call, too
-            argument = (originals or arguments)[at] if at >= 0 else None
-            raise self._failed(failure, at, argument, struck) from None
-        if around.sink.size and around.sink.flooded:
-            flood = PrintFlood(around.sink.last_line)
-            raise self._failed(flood, at, arguments[at], struck=False)
-        self._check_threads(at)
-        return results
+        return results, failure, struck, len(arguments) - length_hint(iterator) - 1
 
     def _failed(self, error: BaseException, at: int, argument: Any, struck: bool) -> BaseException:
         """What to raise for an exception that came out of call `at`."""
-        if isinstance(error, UsageError):
+        kind = type(error)  # its class may say something else
+        if issubclass(kind, UsageError):
             return error
-        if isinstance(error, KeyboardInterrupt) and not struck and not _was_raised_by_code(error):
+        if issubclass(kind, KeyboardInterrupt) and not struck and not _was_raised_by_code(error):
             return error  # the user at the keyboard
-        line = line_of_error(error, self.reward)
-        facts = exception_facts(error)
+        stuck_line = self._slot.line
+        # its message and its attributes are the user's code
+        read = partial(error_facts, reward=self.reward)
+        answers, failure, _, _ = self._under_watch([read], [error])
+        facts = answers[0] if failure is None else mute_error_facts(error, self.reward)
+        line = facts.pop("line")
         if isinstance(error, PrintFlood):
             line = line or error.line
             facts["printed"] = self._around.sink.size
-        elif isinstance(error, RewardTimeout) or struck:
-            line = self._slot.line or line
+        elif issubclass(kind, RewardTimeout) or struck:
+            line = stuck_line or line
             facts["reason"] = RefusalReason.TIMEOUT
             facts["limit"] = self._timeout
-        if not struck:
-            facts["trace"] = user_trace(error, self.reward)
+        if struck:
+            facts.pop("trace", None)
         return self._refusal(facts, line, at, argument)
 
     def _refusal(self, facts: dict[str, Any], line: int, at: int, argument: Any) -> RewardRefused:
@@ -375,14 +388,27 @@ class RewardBatch:
         """
         rewards = np.empty(len(results))
         for at, result in enumerate(results):
-            facts = result_facts(result)
-            if facts is not None:
+            # a result's own code is watched as the call was
+            answers, failure, struck, _ = self._under_watch([read_result], [result])
+            self._arguments = params
+            self._cars = cars
+            if failure is not None:
+                raise self._failed(failure, at, params[at], struck) from None
+            number, facts = answers[0]
+            if facts:
                 line = self._line_that_returned(at, result, params, cars)
                 # the traced call was a batch of its own
                 self._arguments = params
                 self._cars = cars
                 raise self._refusal(facts, line, at, params[at])
-            rewards[at] = float(result)
+            rewards[at] = number
+        # an object of the user's may not want to go
+        _, failure, struck, _ = self._under_watch([list.clear], [results])
+        if failure is not None or struck:
+            last = len(params) - 1
+            raise self._failed(
+                failure or RewardTimeout(), last, params[last], struck=True
+            ) from None
         return rewards
 
     def _line_that_returned(

@@ -14,7 +14,7 @@ from enum import StrEnum
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from racer.errors import RacerError, UsageError
+from racer.errors import RacerError, UsageError, printable
 
 if TYPE_CHECKING:
     from racer.reward.load import RewardFunction
@@ -174,26 +174,52 @@ def exception_facts(error: BaseException) -> dict[str, Any]:
     key = error.args[0] if isinstance(error, KeyError) and error.args else None
     return {
         "reason": _reason_of(error),
-        "exception": type(error).__name__,
+        "exception": printable(type(error).__name__),
         "detail": _message_of(error),
         "key": key if isinstance(key, str) else None,
     }
 
 
-def result_facts(result: Any) -> dict[str, Any] | None:
-    """The fields of a RewardRefused that a refused result decides; None for one that is accepted."""
+def read_result(result: Any) -> tuple[float, dict[str, Any]]:
+    """A result as the real job reads it, and the fields of a RewardRefused where it is refused.
+
+    What is in the result may be the user's code, which runs here.
+    """
     try:
         number = float(result)
     except Exception:  # __float__ may be the user's
-        return {"reason": RefusalReason.NO_NUMBER, "value": _text_of(result)}
+        return math.nan, {"reason": RefusalReason.NO_NUMBER, "value": _text_of(result)}
     if math.isnan(number):
-        return {"reason": RefusalReason.NAN, "value": _text_of(result)}
+        return number, {"reason": RefusalReason.NAN, "value": _text_of(result)}
     if math.isinf(number):
-        return {"reason": RefusalReason.INFINITE, "value": _text_of(result)}
+        return number, {"reason": RefusalReason.INFINITE, "value": _text_of(result)}
     if abs(number) > MAX_ABS_REWARD:
         reason = RefusalReason.BEYOND_LIMIT
-        return {"reason": reason, "value": _text_of(result), "limit": MAX_ABS_REWARD}
-    return None
+        return number, {"reason": reason, "value": _text_of(result), "limit": MAX_ABS_REWARD}
+    return number, {}
+
+
+def error_facts(error: BaseException, reward: RewardFunction) -> dict[str, Any]:
+    """The fields of a RewardRefused that an exception out of the user's file decides.
+
+    The exception may be of the user's own class, whose code runs here.
+    """
+    return {
+        **exception_facts(error),
+        "line": line_of_error(error, reward),
+        "trace": user_trace(error, reward),
+    }
+
+
+def mute_error_facts(error: BaseException, reward: RewardFunction) -> dict[str, Any]:
+    """The same of an exception whose own code does not come back: none of that runs here."""
+    name = type.__getattribute__(type(error), "__name__")
+    line = 0
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename == reward.filename:
+            line = number
+    detail = "(its message does not come back)"
+    return {"reason": RefusalReason.RAISED, "exception": str(name), "detail": detail, "line": line}
 
 
 def line_of_error(error: BaseException, reward: RewardFunction) -> int:
@@ -251,19 +277,19 @@ def _message_of(error: BaseException) -> str:
             message = str(error)
     except BaseException:
         return "(its message cannot be shown)"
-    return _shortened(" ".join(message.split()), MAX_DETAIL_CHARS)
+    return _shortened(printable(" ".join(message.split())), MAX_DETAIL_CHARS)
 
 
 def _text_of(result: Any) -> str:
     """A result as text. Its `repr` is the user's code, and may raise."""
-    if result is None or isinstance(result, bool | int | float | str):
+    if type(result) in (type(None), bool, int, float, str):
         text = repr(result)
     else:
         try:
             text = f"{type(result).__name__} {result!r}"
         except BaseException:
             text = f"an object of type {type(result).__name__}"
-    return _shortened(text, MAX_VALUE_CHARS)
+    return _shortened(printable(text), MAX_VALUE_CHARS)
 
 
 def _shortened(text: str, max_chars: int) -> str:
@@ -397,7 +423,7 @@ def describe_unusable(error: RewardUnusable, subject: str = "the file") -> str:
 
 
 def _source(line: str, max_chars: int) -> str:
-    return f", at `{line[:max_chars]}`" if line else ""
+    return f", at `{printable(line[:max_chars])}`" if line else ""
 
 
 def _moment(error: RewardRefused) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import builtins
+import contextlib
 import functools
 import importlib
 import io
@@ -47,6 +48,7 @@ NAMED_BUILTINS = {
 }
 """What of Python's own a state may name: no function that opens, imports or runs anything."""
 PAIR_KINDS: dict[type, str] = {dict: "dict", OrderedDict: "ordered", Counter: "counter"}
+PAIR_TYPES = {name: kind for kind, name in PAIR_KINDS.items()}
 ITEM_KINDS: dict[type, str] = {list: "list", set: "set", tuple: "tuple", frozenset: "frozenset"}
 BINDABLE_TYPES = (list, dict, set, deque, random.Random)
 """Types whose own methods may be remembered: `add = history.append`."""
@@ -136,7 +138,7 @@ class MemoryWriter:
         if kind in ITEM_KINDS:
             return [ITEM_KINDS[kind], self._write_all(value)]
         if kind in PAIR_KINDS:
-            return [PAIR_KINDS[kind], self._write_pairs(value)]
+            return ["pairs", PAIR_KINDS[kind], self._write_pairs(value)]
         if kind is defaultdict:
             return ["default", self._write(value.default_factory), self._write_pairs(value)]
         if kind is deque:
@@ -186,9 +188,9 @@ class MemoryWriter:
         if kind is np.ndarray or isinstance(value, np.generic):
             return ["array", _array_text(value), isinstance(value, np.generic)]
         if kind is random.Random:
-            return ["random", self._write(value.getstate())]
+            return ["random", plain_to_text(value.getstate())]
         if kind is np.random.RandomState:
-            return ["randomstate", self._write(value.get_state())]
+            return ["randomstate", plain_to_text(value.get_state())]
         if kind is np.random.Generator:
             bits = value.bit_generator
             return ["generator", type(bits).__name__, plain_to_text(bits.state)]
@@ -214,10 +216,8 @@ class MemoryWriter:
                 attributes[name] = descriptor.__get__(value)
             except AttributeError:  # nothing is in it
                 continue
-        try:
+        with contextlib.suppress(AttributeError):  # it has slots only
             attributes |= object.__getattribute__(value, "__dict__")
-        except AttributeError:  # it has slots only
-            pass
         return ["object", self._write(kind), content, self._write_pairs(attributes)]
 
 
@@ -300,14 +300,8 @@ class MemoryReader:
         self._fills.append(lambda: values.extend(self._read_all(items)))
         return values
 
-    def _read_dict(self, pairs: list[Plain]) -> dict[Any, Any]:
-        return self._filled({}, pairs)
-
-    def _read_ordered(self, pairs: list[Plain]) -> dict[Any, Any]:
-        return self._filled(OrderedDict(), pairs)
-
-    def _read_counter(self, pairs: list[Plain]) -> dict[Any, Any]:
-        return self._filled(Counter(), pairs)
+    def _read_pairs(self, kind: str, pairs: list[Plain]) -> dict[Any, Any]:
+        return self._filled(PAIR_TYPES[kind](), pairs)
 
     def _read_default(self, factory: Plain, pairs: list[Plain]) -> dict[Any, Any]:
         return self._filled(defaultdict(self._read(factory)), pairs)
@@ -336,9 +330,7 @@ class MemoryReader:
         attributes: Plain,
     ) -> FunctionType:
         closure = tuple(self._read_all(cells)) or None
-        function = FunctionType(
-            self._codes[code], self._namespaces[module], name, None, closure
-        )
+        function = FunctionType(self._codes[code], self._namespaces[module], name, None, closure)
 
         def fill() -> None:
             function.__defaults__ = self._read(defaults)
@@ -393,14 +385,14 @@ class MemoryReader:
         array = np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False)
         return array[()] if is_scalar else array
 
-    def _read_random(self, state: Plain) -> random.Random:
+    def _read_random(self, state: str) -> random.Random:
         value = random.Random()
-        value.setstate(self._read(state))
+        value.setstate(plain_from_text(state))
         return value
 
-    def _read_randomstate(self, state: Plain) -> np.random.RandomState:
+    def _read_randomstate(self, state: str) -> np.random.RandomState:
         value = np.random.RandomState()
-        value.set_state(self._read(state))
+        value.set_state(plain_from_text(state))
         return value
 
     def _read_generator(self, name: str, state: str) -> np.random.Generator:

@@ -47,26 +47,52 @@ from racer.reward.errors import (
 SENTENCES = (STUCK_IN_C_SENTENCE, HELD_UP_SENTENCE)
 """What the helper may say."""
 HELPER_SOURCE = r"""
-import signal, sys
+import os, select, signal, sys, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-names, place, seconds = set(), None, ""
-for line in sys.stdin:
-    if line.startswith("reward "):
-        names.add(line[7:].rstrip("\n"))
-    elif line.startswith("Timeout ("):
-        hours, minutes, seconds = line[9:].split(")")[0].split(":")
-        seconds = "%.0f s" % (3600 * int(hours) + 60 * int(minutes) + float(seconds))
-    elif place is None and line.startswith('  File "'):
-        name, _, rest = line[8:].partition('", line ')
-        if name in names:
-            place = name, rest.split()[0]
+names, place, seconds, rest = set(), None, "", b""
+parent, patience, end = int(sys.argv[3]), 0.0, None
+
+def is_stopped():
+    try:
+        return open("/proc/%d/stat" % parent).read().rpartition(")")[2].split()[0] in "Tt"
+    except (OSError, IndexError):
+        return False
+
+while True:
+    if end is not None and not select.select([0], [], [], max(end - time.monotonic(), 0.0))[0]:
+        if is_stopped():
+            end += 1.0
+            continue
+        sys.stderr.write(sys.argv[2] % ("%.0f s" % patience))
+        os.kill(parent, signal.SIGKILL)
+        break
+    chunk = os.read(0, 65536)
+    if not chunk:
+        break
+    *lines, rest = (rest + chunk).split(b"\n")
+    for line in [line.decode("ascii", "replace") for line in lines]:
+        if line.startswith("reward "):
+            names.add(line[7:])
+        elif line.startswith("start ") and os.name == "posix":
+            patience = float(line[6:])
+            end = time.monotonic() + patience + 3.0
+        elif line == "stop":
+            end = None
+        elif line.startswith("Timeout ("):
+            hours, minutes, seconds = line[9:].split(")")[0].split(":")
+            seconds = "%.0f s" % (3600 * int(hours) + 60 * int(minutes) + float(seconds))
+        elif place is None and line.startswith('  File "'):
+            name, _, behind = line[8:].partition('", line ')
+            if name in names:
+                place = name, behind.split()[0]
 if seconds and place:
     sys.stderr.write(sys.argv[1] % (*place, seconds))
 elif seconds:
     sys.stderr.write(sys.argv[2] % seconds)
 """
 """The program of the helper. It gets the sentences as arguments, and on stdin the names of reward
-files and, when the time is up, what faulthandler writes.
+files, how long to wait for the next word, and, when the time is up, what faulthandler writes. A
+process that took its own countdown away is killed 3 s later.
 """
 
 
@@ -78,21 +104,21 @@ class _Countdown:
     pipe = -1
     owner = 0
     seconds = 0.0
+    is_final = False  # the program is at its end
 
 
 def announce_reward_file(filename: str) -> None:
     """Tell the helper the name of a reward file, as faulthandler will write it."""
-    pipe = _pipe_to_helper()
-    if pipe >= 0:
-        line = b"reward " + filename.encode("ascii", "backslashreplace") + b"\n"
-        with contextlib.suppress(OSError):
-            os.write(pipe, line)
+    _tell_helper("reward " + filename)
 
 
 def start_countdown(seconds: float) -> None:
     """Let the process end in so many seconds, unless the countdown is started anew or cancelled."""
+    if _Countdown.is_final:
+        return
     pipe = _pipe_to_helper()
     _Countdown.seconds = seconds
+    _tell_helper(f"start {seconds:g}")
     # without any file descriptor there is no countdown
     with contextlib.suppress(ValueError, RuntimeError):
         file = pipe if pipe >= 0 else 2
@@ -101,8 +127,26 @@ def start_countdown(seconds: float) -> None:
 
 def cancel_countdown() -> None:
     """Let the process live on."""
+    if _Countdown.is_final:
+        return
     _Countdown.seconds = 0.0
     faulthandler.cancel_dump_traceback_later()
+    if _Countdown.owner == os.getpid():
+        _tell_helper("stop")
+
+
+def watch_exit() -> None:
+    """Give the end of the program the time of a call: exit handlers and threads of a reward count."""
+    if WATCHDOG.thread is not None:
+        start_countdown(EXIT_TIME_S)
+        _Countdown.is_final = True
+
+
+def _tell_helper(line: str) -> None:
+    pipe = _pipe_to_helper()
+    if pipe >= 0:
+        with contextlib.suppress(OSError):
+            os.write(pipe, line.encode("ascii", "backslashreplace") + b"\n")
 
 
 def _pipe_to_helper() -> int:
@@ -137,6 +181,7 @@ def _start_helper() -> int:
     """The writing end of a pipe to a new helper, -1 where none can be started."""
     read, write = os.pipe()
     command = [sys.executable or "python3", "-I", "-S", "-c", HELPER_SOURCE, *SENTENCES]
+    command.append(str(os.getpid()))
     try:
         # no Popen: its end would be a warning about a process that still runs
         if hasattr(os, "posix_spawn"):
@@ -156,6 +201,7 @@ WATCHDOG_THREAD = "racer reward watch"
 """The name of the thread that looks."""
 LOOKS_PER_TIMEOUT = 4
 MIN_LOOK_INTERVAL_S = 0.01
+EXIT_TIME_S = 5.0
 IMPORT_PATIENCE_S = 30.0
 """Seconds that a call may take while it imports: a cold disk is slow."""
 STRIKE_INTERVAL_S = 0.05
@@ -200,9 +246,7 @@ class _Unwind:
     def begin(self) -> None:
         if sys.gettrace() is not self:  # type: ignore[comparison-overlap]
             self.outside = sys.gettrace()
-        ctypes.pythonapi.PyEval_SetTrace(
-            ctypes.cast(ctypes.pythonapi.PyObject_Size, ctypes.c_void_p), self
-        )
+        _SET_TRACE(_LEN, self)
 
     def end(self) -> None:
         if sys.gettrace() is self:  # type: ignore[comparison-overlap]
@@ -218,8 +262,12 @@ class _Unwind:
         return 0
 
 
-ctypes.pythonapi.PyEval_SetTrace.argtypes = (ctypes.c_void_p, ctypes.py_object)
-ctypes.pythonapi.PyEval_SetTrace.restype = None
+# found at once: a guard may look at what is asked of C later
+_LEN = ctypes.cast(ctypes.pythonapi.PyObject_Size, ctypes.c_void_p)
+_SET_TRACE = ctypes.pythonapi.PyEval_SetTrace
+_SET_TRACE.argtypes = (ctypes.c_void_p, ctypes.py_object)
+_SET_TRACE.restype = None
+_SET_ASYNC_EXC = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _UNWIND = _Unwind()
 _BEGINNING = {_InsistentTimeout.__init__.__code__, _Unwind.begin.__code__}
 _PACKAGE = str(Path(__file__).parent)
@@ -431,7 +479,7 @@ def clear_async_exceptions() -> None:
 
 def throw_async(thread: int, error: type[BaseException]) -> None:
     """Set an exception that the thread raises as soon as it runs Python code."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
+    _SET_ASYNC_EXC(ctypes.c_ulong(thread), ctypes.py_object(error))
 
 
 def _interrupt(thread: int) -> None:
@@ -455,7 +503,7 @@ def _frame_of(thread: int) -> FrameType | None:
 
 
 WATCHDOG = Watchdog()
-atexit.register(cancel_countdown)
+atexit.register(watch_exit)  # the last handler: what comes behind it is in time, too
 if hasattr(os, "register_at_fork"):
     # a child of a fork during the countdown would wait for ever for faulthandler's thread, which it
     # does not have

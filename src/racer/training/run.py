@@ -323,7 +323,7 @@ class Run(Record):
         if not file.exists():
             return None
         evaluation: dict[str, Any] = read_json(file)
-        if not isinstance(evaluation, dict) or not BEST_KEYS <= set(evaluation):
+        if not isinstance(evaluation, dict) or not set(evaluation).issuperset(BEST_KEYS):
             raise UsageError(f"{file} is damaged: train anew")
         return evaluation
 
