@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import sys
+from typing import Any
 
 FORBIDDEN_CALLS = (
     # programs
@@ -98,4 +99,5 @@ def _stop_numba_from_saving() -> None:
         return
     from numba.core import caching
 
-    caching.Cache.save_overload = lambda cache, signature, data: None
+    cache_class: Any = caching.Cache
+    cache_class.save_overload = lambda cache, signature, data: None

@@ -79,7 +79,7 @@ WATCHED_EVENTS |= {"open"}
 UNAUDITED_STARTS = (("_posixsubprocess", "fork_exec"), ("subprocess", "_fork_exec"))
 """What starts a program and raises no event."""
 UNAUDITED_WRITES = (("os", "mkfifo"), ("os", "mknod"), ("posix", "mkfifo"), ("posix", "mknod"))
-IMPORT_NAMESPACES = (vars(importlib._bootstrap), vars(importlib._bootstrap_external))  # type: ignore[attr-defined]
+IMPORT_NAMESPACES = (vars(importlib._bootstrap), vars(importlib._bootstrap_external))
 """The globals of Python's import system: a file may call its code by any file name."""
 STANDARD_DEVICES = ("/dev/null", "/dev/stdout", "/dev/stderr")
 

@@ -247,10 +247,15 @@ def user_trace(error: BaseException, reward: RewardFunction) -> str:
     start = error.__traceback__
     while start is not None and start.tb_frame.f_code.co_filename != reward.filename:
         start = start.tb_next
-    lines = traceback.format_exception(
+    parts = traceback.format_exception(
         type(error), error, start, limit=-MAX_TRACE_FRAMES, chain=False
     )
-    return "".join(lines)
+    # a frame is several lines; a message is one, whatever is in it
+    shown = []
+    for part in parts:
+        keep = "\n" if part.startswith("  ") else ""
+        shown.append(printable(part.rstrip("\n"), keep) + "\n")
+    return "".join(shown)
 
 
 def _reason_of(error: BaseException) -> RefusalReason:
@@ -380,7 +385,8 @@ def refusal_sentence(error: RewardRefused) -> str:
 
 def refusal_cause(error: RewardRefused) -> str:
     """File, line, what happened and the source line."""
-    where = f"{error.path}:{error.line}" if error.line else error.path
+    path = printable(error.path)
+    where = f"{path}:{error.line}" if error.line else path
     return f"{where}: {describe_refusal(error, option=' (--reward-timeout)')}"
 
 
@@ -404,15 +410,15 @@ def describe_refusal(error: RewardRefused, option: str = "") -> str:
 def unusable_sentence(error: RewardUnusable) -> str:
     """The file, the line and column where they are known, and what is wrong."""
     if error.reason in _FILE_IS_SUBJECT:
-        return describe_unusable(error, subject=error.path)
+        return describe_unusable(error, subject=printable(error.path))
     place = [str(number) for number in (error.line, error.column) if number]
-    return f"{':'.join([error.path, *place])}: {describe_unusable(error)}"
+    return f"{':'.join([printable(error.path), *place])}: {describe_unusable(error)}"
 
 
 def describe_unusable(error: RewardUnusable, subject: str = "the file") -> str:
     """What is wrong and the source line. `subject` is how the file is called."""
     predicate = _UNUSABLE[error.reason].format(
-        detail=error.detail,
+        detail=printable(error.detail),
         count=len(error.arguments),
         all_arguments=", ".join(error.arguments),
         first_arguments=", ".join(error.arguments[:4]),

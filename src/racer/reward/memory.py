@@ -474,9 +474,9 @@ def _contents(value: Any) -> Any:
     """What a value of a derived class holds, read by the methods of the built-in class."""
     if isinstance(value, dict):
         return dict(dict.items(value))
-    if isinstance(value, list | tuple | set):
-        base = next(base for base in (list, tuple, set) if isinstance(value, base))
-        return list(base.__iter__(value))
+    for base in (list, tuple, set):
+        if isinstance(value, base):
+            return list(base.__iter__(value))
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
@@ -485,8 +485,8 @@ def _contents(value: Any) -> Any:
 
 
 def _slots(kind: type) -> dict[str, Any]:
-    """The descriptors of a class's slots, by name."""
-    slots = {}
+    """Descriptors of the slots of a class, by name."""
+    slots: dict[str, Any] = {}
     for base in kind.__mro__:
         for name, descriptor in vars(base).items():
             if type(descriptor).__name__ == "member_descriptor":

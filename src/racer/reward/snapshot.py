@@ -194,7 +194,7 @@ def _origin(modules: dict[str, ModuleType]) -> dict[DefinitionPath, object]:
 FIXED_TYPES = (ModuleType, type, FunctionType, np.ufunc, np.dtype, re.Pattern)
 FIXED_PACKAGES = ("numba", "shapely", "typing", "logging", "dataclasses")
 """Packages whose objects stay as they are while a reward uses them."""
-GLOBAL_GENERATORS = (random.random.__self__, np.random.random.__self__)
+GLOBAL_GENERATORS = tuple(vars(m)["random"].__self__ for m in (random, np.random))
 """The generators behind `random.random` and `np.random.random`, which are saved by themselves."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -109,7 +110,9 @@ def read_plain(file: Path, advice: str) -> Any:
     Raises UsageError with the advice for a file that holds anything else.
     """
     try:
-        return _from_plain(torch.load(file, map_location="cpu", weights_only=True))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a file that is refused
+            return _from_plain(torch.load(file, map_location="cpu", weights_only=True))
     except UnpicklingError:
         raise UsageError(
             f"{file} is damaged, of an older racer, or holds more than numbers "
