@@ -82,6 +82,7 @@ LOOPS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of __del__
 @pytest.mark.parametrize("kind", LOOPS)
 def test_code_behind_a_result_is_under_the_watch(kind, tmp_path):
     file = tmp_path / "loops.py"

@@ -150,7 +150,10 @@ class RewardBatch:
             rewards = np.array(results, dtype=np.float64)
             if _are_within_limits(results, rewards):
                 return rewards
-        return self._one_by_one(results, originals or params, cars)
+        try:
+            return self._one_by_one(results, originals or params, cars)
+        finally:
+            self._let_go(results, originals or params)
 
     def returned(self, params: Sequence[Params]) -> list[Any]:
         """What the calls return for these params, one for each car: not read as numbers, and of any
@@ -387,45 +390,49 @@ class RewardBatch:
         first that it refuses.
         """
         rewards = np.empty(len(results))
-        for at, result in enumerate(results):
-            # a result's own code is watched as the call was
-            answers, failure, struck, _ = self._under_watch([read_result], [result])
+        for at in range(len(results)):
+            # a result's own code is watched as the call was; no name here holds the last of it
+            answers, failure, struck, _ = self._under_watch([read_result], results[at : at + 1])
             self._arguments = params
             self._cars = cars
             if failure is not None:
                 raise self._failed(failure, at, params[at], struck) from None
             number, facts = answers[0]
             if facts:
-                line = self._line_that_returned(at, result, params, cars)
+                line = self._line_that_returned(at, type(results[at]), params, cars)
                 # the traced call was a batch of its own
                 self._arguments = params
                 self._cars = cars
                 raise self._refusal(facts, line, at, params[at])
             rewards[at] = number
-        # an object of the user's may not want to go
-        _, failure, struck, _ = self._under_watch([list.clear], [results])
-        if failure is not None or struck:
-            last = len(params) - 1
-            raise self._failed(
-                failure or RewardTimeout(), last, params[last], struck=True
-            ) from None
         return rewards
 
+    def _let_go(self, results: list[Any], params: Sequence[Params]) -> None:
+        """Forget results under watch: an object of the user's may not want to go."""
+        _, failure, struck, _ = self._under_watch([list.clear], [results])
+        if failure is not None or struck:
+            at = len(params) - 1
+            raise self._failed(failure or RewardTimeout(), at, params[at], struck=True) from None
+
     def _line_that_returned(
-        self, at: int, result: Any, params: Sequence[Params], cars: Sequence[int] | None
+        self, at: int, kind: type, params: Sequence[Params], cars: Sequence[int] | None
     ) -> int:
-        """The line on which the user's function returned such a value: the call is made once more,
-        and traced.
+        """The line on which the user's function returned a value of that type: the call is made once
+        more, and traced.
         """
         call = self._calls[at if cars is None else cars[at]]
-        trace = partial(trace_return_line, call, filename=self.reward.filename)
+
+        def trace(params: Params) -> tuple[int, type]:
+            line, again = trace_return_line(call, params, self.reward.filename)
+            return line, type(again)
+
         entry = self.reward.syntax.entry
         fallback = entry.lineno if entry else 0
         try:
-            line, again = self._run([trace], [dict(params[at])], [at])[0]
+            line, kind_again = self._run([trace], [dict(params[at])], [at])[0]
         except RewardRefused:
             return fallback
-        return line if type(again) is type(result) else fallback
+        return line if kind_again is kind else fallback
 
 
 def _are_within_limits(results: list[Any], rewards: NDArray[np.float64]) -> bool:

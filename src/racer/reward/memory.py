@@ -465,8 +465,7 @@ def cell_contents(cell: CellType) -> list[Any]:
         return []
 
 
-def _is_container(value: Any) -> bool:
-    """Whether its node is made later: it may hold itself."""
+def _is_container(value: Any) -> bool:  # its node is made later: it may hold itself
     return not isinstance(value, tuple | frozenset | MethodType | functools.partial)
 
 

@@ -12,9 +12,7 @@ on step by step:
 4. The sentence is written to stderr and the process ends with exit code 1.
 
 C code that never gives up the interpreter's lock keeps even this thread from running. For it
-`racer.reward.watchdog` counts down without the lock, and ends the process with exit code 1.
-
-The state in this module is the process's own: one faulthandler, one set of threads.
+faulthandler counts down without the lock, and a helper process behind it.
 """
 
 from __future__ import annotations
@@ -44,8 +42,6 @@ from racer.reward.errors import (
     line_in_stack,
 )
 
-SENTENCES = (STUCK_IN_C_SENTENCE, HELD_UP_SENTENCE)
-"""What the helper may say."""
 HELPER_SOURCE = r"""
 import os, select, signal, sys, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -180,8 +176,8 @@ def _suspend(number: int, frame: FrameType | None) -> None:
 def _start_helper() -> int:
     """The writing end of a pipe to a new helper, -1 where none can be started."""
     read, write = os.pipe()
-    command = [sys.executable or "python3", "-I", "-S", "-c", HELPER_SOURCE, *SENTENCES]
-    command.append(str(os.getpid()))
+    command = [sys.executable or "python3", "-I", "-S", "-c", HELPER_SOURCE]
+    command += [STUCK_IN_C_SENTENCE, HELD_UP_SENTENCE, str(os.getpid())]
     try:
         # no Popen: its end would be a warning about a process that still runs
         if hasattr(os, "posix_spawn"):
@@ -420,8 +416,9 @@ class Watchdog:
             slot.looks = 0
             slot.strikes = 0
             return progress != last_progress
-        slot.looks += 1
-        # looks, not seconds: a process that was stopped (Ctrl-Z) for a minute is not stuck
+        slot.looks += (
+            1  # not seconds: a process that was stopped (Ctrl-Z) for a minute is not stuck
+        )
         patience = float(LOOKS_PER_TIMEOUT)
         if _is_importing(slot.thread):
             patience *= max(IMPORT_PATIENCE_S / slot.timeout, 1.0)
@@ -433,7 +430,7 @@ class Watchdog:
 def _strike(slot: WatchSlot, progress: Progress) -> None:
     """Take the next step against a stuck call."""
     if not slot.strikes:
-        slot.line = line_in_stack(_frame_of(slot.thread), slot.filename)
+        slot.line = line_in_stack(sys._current_frames().get(slot.thread), slot.filename)
     slot.strikes += 1
     with slot.lock:
         slot.fired = True
@@ -490,16 +487,12 @@ def _interrupt(thread: int) -> None:
 
 
 def _is_importing(thread: int) -> bool:
-    frame = _frame_of(thread)
+    frame = sys._current_frames().get(thread)
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True
         frame = frame.f_back
     return False
-
-
-def _frame_of(thread: int) -> FrameType | None:
-    return sys._current_frames().get(thread)
 
 
 WATCHDOG = Watchdog()
