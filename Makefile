@@ -6,10 +6,10 @@ PYTHON = $(shell for p in python3.11 python3 python3.12 python3.13; do \
 RUN = .venv/bin/python -m
 INSTALLED = .venv/installed
 
-.PHONY: help demo test lint types clean
+.PHONY: help demo test test-fast lint types clean
 
 help: ## Say what there is to make
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
 demo: $(INSTALLED) ## Train a car on reinvent_2018, drive it, print its lap table and draw its laps
 	rm -rf runs/demo
@@ -18,6 +18,9 @@ demo: $(INSTALLED) ## Train a car on reinvent_2018, drive it, print its lap tabl
 
 test: lint types ## Lint, types, and the tests with warnings as errors
 	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4
+
+test-fast: lint types ## Lint, types, and all tests but the slow ones: about 2 minutes on two cores
+	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4 -m "not slow"
 
 lint: $(INSTALLED) ## Look for mistakes and untidy layout
 	$(RUN) ruff check --quiet .

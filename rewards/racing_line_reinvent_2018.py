@@ -4,9 +4,11 @@ Teaches: physics in a table. LINE holds where the fastest drive is after each
 fifteenth of a second, as `racer line` found it for re:Invent 2018 and car v6,
 in driving order. So the pieces of it that a step covers are the car's pace as
 a share of the fastest: 1 is as fast as physics allows. The pace is squared, or
-a slow lap of many steps would earn as much as a fast one, and a car far from
-the line earns less for it. There is a memory: it is searched near the last
-place only, which is quick, and forgotten when an attempt begins.
+a slow lap of many steps would earn as much as a fast one. A car far from the
+line earns less for it, but no less than half: were it less, a slow lap on the
+line would earn more than a fast one beside it. There is a memory: it is
+searched near the last place only, which is quick, and forgotten when an
+attempt begins.
 Weakness: it fits one track and one car. The line passes within centimeters of
 the border, so early in training the car leaves the road a lot.
 """
@@ -32,7 +34,8 @@ LINE = [
     (2.04, 0.99), (2.21, 0.96), (2.38, 0.94), (2.55, 0.93), (2.72, 0.93),
     (2.89, 0.92),
 ]
-FAR = 0.4  # m from the line, where most of the pay is gone
+FAR = 0.4  # m from the line, where the pay would end
+LEAST = 0.5  # of the pay is left, however far the line is
 NEAR = 6  # pieces of the line before and after the last place
 
 LAST = {"place": 0.0, "steps": 0.0}
@@ -64,5 +67,5 @@ def reward_function(params):
         return 0.0
     pace = -gained if params["is_reversed"] else gained
     pace = max(-2.0, min(2.0, pace))
-    worth = max(0.2, 1.0 - square / FAR ** 2)
+    worth = max(LEAST, 1.0 - square / FAR ** 2)
     return float(pace * abs(pace) * worth)

@@ -8,6 +8,7 @@ from racer.testing import Reward
 from racer.track import library
 
 TRACK = "reinvent_2018"
+CAR = "v6"
 HERE = Path(__file__).parent
 
 
@@ -18,11 +19,11 @@ def paid(request):
 
 
 def test_a_fast_lap_is_worth_more_than_a_slow_one(paid, lap):
-    assert paid.prefers(lap("fast"), over=lap("slow"))
+    assert paid.prefers(lap("fast", car=CAR), over=lap("slow", car=CAR))
 
 
 def test_a_lap_is_worth_more_than_leaving_the_track(paid, lap):
-    assert paid.prefers(lap("medium"), over=lap("leaving"))
+    assert paid.prefers(lap("medium", car=CAR), over=lap("leaving", car=CAR))
 
 
 def test_it_never_stops_the_job(paid):
@@ -30,4 +31,4 @@ def test_it_never_stops_the_job(paid):
 
 
 def test_it_agrees_with_the_clock(paid):
-    assert paid.agrees_with_clock(gamma=0.99)
+    assert paid.agrees_with_clock(gamma=0.99, car=CAR)

@@ -22,6 +22,7 @@ def modules_with_examples() -> list[str]:
     return [".".join(file.relative_to(SRC).with_suffix("").parts) for file in with_examples]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", modules_with_examples())
 def test_examples_print_what_they_say(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -77,6 +77,9 @@ FORBIDDEN_NAMES = {
     "misc",
 }
 MOST_LINES = 500
+MAX_IMPORT_DEPTH = 14
+MAX_FILES = 215
+MAX_LOOSE_MODULES = 8
 
 
 def name_of(path: Path) -> str:
@@ -155,12 +158,76 @@ def height(module: str) -> int:
     return PARTS.index(part_of(module))
 
 
-def test_no_cycle_when_modules_load() -> None:
-    graph = {module: imports(module, at_load=True) & set(FILES) - {module} for module in FILES}
+@cache
+def exports(folder: str) -> dict[str, str]:
+    """The names that a folder's stub gives, each with the module that it comes from."""
+    stub = FILES[folder].with_suffix(".pyi")
+    if not stub.exists():
+        return {}
+    given = {}
+    for node in ast.parse(stub.read_text("utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            given |= {alias.name: f"{folder}.{node.module}" for alias in node.names}
+    return given
+
+
+def defining_module(name: str) -> str | None:
+    """The file behind a dotted name that is imported: a module, or where a folder's name is from."""
+    if name in FILES:
+        return name
+    folder, _, thing = name.rpartition(".")
+    if folder not in FILES:
+        return None
+    source = exports(folder).get(thing)
+    return folder if source is None else defining_module(f"{source}.{thing}")
+
+
+@cache
+def used_modules(module: str, at_load: bool) -> frozenset[str]:
+    """The files that a module needs: anywhere but for types alone, or `at_load`."""
+    nodes = loaded_nodes(tree(module)) if at_load else running_nodes(tree(module))
+    used: set[str | None] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            used |= {defining_module(alias.name) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            used |= {defining_module(f"{node.module}.{alias.name}") for alias in node.names}
+    return frozenset(name for name in used - {module} if name is not None)
+
+
+def running_nodes(node: ast.AST) -> list[ast.AST]:
+    """The nodes that may run: all but those below `if TYPE_CHECKING`."""
+    found: list[ast.AST] = []
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        found += [child, *running_nodes(child)]
+    return found
+
+
+@pytest.mark.parametrize("at_load", [True, False], ids=["at load", "ever"])
+def test_no_cycle_and_no_long_chain(at_load: bool) -> None:
+    graph = {module: used_modules(module, at_load) for module in FILES}
     try:
-        TopologicalSorter(graph).prepare()
+        order = [*TopologicalSorter(graph).static_order()]
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+    depth: dict[str, int] = {}
+    for module in order:
+        depth[module] = 1 + max((depth[used] for used in graph[module]), default=0)
+    deepest = max(depth, key=lambda module: depth[module])
+    assert depth[deepest] <= MAX_IMPORT_DEPTH, deepest
+
+
+def test_the_package_can_be_surveyed() -> None:
+    assert len(FILES) <= MAX_FILES
+    loose = [module for module in FILES if module.count(".") == 1 and not is_folder(module)]
+    assert len(loose) + 1 <= MAX_LOOSE_MODULES  # and racer/__init__.py
+
+
+def is_folder(module: str) -> bool:
+    """Whether it is the `__init__` of a folder."""
+    return FILES[module].name == "__init__.py"
 
 
 def test_a_module_is_named_for_what_it_knows() -> None:

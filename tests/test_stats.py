@@ -22,6 +22,7 @@ def truth() -> float:
     return float(np.median(lap_times(np.random.default_rng(0), 400_000)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [5, 8, 15, 40])
 def test_the_interval_of_a_median_holds_the_truth_nineteen_times_in_twenty(
     truth: float, count: int
@@ -32,6 +33,7 @@ def test_the_interval_of_a_median_holds_the_truth_nineteen_times_in_twenty(
     assert 0.93 <= held <= 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("one", "other"), [(6, 6), (12, 15), (40, 12)])
 def test_the_interval_of_a_difference_holds_the_truth(one: int, other: int) -> None:
     rng = np.random.default_rng(2)
@@ -43,6 +45,7 @@ def test_the_interval_of_a_difference_holds_the_truth(one: int, other: int) -> N
     assert held >= 0.94
 
 
+@pytest.mark.slow
 def test_equal_drivers_are_told_apart_once_in_twenty_times_at_most() -> None:
     rng = np.random.default_rng(3)
     found = [stats.median_difference(lap_times(rng, 10), lap_times(rng, 10)) for _ in range(TRIALS)]

@@ -23,6 +23,7 @@ from racer.vehicle.action_space import ActionSpace
 from racer.vehicle.car import STEP_S
 
 
+@pytest.mark.slow
 def test_the_lap_is_what_the_simulator_says_of_these_commands(found, ring, car):
     field = Simulation(Scenario(ring, car, TRAINING._replace(laps=2), START_LINE), 1)
     rows = np.concatenate([field.step(found.commands[[k]]) for k in found.chosen])

@@ -52,6 +52,7 @@ def test_a_size_that_the_real_service_refuses_is_a_sentence(size, course, car):
         design_space([course], car, size)
 
 
+@pytest.mark.slow
 def test_a_design_is_no_slower_than_its_clusters(course, car):
     heard = []
     made = design_space(

@@ -81,6 +81,7 @@ def test_nearest_weighs_fifteen_degrees_as_much_as_eight_tenths_of_a_meter_a_sec
     ]
 
 
+@pytest.mark.slow
 def test_an_open_road_is_reviewed_from_its_start_to_its_end(ring, car):
     from racer.raceline.minimum_time import racing_line
     from racer.track.track import Track

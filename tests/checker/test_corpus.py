@@ -12,6 +12,9 @@ import pytest
 
 from racer.checker import CheckReport, check
 
+pytestmark = pytest.mark.slow
+
+
 CORPUS = sorted((Path(__file__).parents[1] / "data" / "corpus").glob("*.py"))
 
 

@@ -14,9 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from racer import track
-from racer.checker import fix as fixing
 from racer.checker import static as syntax_rules
-from racer.checker import validators as profiles
 from racer.checker.cases import TrialEpisode, lap_episodes, probe_episodes
 from racer.checker.fix import (
     FixResult,
@@ -27,8 +25,9 @@ from racer.checker.fix import (
     rewrite,
     write_fix,
 )
+from racer.checker.fix import rewrite as fixing
 from racer.checker.fix.edits import SourceText, TextEdit, apply_edits
-from racer.checker.validators import trial
+from racer.checker.validators import profiles, trial
 from racer.checker.validators.style import flake8_remarks
 from racer.reward import RewardBatch, RewardRefused, load_reward
 
@@ -219,6 +218,7 @@ def test_the_community_minds_less_and_less_is_changed(mend: Mend) -> None:
     assert mend(text, "aws").is_changed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 def test_every_file_of_the_corpus_is_fixed_or_left_alone(
     path: Path, steps: tuple[TrialEpisode, ...]

@@ -1,4 +1,4 @@
-"""The validators' verdicts, quirk by quirk (SIMULATOR.md 1.8)."""
+"""The validators' verdicts, quirk by quirk (docs/simulator.md 1.8)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from textwrap import dedent
 import numpy as np
 import pytest
 
-from racer.checker import validators as profiles
 from racer.checker.findings import Finding
-from racer.checker.validators import style, trial
+from racer.checker.validators import profiles, style, trial
 from racer.checker.validators.trial import sample_params
 from racer.errors import UsageError
 from racer.reward import RewardFunction, load_reward, shipped_rewards

@@ -44,6 +44,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
     ), picture
 
 
+@pytest.mark.slow
 def test_a_space_that_laps_is_told_its_lap_and_its_actions(checked: tuple[Result, Path]) -> None:
     result, _ = checked
     assert result.exit_code == 0
@@ -68,6 +69,7 @@ def test_a_space_that_cannot_lap_is_exit_code_1_and_says_what_to_add(tmp_path: P
     assert "add +" in told["advice"][1]["sentence"]
 
 
+@pytest.mark.slow
 def test_a_design_is_a_model_metadata_that_can_be_read_and_is_not_overwritten(
     tmp_path: Path,
 ) -> None:

@@ -155,6 +155,7 @@ def test_another_checkpoint_may_drive(run, which):
     )
 
 
+@pytest.mark.slow
 def test_what_is_saved_is_read_back_and_is_what_was_shown(run):
     found = told(str(run), "--laps", "1", "--resets", "2", "--save")
     log, numbers, film, picture = map(Path, found["files"])

@@ -21,6 +21,9 @@ from racer.cli.init import init_command
 from racer.errors import UsageError
 from racer.vehicle.metadata import read_metadata
 
+pytestmark = pytest.mark.slow
+
+
 FILES = {
     ".github/workflows/reward.yml", ".gitignore", "README.md", "experiment.toml", "hyperparameters.json",
     "model_metadata.json", "pytest.ini", "reward.py", "test_reward.py",
@@ -89,13 +92,22 @@ def test_the_tests_of_the_project_pass(tmp_path: Path) -> None:
     assert "8 passed" in done.stdout
 
 
-def test_a_project_with_a_racing_line_names_its_track_and_its_tests_pass(tmp_path: Path) -> None:
-    result = run(tmp_path, "--line", "--track", "oval", "--car", "v5")
+@pytest.mark.parametrize(
+    ("track", "car"),
+    [
+        ("oval", "v5"),
+        ("vegas", "v5"),
+    ],
+)
+def test_a_project_with_a_racing_line_names_its_track_and_its_tests_pass(
+    track: str, car: str, tmp_path: Path
+) -> None:
+    result = run(tmp_path, "--line", "--track", track, "--car", car)
     assert result.exit_code == 0
     assert files(tmp_path) == {*FILES, "pace.py"}
     texts = [(tmp_path / name).read_text("utf-8") for name in files(tmp_path)]
     assert not [text for text in texts if "reinvent" in text.lower()]
-    assert read_metadata(tmp_path / "model_metadata.json").car == "v5"
+    assert read_metadata(tmp_path / "model_metadata.json").car == car
     assert len(experiment_of(tmp_path).runs) == 6
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error", *plugin()],
@@ -103,6 +115,26 @@ def test_a_project_with_a_racing_line_names_its_track_and_its_tests_pass(tmp_pat
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 passed" in done.stdout
+
+
+@pytest.mark.parametrize(("car", "option"), [("v5", " --car v5"), ("v6", "")])
+def test_a_project_with_a_racing_line_drives_the_car_that_it_is_for(
+    car: str, option: str, tmp_path: Path
+) -> None:
+    run(tmp_path, "--line", "--track", "oval", "--car", car)
+    assert f'\nCAR = "{car}"\n' in (tmp_path / "test_reward.py").read_text("utf-8")
+    commands = [
+        *lines_with("racer score", tmp_path / "README.md"),
+        *lines_with("racer score", tmp_path / ".github/workflows/reward.yml"),
+        *lines_with("racer actions design", tmp_path / "README.md"),
+    ]
+    assert len(commands) == 3
+    for command in commands:
+        assert re.search(rf"--track oval{option}(?! --car)(?=\s|$)", command), command
+
+
+def lines_with(words: str, path: Path) -> list[str]:
+    return [line for line in path.read_text("utf-8").splitlines() if words in line]
 
 
 def test_a_racing_line_needs_a_track_with_a_name(tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from racer import logs
+from racer import logs, plotting
 from racer.analysis import laps
 from racer.cli.inputs import track_of_log, tracks_to_try
 from racer.cli.plot import plot_command
 from racer.errors import UsageError
 from racer.logs import write_csv
-from racer.plotting import PLOT_KINDS, PlotRequest, style
+from racer.plotting import PLOT_KINDS, PlotRequest
 from racer.track import route
 
 app = typer.Typer()
@@ -55,7 +55,7 @@ def drawn(monkeypatch) -> list[Figure]:
         figure.savefig(io.BytesIO(), dpi=20)
         figures.append(figure)
 
-    monkeypatch.setattr(style, "save_figure", save)
+    monkeypatch.setattr(plotting, "save_figure", save)
     return figures
 
 
@@ -90,6 +90,7 @@ def test_without_a_file_name_the_picture_is_named_for_its_kind(log: Path, tmp_pa
     assert (tmp_path / "exits.png").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(set(PLOT_KINDS) - {"entropy"}))
 @pytest.mark.parametrize("where", ["known", "unknown"])
 def test_every_kind_draws_on_a_known_and_an_unknown_track(
@@ -100,6 +101,7 @@ def test_every_kind_draws_on_a_known_and_an_unknown_track(
     assert drawn[0].axes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(set(PLOT_KINDS) - {"entropy"}))
 @pytest.mark.parametrize("discrete", [True, False])
 def test_one_lap_is_enough_unless_two_are_compared(
@@ -181,6 +183,7 @@ def test_laps_of_different_tracks_are_not_set_against_each_other(
         run("versus", log, tmp_path / "b.csv", "--tracks", tracks)
 
 
+@pytest.mark.slow
 def test_ghosts_move_in_a_gif_and_stand_still_in_a_png(
     log: Path, tracks: Path, tmp_path: Path
 ) -> None:

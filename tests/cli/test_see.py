@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from racer.cli import app
 
 
+@pytest.mark.slow
 def test_see_draws_all_sensors(tmp_path: Path) -> None:
     picture = tmp_path / "place.png"
     words = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import typer
 from rich.console import Console, Group
 from typer.testing import CliRunner, Result
 
+from racer.checker import runner
 from racer.cli import watch as watching
 from racer.drivers.scripted import Drive, drive_all
 from racer.errors import UsageError
@@ -21,6 +24,17 @@ CRASH = "def reward_function(params):\n    return 1.0 / (params['steps'] > 40)\n
 
 app = typer.Typer()
 app.command()(watching.watch_command)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _patient() -> Iterator[None]:
+    """A trial is not given up, however long a busy machine keeps its process from a sign of life:
+    none of these files is ever stuck.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "SILENCE_GRACE_S", math.inf)
+        patch.setattr(runner, "LONGEST_TRIAL_S", math.inf)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from racer.checker import static
-from racer.checker import validators as profiles
 from racer.checker.findings import CODES, RuleContext
-from racer.checker.validators import trial
+from racer.checker.validators import profiles, trial
 
 PAGE = (Path(__file__).parents[2] / "docs" / "check_codes.md").read_text("utf-8")
 
@@ -69,6 +68,7 @@ def test_a_section_says_what_the_table_says(section: Section) -> None:
     assert f"Cure: {about.cure}." in section.said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("section", READ, ids=lambda section: section.code)
 def test_an_example_gets_its_code_and_the_cure_takes_it_away(
     section: Section, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -13,6 +13,9 @@ from typer.testing import CliRunner
 
 from racer.cli import app
 
+pytestmark = pytest.mark.slow
+
+
 pytest.importorskip("onnxruntime")
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "export.md").read_text("utf-8")

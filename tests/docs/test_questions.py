@@ -96,6 +96,7 @@ def _make_run(run: Path, drivers: tuple[str, ...]) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [QUESTIONS, PLOTS], ids=lambda page: page.stem)
 def test_the_code_of_a_page_gives_its_pictures(
     page: Path, folder: Path, script: ModuleType, monkeypatch

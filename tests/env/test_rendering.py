@@ -151,6 +151,7 @@ def test_with_a_display_every_step_is_shown_until_the_window_is_closed(
     env.close()
 
 
+@pytest.mark.slow
 def test_a_video_is_recorded(tmp_path: Path) -> None:
     pytest.importorskip(
         "moviepy", reason="gymnasium records videos with moviepy: pip install 'racer-sim[video]'"

@@ -22,6 +22,7 @@ def block(lines: list[str]) -> bytes:
     return "".join(f"{text}\n" for text in lines).encode()
 
 
+@pytest.mark.slow
 def test_numbers_come_back_to_the_last_bit() -> None:
     dice = np.random.default_rng(1)
     exponents = range(-12, 13)

@@ -74,6 +74,7 @@ def test_the_car_lies_behind_the_logged_point() -> None:
     assert np.ptp(corners, axis=0) == pytest.approx([0.196, 0.324])
 
 
+@pytest.mark.slow
 def test_the_animation_shows_what_the_car_saw(ring, drive, tmp_path: Path) -> None:
     trace = drive(episodes=1, step=1.0)
     table = laps(trace)

@@ -31,6 +31,7 @@ def test_no_line_is_drawn_where_a_car_was_set_down(drive) -> None:
     assert np.hypot(*(segments[:, 1] - segments[:, 0]).T).max() < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("episodes", [0, 1, 5, 60])
 def test_every_number_of_laps_gives_a_picture(ring, drive, episodes: int, tmp_path: Path) -> None:
     trace = drive(episodes=max(episodes, 1), step=1.0)

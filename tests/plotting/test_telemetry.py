@@ -114,6 +114,7 @@ def test_a_log_without_a_complete_lap_says_so(drive, tmp_path: Path) -> None:
     style.save_figure(figure, tmp_path / "c.png", dpi=40)
 
 
+@pytest.mark.slow
 def test_many_laps_are_thinned(drive, ax) -> None:
     track = library.load_track("oval")
     trace = drive(track=track, episodes=450, step=3.0, ends=(100.0,))

@@ -73,6 +73,7 @@ def _by_hand(straight: float, radius: float) -> float:
     return 2.0 * (np.pi * radius / corner + time)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["oval", "vegas"])
 def test_the_fastest_line_is_no_slower_than_simple_ones(name: str) -> None:
     track = library.load_track(name)

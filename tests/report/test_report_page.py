@@ -18,6 +18,8 @@ from racer.report import render_report
 from racer.report.subject import ReportSubject, join_logs, laps_that_fit, pack_column
 from racer.report.summary import summary_sentences
 
+pytestmark = pytest.mark.slow
+
 
 class Page(HTMLParser):
     """The tags of a page with their attributes, and the text of its visible elements."""

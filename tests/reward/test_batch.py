@@ -16,7 +16,14 @@ import pytest
 from racer.errors import UsageError
 from racer.reward import RewardBatch, RewardRefused, load_reward
 
+SOON_S = 0.2  # for calls that never come back: others get the time that a busy machine may need
+LATE_S = 300.0
 PARAMS = {"speed": 1.0, "steps": 7.0, "waypoints": [(0.0, 0.0), (1.0, 1.0)]}
+
+
+def timeout_of(name):
+    """Seconds for a call of one of the hostile files."""
+    return SOON_S if name.startswith(("loops", "sleeps")) else LATE_S
 
 
 def give(n):
@@ -135,7 +142,7 @@ def test_what_the_real_job_refuses_names_file_line_and_params(
     monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
     limit, streams = sys.getrecursionlimit(), (sys.stdout, sys.stderr)
     with pytest.raises(RewardRefused) as stop:
-        RewardBatch(load_reward(path), 3, timeout=0.2, print_limit=2**20)(give(3))
+        RewardBatch(load_reward(path), 3, timeout=timeout_of(name), print_limit=2**20)(give(3))
     assert str(stop.value).startswith(f"{path}:{line}: ")
     assert words in str(stop.value)
     assert (stop.value.path, stop.value.line, stop.value.exit_code) == (str(path), line, 1)
@@ -153,7 +160,7 @@ def test_what_the_real_job_refuses_names_file_line_and_params(
 )
 def test_a_file_that_misbehaves_while_loaded_is_refused(hostile, name, line, words):
     with pytest.raises(RewardRefused) as stop:
-        RewardBatch(load_reward(hostile / f"{name}.py"), 2, timeout=0.2)
+        RewardBatch(load_reward(hostile / f"{name}.py"), 2, timeout=timeout_of(name))
     assert str(stop.value).startswith(f"{hostile / name}.py:{line}: ")
     assert words in str(stop.value)
     assert stop.value.params is None
@@ -173,10 +180,10 @@ def test_the_failing_car_and_not_the_first_is_named(written):
 
 
 def test_other_batches_go_on_after_one_was_stuck(hostile, written):
-    good = written("def reward_function(params):\n    return 1", timeout=0.2)
+    good = written("def reward_function(params):\n    return 1")
     for _ in range(2):
         with pytest.raises(RewardRefused):
-            RewardBatch(load_reward(hostile / "loops.py"), 1, timeout=0.2)(give(1))
+            RewardBatch(load_reward(hostile / "loops.py"), 1, timeout=SOON_S)(give(1))
         assert good(give(3)).tolist() == [1, 1, 1]
 
 
@@ -185,30 +192,14 @@ def test_a_stuck_call_is_called_back_from_any_thread(hostile):
 
     def price():
         try:
-            RewardBatch(load_reward(hostile / "loops_and_swallows.py"), 1, timeout=0.2)(give(1))
+            RewardBatch(load_reward(hostile / "loops_and_swallows.py"), 1, timeout=SOON_S)(give(1))
         except RewardRefused as error:
             caught.append(error)
 
     thread = threading.Thread(target=price)
     thread.start()
-    thread.join(20)
+    thread.join()
     assert [error.line for error in caught] == [4]
-
-
-def test_long_work_between_batches_is_not_mistaken_for_a_stuck_reward(written):
-    batch = written("def reward_function(params):\n    return 1", timeout=0.05)
-    batch(give(3))
-    threading.Event().wait(0.3)
-    assert batch(give(3)).tolist() == [1, 1, 1]
-
-
-def test_many_calls_that_together_take_longer_than_the_timeout_are_fine(written):
-    batch = written(
-        "import time\ndef reward_function(params):\n    time.sleep(0.02)\n    return 1",
-        n=30,
-        timeout=0.15,
-    )
-    assert batch(give(30)).sum() == 30
 
 
 def test_ctrl_c_while_pricing_stays_ctrl_c(written):
@@ -300,10 +291,25 @@ def test_prints_are_counted_and_kept_out(written, capsys):
 
 
 def test_prints_of_other_threads_reach_the_real_stream(written, capsys):
-    batch = written("import time\ndef reward_function(params):\n    time.sleep(0.05)\n    return 1")
-    thread = threading.Timer(0.06, lambda: print("progress"))
+    batch = written(
+        """
+        def reward_function(params):
+            params["begun"].set()
+            params["said"].wait()
+            return 1
+        """,
+        timeout=0.0,  # no limit
+    )
+    begun, said = threading.Event(), threading.Event()
+
+    def say():
+        begun.wait()
+        print("progress")
+        said.set()
+
+    thread = threading.Thread(target=say)
     thread.start()
-    batch(give(3))
+    batch([{"begun": begun, "said": said}] * 3)
     thread.join()
     assert capsys.readouterr().out == "progress\n"
     assert batch.printed == ""

@@ -27,8 +27,10 @@ PARAMS = {"speed": 1.0, "steps": 7.0}
 
 
 def refusal_of(path: Path) -> RewardRefused:
+    # a short one for what never comes back: others get the time that a busy machine may need
+    timeout = 0.2 if path.stem == "loops" else 300.0
     with pytest.raises(RewardRefused) as stop:
-        RewardBatch(load_reward(path), 2, timeout=0.2, print_limit=2**20)([dict(PARAMS)] * 2)
+        RewardBatch(load_reward(path), 2, timeout=timeout, print_limit=2**20)([dict(PARAMS)] * 2)
     return stop.value
 
 

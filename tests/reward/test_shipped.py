@@ -13,7 +13,7 @@ from racer import track
 from racer.reward import RewardBatch, load_reward, shipped_rewards
 
 NAMES = list(shipped_rewards())
-# SIMULATOR.md 1.8
+# docs/simulator.md 1.8
 FORBIDDEN = ("__import__", "load", "fromfile", "genfromtxt", "tofile", "save", "memmap")
 UNKNOWN_TO_VALIDATOR = ("projection_distance", "objects_distance_from_center", "sim_time")
 
@@ -178,6 +178,28 @@ def test_away_from_the_line_the_same_pace_pays_less_and_backward_it_costs():
     assert np.all(along(line + [0.0, 0.25])[2:-1] > 0.4)
     assert along(line[::-1])[1:].max() < 0.0
     assert along(line[::-1], is_reversed=True)[1:].min() > 0.99
+
+
+def test_however_far_the_racing_line_is_half_of_the_pay_is_left():
+    line = line_of()[1:10]
+    assert np.median(along(line + [0.0, 1.0])[2:-1]) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "car"), [("vegas", "v5"), ("vegas", "v6"), ("reinvent_2018", "v4")]
+)
+def test_the_racing_line_of_another_track_or_car_agrees_with_the_clock(name, car, tmp_path):
+    from racer.diagnostics import score_rewards
+    from racer.raceline.files import FOLLOWING_MARGIN_M, following_reward
+    from racer.raceline.minimum_time import racing_line
+    from racer.vehicle.car import car_preset
+
+    road = track.load_track(name)
+    line = racing_line(road, car_preset(car), FOLLOWING_MARGIN_M)
+    file = tmp_path / "reward.py"
+    file.write_text(following_reward(line, road, car_preset(car)), "utf-8")
+    verdict = score_rewards([file], road, car=car)[0].verdict
+    assert verdict.passed, verdict.sentence
 
 
 def test_off_the_road_the_racing_line_pays_nothing():

@@ -282,6 +282,6 @@ def test_state_survives_the_process(written, tmp_path):
     )
     place = [str(load_reward(batch.reward.path).path), str(tmp_path / "state")]
     done = subprocess.run(
-        [sys.executable, "-c", code, *place], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code, *place], capture_output=True, text=True, timeout=300
     )
     assert done.stdout == "[2.0, 3.0, 4.0]\n", done.stderr

@@ -1,13 +1,16 @@
-"""The watch falls asleep when nothing is priced, and never while a call is under way."""
+"""Who is stuck is a matter of looks, not of seconds: the watch is made to look here, without a thread
+and without a clock.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from weakref import WeakMethod
 
 import pytest
 
 from racer.reward import watchdog
-from racer.reward.watchdog import Watchdog, WatchSlot
+from racer.reward.watchdog import LOOKS_PER_TIMEOUT, Watchdog, WatchSlot
 
 
 class Batch:
@@ -15,39 +18,89 @@ class Batch:
         raise AssertionError("nothing is stuck here")
 
 
+class Awake:
+    """A watch that is armed, the one slot that it looks at, and the steps that it took against it."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.watch = Watchdog()
+        self.slot = WatchSlot("reward.py", 5.0, WeakMethod(batch.say))
+        self.slot.home = self.watch.slots
+        self.watch.slots.add(self.slot)
+        self.watch.armed = True
+        self.watch.wake.set()
+        self.strikes = 0
+        self.is_counting_down = True
+
+    def look(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.watch._look_around()
+
+    def strike(self, slot: WatchSlot, progress: watchdog.Progress) -> None:
+        self.strikes += 1
+
+    def start_countdown(self, seconds: float) -> None:
+        self.is_counting_down = True
+
+    def cancel_countdown(self) -> None:
+        self.is_counting_down = False
+
+
 @pytest.fixture
-def awake() -> Iterator[tuple[Watchdog, WatchSlot]]:
-    """A watch that is armed, without a thread, and the one slot that it looks at."""
-    from weakref import WeakMethod
-
-    batch, watch = Batch(), Watchdog()
-    slot = WatchSlot("reward.py", 0.05, WeakMethod(batch.say))
-    slot.home = watch.slots
-    watch.slots.add(slot)
-    watch.armed = True
-    watch.wake.set()
-    yield watch, slot
-    watchdog.cancel_countdown()
+def awake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Awake]:
+    """An armed watch that rests no time between two looks, and ends no process."""
+    batch = Batch()
+    awake = Awake(batch)
+    monkeypatch.setattr(awake.watch, "_rest", lambda slots: None)
+    monkeypatch.setattr(watchdog, "_strike", awake.strike)
+    monkeypatch.setattr(watchdog, "start_countdown", awake.start_countdown)
+    monkeypatch.setattr(watchdog, "cancel_countdown", awake.cancel_countdown)
+    yield awake
+    del batch  # it has lived until here: the slot holds it weakly
 
 
-def test_it_sleeps_after_a_look_at_nothing(awake: tuple[Watchdog, WatchSlot]) -> None:
-    watch, slot = awake
-    slot.last_progress = slot.progress
-    watch._look_around()
-    assert not watch.armed
-    assert not watch.wake.is_set()
+def test_it_sleeps_after_a_look_at_nothing(awake: Awake) -> None:
+    awake.slot.last_progress = awake.slot.progress
+    awake.look()
+    assert not awake.watch.armed
+    assert not awake.watch.wake.is_set()
+    assert not awake.is_counting_down
 
 
 def test_a_batch_that_begins_while_it_falls_asleep_is_watched(
-    awake: tuple[Watchdog, WatchSlot], monkeypatch: pytest.MonkeyPatch
+    awake: Awake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch, _ = awake
-
     def look(slot: WatchSlot) -> bool:
         slot.iterator = iter([1, 2])  # the batch sees an armed watch, and trusts it
         return False
 
-    monkeypatch.setattr(watch, "_look", look)
-    watch._look_around()
-    assert watch.armed
-    assert watch.wake.is_set()
+    monkeypatch.setattr(awake.watch, "_look", look)
+    awake.look()
+    assert awake.watch.armed
+    assert awake.watch.wake.is_set()
+    assert awake.is_counting_down
+
+
+def test_a_call_that_is_under_way_at_so_many_looks_is_stuck(awake: Awake) -> None:
+    awake.slot.iterator = iter([1, 2])
+    next(awake.slot.iterator)
+    awake.look()  # the first one sees it begin
+    awake.look(LOOKS_PER_TIMEOUT - 1)
+    assert awake.strikes == 0
+    awake.look()
+    assert awake.strikes == 1
+
+
+def test_many_calls_that_together_take_longer_than_the_timeout_are_fine(awake: Awake) -> None:
+    awake.slot.iterator = iter(range(30))
+    for _ in awake.slot.iterator:
+        awake.look(LOOKS_PER_TIMEOUT)  # one less than what a call may not outlast
+    assert awake.strikes == 0
+
+
+def test_long_work_between_batches_is_not_mistaken_for_a_stuck_reward(awake: Awake) -> None:
+    awake.slot.iterator = iter([1])
+    awake.look()
+    awake.slot.iterator = None
+    awake.look(3 * LOOKS_PER_TIMEOUT)
+    assert awake.strikes == 0
+    assert not awake.watch.armed

@@ -159,6 +159,7 @@ def reduced(picture: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
     return np.floor(np.asarray(small) @ np.array([0.2989, 0.5870, 0.1140])).astype(np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("camera", "k"),
     [
@@ -299,6 +300,7 @@ def test_the_stereo_cameras_see_a_box_apart_by_their_distance(flat: GroundMap, c
     assert (both[..., 0] == render_camera(cars, bodies, flat, LEFT_CAMERA)).all()
 
 
+@pytest.mark.slow
 def test_what_is_nearer_hides_what_is_behind_it(flat: GroundMap, cars: State) -> None:
     far = before(cars, (2.0, 0.0, 0.0, BOT))
     both = before(cars, (0.9, 0.0, 0.0, BOX), (2.0, 0.0, 0.0, BOT))

@@ -1,5 +1,5 @@
 """LIDAR: what its rays meet, as shapely has it, when it scans, and how its distances are encoded
-(SIMULATOR.md 4.3).
+(docs/simulator.md 4.3).
 """
 
 from __future__ import annotations

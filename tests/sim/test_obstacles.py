@@ -1,5 +1,5 @@
-"""Boxes and bot cars: where they stand, and what params say about them (SIMULATOR.md 1.1, 1.6 and
-8).
+"""Boxes and bot cars: where they stand, and what params say about them (docs/simulator.md 1.1,
+1.6 and 8.1).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ and both agree.
 
 Two logs of object avoidance on the same track, one with a fixed layout and one with a new layout
 every episode. They do not say where the boxes were. A box is sought on the lane that the cars did
-not begin on near it (SIMULATOR.md 2.3), at the places where exactly the steps that are logged as
+not begin on near it (docs/simulator.md 2.3), at the places where exactly the steps that are logged as
 crashed are crashes by the rule of corners (2.4).
 """
 

@@ -1,4 +1,4 @@
-"""The dict that a reward function receives: its keys, types and quirks (SIMULATOR.md 1)."""
+"""The dict that a reward function receives: its keys, types and quirks (docs/simulator.md 1)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Bot cars in motion: their lanes, lane changes, pauses, and what a car knows of them (SIMULATOR.md
-8.2).
+"""Bot cars in motion: their lanes, lane changes, pauses, and what a car knows of them
+(docs/simulator.md 8.2).
 """
 
 from __future__ import annotations

@@ -365,6 +365,7 @@ def test_a_lap_is_not_compared_with_a_place(run: Run) -> None:
     assert "a lap is compared with a lap, and params are compared with params" in failure(result)
 
 
+@pytest.mark.slow
 def test_never_raises_shows_the_smallest_place_that_does(run: Run) -> None:
     test = "def test_it(reward):\n    assert reward.never_raises()\n"
     run(test).assert_outcomes(passed=1)
@@ -382,6 +383,7 @@ def test_never_raises_shows_the_smallest_place_that_does(run: Run) -> None:
     assert "  steps: 2" in lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["None", "float('nan')", "1e6", "'many'"])
 def test_never_raises_finds_what_is_no_reward(run: Run, value: str) -> None:
     reward = f"def reward_function(params):\n    return {value} if params['is_reversed'] else 1.0\n"
@@ -426,6 +428,7 @@ def test_increases_with_tells_what_makes_no_difference(run: Run) -> None:
     )
 
 
+@pytest.mark.slow
 def test_increases_strictly_forbids_a_plateau(run: Run) -> None:
     reward = "def reward_function(params):\n    return min(params['speed'], 2.0)\n"
     test = "def test_it(reward):\n    reward.increases_with('speed', between=(1.0, 3.0), examples=60{})\n"

@@ -90,6 +90,7 @@ def test_waypoints_are_equidistant(lap: TrackLayout) -> None:
     assert np.abs(np.diff(center)).max() <= s[1] * (1 + 1e-9)
 
 
+@pytest.mark.slow
 @given(laps())
 def test_roads_that_touch_themselves_are_refused_as_shapely_would(lap: TrackLayout) -> None:
     _, center, heading = layout.sample_layout(layout.close_layout(lap))

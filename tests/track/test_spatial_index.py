@@ -110,6 +110,7 @@ def check_nearest(packed: PackedTracks, line: np.void, points: Array, xy: Array)
     assert np.minimum(off, np.abs(off - oracle.length)).max() < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", SHIPPED)
 def test_nearest_and_on_road_equal_shapely_on_shipped_tracks(name: str, reverse: bool):
@@ -127,6 +128,7 @@ def test_nearest_and_on_road_equal_shapely_on_every_real_route(shared_data: Path
     assert len(paths) >= 50
 
 
+@pytest.mark.slow
 def test_several_roads_packed_together_do_not_disturb_each_other():
     tracks = [shipped_track(name) for name in SHIPPED[:3]]
     tracks.insert(1, tracks[0].reversed())

@@ -30,6 +30,9 @@ from racer.training.trainer import open_session
 from racer.training.trials import policy_trace
 from racer.vehicle.metadata import read_metadata
 
+pytestmark = pytest.mark.slow
+
+
 TINY = "camera:40x30"
 ACTING, EXPECTING = ("pi_features_extractor", "action_net"), ("vf_features_extractor", "value_net")
 RANGES = {"steering_angle": {"low": -30, "high": 30}, "speed": {"low": 0.5, "high": 2.0}}

@@ -17,6 +17,9 @@ from racer.training.run import Run
 from racer.training.session import Session
 from racer.training.trainer import open_session
 
+pytestmark = pytest.mark.slow
+
+
 UPDATES = 6  # of 128 steps; the log is due after the third, the fifth and the last
 Hard = dict[str, Any]
 

@@ -32,6 +32,8 @@ from racer.training.run import Run
 from racer.training.saliency import BANDS, SHOWN_PICTURES, _gradients, picture_bands
 from racer.training.trainer import open_session
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trained(make: Callable[..., Run], rewards: Path) -> dict[str, Run]:

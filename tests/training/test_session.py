@@ -20,6 +20,8 @@ from racer.training.run import Run
 from racer.training.trainer import open_session
 from racer.training.trials import EvaluationScore
 
+pytestmark = pytest.mark.slow
+
 
 def quietly(progress: Any) -> None:
     pass

@@ -241,16 +241,23 @@ def _search(
             cars[:count],
             scenario.rules,
         )
-        finished = np.flatnonzero(row["done"] & (row["progress"] >= 100.0) & (row["wheels"] > 0))
-        if len(finished):
-            s = row["s"][finished]
-            beyond_line = np.where(s < 0.5 * path.length, s, 0.0)
-            first = finished[np.argmax(beyond_line)]
-            return _drive_again(scenario, commands, _choices_to(steps, int(parent[first])))
+        winner = _first_finished(row, path.length)
+        if winner is not None:
+            return _drive_again(scenario, commands, _choices_to(steps, int(parent[winner])))
         kept = _select_cars(row, after, path, width)
         steps.append((parent[kept], choice[kept]))
         state = after[kept]
     return None
+
+
+def _first_finished(row: State, length: float) -> int | None:
+    """The car that has ended its laps and is farthest beyond the line; None when none has."""
+    finished = np.flatnonzero(row["done"] & (row["progress"] >= 100.0) & (row["wheels"] > 0))
+    if not len(finished):
+        return None
+    s = row["s"][finished]
+    beyond_line = np.where(s < 0.5 * length, s, 0.0)
+    return int(finished[np.argmax(beyond_line)])
 
 
 def _choices_to(steps: list[tuple[Index, Index]], car: int) -> list[int]:

@@ -1,5 +1,5 @@
-"""A designed action space: the commands of the fastest drive in K clusters, then improved by the
-lap it allows.
+"""A designed action space: the commands of the fastest drive in K clusters, then improved by the lap
+it allows; and where on a track a policy takes which action.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
 """What an action space is good for on a track: the lap it allows, the actions that lap needs, and
 what to change.
+
+The circles that a car drives under constant commands are those of its real, understeering
+dynamics.
 """
 
 from __future__ import annotations

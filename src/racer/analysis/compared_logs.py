@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from racer.analysis.lap_table import lap_iterations, lap_phases, laps
 from racer.errors import UsageError
-from racer.logs import Log, TrackSource, find_log_track, read_log
+from racer.logs import HasTrace, Log, TrackSource, as_log, find_log_track
 from racer.track import Track
 
 COMPARED_PHASES = ("evaluation", "training")
@@ -44,11 +44,11 @@ class ComparedLog:
 
 
 def logs_to_compare(
-    logs: Sequence[Log | str | Path], phase: str, last: int, track: TrackSource
+    logs: Sequence[Log | HasTrace | str | Path], phase: str, last: int, track: TrackSource
 ) -> list[ComparedLog]:
     """The logs, read where they are paths, with the laps of one phase. See `compare`."""
     names = log_names(logs)
-    read_logs = [log if isinstance(log, Log) else read_log(log) for log in logs]
+    read_logs = [as_log(log) for log in logs]
     tables = [laps(log.trace) for log in read_logs]
     phase = common_phase(dict(zip(names, tables, strict=True)), phase)
     compared = []
@@ -89,16 +89,16 @@ def laps_that_count(table: pd.DataFrame, phase: str, last: int = LAST_ITERATIONS
     return table[iterations.isin(sorted(iterations.unique())[-last:])]
 
 
-def log_names(logs: Sequence[Log | str | Path]) -> list[str]:
+def log_names(logs: Sequence[Log | HasTrace | str | Path]) -> list[str]:
     """What to call the logs: as little of their paths as tells them apart; those that are no paths,
     and those of equal paths, get a number.
     """
     paths = []
     for number, log in enumerate(logs, 1):
-        if isinstance(log, Log):
-            paths.append(Path(f"log {number}"))
-        else:
+        if isinstance(log, str | Path):
             paths.append(_without_suffixes(log))
+        else:
+            paths.append(Path(f"log {number}"))
     for depth in range(1, max(len(path.parts) for path in paths) + 1):
         names = ["/".join(path.parts[-depth:]) for path in paths]
         if len(set(names)) == len(names):

@@ -19,7 +19,7 @@ from racer.analysis.compared_logs import LAST_ITERATIONS, ComparedLog, logs_to_c
 from racer.analysis.sectors import lap_sectors
 from racer.analysis.telemetry import lap_progress, lap_start_on_track
 from racer.errors import UsageError
-from racer.logs import Log, TrackSource
+from racer.logs import HasTrace, Log, TrackSource
 from racer.records import Record, RecordTable, format_number, format_seconds, known_number
 from racer.stats import (
     Interval,
@@ -300,14 +300,15 @@ class LogComparison(Record):
 
 
 def compare(
-    *logs: Log | str | Path,
+    *logs: Log | HasTrace | str | Path,
     phase: str = "",
     last: int = LAST_ITERATIONS,
     track: TrackSource = "",
 ) -> LogComparison:
     """Two or more logs beside each other; the others are set against the first.
 
-    Logs are those of `racer.read_log`, or paths of logs. The laps of their evaluations count; where
+    Logs are those of `racer.read_log`, paths of logs, or what `racer.evaluate` gave. The laps of
+    their evaluations count; where
     a log has none, those of the `last` iterations of their trainings; `phase` (`evaluation` or
     `training`) decides otherwise. The track is found by the numbers of the logs among the known ones
     unless `track` names it.

@@ -19,7 +19,7 @@ from racer.analysis.motion import (
     lap_bounds_of_columns,
     smoothness_columns,
 )
-from racer.logs import EPISODES_PER_ITERATION, MIN_COLUMNS, TRACE_COLUMNS, has_unix_time
+from racer.logs import EPISODES_PER_ITERATION, MIN_COLUMNS, TRACE_COLUMNS, HasTrace, has_unix_time
 from racer.track import Track
 
 INCIDENT_STATUSES = {
@@ -39,9 +39,9 @@ _MIN_AWAY_M = 0.2  # of progress in a first row that still shows the car where a
 _ORIGIN_DEFAULTS = {"source": 0, "phase": "unknown", "iteration": -1, "episode_id": -1}
 
 
-def laps(trace: pd.DataFrame, track: Track | None = None) -> pd.DataFrame:
-    """The laps of a trace in its order: one row an episode, several where a race goes on after a
-    completed lap.
+def laps(trace: pd.DataFrame | HasTrace, track: Track | None = None) -> pd.DataFrame:
+    """The laps of a trace, or of a log, an evaluation or a drive, in its order: one row an episode,
+    several where a race goes on after a completed lap.
 
     `track`, in the direction driven, is needed for `line_deviation` alone.
 
@@ -62,6 +62,10 @@ def laps(trace: pd.DataFrame, track: Track | None = None) -> pd.DataFrame:
 
     Examples
     --------
+    >>> from racer import drive
+    >>> laps(drive("oval", "fast"))[["status", "time", "off_tracks"]].round(2).values.tolist()
+    [['lap_complete', 10.67, 0]]
+
     Three steps of a car that drives along the x axis:
 
     >>> import pandas as pd
@@ -73,6 +77,8 @@ def laps(trace: pd.DataFrame, track: Track | None = None) -> pd.DataFrame:
     >>> table[["steps", "completion", "reward", "distance"]].to_dict("records")
     [{'steps': 3, 'completion': 2.0, 'reward': 3.0, 'distance': 0.2}]
     """
+    if not isinstance(trace, pd.DataFrame):
+        trace = trace.trace
     if not len(trace):
         return _empty_table()
     columns = columns_for_laps(trace)
@@ -212,7 +218,7 @@ def _extent_columns(
 def _clock_columns(
     columns: TraceColumns, motion: CarMotion, goes_on: BoolArray, first: IntArray, last: IntArray
 ) -> dict[str, Array]:
-    """Start, end and time of laps as the simulator counts them.
+    """Start, end and time of laps as the simulator counts them (docs/simulator.md 6.3).
 
     `tstamp` is the end of a step, so an episode starts one step before its first row's, a later lap
     of a continuous race at the completion before it.

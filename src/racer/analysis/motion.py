@@ -1,4 +1,6 @@
-"""How the car really moved, told from the poses of a trace: speed, rate of turn, distance."""
+"""How the car really moved, told from the poses of a trace: speed, rate of turn, distance, and how
+smoothly.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Calls of one reward under watch, as many as can be afforded: rewards, or failures on record."""
+"""Calls of one reward under watch: rewards, or failures on record, and the smallest step that shows a
+failure.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,12 @@
-"""What a reward is tried on: whole laps, and places all over tracks, common and peculiar ones.
+"""What a reward is tried on: whole laps, and places all over tracks, by hand, by scripted drivers, or
+at random.
 
-A reward with a table of places, such as a racing line, is tried on the tracks that the table was made
-for.
+A reward with a table of places, such as a racing line, is tried on the tracks that the table was
+made for.
+
+Everything is placed by `racer.sim.place` or driven by `racer.drivers`, so nothing is tried that
+geometry forbids: a car is never farther beside a track than one whose last wheel has just left it,
+and no action is beyond what models may do.
 """
 
 from __future__ import annotations

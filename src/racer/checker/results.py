@@ -1,4 +1,6 @@
-"""What a check comes to: a report for each file, and which of its findings count."""
+"""What a check comes to: a report for each file, as text, JSON, SARIF and annotations of a GitHub
+workflow.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Check reward files: read each, apply the rules, and let a child process try it."""
+"""Check reward files: read what the project says, apply the rules to each, and let a child process
+try it.
+
+What a project says about checks in its pyproject.toml: `[tool.racer]`.
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""A process in which a user's file may do its worst: it cannot start programs, kill, send, or write
-elsewhere.
+"""Code in another process, under supervision and confined: the one way in which racer runs a file
+that may crash, hang or end the program.
 
 An audit hook stands before everything that reaches out of the process, and says whose line it was;
 behind it stands the kernel, where it can (`racer.checker.kernel`). What a reward does is not refused
 where it can be let happen harmlessly: files that it writes land in an empty folder, what it prints to
-descriptors in nothing.
+descriptors in nothing. `run_in_subprocess` waits for one answer of a `ChildProcess`;
+`racer.checker.runner` listens to several at a time.
 """
 
 from __future__ import annotations

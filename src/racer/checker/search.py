@@ -144,30 +144,52 @@ class _Search:
 
 
 def _steps_on(track: Track, named: Sequence[float]) -> Any:
-    """The strategy for one track."""
+    """The strategy for one track: a step at the start line, moved to any place of the lap."""
     from hypothesis import strategies as st
-
-    def number(usual: Sequence[float], low: float, high: float) -> Any:
-        fitting = [*usual, *(value for value in named if low <= value <= high)]
-        return st.one_of(st.sampled_from(fitting), st.floats(low, high))
 
     def at_waypoint(waypoint: int, fraction: float, step: PlacedStep) -> PlacedStep:
         gap = track.s[waypoint + 1] - track.s[waypoint]
         return replace(step, distance=float(track.s[waypoint] + fraction * gap))
 
+    waypoints = st.integers(0, len(track.s) - 2)
+    fractions = st.one_of(st.just(0.0), st.floats(0.0, 1.0, exclude_max=True))
+    return st.builds(at_waypoint, waypoints, fractions, _steps_at_start(track, named))
+
+
+def _steps_at_start(track: Track, named: Sequence[float]) -> Any:
+    """The strategy for steps at the start line of a track."""
+    from hypothesis import strategies as st
+
     half_width = 0.5 * float(track.width.min()) + SEARCH_MARGIN_M
-    named_steps = [int(value) for value in named if 2 <= value < GREATEST_STEPS]
-    step = st.builds(
+    headings_deg = [0.0, 90.0, -90.0, 180.0]
+    objects = ["", "box", "bot"] if track.is_loop else [""]
+    return st.builds(
         PlacedStep,
         st.just(track),
-        offset=number([0.0], -half_width, half_width),
-        heading_deg=number([0.0, 90.0, -90.0, 180.0], -180.0, 180.0),
-        speed=number([1.0, *TRIAL_SPEEDS_MPS], 0.1, 4.0),
-        steering_deg=number([0.0, *TRIAL_STEERING_DEG], -30.0, 30.0),
-        progress=st.one_of(st.none(), number([100.0], -5.0, 100.0)),
-        steps=st.one_of(st.integers(2, 1500), st.sampled_from([2, *named_steps])),
+        offset=_numbers_between(-half_width, half_width, [0.0], named),
+        heading_deg=_numbers_between(-180.0, 180.0, headings_deg, named),
+        speed=_numbers_between(0.1, 4.0, [1.0, *TRIAL_SPEEDS_MPS], named),
+        steering_deg=_numbers_between(-30.0, 30.0, [0.0, *TRIAL_STEERING_DEG], named),
+        progress=st.one_of(st.none(), _numbers_between(-5.0, 100.0, [100.0], named)),
+        steps=_step_numbers(named),
         reverse=st.booleans(),
-        objects=st.sampled_from(("", "box", "bot") if track.is_loop else ("",)),
+        objects=st.sampled_from(objects),
     )
-    fraction = st.one_of(st.just(0.0), st.floats(0.0, 1.0, exclude_max=True))
-    return st.builds(at_waypoint, st.integers(0, len(track.s) - 2), fraction, step)
+
+
+def _numbers_between(
+    low: float, high: float, usual: Sequence[float], named: Sequence[float]
+) -> Any:
+    """The strategy for numbers of a range: the usual ones and those `named` ones that fit come first."""
+    from hypothesis import strategies as st
+
+    fitting = [value for value in named if low <= value <= high]
+    return st.one_of(st.sampled_from([*usual, *fitting]), st.floats(low, high))
+
+
+def _step_numbers(named: Sequence[float]) -> Any:
+    """The strategy for the number of a step in its episode."""
+    from hypothesis import strategies as st
+
+    fitting = [int(value) for value in named if 2 <= value < GREATEST_STEPS]
+    return st.one_of(st.integers(2, 1500), st.sampled_from([2, *fitting]))

@@ -1,5 +1,8 @@
-"""Whether a file is a reward function at all: it parses, in the simulator's Python, and takes
-`params`.
+"""What a reward file shows without being run: whether it is one, and what it imports and calls,
+against what the real job has.
+
+The simulator runs Python 3.12 with the packages in `SIMULATOR_MODULES` (docs/simulator.md 1.8).
+The validators are stricter: what they allow is in `racer.checker.validators`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""`racer export`: take a trained policy and its experiment away."""
+"""`racer export` takes a trained policy and its experiment away; `racer import` makes an experiment
+of a training that was set up elsewhere.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 # files of the starter that name the track
 FILES_NAMING_TRACK = ("pytest.ini", ".github/workflows/reward.yml")
 FOLDERS_OF_TEST_RUNS = {"__pycache__", ".pytest_cache", ".hypothesis"}
+
+# commands in files of the starter that drive the default car where none is named
+_COMMAND_TAKING_CAR = re.compile(rf"racer (?:score|actions design) .*--track {DEFAULT_TRACK}")
 
 
 def init_command(
@@ -96,8 +100,9 @@ def _texts_for_line(track_name: str, car_name: str) -> dict[str, str]:
 
 def _for_track(text: str, track: str, car: Car) -> str:
     """The text of a starter file for another track and car."""
-    options = track if car.name == DEFAULT_CAR else f"{track} --car {car.name}"
-    text = text.replace(f"design --track {DEFAULT_TRACK}", f"design --track {options}")
+    if car.name != DEFAULT_CAR:
+        text = _COMMAND_TAKING_CAR.sub(rf"\g<0> --car {car.name}", text)
+        text = text.replace(f'CAR = "{DEFAULT_CAR}"', f'CAR = "{car.name}"')
     return text.replace(DEFAULT_TRACK, track)
 
 

@@ -1,4 +1,4 @@
-"""The one table maker of the commands: records and tables on the terminal.
+"""What several commands share: options and arguments, each written once, and the one table maker.
 
 Tables are `racer.records.RecordTable`: what `print(record)` shows in Python is what a command
 prints.

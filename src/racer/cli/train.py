@@ -1,4 +1,4 @@
-"""`racer train`: from a reward function to a driver."""
+"""`racer train`: from a reward function to a driver, or the runs of an experiment."""
 
 from __future__ import annotations
 

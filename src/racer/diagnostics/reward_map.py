@@ -1,9 +1,9 @@
 """What a reward function pays all over a track: places on a grid, along the center line, and across
 the road.
 
-Every place is priced on its own: a car that drove there from the start line at the speed asked for.
-A reward function that keeps state gets a fresh instance for every place, as on the first call of an
-episode.
+Every place is priced on its own: a car that drove there from the start line at the speed asked
+for. A reward function that keeps state gets a fresh instance for every place, as on the first call
+of an episode.
 """
 
 from __future__ import annotations

@@ -2,15 +2,18 @@
 best of many short drives in the true dynamics.
 
 The plans of a step begin with the last step's best one, carried on, or with a pursuit of the line;
-around the better of both, random changes are tried, in rounds that come nearer. A plan is worth the
-distance along the line that it makes in `HORIZON_STEPS`, less what it costs to be off the line,
-beyond the road, or at the end faster than the line's corners allow.
+around the better of both, random changes are tried, in rounds that come nearer. A plan is worth
+the distance along the line that it makes in `HORIZON_STEPS`, less what it costs to be off the
+line, beyond the road, or at the end faster than the line's corners allow.
 
 Choosing the best of random action sequences by a model and repeating that every step is random
 shooting (Rao, "A survey of numerical methods for optimal control", 2009; Nagabandi et al., "Neural
 network dynamics for model-based deep reinforcement learning with model-free fine-tuning", ICRA
 2018, section IV.C). Rounds around the best plan with a smaller spread resemble the cross-entropy
 method, with one elite.
+
+Pure pursuit, too, is here: it follows a spot ahead on a line, with what the car's tires and steering do
+to it in mind.
 """
 
 from __future__ import annotations
@@ -363,10 +366,7 @@ def _plan_worth(car, plan, nearest, problem, row, pursues):  # type: ignore[no-u
             plan[i, 0], plan[i, 1] = _pursue(motion, k, reference, problem.lead, pace, row)
         choose_command(plan[i], plan[i, 0], plan[i, 1], problem.limits)
         now = (plan[i, 0], plan[i, 1])
-        if row.delay >= STEP_S:
-            motion = advance_motion(row, motion, earlier, before, row.delay - STEP_S, STEP_S)
-        else:
-            motion = advance_motion(row, motion, before, now, row.delay, STEP_S)
+        motion = _step_motion(row, motion, earlier, before, now)
         earlier = before
         before = now
         next_k = _nearest(reference, k, motion[0], motion[1])
@@ -374,13 +374,16 @@ def _plan_worth(car, plan, nearest, problem, row, pursues):  # type: ignore[no-u
         k = next_k
         worth = _less_step_costs(worth, motion, points[k], problem.weights)
     ahead, excess, slant, turned = _final_errors(motion, points[k], pace)
-    return (
-        worth
-        + points_passed * reference.spacing
-        + ahead
-        - late * excess * excess
-        - askew * (slant * slant + turned * turned)
-    )
+    worth = worth + points_passed * reference.spacing + ahead
+    return worth - late * excess * excess - askew * (slant * slant + turned * turned)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _step_motion(row, motion, earlier, before, now):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Motion a step later, under the last three commands: each reaches the car `delay` late."""
+    if row.delay >= STEP_S:
+        return advance_motion(row, motion, earlier, before, row.delay - STEP_S, STEP_S)
+    return advance_motion(row, motion, before, now, row.delay, STEP_S)
 
 
 @njit(cache=True, error_model="numpy", inline="always")

@@ -1,4 +1,5 @@
 from .archive import FileEntry as FileEntry
+from .log import HasTrace as HasTrace
 from .log import Job as Job
 from .log import Log as Log
 from .log import Source as Source
@@ -11,6 +12,7 @@ from .metrics import read_metrics as read_metrics
 from .metrics import training_metrics as training_metrics
 from .metrics import write_metrics as write_metrics
 from .reader import LogStream as LogStream
+from .reader import as_log as as_log
 from .reader import read_log as read_log
 from .reader import stream_log as stream_log
 from .schema import CONTINUOUS_ACTION as CONTINUOUS_ACTION
@@ -35,6 +37,7 @@ __all__ = [
     "MIN_COLUMNS",
     "TRACE_COLUMNS",
     "FileEntry",
+    "HasTrace",
     "Job",
     "KnownTracks",
     "Log",
@@ -43,6 +46,7 @@ __all__ = [
     "Source",
     "TrackSource",
     "TruncatedFileError",
+    "as_log",
     "episode_begins",
     "episode_ids",
     "evaluation_metrics",

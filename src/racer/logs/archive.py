@@ -4,6 +4,11 @@ outside is touched.
 Members are streams under names of their own. Links, devices and folders are no members; a name's
 `..` and leading `/` are dropped, since a name is only shown. What unpacks to far more than a log
 would is refused (`UnpackBudget`).
+
+Tar streams (ustar, GNU and pax headers) are read forward once, in bounded memory. Python's own
+tarfile reads extended headers of any size into memory and parses them in quadratic
+time: an archive from a stranger can hang it. Here a header is at most 64 KiB, and links, devices
+and sparse files are passed over.
 """
 
 from __future__ import annotations

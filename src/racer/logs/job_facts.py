@@ -1,5 +1,8 @@
 """The facts of a job, from the small files beside its logs, the names of its folders, and the logs'
 own lines.
+
+What a text log prints (settings, world, action space, the trainer's epochs) is listed in
+docs/simulator.md 6.4.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -91,6 +91,14 @@ class Source:
     def lines(self) -> int:
         """Lines in the file."""
         return self.rows + self.repeated + self.bad + self.headers + self.blank + self.other
+
+
+class HasTrace(Protocol):
+    """Whatever has driven: a log, an evaluation, a scripted drive."""
+
+    @property
+    def trace(self) -> pd.DataFrame:
+        """One row a step, with the columns of `racer.logs.schema`, or those of the simulator alone."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -1,4 +1,7 @@
-"""Every step in a location, and what its files say of the job: all at once."""
+"""Every step in a location, and what its files say of the job: all at once, or in bounded memory.
+
+Traces of any size in bounded memory: whole episodes piece by piece.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from numpy.typing import NDArray
 
 from racer.logs.blocks import stack_frames
 from racer.logs.job_facts import JobFactsCollector, may_hold_facts
-from racer.logs.log import Job, Log, Source
+from racer.logs.log import HasTrace, Job, Log, Source
 from racer.logs.repair import (
     DUPLICATE_FRACTION,
     StepHistory,
@@ -43,6 +46,18 @@ class FileTrace(NamedTuple):
 
     frame: pd.DataFrame
     source: Source
+
+
+def as_log(log: Log | HasTrace | str | Path) -> Log:
+    """A log as it is, what a path names, or the trace of whatever has driven as an evaluation."""
+    if isinstance(log, Log):
+        return log
+    if isinstance(log, str | Path):
+        return read_log(log)
+    trace = log.trace
+    if "phase" not in trace:
+        trace = trace.assign(phase="evaluation")
+    return Log(trace, ())
 
 
 def read_log(path: str | Path, endpoint: str = "") -> Log:

@@ -2,8 +2,8 @@
 
 A trace is a plain DataFrame. The columns below are those of the simulator's `SIM_TRACE_LOG` lines
 and simtrace files, in their order. Logs of 2019 stop after `tstamp` (15 columns), later ones after
-`episode_status` (16), `pause_duration` (17) or `obstacle_crash_counter` (18); today's have all 19.
-What a log lacks is nan.
+`episode_status` (16), `pause_duration` (17) or `obstacle_crash_counter` (18); today's have all 19
+(docs/simulator.md 6.1). What a log lacks is nan.
 
 | column | dtype | unit and meaning |
 |---|---|---|
@@ -34,6 +34,9 @@ The reader adds five columns of its own, which the writer leaves out:
 | iteration | int64 | number in the file's name `N-iteration.csv`; -1 where no name says it |
 | worker | int64 | number of the worker in the file's path; -1 where no name says it |
 | episode_id | int64 | unique in the trace, in row order: workers and files restart `episode` |
+
+A line that pandas cannot read is read by itself here: whatever spelling its action has and whatever
+follows it.
 """
 
 from __future__ import annotations
@@ -95,7 +98,8 @@ PHASES = ("training", "evaluation", "unknown")
 CONTINUOUS_ACTION = -1
 """The action index of a continuous action."""
 EPISODES_PER_ITERATION = 20
-"""Training episodes in an iteration where nothing says otherwise: the simulator's default."""
+"""Training episodes in an iteration where nothing says otherwise: the simulator's default
+(docs/simulator.md 7.3)."""
 
 _NUMPY_DTYPES = {
     name: np.dtype(dtype) for name, dtype in COLUMN_DTYPES.items() if dtype != "category"
@@ -288,7 +292,9 @@ class ParsedRow(NamedTuple):
 
 
 def standard_columns(count: int) -> ColumnNames:
-    """The simulator's own names for a line of `count` fields; empty where no version writes such."""
+    """The simulator's own names for a line of `count` fields (docs/simulator.md 6.1); empty where no
+    version writes such.
+    """
     if MIN_COLUMNS <= count <= len(TRACE_COLUMNS):
         return TRACE_COLUMNS[:count]
     return ()

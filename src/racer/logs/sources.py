@@ -2,6 +2,8 @@
 
 Whatever it is, it is visited file by file under names relative to it. An archive is a folder, and
 may stand in another folder or in one other archive.
+
+Addresses are read by fsspec.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ from racer.track import PackedTracks, Track, pack_tracks
 from racer.vehicle import FRONT_POINT_M, STEERING_LIMIT_DEG, STEP_S
 
 START_FRACTION_STEP = 0.05
-"""Fraction of a lap that starts of episodes are multiples of: the simulator's round robin."""
+"""Fraction of a lap that starts of episodes are multiples of: the simulator's round robin
+(docs/simulator.md 2.3)."""
 START_SNAP_FRACTION = 0.0005
 """Fraction of a lap within which a start is taken for such a multiple."""
 

@@ -1,6 +1,4 @@
-"""A log written as a whole folder, laid out as one of the real platforms does, which the
-community's tools open.
-"""
+"""A trace as text, and a log as a whole folder, laid out as one of the real platforms does."""
 
 from __future__ import annotations
 
@@ -51,7 +49,7 @@ _PRINT_FORMATS = {
     "obstacle_crash_counter": "%d",
     "wall_clock": "%.4f",
 }
-"""How the simulator prints each column in its log lines."""
+"""How the simulator prints each column in its log lines (docs/simulator.md 6.1)."""
 
 _SAMPLED_VALUES = 200
 _MIN_REPEATS = 4  # times that a sampled value must occur for a column to be taken as repetitive

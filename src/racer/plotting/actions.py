@@ -157,7 +157,7 @@ def review_figure(review: Review, usage: ActionUsage | None = None) -> Figure:
     if usage is not None:
         heights.append(0.9 + 0.17 * min(len(review.commands), 36))
     with style.style_context():
-        figure = Figure(figsize=(11.0, 4.6 + sum(heights[1:])))
+        figure = style.Picture(figsize=(11.0, 4.6 + sum(heights[1:])))
         grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
         plane = figure.add_subplot(grid[0, 0])
         draw_command_plane(review.commands, review.use, review.free, plane)
@@ -189,7 +189,7 @@ def design_figure(design: Design) -> Figure:
     rows = -(-count // 3)
     columns = min(count, 3)
     with style.style_context():
-        figure = Figure(figsize=(5.5 * columns, 4.6 * rows))
+        figure = style.Picture(figsize=(5.5 * columns, 4.6 * rows))
         axes = list(np.atleast_1d(figure.subplots(rows, columns)).flat)
         draw_command_plane(commands, use, [course.free for course in design.tracks], axes[0])
         axes[0].set_title(f"{len(commands)} actions, and what the fastest drive commands")

@@ -38,7 +38,7 @@ Array = NDArray[np.float64]
 Frames = NDArray[np.uint8]
 """(T, H, W, 3) RGB pictures from a car, one a step."""
 
-FPS = 15  # the simulator's camera rate: one picture a step is real time
+FPS = 15  # the simulator's camera rate (docs/simulator.md 3.1): one picture a step is real time
 MAX_ANIMATION_FRAMES = 180 * FPS
 CAR_SIZE_M = (0.324, 0.196)  # length and width
 CENTER_BEHIND_M = 0.14  # from the logged X, Y back to the car's center
@@ -223,7 +223,7 @@ def _paint_scene(
     low, size = _shown_area(poses, track)
     height = _even(int(np.clip(width * size[1] / size[0], width / 4, 1.25 * width)))
     with style.style_context():
-        figure = Figure(
+        figure = style.Picture(
             figsize=(width / 100.0, (height + _LEGEND_PX) / 100.0), dpi=100.0 * _OVERSAMPLING
         )
         figure.set_layout_engine("none")

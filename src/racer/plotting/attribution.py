@@ -59,7 +59,7 @@ def attribution_figure(
     terms = pay_by_term(attribution, runs)
     names = [term.name for term in terms[: len(TERM_COLORS)]]
     with style.style_context():
-        figure = Figure(figsize=(11.0, 0.9 + 3.0 * len(runs)))
+        figure = style.Picture(figsize=(11.0, 0.9 + 3.0 * len(runs)))
         rows = np.atleast_2d(figure.subplots(len(runs), 2, width_ratios=[2.1, 1.0]))
         for (left, right), run in zip(rows, runs, strict=True):
             draw_terms(attribution, run, left, names)

@@ -90,7 +90,7 @@ def lap_time_figure(request: PlotRequest) -> Figure:
     """The distribution of lap times, and the best so far."""
     _require_complete_lap(request, "lap times")
     with style.style_context():
-        figure = Figure(figsize=(WIDTH_IN, 5.8))
+        figure = style.Picture(figsize=(WIDTH_IN, 5.8))
         top, bottom = figure.subplots(2, 1)
         lap_times.draw_time_distribution(request.laps, top)
         lap_times.draw_best_so_far(request.laps, bottom)
@@ -121,7 +121,7 @@ def telemetry_figure(request: PlotRequest) -> Figure:
         )
     aligned = _align(request, shown)
     with style.style_context():
-        figure = Figure(figsize=(WIDTH_IN, 5.4))
+        figure = style.Picture(figsize=(WIDTH_IN, 5.4))
         top, bottom = figure.subplots(2, 1, sharex=True)
         telemetry.draw_lap_speeds(aligned.telemetry, top, command=len(shown) == 1)
         telemetry.draw_lap_steering(aligned.telemetry, bottom)
@@ -140,7 +140,7 @@ def versus_figure(request: PlotRequest) -> Figure:
     names = [name.split(" (")[0] for name in aligned.telemetry]
     first, second = aligned.telemetry.values()
     with style.style_context():
-        figure = Figure(figsize=(WIDTH_IN, 7.0))
+        figure = style.Picture(figsize=(WIDTH_IN, 7.0))
         top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=[1.2, 1.0, 1.0])
         telemetry.draw_lap_speeds(aligned.telemetry, top)
         telemetry.draw_lap_steering(aligned.telemetry, middle)
@@ -160,10 +160,10 @@ def action_usage_figure(request: PlotRequest) -> Figure:
         raise UsageError("these laps hold no step in which the car acts")
     with style.style_context():
         if not len(usage):
-            figure = Figure(figsize=(WIDTH_IN, 4.2))
+            figure = style.Picture(figsize=(WIDTH_IN, 4.2))
             actions.draw_commands(request.trace, request.laps, figure.add_subplot(), space)
             return figure
-        figure = Figure(figsize=(WIDTH_IN, 6.2))
+        figure = style.Picture(figsize=(WIDTH_IN, 6.2))
         top, bottom = figure.subplots(2, 1)
         actions.draw_action_bars(usage, top)
         actions.draw_action_grid(usage, bottom)
@@ -210,7 +210,7 @@ def sector_figure(request: PlotRequest) -> Figure:
     times = lap_times.sector_time_table(request.trace, shown, request.track)
     width = max(2.6 + 0.78 * times.shape[1], 5.0)
     with style.style_context():
-        figure = Figure(figsize=(width, 1.3 + 0.3 * (len(times) + 1)))
+        figure = style.Picture(figsize=(width, 1.3 + 0.3 * (len(times) + 1)))
         lap_times.draw_sector_times(times, figure.add_subplot())
     return figure
 
@@ -223,7 +223,7 @@ def reward_time_figure(request: PlotRequest) -> Figure:
         gamma = request.log.job.hyperparameters.get("discount_factor", DEFAULT_GAMMA)
     gammas = sorted({1.0, float(gamma)}, reverse=True)
     with style.style_context():
-        figure = Figure(figsize=(WIDTH_IN, 0.4 + 2.8 * len(gammas)))
+        figure = style.Picture(figsize=(WIDTH_IN, 0.4 + 2.8 * len(gammas)))
         panels = np.atleast_1d(figure.subplots(len(gammas), 1, sharex=True))
         for ax, factor in zip(panels, gammas, strict=True):
             lap_times.draw_reward_time(request.trace, request.laps, ax, factor).label_outer()
@@ -239,7 +239,7 @@ def entropy_figure(request: PlotRequest) -> Figure:
             "(sagemaker.log, lines 'Policy training>'): open the folder that holds it"
         )
     with style.style_context():
-        figure = Figure(figsize=(WIDTH_IN, 5.4))
+        figure = style.Picture(figsize=(WIDTH_IN, 5.4))
         top, bottom = figure.subplots(2, 1, sharex=True)
         training.draw_entropy(ppo, top).set_xlabel("")
         training.draw_kl(ppo, bottom)
@@ -318,7 +318,7 @@ def _map_figure(request: PlotRequest, shown: pd.DataFrame) -> tuple[Figure, Axes
     else:
         rows = selection.row_numbers(shown)
         area = request.trace[["X", "Y"]].to_numpy(float)[rows]
-    figure = Figure(figsize=style.map_figure_size(area, WIDTH_IN))
+    figure = style.Picture(figsize=style.map_figure_size(area, WIDTH_IN))
     return figure, figure.add_subplot()
 
 

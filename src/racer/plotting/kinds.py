@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from racer import analysis
 from racer.errors import UsageError, did_you_mean
-from racer.logs import KnownTracks, Log, find_log_track, read_log
+from racer.logs import HasTrace, KnownTracks, Log, as_log, find_log_track
 from racer.plotting import selection
 from racer.plotting.figures import (
     PlotRequest,
@@ -95,14 +95,14 @@ PLOT_KINDS = {
 
 
 def plot(
-    log: Log | pd.DataFrame | str | Path,
+    log: Log | HasTrace | pd.DataFrame | str | Path,
     kind: str = "track",
     *,
     track: Track | str | None = None,
     laps: pd.DataFrame | str | None = None,
     color: str = "speed",
     gamma: float = nan,
-    rival: Log | Rival | str | Path | None = None,
+    rival: Log | HasTrace | Rival | str | Path | None = None,
 ) -> Figure:
     """A matplotlib figure of a log: the same pictures as those of the command `racer plot`.
 
@@ -122,7 +122,8 @@ def plot(
     | entropy | entropy and KL divergence of the policy by iteration |
     | ghosts | laps racing each other |
 
-    `log` is a log, or the path of a file, folder or archive of one; for `progress` and `laptimes`
+    `log` is a log, what `racer.evaluate` or `racer.drive` gave, or the path of a file, folder or
+    archive of a log; for `progress` and `laptimes`
     also a table of laps. `track` is the track that it was driven on (a name or a file will do); left
     out, it is recognized among those with a name. `laps` are rows of `racer.analysis.laps`, or text
     as of `racer plot --laps`: `"3,7"`, `"best:2"`, `"first:5"`, `"last:5"`, `"all"`; left out, the
@@ -131,20 +132,19 @@ def plot(
 
     Raises UsageError for an unknown kind, and where the log does not hold what the kind shows.
 
-    >>> from racer.analysis import laps
-    >>> from racer.logs.schema import TRACE_COLUMNS
-    >>> table = laps(pd.DataFrame(columns=TRACE_COLUMNS))
-    >>> plot(table, "progress")
-    Traceback (most recent call last):
-    ...
-    racer.errors.UsageError: there is no lap to draw
+    >>> from racer import drive
+    >>> figure = plot(drive("oval", "fast"), "track")
+    >>> figure.axes[0].get_xlabel()
+    'x [m]'
     """
     plot_kind = find_plot_kind(kind)
     if isinstance(log, pd.DataFrame):
         if plot_kind.needs_trace:
             raise UsageError(f"a picture of the kind {kind!r} needs the log, not its laps alone")
         return plot_kind.draw(PlotRequest(Log(pd.DataFrame(), ()), log))
-    log = _as_log(log)
+    if track is None:
+        track = getattr(log, "track", None)
+    log = as_log(log)
     track = _track_of(log, track)
     if isinstance(laps, pd.DataFrame):
         table = laps
@@ -153,7 +153,7 @@ def plot(
     else:
         table = selection.select_laps(analysis.laps(log.trace), laps)
     if rival is not None and not isinstance(rival, Rival):
-        other = _as_log(rival)
+        other = as_log(rival)
         rival = Rival(other, analysis.laps(other.trace))
     request = PlotRequest(log, table, track, laps is not None, color, gamma, rival)
     return plot_kind.draw(request)
@@ -165,10 +165,6 @@ def find_plot_kind(name: str) -> PlotKind:
         guess = did_you_mean(name, list(PLOT_KINDS))
         raise UsageError(f"no picture is called {name!r}{guess} (racer plot --list)")
     return PLOT_KINDS[name]
-
-
-def _as_log(log: Log | str | Path) -> Log:
-    return log if isinstance(log, Log) else read_log(log)
 
 
 def _track_of(log: Log, track: Track | str | None) -> Track | None:

@@ -1,4 +1,6 @@
-"""Pictures of laps on the track: by speed or another amount, and as ghosts that race each other."""
+"""Pictures of laps on the track: by speed or another amount, as ghosts, and as heat maps of many
+laps.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +148,7 @@ def race_figure(
     """
     with style.style_context():
         height = style.map_height(_map_area(trace, chosen, track), 7.4, 2.8, 8.0)
-        figure = Figure(figsize=(9.0, height + 2.8))
+        figure = style.Picture(figsize=(9.0, height + 2.8))
         map_ax, times_ax = figure.subplots(2, 1, height_ratios=[figure.get_figheight() - 2.4, 2.0])
         draw_laps(trace, chosen, map_ax, track)
         if obstacles is not None:

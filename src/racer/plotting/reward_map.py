@@ -39,7 +39,7 @@ def reward_map_figure(
     unit = "difference of rewards" if is_difference else "reward"
     with style.style_context():
         map_height = style.map_height(border_points(track), 7.6, 2.6, 8.0)
-        figure = Figure(figsize=(9.6, map_height + 3.0))
+        figure = style.Picture(figsize=(9.6, map_height + 3.0))
         parts: Any = figure.subfigures(2, 1, height_ratios=[map_height + 0.4, 2.6])
         top, bottom = parts
         ax = style.format_map_axes(top.subplots())

@@ -36,7 +36,7 @@ def rank_figure(scores: Sequence[RewardScore], track: str = "") -> Figure:
         for score in scores:
             columns.append((Path(score.reward).stem, score.pay_ranks()))
     with style.style_context():
-        figure = Figure(figsize=(3.4 + 1.5 * len(columns), 0.8 + 0.34 * len(first.drives)))
+        figure = style.Picture(figsize=(3.4 + 1.5 * len(columns), 0.8 + 0.34 * len(first.drives)))
         ax = draw_ranks(first, columns, figure.subplots())
         ax.set_title(f"Clock and pay: {about}{', ' if track else ''}{track}")
     return figure

@@ -56,7 +56,7 @@ def sensor_figure(
     small = render_camera(state, obstacles, ground_map, FRONT_CAMERA)[0]
     distances = _scan(state, obstacles, tracks)
     with style.style_context():
-        figure = Figure(figsize=(12.0, 8.4), layout="constrained")
+        figure = style.Picture(figsize=(12.0, 8.4), layout="constrained")
         figure.suptitle(title)
         grid: Any = figure.add_gridspec(3, 4, height_ratios=[1.0, 0.9, 1.25])
         _draw_place(state[0], obstacles[0], track, figure.add_subplot(grid[0, :2]))

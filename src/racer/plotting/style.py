@@ -83,6 +83,9 @@ DEFAULTS: dict[Any, Any] = {
 }
 
 
+NOTEBOOK_DPI = 100
+
+
 @contextmanager
 def style_context() -> Iterator[None]:
     """Give figures that are made inside the context, and what is drawn on them, racer's looks.
@@ -227,6 +230,15 @@ def map_figure_size(area: Array, width: float = 7.5, margin: float = 1.0) -> tup
     `margin` inches of the width are for a color bar and labels.
     """
     return width, map_height(area, width - margin, 2.2, 8.5) + 0.8
+
+
+class Picture(Figure):
+    """A figure that shows itself in a notebook, with or without matplotlib's own set-up there."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=NOTEBOOK_DPI)
+        return buffer.getvalue()
 
 
 def save_figure(figure: Figure, path: Path, *, dpi: int = 150) -> Path:

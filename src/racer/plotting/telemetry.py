@@ -254,10 +254,10 @@ def comparison_figure(comparison: LogComparison) -> Figure:
     with style.style_context():
         times_height = 1.2 + 0.55 * len(comparison.logs)
         if not comparison.profiles:
-            figure = Figure(figsize=(9.0, times_height + 0.3))
+            figure = style.Picture(figsize=(9.0, times_height + 0.3))
             draw_times_by_log(comparison, figure.subplots())
             return figure
-        figure = Figure(figsize=(9.0, times_height + 5.2))
+        figure = style.Picture(figsize=(9.0, times_height + 5.2))
         times, speed, delta = figure.subplots(3, 1, height_ratios=[times_height, 2.8, 2.2])
         draw_times_by_log(comparison, times)
         draw_median_speeds(comparison, speed)

@@ -1,5 +1,7 @@
-"""Pictures of tracks: the road as a background for other plots, a figure about one track, many
-tracks side by side.
+"""Pictures of tracks and of the racing lines on them.
+
+Pictures of racing lines: on the road by speed, with corners and braking points, and the speed
+along the lap.
 """
 
 from __future__ import annotations
@@ -175,7 +177,7 @@ def track_figure(track: Track) -> Figure:
     """
     with style.style_context():
         height = style.map_height(track.outer, 7.6, 2.6, 9.0)
-        figure = Figure(figsize=(9.0, height + 2.6))
+        figure = style.Picture(figsize=(9.0, height + 2.6))
         map_ax, curvature_ax = figure.subplots(2, 1, height_ratios=[4, 1])
         style.format_map_axes(draw_track(track, map_ax, center=False))
         draw_waypoints(track, draw_direction(track, map_ax))
@@ -189,7 +191,7 @@ def track_gallery_figure(tracks: Sequence[Track], *, columns: int = 4) -> Figure
     """A figure of many tracks side by side, each in its own scale, with name and length."""
     with style.style_context():
         rows = -(-len(tracks) // columns)
-        figure = Figure(figsize=(2.9 * columns, 2.6 * rows))
+        figure = style.Picture(figsize=(2.9 * columns, 2.6 * rows))
         for ax in np.atleast_1d(figure.subplots(rows, columns)).flat:
             style.hide_frame(ax)
         for ax, track in zip(figure.axes, tracks, strict=False):
@@ -368,7 +370,7 @@ def racing_line_figure(
     line = next(iter(lines.values()))
     width, height = style.map_figure_size(border_points(track), 9.0, 1.6)
     with style.style_context():
-        figure = Figure(figsize=(width, height + 2.4))
+        figure = style.Picture(figsize=(width, height + 2.4))
         map_ax, speed_ax = figure.subplots(2, 1, height_ratios=[height, 1.9])
         draw_racing_line(track, line, passages, map_ax).set_title(title)
         draw_speed_profiles(track, lines, passages, speed_ax, rows)

@@ -1,6 +1,4 @@
-"""Pictures of how training went: by iteration, update by update of the policy, and over the steps of
-several runs.
-"""
+"""Pictures of how training went, and of the policy that came of it."""
 
 from __future__ import annotations
 
@@ -36,7 +34,7 @@ def training_figure(laps: pd.DataFrame) -> Figure:
     """A figure of a training: completion, reward and lap times by iteration, one above the other."""
     iterations = laps_by_iteration(laps)
     with style.style_context():
-        figure = Figure(figsize=(8.0, 7.0))
+        figure = style.Picture(figsize=(8.0, 7.0))
         top, middle, bottom = figure.subplots(3, 1, sharex=True)
         draw_completion_by_iteration(iterations, top).set_title("Training by iteration")
         draw_rewards_by_iteration(iterations, middle)
@@ -155,7 +153,7 @@ def learning_curve_figure(
         line_keys.remove("track")
     names = _line_names(curves, line_keys)
     with style.style_context():
-        figure = Figure(figsize=(4.2 * len(by_track) + 3.4, 5.6))
+        figure = style.Picture(figsize=(4.2 * len(by_track) + 3.4, 5.6))
         panels = figure.subplots(2, len(by_track), squeeze=False, sharex="col")
         for column, (track, rows) in enumerate(by_track.items()):
             for row, metric in enumerate(METRIC_LABELS):
@@ -248,7 +246,7 @@ def policy_figure(lap: PolicyLap, title: str) -> Figure:
     input_height = 3.4 if lap.views is None else 3.7
     answer_height = float(np.clip(0.9 + 0.22 * len(lap.actions), 3.2, 6.5))
     with style.style_context():
-        figure = Figure(figsize=(11.0, input_height + answer_height + 0.4))
+        figure = style.Picture(figsize=(11.0, input_height + answer_height + 0.4))
         _add_title(figure, title, lap)
         parts: Any = figure.subfigures(2, 1, height_ratios=[input_height, answer_height])
         top, bottom = parts

@@ -1,12 +1,18 @@
-"""The road in curvilinear coordinates: stations on a reference line, its curvature, and the room to
-either side of it.
+"""The road in curvilinear coordinates, and the lines in it that need no car: the shortest, and the
+one that bends least.
 
-There is one record of it, `Corridor`, and two ways to sample a track. The center line of a route is
-a chain of chords, some of them ragged, and a line optimized on it would copy every kink. So
-`build_corridor` makes the center line smooth, while the room along its normals ends at the true
+There is one record of a road, `Corridor`, and two ways to sample a track. The center line of a
+route is a chain of chords, some of them ragged, and a line optimized on it would copy every kink.
+So `build_corridor` makes the center line smooth, while the room along its normals ends at the true
 borders. `build_rough_corridor` keeps the center line as it is: the scripted drivers' plans are
 offsets from the very line that params are measured from, and their drives, which scores and checks
 of rewards rest on, would change with another sampling.
+
+A line is its offset from the reference line, a cubic spline of few coefficients, so that it is
+smooth by itself. Its objective goes down in steps, each of which minimizes a quadratic model
+within the bounds of the road: the slope of the objective, and, as the cost of a change, the
+Gauss-Newton matrix of the line's curvature or length. The scripted drivers' `relaxed_offsets`
+minimizes the curvature of a rough corridor, station by station.
 """
 
 from __future__ import annotations

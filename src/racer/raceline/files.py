@@ -1,4 +1,4 @@
-"""A line as a file: a table of its points, as CSV or as an array."""
+"""A racing line as a file: a table of its points, or a reward file with its physics built in."""
 
 from __future__ import annotations
 

@@ -1,7 +1,25 @@
 """The fastest line around a track and the fastest drive along it: a lap-time bound for a car.
 
-Methods that need a car begin with the line of least curvature: `racer.raceline.minimum_time`, or the
-descent here, which lowers the lap time by the offsets' spline coefficients.
+Both methods begin with the line of least curvature: direct collocation, and the descent, which
+lowers the lap time by the offsets' spline coefficients.
+
+Direct collocation is an optimal control problem along the road, solved by CasADi and IPOPT.
+
+At every station of the corridor the unknowns are the offset n from the reference line, the angle
+xi of the path to it and the speed v; between two stations, the curvature of the path and the
+acceleration b along it. With c the curvature of the reference line and q = (1 - n c) / cos(xi),
+the distance per meter of the reference line::
+
+    n'          = q sin(xi)
+    xi'         = q kappa - c
+    (v^2 / 2)'  = q b
+    t'          = q / v
+
+hold at the middle between two stations (Gauss collocation with one point, implicit midpoint rule).
+n stays within the road, v within the speeds of the car's envelope, and v^2 kappa and b within its
+sides, which are polynomials of v here. Minimized is the time of the lap and a small price on how
+fast curvature and acceleration change along the road: a car cannot turn its wheels, or itself, at
+once.
 """
 
 from __future__ import annotations

@@ -258,16 +258,31 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
   });
 
   const home = ranges().map(range => [range.start, range.end]);
+  let whole = home, frame = null;  // m from and to in both directions with all of the track; px, the size that this is for
 
-  // The whole track, a meter being as long in both directions.
-  const wholeTrack = () => {
+  // All of the track in a frame of this size, a meter being as long in both directions.
+  const wholeIn = size => {
+    const meters = Math.max(...home.map(([start, end], k) => (end - start) / size[k]));
+    return home.map(([start, end], k) => [(start + end - meters * size[k]) / 2, (start + end + meters * size[k]) / 2]);
+  };
+
+  const wholeTrack = () => ranges().forEach((range, k) => range.setv({start: whole[k][0], end: whole[k][1]}));
+
+  const isWhole = () => ranges().every((range, k) => Math.hypot(range.start - whole[k][0], range.end - whole[k][1]) < 1e-6);
+
+  // The frame has another size, which other labels of the axes do, too: whoever saw all of the track still does, and
+  // any other part of it stays in the middle, as large as it was.
+  const fitFrame = () => {
     const {width, height} = Bokeh.index.get_by_id(road.id).frame.bbox;
     if (!(width > 0 && height > 0)) return;
-    const meters = Math.max((home[0][1] - home[0][0]) / width, (home[1][1] - home[1][0]) / height);
-    [width, height].forEach((size, k) => {
-      const middle = (home[k][0] + home[k][1]) / 2, half = meters * size / 2, ends = {start: middle - half, end: middle + half};
-      ranges()[k].setv({...ends, reset_start: ends.start, reset_end: ends.end});
+    const wasWhole = isWhole(), before = frame ?? [width, height];
+    frame = [width, height];
+    whole = wholeIn(frame);
+    ranges().forEach((range, k) => {
+      const middle = (range.start + range.end) / 2, half = (range.end - range.start) / 2 * frame[k] / before[k];
+      range.setv({start: middle - half, end: middle + half, reset_start: whole[k][0], reset_end: whole[k][1]});
     });
+    if (wasWhole) wholeTrack();
   };
 
   const fitPaper = () => {
@@ -357,11 +372,11 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
   element("laps").addEventListener("change", picked);
   for (const form of document.forms) form.addEventListener("submit", event => event.preventDefault());
   document.querySelectorAll("table.sortable").forEach(sortable);
-  road.properties.inner_width.change.connect(() => { fitPaper(); wholeTrack(); });
+  road.properties.inner_width.change.connect(() => { fitPaper(); fitFrame(); });
   fitPaper();
-  road.properties.inner_height.change.connect(wholeTrack);
+  road.properties.inner_height.change.connect(fitFrame);
   if (window.innerWidth < 640) road.height = Math.round(0.65 * road.height);
-  wholeTrack();
+  fitFrame();
   show(facts.first);
   ready();
 };

@@ -1,5 +1,4 @@
-"""What a reward function shares with the program, kept apart: streams, random generators, patched
-modules.
+"""What a reward function shares with the program, kept apart; and what its calls leave behind.
 
 A reward function may do to its surroundings what it likes; it keeps what it did, and the simulator
 sees none of it.

@@ -1,4 +1,5 @@
-"""From a file name to a compiled reward function: read, decode, compile.
+"""From a file name to a compiled reward function: read, decode, compile, and what its syntax tree
+tells.
 
 The file is compiled here and executed elsewhere (`racer.reward.snapshot`): nothing of it runs in
 this module.

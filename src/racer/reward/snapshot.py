@@ -1,8 +1,9 @@
-"""What an instance of a reward file remembers, as text: globals, defaults, closures, attributes.
+"""Instances of a reward file: independent ones, and what each remembers, as text.
 
 Code is never saved: functions and classes of the file are named by their place, and taken from the
-freshly executed instance when the state is restored. Cars without a memory of their own have equal
-texts, which are kept once. `racer.reward.memory` says what a text can hold.
+freshly executed instance when the state is restored (`racer.reward.memory` says what a text can
+hold). Each instance is a module of its own in `sys.modules`; modules beside the file are imported anew
+for each, and do not stay there.
 """
 
 from __future__ import annotations

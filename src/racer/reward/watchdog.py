@@ -2,17 +2,20 @@
 when nothing helps.
 
 No call is timed. While rewards are calculated a daemon thread looks, four times per timeout, which
-call is under way. Its progress is the length hint of the list iterator that the loop over the calls
-draws from, so the loop pays nothing. A call seen in four looks running is stuck, and the watchdog goes
-on step by step:
+call is under way. Its progress is the length hint of the list iterator that the loop over the
+calls draws from, so the loop pays nothing. A call seen in four looks running is stuck, and the
+watchdog goes on step by step:
 
-1. An exception is set in the calling thread. It is no `Exception`, so only a bare `except` holds it.
+1. An exception is set in the calling thread. It is no `Exception`, so only a bare `except` holds
+   it.
 2. The same with a trace function that raises on every line, until no frame of the user's is left.
 3. SIGINT, where the main thread sleeps in the kernel and Ctrl-C means KeyboardInterrupt.
 4. The sentence is written to stderr and the process ends with exit code 1.
 
 C code that never gives up the interpreter's lock keeps even this thread from running. For it
-faulthandler counts down without the lock, and a helper process behind it.
+faulthandler counts down in a thread that needs no lock, writes the stacks into a pipe and ends the
+process. A helper process at the other end, of 8 MB, finds the line and writes the sentence; it kills
+a process that took its own countdown away.
 """
 
 from __future__ import annotations

@@ -151,11 +151,18 @@ def _fill_center_line(car, line, vertices, features):  # type: ignore[no-untyped
                 s_ahead -= last.s
             else:
                 break
-        length = vertices[i + 1].s - vertices[i].s
-        fraction = 0.0
-        if length > 0.0:
-            fraction = (s_ahead - vertices[i].s) / length
-        dx = vertices[i].x + fraction * vertices[i].dx - car.x
-        dy = vertices[i].y + fraction * vertices[i].dy - car.y
+        x, y = _spot_at(vertices[i], vertices[i + 1].s, s_ahead)
+        dx = x - car.x
+        dy = y - car.y
         features[FIRST_AHEAD + 2 * k] = (c * dx + s * dy) / _AHEAD[k]
         features[FIRST_AHEAD + 1 + 2 * k] = (c * dy - s * dx) / _AHEAD[k]
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _spot_at(start, end_s, s):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """x and y at `s` m along the line, on or beyond the segment from a vertex to the one at `end_s`."""
+    length = end_s - start.s
+    fraction = 0.0
+    if length > 0.0:
+        fraction = (s - start.s) / length
+    return start.x + fraction * start.dx, start.y + fraction * start.dy

@@ -163,16 +163,10 @@ def _see_obstacle(obstacle, sensor, rays, distances):  # type: ignore[no-untyped
     half_width = 0.5 * _SIZES[obstacle.kind, 1]
     dx = obstacle.x - sensor[0]
     dy = obstacle.y - sensor[1]
-    square = dx * dx + dy * dy
     radius = np.sqrt(half_length * half_length + half_width * half_width)
-    if square > (FARTHEST_M + radius) * (FARTHEST_M + radius):
+    if dx * dx + dy * dy > (FARTHEST_M + radius) * (FARTHEST_M + radius):
         return
-    # the angles under which it can be seen, counted from the first ray on
-    middle = 0.0
-    half = 2.0 * np.pi
-    if square > radius * radius:
-        half = np.arcsin(radius / np.sqrt(square)) + 1e-9
-        middle = (np.arctan2(dy, dx) - sensor[2] - RAY_ANGLES_RAD[0]) % (2.0 * np.pi)
+    middle, half = _visible_angles(dx, dy, radius, sensor[2])
     c = np.cos(obstacle.yaw)
     s = np.sin(obstacle.yaw)
     # the sensor in the frame of the obstacle
@@ -182,13 +176,35 @@ def _see_obstacle(obstacle, sensor, rays, distances):  # type: ignore[no-untyped
         first = max(int(np.ceil((middle - half + turn) / _SPACING_RAD)), 0)
         last = min(int(np.floor((middle + half + turn) / _SPACING_RAD)), rays.shape[1] - 1)
         for i in range(first, last + 1):
-            per_length = 1.0 / (c * rays[0, i] + s * rays[1, i])
-            rear = (-half_length - ahead) * per_length
-            front = (half_length - ahead) * per_length
-            per_width = 1.0 / (c * rays[1, i] - s * rays[0, i])
-            right_side = (-half_width - left) * per_width
-            left_side = (half_width - left) * per_width
-            enters = max(min(rear, front), min(right_side, left_side))
-            leaves = min(max(rear, front), max(right_side, left_side))
+            along = c * rays[0, i] + s * rays[1, i]
+            across = c * rays[1, i] - s * rays[0, i]
+            from_rear, to_front = _distances_between(ahead, half_length, along)
+            from_side, to_side = _distances_between(left, half_width, across)
+            enters = max(from_rear, from_side)
+            leaves = min(to_front, to_side)
             if enters <= leaves and leaves >= 0.0 and enters < distances[i]:
                 distances[i] = max(enters, 0.0)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _visible_angles(dx, dy, radius, yaw):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Middle and half, rad, of the angles under which a circle at dx, dy can be seen, counted from
+    the first ray on: all of them from within it.
+    """
+    square = dx * dx + dy * dy
+    if square <= radius * radius:
+        return 0.0, 2.0 * np.pi
+    half = np.arcsin(radius / np.sqrt(square)) + 1e-9
+    middle = (np.arctan2(dy, dx) - yaw - RAY_ANGLES_RAD[0]) % (2.0 * np.pi)
+    return middle, half
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _distances_between(place, half_size, slope):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Where a ray from `place`, that goes `slope` further per m of it, is between two parallel sides
+    of a rectangle, m: from the first to the second.
+    """
+    inverse = 1.0 / slope
+    low = (-half_size - place) * inverse
+    high = (half_size - place) * inverse
+    return min(low, high), max(low, high)

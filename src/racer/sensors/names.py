@@ -39,7 +39,7 @@ OBSERVATION_NAMES = (
 PICTURE_KINDS = ("camera", "stereo")
 MIN_PICTURE_SIDE_PX = 8
 MAX_PICTURE_SIDE_PX = 640
-PICTURE_SIZE_PX = (160, 120)  # px, width and height of what the simulator's networks get
+PICTURE_SIZE_PX = (160, 120)  # px, width and height for the networks (docs/simulator.md 4.2)
 _SIZED = re.compile(r"(camera|stereo):(\d+)x(\d+)")
 
 

@@ -52,13 +52,14 @@ Obstacles = NDArray[np.void]
 """(K,) or (N, K) rows of `OBSTACLE_DTYPE`. Functions return new tables and leave their arguments alone."""
 
 COLLISION_SIZE_M = ((0.5, 0.4), FOOTPRINT_M)
-"""By kind: length and width of the rectangle that the simulator tests: a box has 0.1 m around its mesh."""
+"""By kind: length and width of the rectangle that the simulator tests: a box has 0.1 m around its mesh
+(docs/simulator.md 2.4)."""
 
 VISIBLE_SIZE_M = ((0.4, 0.3, 0.25), (0.324, 0.188, 0.194))
-"""By kind: length, width and height of what can be seen."""
+"""By kind: length, width and height of what can be seen (docs/simulator.md 5.4)."""
 
 BOT_SPEED_MPS = 0.2
-"""What the simulator sets where no speed is given."""
+"""What the simulator sets where no speed is given (docs/simulator.md 6.6)."""
 
 CAMERA_POSITION_M = (0.14529379, 0.0, 0.13032555)  # in the frame of the car
 CAMERA_PITCH_RAD = 0.2618  # downward

@@ -1,14 +1,19 @@
 """The dict that a reward function receives, built from rows of the state table here and nowhere else.
 
-Every quirk of the real simulator's params is here, whatever its documentation says: commanded speed
-and steering instead of measured ones, steps as a float that begins at 2.0, the front of the car as
-x and y, a local track width, waypoints found by arc length, objects_heading in radians. Rows may
-come from the simulator or from a recorded log.
+Every quirk of the real simulator's params (docs/simulator.md 1.1) is here, whatever its
+documentation says: commanded speed and steering instead of measured ones, steps as a float that
+begins at 2.0, the front of the car as x and y, a local track width, waypoints found by arc length,
+objects_heading in radians. Rows may come from the simulator or from a recorded log.
+
+Single steps are put together by hand here, too: a car placed on a track, as rows of the state table
+and as params. What is placed is the front point, 0.14 m ahead of the middle of the car: the point that params
+call x and y, and that they measure distances from. A place beyond the start line is a place of the
+next lap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import degrees
 from typing import TypedDict
@@ -170,7 +175,7 @@ def _object_in_camera(
     rows: State, obstacles: Obstacles, ahead: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """(N,) the simulator's flag, which is off by one: it looks for the object before the next one
-    in the lists.
+    in the lists (docs/simulator.md 1.6).
 
     Its own numbering counts the car itself as 0, so of the first object it tests the car, which is
     never in view.
@@ -319,28 +324,11 @@ def placed_rows(
     numbers["steps"] = steps
     numbers["progress"] = np.nan if progress is None else progress
     numbers["reverse"] = np.asarray(reverse, dtype=bool)
-    arrays = [np.asarray(given, dtype=np.float64) for given in numbers.values()]
-    columns = dict(zip(numbers, np.atleast_1d(*np.broadcast_arrays(*arrays)), strict=True))
-    direction = columns["reverse"].ravel().astype(np.int32)
-    state = np.zeros(len(direction), STATE)
-    state["track"] = direction
-    for number, driven in enumerate(both_directions(track)):
-        rows = np.flatnonzero(direction == number)
-        if len(rows):
-            pose = {name: columns[name].ravel()[rows] for name in ("distance", "offset", "heading")}
-            _stand_beside(state, rows, driven, **pose)
-    state["phase"] = Phase.RUN
-    state["status"] = Status.IN_PROGRESS
-    state["dt"] = STEP_S
-    state["lap_time"] = np.nan
-    state["steps"] = columns["steps"].ravel()
-    state["clock"] = STEP_S * (columns["steps"].ravel() - 1.0)
-    for name in ("vx", "speed_command", "speed_before"):
-        state[name] = columns["speed"].ravel()
-    for name in ("steer_command_deg", "steer_before_deg"):
-        state[name] = columns["steering"].ravel()
+    columns = _as_columns(numbers)
+    state = _driving_rows(columns)
+    _stand_on_track(state, columns, track)
     located = locate_cars(state, _scenario(track).packed_tracks)
-    _set_progress(located, columns["progress"].ravel(), track)
+    _set_progress(located, columns["progress"], track)
     obstacles = obstacles_met(located, track, objects)
     if obstacles is not None and obstacles.size:
         located["crashed"] = hit_obstacle(located, obstacles) >= 0
@@ -380,6 +368,40 @@ def waypoint_distance(track: Track, waypoint: int, reverse: bool = False) -> flo
 @lru_cache(maxsize=64)
 def _scenario(track: Track) -> Scenario:
     return Scenario(track, V6)
+
+
+def _as_columns(numbers: Mapping[str, ArrayLike]) -> dict[str, Array]:
+    """The numbers as arrays (N,), one for each name."""
+    arrays = [np.asarray(given, dtype=np.float64) for given in numbers.values()]
+    columns = np.atleast_1d(*np.broadcast_arrays(*arrays))
+    return {name: column.ravel() for name, column in zip(numbers, columns, strict=True)}
+
+
+def _driving_rows(columns: Mapping[str, Array]) -> State:
+    """Rows (N,) of cars that drive as commanded and stand nowhere yet."""
+    steps = columns["steps"]
+    state = np.zeros(len(steps), STATE)
+    state["track"] = columns["reverse"].astype(np.int32)
+    state["phase"] = Phase.RUN
+    state["status"] = Status.IN_PROGRESS
+    state["dt"] = STEP_S
+    state["lap_time"] = np.nan
+    state["steps"] = steps
+    state["clock"] = STEP_S * (steps - 1.0)
+    for name in ("vx", "speed_command", "speed_before"):
+        state[name] = columns["speed"]
+    for name in ("steer_command_deg", "steer_before_deg"):
+        state[name] = columns["steering"]
+    return state
+
+
+def _stand_on_track(state: State, columns: Mapping[str, Array], track: Track) -> None:
+    """Put the cars to their places, each on the track in the direction that it drives."""
+    for number, driven in enumerate(both_directions(track)):
+        rows = np.flatnonzero(state["track"] == number)
+        if len(rows):
+            pose = {name: columns[name][rows] for name in ("distance", "offset", "heading")}
+            _stand_beside(state, rows, driven, **pose)
 
 
 def _check_finite(name: str, given: ArrayLike) -> None:

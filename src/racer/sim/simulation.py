@@ -1,4 +1,6 @@
-"""N cars that drive in one scenario: what stays the same while they do, and what changes."""
+"""N cars that drive in one scenario: where they begin, what stays the same while they do, and what
+changes.
+"""
 
 from __future__ import annotations
 
@@ -231,8 +233,8 @@ _FORMER_COLUMNS = {"road": "track", "aside": "distance"}
 
 @dataclass(frozen=True)
 class Starts:
-    """Where episodes begin, as fractions of a lap: the simulator's round robin; car k begins k
-    advances further on.
+    """Where episodes begin, as fractions of a lap: the simulator's round robin
+    (docs/simulator.md 2.3); car k begins k advances further on.
     """
 
     offset: float = 0.0

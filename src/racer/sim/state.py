@@ -25,7 +25,7 @@ class Phase(IntEnum):
 
 class Status(IntEnum):
     """The simulator's words for a step, as in `episode_status`. Of several that hold at once the
-    lowest number wins.
+    lowest number wins (docs/simulator.md 2.4).
     """
 
     LAP_COMPLETE = 0

@@ -2,7 +2,7 @@
 
 Order as in the real simulator: a command is chosen from the last observation; the rules (and the
 reward parameters) look at the pose before the command has any effect; then the car moves until the
-next camera frame.
+next camera frame (docs/simulator.md 1.5).
 """
 
 from __future__ import annotations
@@ -264,14 +264,9 @@ def _locate(rows, packed):  # type: ignore[no-untyped-def]  # pragma: no cover -
         car.distance = _length(front_x - x, front_y - y)
         _find_waypoints(car, vertices, track.center, k)
         # the borders beside the spot on the center line, not beside the car
-        k, fraction = nearest_segment(vertices, cells, candidates, track.inner, x, y)
-        inner_x, inner_y = _spot_on(vertices[k], fraction)
-        k, fraction = nearest_segment(vertices, cells, candidates, track.outer, x, y)
-        outer_x, outer_y = _spot_on(vertices[k], fraction)
-        car.inner_distance = _length(front_x - inner_x, front_y - inner_y)
-        car.outer_distance = _length(front_x - outer_x, front_y - outer_y)
-        car.width = _length(inner_x - outer_x, inner_y - outer_y)
-        car.left = (car.inner_distance < car.outer_distance) == track.is_ccw
+        inner = _spot_nearest(vertices, cells, candidates, track.inner, x, y)
+        outer = _spot_nearest(vertices, cells, candidates, track.outer, x, y)
+        _measure_borders(car, inner, outer, track.is_ccw)
         car.wheels = 0
         for k in range(4):
             ahead = _WHEELS[k, 0]
@@ -280,6 +275,24 @@ def _locate(rows, packed):  # type: ignore[no-untyped-def]  # pragma: no cover -
             wheel_y = car.y + sin * ahead + cos * left
             car.wheels += on_road(cells, bands, edges, track, wheel_x, wheel_y)
         _update_progress(car, vertices[track.center.last].s)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _spot_nearest(vertices, cells, candidates, line, x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """x and y of the spot on a line that is nearest to another one."""
+    k, fraction = nearest_segment(vertices, cells, candidates, line, x, y)
+    return _spot_on(vertices[k], fraction)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _measure_borders(car, inner, outer, is_ccw):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """Fill in what follows from the spots on the borders beside the car."""
+    inner_x, inner_y = inner
+    outer_x, outer_y = outer
+    car.inner_distance = _length(car.front_x - inner_x, car.front_y - inner_y)
+    car.outer_distance = _length(car.front_x - outer_x, car.front_y - outer_y)
+    car.width = _length(inner_x - outer_x, inner_y - outer_y)
+    car.left = (car.inner_distance < car.outer_distance) == is_ccw
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -318,7 +331,7 @@ def _length(x, y):  # type: ignore[no-untyped-def]  # pragma: no cover - compile
 @njit(cache=True, error_model="numpy", inline="always")
 def _update_progress(car, length):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Percent of the lap since the episode's start, as the simulator unwraps it from the step
-    before.
+    before (docs/simulator.md 1.4).
     """
     before = car.progress
     progress = 100.0 * (car.s / length - car.start)

@@ -2,7 +2,7 @@
 (docs/simulator.md 8.2).
 
 What a car's rules and params know of them is a step old, as in the simulator: there bot cars move
-when a step begins, and are entered in the books after the car has been judged.
+when a step begins, and are recorded after the car has been judged (docs/simulator.md 1.5).
 """
 
 from __future__ import annotations

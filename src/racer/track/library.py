@@ -1,4 +1,5 @@
-"""Tracks by name or path: those that ship with racer, and the user's own, imported or fetched.
+"""Tracks by name or path: those that ship with racer, the user's own, imported, and the community's
+copies, fetched.
 
 The simulator's own routes are known by name, too, and by the hashes of those that racer has seen
 (`routes.txt`).

@@ -1,9 +1,12 @@
 """DeepRacer's own networks, by their names in `model_metadata.json`, and a small one, as
 stable-baselines3 policies.
 
-A network has an embedder for each sensor, whose outputs are joined, and a middleware behind them. All
-layers end in ReLU, convolutions have no padding (docs/simulator.md 7.1). Policy and value have a
-network each and share nothing.
+A network has an embedder for each sensor, whose outputs are joined, and a middleware behind them.
+All layers end in ReLU, convolutions have no padding (docs/simulator.md 7.1). Policy and value have
+a network each and share nothing.
+
+`DeterministicPolicy` is the acting half of a policy, without exploration: its inputs, its head, and
+what it commands.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ its own.
 | `training-simtrace/N-iteration.csv`, `metrics/TrainingMetrics.json` | the log in the simulator's own format |
 | `logs/trainer.log` | a line for each update of the policy, as in the real trainer's log |
 | `tensorboard/` | curves |
+
+Before a new folder is made, everything that its configuration names is looked at.
 """
 
 from __future__ import annotations

@@ -1,4 +1,10 @@
-"""The session of a training: the loop over the updates of its phases, with evaluations and checkpoints."""
+"""The session of a training: its phases, the loop over their updates, evaluations and checkpoints.
+
+Each phase improves the policy by one `update` after the other. A plain training has one phase, in
+which PPO or SAC learn from the reward. One with a teacher has `TeacherPhase` and `LessonPhase` of
+`racer.training.teacher`, and `FineTuningPhase` where that is
+asked for.
+"""
 
 from __future__ import annotations
 

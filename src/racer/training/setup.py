@@ -1,4 +1,7 @@
-"""What the phases of a training share: cars, learner, trials, recorder, and how far it has come."""
+"""What the phases of a training share: cars, learner, trials, recorder, and how far it has come.
+
+`CarsVecEnv` is the environment in the form that stable-baselines3 wants.
+"""
 
 from __future__ import annotations
 

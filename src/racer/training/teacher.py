@@ -1,4 +1,9 @@
-"""The phases of a training by a teacher: a teacher for each track, then its lessons."""
+"""The phases of a training by a teacher: a teacher for each track, then its lessons.
+
+A policy on features learns from the reward, then it teaches one that has sensors. The lessons are
+those of DAgger (Ross, Gordon and Bagnell 2011): the student drives more and more itself, and
+learns what the teacher would have done.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Trials: laps that a policy drives without exploration, and how they went."""
+"""Laps that a policy drives without exploration and how they went; and the log of a training, in the
+simulator's own format.
+
+The log has the steps of a few cars, gathered into whole episodes, and the lines that the real
+trainer prints.
+"""
 
 from __future__ import annotations
 

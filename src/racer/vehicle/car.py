@@ -27,16 +27,18 @@ WHEEL_CENTERS_M = (
 """Ahead of the chassis origin, and to the left of it."""
 
 FOOTPRINT_M = (0.32352, 0.1961)
-"""Length and width of the simulator's collision rectangle about the chassis origin."""
+"""Length and width of the simulator's collision rectangle about the chassis origin (docs/simulator.md
+2.4)."""
 
 STEERING_LIMIT_DEG = 30.0
-"""The simulator turns the wheels no further, whatever a command says."""
+"""The simulator turns the wheels no further, whatever a command says (docs/simulator.md 3.2)."""
 
 SPEED_LIMITS_MPS = (0.1, 4.0)
-"""The simulator drives neither slower nor faster, whatever a command says; 0 and less is standing."""
+"""The simulator drives neither slower nor faster, whatever a command says (docs/simulator.md 3.2); 0
+and less is standing."""
 
 STEP_S = 1.0 / 15.0
-"""A step is a camera frame."""
+"""A step is a camera frame (docs/simulator.md 3.1)."""
 
 
 @dataclass(frozen=True)

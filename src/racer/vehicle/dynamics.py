@@ -176,34 +176,57 @@ def _limit_across_path(car, vx, vy, cos, sin, slips, grips):  # type: ignore[no-
 
 @njit(cache=True, error_model="numpy", inline="always")
 def _solve_speeds(car, vx, vy, yaw_rate, cos, sin, speed, h, grips):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """The new speeds from (1 - h A) new = old + h b, by Cramer's rule."""
+    """The new speeds from (1 - h A) new = old + h b, with no driving backward."""
+    first, second, third = _speed_matrix(car, vx, yaw_rate, cos, sin, h, grips)
+    drive = car.front_gain * speed
+    push = grips.rear_drive * car.rear_gain * speed
+    turn = h / car.inertia
+    right_side = (
+        vx + h * (cos * grips.front_drive * drive + push),
+        vy + h * sin * grips.front_drive * drive,
+        yaw_rate + turn * car.front_axle * sin * grips.front_drive * drive,
+    )
+    new_vx, new_vy, new_rate = _solve_three(first, second, third, right_side)
+    return max(new_vx, 0.0), new_vy, new_rate
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _speed_matrix(car, vx, yaw_rate, cos, sin, h, grips):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The three rows of 1 - h A.
+
+    The force in front is pull - (xx xy; xy yy) (vx, vy + lf r), that in the rear push - (rear_drive
+    vx, rear_side (vy - lr r)).
+    """
     front_drive, rear_drive, front_side, rear_side = grips
     lf = car.front_axle
     lr = car.rear_axle
-    # front force = pull - (xx xy; xy yy) (vx, vy + lf r), rear force = push - (rear_drive vx,
-    # rear_side (vy - lr r))
     xx = front_drive * cos * cos + front_side * sin * sin
     xy = (front_drive - front_side) * cos * sin
     yy = front_drive * sin * sin + front_side * cos * cos
     turn = h / car.inertia
-    a11 = 1.0 + h * (xx + rear_drive + car.drag * abs(vx))
-    a12 = h * (xy - yaw_rate)
-    a13 = h * xy * lf
-    a21 = h * (xy + yaw_rate)
-    a22 = 1.0 + h * (yy + rear_side)
-    a23 = h * (yy * lf - rear_side * lr)
-    a31 = turn * lf * xy
-    a32 = turn * (lf * yy - lr * rear_side)
-    a33 = 1.0 + turn * (lf * lf * yy + lr * lr * rear_side)
-    drive = car.front_gain * speed
-    b1 = vx + h * (cos * front_drive * drive + rear_drive * car.rear_gain * speed)
-    b2 = vy + h * sin * front_drive * drive
-    b3 = yaw_rate + turn * lf * sin * front_drive * drive
+    along = (1.0 + h * (xx + rear_drive + car.drag * abs(vx)), h * (xy - yaw_rate), h * xy * lf)
+    across = (h * (xy + yaw_rate), 1.0 + h * (yy + rear_side), h * (yy * lf - rear_side * lr))
+    around = (
+        turn * lf * xy,
+        turn * (lf * yy - lr * rear_side),
+        1.0 + turn * (lf * lf * yy + lr * lr * rear_side),
+    )
+    return along, across, around
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _solve_three(first, second, third, right_side):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The solution of three linear equations with these rows, by Cramer's rule."""
+    a11, a12, a13 = first
+    a21, a22, a23 = second
+    a31, a32, a33 = third
+    b1, b2, b3 = right_side
     m1 = a22 * a33 - a23 * a32
     m2 = a23 * a31 - a21 * a33
     m3 = a21 * a32 - a22 * a31
     scale = 1.0 / (a11 * m1 + a12 * m2 + a13 * m3)
-    new_vx = scale * (b1 * m1 + b2 * (a13 * a32 - a12 * a33) + b3 * (a12 * a23 - a13 * a22))
-    new_vy = scale * (b1 * m2 + b2 * (a11 * a33 - a13 * a31) + b3 * (a13 * a21 - a11 * a23))
-    new_rate = scale * (b1 * m3 + b2 * (a12 * a31 - a11 * a32) + b3 * (a11 * a22 - a12 * a21))
-    return max(new_vx, 0.0), new_vy, new_rate
+    return (
+        scale * (b1 * m1 + b2 * (a13 * a32 - a12 * a33) + b3 * (a12 * a23 - a13 * a22)),
+        scale * (b1 * m2 + b2 * (a11 * a33 - a13 * a31) + b3 * (a13 * a21 - a11 * a23)),
+        scale * (b1 * m3 + b2 * (a12 * a31 - a11 * a32) + b3 * (a11 * a22 - a12 * a21)),
+    )

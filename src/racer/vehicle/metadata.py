@@ -211,7 +211,9 @@ class _Sheet(BaseModel, extra="allow"):
 
     @property
     def version_or_default(self) -> float:
-        """The version that the simulator takes: 1, or 2 where sensors are named, if none is given."""
+        """The version that the simulator takes: 1, or 2 where sensors are named, if none is given
+        (docs/simulator.md 3.5).
+        """
         if self.version is not None:
             return self.version
         return 1.0 if self.sensor is None else 2.0

@@ -31,6 +31,9 @@ from racer.training.sweep import experiment
 from racer.training.trainer import open_session
 from racer.vehicle.metadata import read_metadata
 
+pytestmark = pytest.mark.slow
+
+
 pytest.importorskip("onnxruntime")
 KINDS = ("discrete", "continuous")
 CHANGES = {

@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -22,6 +20,7 @@ from racer.training.sweep import runner as grid
 from racer.training.sweep.runner import FINISHED_FILE
 
 ROOT = Path(__file__).resolve().parents[3]
+HANG_S = 500  # guards against a process that stands still
 TINY = """
 track = "oval"
 steps = 512
@@ -32,6 +31,22 @@ n_steps = 16
 batch_size = 64
 n_epochs = 1
 """
+INTERRUPTS = """
+
+import os, signal
+from pathlib import Path
+
+_paid = reward_function
+
+
+def reward_function(params):
+    asked = Path({asked!r})
+    if not asked.exists():
+        asked.touch()
+        os.kill(os.getppid(), signal.SIGINT)
+    return _paid(params)
+"""
+"""Put behind a reward file: its first call is Ctrl-C for the program that trains with it."""
 BROKEN = "def reward_function(params):\n    return 1.0 / 0.0\n"
 
 
@@ -205,6 +220,7 @@ def test_what_is_named_is_looked_for_before_anything_is_trained(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_says_why_and_the_others_go_on(tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN)
     found = experiment.read_experiment(
@@ -230,6 +246,7 @@ def tried(tmp_path_factory) -> tuple[experiment.Experiment, Path]:
     return found, folder / "out"
 
 
+@pytest.mark.slow
 def test_finished_runs_are_not_trained_again(tried):
     found, folder = tried
     before = {path: path.stat().st_mtime_ns for path in folder.glob("*/checkpoints/*")}
@@ -239,6 +256,7 @@ def test_finished_runs_are_not_trained_again(tried):
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*/checkpoints/*")} == before
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_experiment_is_refused(tried, tmp_path):
     _, folder = tried
     other = experiment.read_experiment(
@@ -248,10 +266,13 @@ def test_a_folder_of_another_experiment_is_refused(tried, tmp_path):
         grid.run_grid(other, folder)
 
 
+@pytest.mark.slow
 def test_an_interrupted_grid_goes_on_to_the_same_results(tried, tmp_path):
     found, folder = tried
-    slower = found.path.read_text()
-    path = sheet(tmp_path, slower)
+    reward = (ROOT / "rewards" / "center_line.py").read_text()
+    asked = str(tmp_path / "asked")
+    (tmp_path / "interrupts.py").write_text(reward + INTERRUPTS.format(asked=asked))
+    path = sheet(tmp_path, found.path.read_text().replace("center_line", "interrupts.py"))
     words = [
         sys.executable,
         "-m",
@@ -263,15 +284,9 @@ def test_an_interrupted_grid_goes_on_to_the_same_results(tried, tmp_path):
         "--jobs",
         "1",
     ]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    first = tmp_path / "out" / "seed0" / "checkpoints" / "state.pt"
-    until = time.monotonic() + 60.0
-    while not first.exists() and time.monotonic() < until:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "runs are not finished; go on with: racer train" in said
+    done = subprocess.run(words, capture_output=True, text=True, timeout=HANG_S, check=False)
+    assert done.returncode == 130, done
+    assert "runs are not finished; go on with: racer train" in done.stdout
     assert not (tmp_path / "out" / "seed1" / FINISHED_FILE).exists()
     lines = grid.run_grid(experiment.read_experiment(path), tmp_path / "out")
     assert [line.state for line in lines] == ["finished", "finished"]
@@ -282,6 +297,7 @@ def test_an_interrupted_grid_goes_on_to_the_same_results(tried, tmp_path):
         pd.testing.assert_frame_equal(ours.drop(columns="seconds"), theirs.drop(columns="seconds"))
 
 
+@pytest.mark.slow
 def test_a_run_ends_when_nobody_waits_for_it(tried, tmp_path):
     found, _ = tried
     from racer.training.run import Run
@@ -295,10 +311,11 @@ def test_a_run_ends_when_nobody_waits_for_it(tried, tmp_path):
         str(tmp_path / "run"),
         str(os.getpid() + 1),
     ]
-    assert subprocess.run(words, timeout=60, check=False).returncode == 130
+    assert subprocess.run(words, timeout=HANG_S, check=False).returncode == 130
     assert not (tmp_path / "run" / FINISHED_FILE).exists()
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_table_and_writes_it(tried):
     found, folder = tried
     words = [sys.executable, "-m", "racer", "train", str(found.path), "--out", str(folder)]

@@ -1,6 +1,4 @@
-"""Expressions set right without changing what they mean: comparisons, bare excepts, empty
-f-strings, results.
-"""
+"""Expressions and names set right without changing what they mean."""
 
 from __future__ import annotations
 

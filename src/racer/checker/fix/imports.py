@@ -1,4 +1,4 @@
-"""Imports set right: moved to the top, stars spelled out, unused ones taken out."""
+"""Imports set right, and forbidden words replaced."""
 
 from __future__ import annotations
 

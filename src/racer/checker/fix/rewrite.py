@@ -122,27 +122,47 @@ def fix_reward(name: str | os.PathLike[str] | RewardFunction, profile: str = "aw
     objections = validators.validator_findings(reward, profile)
     if not objections:
         return replace(unchanged, why_unchanged=f"nothing to fix: {profile} accepts it")
+    rewritten = _rewritten(unchanged, objections)
+    if rewritten.why_unchanged:
+        return rewritten
+    return _proved(reward, rewritten, objections)
+
+
+def _rewritten(unchanged: FixResult, objections: Sequence[Finding]) -> FixResult:
+    """The result with the text that the validator accepts, or why there is none."""
+    before = unchanged.before
+    path = unchanged.path
+    profile = unchanged.profile
     codes = {finding.code for finding in objections}
     after, rewrites = rewrite_source(before, codes)
     if after == before:
         why = _explain(objections, "nothing of it can be fixed")
         return replace(unchanged, why_unchanged=why, refused=tuple(objections))
-    refused = _objections_to(after, reward.path, profile)
+    refused = _objections_to(after, path, profile)
     new_codes = {finding.code for finding in refused} - codes
     if new_codes:  # the first objections hid these
         after, rewrites = rewrite_source(before, codes | new_codes)
-        refused = _objections_to(after, reward.path, profile)
-    unchanged = replace(unchanged, rewrites=rewrites)
+        refused = _objections_to(after, path, profile)
     if refused:
         why = _explain(refused, "left alone")
-        return replace(unchanged, why_unchanged=why, refused=tuple(refused))
+        return replace(unchanged, rewrites=rewrites, why_unchanged=why, refused=tuple(refused))
+    return replace(unchanged, rewrites=rewrites, after=after)
 
-    proof = find_reward_difference(reward, after)
-    result = replace(unchanged, compared_steps=proof.steps)
-    if proof.difference:
-        why = f"left alone: {proof.difference}"
-        return replace(result, why_unchanged=why, refused=tuple(objections))
-    return replace(result, after=after)
+
+def _proved(
+    reward: RewardFunction, rewritten: FixResult, objections: Sequence[Finding]
+) -> FixResult:
+    """The result if the new text pays the same on the steps of a trial; else the old text, and why."""
+    proof = find_reward_difference(reward, rewritten.after)
+    result = replace(rewritten, compared_steps=proof.steps)
+    if not proof.difference:
+        return result
+    return replace(
+        result,
+        after=result.before,
+        why_unchanged=f"left alone: {proof.difference}",
+        refused=tuple(objections),
+    )
 
 
 def rewrite_source(source: str, codes: set[str]) -> tuple[str, tuple[str, ...]]:

@@ -1,8 +1,11 @@
-"""What flake8 says about a source text: pycodestyle and pyflakes, with flake8's codes, order and `#
-noqa` comments.
+"""What the validators read in a file before they run it: length, imports, builtins, words, and what
+flake8 says.
 
 The two are asked directly: flake8 itself would read the configuration of whatever folder the user
 is in, and load the plugins of whatever environment.
+
+What the validators read in a file before they run it: length, imports, builtins, words, and their
+own blind spot.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ OWN_EXCEPTIONS = (
 )
 """Reasons of refusals that an exception of the file itself, or of Python, brings about."""
 SIMULATOR_ONLY_KEYS = ("projection_distance", "objects_distance_from_center", "sim_time")
-"""Keys that the simulator has and the validators' params lack."""
+"""Keys that the simulator has and the validators' params lack (docs/simulator.md 1.8)."""
 
 
 class ImportRefused(Exception):

@@ -1,4 +1,6 @@
-"""How much each term of a reward function paid, step by step, over whole drives."""
+"""How much each term of a reward function paid, step by step, over the drives of scripted drivers or
+recorded laps.
+"""
 
 from __future__ import annotations
 

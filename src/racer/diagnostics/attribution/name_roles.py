@@ -1,5 +1,5 @@
-"""What the names of a reward file mean to its result: which are running totals, which lead on to
-what was assigned to them, and which functions can matter at all.
+"""What the names of a reward file mean to its result: which are running totals, which lead on to what
+was assigned to them, and which functions can matter at all.
 """
 
 from __future__ import annotations

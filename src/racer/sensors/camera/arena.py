@@ -1,6 +1,4 @@
-"""What stands around a road besides objects: the field it lies on, and the walls on the edge of the
-field.
-"""
+"""What stands around a road besides objects, and pictures as compiled code writes them."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from racer.track import Track
 Array = NDArray[np.float64]
 Rectangle = tuple[float, float, float, float]
 
-WALL_HEIGHT_M = 1.0  # m, height of the walls (SIMULATOR.md 5.2)
+WALL_HEIGHT_M = 1.0  # height of the walls (docs/simulator.md 5.2)
 FIELD_MARGIN_M = 0.91  # m of field beside the borders, as in the simulator's first worlds
 WIDE_FIELD: Rectangle = (-12.5, -12.5, 12.5, 12.5)  # m, the field of worlds of 2022 and later
 MEASURED_FIELDS: dict[str, Rectangle] = {

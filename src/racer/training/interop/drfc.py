@@ -55,7 +55,8 @@ FILE_KEYS = (
 """Variables, without `DR_`, that name files which are read anyway."""
 
 DEFAULT_ADVANCE = 0.05
-"""Fraction of the lap by which the simulator's start moves on, where nothing else is said."""
+"""Fraction of the lap by which the simulator's start moves on, where nothing else is said
+(docs/simulator.md 6.6)."""
 
 TIME_TRIAL = "TIME_TRIAL"
 

@@ -10,6 +10,8 @@ lays it out.
 | `run.env` | track, direction and start positions, for DeepRacer for Cloud |
 | `experiment.toml` | the same training for racer, with what only racer knows |
 | `routes/NAME.npy` | the track's lines, where the simulator has no track of that name |
+
+The ONNX file is checked: it must drive as the policy does.
 """
 
 from __future__ import annotations

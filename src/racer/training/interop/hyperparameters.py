@@ -36,7 +36,7 @@ PPO_IGNORED = {
     "sac_alpha": "racer trains with PPO",
     "loss_type": "the value loss here is the mean squared error",
 }
-"""DeepRacer's keys that have no counterpart for PPO, and why."""
+"""DeepRacer's keys that have no counterpart for PPO, and why (docs/simulator.md 7.3)."""
 
 SAC_IGNORED = PPO_IGNORED | {
     "num_epochs": "SAC has no passes over an update's steps",

@@ -1,4 +1,7 @@
-"""A training that was set up elsewhere, as an experiment that `racer train` runs."""
+"""A training that was set up elsewhere, as an experiment that `racer train` runs.
+
+Its settings are gathered from all files that have some.
+"""
 
 from __future__ import annotations
 

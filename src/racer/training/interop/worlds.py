@@ -1,4 +1,6 @@
-"""The simulator's worlds and the tracks that are here: which stands for which."""
+"""The simulator's worlds and the tracks that stand for them; and the files of variables, `run.env`
+and its like, that name them.
+"""
 
 from __future__ import annotations
 
