@@ -79,7 +79,7 @@ COMMANDS = {
         "Check and score a reward again on every save.",
     ),
     "reward": Command(
-        "racer.cli.reward:reward_command",
+        "racer.cli.replay:reward_command",
         REWARD_PANEL,
         "Call a reward function with the params of one step.",
     ),

@@ -53,7 +53,6 @@ ITEM_KINDS: dict[type, str] = {list: "list", set: "set", tuple: "tuple", frozens
 BINDABLE_TYPES = (list, dict, set, deque, random.Random)
 """Types whose own methods may be remembered: `add = history.append`."""
 CONTENT_TYPES = (list, dict, set, tuple, float, int, str)
-"""Built-in types of which a file may derive classes that are remembered."""
 HARMLESS_BASES = {object, ABC, Generic, Protocol, *CONTENT_TYPES}
 TEXT_KINDS: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
     "decimal": (Decimal, str, Decimal),
@@ -473,7 +472,8 @@ def _contents(value: Any) -> Any:
     """What a value of a derived class holds, read by the methods of the built-in class."""
     if isinstance(value, dict):
         return dict(dict.items(value))
-    for base in (list, tuple, set):
+    bases: tuple[Any, ...] = (list, tuple, set)
+    for base in bases:
         if isinstance(value, base):
             return list(base.__iter__(value))
     if isinstance(value, str):

@@ -48,8 +48,7 @@ from racer.reward.errors import (
 HELPER_SOURCE = r"""
 import os, select, signal, sys, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-names, place, seconds, rest = set(), None, "", b""
-parent, patience, end = int(sys.argv[3]), 0.0, None
+names, place, seconds, rest, parent, end = set(), None, "", b"", int(sys.argv[3]), None
 
 def is_stopped():
     try:
@@ -60,8 +59,7 @@ def is_stopped():
 while True:
     if end is not None and not select.select([0], [], [], max(end - time.monotonic(), 0.0))[0]:
         if is_stopped():
-            end += 1.0
-            continue
+            end += 1.0; continue
         sys.stderr.write(sys.argv[2] % ("%.0f s" % patience))
         os.kill(parent, signal.SIGKILL)
         break
@@ -69,7 +67,7 @@ while True:
     if not chunk:
         break
     *lines, rest = (rest + chunk).split(b"\n")
-    for line in [line.decode("ascii", "replace") for line in lines]:
+    for line in (line.decode("ascii", "replace") for line in lines):
         if line.startswith("reward "):
             names.add(line[7:])
         elif line.startswith("start ") and os.name == "posix":
@@ -84,14 +82,11 @@ while True:
             name, _, behind = line[8:].partition('", line ')
             if name in names:
                 place = name, behind.split()[0]
-if seconds and place:
-    sys.stderr.write(sys.argv[1] % (*place, seconds))
-elif seconds:
-    sys.stderr.write(sys.argv[2] % seconds)
+if seconds:
+    sys.stderr.write(sys.argv[1] % (*place, seconds) if place else sys.argv[2] % seconds)
 """
 """The program of the helper. It gets the sentences as arguments, and on stdin the names of reward
-files, how long to wait for the next word, and, when the time is up, what faulthandler writes. A
-process that took its own countdown away is killed 3 s later.
+files, how long to wait for the next word, and, when the time is up, what faulthandler writes.
 """
 
 
@@ -136,9 +131,11 @@ def cancel_countdown() -> None:
 
 def watch_exit() -> None:
     """Give the end of the program the time of a call: exit handlers and threads of a reward count."""
-    if WATCHDOG.thread is not None:
+    if WATCHDOG.thread is None:
+        cancel_countdown()
+    else:
         start_countdown(EXIT_TIME_S)
-        _Countdown.is_final = True
+    _Countdown.is_final = True
 
 
 def _tell_helper(line: str) -> None:
@@ -158,9 +155,8 @@ def _pipe_to_helper() -> int:
 
 def _heed_suspension() -> None:
     """Cancel the countdown while the user stops the program with Ctrl-Z: its clock would run on."""
-    if threading.current_thread() is not threading.main_thread():
-        return
-    if not hasattr(signal, "SIGTSTP"):
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or not hasattr(signal, "SIGTSTP"):
         return
     if signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
         signal.signal(signal.SIGTSTP, _suspend)
@@ -198,9 +194,7 @@ def _start_helper() -> int:
 
 WATCHDOG_THREAD = "racer reward watch"
 """The name of the thread that looks."""
-LOOKS_PER_TIMEOUT = 4
-MIN_LOOK_INTERVAL_S = 0.01
-EXIT_TIME_S = 5.0
+LOOKS_PER_TIMEOUT, MIN_LOOK_INTERVAL_S, EXIT_TIME_S = 4, 0.01, 5.0
 IMPORT_PATIENCE_S = 30.0
 """Seconds that a call may take while it imports: a cold disk is slow."""
 STRIKE_INTERVAL_S = 0.05
