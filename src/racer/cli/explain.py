@@ -18,6 +18,7 @@ from racer.cli.tables import (
     PictureOption,
     ReverseOption,
     RewardTimeoutOption,
+    echo,
     new_table,
     print_record,
     print_table,
@@ -109,14 +110,14 @@ def explain_command(
     attribution = attribute_reward(function, drives, timeout=reward_timeout)
     attribution = replace(attribution, track=driven_track)
     if as_json:
-        typer.echo(json.dumps(attribution.to_dict(), indent=2))
+        echo(json.dumps(attribution.to_dict(), indent=2))
     else:
         print_record(attribution)
     if output:
         from racer.plotting import attribution_figure, save_figure
 
         figure = attribution_figure(attribution, driven_track)
-        typer.echo(str(save_figure(figure, output, dpi=110)), err=as_json)
+        echo(str(save_figure(figure, output, dpi=110)), err=as_json)
 
 
 def _scripted_drives(
@@ -149,7 +150,7 @@ def _recorded_drives(
     on_track = place_log(log, path, track, routes)
     if on_track.track is None:
         raise UsageError(on_track.sentence)
-    typer.echo(on_track.sentence, err=True)
+    echo(on_track.sentence, err=True)
     trace = log.trace[on_track.is_on_track].reset_index(drop=True)
     drives = episode_params(trace, on_track.track, count)
     if not any(steps for _, steps in drives):
@@ -173,15 +174,15 @@ def explain_policy(folder: Path, checkpoint: str, output: Path | None, as_json: 
     lap, name = explain_run(folder, checkpoint)
     title = f"{folder}, checkpoint {name}, on {lap.track.title}: {_describe_end(lap)}"
     if as_json:
-        typer.echo(json.dumps(_lap_as_dict(lap, name), indent=2))
+        echo(json.dumps(_lap_as_dict(lap, name), indent=2))
     else:
-        typer.echo(title)
+        echo(title)
         _print_lap(lap)
     if output:
         from racer.plotting import policy_figure, save_figure
 
         picture = save_figure(policy_figure(lap, title), output, dpi=110)
-        typer.echo(str(picture), err=as_json)
+        echo(str(picture), err=as_json)
 
 
 def _describe_end(lap: PolicyLap) -> str:
@@ -204,14 +205,14 @@ def _print_lap(lap: PolicyLap) -> None:
     others = weights[MAX_INPUTS_SHOWN:]
     if others:
         rest = sum(weight.fraction for weight in others)
-        typer.echo(f"{len(others)} more come to {rest:.0%} (--json has them)")
+        echo(f"{len(others)} more come to {rest:.0%} (--json has them)")
     if not lap.is_discrete:
         print_table(_command_table(lap))
         return
     print_table(_action_table(lap))
     distance, probability = least_sure_place(lap)
     action = f"an action of {probability:.0%}"
-    typer.echo(f"least sure at {distance:.1f} m, where it takes {action}")
+    echo(f"least sure at {distance:.1f} m, where it takes {action}")
 
 
 def _action_table(lap: PolicyLap) -> RecordTable:

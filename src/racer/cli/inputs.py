@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
+from racer.cli.tables import echo
 from racer.track import TrackEntry, find_track, open_entry, user_home
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ def tracks_to_try(track: str, routes: Path | None) -> list[Track]:
     known = KnownTracks(routes)
     tracks = list(known)
     for sentence in known.unreadable:
-        typer.echo(f"not tried: {sentence}", err=True)
+        echo(f"not tried: {sentence}", err=True)
     return tracks
 
 
@@ -163,7 +162,7 @@ def find_track_with_note(name: str) -> TrackEntry:
     """Where the track of that name is; what there is to say about it goes to stderr."""
     entry = find_track(name)
     if entry.note:
-        typer.echo(f"note: {entry.note}", err=True)
+        echo(f"note: {entry.note}", err=True)
     return entry
 
 

@@ -19,6 +19,7 @@ from racer.cli.tables import (
     RewardArgument,
     RewardTimeoutOption,
     RoutesOption,
+    echo,
     print_blocks,
 )
 from racer.errors import UsageError, printable
@@ -63,7 +64,7 @@ def replay_command(
     if csv:
         result.write_csv(csv)
     if as_json:
-        typer.echo(json.dumps({**result.to_dict(), "reward": reward}, indent=2))
+        echo(json.dumps({**result.to_dict(), "reward": reward}, indent=2))
     else:
         print_blocks(result.summary_blocks())
     result.require_laps()
@@ -85,12 +86,12 @@ def reward_command(
         [reward] = batch([call])
     except RewardRefused as error:
         if error.trace:
-            typer.echo(error.trace, err=True, nl=False)
+            echo(error.trace, err=True, nl=False)
         raise
     if batch.printed:
         printed = printable(batch.printed, keep="\n\t")
-        typer.echo(printed, nl=not printed.endswith("\n"))
-    typer.echo(repr(float(reward)))
+        echo(printed, nl=not printed.endswith("\n"))
+    echo(repr(float(reward)))
 
 
 def read_params(path: Path) -> dict[str, Any]:

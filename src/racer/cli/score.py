@@ -17,6 +17,7 @@ from racer.cli.tables import (
     ReverseOption,
     TrackOption,
     check_gamma,
+    echo,
     print_record,
     print_table,
 )
@@ -75,7 +76,7 @@ def score_command(
         direction = ", reversed" if reverse else ""
         among = "" if objects == "none" else f", objects: {objects}"
         start = "drivers set off from the start line"
-        typer.echo(f"{road.name}{direction}, car {model}{among}: {start}")
+        echo(f"{road.name}{direction}, car {model}{among}: {start}")
     from racer.diagnostics import GAMMAS, VERDICT_GAMMA, score_rewards
 
     scores = score_rewards(
@@ -90,7 +91,7 @@ def score_command(
         objects=objects,
     )
     if as_json:
-        typer.echo(json.dumps([score.to_dict() for score in scores], indent=2))
+        echo(json.dumps([score.to_dict() for score in scores], indent=2))
     else:
         _print_scores(scores)
     if output:
@@ -117,12 +118,10 @@ def _print_scores(scores: list[RewardScore]) -> None:
     if len(scores) == 1:
         print_record(scores[0])
         return
-    typer.echo(
-        "rank correlation of pay and clock by gamma, and pairs of drivers in the wrong order"
-    )
+    echo("rank correlation of pay and clock by gamma, and pairs of drivers in the wrong order")
     print_table(compare_scores(scores))
     for score in scores:
-        typer.echo(score.summary)
+        echo(score.summary)
 
 
 def _draw_ranks(scores: list[RewardScore], track: str, path: Path) -> None:
@@ -130,4 +129,4 @@ def _draw_ranks(scores: list[RewardScore], track: str, path: Path) -> None:
 
     with style_context():
         save_figure(rank_figure(scores, track), path)
-    typer.echo(str(path), err=True)
+    echo(str(path), err=True)

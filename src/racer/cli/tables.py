@@ -38,7 +38,12 @@ def print_blocks(blocks: Iterable[str | RecordTable]) -> None:
         if isinstance(block, RecordTable):
             print_table(block)
         else:
-            typer.echo(printable(block, keep="\n"))
+            echo(block)
+
+
+def echo(text: object = "", nl: bool = True, err: bool = False) -> None:
+    """Print lines; what in them came from files steers no terminal."""
+    typer.echo(printable(str(text), keep="\n\t"), nl=nl, err=err)
 
 
 def print_table(table: RecordTable) -> None:
