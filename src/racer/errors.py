@@ -4,6 +4,7 @@ its traceback.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -31,6 +32,29 @@ class UsageError(RacerError):
     """
 
     exit_code = 2
+
+
+UNSEEN_CATEGORIES = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+"""Unicode's controls, marks of direction, surrogates, and separators of lines."""
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""Text from a file as data: what would steer a terminal, hide or start a line is shown escaped.
+
+    Characters in `keep` stay, such as the newlines of a text of several lines.
+
+    Examples
+    --------
+    >>> print(printable("\x1b[31mred\x1b[0m, \u202eright to left\n"))
+    \x1b[31mred\x1b[0m, \u202eright to left\n
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    shown = []
+    for character in text:
+        is_seen = character in keep or unicodedata.category(character) not in UNSEEN_CATEGORIES
+        shown.append(character if is_seen else ascii(character)[1:-1])
+    return "".join(shown)
 
 
 def nearest_word(word: str, known: Sequence[str]) -> str | None:

@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from racer.cli.reward import read_params, reward_command
+from racer.cli.replay import read_params, reward_command
 from racer.errors import UsageError
 from racer.reward import RewardRefused
 

@@ -9,9 +9,8 @@ from racer import geometry
 from racer.errors import UsageError
 from racer.raceline import minimum_time as lines
 from racer.raceline.corridor import build_corridor
-from racer.raceline.ggv import build_ggv
+from racer.raceline.ggv import build_ggv, fastest_speeds, passing_times
 from racer.raceline.minimum_time import RacingLine, racing_line
-from racer.raceline.speed_profile import fastest_speeds, passing_times
 from racer.track import library
 from racer.track.track import Track
 from racer.vehicle.car import V4, V5, V6, Car

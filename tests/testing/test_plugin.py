@@ -43,7 +43,7 @@ def _all_is_loaded() -> None:
     and numba minds.
     """
     from racer.testing import Reward, lap
-    from racer.testing.placing import as_track, placed
+    from racer.testing.messages import as_track, placed
 
     reward = Reward("center_line", "oval")
     reward.never_raises(examples=5)

@@ -5,6 +5,7 @@ from .findings import Severity as Severity
 from .fix import FixResult as FixResult
 from .fix import fix_reward as fix_reward
 from .fix import write_fix as write_fix
+from .kernel import kernel_gap as kernel_gap
 from .results import CheckReport as CheckReport
 from .results import CheckResult as CheckResult
 from .results import checks_as_github as checks_as_github
@@ -36,6 +37,7 @@ __all__ = [
     "expand_paths",
     "fix_reward",
     "format_check",
+    "kernel_gap",
     "read_project_settings",
     "write_fix",
 ]

@@ -402,3 +402,34 @@ def _names_in(target: ast.AST) -> set[str]:
     if isinstance(target, ast.Tuple | ast.List):
         return {name for part in target.elts for name in _names_in(part)}
     return set()
+
+
+def steps_in(episodes: Sequence[TrialEpisode]) -> int:
+    """How many steps these episodes have."""
+    return sum(len(episode.params) for episode in episodes)
+
+
+def thinned(episodes: Sequence[TrialEpisode], count: int) -> list[TrialEpisode]:
+    """Of the steps of these episodes about so many, on all tracks: every so-manieth place, the first
+    ones, and as many of the laps, but one at least, as whole as they are.
+    """
+    stride = -(-sum(len(episode.params) for episode in episodes) // count)
+    kept = []
+    laps = 0
+    for episode in episodes:
+        if not episode.driver:
+            kept.append(episode.only(slice(None, None, stride)))
+            continue
+        if laps % stride == 0:
+            kept.append(episode)
+        laps += 1
+    return kept
+
+
+def tracks_of_kind(failures: Sequence[CallFailure], kind: tuple[str, int]) -> set[str]:
+    """Names of the tracks on which failures of a kind were seen."""
+    names = set()
+    for failure in failures:
+        if failure.kind == kind and failure.episode is not None:
+            names.add(failure.episode.track.name)
+    return names

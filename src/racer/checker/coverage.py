@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import mmap
+import struct
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -19,9 +22,8 @@ from racer.checker.calls import (
 )
 from racer.checker.cases import TrialEpisode
 from racer.checker.findings import CODES_OF_REFUSALS, Finding
-from racer.checker.sandbox import MAX_TRACED_LINES
 from racer.errors import did_you_mean
-from racer.reward import RewardFunction, RewardRefused
+from racer.reward import RewardFunction, RewardRefused, call_each
 
 UNDOCUMENTED_KEYS = (
     "projection_distance",
@@ -49,6 +51,9 @@ MAX_CONDITION_CHARS = 50
 TERM_OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 TRANSPARENT_CALLS = ("float", "max", "min", "abs")
 """Calls through which a term reaches the result."""
+
+MAX_TRACED_LINES = 20_000
+"""Lines of one call that are traced; a long loop then runs on at full speed."""
 
 Assignment = ast.Assign | ast.AugAssign
 
@@ -431,3 +436,43 @@ def _conditional_bodies(node: ast.AST) -> Iterator[tuple[list[ast.stmt], str]]:
 
 def _is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+class LineRecorder:
+    """The user's line that runs, in memory that outlives the process: what to say when it dies."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 8)
+
+    @property
+    def line(self) -> int:
+        """The line that was noted last, 0 for none."""
+        return int(struct.unpack("q", self._memory[:8])[0])
+
+    @contextlib.contextmanager
+    def tracing(self, filename: str) -> Iterator[None]:
+        """Note every line of that file as it begins."""
+        left = [MAX_TRACED_LINES]
+
+        def trace_lines(frame: FrameType, event: str, _: Any) -> Any:
+            if event == "line":
+                self._memory[:8] = struct.pack("q", frame.f_lineno)
+                left[0] -= 1
+            return trace_lines if left[0] > 0 else None
+
+        def trace_calls(frame: FrameType, event: str, _: Any) -> Any:
+            if frame.f_code.co_filename == filename:
+                return trace_lines(frame, "line", None)
+            if frame.f_code is _CALL_EACH_CODE:
+                left[0] = MAX_TRACED_LINES
+            return None
+
+        outside = sys.gettrace()
+        sys.settrace(trace_calls)
+        try:
+            yield
+        finally:
+            sys.settrace(outside)
+
+
+_CALL_EACH_CODE = call_each.__code__

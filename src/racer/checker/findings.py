@@ -13,7 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from racer.reward import RefusalReason, RewardFunction, UnusableReason, writable
+from racer.errors import printable
+from racer.reward import RefusalReason, RewardFunction, UnusableReason
 
 
 @dataclass(frozen=True)
@@ -254,7 +255,7 @@ class Finding:
 
     def __post_init__(self) -> None:
         code = CODES[self.code]
-        object.__setattr__(self, "message", writable(self.message))
+        object.__setattr__(self, "message", printable(self.message))
         object.__setattr__(self, "remedy", self.remedy or code.cure)
         object.__setattr__(self, "severity", Severity(self.severity or code.severity))
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from racer import __version__
 from racer.checker.findings import CODES, Finding, Severity
-from racer.errors import UsageError, did_you_mean
+from racer.errors import UsageError, did_you_mean, printable
 from racer.records import Record, RecordTable
 
 Verdict = Literal["passed", "failed"]
@@ -183,8 +183,8 @@ def displayed_path(path: str) -> str:
     try:
         short = os.path.relpath(path)
     except ValueError:  # another drive
-        return path
-    return path if short.startswith("..") else short
+        return printable(path)
+    return printable(path if short.startswith("..") else short)
 
 
 def severity_of(finding: Finding) -> Severity:
@@ -349,7 +349,7 @@ def _finding_lines(finding: Finding, is_verbose: bool) -> list[str]:
         lines.append(f"    help: {finding.remedy}")
     if is_verbose and finding.test:
         lines += ["    a test that shows it:", ""]
-        lines += [f"        {line}".rstrip() for line in finding.test.splitlines()]
+        lines += [f"        {printable(line)}".rstrip() for line in finding.test.split("\n")]
         lines.append("")
     return lines
 

@@ -30,7 +30,8 @@ from racer.reward import RewardFunction, RewardUnusable, find_reward, read_rewar
 
 if TYPE_CHECKING:
     from racer.checker.cases import TrialCases
-    from racer.checker.sandbox import ChildProcess, LineRecorder, Message
+    from racer.checker.coverage import LineRecorder
+    from racer.checker.sandbox import ChildProcess, Message
 
 
 MAX_TIMEOUT_S = 1e6
@@ -379,7 +380,8 @@ class _FileTrial:
         return LONGEST_TRIAL_S * (SLOW_MOTION_FACTOR if self._is_slow_motion else 1.0)
 
     def _start(self) -> None:
-        from racer.checker.sandbox import ChildProcess, LineRecorder
+        from racer.checker.coverage import LineRecorder
+        from racer.checker.sandbox import ChildProcess
         from racer.checker.worker import TrialOrder, run_trial
 
         self._stage = "begin"

@@ -1,89 +1,88 @@
 """Code in another process, under supervision and confined: the one way in which racer runs a file
 that may crash, hang or end the program.
 
-An audit hook stands before everything that reaches out of the process. What a reward does is not
-refused where it can be let happen harmlessly: files that it writes land in an empty folder, what
-it prints to descriptors in nothing.
-
-A `ChildProcess` is a confined copy of this one that sends messages. `run_in_subprocess` waits for
-one answer of it; `racer.checker.runner` listens to several at a time. (Two others look alike and
-are different jobs: the hard timeout of `racer.reward.watchdog` ends this very process, and
-`racer.training.sweep.runner` starts whole `racer train` programs.)
+An audit hook stands before everything that reaches out of the process, and says whose line it was;
+behind it stands the kernel, where it can (`racer.checker.kernel`). What a reward does is not refused
+where it can be let happen harmlessly: files that it writes land in an empty folder, what it prints to
+descriptors in nothing. `run_in_subprocess` waits for one answer of a `ChildProcess`;
+`racer.checker.runner` listens to several at a time.
 """
 
 from __future__ import annotations
 
+import _thread
 import builtins
 import contextlib
 import errno
 import faulthandler
+import importlib
 import io
 import json
-import mmap
 import multiprocessing
 import os
 import signal
-import struct
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
+from importlib.util import find_spec
 from multiprocessing import connection
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from racer.reward import CallStopped, RefusalReason, call_each
+from racer.checker.kernel import give_up_rights
+from racer.reward import CallStopped, RefusalReason
 
 CHILD_MEMORY_BYTES = 3 * 2**29
 """Beyond what the process has at the beginning."""
 CHILD_FILE_BYTES = 64 * 2**20
 MAX_THREADS = 16
-MAX_TRACED_LINES = 20_000
-"""Lines of one call that are traced; a long loop then runs on at full speed."""
 MAX_SEARCHED_FRAMES = 200
 """Frames that are looked through for the user's."""
 MAX_TARGET_CHARS = 60
 
-START_EVENTS = {
-    "os.fork",
-    "os.forkpty",
-    "os.posix_spawn",
-    "os.exec",
-    "os.system",
-    "os.startfile",
-    "subprocess.Popen",
-}
-KILL_EVENTS = {"os.kill", "os.killpg"}
-SEND_EVENTS = {
-    "socket.connect",
-    "socket.bind",
-    "socket.sendto",
-    "socket.sendmsg",
-    "socket.getaddrinfo",
-    "socket.gethostbyname",
-}
-WRITE_EVENTS = {
-    "os.remove",
-    "os.rename",
-    "os.rmdir",
-    "os.mkdir",
-    "os.truncate",
-    "os.chmod",
-    "os.chown",
-    "os.link",
-    "os.symlink",
-    "shutil.rmtree",
-    "shutil.move",
-    "shutil.copyfile",
-    "shutil.copytree",
-    "os.utime",
-}
-WATCHED_EVENTS = START_EVENTS | KILL_EVENTS | SEND_EVENTS | WRITE_EVENTS
-WATCHED_EVENTS |= {"open", "_thread.start_new_thread", "ctypes.dlsym"}
+START_EVENTS = frozenset(
+    {
+        "os.fork",
+        "os.forkpty",
+        "os.posix_spawn",
+        "os.exec",
+        "os.spawn",
+        "os.system",
+        "os.startfile",
+        "subprocess.Popen",
+        "pty.spawn",
+    }
+)
+KILL_EVENTS = frozenset({"os.kill", "os.killpg", "signal.pthread_kill"})
+C_EVENTS = frozenset({"ctypes.dlopen", "ctypes.dlsym", "ctypes.dlsym/handle"})
+"""What calls of functions in C begin with: past this hook."""
+SEND_EVENTS = frozenset(
+    {
+        *("socket.__new__", "socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg"),
+        *("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"),
+        *("socket.getnameinfo", "syslog.openlog", "syslog.syslog"),
+    }
+)
+WRITE_EVENTS = frozenset(
+    {
+        *("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate", "os.chmod", "os.chown"),
+        *("os.link", "os.symlink", "os.utime", "os.setxattr", "os.removexattr", "shutil.rmtree"),
+        *("shutil.move", "shutil.copyfile", "shutil.copytree", "sqlite3.connect"),
+    }
+)
+WATCHED_EVENTS = START_EVENTS | KILL_EVENTS | C_EVENTS | SEND_EVENTS | WRITE_EVENTS
+WATCHED_EVENTS |= {"open"}
+UNAUDITED_STARTS = (("_posixsubprocess", "fork_exec"), ("subprocess", "_fork_exec"))
+"""What starts a program and raises no event."""
+UNAUDITED_WRITES = (("os", "mkfifo"), ("os", "mknod"), ("posix", "mkfifo"), ("posix", "mknod"))
+IMPORT_NAMESPACES = (vars(importlib._bootstrap), vars(importlib._bootstrap_external))
+"""The globals of Python's import system: a file may call its code by any file name."""
 STANDARD_DEVICES = ("/dev/null", "/dev/stdout", "/dev/stderr")
 
 
@@ -96,14 +95,19 @@ class ActionBlocked(CallStopped):
 class AuditGuard:
     """What stands between the user's file and the machine.
 
-    `noticed` holds what was done by code of the finding and line; of each the first.
+    `noticed` holds what was done by code of the finding and line; of each the first. `blocked` are
+    those of them that were not let happen.
     """
 
     def __init__(self, filename: str, folder: str) -> None:
         self.filename = filename
         self.folder = os.path.realpath(folder)
         self.noticed: dict[tuple[str, int], str] = {}
-        self._threads = 0
+        self.blocked: set[tuple[str, int]] = set()
+        self._source_folder = os.path.realpath(os.path.dirname(filename)) + os.sep  # noqa: PTH120
+        self._first_threads = 0
+        self._own_threads: set[int] = set()
+        self._thread_line = 1  # where the user's code began a thread
         self._is_up = False
 
     def raise_up(self) -> None:
@@ -111,23 +115,36 @@ class AuditGuard:
         if not self._is_up:
             self._is_up = True
             sys.addaudithook(self._hook)
+            self._own_threads = set(sys._current_frames())
             self._redirect_writes()
+            self._count_threads()
+            for module, name in UNAUDITED_STARTS:
+                self._forbid(module, name, "RW110", "starts or ends other processes")
+            for module, name in UNAUDITED_WRITES:
+                self._forbid(module, name, "RW109", "changes files")
 
     def line(self) -> int:
-        """The user's line that is under way, 0 when it is not the user's code, or only an import,
-        that acts.
+        """The user's line that is under way, 0 when it is not the user's code, or only an import of
+        somebody else's, that acts.
+
+        In a thread that the user's code began it is the line that began it.
         """
         frame: FrameType | None = sys._getframe(2)
+        is_own = False  # a module beside the user's file
         for _ in range(MAX_SEARCHED_FRAMES):
             if frame is None:
-                return 0
-            name = frame.f_code.co_filename
-            if name == self.filename:
+                break
+            if frame.f_code.co_filename == self.filename:
                 return frame.f_lineno or 0
-            if name.startswith("<frozen importlib"):
+            is_import = any(frame.f_globals is names for names in IMPORT_NAMESPACES)
+            if is_import and not is_own:
                 return 0
+            is_own = is_own or self._is_beside(frame.f_code.co_filename)
             frame = frame.f_back
-        return 0
+        return 0 if threading.get_ident() in self._own_threads else self._thread_line
+
+    def _is_beside(self, name: str) -> bool:
+        return name.startswith(self._source_folder) and "site-packages" not in name
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event not in WATCHED_EVENTS:
@@ -137,6 +154,8 @@ class AuditGuard:
             return
         if event in START_EVENTS or event in KILL_EVENTS:
             self._block("RW110", f"starts or ends other processes ({event})", line)
+        elif event in C_EVENTS:
+            self._block("RW110", f"calls functions in C, past every check ({event})", line)
         elif event in SEND_EVENTS:
             self._notice("RW108", f"uses the network ({event} {_target_of(arguments)})", line)
             # what the job's own machine says, which has no network
@@ -146,25 +165,57 @@ class AuditGuard:
                 self._block("RW109", f"changes files ({event} {_shortened(arguments[0])})", line)
         elif event == "open":
             self._check_open(arguments, line)
-        elif event == "_thread.start_new_thread":
-            self._threads += 1
-            if self._threads > MAX_THREADS:
-                self._block("RW209", f"starts more than {MAX_THREADS} threads", line)
 
     def _check_open(self, arguments: tuple[Any, ...], line: int) -> None:
         path, _, flags = arguments
         writing_flags = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
         writes = isinstance(flags, int) and bool(flags & writing_flags)
-        verb = "writes" if writes else "reads"
-        self._notice("RW109", f"{verb} a file ({_shortened(path)})", line)
         if writes and not self._is_inside(path):
-            raise ActionBlocked(f"writes {_shortened(path)}")
+            self._block("RW109", f"writes a file ({_shortened(path)})", line)
+        elif not str(path).startswith(sys.base_prefix):  # a traceback shows lines of Python's own
+            verb = "writes" if writes else "reads"
+            self._notice("RW109", f"{verb} a file ({_shortened(path)})", line)
+
+    def _count_threads(self) -> None:
+        """Know who begins a thread: not every version of Python has an event for that."""
+        real = _thread.start_new_thread
+        self._first_threads = _thread._count()
+
+        def start(*arguments: Any, **options: Any) -> int:
+            line = self.line()
+            if line:
+                self._thread_line = line
+                if _thread._count() - self._first_threads >= MAX_THREADS:
+                    self._block("RW209", f"runs more than {MAX_THREADS} threads at a time", line)
+            ident: int = real(*arguments, **options)
+            if not line:
+                self._own_threads.add(ident)
+            return ident
+
+        vars(_thread).update(start_new_thread=start, start_new=start)
+        vars(threading)["_start_new_thread"] = start
+
+    def _forbid(self, module: str, name: str, code: str, action: str) -> None:
+        """Put a function that raises in the place of one that no event tells of."""
+        namespace = vars(importlib.import_module(module)) if find_spec(module) else {}
+        if name not in namespace:
+            return
+        real = namespace[name]
+
+        def refuse(*arguments: Any, **options: Any) -> Any:
+            line = self.line()
+            if line:
+                self._block(code, f"{action} ({module}.{name})", line)
+            return real(*arguments, **options)
+
+        namespace[name] = refuse
 
     def _notice(self, code: str, action: str, line: int) -> None:
         self.noticed.setdefault((code, line), action)
 
     def _block(self, code: str, action: str, line: int) -> None:
         self._notice(code, action, line)
+        self.blocked.add((code, line))
         raise ActionBlocked(action)
 
     def _is_inside(self, path: Any) -> bool:
@@ -178,7 +229,8 @@ class AuditGuard:
         real_open = io.open
 
         def open_inside(file: Any, mode: str = "r", *rest: Any, **options: Any) -> Any:
-            if isinstance(file, (str, os.PathLike)) and self.line():
+            is_own = threading.get_ident() in self._own_threads
+            if is_own and isinstance(file, (str, os.PathLike)) and self.line():
                 copy = Path(self.folder) / (Path(os.fsdecode(file)).name or "file")
                 writes = bool(set("wax+") & set(str(mode)))
                 if (writes and not self._is_inside(file)) or (not writes and copy.exists()):
@@ -200,6 +252,8 @@ def confine_process(folder: str) -> None:
     """Move into the folder, away from the terminal, and under limits of memory and of file sizes."""
     os.chdir(folder)
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # each thread of it takes memory of its own
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
+    sys.dont_write_bytecode = True
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
@@ -375,43 +429,6 @@ class ChildProcess:
         self.connection.close()
 
 
-class LineRecorder:
-    """The user's line that runs, in memory that outlives the process: what to say when it dies."""
-
-    def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, 8)
-
-    @property
-    def line(self) -> int:
-        """The line that was noted last, 0 for none."""
-        return int(struct.unpack("q", self._memory[:8])[0])
-
-    @contextlib.contextmanager
-    def tracing(self, filename: str) -> Iterator[None]:
-        """Note every line of that file as it begins."""
-        left = [MAX_TRACED_LINES]
-
-        def trace_lines(frame: FrameType, event: str, _: Any) -> Any:
-            if event == "line":
-                self._memory[:8] = struct.pack("q", frame.f_lineno)
-                left[0] -= 1
-            return trace_lines if left[0] > 0 else None
-
-        def trace_calls(frame: FrameType, event: str, _: Any) -> Any:
-            if frame.f_code.co_filename == filename:
-                return trace_lines(frame, "line", None)
-            if frame.f_code is _CALL_EACH_CODE:
-                left[0] = MAX_TRACED_LINES
-            return None
-
-        outside = sys.gettrace()
-        sys.settrace(trace_calls)
-        try:
-            yield
-        finally:
-            sys.settrace(outside)
-
-
 def process_start_method() -> str:
     """How child processes begin: as copies of this one, where the system can do that safely."""
     can_fork = "fork" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
@@ -460,6 +477,7 @@ def _run_child(
     """The main function of a child. The process ends with it."""
     faulthandler.disable()  # a parent's, such as pytest's, would write about what happens here
     confine_process(folder)
+    give_up_rights(folder)
     pipe = MessagePipe(to_parent)
     try:
         target(pipe, *arguments)
@@ -471,6 +489,3 @@ def _run_child(
 
 def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else float(value)
-
-
-_CALL_EACH_CODE = call_each.__code__

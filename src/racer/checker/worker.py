@@ -24,6 +24,9 @@ from racer.checker.calls import (
     finding_from_failure,
     load_failure_finding,
     looks_up_table,
+    steps_in,
+    thinned,
+    tracks_of_kind,
     without_traceback,
 )
 from racer.checker.cases import (
@@ -36,9 +39,10 @@ from racer.checker.cases import (
     tracks_of_tables,
     with_objects,
 )
+from racer.checker.coverage import LineRecorder
 from racer.checker.findings import Finding, Severity
-from racer.checker.sandbox import AuditGuard, LineRecorder, MessagePipe
-from racer.errors import RacerError, UsageError
+from racer.checker.sandbox import AuditGuard, MessagePipe
+from racer.errors import RacerError
 from racer.reward import (
     RefusalReason,
     RewardFunction,
@@ -46,7 +50,7 @@ from racer.reward import (
     describe_refusal,
     reads_objects,
 )
-from racer.track import Track, open_entry, track_entries
+from racer.track import Track, own_tracks
 
 Array = NDArray[np.float64]
 
@@ -106,7 +110,8 @@ def run_trial(pipe: MessagePipe, order: TrialOrder) -> None:
             trial.run()
     finally:
         for (code, line), action in guard.noticed.items():
-            _send(pipe, trial.finding_of_action(code, line, action))
+            is_blocked = (code, line) in guard.blocked
+            _send(pipe, trial.finding_of_action(code, line, action, is_blocked))
     pipe.send(stage="done")
 
 
@@ -141,13 +146,13 @@ class RewardTrial:
             self._report_refusal(error)
         except TimeIsUp:
             if not self._has_driven:
-                self._note_driven([], [], _steps_in(self._cases.episodes))
+                self._note_driven([], [], steps_in(self._cases.episodes))
             self._pipe.send(facts={"limit_s": self._order.longest})
 
-    def finding_of_action(self, code: str, line: int, action: str) -> Finding:
+    def finding_of_action(self, code: str, line: int, action: str, is_blocked: bool) -> Finding:
         """What the guard noticed. It is an error where it kept every step from being tried."""
         message = f"the reward function {action}"
-        severity = None
+        severity = Severity.ERROR if is_blocked else None
         if self._has_driven and not self._priced_steps and not self._has_error:
             severity = Severity.ERROR
             message += "; no step could be tried beyond that, so nothing else is known of it"
@@ -196,7 +201,7 @@ class RewardTrial:
         fitting = tracks_of_tables(tables, cases.tracks)
         if fitting is None or cases.is_named or len(fitting) == len(cases.tracks):
             return
-        own = _own_tracks()
+        own = own_tracks()
         routes: list[Track] = []
         for table in [table for table in tables if table.points is not None][:MAX_NAMED_TABLES]:
             of_table = tracks_of_tables([table], cases.tracks) or []
@@ -232,11 +237,11 @@ class RewardTrial:
         """
         self._pipe.send(stage="drive")
         all_episodes = self._cases.episodes
-        all_steps = _steps_in(all_episodes)
+        all_steps = steps_in(all_episodes)
         seconds = 0.4 * self._order.seconds + DRIVE_OVERTIME_S
         affordable = self._caller.affordable(seconds, MIN_DRIVEN_STEPS, all_steps)
         if affordable < all_steps:
-            self._cases = replace(self._cases, episodes=_thinned(all_episodes, affordable))
+            self._cases = replace(self._cases, episodes=thinned(all_episodes, affordable))
         rewards: list[Array] = []
         failures: list[CallFailure] = []
         is_silenced = False
@@ -259,7 +264,7 @@ class RewardTrial:
     ) -> None:
         """Send on how much of what the reward was tried, and keep where it did without a failure."""
         self._has_driven = True
-        self._is_whole = all_steps == _steps_in(self._cases.episodes) and all(map(len, rewards))
+        self._is_whole = all_steps == steps_in(self._cases.episodes) and all(map(len, rewards))
         tried = [f for f in failures if f.refusal.reason is not RefusalReason.BLOCKED]
         tracks = {failure.episode.track.name for failure in tried if failure.episode is not None}
         for episode, paid in zip(self._cases.episodes, rewards, strict=False):
@@ -293,7 +298,7 @@ class RewardTrial:
         kept = []
         excused: list[tuple[CallFailure, list[str]]] = []
         for failure in distinct_failures(failures):
-            tracks = _tracks_of_kind(failures, failure.kind)
+            tracks = tracks_of_kind(failures, failure.kind)
             if self._is_beyond_table(failure) and self._has_track_without(
                 failure, tracks, search_is_on
             ):
@@ -485,43 +490,3 @@ class RewardTrial:
 
 def _send(pipe: MessagePipe, finding: Finding) -> None:
     pipe.send(finding=asdict(finding))
-
-
-def _tracks_of_kind(failures: Sequence[CallFailure], kind: tuple[str, int]) -> set[str]:
-    """Names of the tracks on which failures of a kind were seen."""
-    names = set()
-    for failure in failures:
-        if failure.kind == kind and failure.episode is not None:
-            names.add(failure.episode.track.name)
-    return names
-
-
-def _own_tracks() -> list[Track]:
-    """The user's imported and fetched tracks, as far as they can be read."""
-    tracks = []
-    for entry in track_entries():
-        if entry.provenance != "shipped":
-            with contextlib.suppress(UsageError):  # racer tracks says what is wrong with it
-                tracks.append(open_entry(entry))
-    return tracks
-
-
-def _steps_in(episodes: Sequence[TrialEpisode]) -> int:
-    return sum(len(episode.params) for episode in episodes)
-
-
-def _thinned(episodes: Sequence[TrialEpisode], count: int) -> list[TrialEpisode]:
-    """Of the steps of these episodes about so many, on all tracks: every so-manieth place, the first
-    ones, and as many of the laps, but one at least, as whole as they are.
-    """
-    stride = -(-sum(len(episode.params) for episode in episodes) // count)
-    kept = []
-    laps = 0
-    for episode in episodes:
-        if not episode.driver:
-            kept.append(episode.only(slice(None, None, stride)))
-            continue
-        if laps % stride == 0:
-            kept.append(episode)
-        laps += 1
-    return kept

@@ -7,10 +7,14 @@ Exit codes: 0 done, 1 a check failed, 2 wrong use, 130 interrupted.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import importlib
 import os
+import select
+import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -18,11 +22,16 @@ import typer
 from typer.core import TyperGroup
 
 from racer import __version__
-from racer.errors import RacerError, UsageError
+from racer.errors import RacerError, UsageError, printable
 
 # commands that stop at the first step that cannot be priced
 PRICING_COMMANDS = ("score", "explain", "map", "replay")
 REFUSED_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+SUPERVISED_COMMANDS = {
+    *("score", "explain", "map", "replay", "watch", "reward", "train", "evaluate", "actions"),
+}
+"""Commands that run a reward function in their own process."""
+PASSED_ON_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} if os.name == "posix" else set()
 INTERRUPTED_EXIT_CODE = 130  # what a shell reports for a program that Ctrl-C stopped
 REWARD_PANEL = "Reward"
 DRIVE_PANEL = "Drive"
@@ -72,7 +81,7 @@ COMMANDS = {
         "Check and score a reward again on every save.",
     ),
     "reward": Command(
-        "racer.cli.reward:reward_command",
+        "racer.cli.replay:reward_command",
         REWARD_PANEL,
         "Call a reward function with the params of one step.",
     ),
@@ -181,17 +190,32 @@ def load_command(name: str) -> Any:
 def main() -> None:
     """Run `racer` with the words of the command line; a reader that leaves early (`racer ... |
     head`) is no error.
+
+    A command that runs a reward function is run in a child, where that can be: exit code 0 then means
+    that the command came to its end, and not that the reward function ended it.
     """
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - as long as the process
     if sys.stdout is None:
         sys.stderr.write("racer: standard output is closed: send it to a file or to /dev/null\n")
         sys.exit(UsageError.exit_code)
+    if sys.platform == "linux" and SUPERVISED_COMMANDS & set(sys.argv[1:2]):
+        _supervise()
+    else:
+        _run_command(lambda: None)
+
+
+def _run_command(on_done: Callable[[], None]) -> None:
+    """Run the command; `on_done` is called when it came to its end, whatever its exit code."""
     try:
         try:
             app(prog_name="racer")
+        except SystemExit:
+            on_done()
+            raise
         finally:
             sys.stdout.flush()
+            _watch_exit()
     except OSError as error:
         if not _is_refused_write(error):
             raise
@@ -213,6 +237,80 @@ def _say_refused_write(error: OSError) -> int:
     return UsageError.exit_code
 
 
+def _supervise() -> None:
+    """Run the command in a child, and exit as it does; with 1 where it was ended before its time."""
+    done, done_in_child = os.pipe()
+    waited_for = {signal.SIGCHLD, *PASSED_ON_SIGNALS}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
+    parent = os.getpid()
+    child = os.fork()
+    if not child:
+        os.close(done)
+        _die_with(parent)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        _run_command(lambda: _write_quietly(done_in_child))
+        return
+    os.close(done_in_child)
+    while True:
+        number = signal.sigwaitinfo(waited_for)
+        # what a terminal sends, it sends to the child itself, too
+        if number.si_signo in PASSED_ON_SIGNALS and number.si_pid:
+            os.kill(child, number.si_signo)
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            break
+    code = os.waitstatus_to_exitcode(status)
+    is_done = bool(os.read(done, 1)) if _is_readable(done) else False
+    os._exit(_exit_code(code, is_done))
+
+
+def _exit_code(code: int, is_done: bool) -> int:
+    """The exit code for that of a child, negative for a signal; a sentence where one is due."""
+    if code == -signal.SIGINT:
+        return INTERRUPTED_EXIT_CODE
+    if code < 0:
+        name = signal.Signals(-code).name
+        _say(f"{name} ended the command before it was done; nothing of it counts")
+        return 1
+    if code == 0 and not is_done:
+        _say(
+            "the command was ended from inside before it was done, as os._exit in a reward function "
+            "does; nothing of it counts"
+        )
+        return 1
+    return code
+
+
+def _say(sentence: str) -> None:
+    os.write(2, f"racer: {sentence}\n".encode())
+
+
+def _is_readable(descriptor: int) -> bool:
+    """Whether something was written, or the other end is closed; a program that the reward function
+    left behind may hold that open.
+    """
+    return bool(select.select([descriptor], [], [], 0.0)[0])
+
+
+def _write_quietly(descriptor: int) -> None:
+    with contextlib.suppress(OSError):  # the reward function closed it
+        os.write(descriptor, b"1")
+
+
+def _die_with(parent: int) -> None:
+    """Let this process, a child, be killed when its parent is."""
+    set_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
+    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _watch_exit() -> None:
+    watchdog = sys.modules.get("racer.reward.watchdog")
+    if watchdog is not None:
+        watchdog.watch_exit()
+
+
 def _advice(command: str | None, error: RacerError) -> str:
     """What to do about a reward that the real job would refuse, after a command that only wanted
     its prices.
@@ -224,7 +322,8 @@ def _advice(command: str | None, error: RacerError) -> str:
 
 
 def _leave(message: str, code: int) -> None:
-    typer.echo(f"racer: {message}", err=True)
+    # its data was made printable where it was put in: the rest is for the escapes of others
+    typer.echo(f"racer: {printable(message, keep=chr(10))}", err=True)
     raise typer.Exit(code)
 
 

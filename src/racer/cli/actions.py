@@ -17,6 +17,7 @@ from racer.cli.tables import (
     CarOfActionsOption,
     JsonOption,
     PictureOption,
+    echo,
     new_table,
     print_table,
     refuse_if,
@@ -42,14 +43,14 @@ def print_review(review: Review, usage: ActionUsage | None) -> None:
     """Print what an action space allows on a track, its actions, and what to change; `usage` is
     that of a run, by corner.
     """
-    typer.echo(f"{review.track.name}, car {review.car.name}: {_describe_space(review)}")
-    typer.echo(_describe_lap(review))
+    echo(f"{review.track.name}, car {review.car.name}: {_describe_space(review)}")
+    echo(_describe_lap(review))
     if not review.space.is_continuous:
         print_table(_action_table(review, usage))
     if usage is not None:
         print_table(_place_table(review, usage))
     for advice in review.advice:
-        typer.echo(f"{advice.kind}: {advice.sentence}")
+        echo(f"{advice.kind}: {advice.sentence}")
 
 
 def review_as_dict(
@@ -102,14 +103,14 @@ def print_design(design: Design, car: Car, output: Path, seconds: float) -> None
     for track, before, after in zip(design.tracks, design.before, design.after, strict=True):
         free = f"{track.free.lap_time:.2f} s with all commands"
         bound = f"line's bound {track.line.lap_time:.2f} s"
-        typer.echo(
+        echo(
             f"{track.track.name}, car {car.name}: {_format_lap(before)} from the clusters, "
             f"{_format_lap(after)} after {design.moves} changes ({free}, {bound})"
         )
     actions = zip(design.space.steering_deg, design.space.speed, strict=True)
-    typer.echo("  ".join(_format_command(steer, speed, "/") for steer, speed in actions))
+    echo("  ".join(_format_command(steer, speed, "/") for steer, speed in actions))
     count = f"{design.space.size} actions, in {seconds:.0f} s"
-    typer.echo(f"{output}: {count}  (racer actions check {output})")
+    echo(f"{output}: {count}  (racer actions check {output})")
 
 
 def design_as_dict(design: Design, output: Path, seconds: float) -> dict[str, Any]:
@@ -306,10 +307,10 @@ def actions_check_command(
     by_corner, by_cell = _usage_of_log(log, reviews[0])
     if as_json:
         told = [review_as_dict(review, by_corner, metadata.notes) for review in reviews]
-        typer.echo(json.dumps(told, indent=2))
+        echo(json.dumps(told, indent=2))
     else:
         for note in metadata.notes:
-            typer.echo(f"note: {note}")
+            echo(f"note: {note}")
         for review in reviews:
             print_review(review, by_corner)
     if output is not None:
@@ -361,7 +362,7 @@ def actions_design_command(
     write_metadata(Metadata(design.space, version=version), output.expanduser())
     seconds = time.monotonic() - start
     if as_json:
-        typer.echo(json.dumps(design_as_dict(design, output, seconds), indent=2))
+        echo(json.dumps(design_as_dict(design, output, seconds), indent=2))
     else:
         print_design(design, model, output, seconds)
     if picture is not None:
@@ -446,4 +447,4 @@ def _draw(make_figure: Callable[[], Figure], path: Path) -> None:
 
     with style_context():
         save_figure(make_figure(), path)
-    typer.echo(str(path), err=True)
+    echo(str(path), err=True)

@@ -15,6 +15,7 @@ from racer.cli.tables import (
     LogsArgument,
     LogTrackOption,
     RoutesOption,
+    echo,
     format_count,
     new_table,
     print_record,
@@ -52,20 +53,20 @@ def print_sources(log: Log, path: Path) -> None:
     columns = " or ".join(map(str, sorted({source.columns for source in log.sources})))
     files = format_count(len(log.sources), "file")
     steps = f"{len(log.trace):,} steps"
-    typer.echo(f"{path}: {files}, {steps}, {columns} columns, {_count_bad(log.bad_lines)}")
+    echo(f"{path}: {files}, {steps}, {columns} columns, {_count_bad(log.bad_lines)}")
     if 1 < len(log.sources) <= MAX_FILES_SHOWN:
         print_table(_source_table(log))
     for source in log.sources:
         if source.bad:
-            typer.echo(f"{source.name}: {_count_bad(source.bad)}, the first in {source.first_bad}")
+            echo(f"{source.name}: {_count_bad(source.bad)}, the first in {source.first_bad}")
     job = describe_job(log.job)
     if job:
-        typer.echo(f"job: {job}")
+        echo(f"job: {job}")
     notes = list(log.notes)
     for source in log.sources:
         notes += source.notes
     for note in dict.fromkeys(notes):
-        typer.echo(f"note: {note}")
+        echo(f"note: {note}")
 
 
 def describe_job(job: Job) -> str:
@@ -94,7 +95,7 @@ def print_race(log: Log, laps: pd.DataFrame) -> None:
     whole = whole_laps(laps)
     complete = whole[whole["complete"]]
     counts = f"{format_count(len(whole))}, {len(complete)} complete"
-    typer.echo(f"\nrace: {counts}{_describe_times(complete)}")
+    echo(f"\nrace: {counts}{_describe_times(complete)}")
     print_table(_lap_table(log, laps))
 
 
@@ -110,14 +111,14 @@ def print_training(on_track: LogOnTrack, laps: pd.DataFrame) -> None:
     iterations = iterations_with_entropy(laps, job.ppo)
     counts = f"{format_count(len(laps))} in {format_count(len(iterations), 'iteration')}"
     fraction = f"{len(complete) / len(laps):.0%} complete"
-    typer.echo(f"\ntraining: {counts}, {fraction}{_describe_times(complete)}")
-    typer.echo(f"verdict: {judge_convergence(laps, job.ppo, job.action_space)}")
+    echo(f"\ntraining: {counts}, {fraction}{_describe_times(complete)}")
+    echo(f"verdict: {judge_convergence(laps, job.ppo, job.action_space)}")
     if (laps["iteration"] < 0).any():
         assumed = f"{EPISODES_PER_ITERATION} episodes are taken as one"
-        typer.echo(f"no file name tells iterations apart: {assumed}")
+        echo(f"no file name tells iterations apart: {assumed}")
     _print_iterations(iterations)
     if len(complete):
-        typer.echo("best laps")
+        echo("best laps")
         print_table(_lap_table(on_track.log, fastest_laps(laps)))
     _print_endings(on_track, laps)
     _print_actions(on_track, laps)
@@ -160,7 +161,7 @@ def _print_iterations(iterations: pd.DataFrame) -> None:
         table.add_row(*cells)
     print_table(table)
     if every > 1:
-        typer.echo(f"one iteration in {every} is shown")
+        echo(f"one iteration in {every} is shown")
 
 
 def _print_endings(on_track: LogOnTrack, laps: pd.DataFrame) -> None:
@@ -179,7 +180,7 @@ def _print_endings(on_track: LogOnTrack, laps: pd.DataFrame) -> None:
         endings = endings.assign(place=first + " to " + endings["to_waypoint"].astype(str))
     if not len(endings):
         return
-    typer.echo("where the others ended")
+    echo("where the others ended")
     table = new_table("status", place_head, "count", "share %", text=("status", "place"))
     total = endings["count"].sum()
     for row in endings.head(MAX_ENDINGS_SHOWN).to_dict("records"):
@@ -194,7 +195,7 @@ def _print_actions(on_track: LogOnTrack, laps: pd.DataFrame) -> None:
     log = on_track.log
     use = action_use(rows_of_laps(log.trace, laps), log.job.action_space)
     is_continuous = (use["action"] < 0).any()
-    typer.echo("actions, as cells of their continuous space" if is_continuous else "actions")
+    echo("actions, as cells of their continuous space" if is_continuous else "actions")
     table = new_table("action", "steering °", "speed m/s", "steps", "share %")
     shown = use.nlargest(MAX_ACTIONS_SHOWN, "count", keep="first").sort_index()
     for row in shown.to_dict("records"):
@@ -203,9 +204,9 @@ def _print_actions(on_track: LogOnTrack, laps: pd.DataFrame) -> None:
         table.add_row(name, steering, speed, f"{row['count']:,}", f"{100.0 * row['share']:.1f}")
     print_table(table)
     if len(use) > len(shown):
-        typer.echo(f"the {len(shown)} most used of {len(use)} are shown")
+        echo(f"the {len(shown)} most used of {len(use)} are shown")
     unused = unused_actions(use)
-    typer.echo(f"never used: {', '.join(unused)}" if unused else "every action was used")
+    echo(f"never used: {', '.join(unused)}" if unused else "every action was used")
 
 
 def _format_command(command: float) -> str:
@@ -293,13 +294,13 @@ def analyze_command(
         for log, folder in zip(logs, folders, strict=True):
             pictures = _draw_pictures(log, folder, laps) if output else []
             results.append(_as_dict(log, pictures))
-        typer.echo(json.dumps(results[0] if len(results) == 1 else {"logs": results}, indent=2))
+        echo(json.dumps(results[0] if len(results) == 1 else {"logs": results}, indent=2))
         return
     for model in models:
         print_record(model)
     for number, (log, folder) in enumerate(zip(logs, folders, strict=True), len(models)):
         if number:
-            typer.echo("")
+            echo("")
         _print_log(log)
         if output is None:
             _try_to_draw(log, folder, laps)
@@ -327,7 +328,7 @@ def _read_logs_and_models(
 
 def _print_log(log: LogOnTrack) -> None:
     print_sources(log.log, log.path)
-    typer.echo(log.sentence)
+    echo(log.sentence)
     from racer.analysis import cut_sentences, whole_laps
 
     for phase, laps in laps_by_phase(log.laps):
@@ -336,10 +337,10 @@ def _print_log(log: LogOnTrack) -> None:
         else:
             print_training(log, whole_laps(laps))
         for sentence in cut_sentences(laps, log.log):
-            typer.echo(f"note: {sentence}")
+            echo(f"note: {sentence}")
     for sentence in (log.standing, log.against_bound):
         if sentence:
-            typer.echo(sentence)
+            echo(sentence)
 
 
 def _picture_folders(logs: list[LogOnTrack], output: Path | None) -> list[Path]:
@@ -377,12 +378,12 @@ def _try_to_draw(log: LogOnTrack, folder: Path, count: int) -> None:
         _draw_and_name(log, folder, count)
     except UsageError:
         sentence = f"no pictures, since {folder} cannot be written: give a folder with -o"
-        typer.echo(sentence, err=True)
+        echo(sentence, err=True)
 
 
 def _draw_and_name(log: LogOnTrack, folder: Path, count: int) -> None:
     for picture in _draw_pictures(log, folder, count):
-        typer.echo(str(picture))
+        echo(str(picture))
 
 
 def _draw_pictures(log: LogOnTrack, folder: Path, count: int) -> list[Path]:

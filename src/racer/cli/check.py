@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from racer.cli.tables import echo
+
 if TYPE_CHECKING:
     from racer.checker import CheckReport, ProjectSettings
+
+
+REACHING_CODES = {"RW108", "RW109", "RW110"}
+"""Codes of a file that reaches out of its process."""
 
 
 class OutputFormat(StrEnum):
@@ -78,6 +84,7 @@ def check_command(
         checks_as_sarif,
         expand_paths,
         format_check,
+        kernel_gap,
         read_project_settings,
     )
 
@@ -94,10 +101,13 @@ def check_command(
 
     def show(report: CheckReport) -> None:
         if is_text:
-            typer.echo(format_check(report, not quiet))
+            echo(format_check(report, not quiet))
+            reaches_out = any(finding.code in REACHING_CODES for finding in report.findings)
+            if reaches_out and kernel_gap():
+                echo(f"note: only Python's own calls were held back ({kernel_gap()})")
 
     if is_text:
-        typer.echo(f"checking {_named(paths)}")
+        echo(f"checking {_named(paths)}")
     result = check(
         paths,
         tracks=track or project.track,
@@ -114,9 +124,9 @@ def check_command(
             OutputFormat.sarif: checks_as_sarif,
             OutputFormat.github: checks_as_github,
         }
-        typer.echo(write[form](result.reports))
+        echo(write[form](result.reports))
     elif len(result.reports) > 1:
-        typer.echo(result.summary)
+        echo(result.summary)
     if result.exit_code:
         raise typer.Exit(result.exit_code)
 
@@ -132,17 +142,17 @@ def _fix(paths: list[str], profile: str, is_written: bool, shows_diff: bool) -> 
         with show_count_bar(f"fixing {path}", is_shown=True) as report:
             result = fix_reward(path, profile, report)
         if not result.is_changed:
-            typer.echo(f"{path}: {result.why_unchanged}", err=True)
+            echo(f"{path}: {result.why_unchanged}", err=True)
             continue
         if shows_diff:
-            typer.echo(result.diff, nl=False)
-        typer.echo(
+            echo(result.diff, nl=False)
+        echo(
             f"{path}: {', '.join(result.rewrites)}; pays the same in "
             f"{result.compared_steps:,} steps",
             err=True,
         )
         if is_written:
-            typer.echo(f"{path}: written; as it was: {write_fix(result)}", err=True)
+            echo(f"{path}: written; as it was: {write_fix(result)}", err=True)
 
 
 def _timeout(asked: float | None, project: ProjectSettings) -> float:

@@ -14,6 +14,7 @@ from racer.cli.tables import (
     LogTrackOption,
     PictureOption,
     RoutesOption,
+    echo,
     print_record,
     table_as_dicts,
 )
@@ -63,19 +64,19 @@ def compare_command(
     comparison = compare_laps(sides)
     picture = _draw(comparison, output) if output else None
     if as_json:
-        typer.echo(json.dumps(_as_dict(comparison, logs, compared_phase, picture), indent=2))
+        echo(json.dumps(_as_dict(comparison, logs, compared_phase, picture), indent=2))
         return
     for side, log in zip(sides, logs, strict=True):
-        typer.echo(f"{side.name}: {log.sentence}")
+        echo(f"{side.name}: {log.sentence}")
         for note in log.notes:
-            typer.echo(f"note: {note}")
+            echo(f"note: {note}")
     if compared_phase == "evaluation":
-        typer.echo("laps of evaluations")
+        echo("laps of evaluations")
     else:
-        typer.echo(f"laps of the last {last} iterations of each training")
+        echo(f"laps of the last {last} iterations of each training")
     print_record(comparison)
     if picture:
-        typer.echo(str(picture))
+        echo(str(picture))
 
 
 def _draw(comparison: LogComparison, path: Path) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.inputs import best_lap_time, describe_standing
-from racer.cli.tables import JsonOption, RunArgument, print_record, refuse_if
+from racer.cli.tables import JsonOption, RunArgument, echo, print_record, refuse_if
 from racer.errors import need
 from racer.track import user_home
 
@@ -128,14 +128,14 @@ def evaluate_command(
     )
     files = _save_result(run, result, video, onboard) if save else []
     if as_json:
-        typer.echo(json.dumps(_as_dict(result, files), indent=2))
+        echo(json.dumps(_as_dict(result, files), indent=2))
         return
     print_record(result)
     for sentence in (_describe_standing(result), _describe_bound(result)):
         if sentence:
-            typer.echo(sentence)
+            echo(sentence)
     for file in files:
-        typer.echo(str(file))
+        echo(str(file))
 
 
 def _describe_standing(result: EvaluationResult) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.tables import CheckpointOption, JsonOption, RunArgument
+from racer.cli.tables import CheckpointOption, JsonOption, RunArgument, echo
 from racer.errors import RacerError, need
 from racer.files import read_json, read_text
 from racer.track import user_home
@@ -41,7 +41,7 @@ def export_command(
 
     exported = export_run(run, out or run / "export", checkpoint, replace)
     if as_json:
-        typer.echo(json.dumps(_export_as_dict(exported), indent=2))
+        echo(json.dumps(_export_as_dict(exported), indent=2))
     else:
         _print_export(exported)
     if not exported.comparison.agrees:
@@ -52,17 +52,17 @@ def export_command(
 def _print_export(exported: ExportedRun) -> None:
     from racer.training.interop import OPSET
 
-    typer.echo(f"{exported.folder}, checkpoint {exported.checkpoint}")
+    echo(f"{exported.folder}, checkpoint {exported.checkpoint}")
     for file in exported.files:
-        typer.echo(f"  {file}")
-    typer.echo(f"\nmodel/policy.onnx, opset {OPSET}")
+        echo(f"  {file}")
+    echo(f"\nmodel/policy.onnx, opset {OPSET}")
     for tensor in exported.inputs:
-        typer.echo(f"  in  {tensor.text}")
+        echo(f"  in  {tensor.text}")
     for tensor in exported.outputs:
-        typer.echo(f"  out {tensor.text}")
-    typer.echo(f"  {exported.comparison.sentence}\n")
+        echo(f"  out {tensor.text}")
+    echo(f"  {exported.comparison.sentence}\n")
     for note in exported.notes:
-        typer.echo(f"note: {note}")
+        echo(f"note: {note}")
 
 
 def _export_as_dict(exported: ExportedRun) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def import_command(
     folder = out or Path(f"{_name_of_bundle(bundle)}-racer")
     imported = import_bundle(bundle, folder, home=user_home())
     if as_json:
-        typer.echo(json.dumps(_import_as_dict(imported), indent=2))
+        echo(json.dumps(_import_as_dict(imported), indent=2))
     else:
         _print_experiment(imported)
 
@@ -111,19 +111,19 @@ def _name_of_bundle(bundle: str) -> str:
 
 def _print_experiment(imported: ImportedExperiment) -> None:
     file = imported.folder / "experiment.toml"
-    typer.echo(f"wrote {file}:\n")
+    echo(f"wrote {file}:\n")
     for line in read_text(file).splitlines():
-        typer.echo(f"  {line}".rstrip())
-    typer.echo("")
+        echo(f"  {line}".rstrip())
+    echo("")
     for note in imported.notes:
-        typer.echo(f"note: {note}")
+        echo(f"note: {note}")
     if imported.left_out:
         names = ", ".join(imported.left_out)
-        typer.echo(f"left out, for it has no counterpart here: {names}")
-    typer.echo(f"next: racer train {file}")
+        echo(f"left out, for it has no counterpart here: {names}")
+    echo(f"next: racer train {file}")
     if imported.evaluation:
         command = f"racer evaluate RUN {' '.join(imported.evaluation)}"
-        typer.echo(f"then, to drive as its evaluations do: {command}")
+        echo(f"then, to drive as its evaluations do: {command}")
 
 
 def _import_as_dict(imported: ImportedExperiment) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from racer.cli.tables import echo
 from racer.errors import UsageError
 from racer.files import read_text, write_file
 from racer.resources import shipped_folder, starter_folder
@@ -43,10 +44,10 @@ def init_command(
     folder = folder.expanduser()
     texts = _texts_for_line(track, car) if line else {}
     for path in write_starter(folder, texts):
-        typer.echo(f"wrote {path}")
+        echo(f"wrote {path}")
     step = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
     commands = f"(all commands: {folder / 'README.md'})"
-    typer.echo(f"\nnext: {step}racer watch reward.py   {commands}")
+    echo(f"\nnext: {step}racer watch reward.py   {commands}")
 
 
 def write_starter(folder: Path, texts: Mapping[str, str] | None = None) -> list[Path]:

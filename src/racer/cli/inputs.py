@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
+from racer.cli.tables import echo
 from racer.track import TrackEntry, check_extent, find_track, open_entry, user_home
 
 if TYPE_CHECKING:
@@ -154,7 +153,7 @@ def tracks_to_try(track: str, routes: Path | None) -> list[Track]:
     known = KnownTracks(routes)
     tracks = list(known)
     for sentence in known.unreadable:
-        typer.echo(f"not tried: {sentence}", err=True)
+        echo(f"not tried: {sentence}", err=True)
     return tracks
 
 
@@ -191,7 +190,7 @@ def load_track_with_note(name: str, reverse: bool = False) -> Track:
     """The track of that name or file; what there is to say about it goes to stderr."""
     track = open_entry(find_track_with_note(name))
     if track.note:
-        typer.echo(f"note: {track.note}", err=True)
+        echo(f"note: {track.note}", err=True)
     check_extent(track)
     return track.reversed() if reverse else track
 
@@ -200,7 +199,7 @@ def find_track_with_note(name: str) -> TrackEntry:
     """Where the track of that name is; what there is to say about it goes to stderr."""
     entry = find_track(name)
     if entry.note:
-        typer.echo(f"note: {entry.note}", err=True)
+        echo(f"note: {entry.note}", err=True)
     return entry
 
 

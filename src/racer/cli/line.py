@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.inputs import load_track_with_note
-from racer.cli.tables import JsonOption, PictureOption, ReverseOption, new_table, print_record
+from racer.cli.tables import JsonOption, PictureOption, ReverseOption, echo, new_table, print_record
 from racer.records import Record, RecordTable, format_number, known_number
 from racer.track import user_home
 
@@ -168,11 +168,11 @@ def line_command(
         files.append(_draw(report, output))
     if as_json:
         names = [str(file) for file in files]
-        typer.echo(json.dumps({**report.to_dict(), "files": names}, indent=2))
+        echo(json.dumps({**report.to_dict(), "files": names}, indent=2))
         return
     print_record(report)
     for file in files:
-        typer.echo(str(file))
+        echo(str(file))
 
 
 def _report(track: Track, car: Car, line: RacingLine, drives: bool) -> LineReport:

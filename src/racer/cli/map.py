@@ -15,6 +15,7 @@ from racer.cli.tables import (
     RewardArgument,
     RewardTimeoutOption,
     TrackOption,
+    echo,
     refuse_if,
 )
 from racer.track import DEFAULT_TRACK
@@ -94,14 +95,14 @@ def map_command(
     shown = subtract_maps(*maps) if minus else maps[0]
     title = " minus ".join(function.name for function in functions)
     if as_json:
-        typer.echo(json.dumps(_as_dict(title, driven, settings, shown, stateful), indent=2))
+        echo(json.dumps(_as_dict(title, driven, settings, shown, stateful), indent=2))
     else:
-        typer.echo("\n".join(_sentences(title, driven, settings, shown, stateful)))
+        echo("\n".join(_sentences(title, driven, settings, shown, stateful)))
     if output or not as_json:
         path = output or Path(f"{title.replace(' ', '-')}-map.png")
         heading_title = f"{title}  ·  {_describe_settings(settings)}"
         _draw(shown, driven, heading_title, bool(minus), best_heading, path)
-        typer.echo(str(path), err=as_json)
+        echo(str(path), err=as_json)
 
 
 def _sentences(

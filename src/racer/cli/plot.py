@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from racer.cli.inputs import LogOnTrack, read_log_on_track
-from racer.cli.tables import LogTrackOption, RoutesOption, check_gamma, refuse_if
+from racer.cli.tables import LogTrackOption, RoutesOption, check_gamma, echo, refuse_if
 from racer.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -83,11 +83,11 @@ def plot_command(
         f"{picture}: {kind} does not move, write it as png, svg or pdf (ghosts is an animation)",
     )
     logs = [read_log_on_track(path, track, tracks) for path in log_paths]
-    typer.echo(logs[0].sentence)
+    echo(logs[0].sentence)
     request = _request(plot_kind, logs, log_paths, laps, phase)
     request = replace(request, color=color, gamma=nan if gamma is None else gamma)
     _draw(plot_kind, picture, request)
-    typer.echo(str(picture))
+    echo(str(picture))
 
 
 def _list_kinds() -> None:
@@ -95,7 +95,7 @@ def _list_kinds() -> None:
 
     width = max(map(len, PLOT_KINDS))
     for name, plot_kind in PLOT_KINDS.items():
-        typer.echo(f"{name:<{width}}  {plot_kind.summary}")
+        echo(f"{name:<{width}}  {plot_kind.summary}")
 
 
 def _check_logs(kind: str, picture: Path, paths: list[str]) -> None:

@@ -1,9 +1,12 @@
-"""`racer replay`: what a reward function would have paid for recorded laps."""
+"""`racer replay`: what a reward function would have paid for recorded laps; `racer reward`: one call
+of it with saved params, to reproduce what stopped a training.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -16,8 +19,11 @@ from racer.cli.tables import (
     RewardArgument,
     RewardTimeoutOption,
     RoutesOption,
+    echo,
     print_blocks,
 )
+from racer.errors import UsageError, printable
+from racer.files import read_json
 
 
 def replay_command(
@@ -58,7 +64,44 @@ def replay_command(
     if csv:
         result.write_csv(csv)
     if as_json:
-        typer.echo(json.dumps({**result.to_dict(), "reward": reward}, indent=2))
+        echo(json.dumps({**result.to_dict(), "reward": reward}, indent=2))
     else:
         print_blocks(result.summary_blocks())
     result.require_laps()
+
+
+def reward_command(
+    file: RewardArgument,
+    params: Annotated[
+        Path, typer.Argument(help="A JSON file with the params of one call.", show_default=False)
+    ],
+    reward_timeout: RewardTimeoutOption = 5.0,
+) -> None:
+    """Call a reward function once, with the params in a JSON file, and print what it returns."""
+    from racer.reward import RewardBatch, RewardRefused, load_reward
+
+    call = read_params(params)
+    try:
+        batch = RewardBatch(load_reward(file), 1, timeout=reward_timeout)
+        [reward] = batch([call])
+    except RewardRefused as error:
+        if error.trace:
+            echo(error.trace, err=True, nl=False)
+        raise
+    if batch.printed:
+        printed = printable(batch.printed, keep="\n\t")
+        echo(printed, nl=not printed.endswith("\n"))
+    echo(repr(float(reward)))
+
+
+def read_params(path: Path) -> dict[str, Any]:
+    """The params of one call from a JSON file, with waypoints as the tuples that a reward function
+    gets.
+    """
+    params = read_json(path)
+    if not isinstance(params, dict):
+        raise UsageError(f"{path} does not hold an object with the params of one call")
+    waypoints = params.get("waypoints")
+    if isinstance(waypoints, list):
+        params["waypoints"] = [tuple(p) if isinstance(p, list) else p for p in waypoints]
+    return params

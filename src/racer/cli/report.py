@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from racer.cli.inputs import place_log
-from racer.cli.tables import LogsArgument, LogTrackOption, RoutesOption, refuse_if
+from racer.cli.tables import LogsArgument, LogTrackOption, RoutesOption, echo, refuse_if
 from racer.errors import need
 from racer.files import write_file
 
@@ -37,5 +37,5 @@ def report_command(
     log = join_logs([read_log(path) for path in paths])
     on_track = place_log(log, paths[0], track, tracks)
     page = write_file(output, render_report(log, on_track.track, title))
-    typer.echo(on_track.sentence)
-    typer.echo(f"{page}  ({page.stat().st_size / 1e6:.1f} MB; open it in a browser)")
+    echo(on_track.sentence)
+    echo(f"{page}  ({page.stat().st_size / 1e6:.1f} MB; open it in a browser)")

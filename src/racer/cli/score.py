@@ -17,6 +17,7 @@ from racer.cli.tables import (
     ReverseOption,
     TrackOption,
     check_gamma,
+    echo,
     print_record,
     print_table,
 )
@@ -76,7 +77,7 @@ def score_command(
         direction = ", reversed" if reverse else ""
         among = "" if objects == "none" else f", objects: {objects}"
         start = "drivers set off from the start line"
-        typer.echo(f"{road.name}{direction}, car {model}{among}: {start}")
+        echo(f"{road.name}{direction}, car {model}{among}: {start}")
     from racer.diagnostics import GAMMAS, VERDICT_GAMMA, UnscoredReward, score_each
 
     results = score_each(
@@ -95,11 +96,11 @@ def score_command(
         raise unscored[0].error
     scores = [result for result in results if not isinstance(result, UnscoredReward)]
     if as_json:
-        typer.echo(json.dumps([_as_dict(result) for result in results], indent=2))
+        echo(json.dumps([_as_dict(result) for result in results], indent=2))
     else:
         _print_scores(scores, is_alone=len(results) == 1)
     for result in unscored:
-        typer.echo(f"{result.reward} is not scored: {result.error}", err=as_json)
+        echo(f"{result.reward} is not scored: {result.error}", err=as_json)
     if output and scores:
         _draw_ranks(scores, road.name, output)
     if unscored:
@@ -145,12 +146,10 @@ def _print_scores(scores: list[RewardScore], is_alone: bool) -> None:
         return
     if not scores:
         return
-    typer.echo(
-        "rank correlation of pay and clock by gamma, and pairs of drivers in the wrong order"
-    )
+    echo("rank correlation of pay and clock by gamma, and pairs of drivers in the wrong order")
     print_table(compare_scores(scores))
     for score in scores:
-        typer.echo(score.summary)
+        echo(score.summary)
 
 
 def _draw_ranks(scores: list[RewardScore], track: str, path: Path) -> None:
@@ -158,4 +157,4 @@ def _draw_ranks(scores: list[RewardScore], track: str, path: Path) -> None:
 
     with style_context():
         save_figure(rank_figure(scores, track), path)
-    typer.echo(str(path), err=True)
+    echo(str(path), err=True)

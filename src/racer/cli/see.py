@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from racer.cli.inputs import load_track_with_note
-from racer.cli.tables import ReverseOption, TrackOption
+from racer.cli.tables import ReverseOption, TrackOption, echo
 from racer.errors import UsageError
 from racer.track import DEFAULT_TRACK
 
@@ -65,7 +65,7 @@ def see_command(
     before_car = obstacles_before(car, obstacles, pack_tracks(tracks))
     figure = sensor_figure(car, before_car, tracks, title)
     picture = output or Path(f"{known_track.name}-see.png")
-    typer.echo(str(save_figure(figure, picture, dpi=110)))
+    echo(str(save_figure(figure, picture, dpi=110)))
 
 
 def _stand_obstacles(

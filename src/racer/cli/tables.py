@@ -15,8 +15,9 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from racer.errors import UsageError
+from racer.errors import UsageError, printable
 from racer.records import Record, RecordTable
 
 if TYPE_CHECKING:
@@ -37,7 +38,12 @@ def print_blocks(blocks: Iterable[str | RecordTable]) -> None:
         if isinstance(block, RecordTable):
             print_table(block)
         else:
-            typer.echo(block)
+            echo(block)
+
+
+def echo(text: object = "", nl: bool = True, err: bool = False) -> None:
+    """Print lines; what in them came from files steers no terminal."""
+    typer.echo(printable(str(text), keep="\n\t"), nl=nl, err=err)
 
 
 def print_table(table: RecordTable) -> None:
@@ -76,7 +82,8 @@ def _as_rich(table: RecordTable) -> Table:
         else:
             rich_table.add_column(head, justify="right", no_wrap=True)
     for row in table.rows:
-        rich_table.add_row(*row)
+        # as text: cells hold what stands in files, and brackets in it are no markup
+        rich_table.add_row(*(Text(printable(cell)) for cell in row))
     return rich_table
 
 

@@ -16,6 +16,7 @@ from racer.cli.tables import (
     JsonOption,
     PictureOption,
     ReverseOption,
+    echo,
     new_table,
     print_table,
     refuse_if,
@@ -40,14 +41,14 @@ def tracks_list_command(as_json: JsonOption = False) -> None:
     """List the tracks that racer knows by name, shipped, imported and fetched."""
     summaries = [_summarize(entry) for entry in track_entries()]
     if as_json:
-        typer.echo(json.dumps(summaries, indent=2))
+        echo(json.dumps(summaries, indent=2))
         return
     heads = ("track", "title", "length m", "width m", "tightest m", "turns", "direction", "from")
     table = new_table(*heads, text=("track", "title", "direction", "from"))
     for summary in summaries:
         table.add_row(*map(_format_cell, summary.values()))
     print_table(table)
-    typer.echo(
+    echo(
         "racer tracks show TRACK draws one; racer tracks fetch gets the routes of the real simulator."
     )
 
@@ -66,14 +67,14 @@ def tracks_show_command(
     driven = _open_track(entry, reverse)
     facts = track_facts(driven)
     if as_json:
-        typer.echo(json.dumps({**_identity(entry, driven), **asdict(facts)}, indent=2))
+        echo(json.dumps({**_identity(entry, driven), **asdict(facts)}, indent=2))
     else:
-        typer.echo(f"{driven.title} ({driven.name})")
+        echo(f"{driven.title} ({driven.name})")
         print_table(_facts_table(entry, driven, facts))
     if output:
         from racer.plotting import save_figure, track_figure
 
-        typer.echo(str(save_figure(track_figure(driven), output)), err=as_json)
+        echo(str(save_figure(track_figure(driven), output)), err=as_json)
 
 
 @app.command("import")
@@ -110,9 +111,9 @@ def tracks_import_command(
     )
     for path in paths:
         entry = import_track(path, name=name, replace=replace, scale=scale, width=width)
-        typer.echo(f"{entry.name}: imported from {path}")
+        echo(f"{entry.name}: imported from {path}")
         if entry.note:
-            typer.echo(f"note: {entry.note}", err=True)
+            echo(f"note: {entry.note}", err=True)
 
 
 @app.command("export")
@@ -147,7 +148,7 @@ def tracks_export_command(
         raise UsageError(
             f"{output}: a track is written as .npy (route) or .toml (layout), not {ending}"
         )
-    typer.echo(str(output))
+    echo(str(output))
 
 
 @app.command("fetch")
@@ -170,7 +171,7 @@ def tracks_fetch_command(
     from racer.track import ROUTES_ADDRESS, fetch_route
 
     if known:
-        typer.echo("\n".join(world_names()))
+        echo("\n".join(world_names()))
         return
     wanted = world_names() if everything else names or []
     refuse_if(
@@ -181,7 +182,7 @@ def tracks_fetch_command(
         note = ""
         if route.verification == "first use":
             note = " (racer knew no SHA-256 for it and remembers this one)"
-        typer.echo(f"{route.name}: {route.verification}{note}")
+        echo(f"{route.name}: {route.verification}{note}")
 
 
 def _open_track(entry: TrackEntry, reverse: bool) -> Track:
@@ -190,7 +191,7 @@ def _open_track(entry: TrackEntry, reverse: bool) -> Track:
 
     track = open_entry(entry)
     for note in filter(None, (track.note, *road_faults(track))):
-        typer.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     return track.reversed() if reverse else track
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli import INTERRUPTED_EXIT_CODE
-from racer.cli.tables import new_table, print_table, refuse_if
+from racer.cli.tables import echo, new_table, print_table, refuse_if
 from racer.errors import RacerError, UsageError, need
 from racer.track import user_home
 
@@ -187,25 +187,25 @@ def _train(run: Run, is_resumed: bool) -> None:
     from racer.training import beyond_logs_notes, open_session
 
     # said first: the first run on a machine compiles the simulator for some seconds
-    typer.echo(_describe_training(run))
+    echo(_describe_training(run))
     session = open_session(run)
     if is_resumed:
         session.resume()
-        typer.echo(f"going on after {session.progress.steps:,} steps")
+        echo(f"going on after {session.progress.steps:,} steps")
     _echo_notes((*session.notes, *run.metadata.notes))
     with show_training_progress(session, Console(soft_wrap=True)) as report:
         progress = session.train(report)
     _echo_notes(session.setup.reward_notes())
     if session.was_stopped:
         command = f"racer train --resume {run.folder}"
-        typer.echo(f"stopped after {progress.steps:,} steps; go on with: {command}", err=True)
+        echo(f"stopped after {progress.steps:,} steps; go on with: {command}", err=True)
         raise typer.Exit(INTERRUPTED_EXIT_CODE)
     best = run.best()
     if progress.best is not None and best is not None:
         laps = describe_evaluation(progress.best)
-        typer.echo(f"best checkpoint, after {best['steps']:,} steps: {laps}")
+        echo(f"best checkpoint, after {best['steps']:,} steps: {laps}")
         _echo_notes(beyond_logs_notes(session.setup.cars, progress.best.beyond_logs))
-    typer.echo(f"{run.folder}  (racer evaluate {run.folder} --save)")
+    echo(f"{run.folder}  (racer evaluate {run.folder} --save)")
 
 
 def _describe_training(run: Run) -> str:
@@ -220,7 +220,7 @@ def _describe_training(run: Run) -> str:
 
 def _echo_notes(notes: Any) -> None:
     for note in notes:
-        typer.echo(f"note: {note}")
+        echo(f"note: {note}")
 
 
 def train_grid(experiment: Experiment, folder: Path, jobs: int | None, home: Path | None) -> None:
@@ -234,19 +234,19 @@ def train_grid(experiment: Experiment, folder: Path, jobs: int | None, home: Pat
     from racer.cli.progress import show_run_board
     from racer.training.sweep import compare_runs, run_grid, write_run_comparison
 
-    typer.echo(f"{experiment.title}: {len(experiment.runs)} runs in {folder}")
+    echo(f"{experiment.title}: {len(experiment.runs)} runs in {folder}")
     if experiment.question:
-        typer.echo(experiment.question)
+        echo(experiment.question)
     with show_run_board(Console()) as watch:
         runs = run_grid(experiment, folder, jobs, home, watch)
     for run in runs:
         if run.message:
-            typer.echo(f"{run.name} failed: {run.message}")
+            echo(f"{run.name} failed: {run.message}")
     if any(run.evaluations for run in runs):
         comparison = compare_runs(folder)
         print_table(_comparison_table(comparison))
         for path in write_run_comparison(comparison, folder):
-            typer.echo(str(path))
+            echo(str(path))
     _check_all_finished(runs, experiment, folder)
 
 
@@ -267,7 +267,7 @@ def _check_all_finished(runs: list[RunStatus], experiment: Experiment, folder: P
     command = f"racer train {experiment.path} --out {folder}"
     if unfinished:
         count = f"{unfinished} of {len(runs)} runs are not finished"
-        typer.echo(f"stopped: {count}; go on with: {command}")
+        echo(f"stopped: {count}; go on with: {command}")
         raise KeyboardInterrupt
     if failed:
         raise RacerError(

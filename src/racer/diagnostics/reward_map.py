@@ -9,7 +9,7 @@ before the place.
 
 from __future__ import annotations
 
-import pickle
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -380,7 +380,7 @@ class _MapPricing:
         """Call all instances but one for some places, and compare them with that one."""
         batch = RewardBatch(self.reward, len(cars) + 1, timeout=self.timeout)
         self._episode_prices(batch, cars)
-        *called, untouched = pickle.loads(batch.snapshot())["cars"]
+        *called, untouched = json.loads(batch.snapshot())["cars"]
         is_changed = any(instance != untouched for instance in called)
         self.keeps_state = is_changed or bool(batch.unsaved)
 

@@ -261,7 +261,7 @@ class JobFactsCollector:
         metrics = {name: table for name, table in self.metrics.items() if is_kept(name)}
         names = [name for name in self.names if is_kept(name)]
         printed = [log for log in self.printed if is_kept(log.name)]
-        return JobFactsCollector(files, metrics, names, printed)
+        return JobFactsCollector(files, metrics, dict.fromkeys(names), printed)
 
     def _take_json(self, kind: str, name: str, content: Any) -> None:
         if kind == _METADATA:

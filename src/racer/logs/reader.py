@@ -207,7 +207,7 @@ def _read_files(
         if source.rows:
             files.append(FileTrace(stack_frames(frames), source))
     if not files:
-        raise no_trace_error(location, facts.names, tried, notes)
+        raise no_trace_error(location, list(facts.names), tried, notes)
     files.sort(key=lambda file: not is_csv_name(file.source.name))
     return files, notes
 
@@ -413,7 +413,9 @@ class LogStream:
         if unfinished is not None:
             yield self._piece(unfinished)
         if not self._accounts:
-            raise no_trace_error(self._location, self._facts.names, self._tried_files, self._notes)
+            raise no_trace_error(
+                self._location, list(self._facts.names), self._tried_files, self._notes
+            )
 
     def _end_of_whole_episodes(self, frame: pd.DataFrame) -> int:
         """The row with which the last episode begins; the end of the rows where it is too long."""

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from racer.errors import UsageError
+from racer.errors import UsageError, printable
 from racer.logs.blocks import ParsedBlock, parse_block, stack_frames
 from racer.logs.log import Source
 from racer.logs.schema import (
@@ -412,7 +412,7 @@ def _count_lines(
 
 def _excerpt(line: bytes) -> str:
     """The beginning of a line as printable text."""
-    text = line[: _MAX_EXCERPT_CHARS + 1].decode("ascii", "backslashreplace")
+    text = printable(line[: _MAX_EXCERPT_CHARS + 1].decode("ascii", "backslashreplace"))
     if len(text) > _MAX_EXCERPT_CHARS:
         return text[:_MAX_EXCERPT_CHARS] + "…"
     return text

@@ -34,12 +34,12 @@ from .laps import draw_mean_rewards as draw_mean_rewards
 from .laps import draw_visits as draw_visits
 from .laps import race_figure as race_figure
 from .reward_map import draw_headings as draw_headings
+from .reward_map import draw_ranks as draw_ranks
 from .reward_map import draw_reward_map as draw_reward_map
 from .reward_map import draw_slice_along as draw_slice_along
 from .reward_map import draw_slices_across as draw_slices_across
+from .reward_map import rank_figure as rank_figure
 from .reward_map import reward_map_figure as reward_map_figure
-from .scores import draw_ranks as draw_ranks
-from .scores import rank_figure as rank_figure
 from .selection import count_noun as count_noun
 from .selection import laps_of_phase as laps_of_phase
 from .selection import prefer_phase as prefer_phase

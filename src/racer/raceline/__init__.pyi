@@ -11,6 +11,7 @@ from .files import line_as_npy as line_as_npy
 from .files import line_snippet as line_snippet
 from .files import pace_reward as pace_reward
 from .files import read_line as read_line
+from .ggv import cornering_speeds as cornering_speeds
 from .lap_bound import Passage as Passage
 from .lap_bound import bound_sentence as bound_sentence
 from .lap_bound import corner_passages as corner_passages
@@ -21,7 +22,6 @@ from .minimum_time import LINE_MARGIN_M as LINE_MARGIN_M
 from .minimum_time import WIDEST_MARGIN_M as WIDEST_MARGIN_M
 from .minimum_time import RacingLine as RacingLine
 from .minimum_time import racing_line as racing_line
-from .speed_profile import cornering_speeds as cornering_speeds
 
 __all__ = [
     "FOLLOWING_MARGIN_M",

@@ -13,9 +13,8 @@ from racer import geometry
 from racer import resources as shipped
 from racer.errors import UsageError
 from racer.raceline.corridor import neighbors, station_places
-from racer.raceline.ggv import build_ggv
+from racer.raceline.ggv import build_ggv, fastest_speeds
 from racer.raceline.minimum_time import RacingLine
-from racer.raceline.speed_profile import fastest_speeds
 from racer.track import Track
 from racer.vehicle import FRONT_POINT_M, STEP_S, Car
 

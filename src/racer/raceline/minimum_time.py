@@ -45,8 +45,7 @@ from racer.raceline.corridor import (
     spline_lines,
     station_places,
 )
-from racer.raceline.ggv import GGV, build_ggv
-from racer.raceline.speed_profile import fastest_speeds, passing_times, sweep_speeds
+from racer.raceline.ggv import GGV, build_ggv, fastest_speeds, passing_times, sweep_speeds
 from racer.track import Track, TrackSource, load_track
 from racer.vehicle import Car, car_preset
 

@@ -10,7 +10,6 @@ from .errors import describe_refusal as describe_refusal
 from .errors import describe_unusable as describe_unusable
 from .errors import refusal_cause as refusal_cause
 from .errors import relocate_refusal as relocate_refusal
-from .errors import writable as writable
 from .isolation import trace_return_line as trace_return_line
 from .load import Encoding as Encoding
 from .load import RewardFunction as RewardFunction
@@ -53,5 +52,4 @@ __all__ = [
     "seconds_waited",
     "shipped_rewards",
     "trace_return_line",
-    "writable",
 ]

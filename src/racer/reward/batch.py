@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import pickle
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,10 +21,9 @@ from racer.reward.errors import (
     MAX_ABS_REWARD,
     RefusalReason,
     RewardRefused,
-    exception_facts,
-    line_of_error,
-    result_facts,
-    user_trace,
+    error_facts,
+    mute_error_facts,
+    read_result,
 )
 from racer.reward.isolation import (
     Params,
@@ -36,9 +35,12 @@ from racer.reward.isolation import (
     trace_return_line,
 )
 from racer.reward.load import RewardFunction
+from racer.reward.memory import plain_from_text, plain_to_text
 from racer.reward.snapshot import RewardEntry, RewardInstance, execute_reward, forget_modules
 from racer.reward.watchdog import RewardTimeout, WatchSlot, call_each
 
+PLAIN_NUMBERS = {float, int, bool, *(np.dtype(kind).type for kind in "fdbhilBHIL")}
+"""Types of results that numpy reads without asking code of the user."""
 REWARD_TIMEOUT_S = 5.0
 """Seconds for one call: what the official validator grants."""
 MAX_PRINTED_CHARS = 64 * 2**20
@@ -144,13 +146,14 @@ class RewardBatch:
             self._mutations += sum(map(has_changed, originals, params))
         if looks_for_patches:
             self._around.notice_patches()
-        try:
+        if PLAIN_NUMBERS.issuperset(map(type, results)):
             rewards = np.array(results, dtype=np.float64)
-            if rewards.shape == (len(results),) and _are_within_limits(results, rewards):
+            if _are_within_limits(results, rewards):
                 return rewards
-        except Exception:  # a result may be of the user's class, or of a library's: see below
-            pass
-        return self._one_by_one(results, originals or params, cars)
+        try:
+            return self._one_by_one(results, originals or params, cars)
+        finally:
+            self._let_go(results, originals or params)
 
     def returned(self, params: Sequence[Params]) -> list[Any]:
         """What the calls return for these params, one for each car: not read as numbers, and of any
@@ -206,26 +209,35 @@ class RewardBatch:
         """Everything that the instances remember. What cannot be saved is named in `unsaved`."""
         frozen = [snapshot.freeze_instance(instance) for instance in self._instances]
         unsaved: set[str] = set()
-        numbers: dict[bytes, int] = {}  # cars of equal state share one blob
+        numbers: dict[str, int] = {}  # cars of equal state share one text
         cars = []
-        for blob, lost in frozen:
+        for text, lost in frozen:
             unsaved.update(lost)
-            cars.append(numbers.setdefault(blob, len(numbers)))
+            cars.append(numbers.setdefault(text, len(numbers)))
         self._unsaved = sorted(unsaved)
-        return pickle.dumps(
-            {
-                "sha256": self.reward.sha256,
-                "blobs": list(numbers),
-                "cars": cars,
-                "generators": self._around.generators,
-            }
-        )
+        state = {
+            "sha256": self.reward.sha256,
+            "texts": list(numbers),
+            "cars": cars,
+            "generators": plain_to_text(self._around.generators),
+        }
+        return json.dumps(state).encode()
 
     def restore(self, saved: bytes) -> None:
         """Put the instances, which must be fresh, into the state of a `snapshot` of the same file
         and as many cars.
+
+        Nothing that the state holds is run. Raises UsageError for another state.
         """
-        state = pickle.loads(saved)
+        try:
+            state = json.loads(saved)
+            self._restore(state)
+        except (ValueError, TypeError, LookupError) as error:
+            raise UsageError(
+                f"the saved state of {self.reward.filename} is damaged ({error}): train anew"
+            ) from None
+
+    def _restore(self, state: dict[str, Any]) -> None:
         if state["sha256"] != self.reward.sha256:
             raise UsageError(
                 f"{self.reward.filename} has changed since this run was saved: start a new run"
@@ -233,11 +245,11 @@ class RewardBatch:
         if len(state["cars"]) != self.n:
             raise UsageError(f"the saved state is of {len(state['cars'])} cars, not of {self.n}")
         for instance, number in zip(self._instances, state["cars"], strict=True):
-            snapshot.thaw_instance(instance, state["blobs"][number])
+            snapshot.thaw_instance(instance, state["texts"][number])
         self._calls = [
             vars(instance.modules[""])["reward_function"] for instance in self._instances
         ]
-        self._around.generators = state["generators"]
+        self._around.generators = plain_from_text(state["generators"])
 
     def notes(self) -> list[str]:
         """Sentences on what the reward did that a user may want to know: prints, changed params,
@@ -273,14 +285,33 @@ class RewardBatch:
         """What the calls return for their arguments, under watch; RewardRefused for the first that
         fails.
         """
-        iterator = iter(arguments)
         self._arguments = arguments
         self._cars = cars
+        around = self._around
+        self._threads.before()
+        results, failure, struck, at = self._under_watch(calls, arguments)
+        if failure is not None:
+            around.notice_patches()
+            # Ctrl-C comes before the first call, too
+            argument = (originals or arguments)[at] if at >= 0 else None
+            raise self._failed(failure, at, argument, struck) from None
+        if around.sink.size and around.sink.flooded:
+            flood = PrintFlood(around.sink.last_line)
+            raise self._failed(flood, at, arguments[at], struck=False)
+        self._check_threads(at)
+        return results
+
+    def _under_watch(
+        self, calls: Sequence[Any], arguments: Sequence[Any]
+    ) -> tuple[list[Any], BaseException | None, bool, int]:
+        """What the calls return, what was raised out of them, whether the watchdog struck, and the
+        index of the last call that began.
+        """
+        iterator = iter(arguments)
         slot = self._slot
         around = self._around
         failure: BaseException | None = None
         results: list[Any] = []
-        self._threads.before()
         try:
             around.enter()
             slot.begin(iterator)
@@ -295,35 +326,30 @@ class RewardBatch:
             except RewardTimeout:  # one that was on its way when the call came back
                 pass
         around.leave()
-        at = len(arguments) - length_hint(iterator) - 1
-        if failure is not None:
-            around.notice_patches()
-            # Ctrl-C comes before the first call, too
-            argument = (originals or arguments)[at] if at >= 0 else None
-            raise self._failed(failure, at, argument, struck) from None
-        if around.sink.size and around.sink.flooded:
-            flood = PrintFlood(around.sink.last_line)
-            raise self._failed(flood, at, arguments[at], struck=False)
-        self._check_threads(at)
-        return results
+        return results, failure, struck, len(arguments) - length_hint(iterator) - 1
 
     def _failed(self, error: BaseException, at: int, argument: Any, struck: bool) -> BaseException:
         """What to raise for an exception that came out of call `at`."""
-        if isinstance(error, UsageError):
+        kind = type(error)  # its class may say something else
+        if issubclass(kind, UsageError):
             return error
-        if isinstance(error, KeyboardInterrupt) and not struck and not _was_raised_by_code(error):
+        if issubclass(kind, KeyboardInterrupt) and not struck and not _was_raised_by_code(error):
             return error  # the user at the keyboard
-        line = line_of_error(error, self.reward)
-        facts = exception_facts(error)
+        stuck_line = self._slot.line
+        # its message and its attributes are the user's code
+        read = partial(error_facts, reward=self.reward)
+        answers, failure, _, _ = self._under_watch([read], [error])
+        facts = answers[0] if failure is None else mute_error_facts(error, self.reward)
+        line = facts.pop("line")
         if isinstance(error, PrintFlood):
             line = line or error.line
             facts["printed"] = self._around.sink.size
-        elif isinstance(error, RewardTimeout) or struck:
-            line = self._slot.line or line
+        elif issubclass(kind, RewardTimeout) or struck:
+            line = stuck_line or line
             facts["reason"] = RefusalReason.TIMEOUT
             facts["limit"] = self._timeout
-        if not struck:
-            facts["trace"] = user_trace(error, self.reward)
+        if struck:
+            facts.pop("trace", None)
         return self._refusal(facts, line, at, argument)
 
     def _refusal(self, facts: dict[str, Any], line: int, at: int, argument: Any) -> RewardRefused:
@@ -364,32 +390,49 @@ class RewardBatch:
         first that it refuses.
         """
         rewards = np.empty(len(results))
-        for at, result in enumerate(results):
-            facts = result_facts(result)
-            if facts is not None:
-                line = self._line_that_returned(at, result, params, cars)
+        for at in range(len(results)):
+            # a result's own code is watched as the call was; no name here holds the last of it
+            answers, failure, struck, _ = self._under_watch([read_result], results[at : at + 1])
+            self._arguments = params
+            self._cars = cars
+            if failure is not None:
+                raise self._failed(failure, at, params[at], struck) from None
+            number, facts = answers[0]
+            if facts:
+                line = self._line_that_returned(at, type(results[at]), params, cars)
                 # the traced call was a batch of its own
                 self._arguments = params
                 self._cars = cars
                 raise self._refusal(facts, line, at, params[at])
-            rewards[at] = float(result)
+            rewards[at] = number
         return rewards
 
+    def _let_go(self, results: list[Any], params: Sequence[Params]) -> None:
+        """Forget results under watch: an object of the user's may not want to go."""
+        _, failure, struck, _ = self._under_watch([list.clear], [results])
+        if failure is not None or struck:
+            at = len(params) - 1
+            raise self._failed(failure or RewardTimeout(), at, params[at], struck=True) from None
+
     def _line_that_returned(
-        self, at: int, result: Any, params: Sequence[Params], cars: Sequence[int] | None
+        self, at: int, kind: type, params: Sequence[Params], cars: Sequence[int] | None
     ) -> int:
-        """The line on which the user's function returned such a value: the call is made once more,
-        and traced.
+        """The line on which the user's function returned a value of that type: the call is made once
+        more, and traced.
         """
         call = self._calls[at if cars is None else cars[at]]
-        trace = partial(trace_return_line, call, filename=self.reward.filename)
+
+        def trace(params: Params) -> tuple[int, type]:
+            line, again = trace_return_line(call, params, self.reward.filename)
+            return line, type(again)
+
         entry = self.reward.syntax.entry
         fallback = entry.lineno if entry else 0
         try:
-            line, again = self._run([trace], [dict(params[at])], [at])[0]
+            line, kind_again = self._run([trace], [dict(params[at])], [at])[0]
         except RewardRefused:
             return fallback
-        return line if type(again) is type(result) else fallback
+        return line if kind_again is kind else fallback
 
 
 def _are_within_limits(results: list[Any], rewards: NDArray[np.float64]) -> bool:

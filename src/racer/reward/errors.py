@@ -15,7 +15,7 @@ from enum import StrEnum
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from racer.errors import RacerError, UsageError
+from racer.errors import RacerError, UsageError, printable
 
 if TYPE_CHECKING:
     from racer.reward.load import RewardFunction
@@ -177,26 +177,52 @@ def exception_facts(error: BaseException) -> dict[str, Any]:
     key = error.args[0] if isinstance(error, KeyError) and error.args else None
     return {
         "reason": _reason_of(error),
-        "exception": writable(type(error).__name__),
+        "exception": printable(type(error).__name__),
         "detail": _message_of(error),
         "key": key if isinstance(key, str) else None,
     }
 
 
-def result_facts(result: Any) -> dict[str, Any] | None:
-    """The fields of a RewardRefused that a refused result decides; None for one that is accepted."""
+def read_result(result: Any) -> tuple[float, dict[str, Any]]:
+    """A result as the real job reads it, and the fields of a RewardRefused where it is refused.
+
+    What is in the result may be the user's code, which runs here.
+    """
     try:
         number = float(result)
     except Exception:  # __float__ may be the user's
-        return {"reason": RefusalReason.NO_NUMBER, "value": _text_of(result)}
+        return math.nan, {"reason": RefusalReason.NO_NUMBER, "value": _text_of(result)}
     if math.isnan(number):
-        return {"reason": RefusalReason.NAN, "value": _text_of(result)}
+        return number, {"reason": RefusalReason.NAN, "value": _text_of(result)}
     if math.isinf(number):
-        return {"reason": RefusalReason.INFINITE, "value": _text_of(result)}
+        return number, {"reason": RefusalReason.INFINITE, "value": _text_of(result)}
     if abs(number) > MAX_ABS_REWARD:
         reason = RefusalReason.BEYOND_LIMIT
-        return {"reason": reason, "value": _text_of(result), "limit": MAX_ABS_REWARD}
-    return None
+        return number, {"reason": reason, "value": _text_of(result), "limit": MAX_ABS_REWARD}
+    return number, {}
+
+
+def error_facts(error: BaseException, reward: RewardFunction) -> dict[str, Any]:
+    """The fields of a RewardRefused that an exception out of the user's file decides.
+
+    The exception may be of the user's own class, whose code runs here.
+    """
+    return {
+        **exception_facts(error),
+        "line": line_of_error(error, reward),
+        "trace": user_trace(error, reward),
+    }
+
+
+def mute_error_facts(error: BaseException, reward: RewardFunction) -> dict[str, Any]:
+    """The same of an exception whose own code does not come back: none of that runs here."""
+    name = type.__getattribute__(type(error), "__name__")
+    line = 0
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename == reward.filename:
+            line = number
+    detail = "(its message does not come back)"
+    return {"reason": RefusalReason.RAISED, "exception": str(name), "detail": detail, "line": line}
 
 
 def line_of_error(error: BaseException, reward: RewardFunction) -> int:
@@ -224,19 +250,15 @@ def user_trace(error: BaseException, reward: RewardFunction) -> str:
     start = error.__traceback__
     while start is not None and start.tb_frame.f_code.co_filename != reward.filename:
         start = start.tb_next
-    lines = traceback.format_exception(
+    parts = traceback.format_exception(
         type(error), error, start, limit=-MAX_TRACE_FRAMES, chain=False
     )
-    return writable("".join(lines))
-
-
-def writable(text: str) -> str:
-    r"""The text with what no file can hold, halves of surrogate pairs, as escapes.
-
-    >>> writable("caf\udce9")
-    'caf\\udce9'
-    """
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    # a frame is several lines; a message is one, whatever is in it
+    shown = []
+    for part in parts:
+        keep = "\n" if part.startswith("  ") else ""
+        shown.append(printable(part.rstrip("\n"), keep) + "\n")
+    return "".join(shown)
 
 
 def _reason_of(error: BaseException) -> RefusalReason:
@@ -263,19 +285,19 @@ def _message_of(error: BaseException) -> str:
             message = str(error)
     except BaseException:
         return "(its message cannot be shown)"
-    return _shortened(writable(" ".join(message.split())), MAX_DETAIL_CHARS)
+    return _shortened(printable(" ".join(message.split())), MAX_DETAIL_CHARS)
 
 
 def _text_of(result: Any) -> str:
     """A result as text. Its `repr` is the user's code, and may raise."""
-    if result is None or isinstance(result, bool | int | float | str):
+    if type(result) in (type(None), bool, int, float, str):
         text = repr(result)
     else:
         try:
             text = f"{type(result).__name__} {result!r}"
         except BaseException:
             text = f"an object of type {type(result).__name__}"
-    return _shortened(OBJECT_IDENTITY.sub("", writable(text)), MAX_VALUE_CHARS)
+    return _shortened(OBJECT_IDENTITY.sub("", printable(text)), MAX_VALUE_CHARS)
 
 
 def _shortened(text: str, max_chars: int) -> str:
@@ -366,7 +388,8 @@ def refusal_sentence(error: RewardRefused) -> str:
 
 def refusal_cause(error: RewardRefused) -> str:
     """File, line, what happened and the source line."""
-    where = f"{error.path}:{error.line}" if error.line else error.path
+    path = printable(error.path)
+    where = f"{path}:{error.line}" if error.line else path
     return f"{where}: {describe_refusal(error, option=' (--reward-timeout)')}"
 
 
@@ -390,15 +413,15 @@ def describe_refusal(error: RewardRefused, option: str = "") -> str:
 def unusable_sentence(error: RewardUnusable) -> str:
     """The file, the line and column where they are known, and what is wrong."""
     if error.reason in _FILE_IS_SUBJECT:
-        return describe_unusable(error, subject=error.path)
+        return describe_unusable(error, subject=printable(error.path))
     place = [str(number) for number in (error.line, error.column) if number]
-    return f"{':'.join([error.path, *place])}: {describe_unusable(error)}"
+    return f"{':'.join([printable(error.path), *place])}: {describe_unusable(error)}"
 
 
 def describe_unusable(error: RewardUnusable, subject: str = "the file") -> str:
     """What is wrong and the source line. `subject` is how the file is called."""
     predicate = _UNUSABLE[error.reason].format(
-        detail=error.detail,
+        detail=printable(error.detail),
         count=len(error.arguments),
         all_arguments=", ".join(error.arguments),
         first_arguments=", ".join(error.arguments[:4]),
@@ -409,7 +432,7 @@ def describe_unusable(error: RewardUnusable, subject: str = "the file") -> str:
 
 
 def _source(line: str, max_chars: int) -> str:
-    return f", at `{line[:max_chars]}`" if line else ""
+    return f", at `{printable(line[:max_chars])}`" if line else ""
 
 
 def _moment(error: RewardRefused) -> str:

@@ -1,13 +1,9 @@
-"""Instances of a reward file: independent ones, and what each remembers, as bytes.
+"""Instances of a reward file: independent ones, and what each remembers, as text.
 
 Code is never saved: functions and classes of the file are named by their place, and taken from the
-freshly executed instance when the state is restored. Cars without a memory of their own have equal
-bytes, which are kept once.
-
-Reward files keep globals, so two cars that share a module corrupt each other. Each instance is a
-module of its own in `sys.modules`, under a name of its own, so that dataclasses, pickle and
-`sys.modules[__name__]` work. Modules beside the file are imported anew for each instance, as
-Python would find them, and do not stay in `sys.path` or `sys.modules`.
+freshly executed instance when the state is restored (`racer.reward.memory` says what a text can
+hold). Each instance is a module of its own in `sys.modules`; modules beside the file are imported anew
+for each, and do not stay there.
 """
 
 from __future__ import annotations
@@ -16,21 +12,28 @@ import builtins
 import contextlib
 import functools
 import inspect
-import io
 import pickle
+import random
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from types import CellType, CodeType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-import cloudpickle
+import numpy as np
 
 from racer.errors import did_you_mean
 from racer.reward.errors import RewardUnusable, UnusableReason
 from racer.reward.load import RewardFunction
+from racer.reward.memory import (
+    MemoryReader,
+    MemoryWriter,
+    Reference,
+    cell_contents,
+)
 
 DefinitionPath = tuple[str, ...]
 """Where a function or class is defined: module, names, such as ("", "Memory", "update")."""
@@ -44,12 +47,17 @@ class RewardInstance:
     """One executed copy of a reward file.
 
     `modules` holds the file's own namespace under "" and those of the modules beside it under their
-    names; `origin` the functions and classes as executed, by where they are defined.
+    names; `origin` the functions and classes as executed, by where they are defined; `given` what the
+    file took from elsewhere and does not change, such as modules; `code` is that of the file, and
+    `imports` the modules that it names.
     """
 
     call: RewardEntry
     modules: dict[str, ModuleType]
     origin: dict[DefinitionPath, object]
+    given: dict[Reference, object]
+    code: CodeType
+    imports: frozenset[str]
 
 
 def execute_reward(reward: RewardFunction, name: str) -> RewardInstance:
@@ -64,7 +72,10 @@ def execute_reward(reward: RewardFunction, name: str) -> RewardInstance:
         module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _importer(reward, own)}
     exec(reward.code, module.__dict__)
     modules = {"": module, **own}
-    return RewardInstance(_entry(reward, module), modules, _origin(modules))
+    call = _entry(reward, module)
+    origin = _origin(modules)
+    given = _given(modules, origin)
+    return RewardInstance(call, modules, origin, given, reward.code, reward.syntax.imports)
 
 
 def forget_modules(names: list[str]) -> None:
@@ -174,7 +185,58 @@ def _origin(modules: dict[str, ModuleType]) -> dict[DefinitionPath, object]:
     for key, module in modules.items():
         for name, value in list(vars(module).items()):
             _collect_definitions((key, name), value, vars(module), origin)
+    for key, module in modules.items():
+        for name, value in list(vars(module).items()):
+            # a class that was made inside a function is known by what is of it
+            _collect_definitions((key, name, "__class__"), type(value), vars(module), origin)
     return origin
+
+
+FIXED_TYPES = (ModuleType, type, FunctionType, np.ufunc, np.dtype, re.Pattern)
+FIXED_PACKAGES = ("numba", "shapely", "typing", "logging", "dataclasses")
+"""Packages whose objects stay as they are while a reward uses them."""
+GLOBAL_GENERATORS = tuple(vars(m)["random"].__self__ for m in (random, np.random))
+"""The generators behind `random.random` and `np.random.random`, which are saved by themselves."""
+
+
+def _given(
+    modules: dict[str, ModuleType], origin: dict[DefinitionPath, object]
+) -> dict[Reference, object]:
+    """Globals that a state names by where they stand, and does not contain."""
+    own = {id(definition) for definition in origin.values()}
+    own |= {id(module) for module in modules.values()}
+    given: dict[Reference, object] = {}
+    for key, module in modules.items():
+        for name, value in _changing_globals(module).items():
+            if id(value) not in own and _is_fixed(value, vars(module)):
+                given["given", key, name] = value
+    for place, definition in origin.items():
+        if not isinstance(definition, FunctionType):
+            continue
+        for number, value in enumerate(_held_by_function(definition)):
+            if id(value) not in own and _is_fixed(value, definition.__globals__):
+                given["given", *place, str(number)] = value
+    return given
+
+
+def _held_by_function(function: FunctionType) -> list[object]:
+    """What stands in the cells and defaults of a function."""
+    held: list[object] = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    for cell in function.__closure__ or ():
+        held += cell_contents(cell)
+    return held
+
+
+def _is_fixed(value: object, namespace: dict[str, Any]) -> bool:
+    """Whether a value is somebody else's, who keeps it as it is."""
+    if isinstance(value, FunctionType):
+        return value.__globals__ is not namespace
+    if isinstance(value, BuiltinFunctionType | MethodType):
+        owner = value.__self__
+        is_global = any(owner is generator for generator in GLOBAL_GENERATORS)
+        return owner is None or isinstance(owner, ModuleType) or is_global
+    package = type(value).__module__.partition(".")[0]
+    return type(value) is object or isinstance(value, FIXED_TYPES) or package in FIXED_PACKAGES
 
 
 def _collect_definitions(
@@ -206,8 +268,6 @@ _NO_DATA = (FunctionType, property, staticmethod, classmethod)
 
 FunctionParts = tuple[Any, Any, dict[str, Any], list[list[Any]]]
 """Defaults, keyword defaults, attributes and contents of the closure's cells of a function."""
-Reference = tuple[Any, ...]
-"""The name of something that a state refers to and does not contain."""
 
 
 @dataclass
@@ -224,30 +284,39 @@ class _State:
     known: set[tuple[str, str]] = field(default_factory=set)
 
 
-def freeze_instance(instance: RewardInstance) -> tuple[bytes, list[str]]:
+def freeze_instance(instance: RewardInstance) -> tuple[str, list[str]]:
     """The state of an instance, and the names of what cannot be saved (an open file, a generator, a
     thread).
     """
     state = _state_of(instance)
     try:
-        return _dump(instance, vars(state)), []
+        return _state_text(instance, state), []
     except Exception:  # which entry it is, and that it is the user's, is found out below
-        return _dump_what_can_be(instance, state)
+        return _text_of_the_rest(instance, state)
 
 
-def thaw_instance(instance: RewardInstance, raw: bytes) -> None:
-    """Give a fresh instance the state that `freeze_instance` saved."""
-    state = _State(**_Unpickler(io.BytesIO(raw), _references(instance)).load())
-    for key, module in instance.modules.items():
-        for name in list(_changing_globals(module)):
-            if (key, name) not in state.known:
-                del vars(module)[name]
-    for (key, name), value in state.globals.items():
-        vars(instance.modules[key])[name] = value
-    for (place, name), value in state.classes.items():
-        setattr(instance.origin[place], name, value)
-    for place, parts in state.functions.items():
-        _fill_function(instance.origin[place], parts)
+def thaw_instance(instance: RewardInstance, text: str) -> None:
+    """Give a fresh instance the state that `freeze_instance` saved. Raises ValueError for a text
+    that it did not write.
+    """
+    references = _references(instance)
+    namespaces = {key: vars(module) for key, module in instance.modules.items()}
+    reader = MemoryReader(references, _codes(instance), namespaces, instance.imports)
+    try:
+        state = _State(*reader.from_text(text))
+        known = {tuple(name) for name in state.known}
+        for key, namespace in namespaces.items():
+            for name in list(_changing_globals(instance.modules[key])):
+                if (key, name) not in known:
+                    del namespace[name]
+        for (key, name), value in state.globals.items():
+            namespaces[key][_plain_name(name)] = value
+        for (place, name), value in state.classes.items():
+            setattr(instance.origin[place], _plain_name(name), value)
+        for place, parts in state.functions.items():
+            _fill_function(instance.origin[place], parts)
+    except (TypeError, LookupError, AttributeError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
 def remembered_values(instance: RewardInstance) -> dict[str, bytes]:
@@ -265,22 +334,22 @@ def remembered_values(instance: RewardInstance) -> dict[str, bytes]:
     return remembered
 
 
-def _dump_what_can_be(instance: RewardInstance, state: _State) -> tuple[bytes, list[str]]:
+def _text_of_the_rest(instance: RewardInstance, state: _State) -> tuple[str, list[str]]:
     """The state without what cannot be saved, and descriptions of that."""
     lost = []
     for key, value in list(state.globals.items()):
-        if not _can_dump(instance, value):
+        if not _can_save(instance, value):
             lost.append(f"`{'.'.join(filter(None, key))}` ({type(value).__name__})")
             del state.globals[key]
     for (place, name), value in list(state.classes.items()):
-        if not _can_dump(instance, value):
+        if not _can_save(instance, value):
             lost.append(f"`{'.'.join([*filter(None, place), name])}` (its state)")
             del state.classes[place, name]
     for place, parts in list(state.functions.items()):
-        if not _can_dump(instance, parts):
+        if not _can_save(instance, parts):
             lost.append(f"`{'.'.join(filter(None, place))}` (its state)")
             del state.functions[place]
-    return _dump(instance, vars(state)), lost
+    return _state_text(instance, state), lost
 
 
 def _state_of(instance: RewardInstance) -> _State:
@@ -319,7 +388,7 @@ def _function_parts(function: FunctionType) -> FunctionParts | None:
     cells = function.__closure__ or ()
     if not (function.__defaults__ or function.__kwdefaults__ or function.__dict__ or cells):
         return None
-    contents = [_contents(cell) for cell in cells]
+    contents = [cell_contents(cell) for cell in cells]
     return function.__defaults__, function.__kwdefaults__, dict(function.__dict__), contents
 
 
@@ -330,70 +399,25 @@ def _fill_function(function: Any, parts: FunctionParts) -> None:
     function.__dict__.clear()
     function.__dict__.update(attributes)
     for cell, content in zip(function.__closure__ or (), contents, strict=True):
-        _fill_cell(cell, content)
-
-
-def _contents(cell: CellType) -> list[Any]:
-    """The contents of a cell in a list; an empty list for an empty cell."""
-    try:
-        return [cell.cell_contents]
-    except ValueError:
-        return []
-
-
-def _fill_cell(cell: CellType, contents: list[Any]) -> None:
-    for value in contents:
-        cell.cell_contents = value
-
-
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Pickles by value, except what the fresh instance has anyway."""
-
-    def __init__(self, file: io.BytesIO, names: dict[int, Reference]) -> None:
-        super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
-        self._names = names
-
-    def persistent_id(self, obj: object) -> Reference | None:
-        return self._names.get(id(obj))
-
-    def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, FunctionType) and id(obj.__globals__) in self._names:
-            arguments = (obj.__code__, obj.__globals__, obj.__name__, None, obj.__closure__)
-            parts = (obj.__defaults__, obj.__kwdefaults__, dict(obj.__dict__))
-            return FunctionType, arguments, parts, None, None, _fill_new_function
-        if isinstance(obj, CellType):
-            return CellType, (), _contents(obj), None, None, _fill_cell
-        return super().reducer_override(obj)
-
-
-def _fill_new_function(function: Any, parts: tuple[Any, Any, dict[str, Any]]) -> None:
-    function.__defaults__, function.__kwdefaults__, attributes = parts
-    function.__dict__.update(attributes)
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, references: dict[Reference, object]) -> None:
-        super().__init__(file)
-        self._references = references
-
-    def persistent_load(self, pid: Reference) -> object:
-        return self._references[pid]
+        for value in content:
+            cell.cell_contents = value
 
 
 def _references(instance: RewardInstance) -> dict[Reference, object]:
     """Everything that a state refers to by name and does not contain."""
-    references: dict[Reference, object] = {}
-    functions = []
+    references = dict(instance.given)
     for place, definition in instance.origin.items():
         references["at", *place] = definition
-        if isinstance(definition, FunctionType):
-            functions.append(definition.__code__)
     for key, module in instance.modules.items():
         references["module", key] = module
         references["names", key] = vars(module)
-    for number, code in enumerate(_nested_codes(functions)):
-        references["code", number] = code
     return references
+
+
+def _codes(instance: RewardInstance) -> list[CodeType]:
+    """The code of every function of the file and of the modules beside it."""
+    functions = [part for part in instance.origin.values() if isinstance(part, FunctionType)]
+    return _nested_codes([instance.code, *(function.__code__ for function in functions)])
 
 
 def _nested_codes(codes: list[CodeType]) -> list[CodeType]:
@@ -407,19 +431,31 @@ def _nested_codes(codes: list[CodeType]) -> list[CodeType]:
     return ordered
 
 
-def _dump(instance: RewardInstance, value: object) -> bytes:
-    file = io.BytesIO()
+def _state_text(instance: RewardInstance, state: _State) -> str:
+    return _text(instance, list(vars(state).values()))
+
+
+def _text(instance: RewardInstance, value: object) -> str:
     names = {id(referred): name for name, referred in _references(instance).items()}
-    _Pickler(file, names).dump(value)
-    return file.getvalue()
+    codes: dict[CodeType, int] = {}
+    for number, code in enumerate(_codes(instance)):
+        codes.setdefault(code, number)
+    modules = {id(vars(module)): key for key, module in instance.modules.items()}
+    return MemoryWriter(names, codes, modules, instance.imports).to_text(value)
 
 
-def _can_dump(instance: RewardInstance, value: object) -> bool:
+def _can_save(instance: RewardInstance, value: object) -> bool:
     try:
-        _dump(instance, value)
-    except Exception:
+        _text(instance, value)
+    except Exception:  # a class of the file may refuse in any way
         return False
     return True
+
+
+def _plain_name(name: str) -> str:
+    if _is_dunder(name):
+        raise ValueError(f"{name} in a state")
+    return name
 
 
 def _is_dunder(name: str) -> bool:

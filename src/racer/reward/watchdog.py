@@ -13,156 +13,39 @@ machine keeps it waiting not counted, and the watchdog goes on step by step:
 4. The sentence is written to stderr and the process ends with exit code 1.
 
 C code that never gives up the interpreter's lock keeps even this thread from running. For it
-the hard timeout counts down without the lock, and ends the process with exit code 1.
-
-The state in this module is the process's own: one faulthandler, one set of threads.
-
-The hard timeout ends the process, with a sentence, when C code holds the interpreter's lock for
-ever. `faulthandler` counts down in a thread that needs no lock. Where nobody starts the countdown anew
-in time it writes the stack of every thread into a pipe and ends the process with exit code 1. A
-small helper process at the other end knows the names of the reward files; it finds the line and
-writes the sentence to the same stderr. It costs 8 MB and ends with this process.
+`racer.reward.hard_timeout` counts down without the lock, and ends the process with exit code 1.
 """
 
 from __future__ import annotations
 
 import atexit
-import contextlib
 import ctypes
-import faulthandler
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from operator import length_hint
 from pathlib import Path
-from types import FrameType
 from typing import Any
 from weakref import WeakMethod, WeakSet
 
 from racer.reward.errors import (
-    HELD_UP_SENTENCE,
-    STUCK_IN_C_SENTENCE,
     CallStopped,
     RefusalReason,
     line_in_stack,
 )
-
-SENTENCES = (STUCK_IN_C_SENTENCE, HELD_UP_SENTENCE)
-"""What the helper may say."""
-HELPER_SOURCE = r"""
-import signal, sys
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-names, place, seconds = set(), None, ""
-for line in sys.stdin:
-    if line.startswith("reward "):
-        names.add(line[7:].rstrip("\n"))
-    elif line.startswith("Timeout ("):
-        hours, minutes, seconds = line[9:].split(")")[0].split(":")
-        seconds = "%.0f s" % (3600 * int(hours) + 60 * int(minutes) + float(seconds))
-    elif place is None and line.startswith('  File "'):
-        name, _, rest = line[8:].partition('", line ')
-        if name in names:
-            place = name, rest.split()[0]
-if seconds and place:
-    sys.stderr.write(sys.argv[1] % (*place, seconds))
-elif seconds:
-    sys.stderr.write(sys.argv[2] % seconds)
-"""
-"""The program of the helper. It gets the sentences as arguments, and on stdin the names of reward
-files and, when the time is up, what faulthandler writes.
-"""
-
-
-class _Countdown:
-    """The pipe to the helper, which is opened anew in the child of a fork, and for how many seconds
-    the countdown was started; 0 while there is none.
-    """
-
-    pipe = -1
-    owner = 0
-    seconds = 0.0
-
-
-def announce_reward_file(filename: str) -> None:
-    """Tell the helper the name of a reward file, as faulthandler will write it."""
-    pipe = _pipe_to_helper()
-    if pipe >= 0:
-        line = b"reward " + filename.encode("ascii", "backslashreplace") + b"\n"
-        with contextlib.suppress(OSError):
-            os.write(pipe, line)
-
-
-def start_countdown(seconds: float) -> None:
-    """Let the process end in so many seconds, unless the countdown is started anew or cancelled."""
-    pipe = _pipe_to_helper()
-    _Countdown.seconds = seconds
-    # without any file descriptor there is no countdown
-    with contextlib.suppress(ValueError, RuntimeError):
-        file = pipe if pipe >= 0 else 2
-        faulthandler.dump_traceback_later(seconds, exit=True, file=file)
-
-
-def cancel_countdown() -> None:
-    """Let the process live on."""
-    _Countdown.seconds = 0.0
-    faulthandler.cancel_dump_traceback_later()
-
-
-def _pipe_to_helper() -> int:
-    if _Countdown.owner != os.getpid():
-        _Countdown.pipe = _start_helper()
-        _Countdown.owner = os.getpid()
-        _heed_suspension()
-    return _Countdown.pipe
-
-
-def _heed_suspension() -> None:
-    """Cancel the countdown while the user stops the program with Ctrl-Z: its clock would run on."""
-    if threading.current_thread() is not threading.main_thread():
-        return
-    if not hasattr(signal, "SIGTSTP"):
-        return
-    if signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
-        signal.signal(signal.SIGTSTP, _suspend)
-
-
-def _suspend(number: int, frame: FrameType | None) -> None:
-    seconds = _Countdown.seconds
-    cancel_countdown()
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)  # stops here, and goes on from here
-    signal.signal(number, _suspend)
-    if seconds:
-        start_countdown(seconds)
-
-
-def _start_helper() -> int:
-    """The writing end of a pipe to a new helper, -1 where none can be started."""
-    read, write = os.pipe()
-    command = [sys.executable or "python3", "-I", "-S", "-c", HELPER_SOURCE, *SENTENCES]
-    try:
-        # no Popen: its end would be a warning about a process that still runs
-        if hasattr(os, "posix_spawn"):
-            stdin = [(os.POSIX_SPAWN_DUP2, read, 0)]
-            os.posix_spawnp(command[0], command, os.environ, file_actions=stdin)
-        else:
-            subprocess.Popen(command, stdin=read)
-    except OSError:
-        os.close(write)
-        return -1
-    finally:
-        os.close(read)
-    return write
-
+from racer.reward.hard_timeout import (
+    announce_reward_file,
+    cancel_countdown,
+    make_final,
+    start_countdown,
+)
 
 WATCHDOG_THREAD = "racer reward watch"
 """The name of the thread that looks."""
-LOOKS_PER_TIMEOUT = 4
-MIN_LOOK_INTERVAL_S = 0.01
+LOOKS_PER_TIMEOUT, MIN_LOOK_INTERVAL_S, EXIT_TIME_S = 4, 0.01, 5.0
 IMPORT_PATIENCE_S = 30.0
 """Seconds that a call may take while it imports: a cold disk is slow."""
 STRIKE_INTERVAL_S = 0.05
@@ -176,6 +59,15 @@ LAST_STRIKE = 40
 
 Progress = tuple[int, int]
 """The number of a batch, and how many of its calls have not begun; -1 between batches."""
+
+
+def watch_exit() -> None:
+    """Give the end of the program the time of a call: exit handlers and threads of a reward count."""
+    if WATCHDOG.thread is None:
+        cancel_countdown()
+    else:
+        start_countdown(EXIT_TIME_S)
+    make_final()
 
 
 class RewardTimeout(CallStopped):
@@ -207,9 +99,7 @@ class _Unwind:
     def begin(self) -> None:
         if sys.gettrace() is not self:  # type: ignore[comparison-overlap]
             self.outside = sys.gettrace()
-        ctypes.pythonapi.PyEval_SetTrace(
-            ctypes.cast(ctypes.pythonapi.PyObject_Size, ctypes.c_void_p), self
-        )
+        _SET_TRACE(_LEN, self)
 
     def end(self) -> None:
         if sys.gettrace() is self:  # type: ignore[comparison-overlap]
@@ -225,8 +115,12 @@ class _Unwind:
         return 0
 
 
-ctypes.pythonapi.PyEval_SetTrace.argtypes = (ctypes.c_void_p, ctypes.py_object)
-ctypes.pythonapi.PyEval_SetTrace.restype = None
+# found at once: a guard may look at what is asked of C later
+_LEN = ctypes.cast(ctypes.pythonapi.PyObject_Size, ctypes.c_void_p)
+_SET_TRACE = ctypes.pythonapi.PyEval_SetTrace
+_SET_TRACE.argtypes = (ctypes.c_void_p, ctypes.py_object)
+_SET_TRACE.restype = None
+_SET_ASYNC_EXC = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _UNWIND = _Unwind()
 _BEGINNING = {_InsistentTimeout.__init__.__code__, _Unwind.begin.__code__}
 _PACKAGE = str(Path(__file__).parent)
@@ -397,7 +291,7 @@ class Watchdog:
 def _strike(slot: WatchSlot, progress: Progress) -> None:
     """Take the next step against a stuck call."""
     if not slot.strikes:
-        slot.line = line_in_stack(_frame_of(slot.thread), slot.filename)
+        slot.line = line_in_stack(sys._current_frames().get(slot.thread), slot.filename)
     slot.strikes += 1
     with slot.lock:
         slot.fired = True
@@ -443,7 +337,7 @@ def clear_async_exceptions() -> None:
 
 def throw_async(thread: int, error: type[BaseException]) -> None:
     """Set an exception that the thread raises as soon as it runs Python code."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
+    _SET_ASYNC_EXC(ctypes.c_ulong(thread), ctypes.py_object(error))
 
 
 def _interrupt(thread: int) -> None:
@@ -473,7 +367,7 @@ def _looks_waited(slot: WatchSlot, patience: float) -> float:
 
 
 def _is_importing(thread: int) -> bool:
-    frame = _frame_of(thread)
+    frame = sys._current_frames().get(thread)
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True
@@ -481,14 +375,10 @@ def _is_importing(thread: int) -> bool:
     return False
 
 
-def _frame_of(thread: int) -> FrameType | None:
-    return sys._current_frames().get(thread)
-
-
 # bound here, as a reward may replace it
 _OPEN = open
 WATCHDOG = Watchdog()
-atexit.register(cancel_countdown)
+atexit.register(watch_exit)  # the last handler: what comes behind it is in time, too
 if hasattr(os, "register_at_fork"):
     # a child of a fork during the countdown would wait for ever for faulthandler's thread, which it
     # does not have

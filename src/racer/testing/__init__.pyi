@@ -1,7 +1,7 @@
-from .placing import DrivenLap as DrivenLap
-from .placing import PlacedParams as PlacedParams
-from .placing import lap as lap
-from .placing import placed as placed
+from .messages import DrivenLap as DrivenLap
+from .messages import PlacedParams as PlacedParams
+from .messages import lap as lap
+from .messages import placed as placed
 from .strategies import laps as laps
 from .strategies import params as params
 from .subject import Reward as Reward

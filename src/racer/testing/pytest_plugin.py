@@ -80,8 +80,8 @@ def lap_fixture(track: Any) -> Callable[..., DrivenLap]:
     """A function: the lap of a scripted driver, as `lap("weaving")` or `lap("fast", car="v5",
     reverse=True)`.
     """
-    from racer.testing.placing import as_track
-    from racer.testing.placing import lap as drive_lap
+    from racer.testing.messages import as_track
+    from racer.testing.messages import lap as drive_lap
     from racer.vehicle import DEFAULT_CAR
 
     def lap(

@@ -13,7 +13,7 @@ from typing import Any
 from racer.errors import UsageError
 from racer.files import read_json, write_json
 from racer.testing import messages
-from racer.testing.placing import DrivenLap, PlacedParams
+from racer.testing.messages import DrivenLap, PlacedParams
 from racer.testing.subject import Reward
 
 Params = dict[str, Any]
@@ -89,7 +89,7 @@ def write_snapshot(snapshot: PaidRewards, path: Path) -> None:
 
 def _params_of(steps: Params | DrivenLap | Sequence[Params]) -> Sequence[Params]:
     if isinstance(steps, DrivenLap):
-        return steps.params  # type: ignore[return-value]
+        return steps.params
     if isinstance(steps, dict):
         return [steps]
     return steps

@@ -15,7 +15,7 @@ from hypothesis.errors import NoSuchExample
 
 from racer.drivers import DRIVER_FAMILY
 from racer.sim import both_directions, least_steps
-from racer.testing.placing import DrivenLap, PlacedParams, TrackLike, as_track, lap, placed
+from racer.testing.messages import DrivenLap, PlacedParams, TrackLike, as_track, lap, placed
 from racer.track import DEFAULT_TRACK, Track
 from racer.vehicle import DEFAULT_CAR
 

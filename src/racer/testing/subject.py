@@ -25,8 +25,7 @@ from racer.reward import (
 )
 from racer.sim import copy_params
 from racer.testing import messages
-from racer.testing.messages import PaidCase
-from racer.testing.placing import DrivenLap, PlacedParams, TrackLike, as_track, placed
+from racer.testing.messages import DrivenLap, PaidCase, PlacedParams, TrackLike, as_track, placed
 from racer.testing.strategies import (
     ARGUMENT_RANGES,
     PlaceArguments,

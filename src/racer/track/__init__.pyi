@@ -17,6 +17,7 @@ from .library import find_track as find_track
 from .library import import_track as import_track
 from .library import load_track as load_track
 from .library import open_entry as open_entry
+from .library import own_tracks as own_tracks
 from .library import track_entries as track_entries
 from .library import user_home as user_home
 from .library import world_names as world_names
@@ -24,12 +25,12 @@ from .library import world_reconstructions as world_reconstructions
 from .route import load_route as load_route
 from .route import save_route as save_route
 from .spatial_index import PackedTracks as PackedTracks
+from .spatial_index import check_extent as check_extent
 from .spatial_index import nearest_segment as nearest_segment
 from .spatial_index import on_road as on_road
 from .spatial_index import pack_tracks as pack_tracks
 from .track import DEFAULT_TRACK as DEFAULT_TRACK
 from .track import Track as Track
-from .track import check_extent as check_extent
 
 __all__ = [
     "DEFAULT_TRACK",
@@ -54,6 +55,7 @@ __all__ = [
     "nearest_segment",
     "on_road",
     "open_entry",
+    "own_tracks",
     "pack_tracks",
     "read_layout",
     "road_faults",

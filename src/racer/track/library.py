@@ -7,6 +7,7 @@ The simulator's own routes are known by name, too, and by the hashes of those th
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import logging
@@ -26,7 +27,8 @@ from racer.track import library
 from racer.track.corners import road_faults
 from racer.track.points import TABLE_SUFFIXES, read_points, rows_from_points
 from racer.track.route import RouteError, load_route, route_bytes, track_from_rows
-from racer.track.track import Track, check_extent
+from racer.track.spatial_index import check_extent
+from racer.track.track import Track
 
 Provenance = Literal["shipped", "imported", "fetched", "file"]
 TrackSource = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -409,3 +411,13 @@ def _write_first_use(folder: Path, hashes: dict[str, str]) -> None:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def own_tracks() -> list[Track]:
+    """The user's imported and fetched tracks, as far as they can be read."""
+    tracks = []
+    for entry in track_entries():
+        if entry.provenance != "shipped":
+            with contextlib.suppress(UsageError):  # racer tracks says what is wrong with it
+                tracks.append(open_entry(entry))
+    return tracks

@@ -9,19 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer import geometry
-from racer.errors import UsageError
 
 Array = NDArray[np.float64]
-
-MOST_AREA_M2 = 120_000.0
-"""Area, m2, of the largest rectangle that a track may fill to be driven on; a lap of 1000 m fits in."""
-
-MARGIN_M = 3.0
-"""What is looked at beside a track, both sides together."""
-
-FARTHEST_M = 1e8
-"""Distance from the origin, m, up to which coordinates tell a millimeter."""
-
 
 DEFAULT_TRACK = "reinvent_2018"
 """The track where none is named."""
@@ -123,21 +112,4 @@ class Track:
             center=self.center * flip,
             inner=self.inner * flip,
             outer=self.outer * flip,
-        )
-
-
-def check_extent(track: Track) -> None:
-    """Raise UsageError for a track that is too large to drive on, or too far from the origin."""
-    lines = np.vstack([track.center, track.inner, track.outer])
-    width, height = np.ptp(lines, axis=0).tolist()
-    if (width + MARGIN_M) * (height + MARGIN_M) > MOST_AREA_M2:
-        raise UsageError(
-            f"{track.name} covers {width:.4g} m by {height:.4g} m; racer drives on up to "
-            f"{MOST_AREA_M2:,.0f} m2, for example 300 m by 400 m: is it in meters? "
-            "(racer tracks import FILE --scale 0.1 makes it smaller)"
-        )
-    distance = float(np.abs(lines).max())
-    if distance > FARTHEST_M:
-        raise UsageError(
-            f"{track.name} lies {distance:.3g} m from the origin: subtract the first waypoint from all"
         )

@@ -343,7 +343,10 @@ def _evaluation_result(
         drive=steps,
         car=cars.car,
         headline=f"{subject}: {outcome}",
-        notes=tuple(beyond_logs_notes(cars, mean_beyond_logs(cars, trace, laps))),
+        notes=(
+            *beyond_logs_notes(cars, mean_beyond_logs(cars, trace, laps)),
+            *own_reward_notes(run),
+        ),
         sees_pictures=has_pictures(run.observation),
         has_obstacles=cars.scenario.obstacle_layout is not None,
         obstacles=_standing_obstacles(cars),
@@ -351,6 +354,13 @@ def _evaluation_result(
         paid_by=OWN_REWARD if options.own_reward else SERVICE_REWARD,
         stamp=f"{datetime.now():%Y%m%d%H%M%S}",
     )
+
+
+def own_reward_notes(run: Run) -> list[str]:
+    """That code of the run folder was run, where it was."""
+    if not run.brings_own_reward:
+        return []
+    return [f"the rewards are those of {run.reward}, which was run for them"]
 
 
 def _outcome(laps: pd.DataFrame, lap_count: int, has_obstacles: bool) -> str:

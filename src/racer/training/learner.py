@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
@@ -14,7 +18,9 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.sac.policies import SACPolicy
 from torch import nn
 
+from racer.env import DeepRacerVectorEnv
 from racer.errors import UsageError
+from racer.files import write_file
 from racer.training.config import LearnerSettings
 from racer.training.networks import SensorPolicy, SensorSACPolicy
 from racer.training.run import Run
@@ -26,15 +32,16 @@ UNREADABLE = (
     EOFError,
     RuntimeError,
     ValueError,
+    TypeError,
     LookupError,
     AttributeError,
     ImportError,
+    MemoryError,
     UnpicklingError,
 )
-"""What `torch.load` raises for a file that is damaged, or that another version of racer wrote."""
-
-NO_NUMBER = "found invalid values"
-"""What torch's distributions say, in a ValueError, of a mean or deviation that is no number."""
+"""What reading raises for a file that is damaged, or that another version of racer wrote."""
+SAC_BUFFERS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
+"""The arrays of a replay buffer."""
 
 
 def make_learner(
@@ -67,7 +74,7 @@ def learner_state(model: Learner) -> dict[str, Any]:
         "updates": model._n_updates,
     }
     if isinstance(model, SAC):
-        state["memory"] = None if _has_pictures(model) else model.replay_buffer
+        state["memory"] = None if _has_pictures(model) else _sac_memory(model)
     return state
 
 
@@ -78,7 +85,55 @@ def restore_learner(model: Learner, state: dict[str, Any]) -> None:
     model.num_timesteps = state["steps"]
     model._n_updates = state["updates"]
     if isinstance(model, SAC) and state["memory"] is not None:
-        model.replay_buffer = state["memory"]
+        vars(model.replay_buffer).update(
+            {name: state["memory"][name] for name in (*SAC_BUFFERS, "pos", "full")}
+        )
+
+
+def save_policy(model: Learner, file: Path) -> None:
+    """Write the weights of a learner's policy, for `load_checkpoint`."""
+    write_plain(file, {"weights": model.policy.state_dict()})
+
+
+def write_plain(file: Path, value: Any) -> None:
+    """Write numbers, texts, tensors, arrays and tables, in lists, tuples and dicts, for
+    `read_plain`; whole or not at all.
+    """
+    content = io.BytesIO()
+    torch.save(_to_plain(value), content)
+    write_file(file, content.getvalue())
+
+
+def read_plain(file: Path, advice: str) -> Any:
+    """What `write_plain` wrote. Nothing in the file is run.
+
+    Raises UsageError with the advice for a file that holds anything else.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a file that is refused
+            return _from_plain(torch.load(file, map_location="cpu", weights_only=True))
+    except UnpicklingError:
+        raise UsageError(
+            f"{file} is damaged, of an older racer, or holds more than numbers "
+            f"(racer runs nothing out of it): {advice}"
+        ) from None
+    except UNREADABLE as error:
+        raise UsageError(f"{file} is damaged ({first_line(error)}): {advice}") from None
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says, as far as it fits a sentence."""
+    lines = str(error).strip().splitlines()
+    if isinstance(error, KeyError) or not lines:
+        return f"{type(error).__name__} {error}".strip()
+    return lines[0][:MAX_REASON_CHARS]
+
+
+MAX_REASON_CHARS = 160
+ARRAY_KEY = "racer.array"
+BYTES_KEY = "racer.bytes"
+TABLE_KEY = "racer.table"
 
 
 def load_policy(run: Run, checkpoint: str = "best") -> BasePolicy:
@@ -93,15 +148,16 @@ def load_checkpoint(run: Run, checkpoint: str) -> tuple[BasePolicy, str]:
     """The policy of a checkpoint, best, last or a number of steps, and the name of its file."""
     file = run.checkpoints / _checkpoint_name(run, checkpoint)
     torch.set_num_threads(1)
+    advice = "name another with --checkpoint, or train anew"
+    saved = read_plain(file, advice)
+    policy = _new_policy(run)
     try:
-        policy = _policy_class(run).load(str(file), device="cpu")
+        policy.load_state_dict(saved["weights"])
     except UNREADABLE as error:
-        raise UsageError(f"{file} is damaged ({error}): name another with --checkpoint") from None
-    if not has_finite_weights(policy):
         raise UsageError(
-            f"the policy {file} has weights that are no numbers (nan): its training went astray, or "
-            "the file is damaged; name another with --checkpoint"
-        )
+            f"{file} does not fit the actions and observations that {run.folder} says "
+            f"({first_line(error)}): {advice}"
+        ) from None
     policy.set_training_mode(False)  # stable-baselines3 leaves it on
     return policy, file.name
 
@@ -109,6 +165,18 @@ def load_checkpoint(run: Run, checkpoint: str) -> tuple[BasePolicy, str]:
 def has_finite_weights(policy: BasePolicy) -> bool:
     """Whether all weights of a policy are numbers."""
     return all(bool(torch.isfinite(weights).all()) for weights in policy.parameters())
+
+
+def _new_policy(run: Run) -> BasePolicy:
+    """A policy as the run trains it, with fresh weights. No reward function is run for it."""
+    cars = DeepRacerVectorEnv(1, **(run.env_arguments() | {"reward": lambda params: 0.0}))
+    arguments: dict[str, Any] = _policy_arguments(run, run.config.settings)
+    return _policy_class(run)(
+        cars.single_observation_space,
+        cars.single_action_space,
+        lambda _: 0.0,
+        **arguments,
+    )
 
 
 def _make_ppo(run: Run, settings: LearnerSettings, arguments: dict[str, Any]) -> PPO:
@@ -151,6 +219,70 @@ def _policy_class(run: Run) -> type[BasePolicy]:
     return SensorPolicy if run.network else ActorCriticPolicy
 
 
+def _sac_memory(model: SAC) -> dict[str, Any]:
+    """What SAC's replay buffer holds."""
+    buffer = vars(model.replay_buffer)
+    return {name: buffer[name] for name in (*SAC_BUFFERS, "pos", "full")}
+
+
+def _to_plain(value: Any) -> Any:
+    """The value without anything that `torch.load` would have to call a class for."""
+    if isinstance(value, np.ndarray | np.generic):
+        array = np.asarray(value)
+        raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8).copy()
+        return {
+            ARRAY_KEY: torch.from_numpy(raw),
+            "dtype": np.lib.format.dtype_to_descr(array.dtype),
+            "shape": list(array.shape),
+            "is_scalar": isinstance(value, np.generic),
+        }
+    if isinstance(value, bytes):
+        return {BYTES_KEY: torch.from_numpy(np.frombuffer(value, np.uint8).copy())}
+    if isinstance(value, pd.DataFrame):
+        columns = [_to_plain(_plain_column(value[name])) for name in value]
+        return {TABLE_KEY: list(value.columns), "columns": columns, "rows": len(value)}
+    if isinstance(value, list | tuple):
+        items = map(_to_plain, value)
+        return list(items) if isinstance(value, list) else tuple(items)
+    if isinstance(value, Mapping):
+        return {key: _to_plain(part) for key, part in value.items()}
+    return value
+
+
+def _plain_column(column: pd.Series[Any]) -> Any:
+    """A column of a table: an array of numbers, or a list of texts."""
+    if column.dtype.kind in "biuf" and isinstance(column.dtype, np.dtype):
+        return column.to_numpy()
+    return [str(column.dtype), column.astype(object).tolist()]
+
+
+def _from_plain(plain: Any) -> Any:
+    """The value that `_to_plain` was given."""
+    if isinstance(plain, list | tuple):
+        return type(plain)(map(_from_plain, plain))
+    if not isinstance(plain, dict):
+        return plain
+    if ARRAY_KEY in plain:
+        dtype = np.lib.format.descr_to_dtype(plain["dtype"])
+        raw = plain[ARRAY_KEY].numpy().tobytes()
+        array = np.frombuffer(raw, dtype).reshape(plain["shape"]).copy()
+        return array[()] if plain["is_scalar"] else array
+    if BYTES_KEY in plain:
+        return plain[BYTES_KEY].numpy().tobytes()
+    if TABLE_KEY in plain:
+        columns = [_from_column(column) for column in _from_plain(plain["columns"])]
+        named = dict(zip(plain[TABLE_KEY], columns, strict=True))
+        return pd.DataFrame(named, index=pd.RangeIndex(plain["rows"]))
+    return {key: _from_plain(part) for key, part in plain.items()}
+
+
+def _from_column(column: Any) -> Any:
+    if isinstance(column, np.ndarray):
+        return column
+    dtype, values = column
+    return pd.Series(values, dtype=dtype)
+
+
 def _optimizers(model: Learner) -> list[torch.optim.Optimizer]:
     if isinstance(model, SAC):
         return [model.actor.optimizer, model.critic.optimizer]
@@ -172,7 +304,8 @@ def _checkpoint_name(run: Run, checkpoint: str) -> str:
             f"{run.folder} has no checkpoint yet: go on with racer train --resume {run.folder}"
         )
     names = {f"{number}": f"{number}.pt" for number in steps}
-    names |= {"best": best["checkpoint"], "last": f"{steps[-1]}.pt"}
+    # the name only: a best.json from elsewhere may name a file anywhere
+    names |= {"best": Path(str(best["checkpoint"])).name, "last": f"{steps[-1]}.pt"}
     if checkpoint not in names:
         raise UsageError(
             f"{run.folder} has no checkpoint {checkpoint}: there are best, last, {', '.join(map(str, steps))}"

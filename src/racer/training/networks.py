@@ -31,6 +31,9 @@ from racer.vehicle import ActionSpace
 SHALLOW = "DEEP_CONVOLUTIONAL_NETWORK_SHALLOW"
 SMALL = "SMALL"
 
+NO_NUMBER = "found invalid values"
+"""What torch's distributions say, in a ValueError, of a mean or deviation that is no number."""
+
 SINGLE_SENSOR = "observation"
 """The name of the one embedder where the observation is no dict: DeepRacer's first name of the camera."""
 

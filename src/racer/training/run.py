@@ -217,6 +217,8 @@ REQUIRED_FILES = ("reward_function.py", "track.npy", "model/model_metadata.json"
 REQUIRED_KEYS = ("reward_file", "track", "track_title")
 EVALUATION_COLUMNS = ("steps", "seconds", "complete", "trials", "completion", "lap_time")
 """The columns of evaluations.csv that a table of none has too."""
+BEST_KEYS = {"steps", "checkpoint"}
+"""What best.json holds at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,7 +287,7 @@ class Run(Record):
         return cls(
             folder=folder,
             config=config,
-            reward=_first_file(Path(story["reward_file"]), folder / "reward_function.py"),
+            reward=_reward_of_run(Path(str(story["reward_file"])), folder / "reward_function.py"),
             track=load_route(folder / "track.npy", name=story["track"], title=story["track_title"]),
             other_track_files=tuple(sorted((folder / "tracks").glob("*.npy"))),
             metadata=metadata,
@@ -331,11 +333,18 @@ class Run(Record):
         if not file.exists():
             return None
         evaluation: dict[str, Any] = read_json(file)
+        if not isinstance(evaluation, dict) or not set(evaluation).issuperset(BEST_KEYS):
+            raise UsageError(f"{file} is damaged: train anew")
         return evaluation
 
     def evaluations(self) -> pd.DataFrame:
         """The evaluations so far, one a row, as evaluations.csv holds them."""
         return read_evaluations(self.folder)
+
+    @property
+    def brings_own_reward(self) -> bool:
+        """Whether the reward file is the copy in the folder, which may be a stranger's."""
+        return self.reward == self.folder / "reward_function.py"
 
     def reward_has_changed(self) -> bool:
         """Whether the reward file is no longer what the run began with."""
@@ -429,9 +438,13 @@ def _check_whole(folder: Path, story: Mapping[str, Any]) -> None:
         raise UsageError(f"{folder} is damaged: it lacks {', '.join(lacking)}; train anew")
 
 
-def _first_file(original: Path, copy: Path) -> Path:
-    if original.is_file():
-        return original
+def _reward_of_run(original: Path, copy: Path) -> Path:
+    """The original, where it is a reward file: a run from elsewhere may name any file there is."""
+    try:
+        if original.suffix == ".py" and b"reward_function" in original.read_bytes():
+            return original
+    except (OSError, ValueError):  # it is not there, or that is no name of a file
+        return copy
     return copy
 
 

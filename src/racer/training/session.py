@@ -8,7 +8,6 @@ asked for.
 
 from __future__ import annotations
 
-import io
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -18,12 +17,17 @@ from time import monotonic
 from typing import Any, Protocol
 
 import pandas as pd
-import torch
 
 from racer.errors import UsageError
 from racer.files import hold_folder, write_file, write_json
 from racer.reward import RewardRefused
-from racer.training.learner import UNREADABLE
+from racer.training.learner import (
+    UNREADABLE,
+    first_line,
+    read_plain,
+    save_policy,
+    write_plain,
+)
 from racer.training.run import Run, write_failing_step
 from racer.training.setup import ProgressCallback, TrainingProgress, TrainingSetup
 from racer.training.trials import EvaluationScore, evaluate_policy, merge_evaluations
@@ -211,10 +215,15 @@ class Session:
             )
         if not self.run.state.exists():
             return
-        state = self._saved_state()
-        self.setup.restore(state)
-        for phase in self.phases:
-            phase.restore(state)
+        state = read_plain(self.run.state, "train anew")
+        try:
+            self.setup.restore(state)
+            for phase in self.phases:
+                phase.restore(state)
+        except UNREADABLE as error:
+            raise UsageError(
+                f"{self.run.state} does not fit this run ({first_line(error)}): train anew"
+            ) from None
 
     def _update(self, on_progress: ProgressCallback) -> None:
         """One update of the phase that is due, and what follows from it."""
@@ -265,9 +274,7 @@ class Session:
         """Write a checkpoint of the policy; best.json names it if it is the best so far."""
         progress = self.progress
         name = f"{progress.steps}.pt"
-        content = io.BytesIO()
-        self.setup.model.policy.save(content)  # type: ignore[arg-type]  # torch.save takes it
-        write_file(self.run.checkpoints / name, content.getvalue())
+        save_policy(self.setup.model, self.run.checkpoints / name)
         evaluation = {
             "steps": progress.steps,
             "seconds": round(seconds, 3),
@@ -297,17 +304,7 @@ class Session:
         state = self.setup.state()
         for phase in self.phases:
             state |= phase.state()
-        content = io.BytesIO()
-        torch.save(state, content)
-        write_file(self.run.state, content.getvalue())
-
-    def _saved_state(self) -> dict[str, Any]:
-        """What `_save` wrote. Raises UsageError when it cannot be read."""
-        try:
-            state: dict[str, Any] = torch.load(self.run.state, weights_only=False)
-        except UNREADABLE as error:
-            raise UsageError(f"{self.run.state} is damaged ({error}): train anew") from None
-        return state
+        write_plain(self.run.state, state)
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:

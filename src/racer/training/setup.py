@@ -22,12 +22,12 @@ from racer.errors import RacerError
 from racer.reward import RewardBatch, RewardRefused, load_reward, reads_objects
 from racer.training.interop import read_hyperparameters
 from racer.training.learner import (
-    NO_NUMBER,
     Learner,
     learner_state,
     make_learner,
     restore_learner,
 )
+from racer.training.networks import NO_NUMBER
 from racer.training.run import Run, write_failing_step
 from racer.training.trials import EpisodeRecorder, EvaluationScore, trainer_log_lines, trial_cars
 
@@ -242,7 +242,9 @@ class TrainingSetup:
         self.cars.sensors.restore(state["suite"])
         self._restore_episode_starts(state["episode_starts"])
         if isinstance(self.model.env, VecNormalize):
-            self.model.env.ret_rms, self.model.env.returns = state["returns"]
+            mean, var, count, returns = state["returns"]
+            vars(self.model.env.ret_rms).update(mean=mean, var=var, count=count)
+            self.model.env.returns = returns
         self.recorder.restore(state["recorder"])
         if not self.run.reward_has_changed():
             for cars, snapshot in zip((self.cars, *self.trials), state["rewards"], strict=True):
@@ -271,11 +273,12 @@ class TrainingSetup:
         settings = self.settings
         return settings.lr * (1.0 - (1.0 - settings.lr_end) * min(self.learned_fraction, 1.0))
 
-    def _return_statistics(self) -> tuple[Any, Any] | None:
+    def _return_statistics(self) -> tuple[Any, ...] | None:
         """What rewards are normalized by."""
         cars = self.model.env
         if isinstance(cars, VecNormalize):
-            return cars.ret_rms, cars.returns
+            statistics = cars.ret_rms
+            return statistics.mean, statistics.var, statistics.count, cars.returns
         return None
 
     def _restore_learner(self, state: dict[str, Any]) -> None:

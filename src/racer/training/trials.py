@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,10 @@ from racer.errors import RacerError
 from racer.logs import training_metrics, write_csv, write_metrics
 from racer.sim import TRAINING, Obstacles, Phase, Starts, State, trace_columns
 from racer.training.config import LearnerSettings
-from racer.training.learner import NO_NUMBER, Learner
+from racer.training.networks import NO_NUMBER
+
+if TYPE_CHECKING:
+    from racer.training.learner import Learner
 
 TRIAL_COUNT = 5
 """Laps of an evaluation in training, which start at equal distances around the track."""

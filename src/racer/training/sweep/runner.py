@@ -215,7 +215,7 @@ def _look_at_running(runs: Sequence[RunStatus]) -> None:
 
 def _settle(run: RunStatus, exit_code: int) -> None:
     """Set how a run has ended."""
-    if exit_code == 0:
+    if exit_code == 0 and (run.folder / FINISHED_FILE).exists():
         run.state = "finished"
         return
     if exit_code in (INTERRUPTED, -signal.SIGINT):
@@ -223,7 +223,9 @@ def _settle(run: RunStatus, exit_code: int) -> None:
         return
     run.state = "failed"
     run.message = _read_messages(run.folder)
-    if not run.message and exit_code > 0:
+    if not run.message and exit_code == 0:
+        run.message = "it was ended from inside before it was done, as os._exit in a reward does"
+    elif not run.message and exit_code > 0:
         run.message = f"it ended with exit code {exit_code} and said nothing"
     elif not run.message:
         run.message = f"signal {-exit_code} ended it from outside"

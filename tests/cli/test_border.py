@@ -1,0 +1,134 @@
+"""What stands between a stranger's file and the user: exit code 0 means done, text is data."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from racer import place
+from racer.checker import check, format_check
+from racer.errors import printable
+from racer.reward import RewardBatch, RewardRefused, load_reward
+
+STEERING = r"\x1b[2J\x1b]0;title\x07\r\nall checks passed\u202e"
+
+
+@pytest.fixture
+def run_racer(tmp_path):
+    """Runs `racer` on a reward of that text in a process of its own."""
+
+    def run(command, source, *more, timeout=100):
+        (tmp_path / "mine.py").write_text(source)
+        (tmp_path / "params.json").write_text(json.dumps(place("oval", waypoint=3), default=float))
+        line = [sys.executable, "-m", "racer", command, "mine.py", *more]
+        return subprocess.run(
+            line, cwd=tmp_path, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    return run
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a command has a supervisor")
+@pytest.mark.parametrize(
+    ("act", "word"),
+    [
+        ("os._exit(0)", "ended from inside"),
+        ("os.execv('/bin/true', ['true'])", "ended from inside"),
+        ("os.kill(os.getpid(), 9)", "SIGKILL"),
+    ],
+)
+def test_a_reward_that_ends_the_program_ends_it_with_a_sentence_and_exit_code_1(
+    run_racer, act, word
+):
+    source = f"import os\ndef reward_function(params):\n    {act}\n    return 1.0\n"
+    done = run_racer("reward", source, "params.json")
+    assert done.returncode == 1
+    assert word in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_exit_handler_that_does_not_come_back_is_in_time_too(run_racer):
+    source = (
+        "import atexit\ndef spin():\n    while True: pass\natexit.register(spin)\n"
+        "def reward_function(params):\n    return 1.0\n"
+    )
+    done = run_racer("reward", source, "params.json")
+    assert done.returncode == 1
+    assert done.stdout.startswith("1")
+    assert "mine.py:3: " in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a command has a supervisor")
+def test_the_last_timeout_cannot_be_taken_away(run_racer):
+    source = (
+        "import faulthandler, re\ndef reward_function(params):\n"
+        "    faulthandler.cancel_dump_traceback_later()\n"
+        "    re.match('(a+)+$', 'a' * 60 + 'b')\n    return 1.0\n"
+    )
+    done = run_racer("reward", source, "params.json", "--reward-timeout", "1")
+    assert done.returncode == 1
+    assert "held up" in done.stderr
+
+
+LOOPS = {
+    "__float__": "class L(float):\n    def __float__(self):\n{loop}\nresult = lambda: L(1)",
+    "__index__": "class L:\n    def __index__(self):\n{loop}\nresult = lambda: L()",
+    "__repr__": "class L:\n    def __repr__(self):\n{loop}\nresult = lambda: L()",
+    "__del__": "class L(float):\n    def __del__(self):\n{loop}\nresult = lambda: L(1)",
+    "__str__ of an exception": (
+        "class L(Exception):\n    def __str__(self):\n{loop}\ndef result():\n    raise L()"
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of __del__
+@pytest.mark.parametrize("kind", LOOPS)
+def test_code_behind_a_result_is_under_the_watch(kind, tmp_path):
+    file = tmp_path / "loops.py"
+    source = LOOPS[kind].format(loop="        while True: pass")
+    file.write_text(f"{source}\ndef reward_function(params):\n    return result()\n")
+    batch = RewardBatch(load_reward(file), 1, timeout=0.2)
+    with pytest.raises(RewardRefused) as refused:
+        batch([{"steps": 2}])
+    assert refused.value.path == str(file)
+    assert refused.value.params == {"steps": 2}
+
+
+def test_numbers_of_a_class_of_its_own_are_read_as_the_job_reads_them(tmp_path):
+    file = tmp_path / "half.py"
+    file.write_text(
+        "class Half(float):\n    def __float__(self):\n        return 0.5\n"
+        "def reward_function(params):\n    return Half(3.0)\n"
+    )
+    assert RewardBatch(load_reward(file), 2)([{}, {}]).tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"def reward_function(params):\n    raise ValueError('{STEERING}')\n",
+        (
+            f"class R(str):\n    def __repr__(self):\n        return '{STEERING}'\n"
+            "def reward_function(params):\n    return R('x')\n"
+        ),
+        "def reward_function(params):\n    x = 1 / 0  # \x1b[2J \u202e evil\n    return x\n",
+        f"class E(Exception): pass\nE.__name__ = '{STEERING}'\ndef reward_function(params):\n    raise E\n",
+    ],
+    ids=["exception", "repr", "source", "class name"],
+)
+def test_text_of_a_file_steers_no_terminal_and_says_nothing_in_racers_name(source, tmp_path):
+    file = tmp_path / "speaks.py"
+    file.write_text(source)
+    [report] = check(file, tracks=["oval"], seconds=0.2).reports
+    text = format_check(report)
+    assert report.has_errors
+    assert printable(text, keep="\n") == text
+    assert not any(line.strip().startswith("all checks passed") for line in text.splitlines())
+
+
+def test_what_is_printable_stays_as_it_is():
+    for text in ("plain", "Zürich, Ελλάδα, 東京 1.5 m/s", ""):
+        assert printable(text) == text
+    assert printable("a\tb\nc", keep="\t\n") == "a\tb\nc"
+    assert printable("\x9b\u2028\ud800\u200b") == r"\x9b\u2028\ud800\u200b"
