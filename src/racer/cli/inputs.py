@@ -109,7 +109,8 @@ def read_jobs_on_track(
     """What `read_log_on_track` gives, apart for each job where several lie in one folder."""
     from racer import logs
 
-    jobs = logs.read_jobs(path)
+    log = logs.read_log(path)
+    jobs = logs.read_jobs(path) if log.jobs else {"": log}
     return [
         _placed(log, Path(path) / job, track, routes, with_line_deviation)
         for job, log in jobs.items()

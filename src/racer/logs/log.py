@@ -118,13 +118,15 @@ class Log(Record):
     """A trace, the files that it comes from, and what is known of its job.
 
     `trace` has one row a step, with the columns of `racer.logs.schema`. `notes` are sentences on
-    what was converted, left out or guessed.
+    what was converted, left out or guessed. `jobs` are the folders of several jobs that stand behind
+    each other in it, empty for one: `racer.logs.read_jobs` reads them apart.
     """
 
     trace: pd.DataFrame
     sources: tuple[Source, ...]
     notes: tuple[str, ...] = ()
     job: Job = field(default_factory=Job)
+    jobs: tuple[str, ...] = ()
 
     @property
     def bad_lines(self) -> int:

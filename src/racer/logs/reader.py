@@ -100,7 +100,8 @@ def read_log(path: str | Path, endpoint: str = "") -> Log:
         notes.append(
             f"{len(jobs)} jobs are in it: {', '.join(jobs)}; here their steps stand behind each other"
         )
-    return contents.log(contents.files, contents.facts, notes)
+    log = contents.log(contents.files, contents.facts, notes)
+    return replace(log, jobs=tuple(jobs) if len(jobs) > 1 else ())
 
 
 def read_jobs(path: str | Path, endpoint: str = "") -> dict[str, Log]:
