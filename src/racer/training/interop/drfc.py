@@ -56,7 +56,7 @@ def settings_from_obstacles(layout: ObstacleLayout | None) -> dict[str, str]:
     settings = {"RACE_TYPE": race}
     for key in KEYS_OF_RACE[race].values():
         value = getattr(layout, key.lower())
-        if key == "OBJECT_POSITIONS" and not value:
+        if value in (None, ()):
             continue
         settings[key] = _obstacle_text(value)
     return settings
