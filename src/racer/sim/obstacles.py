@@ -269,6 +269,9 @@ def find_contacts(
     for its penalty cannot be touched; one without a penalty can (9.19).
     """
     hit = hit_obstacle(cars, obstacles)
+    if hit.max() < 0:
+        none = np.zeros(len(cars), dtype=np.bool_)
+        return Contacts(none, none, none)
     drives = cars["phase"] == RUN
     touches = (hit >= 0) & (drives | ((cars["phase"] == PAUSE) & (cars["pause"] == 0.0)))
     crashed = touches & drives
