@@ -212,9 +212,7 @@ def _pose_on_nearer_lane(row: State, s: float, track: Track) -> Pose:
 
 
 def _spots_beside(track: Track, s: Sequence[float], lanes: Sequence[int]) -> Obstacles:
-    """Spots on lanes beside the center line at `s` m. Negative ones count from its end; it has
-    nothing beyond.
-    """
+    """Spots on lanes beside the center line at `s` m; negative ones count from its end."""
     return obstacles_beside(track, [at % track.length if at < 0.0 else at for at in s], lanes)
 
 
