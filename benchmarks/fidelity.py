@@ -1,4 +1,5 @@
-"""How faithful racer is to real logs: geometry row by row, dynamics open loop, distance lap by lap.
+"""How faithful racer is to real logs: geometry row by row, the places where cars are put back, dynamics
+open loop, distance lap by lap.
 
     python benchmarks/fidelity.py LOGS --tracks DIR [--car v4|v5|v6] [--json]
 
@@ -29,11 +30,12 @@ from racer import geometry, logs
 from racer.errors import RacerError, UsageError
 from racer.logs.to_state import state_rows
 from racer.logs.track_matching import match_track
+from racer.sim.simulation import put_back
 from racer.sim.state import Phase, State, Status
 from racer.track import route
 from racer.track.spatial_index import pack_tracks
 from racer.track.track import Track
-from racer.vehicle.car import CARS, WHEEL_CENTERS_M
+from racer.vehicle.car import CARS, PUT_BACK_RULES, WHEEL_CENTERS_M
 from racer.vehicle.metadata import read_metadata
 
 PROGRESS_TOLERANCE_PERCENT = 0.002
@@ -161,7 +163,13 @@ def _measure_geometry(job: Job) -> Result:
     car is not held.
     """
     if job.track is None:
-        return {"track": None, "rows": len(job.trace), "agreement": None, "misses": []}
+        return {
+            "track": None,
+            "rows": len(job.trace),
+            "agreement": None,
+            "misses": [],
+            "put_backs": [],
+        }
     state = state_rows(job.trace, job.track, pack_tracks([job.track]))
     is_off_track = state["wheels"] == 0
     says_off_track = state["status"] == Status.OFF_TRACK
@@ -187,7 +195,33 @@ def _measure_geometry(job: Job) -> Result:
         "driving_rows": int(is_driving.sum()),
         "agreement": agreement,
         "misses": misses,
+        "put_backs": measure_put_backs(state, job.track),
     }
+
+
+def measure_put_backs(state: State, track: Track) -> list[Result]:
+    """Of every incident after which the car was put back, how far from there each of the rules puts
+    it, mm. Crashes are left out: where the obstacles were no log says.
+    """
+    packed = pack_tracks([track])
+    is_pause = state["phase"] == Phase.PAUSE
+    put_backs = []
+    for row in np.flatnonzero(~is_pause[:-1] & is_pause[1:]).tolist():
+        incident = state[row : row + 1]
+        status = Status(incident["status"][0])
+        if status == Status.CRASHED:
+            continue
+        pause_rows = int(np.argmin(np.append(is_pause[row + 1 :], False)))
+        held = state[row + pause_rows]  # the first ones may still wobble
+        after = incident.copy()
+        after["phase"] = Phase.PAUSE
+        result: Result = {"steps": int(incident["steps"][0]), "status": status.word}
+        for rule in PUT_BACK_RULES:
+            place = put_back(incident, after, [track], packed, rule=rule)[0]
+            away = np.hypot(place["x"] - held["x"], place["y"] - held["y"])
+            result[rule] = 1000.0 * float(away)
+        put_backs.append(result)
+    return put_backs
 
 
 def _has_overriding_status(state: State) -> NDArray[np.bool_]:
@@ -356,6 +390,7 @@ def _print_report(results: list[Result]) -> None:
     )
     console.print(_geometry_table(results))
     _print_misses(console, results)
+    _print_put_backs(console, results)
     console.print(
         "\nOpen loop: median (90th percentile) of the error after 1, 5, 15 and 30 steps of logged "
         "commands\n"
@@ -421,6 +456,21 @@ def _describe_distances(name: str, by: NDArray[np.float64]) -> str:
     border = "an edge of the road" if name == "wheels" else "equally near waypoints"
     counts = [f"{int((by < limit).sum())} within {1000 * limit:g} mm" for limit in NEAR_LIMITS_M]
     return f" ({', '.join(counts)} of {border}; the farthest {1000 * by.max():.1f} mm)"
+
+
+def _print_put_backs(console: Console, results: list[Result]) -> None:
+    """How far from each incident's place the two rules put the car."""
+    console.print(
+        "\nPut back after an incident: mm from the logged place by the rule that takes the progress "
+        "of the step before, and by that of the incident's own\n",
+        soft_wrap=True,
+    )
+    table = _new_table("log", "step", "status", *PUT_BACK_RULES)
+    for result in results:
+        for one in result["put_backs"]:
+            millimetres = [f"{one[rule]:.1f}" for rule in PUT_BACK_RULES]
+            table.add_row(result["log"], str(one["steps"]), one["status"], *millimetres)
+    console.print(table)
 
 
 def _error_heads() -> list[str]:

@@ -28,6 +28,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long the laws of `tests/sim/test_laws.py` are tried."""
+    parser.addoption("--law-steps", type=int, default=20_000, help="steps of random races")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real logs and routes that lies beside some checkouts: `<repo>/../shared/data`."""

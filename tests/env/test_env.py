@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -15,8 +16,11 @@ from racer.errors import UsageError
 from racer.logs.schema import TRACE_COLUMNS
 from racer.sensors.features import FEATURE_NAMES
 from racer.sim.params import Params
-from racer.sim.state import TRAINING
+from racer.sim.state import TRAINING, Phase
+from racer.track import route
+from racer.track.library import load_track
 from racer.vehicle.action_space import ActionSpace
+from racer.vehicle.metadata import Metadata
 
 assert racer.env  # importing it registers the environment
 
@@ -283,9 +287,11 @@ def test_a_reward_file_is_loaded_by_path(tmp_path: Path):
         ({"car": "v7"}, "unknown car 'v7'"),
         ({"track": "ovl"}, "did you mean 'oval'"),
         ({"noise": "robst"}, "did you mean 'robust'"),
+        ({"clockwise": True}, "unknown track 'oval_cw'"),
+        ({"rules": {"put_back": "there"}}, "put_back is one of before, own, not 'there'"),
     ],
 )
-def test_a_wrong_argument_is_refused_with_a_sentence(arguments: dict[str, str], says: str):
+def test_a_wrong_argument_is_refused_with_a_sentence(arguments: dict[str, Any], says: str):
     with pytest.raises(UsageError, match=says):
         vector(1, **arguments)
 
@@ -323,3 +329,60 @@ def test_cars_among_objects_are_the_same_alone_and_with_the_same_seed(objects):
     assert alone == story(1)
     assert alone == story(3)
     assert len(alone[0][2]["objects_location"]) == (6 if objects == "random_boxes" else 3)
+
+
+def test_the_real_step_limit_is_100000_steps():
+    assert TRAINING.step_limit == 100_000
+    env = vector(1)
+    env.simulation.state["steps"] = 99_998
+    env.simulation.state["phase"] = Phase.RUN
+    ends = [env.advance(np.zeros((1, 2))) for _ in range(2)]
+    assert [bool(step.truncated[0]) for step in ends] == [False, True]
+    assert not ends[1].rows["done"][0]
+
+
+@pytest.mark.parametrize("observation", ["features", ("features", "lidar")])
+def test_with_a_stale_start_the_first_observation_is_the_last_of_the_episode_before(
+    observation: str | tuple[str, str],
+):
+    stale = vector(2, observation=observation, stale_start=True, rules={"step_limit": 7})
+    fresh = vector(2, observation=observation, rules={"step_limit": 7})
+    first = [features(env.reset(seed=0)[0]).copy() for env in (stale, fresh)]
+    assert np.array_equal(first[0], first[1])
+    for _ in range(7):
+        old, _, _, _, info = stale.step(np.full((2, 2), 0.5))
+        new = fresh.step(np.full((2, 2), 0.5))[0]
+    seen_last = np.stack([features(one) for one in info["final_obs"]])
+    assert np.array_equal(features(old), seen_last)
+    assert not np.array_equal(features(old), features(new))
+    old = stale.step(np.zeros((2, 2)))[0]
+    new = fresh.step(np.zeros((2, 2)))[0]
+    assert np.array_equal(features(old), features(new))  # it decides nothing
+
+
+def features(observation: Any) -> np.ndarray:
+    return observation["features"] if isinstance(observation, dict) else observation
+
+
+def test_put_back_may_be_said_with_the_rules():
+    assert vector(1, car="v5").car.put_back == "own"
+    env = vector(1, car="v5", evaluation=True, rules={"put_back": "before", "resets": 3})
+    assert env.scenario.car.put_back == "before"
+    assert env.scenario.rules.resets == 3
+
+
+def test_clockwise_takes_the_world_of_that_direction(tmp_path: Path):
+    for ending in ("cw", "ccw"):
+        route.save_route(load_track("oval"), tmp_path / f"ring_{ending}.npy")
+    for clockwise, name in ((True, "ring_cw"), (False, "ring_ccw")):
+        env = vector(1, track=str(tmp_path / "ring.npy"), clockwise=clockwise)
+        assert env.scenario.track.name == name
+    with pytest.raises(UsageError, match="not about a track as it is"):
+        vector(1, track=load_track("oval"), clockwise=True)
+
+
+def test_a_car_with_stereo_cameras_looks_for_objects_with_both():
+    metadata = Metadata(DISCRETE, sensor=("STEREO_CAMERAS",))
+    assert vector(1, action_space=metadata).has_stereo
+    assert vector(1, observation="stereo:80x60").has_stereo
+    assert not vector(1).has_stereo

@@ -156,3 +156,25 @@ def test_a_trace_without_rows_gives_a_table_without_rows(
     drive: Callable[..., pd.DataFrame], ring: Track
 ):
     assert len(state_rows(drive().iloc[:0], ring)) == 0
+
+
+def test_where_a_car_drove_last_is_not_moved_by_pauses(
+    drive: Callable[..., pd.DataFrame], ring: Track
+):
+    trace = drive(episodes=2)
+    words = trace["episode_status"].astype(object)
+    words.iloc[5:8] = "pause"
+    state = state_rows(trace.assign(episode_status=words), ring)
+    begins = int(np.flatnonzero(trace["steps"] == 1.0)[1])
+    row_of = {1: 1, 2: 1, 5: 4, 6: 4, 8: 4, 9: 8, begins: begins, begins + 1: begins + 1}
+    for row, driven in row_of.items():
+        assert state["driven_x"][row] == state["x"][driven]
+        assert state["driven_y"][row] == state["y"][driven]
+
+
+def test_9_3_a_command_to_stand_has_driven_a_tenth_of_a_meter_a_second(
+    drive: Callable[..., pd.DataFrame], ring: Track
+):
+    state = state_rows(drive(episodes=1).assign(throttle=0.0), ring)
+    assert state["speed_command"].max() == 0.0
+    assert state["speed_before"][:4].tolist() == [0.0, 0.0, 0.1, 0.1]

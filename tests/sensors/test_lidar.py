@@ -186,6 +186,15 @@ def test_discretized_sectors_are_one_hot_and_a_clear_one_is_empty() -> None:
     assert few.tolist() == [[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
 
 
+def test_9_18_the_clipping_distance_is_12_m_at_most() -> None:
+    distances = np.full((1, 64), FARTHEST_M)
+    distances[0, 0] = 10.0
+    config = {"num_sectors": 8, "num_values_per_sector": 4, "clipping_dist": 12.0}
+    farther = lidar.encode_discretized_lidar(distances, config | {"clipping_dist": 40.0})
+    assert farther.tolist() == lidar.encode_discretized_lidar(distances, config).tolist()
+    assert farther.nonzero()[1].tolist() == [3]
+
+
 def test_a_box_on_the_road_ahead_to_the_left_is_seen_by_the_first_rays() -> None:
     objects = obstacles_on(TRACK, [(0.2, 1)])
     rows = scene.placed_rows(TRACK, [0.2 * TRACK.length - 0.2], offset=-0.25)

@@ -196,6 +196,16 @@ def test_the_world_looks_otherwise_in_every_episode_of_a_car_and_the_same_for_th
         cars(look="strog")
 
 
+def test_9_15_the_world_looks_the_same_in_every_lap_of_a_continuous_race():
+    made = cars(look="strong")
+    before = made.observe().copy()
+    made.simulation.state["episode"] += 1
+    made.simulation.state["episode_laps"] += 1
+    assert np.array_equal(made.observe(), before)
+    made.simulation.state["episode"] += 1
+    assert not np.array_equal(made.observe(), before)
+
+
 def test_a_suite_of_features_draws_nothing():
     made = cars(observation="features")
     assert isinstance(made.sensors, Sensors)

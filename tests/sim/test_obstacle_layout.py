@@ -224,11 +224,8 @@ def test_it_does_not_crash_while_it_waits_and_the_crash_is_counted_once() -> Non
 
 def test_off_the_track_near_a_box_it_is_put_behind_the_box_too() -> None:
     cars = field(at([(5.0 / L, 1)]), rules=HELD)
-    cars.state["phase"], cars.state["progress"], cars.state["wheels"] = (
-        Phase.RUN,
-        4.5 / L * 100.0,
-        0,
-    )
+    cars.state["phase"], cars.state["wheels"] = Phase.RUN, 0
+    cars.state["progress"] = cars.state["progress_before"] = 4.5 / L * 100.0
     row = cars.step(np.array([[0.0, 1.0]]))
     assert row["status"][0] == Status.OFF_TRACK
     assert cars.state["s"][0] == pytest.approx(4.0 + 0.14, abs=0.05)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from racer.vehicle.car import STEP_S, V4, V6, Car, car_table
 OVAL = layout_file.load_layout_track(shipped.tracks_folder() / "oval.toml")
 ROADS = pack_tracks([OVAL])
 GO = np.array([[0.0, 1.0]])
+STUCK = replace(V6, name="stuck", front_gain=0.0, rear_gain=0.0)
 
 
 def one(share: float = 0.0, track: Track = OVAL, roads: PackedTracks = ROADS) -> State:
@@ -160,13 +162,13 @@ def test_crashed_car_is_out():
 
 
 def test_fifteen_steps_without_motion_are_immobilized():
-    state, seen = running(), []
-    for _ in range(17):
-        row, state = run(state, np.array([[0.0, 0.0]]))
+    state, seen = one(), []
+    for _ in range(20):
+        row, state = run(state, car=STUCK)
         seen.append(int(row["status"][0]))
         if row["done"][0]:
             break
-    assert seen == [Status.IN_PROGRESS] * 15 + [Status.IMMOBILIZED]
+    assert seen == [Status.PREPARE] + [Status.IN_PROGRESS] * 14 + [Status.IMMOBILIZED]
 
 
 def test_fifteen_steps_of_falling_progress_are_reversed():
@@ -188,8 +190,8 @@ def test_one_step_forward_forgets_the_steps_backward():
 
 def test_time_is_up_at_the_limit():
     rules = TRAINING._replace(time_limit=2.0)
-    early, _ = run(running(clock=1.9), rules=rules)
-    late, _ = run(running(clock=1.95), rules=rules)
+    early, _ = run(running(clock=2.0), rules=rules)
+    late, _ = run(running(clock=2.05), rules=rules)
     assert early["status"][0] == Status.IN_PROGRESS
     assert late["status"][0] == Status.TIME_UP
     assert late["done"][0]
@@ -215,7 +217,7 @@ def test_of_several_statuses_the_simulators_first_one_is_shown(subset: int):
         state["progress_before"] += 1.0
         state["backward_steps"] = 14
     state["still_steps"] = 15 if Status.IMMOBILIZED in holds else 0
-    rules = TRAINING._replace(time_limit=0.0 if Status.TIME_UP in holds else inf)
+    rules = TRAINING._replace(time_limit=-1.0 if Status.TIME_UP in holds else inf)
     row, _ = run(state, rules=rules)
     assert row["status"][0] == holds[0]
     assert row["done"][0]
@@ -383,14 +385,18 @@ def test_immobilized_costs_no_penalty_and_a_crash_five_seconds():
         assert not row["done"][0]
 
 
-def test_a_car_is_put_back_on_the_middle_of_the_nearer_lane_at_the_progress_of_its_incident():
+@pytest.mark.parametrize(("rule", "before", "own"), [("before", 4.0, 3.0), ("own", 3.0, 4.0)])
+def test_a_car_is_put_back_on_the_middle_of_the_lane_that_it_left(
+    rule: str, before: float, own: float
+):
     for aside, border in ((1.2, OVAL.inner), (-1.2, OVAL.outer)):
         state = running(0.02)
-        state["y"] += aside
+        state["driven_y"] += 0.1 * aside
+        state["y"] -= aside
         state = locate_cars(state, ROADS)
-        state["progress_before"], state["progress"] = 3.0, 4.0
+        state["progress_before"], state["progress"] = before, own
         row, after = run(state, rules=EVALUATION)
-        back = put_back(row, after, [OVAL], ROADS)[0]
+        back = put_back(row, after, [OVAL], ROADS, rule=rule)[0]
         assert back["s"] == pytest.approx(0.04 * OVAL.length + 0.14, abs=1e-6)
         assert back["distance"] == pytest.approx(0.25 * back["width"], abs=1e-6)
         lane = np.interp(0.04 * OVAL.length, OVAL.s, 0.5 * (OVAL.center + border)[:, 1])
@@ -412,6 +418,8 @@ def test_golden_resets_of_real_evaluations(shared_data: Path, log: str, steps: i
     state["phase"], state["steps"], state["yaw"] = Phase.RUN, steps - 1, np.radians(now["yaw"])
     state["x"] = now["X"] - 0.14 * np.cos(state["yaw"])
     state["y"] = now["Y"] - 0.14 * np.sin(state["yaw"])
+    state["driven_x"] = before["X"] - 0.14 * np.cos(np.radians(before["yaw"]))
+    state["driven_y"] = before["Y"] - 0.14 * np.sin(np.radians(before["yaw"]))
     state["progress"] = before["progress"]
     state = locate_cars(state, roads)
     rules = EVALUATION._replace(off_track_penalty=3.0)
@@ -420,7 +428,7 @@ def test_golden_resets_of_real_evaluations(shared_data: Path, log: str, steps: i
     )
     assert Status(row["status"][0]).word == "off_track"
     assert row["steps"][0] == steps
-    back = put_back(row, after, [track], roads)[0]
+    back = put_back(row, after, [track], roads, rule=V4.put_back)[0]
     held = real.iloc[at + 3]  # the first two rows still wobble
     assert back["front_x"] == pytest.approx(held["X"], abs=0.001)
     assert back["front_y"] == pytest.approx(held["Y"], abs=0.001)

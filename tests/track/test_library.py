@@ -16,6 +16,7 @@ from racer.track import (
     load_track,
     route,
     track_entries,
+    world_of_direction,
 )
 
 
@@ -102,6 +103,18 @@ def test_unknown_names_get_the_nearest_known_one(tmp_path: Path) -> None:
         complaint("Aragon", tmp_path)
         == "the route 'Aragon' is not here yet: racer tracks fetch Aragon"
     )
+
+
+@pytest.mark.parametrize(
+    ("track", "clockwise", "world"),
+    [
+        ("reinvent_base", True, "reinvent_base_cw"),
+        ("reinvent_base", False, "reinvent_base_ccw"),
+        (Path("routes/Spain_track.npy"), True, "routes/Spain_track_cw.npy"),
+    ],
+)
+def test_a_direction_is_a_world_of_its_own(track: str | Path, clockwise: bool, world: str) -> None:
+    assert world_of_direction(track, clockwise) == world
 
 
 def test_paths_that_are_no_track_are_refused(tmp_path: Path) -> None:

@@ -30,7 +30,14 @@ from racer.sim import (
     trace_columns,
 )
 from racer.track import Track
-from racer.vehicle import FRONT_POINT_M, STEERING_LIMIT_DEG, STEP_S, Car, car_table
+from racer.vehicle import (
+    FRONT_POINT_M,
+    SPEED_LIMITS_MPS,
+    STEERING_LIMIT_DEG,
+    STEP_S,
+    Car,
+    car_table,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,7 +208,8 @@ def roll_out(
     for `max_steps`. Those that are `is_turned` (N,) begin facing the wrong way.
 
     `command(state, cars)` gives the commands (N, 2), steering deg and speed m/s, of the cars (N,)
-    that still drive.
+    that still drive. One that is told to stand does so, as if something held it: the simulator
+    would let it creep, and never end its episode (docs/simulator.md 9.3).
     """
     state = line_up(scenario, obstacles, count)
     if is_turned is not None:
@@ -216,7 +224,12 @@ def roll_out(
             state["crashed"] = _has_crashed(state, obstacles)
         durations = np.full(len(alive), STEP_S)
         rows, state = step_cars(
-            state, commands, durations, scenario.packed_tracks, cars, scenario.rules
+            state,
+            commands,
+            durations,
+            scenario.packed_tracks,
+            _hold_still(cars, state, commands),
+            scenario.rules,
         )
         cars_of_steps.append(alive)
         rows_of_steps.append(rows)
@@ -228,6 +241,20 @@ def roll_out(
         if not len(alive):
             break
     return _rows_by_car(np.concatenate(cars_of_steps), np.concatenate(rows_of_steps), count)
+
+
+def _hold_still(cars: NDArray[np.void], state: State, commands: Array) -> NDArray[np.void]:
+    """Rows of `CAR_PARAMETERS` of the cars (N,), of which those that are told to stand do not turn
+    their wheels: a step later where commands reach them late.
+    """
+    is_held = commands[:, 1] <= 0.0
+    if not is_held.any():
+        return cars
+    is_held &= (cars["delay"] == 0.0) | (state["speed_command"] <= SPEED_LIMITS_MPS[0])
+    held = cars.copy()
+    for name in ("front_gain", "rear_gain"):
+        held[name][is_held] = 0.0
+    return held
 
 
 def _turn_around(state: State, is_turned: NDArray[np.bool_]) -> None:

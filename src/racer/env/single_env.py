@@ -78,7 +78,7 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
             "lap_time": lap_time if lap_time == lap_time else None,
             "trace": trace,
         }
-        observation = split_observation(cars.sensors.observe(cars.simulation, fresh=True), 1)[0]
+        observation = split_observation(cars.observe(fresh=True), 1)[0]
         if cars.renderer is not None:
             cars.renderer.record(cars.simulation, step.reward)
         return observation, reward, trace["done"], bool(step.truncated[0]), info

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from racer.env.rendering import RENDER_FPS, RENDER_MODES, Renderer
+from racer.errors import UsageError
 from racer.reward import REWARD_TIMEOUT_S, RewardBatch, RewardRefused, load_reward
 from racer.sensors import Observation, Sensors, SensorSpec, parse_observations
 from racer.sim import (
@@ -38,11 +40,12 @@ from racer.sim import (
     tally_rows,
     trace_columns,
 )
-from racer.track import DEFAULT_TRACK, Track, load_track
+from racer.track import DEFAULT_TRACK, Track, load_track, world_of_direction
 from racer.vehicle import (
     CAR_VERSIONS,
     DEFAULT_CAR,
     DEFAULT_VERSION,
+    PUT_BACK_RULES,
     ActionSpace,
     Car,
     Metadata,
@@ -53,6 +56,7 @@ from racer.vehicle import (
 Rewards = NDArray[np.float64]
 
 RUN = int(Phase.RUN)
+STEREO_SENSOR = "STEREO_CAMERAS"
 
 CHUNK_CARS = 96
 """Cars whose params exist at a time: more would not stay in the processor's cache."""
@@ -75,11 +79,13 @@ def pay_cars(
     obstacles: Obstacles,
     with_params: bool,
     all_drive: bool,
+    has_stereo: bool = False,
 ) -> tuple[list[Params], Rewards]:
     """Params of all `rows` (N,), untouched by the reward function, if `with_params`; and the rewards
     (N,) that it pays for them.
 
-    Prepare and pause steps pay nothing; `all_drive` says that there are none of these.
+    Prepare and pause steps pay nothing; `all_drive` says that there are none of these. Cars that
+    have two cameras, `has_stereo`, look for objects with both.
 
     The garbage collector is held off meanwhile: it would walk the young dicts again and again, at
     several times the cost of making them, and they hold no cycles.
@@ -88,14 +94,14 @@ def pay_cars(
     gc.disable()
     try:
         if len(rows) <= CHUNK_CARS:
-            params = build_params(rows, tracks, obstacles)
+            params = build_params(rows, tracks, obstacles, has_stereo)
             given = [copy_params(one_car) for one_car in params] if with_params else params
             return params, _pay_chunk(reward, rows, given, None, all_drive)
         every_params: list[Params] = []
         rewards = []
         for first in range(0, len(rows), CHUNK_CARS):
             chunk = slice(first, first + CHUNK_CARS)
-            params = build_params(rows[chunk], tracks, obstacles[chunk])
+            params = build_params(rows[chunk], tracks, obstacles[chunk], has_stereo)
             given = [copy_params(one_car) for one_car in params] if with_params else params
             rewards.append(_pay_chunk(reward, rows[chunk], given, first, all_drive))
             if with_params:
@@ -150,9 +156,16 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
     known range), `car` (v4, v5 or v6; by default what the metadata's version says, else v6),
     `noise` (none, jitter or robust), `objects` (boxes, random_boxes, bots, or a .toml file or
     mapping of the words of `racer.sim.obstacle_layout.ObstacleLayout`), `look` (none, simulator or
-    strong: how the pictures of cameras vary). `reverse` drives the track the other way, `evaluation`
-    races continuous laps with penalties from the start line instead of training episodes from
-    everywhere. Raises UsageError with a sentence for what is wrong.
+    strong: how the pictures of cameras vary). `reverse` drives the track the other way, `clockwise`
+    takes the `_cw` or `_ccw` world of that name instead, as TRACK_DIRECTION_CLOCKWISE does;
+    `evaluation` races continuous laps with penalties from the start line instead of training
+    episodes from everywhere. `rules` may say `put_back`, too: "before" or "own", where the car's
+    version does not say it (`racer.vehicle.car.PUT_BACK_RULES`). Raises UsageError with a sentence
+    for what is wrong.
+
+    With `stale_start` the first observation of an episode is the last one of the episode before, as
+    the simulator's reset returns what it saw before it moved the car. It decides nothing: the first
+    step is the prepare step.
 
     Actions are indices of a discrete space, or points in [-1, 1] x [-1, 1] (steering, speed). A car
     whose episode is over is started again within the same step.
@@ -206,20 +219,24 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
         objects: ObstacleSource = None,
         look: str = "none",
         reverse: bool = False,
+        clockwise: bool | None = None,
         evaluation: bool = False,
-        rules: Rules | Mapping[str, float] | None = None,
+        rules: Rules | Mapping[str, Any] | None = None,
         starts: Starts | Mapping[str, Any] | None = None,
         reward_timeout: float = REWARD_TIMEOUT_S,
         last_words: Callable[[RewardRefused], None] | None = None,
+        stale_start: bool = False,
         render_mode: str | None = None,
     ) -> None:
         metadata = _read_metadata(action_space, car)
         self.num_envs = num_envs
         self.render_mode = render_mode
         self.car = car if isinstance(car, Car) else car_preset(car or metadata.car)
+        if isinstance(rules, Mapping) and "put_back" in rules:
+            self.car = _put_back_by(self.car, rules["put_back"])
+            rules = {name: rule for name, rule in rules.items() if name != "put_back"}
         self.actions = metadata.action_space
-        if not isinstance(track, Track):
-            track = load_track(track)
+        track = _read_track(track, clockwise)
         self.scenario = Scenario(
             track=track.reversed() if reverse else track,
             car=self.car,
@@ -238,6 +255,9 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
             )
         names = parse_observations(observation, metadata.sensor)
         self.sensors = Sensors(names, self.scenario, num_envs, metadata.lidar_config, look)
+        self.has_stereo = STEREO_SENSOR in metadata.sensor or "stereo" in self.sensors.specs
+        self._stale_start = stale_start
+        self._stale: dict[int, Observation] = {}
         self.single_observation_space = _observation_space(self.sensors.specs)
         self.single_action_space = _action_space(self.actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -268,7 +288,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
             info["final_obs"] = final
             info["_final_obs"] = is_over
             self.restart(is_over)
-        observations = self.sensors.observe(self.simulation, fresh=True)
+        observations = self.observe(fresh=True)
         if self.renderer is not None:
             self.renderer.record(self.simulation, step.reward)
         return observations, step.reward, step.terminated, step.truncated, info
@@ -283,11 +303,12 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
             first = seed if isinstance(seed, int) else seed[0]
             self.simulation = Simulation(self.scenario, self.num_envs, first)
             self.sensors.reset(first or 0)
+            self._stale = {}
         elif options is not None and options.get("reset_mask") is not None:
             self.restart(np.asarray(options["reset_mask"], dtype=np.bool_))
         else:
             self.restart(np.ones(self.num_envs, dtype=np.bool_))
-        observations = self.sensors.observe(self.simulation, fresh=True)
+        observations = self.observe(fresh=True)
         if self.renderer is not None:
             self.renderer.record(self.simulation, None)
         return observations, {}
@@ -322,6 +343,7 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
             obstacles,
             with_params,
             all_drive=driving == len(rows),
+            has_stereo=self.has_stereo,
         )
         if late:
             truncated = (rows["steps"] >= step_limit) & ~rows["done"]
@@ -330,15 +352,32 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
         observation = self.observe() if with_observation else None
         return StepResult(rows, params, reward, observation, rows["done"], truncated)
 
-    def observe(self, cars: NDArray[np.int64] | None = None) -> Observation:
+    def observe(self, cars: NDArray[np.int64] | None = None, fresh: bool = False) -> Observation:
         """What the cars perceive now, or those of them that `cars` (k,) names by index.
 
         Pictures of all cars are written into two buffers in turn: they hold until the observation
-        after the next.
+        after the next, or for good where they are to be `fresh`.
         """
         if cars is None:
-            return self.sensors.observe(self.simulation)
-        return self.sensors.observe_some(self.simulation, cars)
+            observation = self.sensors.observe(self.simulation, fresh)
+        else:
+            observation = self.sensors.observe_some(self.simulation, cars)
+        if self._stale:
+            self._show_stale(observation, cars)
+        return observation
+
+    def _show_stale(self, observation: Observation, cars: NDArray[np.int64] | None) -> None:
+        """Write what was seen before the reset over what the cars see that have made no step."""
+        steps = self.simulation.state["steps"]
+        shown = range(self.num_envs) if cars is None else cars.tolist()
+        for row, car in enumerate(shown):
+            if car not in self._stale or steps[car] > 0:
+                continue
+            if isinstance(observation, dict):
+                for name, part in self._stale[car].items():
+                    observation[name][row] = part
+            else:
+                observation[row] = self._stale[car]
 
     def last_seen(self, is_over: Flags) -> dict[int, Observation]:
         """What each of the cars where `is_over` (N,) holds perceives now, by its index; the others
@@ -350,6 +389,8 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
 
     def restart(self, is_restarted: Flags) -> None:
         """Begin the next episode of the cars where `is_restarted` (N,) holds."""
+        if self._stale_start:
+            self._stale |= self.last_seen(is_restarted)
         self.simulation.restart(np.flatnonzero(is_restarted))
 
     def trace(self, step: StepResult, actions: NDArray[Any]) -> dict[str, Any]:
@@ -384,6 +425,20 @@ def _read_metadata(
         action_space=action_space or ActionSpace.default(car),
         version=CAR_VERSIONS.get(car.name, DEFAULT_VERSION),
     )
+
+
+def _read_track(track: Path | Track, clockwise: bool | None) -> Track:
+    if isinstance(track, Track):
+        if clockwise is not None:
+            raise UsageError("clockwise is about the world of a name, not about a track as it is")
+        return track
+    return load_track(track if clockwise is None else world_of_direction(track, clockwise))
+
+
+def _put_back_by(car: Car, rule: str) -> Car:
+    if rule not in PUT_BACK_RULES:
+        raise UsageError(f"put_back is one of {', '.join(PUT_BACK_RULES)}, not {rule!r}")
+    return replace(car, put_back=rule)
 
 
 def _read_rules(rules: Rules | Mapping[str, float] | None, evaluation: bool) -> Rules:

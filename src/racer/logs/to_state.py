@@ -19,7 +19,7 @@ from racer.logs.schema import row_episode_ids
 from racer.sim import STATE, Phase, State, Status, locate_cars, locate_in_sequence
 from racer.stats import circular_median
 from racer.track import PackedTracks, Track, pack_tracks
-from racer.vehicle import FRONT_POINT_M, STEERING_LIMIT_DEG, STEP_S
+from racer.vehicle import FRONT_POINT_M, SPEED_LIMITS_MPS, STEERING_LIMIT_DEG, STEP_S
 
 START_FRACTION_STEP = 0.05
 """Fraction of a lap that starts of episodes are multiples of: the simulator's round robin
@@ -48,6 +48,7 @@ def state_rows(trace: pd.DataFrame, track: Track, packed: PackedTracks | None = 
     _fill_status(state, trace)
     _fill_clock(state, trace, begins)
     _fill_poses(state, trace)
+    _fill_driven(state, begins)
     _fill_commands(state, trace, begins)
     _fill_speeds(state, begins)
     packed = packed or pack_tracks([track])
@@ -98,15 +99,29 @@ def _fill_poses(state: State, trace: pd.DataFrame) -> None:
     state["y"] = trace["Y"] - FRONT_POINT_M * np.sin(yaw)
 
 
+def _fill_driven(state: State, begins: BoolArray) -> None:
+    """Where the car was in the step before in which it drove; at the beginning, where it is."""
+    own = np.arange(len(state))
+    driven = np.maximum.accumulate(np.where(state["phase"] == Phase.RUN, own, -1))
+    before = np.append(-1, driven[:-1])
+    row = np.where(before >= _first_row_of_episode(begins), before, own)
+    state["driven_x"] = state["x"][row]
+    state["driven_y"] = state["y"][row]
+
+
 def _fill_commands(state: State, trace: pd.DataFrame, begins: BoolArray) -> None:
     """Commands of this step and of the two before it; those that were given to a held car never
     reached it.
     """
     was_held = np.append(False, state["phase"][:-1] != Phase.RUN)
     has_no_command_before = begins | was_held
-    for name, column in (("steer_{}_deg", "steer"), ("speed_{}", "throttle")):
+    for name, column, least in (
+        ("steer_{}_deg", "steer", -np.inf),
+        ("speed_{}", "throttle", SPEED_LIMITS_MPS[0]),
+    ):
         command = trace[column].to_numpy(float)
-        before = np.where(has_no_command_before, 0.0, np.append(0.0, command[:-1]))
+        reached_wheels = np.append(0.0, np.maximum(command[:-1], least))
+        before = np.where(has_no_command_before, 0.0, reached_wheels)
         earlier = np.where(has_no_command_before, 0.0, np.append(0.0, before[:-1]))
         state[name.format("command")] = command
         state[name.format("before")] = before

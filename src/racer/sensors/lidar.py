@@ -98,12 +98,12 @@ def encode_discretized_lidar(
     is clear.
 
     `config` is the `lidar_config` of a model_metadata.json: `num_sectors`, `num_values_per_sector`,
-    `clipping_dist` m.
+    `clipping_dist` m, of which 12 are the most (docs/simulator.md 9.18).
     """
     settings = {**DEFAULT_LIDAR_CONFIG, **(config or {})}
     sectors = int(settings["num_sectors"])
     bins = int(settings["num_values_per_sector"])
-    range_m = float(settings["clipping_dist"])
+    range_m = min(float(settings["clipping_dist"]), FARTHEST_M)
     nearest = np.minimum(_nearest_in_sectors(distances, sectors), range_m)
     index = np.floor(nearest / (range_m / bins))
     is_hot = index[..., None] == np.arange(bins)

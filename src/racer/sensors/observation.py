@@ -181,7 +181,9 @@ class Sensors:
         """
         if self._randomization.name == "none":
             return None
-        for car, episode in zip(cars.tolist(), state["episode"].tolist(), strict=True):
+        # the laps of a continuous race, which the log counts as episodes, look the same
+        episodes = state["episode"] - state["episode_laps"]
+        for car, episode in zip(cars.tolist(), episodes.tolist(), strict=True):
             if self._drawn_for_episode[car] != episode:
                 generator = np.random.default_rng([self._seed, car, episode])
                 self._appearances[car] = draw_appearances(self._randomization, [generator])[0]

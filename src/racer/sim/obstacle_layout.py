@@ -54,7 +54,8 @@ class ObstacleLayout:
     number_of_bot_cars: int = 0
     min_distance_between_bot_cars: float = 2.0
     randomize_bot_car_locations: bool = False
-    bot_car_speed: float = BOT_SPEED_MPS
+    # None drives BOT_SPEED_MPS, and params report 0
+    bot_car_speed: float | None = None
     is_lane_change: bool = False
     lower_lane_change_time: float = 3.0
     upper_lane_change_time: float = 5.0
@@ -72,6 +73,11 @@ class ObstacleLayout:
         return len(self.object_positions) or self.number_of_obstacles
 
     @property
+    def driven_bot_speed(self) -> float:
+        """m/s that bot cars drive."""
+        return BOT_SPEED_MPS if self.bot_car_speed is None else self.bot_car_speed
+
+    @property
     def count(self) -> int:
         """How many obstacles there are, those that stand and bot cars."""
         return self.standing_count + self.number_of_bot_cars
@@ -84,7 +90,7 @@ _SIX_BOXES = tuple(
 OBSTACLE_LAYOUTS = {
     "boxes": ObstacleLayout(object_positions=_SIX_BOXES),
     "random_boxes": ObstacleLayout(number_of_obstacles=6, randomize_obstacle_locations=True),
-    "bots": ObstacleLayout(number_of_bot_cars=3),
+    "bots": ObstacleLayout(number_of_bot_cars=3, bot_car_speed=BOT_SPEED_MPS),
 }
 """Six boxes where DeepRacer on AWS places them, and what DeepRacer for Cloud sets up: boxes at random, and bot cars.
 
@@ -148,7 +154,7 @@ def lay_out_obstacles(
         obstacles[rows] = placed.reshape(len(rows), -1)
     is_bot = np.arange(layout.count) >= layout.standing_count
     obstacles["moves"] = is_bot
-    obstacles["speed"] = np.where(is_bot, layout.bot_car_speed, 0.0)
+    obstacles["speed"] = np.where(is_bot, layout.bot_car_speed or 0.0, 0.0)
     obstacles["kind"] = np.where(is_bot | layout.is_obstacle_bot_car, BOT, BOX)
     return obstacles
 
@@ -226,13 +232,15 @@ def _read_setting(field: Field[Any], value: Any, where: str) -> Any:
         case "int":
             fits = isinstance(value, int) and not is_flag and value >= 0
             expected = "a whole number, 0 or more"
+        case "float | None" if value is None:
+            return None
         case _:
             is_number = isinstance(value, int | float) and not is_flag
             fits = is_number and isfinite(value) and value >= 0
             expected = "a number, 0 or more"
     if not fits:
         raise UsageError(f"{where}: {field.name} is {expected}, not {value!r}")
-    return float(value) if field.type == "float" else value
+    return value if field.type in ("bool", "int") else float(value)
 
 
 def _read_positions(value: Any, where: str) -> LanePositions:

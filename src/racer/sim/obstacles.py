@@ -61,14 +61,22 @@ VISIBLE_SIZE_M = ((0.4, 0.3, 0.25), (0.324, 0.188, 0.194))
 BOT_SPEED_MPS = 0.2
 """What the simulator sets where no speed is given (docs/simulator.md 6.6)."""
 
+IN_THE_WAY_M = 1.0
+"""Distance along the center line within which an obstacle is in the way of a car that is placed."""
+
+BOX_HEIGHT_M = 0.1
+"""Above the ground, of what `object_in_camera` looks for: the corners and the middle of an obstacle that
+stands; those of a bot car are on the ground (docs/simulator.md 9.10)."""
+
 CAMERA_POSITION_M = (0.14529379, 0.0, 0.13032555)  # in the frame of the car
+STEREO_OFFSET_M = 0.03  # of either camera of a pair to the side
 CAMERA_PITCH_RAD = 0.2618  # downward
 VIEW_NEAR_M, VIEW_FAR_M = 0.2, 300.0  # along the view
 # half width and half height of the view at 1 m
 VIEW_HALF_SIZE = (np.tan(0.5 * 1.13), np.tan(0.5 * 1.13) * 480.0 / 640.0)
 
 CORNER_SIGNS = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
-RUN = int(Phase.RUN)
+RUN, PAUSE = int(Phase.RUN), int(Phase.PAUSE)
 _COLLISION_SIZE = np.array(COLLISION_SIZE_M)
 
 
@@ -153,6 +161,21 @@ def locate_obstacles(
     return located
 
 
+def nearest_in_the_way(s: Array, spot: Array, length: Array) -> NDArray[np.int64]:
+    """(N,) index of the nearest of obstacles at `s` (N, K) m to a `spot` (N,) m, -1 for none within
+    `IN_THE_WAY_M`, on laps of `length` (N,) m. A spot behind the line is one of negative m, and not
+    near to what stands at the end of the lap (docs/simulator.md 9.2).
+    """
+    gap = np.abs(s - spot[:, None]) % length[:, None]
+    nearest = np.argmin(gap, axis=1)
+    return np.where(gap[np.arange(len(spot)), nearest] < IN_THE_WAY_M, nearest, -1)
+
+
+def other_lane(obstacles: Obstacles, is_ccw: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(N,) the lane that each of the obstacles (N,) is not on."""
+    return np.where(obstacles["left"] == is_ccw, OUTER_LANE, INNER_LANE)
+
+
 def obstacle_corners(obstacles: Obstacles) -> Array:
     """(..., 4, 2) m corners of the rectangles that a car must not touch."""
     from_middle = 0.5 * _COLLISION_SIZE[obstacles["kind"]][..., None, :] * CORNER_SIGNS
@@ -190,12 +213,13 @@ def closest_obstacles(obstacles: Obstacles, s: Array) -> NDArray[np.int64]:
     return np.column_stack([order[row, ahead - 1], order[row, ahead % obstacles.shape[1]]])
 
 
-def visible_obstacles(cars: State, obstacles: Obstacles) -> NDArray[np.bool_]:
-    """(N, K) whether the camera of each car sees a corner or the middle of each obstacle; nothing
-    hides another.
+def visible_obstacles(
+    cars: State, obstacles: Obstacles, has_stereo: bool = False
+) -> NDArray[np.bool_]:
+    """(N, K) whether the camera of each car, or one of its two where it `has_stereo`, sees a corner
+    or the middle of each obstacle; nothing hides another.
 
-    Points are on the ground. Only the yaw of the car turns the camera, which looks down
-    (docs/simulator.md 1.6).
+    Only the yaw of the car turns the camera, which looks down (docs/simulator.md 1.6).
     """
     points = np.concatenate(
         [_middles(obstacles)[..., None, :], obstacle_corners(obstacles)], axis=-2
@@ -204,13 +228,16 @@ def visible_obstacles(cars: State, obstacles: Obstacles) -> NDArray[np.bool_]:
     in_car = _rotate(away, -cars["yaw"][:, None, None])
     ahead = in_car[..., 0] - CAMERA_POSITION_M[0]
     left = in_car[..., 1]
-    up = -CAMERA_POSITION_M[2]
+    z = np.where(obstacles["moves"], 0.0, BOX_HEIGHT_M)
+    up = z[..., None] - CAMERA_POSITION_M[2]
     depth = np.cos(CAMERA_PITCH_RAD) * ahead - np.sin(CAMERA_PITCH_RAD) * up
     height = np.sin(CAMERA_PITCH_RAD) * ahead + np.cos(CAMERA_PITCH_RAD) * up
-    is_in_reach = (depth > VIEW_NEAR_M) & (depth < VIEW_FAR_M)
-    is_in_width = np.abs(left) < VIEW_HALF_SIZE[0] * depth
-    is_in_height = np.abs(height) < VIEW_HALF_SIZE[1] * depth
-    return np.asarray((is_in_reach & is_in_width & is_in_height).any(axis=-1))
+    is_seen = (depth > VIEW_NEAR_M) & (depth < VIEW_FAR_M)
+    is_seen &= np.abs(height) < VIEW_HALF_SIZE[1] * depth
+    if has_stereo:
+        left = np.minimum(np.abs(left - STEREO_OFFSET_M), np.abs(left + STEREO_OFFSET_M))
+    is_seen &= np.abs(left) < VIEW_HALF_SIZE[0] * depth
+    return np.asarray(is_seen.any(axis=-1))
 
 
 def hit_obstacle(cars: State, obstacles: Obstacles) -> NDArray[np.int64]:
@@ -223,28 +250,46 @@ def hit_obstacle(cars: State, obstacles: Obstacles) -> NDArray[np.int64]:
     return hit
 
 
+class Contacts(NamedTuple):
+    """Which of N cars touch an obstacle, and what comes of it; each (N,)."""
+
+    crashed: NDArray[np.bool_]  # the car has run into it
+    touched: NDArray[np.bool_]  # the car has not
+    rammed: NDArray[np.bool_]  # it is a bot car that has run into the car
+
+
 def find_contacts(
     cars: State, obstacles: Obstacles, moved: Obstacles, packed: PackedTracks
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(N,) which driving cars have crashed, and (N,) into which of them a bot car has run.
+) -> Contacts:
+    """Which cars touch one of the `obstacles` (N, K) before them.
 
     Of a car and a bot car that touch the one behind has crashed: the front of the car is compared
-    with that of the bot car after it has `moved` (docs/simulator.md 2.4, 8.2). Boxes are always run
-    into.
+    with that of the bot car after it has `moved`, in % of the lap that begin anew at its end, of an
+    open track, too (docs/simulator.md 2.4, 8.2, 9.17). Boxes are always run into. A car that waits
+    for its penalty cannot be touched; one without a penalty can (9.19).
     """
     hit = hit_obstacle(cars, obstacles)
-    has_crashed = (hit >= 0) & (cars["phase"] == RUN)
-    is_rammed = np.zeros(len(cars), dtype=np.bool_)
-    row = np.flatnonzero(has_crashed)
+    if hit.max() < 0:
+        none = np.zeros(len(cars), dtype=np.bool_)
+        return Contacts(none, none, none)
+    drives = cars["phase"] == RUN
+    touches = (hit >= 0) & (drives | ((cars["phase"] == PAUSE) & (cars["pause"] == 0.0)))
+    crashed = touches & drives
+    rammed = np.zeros(len(cars), dtype=np.bool_)
+    row = np.flatnonzero(touches)
     row = row[obstacles["moves"][row, hit[row]]]
     if len(row):
         bots = moved[row, hit[row]][:, None].copy()
         bots["x"] += FRONT_POINT_M * np.cos(bots["yaw"])
         bots["y"] += FRONT_POINT_M * np.sin(bots["yaw"])
-        front = locate_obstacles(bots, cars["track"][row], packed)["s"][:, 0]
-        is_rammed[row] = cars["s"][row] > front
-        has_crashed[row] = cars["s"][row] < front
-    return has_crashed, is_rammed
+        track = cars["track"][row]
+        front = locate_obstacles(bots, track, packed)["s"][:, 0]
+        length = packed.vertices["s"][packed.tracks["center"]["last"][track]]
+        bot_percent = front / length * 100.0 % 100.0
+        car_percent = (cars["progress"][row] + cars["start"][row] * 100.0) % 100.0
+        rammed[row] = car_percent > bot_percent
+        crashed[row] &= car_percent < bot_percent
+    return Contacts(crashed, touches & ~crashed, rammed)
 
 
 def _middles(obstacles: Obstacles) -> Array:

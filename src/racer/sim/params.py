@@ -73,12 +73,16 @@ class Params(TypedDict):
 
 
 def build_params(
-    rows: State, tracks: Sequence[Track], obstacles: Obstacles | None = None
+    rows: State,
+    tracks: Sequence[Track],
+    obstacles: Obstacles | None = None,
+    has_stereo: bool = False,
 ) -> list[Params]:
     """One dict of params for each of the `rows` (N,), whose `track` column is an index into
     `tracks`.
 
-    `obstacles` (N, K) are those before each of the cars, with their places on its track.
+    `obstacles` (N, K) are those before each of the cars, with their places on its track; the cars
+    look for them with two cameras each where `has_stereo`.
 
     Each dict and everything in it that can be changed belongs to that one call, as with the deep
     copy that the simulator hands out: a list of tuples copied shallowly is a deep copy, at a
@@ -134,7 +138,7 @@ def build_params(
         params["sim_time"] = clock
         built.append(params)
     if obstacles is not None and obstacles.size:
-        _add_obstacles(built, rows, obstacles)
+        _add_obstacles(built, rows, obstacles, has_stereo)
     return built
 
 
@@ -153,12 +157,14 @@ def copy_params(params: Params) -> Params:
     return copy
 
 
-def _add_obstacles(built: list[Params], rows: State, obstacles: Obstacles) -> None:
+def _add_obstacles(
+    built: list[Params], rows: State, obstacles: Obstacles, has_stereo: bool
+) -> None:
     """Fill in what the params say about objects. Indices are Python's ints here, numpy's in the
     simulator.
     """
     closest = closest_obstacles(obstacles, rows["s"])
-    in_camera = _object_in_camera(rows, obstacles, closest[:, 1]).tolist()
+    in_camera = _object_in_camera(rows, obstacles, closest[:, 1], has_stereo).tolist()
     facts = obstacle_facts(obstacles)
     for k, params in enumerate(built):
         params["closest_objects"] = closest[k].tolist()
@@ -172,7 +178,7 @@ def _add_obstacles(built: list[Params], rows: State, obstacles: Obstacles) -> No
 
 
 def _object_in_camera(
-    rows: State, obstacles: Obstacles, ahead: NDArray[np.int64]
+    rows: State, obstacles: Obstacles, ahead: NDArray[np.int64], has_stereo: bool
 ) -> NDArray[np.bool_]:
     """(N,) the simulator's flag, which is off by one: it looks for the object before the next one
     in the lists (docs/simulator.md 1.6).
@@ -181,7 +187,7 @@ def _object_in_camera(
     never in view.
     """
     tested = obstacles[np.arange(len(rows)), ahead - 1][:, None]
-    return np.asarray(visible_obstacles(rows, tested)[:, 0] & (ahead > 0))
+    return np.asarray(visible_obstacles(rows, tested, has_stereo)[:, 0] & (ahead > 0))
 
 
 @lru_cache(maxsize=256)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -22,9 +22,20 @@ from racer.sim.obstacles import (
     find_contacts,
     hit_obstacle,
     locate_obstacles,
+    nearest_in_the_way,
     obstacles_beside,
+    other_lane,
 )
-from racer.sim.state import ROW_BYTES, STATE, TRAINING, Phase, Rules, State, Status
+from racer.sim.state import (
+    ROW_BYTES,
+    STATE,
+    TRAINING,
+    Phase,
+    Rules,
+    State,
+    Status,
+    with_columns_of,
+)
 from racer.sim.step import locate_cars, step_cars
 from racer.sim.traffic import Traffic
 from racer.track import PackedTracks, Track, pack_tracks
@@ -32,8 +43,8 @@ from racer.vehicle import Car, car_table
 
 Array = NDArray[np.float64]
 
-IN_THE_WAY_M = 1.0
-"""Distance along the center line within which an obstacle is in the way of a car that is placed."""
+AT_WAYPOINT_M = 1e-9
+"""So near to a waypoint a start is at it but for rounding."""
 
 
 class Pose(NamedTuple):
@@ -67,6 +78,8 @@ def begin_episodes(
         _stand_on_center(state, rows, tracks[number])
         if lane is not None:
             _stand_on_lane(state, rows[lane[rows] != 0], tracks[number], lane)
+    state["driven_x"] = state["x"]
+    state["driven_y"] = state["y"]
     return locate_cars(state, packed)
 
 
@@ -78,14 +91,37 @@ def _stand_on_center(state: State, rows: NDArray[np.int64], track: Track) -> Non
     ahead = np.minimum(track.s.searchsorted(s, side="right"), len(track.s) - 1)
     dx = track.center[ahead, 0] - x
     dy = track.center[ahead, 1] - y
-    is_there = (dx == 0.0) & (dy == 0.0)
-    if is_there.any():
-        last_step = track.center[ahead] - track.center[ahead - 1]
-        dx[is_there] = last_step[is_there, 0]
-        dy[is_there] = last_step[is_there, 1]
     state["x"][rows] = x
     state["y"][rows] = y
     state["yaw"][rows] = np.arctan2(dy, dx)
+    is_near_next = np.hypot(dx, dy) < AT_WAYPOINT_M
+    is_near_last = (s > 0.0) & (s - track.s[ahead - 1] < AT_WAYPOINT_M)
+    for k in np.flatnonzero(is_near_next | is_near_last):
+        waypoint = int(ahead[k]) if is_near_next[k] else int(ahead[k]) - 1
+        _stand_at_waypoint(state[rows[k]], waypoint, track)
+
+
+def _stand_at_waypoint(car: np.void, waypoint: int, track: Track) -> None:
+    """Write the pose of a car that starts at a waypoint but for rounding.
+
+    Rounding says whether that waypoint is still ahead, and where the car heads then: it is that of
+    the library that the simulator uses (docs/simulator.md 9.14).
+    """
+    from shapely.geometry import LinearRing, LineString, Point
+
+    line = LinearRing(track.center) if track.is_loop else LineString(track.center)
+    distance = float(car["start"]) * line.length
+    spot = line.interpolate(distance)
+    last = len(track.center) - 1
+    there = 1.0
+    if waypoint < last:
+        there = line.project(Point(track.center[waypoint]), normalized=True)
+    if distance / line.length >= there:
+        waypoint = (waypoint + 1) % (last + 1)
+    next_x, next_y = track.center[waypoint]
+    car["x"] = spot.x
+    car["y"] = spot.y
+    car["yaw"] = np.arctan2(next_y - spot.y, next_x - spot.x)
 
 
 def _stand_on_lane(
@@ -111,24 +147,10 @@ def free_lanes(
     # the layout of the episode before may be of the other direction
     located = locate_obstacles(obstacles, track, packed)
     length = packed.vertices["s"][packed.tracks["center"]["last"][track]]
-    nearest = _nearest_in_the_way(located["s"], fraction * length, length)
+    nearest = nearest_in_the_way(located["s"], fraction * length, length)
     is_ccw = packed.tracks["is_ccw"][track]
-    lane = _other_lane(located[np.arange(len(track)), nearest], is_ccw)
+    lane = other_lane(located[np.arange(len(track)), nearest], is_ccw)
     return np.where(nearest < 0, 0, lane)
-
-
-def _nearest_in_the_way(s: Array, spot: Array, length: Array) -> NDArray[np.int64]:
-    """(N,) index of the nearest of obstacles at `s` (N, K) m to a `spot` (N,) m, -1 for none within
-    `IN_THE_WAY_M`, on laps of `length` (N,) m.
-    """
-    gap = np.abs(s - spot[:, None]) % length[:, None]
-    nearest = np.argmin(gap, axis=1)
-    return np.where(gap[np.arange(len(spot)), nearest] < IN_THE_WAY_M, nearest, -1)
-
-
-def _other_lane(obstacles: Obstacles, is_ccw: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(N,) the lane that each of the obstacles (N,) is not on."""
-    return np.where(obstacles["left"] == is_ccw, OUTER_LANE, INNER_LANE)
 
 
 def put_back(
@@ -138,14 +160,16 @@ def put_back(
     packed: PackedTracks,
     obstacles: Obstacles | None = None,
     layout: ObstacleLayout | None = None,
+    rule: str = "before",
 ) -> State:
     """`after`, with every car that has just had an incident at rest on the middle of a lane.
 
-    The lap is resumed at the progress of the incident, without the start offset, on the lane nearer
-    to the car: two real resets are met within 0.3 mm (what the simulator's source calls the
-    previous progress is by then this one). Where one of the `obstacles` (N, K) that stand is within
-    1 m of that place, the car is put behind it, on the other lane, or beyond it where the `layout`
-    has mercy. A car that has run into a bot car is held where it is.
+    The lap is resumed, without the start offset, at the progress of the step "before" the incident
+    or at the incident's "own", as `rule` says (`racer.vehicle.car.PUT_BACK_RULES`), on the lane
+    nearer to where the car was in the step before; after a crash at its own progress and place.
+    Where one of the `obstacles` (N, K) that stand is within 1 m of that place, the car is put
+    behind it, on the other lane, or beyond it where the `layout` has mercy. A car that has run into
+    a bot car is held where it is (docs/simulator.md 2.5, 9.1).
     """
     hurt = np.flatnonzero((after["phase"] == Phase.PAUSE) & (rows["phase"] == Phase.RUN))
     if len(hurt) == 0:
@@ -155,10 +179,11 @@ def put_back(
         row = rows[i : i + 1]
         track = tracks[rows["track"][i]]
         pose = None
+        s = _resume_at(row, track, rule)
         if obstacles is not None and layout is not None and obstacles.size:
-            pose = _pose_among_obstacles(back[i], row, track, obstacles[i], layout)
+            pose = _pose_among_obstacles(back[i], row, s, track, obstacles[i], layout)
         if pose is None:
-            pose = _pose_on_nearer_lane(row, track)
+            pose = _pose_on_nearer_lane(row, s, track)
         back["x"][i], back["y"][i], back["yaw"][i] = pose
         for name in ("vx", "vy", "yaw_rate", "steer"):
             back[name][i] = 0.0
@@ -167,25 +192,37 @@ def put_back(
     return back
 
 
-def _resume_at(row: State, track: Track) -> float:
-    """m of center line where the lap of an incident, `row` (1,), is resumed."""
-    return float(row["progress"][0]) / 100.0 * track.length % track.length
+def _resume_at(row: State, track: Track, rule: str) -> float:
+    """m of center line where the lap of an incident, `row` (1,), is resumed; negative behind the
+    start line.
+    """
+    progress = row["progress"][0]
+    if rule == "before" and row["status"][0] != Status.CRASHED:
+        progress = row["progress_before"][0]
+    return float(progress) * track.length / 100.0
 
 
-def _pose_on_nearer_lane(row: State, track: Track) -> Pose:
-    s = _resume_at(row, track)
-    spots = obstacles_beside(track, [s, s], [INNER_LANE, OUTER_LANE])
-    nearer = np.argmin(np.hypot(spots["x"] - row["x"], spots["y"] - row["y"]))
-    return _pose_of(spots[nearer])
+def _pose_on_nearer_lane(row: State, s: float, track: Track) -> Pose:
+    x, y = row["driven_x"], row["driven_y"]
+    if row["status"][0] == Status.CRASHED:
+        x, y = row["x"], row["y"]
+    spots = _spots_beside(track, [s, s], [INNER_LANE, OUTER_LANE])
+    inner, outer = np.hypot(spots["x"] - x, spots["y"] - y)
+    return _pose_of(spots[0 if inner < outer else 1])
+
+
+def _spots_beside(track: Track, s: Sequence[float], lanes: Sequence[int]) -> Obstacles:
+    """Spots on lanes beside the center line at `s` m; negative ones count from its end."""
+    return obstacles_beside(track, [at % track.length if at < 0.0 else at for at in s], lanes)
 
 
 def _pose_among_obstacles(
-    car: np.void, row: State, track: Track, obstacles: Obstacles, layout: ObstacleLayout
+    car: np.void, row: State, s: float, track: Track, obstacles: Obstacles, layout: ObstacleLayout
 ) -> Pose | None:
     """Pose in which a car waits for its penalty to be over, None where no obstacle has a say in it.
 
-    `row` (1,) is the incident, `obstacles` (K,) are before it; `car`, which is written to, counts
-    how often it was put behind the same one.
+    `row` (1,) is the incident and `s` m where the lap would be resumed, `obstacles` (K,) are before
+    it; `car`, which is written to, counts how often it was put behind the same one.
     """
     hit = int(hit_obstacle(row, obstacles[None])[0])
     if row["status"][0] == Status.CRASHED and obstacles["moves"][hit]:
@@ -193,8 +230,8 @@ def _pose_among_obstacles(
     standing = obstacles[~obstacles["moves"]]
     if not len(standing):
         return None
-    spot = np.array([_resume_at(row, track)])
-    nearest = int(_nearest_in_the_way(standing["s"][None], spot, np.array([track.length]))[0])
+    length = np.array([track.length])
+    nearest = int(nearest_in_the_way(standing["s"][None], np.array([s]), length)[0])
     if nearest < 0:
         return None
     return _pose_around(car, standing, nearest, track, layout)
@@ -214,10 +251,8 @@ def _pose_around(
         car["obstacle_crashes"] = 0
         shift = layout.reset_ahead_dist
     s = float(standing["s"][nearest]) + shift
-    if s < 0.0:
-        s %= track.length
-    lane = _other_lane(standing[[nearest]], np.array([track.is_ccw]))
-    return _pose_of(obstacles_beside(track, [s], lane)[0])
+    lane = other_lane(standing[[nearest]], np.array([track.is_ccw]))
+    return _pose_of(_spots_beside(track, [s], lane.tolist())[0])
 
 
 def _pose_of(row: np.void) -> Pose:
@@ -226,9 +261,6 @@ def _pose_of(row: np.void) -> Pose:
 
 
 ALLOCATED_ROWS = 64  # about as many are allocated at a time
-
-_FORMER_COLUMNS = {"road": "track", "aside": "distance"}
-"""Names that columns had in snapshots of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -249,7 +281,18 @@ class Starts:
         """
         turn = car + episode
         is_reversed = self.alternate_direction and turn % 2 == 1
-        return (self.offset + self.advance * turn) % 1.0, is_reversed
+        fractions = _round_robin(self.offset, self.advance)
+        while len(fractions) <= turn:
+            fractions.append((fractions[-1] + self.advance) % 1.0)
+        return fractions[turn], is_reversed
+
+
+@lru_cache(maxsize=64)
+def _round_robin(offset: float, advance: float) -> list[float]:
+    """The starts so far, the first one to begin with. Each is the one before and the advance, as in
+    the simulator: rounding adds up (docs/simulator.md 9.14).
+    """
+    return [offset % 1.0]
 
 
 ROUND_ROBIN = Starts()
@@ -387,9 +430,10 @@ class Simulation:
         if before.size:
             if self._traffic is not None:
                 self.obstacles = self._traffic.drive(before, self.state, self._generators)
-            self.state["crashed"], is_rammed = find_contacts(
-                self.state, before, self.obstacles, scenario.packed_tracks
-            )
+            contacts = find_contacts(self.state, before, self.obstacles, scenario.packed_tracks)
+            self.state["crashed"] = contacts.crashed
+            self.state["touched"] = contacts.touched
+            is_rammed = contacts.rammed
         dt = self._steady
         if dt is None:
             dt = step_durations(scenario.noise, self._generators)
@@ -410,7 +454,9 @@ class Simulation:
                 scenario.packed_tracks,
                 before,
                 scenario.obstacle_layout,
+                scenario.car.put_back,
             )
+            rows["obstacle_crashes"] = after["obstacle_crashes"]
         self.state = after
         if self._traffic is not None and is_rammed is not None:
             self._traffic.judge(is_rammed, dt)
@@ -442,21 +488,12 @@ class Simulation:
     def restore(self, snapshot: Sequence[object]) -> None:
         """Be as when `snapshot` was taken, be it by an earlier version."""
         state, episodes, cars, generators, obstacles, traffic = snapshot
-        self.state = _with_columns_of(state, STATE)
+        self.state = with_columns_of(state, STATE)
         self._episodes = np.array(episodes)
         self._cars = np.array(cars)
         for generator, saved in zip(self._generators, generators, strict=True):  # type: ignore[call-overload]
             generator.bit_generator.state = saved
         if self.obstacles.size:
-            self.obstacles = _with_columns_of(obstacles, OBSTACLE_DTYPE)
+            self.obstacles = with_columns_of(obstacles, OBSTACLE_DTYPE)
         if self._traffic is not None:
             self._traffic.restore(traffic)
-
-
-def _with_columns_of(saved: object, dtype: np.dtype[np.void]) -> NDArray[np.void]:
-    """A new table of `dtype` with the columns of a saved one; 0 where that has none."""
-    old = np.asarray(saved)
-    table = np.zeros(old.shape, dtype)
-    for name in old.dtype.names or ():
-        table[_FORMER_COLUMNS.get(name, name)] = old[name]
-    return table

@@ -66,6 +66,8 @@ STATE = np.dtype(
         ("vx", np.float64),  # m/s, forward
         ("vy", np.float64),  # m/s, to the left
         ("yaw_rate", np.float64),  # rad/s
+        ("driven_x", np.float64),  # m, origin in the step before in which the car drove
+        ("driven_y", np.float64),
         ("steer", np.float64),  # rad, of the front wheels
         # commands: this step's, the one before, and the one before that
         # (in degrees, because they reach rewards and logs to the last bit as they were chosen)
@@ -93,11 +95,13 @@ STATE = np.dtype(
         ("start", np.float64),  # fraction of the lap where the episode started, [0, 1)
         ("progress", np.float64),  # %
         ("progress_before", np.float64),  # % at the step before; 0 after a completed lap
-        ("crashed", np.bool_),  # a corner is inside an obstacle
+        ("crashed", np.bool_),  # a corner is inside an obstacle, and that counts
+        ("touched", np.bool_),  # one is, and it does not count: of a bot car that is behind
         ("obstacle", np.int8),  # that it was put back behind last, counted from 1; 0 for none
         ("obstacle_crashes", np.int8),  # times in turn, counted where there is mercy
-        ("backward_steps", np.int32),  # consecutive steps of falling progress
-        ("still_steps", np.int32),  # consecutive steps without motion
+        # consecutive driven steps of falling progress and without motion, this one included
+        ("backward_steps", np.int32),
+        ("still_steps", np.int32),
         ("resets", np.int32),
         ("off_tracks", np.int32),  # incidents of this lap
         ("crashes", np.int32),
@@ -134,6 +138,25 @@ def column_reader(*names: str) -> Struct:
     return Struct(f"{code}{STATE.itemsize - end}x")
 
 
+_FORMER_COLUMNS = {"road": "track", "aside": "distance"}
+"""Names that columns had in snapshots of earlier versions."""
+
+
+def with_columns_of(saved: object, dtype: np.dtype[np.void]) -> NDArray[np.void]:
+    """A new table of `dtype` with the columns of a saved one; 0 where that has none, but a car that
+    is not known to have been elsewhere drove where it is.
+    """
+    old = np.asarray(saved)
+    names = [_FORMER_COLUMNS.get(name, name) for name in old.dtype.names or ()]
+    table = np.zeros(old.shape, dtype)
+    for former, name in zip(old.dtype.names or (), names, strict=True):
+        table[name] = old[former]
+    if "driven_x" in (dtype.names or ()) and "driven_x" not in names:
+        table["driven_x"] = table["x"]
+        table["driven_y"] = table["y"]
+    return table
+
+
 class Rules(NamedTuple):
     """When an episode ends and what an incident costs. A tuple of numbers, so that compiled code
     takes it as it is.
@@ -146,7 +169,7 @@ class Rules(NamedTuple):
     immobilized_penalty: float = 0.0  # s
     backward_limit: int = 15  # steps of falling progress that count as reversed
     still_limit: int = 15  # steps without motion that count as immobilized
-    time_limit: float = inf  # s of simulation time until time_up
+    time_limit: float = inf  # s of simulation time; the first step that begins later is time_up
     step_limit: int = 100_000  # steps until the environment cuts an episode
 
 

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from racer.sim.state import ROW_BYTES, STATE, Phase, Rules, State, Status
 from racer.track import PackedTracks, nearest_segment, on_road
-from racer.vehicle import FRONT_POINT_M, WHEEL_CENTERS_M, advance_motion
+from racer.vehicle import FRONT_POINT_M, SPEED_LIMITS_MPS, WHEEL_CENTERS_M, advance_motion
 
 STILL_M = 0.0003  # a step that count as no motion
 OVER_S = 1e-9  # of penalty left that count as none
+DUE = 1 << 20  # steps: an incident that a bot car's touch has put off, due at the next step
+SLOWEST_MPS = SPEED_LIMITS_MPS[0]
 
 # compiled code takes plain numbers
 PREPARE, RUN, PAUSE = (int(phase) for phase in Phase)
@@ -104,6 +106,7 @@ def _step(state, row, after, command, dt, packed, cars, rules):  # type: ignore[
             _judge(car, rules)
         elif car.phase == PREPARE:
             car.status = PREPARED
+            car.done = _is_late(car, rules)
         else:
             _wait(car, rules)
         after[i] = car
@@ -123,53 +126,92 @@ def _take_command(car, steer_deg, speed):  # type: ignore[no-untyped-def]  # pra
 
 @njit(cache=True, error_model="numpy")
 def _judge(car, rules):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Status of a driving car, whether its episode is over, and the penalty that it must wait for.
-
-    Of several things that hold at once the one that is looked at last gives the status.
+    """Status of a driving car, whether its episode is over, and the penalty that it must wait for
+    (docs/simulator.md 2.4).
     """
-    car.backward_steps = car.backward_steps + 1 if car.progress < car.progress_before else 0
+    if car.backward_steps < DUE:
+        car.backward_steps = car.backward_steps + 1 if car.progress < car.progress_before else 0
     is_finished = _finishes(car, rules)
-    is_off_track = car.wheels == 0
-    is_still = car.still_steps >= rules.still_limit
-    is_late = car.clock + car.dt - car.episode_start >= rules.time_limit
+    is_late = _is_late(car, rules)
+    is_over = is_finished or is_late
     is_backward = car.backward_steps >= rules.backward_limit
-    penalty = 0.0
-    car.status = IN_PROGRESS
-    if is_backward:
-        car.status = REVERSED
-        penalty = rules.off_track_penalty
-    if is_late:
-        car.status = TIME_UP
-    if is_still:
-        car.status = IMMOBILIZED
-        penalty = rules.immobilized_penalty
-    if is_off_track:
-        car.status = OFF_TRACK
-        penalty = rules.off_track_penalty
-        car.off_tracks += 1
-    if car.crashed:
-        car.status = CRASHED
-        penalty = rules.collision_penalty
-        car.crashes += 1
-    if is_finished:
-        car.status = LAP_COMPLETE
-    is_incident = is_backward or is_still or is_off_track or car.crashed
-    if is_late or is_finished:
+    is_still = car.still_steps >= rules.still_limit
+    if car.touched and not is_over:
+        car.status = IN_PROGRESS
+        _put_off(car, is_backward, is_still)
+        return
+    # a touch that is no crash of its own is one in the step that ends the episode
+    car.crashed = car.crashed or car.touched
+    car.status = _status(car, is_finished, is_late, is_backward, is_still)
+    car.off_tracks += car.status == OFF_TRACK
+    car.crashes += car.status == CRASHED
+    if is_over:
         car.done = True
-    elif is_incident and car.resets < rules.resets:
+    elif car.status != IN_PROGRESS and car.resets < rules.resets:
         car.resets += 1
-        car.pause = penalty
-    elif is_incident:
+        car.pause = _penalty(car.status, rules)
+    elif car.status != IN_PROGRESS:
         car.done = True
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _is_late(car, rules):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    return car.clock - car.episode_start > rules.time_limit
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _status(car, is_finished, is_late, is_backward, is_still):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """The simulator's word for a step: of several things that hold at once, that of the first."""
+    if is_finished:
+        return LAP_COMPLETE
+    if car.crashed:
+        return CRASHED
+    if car.wheels == 0:
+        return OFF_TRACK
+    if is_still:
+        return IMMOBILIZED
+    if is_late:
+        return TIME_UP
+    if is_backward:
+        return REVERSED
+    return IN_PROGRESS
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _penalty(status, rules):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    if status == CRASHED:
+        return rules.collision_penalty
+    if status == IMMOBILIZED:
+        return rules.immobilized_penalty
+    return rules.off_track_penalty
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _put_off(car, is_backward, is_still):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    """A bot car that touches the car from behind hides what else would be an incident: standing and
+    driving backward are due when it is gone, unless a lap is completed.
+    """
+    due = 0 if car.progress >= 100.0 else DUE
+    if is_backward:
+        car.backward_steps = due
+    if is_still:
+        car.still_steps = due
 
 
 @njit(cache=True, error_model="numpy")
 def _wait(car, rules):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """A step of a car that is held: its penalty goes down. It may have been put back beyond the line."""
+    """A step of a car that is held: its penalty goes down. It may have been put back beyond the
+    line, and its time may be up.
+    """
     car.status = PAUSED
     car.pause -= car.dt
-    if _finishes(car, rules):
-        car.status = LAP_COMPLETE
+    if car.pause <= OVER_S:
+        car.pause = 0.0
+    is_finished = _finishes(car, rules)
+    is_late = _is_late(car, rules)
+    if is_finished or is_late:
+        car.crashed = car.touched
+        car.status = _status(car, is_finished, is_late, False, False)
         car.done = True
 
 
@@ -187,6 +229,9 @@ def _proceed(car, parameters):  # type: ignore[no-untyped-def]  # pragma: no cov
     """The car as the next step finds it: one step later, moved if it drives, in its next phase."""
     car.clock += car.dt
     if car.phase == RUN:
+        car.driven_x = car.x
+        car.driven_y = car.y
+        car.speed_command = max(car.speed_command, SLOWEST_MPS)
         _drive(car, parameters)
         if car.status <= REVERSED and not car.done:
             car.phase = PAUSE
@@ -196,9 +241,9 @@ def _proceed(car, parameters):  # type: ignore[no-untyped-def]  # pragma: no cov
         # what was chosen while the car is held never reaches it
         car.steer_command_deg = 0.0
         car.speed_command = 0.0
-        if car.phase == PREPARE or car.pause <= OVER_S:
+        if car.phase == PREPARE or car.pause == 0.0:
             car.phase = RUN
-            car.pause = 0.0
+            car.still_steps = 1
     if car.progress >= 100.0 and not car.done:
         _begin_lap(car)
 
@@ -233,7 +278,8 @@ def _drive(car, parameters):  # type: ignore[no-untyped-def]  # pragma: no cover
         parameters, motion, before, command, delay, car.dt
     )
     moved = (car.x - x) * (car.x - x) + (car.y - y) * (car.y - y)
-    car.still_steps = car.still_steps + 1 if moved <= STILL_M * STILL_M else 0
+    if car.still_steps < DUE:
+        car.still_steps = car.still_steps + 1 if moved <= STILL_M * STILL_M else 0
 
 
 @njit(cache=True, error_model="numpy")

@@ -206,7 +206,7 @@ class Traffic:
     ) -> None:
         bots = layout.number_of_bot_cars
         self._layout = layout
-        self._motion = BotMotion(layout.bot_car_speed, layout.penalty_seconds)
+        self._motion = BotMotion(layout.driven_bot_speed, layout.penalty_seconds)
         self._tracks = tracks
         self._packed = packed
         self._lengths = np.array([track.length for track in tracks])
@@ -284,7 +284,7 @@ class Traffic:
         obstacle = obstacles[car, obstacles.shape[1] - bots + bot]
         if self._until[car, bot] > 0.0:
             obstacle["lane"] = -obstacle["lane"]
-        duration = layout.lane_change_distance / layout.bot_car_speed
+        duration = layout.lane_change_distance / layout.driven_bot_speed
         wait = generator.uniform(layout.lower_lane_change_time, layout.upper_lane_change_time)
         until = state["clock"] + wait + duration
         self._until[car, bot] = until

@@ -21,6 +21,7 @@ from .library import own_tracks as own_tracks
 from .library import track_entries as track_entries
 from .library import user_home as user_home
 from .library import world_names as world_names
+from .library import world_of_direction as world_of_direction
 from .library import world_reconstructions as world_reconstructions
 from .route import load_route as load_route
 from .route import save_route as save_route
@@ -65,5 +66,6 @@ __all__ = [
     "track_facts",
     "user_home",
     "world_names",
+    "world_of_direction",
     "world_reconstructions",
 ]

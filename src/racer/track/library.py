@@ -70,6 +70,21 @@ def load_track(track: TrackSource, *, home: Path | None = None, keep_seam: bool 
     return loaded
 
 
+def world_of_direction(track: TrackSource, clockwise: bool) -> str:
+    """The name or path of the world that `TRACK_DIRECTION_CLOCKWISE` makes of `track`: a route of
+    its own, whose name ends in `_cw` or `_ccw` (docs/simulator.md 2.2).
+
+    >>> world_of_direction("reinvent_base", True), world_of_direction("routes/Spain.npy", False)
+    ('reinvent_base_cw', 'routes/Spain_ccw.npy')
+    """
+    text = os.fsdecode(os.fspath(track))
+    ending = "_cw" if clockwise else "_ccw"
+    for suffix in TRACK_SUFFIXES:
+        if text.lower().endswith(suffix):
+            return text[: -len(suffix)] + ending + text[-len(suffix) :]
+    return text + ending
+
+
 def open_entry(entry: TrackEntry, *, keep_seam: bool = False) -> Track:
     """The track of an entry of `find_track` or `track_entries`. Raises UsageError."""
     if entry.path.suffix.lower() == ".npy":

@@ -3,6 +3,7 @@ from .car import CARS as CARS
 from .car import DEFAULT_CAR as DEFAULT_CAR
 from .car import FOOTPRINT_M as FOOTPRINT_M
 from .car import FRONT_POINT_M as FRONT_POINT_M
+from .car import PUT_BACK_RULES as PUT_BACK_RULES
 from .car import SPEED_LIMITS_MPS as SPEED_LIMITS_MPS
 from .car import STEERING_LIMIT_DEG as STEERING_LIMIT_DEG
 from .car import STEP_S as STEP_S
@@ -37,6 +38,7 @@ __all__ = [
     "FOOTPRINT_M",
     "FRONT_POINT_M",
     "LIDAR_RAYS",
+    "PUT_BACK_RULES",
     "SPEED_LIMITS_MPS",
     "STEERING_LIMIT_DEG",
     "STEP_S",

@@ -34,8 +34,12 @@ STEERING_LIMIT_DEG = 30.0
 """The simulator turns the wheels no further, whatever a command says (docs/simulator.md 3.2)."""
 
 SPEED_LIMITS_MPS = (0.1, 4.0)
-"""The simulator drives neither slower nor faster, whatever a command says (docs/simulator.md 3.2); 0
-and less is standing."""
+"""The simulator drives neither slower nor faster, whatever a command says (docs/simulator.md 3.2, 9.3); a
+car that is held has no command, which is a speed of 0."""
+
+PUT_BACK_RULES = ("before", "own")
+"""Where the simulator puts a car back that has left the road, stood still or driven backward: at the
+progress of the step before, or at that of the incident itself (docs/simulator.md 9.1)."""
 
 STEP_S = 1.0 / 15.0
 """A step is a camera frame (docs/simulator.md 3.1)."""
@@ -79,6 +83,7 @@ class Car:
     substeps: int  # integration steps a control step
     front_axle: float = 0.0823  # m ahead of the center of mass, which is at the chassis origin
     rear_axle: float = 0.0817
+    put_back: str = "own"  # one of PUT_BACK_RULES: v4 and v5 since release 5.0.9 have "before"
 
 
 V4 = Car(
@@ -140,6 +145,7 @@ V6 = Car(
     identified_speed=2.5,
     identified_lateral=6.5,
     substeps=6,
+    put_back="before",
 )
 
 CARS = {car.name: car for car in (V4, V5, V6)}
@@ -148,7 +154,7 @@ DEFAULT_CAR = "v6"
 """The car where none is named."""
 
 CAR_PARAMETERS = np.dtype(
-    [(field.name, np.float64) for field in fields(Car) if field.name != "name"]
+    [(field.name, np.float64) for field in fields(Car) if field.name not in ("name", "put_back")]
 )
 
 

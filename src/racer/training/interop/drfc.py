@@ -14,6 +14,7 @@ from typing import Any
 from racer.errors import UsageError
 from racer.files import parse_yaml
 from racer.sim import OBSTACLE_LAYOUTS, ObstacleLayout
+from racer.track import world_of_direction
 from racer.training.config import TrainConfig
 from racer.training.interop.worlds import run_env_text
 
@@ -56,7 +57,7 @@ def settings_from_obstacles(layout: ObstacleLayout | None) -> dict[str, str]:
     settings = {"RACE_TYPE": race}
     for key in KEYS_OF_RACE[race].values():
         value = getattr(layout, key.lower())
-        if key == "OBJECT_POSITIONS" and not value:
+        if value in (None, ()):
             continue
         settings[key] = _obstacle_text(value)
     return settings
@@ -234,8 +235,7 @@ def config_from_settings(settings: Mapping[str, str | list[str]]) -> TranslatedJ
     first = {key: _first_value(value) for key, value in settings.items()}
     world = first.get("WORLD_NAME", "")
     if first.get("TRACK_DIRECTION_CLOCKWISE"):
-        is_clockwise = _flag(first, "TRACK_DIRECTION_CLOCKWISE", False)
-        world += "_cw" if is_clockwise else "_ccw"
+        world = world_of_direction(world, _flag(first, "TRACK_DIRECTION_CLOCKWISE", False))
     advance = 0.0
     if _flag(first, "CHANGE_START_POSITION", True):
         advance = _number(first, "ROUND_ROBIN_ADVANCE_DIST", DEFAULT_ADVANCE) % 1.0
