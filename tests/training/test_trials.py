@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 
 from racer import analysis as laps
+from racer.env import DeepRacerVectorEnv
 from racer.sim.params import Params
 from racer.training import trials
 from racer.training.trials import (
+    TRIAL_COUNT,
     EvaluationScore,
     evaluate_policy,
     evaluation_score,
+    move_trials,
     policy_trace,
     trial_cars,
 )
@@ -83,6 +87,23 @@ def test_trials_start_at_equal_distances_wherever_the_training_starts():
     )
     assert cars.simulation.state["start"] == pytest.approx([0.0, 0.2, 0.4, 0.6, 0.8])
     assert set(cars.simulation.state["track"]) == {0}
+
+
+def test_in_the_simulators_way_all_trials_begin_where_the_next_episode_would():
+    # docs/simulator.md 9.21
+    cars = DeepRacerVectorEnv(2, track="oval")
+    cars.reset(seed=1)
+    trials = trial_cars({"track": "oval"}, has_time_limit=False)
+    assert trials.scenario.rules.time_limit == math.inf
+    for episode in (1, 2):
+        move_trials(trials, cars)
+        begins = policy_trace(STRAIGHT, trials).groupby("episode")[["X", "Y"]].first()
+        track = cars.scenario.track
+        place = track.point_at(np.array([0.05 * episode * track.length]))[0]
+        assert len(begins) == TRIAL_COUNT
+        assert np.ptp(begins.to_numpy(), axis=0).max() == 0.0
+        assert np.hypot(*(begins.to_numpy()[0] - place)) < 0.2
+        cars.restart(np.ones(2, dtype=bool))
 
 
 def test_every_trial_is_one_episode_of_the_trace():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -101,6 +101,11 @@ class TrainConfig(BaseModel):
     )
     start_advance: float = Field(
         0.05, ge=0, lt=1, description="fraction of the lap by which the start moves on each episode"
+    )
+    trial_starts: Literal["spread", "round_robin"] = Field(
+        "spread",
+        description="where the laps of evaluations begin: spread around the track, or round_robin: "
+        "all where the next episode would, without a time limit, as in the simulator",
     )
     alternate_direction: bool = Field(
         False, description="drive every other episode in the other direction"

@@ -30,7 +30,7 @@ from racer.training.learner import (
 )
 from racer.training.run import Run, write_failing_step
 from racer.training.setup import ProgressCallback, TrainingProgress, TrainingSetup
-from racer.training.trials import EvaluationScore, evaluate_policy, merge_evaluations
+from racer.training.trials import EvaluationScore, evaluate_policy, merge_evaluations, move_trials
 
 VALUE_ONLY_STEPS = 4_096
 """Steps of fine-tuning in which the value alone is learned, as lessons do not teach it."""
@@ -264,6 +264,9 @@ class Session:
 
     def _evaluate(self) -> tuple[EvaluationScore, pd.DataFrame]:
         """Score and laps of the policy as it is, on all tracks together."""
+        if self.run.config.trial_starts == "round_robin":
+            for trials in self.setup.trials:
+                move_trials(trials, self.setup.cars)
         evaluations = [
             evaluate_policy(self.setup.model, cars, self.progress.iteration)
             for cars in self.setup.trials

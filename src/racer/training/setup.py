@@ -170,9 +170,10 @@ class TrainingSetup:
         arguments = self.practice_arguments()
         self.cars = DeepRacerVectorEnv(self.settings.envs, **arguments)
         self.cars.reset(seed=run.config.seed)
-        self.trials = [trial_cars(arguments)]
+        is_spread = run.config.trial_starts == "spread"
+        self.trials = [trial_cars(arguments, has_time_limit=is_spread)]
         for file in run.other_track_files:
-            self.trials.append(trial_cars(arguments | {"track": file}))
+            self.trials.append(trial_cars(arguments | {"track": file}, has_time_limit=is_spread))
         self.recorder = EpisodeRecorder(self.cars, run.config.traced_cars, run.folder)
         self.model = self._make_model()
 

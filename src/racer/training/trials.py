@@ -89,7 +89,7 @@ class DrivenSteps:
     obstacles: Obstacles
 
 
-def trial_cars(arguments: dict[str, Any]) -> DeepRacerVectorEnv:
+def trial_cars(arguments: dict[str, Any], has_time_limit: bool = True) -> DeepRacerVectorEnv:
     """Cars that evaluate a policy, one a trial, spread around the track.
 
     `arguments` are those of the environment in training.
@@ -97,10 +97,19 @@ def trial_cars(arguments: dict[str, Any]) -> DeepRacerVectorEnv:
     trials = TRIAL_COUNT_AMONG_OBSTACLES if arguments.get("objects") else TRIAL_COUNT
     changes = {
         "look": "none",
-        "rules": TRAINING._replace(time_limit=LONGEST_LAP_S),
+        "rules": TRAINING._replace(time_limit=LONGEST_LAP_S) if has_time_limit else TRAINING,
         "starts": Starts(advance=1.0 / trials),
     }
     return DeepRacerVectorEnv(trials, **arguments | changes)
+
+
+def move_trials(trials: DeepRacerVectorEnv, cars: DeepRacerVectorEnv) -> None:
+    """Let all trials begin where the next episode of the first of the `cars` in training does, as in
+    the simulator (docs/simulator.md 9.21).
+    """
+    next_episode = int(cars.simulation.state["episode"][0]) + 1
+    place, _ = cars.scenario.starts.of(0, next_episode)
+    trials.scenario = replace(trials.scenario, starts=Starts(offset=place, advance=0.0))
 
 
 def drive_policy(policy: Policy, cars: DeepRacerVectorEnv, seed: int = 0) -> DrivenSteps:

@@ -66,8 +66,27 @@ SAC_CONSTANTS = {
     "term_cond_avg_score": 100000,
 }
 
+PPO_DEFAULTS = {
+    "batch_size": 64,
+    "num_epochs": 10,
+    "lr": 3e-4,
+    "beta_entropy": 0.01,
+    "discount_factor": 0.999,
+}
+"""What the simulator takes for keys that a file lacks (docs/simulator.md 9.8)."""
+
+SAC_DEFAULTS = {"batch_size": 64, "lr": 3e-4, "discount_factor": 0.999, "sac_alpha": 0.2}
+
 DEEPRACER_DEFAULTS = {"gae_lambda": 0.95, "clip_range": 0.2}
 """Settings of PPO that no DeepRacer file holds, and their values there."""
+
+LEARNER_DIFFERENCES = (
+    "an update has the same number of steps of every car here, and whole episodes there",
+    "the end of an episode that was cut is worth what the value network says here, and 0 there",
+    "advantages are standardized in each minibatch here, and over all steps of an update there",
+    "gradients are clipped to a norm of 0.5 here, and not there",
+)
+"""What PPO does otherwise here, the greatest effect first (docs/simulator.md 9.9)."""
 
 OTHER_NAMES = {
     "batch_size": (
@@ -98,6 +117,7 @@ LAMBDA_NAMES = ("gae_lambda", "lam", "lambda", "gae_lam")
 AS_HERE = (
     ("stack_size", 1),
     ("loss_type", "mean squared error"),
+    ("loss_type", "mean_squared_error"),  # docs/simulator.md 9.20
     ("exploration_type", "categorical"),
 )
 """Keys without counterpart, and the values by which they say what racer does anyway."""
@@ -115,24 +135,27 @@ def read_hyperparameters(
     path: str, settings: LearnerSettings, algorithm: str = "clipped_ppo"
 ) -> Hyperparameters:
     """`settings` changed by a `hyperparameters.json`, with a note for every key that has no
-    counterpart here.
+    counterpart here. Keys that the file lacks are the simulator's defaults.
 
     `algorithm` is clipped_ppo or sac. Raises UsageError.
     """
     table = _check_table(read_json(path), path)
-    keys, ignored = PPO_KEYS, PPO_IGNORED
+    keys, ignored, defaults = PPO_KEYS, PPO_IGNORED, PPO_DEFAULTS
     if algorithm == "sac":
-        keys, ignored = SAC_KEYS, SAC_IGNORED
-    changes = {keys[key]: _as_number(value) for key, value in table.items() if key in keys}
-    if "lr" in changes:
-        changes["lr_end"] = 1.0  # the real trainer does not lower it
+        keys, ignored, defaults = SAC_KEYS, SAC_IGNORED, SAC_DEFAULTS
+    values = defaults | table
+    changes = {keys[key]: _as_number(value) for key, value in values.items() if key in keys}
+    changes["lr_end"] = 1.0  # the real trainer does not lower it
     deepracer_keys = {setting: key for key, setting in (PPO_KEYS | SAC_KEYS).items()}
     changed = parse_model(
         settings.model_dump() | changes, path, LearnerSettings, key_names=deepracer_keys
     )
     notes = _notes(table, keys, ignored)
+    missing = [f"{key} {value:g}" for key, value in defaults.items() if key not in table]
+    if missing:
+        notes.append(f"not in the file, so as in the simulator: {', '.join(missing)}")
     rollout = changed.envs * changed.n_steps
-    if "batch_size" in changes and changed.batch_size > rollout:
+    if changed.batch_size > rollout:
         notes.append(
             f"batch_size {changed.batch_size} is more than the {rollout} steps of an update: {rollout} is used"
         )
@@ -168,6 +191,8 @@ def hyperparameters_notes(settings: LearnerSettings, algorithm: str = "clipped_p
             value = getattr(settings, name)
             if value != default:
                 notes.append(f"{name} is {value:g} here, {default:g} there")
+        notes += LEARNER_DIFFERENCES
+        notes.append(f"the log of the deviation starts at {settings.log_std_init:g} here, 0 there")
     return notes
 
 
