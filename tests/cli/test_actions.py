@@ -91,7 +91,9 @@ def test_what_the_car_does_with_commands_beyond_it_stands_beside_them(tmp_path: 
 
 def test_a_log_proves_only_its_own_actions() -> None:
     space = ActionSpace(False, (-20.0, 20.0), (2.0, 2.0))
-    laps = pd.DataFrame({"time": [14.2, 13.6, 9.0], "complete": [True, True, False]})
+    laps = pd.DataFrame({"time": [14.2, 13.6, 9.0], "complete": [True, True, False]}).assign(
+        lap=1, first_step=1.0, status=["lap_complete", "lap_complete", "off_track"]
+    )
     log = SimpleNamespace(log=SimpleNamespace(job=SimpleNamespace(action_space=space)))
     log.laps_on_track = laps
     other = ActionSpace(False, (-20.0, 20.0), (2.0, 3.0))

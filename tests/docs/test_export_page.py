@@ -20,7 +20,7 @@ pytest.importorskip("onnxruntime")
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "export.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(bash|python)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-SHORT = {"train": ["--steps", "256", "--envs", "8"], "evaluate": ["--resets", "1"]}
+SHORT = {"train": ["--steps", "256", "--envs", "8"], "evaluate": ["--resets", "2"]}
 
 
 def test_what_the_page_says_to_type_works(

@@ -496,7 +496,7 @@ def test_agrees_with_clock_lists_what_is_paid_the_wrong_way_round(run: Run) -> N
     )
     assert lines[1].startswith("  at gamma 0.999 you pay a crawling lap of ")
     assert lines[6] == "by the clock | by pay | driver"
-    assert len(lines) == 7 + 12
+    assert len(lines) == 7 + 14
 
 
 # ---- strategies

@@ -37,6 +37,7 @@ ACTIONS = {
         {"steering_angle": a, "speed": v} for a, v in ((-25.0, 1.2), (0.0, 2.0), (25.0, 1.2))
     ],
     "action_space_type": "discrete",
+    "sensor": ["FRONT_FACING_CAMERA"],
     "version": "5",
 }
 

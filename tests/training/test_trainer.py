@@ -176,7 +176,7 @@ def test_a_state_of_another_version_of_racer_is_a_sentence(trained, tmp_path):
     folder = Path(shutil.copytree(trained.folder, tmp_path / "run"))
     state = folder / "checkpoints" / "state.pt"
     state.write_bytes(b"\x80\x02cracer.train.session\nProgress\n.")
-    with pytest.raises(UsageError, match=r"state\.pt is damaged \("):
+    with pytest.raises(UsageError, match=r"state\.pt is damaged, of an older racer"):
         open_session(Run.open(folder)).resume()
 
 

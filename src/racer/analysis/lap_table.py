@@ -78,7 +78,7 @@ def laps(trace: pd.DataFrame | HasTrace, track: Track | None = None) -> pd.DataF
     --------
     >>> from racer import drive
     >>> laps(drive("oval", "fast"))[["status", "time", "off_tracks"]].round(2).values.tolist()
-    [['lap_complete', 10.67, 0]]
+    [['lap_complete', 8.07, 0]]
 
     Three steps of a car that drives along the x axis:
 

@@ -135,7 +135,7 @@ def plot(
     >>> from racer import drive
     >>> figure = plot(drive("oval", "fast"), "track")
     >>> figure.axes[0].get_xlabel()
-    'x [m]'
+    'x (m)'
     """
     plot_kind = find_plot_kind(kind)
     if isinstance(log, pd.DataFrame):

@@ -353,7 +353,8 @@ def seconds_waited(native_thread: int | None = None) -> float:
     """
     thread = threading.get_native_id() if native_thread is None else native_thread
     try:
-        with _OPEN(f"/proc/self/task/{thread}/schedstat", encoding="ascii") as file:
+        # as bytes: a codec would be imported, which a validator's trial refuses
+        with _OPEN(f"/proc/self/task/{thread}/schedstat", "rb") as file:
             return int(file.read().split()[1]) / 1e9
     except (OSError, IndexError, ValueError):
         return 0.0

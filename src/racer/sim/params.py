@@ -457,8 +457,8 @@ def _stand_beside(
 def least_steps(progress: ArrayLike, track: Track) -> NDArray[np.int64]:
     """(N,) steps of the earliest call that can see a progress (N,), %, at full speed throughout.
 
-    >>> int(least_steps(50.0, load_track("oval"))[0]) > 50
-    True
+    >>> int(least_steps(50.0, load_track("oval"))[0])  # 9.8 m at 4 m/s
+    38
     """
     return _steps_for(np.abs(np.atleast_1d(progress)) / 100.0 * track.length, MAX_SPEED_MPS)
 

@@ -158,6 +158,11 @@ def load_checkpoint(run: Run, checkpoint: str) -> tuple[BasePolicy, str]:
             f"{file} does not fit the actions and observations that {run.folder} says "
             f"({first_line(error)}): {advice}"
         ) from None
+    if not has_finite_weights(policy):
+        raise UsageError(
+            f"the policy {file} has weights that are no numbers (nan): its training went astray, or "
+            "the file is damaged; name another with --checkpoint"
+        )
     policy.set_training_mode(False)  # stable-baselines3 leaves it on
     return policy, file.name
 

@@ -45,8 +45,9 @@ OBSTACLE_KEYS = BOX_KEYS | BOT_CAR_KEYS
 KEYS_OF_RACE = {BOX_RACE: BOX_KEYS, BOT_CAR_RACE: BOT_CAR_KEYS}
 COUNT_OF_RACE = {BOX_RACE: "number_of_obstacles", BOT_CAR_RACE: "number_of_bot_cars"}
 
+BOT_CAR_DEFAULTS = {"BOT_CAR_SPEED": "0.2"}
 BOX_DEFAULTS = {"NUMBER_OF_OBSTACLES": "6", "RANDOMIZE_OBSTACLE_LOCATIONS": "True"}
-"""What DeepRacer for Cloud's scripts set for boxes where `run.env` does not."""
+"""With BOT_CAR_DEFAULTS, what DeepRacer for Cloud's scripts set where `run.env` does not."""
 
 
 def settings_from_obstacles(layout: ObstacleLayout | None) -> dict[str, str]:
@@ -214,6 +215,8 @@ def settings_from_env(variables: Mapping[str, str]) -> dict[str, str]:
     }
     if settings.get("RACE_TYPE") == BOX_RACE:
         return BOX_DEFAULTS | settings
+    if settings.get("RACE_TYPE") == BOT_CAR_RACE:
+        return BOT_CAR_DEFAULTS | settings
     return settings
 
 
