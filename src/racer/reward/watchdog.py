@@ -45,7 +45,10 @@ from racer.reward.hard_timeout import (
 
 WATCHDOG_THREAD = "racer reward watch"
 """The name of the thread that looks."""
-LOOKS_PER_TIMEOUT, MIN_LOOK_INTERVAL_S, EXIT_TIME_S = 4, 0.01, 5.0
+LOOKS_PER_TIMEOUT = 4
+MIN_LOOK_INTERVAL_S = 0.01
+EXIT_TIME_S = 15.0
+"""Seconds for the end of a program: a busy machine needs some to take PyTorch apart."""
 IMPORT_PATIENCE_S = 30.0
 """Seconds that a call may take while it imports: a cold disk is slow."""
 STRIKE_INTERVAL_S = 0.05
