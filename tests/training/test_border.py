@@ -162,7 +162,9 @@ def test_a_run_may_not_name_any_file_of_this_machine_as_its_reward(strange, tmp_
     run = Run.open(strange)
     assert run.reward == strange / "reward_function.py"
     assert run.brings_own_reward
-    assert any("which was run" in note for note in evaluate(run, laps=1, resets=0).notes)
+    assert any(
+        "which was run" in note for note in evaluate(run, laps=1, resets=0, own_reward=True).notes
+    )
 
 
 def test_what_a_state_holds_comes_back_as_it_was(tmp_path):

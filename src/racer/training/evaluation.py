@@ -345,7 +345,7 @@ def _evaluation_result(
         headline=f"{subject}: {outcome}",
         notes=(
             *beyond_logs_notes(cars, mean_beyond_logs(cars, trace, laps)),
-            *own_reward_notes(run),
+            *(own_reward_notes(run) if options.own_reward else ()),
         ),
         sees_pictures=has_pictures(run.observation),
         has_obstacles=cars.scenario.obstacle_layout is not None,
