@@ -60,6 +60,13 @@ def test_whoever_reaches_out_past_the_hook_is_told_and_touches_nothing(kind, tmp
     assert errors & {"RW109", "RW110"}
 
 
+def test_a_thread_that_fails_is_not_said_to_read_the_files_of_its_traceback(tmp_path):
+    file = tmp_path / "reward.py"
+    file.write_text(THREAD.format("lambda: 1 / 0", "()") + STEADY)
+    result = check(file, tracks=["oval"], seconds=0.2)
+    assert "RW109" not in {finding.code for finding in result.findings}
+
+
 @needs_kernel
 def test_code_that_takes_the_hook_away_meets_the_kernel(tmp_path):
     canary = tmp_path / "canary"

@@ -261,6 +261,7 @@ def confine_process(folder: str) -> None:
     sys.stdout = _open_null("w")
     sys.stderr = _open_null("w")
     faulthandler.disable()  # the parent says how this process ended
+    threading.excepthook = lambda _: None  # its traceback reads files, which would be the user's
     warnings.simplefilter("ignore")  # the job prints warnings, and goes on
     with contextlib.suppress(AttributeError, OSError):
         os.setsid()
