@@ -38,6 +38,16 @@ def test_driven_speed_comes_from_the_poses_and_not_from_the_command(drive) -> No
     assert table["command"].iloc[0] == pytest.approx(1.75, rel=0.01)
 
 
+@pytest.mark.parametrize("unit", [1.0, 0.1])
+def test_stamps_in_whole_seconds_or_tenths_leave_the_driven_speed(drive, unit: float) -> None:
+    trace = drive(episodes=1, step=0.1)
+    exact = laps(trace).iloc[0]
+    coarse = laps(trace.assign(tstamp=np.floor(trace["tstamp"] / unit + 1e-9) * unit)).iloc[0]
+    assert coarse["speed"] == pytest.approx(exact["speed"], rel=0.15)
+    assert coarse["top_speed"] == pytest.approx(exact["top_speed"], rel=0.15)
+    assert coarse["time"] == pytest.approx(exact["time"], abs=unit)
+
+
 def test_laps_of_a_continuous_race_run_from_completion_to_completion(drive) -> None:
     one = drive(episodes=1)
     two = pd.concat([one, one.assign(episode=1)], ignore_index=True)

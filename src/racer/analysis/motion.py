@@ -20,6 +20,7 @@ from racer.vehicle import STEP_S
 
 _MAX_SPEED = 8.0  # m/s between two rows; no car is that fast, so it was set down elsewhere
 _USUAL_STEP_TOLERANCE = 0.1  # of the step, within which a log runs at the simulator's own rate
+_MIN_MOVING_STAMPS = 0.8  # share of rows whose stamp differs from the next one's, unless rounded
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -214,13 +215,23 @@ def _step_times(columns: TraceColumns, follows: BoolArray) -> Array:
     times = np.full(len(columns), STEP_S)
     for source in np.unique(columns.source):
         of_source = columns.source == source
-        gaps = gap[of_source & follows & (gap > 0)]
-        if not len(gaps):
+        gaps = gap[of_source & follows & (gap >= 0)]
+        if not gaps.any():
             continue
-        median = float(np.median(gaps))
-        if abs(median / STEP_S - 1.0) >= _USUAL_STEP_TOLERANCE:
-            times[of_source] = median
+        typical = _typical_gap(gaps)
+        if abs(typical / STEP_S - 1.0) >= _USUAL_STEP_TOLERANCE:
+            times[of_source] = typical
     return times
+
+
+def _typical_gap(gaps: Array) -> float:
+    """Seconds from a row to the next: the median of those that differ; the mean of all where rows
+    share their stamps, as with times in whole seconds or tenths.
+    """
+    positive = gaps[gaps > 0]
+    if len(positive) < _MIN_MOVING_STAMPS * len(gaps):
+        return float(np.mean(gaps))
+    return float(np.median(positive))
 
 
 def _three_step_mean(values: Array, lap: IntArray) -> Array:
