@@ -102,6 +102,25 @@ def test_a_log_proves_only_its_own_actions() -> None:
     assert _driven_lap_time(None, space) is None
 
 
+@pytest.mark.parametrize(
+    ("driven", "is_proof"), [([-20.0, 19.996], True), ([-20.0, 15.0], False), ([], False)]
+)
+@pytest.mark.parametrize("is_continuous", [False, True])
+def test_a_log_without_metadata_proves_the_actions_that_it_commands(
+    driven: list[float], is_proof: bool, is_continuous: bool
+) -> None:
+    space = ActionSpace(is_continuous, (-20.0, 20.0), (2.0, 2.0))
+    if is_continuous:
+        driven = [2 * angle if angle == 15.0 else angle for angle in driven]  # 30 is outside
+    trace = pd.DataFrame({"steer": [0.0, *driven], "throttle": 2.0})
+    trace["episode_status"] = ["prepare", *["in_progress"] * len(driven)]
+    laps = pd.DataFrame({"time": [13.6], "complete": True, "lap": 1, "first_step": 1.0})
+    laps["status"] = "lap_complete"
+    log = SimpleNamespace(log=SimpleNamespace(job=SimpleNamespace(action_space=None), trace=trace))
+    log.laps_on_track = laps
+    assert (_driven_lap_time(log, space) is not None) == is_proof
+
+
 @pytest.mark.slow
 def test_a_design_is_a_model_metadata_that_can_be_read_and_is_not_overwritten(
     tmp_path: Path,

@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from racer.action_design import ActionUsage, CommandedDrive, Design, Review
+    from racer.logs import Log
     from racer.raceline import RacingLine
     from racer.track import Track
     from racer.vehicle import ActionSpace, Car, Metadata
 
 
 MAX_ACTIONS_OF_PLACE = 3
+LOGGED_DIGIT = 0.01  # of a command, degrees and m/s, as the simulator writes it
 
 
 def print_review(review: Review, usage: ActionUsage | None) -> None:
@@ -401,9 +403,27 @@ def _driven_lap_time(log: LogOnTrack | None, space: ActionSpace) -> float | None
     """s of the fastest complete lap of a log that was driven with that space; None without one."""
     from racer.cli.inputs import best_lap_time
 
-    if log is None or log.log.job.action_space != space:
+    if log is None or not _is_of_space(log.log, space):
         return None
     return best_lap_time(log.laps_on_track)
+
+
+def _is_of_space(log: Log, space: ActionSpace) -> bool:
+    """Whether a log was driven with that space: by its metadata, or by the commands in it where it
+    has none.
+    """
+    if log.job.action_space is not None:
+        return log.job.action_space == space
+    trace = log.trace[log.trace["episode_status"] == "in_progress"]
+    driven = trace[["steer", "throttle"]].drop_duplicates().to_numpy(float)
+    if not len(driven):
+        return False
+    known = np.column_stack([space.steering_deg, space.speed])
+    if space.is_continuous:
+        lowest, highest = known.min(axis=0), known.max(axis=0)
+        return bool(np.all((driven >= lowest - LOGGED_DIGIT) & (driven <= highest + LOGGED_DIGIT)))
+    away = np.abs(driven[:, None] - known[None]).max(axis=2).min(axis=1)
+    return bool(np.all(away <= LOGGED_DIGIT))
 
 
 def _load_tracks(names: list[str] | None, reverse: bool) -> list[Track]:
