@@ -132,6 +132,7 @@ def test_modules_beside_the_file_are_one_per_car_and_do_not_leak(written, tmp_pa
         ("loops_and_swallows", 4, "did not come back within 0.2 s"),
         ("loops_and_swallows_deeply", 4, "did not come back within 0.2 s"),
         ("sleeps", 5, "did not come back within 0.2 s"),
+        ("loops_in_message", 3, "did not come back within 0.2 s"),
     ],
 )
 def test_what_the_real_job_refuses_names_file_line_and_params(

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 
 PIPE_WIDTH_CHARS = 160  # of a table where no terminal says how wide it is
+WIDE_GAP_CHARS = 3  # between columns
+NARROW_GAP_CHARS = 2  # where the terminal is too narrow for the wide gap
+TEXT_CHARS = 20  # of a column of text that is folded, at least
 
 
 def print_record(record: Record) -> None:
@@ -49,12 +53,18 @@ def echo(text: object = "", nl: bool = True, err: bool = False) -> None:
 def print_table(table: RecordTable) -> None:
     """Print a table as wide as the terminal, in a pipe as wide as it wants to be.
 
-    Where that is too narrow, text is folded; numbers never are.
+    Where that is too narrow, columns move together, heads break between words, long text is folded,
+    and columns that still find no room follow below, beside the first one. Numbers are never cut.
     """
     console = Console()
     if not console.is_terminal:
         console = Console(width=PIPE_WIDTH_CHARS)
-    console.print(_as_rich(table))
+    wanted = [_wanted_chars(table, column) for column in range(len(table.heads))]
+    if sum(wanted) + WIDE_GAP_CHARS * len(wanted) <= console.width:
+        console.print(_as_rich(table))
+        return
+    for columns in _side_by_side(table, console.width):
+        console.print(_as_narrow_rich(table, columns, console.width))
 
 
 def new_table(*heads: str, text: Iterable[str] = ()) -> RecordTable:
@@ -72,6 +82,57 @@ def table_as_dicts(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a DataFrame for JSON, which knows no nan."""
     rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=6))
     return rows
+
+
+def _wanted_chars(table: RecordTable, column: int) -> int:
+    """Width of a column that nothing is folded in."""
+    cells = (row[column] for row in table.rows)
+    return max(cell_len(printable(text)) for text in (table.heads[column], *cells))
+
+
+def _needed_chars(table: RecordTable, column: int) -> int:
+    """Width that a column must have: its head breaks between words, and text may be folded."""
+    head = table.heads[column]
+    words = max(map(cell_len, head.split()), default=0)
+    cells = max((cell_len(printable(row[column])) for row in table.rows), default=0)
+    if head in table.text_heads:
+        cells = min(cells, TEXT_CHARS)
+    return max(words, cells)
+
+
+def _side_by_side(table: RecordTable, width: int) -> list[list[int]]:
+    """The columns that stand beside each other in `width` characters; the first in each block."""
+    first = _needed_chars(table, 0) + 2 * NARROW_GAP_CHARS
+    blocks = [[0]]
+    used = first
+    for column in range(1, len(table.heads)):
+        needed = _needed_chars(table, column) + NARROW_GAP_CHARS
+        if used + needed > width and len(blocks[-1]) > 1:
+            blocks.append([0])
+            used = first
+        blocks[-1].append(column)
+        used += needed
+    return blocks
+
+
+def _as_narrow_rich(table: RecordTable, columns: list[int], width: int) -> Table:
+    needed = [_needed_chars(table, column) for column in columns]
+    spare = max(0, width - sum(needed) - NARROW_GAP_CHARS * (len(columns) + 1))
+    rich_table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_header=any(table.heads),
+    )
+    for column, least in zip(columns, needed, strict=True):
+        more = min(spare, _wanted_chars(table, column) - least)
+        spare -= more
+        head = table.heads[column]
+        side: JustifyMethod = "left" if head in table.text_heads else "right"
+        rich_table.add_column(head, justify=side, overflow="fold", width=least + more)
+    for row in table.rows:
+        rich_table.add_row(*(Text(printable(row[column])) for column in columns))
+    return rich_table
 
 
 def _as_rich(table: RecordTable) -> Table:

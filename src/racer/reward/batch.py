@@ -338,7 +338,10 @@ class RewardBatch:
         stuck_line = self._slot.line
         # its message and its attributes are the user's code
         read = partial(error_facts, reward=self.reward)
-        answers, failure, _, _ = self._under_watch([read], [error])
+        answers, failure, struck_reading, _ = self._under_watch([read], [error])
+        if struck_reading and not struck:  # the real job, which logs the message, would hang there
+            struck = True
+            stuck_line = self._slot.line
         facts = answers[0] if failure is None else mute_error_facts(error, self.reward)
         line = facts.pop("line")
         if isinstance(error, PrintFlood):

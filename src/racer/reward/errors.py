@@ -283,6 +283,8 @@ def _message_of(error: BaseException) -> str:
             message = repr(error.args[0])
         else:
             message = str(error)
+    except CallStopped:
+        raise
     except BaseException:
         return "(its message cannot be shown)"
     return _shortened(printable(" ".join(message.split())), MAX_DETAIL_CHARS)
