@@ -38,6 +38,8 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
     the car, its trail and the main params; `"human"` shows it in a window after every step, where
     there is a display.
 
+    >>> import numpy as np
+    >>> from racer import DeepRacerEnv
     >>> env = DeepRacerEnv(track="oval", reward=lambda params: params["progress"])
     >>> observation, info = env.reset(seed=0)
     >>> observation, reward, terminated, truncated, info = env.step(np.array([0.0, 0.5]))

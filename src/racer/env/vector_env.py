@@ -193,6 +193,8 @@ class DeepRacerVectorEnv(gymnasium.vector.VectorEnv[Observation, NDArray[Any], N
     `render_mode="rgb_array"` has `render()` return a picture of each car, (480, 800, 3) uint8;
     `"human"` shows that of the first one in a window after every step, where there is a display.
 
+    >>> import numpy as np
+    >>> from racer import DeepRacerVectorEnv
     >>> cars = DeepRacerVectorEnv(4, track="oval", objects="random_boxes")
     >>> observations, info = cars.reset(seed=0)
     >>> observations, rewards, terminated, truncated, info = cars.step(np.zeros((4, 2)))

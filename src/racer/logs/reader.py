@@ -80,6 +80,7 @@ def read_log(path: str | Path, endpoint: str = "") -> Log:
     A log that racer writes itself, here a car that drives along the x axis:
 
     >>> import pandas as pd, tempfile
+    >>> from pathlib import Path
     >>> import racer.logs
     >>> steps = pd.DataFrame({"episode": 0, "steps": [1.0, 2.0, 3.0], "X": [0.0, 0.1, 0.2]})
     >>> steps = steps.assign(Y=0.0, yaw=0.0, steer=0.0, throttle=1.5, action=0, reward=1.0)
