@@ -11,6 +11,7 @@ seconds by the clock on the wall. `racer score` ends with 1 where its verdict is
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import tempfile
 import time
@@ -77,7 +78,10 @@ class CommandCost(NamedTuple):
 def measure_command(words: str, folder: Path, repeat: int) -> CommandCost:
     """Run a command in a folder so many times, and keep the least seconds."""
     costs = []
+    option, output_name = words.split()[-2:]
     for _ in range(repeat):
+        if option in ("-o", "--out"):  # a command writes over no folder
+            shutil.rmtree(folder / output_name, ignore_errors=True)
         started = time.perf_counter()
         with (folder / "output.txt").open("wb") as output:
             process = subprocess.Popen(

@@ -10,7 +10,11 @@ import pytest
 
 from racer.errors import UsageError
 from racer.training.config import LearnerSettings
-from racer.training.interop.hyperparameters import Hyperparameters, read_hyperparameters
+from racer.training.interop.hyperparameters import (
+    Hyperparameters,
+    hyperparameters_notes,
+    read_hyperparameters,
+)
 
 PLAIN = LearnerSettings.model_validate({})
 OF_THE_SIMULATOR = PLAIN.model_copy(
@@ -215,3 +219,13 @@ def test_a_file_that_is_not_there_gets_a_sentence(tmp_path: Path):
     (tmp_path / "latin.json").write_bytes(b'{"lr\xe4": 1}')
     with pytest.raises(UsageError, match="is not text in UTF-8"):
         read_hyperparameters(str(tmp_path / "latin.json"), PLAIN)
+
+
+def test_what_ppo_does_otherwise_is_said_once_the_greatest_effect_first():
+    # docs/simulator.md 9.9
+    notes = hyperparameters_notes(OF_THE_SIMULATOR)
+    words = ("whole episodes", "0 there", "over all steps", "gradients", "deviation starts at -0.5")
+    places = [next(k for k, note in enumerate(notes) if word in note) for word in words]
+    assert places == sorted(places)
+    assert len(set(notes)) == len(notes)
+    assert not any("advantages" in note for note in hyperparameters_notes(PLAIN, "sac"))
