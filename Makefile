@@ -21,7 +21,7 @@ demo: $(INSTALLED) ## Train a car on reinvent_2018, drive it, print its lap tabl
 test: lint types ## Lint, types, and the tests with warnings as errors
 	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4
 
-test-fast: lint types ## Lint, types, and all tests but the slow ones: about 2 minutes on two cores
+test-fast: lint types ## Lint, types, and all tests but the slow ones: about 3 minutes on two cores
 	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4 -m "not slow"
 
 test-lowest: ## The tests with the lowest versions that pyproject.toml allows, in a folder of its own
