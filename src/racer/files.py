@@ -99,11 +99,6 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
         raise UsageError(f"{where}: cannot be read as TOML ({error})") from None
 
 
-def read_yaml(path: str | Path) -> Any:
-    """The value in a YAML file."""
-    return parse_yaml(read_text(path), str(path))
-
-
 def parse_yaml(text: str, where: str) -> Any:
     """The value in the first document of YAML text: numbers, text, lists and mappings, no objects.
 

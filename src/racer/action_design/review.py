@@ -153,13 +153,6 @@ def tightest_circle(circles: Circles, side: int) -> Tightest | None:
     return Tightest(float(steering_deg), float(speed), float(radius[k]))
 
 
-def full_lock_circles(car: Car, speeds: Array) -> Circles:
-    """The circles with the wheels turned as far as they go to the left, at commanded `speeds` (N,)
-    m/s.
-    """
-    return steady_circles(car, np.column_stack([np.full(len(speeds), STEERING_LIMIT_DEG), speeds]))
-
-
 Index = NDArray[np.int64]
 
 # deg, of the drive that no space restricts

@@ -15,7 +15,6 @@ from .results import format_check as format_check
 from .runner import CALL_TIMEOUT_S as CALL_TIMEOUT_S
 from .runner import ProjectSettings as ProjectSettings
 from .runner import check as check
-from .runner import check_static as check_static
 from .runner import expand_paths as expand_paths
 from .runner import read_project_settings as read_project_settings
 
@@ -30,7 +29,6 @@ __all__ = [
     "ProjectSettings",
     "Severity",
     "check",
-    "check_static",
     "checks_as_github",
     "checks_as_json",
     "checks_as_sarif",

@@ -212,14 +212,6 @@ def check(
     return CheckResult(reports)
 
 
-def check_static(name: RewardSource, profiles: Sequence[str] = ()) -> CheckReport:
-    """The report of one file as far as it can be written without running the file.
-
-    Raises UsageError as `check`.
-    """
-    return _read_and_apply_rules(name, CheckOptions(profiles=tuple(profiles)))[0]
-
-
 def expand_paths(names: Sequence[str]) -> list[str]:
     """Files and shipped names as they are, folders as the Python files in them."""
     paths: list[str] = []

@@ -321,12 +321,6 @@ def _describe_agreement(kind: str, table: pd.DataFrame) -> str:
     return f"{text}; of all pairs the worse is paid more in {wrong:.1%}"
 
 
-def _format_correlation(correlation: float) -> str:
-    if np.isnan(correlation):
-        return "none"
-    return f"{correlation:.2f}"
-
-
 def _agreement(table: pd.DataFrame) -> dict[str, float]:
     clock = -table["clock_rank"].to_numpy(float)
     return {

@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 NO_TERM = -1
-NO_SLOT = -1
 
 
 @dataclass(frozen=True)
