@@ -161,7 +161,8 @@ def test_a_number_is_attributed_to_the_keys_that_it_is_compared_with(tmp_path: P
         "    return 1.0 if near(params['distance_from_center'], params['track_width']) else 0.5\n"
     )
     beside = named_numbers(load_reward(path)).beside
-    assert 2.37 in beside["speed"] and 49.0 not in beside["speed"]
+    assert 2.37 in beside["speed"]
+    assert 49.0 not in beside["speed"]
     assert 17.0 in beside["steering_angle"]
     assert 0.31 in beside["distance_from_center"]
 

@@ -313,7 +313,7 @@ def _simpler_steps(step: PlacedStep, column: str, values: Sequence[Any]) -> Iter
         if value == getattr(step, column):
             return
         simpler = replace(step, **{column: value})
-        if simpler.is_possible:
+        if simpler.is_possible or (simpler.is_in_time and step.speed <= 0.0):
             yield simpler
 
 
