@@ -299,7 +299,7 @@ class RewardTrial:
         kept = []
         excused: list[tuple[CallFailure, list[str]]] = []
         for failure in distinct_failures(failures):
-            if failure.kind in self._excused:
+            if failure.kind in self._excused | self._known:
                 continue
             tracks = tracks_of_kind(failures, failure.kind)
             if self._is_beyond_table(failure) and self._has_track_without(
