@@ -13,10 +13,9 @@ LOWEST = build/lowest
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
-demo: $(INSTALLED) ## Train a car on reinvent_2018, drive it, print its lap table and draw its laps
+demo: $(INSTALLED) ## Train two rewards on reinvent_2018, race both cars, and say what physics allows
 	rm -rf runs/demo
-	.venv/bin/racer train rewards/center_line.py --track reinvent_2018 --steps 100000 --out runs/demo
-	.venv/bin/racer evaluate runs/demo --save
+	.venv/bin/racer demo
 
 test: lint types ## Lint, types, and the tests with warnings as errors
 	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4

@@ -50,6 +50,11 @@ class Command:
 
 
 COMMANDS = {
+    "demo": Command(
+        "racer.cli.demo:demo_command",
+        DRIVE_PANEL,
+        "Train two rewards, race both cars, and say what physics allows: start here.",
+    ),
     "check": Command(
         "racer.cli.check:check_command",
         REWARD_PANEL,
