@@ -116,6 +116,11 @@ COMMANDS = {
         DRIVE_PANEL,
         "Drive laps with a trained car and print the lap table.",
     ),
+    "challenge": Command(
+        "racer.cli.challenge:challenge_command",
+        DRIVE_PANEL,
+        "Drive for a medal on a track: a leaderboard that stays.",
+    ),
     "export": Command(
         "racer.cli.export:export_command",
         DRIVE_PANEL,

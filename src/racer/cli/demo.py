@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from racer.cli.ghosts import draw_best_laps
 from racer.cli.inputs import best_lap_time, load_track_with_note
 from racer.cli.tables import JsonOption, echo, new_table, print_table
 from racer.errors import RacerError, need
@@ -17,17 +18,11 @@ from racer.resources import starter_folder
 from racer.track import DEFAULT_TRACK, user_home
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from racer.track import Track
-    from racer.training import EvaluationResult
     from racer.training.sweep import RunStatus
 
 DEMO_STEPS = 100_000
 BASELINE_REWARD = "center_line"
 STARTER_REWARD = "starter"
-PICTURE_NAME = "ghosts.png"
-ANIMATION_NAME = "ghosts.gif"
 
 
 class DemoLaps(NamedTuple):
@@ -71,7 +66,8 @@ def demo_command(
     car = results[STARTER_REWARD].car
     bound = lap_time_bound(shown_track, car, home)
     laps = DemoLaps(best_times[BASELINE_REWARD], best_times[STARTER_REWARD], bound)
-    files = _draw_ghosts(results, folder, shown_track)
+    traces = {name: result.trace for name, result in results.items()}
+    files = draw_best_laps(traces, shown_track, folder)
     if as_json:
         plain = {**laps._asdict(), "car": car.name, "files": [str(file) for file in files]}
         echo(json.dumps(plain, indent=2))
@@ -161,37 +157,5 @@ def _print_next_commands(folder: Path) -> None:
     echo("\nnext, a project with that starter reward, and what it is worth while you change it:")
     echo("  racer init my_racer")
     echo("  racer watch my_racer/reward.py")
+    echo(f"  racer challenge {DEFAULT_TRACK}")
     echo(f"or look at what was trained: racer report {folder / STARTER_REWARD} -o report.html")
-
-
-def _draw_ghosts(results: dict[str, EvaluationResult], folder: Path, track: Track) -> list[Path]:
-    """Paths of a picture and an animation of the best laps racing each other; none without a lap."""
-    from racer.plotting import animate_laps, ghosts_figure, save_figure
-
-    trace, laps = _best_laps_together(results)
-    if not len(laps):
-        return []
-    names = [f"{name}, {time:.2f} s" for name, time in laps["time"].items()]
-    picture = folder / PICTURE_NAME
-    save_figure(ghosts_figure(trace, laps, track, names), picture)
-    return [picture, animate_laps(trace, laps, folder / ANIMATION_NAME, track, names=names)]
-
-
-def _best_laps_together(
-    results: dict[str, EvaluationResult],
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The steps of all evaluations one after another, and of each its best complete lap."""
-    import pandas as pd
-
-    traces = []
-    laps: dict[str, Any] = {}
-    first_row = 0
-    for name, result in results.items():
-        complete = result.laps[result.laps["complete"]]
-        if len(complete):
-            lap = complete.nsmallest(1, "time").iloc[0].copy()
-            lap[["first_row", "last_row"]] += first_row
-            laps[name] = lap
-        traces.append(result.trace)
-        first_row += len(result.trace)
-    return pd.concat(traces, ignore_index=True), pd.DataFrame(laps).T
