@@ -150,8 +150,8 @@ class _ColumnDraw:
         return [number + beside for number in numbers for beside in (-near, 0.0, near)]
 
     def _compared_distances(self) -> list[float]:
-        """Arc lengths of the middle before and behind the waypoints whose numbers the file compares,
-        and where the center line crosses an x or y that it compares.
+        """Arc lengths midway before and behind the waypoints whose numbers the file compares, and near
+        where the center line crosses an x or y that it compares. No car is ever just at a waypoint.
         """
         track = self._track
         middle = 0.5 * (track.s[1:] + track.s[:-1])
@@ -164,7 +164,7 @@ class _ColumnDraw:
             for number in self._named.beside.get(key, ()):
                 is_beyond = track.center[:, column] > number
                 crossed = np.flatnonzero(is_beyond[1:] != is_beyond[:-1])
-                distances += track.s[crossed].tolist()
+                distances += middle[crossed].tolist()
         return distances
 
 
