@@ -284,11 +284,12 @@ def _rounded(value: float) -> list[float]:
 
 def _test_of_step(caller: RewardCaller, failure: CallFailure, step: PlacedStep) -> str:
     """A test file that fails as long as the step fails."""
-    lines = ["from racer.reward import RewardBatch, load_reward"]
+    placement = "place"
     if step.objects:
-        lines.append("from racer.sim.obstacles import obstacles_on")
-    lines += [
-        "from racer.sim.params import place",
+        placement = "obstacles_on, place"
+    lines = [
+        "from racer.reward import RewardBatch, load_reward",
+        f"from racer.sim import {placement}",
         "from racer.track import load_track",
         "",
         "",
@@ -313,9 +314,9 @@ def _test_of_lap(caller: RewardCaller, failure: CallFailure) -> str:
     episode = failure.episode
     assert episode is not None
     lines = [
-        "from racer.drivers.scripted import drive",
+        "from racer.drivers import drive",
         "from racer.reward import RewardBatch, load_reward",
-        "from racer.sim.params import build_params",
+        "from racer.sim import build_params",
         "from racer.track import load_track",
         "",
         "",

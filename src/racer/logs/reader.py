@@ -70,7 +70,7 @@ def read_log(path: str | Path, endpoint: str = "") -> Log:
 
     `path` is a file, a folder (searched to its depth), an archive (`.tar.gz`, `.tgz`, `.tar`,
     `.zip`; read in place), a glob such as `runs/*/training-simtrace`, or an address such as
-    `s3://bucket/prefix` (`pip install 'racer-sim[s3]'`; `endpoint` is the URL of a MinIO server,
+    `s3://bucket/prefix` (the extra `s3`; `endpoint` is the URL of a MinIO server,
     AWS_ENDPOINT_URL without it). docs/logs.md says what is read and how.
 
     Raises UsageError when there is no such location or no step in it.
