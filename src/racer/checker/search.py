@@ -40,6 +40,14 @@ REVERSED_FRACTION = 0.25
 
 FailureKind = tuple[str, int]
 
+SIMPLIFY_SWEEPS = 3
+"""Sweeps over the columns of a step, each made simpler where the failure stays."""
+SIMPLIFY_WORK_S = 1.0
+MIN_SIMPLIFY_TRIES = 20
+MAX_SIMPLIFY_TRIES = 150
+STEP_BEFORE_M = 0.05
+"""How far before a step the one before it is placed."""
+
 
 def random_failures(
     caller: RewardCaller, tracks: Sequence[Track], count: int, objects: str = ""
@@ -111,15 +119,6 @@ def numbers_in_source(reward: RewardFunction) -> list[float]:
     numbers = numbers[:MAX_NUMBERS]
     negatives = [-number for number in numbers]
     return list(dict.fromkeys(numbers + negatives))
-
-
-SIMPLIFY_SWEEPS = 3
-"""Sweeps over the columns of a step, each made simpler where the failure stays."""
-SIMPLIFY_WORK_S = 1.0
-MIN_SIMPLIFY_TRIES = 20
-MAX_SIMPLIFY_TRIES = 150
-STEP_BEFORE_M = 0.05
-"""How far before a step the one before it is placed."""
 
 
 def try_step(caller: RewardCaller, step: PlacedStep) -> CallFailure | None:

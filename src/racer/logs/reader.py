@@ -42,6 +42,9 @@ from racer.logs.step_files import (
     training_id,
 )
 
+MAX_EPISODE_ROWS = 200_000
+"""Rows of an episode that has no end, after which it is cut."""
+
 
 class FileTrace(NamedTuple):
     """What one file held; its number among all, and those of the files that held some of it, too."""
@@ -344,10 +347,6 @@ def _one_trace(
     columns["iteration"] = rule.fill(columns, trace)
     added = pd.DataFrame({**columns, "episode_id": ids}, copy=False)
     return pd.concat([with_statuses(trace), added], axis=1)
-
-
-MAX_EPISODE_ROWS = 200_000
-"""Rows of an episode that has no end, after which it is cut."""
 
 
 def stream_log(path: str | Path, endpoint: str = "") -> LogStream:
