@@ -18,6 +18,33 @@ if TYPE_CHECKING:
 REACHING_CODES = {"RW108", "RW109", "RW110"}
 """Codes of a file that reaches out of its process."""
 
+RewardsArgument = Annotated[
+    list[str],
+    typer.Argument(help="Reward files, folders of them, or shipped names.", show_default=False),
+]
+TriedTracksOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Try it on this track; may be repeated; `all`: all that ship."),
+]
+ProfileOption = Annotated[
+    list[str] | None, typer.Option(help="Also ask this validator: aws or community.")
+]
+SelectOption = Annotated[
+    list[str] | None, typer.Option(help="Codes that count, such as RW2 or RW301,RW302.")
+]
+TimeoutOption = Annotated[
+    float | None, typer.Option(help="Seconds that one call may take (2).", show_default=False)
+]
+FixOption = Annotated[
+    bool, typer.Option("--fix", help="Rewrite what the validator objects to; keeps a backup.")
+]
+DiffOption = Annotated[
+    bool, typer.Option("--diff", help="Show what --fix would change, and change nothing.")
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="One line a finding, without cures and tests.")
+]
+
 
 class OutputFormat(StrEnum):
     """How findings are written."""
@@ -36,38 +63,12 @@ class RoadObjects(StrEnum):
     bots = "bots"
 
 
-RewardsArgument = Annotated[
-    list[str],
-    typer.Argument(help="Reward files, folders of them, or shipped names.", show_default=False),
-]
-TriedTracksOption = Annotated[
-    list[str] | None,
-    typer.Option(help="Try it on this track; may be repeated; `all`: all that ship."),
-]
-ProfileOption = Annotated[
-    list[str] | None, typer.Option(help="Also ask this validator: aws or community.")
-]
-SelectOption = Annotated[
-    list[str] | None, typer.Option(help="Codes that count, such as RW2 or RW301,RW302.")
-]
 OutputFormatOption = Annotated[
     OutputFormat, typer.Option("--output-format", help="How to write the findings.")
-]
-TimeoutOption = Annotated[
-    float | None, typer.Option(help="Seconds that one call may take (2).", show_default=False)
 ]
 ObjectsOption = Annotated[
     RoadObjects | None,
     typer.Option(help="What stands on every road, as in object avoidance.", show_default=False),
-]
-FixOption = Annotated[
-    bool, typer.Option("--fix", help="Rewrite what the validator objects to; keeps a backup.")
-]
-DiffOption = Annotated[
-    bool, typer.Option("--diff", help="Show what --fix would change, and change nothing.")
-]
-QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="One line a finding, without cures and tests.")
 ]
 
 
