@@ -21,7 +21,6 @@ RUNS = FOLDER.parents[1] / "runs" / "pictures" / "runs"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SCREEN = {"width": 1280, "height": 800}
 MOMENT_S = "4"
-COLORS = 255  # of a picture: a third of the bytes, and nothing that is seen
 
 
 def main() -> None:
@@ -83,7 +82,7 @@ def save(view: Any, name: str) -> None:
     path = FOLDER / f"{name}.png"
     view.screenshot(path=path)
     with Image.open(path) as picture:
-        picture.convert("RGB").quantize(COLORS).save(path, optimize=True)
+        picture.convert("RGB").save(path, optimize=True)
     print(f"{path.stat().st_size / 1000:5.0f} kB  {path.name}")
 
 
