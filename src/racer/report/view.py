@@ -97,7 +97,7 @@ _EXIT_TOOLTIPS = [
     ("episode", "@episode"),
     ("covered", "@completion{0.0} %"),
 ]
-_AXIS_ROOM_PX = 64  # left of each plot of the telemetry, so that their distances stand in line
+_AXIS_ROOM_PX = 78  # left of each plot of the telemetry, so that their distances stand in line
 _DART_RAD = 0.42  # half of the angle at the point of a dart
 _NAME_GAP_M = 0.25  # from the road to a corner's name
 
