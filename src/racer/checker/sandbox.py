@@ -36,7 +36,8 @@ from types import FrameType
 from typing import Any
 
 from racer.checker.kernel import give_up_rights
-from racer.reward import CallStopped, RefusalReason
+from racer.files import temporary_folder
+from racer.reward import CallStopped, RefusalReason, die_with_parent
 
 CHILD_MEMORY_BYTES = 3 * 2**29
 """Beyond what the process has at the beginning."""
@@ -241,11 +242,9 @@ class AuditGuard:
             vars(module)["open"] = open_inside
 
 
-@contextlib.contextmanager
-def sandbox_folder() -> Iterator[str]:
+def sandbox_folder() -> contextlib.AbstractContextManager[str]:
     """A new folder to run in, which is taken away with everything in it."""
-    with tempfile.TemporaryDirectory(prefix="racer_check_", ignore_cleanup_errors=True) as name:
-        yield name
+    return temporary_folder("racer-trial-")
 
 
 def confine_process(folder: str) -> None:
@@ -349,10 +348,12 @@ class MessagePipe:
         self._last_sent = 0.0
 
     def send(self, **message: Any) -> None:
-        """Send a message. Nothing happens when the parent is gone: this process will be, too."""
+        """Send a message. Where nobody listens any more, this process ends."""
         self._last_sent = time.monotonic()
-        with contextlib.suppress(OSError):
+        try:
             self._connection.send_bytes(json.dumps(message, default=_plain).encode())
+        except OSError:
+            os._exit(1)
 
     def beat(self) -> None:
         """Send a sign of life, unless something was sent just now."""
@@ -376,7 +377,9 @@ class ChildProcess:
         self.connection, to_parent = multiprocessing.Pipe(duplex=False)
         context: Any = multiprocessing.get_context(process_start_method())
         self._process = context.Process(
-            target=_run_child, args=(target, arguments, folder, to_parent), daemon=True
+            target=_run_child,
+            args=(target, arguments, folder, to_parent, os.getpid()),
+            daemon=True,
         )
         with warnings.catch_warnings():
             # Python 3.12: a fork beside threads; none of ours holds a lock that the child needs
@@ -474,8 +477,10 @@ def _run_child(
     arguments: tuple[Any, ...],
     folder: str,
     to_parent: connection.Connection,
+    parent: int,
 ) -> None:
     """The main function of a child. The process ends with it."""
+    die_with_parent(parent)
     faulthandler.disable()  # a parent's, such as pytest's, would write about what happens here
     confine_process(folder)
     give_up_rights(folder)

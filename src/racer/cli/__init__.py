@@ -7,7 +7,6 @@ Exit codes: 0 done, 1 a check failed, 2 wrong use, 130 interrupted.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import importlib
 import os
@@ -16,6 +15,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -31,7 +31,8 @@ SUPERVISED_COMMANDS = {
     *("score", "explain", "map", "replay", "watch", "reward", "train", "evaluate", "actions"),
 }
 """Commands that run a reward function in their own process."""
-PASSED_ON_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} if os.name == "posix" else set()
+ENDING_SIGNALS = {signal.SIGTERM, signal.SIGHUP} if os.name == "posix" else set()
+PASSED_ON_SIGNALS = ENDING_SIGNALS | {signal.SIGINT}
 INTERRUPTED_EXIT_CODE = 130  # what a shell reports for a program that Ctrl-C stopped
 REWARD_PANEL = "Reward"
 DRIVE_PANEL = "Drive"
@@ -202,6 +203,9 @@ def main() -> None:
     if sys.platform == "linux" and SUPERVISED_COMMANDS & set(sys.argv[1:2]):
         _supervise()
     else:
+        for number in ENDING_SIGNALS:
+            if signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
+                signal.signal(number, _end_in_order)
         _run_command(lambda: None)
 
 
@@ -224,6 +228,11 @@ def _run_command(on_done: Callable[[], None]) -> None:
         sys.exit(1 if isinstance(error, BrokenPipeError) else _say_refused_write(error))
 
 
+def _end_in_order(number: int, frame: FrameType | None) -> None:
+    """End as a signal asks for it, behind what ends child processes and removes temporary files."""
+    sys.exit(128 + number)
+
+
 def _is_refused_write(error: OSError) -> bool:
     """Whether a reader left, or a disk is full."""
     return isinstance(error, BrokenPipeError) or error.errno in REFUSED_WRITES
@@ -239,6 +248,8 @@ def _say_refused_write(error: OSError) -> int:
 
 def _supervise() -> None:
     """Run the command in a child, and exit as it does; with 1 where it was ended before its time."""
+    from racer.reward import die_with_parent
+
     done, done_in_child = os.pipe()
     waited_for = {signal.SIGCHLD, *PASSED_ON_SIGNALS}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
@@ -246,7 +257,7 @@ def _supervise() -> None:
     child = os.fork()
     if not child:
         os.close(done)
-        _die_with(parent)
+        die_with_parent(parent)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         _run_command(lambda: _write_quietly(done_in_child))
         return
@@ -295,14 +306,6 @@ def _is_readable(descriptor: int) -> bool:
 def _write_quietly(descriptor: int) -> None:
     with contextlib.suppress(OSError):  # the reward function closed it
         os.write(descriptor, b"1")
-
-
-def _die_with(parent: int) -> None:
-    """Let this process, a child, be killed when its parent is."""
-    set_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
-    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def _watch_exit() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import traceback
+import warnings
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from types import FrameType
@@ -186,10 +187,13 @@ def exception_facts(error: BaseException) -> dict[str, Any]:
 def read_result(result: Any) -> tuple[float, dict[str, Any]]:
     """A result as the real job reads it, and the fields of a RewardRefused where it is refused.
 
-    What is in the result may be the user's code, which runs here.
+    What is in the result may be the user's code, which runs here. What a tensor warns of on the way is
+    not said: the job does not say it either.
     """
     try:
-        number = float(result)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            number = float(result)
     except Exception:  # __float__ may be the user's
         return math.nan, {"reason": RefusalReason.NO_NUMBER, "value": _text_of(result)}
     if math.isnan(number):
