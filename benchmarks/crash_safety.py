@@ -32,8 +32,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ORPHAN_S = 2.0
-"""A child may live so long behind its parent: the system is busy."""
+ORPHAN_S = 20.0
+"""A child may live so long behind its parent: a busy machine lets it wait for its end."""
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 WRITE_EVENTS = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link"}
 REWARD = """
@@ -113,6 +113,7 @@ def main() -> None:
         36, 1
     )  # PR_SET_CHILD_SUBREAPER: orphans become children of this process
     warm_up()
+    end_children()  # its own watch over calls
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="crash-", ignore_cleanup_errors=True) as name:
         home = Path(name)
@@ -490,12 +491,21 @@ def wait_for_orphans() -> float:
             return time.monotonic() - began
         if not ended:
             time.sleep(0.01)
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    names = [Path(f"/proc/{child}/cmdline").read_bytes()[:200] for child in children]
-    for child in children:
-        os.kill(int(child), signal.SIGKILL)
-        os.waitpid(int(child), 0)
-    raise AssertionError(f"{len(children)} processes live on: {names}")
+    names = end_children()
+    raise AssertionError(f"{len(names)} processes live on: {names}")
+
+
+def end_children() -> list[str]:
+    """The command lines of all children that there were."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    names = []
+    while numbers := children.read_text().split():
+        for number in numbers:
+            command = Path(f"/proc/{number}/cmdline").read_bytes().replace(b"\0", b" ")
+            names.append(command[:100].decode(errors="replace"))
+            os.kill(int(number), signal.SIGKILL)
+            os.waitpid(int(number), 0)
+    return names
 
 
 if __name__ == "__main__":

@@ -39,8 +39,8 @@ LONGEST_S = 120.0
 """No command may take longer: its timeout for a call is 1 s (5 s of `score`), that of its end 15 s, and `check` tries a
 file again, alone, before it accuses it of hanging.
 """
-END_S = 8.0
-"""Until every process that a command started is gone."""
+END_S = 30.0
+"""Until every process that a command started is gone: a busy machine lets them wait for their end."""
 KEPT_BYTES = 100_000
 """Of an output, from each end."""
 ACTS = {
@@ -205,6 +205,7 @@ def prepare(folder: Path, trains: bool) -> None:
         import racer.training
 
         assert racer.training.train
+        end_the_rest(0.0)
         return
     (folder / "steady.py").write_text(STEADY)
     os.chdir(make_place(folder, {"name": "steady", "command": "warm"}))

@@ -34,7 +34,6 @@ import tempfile
 import time
 import traceback
 import zipfile
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -67,7 +66,7 @@ class Outcome:
     """How the cases of a kind came out. `slowest_s` are processor seconds, as `cpu_s`."""
 
     kind: str
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     peak_mb: float = 0.0
     slowest_s: float = 0.0
@@ -75,17 +74,22 @@ class Outcome:
 
     def add(self, other: Outcome) -> None:
         """Count the cases of another process, too."""
-        self.counts.update(other.counts)
+        for word, count in other.counts.items():
+            self.count(word, count)
         self.faults += other.faults
         self.peak_mb = max(self.peak_mb, other.peak_mb)
         self.slowest_s = max(self.slowest_s, other.slowest_s)
         self.cpu_s += other.cpu_s
 
+    def count(self, word: str, count: int = 1) -> None:
+        """Count cases that came out so."""
+        self.counts[word] = self.counts.get(word, 0) + count
+
     def describe(self) -> str:
         """What was counted and measured, and the first faults."""
         counts = ", ".join(f"{count:,} {word}" for word, count in sorted(self.counts.items()))
         line = (
-            f"{self.counts.total():,} {self.kind}: {counts}; {self.cpu_s:.0f} s of CPU, "
+            f"{sum(self.counts.values()):,} {self.kind}: {counts}; {self.cpu_s:.0f} s of CPU, "
             f"slowest {self.slowest_s:.1f} s, peak {self.peak_mb:.0f} MB in one case"
         )
         return "\n".join([line, *self.faults[:MAX_SHOWN_FAULTS]])
@@ -136,9 +140,7 @@ def run_processes(kind: str, first: int, count: int, seed: int, records: Path) -
             known[cases] = asdict(run_process(*cases))
             with records.open("a") as file:
                 file.write(json.dumps({"cases": cases, "outcome": known[cases]}) + "\n")
-        outcome = Outcome(**known[cases])
-        outcome.counts = Counter(outcome.counts)
-        yield outcome
+        yield Outcome(**known[cases])
 
 
 def run_process(kind: str, begin: int, count: int, seed: int) -> Outcome:
@@ -148,7 +150,7 @@ def run_process(kind: str, begin: int, count: int, seed: int) -> Outcome:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         fault = f"{kind} {begin} to {begin + count - 1}: exit code {done.returncode}: {done.stderr}"
-        return Outcome(kind, Counter(FAILED=count), [fault])
+        return Outcome(kind, {"FAILED": count}, [fault])
     return Outcome(**json.loads(done.stdout))
 
 
@@ -179,9 +181,9 @@ def _try_case(outcome: Outcome, make: Make, number: int, seed: int, folder: Path
     before_mb = _forget_peak()
     started = time.process_time()
     try:
-        outcome.counts[_read_both_ways(path)] += 1
+        outcome.count(_read_both_ways(path))
     except Exception:
-        outcome.counts["FAILED"] += 1
+        outcome.count("FAILED")
         outcome.faults.append(f"case {number} of {outcome.kind}:\n{traceback.format_exc()}")
     outcome.slowest_s = max(outcome.slowest_s, time.process_time() - started)
     case_mb = _peak_mb() - before_mb

@@ -33,6 +33,8 @@ SUPERVISED_COMMANDS = {
 """Commands that run a reward function in their own process."""
 ENDING_SIGNALS = {signal.SIGTERM, signal.SIGHUP} if os.name == "posix" else set()
 PASSED_ON_SIGNALS = ENDING_SIGNALS | {signal.SIGINT}
+DONE = b"1"  # what a child says to its supervisor at the end of the command
+UNHEARD = b"0"  # where its output is not what it was
 INTERRUPTED_EXIT_CODE = 130  # what a shell reports for a program that Ctrl-C stopped
 REWARD_PANEL = "Reward"
 DRIVE_PANEL = "Drive"
@@ -200,6 +202,7 @@ def main() -> None:
     if sys.stdout is None:
         sys.stderr.write("racer: standard output is closed: send it to a file or to /dev/null\n")
         sys.exit(UsageError.exit_code)
+    sys.unraisablehook = _say_unraisable
     if sys.platform == "linux" and SUPERVISED_COMMANDS & set(sys.argv[1:2]):
         _supervise()
     else:
@@ -228,6 +231,16 @@ def _run_command(on_done: Callable[[], None]) -> None:
         sys.exit(1 if isinstance(error, BrokenPipeError) else _say_refused_write(error))
 
 
+def _say_unraisable(failure: Any) -> None:
+    """Say what an exit handler or a `__del__` of a reward function raised: its text is data."""
+    import traceback
+
+    head = failure.err_msg or "Exception ignored"
+    place = printable("".join(traceback.format_tb(failure.exc_traceback)), keep="\n")
+    only = "".join(traceback.format_exception_only(failure.exc_type, failure.exc_value))
+    sys.stderr.write(f"{head}\n{place}{printable(only.rstrip())}\n")
+
+
 def _end_in_order(number: int, frame: FrameType | None) -> None:
     """End as a signal asks for it, behind what ends child processes and removes temporary files."""
     sys.exit(128 + number)
@@ -250,18 +263,23 @@ def _supervise() -> None:
     """Run the command in a child, and exit as it does; with 1 where it was ended before its time."""
     from racer.reward import die_with_parent
 
-    done, done_in_child = os.pipe()
+    said, said_in_child = os.pipe()
     waited_for = {signal.SIGCHLD, *PASSED_ON_SIGNALS}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
     parent = os.getpid()
     child = os.fork()
     if not child:
-        os.close(done)
+        os.close(said)
         die_with_parent(parent)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        _run_command(lambda: _write_quietly(done_in_child))
+        streams = _stream_identities()
+        try:
+            _run_command(lambda: _write_quietly(said_in_child, DONE))
+        finally:
+            if _stream_identities() != streams:
+                _write_quietly(said_in_child, UNHEARD)
         return
-    os.close(done_in_child)
+    os.close(said_in_child)
     while True:
         number = signal.sigwaitinfo(waited_for)
         # what a terminal sends, it sends to the child itself, too
@@ -271,25 +289,40 @@ def _supervise() -> None:
         if ended:
             break
     code = os.waitstatus_to_exitcode(status)
-    is_done = bool(os.read(done, 1)) if _is_readable(done) else False
-    os._exit(_exit_code(code, is_done))
+    words = os.read(said, 2) if _is_readable(said) else b""
+    os._exit(_exit_code(code, words))
 
 
-def _exit_code(code: int, is_done: bool) -> int:
-    """The exit code for that of a child, negative for a signal; a sentence where one is due."""
+def _exit_code(code: int, words: bytes) -> int:
+    """The exit code for that of a child, negative for a signal, which said DONE or UNHEARD; a sentence
+    where one is due.
+    """
     if code == -signal.SIGINT:
         return INTERRUPTED_EXIT_CODE
     if code < 0:
         name = signal.Signals(-code).name
         _say(f"{name} ended the command before it was done; nothing of it counts")
         return 1
-    if code == 0 and not is_done:
+    if UNHEARD in words:
+        _say("the reward function closed or replaced the command's output; nothing of it counts")
+        return code or 1
+    if code == 0 and DONE not in words:
         _say(
             "the command was ended from inside before it was done, as os._exit in a reward function "
             "does; nothing of it counts"
         )
         return 1
     return code
+
+
+def _stream_identities() -> list[tuple[int, int]]:
+    """What stands behind standard output and error; nothing for one that is closed."""
+    identities = []
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):
+            status = os.fstat(descriptor)
+            identities.append((status.st_dev, status.st_ino))
+    return identities
 
 
 def _say(sentence: str) -> None:
@@ -303,9 +336,9 @@ def _is_readable(descriptor: int) -> bool:
     return bool(select.select([descriptor], [], [], 0.0)[0])
 
 
-def _write_quietly(descriptor: int) -> None:
+def _write_quietly(descriptor: int, word: bytes) -> None:
     with contextlib.suppress(OSError):  # the reward function closed it
-        os.write(descriptor, b"1")
+        os.write(descriptor, word)
 
 
 def _watch_exit() -> None:

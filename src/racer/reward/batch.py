@@ -19,6 +19,7 @@ from racer.errors import UsageError
 from racer.reward import snapshot
 from racer.reward.errors import (
     MAX_ABS_REWARD,
+    CallStopped,
     RefusalReason,
     RewardRefused,
     error_facts,
@@ -376,7 +377,7 @@ class RewardBatch:
             line = stuck_line or line
             facts["reason"] = RefusalReason.TIMEOUT
             facts["limit"] = self._timeout
-        if struck:
+        if struck or issubclass(kind, CallStopped):  # a traceback of racer's own
             facts.pop("trace", None)
         return self._refusal(facts, line, at, argument)
 
