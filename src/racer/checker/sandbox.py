@@ -171,8 +171,12 @@ class AuditGuard:
         path, _, flags = arguments
         writing_flags = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
         writes = isinstance(flags, int) and bool(flags & writing_flags)
+        in_thread = threading.get_ident() not in self._own_threads
         if writes and not self._is_inside(path):
             self._block("RW109", f"writes a file ({_shortened(path)})", line)
+        elif writes and in_thread and isinstance(path, str) and path not in STANDARD_DEVICES:
+            # that it failed would be seen by nobody
+            self._block("RW109", f"writes a file in a thread ({_shortened(path)})", line)
         elif not str(path).startswith(sys.base_prefix):  # a traceback shows lines of Python's own
             verb = "writes" if writes else "reads"
             self._notice("RW109", f"{verb} a file ({_shortened(path)})", line)
@@ -377,9 +381,7 @@ class ChildProcess:
         self.connection, to_parent = multiprocessing.Pipe(duplex=False)
         context: Any = multiprocessing.get_context(process_start_method())
         self._process = context.Process(
-            target=_run_child,
-            args=(target, arguments, folder, to_parent, os.getpid()),
-            daemon=True,
+            target=_run_child, args=(target, arguments, folder, to_parent, os.getpid()), daemon=True
         )
         with warnings.catch_warnings():
             # Python 3.12: a fork beside threads; none of ours holds a lock that the child needs
