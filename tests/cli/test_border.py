@@ -99,9 +99,12 @@ def test_a_reward_that_takes_the_output_away_is_no_success(run_racer, act):
     assert "closed or replaced the command's output" in done.stderr
 
 
-def test_what_an_exit_handler_raises_is_shown_as_data(run_racer):
+@pytest.mark.parametrize(
+    "begin", ["atexit.register(work)", "t = threading.Thread(target=work); t.start(); t.join()"]
+)
+def test_what_an_exit_handler_or_a_thread_raises_is_shown_as_data(run_racer, begin):
     source = (
-        f"import atexit\ndef work():\n    raise ValueError('{STEERING}')\natexit.register(work)\n"
+        f"import atexit, threading\ndef work():\n    raise ValueError('{STEERING}')\n{begin}\n"
         "def reward_function(params):\n    return 1.0\n"
     )
     done = run_racer("reward", source, "params.json")

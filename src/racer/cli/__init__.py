@@ -13,9 +13,10 @@ import os
 import select
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Annotated, Any
 
 import typer
@@ -203,6 +204,7 @@ def main() -> None:
         sys.stderr.write("racer: standard output is closed: send it to a file or to /dev/null\n")
         sys.exit(UsageError.exit_code)
     sys.unraisablehook = _say_unraisable
+    threading.excepthook = _say_thread_failure
     if sys.platform == "linux" and SUPERVISED_COMMANDS & set(sys.argv[1:2]):
         _supervise()
     else:
@@ -232,13 +234,27 @@ def _run_command(on_done: Callable[[], None]) -> None:
 
 
 def _say_unraisable(failure: Any) -> None:
-    """Say what an exit handler or a `__del__` of a reward function raised: its text is data."""
+    """Say what an exit handler or a `__del__` of a reward function raised."""
+    head = failure.err_msg or "Exception ignored"
+    _say_exception(head, failure.exc_type, failure.exc_value, failure.exc_traceback)
+
+
+def _say_thread_failure(failure: Any) -> None:
+    """Say what a thread of a reward function raised, unless it was told to end."""
+    if failure.exc_type is not SystemExit:
+        head = f"Exception in thread {printable(str(getattr(failure.thread, 'name', '')))}"
+        _say_exception(head, failure.exc_type, failure.exc_value, failure.exc_traceback)
+
+
+def _say_exception(head: str, kind: type, error: BaseException, trace: TracebackType) -> None:
+    """Print an exception, whose text is data."""
     import traceback
 
-    head = failure.err_msg or "Exception ignored"
-    place = printable("".join(traceback.format_tb(failure.exc_traceback)), keep="\n")
-    only = "".join(traceback.format_exception_only(failure.exc_type, failure.exc_value))
-    sys.stderr.write(f"{head}\n{place}{printable(only.rstrip())}\n")
+    place = printable("".join(traceback.format_tb(trace)), keep="\n")
+    only = "".join(traceback.format_exception_only(kind, error))
+    # the real one: a thread may fail while what a reward prints is caught
+    stream = sys.__stderr__ or sys.stderr
+    stream.write(f"{head}\n{place}{printable(only.rstrip())}\n")
 
 
 def _end_in_order(number: int, frame: FrameType | None) -> None:
