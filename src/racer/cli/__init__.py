@@ -270,9 +270,12 @@ def _say_thread_failure(failure: Any) -> None:
 
 
 def _say_exception(head: str, kind: type, error: BaseException, trace: TracebackType) -> None:
-    """Print an exception, whose text is data."""
+    """Print an exception, whose text is data; but for what racer stops a call with."""
     import traceback
 
+    errors = sys.modules.get("racer.reward.errors")
+    if errors is not None and issubclass(kind, errors.CallStopped):
+        return
     place = printable("".join(traceback.format_tb(trace)), keep="\n")
     only = "".join(traceback.format_exception_only(kind, error))
     # the real one: a thread may fail while what a reward prints is caught
