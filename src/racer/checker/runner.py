@@ -25,7 +25,7 @@ from racer.checker.results import (
     select_findings,
 )
 from racer.errors import UsageError, did_you_mean
-from racer.files import read_toml
+from racer.files import make_folder, read_toml
 from racer.reward import RewardFunction, RewardUnusable, find_reward, read_reward_text
 
 if TYPE_CHECKING:
@@ -37,6 +37,22 @@ if TYPE_CHECKING:
 MAX_TIMEOUT_S = 1e6
 OBJECT_KINDS = {"boxes": "box", "bots": "bot"}
 """What may stand on every road of a trial."""
+
+CALL_TIMEOUT_S = 2.0
+TRIAL_TIME_S = 1.6
+"""Seconds that the trial of an ordinary file may take."""
+LONGEST_TRIAL_S = 90.0
+"""After so many seconds, waiting for a busy machine not counted, a trial ends with what it has."""
+MAX_WAIT_FACTOR = 20.0
+"""So many times as long by the clock on the wall, it is ended."""
+SLOW_MOTION_FACTOR = 3.0
+"""How much longer a trial in slow motion may take."""
+SILENCE_GRACE_S = 12.0
+"""Beyond the timeout of a call without a sign of life."""
+ALONE_GRACE_S = 60.0
+"""The same before a file is accused, when no other is tried beside it."""
+
+RewardSource = str | os.PathLike[str] | RewardFunction
 
 
 @dataclass(frozen=True)
@@ -108,23 +124,6 @@ def _parse_words(key: str, value: Any, path: Path) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         raise UsageError(f"{path}: {key} in [tool.racer] is a list of words, not {value!r}")
     return tuple(value)
-
-
-CALL_TIMEOUT_S = 2.0
-TRIAL_TIME_S = 1.6
-"""Seconds that the trial of an ordinary file may take."""
-LONGEST_TRIAL_S = 90.0
-"""After so many seconds, waiting for a busy machine not counted, a trial ends with what it has."""
-MAX_WAIT_FACTOR = 20.0
-"""So many times as long by the clock on the wall, it is ended."""
-SLOW_MOTION_FACTOR = 3.0
-"""How much longer a trial in slow motion may take."""
-SILENCE_GRACE_S = 12.0
-"""Beyond the timeout of a call without a sign of life."""
-ALONE_GRACE_S = 60.0
-"""The same before a file is accused, when no other is tried beside it."""
-
-RewardSource = str | os.PathLike[str] | RewardFunction
 
 
 @dataclass(frozen=True)
@@ -442,13 +441,13 @@ def _run_trials(
     running: list[_FileTrial] = []
     again: list[_FileTrial] = []
     failed: list[RuntimeError] = []
-    with ExitStack() as stack:
+    with sandbox_folder() as home, ExitStack() as stack:
         stack.callback(_end_all, running)
         while waiting or running or again:
             while waiting and len(running) < jobs:
                 report, reward = waiting.pop(0)
-                folder = stack.enter_context(sandbox_folder())
-                running.append(_FileTrial(report, reward, cases, options, folder))
+                folder = make_folder(Path(home) / str(len(waiting)))
+                running.append(_FileTrial(report, reward, cases, options, str(folder)))
             if not running:
                 running.append(again.pop(0))
                 running[0].start_again()

@@ -37,6 +37,19 @@ TRACK_SUFFIXES = (".toml", ".npy")
 
 _NAME = re.compile(r"[^\W_][\w.-]*")
 
+ROUTES_ADDRESS = (
+    "https://raw.githubusercontent.com/aws-deepracer-community/deepracer-simapp/HEAD/bundle/routes/"
+)
+"""Folder of `<world>.npy` files: the community's continuation of the simulator."""
+
+FETCH_TIMEOUT_S = 20.0
+"""Seconds without an answer before a server counts as gone."""
+
+FIRST_USE_FILE = "first_use.txt"
+"""Hashes, in the fetched folder, of the routes that were fetched without a known one."""
+
+Verification = Literal["verified", "first use", "here already"]
+
 
 @dataclass(frozen=True)
 class TrackEntry:
@@ -310,20 +323,6 @@ def _check_name(name: str, home: Path, replace: bool) -> None:
             )
 
 
-ROUTES_ADDRESS = (
-    "https://raw.githubusercontent.com/aws-deepracer-community/deepracer-simapp/HEAD/bundle/routes/"
-)
-"""Folder of `<world>.npy` files: the community's continuation of the simulator."""
-
-FETCH_TIMEOUT_S = 20.0
-"""Seconds without an answer before a server counts as gone."""
-
-FIRST_USE_FILE = "first_use.txt"
-"""Hashes, in the fetched folder, of the routes that were fetched without a known one."""
-
-Verification = Literal["verified", "first use", "here already"]
-
-
 @dataclass(frozen=True)
 class FetchedRoute:
     """A route on this machine. `verified`: its SHA-256 is the one racer knows; `first use`: racer
@@ -382,7 +381,7 @@ def _download(name: str, path: Path, expected: str | None, address: str) -> None
                 f"{url}: not the route {name} that racer knows (its SHA-256 differs); nothing is kept"
             )
         load_route(beside, name=name)
-        beside.replace(path)
+        write_file(path, beside.read_bytes())
     except OSError as error:  # those of requests, too
         raise UsageError(_no_answer(name, url, error)) from None
     except RouteError as error:

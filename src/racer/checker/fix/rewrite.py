@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from math import nan
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from racer.checker import static, validators
@@ -27,7 +26,7 @@ from racer.checker.findings import Finding, RuleContext
 from racer.checker.fix import edits, expressions, imports
 from racer.checker.sandbox import SubprocessLost, run_in_subprocess
 from racer.errors import RacerError
-from racer.files import write_file
+from racer.files import temporary_folder, write_file
 from racer.reward import (
     RewardBatch,
     RewardFunction,
@@ -64,6 +63,19 @@ CODES_NEEDED = {
     imports.replace_forbidden_words: "RW405",
 }
 """Rewrites that are made only where a validator objects with that code."""
+
+PROOF_TRACKS = ("reinvent_2018", "vegas")
+"""Counterclockwise both: the probes drive them in reverse, too."""
+PROOF_TIME_S = 60.0
+"""For all steps."""
+PROOF_CALL_TIMEOUT_S = 2.0
+CALLS_PER_BATCH = 16
+"""A fixed number, so that both texts are called alike."""
+MAX_COMPARED_FAILURES = 200
+"""Of an episode; the steps behind them are not compared."""
+
+Outcome = float | str
+"""A reward, or what happened instead of it."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +244,7 @@ def _try_rewrite(rewrite: Rewrite, source: str) -> str:
 
 def _objections_to(source: str, path: Path, profile: str) -> list[Finding]:
     """What the validator says to the new text. The test drive happens only when it reads well."""
-    with TemporaryDirectory(prefix="racer_fix_") as folder:
+    with temporary_folder("racer-fix-") as folder:
         copy = Path(folder) / path.name
         copy.write_text(source, encoding="utf-8")
         try:
@@ -262,20 +274,6 @@ def _free_backup_path(path: Path) -> Path:
     return backup
 
 
-PROOF_TRACKS = ("reinvent_2018", "vegas")
-"""Counterclockwise both: the probes drive them in reverse, too."""
-PROOF_TIME_S = 60.0
-"""For all steps."""
-PROOF_CALL_TIMEOUT_S = 2.0
-CALLS_PER_BATCH = 16
-"""A fixed number, so that both texts are called alike."""
-MAX_COMPARED_FAILURES = 200
-"""Of an episode; the steps behind them are not compared."""
-
-Outcome = float | str
-"""A reward, or what happened instead of it."""
-
-
 @dataclass(frozen=True)
 class ProofResult:
     """Whether two texts pay alike on `steps` steps: `difference` says in words how not, "" for yes."""
@@ -296,7 +294,7 @@ def find_reward_difference(before: RewardFunction, after: str) -> ProofResult:
         old = _outcomes_apart(before)
     except _NotRunnable as error:
         return ProofResult(f"the file cannot be compared: {error}", steps)
-    with TemporaryDirectory(prefix="racer_fix_") as folder:
+    with temporary_folder("racer-fix-") as folder:
         path = Path(folder) / before.path.name
         path.write_text(after, encoding="utf-8")
         try:
