@@ -404,7 +404,7 @@ def _changed_line(search: _FamilySearch, rng: np.random.Generator) -> Array:
         numbers[knots + stretch] += 1.5 * size * rng.standard_normal()
     if rng.random() < 0.25:
         numbers[2 * knots + rng.integers(EXTRAS)] += 0.5 * rng.standard_normal()
-    return numbers
+    return np.asarray(numbers)
 
 
 def _learn(search: _FamilySearch, tries: Array, pays: Array) -> None:
