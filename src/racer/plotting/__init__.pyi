@@ -17,6 +17,9 @@ from .attribution import draw_terms as draw_terms
 from .figures import PlotRequest as PlotRequest
 from .figures import Rival as Rival
 from .figures import ghosts_figure as ghosts_figure
+from .foresight import animate_foresight as animate_foresight
+from .foresight import draw_drive as draw_drive
+from .foresight import foresight_figure as foresight_figure
 from .ghosts import draw_ghosts as draw_ghosts
 from .heat_maps import draw_exits as draw_exits
 from .heat_maps import draw_mean_rewards as draw_mean_rewards
@@ -110,6 +113,7 @@ __all__ = [
     "PlotRequest",
     "Rival",
     "align_laps",
+    "animate_foresight",
     "animate_laps",
     "attribution_figure",
     "border_points",
@@ -128,6 +132,7 @@ __all__ = [
     "draw_corners",
     "draw_curvature",
     "draw_direction",
+    "draw_drive",
     "draw_entropy",
     "draw_exits",
     "draw_fastest_lap",
@@ -166,6 +171,7 @@ __all__ = [
     "draw_visits",
     "draw_waypoints",
     "find_plot_kind",
+    "foresight_figure",
     "ghosts_figure",
     "laps_of_phase",
     "laps_over_distance",
