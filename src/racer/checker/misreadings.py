@@ -9,14 +9,13 @@ import ast
 import math
 import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from racer.checker.angles import find_mixed_angles, short_text
 from racer.checker.findings import Finding, Rule, RuleContext
-from racer.checker.static import dotted_name, import_aliases
-from racer.reward import RewardFunction
+from racer.reward import RewardFunction, clock_that_decides, dotted_name, import_aliases
 
 FIRST_STEP = 2
 """`steps` in the first call of an episode (docs/simulator.md 1.1)."""
@@ -422,70 +421,21 @@ def _names_on(reward: RewardFunction, line: int) -> set[str]:
     return names
 
 
-CLOCK_CALLS = {
-    "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
-    "time.process_time", "time.clock", "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.now",
-}  # fmt: skip
 STEP_SECONDS = "a step is 1/15 s there: write params['steps'] / 15"
 
 
 def find_clock_use(reward: RewardFunction, _: RuleContext) -> list[Finding]:
     """RW305: seconds of the clock on the wall that decide on the reward."""
-    tree = reward.syntax.tree
-    names = import_aliases(tree)
-    clocks = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and dotted_name(node.func, names) in CLOCK_CALLS:
-            clocks.append(node)
-    if not clocks:
+    clock = clock_that_decides(reward.syntax.tree)
+    if clock is None:
         return []
-    tainted = _tainted_names(tree, set(clocks))
-    for part in _decisive_parts(tree):
-        nodes = list(ast.walk(part))
-        if any(node in clocks for node in nodes) or tainted & {_root_name(node) for node in nodes}:
-            name = dotted_name(clocks[0].func, names)
-            message = (
-                f"{name}() is the clock on the wall, not the simulator's: here a step takes "
-                f"microseconds, and {STEP_SECONDS.partition(':')[0]}"
-            )
-            remedy = STEP_SECONDS.partition(": ")[2] + " for seconds of the episode"
-            found = _finding(reward, "RW305", clocks[-1], message)
-            return [replace(found, remedy=remedy)]
-    return []
-
-
-def _decisive_parts(tree: ast.Module) -> Iterator[ast.expr]:
-    """What is returned, and what conditions ask."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Return) and node.value is not None:
-            yield node.value
-        elif isinstance(node, ast.If | ast.IfExp | ast.While):
-            yield node.test
-
-
-def _tainted_names(tree: ast.Module, sources: set[ast.Call]) -> set[str]:
-    """Names that hold what these calls return, or something that was computed from it."""
-    tainted: set[str] = set()
-    assignments = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AugAssign)]
-    while True:
-        before = len(tainted)
-        for node in assignments:
-            parts = list(ast.walk(node.value))
-            names = {_root_name(part) for part in parts} - {""}
-            if not sources.isdisjoint(parts) or names & tainted:
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                tainted |= {_root_name(target) for target in targets} - {""}
-        if len(tainted) == before:
-            return tainted
-
-
-def _root_name(node: ast.AST) -> str:
-    """`begun` of `begun[0]`, `Memory.start` of itself; "" for what has no name."""
-    while isinstance(node, ast.Subscript):
-        node = node.value
-    if isinstance(node, ast.Name | ast.Attribute):
-        return ast.unparse(node)
-    return ""
+    message = (
+        f"{clock.name}() is the clock on the wall, not the simulator's: here a step takes "
+        f"microseconds, and {STEP_SECONDS.partition(':')[0]}"
+    )
+    remedy = STEP_SECONDS.partition(": ")[2] + " for seconds of the episode"
+    found = _finding(reward, "RW305", clock.call, message)
+    return [replace(found, remedy=remedy)]
 
 
 RULES: tuple[Rule, ...] = (find_missed_steps, find_clock_use, find_mixed_angles)

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import errno
 import importlib
+import mmap
 import os
 import select
 import signal
@@ -29,9 +30,11 @@ PRICING_COMMANDS = ("score", "explain", "map", "replay")
 REFUSED_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 SUPERVISED_COMMANDS = {
     *("score", "explain", "map", "replay", "watch", "reward", "train", "evaluate", "actions"),
+    "analyze",  # with --foresee
 }
 """Commands that run a reward function in their own process."""
 PASSED_ON_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} if os.name == "posix" else set()
+CODES_WITH_SENTENCE = (1, 2)  # whoever ends the program early with these has said why
 INTERRUPTED_EXIT_CODE = 130  # what a shell reports for a program that Ctrl-C stopped
 REWARD_PANEL = "Reward"
 DRIVE_PANEL = "Drive"
@@ -243,8 +246,12 @@ def _supervise() -> None:
     waited_for = {signal.SIGCHLD, *PASSED_ON_SIGNALS}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
     parent = os.getpid()
+    reward_file = mmap.mmap(-1, mmap.PAGESIZE)  # shared with the child, which names the file in it
     child = os.fork()
     if not child:
+        from racer.reward import note_reward_files_in
+
+        note_reward_files_in(reward_file)
         os.close(done)
         _die_with(parent)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -261,21 +268,29 @@ def _supervise() -> None:
             break
     code = os.waitstatus_to_exitcode(status)
     is_done = bool(os.read(done, 1)) if _is_readable(done) else False
-    os._exit(_exit_code(code, is_done))
+    os._exit(_exit_code(code, is_done, _text_in(reward_file)))
 
 
-def _exit_code(code: int, is_done: bool) -> int:
-    """The exit code for that of a child, negative for a signal; a sentence where one is due."""
+def _text_in(page: mmap.mmap) -> str:
+    """The text at the beginning of shared memory, up to its first zero."""
+    return page[:].partition(b"\0")[0].decode("utf-8", "replace")
+
+
+def _exit_code(code: int, is_done: bool, reward_file: str) -> int:
+    """The exit code for that of a child, negative for a signal; a sentence where one is due, with the
+    reward file that was executed last.
+    """
     if code == -signal.SIGINT:
         return INTERRUPTED_EXIT_CODE
+    while_running = f" while {printable(reward_file)} ran" if reward_file else ""
     if code < 0:
         name = signal.Signals(-code).name
-        _say(f"{name} ended the command before it was done; nothing of it counts")
+        _say(f"{name} ended the command before it was done{while_running}; nothing of it counts")
         return 1
-    if code == 0 and not is_done:
+    if code not in CODES_WITH_SENTENCE and not is_done:
         _say(
-            "the command was ended from inside before it was done, as os._exit in a reward function "
-            "does; nothing of it counts"
+            f"the command was ended from inside before it was done{while_running}, as os._exit in a "
+            "reward function does; nothing of it counts"
         )
         return 1
     return code
