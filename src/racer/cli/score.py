@@ -58,14 +58,18 @@ def score_command(
             "--expert", help="Let the driver of racer line race, too: nearly what the car can do."
         ),
     ] = False,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Without the search for the driving that is paid best of all."),
+    ] = False,
     output: PictureOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let scripted drivers lap a track, and compare what a reward pays them with what the clock
-    says.
+    says; and foresee what the reward asks for.
 
-    Exit code 1 when a reward fails: when the best paid driver is not nearly the fastest, or the
-    ranks do not correlate.
+    Exit code 1 when a reward fails: when the best paid driver, or the best paid driving that a search
+    finds, is not nearly the fastest, or the ranks do not correlate.
     """
     check_gamma(gamma)
     road = load_track(track)
@@ -78,11 +82,15 @@ def score_command(
         among = "" if objects == "none" else f", objects: {objects}"
         start = "drivers set off from the start line"
         echo(f"{road.name}{direction}, car {model}{among}: {start}")
-    from racer.diagnostics import GAMMAS, VERDICT_GAMMA, UnscoredReward, score_each
+    from racer.diagnostics import (
+        GAMMAS,
+        VERDICT_GAMMA,
+        ScoreSettings,
+        UnscoredReward,
+        score_each,
+    )
 
-    results = score_each(
-        rewards,
-        road,
+    settings = ScoreSettings(
         gammas=GAMMAS if gamma is None else (gamma,),
         verdict_gamma=VERDICT_GAMMA if gamma is None else gamma,
         car=model,
@@ -90,7 +98,9 @@ def score_command(
         reverse=reverse,
         drivers=_with_expert(objects) if expert else None,
         objects=objects,
+        foresees=not quick,
     )
+    results = score_each(rewards, road, settings)
     unscored = [result for result in results if isinstance(result, UnscoredReward)]
     if len(results) == 1 and unscored:
         raise unscored[0].error
