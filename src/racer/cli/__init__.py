@@ -26,10 +26,11 @@ from racer import __version__
 from racer.errors import RacerError, UsageError, printable
 
 # commands that stop at the first step that cannot be priced
-PRICING_COMMANDS = ("score", "explain", "map", "replay")
+PRICING_COMMANDS = ("foresee", "score", "explain", "map", "replay")
 REFUSED_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 SUPERVISED_COMMANDS = {
-    *("score", "explain", "map", "replay", "watch", "reward", "train", "evaluate", "actions"),
+    *("foresee", "score", "explain", "map", "replay", "watch", "reward"),
+    *("train", "evaluate", "actions"),
     "analyze",  # with --foresee
 }
 """Commands that run a reward function in their own process."""
@@ -62,6 +63,11 @@ COMMANDS = {
         "racer.cli.score:score_command",
         REWARD_PANEL,
         "Say whether a reward agrees with the clock.",
+    ),
+    "foresee": Command(
+        "racer.cli.foresee:foresee_command",
+        REWARD_PANEL,
+        "Find the driving that a reward pays best, without training.",
     ),
     "explain": Command(
         "racer.cli.explain:explain_command",
