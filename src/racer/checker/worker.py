@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.checker import behavior, coverage, search
+from racer.checker.best_paid import find_best_paid_without_lap
 from racer.checker.calls import (
     SILENCING_CODES,
     CallFailure,
@@ -423,6 +424,7 @@ class RewardTrial:
             *behavior.find_side_effects(caller, episodes, seconds / 6.0),
             *behavior.find_constant_reward(paid, caller),
             *behavior.find_jackpot(episodes, paid, caller),
+            *find_best_paid_without_lap(episodes, paid, caller),
             *behavior.find_punished_direction(caller, episodes),
             *behavior.find_milestone_windows(caller, episodes),
         ]

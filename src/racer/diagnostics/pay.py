@@ -101,7 +101,7 @@ def pay_of_lap(rewards: ArrayLike, progress: ArrayLike, gamma: float) -> float:
     Examples
     --------
     >>> pay_of_lap([1.0, 1.0], [0.0, 50.0], gamma=0.5)
-    1.37
+    1.06875
     """
     paid = np.asarray(rewards, dtype=np.float64)
     if not len(paid):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 # rank correlation that passes: docs/score.md says what lies on either side of it
-MIN_RANK_CORRELATION = 0.57
+MIN_RANK_CORRELATION = 0.5
 MAX_BEST_PAID_RATIO = 1.25  # the best paid lap may take so many times as long as the fastest
 MAX_FORESEEN_RATIO = 1.25  # the same of the best paid driving of all
 MAX_REVERSED_FRACTION = 0.5  # of its pay, below which is_reversed is told as the cause
