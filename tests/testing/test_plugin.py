@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -481,7 +482,7 @@ def test_what_a_reward_asks_for_is_asserted_and_said_where_it_fails(run: Run) ->
         assert reward.asks_for(lap_time_below=12.0)
 
     def test_ways(reward):
-        assert reward.never_asks_for("crawling", "slow lap")
+        assert reward.never_asks_for("crawling", "slow lap", "weaving", "parking")
     """
     fast = "def reward_function(params):\n    return params['speed'] ** 3\n"
     run(textwrap.dedent(tests), reward=fast).assert_outcomes(passed=2)
@@ -490,7 +491,7 @@ def test_what_a_reward_asks_for_is_asserted_and_said_where_it_fails(run: Run) ->
     result.assert_outcomes(failed=2)
     text = "\n".join(result.outlines)
     assert "reward.py does not ask for laps below 12 s on oval:" in text
-    assert "reward.py asks for crawling on oval:" in text
+    assert re.search(r"reward\.py asks for (crawling|slow lap|weaving|parking) on oval:", text)
     assert "at gamma 0.99 reward is best paid by" in text
 
 

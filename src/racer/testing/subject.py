@@ -44,6 +44,7 @@ DEFAULT_GAMMA = 0.99  # the discount factor, where none is named
 EXAMPLE_COUNT = 100  # places that an assertion tries; of `never_raises` twice as many
 MAX_INSTANCES = 64  # that are made at once
 MAX_INVERSIONS = 5  # that are listed
+FORESEEN_SECONDS = 2.0  # of search for the best paid driving
 # rewards of a place and of its mirror image that differ by less, relatively, count as equal
 MIRROR_TOLERANCE = 1e-6
 
@@ -253,7 +254,9 @@ class Reward:
         known_track = self._track_or_own(track)
         key = (known_track.name, gamma, car)
         if key not in self._foresights:
-            self._foresights[key] = foresee(self._reward, known_track, gamma=gamma, car=car)
+            self._foresights[key] = foresee(
+                self._reward, known_track, gamma=gamma, car=car, seconds=FORESEEN_SECONDS
+            )
         return self._foresights[key]
 
     def asks_for(
