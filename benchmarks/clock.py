@@ -110,9 +110,7 @@ def table(rows: list[dict[str, Any]], is_quick: bool) -> None:
     for track, steps in sorted({(row["track"], row["steps"]) for row in rows}):
         mine = [row for row in rows if (row["track"], row["steps"]) == (track, steps)]
         names = list(dict.fromkeys(row["reward"] for row in mine))
-        scores = dict(
-            zip(names, score_rewards(names, load_track(track), settings), strict=True)
-        )
+        scores = dict(zip(names, score_rewards(names, load_track(track), settings), strict=True))
         print(f"\n{track}, {steps:,} steps\n")
         print(
             "| reward | verdict | rank correlation | best paid | of the fastest | foreseen lap s "

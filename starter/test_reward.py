@@ -35,7 +35,9 @@ def test_it_agrees_with_the_clock(reward):
 
 def test_it_asks_for_fast_laps(reward):
     assert reward.asks_for(lap_time_below=9.0)
-    assert reward.never_asks_for("crawling", "stopping", "waiting", "weaving", "circling", "leaving")
+    assert reward.never_asks_for(
+        "crawling", "stopping", "waiting", "weaving", "circling", "leaving"
+    )
 
 
 @settings(max_examples=50, deadline=None)

@@ -324,7 +324,9 @@ def training_folder(tmp_path: Path, drive) -> Path:
     (folder / "run.json").write_text(json.dumps(story), "utf-8")
     (folder / "reward_function.py").write_text("def reward_function(params):\n    return 1.0\n")
     car = car_preset("v6")
-    write_metadata(Metadata(ActionSpace.default(car), version=5), folder / "model" / "model_metadata.json")
+    write_metadata(
+        Metadata(ActionSpace.default(car), version=5), folder / "model" / "model_metadata.json"
+    )
     return folder
 
 
@@ -367,7 +369,11 @@ def test_a_damaged_run_is_a_sentence(training_folder: Path) -> None:
         (12.7, 7.0, "the reward asks for laps of 7.0 s at gamma 0.99: there is more to gain"),
         (7.1, 7.0, "the reward asks for laps of 7.0 s at gamma 0.99: they are there"),
         (None, 7.0, "no lap is complete yet; the reward asks for laps of 7.0 s at gamma 0.99"),
-        (12.7, None, "the reward asks for a car that never completes a lap (stopping) at gamma 0.99"),
+        (
+            12.7,
+            None,
+            "the reward asks for a car that never completes a lap (stopping) at gamma 0.99",
+        ),
     ],
 )
 def test_the_outlook_compares_the_last_laps_with_the_foreseen_one(

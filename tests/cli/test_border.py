@@ -35,8 +35,14 @@ def run_racer(tmp_path):
     [
         ("os._exit(0)", "ended from inside before it was done while mine.py ran"),
         ("os._exit(7)", "ended from inside before it was done while mine.py ran"),
-        ("os.execv('/bin/true', ['true'])", "ended from inside before it was done while mine.py ran"),
-        ("os.kill(os.getpid(), 9)", "SIGKILL ended the command before it was done while mine.py ran"),
+        (
+            "os.execv('/bin/true', ['true'])",
+            "ended from inside before it was done while mine.py ran",
+        ),
+        (
+            "os.kill(os.getpid(), 9)",
+            "SIGKILL ended the command before it was done while mine.py ran",
+        ),
     ],
 )
 def test_a_reward_that_ends_the_program_ends_it_with_a_sentence_and_exit_code_1(

@@ -290,9 +290,7 @@ def test_one_reward_that_cannot_be_priced_leaves_the_others_their_scores(tmp_pat
 
 
 def test_a_reward_that_is_given_certain_drivers_is_scored_by_these_alone() -> None:
-    [found] = score_rewards(
-        ["time_trial"], "oval", ScoreSettings(drivers=["slow", "fast"])
-    )
+    [found] = score_rewards(["time_trial"], "oval", ScoreSettings(drivers=["slow", "fast"]))
     assert [d.name for d in found.drives] == ["slow", "fast"]
 
 

@@ -154,15 +154,19 @@ def reward_function(params):
 
 @pytest.mark.parametrize(
     "act",
-    ["return 1e9 / (1e-9 + seconds)", "return 1.0 / (seconds * 0.0)", "return (1e300 / seconds) * 1e300"],
+    [
+        "return 1e9 / (1e-9 + seconds)",
+        "return 1.0 / (seconds * 0.0)",
+        "return (1e300 / seconds) * 1e300",
+    ],
 )
 def test_a_value_that_the_clock_spoils_is_refused_with_the_clock(tmp_path, act):
     file = tmp_path / "mine.py"
     file.write_text(BY_THE_CLOCK.format(act=act))
     batch = RewardBatch(load_reward(file), 1)
+    steps = [{"steps": step} for step in range(2, 100)]
     with pytest.raises(RewardRefused) as caught:
-        for step in range(2, 100):
-            batch([{"steps": step}])
+        batch(steps, [0] * len(steps))
     assert caught.value.clock == "time.time() in line 10"
     assert "time.time() in line 10 is the clock on the wall" in str(caught.value)
     assert "params['steps'] / 15" in str(caught.value)
@@ -174,7 +178,9 @@ def test_the_clock_is_not_blamed_for_a_missing_key_nor_where_it_decides_nothing(
     with pytest.raises(RewardRefused) as caught:
         RewardBatch(load_reward(file), 1)([{"steps": 2}])
     assert caught.value.clock == ""
-    file.write_text("import time\ndef reward_function(params):\n    begun = time.time()\n    return 1e9\n")
+    file.write_text(
+        "import time\ndef reward_function(params):\n    begun = time.time()\n    return 1e9\n"
+    )
     with pytest.raises(RewardRefused) as caught:
         RewardBatch(load_reward(file), 1)([{"steps": 2}])
     assert caught.value.clock == ""

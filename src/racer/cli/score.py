@@ -60,7 +60,9 @@ def score_command(
     ] = False,
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="Without the search for the driving that is paid best of all."),
+        typer.Option(
+            "--quick", help="Without the search for the driving that is paid best of all."
+        ),
     ] = False,
     output: PictureOption = None,
     as_json: JsonOption = False,

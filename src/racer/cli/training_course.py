@@ -139,7 +139,9 @@ def _training_facts(story: Any, folder: Path) -> dict[str, Any]:
             "action_space": read_metadata(folder / "model" / "model_metadata.json").action_space,
         }
     except (KeyError, TypeError, AttributeError):
-        raise UsageError(f"{folder / 'run.json'} is damaged: it lacks the training's facts") from None
+        raise UsageError(
+            f"{folder / 'run.json'} is damaged: it lacks the training's facts"
+        ) from None
 
 
 def _last_lap_s(log: LogOnTrack) -> float | None:

@@ -161,9 +161,7 @@ class WatchScreen:
 
     def _draw(self, *more: Text) -> None:
         foreseen = render_foreseen(self._foreseen, self._is_searching)
-        self._live.update(
-            Group(self._looked, foreseen, *more), refresh=self._console.is_terminal
-        )
+        self._live.update(Group(self._looked, foreseen, *more), refresh=self._console.is_terminal)
 
 
 def watch_saves(

@@ -82,6 +82,7 @@ def replay(
     >>> result.laps[["time", "paid", "paid_rank"]].round(1).values.tolist()
     [[35.0, 474.0, 1.0], [7.7, 95.0, 2.0]]
     >>> result.laps["pay"].round().tolist()
+    [84.0, 46.0]
     """
     paths = [log] if isinstance(log, str | os.PathLike) else list(log)
     function = _as_reward(reward)
@@ -219,9 +220,7 @@ def require_proof(proof: RebuildProof, name: str) -> None:
         )
 
 
-def paid_laps(
-    trace: pd.DataFrame, rewards: Array, gamma: float = VERDICT_GAMMA
-) -> pd.DataFrame:
+def paid_laps(trace: pd.DataFrame, rewards: Array, gamma: float = VERDICT_GAMMA) -> pd.DataFrame:
     """The laps of a trace (`racer.analysis.laps`) with `paid`, the sum of `rewards` (N,), `scored`,
     the rows priced, and `pay`, the discounted return around the lap (`pay_around_lap`);
     `logged_pay` is that of the rewards in the log.

@@ -221,7 +221,9 @@ def not_asked_message(name: str, wish: str, foresight: Foresight) -> str:
 
 def asked_message(name: str, foresight: Foresight) -> str:
     """Why `never_asks_for` fails: what was foreseen."""
-    return "\n".join([f"{name} asks for {foresight.kind} on {foresight.track.name}:", str(foresight)])
+    return "\n".join(
+        [f"{name} asks for {foresight.kind} on {foresight.track.name}:", str(foresight)]
+    )
 
 
 def list_params(params: Params) -> list[str]:

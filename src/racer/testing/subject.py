@@ -11,7 +11,14 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from racer.diagnostics import Foresight, RewardScore, ScoreSettings, foresee, pay_of_lap, score_rewards
+from racer.diagnostics import (
+    Foresight,
+    RewardScore,
+    ScoreSettings,
+    foresee,
+    pay_of_lap,
+    score_rewards,
+)
 from racer.diagnostics.foresight import KINDS
 from racer.drivers import Drive
 from racer.errors import UsageError, did_you_mean
