@@ -119,7 +119,7 @@ class WatchScreen:
         """Look once, draw all, and say whether nothing speaks against the reward."""
         self._search.ask(self._path)
         result = self._look()
-        parts = [render_screen(self._path, self._track, result, None)]
+        parts: list[Group | Text] = [render_screen(self._path, self._track, result, None)]
         is_fine = result.is_fine
         if result.is_scored:
             foreseen = self._search.poll(SEARCH_PATIENCE_S)

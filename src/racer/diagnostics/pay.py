@@ -27,13 +27,16 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from racer.drivers import Drive
 from racer.reward import REWARD_TIMEOUT_S, RewardBatch, RewardFunction
 from racer.sim import Phase, State, build_params
+
+if TYPE_CHECKING:
+    from racer.drivers import Drive
 
 Array = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from racer.diagnostics.pay import VERDICT_GAMMA
 from racer.errors import UsageError
 from racer.files import write_file
 from racer.logs import LogTrack
@@ -160,8 +159,8 @@ class LogReplay(Record):
 
     reward: str
     logs: tuple[ReplayedLog, ...]
-    notes: tuple[str, ...] = field(default=())
-    gamma: float = VERDICT_GAMMA
+    notes: tuple[str, ...]
+    gamma: float
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
