@@ -1,4 +1,4 @@
-"""What a file takes for something else than it is: the number of the first step, the clock.
+"""What a file takes for something else than it is: the number of the first step.
 
 What is said here is read from the source, so it is said of files that fail or cannot be driven, too.
 """
@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from racer.checker.angles import find_mixed_angles, short_text
+from racer.checker.clocks import find_clock_use, name_clock
 from racer.checker.findings import Finding, Rule, RuleContext
-from racer.reward import RewardFunction, clock_that_decides, dotted_name, import_aliases
+from racer.reward import RewardFunction, dotted_name, import_aliases
 
 FIRST_STEP = 2
 """`steps` in the first call of an episode (docs/simulator.md 1.1)."""
@@ -388,7 +389,7 @@ def name_cause(reward: RewardFunction, finding: Finding) -> Finding:
                 f"never holds: the first call of an episode has steps {FIRST_STEP}"
             )
             return replace(finding, message=message, remedy=remedy)
-    return finding
+    return name_clock(reward, finding)
 
 
 def _names_set(missed: MissedStep) -> set[str]:
@@ -419,23 +420,6 @@ def _names_on(reward: RewardFunction, line: int) -> set[str]:
         elif isinstance(node, ast.Name):
             names.add(node.id)
     return names
-
-
-STEP_SECONDS = "a step is 1/15 s there: write params['steps'] / 15"
-
-
-def find_clock_use(reward: RewardFunction, _: RuleContext) -> list[Finding]:
-    """RW305: seconds of the clock on the wall that decide on the reward."""
-    clock = clock_that_decides(reward.syntax.tree)
-    if clock is None:
-        return []
-    message = (
-        f"{clock.name}() is the clock on the wall, not the simulator's: here a step takes "
-        f"microseconds, and {STEP_SECONDS.partition(':')[0]}"
-    )
-    remedy = STEP_SECONDS.partition(": ")[2] + " for seconds of the episode"
-    found = _finding(reward, "RW305", clock.call, message)
-    return [replace(found, remedy=remedy)]
 
 
 RULES: tuple[Rule, ...] = (find_missed_steps, find_clock_use, find_mixed_angles)

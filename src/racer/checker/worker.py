@@ -67,8 +67,6 @@ MIN_DRIVEN_STEPS = 300
 MAX_TRACED_CALLS = 100_000
 TRACING_FACTOR = 4.0
 """How many times longer a traced call takes, about."""
-MANY_LINES = 100_000
-"""From so many lines of Python a call on a reward is called slow."""
 LOOKUP_ERRORS = ("IndexError", "KeyError")
 EMPTY_ROAD_CURE = (
     "ask whether params['objects_location'] is empty first; or, for a race that always has objects: "
@@ -132,6 +130,7 @@ class RewardTrial:
             TrialClock(order.longest),
         )
         self._known: set[tuple[str, int]] = set()
+        self._excused: set[tuple[str, int]] = set()
         self._is_silenced = False
         self._has_error = False
         self._has_driven = False
@@ -299,11 +298,14 @@ class RewardTrial:
         kept = []
         excused: list[tuple[CallFailure, list[str]]] = []
         for failure in distinct_failures(failures):
+            if failure.kind in self._excused | self._known:
+                continue
             tracks = tracks_of_kind(failures, failure.kind)
             if self._is_beyond_table(failure) and self._has_track_without(
                 failure, tracks, search_is_on
             ):
                 excused.append((failure, sorted(tracks)))
+                self._excused.add(failure.kind)
             else:
                 kept.append(failure)
         tables = literal_tables(self._reward)
@@ -385,15 +387,19 @@ class RewardTrial:
         if place.objects or not place.track.is_loop or not reads_objects(self._reward):
             return finding
         step = failure.episode.only([failure.k])
-        if not self._fails_so(step, failure) or self._fails_so(with_objects(step, "box"), failure):
+        among_objects = [with_objects(step, kind) for kind in ("box", "bot")]
+        if not self._fails_so(step, failure) or all(
+            self._fails_so(episode, failure) for episode in among_objects
+        ):
             return finding
         circumstances = f"without objects on the road; {finding.circumstances}"
         return replace(finding, circumstances=circumstances, remedy=EMPTY_ROAD_CURE)
 
     def _fails_so(self, episode: TrialEpisode, failure: CallFailure) -> bool:
-        """Whether an episode, by a new instance, has a failure of that kind."""
+        """Whether an episode, by a new instance, has a failure of that kind, with that exception."""
         failures = self._caller.run_episode(episode)[1]
-        return failure.kind in [one.kind for one in failures]
+        alike = [one for one in failures if one.exception == failure.exception]
+        return failure.kind in [one.kind for one in alike]
 
     def _look(self, rewards: Sequence[Array]) -> None:
         """Everything that is not a failure, on the steps that did not fail."""
@@ -453,25 +459,9 @@ class RewardTrial:
                 "p95_s": most,
                 "slowest_s": float(times.max()),
             }
-            self._accuse_slow(most)
+            for finding in coverage.find_slow_calls(caller, most, behavior.SLOW_CALL_S):
+                self._send(finding)
         self._pipe.send(facts=facts)
-
-    def _accuse_slow(self, most_s: float) -> None:
-        """RW207, by the lines that a call runs, or else by its seconds. No figures that differ from run
-        to run: they stand in the facts.
-        """
-        lines = round(self._caller.work / coverage.LINE_WORK_S)
-        if lines > MANY_LINES:
-            message = f"a call runs {min(lines, coverage.MAX_COUNTED_LINES):,} lines of Python"
-            if lines > coverage.MAX_COUNTED_LINES:
-                message += " and more"
-        elif most_s > behavior.SLOW_CALL_S:
-            message = f"calls take {1e3 * behavior.SLOW_CALL_S:g} ms and more, waiting not counted"
-        else:
-            return
-        entry = self._reward.syntax.entry
-        line = entry.lineno if entry else 0
-        self._send(Finding("RW207", message, self._reward.filename, line))
 
     def _send(self, finding: Finding) -> None:
         self._has_error |= finding.is_error

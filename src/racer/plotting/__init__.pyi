@@ -19,6 +19,7 @@ from .figures import Rival as Rival
 from .foresight import animate_foresight as animate_foresight
 from .foresight import draw_drive as draw_drive
 from .foresight import foresight_figure as foresight_figure
+from .figures import ghosts_figure as ghosts_figure
 from .kinds import PLOT_KINDS as PLOT_KINDS
 from .kinds import PlotKind as PlotKind
 from .kinds import find_plot_kind as find_plot_kind
@@ -168,6 +169,7 @@ __all__ = [
     "draw_waypoints",
     "find_plot_kind",
     "foresight_figure",
+    "ghosts_figure",
     "laps_of_phase",
     "laps_over_distance",
     "learning_curve_figure",
