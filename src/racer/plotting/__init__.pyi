@@ -16,10 +16,10 @@ from .attribution import draw_strongest_term as draw_strongest_term
 from .attribution import draw_terms as draw_terms
 from .figures import PlotRequest as PlotRequest
 from .figures import Rival as Rival
+from .figures import ghosts_figure as ghosts_figure
 from .foresight import animate_foresight as animate_foresight
 from .foresight import draw_drive as draw_drive
 from .foresight import foresight_figure as foresight_figure
-from .figures import ghosts_figure as ghosts_figure
 from .kinds import PLOT_KINDS as PLOT_KINDS
 from .kinds import PlotKind as PlotKind
 from .kinds import find_plot_kind as find_plot_kind
