@@ -521,7 +521,7 @@ def test_agrees_with_clock_lists_what_is_paid_the_wrong_way_round(run: Run) -> N
     result.assert_outcomes(failed=1)
     lines = failure(result).splitlines()
     assert lines[0].startswith(
-        "reward.py does not agree with the clock on oval: at gamma 0.999 the best paid is"
+        "reward.py does not agree with the clock on oval: at gamma 0.999 it asks for"
     )
     assert lines[1].startswith("  at gamma 0.999 you pay a crawling lap of ")
     assert lines[6] == "by the clock | by pay | driver"

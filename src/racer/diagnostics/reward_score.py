@@ -208,8 +208,8 @@ class RewardScore(Record):
 
     @cached_property
     def verdict(self) -> ScoreVerdict:
-        """Passes when the best paid drive, and the best paid driving of all where it was looked for,
-        is nearly the fastest one, and does not dawdle, and the ranks correlate.
+        """Passes when the best paid drive, that of the search where there was one, is nearly the fastest
+        and does not dawdle, and the ranks correlate.
         """
         lap_times = [drive.lap_time for drive in self.drives if not np.isnan(drive.lap_time)]
         if not lap_times:
@@ -219,24 +219,33 @@ class RewardScore(Record):
         correlation = self.correlation()
         if np.isnan(correlation):
             return ScoreVerdict(False, f"{at_gamma} it pays every driver the same")
-        best_paid = f"{at_gamma} the best paid is {describe_drive(self.best_paid)}"
-        if np.isnan(self.best_paid.lap_time):
-            return ScoreVerdict(False, best_paid)
-        fastest = min(lap_times)
-        if self._pays_for_dawdling():
-            where = "it crawls where a step pays most"
-            return ScoreVerdict(
-                False, f"{best_paid}: {where}; the fastest lap takes {fastest:.1f} s"
-            )
-        if self.best_paid.lap_time > MAX_BEST_PAID_RATIO * fastest:
-            return ScoreVerdict(False, f"{best_paid}; the fastest lap takes {fastest:.1f} s")
-        foreseen = self.foreseen
-        if foreseen is not None and foreseen.speaks_against:
-            return ScoreVerdict(False, f"{at_gamma} {foreseen.sentence}")
+        objection, answer = self._judge_best_paid(min(lap_times))
+        if objection:
+            return ScoreVerdict(False, f"{at_gamma} {objection}")
         if correlation < MIN_RANK_CORRELATION:
             sentence = f"{at_gamma} pay and clock agree too little about the drivers"
             return ScoreVerdict(False, f"{sentence} (rank correlation {correlation:.2f})")
-        return ScoreVerdict(True, f"{best_paid}, and the ranks agree ({correlation:.2f})")
+        return ScoreVerdict(True, f"{at_gamma} {answer}, and the ranks agree ({correlation:.2f})")
+
+    def _judge_best_paid(self, fastest_lap_s: float) -> tuple[str, str]:
+        """What speaks against the best paid driving, empty for nothing, and what it is. That is the
+        foreseen one, unless there is none or a driver is paid clearly more.
+        """
+        foreseen = self.foreseen
+        best_pay = float(self.pay[self.gamma].max())
+        if foreseen is not None and not _is_paid_more(best_pay, foreseen.foresight.pay):
+            objection = foreseen.sentence if foreseen.speaks_against else ""
+            return objection, foreseen.sentence
+        best_paid = f"the best paid is {describe_drive(self.best_paid)}"
+        if np.isnan(self.best_paid.lap_time):
+            return best_paid, best_paid
+        if self._pays_for_dawdling():
+            where = "it crawls where a step pays most"
+            objection = f"{best_paid}: {where}; the fastest lap takes {fastest_lap_s:.1f} s"
+            return objection, best_paid
+        if self.best_paid.lap_time > MAX_BEST_PAID_RATIO * fastest_lap_s:
+            return f"{best_paid}; the fastest lap takes {fastest_lap_s:.1f} s", best_paid
+        return "", best_paid
 
     def _pays_for_dawdling(self) -> bool:
         """Whether the dawdling driver is best paid, and clearly so."""

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 MAX_ABS_REWARD = 1e5
 """The real job refuses rewards beyond this (docs/simulator.md 1.7)."""
+CLOCK_SENTENCE = (
+    "here a step takes microseconds, in the simulator 1/15 s; write params['steps'] / 15 for seconds "
+    "of the episode"
+)
 MAX_DETAIL_CHARS = 200
 MAX_VALUE_CHARS = 60
 MAX_TRACE_FRAMES = 20
@@ -333,10 +337,6 @@ def _rebuild(kind: type[Exception], values: dict[str, Any]) -> Exception:
 # Sentences are made below, and nowhere else.
 
 
-CLOCK_SENTENCE = (
-    "here a step takes microseconds, in the simulator 1/15 s; write params['steps'] / 15 for seconds "
-    "of the episode"
-)
 _REFUSALS = {
     RefusalReason.RAISED: "raised {exception}{colon}{detail}",
     RefusalReason.RECURSION: "called itself without end ({exception}: {detail})",
