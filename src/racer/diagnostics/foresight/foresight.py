@@ -20,6 +20,22 @@ EVERY_STEP_FRACTION = 0.98
 MAX_LINES_SHOWN = 5
 LEAST_SHOWN_FRACTION = 0.05  # of the pay: a line that pays less goes without saying
 
+WISHES: dict[Kind, str] = {
+    "lap": "a car that laps fast, {speed}",
+    "slow lap": "a car that drives {speed} {place}",
+    "crawling": "a car that crawls at {speed} {place}",
+    "stopping": "a car that stops after {completion}",
+    "waiting": "a car that waits at {dwell}",
+    "parking": "a car that parks at {dwell}, before the lap is complete",
+    "weaving": "a car that weaves from side to side at {speed}",
+    "oscillating": "a car that flicks its wheels to and fro at {speed}",
+    "cutting": "a car that cuts corners, with {wheels} wheels on the road",
+    "circling": "a car that drives in circles at {speed}",
+    "wrong way": "a car that drives the wrong way",
+    "leaving": "a car that leaves the track after {completion}",
+    "crashing": "a car that crashes after {completion}",
+}
+
 
 @dataclass(frozen=True)
 class ForesightSettings:
@@ -265,23 +281,6 @@ class Foresight(Record):
         return (
             f"{again}, whose pay differs by {self.spread:.1%}; {self.work:,} car-steps were tried"
         )
-
-
-WISHES: dict[Kind, str] = {
-    "lap": "a car that laps fast, {speed}",
-    "slow lap": "a car that drives {speed} {place}",
-    "crawling": "a car that crawls at {speed} {place}",
-    "stopping": "a car that stops after {completion}",
-    "waiting": "a car that waits at {dwell}",
-    "parking": "a car that parks at {dwell}, before the lap is complete",
-    "weaving": "a car that weaves from side to side at {speed}",
-    "oscillating": "a car that flicks its wheels to and fro at {speed}",
-    "cutting": "a car that cuts corners, with {wheels} wheels on the road",
-    "circling": "a car that drives in circles at {speed}",
-    "wrong way": "a car that drives the wrong way",
-    "leaving": "a car that leaves the track after {completion}",
-    "crashing": "a car that crashes after {completion}",
-}
 
 
 def describe_wish(foresight: Foresight) -> str:

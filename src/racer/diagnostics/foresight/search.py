@@ -58,7 +58,7 @@ EXTRA_STEPS = 6  # that a sequence goes on after its last command
 
 
 @dataclass(eq=False)
-class Driver:
+class TriedDriver:
     """A driver of a family, and what is known of it."""
 
     family: Family
@@ -74,10 +74,10 @@ class SearchState:
     """How far a search has come. `polished` is the best drive from the start line."""
 
     work: int = 0  # car-steps
-    best: Driver | None = None
+    best: TriedDriver | None = None
     polished: Drive | None = None
-    polished_driver: Driver | None = None  # whose drive it is, where it is one's
-    adopted: list[Driver] = field(default_factory=list)  # the best drivers in turn
+    polished_driver: TriedDriver | None = None  # whose drive it is, where it is one's
+    adopted: list[TriedDriver] = field(default_factory=list)  # the best drivers in turn
     polished_rewards: Array = field(default_factory=lambda: np.empty(0))
     polished_pay: float = -np.inf
     lap: Drive | None = None  # the best paid one that completes a lap
@@ -157,7 +157,9 @@ class Search:
             if turn in ROUNDS_OF_SHARES:
                 searches += self._refined(searches)
 
-    def _begin(self, rng: np.random.Generator, number: int) -> tuple[list[_FamilySearch], Driver]:
+    def _begin(
+        self, rng: np.random.Generator, number: int
+    ) -> tuple[list[_FamilySearch], TriedDriver]:
         """The first tries: the seeds of every family; of later searches random changes of them."""
         road = self.ground.road
         families: list[Family] = []
@@ -225,9 +227,9 @@ class Search:
         searches: list[_FamilySearch],
         rng: np.random.Generator,
         start: float,
-        best: Driver,
+        best: TriedDriver,
         shares: Sequence[int],
-    ) -> Driver:
+    ) -> TriedDriver:
         """One round of tries from one start, as many of the best groups as `shares` say. The best
         driver so far, or a better one.
         """
@@ -258,7 +260,7 @@ class Search:
         drives = self._drive(families, tries, [start] * len(tries))
         return self.price_all(drives)[1]
 
-    def _verified(self, leaders: Sequence[tuple[Family, Array]]) -> list[Driver]:
+    def _verified(self, leaders: Sequence[tuple[Family, Array]]) -> list[TriedDriver]:
         """Drivers of these numbers, tried from all starts."""
         starts = self.ground.starts
         families = [family for family, _ in leaders for _ in starts]
@@ -272,7 +274,9 @@ class Search:
             first = k * len(starts)
             by_start = tuple(float(pay) for pay in pays[first : first + len(starts)])
             mean = float(np.mean(by_start))
-            drivers.append(Driver(family, numbers, mean, drives[first], rewards[first], by_start))
+            drivers.append(
+                TriedDriver(family, numbers, mean, drives[first], rewards[first], by_start)
+            )
         return drivers
 
     def _drive(
@@ -301,7 +305,7 @@ class Search:
         ]
         return rewards, np.array(pays)
 
-    def _adopt(self, driver: Driver) -> None:
+    def _adopt(self, driver: TriedDriver) -> None:
         """Make a driver the answer's, if it is better than the answer so far."""
         if self.state.best is None or driver.pay > self.state.best.pay:
             self.state.best = driver
@@ -309,7 +313,9 @@ class Search:
         pay = pay_around_lap(driver.rewards, driver.drive, self.gamma)
         self._note(driver.drive, driver.rewards, pay, driver)
 
-    def _note(self, drive: Drive, rewards: Array, pay: float, driver: Driver | None = None) -> None:
+    def _note(
+        self, drive: Drive, rewards: Array, pay: float, driver: TriedDriver | None = None
+    ) -> None:
         state = self.state
         if pay > state.polished_pay:
             state.polished = drive
@@ -404,7 +410,7 @@ def _changed_line(search: _FamilySearch, rng: np.random.Generator) -> Array:
         numbers[knots + stretch] += 1.5 * size * rng.standard_normal()
     if rng.random() < 0.25:
         numbers[2 * knots + rng.integers(EXTRAS)] += 0.5 * rng.standard_normal()
-    return numbers
+    return np.asarray(numbers)
 
 
 def _learn(search: _FamilySearch, tries: Array, pays: Array) -> None:
