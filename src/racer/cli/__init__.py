@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
+import mmap
 import os
 import select
 import signal
@@ -31,12 +32,14 @@ REFUSED_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 SUPERVISED_COMMANDS = {
     *("foresee", "score", "explain", "map", "replay", "watch", "reward"),
     *("train", "evaluate", "actions"),
+    "analyze",  # with --foresee
 }
 """Commands that run a reward function in their own process."""
 ENDING_SIGNALS = {signal.SIGTERM, signal.SIGHUP} if os.name == "posix" else set()
 PASSED_ON_SIGNALS = ENDING_SIGNALS | {signal.SIGINT}
 DONE = b"1"  # what a child says to its supervisor at the end of the command
 UNHEARD = b"0"  # where its output is not what it was
+CODES_WITH_SENTENCE = (1, 2)  # whoever ends the program early with these has said why
 INTERRUPTED_EXIT_CODE = 130  # what a shell reports for a program that Ctrl-C stopped
 START_PANEL = "Start here"
 REWARD_PANEL = "Reward"
@@ -315,8 +318,12 @@ def _supervise() -> None:
     waited_for = {signal.SIGCHLD, *PASSED_ON_SIGNALS}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
     parent = os.getpid()
+    reward_file = mmap.mmap(-1, mmap.PAGESIZE)  # shared with the child, which names the file in it
     child = os.fork()
     if not child:
+        from racer.reward import note_reward_files_in
+
+        note_reward_files_in(reward_file)
         os.close(said)
         die_with_parent(parent)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -338,26 +345,32 @@ def _supervise() -> None:
             break
     code = os.waitstatus_to_exitcode(status)
     words = os.read(said, 2) if _is_readable(said) else b""
-    os._exit(_exit_code(code, words))
+    os._exit(_exit_code(code, words, _text_in(reward_file)))
 
 
-def _exit_code(code: int, words: bytes) -> int:
+def _text_in(page: mmap.mmap) -> str:
+    """The text at the beginning of shared memory, up to its first zero."""
+    return page[:].partition(b"\0")[0].decode("utf-8", "replace")
+
+
+def _exit_code(code: int, words: bytes, reward_file: str) -> int:
     """The exit code for that of a child, negative for a signal, which said DONE or UNHEARD; a sentence
-    where one is due.
+    where one is due, with the reward file that was executed last.
     """
     if code == -signal.SIGINT:
         return INTERRUPTED_EXIT_CODE
+    while_running = f" while {printable(reward_file)} ran" if reward_file else ""
     if code < 0:
         name = signal.Signals(-code).name
-        _say(f"{name} ended the command before it was done; nothing of it counts")
+        _say(f"{name} ended the command before it was done{while_running}; nothing of it counts")
         return 1
     if UNHEARD in words:
         _say("the reward function closed or replaced the command's output; nothing of it counts")
         return code or 1
-    if code == 0 and DONE not in words:
+    if code not in CODES_WITH_SENTENCE and DONE not in words:
         _say(
-            "the command was ended from inside before it was done, as os._exit in a reward function "
-            "does; nothing of it counts"
+            f"the command was ended from inside before it was done{while_running}, as os._exit in a "
+            "reward function does; nothing of it counts"
         )
         return 1
     return code

@@ -16,6 +16,7 @@ from .pay import GAMMAS as GAMMAS
 from .pay import VERDICT_GAMMA as VERDICT_GAMMA
 from .pay import discounted_returns as discounted_returns
 from .pay import pay_around_lap as pay_around_lap
+from .pay import pay_of_lap as pay_of_lap
 from .pay import price_drives as price_drives
 from .policy import ActionChoice as ActionChoice
 from .policy import InputWeight as InputWeight
@@ -38,13 +39,17 @@ from .reward_map import RewardMap as RewardMap
 from .reward_map import best_and_worst_place as best_and_worst_place
 from .reward_map import map_reward as map_reward
 from .reward_map import subtract_maps as subtract_maps
+from .reward_score import Foreseen as Foreseen
 from .reward_score import Inversion as Inversion
 from .reward_score import RewardScore as RewardScore
 from .reward_score import ScoreVerdict as ScoreVerdict
 from .reward_score import compare_scores as compare_scores
 from .reward_score import describe_drive as describe_drive
 from .reward_score import is_faster as is_faster
+from .scoring import ScoredTrack as ScoredTrack
+from .scoring import ScoreSettings as ScoreSettings
 from .scoring import UnscoredReward as UnscoredReward
+from .scoring import foresee_pay as foresee_pay
 from .scoring import score as score
 from .scoring import score_drivers as score_drivers
 from .scoring import score_drives as score_drives
@@ -56,6 +61,7 @@ __all__ = [
     "VERDICT_GAMMA",
     "ActionChoice",
     "Attribution",
+    "Foreseen",
     "Foresight",
     "ForesightSettings",
     "InputWeight",
@@ -70,7 +76,9 @@ __all__ = [
     "ReplayedLog",
     "RewardMap",
     "RewardScore",
+    "ScoreSettings",
     "ScoreVerdict",
+    "ScoredTrack",
     "UnscoredReward",
     "action_choices",
     "best_and_worst_place",
@@ -82,12 +90,14 @@ __all__ = [
     "displaced_laps",
     "explain",
     "foresee",
+    "foresee_pay",
     "input_weights",
     "is_faster",
     "least_sure_place",
     "map_reward",
     "paid_laps",
     "pay_around_lap",
+    "pay_of_lap",
     "price_drives",
     "price_trace",
     "prove_rebuild",

@@ -27,13 +27,16 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from racer.drivers import Drive
 from racer.reward import REWARD_TIMEOUT_S, RewardBatch, RewardFunction
 from racer.sim import Phase, State, build_params
+
+if TYPE_CHECKING:
+    from racer.drivers import Drive
 
 Array = NDArray[np.float64]
 
@@ -91,7 +94,24 @@ def pay_around_lap(
     places = _worth_of_places(returns, paid, progress, pace, gamma)
     if drive.is_cut and pace == 0.0:
         places[:] = returns[0]
-    return float(0.5 * (returns[0] + places.mean()))
+    return _over_start_and_places(returns, places)
+
+
+def pay_of_lap(rewards: ArrayLike, progress: ArrayLike, gamma: float) -> float:
+    """`pay_around_lap` of the steps of a lap that is over, where no drive is known but the `progress`
+    (T,) of its steps, %, from the start on.
+
+    Examples
+    --------
+    >>> pay_of_lap([1.0, 1.0], [0.0, 50.0], gamma=0.5)
+    1.06875
+    """
+    paid = np.asarray(rewards, dtype=np.float64)
+    if not len(paid):
+        return 0.0
+    returns = discounted_returns(paid, gamma)
+    known = np.asarray(progress, dtype=np.float64)
+    return _over_start_and_places(returns, _worth_of_places(returns, paid, known, 0.0, gamma))
 
 
 def discounted_returns(rewards: ArrayLike, gamma: float, tail: float = 0.0) -> Array:
@@ -159,6 +179,11 @@ def _no_garbage_collection() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def _over_start_and_places(returns: Array, places: Array) -> float:
+    """Half the return of the start, and half the mean of those of the places."""
+    return float(0.5 * (returns[0] + places.mean()))
 
 
 def _worth_of_places(
