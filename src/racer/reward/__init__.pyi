@@ -1,5 +1,8 @@
 from .batch import REWARD_TIMEOUT_S as REWARD_TIMEOUT_S
 from .batch import RewardBatch as RewardBatch
+from .columns import ColumnProgram as ColumnProgram
+from .columns import NotColumnar as NotColumnar
+from .columns import Table as Table
 from .errors import MAX_ABS_REWARD as MAX_ABS_REWARD
 from .errors import CallStopped as CallStopped
 from .errors import RefusalReason as RefusalReason
@@ -30,12 +33,15 @@ __all__ = [
     "REWARD_TIMEOUT_S",
     "SIGNATURE_2018_START",
     "CallStopped",
+    "ColumnProgram",
     "Encoding",
+    "NotColumnar",
     "RefusalReason",
     "RewardBatch",
     "RewardFunction",
     "RewardRefused",
     "RewardUnusable",
+    "Table",
     "UnusableReason",
     "call_each",
     "compile_quietly",
