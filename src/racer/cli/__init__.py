@@ -25,10 +25,11 @@ from racer import __version__
 from racer.errors import RacerError, UsageError, printable
 
 # commands that stop at the first step that cannot be priced
-PRICING_COMMANDS = ("score", "explain", "map", "replay")
+PRICING_COMMANDS = ("score", "explain", "map", "replay", "tune")
 REFUSED_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 SUPERVISED_COMMANDS = {
     *("score", "explain", "map", "replay", "watch", "reward", "train", "evaluate", "actions"),
+    "tune",
 }
 """Commands that run a reward function in their own process."""
 PASSED_ON_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} if os.name == "posix" else set()
@@ -79,6 +80,11 @@ COMMANDS = {
         "racer.cli.watch:watch_command",
         REWARD_PANEL,
         "Check and score a reward again on every save.",
+    ),
+    "tune": Command(
+        "racer.cli.tune:tune_command",
+        REWARD_PANEL,
+        "Search better constants for a reward, and prove them by training.",
     ),
     "reward": Command(
         "racer.cli.replay:reward_command",
