@@ -25,11 +25,11 @@ from racer import __version__
 from racer.errors import RacerError, UsageError, printable
 
 # commands that stop at the first step that cannot be priced
-PRICING_COMMANDS = ("score", "explain", "map", "replay", "tune")
+PRICING_COMMANDS = ("foresee", "score", "explain", "map", "replay", "tune")
 REFUSED_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 SUPERVISED_COMMANDS = {
-    *("score", "explain", "map", "replay", "watch", "reward", "train", "evaluate", "actions"),
-    "tune",
+    *("foresee", "score", "explain", "map", "replay", "watch", "reward"),
+    *("train", "evaluate", "actions", "tune"),
 }
 """Commands that run a reward function in their own process."""
 PASSED_ON_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} if os.name == "posix" else set()
@@ -60,6 +60,11 @@ COMMANDS = {
         "racer.cli.score:score_command",
         REWARD_PANEL,
         "Say whether a reward agrees with the clock.",
+    ),
+    "foresee": Command(
+        "racer.cli.foresee:foresee_command",
+        REWARD_PANEL,
+        "Find the driving that a reward pays best, without training.",
     ),
     "explain": Command(
         "racer.cli.explain:explain_command",

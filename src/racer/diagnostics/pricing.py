@@ -9,12 +9,13 @@ walked, the file alone is called from then on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.diagnostics.scoring import price_drives
+from racer.diagnostics.pay import price_drives
 from racer.drivers import Drive
 from racer.reward import REWARD_TIMEOUT_S, ColumnProgram, NotColumnar, RewardBatch, RewardFunction
 from racer.sim import ROW_BYTES, STATE, Phase, param_columns
@@ -30,7 +31,8 @@ MAX_FAILURES = 3
 
 
 class DrivePricer:
-    """Prices drives with one reward function; called with drives it gives what `price_drives` does.
+    """Prices drives with one reward function; called with drives it gives what `price_drives` does,
+    or what `by_file` does, which calls the file in another way.
 
     `steps_by_columns` and `steps_by_file` count the steps priced in each way, those priced both ways
     in both; `reason` says why columns are not used any more, "" while they are.
@@ -48,12 +50,17 @@ class DrivePricer:
     ('', True)
     """
 
-    def __init__(self, reward: RewardFunction, timeout: float = REWARD_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        reward: RewardFunction,
+        timeout: float = REWARD_TIMEOUT_S,
+        by_file: Callable[[Sequence[Drive]], list[Array]] | None = None,
+    ) -> None:
         self.reward = reward
+        self._price = by_file or partial(price_drives, reward, timeout=timeout)
         self.steps_by_columns = 0
         self.steps_by_file = 0
         self.reason = ""
-        self._timeout = timeout
         self._proven_steps = 0
         self._failures = 0
         self._batches = 0
@@ -106,7 +113,7 @@ class DrivePricer:
         return [] if rest else [number % len(drives)]
 
     def _by_file(self, drives: Sequence[Drive]) -> list[Array]:
-        rewards = price_drives(self.reward, drives, self._timeout)
+        rewards = self._price(drives)
         self.steps_by_file += sum(map(len, rewards))
         return rewards
 

@@ -4,15 +4,21 @@ and the two orders are compared.
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from racer.diagnostics.pay import (
+    GAMMAS,
+    TAIL_STEPS,
+    VERDICT_GAMMA,
+    discounted_returns,
+    price_drives,
+    scored_rows_of,
+)
 from racer.diagnostics.reward_score import RewardScore
 from racer.drivers import (
     DAWDLING,
@@ -24,20 +30,14 @@ from racer.drivers import (
     drive_dawdling,
 )
 from racer.errors import RacerError, UsageError
-from racer.reward import REWARD_TIMEOUT_S, RewardBatch, RewardFunction, load_reward
-from racer.sim import ObstacleSource, Phase, State, build_params
+from racer.reward import RewardFunction, load_reward
+from racer.sim import ObstacleSource
 from racer.track import DEFAULT_TRACK, Track, load_track
 from racer.vehicle import DEFAULT_CAR, ActionSpace, Car
 
 Array = NDArray[np.float64]
 RewardSource = str | os.PathLike[str] | RewardFunction
 TrackSource = str | os.PathLike[str] | Track
-
-GAMMAS = (0.9, 0.99, 0.999)  # discount factors, where none is asked for
-VERDICT_GAMMA = 0.99  # what `racer train` and DeepRacer's console begin with
-CHUNK_STEPS = 128  # params that exist at a time: more would not stay in the processor's cache
-# steps at the end of a drive that was cut off which are taken for what would have gone on
-TAIL_STEPS = 150
 
 
 def score(
@@ -216,7 +216,7 @@ def _paid_steps(priced: _PricedReward) -> tuple[Array, Array]:
         range(len(priced.drives)),
         key=lambda k: (round(priced.drives[k].completion), len(priced.rewards[k])),
     )
-    rows = _scored_rows(priced.drives[best])
+    rows = scored_rows_of(priced.drives[best])
     return rows["s"].astype(np.float64), priced.rewards[best]
 
 
@@ -280,72 +280,10 @@ def _score_priced(
     )
 
 
-def price_drives(
-    reward: RewardFunction, drives: Sequence[Drive], timeout: float = REWARD_TIMEOUT_S
-) -> list[Array]:
-    """The rewards (T,) of each drive's steps in order, by an instance of the reward file a drive.
-
-    The prepare step pays nothing and is left out. `timeout` in s a call. Raises RewardRefused for
-    what the real job refuses.
-    """
-    batch = RewardBatch(reward, len(drives), timeout=timeout)
-    with _no_garbage_collection():
-        return [_price_drive(batch, car, drive) for car, drive in enumerate(drives)]
-
-
-def discounted_returns(rewards: ArrayLike, gamma: float, tail: float = 0.0) -> Array:
-    """(T,) discounted return from every step to the end: what PPO's value function learns, and its
-    advantages compare.
-
-    `rewards` (T,) are those of one episode in order. `tail` is the return of whatever follows the
-    last of them: 0 when the episode is over. At `gamma` 1 these are plain sums.
-
-    Examples
-    --------
-    >>> discounted_returns([1.0, 1.0, 4.0], gamma=0.5).tolist()
-    [2.5, 3.0, 4.0]
-    """
-    paid = np.asarray(rewards, dtype=np.float64)
-    returns = np.empty_like(paid)
-    following = tail
-    for step in range(len(paid) - 1, -1, -1):
-        following = paid[step] + gamma * following
-        returns[step] = following
-    return returns
-
-
 def _as_reward(reward: RewardSource) -> RewardFunction:
     if isinstance(reward, RewardFunction):
         return reward
     return load_reward(reward)
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Without it the collector walks the young params again and again, and they hold no cycles."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def _price_drive(batch: RewardBatch, car: int, drive: Drive) -> Array:
-    rows = _scored_rows(drive)
-    rewards = [np.empty(0)]
-    for start in range(0, len(rows), CHUNK_STEPS):
-        chunk = rows[start : start + CHUNK_STEPS]
-        params = build_params(chunk, drive.tracks, drive.obstacles(chunk))
-        rewards.append(batch(params, [car] * len(chunk)))  # type: ignore[arg-type]
-    return np.concatenate(rewards)
-
-
-def _scored_rows(drive: Drive) -> State:
-    """The steps of a drive that a reward is called for."""
-    rows: State = drive.rows[drive.rows["phase"] == Phase.RUN]
-    return rows
 
 
 def _mean_return(returns: Array, drive: Drive, drives: Sequence[Drive]) -> float:
@@ -355,8 +293,8 @@ def _mean_return(returns: Array, drive: Drive, drives: Sequence[Drive]) -> float
     fast = next((other for other in drives if other.name == "fast"), None)
     if drive.name != DAWDLING.name or fast is None:
         return float(returns.mean())
-    places = _scored_rows(fast)["progress"]
-    known = _scored_rows(drive)["progress"]
+    places = scored_rows_of(fast)["progress"]
+    known = scored_rows_of(drive)["progress"]
     if not len(places) or not len(known):
         return float(returns.mean())
     return float(np.interp(places, np.maximum.accumulate(known), returns).mean())

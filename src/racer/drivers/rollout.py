@@ -1,4 +1,4 @@
-"""Driving inside the true dynamics: cars of one batch from the start line, and what lap a line
+"""Driving inside the true dynamics: cars of one batch from their starts, and what lap a line
 really gives.
 """
 
@@ -203,15 +203,17 @@ def roll_out(
     max_steps: int,
     obstacles: Obstacles = NO_OBSTACLES,
     is_turned: NDArray[np.bool_] | None = None,
+    starts: Array | float = 0.0,
 ) -> list[State]:
     """The rows of `count` cars' drives among `obstacles` (K,), each until its episode is over, or
-    for `max_steps`. Those that are `is_turned` (N,) begin facing the wrong way.
+    for `max_steps`. They begin at `starts` (N,), fractions of a lap; those that are `is_turned`
+    (N,) face the wrong way.
 
     `command(state, cars)` gives the commands (N, 2), steering deg and speed m/s, of the cars (N,)
     that still drive. One that is told to stand does so, as if something held it: the simulator
     would let it creep, and never end its episode (docs/simulator.md 9.3).
     """
-    state = line_up(scenario, obstacles, count)
+    state = line_up(scenario, obstacles, count, starts)
     if is_turned is not None:
         _turn_around(state, is_turned)
     cars = car_table(scenario.car, count)

@@ -16,6 +16,9 @@ from .attribution import draw_strongest_term as draw_strongest_term
 from .attribution import draw_terms as draw_terms
 from .figures import PlotRequest as PlotRequest
 from .figures import Rival as Rival
+from .foresight import animate_foresight as animate_foresight
+from .foresight import draw_drive as draw_drive
+from .foresight import foresight_figure as foresight_figure
 from .kinds import PLOT_KINDS as PLOT_KINDS
 from .kinds import PlotKind as PlotKind
 from .kinds import find_plot_kind as find_plot_kind
@@ -107,6 +110,7 @@ __all__ = [
     "PlotRequest",
     "Rival",
     "align_laps",
+    "animate_foresight",
     "animate_laps",
     "attribution_figure",
     "border_points",
@@ -124,6 +128,7 @@ __all__ = [
     "draw_corners",
     "draw_curvature",
     "draw_direction",
+    "draw_drive",
     "draw_entropy",
     "draw_exits",
     "draw_fastest_lap",
@@ -162,6 +167,7 @@ __all__ = [
     "draw_visits",
     "draw_waypoints",
     "find_plot_kind",
+    "foresight_figure",
     "laps_of_phase",
     "laps_over_distance",
     "learning_curve_figure",
