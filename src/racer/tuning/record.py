@@ -20,6 +20,7 @@ MAX_SETTINGS_SHOWN = 5
 MAX_RULES_SHOWN = 3
 LEAST_RULE_SETTINGS = 3  # that a rule holds of
 LEAST_RULE_PURITY = 0.8  # of the settings on its side that are slow
+MOST_SLOW_OTHERS = 0.4  # of the settings on the other side
 
 
 @dataclass(frozen=True)
@@ -138,25 +139,40 @@ class Tuning(Record):
         return tuple(sorted(rules, key=lambda rule: -rule.slow))
 
     def _slow_rule(self, constant: Constant) -> SlowRule | None:
-        """The side of a limit on which most settings are slow, with the most of them."""
+        """The side of a limit on which most settings are slow and beyond which few are, with the
+        most of them.
+        """
         if not self.ranking:
             return None
-        limit = SLOW_RATIO * self.ranking[0].slowness
         known = [entry for entry in self.tried if entry.kinds]
         best: SlowRule | None = None
         for is_above in (True, False):
             order = sorted(known, key=lambda entry: entry.values[constant.name], reverse=is_above)
             for count in range(LEAST_RULE_SETTINGS, len(order)):
-                side = order[:count]
-                slow = [entry for entry in side if entry.slowness > limit]
-                is_pure = len(slow) >= LEAST_RULE_PURITY * count
-                edge = order[count].values[constant.name]
-                is_clear = edge != side[-1].values[constant.name]
-                if is_pure and is_clear and (best is None or len(slow) > best.slow):
-                    kinds = [entry.kinds[0] for entry in slow]
-                    kind = max(sorted(set(kinds)), key=kinds.count)
-                    best = SlowRule(constant.name, is_above, edge, len(slow), count, kind)
+                rule = self._rule_of(constant.name, is_above, order, count)
+                if rule is not None and (best is None or rule.slow > best.slow):
+                    best = rule
         return best
+
+    def _rule_of(
+        self, name: str, is_above: bool, order: Sequence[Setting], count: int
+    ) -> SlowRule | None:
+        """The rule about the first `count` settings of an order by one constant, if it holds."""
+        side = order[:count]
+        others = order[count:]
+        edge = others[0].values[name]
+        slow = [entry for entry in side if self._is_slow(entry)]
+        slow_others = sum(map(self._is_slow, others))
+        is_pure = len(slow) >= LEAST_RULE_PURITY * count
+        is_telling = slow_others <= MOST_SLOW_OTHERS * len(others)
+        if not is_pure or not is_telling or edge == side[-1].values[name]:
+            return None
+        kinds = [entry.kinds[0] for entry in slow]
+        kind = max(sorted(set(kinds)), key=kinds.count)
+        return SlowRule(name, is_above, edge, len(slow), count, kind)
+
+    def _is_slow(self, entry: Setting) -> bool:
+        return entry.slowness > SLOW_RATIO * self.ranking[0].slowness
 
     def blocks(self) -> Sequence[str | RecordTable]:
         """The settings with the fastest foreseen laps, what matters, and what makes it slow."""
