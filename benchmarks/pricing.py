@@ -39,6 +39,11 @@ def least_cpu_s(work: Callable[[], object]) -> float:
     return min(seconds)
 
 
+def is_reward(path: Path) -> bool:
+    """Whether a file defines a reward function, as its text says."""
+    return "def reward_function(" in path.read_text(errors="replace").split("write(")[0]
+
+
 def price_batches(pricer: DrivePricer, drives: list[Drive]) -> None:
     """Price the drives as often as one of them is priced both ways."""
     for _ in range(BATCHES):
@@ -47,7 +52,9 @@ def price_batches(pricer: DrivePricer, drives: list[Drive]) -> None:
 
 def measure(reward: RewardFunction, drives: list[Drive]) -> tuple[str, float, float]:
     """Why a file is not priced by columns ("" if it is), and microseconds a step both ways."""
-    if least_cpu_s(lambda: price_drives(reward, drives[:1])) > MAX_DRIVE_S:
+    start = time.process_time()
+    price_drives(reward, drives[:1])
+    if time.process_time() - start > MAX_DRIVE_S:
         raise UsageError("too slow to be measured here")
     expected = price_drives(reward, drives)
     steps = sum(map(len, expected))
@@ -74,7 +81,7 @@ def main() -> None:
     }
     for folder in folders:
         files = sorted(folder.rglob("*.py"))
-        groups[f"{folder.name} (given)"] = [f for f in files if not f.name.startswith("test_")]
+        groups[f"{folder.name} (given)"] = [f for f in files if is_reward(f)]
     print("us a step by the file, by columns (with the checks by the file), times faster")
     for group, paths in groups.items():
         ratios = []

@@ -198,7 +198,8 @@ from math import fabs, pi
 def away(p):
     return fabs(p["distance_from_center"]) * pi
 def reward_function(params):
-    return away(params) + params.get("speed", 0)
+    extra = 1 if "wheels" in params or "speed" not in params else 2
+    return away(params) + params.get("speed", 0) + extra
 """,
     "memory in a dict": """
 LAST = {"progress": 0.0, "steps": 0}

@@ -160,15 +160,16 @@ class ColumnExpressions:
         result: Any = True
         for operator, comparator in zip(node.ops, node.comparators, strict=True):
             right = self.evaluate(comparator, frame)
-            result = result & self._compared(operator, left, right)
+            result = result & self._compared(operator, left, right, frame)
             left = right
         return result
 
-    def _compared(self, operator: ast.cmpop, left: Value, right: Value) -> Any:
+    def _compared(self, operator: ast.cmpop, left: Value, right: Value, frame: Frame) -> Any:
         if isinstance(operator, ast.In | ast.NotIn):
             if right is PARAMS:
-                raise NotColumnar("a look for a key of params")
-            is_in = self.values.contains(left, right)
+                is_in = type(left) is str and frame.find(f"%{left}") is not UNBOUND
+            else:
+                is_in = self.values.contains(left, right)
             return is_in if isinstance(operator, ast.In) else negate(is_in)
         if isinstance(operator, ast.Is | ast.IsNot):
             if left is not None and right is not None:
