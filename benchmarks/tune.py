@@ -21,7 +21,7 @@ TRACK = "reinvent_2018"
 TRIALS = 24
 SECONDS = 1.0
 SEEDS = 5
-STEPS = 100_000
+STEPS = 60_000
 REWARDS = sorted((Path(__file__).parent / "tune_rewards").glob("*.py"))
 HEAD = (
     f"{'reward':18s} {'foreseen s':>16s} {'trained s (median of laps)':>27s}  gain, % of the fastest "
