@@ -16,6 +16,7 @@ from .attribution import draw_strongest_term as draw_strongest_term
 from .attribution import draw_terms as draw_terms
 from .figures import PlotRequest as PlotRequest
 from .figures import Rival as Rival
+from .figures import ghosts_figure as ghosts_figure
 from .foresight import animate_foresight as animate_foresight
 from .foresight import draw_drive as draw_drive
 from .foresight import foresight_figure as foresight_figure
@@ -168,6 +169,7 @@ __all__ = [
     "draw_waypoints",
     "find_plot_kind",
     "foresight_figure",
+    "ghosts_figure",
     "laps_of_phase",
     "laps_over_distance",
     "learning_curve_figure",
