@@ -1,3 +1,4 @@
+from .columns import param_columns as param_columns
 from .noise import read_noise as read_noise
 from .obstacle_layout import OBSTACLE_LAYOUTS as OBSTACLE_LAYOUTS
 from .obstacle_layout import ObstacleLayout as ObstacleLayout
@@ -13,7 +14,6 @@ from .obstacles import hit_obstacle as hit_obstacle
 from .obstacles import merge_obstacles as merge_obstacles
 from .obstacles import obstacles_before as obstacles_before
 from .obstacles import obstacles_on as obstacles_on
-from .param_columns import param_columns as param_columns
 from .params import Params as Params
 from .params import both_directions as both_directions
 from .params import build_params as build_params
