@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,6 +78,32 @@ def test_where_both_ways_differ_the_file_is_believed(
     before = pricer.steps_by_columns
     pricer(drives)
     assert pricer.steps_by_columns == before
+
+
+@pytest.mark.parametrize(("column_s", "reason"), [(1.0, ""), (3.0, "the file itself is faster")])
+def test_where_columns_are_slower_the_file_is_called(
+    drives: list[Drive], monkeypatch: pytest.MonkeyPatch, column_s: float, reason: str
+) -> None:
+    clock = [0.0]
+    reward = load_reward("center_line")
+    walk = ColumnProgram.__call__
+
+    def walk_slowly(*arguments: Any) -> Any:
+        clock[0] += column_s
+        return walk(*arguments)
+
+    def call_file(drives: Sequence[Drive]) -> list[Any]:
+        clock[0] += 2.0
+        return price_drives(reward, drives)
+
+    monkeypatch.setattr(ColumnProgram, "__call__", walk_slowly)
+    monkeypatch.setattr(pricing.time, "process_time", lambda: clock[0])
+    pricer = DrivePricer(reward, by_file=call_file)
+    for _ in range(pricing.WARM_UP_BATCHES + 1):
+        paid = pricer(drives)
+    assert pricer.reason == reason
+    for rewards, expected in zip(paid, price_drives(reward, drives), strict=True):
+        assert np.array_equal(rewards, expected)
 
 
 def test_a_file_that_raises_is_refused_as_ever(tmp_path: Path, drives: list[Drive]) -> None:

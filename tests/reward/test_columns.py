@@ -295,6 +295,14 @@ def reward_function(params):
 """,
     "numbers without end": "def reward_function(params):\n    return 9 ** 9 ** 9 % 7\n",
     "a loop without end": "def reward_function(params):\n    while True:\n        pass\n",
+    "a call that is spared": """
+n = [0.0]
+def keep(x):
+    n[0] = x
+    return x
+def reward_function(params):
+    return float(1.0 < params["speed"] < keep(params["steps"])) + n[0]
+""",
     "a large list": """
 def reward_function(params):
     return sum([params["speed"] for a in range(4000) for b in range(4000)])

@@ -3,12 +3,13 @@
 A file that only calculates is walked over columns of many steps (`racer.reward.ColumnProgram`), and
 the file itself is called beside it for the first drives, and for one drive of every eighth batch after
 them.
-Both must pay the same to the last bit; where they do not, or where the file does what cannot be
-walked, the file alone is called from then on.
+Both must pay the same to the last bit; where they do not, where the file is faster, or where it
+does what cannot be walked, the file alone is called from then on.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -24,6 +25,10 @@ Array = NDArray[np.float64]
 
 PROOF_STEPS = 3000
 """Steps that are priced both ways before columns alone are believed."""
+WARM_UP_BATCHES = 1
+"""First batches, which are proven but whose time says nothing: compiled code is loaded in them."""
+TIMED_STEPS = 1500
+"""Steps of a batch that are enough to tell which way is faster."""
 BATCHES_PER_CHECK = 8
 """One drive of so many batches is priced both ways after that."""
 MAX_FAILURES = 3
@@ -75,9 +80,11 @@ class DrivePricer:
 
         Raises RewardRefused for what the real job refuses.
         """
+        start = time.process_time()
         by_columns = self._try_columns(drives)
         if by_columns is None:
             return self._by_file(drives)
+        column_s = time.process_time() - start
         chosen = self._to_prove(drives)
         self._batches += 1
         if not chosen:
@@ -88,6 +95,11 @@ class DrivePricer:
                 self._give_up("columns and the file pay differently")
                 return self._by_file(drives)
             self._proven_steps += len(paid)
+        steps = sum(map(len, by_file))
+        if len(chosen) == len(drives) and steps >= TIMED_STEPS and self._batches > WARM_UP_BATCHES:
+            both_s = time.process_time() - start
+            if column_s > both_s - column_s:
+                self._give_up("the file itself is faster")
         return by_columns
 
     def _try_columns(self, drives: Sequence[Drive]) -> list[Array] | None:
@@ -107,7 +119,7 @@ class DrivePricer:
 
     def _to_prove(self, drives: Sequence[Drive]) -> list[int]:
         """Which drives the file prices, too: at first all, later now and then one, in turn."""
-        if self._proven_steps < PROOF_STEPS:
+        if self._proven_steps < PROOF_STEPS or self._batches <= WARM_UP_BATCHES:
             return list(range(len(drives)))
         number, rest = divmod(self._batches, BATCHES_PER_CHECK)
         return [] if rest else [number % len(drives)]

@@ -156,6 +156,8 @@ class ColumnExpressions:
         return value
 
     def _value_of_Compare(self, node: ast.Compare, frame: Frame) -> Value:
+        if self.file.memory and any(map(_calls, node.comparators[1:])):
+            raise NotColumnar("a call that a comparison before it may spare")
         left = self.evaluate(node.left, frame)
         result: Any = True
         for operator, comparator in zip(node.ops, node.comparators, strict=True):
@@ -310,6 +312,10 @@ class ColumnExpressions:
             inner.names[function.args.args[0].arg] = element
             keys.append(self.evaluate(function.body, inner))
         return self.values.extreme(">" if name == "max" else "<", elements, keys)
+
+
+def _calls(node: ast.expr) -> bool:
+    return any(isinstance(inner, ast.Call) for inner in ast.walk(node))
 
 
 def _param(key: Value, frame: Frame) -> Value:
