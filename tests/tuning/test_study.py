@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from racer.drivers import drive
+from racer.drivers import Drive, drive
 from racer.errors import UsageError
 from racer.reward import RewardFunction, RewardRefused, load_reward
 from racer.track import Track, load_track
@@ -27,6 +28,11 @@ def reward_function(params):
 """
 
 
+@cache
+def driven(track: Track) -> Drive:
+    return drive(track, "fast")
+
+
 class Foreseen:
     """Stands in for a foresight: laps of 10 s where FAST is 2, slower the farther it is from it;
     without laps below 0.5.
@@ -39,7 +45,7 @@ class Foreseen:
         exec(reward.code, names)
         self.fast = names["FAST"]
         self.track = track
-        self.best = drive(track, "fast")
+        self.best = driven(track)
         self.fastest_lap_time_s = 10.0
         self.lap_time_s = None if self.fast < 0.5 else 10.0 + 8.0 * abs(self.fast - 2.0)
         self.kind = "lap" if self.fast > 1.5 else "crawling"

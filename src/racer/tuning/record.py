@@ -179,7 +179,7 @@ class Tuning(Record):
         where = ", ".join(self.settings.tracks)
         blocks: list[str | RecordTable] = [
             f"{len(self.tried)} settings of {self.reward.path.name} on {where}, car "
-            f"{self.settings.car}, gamma {self.settings.gamma:g}: the laps that it asks for",
+            f"{self.settings.car}, gamma {self.settings.gamma:g}",
             self._setting_table(),
         ]
         if self.importances:

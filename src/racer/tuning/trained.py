@@ -74,22 +74,24 @@ class TrainedComparison(Record):
             text_heads=frozenset({"setting", "95 % interval"}),
         )
         for entry in self.settings:
-            interval = "-"
-            if entry.gain.is_known:
+            is_original = entry is self.settings[0]
+            gain = "" if is_original else f"{100 * entry.gain.value:+.1f} %"
+            interval = "" if is_original else "-"
+            if entry.gain.is_known and not is_original:
                 interval = f"{100 * entry.gain.low:+.1f} to {100 * entry.gain.high:+.1f} %"
             table.add_row(
                 entry.name,
                 format_number(entry.setting.lap_times_s[0]),
                 format_number(float(np.median(entry.laps_s))),
                 f"{entry.without_lap} of {len(entry.laps_s)}",
-                f"{100 * entry.gain.value:+.1f} %",
+                gain,
                 interval,
             )
         title = (
-            f"trained for {self.steps:,} steps with {self.seeds} seeds each: the median lap of the "
-            "best checkpoint; gains in % of the fastest driver's lap"
+            f"trained for {self.steps:,} steps with {self.seeds} seeds each: median laps of the best "
+            "checkpoints,"
         )
-        return [title, table, self.verdict]
+        return [title, "gains in % of the fastest driver's lap", table, self.verdict]
 
     @property
     def verdict(self) -> str:
