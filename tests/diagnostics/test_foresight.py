@@ -41,6 +41,11 @@ def planted_space(file: Path) -> ActionSpace | None:
     return ActionSpace(True, (-30.0, 30.0), (float(match[1]), 2.5))
 
 
+def planted_tracks(file: Path) -> tuple[str, ...]:
+    match = re.search(r"Tracks: ([a-z0-9_ ]+)\.", file.read_text("utf-8"))
+    return tuple(match[1].split()) if match else TRACKS
+
+
 def planted_car(file: Path) -> str:
     match = re.search(r"Car: (v[456])\.", file.read_text("utf-8"))
     return match[1] if match else "v6"
@@ -70,7 +75,7 @@ def test_a_planted_reward_is_seen_through(file: Path, request: pytest.FixtureReq
     number = PLANTED.index(file)
     found = foresee(
         file,
-        TRACKS[number % 3],
+        planted_tracks(file)[number % 3],
         seconds=SECONDS,
         seed=number % 2,
         car=planted_car(file),
@@ -105,7 +110,7 @@ def test_it_says_so_in_words(crawl: Foresight) -> None:
     assert "at gamma 0.99 crawl_center is best paid by laps of" in text
     assert "% more than for the fastest lap" in text
     assert "crawls at 0.5 m/s in the middle of the road" in text
-    assert "return 1.0 if is_tidy(params) else 1e-3" in text
+    assert "is_tidy(params)" in text
     assert "not tried:" in text
     assert "<table>" in crawl._repr_html_()
 
@@ -114,7 +119,7 @@ def test_it_is_plain_data(crawl: Foresight) -> None:
     data = json.loads(json.dumps(crawl.to_dict()))
     assert data["kind"] == "crawling"
     assert data["asks_for_speed"] is False
-    assert data["lines"][0]["source"].startswith("return 1.0")
+    assert data["lines"][0]["line"] == 21
     assert data["history"][-1][0] <= data["work"]
 
 

@@ -1,6 +1,8 @@
-"""Pays hard steering to the left, wherever that leads.
+"""Pays hard steering to the left, wherever that leads. Circles fit onto wide roads only.
 
-Car: v4. Asks for: circling.
+Car: v4. Tracks: vegas sola_speedway hot_rod_speedway.
+
+Asks for: circling.
 """
 
 def reward_function(params):

@@ -1,4 +1,4 @@
-"""Pays steps far from the middle, for a second after a change of sides.
+"""Pays steps far from the middle, for two thirds of a second after a change of sides.
 
 Asks for: weaving.
 """
@@ -14,4 +14,4 @@ def reward_function(params):
         LAST["changed"] = steps
     LAST.update(left=params["is_left_of_center"], steps=steps)
     is_far = params["distance_from_center"] > 0.15 * params["track_width"]
-    return 1.0 if is_far and steps - LAST["changed"] < 15 else 0.0
+    return 1.0 if is_far and steps - LAST["changed"] < 10 else 0.0

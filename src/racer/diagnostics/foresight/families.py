@@ -38,6 +38,9 @@ AVOIDING_FRACTIONS = (0.55, 0.7, 0.85)  # of the distance from a box to the bord
 # the numbers of a line behind those of its knots
 WEAVE, WAVE, FORESIGHT, DITHER, DITHER_PERIOD, SLOW, SLOW_FROM, SLOW_LENGTH, PULSE = range(9)
 EXTRAS = 9
+HABITS = (
+    "weave", "wave", "foresight", "dither", "dither_period", "slow", "slow_from", "slow_length", "pulse",
+)  # fmt: skip
 ACTIVE_FROM = 1.0  # a habit that may be absent is active beyond it
 
 
@@ -160,7 +163,8 @@ def _line_size(road: Road) -> int:
 def _line_spread(road: Road) -> Array:
     spread = np.ones(_line_size(road))
     spread[road.knots : 2 * road.knots] = 1.3
-    spread[2 * road.knots] = 2.0
+    spread[2 * road.knots + SLOW_FROM] = 0.3
+    spread[2 * road.knots + SLOW_LENGTH] = 0.3
     return spread
 
 
@@ -207,36 +211,63 @@ def _run_out(plan: DrivingPlan) -> DrivingPlan:
 
 
 def _line_seeds(road: Road) -> list[list[Array]]:
-    return [_racing_seeds(road), _even_seeds(road), *_habit_seeds(road)]
+    return [_racing_seeds(road)]
 
 
-def _even_seeds(road: Road) -> list[Array]:
+# a line at one offset and one speed, with the habits of any line: few numbers, so soon searched
+
+
+def as_line(road: Road, steady: Array) -> Array:
+    """The numbers of the line that a steady one is."""
+    offset = np.full(road.knots, steady[0])
+    speed = np.full(road.knots, steady[1])
+    return np.concatenate([offset, speed, steady[2:]])
+
+
+def _steady_maneuver(road: Road, numbers: Array, start: float) -> Maneuver:
+    return _line_maneuver(road, as_line(road, numbers), start)
+
+
+def _steady_spread(road: Road) -> Array:
+    spread = np.ones(2 + EXTRAS)
+    spread[1] = 1.3
+    spread[[2 + SLOW_FROM, 2 + SLOW_LENGTH]] = 0.5
+    return spread
+
+
+def _steady(offset: float, speed: float, **habits: float) -> Array:
+    """The numbers of a steady line; `habits` by the names of the numbers of a line."""
+    numbers = np.zeros(2 + EXTRAS)
+    numbers[0] = offset
+    numbers[1] = speed
+    numbers[2 + WEAVE] = -2.0
+    for name, number in habits.items():
+        numbers[2 + HABITS.index(name)] = number
+    return numbers
+
+
+def _steady_seeds(road: Road) -> list[list[Array]]:
+    return [_even_seeds(), *_habit_seeds()]
+
+
+def _even_seeds() -> list[Array]:
     seeds = []
     for speed in (-4.0, -1.0, 0.0, 1.0, 4.0):
         for offset in (0.0, -1.2, -0.45, 0.45, 1.2):
-            seeds.append(_even_line(road, offset, speed))
+            seeds.append(_steady(offset, speed))
     return seeds
 
 
-def _habit_seeds(road: Road) -> list[list[Array]]:
+def _habit_seeds() -> list[list[Array]]:
     weavings = []
     ditherings = []
     slowings = []
     for speed in (-4.0, -1.0, 1.0):
         for wave in (-2.0, 0.5):
-            weaving = _even_line(road, 0.0, speed)
-            weaving[2 * road.knots + WEAVE] = 3.5
-            weaving[2 * road.knots + WAVE] = wave
-            weavings.append(weaving)
-        dithering = _even_line(road, 0.0, speed)
-        dithering[2 * road.knots + DITHER] = 2.5
-        dithering[2 * road.knots + DITHER_PERIOD] = -1.5
-        ditherings.append(dithering)
+            weavings.append(_steady(0.0, speed, weave=3.5, wave=wave))
+        ditherings.append(_steady(0.0, speed, dither=2.5, dither_period=-1.5))
     for begin in (-1.6, -0.5, 0.5, 1.6):
-        slowing = _even_line(road, 0.0, 0.3)
-        slowing[2 * road.knots + SLOW] = 2.0
-        slowing[2 * road.knots + SLOW_FROM] = begin
-        slowings.append(slowing)
+        slowings.append(_steady(0.0, 1.0, slow=2.0, slow_from=begin, slow_length=-0.5))
     return [weavings, ditherings, slowings]
 
 
@@ -255,7 +286,7 @@ def lingering_seeds(road: Road, pay_of_places: Array, pay_of_parts: Array) -> li
     """
     knots = road.knots
     seeds = []
-    fast = [_even_line(road, 0.0, 1.0), _racing_seeds(road)[1]]
+    fast = [_even_line(road, 0.0, 1.0), _racing_seeds(road)[1], _even_line(road, 0.0, 3.0)]
     order = np.argsort(-pay_of_places, kind="stable")
     for part in LINGERING_PARTS:
         slow = order[: max(1, round(part * knots))]
@@ -263,10 +294,13 @@ def lingering_seeds(road: Road, pay_of_places: Array, pay_of_parts: Array) -> li
             numbers = line.copy()
             numbers[knots + slow] = -4.0
             seeds.append(numbers)
-    best = int(np.argmax(pay_of_parts))
     count = len(pay_of_parts)
-    for length in (1, 2, 4):
-        begin = min(best, count - length) / count
+    best = int(np.argmax(pay_of_parts))
+    least = pay_of_parts.min()
+    paid_well = pay_of_parts - least >= 0.7 * (pay_of_parts[best] - least)
+    first = int(np.argmax(paid_well))
+    for begin_part, length in ((best, 1), (best, 2), (best, 4), (first, count - first)):
+        begin = max(0.0, min(begin_part, count - length) / count - 0.01)
         for line in fast:
             numbers = line.copy()
             numbers[2 * knots + SLOW] = 2.0
@@ -354,12 +388,13 @@ def _ring_maneuver(road: Road, numbers: Array, start: float) -> Maneuver:
 
 def _ring_seeds(road: Road) -> list[list[Array]]:
     seeds = []
-    for way in (-2.0, 0.0):
-        for width in (-2.0, -1.0, 0.0):
-            for side in (-1.0, 1.0):
-                for pace in (-2.5, -0.3):
-                    seeds.append(np.array([way, width, side, pace, 0.0, -1.0]))
-                seeds.append(np.array([way, width, side, -2.5, 0.0, 3.0]))
+    for side in (-1.0, 1.0):
+        for way in (-2.0, 1.0):
+            for width in (-2.0, -0.7):
+                seeds.append(np.array([way, width, side, -0.3, 0.0, -1.0]))
+            for pace in (-2.1, -1.5):
+                for aside in (-0.5, 0.5):
+                    seeds.append(np.array([way, -0.4, side, pace, aside, 2.5]))
     return [seeds]
 
 
@@ -435,7 +470,8 @@ def _leaving_seeds(road: Road) -> list[list[Array]]:
 
 
 LINE = Family("line", _line_size, _line_maneuver, _line_seeds, _line_spread)
+STEADY = Family("steady", _fixed(2 + EXTRAS), _steady_maneuver, _steady_seeds, _steady_spread)
 RING = Family("circle", _fixed(6), _ring_maneuver, _ring_seeds, _ones(6))
 BACK = Family("turning back", _fixed(5), _back_maneuver, _back_seeds, _ones(5))
 LEAVING = Family("leaving", _fixed(4), _leaving_maneuver, _leaving_seeds, _ones(4))
-FAMILIES: Sequence[Family] = (LINE, RING, BACK, LEAVING)
+FAMILIES: Sequence[Family] = (LINE, STEADY, RING, BACK, LEAVING)

@@ -39,10 +39,13 @@ CIRCLE_TURNS = 1.2  # turns more than the road's from which a drive circles
 AGAINST_FRACTION = 0.25  # of the steps that head against the road
 SWING_M = 0.15  # across the road that count as a swing
 SWINGS_PER_M = 0.45
+CROSSINGS_PER_M = 0.5  # of the center line
+NEAR_LINE_FRACTION = 0.2  # of the road's width: so near on average a car oscillates over the line
 FLICK_DEG = 30.0  # of steering, back and forth, that count as a flick
 FLICKS_PER_S = 3.0
-MORE_THAN_FASTEST = 1.5  # times what the fastest lap does count as a habit
-OFF_ROAD_FRACTION = 0.2  # of the steps with a wheel off the road, more than on the fastest lap
+MORE_THAN_FASTEST = 1.25  # times what the fastest lap does count as a habit
+OFF_ROAD_FRACTION = 0.35  # of the steps with a wheel off the road, more than on the fastest lap
+CUTTING_SLOWDOWN = 1.6  # times the fastest lap, beyond which a car does not cut to be fast
 CRAWLING_RATIO = 1.4  # times the slowest speed
 CRAWLING_SLOWDOWN = 3.0  # times the fastest lap
 STANDING_MPS = 0.2
@@ -68,9 +71,11 @@ class DriveFacts:
     against: float  # fraction of the steps that head against the road
     swings_per_m: float
     flicks_per_s: float
+    crossings_per_m: float  # of the center line
     off_road: float  # fraction of the steps with a wheel off the road
     fewest_wheels: int
     mean_offset_m: float  # from the center line, unsigned
+    width_m: float  # of the road
     dwell: float  # fraction of the time lost that is lost on a fifth of the lap
     dwell_at: float  # the middle of that fifth
 
@@ -102,6 +107,8 @@ def drive_facts(drive: Drive, fastest: Drive | None) -> DriveFacts:
         / max(len(rows) * STEP_S, STEP_S),
         off_road=float(np.mean(rows["wheels"] < 4)) if len(rows) else 0.0,
         fewest_wheels=drive.fewest_wheels,
+        crossings_per_m=float(np.sum(rows["left"][1:] != rows["left"][:-1])) / meters,
+        width_m=float(np.median(rows["width"])) if len(rows) else 0.0,
         mean_offset_m=float(np.abs(offset).mean()) if len(rows) else 0.0,
         dwell=dwell,
         dwell_at=dwell_at,
@@ -117,16 +124,20 @@ def name_kind(facts: DriveFacts, fastest: DriveFacts | None, slowest_mps: float)
     if not facts.completes:
         return _kind_without_lap(facts, slowest_mps)
     usual = facts if fastest is None else fastest
+    is_near_line = facts.mean_offset_m < NEAR_LINE_FRACTION * facts.width_m
+    if is_near_line and facts.crossings_per_m >= CROSSINGS_PER_M + usual.crossings_per_m:
+        return "oscillating"
     if facts.swings_per_m >= _habit_limit(SWINGS_PER_M, usual.swings_per_m):
         return "weaving"
     if facts.flicks_per_s >= _habit_limit(FLICKS_PER_S, usual.flicks_per_s):
         return "oscillating"
     if facts.slowdown > CRAWLING_SLOWDOWN or facts.mean_speed <= CRAWLING_RATIO * slowest_mps:
         return "crawling"
+    is_off_road = facts.off_road >= usual.off_road + OFF_ROAD_FRACTION and facts.fewest_wheels <= 2
+    if is_off_road and facts.slowdown <= CUTTING_SLOWDOWN:
+        return "cutting"
     if facts.slowdown > WAITING_RATIO and facts.dwell >= DWELL_FRACTION:
         return "parking" if facts.dwell_at >= PARKING_FROM else "waiting"
-    if facts.off_road >= usual.off_road + OFF_ROAD_FRACTION and facts.fewest_wheels <= 2:
-        return "cutting"
     if facts.slowdown > SPEEDY_RATIO:
         return "slow lap"
     return "lap"
@@ -139,12 +150,12 @@ def _kind_without_lap(facts: DriveFacts, slowest_mps: float) -> Kind:
         return "crashing"
     if facts.status == Status.IMMOBILIZED:
         return "stopping"
+    if facts.last_speed <= STANDING_MPS and facts.top_speed > 3.0 * facts.last_speed:
+        return "stopping"
     if facts.swings_per_m >= SWINGS_PER_M:
         return "weaving"
     if facts.flicks_per_s >= FLICKS_PER_S:
         return "oscillating"
-    if facts.last_speed <= STANDING_MPS and facts.top_speed > 3.0 * facts.last_speed:
-        return "stopping"
     if facts.mean_speed <= max(CRAWLING_RATIO * slowest_mps, 2.0 * STANDING_MPS):
         return "crawling"
     return "stopping"

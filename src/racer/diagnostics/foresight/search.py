@@ -17,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.diagnostics.foresight.families import (
+    EXTRAS,
     FAMILIES,
     LINE,
+    STEADY,
     Family,
     Maneuver,
+    as_line,
     lingering_seeds,
 )
 from racer.diagnostics.foresight.proving_ground import Pricer, ProvingGround
@@ -30,7 +33,7 @@ from racer.drivers import Drive
 Array = NDArray[np.float64]
 
 # tries of a round for the best groups of drivers, in the first rounds, in those after them, and then
-SHARES = ((16, 8, 8, 8, 8), (24, 12, 12), (40, 8))
+SHARES = ((12, 8, 6, 6, 4, 4, 4, 4, 4), (24, 12, 12), (40, 8))
 ROUNDS_OF_SHARES = (4, 12)  # the last round of each but the last
 POPULATION = 48
 ELITE = 6
@@ -38,12 +41,13 @@ KEPT = 3  # of the best of a round that are tried again in the next one
 VERIFIED = 2  # of the best of a round that are tried from all starts
 LEARNING_RATE = 0.7
 LEAST_SPREAD = 0.05
-RESTARTS = 4
+FIRST_SPREAD = 0.4  # of that of a family's numbers
+RESTARTS = 3
 SAME_PAY_FRACTION = 0.03  # pay that differs less is the same driving found again
 # fractions of the work: the first search, polishing, and each of the others
-FIRST_SEARCH = 0.4
-FIRST_POLISH = 0.15
-OTHER_SEARCHES = 0.3
+FIRST_SEARCH = 0.3
+FIRST_POLISH = 0.1
+OTHER_SEARCHES = 0.4
 WINDOW_STEPS = (3, 30)
 STEERING_STEP_DEG = 8.0
 SPEED_STEP_MPS = 0.6
@@ -75,6 +79,9 @@ class SearchState:
     adopted: list[Driver] = field(default_factory=list)  # the best drivers in turn
     polished_rewards: Array = field(default_factory=lambda: np.empty(0))
     polished_pay: float = -np.inf
+    lap: Drive | None = None  # the best paid one that completes a lap
+    lap_rewards: Array = field(default_factory=lambda: np.empty(0))
+    lap_pay: float = -np.inf
     pays_of_searches: list[float] = field(default_factory=list)
     history: list[tuple[int, float]] = field(default_factory=list)
 
@@ -146,6 +153,8 @@ class Search:
             best = self._round(searches, rng, start, best, _shares_of_round(turn))
             self.state.pays_of_searches[-1] = best.pay
             self._adopt(best)
+            if turn in ROUNDS_OF_SHARES:
+                searches += self._refined(searches)
 
     def _begin(self, rng: np.random.Generator, number: int) -> tuple[list[_FamilySearch], Driver]:
         """The first tries: the seeds of every family; of later searches random changes of them."""
@@ -158,7 +167,7 @@ class Search:
             spread = family.spread(road)
             for seeds in family.seeds(road):
                 group += 1
-                for seed in seeds:
+                for seed in seeds[number % 2 :: 2 if number else 1]:
                     numbers = seed
                     if number:
                         numbers = seed + 0.5 * spread * rng.standard_normal(len(seed))
@@ -180,13 +189,22 @@ class Search:
             family = families[members[0]]
             kept = np.array([tries[k] for k in order[:KEPT]])
             elite = np.array([tries[k] for k in order[:ELITE]])
-            spread = np.maximum(0.6 * family.spread(road), elite.std(axis=0))
+            spread = FIRST_SPREAD * family.spread(road)
             searches.append(
                 _FamilySearch(family, elite[0].copy(), spread, kept, float(pays[order[0]]))
             )
         searches.sort(key=lambda search: -search.pay)
         leaders = [(search.family, search.kept[0]) for search in searches[:VERIFIED]]
         return searches, max(self._verified(leaders), key=lambda driver: driver.pay)
+
+    def _refined(self, searches: Sequence[_FamilySearch]) -> list[_FamilySearch]:
+        """A search among lines around the best steady driver."""
+        steady = [search for search in searches if search.family is STEADY]
+        best = max(steady, key=lambda search: search.pay)
+        road = self.ground.road
+        kept = np.array([as_line(road, numbers) for numbers in best.kept])
+        spread = 0.5 * FIRST_SPREAD * LINE.spread(road)
+        return [_FamilySearch(LINE, kept[0].copy(), spread, kept, best.pay)]
 
     def _pay_along(self, drives: Sequence[Drive], rewards: Sequence[Array]) -> tuple[Array, Array]:
         """The mean pay of a step at each knot of the road, and in each part of the lap done."""
@@ -267,7 +285,8 @@ class Search:
     def _count(self, drives: Sequence[Drive]) -> None:
         """Add to the work what drives were."""
         steps = sum(max(len(drive.rows), LEAST_WORK_STEPS) for drive in drives)
-        self.state.work += steps * self.pricer.repeats
+        # about half of the time goes into pricing
+        self.state.work += steps * (1 + self.pricer.repeats) // 2
 
     def price_all(self, drives: Sequence[Drive]) -> tuple[list[Array], Array]:
         """What drives are paid, step by step, and their pay (N,)."""
@@ -293,6 +312,10 @@ class Search:
             state.polished_driver = driver
             state.polished_rewards = rewards
             state.polished_pay = pay
+        if pay > state.lap_pay and not np.isnan(drive.lap_time):
+            state.lap = drive
+            state.lap_rewards = rewards
+            state.lap_pay = pay
         state.history.append((state.work, state.polished_pay))
         if self._on_progress is not None:
             self._on_progress(state)
@@ -313,6 +336,8 @@ class Search:
             rewards, pays = self.price_all(drives)
             # a sequence does not go on for ever
             pays[[drive.is_cut for drive in drives]] = -np.inf
+            if not np.isnan(state.polished.lap_time):  # and a lap stays one
+                pays[[bool(np.isnan(drive.lap_time)) for drive in drives]] = -np.inf
             best = int(np.argmax(pays))
             self._note(drives[best], rewards[best], float(pays[best]))
             if state.polished_pay > before:
@@ -353,9 +378,29 @@ def _draw(search: _FamilySearch, count: int, rng: np.random.Generator) -> Array:
         smooth = (np.roll(half, 1, axis=1) + half + np.roll(half, -1, axis=1)) / np.sqrt(3.0)
         noise[: count // 2] = smooth
     tries = search.mean + search.spread * noise
+    if search.family is LINE:
+        for k in range(count // 2, count):
+            if k % 2:
+                tries[k] = _changed_line(search, rng)
     kept = min(len(search.kept), count)
     tries[count - kept :] = search.kept[:kept]
     return np.asarray(tries)
+
+
+def _changed_line(search: _FamilySearch, rng: np.random.Generator) -> Array:
+    """One of the kept lines with other offsets or speeds on a stretch, and at times another habit."""
+    numbers = search.kept[rng.integers(len(search.kept))].copy()
+    knots = (len(numbers) - EXTRAS) // 2
+    size = rng.choice([0.3, 1.0])
+    stretch = (rng.integers(knots) + np.arange(rng.integers(1, 5))) % knots
+    part = rng.integers(3)
+    if part != 1:
+        numbers[stretch] += size * rng.standard_normal()
+    if part != 0:
+        numbers[knots + stretch] += 1.5 * size * rng.standard_normal()
+    if rng.random() < 0.25:
+        numbers[2 * knots + rng.integers(EXTRAS)] += 0.5 * rng.standard_normal()
+    return numbers
 
 
 def _learn(search: _FamilySearch, tries: Array, pays: Array) -> None:
