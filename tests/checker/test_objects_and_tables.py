@@ -36,6 +36,7 @@ def test_the_empty_road_is_named_as_the_cause_with_the_option(reward: Path) -> N
     assert "racer check --objects boxes" in error.remedy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objects", ["boxes", "bots"])
 def test_a_race_with_objects_has_no_empty_road(reward: Path, objects: str) -> None:
     result = check(reward, tracks=["oval"], seconds=0.2, objects=objects)
@@ -43,6 +44,7 @@ def test_a_race_with_objects_has_no_empty_road(reward: Path, objects: str) -> No
     assert [finding for finding in result.findings if finding.is_error] == []
 
 
+@pytest.mark.slow
 def test_an_error_among_objects_is_shown_among_objects(reward: Path) -> None:
     reward.write_text(NEEDS.replace("return", "return 1 / (away > 0.5) and"))
     findings = check(reward, tracks=["oval"], seconds=0.2, objects="boxes").findings
@@ -52,6 +54,7 @@ def test_an_error_among_objects_is_shown_among_objects(reward: Path) -> None:
     assert error.params["objects_location"]
 
 
+@pytest.mark.slow
 def test_a_project_says_that_there_are_always_objects(reward: Path) -> None:
     (reward.parent / "pyproject.toml").write_text('[tool.racer]\nobjects = "boxes"\n')
     runner = CliRunner()
@@ -73,6 +76,7 @@ def table_of(name: str) -> str:
     return ",\n    ".join(map(str, rows))
 
 
+@pytest.mark.slow
 def test_each_table_is_named_for_the_track_that_it_fits(tmp_path: Path) -> None:
     path = tmp_path / "two.py"
     path.write_text(

@@ -13,15 +13,9 @@ from typer.testing import CliRunner, Result
 from racer.cli.replay import replay_command
 from racer.errors import RacerError, UsageError
 from racer.logs import write_csv
-from racer.track import route
 
 app = typer.Typer()
 app.command()(replay_command)
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("RACER_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture
@@ -31,13 +25,6 @@ def log(tmp_path: Path, drive) -> Path:
     both = pd.concat([slow, fast.assign(episode=fast["episode"] + 4)], ignore_index=True)
     write_csv(both, path)
     return path
-
-
-@pytest.fixture
-def tracks(tmp_path: Path, ring) -> Path:
-    (tmp_path / "tracks").mkdir()
-    route.save_route(ring, tmp_path / "tracks" / "ring.npy")
-    return tmp_path / "tracks"
 
 
 @pytest.fixture

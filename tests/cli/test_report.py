@@ -13,15 +13,9 @@ from racer import errors as extras
 from racer.cli.report import report_command
 from racer.errors import UsageError
 from racer.logs import write_csv
-from racer.track import route
 
 app = typer.Typer()
 app.command()(report_command)
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("RACER_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture
@@ -29,13 +23,6 @@ def log(tmp_path: Path, drive) -> Path:
     path = tmp_path / "evaluation" / "a.csv"
     write_csv(drive(episodes=4), path)
     return path
-
-
-@pytest.fixture
-def tracks(tmp_path: Path, ring) -> Path:
-    (tmp_path / "tracks").mkdir()
-    route.save_route(ring, tmp_path / "tracks" / "ring.npy")
-    return tmp_path / "tracks"
 
 
 def run(*words: object) -> Result:

@@ -52,6 +52,12 @@ Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Module
 Branch = ast.If | ast.IfExp
 _UNKNOWN = object()
 
+CLOCK_CALLS = {
+    "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
+    "time.process_time", "time.clock", "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.now",
+}  # fmt: skip
+STEP_SECONDS = "a step is 1/15 s there: write params['steps'] / 15"
+
 
 class KeyReads:
     """Which expressions of a file are the value of one key of params: `params["steps"]`, and names
@@ -420,13 +426,6 @@ def _names_on(reward: RewardFunction, line: int) -> set[str]:
         elif isinstance(node, ast.Name):
             names.add(node.id)
     return names
-
-
-CLOCK_CALLS = {
-    "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
-    "time.process_time", "time.clock", "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.now",
-}  # fmt: skip
-STEP_SECONDS = "a step is 1/15 s there: write params['steps'] / 15"
 
 
 def find_clock_use(reward: RewardFunction, _: RuleContext) -> list[Finding]:

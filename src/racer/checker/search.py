@@ -40,6 +40,14 @@ REVERSED_FRACTION = 0.25
 
 FailureKind = tuple[str, int]
 
+SIMPLIFY_SWEEPS = 3
+"""Sweeps over the columns of a step, each made simpler where the failure stays."""
+SIMPLIFY_WORK_S = 1.0
+MIN_SIMPLIFY_TRIES = 20
+MAX_SIMPLIFY_TRIES = 150
+STEP_BEFORE_M = 0.05
+"""How far before a step the one before it is placed."""
+
 
 def random_failures(
     caller: RewardCaller, tracks: Sequence[Track], count: int, objects: str = ""
@@ -111,15 +119,6 @@ def numbers_in_source(reward: RewardFunction) -> list[float]:
     numbers = numbers[:MAX_NUMBERS]
     negatives = [-number for number in numbers]
     return list(dict.fromkeys(numbers + negatives))
-
-
-SIMPLIFY_SWEEPS = 3
-"""Sweeps over the columns of a step, each made simpler where the failure stays."""
-SIMPLIFY_WORK_S = 1.0
-MIN_SIMPLIFY_TRIES = 20
-MAX_SIMPLIFY_TRIES = 150
-STEP_BEFORE_M = 0.05
-"""How far before a step the one before it is placed."""
 
 
 def try_step(caller: RewardCaller, step: PlacedStep) -> CallFailure | None:
@@ -284,11 +283,12 @@ def _rounded(value: float) -> list[float]:
 
 def _test_of_step(caller: RewardCaller, failure: CallFailure, step: PlacedStep) -> str:
     """A test file that fails as long as the step fails."""
-    lines = ["from racer.reward import RewardBatch, load_reward"]
+    placement = "place"
     if step.objects:
-        lines.append("from racer.sim.obstacles import obstacles_on")
-    lines += [
-        "from racer.sim.params import place",
+        placement = "obstacles_on, place"
+    lines = [
+        "from racer.reward import RewardBatch, load_reward",
+        f"from racer.sim import {placement}",
         "from racer.track import load_track",
         "",
         "",
@@ -313,9 +313,9 @@ def _test_of_lap(caller: RewardCaller, failure: CallFailure) -> str:
     episode = failure.episode
     assert episode is not None
     lines = [
-        "from racer.drivers.scripted import drive",
+        "from racer.drivers import drive",
         "from racer.reward import RewardBatch, load_reward",
-        "from racer.sim.params import build_params",
+        "from racer.sim import build_params",
         "from racer.track import load_track",
         "",
         "",

@@ -40,6 +40,21 @@ if TYPE_CHECKING:
 MAX_ACTIONS_OF_PLACE = 3
 LOGGED_DIGIT = 0.01  # of a command, degrees and m/s, as the simulator writes it
 
+app = typer.Typer(
+    help="Say what an action space allows on a track, and design one.", no_args_is_help=True
+)
+
+TracksOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        help="A track's name, .toml or .npy file; may be repeated.  [default: reinvent_2018, or the run's]",
+    ),
+]
+ReverseTracksOption = Annotated[
+    bool, typer.Option("--reverse", help="Drive the tracks the other way.")
+]
+
 
 def print_review(review: Review, usage: ActionUsage | None) -> None:
     """Print what an action space allows on a track, its actions, and what to change; `usage` is
@@ -237,22 +252,6 @@ def _lap_time(lap: CommandedDrive | None) -> float | None:
     return lap.lap_time
 
 
-app = typer.Typer(
-    help="Say what an action space allows on a track, and design one.", no_args_is_help=True
-)
-
-TracksOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--track",
-        help="A track's name, .toml or .npy file; may be repeated.  [default: reinvent_2018, or the run's]",
-    ),
-]
-ReverseTracksOption = Annotated[
-    bool, typer.Option("--reverse", help="Drive the tracks the other way.")
-]
-
-
 @app.command("check")
 def actions_check_command(
     actions: Annotated[
@@ -307,20 +306,26 @@ def actions_check_command(
         for one in tracks
     ]
     by_corner, by_cell = _usage_of_log(log, reviews[0])
-    if as_json:
-        told = [review_as_dict(review, by_corner, metadata.notes) for review in reviews]
-        echo(json.dumps(told, indent=2))
-    else:
-        for note in metadata.notes:
-            echo(f"note: {note}")
-        for review in reviews:
-            print_review(review, by_corner)
+    _show_reviews(reviews, by_corner, metadata.notes, as_json)
     if output is not None:
         from racer.plotting import review_figure
 
         _draw(lambda: review_figure(reviews[0], by_cell), output)
     if not all(review.can_lap for review in reviews):
         raise typer.Exit(1)
+
+
+def _show_reviews(
+    reviews: list[Review], usage: ActionUsage | None, notes: Sequence[str], as_json: bool
+) -> None:
+    if as_json:
+        rows = [review_as_dict(review, usage, notes) for review in reviews]
+        echo(json.dumps(rows, indent=2))
+        return
+    for note in notes:
+        echo(f"note: {note}")
+    for review in reviews:
+        print_review(review, usage)
 
 
 @app.command("design")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli import INTERRUPTED_EXIT_CODE
-from racer.cli.tables import echo, new_table, print_table, refuse_if
+from racer.cli.tables import CarOfActionsOption, echo, new_table, print_table, refuse_if
 from racer.errors import RacerError, UsageError, need
 from racer.track import user_home
 
@@ -39,83 +39,94 @@ CONFIG_OPTIONS = (
 )
 """Options of the command that are fields of the run's configuration."""
 
+RewardOrExperimentArgument = Annotated[
+    str, typer.Argument(help="A reward file, a shipped reward's name, or an experiment .toml.")
+]
+TrainingTracksOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A track's name, .toml or .npy file; several with --teacher: A,B.  [default: reinvent_2018]"
+    ),
+]
+StepsOption = Annotated[
+    int | None, typer.Option(help="Steps of all cars together.  [default: 300000]")
+]
+SeedOption = Annotated[
+    int | None, typer.Option(help="Seed of every random generator.  [default: 0]")
+]
+ActionSpaceFileOption = Annotated[
+    str | None, typer.Option(help="A model_metadata.json.  [default: continuous]")
+]
+HyperparametersOption = Annotated[
+    str | None, typer.Option(help="A DeepRacer hyperparameters.json.")
+]
+EnvsOption = Annotated[int | None, typer.Option(help="Cars that drive at once.  [default: 64]")]
+TrainReverseOption = Annotated[
+    bool | None, typer.Option("--reverse", help="Drive the track the other way.")
+]
+NoiseOption = Annotated[str | None, typer.Option(help="none, jitter or robust.  [default: none]")]
+ObservationOption = Annotated[
+    str | None,
+    typer.Option(
+        help="What the policy sees: features, camera, camera:80x60, stereo,lidar or sensors.  [default: features]"
+    ),
+]
+NetworkOption = Annotated[
+    str | None,
+    typer.Option(help="SMALL or a name of model_metadata.json.  [default: by the pictures]"),
+]
+ObjectsOption = Annotated[
+    str | None,
+    typer.Option(help="none, boxes, random_boxes, bots, or a .toml file.  [default: none]"),
+]
+LookOption = Annotated[
+    str | None,
+    typer.Option(help="How pictures vary: none, simulator or strong.  [default: none]"),
+]
+TeacherOption = Annotated[
+    bool | None,
+    typer.Option("--teacher", help="Learn from a policy that was trained on features."),
+]
+FineTuneOption = Annotated[
+    int | None, typer.Option(help="Steps of PPO after the lessons of the teacher.")
+]
+TrainTimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        help="Seconds that one call of the reward function may take; 0: any.  [default: 5]"
+    ),
+]
+OutOption = Annotated[
+    Path | None, typer.Option(help="Folder of the run.  [default: runs/REWARD-TRACK-TIME]")
+]
+ResumeOption = Annotated[Path | None, typer.Option(help="Go on with the training in this folder.")]
+JobsOption = Annotated[
+    int | None, typer.Option(help="Runs of an experiment at a time.  [default: one a core]")
+]
+
 
 def train_command(
-    reward: Annotated[
-        str, typer.Argument(help="A reward file, a shipped reward's name, or an experiment .toml.")
-    ] = "",
-    track: Annotated[
-        str | None,
-        typer.Option(
-            help="A track's name, .toml or .npy file; several with --teacher: A,B.  [default: reinvent_2018]"
-        ),
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Steps of all cars together.  [default: 300000]")
-    ] = None,
+    reward: RewardOrExperimentArgument = "",
+    track: TrainingTracksOption = None,
+    steps: StepsOption = None,
     minutes: Annotated[float | None, typer.Option(help="Train for so long instead.")] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Seed of every random generator.  [default: 0]")
-    ] = None,
-    car: Annotated[
-        str | None,
-        typer.Option(help="v4, v5 or v6.  [default: what the action space says, else v6]"),
-    ] = None,
-    action_space: Annotated[
-        str | None, typer.Option(help="A model_metadata.json.  [default: continuous]")
-    ] = None,
-    hyperparameters: Annotated[
-        str | None, typer.Option(help="A DeepRacer hyperparameters.json.")
-    ] = None,
-    envs: Annotated[
-        int | None, typer.Option(help="Cars that drive at once.  [default: 64]")
-    ] = None,
-    reverse: Annotated[
-        bool | None, typer.Option("--reverse", help="Drive the track the other way.")
-    ] = None,
-    noise: Annotated[
-        str | None, typer.Option(help="none, jitter or robust.  [default: none]")
-    ] = None,
-    observation: Annotated[
-        str | None,
-        typer.Option(
-            help="What the policy sees: features, camera, camera:80x60, stereo,lidar or sensors.  [default: features]"
-        ),
-    ] = None,
-    network: Annotated[
-        str | None,
-        typer.Option(help="SMALL or a name of model_metadata.json.  [default: by the pictures]"),
-    ] = None,
-    objects: Annotated[
-        str | None,
-        typer.Option(help="none, boxes, random_boxes, bots, or a .toml file.  [default: none]"),
-    ] = None,
-    look: Annotated[
-        str | None,
-        typer.Option(help="How pictures vary: none, simulator or strong.  [default: none]"),
-    ] = None,
-    teacher: Annotated[
-        bool | None,
-        typer.Option("--teacher", help="Learn from a policy that was trained on features."),
-    ] = None,
-    fine_tune: Annotated[
-        int | None, typer.Option(help="Steps of PPO after the lessons of the teacher.")
-    ] = None,
-    reward_timeout: Annotated[
-        float | None,
-        typer.Option(
-            help="Seconds that one call of the reward function may take; 0: any.  [default: 5]"
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the run.  [default: runs/REWARD-TRACK-TIME]")
-    ] = None,
-    resume: Annotated[
-        Path | None, typer.Option(help="Go on with the training in this folder.")
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(help="Runs of an experiment at a time.  [default: one a core]")
-    ] = None,
+    seed: SeedOption = None,
+    car: CarOfActionsOption = None,
+    action_space: ActionSpaceFileOption = None,
+    hyperparameters: HyperparametersOption = None,
+    envs: EnvsOption = None,
+    reverse: TrainReverseOption = None,
+    noise: NoiseOption = None,
+    observation: ObservationOption = None,
+    network: NetworkOption = None,
+    objects: ObjectsOption = None,
+    look: LookOption = None,
+    teacher: TeacherOption = None,
+    fine_tune: FineTuneOption = None,
+    reward_timeout: TrainTimeoutOption = None,
+    out: OutOption = None,
+    resume: ResumeOption = None,
+    jobs: JobsOption = None,
 ) -> None:
     """Train a PPO agent with your reward function, and evaluate it on the way.
 
@@ -124,12 +135,7 @@ def train_command(
     """
     arguments = locals()
     need("train")
-    config = {name: arguments[name] for name in CONFIG_OPTIONS if arguments[name] is not None}
-    if track is not None and "," in track:
-        config["track"], *also_tracks = [name.strip() for name in track.split(",")]
-        config["also_tracks"] = also_tracks
-    if envs is not None:
-        config["settings"] = {"envs": envs}
+    config = _config_of_options(arguments)
     is_experiment = reward.endswith(".toml")
     refuse_if(
         jobs and not is_experiment, "--jobs is for an experiment .toml, which holds several runs"
@@ -139,9 +145,7 @@ def train_command(
             reward or config or out,
             f"--resume {resume} goes on as the run began: give it without other options",
         )
-        from racer.training import Run
-
-        _train(Run.open(resume), is_resumed=True)
+        _train(_open_run(resume), is_resumed=True)
     elif is_experiment:
         refuse_if(
             config,
@@ -154,6 +158,24 @@ def train_command(
         raise UsageError(
             "which reward function? racer train my_reward.py --track reinvent_2018 (racer train --help)"
         )
+
+
+def _config_of_options(arguments: dict[str, Any]) -> dict[str, Any]:
+    """What the options of the command say of the run's configuration."""
+    config = {name: arguments[name] for name in CONFIG_OPTIONS if arguments[name] is not None}
+    track = arguments["track"]
+    if track is not None and "," in track:
+        config["track"], *also_tracks = [name.strip() for name in track.split(",")]
+        config["also_tracks"] = also_tracks
+    if arguments["envs"] is not None:
+        config["settings"] = {"envs": arguments["envs"]}
+    return config
+
+
+def _open_run(folder: Path) -> Run:
+    from racer.training import Run
+
+    return Run.open(folder)
 
 
 def _create_run(options: dict[str, Any], out: Path | None) -> Run:

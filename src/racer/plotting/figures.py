@@ -7,7 +7,7 @@ the laps do not hold what the figure shows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
 from pathlib import Path
@@ -174,28 +174,19 @@ def action_usage_figure(request: PlotRequest) -> Figure:
 def exit_figure(request: PlotRequest) -> Figure:
     """Where cars left the track, on the road by section."""
     _require_laps(request)
-    with style.style_context():
-        figure, ax = _map_figure(request.trace, request.laps, request.track)
-        laps.draw_exits(request.trace, request.laps, ax, request.track)
-    return figure
+    return _heat_map(request, laps.draw_exits)
 
 
 def visit_figure(request: PlotRequest) -> Figure:
     """Where the cars were."""
     _require_driving(request)
-    with style.style_context():
-        figure, ax = _map_figure(request.trace, request.laps, request.track)
-        laps.draw_visits(request.trace, request.laps, ax, request.track)
-    return figure
+    return _heat_map(request, laps.draw_visits)
 
 
 def mean_reward_figure(request: PlotRequest) -> Figure:
     """What a step was paid, by place."""
     _require_driving(request)
-    with style.style_context():
-        figure, ax = _map_figure(request.trace, request.laps, request.track)
-        laps.draw_mean_rewards(request.trace, request.laps, ax, request.track)
-    return figure
+    return _heat_map(request, laps.draw_mean_rewards)
 
 
 def sector_figure(request: PlotRequest) -> Figure:
@@ -317,6 +308,14 @@ def _ghost_laps(request: PlotRequest) -> pd.DataFrame:
         )
     _require_movement(request, shown)
     return shown
+
+
+def _heat_map(request: PlotRequest, draw: Callable[..., Axes]) -> Figure:
+    """A figure with a map of all laps of a request, which `draw` colors."""
+    with style.style_context():
+        figure, ax = _map_figure(request.trace, request.laps, request.track)
+        draw(request.trace, request.laps, ax, request.track)
+    return figure
 
 
 def _map_figure(

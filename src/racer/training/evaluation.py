@@ -31,6 +31,9 @@ from racer.training.trials import (
 )
 from racer.vehicle import Car
 
+OWN_REWARD = "the run's own reward"
+SERVICE_REWARD = "the service's center-line reward"
+
 
 class RaceRules(NamedTuple):
     """What an evaluation or a race allows."""
@@ -55,9 +58,6 @@ RACE_RULES = {
 """Rules by name: racer's own; the simulator's defaults; those of DeepRacer for Cloud's template; of
 DeepRacer on AWS; of the console's leaderboards; of virtual events (docs/simulator.md 2.5 and 6.5).
 """
-
-OWN_REWARD = "the run's own reward"
-SERVICE_REWARD = "the service's center-line reward"
 
 
 def service_reward(params: Params) -> float:

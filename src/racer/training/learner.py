@@ -43,6 +43,11 @@ UNREADABLE = (
 SAC_BUFFERS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
 """The arrays of a replay buffer."""
 
+MAX_REASON_CHARS = 160
+ARRAY_KEY = "racer.array"
+BYTES_KEY = "racer.bytes"
+TABLE_KEY = "racer.table"
+
 
 def make_learner(
     run: Run, settings: LearnerSettings, cars: VecEnv, learning_rate: Callable[[], float]
@@ -128,12 +133,6 @@ def first_line(error: BaseException) -> str:
     if isinstance(error, KeyError) or not lines:
         return f"{type(error).__name__} {error}".strip()
     return lines[0][:MAX_REASON_CHARS]
-
-
-MAX_REASON_CHARS = 160
-ARRAY_KEY = "racer.array"
-BYTES_KEY = "racer.bytes"
-TABLE_KEY = "racer.table"
 
 
 def load_policy(run: Run, checkpoint: str = "best") -> BasePolicy:

@@ -70,6 +70,13 @@ SUBFOLDERS = ("checkpoints", "model", "metrics", "training-simtrace")
 WITHOUT_METADATA_NAME = {"features", "objects"}
 """Kinds of sensors that `model_metadata.json` has no name for."""
 
+REQUIRED_FILES = ("reward_function.py", "track.npy", "model/model_metadata.json")
+REQUIRED_KEYS = ("reward_file", "track", "track_title")
+EVALUATION_COLUMNS = ("steps", "seconds", "complete", "trials", "completion", "lap_time")
+"""The columns of evaluations.csv that a table of none has too."""
+BEST_KEYS = {"steps", "checkpoint"}
+"""What best.json holds at least."""
+
 
 def write_run_folder(config: TrainConfig, folder: Path, home: Path | None) -> None:
     """Write what is known of a run before step 0.
@@ -211,14 +218,6 @@ def _git_commit(folder: Path) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout.strip() or None
-
-
-REQUIRED_FILES = ("reward_function.py", "track.npy", "model/model_metadata.json")
-REQUIRED_KEYS = ("reward_file", "track", "track_title")
-EVALUATION_COLUMNS = ("steps", "seconds", "complete", "trials", "completion", "lap_time")
-"""The columns of evaluations.csv that a table of none has too."""
-BEST_KEYS = {"steps", "checkpoint"}
-"""What best.json holds at least."""
 
 
 @dataclass(frozen=True, eq=False)

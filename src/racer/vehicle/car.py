@@ -44,6 +44,9 @@ progress of the step before, or at that of the incident itself (docs/simulator.m
 STEP_S = 1.0 / 15.0
 """A step is a camera frame (docs/simulator.md 3.1)."""
 
+DEFAULT_CAR = "v6"
+"""The car where none is named."""
+
 
 @dataclass(frozen=True)
 class Car:
@@ -150,8 +153,6 @@ V6 = Car(
 
 CARS = {car.name: car for car in (V4, V5, V6)}
 
-DEFAULT_CAR = "v6"
-"""The car where none is named."""
 
 CAR_PARAMETERS = np.dtype(
     [(field.name, np.float64) for field in fields(Car) if field.name not in ("name", "put_back")]
