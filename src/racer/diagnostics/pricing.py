@@ -47,10 +47,10 @@ class DrivePricer:
     >>> from racer.drivers import drive_all
     >>> from racer.reward import load_reward
     >>> from racer.track import load_track
-    >>> drives = drive_all(load_track("oval"), ["fast", "safe"])
+    >>> drives = drive_all(load_track("oval"), ["fast", "slow"])
     >>> pricer = DrivePricer(load_reward("center_line"))
     >>> [round(float(paid.sum())) for paid in pricer(drives)]
-    [89, 118]
+    [101, 510]
     >>> pricer.reason, pricer.steps_by_columns == pricer.steps_by_file
     ('', True)
     """

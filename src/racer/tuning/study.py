@@ -85,6 +85,15 @@ def tune(
     Ctrl-C raises KeyboardInterrupt: the study keeps what was tried. Raises UsageError for a file
     without constants, and where `folder` holds a study of something else; RewardRefused when the file
     itself is refused as it stands.
+
+    Examples
+    --------
+    >>> from racer.reward import load_reward
+    >>> from racer.track import load_track
+    >>> tracks = [load_track("oval")]
+    >>> tuning = tune(load_reward("speed_aware"), tracks, Path("study"), trials=2, seconds=0.2)
+    >>> len(tuning.tried), tuning.original.values["FAST"]
+    (2, 2.5)
     """
     need("tune")
     constants = tuple(find_constants(reward))
