@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from racer.errors import UsageError
+from racer.errors import RacerError, UsageError
 from racer.files import write_file
 from racer.records import Record, RecordTable, format_number, known_number
 from racer.stats import Interval, median_difference
@@ -142,7 +142,7 @@ def train_settings(
     """The `compared` best settings and the file as it is, trained in `folder` with `seeds` each.
 
     What is trained there is not trained again. Raises KeyboardInterrupt after Ctrl-C, UsageError
-    for a file that imports others beside it, and RuntimeError-free sentences for runs that failed.
+    for a file that imports others beside it, and RacerError when a training failed.
     """
     chosen = _chosen(tuning, compared)
     experiment = _write_experiment(tuning, chosen, folder, seeds, steps, action_space)
@@ -204,7 +204,7 @@ def _write_experiment(
 def _check_finished(runs: Sequence[RunStatus]) -> None:
     failed = [run for run in runs if run.state == "failed"]
     if failed:
-        raise UsageError(f"{failed[0].folder} failed: {failed[0].message}")
+        raise RacerError(f"{failed[0].folder} failed: {failed[0].message}")
     if any(run.state != "finished" for run in runs):
         raise KeyboardInterrupt
 
