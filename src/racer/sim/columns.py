@@ -14,6 +14,39 @@ from racer.sim.obstacles import Obstacles, closest_obstacles, obstacle_facts, vi
 from racer.sim.state import State
 from racer.track import Track
 
+_WITHOUT_OBJECTS = {
+    "closest_objects": Table((0, 0)),
+    "objects_location": Table(),
+    "objects_distance": Table(),
+    "objects_distance_from_center": Table(),
+    "objects_left_of_center": Table(),
+    "objects_heading": Table(),
+    "objects_speed": Table(),
+    "object_in_camera": False,
+}
+_COLUMNS: dict[str, Callable[[State], Any]] = {
+    "all_wheels_on_track": lambda rows: rows["wheels"] == 4,
+    "x": lambda rows: rows["front_x"].copy(),
+    "y": lambda rows: rows["front_y"].copy(),
+    "heading": lambda rows: np.degrees(rows["yaw"]),
+    "distance_from_center": lambda rows: rows["distance"].copy(),
+    "projection_distance": lambda rows: rows["s"].copy(),
+    "progress": lambda rows: np.where(rows["progress"] < 100.0, rows["progress"], 100.0),
+    "steps": lambda rows: rows["steps"].astype(np.float64),
+    "speed": lambda rows: rows["speed_command"].copy(),
+    "steering_angle": lambda rows: rows["steer_command_deg"].copy(),
+    "track_width": lambda rows: rows["width"].copy(),
+    "closest_waypoints": lambda rows: (
+        rows["previous"].astype(np.int64),
+        rows["next"].astype(np.int64),
+    ),
+    "is_left_of_center": lambda rows: rows["left"].copy(),
+    "is_offtrack": lambda rows: rows["wheels"] == 0,
+    "is_crashed": lambda rows: rows["crashed"].copy(),
+    "sim_time": lambda rows: rows["clock"].copy(),
+}
+"""How each column comes from rows: copied, as numbers beside each other are read much faster."""
+
 
 def param_columns(
     rows: State,
@@ -49,40 +82,6 @@ def param_columns(
         if keys is None or key in keys:
             columns[key] = column_of(rows)
     return columns
-
-
-_WITHOUT_OBJECTS = {
-    "closest_objects": Table((0, 0)),
-    "objects_location": Table(),
-    "objects_distance": Table(),
-    "objects_distance_from_center": Table(),
-    "objects_left_of_center": Table(),
-    "objects_heading": Table(),
-    "objects_speed": Table(),
-    "object_in_camera": False,
-}
-_COLUMNS: dict[str, Callable[[State], Any]] = {
-    "all_wheels_on_track": lambda rows: rows["wheels"] == 4,
-    "x": lambda rows: rows["front_x"].copy(),
-    "y": lambda rows: rows["front_y"].copy(),
-    "heading": lambda rows: np.degrees(rows["yaw"]),
-    "distance_from_center": lambda rows: rows["distance"].copy(),
-    "projection_distance": lambda rows: rows["s"].copy(),
-    "progress": lambda rows: np.where(rows["progress"] < 100.0, rows["progress"], 100.0),
-    "steps": lambda rows: rows["steps"].astype(np.float64),
-    "speed": lambda rows: rows["speed_command"].copy(),
-    "steering_angle": lambda rows: rows["steer_command_deg"].copy(),
-    "track_width": lambda rows: rows["width"].copy(),
-    "closest_waypoints": lambda rows: (
-        rows["previous"].astype(np.int64),
-        rows["next"].astype(np.int64),
-    ),
-    "is_left_of_center": lambda rows: rows["left"].copy(),
-    "is_offtrack": lambda rows: rows["wheels"] == 0,
-    "is_crashed": lambda rows: rows["crashed"].copy(),
-    "sim_time": lambda rows: rows["clock"].copy(),
-}
-"""How each column comes from rows: copied, as numbers beside each other are read much faster."""
 
 
 def _object_columns(rows: State, objects: Obstacles, has_stereo: bool) -> dict[str, Any]:

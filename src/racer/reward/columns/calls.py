@@ -18,6 +18,14 @@ from racer.reward.columns.values import (
 
 MAX_DIGITS = 64
 
+_MATH = {
+    *("acos", "asin", "atan", "atan2", "cos", "sin", "tan", "cosh", "sinh", "tanh", "hypot"),
+    *("ceil", "floor", "trunc", "fabs", "fmod", "remainder", "copysign"),
+    *("exp", "expm1", "log", "log10", "log1p", "log2", "pow"),
+    *("isclose", "isfinite", "isinf", "isnan"),
+}
+"""Functions of plain numbers that are quick whatever the numbers are."""
+
 
 def call_math(values: Arithmetic, name: str, arguments: Sequence[Value]) -> Value:
     """`math.name(*arguments)`."""
@@ -41,13 +49,6 @@ _EXACT_MATH: dict[str, Callable[[Arithmetic, Value], Value]] = {
     "degrees": _degrees,
     "radians": _radians,
 }
-_MATH = {
-    *("acos", "asin", "atan", "atan2", "cos", "sin", "tan", "cosh", "sinh", "tanh", "hypot"),
-    *("ceil", "floor", "trunc", "fabs", "fmod", "remainder", "copysign"),
-    *("exp", "expm1", "log", "log10", "log1p", "log2", "pow"),
-    *("isclose", "isfinite", "isinf", "isnan"),
-}
-"""Functions of plain numbers that are quick whatever the numbers are."""
 
 
 def call_builtin(values: Arithmetic, name: str, arguments: Sequence[Value]) -> Value:

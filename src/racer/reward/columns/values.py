@@ -31,6 +31,20 @@ MAX_ELEMENTS = 4096
 """Elements of a list that are gone through one by one."""
 PLAIN_TYPES = (bool, int, float, str, type(None))
 
+_OPERATORS: dict[str, Callable[..., Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "**": operator.pow,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
 
 class NotColumnar(Exception):
     """The file does what is not done for columns, or what raises for one of the steps."""
@@ -414,18 +428,3 @@ def _with_nan(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _kind(value: Value) -> str:
     return "None" if value is None else type(value).__name__
-
-
-_OPERATORS: dict[str, Callable[..., Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "%": operator.mod,
-    "**": operator.pow,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
