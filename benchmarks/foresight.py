@@ -66,7 +66,7 @@ def planted(options: argparse.Namespace) -> None:
     for file in sorted(PLANTED.glob("*.py")):
         kind = planted_kind(file)
         kinds = []
-        for track, seed in product(planted_tracks(file) or options.tracks, range(options.seeds)):
+        for track, seed in product(options.tracks, range(options.seeds)):
             found = foresee(
                 file,
                 track,
@@ -93,15 +93,9 @@ def planted_kind(file: Path) -> str:
 
 
 def planted_car(file: Path) -> str:
-    """The car that a planted reward is for: a circle does not fit onto the road with every one."""
+    """The car that a planted reward is for: not every one can turn around on the road."""
     match = re.search(r"Car: (v[456])\.", file.read_text("utf-8"))
     return match[1] if match else "v6"
-
-
-def planted_tracks(file: Path) -> list[str]:
-    """The tracks that a planted reward is for; none where it is for any."""
-    match = re.search(r"Tracks: ([a-z0-9_ ]+)\.", file.read_text("utf-8"))
-    return match[1].split() if match else []
 
 
 def planted_action_space(file: Path) -> Any:

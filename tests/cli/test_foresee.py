@@ -35,7 +35,7 @@ def test_a_reward_that_asks_for_crawling_fails_with_the_line_that_pays() -> None
     result = call(str(PLANTED / "crawl_center.py"))
     assert result.exit_code == 1
     assert "it wants a car that crawls at 0.5 m/s" in result.stdout
-    assert "line 21" in result.stdout
+    assert "because `return 1.0 if is_tidy(params) else 1e-3` (line 25)" in result.stdout
 
 
 def test_a_pipe_gets_a_few_lines_of_progress_on_stderr() -> None:

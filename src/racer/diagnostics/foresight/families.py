@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 KNOT_SPACING_M = 0.9  # between the places at which a line has an offset and a speed of its own
 KNOTS = (8, 48)  # the fewest and the most of them
 BEYOND_BORDER_M = 0.07  # so far the middle of a car may be beyond a border: wheels are left on it
-WAVE_M = (0.8, 3.8)  # shortest and longest way from one swing of a weaving line to the next
+WAVE_M = (0.6, 3.8)  # shortest and longest way from one swing of a weaving line to the next
 LARGEST_DITHER_DEG = 60.0  # from one steering command to the next
 DITHER_STEPS = (2.0, 10.0)
 RING_POINTS = 40
@@ -265,6 +265,7 @@ def _habit_seeds() -> list[list[Array]]:
     for speed in (-4.0, -1.0, 1.0):
         for wave in (-2.0, 0.5):
             weavings.append(_steady(0.0, speed, weave=3.5, wave=wave))
+        weavings.append(_steady(0.0, speed, weave=1.2, wave=-2.5))
         ditherings.append(_steady(0.0, speed, dither=2.5, dither_period=-1.5))
     for begin in (-1.6, -0.5, 0.5, 1.6):
         slowings.append(_steady(0.0, 1.0, slow=2.0, slow_from=begin, slow_length=-0.5))
@@ -280,13 +281,13 @@ def _even_line(road: Road, offset: float, speed: float) -> Array:
     return numbers
 
 
-def lingering_seeds(road: Road, pay_of_places: Array, pay_of_parts: Array) -> list[Array]:
+def lingering_seeds(road: Road, pay_of_places: Array) -> list[Array]:
     """Lines that are fast but where a step pays most, on more and more of the road: `pay_of_places`
-    (knots,) of the lap, and by what part of it is done, `pay_of_parts` (P,).
+    (knots,) of the lap.
     """
     knots = road.knots
     seeds = []
-    fast = [_even_line(road, 0.0, 1.0), _racing_seeds(road)[1], _even_line(road, 0.0, 3.0)]
+    fast = [_even_line(road, 0.0, 1.0), _racing_seeds(road)[1]]
     order = np.argsort(-pay_of_places, kind="stable")
     for part in LINGERING_PARTS:
         slow = order[: max(1, round(part * knots))]
@@ -294,19 +295,30 @@ def lingering_seeds(road: Road, pay_of_places: Array, pay_of_parts: Array) -> li
             numbers = line.copy()
             numbers[knots + slow] = -4.0
             seeds.append(numbers)
+    return seeds
+
+
+def dallying_seeds(pay_of_parts: Array) -> list[Array]:
+    """Steady lines that are slow while the parts of the lap are done that pay most: `pay_of_parts`
+    (P,) of a step in each.
+    """
     count = len(pay_of_parts)
     best = int(np.argmax(pay_of_parts))
     least = pay_of_parts.min()
     paid_well = pay_of_parts - least >= 0.7 * (pay_of_parts[best] - least)
-    first = int(np.argmax(paid_well))
-    for begin_part, length in ((best, 1), (best, 2), (best, 4), (first, count - first)):
-        begin = max(0.0, min(begin_part, count - length) / count - 0.01)
-        for line in fast:
-            numbers = line.copy()
-            numbers[2 * knots + SLOW] = 2.0
-            numbers[2 * knots + SLOW_FROM] = float(_logit(begin)) / 1.5
-            numbers[2 * knots + SLOW_LENGTH] = (float(_logit(length / count - 0.02)) + 1.0) / 1.5
-            seeds.append(numbers)
+    begin = best
+    while begin > 0 and paid_well[begin - 1]:
+        begin -= 1
+    end = best
+    while end < count and paid_well[end]:
+        end += 1
+    stretches = {(best, best + 1), (begin, end), (begin, min(end + 1, count)), (begin, count)}
+    seeds = []
+    for first, last in sorted(stretches):
+        start = float(_logit(max(0.0, first / count - 0.01))) / 1.5
+        length = (float(_logit((last - first) / count - 0.01)) + 1.0) / 1.5
+        for speed in (0.0, 1.0, 3.0):
+            seeds.append(_steady(0.0, speed, slow=2.0, slow_from=start, slow_length=length))
     return seeds
 
 
@@ -392,7 +404,7 @@ def _ring_seeds(road: Road) -> list[list[Array]]:
         for way in (-2.0, 1.0):
             for width in (-2.0, -0.7):
                 seeds.append(np.array([way, width, side, -0.3, 0.0, -1.0]))
-            for pace in (-2.1, -1.5):
+            for pace in (-2.1, -1.5, -0.3):
                 for aside in (-0.5, 0.5):
                     seeds.append(np.array([way, -0.4, side, pace, aside, 2.5]))
     return [seeds]

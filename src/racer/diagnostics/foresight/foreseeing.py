@@ -245,7 +245,8 @@ def _paid_lines(reward: RewardFunction, drive: Drive) -> tuple[PaidLine, ...]:
     attribution = attribute_reward(reward, [("best paid", params)])
     lines = []
     for pay in pay_by_piece(attribution):
-        lines.append(PaidLine(pay.line, pay.source, pay.fraction, pay.executed))
+        text = reward.text_of(pay.line).strip()
+        lines.append(PaidLine(pay.line, pay.source, text, pay.fraction, pay.executed))
     return tuple(lines)
 
 

@@ -48,7 +48,8 @@ class PaidLine:
     """A line of the reward file, and what it pays for a driving."""
 
     line: int
-    source: str
+    source: str  # the term that pays
+    text: str  # the whole line
     fraction: float  # of the pay of all steps; negative for what is taken away
     executed: float  # fraction of the steps
 
@@ -154,7 +155,7 @@ class Foresight(Record):
         if not paying:
             return f"{sentence}, because everything else costs more"
         first = paying[0]
-        return f"{sentence}, because `{first.source}` (line {first.line}) {_how_often(first)}"
+        return f"{sentence}, because `{first.text}` (line {first.line}) {_how_often(first)}"
 
     def blocks(self) -> Sequence[str | RecordTable]:
         """The sentences, the lines that pay, the fastest lap beside it, and how sure that is."""
@@ -326,6 +327,7 @@ def _line_as_dict(line: PaidLine) -> dict[str, Any]:
     return {
         "line": line.line,
         "source": line.source,
+        "text": line.text,
         "share": known_number(line.fraction),
         "executed": known_number(line.executed),
     }

@@ -36,24 +36,24 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 SPEEDY_RATIO = 1.25  # a lap may take so many times as long as the fastest one
 CIRCLE_TURNS = 1.2  # turns more than the road's from which a drive circles
-AGAINST_FRACTION = 0.25  # of the steps that head against the road
+AGAINST_FRACTION = 0.2  # of the steps that head against the road
 SWING_M = 0.15  # across the road that count as a swing
 SWINGS_PER_M = 0.45
-CROSSINGS_PER_M = 0.5  # of the center line
-NEAR_LINE_FRACTION = 0.2  # of the road's width: so near on average a car oscillates over the line
+CROSSINGS_PER_S = 1.0  # of the center line
+NEAR_LINE_FRACTION = 0.12  # of the road's width: so near on average a car oscillates over the line
 FLICK_DEG = 30.0  # of steering, back and forth, that count as a flick
 FLICKS_PER_S = 3.0
 MORE_THAN_FASTEST = 1.25  # times what the fastest lap does count as a habit
 OFF_ROAD_FRACTION = 0.35  # of the steps with a wheel off the road, more than on the fastest lap
 CUTTING_SLOWDOWN = 1.6  # times the fastest lap, beyond which a car does not cut to be fast
 CRAWLING_RATIO = 1.4  # times the slowest speed
-CRAWLING_SLOWDOWN = 3.0  # times the fastest lap
+CRAWLING_SLOWDOWN = 4.0  # times the fastest lap
 STANDING_MPS = 0.2
 LAP_BINS = 40
 DWELL_BINS = 8  # of them next to each other
 DWELL_FRACTION = 0.6  # of the time lost on the fastest lap
 PARKING_FROM = 0.8  # of the lap
-WAITING_RATIO = 1.05  # times the fastest lap, below which nobody waits
+WAITING_RATIO = 1.15  # times the fastest lap, below which nobody waits
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class DriveFacts:
     against: float  # fraction of the steps that head against the road
     swings_per_m: float
     flicks_per_s: float
-    crossings_per_m: float  # of the center line
+    crossings_per_s: float  # of the center line
     off_road: float  # fraction of the steps with a wheel off the road
     fewest_wheels: int
     mean_offset_m: float  # from the center line, unsigned
@@ -86,6 +86,7 @@ def drive_facts(drive: Drive, fastest: Drive | None) -> DriveFacts:
     lap_time = drive.lap_time
     speed = np.hypot(rows["vx"], rows["vy"])
     offset = np.where(rows["left"], rows["distance"], -rows["distance"])
+    seconds = max(len(rows), 1) * STEP_S
     meters = max(float(speed.sum()) * STEP_S, 0.1)
     relative = _relative_heading(rows, drive.tracks[0])
     dwell, dwell_at = _dwelling(drive, fastest)
@@ -103,11 +104,10 @@ def drive_facts(drive: Drive, fastest: Drive | None) -> DriveFacts:
         turns=float(np.ptp(relative)) / (2.0 * np.pi) if len(relative) else 0.0,
         against=float(np.mean(np.abs(wrap_angle(relative)) > 0.5 * np.pi)) if len(rows) else 0.0,
         swings_per_m=_count_turns(offset, SWING_M) / meters,
-        flicks_per_s=_count_turns(rows["steer_command_deg"], FLICK_DEG)
-        / max(len(rows) * STEP_S, STEP_S),
+        flicks_per_s=_count_turns(rows["steer_command_deg"], FLICK_DEG) / seconds,
         off_road=float(np.mean(rows["wheels"] < 4)) if len(rows) else 0.0,
         fewest_wheels=drive.fewest_wheels,
-        crossings_per_m=float(np.sum(rows["left"][1:] != rows["left"][:-1])) / meters,
+        crossings_per_s=float(np.sum(rows["left"][1:] != rows["left"][:-1])) / seconds,
         width_m=float(np.median(rows["width"])) if len(rows) else 0.0,
         mean_offset_m=float(np.abs(offset).mean()) if len(rows) else 0.0,
         dwell=dwell,
@@ -125,7 +125,7 @@ def name_kind(facts: DriveFacts, fastest: DriveFacts | None, slowest_mps: float)
         return _kind_without_lap(facts, slowest_mps)
     usual = facts if fastest is None else fastest
     is_near_line = facts.mean_offset_m < NEAR_LINE_FRACTION * facts.width_m
-    if is_near_line and facts.crossings_per_m >= CROSSINGS_PER_M + usual.crossings_per_m:
+    if is_near_line and facts.crossings_per_s >= CROSSINGS_PER_S:
         return "oscillating"
     if facts.swings_per_m >= _habit_limit(SWINGS_PER_M, usual.swings_per_m):
         return "weaving"
@@ -133,11 +133,11 @@ def name_kind(facts: DriveFacts, fastest: DriveFacts | None, slowest_mps: float)
         return "oscillating"
     if facts.slowdown > CRAWLING_SLOWDOWN or facts.mean_speed <= CRAWLING_RATIO * slowest_mps:
         return "crawling"
+    if facts.slowdown > WAITING_RATIO and facts.dwell >= DWELL_FRACTION:
+        return "parking" if facts.dwell_at >= PARKING_FROM else "waiting"
     is_off_road = facts.off_road >= usual.off_road + OFF_ROAD_FRACTION and facts.fewest_wheels <= 2
     if is_off_road and facts.slowdown <= CUTTING_SLOWDOWN:
         return "cutting"
-    if facts.slowdown > WAITING_RATIO and facts.dwell >= DWELL_FRACTION:
-        return "parking" if facts.dwell_at >= PARKING_FROM else "waiting"
     if facts.slowdown > SPEEDY_RATIO:
         return "slow lap"
     return "lap"

@@ -24,6 +24,7 @@ from racer.diagnostics.foresight.families import (
     Family,
     Maneuver,
     as_line,
+    dallying_seeds,
     lingering_seeds,
 )
 from racer.diagnostics.foresight.proving_ground import Pricer, ProvingGround
@@ -33,7 +34,7 @@ from racer.drivers import Drive
 Array = NDArray[np.float64]
 
 # tries of a round for the best groups of drivers, in the first rounds, in those after them, and then
-SHARES = ((12, 8, 6, 6, 4, 4, 4, 4, 4), (24, 12, 12), (40, 8))
+SHARES = ((12, 8, 6, 6, 4, 4, 4, 4, 4, 4), (24, 12, 12), (40, 8))
 ROUNDS_OF_SHARES = (4, 12)  # the last round of each but the last
 POPULATION = 48
 ELITE = 6
@@ -177,13 +178,16 @@ class Search:
         start = self.ground.starts[number % len(self.ground.starts)]
         drives = self._drive(families, tries, [start] * len(tries))
         rewards, pays = self.price_all(drives)
-        lingering = lingering_seeds(road, *self._pay_along(drives, rewards))
-        families += [LINE] * len(lingering)
-        tries += lingering
-        groups += [0] * len(lingering)
-        pays = np.append(pays, self._try([LINE] * len(lingering), lingering, start))
+        pay_of_places, pay_of_parts = self._pay_along(drives, rewards)
+        lingering = lingering_seeds(road, pay_of_places)
+        dallying = dallying_seeds(pay_of_parts)
+        slow_families = [LINE] * len(lingering) + [STEADY] * len(dallying)
+        pays = np.append(pays, self._try(slow_families, lingering + dallying, start))
+        families += slow_families
+        tries += lingering + dallying
+        groups += [0] * len(lingering) + [group + 1] * len(dallying)
         searches = []
-        for of_group in range(group + 1):
+        for of_group in range(group + 2):
             members = [k for k, of_try in enumerate(groups) if of_try == of_group]
             order = sorted(members, key=lambda k: -pays[k])
             family = families[members[0]]
