@@ -55,6 +55,17 @@ def test_several_logs_make_one_page(log: Path, drive, tracks: Path, tmp_path: Pa
     assert "A training and a race on ring (counterclockwise): 39 laps in 2 files." in page
 
 
+def test_each_job_of_a_folder_gets_a_page(drive, tracks: Path, tmp_path: Path) -> None:
+    for name, episodes, later_s in (("one", 3, 0.0), ("two", 5, 2.5)):
+        trace = drive(episodes=episodes).assign(tstamp=lambda rows, s=later_s: rows["tstamp"] + s)
+        write_csv(trace, tmp_path / "jobs" / name / "training-simtrace" / "0-iteration.csv")
+    result = run(tmp_path / "jobs", "--tracks", tracks, "-o", tmp_path / "a.html")
+    assert "2 jobs are in it, and each gets a page of its own" in result.output
+    assert not (tmp_path / "a.html").exists()
+    assert "3 laps" in (tmp_path / "a-one.html").read_text("utf-8")
+    assert "5 laps" in (tmp_path / "a-two.html").read_text("utf-8")
+
+
 @pytest.mark.parametrize("columns", [15, 16, 17, 18, 19])
 def test_logs_of_every_age_make_a_page(drive, tmp_path: Path, columns: int) -> None:
     write_csv(drive(episodes=3), tmp_path / "a.csv", columns)

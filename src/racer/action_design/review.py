@@ -345,7 +345,7 @@ def _advise_on_turning(review: Review) -> list[Advice]:
             command = f"{tightest.steering_deg:+g}° at {tightest.speed:g} m/s"
             smallest = (
                 f"the smallest that racer's {review.car.name} drives on and on with these actions is "
-                f"{tightest.radius:.2f} m ({command})"
+                f"{tightest.radius:.2f} m ({command}), though for half a second it may turn tighter"
             )
             sentence = f"{need}; {smallest}: {_remedy(review.car, bend)}"
             return [Advice(_kind_of_lack(review), sentence)]

@@ -113,7 +113,10 @@ CODES: dict[str, FindingCode] = {
     "RW206": FindingCode("never-returns", "error", "a call that does not come back", "bound the loop"),
     "RW207": FindingCode("slow", "warning", "calls that take long", "compute what stays the same once, outside the function"),
     "RW208": FindingCode("ends-the-process", "error", "a call that ends the program", "take the exit out"),
-    "RW209": FindingCode("leaves-threads", "error", "threads or processes that go on after a call", "take them out"),
+    "RW209": FindingCode(
+        "leaves-threads", "error", "threads or processes that go on after a call",
+        "do everything in the call itself",
+    ),
     "RW210": FindingCode("prints-without-end", "error", "output without end", "take the print out"),
     "RW211": FindingCode("out-of-memory", "error", "memory without end", "keep less"),
     # 3xx: behaves

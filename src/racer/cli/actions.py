@@ -17,6 +17,7 @@ from racer.cli.tables import (
     CarOfActionsOption,
     JsonOption,
     PictureOption,
+    RoutesOption,
     echo,
     new_table,
     print_table,
@@ -274,6 +275,7 @@ def actions_check_command(
         Path | None,
         typer.Option(help="A run or log: what its policy takes where.", show_default=False),
     ] = None,
+    tracks: RoutesOption = None,
     reverse: ReverseTracksOption = False,
     output: PictureOption = None,
     as_json: JsonOption = False,
@@ -288,22 +290,22 @@ def actions_check_command(
 
     log = None
     if run:
-        log = _read_run(run, track[0] if track else "")
+        log = _read_run(run, track[0] if track else "", tracks)
     metadata = _read_actions(actions, log)
     model = car_preset(car or metadata.car)
     if log is not None and log.track is not None:
-        tracks = [log.track]
+        checked = [log.track]
     else:
-        tracks = _load_tracks(track, reverse)
-    too_many = f"but there are {len(tracks)}"
-    if len(tracks) > 1:
+        checked = _load_tracks(track, reverse)
+    too_many = f"but there are {len(checked)}"
+    if len(checked) > 1:
         refuse_if(output, f"-o {output} is one picture, {too_many} tracks: check them one by one")
         refuse_if(line, f"--line {line} is of one track, {too_many}: check them one by one")
     space = metadata.action_space
     driven = _driven_lap_time(log, space)
     reviews = [
         review_space(one, model, space, _leading_line(one, model, line), driven=driven)
-        for one in tracks
+        for one in checked
     ]
     by_corner, by_cell = _usage_of_log(log, reviews[0])
     _show_reviews(reviews, by_corner, metadata.notes, as_json)
@@ -378,8 +380,8 @@ def actions_design_command(
         _draw(lambda: design_figure(design), picture)
 
 
-def _read_run(path: Path, track: str) -> LogOnTrack:
-    log = read_log_on_track(path, track, None)
+def _read_run(path: Path, track: str, routes: Path | None) -> LogOnTrack:
+    log = read_log_on_track(path, track, routes)
     if log.track is None:
         raise UsageError(f"{path}: {log.sentence}")
     return log

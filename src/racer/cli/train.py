@@ -15,7 +15,7 @@ from racer.track import user_home
 
 if TYPE_CHECKING:
     from racer.records import RecordTable
-    from racer.training import Run
+    from racer.training import Run, Session
     from racer.training.sweep import Experiment, RunComparison, RunStatus
 
 
@@ -38,6 +38,8 @@ CONFIG_OPTIONS = (
     "fine_tune",
 )
 """Options of the command that are fields of the run's configuration."""
+MAX_UNTOLD_STEPS_FACTOR = 1.1
+"""Up to so many times as many steps as were asked for, nothing is said of it."""
 
 RewardOrExperimentArgument = Annotated[
     str, typer.Argument(help="A reward file, a shipped reward's name, or an experiment .toml.")
@@ -214,7 +216,7 @@ def _train(run: Run, is_resumed: bool) -> None:
     if is_resumed:
         session.resume()
         echo(f"going on after {session.progress.steps:,} steps")
-    _echo_notes((*session.notes, *run.metadata.notes))
+    _echo_notes((*session.notes, *run.metadata.notes, *_rounding_notes(session)))
     with show_training_progress(session, Console(soft_wrap=True)) as report:
         progress = session.train(report)
     _echo_notes(session.setup.reward_notes())
@@ -238,6 +240,22 @@ def _describe_training(run: Run) -> str:
     return (
         f"training {run.reward.name} on {run.track.title}, car {car}, seed {config.seed}: {budget}"
     )
+
+
+def _rounding_notes(session: Session) -> list[str]:
+    """That more steps are driven than were asked for, where it is a good part more: the policy learns
+    after whole rollouts.
+    """
+    config = session.run.config
+    settings = session.setup.settings
+    rollout = settings.envs * settings.n_steps
+    steps = -(-config.steps // rollout) * rollout
+    if config.minutes or config.teacher or steps <= MAX_UNTOLD_STEPS_FACTOR * config.steps:
+        return []
+    return [
+        f"{config.steps:,} steps become {steps:,}: the policy learns after every {rollout:,}, "
+        f"{settings.n_steps} of each of {settings.envs} cars (fewer cars: --envs)"
+    ]
 
 
 def _echo_notes(notes: Any) -> None:

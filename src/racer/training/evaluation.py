@@ -120,7 +120,10 @@ class EvaluationResult(Record):
 
     def blocks(self) -> Sequence[str | RecordTable]:
         """The headline, the lap table, and the notes."""
-        notes = [f"reward: {self.paid_by}", *(f"note: {note}" for note in self.notes)]
+        paid_by = self.paid_by
+        if paid_by == SERVICE_REWARD:
+            paid_by = f"{paid_by} (--own-reward: the run's)"
+        notes = [f"reward: {paid_by}", *(f"note: {note}" for note in self.notes)]
         return [self.headline, self._lap_table(), *notes]
 
     def to_dict(self) -> dict[str, Any]:
