@@ -115,6 +115,15 @@ def test_only_the_literals_change(tmp_path: Path) -> None:
     assert not differs_in_numbers_only(text.replace("LOOK", "FAR"), source)
 
 
+def test_lines_are_those_that_python_counts(tmp_path: Path) -> None:
+    source = '"""A\x0cpage\u2028of it."""\nFAST = 2.5\nSLOW = 1.5\n' + BODY.replace(
+        "FAST", "FAST + SLOW"
+    )
+    reward = write_reward(tmp_path, source)
+    text = replace_constants(reward.source, find_constants(reward), {"FAST": 3.5})
+    assert text == source.replace("2.5", "3.5")
+
+
 def test_the_file_with_other_values_pays_by_them(tmp_path: Path) -> None:
     reward = write_reward(tmp_path, "FAST = 2.5\n" + BODY)
     names_of_other: dict[str, object] = {}

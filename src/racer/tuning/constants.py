@@ -108,13 +108,13 @@ def replace_constants(
     source: str, constants: Sequence[Constant], values: Mapping[str, Number]
 ) -> str:
     """The text with other numbers in the places of the constants, and nothing else changed."""
-    lines = source.splitlines(keepends=True)
+    lines = source.split("\n")  # as Python counts them: no form feeds, no separators of Unicode
     for constant in sorted(constants, key=lambda constant: -constant.start):
         if constant.name in values:
             line = lines[constant.line - 1]
             number = format_literal(values[constant.name])
             lines[constant.line - 1] = line[: constant.start] + number + line[constant.end :]
-    return "".join(lines)
+    return "\n".join(lines)
 
 
 def format_literal(value: Number) -> str:
@@ -227,7 +227,7 @@ def _constant(reward: RewardFunction, name: str, node: ast.expr, mark: str | Non
         high = math.floor(high)
         if mark is None and value > 0:
             low = max(low, 1)
-    line = reward.source.splitlines()[node.lineno - 1].encode()
+    line = reward.source.split("\n")[node.lineno - 1].encode()
     assert node.end_col_offset is not None
     if node.end_lineno != node.lineno:
         raise UsageError(f"{reward.filename}:{node.lineno}: write the number {name} on one line")
