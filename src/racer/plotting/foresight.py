@@ -42,7 +42,7 @@ def foresight_figure(foresight: Foresight) -> Figure:
     height = style.map_height(area, PANEL_WIDTH_IN, 2.2, 6.5) + 0.9
     with style.style_context():
         figure = style.NotebookFigure(figsize=(PANEL_WIDTH_IN * len(drives) + 0.9, height))
-        panels = np.atleast_1d(figure.subplots(1, len(drives), sharex=True, sharey=True))
+        panels = np.atleast_1d(figure.subplots(1, len(drives)))
         for ax, (name, drive, pay) in zip(panels, drives, strict=True):
             lines = draw_drive(drive, foresight.track, ax, norm)
             ax.set_title(f"{name}: {_describe(drive)}, pay {pay:.3g}")
