@@ -38,6 +38,8 @@ def row(tuning: Tuning, trained: TrainedComparison) -> str:
     lost = f"({before.without_lap} and {after.without_lap} of {SEEDS} without a lap)"
     gain = after.gain
     verdict = "faster" if after.is_faster else "not sure"
+    if gain.high < 0.0:
+        verdict = "slower"
     return (
         f"{tuning.reward.name:18s} {times:>16s} {medians:>16s} {lost}  {100 * gain.value:+.0f} "
         f"({100 * gain.low:+.0f} to {100 * gain.high:+.0f}) {verdict}"
