@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import pandas as pd
 import pytest
 
 from racer.errors import UsageError
+from racer.files import read_json, write_json
 from racer.reward import RewardFunction, load_reward
-from racer.tuning import Setting, Tuning, TuningSettings, find_constants, train_settings
+from racer.training.sweep import Experiment, RunStatus
+from racer.tuning import Setting, Tuning, TuningSettings, find_constants, train_settings, trained
 from racer.tuning.trained import _as_comparison
 
 SOURCE = """
@@ -90,6 +93,41 @@ def test_a_file_with_others_beside_it_is_not_trained_elsewhere(tmp_path: Path) -
     )
     with pytest.raises(UsageError, match="imports files beside it"):
         train_settings(changed, tmp_path / "out")
+
+
+def test_laps_belong_to_the_setting_that_drove_them_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuning = as_tuning(tmp_path)
+    tuning.reward.path.rename(tmp_path / "weights.py")  # behind setting_1 in the alphabet
+    tuning = replace(tuning, reward=load_reward(tmp_path / "weights.py"))
+
+    def finish(experiment: Experiment, folder: Path, *_: object) -> list[RunStatus]:
+        runs = []
+        for name, config in experiment.runs.items():
+            is_original = Path(config.reward).stem == "weights"
+            best = {"median_lap": 20.0 if is_original else 10.0}
+            write_json(folder / name / "checkpoints/best.json", best)
+            runs.append(RunStatus(name, folder / name, config, "finished"))
+        return runs
+
+    monkeypatch.setattr(trained, "run_grid", finish)
+    monkeypatch.setattr(trained.Run, "open", lambda folder: BestOnly(folder))
+    comparison = train_settings(tuning, tmp_path / "out", compared=1, seeds=4, steps=1000)
+    assert [entry.laps_s[0] for entry in comparison.settings] == [20.0, 10.0]
+    assert [entry.name for entry in comparison.settings] == ["weights", "setting_1"]
+
+
+class BestOnly:
+    """Stands in for a run of which only the best checkpoint is there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def best(self) -> dict[str, float]:
+        """What its file says."""
+        best: dict[str, float] = read_json(self.folder / "checkpoints/best.json")
+        return best
 
 
 @pytest.mark.slow

@@ -121,6 +121,7 @@ def tune_command(
                 compared=compared,
                 seeds=seeds,
                 steps=steps,
+                tracks=names,
                 action_space=action_space,
                 jobs=jobs,
                 home=user_home(),

@@ -16,11 +16,11 @@ from racer.errors import RacerError, UsageError
 from racer.files import write_file
 from racer.records import Record, RecordTable, format_number, known_number
 from racer.stats import Interval, median_difference
+from racer.training import Run
 from racer.training.sweep import (
     Experiment,
     RunStatus,
     StatusCallback,
-    compare_runs,
     read_experiment,
     run_grid,
 )
@@ -134,6 +134,7 @@ def train_settings(
     compared: int = DEFAULT_COMPARED,
     seeds: int = DEFAULT_SEEDS,
     steps: int = DEFAULT_STEPS,
+    tracks: Sequence[str] | None = None,
     action_space: Path | None = None,
     jobs: int | None = None,
     home: Path | None = None,
@@ -141,16 +142,17 @@ def train_settings(
 ) -> TrainedComparison:
     """The `compared` best settings and the file as it is, trained in `folder` with `seeds` each.
 
-    What is trained there is not trained again. Raises KeyboardInterrupt after Ctrl-C, UsageError
+    `tracks` are the names or files of those that were searched on, where their own names do not
+    find them. What is trained there is not trained again. Raises KeyboardInterrupt after Ctrl-C, UsageError
     for a file that imports others beside it, and RacerError when a training failed.
     """
     chosen = _chosen(tuning, compared)
-    experiment = _write_experiment(tuning, chosen, folder, seeds, steps, action_space)
+    words = [_track_word(track) for track in tracks or tuning.settings.tracks]
+    experiment = _write_experiment(tuning, chosen, folder, words, seeds, steps, action_space)
     runs = run_grid(experiment, folder / RUNS_FOLDER, jobs, home, on_status)
     _check_finished(runs)
-    table = compare_runs(folder / RUNS_FOLDER).runs
-    configs = pd.DataFrame([_config_of(run) for run in runs])
-    table = table.assign(reward=configs["reward"], track=configs["track"])
+    names = dict(zip(words, tuning.settings.tracks, strict=True))
+    table = pd.DataFrame([_result_of(run, names) for run in runs])
     return _as_comparison(tuning, chosen, table, seeds, steps)
 
 
@@ -165,10 +167,17 @@ def _chosen(tuning: Tuning, compared: int) -> dict[str, Setting]:
     return chosen
 
 
+def _track_word(track: str) -> str:
+    """A track as an experiment in another folder names it."""
+    path = Path(track).expanduser()
+    return str(path.resolve()) if path.is_file() else track
+
+
 def _write_experiment(
     tuning: Tuning,
     chosen: dict[str, Setting],
     folder: Path,
+    tracks: Sequence[str],
     seeds: int,
     steps: int,
     action_space: Path | None,
@@ -187,7 +196,7 @@ def _write_experiment(
     table: dict[str, Any] = {
         "title": f"{tuning.reward.name} as it is and with other constants",
         "reward": [f"{name}.py" for name in chosen],
-        "track": list(settings.tracks),
+        "track": list(tracks),
         "car": settings.car,
         "objects": settings.objects,
         "seed": list(range(seeds)),
@@ -209,8 +218,15 @@ def _check_finished(runs: Sequence[RunStatus]) -> None:
         raise KeyboardInterrupt
 
 
-def _config_of(run: RunStatus) -> dict[str, str]:
-    return {"reward": Path(run.config.reward).stem, "track": run.config.track}
+def _result_of(run: RunStatus, names: dict[str, str]) -> dict[str, Any]:
+    """Which reward was trained on which track, and the median lap of the best checkpoint, s."""
+    best = Run.open(run.folder).best() or {}
+    lap_s = best.get("median_lap")
+    return {
+        "reward": Path(run.config.reward).stem,
+        "track": names[run.config.track],
+        "median_lap": np.nan if lap_s is None else lap_s,
+    }
 
 
 def _as_comparison(
