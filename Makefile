@@ -65,5 +65,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "building .venv with $(PYTHON) (minutes the first time: PyTorch is large)"
 	@"$(PYTHON)" -m venv .venv
 	@PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
-	  $(RUN) pip install -qq --editable '.[train,export,line,video,report,dev]'
+	  $(RUN) pip install -qq --editable '.[train,export,line,video,report,tune,dev]'
 	@printf '%s' "$(CURDIR)" > $@

@@ -27,11 +27,11 @@ from racer import __version__
 from racer.errors import RacerError, UsageError, printable
 
 # commands that stop at the first step that cannot be priced
-PRICING_COMMANDS = ("foresee", "score", "explain", "map", "replay")
+PRICING_COMMANDS = ("foresee", "score", "explain", "map", "replay", "tune")
 REFUSED_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 SUPERVISED_COMMANDS = {
     *("foresee", "score", "explain", "map", "replay", "watch", "reward"),
-    *("train", "evaluate", "actions"),
+    *("train", "evaluate", "actions", "tune"),
     "analyze",  # with --foresee
 }
 """Commands that run a reward function in their own process."""
@@ -108,6 +108,11 @@ COMMANDS = {
         "racer.cli.watch:watch_command",
         REWARD_PANEL,
         "Check and score a reward again on every save.",
+    ),
+    "tune": Command(
+        "racer.cli.tune:tune_command",
+        REWARD_PANEL,
+        "Search better constants for a reward, and prove them by training.",
     ),
     "reward": Command(
         "racer.cli.replay:reward_command",

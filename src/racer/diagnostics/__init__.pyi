@@ -26,6 +26,7 @@ from .policy import action_choices as action_choices
 from .policy import input_weights as input_weights
 from .policy import least_sure_place as least_sure_place
 from .policy import weight_fractions as weight_fractions
+from .pricing import DrivePricer as DrivePricer
 from .replay_record import LogReplay as LogReplay
 from .replay_record import RebuildProof as RebuildProof
 from .replay_record import ReplayedLog as ReplayedLog
@@ -61,6 +62,7 @@ __all__ = [
     "VERDICT_GAMMA",
     "ActionChoice",
     "Attribution",
+    "DrivePricer",
     "Foreseen",
     "Foresight",
     "ForesightSettings",

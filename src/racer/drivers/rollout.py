@@ -17,7 +17,9 @@ from racer.geometry import wrap_angle
 from racer.raceline import RacingLine, border_distances, neighbors, normal_vectors, racing_line
 from racer.sim import (
     OBSTACLE_DTYPE,
+    ROW_BYTES,
     START_LINE,
+    STATE,
     TRAINING,
     Obstacles,
     Phase,
@@ -234,11 +236,11 @@ def roll_out(
             scenario.rules,
         )
         cars_of_steps.append(alive)
-        rows_of_steps.append(rows)
+        rows_of_steps.append(rows.view(ROW_BYTES))
         goes_on = ~(rows["done"] | _is_lost(rows))
         if not goes_on.all():
             alive = alive[goes_on]
-            state = state[goes_on]
+            state = state.view(ROW_BYTES)[goes_on].view(STATE)
             cars = cars[goes_on]
         if not len(alive):
             break
@@ -275,11 +277,11 @@ def _has_crashed(state: State, obstacles: Obstacles) -> NDArray[np.bool_]:
     return np.asarray((state["phase"] == Phase.RUN) & (hit_obstacle(state, before_each) >= 0))
 
 
-def _rows_by_car(cars: NDArray[np.int64], rows: State, count: int) -> list[State]:
-    """Rows (R,) of many cars, split by car; they stay in order."""
+def _rows_by_car(cars: NDArray[np.int64], rows: NDArray[np.void], count: int) -> list[State]:
+    """Rows (R,) of `ROW_BYTES` of many cars, split by car; they stay in order."""
     order = np.argsort(cars, kind="stable")
     ends = np.cumsum(np.bincount(cars, minlength=count))
-    return np.split(rows[order], ends[:-1])
+    return np.split(rows[order].view(STATE), ends[:-1])
 
 
 def command_choices(space: ActionSpace | None, car: Car) -> CommandLimits:

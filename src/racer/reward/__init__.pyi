@@ -3,6 +3,9 @@ from .batch import RewardBatch as RewardBatch
 from .clock_use import clock_that_decides as clock_that_decides
 from .clock_use import dotted_name as dotted_name
 from .clock_use import import_aliases as import_aliases
+from .columns import ColumnProgram as ColumnProgram
+from .columns import NotColumnar as NotColumnar
+from .columns import Table as Table
 from .errors import MAX_ABS_REWARD as MAX_ABS_REWARD
 from .errors import CallStopped as CallStopped
 from .errors import RefusalReason as RefusalReason
@@ -35,12 +38,15 @@ __all__ = [
     "REWARD_TIMEOUT_S",
     "SIGNATURE_2018_START",
     "CallStopped",
+    "ColumnProgram",
     "Encoding",
+    "NotColumnar",
     "RefusalReason",
     "RewardBatch",
     "RewardFunction",
     "RewardRefused",
     "RewardUnusable",
+    "Table",
     "UnusableReason",
     "call_each",
     "clock_that_decides",

@@ -181,6 +181,11 @@ class RewardBatch:
         return self._calls[0]
 
     @property
+    def namespace(self) -> dict[str, Any]:
+        """The names that the first car's instance defines, with their values."""
+        return dict(vars(self._instances[0].modules[""]))
+
+    @property
     def printed(self) -> str:
         """The first few kB of what the reward function printed."""
         return self._around.sink.kept

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from racer.diagnostics.foresight.families import Maneuver, Road
 from racer.diagnostics.pay import price_drives, price_with
+from racer.diagnostics.pricing import DrivePricer
 from racer.drivers import (
     CommandLimits,
     Drive,
@@ -188,6 +189,7 @@ class Pricer:
         self.is_random = False
         self.has_memory = True
         self._batch: RewardBatch | None = None
+        self._by_columns: DrivePricer | None = None
 
     def learn(self, drive: Drive) -> None:
         """Find out, on one drive, whether the file remembers anything, and whether it is random."""
@@ -201,6 +203,8 @@ class Pricer:
         self.has_memory = has_changed or not np.array_equal(first, third)
         if not self.has_memory:
             self._batch = batch
+        if not self.is_random:
+            self._by_columns = DrivePricer(self.reward, by_file=self._by_file)
 
     @property
     def repeats(self) -> int:
@@ -209,6 +213,11 @@ class Pricer:
 
     def price(self, drives: Sequence[Drive]) -> list[Array]:
         """The rewards (T,) of each drive's steps."""
+        if self._by_columns is not None:
+            return self._by_columns(drives)
+        return self._by_file(drives)
+
+    def _by_file(self, drives: Sequence[Drive]) -> list[Array]:
         if self._batch is not None:
             return price_with(self._batch, drives, [0] * len(drives))
         if not self.is_random:
