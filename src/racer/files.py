@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import shutil
+import time
 import tomllib
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -206,12 +207,42 @@ def hold_folder(folder: str | Path) -> Iterator[None]:
         ) from None
 
 
-def _lock(file: IO[bytes]) -> None:
-    """Hold an open file. Raises BlockingIOError when another holds it."""
+def is_folder_held(folder: str | Path) -> bool:
+    """Whether somebody holds `folder` (`hold_folder`). Nothing is written there."""
+    lock = Path(folder) / ".lock"
+    if not lock.is_file():  # a pipe would keep whoever opens it
+        return False
+    try:
+        with lock.open("rb") as file:
+            _lock(file, is_shared=True)
+    except BlockingIOError:
+        return True
+    except OSError:  # it cannot be read
+        return False
+    return False
+
+
+LOCK_TRIES = 5
+LOCK_PAUSE_S = 0.02
+"""Between two tries: `is_folder_held` holds a folder for the moment of its look."""
+
+
+def _lock(file: IO[bytes], is_shared: bool = False) -> None:
+    """Hold an open file, alone or with others who share it. Raises BlockingIOError when another
+    holds it.
+    """
     if os.name == "nt":
         return  # where an open file cannot be replaced anyway
     import fcntl
 
+    if is_shared:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return
+    for _ in range(LOCK_TRIES - 1):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(LOCK_PAUSE_S)
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 

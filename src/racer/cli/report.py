@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from racer.cli.inputs import place_log
-from racer.cli.tables import LogsArgument, LogTrackOption, RoutesOption, echo, refuse_if
+from racer.cli.inputs import LogsArgument, place_log
+from racer.cli.tables import LogTrackOption, RoutesOption, echo, refuse_if
 from racer.errors import need
 from racer.files import write_file
 
