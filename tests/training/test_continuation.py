@@ -116,14 +116,14 @@ def test_it_may_be_stopped_and_made_longer_again(make, finish, tell):
             session.stop()
 
     session.train(stop)
-    run = extend_run(run, steps=1024)  # before its first end
+    run = extend_run(run, steps=1152)  # before its first end
     go_on(run)
     run = extend_run(run, steps=1536)
     go_on(run)
-    assert without_end(tell(run), 1024) == without_end(long, -1)
+    assert without_end(tell(run), 1152) == without_end(long, -1)
     story = json.loads((run.folder / "run.json").read_text())
-    assert [extension["after_steps"] for extension in story["extensions"]] == [256, 1024]
-    assert [extension["ended"]["steps"] for extension in story["extensions"]] == [768, 1024]
+    assert [extension["after_steps"] for extension in story["extensions"]] == [256, 1152]
+    assert [extension["ended"]["steps"] for extension in story["extensions"]] == [768, 1152]
 
 
 def test_a_kill_after_the_end_was_left_costs_nothing(make, finish, tell):
@@ -411,8 +411,8 @@ def test_actions_that_mean_something_else_are_allowed_and_said(make, rewards, tm
     )
     assert open_session(run).train(quietly).steps == 512
     assert changes_of_actions(run.action_space, run.action_space) == ""
-    wide = ActionSpace((-30.0, 30.0), (0.5, 4.0), True)
-    narrow = ActionSpace((-20.0, 20.0), (0.5, 4.0), True)
+    wide = ActionSpace(True, (-30.0, 30.0), (0.5, 4.0))
+    narrow = ActionSpace(True, (-20.0, 20.0), (0.5, 4.0))
     assert changes_of_actions(wide, narrow) == (
         "its actions reach -20 to 20 deg and 0.5 to 4 m/s, not -30 to 30 deg and 0.5 to 4 m/s as "
         "it has learned"

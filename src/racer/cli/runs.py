@@ -56,13 +56,22 @@ def _say_search(track: str) -> None:
 def _runs_table(runs: list[RunSummary], folder: Path) -> RecordTable:
     now = datetime.now(UTC)
     handles = {str(run.folder.absolute()): _handle(run, folder) for run in runs}
-    heads = ("run", "folder", "reward", "track", "steps", "best lap s", "% of bound")
-    table = new_table(*heads, "age", "parent", "state", text=TEXT_HEADS)
+    heads = (
+        "run",
+        "reward",
+        "track",
+        "steps",
+        "best lap s",
+        "% of bound",
+        "age",
+        "parent",
+        "state",
+    )
+    table = new_table(*heads, "folder", text=TEXT_HEADS)
     for run in runs:
         table.add_row(
             _handle(run, folder),
-            str(run.folder.relative_to(folder)),
-            run.reward,
+            run.reward.removesuffix(".py"),
             run.track,
             f"{run.steps:,}",
             format_number(run.best_lap),
@@ -70,6 +79,7 @@ def _runs_table(runs: list[RunSummary], folder: Path) -> RecordTable:
             _age(now, run.begun),
             _parent(run, handles),
             run.state,
+            str(run.folder.relative_to(folder)),
         )
     return table
 

@@ -155,18 +155,25 @@ def with_bounds(
     from racer.raceline import lap_time_bound, remembered_bound
 
     bounds: dict[Road, float] = {}
+
+    def bound_of(run: RunSummary) -> float | None:
+        try:
+            road = _road_of(run)
+            if road in bounds:
+                return bounds[road]
+            track = _track_of(run, road)
+            car = car_preset(run.car)
+        except UsageError:  # its track is damaged: the run is listed without its bound
+            return None
+        if on_search is not None and remembered_bound(track, car, home) is None:
+            on_search(track.title)
+        bounds[road] = lap_time_bound(track, car, home)
+        return bounds[road]
+
     bounded = []
     for run in runs:
-        if run.best_lap is not None:
-            road = _road_of(run)
-            if road not in bounds:
-                track = _track_of(run, road)
-                car = car_preset(run.car)
-                if on_search is not None and remembered_bound(track, car, home) is None:
-                    on_search(track.title)
-                bounds[road] = lap_time_bound(track, car, home)
-            run = replace(run, bound=bounds[road])
-        bounded.append(run)
+        bound = None if run.best_lap is None else bound_of(run)
+        bounded.append(replace(run, bound=bound))
     return bounded
 
 

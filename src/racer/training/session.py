@@ -38,7 +38,7 @@ VALUE_ONLY_STEPS = 4_096
 """Steps of fine-tuning in which the value alone is learned, as lessons do not teach it."""
 
 
-VALUE_STEPS = 16_384
+VALUE_STEPS = 8_192
 """Steps in which the value network alone learns, where a training starts from the policy of a run
 with another reward: benchmarks/results/learning_from.txt says why."""
 
