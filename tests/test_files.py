@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from racer.errors import UsageError
-from racer.files import MAX_YAML_ALIASES, parse_yaml
+from racer.files import MAX_YAML_ALIASES, hold_folder, is_folder_held, parse_yaml
 
 
 @pytest.mark.parametrize(
@@ -50,3 +52,20 @@ def test_yaml_that_would_not_fit_into_memory_is_refused() -> None:
         lists.append(f"l{k}: &l{k} [*l{k - 1}]")
     with pytest.raises(UsageError, match="aliases"):
         parse_yaml("\n".join(lists), "a.yaml")
+
+
+def test_whether_a_folder_is_held_is_seen_without_holding_it(tmp_path) -> None:
+    assert not is_folder_held(tmp_path)
+    assert not list(tmp_path.iterdir())  # a look writes nothing
+    with hold_folder(tmp_path):
+        assert is_folder_held(tmp_path)
+        with pytest.raises(UsageError, match="in use by another racer"), hold_folder(tmp_path):
+            pass
+    assert not is_folder_held(tmp_path)
+    with hold_folder(tmp_path):
+        pass
+
+
+def test_a_pipe_in_the_place_of_a_lock_keeps_nobody(tmp_path) -> None:
+    os.mkfifo(tmp_path / ".lock")
+    assert not is_folder_held(tmp_path)

@@ -448,6 +448,57 @@ def test_a_pixel_policy_goes_on_without_its_teacher(make, tmp_path):
     assert "is the network SMALL, and this training asks for DEEP_CONV" in words
 
 
+def test_sac_starts_from_an_actor_and_learns_its_critics_anew(make, tmp_path):
+    actions = {
+        "action_space_type": "continuous",
+        "action_space": {
+            "steering_angle": {"low": -30, "high": 30},
+            "speed": {"low": 1, "high": 3},
+        },
+        "training_algorithm": "sac",
+        "sensor": ["FRONT_FACING_CAMERA"],
+        "version": "5",
+    }
+    (tmp_path / "sac.json").write_text(json.dumps(actions))
+    parent = make(action_space=str(tmp_path / "sac.json"), steps=256)
+    open_session(parent).train(quietly)
+    run = heir(tmp_path / "heir", parent, steps=256, reward="progress_gained")
+    saved = read_plain(run.start_file, "")["weights"]
+    fresh = open_session(run).setup.model.policy.state_dict()
+    assert all(torch.equal(saved[name], fresh[name]) for name in saved if name.startswith("actor."))
+    critics = [name for name in saved if name.startswith("critic") and name.endswith("weight")]
+    assert critics
+    assert not any(torch.equal(saved[name], fresh[name]) for name in critics)
+    open_session(run).train(quietly)
+    last = read_plain(run.checkpoints / "256.pt", "")["weights"]
+    # the steps of the value network are not over yet
+    assert all(torch.equal(saved[name], last[name]) for name in saved if name.startswith("actor."))
+    kept = heir(tmp_path / "kept", parent, steps=256)
+    same = open_session(kept).setup.model.policy.state_dict()
+    assert all(torch.equal(saved[name], same[name]) for name in saved)
+
+
+def test_a_longer_run_with_a_teacher_is_tuned_longer(make):
+    run = make(observation="lidar", teacher=True, steps=128, fine_tune=128)
+    longer = extend_run(run, steps=1000)
+    assert (longer.config.steps, longer.config.fine_tune) == (128, 872)
+    assert longer.config.settings.lr_steps == 128
+    with pytest.raises(UsageError, match="has 128 steps of lessons, and --steps counts those too"):
+        extend_run(run, steps=100)
+    with pytest.raises(UsageError, match="has a teacher, and ends after --steps"):
+        extend_run(run, minutes=5.0)
+
+
+def test_an_exported_experiment_begins_with_nothing_and_says_so(whole, tmp_path):
+    from racer.training.interop.exporter import write_experiment
+
+    run = heir(tmp_path / "heir", whole[0])
+    notes = write_experiment(run, tmp_path / "export")
+    name = whole[0].folder.name
+    assert f"the run started from the policy of {name}; the experiment begins with nothing" in notes
+    assert "from_run" not in (tmp_path / "export" / "experiment.toml").read_text()
+
+
 def test_a_damaged_start_gets_a_sentence(whole, tmp_path):
     run = heir(tmp_path / "heir", whole[0])
     run.start_file.write_bytes(b"nonsense")
