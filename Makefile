@@ -8,20 +8,22 @@ INSTALLED = .venv/installed
 
 LOWEST = build/lowest
 
-.PHONY: help demo test test-fast test-lowest lint types clean
+.PHONY: help demo docs test test-fast quick-tests test-lowest lint types clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
-demo: $(INSTALLED) ## Train a car on reinvent_2018, drive it, print its lap table and draw its laps
+demo: $(INSTALLED) ## Train two rewards on reinvent_2018, race both cars, and say what physics allows
 	rm -rf runs/demo
-	.venv/bin/racer train rewards/center_line.py --track reinvent_2018 --steps 100000 --out runs/demo
-	.venv/bin/racer evaluate runs/demo --save
+	.venv/bin/racer demo
 
 test: lint types ## Lint, types, and the tests with warnings as errors
 	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4
 
-test-fast: lint types ## Lint, types, and all tests but the slow ones: about 3 minutes on two cores
+test-fast: $(INSTALLED) ## Lint, types, and all tests but the slow ones, side by side
+	@$(MAKE) --jobs 3 lint types quick-tests
+
+quick-tests: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4 -m "not slow"
 
 test-lowest: ## The tests with the lowest versions that pyproject.toml allows, in a folder of its own
@@ -38,6 +40,10 @@ lint: $(INSTALLED) ## Look for mistakes and untidy layout
 
 types: $(INSTALLED) ## Check the types of src
 	$(RUN) mypy
+
+docs: $(INSTALLED) ## The documentation site, with its notebooks executed, into build/site
+	RACER_DOCS_EXECUTE=1 NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --quiet -f website/mkdocs.yml
+	@echo "look at it: $(RUN) http.server -d build/site"
 
 clean: ## Remove .venv and everything that can be built again; runs/ stays
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

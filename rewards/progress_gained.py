@@ -1,4 +1,4 @@
-"""Pay for the way covered since the last step, and for nothing else.
+"""Pay for the progress made since the last step, and for nothing else.
 
 Teaches: memory. The file keeps the progress of the step before, and forgets it when a new attempt begins (`steps` is 2
 on the first call of an attempt). A whole lap pays the same sum however long it takes, so only the discount factor makes

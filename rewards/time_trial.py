@@ -1,4 +1,4 @@
-"""As a race clock would pay: way covered is income, every step costs, leaving the road costs more.
+"""As a race clock would pay: progress is income, every step costs, leaving the road costs more.
 
 Teaches: a reward may be negative. The step cost makes a slow car lose money, so speed pays at any discount factor.
 The three prices must fit together: a car at SLOWEST meters a second breaks even, and leaving the road has to cost more

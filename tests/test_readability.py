@@ -118,6 +118,25 @@ def variable_names() -> Iterator[str]:
             yield node.arg
 
 
+def misplaced_constants(tree: ast.Module) -> list[str]:
+    """Names that are assigned below a function or class, though nothing that they are made from is
+    defined there.
+    """
+    defined_below: set[str] = set()
+    misplaced: list[str] = []
+    for node in tree.body:
+        if isinstance(node, Function | ast.ClassDef):
+            defined_below.add(node.name)
+        elif defined_below and isinstance(node, ast.Assign | ast.AnnAssign):
+            names = [child for child in ast.walk(node) if isinstance(child, ast.Name)]
+            assigned = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+            if {name.id for name in names} & defined_below:
+                defined_below |= assigned
+            else:
+                misplaced += sorted(assigned)
+    return misplaced
+
+
 def tokens_per_line() -> float:
     return sum(map(len, token_rows().values())) / code_lines()
 
@@ -177,6 +196,11 @@ def test_no_comprehension_has_more_than_two_clauses() -> None:
     assert places == []
 
 
+def test_constants_stand_above_the_first_function() -> None:
+    late = {name: misplaced_constants(tree) for name, tree in trees().items()}
+    assert {name: constants for name, constants in late.items() if constants} == {}
+
+
 def test_no_public_class_name_is_used_twice() -> None:
     assert [name for name, count in public_names(ast.ClassDef).items() if count > 1] == []
 
@@ -214,6 +238,20 @@ def test_a_ternary_in_any_part_of_another_is_nested(text: str, is_nested: bool) 
 )
 def test_clauses_are_counted_over_nested_comprehensions(text: str, is_too_much: bool) -> None:
     assert has_too_many_clauses(expression(text)) == is_too_much
+
+
+@pytest.mark.parametrize(
+    ("text", "misplaced"),
+    [
+        ("A = 1\ndef f(): pass\nB: int = A", ["B"]),
+        ("def f(): pass\nA = f\nB = A", []),
+        ("class K: pass\nA: dict[str, K] = {}\nB = 1\nC = D = 2", ["B", "C", "D"]),
+    ],
+)
+def test_a_constant_is_misplaced_where_it_needs_nothing_from_above_it(
+    text: str, misplaced: list[str]
+) -> None:
+    assert misplaced_constants(ast.parse(text)) == misplaced
 
 
 def test_an_unpacked_result_is_no_parallel_assignment() -> None:

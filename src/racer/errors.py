@@ -9,6 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+UNSEEN_CATEGORIES = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+"""Unicode's controls, marks of direction, surrogates, and separators of lines."""
+
+DISTRIBUTION = "racer-sim"
+"""The name that pip installs racer by. (`racer` on PyPI is somebody else's package.)"""
+
 
 class RacerError(Exception):
     """Something a user can mend. The message says what is wrong, where, and what to do next.
@@ -32,10 +38,6 @@ class UsageError(RacerError):
     """
 
     exit_code = 2
-
-
-UNSEEN_CATEGORIES = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
-"""Unicode's controls, marks of direction, surrogates, and separators of lines."""
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -68,10 +70,6 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     """`: did you mean 'x'?` for the known word nearest to `word`, or an empty string."""
     near = nearest_word(word, known)
     return f": did you mean {near!r}?" if near is not None else ""
-
-
-DISTRIBUTION = "racer-sim"
-"""The name that pip installs racer by. (`racer` on PyPI is somebody else's package.)"""
 
 
 @dataclass(frozen=True)

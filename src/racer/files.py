@@ -28,6 +28,9 @@ LFS_SENTENCE = (
 )
 MAX_YAML_ALIASES = 20
 """Of one YAML file; those of settings have none, or repeat a list."""
+LOCK_TRIES = 5
+LOCK_PAUSE_S = 0.02
+"""Between two tries to hold a folder: `is_folder_held` holds it for the moment of its look."""
 
 
 def read_bytes(path: str | Path, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
@@ -220,11 +223,6 @@ def is_folder_held(folder: str | Path) -> bool:
     except OSError:  # it cannot be read
         return False
     return False
-
-
-LOCK_TRIES = 5
-LOCK_PAUSE_S = 0.02
-"""Between two tries: `is_folder_held` holds a folder for the moment of its look."""
 
 
 def _lock(file: IO[bytes], is_shared: bool = False) -> None:

@@ -8,8 +8,8 @@ from racer.errors import UsageError
 
 
 def shipped_folder(kind: str) -> Path:
-    """The folder of the shipped `tracks` or `rewards`, of the `starter` project, or of what `init
-    --line` adds to it.
+    """The folder of the shipped `tracks` or `rewards`, of the `starter` project, of what `init
+    --line` adds to it, or of the pages of `docs` that a command prints.
 
     Inside an installed package that is `racer/shipped/<kind>`, in a checkout (editable install) the
     top-level folder.

@@ -34,6 +34,7 @@ def test_the_lap_is_what_the_simulator_says_of_these_commands(found, ring, car):
     assert rows["wheels"][:-1].min() > 0
 
 
+@pytest.mark.slow
 def test_a_lap_in_shares_of_a_step_is_within_a_step_of_the_official_one(found):
     assert len(found.laps) == 2
     assert found.pace == pytest.approx(found.laps[-1], abs=1.01 * STEP_S)

@@ -8,6 +8,8 @@ import pytest
 
 from racer.checker import CheckReport, check
 
+pytestmark = pytest.mark.slow
+
 HEAD = "DONE = [0]\nTABLE = {25: 5.0, 50: 10.0, 75: 20.0}\n\n\ndef reward_function(params):\n"
 PROGRESS = "    progress = params['progress']\n"
 TAIL = "    return float(reward)\n"

@@ -47,6 +47,7 @@ PAST_PYTHON = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PAST_PYTHON)
 @pytest.mark.skipif(sys.platform == "win32", reason="these ways are those of POSIX")
 def test_whoever_reaches_out_past_the_hook_is_told_and_touches_nothing(kind, tmp_path):

@@ -57,6 +57,7 @@ def found(paths: list[Path]) -> list[dict[str, Any]]:
     return reports
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no nice")
 def test_a_check_says_the_same_alone_and_beside_eight_busy_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -20,6 +20,7 @@ from racer.checker.cases import (
     probe_episodes,
 )
 from racer.checker.findings import Finding
+from racer.checker.named_numbers import NamedNumbers, named_numbers
 from racer.checker.search import minimize_failure
 from racer.reward import RefusalReason, RewardRefused, load_reward
 
@@ -126,6 +127,46 @@ def test_numbers_that_a_file_names_are_tried(tmp_path: Path) -> None:
     }
 
 
+RARE_CONDITIONS = [
+    "params['speed'] == 2.37 and params['steering_angle'] > 29",
+    "params['steps'] > 2000",
+    "params['closest_waypoints'][1] == 57 and params['speed'] >= 3.5 and params['steering_angle'] > 15",
+    "0.48 * params['track_width'] < params['distance_from_center'] < 0.5 * params['track_width']",
+    "params['progress'] > 99.5 and params['speed'] < 0.9",
+]
+
+
+@pytest.mark.parametrize("condition", RARE_CONDITIONS)
+def test_what_a_condition_compares_is_tried_at_its_edges(tmp_path: Path, condition: str) -> None:
+    path = tmp_path / "reward.py"
+    table = {k: 1.0 + 0.013 * k for k in range(90)}  # numbers that have nothing to do with it
+    path.write_text(
+        f"TABLE = {table}\n\ndef reward_function(params):\n    return 1 / (not ({condition}))\n"
+    )
+    caller = RewardCaller(load_reward(path), 2.0)
+    assert search.random_failures(caller, [track.load_track("reinvent_2018")], 400)
+
+
+def test_a_number_is_attributed_to_the_keys_that_it_is_compared_with(tmp_path: Path) -> None:
+    path = tmp_path / "reward.py"
+    path.write_text(
+        "LIMIT = 2.37\n"
+        "TABLE = " + repr(list(range(50))) + "\n\n"
+        "def near(offset, width):\n"
+        "    return offset < 0.31 * width\n\n"
+        "def reward_function(params):\n"
+        "    v, s = params['speed'], abs(params.get('steering_angle'))\n"
+        "    if v > LIMIT and s <= 17 or v > TABLE[3]:\n"
+        "        return 0.1\n"
+        "    return 1.0 if near(params['distance_from_center'], params['track_width']) else 0.5\n"
+    )
+    beside = named_numbers(load_reward(path)).beside
+    assert 2.37 in beside["speed"]
+    assert 49.0 not in beside["speed"]
+    assert 17.0 in beside["steering_angle"]
+    assert 0.31 in beside["distance_from_center"]
+
+
 @pytest.mark.parametrize(
     "condition", ["params['is_reversed']", "max(params['objects_speed'], default=0) > 0"]
 )
@@ -140,7 +181,7 @@ def test_random_places_are_driven_both_ways_and_among_objects(
 
 def test_places_at_random_are_ones_that_an_episode_can_have() -> None:
     road = oval()
-    episode = search.random_episode(road, 300, [])
+    episode = search.random_episode(road, 300, NamedNumbers())
     assert all(place.is_possible for place in episode.places)
     reach = 4.0 / 15.0 / road.length * 100.0
     for params in [*episode.params, *(p for e in probe_episodes(road) for p in e.params)]:

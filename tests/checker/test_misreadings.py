@@ -139,3 +139,23 @@ def test_seconds_of_the_wall_that_decide_on_the_reward_are_named(
 def test_a_clock_that_is_only_printed_is_fine(tmp_path: Path) -> None:
     lines = ("start = time.time()", "print('took', time.time() - start)")
     assert read(body(*lines, before=CLOCK), tmp_path, "RW305") == []
+
+
+def test_a_call_that_fails_for_the_clock_names_it_and_no_window_is_made_of_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "reward.py"
+    path.write_text(
+        "from time import perf_counter\n"
+        "begun = [0.0]\n\n"
+        "def reward_function(params):\n"
+        "    if params['steps'] <= 2:\n"
+        "        begun[0] = perf_counter()\n"
+        "        return 1.0\n"
+        "    return float(params['progress'] / (perf_counter() - begun[0]))\n"
+    )
+    findings = check(path, tracks=["oval"], seconds=0.2).findings
+    [error] = [one for one in findings if one.code == "RW204"]
+    assert "the clock of line 8 runs on by microseconds a step here" in error.sentence
+    assert error.remedy == "write params['steps'] / 15 for seconds of the episode"
+    assert "RW319" not in {one.code for one in findings}

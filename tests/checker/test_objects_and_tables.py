@@ -36,6 +36,18 @@ def test_the_empty_road_is_named_as_the_cause_with_the_option(reward: Path) -> N
     assert "racer check --objects boxes" in error.remedy
 
 
+def test_the_empty_road_is_named_where_boxes_fail_otherwise(reward: Path) -> None:
+    reward.write_text(
+        "def reward_function(params):\n"
+        "    nearest = params['closest_objects'][0]\n"
+        "    return float(params['speed'] / params['objects_speed'][nearest])\n"  # boxes stand
+    )
+    findings = check(reward, tracks=["oval"], seconds=0.2).findings
+    [error] = [one for one in findings if one.exception == "IndexError"]
+    assert error.circumstances.startswith("without objects on the road; on oval")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("objects", ["boxes", "bots"])
 def test_a_race_with_objects_has_no_empty_road(reward: Path, objects: str) -> None:
     result = check(reward, tracks=["oval"], seconds=0.2, objects=objects)
@@ -43,6 +55,7 @@ def test_a_race_with_objects_has_no_empty_road(reward: Path, objects: str) -> No
     assert [finding for finding in result.findings if finding.is_error] == []
 
 
+@pytest.mark.slow
 def test_an_error_among_objects_is_shown_among_objects(reward: Path) -> None:
     reward.write_text(NEEDS.replace("return", "return 1 / (away > 0.5) and"))
     findings = check(reward, tracks=["oval"], seconds=0.2, objects="boxes").findings
@@ -52,6 +65,7 @@ def test_an_error_among_objects_is_shown_among_objects(reward: Path) -> None:
     assert error.params["objects_location"]
 
 
+@pytest.mark.slow
 def test_a_project_says_that_there_are_always_objects(reward: Path) -> None:
     (reward.parent / "pyproject.toml").write_text('[tool.racer]\nobjects = "boxes"\n')
     runner = CliRunner()
@@ -73,6 +87,7 @@ def table_of(name: str) -> str:
     return ",\n    ".join(map(str, rows))
 
 
+@pytest.mark.slow
 def test_each_table_is_named_for_the_track_that_it_fits(tmp_path: Path) -> None:
     path = tmp_path / "two.py"
     path.write_text(
@@ -105,3 +120,19 @@ def test_a_route_of_the_users_own_is_named_and_driven(
     findings = check(path, seconds=0.2).findings
     assert any("made for elsewhere" in finding.message for finding in findings)
     assert any("driven" in finding.message for finding in findings if finding.is_error)
+
+
+@pytest.mark.parametrize(("count", "is_error"), [(80, True), (130, False)])
+def test_a_failure_beyond_a_table_is_either_an_error_or_excused(
+    tmp_path: Path, count: int, is_error: bool
+) -> None:
+    path = tmp_path / "reward.py"
+    rows = [[9.0 + 0.1 * k, -9.0, 2.0] for k in range(count)]  # of no track that ships
+    path.write_text(
+        f"LINE = {rows}\n\ndef reward_function(params):\n"
+        "    return LINE[params['closest_waypoints'][1]][2] + 0.01 * params['speed']\n"
+    )
+    findings = [one for one in check(path, seconds=0.2).findings if "IndexError" in one.message]
+    assert [(one.code, one.is_error) for one in findings] == [
+        ("RW201" if is_error else "RW309", is_error)
+    ]

@@ -94,6 +94,7 @@ def test_an_array_is_printed_without_an_import(verdict: Verdict, line: str) -> N
     assert verdict(text) == []
 
 
+@pytest.mark.slow
 def test_an_array_that_is_shown_as_repr_takes_an_import_there(tmp_path: Path) -> None:
     # in a program of its own: numpy imports what shows an array once, and this one may have shown some
     path = tmp_path / "reward.py"

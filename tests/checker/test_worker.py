@@ -253,7 +253,24 @@ def test_a_failure_at_0_metres_a_second_is_a_warning_that_says_so(checked: Check
     report = checked("def reward_function(params):\n    return 1.0 / params['speed']\n")
     (finding,) = [finding for finding in report.findings if finding.code == "RW201"]
     assert finding.severity is Severity.WARNING
-    assert "if an action commands 0 m/s" in finding.sentence
+    assert "if an action commands 0 m/s; on reinvent_2018, 0 m from the line" in finding.sentence
+    assert "speed=0.0, steps=2)" in finding.test
+
+
+@pytest.mark.parametrize(
+    ("line", "cure"),
+    [
+        ("return speed", "give that name a value first, or import it"),
+        ("return reward_function(params)", "bound the recursion"),
+        ("import torchrl\n    return 1.0", "import it at the top of the file"),
+        ("x = params['speed'] if False else y; y = 1\n    return x", "on every path to this line"),
+        ("return 1.0 / 0", "guard the case that is shown"),
+    ],
+)
+def test_the_help_fits_the_exception(checked: Checked, line: str, cure: str) -> None:
+    report = checked(f"def reward_function(params):\n    {line}\n", tracks=["oval"])
+    (finding,) = [finding for finding in report.findings if finding.code == "RW201"]
+    assert cure in finding.remedy
 
 
 def test_a_reward_that_takes_keys_out_gets_a_report_and_the_others_theirs(tmp_path: Path) -> None:

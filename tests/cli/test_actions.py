@@ -12,6 +12,8 @@ from typer.testing import CliRunner, Result
 
 from racer.cli.actions import _driven_lap_time, app
 from racer.errors import UsageError
+from racer.logs import write_csv
+from racer.track.route import save_route
 from racer.vehicle import ActionSpace
 from racer.vehicle.metadata import read_metadata
 
@@ -119,6 +121,21 @@ def test_a_log_without_metadata_proves_the_actions_that_it_commands(
     log = SimpleNamespace(log=SimpleNamespace(job=SimpleNamespace(action_space=None), trace=trace))
     log.laps_on_track = laps
     assert (_driven_lap_time(log, space) is not None) == is_proof
+
+
+@pytest.mark.slow
+def test_the_track_of_a_log_is_looked_for_among_the_routes_of_a_folder(
+    tmp_path: Path, drive, ring, monkeypatch
+) -> None:
+    monkeypatch.setenv("RACER_HOME", str(tmp_path / "home"))
+    write_csv(drive(episodes=2), tmp_path / "log" / "0-iteration.csv")
+    check = ("check", written(tmp_path / "good.json", GOOD), "--run", tmp_path / "log")
+    with pytest.raises(UsageError, match="--tracks DIR gives routes to try"):
+        run(*check)
+    (tmp_path / "routes").mkdir()
+    save_route(ring, tmp_path / "routes" / "ring.npy")
+    result = run(*check, "--tracks", tmp_path / "routes")
+    assert result.output.startswith("ring, car v6: 6 actions")
 
 
 @pytest.mark.slow

@@ -23,11 +23,6 @@ app = typer.Typer()
 app.command()(analyze_command)
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("RACER_HOME", str(tmp_path / "home"))
-
-
 @pytest.fixture
 def log(tmp_path: Path, drive) -> Path:
     path = tmp_path / "evaluation" / "a.csv"
@@ -36,11 +31,9 @@ def log(tmp_path: Path, drive) -> Path:
 
 
 @pytest.fixture
-def tracks(tmp_path: Path, ring) -> Path:
-    (tmp_path / "tracks").mkdir()
-    route.save_route(ring, tmp_path / "tracks" / "ring.npy")
-    (tmp_path / "tracks" / "broken.npy").write_text("no route")
-    return tmp_path / "tracks"
+def tracks(tracks: Path) -> Path:
+    (tracks / "broken.npy").write_text("no route")
+    return tracks
 
 
 def run(*words: object) -> Result:

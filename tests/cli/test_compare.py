@@ -14,19 +14,6 @@ from typer.testing import CliRunner
 
 from racer.cli import app
 from racer.logs import write_csv
-from racer.track import route
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("RACER_HOME", str(tmp_path / "home"))
-
-
-@pytest.fixture
-def tracks(tmp_path: Path, ring) -> Path:
-    (tmp_path / "tracks").mkdir()
-    route.save_route(ring, tmp_path / "tracks" / "ring.npy")
-    return tmp_path / "tracks"
 
 
 @pytest.fixture

@@ -31,12 +31,6 @@ def reward(tmp_path):
     return str(path)
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("RACER_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-
-
 def said(*words):
     result = CliRunner().invoke(app, list(words))
     assert result.exit_code == 0, result.exception

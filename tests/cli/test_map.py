@@ -14,12 +14,6 @@ app.command()(map_command)
 FEW = ("--track", "oval", "--cells", "300")
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("RACER_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-
-
 def said(*words):
     result = CliRunner().invoke(app, list(words))
     assert result.exit_code == 0, result.exception

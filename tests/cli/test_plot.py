@@ -19,7 +19,6 @@ from racer.cli.plot import plot_command
 from racer.errors import UsageError
 from racer.logs import write_csv
 from racer.plotting import PLOT_KINDS, PlotRequest
-from racer.track import route
 
 app = typer.Typer()
 app.command()(plot_command)
@@ -27,23 +26,10 @@ app.command()(plot_command)
 NEED_A_LAP = {"laptimes", "sectors", "reward-time"}  # kinds that need a complete one
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("RACER_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture
 def log(tmp_path: Path, drive) -> Path:
     write_csv(drive(episodes=12), tmp_path / "a.csv")
     return tmp_path / "a.csv"
-
-
-@pytest.fixture
-def tracks(tmp_path: Path, ring) -> Path:
-    (tmp_path / "tracks").mkdir()
-    route.save_route(ring, tmp_path / "tracks" / "ring.npy")
-    return tmp_path / "tracks"
 
 
 @pytest.fixture

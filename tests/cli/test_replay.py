@@ -13,15 +13,9 @@ from typer.testing import CliRunner, Result
 from racer.cli.replay import replay_command
 from racer.errors import RacerError, UsageError
 from racer.logs import write_csv
-from racer.track import route
 
 app = typer.Typer()
 app.command()(replay_command)
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("RACER_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture
@@ -31,13 +25,6 @@ def log(tmp_path: Path, drive) -> Path:
     both = pd.concat([slow, fast.assign(episode=fast["episode"] + 4)], ignore_index=True)
     write_csv(both, path)
     return path
-
-
-@pytest.fixture
-def tracks(tmp_path: Path, ring) -> Path:
-    (tmp_path / "tracks").mkdir()
-    route.save_route(ring, tmp_path / "tracks" / "ring.npy")
-    return tmp_path / "tracks"
 
 
 @pytest.fixture
@@ -139,3 +126,13 @@ def test_a_reward_that_reads_objects_is_told_that_there_are_none(log, tracks) ->
         "reads objects; a log does not tell where they were"
         in run("avoid_objects", log, "--tracks", tracks).output
     )
+
+
+def test_several_jobs_in_one_folder_are_priced_apart(drive, tracks, reward, tmp_path: Path) -> None:
+    for name, later_s in (("one", 0.0), ("two", 2.5)):
+        trace = drive(episodes=3).assign(tstamp=lambda rows, s=later_s: rows["tstamp"] + s)
+        write_csv(trace, tmp_path / "jobs" / name / "training-simtrace" / "0-iteration.csv")
+    told = json.loads(run(reward, tmp_path / "jobs", "--tracks", tracks, "--json").output)
+    folders = [str(tmp_path / "jobs" / name) for name in ("one", "two")]
+    assert [log["log"] for log in told["logs"]] == folders
+    assert [lap["log"] for lap in told["tracks"][0]["laps"]] == [folders[0]] * 3 + [folders[1]] * 3

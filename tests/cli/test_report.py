@@ -13,15 +13,9 @@ from racer import errors as extras
 from racer.cli.report import report_command
 from racer.errors import UsageError
 from racer.logs import write_csv
-from racer.track import route
 
 app = typer.Typer()
 app.command()(report_command)
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("RACER_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture
@@ -29,13 +23,6 @@ def log(tmp_path: Path, drive) -> Path:
     path = tmp_path / "evaluation" / "a.csv"
     write_csv(drive(episodes=4), path)
     return path
-
-
-@pytest.fixture
-def tracks(tmp_path: Path, ring) -> Path:
-    (tmp_path / "tracks").mkdir()
-    route.save_route(ring, tmp_path / "tracks" / "ring.npy")
-    return tmp_path / "tracks"
 
 
 def run(*words: object) -> Result:
@@ -66,6 +53,17 @@ def test_several_logs_make_one_page(log: Path, drive, tracks: Path, tmp_path: Pa
     page = (tmp_path / "a.html").read_text("utf-8")
     assert "<h1>Both &amp; all</h1>" in page
     assert "A training and a race on ring (counterclockwise): 39 laps in 2 files." in page
+
+
+def test_each_job_of_a_folder_gets_a_page(drive, tracks: Path, tmp_path: Path) -> None:
+    for name, episodes, later_s in (("one", 3, 0.0), ("two", 5, 2.5)):
+        trace = drive(episodes=episodes).assign(tstamp=lambda rows, s=later_s: rows["tstamp"] + s)
+        write_csv(trace, tmp_path / "jobs" / name / "training-simtrace" / "0-iteration.csv")
+    result = run(tmp_path / "jobs", "--tracks", tracks, "-o", tmp_path / "a.html")
+    assert "2 jobs are in it, and each gets a page of its own" in result.output
+    assert not (tmp_path / "a.html").exists()
+    assert "3 laps" in (tmp_path / "a-one.html").read_text("utf-8")
+    assert "5 laps" in (tmp_path / "a-two.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize("columns", [15, 16, 17, 18, 19])

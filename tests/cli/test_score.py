@@ -11,12 +11,6 @@ from typer.testing import CliRunner, Result
 from racer.cli import app
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RACER_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-
-
 def call(*words: str) -> Result:
     return CliRunner(env={"COLUMNS": "100"}).invoke(app, ["score", *words, "--track", "oval"])
 

@@ -474,6 +474,10 @@ def test_a_training_tells_its_notes_and_where_the_run_is(tmp_path, monkeypatch):
         "loss_type huber has no counterpart: the value loss here is the mean squared error"
         in done.out
     )
+    assert (
+        "note: 1 steps become 128: the policy learns after every 128, 64 of each of 2 cars"
+        in done.out
+    )
     assert done.out.splitlines()[-1] == f"runs/{run.name}  (racer evaluate runs/{run.name} --save)"
 
 

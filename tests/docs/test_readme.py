@@ -1,7 +1,7 @@
 """README.md is a test: what it tells a reader to type works, in its order.
 
 Fenced blocks are read by their language. In `bash` and `console` blocks (there, the lines after `$
-`), every line that begins with `racer` runs in one temporary folder, lines of `make` and `pip
+`), every line that begins with `racer` runs in one temporary folder, a line `cd FOLDER` goes there for good, lines of `make` and `pip
 install` are checked but not run. `python` blocks run in that folder too. Files that a block names
 are written by a block just before it whose first line is a comment with the name alone (`#
 reward.py`). Other languages (`text` for output) are for the eye only.
@@ -64,9 +64,9 @@ def typed(program: str, text: str = README) -> list[list[str]]:
     return [words[1:] for words in lines if words[0] == program]
 
 
-def run(block: Block, folder: Path) -> None:
-    """Do in `folder` what a reader would do with a block; fails with what went wrong and the line
-    in README.md.
+def run(block: Block, folder: Path) -> Path:
+    """Do in `folder` what a reader would do with a block, and give the folder where he stands then;
+    fails with what went wrong and the line in README.md.
     """
     name = FILE_NAME.match(block.text.partition("\n")[0])
     if name:
@@ -78,6 +78,9 @@ def run(block: Block, folder: Path) -> None:
             words = shlex.split(line, comments=True)
             if words[0] == "racer":
                 call([sys.executable, "-m", "racer", *words[1:]], folder, block)
+            elif words[0] == "cd":
+                folder /= words[1]
+    return folder
 
 
 def call(command: list[str], folder: Path, block: Block) -> None:
@@ -99,8 +102,9 @@ def call(command: list[str], folder: Path, block: Block) -> None:
 def test_what_the_readme_says_to_type_works(tmp_path: Path) -> None:
     (tmp_path / "rewards").symlink_to(ROOT / "rewards")
     (tmp_path / "experiments").symlink_to(ROOT / "experiments")
+    folder = tmp_path
     for block in blocks(README):
-        run(block, tmp_path)
+        folder = run(block, folder)
 
 
 def test_the_readme_shows_the_main_job() -> None:

@@ -66,15 +66,10 @@ def trainer(iterations: int = 2, epochs: int = 3) -> str:
 
 
 @pytest.fixture
-def job(tmp_path: Path, drive: Drive) -> Path:
+def job(tmp_path: Path, write_iterations) -> Path:
     """A DeepRacer-for-Cloud folder with everything in it."""
     folder = tmp_path / "rl-deepracer-1"
-    for k in range(2):
-        one = drive(episodes=2, step=1.0)
-        write_csv(
-            one.assign(episode=one["episode"] + 2 * k),
-            folder / "training-simtrace" / f"{k}-iteration.csv",
-        )
+    write_iterations(folder, 2)
     files = {
         "model/model_metadata.json": json.dumps(METADATA),
         "ip/hyperparameters.json": json.dumps(HYPER),

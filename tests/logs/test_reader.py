@@ -14,17 +14,12 @@ from racer.logs.writer import log_lines, write_csv
 
 
 @pytest.fixture
-def run(tmp_path: Path, drive) -> Path:
+def run(tmp_path: Path, drive, write_iterations) -> Path:
     """A run's folder as DeepRacer for Cloud has it with one worker: 11 iterations and an
     evaluation.
     """
     folder = tmp_path / "run"
-    for k in range(11):
-        one = drive(episodes=2, step=1.0)
-        write_csv(
-            one.assign(episode=one["episode"] + 2 * k),
-            folder / "training-simtrace" / f"{k}-iteration.csv",
-        )
+    write_iterations(folder, 11)
     write_csv(
         drive(episodes=3),
         folder / "evaluation-20260101000000" / "evaluation-simtrace" / "0-iteration.csv",

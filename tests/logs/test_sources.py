@@ -27,15 +27,10 @@ Drive = Callable[..., pd.DataFrame]
 
 
 @pytest.fixture
-def run(tmp_path: Path, drive: Drive) -> Path:
+def run(tmp_path: Path, drive: Drive, write_iterations) -> Path:
     """Three iterations and a race of a job, in a folder."""
     folder = tmp_path / "job"
-    for k in range(3):
-        one = drive(episodes=2, step=1.0)
-        write_csv(
-            one.assign(episode=one["episode"] + 2 * k),
-            folder / "training-simtrace" / f"{k}-iteration.csv",
-        )
+    write_iterations(folder, 3)
     write_csv(
         drive(episodes=3),
         folder / "evaluation-20260101000000" / "evaluation-simtrace" / "0-iteration.csv",

@@ -150,15 +150,13 @@ def test_a_car_that_is_not_due_keeps_its_scan() -> None:
     assert held.min(axis=1).tolist() == [FARTHEST_M, 7.0]
 
 
-def test_noise_is_that_of_each_car_and_is_rounded() -> None:
-    drawn = lidar.draw_scan_noise([np.random.default_rng(s) for s in (1, 2)])
-    assert lidar.draw_scan_noise([np.random.default_rng(1)])[0].tolist() == drawn[0].tolist()
+def test_noise_is_added_to_what_is_there_and_the_sum_is_rounded() -> None:
+    noise = np.random.default_rng(1).normal(0.0, 0.01, (1, 64))
     exact = measured(car(), walls=ROOM)
-    rough = scan_lidar(car(), NOTHING, ROOM, np.empty((1, 64)), noise=drawn[:1])
-    assert rough == pytest.approx(np.round(exact + drawn[:1], 2))
-    assert scan_lidar(car(), NOTHING, NO_WALLS, np.empty((1, 64)), noise=drawn[:1]).tolist() == [
-        [FARTHEST_M] * 64
-    ]
+    rough = scan_lidar(car(), NOTHING, ROOM, np.empty((1, 64)), noise=noise)
+    assert rough == pytest.approx(np.round(exact + noise, 2))
+    nothing = scan_lidar(car(), NOTHING, NO_WALLS, np.empty((1, 64)), noise=noise)
+    assert nothing.tolist() == [[FARTHEST_M] * 64]
 
 
 def test_lidar_is_clipped_to_one_meter() -> None:

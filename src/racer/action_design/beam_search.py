@@ -31,6 +31,19 @@ Index = NDArray[np.int64]
 PATH_SPACING_M = 0.1  # m of center line between the places of a path
 SPEED_COLUMN, OFFSET_COLUMN, HEADING_COLUMN, TIME_COLUMN = range(4)
 
+BEAM_WIDTH = 300  # cars that are kept a step
+BEAM_FACTORS = (1, 2, 5)  # times that, until there is a lap
+CELL_SIZES = np.array([0.16, np.radians(10.0), 0.3, 1.6, np.radians(16.0), 0.5])
+"""Sizes of a cell: offset from the center line, m; heading error, rad; forward speed, m/s; yaw rate, rad/s; steering
+angle, rad; sideways speed, m/s."""
+WINDOW_S = 1.0  # s behind the leading car at which one is dropped
+PACE_ACCELERATION = 2.5  # m/s2: the acceleration by which a difference of speed costs time
+OFF_LINE_PENALTY = 0.5  # s a m2 of distance from the path
+GRID_COUNTS = (9, 4)  # steering angles and speeds at which a continuous space is looked at
+# times the path's lap time: a car that is slower than that is not waited for
+PATIENCE_FACTOR = 12.0
+CELLS_PER_MEASURE = 64  # cells of each measure, in the number of a cell
+
 
 @dataclass(frozen=True, eq=False)
 class ReferencePath:
@@ -88,20 +101,6 @@ def _sample_path(
     table = np.column_stack([np.interp(places, s, column) for column in columns])
     table[:, TIME_COLUMN] -= table[0, TIME_COLUMN]
     return ReferencePath(table, track.length / count, track.length)
-
-
-BEAM_WIDTH = 300  # cars that are kept a step
-BEAM_FACTORS = (1, 2, 5)  # times that, until there is a lap
-CELL_SIZES = np.array([0.16, np.radians(10.0), 0.3, 1.6, np.radians(16.0), 0.5])
-"""Sizes of a cell: offset from the center line, m; heading error, rad; forward speed, m/s; yaw rate, rad/s; steering
-angle, rad; sideways speed, m/s."""
-WINDOW_S = 1.0  # s behind the leading car at which one is dropped
-PACE_ACCELERATION = 2.5  # m/s2: the acceleration by which a difference of speed costs time
-OFF_LINE_PENALTY = 0.5  # s a m2 of distance from the path
-GRID_COUNTS = (9, 4)  # steering angles and speeds at which a continuous space is looked at
-# times the path's lap time: a car that is slower than that is not waited for
-PATIENCE_FACTOR = 12.0
-CELLS_PER_MEASURE = 64  # cells of each measure, in the number of a cell
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,6 +47,8 @@ CLUSTER_ROUNDS = 50  # of the clustering
 
 SearchProgress = Callable[[int, int], None]
 
+CELL_LENGTH_M = 0.5  # m of center line, about, of a cell in a picture
+
 
 @dataclass(frozen=True, eq=False)
 class DesignTrack:
@@ -244,9 +246,6 @@ def _total_time(laps: Sequence[CommandedDrive | None], tracks: Sequence[DesignTr
             return np.inf
         total += lap.pace / prepared.free.pace
     return total
-
-
-CELL_LENGTH_M = 0.5  # m of center line, about, of a cell in a picture
 
 
 @dataclass(frozen=True, eq=False)

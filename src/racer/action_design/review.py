@@ -43,6 +43,22 @@ WATCH_STEPS = 30  # over which it is then watched
 STRETCH_M = 0.8  # m: a car turns tighter than its circle for a shorter while
 SPIN_SLIP_RAD = 0.6  # rad of side slip: a car beyond that has lost its rear
 
+Index = NDArray[np.int64]
+
+# deg, of the drive that no space restricts
+FREE_STEERING_DEG = (-30.0, -20.0, -12.0, -5.0, 0.0, 5.0, 12.0, 20.0, 30.0)
+FREE_SPEED_FRACTIONS = (1.0, 0.8, 0.6, 0.4)  # of the fastest command that logs of the car cover
+COSTLY_FACTOR = 1.05  # a space whose lap takes so many times as long as the free one costs time
+STEER_SPAN_DEG, SPEED_SPAN = 15.0, 0.8  # deg and m/s that are equally far apart
+WASTED_FRACTION = 0.15  # fraction of a continuous range that no fast lap uses
+MISSED_SPANS = 0.7  # times the spans above: a command that far from every action is missed
+SAME_COMMAND = np.array([5.0, 0.5])  # deg and m/s: commands that are told as one
+RARE_FRACTION = (
+    0.05  # fraction of the steps of the free lap below which a command is not worth a word
+)
+MAX_NAMED_ACTIONS = 4  # unused actions up to which each is named with its command
+BEYOND_FRACTION = 0.02  # fraction of its steps in which it is beyond the range
+
 
 @dataclass(frozen=True, eq=False)
 class Circles:
@@ -151,23 +167,6 @@ def tightest_circle(circles: Circles, side: int) -> Tightest | None:
         return None
     steering_deg, speed = circles.commands[k]
     return Tightest(float(steering_deg), float(speed), float(radius[k]))
-
-
-Index = NDArray[np.int64]
-
-# deg, of the drive that no space restricts
-FREE_STEERING_DEG = (-30.0, -20.0, -12.0, -5.0, 0.0, 5.0, 12.0, 20.0, 30.0)
-FREE_SPEED_FRACTIONS = (1.0, 0.8, 0.6, 0.4)  # of the fastest command that logs of the car cover
-COSTLY_FACTOR = 1.05  # a space whose lap takes so many times as long as the free one costs time
-STEER_SPAN_DEG, SPEED_SPAN = 15.0, 0.8  # deg and m/s that are equally far apart
-WASTED_FRACTION = 0.15  # fraction of a continuous range that no fast lap uses
-MISSED_SPANS = 0.7  # times the spans above: a command that far from every action is missed
-SAME_COMMAND = np.array([5.0, 0.5])  # deg and m/s: commands that are told as one
-RARE_FRACTION = (
-    0.05  # fraction of the steps of the free lap below which a command is not worth a word
-)
-MAX_NAMED_ACTIONS = 4  # unused actions up to which each is named with its command
-BEYOND_FRACTION = 0.02  # fraction of its steps in which it is beyond the range
 
 
 @dataclass(frozen=True)
@@ -346,7 +345,7 @@ def _advise_on_turning(review: Review) -> list[Advice]:
             command = f"{tightest.steering_deg:+g}° at {tightest.speed:g} m/s"
             smallest = (
                 f"the smallest that racer's {review.car.name} drives on and on with these actions is "
-                f"{tightest.radius:.2f} m ({command})"
+                f"{tightest.radius:.2f} m ({command}), though for half a second it may turn tighter"
             )
             sentence = f"{need}; {smallest}: {_remedy(review.car, bend)}"
             return [Advice(_kind_of_lack(review), sentence)]

@@ -2,6 +2,11 @@ from .action_usage import action_label as action_label
 from .action_usage import action_use as action_use
 from .action_usage import discrete_action_usage as discrete_action_usage
 from .action_usage import unused_actions as unused_actions
+from .challenge import Challenge as Challenge
+from .challenge import ChallengeEntry as ChallengeEntry
+from .challenge import challenge_folder as challenge_folder
+from .challenge import read_challenge as read_challenge
+from .challenge import write_challenge as write_challenge
 from .compared_logs import ComparedLog as ComparedLog
 from .compared_logs import common_phase as common_phase
 from .compared_logs import laps_that_count as laps_that_count
@@ -40,12 +45,15 @@ from .telemetry import time_delta as time_delta
 __all__ = [
     "INCIDENT_STATUSES",
     "NEAR_LIMIT_FRACTION",
+    "Challenge",
+    "ChallengeEntry",
     "ComparedLog",
     "LogComparison",
     "PairDifference",
     "action_label",
     "action_use",
     "beyond_logs_fraction",
+    "challenge_folder",
     "common_phase",
     "compare",
     "compare_laps",
@@ -71,9 +79,11 @@ __all__ = [
     "line_deviation",
     "log_names",
     "race_standing",
+    "read_challenge",
     "rows_of_laps",
     "step_times",
     "time_delta",
     "unused_actions",
     "whole_laps",
+    "write_challenge",
 ]

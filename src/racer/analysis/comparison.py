@@ -51,6 +51,10 @@ _SAME_START_FRACTION = 0.03  # of the waypoints, within which laps began at one 
 
 Array = NDArray[np.float64]
 
+SAME_LENGTH_M = 0.05
+"""Within which two tracks may be one: logs round their length."""
+_MAX_SHOWN_GAINS = 3
+
 
 def sector_differences(logs: Sequence[ComparedLog]) -> pd.DataFrame:
     """Sector by sector, how much longer each log takes than the first: the table `sectors` of
@@ -176,11 +180,6 @@ def _cell_times_of_lap(log: ComparedLog, lap: pd.Series, xy: Array, edges: Array
     end_time = np.interp(np.minimum(end, length), distance, time)
     time_beyond = np.interp(end - length, distance, time)
     return np.asarray(end_time - start_time + np.where(end > length, time_beyond, 0.0))
-
-
-SAME_LENGTH_M = 0.05
-"""Within which two tracks may be one: logs round their length."""
-_MAX_SHOWN_GAINS = 3
 
 
 @dataclass(frozen=True)

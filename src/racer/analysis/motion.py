@@ -26,6 +26,12 @@ Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
+MIN_SWING_DEG = 5.0
+"""Of the commanded steering: a smaller swing is none."""
+ZIGZAG_WINDOW_M = 2.5
+"""Of road: turning that is taken back within it was needed for no corner."""
+_MIN_HALF_WINDOW_M = 0.01  # to either side of a place, from which on there is a mean around it
+
 
 @dataclass(frozen=True, eq=False)
 class TraceColumns:
@@ -250,13 +256,6 @@ def _three_step_mean(values: Array, lap: IntArray) -> Array:
     mean = np.full(len(values), np.nan)
     np.divide(total, count, out=mean, where=is_known)
     return mean
-
-
-MIN_SWING_DEG = 5.0
-"""Of the commanded steering: a smaller swing is none."""
-ZIGZAG_WINDOW_M = 2.5
-"""Of road: turning that is taken back within it was needed for no corner."""
-_MIN_HALF_WINDOW_M = 0.01  # to either side of a place, from which on there is a mean around it
 
 
 def smoothness_columns(

@@ -193,9 +193,9 @@ def _milestone_windows(caller: RewardCaller, lap: TrialEpisode, k: int) -> list[
     for number, value in enumerate(np.repeat(progress, 2).tolist()):
         params.append(lap.params[k] | {"progress": value, "steps": float(number + 2)})
     episode = replace(lap, params=params, places=[lap.places[k]] * len(params))
-    paid = caller.run_episode(episode)[0][1::2]
-    if not np.isfinite(paid).all():
-        return []
+    paid, again = (caller.run_episode(episode)[0][1::2] for _ in range(2))
+    if not np.isfinite(paid).all() or not _are_close(paid, again).all():
+        return []  # it fails, or pays at random or by the clock
     usual = median_filter(paid, round(USUAL_WINDOW / SWEEP_STEP) | 1, mode="nearest")
     bonus = paid - usual
     is_bonus = bonus > np.maximum(MIN_BONUS_FRACTION * np.abs(usual), REWARD_RTOL)

@@ -43,6 +43,16 @@ SILENCING_CODES = {"RW206", "RW208", "RW209", "RW210", "RW211"}
 PARAMS_KEYS = list(Params.__annotations__)
 AT_REST = "if an action commands 0 m/s"
 
+NOT_THERE = "import it at the top of the file: math, random, numpy, scipy and shapely are there"
+CURES_OF_EXCEPTIONS = {
+    "NameError": "give that name a value first, or import it",
+    "UnboundLocalError": "give it a value on every path to this line",
+    "RecursionError": "bound the recursion",
+    "ImportError": NOT_THERE,
+    "ModuleNotFoundError": NOT_THERE,
+}
+"""What no guard of a case mends."""
+
 # bound here, as a reward may replace them in their module
 _WALL_CLOCK = time.perf_counter
 
@@ -275,6 +285,9 @@ def finding_from_failure(
             params=params,
             test=test,
         )
+    remedy = ""
+    if failure.code == "RW201":
+        remedy = CURES_OF_EXCEPTIONS.get(refusal.exception, "")
     severity = None
     if failure.is_at_rest and failure.code not in SILENCING_CODES:
         severity = Severity.WARNING
@@ -284,6 +297,7 @@ def finding_from_failure(
         describe_refusal(refusal),
         reward.filename,
         failure.line,
+        remedy=remedy,
         severity=severity,
         circumstances=circumstances,
         exception=refusal.exception,

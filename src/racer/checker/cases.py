@@ -52,6 +52,16 @@ MAX_PLACED_FRACTION = 0.999
 
 _PLACED_COLUMNS = ("distance", "offset", "heading_deg", "speed", "steering_deg", "steps", "reverse")
 
+OTHER_TRACKS_FRACTION = 0.25
+"""Fraction of the places that are tried on the other tracks."""
+CAR_MIDDLE_M = 0.14
+"""How far behind the tracked point the middle of a car is."""
+MIN_TABLE_ROWS = 16
+MIN_FRACTION_ON_TRACK = 0.9
+"""Fraction of a table's points that lie on a track that it was made for."""
+MIN_TABLE_EXTENT = 0.4
+"""Extent of such a table as a fraction of the track's."""
+
 
 @dataclass(frozen=True)
 class PlacedStep:
@@ -234,18 +244,6 @@ def _placed_like(row: np.void, track: Track, drive: Drive) -> PlacedStep:
         steps=int(row["steps"]),
         reverse=bool(row["track"]),
     )
-
-
-"""Where whole laps are driven, unless tracks are named."""
-OTHER_TRACKS_FRACTION = 0.25
-"""Fraction of the places that are tried on the other tracks."""
-CAR_MIDDLE_M = 0.14
-"""How far behind the tracked point the middle of a car is."""
-MIN_TABLE_ROWS = 16
-MIN_FRACTION_ON_TRACK = 0.9
-"""Fraction of a table's points that lie on a track that it was made for."""
-MIN_TABLE_EXTENT = 0.4
-"""Extent of such a table as a fraction of the track's."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,6 +57,8 @@ MAX_TRACED_LINES = 20_000
 
 Assignment = ast.Assign | ast.AugAssign
 
+_CALL_EACH_CODE = call_each.__code__
+
 
 class RecordingParams(dict[str, Any]):
     """Params that remember who asks for which key, and how."""
@@ -473,6 +475,3 @@ class LineRecorder:
             yield
         finally:
             sys.settrace(outside)
-
-
-_CALL_EACH_CODE = call_each.__code__

@@ -16,6 +16,40 @@ from typing import Any
 from racer.errors import printable
 from racer.reward import RefusalReason, RewardFunction, UnusableReason
 
+CODES_OF_REFUSALS = {
+    RefusalReason.RAISED: "RW201",
+    RefusalReason.RECURSION: "RW201",
+    RefusalReason.NAN: "RW202",
+    RefusalReason.INFINITE: "RW203",
+    RefusalReason.BEYOND_LIMIT: "RW204",
+    RefusalReason.NO_NUMBER: "RW205",
+    RefusalReason.TIMEOUT: "RW206",
+    RefusalReason.STUCK: "RW206",
+    RefusalReason.EXIT: "RW208",
+    RefusalReason.THREAD: "RW209",
+    RefusalReason.THREAD_LIMIT: "RW209",
+    RefusalReason.FLOOD: "RW210",
+    RefusalReason.MEMORY: "RW211",
+    RefusalReason.BLOCKED: "RW201",
+}
+"""The code of a call that the real job would have ended for."""
+
+CODES_OF_UNUSABLE = {
+    UnusableReason.UNREADABLE: "RW101",
+    UnusableReason.ARCHIVE: "RW101",
+    UnusableReason.NOTEBOOK: "RW101",
+    UnusableReason.EMPTY: "RW102",
+    UnusableReason.SYNTAX: "RW101",
+    UnusableReason.NOT_COMPILED: "RW101",
+    UnusableReason.NO_FUNCTION: "RW102",
+    UnusableReason.NOT_CALLABLE: "RW103",
+    UnusableReason.ASYNC: "RW103",
+    UnusableReason.GENERATOR: "RW103",
+    UnusableReason.SIGNATURE: "RW103",
+    UnusableReason.SIGNATURE_2018: "RW104",
+}
+"""The code of a file that is no reward function."""
+
 
 @dataclass(frozen=True)
 class FindingCode:
@@ -79,7 +113,10 @@ CODES: dict[str, FindingCode] = {
     "RW206": FindingCode("never-returns", "error", "a call that does not come back", "bound the loop"),
     "RW207": FindingCode("slow", "warning", "calls that take long", "compute what stays the same once, outside the function"),
     "RW208": FindingCode("ends-the-process", "error", "a call that ends the program", "take the exit out"),
-    "RW209": FindingCode("leaves-threads", "error", "threads or processes that go on after a call", "take them out"),
+    "RW209": FindingCode(
+        "leaves-threads", "error", "threads or processes that go on after a call",
+        "do everything in the call itself",
+    ),
     "RW210": FindingCode("prints-without-end", "error", "output without end", "take the print out"),
     "RW211": FindingCode("out-of-memory", "error", "memory without end", "keep less"),
     # 3xx: behaves
@@ -166,41 +203,6 @@ CODES: dict[str, FindingCode] = {
     ),
     "RW413": FindingCode("profile-load", "error", "the validator cannot load the file", "mend the code outside functions"),
 }  # fmt: skip
-
-
-CODES_OF_REFUSALS = {
-    RefusalReason.RAISED: "RW201",
-    RefusalReason.RECURSION: "RW201",
-    RefusalReason.NAN: "RW202",
-    RefusalReason.INFINITE: "RW203",
-    RefusalReason.BEYOND_LIMIT: "RW204",
-    RefusalReason.NO_NUMBER: "RW205",
-    RefusalReason.TIMEOUT: "RW206",
-    RefusalReason.STUCK: "RW206",
-    RefusalReason.EXIT: "RW208",
-    RefusalReason.THREAD: "RW209",
-    RefusalReason.THREAD_LIMIT: "RW209",
-    RefusalReason.FLOOD: "RW210",
-    RefusalReason.MEMORY: "RW211",
-    RefusalReason.BLOCKED: "RW201",
-}
-"""The code of a call that the real job would have ended for."""
-
-CODES_OF_UNUSABLE = {
-    UnusableReason.UNREADABLE: "RW101",
-    UnusableReason.ARCHIVE: "RW101",
-    UnusableReason.NOTEBOOK: "RW101",
-    UnusableReason.EMPTY: "RW102",
-    UnusableReason.SYNTAX: "RW101",
-    UnusableReason.NOT_COMPILED: "RW101",
-    UnusableReason.NO_FUNCTION: "RW102",
-    UnusableReason.NOT_CALLABLE: "RW103",
-    UnusableReason.ASYNC: "RW103",
-    UnusableReason.GENERATOR: "RW103",
-    UnusableReason.SIGNATURE: "RW103",
-    UnusableReason.SIGNATURE_2018: "RW104",
-}
-"""The code of a file that is no reward function."""
 
 
 class Severity(StrEnum):

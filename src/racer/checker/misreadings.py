@@ -1,4 +1,4 @@
-"""What a file takes for something else than it is: the number of the first step, the clock.
+"""What a file takes for something else than it is: the number of the first step.
 
 What is said here is read from the source, so it is said of files that fail or cannot be driven, too.
 """
@@ -9,11 +9,12 @@ import ast
 import math
 import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from racer.checker.angles import find_mixed_angles, short_text
+from racer.checker.clocks import find_clock_use, name_clock
 from racer.checker.findings import Finding, Rule, RuleContext
 from racer.checker.static import dotted_name, import_aliases
 from racer.reward import RewardFunction
@@ -389,7 +390,7 @@ def name_cause(reward: RewardFunction, finding: Finding) -> Finding:
                 f"never holds: the first call of an episode has steps {FIRST_STEP}"
             )
             return replace(finding, message=message, remedy=remedy)
-    return finding
+    return name_clock(reward, finding)
 
 
 def _names_set(missed: MissedStep) -> set[str]:
@@ -420,72 +421,6 @@ def _names_on(reward: RewardFunction, line: int) -> set[str]:
         elif isinstance(node, ast.Name):
             names.add(node.id)
     return names
-
-
-CLOCK_CALLS = {
-    "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
-    "time.process_time", "time.clock", "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.now",
-}  # fmt: skip
-STEP_SECONDS = "a step is 1/15 s there: write params['steps'] / 15"
-
-
-def find_clock_use(reward: RewardFunction, _: RuleContext) -> list[Finding]:
-    """RW305: seconds of the clock on the wall that decide on the reward."""
-    tree = reward.syntax.tree
-    names = import_aliases(tree)
-    clocks = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and dotted_name(node.func, names) in CLOCK_CALLS:
-            clocks.append(node)
-    if not clocks:
-        return []
-    tainted = _tainted_names(tree, set(clocks))
-    for part in _decisive_parts(tree):
-        nodes = list(ast.walk(part))
-        if any(node in clocks for node in nodes) or tainted & {_root_name(node) for node in nodes}:
-            name = dotted_name(clocks[0].func, names)
-            message = (
-                f"{name}() is the clock on the wall, not the simulator's: here a step takes "
-                f"microseconds, and {STEP_SECONDS.partition(':')[0]}"
-            )
-            remedy = STEP_SECONDS.partition(": ")[2] + " for seconds of the episode"
-            found = _finding(reward, "RW305", clocks[-1], message)
-            return [replace(found, remedy=remedy)]
-    return []
-
-
-def _decisive_parts(tree: ast.Module) -> Iterator[ast.expr]:
-    """What is returned, and what conditions ask."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Return) and node.value is not None:
-            yield node.value
-        elif isinstance(node, ast.If | ast.IfExp | ast.While):
-            yield node.test
-
-
-def _tainted_names(tree: ast.Module, sources: set[ast.Call]) -> set[str]:
-    """Names that hold what these calls return, or something that was computed from it."""
-    tainted: set[str] = set()
-    assignments = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AugAssign)]
-    while True:
-        before = len(tainted)
-        for node in assignments:
-            parts = list(ast.walk(node.value))
-            names = {_root_name(part) for part in parts} - {""}
-            if not sources.isdisjoint(parts) or names & tainted:
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                tainted |= {_root_name(target) for target in targets} - {""}
-        if len(tainted) == before:
-            return tainted
-
-
-def _root_name(node: ast.AST) -> str:
-    """`begun` of `begun[0]`, `Memory.start` of itself; "" for what has no name."""
-    while isinstance(node, ast.Subscript):
-        node = node.value
-    if isinstance(node, ast.Name | ast.Attribute):
-        return ast.unparse(node)
-    return ""
 
 
 RULES: tuple[Rule, ...] = (find_missed_steps, find_clock_use, find_mixed_angles)

@@ -20,6 +20,11 @@ from racer.records import Record, RecordTable
 
 Verdict = Literal["passed", "failed"]
 
+SARIF_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+GITHUB_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
+HOME_URL = "https://github.com/"
+SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
 
 @dataclass
 class CheckReport:
@@ -275,12 +280,6 @@ def _is_silenced(finding: Finding, lines: Sequence[str]) -> bool:
     if comment is None:
         return False
     return comment[1] is None or finding.code in re.split(r"[,\s]+", comment[1].upper())
-
-
-SARIF_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
-GITHUB_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
-HOME_URL = "https://github.com/"
-SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def format_check(report: CheckReport, is_verbose: bool = True) -> str:

@@ -38,6 +38,22 @@ MAX_TIMEOUT_S = 1e6
 OBJECT_KINDS = {"boxes": "box", "bots": "bot"}
 """What may stand on every road of a trial."""
 
+CALL_TIMEOUT_S = 2.0
+TRIAL_TIME_S = 1.6
+"""Seconds that the trial of an ordinary file may take."""
+LONGEST_TRIAL_S = 90.0
+"""After so many seconds, waiting for a busy machine not counted, a trial ends with what it has."""
+MAX_WAIT_FACTOR = 20.0
+"""So many times as long by the clock on the wall, it is ended."""
+SLOW_MOTION_FACTOR = 3.0
+"""How much longer a trial in slow motion may take."""
+SILENCE_GRACE_S = 12.0
+"""Beyond the timeout of a call without a sign of life."""
+ALONE_GRACE_S = 60.0
+"""The same before a file is accused, when no other is tried beside it."""
+
+RewardSource = str | os.PathLike[str] | RewardFunction
+
 
 @dataclass(frozen=True)
 class ProjectSettings:
@@ -108,23 +124,6 @@ def _parse_words(key: str, value: Any, path: Path) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         raise UsageError(f"{path}: {key} in [tool.racer] is a list of words, not {value!r}")
     return tuple(value)
-
-
-CALL_TIMEOUT_S = 2.0
-TRIAL_TIME_S = 1.6
-"""Seconds that the trial of an ordinary file may take."""
-LONGEST_TRIAL_S = 90.0
-"""After so many seconds, waiting for a busy machine not counted, a trial ends with what it has."""
-MAX_WAIT_FACTOR = 20.0
-"""So many times as long by the clock on the wall, it is ended."""
-SLOW_MOTION_FACTOR = 3.0
-"""How much longer a trial in slow motion may take."""
-SILENCE_GRACE_S = 12.0
-"""Beyond the timeout of a call without a sign of life."""
-ALONE_GRACE_S = 60.0
-"""The same before a file is accused, when no other is tried beside it."""
-
-RewardSource = str | os.PathLike[str] | RewardFunction
 
 
 @dataclass(frozen=True)

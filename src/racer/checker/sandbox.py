@@ -85,6 +85,12 @@ IMPORT_NAMESPACES = (vars(importlib._bootstrap), vars(importlib._bootstrap_exter
 """The globals of Python's import system: a file may call its code by any file name."""
 STANDARD_DEVICES = ("/dev/null", "/dev/stdout", "/dev/stderr")
 
+HEARTBEAT_S = 0.1
+"""Seconds between two signs of life, at least."""
+POLL_S = 0.2
+
+Message = dict[str, Any]
+
 
 class ActionBlocked(CallStopped):
     """A reward function reached out of its process."""
@@ -311,13 +317,6 @@ def _shortened(value: Any) -> str:
     if len(text) <= MAX_TARGET_CHARS:
         return text
     return text[: MAX_TARGET_CHARS - 3] + "..."
-
-
-HEARTBEAT_S = 0.1
-"""Seconds between two signs of life, at least."""
-POLL_S = 0.2
-
-Message = dict[str, Any]
 
 
 class LostReason(StrEnum):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -28,17 +27,44 @@ from racer.checker.cases import (
     with_objects,
 )
 from racer.checker.findings import CODES, Finding
-from racer.reward import RewardFunction, RewardRefused
+from racer.checker.named_numbers import GREATEST_NUMBER, NamedNumbers, named_numbers
+from racer.reward import RewardRefused
 from racer.track import Track
-
-MAX_NUMBERS = 200
-"""So many of the numbers that a file names are tried."""
-GREATEST_NUMBER = 1e4
 
 REVERSED_FRACTION = 0.25
 """Of the places at random."""
+UNIFORM_FRACTION = 0.4
+"""Of the numbers of a column: drawn from its whole range."""
+COMPARED_FRACTION = 0.35
+"""Those that the file compares with the column's key, or that are next to one of these."""
+COLUMN_KEYS = {
+    "speed": "speed",
+    "steering_deg": "steering_angle",
+    "progress": "progress",
+    "steps": "steps",
+    "offset": "distance_from_center",
+    "heading_deg": "heading",
+}
+NEXT_TO = {
+    "speed": 0.01,
+    "steering_deg": 0.1,
+    "progress": 0.05,
+    "steps": 1.0,
+    "offset": 0.005,
+    "heading_deg": 0.1,
+}
+"""How far beside a number of a column the next one is tried."""
+SIGNED_COLUMNS = ("steering_deg", "offset", "heading_deg")
 
 FailureKind = tuple[str, int]
+
+SIMPLIFY_SWEEPS = 3
+"""Sweeps over the columns of a step, each made simpler where the failure stays."""
+SIMPLIFY_WORK_S = 1.0
+MIN_SIMPLIFY_TRIES = 20
+MAX_SIMPLIFY_TRIES = 150
+STEP_BEFORE_M = 0.05
+"""How far before a step the one before it is placed."""
 
 
 def random_failures(
@@ -47,7 +73,7 @@ def random_failures(
     """The failures at `count` random places of each track, which cost little to try; with `objects`
     ("box" or "bot") on the road.
     """
-    named = numbers_in_source(caller.reward)
+    named = named_numbers(caller.reward)
     failures = []
     for seed, track in enumerate(tracks):
         episode = random_episode(track, count, named, seed)
@@ -57,30 +83,22 @@ def random_failures(
     return failures
 
 
-def random_episode(track: Track, count: int, named: Sequence[float], seed: int = 0) -> TrialEpisode:
-    """`count` places at random. Half of each column are numbers that are usual, or that a file names
-    (`named`), where they fit.
+def random_episode(track: Track, count: int, named: NamedNumbers, seed: int = 0) -> TrialEpisode:
+    """`count` places at random. Of each column some numbers are usual ones, or ones that a file names,
+    or that it compares with just this, where they fit.
     """
-    rng = np.random.default_rng(seed)
-
-    def draw(usual: Sequence[float], low: float, high: float) -> list[float]:
-        fitting = np.array([*usual, *(number for number in named if low <= number <= high)])
-        takes_usual = rng.random(count) < 0.5
-        chosen = rng.choice(fitting, count)
-        uniform = rng.uniform(low, high, count)
-        mixed: list[float] = np.where(takes_usual, chosen, uniform).tolist()
-        return mixed
-
+    draw = _ColumnDraw(track, count, named, seed)
     half_width = 0.5 * float(np.median(track.width)) + OUTSIDE_M
-    distance = draw([0.0], 0.0, MAX_PLACED_FRACTION * track.length)
-    offset = draw([0.0], -half_width, half_width)
-    heading = draw([0.0, 180.0], -180.0, 180.0)
-    speed = draw(TRIAL_SPEEDS_MPS, 0.1, 4.0)
-    steering = draw(TRIAL_STEERING_DEG, -30.0, 30.0)
-    progress = draw([100.0], -5.0, 100.0)
-    steps = draw([2.0], 2.0, 1500.0)
-    reverse = (rng.random(count) < REVERSED_FRACTION).tolist()
-    objects = rng.choice(["", "", "box", "bot"] if track.is_loop else [""], count).tolist()
+    distance = draw.column("distance", [0.0], 0.0, MAX_PLACED_FRACTION * track.length)
+    offset = draw.column("offset", [0.0], -half_width, half_width)
+    heading = draw.column("heading_deg", [0.0, 180.0], -180.0, 180.0)
+    speed = draw.column("speed", TRIAL_SPEEDS_MPS, 0.1, 4.0)
+    steering = draw.column("steering_deg", TRIAL_STEERING_DEG, -30.0, 30.0)
+    progress = draw.column("progress", [100.0], -5.0, 100.0)
+    steps = draw.column("steps", [2.0], 2.0, 1500.0, GREATEST_NUMBER)
+    reverse = (draw.rng.random(count) < REVERSED_FRACTION).tolist()
+    kinds = ["", "", "box", "bot"] if track.is_loop else [""]
+    objects = draw.rng.choice(kinds, count).tolist()
     places = []
     for k in range(count):
         place = PlacedStep(
@@ -99,27 +117,63 @@ def random_episode(track: Track, count: int, named: Sequence[float], seed: int =
     return placed_episode("drawn", track, places)
 
 
-def numbers_in_source(reward: RewardFunction) -> list[float]:
-    """The numbers that a file names, and their negatives: where its conditions change."""
-    numbers = []
-    for node in ast.walk(reward.syntax.tree):
-        value = node.value if isinstance(node, ast.Constant) else None
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            continue
-        if abs(value) < GREATEST_NUMBER:
-            numbers.append(float(value))
-    numbers = numbers[:MAX_NUMBERS]
-    negatives = [-number for number in numbers]
-    return list(dict.fromkeys(numbers + negatives))
+class _ColumnDraw:
+    """Draws the columns of random places on a track."""
 
+    def __init__(self, track: Track, count: int, named: NamedNumbers, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self._track = track
+        self._count = count
+        self._named = named
 
-SIMPLIFY_SWEEPS = 3
-"""Sweeps over the columns of a step, each made simpler where the failure stays."""
-SIMPLIFY_WORK_S = 1.0
-MIN_SIMPLIFY_TRIES = 20
-MAX_SIMPLIFY_TRIES = 150
-STEP_BEFORE_M = 0.05
-"""How far before a step the one before it is placed."""
+    def column(
+        self, name: str, usual: Sequence[float], low: float, high: float, greatest: float = 0.0
+    ) -> list[float]:
+        """Numbers from `low` to `high`; those that the file compares with the column's key may be as
+        great as `greatest`.
+        """
+        fitting = [*usual, *(number for number in self._named.everywhere if low <= number <= high)]
+        numbers = self.rng.choice(fitting, self._count)
+        compared = np.unique(self._compared_numbers(name))
+        compared = compared[(compared >= low) & (compared <= max(high, greatest))]
+        pool = self.rng.random(self._count)
+        if len(compared):
+            is_compared = pool > 1.0 - COMPARED_FRACTION
+            numbers = np.where(is_compared, self.rng.choice(compared, self._count), numbers)
+        uniform = self.rng.uniform(low, high, self._count)
+        mixed: list[float] = np.where(pool < UNIFORM_FRACTION, uniform, numbers).tolist()
+        return mixed
+
+    def _compared_numbers(self, name: str) -> list[float]:
+        """The numbers that the file compares with what a column decides, and those next to them."""
+        if name == "distance":
+            return self._compared_distances()
+        numbers = list(self._named.beside.get(COLUMN_KEYS[name], ()))
+        if name == "offset":  # fractions of the width, too
+            width = float(np.median(self._track.width))
+            numbers += [number * width for number in numbers]
+        if name in SIGNED_COLUMNS:
+            numbers += [-number for number in numbers]
+        near = NEXT_TO[name]
+        return [number + beside for number in numbers for beside in (-near, 0.0, near)]
+
+    def _compared_distances(self) -> list[float]:
+        """Arc lengths midway before and behind the waypoints whose numbers the file compares, and near
+        where the center line crosses an x or y that it compares. No car is ever just at a waypoint.
+        """
+        track = self._track
+        middle = 0.5 * (track.s[1:] + track.s[:-1])
+        distances = []
+        for number in self._named.beside.get("closest_waypoints", ()):
+            for waypoint in (int(number) - 1, int(number)):
+                if -len(middle) <= waypoint < len(middle):
+                    distances.append(float(middle[waypoint]))
+        for column, key in enumerate(("x", "y")):
+            for number in self._named.beside.get(key, ()):
+                is_beyond = track.center[:, column] > number
+                crossed = np.flatnonzero(is_beyond[1:] != is_beyond[:-1])
+                distances += middle[crossed].tolist()
+        return distances
 
 
 def try_step(caller: RewardCaller, step: PlacedStep) -> CallFailure | None:
@@ -258,7 +312,7 @@ def _simpler_steps(step: PlacedStep, column: str, values: Sequence[Any]) -> Iter
         if value == getattr(step, column):
             return
         simpler = replace(step, **{column: value})
-        if simpler.is_possible:
+        if simpler.is_possible or (simpler.is_in_time and step.speed <= 0.0):
             yield simpler
 
 
@@ -284,11 +338,12 @@ def _rounded(value: float) -> list[float]:
 
 def _test_of_step(caller: RewardCaller, failure: CallFailure, step: PlacedStep) -> str:
     """A test file that fails as long as the step fails."""
-    lines = ["from racer.reward import RewardBatch, load_reward"]
+    placement = "place"
     if step.objects:
-        lines.append("from racer.sim.obstacles import obstacles_on")
-    lines += [
-        "from racer.sim.params import place",
+        placement = "obstacles_on, place"
+    lines = [
+        "from racer.reward import RewardBatch, load_reward",
+        f"from racer.sim import {placement}",
         "from racer.track import load_track",
         "",
         "",
@@ -313,9 +368,9 @@ def _test_of_lap(caller: RewardCaller, failure: CallFailure) -> str:
     episode = failure.episode
     assert episode is not None
     lines = [
-        "from racer.drivers.scripted import drive",
+        "from racer.drivers import drive",
         "from racer.reward import RewardBatch, load_reward",
-        "from racer.sim.params import build_params",
+        "from racer.sim import build_params",
         "from racer.track import load_track",
         "",
         "",

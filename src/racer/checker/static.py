@@ -57,6 +57,52 @@ MAX_SOURCE_LINE_CHARS = 80
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
+REMOVED_MODULES = {"asynchat", "asyncore", "distutils", "imp", "smtpd"}
+"""They left the standard library with Python 3.12."""
+STANDARD_MODULES = (set(sys.stdlib_module_names) - REMOVED_MODULES) | {"__future__"}
+COMMON_MODULES = {"numpy", "scipy", "shapely"}
+"""In the simulator and in the validators."""
+SIMULATOR_MODULES = {
+    "bokeh", "boto3", "botocore", "cryptography", "dateutil", "h5py", "jsonschema", "keras", "kubernetes", "markov",
+    "matplotlib", "minio", "pandas", "PIL", "psutil", "pygame", "pyparsing", "pytest", "pytz", "requests", "rl_coach",
+    "rospkg", "setuptools", "six", "skimage", "tensorflow", "tensorflow_probability", "urllib3", "yaml", "zipp",
+}  # fmt: skip
+"""In the image of the simulator of 2026, for its own purposes: other generations of it differ."""
+NETWORK_MODULES = {
+    "asyncio", "boto3", "botocore", "ftplib", "http", "httpx", "imaplib", "minio", "poplib", "requests", "smtplib",
+    "socket", "socketserver", "ssl", "telnetlib", "urllib", "urllib3", "webbrowser", "xmlrpc", "aiohttp", "paramiko",
+}  # fmt: skip
+OFFLINE_MODULES = {"asyncio", "urllib.parse", "http.HTTPStatus", "ssl"}
+"""They alone open no connection."""
+PROCESS_MODULES = {"multiprocessing", "subprocess", "pty", "pexpect"}
+PROCESS_CALLS = {
+    "os.system", "os.popen", "os.fork", "os.forkpty", "os.kill", "os.killpg", "os.posix_spawn", "os.startfile",
+    "concurrent.futures.ProcessPoolExecutor", "asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell",
+}  # fmt: skip
+FILE_MODULES = {
+    "fileinput",
+    "glob",
+    "shelve",
+    "shutil",
+    "sqlite3",
+    "tempfile",
+    "zipfile",
+    "tarfile",
+    "dbm",
+}
+FILE_CALLS = {
+    "open", "io.open", "os.open", "os.remove", "os.unlink", "os.rename", "os.replace", "os.mkdir", "os.makedirs",
+    "os.rmdir", "os.listdir", "os.scandir", "os.walk", "pickle.load", "pickle.dump", "json.load", "json.dump",
+    "numpy.load", "numpy.loadtxt", "numpy.genfromtxt", "numpy.fromfile", "numpy.memmap", "numpy.save", "numpy.savez",
+    "numpy.savez_compressed", "numpy.savetxt", "logging.FileHandler", "codecs.open", "gzip.open", "bz2.open",
+    "lzma.open",
+}  # fmt: skip
+FILE_METHODS = {"read_text", "read_bytes", "write_text", "write_bytes", "tofile"}
+FORGIVING_EXCEPTIONS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+
+ImportNode = ast.Import | ast.ImportFrom
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
 
 def read_reward_file(
     name: str | os.PathLike[str],
@@ -243,54 +289,6 @@ def _remedy_for_2018(names: list[str]) -> str:
     return (
         f"write `def reward_function(params):` and read params['x'] and so on; {', '.join(pairs)}"
     )
-
-
-REMOVED_MODULES = {"asynchat", "asyncore", "distutils", "imp", "smtpd"}
-"""They left the standard library with Python 3.12."""
-STANDARD_MODULES = (set(sys.stdlib_module_names) - REMOVED_MODULES) | {"__future__"}
-COMMON_MODULES = {"numpy", "scipy", "shapely"}
-"""In the simulator and in the validators."""
-SIMULATOR_MODULES = {
-    "bokeh", "boto3", "botocore", "cryptography", "dateutil", "h5py", "jsonschema", "keras", "kubernetes", "markov",
-    "matplotlib", "minio", "pandas", "PIL", "psutil", "pygame", "pyparsing", "pytest", "pytz", "requests", "rl_coach",
-    "rospkg", "setuptools", "six", "skimage", "tensorflow", "tensorflow_probability", "urllib3", "yaml", "zipp",
-}  # fmt: skip
-"""In the image of the simulator of 2026, for its own purposes: other generations of it differ."""
-NETWORK_MODULES = {
-    "asyncio", "boto3", "botocore", "ftplib", "http", "httpx", "imaplib", "minio", "poplib", "requests", "smtplib",
-    "socket", "socketserver", "ssl", "telnetlib", "urllib", "urllib3", "webbrowser", "xmlrpc", "aiohttp", "paramiko",
-}  # fmt: skip
-OFFLINE_MODULES = {"asyncio", "urllib.parse", "http.HTTPStatus", "ssl"}
-"""They alone open no connection."""
-PROCESS_MODULES = {"multiprocessing", "subprocess", "pty", "pexpect"}
-PROCESS_CALLS = {
-    "os.system", "os.popen", "os.fork", "os.forkpty", "os.kill", "os.killpg", "os.posix_spawn", "os.startfile",
-    "concurrent.futures.ProcessPoolExecutor", "asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell",
-}  # fmt: skip
-FILE_MODULES = {
-    "fileinput",
-    "glob",
-    "shelve",
-    "shutil",
-    "sqlite3",
-    "tempfile",
-    "zipfile",
-    "tarfile",
-    "dbm",
-}
-FILE_CALLS = {
-    "open", "io.open", "os.open", "os.remove", "os.unlink", "os.rename", "os.replace", "os.mkdir", "os.makedirs",
-    "os.rmdir", "os.listdir", "os.scandir", "os.walk", "pickle.load", "pickle.dump", "json.load", "json.dump",
-    "numpy.load", "numpy.loadtxt", "numpy.genfromtxt", "numpy.fromfile", "numpy.memmap", "numpy.save", "numpy.savez",
-    "numpy.savez_compressed", "numpy.savetxt", "logging.FileHandler", "codecs.open", "gzip.open", "bz2.open",
-    "lzma.open",
-}  # fmt: skip
-FILE_METHODS = {"read_text", "read_bytes", "write_text", "write_bytes", "tofile"}
-FORGIVING_EXCEPTIONS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
-
-
-ImportNode = ast.Import | ast.ImportFrom
-FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def imported_modules(node: ImportNode) -> list[str]:

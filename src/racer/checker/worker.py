@@ -131,6 +131,7 @@ class RewardTrial:
             TrialClock(order.longest),
         )
         self._known: set[tuple[str, int]] = set()
+        self._excused: set[tuple[str, int]] = set()
         self._is_silenced = False
         self._has_error = False
         self._has_driven = False
@@ -298,11 +299,14 @@ class RewardTrial:
         kept = []
         excused: list[tuple[CallFailure, list[str]]] = []
         for failure in distinct_failures(failures):
+            if failure.kind in self._excused | self._known:
+                continue
             tracks = tracks_of_kind(failures, failure.kind)
             if self._is_beyond_table(failure) and self._has_track_without(
                 failure, tracks, search_is_on
             ):
                 excused.append((failure, sorted(tracks)))
+                self._excused.add(failure.kind)
             else:
                 kept.append(failure)
         tables = literal_tables(self._reward)
@@ -384,15 +388,19 @@ class RewardTrial:
         if place.objects or not place.track.is_loop or not reads_objects(self._reward):
             return finding
         step = failure.episode.only([failure.k])
-        if not self._fails_so(step, failure) or self._fails_so(with_objects(step, "box"), failure):
+        among_objects = [with_objects(step, kind) for kind in ("box", "bot")]
+        if not self._fails_so(step, failure) or all(
+            self._fails_so(episode, failure) for episode in among_objects
+        ):
             return finding
         circumstances = f"without objects on the road; {finding.circumstances}"
         return replace(finding, circumstances=circumstances, remedy=EMPTY_ROAD_CURE)
 
     def _fails_so(self, episode: TrialEpisode, failure: CallFailure) -> bool:
-        """Whether an episode, by a new instance, has a failure of that kind."""
+        """Whether an episode, by a new instance, has a failure of that kind, with that exception."""
         failures = self._caller.run_episode(episode)[1]
-        return failure.kind in [one.kind for one in failures]
+        alike = [one for one in failures if one.exception == failure.exception]
+        return failure.kind in [one.kind for one in alike]
 
     def _look(self, rewards: Sequence[Array]) -> None:
         """Everything that is not a failure, on the steps that did not fail."""

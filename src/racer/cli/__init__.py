@@ -33,6 +33,7 @@ SUPERVISED_COMMANDS = {
 """Commands that run a reward function in their own process."""
 PASSED_ON_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} if os.name == "posix" else set()
 INTERRUPTED_EXIT_CODE = 130  # what a shell reports for a program that Ctrl-C stopped
+START_PANEL = "Start here"
 REWARD_PANEL = "Reward"
 DRIVE_PANEL = "Drive"
 LOOK_PANEL = "Look"
@@ -50,10 +51,25 @@ class Command:
 
 
 COMMANDS = {
+    "demo": Command(
+        "racer.cli.demo:demo_command",
+        START_PANEL,
+        "Train two rewards, race both cars, and say what physics allows.",
+    ),
+    "init": Command(
+        "racer.cli.init:init_command",
+        START_PANEL,
+        "Write a starter project: a reward, its tests, an experiment.",
+    ),
     "check": Command(
         "racer.cli.check:check_command",
         REWARD_PANEL,
         "Say whether a reward can crash, behaves and is accepted.",
+    ),
+    "rule": Command(
+        "racer.cli.rule:rule_command",
+        REWARD_PANEL,
+        "Say what a code of racer check means, with an example and its cure.",
     ),
     "score": Command(
         "racer.cli.score:score_command",
@@ -90,11 +106,6 @@ COMMANDS = {
         DRIVE_PANEL,
         "Say what an action space allows on a track, and design one.",
     ),
-    "init": Command(
-        "racer.cli.init:init_command",
-        REWARD_PANEL,
-        "Write a starter project: a reward, its tests, an experiment.",
-    ),
     "train": Command(
         "racer.cli.train:train_command",
         DRIVE_PANEL,
@@ -109,6 +120,11 @@ COMMANDS = {
         "racer.cli.evaluate:evaluate_command",
         DRIVE_PANEL,
         "Drive laps with a trained car and print the lap table.",
+    ),
+    "challenge": Command(
+        "racer.cli.challenge:challenge_command",
+        DRIVE_PANEL,
+        "Drive for a medal on a track: a leaderboard that stays.",
     ),
     "export": Command(
         "racer.cli.export:export_command",
@@ -162,6 +178,13 @@ class _RootGroup(TyperGroup):
     """The root command. Help and suggestions come from COMMANDS; a command that is called is loaded
     first.
     """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """`racer help COMMAND` is `racer COMMAND --help`."""
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, _, rest = super().resolve_command(ctx, args)

@@ -22,6 +22,7 @@ from racer.cli.tables import (
     CarOfActionsOption,
     JsonOption,
     PictureOption,
+    RoutesOption,
     echo,
     new_table,
     print_table,
@@ -44,6 +45,21 @@ if TYPE_CHECKING:
 
 MAX_ACTIONS_OF_PLACE = 3
 LOGGED_DIGIT = 0.01  # of a command, degrees and m/s, as the simulator writes it
+
+app = typer.Typer(
+    help="Say what an action space allows on a track, and design one.", no_args_is_help=True
+)
+
+TracksOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        help="A track's name, .toml or .npy file; may be repeated.  [default: reinvent_2018, or the run's]",
+    ),
+]
+ReverseTracksOption = Annotated[
+    bool, typer.Option("--reverse", help="Drive the tracks the other way.")
+]
 
 
 def print_review(review: Review, usage: ActionUsage | None) -> None:
@@ -242,22 +258,6 @@ def _lap_time(lap: CommandedDrive | None) -> float | None:
     return lap.lap_time
 
 
-app = typer.Typer(
-    help="Say what an action space allows on a track, and design one.", no_args_is_help=True
-)
-
-TracksOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--track",
-        help="A track's name, .toml or .npy file; may be repeated.  [default: reinvent_2018, or the run's]",
-    ),
-]
-ReverseTracksOption = Annotated[
-    bool, typer.Option("--reverse", help="Drive the tracks the other way.")
-]
-
-
 @app.command("check")
 def actions_check_command(
     actions: Annotated[
@@ -284,6 +284,7 @@ def actions_check_command(
             callback=resolve_runs,
         ),
     ] = None,
+    tracks: RoutesOption = None,
     reverse: ReverseTracksOption = False,
     output: PictureOption = None,
     as_json: JsonOption = False,
@@ -298,38 +299,44 @@ def actions_check_command(
 
     log = None
     if run:
-        log = _read_run(run, track[0] if track else "")
+        log = _read_run(run, track[0] if track else "", tracks)
     metadata = _read_actions(actions, log)
     model = car_preset(car or metadata.car)
     if log is not None and log.track is not None:
-        tracks = [log.track]
+        checked = [log.track]
     else:
-        tracks = _load_tracks(track, reverse)
-    too_many = f"but there are {len(tracks)}"
-    if len(tracks) > 1:
+        checked = _load_tracks(track, reverse)
+    too_many = f"but there are {len(checked)}"
+    if len(checked) > 1:
         refuse_if(output, f"-o {output} is one picture, {too_many} tracks: check them one by one")
         refuse_if(line, f"--line {line} is of one track, {too_many}: check them one by one")
     space = metadata.action_space
     driven = _driven_lap_time(log, space)
     reviews = [
         review_space(one, model, space, _leading_line(one, model, line), driven=driven)
-        for one in tracks
+        for one in checked
     ]
     by_corner, by_cell = _usage_of_log(log, reviews[0])
-    if as_json:
-        told = [review_as_dict(review, by_corner, metadata.notes) for review in reviews]
-        echo(json.dumps(told, indent=2))
-    else:
-        for note in metadata.notes:
-            echo(f"note: {note}")
-        for review in reviews:
-            print_review(review, by_corner)
+    _show_reviews(reviews, by_corner, metadata.notes, as_json)
     if output is not None:
         from racer.plotting import review_figure
 
         _draw(lambda: review_figure(reviews[0], by_cell), output)
     if not all(review.can_lap for review in reviews):
         raise typer.Exit(1)
+
+
+def _show_reviews(
+    reviews: list[Review], usage: ActionUsage | None, notes: Sequence[str], as_json: bool
+) -> None:
+    if as_json:
+        rows = [review_as_dict(review, usage, notes) for review in reviews]
+        echo(json.dumps(rows, indent=2))
+        return
+    for note in notes:
+        echo(f"note: {note}")
+    for review in reviews:
+        print_review(review, usage)
 
 
 @app.command("design")
@@ -382,8 +389,8 @@ def actions_design_command(
         _draw(lambda: design_figure(design), picture)
 
 
-def _read_run(path: Path, track: str) -> LogOnTrack:
-    log = read_log_on_track(path, track, None)
+def _read_run(path: Path, track: str, routes: Path | None) -> LogOnTrack:
+    log = read_log_on_track(path, track, routes)
     if log.track is None:
         raise UsageError(f"{path}: {log.sentence}")
     return log

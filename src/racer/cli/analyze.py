@@ -46,6 +46,17 @@ MEASURE_HEADS = {
 }
 """Columns of laps that are always shown, but for the deviation from the line, which needs one."""
 
+FILE_FACTS = ("name", "phase", "columns", "rows", "bad", "first_bad", "notes")
+NO_TRAINING: dict[str, Any] = {
+    "training": None,
+    "verdict": None,
+    "iterations": [],
+    "endings": [],
+    "exits": [],
+    "actions": [],
+    "never_used": [],
+}
+
 
 def print_sources(log: Log, path: Path) -> None:
     """How much was read from which files, what was bad, and what was guessed."""
@@ -249,18 +260,6 @@ def _describe_times(complete: pd.DataFrame) -> str:
     if not len(complete):
         return ""
     return f", best {complete['time'].min():.3f} s, mean {complete['time'].mean():.3f} s"
-
-
-FILE_FACTS = ("name", "phase", "columns", "rows", "bad", "first_bad", "notes")
-NO_TRAINING: dict[str, Any] = {
-    "training": None,
-    "verdict": None,
-    "iterations": [],
-    "endings": [],
-    "exits": [],
-    "actions": [],
-    "never_used": [],
-}
 
 
 def analyze_command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,33 @@ if TYPE_CHECKING:
 
 REACHING_CODES = {"RW108", "RW109", "RW110"}
 """Codes of a file that reaches out of its process."""
+
+RewardsArgument = Annotated[
+    list[str],
+    typer.Argument(help="Reward files, folders of them, or shipped names.", show_default=False),
+]
+TriedTracksOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Try it on this track; may be repeated; `all`: all that ship."),
+]
+ProfileOption = Annotated[
+    list[str] | None, typer.Option(help="Also ask this validator: aws or community.")
+]
+SelectOption = Annotated[
+    list[str] | None, typer.Option(help="Codes that count, such as RW2 or RW301,RW302.")
+]
+TimeoutOption = Annotated[
+    float | None, typer.Option(help="Seconds that one call may take (2).", show_default=False)
+]
+FixOption = Annotated[
+    bool, typer.Option("--fix", help="Rewrite what the validator objects to; keeps a backup.")
+]
+DiffOption = Annotated[
+    bool, typer.Option("--diff", help="Show what --fix would change, and change nothing.")
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="One line a finding, without cures and tests.")
+]
 
 
 class OutputFormat(StrEnum):
@@ -35,58 +63,35 @@ class RoadObjects(StrEnum):
     bots = "bots"
 
 
+OutputFormatOption = Annotated[
+    OutputFormat, typer.Option("--output-format", help="How to write the findings.")
+]
+ObjectsOption = Annotated[
+    RoadObjects | None,
+    typer.Option(help="What stands on every road, as in object avoidance.", show_default=False),
+]
+
+
 def check_command(
-    rewards: Annotated[
-        list[str],
-        typer.Argument(help="Reward files, folders of them, or shipped names.", show_default=False),
-    ],
-    track: Annotated[
-        list[str] | None,
-        typer.Option(help="Try it on this track; may be repeated; `all`: all that ship."),
-    ] = None,
-    profile: Annotated[
-        list[str] | None, typer.Option(help="Also ask this validator: aws or community.")
-    ] = None,
-    select: Annotated[
-        list[str] | None, typer.Option(help="Codes that count, such as RW2 or RW301,RW302.")
-    ] = None,
+    rewards: RewardsArgument,
+    track: TriedTracksOption = None,
+    profile: ProfileOption = None,
+    select: SelectOption = None,
     ignore: Annotated[list[str] | None, typer.Option(help="Codes that do not count.")] = None,
-    output: Annotated[
-        OutputFormat, typer.Option("--output-format", help="How to write the findings.")
-    ] = OutputFormat.text,
+    output: OutputFormatOption = OutputFormat.text,
     json: Annotated[bool, typer.Option("--json", help="The same as --output-format json.")] = False,
-    timeout: Annotated[
-        float | None, typer.Option(help="Seconds that one call may take (2).", show_default=False)
-    ] = None,
-    objects: Annotated[
-        RoadObjects | None,
-        typer.Option(help="What stands on every road, as in object avoidance.", show_default=False),
-    ] = None,
-    fix: Annotated[
-        bool, typer.Option("--fix", help="Rewrite what the validator objects to; keeps a backup.")
-    ] = False,
-    diff: Annotated[
-        bool, typer.Option("--diff", help="Show what --fix would change, and change nothing.")
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="One line a finding, without cures and tests.")
-    ] = False,
+    timeout: TimeoutOption = None,
+    objects: ObjectsOption = None,
+    fix: FixOption = False,
+    diff: DiffOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Check reward functions: do they load, can they crash, how do they behave, would they be
     accepted?
 
     Exit code 1 when there are errors, 2 for wrong use.
     """
-    from racer.checker import (
-        check,
-        checks_as_github,
-        checks_as_json,
-        checks_as_sarif,
-        expand_paths,
-        format_check,
-        kernel_gap,
-        read_project_settings,
-    )
+    from racer.checker import check, expand_paths, read_project_settings
 
     paths = expand_paths(rewards)
     project = read_project_settings(_folder(paths[0]))
@@ -101,10 +106,7 @@ def check_command(
 
     def show(report: CheckReport) -> None:
         if is_text:
-            echo(format_check(report, not quiet))
-            reaches_out = any(finding.code in REACHING_CODES for finding in report.findings)
-            if reaches_out and kernel_gap():
-                echo(f"note: only Python's own calls were held back ({kernel_gap()})")
+            _print_report(report, quiet)
 
     if is_text:
         echo(f"checking {_named(paths)}")
@@ -119,16 +121,33 @@ def check_command(
         on_report=show,
     )
     if not is_text:
-        write = {
-            OutputFormat.json: checks_as_json,
-            OutputFormat.sarif: checks_as_sarif,
-            OutputFormat.github: checks_as_github,
-        }
-        echo(write[form](result.reports))
+        echo(_written(result.reports, form))
     elif len(result.reports) > 1:
         echo(result.summary)
     if result.exit_code:
         raise typer.Exit(result.exit_code)
+
+
+def _print_report(report: CheckReport, is_brief: bool) -> None:
+    """Print the findings about a file, and what held it where that was not the kernel."""
+    from racer.checker import format_check, kernel_gap
+
+    echo(format_check(report, not is_brief))
+    reaches_out = any(finding.code in REACHING_CODES for finding in report.findings)
+    if reaches_out and kernel_gap():
+        echo(f"note: only Python's own calls were held back ({kernel_gap()})")
+
+
+def _written(reports: Sequence[CheckReport], form: OutputFormat) -> str:
+    """Reports as a program reads them."""
+    from racer.checker import checks_as_github, checks_as_json, checks_as_sarif
+
+    writers = {
+        OutputFormat.json: checks_as_json,
+        OutputFormat.sarif: checks_as_sarif,
+        OutputFormat.github: checks_as_github,
+    }
+    return writers[form](reports)
 
 
 def _fix(paths: list[str], profile: str, is_written: bool, shows_diff: bool) -> None:

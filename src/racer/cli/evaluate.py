@@ -21,82 +21,95 @@ if TYPE_CHECKING:
 PICTURE_WIDTH_PX = 720  # of the animation
 PICTURE_WIDTH_WITH_VIEW_PX = 560  # where the car's view stands beside it
 
+OtherTrackOption = Annotated[
+    str | None, typer.Option(help="Another track than the run's.", show_default=False)
+]
+RulesOption = Annotated[
+    str,
+    typer.Option(
+        help="racer (5 laps in one go, 100 resets), simulator, drfc, aws, league or event; "
+        "the options below change them."
+    ),
+]
+LapsOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Laps of the race, driven in one go.", show_default=False),
+]
+PenaltyOption = Annotated[
+    float | None,
+    typer.Option(min=0.0, help="Seconds held after leaving the track.", show_default=False),
+]
+ResetsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Incidents that are forgiven; the next one ends the race.",
+        show_default=False,
+    ),
+]
+TrialsOption = Annotated[
+    bool, typer.Option("--trials", help="Every lap from standstill instead of one race.")
+]
+OtherDirectionOption = Annotated[
+    bool, typer.Option("--reverse", help="The other way than in training.")
+]
+OtherCarOption = Annotated[
+    str | None,
+    typer.Option(help="Another car than the run's: v4, v5 or v6.", show_default=False),
+]
+ObjectsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="none, boxes, random_boxes, bots, or a .toml file.  [default: as in training]",
+        show_default=False,
+    ),
+]
+CrashPenaltyOption = Annotated[
+    float | None,
+    typer.Option(min=0.0, help="Seconds held after a crash into an object.", show_default=False),
+]
+OwnRewardOption = Annotated[
+    bool,
+    typer.Option(
+        "--own-reward",
+        help="The run's own reward function pays; without it the service's center-line reward.",
+    ),
+]
+ChosenCheckpointOption = Annotated[
+    str | None,
+    typer.Option(help="best, last, or the number of steps.", show_default=False),
+]
+SaveOption = Annotated[
+    bool,
+    typer.Option("--save", help="Write log, metrics, picture and animation into the run."),
+]
+OnboardOption = Annotated[
+    bool,
+    typer.Option(
+        "--onboard",
+        help="The animation shows the car's own view too, as it does where it sees pictures.",
+    ),
+]
+
 
 def evaluate_command(
     run: RunArgument,
-    track: Annotated[
-        str | None, typer.Option(help="Another track than the run's.", show_default=False)
-    ] = None,
-    rules: Annotated[
-        str,
-        typer.Option(
-            help="racer (5 laps in one go, 100 resets), simulator, drfc, aws, league or event; "
-            "the options below change them."
-        ),
-    ] = "racer",
-    laps: Annotated[
-        int | None,
-        typer.Option(min=1, help="Laps of the race, driven in one go.", show_default=False),
-    ] = None,
-    penalty: Annotated[
-        float | None,
-        typer.Option(min=0.0, help="Seconds held after leaving the track.", show_default=False),
-    ] = None,
-    resets: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Incidents that are forgiven; the next one ends the race.",
-            show_default=False,
-        ),
-    ] = None,
-    trials: Annotated[
-        bool, typer.Option("--trials", help="Every lap from standstill instead of one race.")
-    ] = False,
-    reverse: Annotated[
-        bool, typer.Option("--reverse", help="The other way than in training.")
-    ] = False,
-    car: Annotated[
-        str | None,
-        typer.Option(help="Another car than the run's: v4, v5 or v6.", show_default=False),
-    ] = None,
+    track: OtherTrackOption = None,
+    rules: RulesOption = "racer",
+    laps: LapsOption = None,
+    penalty: PenaltyOption = None,
+    resets: ResetsOption = None,
+    trials: TrialsOption = False,
+    reverse: OtherDirectionOption = False,
+    car: OtherCarOption = None,
     noise: Annotated[str, typer.Option(help="none, jitter or robust.")] = "none",
-    objects: Annotated[
-        str | None,
-        typer.Option(
-            help="none, boxes, random_boxes, bots, or a .toml file.  [default: as in training]",
-            show_default=False,
-        ),
-    ] = None,
-    crash_penalty: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0, help="Seconds held after a crash into an object.", show_default=False
-        ),
-    ] = None,
-    own_reward: Annotated[
-        bool,
-        typer.Option(
-            "--own-reward",
-            help="The run's own reward function pays; without it the service's center-line reward.",
-        ),
-    ] = False,
+    objects: ObjectsOption = None,
+    crash_penalty: CrashPenaltyOption = None,
+    own_reward: OwnRewardOption = False,
     seed: Annotated[int, typer.Option(help="Seed of the noise, and of objects at random.")] = 0,
-    checkpoint: Annotated[
-        str | None,
-        typer.Option(help="best, last, or the number of steps.", show_default=False),
-    ] = None,
-    save: Annotated[
-        bool,
-        typer.Option("--save", help="Write log, metrics, picture and animation into the run."),
-    ] = False,
-    onboard: Annotated[
-        bool,
-        typer.Option(
-            "--onboard",
-            help="The animation shows the car's own view too, as it does where it sees pictures.",
-        ),
-    ] = False,
+    checkpoint: ChosenCheckpointOption = None,
+    save: SaveOption = False,
+    onboard: OnboardOption = False,
     video: Annotated[str, typer.Option(help="Kind of the animation: gif or mp4.")] = "gif",
     as_json: JsonOption = False,
 ) -> None:

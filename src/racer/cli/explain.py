@@ -5,6 +5,7 @@ policy looks.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,46 +37,55 @@ from racer.vehicle import DEFAULT_CAR
 
 if TYPE_CHECKING:
     from racer.diagnostics import PolicyLap
-    from racer.diagnostics.attribution import DriveParams
+    from racer.diagnostics.attribution import Attribution, DriveParams
     from racer.track import Track
 
 USUAL_DRIVERS = ("medium", "racing_line", "weaving")
 
+MAX_INPUTS_SHOWN = 12
+
+
+RewardOrRunArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="REWARD|RUN",
+        help="A reward file, the name of a shipped one, or a run: its folder, @1, @best.",
+        callback=resolve_runs,
+    ),
+]
+ExplainedTrackOption = Annotated[
+    str,
+    typer.Option(
+        help="A track's name, .toml or .npy file.  [default: reinvent_2018; of a log: recognized]"
+    ),
+]
+DriverOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help=f"A scripted driver, or all; may be repeated.  [default: {', '.join(USUAL_DRIVERS)}]",
+        show_default=False,
+    ),
+]
+TraceOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="LOG",
+        help="Explain recorded laps instead: a simtrace csv, a folder of them, a run.",
+        callback=resolve_runs,
+    ),
+]
+LogRoutesOption = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="A folder of routes to recognize the log's track among."),
+]
+
 
 def explain_command(
-    reward: Annotated[
-        str,
-        typer.Argument(
-            metavar="REWARD|RUN",
-            help="A reward file, the name of a shipped one, or a run: its folder, @1, @best.",
-            callback=resolve_runs,
-        ),
-    ],
-    track: Annotated[
-        str,
-        typer.Option(
-            help="A track's name, .toml or .npy file.  [default: reinvent_2018; of a log: recognized]"
-        ),
-    ] = "",
-    driver: Annotated[
-        list[str] | None,
-        typer.Option(
-            help=f"A scripted driver, or all; may be repeated.  [default: {', '.join(USUAL_DRIVERS)}]",
-            show_default=False,
-        ),
-    ] = None,
-    trace: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="LOG",
-            help="Explain recorded laps instead: a simtrace csv, a folder of them, a run.",
-            callback=resolve_runs,
-        ),
-    ] = None,
-    tracks: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="A folder of routes to recognize the log's track among."),
-    ] = None,
+    reward: RewardOrRunArgument,
+    track: ExplainedTrackOption = "",
+    driver: DriverOption = None,
+    trace: TraceOption = None,
+    tracks: LogRoutesOption = None,
     episodes: Annotated[int, typer.Option(min=1, help="How many of the log's best episodes.")] = 3,
     car: CarOfActionsOption = None,
     action_space: ActionSpaceOption = None,
@@ -106,8 +116,6 @@ def explain_command(
         trace and (driver or reverse or car or action_space),
         "--trace explains what was driven: give it without --driver, --car, --action-space and --reverse",
     )
-    from dataclasses import replace
-
     from racer.diagnostics.attribution import attribute_reward
     from racer.reward import load_reward
 
@@ -118,7 +126,13 @@ def explain_command(
         drivers = driver or list(USUAL_DRIVERS)
         driven_track, drives = _scripted_drives(track, drivers, car, action_space, reverse)
     attribution = attribute_reward(function, drives, timeout=reward_timeout)
-    attribution = replace(attribution, track=driven_track)
+    _show_attribution(replace(attribution, track=driven_track), driven_track, output, as_json)
+
+
+def _show_attribution(
+    attribution: Attribution, track: Track, output: Path | None, as_json: bool
+) -> None:
+    """Print which terms pay how much, and draw it to `output` if given."""
     if as_json:
         echo(json.dumps(attribution.to_dict(), indent=2))
     else:
@@ -126,7 +140,7 @@ def explain_command(
     if output:
         from racer.plotting import attribution_figure, save_figure
 
-        figure = attribution_figure(attribution, driven_track)
+        figure = attribution_figure(attribution, track)
         echo(str(save_figure(figure, output, dpi=110)), err=as_json)
 
 
@@ -166,9 +180,6 @@ def _recorded_drives(
     if not any(steps for _, steps in drives):
         raise UsageError(f"{path} holds no step that a reward function is called for")
     return on_track.track, drives
-
-
-MAX_INPUTS_SHOWN = 12
 
 
 def explain_policy(folder: Path, checkpoint: str, output: Path | None, as_json: bool) -> None:

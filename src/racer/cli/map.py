@@ -22,6 +22,7 @@ from racer.track import DEFAULT_TRACK
 
 if TYPE_CHECKING:
     from racer.diagnostics import MapSettings, MapSlice, RewardMap
+    from racer.reward import RewardFunction
     from racer.track import Track
 
 FRESH_INSTANCE_NOTE = (
@@ -29,6 +30,18 @@ FRESH_INSTANCE_NOTE = (
     "step before; what a longer drive leaves in it is not seen"
 )
 CENTERED_M = 0.005  # offsets below it are on the center line
+
+
+AcrossOption = Annotated[
+    list[int] | None,
+    typer.Option(metavar="WAYPOINT", help="Cut the road here; may be repeated."),
+]
+MapPictureOption = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", help="Where to draw it (png, svg, pdf).  [default: REWARD-map.png]"
+    ),
+]
 
 
 def map_command(
@@ -45,21 +58,13 @@ def map_command(
     minus: Annotated[
         str, typer.Option(metavar="REWARD", help="Show how much more is paid than by this reward.")
     ] = "",
-    across: Annotated[
-        list[int] | None,
-        typer.Option(metavar="WAYPOINT", help="Cut the road here; may be repeated."),
-    ] = None,
+    across: AcrossOption = None,
     beside: Annotated[float, typer.Option(help="m beside the road that are shown too.")] = 0.25,
     cells: Annotated[
         int | None, typer.Option(min=1, max=200_000, help="Places.  [default: 9000, or 3500]")
     ] = None,
     reverse: ReverseOption = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", help="Where to draw it (png, svg, pdf).  [default: REWARD-map.png]"
-        ),
-    ] = None,
+    output: MapPictureOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a summary as JSON; a picture only with -o.")
     ] = False,
@@ -68,7 +73,7 @@ def map_command(
     """Draw what a reward function pays at every place of a track, for one speed, steering and
     heading.
     """
-    from racer.diagnostics import MapSettings, map_reward, subtract_maps
+    from racer.diagnostics import MapSettings, subtract_maps
     from racer.reward import load_reward
 
     refuse_if(
@@ -77,21 +82,13 @@ def map_command(
     functions = [load_reward(name) for name in (reward, minus) if name]
     driven = load_track_with_note(track, reverse)
     settings = MapSettings(speed, steering, None if best_heading else heading)
-    maps = []
-    stateful = []
-    for function in functions:
-        reward_map = map_reward(
-            function,
-            driven,
-            settings,
-            waypoints=across,
-            cells=cells,
-            beside=beside,
-            timeout=reward_timeout,
-        )
-        maps.append(reward_map)
-        if reward_map.keeps_state:
-            stateful.append(function.filename)
+    places = {"waypoints": across, "cells": cells, "beside": beside}
+    maps = _map_all(functions, driven, settings, places, reward_timeout)
+    stateful = [
+        function.filename
+        for function, reward_map in zip(functions, maps, strict=True)
+        if reward_map.keeps_state
+    ]
     shown = subtract_maps(*maps) if minus else maps[0]
     title = " minus ".join(function.name for function in functions)
     if as_json:
@@ -103,6 +100,21 @@ def map_command(
         heading_title = f"{title}  ·  {_describe_settings(settings)}"
         _draw(shown, driven, heading_title, bool(minus), best_heading, path)
         echo(str(path), err=as_json)
+
+
+def _map_all(
+    functions: list[RewardFunction],
+    track: Track,
+    settings: MapSettings,
+    places: dict[str, Any],
+    timeout: float,
+) -> list[RewardMap]:
+    """A map of each of the reward functions; `places` says where, in the words of `map_reward`."""
+    from racer.diagnostics import map_reward
+
+    return [
+        map_reward(function, track, settings, **places, timeout=timeout) for function in functions
+    ]
 
 
 def _sentences(

@@ -23,47 +23,53 @@ LENGTH_TOLERANCE_M = 0.02  # of tracks whose logs can be laid over each other
 PHASES = ("training", "evaluation")
 
 
+PathsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="LOG",
+        help="A log: a file or a folder, a run also as @1. versus takes two.",
+        show_default=False,
+        callback=resolve_runs,
+    ),
+]
+PictureOrFilmOption = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="png, svg, pdf; gif or mp4 of ghosts.  [KIND.png]",
+    ),
+]
+LapsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="WHICH",
+        help="Numbers from 1 (3,7), best:5, first:5, last:5, all; of two logs one each.",
+    ),
+]
+GammaOption = Annotated[
+    float | None,
+    typer.Option(help="Of reward-time: the discount factor.  [the job's, else 0.99]"),
+]
+
+
 def plot_command(
     kind: Annotated[
         str, typer.Argument(metavar="KIND", help="One of racer plot --list.", show_default=False)
     ] = "",
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="LOG",
-            help="A log: a file or a folder, a run also as @1. versus takes two.",
-            show_default=False,
-            callback=resolve_runs,
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            help="png, svg, pdf; gif or mp4 of ghosts.  [KIND.png]",
-        ),
-    ] = None,
+    paths: PathsArgument = None,
+    output: PictureOrFilmOption = None,
     track: LogTrackOption = "",
     tracks: RoutesOption = None,
-    laps: Annotated[
-        str,
-        typer.Option(
-            metavar="WHICH",
-            help="Numbers from 1 (3,7), best:5, first:5, last:5, all; of two logs one each.",
-        ),
-    ] = "",
+    laps: LapsOption = "",
     phase: Annotated[
         str, typer.Option(metavar="PHASE", help="Only laps of training, or of evaluation.")
     ] = "",
     color: Annotated[
         str, typer.Option(help="Of track: speed, reward, throttle, steering, time.")
     ] = "speed",
-    gamma: Annotated[
-        float | None,
-        typer.Option(help="Of reward-time: the discount factor.  [the job's, else 0.99]"),
-    ] = None,
+    gamma: GammaOption = None,
     is_list: Annotated[bool, typer.Option("--list", help="List the kinds.")] = False,
 ) -> None:
     """Draw one picture of a log: training, lap times, laps on the track, telemetry, heat maps,

@@ -28,36 +28,41 @@ from racer.vehicle import DEFAULT_CAR
 if TYPE_CHECKING:
     from racer.diagnostics import RewardScore, UnscoredReward
     from racer.drivers import Driver
+    from racer.track import Track
+
+
+ScoredRewardsArgument = Annotated[
+    list[str],
+    typer.Argument(help="Reward files, or names of shipped ones.", show_default=False),
+]
+ScoredGammaOption = Annotated[
+    float | None,
+    typer.Option(help="Your discount factor.  [default: 0.9, 0.99, 0.999; the verdict is at 0.99]"),
+]
+ScoredObjectsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="none, boxes, random_boxes or a .toml file.  [default: boxes if a reward reads objects]",
+        show_default=False,
+    ),
+]
+ExpertOption = Annotated[
+    bool,
+    typer.Option(
+        "--expert", help="Let the driver of racer line race, too: nearly what the car can do."
+    ),
+]
 
 
 def score_command(
-    rewards: Annotated[
-        list[str],
-        typer.Argument(help="Reward files, or names of shipped ones.", show_default=False),
-    ],
+    rewards: ScoredRewardsArgument,
     track: TrackOption = DEFAULT_TRACK,
-    gamma: Annotated[
-        float | None,
-        typer.Option(
-            help="Your discount factor.  [default: 0.9, 0.99, 0.999; the verdict is at 0.99]"
-        ),
-    ] = None,
+    gamma: ScoredGammaOption = None,
     car: CarOfActionsOption = None,
     action_space: ActionSpaceOption = None,
     reverse: ReverseOption = False,
-    objects: Annotated[
-        str | None,
-        typer.Option(
-            help="none, boxes, random_boxes or a .toml file.  [default: boxes if a reward reads objects]",
-            show_default=False,
-        ),
-    ] = None,
-    expert: Annotated[
-        bool,
-        typer.Option(
-            "--expert", help="Let the driver of racer line race, too: nearly what the car can do."
-        ),
-    ] = False,
+    objects: ScoredObjectsOption = None,
+    expert: ExpertOption = False,
     output: PictureOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -74,10 +79,7 @@ def score_command(
     if objects is None:
         objects = "boxes" if road.is_loop and _any_reads_objects(rewards) else "none"
     if not as_json:
-        direction = ", reversed" if reverse else ""
-        among = "" if objects == "none" else f", objects: {objects}"
-        start = "drivers set off from the start line"
-        echo(f"{road.name}{direction}, car {model}{among}: {start}")
+        echo(_describe_drives(road, reverse, model, objects))
     from racer.diagnostics import GAMMAS, VERDICT_GAMMA, UnscoredReward, score_each
 
     results = score_each(
@@ -103,10 +105,13 @@ def score_command(
         echo(f"{result.reward} is not scored: {result.error}", err=as_json)
     if output and scores:
         _draw_ranks(scores, road.name, output)
-    if unscored:
-        raise typer.Exit(max(result.error.exit_code for result in unscored))
-    if not all(score.verdict.passed for score in scores):
-        raise typer.Exit(1)
+    _check_verdicts(scores, unscored)
+
+
+def _describe_drives(track: Track, reverse: bool, car: str, objects: str) -> str:
+    direction = ", reversed" if reverse else ""
+    among = "" if objects == "none" else f", objects: {objects}"
+    return f"{track.name}{direction}, car {car}{among}: drivers set off from the start line"
 
 
 def _as_dict(result: RewardScore | UnscoredReward) -> dict[str, Any]:
@@ -150,6 +155,14 @@ def _print_scores(scores: list[RewardScore], is_alone: bool) -> None:
     print_table(compare_scores(scores))
     for score in scores:
         echo(score.summary)
+
+
+def _check_verdicts(scores: list[RewardScore], unscored: list[UnscoredReward]) -> None:
+    """Raise what the exit code of rewards without a score, or without a good one, comes from."""
+    if unscored:
+        raise typer.Exit(max(result.error.exit_code for result in unscored))
+    if not all(score.verdict.passed for score in scores):
+        raise typer.Exit(1)
 
 
 def _draw_ranks(scores: list[RewardScore], track: str, path: Path) -> None:

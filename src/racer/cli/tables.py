@@ -30,6 +30,66 @@ WIDE_GAP_CHARS = 3  # between columns
 NARROW_GAP_CHARS = 2  # where the terminal is too narrow for the wide gap
 TEXT_CHARS = 20  # of a column of text that is folded, at least
 
+RewardArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="REWARD", help="A reward file, or the name of a shipped one.", show_default=False
+    ),
+]
+
+TrackOption = Annotated[
+    str, typer.Option("--track", help="A track's name, or a .toml or .npy file.")
+]
+LogTrackOption = Annotated[
+    str,
+    typer.Option(
+        "--track",
+        help="The track of the log: a name, a .toml or .npy file. Recognized otherwise.",
+        show_default=False,
+    ),
+]
+RoutesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tracks", metavar="DIR", help="A folder of routes to recognize the track among."
+    ),
+]
+ReverseOption = Annotated[bool, typer.Option("--reverse", help="Drive the track the other way.")]
+
+CarOption = Annotated[str, typer.Option("--car", help="v4, v5 or v6.")]
+CarOfActionsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--car",
+        help="v4, v5 or v6.  [default: what the action space says, else v6]",
+        show_default=False,
+    ),
+]
+ActionSpaceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--action-space",
+        metavar="FILE",
+        help="A model_metadata.json.  [default: continuous]",
+        show_default=False,
+    ),
+]
+
+PictureOption = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Draw it there (png, svg, pdf)."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+LapsCsvOption = Annotated[
+    Path | None, typer.Option("--csv", metavar="FILE", help="Write every lap there, one a row.")
+]
+RewardTimeoutOption = Annotated[
+    float, typer.Option("--reward-timeout", help="Seconds that a call may take; 0: any time.")
+]
+CheckpointOption = Annotated[
+    str, typer.Option("--checkpoint", help="best, last, or the number of steps.")
+]
+
 
 def print_record(record: Record) -> None:
     """Print a result: its lines and tables."""
@@ -146,67 +206,6 @@ def _as_rich(table: RecordTable) -> Table:
         # as text: cells hold what stands in files, and brackets in it are no markup
         rich_table.add_row(*(Text(printable(cell)) for cell in row))
     return rich_table
-
-
-RewardArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="REWARD", help="A reward file, or the name of a shipped one.", show_default=False
-    ),
-]
-
-TrackOption = Annotated[
-    str, typer.Option("--track", help="A track's name, or a .toml or .npy file.")
-]
-LogTrackOption = Annotated[
-    str,
-    typer.Option(
-        "--track",
-        help="The track of the log: a name, a .toml or .npy file. Recognized otherwise.",
-        show_default=False,
-    ),
-]
-RoutesOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--tracks", metavar="DIR", help="A folder of routes to recognize the track among."
-    ),
-]
-ReverseOption = Annotated[bool, typer.Option("--reverse", help="Drive the track the other way.")]
-
-CarOption = Annotated[str, typer.Option("--car", help="v4, v5 or v6.")]
-CarOfActionsOption = Annotated[
-    str | None,
-    typer.Option(
-        "--car",
-        help="v4, v5 or v6.  [default: what the action space says, else v6]",
-        show_default=False,
-    ),
-]
-ActionSpaceOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--action-space",
-        metavar="FILE",
-        help="A model_metadata.json.  [default: continuous]",
-        show_default=False,
-    ),
-]
-
-PictureOption = Annotated[
-    Path | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Draw it there (png, svg, pdf)."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-LapsCsvOption = Annotated[
-    Path | None, typer.Option("--csv", metavar="FILE", help="Write every lap there, one a row.")
-]
-RewardTimeoutOption = Annotated[
-    float, typer.Option("--reward-timeout", help="Seconds that a call may take; 0: any time.")
-]
-CheckpointOption = Annotated[
-    str, typer.Option("--checkpoint", help="best, last, or the number of steps.")
-]
 
 
 def check_gamma(gamma: float | None) -> None:

@@ -11,13 +11,13 @@ import typer
 
 from racer.cli import INTERRUPTED_EXIT_CODE
 from racer.cli.inputs import resolve_runs
-from racer.cli.tables import echo, new_table, print_table, refuse_if
+from racer.cli.tables import CarOfActionsOption, echo, new_table, print_table, refuse_if
 from racer.errors import RacerError, UsageError, need
 from racer.track import user_home
 
 if TYPE_CHECKING:
     from racer.records import RecordTable
-    from racer.training import Run
+    from racer.training import Run, Session
     from racer.training.sweep import Experiment, RunComparison, RunStatus
 
 
@@ -40,102 +40,119 @@ CONFIG_OPTIONS = (
     "fine_tune",
 )
 """Options of the command that are fields of the run's configuration."""
+MAX_UNTOLD_STEPS_FACTOR = 1.1
+"""Up to so many times as many steps as were asked for, nothing is said of it."""
+
+RewardOrExperimentArgument = Annotated[
+    str, typer.Argument(help="A reward file, a shipped reward's name, or an experiment .toml.")
+]
+TrainingTracksOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A track's name, .toml or .npy file; several with --teacher: A,B.  [default: reinvent_2018]"
+    ),
+]
+StepsOption = Annotated[
+    int | None, typer.Option(help="Steps of all cars together.  [default: 300000]")
+]
+SeedOption = Annotated[
+    int | None, typer.Option(help="Seed of every random generator.  [default: 0]")
+]
+ActionSpaceFileOption = Annotated[
+    str | None, typer.Option(help="A model_metadata.json.  [default: continuous]")
+]
+HyperparametersOption = Annotated[
+    str | None, typer.Option(help="A DeepRacer hyperparameters.json.")
+]
+EnvsOption = Annotated[int | None, typer.Option(help="Cars that drive at once.  [default: 64]")]
+TrainReverseOption = Annotated[
+    bool | None, typer.Option("--reverse", help="Drive the track the other way.")
+]
+NoiseOption = Annotated[str | None, typer.Option(help="none, jitter or robust.  [default: none]")]
+ObservationOption = Annotated[
+    str | None,
+    typer.Option(
+        help="What the policy sees: features, camera, camera:80x60, stereo,lidar or sensors.  [default: features]"
+    ),
+]
+NetworkOption = Annotated[
+    str | None,
+    typer.Option(help="SMALL or a name of model_metadata.json.  [default: by the pictures]"),
+]
+ObjectsOption = Annotated[
+    str | None,
+    typer.Option(help="none, boxes, random_boxes, bots, or a .toml file.  [default: none]"),
+]
+LookOption = Annotated[
+    str | None,
+    typer.Option(help="How pictures vary: none, simulator or strong.  [default: none]"),
+]
+TeacherOption = Annotated[
+    bool | None,
+    typer.Option("--teacher", help="Learn from a policy that was trained on features."),
+]
+FineTuneOption = Annotated[
+    int | None, typer.Option(help="Steps of PPO after the lessons of the teacher.")
+]
+TrainTimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        help="Seconds that one call of the reward function may take; 0: any.  [default: 5]"
+    ),
+]
+OutOption = Annotated[
+    Path | None, typer.Option(help="Folder of the run.  [default: runs/REWARD-TRACK-TIME]")
+]
+FromOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="RUN",
+        help="Start from the policy of this run; what is not said otherwise is as there.",
+        callback=resolve_runs,
+    ),
+]
+StartCheckpointOption = Annotated[
+    str | None,
+    typer.Option(help="Of --from: best, last, or the number of steps.  [default: best]"),
+]
+ResumeOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="RUN",
+        help="Go on with this training; beyond its end with --steps or --minutes, of all.",
+        callback=resolve_runs,
+    ),
+]
+JobsOption = Annotated[
+    int | None, typer.Option(help="Runs of an experiment at a time.  [default: one a core]")
+]
 
 
 def train_command(
-    reward: Annotated[
-        str, typer.Argument(help="A reward file, a shipped reward's name, or an experiment .toml.")
-    ] = "",
-    track: Annotated[
-        str | None,
-        typer.Option(
-            help="A track's name, .toml or .npy file; several with --teacher: A,B.  [default: reinvent_2018]"
-        ),
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Steps of all cars together.  [default: 300000]")
-    ] = None,
+    reward: RewardOrExperimentArgument = "",
+    track: TrainingTracksOption = None,
+    steps: StepsOption = None,
     minutes: Annotated[float | None, typer.Option(help="Train for so long instead.")] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Seed of every random generator.  [default: 0]")
-    ] = None,
-    car: Annotated[
-        str | None,
-        typer.Option(help="v4, v5 or v6.  [default: what the action space says, else v6]"),
-    ] = None,
-    action_space: Annotated[
-        str | None, typer.Option(help="A model_metadata.json.  [default: continuous]")
-    ] = None,
-    hyperparameters: Annotated[
-        str | None, typer.Option(help="A DeepRacer hyperparameters.json.")
-    ] = None,
-    envs: Annotated[
-        int | None, typer.Option(help="Cars that drive at once.  [default: 64]")
-    ] = None,
-    reverse: Annotated[
-        bool | None, typer.Option("--reverse", help="Drive the track the other way.")
-    ] = None,
-    noise: Annotated[
-        str | None, typer.Option(help="none, jitter or robust.  [default: none]")
-    ] = None,
-    observation: Annotated[
-        str | None,
-        typer.Option(
-            help="What the policy sees: features, camera, camera:80x60, stereo,lidar or sensors.  [default: features]"
-        ),
-    ] = None,
-    network: Annotated[
-        str | None,
-        typer.Option(help="SMALL or a name of model_metadata.json.  [default: by the pictures]"),
-    ] = None,
-    objects: Annotated[
-        str | None,
-        typer.Option(help="none, boxes, random_boxes, bots, or a .toml file.  [default: none]"),
-    ] = None,
-    look: Annotated[
-        str | None,
-        typer.Option(help="How pictures vary: none, simulator or strong.  [default: none]"),
-    ] = None,
-    teacher: Annotated[
-        bool | None,
-        typer.Option("--teacher", help="Learn from a policy that was trained on features."),
-    ] = None,
-    fine_tune: Annotated[
-        int | None, typer.Option(help="Steps of PPO after the lessons of the teacher.")
-    ] = None,
-    reward_timeout: Annotated[
-        float | None,
-        typer.Option(
-            help="Seconds that one call of the reward function may take; 0: any.  [default: 5]"
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the run.  [default: runs/REWARD-TRACK-TIME]")
-    ] = None,
-    from_run: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            metavar="RUN",
-            help="Start from the policy of this run; what is not said otherwise is as there.",
-            callback=resolve_runs,
-        ),
-    ] = None,
-    checkpoint: Annotated[
-        str | None,
-        typer.Option(help="Of --from: best, last, or the number of steps.  [default: best]"),
-    ] = None,
-    resume: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="RUN",
-            help="Go on with this training; beyond its end with --steps or --minutes, of all.",
-            callback=resolve_runs,
-        ),
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(help="Runs of an experiment at a time.  [default: one a core]")
-    ] = None,
+    seed: SeedOption = None,
+    car: CarOfActionsOption = None,
+    action_space: ActionSpaceFileOption = None,
+    hyperparameters: HyperparametersOption = None,
+    envs: EnvsOption = None,
+    reverse: TrainReverseOption = None,
+    noise: NoiseOption = None,
+    observation: ObservationOption = None,
+    network: NetworkOption = None,
+    objects: ObjectsOption = None,
+    look: LookOption = None,
+    teacher: TeacherOption = None,
+    fine_tune: FineTuneOption = None,
+    reward_timeout: TrainTimeoutOption = None,
+    out: OutOption = None,
+    from_run: FromOption = None,
+    checkpoint: StartCheckpointOption = None,
+    resume: ResumeOption = None,
+    jobs: JobsOption = None,
 ) -> None:
     """Train a PPO agent with your reward function, and evaluate it on the way.
 
@@ -145,12 +162,7 @@ def train_command(
     """
     arguments = locals()
     need("train")
-    config = {name: arguments[name] for name in CONFIG_OPTIONS if arguments[name] is not None}
-    if track is not None and "," in track:
-        config["track"], *also_tracks = [name.strip() for name in track.split(",")]
-        config["also_tracks"] = also_tracks
-    if envs is not None:
-        config["settings"] = {"envs": envs}
+    config = _config_of_options(arguments)
     is_experiment = reward.endswith(".toml")
     refuse_if(
         steps is not None and minutes is not None,
@@ -175,17 +187,26 @@ def train_command(
         )
         _train_experiment(Path(reward), out, jobs)
     elif reward or from_run:
-        if reward:
-            config["reward"] = reward
-        if from_run:
-            config["from_run"] = str(from_run)
-        if checkpoint:
-            config["from_checkpoint"] = checkpoint
+        start = {"reward": reward, "from_run": from_run and str(from_run)}
+        start["from_checkpoint"] = checkpoint
+        config |= {name: value for name, value in start.items() if value}
         _train(_create_run(config, out), is_resumed=False)
     else:
         raise UsageError(
             "which reward function? racer train my_reward.py --track reinvent_2018 (racer train --help)"
         )
+
+
+def _config_of_options(arguments: dict[str, Any]) -> dict[str, Any]:
+    """What the options of the command say of the run's configuration."""
+    config = {name: arguments[name] for name in CONFIG_OPTIONS if arguments[name] is not None}
+    track = arguments["track"]
+    if track is not None and "," in track:
+        config["track"], *also_tracks = [name.strip() for name in track.split(",")]
+        config["also_tracks"] = also_tracks
+    if arguments["envs"] is not None:
+        config["settings"] = {"envs": arguments["envs"]}
+    return config
 
 
 def _open_to_resume(folder: Path, steps: int | None, minutes: float | None) -> Run:
@@ -243,7 +264,7 @@ def _train(run: Run, is_resumed: bool) -> None:
     if is_resumed:
         session.resume()
         echo(f"going on after {session.progress.steps:,} steps")
-    _echo_notes((*session.notes, *run.metadata.notes))
+    _echo_notes((*session.notes, *run.metadata.notes, *_rounding_notes(session)))
     with show_training_progress(session, Console(soft_wrap=True)) as report:
         progress = session.train(report)
     _echo_notes(session.setup.reward_notes())
@@ -299,6 +320,22 @@ def _changed_actions(run: Run) -> list[str]:
         return []
     changes = changes_of_actions(Run.open(run.lineage[0].folder).action_space, run.action_space)
     return [changes] if changes else []
+
+
+def _rounding_notes(session: Session) -> list[str]:
+    """That more steps are driven than were asked for, where it is a good part more: the policy learns
+    after whole rollouts.
+    """
+    config = session.run.config
+    settings = session.setup.settings
+    rollout = settings.envs * settings.n_steps
+    steps = -(-config.steps // rollout) * rollout
+    if config.minutes or config.teacher or steps <= MAX_UNTOLD_STEPS_FACTOR * config.steps:
+        return []
+    return [
+        f"{config.steps:,} steps become {steps:,}: the policy learns after every {rollout:,}, "
+        f"{settings.n_steps} of each of {settings.envs} cars (fewer cars: --envs)"
+    ]
 
 
 def _echo_notes(notes: Any) -> None:

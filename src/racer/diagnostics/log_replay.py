@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from racer import analysis, logs
 from racer.diagnostics.replay_record import LogReplay, RebuildProof, ReplayedLog
 from racer.errors import RacerError
-from racer.logs import KnownTracks, episode_begins, find_log_track, state_rows
+from racer.logs import KnownTracks, Log, episode_begins, find_log_track, state_rows
 from racer.reward import (
     REWARD_TIMEOUT_S,
     RewardBatch,
@@ -99,8 +99,26 @@ def replay_log(
     own: RewardFunction | None = None,
     timeout: float = REWARD_TIMEOUT_S,
 ) -> Iterator[ReplayedLog]:
-    """A log, cut by the length of its tracks, each piece priced when it is asked for; see `replay`."""
+    """A log, apart for each job in it and cut by the length of its tracks, each piece priced when it is
+    asked for; see `replay`.
+    """
     log = logs.read_log(os.fspath(path))
+    jobs = logs.read_jobs(os.fspath(path)) if log.jobs else {"": log}
+    for job, job_log in jobs.items():
+        name = f"{os.fspath(path)}/{job}" if job else os.fspath(path)
+        yield from _replay_pieces(reward, job_log, name, track, candidates, own, timeout)
+
+
+def _replay_pieces(
+    reward: RewardFunction,
+    log: Log,
+    name: str,
+    track: PathLike | Track,
+    candidates: Iterable[Track],
+    own: RewardFunction | None,
+    timeout: float,
+) -> Iterator[ReplayedLog]:
+    """The pieces of one job's log, one for each track."""
     file_names = dict(enumerate(source.name for source in log.sources))
     length = log.trace["track_len"].round(2)
     for one_length in length.unique():
@@ -116,10 +134,10 @@ def replay_log(
                 require_proof(proof, own.filename)
             rewards = price_trace(trace, log_track.track, reward, timeout=timeout)
             laps = paid_laps(trace, rewards).rename(columns={"reward": "logged"})
-            laps = laps.assign(log=str(path), file=laps["source"].map(file_names))
+            laps = laps.assign(log=name, file=laps["source"].map(file_names))
         scored = int(scored_rows(trace).sum())
         own_name = own.filename if own is not None else ""
-        yield ReplayedLog(str(path), len(trace), scored, log_track, laps, proof, own_name)
+        yield ReplayedLog(name, len(trace), scored, log_track, laps, proof, own_name)
 
 
 def collect_replay(reward: RewardFunction, pieces: Sequence[ReplayedLog]) -> LogReplay:

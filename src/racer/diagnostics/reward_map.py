@@ -29,6 +29,18 @@ WEDGE_CELLS = 3  # cells around each, for the wedges that normals of a bend leav
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
+CELL_COUNT = 9000  # places on and beside the road, by default
+BEST_HEADING_CELL_COUNT = 3500  # where each has many headings
+BESIDE_M = 0.25  # m beside the road that are shown too
+MAX_BESIDE_M = 2.0
+HEADINGS_DEG = np.arange(-60.0, 61.0, 7.5)  # deg relative to the road, of which the best is taken
+ALONG_PLACES = 240  # of the slice along the center line
+ACROSS_PLACES = 61  # of a slice across the road
+FIRST_CALL_STEPS = 2  # `steps` of the first call of an episode
+MIN_SPEED_MPS = 0.1  # of the way to a place at which the car stands
+SAMPLE_PLACES = 32  # places after which it is known whether a file keeps state
+CHUNK_PLACES = 200  # params that are built at a time
+
 
 @dataclass(frozen=True, eq=False)
 class RoadGrid:
@@ -133,19 +145,6 @@ def _keep_near(
 @lru_cache(maxsize=8)
 def _pack_once(track: Track) -> PackedTracks:
     return pack_tracks([track])
-
-
-CELL_COUNT = 9000  # places on and beside the road, by default
-BEST_HEADING_CELL_COUNT = 3500  # where each has many headings
-BESIDE_M = 0.25  # m beside the road that are shown too
-MAX_BESIDE_M = 2.0
-HEADINGS_DEG = np.arange(-60.0, 61.0, 7.5)  # deg relative to the road, of which the best is taken
-ALONG_PLACES = 240  # of the slice along the center line
-ACROSS_PLACES = 61  # of a slice across the road
-FIRST_CALL_STEPS = 2  # `steps` of the first call of an episode
-MIN_SPEED_MPS = 0.1  # of the way to a place at which the car stands
-SAMPLE_PLACES = 32  # places after which it is known whether a file keeps state
-CHUNK_PLACES = 200  # params that are built at a time
 
 
 @dataclass(frozen=True)

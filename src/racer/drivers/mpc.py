@@ -37,6 +37,22 @@ BRAKE_GAIN = 2.0
 YAW_RATE_GAIN = 1.0  # fraction of the missing yaw rate that is asked for again
 STEERING_WEIGHT_DEG = 15.0  # of steering weigh as much as the whole range of speeds
 
+FOLLOWER_RECORD = np.dtype(
+    [
+        ("first", np.int64), ("last", np.int64), ("back", np.int64), ("at", np.int64), ("reach", np.float64),
+        ("foresight", np.float64),
+    ]
+)  # fmt: skip
+
+HORIZON_STEPS = 12  # steps that a plan is simulated ahead
+KNOT_COUNT = 4  # of a random change, between which it is linear
+# rad between where a car points and where it goes: more is a slide, which real cars seldom hold
+SLIDE_RAD = 0.15
+SEARCH_POINTS = 14  # points of the line among which the next nearest is looked for
+STEERING_SPREAD_DEG = 12.0  # standard deviation of the changes of the first round
+SPEED_SPREAD_MPS = 0.8
+ROUND_SHRINKAGE = 0.4  # of the spread from a round to the next
+
 
 class CommandLimits(NamedTuple):
     """The commands that a driver may give, steering deg and speed m/s in each row.
@@ -59,14 +75,6 @@ class DrivingPlan:
     reach: float = 0.25  # m that the driver looks ahead at least
     foresight: float = 0.15  # s of driving that are added to it
     is_turned: bool = False  # whether the car begins facing the wrong way
-
-
-FOLLOWER_RECORD = np.dtype(
-    [
-        ("first", np.int64), ("last", np.int64), ("back", np.int64), ("at", np.int64), ("reach", np.float64),
-        ("foresight", np.float64),
-    ]
-)  # fmt: skip
 
 
 def start_followers(plans: list[DrivingPlan]) -> NDArray[np.void]:
@@ -209,16 +217,6 @@ def choose_command(command, steer, speed, limits):  # type: ignore[no-untyped-de
     if best >= 0:
         command[0] = choices[best, 0]
         command[1] = choices[best, 1]
-
-
-HORIZON_STEPS = 12  # steps that a plan is simulated ahead
-KNOT_COUNT = 4  # of a random change, between which it is linear
-# rad between where a car points and where it goes: more is a slide, which real cars seldom hold
-SLIDE_RAD = 0.15
-SEARCH_POINTS = 14  # points of the line among which the next nearest is looked for
-STEERING_SPREAD_DEG = 12.0  # standard deviation of the changes of the first round
-SPEED_SPREAD_MPS = 0.8
-ROUND_SHRINKAGE = 0.4  # of the spread from a round to the next
 
 
 @dataclass(frozen=True)

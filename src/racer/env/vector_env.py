@@ -61,6 +61,9 @@ STEREO_SENSOR = "STEREO_CAMERAS"
 CHUNK_CARS = 96
 """Cars whose params exist at a time: more would not stay in the processor's cache."""
 
+Path = str | PathLike[str]
+Flags = NDArray[np.bool_]
+
 
 class PlainReward:
     """A plain function as a reward for every car, with the interface of `RewardBatch`."""
@@ -130,10 +133,6 @@ def _pay_chunk(
         numbers = [(first or 0) + k for k in driving]
         rewards[driving] = reward([params[k] for k in driving], numbers)
     return rewards
-
-
-Path = str | PathLike[str]
-Flags = NDArray[np.bool_]
 
 
 class StepResult(NamedTuple):

@@ -47,6 +47,36 @@ _EXTENDED_KINDS = {b"L": "path", b"x": "pax"}
 _GLOBAL_PAX = b"g"
 _REGULAR_FLAGS = (b"0", b"\0", b"7")
 
+TAR_ENDINGS = (".tar.gz", ".tgz", ".tar")
+_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+_UNREAD_MAGIC = {
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"7z\xbc\xaf": "7-Zip",
+    b"Rar!": "RAR",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+}
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    RuntimeError,
+    OverflowError,
+    LookupError,
+    ImportError,
+)
+"""What Python's zipfile raises for an archive that is damaged or encrypted."""
+
+_SNIFFED_BYTES = 1 << 16
+_PACKED_BYTES = 1 << 14  # that are unpacked at a time
+_LZMA_HEADER_BYTES = 9
+_MAX_LZMA_BYTES = 128 << 20  # of the dictionary of an LZMA stream, which it names itself
+_MAX_INNER_ZIP_BYTES = 512 << 20  # a zip is read from its end, so one in an archive is kept whole
+
 
 class TarMember(NamedTuple):
     """A regular file of an archive; its contents can be read until the next one is asked for."""
@@ -191,37 +221,6 @@ def _read_extended_header(stream: ChunkReader, size: int, kind: str) -> dict[str
     if _SIZE.fullmatch(records.get("size", "")):
         extended["size"] = records["size"]
     return extended
-
-
-TAR_ENDINGS = (".tar.gz", ".tgz", ".tar")
-_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
-_UNREAD_MAGIC = {
-    b"BZh": "bzip2",
-    b"\xfd7zXZ": "xz",
-    b"7z\xbc\xaf": "7-Zip",
-    b"Rar!": "RAR",
-    b"\x28\xb5\x2f\xfd": "Zstandard",
-}
-_ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    OSError,
-    ValueError,
-    RuntimeError,
-    OverflowError,
-    LookupError,
-    ImportError,
-)
-"""What Python's zipfile raises for an archive that is damaged or encrypted."""
-
-_SNIFFED_BYTES = 1 << 16
-_PACKED_BYTES = 1 << 14  # that are unpacked at a time
-_LZMA_HEADER_BYTES = 9
-_MAX_LZMA_BYTES = 128 << 20  # of the dictionary of an LZMA stream, which it names itself
-_MAX_INNER_ZIP_BYTES = 512 << 20  # a zip is read from its end, so one in an archive is kept whole
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,6 +57,32 @@ _SETTING = re.compile(rb'"(\w{1,60})"\s*:\s*("[^"\n]*"|[-+.\w]+)\s*,?\s*$')
 _CLOSING_BRACE = re.compile(rb"(?:^|[\s\]|])\}\s*$")
 _MAX_SETTING_LINES = 200  # after which hyperparameters that have not ended are given up
 
+MAX_FACT_FILE_BYTES = 32 << 20
+_MAX_YAML_BYTES = 256 << 10  # a larger one holds no settings of a job, and takes long to parse
+
+_METADATA = "model_metadata.json"
+_HYPERPARAMETERS = "hyperparameters.json"
+_CHECKPOINTS = "deepracer_checkpoints.json"
+_RUN = "run.json"
+_BEST = "best.json"
+_TRAINER = "trainer"
+_JSON_FILES = (_METADATA, _HYPERPARAMETERS, _CHECKPOINTS, _RUN, _BEST)
+_REWARD_FILES = ("reward_function.py", "reward.py")
+_YAML_ENDINGS = (".yaml", ".yml")
+
+# Names that only one platform gives to files: the layouts of docs/simulator.md 6.5.
+_PLATFORM_NAMES = {
+    "DeepRacer on AWS": r"deepracerindy|sim-trace/training/[^/]+/training-simtrace/|-simulation\.log",
+    "console": r"sim-trace/|-robomaker\.log|-sagemaker\.log",
+    "DeepRacer for Cloud": (
+        r"TrainingMetrics(_\d+)?\.json|training_params\.yaml|"
+        r"(^|/)\d+/training-simtrace/|EvaluationMetrics-"
+    ),
+}
+# Names that together show a folder of DeepRacer for Cloud.
+_DRFC_STEPS = r"(^|/)training-simtrace/"
+_DRFC_FOLDERS = r"(^|/)(model|ip|metrics)/"
+
 
 @dataclass
 class PrintedFactsCollector:
@@ -162,33 +188,6 @@ def _python_literal(text: bytes) -> Any:
         return ast.literal_eval(words[:end])
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
-
-
-MAX_FACT_FILE_BYTES = 32 << 20
-_MAX_YAML_BYTES = 256 << 10  # a larger one holds no settings of a job, and takes long to parse
-
-_METADATA = "model_metadata.json"
-_HYPERPARAMETERS = "hyperparameters.json"
-_CHECKPOINTS = "deepracer_checkpoints.json"
-_RUN = "run.json"
-_BEST = "best.json"
-_TRAINER = "trainer"
-_JSON_FILES = (_METADATA, _HYPERPARAMETERS, _CHECKPOINTS, _RUN, _BEST)
-_REWARD_FILES = ("reward_function.py", "reward.py")
-_YAML_ENDINGS = (".yaml", ".yml")
-
-# Names that only one platform gives to files: the layouts of docs/simulator.md 6.5.
-_PLATFORM_NAMES = {
-    "DeepRacer on AWS": r"deepracerindy|sim-trace/training/[^/]+/training-simtrace/|-simulation\.log",
-    "console": r"sim-trace/|-robomaker\.log|-sagemaker\.log",
-    "DeepRacer for Cloud": (
-        r"TrainingMetrics(_\d+)?\.json|training_params\.yaml|"
-        r"(^|/)\d+/training-simtrace/|EvaluationMetrics-"
-    ),
-}
-# Names that together show a folder of DeepRacer for Cloud.
-_DRFC_STEPS = r"(^|/)training-simtrace/"
-_DRFC_FOLDERS = r"(^|/)(model|ip|metrics)/"
 
 
 class FactFile(NamedTuple):

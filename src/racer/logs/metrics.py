@@ -43,6 +43,32 @@ _LAP_COLUMN_OF_COUNT = {
     "reversed_count": "reversed",
 }
 
+TRAINER_FILE = re.compile(r"(^|/)worker_\d+\.[\w.]*agent_\d+\.csv$")
+"""The statistics that the trainer keeps in a model archive, one row an episode."""
+MODEL_SENTENCE = (
+    "a model archive as the console and the student league give it (policy, action space and the "
+    "trainer's statistics); the steps are in the logs: Download logs"
+)
+
+_TRAINER_COLUMNS = {
+    "episode #": "episode",
+    "episode length": "steps",
+    "training reward": "reward",
+    "evaluation reward": "evaluation reward",
+    "wall-clock time": "wall-clock s",
+    "loss/mean": "loss",
+    "surrogate loss/mean": "loss",
+    "policy loss/mean": "loss",
+    "loss": "loss",
+    "entropy/mean": "entropy",
+    "entropy": "entropy",
+    "kl divergence/mean": "KL",
+    "kullback-leibler divergence/mean": "KL",
+    "kl/mean": "KL",
+    "kl": "KL",
+}
+_MAX_SHOWN_STAGES = 15
+
 
 def training_metrics(
     laps: pd.DataFrame,
@@ -157,33 +183,6 @@ def _outcome(lap: dict[str, Any]) -> dict[str, Any]:
         "completion_percentage": int(lap["completion"]),
         "episode_status": STATUS_LABELS.get(lap["status"], str(lap["status"])),
     }
-
-
-TRAINER_FILE = re.compile(r"(^|/)worker_\d+\.[\w.]*agent_\d+\.csv$")
-"""The statistics that the trainer keeps in a model archive, one row an episode."""
-MODEL_SENTENCE = (
-    "a model archive as the console and the student league give it (policy, action space and the "
-    "trainer's statistics); the steps are in the logs: Download logs"
-)
-
-_TRAINER_COLUMNS = {
-    "episode #": "episode",
-    "episode length": "steps",
-    "training reward": "reward",
-    "evaluation reward": "evaluation reward",
-    "wall-clock time": "wall-clock s",
-    "loss/mean": "loss",
-    "surrogate loss/mean": "loss",
-    "policy loss/mean": "loss",
-    "loss": "loss",
-    "entropy/mean": "entropy",
-    "entropy": "entropy",
-    "kl divergence/mean": "KL",
-    "kullback-leibler divergence/mean": "KL",
-    "kl/mean": "KL",
-    "kl": "KL",
-}
-_MAX_SHOWN_STAGES = 15
 
 
 def parse_trainer_table(content: bytes) -> pd.DataFrame:

@@ -42,6 +42,9 @@ from racer.logs.step_files import (
     training_id,
 )
 
+MAX_EPISODE_ROWS = 200_000
+"""Rows of an episode that has no end, after which it is cut."""
+
 
 class FileTrace(NamedTuple):
     """What one file held; its number among all, and those of the files that held some of it, too."""
@@ -70,7 +73,7 @@ def read_log(path: str | Path, endpoint: str = "") -> Log:
 
     `path` is a file, a folder (searched to its depth), an archive (`.tar.gz`, `.tgz`, `.tar`,
     `.zip`; read in place), a glob such as `runs/*/training-simtrace`, or an address such as
-    `s3://bucket/prefix` (`pip install 'racer-sim[s3]'`; `endpoint` is the URL of a MinIO server,
+    `s3://bucket/prefix` (the extra `s3`; `endpoint` is the URL of a MinIO server,
     AWS_ENDPOINT_URL without it). docs/logs.md says what is read and how.
 
     Raises UsageError when there is no such location or no step in it.
@@ -344,10 +347,6 @@ def _one_trace(
     columns["iteration"] = rule.fill(columns, trace)
     added = pd.DataFrame({**columns, "episode_id": ids}, copy=False)
     return pd.concat([with_statuses(trace), added], axis=1)
-
-
-MAX_EPISODE_ROWS = 200_000
-"""Rows of an episode that has no end, after which it is cut."""
 
 
 def stream_log(path: str | Path, endpoint: str = "") -> LogStream:

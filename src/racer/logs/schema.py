@@ -107,6 +107,49 @@ _NUMPY_DTYPES = {
 }
 _MIN_UNIX_TIME = 1e8  # s; no simulation runs for three years
 
+TRACE_MARKER = b"SIM_TRACE_LOG:"
+ColumnNames = tuple[str, ...]
+"""A file's columns by position; "" for a column that is not the simulator's."""
+
+MAX_VALUE = 1e15
+"""No number of a sound log comes near: a larger one is damage, and squares must stay finite."""
+MIN_VALUES = {"action": -1.0, "episode": 0.0, "closest_waypoint": 0.0, "steps": 0.0}
+"""The smallest number of some columns of a sound log; of the others it is -MAX_VALUE."""
+
+MAX_EARLY_LINES = 100
+"""By which a file shows what it is."""
+
+_EMPTY_END = re.compile(rb",+(?=\n|$)")
+_MAX_FIELDS_BYTES = 64 << 10  # of a line with a step or with names; a longer one is neither
+_MIN_HEADER_WORDS = 5
+_HEADER_WORDS = frozenset(
+    {"episode", "steps", "progress", "reward", "action", "done", "x", "y", "yaw"}
+)
+_BOOLEANS = {
+    "True": True,
+    "true": True,
+    "TRUE": True,
+    "False": False,
+    "false": False,
+    "FALSE": False,
+}
+_STATUS_WORD = re.compile(r"[a-z][a-z_ ]*")
+
+_NUMBER_PATTERN = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_NUMBER = re.compile(_NUMBER_PATTERN)
+_TWO_NUMBERS = re.compile(rf"{_NUMBER_PATTERN}\s*[ ;]\s*{_NUMBER_PATTERN}")
+
+# Continuous actions: `[a b]`, `[a, b]` and `[a;b]` (the literal at its head makes the search fast),
+_BRACKETED_PAIR = re.compile(rb"\[ *[-+.\deE]+[ ,;]+[-+.\deE]+ *\]")
+# the numbers within numpy's repr of such a pair,
+_NUMPY_REPR = re.compile(rb"np\.float(?:32|64)\(([^()\n]*)\)|array\((\[[^()\n]*\])\)")
+# and `a b` and `a;b` without brackets.
+_BARE_PAIR = re.compile(rf"(?<=,) *{_NUMBER_PATTERN} *[ ;] *{_NUMBER_PATTERN} *(?=,)".encode())
+_BARE_PAIR_SEARCH_BYTES = 4096  # searching all of a discrete log would be slow
+
+# Text of another process, or the rest of a JSON wrapper, behind the last field.
+_TAIL = re.compile(rb'[\s"\\\[{}\]].*', re.DOTALL)
+
 
 def normalize_trace(trace: pd.DataFrame) -> pd.DataFrame:
     """`trace` with every declared column and dtype.
@@ -244,50 +287,6 @@ def _converted_column(trace: pd.DataFrame, name: str) -> pd.Series:
         raise UsageError(
             f"column {name} of the trace must be {COLUMN_DTYPES[name]}: {error}"
         ) from None
-
-
-TRACE_MARKER = b"SIM_TRACE_LOG:"
-ColumnNames = tuple[str, ...]
-"""A file's columns by position; "" for a column that is not the simulator's."""
-
-MAX_VALUE = 1e15
-"""No number of a sound log comes near: a larger one is damage, and squares must stay finite."""
-MIN_VALUES = {"action": -1.0, "episode": 0.0, "closest_waypoint": 0.0, "steps": 0.0}
-"""The smallest number of some columns of a sound log; of the others it is -MAX_VALUE."""
-
-MAX_EARLY_LINES = 100
-"""By which a file shows what it is."""
-
-_EMPTY_END = re.compile(rb",+(?=\n|$)")
-_MAX_FIELDS_BYTES = 64 << 10  # of a line with a step or with names; a longer one is neither
-_MIN_HEADER_WORDS = 5
-_HEADER_WORDS = frozenset(
-    {"episode", "steps", "progress", "reward", "action", "done", "x", "y", "yaw"}
-)
-_BOOLEANS = {
-    "True": True,
-    "true": True,
-    "TRUE": True,
-    "False": False,
-    "false": False,
-    "FALSE": False,
-}
-_STATUS_WORD = re.compile(r"[a-z][a-z_ ]*")
-
-_NUMBER_PATTERN = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_NUMBER = re.compile(_NUMBER_PATTERN)
-_TWO_NUMBERS = re.compile(rf"{_NUMBER_PATTERN}\s*[ ;]\s*{_NUMBER_PATTERN}")
-
-# Continuous actions: `[a b]`, `[a, b]` and `[a;b]` (the literal at its head makes the search fast),
-_BRACKETED_PAIR = re.compile(rb"\[ *[-+.\deE]+[ ,;]+[-+.\deE]+ *\]")
-# the numbers within numpy's repr of such a pair,
-_NUMPY_REPR = re.compile(rb"np\.float(?:32|64)\(([^()\n]*)\)|array\((\[[^()\n]*\])\)")
-# and `a b` and `a;b` without brackets.
-_BARE_PAIR = re.compile(rf"(?<=,) *{_NUMBER_PATTERN} *[ ;] *{_NUMBER_PATTERN} *(?=,)".encode())
-_BARE_PAIR_SEARCH_BYTES = 4096  # searching all of a discrete log would be slow
-
-# Text of another process, or the rest of a JSON wrapper, behind the last field.
-_TAIL = re.compile(rb'[\s"\\\[{}\]].*', re.DOTALL)
 
 
 class ParsedRow(NamedTuple):

@@ -29,6 +29,11 @@ _WILDCARDS = "*?["
 
 Result = TypeVar("Result")
 
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.]+):/{1,2}(?=[^/])")  # pathlib makes one slash of two
+_DIGITS = re.compile(r"(\d{1,18})")
+_WILDCARD = re.compile(r"[*?\[]")
+_MAX_ARCHIVE_DEPTH = 2  # archives inside each other
+
 
 def list_remote_files(address: str, endpoint: str = "") -> tuple[list[FileEntry], str]:
     """The files at an address, under their whole names there, and the name of the address itself.
@@ -121,12 +126,6 @@ class _RemoteFile(io.RawIOBase):
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
-
-
-_ADDRESS = re.compile(r"([a-z][a-z0-9+.]+):/{1,2}(?=[^/])")  # pathlib makes one slash of two
-_DIGITS = re.compile(r"(\d{1,18})")
-_WILDCARD = re.compile(r"[*?\[]")
-_MAX_ARCHIVE_DEPTH = 2  # archives inside each other
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,9 +37,9 @@ BoolArray = NDArray[np.bool_]
 def state_rows(trace: pd.DataFrame, track: Track, packed: PackedTracks | None = None) -> State:
     """(N,) rows of `racer.sim.state.STATE`, one for each row of a trace that was driven on `track`.
 
-    They serve `racer.sim.params.build_params(rows, [track])`, `racer.sim.state.closest_waypoint` and
-    the sensors. `packed` is `pack_tracks([track])`, where the caller has it already. Speeds are
-    central differences of the poses, at 1/15 s a step.
+    They serve `racer.sim.build_params(rows, [track])` and the sensors. `packed` is
+    `pack_tracks([track])`, where the caller has it already. Speeds are central differences of the
+    poses, at 1/15 s a step.
     """
     state = np.zeros(len(trace), STATE)
     if not len(trace):

@@ -54,6 +54,13 @@ _PRINT_FORMATS = {
 _SAMPLED_VALUES = 200
 _MIN_REPEATS = 4  # times that a sampled value must occur for a column to be taken as repetitive
 
+_TIMESTAMP = re.compile(r"(?<!\d)(\d{14})(?!\d)")
+_DROA_TRAINING = "1970-01-01T00-00-00-deepracerindy-training-racer"
+_DROA_EVALUATION = "{t}-deepracerindy-evaluation-racer"
+
+FileContent = pd.DataFrame | bytes
+"""The steps of a csv file, or the bytes of another."""
+
 
 def write_csv(trace: pd.DataFrame, path: Path, columns: int | None = None) -> None:
     """Write a trace as a simtrace file, whole or not at all; gzip where the name ends in `.gz`.
@@ -159,9 +166,6 @@ def _action_words(trace: pd.DataFrame, actions: NDArray[np.int64]) -> list[str]:
     return words
 
 
-_TIMESTAMP = re.compile(r"(?<!\d)(\d{14})(?!\d)")
-
-
 @dataclass(frozen=True)
 class FolderLayout:
     """Where a platform keeps what, as format strings of paths.
@@ -203,8 +207,6 @@ _CONSOLE = FolderLayout(
     training_log="logs/training/training-00000000000000-racer-robomaker.log",
     evaluation_log="logs/evaluation/evaluation-{t}-racer-robomaker.log",
 )
-_DROA_TRAINING = "1970-01-01T00-00-00-deepracerindy-training-racer"
-_DROA_EVALUATION = "{t}-deepracerindy-evaluation-racer"
 _DROA = FolderLayout(
     training=f"sim-trace/training/{_DROA_TRAINING}/training-simtrace/{{n}}-iteration.csv",
     training_of_worker=f"sim-trace/training/{_DROA_TRAINING}/training-simtrace/{{n}}-iteration.csv",
@@ -216,9 +218,6 @@ _DROA = FolderLayout(
     evaluation_log=f"logs/evaluation/{_DROA_EVALUATION}-simulation.log",
 )
 FOLDER_LAYOUTS = {"DeepRacer for Cloud": _DRFC, "console": _CONSOLE, "DeepRacer on AWS": _DROA}
-
-FileContent = pd.DataFrame | bytes
-"""The steps of a csv file, or the bytes of another."""
 
 
 def write_log(

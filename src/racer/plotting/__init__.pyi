@@ -16,6 +16,7 @@ from .attribution import draw_strongest_term as draw_strongest_term
 from .attribution import draw_terms as draw_terms
 from .figures import PlotRequest as PlotRequest
 from .figures import Rival as Rival
+from .figures import ghosts_figure as ghosts_figure
 from .kinds import PLOT_KINDS as PLOT_KINDS
 from .kinds import PlotKind as PlotKind
 from .kinds import find_plot_kind as find_plot_kind
@@ -162,6 +163,7 @@ __all__ = [
     "draw_visits",
     "draw_waypoints",
     "find_plot_kind",
+    "ghosts_figure",
     "laps_of_phase",
     "laps_over_distance",
     "learning_curve_figure",

@@ -7,6 +7,7 @@ the laps do not hold what the figure shows.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
 from pathlib import Path
@@ -103,7 +104,7 @@ def laps_on_track_figure(request: PlotRequest) -> Figure:
     shown = request.laps_or_best(3)
     _require_movement(request, shown)
     with style.style_context():
-        figure, ax = _map_figure(request, shown)
+        figure, ax = _map_figure(request.trace, shown, request.track)
         laps.draw_laps(request.trace, shown, ax, request.track, color=request.color)
     return figure
 
@@ -173,28 +174,19 @@ def action_usage_figure(request: PlotRequest) -> Figure:
 def exit_figure(request: PlotRequest) -> Figure:
     """Where cars left the track, on the road by section."""
     _require_laps(request)
-    with style.style_context():
-        figure, ax = _map_figure(request, request.laps)
-        laps.draw_exits(request.trace, request.laps, ax, request.track)
-    return figure
+    return _heat_map(request, laps.draw_exits)
 
 
 def visit_figure(request: PlotRequest) -> Figure:
     """Where the cars were."""
     _require_driving(request)
-    with style.style_context():
-        figure, ax = _map_figure(request, request.laps)
-        laps.draw_visits(request.trace, request.laps, ax, request.track)
-    return figure
+    return _heat_map(request, laps.draw_visits)
 
 
 def mean_reward_figure(request: PlotRequest) -> Figure:
     """What a step was paid, by place."""
     _require_driving(request)
-    with style.style_context():
-        figure, ax = _map_figure(request, request.laps)
-        laps.draw_mean_rewards(request.trace, request.laps, ax, request.track)
-    return figure
+    return _heat_map(request, laps.draw_mean_rewards)
 
 
 def sector_figure(request: PlotRequest) -> Figure:
@@ -250,9 +242,16 @@ def ghost_figure(request: PlotRequest) -> Figure:
     """Laps racing each other, as a still picture: their lines with a dot for every second."""
     shown = _ghost_laps(request)
     names = selection.lap_labels(shown)
+    return ghosts_figure(request.trace, shown, request.track, names)
+
+
+def ghosts_figure(
+    trace: pd.DataFrame, shown: pd.DataFrame, track: Track | None, names: Sequence[str] = ()
+) -> Figure:
+    """A figure of the laps `shown` of a trace racing each other on a map; `names` label them."""
     with style.style_context():
-        figure, ax = _map_figure(request, shown)
-        laps.draw_ghosts(request.trace, shown, ax, request.track, names=names)
+        figure, ax = _map_figure(trace, shown, track)
+        laps.draw_ghosts(trace, shown, ax, track, names=names)
     return figure
 
 
@@ -311,13 +310,23 @@ def _ghost_laps(request: PlotRequest) -> pd.DataFrame:
     return shown
 
 
-def _map_figure(request: PlotRequest, shown: pd.DataFrame) -> tuple[Figure, Axes]:
+def _heat_map(request: PlotRequest, draw: Callable[..., Axes]) -> Figure:
+    """A figure with a map of all laps of a request, which `draw` colors."""
+    with style.style_context():
+        figure, ax = _map_figure(request.trace, request.laps, request.track)
+        draw(request.trace, request.laps, ax, request.track)
+    return figure
+
+
+def _map_figure(
+    trace: pd.DataFrame, shown: pd.DataFrame, track: Track | None
+) -> tuple[Figure, Axes]:
     """A figure with the right room for a map of the track, or of the laps."""
-    if request.track is not None:
-        area = border_points(request.track)
+    if track is not None:
+        area = border_points(track)
     else:
         rows = selection.row_numbers(shown)
-        area = request.trace[["X", "Y"]].to_numpy(float)[rows]
+        area = trace[["X", "Y"]].to_numpy(float)[rows]
     figure = style.NotebookFigure(figsize=style.map_figure_size(area, WIDTH_IN))
     return figure, figure.add_subplot()
 

@@ -35,6 +35,32 @@ from racer.track import Track
 
 Array = NDArray[np.float64]
 
+GHOST_COLORS = tuple(style.PALETTE[k] for k in (0, 5, 2, 3, 1, 4))
+"""One for each lap of an animation or of a picture of ghosts."""
+
+_GHOST_DASHES = ("-", (0, (6, 1.5)), (0, (3, 1)), "-.", (0, (1, 1)), (0, (8, 2, 1, 2)))
+_GHOST_MARKERS = "osDv^*"
+_MAX_CASED_LAPS = 6  # laps up to which each has a dark border
+
+EXIT_MARKS = {
+    "off_track": ("off track", style.PALETTE[0], "o"),
+    "crashed": ("crashed", "#000000", "X"),
+    "reversed": ("turned round", style.PALETTE[3], "<"),
+    "immobilized": ("stood still", style.PALETTE[2], "s"),
+    "time_up": ("out of time", style.PALETTE[4], "D"),
+}
+"""How an episode can end short of the finish line: its label, its color and its mark on the map."""
+
+SECTION_M = 0.5  # of road, at least, over which exits are counted
+
+_MAX_SECTIONS = 60
+_MAX_NAMED_SECTIONS = 3  # the worst sections are named
+_MIN_NAMED_FRACTION = 0.08  # of all exits, from which a section is named
+_LABEL_ROOM = np.array([0.17, 0.1])  # of a track's size, for the label of a section beside it
+_CELLS_ALONG_TRACK = 110  # cells of a heat map along the longer side of a track
+_MANY_EXITS = 300  # from which marks are small
+_LOGARITHMIC_FROM = 20.0  # steps in the fullest cell
+
 
 @dataclass(frozen=True)
 class LapColoring:
@@ -56,13 +82,6 @@ LAP_COLORINGS = {
     ),
     "time": LapColoring("time since the lap began (s)"),
 }
-
-GHOST_COLORS = tuple(style.PALETTE[k] for k in (0, 5, 2, 3, 1, 4))
-"""One for each lap of an animation or of a picture of ghosts."""
-
-_GHOST_DASHES = ("-", (0, (6, 1.5)), (0, (3, 1)), "-.", (0, (1, 1)), (0, (8, 2, 1, 2)))
-_GHOST_MARKERS = "osDv^*"
-_MAX_CASED_LAPS = 6  # laps up to which each has a dark border
 
 
 def draw_laps(
@@ -253,26 +272,6 @@ def _describe(laps: pd.DataFrame) -> str:
     if lap["complete"]:
         return f"lap of {lap['time']:.2f} s"
     return f"lap of {lap['time']:.2f} s to {lap['completion']:.0f} % ({lap['status']})"
-
-
-EXIT_MARKS = {
-    "off_track": ("off track", style.PALETTE[0], "o"),
-    "crashed": ("crashed", "#000000", "X"),
-    "reversed": ("turned round", style.PALETTE[3], "<"),
-    "immobilized": ("stood still", style.PALETTE[2], "s"),
-    "time_up": ("out of time", style.PALETTE[4], "D"),
-}
-"""How an episode can end short of the finish line: its label, its color and its mark on the map."""
-
-SECTION_M = 0.5  # of road, at least, over which exits are counted
-
-_MAX_SECTIONS = 60
-_MAX_NAMED_SECTIONS = 3  # the worst sections are named
-_MIN_NAMED_FRACTION = 0.08  # of all exits, from which a section is named
-_LABEL_ROOM = np.array([0.17, 0.1])  # of a track's size, for the label of a section beside it
-_CELLS_ALONG_TRACK = 110  # cells of a heat map along the longer side of a track
-_MANY_EXITS = 300  # from which marks are small
-_LOGARITHMIC_FROM = 20.0  # steps in the fullest cell
 
 
 @dataclass(frozen=True, eq=False)

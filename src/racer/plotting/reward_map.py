@@ -24,6 +24,12 @@ MAX_ARROWS = 260  # about so many, where headings are shown
 
 _SLICE_DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))  # so that slices that are alike are all seen
 
+TOO_WELL_COLOR = style.PALETTE[5]
+TOO_LITTLE_COLOR = style.PALETTE[0]
+ABOUT_RIGHT_COLOR = style.FAINT
+
+CLEAR_RANKS = 3.0  # by which pay must differ from the clock for a line to stand out
+
 
 def reward_map_figure(
     reward_map: RewardMap,
@@ -152,13 +158,6 @@ def _extend(reward_map: RewardMap, norm: Normalize) -> str:
         (False, True): "max",
         (True, True): "both",
     }[is_beyond_below, is_beyond_above]
-
-
-TOO_WELL_COLOR = style.PALETTE[5]
-TOO_LITTLE_COLOR = style.PALETTE[0]
-ABOUT_RIGHT_COLOR = style.FAINT
-
-CLEAR_RANKS = 3.0  # by which pay must differ from the clock for a line to stand out
 
 
 def rank_figure(scores: Sequence[RewardScore], track: str = "") -> Figure:

@@ -33,6 +33,15 @@ BOT_OUTLINE = np.array([[-0.5, -0.5], [0.3, -0.5], [0.5, 0.0], [0.3, 0.5], [-0.5
 _MIN_CURVATURE_SHOWN = 0.02  # 1/m: a track that never bends more to a side has no label for it
 _POINTS_OF_SECTION = 6  # of each border
 
+BRAKE_COLOR = style.PALETTE[5]
+
+_LINE_LOOKS: tuple[dict[str, Any], ...] = (
+    {"color": style.PALETTE[0]},
+    {"color": style.FAINT, "linestyle": (0, (5, 2))},
+    {"color": style.FAINT, "linestyle": ":"},
+)
+"""Of the line that the figure is about, and of those beside it."""
+
 
 def draw_track(track: Track, ax: Axes, *, center: bool = True) -> Axes:
     """`ax` with the road in light gray: borders, start line and, if `center`, the dashed center
@@ -288,16 +297,6 @@ def _round_step(step: float) -> int:
             if base * power >= step:
                 return base * power
         power *= 10
-
-
-BRAKE_COLOR = style.PALETTE[5]
-
-_LINE_LOOKS: tuple[dict[str, Any], ...] = (
-    {"color": style.PALETTE[0]},
-    {"color": style.FAINT, "linestyle": (0, (5, 2))},
-    {"color": style.FAINT, "linestyle": ":"},
-)
-"""Of the line that the figure is about, and of those beside it."""
 
 
 def draw_racing_line(track: Track, line: RacingLine, passages: list[Passage], ax: Axes) -> Axes:

@@ -29,6 +29,22 @@ _YELLOW = "#F0E442"  # too faint for a line on white
 _CURVE_COLORS = tuple(color for color in style.PALETTE if color != _YELLOW)
 _CURVE_DASHES = ("-", "--", ":")  # where there are more lines than colors
 
+Array = NDArray[np.float64]
+
+MAX_PARTS = 12  # of the input, that are drawn
+MAX_NAME_CHARS = 44  # of a part
+
+GLOW_CMAP = LinearSegmentedColormap.from_list(
+    "glow", [(0.0, "#E69F0000"), (0.35, "#E69F0066"), (1.0, "#F0E442e6")]
+)
+"""From nothing over orange to yellow: what the network looks at, over a gray picture."""
+
+_VIEWS_IN_A_ROW = 4
+_PLACES_WITHOUT_VIEWS = 8  # marks on the map
+_COMMAND_LABELS = ("steering (°, left up)", "speed (m/s)")
+_COMMAND_COLORS = (style.PALETTE[0], style.PALETTE[5])
+_DISTANCE_LABEL = "distance along the center line (m)"
+
 
 def training_figure(laps: pd.DataFrame) -> Figure:
     """A figure of a training: completion, reward and lap times by iteration, one above the other."""
@@ -222,23 +238,6 @@ def _add_curve_legend(figure: Figure, ax: Axes, keys: list[str]) -> None:
 
 def _thousands(steps: float, _: object) -> str:
     return f"{steps / 1000:,.0f}k" if steps else "0"
-
-
-Array = NDArray[np.float64]
-
-MAX_PARTS = 12  # of the input, that are drawn
-MAX_NAME_CHARS = 44  # of a part
-
-GLOW_CMAP = LinearSegmentedColormap.from_list(
-    "glow", [(0.0, "#E69F0000"), (0.35, "#E69F0066"), (1.0, "#F0E442e6")]
-)
-"""From nothing over orange to yellow: what the network looks at, over a gray picture."""
-
-_VIEWS_IN_A_ROW = 4
-_PLACES_WITHOUT_VIEWS = 8  # marks on the map
-_COMMAND_LABELS = ("steering (°, left up)", "speed (m/s)")
-_COMMAND_COLORS = (style.PALETTE[0], style.PALETTE[5])
-_DISTANCE_LABEL = "distance along the center line (m)"
 
 
 def policy_figure(lap: PolicyLap, title: str) -> Figure:

@@ -40,6 +40,16 @@ NEARBY_ROAD_M = 3.0
 RAGGED_FACTOR = 1.4
 INSIDE_FRACTION = 0.9  # of the radius of the reference line: so far a line may go to its inside
 
+Objective = Callable[[Array], tuple[float, Array, Array]]
+
+KNOT_SPACING_M = 0.5  # m between the coefficients of an offset
+LEAST_GAIN = 1e-6  # fraction of the objective: a smaller gain ends the steps
+CURVATURE_NUDGE_M = 1e-5  # of an offset, for the slope of the curvature
+# of the relaxation; more change the lap time by 0.1 % on most tracks
+RELAXATION_SWEEPS = 2500
+RELAXATION_FACTOR = 1.9
+MAX_STIFFNESS = 1e6  # times the first price of a change
+
 
 @dataclass(frozen=True, eq=False)
 class Corridor:
@@ -235,17 +245,6 @@ def _is_near(track: Track, segments: int, s_center: Array) -> NDArray[np.bool_]:
     if track.is_loop:
         gap = np.minimum(gap, track.length - gap)
     return np.asarray(gap <= NEARBY_ROAD_M)
-
-
-Objective = Callable[[Array], tuple[float, Array, Array]]
-
-KNOT_SPACING_M = 0.5  # m between the coefficients of an offset
-LEAST_GAIN = 1e-6  # fraction of the objective: a smaller gain ends the steps
-CURVATURE_NUDGE_M = 1e-5  # of an offset, for the slope of the curvature
-# of the relaxation; more change the lap time by 0.1 % on most tracks
-RELAXATION_SWEEPS = 2500
-RELAXATION_FACTOR = 1.9
-MAX_STIFFNESS = 1e6  # times the first price of a change
 
 
 @dataclass(frozen=True, eq=False)

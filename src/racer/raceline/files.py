@@ -22,37 +22,6 @@ Array = NDArray[np.float64]
 
 LINE_COLUMNS = ("s", "x", "y", "aside", "kappa", "speed", "time", "place")
 
-
-def line_table(line: RacingLine) -> Array:
-    """(M, 8) the LINE_COLUMNS of a line: m, m, m, m to the left of the center line, 1/m, m/s, s, m
-    of center line.
-    """
-    return np.column_stack(
-        [line.s, line.xy, line.offset, line.kappa, line.speed, line.time, line.s_center]
-    )
-
-
-def line_as_csv(line: RacingLine) -> bytes:
-    """The line as CSV, a point a row."""
-    text = io.StringIO()
-    np.savetxt(
-        text,
-        line_table(line),
-        fmt="%.5f",
-        delimiter=",",
-        header=",".join(LINE_COLUMNS),
-        comments="",
-    )
-    return text.getvalue().encode()
-
-
-def line_as_npy(line: RacingLine) -> bytes:
-    """The line as a `.npy` file of its columns."""
-    file = io.BytesIO()
-    np.save(file, line_table(line))
-    return file.getvalue()
-
-
 SNIPPET_SPACING_M = 0.25  # m between the points of a snippet
 
 _HEAD = '''import math
@@ -114,6 +83,50 @@ _ALONG = {
     "after": "min(k + 1, count - 1)",
 }
 
+OTHER_TRACK_M = 2.0  # m from the center line: a point farther away is of another track
+
+# the shipped rewards, made for that track
+FOLLOWING_REWARD = "racing_line_reinvent_2018"
+PACE_REWARD = "bound_pace_reinvent_2018"
+# words in them that change with the track
+SHIPPED_TITLE = "re:Invent 2018"
+SHIPPED_CAR = "car v6"
+FOLLOWING_MARGIN_M = 0.0  # m, of the line that a car learns to follow: its middle stays on the road
+POINTS_PER_ROW = 5  # points in a line of the table
+
+_TABLE = re.compile(r"^LINE = \[\n.*?^\]\n", re.MULTILINE | re.DOTALL)
+_BOUND = re.compile(r"^BOUND = [\d.]+  # s: .*$", re.MULTILINE)
+
+
+def line_table(line: RacingLine) -> Array:
+    """(M, 8) the LINE_COLUMNS of a line: m, m, m, m to the left of the center line, 1/m, m/s, s, m
+    of center line.
+    """
+    return np.column_stack(
+        [line.s, line.xy, line.offset, line.kappa, line.speed, line.time, line.s_center]
+    )
+
+
+def line_as_csv(line: RacingLine) -> bytes:
+    """The line as CSV, a point a row."""
+    text = io.StringIO()
+    np.savetxt(
+        text,
+        line_table(line),
+        fmt="%.5f",
+        delimiter=",",
+        header=",".join(LINE_COLUMNS),
+        comments="",
+    )
+    return text.getvalue().encode()
+
+
+def line_as_npy(line: RacingLine) -> bytes:
+    """The line as a `.npy` file of its columns."""
+    file = io.BytesIO()
+    np.save(file, line_table(line))
+    return file.getvalue()
+
 
 def line_snippet(line: RacingLine, car: Car, title: str = "The racing line.") -> str:
     """Python text that defines `RACING_LINE`, `LINE_LAP_TIME` and `racing_line(params)`.
@@ -152,9 +165,6 @@ def _reverse_speeds(line: RacingLine, car: Car) -> Array:
     gap = np.hypot(*(neighbors(line.xy, 1, line.is_loop) - line.xy).T)
     back = np.roll(gap[::-1], -1)  # from each point, in reverse order, to the next one
     return fastest_speeds(-line.kappa[::-1], back, build_ggv(car), line.is_loop)[::-1]
-
-
-OTHER_TRACK_M = 2.0  # m from the center line: a point farther away is of another track
 
 
 def read_line(path: Path, track: Track) -> RacingLine:
@@ -217,19 +227,6 @@ def _read_table(path: Path) -> Array:
         raise UsageError(
             f"{path} holds no line ({error}): racer line TRACK --csv FILE writes one"
         ) from None
-
-
-# the shipped rewards, made for that track
-FOLLOWING_REWARD = "racing_line_reinvent_2018"
-PACE_REWARD = "bound_pace_reinvent_2018"
-# words in them that change with the track
-SHIPPED_TITLE = "re:Invent 2018"
-SHIPPED_CAR = "car v6"
-FOLLOWING_MARGIN_M = 0.0  # m, of the line that a car learns to follow: its middle stays on the road
-POINTS_PER_ROW = 5  # points in a line of the table
-
-_TABLE = re.compile(r"^LINE = \[\n.*?^\]\n", re.MULTILINE | re.DOTALL)
-_BOUND = re.compile(r"^BOUND = [\d.]+  # s: .*$", re.MULTILINE)
 
 
 def following_reward(line: RacingLine, track: Track, car: Car) -> str:

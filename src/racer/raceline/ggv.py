@@ -26,6 +26,9 @@ COMMAND_COUNT = 61  # speed commands that are tried
 MAX_SETTLING_STEPS = 300  # of 0.01 s, until a car corners steadily
 MAX_SIDE_SLIP_RAD = 0.6  # rad of side slip: a car beyond that spins
 
+# of passes forward and backward, at most: a circle needs many, a road with straights two or three
+MAX_SWEEPS = 40
+
 
 @dataclass(frozen=True, eq=False)
 class GGV:
@@ -164,10 +167,6 @@ def _settled(car, v, steer, command):  # type: ignore[no-untyped-def]  # pragma:
     vx = np.sqrt(max(v * v - vy * vy, 0.01))
     gain = (advance_speeds(car, vx, vy, yaw_rate, steer, command, 1e-4)[0] - vx) / 1e-4
     return v * yaw_rate, gain * vx / v
-
-
-# of passes forward and backward, at most: a circle needs many, a road with straights two or three
-MAX_SWEEPS = 40
 
 
 def fastest_speeds(

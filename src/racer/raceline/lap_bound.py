@@ -61,13 +61,18 @@ def lap_time_bound(track: Track, car: Car, home: Path) -> float:
 
 
 def bound_sentence(time: float, bound: float, car: str) -> str:
-    """`8.90 s: 103 % of the bound of car v5, 8.64 s`; another where the lap is faster than that."""
+    """`8.90 s: 103 % of the bound of car v5, 8.64 s (...)`, with what a bound is; another where the lap
+    is faster than that.
+    """
     if time < bound:
         return (
             f"{time:.2f} s: faster than the line that racer found for car {car}, {bound:.2f} s, "
             "which is no bound then: its model of the car is too slow there"
         )
-    return f"{time:.2f} s: {100.0 * time / bound:.0f} % of the bound of car {car}, {bound:.2f} s"
+    return (
+        f"{time:.2f} s: {100.0 * time / bound:.0f} % of the bound of car {car}, {bound:.2f} s "
+        "(the fastest lap that racer's model of the car allows: racer line shows it)"
+    )
 
 
 def _bound_file(track: Track, car: Car, home: Path) -> Path:

@@ -68,6 +68,19 @@ SOLVER_OPTIONS: dict[str, Any] = {
     },
 }  # fmt: skip
 
+# m between the middle of the car and a border: beyond it two wheels are on the road, with 2 cm to
+# spare
+LINE_MARGIN_M = -0.06
+# m: so far beyond the border the wheels of the other side are still on the road
+WIDEST_MARGIN_M = -0.08
+LINE_METHODS = ("auto", "collocation", "iterated", "least_curvature", "shortest")
+# m between stations
+GRID_SPACING_M = {"collocation": 0.1, "iterated": 0.2, "least_curvature": 0.2, "shortest": 0.2}
+POINT_SPACING_M = 0.05  # m between the points of a line
+COEFFICIENT_NUDGE_M = 1e-4  # m, of a coefficient, for the slope of the lap time
+FIRST_PRICE = 0.1  # s per squared change of curvature (1/m2): of a change at first
+MAX_DESCENT_STEPS = 30
+
 
 class PathState(NamedTuple):
     """Symbols or numbers of a path at stations."""
@@ -203,20 +216,6 @@ def _start(corridor: Corridor, guess: tuple[Array, Array, Array], low: Array, hi
     b = (speed[second] ** 2 - speed[first] ** 2) / (2.0 * corridor.spacing)
     unknowns = [offset, xi, speed, 0.5 * (kappa[first] + kappa[second]), b]
     return np.asarray(np.clip(np.concatenate(unknowns), low, high))
-
-
-# m between the middle of the car and a border: beyond it two wheels are on the road, with 2 cm to
-# spare
-LINE_MARGIN_M = -0.06
-# m: so far beyond the border the wheels of the other side are still on the road
-WIDEST_MARGIN_M = -0.08
-LINE_METHODS = ("auto", "collocation", "iterated", "least_curvature", "shortest")
-# m between stations
-GRID_SPACING_M = {"collocation": 0.1, "iterated": 0.2, "least_curvature": 0.2, "shortest": 0.2}
-POINT_SPACING_M = 0.05  # m between the points of a line
-COEFFICIENT_NUDGE_M = 1e-4  # m, of a coefficient, for the slope of the lap time
-FIRST_PRICE = 0.1  # s per squared change of curvature (1/m2): of a change at first
-MAX_DESCENT_STEPS = 30
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,6 +36,9 @@ _RACE_TYPES = {
     "HEAD_TO_BOT": "head to bot",
 }
 
+# shown where they differ from lap to lap
+_VARYING_COLUMNS = ("file", "phase", "lap", "off_tracks", "crashes", "resets")
+
 
 def summary_sentences(subject: ReportSubject) -> list[str]:
     """What a reader should know first, a sentence or two a paragraph."""
@@ -272,8 +275,6 @@ _LAP_HEADS = (
     TableHead("command", "command m/s", 2),
     TableHead("distance", "driven m", 2),
 )
-# shown where they differ from lap to lap
-_VARYING_COLUMNS = ("file", "phase", "lap", "off_tracks", "crashes", "resets")
 
 _ITERATION_HEADS = (
     TableHead("iteration", "iteration"),

@@ -28,6 +28,15 @@ MAX_TRACE_FRAMES = 20
 OBJECT_IDENTITY = re.compile(r" at 0x[0-9a-fA-F]+|\bracer_reward_\w+\.")
 """What differs from one run to the next in the text of an object."""
 
+STUCK_IN_C_SENTENCE = (
+    "%s:%s: the reward function is in C code that does not come back and cannot be interrupted; "
+    "racer gave up after %s (--reward-timeout) and ended with exit code 1\n"
+)
+"""What the helper of `racer.reward.watchdog` says: file, line and time are filled in there."""
+HELD_UP_SENTENCE = (
+    "the interpreter was held up for %s while rewards were calculated; racer gave up\n"
+)
+
 
 class UnusableReason(StrEnum):
     """Why a file is no reward function."""
@@ -319,14 +328,6 @@ def _rebuild(kind: type[Exception], values: dict[str, Any]) -> Exception:
 
 # Sentences are made below, and nowhere else.
 
-STUCK_IN_C_SENTENCE = (
-    "%s:%s: the reward function is in C code that does not come back and cannot be interrupted; "
-    "racer gave up after %s (--reward-timeout) and ended with exit code 1\n"
-)
-"""What the helper of `racer.reward.watchdog` says: file, line and time are filled in there."""
-HELD_UP_SENTENCE = (
-    "the interpreter was held up for %s while rewards were calculated; racer gave up\n"
-)
 
 _REFUSALS = {
     RefusalReason.RAISED: "raised {exception}{colon}{detail}",

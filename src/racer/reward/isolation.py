@@ -44,6 +44,16 @@ PATCHABLE_MODULES = (
     "numpy.random",
 )
 
+# bound here: a reward function may patch the modules themselves
+_PY_GET = random.getstate
+_PY_SET = random.setstate
+_NP_GET = np.random.get_state
+_NP_SET = np.random.set_state
+
+Params = dict[str, Any]
+
+_MISSING = object()
+
 
 class PrintFlood(CallStopped):
     """More was printed than the budget allows; `line` is where it was spent."""
@@ -264,24 +274,12 @@ class Surroundings:
         self.generators = outside
 
 
-# bound here: a reward function may patch the modules themselves
-_PY_GET = random.getstate
-_PY_SET = random.setstate
-_NP_GET = np.random.get_state
-_NP_SET = np.random.set_state
-
-
 def _describe_size(size: int) -> str:
     if size < 10_000:
         return f"{size:,} B"
     if size < 10_000_000:
         return f"{size / 1e3:,.0f} kB"
     return f"{size / 1e6:,.0f} MB"
-
-
-Params = dict[str, Any]
-
-_MISSING = object()
 
 
 class ThreadWatch:

@@ -52,6 +52,10 @@ THREAD_STARTERS = {
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
+ARCHIVE_STARTS = (b"PK\x03\x04", b"\x1f\x8b")
+COMPILER_ERRORS = (ValueError, RecursionError, MemoryError, OverflowError)
+"""What `compile` raises besides SyntaxError."""
+
 
 class RewardSyntax:
     """Questions to the syntax tree of one file. Lines count from 1; without an answer the list is
@@ -147,11 +151,6 @@ def _last_name(node: ast.AST) -> str | None:
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else None
-
-
-ARCHIVE_STARTS = (b"PK\x03\x04", b"\x1f\x8b")
-COMPILER_ERRORS = (ValueError, RecursionError, MemoryError, OverflowError)
-"""What `compile` raises besides SyntaxError."""
 
 
 class Encoding(StrEnum):

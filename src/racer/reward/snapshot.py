@@ -41,6 +41,17 @@ RewardEntry = Callable[[dict[str, Any]], object]
 SIGNATURE_2018_START = ("on_track", "x", "y", "distance_from_center")
 """The first arguments of the reward function of 2018."""
 
+FIXED_TYPES = (ModuleType, type, FunctionType, np.ufunc, np.dtype, re.Pattern)
+FIXED_PACKAGES = ("numba", "shapely", "typing", "logging", "dataclasses")
+"""Packages whose objects stay as they are while a reward uses them."""
+GLOBAL_GENERATORS = tuple(vars(m)["random"].__self__ for m in (random, np.random))
+"""The generators behind `random.random` and `np.random.random`, which are saved by themselves."""
+
+_NO_DATA = (FunctionType, property, staticmethod, classmethod)
+
+FunctionParts = tuple[Any, Any, dict[str, Any], list[list[Any]]]
+"""Defaults, keyword defaults, attributes and contents of the closure's cells of a function."""
+
 
 @dataclass(frozen=True, eq=False)
 class RewardInstance:
@@ -192,13 +203,6 @@ def _origin(modules: dict[str, ModuleType]) -> dict[DefinitionPath, object]:
     return origin
 
 
-FIXED_TYPES = (ModuleType, type, FunctionType, np.ufunc, np.dtype, re.Pattern)
-FIXED_PACKAGES = ("numba", "shapely", "typing", "logging", "dataclasses")
-"""Packages whose objects stay as they are while a reward uses them."""
-GLOBAL_GENERATORS = tuple(vars(m)["random"].__self__ for m in (random, np.random))
-"""The generators behind `random.random` and `np.random.random`, which are saved by themselves."""
-
-
 def _given(
     modules: dict[str, ModuleType], origin: dict[DefinitionPath, object]
 ) -> dict[Reference, object]:
@@ -262,12 +266,6 @@ def _collect_definitions(
             origin[path] = value
             for name, part in list(vars(value).items()):
                 _collect_definitions((*path, name), part, namespace, origin)
-
-
-_NO_DATA = (FunctionType, property, staticmethod, classmethod)
-
-FunctionParts = tuple[Any, Any, dict[str, Any], list[list[Any]]]
-"""Defaults, keyword defaults, attributes and contents of the closure's cells of a function."""
 
 
 @dataclass

@@ -63,6 +63,17 @@ LAST_STRIKE = 40
 Progress = tuple[int, int]
 """The number of a batch, and how many of its calls have not begun; -1 between batches."""
 
+# found at once: a guard may look at what is asked of C later
+_LEN = ctypes.cast(ctypes.pythonapi.PyObject_Size, ctypes.c_void_p)
+_SET_TRACE = ctypes.pythonapi.PyEval_SetTrace
+_SET_TRACE.argtypes = (ctypes.c_void_p, ctypes.py_object)
+_SET_TRACE.restype = None
+_SET_ASYNC_EXC = ctypes.pythonapi.PyThreadState_SetAsyncExc
+_PACKAGE = str(Path(__file__).parent)
+
+# bound here, as a reward may replace it
+_OPEN = open
+
 
 def watch_exit() -> None:
     """Give the end of the program the time of a call: exit handlers and threads of a reward count."""
@@ -118,15 +129,8 @@ class _Unwind:
         return 0
 
 
-# found at once: a guard may look at what is asked of C later
-_LEN = ctypes.cast(ctypes.pythonapi.PyObject_Size, ctypes.c_void_p)
-_SET_TRACE = ctypes.pythonapi.PyEval_SetTrace
-_SET_TRACE.argtypes = (ctypes.c_void_p, ctypes.py_object)
-_SET_TRACE.restype = None
-_SET_ASYNC_EXC = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _UNWIND = _Unwind()
 _BEGINNING = {_InsistentTimeout.__init__.__code__, _Unwind.begin.__code__}
-_PACKAGE = str(Path(__file__).parent)
 
 
 def call_each(calls: Any, arguments: Iterator[Any]) -> list[Any]:
@@ -379,8 +383,6 @@ def _is_importing(thread: int) -> bool:
     return False
 
 
-# bound here, as a reward may replace it
-_OPEN = open
 WATCHDOG = Watchdog()
 atexit.register(watch_exit)  # the last handler: what comes behind it is in time, too
 if hasattr(os, "register_at_fork"):

@@ -54,6 +54,8 @@ NEARBY_NAMES = tuple(
 
 FULL_STEER_RAD = np.radians(STEERING_LIMIT_DEG)
 _AHEAD = np.array(LOOKAHEAD_M)
+# of an index: numba need not ask whether it counts from the end, which took a sixth of the time
+_U64 = np.uint64
 
 
 def car_features(state: State, roads: PackedTracks) -> NDArray[np.float32]:
@@ -131,7 +133,8 @@ def _fill_motion(car, is_ccw, features):  # type: ignore[no-untyped-def]  # prag
 def _fill_center_line(car, line, vertices, features):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Where the center line leads: the heading error here, and points of it ahead of the car."""
     i = line.first + min(car.previous, line.last - line.first - 1)
-    direction = np.arctan2(vertices[i].dy, vertices[i].dx)
+    start = vertices[_U64(i)]
+    direction = np.arctan2(start.dy, start.dx)
     features[7] = np.sin(car.yaw - direction)
     features[8] = np.cos(car.yaw - direction)
     c = np.cos(car.yaw)
@@ -142,7 +145,7 @@ def _fill_center_line(car, line, vertices, features):  # type: ignore[no-untyped
     laps_length = 0.0  # of the laps that the points ahead have completed
     for k in range(len(_AHEAD)):
         s_ahead = car.s + _AHEAD[k] - laps_length
-        while vertices[i + 1].s < s_ahead:
+        while vertices[_U64(i + 1)].s < s_ahead:
             if i + 1 < line.last:
                 i += 1
             elif is_loop:
@@ -151,7 +154,7 @@ def _fill_center_line(car, line, vertices, features):  # type: ignore[no-untyped
                 s_ahead -= last.s
             else:
                 break
-        x, y = _spot_at(vertices[i], vertices[i + 1].s, s_ahead)
+        x, y = _spot_at(vertices[_U64(i)], vertices[_U64(i + 1)].s, s_ahead)
         dx = x - car.x
         dy = y - car.y
         features[FIRST_AHEAD + 2 * k] = (c * dx + s * dy) / _AHEAD[k]

@@ -76,11 +76,6 @@ def is_scan_due(state: State) -> NDArray[np.bool_]:
     return np.asarray((scans > scans_before) | (state["steps"] == 0))
 
 
-def draw_scan_noise(generators: list[np.random.Generator]) -> Array:
-    """(N, 64) m of noise for `scan`, drawn from the generator of each car."""
-    return np.array([generator.normal(0.0, NOISE_SPREAD_M, LIDAR_RAYS) for generator in generators])
-
-
 def encode_lidar(distances: Array) -> NDArray[np.float32]:
     """(N, 64) m, clipped to 0.15 to 1.0."""
     return np.clip(distances, *CLIP_M).astype(np.float32)

@@ -37,6 +37,10 @@ LanePositions = tuple[tuple[float, int], ...]
 
 BEFORE_THE_LINE_M = 1.0  # that the last place of a layout is before the start line
 
+_SIX_BOXES = tuple(
+    (0.15 * number, INNER_LANE if number % 2 else OUTER_LANE) for number in range(1, 7)
+)
+
 
 @dataclass(frozen=True)
 class ObstacleLayout:
@@ -82,10 +86,6 @@ class ObstacleLayout:
         """How many obstacles there are, those that stand and bot cars."""
         return self.standing_count + self.number_of_bot_cars
 
-
-_SIX_BOXES = tuple(
-    (0.15 * number, INNER_LANE if number % 2 else OUTER_LANE) for number in range(1, 7)
-)
 
 OBSTACLE_LAYOUTS = {
     "boxes": ObstacleLayout(object_positions=_SIX_BOXES),

@@ -37,6 +37,36 @@ from racer.sim.step import locate_cars
 from racer.track import Track, TrackSource, load_track
 from racer.vehicle import FRONT_POINT_M, SPEED_LIMITS_MPS, STEP_S, V6
 
+_READER = column_reader(
+    "track",
+    "steps",
+    "clock",
+    "yaw",
+    "steer_command_deg",
+    "speed_command",
+    "front_x",
+    "front_y",
+    "s",
+    "distance",
+    "width",
+    "left",
+    "previous",
+    "next",
+    "wheels",
+    "progress",
+    "crashed",
+)
+
+Array = NDArray[np.float64]
+
+DEFAULT_SPEED_MPS = 1.0  # where nothing else is asked for
+FIRST_CALL_STEPS = 2
+"""What the first call of an episode sees."""
+MAX_SPEED_MPS = SPEED_LIMITS_MPS[1]
+"""No car is faster than its fastest action."""
+USUAL_SPEED_MPS = 2.5
+"""Of a fast lap: how many steps a car has behind it where nobody says."""
+
 
 class Params(TypedDict):
     """What `reward_function(params)` gets: 27 keys; metres, degrees and percent unless said
@@ -222,38 +252,6 @@ def _template(track: Track) -> Params:
         "object_in_camera": False,
         "sim_time": 0.0,
     }
-
-
-_READER = column_reader(
-    "track",
-    "steps",
-    "clock",
-    "yaw",
-    "steer_command_deg",
-    "speed_command",
-    "front_x",
-    "front_y",
-    "s",
-    "distance",
-    "width",
-    "left",
-    "previous",
-    "next",
-    "wheels",
-    "progress",
-    "crashed",
-)
-
-
-Array = NDArray[np.float64]
-
-DEFAULT_SPEED_MPS = 1.0  # where nothing else is asked for
-FIRST_CALL_STEPS = 2
-"""What the first call of an episode sees."""
-MAX_SPEED_MPS = SPEED_LIMITS_MPS[1]
-"""No car is faster than its fastest action."""
-USUAL_SPEED_MPS = 2.5
-"""Of a fast lap: how many steps a car has behind it where nobody says."""
 
 
 def place(

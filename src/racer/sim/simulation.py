@@ -46,6 +46,8 @@ Array = NDArray[np.float64]
 AT_WAYPOINT_M = 1e-9
 """So near to a waypoint a start is at it but for rounding."""
 
+ALLOCATED_ROWS = 64  # about as many are allocated at a time
+
 
 class Pose(NamedTuple):
     """Where a car stands and where it heads: m and rad."""
@@ -258,9 +260,6 @@ def _pose_around(
 def _pose_of(row: np.void) -> Pose:
     """The pose in a row of cars or obstacles."""
     return Pose(float(row["x"]), float(row["y"]), float(row["yaw"]))
-
-
-ALLOCATED_ROWS = 64  # about as many are allocated at a time
 
 
 @dataclass(frozen=True)

@@ -14,36 +14,6 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from racer.track import Track
 
-
-class Phase(IntEnum):
-    """What a car's next step is."""
-
-    PREPARE = 0  # held at its start
-    RUN = 1
-    PAUSE = 2  # held after an incident until its penalty is over
-
-
-class Status(IntEnum):
-    """The simulator's words for a step, as in `episode_status`. Of several that hold at once the
-    lowest number wins (docs/simulator.md 2.4).
-    """
-
-    LAP_COMPLETE = 0
-    CRASHED = 1
-    OFF_TRACK = 2
-    IMMOBILIZED = 3
-    TIME_UP = 4
-    REVERSED = 5
-    IN_PROGRESS = 6
-    PREPARE = 7
-    PAUSE = 8
-
-    @property
-    def word(self) -> str:
-        """As the log has it."""
-        return self.name.lower()
-
-
 HELD_STATUSES = ("prepare", "pause", "park")
 """The log's words for steps in which the car is held: its command does nothing."""
 
@@ -122,6 +92,38 @@ ROW_BYTES = np.dtype((np.void, STATE.itemsize))
 
 _CODES = {"int8": "b", "int32": "i", "bool": "?", "float64": "d"}
 
+_FORMER_COLUMNS = {"road": "track", "aside": "distance"}
+"""Names that columns had in snapshots of earlier versions."""
+
+
+class Phase(IntEnum):
+    """What a car's next step is."""
+
+    PREPARE = 0  # held at its start
+    RUN = 1
+    PAUSE = 2  # held after an incident until its penalty is over
+
+
+class Status(IntEnum):
+    """The simulator's words for a step, as in `episode_status`. Of several that hold at once the
+    lowest number wins (docs/simulator.md 2.4).
+    """
+
+    LAP_COMPLETE = 0
+    CRASHED = 1
+    OFF_TRACK = 2
+    IMMOBILIZED = 3
+    TIME_UP = 4
+    REVERSED = 5
+    IN_PROGRESS = 6
+    PREPARE = 7
+    PAUSE = 8
+
+    @property
+    def word(self) -> str:
+        """As the log has it."""
+        return self.name.lower()
+
 
 def column_reader(*names: str) -> Struct:
     """What takes the values of these columns out of the bytes of rows, in the order of `STATE` and
@@ -136,10 +138,6 @@ def column_reader(*names: str) -> Struct:
             code += f"{offset - end}x{_CODES[dtype.name]}"
             end = offset + dtype.itemsize
     return Struct(f"{code}{STATE.itemsize - end}x")
-
-
-_FORMER_COLUMNS = {"road": "track", "aside": "distance"}
-"""Names that columns had in snapshots of earlier versions."""
 
 
 def with_columns_of(saved: object, dtype: np.dtype[np.void]) -> NDArray[np.void]:

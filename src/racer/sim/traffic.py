@@ -29,6 +29,20 @@ TOO_NEAR_M = 0.02
 
 SHAPING_POINTS = 3  # of the lanes before and after a lane change that shape its curve
 
+RUN, PAUSE = int(Phase.RUN), int(Phase.PAUSE)
+CURVE_POINTS = 32  # of a lane change that there is room for at first
+OVER_S = 1e-9  # of penalty left that count as none
+
+CREW_DTYPE = np.dtype(
+    [
+        ("phase", np.int8),  # of all bot cars before one car
+        ("start", np.float64),  # s, clock when the episode began
+        ("crashes", np.int64),  # into the car from behind
+        ("pause", np.float64),  # s of penalty left
+    ],
+    align=True,
+)
+
 
 @dataclass(frozen=True, eq=False)
 class LaneCurve:
@@ -165,20 +179,6 @@ def _spline(s: Array, xy: Array, ends: str) -> LaneCurve:
 
 
 # ---- the bot cars
-
-RUN, PAUSE = int(Phase.RUN), int(Phase.PAUSE)
-CURVE_POINTS = 32  # of a lane change that there is room for at first
-OVER_S = 1e-9  # of penalty left that count as none
-
-CREW_DTYPE = np.dtype(
-    [
-        ("phase", np.int8),  # of all bot cars before one car
-        ("start", np.float64),  # s, clock when the episode began
-        ("crashes", np.int64),  # into the car from behind
-        ("pause", np.float64),  # s of penalty left
-    ],
-    align=True,
-)
 
 
 class CurveTable(NamedTuple):

@@ -22,6 +22,8 @@ TrackLike = Track | str | os.PathLike[str]
 
 Params = dict[str, Any]
 
+MAX_PARAM_CHARS = 80
+
 
 class PlacedParams(Params):
     """The params of a car placed on a track: a plain dict that also knows the arguments it was made
@@ -137,9 +139,6 @@ def _format_argument(argument: Any) -> str:
     if isinstance(argument, float):
         return f"{argument:g}"
     return repr(argument)
-
-
-MAX_PARAM_CHARS = 80
 
 
 class PaidCase(NamedTuple):

@@ -37,6 +37,19 @@ TRACK_SUFFIXES = (".toml", ".npy")
 
 _NAME = re.compile(r"[^\W_][\w.-]*")
 
+ROUTES_ADDRESS = (
+    "https://raw.githubusercontent.com/aws-deepracer-community/deepracer-simapp/HEAD/bundle/routes/"
+)
+"""Folder of `<world>.npy` files: the community's continuation of the simulator."""
+
+FETCH_TIMEOUT_S = 20.0
+"""Seconds without an answer before a server counts as gone."""
+
+FIRST_USE_FILE = "first_use.txt"
+"""Hashes, in the fetched folder, of the routes that were fetched without a known one."""
+
+Verification = Literal["verified", "first use", "here already"]
+
 
 @dataclass(frozen=True)
 class TrackEntry:
@@ -308,20 +321,6 @@ def _check_name(name: str, home: Path, replace: bool) -> None:
             raise UsageError(
                 f"there is an imported track {name!r} already: choose another name, or --replace it"
             )
-
-
-ROUTES_ADDRESS = (
-    "https://raw.githubusercontent.com/aws-deepracer-community/deepracer-simapp/HEAD/bundle/routes/"
-)
-"""Folder of `<world>.npy` files: the community's continuation of the simulator."""
-
-FETCH_TIMEOUT_S = 20.0
-"""Seconds without an answer before a server counts as gone."""
-
-FIRST_USE_FILE = "first_use.txt"
-"""Hashes, in the fetched folder, of the routes that were fetched without a known one."""
-
-Verification = Literal["verified", "first use", "here already"]
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,9 @@ from racer.training.trials import (
 )
 from racer.vehicle import Car
 
+OWN_REWARD = "the run's own reward"
+SERVICE_REWARD = "the service's center-line reward"
+
 
 class RaceRules(NamedTuple):
     """What an evaluation or a race allows."""
@@ -55,9 +58,6 @@ RACE_RULES = {
 """Rules by name: racer's own; the simulator's defaults; those of DeepRacer for Cloud's template; of
 DeepRacer on AWS; of the console's leaderboards; of virtual events (docs/simulator.md 2.5 and 6.5).
 """
-
-OWN_REWARD = "the run's own reward"
-SERVICE_REWARD = "the service's center-line reward"
 
 
 def service_reward(params: Params) -> float:
@@ -120,7 +120,10 @@ class EvaluationResult(Record):
 
     def blocks(self) -> Sequence[str | RecordTable]:
         """The headline, the lap table, and the notes."""
-        notes = [f"reward: {self.paid_by}", *(f"note: {note}" for note in self.notes)]
+        paid_by = self.paid_by
+        if paid_by == SERVICE_REWARD:
+            paid_by = f"{paid_by} (--own-reward: the run's)"
+        notes = [f"reward: {paid_by}", *(f"note: {note}" for note in self.notes)]
         return [self.headline, self._lap_table(), *notes]
 
     def to_dict(self) -> dict[str, Any]:

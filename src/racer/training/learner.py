@@ -41,8 +41,17 @@ UNREADABLE = (
     UnpicklingError,
 )
 """What reading raises for a file that is damaged, or that another version of racer wrote."""
+VALUE_PARTS = ("value_net", "mlp_extractor.value_net", "vf_features_extractor")
+"""Parts of a policy of PPO that say what to expect, and not what to do."""
+CRITICS = ("critic", "critic_target")
+"""The same of a policy of SAC."""
 SAC_BUFFERS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
 """The arrays of a replay buffer."""
+
+MAX_REASON_CHARS = 160
+ARRAY_KEY = "racer.array"
+BYTES_KEY = "racer.bytes"
+TABLE_KEY = "racer.table"
 
 
 def make_learner(
@@ -114,12 +123,6 @@ def take_return_statistics(model: Learner, statistics: Sequence[Any] | None) -> 
     if statistics is not None and isinstance(model.env, VecNormalize):
         mean, var, count = statistics
         vars(model.env.ret_rms).update(mean=mean, var=var, count=count)
-
-
-VALUE_PARTS = ("value_net", "mlp_extractor.value_net", "vf_features_extractor")
-"""Parts of a policy of PPO that say what to expect, and not what to do."""
-CRITICS = ("critic", "critic_target")
-"""The same of a policy of SAC."""
 
 
 def is_value_weight(name: str) -> bool:
@@ -194,12 +197,6 @@ def first_line(error: BaseException) -> str:
     if isinstance(error, KeyError) or not lines:
         return f"{type(error).__name__} {error}".strip()
     return lines[0][:MAX_REASON_CHARS]
-
-
-MAX_REASON_CHARS = 160
-ARRAY_KEY = "racer.array"
-BYTES_KEY = "racer.bytes"
-TABLE_KEY = "racer.table"
 
 
 def load_policy(run: Run, checkpoint: str = "best") -> BasePolicy:

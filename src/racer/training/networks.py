@@ -39,6 +39,8 @@ SINGLE_SENSOR = "observation"
 
 STEREO_CHANNELS = 2
 
+Tensor = torch.Tensor
+
 
 class Convolution(NamedTuple):
     """Sizes of one convolution."""
@@ -283,9 +285,6 @@ def _dense_layers(sizes: tuple[int, ...]) -> nn.Sequential:
     for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*layers)
-
-
-Tensor = torch.Tensor
 
 
 class DeterministicPolicy(torch.nn.Module):

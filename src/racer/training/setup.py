@@ -40,6 +40,9 @@ from racer.training.trials import EpisodeRecorder, EvaluationScore, trainer_log_
 StepCallback = Callable[[StepResult, NDArray[Any]], None]
 """Is shown the result of a step of all cars, and the actions that they took."""
 
+NEVER_LOG = 10**9
+"""Updates between stable-baselines3's own log lines."""
+
 
 class CarsVecEnv(VecEnv):
     """`DeepRacerVectorEnv` as a stable-baselines3 VecEnv; `on_step` is shown every step."""
@@ -99,10 +102,6 @@ class CarsVecEnv(VecEnv):
 
     def _count(self, indices: Any) -> int:
         return len(list(self._get_indices(indices)))
-
-
-NEVER_LOG = 10**9
-"""Updates between stable-baselines3's own log lines."""
 
 
 @dataclass

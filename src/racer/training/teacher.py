@@ -55,6 +55,25 @@ MAX_MEMORY_BYTES = 300_000_000
 Arrays = dict[str, NDArray[Any]]
 """Observations (N, ...) by the kind of their sensor."""
 
+TEACHER_STEPS = 65_536
+"""Steps of a teacher's own training."""
+
+TEACHER_STEPS_AMONG_OBSTACLES = 131_072
+
+SHARED_KEYS = (
+    "reward",
+    "reverse",
+    "car",
+    "noise",
+    "seed",
+    "reward_timeout",
+    "start_offset",
+    "start_advance",
+    "alternate_direction",
+    "objects",
+)
+"""Keys of the configuration that a teacher has from its student."""
+
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
@@ -277,26 +296,6 @@ def _acting_weights(policy: SensorPolicy) -> list[torch.nn.Parameter]:
     and a list of names has one of them.
     """
     return [*policy.pi_features_extractor.parameters(), *policy.action_net.parameters()]
-
-
-TEACHER_STEPS = 65_536
-"""Steps of a teacher's own training."""
-
-TEACHER_STEPS_AMONG_OBSTACLES = 131_072
-
-SHARED_KEYS = (
-    "reward",
-    "reverse",
-    "car",
-    "noise",
-    "seed",
-    "reward_timeout",
-    "start_offset",
-    "start_advance",
-    "alternate_direction",
-    "objects",
-)
-"""Keys of the configuration that a teacher has from its student."""
 
 
 class TeacherPhase:

@@ -37,6 +37,11 @@ TRIAL_COUNT_AMONG_OBSTACLES = 20
 LONGEST_LAP_S = 180.0
 """Simulated time that a lap may take."""
 
+CarStep = tuple[State, NDArray[Any], NDArray[np.float64]]
+"""Row, action and reward of one car in one step, as arrays of one."""
+
+CarSteps = list[CarStep]
+
 
 class Policy(Protocol):
     """What stable-baselines3's models and policies have in common."""
@@ -242,12 +247,6 @@ def beyond_logs_notes(cars: DeepRacerVectorEnv, fraction: float) -> list[str]:
         f"{percent} of these steps lean on ground that no log of the {cars.car.name} car has covered "
         f"(beyond {limits}): the real lap may differ"
     ]
-
-
-CarStep = tuple[State, NDArray[Any], NDArray[np.float64]]
-"""Row, action and reward of one car in one step, as arrays of one."""
-
-CarSteps = list[CarStep]
 
 
 class EpisodeRecorder:

@@ -44,6 +44,9 @@ progress of the step before, or at that of the incident itself (docs/simulator.m
 STEP_S = 1.0 / 15.0
 """A step is a camera frame (docs/simulator.md 3.1)."""
 
+DEFAULT_CAR = "v6"
+"""The car where none is named."""
+
 
 @dataclass(frozen=True)
 class Car:
@@ -64,7 +67,7 @@ class Car:
     """
 
     name: str
-    front_gain: float  # wheel speed over command, front axle
+    front_gain: float  # wheel speed over command (and speed_offset), front axle
     rear_gain: float
     drive_limit: float  # along the wheel, both axles
     drive_soft: float
@@ -83,28 +86,30 @@ class Car:
     substeps: int  # integration steps a control step
     front_axle: float = 0.0823  # m ahead of the center of mass, which is at the chassis origin
     rear_axle: float = 0.0817
+    speed_offset: float = 0.0  # m/s by which wheels that drive turn faster than they are told
     put_back: str = "own"  # one of PUT_BACK_RULES: v4 and v5 since release 5.0.9 have "before"
 
 
 V4 = Car(
     name="v4",
-    front_gain=0.909,
-    rear_gain=1.174,
-    drive_limit=4.472,
-    drive_soft=0.298,
-    front_limit=3.441,
-    front_soft=0.180,
+    front_gain=0.891,
+    rear_gain=1.137,
+    drive_limit=4.478,
+    drive_soft=0.251,
+    front_limit=3.413,
+    front_soft=0.199,
     rear_limit=40.0,
     rear_soft=2.05,
-    inertia=0.0212,
-    steer_lag=0.422,
-    steer_jump=0.209,
+    inertia=0.0200,
+    steer_lag=0.355,
+    steer_jump=0.217,
     delay=0.0,
-    drag=0.061,
+    drag=0.058,
     side_limit=inf,
     identified_speed=4.0,
     identified_lateral=inf,
     substeps=4,
+    speed_offset=0.05,
 )
 V5 = Car(
     name="v5",
@@ -150,8 +155,6 @@ V6 = Car(
 
 CARS = {car.name: car for car in (V4, V5, V6)}
 
-DEFAULT_CAR = "v6"
-"""The car where none is named."""
 
 CAR_PARAMETERS = np.dtype(
     [(field.name, np.float64) for field in fields(Car) if field.name not in ("name", "put_back")]

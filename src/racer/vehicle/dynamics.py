@@ -2,7 +2,7 @@
 both axles.
 
 In the body frame at the center of mass, per unit of mass, d being the steering angle, u the
-commanded speed and r the yaw rate::
+commanded speed with the car's speed_offset, and r the yaw rate::
 
     front: ux =  cos(d)*vx + sin(d)*(vy + lf*r)      fx =  limit*q/sqrt(q^2 + soft^2)
            uy = -sin(d)*vx + cos(d)*(vy + lf*r)      fy = -limit*uy/sqrt(uy^2 + soft^2)
@@ -81,7 +81,9 @@ def _hold(car, motion, steering_deg, speed, duration, substeps):  # type: ignore
     x, y, yaw, vx, vy, yaw_rate, steering = motion
     h = duration / substeps
     target = _wheel_angle(steering_deg)
-    wheel_speed = min(max(speed, SLOWEST_MPS), FASTEST_MPS) if speed > 0.0 else 0.0
+    wheel_speed = 0.0
+    if speed > 0.0:
+        wheel_speed = min(max(speed, SLOWEST_MPS), FASTEST_MPS) + car.speed_offset
     keep = np.exp(-h / car.steer_lag)
     # displacement in the frame of the car as it stood, and how far it turned since
     ahead = 0.0

@@ -26,6 +26,24 @@ PlacedNode = ast.stmt | ast.expr | ast.excepthandler | ast.arg
 _REST_OF_STATEMENT = re.compile(r"[ \t]*(;[ \t]*|(#[^\n]*)?(\n|$))")
 _SEMICOLON_BEFORE = re.compile(r";[ \t]*$")
 
+SEPARATING_CODES = ("E101", "E401", "E70", "W191")
+"""What lets every statement stand on a line of its own."""
+LAYOUT_CODES = ("E1", "E2", "E3", "E401", "E70", "W1", "W291", "W293", "W391")
+MAX_AUTOPEP8_ROUNDS = 4
+"""autopep8 does not always come to an end in one."""
+MAX_AUTOPEP8_PASSES = 20
+"""In a round. Each reads the whole file again."""
+INDENT = 4
+OPENING = frozenset("([{")
+CLOSING = frozenset(")]}")
+SILENT_TOKENS = {
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENDMARKER,
+}
+
 
 @dataclass(frozen=True, order=True)
 class TextEdit:
@@ -143,25 +161,6 @@ def _bodies(nodes: list[ast.AST]) -> Iterator[list[ast.stmt]]:
             body = getattr(node, name, None)
             if isinstance(body, list) and body:
                 yield body
-
-
-SEPARATING_CODES = ("E101", "E401", "E70", "W191")
-"""What lets every statement stand on a line of its own."""
-LAYOUT_CODES = ("E1", "E2", "E3", "E401", "E70", "W1", "W291", "W293", "W391")
-MAX_AUTOPEP8_ROUNDS = 4
-"""autopep8 does not always come to an end in one."""
-MAX_AUTOPEP8_PASSES = 20
-"""In a round. Each reads the whole file again."""
-INDENT = 4
-OPENING = frozenset("([{")
-CLOSING = frozenset(")]}")
-SILENT_TOKENS = {
-    tokenize.NL,
-    tokenize.NEWLINE,
-    tokenize.INDENT,
-    tokenize.DEDENT,
-    tokenize.ENDMARKER,
-}
 
 
 def separate_statements(source: str) -> str:

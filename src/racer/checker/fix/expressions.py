@@ -29,6 +29,13 @@ IDENTITY_WORDS = {"==": "is", "!=": "is not"}
 _FSTRING_START = re.compile(r"(?i)([fr]{1,2})('''|\"\"\"|'|\")")
 _INTEGER = re.compile(r"-?\d{1,9}")
 
+AMBIGUOUS_NAMES = ("I", "O", "l")
+VALIDATOR_KEYS = frozenset(sample_params()[0])
+"""Keys of params that the validators have: fewer than the simulator."""
+MAX_ROUNDS = 20
+
+Assignment = ast.Assign | ast.AnnAssign
+
 
 def rewrite_comparisons(source: str) -> str:
     """`x == None` is written `x is None`, `x == True` as `x is True` or `x == 1`, which are alike;
@@ -236,14 +243,6 @@ def _is_float(node: ast.expr) -> bool:
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Name) and node.func.id == "float" and len(node.args) == 1
     return isinstance(node, ast.Constant) and isinstance(node.value, float)
-
-
-AMBIGUOUS_NAMES = ("I", "O", "l")
-VALIDATOR_KEYS = frozenset(sample_params()[0])
-"""Keys of params that the validators have: fewer than the simulator."""
-MAX_ROUNDS = 20
-
-Assignment = ast.Assign | ast.AnnAssign
 
 
 def remove_unused_names(source: str) -> str:

@@ -19,6 +19,24 @@ from racer.checker.fix.edits import (
 from racer.checker.fix.expressions import rename_symbol
 from racer.checker.validators import ALLOWED_IMPORTS, REFUSED_WORDS, flake8_remarks
 
+_LONGEST_FIRST = sorted(map(re.escape, REFUSED_WORDS), key=len, reverse=True)
+FORBIDDEN_WORDS = re.compile("|".join(_LONGEST_FIRST))
+WORD_SUBSTITUTES = {
+    "load": "read",
+    "loads": "reads",
+    "loaded": "read",
+    "save": "keep",
+    "saves": "keeps",
+    "saved": "kept",
+    "Load": "Read",
+    "Save": "Keep",
+}
+"""Whole words that have a plain substitute; every other one gets a hyphen."""
+NAME_SUBSTITUTES = {"load": "read", "save": "keep"}
+"""Parts of names that have a substitute; every other one is turned around."""
+
+DocumentedNode = ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef
+
 
 def move_imports_to_top(source: str) -> str:
     """Imports that run late, in a function or below other code, become the last of the imports at
@@ -223,25 +241,6 @@ def _offered_names(module: str) -> set[str] | None:
         return None
     public = [name for name in vars(imported) if not name.startswith("_")]
     return set(getattr(imported, "__all__", public))
-
-
-_LONGEST_FIRST = sorted(map(re.escape, REFUSED_WORDS), key=len, reverse=True)
-FORBIDDEN_WORDS = re.compile("|".join(_LONGEST_FIRST))
-WORD_SUBSTITUTES = {
-    "load": "read",
-    "loads": "reads",
-    "loaded": "read",
-    "save": "keep",
-    "saves": "keeps",
-    "saved": "kept",
-    "Load": "Read",
-    "Save": "Keep",
-}
-"""Whole words that have a plain substitute; every other one gets a hyphen."""
-NAME_SUBSTITUTES = {"load": "read", "save": "keep"}
-"""Parts of names that have a substitute; every other one is turned around."""
-
-DocumentedNode = ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef
 
 
 def replace_forbidden_words(source: str) -> str:

@@ -65,6 +65,19 @@ CODES_NEEDED = {
 }
 """Rewrites that are made only where a validator objects with that code."""
 
+PROOF_TRACKS = ("reinvent_2018", "vegas")
+"""Counterclockwise both: the probes drive them in reverse, too."""
+PROOF_TIME_S = 60.0
+"""For all steps."""
+PROOF_CALL_TIMEOUT_S = 2.0
+CALLS_PER_BATCH = 16
+"""A fixed number, so that both texts are called alike."""
+MAX_COMPARED_FAILURES = 200
+"""Of an episode; the steps behind them are not compared."""
+
+Outcome = float | str
+"""A reward, or what happened instead of it."""
+
 
 @dataclass(frozen=True)
 class FixResult:
@@ -260,20 +273,6 @@ def _free_backup_path(path: Path) -> Path:
         number += 1
         backup = path.with_name(f"{path.name}.bak{number}")
     return backup
-
-
-PROOF_TRACKS = ("reinvent_2018", "vegas")
-"""Counterclockwise both: the probes drive them in reverse, too."""
-PROOF_TIME_S = 60.0
-"""For all steps."""
-PROOF_CALL_TIMEOUT_S = 2.0
-CALLS_PER_BATCH = 16
-"""A fixed number, so that both texts are called alike."""
-MAX_COMPARED_FAILURES = 200
-"""Of an episode; the steps behind them are not compared."""
-
-Outcome = float | str
-"""A reward, or what happened instead of it."""
 
 
 @dataclass(frozen=True)

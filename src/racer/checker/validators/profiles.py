@@ -16,6 +16,15 @@ from racer.checker.validators import style
 from racer.errors import UsageError, did_you_mean
 from racer.reward import RewardFunction
 
+SYNTAX_ERROR = "SYNTAX_ERROR"
+IMPORT_ERROR = "IMPORT_ERROR"
+TEST_FAILURE = "TEST_FAILURE"
+RESULT_TYPES = {"RW401": SYNTAX_ERROR, "RW402": SYNTAX_ERROR}
+"""The validators' result type of each code; else TEST_FAILURE."""
+FIXABLE_REMARKS = ("E1", "E2", "E3", "E4", "E7", "F401", "F403", "F405", "F541", "F811", "F84")
+"""Remarks of flake8 that --fix answers."""
+FIXABLE_CODES = {"RW406", "RW409"}
+
 
 @dataclass(frozen=True)
 class ValidatorProfile:
@@ -34,14 +43,6 @@ PROFILES = {
         ("E2", "E3", "E4", "E5", "W", "F401", "F841"),
     ),
 }
-SYNTAX_ERROR = "SYNTAX_ERROR"
-IMPORT_ERROR = "IMPORT_ERROR"
-TEST_FAILURE = "TEST_FAILURE"
-RESULT_TYPES = {"RW401": SYNTAX_ERROR, "RW402": SYNTAX_ERROR}
-"""The validators' result type of each code; else TEST_FAILURE."""
-FIXABLE_REMARKS = ("E1", "E2", "E3", "E4", "E7", "F401", "F403", "F405", "F541", "F811", "F84")
-"""Remarks of flake8 that --fix answers."""
-FIXABLE_CODES = {"RW406", "RW409"}
 
 
 def find_profile(name: str) -> ValidatorProfile:

@@ -64,6 +64,22 @@ _NOQA_FILE = re.compile(rf"\s*#\s*flake8[:=]\s*noqa(?P<some>:\s?(?P<codes>{_CODE
 FILENAME = "reward_function.py"
 """How the validators call every file."""
 
+MAX_SOURCE_CHARS = 140_000
+ALLOWED_IMPORTS = ("math", "random", "numpy", "scipy", "shapely")
+REFUSED_BUILTINS = ("open", "exec", "eval", "compile", "input")
+REFUSED_WORDS = (
+    "__import__",
+    "load",
+    "fromfile",
+    "genfromtxt",
+    "loadtxt",
+    "tofile",
+    "savez",
+    "save",
+    "savetxt",
+    "memmap",
+)
+
 
 @dataclass(frozen=True, order=True)
 class Flake8Remark:
@@ -203,23 +219,6 @@ def _statements(source: str) -> dict[int, str]:
     except (tokenize.TokenError, SyntaxError):
         pass  # what is not covered by statements is looked at line by line
     return statements
-
-
-MAX_SOURCE_CHARS = 140_000
-ALLOWED_IMPORTS = ("math", "random", "numpy", "scipy", "shapely")
-REFUSED_BUILTINS = ("open", "exec", "eval", "compile", "input")
-REFUSED_WORDS = (
-    "__import__",
-    "load",
-    "fromfile",
-    "genfromtxt",
-    "loadtxt",
-    "tofile",
-    "savez",
-    "save",
-    "savetxt",
-    "memmap",
-)
 
 
 @dataclass(frozen=True)

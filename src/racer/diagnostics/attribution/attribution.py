@@ -34,6 +34,16 @@ DriveParams = list[tuple[str, list[StepParams]]]
 """Drives by name, each with the params of its steps in order."""
 TrackSource = str | os.PathLike[str] | Track
 
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+PieceKey = tuple[int, Via]
+
+TIMEOUT_FACTOR = 5.0  # times the time limit, for keeping books takes time
+# of their amounts is what summands leave of each other when they are one piece
+CANCEL_FRACTION = 0.05
+ROUNDING_FRACTION = 1e-9  # of all amounts below which a difference is rounding
+DEFAULT_DRIVERS = ("medium", "racing_line", "weaving")
+
 
 def drive_params(
     track: TrackSource,
@@ -103,17 +113,6 @@ def _describe_lap_end(lap: Mapping[Any, Any]) -> str:
     if lap["complete"]:
         return f"{lap['time']:.2f} s"
     return f"{lap['completion']:.0f} % of a lap"
-
-
-Array = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-PieceKey = tuple[int, Via]
-
-TIMEOUT_FACTOR = 5.0  # times the time limit, for keeping books takes time
-# of their amounts is what summands leave of each other when they are one piece
-CANCEL_FRACTION = 0.05
-ROUNDING_FRACTION = 1e-9  # of all amounts below which a difference is rounding
-DEFAULT_DRIVERS = ("medium", "racing_line", "weaving")
 
 
 def explain(

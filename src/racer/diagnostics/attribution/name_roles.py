@@ -32,6 +32,8 @@ CONSTANT_NODES = (
 SCOPE_NODES = (*FUNCTION_NODES, ast.Lambda)
 COMPREHENSION_NODES = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
+Assignment = tuple[str, ast.expr]
+
 
 def is_sum(node: ast.AST) -> TypeGuard[ast.BinOp]:
     """Whether it is `a + b` or `a - b`."""
@@ -142,9 +144,6 @@ def shorten_source(text: str, max_chars: int) -> str:
     if len(line) > max_chars:
         return line[: max_chars - 3] + "..."
     return line
-
-
-Assignment = tuple[str, ast.expr]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 NO_TERM = -1
 
+GLOBAL = "global"
+
 
 @dataclass(frozen=True)
 class Term:
@@ -34,9 +36,6 @@ class Variable:
     def is_local(self) -> bool:
         """Whether it is a local name."""
         return not self.owner
-
-
-GLOBAL = "global"
 
 
 @dataclass(frozen=True)

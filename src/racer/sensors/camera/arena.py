@@ -26,6 +26,14 @@ MEASURED_FIELDS: dict[str, Rectangle] = {
 }
 """Fields measured in the simulator's meshes, m."""
 
+Bytes = NDArray[np.uint8]
+
+U64 = np.uint64
+
+NOISE_COUNT = 1 << 16  # numbers of noise that are kept; a picture begins anywhere among them
+NOISE_UNIT = 32  # that a standard deviation is, among them
+NOISE_SEED = 20181129
+
 
 def field_rectangle(track: Track) -> Rectangle:
     """The rectangle of field around a road: xmin, ymin, xmax, ymax, m.
@@ -61,15 +69,6 @@ def is_of_2022(world: str) -> bool:
     there, for one.
     """
     return world.startswith(("2022_", "2024_"))
-
-
-Bytes = NDArray[np.uint8]
-
-U64 = np.uint64
-
-NOISE_COUNT = 1 << 16  # numbers of noise that are kept; a picture begins anywhere among them
-NOISE_UNIT = 32  # that a standard deviation is, among them
-NOISE_SEED = 20181129
 
 
 class Picture(NamedTuple):

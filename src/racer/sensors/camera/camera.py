@@ -71,7 +71,7 @@ class Camera:
 
     @property
     def mode(self) -> int:
-        """How its pictures are told: `colors.RGB`, `GRAY` or `LUMA`."""
+        """What its pictures hold: `colors.RGB`, `GRAY` or `LUMA`."""
         if not self.gray:
             return RGB
         return LUMA if self.is_luma else GRAY

@@ -36,6 +36,46 @@ MIXTURE_STEPS = 15  # of a fraction, in the table that finds the mixture
 # materials that meet along a line, and in how many steps they mix
 _PAIRS = ((ROAD, BORDER, 36), (BORDER, FIELD, 36), (ROAD, CENTER, 36), (ROAD, FIELD, 12))
 
+PLAIN_COLORS = np.array(
+    [
+        [42.0, 55.0, 72.0],
+        [216.0, 215.0, 211.0],
+        [216.0, 130.0, 3.0],
+        [103.0, 147.0, 113.0],
+        [178.0, 178.0, 178.0],
+        [14.0, 27.0, 32.0],
+        [123.0, 97.0, 79.0],
+        [52.0, 54.0, 58.0],
+    ]
+)
+"""(PARTS, 3) RGB as lit by the lamps of reinvent_base: of the ground, sky and walls in real frames,
+of what stands as in docs/simulator.md 5.4."""
+
+_LATER_TEXTURES = np.array([[64, 63, 61], [223, 223, 222], [225, 143, 0], [126, 133, 65]])
+_FIRST_TEXTURES = np.array([[36, 48, 64], [194, 194, 190], [194, 116, 1], [95, 136, 104]])
+
+LATER_COLORS = PLAIN_COLORS.copy()
+LATER_COLORS[:MATERIAL_COUNT] *= _LATER_TEXTURES
+LATER_COLORS[:MATERIAL_COUNT] /= _FIRST_TEXTURES
+"""(PARTS, 3) RGB of worlds of re:Invent 2019, and of 2022 and later: no lit frame of their textures
+is known, so they are as much brighter than textures of reinvent_base (docs/simulator.md 5.3) as
+its lamps make those."""
+
+COLUMN_SKY = 256  # after the bytes of the ground
+COLUMN_WALLS = 257
+COLUMN_OBSTACLES = 261
+FACE_COUNT = 5  # of what stands: left, back, right, front, top
+TONE_COUNT = COLUMN_OBSTACLES + 2 * FACE_COUNT
+
+RGB, GRAY, LUMA = range(3)
+"""What the numbers of a picture are: colors; as 0.2989 R + 0.587 G + 0.114 B, rounded down, as the front
+camera's filter has it; as the integer luma of Pillow's `L`, as the stereo cameras have it
+(docs/simulator.md 4.2)."""
+
+# lower, right, upper, left: each seen in one of two real frames
+_WALL_SHADES = np.array([0.09, 1.0, 0.84, 0.57])
+_FACE_SHADES = np.array([0.82, 1.0, 0.94, 0.72, 1.15])
+
 
 def _shade_rows() -> tuple[list[Fractions], list[int]]:
     """Rows of the pure materials by shade, and the number of the first shade of each."""
@@ -101,31 +141,6 @@ def nearest_mixtures() -> Bytes:
 
 # ---- colors of a world
 
-PLAIN_COLORS = np.array(
-    [
-        [42.0, 55.0, 72.0],
-        [216.0, 215.0, 211.0],
-        [216.0, 130.0, 3.0],
-        [103.0, 147.0, 113.0],
-        [178.0, 178.0, 178.0],
-        [14.0, 27.0, 32.0],
-        [123.0, 97.0, 79.0],
-        [52.0, 54.0, 58.0],
-    ]
-)
-"""(PARTS, 3) RGB as lit by the lamps of reinvent_base: of the ground, sky and walls in real frames,
-of what stands as in docs/simulator.md 5.4."""
-
-_LATER_TEXTURES = np.array([[64, 63, 61], [223, 223, 222], [225, 143, 0], [126, 133, 65]])
-_FIRST_TEXTURES = np.array([[36, 48, 64], [194, 194, 190], [194, 116, 1], [95, 136, 104]])
-
-LATER_COLORS = PLAIN_COLORS.copy()
-LATER_COLORS[:MATERIAL_COUNT] *= _LATER_TEXTURES
-LATER_COLORS[:MATERIAL_COUNT] /= _FIRST_TEXTURES
-"""(PARTS, 3) RGB of worlds of re:Invent 2019, and of 2022 and later: no lit frame of their textures
-is known, so they are as much brighter than textures of reinvent_base (docs/simulator.md 5.3) as
-its lamps make those."""
-
 
 def world_colors(world: str) -> Array:
     """(PARTS, 3) RGB of the plain world of a track, by its name."""
@@ -135,21 +150,6 @@ def world_colors(world: str) -> Array:
 
 
 # ---- tones: the colors of a picture, by column
-
-COLUMN_SKY = 256  # after the bytes of the ground
-COLUMN_WALLS = 257
-COLUMN_OBSTACLES = 261
-FACE_COUNT = 5  # of what stands: left, back, right, front, top
-TONE_COUNT = COLUMN_OBSTACLES + 2 * FACE_COUNT
-
-RGB, GRAY, LUMA = range(3)
-"""How a picture is told: in colors; as 0.2989 R + 0.587 G + 0.114 B, rounded down, as the front
-camera's filter has it; as the integer luma of Pillow's `L`, as the stereo cameras have it
-(docs/simulator.md 4.2)."""
-
-# lower, right, upper, left: each seen in one of two real frames
-_WALL_SHADES = np.array([0.09, 1.0, 0.84, 0.57])
-_FACE_SHADES = np.array([0.82, 1.0, 0.94, 0.72, 1.15])
 
 
 def plain_tones(mode: int, colors: Array) -> Bytes:

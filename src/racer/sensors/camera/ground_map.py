@@ -50,6 +50,37 @@ DASH_WIDTH_M = 0.0254
 FIRST_DASH_M = 0.04
 START_LINE_WIDTH_M = 0.1  # along the road
 
+GRAIN_CELLS = 512  # along a side
+GRAIN_CELL_M = 0.0025
+STROKE_M = (0.009, 0.0014)  # length and width (as deviations of a normal profile)
+STROKE_DIRECTIONS = 8
+GRAIN_SEED = 20181128
+
+CELL_M = 0.005  # side of the squares of level 0
+LEVEL_COUNT = 6  # up to squares of 0.16 m
+MAP_MARGIN_M = 0.35  # of field around the borders: two squares of the last level
+CACHE_LINE_BYTES = 64  # that a processor fetches at once
+MAX_MAP_CELLS = 1 << 16  # of level 0 along a side: what the walk over the map can count
+
+GROUND_DTYPE = np.dtype(
+    [
+        ("x", np.float64),  # lower left corner of its map, m
+        ("y", np.float64),
+        ("columns", np.int32),  # of level 0
+        ("rows", np.int32),
+        ("first", np.int64, (LEVEL_COUNT,)),  # first byte of each level
+        # bytes from row to row: an odd number of cache lines, or rows would fight for them
+        ("stride", np.int64, (LEVEL_COUNT,)),
+        ("walls", np.float64, (4, 4)),  # x0, y0, x1, y1, m
+        ("colors", np.float64, (len(PART_NAMES), 3)),  # RGB of its world
+    ],
+    align=True,
+)
+
+_NEAREST = nearest_mixtures()
+_FIRST_SHADES = np.array(FIRST_SHADES)
+_SHADE_COUNTS = np.array(SHADE_COUNTS)
+
 
 class Marking(NamedTuple):
     """Ground of one material: within outlines, by the even-odd rule."""
@@ -130,12 +161,6 @@ def _strips(begin: Array, end: Array, width: float) -> Array:
 
 # ---- its texture
 
-GRAIN_CELLS = 512  # along a side
-GRAIN_CELL_M = 0.0025
-STROKE_M = (0.009, 0.0014)  # length and width (as deviations of a normal profile)
-STROKE_DIRECTIONS = 8
-GRAIN_SEED = 20181128
-
 
 @cache
 def ground_grain() -> Bytes:
@@ -164,27 +189,6 @@ def _no_grain() -> Bytes:
 
 
 # ---- the map
-
-CELL_M = 0.005  # side of the squares of level 0
-LEVEL_COUNT = 6  # up to squares of 0.16 m
-MAP_MARGIN_M = 0.35  # of field around the borders: two squares of the last level
-CACHE_LINE_BYTES = 64  # that a processor fetches at once
-MAX_MAP_CELLS = 1 << 16  # of level 0 along a side: what the walk over the map can count
-
-GROUND_DTYPE = np.dtype(
-    [
-        ("x", np.float64),  # lower left corner of its map, m
-        ("y", np.float64),
-        ("columns", np.int32),  # of level 0
-        ("rows", np.int32),
-        ("first", np.int64, (LEVEL_COUNT,)),  # first byte of each level
-        # bytes from row to row: an odd number of cache lines, or rows would fight for them
-        ("stride", np.int64, (LEVEL_COUNT,)),
-        ("walls", np.float64, (4, 4)),  # x0, y0, x1, y1, m
-        ("colors", np.float64, (len(PART_NAMES), 3)),  # RGB of its world
-    ],
-    align=True,
-)
 
 
 class GroundMap(NamedTuple):
@@ -405,8 +409,3 @@ def _pure_material(border, center, field):  # type: ignore[no-untyped-def]
 def _in_steps(fraction):  # type: ignore[no-untyped-def]
     """255ths as `MIXTURE_STEPS`ths."""
     return (fraction * MIXTURE_STEPS + 127) // 255
-
-
-_NEAREST = nearest_mixtures()
-_FIRST_SHADES = np.array(FIRST_SHADES)
-_SHADE_COUNTS = np.array(SHADE_COUNTS)

@@ -49,6 +49,44 @@ BOT_CAR_DEFAULTS = {"BOT_CAR_SPEED": "0.2"}
 BOX_DEFAULTS = {"NUMBER_OF_OBSTACLES": "6", "RANDOMIZE_OBSTACLE_LOCATIONS": "True"}
 """With BOT_CAR_DEFAULTS, what DeepRacer for Cloud's scripts set where `run.env` does not."""
 
+CUSTOM_FILES_FOLDER = "custom_files"
+CUSTOM_FILES = ("reward_function.py", "model_metadata.json", "hyperparameters.json")
+
+ENV_KEYS = {
+    "DR_WORLD_NAME": "WORLD_NAME",
+    "DR_RACE_TYPE": "RACE_TYPE",
+    **OBSTACLE_KEYS,
+    "DR_TRAIN_CHANGE_START_POSITION": "CHANGE_START_POSITION",
+    "DR_CHANGE_START_POSITION": "CHANGE_START_POSITION",  # in older files
+    "DR_TRAIN_ROUND_ROBIN_ADVANCE_DIST": "ROUND_ROBIN_ADVANCE_DIST",
+    "DR_TRAIN_START_POSITION_OFFSET": "START_POSITION_OFFSET",
+    "DR_TRAIN_ALTERNATE_DRIVING_DIRECTION": "ALTERNATE_DRIVING_DIRECTION",
+    "DR_ALTERNATE_DRIVING_DIRECTION": "ALTERNATE_DRIVING_DIRECTION",  # in older files
+    "DR_TRAIN_REVERSE_DIRECTION": "REVERSE_DIR",
+    "DR_ENABLE_DOMAIN_RANDOMIZATION": "ENABLE_DOMAIN_RANDOMIZATION",
+}
+"""Variables of `run.env` that say how the car trains, and the simulator's key for each."""
+
+READ_KEYS = {*ENV_KEYS.values(), "TRACK_DIRECTION_CLOCKWISE"}
+"""The simulator's keys that `config_from_settings` reads."""
+
+FILE_KEYS = (
+    "LOCAL_S3_CUSTOM_FILES_PREFIX",
+    "LOCAL_S3_HYPERPARAMETERS_KEY",
+    "LOCAL_S3_MODEL_METADATA_KEY",
+    "LOCAL_S3_REWARD_KEY",
+)
+"""Variables, without `DR_`, that name files which are read anyway."""
+
+DEFAULT_ADVANCE = 0.05
+"""Fraction of the lap by which the simulator's start moves on, where nothing else is said
+(docs/simulator.md 6.6)."""
+
+TIME_TRIAL = "TIME_TRIAL"
+
+_TRUE_WORDS = ("true", "1", "yes", "on")
+_FALSE_WORDS = ("false", "0", "no", "off")
+
 
 def settings_from_obstacles(layout: ObstacleLayout | None) -> dict[str, str]:
     """The settings of a layout, with its race type first; of none, those of a time trial."""
@@ -124,45 +162,6 @@ def _parsed_value(key: str, value: Any) -> bool | int | float:
         return float(text)
     except ValueError:
         raise UsageError(f"{key} is {value!r}, not a number, True or False") from None
-
-
-CUSTOM_FILES_FOLDER = "custom_files"
-CUSTOM_FILES = ("reward_function.py", "model_metadata.json", "hyperparameters.json")
-
-ENV_KEYS = {
-    "DR_WORLD_NAME": "WORLD_NAME",
-    "DR_RACE_TYPE": "RACE_TYPE",
-    **OBSTACLE_KEYS,
-    "DR_TRAIN_CHANGE_START_POSITION": "CHANGE_START_POSITION",
-    "DR_CHANGE_START_POSITION": "CHANGE_START_POSITION",  # in older files
-    "DR_TRAIN_ROUND_ROBIN_ADVANCE_DIST": "ROUND_ROBIN_ADVANCE_DIST",
-    "DR_TRAIN_START_POSITION_OFFSET": "START_POSITION_OFFSET",
-    "DR_TRAIN_ALTERNATE_DRIVING_DIRECTION": "ALTERNATE_DRIVING_DIRECTION",
-    "DR_ALTERNATE_DRIVING_DIRECTION": "ALTERNATE_DRIVING_DIRECTION",  # in older files
-    "DR_TRAIN_REVERSE_DIRECTION": "REVERSE_DIR",
-    "DR_ENABLE_DOMAIN_RANDOMIZATION": "ENABLE_DOMAIN_RANDOMIZATION",
-}
-"""Variables of `run.env` that say how the car trains, and the simulator's key for each."""
-
-READ_KEYS = {*ENV_KEYS.values(), "TRACK_DIRECTION_CLOCKWISE"}
-"""The simulator's keys that `config_from_settings` reads."""
-
-FILE_KEYS = (
-    "LOCAL_S3_CUSTOM_FILES_PREFIX",
-    "LOCAL_S3_HYPERPARAMETERS_KEY",
-    "LOCAL_S3_MODEL_METADATA_KEY",
-    "LOCAL_S3_REWARD_KEY",
-)
-"""Variables, without `DR_`, that name files which are read anyway."""
-
-DEFAULT_ADVANCE = 0.05
-"""Fraction of the lap by which the simulator's start moves on, where nothing else is said
-(docs/simulator.md 6.6)."""
-
-TIME_TRIAL = "TIME_TRIAL"
-
-_TRUE_WORDS = ("true", "1", "yes", "on")
-_FALSE_WORDS = ("false", "0", "no", "off")
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,9 @@ DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int64)":
 
 Outputs = dict[str, NDArray[Any]]
 
+COMPARED_OBSERVATIONS = 1000
+"""Observations of the policy's own laps, on which the exported policy is compared with the original."""
+
 
 @dataclass(frozen=True)
 class TensorSpec:
@@ -248,10 +251,6 @@ def _open_session(path: Path) -> Any:
 
 def _tensor_spec(node: Any) -> TensorSpec:
     return TensorSpec(node.name, DTYPES.get(node.type, node.type), tuple(node.shape))
-
-
-COMPARED_OBSERVATIONS = 1000
-"""Observations of the policy's own laps, on which the exported policy is compared with the original."""
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,24 @@ from racer.vehicle import Metadata, parse_metadata, read_metadata
 
 Setting = str | list[str]
 
+EVALUATION_OPTIONS = {
+    "EVAL_NUMBER_OF_TRIALS": "--laps",
+    "EVAL_MAX_RESETS": "--resets",
+    "EVAL_OFF_TRACK_PENALTY": "--penalty",
+    "COLLISION_PENALTY": "--crash-penalty",
+    "EVAL_IS_CONTINUOUS": "",
+}
+"""What `run.env` says about evaluations, and the options of `racer evaluate` for it."""
+
+DEFAULT_REWARD = "center_line"
+"""What an archive without a reward function is trained with."""
+
+REWARD_FILE, ACTIONS_FILE, HYPERPARAMETERS_FILE = CUSTOM_FILES
+
+_SENSORS_NOTE = (
+    'without the line observation = "sensors" it trains on numbers about car and road, in a minute'
+)
+
 
 @dataclass(frozen=True)
 class JobSettings:
@@ -111,25 +129,6 @@ def _contradiction_notes(
                 f"{key} is {env_value} in run.env and {yaml_value} in the YAML file: run.env counts"
             )
     return notes
-
-
-EVALUATION_OPTIONS = {
-    "EVAL_NUMBER_OF_TRIALS": "--laps",
-    "EVAL_MAX_RESETS": "--resets",
-    "EVAL_OFF_TRACK_PENALTY": "--penalty",
-    "COLLISION_PENALTY": "--crash-penalty",
-    "EVAL_IS_CONTINUOUS": "",
-}
-"""What `run.env` says about evaluations, and the options of `racer evaluate` for it."""
-
-DEFAULT_REWARD = "center_line"
-"""What an archive without a reward function is trained with."""
-
-REWARD_FILE, ACTIONS_FILE, HYPERPARAMETERS_FILE = CUSTOM_FILES
-
-_SENSORS_NOTE = (
-    'without the line observation = "sensors" it trains on numbers about car and road, in a minute'
-)
 
 
 @dataclass(frozen=True)

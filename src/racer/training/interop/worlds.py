@@ -14,6 +14,47 @@ from racer.track import available_tracks, find_track, open_entry, world_names, w
 
 DIRECTION_SUFFIX = re.compile(r"_(c?cw)$")
 
+_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(.*)")
+_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)\}?")
+_COMMENT = re.compile(r"(?:^|\s)#")
+# DeepRacer for Cloud's scripts split at spaces and evaluate the rest
+_SAFE_VALUE = re.compile(r"[\w.+-]+|\"[\w.,;+-]+\"")
+
+_TEMPLATE = """\
+# Written by racer export. DeepRacer for Cloud wants plain KEY=value lines.
+DR_RUN_ID=0
+{settings}
+DR_CAR_NAME=racer
+DR_CAR_BODY_SHELL_TYPE=deepracer
+DR_CAR_COLOR=Red
+DR_DISPLAY_NAME=$DR_CAR_NAME
+DR_RACER_NAME=$DR_CAR_NAME
+DR_TRAIN_MULTI_CONFIG=False
+DR_TRAIN_MIN_EVAL_TRIALS=5
+DR_TRAIN_BEST_MODEL_METRIC=progress
+DR_EVAL_NUMBER_OF_TRIALS=5
+DR_EVAL_IS_CONTINUOUS=True
+DR_EVAL_MAX_RESETS=100
+DR_EVAL_OFF_TRACK_PENALTY=2.0
+DR_COLLISION_PENALTY=5.0
+DR_EVAL_SAVE_MP4=False
+DR_EVAL_CHECKPOINT=best
+DR_EVAL_REVERSE_DIRECTION={reverse}
+DR_EVAL_RESET_BEHIND_DIST=1.0
+DR_LOCAL_S3_PRETRAINED=False
+DR_LOCAL_S3_PRETRAINED_PREFIX=rl-sagemaker-pretrained
+DR_LOCAL_S3_PRETRAINED_CHECKPOINT=best
+DR_LOCAL_S3_MODEL_PREFIX={prefix}
+DR_LOCAL_S3_CUSTOM_FILES_PREFIX=custom_files
+DR_LOCAL_S3_TRAINING_PARAMS_FILE=training_params.yaml
+DR_LOCAL_S3_EVAL_PARAMS_FILE=evaluation_params.yaml
+DR_LOCAL_S3_MODEL_METADATA_KEY=$DR_LOCAL_S3_CUSTOM_FILES_PREFIX/model_metadata.json
+DR_LOCAL_S3_HYPERPARAMETERS_KEY=$DR_LOCAL_S3_CUSTOM_FILES_PREFIX/hyperparameters.json
+DR_LOCAL_S3_REWARD_KEY=$DR_LOCAL_S3_CUSTOM_FILES_PREFIX/reward_function.py
+DR_LOCAL_S3_METRICS_PREFIX=$DR_LOCAL_S3_MODEL_PREFIX/metrics
+DR_UPLOAD_S3_PREFIX=upload
+"""
+
 
 class ResolvedWorld(NamedTuple):
     """The track for a world, whether it is to be driven in the other direction, and a sentence where
@@ -80,13 +121,6 @@ def _turned_track(
     return ResolvedWorld(track, is_turned, note)
 
 
-_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(.*)")
-_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)\}?")
-_COMMENT = re.compile(r"(?:^|\s)#")
-# DeepRacer for Cloud's scripts split at spaces and evaluate the rest
-_SAFE_VALUE = re.compile(r"[\w.+-]+|\"[\w.,;+-]+\"")
-
-
 def parse_env(text: str) -> dict[str, str]:
     """The variables that a file such as `run.env` or `system.env` sets, those it names expanded.
 
@@ -142,39 +176,3 @@ def _unquote(text: str) -> str:
 
 def _expand(value: str, variables: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda name: variables.get(name[1], ""), value)
-
-
-_TEMPLATE = """\
-# Written by racer export. DeepRacer for Cloud wants plain KEY=value lines.
-DR_RUN_ID=0
-{settings}
-DR_CAR_NAME=racer
-DR_CAR_BODY_SHELL_TYPE=deepracer
-DR_CAR_COLOR=Red
-DR_DISPLAY_NAME=$DR_CAR_NAME
-DR_RACER_NAME=$DR_CAR_NAME
-DR_TRAIN_MULTI_CONFIG=False
-DR_TRAIN_MIN_EVAL_TRIALS=5
-DR_TRAIN_BEST_MODEL_METRIC=progress
-DR_EVAL_NUMBER_OF_TRIALS=5
-DR_EVAL_IS_CONTINUOUS=True
-DR_EVAL_MAX_RESETS=100
-DR_EVAL_OFF_TRACK_PENALTY=2.0
-DR_COLLISION_PENALTY=5.0
-DR_EVAL_SAVE_MP4=False
-DR_EVAL_CHECKPOINT=best
-DR_EVAL_REVERSE_DIRECTION={reverse}
-DR_EVAL_RESET_BEHIND_DIST=1.0
-DR_LOCAL_S3_PRETRAINED=False
-DR_LOCAL_S3_PRETRAINED_PREFIX=rl-sagemaker-pretrained
-DR_LOCAL_S3_PRETRAINED_CHECKPOINT=best
-DR_LOCAL_S3_MODEL_PREFIX={prefix}
-DR_LOCAL_S3_CUSTOM_FILES_PREFIX=custom_files
-DR_LOCAL_S3_TRAINING_PARAMS_FILE=training_params.yaml
-DR_LOCAL_S3_EVAL_PARAMS_FILE=evaluation_params.yaml
-DR_LOCAL_S3_MODEL_METADATA_KEY=$DR_LOCAL_S3_CUSTOM_FILES_PREFIX/model_metadata.json
-DR_LOCAL_S3_HYPERPARAMETERS_KEY=$DR_LOCAL_S3_CUSTOM_FILES_PREFIX/hyperparameters.json
-DR_LOCAL_S3_REWARD_KEY=$DR_LOCAL_S3_CUSTOM_FILES_PREFIX/reward_function.py
-DR_LOCAL_S3_METRICS_PREFIX=$DR_LOCAL_S3_MODEL_PREFIX/metrics
-DR_UPLOAD_S3_PREFIX=upload
-"""
