@@ -37,6 +37,7 @@ ASKING = [
     ["explain", "@1"],
     ["explain", "center_line", "--trace", "@1"],
     ["export", "@1"],
+    ["challenge", "oval", "@1"],
     ["actions", "check", "--run", "@1"],
     ["train", "--resume", "@1"],
     ["train", "center_line", "--from", "@1"],

@@ -40,7 +40,7 @@ VALUE_ONLY_STEPS = 4_096
 
 VALUE_STEPS = 8_192
 """Steps in which the value network alone learns, where a training starts from the policy of a run
-with another reward: benchmarks/results/learning_from.txt says why."""
+with another reward: benchmarks/results/learning_from.txt has what that costs and brings."""
 
 
 @dataclass(frozen=True)
