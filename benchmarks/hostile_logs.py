@@ -2,11 +2,16 @@
 pieces it holds the same steps as at once.
 
     python benchmarks/hostile_logs.py [--logs 10000] [--archives 200] [--first K] [--seed S]
+        [-r hostile_logs.jsonl] [-o FILE]
 
 Logs and small archives are those of tests/logs/test_fuzz.py, folders with two records of one job are
 added. Hostile archives are bombs of several packers, thousands of empty members, archives in
 archives, names that climb out, headers that lie. A case that fails names its number, which makes it
-again. Peaks of memory are those of this process, from Linux; elsewhere they are not known.
+again.
+
+Some hundred cases are read one after the other by a process of their own, whose address space is
+limited, so that no case can take the machine's memory. What came of them is a line of the records (-r);
+a later call goes on behind them. Peaks of memory are those of Linux; elsewhere they are not known.
 """
 
 from __future__ import annotations
@@ -15,19 +20,22 @@ import argparse
 import bz2
 import gzip
 import io
+import json
 import lzma
 import platform
 import random
 import re
 import runpy
 import shutil
+import subprocess
+import sys
 import tarfile
 import tempfile
 import time
 import traceback
 import zipfile
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +47,9 @@ from racer.analysis import laps
 from racer.errors import UsageError
 from racer.logs import TRACE_COLUMNS, Log, LogStream, read_log, stream_log
 
+CASES_PER_PROCESS = {"mutated logs": 500, "hostile archives": 20}
+MAX_SPACE_BYTES = 3 << 30
+"""Address space that a process may take for its cases."""
 MAX_CASE_MB = 500
 """Of memory beyond what the process had before a case."""
 MAX_SENTENCE_CHARS = 2000
@@ -50,25 +61,38 @@ FUZZ = runpy.run_path(str(Path(__file__).parents[1] / "tests" / "logs" / "test_f
 Make = Callable[[Path, random.Random], Path]
 
 
+@dataclass
 class Outcome:
-    """How the cases of a kind came out."""
+    """How the cases of a kind came out. `slowest_s` are processor seconds, as `cpu_s`."""
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self.counts: Counter[str] = Counter()
-        self.faults: list[str] = []
-        self.peak_mb = 0.0
-        self.slowest_s = 0.0
+    kind: str
+    counts: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    peak_mb: float = 0.0
+    slowest_s: float = 0.0
+    cpu_s: float = 0.0
 
-    def print(self, seconds: float) -> None:
+    def add(self, other: Outcome) -> None:
+        """Count the cases of another process, too."""
+        for word, count in other.counts.items():
+            self.count(word, count)
+        self.faults += other.faults
+        self.peak_mb = max(self.peak_mb, other.peak_mb)
+        self.slowest_s = max(self.slowest_s, other.slowest_s)
+        self.cpu_s += other.cpu_s
+
+    def count(self, word: str, count: int = 1) -> None:
+        """Count cases that came out so."""
+        self.counts[word] = self.counts.get(word, 0) + count
+
+    def describe(self) -> str:
         """What was counted and measured, and the first faults."""
         counts = ", ".join(f"{count:,} {word}" for word, count in sorted(self.counts.items()))
-        print(
-            f"{self.counts.total():,} {self.kind}: {counts}; {seconds:.0f} s, "
+        line = (
+            f"{sum(self.counts.values()):,} {self.kind}: {counts}; {self.cpu_s:.0f} s of CPU, "
             f"slowest {self.slowest_s:.1f} s, peak {self.peak_mb:.0f} MB in one case"
         )
-        for fault in self.faults[:MAX_SHOWN_FAULTS]:
-            print(fault)
+        return "\n".join([line, *self.faults[:MAX_SHOWN_FAULTS]])
 
 
 def main() -> None:
@@ -78,23 +102,76 @@ def main() -> None:
     parser.add_argument("--archives", type=int, default=200, metavar="N", help="hostile archives")
     parser.add_argument("--first", type=int, default=0, metavar="K", help="number of the first")
     parser.add_argument("--seed", type=int, default=13)
+    parser.add_argument("-r", "--records", type=Path, default=Path("hostile_logs.jsonl"))
+    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--process", nargs=2, metavar=("KIND", "COUNT"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    print(f"Python {platform.python_version()}, pandas {pd.__version__}, seed {arguments.seed}")
+    if arguments.process:
+        kind, count = arguments.process
+        print(json.dumps(asdict(run_cases(kind, arguments.first, int(count), arguments.seed))))
+        return
+    lines = [f"Python {platform.python_version()}, pandas {pd.__version__}, seed {arguments.seed}"]
     faults = 0
-    with tempfile.TemporaryDirectory() as name:
-        for kind, make, count in (
-            ("mutated logs", make_log, arguments.logs),
-            ("hostile archives", make_archive, arguments.archives),
-        ):
-            outcome = Outcome(kind)
-            started = time.perf_counter()
-            for number in range(arguments.first, arguments.first + count):
-                _try_case(outcome, make, number, arguments.seed, Path(name))
-            outcome.print(time.perf_counter() - started)
-            faults += len(outcome.faults)
+    for kind, count in (("mutated logs", arguments.logs), ("hostile archives", arguments.archives)):
+        outcome = Outcome(kind)
+        for part in run_processes(kind, arguments.first, count, arguments.seed, arguments.records):
+            outcome.add(part)
+        lines.append(outcome.describe())
+        faults += len(outcome.faults)
     verdict = f"no traceback, none above {MAX_CASE_MB} MB, in pieces the same steps as at once"
-    print(f"{faults} FAULTS" if faults else verdict)
+    lines.append(f"{faults} FAULTS" if faults else verdict)
+    print("\n".join(lines))
+    if arguments.output:
+        arguments.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
     raise SystemExit(1 if faults else 0)
+
+
+def run_processes(kind: str, first: int, count: int, seed: int, records: Path) -> Iterator[Outcome]:
+    """What came of the cases of each process, of an earlier call or of this one."""
+    known = {}
+    for line in records.read_text().splitlines() if records.exists() else []:
+        record = json.loads(line)
+        known[tuple(record["cases"])] = record["outcome"]
+    step = CASES_PER_PROCESS[kind]
+    for begin in range(first, first + count, step):
+        number = min(step, first + count - begin)
+        cases = (kind, begin, number, seed)
+        if cases not in known:
+            known[cases] = asdict(run_process(*cases))
+            with records.open("a") as file:
+                file.write(json.dumps({"cases": cases, "outcome": known[cases]}) + "\n")
+        yield Outcome(**known[cases])
+
+
+def run_process(kind: str, begin: int, count: int, seed: int) -> Outcome:
+    """What came of cases in a process of their own."""
+    command = [sys.executable, __file__, "--process", kind, str(count)]
+    command += ["--first", str(begin), "--seed", str(seed)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        fault = f"{kind} {begin} to {begin + count - 1}: exit code {done.returncode}: {done.stderr}"
+        return Outcome(kind, {"FAILED": count}, [fault])
+    return Outcome(**json.loads(done.stdout))
+
+
+def run_cases(kind: str, first: int, count: int, seed: int) -> Outcome:
+    """What came of cases in this process."""
+    outcome = Outcome(kind)
+    make = {"mutated logs": make_log, "hostile archives": make_archive}[kind]
+    _limit_space()
+    with tempfile.TemporaryDirectory() as name:
+        for number in range(first, first + count):
+            _try_case(outcome, make, number, seed, Path(name))
+    outcome.cpu_s = round(time.process_time(), 1)
+    return outcome
+
+
+def _limit_space() -> None:
+    if sys.platform == "linux":
+        import resource
+
+        size = int(_status_mb("VmSize") * 2**20) + MAX_SPACE_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
 
 def _try_case(outcome: Outcome, make: Make, number: int, seed: int, folder: Path) -> None:
@@ -102,13 +179,13 @@ def _try_case(outcome: Outcome, make: Make, number: int, seed: int, folder: Path
     place.mkdir()
     path = make(place, random.Random(f"{seed}-{number}-{outcome.kind}"))
     before_mb = _forget_peak()
-    started = time.perf_counter()
+    started = time.process_time()
     try:
-        outcome.counts[_read_both_ways(path)] += 1
+        outcome.count(_read_both_ways(path))
     except Exception:
-        outcome.counts["FAILED"] += 1
+        outcome.count("FAILED")
         outcome.faults.append(f"case {number} of {outcome.kind}:\n{traceback.format_exc()}")
-    outcome.slowest_s = max(outcome.slowest_s, time.perf_counter() - started)
+    outcome.slowest_s = max(outcome.slowest_s, time.process_time() - started)
     case_mb = _peak_mb() - before_mb
     outcome.peak_mb = max(outcome.peak_mb, case_mb)
     if case_mb > MAX_CASE_MB:

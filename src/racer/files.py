@@ -9,13 +9,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
+import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from racer.errors import UsageError
 
@@ -28,9 +30,12 @@ LFS_SENTENCE = (
 )
 MAX_YAML_ALIASES = 20
 """Of one YAML file; those of settings have none, or repeat a list."""
-LOCK_TRIES = 5
-LOCK_PAUSE_S = 0.02
-"""Between two tries to hold a folder: `is_folder_held` holds it for the moment of its look."""
+UNFINISHED_NAME = re.compile(r"\..+\.\d+\.racer-part")
+"""Of what is being written beside its place."""
+LOCK_PAUSE_S = 0.01
+"""Until a new file is held; another process may look at it just then."""
+LOOK_TRIES = 5
+"""To hold a folder at which another process looks."""
 
 
 def read_bytes(path: str | Path, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
@@ -157,25 +162,35 @@ def write_file(path: str | Path, content: bytes | str) -> Path:
     """`path`, after writing `content` (text as UTF-8) there, whole or not at all.
 
     It is written beside its place, synced and renamed, so that no reader meets half a file, not even
-    after the power was cut. A file that was there leaves its mode. Raises UsageError.
+    after the power was cut. A file that was there leaves its mode. What a process that was killed
+    left in the folder is removed. Raises UsageError.
     """
     path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = _place_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, beside)
-        beside.replace(path)
+        _remove_abandoned(path.parent, UNFINISHED_NAME)
+        with _new_held_file(beside) as descriptor:
+            _write_all(descriptor, content.encode() if isinstance(content, str) else content)
+            os.fsync(descriptor)
+            if path.exists():
+                shutil.copymode(path, beside)
+            if os.name != "nt":
+                beside.replace(path)
+        if os.name == "nt":  # where no open file can be renamed
+            beside.replace(path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {_reason(error)}") from None
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
     return path
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def write_json(path: str | Path, value: Any) -> Path:
@@ -188,6 +203,8 @@ def make_folder(folder: str | Path) -> Path:
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UsageError(f"{folder} is a file, not a folder: name a new folder") from None
     except OSError as error:
         raise UsageError(f"cannot make the folder {folder}: {_reason(error)}") from None
     return folder
@@ -202,7 +219,7 @@ def hold_folder(folder: str | Path) -> Iterator[None]:
     lock = make_folder(folder) / ".lock"
     try:
         with lock.open("a+b") as file:
-            _lock(file)
+            _hold_soon(file.fileno())
             yield
     except BlockingIOError:
         raise UsageError(
@@ -210,14 +227,28 @@ def hold_folder(folder: str | Path) -> Iterator[None]:
         ) from None
 
 
+def _hold_soon(descriptor: int) -> None:
+    """Hold an open file, which `is_folder_held` may be looking at just now. Raises BlockingIOError
+    when another holds it.
+    """
+    for _ in range(LOOK_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            _lock(descriptor)
+            return
+        time.sleep(LOCK_PAUSE_S)
+    _lock(descriptor)
+
+
 def is_folder_held(folder: str | Path) -> bool:
     """Whether somebody holds `folder` (`hold_folder`). Nothing is written there."""
     lock = Path(folder) / ".lock"
-    if not lock.is_file():  # a pipe would keep whoever opens it
+    if os.name == "nt" or not lock.is_file():  # a pipe would keep whoever opens it
         return False
+    import fcntl
+
     try:
         with lock.open("rb") as file:
-            _lock(file, is_shared=True)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:  # it cannot be read
@@ -225,47 +256,171 @@ def is_folder_held(folder: str | Path) -> bool:
     return False
 
 
-def _lock(file: IO[bytes], is_shared: bool = False) -> None:
-    """Hold an open file, alone or with others who share it. Raises BlockingIOError when another
-    holds it.
-    """
-    if os.name == "nt":
-        return  # where an open file cannot be replaced anyway
-    import fcntl
-
-    if is_shared:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return
-    for _ in range(LOCK_TRIES - 1):
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        time.sleep(LOCK_PAUSE_S)
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
 def write_folder(folder: str | Path, fill: Callable[[Path], None]) -> Path:
     """`folder`, after it appeared with all that `fill` writes into the folder that it is given.
 
-    Another folder of that name is replaced; when `fill` fails, it stays as it was. Raises UsageError
-    for what the file system refuses, and what `fill` raises.
+    Another folder of that name is replaced, on Linux in one step; when `fill` fails, it stays as it
+    was. What a process that was killed left there is removed. Raises UsageError for what the file
+    system refuses, and what `fill` raises.
     """
     folder = Path(folder)
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    before = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    beside = _place_beside(folder)
     try:
-        beside.mkdir(parents=True)
-        fill(beside)
-        _sync_files(beside)
-        if folder.exists():
-            folder.rename(before)
-        beside.rename(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder.parent, UNFINISHED_NAME)
+        with _new_held_folder(beside):
+            fill(beside)
+            _sync_files(beside)
+            if folder.exists():
+                _exchange(beside, folder)
+            else:
+                beside.rename(folder)
     except OSError as error:
         raise UsageError(f"cannot write {folder}: {_reason(error)}") from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-        shutil.rmtree(before, ignore_errors=True)
     return folder
+
+
+@contextlib.contextmanager
+def temporary_folder(prefix: str) -> Iterator[str]:
+    """A new folder among the system's temporary files, gone afterwards with all that is in it.
+
+    Those of that prefix that processes left which were killed are removed first.
+    """
+    import tempfile
+
+    place = Path(tempfile.gettempdir())
+    _remove_abandoned(place, re.compile(re.escape(prefix) + r"\w{8}"))
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+        with contextlib.suppress(BlockingIOError, FileNotFoundError):  # another took it away
+            descriptor = _hold(folder, os.O_RDONLY)
+            break
+    try:
+        yield str(folder)
+    finally:
+        _close(descriptor)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _place_beside(path: Path) -> Path:
+    """Where this process writes what is to stand at `path`."""
+    return path.with_name(f".{path.name}.{os.getpid()}.racer-part")
+
+
+def _remove_abandoned(folder: Path, name: re.Pattern[str]) -> None:
+    """Remove what has such a name in a folder, is this user's, and held by no process."""
+    if os.name == "nt":
+        return  # where nothing tells who is gone
+    with contextlib.suppress(OSError):  # a folder that may not be listed
+        for path in [path for path in folder.iterdir() if name.fullmatch(path.name)]:
+            with contextlib.suppress(OSError):  # somebody holds it, or removed it meanwhile
+                _remove_unless_held(path)
+
+
+def _remove_unless_held(path: Path) -> None:
+    """Remove a file or folder of this user. Raises OSError where somebody holds it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        is_own = os.fstat(descriptor).st_uid == os.geteuid()
+        if not is_own or not _lock(descriptor):
+            return
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _new_held_file(path: Path) -> Iterator[int]:
+    """The descriptor of a new file, which is held until it is closed."""
+    while True:
+        try:
+            descriptor = _hold(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            break
+        except BlockingIOError:
+            time.sleep(LOCK_PAUSE_S)
+    try:
+        yield descriptor
+    finally:
+        _close(descriptor)
+
+
+@contextlib.contextmanager
+def _new_held_folder(path: Path) -> Iterator[None]:
+    """While this process holds a new folder."""
+    while True:
+        path.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = _hold(path, os.O_RDONLY)
+            break
+        except BlockingIOError:
+            time.sleep(LOCK_PAUSE_S)
+    try:
+        yield
+    finally:
+        _close(descriptor)
+
+
+def _hold(path: Path, flags: int) -> int:
+    """The descriptor of a file or folder of this process, which is held until it is closed; -1 where
+    that cannot be.
+
+    Raises BlockingIOError where another process just looks whether it is abandoned, or took it away.
+    """
+    if os.name == "nt" and path.is_dir():
+        return -1
+    descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        _lock(descriptor)
+        if not path.exists() or not os.path.samestat(os.fstat(descriptor), path.stat()):
+            raise BlockingIOError(path)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _close(descriptor: int) -> None:
+    if descriptor >= 0:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Hold an open file or folder until it is closed; False where the system cannot.
+
+    Raises BlockingIOError when another holds it.
+    """
+    if os.name == "nt":
+        return False  # where an open file cannot be replaced anyway
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # a file system without locks
+        return False
+    return True
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """Let two folders take each other's place: in one step, where the system can."""
+    if sys.platform == "linux":
+        import ctypes
+
+        here = -100  # AT_FDCWD of openat(2)
+        exchange = 2  # RENAME_EXCHANGE of renameat2(2)
+        rename = getattr(ctypes.CDLL(None), "renameat2", None)
+        if rename and not rename(here, os.fsencode(new), here, os.fsencode(old), exchange):
+            return
+    before = new.with_suffix(".racer-old")
+    old.rename(before)
+    new.rename(old)
+    before.rename(new)
 
 
 def _sync_files(folder: Path) -> None:

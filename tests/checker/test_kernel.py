@@ -18,6 +18,7 @@ THREAD = "import threading\nt = threading.Thread(target={0}, args={1})\nt.start(
 PAST_PYTHON = {
     "system in a thread": "import os\n" + THREAD.format("os.system", "('echo x > {canary}',)"),
     "open in a thread": THREAD.format("open", "('{canary}', 'w')"),
+    "open beside it in a thread": THREAD.format("open", "('log.txt', 'w')"),
     "program in a pool": (
         "import subprocess\nfrom concurrent.futures import ThreadPoolExecutor\n"
         "with ThreadPoolExecutor() as pool:\n"

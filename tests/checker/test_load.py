@@ -91,13 +91,22 @@ def test_waiting_for_a_busy_machine_is_no_time(monkeypatch: pytest.MonkeyPatch) 
     assert (clock.seconds, clock.is_up) == (3.5, True)
 
 
-def test_a_call_that_was_kept_waiting_gets_more_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_that_a_call_was_kept_waiting_is_not_its_own_however_late_the_look_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wall = [100.0]
     waited = [5.0]
+    struck = []
     monkeypatch.setattr(watchdog, "seconds_waited", lambda thread: waited[0])
+    monkeypatch.setattr(watchdog.time, "monotonic", lambda: wall[0])
+    monkeypatch.setattr(watchdog, "_strike", lambda slot, progress: struck.append(wall[0]))
     slot = watchdog.WatchSlot("reward.py", 2.0, None)  # type: ignore[arg-type]
-    slot.looks = watchdog.LOOKS_PER_TIMEOUT
-    slot.waited = 5.0
-    patience = float(watchdog.LOOKS_PER_TIMEOUT)
-    assert watchdog._looks_waited(slot, patience) == 0.0
-    waited[0] = 8.0
-    assert watchdog._looks_waited(slot, patience) == 6.0
+    slot.iterator = iter([1])
+    watch = watchdog.Watchdog()
+    watch._look(slot, 0.5)
+    # a look comes after four seconds, of which the call ran one tenth
+    for _ in range(6):
+        wall[0] += 4.0
+        waited[0] += 3.6
+        watch._look(slot, 0.5)
+    assert struck == [120.0, 124.0]

@@ -82,6 +82,50 @@ LOOPS = {
 }
 
 
+def test_a_repr_that_does_not_come_back_silences_a_check_as_a_call_does(tmp_path):
+    file = tmp_path / "loops.py"
+    source = LOOPS["__repr__"].format(loop="        while True: pass")
+    file.write_text(f"{source}\ndef reward_function(params):\n    return result()\n")
+    result = check(file, tracks=["oval"], seconds=0.2, timeout=0.2)
+    assert {finding.code for finding in result.findings if finding.is_error} == {"RW206"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a command has a supervisor")
+@pytest.mark.parametrize("act", ["os.closerange(0, 3)", "os.dup2(os.open('other', 65), 1)"])
+def test_a_reward_that_takes_the_output_away_is_no_success(run_racer, act):
+    source = f"import os\ndef reward_function(params):\n    {act}\n    return 1.0\n"
+    done = run_racer("reward", source, "params.json")
+    assert done.returncode == 1
+    assert "closed or replaced the command's output" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "begin", ["atexit.register(work)", "t = threading.Thread(target=work); t.start(); t.join()"]
+)
+def test_what_an_exit_handler_or_a_thread_raises_is_shown_as_data(run_racer, begin):
+    source = (
+        f"import atexit, threading\ndef work():\n    raise ValueError('{STEERING}')\n{begin}\n"
+        "def reward_function(params):\n    return 1.0\n"
+    )
+    done = run_racer("reward", source, "params.json")
+    assert done.stdout == "1.0\n"
+    assert "ValueError: " in done.stderr
+    assert printable(done.stderr, keep="\n") == done.stderr
+    assert not any(line.startswith("all checks passed") for line in done.stderr.splitlines())
+
+
+def test_a_flood_behind_a_result_shows_no_traceback_of_racers_own(run_racer):
+    source = (
+        "class F(float):\n    def __float__(self):\n"
+        "        for _ in range(10**6): print('x' * 1000)\n"
+        "def reward_function(params):\n    return F(1.0)\n"
+    )
+    done = run_racer("reward", source, "params.json")
+    assert done.returncode == 1
+    assert "mine.py:3: the reward function printed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of __del__
 @pytest.mark.parametrize("kind", LOOPS)
 def test_code_behind_a_result_is_under_the_watch(kind, tmp_path):
@@ -93,6 +137,19 @@ def test_code_behind_a_result_is_under_the_watch(kind, tmp_path):
         batch([{"steps": 2}])
     assert refused.value.path == str(file)
     assert refused.value.params == {"steps": 2}
+
+
+def test_an_array_of_one_element_is_a_number_as_for_the_jobs_numpy(tmp_path):
+    file = tmp_path / "array.py"
+    file.write_text(
+        "import numpy as np\ndef reward_function(params):\n    return np.full(params['shape'], 2.0)\n"
+    )
+    batch = RewardBatch(load_reward(file), 1)
+    for shape in ((), (1,), (1, 1)):
+        assert batch([{"shape": shape}]).tolist() == [2.0]
+    with pytest.raises(RewardRefused, match="ndarray"):
+        batch([{"shape": (2,)}])
+    assert batch.notes() == []
 
 
 def test_numbers_of_a_class_of_its_own_are_read_as_the_job_reads_them(tmp_path):

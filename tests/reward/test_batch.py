@@ -203,6 +203,41 @@ def test_a_stuck_call_is_called_back_from_any_thread(hostile):
     assert [error.line for error in caught] == [4]
 
 
+def test_of_many_cars_whose_calls_leave_threads_only_the_first_is_called(written, monkeypatch):
+    # a thread that is told to stop ends with SystemExit
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+    begun = []
+    batch = written(
+        "import threading\n"
+        "def reward_function(params):\n"
+        "    params['begun'].append(threading.Thread(target=lambda: [None for _ in iter(int, 1)]))\n"
+        "    params['begun'][-1].start()\n"
+        "    return 1\n",
+        n=64,
+    )
+    with pytest.raises(RewardRefused, match="left a thread behind") as refused:
+        batch([{"begun": begun} for _ in range(64)], cars=[3, *range(61), 62, 63])
+    assert len(begun) == 1
+    assert (refused.value.car, refused.value.call) == (3, 0)
+    begun[0].join()
+
+
+def test_threads_that_end_within_their_call_are_priced_for_each_car(written):
+    batch = written(
+        "import threading\n"
+        "def reward_function(params):\n"
+        "    paid = []\n"
+        "    thread = threading.Thread(target=lambda: paid.append(params['x']))\n"
+        "    thread.start(); thread.join()\n"
+        "    return 1 / paid[0]\n",
+        n=3,
+    )
+    assert batch([{"x": 1.0}, {"x": 2.0}, {"x": 4.0}]).tolist() == [1.0, 0.5, 0.25]
+    with pytest.raises(RewardRefused, match="ZeroDivisionError") as refused:
+        batch([{"x": 1.0}, {"x": 0.0}], cars=[2, 0])
+    assert (refused.value.car, refused.value.call) == (0, 1)
+
+
 def test_ctrl_c_while_pricing_stays_ctrl_c(written):
     batch = written(
         "import os, signal\ndef reward_function(params):\n    os.kill(os.getpid(), signal.SIGINT)\n    return 1"

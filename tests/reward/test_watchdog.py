@@ -50,7 +50,9 @@ def awake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Awake]:
     """An armed watch that rests no time between two looks, and ends no process."""
     batch = Batch()
     awake = Awake(batch)
-    monkeypatch.setattr(awake.watch, "_rest", lambda slots: None)
+    seconds = awake.slot.timeout / LOOKS_PER_TIMEOUT
+    monkeypatch.setattr(awake.watch, "_rest", lambda slots: seconds)
+    monkeypatch.setattr(watchdog, "_seconds_running", lambda slot: seconds)
     monkeypatch.setattr(watchdog, "_strike", awake.strike)
     monkeypatch.setattr(watchdog, "start_countdown", awake.start_countdown)
     monkeypatch.setattr(watchdog, "cancel_countdown", awake.cancel_countdown)
@@ -69,7 +71,7 @@ def test_it_sleeps_after_a_look_at_nothing(awake: Awake) -> None:
 def test_a_batch_that_begins_while_it_falls_asleep_is_watched(
     awake: Awake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def look(slot: WatchSlot) -> bool:
+    def look(slot: WatchSlot, rested: float) -> bool:
         slot.iterator = iter([1, 2])  # the batch sees an armed watch, and trusts it
         return False
 

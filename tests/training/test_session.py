@@ -83,7 +83,7 @@ def test_the_trainers_log_has_a_line_for_every_update_that_the_reader_knows(whol
 
 
 def test_half_written_files_are_not_left_about(whole):
-    assert not [file for file in whole[0].folder.rglob("*") if ".part" in file.name]
+    assert not [file for file in whole[0].folder.rglob("*") if "-part" in file.name]
 
 
 # the log

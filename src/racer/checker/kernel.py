@@ -36,6 +36,7 @@ FORBIDDEN_CALLS = (
 SIGNAL_CALLS = ("kill", "tgkill")
 """Allowed to the process itself: the watch over calls sends SIGINT."""
 CLONE_THREAD = 0x10000
+PR_SET_PDEATHSIG = 1
 
 
 def kernel_gap() -> str:
@@ -87,6 +88,8 @@ def _filter_calls() -> None:
             calls.errno(name, errno.EPERM)
     for name in SIGNAL_CALLS:
         calls.errno(name, errno.EPERM, args=[ArgCmp(0, CmpOp.NE, os.getpid())])
+    # it goes on being killed when its parent ends
+    calls.errno("prctl", errno.EPERM, args=[ArgCmp(0, CmpOp.EQ, PR_SET_PDEATHSIG)])
     no_thread = ArgCmp(0, CmpOp.MASKED_EQ, 0, mask=CLONE_THREAD)
     calls.errno("clone", errno.EPERM, args=[no_thread])
     calls.errno("clone3", errno.ENOSYS)  # its flags are in memory: libc goes on with clone

@@ -25,7 +25,7 @@ from racer.checker.results import (
     select_findings,
 )
 from racer.errors import UsageError, did_you_mean
-from racer.files import read_toml
+from racer.files import make_folder, read_toml
 from racer.reward import RewardFunction, RewardUnusable, find_reward, read_reward_text
 
 if TYPE_CHECKING:
@@ -441,13 +441,13 @@ def _run_trials(
     running: list[_FileTrial] = []
     again: list[_FileTrial] = []
     failed: list[RuntimeError] = []
-    with ExitStack() as stack:
+    with sandbox_folder() as home, ExitStack() as stack:
         stack.callback(_end_all, running)
         while waiting or running or again:
             while waiting and len(running) < jobs:
                 report, reward = waiting.pop(0)
-                folder = stack.enter_context(sandbox_folder())
-                running.append(_FileTrial(report, reward, cases, options, folder))
+                folder = make_folder(Path(home) / str(len(waiting)))
+                running.append(_FileTrial(report, reward, cases, options, str(folder)))
             if not running:
                 running.append(again.pop(0))
                 running[0].start_again()

@@ -36,7 +36,8 @@ from types import FrameType
 from typing import Any
 
 from racer.checker.kernel import give_up_rights
-from racer.reward import CallStopped, RefusalReason
+from racer.files import temporary_folder
+from racer.reward import CallStopped, RefusalReason, die_with_parent
 
 CHILD_MEMORY_BYTES = 3 * 2**29
 """Beyond what the process has at the beginning."""
@@ -176,8 +177,12 @@ class AuditGuard:
         path, _, flags = arguments
         writing_flags = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
         writes = isinstance(flags, int) and bool(flags & writing_flags)
+        in_thread = threading.get_ident() not in self._own_threads
         if writes and not self._is_inside(path):
             self._block("RW109", f"writes a file ({_shortened(path)})", line)
+        elif writes and in_thread and isinstance(path, str) and path not in STANDARD_DEVICES:
+            # that it failed would be seen by nobody
+            self._block("RW109", f"writes a file in a thread ({_shortened(path)})", line)
         elif not str(path).startswith(sys.base_prefix):  # a traceback shows lines of Python's own
             verb = "writes" if writes else "reads"
             self._notice("RW109", f"{verb} a file ({_shortened(path)})", line)
@@ -247,11 +252,9 @@ class AuditGuard:
             vars(module)["open"] = open_inside
 
 
-@contextlib.contextmanager
-def sandbox_folder() -> Iterator[str]:
+def sandbox_folder() -> contextlib.AbstractContextManager[str]:
     """A new folder to run in, which is taken away with everything in it."""
-    with tempfile.TemporaryDirectory(prefix="racer_check_", ignore_cleanup_errors=True) as name:
-        yield name
+    return temporary_folder("racer-trial-")
 
 
 def confine_process(folder: str) -> None:
@@ -348,10 +351,12 @@ class MessagePipe:
         self._last_sent = 0.0
 
     def send(self, **message: Any) -> None:
-        """Send a message. Nothing happens when the parent is gone: this process will be, too."""
+        """Send a message. Where nobody listens any more, this process ends."""
         self._last_sent = time.monotonic()
-        with contextlib.suppress(OSError):
+        try:
             self._connection.send_bytes(json.dumps(message, default=_plain).encode())
+        except OSError:
+            os._exit(1)
 
     def beat(self) -> None:
         """Send a sign of life, unless something was sent just now."""
@@ -375,7 +380,7 @@ class ChildProcess:
         self.connection, to_parent = multiprocessing.Pipe(duplex=False)
         context: Any = multiprocessing.get_context(process_start_method())
         self._process = context.Process(
-            target=_run_child, args=(target, arguments, folder, to_parent), daemon=True
+            target=_run_child, args=(target, arguments, folder, to_parent, os.getpid()), daemon=True
         )
         with warnings.catch_warnings():
             # Python 3.12: a fork beside threads; none of ours holds a lock that the child needs
@@ -473,8 +478,10 @@ def _run_child(
     arguments: tuple[Any, ...],
     folder: str,
     to_parent: connection.Connection,
+    parent: int,
 ) -> None:
     """The main function of a child. The process ends with it."""
+    die_with_parent(parent)
     faulthandler.disable()  # a parent's, such as pytest's, would write about what happens here
     confine_process(folder)
     give_up_rights(folder)

@@ -7,15 +7,16 @@ Exit codes: 0 done, 1 a check failed, 2 wrong use, 130 interrupted.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import importlib
 import os
 import select
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType, TracebackType
 from typing import Annotated, Any
 
 import typer
@@ -31,7 +32,10 @@ SUPERVISED_COMMANDS = {
     *("score", "explain", "map", "replay", "watch", "reward", "train", "evaluate", "actions"),
 }
 """Commands that run a reward function in their own process."""
-PASSED_ON_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} if os.name == "posix" else set()
+ENDING_SIGNALS = {signal.SIGTERM, signal.SIGHUP} if os.name == "posix" else set()
+PASSED_ON_SIGNALS = ENDING_SIGNALS | {signal.SIGINT}
+DONE = b"1"  # what a child says to its supervisor at the end of the command
+UNHEARD = b"0"  # where its output is not what it was
 INTERRUPTED_EXIT_CODE = 130  # what a shell reports for a program that Ctrl-C stopped
 START_PANEL = "Start here"
 REWARD_PANEL = "Reward"
@@ -227,9 +231,14 @@ def main() -> None:
     if sys.stdout is None:
         sys.stderr.write("racer: standard output is closed: send it to a file or to /dev/null\n")
         sys.exit(UsageError.exit_code)
+    sys.unraisablehook = _say_unraisable
+    threading.excepthook = _say_thread_failure
     if sys.platform == "linux" and SUPERVISED_COMMANDS & set(sys.argv[1:2]):
         _supervise()
     else:
+        for number in ENDING_SIGNALS:
+            if signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
+                signal.signal(number, _end_in_order)
         _run_command(lambda: None)
 
 
@@ -252,6 +261,38 @@ def _run_command(on_done: Callable[[], None]) -> None:
         sys.exit(1 if isinstance(error, BrokenPipeError) else _say_refused_write(error))
 
 
+def _say_unraisable(failure: Any) -> None:
+    """Say what an exit handler or a `__del__` of a reward function raised."""
+    head = failure.err_msg or "Exception ignored"
+    _say_exception(head, failure.exc_type, failure.exc_value, failure.exc_traceback)
+
+
+def _say_thread_failure(failure: Any) -> None:
+    """Say what a thread of a reward function raised, unless it was told to end."""
+    if failure.exc_type is not SystemExit:
+        head = f"Exception in thread {printable(str(getattr(failure.thread, 'name', '')))}"
+        _say_exception(head, failure.exc_type, failure.exc_value, failure.exc_traceback)
+
+
+def _say_exception(head: str, kind: type, error: BaseException, trace: TracebackType) -> None:
+    """Print an exception, whose text is data; but for what racer stops a call with."""
+    import traceback
+
+    errors = sys.modules.get("racer.reward.errors")
+    if errors is not None and issubclass(kind, errors.CallStopped):
+        return
+    place = printable("".join(traceback.format_tb(trace)), keep="\n")
+    only = "".join(traceback.format_exception_only(kind, error))
+    # the real one: a thread may fail while what a reward prints is caught
+    stream = sys.__stderr__ or sys.stderr
+    stream.write(f"{head}\n{place}{printable(only.rstrip())}\n")
+
+
+def _end_in_order(number: int, frame: FrameType | None) -> None:
+    """End as a signal asks for it, behind what ends child processes and removes temporary files."""
+    sys.exit(128 + number)
+
+
 def _is_refused_write(error: OSError) -> bool:
     """Whether a reader left, or a disk is full."""
     return isinstance(error, BrokenPipeError) or error.errno in REFUSED_WRITES
@@ -267,18 +308,25 @@ def _say_refused_write(error: OSError) -> int:
 
 def _supervise() -> None:
     """Run the command in a child, and exit as it does; with 1 where it was ended before its time."""
-    done, done_in_child = os.pipe()
+    from racer.reward import die_with_parent
+
+    said, said_in_child = os.pipe()
     waited_for = {signal.SIGCHLD, *PASSED_ON_SIGNALS}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
     parent = os.getpid()
     child = os.fork()
     if not child:
-        os.close(done)
-        _die_with(parent)
+        os.close(said)
+        die_with_parent(parent)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        _run_command(lambda: _write_quietly(done_in_child))
+        streams = _stream_identities()
+        try:
+            _run_command(lambda: _write_quietly(said_in_child, DONE))
+        finally:
+            if _stream_identities() != streams:
+                _write_quietly(said_in_child, UNHEARD)
         return
-    os.close(done_in_child)
+    os.close(said_in_child)
     while True:
         number = signal.sigwaitinfo(waited_for)
         # what a terminal sends, it sends to the child itself, too
@@ -288,25 +336,40 @@ def _supervise() -> None:
         if ended:
             break
     code = os.waitstatus_to_exitcode(status)
-    is_done = bool(os.read(done, 1)) if _is_readable(done) else False
-    os._exit(_exit_code(code, is_done))
+    words = os.read(said, 2) if _is_readable(said) else b""
+    os._exit(_exit_code(code, words))
 
 
-def _exit_code(code: int, is_done: bool) -> int:
-    """The exit code for that of a child, negative for a signal; a sentence where one is due."""
+def _exit_code(code: int, words: bytes) -> int:
+    """The exit code for that of a child, negative for a signal, which said DONE or UNHEARD; a sentence
+    where one is due.
+    """
     if code == -signal.SIGINT:
         return INTERRUPTED_EXIT_CODE
     if code < 0:
         name = signal.Signals(-code).name
         _say(f"{name} ended the command before it was done; nothing of it counts")
         return 1
-    if code == 0 and not is_done:
+    if UNHEARD in words:
+        _say("the reward function closed or replaced the command's output; nothing of it counts")
+        return code or 1
+    if code == 0 and DONE not in words:
         _say(
             "the command was ended from inside before it was done, as os._exit in a reward function "
             "does; nothing of it counts"
         )
         return 1
     return code
+
+
+def _stream_identities() -> list[tuple[int, int]]:
+    """What stands behind standard output and error; nothing for one that is closed."""
+    identities = []
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):
+            status = os.fstat(descriptor)
+            identities.append((status.st_dev, status.st_ino))
+    return identities
 
 
 def _say(sentence: str) -> None:
@@ -320,17 +383,9 @@ def _is_readable(descriptor: int) -> bool:
     return bool(select.select([descriptor], [], [], 0.0)[0])
 
 
-def _write_quietly(descriptor: int) -> None:
+def _write_quietly(descriptor: int, word: bytes) -> None:
     with contextlib.suppress(OSError):  # the reward function closed it
-        os.write(descriptor, b"1")
-
-
-def _die_with(parent: int) -> None:
-    """Let this process, a child, be killed when its parent is."""
-    set_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
-    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+        os.write(descriptor, word)
 
 
 def _watch_exit() -> None:

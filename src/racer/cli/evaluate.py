@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 from racer.cli.inputs import RunArgument, best_lap_time, describe_standing
 from racer.cli.tables import JsonOption, echo, print_record, refuse_if
 from racer.errors import need
+from racer.files import write_folder
 from racer.track import user_home
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
     from racer.training import EvaluationResult
 
+SAVED_LOG = Path("evaluation-simtrace") / "0-iteration.csv"
+SAVED_PICTURE = "laps.png"
 PICTURE_WIDTH_PX = 720  # of the animation
 PICTURE_WIDTH_WITH_VIEW_PX = 560  # where the car's view stands beside it
 
@@ -182,25 +186,31 @@ def _as_dict(result: EvaluationResult, files: list[Path]) -> dict[str, Any]:
 
 def _save_result(run: Path, result: EvaluationResult, video: str, onboard: bool) -> list[Path]:
     """Write everything about a race into a new folder of the run; the paths of what was written."""
-    from racer.logs import evaluation_metrics, write_csv, write_metrics
-    from racer.plotting import race_figure, save_figure, style_context
+    from racer.logs import evaluation_metrics, write_metrics
 
     name = f"evaluation-{result.stamp}"
-    log = run / name / "evaluation-simtrace" / "0-iteration.csv"
-    write_csv(result.trace, log)
+    folder = write_folder(run / name, partial(_fill_folder, result, video, onboard))
     metrics_file = run / "metrics" / "evaluation" / f"{name}.json"
     metrics_file.parent.mkdir(parents=True, exist_ok=True)
     write_metrics(evaluation_metrics(result.laps, result.is_race), metrics_file)
+    log = folder / SAVED_LOG
+    return [log, metrics_file, folder / f"laps.{video}", folder / SAVED_PICTURE]
+
+
+def _fill_folder(result: EvaluationResult, video: str, onboard: bool, folder: Path) -> None:
+    """Write the log, the picture and the animation of a race into a folder."""
+    from racer.logs import write_csv
+    from racer.plotting import race_figure, save_figure, style_context
+
+    write_csv(result.trace, folder / SAVED_LOG)
     shown = result.laps
     if result.laps["complete"].any():
         shown = result.laps[result.laps["complete"]]
-    picture = run / name / "laps.png"
     with style_context():
         figure = race_figure(result.trace, result.laps, shown, result.track, result.obstacles)
-        save_figure(figure, picture)
-    film = run / name / f"laps.{video}"
+        save_figure(figure, folder / SAVED_PICTURE)
+    film = folder / f"laps.{video}"
     _animate(result, shown.nsmallest(1, "time"), film, onboard or result.sees_pictures)
-    return [log, metrics_file, film, picture]
 
 
 def _animate(result: EvaluationResult, lap: pd.DataFrame, film: Path, with_view: bool) -> None:

@@ -5,7 +5,6 @@ map, what the car's camera saw.
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from racer.errors import UsageError, need
-from racer.files import write_file
+from racer.files import temporary_folder, write_file
 from racer.plotting import style
 from racer.plotting.laps import GHOST_COLORS
 from racer.plotting.track import border_points, draw_obstacles, draw_track
@@ -338,7 +337,7 @@ def _mp4(pictures: Iterator[Image]) -> bytes:
     from imageio_ffmpeg import write_frames
 
     first = next(pictures)
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder("racer-film-") as folder:
         path = Path(folder) / "animation.mp4"
         writer = write_frames(
             str(path),

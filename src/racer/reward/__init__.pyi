@@ -10,6 +10,7 @@ from .errors import describe_refusal as describe_refusal
 from .errors import describe_unusable as describe_unusable
 from .errors import refusal_cause as refusal_cause
 from .errors import relocate_refusal as relocate_refusal
+from .hard_timeout import die_with_parent as die_with_parent
 from .isolation import trace_return_line as trace_return_line
 from .load import Encoding as Encoding
 from .load import RewardFunction as RewardFunction
@@ -41,6 +42,7 @@ __all__ = [
     "compile_quietly",
     "describe_refusal",
     "describe_unusable",
+    "die_with_parent",
     "downgrade_syntax",
     "encoding_note",
     "find_reward",

@@ -19,6 +19,7 @@ from racer.errors import UsageError
 from racer.reward import snapshot
 from racer.reward.errors import (
     MAX_ABS_REWARD,
+    CallStopped,
     RefusalReason,
     RewardRefused,
     error_facts,
@@ -104,6 +105,7 @@ class RewardBatch:
         self._last_words = last_words
         self._around = Surroundings(reward, print_limit, seed)
         self._threads = ThreadWatch()
+        self._starts_threads = bool(reward.syntax.starts)
         self._slot = WatchSlot(reward.filename, timeout, weakref.WeakMethod(self._say_last_words))
         self._arguments: Sequence[Any] = ()
         self._cars: Sequence[int] | None = None
@@ -285,6 +287,8 @@ class RewardBatch:
         """What the calls return for their arguments, under watch; RewardRefused for the first that
         fails.
         """
+        if self._starts_threads and len(calls) > 1:
+            return self._run_in_turn(calls, arguments, cars, originals)
         self._arguments = arguments
         self._cars = cars
         around = self._around
@@ -299,6 +303,28 @@ class RewardBatch:
             flood = PrintFlood(around.sink.last_line)
             raise self._failed(flood, at, arguments[at], struck=False)
         self._check_threads(at)
+        return results
+
+    def _run_in_turn(
+        self,
+        calls: Sequence[Any],
+        arguments: Sequence[Any],
+        cars: Sequence[int] | None,
+        originals: Sequence[Params] | None,
+    ) -> list[Any]:
+        """As `_run`, but with a look behind each call: a thread of each of many cars would leave the
+        others no time.
+        """
+        results = []
+        for k in range(len(calls)):
+            car = k if cars is None else cars[k]
+            original = None if originals is None else originals[k : k + 1]
+            try:
+                results += self._run(calls[k : k + 1], arguments[k : k + 1], [car], original)
+            except RewardRefused as error:
+                if error.call >= 0:
+                    error.call = k
+                raise
         return results
 
     def _under_watch(
@@ -351,7 +377,7 @@ class RewardBatch:
             line = stuck_line or line
             facts["reason"] = RefusalReason.TIMEOUT
             facts["limit"] = self._timeout
-        if struck:
+        if struck or issubclass(kind, CallStopped):  # a traceback of racer's own
             facts.pop("trace", None)
         return self._refusal(facts, line, at, argument)
 

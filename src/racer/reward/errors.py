@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import traceback
+import warnings
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from types import FrameType
@@ -195,10 +196,13 @@ def exception_facts(error: BaseException) -> dict[str, Any]:
 def read_result(result: Any) -> tuple[float, dict[str, Any]]:
     """A result as the real job reads it, and the fields of a RewardRefused where it is refused.
 
-    What is in the result may be the user's code, which runs here.
+    What is in the result may be the user's code, which runs here. What a tensor warns of on the way is
+    not said: the job does not say it either.
     """
     try:
-        number = float(result)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            number = float(_element_of(result))
     except Exception:  # __float__ may be the user's
         return math.nan, {"reason": RefusalReason.NO_NUMBER, "value": _text_of(result)}
     if math.isnan(number):
@@ -299,13 +303,26 @@ def _message_of(error: BaseException) -> str:
     return _shortened(printable(" ".join(message.split())), MAX_DETAIL_CHARS)
 
 
+def _element_of(result: Any) -> Any:
+    """The one element of an array that has one, which the job's numpy takes for a number, and numpy
+    from 2.4 on does not (docs/simulator.md 1.7); everything else as it is.
+    """
+    import numpy as np
+
+    if type(result) is np.ndarray and result.size == 1:
+        return result.item()
+    return result
+
+
 def _text_of(result: Any) -> str:
-    """A result as text. Its `repr` is the user's code, and may raise."""
+    """A result as text. Its `repr` is the user's code, and may raise, or have to be stopped."""
     if type(result) in (type(None), bool, int, float, str):
         text = repr(result)
     else:
         try:
             text = f"{type(result).__name__} {result!r}"
+        except CallStopped:
+            raise
         except BaseException:
             text = f"an object of type {type(result).__name__}"
     return _shortened(OBJECT_IDENTITY.sub("", printable(text)), MAX_VALUE_CHARS)

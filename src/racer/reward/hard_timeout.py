@@ -1,5 +1,5 @@
-"""The hard timeout: ends the process, with a sentence, when C code holds the interpreter's lock for
-ever.
+"""What ends a process from outside of it: the hard timeout, with a sentence, when C code holds the
+interpreter's lock for ever; and, in a child, the end of its parent.
 
 `faulthandler` counts down in a thread that needs no lock. Where nobody starts the countdown anew
 in time it writes the stack of every thread into a pipe and ends the process with exit code 1. A
@@ -11,6 +11,7 @@ away.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import faulthandler
 import os
 import signal
@@ -64,6 +65,22 @@ if seconds:
 """The program of the helper. It gets the sentences as arguments, and on stdin the names of reward
 files, how long to wait for the next word, and, when the time is up, what faulthandler writes.
 """
+
+
+PR_SET_PDEATHSIG = 1
+"""Of prctl(2): the signal that a process gets when its parent ends."""
+
+
+def die_with_parent(parent: int) -> None:
+    """Let this process, a child of the process `parent`, be killed when that ends; on Linux.
+
+    Every child that racer starts calls it first: one that outlives its parent works for nobody.
+    """
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended meanwhile
+        os._exit(1)
 
 
 class _Countdown:

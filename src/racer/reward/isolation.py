@@ -146,7 +146,8 @@ class PrintSink(io.TextIOBase):
         size = _describe_size(self.size)
         notes = [f"{self.filename} printed {self.lines:,} lines ({size}) in {self.calls:,} calls"]
         for line, first in sorted(self._first_prints().items())[:MAX_NOTED_LINES]:
-            notes.append(f"{self.filename}:{line}: first printed {first!r}")
+            place = f"{self.filename}:{line}" if line else self.filename
+            notes.append(f"{place}: first printed {first!r}")
         return notes
 
     def _first_prints(self) -> dict[int, str]:

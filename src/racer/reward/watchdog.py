@@ -142,7 +142,9 @@ class WatchSlot:
     """One batch of calls under watch, between `begin` and `end`.
 
     `strikes` counts the steps against a stuck call, `line` is where it was stuck, and `fired` tells
-    whether there was one in this batch. `last_words` is called before the process is ended.
+    whether there was one in this batch. `stuck_s` are the seconds that a call was seen to take, at
+    the last look, which was at `looked_at`; until then its thread had `waited` s for the processor.
+    `last_words` is called before the process is ended.
     """
 
     def __init__(
@@ -153,10 +155,11 @@ class WatchSlot:
         self.last_words = last_words
         self.thread = 0
         self.native_thread = 0
-        self.waited = 0.0
         self.line = 0
         self.strikes = 0
-        self.looks = 0
+        self.looked_at = 0.0
+        self.waited = 0.0
+        self.stuck_s = 0.0
         self.last_progress: Progress = (-1, -1)
         self.fired = False
         # the set that watches this slot: another one after a fork
@@ -247,8 +250,8 @@ class Watchdog:
         """
         with self.lock:
             slots = list(self.slots)
-        self._rest(slots)
-        is_busy = [self._look(slot) for slot in slots]
+        rested = self._rest(slots)
+        is_busy = [self._look(slot, rested) for slot in slots]
         if any(is_busy):
             start_countdown(self._patience())
             return
@@ -262,35 +265,39 @@ class Watchdog:
             self.armed = True
             self.wake.set()
 
-    def _rest(self, slots: list[WatchSlot]) -> None:
-        if any(slot.strikes for slot in slots):
-            time.sleep(STRIKE_INTERVAL_S)
-            return
-        shortest = min((slot.timeout for slot in slots), default=1.0)
-        time.sleep(max(shortest / LOOKS_PER_TIMEOUT, MIN_LOOK_INTERVAL_S))
+    def _rest(self, slots: list[WatchSlot]) -> float:
+        """Sleep until the next look; for how many seconds, if nothing else kept this thread."""
+        seconds = STRIKE_INTERVAL_S
+        if not any(slot.strikes for slot in slots):
+            shortest = min((slot.timeout for slot in slots), default=1.0)
+            seconds = max(shortest / LOOKS_PER_TIMEOUT, MIN_LOOK_INTERVAL_S)
+        time.sleep(seconds)
+        return seconds
 
     def _patience(self) -> float:
         with self.lock:
             longest = max((slot.timeout for slot in self.slots), default=5.0)
         return max(3.0 * longest, longest + 5.0)
 
-    def _look(self, slot: WatchSlot) -> bool:
-        """Whether this slot was at work since the last look; strike where it is stuck."""
+    def _look(self, slot: WatchSlot, rested: float) -> bool:
+        """Whether this slot was at work since the last look, `rested` s ago; strike where it is stuck."""
         progress = slot.progress
         last_progress = slot.last_progress
         slot.last_progress = progress
-        if progress[1] < 0 or progress != last_progress:
-            slot.looks = 0
+        if progress[1] < 0:
             slot.strikes = 0
             return progress != last_progress
-        slot.looks += 1
-        if slot.looks == 1:
-            slot.waited = seconds_waited(slot.native_thread)
-        # looks, not seconds: a process that was stopped (Ctrl-Z) for a minute is not stuck
-        patience = float(LOOKS_PER_TIMEOUT)
+        ran = _seconds_running(slot)
+        if progress != last_progress:
+            slot.stuck_s = 0.0
+            slot.strikes = 0
+            return True
+        # no more than was rested: a process that was stopped (Ctrl-Z) for a minute is not stuck
+        slot.stuck_s += min(ran, rested)
+        patience = slot.timeout
         if _is_importing(slot.thread):
-            patience *= max(IMPORT_PATIENCE_S / slot.timeout, 1.0)
-        if slot.strikes or slot.looks >= patience + _looks_waited(slot, patience):
+            patience = max(IMPORT_PATIENCE_S, patience)
+        if slot.strikes or slot.stuck_s >= patience:
             _strike(slot, progress)
         return True
 
@@ -367,11 +374,14 @@ def seconds_waited(native_thread: int | None = None) -> float:
         return 0.0
 
 
-def _looks_waited(slot: WatchSlot, patience: float) -> float:
-    """How many of the looks at a stuck call do not count, as it was kept waiting meanwhile."""
-    if slot.looks < patience:
-        return 0.0
-    return LOOKS_PER_TIMEOUT * (seconds_waited(slot.native_thread) - slot.waited) / slot.timeout
+def _seconds_running(slot: WatchSlot) -> float:
+    """Seconds since the last look at a slot, without those for which its thread was kept waiting."""
+    now = time.monotonic()
+    waited = seconds_waited(slot.native_thread)
+    ran = now - slot.looked_at - (waited - slot.waited)
+    slot.looked_at = now
+    slot.waited = waited
+    return ran
 
 
 def _is_importing(thread: int) -> bool:

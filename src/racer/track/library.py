@@ -381,7 +381,7 @@ def _download(name: str, path: Path, expected: str | None, address: str) -> None
                 f"{url}: not the route {name} that racer knows (its SHA-256 differs); nothing is kept"
             )
         load_route(beside, name=name)
-        beside.replace(path)
+        write_file(path, beside.read_bytes())
     except OSError as error:  # those of requests, too
         raise UsageError(_no_answer(name, url, error)) from None
     except RouteError as error:

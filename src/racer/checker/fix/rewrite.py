@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from math import nan
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from racer.checker import static, validators
@@ -27,7 +26,7 @@ from racer.checker.findings import Finding, RuleContext
 from racer.checker.fix import edits, expressions, imports
 from racer.checker.sandbox import SubprocessLost, run_in_subprocess
 from racer.errors import RacerError
-from racer.files import write_file
+from racer.files import temporary_folder, write_file
 from racer.reward import (
     RewardBatch,
     RewardFunction,
@@ -245,7 +244,7 @@ def _try_rewrite(rewrite: Rewrite, source: str) -> str:
 
 def _objections_to(source: str, path: Path, profile: str) -> list[Finding]:
     """What the validator says to the new text. The test drive happens only when it reads well."""
-    with TemporaryDirectory(prefix="racer_fix_") as folder:
+    with temporary_folder("racer-fix-") as folder:
         copy = Path(folder) / path.name
         copy.write_text(source, encoding="utf-8")
         try:
@@ -295,7 +294,7 @@ def find_reward_difference(before: RewardFunction, after: str) -> ProofResult:
         old = _outcomes_apart(before)
     except _NotRunnable as error:
         return ProofResult(f"the file cannot be compared: {error}", steps)
-    with TemporaryDirectory(prefix="racer_fix_") as folder:
+    with temporary_folder("racer-fix-") as folder:
         path = Path(folder) / before.path.name
         path.write_text(after, encoding="utf-8")
         try:

@@ -1,7 +1,7 @@
 """One run of an experiment, in a process of its own: `python -m racer.training.sweep.worker FOLDER PARENT`.
 
 It trains the run in FOLDER to its end and marks it there as finished. When the process PARENT is gone,
-nobody waits for it any more: it ends itself as Ctrl-C would.
+nobody waits for it any more: on Linux it ends with it, elsewhere it ends itself as Ctrl-C would.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from racer.errors import RacerError
 from racer.files import write_json
+from racer.reward import die_with_parent
 from racer.training.run import Run
 from racer.training.setup import TrainingProgress
 from racer.training.sweep.runner import FINISHED_FILE, INTERRUPTED
@@ -40,6 +41,7 @@ def finish_run(folder: Path, parent: int) -> int:
 def worker_main(arguments: list[str]) -> int:
     """Exit code; what a user can mend is a sentence on stderr."""
     folder, parent = arguments
+    die_with_parent(int(parent))
     try:
         return finish_run(Path(folder), int(parent))
     except RacerError as error:
