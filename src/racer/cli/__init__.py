@@ -129,6 +129,11 @@ COMMANDS = {
         DRIVE_PANEL,
         "Train a car with a reward function, or a whole experiment.",
     ),
+    "runs": Command(
+        "racer.cli.runs:runs_command",
+        DRIVE_PANEL,
+        "List trainings: best laps, where they stand, what they started from.",
+    ),
     "evaluate": Command(
         "racer.cli.evaluate:evaluate_command",
         DRIVE_PANEL,

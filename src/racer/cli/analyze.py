@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.inputs import LogOnTrack, laps_by_phase, read_jobs_on_track
+from racer.cli.inputs import LogOnTrack, LogsArgument, laps_by_phase, read_jobs_on_track
 from racer.cli.tables import (
     LapsCsvOption,
-    LogsArgument,
     LogTrackOption,
     RoutesOption,
     echo,
@@ -101,6 +100,7 @@ def describe_job(job: Job) -> str:
         facts.append(format_count(job.action_space.size, "action"))
     if job.best_checkpoint:
         facts.append(f"best checkpoint {job.best_checkpoint}")
+    facts.append(job.started_from and f"started from {job.started_from}")
     return ", ".join(filter(None, facts))
 
 

@@ -10,11 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from racer.cli.inputs import tracks_to_try
+from racer.cli.inputs import LogsArgument, tracks_to_try
 from racer.cli.tables import (
     JsonOption,
     LapsCsvOption,
-    LogsArgument,
     LogTrackOption,
     RewardArgument,
     RewardTimeoutOption,

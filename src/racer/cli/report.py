@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from racer.cli.inputs import LENGTH_TOLERANCE_M, place_log
-from racer.cli.tables import LogsArgument, LogTrackOption, RoutesOption, echo, refuse_if
+from racer.cli.inputs import LENGTH_TOLERANCE_M, LogsArgument, place_log
+from racer.cli.tables import LogTrackOption, RoutesOption, echo, refuse_if
 from racer.errors import need
 from racer.files import write_file
 
