@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from racer.track import Track
     from racer.vehicle import Metadata
 
+LENGTH_TOLERANCE_M = 0.02  # of tracks whose logs can be laid over each other
+
 
 @dataclass(frozen=True, eq=False)
 class LogOnTrack:
