@@ -26,7 +26,7 @@ WISHES: dict[Kind, str] = {
     "crawling": "a car that crawls at {speed} {place}",
     "stopping": "a car that stops after {completion}",
     "waiting": "a car that waits at {dwell}",
-    "parking": "a car that parks at {dwell}, before the lap is complete",
+    "parking": "a car that dallies at {dwell}, before it completes the lap",
     "weaving": "a car that weaves from side to side at {speed}",
     "oscillating": "a car that flicks its wheels to and fro at {speed}",
     "cutting": "a car that cuts corners, with {wheels} wheels on the road",
