@@ -89,7 +89,7 @@ def test_the_tests_of_the_project_pass(tmp_path: Path) -> None:
         cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "8 passed" in done.stdout
+    assert "9 passed" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_project_with_a_racing_line_names_its_track_and_its_tests_pass(
         cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "8 passed" in done.stdout
+    assert "10 passed" in done.stdout
 
 
 @pytest.mark.parametrize(("car", "option"), [("v5", " --car v5"), ("v6", "")])

@@ -32,7 +32,7 @@ def test_the_constants_of_its_reward_are_those_with_ranges(tmp_path: Path) -> No
 def test_its_command_runs(tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     write_reward(tmp_path)
-    [command] = re.findall(r"^\$ racer (.*)$", PAGE, re.MULTILINE)
+    [command, *_] = re.findall(r"^\$ racer (.*)$", PAGE, re.MULTILINE)
     words = [sys.executable, "-m", "racer", *shlex.split(command)]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

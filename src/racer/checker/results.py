@@ -263,7 +263,7 @@ def _parse_code(word: str) -> str:
     codes_by_name = {code.name: number for number, code in CODES.items()}
     start = codes_by_name.get(word.lower(), word.upper())
     if not any(code.startswith(start) for code in CODES):
-        suggestion = did_you_mean(word.upper(), list(CODES))
+        suggestion = did_you_mean(word.upper(), _codes_like(word.upper()))
         suggestion = suggestion or did_you_mean(word.lower(), list(codes_by_name))
         raise UsageError(
             f"no finding has the code {word!r}{suggestion} (docs/check_codes.md lists them)"
@@ -385,3 +385,8 @@ def _escape(message: str) -> str:
 
 def _escape_property(value: str) -> str:
     return _escape(value).replace(":", "%3A").replace(",", "%2C")
+
+
+def _codes_like(word: str) -> list[str]:
+    """The codes of the hundred that a misspelled one is in; all of them where it is in none."""
+    return [code for code in CODES if code.startswith(word[:3])] or list(CODES)

@@ -114,7 +114,7 @@ def score(
     >>> result.verdict.passed
     True
     >>> result.best_paid.name
-    'fastest'
+    'cutting'
     """
     settings = ScoreSettings(
         gammas=GAMMAS if gamma is None else (gamma,),

@@ -18,7 +18,6 @@ from .figures import PlotRequest as PlotRequest
 from .figures import Rival as Rival
 from .figures import ghosts_figure as ghosts_figure
 from .foresight import animate_foresight as animate_foresight
-from .foresight import draw_drive as draw_drive
 from .foresight import foresight_figure as foresight_figure
 from .ghosts import draw_ghosts as draw_ghosts
 from .heat_maps import draw_exits as draw_exits
@@ -132,7 +131,6 @@ __all__ = [
     "draw_corners",
     "draw_curvature",
     "draw_direction",
-    "draw_drive",
     "draw_entropy",
     "draw_exits",
     "draw_fastest_lap",

@@ -44,7 +44,7 @@ def foresight_figure(foresight: Foresight) -> Figure:
         figure = style.NotebookFigure(figsize=(PANEL_WIDTH_IN * len(drives) + 0.9, height))
         panels = np.atleast_1d(figure.subplots(1, len(drives)))
         for ax, (name, drive, pay) in zip(panels, drives, strict=True):
-            lines = draw_drive(drive, foresight.track, ax, norm)
+            lines = _add_drive(drive, foresight.track, ax, norm)
             ax.set_title(f"{name}: {_describe(drive)}, pay {pay:.3g}")
         bar = figure.colorbar(lines, ax=list(panels), label="speed (m/s)")
         bar.outline.set_visible(False)
@@ -58,7 +58,7 @@ def foresight_figure(foresight: Foresight) -> Figure:
     return figure
 
 
-def draw_drive(drive: Drive, track: Track, ax: Axes, norm: Normalize) -> LineCollection:
+def _add_drive(drive: Drive, track: Track, ax: Axes, norm: Normalize) -> LineCollection:
     """The line of a drive on the road, colored by speed; what is returned is for a color bar."""
     draw_track(track, ax)
     draw_direction(track, ax)

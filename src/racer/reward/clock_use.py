@@ -31,14 +31,14 @@ def clock_that_decides(tree: ast.Module) -> ClockUse | None:
     """The clock on which a returned value or a condition depends; None without one."""
     names = import_aliases(tree)
     clocks = []
-    for node in ast.walk(tree):
+    for node in _walk(tree):
         if isinstance(node, ast.Call) and dotted_name(node.func, names) in CLOCK_CALLS:
             clocks.append(node)
     if not clocks:
         return None
     tainted = _tainted_names(tree, set(clocks))
     for part in _decisive_parts(tree):
-        nodes = list(ast.walk(part))
+        nodes = list(_walk(part))
         if any(node in clocks for node in nodes) or tainted & {_root_name(node) for node in nodes}:
             return ClockUse(dotted_name(clocks[0].func, names), clocks[-1])
     return None
@@ -47,7 +47,7 @@ def clock_that_decides(tree: ast.Module) -> ClockUse | None:
 def import_aliases(tree: ast.Module) -> dict[str, str]:
     """What each imported name stands for, in full: `np` is `numpy`, `system` is `os.system`."""
     meanings: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in _walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 module = alias.name if alias.asname else alias.name.partition(".")[0]
@@ -71,7 +71,7 @@ def dotted_name(node: ast.expr, names: dict[str, str]) -> str:
 
 def _decisive_parts(tree: ast.Module) -> Iterator[ast.expr]:
     """What is returned, and what conditions ask."""
-    for node in ast.walk(tree):
+    for node in _walk(tree):
         if isinstance(node, ast.Return) and node.value is not None:
             yield node.value
         elif isinstance(node, ast.If | ast.IfExp | ast.While):
@@ -81,11 +81,11 @@ def _decisive_parts(tree: ast.Module) -> Iterator[ast.expr]:
 def _tainted_names(tree: ast.Module, sources: set[ast.Call]) -> set[str]:
     """Names that hold what these calls return, or something that was computed from it."""
     tainted: set[str] = set()
-    assignments = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AugAssign)]
+    assignments = [node for node in _walk(tree) if isinstance(node, ast.Assign | ast.AugAssign)]
     while True:
         before = len(tainted)
         for node in assignments:
-            parts = list(ast.walk(node.value))
+            parts = list(_walk(node.value))
             names = {_root_name(part) for part in parts} - {""}
             if not sources.isdisjoint(parts) or names & tainted:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -101,3 +101,13 @@ def _root_name(node: ast.AST) -> str:
     if isinstance(node, ast.Name | ast.Attribute):
         return ast.unparse(node)
     return ""
+
+
+def _walk(tree: ast.AST) -> list[ast.AST]:
+    """A node and all below it. `ast.walk` imports a module when it is called, which a validator's
+    trial refuses.
+    """
+    nodes = [tree]
+    for child in ast.iter_child_nodes(tree):
+        nodes += _walk(child)
+    return nodes

@@ -311,7 +311,8 @@ def test_a_run_ends_when_nobody_waits_for_it(tried, tmp_path):
         str(tmp_path / "run"),
         str(os.getpid() + 1),
     ]
-    assert subprocess.run(words, timeout=HANG_S, check=False).returncode == 130
+    ended = 1 if sys.platform == "linux" else 130  # Linux ends it, elsewhere it looks for its parent
+    assert subprocess.run(words, timeout=HANG_S, check=False).returncode == ended
     assert not (tmp_path / "run" / FINISHED_FILE).exists()
 
 
