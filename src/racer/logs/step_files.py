@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ from racer.logs.job_facts import (
 )
 from racer.logs.log import Job, NoStepsError, Source
 from racer.logs.metrics import MODEL_SENTENCE, TRAINER_FILE, ModelArchive
+from racer.logs.repair import RepeatFilter
 from racer.logs.schema import PHASES
 from racer.logs.simtrace import FileAccount, looks_like_steps, parse_blocks
 from racer.logs.sources import LogLocation, locate_logs, visit_files
@@ -220,6 +222,25 @@ def origin_columns(
 def holds_only_bad_lines(source: Source) -> bool:
     """Whether a file holds no step although some of its lines should."""
     return not source.rows and not source.repeated and source.bad > 0
+
+
+def without_repeats(source: Source, steps: RepeatFilter, elsewhere: str) -> Source:
+    """The account of a file of which steps were dropped because they had been read before.
+
+    `elsewhere` names the files that hold those steps, too.
+    """
+    count = steps.shared + steps.repeated
+    if not count:
+        return source
+    notes = list(source.notes)
+    if steps.repeated:
+        notes.append(f"{steps.repeated} rows stand twice: the second ones were dropped")
+    if steps.shared:
+        notes.append(
+            f"{source.name}: {steps.shared:,} of its steps stand in {elsewhere}, too, and count "
+            f"once; {steps.kept:,} stand nowhere else and were added"
+        )
+    return replace(source, rows=source.rows - count, repeated=count, notes=tuple(notes))
 
 
 def no_trace_error(
