@@ -280,8 +280,7 @@ def _say_exception(head: str, kind: type, error: BaseException, trace: Traceback
     """
     import traceback
 
-    errors = sys.modules.get("racer.reward.errors")
-    if errors is not None and issubclass(kind, errors.CallStopped):
+    if _is_stop_of_a_call(kind):
         return
     number = next(_FAILURES)
     if number > MAX_SAID_FAILURES:
@@ -293,6 +292,15 @@ def _say_exception(head: str, kind: type, error: BaseException, trace: Traceback
     stream.write(f"{head}\n{place}{printable(only.rstrip())}\n")
     if number == MAX_SAID_FAILURES:
         stream.write(f"{number} exceptions outside of calls so far: no more are shown\n")
+
+
+def _is_stop_of_a_call(kind: type) -> bool:
+    """Whether racer has raised such an exception, in a call that did not come back."""
+    errors = sys.modules.get("racer.reward.errors")
+    if errors is not None and issubclass(kind, errors.CallStopped):
+        return True
+    watchdog = sys.modules.get("racer.reward.watchdog")
+    return kind is KeyboardInterrupt and watchdog is not None and watchdog.has_struck()
 
 
 def _end_in_order(number: int, frame: FrameType | None) -> None:
