@@ -116,7 +116,8 @@ def main() -> None:
     end_children()  # its own watch over calls
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="crash-", ignore_cleanup_errors=True) as name:
-        home = Path(name)
+        home = Path(name) / "home"
+        home.mkdir()
         make_run(home)
         for subject in subjects(home):
             if options.only in subject.name:
@@ -373,9 +374,12 @@ def try_subject(subject: Subject, home: Path, moments: int, seed: int) -> Outcom
         at_second = dice.uniform(0.0, outcome.seconds)
         process = start(subject.words, folder, at_event)
         if not kill(process, None if by_events else at_second):
-            continue  # it came to its end before
+            # it came to its end before: the machine is less busy than it was
+            outcome.seconds = outcome.seconds if by_events else at_second
+            continue
         outcome.kills += 1
         moment = f"operation {at_event}" if by_events else f"{at_second:.2f} s"
+        print(f"{subject.name}: kill {outcome.kills} at {moment}", file=sys.stderr, flush=True)
         with noted(outcome, f"kill {outcome.kills} at {moment}"):
             outcome.longest_orphan_s = max(outcome.longest_orphan_s, wait_for_orphans())
             subject.check(folder, whole, False)

@@ -3,6 +3,7 @@ never notices.
 """
 
 import builtins
+import contextlib
 import gc
 import math
 import random
@@ -51,10 +52,8 @@ def test_what_was_printed_behind_the_last_call_is_told_with_the_next(tmp_path):
         "def reward_function(params):\n    return D(1.0)\n"
     )
     batch = RewardBatch(load_reward(path), 1, print_limit=2**20)
-    try:
+    with contextlib.suppress(RewardRefused):
         batch(give(1))
-    except RewardRefused as told:
-        assert told.call == 0
     assert batch([], []).tolist() == []
     with pytest.raises(RewardRefused, match="MB, more than is kept") as stop:
         batch(give(1))
