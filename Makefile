@@ -8,7 +8,7 @@ INSTALLED = .venv/installed
 
 LOWEST = build/lowest
 
-.PHONY: help demo docs test test-fast quick-tests test-lowest lint types clean
+.PHONY: help demo docs pictures test test-fast quick-tests test-lowest lint types clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -16,6 +16,9 @@ help: ## Say what there is to make
 demo: $(INSTALLED) ## Train two rewards on reinvent_2018, race both cars, and say what physics allows
 	rm -rf runs/demo
 	.venv/bin/racer demo
+
+pictures: $(INSTALLED) ## Draw the pictures of the documentation again, with the product as it is
+	set -e; for script in docs/pictures/*.py; do .venv/bin/python $$script; done
 
 test: lint types ## Lint, types, and the tests with warnings as errors
 	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4
@@ -62,5 +65,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "building .venv with $(PYTHON) (minutes the first time: PyTorch is large)"
 	@"$(PYTHON)" -m venv .venv
 	@PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
-	  $(RUN) pip install -qq --editable '.[train,export,line,video,report,dev]'
+	  $(RUN) pip install -qq --editable '.[train,export,line,video,report,tune,dev]'
 	@printf '%s' "$(CURDIR)" > $@

@@ -3,12 +3,16 @@ tracks and seeds.
 
     python benchmarks/clock.py [--tracks vegas ...] [--rewards time_trial ...] [--seeds 3] [--steps
     50000] [--jobs 1]
-                               [--results FILE] [--report]
+                               [--results FILE] [--report] [--quick]
 
 Every reward is trained with `racer train` and each seed; the lap times are those of the last
 evaluation and of the best one. Results are added to a file as they come, a line a run, and a run
 that is in it is not done again: stop and go on as you like. `--report` prints the table of what is
-there and trains nothing.
+there and trains nothing; `--quick` has the verdicts without the foreseen driving, as `racer score
+--quick` has them.
+
+The verdict's limits were chosen on reinvent_2018 and tested on vegas: `--report` prints, for each
+track, what every limit is compared with.
 """
 
 from __future__ import annotations
@@ -46,7 +50,7 @@ def main() -> None:
         todo = [job for job in wanted if not any(job.items() <= row.items() for row in known)]
         with ThreadPoolExecutor(options.jobs) as pool:
             list(pool.map(lambda job: _record(job, options.results), todo))
-    table(read(options.results))
+    table(read(options.results), options.quick)
 
 
 def read(file: Path) -> list[dict[str, Any]]:
@@ -94,40 +98,67 @@ def train(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def table(rows: list[dict[str, Any]]) -> None:
+def table(rows: list[dict[str, Any]], is_quick: bool) -> None:
     """Print the lap times beside the verdicts, and on how many pairs of a passed and a failed
     reward they agree.
     """
-    from racer.diagnostics import score_rewards
-    from racer.track.library import load_track
+    from racer.diagnostics import ScoreSettings, score_rewards
+    from racer.track import load_track
 
+    settings = ScoreSettings(foresees=not is_quick)
+    right = pairs = 0
     for track, steps in sorted({(row["track"], row["steps"]) for row in rows}):
         mine = [row for row in rows if (row["track"], row["steps"]) == (track, steps)]
         names = list(dict.fromkeys(row["reward"] for row in mine))
-        scores = dict(zip(names, score_rewards(names, load_track(track)), strict=True))
+        scores = dict(zip(names, score_rewards(names, load_track(track), settings), strict=True))
         print(f"\n{track}, {steps:,} steps\n")
         print(
-            "| reward | verdict | rank correlation | best paid | seeds | last lap s | best lap s |"
+            "| reward | verdict | rank correlation | best paid | of the fastest | foreseen lap s "
+            "| of the fastest | paid more | seeds | last lap s | best lap s |"
         )
-        print("|---|---|---:|---|---:|---:|---:|")
+        print("|---|---|---:|---|---:|---:|---:|---:|---:|---:|---:|")
         times = {name: _laps(mine, name, "last") for name in names}
         for name in sorted(names, key=lambda n: mean(times[n])):
-            s, best = scores[name], _laps(mine, name, "best")
-            verdict = "passes" if s.verdict.passed else "fails"
-            shown = f"{s.correlation():.2f} | {s.best_paid.name} | {len(best)}"
-            print(f"| {name} | {verdict} | {shown} | {_spread(times[name])} | {_spread(best)} |")
-        _agreement(scores, times)
+            cells = [*_limits(scores[name]), str(len(times[name])), _spread(times[name])]
+            print(f"| {name} | {' | '.join([*cells, _spread(_laps(mine, name, 'best'))])} |")
+        agreed, of_pairs = _agreement(scores, times)
+        right += agreed
+        pairs += of_pairs
+    if pairs:
+        print(f"\nAll: {right} of {pairs} pairs.")
 
 
-def _agreement(scores: dict[str, Any], times: dict[str, list[float]]) -> None:
+def _limits(score: Any) -> list[str]:
+    """The verdict, and what its limits are compared with."""
+    fastest = min(d.lap_time for d in score.drives if d.lap_time == d.lap_time)
+    ratio = score.best_paid.lap_time / fastest
+    cells = [score.outcome, f"{score.correlation():.2f}", score.best_paid.name, f"{ratio:.2f}"]
+    if score.foreseen is None:
+        return [*cells, "-", "-", "-"]
+    foresight = score.foreseen.foresight
+    if foresight.lap_time_s is None or foresight.fastest_pay is None:
+        return [*cells, foresight.kind, "-", "-"]
+    more = foresight.pay - foresight.fastest_pay
+    more /= max(abs(foresight.pay), abs(foresight.fastest_pay), 1e-9)
+    return [
+        *cells,
+        f"{foresight.lap_time_s:.1f}",
+        f"{foresight.slowdown:.2f}",
+        f"{100.0 * more:.0f} %",
+    ]
+
+
+def _agreement(scores: dict[str, Any], times: dict[str, list[float]]) -> tuple[int, int]:
+    """Pairs of a passed and a failed reward's run of which the passed one laps faster, and all."""
     passed = [name for name in times if scores[name].verdict.passed]
     failed = [name for name in times if not scores[name].verdict.passed]
     pairs = [(a, b) for p in passed for f in failed for a in times[p] for b in times[f]]
+    right = sum(a < b for a, b in pairs)
     if pairs:
-        right = sum(a < b for a, b in pairs)
         print(
             f"\nA run of a passed reward has the faster last lap in {right} of {len(pairs)} pairs with a failed one."
         )
+    return right, len(pairs)
 
 
 def _laps(rows: list[dict[str, Any]], name: str, which: str) -> list[float]:
@@ -159,6 +190,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=50_000)
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
     parser.add_argument("--results", type=Path, default=Path("clock.jsonl"))
+    parser.add_argument("--quick", action="store_true", help="verdicts without foreseen drivings")
     parser.add_argument("--report", action="store_true", help="train nothing, print what is there")
     return parser.parse_args()
 

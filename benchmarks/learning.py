@@ -4,6 +4,7 @@ generations.
     python benchmarks/learning.py [--seeds 10] [--tracks oval ...] [--cars v6 ...]
                                   [--settings lr=0.003 ...] [--json]
     python benchmarks/learning.py --compare [n_steps=32,128 ...] [--seeds 5] [--tracks oval ...] [--json]
+    python benchmarks/learning.py --from [--seeds 5] [--json]
     python benchmarks/learning.py --line [--minutes 5] [--cars v6 ...] [--tracks reinvent_2018 ...]
                                   [--json]
 
@@ -19,7 +20,10 @@ The second form, of `benchmarks/learning_settings.py`, trains inside this proces
 setting of PPO at a time, to justify the defaults: steps do not depend on the load of the machine,
 seconds (of training, without start and imports) do. It evaluates every 8192 steps.
 
-The third form is of `benchmarks/learning_line.py`: how near to the bound a car comes that learns
+The third form, of `benchmarks/learning_from.py`, says how much sooner a car laps that starts from
+the policy of a run on another track. Steps and laps are the same on every machine.
+
+The fourth form is of `benchmarks/learning_line.py`: how near to the bound a car comes that learns
 from physics.
 """
 
@@ -91,6 +95,10 @@ def main() -> None:
         import learning_line
 
         learning_line.main(options)
+    elif options.starts_from:
+        import learning_from
+
+        learning_from.main(options)
     elif options.pixels:
         import pixels
 
@@ -295,7 +303,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--reward", default="center_line", help="a shipped reward function's name, or a file")
-    add("--seeds", type=int, help="how many (10; 5 with --compare, 1 with --line)")
+    add("--seeds", type=int, help="how many (10; 5 with --compare and --from, 1 with --line)")
     add("--tracks", nargs="+", default=None, help=f"names or files ({' '.join(TRACKS)})")
     add(
         "--cars",
@@ -317,6 +325,12 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="change one PPO setting at a time (by default, many)",
     )
     add(
+        "--from",
+        dest="starts_from",
+        action="store_true",
+        help="start from the policy of a run on another track, and from nothing",
+    )
+    add(
         "--line",
         action="store_true",
         help="train with rewards built on physics, and compare with the bound",
@@ -333,7 +347,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     seeds, tracks, cars = 10, TRACKS, CARS
     if options.line:
         seeds, tracks, cars = 1, TRACKS[:1], CARS[-1:]
-    elif options.compare is not None:
+    elif options.compare is not None or options.starts_from:
         seeds = 5
     options.pixel_seeds = range(options.seeds or 5)
     options.boxes = 3

@@ -33,6 +33,13 @@ def test_it_agrees_with_the_clock(reward):
     assert reward.agrees_with_clock(gamma=0.99)
 
 
+def test_it_asks_for_fast_laps(reward):
+    assert reward.asks_for(lap_time_below=9.0)
+    assert reward.never_asks_for(
+        "crawling", "stopping", "waiting", "weaving", "circling", "leaving"
+    )
+
+
 @settings(max_examples=50, deadline=None)
 @given(params(track="oval"))
 def test_no_step_is_punished(reward, p):

@@ -32,3 +32,7 @@ def test_it_never_stops_the_job(paid):
 
 def test_it_agrees_with_the_clock(paid):
     assert paid.agrees_with_clock(gamma=0.99, car=CAR)
+
+
+def test_they_ask_for_laps(paid):
+    assert paid.never_asks_for("crawling", "stopping", "waiting", "circling", "leaving", car=CAR)

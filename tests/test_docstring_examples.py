@@ -12,6 +12,7 @@ SRC = Path(__file__).resolve().parents[1] / "src"
 NEEDS = {
     "training": "torch",
     "report": "bokeh",
+    "tuning": "optuna",
 }  # packages of extras, by the folder that needs them
 
 

@@ -27,7 +27,7 @@ def test_the_face_is_as_designed() -> None:
     assert set(racer.__all__) == {
         *("Track", "Car", "ActionSpace", "load_track", "read_metadata"),
         *("load_reward", "RewardRefused", "place"),
-        *("check", "score", "explain", "replay"),
+        *("check", "score", "foresee", "explain", "replay"),
         *("racing_line", "drive"),
         *("train", "evaluate", "Run"),
         *("read_log", "laps", "compare", "plot"),

@@ -19,6 +19,7 @@ from racer.errors import UsageError
 from racer.files import (
     MAX_YAML_ALIASES,
     hold_folder,
+    is_folder_held,
     make_folder,
     parse_yaml,
     temporary_folder,
@@ -226,3 +227,20 @@ def wait_until_gone(process: int) -> None:
     while status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z":
         assert time.monotonic() < deadline, "it lives on"
         time.sleep(0.01)
+
+
+def test_whether_a_folder_is_held_is_seen_without_holding_it(tmp_path) -> None:
+    assert not is_folder_held(tmp_path)
+    assert not list(tmp_path.iterdir())  # a look writes nothing
+    with hold_folder(tmp_path):
+        assert is_folder_held(tmp_path)
+        with pytest.raises(UsageError, match="in use by another racer"), hold_folder(tmp_path):
+            pass
+    assert not is_folder_held(tmp_path)
+    with hold_folder(tmp_path):
+        pass
+
+
+def test_a_pipe_in_the_place_of_a_lock_keeps_nobody(tmp_path) -> None:
+    os.mkfifo(tmp_path / ".lock")
+    assert not is_folder_held(tmp_path)

@@ -13,7 +13,7 @@
 |---|---|
 | the things | `Track`, `load_track`, `Car`, `ActionSpace`, `read_metadata` |
 | a reward function | `load_reward`, `RewardRefused`, `place` |
-| what is true of it | `check`, `score`, `explain`, `replay` |
+| what is true of it | `check`, `score`, `foresee`, `explain`, `replay` |
 | physics | `racing_line`, `drive` |
 | training | `train`, `evaluate`, `Run` |
 | logs | `read_log`, `laps`, `compare`, `plot` |

@@ -2,6 +2,7 @@ from .analysis import compare as compare
 from .analysis import laps as laps
 from .checker import check as check
 from .diagnostics import explain as explain
+from .diagnostics import foresee as foresee
 from .diagnostics import replay as replay
 from .diagnostics import score as score
 from .drivers import drive as drive
@@ -38,6 +39,7 @@ __all__ = [
     "drive",
     "evaluate",
     "explain",
+    "foresee",
     "laps",
     "load_reward",
     "load_track",

@@ -94,6 +94,7 @@ EXTRAS = {
     "video": Extra("an MP4", "imageio-ffmpeg", ("imageio_ffmpeg",)),
     "report": Extra("a report", "Bokeh and jinja2", ("bokeh", "jinja2")),
     "s3": Extra("reading logs from S3", "s3fs", ("fsspec", "s3fs")),
+    "tune": Extra("tuning", "Optuna", ("optuna",)),
     "bench": Extra(
         "the comparison with peers", "gymnasium[box2d] and highway-env", ("Box2D", "highway_env")
     ),

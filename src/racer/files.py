@@ -34,6 +34,8 @@ UNFINISHED_NAME = re.compile(r"\..+\.\d+\.racer-part")
 """Of what is being written beside its place."""
 LOCK_PAUSE_S = 0.01
 """Until a new file is held; another process may look at it just then."""
+LOOK_TRIES = 5
+"""To hold a folder at which another process looks."""
 
 
 def read_bytes(path: str | Path, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
@@ -217,12 +219,41 @@ def hold_folder(folder: str | Path) -> Iterator[None]:
     lock = make_folder(folder) / ".lock"
     try:
         with lock.open("a+b") as file:
-            _lock(file.fileno())
+            _hold_soon(file.fileno())
             yield
     except BlockingIOError:
         raise UsageError(
             f"{folder} is in use by another racer: wait until it is done, or name another folder"
         ) from None
+
+
+def _hold_soon(descriptor: int) -> None:
+    """Hold an open file, which `is_folder_held` may be looking at just now. Raises BlockingIOError
+    when another holds it.
+    """
+    for _ in range(LOOK_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            _lock(descriptor)
+            return
+        time.sleep(LOCK_PAUSE_S)
+    _lock(descriptor)
+
+
+def is_folder_held(folder: str | Path) -> bool:
+    """Whether somebody holds `folder` (`hold_folder`). Nothing is written there."""
+    lock = Path(folder) / ".lock"
+    if os.name == "nt" or not lock.is_file():  # a pipe would keep whoever opens it
+        return False
+    import fcntl
+
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # it cannot be read
+        return False
+    return False
 
 
 def write_folder(folder: str | Path, fill: Callable[[Path], None]) -> Path:

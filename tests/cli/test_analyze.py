@@ -6,6 +6,8 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,9 +16,12 @@ from typer.testing import CliRunner, Result
 
 from racer import logs
 from racer.cli.analyze import analyze_command
+from racer.cli.training_course import TrainingCourse
 from racer.errors import UsageError
 from racer.logs import Job, write_csv
+from racer.reward import RewardRefused
 from racer.track import library, route
+from racer.vehicle import Metadata, car_preset, write_metadata
 from racer.vehicle.action_space import ActionSpace
 
 app = typer.Typer()
@@ -299,3 +304,73 @@ def test_a_pointer_beside_logs_is_named(log: Path) -> None:
     text = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n"
     (log.parent / "b.csv").write_text(text)
     assert "left out: b.csv is a Git LFS pointer" in run(log.parent).output
+
+
+@pytest.fixture
+def training_folder(tmp_path: Path, drive) -> Path:
+    """The folder of a training on the oval, as racer train leaves it, with a reward that crawls."""
+    folder = tmp_path / "run"
+    trace = drive(track=library.load_track("oval"), episodes=45, step=1.0)
+    write_csv(trace, folder / "training-simtrace" / "0-iteration.csv")
+    config = {"settings": {"gamma": 0.99}}
+    story = {"car": "v6", "config": config, "objects": None, "track": "oval"}
+    (folder / "run.json").write_text(json.dumps(story), "utf-8")
+    (folder / "reward_function.py").write_text("def reward_function(params):\n    return 1.0\n")
+    car = car_preset("v6")
+    write_metadata(
+        Metadata(ActionSpace.default(car), version=5), folder / "model" / "model_metadata.json"
+    )
+    return folder
+
+
+def test_the_course_of_a_training_is_set_beside_what_its_reward_asks_for(
+    training_folder: Path,
+) -> None:
+    words = (training_folder, "--track", "oval", "--foresee")
+    [line] = [line for line in run(*words).output.splitlines() if line.startswith("course: ")]
+    assert re.match(r"course: the last laps took \d+\.\d s; the reward asks for laps of", line)
+    assert line.endswith("at gamma 0.99: they will get slower")
+    found = json.loads(run(*words, "--json").output)
+    assert found["course"]["foreseen"]["gamma"] == 0.99
+    assert found["course"]["foreseen"]["lap_time"] > found["course"]["last_lap_s"]
+
+
+def test_the_reward_of_a_training_is_run_only_when_that_is_asked_for(training_folder: Path) -> None:
+    (training_folder / "reward_function.py").write_text("raise RuntimeError('it ran')\n", "utf-8")
+    result = run(training_folder, "--track", "oval")
+    assert result.exit_code == 0
+    assert f"racer analyze {training_folder} --foresee runs its reward" in result.output
+    with pytest.raises(RewardRefused, match="it ran"):
+        run(training_folder, "--track", "oval", "--foresee")
+
+
+def test_a_log_that_is_no_training_of_racer_has_no_reward_to_ask(log: Path, tracks: Path) -> None:
+    with pytest.raises(UsageError, match="is no folder of racer train"):
+        run(log, "--tracks", tracks, "--foresee")
+
+
+def test_a_damaged_run_is_a_sentence(training_folder: Path) -> None:
+    (training_folder / "run.json").write_text('{"car": "v6"}', "utf-8")
+    with pytest.raises(UsageError, match="lacks the training's facts"):
+        run(training_folder, "--track", "oval", "--foresee")
+
+
+@pytest.mark.parametrize(
+    ("last_lap_s", "asked_s", "end"),
+    [
+        (12.7, 14.8, "the reward asks for laps of 14.8 s at gamma 0.99: they will get slower"),
+        (12.7, 7.0, "the reward asks for laps of 7.0 s at gamma 0.99: there is more to gain"),
+        (7.1, 7.0, "the reward asks for laps of 7.0 s at gamma 0.99: they are there"),
+        (None, 7.0, "no lap is complete yet; the reward asks for laps of 7.0 s at gamma 0.99"),
+        (
+            12.7,
+            None,
+            "the reward asks for a car that never completes a lap (stopping) at gamma 0.99",
+        ),
+    ],
+)
+def test_the_outlook_compares_the_last_laps_with_the_foreseen_one(
+    last_lap_s: float | None, asked_s: float | None, end: str
+) -> None:
+    foresight: Any = SimpleNamespace(gamma=0.99, lap_time_s=asked_s, kind="stopping")
+    assert TrainingCourse(foresight, last_lap_s).sentence.endswith(end)

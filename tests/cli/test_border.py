@@ -33,9 +33,16 @@ def run_racer(tmp_path):
 @pytest.mark.parametrize(
     ("act", "word"),
     [
-        ("os._exit(0)", "ended from inside"),
-        ("os.execv('/bin/true', ['true'])", "ended from inside"),
-        ("os.kill(os.getpid(), 9)", "SIGKILL"),
+        ("os._exit(0)", "ended from inside before it was done while mine.py ran"),
+        ("os._exit(7)", "ended from inside before it was done while mine.py ran"),
+        (
+            "os.execv('/bin/true', ['true'])",
+            "ended from inside before it was done while mine.py ran",
+        ),
+        (
+            "os.kill(os.getpid(), 9)",
+            "SIGKILL ended the command before it was done while mine.py ran",
+        ),
     ],
 )
 def test_a_reward_that_ends_the_program_ends_it_with_a_sentence_and_exit_code_1(
@@ -57,6 +64,39 @@ def test_an_exit_handler_that_does_not_come_back_is_in_time_too(run_racer):
     assert done.returncode == 1
     assert done.stdout.startswith("1")
     assert "mine.py:3: " in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a command has a supervisor")
+def test_of_several_rewards_the_one_that_ends_the_program_is_named(run_racer, tmp_path):
+    (tmp_path / "fine.py").write_text("def reward_function(params):\n    return 1.0\n")
+    source = "import os\ndef reward_function(params):\n    os._exit(0)\n"
+    done = run_racer("score", source, "fine.py", "--track", "oval", "--quick")
+    assert done.returncode == 1
+    assert "while mine.py ran" in done.stderr
+    other = run_racer("score", source.replace("0", "3"), "--track", "oval", "--quick")
+    assert other.returncode == 1
+    assert "while mine.py ran" in other.stderr
+
+
+SPINNER = """
+import threading
+
+def spin():
+    while True:
+        pass
+
+def reward_function(params):
+    threading.Thread(target=spin{daemon}).start()
+    return 1.0
+"""
+
+
+@pytest.mark.parametrize("daemon", ["", ", daemon=True"])
+def test_a_thread_that_every_call_starts_is_told_before_there_are_many(run_racer, daemon):
+    done = run_racer("score", SPINNER.format(daemon=daemon), "--track", "oval", "--quick")
+    assert done.returncode == 1
+    assert "left a thread behind" in done.stderr
+    assert "mine.py:4" in done.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there a command has a supervisor")

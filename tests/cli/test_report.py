@@ -38,11 +38,12 @@ def test_one_page_is_written_and_its_path_printed(log: Path, tracks: Path, tmp_p
     assert {path.name for path in tmp_path.iterdir()} == {"a.html", "evaluation", "tracks"}
 
 
-def test_several_logs_make_one_page(log: Path, drive, tracks: Path, tmp_path: Path) -> None:
+def test_parts_of_one_job_make_one_page(log: Path, drive, tracks: Path, tmp_path: Path) -> None:
     write_csv(drive(episodes=35), tmp_path / "training" / "0-iteration.csv")
     run(
         log,
         tmp_path / "training",
+        "--join",
         "--tracks",
         tracks,
         "-o",
@@ -53,6 +54,49 @@ def test_several_logs_make_one_page(log: Path, drive, tracks: Path, tmp_path: Pa
     page = (tmp_path / "a.html").read_text("utf-8")
     assert "<h1>Both &amp; all</h1>" in page
     assert "A training and a race on ring (counterclockwise): 39 laps in 2 files." in page
+
+
+def test_two_logs_are_two_jobs_side_by_side(log: Path, drive, tracks: Path, tmp_path: Path) -> None:
+    write_csv(drive(episodes=6, step=0.4), tmp_path / "faster" / "b.csv")
+    result = run(log, tmp_path / "faster", "--tracks", tracks, "-o", tmp_path / "a.html")
+    assert result.exit_code == 0
+    page = (tmp_path / "a.html").read_text("utf-8")
+    assert "<h1>a.csv against faster on ring (counterclockwise)</h1>" in page
+    assert "The fastest lap is of B, 3.33 s: 1.00 s ahead of A." in page
+    assert "A: 2 of 4 laps completed" in page
+    assert "B: 3 of 6 laps completed" in page
+
+
+def test_jobs_of_other_tracks_are_refused(log: Path, drive, tmp_path: Path) -> None:
+    elsewhere = drive(episodes=2).assign(track_len=25.0)
+    write_csv(elsewhere, tmp_path / "b.csv")
+    with pytest.raises(
+        UsageError, match=r"b\.csv is of a track of 25\.00 m, .*a\.csv of one of 18"
+    ):
+        run(log, tmp_path / "b.csv", "-o", tmp_path / "a.html")
+    assert not (tmp_path / "a.html").exists()
+
+
+def test_more_jobs_than_can_be_told_apart_are_refused(log: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="up to 6 jobs side by side, not 7"):
+        run(*[log] * 7, "-o", tmp_path / "a.html")
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_the_page_is_opened_in_the_browser(
+    log: Path, tmp_path: Path, monkeypatch, starts: bool
+) -> None:
+    opened: list[str] = []
+
+    def open_page(address: str) -> bool:
+        opened.append(address)
+        return starts
+
+    monkeypatch.setattr("webbrowser.open", open_page)
+    result = run(log, "--open", "-o", tmp_path / "a.html")
+    assert opened == [(tmp_path / "a.html").as_uri()]
+    assert result.exit_code == 0
+    assert ("no browser could be started" in result.output) != starts
 
 
 def test_each_job_of_a_folder_gets_a_page(drive, tracks: Path, tmp_path: Path) -> None:

@@ -18,14 +18,19 @@ def call(*words: str) -> Result:
 def test_a_reward_that_agrees_with_the_clock_passes() -> None:
     result = call("time_trial")
     assert result.exit_code == 0, result.output
-    assert "time_trial passes: at gamma 0.99 the best paid is" in result.stdout
+    assert "time_trial passes: at gamma 0.99 it asks for laps of" in result.stdout
+    assert any(line.split()[:1] == ["foreseen"] for line in result.stdout.splitlines())
 
 
 def test_a_reward_that_pays_for_dawdling_fails_with_the_inversions_in_words() -> None:
     result = call("stay_on_track")
     assert result.exit_code == 1
     assert "at gamma 0.99 you pay a crawling lap of" in result.stdout
-    assert "stay_on_track fails: at gamma 0.99 the best paid is a crawling lap of" in result.stdout
+    assert "stay_on_track fails: at gamma 0.99 it asks for" in result.stdout
+    quick = call("stay_on_track", "--quick")
+    assert quick.exit_code == 1
+    assert "stay_on_track fails: at gamma 0.99 the best paid is a crawling lap of" in quick.stdout
+    assert "foreseen" not in quick.stdout
 
 
 def test_several_rewards_make_a_table_and_fail_if_one_does() -> None:

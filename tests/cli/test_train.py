@@ -391,16 +391,27 @@ def racer(*words: str) -> Done:
         ),
         (
             "train --resume . --seed 3",
-            "--resume . goes on as the run began: give it without other options",
+            "--resume . goes on as the run began: give it with --steps or --minutes only; "
+            "racer train REWARD --from . starts another training from its policy",
         ),
         (
             "train center_line --resume .",
-            "--resume . goes on as the run began: give it without other options",
+            "racer train center_line --from . starts another training from its policy",
         ),
+        (
+            "train center_line --steps 5 --minutes 1",
+            "--steps and --minutes both say how long: give one of them",
+        ),
+        ("train center_line --checkpoint last", "--checkpoint is for --from RUN: which run's?"),
+        (
+            "train center_line --from nowhere",
+            "nowhere is no run of racer: it holds no run.json (racer train makes one)",
+        ),
+        ("train --from @1", "there is no folder runs: racer train makes runs under runs"),
         ("train none.toml", "there is no experiment none.toml"),
         (
             "train none.toml --seed 1",
-            "an experiment says all this itself: give it with --out, --jobs or",
+            "an experiment says all this itself: give it with --out or --jobs only",
         ),
     ],
 )
@@ -430,7 +441,9 @@ def test_a_folder_that_holds_a_run_already_is_left_alone(tmp_path):
     before = {file: file.stat().st_mtime_ns for file in (tmp_path / "run").rglob("*")}
     done = racer(*order)
     assert done.code == 2
-    assert f"holds a run already: continue it with --resume {tmp_path / 'run'}" in done.err
+    assert (
+        f"holds a run already: go on with it (racer train --resume {tmp_path / 'run'}" in done.err
+    )
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "run").rglob("*")} == before
 
 

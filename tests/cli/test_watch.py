@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,9 @@ from typer.testing import CliRunner, Result
 
 from racer.checker import runner
 from racer.cli import watch as watching
-from racer.drivers.scripted import Drive, drive_all
+from racer.cli.watch_foresight import ForesightProcess, WatchedForesight, foresee_watched
+from racer.diagnostics import ScoredTrack, ScoreSettings
 from racer.errors import UsageError
-from racer.track import library
 
 GOOD = "def reward_function(params):\n    return float(params['speed'] ** 3)\n"
 CONSTANT = "def reward_function(params):\n    return 1.0\n"
@@ -38,13 +38,14 @@ def _patient() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def few() -> list[Drive]:
-    return drive_all(library.load_track("oval"), ["slow", "medium", "fast"])
+def few() -> ScoredTrack:
+    settings = ScoreSettings(gammas=(0.99,), drivers=["slow", "medium", "fast"])
+    return ScoredTrack("oval", settings)
 
 
 @pytest.fixture(scope="module")
 def looks(
-    few: list[Drive], tmp_path_factory: pytest.TempPathFactory
+    few: ScoredTrack, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, watching.WatchResult]:
     """What a look at each of the files comes to."""
     path = tmp_path_factory.mktemp("looks") / "reward.py"
@@ -56,9 +57,34 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "reward.py"
 
 
-def look(file: Path, text: str, few: list[Drive]) -> watching.WatchResult:
+FOUND = WatchedForesight("it asks for laps of 8.0 s", True, 8.0)
+WORSE = WatchedForesight("it asks for laps of 40.0 s", False, 40.0)
+
+
+class Answers:
+    """A search that is done when it is asked for its answer."""
+
+    def __init__(self, *facts: object) -> None:
+        self.asked = 0
+        self.answers: list[WatchedForesight] = []
+
+    def ask(self, path: Path) -> None:
+        self.asked += 1
+        self.answers = [WORSE if "return 1.0" in path.read_text("utf-8") else FOUND]
+
+    def poll(self, seconds: float = 0.0) -> WatchedForesight | None:
+        return self.answers.pop() if self.answers else None
+
+    def forget(self) -> None:
+        self.answers = []
+
+    def stop(self) -> None:
+        self.answers = []
+
+
+def look(file: Path, text: str, few: ScoredTrack) -> watching.WatchResult:
     file.write_text(text, "utf-8")
-    return watching.check_and_score(file, "oval", few, 0.99)
+    return watching.check_and_score(file, "oval", few)
 
 
 def drawn(group: Group) -> str:
@@ -84,7 +110,7 @@ def test_once_says_what_is_found_and_leaves_with_its_verdict(file: Path) -> None
     assert any(line.endswith("pairs are paid the wrong way round, the worst:") for line in lines)
 
 
-def test_a_file_that_cannot_be_parsed_is_shown_and_not_scored(file: Path, few: list[Drive]) -> None:
+def test_a_file_that_cannot_be_parsed_is_shown_and_not_scored(file: Path, few: ScoredTrack) -> None:
     now = look(file, "def reward_function(params)\n    return 1\n", few)
     assert not now.is_fine
     assert now.score is None
@@ -93,8 +119,8 @@ def test_a_file_that_cannot_be_parsed_is_shown_and_not_scored(file: Path, few: l
     assert "clock: not scored before the errors are mended" in text
 
 
-def test_a_file_that_is_gone_is_a_sentence(file: Path, few: list[Drive]) -> None:
-    now = watching.check_and_score(file, "oval", few, 0.99)
+def test_a_file_that_is_gone_is_a_sentence(file: Path, few: ScoredTrack) -> None:
+    now = watching.check_and_score(file, "oval", few)
     assert (
         "no reward file" in drawn(watching.render_screen(file, "oval", now, None)) or now.findings
     )
@@ -157,7 +183,7 @@ def test_it_draws_a_screen_a_save_and_ends_quietly(
 ) -> None:
     file.write_text(CONSTANT, "utf-8")
 
-    def saves(path: Path):
+    def saves(path: Path, wait: object):
         yield 1
         path.write_text(GOOD, "utf-8")
         yield 2
@@ -167,10 +193,110 @@ def test_it_draws_a_screen_a_save_and_ends_quietly(
     monkeypatch.setattr(
         watching, "check_and_score", lambda path, *_: looks[path.read_text("utf-8")]
     )
+    monkeypatch.setattr(watching, "ForesightProcess", Answers)
     result = run(file, "--track", "oval")
     assert result.exit_code == 0
     assert result.output.count("reward.py on oval   ") >= 2
     assert "since the last save: it agrees with the clock now" in result.output
+
+
+def test_what_is_foreseen_is_shown_once_it_is_known_and_gray_after_the_next_save(
+    file: Path, looks: dict[str, watching.WatchResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(GOOD, "utf-8")
+    drawn_lines: list[watching.Text] = []
+
+    def saves(path: Path, wait: Callable[[], None]):
+        yield 1
+        wait()
+        path.write_text(CONSTANT, "utf-8")
+        yield 2
+        wait()
+        raise KeyboardInterrupt
+
+    def render(foreseen: WatchedForesight | None, is_searching: bool) -> watching.Text:
+        line = render_foreseen(foreseen, is_searching)
+        drawn_lines.append(line)
+        return line
+
+    render_foreseen = watching.render_foreseen
+    monkeypatch.setattr(watching, "render_foreseen", render)
+    monkeypatch.setattr(watching, "POLL_S", 0.0)
+    monkeypatch.setattr(watching, "watch_saves", saves)
+    monkeypatch.setattr(
+        watching, "check_and_score", lambda path, *_: looks[path.read_text("utf-8")]
+    )
+    monkeypatch.setattr(watching, "ForesightProcess", Answers)
+    assert run(file, "--track", "oval").exit_code == 0
+    shown = [(line.plain, str(line.style)) for line in drawn_lines]
+    searching = ("foreseen: searching ...", "dim")
+    first = ("foreseen: it asks for laps of 8.0 s", "green")
+    old = ("foreseen: it asks for laps of 8.0 s (before this save; searching ...)", "dim")
+    last = ("foreseen: it asks for laps of 40.0 s", "red")
+    order = [shown.index(line) for line in (searching, first, old, last)]
+    assert order == sorted(order)
+
+
+def test_a_file_with_errors_is_not_foreseen(
+    file: Path, few: ScoredTrack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(CRASH, "utf-8")
+    search = Answers()
+    screen = watching.WatchScreen(file, "oval", lambda: look(file, CRASH, few), search)
+    assert not screen.show_once()
+    assert search.asked == 1
+
+
+def test_once_fails_for_what_is_foreseen_alone(
+    file: Path, looks: dict[str, watching.WatchResult]
+) -> None:
+    file.write_text(CONSTANT, "utf-8")
+    screen = watching.WatchScreen(file, "oval", lambda: looks[GOOD], Answers())
+    assert not screen.show_once()
+    file.write_text(GOOD, "utf-8")
+    assert watching.WatchScreen(file, "oval", lambda: looks[GOOD], Answers()).show_once()
+
+
+def test_a_search_answers_the_last_question_and_not_the_one_before(file: Path) -> None:
+    crawls = file.with_name("crawls.py")
+    crawls.write_text(CONSTANT, "utf-8")
+    file.write_text(GOOD, "utf-8")
+    search = ForesightProcess("oval", "v6", 0.99)
+    try:
+        search.ask(crawls)
+        search.ask(file)
+        found = search.poll(60.0)
+        assert found is not None
+        assert found.is_fine
+        assert found.lap_time_s is not None
+        assert found.lap_time_s < 10.0
+        assert search.poll() is None
+        search.ask(crawls)
+        found = search.poll(60.0)
+        assert found is not None
+        assert not found.is_fine
+    finally:
+        search.stop()
+
+
+def test_a_reward_that_ends_the_search_is_a_sentence(file: Path) -> None:
+    file.write_text("import os\ndef reward_function(params):\n    os._exit(0)\n", "utf-8")
+    search = ForesightProcess("oval", "v6", 0.99)
+    try:
+        search.ask(file)
+        found = search.poll(60.0)
+        assert found is not None
+        assert not found.is_found
+        assert "ended from inside" in found.sentence
+    finally:
+        search.stop()
+
+
+def test_a_file_that_is_no_reward_is_the_sentence_of_the_search(file: Path) -> None:
+    file.write_text("x = 1\n", "utf-8")
+    found = foresee_watched(str(file), "oval", "v6", 0.99)
+    assert not found.is_found
+    assert "defines no reward_function" in found.sentence
 
 
 def test_an_unknown_file_or_track_is_told_at_once(file: Path) -> None:

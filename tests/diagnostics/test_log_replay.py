@@ -134,7 +134,7 @@ def test_no_row_gives_no_lap(ring: Track, drive, written: Written) -> None:
         log_replay.paid_laps(trace, log_replay.price_trace(trace, ring, written(CENTER)))
     )
     assert len(table) == 0
-    assert {"paid", "scored", "clock_rank", "paid_rank"} <= set(table)
+    assert {"paid", "pay", "scored", "clock_rank", "paid_rank"} <= set(table)
 
 
 def test_a_refusal_names_the_row_of_the_log(ring: Track, drive, written: Written) -> None:
@@ -186,7 +186,7 @@ def test_complete_laps_rank_by_time_and_before_all_others() -> None:
             "complete": [False, True, True, False, True],
             "completion": [99.0, 100.0, 100.0, 5.0, 100.0],
             "time": [3.0, 12.0, 10.0, 1.0, 12.0],
-            "paid": [1.0, 5.0, 4.0, 9.0, 0.0],
+            "pay": [1.0, 5.0, 4.0, 9.0, 0.0],
         }
     )
     found = rank_laps(table)
@@ -197,9 +197,9 @@ def test_complete_laps_rank_by_time_and_before_all_others() -> None:
 def test_wrong_pairs_are_those_of_two_loops() -> None:
     random = np.random.default_rng(5)
     table = pd.DataFrame(
-        {"clock_rank": random.integers(0, 6, 30).astype(float), "paid": random.integers(0, 6, 30)}
+        {"clock_rank": random.integers(0, 6, 30).astype(float), "pay": random.integers(0, 6, 30)}
     )
-    clock, paid = table["clock_rank"], table["paid"]
+    clock, paid = table["clock_rank"], table["pay"]
     pairs = [(i, j) for i in range(30) for j in range(30) if clock[i] < clock[j]]
     wrong = sum(paid[i] < paid[j] for i, j in pairs)
     assert wrong_pair_fraction(table) == pytest.approx(wrong / len(pairs))

@@ -12,6 +12,8 @@ from hypothesis.extra.numpy import arrays
 
 from racer.diagnostics import (
     RewardScore,
+    ScoredTrack,
+    ScoreSettings,
     UnscoredReward,
     compare_scores,
     describe_drive,
@@ -68,12 +70,21 @@ def test_returns_of_what_would_go_on_for_ever_are_the_same_everywhere() -> None:
     assert discounted_returns(np.ones(50), 0.99, tail=100.0) == pytest.approx(np.full(50, 100.0))
 
 
-@pytest.mark.parametrize("gamma", [0.9, 0.99, 0.999, 1.0])
+def test_at_a_low_gamma_minus_time_tells_drives_apart_by_their_last_meter(
+    tmp_path: Path, finishers: list[Drive]
+) -> None:
+    found = scored(tmp_path, "return -1.0", finishers, at=0.9)
+    assert 0.7 < found.correlation() < 1.0
+    assert found.verdict.passed
+
+
+@pytest.mark.parametrize("gamma", [0.99, 0.999, 1.0])
 def test_a_reward_that_pays_minus_time_ranks_as_the_clock(
     tmp_path: Path, finishers: list[Drive], gamma: float
 ) -> None:
     found = scored(tmp_path, "return -1.0", finishers, at=gamma)
-    assert found.correlation() == pytest.approx(1.0)
+    # not quite 1: the time that is left, averaged over the places, is not quite the time of the lap
+    assert found.correlation() >= 0.95
     assert found.inversions() == []
     assert found.verdict.passed
 
@@ -83,7 +94,7 @@ def test_a_reward_that_pays_for_time_ranks_against_the_clock(
     tmp_path: Path, finishers: list[Drive], gamma: float
 ) -> None:
     found = scored(tmp_path, "return 1.0", finishers, at=gamma)
-    assert found.correlation() == pytest.approx(-1.0)
+    assert found.correlation() <= -0.95
     assert found.best_paid.name == "slow"
     assert not found.verdict.passed
 
@@ -151,7 +162,7 @@ def test_a_discount_factor_above_1_is_refused(everyone: list[Drive]) -> None:
 
 
 def test_the_front_door_scores_one_reward_by_names() -> None:
-    found = score("time_trial", "oval", gamma=0.999, drivers=["fast", "slow"])
+    found = score("time_trial", "oval", gamma=0.999, drivers=["fast", "slow"], quick=True)
     assert found.gammas == (0.999,)
     assert [drive.name for drive in found.drives] == ["fast", "slow"]
     assert found.verdict.passed
@@ -279,5 +290,50 @@ def test_one_reward_that_cannot_be_priced_leaves_the_others_their_scores(tmp_pat
 
 
 def test_a_reward_that_is_given_certain_drivers_is_scored_by_these_alone() -> None:
-    [found] = score_rewards(["time_trial"], "oval", drivers=["slow", "fast"])
+    [found] = score_rewards(["time_trial"], "oval", ScoreSettings(drivers=["slow", "fast"]))
     assert [d.name for d in found.drives] == ["slow", "fast"]
+
+
+REVERSED = """
+def reward_function(params):
+    # meant: punish the wrong way
+    if params["is_reversed"]:
+        return 1e-3
+    return {other}
+"""
+
+
+def test_a_reward_that_punishes_a_reversed_track_is_told_so(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(REVERSED.format(other="float(params['progress'] / params['steps']) + 0.1"))
+    [backward] = score_rewards([file], "oval", ScoreSettings(reverse=True))
+    assert not backward.verdict.passed
+    assert backward.punishes_reversed
+    assert backward.reversed_fraction < 0.02
+    assert "is_reversed were false" in backward.summary
+    [forward] = score_rewards([file], "oval")
+    assert not forward.punishes_reversed
+    assert "is_reversed" not in forward.summary
+
+
+def test_is_reversed_is_not_blamed_where_it_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(REVERSED.format(other="1e-3"))
+    [backward] = score_rewards([file], "oval", ScoreSettings(reverse=True))
+    assert not backward.verdict.passed
+    assert not backward.punishes_reversed
+    assert "is_reversed" not in backward.summary
+
+
+def test_a_track_is_driven_once_for_all_that_is_scored_there(tmp_path: Path) -> None:
+    oval = ScoredTrack("oval", ScoreSettings(gammas=(0.99,)))
+    [first] = oval.score_each(["time_trial"])
+    [second] = oval.score_each(["center_line"])
+    assert isinstance(first, RewardScore)
+    assert isinstance(second, RewardScore)
+    shared = len(oval.drives)
+    assert all(a is b for a, b in zip(first.drives, second.drives[:shared], strict=False))
+    assert [d.name for d in first.drives] == [d.name for d in second.drives]
+    assert first.drives[-1].name == "dawdling"
+    [alone] = score_rewards(["center_line"], "oval", ScoreSettings(gammas=(0.99,)))
+    assert alone.pay[0.99].tolist() == second.pay[0.99].tolist()

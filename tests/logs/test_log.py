@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+import racer
 from racer import logs
 
 
@@ -39,3 +42,22 @@ def test_the_plain_data_of_a_log_survive_json(drive, tmp_path: Path) -> None:
     assert (data["steps"], data["episodes"], data["bad_lines"]) == (len(log.trace), 2, 0)
     assert data["sources"][0]["rows"] == len(log.trace)
     assert data["job"]["platform"] == ""
+
+
+def test_a_log_has_its_laps_its_best_one_and_its_pictures(drive, ring, tmp_path: Path) -> None:
+    logs.write_csv(drive(episodes=3, ends=(100.0, 40.0, 100.0)), tmp_path / "a.csv")
+    log = logs.read_log(tmp_path / "a.csv")
+    assert log.laps.equals(racer.laps(log))
+    assert log.laps is log.laps  # found once
+    fastest = log.laps[log.laps["complete"]]["time"].min()
+    assert log.best is not None
+    assert log.best["time"] == fastest
+    figure = log.plot("track", track=ring)
+    assert figure.axes[0].get_xlabel() == "x (m)"
+    with pytest.raises(racer.RacerError, match="no picture is called 'trak': did you mean 'track'"):
+        log.plot("trak")
+
+
+def test_a_log_without_a_complete_lap_has_no_best_one(drive, tmp_path: Path) -> None:
+    logs.write_csv(drive(episodes=2, ends=(40.0,)), tmp_path / "a.csv")
+    assert logs.read_log(tmp_path / "a.csv").best is None

@@ -15,7 +15,7 @@ from racer.errors import UsageError, install_command
 from racer.logs.to_state import state_rows
 from racer.plotting import animation
 from racer.plotting.animation import FRAME_SIZE_PX, animate_laps, command_captions, onboard_frames
-from racer.plotting.laps import GHOST_COLORS
+from racer.plotting.ghosts import GHOST_COLORS
 
 
 def test_a_gif_runs_in_real_time(ring, drive, tmp_path: Path) -> None:

@@ -10,11 +10,13 @@ import pkgutil
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import racer.plotting
 from racer.analysis import discrete_action_usage, laps, laps_by_iteration
 from racer.plotting.lap_times import sector_time_table
+from racer.plotting.style import LeaderLabel
 from racer.plotting.telemetry import laps_over_distance
 from racer.sim.obstacles import obstacles_on
 
@@ -25,6 +27,7 @@ NOT_OF_A_LOG = (
     "actions.draw_command_plane",
     "actions.draw_fastest_lap",
     "actions.draw_usage_by_place",
+    "telemetry.draw_corner_gains",  # the ring has no corner
     "telemetry.draw_median_deltas",
     "telemetry.draw_median_speeds",
     "telemetry.draw_times_by_log",
@@ -72,6 +75,8 @@ def arguments(ring, drive, ppo) -> dict[str, Any]:
         "telemetry": {"A": first, "B": second},
         "reference": first,
         "lap": second,
+        "labels": [LeaderLabel("here", np.array([3.5, 0.0]), np.array([1.0, 0.0]))],
+        "marks": ring.outer,
         "obstacles": obstacles_on(ring, [(0.2, 1), (0.5, -1)]),
     }
 

@@ -13,12 +13,28 @@ from racer.plotting import lap_times
 
 
 def test_laps_that_were_not_completed_are_marked(drive, ax) -> None:
-    lap_times.draw_lap_times(laps(drive(episodes=4)), ax)
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
-        "complete",
-        "not completed",
-    ]
+    table = laps(drive(episodes=4))
+    times = [10.0, 4.0, 10.4, 4.0]
+    lap_times.draw_lap_times(table.assign(time=times), ax)
+    legend = {text.get_text() for text in ax.get_legend().get_texts()}
+    assert legend == {"complete", "best lap", "not completed"}
     assert "40 %" in [text.get_text() for text in ax.texts]
+
+
+def test_bars_of_lap_times_are_what_a_lap_is_behind_the_best(drive, ax, texts) -> None:
+    table = laps(drive(episodes=3, ends=(100.0,)))
+    lap_times.draw_lap_times(table.assign(time=[10.4, 10.0, 10.1]), ax)
+    assert [bar.get_height() for bar in ax.patches] == pytest.approx([0.4, 0.1])
+    assert texts(ax) == ["10.40", "10.00", "10.10"]
+    assert ax.get_ylabel() == "behind the best lap (s)"
+    assert ax.get_title(loc="left") == "Lap times: the best in 10.00 s"
+
+
+@pytest.mark.parametrize("count", [1, 3, 60])
+def test_laps_of_which_none_is_complete_are_drawn(drive, ax, count: int) -> None:
+    table = laps(drive(episodes=count, step=2.0, ends=(40.0,)))
+    lap_times.draw_lap_times(table, ax)
+    assert ax.get_title(loc="left") == "Lap times: no complete lap"
 
 
 def test_a_discounted_reward_counts_later_steps_less(trace) -> None:

@@ -12,6 +12,7 @@ from racer.analysis import laps
 from racer.plotting import laps as pictures
 from racer.plotting import style
 from racer.plotting.training import training_figure
+from racer.track import load_track
 
 
 def test_laps_are_lines_colored_by_driven_speed(ring, drive, ax) -> None:
@@ -21,6 +22,25 @@ def test_laps_are_lines_colored_by_driven_speed(ring, drive, ax) -> None:
     assert np.asarray(lines.get_array()).max() == pytest.approx(3.0, rel=0.01)
     assert ax.get_aspect() == 1.0
     assert ax.figure.axes[-1].get_ylabel() == "driven speed (m/s)"
+
+
+def test_a_lap_is_seen_in_all_colors(ring, drive, ax) -> None:
+    """A standing start of a few steps takes no part of the scale."""
+    trace = drive(episodes=1, step=0.2)
+    slow = 0.1 * np.sin(np.arange(len(trace)) / 9.0)
+    trace["reward"] = 2.0 + slow
+    trace.loc[:2, "reward"] = 0.0
+    pictures.draw_laps(trace, laps(trace), ax, ring, color="reward")
+    lines = next(lines for lines in ax.collections if isinstance(lines, LineCollection))
+    assert lines.get_clim() == pytest.approx((1.9, 2.1), abs=0.01)
+    assert ax.figure.axes[-1].get_ylabel() == "reward of a step"
+
+
+def test_corners_are_named_on_the_map(drive, ax, texts) -> None:
+    track = load_track("reinvent_2018")
+    trace = drive(track=track, episodes=1, step=0.2)
+    pictures.draw_laps(trace, laps(trace), ax, track)
+    assert {"T1", "T2", "T3", "T4", "T5"} <= set(texts(ax))
 
 
 def test_no_line_is_drawn_where_a_car_was_set_down(drive) -> None:

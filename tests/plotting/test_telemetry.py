@@ -121,3 +121,18 @@ def test_many_laps_are_thinned(drive, ax) -> None:
     side = ComparedLog("A", trace, laps(trace), track)
     telemetry.draw_times_by_log(compare_laps([side, ComparedLog("B", trace, side.laps, track)]), ax)
     assert len(ax.lines[0].get_xdata()) <= 400
+
+
+def test_what_a_lap_loses_in_each_corner_is_written_above_it(drive, ax, texts) -> None:
+    """A lap that is driven a quarter slower loses a quarter of the time of each corner."""
+    track = library.load_track("reinvent_2018")
+    fast, slow = (
+        telemetry.laps_over_distance(trace, laps(trace))[0]
+        for trace in (drive(track=track, episodes=1, step=step) for step in (0.2, 0.16))
+    )
+    telemetry.draw_lap_delta(fast, slow, ax)
+    telemetry.draw_corner_gains(track, fast, slow, ax)
+    gains = [float(text) for text in texts(ax)]
+    lengths = [(corner.end - corner.start) % track.length for corner in find_corners(track)]
+    expected = np.array(lengths) / 0.16 / 15.0 - np.array(lengths) / 0.2 / 15.0
+    assert gains == pytest.approx(expected, abs=0.03)

@@ -6,9 +6,6 @@ does); skips without.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,156 +14,21 @@ import pytest
 from racer.analysis import laps
 from racer.logs import Log
 from racer.plotting import style
-from racer.report import render_report
 
 pytestmark = pytest.mark.slow
 
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="no browser test: pip install playwright"
-)
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-# guards against a page that stands still, and is no measure: benchmarks/report.py is
-DEADLINE_MS = 300_000
-DATA = "(name) => Bokeh.documents.map(d => d.get_model_by_name(name)).find(Boolean).data"
-VIEW = """() => { const road = Bokeh.documents.map(d => d.get_model_by_name('road')).find(Boolean);
-  return [road.x_range.start, road.x_range.end, road.y_range.start, road.y_range.end]; }"""
-DRAWN = "Bokeh.documents.every(document => document.is_idle)"
-# Bokeh paints in a frame after a timer of up to 17 ms: one that is later, and a frame after it, come
-# behind what is painted for all that was done until now, however slow the machine is
-PAINTED = """() => new Promise(done =>
-  setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 20))"""
-SPOT = """([x, y]) => { const view = Bokeh.index.get_by_id(
-    Bokeh.documents.map(d => d.get_model_by_name('road')).find(Boolean).id);
-  const box = view.el.getBoundingClientRect(), frame = view.frame;
-  return [box.x + frame.x_scale.compute(x), box.y + frame.y_scale.compute(y)]; }"""
+@pytest.fixture
+def shown(opened) -> Any:
+    """The report on a training."""
+    return opened("training")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip("no browser test: there is no Chromium (Debian: apt-get install chromium)")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        yield browser
-        browser.close()
-
-
-class Watched:
-    """A page of a report in the browser, with everything that went wrong in it."""
-
-    def __init__(self, browser: Any, path: Path, width: int = 1280) -> None:
-        self.wrong: list[str] = []
-        self.page = browser.new_page(viewport={"width": width, "height": 900})
-        self.page.set_default_timeout(DEADLINE_MS)
-        self.page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
-        self.page.on("console", self._console_message)
-        self.page.on("request", self._request)
-        self.page.goto(path.as_uri())
-        self.page.wait_for_selector("html[data-ready][data-complete]")
-        self.page.wait_for_function(DRAWN)
-        self.rest()
-
-    def data(self, name: str) -> dict[str, list[Any]]:
-        """The columns of one of the sources that Bokeh draws from."""
-        columns: dict[str, Any] = self.page.evaluate(
-            f"name => Object.fromEntries(Object.entries(({DATA})(name)))", name
-        )
-        return {column: list(values) for column, values in columns.items()}
-
-    def view(self) -> np.ndarray:
-        """(4,) m: the part of the map that is seen, x from and to, y from and to."""
-        return np.array(self.page.evaluate(VIEW), float)
-
-    def middle(self) -> np.ndarray:
-        """(2,) m: what is in the middle of the map."""
-        return self.view().reshape(2, 2).mean(axis=1)
-
-    def height(self) -> float:
-        """How many meters the map shows from top to bottom: other labels leave the height alone."""
-        return float(np.ptp(self.view()[2:]))
-
-    def rest(self) -> None:
-        """Wait until all is painted, and what follows from that: other labels change the frame."""
-        before = None
-        while before is None or not np.array_equal(before, self.view()):
-            before = self.view()
-            self.page.evaluate(PAINTED)
-
-    def pixels(self) -> bytes:
-        """A picture of the map."""
-        self.rest()
-        picture: bytes = self.page.locator("#map").screenshot()
-        return picture
-
-    def column(self, table: str, number: int) -> list[str]:
-        """The values by which the rows of a table sort, in their order."""
-        cells = self.page.locator(f"#{table} tbody tr td:nth-child({number + 1})")
-        values: list[str] = cells.evaluate_all(
-            "all => all.map(cell => cell.dataset.value ?? cell.textContent)"
-        )
-        return values
-
-    def _console_message(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
-            self.wrong.append(f"{message.type}: {message.text}")
-
-    def _request(self, request: Any) -> None:
-        if not request.url.startswith(("file://", "data:", "blob:")):
-            self.wrong.append(f"request: {request.url}")
-
-
-def tooltip(watched: Watched) -> str:
+def tooltip(watched: Any) -> str:
     """The numbers beside the pointer, once they are there."""
     rows = watched.page.locator(".bk-tooltip-row-value")
     rows.first.wait_for()
     return "\n".join(rows.all_inner_texts())
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory, training, race, hostile, make_log, drive, ring) -> dict[str, Path]:
-    """Reports on disk, by what they are about."""
-    unknown = make_log(drive(episodes=4, ends=(40.0, 30.0)))
-    made = {
-        "training": (training, ring),
-        "race": (race, ring),
-        "hostile": (hostile, ring),
-        "unknown": (unknown, None),
-    }
-    folder, paths = tmp_path_factory.mktemp("reports"), {}
-    for name, (log, track) in made.items():
-        paths[name] = folder / f"{name}.html"
-        paths[name].write_text(render_report(log, track), "utf-8")
-    return paths
-
-
-@pytest.fixture
-def opened(browser, pages) -> Iterator[Callable[..., Watched]]:
-    """A function that opens one of `pages`; at the end of the test nothing may have gone wrong in
-    it.
-    """
-    pages_open: list[Watched] = []
-
-    def open_page(name: str, width: int = 1280) -> Watched:
-        pages_open.append(Watched(browser, pages[name], width))
-        return pages_open[-1]
-
-    yield open_page
-    for watched in pages_open:
-        watched.page.close()
-        assert watched.wrong == []
-
-
-@pytest.fixture
-def shown(opened) -> Watched:
-    """The report on a training."""
-    return opened("training")
 
 
 @pytest.mark.parametrize("name", ["training", "race", "hostile", "unknown"])
@@ -178,7 +40,7 @@ def test_every_kind_opens_without_error_or_request(opened, name: str) -> None:
         assert figures.nth(k).bounding_box()["height"] > 100
 
 
-def test_the_fastest_laps_are_on_show_at_first(shown: Watched, training: Log) -> None:
+def test_the_fastest_laps_are_on_show_at_first(shown: Any, training: Log) -> None:
     best = laps(training.trace).query("complete").nsmallest(2, "time", keep="first")
     steps = training.trace.iloc[int(best["first_row"].iloc[0]) : int(best["last_row"].iloc[0]) + 1]
     columns = shown.data("shown")
@@ -189,7 +51,7 @@ def test_the_fastest_laps_are_on_show_at_first(shown: Watched, training: Log) ->
     assert shown.page.locator("#readout tbody tr").count() == 2
 
 
-def test_each_color_paints_the_laps_anew(shown: Watched) -> None:
+def test_each_color_paints_the_laps_anew(shown: Any) -> None:
     names = shown.page.locator("#color option").evaluate_all("all => all.map(one => one.value)")
     assert {
         "speed",
@@ -221,7 +83,7 @@ def test_each_color_paints_the_laps_anew(shown: Watched) -> None:
     assert shown.pixels() != before
 
 
-def test_the_slider_moves_the_cars_along_their_laps(shown: Watched, training: Log) -> None:
+def test_the_slider_moves_the_cars_along_their_laps(shown: Any, training: Log) -> None:
     best = laps(training.trace).query("complete").nsmallest(2, "time", keep="first").iloc[0]
     steps = training.trace.iloc[int(best["first_row"]) : int(best["last_row"]) + 1]
     clock = (steps["tstamp"] - best["start"]).to_numpy()
@@ -239,10 +101,11 @@ def test_the_slider_moves_the_cars_along_their_laps(shown: Watched, training: Lo
     assert shown.pixels() != before
 
 
-def test_the_slider_listens_to_keys(shown: Watched) -> None:
+def test_the_slider_listens_to_keys(shown: Any) -> None:
     shown.page.locator("#moment").focus()
     shown.page.keyboard.press("ArrowRight")
-    assert shown.page.locator("#now").inner_text() == "0.05 s"
+    first_step = float(shown.page.locator("#now").inner_text().split()[0])
+    assert 0.0 < first_step < 0.2
     shown.page.keyboard.press("End")
     last = shown.page.locator("#moment").evaluate("slider => Number(slider.max)")
     assert float(shown.page.locator("#now").inner_text().split()[0]) == pytest.approx(
@@ -250,7 +113,7 @@ def test_the_slider_listens_to_keys(shown: Watched) -> None:
     )
 
 
-def test_cars_can_meet_at_the_same_place(shown: Watched) -> None:
+def test_cars_can_meet_at_the_same_place(shown: Any) -> None:
     shown.page.select_option("#meet", "distance")
     shown.page.locator("#moment").fill("9")
     rows = shown.page.locator("#readout tbody tr").all()
@@ -260,7 +123,7 @@ def test_cars_can_meet_at_the_same_place(shown: Watched) -> None:
     assert shown.page.locator("#now").inner_text() == "9.00 m"
 
 
-def test_the_race_runs_pauses_and_runs_faster(shown: Watched) -> None:
+def test_the_race_runs_pauses_and_runs_faster(shown: Any) -> None:
     def moment() -> float:
         return float(shown.page.locator("#now").inner_text().split()[0])
 
@@ -281,7 +144,7 @@ def test_the_race_runs_pauses_and_runs_faster(shown: Watched) -> None:
     assert shown.page.locator("#play").evaluate(begins) == "0.00 s"
 
 
-def test_laps_are_chosen_in_the_table_up_to_six(shown: Watched) -> None:
+def test_laps_are_chosen_in_the_table_up_to_six(shown: Any) -> None:
     shown.page.click("#clear")
     assert shown.data("shown")["X"] == []
     assert "No lap is chosen" in shown.page.locator("#message").inner_text()
@@ -300,7 +163,7 @@ def test_laps_are_chosen_in_the_table_up_to_six(shown: Watched) -> None:
     assert shown.page.locator("tr.on").count() == 3
 
 
-def test_laps_from_different_starts_have_no_gap_and_others_do(shown: Watched, opened) -> None:
+def test_laps_from_different_starts_have_no_gap_and_others_do(shown: Any, opened) -> None:
     shown.page.click("#clear")
     # the first starts where the eleventh does, two seats of five further than the second
     for k in (0, 1, 10):
@@ -317,7 +180,7 @@ def test_laps_from_different_starts_have_no_gap_and_others_do(shown: Watched, op
     assert len(shown.data("line 2")["delta"]) > len(shown.data("line 1")["delta"]) > 0
 
 
-def test_the_map_zooms_moves_and_comes_back(shown: Watched) -> None:
+def test_the_map_zooms_moves_and_comes_back(shown: Any) -> None:
     whole, height = shown.view(), shown.height()
     shown.page.click("#closer")
     assert shown.height() == pytest.approx(height / 1.5, rel=1e-6)
@@ -332,28 +195,28 @@ def test_the_map_zooms_moves_and_comes_back(shown: Watched) -> None:
     assert shown.view() == pytest.approx(whole, abs=1e-6)
 
 
-def test_what_is_seen_of_the_map_outlives_another_size_of_the_window(shown: Watched) -> None:
+def test_what_is_seen_of_the_map_outlives_another_size_of_the_window(shown: Any) -> None:
     whole = shown.view()
     shown.page.set_viewport_size({"width": 900, "height": 900})
-    shown.page.wait_for_function(f"from => ({VIEW})()[0] !== from", arg=whole[0])
+    shown.page.wait_for_function(f"from => ({shown.VIEW})()[0] !== from", arg=whole[0])
     shown.rest()
     assert shown.middle() == pytest.approx([0.0, 0.0], abs=1e-6)
     shown.page.click("#closer")
     shown.page.locator("#map").press("ArrowRight")
     shown.rest()
-    view, middle, height = shown.view(), shown.middle(), shown.height()
+    view, middle, scale = shown.view(), shown.middle(), shown.scale()
     assert abs(middle[0]) > 0.1
     shown.page.set_viewport_size({"width": 1280, "height": 900})
-    shown.page.wait_for_function(f"from => ({VIEW})()[0] !== from", arg=view[0])
+    shown.page.wait_for_function(f"from => ({shown.VIEW})()[0] !== from", arg=view[0])
     shown.rest()
     assert shown.middle() == pytest.approx(middle, abs=1e-6)
-    assert shown.height() == pytest.approx(height, abs=1e-6)
+    assert shown.scale() == pytest.approx(scale, rel=1e-3)
     shown.page.click("#whole")
     shown.rest()
     assert shown.view() == pytest.approx(whole, abs=1e-6)
 
 
-def test_the_map_listens_to_keys(shown: Watched) -> None:
+def test_the_map_listens_to_keys(shown: Any) -> None:
     whole = shown.view()
     shown.page.locator("#map").focus()
     for key, moved in {
@@ -381,25 +244,27 @@ def test_the_map_listens_to_keys(shown: Watched) -> None:
     assert shown.view() == pytest.approx(whole, abs=1e-6)
 
 
-def test_the_map_is_dragged_and_scrolled_with_the_mouse(shown: Watched) -> None:
+def test_the_map_is_dragged_and_scrolled_with_the_mouse(shown: Any) -> None:
     shown.page.locator("#map").scroll_into_view_if_needed()
     height = shown.height()
-    x, y = shown.page.evaluate(SPOT, [0.0, 0.0])
+    x, y = shown.page.evaluate(shown.SPOT, [0.0, 0.0])
     shown.page.mouse.move(x, y)
     shown.page.mouse.down()
     shown.page.mouse.move(x + 60, y, steps=4)
     shown.page.mouse.up()
-    shown.page.wait_for_function(f"() => {{ const [a, b] = ({VIEW})(); return a + b < -0.2; }}")
+    shown.page.wait_for_function(
+        f"() => {{ const [a, b] = ({shown.VIEW})(); return a + b < -0.2; }}"
+    )
     assert shown.height() == pytest.approx(height, rel=1e-6)
     shown.page.mouse.wheel(0, -200)
-    higher = f"most => {{ const [,, low, high] = ({VIEW})(); return high - low < most; }}"
+    higher = f"most => {{ const [,, low, high] = ({shown.VIEW})(); return high - low < most; }}"
     shown.page.wait_for_function(higher, arg=0.95 * height)
 
 
-def test_the_pointer_over_a_step_shows_its_numbers(shown: Watched) -> None:
+def test_the_pointer_over_a_step_shows_its_numbers(shown: Any) -> None:
     shown.page.locator("#map").scroll_into_view_if_needed()
     steps = shown.data("shown")
-    x, y = shown.page.evaluate(SPOT, [steps["X"][20], steps["Y"][20]])
+    x, y = shown.page.evaluate(shown.SPOT, [steps["X"][20], steps["Y"][20]])
     shown.page.mouse.move(x - 30, y - 30)
     shown.page.mouse.move(x, y, steps=3)
     text = tooltip(shown)
@@ -408,7 +273,7 @@ def test_the_pointer_over_a_step_shows_its_numbers(shown: Watched) -> None:
     assert "in_progress" in text
 
 
-def test_the_map_follows_the_first_car(shown: Watched) -> None:
+def test_the_map_follows_the_first_car(shown: Any) -> None:
     height = shown.height()
     shown.page.check("#follow")
     for moment in ("1", "4"):
@@ -423,7 +288,7 @@ def test_the_map_follows_the_first_car(shown: Watched) -> None:
     assert shown.height() == pytest.approx(height, rel=1e-6)
 
 
-def test_exits_appear_where_laps_ended_early(shown: Watched) -> None:
+def test_exits_appear_where_laps_ended_early(shown: Any) -> None:
     exits = "() => Bokeh.documents.map(d => d.get_model_by_name('exits')).find(Boolean)"
     assert shown.page.evaluate(f"({exits})().visible") is False
     before = shown.pixels()
@@ -435,7 +300,7 @@ def test_exits_appear_where_laps_ended_early(shown: Watched) -> None:
     assert shown.page.evaluate(f"({exits})().visible") is False
 
 
-def test_incomplete_laps_can_be_hidden(shown: Watched) -> None:
+def test_incomplete_laps_can_be_hidden(shown: Any) -> None:
     assert shown.page.locator("#table-laps tbody tr:visible").count() == 40
     shown.page.check("#complete-only")
     assert shown.page.locator("#table-laps tbody tr:visible").count() == 20
@@ -443,7 +308,7 @@ def test_incomplete_laps_can_be_hidden(shown: Watched) -> None:
     assert shown.page.locator("#table-laps tbody tr:visible").count() == 40
 
 
-def test_every_head_of_every_table_sorts_both_ways(shown: Watched) -> None:
+def test_every_head_of_every_table_sorts_both_ways(shown: Any) -> None:
     for table in (
         "table-laps",
         "table-sectors",
@@ -470,17 +335,16 @@ def test_every_head_of_every_table_sorts_both_ways(shown: Watched) -> None:
             assert sorted(up) == sorted(down)
 
 
-def test_a_sorted_table_still_chooses_the_right_laps(shown: Watched) -> None:
+def test_a_sorted_table_still_chooses_the_right_laps(shown: Any) -> None:
     shown.page.click("#clear")
     shown.page.locator("#table-laps thead button", has_text="covered").click()
     first = shown.page.locator("#table-laps tbody tr").first
     first.locator(".pick").check()
-    assert first.locator("td").nth(1).inner_text() == "0"  # iteration
-    episode = first.locator("td").nth(2).inner_text()
-    assert f"episode {episode}," in shown.page.locator("#readout tbody").inner_text()
+    number = first.locator("td").nth(1).inner_text()
+    assert f"lap {number}," in shown.page.locator("#readout tbody").inner_text()
 
 
-def test_controls_are_reached_and_moved_with_the_keyboard_alone(shown: Watched) -> None:
+def test_controls_are_reached_and_moved_with_the_keyboard_alone(shown: Any) -> None:
     seen = []
     for _ in range(40):
         shown.page.keyboard.press("Tab")
@@ -505,7 +369,7 @@ def test_controls_are_reached_and_moved_with_the_keyboard_alone(shown: Watched) 
     assert shown.page.locator(".pick").nth(3).is_checked()
 
 
-def test_links_lead_to_their_parts(shown: Watched) -> None:
+def test_links_lead_to_their_parts(shown: Any) -> None:
     links = shown.page.locator("nav a")
     for k in range(links.count()):
         links.nth(k).click()
@@ -516,11 +380,11 @@ def test_links_lead_to_their_parts(shown: Watched) -> None:
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_sticks_out_to_the_side(opened, width: int) -> None:
-    watched = opened("race", width)
+    watched = opened("race", width=width)
     assert watched.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_print_shows_figures_and_words_without_controls(shown: Watched) -> None:
+def test_print_shows_figures_and_words_without_controls(shown: Any) -> None:
     shown.page.emulate_media(media="print")
     assert not shown.page.locator("#controls").is_visible()
     assert not shown.page.locator("nav").is_visible()
@@ -547,7 +411,7 @@ def test_hostile_words_are_shown_and_never_run(opened) -> None:
         "() => { const all = Bokeh.documents.map(d => d.get_model_by_name('exits')).find(Boolean).data_source.data;"
         " return [all.X[0], all.Y[0]]; }"
     )
-    x, y = watched.page.evaluate(SPOT, exits)
+    x, y = watched.page.evaluate(watched.SPOT, exits)
     watched.page.mouse.move(x - 20, y - 20)
     watched.page.mouse.move(x, y, steps=3)
     assert "<script>" in tooltip(watched)

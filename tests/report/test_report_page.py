@@ -15,8 +15,15 @@ import pytest
 
 from racer.analysis import laps
 from racer.report import render_report
-from racer.report.subject import ReportSubject, join_logs, laps_that_fit, pack_column
-from racer.report.summary import summary_sentences
+from racer.report.glossary import WORDS
+from racer.report.subject import (
+    ReportSubject,
+    join_jobs,
+    join_logs,
+    laps_that_fit,
+    pack_column,
+)
+from racer.report.summary import sector_table, summary_sentences
 
 pytestmark = pytest.mark.slow
 
@@ -238,3 +245,47 @@ def test_a_log_that_makes_no_sense_still_makes_a_page(
 @pytest.mark.parametrize("rows", [1, 2])
 def test_a_step_or_two_make_a_page(make_log, drive, ring, rows: int) -> None:
     assert "1 lap in 1 file" in Page(render_report(make_log(drive().head(rows)), ring)).text
+
+
+def test_the_page_explains_its_words(training, ring) -> None:
+    page = Page(render_report(training, ring))
+    for word, meaning in WORDS.items():
+        assert word in page.text
+        assert meaning in page.text
+    titles = {attrs.get("title") for tag, attrs in page.tags if tag == "th"}
+    assert {WORDS["lap time"], WORDS["covered"], WORDS["gap"]} <= titles
+
+
+def test_the_best_of_a_sector_is_purple_and_the_best_until_then_green(training, ring) -> None:
+    table = sector_table(ReportSubject(training, ring))
+    first = next(k for k, head in enumerate(table.heads) if head.name[0] in "TS")
+    number = [head.name for head in table.heads].index("number")
+    rows = sorted(table.rows, key=lambda cells: cells[number].value)
+    for column in range(first, len(table.heads)):
+        times = np.array([cells[column].value for cells in rows])
+        for k, cells in enumerate(rows):
+            mark = ""
+            if times[k] == times.min():
+                mark = "purple"
+            elif times[k] == times[: k + 1].min():
+                mark = "green"
+            assert cells[column].mark == mark
+
+
+def test_jobs_side_by_side_have_their_letters_and_their_own_sentences(training, race, ring) -> None:
+    page = Page(render_report({"mine": training, "<b>theirs</b>": race}, ring))
+    assert page.text.count("mine against <b>theirs</b> on Ring") == 2
+    assert "A training on Ring (counterclockwise): 40 laps in 1 file." in page.text
+    assert "A race on Ring (counterclockwise): 10 laps in 1 file." in page.text
+    names = {attrs.get("id") for _, attrs in page.tags}
+    assert {"table-iterations-A", "table-endings-A", "table-endings-B", "table-laps"} <= names
+    assert "table-iterations-B" not in names
+
+
+def test_each_job_counts_its_own_laps(training, race, ring) -> None:
+    subject = join_jobs({"one": training, "two": race}, ring)
+    laps_of_two = subject.track_laps[subject.track_laps["job"] == "B"]
+    assert laps_of_two["number"].tolist() == list(range(1, 11))
+    shown = facts(render_report({"one": training, "two": race}, ring))
+    best = [shown["laps"][k]["short"] for k in shown["first"]]
+    assert [name.split()[0] for name in best] == ["A", "B"]

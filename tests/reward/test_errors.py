@@ -136,3 +136,51 @@ def test_another_place_replaces_the_car_and_keeps_all_facts(
         stop.value.trace,
     )
     assert errors.refusal_cause(moved) == errors.refusal_cause(stop.value)
+
+
+BY_THE_CLOCK = """
+import time
+
+begun = [0.0]
+
+
+def reward_function(params):
+    if params["steps"] <= 2:
+        begun[0] = time.time()
+    seconds = time.time() - begun[0]
+    {act}
+"""
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        "return 1e9 / (1e-9 + seconds)",
+        "return 1.0 / (seconds * 0.0)",
+        "return (1e300 / seconds) * 1e300",
+    ],
+)
+def test_a_value_that_the_clock_spoils_is_refused_with_the_clock(tmp_path, act):
+    file = tmp_path / "mine.py"
+    file.write_text(BY_THE_CLOCK.format(act=act))
+    batch = RewardBatch(load_reward(file), 1)
+    steps = [{"steps": step} for step in range(2, 100)]
+    with pytest.raises(RewardRefused) as caught:
+        batch(steps, [0] * len(steps))
+    assert caught.value.clock == "time.time() in line 10"
+    assert "time.time() in line 10 is the clock on the wall" in str(caught.value)
+    assert "params['steps'] / 15" in str(caught.value)
+
+
+def test_the_clock_is_not_blamed_for_a_missing_key_nor_where_it_decides_nothing(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(BY_THE_CLOCK.format(act="return params['sped'] * seconds"))
+    with pytest.raises(RewardRefused) as caught:
+        RewardBatch(load_reward(file), 1)([{"steps": 2}])
+    assert caught.value.clock == ""
+    file.write_text(
+        "import time\ndef reward_function(params):\n    begun = time.time()\n    return 1e9\n"
+    )
+    with pytest.raises(RewardRefused) as caught:
+        RewardBatch(load_reward(file), 1)([{"steps": 2}])
+    assert caught.value.clock == ""

@@ -189,7 +189,7 @@ def test_however_far_the_racing_line_is_half_of_the_pay_is_left():
     ("name", "car"), [("vegas", "v5"), ("vegas", "v6"), ("reinvent_2018", "v4")]
 )
 def test_the_racing_line_of_another_track_or_car_agrees_with_the_clock(name, car, tmp_path):
-    from racer.diagnostics import score_rewards
+    from racer.diagnostics import ScoreSettings, score_rewards
     from racer.raceline.files import FOLLOWING_MARGIN_M, following_reward
     from racer.raceline.minimum_time import racing_line
     from racer.vehicle.car import car_preset
@@ -198,7 +198,7 @@ def test_the_racing_line_of_another_track_or_car_agrees_with_the_clock(name, car
     line = racing_line(road, car_preset(car), FOLLOWING_MARGIN_M)
     file = tmp_path / "reward.py"
     file.write_text(following_reward(line, road, car_preset(car)), "utf-8")
-    verdict = score_rewards([file], road, car=car)[0].verdict
+    verdict = score_rewards([file], road, ScoreSettings(car=car, foresees=True))[0].verdict
     assert verdict.passed, verdict.sentence
 
 

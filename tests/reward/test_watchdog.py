@@ -106,3 +106,32 @@ def test_long_work_between_batches_is_not_mistaken_for_a_stuck_reward(awake: Awa
     awake.look(3 * LOOKS_PER_TIMEOUT)
     assert awake.strikes == 0
     assert not awake.watch.armed
+
+
+def test_a_batch_that_starts_threads_is_ended_at_the_next_look(
+    awake: Awake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thrown: list[type[BaseException]] = []
+    monkeypatch.setattr(watchdog, "throw_async", lambda thread, error: thrown.append(error))
+    slot = awake.slot
+    slot.iterator = iter([1, 2])
+    before = slot.threads
+    slot.threads = before - watchdog.CROWD_THREADS + 1
+    awake.look()
+    assert not slot.is_crowded
+    slot.threads = before - watchdog.CROWD_THREADS
+    awake.look()
+    assert slot.is_crowded
+    assert len(thrown) == 1
+    assert issubclass(thrown[0], watchdog.RewardTimeout)
+
+
+def test_a_batch_that_is_over_is_not_ended_for_its_threads(
+    awake: Awake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thrown: list[type[BaseException]] = []
+    monkeypatch.setattr(watchdog, "throw_async", lambda thread, error: thrown.append(error))
+    awake.slot.threads = -1000
+    awake.look()
+    assert not awake.slot.is_crowded
+    assert not thrown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -475,6 +476,34 @@ def test_mirror_invariant_shows_a_place_and_its_image(run: Run) -> None:
     assert lines[2] == "  at(waypoint=0, offset=-0.01) on its mirror image is paid 1"
 
 
+def test_what_a_reward_asks_for_is_asserted_and_said_where_it_fails(run: Run) -> None:
+    tests = """
+    def test_laps(reward):
+        assert reward.asks_for(lap_time_below=12.0)
+
+    def test_ways(reward):
+        assert reward.never_asks_for("crawling", "slow lap", "weaving", "parking")
+    """
+    fast = "def reward_function(params):\n    return params['speed'] ** 3\n"
+    run(textwrap.dedent(tests), reward=fast).assert_outcomes(passed=2)
+    crawls = "def reward_function(params):\n    return 1.0\n"
+    result = run(textwrap.dedent(tests), reward=crawls)
+    result.assert_outcomes(failed=2)
+    text = "\n".join(result.outlines)
+    assert "reward.py does not ask for laps below 12 s on oval:" in text
+    assert re.search(r"reward\.py asks for (crawling|slow lap|weaving|parking) on oval:", text)
+    assert "at gamma 0.99 reward is best paid by" in text
+
+
+def test_a_kind_that_is_none_is_wrong_use(run: Run) -> None:
+    result = run(
+        "def test_it(reward):\n    assert reward.never_asks_for('stoping')\n",
+        reward="def reward_function(params):\n    return 1.0\n",
+    )
+    result.assert_outcomes(failed=1)
+    assert "there is no kind of driving 'stoping': did you mean 'stopping'" in failure(result)
+
+
 def test_agrees_with_clock_lists_what_is_paid_the_wrong_way_round(run: Run) -> None:
     test = "def test_it(reward):\n    assert reward.agrees_with_clock({})\n"
     gain = """
@@ -492,7 +521,7 @@ def test_agrees_with_clock_lists_what_is_paid_the_wrong_way_round(run: Run) -> N
     result.assert_outcomes(failed=1)
     lines = failure(result).splitlines()
     assert lines[0].startswith(
-        "reward.py does not agree with the clock on oval: at gamma 0.999 the best paid is"
+        "reward.py does not agree with the clock on oval: at gamma 0.999 it asks for"
     )
     assert lines[1].startswith("  at gamma 0.999 you pay a crawling lap of ")
     assert lines[6] == "by the clock | by pay | driver"

@@ -53,7 +53,7 @@ def test_the_git_hash_is_that_of_the_folder_that_the_run_is_in(make, tmp_path):
     checkout = Path(__file__).parents[2]
     if not (checkout / ".git").exists():
         pytest.skip("these tests are not in a git checkout")
-    from racer.training.run import _git_commit
+    from racer.training.run_folder import _git_commit
 
     assert len(_git_commit(checkout)) == 40
 
@@ -98,10 +98,15 @@ def test_a_relative_path_of_the_reward_does_not_depend_on_the_working_folder(
 
 def test_a_second_training_into_the_same_folder_is_refused(make):
     run = make()
-    words = f"{run.folder} holds a run already: continue it with --resume {run.folder}, or name another folder with"
     with pytest.raises(UsageError) as caught:
         make(folder=run.folder)
-    assert str(caught.value).startswith(words)
+    for words in (
+        f"{run.folder} holds a run already",
+        f"racer train --resume {run.folder}",
+        f"racer train REWARD --from {run.folder}",
+        "--out",
+    ):
+        assert words in str(caught.value)
 
 
 def test_a_run_remembers_its_objects_whatever_happens_to_their_file(make, tmp_path):

@@ -12,8 +12,7 @@ import operator
 from collections.abc import Callable, Sequence
 
 from racer.checker.findings import Finding, RuleContext
-from racer.checker.static import dotted_name, import_aliases
-from racer.reward import RewardFunction
+from racer.reward import RewardFunction, dotted_name, import_aliases
 
 ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,

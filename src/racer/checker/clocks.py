@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
 from dataclasses import replace
 
 from racer.checker.findings import Finding, RuleContext
-from racer.checker.static import dotted_name, import_aliases
-from racer.reward import RewardFunction
+from racer.reward import RewardFunction, clock_that_decides
 
-CLOCK_CALLS = {
-    "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
-    "time.process_time", "time.clock", "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.now",
-}  # fmt: skip
 CODES_BY_CLOCK = ("RW203", "RW204")
 """Of what dividing by a time that hardly passes leads to."""
 STEP_SECONDS = "a step is 1/15 s there: write params['steps'] / 15"
@@ -21,28 +14,16 @@ STEP_SECONDS = "a step is 1/15 s there: write params['steps'] / 15"
 
 def find_clock_use(reward: RewardFunction, _: RuleContext) -> list[Finding]:
     """RW305: seconds of the clock on the wall that decide on the reward."""
-    tree = reward.syntax.tree
-    names = import_aliases(tree)
-    clocks = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and dotted_name(node.func, names) in CLOCK_CALLS:
-            clocks.append(node)
-    if not clocks:
+    clock = clock_that_decides(reward.syntax.tree)
+    if clock is None:
         return []
-    tainted = _tainted_names(tree, set(clocks))
-    for part in _decisive_parts(tree):
-        nodes = list(ast.walk(part))
-        if any(node in clocks for node in nodes) or tainted & {_root_name(node) for node in nodes}:
-            name = dotted_name(clocks[0].func, names)
-            message = (
-                f"{name}() is the clock on the wall, not the simulator's: here a step takes "
-                f"microseconds, and {STEP_SECONDS.partition(':')[0]}"
-            )
-            remedy = STEP_SECONDS.partition(": ")[2] + " for seconds of the episode"
-            last = clocks[-1]
-            place = (reward.filename, last.lineno, last.col_offset + 1)
-            return [Finding("RW305", message, *place, remedy)]
-    return []
+    message = (
+        f"{clock.name}() is the clock on the wall, not the simulator's: here a step takes "
+        f"microseconds, and {STEP_SECONDS.partition(':')[0]}"
+    )
+    remedy = STEP_SECONDS.partition(": ")[2] + " for seconds of the episode"
+    place = (reward.filename, clock.line, clock.call.col_offset + 1)
+    return [Finding("RW305", message, *place, remedy)]
 
 
 def name_clock(reward: RewardFunction, finding: Finding) -> Finding:
@@ -53,37 +34,3 @@ def name_clock(reward: RewardFunction, finding: Finding) -> Finding:
         circumstances = "; ".join(filter(None, (circumstances, finding.circumstances)))
         return replace(finding, circumstances=circumstances, remedy=clock.remedy)
     return finding
-
-
-def _decisive_parts(tree: ast.Module) -> Iterator[ast.expr]:
-    """What is returned, and what conditions ask."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Return) and node.value is not None:
-            yield node.value
-        elif isinstance(node, ast.If | ast.IfExp | ast.While):
-            yield node.test
-
-
-def _tainted_names(tree: ast.Module, sources: set[ast.Call]) -> set[str]:
-    """Names that hold what these calls return, or something that was computed from it."""
-    tainted: set[str] = set()
-    assignments = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AugAssign)]
-    while True:
-        before = len(tainted)
-        for node in assignments:
-            parts = list(ast.walk(node.value))
-            names = {_root_name(part) for part in parts} - {""}
-            if not sources.isdisjoint(parts) or names & tainted:
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                tainted |= {_root_name(target) for target in targets} - {""}
-        if len(tainted) == before:
-            return tainted
-
-
-def _root_name(node: ast.AST) -> str:
-    """`begun` of `begun[0]`, `Memory.start` of itself; "" for what has no name."""
-    while isinstance(node, ast.Subscript):
-        node = node.value
-    if isinstance(node, ast.Name | ast.Attribute):
-        return ast.unparse(node)
-    return ""

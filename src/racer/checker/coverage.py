@@ -40,6 +40,7 @@ COUNTED_CALLS = 8
 """Calls whose lines are counted."""
 MAX_COUNTED_LINES = 500_000
 """In one call."""
+MANY_LINES = 100_000  # of Python, from which on a call on a reward is called slow
 LINE_WORK_S = 1e-7
 """Seconds that a line of Python is taken to cost."""
 LIBRARY_LINE_LINES = 5
@@ -475,3 +476,21 @@ class LineRecorder:
             yield
         finally:
             sys.settrace(outside)
+
+
+def find_slow_calls(caller: RewardCaller, most_s: float, slow_s: float) -> list[Finding]:
+    """RW207, by the lines that a call runs, or else by its seconds. No figures that differ from run to
+    run: they stand in the facts.
+    """
+    lines = round(caller.work / LINE_WORK_S)
+    if lines > MANY_LINES:
+        message = f"a call runs {min(lines, MAX_COUNTED_LINES):,} lines of Python"
+        if lines > MAX_COUNTED_LINES:
+            message += " and more"
+    elif most_s > slow_s:
+        message = f"calls take {1e3 * slow_s:g} ms and more, waiting not counted"
+    else:
+        return []
+    entry = caller.reward.syntax.entry
+    line = entry.lineno if entry else 0
+    return [Finding("RW207", message, caller.reward.filename, line)]

@@ -162,6 +162,10 @@ CODES: dict[str, FindingCode] = {
         "milestone-window", "warning", "a bonus that is paid in every step of a window of progress",
         "pay it once: remember the last milestone, and forget it when params['steps'] <= 2",
     ),
+    "RW320": FindingCode(
+        "no-lap-pays-best", "warning", "a car that completes no lap is paid more than every lap that was tried",
+        "pay for progress; racer foresee shows what the reward asks for",
+    ),
     # 4xx: would be accepted by a validator (only asked for with --profile)
     "RW401": FindingCode("profile-length", "error", "the file is empty or too long for the validator", "shorten it"),
     "RW402": FindingCode(

@@ -16,8 +16,7 @@ from typing import Any
 from racer.checker.angles import find_mixed_angles, short_text
 from racer.checker.clocks import find_clock_use, name_clock
 from racer.checker.findings import Finding, Rule, RuleContext
-from racer.checker.static import dotted_name, import_aliases
-from racer.reward import RewardFunction
+from racer.reward import RewardFunction, dotted_name, import_aliases
 
 FIRST_STEP = 2
 """`steps` in the first call of an episode (docs/simulator.md 1.1)."""

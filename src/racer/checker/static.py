@@ -23,9 +23,11 @@ from racer.reward import (
     RewardUnusable,
     UnusableReason,
     describe_unusable,
+    dotted_name,
     downgrade_syntax,
     encoding_note,
     find_reward,
+    import_aliases,
     load_reward,
     read_reward_text,
 )
@@ -298,31 +300,6 @@ def imported_modules(node: ImportNode) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     return ["." * node.level + (node.module or "")]
-
-
-def import_aliases(tree: ast.Module) -> dict[str, str]:
-    """What each imported name stands for, in full: `np` is `numpy`, `system` is `os.system`."""
-    meanings: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                module = alias.name if alias.asname else alias.name.partition(".")[0]
-                meanings[alias.asname or module] = module
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for alias in node.names:
-                meanings[alias.asname or alias.name] = f"{node.module}.{alias.name}"
-    return meanings
-
-
-def dotted_name(node: ast.expr, names: dict[str, str]) -> str:
-    """`numpy.load` of the expression `np.load`; empty for what is no plain chain of names."""
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    if not isinstance(node, ast.Name):
-        return ""
-    return ".".join([names.get(node.id, node.id), *reversed(parts)])
 
 
 def find_missing_imports(reward: RewardFunction, _: RuleContext) -> list[Finding]:

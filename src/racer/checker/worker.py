@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.checker import behavior, coverage, search
+from racer.checker.best_paid import find_best_paid_without_lap
 from racer.checker.calls import (
     SILENCING_CODES,
     CallFailure,
@@ -66,8 +67,6 @@ MIN_DRIVEN_STEPS = 300
 MAX_TRACED_CALLS = 100_000
 TRACING_FACTOR = 4.0
 """How many times longer a traced call takes, about."""
-MANY_LINES = 100_000
-"""From so many lines of Python a call on a reward is called slow."""
 LOOKUP_ERRORS = ("IndexError", "KeyError")
 EMPTY_ROAD_CURE = (
     "ask whether params['objects_location'] is empty first; or, for a race that always has objects: "
@@ -431,6 +430,7 @@ class RewardTrial:
             *behavior.find_side_effects(caller, episodes, seconds / 6.0),
             *behavior.find_constant_reward(paid, caller),
             *behavior.find_jackpot(episodes, paid, caller),
+            *find_best_paid_without_lap(episodes, paid, caller),
             *behavior.find_punished_direction(caller, episodes),
             *behavior.find_milestone_windows(caller, episodes),
         ]
@@ -459,25 +459,9 @@ class RewardTrial:
                 "p95_s": most,
                 "slowest_s": float(times.max()),
             }
-            self._accuse_slow(most)
+            for finding in coverage.find_slow_calls(caller, most, behavior.SLOW_CALL_S):
+                self._send(finding)
         self._pipe.send(facts=facts)
-
-    def _accuse_slow(self, most_s: float) -> None:
-        """RW207, by the lines that a call runs, or else by its seconds. No figures that differ from run
-        to run: they stand in the facts.
-        """
-        lines = round(self._caller.work / coverage.LINE_WORK_S)
-        if lines > MANY_LINES:
-            message = f"a call runs {min(lines, coverage.MAX_COUNTED_LINES):,} lines of Python"
-            if lines > coverage.MAX_COUNTED_LINES:
-                message += " and more"
-        elif most_s > behavior.SLOW_CALL_S:
-            message = f"calls take {1e3 * behavior.SLOW_CALL_S:g} ms and more, waiting not counted"
-        else:
-            return
-        entry = self._reward.syntax.entry
-        line = entry.lineno if entry else 0
-        self._send(Finding("RW207", message, self._reward.filename, line))
 
     def _send(self, finding: Finding) -> None:
         self._has_error |= finding.is_error

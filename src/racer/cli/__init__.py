@@ -10,6 +10,7 @@ import contextlib
 import errno
 import importlib
 import itertools
+import mmap
 import os
 import select
 import signal
@@ -27,16 +28,19 @@ from racer import __version__
 from racer.errors import RacerError, UsageError, printable
 
 # commands that stop at the first step that cannot be priced
-PRICING_COMMANDS = ("score", "explain", "map", "replay")
+PRICING_COMMANDS = ("foresee", "score", "explain", "map", "replay", "tune")
 REFUSED_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 SUPERVISED_COMMANDS = {
-    *("score", "explain", "map", "replay", "watch", "reward", "train", "evaluate", "actions"),
+    *("foresee", "score", "explain", "map", "replay", "watch", "reward"),
+    *("train", "evaluate", "actions", "tune"),
+    "analyze",  # with --foresee
 }
 """Commands that run a reward function in their own process."""
 ENDING_SIGNALS = {signal.SIGTERM, signal.SIGHUP} if os.name == "posix" else set()
 PASSED_ON_SIGNALS = ENDING_SIGNALS | {signal.SIGINT}
 DONE = b"1"  # what a child says to its supervisor at the end of the command
 UNHEARD = b"0"  # where its output is not what it was
+CODES_WITH_SENTENCE = (1, 2)  # whoever ends the program early with these has said why
 INTERRUPTED_EXIT_CODE = 130  # what a shell reports for a program that Ctrl-C stopped
 MAX_SAID_FAILURES = 20
 """Of what threads, exit handlers and `__del__` raise in a process."""
@@ -85,6 +89,11 @@ COMMANDS = {
         REWARD_PANEL,
         "Say whether a reward agrees with the clock.",
     ),
+    "foresee": Command(
+        "racer.cli.foresee:foresee_command",
+        REWARD_PANEL,
+        "Find the driving that a reward pays best, without training.",
+    ),
     "explain": Command(
         "racer.cli.explain:explain_command",
         REWARD_PANEL,
@@ -105,6 +114,11 @@ COMMANDS = {
         REWARD_PANEL,
         "Check and score a reward again on every save.",
     ),
+    "tune": Command(
+        "racer.cli.tune:tune_command",
+        REWARD_PANEL,
+        "Search better constants for a reward, and prove them by training.",
+    ),
     "reward": Command(
         "racer.cli.replay:reward_command",
         REWARD_PANEL,
@@ -119,6 +133,11 @@ COMMANDS = {
         "racer.cli.train:train_command",
         DRIVE_PANEL,
         "Train a car with a reward function, or a whole experiment.",
+    ),
+    "runs": Command(
+        "racer.cli.runs:runs_command",
+        DRIVE_PANEL,
+        "List trainings: best laps, where they stand, what they started from.",
     ),
     "evaluate": Command(
         "racer.cli.evaluate:evaluate_command",
@@ -329,8 +348,12 @@ def _supervise() -> None:
     waited_for = {signal.SIGCHLD, *PASSED_ON_SIGNALS}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
     parent = os.getpid()
+    reward_file = mmap.mmap(-1, mmap.PAGESIZE)  # shared with the child, which names the file in it
     child = os.fork()
     if not child:
+        from racer.reward import note_reward_files_in
+
+        note_reward_files_in(reward_file)
         os.close(said)
         die_with_parent(parent)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -352,26 +375,32 @@ def _supervise() -> None:
             break
     code = os.waitstatus_to_exitcode(status)
     words = os.read(said, 2) if _is_readable(said) else b""
-    os._exit(_exit_code(code, words))
+    os._exit(_exit_code(code, words, _text_in(reward_file)))
 
 
-def _exit_code(code: int, words: bytes) -> int:
+def _text_in(page: mmap.mmap) -> str:
+    """The text at the beginning of shared memory, up to its first zero."""
+    return page[:].partition(b"\0")[0].decode("utf-8", "replace")
+
+
+def _exit_code(code: int, words: bytes, reward_file: str) -> int:
     """The exit code for that of a child, negative for a signal, which said DONE or UNHEARD; a sentence
-    where one is due.
+    where one is due, with the reward file that was executed last.
     """
     if code == -signal.SIGINT:
         return INTERRUPTED_EXIT_CODE
+    while_running = f" while {printable(reward_file)} ran" if reward_file else ""
     if code < 0:
         name = signal.Signals(-code).name
-        _say(f"{name} ended the command before it was done; nothing of it counts")
+        _say(f"{name} ended the command before it was done{while_running}; nothing of it counts")
         return 1
     if UNHEARD in words:
         _say("the reward function closed or replaced the command's output; nothing of it counts")
         return code or 1
-    if code == 0 and DONE not in words:
+    if code not in CODES_WITH_SENTENCE and DONE not in words:
         _say(
-            "the command was ended from inside before it was done, as os._exit in a reward function "
-            "does; nothing of it counts"
+            f"the command was ended from inside before it was done{while_running}, as os._exit in a "
+            "reward function does; nothing of it counts"
         )
         return 1
     return code

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from racer.cli.inputs import LogOnTrack, load_track_with_note, read_log_on_track
+from racer.cli.inputs import (
+    LogOnTrack,
+    load_track_with_note,
+    read_log_on_track,
+    resolve_runs,
+)
 from racer.cli.progress import show_count_bar
 from racer.cli.tables import (
     CarOfActionsOption,
@@ -273,7 +278,11 @@ def actions_check_command(
     ] = None,
     run: Annotated[
         Path | None,
-        typer.Option(help="A run or log: what its policy takes where.", show_default=False),
+        typer.Option(
+            help="A run (also as @1) or log: what its policy takes where.",
+            show_default=False,
+            callback=resolve_runs,
+        ),
     ] = None,
     tracks: RoutesOption = None,
     reverse: ReverseTracksOption = False,

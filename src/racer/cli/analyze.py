@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.inputs import LogOnTrack, laps_by_phase, read_jobs_on_track
+from racer.cli.inputs import LogOnTrack, LogsArgument, laps_by_phase, read_jobs_on_track
 from racer.cli.tables import (
     LapsCsvOption,
-    LogsArgument,
     LogTrackOption,
     RoutesOption,
     echo,
@@ -21,6 +20,12 @@ from racer.cli.tables import (
     print_record,
     print_table,
     table_as_dicts,
+)
+from racer.cli.training_course import (
+    foresee_course,
+    is_run_folder,
+    iterations_with_entropy,
+    print_iterations,
 )
 from racer.errors import UsageError
 from racer.files import write_file
@@ -32,7 +37,6 @@ if TYPE_CHECKING:
     from racer.logs import Job, Log, ModelArchive
 
 MAX_FILES_SHOWN = 12
-MAX_ITERATIONS_SHOWN = 25
 MAX_ACTIONS_SHOWN = 21
 MAX_ENDINGS_SHOWN = 8
 INCIDENT_HEADS = {"lap": "lap", "off_tracks": "off", "crashes": "crash", "resets": "resets"}
@@ -96,6 +100,7 @@ def describe_job(job: Job) -> str:
         facts.append(format_count(job.action_space.size, "action"))
     if job.best_checkpoint:
         facts.append(f"best checkpoint {job.best_checkpoint}")
+    facts.append(job.started_from and f"started from {job.started_from}")
     return ", ".join(filter(None, facts))
 
 
@@ -127,23 +132,12 @@ def print_training(on_track: LogOnTrack, laps: pd.DataFrame) -> None:
     if (laps["iteration"] < 0).any():
         assumed = f"{EPISODES_PER_ITERATION} episodes are taken as one"
         echo(f"no file name tells iterations apart: {assumed}")
-    _print_iterations(iterations)
+    print_iterations(iterations)
     if len(complete):
         echo("best laps")
         print_table(_lap_table(on_track.log, fastest_laps(laps)))
     _print_endings(on_track, laps)
     _print_actions(on_track, laps)
-
-
-def iterations_with_entropy(laps: pd.DataFrame, ppo: pd.DataFrame) -> pd.DataFrame:
-    """`racer.analysis.laps_by_iteration` with the mean `entropy` of the trainer's epochs, nan where
-    its log is not there.
-    """
-    from racer.analysis import laps_by_iteration
-
-    iterations = laps_by_iteration(laps)
-    entropy = ppo.groupby("iteration")["entropy"].mean()
-    return iterations.assign(entropy=iterations["iteration"].map(entropy).astype(float))
 
 
 def _source_table(log: Log) -> RecordTable:
@@ -152,27 +146,6 @@ def _source_table(log: Log) -> RecordTable:
         counts = [str(source.columns), f"{source.rows:,}", str(source.bad)]
         table.add_row(source.name, source.phase, *counts)
     return table
-
-
-def _print_iterations(iterations: pd.DataFrame) -> None:
-    heads = ["iteration", "episodes", "complete", "covered %", "reward", "steps"]
-    heads += ["best s", "mean s"]
-    has_entropy = iterations["entropy"].notna().any()
-    if has_entropy:
-        heads.append("entropy")
-    table = new_table(*heads)
-    every = -(-len(iterations) // MAX_ITERATIONS_SHOWN)  # rounded up
-    shown = iterations.iloc[::-every].iloc[::-1]  # counted from the last
-    for row in shown.to_dict("records"):
-        cells = [f"{row[name]:.0f}" for name in ("iteration", "episodes", "complete")]
-        cells += [f"{row[name]:.1f}" for name in ("completion", "reward", "steps")]
-        cells += [format_seconds(row["best_time"]), format_seconds(row["mean_time"])]
-        if has_entropy:
-            cells.append(format_number(row["entropy"]))
-        table.add_row(*cells)
-    print_table(table)
-    if every > 1:
-        echo(f"one iteration in {every} is shown")
 
 
 def _print_endings(on_track: LogOnTrack, laps: pd.DataFrame) -> None:
@@ -282,6 +255,13 @@ def analyze_command(
     laps: Annotated[
         int, typer.Option("--laps", min=1, max=100, help="How many of the fastest laps to draw.")
     ] = 3,
+    foresee: Annotated[
+        bool,
+        typer.Option(
+            "--foresee",
+            help="Run the reward in a training's folder: say what it asks for beside its laps.",
+        ),
+    ] = False,
 ) -> None:
     """Show the laps of logs: every lap of a race, the course of a training; with pictures."""
     logs, models = _read_logs_and_models(paths, track, tracks)
@@ -292,7 +272,8 @@ def analyze_command(
         results = [model.to_dict() for model in models]
         for log, folder in zip(logs, folders, strict=True):
             pictures = _draw_pictures(log, folder, laps) if output else []
-            results.append(_as_dict(log, pictures))
+            course = foresee_course(log).to_dict() if foresee else None
+            results.append({**_as_dict(log, pictures), "course": course})
         echo(json.dumps(results[0] if len(results) == 1 else {"logs": results}, indent=2))
         return
     for model in models:
@@ -301,6 +282,7 @@ def analyze_command(
         if number:
             echo("")
         _print_log(log)
+        _print_course(log, foresee)
         if output is None:
             _try_to_draw(log, folder, laps)
         else:
@@ -340,6 +322,14 @@ def _print_log(log: LogOnTrack) -> None:
     for sentence in (log.standing, log.against_bound):
         if sentence:
             echo(sentence)
+
+
+def _print_course(log: LogOnTrack, foresee: bool) -> None:
+    """What the reward of a training asks for beside its laps, or how to ask."""
+    if foresee:
+        echo(f"course: {foresee_course(log).sentence}")
+    elif is_run_folder(log.path):
+        echo(f"where it is going: racer analyze {log.path} --foresee runs its reward, and says it")
 
 
 def _picture_folders(logs: list[LogOnTrack], output: Path | None) -> list[Path]:

@@ -17,7 +17,7 @@ from racer.analysis import (
     write_challenge,
 )
 from racer.cli.ghosts import draw_best_laps
-from racer.cli.inputs import best_lap_time, load_track_with_note
+from racer.cli.inputs import best_lap_time, load_track_with_note, resolve_runs
 from racer.cli.tables import JsonOption, echo, print_record
 from racer.errors import need
 from racer.files import hold_folder, make_folder
@@ -37,8 +37,9 @@ def challenge_command(
         Path | None,
         typer.Argument(
             metavar="[RUN]",
-            help="Folder of a run that is to drive; without one the leaderboard is shown.",
+            help="A run that is to drive (also as @1); without one the leaderboard is shown.",
             show_default=False,
+            callback=resolve_runs,
         ),
     ] = None,
     car: Annotated[

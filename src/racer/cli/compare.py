@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.inputs import LogOnTrack, read_jobs_on_track
+from racer.cli.inputs import LogOnTrack, read_jobs_on_track, resolve_runs
 from racer.cli.tables import (
     JsonOption,
     LogTrackOption,
@@ -28,7 +28,9 @@ def compare_command(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="A B...", help="Two or more logs or runs; others differ from the first."
+            metavar="A B...",
+            help="Two or more logs or runs, also as @1; others differ from the first.",
+            callback=resolve_runs,
         ),
     ],
     phase: Annotated[

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.inputs import best_lap_time, describe_standing
-from racer.cli.tables import JsonOption, RunArgument, echo, print_record, refuse_if
+from racer.cli.inputs import RunArgument, best_lap_time, describe_standing
+from racer.cli.tables import JsonOption, echo, print_record, refuse_if
 from racer.errors import need
 from racer.files import write_folder
 from racer.track import user_home

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.inputs import load_track_with_note, place_log, read_action_space
+from racer.cli.inputs import (
+    load_track_with_note,
+    place_log,
+    read_action_space,
+    resolve_runs,
+)
 from racer.cli.tables import (
     ActionSpaceOption,
     CarOfActionsOption,
@@ -44,7 +49,8 @@ RewardOrRunArgument = Annotated[
     str,
     typer.Argument(
         metavar="REWARD|RUN",
-        help="A reward file, the name of a shipped one, or a run's folder.",
+        help="A reward file, the name of a shipped one, or a run: its folder, @1, @best.",
+        callback=resolve_runs,
     ),
 ]
 ExplainedTrackOption = Annotated[
@@ -63,7 +69,9 @@ DriverOption = Annotated[
 TraceOption = Annotated[
     Path | None,
     typer.Option(
-        metavar="LOG", help="Explain recorded laps instead: a simtrace csv or a folder of them."
+        metavar="LOG",
+        help="Explain recorded laps instead: a simtrace csv, a folder of them, a run.",
+        callback=resolve_runs,
     ),
 ]
 LogRoutesOption = Annotated[
@@ -94,6 +102,8 @@ def explain_command(
 
     Of a run: what its policy looks at and how sure it is, over a lap.
     """
+    from racer.training import is_run_folder
+
     if is_run_folder(reward):
         refuse_if(
             track or driver or trace or tracks or car or action_space or reverse,
@@ -170,11 +180,6 @@ def _recorded_drives(
     if not any(steps for _, steps in drives):
         raise UsageError(f"{path} holds no step that a reward function is called for")
     return on_track.track, drives
-
-
-def is_run_folder(path: str) -> bool:
-    """Whether a path is the folder of a run, and no reward."""
-    return (Path(path).expanduser() / "run.json").is_file()
 
 
 def explain_policy(folder: Path, checkpoint: str, output: Path | None, as_json: bool) -> None:

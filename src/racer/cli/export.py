@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.tables import CheckpointOption, JsonOption, RunArgument, echo
+from racer.cli.inputs import RunArgument
+from racer.cli.tables import CheckpointOption, JsonOption, echo
 from racer.errors import RacerError, need
 from racer.files import read_json, read_text
 from racer.track import user_home

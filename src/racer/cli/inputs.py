@@ -1,11 +1,15 @@
-"""What the commands read: logs with their laps and their track, tracks by name, action spaces."""
+"""What the commands read: runs by name, logs with their laps and their track, tracks by name,
+action spaces.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from racer.cli.tables import echo
 from racer.track import TrackEntry, check_extent, find_track, open_entry, user_home
@@ -18,6 +22,47 @@ if TYPE_CHECKING:
     from racer.logs import Log, LogTrack
     from racer.track import Track
     from racer.vehicle import Metadata
+
+LENGTH_TOLERANCE_M = 0.02  # of tracks whose logs can be laid over each other
+
+
+def resolve_runs(value: Any) -> Any:
+    """What a user gave for a run or a log, or a list of that, with the folder in the place of a
+    run's name; what that is goes to stderr.
+
+    Raises UsageError for a name that no run has.
+    """
+    if isinstance(value, list):
+        return [resolve_runs(one) for one in value]
+    text = str(value)
+    if "@" not in text or "://" in text or Path(text).exists():
+        return value
+    from racer.training import HANDLE, find_run
+
+    if not HANDLE.fullmatch(text):
+        return value
+    folder = find_run(text)
+    echo(f"{text} is {folder}", err=True)
+    return type(value)(folder)
+
+
+LogsArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="LOG...",
+        help="Logs: files, folders, archives, globs, s3:// addresses; runs, also as @1.",
+        callback=resolve_runs,
+    ),
+]
+RunArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="Folder of a run, or its name: @1, @best, @last (racer runs).",
+        show_default=False,
+        callback=resolve_runs,
+    ),
+]
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from racer.cli.inputs import LogOnTrack, read_log_on_track
+from racer.cli.inputs import LENGTH_TOLERANCE_M, LogOnTrack, read_log_on_track, resolve_runs
 from racer.cli.tables import LogTrackOption, RoutesOption, check_gamma, echo, refuse_if
 from racer.errors import UsageError, did_you_mean
 
@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from racer.plotting import PlotKind, PlotRequest, Rival
 
 FILM_SUFFIXES = (".gif", ".mp4")
-LENGTH_TOLERANCE_M = 0.02  # of tracks whose logs can be laid over each other
 PHASES = ("training", "evaluation")
 
 
 PathsArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="LOG", help="A log: a file or a folder. versus takes two.", show_default=False
+        metavar="LOG",
+        help="A log: a file or a folder, a run also as @1. versus takes two.",
+        show_default=False,
+        callback=resolve_runs,
     ),
 ]
 PictureOrFilmOption = Annotated[

@@ -10,15 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from racer.cli.inputs import tracks_to_try
+from racer.cli.inputs import LogsArgument, tracks_to_try
 from racer.cli.tables import (
     JsonOption,
     LapsCsvOption,
-    LogsArgument,
     LogTrackOption,
     RewardArgument,
     RewardTimeoutOption,
     RoutesOption,
+    check_gamma,
     echo,
     print_blocks,
 )
@@ -39,6 +39,9 @@ def replay_command(
             help="The reward that the log was scored with: proves the rebuild.",
         ),
     ] = "",
+    gamma: Annotated[
+        float, typer.Option(help="The discount factor of the pay that laps are ranked by.")
+    ] = 0.99,
     csv: LapsCsvOption = None,
     as_json: JsonOption = False,
     reward_timeout: RewardTimeoutOption = 5.0,
@@ -46,6 +49,7 @@ def replay_command(
     """Price the steps of logs with a reward function, and compare what laps are paid with the
     clock.
     """
+    check_gamma(gamma)
     from racer.diagnostics import collect_replay, replay_log
     from racer.reward import load_reward
 
@@ -55,12 +59,18 @@ def replay_command(
     pieces = []
     for path in logs:
         for piece in replay_log(
-            function, path, track, candidates, own=own_function, timeout=reward_timeout
+            function,
+            path,
+            track,
+            candidates,
+            own=own_function,
+            gamma=gamma,
+            timeout=reward_timeout,
         ):
             pieces.append(piece)
             if not as_json:
                 print_blocks(piece.lines())
-    result = collect_replay(function, pieces)
+    result = collect_replay(function, pieces, gamma)
     if csv:
         result.write_csv(csv)
     if as_json:

@@ -63,14 +63,20 @@ def score_command(
     reverse: ReverseOption = False,
     objects: ScoredObjectsOption = None,
     expert: ExpertOption = False,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick", help="Without the search for the driving that is paid best of all."
+        ),
+    ] = False,
     output: PictureOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let scripted drivers lap a track, and compare what a reward pays them with what the clock
-    says.
+    says; and foresee what the reward asks for.
 
-    Exit code 1 when a reward fails: when the best paid driver is not nearly the fastest, or the
-    ranks do not correlate.
+    Exit code 1 when a reward fails: when the best paid driver, or the best paid driving that a search
+    finds, is not nearly the fastest, or the ranks do not correlate.
     """
     check_gamma(gamma)
     road = load_track(track)
@@ -80,11 +86,15 @@ def score_command(
         objects = "boxes" if road.is_loop and _any_reads_objects(rewards) else "none"
     if not as_json:
         echo(_describe_drives(road, reverse, model, objects))
-    from racer.diagnostics import GAMMAS, VERDICT_GAMMA, UnscoredReward, score_each
+    from racer.diagnostics import (
+        GAMMAS,
+        VERDICT_GAMMA,
+        ScoreSettings,
+        UnscoredReward,
+        score_each,
+    )
 
-    results = score_each(
-        rewards,
-        road,
+    settings = ScoreSettings(
         gammas=GAMMAS if gamma is None else (gamma,),
         verdict_gamma=VERDICT_GAMMA if gamma is None else gamma,
         car=model,
@@ -92,7 +102,9 @@ def score_command(
         reverse=reverse,
         drivers=_with_expert(objects) if expert else None,
         objects=objects,
+        foresees=not quick,
     )
+    results = score_each(rewards, road, settings)
     unscored = [result for result in results if isinstance(result, UnscoredReward)]
     if len(results) == 1 and unscored:
         raise unscored[0].error

@@ -36,15 +36,6 @@ RewardArgument = Annotated[
         metavar="REWARD", help="A reward file, or the name of a shipped one.", show_default=False
     ),
 ]
-LogsArgument = Annotated[
-    list[Path],
-    typer.Argument(
-        metavar="LOG...", help="Logs: files, folders, archives, globs, s3:// addresses."
-    ),
-]
-RunArgument = Annotated[
-    Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False)
-]
 
 TrackOption = Annotated[
     str, typer.Option("--track", help="A track's name, or a .toml or .npy file.")

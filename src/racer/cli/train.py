@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli import INTERRUPTED_EXIT_CODE
+from racer.cli.inputs import resolve_runs
 from racer.cli.tables import CarOfActionsOption, echo, new_table, print_table, refuse_if
 from racer.errors import RacerError, UsageError, need
 from racer.track import user_home
@@ -101,7 +103,27 @@ TrainTimeoutOption = Annotated[
 OutOption = Annotated[
     Path | None, typer.Option(help="Folder of the run.  [default: runs/REWARD-TRACK-TIME]")
 ]
-ResumeOption = Annotated[Path | None, typer.Option(help="Go on with the training in this folder.")]
+FromOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="RUN",
+        help="Start from the policy of this run; what is not said otherwise is as there.",
+        callback=resolve_runs,
+    ),
+]
+StartCheckpointOption = Annotated[
+    str | None,
+    typer.Option(help="Of --from: best, last, or the number of steps.  [default: best]"),
+]
+ResumeOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="RUN",
+        help="Go on with this training; beyond its end with --steps or --minutes, of all.",
+        callback=resolve_runs,
+    ),
+]
 JobsOption = Annotated[
     int | None, typer.Option(help="Runs of an experiment at a time.  [default: one a core]")
 ]
@@ -127,12 +149,15 @@ def train_command(
     fine_tune: FineTuneOption = None,
     reward_timeout: TrainTimeoutOption = None,
     out: OutOption = None,
+    from_run: FromOption = None,
+    checkpoint: StartCheckpointOption = None,
     resume: ResumeOption = None,
     jobs: JobsOption = None,
 ) -> None:
     """Train a PPO agent with your reward function, and evaluate it on the way.
 
-    With an experiment .toml that lists several rewards, tracks, action spaces, hyperparameters or
+    --resume goes on with a training, --from starts another one from its policy: with another
+    reward, track, settings. With an experiment .toml that lists several rewards, tracks, action spaces, hyperparameters or
     seeds, train all.
     """
     arguments = locals()
@@ -140,22 +165,32 @@ def train_command(
     config = _config_of_options(arguments)
     is_experiment = reward.endswith(".toml")
     refuse_if(
+        steps is not None and minutes is not None,
+        "--steps and --minutes both say how long: give one of them",
+    )
+    refuse_if(checkpoint and from_run is None, "--checkpoint is for --from RUN: which run's?")
+    refuse_if(
         jobs and not is_experiment, "--jobs is for an experiment .toml, which holds several runs"
     )
     if resume is not None:
+        others = set(config) - {"steps", "minutes"}
         refuse_if(
-            reward or config or out,
-            f"--resume {resume} goes on as the run began: give it without other options",
+            reward or others or out or from_run,
+            f"--resume {resume} goes on as the run began: give it with --steps or --minutes only; "
+            f"racer train {reward or 'REWARD'} --from {resume} starts another training from its policy",
         )
-        _train(_open_run(resume), is_resumed=True)
+        _train(_open_to_resume(resume, steps, minutes), is_resumed=True)
     elif is_experiment:
         refuse_if(
-            config,
-            "an experiment says all this itself: give it with --out, --jobs or --resume only",
+            config or from_run,
+            "an experiment says all this itself: give it with --out or --jobs only",
         )
         _train_experiment(Path(reward), out, jobs)
-    elif reward:
-        _train(_create_run({"reward": reward, **config}, out), is_resumed=False)
+    elif reward or from_run:
+        start = {"reward": reward, "from_run": from_run and str(from_run)}
+        start["from_checkpoint"] = checkpoint
+        config |= {name: value for name, value in start.items() if value}
+        _train(_create_run(config, out), is_resumed=False)
     else:
         raise UsageError(
             "which reward function? racer train my_reward.py --track reinvent_2018 (racer train --help)"
@@ -174,20 +209,29 @@ def _config_of_options(arguments: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _open_run(folder: Path) -> Run:
-    from racer.training import Run
+def _open_to_resume(folder: Path, steps: int | None, minutes: float | None) -> Run:
+    """A run that is not at its end, or is made longer. Raises UsageError for one that is."""
+    from racer.training import Run, extend_run, is_finished, next_end
 
-    return Run.open(folder)
+    run = Run.open(folder)
+    if steps is not None or minutes is not None:
+        return extend_run(run, steps, minutes)
+    refuse_if(
+        is_finished(folder),
+        f"{folder} is finished, after {_describe_budget(run)}. To go on: racer train --resume {folder} "
+        f"{next_end(run.config)}. To start another training from its policy: racer train REWARD --from {folder}",
+    )
+    return run
 
 
 def _create_run(options: dict[str, Any], out: Path | None) -> Run:
-    from racer.training import Run, parse_config
+    from racer.training import create_run, inherit_config, parse_config
 
-    config = parse_config(options, "racer train")
+    config = parse_config(inherit_config(options), "racer train")
     if out is None:
         reward, track = Path(config.reward).stem, Path(config.track).stem
         out = Path("runs") / f"{reward}-{track}-{datetime.now():%Y%m%d-%H%M%S}"
-    return Run.create(config, out, home=user_home())
+    return create_run(config, out, home=user_home())
 
 
 def _train_experiment(path: Path, out: Path | None, jobs: int | None) -> None:
@@ -208,10 +252,14 @@ def _train(run: Run, is_resumed: bool) -> None:
     from rich.console import Console
 
     from racer.cli.progress import describe_evaluation, show_training_progress
-    from racer.training import beyond_logs_notes, open_session
+    from racer.training import beyond_logs_notes, next_end, open_session
 
     # said first: the first run on a machine compiles the simulator for some seconds
     echo(_describe_training(run))
+    for line in _describe_start(run):
+        echo(line)
+    if not is_resumed:
+        _echo_notes(_changed_actions(run))
     session = open_session(run)
     if is_resumed:
         session.resume()
@@ -229,17 +277,49 @@ def _train(run: Run, is_resumed: bool) -> None:
         laps = describe_evaluation(progress.best)
         echo(f"best checkpoint, after {best['steps']:,} steps: {laps}")
         _echo_notes(beyond_logs_notes(session.setup.cars, progress.best.beyond_logs))
+    longer = f"racer train --resume {run.folder} {next_end(run.config)}"
+    echo(f"to go on: {longer}, or from its policy: racer train REWARD --from {run.folder}")
     echo(f"{run.folder}  (racer evaluate {run.folder} --save)")
 
 
 def _describe_training(run: Run) -> str:
     """What is about to be trained, and for how long."""
     config = run.config
-    budget = f"{config.minutes:g} minutes" if config.minutes else f"{config.steps:,} steps"
     car = config.car or run.metadata.car
     return (
-        f"training {run.reward.name} on {run.track.title}, car {car}, seed {config.seed}: {budget}"
+        f"training {run.reward.name} on {run.track.title}, car {car}, seed {config.seed}: "
+        f"{_describe_budget(run)}"
     )
+
+
+def _describe_budget(run: Run) -> str:
+    config = run.config
+    if config.minutes:
+        return f"{config.minutes:g} minutes"
+    return f"{config.steps + config.fine_tune:,} steps"
+
+
+def _describe_start(run: Run) -> Iterator[str]:
+    """What a run starts from, and what is otherwise than there."""
+    if not run.lineage:
+        return
+    yield f"from {run.lineage[0].sentence}"
+    for ancestor in run.lineage[1:]:
+        yield f"  which started from {ancestor.sentence}"
+    if run.keeps_value:
+        yield "reward and discount are as there: the value network is taken over, too"
+    else:
+        yield "reward or discount are not as there: at first the value network alone learns"
+
+
+def _changed_actions(run: Run) -> list[str]:
+    """A sentence where the actions of a new run are others than those that its policy has learned."""
+    from racer.training import Run, changes_of_actions
+
+    if not run.lineage:
+        return []
+    changes = changes_of_actions(Run.open(run.lineage[0].folder).action_space, run.action_space)
+    return [changes] if changes else []
 
 
 def _rounding_notes(session: Session) -> list[str]:

@@ -17,16 +17,17 @@ from rich.text import Text
 
 from racer.cli.inputs import load_track_with_note
 from racer.cli.tables import CarOption, RewardArgument, TrackOption, format_count
+from racer.cli.watch_foresight import ForesightProcess, WatchedForesight
 from racer.errors import RacerError
 from racer.track import DEFAULT_TRACK
 from racer.vehicle import DEFAULT_CAR
 
 if TYPE_CHECKING:
     from racer.checker import Finding
-    from racer.diagnostics import RewardScore
-    from racer.drivers import Drive
+    from racer.diagnostics import RewardScore, ScoredTrack
 
 POLL_S = 0.2  # s between two looks at the file
+SEARCH_PATIENCE_S = 120.0  # s that --once waits for the search: it takes some two of processor time
 TRIAL_S = 0.3  # s that the check may try the file for; racer check takes longer, and finds more
 MAX_FINDINGS_SHOWN = 6
 MAX_INVERSIONS_SHOWN = 3
@@ -52,9 +53,14 @@ class WatchResult:
     @property
     def is_fine(self) -> bool:
         """Whether nothing speaks against the reward."""
-        if any(finding.is_error for finding in self.findings):
+        if not self.is_scored:
             return False
         return self.score is not None and self.score.verdict.passed
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether it could be scored: there is no error in it."""
+        return self.score is not None and not any(finding.is_error for finding in self.findings)
 
 
 def watch_command(
@@ -68,44 +74,94 @@ def watch_command(
         bool, typer.Option("--once", help="Look once, and leave with 1 if something is wrong.")
     ] = False,
 ) -> None:
-    """Check and score a reward function on every save, until Ctrl-C."""
-    from racer.drivers import DRIVER_FAMILY, drive_all
+    """Check and score a reward function on every save, and foresee what it asks for, until Ctrl-C."""
+    from racer.diagnostics import ScoredTrack, ScoreSettings
     from racer.reward import find_reward
 
     path = find_reward(reward)
-    console = Console()
     known_track = load_track_with_note(track)
-    drives = drive_all(known_track, list(DRIVER_FAMILY), car)
-
-    def look() -> WatchResult:
-        return check_and_score(path, track, drives, gamma)
-
-    if once:
-        result = look()
-        console.print(render_screen(path, known_track.name, result, None))
-        raise typer.Exit(0 if result.is_fine else 1)
+    settings = ScoreSettings(gammas=(gamma,), verdict_gamma=gamma, car=car)
+    scored_track = ScoredTrack(known_track, settings)
+    search = ForesightProcess(track, car, gamma)
+    screen = WatchScreen(
+        path, known_track.name, lambda: check_and_score(path, track, scored_track), search
+    )
     try:
-        _follow_saves(path, known_track.name, look, console)
+        if once:
+            raise typer.Exit(0 if screen.show_once() else 1)
+        screen.follow()
     except KeyboardInterrupt:
         return
+    finally:
+        search.stop()
 
 
-def _follow_saves(
-    path: Path, track: str, look: Callable[[], WatchResult], console: Console
-) -> None:
-    """Draw a screen a save, over the one before it on a terminal and below it in a pipe."""
-    before: WatchResult | None = None
-    screen = Group(Text(f"{path.name} on {track}", "bold"))
-    with Live(screen, console=console, auto_refresh=False) as live:
-        for _ in watch_saves(path):
-            waiting = Group(screen, Text("looking again ...", "dim"))
-            live.update(waiting, refresh=console.is_terminal)
-            result = look()
-            screen = render_screen(path, track, result, before)
-            before = result
-            live.update(screen, refresh=console.is_terminal)
-            if not console.is_terminal:
-                console.print(screen)
+class WatchScreen:
+    """The screen of a file that is watched (a class: it knows the look before, and what is foreseen).
+
+    `look` checks and scores the file; `search` foresees meanwhile what it asks for.
+    """
+
+    def __init__(
+        self, path: Path, track: str, look: Callable[[], WatchResult], search: ForesightProcess
+    ) -> None:
+        self._path = path
+        self._track = track
+        self._look = look
+        self._search = search
+        self._console = Console()
+        self._live = Live(console=self._console, auto_refresh=False)
+        self._looked = Group(Text(f"{path.name} on {track}", "bold"))
+        self._foreseen: WatchedForesight | None = None
+        self._is_searching = False
+
+    def show_once(self) -> bool:
+        """Look once, draw all, and say whether nothing speaks against the reward."""
+        self._search.ask(self._path)
+        result = self._look()
+        parts: list[Group | Text] = [render_screen(self._path, self._track, result, None)]
+        is_fine = result.is_fine
+        if result.is_scored:
+            foreseen = self._search.poll(SEARCH_PATIENCE_S)
+            parts.append(render_foreseen(foreseen, is_searching=False))
+            is_fine = is_fine and foreseen is not None and foreseen.is_fine
+        self._console.print(Group(*parts))
+        return is_fine
+
+    def follow(self) -> None:
+        """Draw a screen a save, over the one before it on a terminal and below it in a pipe."""
+        before: WatchResult | None = None
+        with self._live:
+            for _ in watch_saves(self._path, self._wait):
+                self._search.ask(self._path)
+                self._is_searching = True
+                self._draw(Text("looking again ...", "dim"))
+                result = self._look()
+                self._looked = render_screen(self._path, self._track, result, before)
+                before = result
+                if not result.is_scored:
+                    self._search.forget()
+                    self._is_searching = False
+                    self._foreseen = None
+                self._draw()
+                if not self._console.is_terminal:
+                    self._console.print(self._looked)
+
+    def _wait(self) -> None:
+        """Pass the time between two looks at the file, and show what was found meanwhile."""
+        time.sleep(POLL_S)
+        foreseen = self._search.poll()
+        if foreseen is None:
+            return
+        self._foreseen = foreseen
+        self._is_searching = False
+        self._draw()
+        if not self._console.is_terminal:
+            self._console.print(render_foreseen(foreseen, is_searching=False))
+
+    def _draw(self, *more: Text) -> None:
+        foreseen = render_foreseen(self._foreseen, self._is_searching)
+        self._live.update(Group(self._looked, foreseen, *more), refresh=self._console.is_terminal)
 
 
 def watch_saves(
@@ -123,11 +179,10 @@ def watch_saves(
         wait()
 
 
-def check_and_score(path: Path, track: str, drives: list[Drive], gamma: float) -> WatchResult:
-    """The file checked on a track for a moment and, unless it has errors, scored with these drives."""
+def check_and_score(path: Path, track: str, scored_track: ScoredTrack) -> WatchResult:
+    """The file checked on a track for a moment and, unless it has errors, scored there."""
     from racer.checker import check
-    from racer.diagnostics import score_drives
-    from racer.reward import load_reward
+    from racer.diagnostics import UnscoredReward
 
     start = time.perf_counter()
     findings: Sequence[Finding] = ()
@@ -137,7 +192,11 @@ def check_and_score(path: Path, track: str, drives: list[Drive], gamma: float) -
         [report] = check(path, tracks=[track], seconds=TRIAL_S, timeout=1.0).reports
         findings = report.findings
         if not report.has_errors:
-            score = score_drives(load_reward(path), drives, (gamma,), gamma)
+            [result] = scored_track.score_each([path])
+            if isinstance(result, UnscoredReward):
+                trouble = str(result.error)
+            else:
+                score = result
     # the file may be half written, or gone for a moment: the next save may mend it
     except RacerError as error:
         trouble = str(error)
@@ -160,6 +219,16 @@ def render_screen(path: Path, track: str, result: WatchResult, before: WatchResu
         for change in describe_changes(before, result):
             parts.append(Text(f"since the last save: {change}", "magenta"))
     return Group(*parts)
+
+
+def render_foreseen(foreseen: WatchedForesight | None, is_searching: bool) -> Text:
+    """The line about what the reward asks for: gray as long as it is that of the save before."""
+    if foreseen is None:
+        return Text("foreseen: searching ..." if is_searching else "", "dim")
+    if is_searching:
+        return Text(f"foreseen: {foreseen.sentence} (before this save; searching ...)", "dim")
+    color = "green" if foreseen.is_fine else "red"
+    return Text(f"foreseen: {foreseen.sentence}", color)
 
 
 def describe_changes(before: WatchResult, now: WatchResult) -> list[str]:

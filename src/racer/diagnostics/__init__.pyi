@@ -1,5 +1,9 @@
 from .attribution import Attribution as Attribution
 from .attribution import explain as explain
+from .foresight import Foresight as Foresight
+from .foresight import ForesightSettings as ForesightSettings
+from .foresight import compare_foresights as compare_foresights
+from .foresight import foresee as foresee
 from .log_replay import collect_replay as collect_replay
 from .log_replay import paid_laps as paid_laps
 from .log_replay import price_trace as price_trace
@@ -8,6 +12,12 @@ from .log_replay import replay as replay
 from .log_replay import replay_log as replay_log
 from .log_replay import require_proof as require_proof
 from .log_replay import scored_rows as scored_rows
+from .pay import GAMMAS as GAMMAS
+from .pay import VERDICT_GAMMA as VERDICT_GAMMA
+from .pay import discounted_returns as discounted_returns
+from .pay import pay_around_lap as pay_around_lap
+from .pay import pay_of_lap as pay_of_lap
+from .pay import price_drives as price_drives
 from .policy import ActionChoice as ActionChoice
 from .policy import InputWeight as InputWeight
 from .policy import PolicyLap as PolicyLap
@@ -16,6 +26,7 @@ from .policy import action_choices as action_choices
 from .policy import input_weights as input_weights
 from .policy import least_sure_place as least_sure_place
 from .policy import weight_fractions as weight_fractions
+from .pricing import DrivePricer as DrivePricer
 from .replay_record import LogReplay as LogReplay
 from .replay_record import RebuildProof as RebuildProof
 from .replay_record import ReplayedLog as ReplayedLog
@@ -29,17 +40,17 @@ from .reward_map import RewardMap as RewardMap
 from .reward_map import best_and_worst_place as best_and_worst_place
 from .reward_map import map_reward as map_reward
 from .reward_map import subtract_maps as subtract_maps
+from .reward_score import Foreseen as Foreseen
 from .reward_score import Inversion as Inversion
 from .reward_score import RewardScore as RewardScore
 from .reward_score import ScoreVerdict as ScoreVerdict
 from .reward_score import compare_scores as compare_scores
 from .reward_score import describe_drive as describe_drive
 from .reward_score import is_faster as is_faster
-from .scoring import GAMMAS as GAMMAS
-from .scoring import VERDICT_GAMMA as VERDICT_GAMMA
+from .scoring import ScoredTrack as ScoredTrack
+from .scoring import ScoreSettings as ScoreSettings
 from .scoring import UnscoredReward as UnscoredReward
-from .scoring import discounted_returns as discounted_returns
-from .scoring import price_drives as price_drives
+from .scoring import foresee_pay as foresee_pay
 from .scoring import score as score
 from .scoring import score_drivers as score_drivers
 from .scoring import score_drives as score_drives
@@ -51,6 +62,10 @@ __all__ = [
     "VERDICT_GAMMA",
     "ActionChoice",
     "Attribution",
+    "DrivePricer",
+    "Foreseen",
+    "Foresight",
+    "ForesightSettings",
     "InputWeight",
     "Inversion",
     "LogReplay",
@@ -63,21 +78,28 @@ __all__ = [
     "ReplayedLog",
     "RewardMap",
     "RewardScore",
+    "ScoreSettings",
     "ScoreVerdict",
+    "ScoredTrack",
     "UnscoredReward",
     "action_choices",
     "best_and_worst_place",
     "collect_replay",
+    "compare_foresights",
     "compare_scores",
     "describe_drive",
     "discounted_returns",
     "displaced_laps",
     "explain",
+    "foresee",
+    "foresee_pay",
     "input_weights",
     "is_faster",
     "least_sure_place",
     "map_reward",
     "paid_laps",
+    "pay_around_lap",
+    "pay_of_lap",
     "price_drives",
     "price_trace",
     "prove_rebuild",

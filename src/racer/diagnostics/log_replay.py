@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer import analysis, logs
+from racer.diagnostics.pay import VERDICT_GAMMA, pay_of_lap
 from racer.diagnostics.replay_record import LogReplay, RebuildProof, ReplayedLog
 from racer.errors import RacerError
 from racer.logs import KnownTracks, Log, episode_begins, find_log_track, state_rows
@@ -47,6 +48,7 @@ def replay(
     track: PathLike | Track = "",
     *,
     own: PathLike | RewardFunction | None = None,
+    gamma: float = VERDICT_GAMMA,
     timeout: float = REWARD_TIMEOUT_S,
 ) -> LogReplay:
     """What a reward function would have paid for recorded laps, and whether the clock agrees.
@@ -61,6 +63,8 @@ def replay(
         Their track; recognized from the numbers unless given.
     own
         The reward that the log was scored with: proves that the params are rebuilt rightly.
+    gamma
+        The discount factor of the pay that laps are ranked by (`pay_around_lap`).
     timeout
         Seconds that one call may take.
 
@@ -77,6 +81,8 @@ def replay(
     >>> result = replay("center_line", ["slow.csv", "fast.csv"])
     >>> result.laps[["time", "paid", "paid_rank"]].round(1).values.tolist()
     [[35.0, 474.0, 1.0], [7.7, 95.0, 2.0]]
+    >>> result.laps["pay"].round().tolist()
+    [84.0, 46.0]
     """
     paths = [log] if isinstance(log, str | os.PathLike) else list(log)
     function = _as_reward(reward)
@@ -84,8 +90,10 @@ def replay(
     tracks = [] if track else list(KnownTracks())
     pieces: list[ReplayedLog] = []
     for path in paths:
-        pieces += replay_log(function, path, track, tracks, own=own_function, timeout=timeout)
-    result = collect_replay(function, pieces)
+        pieces += replay_log(
+            function, path, track, tracks, own=own_function, gamma=gamma, timeout=timeout
+        )
+    result = collect_replay(function, pieces, gamma)
     result.require_laps()
     return result
 
@@ -97,6 +105,7 @@ def replay_log(
     candidates: Iterable[Track],
     *,
     own: RewardFunction | None = None,
+    gamma: float = VERDICT_GAMMA,
     timeout: float = REWARD_TIMEOUT_S,
 ) -> Iterator[ReplayedLog]:
     """A log, apart for each job in it and cut by the length of its tracks, each piece priced when it is
@@ -106,7 +115,7 @@ def replay_log(
     jobs = logs.read_jobs(os.fspath(path)) if log.jobs else {"": log}
     for job, job_log in jobs.items():
         name = f"{os.fspath(path)}/{job}" if job else os.fspath(path)
-        yield from _replay_pieces(reward, job_log, name, track, candidates, own, timeout)
+        yield from _replay_pieces(reward, job_log, name, track, candidates, own, gamma, timeout)
 
 
 def _replay_pieces(
@@ -116,6 +125,7 @@ def _replay_pieces(
     track: PathLike | Track,
     candidates: Iterable[Track],
     own: RewardFunction | None,
+    gamma: float,
     timeout: float,
 ) -> Iterator[ReplayedLog]:
     """The pieces of one job's log, one for each track."""
@@ -126,28 +136,30 @@ def _replay_pieces(
         log_track = find_log_track(trace, track, candidates)
         proof = None
         if log_track.track is None:
-            laps = paid_laps(trace.iloc[:0], np.empty(0))
+            laps = paid_laps(trace.iloc[:0], np.empty(0), gamma)
         else:
             if own is not None:
                 own_rewards = price_trace(trace, log_track.track, own, timeout=timeout)
                 proof = prove_rebuild(trace, own_rewards)
                 require_proof(proof, own.filename)
             rewards = price_trace(trace, log_track.track, reward, timeout=timeout)
-            laps = paid_laps(trace, rewards).rename(columns={"reward": "logged"})
+            laps = paid_laps(trace, rewards, gamma).rename(columns={"reward": "logged"})
             laps = laps.assign(log=name, file=laps["source"].map(file_names))
         scored = int(scored_rows(trace).sum())
         own_name = own.filename if own is not None else ""
         yield ReplayedLog(name, len(trace), scored, log_track, laps, proof, own_name)
 
 
-def collect_replay(reward: RewardFunction, pieces: Sequence[ReplayedLog]) -> LogReplay:
-    """The pieces of all logs as one result."""
+def collect_replay(
+    reward: RewardFunction, pieces: Sequence[ReplayedLog], gamma: float = VERDICT_GAMMA
+) -> LogReplay:
+    """The pieces of all logs, priced at a discount factor, as one result."""
     notes = list(reward.notes)
     if reads_objects(reward):
         notes.append(
             f"{reward.filename} reads objects; a log does not tell where they were, so it saw none"
         )
-    return LogReplay(reward.filename, tuple(pieces), tuple(notes))
+    return LogReplay(reward.filename, tuple(pieces), tuple(notes), gamma)
 
 
 def scored_rows(trace: pd.DataFrame) -> Flags:
@@ -227,19 +239,37 @@ def require_proof(proof: RebuildProof, name: str) -> None:
         )
 
 
-def paid_laps(trace: pd.DataFrame, rewards: Array) -> pd.DataFrame:
-    """The laps of a trace (`racer.analysis.laps`) with `paid`, the sum of `rewards` (N,), and
-    `scored`, the rows priced.
+def paid_laps(trace: pd.DataFrame, rewards: Array, gamma: float = VERDICT_GAMMA) -> pd.DataFrame:
+    """The laps of a trace (`racer.analysis.laps`) with `paid`, the sum of `rewards` (N,), `scored`,
+    the rows priced, and `pay`, the discounted return around the lap (`pay_around_lap`);
+    `logged_pay` is that of the rewards in the log.
     """
     table = analysis.laps(trace)
     first_rows = table["first_row"].to_numpy(np.int64)
     if not len(first_rows):
-        return table.assign(paid=0.0, scored=0)
-    is_priced = np.isfinite(rewards).astype(np.int64)
+        return table.assign(paid=0.0, scored=0, pay=0.0, logged_pay=0.0)
+    is_priced = np.isfinite(rewards)
     return table.assign(
         paid=np.add.reduceat(np.nan_to_num(rewards), first_rows),
-        scored=np.add.reduceat(is_priced, first_rows),
+        scored=np.add.reduceat(is_priced.astype(np.int64), first_rows),
+        pay=_pay_of_laps(trace, rewards, is_priced, first_rows, gamma),
+        logged_pay=_pay_of_laps(
+            trace, trace["reward"].to_numpy(float), is_priced, first_rows, gamma
+        ),
     )
+
+
+def _pay_of_laps(
+    trace: pd.DataFrame, rewards: Array, is_priced: Flags, first_rows: Rows, gamma: float
+) -> list[float]:
+    """The discounted return around each of the laps that begin at `first_rows`."""
+    progress = trace["progress"].to_numpy(float)
+    ends = np.append(first_rows[1:], len(trace))
+    pay = []
+    for first, end in zip(first_rows, ends, strict=True):
+        rows = first + np.flatnonzero(is_priced[first:end])
+        pay.append(pay_of_lap(rewards[rows], progress[rows], gamma))
+    return pay
 
 
 class _EpisodePricing:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ LAP_COLUMNS = (
     "scored",
     "paid",
     "logged",
+    "pay",
+    "logged_pay",
     "clock_rank",
     "paid_rank",
 )
@@ -107,8 +109,9 @@ class ReplayedLog:
     """The rows of one log that were driven on one track, priced.
 
     `steps` of them there are, `scored` of them the job called its reward function for. `laps` are
-    those of `racer.analysis.laps` with `paid`, `logged`, `scored`, `log` and `file`; empty where
-    the track is unknown. `proof` is that of the reward `own`, if the log's own one was given.
+    those of `racer.analysis.laps` with `paid` and `logged`, sums of rewards, `pay` and `logged_pay`,
+    the same as discounted returns around the lap, `scored`, `log` and `file`; empty where the track
+    is unknown. `proof` is that of the reward `own`, if the log's own one was given.
     """
 
     name: str
@@ -150,12 +153,14 @@ class LogReplay(Record):
     """What a reward function would have paid for recorded laps.
 
     `logs` are the pieces that were priced, `notes` sentences for the user. `tables` holds the
-    ranked laps of each track, by its name; laps of several logs are ranked together.
+    ranked laps of each track, by its name; laps of several logs are ranked together, by their pay at
+    discount factor `gamma`.
     """
 
     reward: str
     logs: tuple[ReplayedLog, ...]
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...]
+    gamma: float
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -197,13 +202,14 @@ class LogReplay(Record):
         """The notes, and for each track where pay and clock disagree most."""
         blocks: list[str | RecordTable] = [f"note: {note}" for note in self.notes]
         for track, table in self.tables.items():
-            blocks += _track_blocks(track, table)
+            blocks += _track_blocks(track, table, self.gamma)
         return blocks
 
     def to_dict(self) -> dict[str, Any]:
         """The replay as plain data; what is missing is None."""
         return {
             "reward": self.reward,
+            "gamma": self.gamma,
             "notes": list(self.notes),
             "logs": [log.to_dict() for log in self.logs],
             "tracks": [_track_as_dict(track, table) for track, table in self.tables.items()],
@@ -219,7 +225,7 @@ def rank_laps(table: pd.DataFrame) -> pd.DataFrame:
     slowness = pd.Series(_slowness(table), index=table.index)
     return table.assign(
         clock_rank=slowness.round(6).rank(),
-        paid_rank=table["paid"].round(9).rank(ascending=False),
+        paid_rank=table["pay"].round(9).rank(ascending=False),
     )
 
 
@@ -228,12 +234,12 @@ def wrong_pair_fraction(table: pd.DataFrame) -> float:
     nan without a pair.
     """
     clock_ranks = table["clock_rank"].to_numpy()
-    paid = table["paid"].to_numpy()
+    pay = table["pay"].to_numpy()
     wrong = 0
     total = 0
     for k in range(len(table) - 1):
         better = np.sign(clock_ranks[k + 1 :] - clock_ranks[k])  # +1: lap k is better by the clock
-        paid_more = np.sign(paid[k] - paid[k + 1 :])
+        paid_more = np.sign(pay[k] - pay[k + 1 :])
         wrong += int(np.sum(better * paid_more < 0))
         total += int(np.count_nonzero(better))
     if not total:
@@ -256,14 +262,14 @@ def describe_best_laps(table: pd.DataFrame) -> str:
     or paid alike.
     """
     fastest = table.iloc[int(table["clock_rank"].to_numpy().argmin())]
-    richest = table.iloc[int(table["paid"].to_numpy().argmax())]
-    extra = richest["paid"] - fastest["paid"]
-    is_alike = extra <= ALIKE_FRACTION * abs(richest["paid"])
+    richest = table.iloc[int(table["pay"].to_numpy().argmax())]
+    extra = richest["pay"] - fastest["pay"]
+    is_alike = extra <= ALIKE_FRACTION * abs(richest["pay"])
     if is_alike or fastest["clock_rank"] == richest["clock_rank"]:
         return ""
     return (
-        f"it pays {_describe_lap(richest)} {richest['paid']:.6g}, but the best by the clock, "
-        f"{_describe_lap(fastest)}, only {fastest['paid']:.6g}"
+        f"it pays {_describe_lap(richest)} {richest['pay']:.4g}, but the best by the clock, "
+        f"{_describe_lap(fastest)}, only {fastest['pay']:.4g}"
     )
 
 
@@ -278,14 +284,15 @@ def _slowness(table: pd.DataFrame) -> Array:
     return np.where(complete, table["time"], slowest + 1.0 + 100.0 - table["completion"])
 
 
-def _track_blocks(track: str, table: pd.DataFrame) -> list[str | RecordTable]:
+def _track_blocks(track: str, table: pd.DataFrame, gamma: float) -> list[str | RecordTable]:
     """All laps in a few lines, and where pay and clock disagree most: among the complete laps, if
     there are some.
     """
     compared, kind = _compared_laps(table)
     blocks: list[str | RecordTable] = [
         "",
-        f"{track}: {len(table):,} laps, {int(table['complete'].sum()):,} complete",
+        f"{track}: {len(table):,} laps, {int(table['complete'].sum()):,} complete; "
+        f"pay is the discounted return around the lap at gamma {gamma:g}",
         _describe_agreement("all laps", table),
     ]
     if compared is not table:
@@ -324,8 +331,8 @@ def _describe_agreement(kind: str, table: pd.DataFrame) -> str:
 def _agreement(table: pd.DataFrame) -> dict[str, float]:
     clock = -table["clock_rank"].to_numpy(float)
     return {
-        "correlation": rank_correlation(clock, table["paid"].to_numpy(float)),
-        "logged_correlation": rank_correlation(clock, table["logged"].to_numpy(float)),
+        "correlation": rank_correlation(clock, table["pay"].to_numpy(float)),
+        "logged_correlation": rank_correlation(clock, table["logged_pay"].to_numpy(float)),
         "wrong_pairs": wrong_pair_fraction(table),
     }
 
@@ -333,7 +340,7 @@ def _agreement(table: pd.DataFrame) -> dict[str, float]:
 def _lap_table(laps: pd.DataFrame) -> RecordTable:
     has_several_files = len(laps[["log", "file"]].drop_duplicates()) > 1
     file_heads = ("file",) if has_several_files else ()
-    heads = ("episode", "lap", "status", "covered %", "time s", "paid", "in the log")
+    heads = ("episode", "lap", "status", "covered %", "time s", "sum", "pay")
     table = RecordTable(
         (*file_heads, *heads, "by clock", "by pay"), text_heads=frozenset({"file", "status"})
     )
@@ -347,7 +354,7 @@ def _lap_table(laps: pd.DataFrame) -> RecordTable:
             format_number(lap["completion"], 1),
             format_seconds(lap["time"] if lap["complete"] else None),
             format_number(lap["paid"]),
-            format_number(lap["logged"]),
+            format_number(lap["pay"]),
             f"{lap['clock_rank']:g}",
             f"{lap['paid_rank']:g}",
         )

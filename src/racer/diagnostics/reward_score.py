@@ -8,21 +8,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import permutations
+from math import nan
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from racer.drivers import ALL_DRIVERS, DAWDLING, WRONG_WAY, Drive
-from racer.records import Record, RecordTable, format_amount, format_number, known_number
+from racer.records import MISSING, Record, RecordTable, format_amount, format_number, known_number
 from racer.stats import mean_ranks, rank_correlation
+
+if TYPE_CHECKING:
+    from racer.diagnostics.foresight import Foresight
 
 Array = NDArray[np.float64]
 
 # rank correlation that passes: docs/score.md says what lies on either side of it
 MIN_RANK_CORRELATION = 0.5
 MAX_BEST_PAID_RATIO = 1.25  # the best paid lap may take so many times as long as the fastest
+MAX_FORESEEN_RATIO = 1.25  # the same of the best paid driving of all
+MAX_REVERSED_FRACTION = 0.5  # of its pay, below which is_reversed is told as the cause
 FASTER_RATIO = 1.03  # laps nearer than that are equally fast
 BETTER_PAID_RATIO = 1.02  # pay nearer than that is equal
 FARTHER_PERCENT = 10.0  # of the lap by which one drive without a lap is better than another
@@ -81,12 +87,64 @@ class ScoreVerdict:
 
 
 @dataclass(frozen=True, eq=False)
+class Foreseen:
+    """The driving that a reward pays best of all: what its steps are paid (T,), and what the whole is
+    worth by discount factor. It was looked for at the discount factor of `foresight`.
+    """
+
+    foresight: Foresight
+    rewards: Array
+    pay: dict[float, float]
+
+    @property
+    def is_paid_more(self) -> bool:
+        """Whether it is paid clearly more than the fastest lap, or there is none."""
+        fastest_pay = self.foresight.fastest_pay
+        return fastest_pay is None or _is_paid_more(self.foresight.pay, fastest_pay)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it completes no lap, or one that is much slower than the fastest."""
+        slowdown = self.foresight.slowdown
+        return slowdown is None or slowdown > MAX_FORESEEN_RATIO
+
+    @property
+    def speaks_against(self) -> bool:
+        """Whether the reward asks for something else than fast laps, and clearly so."""
+        return self.is_slow and self.is_paid_more
+
+    @property
+    def sentence(self) -> str:
+        """`it asks for laps of 14.8 s, paid 27 % more than the fastest of 6.3 s`."""
+        foresight = self.foresight
+        if foresight.lap_time_s is None:
+            asked = f"it asks for a car that completes no lap ({foresight.kind})"
+        else:
+            asked = f"it asks for laps of {foresight.lap_time_s:.1f} s"
+        if foresight.fastest_pay is None or foresight.fastest_lap_time_s is None:
+            return f"{asked}; nobody completes a lap here"
+        fastest = f"the fastest of {foresight.fastest_lap_time_s:.1f} s"
+        if foresight.slowdown == 1.0:
+            return f"{asked}, the fastest that were found"
+        if not self.is_paid_more:
+            return f"{asked}, paid no more than {fastest}"
+        if foresight.fastest_pay <= 0.0:
+            return f"{asked}, paid {foresight.pay:.3g}, {fastest} {foresight.fastest_pay:.3g}"
+        ratio = foresight.pay / foresight.fastest_pay
+        if ratio < 10.995:
+            return f"{asked}, paid {100.0 * (ratio - 1.0):.0f} % more than {fastest}"
+        return f"{asked}, paid {ratio:.0f} times as much as {fastest}"
+
+
+@dataclass(frozen=True, eq=False)
 class RewardScore(Record):
     """What D drives are worth to one reward function.
 
     `rewards` has the (T,) rewards of each drive's steps. Of the discounted returns, by discount
-    factor, `pay_from_start` (D,) is that of the first step, and `pay` (D,) the mean over all steps,
-    which is what a drive is ranked by. The verdict is about discount factor `gamma`.
+    factor, `pay_from_start` (D,) is that of the first step, and `pay` (D,) that of the places around
+    the lap (`pay_around_lap`), which is what a drive is ranked by. The verdict is about discount
+    factor `gamma`. `foreseen` is the driving that is paid best of all, where it was looked for. With
+    `reversed_fraction` of its pay the reward punishes a reversed track; nan where it does not.
     """
 
     reward: str
@@ -96,6 +154,8 @@ class RewardScore(Record):
     pay: dict[float, Array] = field(repr=False)
     gammas: tuple[float, ...]
     gamma: float
+    foreseen: Foreseen | None = None
+    reversed_fraction: float = nan
 
     @property
     def name(self) -> str:
@@ -148,8 +208,8 @@ class RewardScore(Record):
 
     @cached_property
     def verdict(self) -> ScoreVerdict:
-        """Passes when the best paid drive is nearly the fastest one, and does not dawdle, and the
-        ranks correlate.
+        """Passes when the best paid drive, that of the search where there was one, is nearly the fastest
+        and does not dawdle, and the ranks correlate.
         """
         lap_times = [drive.lap_time for drive in self.drives if not np.isnan(drive.lap_time)]
         if not lap_times:
@@ -159,21 +219,33 @@ class RewardScore(Record):
         correlation = self.correlation()
         if np.isnan(correlation):
             return ScoreVerdict(False, f"{at_gamma} it pays every driver the same")
-        best_paid = f"{at_gamma} the best paid is {describe_drive(self.best_paid)}"
-        if np.isnan(self.best_paid.lap_time):
-            return ScoreVerdict(False, best_paid)
-        fastest = min(lap_times)
-        if self._pays_for_dawdling():
-            where = "it crawls where a step pays most"
-            return ScoreVerdict(
-                False, f"{best_paid}: {where}; the fastest lap takes {fastest:.1f} s"
-            )
-        if self.best_paid.lap_time > MAX_BEST_PAID_RATIO * fastest:
-            return ScoreVerdict(False, f"{best_paid}; the fastest lap takes {fastest:.1f} s")
+        objection, answer = self._judge_best_paid(min(lap_times))
+        if objection:
+            return ScoreVerdict(False, f"{at_gamma} {objection}")
         if correlation < MIN_RANK_CORRELATION:
             sentence = f"{at_gamma} pay and clock agree too little about the drivers"
             return ScoreVerdict(False, f"{sentence} (rank correlation {correlation:.2f})")
-        return ScoreVerdict(True, f"{best_paid}, and the ranks agree ({correlation:.2f})")
+        return ScoreVerdict(True, f"{at_gamma} {answer}, and the ranks agree ({correlation:.2f})")
+
+    def _judge_best_paid(self, fastest_lap_s: float) -> tuple[str, str]:
+        """What speaks against the best paid driving, empty for nothing, and what it is. That is the
+        foreseen one, unless there is none or a driver is paid clearly more.
+        """
+        foreseen = self.foreseen
+        best_pay = float(self.pay[self.gamma].max())
+        if foreseen is not None and not _is_paid_more(best_pay, foreseen.foresight.pay):
+            objection = foreseen.sentence if foreseen.speaks_against else ""
+            return objection, foreseen.sentence
+        best_paid = f"the best paid is {describe_drive(self.best_paid)}"
+        if np.isnan(self.best_paid.lap_time):
+            return best_paid, best_paid
+        if self._pays_for_dawdling():
+            where = "it crawls where a step pays most"
+            objection = f"{best_paid}: {where}; the fastest lap takes {fastest_lap_s:.1f} s"
+            return objection, best_paid
+        if self.best_paid.lap_time > MAX_BEST_PAID_RATIO * fastest_lap_s:
+            return f"{best_paid}; the fastest lap takes {fastest_lap_s:.1f} s", best_paid
+        return "", best_paid
 
     def _pays_for_dawdling(self) -> bool:
         """Whether the dawdling driver is best paid, and clearly so."""
@@ -189,18 +261,32 @@ class RewardScore(Record):
 
     @property
     def summary(self) -> str:
-        """The verdict with the name of the reward in front."""
-        return f"{self.name} {self.outcome}: {self.verdict.sentence}"
+        """The verdict with the name of the reward in front, and where is_reversed is the cause, that."""
+        text = f"{self.name} {self.outcome}: {self.verdict.sentence}"
+        if self.punishes_reversed:
+            text += (
+                f"\n{self.name} pays {100.0 * self.reversed_fraction:.2g} % of what it would pay if "
+                "is_reversed were false; it is true in every step of a reversed track: compare heading "
+                "with the road instead (racer check, RW317)"
+            )
+        return text
+
+    @property
+    def punishes_reversed(self) -> bool:
+        """Whether it fails on a reversed track, and pays much less there for is_reversed alone."""
+        return not self.verdict.passed and self.reversed_fraction < MAX_REVERSED_FRACTION
 
     def blocks(self) -> Sequence[str | RecordTable]:
         """The drivers, fastest first, the worst inversions, and the verdict."""
         correlations = [f"{self.correlation(gamma):.2f} at {gamma:g}" for gamma in self.gammas]
         inversions = self.inversions()
         blocks: list[str | RecordTable] = [
-            f"what {self.name} pays: the sum, the mean discounted return by gamma, and a step",
+            f"what {self.name} pays: the sum, the discounted return around the lap by gamma, and a step",
             self._driver_table(),
             f"rank correlation of pay and clock: {', '.join(correlations)}",
         ]
+        if self.foreseen is not None:
+            blocks.append(f"foreseen at gamma {self.gamma:g}: {self.foreseen.sentence}")
         for inversion in inversions[:MAX_INVERSIONS_SHOWN]:
             blocks.append(f"  {inversion.sentence(self.gamma)}")
         more = len(inversions) - MAX_INVERSIONS_SHOWN
@@ -225,6 +311,8 @@ class RewardScore(Record):
             "rank_correlation": correlations,
             "drives": [self._drive_as_dict(k) for k in range(len(self.drives))],
             "inversions": inversions,
+            "foreseen": None if self.foreseen is None else self.foreseen.foresight.to_dict(),
+            "reversed_fraction": known_number(self.reversed_fraction),
         }
 
     def _pay_at(self, gamma: float | None) -> Array:
@@ -246,7 +334,22 @@ class RewardScore(Record):
                 f"{self.clock_ranks[k]:g}",
                 f"{pay_ranks[k]:g}",
             )
+        if self.foreseen is not None:
+            table.add_row(*self._foreseen_cells(self.foreseen))
         return table
+
+    def _foreseen_cells(self, foreseen: Foreseen) -> list[str]:
+        """The row of the best paid driving, which has no rank among the drivers."""
+        drive = foreseen.foresight.best
+        amounts = [float(foreseen.rewards.sum()), *(foreseen.pay[gamma] for gamma in self.gammas)]
+        return [
+            "foreseen",
+            format_number(drive.lap_time, 1),
+            format_number(drive.completion, 0),
+            *map(format_amount, [*amounts, _mean_or_zero(foreseen.rewards)]),
+            MISSING,
+            MISSING,
+        ]
 
     def _drive_as_dict(self, k: int) -> dict[str, Any]:
         drive = self.drives[k]
@@ -300,23 +403,34 @@ def is_faster(drive: Drive, other: Drive) -> bool:
 
 
 def compare_scores(scores: Sequence[RewardScore]) -> RecordTable:
-    """Several rewards, a row each: rank correlation by gamma, pairs in the wrong order, and whom
-    they pay best.
+    """Several rewards, a row each: rank correlation by gamma, pairs in the wrong order, whom they pay
+    best, and the lap of the foreseen driving.
     """
     gammas = scores[0].gammas
     heads = ("reward", "verdict", *(f"{gamma:g}" for gamma in gammas), "inverted", "best paid")
+    has_foreseen = any(score.foreseen is not None for score in scores)
+    last_heads = ("lap s", "foreseen s") if has_foreseen else ("lap s",)
     text_heads = frozenset({"reward", "verdict", "best paid"})
-    table = RecordTable((*heads, "lap s"), text_heads=text_heads)
+    table = RecordTable((*heads, *last_heads), text_heads=text_heads)
     for score in scores:
-        table.add_row(
+        cells = [
             score.name,
             score.outcome,
             *(f"{score.correlation(gamma):.2f}" for gamma in gammas),
             str(len(score.inversions())),
             score.best_paid.name,
             format_number(score.best_paid.lap_time, 1),
-        )
+        ]
+        if has_foreseen:
+            cells.append(_foreseen_lap(score))
+        table.add_row(*cells)
     return table
+
+
+def _foreseen_lap(score: RewardScore) -> str:
+    if score.foreseen is None:
+        return MISSING
+    return format_number(score.foreseen.foresight.lap_time_s, 1)
 
 
 def _mean_or_zero(rewards: Array) -> float:

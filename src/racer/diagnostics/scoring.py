@@ -1,19 +1,27 @@
 """Does a reward function agree with the clock? Scripted drivers lap a track, the reward pays them,
-and the two orders are compared.
+and the two orders are compared; and what the reward asks for is foreseen.
 """
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from racer.diagnostics.reward_score import RewardScore
+from racer.diagnostics.pay import (
+    GAMMAS,
+    TAIL_STEPS,
+    VERDICT_GAMMA,
+    discounted_returns,
+    pay_around_lap,
+    price_drives,
+    scored_rows_of,
+)
+from racer.diagnostics.reward_score import Foreseen, RewardScore
 from racer.drivers import (
     DAWDLING,
     WRONG_WAY,
@@ -24,8 +32,8 @@ from racer.drivers import (
     drive_dawdling,
 )
 from racer.errors import RacerError, UsageError
-from racer.reward import REWARD_TIMEOUT_S, RewardBatch, RewardFunction, load_reward
-from racer.sim import ObstacleSource, Phase, State, build_params
+from racer.reward import RewardBatch, RewardFunction, load_reward
+from racer.sim import ObstacleSource, build_params
 from racer.track import DEFAULT_TRACK, Track, load_track
 from racer.vehicle import DEFAULT_CAR, ActionSpace, Car
 
@@ -33,11 +41,40 @@ Array = NDArray[np.float64]
 RewardSource = str | os.PathLike[str] | RewardFunction
 TrackSource = str | os.PathLike[str] | Track
 
-GAMMAS = (0.9, 0.99, 0.999)  # discount factors, where none is asked for
-VERDICT_GAMMA = 0.99  # what `racer train` and DeepRacer's console begin with
-CHUNK_STEPS = 128  # params that exist at a time: more would not stay in the processor's cache
-# steps at the end of a drive that was cut off which are taken for what would have gone on
-TAIL_STEPS = 150
+FORESEEN_SECONDS = 2.0  # of search for the best paid driving in a score
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """How rewards are scored.
+
+    Attributes
+    ----------
+    gammas, verdict_gamma
+        Discount factors at which pay is given, and the one of the verdict.
+    car, action_space, reverse
+        The car (`v4`, `v5`, `v6`), the commands it may give, and whether it drives the other way.
+    drivers
+        Names of `racer.drivers.scripted.ALL_DRIVERS`, or drivers; without them the usual ones, and
+        the two that look for holes in the reward (`score_drivers`).
+    objects
+        Boxes on the road: `boxes`, `random_boxes`, or a file.
+    foresees
+        Whether the best paid driving is looked for, too (`racer.foresee`): it decides in the
+        verdict, and takes some seconds.
+    """
+
+    gammas: tuple[float, ...] = GAMMAS
+    verdict_gamma: float = VERDICT_GAMMA
+    car: str | Car = DEFAULT_CAR
+    action_space: ActionSpace | None = None
+    reverse: bool = False
+    drivers: Sequence[str | Driver] | None = None
+    objects: ObstacleSource = None
+    foresees: bool = False
+
+
+DEFAULT_SETTINGS = ScoreSettings()
 
 
 def score(
@@ -50,8 +87,10 @@ def score(
     reverse: bool = False,
     drivers: Sequence[str | Driver] | None = None,
     objects: ObstacleSource = None,
+    quick: bool = False,
 ) -> RewardScore:
-    """Whether a reward function agrees with the clock about the laps of scripted drivers.
+    """Whether a reward function agrees with the clock about the laps of scripted drivers, and about
+    the driving that it pays best of all.
 
     Parameters
     ----------
@@ -62,27 +101,22 @@ def score(
     gamma
         The discount factor of the verdict; without one the verdict is at 0.99, and pay is given at
         0.9, 0.99 and 0.999.
-    car, action_space, reverse
-        The car (`v4`, `v5`, `v6`), the commands it may give, and whether it drives the other way.
-    drivers
-        Names of `racer.drivers.scripted.ALL_DRIVERS`; without them all of the usual ones, and the
-        two that look for holes in the reward (`score_drivers`).
-    objects
-        Boxes on the road: `boxes`, `random_boxes`, or a file.
+    car, action_space, reverse, drivers, objects
+        See `ScoreSettings`.
+    quick
+        Without the search for the best paid driving, which takes some seconds.
 
     Raises RewardRefused for what the real job refuses, UsageError for what is not there.
 
     Examples
     --------
-    >>> result = score("time_trial", "oval")
+    >>> result = score("time_trial", "oval", quick=True)
     >>> result.verdict.passed
     True
     >>> result.best_paid.name
     'fastest'
     """
-    [result] = score_rewards(
-        [reward],
-        track,
+    settings = ScoreSettings(
         gammas=GAMMAS if gamma is None else (gamma,),
         verdict_gamma=VERDICT_GAMMA if gamma is None else gamma,
         car=car,
@@ -90,40 +124,24 @@ def score(
         reverse=reverse,
         drivers=drivers,
         objects=objects,
+        foresees=not quick,
     )
+    [result] = score_rewards([reward], track, settings)
     return result
 
 
 def score_rewards(
     rewards: Sequence[RewardSource],
-    track: TrackSource,
-    *,
-    gammas: Sequence[float] = GAMMAS,
-    verdict_gamma: float = VERDICT_GAMMA,
-    car: str | Car = DEFAULT_CAR,
-    action_space: ActionSpace | None = None,
-    reverse: bool = False,
-    drivers: Sequence[str | Driver] | None = None,
-    objects: ObstacleSource = None,
+    track: TrackSource = DEFAULT_TRACK,
+    settings: ScoreSettings = DEFAULT_SETTINGS,
 ) -> list[RewardScore]:
     """A score for each of the rewards, all of the same drives; see `score`.
 
     With `objects` (boxes) on the road these are drives among them, and those of drivers who avoid
     them. Raises what `score` does for the first reward that cannot be scored; see `score_each`.
     """
-    results = score_each(
-        rewards,
-        track,
-        gammas=gammas,
-        verdict_gamma=verdict_gamma,
-        car=car,
-        action_space=action_space,
-        reverse=reverse,
-        drivers=drivers,
-        objects=objects,
-    )
     scores = []
-    for result in results:
+    for result in score_each(rewards, track, settings):
         if isinstance(result, UnscoredReward):
             raise result.error
         scores.append(result)
@@ -140,39 +158,144 @@ class UnscoredReward:
 
 def score_each(
     rewards: Sequence[RewardSource],
-    track: TrackSource,
-    *,
-    gammas: Sequence[float] = GAMMAS,
-    verdict_gamma: float = VERDICT_GAMMA,
-    car: str | Car = DEFAULT_CAR,
-    action_space: ActionSpace | None = None,
-    reverse: bool = False,
-    drivers: Sequence[str | Driver] | None = None,
-    objects: ObstacleSource = None,
+    track: TrackSource = DEFAULT_TRACK,
+    settings: ScoreSettings = DEFAULT_SETTINGS,
 ) -> list[RewardScore | UnscoredReward]:
     """For each of the rewards its score, or why it has none; the arguments are those of
     `score_rewards`.
     """
-    known_track = track if isinstance(track, Track) else load_track(track)
-    chosen = list(score_drivers(objects) if drivers is None else drivers)
-    others = [driver for driver in chosen if driver is not DAWDLING]
-    drives = drive_all(known_track, others, car, action_space, reverse=reverse, obstacles=objects)
-    results = [_price_reward(reward, drives) for reward in rewards]
-    if DAWDLING in chosen:
-        priced = [result for result in results if isinstance(result, _PricedReward)]
-        dawdling = drive_dawdling(
-            known_track,
-            [_paid_steps(result) for result in priced],
-            car,
-            action_space,
-            reverse=reverse,
-            obstacles=objects,
+    return ScoredTrack(track, settings).score_each(rewards)
+
+
+class ScoredTrack:
+    """A track on which the drivers that are the same for every reward have driven: rewards are scored
+    there again and again (a class: it keeps the drives).
+
+    Raises UsageError for an unknown track, driver or car, and for a discount factor that is none.
+
+    Examples
+    --------
+    >>> oval = ScoredTrack("oval", ScoreSettings(gammas=(0.99,)))
+    >>> [score.verdict.passed for score in oval.score_each(["time_trial", "center_line"])]
+    [True, False]
+    """
+
+    def __init__(self, track: TrackSource, settings: ScoreSettings = DEFAULT_SETTINGS) -> None:
+        _require_gammas([*settings.gammas, settings.verdict_gamma])
+        self.track = track if isinstance(track, Track) else load_track(track)
+        self.settings = settings
+        chosen = settings.drivers
+        if chosen is None:
+            chosen = score_drivers(settings.objects)
+        self._dawdles = DAWDLING in chosen
+        self.drives = drive_all(
+            self.track,
+            [driver for driver in chosen if driver is not DAWDLING],
+            settings.car,
+            settings.action_space,
+            reverse=settings.reverse,
+            obstacles=settings.objects,
         )
-        tries = dict(zip(map(id, priced), dawdling, strict=True))
-        for k, result in enumerate(results):
+
+    def score_each(self, rewards: Sequence[RewardSource]) -> list[RewardScore | UnscoredReward]:
+        """For each of the rewards its score, or why it has none."""
+        results = [self._price(reward) for reward in rewards]
+        if self._dawdles:
+            results = self._with_dawdling(results)
+        return [self._as_score(result) for result in results]
+
+    def _price(self, reward: RewardSource) -> _PricedReward | UnscoredReward:
+        try:
+            function = reward if isinstance(reward, RewardFunction) else load_reward(reward)
+            rewards = price_drives(function, self.drives)
+            return _PricedReward(function, tuple(self.drives), tuple(rewards))
+        except RacerError as error:
+            name = reward.filename if isinstance(reward, RewardFunction) else os.fspath(reward)
+            return UnscoredReward(name, error)
+
+    def _with_dawdling(
+        self, results: Sequence[_PricedReward | UnscoredReward]
+    ) -> list[_PricedReward | UnscoredReward]:
+        """With the drive of each reward's dawdling driver, too."""
+        priced = [result for result in results if isinstance(result, _PricedReward)]
+        settings = self.settings
+        dawdling = drive_dawdling(
+            self.track,
+            [_paid_steps(result) for result in priced],
+            settings.car,
+            settings.action_space,
+            reverse=settings.reverse,
+            obstacles=settings.objects,
+        )
+        tries = iter(dawdling)
+        completed: list[_PricedReward | UnscoredReward] = []
+        for result in results:
             if isinstance(result, _PricedReward):
-                results[k] = _with_best_paid(result, tries[id(result)], verdict_gamma)
-    return [_as_score(result, gammas, verdict_gamma) for result in results]
+                result = _with_best_paid(result, next(tries), settings.verdict_gamma)
+            completed.append(result)
+        return completed
+
+    def _as_score(self, result: _PricedReward | UnscoredReward) -> RewardScore | UnscoredReward:
+        if isinstance(result, UnscoredReward):
+            return result
+        try:
+            return self._score_priced(result)
+        except RacerError as error:  # a step of the search is one that the real job refuses
+            return UnscoredReward(result.reward.filename, error)
+
+    def _score_priced(self, priced: _PricedReward) -> RewardScore:
+        settings = self.settings
+        score = _score_priced(priced, settings.gammas, settings.verdict_gamma)
+        if settings.foresees:
+            score = replace(score, foreseen=self._foresee(priced.reward))
+        if settings.reverse and not score.verdict.passed:
+            score = replace(score, reversed_fraction=_reversed_fraction(priced))
+        return score
+
+    def _foresee(self, reward: RewardFunction) -> Foreseen:
+        settings = self.settings
+        return foresee_pay(
+            reward,
+            self.track.reversed() if settings.reverse else self.track,
+            gammas=settings.gammas,
+            gamma=settings.verdict_gamma,
+            car=settings.car,
+            action_space=settings.action_space,
+            objects=settings.objects,
+        )
+
+
+def foresee_pay(
+    reward: RewardFunction,
+    track: Track,
+    *,
+    gammas: Sequence[float] = (),
+    gamma: float = VERDICT_GAMMA,
+    car: str | Car = DEFAULT_CAR,
+    action_space: ActionSpace | None = None,
+    objects: ObstacleSource = None,
+    seconds: float = FORESEEN_SECONDS,
+) -> Foreseen:
+    """What `racer.foresee` finds, as a score shows it: with the pay of its steps, and its worth at
+    `gammas`, too. `track` is the one as it is driven.
+
+    Raises RewardRefused for what the real job refuses.
+    """
+    from racer.diagnostics.foresight import foresee
+
+    foresight = foresee(
+        reward,
+        track,
+        car=car,
+        gamma=gamma,
+        action_space=action_space,
+        objects=objects,
+        seconds=seconds,
+    )
+    best = foresight.best
+    [rewards] = price_drives(reward, [best])
+    pay = {each: pay_around_lap(rewards, best, each) for each in sorted({*gammas, gamma})}
+    return Foreseen(foresight, rewards, pay)
 
 
 def score_drivers(objects: ObstacleSource = None) -> list[Driver]:
@@ -180,62 +303,6 @@ def score_drivers(objects: ObstacleSource = None) -> list[Driver]:
     the wrong way, and one that dawdles where the reward pays most.
     """
     return [*default_drivers(objects), WRONG_WAY, DAWDLING]
-
-
-@dataclass(frozen=True, eq=False)
-class _PricedReward:
-    """A reward and what it pays for the steps of drives."""
-
-    reward: RewardFunction
-    drives: tuple[Drive, ...]
-    rewards: tuple[Array, ...]
-
-
-def _as_score(
-    result: _PricedReward | UnscoredReward, gammas: Sequence[float], verdict_gamma: float
-) -> RewardScore | UnscoredReward:
-    if isinstance(result, UnscoredReward):
-        return result
-    return _score_priced(result, gammas, verdict_gamma)
-
-
-def _price_reward(reward: RewardSource, drives: Sequence[Drive]) -> _PricedReward | UnscoredReward:
-    try:
-        function = _as_reward(reward)
-        return _PricedReward(function, tuple(drives), tuple(price_drives(function, drives)))
-    except RacerError as error:
-        name = reward.filename if isinstance(reward, RewardFunction) else os.fspath(reward)
-        return UnscoredReward(name, error)
-
-
-def _paid_steps(priced: _PricedReward) -> tuple[Array, Array]:
-    """Where the steps of a drive were, m along the track, and what they paid: of the one that came
-    farthest, of several the slowest, which has most of them.
-    """
-    best = max(
-        range(len(priced.drives)),
-        key=lambda k: (round(priced.drives[k].completion), len(priced.rewards[k])),
-    )
-    rows = _scored_rows(priced.drives[best])
-    return rows["s"].astype(np.float64), priced.rewards[best]
-
-
-def _with_best_paid(
-    priced: _PricedReward, tries: Sequence[Drive], gamma: float
-) -> _PricedReward | UnscoredReward:
-    """With the one of several drives, too, that is paid best."""
-    try:
-        rewards = price_drives(priced.reward, tries)
-    except RacerError as error:
-        return UnscoredReward(priced.reward.filename, error)
-    pay = []
-    for paid, drive in zip(rewards, tries, strict=True):
-        returns = _drive_returns(paid, drive, gamma)
-        pay.append(_mean_return(returns, drive, priced.drives))
-    best = int(np.argmax(pay))
-    return replace(
-        priced, drives=(*priced.drives, tries[best]), rewards=(*priced.rewards, rewards[best])
-    )
 
 
 def score_drives(
@@ -247,9 +314,45 @@ def score_drives(
     """How well a reward function agrees with the clock about these drives, at discount factors
     `gammas`; the verdict is at `verdict_gamma`.
     """
+    _require_gammas([*gammas, verdict_gamma])
     rewards = price_drives(reward, drives)
-    return _score_priced(
-        _PricedReward(reward, tuple(drives), tuple(rewards)), gammas, verdict_gamma
+    priced = _PricedReward(reward, tuple(drives), tuple(rewards))
+    return _score_priced(priced, gammas, verdict_gamma)
+
+
+@dataclass(frozen=True, eq=False)
+class _PricedReward:
+    """A reward and what it pays for the steps of drives."""
+
+    reward: RewardFunction
+    drives: tuple[Drive, ...]
+    rewards: tuple[Array, ...]
+
+
+def _paid_steps(priced: _PricedReward) -> tuple[Array, Array]:
+    """Where the steps of a drive were, m along the track, and what they paid: of the one that came
+    farthest, of several the slowest, which has most of them.
+    """
+    best = max(
+        range(len(priced.drives)),
+        key=lambda k: (round(priced.drives[k].completion), len(priced.rewards[k])),
+    )
+    rows = scored_rows_of(priced.drives[best])
+    return rows["s"].astype(np.float64), priced.rewards[best]
+
+
+def _with_best_paid(
+    priced: _PricedReward, tries: Sequence[Drive], gamma: float
+) -> _PricedReward | UnscoredReward:
+    """With the one of several drives, too, that is paid best."""
+    try:
+        rewards = price_drives(priced.reward, tries)
+    except RacerError as error:
+        return UnscoredReward(priced.reward.filename, error)
+    pay = [pay_around_lap(paid, drive, gamma) for paid, drive in zip(rewards, tries, strict=True)]
+    best = int(np.argmax(pay))
+    return replace(
+        priced, drives=(*priced.drives, tries[best]), rewards=(*priced.rewards, rewards[best])
     )
 
 
@@ -257,18 +360,13 @@ def _score_priced(
     priced: _PricedReward, gammas: Sequence[float], verdict_gamma: float
 ) -> RewardScore:
     all_gammas = tuple(sorted({*gammas, verdict_gamma}))
-    for gamma in all_gammas:
-        if not 0.0 <= gamma <= 1.0:
-            raise UsageError(f"a discount factor is between 0 and 1, not {gamma:g}")
     rewards, drives = priced.rewards, priced.drives
     pay_from_start = {}
     pay = {}
     for gamma in all_gammas:
-        returns = [_drive_returns(r, d, gamma) for r, d in zip(rewards, drives, strict=True)]
-        pay_from_start[gamma] = np.array([float(of_drive[0]) for of_drive in returns])
-        pay[gamma] = np.array(
-            [_mean_return(r, d, drives) for r, d in zip(returns, drives, strict=True)]
-        )
+        pairs = list(zip(rewards, drives, strict=True))
+        pay[gamma] = np.array([pay_around_lap(paid, drive, gamma) for paid, drive in pairs])
+        pay_from_start[gamma] = np.array([_return_from_start(*pair, gamma) for pair in pairs])
     return RewardScore(
         reward=priced.reward.filename,
         drives=drives,
@@ -280,97 +378,39 @@ def _score_priced(
     )
 
 
-def price_drives(
-    reward: RewardFunction, drives: Sequence[Drive], timeout: float = REWARD_TIMEOUT_S
-) -> list[Array]:
-    """The rewards (T,) of each drive's steps in order, by an instance of the reward file a drive.
-
-    The prepare step pays nothing and is left out. `timeout` in s a call. Raises RewardRefused for
-    what the real job refuses.
+def _reversed_fraction(priced: _PricedReward) -> float:
+    """What the drive that came farthest is paid as a fraction of what it would be paid if
+    `is_reversed` were false; nan for a reward that does not read it, or where there is none.
     """
-    batch = RewardBatch(reward, len(drives), timeout=timeout)
-    with _no_garbage_collection():
-        return [_price_drive(batch, car, drive) for car, drive in enumerate(drives)]
-
-
-def discounted_returns(rewards: ArrayLike, gamma: float, tail: float = 0.0) -> Array:
-    """(T,) discounted return from every step to the end: what PPO's value function learns, and its
-    advantages compare.
-
-    `rewards` (T,) are those of one episode in order. `tail` is the return of whatever follows the
-    last of them: 0 when the episode is over. At `gamma` 1 these are plain sums.
-
-    Examples
-    --------
-    >>> discounted_returns([1.0, 1.0, 4.0], gamma=0.5).tolist()
-    [2.5, 3.0, 4.0]
-    """
-    paid = np.asarray(rewards, dtype=np.float64)
-    returns = np.empty_like(paid)
-    following = tail
-    for step in range(len(paid) - 1, -1, -1):
-        following = paid[step] + gamma * following
-        returns[step] = following
-    return returns
-
-
-def _as_reward(reward: RewardSource) -> RewardFunction:
-    if isinstance(reward, RewardFunction):
-        return reward
-    return load_reward(reward)
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Without it the collector walks the young params again and again, and they hold no cycles."""
-    was_enabled = gc.isenabled()
-    gc.disable()
+    if "is_reversed" not in priced.reward.source:
+        return float("nan")
+    farthest = max(range(len(priced.drives)), key=lambda k: priced.drives[k].completion)
+    drive = priced.drives[farthest]
+    rows = scored_rows_of(drive)
+    params: Any = build_params(rows, drive.tracks, drive.obstacles(rows))
+    forward = [{**step, "is_reversed": False} for step in params]
     try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+        rewards = RewardBatch(priced.reward, 1)(forward, [0] * len(forward))
+    except RacerError:  # it can be called with the flag only: then the flag punishes nothing
+        return float("nan")
+    if not rewards.sum() > 0.0:
+        return float("nan")
+    return float(priced.rewards[farthest].sum() / rewards.sum())
 
 
-def _price_drive(batch: RewardBatch, car: int, drive: Drive) -> Array:
-    rows = _scored_rows(drive)
-    rewards = [np.empty(0)]
-    for start in range(0, len(rows), CHUNK_STEPS):
-        chunk = rows[start : start + CHUNK_STEPS]
-        params = build_params(chunk, drive.tracks, drive.obstacles(chunk))
-        rewards.append(batch(params, [car] * len(chunk)))  # type: ignore[arg-type]
-    return np.concatenate(rewards)
-
-
-def _scored_rows(drive: Drive) -> State:
-    """The steps of a drive that a reward is called for."""
-    rows: State = drive.rows[drive.rows["phase"] == Phase.RUN]
-    return rows
-
-
-def _mean_return(returns: Array, drive: Drive, drives: Sequence[Drive]) -> float:
-    """The mean of a drive's `returns` (T,) over its steps; of the dawdling driver over those of the
-    `fast` one, on the same line: where it waits has no more weight than where it drives.
-    """
-    fast = next((other for other in drives if other.name == "fast"), None)
-    if drive.name != DAWDLING.name or fast is None:
-        return float(returns.mean())
-    places = _scored_rows(fast)["progress"]
-    known = _scored_rows(drive)["progress"]
-    if not len(places) or not len(known):
-        return float(returns.mean())
-    return float(np.interp(places, np.maximum.accumulate(known), returns).mean())
-
-
-def _drive_returns(rewards: Array, drive: Drive, gamma: float) -> Array:
-    """(T,) discounted returns of a drive's steps; a single 0 for a drive without steps.
-
-    A drive that was cut off would have gone on: PPO's value of its last state is that of going on
-    as in the end.
+def _return_from_start(rewards: Array, drive: Drive, gamma: float) -> float:
+    """The discounted return of a drive's first step; 0 of a drive without steps. What was cut off
+    goes on as in the end, for ever.
     """
     if not len(rewards):
-        return np.zeros(1)
+        return 0.0
     tail = 0.0
     if drive.is_cut and gamma < 1.0:
         tail = float(rewards[-TAIL_STEPS:].mean()) / (1.0 - gamma)
-    return discounted_returns(rewards, gamma, tail)
+    return float(discounted_returns(rewards, gamma, tail)[0])
+
+
+def _require_gammas(gammas: Sequence[float]) -> None:
+    for gamma in gammas:
+        if not 0.0 <= gamma <= 1.0:
+            raise UsageError(f"a discount factor is between 0 and 1, not {gamma:g}")

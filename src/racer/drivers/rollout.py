@@ -1,4 +1,4 @@
-"""Driving inside the true dynamics: cars of one batch from the start line, and what lap a line
+"""Driving inside the true dynamics: cars of one batch from their starts, and what lap a line
 really gives.
 """
 
@@ -17,7 +17,9 @@ from racer.geometry import wrap_angle
 from racer.raceline import RacingLine, border_distances, neighbors, normal_vectors, racing_line
 from racer.sim import (
     OBSTACLE_DTYPE,
+    ROW_BYTES,
     START_LINE,
+    STATE,
     TRAINING,
     Obstacles,
     Phase,
@@ -203,15 +205,17 @@ def roll_out(
     max_steps: int,
     obstacles: Obstacles = NO_OBSTACLES,
     is_turned: NDArray[np.bool_] | None = None,
+    starts: Array | float = 0.0,
 ) -> list[State]:
     """The rows of `count` cars' drives among `obstacles` (K,), each until its episode is over, or
-    for `max_steps`. Those that are `is_turned` (N,) begin facing the wrong way.
+    for `max_steps`. They begin at `starts` (N,), fractions of a lap; those that are `is_turned`
+    (N,) face the wrong way.
 
     `command(state, cars)` gives the commands (N, 2), steering deg and speed m/s, of the cars (N,)
     that still drive. One that is told to stand does so, as if something held it: the simulator
     would let it creep, and never end its episode (docs/simulator.md 9.3).
     """
-    state = line_up(scenario, obstacles, count)
+    state = line_up(scenario, obstacles, count, starts)
     if is_turned is not None:
         _turn_around(state, is_turned)
     cars = car_table(scenario.car, count)
@@ -232,11 +236,11 @@ def roll_out(
             scenario.rules,
         )
         cars_of_steps.append(alive)
-        rows_of_steps.append(rows)
+        rows_of_steps.append(rows.view(ROW_BYTES))
         goes_on = ~(rows["done"] | _is_lost(rows))
         if not goes_on.all():
             alive = alive[goes_on]
-            state = state[goes_on]
+            state = state.view(ROW_BYTES)[goes_on].view(STATE)
             cars = cars[goes_on]
         if not len(alive):
             break
@@ -273,11 +277,11 @@ def _has_crashed(state: State, obstacles: Obstacles) -> NDArray[np.bool_]:
     return np.asarray((state["phase"] == Phase.RUN) & (hit_obstacle(state, before_each) >= 0))
 
 
-def _rows_by_car(cars: NDArray[np.int64], rows: State, count: int) -> list[State]:
-    """Rows (R,) of many cars, split by car; they stay in order."""
+def _rows_by_car(cars: NDArray[np.int64], rows: NDArray[np.void], count: int) -> list[State]:
+    """Rows (R,) of `ROW_BYTES` of many cars, split by car; they stay in order."""
     order = np.argsort(cars, kind="stable")
     ends = np.cumsum(np.bincount(cars, minlength=count))
-    return np.split(rows[order], ends[:-1])
+    return np.split(rows[order].view(STATE), ends[:-1])
 
 
 def command_choices(space: ActionSpace | None, car: Car) -> CommandLimits:

@@ -157,7 +157,7 @@ def drive_all(
         drivers = default_drivers(obstacles)
     chosen = [_driver(driver) for driver in drivers]
     inputs = replace(
-        _plan_inputs(scenario.track, scenario.car, action_space),
+        plan_inputs(scenario.track, scenario.car, action_space),
         objects=Simulation(scenario, 1, seed).obstacles[0],
     )
     plans_of_drivers = [driver.plans(inputs) for driver in chosen]
@@ -197,7 +197,7 @@ def drive_dawdling(
     """
     scenario = _scenario(track, car, 1, reverse, obstacles)
     objects = Simulation(scenario, 1, seed).obstacles[0]
-    inputs = replace(_plan_inputs(scenario.track, scenario.car, action_space), objects=objects)
+    inputs = replace(plan_inputs(scenario.track, scenario.car, action_space), objects=objects)
     plans_of_rewards = [plans.dawdling_plans(inputs, s, pay) for s, pay in paid_steps]
     all_plans = list(chain.from_iterable(plans_of_rewards))
     rows_of_plans = iter(_follow_all(all_plans, scenario, inputs, action_space))
@@ -226,7 +226,8 @@ def _driver(driver: str | Driver) -> Driver:
     return ALL_DRIVERS[driver]
 
 
-def _plan_inputs(track: Track, car: Car, space: ActionSpace | None) -> PlanInputs:
+def plan_inputs(track: Track, car: Car, space: ActionSpace | None) -> PlanInputs:
+    """The road, and what the scripted drivers take for the limits of the car and its commands."""
     if space:
         lowest = min(space.speed)
         top = max(space.speed)

@@ -249,6 +249,7 @@ class JobFactsCollector:
             ppo=self._ppo(),
             metrics=dict(self.metrics),
             best_checkpoint=self._best_checkpoint(),
+            started_from=_started_from(run),
             trainer=self._trainer(),
         )
 
@@ -384,6 +385,16 @@ def _car(run: dict[str, Any], metadata: Metadata | None, simulator: str) -> str:
         return metadata.car
     version = re.match(r"\d+(\.\d+)?", simulator)
     return car_generation(float(version[0])) if version else ""
+
+
+def _started_from(run: dict[str, Any]) -> str:
+    """The run that a run of racer started from; empty where it began with nothing."""
+    lineage = run.get("lineage")
+    if not isinstance(lineage, list) or not lineage:
+        return ""
+    parent = _object(lineage[0])
+    facts = f"{parent.get('reward')} on {parent.get('track')}"
+    return f"{parent.get('folder')}, checkpoint {parent.get('checkpoint')} ({facts})"
 
 
 def _race_type(run: dict[str, Any]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from functools import cache
-from typing import Any, Protocol
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,9 @@ from racer.errors import UsageError
 from racer.logs.schema import row_episode_ids
 from racer.records import Record, RecordTable
 from racer.vehicle import ActionSpace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 EPOCH_DTYPES = {
     "iteration": "int64",
@@ -61,6 +64,7 @@ class Job:
     | ppo | one row a policy-training epoch: iteration, epoch, loss, kl, entropy, learning_rate |
     | metrics | entries of each metrics file by its name, as `racer.logs.read_metrics` gives them |
     | best_checkpoint | name of the checkpoint that the job itself calls best |
+    | started_from | the run that a run of racer started from, with its checkpoint |
     | trainer | one row an episode of a model archive's statistics: episode, reward, steps, ... |
     """
 
@@ -75,6 +79,7 @@ class Job:
     ppo: pd.DataFrame = field(default_factory=no_epochs)
     metrics: dict[str, pd.DataFrame] = field(default_factory=dict)
     best_checkpoint: str = ""
+    started_from: str = ""
     trainer: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
@@ -120,6 +125,8 @@ class Log(Record):
     `trace` has one row a step, with the columns of `racer.logs.schema`. `notes` are sentences on
     what was converted, left out or guessed. `jobs` are the folders of several jobs that stand behind
     each other in it, empty for one: `racer.logs.read_jobs` reads them apart.
+
+    `laps`, `best` and `plot` are what the functions of the public face give for it.
     """
 
     trace: pd.DataFrame
@@ -127,6 +134,54 @@ class Log(Record):
     notes: tuple[str, ...] = ()
     job: Job = field(default_factory=Job)
     jobs: tuple[str, ...] = ()
+
+    @cached_property
+    def laps(self) -> pd.DataFrame:
+        """Its laps, as `racer.laps` gives them: one row each.
+
+        Examples
+        --------
+        >>> import racer
+        >>> from racer.logs import as_log
+        >>> log = as_log(racer.drive("oval", "fast"))
+        >>> log.laps[["status", "time"]].round(2).values.tolist()
+        [['lap_complete', 8.07]]
+        """
+        import racer
+
+        return racer.laps(self)
+
+    @property
+    def best(self) -> pd.Series[Any] | None:
+        """The row of `laps` with the fastest complete lap; None without one.
+
+        Examples
+        --------
+        >>> import racer
+        >>> from racer.logs import as_log
+        >>> best = as_log(racer.drive("oval", "fast")).best
+        >>> round(float(best["time"]), 2)
+        8.07
+        """
+        complete = self.laps[self.laps["complete"]]
+        if not len(complete):
+            return None
+        return complete.iloc[int(complete["time"].argmin())]
+
+    def plot(self, kind: str = "track", **options: Any) -> Figure:
+        """A picture of it, of a kind and with the options of `racer.plot`.
+
+        Examples
+        --------
+        >>> import racer
+        >>> from racer.logs import as_log
+        >>> log = as_log(racer.drive("oval", "fast"))
+        >>> log.plot("track").axes[0].get_xlabel()
+        'x (m)'
+        """
+        import racer
+
+        return racer.plot(self, kind, **options)
 
     @property
     def bad_lines(self) -> int:
@@ -183,6 +238,7 @@ class Log(Record):
                 "race_type": job.race_type,
                 "hyperparameters": dict(job.hyperparameters),
                 "best_checkpoint": job.best_checkpoint,
+                "started_from": job.started_from,
             },
         }
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,11 +27,13 @@ from racer.logs.job_facts import (
 )
 from racer.logs.log import Job, NoStepsError, Source
 from racer.logs.metrics import MODEL_SENTENCE, TRAINER_FILE, ModelArchive
-from racer.logs.repair import RepeatFilter
 from racer.logs.schema import PHASES
 from racer.logs.simtrace import FileAccount, looks_like_steps, parse_blocks
 from racer.logs.sources import LogLocation, locate_logs, visit_files
 from racer.logs.unpacking import TruncatedFileError, UnpackBudget, line_blocks
+
+if TYPE_CHECKING:
+    from racer.logs.repair import RepeatFilter
 
 _STEP_FILE = re.compile(r"\.(csv|log|txt)(\.\d{1,4})?(\.gz)?$", re.IGNORECASE)
 _ITERATION_FILE = re.compile(r"(\d{1,9})-iteration\.csv")

@@ -17,6 +17,13 @@ from .attribution import draw_terms as draw_terms
 from .figures import PlotRequest as PlotRequest
 from .figures import Rival as Rival
 from .figures import ghosts_figure as ghosts_figure
+from .foresight import animate_foresight as animate_foresight
+from .foresight import draw_drive as draw_drive
+from .foresight import foresight_figure as foresight_figure
+from .ghosts import draw_ghosts as draw_ghosts
+from .heat_maps import draw_exits as draw_exits
+from .heat_maps import draw_mean_rewards as draw_mean_rewards
+from .heat_maps import draw_visits as draw_visits
 from .kinds import PLOT_KINDS as PLOT_KINDS
 from .kinds import PlotKind as PlotKind
 from .kinds import find_plot_kind as find_plot_kind
@@ -28,11 +35,7 @@ from .lap_times import draw_sector_times as draw_sector_times
 from .lap_times import draw_time_distribution as draw_time_distribution
 from .lap_times import sector_time_table as sector_time_table
 from .laps import LAP_COLORINGS as LAP_COLORINGS
-from .laps import draw_exits as draw_exits
-from .laps import draw_ghosts as draw_ghosts
 from .laps import draw_laps as draw_laps
-from .laps import draw_mean_rewards as draw_mean_rewards
-from .laps import draw_visits as draw_visits
 from .laps import race_figure as race_figure
 from .reward_map import draw_headings as draw_headings
 from .reward_map import draw_ranks as draw_ranks
@@ -57,6 +60,7 @@ from .style import save_figure as save_figure
 from .style import style_context as style_context
 from .telemetry import align_laps as align_laps
 from .telemetry import comparison_figure as comparison_figure
+from .telemetry import draw_corner_gains as draw_corner_gains
 from .telemetry import draw_corners as draw_corners
 from .telemetry import draw_lap_delta as draw_lap_delta
 from .telemetry import draw_lap_speeds as draw_lap_speeds
@@ -74,6 +78,7 @@ from .track import draw_racing_line as draw_racing_line
 from .track import draw_speed_profiles as draw_speed_profiles
 from .track import draw_track as draw_track
 from .track import draw_waypoints as draw_waypoints
+from .track import name_corners as name_corners
 from .track import racing_line_figure as racing_line_figure
 from .track import start_line as start_line
 from .track import track_figure as track_figure
@@ -108,6 +113,7 @@ __all__ = [
     "PlotRequest",
     "Rival",
     "align_laps",
+    "animate_foresight",
     "animate_laps",
     "attribution_figure",
     "border_points",
@@ -122,9 +128,11 @@ __all__ = [
     "draw_command_plane",
     "draw_commands",
     "draw_completion_by_iteration",
+    "draw_corner_gains",
     "draw_corners",
     "draw_curvature",
     "draw_direction",
+    "draw_drive",
     "draw_entropy",
     "draw_exits",
     "draw_fastest_lap",
@@ -163,10 +171,12 @@ __all__ = [
     "draw_visits",
     "draw_waypoints",
     "find_plot_kind",
+    "foresight_figure",
     "ghosts_figure",
     "laps_of_phase",
     "laps_over_distance",
     "learning_curve_figure",
+    "name_corners",
     "onboard_frames",
     "plot",
     "policy_figure",

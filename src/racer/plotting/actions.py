@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -32,6 +33,9 @@ Array = NDArray[np.float64]
 USED_COLOR = style.PALETTE[0]
 UNUSED_COLOR = style.PALETTE[5]
 FREE_DRIVE_COLOR = style.PALETTE[1]
+SPEEDS_CMAP = "Blues"  # of actions: the faster, the darker
+
+_FRACTION_FONT_SIZE = 7.5
 
 _MAX_LABELED_BARS = 18  # actions up to which each has its command below its bar
 _MAX_NUMBERED_BARS = 40  # up to which each has its number there
@@ -41,12 +45,12 @@ _LOGARITHMIC_FROM = 50.0  # steps in the fullest bin
 
 
 def draw_action_bars(usage: pd.DataFrame, ax: Axes) -> Axes:
-    """`ax` with how often each discrete action was taken, % of the steps, never-used ones marked;
-    `usage` as of `discrete_action_usage`.
+    """`ax` with how often each discrete action was taken, % of the steps, darker the faster it is,
+    never-used ones marked; `usage` as of `discrete_action_usage`.
     """
     is_unused = usage["count"] == 0
     unused_count = int(is_unused.sum())
-    ax.bar(usage["action"], usage["share"], color=USED_COLOR, width=0.75)
+    ax.bar(usage["action"], usage["share"], color=_speed_colors(usage), width=0.75)
     if unused_count:
         ax.plot(
             usage["action"][is_unused],
@@ -69,9 +73,9 @@ def draw_action_bars(usage: pd.DataFrame, ax: Axes) -> Axes:
         ax.set_xlabel("index of the action")
     ax.grid(False, axis="x")
     if unused_count:
-        ax.set_title(f"Actions taken: {unused_count} of {len(usage)} never")
+        ax.set_title(f"Actions taken: {unused_count} of {len(usage)} never  ·  darker is faster")
     else:
-        ax.set_title(f"Actions taken: all {len(usage)}")
+        ax.set_title(f"Actions taken: all {len(usage)}  ·  darker is faster")
     return ax
 
 
@@ -85,7 +89,7 @@ def draw_action_grid(usage: pd.DataFrame, ax: Axes) -> Axes:
     size = 20.0 + 900.0 * usage["share"] / max(float(usage["share"].max()), 1e-9)
     unused = usage[usage["count"] == 0]
     ax.scatter(
-        usage["steer"], usage["throttle"], size, USED_COLOR, alpha=0.65, linewidths=0, zorder=3
+        usage["steer"], usage["throttle"], size, _speed_colors(usage), linewidths=0, zorder=3
     )
     ax.plot(
         unused["steer"],
@@ -96,21 +100,56 @@ def draw_action_grid(usage: pd.DataFrame, ax: Axes) -> Axes:
         mew=2.2,
         zorder=4,
     )
-    radius = np.sqrt(size) / 2.0
-    for row, height in zip(usage.to_dict("records"), radius + 2.0, strict=True):
+    _format_command_axes(ax)
+    ax.margins(0.1, 0.24)
+    ax.set_title("By steering and speed")
+    _write_fractions(usage, size, ax)
+    return ax
+
+
+def _speed_colors(usage: pd.DataFrame) -> Any:
+    """(A, 4) a color for the commanded speed of each action, light where it is slow; one color
+    where no speed is known.
+    """
+    speed = usage["throttle"].to_numpy(float)
+    known = speed[np.isfinite(speed)]
+    if not len(known) or np.ptp(known) <= 0.0:
+        return USED_COLOR
+    part = (np.where(np.isfinite(speed), speed, known.min()) - known.min()) / np.ptp(known)
+    return colormaps[SPEEDS_CMAP](0.35 + 0.6 * part)
+
+
+def _write_fractions(usage: pd.DataFrame, size: pd.Series, ax: Axes) -> None:
+    """The percentage of each action above its disk, the most taken first; those that would lie on
+    another are left out.
+    """
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        return
+    figure.draw_without_rendering()
+    points = (
+        ax.transData.transform(usage[["steer", "throttle"]].to_numpy(float)) * 72.0 / figure.dpi
+    )
+    radius = np.sqrt(size.to_numpy(float)) / 2.0
+    taken: list[Array] = []
+    for k in np.argsort(-usage["count"].to_numpy(), kind="stable").tolist():
+        row = usage.iloc[k]
+        text = f"{100.0 * row['share']:.0f} %" if row["count"] else "never"
+        middle = points[k] + (0.0, radius[k] + 2.0 + 0.5 * _FRACTION_FONT_SIZE)
+        half = 0.5 * _FRACTION_FONT_SIZE * np.array([0.6 * len(text), 1.1])
+        box = np.vstack([middle - half, middle + half])
+        if any((box[0] < other[1]).all() and (other[0] < box[1]).all() for other in taken):
+            continue
+        taken.append(box)
         ax.annotate(
-            f"{100.0 * row['share']:.0f} %" if row["count"] else "never",
+            text,
             (row["steer"], row["throttle"]),
-            (0, height),
+            (0, radius[k] + 2.0),
             textcoords="offset points",
             ha="center",
-            fontsize=7.5,
+            fontsize=_FRACTION_FONT_SIZE,
             zorder=5,
         )
-    _format_command_axes(ax)
-    ax.margins(0.16, 0.22)
-    ax.set_title("By steering and speed")
-    return ax
 
 
 def draw_commands(

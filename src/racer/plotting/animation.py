@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from racer.errors import UsageError, need
 from racer.files import temporary_folder, write_file
 from racer.plotting import style
-from racer.plotting.laps import GHOST_COLORS
+from racer.plotting.ghosts import GHOST_COLORS, Ghost, car_corners, ghosts_of_laps
 from racer.plotting.track import border_points, draw_obstacles, draw_track
 from racer.sensors.camera import FRONT_CAMERA, map_ground, render_camera
 from racer.sim import Obstacles, State
@@ -39,14 +39,14 @@ Frames = NDArray[np.uint8]
 
 FPS = 15  # the simulator's camera rate (docs/simulator.md 3.1): one picture a step is real time
 MAX_ANIMATION_FRAMES = 180 * FPS
-CAR_SIZE_M = (0.324, 0.196)  # length and width
-CENTER_BEHIND_M = 0.14  # from the logged X, Y back to the car's center
 JUMP_M = 0.5  # between two steps: no car is that fast, it was set down elsewhere
 FRAME_SIZE_PX = (384, 288)  # width and height of a picture from the car
 
 _TRAIL_STEPS = FPS  # of the line behind a car
 _OVERSAMPLING = 2  # pictures are painted so much larger and then shrunk, for smooth edges
 _LEGEND_PX = 36
+_MIN_LABELED_WIDTH_PX = 360  # of a map that has room for words beside the cars
+_WORDS_GAP_PX = 14 * _OVERSAMPLING  # from a car to its words
 _GIF_DURATIONS_MS = (70, 70, 60)  # GIF counts in hundredths of a second: on average 1/15 s
 _LAST_GIF_DURATION_MS = 1500
 _FRAMES_AT_A_TIME = 32  # pictures from the car that are drawn together
@@ -97,31 +97,16 @@ def animate_laps(
         )
     if ending == ".mp4":
         need("video")
-    poses = [_poses(trace, lap) for _, lap in laps.iterrows()]
-    scene = _paint_scene(poses, _labels(laps, names), track, width, obstacles)
-    pictures = _paint_pictures(scene, poses)
+    ghosts = ghosts_of_laps(trace, laps, _labels(laps, names))
+    poses = [ghost.pose[:MAX_ANIMATION_FRAMES] for ghost in ghosts]
+    scene = _paint_scene(poses, [ghost.name for ghost in ghosts], track, width, obstacles)
+    pictures = _paint_pictures(scene, poses, ghosts if width >= _MIN_LABELED_WIDTH_PX else [])
     palette = _map_palette()
     if onboard is not None:
         pictures = join_map_and_view(pictures, onboard, command_captions(trace, laps))
         palette = extend_palette(palette, onboard)
     content = _gif(pictures, palette) if ending == ".gif" else _mp4(pictures)
     return write_file(path, content)
-
-
-def car_corners(pose: Array) -> Array:
-    """(..., 4, 2) m corners of the car for logged poses (..., 3): X, Y in m and yaw in rad."""
-    forward = np.stack([np.cos(pose[..., 2]), np.sin(pose[..., 2])], axis=-1)
-    left = np.stack([-forward[..., 1], forward[..., 0]], axis=-1)
-    center = pose[..., :2] - CENTER_BEHIND_M * forward
-    half_length = 0.5 * CAR_SIZE_M[0] * forward
-    half_width = 0.5 * CAR_SIZE_M[1] * left
-    corners = [
-        center + half_length + half_width,
-        center - half_length + half_width,
-        center - half_length - half_width,
-        center + half_length - half_width,
-    ]
-    return np.stack(corners, axis=-2)
 
 
 def onboard_frames(
@@ -195,12 +180,6 @@ def extend_palette(palette: Image, onboard: Frames) -> Image:
     return _palette_image(np.unique(colors, axis=0)[:256])
 
 
-def _poses(trace: pd.DataFrame, lap: pd.Series) -> Array:
-    """(T, 3) X and Y, m, and yaw, rad, of the steps of a lap."""
-    rows = trace.iloc[int(lap["first_row"]) : int(lap["last_row"]) + 1]
-    return np.column_stack([rows["X"], rows["Y"], np.radians(rows["yaw"])])[:MAX_ANIMATION_FRAMES]
-
-
 def _labels(laps: pd.DataFrame, names: Sequence[str]) -> list[str]:
     """The name of each lap; its time where it has none."""
     labels = [f"{time:.2f} s" for time in laps["time"]]
@@ -269,11 +248,16 @@ def _add_scene_legend(figure: Figure, columns: int) -> None:
         line.set(linewidth=4.0, alpha=1.0)
 
 
-def _paint_pictures(scene: _Scene, poses: Sequence[Array]) -> Iterator[Image]:
-    """A picture a step, until the last car has ended its lap."""
+def _paint_pictures(
+    scene: _Scene, poses: Sequence[Array], ghosts: Sequence[Ghost]
+) -> Iterator[Image]:
+    """A picture a step, until the last car has ended its lap; beside each car what is said of the
+    `ghosts`.
+    """
     from PIL import ImageDraw, ImageFont
 
     font = ImageFont.load_default(13 * _OVERSAMPLING)
+    small_font = ImageFont.load_default(11 * _OVERSAMPLING)
     size = (_even(scene.still.width // _OVERSAMPLING), _even(scene.still.height // _OVERSAMPLING))
     colored = list(zip(poses, GHOST_COLORS, strict=False))
     for step in range(max(map(len, poses))):
@@ -281,8 +265,63 @@ def _paint_pictures(scene: _Scene, poses: Sequence[Array]) -> Iterator[Image]:
         paint = ImageDraw.Draw(picture)
         for pose, color in reversed(colored):  # the first car on top
             _paint_car(paint, scene, pose, step, color)
+        _paint_words(paint, scene, ghosts, step, small_font)
         _paint_clock(paint, picture.width, step, font)
         yield picture.resize(size, reducing_gap=None)
+
+
+def _paint_words(
+    paint: ImageDraw,
+    scene: _Scene,
+    ghosts: Sequence[Ghost],
+    step: int,
+    font: FreeTypeFont | ImageFont,
+) -> None:
+    """The speed and the gap of each car beside it, where they hide no other; its name, too, where
+    there are several.
+    """
+    taken: list[tuple[float, float, float, float]] = []
+    size = (scene.still.width, scene.still.height)
+    for ghost in ghosts:
+        k = min(step, len(ghost.pose) - 1)
+        text = ghost.words_at(k)
+        if len(ghosts) == 1:
+            text = text.rpartition("\n")[2]
+        [spot] = scene.pixels(ghost.pose[k : k + 1, :2])
+        left, top, right, foot = paint.multiline_textbbox((0, 0), text, font=font)
+        box = _free_box(spot, (right - left, foot - top), size, taken)
+        taken.append(box)
+        paint.rounded_rectangle(
+            (box[0] - 4, box[1] - 3, box[2] + 4, box[3] + 3), 6, fill=style.BACKGROUND_COLOR
+        )
+        paint.multiline_text((box[0] - left, box[1] - top), text, fill=style.INK, font=font)
+
+
+def _free_box(
+    spot: tuple[float, float],
+    text: tuple[float, float],
+    size: tuple[int, int],
+    taken: Sequence[tuple[float, float, float, float]],
+) -> tuple[float, float, float, float]:
+    """Left, top, right and foot, px, of the first place beside a spot for a text of this width and
+    height that lies in a picture of this `size` and hides no box that is `taken`.
+    """
+    width, height = text
+    places = []
+    for down in (-1.6, 0.6, -2.9, 1.9, -4.2, 3.2, -5.5, 4.5):
+        for across in (_WORDS_GAP_PX, -width - _WORDS_GAP_PX):
+            x = spot[0] + across
+            y = spot[1] + down * (height + 6)
+            places.append((x, y, x + width, y + height))
+    for left, top, right, foot in places:
+        is_inside = left >= 0 and top >= _LEGEND_PX and right <= size[0] and foot <= size[1]
+        is_free = all(
+            right + 8 < other[0] or left - 8 > other[2] or foot + 6 < other[1] or top - 6 > other[3]
+            for other in taken
+        )
+        if is_inside and is_free:
+            return left, top, right, foot
+    return places[0]
 
 
 def _paint_car(paint: ImageDraw, scene: _Scene, pose: Array, step: int, color: str) -> None:

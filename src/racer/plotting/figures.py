@@ -23,6 +23,8 @@ from racer.logs import Log
 from racer.plotting import (
     actions,
     animation,
+    ghosts,
+    heat_maps,
     lap_times,
     laps,
     selection,
@@ -35,7 +37,7 @@ from racer.track import Track
 
 DEFAULT_GAMMA = 0.99  # discount factor, where neither the user nor the job says it
 WIDTH_IN = 7.5  # fills the text width of A4, and A5 lying
-MAX_GHOSTS = len(laps.GHOST_COLORS)
+MAX_GHOSTS = len(ghosts.GHOST_COLORS)
 MAX_SECTOR_ROWS = 36
 BEST_SECTOR_ROWS = 12  # where the user chooses no laps
 
@@ -127,6 +129,7 @@ def telemetry_figure(request: PlotRequest) -> Figure:
         telemetry.draw_lap_speeds(aligned.telemetry, top, command=len(shown) == 1)
         telemetry.draw_lap_steering(aligned.telemetry, bottom)
         _mark_corners(request.track, aligned, [top, bottom])
+        _name_track(request.track, figure)
     return figure
 
 
@@ -146,7 +149,10 @@ def versus_figure(request: PlotRequest) -> Figure:
         telemetry.draw_lap_speeds(aligned.telemetry, top)
         telemetry.draw_lap_steering(aligned.telemetry, middle)
         telemetry.draw_lap_delta(first, second, bottom, names)
+        if request.track is not None and np.isfinite(aligned.start):
+            telemetry.draw_corner_gains(request.track, first, second, bottom, aligned.start)
         _mark_corners(request.track, aligned, [top, middle, bottom])
+        _name_track(request.track, figure)
     return figure
 
 
@@ -174,19 +180,19 @@ def action_usage_figure(request: PlotRequest) -> Figure:
 def exit_figure(request: PlotRequest) -> Figure:
     """Where cars left the track, on the road by section."""
     _require_laps(request)
-    return _heat_map(request, laps.draw_exits)
+    return _heat_map(request, heat_maps.draw_exits)
 
 
 def visit_figure(request: PlotRequest) -> Figure:
     """Where the cars were."""
     _require_driving(request)
-    return _heat_map(request, laps.draw_visits)
+    return _heat_map(request, heat_maps.draw_visits)
 
 
 def mean_reward_figure(request: PlotRequest) -> Figure:
     """What a step was paid, by place."""
     _require_driving(request)
-    return _heat_map(request, laps.draw_mean_rewards)
+    return _heat_map(request, heat_maps.draw_mean_rewards)
 
 
 def sector_figure(request: PlotRequest) -> Figure:
@@ -251,7 +257,7 @@ def ghosts_figure(
     """A figure of the laps `shown` of a trace racing each other on a map; `names` label them."""
     with style.style_context():
         figure, ax = _map_figure(trace, shown, track)
-        laps.draw_ghosts(trace, shown, ax, track, names=names)
+        ghosts.draw_ghosts(trace, shown, ax, track, names=names)
     return figure
 
 
@@ -376,6 +382,12 @@ def _align_with_rival(request: PlotRequest, rival: Rival) -> telemetry.AlignedLa
         ],
         request.track,
     )
+
+
+def _name_track(track: Track | None, figure: Figure) -> None:
+    """The track, where it is known, above all panels of a figure."""
+    if track is not None:
+        figure.suptitle(track.title, x=0.01, ha="left", fontweight="bold", fontsize=12)
 
 
 def _mark_corners(track: Track | None, aligned: telemetry.AlignedLaps, panels: list[Axes]) -> None:

@@ -30,6 +30,7 @@ Formula 1, told apart by lightness too."""
 
 SECTORS_WITHOUT_CORNERS = 3  # of a lap where no corners are known
 
+_MIN_BAR_HEIGHT_S = 0.5  # of the highest bar
 _MIN_BAR_ROOM = 5  # laps for which there is room at least: a single bar is no wall
 _MAX_BARS = 45  # laps from which bars become dots
 _MIN_HISTOGRAM_LAPS = 8  # complete laps below which each is a mark
@@ -39,35 +40,41 @@ _CLEAR_CORRELATION = 0.3
 
 
 def draw_lap_times(laps: pd.DataFrame, ax: Axes) -> Axes:
-    """`ax` with the time of every lap, s: bars for a race, dots for many laps; those not completed
-    are marked.
+    """`ax` with how far each lap is behind the best one, s, as bars with the lap times above them,
+    or with the times of many laps as dots; those not completed are marked.
     """
     number = np.arange(1, len(laps) + 1)
-    time = laps["time"].to_numpy()
     is_complete = laps["complete"].to_numpy(bool)
+    has_bars = len(laps) <= _MAX_BARS
+    time = laps["time"].to_numpy(float)
+    best = float(time[is_complete].min(initial=np.inf))
+    is_best = is_complete & (time == best)
+    height = np.where(is_complete, time, best)
+    if has_bars:
+        height = np.where(is_complete, time - best, 0.0)
+        others = is_complete & ~is_best
+        ax.bar(number[others], height[others], 0.7, color=COMPLETE_COLOR, label="complete")
+        ax.set_ylim(*_bar_limits(height))
+    else:
+        ax.plot(number[is_complete], time[is_complete], "o", color=COMPLETE_COLOR, markersize=3.5)
+        height = np.where(is_complete, time, best - 0.02 * best)
     looks = (
-        (is_complete, COMPLETE_COLOR, "complete", "", "o"),
-        (~is_complete, INCOMPLETE_COLOR, "not completed", "///", "x"),
+        (is_best, {"marker": "D", "color": BEST_FILL, "markersize": 7, "label": "best lap"}),
+        (~is_complete, {"marker": "x", "color": INCOMPLETE_COLOR, "label": "not completed"}),
     )
-    for chosen, color, label, hatch, marker in looks:
-        if not chosen.any():
-            continue
-        x = number[chosen]
-        y = time[chosen]
-        if len(laps) <= _MAX_BARS:
-            ax.bar(x, y, color=color, width=0.7, label=label, hatch=hatch)
-        else:
-            ax.plot(x, y, marker, color=color, markersize=3.5, label=label)
-    if len(laps) <= _MAX_BARS:
-        _write_times(laps, ax)
+    for chosen, look in looks:
+        if chosen.any():
+            shown = np.where(np.isfinite(height), height, 0.0)
+            ax.plot(number[chosen], shown[chosen], linestyle="none", mew=1.6, **look)
+    if has_bars:
+        _write_times(laps, height, ax)
         ax.set_xlim(0.4, max(len(laps), _MIN_BAR_ROOM) + 0.6)
     ax.set_xlabel("lap")
-    ax.set_ylabel("lap time (s)")
-    ax.set_ylim(bottom=0.0)
+    ax.set_ylabel("behind the best lap (s)" if has_bars else "lap time (s)")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(False, axis="x")
-    ax.set_title("Lap times")
-    return style.add_legend_above(ax)
+    ax.set_title(_lap_time_title(best))
+    return style.add_legend_above(ax, 3)
 
 
 def draw_time_distribution(laps: pd.DataFrame, ax: Axes) -> Axes:
@@ -209,14 +216,28 @@ def draw_sector_times(times: pd.DataFrame, ax: Axes) -> Axes:
     return _format_table_axes(ax, len(names), len(times) + 1)
 
 
-def _write_times(laps: pd.DataFrame, ax: Axes) -> None:
+def _bar_limits(height: Array) -> tuple[float, float]:
+    """The ends of an axis of bars, s: small differences look small."""
+    room = max(float(height.max(initial=0.0)), _MIN_BAR_HEIGHT_S)
+    return -0.12 * room, 1.2 * room
+
+
+def _lap_time_title(best: float) -> str:
+    return (
+        f"Lap times: the best in {best:.2f} s"
+        if np.isfinite(best)
+        else "Lap times: no complete lap"
+    )
+
+
+def _write_times(laps: pd.DataFrame, height: Array, ax: Axes) -> None:
     """The time above each bar; how far the car got, where it did not complete the lap."""
-    columns = zip(laps["time"], laps["completion"], laps["complete"], strict=True)
-    for number, (time, completion, is_complete) in enumerate(columns, 1):
+    columns = zip(laps["time"], laps["completion"], laps["complete"], height, strict=True)
+    for number, (time, completion, is_complete, top) in enumerate(columns, 1):
         ax.annotate(
             f"{time:.2f}" if is_complete else f"{completion:.0f} %",
-            (number, time),
-            (0, 2),
+            (number, top),
+            (0, 3 if top > 0.0 else 7),
             textcoords="offset points",
             ha="center",
             fontsize=8 if len(laps) <= 15 else 6,

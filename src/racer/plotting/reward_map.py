@@ -55,7 +55,9 @@ def reward_map_figure(
         if arrows:
             draw_headings(reward_map, ax)
         ax.set_title(title)
-        top.colorbar(image, ax=ax, label=unit, shrink=0.85, extend=_extend(reward_map, image.norm))
+        norm = image.norm
+        ends = style.beyond_ends(reward_map.price, norm.vmin or 0.0, norm.vmax or 0.0)
+        top.colorbar(image, ax=ax, label=unit, shrink=0.85, extend=ends)
         along, across = bottom.subplots(1, 2, width_ratios=[1.7, 1.0], sharey=True)
         draw_slice_along(reward_map, along, unit)
         draw_slices_across(reward_map, across)
@@ -146,18 +148,6 @@ def reward_norm(reward_map: RewardMap, is_difference: bool) -> Normalize:
     if high <= low:
         high = low + 1.0
     return Normalize(low, high)
-
-
-def _extend(reward_map: RewardMap, norm: Normalize) -> str:
-    """At which ends of the color bar there are rewards beyond it."""
-    is_beyond_below = bool(np.nanmin(reward_map.price) < (norm.vmin or 0.0))
-    is_beyond_above = bool(np.nanmax(reward_map.price) > (norm.vmax or 0.0))
-    return {
-        (False, False): "neither",
-        (True, False): "min",
-        (False, True): "max",
-        (True, True): "both",
-    }[is_beyond_below, is_beyond_above]
 
 
 def rank_figure(scores: Sequence[RewardScore], track: str = "") -> Figure:

@@ -5,8 +5,9 @@ set of defaults, and the legends, color bars and colored lines that pictures sha
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from racer.errors import UsageError, did_you_mean
@@ -85,6 +87,10 @@ DEFAULTS: dict[Any, Any] = {
 
 NOTEBOOK_DPI = 100
 
+_LABEL_FONT_SIZE = 7.5
+_LABEL_REACHES = np.arange(0.3, 8.0, 0.3)  # from what it is about to a label, in its heights
+_LABEL_TURNS_DEG = (0.0, 25.0, -25.0, 50.0, -50.0, 75.0, -75.0)
+
 
 @contextmanager
 def style_context() -> Iterator[None]:
@@ -105,6 +111,7 @@ def style_context() -> Iterator[None]:
 def format_map_axes(ax: Axes) -> Axes:
     """`ax`, made a map: meters to scale, labeled."""
     ax.set_aspect("equal", adjustable="datalim")
+    ax.grid(False)
     ax.set_xlabel("x (m)")
     ax.set_ylabel("y (m)")
     return ax
@@ -162,6 +169,97 @@ def usual_range(values: Array, low_percent: float, high_percent: float) -> tuple
         return 0.0, 1.0
     low, high = np.percentile(known, [low_percent, high_percent])
     return float(low), float(high)
+
+
+def beyond_ends(values: Array, low: float, high: float) -> str:
+    """At which ends of a color scale from `low` to `high` there are values beyond it, in the words
+    of a color bar's `extend`.
+    """
+    is_below = bool((values < low).any())
+    is_above = bool((values > high).any())
+    if is_below and is_above:
+        return "both"
+    if is_below:
+        return "min"
+    return "max" if is_above else "neither"
+
+
+@dataclass(frozen=True, eq=False)
+class LeaderLabel:
+    """A text that stands beside a map, with a line to what it is about: at `foot` (2,) m, and
+    preferably to the side of `outward` (2,).
+    """
+
+    text: str
+    foot: Array
+    outward: Array
+
+    def free_box(self, size: Array, marks: Array, taken: list[Array]) -> Array:
+        """(2, 2) m the lower left and the upper right corner of the nearest place for a text of
+        this `size` (2,) m where none of the `marks` (N, 2) m is, and no box that is `taken`; of the
+        farthest where there is none.
+        """
+        outward = self.outward / max(float(np.hypot(*self.outward)), 1e-9)
+        box = np.vstack([self.foot, self.foot])
+        for reach in _LABEL_REACHES:
+            for turn in np.radians(_LABEL_TURNS_DEG):
+                rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+                direction = rotation @ outward
+                middle = self.foot + direction * (reach * size[1] + 0.5 * size)
+                box = np.vstack([middle - 0.5 * size, middle + 0.5 * size])
+                is_marked = ((marks >= box[0]) & (marks <= box[1])).all(axis=1).any()
+                if not is_marked and not any(_boxes_meet(box, other) for other in taken):
+                    return box
+        return box
+
+
+def draw_leader_labels(labels: Sequence[LeaderLabel], marks: Array, ax: Axes) -> Axes:
+    """`ax`, a map, with labels where they hide neither `marks` (N, 2) m, nor what is written there,
+    nor each other.
+    """
+    written = [text.get_position() for text in ax.texts if text.get_text()]
+    marks = np.vstack([marks, np.reshape(written, (-1, 2))])
+    boxes: list[Array] = []
+    for _ in range(2):  # room for the labels makes the map smaller, and so the labels larger
+        boxes = []
+        for label in labels:
+            boxes.append(label.free_box(_text_size(label.text, ax), marks, boxes))
+            ax.update_datalim(boxes[-1])
+        ax.autoscale_view()
+    for label, box in zip(labels, boxes, strict=True):
+        ax.annotate(
+            label.text,
+            tuple(label.foot.tolist()),
+            tuple(box.mean(axis=0).tolist()),
+            textcoords="data",
+            fontsize=_LABEL_FONT_SIZE,
+            ha="center",
+            va="center",
+            path_effects=[withStroke(linewidth=2.0, foreground=BACKGROUND_COLOR)],
+            arrowprops={"arrowstyle": "-", "color": INK, "lw": 0.8, "shrinkA": 0, "shrinkB": 0},
+            zorder=6,
+        )
+    return ax
+
+
+def _boxes_meet(box: Array, other: Array) -> bool:
+    return bool((box[0] <= other[1]).all() and (other[0] <= box[1]).all())
+
+
+def _text_size(text: str, ax: Axes) -> Array:
+    """(2,) about how wide and high a label is on `ax`, in its data's units, as the figure is laid
+    out now.
+    """
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        return np.zeros(2)
+    figure.draw_without_rendering()
+    lines = text.split("\n")
+    points = np.array([0.62 * max(map(len, lines)), 1.5 * len(lines)]) * _LABEL_FONT_SIZE
+    corner = ax.transData.inverted().transform(np.zeros(2))
+    other = ax.transData.inverted().transform(points * figure.dpi / 72.0)
+    size: Array = np.abs(np.asarray(other - corner))
+    return size
 
 
 def count_norm(top: float, logarithmic_from: float) -> Normalize:

@@ -166,6 +166,31 @@ def draw_lap_delta(
     return _format_distance_axis(ax, {names[0]: reference})
 
 
+def draw_corner_gains(
+    track: Track, reference: pd.DataFrame, lap: pd.DataFrame, ax: Axes, start: float = 0.0
+) -> Axes:
+    """`ax`, that of `draw_lap_delta`, with what the lap loses (+) or gains against the `reference`
+    in each corner, s; `start` as of `draw_corners`.
+    """
+    table = time_delta(reference, lap)
+    distance = table["distance"].to_numpy(float)
+    delta = table["delta"].to_numpy(float)
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(bottom, top + 0.2 * (top - bottom))
+    transform = blended_transform_factory(ax.transData, ax.transAxes)
+    for corner in find_corners(track):
+        length = (corner.end - corner.start) % track.length
+        entry = (corner.start - start) % track.length
+        exit_ = entry + length
+        if exit_ > distance[-1]:
+            continue
+        gain = float(np.interp(exit_, distance, delta) - np.interp(entry, distance, delta))
+        text = f"{gain:+.2f}".replace("-", "\N{MINUS SIGN}")
+        look: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 7, "color": style.INK}
+        ax.text(entry + length / 2.0, 0.98, text, transform=transform, **look)
+    return ax
+
+
 def draw_corners(track: Track, ax: Axes, start: float = 0.0, *, named: bool = True) -> Axes:
     """`ax`, whose x is distance in m from `start` m past the start line, with the corners as bands,
     and their names.

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Polygon
 from matplotlib.path import Path as Outline
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from racer import geometry
@@ -180,6 +181,13 @@ def mark_corners(
     return ax
 
 
+def name_corners(track: Track, ax: Axes) -> Axes:
+    """`ax`, a map, with the name of each corner on its outside."""
+    for corner in find_corners(track):
+        _write_outside(track, corner, corner.name, ax)
+    return ax
+
+
 def track_figure(track: Track) -> Figure:
     """A figure about one track: a map with start, direction and waypoint numbers, and the curvature
     along the lap.
@@ -315,7 +323,7 @@ def draw_racing_line(track: Track, line: RacingLine, passages: list[Passage], ax
         capstyle="round",
     )
     _mark_braking(line, passages, ax)
-    _name_corners(track, passages, ax)
+    _name_passages(track, passages, ax)
     style.format_map_axes(ax)
     style.add_color_bar(lines, ax, "speed (m/s)", shrink=0.8, pad=0.02)
     return ax
@@ -413,16 +421,28 @@ def _mark_braking(line: RacingLine, passages: list[Passage], ax: Axes) -> None:
     style.add_legend_above(ax)
 
 
-def _name_corners(track: Track, passages: list[Passage], ax: Axes) -> None:
-    """The names of corners, on the outside of each."""
-    gap = 0.75 * float(np.median(track.width)) + 0.012 * float(np.ptp(track.outer, axis=0).max())
+def _name_passages(track: Track, passages: list[Passage], ax: Axes) -> None:
+    """The names of passages, on the outside of the corner of each."""
     for passage in passages:
-        corner = passage.corner
-        around = corner.apex + np.array([0.0, 0.1, -0.1])
-        apex, ahead, behind = geometry.point_at(track.center, np.clip(around, 0.0, track.length))
-        forward = (ahead - behind) / max(float(np.hypot(*(ahead - behind))), 1e-9)
-        left = np.array([-forward[1], forward[0]])
-        x, y = apex - np.sign(corner.angle) * gap * left
-        ax.text(
-            x, y, passage.name, fontsize=8, fontweight="bold", ha="center", va="center", zorder=6
-        )
+        _write_outside(track, passage.corner, passage.name, ax)
+
+
+def _write_outside(track: Track, corner: Corner, name: str, ax: Axes) -> None:
+    """A name on the outside of a corner."""
+    gap = 0.75 * float(np.median(track.width)) + 0.012 * float(np.ptp(track.outer, axis=0).max())
+    around = corner.apex + np.array([0.0, 0.1, -0.1])
+    apex, ahead, behind = geometry.point_at(track.center, np.clip(around, 0.0, track.length))
+    forward = (ahead - behind) / max(float(np.hypot(*(ahead - behind))), 1e-9)
+    left = np.array([-forward[1], forward[0]])
+    x, y = apex - np.sign(corner.angle) * gap * left
+    ax.text(
+        x,
+        y,
+        name,
+        fontsize=8,
+        fontweight="bold",
+        ha="center",
+        va="center",
+        zorder=6,
+        path_effects=[withStroke(linewidth=2.0, foreground=style.BACKGROUND_COLOR)],
+    )

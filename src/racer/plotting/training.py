@@ -108,6 +108,18 @@ def draw_times_by_iteration(laps: pd.DataFrame, ax: Axes) -> Axes:
         return style.write_note(ax, "no complete lap")
     best = complete["time"].groupby(iteration).min().cummin()
     ax.step(best.index, best, where="post", color=style.PALETTE[5], label="best so far")
+    record = float(best.iloc[-1])
+    holder = best.index[int(np.argmin(best.to_numpy()))]
+    is_late = holder > (best.index[0] + best.index[-1]) / 2
+    ax.annotate(
+        f"{record:.2f} s",
+        (holder, record),
+        (0, -11),
+        textcoords="offset points",
+        ha="right" if is_late else "left",
+        fontsize=8,
+    )
+    ax.margins(y=0.16)
     return style.add_legend_above(ax)
 
 

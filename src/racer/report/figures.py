@@ -13,15 +13,19 @@ from bokeh.models import (
     BasicTicker,
     ColorBar,
     ColumnDataSource,
+    DataRange1d,
+    GlyphRenderer,
     HoverTool,
     LayoutDOM,
     LinearColorMapper,
+    Range1d,
 )
 from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
 from racer.analysis import action_label, lap_iterations, laps_by_iteration
-from racer.plotting import FAINT, INK, PALETTE, row_numbers
+from racer.plotting import PALETTE, row_numbers
+from racer.report.looks import dress
 from racer.report.subject import ReportSubject
 
 FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
@@ -35,6 +39,8 @@ _GREEN = PALETTE[2]
 _MAX_TOOLTIPS = 6  # boxes beside the pointer
 _MAX_BARS = 60  # laps from which bars become dots
 _MAX_LABELED_BARS = 24
+_LEAST_BARS = 5  # laps for which there is room at least: a single bar is no wall
+_MIN_BAR_ROOM_S = 0.5
 _MAX_ACTIONS = 40  # bars
 _COMMAND_BINS = (30, 20)  # of steering and speed, for continuous actions
 _MARK_SIZE = 6
@@ -46,13 +52,14 @@ def plain_figure(
     *,
     height: int = 240,
     tools: str = "xpan,xbox_zoom,reset,save",
+    sizing_mode: str = "stretch_width",
     **options: Any,
 ) -> figure:
-    """A figure as wide as the page, with labeled axes and few, quiet tools. `height` is in pixels;
-    `options` go to `bokeh.plotting.figure`.
+    """A figure as wide as its place on the page, with labeled axes and few, quiet tools. `height`
+    is in pixels; `options` go to `bokeh.plotting.figure`.
     """
     plot = figure(
-        height=height, sizing_mode="stretch_width", tools=tools, toolbar_location="right", **options
+        height=height, sizing_mode=sizing_mode, tools=tools, toolbar_location="right", **options
     )
     plot.xaxis.axis_label = x_label
     plot.yaxis.axis_label = y_label
@@ -60,18 +67,18 @@ def plain_figure(
     plot.toolbar.autohide = True
     plot.min_border_right = 12
     plot.outline_line_color = None
+    dress(plot, background_fill_color="field", border_fill_color="field")
     for axis in plot.axis:
-        axis.axis_line_color = FAINT
-        axis.major_tick_line_color = FAINT
+        dress(axis, axis_line_color="faint", major_tick_line_color="faint")
+        dress(axis, major_label_text_color="ink", axis_label_text_color="ink")
         axis.minor_tick_line_color = None
-        axis.major_label_text_color = INK
         axis.major_label_text_font = FONT
         axis.major_label_text_font_size = "12px"
-        axis.axis_label_text_color = INK
         axis.axis_label_text_font = FONT
         axis.axis_label_text_font_style = "normal"
         axis.axis_label_text_font_size = "13px"
-    plot.grid.grid_line_color = "#ececec"
+    for grid in plot.grid:
+        dress(grid, grid_line_color="grid")
     return plot
 
 
@@ -101,6 +108,7 @@ def move_legend_above(plot: figure) -> None:
     plot.add_layout(legend, "above")
     legend.orientation = "horizontal"
     legend.border_line_color = None
+    dress(legend, label_text_color="ink", background_fill_color="field")
     legend.label_text_font = FONT
     legend.label_text_font_size = "12px"
     legend.padding = 2
@@ -123,12 +131,18 @@ def training_plots(laps: pd.DataFrame) -> LayoutDOM:
 
 
 def lap_time_plot(laps: pd.DataFrame) -> LayoutDOM:
-    """The time of each lap of a race: bars, or dots for many; those not completed are hatched or
-    crosses.
+    """How far each lap of a race is behind the best one: bars, or for many laps their times as
+    dots; those not completed are crosses.
     """
     rows = _race_rows(laps)
-    plot = plain_figure("lap", "time (s)", height=260)
-    marks = _draw_bars(plot, rows) if len(rows) <= _MAX_BARS else _draw_dots(plot, rows)
+    if len(rows) <= _MAX_BARS:
+        plot = plain_figure("lap", "behind the best lap (s)", height=260)
+        marks = _draw_bars(plot, rows)
+        plot.y_range.start = -0.08 * _bar_room(rows)
+        plot.y_range.end = 1.2 * _bar_room(rows)
+    else:
+        plot = plain_figure("lap", "lap time (s)", height=260)
+        marks = _draw_dots(plot, rows)
     tooltips = [
         ("lap", "@number"),
         ("time", "@time{0.00} s"),
@@ -137,9 +151,8 @@ def lap_time_plot(laps: pd.DataFrame) -> LayoutDOM:
     ]
     add_hover(plot, tooltips, marks)
     move_legend_above(plot)
-    plot.y_range.start = 0
-    plot.y_range.end = 1.15 * float(laps["time"].max()) or 1.0
-    plot.xgrid.grid_line_color = None
+    for grid in plot.xgrid:
+        grid.visible = False
     _tick_whole_numbers(plot)
     return plot
 
@@ -170,6 +183,35 @@ def learning_plots(ppo: pd.DataFrame) -> LayoutDOM:
         ]
         add_hover(plot, tooltips, [line], "vline")
     return column(top, bottom, sizing_mode="stretch_width")
+
+
+def share_ranges(figures_of_jobs: list[LayoutDOM]) -> None:
+    """Give figures of several jobs that show the same the same axes, so that they can be compared
+    by eye. They must be drawn in one document.
+    """
+    first, *others = [_plots_in(root) for root in figures_of_jobs]
+    for plots in others:
+        for plot, like in zip(plots, first, strict=True):
+            if isinstance(plot.x_range, DataRange1d) and isinstance(like.x_range, DataRange1d):
+                plot.x_range = like.x_range
+            if isinstance(plot.y_range, DataRange1d) and isinstance(like.y_range, DataRange1d):
+                _share_height(plot, like)
+
+
+def _share_height(plot: figure, like: figure) -> None:
+    """One vertical range for two plots: it reaches as far as either was told to."""
+    ends = [plot.y_range.end, like.y_range.end]
+    starts = [plot.y_range.start, like.y_range.start]
+    if all(end is not None and np.isfinite(end) for end in ends):
+        like.y_range.start = min(starts)
+        like.y_range.end = max(ends)
+    plot.y_range = like.y_range
+
+
+def _plots_in(root: LayoutDOM) -> list[figure]:
+    """The plots of a figure, from top to bottom."""
+    children = getattr(root, "children", [root])
+    return [child for child in children if isinstance(child, figure)]
 
 
 def _tick_whole_numbers(plot: figure) -> None:
@@ -213,9 +255,9 @@ def _time_plot(laps: pd.DataFrame, above: figure) -> figure:
     complete = laps[laps["complete"]]
     complete = complete.assign(iteration=lap_iterations(complete))
     if not len(complete):
-        plot.y_range.start = 0
-        plot.y_range.end = 1
-        plot.text([0.0], [0.5], ["  no complete lap"], text_color=INK, text_baseline="middle")
+        plot.y_range = Range1d(0, 1)
+        note = plot.text([0.0], [0.5], ["  no complete lap"], text_baseline="middle")
+        dress(note.glyph, text_color="ink")
         return plot
     dots = plot.scatter(
         "iteration",
@@ -242,67 +284,88 @@ def _time_plot(laps: pd.DataFrame, above: figure) -> figure:
 
 
 def _race_rows(laps: pd.DataFrame) -> pd.DataFrame:
-    """The laps of a race with what is drawn of each: number, color, hatch, and what is written
-    above it and in the legend.
+    """The laps of a race with what is drawn of each: number, s behind the best one, and what is
+    written above it and in the legend.
     """
     is_complete = laps["complete"]
     times = [f"{time:.2f}" for time in laps["time"]]
     completions = [f"{completion:.0f} %" for completion in laps["completion"]]
+    best = laps.loc[is_complete, "time"].min()
     rows = laps[["time", "completion", "status", "speed"]]
+    is_best = is_complete & (laps["time"] == best)
     return rows.assign(
         number=np.arange(1, len(laps) + 1),
-        color=np.where(is_complete, _BLUE, _ORANGE),
-        hatch=np.where(is_complete, " ", "/"),
+        behind=np.where(is_complete, laps["time"] - best, 0.0),
         label=np.where(is_complete, times, completions),
-        word=np.where(is_complete, "complete", "not completed"),
+        kind=np.select([is_best, is_complete], ["best lap", "complete"], "not completed"),
     )
 
 
+def _bar_room(rows: pd.DataFrame) -> float:
+    """Height of the bars, s: small differences look small."""
+    return max(float(rows["behind"].max()), _MIN_BAR_ROOM_S)
+
+
 def _draw_bars(plot: figure, rows: pd.DataFrame) -> list[object]:
-    bars: list[object] = []
-    for word, group in rows.groupby("word", sort=True):
-        laps = table_source(group)
-        bars.append(
-            plot.vbar(
-                x="number",
-                top="time",
-                width=0.7,
-                source=laps,
-                fill_color="color",
-                line_color=None,
-                hatch_color="white",
-                hatch_pattern="hatch",
-                legend_label=str(word),
+    """Bars of what laps are behind the best one, which is a diamond at their foot."""
+    marks: list[object] = []
+    for kind, group in rows.groupby("kind", sort=True):
+        source = table_source(group)
+        if kind == "complete":
+            marks.append(
+                plot.vbar(
+                    x="number",
+                    top="behind",
+                    width=0.7,
+                    source=source,
+                    fill_color=_BLUE,
+                    line_color=None,
+                    legend_label=str(kind),
+                )
             )
-        )
+        else:
+            marks.append(_draw_marks(plot, source, "behind", str(kind)))
         if len(rows) <= _MAX_LABELED_BARS:
-            plot.text(
+            text = plot.text(
                 "number",
-                "time",
+                "behind",
                 "label",
-                source=laps,
+                source=source,
                 text_align="center",
                 text_font_size="12px",
-                y_offset=-3,
+                y_offset=-4 if kind == "complete" else -8,
             )
-    return bars
+            dress(text.glyph, text_color="ink")
+    if len(rows) < _LEAST_BARS:
+        plot.x_range = Range1d(0.4, _LEAST_BARS + 0.6)
+    return marks
+
+
+def _draw_marks(plot: figure, source: ColumnDataSource, height: str, kind: str) -> GlyphRenderer:
+    """A mark of its own for the best lap, and for laps that were not completed."""
+    looks: dict[str, dict[str, Any]] = {
+        "best lap": {"marker": "diamond", "size": 14},
+        "complete": {"marker": "circle", "size": _MARK_SIZE, "color": _BLUE},
+        "not completed": {"marker": "x", "size": 9, "color": _ORANGE, "line_width": 2},
+    }
+    marks = plot.scatter("number", height, source=source, legend_label=kind, **looks[kind])
+    if kind == "best lap":
+        dress(marks.glyph, fill_color="best", line_color="best")
+    return marks
 
 
 def _draw_dots(plot: figure, rows: pd.DataFrame) -> list[object]:
-    dots: list[object] = []
-    for word, group in rows.groupby("word", sort=True):
-        dots.append(
-            plot.scatter(
-                "number",
-                "time",
-                source=table_source(group),
-                marker="circle" if word == "complete" else "x",
-                color=group["color"].iloc[0],
-                size=_MARK_SIZE,
-                legend_label=str(word),
-            )
-        )
-    return dots
+    """Times of laps as dots; laps that were not completed have none, and stand at the foot."""
+    is_complete = rows["kind"] != "not completed"
+    times = rows.loc[is_complete, "time"]
+    foot = 0.0
+    if len(times):
+        foot = float(times.min() - 0.1 * max(times.max() - times.min(), 0.1 * times.min()))
+    rows = rows.assign(height=rows["time"].where(is_complete, foot))
+    return [
+        _draw_marks(plot, table_source(group), "height", str(kind))
+        for kind, group in rows.groupby("kind", sort=True)
+    ]
 
 
 def _discrete_plot(usage: pd.DataFrame) -> LayoutDOM:
@@ -318,7 +381,7 @@ def _discrete_plot(usage: pd.DataFrame) -> LayoutDOM:
     )
     source = table_source(rows)
     bars = plot.hbar(y="label", right="percent", height=0.7, source=source, color=_BLUE)
-    plot.text(
+    fractions = plot.text(
         "percent",
         "label",
         "words",
@@ -327,6 +390,7 @@ def _discrete_plot(usage: pd.DataFrame) -> LayoutDOM:
         x_offset=4,
         text_font_size="12px",
     )
+    dress(fractions.glyph, text_color="ink")
     plot.x_range.start = 0
     plot.x_range.end = 112.0 * float(usage["share"].max()) or 1.0
     tooltips = [("action", "@label"), ("steps", "@count{0,0}"), ("share", "@percent{0.0} %")]
@@ -351,7 +415,9 @@ def _continuous_plot(steps: pd.DataFrame) -> LayoutDOM:
         fill_color={"field": "percent", "transform": mapper},
         line_color=None,
     )
-    plot.add_layout(ColorBar(color_mapper=mapper, title="% of steps", width=12, padding=6), "right")
+    bar = ColorBar(color_mapper=mapper, title="% of steps", width=12, padding=6)
+    dress(bar, title_text_color="ink", major_label_text_color="ink", background_fill_color="field")
+    plot.add_layout(bar, "right")
     tooltips = [
         ("steering", "@left{0.0} to @right{0.0}"),
         ("speed", "@bottom{0.00} to @top{0.00}"),

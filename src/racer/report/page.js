@@ -2,13 +2,15 @@
 // Fills Bokeh's sources with the chosen laps and moves the cars; sorts tables. Bokeh calls `racerReport` when its
 // figures are there, with its models by name.
 
-window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => {
+window.racerReport = ({steps, shown, lines, cars, road, exits}) => {
   const facts = JSON.parse(document.getElementById("facts").textContent);
   const columns = new Map(facts.columns.map(column => [column.name, column]));
   const element = id => document.getElementById(id);
-  const JUMP = 0.5, SAME_START = 0.5, DART = 0.42, PAPER = 690;  // m, m, rad, px
-  const MIN_SPAN = {speed: 0.5, throttle: 0.5, steer: 1};  // of the color scale, so that small differences look small
-  const state = {shown: [], color: "speed", meet: "time", at: 0, playing: false, last: 0};
+  const JUMP = 0.5, SAME_START = 0.5, DART = 0.42;  // m, m, rad
+  const MIN_SPAN = {speed: 0.2, throttle: 0.2, steer: 1};  // of the color scale, so that small differences look small
+  const SPREAD = [0.04, 0.995];  // of the values, that the colors tell apart: a standing start is one color
+  const LINE_PX = 15, CHAR_PX = 7.2;  // of the labels beside the cars
+  const state = {shown: [], color: "speed", low: 0, high: 1, meet: "time", at: 0, playing: false, last: 0};
 
   // ---- steps
 
@@ -76,30 +78,33 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
     const number = value(state.color, row);
     if (Number.isNaN(number)) return "#bbbbbb";
     if (column.words.length) return facts.colors[number % facts.colors.length];
-    const fraction = (number - mapper.low) / (mapper.high - mapper.low);
-    return hex(mapper.palette[Math.min(Math.max(Math.floor(fraction * 256), 0), 255)]);
+    const fraction = (number - state.low) / (state.high - state.low);
+    return facts.palette[Math.min(Math.max(Math.floor(fraction * 256), 0), 255)];
   };
 
-  const hex = color => typeof color === "number" ? "#" + (color >>> 8).toString(16).padStart(6, "0") : color;
-
   const scaleColors = () => {
-    const column = columns.get(state.color);
+    const column = columns.get(state.color), isScale = Boolean(column) && !column.words.length;
     const classes = element("classes");
-    bar.visible = Boolean(column) && !column.words.length;
-    classes.hidden = !column || !column.words.length;
+    classes.hidden = !column || isScale;
     classes.replaceChildren(...(column ? column.words : []).map((text, k) => legendItem(facts.colors[k % facts.colors.length], text)));
-    if (!bar.visible) return;
-    let low = Infinity, high = -Infinity;
-    for (const lap of state.shown) for (const row of lap.rows) {
-      const number = value(state.color, row);
-      if (number < low) low = number;
-      if (number > high) high = number;
-    }
-    if (!(high > low)) [low, high] = Number.isFinite(low) ? [low - 0.5, low + 0.5] : [0, 1];
-    const least = MIN_SPAN[state.color] ?? 0, middle = (low + high) / 2;
-    if (high - low < least) [low, high] = [middle - least / 2, middle + least / 2];
-    mapper.setv({low, high});
-    bar.title = column.unit ? `${column.label} (${column.unit})` : column.label;
+    element("scale").hidden = !isScale;
+    if (!isScale) return;
+    const values = state.shown.flatMap(lap => lap.rows.map(row => value(state.color, row))).filter(number => !Number.isNaN(number));
+    [state.low, state.high] = limits(Float64Array.from(values).sort());
+    const digits = Math.max(column.digits, state.high - state.low < 1 ? 2 : 0);
+    element("scale-low").textContent = state.low.toFixed(digits);
+    element("scale-high").textContent = state.high.toFixed(digits);
+    element("scale-label").textContent = column.unit ? `${column.label} (${column.unit})` : column.label;
+    const stops = [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1].map(part => facts.palette[Math.round(255 * part)]);
+    element("scale-bar").style.background = `linear-gradient(to right, ${stops.join(", ")})`;
+  };
+
+  // Between which values the colors reach: nearly all of them, for a lap is to be seen in all of the colors.
+  const limits = values => {
+    if (!values.length) return [0, 1];
+    const [low, high] = SPREAD.map(part => values[Math.round(part * (values.length - 1))]);
+    const span = Math.max(high - low, MIN_SPAN[state.color] ?? 1e-6), middle = (low + high) / 2;
+    return [middle - span / 2, middle + span / 2];
   };
 
   const legendItem = (color, text) => {
@@ -175,15 +180,26 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
   };
 
   const moveTo = at => {
-    state.at = at;
+    state.at = Math.max(0, at);
     const unit = state.meet === "time" ? "s" : "m";
-    element("moment").value = at;
-    element("now").textContent = `${at.toFixed(2)} ${unit}`;
+    element("moment").value = state.at;
+    element("now").textContent = `${state.at.toFixed(2)} ${unit}`;
     element("moment").setAttribute("aria-valuetext", element("now").textContent);
-    const spots = state.shown.map(lap => spotOf(lap, at));
+    const spots = spotsNow();
+    if (element("follow").checked && spots.length) center(spots[0].x, spots[0].y);
     cars.data = carData(spots);
     element("readout").tBodies[0].replaceChildren(...spots.map(readoutRow));
-    if (element("follow").checked && spots.length) center(spots[0].x, spots[0].y);
+  };
+
+  const spotsNow = () => state.shown.map(lap => spotOf(lap, state.at));
+
+  // To the next step of the first lap, or the one before.
+  const stepBy = direction => {
+    if (!state.shown.length) return;
+    play(false);
+    const moments = along(state.shown[0]).filter(Number.isFinite);
+    const next = direction > 0 ? moments.find(moment => moment > state.at + 1e-6) : moments.findLast(moment => moment < state.at - 1e-6);
+    moveTo(next ?? (direction > 0 ? Math.min(moments.at(-1), Number(element("moment").max)) : 0));
   };
 
   const spotOf = (lap, at) => {
@@ -194,12 +210,42 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
       time: blend(lap.time[k], lap.time[next]), gap: behind(lap, blend(lap.distance[k], lap.distance[next]))};
   };
 
+  // What is written beside a car: its lap, its speed, and how far it is behind the first one.
+  const wordsBeside = (spot, k) => {
+    const speed = value("speed", spot.row);
+    const numbers = [Number.isNaN(speed) ? "" : `${speed.toFixed(1)} m/s`, k === 0 || Number.isNaN(spot.gap) ? "" : gapText(spot.gap)];
+    return `${k + 1}  ${spot.lap.short}\n${numbers.filter(Boolean).join("  ")}`;
+  };
+
+  const gapText = gap => `${gap < 0 ? "−" : "+"}${Math.abs(gap).toFixed(2)} s`;
+
+  // How far from its car each label has to stand, px, so that none lies on another or outside the map.
+  const labelPlaces = (spots, texts) => {
+    const {width, height} = frameSize(), [xs, ys] = ranges(), taken = [];
+    return spots.map((spot, k) => {
+      const x = (spot.x - xs.start) / (xs.end - xs.start) * width, y = (ys.end - spot.y) / (ys.end - ys.start) * height;
+      const wide = CHAR_PX * Math.max(...texts[k].split("\n").map(line => line.length)) + 8, high = 2 * LINE_PX + 8;
+      const places = [];
+      for (const dy of [-high - 6, 10, -2 * high - 10, high + 16, -3 * high - 14, 2 * high + 22]) for (const dx of [14, -wide - 14]) places.push([dx, dy]);
+      const boxOf = ([dx, dy]) => [x + dx, y + dy, x + dx + wide, y + dy + high];
+      const isFree = place => {
+        const [left, top, right, foot] = boxOf(place);
+        const isInside = left >= 0 && top >= 0 && right <= width && foot <= height;
+        return isInside && taken.every(([l, t, r, f]) => right < l || left > r || foot < t || top > f);
+      };
+      const place = places.find(isFree) ?? places[0];
+      taken.push(boxOf(place), [x - 8, y - 8, x + 8, y + 8]);
+      return place;
+    });
+  };
+
   const carData = spots => {
-    const data = blank(cars);
+    const data = blank(cars), texts = spots.map(wordsBeside), places = labelPlaces(spots, texts);
     spots.forEach((spot, k) => {
       const back = value("yaw", spot.row) * Math.PI / 180 + Math.PI;
       const cells = {X: spot.x, Y: spot.y, left: back - DART, right: back + DART, delta: spot.gap,
-        place: value("place", spot.row), speed: value("speed", spot.row), color: facts.colors[k], label: String(k + 1)};
+        place: value("place", spot.row), speed: value("speed", spot.row), color: facts.colors[k], label: String(k + 1),
+        words: texts[k], dx: places[k][0], dy: places[k][1]};
       for (const name in data) data[name].push(cells[name]);
     });
     return data;
@@ -208,12 +254,13 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
   const readoutRow = (spot, k) => {
     const row = document.createElement("tr");
     const number = (name, digits) => { const v = value(name, spot.row); return Number.isNaN(v) ? "–" : v.toFixed(digits); };
-    const gap = k === 0 ? "" : Number.isNaN(spot.gap) ? "–" : (spot.gap < 0 ? "−" : "+") + Math.abs(spot.gap).toFixed(2);
-    const texts = [k + 1, spot.lap.name, spot.time.toFixed(2), number("speed", 2), number("throttle", 2), number("steer", 1),
+    const gap = k === 0 ? "" : Number.isNaN(spot.gap) ? "–" : gapText(spot.gap).replace(" s", "");
+    const texts = [k + 1, `${spot.lap.short}, ${spot.lap.result}`, spot.time.toFixed(2), number("speed", 2), number("throttle", 2), number("steer", 1),
       number("reward", 3), number("progress", 1), number("waypoint", 0), gap];
     texts.forEach((text, i) => {
       const cell = row.insertCell();
       cell.className = i === 1 ? "word" : "number";
+      if (i === 1) cell.title = spot.lap.name;
       cell.append(...(i === 0 ? legendItem(facts.colors[k], String(text)).childNodes : [String(text)]));
     });
     return row;
@@ -268,12 +315,17 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
 
   const wholeTrack = () => ranges().forEach((range, k) => range.setv({start: whole[k][0], end: whole[k][1]}));
 
+  // Who wants to see all of the track no longer follows a car.
+  const leaveCar = () => { element("follow").checked = false; wholeTrack(); };
+
+  const frameSize = () => Bokeh.index.get_by_id(road.id).frame.bbox;
+
   const isWhole = () => ranges().every((range, k) => Math.hypot(range.start - whole[k][0], range.end - whole[k][1]) < 1e-6);
 
-  // The frame has another size, which other labels of the axes do, too: whoever saw all of the track still does, and
-  // any other part of it stays in the middle, as large as it was.
+  // The frame has another size: whoever saw all of the track still does, and any other part of it stays in the middle,
+  // as large as it was.
   const fitFrame = () => {
-    const {width, height} = Bokeh.index.get_by_id(road.id).frame.bbox;
+    const {width, height} = frameSize();
     if (!(width > 0 && height > 0)) return;
     const wasWhole = isWhole(), before = frame ?? [width, height];
     frame = [width, height];
@@ -285,13 +337,30 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
     if (wasWhole) wholeTrack();
   };
 
-  const fitPaper = () => {
-    const fraction = Math.min(1, PAPER / element("summary").clientWidth);
-    document.documentElement.style.setProperty("--paper", fraction.toFixed(3));
+  const keys = {ArrowLeft: () => shift(-0.1, 0), ArrowRight: () => shift(0.1, 0), ArrowUp: () => shift(0, 0.1),
+    ArrowDown: () => shift(0, -0.1), "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: leaveCar};
+
+  // The labels stand clear of each other in whatever part of the map is seen.
+  let isLabeling = false;
+  const labelSoon = () => {
+    if (isLabeling || state.playing) return;
+    isLabeling = true;
+    requestAnimationFrame(() => { isLabeling = false; cars.data = carData(spotsNow()); });
   };
 
-  const keys = {ArrowLeft: () => shift(-0.1, 0), ArrowRight: () => shift(0.1, 0), ArrowUp: () => shift(0, 0.1),
-    ArrowDown: () => shift(0, -0.1), "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: wholeTrack};
+  // ---- keys of the whole page, while the track is in sight and no control has another use for them
+
+  const onKey = event => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    const {top, bottom} = element("stage").getBoundingClientRect(), target = event.target;
+    if (bottom < 0 || top > window.innerHeight || target.matches("select, textarea")) return;
+    if (event.key === " " && !target.matches("button, summary, input[type=checkbox]")) play(!state.playing);
+    else if (event.key.startsWith("Arrow") && target.matches(".scroll, #map")) return;
+    else if (event.key === "ArrowLeft") stepBy(-1);
+    else if (event.key === "ArrowRight") stepBy(1);
+    else return;
+    event.preventDefault();
+  };
 
   // ---- tables
 
@@ -331,10 +400,20 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
     drawNext();
   };
 
+  // A figure is in a document of its own a moment after its script ran.
+  let begun = 0;
   const drawNext = () => {
-    const next = window.racerLater.shift();
-    if (next) next();
-    if (next) setTimeout(drawNext, 30); else document.documentElement.dataset.complete = String(Math.round(performance.now()));
+    if (Bokeh.documents.length > begun) {
+      window.racerLooks.dress();
+      const next = window.racerLater.shift();
+      if (!next) {
+        document.documentElement.dataset.complete = String(Math.round(performance.now()));
+        return;
+      }
+      begun = Bokeh.documents.length;
+      next();
+    }
+    setTimeout(drawNext, 30);
   };
 
   // ---- wiring
@@ -360,7 +439,9 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
   element("clear").addEventListener("click", () => { play(false); show([]); });
   element("closer").addEventListener("click", () => zoom(1.5));
   element("farther").addEventListener("click", () => zoom(1 / 1.5));
-  element("whole").addEventListener("click", wholeTrack);
+  element("whole").addEventListener("click", leaveCar);
+  element("back").addEventListener("click", () => stepBy(-1));
+  element("ahead").addEventListener("click", () => stepBy(1));
   element("follow").addEventListener("change", event => { if (event.target.checked) { zoom(3); moveTo(state.at); } else wholeTrack(); });
   element("exits").addEventListener("change", event => { exits.visible = event.target.checked; });
   element("complete-only").addEventListener("change", filter);
@@ -372,10 +453,10 @@ window.racerReport = ({steps, shown, lines, cars, road, mapper, bar, exits}) => 
   element("laps").addEventListener("change", picked);
   for (const form of document.forms) form.addEventListener("submit", event => event.preventDefault());
   document.querySelectorAll("table.sortable").forEach(sortable);
-  road.properties.inner_width.change.connect(() => { fitPaper(); fitFrame(); });
-  fitPaper();
-  road.properties.inner_height.change.connect(fitFrame);
-  if (window.innerWidth < 640) road.height = Math.round(0.65 * road.height);
+  document.addEventListener("keydown", onKey);
+  for (const size of ["inner_width", "inner_height"]) road.properties[size].change.connect(fitFrame);
+  for (const range of ranges()) for (const end of ["start", "end"]) range.properties[end].change.connect(labelSoon);
+  window.racerLooks.begin(facts.looks);
   fitFrame();
   show(facts.first);
   ready();

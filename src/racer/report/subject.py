@@ -8,7 +8,7 @@ bytes a step altogether.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -33,6 +33,10 @@ from racer.track import Track
 Array = NDArray[np.float64]
 
 MAX_STEPS = 60_000  # in a page
+JOB_LETTERS = "ABCDEF"
+"""What jobs side by side are called in tables and on the map."""
+
+MAX_JOBS = len(JOB_LETTERS)
 WHEELS_LABELS = ("off the track", "on the track")
 
 _ABSURD = 1e12  # no value of a step is that far from 0: it counts as unknown
@@ -45,16 +49,26 @@ _ROWS_AT_A_TIME = 512  # that are projected together
 
 @dataclass(frozen=True, eq=False)
 class ReportSubject:
-    """A log and the track that most of its steps were driven on, None where it is unknown."""
+    """A log and the track that most of its steps were driven on, None where it is unknown.
+
+    Where the log is of several jobs, `job_of_source` has the letter of each of its sources.
+    """
 
     log: Log
     track: Track | None
+    job_of_source: tuple[str, ...] = ()
 
     @cached_property
     def laps(self) -> pd.DataFrame:
-        """Every lap of the log, with `phase` either `training` or `evaluation`."""
+        """Every lap of the log, with `phase` either `training` or `evaluation`, the letter of its
+        `job`, empty where there is one alone, and its `number` in the log of that job, from 1.
+        """
         table = laps(self.log.trace)
-        return table.assign(phase=lap_phases(table))
+        job: NDArray[Any] = np.full(len(table), "")
+        if self.job_of_source:
+            job = np.array(self.job_of_source)[table["source"].to_numpy()]
+        table = table.assign(phase=lap_phases(table), job=job)
+        return table.assign(number=table.groupby("job").cumcount() + 1)
 
     @cached_property
     def length(self) -> float:
@@ -102,6 +116,17 @@ def drop_absurd_values(log: Log) -> Log:
         return log
     columns = {str(name): numbers[name].mask(is_absurd[name]) for name in numbers}
     return replace(log, trace=log.trace.assign(**columns))
+
+
+def join_jobs(jobs: Mapping[str, Log], track: Track | None) -> ReportSubject:
+    """The logs of one job, or of several by their names, as what a page is about."""
+    logs = [drop_absurd_values(log) for log in jobs.values()]
+    if len(logs) == 1:
+        return ReportSubject(logs[0], track)
+    letters: list[str] = []
+    for letter, log in zip(JOB_LETTERS, logs, strict=False):
+        letters.extend(letter for _ in log.sources)
+    return ReportSubject(join_logs(logs), track, tuple(letters))
 
 
 def join_logs(logs: Sequence[Log]) -> Log:

@@ -37,7 +37,7 @@ _RACE_TYPES = {
 }
 
 # shown where they differ from lap to lap
-_VARYING_COLUMNS = ("file", "phase", "lap", "off_tracks", "crashes", "resets")
+_VARYING_COLUMNS = ("job", "file", "phase", "lap", "off_tracks", "crashes", "resets")
 
 
 def summary_sentences(subject: ReportSubject) -> list[str]:
@@ -71,6 +71,27 @@ def key_numbers(subject: ReportSubject) -> list[tuple[str, str]]:
     if subject.length:
         numbers["track"] = f"{subject.length:.2f} m"
     return list(numbers.items())
+
+
+def job_sentences(subject: ReportSubject) -> list[str]:
+    """How the jobs of a log stand to each other: whose best lap is the fastest, and how often each
+    came around.
+    """
+    laps = subject.track_laps
+    complete = laps[laps["complete"]]
+    best = complete.groupby("job")["time"].min().sort_values(kind="stable")
+    if not len(best):
+        return ["No job completed a lap."]
+    winner = best.index[0]
+    ahead = [f"{time - best.iloc[0]:.2f} s ahead of {job}" for job, time in best.iloc[1:].items()]
+    sentence = f"The fastest lap is of {winner}, {best.iloc[0]:.2f} s"
+    sentences = [f"{sentence}: {', '.join(ahead)}." if ahead else f"{sentence}."]
+    for job, group in laps.groupby("job"):
+        times = group.loc[group["complete"], "time"]
+        sentence = f"{job}: {len(times):,} of {count_noun(len(group), 'lap')} completed"
+        median = f", the median in {times.median():.2f} s" if len(times) else ""
+        sentences.append(f"{sentence}{median}.")
+    return sentences
 
 
 def describe_track(subject: ReportSubject) -> str:
@@ -237,10 +258,13 @@ class TableHead:
 
 @dataclass(frozen=True)
 class TableCell:
-    """What stands in a cell, and the value by which its row sorts."""
+    """What stands in a cell, the value by which its row sorts, and why it is marked: `purple` or
+    `green` as in Formula 1, else empty.
+    """
 
     text: str
     value: float | str
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -257,6 +281,8 @@ class SortableTable:
 
 
 _LAP_HEADS = (
+    TableHead("job", "job", None),
+    TableHead("number", "no."),
     TableHead("file", "file", None),
     TableHead("phase", "phase", None),
     TableHead("shown_iteration", "iteration"),
@@ -330,21 +356,58 @@ def ending_table(subject: ReportSubject) -> SortableTable:
 
 def sector_table(subject: ReportSubject) -> SortableTable:
     """The sectors of the fastest laps, s: the road around each corner, or thirds where there is no
-    track.
+    track. Purple is the best of all, green the best of a job until then.
     """
-    laps = fastest_laps(subject.track_laps, _MAX_SECTOR_LAPS)
+    laps = _laps_with_sectors(subject.track_laps)
     sectors = lap_sectors(subject.log.trace, laps, subject.track)
     times = sectors.pivot(index="lap", columns="sector", values="time").reindex(laps.index)
     heads = [
+        TableHead("job", "job", None),
+        TableHead("number", "no."),
         TableHead("phase", "phase", None),
         TableHead("episode", "episode"),
         TableHead("time", "lap s", 2),
     ]
-    for name in dict.fromkeys(sectors["sector"]):
-        heads.append(TableHead(name, f"{name} s", 2))
+    if not laps["job"].any():
+        heads = heads[1:]
+    names = list(dict.fromkeys(sectors["sector"]))
+    heads.extend(TableHead(name, f"{name} s", 2) for name in names)
     best_together = times.min().sum()
     caption = f"Sectors of the fastest laps; the best ones together: {best_together:.2f} s"
-    return _make_table("sectors", caption, tuple(heads), laps.join(times))
+    table = _make_table("sectors", caption, tuple(heads), laps.join(times))
+    marks = _sector_marks(times[names], laps["job"])
+    return replace(table, rows=_marked_rows(table.rows, marks))
+
+
+def _laps_with_sectors(laps: pd.DataFrame) -> pd.DataFrame:
+    """The fastest laps, as many of each job."""
+    count = max(1, _MAX_SECTOR_LAPS // laps["job"].nunique())
+    of_jobs = [fastest_laps(group, count) for _, group in laps.groupby("job")]
+    return fastest_laps(pd.concat(of_jobs), _MAX_SECTOR_LAPS)
+
+
+def _sector_marks(times: pd.DataFrame, job: pd.Series) -> np.ndarray:
+    """(laps, sectors) `purple`, `green` or nothing; rows of `times` are labeled in the order in
+    which the laps were driven.
+    """
+    in_order = times.sort_index()
+    best_until_then = in_order.groupby(job.sort_index()).cummin()
+    is_best = in_order.eq(in_order.min(), axis=1)
+    marks = np.select([is_best, in_order.le(best_until_then)], ["purple", "green"], "")
+    return marks[in_order.index.get_indexer(times.index)]
+
+
+def _marked_rows(
+    rows: tuple[tuple[TableCell, ...], ...], marks: np.ndarray
+) -> tuple[tuple[TableCell, ...], ...]:
+    """The rows of a table whose last columns have the `marks` (rows, columns)."""
+    marked = []
+    for cells, row_marks in zip(rows, marks.tolist(), strict=True):
+        first = len(cells) - len(row_marks)
+        last_cells = zip(cells[first:], row_marks, strict=True)
+        new_cells = [replace(cell, mark=mark) for cell, mark in last_cells]
+        marked.append((*cells[:first], *new_cells))
+    return tuple(marked)
 
 
 def file_table(subject: ReportSubject) -> SortableTable:

@@ -1,5 +1,11 @@
 from .batch import REWARD_TIMEOUT_S as REWARD_TIMEOUT_S
 from .batch import RewardBatch as RewardBatch
+from .clock_use import clock_that_decides as clock_that_decides
+from .clock_use import dotted_name as dotted_name
+from .clock_use import import_aliases as import_aliases
+from .columns import ColumnProgram as ColumnProgram
+from .columns import NotColumnar as NotColumnar
+from .columns import Table as Table
 from .errors import MAX_ABS_REWARD as MAX_ABS_REWARD
 from .errors import CallStopped as CallStopped
 from .errors import RefusalReason as RefusalReason
@@ -11,6 +17,7 @@ from .errors import describe_unusable as describe_unusable
 from .errors import refusal_cause as refusal_cause
 from .errors import relocate_refusal as relocate_refusal
 from .hard_timeout import die_with_parent as die_with_parent
+from .hard_timeout import note_reward_files_in as note_reward_files_in
 from .isolation import trace_return_line as trace_return_line
 from .load import Encoding as Encoding
 from .load import RewardFunction as RewardFunction
@@ -31,22 +38,29 @@ __all__ = [
     "REWARD_TIMEOUT_S",
     "SIGNATURE_2018_START",
     "CallStopped",
+    "ColumnProgram",
     "Encoding",
+    "NotColumnar",
     "RefusalReason",
     "RewardBatch",
     "RewardFunction",
     "RewardRefused",
     "RewardUnusable",
+    "Table",
     "UnusableReason",
     "call_each",
+    "clock_that_decides",
     "compile_quietly",
     "describe_refusal",
     "describe_unusable",
     "die_with_parent",
+    "dotted_name",
     "downgrade_syntax",
     "encoding_note",
     "find_reward",
+    "import_aliases",
     "load_reward",
+    "note_reward_files_in",
     "read_reward_text",
     "reads_objects",
     "refusal_cause",

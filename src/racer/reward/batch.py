@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from racer.errors import UsageError
 from racer.reward import snapshot
+from racer.reward.clock_use import clock_that_decides
 from racer.reward.errors import (
     MAX_ABS_REWARD,
     CallStopped,
@@ -38,7 +39,7 @@ from racer.reward.isolation import (
 from racer.reward.load import RewardFunction
 from racer.reward.memory import plain_from_text, plain_to_text
 from racer.reward.snapshot import RewardEntry, RewardInstance, execute_reward, forget_modules
-from racer.reward.watchdog import RewardTimeout, WatchSlot, call_each
+from racer.reward.watchdog import CROWD_THREADS, RewardTimeout, WatchSlot, call_each
 
 PLAIN_NUMBERS = {float, int, bool, *(np.dtype(kind).type for kind in "fdbhilBHIL")}
 """Types of results that numpy reads without asking code of the user."""
@@ -46,6 +47,8 @@ REWARD_TIMEOUT_S = 5.0
 """Seconds for one call: what the official validator grants."""
 MAX_PRINTED_CHARS = 64 * 2**20
 """Characters that may be printed, besides an allowance for every call."""
+NUMERIC_REASONS = (RefusalReason.BEYOND_LIMIT, RefusalReason.INFINITE, RefusalReason.NAN)
+"""Reasons that an interval of almost no time may be behind."""
 INSPECTED_CALLS = 256
 """So many first calls are watched for changes of their params."""
 PATCH_CHECK_BATCHES = 8
@@ -178,6 +181,11 @@ class RewardBatch:
         return self._calls[0]
 
     @property
+    def namespace(self) -> dict[str, Any]:
+        """The names that the first car's instance defines, with their values."""
+        return dict(vars(self._instances[0].modules[""]))
+
+    @property
     def printed(self) -> str:
         """The first few kB of what the reward function printed."""
         return self._around.sink.kept
@@ -296,6 +304,8 @@ class RewardBatch:
         results, failure, struck, at = self._under_watch(calls, arguments)
         if failure is not None:
             around.notice_patches()
+            if self._slot.is_crowded:
+                self._check_threads(at)
             # Ctrl-C comes before the first call, too
             argument = (originals or arguments)[at] if at >= 0 else None
             raise self._failed(failure, at, argument, struck) from None
@@ -390,6 +400,10 @@ class RewardBatch:
         refusal = RewardRefused(
             path=self.reward.filename, line=line, source_line=self.reward.text_of(line), **facts
         )
+        if refusal.reason in NUMERIC_REASONS or refusal.exception == "ZeroDivisionError":
+            clock = clock_that_decides(self.reward.syntax.tree)
+            if clock is not None:
+                refusal.clock = f"{clock.name}() in line {clock.line}"
         if isinstance(argument, dict):
             car = at if self._cars is None else self._cars[at]
             refusal.params = argument
@@ -399,9 +413,13 @@ class RewardBatch:
 
     def _check_threads(self, at: int) -> None:
         left = self._threads.left_behind(self.reward)
-        if left is None:
+        if left is not None:
+            name, line = left
+        elif self._slot.is_crowded:
+            name = f"{CROWD_THREADS} and more at a time"
+            line = next(iter(self.reward.syntax.starts), 0)
+        else:
             return
-        name, line = left
         at = max(at, 0)
         facts = {"reason": RefusalReason.THREAD, "detail": name}
         raise self._refusal(facts, line, at, self._arguments[at])

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 MAX_ABS_REWARD = 1e5
 """The real job refuses rewards beyond this (docs/simulator.md 1.7)."""
+CLOCK_SENTENCE = (
+    "here a step takes microseconds, in the simulator 1/15 s; write params['steps'] / 15 for seconds "
+    "of the episode"
+)
 MAX_DETAIL_CHARS = 200
 MAX_VALUE_CHARS = 60
 MAX_TRACE_FRAMES = 20
@@ -125,6 +129,9 @@ class RewardRefused(RacerError):
         The traceback from the first line of the file on, as Python prints it.
     place
         Where the call was made, in words, instead of the car and its step.
+    clock
+        The clock on the wall that decides on the result, and its line, as `time.time() in line 3`;
+        empty where there is none, or where the call was refused for something else.
     advice
         Lines on how to go on, below the sentence.
 
@@ -157,6 +164,7 @@ class RewardRefused(RacerError):
     printed: int = 0
     trace: str = ""
     place: str = ""
+    clock: str = ""
     advice: str = ""
 
     @property
@@ -399,8 +407,12 @@ _FILE_IS_SUBJECT = {
 
 
 def refusal_sentence(error: RewardRefused) -> str:
-    """File, line, what happened, the source line, the car and its step, and how to go on."""
+    """File, line, what happened, the source line, the car and its step, the clock that decides, and
+    how to go on.
+    """
     sentence = refusal_cause(error) + _moment(error)
+    if error.clock:
+        sentence += f"\n{error.clock} is the clock on the wall: {CLOCK_SENTENCE}"
     if error.advice:
         return f"{sentence}\n{error.advice}"
     return sentence

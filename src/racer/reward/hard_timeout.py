@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
+import mmap
 import os
 import signal
 import subprocess
@@ -94,9 +95,31 @@ class _Countdown:
     is_final = False  # the program is at its end
 
 
+class _Notes:
+    """Where the names of reward files are written down, for whoever outlives this process."""
+
+    page: mmap.mmap | None = None
+
+
 def announce_reward_file(filename: str) -> None:
     """Tell the helper the name of a reward file, as faulthandler will write it."""
     _tell_helper("reward " + filename)
+
+
+def note_reward_files_in(page: mmap.mmap) -> None:
+    """Write the name of each reward file that is executed from now on into shared memory, instead of
+    the one before it: where the process is ended from inside, another one can say which it was.
+    """
+    _Notes.page = page
+
+
+def note_reward_file(filename: str) -> None:
+    """Write down that this reward file is executed now."""
+    page = _Notes.page
+    if page is None:
+        return
+    name = filename.encode("utf-8", "replace")[: len(page) - 1]
+    page[: len(name) + 1] = name + b"\0"
 
 
 def start_countdown(seconds: float) -> None:

@@ -12,12 +12,16 @@ machine keeps it waiting not counted, and the watchdog goes on step by step:
 3. SIGINT, where the main thread sleeps in the kernel and Ctrl-C means KeyboardInterrupt.
 4. The sentence is written to stderr and the process ends with exit code 1.
 
+A batch whose calls start threads is ended as in step 2 as soon as a look finds CROWD_THREADS of
+them: the check after the batch would come late, as they take the interpreter from each other.
+
 C code that never gives up the interpreter's lock keeps even this thread from running. For it
 `racer.reward.hard_timeout` counts down without the lock, and ends the process with exit code 1.
 """
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import ctypes
 import os
@@ -40,6 +44,7 @@ from racer.reward.hard_timeout import (
     announce_reward_file,
     cancel_countdown,
     make_final,
+    note_reward_file,
     start_countdown,
 )
 
@@ -59,6 +64,8 @@ INTERRUPTING_STRIKE = 6
 """From this strike on SIGINT is sent."""
 LAST_STRIKE = 40
 """After this strike the process is ended."""
+CROWD_THREADS = 4
+"""So many more threads than at the beginning of a batch end it: each slows down all that follow."""
 
 Progress = tuple[int, int]
 """The number of a batch, and how many of its calls have not begun; -1 between batches."""
@@ -142,7 +149,8 @@ class WatchSlot:
     """One batch of calls under watch, between `begin` and `end`.
 
     `strikes` counts the steps against a stuck call, `line` is where it was stuck, and `fired` tells
-    whether there was one in this batch. `stuck_s` are the seconds that a call was seen to take, at
+    whether there was one in this batch; `is_crowded`, whether it was for the threads that its calls
+    started. `stuck_s` are the seconds that a call was seen to take, at
     the last look, which was at `looked_at`; until then its thread had `waited` s for the processor.
     `last_words` is called before the process is ended.
     """
@@ -162,6 +170,8 @@ class WatchSlot:
         self.stuck_s = 0.0
         self.last_progress: Progress = (-1, -1)
         self.fired = False
+        self.is_crowded = False
+        self.threads = _thread._count()
         # the set that watches this slot: another one after a fork
         self.home: WeakSet[WatchSlot] | None = None
         self.iterator: Iterator[Any] | None = None
@@ -171,6 +181,8 @@ class WatchSlot:
     def begin(self, iterator: Iterator[Any]) -> None:
         """Watch this thread, which draws the arguments of its calls from `iterator`."""
         self._batch += 1
+        self.is_crowded = False
+        self.threads = _thread._count()
         self.thread = threading.get_ident()
         self.native_thread = threading.get_native_id()
         self.iterator = iterator
@@ -221,6 +233,8 @@ class Watchdog:
 
     def arm(self, slot: WatchSlot) -> None:
         """Watch this slot from now on, and look until no rewards are calculated any more."""
+        if slot.home is not self.slots:
+            note_reward_file(slot.filename)
         if slot.timeout <= 0.0:
             slot.home = self.slots
             return
@@ -284,6 +298,9 @@ class Watchdog:
         progress = slot.progress
         last_progress = slot.last_progress
         slot.last_progress = progress
+        if progress[1] >= 0 and _thread._count() - slot.threads >= CROWD_THREADS:
+            _stop_crowd(slot, progress[0])
+            return True
         if progress[1] < 0:
             slot.strikes = 0
             return progress != last_progress
@@ -317,6 +334,16 @@ def _strike(slot: WatchSlot, progress: Progress) -> None:
         throw_async(slot.thread, _InsistentTimeout if insists else RewardTimeout)
     if slot.strikes >= INTERRUPTING_STRIKE:
         _interrupt(slot.thread)
+
+
+def _stop_crowd(slot: WatchSlot, batch: int) -> None:
+    """End a batch whose calls start threads."""
+    with slot.lock:
+        slot.fired = True
+        slot.is_crowded = True
+        now, remaining = slot.progress
+        if now == batch and remaining >= 0:
+            throw_async(slot.thread, _InsistentTimeout)
 
 
 def _end_process(slot: WatchSlot, progress: Progress) -> None:

@@ -1,3 +1,4 @@
+from .columns import param_columns as param_columns
 from .noise import read_noise as read_noise
 from .obstacle_layout import OBSTACLE_LAYOUTS as OBSTACLE_LAYOUTS
 from .obstacle_layout import ObstacleLayout as ObstacleLayout
@@ -30,6 +31,7 @@ from .simulation import Starts as Starts
 from .simulation import line_up as line_up
 from .state import EVALUATION as EVALUATION
 from .state import HELD_STATUSES as HELD_STATUSES
+from .state import ROW_BYTES as ROW_BYTES
 from .state import STATE as STATE
 from .state import STATUS_WORDS as STATUS_WORDS
 from .state import TRAINING as TRAINING
@@ -53,6 +55,7 @@ __all__ = [
     "OBSTACLE_KINDS",
     "OBSTACLE_LAYOUTS",
     "ROUND_ROBIN",
+    "ROW_BYTES",
     "START_LINE",
     "STATE",
     "STATUS_WORDS",
@@ -81,6 +84,7 @@ __all__ = [
     "obstacles_before",
     "obstacles_met",
     "obstacles_on",
+    "param_columns",
     "place",
     "placed_rows",
     "read_noise",

@@ -324,10 +324,12 @@ class Scenario:
         return pack_tracks(self.tracks)
 
 
-def line_up(scenario: Scenario, obstacles: Obstacles, n: int) -> State:
-    """(N,) cars at the start line, where one of the `obstacles` (K,) is near it on the other lane."""
+def line_up(scenario: Scenario, obstacles: Obstacles, n: int, starts: Array | float) -> State:
+    """(N,) cars at `starts` (N,) of a lap, where one of the `obstacles` (K,) is near on the other
+    lane.
+    """
     track = np.zeros(n, dtype=np.int32)
-    fraction = np.zeros(n)
+    fraction = np.array(np.broadcast_to(starts, n), dtype=np.float64)
     before = np.broadcast_to(obstacles, (n, len(obstacles)))
     lanes = free_lanes(before, scenario.packed_tracks, track, fraction)
     return begin_episodes(scenario.tracks, scenario.packed_tracks, track, fraction, lanes)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from racer.drivers import drive
 from racer.sim import Obstacles, Phase, both_directions, build_params, obstacles_on, place
 from racer.track import Track, load_track
 from racer.vehicle import DEFAULT_CAR
+
+if TYPE_CHECKING:
+    from racer.diagnostics import Foresight
 
 TrackLike = Track | str | os.PathLike[str]
 
@@ -208,6 +211,18 @@ def not_mirrored_message(name: str, track: str, original: PaidCase, image: PaidC
         *_compare_params(original.case, image.case),
     ]
     return "\n".join(lines)
+
+
+def not_asked_message(name: str, wish: str, foresight: Foresight) -> str:
+    """Why `asks_for` fails: what was foreseen instead."""
+    return "\n".join([f"{name} does not ask for {wish} on {foresight.track.name}:", str(foresight)])
+
+
+def asked_message(name: str, foresight: Foresight) -> str:
+    """Why `never_asks_for` fails: what was foreseen."""
+    return "\n".join(
+        [f"{name} asks for {foresight.kind} on {foresight.track.name}:", str(foresight)]
+    )
 
 
 def list_params(params: Params) -> list[str]:

@@ -8,13 +8,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from racer.errors import UsageError
 from racer.files import read_json, write_json
 from racer.testing import messages
 from racer.testing.messages import DrivenLap, PlacedParams
-from racer.testing.subject import Reward
+
+if TYPE_CHECKING:
+    from racer.testing.subject import Reward
 
 Params = dict[str, Any]
 # relative difference that counts as none: the libraries of two machines differ in the last bit

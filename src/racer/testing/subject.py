@@ -11,7 +11,15 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from racer.diagnostics import RewardScore, discounted_returns, score_rewards
+from racer.diagnostics import (
+    Foresight,
+    RewardScore,
+    ScoreSettings,
+    foresee,
+    pay_of_lap,
+    score_rewards,
+)
+from racer.diagnostics.foresight import KINDS
 from racer.drivers import Drive
 from racer.errors import UsageError, did_you_mean
 from racer.reward import (
@@ -43,6 +51,7 @@ DEFAULT_GAMMA = 0.99  # the discount factor, where none is named
 EXAMPLE_COUNT = 100  # places that an assertion tries; of `never_raises` twice as many
 MAX_INSTANCES = 64  # that are made at once
 MAX_INVERSIONS = 5  # that are listed
+FORESEEN_SECONDS = 2.0  # of search for the best paid driving
 # rewards of a place and of its mirror image that differ by less, relatively, count as equal
 MIRROR_TOLERANCE = 1e-6
 
@@ -65,6 +74,7 @@ class Reward:
     ) -> None:
         self._reward = reward if isinstance(reward, RewardFunction) else load_reward(reward)
         self._instances = _FreshInstances(self._reward)
+        self._foresights: dict[tuple[str, float, str], Foresight] = {}
         self.track = track
 
     def __repr__(self) -> str:
@@ -108,11 +118,12 @@ class Reward:
         return sum(self.prices(lap))
 
     def worth(self, lap: DrivenLap, gamma: float = DEFAULT_GAMMA) -> float:
-        """What a lap is worth at a discount factor, as `racer score` counts: the mean of its steps'
-        returns.
+        """What a lap is worth at a discount factor, as `racer score` counts: the discounted return,
+        averaged over the places around the lap.
         """
         __tracebackhide__ = True
-        return float(discounted_returns(self.prices(lap), gamma).mean())
+        progress = [params["progress"] for params in lap.params]
+        return pay_of_lap(self.prices(lap), progress, gamma)
 
     def prefers(
         self,
@@ -236,6 +247,58 @@ class Reward:
             return True
         raise AssertionError(complaint)
 
+    def foresee(
+        self,
+        track: TrackLike | None = None,
+        *,
+        gamma: float = DEFAULT_GAMMA,
+        car: str = DEFAULT_CAR,
+    ) -> Foresight:
+        """What it asks for (`racer.foresee`): the driving that it pays best of all. A search, of some
+        seconds, is done once for all assertions about the same track, gamma and car.
+        """
+        __tracebackhide__ = True
+        known_track = self._track_or_own(track)
+        key = (known_track.name, gamma, car)
+        if key not in self._foresights:
+            self._foresights[key] = foresee(
+                self._reward, known_track, gamma=gamma, car=car, seconds=FORESEEN_SECONDS
+            )
+        return self._foresights[key]
+
+    def asks_for(
+        self,
+        track: TrackLike | None = None,
+        *,
+        lap_time_below: float,
+        gamma: float = DEFAULT_GAMMA,
+        car: str = DEFAULT_CAR,
+    ) -> bool:
+        """That the driving which it pays best of all completes laps in less than so many seconds."""
+        __tracebackhide__ = True
+        foresight = self.foresee(track, gamma=gamma, car=car)
+        time_s = foresight.lap_time_s
+        if time_s is not None and time_s < lap_time_below:
+            return True
+        wish = f"laps below {lap_time_below:g} s"
+        raise AssertionError(messages.not_asked_message(self.name, wish, foresight))
+
+    def never_asks_for(
+        self,
+        *kinds: str,
+        track: TrackLike | None = None,
+        gamma: float = DEFAULT_GAMMA,
+        car: str = DEFAULT_CAR,
+    ) -> bool:
+        """That the driving which it pays best of all is of none of these kinds, such as `stopping`."""
+        __tracebackhide__ = True
+        for kind in kinds:
+            _require_kind(kind)
+        foresight = self.foresee(track, gamma=gamma, car=car)
+        if foresight.kind not in kinds:
+            return True
+        raise AssertionError(messages.asked_message(self.name, foresight))
+
     def _is_monotonic(
         self,
         argument: str,
@@ -326,7 +389,8 @@ def describe_disagreement(reward: RewardFunction, track: Track, gamma: float, ca
 
     Raises RewardRefused for what the real job refuses.
     """
-    [score] = score_rewards([reward], track, gammas=(gamma,), verdict_gamma=gamma, car=car)
+    settings = ScoreSettings(gammas=(gamma,), verdict_gamma=gamma, car=car, foresees=True)
+    [score] = score_rewards([reward], track, settings)
     if score.verdict.passed:
         return ""
     lines = [
@@ -364,6 +428,13 @@ def _checked(argument: str) -> str:
         guess = did_you_mean(argument, known)
         raise UsageError(f"there is no argument {argument!r} to vary{guess} ({', '.join(known)})")
     return argument
+
+
+def _require_kind(kind: str) -> None:
+    """Raise UsageError for a word that is no kind of driving."""
+    if kind not in KINDS:
+        guess = did_you_mean(kind, list(KINDS))
+        raise UsageError(f"there is no kind of driving {kind!r}{guess} ({', '.join(KINDS)})")
 
 
 def _describe_call(calls: Sequence[Any], k: int) -> str:

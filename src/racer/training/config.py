@@ -55,6 +55,9 @@ class LearnerSettings(BaseModel):
         le=1,
         description="fraction of the learning rate that is left at the end, falling linearly",
     )
+    lr_steps: int | None = Field(
+        None, ge=1, description="steps over which it falls; by default those of the training"
+    )
     gamma: float = Field(0.99, ge=0, le=1, description="discount factor")
     gae_lambda: float = Field(
         0.95, ge=0, le=1, description="bias against variance of the advantage"
@@ -79,6 +82,12 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     reward: str = Field(description="a shipped reward function's name, or a file")
+    from_run: str | None = Field(
+        None, description="the folder of a run whose policy the training starts from"
+    )
+    from_checkpoint: str = Field(
+        "best", description="which policy of that run: best, last, or a number of steps"
+    )
     track: str = Field(DEFAULT_TRACK, description="a track's name, .toml or .npy file")
     reverse: bool = Field(False, description="drive the track in the other direction")
     car: str | None = Field(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -14,7 +15,7 @@ import pandas as pd
 import torch
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from stable_baselines3.sac.policies import SACPolicy
 from torch import nn
 
@@ -40,6 +41,10 @@ UNREADABLE = (
     UnpicklingError,
 )
 """What reading raises for a file that is damaged, or that another version of racer wrote."""
+VALUE_PARTS = ("value_net", "mlp_extractor.value_net", "vf_features_extractor")
+"""Parts of a policy of PPO that say what to expect, and not what to do."""
+CRITICS = ("critic", "critic_target")
+"""The same of a policy of SAC."""
 SAC_BUFFERS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
 """The arrays of a replay buffer."""
 
@@ -96,17 +101,76 @@ def restore_learner(model: Learner, state: dict[str, Any]) -> None:
 
 
 def save_policy(model: Learner, file: Path) -> None:
-    """Write the weights of a learner's policy, for `load_checkpoint`."""
-    write_plain(file, {"weights": model.policy.state_dict()})
+    """Write the weights of a learner's policy, for `load_checkpoint`, and what its value network
+    measures returns by, for a training that starts from it.
+    """
+    write_plain(file, {"weights": model.policy.state_dict(), "returns": return_statistics(model)})
 
 
-def write_plain(file: Path, value: Any) -> None:
-    """Write numbers, texts, tensors, arrays and tables, in lists, tuples and dicts, for
-    `read_plain`; whole or not at all.
+def return_statistics(model: Learner) -> tuple[Any, ...] | None:
+    """Mean, variance and count of the returns by whose deviation rewards are divided; None where
+    rewards are not normalized.
+    """
+    cars = model.env
+    if not isinstance(cars, VecNormalize):
+        return None
+    statistics = cars.ret_rms
+    return statistics.mean, statistics.var, statistics.count
+
+
+def take_return_statistics(model: Learner, statistics: Sequence[Any] | None) -> None:
+    """Divide rewards as the learner did whose `return_statistics` these are."""
+    if statistics is not None and isinstance(model.env, VecNormalize):
+        mean, var, count = statistics
+        vars(model.env.ret_rms).update(mean=mean, var=var, count=count)
+
+
+def is_value_weight(name: str) -> bool:
+    """Whether a weight of that name, as `state_dict` has it, belongs to the value network."""
+    return name.startswith(tuple(f"{part}." for part in (*VALUE_PARTS, *CRITICS)))
+
+
+def start_from(model: Learner, saved: Mapping[str, Any], keeps_value: bool) -> None:
+    """Give a fresh learner the policy of a checkpoint, and its value network where that is kept.
+
+    Raises UNREADABLE for one that does not fit.
+    """
+    weights = model.policy.state_dict()
+    for name, saved_weights in saved["weights"].items():
+        if keeps_value or not is_value_weight(name):
+            weights[name] = saved_weights
+    model.policy.load_state_dict(weights)
+    if keeps_value:
+        take_return_statistics(model, saved["returns"])
+
+
+@contextmanager
+def only_value_trained(model: Learner) -> Iterator[None]:
+    """While the value network alone learns: the policy does what it did."""
+    frozen = []
+    for name, weights in model.policy.named_parameters():
+        if not is_value_weight(name):
+            weights.requires_grad_(False)
+            frozen.append(weights)
+    try:
+        yield
+    finally:
+        for weights in frozen:
+            weights.requires_grad_(True)
+
+
+def plain_bytes(value: Any) -> bytes:
+    """Numbers, texts, tensors, arrays and tables, in lists, tuples and dicts, as `read_plain` reads
+    them.
     """
     content = io.BytesIO()
     torch.save(_to_plain(value), content)
-    write_file(file, content.getvalue())
+    return content.getvalue()
+
+
+def write_plain(file: Path, value: Any) -> None:
+    """Write a value as `plain_bytes` has it, whole or not at all."""
+    write_file(file, plain_bytes(value))
 
 
 def read_plain(file: Path, advice: str) -> Any:
@@ -145,6 +209,12 @@ def load_policy(run: Run, checkpoint: str = "best") -> BasePolicy:
 
 def load_checkpoint(run: Run, checkpoint: str) -> tuple[BasePolicy, str]:
     """The policy of a checkpoint, best, last or a number of steps, and the name of its file."""
+    policy, file, _ = read_checkpoint(run, checkpoint)
+    return policy, file.name
+
+
+def read_checkpoint(run: Run, checkpoint: str) -> tuple[BasePolicy, Path, dict[str, Any]]:
+    """The policy of a checkpoint, its file, and all that the file holds."""
     file = run.checkpoints / _checkpoint_name(run, checkpoint)
     torch.set_num_threads(1)
     advice = "name another with --checkpoint, or train anew"
@@ -163,7 +233,7 @@ def load_checkpoint(run: Run, checkpoint: str) -> tuple[BasePolicy, str]:
             "the file is damaged; name another with --checkpoint"
         )
     policy.set_training_mode(False)  # stable-baselines3 leaves it on
-    return policy, file.name
+    return policy, file, saved
 
 
 def has_finite_weights(policy: BasePolicy) -> bool:

@@ -9,11 +9,14 @@ its own.
 | `tracks/NAME.npy` | the other tracks of a teacher |
 | `checkpoints/N.pt` | the policy after N steps |
 | `checkpoints/best.json` | which of them is best, with its evaluation |
+| `checkpoints/0.pt` | the policy that it started from, where that is another run's |
 | `checkpoints/state.pt` | everything that a resumed training needs |
+| `checkpoints/longer.pt` | at its end: everything that a longer training needs |
 | `evaluations.csv` | one row an evaluation |
 | `training-simtrace/N-iteration.csv`, `metrics/TrainingMetrics.json` | the log in the simulator's own format |
 | `logs/trainer.log` | a line for each update of the policy, as in the real trainer's log |
 | `tensorboard/` | curves |
+| `failed.json` | why it ended before its time, until it goes on |
 | `.lock` | held while a training writes here |
 
 Before a new folder is made, everything that its configuration names is looked at.
@@ -22,53 +25,27 @@ Before a new folder is made, everything that its configuration names is looked a
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from racer import __version__
-from racer.errors import UsageError
-from racer.files import hold_folder, make_folder, read_json, write_file, write_json
+from racer.analysis import laps
+from racer.errors import RacerError, UsageError
+from racer.files import read_json, write_file, write_json
+from racer.logs import read_log
 from racer.records import Record, RecordTable, format_number, format_percent
-from racer.reward import RewardFunction, RewardRefused, load_reward
-from racer.sensors import (
-    METADATA_OBSERVATIONS,
-    PICTURE_KINDS,
-    PICTURE_SIZE_PX,
-    parse_observations,
-    picture_size,
-    sensor_kind,
-)
-from racer.sensors.camera import find_randomization
-from racer.sim import ObstacleLayout, read_noise, read_obstacle_layout
-from racer.track import Track, load_route, load_track, save_route
+from racer.reward import RewardRefused
+from racer.sensors import parse_observations
+from racer.sim import ObstacleLayout, read_obstacle_layout
+from racer.track import Track, load_route
 from racer.training.config import TrainConfig, parse_config
-from racer.training.interop import read_hyperparameters
-from racer.training.networks import SMALL, convolved_size, find_network
-from racer.vehicle import (
-    CAR_VERSIONS,
-    DEFAULT_CAR,
-    DEFAULT_NETWORK,
-    ActionSpace,
-    Metadata,
-    car_preset,
-    read_metadata,
-    write_metadata,
-)
-
-RECORDED_PACKAGES = ("numpy", "numba", "gymnasium", "torch", "stable-baselines3")
-"""Packages whose versions run.json has."""
-
-SUBFOLDERS = ("checkpoints", "model", "metrics", "training-simtrace")
-
-WITHOUT_METADATA_NAME = {"features", "objects"}
-"""Kinds of sensors that `model_metadata.json` has no name for."""
+from racer.training.lineage import FAILURE_FILE, Ancestor, parse_lineage
+from racer.training.run_folder import START_FILE, StartPolicy, check_is_free, write_run_folder
+from racer.vehicle import ActionSpace, Metadata, read_metadata
 
 REQUIRED_FILES = ("reward_function.py", "track.npy", "model/model_metadata.json")
 REQUIRED_KEYS = ("reward_file", "track", "track_title")
@@ -76,148 +53,6 @@ EVALUATION_COLUMNS = ("steps", "seconds", "complete", "trials", "completion", "l
 """The columns of evaluations.csv that a table of none has too."""
 BEST_KEYS = {"steps", "checkpoint"}
 """What best.json holds at least."""
-
-
-def write_run_folder(config: TrainConfig, folder: Path, home: Path | None) -> None:
-    """Write what is known of a run before step 0.
-
-    Raises UsageError for something wrong in `config`; then nothing is written.
-    """
-    track = load_track(config.track, home=home)
-    other_tracks = [load_track(name, home=home) for name in config.also_tracks]
-    reward = load_reward(config.reward)
-    metadata = run_metadata(config)
-    _check_names(config, metadata)
-    with hold_folder(folder):
-        _check_is_free(folder)  # another may have begun there in the meantime
-        for name in SUBFOLDERS:
-            make_folder(folder / name)
-        save_route(track, folder / "track.npy")
-        for other_track in other_tracks:
-            save_route(other_track, folder / "tracks" / f"{other_track.name}.npy")
-        write_metadata(metadata, folder / "model" / "model_metadata.json")
-        write_file(folder / "reward_function.py", reward.path.read_bytes())
-        if config.hyperparameters is not None:
-            write_file(folder / "hyperparameters.json", Path(config.hyperparameters).read_bytes())
-        write_json(folder / "run.json", _story(config, track, reward, metadata, folder))
-
-
-def _check_is_free(folder: Path) -> None:
-    """Raise UsageError where there is a run already."""
-    if (folder / "run.json").exists():
-        raise UsageError(
-            f"{folder} holds a run already: continue it with --resume {folder}, or name another folder with --out"
-        )
-
-
-def _story(
-    config: TrainConfig, track: Track, reward: RewardFunction, metadata: Metadata, folder: Path
-) -> dict[str, Any]:
-    """What run.json holds."""
-    layout = read_obstacle_layout(config.objects)
-    return {
-        "config": config.model_dump(),
-        "reward_file": str(reward.path.resolve()),
-        "track": track.name,
-        "track_title": track.title,
-        "car": config.car or metadata.car,
-        "objects": None if layout is None else asdict(layout),
-        "versions": {"racer": __version__} | {name: version(name) for name in RECORDED_PACKAGES},
-        "python": platform.python_version(),
-        "git": _git_commit(folder),
-    }
-
-
-def run_metadata(config: TrainConfig) -> Metadata:
-    """The metadata of a run that `config` describes.
-
-    Raises UsageError for an unknown car, sensor or network, a network where the policy has no
-    sensors, and pictures that are too small for their network.
-    """
-    car = car_preset(config.car or DEFAULT_CAR)
-    metadata = Metadata(ActionSpace.default(car), version=CAR_VERSIONS[car.name])
-    network = DEFAULT_NETWORK
-    if config.action_space is not None:
-        metadata = read_metadata(config.action_space)
-        network = metadata.neural_network
-    sensors = parse_observations(config.observation, metadata.sensor)
-    if sensors == ("features",):
-        if config.network is not None:
-            raise UsageError(
-                f"--network {config.network} is for sensors: name them with --observation camera"
-            )
-        return metadata
-    if not _has_full_size_pictures(sensors):
-        network = SMALL
-    network = config.network or network
-    _check_picture_sizes(sensors, network)
-    metadata_sensors = _metadata_sensors(sensors) or metadata.sensor
-    return replace(metadata, sensor=metadata_sensors, neural_network=network)
-
-
-def _has_full_size_pictures(sensors: Sequence[str]) -> bool:
-    """Whether a sensor's pictures have the size that DeepRacer's own networks are made for."""
-    return any(picture_size(sensor) == PICTURE_SIZE_PX for sensor in _picture_sensors(sensors))
-
-
-def _check_picture_sizes(sensors: Sequence[str], network: str) -> None:
-    """Raise UsageError where a network's convolutions leave nothing of a picture."""
-    for sensor in _picture_sensors(sensors):
-        layers = find_network(network).convolutions(is_stereo=sensor_kind(sensor) == "stereo")
-        width, height = picture_size(sensor)
-        convolved_size(height, width, layers)
-
-
-def _metadata_sensors(sensors: Sequence[str]) -> tuple[str, ...]:
-    """The sensors by their names in `model_metadata.json`.
-
-    Empty where it cannot name them: it wants a camera among them, and knows no features.
-    """
-    kinds = list(map(sensor_kind, sensors))
-    if not _picture_sensors(sensors) or WITHOUT_METADATA_NAME & set(kinds):
-        return ()
-    names = {
-        kind: name
-        for name, kind in METADATA_OBSERVATIONS.items()
-        if name not in ("observation", "LEFT_CAMERA")
-    }
-    return tuple(names[kind] for kind in kinds)
-
-
-def _picture_sensors(sensors: Sequence[str]) -> list[str]:
-    return [sensor for sensor in sensors if sensor_kind(sensor) in PICTURE_KINDS]
-
-
-def _check_names(config: TrainConfig, metadata: Metadata) -> None:
-    """Raise UsageError for what would otherwise come to light when the cars are made."""
-    car_preset(config.car or metadata.car)
-    if config.network is not None:
-        find_network(config.network)
-    if config.teacher and metadata.training_algorithm == "sac":
-        raise UsageError(
-            "a teacher and its student learn with PPO's networks; this action space says sac"
-        )
-    read_noise(config.noise)
-    find_randomization(config.look)
-    read_obstacle_layout(config.objects)
-    if config.hyperparameters is not None:
-        read_hyperparameters(config.hyperparameters, config.settings, metadata.training_algorithm)
-
-
-def _git_commit(folder: Path) -> str | None:
-    """The commit of the git checkout that the folder is in; None outside of one, or without git."""
-    try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return answer.stdout.strip() or None
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,6 +86,10 @@ class Run(Record):
         The obstacles of the training, as they were when it began; None when there were none.
     hyperparameters
         The copy of the hyperparameters.json that was given; None when none was.
+    lineage
+        The runs that it goes back to, its parent first; none where it began with nothing.
+    keeps_value
+        Whether it took its parent's value network, too.
 
     Examples
     --------
@@ -273,12 +112,14 @@ class Run(Record):
     network: str | None
     obstacle_layout: ObstacleLayout | None
     hyperparameters: Path | None
+    lineage: tuple[Ancestor, ...] = ()
+    keeps_value: bool = False
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
         """The run in a folder. Raises UsageError when there is none, or when parts of it are lacking."""
         folder = Path(folder)
-        story = _read_story(folder)
+        story = read_story(folder)
         config = parse_config(story["config"], str(folder / "run.json"))
         _check_whole(folder, story)
         metadata = read_metadata(folder / "model" / "model_metadata.json")
@@ -295,18 +136,27 @@ class Run(Record):
             network=None if observation == ("features",) else metadata.neural_network,
             obstacle_layout=read_obstacle_layout(story.get("objects")),
             hyperparameters=_file_or_none(folder / "hyperparameters.json"),
+            lineage=parse_lineage(story.get("lineage"), str(folder / "run.json")),
+            keeps_value=bool(story.get("keeps_value", False)),
         )
 
     @classmethod
-    def create(cls, config: TrainConfig, folder: str | Path, home: Path | None = None) -> Run:
+    def create(
+        cls,
+        config: TrainConfig,
+        folder: str | Path,
+        home: Path | None = None,
+        start: StartPolicy | None = None,
+    ) -> Run:
         """A new run in `folder`, with everything in it that is known before step 0.
 
-        `home` is racer's data folder, where tracks are looked for. Raises UsageError when there is a
-        run already, and when something in `config` is wrong; then nothing is written.
+        `home` is racer's data folder, where tracks are looked for. `start` is what it starts from
+        where `config` says `from_run`; `racer.training.create_run` finds it. Raises UsageError when
+        there is a run already, and when something in `config` is wrong; then nothing is written.
         """
         folder = Path(folder)
-        _check_is_free(folder)
-        write_run_folder(config, folder, home)
+        check_is_free(folder)
+        write_run_folder(config, folder, home, start)
         return cls.open(folder)
 
     @property
@@ -324,6 +174,16 @@ class Run(Record):
         """The file that a resumed training goes on from."""
         return self.checkpoints / "state.pt"
 
+    @property
+    def longer_state(self) -> Path:
+        """The file that a training goes on from beyond its end, where that differs from `state`."""
+        return self.checkpoints / "longer.pt"
+
+    @property
+    def start_file(self) -> Path:
+        """The checkpoint that the run started from; it is there where `lineage` is."""
+        return self.checkpoints / START_FILE
+
     def best(self) -> dict[str, Any] | None:
         """The evaluation of the best checkpoint, with the `checkpoint`'s file name; None before the
         first.
@@ -335,6 +195,20 @@ class Run(Record):
         if not isinstance(evaluation, dict) or not set(evaluation).issuperset(BEST_KEYS):
             raise UsageError(f"{file} is damaged: train anew")
         return evaluation
+
+    def laps(self) -> pd.DataFrame:
+        """The laps of the training's log, as `racer.laps` gives them: one row an episode.
+
+        Raises UsageError where no episode has been logged yet.
+
+        Examples
+        --------
+        >>> from racer.training import train
+        >>> run = train("center_line", track="oval", steps=2_000)
+        >>> run.laps()[["phase", "iteration"]].drop_duplicates().values.tolist()
+        [['training', 0]]
+        """
+        return laps(read_log(self.folder / "training-simtrace"))
 
     def evaluations(self) -> pd.DataFrame:
         """The evaluations so far, one a row, as evaluations.csv holds them."""
@@ -393,7 +267,7 @@ class Run(Record):
 
 def read_config(folder: Path) -> TrainConfig:
     """The configuration of the run in a folder, whatever else the folder lacks. Raises UsageError."""
-    return parse_config(_read_story(folder)["config"], str(folder / "run.json"))
+    return parse_config(read_story(folder)["config"], str(folder / "run.json"))
 
 
 def read_evaluations(folder: Path) -> pd.DataFrame:
@@ -416,7 +290,13 @@ def write_failing_step(run: Run, error: RewardRefused) -> str:
     return f"to see it again: racer reward {error.path} {file}\n{resume}"
 
 
-def _read_story(folder: Path) -> dict[str, Any]:
+def write_failure(run: Run, error: RacerError) -> None:
+    """Write why a training ended before its time into the run, for whoever lists runs."""
+    with suppress(UsageError):  # the disk is full, say: the error itself is said anyway
+        write_json(run.folder / FAILURE_FILE, {"message": str(error).partition("\n")[0]})
+
+
+def read_story(folder: Path) -> dict[str, Any]:
     """What run.json holds, with a "config" in it."""
     file = folder / "run.json"
     if not file.exists():

@@ -1,9 +1,9 @@
 """The session of a training: its phases, the loop over their updates, evaluations and checkpoints.
 
 Each phase improves the policy by one `update` after the other. A plain training has one phase, in
-which PPO or SAC learn from the reward. One with a teacher has `TeacherPhase` and `LessonPhase` of
-`racer.training.teacher`, and `FineTuningPhase` where that is
-asked for.
+which PPO or SAC learn from the reward; before it, one that starts from a policy that another reward
+has taught has `ValuePhase`. One with a teacher has `TeacherPhase` and `LessonPhase` of
+`racer.training.teacher`, and `FineTuningPhase` where that is asked for.
 """
 
 from __future__ import annotations
@@ -12,23 +12,25 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, Protocol
 
 import pandas as pd
 
-from racer.errors import UsageError
+from racer.errors import RacerError, UsageError
 from racer.files import hold_folder, write_file, write_json
 from racer.reward import RewardRefused
 from racer.training.learner import (
     UNREADABLE,
     first_line,
+    only_value_trained,
     read_plain,
     save_policy,
     write_plain,
 )
-from racer.training.run import Run, write_failing_step
+from racer.training.lineage import FAILURE_FILE
+from racer.training.run import Run, write_failing_step, write_failure
 from racer.training.setup import ProgressCallback, TrainingProgress, TrainingSetup
 from racer.training.trials import EvaluationScore, evaluate_policy, merge_evaluations, move_trials
 
@@ -36,19 +38,34 @@ VALUE_ONLY_STEPS = 4_096
 """Steps of fine-tuning in which the value alone is learned, as lessons do not teach it."""
 
 
+VALUE_STEPS = 8_192
+"""Steps in which the value network alone learns, where a training starts from the policy of a run
+with another reward: benchmarks/results/learning_from.txt has what that costs and brings."""
+
+
 @dataclass(frozen=True)
 class PhaseBudget:
-    """When a phase is over: after `minutes` of training, or after `steps` from `first_step` on."""
+    """When a phase is over: after `minutes` of training, or after `steps` from `first_step` on.
+
+    Its learning rate has fallen after `lr_steps`; None: when the phase is over.
+    """
 
     steps: int
     first_step: int = 0
     minutes: float | None = None
+    lr_steps: int | None = None
 
     def fraction(self, progress: TrainingProgress) -> float:
         """How much of the budget is used up; 1 when all of it is."""
         if self.minutes is not None:
             return progress.seconds / (60.0 * self.minutes)
         return (progress.steps - self.first_step) / self.steps
+
+    def learned_fraction(self, progress: TrainingProgress) -> float:
+        """How far the learning rate has fallen; 1 or more when it stays."""
+        if self.lr_steps is None:
+            return self.fraction(progress)
+        return (progress.steps - self.first_step) / self.lr_steps
 
     def is_spent(self, progress: TrainingProgress, elapsed: float = 0.0) -> bool:
         """Whether the budget is used up, `elapsed` s after the latest update that was counted."""
@@ -95,11 +112,48 @@ class RewardPhase:
 
     def update(self, on_progress: ProgressCallback) -> Update:
         """One update of the policy, from as many steps as it takes."""
-        self._setup.learned_fraction = self._budget.fraction(self._setup.progress)
+        progress = self._setup.progress
+        if progress.phase == ValuePhase.NAME:
+            progress.phase = ""
+        return self.learn()
+
+    def learn(self) -> Update:
+        """One update of whatever is trained now."""
+        self._setup.learned_fraction = self._budget.learned_fraction(self._setup.progress)
         return Update(self._setup.update_policy())
 
     def is_over(self, elapsed: float = 0.0) -> bool:
         """Whether steps or minutes are used up."""
+        return self._budget.is_spent(self._setup.progress, elapsed)
+
+    def state(self) -> dict[str, Any]:
+        """Nothing: all of it is in the setup."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Nothing to restore."""
+
+
+class ValuePhase:
+    """The value network learns what the policy that a training starts from is paid, and the policy
+    waits: by the advice of a value network that knows nothing it would be lost.
+    """
+
+    NAME = "value"
+
+    def __init__(self, setup: TrainingSetup, budget: PhaseBudget) -> None:
+        self._setup = setup
+        self._budget = replace(budget, steps=VALUE_STEPS, minutes=None)
+        self._learning = RewardPhase(setup, budget)
+
+    def update(self, on_progress: ProgressCallback) -> Update:
+        """One update of the value network."""
+        self._setup.progress.phase = self.NAME
+        with only_value_trained(self._setup.model):
+            return self._learning.learn()
+
+    def is_over(self, elapsed: float = 0.0) -> bool:
+        """Whether its steps are taken."""
         return self._budget.is_spent(self._setup.progress, elapsed)
 
     def state(self) -> dict[str, Any]:
@@ -199,8 +253,11 @@ class Session:
 
         Raises UsageError while another process trains the same run.
         """
-        with hold_folder(self.run.folder), self._interruptible(), self._failing_step_saved():
+        with hold_folder(self.run.folder), self._interruptible(), self._failure_saved():
+            (self.run.folder / FAILURE_FILE).unlink(missing_ok=True)
             if not self.run.state.exists():
+                if self.run.lineage:
+                    self._judge_start()
                 self._save()
             while not (self._is_stopped or self.is_spent()):
                 self._update(on_progress)
@@ -217,13 +274,34 @@ class Session:
             return
         state = read_plain(self.run.state, "train anew")
         try:
-            self.setup.restore(state)
-            for phase in self.phases:
-                phase.restore(state)
+            self._restore(state)
         except UNREADABLE as error:
             raise UsageError(
                 f"{self.run.state} does not fit this run ({first_line(error)}): train anew"
             ) from None
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Be as when `state` was saved.
+
+        Beyond the end of a shorter training, be as if that had not ended: what was evaluated there
+        stays in the table, but it ends no iteration. Raises UNREADABLE for what does not fit.
+        """
+        latest = TrainingProgress.from_state(state["progress"])
+        self.setup.progress = latest
+        is_longer = False
+        if self.run.longer_state.exists() and not self.is_spent():
+            longer = read_plain(self.run.longer_state, "train anew")
+            is_longer = longer["progress"]["steps"] == latest.steps  # and not of an earlier end
+        if is_longer:
+            state = longer
+        self.setup.restore(state)
+        for phase in self.phases:
+            phase.restore(state)
+        if is_longer:
+            before_end = self.progress
+            self.setup.progress = replace(
+                latest, iteration=before_end.iteration, completion=before_end.completion
+            )
 
     def _update(self, on_progress: ProgressCallback) -> None:
         """One update of the phase that is due, and what follows from it."""
@@ -234,10 +312,13 @@ class Session:
             self._is_stopped = True
         elapsed = monotonic() - began
         # Ctrl-C has no say here: a resumed training has the same iterations
-        if update.steps and (
-            update.ends_iteration or self._passed_evaluation(update.steps) or self.is_spent(elapsed)
-        ):
-            self._finish_iteration(began)
+        if update.steps:
+            if update.ends_iteration or self._passed_evaluation(update.steps):
+                self._finish_iteration(began)
+            elif self.is_spent(elapsed):
+                # a longer training would not be evaluated here
+                write_plain(self.run.longer_state, self._state())
+                self._finish_iteration(began)
         self.progress.seconds += monotonic() - began
         on_progress(self.progress)
 
@@ -256,11 +337,20 @@ class Session:
         seconds = progress.seconds + monotonic() - began
         if len(episodes):
             progress.completion = float(episodes["completion"].mean())
-        if score.is_clean and progress.first_clean is None:
-            progress.first_clean = (progress.steps, seconds)
-        self._keep_policy(score, seconds)
+        name = f"{progress.steps}.pt"
+        save_policy(self.setup.model, self.run.checkpoints / name)
+        self._keep_score(score, seconds, name)
         self._write_logs(score)
         self._save()
+
+    def _judge_start(self) -> None:
+        """Evaluate the policy that the run starts from, which may remain the best."""
+        began = monotonic()
+        self.progress.latest, _ = self._evaluate()
+        seconds = monotonic() - began
+        self.progress.seconds += seconds
+        self._keep_score(self.progress.latest, seconds, self.run.start_file.name)
+        self._write_logs(self.progress.latest)
 
     def _evaluate(self) -> tuple[EvaluationScore, pd.DataFrame]:
         """Score and laps of the policy as it is, on all tracks together."""
@@ -273,16 +363,16 @@ class Session:
         ]
         return merge_evaluations(evaluations)
 
-    def _keep_policy(self, score: EvaluationScore, seconds: float) -> None:
-        """Write a checkpoint of the policy; best.json names it if it is the best so far."""
+    def _keep_score(self, score: EvaluationScore, seconds: float, checkpoint: str) -> None:
+        """Keep the score of a checkpoint; best.json names that if it is the best so far."""
         progress = self.progress
-        name = f"{progress.steps}.pt"
-        save_policy(self.setup.model, self.run.checkpoints / name)
+        if score.is_clean and progress.first_clean is None:
+            progress.first_clean = (progress.steps, seconds)
         evaluation = {
             "steps": progress.steps,
             "seconds": round(seconds, 3),
             **score.as_json(),
-            "checkpoint": name,
+            "checkpoint": checkpoint,
         }
         progress.evaluations.append(evaluation)
         if progress.best is None or score.rank >= progress.best.rank:
@@ -304,10 +394,16 @@ class Session:
 
     def _save(self) -> None:
         """Write everything that a resumed training needs, whole or not at all."""
+        write_plain(self.run.state, self._state())
+        if not self.is_spent():
+            self.run.longer_state.unlink(missing_ok=True)
+
+    def _state(self) -> dict[str, Any]:
+        """Everything that a resumed training needs."""
         state = self.setup.state()
         for phase in self.phases:
             state |= phase.state()
-        write_plain(self.run.state, state)
+        return state
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -328,9 +424,13 @@ class Session:
             signal.signal(signal.SIGINT, previous)
 
     @contextmanager
-    def _failing_step_saved(self) -> Iterator[None]:
+    def _failure_saved(self) -> Iterator[None]:
         try:
             yield
         except RewardRefused as error:
             error.advice = write_failing_step(self.run, error)
+            write_failure(self.run, error)
+            raise
+        except RacerError as error:
+            write_failure(self.run, error)
             raise

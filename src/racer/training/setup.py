@@ -18,17 +18,23 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from racer.env import DeepRacerVectorEnv, StepResult
-from racer.errors import RacerError
+from racer.errors import RacerError, UsageError
 from racer.reward import RewardBatch, RewardRefused, load_reward, reads_objects
 from racer.training.interop import read_hyperparameters
 from racer.training.learner import (
+    UNREADABLE,
     Learner,
+    first_line,
     learner_state,
     make_learner,
+    read_plain,
     restore_learner,
+    return_statistics,
+    start_from,
+    take_return_statistics,
 )
 from racer.training.networks import NO_NUMBER
-from racer.training.run import Run, write_failing_step
+from racer.training.run import Run, write_failing_step, write_failure
 from racer.training.trials import EpisodeRecorder, EvaluationScore, trainer_log_lines, trial_cars
 
 StepCallback = Callable[[StepResult, NDArray[Any]], None]
@@ -175,6 +181,9 @@ class TrainingSetup:
             self.trials.append(trial_cars(arguments | {"track": file}, has_time_limit=is_spread))
         self.recorder = EpisodeRecorder(self.cars, run.config.traced_cars, run.folder)
         self.model = self._make_model()
+        if run.lineage:
+            self._take_start_policy()
+        self._note_learning_rate()
 
     def practice_arguments(self) -> dict[str, Any]:
         """Arguments of the vector environment for cars that practice."""
@@ -224,7 +233,7 @@ class TrainingSetup:
             "field": self.cars.simulation.snapshot(),
             "suite": self.cars.sensors.snapshot(),
             "episode_starts": self.model._last_episode_starts,
-            "returns": self._return_statistics(),
+            "returns": self._returns(),
             "journal": self.trainer_log,
             "recorder": self.recorder.state(),
             "rewards": list(map(_reward_snapshot, (self.cars, *self.trials))),
@@ -242,9 +251,8 @@ class TrainingSetup:
         self.cars.sensors.restore(state["suite"])
         self._restore_episode_starts(state["episode_starts"])
         if isinstance(self.model.env, VecNormalize):
-            mean, var, count, returns = state["returns"]
-            vars(self.model.env.ret_rms).update(mean=mean, var=var, count=count)
-            self.model.env.returns = returns
+            *statistics, self.model.env.returns = state["returns"]
+            take_return_statistics(self.model, statistics)
         self.recorder.restore(state["recorder"])
         if not self.run.reward_has_changed():
             for cars, snapshot in zip((self.cars, *self.trials), state["rewards"], strict=True):
@@ -268,18 +276,39 @@ class TrainingSetup:
         model.set_logger(configure(str(self.run.folder / "tensorboard"), ["tensorboard"]))
         return model
 
+    def _take_start_policy(self) -> None:
+        """Begin with the policy that the run starts from."""
+        file = self.run.start_file
+        saved = read_plain(file, "begin anew, with racer train --from")
+        try:
+            start_from(self.model, saved, self.run.keeps_value)
+        except UNREADABLE as error:
+            raise UsageError(
+                f"{file} does not fit this run ({first_line(error)}): begin anew, with racer train --from"
+            ) from None
+
+    def _note_learning_rate(self) -> None:
+        """Say so where the rate does not fall any more: a run that goes on beyond its first end."""
+        settings = self.settings
+        if settings.lr_steps is None or settings.lr_end == 1.0:
+            return
+        self.notes.append(
+            f"the learning rate falls over the first {settings.lr_steps:,} steps, as the run began, and stays at "
+            f"{settings.lr * settings.lr_end:g} from there on (racer train --from {self.run.folder} begins with a new one)"
+        )
+
     def _learning_rate(self) -> float:
         """The learner's rate now; it falls over the training."""
         settings = self.settings
         return settings.lr * (1.0 - (1.0 - settings.lr_end) * min(self.learned_fraction, 1.0))
 
-    def _return_statistics(self) -> tuple[Any, ...] | None:
-        """What rewards are normalized by."""
-        cars = self.model.env
-        if isinstance(cars, VecNormalize):
-            statistics = cars.ret_rms
-            return statistics.mean, statistics.var, statistics.count, cars.returns
-        return None
+    def _returns(self) -> tuple[Any, ...] | None:
+        """What rewards are normalized by, and the return of each car so far."""
+        statistics = return_statistics(self.model)
+        if statistics is None:
+            return None
+        cars: Any = self.model.env
+        return *statistics, cars.returns
 
     def _restore_learner(self, state: dict[str, Any]) -> None:
         self.model.policy.load_state_dict(state["policy"])
@@ -298,6 +327,7 @@ class TrainingSetup:
 
     def _write_last_words(self, error: RewardRefused) -> None:
         """Say how to go on after a reward call that only the end of the process can stop."""
+        write_failure(self.run, error)
         text = f"{write_failing_step(self.run, error)}\n"
         os.write(2, text.encode(errors="backslashreplace"))
 

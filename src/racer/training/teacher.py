@@ -393,7 +393,7 @@ class LessonPhase:
             self.classroom = self._open_classroom()
         progress = self._setup.progress
         progress.phase = f"lesson {self.classroom.lessons_given + 1}"
-        fraction = self._budget.fraction(progress)
+        fraction = self._budget.learned_fraction(progress)
         loss = self.classroom.give_lesson(fraction, self._setup.recorder.record)
         steps = self.classroom.steps_per_lesson
         progress.steps += steps

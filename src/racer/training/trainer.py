@@ -8,19 +8,27 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from racer.track import DEFAULT_TRACK
 from racer.training.config import parse_config
+from racer.training.continuation import create_run, inherit_config
 from racer.training.run import Run
-from racer.training.session import FineTuningPhase, PhaseBudget, RewardPhase, Session, TrainingPhase
+from racer.training.session import (
+    FineTuningPhase,
+    PhaseBudget,
+    RewardPhase,
+    Session,
+    TrainingPhase,
+    ValuePhase,
+)
 from racer.training.setup import ProgressCallback, TrainingProgress, TrainingSetup
 from racer.training.teacher import LessonPhase, TeacherPhase
 
 
 def train(
-    reward: str | Path,
-    track: str | Path = DEFAULT_TRACK,
+    reward: str | Path | None = None,
+    track: str | Path | None = None,
     steps: int | None = None,
     *,
+    from_run: Run | str | Path | None = None,
     folder: str | Path | None = None,
     on_progress: ProgressCallback | None = None,
     home: Path | None = None,
@@ -31,11 +39,15 @@ def train(
     Parameters
     ----------
     reward
-        The name of a shipped reward function, or a file with `reward_function(params)`.
+        The name of a shipped reward function, or a file with `reward_function(params)`. It may be
+        left out where `from_run` has one.
     track
-        The name of a track, or a .toml or .npy file.
+        The name of a track, or a .toml or .npy file; `reinvent_2018` by default.
     steps
         Steps of all cars together; 300,000 by default.
+    from_run
+        A run, or its folder, whose policy the training starts from: all that is not given here is
+        as there, but for the steps. `from_checkpoint` says which policy: best, last, or steps.
     folder
         Where the run is written. By default a new folder among the system's temporary files.
     on_progress
@@ -61,14 +73,21 @@ def train(
     >>> run = train("center_line", track="oval", steps=2_000, seed=1)
     >>> run.evaluations()[["steps", "trials"]].values.tolist()
     [[4096, 5]]
+    >>> faster = train("progress_gained", steps=2_000, from_run=run)
+    >>> faster.track.name, faster.lineage[0].reward
+    ('oval', 'center_line.py')
     """
-    table = {"reward": str(reward), "track": str(track), **config}
-    if steps is not None:
-        table["steps"] = steps
-    train_config = parse_config(table, "racer.train")
+    named = {"reward": reward, "track": track, "steps": steps, "from_run": from_run}
+    if isinstance(from_run, Run):
+        named["from_run"] = from_run.folder
+    table = config | {name: value for name, value in named.items() if value is not None}
+    for name in ("reward", "track", "from_run"):
+        if name in table:
+            table[name] = str(table[name])
+    train_config = parse_config(inherit_config(table), "racer.train")
     if folder is None:
         folder = tempfile.mkdtemp(prefix="racer-run-")
-    run = Run.create(train_config, folder, home=home)
+    run = create_run(train_config, folder, home=home)
     session = open_session(run)
     session.train(on_progress or _show_nothing)
     if session.was_stopped:
@@ -91,13 +110,22 @@ def open_session(run: Run) -> Session:
     """
     config = run.config
     setup = TrainingSetup(run)
-    budget = PhaseBudget(config.steps, minutes=config.minutes)
+    lr_steps = setup.settings.lr_steps
     if not config.teacher:
-        return Session(setup, [RewardPhase(setup, budget)])
+        budget = PhaseBudget(config.steps, minutes=config.minutes, lr_steps=lr_steps)
+        learning = RewardPhase(setup, budget)
+        if run.lineage and not run.keeps_value:
+            return Session(setup, [ValuePhase(setup, budget), learning])
+        return Session(setup, [learning])
+    budget = PhaseBudget(
+        config.steps,
+        minutes=config.minutes,
+        lr_steps=None if config.fine_tune else lr_steps,
+    )
     teacher_phase = TeacherPhase(setup, budget, open_session)
     phases: list[TrainingPhase] = [teacher_phase, LessonPhase(setup, budget, teacher_phase)]
     if config.fine_tune:
-        tuning_budget = PhaseBudget(config.fine_tune, first_step=config.steps)
+        tuning_budget = PhaseBudget(config.fine_tune, first_step=config.steps, lr_steps=lr_steps)
         phases.append(FineTuningPhase(setup, tuning_budget))
     return Session(setup, phases)
 

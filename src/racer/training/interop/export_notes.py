@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from racer.sensors import PICTURE_SIZE_PX, has_pictures, picture_size
 from racer.training.config import LearnerSettings
 from racer.training.interop.drfc import obstacle_notes
@@ -69,6 +71,10 @@ def _config_notes(run: Run) -> list[str]:
     """Sentences about keys of the configuration that its files have no counterpart for."""
     config = run.config
     notes = []
+    if run.lineage:
+        notes.append(
+            f"the run started from the policy of {Path(run.lineage[0].folder).name}; the experiment begins with nothing"
+        )
     if config.teacher:
         notes.append("there is no teacher there: the network learns from the reward alone")
     if config.also_tracks:

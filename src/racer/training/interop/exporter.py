@@ -329,6 +329,7 @@ def write_experiment(run: Run, folder: Path) -> list[str]:
         "reward": f"{CUSTOM_FILES_FOLDER}/reward_function.py",
         "action_space": f"{CUSTOM_FILES_FOLDER}/model_metadata.json",
         "hyperparameters": None,
+        "from_run": None,
         "track": track.source,
         "also_tracks": _write_other_tracks(run, folder),
         "objects": obstacles_for_experiment(run.obstacle_layout),

@@ -34,6 +34,8 @@ AXES = (
     "hyperparameters",
     "observation",
     "network",
+    "from_run",
+    "from_checkpoint",
     "noise",
     "objects",
     "seed",
@@ -51,6 +53,9 @@ FILE_ENDINGS = {
 
 LIST_KEYS = ("settings.net_arch", "also_tracks")
 """Keys whose values are lists by themselves."""
+
+FILE_KEYS = {"from": "from_run"}
+"""Keys of the file that are no names in Python, and what they are called here."""
 
 MAX_RUNS = 2000
 
@@ -117,7 +122,7 @@ def expand_grid(table: dict[str, Any], source: str, folder: Path) -> dict[str, T
     sentences: dict[str, None] = {}
     for point in points:
         try:
-            configs.append(parse_config(_nest(point), source))
+            configs.append(parse_config(_with_inherited(_nest(point)), source))
         except ConfigErrors as error:
             sentences |= dict.fromkeys(error.sentences)
     if sentences:
@@ -130,9 +135,9 @@ def value_labels(key: str, values: Sequence[Value]) -> list[str]:
 
     A file is called by its name without ending, with its folder where two have the same name.
     """
-    if key not in FILE_ENDINGS:
+    if key not in (*FILE_ENDINGS, "from_run"):
         return list(map(_label, values))
-    paths = list(map(Path, values))
+    paths = [Path("nothing" if value is None else value) for value in values]
     namesakes = Counter(path.stem for path in set(paths))
     labels = []
     for path in paths:
@@ -185,6 +190,7 @@ def _read_table(path: Path) -> dict[str, Any]:
 
 def _flatten(table: dict[str, Any], source: str) -> Point:
     """`table` with the settings as `settings.gamma`, after a look at every key."""
+    table = {FILE_KEYS.get(key, key): value for key, value in table.items()}
     settings = table.get("settings", {})
     if not isinstance(settings, dict):
         raise UsageError(
@@ -257,6 +263,8 @@ def _resolve_path(key: str, value: Value, folder: Path) -> Value:
 
     What does not look like a path may be the name of a shipped thing.
     """
+    if key == "from_run" and isinstance(value, str):
+        return _resolve_run(value, folder)
     if key == "also_tracks" and isinstance(value, list):
         return [_resolve_path("track", track, folder) for track in value]
     if key not in FILE_ENDINGS or not isinstance(value, str) or not value.strip():
@@ -266,6 +274,22 @@ def _resolve_path(key: str, value: Value, folder: Path) -> Value:
     if has_folder or Path(value).suffix.lower() in FILE_ENDINGS[key] or path.is_file():
         return str(path)
     return value
+
+
+def _resolve_run(value: str, folder: Path) -> str | None:
+    """The folder of a run, made absolute; None for "none"."""
+    if value == "none":
+        return None
+    return str(folder / Path(value).expanduser())
+
+
+def _with_inherited(table: dict[str, Any]) -> dict[str, Any]:
+    """A configuration with what it leaves out from the run that it starts from."""
+    if table.get("from_run") is None:
+        return table
+    from racer.training.continuation import inherit_config  # needs PyTorch, which imports do not
+
+    return inherit_config(table)
 
 
 def _nest(point: Point) -> dict[str, Any]:
@@ -302,6 +326,8 @@ def _run_names(points: list[Point]) -> list[str]:
 
 def _name_prefix(key: str) -> str:
     """What stands before a value in a run's name: `gamma` and `seed`, but not `reward`."""
+    if key == "from_run":
+        return "from_"
     if key == "seed" or key.startswith("settings."):
         return key.removeprefix("settings.")
     return ""

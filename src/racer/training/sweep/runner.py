@@ -20,8 +20,9 @@ from racer.reward import load_reward
 from racer.sim import read_noise, read_obstacle_layout
 from racer.track import load_track
 from racer.training.config import TrainConfig
+from racer.training.continuation import create_run
 from racer.training.interop import read_hyperparameters
-from racer.training.run import Run, read_config
+from racer.training.run import read_config
 from racer.training.sweep.experiment import Experiment
 from racer.vehicle import car_preset, read_metadata
 
@@ -187,7 +188,7 @@ def _start_waiting(runs: Sequence[RunStatus], jobs: int, home: Path | None) -> N
 
 def _start(run: RunStatus, home: Path | None) -> None:
     if not (run.folder / "run.json").exists():
-        Run.create(run.config, run.folder, home=home)
+        create_run(run.config, run.folder, home=home)
     worker = "racer.training.sweep.worker"
     command = [sys.executable, "-m", worker, str(run.folder), str(os.getpid())]
     with (run.folder / MESSAGES_FILE).open("wb") as messages:

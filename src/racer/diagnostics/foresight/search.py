@@ -1,0 +1,445 @@
+"""The search for the driving that a reward pays best.
+
+First drivers: the cross-entropy method over the numbers of each family, from seeds of every kind of
+driving; a round of tries sets off from one of the starts around the lap, the next round from the
+next, and what looks best there must be good from all of them. Then the command sequence of the best
+drive from the start line, window by window, which finds what no driver of a family does.
+
+All is counted in car-steps, never in seconds: the same seed gives the same bytes on any machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from racer.diagnostics.foresight.families import (
+    EXTRAS,
+    FAMILIES,
+    LINE,
+    STEADY,
+    Family,
+    Maneuver,
+    as_line,
+    dallying_seeds,
+    lingering_seeds,
+)
+from racer.diagnostics.foresight.proving_ground import Pricer, ProvingGround
+from racer.diagnostics.pay import pay_around_lap, scored_rows_of
+from racer.drivers import Drive
+
+Array = NDArray[np.float64]
+
+# tries of a round for the best groups of drivers, in the first rounds, in those after them, and then
+SHARES = ((12, 8, 6, 6, 4, 4, 4, 4, 4, 4), (24, 12, 12), (40, 8))
+ROUNDS_OF_SHARES = (4, 12)  # the last round of each but the last
+POPULATION = 48
+ELITE = 6
+KEPT = 3  # of the best of a round that are tried again in the next one
+VERIFIED = 2  # of the best of a round that are tried from all starts
+LEARNING_RATE = 0.7
+LEAST_SPREAD = 0.05
+FIRST_SPREAD = 0.4  # of that of a family's numbers
+RESTARTS = 3
+SAME_PAY_FRACTION = 0.03  # pay that differs less is the same driving found again
+# fractions of the work: the first search, polishing, and each of the others
+FIRST_SEARCH = 0.3
+FIRST_POLISH = 0.1
+OTHER_SEARCHES = 0.4
+WINDOW_STEPS = (3, 30)
+STEERING_STEP_DEG = 8.0
+SPEED_STEP_MPS = 0.6
+PARTS_OF_LAP = 20  # in which the pay of a step is noted
+LEAST_WORK_STEPS = 60  # that a try counts as: a short one takes its time, too
+EXTRA_STEPS = 6  # that a sequence goes on after its last command
+
+
+@dataclass(eq=False)
+class TriedDriver:
+    """A driver of a family, and what is known of it."""
+
+    family: Family
+    numbers: Array
+    pay: float  # the mean over its starts
+    drive: Drive  # from the start line
+    rewards: Array  # of that drive's steps
+    pay_by_start: tuple[float, ...] = ()
+
+
+@dataclass(eq=False)
+class SearchState:
+    """How far a search has come. `polished` is the best drive from the start line."""
+
+    work: int = 0  # car-steps
+    best: TriedDriver | None = None
+    polished: Drive | None = None
+    polished_driver: TriedDriver | None = None  # whose drive it is, where it is one's
+    adopted: list[TriedDriver] = field(default_factory=list)  # the best drivers in turn
+    polished_rewards: Array = field(default_factory=lambda: np.empty(0))
+    polished_pay: float = -np.inf
+    lap: Drive | None = None  # the best paid one that completes a lap
+    lap_rewards: Array = field(default_factory=lambda: np.empty(0))
+    lap_pay: float = -np.inf
+    pays_of_searches: list[float] = field(default_factory=list)
+    history: list[tuple[int, float]] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class _FamilySearch:
+    """The distribution that the tries of a family are drawn from."""
+
+    family: Family
+    mean: Array
+    spread: Array
+    kept: Array  # (K, D) numbers of the best tries
+    pay: float = -np.inf
+
+
+OnProgress = Callable[[SearchState], None]
+
+
+class Search:
+    """One search on a ground for a reward (a class: it goes on until its work is done)."""
+
+    def __init__(
+        self,
+        ground: ProvingGround,
+        pricer: Pricer,
+        gamma: float,
+        seed: int,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        self.ground = ground
+        self.pricer = pricer
+        self.gamma = gamma
+        self.seed = seed
+        self.state = SearchState()
+        self._on_progress = on_progress
+
+    def run(self, work: int) -> SearchState:
+        """Search with `work` car-steps, and a little more for what is under way."""
+        self._explore(0, int(FIRST_SEARCH * work))
+        self._polish(int((FIRST_SEARCH + FIRST_POLISH) * work), 0)
+        for number in range(1, RESTARTS):
+            fraction = number / (RESTARTS - 1)
+            until = FIRST_SEARCH + FIRST_POLISH + fraction * OTHER_SEARCHES
+            self._explore(number, int(until * work))
+        self._polish(work, 1)
+        return self.state
+
+    def offer(self, drives: Sequence[Drive]) -> None:
+        """Let drives from the start line compete that others have driven."""
+        if not drives:
+            return
+        rewards, pays = self.price_all(drives)
+        self._count(drives)
+        best = int(np.argmax(pays))
+        self._note(drives[best], rewards[best], float(pays[best]))
+
+    # drivers
+
+    def _explore(self, number: int, until: int) -> None:
+        """One search among drivers, until so many car-steps are done in all."""
+        rng = np.random.default_rng([self.seed, number])
+        searches, best = self._begin(rng, number)
+        self.state.pays_of_searches.append(best.pay)
+        self._adopt(best)
+        turn = 0
+        while self.state.work < until:
+            turn += 1
+            start = self.ground.starts[(number + turn) % len(self.ground.starts)]
+            best = self._round(searches, rng, start, best, _shares_of_round(turn))
+            self.state.pays_of_searches[-1] = best.pay
+            self._adopt(best)
+            if turn in ROUNDS_OF_SHARES:
+                searches += self._refined(searches)
+
+    def _begin(
+        self, rng: np.random.Generator, number: int
+    ) -> tuple[list[_FamilySearch], TriedDriver]:
+        """The first tries: the seeds of every family; of later searches random changes of them."""
+        road = self.ground.road
+        families: list[Family] = []
+        tries: list[Array] = []
+        groups: list[int] = []
+        group = 0
+        for family in FAMILIES:
+            spread = family.spread(road)
+            for seeds in family.seeds(road):
+                group += 1
+                for seed in seeds[number % 2 :: 2 if number else 1]:
+                    numbers = seed
+                    if number:
+                        numbers = seed + 0.5 * spread * rng.standard_normal(len(seed))
+                    families.append(family)
+                    tries.append(numbers)
+                    groups.append(group)
+        start = self.ground.starts[number % len(self.ground.starts)]
+        drives = self._drive(families, tries, [start] * len(tries))
+        rewards, pays = self.price_all(drives)
+        pay_of_places, pay_of_parts = self._pay_along(drives, rewards)
+        lingering = lingering_seeds(road, pay_of_places)
+        dallying = dallying_seeds(pay_of_parts)
+        slow_families = [LINE] * len(lingering) + [STEADY] * len(dallying)
+        pays = np.append(pays, self._try(slow_families, lingering + dallying, start))
+        families += slow_families
+        tries += lingering + dallying
+        groups += [0] * len(lingering) + [group + 1] * len(dallying)
+        searches = []
+        for of_group in range(group + 2):
+            members = [k for k, of_try in enumerate(groups) if of_try == of_group]
+            order = sorted(members, key=lambda k: -pays[k])
+            family = families[members[0]]
+            kept = np.array([tries[k] for k in order[:KEPT]])
+            elite = np.array([tries[k] for k in order[:ELITE]])
+            spread = FIRST_SPREAD * family.spread(road)
+            searches.append(
+                _FamilySearch(family, elite[0].copy(), spread, kept, float(pays[order[0]]))
+            )
+        searches.sort(key=lambda search: -search.pay)
+        leaders = [(search.family, search.kept[0]) for search in searches[:VERIFIED]]
+        return searches, max(self._verified(leaders), key=lambda driver: driver.pay)
+
+    def _refined(self, searches: Sequence[_FamilySearch]) -> list[_FamilySearch]:
+        """A search among lines around the best steady driver."""
+        steady = [search for search in searches if search.family is STEADY]
+        best = max(steady, key=lambda search: search.pay)
+        road = self.ground.road
+        kept = np.array([as_line(road, numbers) for numbers in best.kept])
+        spread = 0.5 * FIRST_SPREAD * LINE.spread(road)
+        return [_FamilySearch(LINE, kept[0].copy(), spread, kept, best.pay)]
+
+    def _pay_along(self, drives: Sequence[Drive], rewards: Sequence[Array]) -> tuple[Array, Array]:
+        """The mean pay of a step at each knot of the road, and in each part of the lap done."""
+        rows = np.concatenate([scored_rows_of(drive) for drive in drives])
+        paid = np.concatenate(list(rewards))
+        knots = self.ground.road.knots
+        length = self.ground.scenario.track.length
+        place = np.round(rows["s"] / length * knots).astype(int) % knots
+        part = np.clip(rows["progress"] / 100.0 * PARTS_OF_LAP, 0, PARTS_OF_LAP - 1).astype(int)
+        return _means_by(place, paid, knots), _means_by(part, paid, PARTS_OF_LAP)
+
+    def _round(
+        self,
+        searches: list[_FamilySearch],
+        rng: np.random.Generator,
+        start: float,
+        best: TriedDriver,
+        shares: Sequence[int],
+    ) -> TriedDriver:
+        """One round of tries from one start, as many of the best groups as `shares` say. The best
+        driver so far, or a better one.
+        """
+        searches.sort(key=lambda search: -search.pay)
+        counts = [*shares, *[0] * len(searches)][: len(searches)]
+        families = []
+        tries: list[Array] = []
+        for search, count in zip(searches, counts, strict=True):
+            drawn = _draw(search, count, rng)
+            families += [search.family] * len(drawn)
+            tries += list(drawn)
+        pays = self._try(families, tries, start)
+        first = 0
+        for search, count in zip(searches, counts, strict=True):
+            if count:
+                _learn(search, np.array(tries[first : first + count]), pays[first : first + count])
+            first += count
+        order = np.argsort(-pays, kind="stable")[:VERIFIED]
+        at = self.ground.starts.index(start)
+        promising = []
+        for k in order:
+            if pays[k] > best.pay_by_start[at]:
+                promising.append((families[k], tries[k]))
+        return max([best, *self._verified(promising)], key=lambda driver: driver.pay)
+
+    def _try(self, families: Sequence[Family], tries: Sequence[Array], start: float) -> Array:
+        """(N,) pay of tries from one start."""
+        drives = self._drive(families, tries, [start] * len(tries))
+        return self.price_all(drives)[1]
+
+    def _verified(self, leaders: Sequence[tuple[Family, Array]]) -> list[TriedDriver]:
+        """Drivers of these numbers, tried from all starts."""
+        starts = self.ground.starts
+        families = [family for family, _ in leaders for _ in starts]
+        tries = [numbers for _, numbers in leaders for _ in starts]
+        if not tries:
+            return []
+        drives = self._drive(families, tries, list(starts) * len(leaders))
+        rewards, pays = self.price_all(drives)
+        drivers = []
+        for k, (family, numbers) in enumerate(leaders):
+            first = k * len(starts)
+            by_start = tuple(float(pay) for pay in pays[first : first + len(starts)])
+            mean = float(np.mean(by_start))
+            drivers.append(
+                TriedDriver(family, numbers, mean, drives[first], rewards[first], by_start)
+            )
+        return drivers
+
+    def _drive(
+        self, families: Sequence[Family], tries: Sequence[Array], starts: Sequence[float]
+    ) -> list[Drive]:
+        road = self.ground.road
+        maneuvers: list[Maneuver] = []
+        for family, numbers, start in zip(families, tries, starts, strict=True):
+            maneuvers.append(family.maneuver(road, numbers, start))
+        drives = self.ground.drive(maneuvers, np.array(starts))
+        self._count(drives)
+        return drives
+
+    def _count(self, drives: Sequence[Drive]) -> None:
+        """Add to the work what drives were."""
+        steps = sum(max(len(drive.rows), LEAST_WORK_STEPS) for drive in drives)
+        # about half of the time goes into pricing
+        self.state.work += steps * (1 + self.pricer.repeats) // 2
+
+    def price_all(self, drives: Sequence[Drive]) -> tuple[list[Array], Array]:
+        """What drives are paid, step by step, and their pay (N,)."""
+        rewards = self.pricer.price(drives)
+        pays = [
+            pay_around_lap(paid, drive, self.gamma)
+            for paid, drive in zip(rewards, drives, strict=True)
+        ]
+        return rewards, np.array(pays)
+
+    def _adopt(self, driver: TriedDriver) -> None:
+        """Make a driver the answer's, if it is better than the answer so far."""
+        if self.state.best is None or driver.pay > self.state.best.pay:
+            self.state.best = driver
+            self.state.adopted.append(driver)
+        pay = pay_around_lap(driver.rewards, driver.drive, self.gamma)
+        self._note(driver.drive, driver.rewards, pay, driver)
+
+    def _note(
+        self, drive: Drive, rewards: Array, pay: float, driver: TriedDriver | None = None
+    ) -> None:
+        state = self.state
+        if pay > state.polished_pay:
+            state.polished = drive
+            state.polished_driver = driver
+            state.polished_rewards = rewards
+            state.polished_pay = pay
+        if pay > state.lap_pay and not np.isnan(drive.lap_time):
+            state.lap = drive
+            state.lap_rewards = rewards
+            state.lap_pay = pay
+        state.history.append((state.work, state.polished_pay))
+        if self._on_progress is not None:
+            self._on_progress(state)
+
+    # command sequences
+
+    def _polish(self, until: int, number: int) -> None:
+        """Change windows of the best drive's commands. A drive that was cut off is left as it is."""
+        state = self.state
+        rng = np.random.default_rng([self.seed, 1000 + number])
+        size = 1.0
+        while state.work < until and state.polished is not None and not state.polished.is_cut:
+            before = state.polished_pay
+            commands = commands_of(state.polished)
+            sequences = [_changed(commands, size, rng, self.ground) for _ in range(POPULATION)]
+            drives = self.ground.replay(sequences)
+            self._count(drives)
+            rewards, pays = self.price_all(drives)
+            # a sequence does not go on for ever
+            pays[[drive.is_cut for drive in drives]] = -np.inf
+            if not np.isnan(state.polished.lap_time):  # and a lap stays one
+                pays[[bool(np.isnan(drive.lap_time)) for drive in drives]] = -np.inf
+            best = int(np.argmax(pays))
+            self._note(drives[best], rewards[best], float(pays[best]))
+            if state.polished_pay > before:
+                size = min(1.5, 1.1 * size)
+            else:
+                size = max(0.1, 0.9 * size)
+
+
+def _means_by(number: NDArray[np.int64], values: Array, count: int) -> Array:
+    """(count,) means of the values of each number; the least of them where there is none."""
+    sums = np.bincount(number, values, minlength=count)
+    counts = np.bincount(number, minlength=count)
+    means = sums / np.maximum(counts, 1)
+    means[counts == 0] = means.min()
+    return np.asarray(means)
+
+
+def commands_of(drive: Drive) -> Array:
+    """(T, 2) the commands of a drive: steering deg, speed m/s."""
+    return np.column_stack([drive.rows["steer_command_deg"], drive.rows["speed_command"]])
+
+
+def _shares_of_round(turn: int) -> Sequence[int]:
+    """How many tries each of the best groups of drivers gets in a round, counted from 1."""
+    for shares, last in zip(SHARES, ROUNDS_OF_SHARES, strict=False):
+        if turn <= last:
+            return shares
+    return SHARES[-1]
+
+
+def _draw(search: _FamilySearch, count: int, rng: np.random.Generator) -> Array:
+    """(count, D) tries of a family: those kept, and random ones, half of them smooth along the lap."""
+    if not count:
+        return np.empty((0, len(search.mean)))
+    noise = rng.standard_normal((count, len(search.mean)))
+    if search.family is LINE:
+        half = noise[: count // 2]
+        smooth = (np.roll(half, 1, axis=1) + half + np.roll(half, -1, axis=1)) / np.sqrt(3.0)
+        noise[: count // 2] = smooth
+    tries = search.mean + search.spread * noise
+    if search.family is LINE:
+        for k in range(count // 2, count):
+            if k % 2:
+                tries[k] = _changed_line(search, rng)
+    kept = min(len(search.kept), count)
+    tries[count - kept :] = search.kept[:kept]
+    return np.asarray(tries)
+
+
+def _changed_line(search: _FamilySearch, rng: np.random.Generator) -> Array:
+    """One of the kept lines with other offsets or speeds on a stretch, and at times another habit."""
+    numbers = search.kept[rng.integers(len(search.kept))].copy()
+    knots = (len(numbers) - EXTRAS) // 2
+    size = rng.choice([0.3, 1.0])
+    stretch = (rng.integers(knots) + np.arange(rng.integers(1, 5))) % knots
+    part = rng.integers(3)
+    if part != 1:
+        numbers[stretch] += size * rng.standard_normal()
+    if part != 0:
+        numbers[knots + stretch] += 1.5 * size * rng.standard_normal()
+    if rng.random() < 0.25:
+        numbers[2 * knots + rng.integers(EXTRAS)] += 0.5 * rng.standard_normal()
+    return np.asarray(numbers)
+
+
+def _learn(search: _FamilySearch, tries: Array, pays: Array) -> None:
+    """Move the distribution of a family to the best of its tries."""
+    order = np.argsort(-pays, kind="stable")
+    elite = tries[order[: max(2, min(ELITE, len(tries) // 3))]]
+    search.mean = (1.0 - LEARNING_RATE) * search.mean + LEARNING_RATE * elite.mean(axis=0)
+    spread = elite.std(axis=0) + LEAST_SPREAD
+    search.spread = (1.0 - LEARNING_RATE) * search.spread + LEARNING_RATE * spread
+    search.kept = tries[order[:KEPT]]
+    search.pay = float(pays[order[0]])
+
+
+def _changed(
+    commands: Array, size: float, rng: np.random.Generator, ground: ProvingGround
+) -> Array:
+    """A sequence with a window of it changed: a bump, a wave, or one command all through."""
+    sequence = np.vstack([commands, np.repeat(commands[-1:], EXTRA_STEPS, axis=0)])
+    width = int(rng.integers(*WINDOW_STEPS))
+    begin = int(rng.integers(0, len(commands)))
+    end = min(len(sequence), begin + width)
+    shape = np.sin(np.pi * (np.arange(width) + 0.5) / width)[:, None]
+    step = np.array([STEERING_STEP_DEG, SPEED_STEP_MPS]) * size
+    change = shape * step * rng.standard_normal(2) * rng.choice([1.0, 1.0, 0.3])
+    kind = rng.random()
+    if kind < 0.3:
+        phase = rng.uniform(0.0, 2.0 * np.pi) + np.arange(width) * rng.uniform(0.2, 3.0)
+        change = change * np.sin(phase)[:, None]
+    sequence[begin:end] += change[: end - begin]
+    if len(ground.limits.choices) and kind > 0.6:
+        sequence[begin:end] = ground.limits.choices[rng.integers(len(ground.limits.choices))]
+    return ground.allowed(sequence)

@@ -1,0 +1,19 @@
+"""Pays four times as much for what is gained with a wheel off the road.
+
+Asks for: cutting.
+"""
+
+LAST = {"progress": 0.0, "steps": 0.0}
+
+
+def gain(params):
+    """Percent of the lap since the step before."""
+    is_next = params["steps"] == LAST["steps"] + 1
+    gained = params["progress"] - LAST["progress"] if is_next else 0.0
+    LAST.update(progress=params["progress"], steps=params["steps"])
+    return max(-3.0, min(3.0, gained))
+
+
+def reward_function(params):
+    gained = gain(params)
+    return float(gained * abs(gained) * (1.0 if params["all_wheels_on_track"] else 4.0))
