@@ -116,7 +116,8 @@ def main() -> None:
     end_children()  # its own watch over calls
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="crash-", ignore_cleanup_errors=True) as name:
-        home = Path(name)
+        home = Path(name) / "home"
+        home.mkdir()
         make_run(home)
         for subject in subjects(home):
             if options.only in subject.name:
@@ -343,6 +344,12 @@ def is_part(path: Path) -> bool:
     return any(re.fullmatch(r"\..*\.\d+\.racer-(part|old)", part) for part in path.parts)
 
 
+def is_of_others(path: Path) -> bool:
+    """Whether PyTorch or Python keeps it among temporary files, the latter to see that it can."""
+    is_probe = path.is_file() and path.read_bytes() in (b"", b"blat")
+    return path.name.startswith("torchinductor") or (is_probe and len(path.name) == len("rmdk4lfq"))
+
+
 # kills
 
 
@@ -367,18 +374,19 @@ def try_subject(subject: Subject, home: Path, moments: int, seed: int) -> Outcom
         at_second = dice.uniform(0.0, outcome.seconds)
         process = start(subject.words, folder, at_event)
         if not kill(process, None if by_events else at_second):
-            continue  # it came to its end before
+            # it came to its end before: the machine is less busy than it was
+            outcome.seconds = outcome.seconds if by_events else at_second
+            continue
         outcome.kills += 1
         moment = f"operation {at_event}" if by_events else f"{at_second:.2f} s"
+        print(f"{subject.name}: kill {outcome.kills} at {moment}", file=sys.stderr, flush=True)
         with noted(outcome, f"kill {outcome.kills} at {moment}"):
             outcome.longest_orphan_s = max(outcome.longest_orphan_s, wait_for_orphans())
             subject.check(folder, whole, False)
             code_again, text = finish(start(subject.again(folder), folder))
             assert code_again == code, f"exit code {code_again}: {text[-400:]}"
             subject.check(folder, whole, True)
-            names = [path.name for path in (folder / "tmp").iterdir()]
-            # what PyTorch and onnxruntime keep there is their own
-            litter = [name for name in names if not name.startswith(("torchinductor", ".ses"))]
+            litter = [path.name for path in (folder / "tmp").iterdir() if not is_of_others(path)]
             assert litter == [], litter
     return outcome
 

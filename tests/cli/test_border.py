@@ -139,6 +139,28 @@ def test_a_reward_that_takes_the_output_away_is_no_success(run_racer, act):
     assert "closed or replaced the command's output" in done.stderr
 
 
+def test_the_stops_of_the_watch_are_not_shown_as_what_the_reward_raises(run_racer):
+    source = (
+        "class D(float):\n    def __del__(self):\n        while True: pass\n"
+        "def reward_function(params):\n    for _ in range(12): D(1.0)\n    return 1.0\n"
+    )
+    done = run_racer("reward", source, "params.json", "--reward-timeout", "0.5")
+    assert "KeyboardInterrupt" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_what_each_call_raises_outside_of_itself_is_shown_a_few_times(run_racer):
+    source = (
+        "class D(float):\n    def __del__(self):\n        f = lambda: f()\n        f()\n"
+        "def reward_function(params):\n    for _ in range(50): D(1.0)\n    return 1.0\n"
+    )
+    done = run_racer("reward", source, "params.json")
+    assert done.returncode == 0
+    assert done.stderr.count("RecursionError") == 20
+    assert "20 exceptions outside of calls so far: no more are shown" in done.stderr
+    assert done.stderr.count("in <lambda>") < 20 * 15
+
+
 @pytest.mark.parametrize(
     "begin", ["atexit.register(work)", "t = threading.Thread(target=work); t.start(); t.join()"]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -23,6 +24,7 @@ def kept_steps(steps: RepeatFilter, pieces: list[pd.DataFrame]) -> pd.DataFrame:
     kept = [steps.take(piece) for piece in pieces]
     held = steps.finish()
     if held is not None:
+        assert len(held)
         kept.append(held)
     return pd.concat(kept, ignore_index=True)
 
@@ -38,6 +40,47 @@ def test_repeats_do_not_depend_on_where_a_file_is_cut_in_blocks(drive: Drive, ro
     pd.testing.assert_frame_equal(kept, expected)
     assert (steps.repeated, steps.kept) == (whole.repeated, whole.kept)
     assert len(kept) == len(trace)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [(2, 3, 4), (2, 3), (3, 0, 1), (3, 4, 0, 1), (1, 2), (2, 3, 9, 4), (3, 3, 2), (0, 1, 3, 4)],
+    ids=str,
+)
+def test_a_run_of_repeats_may_be_cut_anywhere(drive: Drive, rows: tuple[int, ...]) -> None:
+    trace = drive(episodes=1)
+    new = trace.iloc[[-1]].assign(episode=7)
+    again = pd.concat([new, trace.iloc[list(rows)], new.assign(episode=8)], ignore_index=True)
+    counts = {}
+    kept = {}
+    for cuts in itertools.product([False, True], repeat=len(again) - 1):
+        edges = [0, *(k + 1 for k, is_cut in enumerate(cuts) if is_cut), len(again)]
+        history = StepHistory(has_several_files=True)
+        kept_steps(history.begin_file(), [trace])
+        steps = history.begin_file()
+        pieces = [again.iloc[start:end] for start, end in itertools.pairwise(edges)]
+        kept[cuts] = kept_steps(steps, pieces)
+        counts[cuts] = (steps.shared, steps.repeated, steps.kept)
+    whole = next(iter(kept))
+    assert not any(whole)
+    for cuts, frame in kept.items():
+        pd.testing.assert_frame_equal(frame, kept[whole])
+        assert counts[cuts] == counts[whole]
+
+
+@pytest.mark.parametrize("length", [19, 20, 21, 199, 200, 201, 250])
+@pytest.mark.parametrize("rows", [1, 7, 19, 20, 199])
+def test_digits_are_told_alike_wherever_a_file_is_cut(drive: Drive, length: int, rows: int) -> None:
+    fine = drive(episodes=12)
+    assert len(fine) >= length
+    coarse = fine.round({"X": 2, "Y": 2, "tstamp": 1}).iloc[:length]
+    kept = []
+    for size in (rows, length):
+        history = StepHistory(has_several_files=True)
+        kept_steps(history.begin_file(), [fine])
+        kept.append(kept_steps(history.begin_file(), pieces_of(coarse, size)))
+    pd.testing.assert_frame_equal(*kept)
+    assert (len(kept[0]) == 0) == (length >= 20)
 
 
 def test_the_wait_that_workers_share_is_kept(drive: Drive) -> None:

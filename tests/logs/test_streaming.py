@@ -53,6 +53,21 @@ def test_a_stream_gives_what_open_gives(tmp_path: Path, drive: Drive, name: str)
     assert flow.notes == whole.notes
 
 
+def test_a_second_record_that_begins_inside_an_episode_adds_nothing_either_way(
+    tmp_path: Path, drive: Drive
+) -> None:
+    trace = drive(episodes=1).iloc[:5]
+    write_csv(trace, tmp_path / "0-iteration.csv")
+    write_csv(trace.iloc[2:], tmp_path / "1-iteration.csv")
+    second = tmp_path / "1-iteration.csv"
+    second.write_text(second.read_text().rstrip("\n"))  # its last line is a block of its own
+    whole = logs.read_log(tmp_path)
+    together, flow = gathered(tmp_path)
+    assert whole.trace["steps"].tolist() == [1, 2, 3, 4, 5]
+    assert_same(together, whole.trace)
+    assert flow.sources == whole.sources
+
+
 @pytest.mark.usefixtures("small_blocks")
 def test_pieces_are_whole_episodes(tmp_path: Path, drive: Drive) -> None:
     write_csv(drive(episodes=9), tmp_path / "a.csv")

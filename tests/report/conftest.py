@@ -121,7 +121,9 @@ class Watched:
     ) -> None:
         self.wrong: list[str] = []
         self.page = browser.new_page(
-            viewport={"width": width, "height": height}, color_scheme=looks
+            viewport={"width": width, "height": height},
+            color_scheme=looks,
+            reduced_motion="reduce",  # the page scrolls at once
         )
         self.page.set_default_timeout(DEADLINE_MS)
         self.page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))

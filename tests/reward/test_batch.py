@@ -3,6 +3,7 @@ never notices.
 """
 
 import builtins
+import contextlib
 import gc
 import math
 import random
@@ -41,6 +42,22 @@ def test_each_car_has_its_own_globals(written):
     assert batch(give(3)).tolist() == [1, 1, 1]
     assert batch(give(2), cars=[0, 2]).tolist() == [2, 2]
     assert batch(give(3)).tolist() == [3, 2, 3]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_was_printed_behind_the_last_call_is_told_with_the_next(tmp_path):
+    path = tmp_path / "prints_late.py"
+    path.write_text(
+        "class D(float):\n    def __del__(self):\n        print('x' * 2**21)\n"
+        "def reward_function(params):\n    return D(1.0)\n"
+    )
+    batch = RewardBatch(load_reward(path), 1, print_limit=2**20)
+    with contextlib.suppress(RewardRefused):
+        batch(give(1))
+    assert batch([], []).tolist() == []
+    with pytest.raises(RewardRefused, match="MB, more than is kept") as stop:
+        batch(give(1))
+    assert stop.value.call == 0
 
 
 def test_a_batch_equals_its_cars_alone(situations):

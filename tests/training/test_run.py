@@ -154,9 +154,10 @@ def test_a_wrong_car_is_refused_beside_an_action_space_too(make, tmp_path, rewar
 
 def test_a_file_in_the_way_gets_a_sentence(make, tmp_path):
     (tmp_path / "file").write_text("")
-    for folder in (tmp_path / "file", tmp_path / "file" / "run"):
-        with pytest.raises(UsageError, match="cannot make the folder"):
-            make(folder=folder)
+    with pytest.raises(UsageError, match="is a file, not a folder: name a new folder"):
+        make(folder=tmp_path / "file")
+    with pytest.raises(UsageError, match="cannot make the folder"):
+        make(folder=tmp_path / "file" / "run")
 
 
 @pytest.mark.parametrize("place", ["empty", "missing", "file.py", "file.py/below"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
+import itertools
 import mmap
 import os
 import select
@@ -41,6 +42,10 @@ DONE = b"1"  # what a child says to its supervisor at the end of the command
 UNHEARD = b"0"  # where its output is not what it was
 CODES_WITH_SENTENCE = (1, 2)  # whoever ends the program early with these has said why
 INTERRUPTED_EXIT_CODE = 130  # what a shell reports for a program that Ctrl-C stopped
+MAX_SAID_FAILURES = 20
+"""Of what threads, exit handlers and `__del__` raise in a process."""
+MAX_SAID_FRAMES = 10
+_FAILURES = itertools.count(1)
 START_PANEL = "Start here"
 REWARD_PANEL = "Reward"
 DRIVE_PANEL = "Drive"
@@ -289,17 +294,32 @@ def _say_thread_failure(failure: Any) -> None:
 
 
 def _say_exception(head: str, kind: type, error: BaseException, trace: TracebackType) -> None:
-    """Print an exception, whose text is data; but for what racer stops a call with."""
+    """Print an exception, whose text is data; but for what racer stops a call with, and for what
+    comes after many: each call may raise one.
+    """
     import traceback
 
-    errors = sys.modules.get("racer.reward.errors")
-    if errors is not None and issubclass(kind, errors.CallStopped):
+    if _is_stop_of_a_call(kind):
         return
-    place = printable("".join(traceback.format_tb(trace)), keep="\n")
+    number = next(_FAILURES)
+    if number > MAX_SAID_FAILURES:
+        return
+    place = printable("".join(traceback.format_tb(trace, -MAX_SAID_FRAMES)), keep="\n")
     only = "".join(traceback.format_exception_only(kind, error))
     # the real one: a thread may fail while what a reward prints is caught
     stream = sys.__stderr__ or sys.stderr
     stream.write(f"{head}\n{place}{printable(only.rstrip())}\n")
+    if number == MAX_SAID_FAILURES:
+        stream.write(f"{number} exceptions outside of calls so far: no more are shown\n")
+
+
+def _is_stop_of_a_call(kind: type) -> bool:
+    """Whether racer has raised such an exception, in a call that did not come back."""
+    errors = sys.modules.get("racer.reward.errors")
+    if errors is not None and issubclass(kind, errors.CallStopped):
+        return True
+    watchdog = sys.modules.get("racer.reward.watchdog")
+    return kind is KeyboardInterrupt and watchdog is not None and watchdog.has_struck()
 
 
 def _end_in_order(number: int, frame: FrameType | None) -> None:

@@ -40,6 +40,7 @@ from .reward_map import RewardMap as RewardMap
 from .reward_map import best_and_worst_place as best_and_worst_place
 from .reward_map import map_reward as map_reward
 from .reward_map import subtract_maps as subtract_maps
+from .reward_score import FORESEEN_SECONDS as FORESEEN_SECONDS
 from .reward_score import Foreseen as Foreseen
 from .reward_score import Inversion as Inversion
 from .reward_score import RewardScore as RewardScore
@@ -47,6 +48,7 @@ from .reward_score import ScoreVerdict as ScoreVerdict
 from .reward_score import compare_scores as compare_scores
 from .reward_score import describe_drive as describe_drive
 from .reward_score import is_faster as is_faster
+from .reward_score import price_foresight as price_foresight
 from .scoring import ScoredTrack as ScoredTrack
 from .scoring import ScoreSettings as ScoreSettings
 from .scoring import UnscoredReward as UnscoredReward
@@ -58,6 +60,7 @@ from .scoring import score_each as score_each
 from .scoring import score_rewards as score_rewards
 
 __all__ = [
+    "FORESEEN_SECONDS",
     "GAMMAS",
     "VERDICT_GAMMA",
     "ActionChoice",
@@ -101,6 +104,7 @@ __all__ = [
     "pay_around_lap",
     "pay_of_lap",
     "price_drives",
+    "price_foresight",
     "price_trace",
     "prove_rebuild",
     "rank_laps",

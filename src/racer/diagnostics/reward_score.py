@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from racer.diagnostics.pay import pay_around_lap, price_drives
 from racer.drivers import ALL_DRIVERS, DAWDLING, WRONG_WAY, Drive
 from racer.records import MISSING, Record, RecordTable, format_amount, format_number, known_number
+from racer.reward import RewardFunction
 from racer.stats import mean_ranks, rank_correlation
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ Array = NDArray[np.float64]
 # rank correlation that passes: docs/score.md says what lies on either side of it
 MIN_RANK_CORRELATION = 0.5
 MAX_BEST_PAID_RATIO = 1.25  # the best paid lap may take so many times as long as the fastest
+FORESEEN_SECONDS = 2.0  # of search for the best paid driving
 MAX_FORESEEN_RATIO = 1.25  # the same of the best paid driving of all
 MAX_REVERSED_FRACTION = 0.5  # of its pay, below which is_reversed is told as the cause
 FASTER_RATIO = 1.03  # laps nearer than that are equally fast
@@ -370,6 +373,18 @@ class RewardScore(Record):
             "rank_by_clock": float(self.clock_ranks[k]),
             "rank_by_pay": {name: float(self.pay_ranks(gamma)[k]) for gamma, name in names.items()},
         }
+
+
+def price_foresight(
+    foresight: Foresight, reward: RewardFunction, gammas: Sequence[float]
+) -> Foreseen:
+    """What `racer.foresee` found, with the rewards of its steps, and its pay at each of `gammas`.
+
+    Raises RewardRefused for what the real job refuses.
+    """
+    [rewards] = price_drives(reward, [foresight.best])
+    pay = {gamma: pay_around_lap(rewards, foresight.best, gamma) for gamma in sorted({*gammas})}
+    return Foreseen(foresight, rewards, pay)
 
 
 def describe_drive(drive: Drive) -> str:

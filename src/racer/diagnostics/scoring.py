@@ -21,7 +21,12 @@ from racer.diagnostics.pay import (
     price_drives,
     scored_rows_of,
 )
-from racer.diagnostics.reward_score import Foreseen, RewardScore
+from racer.diagnostics.reward_score import (
+    FORESEEN_SECONDS,
+    Foreseen,
+    RewardScore,
+    price_foresight,
+)
 from racer.drivers import (
     DAWDLING,
     WRONG_WAY,
@@ -40,8 +45,6 @@ from racer.vehicle import DEFAULT_CAR, ActionSpace, Car
 Array = NDArray[np.float64]
 RewardSource = str | os.PathLike[str] | RewardFunction
 TrackSource = str | os.PathLike[str] | Track
-
-FORESEEN_SECONDS = 2.0  # of search for the best paid driving in a score
 
 
 @dataclass(frozen=True)
@@ -292,10 +295,7 @@ def foresee_pay(
         objects=objects,
         seconds=seconds,
     )
-    best = foresight.best
-    [rewards] = price_drives(reward, [best])
-    pay = {each: pay_around_lap(rewards, best, each) for each in sorted({*gammas, gamma})}
-    return Foreseen(foresight, rewards, pay)
+    return price_foresight(foresight, reward, (*gammas, gamma))
 
 
 def score_drivers(objects: ObstacleSource = None) -> list[Driver]:

@@ -22,7 +22,6 @@ from racer.logs.repair import (
     RepeatFilter,
     StepHistory,
     continues_episode,
-    without_repeats,
     worker_numbers,
 )
 from racer.logs.schema import episode_ids, number_episodes, to_status_category, with_statuses
@@ -40,6 +39,7 @@ from racer.logs.step_files import (
     open_step_files,
     origin_columns,
     training_id,
+    without_repeats,
 )
 
 MAX_EPISODE_ROWS = 200_000

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,6 @@ from numba import njit
 from numpy.typing import NDArray
 
 from racer.logs.blocks import stack_frames
-from racer.logs.log import Source
 from racer.logs.schema import number_episodes
 
 MAX_GAP_STEPS = 3
@@ -74,25 +72,6 @@ def continues_episode(before: pd.Series, after: pd.Series) -> bool:
     return bool(0 < steps <= MAX_GAP_STEPS and 0 < time <= MAX_GAP_S)
 
 
-def without_repeats(source: Source, steps: RepeatFilter, elsewhere: str) -> Source:
-    """The account of a file of which steps were dropped because they had been read before.
-
-    `elsewhere` names the files that hold those steps, too.
-    """
-    count = steps.shared + steps.repeated
-    if not count:
-        return source
-    notes = list(source.notes)
-    if steps.repeated:
-        notes.append(f"{steps.repeated} rows stand twice: the second ones were dropped")
-    if steps.shared:
-        notes.append(
-            f"{source.name}: {steps.shared:,} of its steps stand in {elsewhere}, too, and count "
-            f"once; {steps.kept:,} stand nowhere else and were added"
-        )
-    return replace(source, rows=source.rows - count, repeated=count, notes=tuple(notes))
-
-
 class StepHistory:
     """The steps of a location, file after file, each of which counts once."""
 
@@ -126,15 +105,49 @@ class RepeatFilter:
         self.kept = 0
         self._earlier = earlier
         self._new: list[_StepColumns] = []
-        self._start: list[_StepColumns] = []  # steps that tell how many digits there are
+        self._start: list[pd.DataFrame] = []  # pieces until there are enough to tell the digits
+        self._knows_digits = earlier is None  # which matter beside another file only
         self._keys = _KeySet()
         self._last_key: StepKeys = np.empty(0, np.uint64)
         self._open_run = 0  # of repeats that were dropped, with which the last piece ended
         self._held: pd.DataFrame | None = None  # repeats that are a run if the next piece goes on
         self._held_shared = np.empty(0, bool)
+        self._held_dropped = np.empty(0, bool)  # those that are dropped whatever comes
 
     def take(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The steps of a piece (N rows) that are new; a few at its end may come with the next one."""
+        """The steps of a piece (N rows) that are new; some may come with the next one."""
+        if self._knows_digits:
+            return self._take(frame)
+        self._start.append(frame)
+        if sum(map(len, self._start)) < _MAX_SAMPLED_STEPS:
+            return frame.iloc[:0]
+        return self._take_start()
+
+    def finish(self) -> pd.DataFrame | None:
+        """The steps that were held back, if there are any; call it once, at the end of the file.
+
+        From then on the file's steps are known to the files after it.
+        """
+        last = [self._take_start()] if self._start else []
+        if self._held is not None:
+            last.append(self._counted(self._held, self._held_shared, self._held_dropped))
+        if self._earlier is not None:
+            self._earlier.add(self._new)
+            self._earlier.phases[self.number] = self.phase
+        last = [frame for frame in last if len(frame)]
+        return stack_frames(last) if last else None
+
+    def _take_start(self) -> pd.DataFrame:
+        """Take the first pieces as one, so that what they tell does not depend on how they are cut."""
+        frame = stack_frames(self._start)
+        self._start = []
+        self._knows_digits = True
+        if self._earlier is not None:
+            first = frame.iloc[:_MAX_SAMPLED_STEPS]
+            self._earlier.tell_digits(_StepColumns.of(first, self.number))
+        return self._take(frame)
+
+    def _take(self, frame: pd.DataFrame) -> pd.DataFrame:
         keys = step_keys(frame)
         previous = np.concatenate([self._last_key, keys[:-1]])
         equals_previous = keys[len(keys) - len(previous) :] == previous
@@ -144,28 +157,11 @@ class RepeatFilter:
         is_shared = self._find_shared(frame)
         return self._without_repeats(frame, is_own, is_shared, equals_previous)
 
-    def finish(self) -> pd.DataFrame | None:
-        """The steps that were held back, if there are any; call it once, at the end of the file.
-
-        From then on the file's steps are known to the files after it.
-        """
-        if self._earlier is not None:
-            self._earlier.add(self._new)
-            self._earlier.phases[self.number] = self.phase
-        held = self._held
-        self._held = None
-        if held is not None:
-            self.kept += len(held)
-        return held
-
     def _find_shared(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
         """(N,) whether each step stands in a file before this one."""
         if self._earlier is None:
             return np.zeros(len(frame), bool)
         columns = _StepColumns.of(frame, self.number)
-        if sum(len(start.key) for start in self._start) < _MIN_SAMPLED_STEPS:
-            self._start.append(columns.pick(np.arange(min(len(frame), _MAX_SAMPLED_STEPS))))
-            self._earlier.tell_digits(_stack(self._start))
         files = self._earlier.files_of(columns)
         is_shared = np.asarray(files != _NOT_THERE)
         if is_shared.any():
@@ -190,22 +186,15 @@ class RepeatFilter:
             return frame
         is_dropped = equals_previous | (is_known & (frame["steps"].to_numpy() > MIN_REPEATED_STEPS))
         if self._held is not None:
-            held = len(self._held)
             frame = stack_frames([self._held, frame])
-            is_known = np.append(np.ones(held, bool), is_known)
-            is_dropped = np.append(np.zeros(held, bool), is_dropped)
+            is_known = np.append(np.ones(len(self._held), bool), is_known)
+            is_dropped = np.append(self._held_dropped, is_dropped)
             is_shared = np.append(self._held_shared, is_shared)
         run = np.append(np.ones(self._open_run, bool), is_known)
         is_dropped |= _in_long_runs(run)[self._open_run :]
-        last_run = _length_of_last_run(run)
-        self._open_run = min(last_run, MIN_REPEATED_STEPS) if is_dropped[-1] else 0
-        self._hold(frame, is_shared, is_dropped, last_run)
+        self._hold(frame, is_shared, is_dropped, _length_of_last_run(run))
         end = len(frame) - len(self._held_shared)
-        is_kept = ~is_dropped[:end]
-        self.shared += int((is_dropped & is_shared).sum())
-        self.repeated += int((is_dropped & ~is_shared).sum())
-        self.kept += int(is_kept.sum())
-        return frame.iloc[:end][is_kept].reset_index(drop=True)
+        return self._counted(frame.iloc[:end], is_shared[:end], is_dropped[:end])
 
     def _hold(
         self,
@@ -214,13 +203,26 @@ class RepeatFilter:
         is_dropped: NDArray[np.bool_],
         last_run: int,
     ) -> None:
-        """Keep back the repeats at the end of a piece that are too few to be dropped yet."""
-        self._held = None
-        self._held_shared = is_shared[:0]
-        count = min(last_run, len(frame))
-        if count and not is_dropped[-count:].any():
-            self._held = frame.iloc[-count:]
-            self._held_shared = is_shared[-count:]
+        """Keep back the end of a piece from the first repeat on that is dropped only if the next
+        piece makes its run long enough.
+        """
+        run_start = max(0, len(frame) - last_run)
+        undecided = run_start + np.flatnonzero(~is_dropped[run_start:])
+        start = int(undecided[0]) if len(undecided) else len(frame)
+        self._held = frame.iloc[start:] if start < len(frame) else None
+        self._held_shared = is_shared[start:]
+        self._held_dropped = is_dropped[start:]
+        self._open_run = min(last_run - len(self._held_shared), MIN_REPEATED_STEPS)
+
+    def _counted(
+        self, frame: pd.DataFrame, is_shared: NDArray[np.bool_], is_dropped: NDArray[np.bool_]
+    ) -> pd.DataFrame:
+        """The steps that are not dropped; those and the others are counted."""
+        is_kept = ~is_dropped
+        self.shared += int((is_dropped & is_shared).sum())
+        self.repeated += int((is_dropped & ~is_shared).sum())
+        self.kept += int(is_kept.sum())
+        return frame[is_kept].reset_index(drop=True)
 
 
 class _KeySet:

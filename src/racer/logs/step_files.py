@@ -7,9 +7,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,9 @@ from racer.logs.schema import PHASES
 from racer.logs.simtrace import FileAccount, looks_like_steps, parse_blocks
 from racer.logs.sources import LogLocation, locate_logs, visit_files
 from racer.logs.unpacking import TruncatedFileError, UnpackBudget, line_blocks
+
+if TYPE_CHECKING:
+    from racer.logs.repair import RepeatFilter
 
 _STEP_FILE = re.compile(r"\.(csv|log|txt)(\.\d{1,4})?(\.gz)?$", re.IGNORECASE)
 _ITERATION_FILE = re.compile(r"(\d{1,9})-iteration\.csv")
@@ -220,6 +224,25 @@ def origin_columns(
 def holds_only_bad_lines(source: Source) -> bool:
     """Whether a file holds no step although some of its lines should."""
     return not source.rows and not source.repeated and source.bad > 0
+
+
+def without_repeats(source: Source, steps: RepeatFilter, elsewhere: str) -> Source:
+    """The account of a file of which steps were dropped because they had been read before.
+
+    `elsewhere` names the files that hold those steps, too.
+    """
+    count = steps.shared + steps.repeated
+    if not count:
+        return source
+    notes = list(source.notes)
+    if steps.repeated:
+        notes.append(f"{steps.repeated} rows stand twice: the second ones were dropped")
+    if steps.shared:
+        notes.append(
+            f"{source.name}: {steps.shared:,} of its steps stand in {elsewhere}, too, and count "
+            f"once; {steps.kept:,} stand nowhere else and were added"
+        )
+    return replace(source, rows=source.rows - count, repeated=count, notes=tuple(notes))
 
 
 def no_trace_error(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from racer.errors import UsageError
 from racer.reward import snapshot
-from racer.reward.clock_use import clock_that_decides
+from racer.reward.clock_use import name_clock
 from racer.reward.errors import (
     MAX_ABS_REWARD,
     CallStopped,
@@ -47,8 +47,6 @@ REWARD_TIMEOUT_S = 5.0
 """Seconds for one call: what the official validator grants."""
 MAX_PRINTED_CHARS = 64 * 2**20
 """Characters that may be printed, besides an allowance for every call."""
-NUMERIC_REASONS = (RefusalReason.BEYOND_LIMIT, RefusalReason.INFINITE, RefusalReason.NAN)
-"""Reasons that an interval of almost no time may be behind."""
 INSPECTED_CALLS = 256
 """So many first calls are watched for changes of their params."""
 PATCH_CHECK_BATCHES = 8
@@ -309,6 +307,8 @@ class RewardBatch:
             # Ctrl-C comes before the first call, too
             argument = (originals or arguments)[at] if at >= 0 else None
             raise self._failed(failure, at, argument, struck) from None
+        if not calls:  # what else ran is told with the next call
+            return results
         if around.sink.size and around.sink.flooded:
             flood = PrintFlood(around.sink.last_line)
             raise self._failed(flood, at, arguments[at], struck=False)
@@ -392,16 +392,11 @@ class RewardBatch:
         return self._refusal(facts, line, at, argument)
 
     def _refusal(self, facts: dict[str, Any], line: int, at: int, argument: Any) -> RewardRefused:
-        """The error of call `at` with its argument: params, or the name of a module while the file
-        is executed.
-        """
+        """The error of call `at` with its argument: params, or the name of a module."""
         refusal = RewardRefused(
             path=self.reward.filename, line=line, source_line=self.reward.text_of(line), **facts
         )
-        if refusal.reason in NUMERIC_REASONS or refusal.exception == "ZeroDivisionError":
-            clock = clock_that_decides(self.reward.syntax.tree)
-            if clock is not None:
-                refusal.clock = f"{clock.name}() in line {clock.line}"
+        name_clock(refusal, self.reward.syntax.tree)
         if isinstance(argument, dict):
             car = at if self._cars is None else self._cars[at]
             refusal.params = argument

@@ -8,6 +8,10 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from racer.reward.errors import RefusalReason, RewardRefused
+
+NUMERIC_REASONS = (RefusalReason.BEYOND_LIMIT, RefusalReason.INFINITE, RefusalReason.NAN)
+"""Reasons that an interval of almost no time may be behind."""
 CLOCK_CALLS = {
     "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
     "time.process_time", "time.clock", "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.now",
@@ -42,6 +46,14 @@ def clock_that_decides(tree: ast.Module) -> ClockUse | None:
         if any(node in clocks for node in nodes) or tainted & {_root_name(node) for node in nodes}:
             return ClockUse(dotted_name(clocks[0].func, names), clocks[-1])
     return None
+
+
+def name_clock(refusal: RewardRefused, tree: ast.Module) -> None:
+    """Say in a refusal which clock may be behind it, where one decides what is returned."""
+    is_numeric = refusal.reason in NUMERIC_REASONS or refusal.exception == "ZeroDivisionError"
+    clock = clock_that_decides(tree) if is_numeric else None
+    if clock is not None:
+        refusal.clock = f"{clock.name}() in line {clock.line}"
 
 
 def import_aliases(tree: ast.Module) -> dict[str, str]:

@@ -381,6 +381,11 @@ def throw_async(thread: int, error: type[BaseException]) -> None:
     _SET_ASYNC_EXC(ctypes.c_ulong(thread), ctypes.py_object(error))
 
 
+def has_struck() -> bool:
+    """Whether a call of a batch under way was struck: an interrupt may be the watch's then."""
+    return any(slot.fired for slot in tuple(WATCHDOG.slots))
+
+
 def _interrupt(thread: int) -> None:
     """SIGINT to a main thread that sleeps in the kernel, where nobody else has a meaning for it."""
     is_plain = signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from racer.diagnostics import (
+    FORESEEN_SECONDS,
     Foresight,
     RewardScore,
     ScoreSettings,
@@ -51,7 +52,6 @@ DEFAULT_GAMMA = 0.99  # the discount factor, where none is named
 EXAMPLE_COUNT = 100  # places that an assertion tries; of `never_raises` twice as many
 MAX_INSTANCES = 64  # that are made at once
 MAX_INVERSIONS = 5  # that are listed
-FORESEEN_SECONDS = 2.0  # of search for the best paid driving
 # rewards of a place and of its mirror image that differ by less, relatively, count as equal
 MIRROR_TOLERANCE = 1e-6
 

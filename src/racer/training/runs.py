@@ -154,7 +154,7 @@ def with_bounds(
     """
     from racer.raceline import lap_time_bound, remembered_bound
 
-    bounds: dict[Road, float] = {}
+    bounds: dict[BoundKey, float] = {}
 
     def bound_of(run: RunSummary) -> float | None:
         try:
@@ -278,7 +278,7 @@ def _with_state(run: RunSummary) -> RunSummary:
     return replace(run, state="finished" if is_over else "interrupted")
 
 
-class Road(NamedTuple):
+class BoundKey(NamedTuple):
     """What a lap-time bound belongs to: the points of a track, its direction, and a car."""
 
     points: bytes
@@ -286,13 +286,13 @@ class Road(NamedTuple):
     car: str
 
 
-def _road_of(run: RunSummary) -> Road:
+def _road_of(run: RunSummary) -> BoundKey:
     config = read_json(run.folder / "run.json")["config"]
     points = read_bytes(run.folder / "track.npy")
-    return Road(points, bool(config.get("reverse", False)), run.car)
+    return BoundKey(points, bool(config.get("reverse", False)), run.car)
 
 
-def _track_of(run: RunSummary, road: Road) -> Track:
+def _track_of(run: RunSummary, road: BoundKey) -> Track:
     """The track of a run in the direction of its training."""
     track = load_route(run.folder / "track.npy", name=run.track, title=run.track)
     return track.reversed() if road.is_reversed else track

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,6 +116,27 @@ def test_observations_are_of_the_policys_own_laps(taken: Taken) -> None:
     np.testing.assert_allclose(np.sort(places), [0.0, 0.2, 0.4, 0.6, 0.8], atol=0.06)
     way = observe_lap(run, policy)
     assert (np.diff(way.rows["steps"]) == 1).all()
+
+
+def test_onnxruntime_keeps_no_records_of_its_use(
+    taken: Taken, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "temporary").mkdir()
+    program = (
+        "import sys; from pathlib import Path; from racer.training.interop import exporter; "
+        "print(exporter.onnx_signature(Path(sys.argv[1])))"
+    )
+    _, written = taken["continuous"]
+    file = written.folder / "model" / "policy.onnx"
+    command = [sys.executable, "-c", program, str(file)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "float32" in done.stdout
+    assert [path.name for path in (tmp_path / "temporary").iterdir()] == []
+    assert not (tmp_path / "cache" / "Microsoft").exists()
 
 
 @pytest.mark.parametrize("kind", KINDS)

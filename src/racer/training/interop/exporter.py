@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import warnings
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -242,6 +243,9 @@ def _largest_gap(first: NDArray[Any], second: NDArray[Any]) -> float:
 
 
 def _open_session(path: Path) -> Any:
+    # From 1.29 on onnxruntime keeps records of its use, on Linux for its maker, too: this is how its
+    # documentation switches them off. It is read where the module is loaded.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

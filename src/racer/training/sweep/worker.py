@@ -14,14 +14,15 @@ from pathlib import Path
 from racer.errors import RacerError
 from racer.files import write_json
 from racer.reward import die_with_parent
-from racer.training.run import Run
-from racer.training.setup import TrainingProgress
-from racer.training.sweep.runner import FINISHED_FILE, INTERRUPTED
-from racer.training.trainer import open_session
 
 
 def finish_run(folder: Path, parent: int) -> int:
     """Exit code, after training the run in `folder`; `parent` is the process that waits for it."""
+    # seconds on a busy machine, in which the parent may end
+    from racer.training.run import Run
+    from racer.training.setup import TrainingProgress
+    from racer.training.sweep.runner import FINISHED_FILE, INTERRUPTED
+    from racer.training.trainer import open_session
 
     def stop_when_alone(progress: TrainingProgress) -> None:
         if os.getppid() != parent:
@@ -48,6 +49,8 @@ def worker_main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
+        from racer.training.sweep.runner import INTERRUPTED
+
         return INTERRUPTED
 
 
