@@ -17,7 +17,6 @@ from .pay import VERDICT_GAMMA as VERDICT_GAMMA
 from .pay import discounted_returns as discounted_returns
 from .pay import pay_around_lap as pay_around_lap
 from .pay import pay_of_lap as pay_of_lap
-from .pay import price_drives as price_drives
 from .policy import ActionChoice as ActionChoice
 from .policy import InputWeight as InputWeight
 from .policy import PolicyLap as PolicyLap
@@ -27,6 +26,7 @@ from .policy import input_weights as input_weights
 from .policy import least_sure_place as least_sure_place
 from .policy import weight_fractions as weight_fractions
 from .pricing import DrivePricer as DrivePricer
+from .pricing import price_drives as price_drives
 from .replay_record import LogReplay as LogReplay
 from .replay_record import RebuildProof as RebuildProof
 from .replay_record import ReplayedLog as ReplayedLog

@@ -24,25 +24,18 @@ it gets on, else for ever, and then it is worth at any place what it is worth at
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from racer.reward import REWARD_TIMEOUT_S, RewardBatch, RewardFunction
-from racer.sim import Phase, State, build_params
-
 if TYPE_CHECKING:
-    from racer.drivers import Drive
+    from racer.drivers import Drive, scored_rows_of
 
 Array = NDArray[np.float64]
 
 GAMMAS = (0.9, 0.99, 0.999)  # discount factors, where none is asked for
 VERDICT_GAMMA = 0.99  # what `racer train` and DeepRacer's console begin with
-CHUNK_STEPS = 128  # params that exist at a time: more would not stay in the processor's cache
 # steps at the end of a drive that was cut off which are taken for what would have gone on
 TAIL_STEPS = 150
 PLACES_AROUND_LAP = 100  # one each percent of the lap
@@ -133,52 +126,6 @@ def discounted_returns(rewards: ArrayLike, gamma: float, tail: float = 0.0) -> A
         following = paid[step] + gamma * following
         returns[step] = following
     return returns
-
-
-def price_drives(
-    reward: RewardFunction, drives: Sequence[Drive], timeout: float = REWARD_TIMEOUT_S
-) -> list[Array]:
-    """The rewards (T,) of each drive's steps in order, by an instance of the reward file a drive.
-
-    The prepare step pays nothing and is left out. `timeout` in s a call. Raises RewardRefused for
-    what the real job refuses.
-    """
-    batch = RewardBatch(reward, len(drives), timeout=timeout)
-    return price_with(batch, drives, range(len(drives)))
-
-
-def price_with(batch: RewardBatch, drives: Sequence[Drive], cars: Sequence[int]) -> list[Array]:
-    """`price_drives` by the instances `cars` of a batch that exists already."""
-    with _no_garbage_collection():
-        return [_price_drive(batch, car, drive) for car, drive in zip(cars, drives, strict=True)]
-
-
-def scored_rows_of(drive: Drive) -> State:
-    """The steps of a drive that a reward is called for."""
-    rows: State = drive.rows[drive.rows["phase"] == Phase.RUN]
-    return rows
-
-
-def _price_drive(batch: RewardBatch, car: int, drive: Drive) -> Array:
-    rows = scored_rows_of(drive)
-    rewards = [np.empty(0)]
-    for start in range(0, len(rows), CHUNK_STEPS):
-        chunk = rows[start : start + CHUNK_STEPS]
-        params = build_params(chunk, drive.tracks, drive.obstacles(chunk))
-        rewards.append(batch(params, [car] * len(chunk)))  # type: ignore[arg-type]
-    return np.concatenate(rewards)
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Without it the collector walks the young params again and again, and they hold no cycles."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _over_start_and_places(returns: Array, places: Array) -> float:

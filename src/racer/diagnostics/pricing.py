@@ -9,20 +9,22 @@ does what cannot be walked, the file alone is called from then on.
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.diagnostics.pay import price_drives
-from racer.drivers import Drive
+from racer.drivers import Drive, scored_rows_of
 from racer.reward import REWARD_TIMEOUT_S, ColumnProgram, NotColumnar, RewardBatch, RewardFunction
-from racer.sim import ROW_BYTES, STATE, Phase, param_columns
+from racer.sim import ROW_BYTES, STATE, Phase, build_params, param_columns
 
 Array = NDArray[np.float64]
 
+CHUNK_STEPS = 128  # params that exist at a time: more would not stay in the processor's cache
 PROOF_STEPS = 3000
 """Steps that are priced both ways before columns alone are believed."""
 WARM_UP_BATCHES = 1
@@ -33,6 +35,24 @@ BATCHES_PER_CHECK = 8
 """One drive of so many batches is priced both ways after that."""
 MAX_FAILURES = 3
 """Batches that could not be walked, after which no other is tried."""
+
+
+def price_drives(
+    reward: RewardFunction, drives: Sequence[Drive], timeout: float = REWARD_TIMEOUT_S
+) -> list[Array]:
+    """The rewards (T,) of each drive's steps in order, by an instance of the reward file a drive.
+
+    The prepare step pays nothing and is left out. `timeout` in s a call. Raises RewardRefused for
+    what the real job refuses.
+    """
+    batch = RewardBatch(reward, len(drives), timeout=timeout)
+    return price_with(batch, drives, range(len(drives)))
+
+
+def price_with(batch: RewardBatch, drives: Sequence[Drive], cars: Sequence[int]) -> list[Array]:
+    """`price_drives` by the instances `cars` of a batch that exists already."""
+    with _no_garbage_collection():
+        return [_price_drive(batch, car, drive) for car, drive in zip(cars, drives, strict=True)]
 
 
 class DrivePricer:
@@ -163,3 +183,25 @@ def _column_program(reward: RewardFunction, timeout: float) -> ColumnProgram:
     if batch.patches or reward.siblings:
         raise NotColumnar("a file that changes its surroundings")
     return ColumnProgram(reward, batch.namespace)
+
+
+def _price_drive(batch: RewardBatch, car: int, drive: Drive) -> Array:
+    rows = scored_rows_of(drive)
+    rewards = [np.empty(0)]
+    for start in range(0, len(rows), CHUNK_STEPS):
+        chunk = rows[start : start + CHUNK_STEPS]
+        params = build_params(chunk, drive.tracks, drive.obstacles(chunk))
+        rewards.append(batch(params, [car] * len(chunk)))  # type: ignore[arg-type]
+    return np.concatenate(rewards)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Without it the collector walks the young params again and again, and they hold no cycles."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.diagnostics.pay import pay_around_lap, price_drives
+from racer.diagnostics.pay import pay_around_lap
+from racer.diagnostics.pricing import price_drives
 from racer.drivers import ALL_DRIVERS, DAWDLING, WRONG_WAY, Drive
 from racer.records import MISSING, Record, RecordTable, format_amount, format_number, known_number
 from racer.reward import RewardFunction

@@ -18,9 +18,8 @@ from racer.diagnostics.pay import (
     VERDICT_GAMMA,
     discounted_returns,
     pay_around_lap,
-    price_drives,
-    scored_rows_of,
 )
+from racer.diagnostics.pricing import price_drives
 from racer.diagnostics.reward_score import (
     FORESEEN_SECONDS,
     Foreseen,
@@ -35,6 +34,7 @@ from racer.drivers import (
     default_drivers,
     drive_all,
     drive_dawdling,
+    scored_rows_of,
 )
 from racer.errors import RacerError, UsageError
 from racer.reward import RewardBatch, RewardFunction, load_reward

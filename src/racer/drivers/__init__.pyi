@@ -8,6 +8,7 @@ from .rollout import Drive as Drive
 from .rollout import command_choices as command_choices
 from .rollout import follow_line as follow_line
 from .rollout import roll_out as roll_out
+from .rollout import scored_rows_of as scored_rows_of
 from .scripted import ALL_DRIVERS as ALL_DRIVERS
 from .scripted import DAWDLING as DAWDLING
 from .scripted import DRIVER_FAMILY as DRIVER_FAMILY
@@ -41,5 +42,6 @@ __all__ = [
     "follow_plans",
     "plan_inputs",
     "roll_out",
+    "scored_rows_of",
     "start_followers",
 ]

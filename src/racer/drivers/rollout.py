@@ -305,3 +305,9 @@ def _is_lost(row: State) -> NDArray[np.bool_]:
         & (row["episode_laps"] == 0)
         & (row["progress"] < LOST_PERCENT)
     )
+
+
+def scored_rows_of(drive: Drive) -> State:
+    """The steps of a drive that a reward is called for."""
+    rows: State = drive.rows[drive.rows["phase"] == Phase.RUN]
+    return rows

@@ -22,8 +22,8 @@ from racer.diagnostics.foresight.proving_ground import (
     lay_out_ground,
 )
 from racer.diagnostics.foresight.search import RESTARTS, SAME_PAY_FRACTION, Search, SearchState
-from racer.diagnostics.pay import VERDICT_GAMMA, pay_around_lap, scored_rows_of
-from racer.drivers import Drive, drive_all
+from racer.diagnostics.pay import VERDICT_GAMMA, pay_around_lap
+from racer.drivers import Drive, drive_all, scored_rows_of
 from racer.errors import UsageError
 from racer.reward import RewardFunction, load_reward
 from racer.sim import ObstacleSource, build_params, read_obstacle_layout

@@ -8,8 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.diagnostics.pay import scored_rows_of
-from racer.drivers import Drive
+from racer.drivers import Drive, scored_rows_of
 from racer.geometry import wrap_angle
 from racer.sim import State, Status
 from racer.track import Track

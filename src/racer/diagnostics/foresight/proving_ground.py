@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.diagnostics.foresight.families import Maneuver, Road
-from racer.diagnostics.pay import price_drives, price_with
-from racer.diagnostics.pricing import DrivePricer
+from racer.diagnostics.pricing import DrivePricer, price_drives, price_with
 from racer.drivers import (
     CommandLimits,
     Drive,

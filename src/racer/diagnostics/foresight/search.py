@@ -28,8 +28,8 @@ from racer.diagnostics.foresight.families import (
     lingering_seeds,
 )
 from racer.diagnostics.foresight.proving_ground import Pricer, ProvingGround
-from racer.diagnostics.pay import pay_around_lap, scored_rows_of
-from racer.drivers import Drive
+from racer.diagnostics.pay import pay_around_lap
+from racer.drivers import Drive, scored_rows_of
 
 Array = NDArray[np.float64]
 
