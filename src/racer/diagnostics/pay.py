@@ -24,13 +24,10 @@ it gets on, else for ever, and then it is worth at any place what it is worth at
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-if TYPE_CHECKING:
-    from racer.drivers import Drive, scored_rows_of
+from racer.drivers import Drive, scored_rows_of
 
 Array = NDArray[np.float64]
 

@@ -50,7 +50,7 @@ CRAWLING_SLOWDOWN = 4.0  # times the fastest lap
 STANDING_MPS = 0.2
 LAP_BINS = 40
 DWELL_BINS = 8  # of them next to each other
-DWELL_FRACTION = 0.6  # of the time lost on the fastest lap
+DWELL_FRACTION = 0.5  # of the time lost on the fastest lap: most of it
 PARKING_FROM = 0.8  # of the lap
 WAITING_RATIO = 1.15  # times the fastest lap, below which nobody waits
 
