@@ -62,6 +62,7 @@ def pay_around_lap(
 
     Examples
     --------
+    >>> from racer.diagnostics import price_drives
     >>> from racer.drivers import drive
     >>> from racer.reward import load_reward
     >>> slow, fast = drive("oval", "slow"), drive("oval", "fast")
