@@ -133,6 +133,7 @@ def test_a_table_that_a_function_is_given_is_known_in_it(tmp_path: Path) -> None
     assert looks_up_table(load_reward(path), 3)
 
 
+@pytest.mark.slow
 def test_a_slow_reward_is_tried_on_all_tracks_and_the_rest_is_said(checked: Checked) -> None:
     report = checked(
         """

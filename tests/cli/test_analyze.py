@@ -225,6 +225,7 @@ def test_wrong_use_is_a_sentence(log: Path, words: list[str]) -> None:
         run(*[str(log) if word == "LOG" else word for word in words])
 
 
+@pytest.mark.slow
 def test_every_real_log_gives_a_lap_table_and_its_track(shared_data: Path) -> None:
     for folder in sorted(path for path in (shared_data / "logs").iterdir() if path.is_dir()):
         found = json.loads(run(folder, "--tracks", shared_data / "tracks", "--json").stdout)
@@ -323,6 +324,7 @@ def training_folder(tmp_path: Path, drive) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_course_of_a_training_is_set_beside_what_its_reward_asks_for(
     training_folder: Path,
 ) -> None:

@@ -55,6 +55,7 @@ def test_a_reward_that_ends_the_program_ends_it_with_a_sentence_and_exit_code_1(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_an_exit_handler_that_does_not_come_back_is_in_time_too(run_racer):
     source = (
         "import atexit\ndef spin():\n    while True: pass\natexit.register(spin)\n"
@@ -99,6 +100,7 @@ def test_a_thread_that_every_call_starts_is_told_before_there_are_many(run_racer
     assert "mine.py:4" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only there a command has a supervisor")
 def test_the_last_timeout_cannot_be_taken_away(run_racer):
     source = (

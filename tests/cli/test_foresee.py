@@ -59,6 +59,7 @@ def test_json_is_the_whole_of_it() -> None:
     assert found["gamma"] == 0.99
 
 
+@pytest.mark.slow
 def test_picture_and_animation_are_written(tmp_path: Path) -> None:
     # center_line is paid best for another driving than the fastest: two maps, two ghosts
     result = call("center_line", "-o", "line.png", "--animation", "ghosts.gif", seconds="0.2")

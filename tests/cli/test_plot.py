@@ -231,6 +231,7 @@ def test_wrong_use_is_a_sentence(words: list[str], sentence: str, log: Path, tra
     assert "\n" not in str(found.value)
 
 
+@pytest.mark.slow
 def test_every_kind_draws_every_real_log_or_says_why_not(shared_data: Path) -> None:
     roads = tracks_to_try("", shared_data / "tracks")
     refused: dict[str, set[str]] = {}

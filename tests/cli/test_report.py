@@ -138,6 +138,7 @@ def test_without_its_packages_it_says_how_to_get_them(
         run(log, "-o", tmp_path / "a.html")
 
 
+@pytest.mark.slow
 def test_every_real_log_makes_a_page(shared_data: Path, tmp_path: Path) -> None:
     for folder in sorted(path for path in (shared_data / "logs").iterdir() if path.is_dir()):
         result = run(folder, "--tracks", shared_data / "tracks", "-o", tmp_path / "a.html")

@@ -55,6 +55,7 @@ def test_the_settings_the_difference_and_the_file(here: Path) -> None:
     assert len(tuned.splitlines()) == len(SOURCE.splitlines())
 
 
+@pytest.mark.slow
 def test_json_holds_everything_and_the_same_command_goes_on(here: Path) -> None:
     pytest.importorskip("optuna")
     first = json.loads(call("reward.py", "--json").stdout)

@@ -37,6 +37,7 @@ def test_a_notebook_imports_racer_only_and_uses_its_face(path: Path) -> None:
     assert used <= set(racer.__all__)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_and_ends_with_a_picture(path: Path, tmp_path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)

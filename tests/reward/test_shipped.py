@@ -185,6 +185,7 @@ def test_however_far_the_racing_line_is_half_of_the_pay_is_left():
     assert np.median(along(line + [0.0, 1.0])[2:-1]) == pytest.approx(0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "car"), [("vegas", "v5"), ("vegas", "v6"), ("reinvent_2018", "v4")]
 )

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import camera_fit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["front_1", "front_2"])
 def test_classes_of_pixels_agree_and_so_does_the_pose_of_the_lens(
     shared_data: Path, name: str

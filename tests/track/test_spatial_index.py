@@ -120,6 +120,7 @@ def test_nearest_and_on_road_equal_shapely_on_shipped_tracks(name: str, reverse:
     check_against_shapely([track.reversed() if reverse else track], 0, np.random.default_rng(1))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:invalid value encountered in line_locate_point")  # shapely 2.0
 def test_nearest_and_on_road_equal_shapely_on_every_real_route(shared_data: Path):
     paths = sorted((shared_data / "tracks").rglob("*.npy"))

@@ -77,6 +77,7 @@ def numpy_bytes(value: Any, mark: Path) -> bytes:
     return file.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_payload_in_any_file_of_a_run_runs_nowhere(strange, tmp_path):
     mark = tmp_path / "mark"
     files = [path for path in sorted(strange.rglob("*")) if path.is_file()]

@@ -188,6 +188,7 @@ def test_a_setting_that_is_refused_is_no_end_and_the_file_itself_is(
         tune_here(reward, tmp_path / "other", 3)
 
 
+@pytest.mark.slow
 def test_a_real_foresight_is_what_is_asked(tmp_path: Path) -> None:
     path = tmp_path / "reward.py"
     path.write_text(SOURCE)
