@@ -2,6 +2,7 @@ from .findings import CODES as CODES
 from .findings import Finding as Finding
 from .findings import FindingCode as FindingCode
 from .findings import Severity as Severity
+from .findings import suggest_code as suggest_code
 from .fix import FixResult as FixResult
 from .fix import fix_reward as fix_reward
 from .fix import write_fix as write_fix
@@ -37,5 +38,6 @@ __all__ = [
     "format_check",
     "kernel_gap",
     "read_project_settings",
+    "suggest_code",
     "write_fix",
 ]

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from racer.errors import printable
+from racer.errors import did_you_mean, printable
 from racer.reward import RefusalReason, RewardFunction, UnusableReason
 
 CODES_OF_REFUSALS = {
@@ -287,3 +287,17 @@ class RuleContext:
 
 
 Rule = Callable[[RewardFunction, RuleContext], list[Finding]]
+
+
+def suggest_code(word: str) -> str:
+    """`: did you mean 'RW210'?` for a code or name that is misspelled; empty where none is near.
+
+    A code is looked for in its hundred first.
+
+    >>> suggest_code("rw20l"), suggest_code("one-trak-only")
+    (": did you mean 'RW210'?", ": did you mean 'one-track-only'?")
+    """
+    code = word.upper()
+    codes = [known for known in CODES if known.startswith(code[:3])] or list(CODES)
+    names = [known.name for known in CODES.values()]
+    return did_you_mean(code, codes) or did_you_mean(word.lower(), names)

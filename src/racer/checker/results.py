@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from racer import __version__
-from racer.checker.findings import CODES, Finding, Severity
-from racer.errors import UsageError, did_you_mean, printable
+from racer.checker.findings import CODES, Finding, Severity, suggest_code
+from racer.errors import UsageError, printable
 from racer.records import Record, RecordTable
 
 Verdict = Literal["passed", "failed"]
@@ -263,10 +263,8 @@ def _parse_code(word: str) -> str:
     codes_by_name = {code.name: number for number, code in CODES.items()}
     start = codes_by_name.get(word.lower(), word.upper())
     if not any(code.startswith(start) for code in CODES):
-        suggestion = did_you_mean(word.upper(), _codes_like(word.upper()))
-        suggestion = suggestion or did_you_mean(word.lower(), list(codes_by_name))
         raise UsageError(
-            f"no finding has the code {word!r}{suggestion} (docs/check_codes.md lists them)"
+            f"no finding has the code {word!r}{suggest_code(word)} (docs/check_codes.md lists them)"
         )
     return start
 
@@ -385,8 +383,3 @@ def _escape(message: str) -> str:
 
 def _escape_property(value: str) -> str:
     return _escape(value).replace(":", "%3A").replace(",", "%2C")
-
-
-def _codes_like(word: str) -> list[str]:
-    """The codes of the hundred that a misspelled one is in; all of them where it is in none."""
-    return [code for code in CODES if code.startswith(word[:3])] or list(CODES)

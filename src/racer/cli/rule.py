@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
-from racer.checker import CODES
+from racer.checker import CODES, suggest_code
 from racer.cli.tables import JsonOption, echo, new_table, print_table
-from racer.errors import UsageError, did_you_mean
+from racer.errors import UsageError
 from racer.files import read_text
 from racer.resources import shipped_folder
 
@@ -55,8 +55,9 @@ def _matching_codes(text: str) -> list[str]:
         return [by_name[text.lower()]]
     codes = [code for code in CODES if code.startswith(text.upper())]
     if not codes:
-        guess = did_you_mean(text, [*CODES, *by_name])
-        raise UsageError(f"racer check has no code {text!r}{guess}: racer rule lists all")
+        raise UsageError(
+            f"racer check has no code {text!r}{suggest_code(text)} (racer rule lists all)"
+        )
     return codes
 
 

@@ -102,7 +102,7 @@ def answer_questions(connection: Connection) -> None:
 
 def foresee_watched(path: str, track: str, car: str, gamma: float) -> WatchedForesight:
     """What the reward in a file asks for, or the sentence why that is not known."""
-    from racer.diagnostics import FORESEEN_SECONDS, price_foresight
+    from racer.diagnostics import FORESEEN_SECONDS, weigh_foresight
     from racer.diagnostics.foresight import foresee
     from racer.reward import load_reward
     from racer.track import load_track
@@ -112,7 +112,7 @@ def foresee_watched(path: str, track: str, car: str, gamma: float) -> WatchedFor
         foresight = foresee(
             function, load_track(track), car=car, gamma=gamma, seconds=FORESEEN_SECONDS
         )
-        foreseen = price_foresight(foresight, function, (gamma,))
+        foreseen = weigh_foresight(foresight, (gamma,))
     except RacerError as error:
         return WatchedForesight(str(error), False, is_found=False)
     lap_time_s = foreseen.foresight.lap_time_s

@@ -48,11 +48,10 @@ from .reward_score import ScoreVerdict as ScoreVerdict
 from .reward_score import compare_scores as compare_scores
 from .reward_score import describe_drive as describe_drive
 from .reward_score import is_faster as is_faster
-from .reward_score import price_foresight as price_foresight
+from .reward_score import weigh_foresight as weigh_foresight
 from .scoring import ScoredTrack as ScoredTrack
 from .scoring import ScoreSettings as ScoreSettings
 from .scoring import UnscoredReward as UnscoredReward
-from .scoring import foresee_pay as foresee_pay
 from .scoring import score as score
 from .scoring import score_drivers as score_drivers
 from .scoring import score_drives as score_drives
@@ -95,7 +94,6 @@ __all__ = [
     "displaced_laps",
     "explain",
     "foresee",
-    "foresee_pay",
     "input_weights",
     "is_faster",
     "least_sure_place",
@@ -104,7 +102,6 @@ __all__ = [
     "pay_around_lap",
     "pay_of_lap",
     "price_drives",
-    "price_foresight",
     "price_trace",
     "prove_rebuild",
     "rank_laps",
@@ -118,6 +115,7 @@ __all__ = [
     "score_rewards",
     "scored_rows",
     "subtract_maps",
+    "weigh_foresight",
     "weight_fractions",
     "wrong_pair_fraction",
 ]

@@ -16,10 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from racer.diagnostics.pay import pay_around_lap
-from racer.diagnostics.pricing import price_drives
 from racer.drivers import ALL_DRIVERS, DAWDLING, WRONG_WAY, Drive
 from racer.records import MISSING, Record, RecordTable, format_amount, format_number, known_number
-from racer.reward import RewardFunction
 from racer.stats import mean_ranks, rank_correlation
 
 if TYPE_CHECKING:
@@ -92,12 +90,11 @@ class ScoreVerdict:
 
 @dataclass(frozen=True, eq=False)
 class Foreseen:
-    """The driving that a reward pays best of all: what its steps are paid (T,), and what the whole is
-    worth by discount factor. It was looked for at the discount factor of `foresight`.
+    """The driving that a reward pays best of all, and what it is worth by discount factor. It was
+    looked for at the discount factor of `foresight`.
     """
 
     foresight: Foresight
-    rewards: Array
     pay: dict[float, float]
 
     @property
@@ -345,12 +342,15 @@ class RewardScore(Record):
     def _foreseen_cells(self, foreseen: Foreseen) -> list[str]:
         """The row of the best paid driving, which has no rank among the drivers."""
         drive = foreseen.foresight.best
-        amounts = [float(foreseen.rewards.sum()), *(foreseen.pay[gamma] for gamma in self.gammas)]
+        amounts = [
+            float(foreseen.foresight.rewards.sum()),
+            *(foreseen.pay[gamma] for gamma in self.gammas),
+        ]
         return [
             "foreseen",
             format_number(drive.lap_time, 1),
             format_number(drive.completion, 0),
-            *map(format_amount, [*amounts, _mean_or_zero(foreseen.rewards)]),
+            *map(format_amount, [*amounts, _mean_or_zero(foreseen.foresight.rewards)]),
             MISSING,
             MISSING,
         ]
@@ -376,16 +376,12 @@ class RewardScore(Record):
         }
 
 
-def price_foresight(
-    foresight: Foresight, reward: RewardFunction, gammas: Sequence[float]
-) -> Foreseen:
-    """What `racer.foresee` found, with the rewards of its steps, and its pay at each of `gammas`.
-
-    Raises RewardRefused for what the real job refuses.
-    """
-    [rewards] = price_drives(reward, [foresight.best])
-    pay = {gamma: pay_around_lap(rewards, foresight.best, gamma) for gamma in sorted({*gammas})}
-    return Foreseen(foresight, rewards, pay)
+def weigh_foresight(foresight: Foresight, gammas: Sequence[float]) -> Foreseen:
+    """What `racer.foresee` found, with its pay at each of `gammas`."""
+    pay = {}
+    for gamma in sorted({*gammas}):
+        pay[gamma] = pay_around_lap(foresight.rewards, foresight.best, gamma)
+    return Foreseen(foresight, pay)
 
 
 def describe_drive(drive: Drive) -> str:

@@ -24,7 +24,7 @@ from racer.diagnostics.reward_score import (
     FORESEEN_SECONDS,
     Foreseen,
     RewardScore,
-    price_foresight,
+    weigh_foresight,
 )
 from racer.drivers import (
     DAWDLING,
@@ -256,46 +256,20 @@ class ScoredTrack:
         return score
 
     def _foresee(self, reward: RewardFunction) -> Foreseen:
+        from racer.diagnostics.foresight import foresee
+
         settings = self.settings
-        return foresee_pay(
+        foresight = foresee(
             reward,
-            self.track.reversed() if settings.reverse else self.track,
-            gammas=settings.gammas,
+            self.track,
             gamma=settings.verdict_gamma,
             car=settings.car,
             action_space=settings.action_space,
+            reverse=settings.reverse,
             objects=settings.objects,
+            seconds=FORESEEN_SECONDS,
         )
-
-
-def foresee_pay(
-    reward: RewardFunction,
-    track: Track,
-    *,
-    gammas: Sequence[float] = (),
-    gamma: float = VERDICT_GAMMA,
-    car: str | Car = DEFAULT_CAR,
-    action_space: ActionSpace | None = None,
-    objects: ObstacleSource = None,
-    seconds: float = FORESEEN_SECONDS,
-) -> Foreseen:
-    """What `racer.foresee` finds, as a score shows it: with the pay of its steps, and its worth at
-    `gammas`, too. `track` is the one as it is driven.
-
-    Raises RewardRefused for what the real job refuses.
-    """
-    from racer.diagnostics.foresight import foresee
-
-    foresight = foresee(
-        reward,
-        track,
-        car=car,
-        gamma=gamma,
-        action_space=action_space,
-        objects=objects,
-        seconds=seconds,
-    )
-    return price_foresight(foresight, reward, (*gammas, gamma))
+        return weigh_foresight(foresight, (*settings.gammas, settings.verdict_gamma))
 
 
 def score_drivers(objects: ObstacleSource = None) -> list[Driver]:

@@ -76,7 +76,6 @@ class SearchState:
     work: int = 0  # car-steps
     best: TriedDriver | None = None
     polished: Drive | None = None
-    polished_driver: TriedDriver | None = None  # whose drive it is, where it is one's
     adopted: list[TriedDriver] = field(default_factory=list)  # the best drivers in turn
     polished_rewards: Array = field(default_factory=lambda: np.empty(0))
     polished_pay: float = -np.inf
@@ -311,15 +310,12 @@ class Search:
             self.state.best = driver
             self.state.adopted.append(driver)
         pay = pay_around_lap(driver.rewards, driver.drive, self.gamma)
-        self._note(driver.drive, driver.rewards, pay, driver)
+        self._note(driver.drive, driver.rewards, pay)
 
-    def _note(
-        self, drive: Drive, rewards: Array, pay: float, driver: TriedDriver | None = None
-    ) -> None:
+    def _note(self, drive: Drive, rewards: Array, pay: float) -> None:
         state = self.state
         if pay > state.polished_pay:
             state.polished = drive
-            state.polished_driver = driver
             state.polished_rewards = rewards
             state.polished_pay = pay
         if pay > state.lap_pay and not np.isnan(drive.lap_time):
