@@ -68,7 +68,7 @@ def test_randomization_stays_within_its_shares_and_moves_together(car: Car):
 def test_a_car_is_drawn_anew_for_every_episode_and_stays_within_it():
     field = Simulation(Scenario(TRACK, V6, noise=NOISES["robust"]), 2, seed=5)
     first = field._cars.copy()
-    assert first["delay"] == pytest.approx(car_table(V6, 1)["delay"] + NOISES["robust"].latency)
+    assert first["delay"] == pytest.approx(V6.delay + NOISES["robust"].latency)
     field.step(np.repeat(GO, 2, axis=0))
     assert np.array_equal(field._cars, first)
     field.restart(np.array([1]))
