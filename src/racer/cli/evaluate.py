@@ -81,7 +81,10 @@ OwnRewardOption = Annotated[
 ]
 ChosenCheckpointOption = Annotated[
     str | None,
-    typer.Option(help="best, last, or the number of steps.", show_default=False),
+    typer.Option(
+        help="best, service (which it would keep), last, or the number of steps.",
+        show_default=False,
+    ),
 ]
 SaveOption = Annotated[
     bool,

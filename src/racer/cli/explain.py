@@ -94,7 +94,10 @@ def explain_command(
     as_json: JsonOption = False,
     reward_timeout: RewardTimeoutOption = 5.0,
     checkpoint: Annotated[
-        str, typer.Option(help="Of a run: best, last, or the number of steps.  [default: best]")
+        str,
+        typer.Option(
+            help="Of a run: best, service, last, or the number of steps.  [default: best]"
+        ),
     ] = "",
 ) -> None:
     """Say which lines and terms of a reward function pay how much over a lap, and where on the

@@ -27,8 +27,8 @@ def runs_command(
     ] = Path("runs"),
     as_json: JsonOption = False,
 ) -> None:
-    """List the trainings under a folder, oldest first: best lap, how near that is to the bound,
-    what it started from, and where it stands.
+    """List the trainings under a folder, oldest first: best lap, that of the checkpoint that the
+    service would keep, how near the best is to the bound, what it started from, and where it stands.
 
     @1, @best and @last name a run of the folder runs wherever a command asks for one, FOLDER@1 one
     of another folder. A bound that is not known yet takes some seconds, once.
@@ -62,6 +62,7 @@ def _runs_table(runs: list[RunSummary], folder: Path) -> RecordTable:
         "track",
         "steps",
         "best lap s",
+        "service's lap s",
         "% of bound",
         "age",
         "parent",
@@ -75,6 +76,7 @@ def _runs_table(runs: list[RunSummary], folder: Path) -> RecordTable:
             run.track,
             f"{run.steps:,}",
             format_number(run.best_lap),
+            format_number(run.service_lap),
             format_percent(run.bound_fraction).removesuffix("%"),
             _age(now, run.begun),
             _parent(run, handles),

@@ -87,7 +87,10 @@ RewardTimeoutOption = Annotated[
     float, typer.Option("--reward-timeout", help="Seconds that a call may take; 0: any time.")
 ]
 CheckpointOption = Annotated[
-    str, typer.Option("--checkpoint", help="best, last, or the number of steps.")
+    str,
+    typer.Option(
+        "--checkpoint", help="best, service (which it would keep), last, or the number of steps."
+    ),
 ]
 
 

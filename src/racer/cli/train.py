@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 CONFIG_OPTIONS = (
+    "like",
     "track",
     "steps",
     "minutes",
@@ -94,6 +95,12 @@ TeacherOption = Annotated[
 FineTuneOption = Annotated[
     int | None, typer.Option(help="Steps of PPO after the lessons of the teacher.")
 ]
+LikeOption = Annotated[
+    str | None,
+    typer.Option(
+        help="How to learn: racer, which is sooner there, or service, as a job of the service does.  [default: racer]"
+    ),
+]
 TrainTimeoutOption = Annotated[
     float | None,
     typer.Option(
@@ -114,7 +121,7 @@ FromOption = Annotated[
 ]
 StartCheckpointOption = Annotated[
     str | None,
-    typer.Option(help="Of --from: best, last, or the number of steps.  [default: best]"),
+    typer.Option(help="Of --from: best, service, last, or the number of steps.  [default: best]"),
 ]
 ResumeOption = Annotated[
     Path | None,
@@ -138,6 +145,7 @@ def train_command(
     car: CarOfActionsOption = None,
     action_space: ActionSpaceFileOption = None,
     hyperparameters: HyperparametersOption = None,
+    like: LikeOption = None,
     envs: EnvsOption = None,
     reverse: TrainReverseOption = None,
     noise: NoiseOption = None,
@@ -276,10 +284,24 @@ def _train(run: Run, is_resumed: bool) -> None:
     if progress.best is not None and best is not None:
         laps = describe_evaluation(progress.best)
         echo(f"best checkpoint, after {best['steps']:,} steps: {laps}")
+        _echo_notes(_service_notes(run, best))
         _echo_notes(beyond_logs_notes(session.setup.cars, progress.best.beyond_logs))
     longer = f"racer train --resume {run.folder} {next_end(run.config)}"
     echo(f"to go on: {longer}, or from its policy: racer train REWARD --from {run.folder}")
     echo(f"{run.folder}  (racer evaluate {run.folder} --save)")
+
+
+def _service_notes(run: Run, best: dict[str, Any]) -> list[str]:
+    """Which checkpoint the service would keep, where that is another one."""
+    kept = run.service_pick()
+    if kept is None or kept["checkpoint"] == best["checkpoint"]:
+        return []
+    lap = kept["lap_time"]
+    laps = f"laps of {lap:.2f} s" if lap == lap else f"{kept['completion']:.0f} % of a lap"
+    return [
+        f"the service would keep the newest of those that got furthest, after {kept['steps']:,} steps: "
+        f"{laps} (--checkpoint service)"
+    ]
 
 
 def _describe_training(run: Run) -> str:

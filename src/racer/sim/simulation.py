@@ -268,12 +268,14 @@ def _pose_of(row: np.void) -> Pose:
 @dataclass(frozen=True)
 class Starts:
     """Where episodes begin, as fractions of a lap: the simulator's round robin
-    (docs/simulator.md 2.3); car k begins k advances further on.
+    (docs/simulator.md 2.3); car k begins k advances further on, and its next episode `stride`
+    advances after the one before.
     """
 
     offset: float = 0.0
     advance: float = 0.05
     alternate_direction: bool = False  # every other episode is driven the other way
+    stride: int = 1  # as many as there are cars: together they drive the sequence of one car
     # where an obstacle is near, a car begins on the other lane; in training only
     clear: bool = True
 
@@ -281,7 +283,7 @@ class Starts:
         """Fraction of a lap where an episode of a car begins, and whether it is driven the other
         way.
         """
-        turn = car + episode
+        turn = car + episode * self.stride
         is_reversed = self.alternate_direction and turn % 2 == 1
         fractions = _round_robin(self.offset, self.advance)
         while len(fractions) <= turn:

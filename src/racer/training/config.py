@@ -24,6 +24,32 @@ PICTURE_DEFAULTS = {
 }
 """Defaults of the settings where a network sees pictures: fewer passes, as each costs a hundred times as much."""
 
+SERVICE = "service"
+"""How a training is like that of the service, as `like` names it."""
+
+SERVICE_SETTINGS = {
+    "envs": 20,
+    "batch_size": 64,
+    "n_epochs": 10,
+    "lr": 3e-4,
+    "lr_end": 1.0,
+    "gamma": 0.999,
+    "ent_coef": 0.01,
+    "log_std_init": 0.0,
+    "net_arch": (512,),
+    "normalize_reward": False,
+}
+"""Defaults of the settings like the service's (docs/simulator.md 7.2, 7.3, 9.8)."""
+
+SERVICE_DEFAULTS = {
+    "observation": "sensors",
+    "noise": "jitter",
+    "trial_starts": "round_robin",
+    "traced_cars": 1_000,
+    "steps": 100_000,
+}
+"""Other defaults like the service's: what the job's metadata says it sees, and all its episodes in the log."""
+
 FINE_TUNING_DEFAULTS = {"lr": 1e-4, "log_std_init": -1.5}
 """Defaults where a policy that can drive already is fine-tuned after a teacher's lessons."""
 
@@ -42,7 +68,11 @@ class LearnerSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    envs: int = Field(64, ge=1, description="cars that drive at once")
+    envs: int = Field(
+        64,
+        ge=1,
+        description="cars that drive at once; like the service, the episodes of an iteration",
+    )
     n_steps: int = Field(
         64, ge=1, description="steps of each car between two updates of the policy"
     )
@@ -86,7 +116,12 @@ class TrainConfig(BaseModel):
         None, description="the folder of a run whose policy the training starts from"
     )
     from_checkpoint: str = Field(
-        "best", description="which policy of that run: best, last, or a number of steps"
+        "best", description="which policy of that run: best, service, last, or a number of steps"
+    )
+    like: Literal["racer", "service"] = Field(
+        "racer",
+        description="how to learn: racer's own way, the sooner one, or as the service does, "
+        "iteration by iteration",
     )
     track: str = Field(DEFAULT_TRACK, description="a track's name, .toml or .npy file")
     reverse: bool = Field(False, description="drive the track in the other direction")
@@ -161,12 +196,16 @@ class TrainConfig(BaseModel):
         """Add the defaults that depend on other keys: those for pictures and those for lessons."""
         if not isinstance(table, dict):
             return table
+        if table.get("like") == SERVICE:
+            table = SERVICE_DEFAULTS | table
         observation = table.get("observation", "features")
         settings = table.get("settings", {})
         if not isinstance(observation, str) or not isinstance(settings, dict):
             return table
         defaults: dict[str, Any] = {}
-        if _shows_pictures(observation):
+        if table.get("like") == SERVICE:
+            defaults |= SERVICE_SETTINGS
+        elif _shows_pictures(observation):
             defaults |= PICTURE_DEFAULTS
         if table.get("teacher"):
             table = {"steps": _default_lesson_steps(table)} | table
@@ -175,8 +214,15 @@ class TrainConfig(BaseModel):
             return table
         return table | {"settings": defaults | settings}
 
+    @property
+    def is_like_service(self) -> bool:
+        """Whether the policy learns as the service's does."""
+        return self.like == SERVICE
+
     @model_validator(mode="after")
     def _check_teacher(self) -> Self:
+        if self.teacher and self.is_like_service:
+            raise ValueError("the service has no teacher: leave out --teacher, or --like service")
         if self.teacher and self.observation == "features":
             raise ValueError(
                 "a teacher sees features itself: name what its student sees with --observation camera"

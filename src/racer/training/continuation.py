@@ -234,7 +234,9 @@ def _settings(config: TrainConfig, hyperparameters: Path | None = None) -> Any:
     file = hyperparameters or config.hyperparameters
     if file is None:
         return config.settings
-    return read_hyperparameters(str(file), config.settings).settings
+    return read_hyperparameters(
+        str(file), config.settings, is_like_service=config.is_like_service
+    ).settings
 
 
 def _progress_of(run: Run) -> tuple[int, float]:

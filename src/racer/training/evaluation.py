@@ -210,7 +210,7 @@ def evaluate(
     seed
         Seed of the noise, and of obstacles at random places.
     checkpoint
-        best, last, or a number of steps.
+        best, service, last, or a number of steps.
     home
         racer's data folder, where tracks are looked for.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -48,6 +49,7 @@ CRITICS = ("critic", "critic_target")
 SAC_BUFFERS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
 """The arrays of a replay buffer."""
 
+MAX_GRADIENT_NORM = 0.5
 MAX_REASON_CHARS = 160
 ARRAY_KEY = "racer.array"
 BYTES_KEY = "racer.bytes"
@@ -200,7 +202,8 @@ def first_line(error: BaseException) -> str:
 
 
 def load_policy(run: Run, checkpoint: str = "best") -> BasePolicy:
-    """The policy of a checkpoint of a run: best, last, or a number of steps.
+    """The policy of a checkpoint of a run: best, service (the one that the service would keep),
+    last, or a number of steps.
 
     Raises UsageError where there is no such checkpoint.
     """
@@ -208,7 +211,7 @@ def load_policy(run: Run, checkpoint: str = "best") -> BasePolicy:
 
 
 def load_checkpoint(run: Run, checkpoint: str) -> tuple[BasePolicy, str]:
-    """The policy of a checkpoint, best, last or a number of steps, and the name of its file."""
+    """The policy of a checkpoint, as `load_policy` names them, and the name of its file."""
     policy, file, _ = read_checkpoint(run, checkpoint)
     return policy, file.name
 
@@ -263,6 +266,9 @@ def _make_ppo(run: Run, settings: LearnerSettings, arguments: dict[str, Any]) ->
         gae_lambda=settings.gae_lambda,
         clip_range=settings.clip_range,
         ent_coef=settings.ent_coef,
+        # the service clips no gradient, and standardizes advantages over the whole iteration
+        max_grad_norm=math.inf if run.config.is_like_service else MAX_GRADIENT_NORM,
+        normalize_advantage=not run.config.is_like_service,
     )
 
 
@@ -379,9 +385,14 @@ def _checkpoint_name(run: Run, checkpoint: str) -> str:
         )
     names = {f"{number}": f"{number}.pt" for number in steps}
     # the name only: a best.json from elsewhere may name a file anywhere
-    names |= {"best": Path(str(best["checkpoint"])).name, "last": f"{steps[-1]}.pt"}
+    kept = run.service_pick() or best
+    names |= {
+        "best": Path(str(best["checkpoint"])).name,
+        "service": Path(str(kept["checkpoint"])).name,
+        "last": f"{steps[-1]}.pt",
+    }
     if checkpoint not in names:
         raise UsageError(
-            f"{run.folder} has no checkpoint {checkpoint}: there are best, last, {', '.join(map(str, steps))}"
+            f"{run.folder} has no checkpoint {checkpoint}: there are best, service, last, {', '.join(map(str, steps))}"
         )
     return str(names[checkpoint])

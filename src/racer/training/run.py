@@ -45,6 +45,7 @@ from racer.track import Track, load_route
 from racer.training.config import TrainConfig, parse_config
 from racer.training.lineage import FAILURE_FILE, Ancestor, parse_lineage
 from racer.training.run_folder import START_FILE, StartPolicy, check_is_free, write_run_folder
+from racer.training.runs import service_pick
 from racer.vehicle import ActionSpace, Metadata, read_metadata
 
 REQUIRED_FILES = ("reward_function.py", "track.npy", "model/model_metadata.json")
@@ -196,6 +197,10 @@ class Run(Record):
             raise UsageError(f"{file} is damaged: train anew")
         return evaluation
 
+    def service_pick(self) -> dict[str, Any] | None:
+        """The evaluation of the checkpoint that the service would keep, as `service_pick` finds it."""
+        return service_pick(self.evaluations().to_dict("records"))
+
     def laps(self) -> pd.DataFrame:
         """The laps of the training's log, as `racer.laps` gives them: one row an episode.
 
@@ -254,7 +259,11 @@ class Run(Record):
                 format_number(row["lap_time"]),
                 format_number(row["best_lap"]),
             )
-        return [f"{headline}; the best checkpoint is {best['checkpoint']}", table]
+        kept = self.service_pick() or best
+        headline += f"; the best checkpoint is {best['checkpoint']}"
+        if kept["checkpoint"] != best["checkpoint"]:
+            headline += f", the service would keep {kept['checkpoint']}"
+        return [headline, table]
 
     def to_dict(self) -> dict[str, Any]:
         """The folder, the configuration, and the evaluation of the best checkpoint."""

@@ -201,7 +201,12 @@ def _check_names(config: TrainConfig, metadata: Metadata) -> None:
     find_randomization(config.look)
     read_obstacle_layout(config.objects)
     if config.hyperparameters is not None:
-        read_hyperparameters(config.hyperparameters, config.settings, metadata.training_algorithm)
+        read_hyperparameters(
+            config.hyperparameters,
+            config.settings,
+            metadata.training_algorithm,
+            config.is_like_service,
+        )
 
 
 def _git_commit(folder: Path) -> str | None:

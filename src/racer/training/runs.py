@@ -17,7 +17,7 @@ import csv
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,9 @@ from racer.vehicle import car_preset
 
 RUNS_FOLDER = "runs"
 """Where `racer train` puts its runs, and where names such as `@1` look for them."""
+
+COMPLETION_DECIMALS = 6
+"""Completions, %, are compared so finely."""
 
 HANDLE = re.compile(r"(?P<folder>.*)@(?P<which>\d+|best|last)")
 MAX_DEPTH = 6
@@ -57,6 +60,8 @@ class RunSummary:
         When it is to end; one of them is None.
     best_lap
         s, the fastest lap of the best checkpoint's evaluation; None without a complete one.
+    service_lap
+        s, the same of the checkpoint that the service would keep.
     is_clean
         Whether all laps of that evaluation are complete.
     bound
@@ -83,6 +88,7 @@ class RunSummary:
     planned_steps: int | None = None
     planned_minutes: float | None = None
     best_lap: float | None = None
+    service_lap: float | None = None
     is_clean: bool = False
     bound: float | None = None
     parent: str = ""
@@ -246,13 +252,39 @@ def _with_evaluations(run: RunSummary) -> RunSummary:
         rows = list(csv.DictReader(decode_text(read_bytes(file), str(file)).splitlines()))
         if rows:
             latest = rows[-1]
-            run = replace(run, steps=int(latest["steps"]), seconds=float(latest["seconds"]))
+            kept = service_pick(rows) or latest
+            run = replace(
+                run,
+                steps=int(latest["steps"]),
+                seconds=float(latest["seconds"]),
+                service_lap=_lap_time(kept["best_lap"] or None),
+            )
     best_file = run.folder / "checkpoints" / "best.json"
     if best_file.is_file():
         best = read_json(best_file)
         is_clean = best.get("complete") == best.get("trials")
         run = replace(run, best_lap=_lap_time(best.get("best_lap")), is_clean=is_clean)
     return run
+
+
+def service_pick(evaluations: Sequence[Mapping[Any, Any]]) -> dict[Any, Any] | None:
+    """The one of the rows of evaluations.csv whose checkpoint the service would keep: the newest of
+    those that got furthest, whatever their lap times (docs/simulator.md 7.4). None of no row.
+
+    Examples
+    --------
+    >>> rows = [{"completion": 100.0, "best_lap": 7.0}, {"completion": 100.0, "best_lap": 9.0}]
+    >>> service_pick(rows)["best_lap"]
+    9.0
+    """
+    kept: Mapping[Any, Any] | None = None
+    furthest = -math.inf
+    for row in evaluations:
+        completion = round(float(row["completion"]), COMPLETION_DECIMALS)
+        if completion >= furthest:
+            furthest = completion
+            kept = row
+    return None if kept is None else dict(kept)
 
 
 def _lap_time(value: Any) -> float | None:

@@ -194,6 +194,7 @@ class TrainingSetup:
                 "offset": config.start_offset,
                 "advance": config.start_advance,
                 "alternate_direction": config.alternate_direction,
+                "stride": self.settings.envs if config.is_like_service else 1,
             },
             "look": config.look,
             "last_words": self._write_last_words,
@@ -263,7 +264,9 @@ class TrainingSetup:
 
     def _take_hyperparameters(self, file: str) -> None:
         algorithm = self.run.metadata.training_algorithm
-        hyperparameters = read_hyperparameters(file, self.settings, algorithm)
+        hyperparameters = read_hyperparameters(
+            file, self.settings, algorithm, self.run.config.is_like_service
+        )
         self.settings = hyperparameters.settings
         self.notes += hyperparameters.notes
 

@@ -11,6 +11,7 @@ from typing import Any
 from racer.training.config import parse_config
 from racer.training.continuation import create_run, inherit_config
 from racer.training.run import Run
+from racer.training.service import ServicePhase
 from racer.training.session import (
     FineTuningPhase,
     PhaseBudget,
@@ -111,6 +112,9 @@ def open_session(run: Run) -> Session:
     config = run.config
     setup = TrainingSetup(run)
     lr_steps = setup.settings.lr_steps
+    if config.is_like_service:
+        budget = PhaseBudget(config.steps, minutes=config.minutes, lr_steps=lr_steps)
+        return Session(setup, [ServicePhase(setup, budget)])
     if not config.teacher:
         budget = PhaseBudget(config.steps, minutes=config.minutes, lr_steps=lr_steps)
         learning = RewardPhase(setup, budget)

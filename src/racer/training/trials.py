@@ -7,7 +7,7 @@ trainer prints.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -273,10 +273,13 @@ class EpisodeRecorder:
         self.episodes = 0
         self.laps = pd.DataFrame()
 
-    def record(self, step: StepResult, actions: NDArray[Any]) -> None:
-        """Take in one step of all cars."""
+    def record(
+        self, step: StepResult, actions: NDArray[Any], cars: Iterable[int] | None = None
+    ) -> None:
+        """Take in one step of all cars, or of those that are named by their index."""
         is_over = step.terminated | step.truncated
-        for k in range(min(self._count, len(step.rows))):  # a teacher's lessons may have fewer cars
+        # a teacher's lessons may have fewer cars
+        for k in range(min(self._count, len(step.rows))) if cars is None else cars:
             row = step.rows[k : k + 1].copy()
             action = actions[k : k + 1].copy()
             reward = step.reward[k : k + 1].copy()

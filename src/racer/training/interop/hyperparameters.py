@@ -20,6 +20,11 @@ PPO_KEYS = {
 }
 """DeepRacer's keys for PPO, and the settings that they are here."""
 
+EPISODES_KEY = {"num_episodes_between_training": "envs"}
+"""The key that counts only in a training like the service's, whose cars drive an episode each."""
+
+EPISODES_DEFAULT = {"num_episodes_between_training": 20}
+
 SAC_KEYS = {
     "batch_size": "batch_size",
     "lr": "lr",
@@ -132,21 +137,28 @@ class Hyperparameters:
 
 
 def read_hyperparameters(
-    path: str, settings: LearnerSettings, algorithm: str = "clipped_ppo"
+    path: str,
+    settings: LearnerSettings,
+    algorithm: str = "clipped_ppo",
+    is_like_service: bool = False,
 ) -> Hyperparameters:
     """`settings` changed by a `hyperparameters.json`, with a note for every key that has no
     counterpart here. Keys that the file lacks are the simulator's defaults.
 
-    `algorithm` is clipped_ppo or sac. Raises UsageError.
+    `algorithm` is clipped_ppo or sac. Where the training is like the service's, the episodes of an
+    iteration are taken over, too. Raises UsageError.
     """
     table = _check_table(read_json(path), path)
     keys, ignored, defaults = PPO_KEYS, PPO_IGNORED, PPO_DEFAULTS
+    if is_like_service:
+        keys = PPO_KEYS | EPISODES_KEY
+        defaults = PPO_DEFAULTS | EPISODES_DEFAULT
     if algorithm == "sac":
         keys, ignored, defaults = SAC_KEYS, SAC_IGNORED, SAC_DEFAULTS
     values = defaults | table
     changes = {keys[key]: _as_number(value) for key, value in values.items() if key in keys}
     changes["lr_end"] = 1.0  # the real trainer does not lower it
-    deepracer_keys = {setting: key for key, setting in (PPO_KEYS | SAC_KEYS).items()}
+    deepracer_keys = {setting: key for key, setting in (PPO_KEYS | SAC_KEYS | EPISODES_KEY).items()}
     changed = parse_model(
         settings.model_dump() | changes, path, LearnerSettings, key_names=deepracer_keys
     )
@@ -155,7 +167,7 @@ def read_hyperparameters(
     if missing:
         notes.append(f"not in the file, so as in the simulator: {', '.join(missing)}")
     rollout = changed.envs * changed.n_steps
-    if changed.batch_size > rollout:
+    if changed.batch_size > rollout and not is_like_service:
         notes.append(
             f"batch_size {changed.batch_size} is more than the {rollout} steps of an update: {rollout} is used"
         )

@@ -17,18 +17,20 @@ from racer.errors import UsageError
 from racer.files import read_json, write_file, write_json
 from racer.plotting import save_figure, style_context
 from racer.training.run import read_config, read_evaluations
+from racer.training.runs import service_pick
 from racer.training.sweep.experiment import ExperimentText, sorted_keys, value_labels
 from racer.training.sweep.runner import FINISHED_FILE
 
-MEASURES = ("best_lap", "median_lap", "clean_steps", "clean_seconds")
-"""What has a mean and a spread over seeds: laps of the best checkpoint, s; steps and seconds to the first evaluation of
-complete laps only."""
+MEASURES = ("best_lap", "median_lap", "service_lap", "clean_steps", "clean_seconds")
+"""What has a mean and a spread over seeds: laps of the best checkpoint, and the best one of the checkpoint that the
+service would keep, s; steps and seconds to the first evaluation of complete laps only."""
 
 HEADS = {
     "runs": "runs",
     "laps": "laps",
     "best_lap": "best lap s",
     "median_lap": "median lap s",
+    "service_lap": "service's lap s",
     "clean": "clean",
     "clean_steps": "steps to clean",
     "clean_seconds": "s to clean",
@@ -153,6 +155,7 @@ def _measure_cells(row: dict[Any, Any]) -> list[str]:
         f"{row['laps']} of {row['trials']}",
         _mean_and_deviation(row, "best_lap", 2),
         _mean_and_deviation(row, "median_lap", 2),
+        _mean_and_deviation(row, "service_lap", 2),
         f"{row['clean']} of {row['runs']}",
         _mean_and_deviation(row, "clean_steps", 0),
         _mean_and_deviation(row, "clean_seconds", 1),
@@ -206,6 +209,7 @@ def _run_result(run_folder: Path) -> dict[str, Any]:
     if best_file.exists():
         best = read_json(best_file)
     evaluations = read_evaluations(run_folder)
+    kept = service_pick(evaluations.to_dict("records")) or {}
     is_clean = evaluations["complete"] == evaluations["trials"]
     first_clean = evaluations[is_clean].head(1)
     return {
@@ -215,6 +219,7 @@ def _run_result(run_folder: Path) -> dict[str, Any]:
         "completion": best.get("completion", MISSING),
         "best_lap": _nan_for_none(best.get("best_lap")),
         "median_lap": _nan_for_none(best.get("median_lap")),
+        "service_lap": _nan_for_none(kept.get("best_lap")),
         "clean_steps": float(first_clean["steps"].sum()) if len(first_clean) else MISSING,
         "clean_seconds": float(first_clean["seconds"].sum()) if len(first_clean) else MISSING,
     }
