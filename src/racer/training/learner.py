@@ -257,18 +257,20 @@ def _new_policy(run: Run) -> BasePolicy:
 
 
 def _make_ppo(run: Run, settings: LearnerSettings, arguments: dict[str, Any]) -> PPO:
+    is_like_service = run.config.is_like_service
     return PPO(
         **arguments,
         policy=SensorPolicy if run.network else "MlpPolicy",
         policy_kwargs=_policy_arguments(run, settings) | {"log_std_init": settings.log_std_init},
-        n_steps=settings.n_steps,
+        # whole episodes are learned from there: stable-baselines3 only warns of what does not fit
+        n_steps=settings.batch_size if is_like_service else settings.n_steps,
         n_epochs=settings.n_epochs,
         gae_lambda=settings.gae_lambda,
         clip_range=settings.clip_range,
         ent_coef=settings.ent_coef,
         # the service clips no gradient, and standardizes advantages over the whole iteration
-        max_grad_norm=math.inf if run.config.is_like_service else MAX_GRADIENT_NORM,
-        normalize_advantage=not run.config.is_like_service,
+        max_grad_norm=math.inf if is_like_service else MAX_GRADIENT_NORM,
+        normalize_advantage=not is_like_service,
     )
 
 

@@ -159,6 +159,9 @@ def _multiplies_bfloat16() -> bool:
 
 HAS_BFLOAT16 = _multiplies_bfloat16()
 
+PPO_EPSILON = 1e-5
+"""Adam's, as stable-baselines3 and the service have it for PPO."""
+
 
 class Embedding(BaseFeaturesExtractor):
     """A network up to its head: stable-baselines3's features extractor.
@@ -200,7 +203,11 @@ class SensorPolicy(ActorCriticPolicy):
 
     def __init__(self, *arguments: Any, network_name: str = SHALLOW, **keywords: Any) -> None:
         self.network_name = network_name
-        super().__init__(*arguments, **keywords | _policy_keywords(network_name) | {"net_arch": []})
+        fixed = _policy_keywords(network_name) | {
+            "net_arch": [],
+            "optimizer_kwargs": {"eps": PPO_EPSILON, "fused": True},
+        }
+        super().__init__(*arguments, **keywords | fixed)
         # up to twice as fast on a processor
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -215,9 +222,11 @@ class SensorSACPolicy(SACPolicy):
 
     def __init__(self, *arguments: Any, network_name: str = SHALLOW, **keywords: Any) -> None:
         self.network_name = network_name
-        super().__init__(
-            *arguments, **keywords | _policy_keywords(network_name) | {"net_arch": [256]}
-        )
+        fixed = _policy_keywords(network_name) | {
+            "net_arch": [256],
+            "optimizer_kwargs": {"fused": True},
+        }
+        super().__init__(*arguments, **keywords | fixed)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
@@ -237,7 +246,7 @@ def _policy_keywords(network_name: str) -> dict[str, Any]:
 
 def _saved_parameters(parameters: dict[str, Any], network_name: str) -> dict[str, Any]:
     """What a policy's file holds to make the policy again."""
-    fixed = (*_policy_keywords(network_name), "net_arch")
+    fixed = (*_policy_keywords(network_name), "net_arch", "optimizer_kwargs")
     saved = {key: value for key, value in parameters.items() if key not in fixed}
     return saved | {"network_name": network_name}
 
