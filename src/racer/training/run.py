@@ -43,9 +43,9 @@ from racer.sensors import parse_observations
 from racer.sim import ObstacleLayout, read_obstacle_layout
 from racer.track import Track, load_route
 from racer.training.config import TrainConfig, parse_config
+from racer.training.kept_checkpoint import service_pick
 from racer.training.lineage import FAILURE_FILE, Ancestor, parse_lineage
 from racer.training.run_folder import START_FILE, StartPolicy, check_is_free, write_run_folder
-from racer.training.runs import service_pick
 from racer.vehicle import ActionSpace, Metadata, read_metadata
 
 REQUIRED_FILES = ("reward_function.py", "track.npy", "model/model_metadata.json")

@@ -17,7 +17,7 @@ import csv
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,14 +26,12 @@ from typing import Any, Literal, NamedTuple
 from racer.errors import UsageError
 from racer.files import decode_text, is_folder_held, read_bytes, read_json
 from racer.track import Track, load_route, user_home
+from racer.training.kept_checkpoint import service_pick
 from racer.training.lineage import FAILURE_FILE, parse_lineage
 from racer.vehicle import car_preset
 
 RUNS_FOLDER = "runs"
 """Where `racer train` puts its runs, and where names such as `@1` look for them."""
-
-COMPLETION_DECIMALS = 6
-"""Completions, %, are compared so finely."""
 
 HANDLE = re.compile(r"(?P<folder>.*)@(?P<which>\d+|best|last)")
 MAX_DEPTH = 6
@@ -265,26 +263,6 @@ def _with_evaluations(run: RunSummary) -> RunSummary:
         is_clean = best.get("complete") == best.get("trials")
         run = replace(run, best_lap=_lap_time(best.get("best_lap")), is_clean=is_clean)
     return run
-
-
-def service_pick(evaluations: Sequence[Mapping[Any, Any]]) -> dict[Any, Any] | None:
-    """The one of the rows of evaluations.csv whose checkpoint the service would keep: the newest of
-    those that got furthest, whatever their lap times (docs/simulator.md 7.4). None of no row.
-
-    Examples
-    --------
-    >>> rows = [{"completion": 100.0, "best_lap": 7.0}, {"completion": 100.0, "best_lap": 9.0}]
-    >>> service_pick(rows)["best_lap"]
-    9.0
-    """
-    kept: Mapping[Any, Any] | None = None
-    furthest = -math.inf
-    for row in evaluations:
-        completion = round(float(row["completion"]), COMPLETION_DECIMALS)
-        if completion >= furthest:
-            furthest = completion
-            kept = row
-    return None if kept is None else dict(kept)
 
 
 def _lap_time(value: Any) -> float | None:

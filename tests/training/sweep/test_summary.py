@@ -111,6 +111,8 @@ def test_numbers_are_those_worked_out_by_hand(folder):
     )
     assert (low["best_lap"], low["median_lap"], low["clean_steps"]) == (9.5, 10.75, 200.0)
     assert np.isnan(low["clean_steps_sd"])
+    # the newest of those that got furthest, be it slower
+    assert (high["service_lap"], low["service_lap"]) == (11.0, 10.5)
 
 
 def test_cells_show_mean_and_spread_and_leave_out_what_is_missing(folder):
@@ -121,18 +123,30 @@ def test_cells_show_mean_and_spread_and_leave_out_what_is_missing(folder):
         "laps",
         "best lap s",
         "median lap s",
+        "service's lap s",
         "clean",
         "steps to clean",
         "s to clean",
     ]
     assert rows == [
-        ["0.9", "1 of 2", "8 of 10", "9.50 ± 2.12", "10.75 ± 1.77", "1 of 2", "200", "2.0"],
+        [
+            "0.9",
+            "1 of 2",
+            "8 of 10",
+            "9.50 ± 2.12",
+            "10.75 ± 1.77",
+            "10.50 ± 3.54",
+            "1 of 2",
+            "200",
+            "2.0",
+        ],
         [
             "0.99",
             "2",
             "10 of 10",
             "10.00 ± 1.41",
             "11.00 ± 1.41",
+            "11.00 ± 2.83",
             "2 of 2",
             "250 ± 71",
             "3.5 ± 2.1",

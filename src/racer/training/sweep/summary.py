@@ -16,8 +16,8 @@ import pandas as pd
 from racer.errors import UsageError
 from racer.files import read_json, write_file, write_json
 from racer.plotting import save_figure, style_context
+from racer.training.kept_checkpoint import service_pick
 from racer.training.run import read_config, read_evaluations
-from racer.training.runs import service_pick
 from racer.training.sweep.experiment import ExperimentText, sorted_keys, value_labels
 from racer.training.sweep.runner import FINISHED_FILE
 
