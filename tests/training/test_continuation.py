@@ -380,7 +380,7 @@ def test_what_does_not_fit_is_said_before_anything_is_written(whole, make, rewar
     words = refusal(folder, parent, action_space=str(tmp_path / "sac.json"))
     assert "was trained by clipped_ppo, and" in words
     words = refusal(folder, parent, from_checkpoint="99")
-    assert "has no checkpoint 99: there are best, last, 384, 640, 768" in words
+    assert "has no checkpoint 99: there are best, service, last, 384, 640, 768" in words
     words = refusal(folder, make())
     assert "has no checkpoint yet: go on with racer train --resume" in words
     words = refusal(folder, parent, from_run="runs@best")

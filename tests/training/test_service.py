@@ -14,6 +14,7 @@ from stable_baselines3 import PPO
 
 from racer.errors import UsageError
 from racer.training.config import ConfigErrors, parse_config
+from racer.training.continuation import extend_run
 from racer.training.run import Run
 from racer.training.service import (
     Episode,
@@ -234,3 +235,22 @@ def test_sac_is_not_learned_like_the_service(make, rewards, tmp_path):
     file.write_text(json.dumps(metadata))
     with pytest.raises(UsageError, match="leave out --like"):
         open_session(make(**ORDER | {"action_space": str(file)}))
+
+
+def test_a_training_can_end_after_so_many_iterations_and_go_on(make, finish, tell):
+    plan = {**ORDER, "steps": 400, "iterations": 2}
+    run = make(**plan)
+    finish(run)
+    assert len(run.evaluations()) == 2
+    longer = extend_run(run, iterations=3)
+    finish(longer)
+    assert tell(longer) == finish(make(**plan | {"iterations": 3}))
+    with pytest.raises(UsageError, match="has had 3 iterations"):
+        extend_run(longer, iterations=3)
+
+
+@pytest.mark.parametrize("change", [{"like": "racer"}, {"minutes": 1.0}])
+def test_iterations_are_the_service_s_and_one_way_to_say_how_long(change):
+    plan = {"reward": "center_line", "like": "service", "iterations": 3}
+    with pytest.raises(ConfigErrors, match="iterations"):
+        parse_config(plan | change, "the test")

@@ -26,6 +26,7 @@ CONFIG_OPTIONS = (
     "track",
     "steps",
     "minutes",
+    "iterations",
     "seed",
     "car",
     "action_space",
@@ -146,6 +147,9 @@ def train_command(
     action_space: ActionSpaceFileOption = None,
     hyperparameters: HyperparametersOption = None,
     like: LikeOption = None,
+    iterations: Annotated[
+        int | None, typer.Option(help="Like the service: train for so many iterations instead.")
+    ] = None,
     envs: EnvsOption = None,
     reverse: TrainReverseOption = None,
     noise: NoiseOption = None,
@@ -172,22 +176,21 @@ def train_command(
     need("train")
     config = _config_of_options(arguments)
     is_experiment = reward.endswith(".toml")
-    refuse_if(
-        steps is not None and minutes is not None,
-        "--steps and --minutes both say how long: give one of them",
-    )
+    ends = {"--steps": steps, "--minutes": minutes, "--iterations": iterations}
+    given = [name for name, end in ends.items() if end is not None]
+    refuse_if(len(given) > 1, f"{' and '.join(given)} both say how long: give one of them")
     refuse_if(checkpoint and from_run is None, "--checkpoint is for --from RUN: which run's?")
     refuse_if(
         jobs and not is_experiment, "--jobs is for an experiment .toml, which holds several runs"
     )
     if resume is not None:
-        others = set(config) - {"steps", "minutes"}
+        others = set(config) - {"steps", "minutes", "iterations"}
         refuse_if(
             reward or others or out or from_run,
-            f"--resume {resume} goes on as the run began: give it with --steps or --minutes only; "
+            f"--resume {resume} goes on as the run began: give it with --steps, --minutes or --iterations only; "
             f"racer train {reward or 'REWARD'} --from {resume} starts another training from its policy",
         )
-        _train(_open_to_resume(resume, steps, minutes), is_resumed=True)
+        _train(_open_to_resume(resume, steps, minutes, iterations), is_resumed=True)
     elif is_experiment:
         refuse_if(
             config or from_run,
@@ -217,13 +220,15 @@ def _config_of_options(arguments: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _open_to_resume(folder: Path, steps: int | None, minutes: float | None) -> Run:
+def _open_to_resume(
+    folder: Path, steps: int | None, minutes: float | None, iterations: int | None
+) -> Run:
     """A run that is not at its end, or is made longer. Raises UsageError for one that is."""
     from racer.training import Run, extend_run, is_finished, next_end
 
     run = Run.open(folder)
-    if steps is not None or minutes is not None:
-        return extend_run(run, steps, minutes)
+    if any(end is not None for end in (steps, minutes, iterations)):
+        return extend_run(run, steps, minutes, iterations)
     refuse_if(
         is_finished(folder),
         f"{folder} is finished, after {_describe_budget(run)}. To go on: racer train --resume {folder} "
@@ -318,6 +323,8 @@ def _describe_budget(run: Run) -> str:
     config = run.config
     if config.minutes:
         return f"{config.minutes:g} minutes"
+    if config.iterations:
+        return f"{config.iterations} iterations"
     return f"{config.steps + config.fine_tune:,} steps"
 
 
@@ -352,7 +359,12 @@ def _rounding_notes(session: Session) -> list[str]:
     settings = session.setup.settings
     rollout = settings.envs * settings.n_steps
     steps = -(-config.steps // rollout) * rollout
-    if config.minutes or config.teacher or steps <= MAX_UNTOLD_STEPS_FACTOR * config.steps:
+    if (
+        config.is_like_service
+        or config.minutes
+        or config.teacher
+        or steps <= MAX_UNTOLD_STEPS_FACTOR * config.steps
+    ):
         return []
     return [
         f"{config.steps:,} steps become {steps:,}: the policy learns after every {rollout:,}, "

@@ -140,6 +140,9 @@ class TrainConfig(BaseModel):
     seed: int = Field(0, ge=0, description="seed of every random generator")
     steps: int = Field(300_000, ge=1, description="steps of all cars together")
     minutes: float | None = Field(None, gt=0, description="train for so long instead")
+    iterations: int | None = Field(
+        None, ge=1, description="like the service: train for so many iterations instead"
+    )
     start_offset: float = Field(
         0.0, ge=0, lt=1, description="fraction of the lap where the first episode starts"
     )
@@ -218,6 +221,14 @@ class TrainConfig(BaseModel):
     def is_like_service(self) -> bool:
         """Whether the policy learns as the service's does."""
         return self.like == SERVICE
+
+    @model_validator(mode="after")
+    def _check_iterations(self) -> Self:
+        if self.iterations is not None and not self.is_like_service:
+            raise ValueError("iterations are the service's: --like service, or say --steps")
+        if self.iterations is not None and self.minutes is not None:
+            raise ValueError("iterations and minutes both say how long: give one of them")
+        return self
 
     @model_validator(mode="after")
     def _check_teacher(self) -> Self:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,7 +32,7 @@ from racer.training.runs import HANDLE
 from racer.vehicle import ActionSpace, Metadata
 
 NOT_INHERITED = (
-    *("from_run", "from_checkpoint", "steps", "minutes"),
+    *("from_run", "from_checkpoint", "steps", "minutes", "iterations"),
     *("teacher", "also_tracks", "fine_tune"),
 )
 """Keys that a run has for itself: how long it goes on, and the teacher that the policy had."""
@@ -43,8 +43,13 @@ PAY_SETTINGS = ("gamma", "normalize_reward")
 MAX_ACTIONS_NAMED = 3
 
 
-def extend_run(run: Run, steps: int | None = None, minutes: float | None = None) -> Run:
-    """The run with another end: after so many `steps` or `minutes` of training in all.
+def extend_run(
+    run: Run,
+    steps: int | None = None,
+    minutes: float | None = None,
+    iterations: int | None = None,
+) -> Run:
+    """The run with another end: after so many `steps`, `minutes` or `iterations` of training in all.
 
     Its learning rate falls as it did. With steps in place of steps, the training that goes on from
     there ends as one does to the last bit that had both from the beginning: the `steps`, and
@@ -62,21 +67,26 @@ def extend_run(run: Run, steps: int | None = None, minutes: float | None = None)
     8192
     """
     with hold_folder(run.folder):
-        steps_done, seconds_done = _progress_of(run)
-        _check_is_beyond(run, steps, minutes, steps_done, seconds_done)
+        done = _progress_of(run)
+        _check_is_beyond(run, steps, minutes, iterations, done)
         config = run.config
-        changes: dict[str, Any] = {"minutes": minutes}
+        changes: dict[str, Any] = {"minutes": minutes, "iterations": iterations}
         if steps is not None and config.fine_tune:
             changes["fine_tune"] = steps - config.steps
         elif steps is not None:
             changes["steps"] = steps
         table = config.model_dump() | changes
-        table["settings"]["lr_steps"] = _lr_steps(config, steps_done, seconds_done)
+        table["settings"]["lr_steps"] = _lr_steps(config, done)
         story = read_story(run.folder)
         story["config"] = parse_config(table, str(run.folder)).model_dump()
-        ends = {"steps": config.steps, "minutes": config.minutes, "fine_tune": config.fine_tune}
+        ends = {
+            "steps": config.steps,
+            "minutes": config.minutes,
+            "iterations": config.iterations,
+            "fine_tune": config.fine_tune,
+        }
         extension = {
-            "after_steps": steps_done,
+            "after_steps": done.steps,
             "ended": ends,
             "time": datetime.now(UTC).isoformat(),
             "racer": __version__,
@@ -90,6 +100,8 @@ def next_end(config: TrainConfig) -> str:
     """The options of `racer train --resume` that make a run twice as long."""
     if config.minutes is not None:
         return f"--minutes {2.0 * config.minutes:g}"
+    if config.iterations is not None:
+        return f"--iterations {2 * config.iterations}"
     return f"--steps {2 * (config.steps + config.fine_tune)}"
 
 
@@ -239,27 +251,44 @@ def _settings(config: TrainConfig, hyperparameters: Path | None = None) -> Any:
     ).settings
 
 
-def _progress_of(run: Run) -> tuple[int, float]:
-    """Steps and seconds of training that a run has behind it."""
+class _Done(NamedTuple):
+    """What a run has behind it, in all."""
+
+    steps: int = 0
+    seconds: float = 0.0
+    iterations: int = 0
+
+
+def _progress_of(run: Run) -> _Done:
     if not run.state.exists():
-        return 0, 0.0
-    state = read_plain(run.state, "train anew")
+        return _Done()
+    progress = read_plain(run.state, "train anew").get("progress")
     try:
-        return int(state["progress"]["steps"]), float(state["progress"]["seconds"])
+        return _Done(int(progress["steps"]), float(progress["seconds"]), int(progress["iteration"]))
     except (LookupError, TypeError, ValueError):
         raise UsageError(f"{run.state} does not fit this run: train anew") from None
 
 
 def _check_is_beyond(
-    run: Run, steps: int | None, minutes: float | None, steps_done: int, seconds_done: float
+    run: Run,
+    steps: int | None,
+    minutes: float | None,
+    iterations: int | None,
+    done: _Done,
 ) -> None:
     """Raise UsageError for an end that is none, or that lies behind."""
     advice = f"give more, such as {next_end(run.config)}"
-    if (steps is None) == (minutes is None):
-        raise ValueError("either steps or minutes say where the run ends")
-    if steps is not None and 0 < steps <= steps_done:
+    if sum(end is not None for end in (steps, minutes, iterations)) != 1:
+        raise ValueError("steps, minutes or iterations say where the run ends: one of them")
+    if iterations is not None and not run.config.is_like_service:
+        raise UsageError(f"{run.folder} has no iterations of the service: {advice}")
+    if iterations is not None and iterations <= done.iterations:
         raise UsageError(
-            f"{run.folder} has taken {steps_done:,} steps, and --steps counts those too: {advice}"
+            f"{run.folder} has had {done.iterations} iterations, and --iterations counts those too: {advice}"
+        )
+    if steps is not None and 0 < steps <= done.steps:
+        raise UsageError(
+            f"{run.folder} has taken {done.steps:,} steps, and --steps counts those too: {advice}"
         )
     if steps is not None and steps <= run.config.steps and run.config.fine_tune:
         raise UsageError(
@@ -267,23 +296,23 @@ def _check_is_beyond(
         )
     if minutes is not None and run.config.fine_tune:
         raise UsageError(f"{run.folder} has a teacher, and ends after --steps: {advice}")
-    if minutes is not None and 60.0 * minutes <= seconds_done:
+    if minutes is not None and 60.0 * minutes <= done.seconds:
         raise UsageError(
-            f"{run.folder} has been trained for {seconds_done / 60.0:.1f} minutes, and --minutes counts those too: "
-            f"give more, such as --minutes {max(1.0, 2.0 * seconds_done / 60.0):.1f}"
+            f"{run.folder} has been trained for {done.seconds / 60.0:.1f} minutes, and --minutes counts those too: "
+            f"give more, such as --minutes {max(1.0, 2.0 * done.seconds / 60.0):.1f}"
         )
 
 
-def _lr_steps(config: TrainConfig, steps_done: int, seconds_done: float) -> int | None:
+def _lr_steps(config: TrainConfig, done: _Done) -> int | None:
     """The steps over which the learning rate of a run falls, from now on in so many words."""
     if config.settings.lr_steps is not None:
         return config.settings.lr_steps
     if config.minutes is None:
         return config.fine_tune or config.steps
-    fraction = min(seconds_done / (60.0 * config.minutes), 1.0)
-    if not steps_done or not fraction:
+    fraction = min(done.seconds / (60.0 * config.minutes), 1.0)
+    if not done.steps or not fraction:
         return None
-    return round(steps_done / fraction)
+    return round(done.steps / fraction)
 
 
 def _found_again(parent: Run) -> dict[str, Any]:

@@ -54,8 +54,10 @@ class RunSummary:
         Names; of the track its title.
     steps, seconds
         Of training, as of the latest evaluation.
-    planned_steps, planned_minutes
-        When it is to end; one of them is None.
+    iterations
+        Evaluations until now, which are the iterations of its log.
+    planned_steps, planned_minutes, planned_iterations
+        When it is to end; all but one of them are None.
     best_lap
         s, the fastest lap of the best checkpoint's evaluation; None without a complete one.
     service_lap
@@ -85,6 +87,8 @@ class RunSummary:
     seconds: float = 0.0
     planned_steps: int | None = None
     planned_minutes: float | None = None
+    planned_iterations: int | None = None
+    iterations: int = 0
     best_lap: float | None = None
     service_lap: float | None = None
     is_clean: bool = False
@@ -235,10 +239,12 @@ def _summary_of(folder: Path, story: dict[str, Any], made: datetime) -> RunSumma
         car=str(story["car"]),
         parent=lineage[0].folder if lineage else "",
     )
-    if config.get("minutes") is None:
-        run = replace(run, planned_steps=int(config["steps"]) + int(config.get("fine_tune", 0)))
-    else:
+    if config.get("minutes") is not None:
         run = replace(run, planned_minutes=float(config["minutes"]))
+    elif config.get("iterations") is not None:
+        run = replace(run, planned_iterations=int(config["iterations"]))
+    else:
+        run = replace(run, planned_steps=int(config["steps"]) + int(config.get("fine_tune", 0)))
     run = _with_evaluations(run)
     return _with_state(run)
 
@@ -254,6 +260,7 @@ def _with_evaluations(run: RunSummary) -> RunSummary:
             run = replace(
                 run,
                 steps=int(latest["steps"]),
+                iterations=len(rows),
                 seconds=float(latest["seconds"]),
                 service_lap=_lap_time(kept["best_lap"] or None),
             )
@@ -283,6 +290,8 @@ def _with_state(run: RunSummary) -> RunSummary:
         return replace(run, state="failed", message=str(read_json(failure).get("message", "")))
     if run.planned_steps is not None:
         is_over = run.steps >= run.planned_steps
+    elif run.planned_iterations is not None:
+        is_over = run.iterations >= run.planned_iterations
     else:
         is_over = run.seconds >= 60.0 * (run.planned_minutes or 0.0)
     return replace(run, state="finished" if is_over else "interrupted")

@@ -45,7 +45,8 @@ with another reward: benchmarks/results/learning_from.txt has what that costs an
 
 @dataclass(frozen=True)
 class PhaseBudget:
-    """When a phase is over: after `minutes` of training, or after `steps` from `first_step` on.
+    """When a phase is over: after `minutes` of training, after so many `iterations`, or after `steps`
+    from `first_step` on.
 
     Its learning rate has fallen after `lr_steps`; None: when the phase is over.
     """
@@ -54,11 +55,14 @@ class PhaseBudget:
     first_step: int = 0
     minutes: float | None = None
     lr_steps: int | None = None
+    iterations: int | None = None
 
     def fraction(self, progress: TrainingProgress) -> float:
         """How much of the budget is used up; 1 when all of it is."""
         if self.minutes is not None:
             return progress.seconds / (60.0 * self.minutes)
+        if self.iterations is not None:
+            return progress.iteration / self.iterations
         return (progress.steps - self.first_step) / self.steps
 
     def learned_fraction(self, progress: TrainingProgress) -> float:
@@ -71,6 +75,8 @@ class PhaseBudget:
         """Whether the budget is used up, `elapsed` s after the latest update that was counted."""
         if self.minutes is not None:
             return progress.seconds + elapsed >= 60.0 * self.minutes
+        if self.iterations is not None:
+            return progress.iteration >= self.iterations
         return progress.steps >= self.first_step + self.steps
 
 

@@ -113,7 +113,9 @@ def open_session(run: Run) -> Session:
     setup = TrainingSetup(run)
     lr_steps = setup.settings.lr_steps
     if config.is_like_service:
-        budget = PhaseBudget(config.steps, minutes=config.minutes, lr_steps=lr_steps)
+        budget = PhaseBudget(
+            config.steps, minutes=config.minutes, lr_steps=lr_steps, iterations=config.iterations
+        )
         return Session(setup, [ServicePhase(setup, budget)])
     if not config.teacher:
         budget = PhaseBudget(config.steps, minutes=config.minutes, lr_steps=lr_steps)

@@ -71,6 +71,8 @@ class RunStatus:
         latest = self.evaluations[-1]
         if self.config.minutes:
             done = float(latest["seconds"]) / (60.0 * self.config.minutes)
+        elif self.config.iterations:
+            done = len(self.evaluations) / self.config.iterations
         else:
             done = int(latest["steps"]) / self.config.steps
         return min(done, 1.0)
