@@ -28,6 +28,7 @@ from .lap_table import NEAR_LIMIT_FRACTION as NEAR_LIMIT_FRACTION
 from .lap_table import beyond_logs_fraction as beyond_logs_fraction
 from .lap_table import cut_sentences as cut_sentences
 from .lap_table import endings_by_waypoint as endings_by_waypoint
+from .lap_table import episodes_per_iteration as episodes_per_iteration
 from .lap_table import fastest_laps as fastest_laps
 from .lap_table import is_cut as is_cut
 from .lap_table import lap_iterations as lap_iterations
@@ -37,6 +38,13 @@ from .lap_table import laps_by_iteration as laps_by_iteration
 from .lap_table import laps_on_main_track as laps_on_main_track
 from .lap_table import whole_laps as whole_laps
 from .leaderboard import race_standing as race_standing
+from .learning_curves import action_shares as action_shares
+from .learning_curves import curve_band as curve_band
+from .learning_curves import curve_of_metrics as curve_of_metrics
+from .learning_curves import exit_shares as exit_shares
+from .learning_curves import learning_curve as learning_curve
+from .learning_curves import outside_band as outside_band
+from .learning_curves import total_variation as total_variation
 from .motion import count_reversals as count_reversals
 from .motion import driven_motion as driven_motion
 from .motion import lap_bounds as lap_bounds
@@ -70,6 +78,7 @@ __all__ = [
     "LogComparison",
     "PairDifference",
     "action_label",
+    "action_shares",
     "action_use",
     "beyond_logs_fraction",
     "challenge_folder",
@@ -80,11 +89,15 @@ __all__ = [
     "corner_numbers",
     "corner_sectors",
     "count_reversals",
+    "curve_band",
+    "curve_of_metrics",
     "cut_sentences",
     "discrete_action_usage",
     "driven_motion",
     "endings_by_corner",
     "endings_by_waypoint",
+    "episodes_per_iteration",
+    "exit_shares",
     "fastest_laps",
     "is_cut",
     "judge_convergence",
@@ -98,13 +111,16 @@ __all__ = [
     "laps_by_iteration",
     "laps_on_main_track",
     "laps_that_count",
+    "learning_curve",
     "line_deviation",
     "log_names",
+    "outside_band",
     "race_standing",
     "read_challenge",
     "rows_of_laps",
     "step_times",
     "time_delta",
+    "total_variation",
     "unused_actions",
     "whole_laps",
     "write_challenge",

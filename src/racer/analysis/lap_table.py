@@ -42,6 +42,8 @@ MAX_FIRST_STEP = 3
 """Of an episode that a log holds from its beginning, whose first rows may be damaged."""
 UNENDED_STATUSES = ("prepare", "in_progress", "pause")
 """Of the last row of an episode whose end a log does not hold."""
+MIN_EPISODES_PER_ITERATION = 3
+"""Below which blocks of episodes are gaps of another kind."""
 MAX_RACE_LAPS = 30
 """Laps of a file of unknown phase up to which they are taken for a race."""
 NEAR_LIMIT_FRACTION = 0.95
@@ -135,11 +137,36 @@ def beyond_logs_fraction(
 
 
 def lap_iterations(laps: pd.DataFrame) -> pd.Series:
-    """(L,) iteration of each lap: from file names, otherwise groups of 20 episodes, the simulator's
-    default.
+    """(L,) iteration of each lap: from file names, otherwise counted from the numbers of episodes in
+    each source (`episodes_per_iteration`).
     """
-    counted = laps["episode"] // EPISODES_PER_ITERATION
-    return laps["iteration"].where(laps["iteration"] >= 0, counted)
+    iterations = laps["iteration"]
+    if (iterations >= 0).all():
+        return iterations
+    sizes = laps.groupby("source")["episode"].transform(episodes_per_iteration)
+    return iterations.where(iterations >= 0, laps["episode"] // sizes)
+
+
+def episodes_per_iteration(episodes: pd.Series) -> int:
+    """Of how many episodes an iteration is, by the numbers of those that a log holds: where whole
+    iterations are missing, what its blocks of numbers have in common; else 20, the simulator's
+    default.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from racer.analysis import episodes_per_iteration
+    >>> episodes_per_iteration(pd.Series([*range(10), *range(40, 50), *range(230, 240)]))
+    10
+    >>> episodes_per_iteration(pd.Series(range(93)))
+    20
+    """
+    numbers = np.unique(episodes.to_numpy())
+    breaks = np.flatnonzero(np.diff(numbers) > 1)
+    firsts = numbers[np.append(0, breaks + 1)]
+    lasts = numbers[np.append(breaks, len(numbers) - 1)]
+    size = int(np.gcd.reduce([*firsts[1:], *(lasts + 1)[:-1]])) if len(breaks) else 0
+    return size if size >= MIN_EPISODES_PER_ITERATION else EPISODES_PER_ITERATION
 
 
 def lap_phases(laps: pd.DataFrame) -> pd.Series:

@@ -119,8 +119,7 @@ def print_training(on_track: LogOnTrack, laps: pd.DataFrame) -> None:
     """A training: the verdict, its iterations, its ten best laps, where the others ended, and its
     actions.
     """
-    from racer.analysis import fastest_laps, judge_convergence
-    from racer.logs import EPISODES_PER_ITERATION
+    from racer.analysis import episodes_per_iteration, fastest_laps, judge_convergence
 
     job = on_track.log.job
     complete = laps[laps["complete"]]
@@ -129,8 +128,10 @@ def print_training(on_track: LogOnTrack, laps: pd.DataFrame) -> None:
     fraction = f"{len(complete) / len(laps):.0%} complete"
     echo(f"\ntraining: {counts}, {fraction}{_describe_times(complete)}")
     echo(f"verdict: {judge_convergence(laps, job.ppo, job.action_space)}")
-    if (laps["iteration"] < 0).any():
-        assumed = f"{EPISODES_PER_ITERATION} episodes are taken as one"
+    unnamed = laps[laps["iteration"] < 0]
+    if len(unnamed):
+        sizes = sorted(set(unnamed.groupby("source")["episode"].agg(episodes_per_iteration)))
+        assumed = f"{' or '.join(map(str, sizes))} episodes of a file are taken as one"
         echo(f"no file name tells iterations apart: {assumed}")
     print_iterations(iterations)
     if len(complete):
