@@ -15,13 +15,20 @@ from stable_baselines3 import PPO
 from racer.errors import UsageError
 from racer.training.config import ConfigErrors, parse_config
 from racer.training.continuation import extend_run
+from racer.training.interop.hyperparameters import (
+    hyperparameters_notes,
+    hyperparameters_table,
+)
 from racer.training.run import Run
 from racer.training.service import (
+    FEATURES_NOTE,
+    OTHER_SIZE_NOTE,
     Episode,
     draw_weights,
     filled_buffer,
     kept_episodes,
     minibatch_size,
+    service_notes,
 )
 from racer.training.trainer import open_session
 
@@ -254,3 +261,26 @@ def test_iterations_are_the_service_s_and_one_way_to_say_how_long(change):
     plan = {"reward": "center_line", "like": "service", "iterations": 3}
     with pytest.raises(ConfigErrors, match="iterations"):
         parse_config(plan | change, "the test")
+
+
+def test_what_is_otherwise_than_in_a_job_of_the_service_is_said(make):
+    assert open_session(make(**ORDER)).notes[0] == FEATURES_NOTE
+    of_pictures = make(**ORDER | {"observation": "camera:80x60"})
+    assert open_session(of_pictures).notes[0] == OTHER_SIZE_NOTE
+    assert not service_notes(make(**ORDER | {"observation": "sensors"}))
+
+
+def test_a_file_for_the_service_says_the_episodes_of_such_a_training(served):
+    settings = served[0].config.settings
+    there = hyperparameters_table(settings, is_like_service=True)
+    assert there["num_episodes_between_training"] == EPISODES
+    words = " ".join(hyperparameters_notes(settings, is_like_service=True))
+    assert "is updated every" not in words
+    assert "gradients" not in words
+
+
+def test_the_loss_of_deepracer_for_cloud_is_named(make, tmp_path):
+    file = tmp_path / "hyperparameters.json"
+    file.write_text(json.dumps({"loss_type": "huber"}))
+    session = open_session(make(**ORDER | {"hyperparameters": str(file)}))
+    assert any("loss_type huber" in note for note in session.notes)

@@ -274,6 +274,7 @@ def _train(run: Run, is_resumed: bool) -> None:
     if not is_resumed:
         _echo_notes(_changed_actions(run))
     session = open_session(run)
+    echo(_describe_learning(session))
     if is_resumed:
         session.resume()
         echo(f"going on after {session.progress.steps:,} steps")
@@ -316,6 +317,20 @@ def _describe_training(run: Run) -> str:
     return (
         f"training {run.reward.name} on {run.track.title}, car {car}, seed {config.seed}: "
         f"{_describe_budget(run)}"
+    )
+
+
+def _describe_learning(session: Session) -> str:
+    """Which of the two ways of learning this is, and what follows from it."""
+    settings = session.setup.settings
+    if session.run.config.is_like_service:
+        return (
+            f"learning like the service: {settings.envs} whole episodes an iteration, then "
+            f"{settings.n_epochs} passes over their steps; its iterations are those of a job there"
+        )
+    return (
+        "learning racer's way, which is the sooner one; how far a job of the service gets in an "
+        "iteration, --like service shows"
     )
 
 

@@ -21,8 +21,10 @@ from torch import nn
 
 from racer.env import StepResult
 from racer.errors import UsageError
+from racer.sensors import PICTURE_SIZE_PX, has_pictures, picture_size
 from racer.sim import Phase
 from racer.training.networks import SHALLOW
+from racer.training.run import Run
 from racer.training.session import PhaseBudget, Update
 from racer.training.setup import ProgressCallback, TrainingSetup
 from racer.training.trials import trainer_log_lines
@@ -33,6 +35,13 @@ MEMORY_STEPS_OF_LARGE_NETWORKS = 3_000
 LEARNING_THREADS = 2
 """Threads of passes over pictures: always as many, as their number decides the last bits."""
 SMALLEST_DEVIATION = 1e-8
+
+
+FEATURES_NOTE = (
+    "features are learned from in fewer iterations than pictures, which a job of the service sees: "
+    "leave out --observation for its own network and sensors"
+)
+OTHER_SIZE_NOTE = "a job of the service sees pictures of 160 x 120 pixels"
 
 
 @dataclass
@@ -61,6 +70,7 @@ class ServicePhase:
         self._setup = setup
         self._budget = budget
         self._model = setup.model
+        setup.notes += service_notes(setup.run)
         if not setup.run.lineage:
             draw_weights(setup.model.policy)
 
@@ -204,6 +214,22 @@ def kept_episodes(episodes: list[Episode], memory_steps: int) -> list[Episode]:
             break
         kept.append(episode)
     return kept
+
+
+def service_notes(run: Run) -> list[str]:
+    """Sentences about what a training like the service's still does otherwise, the greatest effect
+    first.
+    """
+    notes = []
+    if "features" in run.observation:
+        notes.append(FEATURES_NOTE)
+    elif any(picture_size(sensor) != PICTURE_SIZE_PX for sensor in _pictures(run)):
+        notes.append(OTHER_SIZE_NOTE)
+    return notes
+
+
+def _pictures(run: Run) -> list[str]:
+    return [sensor for sensor in run.observation if has_pictures([sensor])]
 
 
 def minibatch_size(batch_size: int, steps: int) -> int:

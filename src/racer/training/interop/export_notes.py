@@ -30,7 +30,9 @@ def export_notes(run: Run) -> list[str]:
         *_sensor_notes(run),
         _WEIGHTS_NOTE,
         *obstacle_notes(run.obstacle_layout),
-        *hyperparameters_notes(effective_settings(run), run.metadata.training_algorithm),
+        *hyperparameters_notes(
+            effective_settings(run), run.metadata.training_algorithm, run.config.is_like_service
+        ),
         *_config_notes(run),
     ]
 
@@ -40,7 +42,10 @@ def effective_settings(run: Run) -> LearnerSettings:
     if run.hyperparameters is None:
         return run.config.settings
     return read_hyperparameters(
-        str(run.hyperparameters), run.config.settings, run.metadata.training_algorithm
+        str(run.hyperparameters),
+        run.config.settings,
+        run.metadata.training_algorithm,
+        run.config.is_like_service,
     ).settings
 
 

@@ -381,7 +381,9 @@ def _write_hyperparameters(run: Run, file: Path) -> None:
     if run.hyperparameters is not None:
         write_file(file, run.hyperparameters.read_bytes())
         return
-    table = hyperparameters_table(run.config.settings, run.metadata.training_algorithm)
+    table = hyperparameters_table(
+        run.config.settings, run.metadata.training_algorithm, run.config.is_like_service
+    )
     write_json(file, table)
 
 

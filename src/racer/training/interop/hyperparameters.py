@@ -166,6 +166,8 @@ def read_hyperparameters(
     missing = [f"{key} {value:g}" for key, value in defaults.items() if key not in table]
     if missing:
         notes.append(f"not in the file, so as in the simulator: {', '.join(missing)}")
+    if is_like_service and table.get("loss_type") == "huber":
+        notes.append("loss_type huber: the value loss here is the mean squared error")
     rollout = changed.envs * changed.n_steps
     if changed.batch_size > rollout and not is_like_service:
         notes.append(
@@ -176,24 +178,32 @@ def read_hyperparameters(
 
 
 def hyperparameters_table(
-    settings: LearnerSettings, algorithm: str = "clipped_ppo"
+    settings: LearnerSettings, algorithm: str = "clipped_ppo", is_like_service: bool = False
 ) -> dict[str, Any]:
-    """The settings as the contents of a `hyperparameters.json`."""
+    """The settings as the contents of a `hyperparameters.json`. The episodes of an iteration are
+    those of a training like the service's, otherwise the simulator's default.
+    """
     keys: Mapping[str, str] = PPO_KEYS
-    constants: Mapping[str, Any] = PPO_CONSTANTS
+    constants: dict[str, Any] = PPO_CONSTANTS
     if algorithm == "sac":
         keys, constants = SAC_KEYS, SAC_CONSTANTS
     table = {key: getattr(settings, setting) for key, setting in keys.items()}
+    if is_like_service:
+        constants = constants | {"num_episodes_between_training": settings.envs}
     return table | dict(constants)
 
 
-def hyperparameters_notes(settings: LearnerSettings, algorithm: str = "clipped_ppo") -> list[str]:
+def hyperparameters_notes(
+    settings: LearnerSettings, algorithm: str = "clipped_ppo", is_like_service: bool = False
+) -> list[str]:
     """A sentence for each setting that differs from what a `hyperparameters.json` stands for."""
     is_sac = algorithm == "sac"
-    steps = settings.sac_steps if is_sac else settings.envs * settings.n_steps
-    notes = [
-        f"the policy is updated every {steps:,} steps here, after num_episodes_between_training episodes there"
-    ]
+    notes = []
+    if not is_like_service:
+        steps = settings.sac_steps if is_sac else settings.envs * settings.n_steps
+        notes.append(
+            f"the policy is updated every {steps:,} steps here, after num_episodes_between_training episodes there"
+        )
     if settings.normalize_reward:
         notes.append("rewards are divided by the deviation of the return here, not there")
     if settings.lr_end < 1.0:
@@ -203,8 +213,12 @@ def hyperparameters_notes(settings: LearnerSettings, algorithm: str = "clipped_p
             value = getattr(settings, name)
             if value != default:
                 notes.append(f"{name} is {value:g} here, {default:g} there")
-        notes += LEARNER_DIFFERENCES
-        notes.append(f"the log of the deviation starts at {settings.log_std_init:g} here, 0 there")
+        if not is_like_service:
+            notes += LEARNER_DIFFERENCES
+        if settings.log_std_init:
+            notes.append(
+                f"the log of the deviation starts at {settings.log_std_init:g} here, 0 there"
+            )
     return notes
 
 
