@@ -19,6 +19,7 @@ from .figures import Rival as Rival
 from .figures import ghosts_figure as ghosts_figure
 from .foresight import animate_foresight as animate_foresight
 from .foresight import foresight_figure as foresight_figure
+from .foretold_curve import foretold_curve_figure as foretold_curve_figure
 from .ghosts import draw_ghosts as draw_ghosts
 from .heat_maps import draw_exits as draw_exits
 from .heat_maps import draw_mean_rewards as draw_mean_rewards
@@ -171,6 +172,7 @@ __all__ = [
     "draw_waypoints",
     "find_plot_kind",
     "foresight_figure",
+    "foretold_curve_figure",
     "ghosts_figure",
     "laps_of_phase",
     "laps_over_distance",
