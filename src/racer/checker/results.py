@@ -73,7 +73,7 @@ class CheckReport:
         """The report as `racer check --json` writes it."""
         return {
             "path": self.path,
-            "findings": [_finding_data(finding) for finding in self.findings],
+            "findings": [finding_as_dict(finding) for finding in self.findings],
             "trial": self.facts,
         }
 
@@ -229,7 +229,8 @@ def _table_of(report: CheckReport) -> RecordTable:
     return table
 
 
-def _finding_data(finding: Finding) -> dict[str, Any]:
+def finding_as_dict(finding: Finding) -> dict[str, Any]:
+    """A finding as `racer check --json` writes it; `params` hold numpy's numbers, too."""
     return {
         "code": finding.code,
         "name": CODES[finding.code].name,

@@ -225,6 +225,18 @@ class _RootGroup(TyperGroup):
             _leave(f"{error}{advice}", error.exit_code)
         except KeyboardInterrupt:
             _leave("interrupted", INTERRUPTED_EXIT_CODE)
+        except Exception as error:
+            _guess_option(error)
+            raise
+
+
+def _guess_option(error: Any) -> None:
+    """Put what was meant into the sentence about an option that does not exist, in the words that
+    there are for commands.
+    """
+    if getattr(error, "possibilities", None):
+        error.message += f". Did you mean {sorted(error.possibilities)[0]!r}?"
+        error.possibilities = None
 
 
 def load_command(name: str) -> Any:

@@ -54,7 +54,8 @@ TracksOption = Annotated[
     list[str] | None,
     typer.Option(
         "--track",
-        help="A track's name, .toml or .npy file; may be repeated.  [default: reinvent_2018, or the run's]",
+        help="A track's name, or a .toml or .npy file; may be repeated.",
+        show_default=f"{DEFAULT_TRACK}, or the run's",
     ),
 ]
 ReverseTracksOption = Annotated[
@@ -273,7 +274,9 @@ def actions_check_command(
     line: Annotated[
         Path | None,
         typer.Option(
-            help="A .csv or .npy of racer line, to lead the search.  [default: found now]"
+            metavar="FILE",
+            help="A .csv or .npy of racer line, to lead the search.",
+            show_default="found now",
         ),
     ] = None,
     run: Annotated[
@@ -293,6 +296,9 @@ def actions_check_command(
     best.
 
     Exit code 1 when no lap is found with them, nor in the log of --run. The search takes some seconds for each track.
+
+    racer actions check my_racer/model_metadata.json
+    racer actions check --run @last --json
     """
     from racer.action_design import review_space
     from racer.vehicle import car_preset
@@ -343,10 +349,10 @@ def _show_reviews(
 def actions_design_command(
     track: TracksOption = None,
     car: CarOfActionsOption = None,
-    k: Annotated[int, typer.Option("-k", help="Actions, 2 to 30.")] = 12,
+    k: Annotated[int, typer.Option("--actions", "-k", help="How many actions, 2 to 30.")] = 12,
     reverse: ReverseTracksOption = False,
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Where the model_metadata.json goes.")
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Where it is written.")
     ] = Path("model_metadata.json"),
     picture: Annotated[
         Path | None, typer.Option(help="Draw it there (png, svg, pdf).", show_default=False)
@@ -361,6 +367,9 @@ def actions_design_command(
 ) -> None:
     """Design an action space from the commands of the fastest drive, and write it as
     model_metadata.json.
+
+    racer actions design --track oval
+    racer actions design -k 8 -o actions.json --picture actions.png
     """
     refuse_if(
         output.exists() and not replace,

@@ -242,10 +242,11 @@ def analyze_command(
     output: Annotated[
         Path | None,
         typer.Option(
+            "--out",
             "-o",
-            "--output",
             metavar="DIR",
-            help="Folder for the pictures; beside the log otherwise.",
+            help="Folder for the pictures.",
+            show_default="LOG-analysis, here",
         ),
     ] = None,
     as_json: Annotated[
@@ -263,7 +264,11 @@ def analyze_command(
         ),
     ] = False,
 ) -> None:
-    """Show the laps of logs: every lap of a race, the course of a training; with pictures."""
+    """Show the laps of logs: every lap of a race, the course of a training; with pictures.
+
+    racer analyze @last
+    racer analyze runs/demo/starter -o pictures --csv laps.csv
+    """
     logs, models = _read_logs_and_models(paths, track, tracks)
     if csv and logs:
         _write_laps(logs, csv)
@@ -337,7 +342,7 @@ def _picture_folders(logs: list[LogOnTrack], output: Path | None) -> list[Path]:
     `output`.
     """
     if output is None:
-        return [_folder_beside(log.path) for log in logs]
+        return [_usual_folder(log.path) for log in logs]
     if len(logs) == 1:
         return [output]
     names = [log.path.resolve().name.split(".")[0] for log in logs]
@@ -348,16 +353,14 @@ def _picture_folders(logs: list[LogOnTrack], output: Path | None) -> list[Path]:
     return folders
 
 
-def _folder_beside(path: Path) -> Path:
-    """Where pictures go when nobody says: inside a log's folder, beside a log's file; for what lies
-    elsewhere, here.
-    """
+def _usual_folder(path: Path) -> Path:
+    """Where pictures go when nobody says: here, into a folder that is named after the log."""
     path = path.expanduser()
-    if path.is_dir():
-        return path / "analysis"
     if path.exists():
-        return path.with_name(f"{path.name.split('.')[0] or 'log'}-analysis")
-    name = re.sub(r"\W+", "_", path.name).strip("_")
+        name = path.resolve().name
+        name = name if path.is_dir() else name.split(".")[0]
+    else:
+        name = re.sub(r"\W+", "_", path.name).strip("_")
     return Path(f"{name or 'log'}-analysis")
 
 

@@ -32,7 +32,9 @@ RACE_LAPS = 5
 
 
 def challenge_command(
-    track: Annotated[str, typer.Argument(metavar="TRACK", help="The track, by name or file.")],
+    track: Annotated[
+        str, typer.Argument(metavar="TRACK", help="A track's name, or a .toml or .npy file.")
+    ],
     run: Annotated[
         Path | None,
         typer.Argument(
@@ -45,13 +47,19 @@ def challenge_command(
     car: Annotated[
         str | None,
         typer.Option(
-            help="v4, v5 or v6.  [default: the run's, else v6]",
-            show_default=False,
+            help="v4, v5 or v6.",
+            show_default=f"the run's, else {DEFAULT_CAR}",
         ),
     ] = None,
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", help="Folder of the pictures: the run beside the record."),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            help="Folder of the pictures: the run beside the record.",
+            show_default="here",
+        ),
     ] = Path(),
     as_json: JsonOption = False,
 ) -> None:

@@ -24,7 +24,10 @@ RewardsArgument = Annotated[
 ]
 TriedTracksOption = Annotated[
     list[str] | None,
-    typer.Option(help="Try it on this track; may be repeated; `all`: all that ship."),
+    typer.Option(
+        help="A track's name, or a .toml or .npy file, to try it on; may be repeated; all: all that ship.",
+        show_default="all that ship",
+    ),
 ]
 ProfileOption = Annotated[
     list[str] | None, typer.Option(help="Also ask this validator: aws or community.")
@@ -33,7 +36,12 @@ SelectOption = Annotated[
     list[str] | None, typer.Option(help="Codes that count, such as RW2 or RW301,RW302.")
 ]
 TimeoutOption = Annotated[
-    float | None, typer.Option(help="Seconds that one call may take (2).", show_default=False)
+    float | None,
+    typer.Option(
+        "--timeout",
+        help="Seconds that one call of the reward function may take.",
+        show_default="2",
+    ),
 ]
 FixOption = Annotated[
     bool, typer.Option("--fix", help="Rewrite what the validator objects to; keeps a backup.")
@@ -68,7 +76,7 @@ OutputFormatOption = Annotated[
 ]
 ObjectsOption = Annotated[
     RoadObjects | None,
-    typer.Option(help="What stands on every road, as in object avoidance.", show_default=False),
+    typer.Option(help="What stands on every road: none, boxes or bots.", show_default="none"),
 ]
 
 
@@ -79,7 +87,9 @@ def check_command(
     select: SelectOption = None,
     ignore: Annotated[list[str] | None, typer.Option(help="Codes that do not count.")] = None,
     output: OutputFormatOption = OutputFormat.text,
-    json: Annotated[bool, typer.Option("--json", help="The same as --output-format json.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON: short for --output-format json.")
+    ] = False,
     timeout: TimeoutOption = None,
     objects: ObjectsOption = None,
     fix: FixOption = False,
@@ -90,6 +100,9 @@ def check_command(
     accepted?
 
     Exit code 1 when there are errors, 2 for wrong use.
+
+    racer check my_racer/reward.py
+    racer check center_line --track oval --profile aws
     """
     from racer.checker import check, expand_paths, read_project_settings
 

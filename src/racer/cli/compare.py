@@ -36,7 +36,10 @@ def compare_command(
     phase: Annotated[
         str,
         typer.Option(
-            "--phase", help="Which laps: evaluation or training. Evaluation where all have one."
+            "--phase",
+            metavar="PHASE",
+            help="Which laps: evaluation or training.",
+            show_default="evaluation where all have one",
         ),
     ] = "",
     last: Annotated[
@@ -52,6 +55,9 @@ def compare_command(
 ) -> None:
     """Compare two or more logs or runs: lap times with 95 % intervals, and where on the track the
     time is won.
+
+    racer compare @1 @2
+    racer compare runs/demo/center_line runs/demo/starter -o compared.png
     """
     from racer.analysis import ComparedLog, common_phase, compare_laps, laps_that_count, log_names
 

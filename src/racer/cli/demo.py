@@ -37,11 +37,14 @@ class DemoLaps(NamedTuple):
 
 
 def demo_command(
-    track: Annotated[str, typer.Option(help="The track, by name or file.")] = DEFAULT_TRACK,
+    track: Annotated[
+        str, typer.Option(help="A track's name, or a .toml or .npy file.")
+    ] = DEFAULT_TRACK,
     steps: Annotated[int, typer.Option(min=1, help="Steps of each training.")] = DEMO_STEPS,
     seed: Annotated[int, typer.Option(help="Seed of both trainings.")] = 0,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of the two runs and the pictures.")
+        Path,
+        typer.Option("--out", "-o", metavar="DIR", help="Folder of the two runs and the pictures."),
     ] = Path("runs/demo"),
     as_json: JsonOption = False,
 ) -> None:

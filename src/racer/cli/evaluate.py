@@ -24,9 +24,11 @@ SAVED_LOG = Path("evaluation-simtrace") / "0-iteration.csv"
 SAVED_PICTURE = "laps.png"
 PICTURE_WIDTH_PX = 720  # of the animation
 PICTURE_WIDTH_WITH_VIEW_PX = 560  # where the car's view stands beside it
+BY_RULES = "as --rules has it"
 
 OtherTrackOption = Annotated[
-    str | None, typer.Option(help="Another track than the run's.", show_default=False)
+    str | None,
+    typer.Option(help="A track's name, or a .toml or .npy file.", show_default="the run's"),
 ]
 RulesOption = Annotated[
     str,
@@ -37,18 +39,18 @@ RulesOption = Annotated[
 ]
 LapsOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Laps of the race, driven in one go.", show_default=False),
+    typer.Option(min=1, help="Laps of the race, driven in one go.", show_default=BY_RULES),
 ]
 PenaltyOption = Annotated[
     float | None,
-    typer.Option(min=0.0, help="Seconds held after leaving the track.", show_default=False),
+    typer.Option(min=0.0, help="Seconds held after leaving the track.", show_default=BY_RULES),
 ]
 ResetsOption = Annotated[
     int | None,
     typer.Option(
         min=0,
         help="Incidents that are forgiven; the next one ends the race.",
-        show_default=False,
+        show_default=BY_RULES,
     ),
 ]
 TrialsOption = Annotated[
@@ -59,18 +61,18 @@ OtherDirectionOption = Annotated[
 ]
 OtherCarOption = Annotated[
     str | None,
-    typer.Option(help="Another car than the run's: v4, v5 or v6.", show_default=False),
+    typer.Option(help="v4, v5 or v6.", show_default="the run's"),
 ]
 ObjectsOption = Annotated[
     str | None,
     typer.Option(
-        help="none, boxes, random_boxes, bots, or a .toml file.  [default: as in training]",
-        show_default=False,
+        help="none, boxes, random_boxes, bots or a .toml file.",
+        show_default="as in training",
     ),
 ]
 CrashPenaltyOption = Annotated[
     float | None,
-    typer.Option(min=0.0, help="Seconds held after a crash into an object.", show_default=False),
+    typer.Option(min=0.0, help="Seconds held after a crash into an object.", show_default=BY_RULES),
 ]
 OwnRewardOption = Annotated[
     bool,
@@ -81,7 +83,7 @@ OwnRewardOption = Annotated[
 ]
 ChosenCheckpointOption = Annotated[
     str | None,
-    typer.Option(help="best, last, or the number of steps.", show_default=False),
+    typer.Option(help="best, last, or the number of steps.", show_default="best"),
 ]
 SaveOption = Annotated[
     bool,
@@ -117,7 +119,11 @@ def evaluate_command(
     video: Annotated[str, typer.Option(help="Kind of the animation: gif or mp4.")] = "gif",
     as_json: JsonOption = False,
 ) -> None:
-    """Drive laps with a run's best checkpoint, without exploration, and print the lap table."""
+    """Drive laps with a run's best checkpoint, without exploration, and print the lap table.
+
+    racer evaluate @last
+    racer evaluate @best --track oval --laps 3
+    """
     need("train")
     refuse_if(video not in ("gif", "mp4"), f"--video {video}: there are gif and mp4")
     refuse_if(onboard and not save, "--onboard is about the animation, which --save writes")

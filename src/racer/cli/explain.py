@@ -56,14 +56,15 @@ RewardOrRunArgument = Annotated[
 ExplainedTrackOption = Annotated[
     str,
     typer.Option(
-        help="A track's name, .toml or .npy file.  [default: reinvent_2018; of a log: recognized]"
+        help="A track's name, or a .toml or .npy file.",
+        show_default=f"{DEFAULT_TRACK}; of a log: recognized",
     ),
 ]
 DriverOption = Annotated[
     list[str] | None,
     typer.Option(
-        help=f"A scripted driver, or all; may be repeated.  [default: {', '.join(USUAL_DRIVERS)}]",
-        show_default=False,
+        help="A scripted driver, or all; may be repeated.",
+        show_default=", ".join(USUAL_DRIVERS),
     ),
 ]
 TraceOption = Annotated[
@@ -94,13 +95,17 @@ def explain_command(
     as_json: JsonOption = False,
     reward_timeout: RewardTimeoutOption = 5.0,
     checkpoint: Annotated[
-        str, typer.Option(help="Of a run: best, last, or the number of steps.  [default: best]")
+        str,
+        typer.Option(help="Of a run: best, last, or the number of steps.", show_default="best"),
     ] = "",
 ) -> None:
     """Say which lines and terms of a reward function pay how much over a lap, and where on the
     track.
 
     Of a run: what its policy looks at and how sure it is, over a lap.
+
+    racer explain my_racer/reward.py -o pay.png
+    racer explain @best
     """
     from racer.training import is_run_folder
 

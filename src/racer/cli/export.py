@@ -26,7 +26,7 @@ def export_command(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", metavar="DIR", help="A new folder.  [default: export, in the run]"
+            "--out", "-o", metavar="DIR", help="A new folder.", show_default="RUN-export, here"
         ),
     ] = None,
     checkpoint: CheckpointOption = "best",
@@ -35,12 +35,17 @@ def export_command(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a policy as ONNX, checked, and its experiment as DeepRacer for Cloud lays it out."""
+    """Write a policy as ONNX, checked, and its experiment as DeepRacer for Cloud lays it out.
+
+    racer export @best
+    racer export @last -o mine --replace
+    """
     need("train")
     need("export")
     from racer.training.interop import export_run
 
-    exported = export_run(run, out or run / "export", checkpoint, replace)
+    folder = out or Path(f"{run.resolve().name}-export")
+    exported = export_run(run, folder, checkpoint, replace)
     if as_json:
         echo(json.dumps(_export_as_dict(exported), indent=2))
     else:
@@ -86,13 +91,16 @@ def import_command(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", metavar="DIR", help="A new folder.  [default: NAME-racer, here]"
+            "--out", "-o", metavar="DIR", help="A new folder.", show_default="NAME-racer, here"
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read a DeepRacer for Cloud folder, or a bundle of DeepRacer on AWS, into an experiment for
     racer train.
+
+    racer import drfc_folder
+    racer import model.tar.gz -o imported
     """
     from racer.training.interop import import_bundle
 

@@ -46,7 +46,7 @@ def foresee_command(
     ],
     track: TrackOption = DEFAULT_TRACK,
     gamma: Annotated[
-        float | None, typer.Option(help="Your discount factor.  [default: 0.99]")
+        float | None, typer.Option(help="Your discount factor.", show_default="0.99")
     ] = None,
     car: CarOfActionsOption = None,
     action_space: ActionSpaceOption = None,
@@ -54,8 +54,8 @@ def foresee_command(
     objects: Annotated[
         str | None,
         typer.Option(
-            help="none, boxes, random_boxes or a .toml file.  [default: boxes if a reward reads objects]",
-            show_default=False,
+            help="none, boxes, random_boxes or a .toml file.",
+            show_default="boxes if a reward reads objects",
         ),
     ] = None,
     seconds: Annotated[
@@ -73,6 +73,9 @@ def foresee_command(
 
     Exit code 1 when the best paid driving completes no laps within 1.25 of the fastest. Ctrl-C ends
     the search, and what was found so far is shown.
+
+    racer foresee my_racer/reward.py
+    racer foresee center_line --track oval --seconds 2 -o foreseen.png
     """
     check_gamma(gamma)
     refuse_if(not seconds > 0.0, f"--seconds {seconds:g}: a search takes more than 0 s")

@@ -39,7 +39,11 @@ AcrossOption = Annotated[
 MapPictureOption = Annotated[
     Path | None,
     typer.Option(
-        "-o", "--output", help="Where to draw it (png, svg, pdf).  [default: REWARD-map.png]"
+        "--out",
+        "-o",
+        metavar="FILE",
+        help="Draw it there (png, svg, pdf).",
+        show_default="REWARD-map.png",
     ),
 ]
 
@@ -48,8 +52,8 @@ def map_command(
     reward: RewardArgument,
     track: TrackOption = DEFAULT_TRACK,
     speed: Annotated[float, typer.Option(help="m/s at every place.")] = 2.0,
-    steering: Annotated[float, typer.Option(help="Degrees at every place, + is left.")] = 0.0,
-    heading: Annotated[
+    steering_deg: Annotated[float, typer.Option(help="Degrees at every place, + is left.")] = 0.0,
+    heading_deg: Annotated[
         float, typer.Option(help="Degrees between the car and the road, + is left.")
     ] = 0.0,
     best_heading: Annotated[
@@ -61,7 +65,13 @@ def map_command(
     across: AcrossOption = None,
     beside: Annotated[float, typer.Option(help="m beside the road that are shown too.")] = 0.25,
     cells: Annotated[
-        int | None, typer.Option(min=1, max=200_000, help="Places.  [default: 9000, or 3500]")
+        int | None,
+        typer.Option(
+            min=1,
+            max=200_000,
+            help="Places.",
+            show_default="9000, 3500 with --best-heading",
+        ),
     ] = None,
     reverse: ReverseOption = False,
     output: MapPictureOption = None,
@@ -72,16 +82,20 @@ def map_command(
 ) -> None:
     """Draw what a reward function pays at every place of a track, for one speed, steering and
     heading.
+
+    racer map my_racer/reward.py
+    racer map waypoint_heading --heading-deg 10 -o map.png
     """
     from racer.diagnostics import MapSettings, subtract_maps
     from racer.reward import load_reward
 
     refuse_if(
-        best_heading and heading, "--best-heading tries all headings: give it without --heading"
+        best_heading and heading_deg,
+        "--best-heading tries all headings: give it without --heading-deg",
     )
     functions = [load_reward(name) for name in (reward, minus) if name]
     driven = load_track_with_note(track, reverse)
-    settings = MapSettings(speed, steering, None if best_heading else heading)
+    settings = MapSettings(speed, steering_deg, None if best_heading else heading_deg)
     places = {"waypoints": across, "cells": cells, "beside": beside}
     maps = _map_all(functions, driven, settings, places, reward_timeout)
     stateful = [

@@ -48,6 +48,9 @@ def replay_command(
 ) -> None:
     """Price the steps of logs with a reward function, and compare what laps are paid with the
     clock.
+
+    racer replay my_racer/reward.py @last
+    racer replay speed_aware @last --csv laps.csv
     """
     check_gamma(gamma)
     from racer.diagnostics import collect_replay, replay_log
@@ -87,7 +90,11 @@ def reward_command(
     ],
     reward_timeout: RewardTimeoutOption = 5.0,
 ) -> None:
-    """Call a reward function once, with the params in a JSON file, and print what it returns."""
+    """Call a reward function once, with the params in a JSON file, and print what it returns.
+
+    racer reward my_racer/reward.py params.json
+    racer reward center_line params.json --timeout 1
+    """
     from racer.reward import RewardBatch, RewardRefused, load_reward
 
     call = read_params(params)

@@ -32,6 +32,9 @@ def runs_command(
 
     @1, @best and @last name a run of the folder runs wherever a command asks for one, FOLDER@1 one
     of another folder. A bound that is not known yet takes some seconds, once.
+
+    racer runs
+    racer runs runs/demo --json
     """
     from racer.training import list_runs, with_bounds
 

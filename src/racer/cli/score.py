@@ -37,13 +37,15 @@ ScoredRewardsArgument = Annotated[
 ]
 ScoredGammaOption = Annotated[
     float | None,
-    typer.Option(help="Your discount factor.  [default: 0.9, 0.99, 0.999; the verdict is at 0.99]"),
+    typer.Option(
+        help="Your discount factor.", show_default="0.9, 0.99, 0.999; the verdict is at 0.99"
+    ),
 ]
 ScoredObjectsOption = Annotated[
     str | None,
     typer.Option(
-        help="none, boxes, random_boxes or a .toml file.  [default: boxes if a reward reads objects]",
-        show_default=False,
+        help="none, boxes, random_boxes or a .toml file.",
+        show_default="boxes if a reward reads objects",
     ),
 ]
 ExpertOption = Annotated[
@@ -77,6 +79,9 @@ def score_command(
 
     Exit code 1 when a reward fails: when the best paid driver, or the best paid driving that a search
     finds, is not nearly the fastest, or the ranks do not correlate.
+
+    racer score my_racer/reward.py
+    racer score center_line speed_aware --track oval -o ranks.png
     """
     check_gamma(gamma)
     road = load_track(track)

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from racer.errors import UsageError, printable
 from racer.records import Record, RecordTable
+from racer.vehicle import DEFAULT_CAR
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,8 +45,8 @@ LogTrackOption = Annotated[
     str,
     typer.Option(
         "--track",
-        help="The track of the log: a name, a .toml or .npy file. Recognized otherwise.",
-        show_default=False,
+        help="The track of the log: a name, a .toml or .npy file.",
+        show_default="recognized",
     ),
 ]
 RoutesOption = Annotated[
@@ -61,8 +62,8 @@ CarOfActionsOption = Annotated[
     str | None,
     typer.Option(
         "--car",
-        help="v4, v5 or v6.  [default: what the action space says, else v6]",
-        show_default=False,
+        help="v4, v5 or v6.",
+        show_default=f"what the action space says, else {DEFAULT_CAR}",
     ),
 ]
 ActionSpaceOption = Annotated[
@@ -70,21 +71,24 @@ ActionSpaceOption = Annotated[
     typer.Option(
         "--action-space",
         metavar="FILE",
-        help="A model_metadata.json.  [default: continuous]",
-        show_default=False,
+        help="A model_metadata.json.",
+        show_default="continuous",
     ),
 ]
 
 PictureOption = Annotated[
     Path | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Draw it there (png, svg, pdf)."),
+    typer.Option("--out", "-o", metavar="FILE", help="Draw it there (png, svg, pdf)."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 LapsCsvOption = Annotated[
     Path | None, typer.Option("--csv", metavar="FILE", help="Write every lap there, one a row.")
 ]
 RewardTimeoutOption = Annotated[
-    float, typer.Option("--reward-timeout", help="Seconds that a call may take; 0: any time.")
+    float,
+    typer.Option(
+        "--timeout", help="Seconds that one call of the reward function may take; 0: any time."
+    ),
 ]
 CheckpointOption = Annotated[
     str, typer.Option("--checkpoint", help="best, last, or the number of steps.")

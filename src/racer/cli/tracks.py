@@ -38,7 +38,11 @@ TrackArgument = Annotated[
 
 @app.command("list")
 def tracks_list_command(as_json: JsonOption = False) -> None:
-    """List the tracks that racer knows by name, shipped, imported and fetched."""
+    """List the tracks that racer knows by name, shipped, imported and fetched.
+
+    racer tracks list
+    racer tracks list --json
+    """
     summaries = [_summarize(entry) for entry in track_entries()]
     if as_json:
         echo(json.dumps(summaries, indent=2))
@@ -60,7 +64,11 @@ def tracks_show_command(
     reverse: ReverseOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what there is to know about a track and, with -o, draw it."""
+    """Say what there is to know about a track and, with -o, draw it.
+
+    racer tracks show reinvent_2018
+    racer tracks show oval --reverse -o oval.png
+    """
     from racer.track import track_facts
 
     entry = find_track_with_note(track)
@@ -87,7 +95,7 @@ def tracks_import_command(
         ),
     ],
     name: Annotated[
-        str, typer.Option("--name", help="Name of the track; the file's stem unless given.")
+        str, typer.Option("--name", help="Name of the track.", show_default="the file's")
     ] = "",
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace an imported track of that name.")
@@ -97,13 +105,20 @@ def tracks_import_command(
     ] = 1.0,
     width: Annotated[
         float | None,
-        typer.Option("--width", help="m, of the road where a file has its center line only."),
+        typer.Option(
+            "--width",
+            help="m, of the road where a file has its center line only.",
+            show_default="as the file says",
+        ),
     ] = None,
 ) -> None:
     """Take tracks among your own, so that they have a name.
 
     A table has a center line x y; or that with its width to the right and to the left, as databases
     of racetracks have; or center, inner and outer x y.
+
+    racer tracks import garage.csv --width 0.76
+    racer tracks import garage.npy --name garage --replace
     """
     refuse_if(
         name and len(paths) > 1,
@@ -121,12 +136,17 @@ def tracks_export_command(
     track: TrackArgument,
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", help="A .npy route, or .toml for a copy of the layout."),
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="A .npy route, or .toml for a copy of the layout."
+        ),
     ],
     reverse: ReverseOption = False,
 ) -> None:
     """Write a track as the simulator's route file (.npy), or its layout (.toml) to start your own
     from.
+
+    racer tracks export oval -o oval.npy
+    racer tracks export oval -o my_oval.toml
     """
     from racer.track import save_route
 
@@ -161,13 +181,18 @@ def tracks_fetch_command(
     address: Annotated[
         str,
         typer.Option(
-            "--from",
+            "--address",
             metavar="URL",
-            help="Folder of <world>.npy files; the community's unless given.",
+            help="Folder of <world>.npy files.",
+            show_default="the community's",
         ),
     ] = "",
 ) -> None:
-    """Fetch routes of the real simulator, verify and keep them."""
+    """Fetch routes of the real simulator, verify and keep them.
+
+    racer tracks fetch reinvent_base
+    racer tracks fetch --list
+    """
     from racer.track import ROUTES_ADDRESS, fetch_route
 
     if known:
