@@ -10,6 +10,7 @@ import typer
 
 from racer.cli.inputs import read_log_on_track, resolve_runs
 from racer.cli.tables import JsonOption, LogTrackOption, RoutesOption, echo, print_record
+from racer.vehicle import DEFAULT_CAR
 
 if TYPE_CHECKING:
     from racer.diagnostics import Diagnosis
@@ -32,13 +33,12 @@ def doctor_command(
             "--reward",
             metavar="REWARD",
             help="Its reward: run it to see what it pays best.",
-            show_default=False,
         ),
     ] = None,
     car: Annotated[
         str | None,
         typer.Option(
-            "--car", help="v4, v5 or v6, where the log does not say it.", show_default=False
+            "--car", help="v4, v5 or v6.", show_default=f"what the log says, else {DEFAULT_CAR}"
         ),
     ] = None,
     track: LogTrackOption = "",
@@ -46,11 +46,10 @@ def doctor_command(
     output: Annotated[
         Path | None,
         typer.Option(
+            "--out",
             "-o",
-            "--output",
             metavar="DIR",
             help="Draw a picture of each of the three there.",
-            show_default=False,
         ),
     ] = None,
     as_json: JsonOption = False,
