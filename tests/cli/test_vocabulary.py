@@ -159,7 +159,7 @@ def is_optional(words: str, option: Any) -> bool:
     """Whether nothing happens without an option: it names a file to write or a thing to add."""
     adds = {"--minutes", "--from", "--resume", "--hyperparameters", "--tracks", "--trace", "--run"}
     writes = {"--out", "--csv", "--npy", "--snippet", "--animation", "--picture"}
-    others = {"--minus", "--own"}
+    others = {"--minus", "--own", "--reward"}
     return option.required or bool(set(option.opts) & (adds | writes | others))
 
 
