@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from racer.cli.tables import (
     PictureOption,
     RoutesOption,
     echo,
+    echo_json,
     new_table,
     print_table,
     refuse_if,
@@ -337,7 +337,7 @@ def _show_reviews(
 ) -> None:
     if as_json:
         rows = [review_as_dict(review, usage, notes) for review in reviews]
-        echo(json.dumps(rows, indent=2))
+        echo_json(rows)
         return
     for note in notes:
         echo(f"note: {note}")
@@ -389,7 +389,7 @@ def actions_design_command(
     write_metadata(Metadata(design.space, version=version), output.expanduser())
     seconds = time.monotonic() - start
     if as_json:
-        echo(json.dumps(design_as_dict(design, output, seconds), indent=2))
+        echo_json(design_as_dict(design, output, seconds))
     else:
         print_design(design, model, output, seconds)
     if picture is not None:

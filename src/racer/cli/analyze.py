@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +14,7 @@ from racer.cli.tables import (
     LogTrackOption,
     RoutesOption,
     echo,
+    echo_json,
     format_count,
     new_table,
     print_record,
@@ -213,7 +213,9 @@ def _lap_table(log: Log, laps: pd.DataFrame) -> RecordTable:
     heads = ["file"] if has_several_files else []
     heads += ["episode", *(INCIDENT_HEADS[name] for name in incidents), "time s", "%", "status"]
     heads += [MEASURE_HEADS[name] for name in measures]
-    table = new_table(*heads, text=("file", "status"))
+    table = new_table(
+        *heads, text=("file", "status"), minor=[MEASURE_HEADS[name] for name in measures]
+    )
     for lap in laps.to_dict("records"):
         cells = [Path(log.sources[lap["source"]].name).name] if has_several_files else []
         cells += [str(lap["episode"]), *(str(lap[name]) for name in incidents)]
@@ -279,7 +281,7 @@ def analyze_command(
             pictures = _draw_pictures(log, folder, laps) if output else []
             course = foresee_course(log).to_dict() if foresee else None
             results.append({**_as_dict(log, pictures), "course": course})
-        echo(json.dumps(results[0] if len(results) == 1 else {"logs": results}, indent=2))
+        echo_json(results[0] if len(results) == 1 else {"logs": results})
         return
     for model in models:
         print_record(model)

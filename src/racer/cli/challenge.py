@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +17,7 @@ from racer.analysis import (
 )
 from racer.cli.ghosts import draw_best_laps
 from racer.cli.inputs import best_lap_time, load_track_with_note, resolve_runs
-from racer.cli.tables import JsonOption, echo, print_record
+from racer.cli.tables import JsonOption, echo, echo_json, print_record
 from racer.errors import need
 from racer.files import hold_folder, make_folder
 from racer.track import user_home
@@ -140,7 +139,7 @@ def _show(
         plain = {**challenge.to_dict(), "files": [str(file) for file in files]}
         if driven is not None:
             plain["lap_time"] = driven[0]
-        echo(json.dumps(plain, indent=2))
+        echo_json(plain)
         return
     print_record(challenge)
     if driven is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from racer.cli.tables import echo
+from racer.cli.tables import BAD, DOUBTFUL, GOOD, echo, echo_as_is, echo_verdict
 
 if TYPE_CHECKING:
     from racer.checker import CheckReport, ProjectSettings
@@ -50,7 +50,7 @@ DiffOption = Annotated[
     bool, typer.Option("--diff", help="Show what --fix would change, and change nothing.")
 ]
 QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="One line a finding, without cures and tests.")
+    bool, typer.Option("--quiet", "-q", help="One line a finding, without cures.")
 ]
 
 
@@ -94,6 +94,9 @@ def check_command(
     objects: ObjectsOption = None,
     fix: FixOption = False,
     diff: DiffOption = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print a test that shows each error, too.")
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Check reward functions: do they load, can they crash, how do they behave, would they be
@@ -119,7 +122,7 @@ def check_command(
 
     def show(report: CheckReport) -> None:
         if is_text:
-            _print_report(report, quiet)
+            _print_report(report, with_help=not quiet, with_tests=verbose)
 
     if is_text:
         echo(f"checking {_named(paths)}")
@@ -134,18 +137,21 @@ def check_command(
         on_report=show,
     )
     if not is_text:
-        echo(_written(result.reports, form))
+        echo_as_is(_written(result.reports, form))
     elif len(result.reports) > 1:
         echo(result.summary)
     if result.exit_code:
         raise typer.Exit(result.exit_code)
 
 
-def _print_report(report: CheckReport, is_brief: bool) -> None:
-    """Print the findings about a file, and what held it where that was not the kernel."""
-    from racer.checker import format_check, kernel_gap
+def _print_report(report: CheckReport, with_help: bool, with_tests: bool) -> None:
+    """Print the verdict on a file, its findings, and what held it where that was not the kernel."""
+    from racer.checker import format_finding, kernel_gap
 
-    echo(format_check(report, not is_brief))
+    doubt = DOUBTFUL if report.findings else GOOD
+    echo_verdict(report.summary, BAD if report.has_errors else doubt)
+    for finding in report.findings:
+        echo(format_finding(finding, with_help, with_tests))
     reaches_out = any(finding.code in REACHING_CODES for finding in report.findings)
     if reaches_out and kernel_gap():
         echo(f"note: only Python's own calls were held back ({kernel_gap()})")
@@ -177,7 +183,7 @@ def _fix(paths: list[str], profile: str, is_written: bool, shows_diff: bool) -> 
             echo(f"{path}: {result.why_unchanged}", err=True)
             continue
         if shows_diff:
-            echo(result.diff, nl=False)
+            echo_as_is(result.diff)
         echo(
             f"{path}: {', '.join(result.rewrites)}; pays the same in "
             f"{result.compared_steps:,} steps",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +14,7 @@ from racer.cli.tables import (
     PictureOption,
     RoutesOption,
     echo,
+    echo_json,
     print_record,
     table_as_dicts,
 )
@@ -72,7 +72,7 @@ def compare_command(
     comparison = compare_laps(sides)
     picture = _draw(comparison, output) if output else None
     if as_json:
-        echo(json.dumps(_as_dict(comparison, logs, compared_phase, picture), indent=2))
+        echo_json(_as_dict(comparison, logs, compared_phase, picture))
         return
     for side, log in zip(sides, logs, strict=True):
         echo(f"{side.name}: {log.sentence}")

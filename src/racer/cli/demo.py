@@ -10,7 +10,7 @@ import typer
 
 from racer.cli.ghosts import draw_best_laps
 from racer.cli.inputs import best_lap_time, load_track_with_note
-from racer.cli.tables import JsonOption, echo, new_table, print_table
+from racer.cli.tables import JsonOption, echo, echo_json, new_table, print_table
 from racer.errors import RacerError, need
 from racer.files import read_text, write_file
 from racer.records import format_number
@@ -73,7 +73,7 @@ def demo_command(
     files = draw_best_laps(traces, shown_track, folder)
     if as_json:
         plain = {**laps._asdict(), "car": car.name, "files": [str(file) for file in files]}
-        echo(json.dumps(plain, indent=2))
+        echo_json(plain)
         return
     _print_laps(laps, car.name)
     for file in files:

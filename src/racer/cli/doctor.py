@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from racer.cli.inputs import read_log_on_track, resolve_runs
-from racer.cli.tables import JsonOption, LogTrackOption, RoutesOption, echo, print_record
+from racer.cli.tables import JsonOption, LogTrackOption, RoutesOption, echo, echo_json, print_record
 from racer.vehicle import DEFAULT_CAR
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def doctor_command(
     pictures = _draw(diagnosis, on_track.log, output) if output else []
     if as_json:
         facts = {**diagnosis.to_dict(), "pictures": [str(file) for file in pictures]}
-        echo(json.dumps(facts, indent=2))
+        echo_json(facts)
         return
     echo(on_track.sentence)
     print_record(diagnosis)

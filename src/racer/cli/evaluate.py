@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.inputs import RunArgument, best_lap_time, describe_standing
-from racer.cli.tables import JsonOption, echo, print_record, refuse_if
+from racer.cli.tables import (
+    BAD,
+    DOUBTFUL,
+    GOOD,
+    JsonOption,
+    echo,
+    echo_json,
+    echo_verdict,
+    print_blocks,
+    refuse_if,
+)
 from racer.errors import need
 from racer.files import write_folder
 from racer.track import user_home
@@ -151,14 +160,23 @@ def evaluate_command(
     )
     files = _save_result(run, result, video, onboard) if save else []
     if as_json:
-        echo(json.dumps(_as_dict(result, files), indent=2))
+        echo_json(_as_dict(result, files))
         return
-    print_record(result)
-    for sentence in (_describe_standing(result), _describe_bound(result)):
-        if sentence:
-            echo(sentence)
+    _print_result(result)
     for file in files:
         echo(str(file))
+
+
+def _print_result(result: EvaluationResult) -> None:
+    """Print how many laps were completed, in its color; how good they are, and the laps."""
+    headline, *rest = result.blocks()
+    complete = result.laps["complete"]
+    style = GOOD if complete.all() else DOUBTFUL
+    echo_verdict(str(headline), style if complete.any() else BAD)
+    for sentence in (_describe_bound(result), _describe_standing(result)):
+        if sentence:
+            echo(sentence)
+    print_blocks(rest)
 
 
 def _describe_standing(result: EvaluationResult) -> str:

@@ -4,7 +4,6 @@ policy looks.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +24,7 @@ from racer.cli.tables import (
     ReverseOption,
     RewardTimeoutOption,
     echo,
+    echo_json,
     new_table,
     print_record,
     print_table,
@@ -139,7 +139,7 @@ def _show_attribution(
 ) -> None:
     """Print which terms pay how much, and draw it to `output` if given."""
     if as_json:
-        echo(json.dumps(attribution.to_dict(), indent=2))
+        echo_json(attribution.to_dict())
     else:
         print_record(attribution)
     if output:
@@ -195,7 +195,7 @@ def explain_policy(folder: Path, checkpoint: str, output: Path | None, as_json: 
     lap, name = explain_run(folder, checkpoint)
     title = f"{folder}, checkpoint {name}, on {lap.track.title}: {_describe_end(lap)}"
     if as_json:
-        echo(json.dumps(_lap_as_dict(lap, name), indent=2))
+        echo_json(_lap_as_dict(lap, name))
     else:
         echo(title)
         _print_lap(lap)

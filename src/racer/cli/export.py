@@ -4,7 +4,6 @@ of a training that was set up elsewhere.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.inputs import RunArgument
-from racer.cli.tables import CheckpointOption, JsonOption, echo
+from racer.cli.tables import CheckpointOption, JsonOption, echo, echo_json
 from racer.errors import RacerError, need
 from racer.files import read_json, read_text
 from racer.track import user_home
@@ -47,7 +46,7 @@ def export_command(
     folder = out or Path(f"{run.resolve().name}-export")
     exported = export_run(run, folder, checkpoint, replace)
     if as_json:
-        echo(json.dumps(_export_as_dict(exported), indent=2))
+        echo_json(_export_as_dict(exported))
     else:
         _print_export(exported)
     if not exported.comparison.agrees:
@@ -107,7 +106,7 @@ def import_command(
     folder = out or Path(f"{_name_of_bundle(bundle)}-racer")
     imported = import_bundle(bundle, folder, home=user_home())
     if as_json:
-        echo(json.dumps(_import_as_dict(imported), indent=2))
+        echo_json(_import_as_dict(imported))
     else:
         _print_experiment(imported)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from racer.cli.tables import (
     TrackOption,
     check_gamma,
     echo,
+    echo_json,
     print_record,
     print_table,
     refuse_if,
@@ -181,7 +181,7 @@ def _show(foresights: list[Foresight], wanted: int, as_json: bool) -> None:
     from racer.diagnostics import compare_foresights
 
     if as_json:
-        echo(json.dumps([foresight.to_dict() for foresight in foresights], indent=2))
+        echo_json([foresight.to_dict() for foresight in foresights])
         return
     if wanted == 1:
         print_record(foresights[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from racer.cli.tables import (
     PictureOption,
     ReverseOption,
     echo,
+    echo_json,
     new_table,
     print_record,
 )
@@ -187,7 +187,7 @@ def line_command(
         files.append(_draw(report, output))
     if as_json:
         names = [str(file) for file in files]
-        echo(json.dumps({**report.to_dict(), "files": names}, indent=2))
+        echo_json({**report.to_dict(), "files": names})
         return
     print_record(report)
     for file in files:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +15,7 @@ from racer.cli.tables import (
     RewardTimeoutOption,
     TrackOption,
     echo,
+    echo_json,
     refuse_if,
 )
 from racer.track import DEFAULT_TRACK
@@ -106,7 +106,7 @@ def map_command(
     shown = subtract_maps(*maps) if minus else maps[0]
     title = " minus ".join(function.name for function in functions)
     if as_json:
-        echo(json.dumps(_as_dict(title, driven, settings, shown, stateful), indent=2))
+        echo_json(_as_dict(title, driven, settings, shown, stateful))
     else:
         echo("\n".join(_sentences(title, driven, settings, shown, stateful)))
     if output or not as_json:

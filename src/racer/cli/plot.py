@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from math import nan
 from pathlib import Path
@@ -16,6 +15,7 @@ from racer.cli.tables import (
     RoutesOption,
     check_gamma,
     echo,
+    echo_json,
     new_table,
     print_table,
     refuse_if,
@@ -119,7 +119,9 @@ def plot_command(
     request = replace(request, color=color, gamma=nan if gamma is None else gamma)
     _draw(plot_kind, picture, request)
     if as_json:
-        echo(json.dumps({"kind": kind, "file": str(picture), "track_sentence": logs[0].sentence}))
+        echo_json(
+            {"kind": kind, "file": str(picture), "track_sentence": logs[0].sentence}, indent=None
+        )
     else:
         echo(str(picture))
 
@@ -129,7 +131,7 @@ def _list_kinds(as_json: bool) -> None:
 
     if as_json:
         summaries = {name: plot_kind.summary for name, plot_kind in PLOT_KINDS.items()}
-        echo(json.dumps(summaries, indent=2))
+        echo_json(summaries)
         return
     table = new_table("kind", "what it shows", text=("kind", "what it shows"))
     for name, plot_kind in PLOT_KINDS.items():

@@ -4,7 +4,6 @@ training, and nothing of what takes moments.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from racer.cli.tables import echo
+from racer.cli.tables import echo, echo_json
 
 if TYPE_CHECKING:
     from racer.training import EvaluationScore, ProgressCallback, Session, TrainingProgress
@@ -97,7 +96,7 @@ def print_evaluation(name: str, row: dict[str, Any]) -> None:
 def print_evaluation_as_json(name: str, row: dict[str, Any]) -> None:
     """Print an evaluation as a line of JSON; of several runs or phases with its `run`."""
     numbers = {key: known_cell(value) for key, value in row.items()}
-    echo(json.dumps({"event": "evaluation", **({"run": name} if name else {}), **numbers}))
+    echo_json({"event": "evaluation", **({"run": name} if name else {}), **numbers}, indent=None)
 
 
 def known_cell(value: Any) -> Any:

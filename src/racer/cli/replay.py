@@ -4,7 +4,6 @@ of it with saved params, to reproduce what stopped a training.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,9 +19,11 @@ from racer.cli.tables import (
     RoutesOption,
     check_gamma,
     echo,
+    echo_as_is,
+    echo_json,
     print_blocks,
 )
-from racer.errors import UsageError, printable
+from racer.errors import UsageError
 from racer.files import read_json
 
 
@@ -77,7 +78,7 @@ def replay_command(
     if csv:
         result.write_csv(csv)
     if as_json:
-        echo(json.dumps({**result.to_dict(), "reward": reward}, indent=2))
+        echo_json({**result.to_dict(), "reward": reward})
     else:
         print_blocks(result.summary_blocks())
     result.require_laps()
@@ -103,11 +104,10 @@ def reward_command(
         [reward] = batch([call])
     except RewardRefused as error:
         if error.trace:
-            echo(error.trace, err=True, nl=False)
+            echo_as_is(error.trace, err=True)
         raise
     if batch.printed:
-        printed = printable(batch.printed, keep="\n\t")
-        echo(printed, nl=not printed.endswith("\n"))
+        echo_as_is(batch.printed)
     echo(repr(float(reward)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,10 +15,14 @@ from racer.cli.tables import (
     PictureOption,
     ReverseOption,
     TrackOption,
+    VerboseOption,
     check_gamma,
     echo,
-    print_record,
+    echo_json,
+    echo_verdict,
+    print_blocks,
     print_table,
+    verdict_style,
 )
 from racer.errors import RacerError
 from racer.track import DEFAULT_TRACK, load_track
@@ -72,6 +75,7 @@ def score_command(
         ),
     ] = False,
     output: PictureOption = None,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Let scripted drivers lap a track, and compare what a reward pays them with what the clock
@@ -115,9 +119,9 @@ def score_command(
         raise unscored[0].error
     scores = [result for result in results if not isinstance(result, UnscoredReward)]
     if as_json:
-        echo(json.dumps([_as_dict(result) for result in results], indent=2))
+        echo_json([_as_dict(result) for result in results])
     else:
-        _print_scores(scores, is_alone=len(results) == 1)
+        _print_scores(scores, is_alone=len(results) == 1, is_verbose=verbose)
     for result in unscored:
         echo(f"{result.reward} is not scored: {result.error}", err=as_json)
     if output and scores:
@@ -160,18 +164,17 @@ def _with_expert(objects: str) -> list[str | Driver]:
     return [*score_drivers(objects), EXPERT]
 
 
-def _print_scores(scores: list[RewardScore], is_alone: bool) -> None:
+def _print_scores(scores: list[RewardScore], is_alone: bool, is_verbose: bool) -> None:
     from racer.diagnostics import compare_scores
 
-    if is_alone:
-        print_record(scores[0])
-        return
-    if not scores:
-        return
-    echo("rank correlation of pay and clock by gamma, and pairs of drivers in the wrong order")
-    print_table(compare_scores(scores))
     for score in scores:
-        echo(score.summary)
+        echo_verdict(score.summary, verdict_style(score.verdict.passed))
+    if scores and not is_alone:
+        echo("rank correlation of pay and clock by gamma, and pairs of drivers in the wrong order")
+        print_table(compare_scores(scores))
+    for score in scores:
+        if is_alone or is_verbose:
+            print_blocks(score.details(is_brief=not is_verbose))
 
 
 def _check_verdicts(scores: list[RewardScore], unscored: list[UnscoredReward]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +16,7 @@ from racer.cli.tables import (
     PictureOption,
     ReverseOption,
     echo,
+    echo_json,
     new_table,
     print_table,
     refuse_if,
@@ -45,10 +45,14 @@ def tracks_list_command(as_json: JsonOption = False) -> None:
     """
     summaries = [_summarize(entry) for entry in track_entries()]
     if as_json:
-        echo(json.dumps(summaries, indent=2))
+        echo_json(summaries)
         return
     heads = ("track", "title", "length m", "width m", "tightest m", "turns", "direction", "from")
-    table = new_table(*heads, text=("track", "title", "direction", "from"))
+    table = new_table(
+        *heads,
+        text=("track", "title", "direction", "from"),
+        minor=("title", "tightest m", "width m", "direction", "from"),
+    )
     for summary in summaries:
         table.add_row(*map(_format_cell, summary.values()))
     print_table(table)
@@ -75,7 +79,7 @@ def tracks_show_command(
     driven = _open_track(entry, reverse)
     facts = track_facts(driven)
     if as_json:
-        echo(json.dumps({**_identity(entry, driven), **asdict(facts)}, indent=2))
+        echo_json({**_identity(entry, driven), **asdict(facts)})
     else:
         echo(f"{driven.title} ({driven.name})")
         print_table(_facts_table(entry, driven, facts))

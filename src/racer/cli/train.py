@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,7 +13,7 @@ import typer
 
 from racer.cli import INTERRUPTED_EXIT_CODE
 from racer.cli.inputs import resolve_runs
-from racer.cli.tables import CarOfActionsOption, echo, refuse_if
+from racer.cli.tables import CarOfActionsOption, echo, echo_json, refuse_if
 from racer.cli.train_grid import train_grid
 from racer.errors import UsageError, need
 from racer.track import DEFAULT_TRACK, user_home
@@ -343,7 +342,7 @@ def _print_end(session: Session, best: dict[str, Any] | None, notes: Sequence[st
         "best": best,
         "notes": list(notes),
     }
-    echo(json.dumps(end))
+    echo_json(end, indent=None)
 
 
 def _describe_training(run: Run) -> str:

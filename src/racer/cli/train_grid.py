@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from racer.cli.tables import echo, new_table, print_table
+from racer.cli.tables import echo, echo_json, new_table, print_table
 from racer.errors import RacerError
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def _print_grid_end(runs: Sequence[RunStatus], folder: Path, files: Sequence[Pat
             }
         )
     end = {"event": "end", "folder": str(folder), "runs": summaries}
-    echo(json.dumps({**end, "files": [str(file) for file in files]}))
+    echo_json({**end, "files": [str(file) for file in files]}, indent=None)
 
 
 def _comparison_table(comparison: RunComparison) -> RecordTable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +16,7 @@ from racer.cli.tables import (
     RewardArgument,
     check_gamma,
     echo,
+    echo_json,
     print_record,
     refuse_if,
 )
@@ -137,7 +137,7 @@ def tune_command(
             print_record(trained)
     written = _write_tuned(tuning, best, target)
     if as_json:
-        echo(json.dumps(_as_dict(tuning, trained, best, written, folder), indent=2))
+        echo_json(_as_dict(tuning, trained, best, written, folder))
         return
     _say_written(tuning, best, written)
     echo(f"{folder / 'study.db'}  (optuna-dashboard sqlite:///{folder / 'study.db'} opens it)")

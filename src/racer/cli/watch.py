@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from racer.cli.inputs import load_track_with_note
-from racer.cli.tables import CarOption, RewardArgument, TrackOption, echo, format_count
+from racer.cli.tables import CarOption, RewardArgument, TrackOption, echo_json, format_count
 from racer.cli.watch_foresight import ForesightProcess, WatchedForesight
 from racer.errors import RacerError
 from racer.track import DEFAULT_TRACK
@@ -195,7 +194,7 @@ class WatchScreen:
 
     def _show_result(self, result: WatchResult, before: WatchResult | None) -> None:
         if self._as_json:
-            echo(json.dumps(result.to_dict(), default=float))
+            echo_json(result.to_dict(), indent=None, default=float)
         else:
             self._console.print(render_screen(self._path, self._track, result, before))
 
@@ -203,7 +202,7 @@ class WatchScreen:
         if not self._as_json:
             self._console.print(render_foreseen(foreseen, is_searching=False))
         elif foreseen is not None:
-            echo(json.dumps({"event": "foreseen", **asdict(foreseen)}))
+            echo_json({"event": "foreseen", **asdict(foreseen)}, indent=None)
 
     def _draw(self, *more: Text) -> None:
         if self._as_json:
