@@ -42,6 +42,7 @@ DONE = b"1"  # what a child says to its supervisor at the end of the command
 UNHEARD = b"0"  # where its output is not what it was
 CODES_WITH_SENTENCE = (1, 2)  # whoever ends the program early with these has said why
 INTERRUPTED_EXIT_CODE = 130  # what a shell reports for a program that Ctrl-C stopped
+COMPLETION_OPTIONS = ("install_completion", "show_completion")
 START_PANEL = "Start here"
 REWARD_PANEL = "Reward"
 DRIVE_PANEL = "Drive"
@@ -69,6 +70,11 @@ COMMANDS = {
         "racer.cli.init:init_command",
         START_PANEL,
         "Write a starter project: a reward, its tests, an experiment.",
+    ),
+    "completion": Command(
+        "racer.cli.completion:completion_command",
+        START_PANEL,
+        "Let bash, zsh or fish complete commands, tracks, rewards and runs.",
     ),
     "check": Command(
         "racer.cli.check:check_command",
@@ -209,6 +215,11 @@ class _RootGroup(TyperGroup):
             args = [*args[1:], "--help"]
         rest: list[str] = super().parse_args(ctx, args)
         return rest
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Without the options of typer that `racer completion` is there for."""
+        params = super().get_params(ctx)
+        return [param for param in params if param.name not in COMPLETION_OPTIONS]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, _, rest = super().resolve_command(ctx, args)
@@ -429,10 +440,9 @@ def _leave(message: str, code: int) -> None:
 
 def _new_typer(**options: Any) -> typer.Typer:
     return typer.Typer(
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        **options,
+        **{"add_completion": False, **options},
     )
 
 
@@ -442,7 +452,7 @@ def _print_version(is_asked: bool) -> None:
         raise typer.Exit
 
 
-app = _new_typer(cls=_RootGroup, no_args_is_help=True)
+app = _new_typer(cls=_RootGroup, no_args_is_help=True, add_completion=True)
 
 
 @app.callback()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
+from racer.cli.completion import offer_runs, offer_tracks
 from racer.cli.inputs import (
     LogOnTrack,
     load_track_with_note,
@@ -54,6 +55,7 @@ TracksOption = Annotated[
     list[str] | None,
     typer.Option(
         "--track",
+        autocompletion=offer_tracks,
         help="A track's name, or a .toml or .npy file; may be repeated.",
         show_default=f"{DEFAULT_TRACK}, or the run's",
     ),
@@ -285,6 +287,7 @@ def actions_check_command(
             help="A run (also as @1) or log: what its policy takes where.",
             show_default=False,
             callback=resolve_runs,
+            autocompletion=offer_runs,
         ),
     ] = None,
     tracks: RoutesOption = None,

@@ -15,6 +15,7 @@ from racer.analysis import (
     read_challenge,
     write_challenge,
 )
+from racer.cli.completion import offer_runs, offer_tracks
 from racer.cli.ghosts import draw_best_laps
 from racer.cli.inputs import best_lap_time, load_track_with_note, resolve_runs
 from racer.cli.tables import JsonOption, echo, echo_json, print_record
@@ -32,7 +33,12 @@ RACE_LAPS = 5
 
 def challenge_command(
     track: Annotated[
-        str, typer.Argument(metavar="TRACK", help="A track's name, or a .toml or .npy file.")
+        str,
+        typer.Argument(
+            metavar="TRACK",
+            autocompletion=offer_tracks,
+            help="A track's name, or a .toml or .npy file.",
+        ),
     ],
     run: Annotated[
         Path | None,
@@ -41,6 +47,7 @@ def challenge_command(
             help="A run that is to drive (also as @1); without one the leaderboard is shown.",
             show_default=False,
             callback=resolve_runs,
+            autocompletion=offer_runs,
         ),
     ] = None,
     car: Annotated[

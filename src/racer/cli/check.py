@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from racer.cli.completion import offer_rewards, offer_tracks
 from racer.cli.tables import BAD, DOUBTFUL, GOOD, echo, echo_as_is, echo_verdict
 
 if TYPE_CHECKING:
@@ -20,11 +21,16 @@ REACHING_CODES = {"RW108", "RW109", "RW110"}
 
 RewardsArgument = Annotated[
     list[str],
-    typer.Argument(help="Reward files, folders of them, or shipped names.", show_default=False),
+    typer.Argument(
+        autocompletion=offer_rewards,
+        help="Reward files, folders of them, or shipped names.",
+        show_default=False,
+    ),
 ]
 TriedTracksOption = Annotated[
     list[str] | None,
     typer.Option(
+        autocompletion=offer_tracks,
         help="A track's name, or a .toml or .npy file, to try it on; may be repeated; all: all that ship.",
         show_default="all that ship",
     ),

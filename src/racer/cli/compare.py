@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_runs
 from racer.cli.inputs import LogOnTrack, read_jobs_on_track, resolve_runs
 from racer.cli.tables import (
     JsonOption,
@@ -31,6 +32,7 @@ def compare_command(
             metavar="A B...",
             help="Two or more logs or runs, also as @1; others differ from the first.",
             callback=resolve_runs,
+            autocompletion=offer_runs,
         ),
     ],
     phase: Annotated[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from racer.cli.completion import offer_tracks
 from racer.cli.ghosts import draw_best_laps
 from racer.cli.inputs import best_lap_time, load_track_with_note
 from racer.cli.tables import JsonOption, echo, echo_json, new_table, print_table
@@ -38,7 +39,8 @@ class DemoLaps(NamedTuple):
 
 def demo_command(
     track: Annotated[
-        str, typer.Option(help="A track's name, or a .toml or .npy file.")
+        str,
+        typer.Option(autocompletion=offer_tracks, help="A track's name, or a .toml or .npy file."),
     ] = DEFAULT_TRACK,
     steps: Annotated[int, typer.Option(min=1, help="Steps of each training.")] = DEMO_STEPS,
     seed: Annotated[int, typer.Option(help="Seed of both trainings.")] = 0,

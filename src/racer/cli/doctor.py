@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from racer.cli.completion import offer_rewards, offer_runs
 from racer.cli.inputs import read_log_on_track, resolve_runs
 from racer.cli.tables import JsonOption, LogTrackOption, RoutesOption, echo, echo_json, print_record
 from racer.vehicle import DEFAULT_CAR
@@ -24,6 +25,7 @@ def doctor_command(
             help="A log: a file, folder or archive; a run, also as @1.",
             show_default=False,
             callback=resolve_runs,
+            autocompletion=offer_runs,
         ),
     ],
     reward: Annotated[
@@ -31,6 +33,7 @@ def doctor_command(
         typer.Option(
             "--reward",
             metavar="REWARD",
+            autocompletion=offer_rewards,
             help="Its reward: run it to see what it pays best.",
         ),
     ] = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_tracks
 from racer.cli.inputs import RunArgument, best_lap_time, describe_standing
 from racer.cli.tables import (
     BAD,
@@ -37,7 +38,11 @@ BY_RULES = "as --rules has it"
 
 OtherTrackOption = Annotated[
     str | None,
-    typer.Option(help="A track's name, or a .toml or .npy file.", show_default="the run's"),
+    typer.Option(
+        autocompletion=offer_tracks,
+        help="A track's name, or a .toml or .npy file.",
+        show_default="the run's",
+    ),
 ]
 RulesOption = Annotated[
     str,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_rewards_and_runs, offer_runs, offer_tracks
 from racer.cli.inputs import (
     load_track_with_note,
     place_log,
@@ -51,11 +52,13 @@ RewardOrRunArgument = Annotated[
         metavar="REWARD|RUN",
         help="A reward file, the name of a shipped one, or a run: its folder, @1, @best.",
         callback=resolve_runs,
+        autocompletion=offer_rewards_and_runs,
     ),
 ]
 ExplainedTrackOption = Annotated[
     str,
     typer.Option(
+        autocompletion=offer_tracks,
         help="A track's name, or a .toml or .npy file.",
         show_default=f"{DEFAULT_TRACK}; of a log: recognized",
     ),
@@ -73,6 +76,7 @@ TraceOption = Annotated[
         metavar="LOG",
         help="Explain recorded laps instead: a simtrace csv, a folder of them, a run.",
         callback=resolve_runs,
+        autocompletion=offer_runs,
     ),
 ]
 LogRoutesOption = Annotated[

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from racer.cli.completion import offer_rewards
 from racer.cli.inputs import read_action_space
 from racer.cli.tables import (
     ActionSpaceOption,
@@ -42,7 +43,11 @@ PIPE_FRACTIONS = (0.0, 0.25, 0.5, 0.75)  # of the search at which a pipe gets a 
 def foresee_command(
     rewards: Annotated[
         list[str],
-        typer.Argument(help="Reward files, or names of shipped ones.", show_default=False),
+        typer.Argument(
+            autocompletion=offer_rewards,
+            help="Reward files, or names of shipped ones.",
+            show_default=False,
+        ),
     ],
     track: TrackOption = DEFAULT_TRACK,
     gamma: Annotated[

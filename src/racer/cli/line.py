@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_tracks
 from racer.cli.inputs import load_track_with_note
 from racer.cli.tables import (
     CarOption,
@@ -124,7 +125,12 @@ class LineReport(Record):
 
 def line_command(
     track: Annotated[
-        str, typer.Argument(metavar="TRACK", help="A track's name, or a .toml or .npy file.")
+        str,
+        typer.Argument(
+            metavar="TRACK",
+            autocompletion=offer_tracks,
+            help="A track's name, or a .toml or .npy file.",
+        ),
     ],
     car: CarOption = DEFAULT_CAR,
     margin: Annotated[

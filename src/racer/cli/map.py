@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_rewards
 from racer.cli.inputs import load_track_with_note
 from racer.cli.tables import (
     ReverseOption,
@@ -60,7 +61,12 @@ def map_command(
         bool, typer.Option("--best-heading", help="The best paid heading at every place.")
     ] = False,
     minus: Annotated[
-        str, typer.Option(metavar="REWARD", help="Show how much more is paid than by this reward.")
+        str,
+        typer.Option(
+            metavar="REWARD",
+            autocompletion=offer_rewards,
+            help="Show how much more is paid than by this reward.",
+        ),
     ] = "",
     across: AcrossOption = None,
     beside: Annotated[float, typer.Option(help="m beside the road that are shown too.")] = 0.25,

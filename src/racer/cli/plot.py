@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from racer.cli.completion import offer_runs
 from racer.cli.inputs import LENGTH_TOLERANCE_M, LogOnTrack, read_log_on_track, resolve_runs
 from racer.cli.tables import (
     LogTrackOption,
@@ -38,6 +39,7 @@ PathsArgument = Annotated[
         help="A log: a file or a folder, a run also as @1. versus takes two.",
         show_default=False,
         callback=resolve_runs,
+        autocompletion=offer_runs,
     ),
 ]
 PictureOrFilmOption = Annotated[

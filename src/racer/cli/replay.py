@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_rewards
 from racer.cli.inputs import LogsArgument, tracks_to_try
 from racer.cli.tables import (
     JsonOption,
@@ -37,6 +38,7 @@ def replay_command(
         typer.Option(
             "--own",
             metavar="REWARD",
+            autocompletion=offer_rewards,
             help="The reward that the log was scored with: proves the rebuild.",
         ),
     ] = "",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_rewards
 from racer.cli.inputs import read_action_space
 from racer.cli.tables import (
     ActionSpaceOption,
@@ -36,7 +37,11 @@ if TYPE_CHECKING:
 
 ScoredRewardsArgument = Annotated[
     list[str],
-    typer.Argument(help="Reward files, or names of shipped ones.", show_default=False),
+    typer.Argument(
+        autocompletion=offer_rewards,
+        help="Reward files, or names of shipped ones.",
+        show_default=False,
+    ),
 ]
 ScoredGammaOption = Annotated[
     float | None,

@@ -22,6 +22,7 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from racer.cli.completion import offer_rewards, offer_tracks
 from racer.errors import UsageError, printable
 from racer.records import Record, RecordTable
 from racer.vehicle import DEFAULT_CAR
@@ -47,17 +48,24 @@ CELL_STYLES = {
 RewardArgument = Annotated[
     str,
     typer.Argument(
-        metavar="REWARD", help="A reward file, or the name of a shipped one.", show_default=False
+        metavar="REWARD",
+        autocompletion=offer_rewards,
+        help="A reward file, or the name of a shipped one.",
+        show_default=False,
     ),
 ]
 
 TrackOption = Annotated[
-    str, typer.Option("--track", help="A track's name, or a .toml or .npy file.")
+    str,
+    typer.Option(
+        "--track", autocompletion=offer_tracks, help="A track's name, or a .toml or .npy file."
+    ),
 ]
 LogTrackOption = Annotated[
     str,
     typer.Option(
         "--track",
+        autocompletion=offer_tracks,
         help="The track of the log: a name, a .toml or .npy file.",
         show_default="recognized",
     ),

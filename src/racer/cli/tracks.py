@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_tracks
 from racer.cli.inputs import find_track_with_note
 from racer.cli.progress import show_item_bar
 from racer.cli.tables import (
@@ -32,7 +33,12 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, show, import, export and fetch tracks.", no_args_is_help=True)
 
 TrackArgument = Annotated[
-    str, typer.Argument(metavar="TRACK", help="A track's name, or a .toml or .npy file.")
+    str,
+    typer.Argument(
+        metavar="TRACK",
+        autocompletion=offer_tracks,
+        help="A track's name, or a .toml or .npy file.",
+    ),
 ]
 
 

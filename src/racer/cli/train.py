@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli import INTERRUPTED_EXIT_CODE
+from racer.cli.completion import offer_rewards, offer_runs, offer_tracks
 from racer.cli.inputs import resolve_runs
 from racer.cli.tables import CarOfActionsOption, echo, echo_json, refuse_if
 from racer.cli.train_grid import train_grid
@@ -45,11 +46,16 @@ MAX_UNTOLD_STEPS_FACTOR = 1.1
 """Up to so many times as many steps as were asked for, nothing is said of it."""
 
 RewardOrExperimentArgument = Annotated[
-    str, typer.Argument(help="A reward file, a shipped reward's name, or an experiment .toml.")
+    str,
+    typer.Argument(
+        autocompletion=offer_rewards,
+        help="A reward file, a shipped reward's name, or an experiment .toml.",
+    ),
 ]
 TrainingTracksOption = Annotated[
     str | None,
     typer.Option(
+        autocompletion=offer_tracks,
         help="A track's name, or a .toml or .npy file; several with --teacher: A,B.",
         show_default=DEFAULT_TRACK,
     ),
@@ -126,6 +132,7 @@ FromOption = Annotated[
         metavar="RUN",
         help="Start from the policy of this run; what is not said otherwise is as there.",
         callback=resolve_runs,
+        autocompletion=offer_runs,
     ),
 ]
 StartCheckpointOption = Annotated[
@@ -138,6 +145,7 @@ ResumeOption = Annotated[
         metavar="RUN",
         help="Go on with this training; beyond its end with --steps or --minutes, of all.",
         callback=resolve_runs,
+        autocompletion=offer_runs,
     ),
 ]
 JobsOption = Annotated[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_tracks
 from racer.cli.inputs import load_track_with_note, read_action_space
 from racer.cli.tables import (
     ActionSpaceOption,
@@ -36,7 +37,10 @@ def tune_command(
     reward: RewardArgument,
     track: Annotated[
         str,
-        typer.Option(help="A track's name, or a .toml or .npy file; several with commas."),
+        typer.Option(
+            autocompletion=offer_tracks,
+            help="A track's name, or a .toml or .npy file; several with commas.",
+        ),
     ] = DEFAULT_TRACK,
     trials: Annotated[
         int, typer.Option(min=2, help="Settings in the study, the file's own among them.")
