@@ -4,6 +4,7 @@ training, and nothing of what takes moments.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -32,14 +33,22 @@ MAX_NAME_FRACTION = 0.33  # of the width, for the name of a run
 MIN_ITEMS_WITH_BAR = 3
 
 
+def is_watched(console: Console) -> bool:
+    """Whether lines may be drawn over each other: FORCE_COLOR, as CI has it, makes no terminal of a
+    file.
+    """
+    return console.is_terminal and (console.file.isatty() or "COLUMNS" in os.environ)
+
+
 def show_item_bar(names: list[str], description: str) -> Iterable[str]:
     """`names`, with a progress bar when there are many and someone watches."""
+    console = Console(stderr=True)
     return track(
         names,
         description,
-        console=Console(stderr=True),
+        console=console,
         transient=True,
-        disable=len(names) < MIN_ITEMS_WITH_BAR,
+        disable=len(names) < MIN_ITEMS_WITH_BAR or not is_watched(console),
     )
 
 
@@ -47,7 +56,7 @@ def show_item_bar(names: list[str], description: str) -> Iterable[str]:
 def show_count_bar(description: str, is_shown: bool) -> Iterator[Callable[[int, int], None]]:
     """A function that is told how many of how many are done, and keeps a bar up to date."""
     console = Console(stderr=True)
-    is_disabled = not is_shown or not console.is_terminal
+    is_disabled = not is_shown or not is_watched(console)
     with Progress(console=console, disable=is_disabled, transient=True) as bar:
         task = bar.add_task(description, total=None)
 
@@ -138,7 +147,7 @@ def show_training_progress(session: Session, console: Console) -> Iterator[Progr
     """A report function that keeps a line of progress up to date while the block runs; in a pipe it
     prints a line for each evaluation.
     """
-    if not console.is_terminal:
+    if not is_watched(console):
         reports = EvaluationReports(print_evaluation)
         reports.skip(session.progress.phase, session.progress.evaluations)
         yield reports.show_training
@@ -204,7 +213,7 @@ def show_run_board(console: Console) -> Iterator[StatusCallback]:
     """A function that shows where runs stand: on a terminal a bar for each that runs and a line for
     each that ended, in a pipe a line for each evaluation.
     """
-    if not console.is_terminal:
+    if not is_watched(console):
         reports = EvaluationReports(
             lambda name, row: echo(f"{name}: {describe_row(row)}", err=console.stderr)
         )
