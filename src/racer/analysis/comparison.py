@@ -438,11 +438,8 @@ def _span(interval: Interval) -> str:
 
 def _log_table(logs: pd.DataFrame) -> RecordTable:
     heads = ("log", "laps", "complete", "covered %", "median s", "95 %", "best s", "reward")
-    table = RecordTable(
-        (*heads, "zig-zag"),
-        text_heads=frozenset({"log"}),
-        minor_heads=("best s", "reward", "zig-zag"),
-    )
+    heads += ("zig-zag",)
+    table = RecordTable(heads, [], frozenset({"log"}), heads[-3:])
     for row in logs.to_dict("records"):
         table.add_row(
             row["name"],

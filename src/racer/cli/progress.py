@@ -37,7 +37,8 @@ def is_watched(console: Console) -> bool:
     """Whether lines may be drawn over each other: FORCE_COLOR, as CI has it, makes no terminal of a
     file.
     """
-    return console.is_terminal and (console.file.isatty() or "COLUMNS" in os.environ)
+    is_forced = "FORCE_COLOR" in os.environ and "COLUMNS" not in os.environ
+    return console.is_terminal and (console.file.isatty() or not is_forced)
 
 
 def show_item_bar(names: list[str], description: str) -> Iterable[str]:
