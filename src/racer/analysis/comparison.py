@@ -437,9 +437,9 @@ def _span(interval: Interval) -> str:
 
 
 def _log_table(logs: pd.DataFrame) -> RecordTable:
-    heads = ("log", "laps", "complete", "covered %", "median s", "95 %", "best s", "reward")
-    heads += ("zig-zag",)
-    table = RecordTable(heads, [], frozenset({"log"}), heads[-3:])
+    minor = ("best s", "reward", "zig-zag")
+    heads = ("log", "laps", "complete", "covered %", "median s", "95 %", *minor)
+    table = RecordTable(heads, [], frozenset({"log"}), minor)
     for row in logs.to_dict("records"):
         table.add_row(
             row["name"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
+import inspect
 import mmap
 import os
 import select
@@ -259,7 +260,18 @@ def load_command(name: str) -> Any:
         function = command
         command = _new_typer()
         command.command()(function)
-    return typer.main.get_command(command)
+    loaded = typer.main.get_command(command)
+    for one in (loaded, *getattr(loaded, "commands", {}).values()):
+        _join_lines(one)
+    return loaded
+
+
+def _join_lines(command: Any) -> None:
+    """Leave the lines of a help's paragraphs to the terminal, but for those of commands to type."""
+    paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
+    command.help = "\n\n".join(
+        text if text.startswith("racer ") else " ".join(text.split()) for text in paragraphs
+    )
 
 
 def main() -> None:
