@@ -104,11 +104,11 @@ PLACES = {
 COMMANDS = {
     "check": "check -q {file} --track oval --timeout 1",
     "score": "score {file} --track oval",
-    "train": ("train {file} --track oval --steps 256 --envs 2 --out {out}/run --reward-timeout 1"),
-    "map": "map {file} --track oval --cells 200 -o {out}/map.png --reward-timeout 1",
-    "explain": "explain {file} --track oval --driver medium --reward-timeout 1",
-    "reward": "reward {file} {params} --reward-timeout 1",
-    "replay": "replay {file} {log} --track oval --reward-timeout 1",
+    "train": ("train {file} --track oval --steps 256 --envs 2 --out {out}/run --timeout 1"),
+    "map": "map {file} --track oval --cells 200 -o {out}/map.png --timeout 1",
+    "explain": "explain {file} --track oval --driver medium --timeout 1",
+    "reward": "reward {file} {params} --timeout 1",
+    "replay": "replay {file} {log} --track oval --timeout 1",
 }
 RESULTS = {
     "check": r"(passed|warning|info).*steps on|nothing was tried",

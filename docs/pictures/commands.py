@@ -36,9 +36,9 @@ def heading_error(params):
 
 COMMANDS = {
     "explain.png": "explain mine.py --driver medium --driver racing_line -o explain.png",
-    "map.png": "map mine.py --speed 1.5 --heading 8 -o map.png",
-    "map_best_heading.png": "map aim_ahead --best-heading --steering 15 -o map_best_heading.png",
-    "map_minus.png": "map waypoint_heading --minus aim_ahead --heading 10 -o map_minus.png",
+    "map.png": "map mine.py --speed 1.5 --heading-deg 8 -o map.png",
+    "map_best_heading.png": "map aim_ahead --best-heading --steering-deg 15 -o map_best_heading.png",
+    "map_minus.png": "map waypoint_heading --minus aim_ahead --heading-deg 10 -o map_minus.png",
     "score.png": "score speed_aware --track reinvent_2018 -o score.png",
     "line.png": "line reinvent_2018 -o line.png",
     "actions_check.png": f"actions check {ROOT}/experiments/action_spaces/fine_27.json --car v5 "

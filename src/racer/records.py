@@ -55,6 +55,7 @@ def known_number(value: float) -> float | None:
 @dataclass(frozen=True)
 class RecordTable:
     """Rows of text under heads. Columns named in `text_heads` stand left, those of numbers right.
+    Where room is short, those in `minor_heads` are left out, the last one first.
 
     Examples
     --------
@@ -69,12 +70,29 @@ class RecordTable:
     heads: tuple[str, ...]
     rows: list[tuple[str, ...]] = field(default_factory=list)
     text_heads: frozenset[str] = frozenset()
+    minor_heads: tuple[str, ...] = ()
 
     def add_row(self, *cells: str) -> None:
         """Add a row with a cell for each head. Raises ValueError for another number of cells."""
         if len(cells) != len(self.heads):
             raise ValueError(f"{len(cells)} cells under {len(self.heads)} heads")
         self.rows.append(cells)
+
+    def without(self, head: str) -> RecordTable:
+        """The table without a column."""
+        column = self.heads.index(head)
+        rows = [(*row[:column], *row[column + 1 :]) for row in self.rows]
+        heads = (*self.heads[:column], *self.heads[column + 1 :])
+        minor_heads = tuple(other for other in self.minor_heads if other != head)
+        return RecordTable(heads, rows, self.text_heads - {head}, minor_heads)
+
+    def without_empty_columns(self) -> RecordTable:
+        """The table without columns that have nothing in any row; as it is without rows."""
+        table = self
+        for column, head in enumerate(self.heads):
+            if self.rows and not any(row[column] for row in self.rows):
+                table = table.without(head)
+        return table
 
     def to_text(self) -> str:
         """The table in columns of characters."""

@@ -33,13 +33,13 @@ def report() -> CheckReport:
 
 def test_text_is_one_line_a_finding_with_its_cure() -> None:
     assert format_check(report()).splitlines() == [
+        "my.py: 1 error, 2 info; 1,200 steps on 3 tracks, 2.0 us a call",
         "my.py:2: RW201 error: it raises, 100 % of the time",
         "    help: guard the case that is shown",
         "my.py:2: RW304 info: it prints",
         "    help: take the print out, or the log grows by gigabytes",
         "my.py:1:5: RW310 info: never",
         "    help: take it out, or mend its condition",
-        "my.py: 1 error, 2 info; 1,200 steps on 3 tracks, 2.0 us a call",
     ]
 
 

@@ -112,7 +112,7 @@ def exit_codes_of(files: list[Path]) -> list[object]:
     params = files[0].with_name("params.json")
     params.write_text('{"is_reversed": 0, "steps": 2}')
     for path in files:
-        words = ["reward", str(path), str(params), "--reward-timeout", "2"]
+        words = ["reward", str(path), str(params), "--timeout", "2"]
         if path.stem not in ("memory", "blocked", "thread"):
             codes.append((path.stem, CliRunner().invoke(app, words).exit_code))
     return codes

@@ -108,7 +108,7 @@ def test_the_last_timeout_cannot_be_taken_away(run_racer):
         "    faulthandler.cancel_dump_traceback_later()\n"
         "    re.match('(a+)+$', 'a' * 60 + 'b')\n    return 1.0\n"
     )
-    done = run_racer("reward", source, "params.json", "--reward-timeout", "1")
+    done = run_racer("reward", source, "params.json", "--timeout", "1")
     assert done.returncode == 1
     assert "held up" in done.stderr
 
@@ -146,7 +146,7 @@ def test_the_stops_of_the_watch_are_not_shown_as_what_the_reward_raises(run_race
         "class D(float):\n    def __del__(self):\n        while True: pass\n"
         "def reward_function(params):\n    for _ in range(12): D(1.0)\n    return 1.0\n"
     )
-    done = run_racer("reward", source, "params.json", "--reward-timeout", "0.5")
+    done = run_racer("reward", source, "params.json", "--timeout", "0.5")
     assert "KeyboardInterrupt" not in done.stderr
     assert "Exception ignored" not in done.stderr
 

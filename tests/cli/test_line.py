@@ -31,11 +31,11 @@ def test_the_line_is_told_drawn_and_written(tmp_path: Path) -> None:
         for word in pair
     ]
     said = told("oval", "--method", "least_curvature", "--no-drive", *options)
-    assert said.startswith("oval, car v5: ")
+    assert said.startswith("oval, car v6: ")
     assert "found by least curvature" in said
     assert "T1" in said
     assert [file.exists() for file in files] == [True] * 4
-    assert "# racer line oval --car v5" in files[2].read_text()
+    assert "# racer line oval --car v6" in files[2].read_text()
     assert np.load(files[1]).shape[1] == 8
 
 

@@ -37,7 +37,17 @@ def test_a_file_that_keeps_state_is_said_to(tmp_path):
 
 def test_json_is_a_summary_and_draws_only_when_asked(tmp_path):
     found = json.loads(
-        said("center_line", *FEW, "--across", "3", "--json", "--speed", "1.5", "--steering", "-10")
+        said(
+            "center_line",
+            *FEW,
+            "--across",
+            "3",
+            "--json",
+            "--speed",
+            "1.5",
+            "--steering-deg",
+            "-10",
+        )
     )
     assert (found["speed"], found["steering_deg"], found["heading_deg"]) == (1.5, -10.0, 0.0)
     assert found["most"]["reward"] == 1.0
@@ -65,6 +75,8 @@ def test_wrong_use_gets_a_sentence():
         assert isinstance(error, UsageError)
         return str(error)
 
-    assert "without --heading" in complaint("center_line", "--best-heading", "--heading", "5")
+    assert "without --heading-deg" in complaint(
+        "center_line", "--best-heading", "--heading-deg", "5"
+    )
     assert "no picture format" in complaint("center_line", *FEW, "-o", "x.pgn")
     assert "no car drives at -1 m/s" in complaint("center_line", *FEW, "--speed", "-1")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -55,9 +57,10 @@ def titles(figure: Figure) -> list[str]:
 
 @pytest.mark.parametrize("words", [[], ["--list"], ["track", "--list"]])
 def test_without_a_kind_every_kind_has_its_line(words: list[str]) -> None:
-    lines = run(*words).stdout.splitlines()
-    assert [line.split()[0] for line in lines] == list(PLOT_KINDS)
-    assert all(PLOT_KINDS[line.split()[0]].summary in line for line in lines)
+    shown = run(*words).stdout
+    for name, kind in PLOT_KINDS.items():
+        assert re.search(rf"^ *{name}  +{re.escape(kind.summary[:20])}", shown, re.MULTILINE)
+    assert list(json.loads(run(*words, "--json").stdout)) == list(PLOT_KINDS)
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])

@@ -20,7 +20,7 @@ def test_see_draws_all_sensors(tmp_path: Path) -> None:
         "bowtie",
         "--at",
         "2",
-        "--aside",
+        "--offset",
         "-0.1",
         "--box",
         "1,0.1",

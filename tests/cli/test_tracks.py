@@ -119,7 +119,7 @@ def test_users_mistakes_are_sentences(tmp_path: Path) -> None:
         complaint("fetch")
         == "say which worlds to fetch, or --all (racer tracks fetch --list names them)"
     )
-    assert complaint("fetch", "Monaco", "--from", "/tmp").startswith(
+    assert complaint("fetch", "Monaco", "--address", "/tmp").startswith(
         "/tmp: routes are fetched over http"
     )
 

@@ -111,12 +111,12 @@ class Case:
 
 
 CASES = {
-    "loops": Case("[34]", "the reward function did not come back within 1 s (--reward-timeout)"),
+    "loops": Case("[34]", "the reward function did not come back within 1 s (--timeout)"),
     "loops_and_swallows": Case(
-        r"\d", "the reward function did not come back within 1 s (--reward-timeout)"
+        r"\d", "the reward function did not come back within 1 s (--timeout)"
     ),
     "sleeps": Case(
-        5, "the reward function did not come back within 1 s (--reward-timeout) and could not be"
+        5, "the reward function did not come back within 1 s (--timeout) and could not be"
     ),
     # C code that holds the interpreter's lock leaves nobody who could write the step down
     "waits_in_c": Case(2, "the reward function is in C code that does not come back", saves=False),
@@ -135,7 +135,7 @@ CASES = {
 }
 AT_LOAD = {
     "raises_at_import": "the file, when loaded,",
-    "loops_at_import": "the file, when loaded, did not come back within 1 s (--reward-timeout)",
+    "loops_at_import": "the file, when loaded, did not come back within 1 s (--timeout)",
 }
 MUTATES = """def reward_function(params):
     params["speed"] = -1.0
@@ -188,7 +188,7 @@ def chains() -> dict[str, dict[str, list[str] | str]]:
     plan: dict[str, dict[str, list[str] | str]] = {}
     for name in ["mutates", "asks", *AT_LOAD, *CASES]:
         # a short one for what never comes back: others get the time that a busy machine may need
-        timeout = ["--reward-timeout", "1" if name in NEVER_COME_BACK else str(LIMIT)]
+        timeout = ["--timeout", "1" if name in NEVER_COME_BACK else str(LIMIT)]
         plan[name] = {"train": [*TRAIN, *timeout]}
         if name in CASES and CASES[name].saves:
             plan[name]["again"] = ["reward", "reward.py", "run/failing_step.json", *timeout]
@@ -377,7 +377,7 @@ def racer(*words: str) -> Done:
             "racer train: 'seed': input should be greater than or equal to 0, not -1",
         ),
         (
-            "train center_line --reward-timeout nan",
+            "train center_line --timeout nan",
             "racer train: 'reward_timeout': input should be",
         ),
         ("train center_line --action-space none.json", "none.json"),

@@ -27,6 +27,7 @@ from racer.diagnostics import (
 )
 from racer.drivers.scripted import DRIVER_FAMILY, Drive, drive, drive_all
 from racer.errors import UsageError
+from racer.records import RecordTable
 from racer.reward import RewardRefused, load_reward
 from racer.sim import Phase, Status
 from racer.track.layout import build_track, layout_from_table
@@ -171,8 +172,13 @@ def test_the_front_door_scores_one_reward_by_names() -> None:
 def test_a_score_shows_its_drivers_and_verdict(everyone: list[Drive]) -> None:
     found = score_drives(load_reward("center_line"), everyone)
     lines = str(found).splitlines()
-    assert lines[0].startswith("what center_line pays: ")
-    assert lines[-1].startswith("center_line fails: at gamma 0.99 ")
+    assert lines[0].startswith("center_line fails: at gamma 0.99 ")
+    assert lines[1].startswith("what center_line pays: the sum, ")
+    [_, table, correlation, *rest] = found.details(is_brief=True)
+    assert isinstance(table, RecordTable)
+    assert table.heads == ("driver", "lap s", "%", "0.99", "a step", "clock", "pay")
+    assert correlation == f"rank correlation of pay and clock: {found.correlation():.2f} at 0.99"
+    assert len(rest) < len(found.details()) - 3
     assert sum(line.startswith("weaving ") for line in lines) == 1
     assert '<td style="text-align: left">weaving</td>' in found._repr_html_()
     table = compare_scores([found, score_drives(load_reward("time_trial"), everyone)])

@@ -144,7 +144,7 @@ def test_modules_beside_the_file_are_one_per_car_and_do_not_leak(written, tmp_pa
         (
             "loops",
             3,
-            "did not come back within 0.2 s (--reward-timeout), at `while True:` (car 0, step 7)",
+            "did not come back within 0.2 s (--timeout), at `while True:` (car 0, step 7)",
         ),
         ("loops_and_swallows", 4, "did not come back within 0.2 s"),
         ("loops_and_swallows_deeply", 4, "did not come back within 0.2 s"),

@@ -437,8 +437,9 @@ def _span(interval: Interval) -> str:
 
 
 def _log_table(logs: pd.DataFrame) -> RecordTable:
-    heads = ("log", "laps", "complete", "covered %", "median s", "95 %", "best s", "reward")
-    table = RecordTable((*heads, "zig-zag"), text_heads=frozenset({"log"}))
+    minor = ("best s", "reward", "zig-zag")
+    heads = ("log", "laps", "complete", "covered %", "median s", "95 %", *minor)
+    table = RecordTable(heads, [], frozenset({"log"}), minor)
     for row in logs.to_dict("records"):
         table.add_row(
             row["name"],
@@ -456,7 +457,7 @@ def _log_table(logs: pd.DataFrame) -> RecordTable:
 
 def _sector_table(sectors: pd.DataFrame, first: str, name: str) -> RecordTable:
     heads = ("place", "from m", "to m", f"{first} s", f"{name} s", "difference s", "95 %")
-    table = RecordTable(heads, text_heads=frozenset({"place"}))
+    table = RecordTable(heads, text_heads=frozenset({"place"}), minor_heads=("from m", "to m"))
     for row in sectors.to_dict("records"):
         table.add_row(
             row["sector"],

@@ -12,7 +12,9 @@ from .results import CheckResult as CheckResult
 from .results import checks_as_github as checks_as_github
 from .results import checks_as_json as checks_as_json
 from .results import checks_as_sarif as checks_as_sarif
+from .results import finding_as_dict as finding_as_dict
 from .results import format_check as format_check
+from .results import format_finding as format_finding
 from .runner import CALL_TIMEOUT_S as CALL_TIMEOUT_S
 from .runner import ProjectSettings as ProjectSettings
 from .runner import check as check
@@ -34,8 +36,10 @@ __all__ = [
     "checks_as_json",
     "checks_as_sarif",
     "expand_paths",
+    "finding_as_dict",
     "fix_reward",
     "format_check",
+    "format_finding",
     "kernel_gap",
     "read_project_settings",
     "suggest_code",

@@ -73,7 +73,7 @@ class CheckReport:
         """The report as `racer check --json` writes it."""
         return {
             "path": self.path,
-            "findings": [_finding_data(finding) for finding in self.findings],
+            "findings": [finding_as_dict(finding) for finding in self.findings],
             "trial": self.facts,
         }
 
@@ -229,7 +229,8 @@ def _table_of(report: CheckReport) -> RecordTable:
     return table
 
 
-def _finding_data(finding: Finding) -> dict[str, Any]:
+def finding_as_dict(finding: Finding) -> dict[str, Any]:
+    """A finding as `racer check --json` writes it; `params` hold numpy's numbers, too."""
     return {
         "code": finding.code,
         "name": CODES[finding.code].name,
@@ -280,12 +281,14 @@ def _is_silenced(finding: Finding, lines: Sequence[str]) -> bool:
     return comment[1] is None or finding.code in re.split(r"[,\s]+", comment[1].upper())
 
 
-def format_check(report: CheckReport, is_verbose: bool = True) -> str:
-    """The findings of a file, one a line with its cure below, and a summary; in the manner of ruff."""
-    lines = []
-    for finding in report.findings:
-        lines += _finding_lines(finding, is_verbose)
-    return "\n".join([*lines, report.summary])
+def format_check(report: CheckReport) -> str:
+    """The verdict on a file, and its findings, each with its cure and a test that shows it."""
+    return "\n".join([report.summary, *map(format_finding, report.findings)])
+
+
+def format_finding(finding: Finding, with_help: bool = True, with_tests: bool = True) -> str:
+    """A finding as a line in the manner of ruff; below it its cure, and a test that shows it."""
+    return "\n".join(_finding_lines(finding, with_help, with_tests))
 
 
 def checks_as_json(reports: Sequence[CheckReport]) -> str:
@@ -333,7 +336,7 @@ def _all_findings(reports: Sequence[CheckReport]) -> list[Finding]:
     return findings
 
 
-def _finding_lines(finding: Finding, is_verbose: bool) -> list[str]:
+def _finding_lines(finding: Finding, with_help: bool, with_tests: bool) -> list[str]:
     place = displayed_path(finding.path)
     for number in (finding.line, finding.column):
         if number:
@@ -342,9 +345,9 @@ def _finding_lines(finding: Finding, is_verbose: bool) -> list[str]:
     profile = f" ({finding.profile})" if finding.profile else ""
     severity = severity_of(finding).value
     lines = [f"{place}: {finding.code}{fix} {severity}: {finding.sentence}{profile}"]
-    if is_verbose and finding.remedy:
+    if with_help and finding.remedy:
         lines.append(f"    help: {finding.remedy}")
-    if is_verbose and finding.test:
+    if with_tests and finding.test:
         lines += ["    a test that shows it:", ""]
         lines += [f"        {printable(line)}".rstrip() for line in finding.test.split("\n")]
         lines.append("")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
-import itertools
+import inspect
 import mmap
 import os
 import select
@@ -18,7 +18,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -43,10 +43,7 @@ DONE = b"1"  # what a child says to its supervisor at the end of the command
 UNHEARD = b"0"  # where its output is not what it was
 CODES_WITH_SENTENCE = (1, 2)  # whoever ends the program early with these has said why
 INTERRUPTED_EXIT_CODE = 130  # what a shell reports for a program that Ctrl-C stopped
-MAX_SAID_FAILURES = 20
-"""Of what threads, exit handlers and `__del__` raise in a process."""
-MAX_SAID_FRAMES = 10
-_FAILURES = itertools.count(1)
+COMPLETION_OPTIONS = ("install_completion", "show_completion")
 START_PANEL = "Start here"
 REWARD_PANEL = "Reward"
 DRIVE_PANEL = "Drive"
@@ -74,6 +71,11 @@ COMMANDS = {
         "racer.cli.init:init_command",
         START_PANEL,
         "Write a starter project: a reward, its tests, an experiment.",
+    ),
+    "completion": Command(
+        "racer.cli.completion:completion_command",
+        START_PANEL,
+        "Let bash, zsh or fish complete commands, tracks, rewards and runs.",
     ),
     "check": Command(
         "racer.cli.check:check_command",
@@ -215,6 +217,11 @@ class _RootGroup(TyperGroup):
         rest: list[str] = super().parse_args(ctx, args)
         return rest
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Without the options of typer that `racer completion` is there for."""
+        params = super().get_params(ctx)
+        return [param for param in params if param.name not in COMPLETION_OPTIONS]
+
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, _, rest = super().resolve_command(ctx, args)
         command = load_command(name) if name else None
@@ -231,6 +238,18 @@ class _RootGroup(TyperGroup):
             _leave(f"{error}{advice}", error.exit_code)
         except KeyboardInterrupt:
             _leave("interrupted", INTERRUPTED_EXIT_CODE)
+        except Exception as error:
+            _guess_option(error)
+            raise
+
+
+def _guess_option(error: Any) -> None:
+    """Put what was meant into the sentence about an option that does not exist, in the words that
+    there are for commands.
+    """
+    if getattr(error, "possibilities", None):
+        error.message += f". Did you mean {sorted(error.possibilities)[0]!r}?"
+        error.possibilities = None
 
 
 def load_command(name: str) -> Any:
@@ -241,7 +260,18 @@ def load_command(name: str) -> Any:
         function = command
         command = _new_typer()
         command.command()(function)
-    return typer.main.get_command(command)
+    loaded = typer.main.get_command(command)
+    for one in (loaded, *getattr(loaded, "commands", {}).values()):
+        _join_lines(one)
+    return loaded
+
+
+def _join_lines(command: Any) -> None:
+    """Leave the lines of a help's paragraphs to the terminal, but for those of commands to type."""
+    paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
+    command.help = "\n\n".join(
+        text if text.startswith("racer ") else " ".join(text.split()) for text in paragraphs
+    )
 
 
 def main() -> None:
@@ -256,8 +286,10 @@ def main() -> None:
     if sys.stdout is None:
         sys.stderr.write("racer: standard output is closed: send it to a file or to /dev/null\n")
         sys.exit(UsageError.exit_code)
-    sys.unraisablehook = _say_unraisable
-    threading.excepthook = _say_thread_failure
+    from racer.cli.failures import say_thread_failure, say_unraisable
+
+    sys.unraisablehook = say_unraisable
+    threading.excepthook = say_thread_failure
     if sys.platform == "linux" and SUPERVISED_COMMANDS & set(sys.argv[1:2]):
         _supervise()
     else:
@@ -284,48 +316,6 @@ def _run_command(on_done: Callable[[], None]) -> None:
         # Python flushes once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1 if isinstance(error, BrokenPipeError) else _say_refused_write(error))
-
-
-def _say_unraisable(failure: Any) -> None:
-    """Say what an exit handler or a `__del__` of a reward function raised."""
-    head = failure.err_msg or "Exception ignored"
-    _say_exception(head, failure.exc_type, failure.exc_value, failure.exc_traceback)
-
-
-def _say_thread_failure(failure: Any) -> None:
-    """Say what a thread of a reward function raised, unless it was told to end."""
-    if failure.exc_type is not SystemExit:
-        head = f"Exception in thread {printable(str(getattr(failure.thread, 'name', '')))}"
-        _say_exception(head, failure.exc_type, failure.exc_value, failure.exc_traceback)
-
-
-def _say_exception(head: str, kind: type, error: BaseException, trace: TracebackType) -> None:
-    """Print an exception, whose text is data; but for what racer stops a call with, and for what
-    comes after many: each call may raise one.
-    """
-    import traceback
-
-    if _is_stop_of_a_call(kind):
-        return
-    number = next(_FAILURES)
-    if number > MAX_SAID_FAILURES:
-        return
-    place = printable("".join(traceback.format_tb(trace, -MAX_SAID_FRAMES)), keep="\n")
-    only = "".join(traceback.format_exception_only(kind, error))
-    # the real one: a thread may fail while what a reward prints is caught
-    stream = sys.__stderr__ or sys.stderr
-    stream.write(f"{head}\n{place}{printable(only.rstrip())}\n")
-    if number == MAX_SAID_FAILURES:
-        stream.write(f"{number} exceptions outside of calls so far: no more are shown\n")
-
-
-def _is_stop_of_a_call(kind: type) -> bool:
-    """Whether racer has raised such an exception, in a call that did not come back."""
-    errors = sys.modules.get("racer.reward.errors")
-    if errors is not None and issubclass(kind, errors.CallStopped):
-        return True
-    watchdog = sys.modules.get("racer.reward.watchdog")
-    return kind is KeyboardInterrupt and watchdog is not None and watchdog.has_struck()
 
 
 def _end_in_order(number: int, frame: FrameType | None) -> None:
@@ -462,10 +452,9 @@ def _leave(message: str, code: int) -> None:
 
 def _new_typer(**options: Any) -> typer.Typer:
     return typer.Typer(
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        **options,
+        **{"add_completion": False, **options},
     )
 
 
@@ -475,7 +464,7 @@ def _print_version(is_asked: bool) -> None:
         raise typer.Exit
 
 
-app = _new_typer(cls=_RootGroup, no_args_is_help=True)
+app = _new_typer(cls=_RootGroup, no_args_is_help=True, add_completion=True)
 
 
 @app.callback()

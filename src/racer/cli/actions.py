@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
+from racer.cli.completion import offer_runs, offer_tracks
 from racer.cli.inputs import (
     LogOnTrack,
     load_track_with_note,
@@ -24,6 +24,7 @@ from racer.cli.tables import (
     PictureOption,
     RoutesOption,
     echo,
+    echo_json,
     new_table,
     print_table,
     refuse_if,
@@ -54,7 +55,9 @@ TracksOption = Annotated[
     list[str] | None,
     typer.Option(
         "--track",
-        help="A track's name, .toml or .npy file; may be repeated.  [default: reinvent_2018, or the run's]",
+        autocompletion=offer_tracks,
+        help="A track's name, or a .toml or .npy file; may be repeated.",
+        show_default=f"{DEFAULT_TRACK}, or the run's",
     ),
 ]
 ReverseTracksOption = Annotated[
@@ -273,7 +276,9 @@ def actions_check_command(
     line: Annotated[
         Path | None,
         typer.Option(
-            help="A .csv or .npy of racer line, to lead the search.  [default: found now]"
+            metavar="FILE",
+            help="A .csv or .npy of racer line, to lead the search.",
+            show_default="found now",
         ),
     ] = None,
     run: Annotated[
@@ -282,6 +287,7 @@ def actions_check_command(
             help="A run (also as @1) or log: what its policy takes where.",
             show_default=False,
             callback=resolve_runs,
+            autocompletion=offer_runs,
         ),
     ] = None,
     tracks: RoutesOption = None,
@@ -293,6 +299,9 @@ def actions_check_command(
     best.
 
     Exit code 1 when no lap is found with them, nor in the log of --run. The search takes some seconds for each track.
+
+    racer actions check my_racer/model_metadata.json
+    racer actions check --run @last --json
     """
     from racer.action_design import review_space
     from racer.vehicle import car_preset
@@ -331,7 +340,7 @@ def _show_reviews(
 ) -> None:
     if as_json:
         rows = [review_as_dict(review, usage, notes) for review in reviews]
-        echo(json.dumps(rows, indent=2))
+        echo_json(rows)
         return
     for note in notes:
         echo(f"note: {note}")
@@ -343,10 +352,10 @@ def _show_reviews(
 def actions_design_command(
     track: TracksOption = None,
     car: CarOfActionsOption = None,
-    k: Annotated[int, typer.Option("-k", help="Actions, 2 to 30.")] = 12,
+    k: Annotated[int, typer.Option("--actions", "-k", help="How many actions, 2 to 30.")] = 12,
     reverse: ReverseTracksOption = False,
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Where the model_metadata.json goes.")
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Where it is written.")
     ] = Path("model_metadata.json"),
     picture: Annotated[
         Path | None, typer.Option(help="Draw it there (png, svg, pdf).", show_default=False)
@@ -361,6 +370,9 @@ def actions_design_command(
 ) -> None:
     """Design an action space from the commands of the fastest drive, and write it as
     model_metadata.json.
+
+    racer actions design --track oval
+    racer actions design -k 8 -o actions.json --picture actions.png
     """
     refuse_if(
         output.exists() and not replace,
@@ -380,7 +392,7 @@ def actions_design_command(
     write_metadata(Metadata(design.space, version=version), output.expanduser())
     seconds = time.monotonic() - start
     if as_json:
-        echo(json.dumps(design_as_dict(design, output, seconds), indent=2))
+        echo_json(design_as_dict(design, output, seconds))
     else:
         print_design(design, model, output, seconds)
     if picture is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +14,7 @@ from racer.cli.tables import (
     LogTrackOption,
     RoutesOption,
     echo,
+    echo_json,
     format_count,
     new_table,
     print_record,
@@ -214,7 +214,9 @@ def _lap_table(log: Log, laps: pd.DataFrame) -> RecordTable:
     heads = ["file"] if has_several_files else []
     heads += ["episode", *(INCIDENT_HEADS[name] for name in incidents), "time s", "%", "status"]
     heads += [MEASURE_HEADS[name] for name in measures]
-    table = new_table(*heads, text=("file", "status"))
+    table = new_table(
+        *heads, text=("file", "status"), minor=[MEASURE_HEADS[name] for name in measures]
+    )
     for lap in laps.to_dict("records"):
         cells = [Path(log.sources[lap["source"]].name).name] if has_several_files else []
         cells += [str(lap["episode"]), *(str(lap[name]) for name in incidents)]
@@ -243,10 +245,11 @@ def analyze_command(
     output: Annotated[
         Path | None,
         typer.Option(
+            "--out",
             "-o",
-            "--output",
             metavar="DIR",
-            help="Folder for the pictures; beside the log otherwise.",
+            help="Folder for the pictures.",
+            show_default="LOG-analysis, here",
         ),
     ] = None,
     as_json: Annotated[
@@ -264,7 +267,11 @@ def analyze_command(
         ),
     ] = False,
 ) -> None:
-    """Show the laps of logs: every lap of a race, the course of a training; with pictures."""
+    """Show the laps of logs: every lap of a race, the course of a training; with pictures.
+
+    racer analyze @last
+    racer analyze runs/demo/starter -o pictures --csv laps.csv
+    """
     logs, models = _read_logs_and_models(paths, track, tracks)
     if csv and logs:
         _write_laps(logs, csv)
@@ -275,7 +282,7 @@ def analyze_command(
             pictures = _draw_pictures(log, folder, laps) if output else []
             course = foresee_course(log).to_dict() if foresee else None
             results.append({**_as_dict(log, pictures), "course": course})
-        echo(json.dumps(results[0] if len(results) == 1 else {"logs": results}, indent=2))
+        echo_json(results[0] if len(results) == 1 else {"logs": results})
         return
     for model in models:
         print_record(model)
@@ -338,7 +345,7 @@ def _picture_folders(logs: list[LogOnTrack], output: Path | None) -> list[Path]:
     `output`.
     """
     if output is None:
-        return [_folder_beside(log.path) for log in logs]
+        return [_usual_folder(log.path) for log in logs]
     if len(logs) == 1:
         return [output]
     names = [log.path.resolve().name.split(".")[0] for log in logs]
@@ -349,16 +356,14 @@ def _picture_folders(logs: list[LogOnTrack], output: Path | None) -> list[Path]:
     return folders
 
 
-def _folder_beside(path: Path) -> Path:
-    """Where pictures go when nobody says: inside a log's folder, beside a log's file; for what lies
-    elsewhere, here.
-    """
+def _usual_folder(path: Path) -> Path:
+    """Where pictures go when nobody says: here, into a folder that is named after the log."""
     path = path.expanduser()
-    if path.is_dir():
-        return path / "analysis"
     if path.exists():
-        return path.with_name(f"{path.name.split('.')[0] or 'log'}-analysis")
-    name = re.sub(r"\W+", "_", path.name).strip("_")
+        name = path.resolve().name
+        name = name if path.is_dir() else name.split(".")[0]
+    else:
+        name = re.sub(r"\W+", "_", path.name).strip("_")
     return Path(f"{name or 'log'}-analysis")
 
 

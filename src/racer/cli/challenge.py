@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,9 +15,10 @@ from racer.analysis import (
     read_challenge,
     write_challenge,
 )
+from racer.cli.completion import offer_runs, offer_tracks
 from racer.cli.ghosts import draw_best_laps
 from racer.cli.inputs import best_lap_time, load_track_with_note, resolve_runs
-from racer.cli.tables import JsonOption, echo, print_record
+from racer.cli.tables import JsonOption, echo, echo_json, print_record
 from racer.errors import need
 from racer.files import hold_folder, make_folder
 from racer.track import user_home
@@ -32,7 +32,14 @@ RACE_LAPS = 5
 
 
 def challenge_command(
-    track: Annotated[str, typer.Argument(metavar="TRACK", help="The track, by name or file.")],
+    track: Annotated[
+        str,
+        typer.Argument(
+            metavar="TRACK",
+            autocompletion=offer_tracks,
+            help="A track's name, or a .toml or .npy file.",
+        ),
+    ],
     run: Annotated[
         Path | None,
         typer.Argument(
@@ -40,18 +47,25 @@ def challenge_command(
             help="A run that is to drive (also as @1); without one the leaderboard is shown.",
             show_default=False,
             callback=resolve_runs,
+            autocompletion=offer_runs,
         ),
     ] = None,
     car: Annotated[
         str | None,
         typer.Option(
-            help="v4, v5 or v6.  [default: the run's, else v6]",
-            show_default=False,
+            help="v4, v5 or v6.",
+            show_default=f"the run's, else {DEFAULT_CAR}",
         ),
     ] = None,
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", help="Folder of the pictures: the run beside the record."),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            help="Folder of the pictures: the run beside the record.",
+            show_default="here",
+        ),
     ] = Path(),
     as_json: JsonOption = False,
 ) -> None:
@@ -132,7 +146,7 @@ def _show(
         plain = {**challenge.to_dict(), "files": [str(file) for file in files]}
         if driven is not None:
             plain["lap_time"] = driven[0]
-        echo(json.dumps(plain, indent=2))
+        echo_json(plain)
         return
     print_record(challenge)
     if driven is not None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from racer.cli.tables import echo
+from racer.cli.completion import offer_rewards, offer_tracks
+from racer.cli.tables import BAD, DOUBTFUL, GOOD, echo, echo_as_is, echo_verdict
 
 if TYPE_CHECKING:
     from racer.checker import CheckReport, ProjectSettings
@@ -20,11 +21,19 @@ REACHING_CODES = {"RW108", "RW109", "RW110"}
 
 RewardsArgument = Annotated[
     list[str],
-    typer.Argument(help="Reward files, folders of them, or shipped names.", show_default=False),
+    typer.Argument(
+        autocompletion=offer_rewards,
+        help="Reward files, folders of them, or shipped names.",
+        show_default=False,
+    ),
 ]
 TriedTracksOption = Annotated[
     list[str] | None,
-    typer.Option(help="Try it on this track; may be repeated; `all`: all that ship."),
+    typer.Option(
+        autocompletion=offer_tracks,
+        help="A track's name, or a .toml or .npy file, to try it on; may be repeated; all: all that ship.",
+        show_default="all that ship",
+    ),
 ]
 ProfileOption = Annotated[
     list[str] | None, typer.Option(help="Also ask this validator: aws or community.")
@@ -33,7 +42,12 @@ SelectOption = Annotated[
     list[str] | None, typer.Option(help="Codes that count, such as RW2 or RW301,RW302.")
 ]
 TimeoutOption = Annotated[
-    float | None, typer.Option(help="Seconds that one call may take (2).", show_default=False)
+    float | None,
+    typer.Option(
+        "--timeout",
+        help="Seconds that one call of the reward function may take.",
+        show_default="2",
+    ),
 ]
 FixOption = Annotated[
     bool, typer.Option("--fix", help="Rewrite what the validator objects to; keeps a backup.")
@@ -42,7 +56,7 @@ DiffOption = Annotated[
     bool, typer.Option("--diff", help="Show what --fix would change, and change nothing.")
 ]
 QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="One line a finding, without cures and tests.")
+    bool, typer.Option("--quiet", "-q", help="One line a finding, without cures.")
 ]
 
 
@@ -68,7 +82,7 @@ OutputFormatOption = Annotated[
 ]
 ObjectsOption = Annotated[
     RoadObjects | None,
-    typer.Option(help="What stands on every road, as in object avoidance.", show_default=False),
+    typer.Option(help="What stands on every road: none, boxes or bots.", show_default="none"),
 ]
 
 
@@ -79,17 +93,25 @@ def check_command(
     select: SelectOption = None,
     ignore: Annotated[list[str] | None, typer.Option(help="Codes that do not count.")] = None,
     output: OutputFormatOption = OutputFormat.text,
-    json: Annotated[bool, typer.Option("--json", help="The same as --output-format json.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON: short for --output-format json.")
+    ] = False,
     timeout: TimeoutOption = None,
     objects: ObjectsOption = None,
     fix: FixOption = False,
     diff: DiffOption = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print a test that shows each error, too.")
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Check reward functions: do they load, can they crash, how do they behave, would they be
     accepted?
 
     Exit code 1 when there are errors, 2 for wrong use.
+
+    racer check my_racer/reward.py
+    racer check center_line --track oval --profile aws
     """
     from racer.checker import check, expand_paths, read_project_settings
 
@@ -106,7 +128,7 @@ def check_command(
 
     def show(report: CheckReport) -> None:
         if is_text:
-            _print_report(report, quiet)
+            _print_report(report, with_help=not quiet, with_tests=verbose)
 
     if is_text:
         echo(f"checking {_named(paths)}")
@@ -121,18 +143,21 @@ def check_command(
         on_report=show,
     )
     if not is_text:
-        echo(_written(result.reports, form))
+        echo_as_is(_written(result.reports, form))
     elif len(result.reports) > 1:
         echo(result.summary)
     if result.exit_code:
         raise typer.Exit(result.exit_code)
 
 
-def _print_report(report: CheckReport, is_brief: bool) -> None:
-    """Print the findings about a file, and what held it where that was not the kernel."""
-    from racer.checker import format_check, kernel_gap
+def _print_report(report: CheckReport, with_help: bool, with_tests: bool) -> None:
+    """Print the verdict on a file, its findings, and what held it where that was not the kernel."""
+    from racer.checker import format_finding, kernel_gap
 
-    echo(format_check(report, not is_brief))
+    doubt = DOUBTFUL if report.findings else GOOD
+    echo_verdict(report.summary, BAD if report.has_errors else doubt)
+    for finding in report.findings:
+        echo(format_finding(finding, with_help, with_tests))
     reaches_out = any(finding.code in REACHING_CODES for finding in report.findings)
     if reaches_out and kernel_gap():
         echo(f"note: only Python's own calls were held back ({kernel_gap()})")
@@ -164,7 +189,7 @@ def _fix(paths: list[str], profile: str, is_written: bool, shows_diff: bool) -> 
             echo(f"{path}: {result.why_unchanged}", err=True)
             continue
         if shows_diff:
-            echo(result.diff, nl=False)
+            echo_as_is(result.diff)
         echo(
             f"{path}: {', '.join(result.rewrites)}; pays the same in "
             f"{result.compared_steps:,} steps",

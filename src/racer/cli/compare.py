@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_runs
 from racer.cli.inputs import LogOnTrack, read_jobs_on_track, resolve_runs
 from racer.cli.tables import (
     JsonOption,
@@ -15,6 +15,7 @@ from racer.cli.tables import (
     PictureOption,
     RoutesOption,
     echo,
+    echo_json,
     print_record,
     table_as_dicts,
 )
@@ -31,12 +32,16 @@ def compare_command(
             metavar="A B...",
             help="Two or more logs or runs, also as @1; others differ from the first.",
             callback=resolve_runs,
+            autocompletion=offer_runs,
         ),
     ],
     phase: Annotated[
         str,
         typer.Option(
-            "--phase", help="Which laps: evaluation or training. Evaluation where all have one."
+            "--phase",
+            metavar="PHASE",
+            help="Which laps: evaluation or training.",
+            show_default="evaluation where all have one",
         ),
     ] = "",
     last: Annotated[
@@ -52,6 +57,9 @@ def compare_command(
 ) -> None:
     """Compare two or more logs or runs: lap times with 95 % intervals, and where on the track the
     time is won.
+
+    racer compare @1 @2
+    racer compare runs/demo/center_line runs/demo/starter -o compared.png
     """
     from racer.analysis import ComparedLog, common_phase, compare_laps, laps_that_count, log_names
 
@@ -66,7 +74,7 @@ def compare_command(
     comparison = compare_laps(sides)
     picture = _draw(comparison, output) if output else None
     if as_json:
-        echo(json.dumps(_as_dict(comparison, logs, compared_phase, picture), indent=2))
+        echo_json(_as_dict(comparison, logs, compared_phase, picture))
         return
     for side, log in zip(sides, logs, strict=True):
         echo(f"{side.name}: {log.sentence}")

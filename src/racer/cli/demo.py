@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from racer.cli.completion import offer_tracks
 from racer.cli.ghosts import draw_best_laps
 from racer.cli.inputs import best_lap_time, load_track_with_note
-from racer.cli.tables import JsonOption, echo, new_table, print_table
+from racer.cli.tables import JsonOption, echo, echo_json, new_table, print_table
 from racer.errors import RacerError, need
 from racer.files import read_text, write_file
 from racer.records import format_number
@@ -37,11 +38,15 @@ class DemoLaps(NamedTuple):
 
 
 def demo_command(
-    track: Annotated[str, typer.Option(help="The track, by name or file.")] = DEFAULT_TRACK,
+    track: Annotated[
+        str,
+        typer.Option(autocompletion=offer_tracks, help="A track's name, or a .toml or .npy file."),
+    ] = DEFAULT_TRACK,
     steps: Annotated[int, typer.Option(min=1, help="Steps of each training.")] = DEMO_STEPS,
     seed: Annotated[int, typer.Option(help="Seed of both trainings.")] = 0,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of the two runs and the pictures.")
+        Path,
+        typer.Option("--out", "-o", metavar="DIR", help="Folder of the two runs and the pictures."),
     ] = Path("runs/demo"),
     as_json: JsonOption = False,
 ) -> None:
@@ -70,7 +75,7 @@ def demo_command(
     files = draw_best_laps(traces, shown_track, folder)
     if as_json:
         plain = {**laps._asdict(), "car": car.name, "files": [str(file) for file in files]}
-        echo(json.dumps(plain, indent=2))
+        echo_json(plain)
         return
     _print_laps(laps, car.name)
     for file in files:

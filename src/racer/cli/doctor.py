@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from racer.cli.completion import offer_rewards, offer_runs
 from racer.cli.inputs import read_log_on_track, resolve_runs
-from racer.cli.tables import JsonOption, LogTrackOption, RoutesOption, echo, print_record
+from racer.cli.tables import JsonOption, LogTrackOption, RoutesOption, echo, echo_json, print_record
+from racer.vehicle import DEFAULT_CAR
 
 if TYPE_CHECKING:
     from racer.diagnostics import Diagnosis
@@ -24,6 +25,7 @@ def doctor_command(
             help="A log: a file, folder or archive; a run, also as @1.",
             show_default=False,
             callback=resolve_runs,
+            autocompletion=offer_runs,
         ),
     ],
     reward: Annotated[
@@ -31,14 +33,14 @@ def doctor_command(
         typer.Option(
             "--reward",
             metavar="REWARD",
+            autocompletion=offer_rewards,
             help="Its reward: run it to see what it pays best.",
-            show_default=False,
         ),
     ] = None,
     car: Annotated[
         str | None,
         typer.Option(
-            "--car", help="v4, v5 or v6, where the log does not say it.", show_default=False
+            "--car", help="v4, v5 or v6.", show_default=f"what the log says, else {DEFAULT_CAR}"
         ),
     ] = None,
     track: LogTrackOption = "",
@@ -46,11 +48,10 @@ def doctor_command(
     output: Annotated[
         Path | None,
         typer.Option(
+            "--out",
             "-o",
-            "--output",
             metavar="DIR",
             help="Draw a picture of each of the three there.",
-            show_default=False,
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -69,7 +70,7 @@ def doctor_command(
     pictures = _draw(diagnosis, on_track.log, output) if output else []
     if as_json:
         facts = {**diagnosis.to_dict(), "pictures": [str(file) for file in pictures]}
-        echo(json.dumps(facts, indent=2))
+        echo_json(facts)
         return
     echo(on_track.sentence)
     print_record(diagnosis)

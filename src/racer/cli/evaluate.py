@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_tracks
 from racer.cli.inputs import RunArgument, best_lap_time, describe_standing
-from racer.cli.tables import JsonOption, echo, print_record, refuse_if
+from racer.cli.tables import (
+    BAD,
+    DOUBTFUL,
+    GOOD,
+    JsonOption,
+    echo,
+    echo_json,
+    echo_verdict,
+    print_blocks,
+    refuse_if,
+)
 from racer.errors import need
 from racer.files import write_folder
 from racer.track import user_home
@@ -24,9 +34,15 @@ SAVED_LOG = Path("evaluation-simtrace") / "0-iteration.csv"
 SAVED_PICTURE = "laps.png"
 PICTURE_WIDTH_PX = 720  # of the animation
 PICTURE_WIDTH_WITH_VIEW_PX = 560  # where the car's view stands beside it
+BY_RULES = "as --rules has it"
 
 OtherTrackOption = Annotated[
-    str | None, typer.Option(help="Another track than the run's.", show_default=False)
+    str | None,
+    typer.Option(
+        autocompletion=offer_tracks,
+        help="A track's name, or a .toml or .npy file.",
+        show_default="the run's",
+    ),
 ]
 RulesOption = Annotated[
     str,
@@ -37,18 +53,18 @@ RulesOption = Annotated[
 ]
 LapsOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Laps of the race, driven in one go.", show_default=False),
+    typer.Option(min=1, help="Laps of the race, driven in one go.", show_default=BY_RULES),
 ]
 PenaltyOption = Annotated[
     float | None,
-    typer.Option(min=0.0, help="Seconds held after leaving the track.", show_default=False),
+    typer.Option(min=0.0, help="Seconds held after leaving the track.", show_default=BY_RULES),
 ]
 ResetsOption = Annotated[
     int | None,
     typer.Option(
         min=0,
         help="Incidents that are forgiven; the next one ends the race.",
-        show_default=False,
+        show_default=BY_RULES,
     ),
 ]
 TrialsOption = Annotated[
@@ -59,18 +75,18 @@ OtherDirectionOption = Annotated[
 ]
 OtherCarOption = Annotated[
     str | None,
-    typer.Option(help="Another car than the run's: v4, v5 or v6.", show_default=False),
+    typer.Option(help="v4, v5 or v6.", show_default="the run's"),
 ]
 ObjectsOption = Annotated[
     str | None,
     typer.Option(
-        help="none, boxes, random_boxes, bots, or a .toml file.  [default: as in training]",
-        show_default=False,
+        help="none, boxes, random_boxes, bots or a .toml file.",
+        show_default="as in training",
     ),
 ]
 CrashPenaltyOption = Annotated[
     float | None,
-    typer.Option(min=0.0, help="Seconds held after a crash into an object.", show_default=False),
+    typer.Option(min=0.0, help="Seconds held after a crash into an object.", show_default=BY_RULES),
 ]
 OwnRewardOption = Annotated[
     bool,
@@ -83,7 +99,7 @@ ChosenCheckpointOption = Annotated[
     str | None,
     typer.Option(
         help="best, service (which it would keep), last, or the number of steps.",
-        show_default=False,
+        show_default="best",
     ),
 ]
 SaveOption = Annotated[
@@ -120,7 +136,11 @@ def evaluate_command(
     video: Annotated[str, typer.Option(help="Kind of the animation: gif or mp4.")] = "gif",
     as_json: JsonOption = False,
 ) -> None:
-    """Drive laps with a run's best checkpoint, without exploration, and print the lap table."""
+    """Drive laps with a run's best checkpoint, without exploration, and print the lap table.
+
+    racer evaluate @last
+    racer evaluate @best --track oval --laps 3
+    """
     need("train")
     refuse_if(video not in ("gif", "mp4"), f"--video {video}: there are gif and mp4")
     refuse_if(onboard and not save, "--onboard is about the animation, which --save writes")
@@ -148,14 +168,23 @@ def evaluate_command(
     )
     files = _save_result(run, result, video, onboard) if save else []
     if as_json:
-        echo(json.dumps(_as_dict(result, files), indent=2))
+        echo_json(_as_dict(result, files))
         return
-    print_record(result)
-    for sentence in (_describe_standing(result), _describe_bound(result)):
-        if sentence:
-            echo(sentence)
+    _print_result(result)
     for file in files:
         echo(str(file))
+
+
+def _print_result(result: EvaluationResult) -> None:
+    """Print how many laps were completed, in its color; how good they are, and the laps."""
+    headline, *rest = result.blocks()
+    complete = result.laps["complete"]
+    style = GOOD if complete.all() else DOUBTFUL
+    echo_verdict(str(headline), style if complete.any() else BAD)
+    for sentence in (_describe_bound(result), _describe_standing(result)):
+        if sentence:
+            echo(sentence)
+    print_blocks(rest)
 
 
 def _describe_standing(result: EvaluationResult) -> str:

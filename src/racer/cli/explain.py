@@ -4,13 +4,13 @@ policy looks.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_rewards_and_runs, offer_runs, offer_tracks
 from racer.cli.inputs import (
     load_track_with_note,
     place_log,
@@ -25,6 +25,7 @@ from racer.cli.tables import (
     ReverseOption,
     RewardTimeoutOption,
     echo,
+    echo_json,
     new_table,
     print_record,
     print_table,
@@ -51,19 +52,22 @@ RewardOrRunArgument = Annotated[
         metavar="REWARD|RUN",
         help="A reward file, the name of a shipped one, or a run: its folder, @1, @best.",
         callback=resolve_runs,
+        autocompletion=offer_rewards_and_runs,
     ),
 ]
 ExplainedTrackOption = Annotated[
     str,
     typer.Option(
-        help="A track's name, .toml or .npy file.  [default: reinvent_2018; of a log: recognized]"
+        autocompletion=offer_tracks,
+        help="A track's name, or a .toml or .npy file.",
+        show_default=f"{DEFAULT_TRACK}; of a log: recognized",
     ),
 ]
 DriverOption = Annotated[
     list[str] | None,
     typer.Option(
-        help=f"A scripted driver, or all; may be repeated.  [default: {', '.join(USUAL_DRIVERS)}]",
-        show_default=False,
+        help="A scripted driver, or all; may be repeated.",
+        show_default=", ".join(USUAL_DRIVERS),
     ),
 ]
 TraceOption = Annotated[
@@ -72,6 +76,7 @@ TraceOption = Annotated[
         metavar="LOG",
         help="Explain recorded laps instead: a simtrace csv, a folder of them, a run.",
         callback=resolve_runs,
+        autocompletion=offer_runs,
     ),
 ]
 LogRoutesOption = Annotated[
@@ -96,7 +101,7 @@ def explain_command(
     checkpoint: Annotated[
         str,
         typer.Option(
-            help="Of a run: best, service, last, or the number of steps.  [default: best]"
+            help="Of a run: best, service, last, or the number of steps.", show_default="best"
         ),
     ] = "",
 ) -> None:
@@ -104,6 +109,9 @@ def explain_command(
     track.
 
     Of a run: what its policy looks at and how sure it is, over a lap.
+
+    racer explain my_racer/reward.py -o pay.png
+    racer explain @best
     """
     from racer.training import is_run_folder
 
@@ -137,7 +145,7 @@ def _show_attribution(
 ) -> None:
     """Print which terms pay how much, and draw it to `output` if given."""
     if as_json:
-        echo(json.dumps(attribution.to_dict(), indent=2))
+        echo_json(attribution.to_dict())
     else:
         print_record(attribution)
     if output:
@@ -193,7 +201,7 @@ def explain_policy(folder: Path, checkpoint: str, output: Path | None, as_json: 
     lap, name = explain_run(folder, checkpoint)
     title = f"{folder}, checkpoint {name}, on {lap.track.title}: {_describe_end(lap)}"
     if as_json:
-        echo(json.dumps(_lap_as_dict(lap, name), indent=2))
+        echo_json(_lap_as_dict(lap, name))
     else:
         echo(title)
         _print_lap(lap)

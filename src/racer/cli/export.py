@@ -4,7 +4,6 @@ of a training that was set up elsewhere.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.inputs import RunArgument
-from racer.cli.tables import CheckpointOption, JsonOption, echo
+from racer.cli.tables import CheckpointOption, JsonOption, echo, echo_json
 from racer.errors import RacerError, need
 from racer.files import read_json, read_text
 from racer.track import user_home
@@ -26,7 +25,7 @@ def export_command(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", metavar="DIR", help="A new folder.  [default: export, in the run]"
+            "--out", "-o", metavar="DIR", help="A new folder.", show_default="RUN-export, here"
         ),
     ] = None,
     checkpoint: CheckpointOption = "best",
@@ -35,14 +34,19 @@ def export_command(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a policy as ONNX, checked, and its experiment as DeepRacer for Cloud lays it out."""
+    """Write a policy as ONNX, checked, and its experiment as DeepRacer for Cloud lays it out.
+
+    racer export @best
+    racer export @last -o mine --replace
+    """
     need("train")
     need("export")
     from racer.training.interop import export_run
 
-    exported = export_run(run, out or run / "export", checkpoint, replace)
+    folder = out or Path(f"{run.resolve().name}-export")
+    exported = export_run(run, folder, checkpoint, replace)
     if as_json:
-        echo(json.dumps(_export_as_dict(exported), indent=2))
+        echo_json(_export_as_dict(exported))
     else:
         _print_export(exported)
     if not exported.comparison.agrees:
@@ -86,20 +90,23 @@ def import_command(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", metavar="DIR", help="A new folder.  [default: NAME-racer, here]"
+            "--out", "-o", metavar="DIR", help="A new folder.", show_default="NAME-racer, here"
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read a DeepRacer for Cloud folder, or a bundle of DeepRacer on AWS, into an experiment for
     racer train.
+
+    racer import drfc_folder
+    racer import model.tar.gz -o imported
     """
     from racer.training.interop import import_bundle
 
     folder = out or Path(f"{_name_of_bundle(bundle)}-racer")
     imported = import_bundle(bundle, folder, home=user_home())
     if as_json:
-        echo(json.dumps(_import_as_dict(imported), indent=2))
+        echo_json(_import_as_dict(imported))
     else:
         _print_experiment(imported)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from racer.cli.completion import offer_rewards
 from racer.cli.inputs import read_action_space
 from racer.cli.tables import (
     ActionSpaceOption,
@@ -21,6 +21,7 @@ from racer.cli.tables import (
     TrackOption,
     check_gamma,
     echo,
+    echo_json,
     print_record,
     print_table,
     refuse_if,
@@ -42,11 +43,15 @@ PIPE_FRACTIONS = (0.0, 0.25, 0.5, 0.75)  # of the search at which a pipe gets a 
 def foresee_command(
     rewards: Annotated[
         list[str],
-        typer.Argument(help="Reward files, or names of shipped ones.", show_default=False),
+        typer.Argument(
+            autocompletion=offer_rewards,
+            help="Reward files, or names of shipped ones.",
+            show_default=False,
+        ),
     ],
     track: TrackOption = DEFAULT_TRACK,
     gamma: Annotated[
-        float | None, typer.Option(help="Your discount factor.  [default: 0.99]")
+        float | None, typer.Option(help="Your discount factor.", show_default="0.99")
     ] = None,
     car: CarOfActionsOption = None,
     action_space: ActionSpaceOption = None,
@@ -54,8 +59,8 @@ def foresee_command(
     objects: Annotated[
         str | None,
         typer.Option(
-            help="none, boxes, random_boxes or a .toml file.  [default: boxes if a reward reads objects]",
-            show_default=False,
+            help="none, boxes, random_boxes or a .toml file.",
+            show_default="boxes if a reward reads objects",
         ),
     ] = None,
     seconds: Annotated[
@@ -73,6 +78,9 @@ def foresee_command(
 
     Exit code 1 when the best paid driving completes no laps within 1.25 of the fastest. Ctrl-C ends
     the search, and what was found so far is shown.
+
+    racer foresee my_racer/reward.py
+    racer foresee center_line --track oval --seconds 2 -o foreseen.png
     """
     check_gamma(gamma)
     refuse_if(not seconds > 0.0, f"--seconds {seconds:g}: a search takes more than 0 s")
@@ -178,7 +186,7 @@ def _show(foresights: list[Foresight], wanted: int, as_json: bool) -> None:
     from racer.diagnostics import compare_foresights
 
     if as_json:
-        echo(json.dumps([foresight.to_dict() for foresight in foresights], indent=2))
+        echo_json([foresight.to_dict() for foresight in foresights])
         return
     if wanted == 1:
         print_record(foresights[0])

@@ -35,11 +35,14 @@ def init_command(
     line: Annotated[
         bool, typer.Option("--line", help="Begin with rewards built on a track's racing line.")
     ] = False,
-    track: Annotated[str, typer.Option(help="The track of --line.")] = DEFAULT_TRACK,
-    car: Annotated[str, typer.Option(help="The car of --line: v4, v5 or v6.")] = DEFAULT_CAR,
+    track: Annotated[str, typer.Option(help="Of --line: a track's name.")] = DEFAULT_TRACK,
+    car: Annotated[str, typer.Option(help="Of --line: v4, v5 or v6.")] = DEFAULT_CAR,
 ) -> None:
     """Write a starter project: a reward function, its tests, an action space, an experiment and a
     CI workflow.
+
+    racer init my_racer
+    racer init my_racer --line --track oval
     """
     folder = folder.expanduser()
     texts = _texts_for_line(track, car) if line else {}

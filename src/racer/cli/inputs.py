@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_runs
 from racer.cli.tables import echo
 from racer.track import TrackEntry, check_extent, find_track, open_entry, user_home
 
@@ -26,14 +27,17 @@ if TYPE_CHECKING:
 LENGTH_TOLERANCE_M = 0.02  # of tracks whose logs can be laid over each other
 
 
-def resolve_runs(value: Any) -> Any:
+def resolve_runs(ctx: typer.Context, value: Any) -> Any:
     """What a user gave for a run or a log, or a list of that, with the folder in the place of a
     run's name; what that is goes to stderr.
 
-    Raises UsageError for a name that no run has.
+    While a shell completes a line, names stay as they are. Raises UsageError for a name that no run
+    has.
     """
+    if ctx.resilient_parsing:
+        return value
     if isinstance(value, list):
-        return [resolve_runs(one) for one in value]
+        return [resolve_runs(ctx, one) for one in value]
     text = str(value)
     if "@" not in text or "://" in text or Path(text).exists():
         return value
@@ -52,6 +56,7 @@ LogsArgument = Annotated[
         metavar="LOG...",
         help="Logs: files, folders, archives, globs, s3:// addresses; runs, also as @1.",
         callback=resolve_runs,
+        autocompletion=offer_runs,
     ),
 ]
 RunArgument = Annotated[
@@ -61,6 +66,7 @@ RunArgument = Annotated[
         help="Folder of a run, or its name: @1, @best, @last (racer runs).",
         show_default=False,
         callback=resolve_runs,
+        autocompletion=offer_runs,
     ),
 ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_tracks
 from racer.cli.inputs import load_track_with_note
-from racer.cli.tables import JsonOption, PictureOption, ReverseOption, echo, new_table, print_record
+from racer.cli.tables import (
+    CarOption,
+    JsonOption,
+    PictureOption,
+    ReverseOption,
+    echo,
+    echo_json,
+    new_table,
+    print_record,
+)
 from racer.records import Record, RecordTable, format_number, known_number
 from racer.track import user_home
+from racer.vehicle import DEFAULT_CAR
 
 if TYPE_CHECKING:
     from racer.drivers import Drive
@@ -23,7 +33,6 @@ if TYPE_CHECKING:
     from racer.vehicle import Car
 
 BASELINES = ("least_curvature", "shortest")
-DEFAULT_LINE_CAR = "v5"
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,14 +125,19 @@ class LineReport(Record):
 
 def line_command(
     track: Annotated[
-        str, typer.Argument(metavar="TRACK", help="A track's name, or a .toml or .npy file.")
+        str,
+        typer.Argument(
+            metavar="TRACK",
+            autocompletion=offer_tracks,
+            help="A track's name, or a .toml or .npy file.",
+        ),
     ],
-    car: Annotated[str, typer.Option(help="v4, v5 or v6.")] = DEFAULT_LINE_CAR,
+    car: CarOption = DEFAULT_CAR,
     margin: Annotated[
         float | None,
         typer.Option(
-            help="m that the middle of the car stays within the borders; down to -0.08, beyond them.  [default: -0.06]",
-            show_default=False,
+            help="m that the middle of the car stays within the borders; down to -0.08, beyond them.",
+            show_default="-0.06",
         ),
     ] = None,
     reverse: ReverseOption = False,
@@ -138,19 +152,30 @@ def line_command(
     ] = True,
     output: PictureOption = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", help="Write the line there, a point a row.")
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Write the line there, a point a row."),
     ] = None,
     npy: Annotated[
         Path | None,
-        typer.Option("--npy", help="Write the line there, as an array of the same columns."),
+        typer.Option(
+            "--npy",
+            metavar="FILE",
+            help="Write the line there, as an array of the same columns.",
+        ),
     ] = None,
     snippet: Annotated[
-        Path | None, typer.Option("--snippet", help="Write the line there as Python for rewards.")
+        Path | None,
+        typer.Option(
+            "--snippet", metavar="FILE", help="Write the line there as Python for rewards."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the fastest line around a track, the lap time that it allows, corner by corner, and
     drive it.
+
+    racer line reinvent_2018
+    racer line oval --car v5 --csv line.csv -o line.png
     """
     from racer.raceline import LINE_MARGIN_M, racing_line, remember_bound
     from racer.vehicle import car_preset
@@ -168,7 +193,7 @@ def line_command(
         files.append(_draw(report, output))
     if as_json:
         names = [str(file) for file in files]
-        echo(json.dumps({**report.to_dict(), "files": names}, indent=2))
+        echo_json({**report.to_dict(), "files": names})
         return
     print_record(report)
     for file in files:

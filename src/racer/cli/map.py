@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_rewards
 from racer.cli.inputs import load_track_with_note
 from racer.cli.tables import (
     ReverseOption,
@@ -16,6 +16,7 @@ from racer.cli.tables import (
     RewardTimeoutOption,
     TrackOption,
     echo,
+    echo_json,
     refuse_if,
 )
 from racer.track import DEFAULT_TRACK
@@ -39,7 +40,11 @@ AcrossOption = Annotated[
 MapPictureOption = Annotated[
     Path | None,
     typer.Option(
-        "-o", "--output", help="Where to draw it (png, svg, pdf).  [default: REWARD-map.png]"
+        "--out",
+        "-o",
+        metavar="FILE",
+        help="Draw it there (png, svg, pdf).",
+        show_default="REWARD-map.png",
     ),
 ]
 
@@ -48,20 +53,31 @@ def map_command(
     reward: RewardArgument,
     track: TrackOption = DEFAULT_TRACK,
     speed: Annotated[float, typer.Option(help="m/s at every place.")] = 2.0,
-    steering: Annotated[float, typer.Option(help="Degrees at every place, + is left.")] = 0.0,
-    heading: Annotated[
+    steering_deg: Annotated[float, typer.Option(help="Degrees at every place, + is left.")] = 0.0,
+    heading_deg: Annotated[
         float, typer.Option(help="Degrees between the car and the road, + is left.")
     ] = 0.0,
     best_heading: Annotated[
         bool, typer.Option("--best-heading", help="The best paid heading at every place.")
     ] = False,
     minus: Annotated[
-        str, typer.Option(metavar="REWARD", help="Show how much more is paid than by this reward.")
+        str,
+        typer.Option(
+            metavar="REWARD",
+            autocompletion=offer_rewards,
+            help="Show how much more is paid than by this reward.",
+        ),
     ] = "",
     across: AcrossOption = None,
     beside: Annotated[float, typer.Option(help="m beside the road that are shown too.")] = 0.25,
     cells: Annotated[
-        int | None, typer.Option(min=1, max=200_000, help="Places.  [default: 9000, or 3500]")
+        int | None,
+        typer.Option(
+            min=1,
+            max=200_000,
+            help="Places.",
+            show_default="9000, 3500 with --best-heading",
+        ),
     ] = None,
     reverse: ReverseOption = False,
     output: MapPictureOption = None,
@@ -72,16 +88,20 @@ def map_command(
 ) -> None:
     """Draw what a reward function pays at every place of a track, for one speed, steering and
     heading.
+
+    racer map my_racer/reward.py
+    racer map waypoint_heading --heading-deg 10 -o map.png
     """
     from racer.diagnostics import MapSettings, subtract_maps
     from racer.reward import load_reward
 
     refuse_if(
-        best_heading and heading, "--best-heading tries all headings: give it without --heading"
+        best_heading and heading_deg,
+        "--best-heading tries all headings: give it without --heading-deg",
     )
     functions = [load_reward(name) for name in (reward, minus) if name]
     driven = load_track_with_note(track, reverse)
-    settings = MapSettings(speed, steering, None if best_heading else heading)
+    settings = MapSettings(speed, steering_deg, None if best_heading else heading_deg)
     places = {"waypoints": across, "cells": cells, "beside": beside}
     maps = _map_all(functions, driven, settings, places, reward_timeout)
     stateful = [
@@ -92,7 +112,7 @@ def map_command(
     shown = subtract_maps(*maps) if minus else maps[0]
     title = " minus ".join(function.name for function in functions)
     if as_json:
-        echo(json.dumps(_as_dict(title, driven, settings, shown, stateful), indent=2))
+        echo_json(_as_dict(title, driven, settings, shown, stateful))
     else:
         echo("\n".join(_sentences(title, driven, settings, shown, stateful)))
     if output or not as_json:

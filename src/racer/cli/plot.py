@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from racer.cli.completion import offer_runs
 from racer.cli.inputs import LENGTH_TOLERANCE_M, LogOnTrack, read_log_on_track, resolve_runs
-from racer.cli.tables import LogTrackOption, RoutesOption, check_gamma, echo, refuse_if
+from racer.cli.tables import (
+    LogTrackOption,
+    RoutesOption,
+    check_gamma,
+    echo,
+    echo_json,
+    new_table,
+    print_table,
+    refuse_if,
+)
 from racer.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -29,15 +39,17 @@ PathsArgument = Annotated[
         help="A log: a file or a folder, a run also as @1. versus takes two.",
         show_default=False,
         callback=resolve_runs,
+        autocompletion=offer_runs,
     ),
 ]
 PictureOrFilmOption = Annotated[
     Path | None,
     typer.Option(
+        "--out",
         "-o",
-        "--output",
         metavar="FILE",
-        help="png, svg, pdf; gif or mp4 of ghosts.  [KIND.png]",
+        help="Draw it there (png, svg, pdf; ghosts also gif, mp4).",
+        show_default="KIND.png",
     ),
 ]
 LapsOption = Annotated[
@@ -45,11 +57,12 @@ LapsOption = Annotated[
     typer.Option(
         metavar="WHICH",
         help="Numbers from 1 (3,7), best:5, first:5, last:5, all; of two logs one each.",
+        show_default="as suits the kind",
     ),
 ]
 GammaOption = Annotated[
     float | None,
-    typer.Option(help="Of reward-time: the discount factor.  [the job's, else 0.99]"),
+    typer.Option(help="Of reward-time: the discount factor.", show_default="the job's, else 0.99"),
 ]
 
 
@@ -63,21 +76,32 @@ def plot_command(
     tracks: RoutesOption = None,
     laps: LapsOption = "",
     phase: Annotated[
-        str, typer.Option(metavar="PHASE", help="Only laps of training, or of evaluation.")
+        str,
+        typer.Option(
+            metavar="PHASE",
+            help="Which laps: evaluation or training.",
+            show_default="as suits the kind",
+        ),
     ] = "",
     color: Annotated[
         str, typer.Option(help="Of track: speed, reward, throttle, steering, time.")
     ] = "speed",
     gamma: GammaOption = None,
     is_list: Annotated[bool, typer.Option("--list", help="List the kinds.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON: the kinds, or the picture's file and track.")
+    ] = False,
 ) -> None:
     """Draw one picture of a log: training, lap times, laps on the track, telemetry, heat maps,
     sectors, ghosts.
+
+    racer plot track @last
+    racer plot ghosts @best -o ghosts.gif
     """
     from racer.plotting import find_plot_kind
 
     if is_list or not kind:
-        _list_kinds()
+        _list_kinds(as_json)
         return
     picture = output or Path(f"{kind}.png")
     plot_kind = find_plot_kind(kind)
@@ -91,19 +115,30 @@ def plot_command(
         f"{picture}: {kind} does not move, write it as png, svg or pdf (ghosts is an animation)",
     )
     logs = [read_log_on_track(path, track, tracks) for path in log_paths]
-    echo(logs[0].sentence)
+    if not as_json:
+        echo(logs[0].sentence)
     request = _request(plot_kind, logs, log_paths, laps, phase)
     request = replace(request, color=color, gamma=nan if gamma is None else gamma)
     _draw(plot_kind, picture, request)
-    echo(str(picture))
+    if as_json:
+        echo_json(
+            {"kind": kind, "file": str(picture), "track_sentence": logs[0].sentence}, indent=None
+        )
+    else:
+        echo(str(picture))
 
 
-def _list_kinds() -> None:
+def _list_kinds(as_json: bool) -> None:
     from racer.plotting import PLOT_KINDS
 
-    width = max(map(len, PLOT_KINDS))
+    if as_json:
+        summaries = {name: plot_kind.summary for name, plot_kind in PLOT_KINDS.items()}
+        echo_json(summaries)
+        return
+    table = new_table("kind", "what it shows", text=("kind", "what it shows"))
     for name, plot_kind in PLOT_KINDS.items():
-        echo(f"{name:<{width}}  {plot_kind.summary}")
+        table.add_row(name, plot_kind.summary)
+    print_table(table)
 
 
 def _check_logs(kind: str, picture: Path, paths: list[str]) -> None:

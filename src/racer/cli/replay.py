@@ -4,12 +4,12 @@ of it with saved params, to reproduce what stopped a training.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_rewards
 from racer.cli.inputs import LogsArgument, tracks_to_try
 from racer.cli.tables import (
     JsonOption,
@@ -20,9 +20,11 @@ from racer.cli.tables import (
     RoutesOption,
     check_gamma,
     echo,
+    echo_as_is,
+    echo_json,
     print_blocks,
 )
-from racer.errors import UsageError, printable
+from racer.errors import UsageError
 from racer.files import read_json
 
 
@@ -36,6 +38,7 @@ def replay_command(
         typer.Option(
             "--own",
             metavar="REWARD",
+            autocompletion=offer_rewards,
             help="The reward that the log was scored with: proves the rebuild.",
         ),
     ] = "",
@@ -48,6 +51,9 @@ def replay_command(
 ) -> None:
     """Price the steps of logs with a reward function, and compare what laps are paid with the
     clock.
+
+    racer replay my_racer/reward.py @last
+    racer replay speed_aware @last --csv laps.csv
     """
     check_gamma(gamma)
     from racer.diagnostics import collect_replay, replay_log
@@ -74,7 +80,7 @@ def replay_command(
     if csv:
         result.write_csv(csv)
     if as_json:
-        echo(json.dumps({**result.to_dict(), "reward": reward}, indent=2))
+        echo_json({**result.to_dict(), "reward": reward})
     else:
         print_blocks(result.summary_blocks())
     result.require_laps()
@@ -87,7 +93,11 @@ def reward_command(
     ],
     reward_timeout: RewardTimeoutOption = 5.0,
 ) -> None:
-    """Call a reward function once, with the params in a JSON file, and print what it returns."""
+    """Call a reward function once, with the params in a JSON file, and print what it returns.
+
+    racer reward my_racer/reward.py params.json
+    racer reward center_line params.json --timeout 1
+    """
     from racer.reward import RewardBatch, RewardRefused, load_reward
 
     call = read_params(params)
@@ -96,11 +106,10 @@ def reward_command(
         [reward] = batch([call])
     except RewardRefused as error:
         if error.trace:
-            echo(error.trace, err=True, nl=False)
+            echo_as_is(error.trace, err=True)
         raise
     if batch.printed:
-        printed = printable(batch.printed, keep="\n\t")
-        echo(printed, nl=not printed.endswith("\n"))
+        echo_as_is(batch.printed)
     echo(repr(float(reward)))
 
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 def report_command(
     paths: LogsArgument,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE", help="The page: an .html file.")
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The page: an .html file.")
     ] = Path("report.html"),
     title: Annotated[
-        str, typer.Option("--title", help="What stands at its top; job and track otherwise.")
+        str, typer.Option("--title", help="What stands at its top.", show_default="job and track")
     ] = "",
     track: LogTrackOption = "",
     tracks: RoutesOption = None,

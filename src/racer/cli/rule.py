@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from typing import Annotated, Any
@@ -12,7 +11,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from racer.checker import CODES, suggest_code
-from racer.cli.tables import JsonOption, echo, new_table, print_table
+from racer.cli.tables import JsonOption, echo, echo_json, new_table, print_table
 from racer.errors import UsageError
 from racer.files import read_text
 from racer.resources import shipped_folder
@@ -38,7 +37,7 @@ def rule_command(
     """
     codes = _matching_codes(code or "")
     if as_json:
-        echo(json.dumps([_plain(code) for code in codes], indent=2))
+        echo_json([_plain(code) for code in codes])
     elif code and len(codes) == 1:
         _print_page(codes[0])
     else:

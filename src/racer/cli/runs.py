@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from racer.cli.tables import JsonOption, echo, new_table, print_table
+from racer.cli.tables import JsonOption, echo, echo_json, new_table, print_table
 from racer.records import MISSING, RecordTable, format_number, format_percent
 from racer.track import user_home
 
@@ -32,12 +31,15 @@ def runs_command(
 
     @1, @best and @last name a run of the folder runs wherever a command asks for one, FOLDER@1 one
     of another folder. A bound that is not known yet takes some seconds, once.
+
+    racer runs
+    racer runs runs/demo --json
     """
     from racer.training import list_runs, with_bounds
 
     runs = with_bounds(list_runs(folder), user_home(), _say_search)
     if as_json:
-        echo(json.dumps([run.to_dict() for run in runs], indent=2))
+        echo_json([run.to_dict() for run in runs])
         return
     if not runs:
         echo(f"no run under {folder} yet: racer train center_line makes one")
@@ -68,7 +70,7 @@ def _runs_table(runs: list[RunSummary], folder: Path) -> RecordTable:
         "parent",
         "state",
     )
-    table = new_table(*heads, "folder", text=TEXT_HEADS)
+    table = new_table(*heads, "folder", text=TEXT_HEADS, minor=("age", "parent", "folder"))
     for run in runs:
         table.add_row(
             _handle(run, folder),

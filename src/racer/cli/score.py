@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_rewards
 from racer.cli.inputs import read_action_space
 from racer.cli.tables import (
     ActionSpaceOption,
@@ -16,10 +16,14 @@ from racer.cli.tables import (
     PictureOption,
     ReverseOption,
     TrackOption,
+    VerboseOption,
     check_gamma,
     echo,
-    print_record,
+    echo_json,
+    echo_verdict,
+    print_blocks,
     print_table,
+    verdict_style,
 )
 from racer.errors import RacerError
 from racer.track import DEFAULT_TRACK, load_track
@@ -33,17 +37,23 @@ if TYPE_CHECKING:
 
 ScoredRewardsArgument = Annotated[
     list[str],
-    typer.Argument(help="Reward files, or names of shipped ones.", show_default=False),
+    typer.Argument(
+        autocompletion=offer_rewards,
+        help="Reward files, or names of shipped ones.",
+        show_default=False,
+    ),
 ]
 ScoredGammaOption = Annotated[
     float | None,
-    typer.Option(help="Your discount factor.  [default: 0.9, 0.99, 0.999; the verdict is at 0.99]"),
+    typer.Option(
+        help="Your discount factor.", show_default="0.9, 0.99, 0.999; the verdict is at 0.99"
+    ),
 ]
 ScoredObjectsOption = Annotated[
     str | None,
     typer.Option(
-        help="none, boxes, random_boxes or a .toml file.  [default: boxes if a reward reads objects]",
-        show_default=False,
+        help="none, boxes, random_boxes or a .toml file.",
+        show_default="boxes if a reward reads objects",
     ),
 ]
 ExpertOption = Annotated[
@@ -70,6 +80,7 @@ def score_command(
         ),
     ] = False,
     output: PictureOption = None,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Let scripted drivers lap a track, and compare what a reward pays them with what the clock
@@ -77,6 +88,9 @@ def score_command(
 
     Exit code 1 when a reward fails: when the best paid driver, or the best paid driving that a search
     finds, is not nearly the fastest, or the ranks do not correlate.
+
+    racer score my_racer/reward.py
+    racer score center_line speed_aware --track oval -o ranks.png
     """
     check_gamma(gamma)
     road = load_track(track)
@@ -110,9 +124,9 @@ def score_command(
         raise unscored[0].error
     scores = [result for result in results if not isinstance(result, UnscoredReward)]
     if as_json:
-        echo(json.dumps([_as_dict(result) for result in results], indent=2))
+        echo_json([_as_dict(result) for result in results])
     else:
-        _print_scores(scores, is_alone=len(results) == 1)
+        _print_scores(scores, is_alone=len(results) == 1, is_verbose=verbose)
     for result in unscored:
         echo(f"{result.reward} is not scored: {result.error}", err=as_json)
     if output and scores:
@@ -155,18 +169,17 @@ def _with_expert(objects: str) -> list[str | Driver]:
     return [*score_drivers(objects), EXPERT]
 
 
-def _print_scores(scores: list[RewardScore], is_alone: bool) -> None:
+def _print_scores(scores: list[RewardScore], is_alone: bool, is_verbose: bool) -> None:
     from racer.diagnostics import compare_scores
 
-    if is_alone:
-        print_record(scores[0])
-        return
-    if not scores:
-        return
-    echo("rank correlation of pay and clock by gamma, and pairs of drivers in the wrong order")
-    print_table(compare_scores(scores))
     for score in scores:
-        echo(score.summary)
+        echo_verdict(score.summary, verdict_style(score.verdict.passed))
+    if scores and not is_alone:
+        echo("rank correlation of pay and clock by gamma, and pairs of drivers in the wrong order")
+        print_table(compare_scores(scores))
+    for score in scores:
+        if is_alone or is_verbose:
+            print_blocks(score.details(is_brief=not is_verbose))
 
 
 def _check_verdicts(scores: list[RewardScore], unscored: list[UnscoredReward]) -> None:

@@ -23,7 +23,7 @@ def see_command(
         float,
         typer.Option(metavar="S", help="m of center line from the start line to the car's front."),
     ] = 0.5,
-    aside: Annotated[
+    offset: Annotated[
         float, typer.Option(metavar="M", help="m beside the center line, + is left.")
     ] = 0.0,
     heading_deg: Annotated[
@@ -45,19 +45,26 @@ def see_command(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="Where to draw it (png, svg, pdf).  [default: TRACK-see.png]"
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Draw it there (png, svg, pdf).",
+            show_default="TRACK-see.png",
         ),
     ] = None,
 ) -> None:
     """Draw the map, the front camera, the stereo pair, LIDAR and features of a car placed on a
     track.
+
+    racer see --track oval
+    racer see --at 4.6 --offset 0.1 --box 0.9,0.2 -o see.png
     """
     from racer.plotting import save_figure, sensor_figure
     from racer.sim import both_directions, obstacles_before, placed_rows
     from racer.track import pack_tracks
 
     known_track = load_track_with_note(track)
-    car = placed_rows(known_track, at, offset=aside, heading_deg=heading_deg, reverse=reverse)
+    car = placed_rows(known_track, at, offset=offset, heading_deg=heading_deg, reverse=reverse)
     tracks = both_directions(known_track)
     obstacles = _stand_obstacles(known_track, at, {"box": box or [], "bot": bot or []}, reverse)
     direction = " (reversed)" if reverse else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_tracks
 from racer.cli.inputs import find_track_with_note
 from racer.cli.progress import show_item_bar
 from racer.cli.tables import (
@@ -17,6 +17,7 @@ from racer.cli.tables import (
     PictureOption,
     ReverseOption,
     echo,
+    echo_json,
     new_table,
     print_table,
     refuse_if,
@@ -32,19 +33,32 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, show, import, export and fetch tracks.", no_args_is_help=True)
 
 TrackArgument = Annotated[
-    str, typer.Argument(metavar="TRACK", help="A track's name, or a .toml or .npy file.")
+    str,
+    typer.Argument(
+        metavar="TRACK",
+        autocompletion=offer_tracks,
+        help="A track's name, or a .toml or .npy file.",
+    ),
 ]
 
 
 @app.command("list")
 def tracks_list_command(as_json: JsonOption = False) -> None:
-    """List the tracks that racer knows by name, shipped, imported and fetched."""
+    """List the tracks that racer knows by name, shipped, imported and fetched.
+
+    racer tracks list
+    racer tracks list --json
+    """
     summaries = [_summarize(entry) for entry in track_entries()]
     if as_json:
-        echo(json.dumps(summaries, indent=2))
+        echo_json(summaries)
         return
     heads = ("track", "title", "length m", "width m", "tightest m", "turns", "direction", "from")
-    table = new_table(*heads, text=("track", "title", "direction", "from"))
+    table = new_table(
+        *heads,
+        text=("track", "title", "direction", "from"),
+        minor=("title", "tightest m", "width m", "direction", "from"),
+    )
     for summary in summaries:
         table.add_row(*map(_format_cell, summary.values()))
     print_table(table)
@@ -60,14 +74,18 @@ def tracks_show_command(
     reverse: ReverseOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what there is to know about a track and, with -o, draw it."""
+    """Say what there is to know about a track and, with -o, draw it.
+
+    racer tracks show reinvent_2018
+    racer tracks show oval --reverse -o oval.png
+    """
     from racer.track import track_facts
 
     entry = find_track_with_note(track)
     driven = _open_track(entry, reverse)
     facts = track_facts(driven)
     if as_json:
-        echo(json.dumps({**_identity(entry, driven), **asdict(facts)}, indent=2))
+        echo_json({**_identity(entry, driven), **asdict(facts)})
     else:
         echo(f"{driven.title} ({driven.name})")
         print_table(_facts_table(entry, driven, facts))
@@ -87,7 +105,7 @@ def tracks_import_command(
         ),
     ],
     name: Annotated[
-        str, typer.Option("--name", help="Name of the track; the file's stem unless given.")
+        str, typer.Option("--name", help="Name of the track.", show_default="the file's")
     ] = "",
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace an imported track of that name.")
@@ -97,13 +115,20 @@ def tracks_import_command(
     ] = 1.0,
     width: Annotated[
         float | None,
-        typer.Option("--width", help="m, of the road where a file has its center line only."),
+        typer.Option(
+            "--width",
+            help="m, of the road where a file has its center line only.",
+            show_default="as the file says",
+        ),
     ] = None,
 ) -> None:
     """Take tracks among your own, so that they have a name.
 
     A table has a center line x y; or that with its width to the right and to the left, as databases
     of racetracks have; or center, inner and outer x y.
+
+    racer tracks import garage.csv --width 0.76
+    racer tracks import garage.npy --name garage --replace
     """
     refuse_if(
         name and len(paths) > 1,
@@ -121,12 +146,17 @@ def tracks_export_command(
     track: TrackArgument,
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", help="A .npy route, or .toml for a copy of the layout."),
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="A .npy route, or .toml for a copy of the layout."
+        ),
     ],
     reverse: ReverseOption = False,
 ) -> None:
     """Write a track as the simulator's route file (.npy), or its layout (.toml) to start your own
     from.
+
+    racer tracks export oval -o oval.npy
+    racer tracks export oval -o my_oval.toml
     """
     from racer.track import save_route
 
@@ -161,13 +191,18 @@ def tracks_fetch_command(
     address: Annotated[
         str,
         typer.Option(
-            "--from",
+            "--address",
             metavar="URL",
-            help="Folder of <world>.npy files; the community's unless given.",
+            help="Folder of <world>.npy files.",
+            show_default="the community's",
         ),
     ] = "",
 ) -> None:
-    """Fetch routes of the real simulator, verify and keep them."""
+    """Fetch routes of the real simulator, verify and keep them.
+
+    racer tracks fetch reinvent_base
+    racer tracks fetch --list
+    """
     from racer.track import ROUTES_ADDRESS, fetch_route
 
     if known:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from racer.cli import INTERRUPTED_EXIT_CODE
+from racer.cli.completion import offer_rewards, offer_runs, offer_tracks
 from racer.cli.inputs import resolve_runs
-from racer.cli.tables import CarOfActionsOption, echo, new_table, print_table, refuse_if
-from racer.errors import RacerError, UsageError, need
-from racer.track import user_home
+from racer.cli.tables import CarOfActionsOption, echo, echo_json, refuse_if
+from racer.cli.train_grid import train_grid
+from racer.errors import UsageError, need
+from racer.track import DEFAULT_TRACK, user_home
 
 if TYPE_CHECKING:
-    from racer.records import RecordTable
-    from racer.training import Run, Session
-    from racer.training.sweep import Experiment, RunComparison, RunStatus
+    from racer.training import ProgressCallback, Run, Session
 
 
 CONFIG_OPTIONS = (
@@ -46,70 +48,91 @@ MAX_UNTOLD_STEPS_FACTOR = 1.1
 """Up to so many times as many steps as were asked for, nothing is said of it."""
 
 RewardOrExperimentArgument = Annotated[
-    str, typer.Argument(help="A reward file, a shipped reward's name, or an experiment .toml.")
+    str,
+    typer.Argument(
+        autocompletion=offer_rewards,
+        help="A reward file, a shipped reward's name, or an experiment .toml.",
+    ),
 ]
 TrainingTracksOption = Annotated[
     str | None,
     typer.Option(
-        help="A track's name, .toml or .npy file; several with --teacher: A,B.  [default: reinvent_2018]"
+        autocompletion=offer_tracks,
+        help="A track's name, or a .toml or .npy file; several with --teacher: A,B.",
+        show_default=DEFAULT_TRACK,
     ),
 ]
 StepsOption = Annotated[
-    int | None, typer.Option(help="Steps of all cars together.  [default: 300000]")
+    int | None, typer.Option(help="Steps of all cars together.", show_default="300000")
 ]
 SeedOption = Annotated[
-    int | None, typer.Option(help="Seed of every random generator.  [default: 0]")
+    int | None, typer.Option(help="Seed of every random generator.", show_default="0")
 ]
 ActionSpaceFileOption = Annotated[
-    str | None, typer.Option(help="A model_metadata.json.  [default: continuous]")
+    str | None,
+    typer.Option(metavar="FILE", help="A model_metadata.json.", show_default="continuous"),
 ]
 HyperparametersOption = Annotated[
-    str | None, typer.Option(help="A DeepRacer hyperparameters.json.")
+    str | None, typer.Option(metavar="FILE", help="A DeepRacer hyperparameters.json.")
 ]
-EnvsOption = Annotated[int | None, typer.Option(help="Cars that drive at once.  [default: 64]")]
+EnvsOption = Annotated[int | None, typer.Option(help="Cars that drive at once.", show_default="64")]
 TrainReverseOption = Annotated[
     bool | None, typer.Option("--reverse", help="Drive the track the other way.")
 ]
-NoiseOption = Annotated[str | None, typer.Option(help="none, jitter or robust.  [default: none]")]
+NoiseOption = Annotated[
+    str | None, typer.Option(help="none, jitter or robust.", show_default="none")
+]
 ObservationOption = Annotated[
     str | None,
     typer.Option(
-        help="What the policy sees: features, camera, camera:80x60, stereo,lidar or sensors.  [default: features]"
+        help="What the policy sees: features, camera, camera:80x60, stereo,lidar or sensors.",
+        show_default="features",
     ),
 ]
 NetworkOption = Annotated[
     str | None,
-    typer.Option(help="SMALL or a name of model_metadata.json.  [default: by the pictures]"),
+    typer.Option(help="SMALL or a name of model_metadata.json.", show_default="by the pictures"),
 ]
 ObjectsOption = Annotated[
     str | None,
-    typer.Option(help="none, boxes, random_boxes, bots, or a .toml file.  [default: none]"),
+    typer.Option(help="none, boxes, random_boxes, bots or a .toml file.", show_default="none"),
 ]
 LookOption = Annotated[
     str | None,
-    typer.Option(help="How pictures vary: none, simulator or strong.  [default: none]"),
+    typer.Option(help="How pictures vary: none, simulator or strong.", show_default="none"),
 ]
 TeacherOption = Annotated[
     bool | None,
     typer.Option("--teacher", help="Learn from a policy that was trained on features."),
 ]
 FineTuneOption = Annotated[
-    int | None, typer.Option(help="Steps of PPO after the lessons of the teacher.")
+    int | None,
+    typer.Option(help="Steps of PPO after the lessons of the teacher.", show_default="0"),
 ]
 LikeOption = Annotated[
     str | None,
     typer.Option(
-        help="How to learn: racer, which is sooner there, or service, as a job of the service does.  [default: racer]"
+        help="How to learn: racer, which is sooner there, or service, as a job of the service does.",
+        show_default="racer",
     ),
 ]
 TrainTimeoutOption = Annotated[
     float | None,
     typer.Option(
-        help="Seconds that one call of the reward function may take; 0: any.  [default: 5]"
+        "--timeout",
+        help="Seconds that one call of the reward function may take; 0: any time.",
+        show_default="5",
     ),
 ]
 OutOption = Annotated[
-    Path | None, typer.Option(help="Folder of the run.  [default: runs/REWARD-TRACK-TIME]")
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="DIR",
+        help="Folder of the run.",
+        show_default="runs/REWARD-TRACK-TIME",
+    ),
 ]
 FromOption = Annotated[
     Path | None,
@@ -118,11 +141,14 @@ FromOption = Annotated[
         metavar="RUN",
         help="Start from the policy of this run; what is not said otherwise is as there.",
         callback=resolve_runs,
+        autocompletion=offer_runs,
     ),
 ]
 StartCheckpointOption = Annotated[
     str | None,
-    typer.Option(help="Of --from: best, service, last, or the number of steps.  [default: best]"),
+    typer.Option(
+        help="Of --from: best, service, last, or the number of steps.", show_default="best"
+    ),
 ]
 ResumeOption = Annotated[
     Path | None,
@@ -130,10 +156,16 @@ ResumeOption = Annotated[
         metavar="RUN",
         help="Go on with this training; beyond its end with --steps or --minutes, of all.",
         callback=resolve_runs,
+        autocompletion=offer_runs,
     ),
 ]
 JobsOption = Annotated[
-    int | None, typer.Option(help="Runs of an experiment at a time.  [default: one a core]")
+    int | None,
+    typer.Option(help="Runs of an experiment at a time.", show_default="one a core"),
+]
+TrainJsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print JSON: a line for each evaluation, and one at the end."),
 ]
 
 
@@ -165,12 +197,16 @@ def train_command(
     checkpoint: StartCheckpointOption = None,
     resume: ResumeOption = None,
     jobs: JobsOption = None,
+    as_json: TrainJsonOption = False,
 ) -> None:
     """Train a PPO agent with your reward function, and evaluate it on the way.
 
     --resume goes on with a training, --from starts another one from its policy: with another
     reward, track, settings. With an experiment .toml that lists several rewards, tracks, action spaces, hyperparameters or
     seeds, train all.
+
+    racer train my_racer/reward.py --steps 100000
+    racer train my_racer/reward.py --from @best --track oval
     """
     arguments = locals()
     need("train")
@@ -190,18 +226,19 @@ def train_command(
             f"--resume {resume} goes on as the run began: give it with --steps, --minutes or --iterations only; "
             f"racer train {reward or 'REWARD'} --from {resume} starts another training from its policy",
         )
-        _train(_open_to_resume(resume, steps, minutes, iterations), is_resumed=True)
+        extended = _open_to_resume(resume, steps, minutes, iterations)
+        _train(extended, is_resumed=True, as_json=as_json)
     elif is_experiment:
         refuse_if(
             config or from_run,
             "an experiment says all this itself: give it with --out or --jobs only",
         )
-        _train_experiment(Path(reward), out, jobs)
+        _train_experiment(Path(reward), out, jobs, as_json)
     elif reward or from_run:
         start = {"reward": reward, "from_run": from_run and str(from_run)}
         start["from_checkpoint"] = checkpoint
         config |= {name: value for name, value in start.items() if value}
-        _train(_create_run(config, out), is_resumed=False)
+        _train(_create_run(config, out), is_resumed=False, as_json=as_json)
     else:
         raise UsageError(
             "which reward function? racer train my_reward.py --track reinvent_2018 (racer train --help)"
@@ -247,7 +284,7 @@ def _create_run(options: dict[str, Any], out: Path | None) -> Run:
     return create_run(config, out, home=user_home())
 
 
-def _train_experiment(path: Path, out: Path | None, jobs: int | None) -> None:
+def _train_experiment(path: Path, out: Path | None, jobs: int | None, as_json: bool) -> None:
     """A grid of runs, which goes on where it was left; an experiment without a list is a run like
     any other.
     """
@@ -256,45 +293,83 @@ def _train_experiment(path: Path, out: Path | None, jobs: int | None) -> None:
     experiment = read_experiment(path)
     if experiment.is_single:
         [config] = experiment.runs.values()
-        _train(_create_run(config.model_dump(), out), is_resumed=False)
+        _train(_create_run(config.model_dump(), out), is_resumed=False, as_json=as_json)
     else:
-        train_grid(experiment, out or Path("runs") / path.stem, jobs, user_home())
+        folder = out or Path("runs") / path.stem
+        train_grid(experiment, folder, jobs, user_home(), as_json)
 
 
-def _train(run: Run, is_resumed: bool) -> None:
-    from rich.console import Console
-
-    from racer.cli.progress import describe_evaluation, show_training_progress
+def _train(run: Run, is_resumed: bool, as_json: bool) -> None:
+    """Train a run to its end. With `as_json`, what is for people goes to standard error."""
+    from racer.cli.progress import describe_evaluation
     from racer.training import beyond_logs_notes, next_end, open_session
 
+    say = partial(echo, err=as_json)
     # said first: the first run on a machine compiles the simulator for some seconds
-    echo(_describe_training(run))
+    say(_describe_training(run))
     for line in _describe_start(run):
-        echo(line)
-    if not is_resumed:
-        _echo_notes(_changed_actions(run))
+        say(line)
     session = open_session(run)
-    echo(_describe_learning(session))
+    say(_describe_learning(session))
+    notes = [] if is_resumed else _changed_actions(run)
     if is_resumed:
         session.resume()
-        echo(f"going on after {session.progress.steps:,} steps")
-    _echo_notes((*session.notes, *run.metadata.notes, *_rounding_notes(session)))
-    with show_training_progress(session, Console(soft_wrap=True)) as report:
+        say(f"going on after {session.progress.steps:,} steps")
+    notes += [*session.notes, *run.metadata.notes, *_rounding_notes(session)]
+    _echo_notes(notes, say)
+    with _show_training(session, as_json) as report:
         progress = session.train(report)
-    _echo_notes(session.setup.reward_notes())
+    _echo_notes(session.setup.reward_notes(), say)
+    best = run.best()
+    if as_json:
+        _print_end(session, best, notes)
     if session.was_stopped:
         command = f"racer train --resume {run.folder}"
         echo(f"stopped after {progress.steps:,} steps; go on with: {command}", err=True)
         raise typer.Exit(INTERRUPTED_EXIT_CODE)
-    best = run.best()
     if progress.best is not None and best is not None:
         laps = describe_evaluation(progress.best)
-        echo(f"best checkpoint, after {best['steps']:,} steps: {laps}")
-        _echo_notes(_service_notes(run, best))
-        _echo_notes(beyond_logs_notes(session.setup.cars, progress.best.beyond_logs))
+        say(f"best checkpoint, after {best['steps']:,} steps: {laps}")
+        _echo_notes(_service_notes(run, best), say)
+        _echo_notes(beyond_logs_notes(session.setup.cars, progress.best.beyond_logs), say)
     longer = f"racer train --resume {run.folder} {next_end(run.config)}"
-    echo(f"to go on: {longer}, or from its policy: racer train REWARD --from {run.folder}")
-    echo(f"{run.folder}  (racer evaluate {run.folder} --save)")
+    say(f"to go on: {longer}, or from its policy: racer train REWARD --from {run.folder}")
+    say(f"{run.folder}  (racer evaluate {run.folder} --save)")
+
+
+@contextmanager
+def _show_training(session: Session, as_json: bool) -> Iterator[ProgressCallback]:
+    """A report function for people, or one that prints evaluations as JSON."""
+    from rich.console import Console
+
+    from racer.cli.progress import (
+        EvaluationReports,
+        print_evaluation_as_json,
+        show_training_progress,
+    )
+
+    if not as_json:
+        with show_training_progress(session, Console(soft_wrap=True)) as report:
+            yield report
+        return
+    reports = EvaluationReports(print_evaluation_as_json)
+    reports.skip(session.progress.phase, session.progress.evaluations)
+    yield reports.show_training
+
+
+def _print_end(session: Session, best: dict[str, Any] | None, notes: Sequence[str]) -> None:
+    """Print what a training came to as a line of JSON."""
+    run = session.run
+    end = {
+        "event": "end",
+        "run": str(run.folder),
+        "state": "stopped" if session.was_stopped else "finished",
+        "steps": session.progress.steps,
+        "seconds": round(session.progress.seconds, 3),
+        "best": best,
+        "notes": list(notes),
+    }
+    echo_json(end, indent=None)
 
 
 def _service_notes(run: Run, best: dict[str, Any]) -> list[str]:
@@ -387,58 +462,6 @@ def _rounding_notes(session: Session) -> list[str]:
     ]
 
 
-def _echo_notes(notes: Any) -> None:
+def _echo_notes(notes: Iterable[str], say: Callable[[str], None]) -> None:
     for note in notes:
-        echo(f"note: {note}")
-
-
-def train_grid(experiment: Experiment, folder: Path, jobs: int | None, home: Path | None) -> None:
-    """Train what is missing of an experiment in `folder`, and print what all runs come to.
-
-    Raises KeyboardInterrupt after Ctrl-C, with the way to go on printed; RacerError when runs
-    failed.
-    """
-    from rich.console import Console
-
-    from racer.cli.progress import show_run_board
-    from racer.training.sweep import compare_runs, run_grid, write_run_comparison
-
-    echo(f"{experiment.title}: {len(experiment.runs)} runs in {folder}")
-    if experiment.question:
-        echo(experiment.question)
-    with show_run_board(Console()) as watch:
-        runs = run_grid(experiment, folder, jobs, home, watch)
-    for run in runs:
-        if run.message:
-            echo(f"{run.name} failed: {run.message}")
-    if any(run.evaluations for run in runs):
-        comparison = compare_runs(folder)
-        print_table(_comparison_table(comparison))
-        for path in write_run_comparison(comparison, folder):
-            echo(str(path))
-    _check_all_finished(runs, experiment, folder)
-
-
-def _comparison_table(comparison: RunComparison) -> RecordTable:
-    from racer.training.sweep import run_comparison_cells
-
-    heads, rows = run_comparison_cells(comparison)
-    table = new_table(*heads, text=heads[: len(comparison.differing)])
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-def _check_all_finished(runs: list[RunStatus], experiment: Experiment, folder: Path) -> None:
-    """Raise what the exit code of unfinished or failed runs comes from."""
-    unfinished = sum(run.state in ("waiting", "stopped") for run in runs)
-    failed = sum(run.state == "failed" for run in runs)
-    command = f"racer train {experiment.path} --out {folder}"
-    if unfinished:
-        count = f"{unfinished} of {len(runs)} runs are not finished"
-        echo(f"stopped: {count}; go on with: {command}")
-        raise KeyboardInterrupt
-    if failed:
-        raise RacerError(
-            f"{failed} of {len(runs)} runs failed; when they are mended, go on with: {command}"
-        )
+        say(f"note: {note}")

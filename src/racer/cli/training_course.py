@@ -41,7 +41,7 @@ def print_iterations(iterations: pd.DataFrame) -> None:
     has_entropy = iterations["entropy"].notna().any()
     if has_entropy:
         heads.append("entropy")
-    table = new_table(*heads)
+    table = new_table(*heads, minor=("entropy", "reward", "mean s", "steps"))
     every = -(-len(iterations) // MAX_ITERATIONS_SHOWN)  # rounded up
     shown = iterations.iloc[::-every].iloc[::-1]  # counted from the last
     for row in shown.to_dict("records"):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from racer.cli.completion import offer_tracks
 from racer.cli.inputs import load_track_with_note, read_action_space
 from racer.cli.tables import (
     ActionSpaceOption,
@@ -17,12 +17,12 @@ from racer.cli.tables import (
     RewardArgument,
     check_gamma,
     echo,
+    echo_json,
     print_record,
     refuse_if,
 )
 from racer.errors import UsageError, need
 from racer.files import read_text, write_file
-from racer.resources import rewards_folder
 from racer.track import DEFAULT_TRACK, user_home
 from racer.vehicle import DEFAULT_CAR
 
@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 def tune_command(
     reward: RewardArgument,
     track: Annotated[
-        str, typer.Option("--track", help="A track's name or file, or several with commas.")
+        str,
+        typer.Option(
+            autocompletion=offer_tracks,
+            help="A track's name, or a .toml or .npy file; several with commas.",
+        ),
     ] = DEFAULT_TRACK,
     trials: Annotated[
         int, typer.Option(min=2, help="Settings in the study, the file's own among them.")
@@ -51,17 +55,18 @@ def tune_command(
         str, typer.Option(help="none, boxes, random_boxes or a .toml file.")
     ] = "none",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the searches.")] = 0,
-    out: Annotated[
+    study: Annotated[
         Path | None,
-        typer.Option(help="Folder of the study.  [default: runs/tune-REWARD]", show_default=False),
+        typer.Option(metavar="DIR", help="Folder of the study.", show_default="runs/tune-REWARD"),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
+            "--out",
             "-o",
-            "--output",
-            help="The tuned file.  [default: REWARD_tuned.py beside the original]",
-            show_default=False,
+            metavar="FILE",
+            help="The tuned file.",
+            show_default="REWARD_tuned.py",
         ),
     ] = None,
     train: Annotated[
@@ -71,7 +76,8 @@ def tune_command(
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each with --train.")] = 5,
     steps: Annotated[int, typer.Option(min=1, help="Steps of each training.")] = 150_000,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Trainings at a time.  [default: one a core]")
+        int | None,
+        typer.Option(min=1, help="Trainings at a time.", show_default="one a core"),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -79,6 +85,9 @@ def tune_command(
 
     Constants are numbers assigned to names in capitals at the top of the file, or those with a
     range: FAST = 2.5  # tune: 0.5 .. 4. Ctrl-C keeps what was tried; the same command goes on.
+
+    racer tune my_racer/reward.py
+    racer tune my_racer/reward.py --trials 10 --seconds 1 -o tuned.py
     """
     need("tune")
     if train:
@@ -88,13 +97,13 @@ def tune_command(
     from racer.tuning import train_settings, tune, tuned_path
 
     function = load_reward(reward)
-    target = output or tuned_path(function, rewards_folder())
+    target = output or tuned_path(function)
     _check_target(target, function)
     names = [name.strip() for name in track.split(",")]
     refuse_if(len(set(names)) < len(names), f"--track {track} names a track twice")
     tracks = [load_track_with_note(name) for name in names]
     metadata = read_action_space(action_space)
-    folder = out or Path("runs") / f"tune-{function.path.stem}"
+    folder = study or Path("runs") / f"tune-{function.path.stem}"
     with _say_how_to_go_on(folder), _show_settings(trials, is_quiet=as_json) as report:
         tuning = tune(
             function,
@@ -132,7 +141,7 @@ def tune_command(
             print_record(trained)
     written = _write_tuned(tuning, best, target)
     if as_json:
-        echo(json.dumps(_as_dict(tuning, trained, best, written, folder), indent=2))
+        echo_json(_as_dict(tuning, trained, best, written, folder))
         return
     _say_written(tuning, best, written)
     echo(f"{folder / 'study.db'}  (optuna-dashboard sqlite:///{folder / 'study.db'} opens it)")

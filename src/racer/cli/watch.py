@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console, Group
@@ -16,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from racer.cli.inputs import load_track_with_note
-from racer.cli.tables import CarOption, RewardArgument, TrackOption, format_count
+from racer.cli.tables import CarOption, RewardArgument, TrackOption, echo_json, format_count
 from racer.cli.watch_foresight import ForesightProcess, WatchedForesight
 from racer.errors import RacerError
 from racer.track import DEFAULT_TRACK
@@ -62,6 +63,19 @@ class WatchResult:
         """Whether it could be scored: there is no error in it."""
         return self.score is not None and not any(finding.is_error for finding in self.findings)
 
+    def to_dict(self) -> dict[str, Any]:
+        """What a save came to, for JSON."""
+        from racer.checker import finding_as_dict
+
+        return {
+            "event": "look",
+            "passed": self.is_fine,
+            "findings": [finding_as_dict(finding) for finding in self.findings],
+            "score": None if self.score is None else self.score.to_dict(),
+            "trouble": self.trouble or None,
+            "seconds": round(self.seconds, 3),
+        }
+
 
 def watch_command(
     reward: RewardArgument,
@@ -73,8 +87,16 @@ def watch_command(
     once: Annotated[
         bool, typer.Option("--once", help="Look once, and leave with 1 if something is wrong.")
     ] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print JSON: a line for each look, and for what is foreseen."),
+    ] = False,
 ) -> None:
-    """Check and score a reward function on every save, and foresee what it asks for, until Ctrl-C."""
+    """Check and score a reward function on every save, and foresee what it asks for, until Ctrl-C.
+
+    racer watch my_racer/reward.py
+    racer watch center_line --track oval --once
+    """
     from racer.diagnostics import ScoredTrack, ScoreSettings
     from racer.reward import find_reward
 
@@ -84,7 +106,7 @@ def watch_command(
     scored_track = ScoredTrack(known_track, settings)
     search = ForesightProcess(track, car, gamma)
     screen = WatchScreen(
-        path, known_track.name, lambda: check_and_score(path, track, scored_track), search
+        path, known_track.name, lambda: check_and_score(path, track, scored_track), search, as_json
     )
     try:
         if once:
@@ -99,12 +121,19 @@ def watch_command(
 class WatchScreen:
     """The screen of a file that is watched (a class: it knows the look before, and what is foreseen).
 
-    `look` checks and scores the file; `search` foresees meanwhile what it asks for.
+    `look` checks and scores the file; `search` foresees meanwhile what it asks for. With `as_json`
+    each result is a line of JSON instead.
     """
 
     def __init__(
-        self, path: Path, track: str, look: Callable[[], WatchResult], search: ForesightProcess
+        self,
+        path: Path,
+        track: str,
+        look: Callable[[], WatchResult],
+        search: ForesightProcess,
+        as_json: bool = False,
     ) -> None:
+        self._as_json = as_json
         self._path = path
         self._track = track
         self._look = look
@@ -119,33 +148,32 @@ class WatchScreen:
         """Look once, draw all, and say whether nothing speaks against the reward."""
         self._search.ask(self._path)
         result = self._look()
-        parts: list[Group | Text] = [render_screen(self._path, self._track, result, None)]
+        self._show_result(result, None)
         is_fine = result.is_fine
         if result.is_scored:
             foreseen = self._search.poll(SEARCH_PATIENCE_S)
-            parts.append(render_foreseen(foreseen, is_searching=False))
+            self._show_foreseen(foreseen)
             is_fine = is_fine and foreseen is not None and foreseen.is_fine
-        self._console.print(Group(*parts))
         return is_fine
 
     def follow(self) -> None:
         """Draw a screen a save, over the one before it on a terminal and below it in a pipe."""
         before: WatchResult | None = None
-        with self._live:
+        with nullcontext() if self._as_json else self._live:
             for _ in watch_saves(self._path, self._wait):
                 self._search.ask(self._path)
                 self._is_searching = True
                 self._draw(Text("looking again ...", "dim"))
                 result = self._look()
                 self._looked = render_screen(self._path, self._track, result, before)
-                before = result
+                seen_before, before = before, result
                 if not result.is_scored:
                     self._search.forget()
                     self._is_searching = False
                     self._foreseen = None
                 self._draw()
-                if not self._console.is_terminal:
-                    self._console.print(self._looked)
+                if self._is_followed_below:
+                    self._show_result(result, seen_before)
 
     def _wait(self) -> None:
         """Pass the time between two looks at the file, and show what was found meanwhile."""
@@ -156,10 +184,29 @@ class WatchScreen:
         self._foreseen = foreseen
         self._is_searching = False
         self._draw()
-        if not self._console.is_terminal:
+        if self._is_followed_below:
+            self._show_foreseen(foreseen)
+
+    @property
+    def _is_followed_below(self) -> bool:
+        """Whether results stand below each other: in a pipe, and as JSON."""
+        return self._as_json or not self._console.is_terminal
+
+    def _show_result(self, result: WatchResult, before: WatchResult | None) -> None:
+        if self._as_json:
+            echo_json(result.to_dict(), indent=None, default=float)
+        else:
+            self._console.print(render_screen(self._path, self._track, result, before))
+
+    def _show_foreseen(self, foreseen: WatchedForesight | None) -> None:
+        if not self._as_json:
             self._console.print(render_foreseen(foreseen, is_searching=False))
+        elif foreseen is not None:
+            echo_json({"event": "foreseen", **asdict(foreseen)}, indent=None)
 
     def _draw(self, *more: Text) -> None:
+        if self._as_json:
+            return
         foreseen = render_foreseen(self._foreseen, self._is_searching)
         self._live.update(Group(self._looked, foreseen, *more), refresh=self._console.is_terminal)
 

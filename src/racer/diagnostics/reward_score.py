@@ -36,6 +36,7 @@ BETTER_PAID_RATIO = 1.02  # pay nearer than that is equal
 FARTHER_PERCENT = 10.0  # of the lap by which one drive without a lap is better than another
 NO_LAP_RATIO = 4.0  # how much slower a drive without a lap counts as
 MAX_INVERSIONS_SHOWN = 6
+FEW_INVERSIONS = 3  # where only the most important are shown
 PROBES = frozenset({WRONG_WAY.name, DAWDLING.name})  # drivers that the ranks leave out
 PAY_DECIMALS = 12  # to which pay is equal: sums differ in their last bits
 
@@ -278,22 +279,28 @@ class RewardScore(Record):
         return not self.verdict.passed and self.reversed_fraction < MAX_REVERSED_FRACTION
 
     def blocks(self) -> Sequence[str | RecordTable]:
-        """The drivers, fastest first, the worst inversions, and the verdict."""
-        correlations = [f"{self.correlation(gamma):.2f} at {gamma:g}" for gamma in self.gammas]
+        """The verdict, the drivers, fastest first, and the worst inversions."""
+        return [self.summary, *self.details()]
+
+    def details(self, is_brief: bool = False) -> Sequence[str | RecordTable]:
+        """What the verdict rests on; `is_brief` has no other discount factor, and fewer inversions."""
+        gammas = (self.gamma,) if is_brief else self.gammas
+        correlations = [f"{self.correlation(gamma):.2f} at {gamma:g}" for gamma in gammas]
         inversions = self.inversions()
+        columns = "the discounted return around the lap by gamma, and a step"
         blocks: list[str | RecordTable] = [
-            f"what {self.name} pays: the sum, the discounted return around the lap by gamma, and a step",
-            self._driver_table(),
+            f"what {self.name} pays: {'' if is_brief else 'the sum, '}{columns}",
+            self._driver_table(gammas, with_sum=not is_brief),
             f"rank correlation of pay and clock: {', '.join(correlations)}",
         ]
         if self.foreseen is not None:
             blocks.append(f"foreseen at gamma {self.gamma:g}: {self.foreseen.sentence}")
-        for inversion in inversions[:MAX_INVERSIONS_SHOWN]:
+        shown = FEW_INVERSIONS if is_brief else MAX_INVERSIONS_SHOWN
+        for inversion in inversions[:shown]:
             blocks.append(f"  {inversion.sentence(self.gamma)}")
-        more = len(inversions) - MAX_INVERSIONS_SHOWN
+        more = len(inversions) - shown
         if more > 0:
             blocks.append(f"  and {more} more pairs in the wrong order (--json lists them)")
-        blocks.append(self.summary)
         return blocks
 
     def to_dict(self) -> dict[str, Any]:
@@ -319,14 +326,14 @@ class RewardScore(Record):
     def _pay_at(self, gamma: float | None) -> Array:
         return self.pay[self.gamma if gamma is None else gamma]
 
-    def _driver_table(self) -> RecordTable:
-        gammas = [f"{gamma:g}" for gamma in self.gammas]
-        heads = ("driver", "lap s", "%", "sum", *gammas, "a step", "clock", "pay")
+    def _driver_table(self, gammas: Sequence[float], with_sum: bool) -> RecordTable:
+        names = [f"{gamma:g}" for gamma in gammas]
+        heads = ("driver", "lap s", "%", "sum", *names, "a step", "clock", "pay")
         table = RecordTable(heads, text_heads=frozenset({"driver"}))
         pay_ranks = self.pay_ranks()
         for k in np.argsort(self.clock_ranks, kind="stable"):
             drive = self.drives[k]
-            pays = [self.pay[gamma][k] for gamma in self.gammas]
+            pays = [self.pay[gamma][k] for gamma in gammas]
             table.add_row(
                 drive.name,
                 format_number(drive.lap_time, 1),
@@ -336,15 +343,15 @@ class RewardScore(Record):
                 f"{pay_ranks[k]:g}",
             )
         if self.foreseen is not None:
-            table.add_row(*self._foreseen_cells(self.foreseen))
-        return table
+            table.add_row(*self._foreseen_cells(self.foreseen, gammas))
+        return table if with_sum else table.without("sum")
 
-    def _foreseen_cells(self, foreseen: Foreseen) -> list[str]:
+    def _foreseen_cells(self, foreseen: Foreseen, gammas: Sequence[float]) -> list[str]:
         """The row of the best paid driving, which has no rank among the drivers."""
         drive = foreseen.foresight.best
         amounts = [
             float(foreseen.foresight.rewards.sum()),
-            *(foreseen.pay[gamma] for gamma in self.gammas),
+            *(foreseen.pay[gamma] for gamma in gammas),
         ]
         return [
             "foreseen",
@@ -423,7 +430,8 @@ def compare_scores(scores: Sequence[RewardScore]) -> RecordTable:
     has_foreseen = any(score.foreseen is not None for score in scores)
     last_heads = ("lap s", "foreseen s") if has_foreseen else ("lap s",)
     text_heads = frozenset({"reward", "verdict", "best paid"})
-    table = RecordTable((*heads, *last_heads), text_heads=text_heads)
+    minor_heads = ("lap s", *(f"{gamma:g}" for gamma in gammas if gamma != scores[0].gamma))
+    table = RecordTable((*heads, *last_heads), text_heads=text_heads, minor_heads=minor_heads)
     for score in scores:
         cells = [
             score.name,

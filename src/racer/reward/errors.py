@@ -35,7 +35,7 @@ OBJECT_IDENTITY = re.compile(r" at 0x[0-9a-fA-F]+|\bracer_reward_\w+\.")
 
 STUCK_IN_C_SENTENCE = (
     "%s:%s: the reward function is in C code that does not come back and cannot be interrupted; "
-    "racer gave up after %s (--reward-timeout) and ended with exit code 1\n"
+    "racer gave up after %s (--timeout) and ended with exit code 1\n"
 )
 """What the helper of `racer.reward.watchdog` says: file, line and time are filled in there."""
 HELD_UP_SENTENCE = (
@@ -422,7 +422,7 @@ def refusal_cause(error: RewardRefused) -> str:
     """File, line, what happened and the source line."""
     path = printable(error.path)
     where = f"{path}:{error.line}" if error.line else path
-    return f"{where}: {describe_refusal(error, option=' (--reward-timeout)')}"
+    return f"{where}: {describe_refusal(error, option=' (--timeout)')}"
 
 
 def describe_refusal(error: RewardRefused, option: str = "") -> str:

@@ -142,7 +142,11 @@ class EvaluationResult(Record):
         incidents.append("resets")
         incident_heads = [name.replace("_", "-") for name in incidents]
         heads = ("lap", "time s", "%", "status", *incident_heads, "m/s", "reward")
-        table = RecordTable(heads, text_heads=frozenset({"status"}))
+        table = RecordTable(
+            heads,
+            text_heads=frozenset({"status"}),
+            minor_heads=("m/s", *incident_heads[:-1], "reward"),
+        )
         for number, lap in enumerate(self.laps.to_dict("records"), 1):
             table.add_row(
                 str(number),

@@ -278,9 +278,6 @@ def _check_names(reward: RewardFunction, constants: Sequence[Constant]) -> None:
             )
 
 
-def tuned_path(reward: RewardFunction, shipped: Path) -> Path:
-    """Where the tuned file goes: beside the original, here for one of the `shipped` folder."""
-    folder = reward.path.parent
-    if folder.resolve() == shipped.resolve():
-        folder = Path()
-    return folder / f"{reward.path.stem}_tuned.py"
+def tuned_path(reward: RewardFunction) -> Path:
+    """Where the tuned file goes unless somebody says: here."""
+    return Path(f"{reward.path.stem}_tuned.py")

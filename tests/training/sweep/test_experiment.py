@@ -18,7 +18,7 @@ from racer.errors import UsageError
 from racer.training.config import TrainConfig
 from racer.training.sweep import experiment
 from racer.training.sweep import runner as grid
-from racer.training.sweep.runner import FINISHED_FILE
+from racer.training.sweep.experiment import FINISHED_FILE
 
 ROOT = Path(__file__).resolve().parents[3]
 HANG_S = 500  # guards against a process that stands still

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from racer.errors import UsageError
 from racer.plotting import learning_curve_figure
 from racer.training.config import TrainConfig
-from racer.training.sweep.runner import FINISHED_FILE
+from racer.training.sweep.experiment import FINISHED_FILE
 from racer.training.sweep.summary import (
     compare_runs,
     run_comparison_cells,

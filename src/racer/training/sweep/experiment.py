@@ -59,6 +59,9 @@ FILE_KEYS = {"from": "from_run"}
 
 MAX_RUNS = 2000
 
+FINISHED_FILE = "finished.json"
+"""In the folder of a run that came to its end."""
+
 ALWAYS_WRITTEN = ("reward", "track", "action_space", "hyperparameters", "steps")
 """Keys that an experiment file has even where they are as usual."""
 

@@ -23,13 +23,12 @@ from racer.training.config import TrainConfig
 from racer.training.continuation import create_run
 from racer.training.interop import read_hyperparameters
 from racer.training.run import read_config
-from racer.training.sweep.experiment import Experiment
+from racer.training.sweep.experiment import FINISHED_FILE, Experiment
 from racer.vehicle import car_preset, read_metadata
 
 INTERRUPTED = 130
 """Exit code of a run that was stopped."""
 
-FINISHED_FILE = "finished.json"
 MESSAGES_FILE = "messages.txt"
 """What a run said on stderr."""
 

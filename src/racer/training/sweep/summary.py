@@ -18,8 +18,12 @@ from racer.files import read_json, write_file, write_json
 from racer.plotting import save_figure, style_context
 from racer.training.kept_checkpoint import service_pick
 from racer.training.run import read_config, read_evaluations
-from racer.training.sweep.experiment import ExperimentText, sorted_keys, value_labels
-from racer.training.sweep.runner import FINISHED_FILE
+from racer.training.sweep.experiment import (
+    FINISHED_FILE,
+    ExperimentText,
+    sorted_keys,
+    value_labels,
+)
 
 MEASURES = ("best_lap", "median_lap", "service_lap", "clean_steps", "clean_seconds")
 """What has a mean and a spread over seeds: laps of the best checkpoint, and the best one of the checkpoint that the

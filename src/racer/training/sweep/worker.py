@@ -21,7 +21,8 @@ def finish_run(folder: Path, parent: int) -> int:
     # seconds on a busy machine, in which the parent may end
     from racer.training.run import Run
     from racer.training.setup import TrainingProgress
-    from racer.training.sweep.runner import FINISHED_FILE, INTERRUPTED
+    from racer.training.sweep.experiment import FINISHED_FILE
+    from racer.training.sweep.runner import INTERRUPTED
     from racer.training.trainer import open_session
 
     def stop_when_alone(progress: TrainingProgress) -> None:
