@@ -8,6 +8,9 @@ INSTALLED = .venv/installed
 
 LOWEST = build/lowest
 
+# Tests start the program hundreds of times: without its bytecode each start compiles it anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo docs pictures test test-fast quick-tests test-lowest lint types clean
 
 help: ## Say what there is to make
