@@ -32,14 +32,15 @@ test-fast: $(INSTALLED) ## Lint, types, and all tests but the slow ones, side by
 quick-tests: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4 -m "not slow"
 
-# PyTorch alone is the tested version: its lowest one is gigabytes more to fetch.
+# PyTorch alone is the tested version: its lowest one is gigabytes more to fetch. What lowest versions call and newer
+# packages below them deprecate (matplotlib 3.9 and pyparsing) is no fault of theirs.
 test-lowest: ## The tests with the lowest versions that pyproject.toml allows, in a folder of its own
 	"$(PYTHON)" -m venv $(LOWEST)
 	grep '^torch==' constraints.txt > $(LOWEST)/torch.txt
 	$(LOWEST)/bin/pip install -qq uv -r $(LOWEST)/torch.txt
 	VIRTUAL_ENV=$(LOWEST) $(LOWEST)/bin/uv pip install -q --resolution lowest-direct --override $(LOWEST)/torch.txt \
 	  '.[train,report,test]' 'pytest-timeout>=2.3' 'pytest-xdist>=3.6'
-	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -n auto --maxprocesses 4 \
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -n auto --maxprocesses 4 -W ignore::DeprecationWarning \
 	  tests/track tests/sim tests/logs tests/checker tests/analysis
 
 lint: $(INSTALLED) ## Look for mistakes and untidy layout

@@ -165,6 +165,7 @@ def test_a_random_reward_is_averaged_and_said() -> None:
     assert not any("random" in note for note in foresee("center_line", "oval", seconds=0.2).notes)
 
 
+@pytest.mark.slow
 def test_boxes_stand_in_the_way() -> None:
     found = foresee(planted("honest_pace"), "oval", objects="boxes", seconds=0.5)
     assert len(found.best.objects)
