@@ -193,6 +193,7 @@ def reward_function(params):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a child notices it later")
 def test_a_check_that_is_killed_takes_its_children_along_and_the_next_removes_its_folder(
     tmp_path: Path,

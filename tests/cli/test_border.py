@@ -34,10 +34,15 @@ def run_racer(tmp_path):
     ("act", "word"),
     [
         ("os._exit(0)", "ended from inside before it was done while mine.py ran"),
-        ("os._exit(7)", "ended from inside before it was done while mine.py ran"),
-        (
+        pytest.param(
+            "os._exit(7)",
+            "ended from inside before it was done while mine.py ran",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
             "os.execv('/bin/true', ['true'])",
             "ended from inside before it was done while mine.py ran",
+            marks=pytest.mark.slow,
         ),
         (
             "os.kill(os.getpid(), 9)",
@@ -67,6 +72,7 @@ def test_an_exit_handler_that_does_not_come_back_is_in_time_too(run_racer):
     assert "mine.py:3: " in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only there a command has a supervisor")
 def test_of_several_rewards_the_one_that_ends_the_program_is_named(run_racer, tmp_path):
     (tmp_path / "fine.py").write_text("def reward_function(params):\n    return 1.0\n")
@@ -92,7 +98,7 @@ def reward_function(params):
 """
 
 
-@pytest.mark.parametrize("daemon", ["", ", daemon=True"])
+@pytest.mark.parametrize("daemon", ["", pytest.param(", daemon=True", marks=pytest.mark.slow)])
 def test_a_thread_that_every_call_starts_is_told_before_there_are_many(run_racer, daemon):
     done = run_racer("score", SPINNER.format(daemon=daemon), "--track", "oval", "--quick")
     assert done.returncode == 1
@@ -133,7 +139,13 @@ def test_a_repr_that_does_not_come_back_silences_a_check_as_a_call_does(tmp_path
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there a command has a supervisor")
-@pytest.mark.parametrize("act", ["os.closerange(0, 3)", "os.dup2(os.open('other', 65), 1)"])
+@pytest.mark.parametrize(
+    "act",
+    [
+        "os.closerange(0, 3)",
+        pytest.param("os.dup2(os.open('other', 65), 1)", marks=pytest.mark.slow),
+    ],
+)
 def test_a_reward_that_takes_the_output_away_is_no_success(run_racer, act):
     source = f"import os\ndef reward_function(params):\n    {act}\n    return 1.0\n"
     done = run_racer("reward", source, "params.json")
@@ -141,6 +153,7 @@ def test_a_reward_that_takes_the_output_away_is_no_success(run_racer, act):
     assert "closed or replaced the command's output" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_stops_of_the_watch_are_not_shown_as_what_the_reward_raises(run_racer):
     source = (
         "class D(float):\n    def __del__(self):\n        while True: pass\n"
@@ -151,6 +164,7 @@ def test_the_stops_of_the_watch_are_not_shown_as_what_the_reward_raises(run_race
     assert "Exception ignored" not in done.stderr
 
 
+@pytest.mark.slow
 def test_what_each_call_raises_outside_of_itself_is_shown_a_few_times(run_racer):
     source = (
         "class D(float):\n    def __del__(self):\n        f = lambda: f()\n        f()\n"
@@ -178,6 +192,7 @@ def test_what_an_exit_handler_or_a_thread_raises_is_shown_as_data(run_racer, beg
     assert not any(line.startswith("all checks passed") for line in done.stderr.splitlines())
 
 
+@pytest.mark.slow
 def test_a_flood_behind_a_result_shows_no_traceback_of_racers_own(run_racer):
     source = (
         "class F(float):\n    def __float__(self):\n"

@@ -72,6 +72,7 @@ def test_a_run_without_a_complete_lap_wins_nothing() -> None:
     assert sentence == "runs/a: no complete lap in 5, so there is nothing to enter"
 
 
+@pytest.mark.slow
 def test_the_best_lap_of_each_drive_is_drawn(tmp_path: Path) -> None:
     traces = {name: racer.drive("oval", name).trace for name in ("fast", "medium")}
     files = draw_best_laps(traces, load_track("oval"), tmp_path)

@@ -90,6 +90,7 @@ def test_among_boxes_crashes_are_counted(run, tmp_path):
     assert racer(str(run), "--objects", "boxs").exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_track_with_race_results_sets_the_best_lap_beside_them(run):
     found = told(str(run), "--track", "hot_rod_speedway", "--laps", "1")
     assert found["laps"][0]["complete"], "forgiven a hundred times, it comes round"

@@ -110,7 +110,10 @@ def test_each_job_of_a_folder_gets_a_page(drive, tracks: Path, tmp_path: Path) -
     assert "5 laps" in (tmp_path / "a-two.html").read_text("utf-8")
 
 
-@pytest.mark.parametrize("columns", [15, 16, 17, 18, 19])
+@pytest.mark.parametrize(
+    "columns",
+    [15, *(pytest.param(columns, marks=pytest.mark.slow) for columns in (16, 17, 18)), 19],
+)
 def test_logs_of_every_age_make_a_page(drive, tmp_path: Path, columns: int) -> None:
     write_csv(drive(episodes=3), tmp_path / "a.csv", columns)
     assert run(tmp_path / "a.csv", "-o", tmp_path / "a.html").exit_code == 0

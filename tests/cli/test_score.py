@@ -34,7 +34,7 @@ def test_a_reward_that_pays_for_dawdling_fails_with_the_inversions_in_words() ->
 
 
 def test_several_rewards_make_a_table_and_fail_if_one_does() -> None:
-    result = call("time_trial", "stay_on_track", "--gamma", "0.999")
+    result = call("time_trial", "stay_on_track", "--gamma", "0.999", "--quick")
     assert result.exit_code == 1
     _, first, second, *rest = result.stdout.splitlines()
     assert first.startswith("time_trial passes: at gamma 0.999")
@@ -53,7 +53,7 @@ def test_details_are_there_on_request() -> None:
 
 
 def test_json_holds_everything() -> None:
-    found = json.loads(call("time_trial", "--json").stdout)
+    found = json.loads(call("time_trial", "--quick", "--json").stdout)
     assert found[0]["passed"] is True
     assert set(found[0]["rank_correlation"]) == {"0.9", "0.99", "0.999"}
     slow = next(d for d in found[0]["drives"] if d["driver"] == "slow")
@@ -64,7 +64,7 @@ def test_json_holds_everything() -> None:
 
 
 def test_the_picture_is_written(tmp_path: Path) -> None:
-    assert call("time_trial", "-o", str(tmp_path / "ranks.png")).exit_code == 0
+    assert call("time_trial", "--quick", "-o", str(tmp_path / "ranks.png")).exit_code == 0
     assert (tmp_path / "ranks.png").read_bytes()[:4] == b"\x89PNG"
 
 
@@ -91,7 +91,9 @@ def test_the_action_space_limits_the_drivers(tmp_path: Path) -> None:
     actions = [{"steering_angle": s, "speed": 1.0} for s in (-30, -15, 0, 15, 30)]
     sheet = {"action_space": actions, "sensor": ["FRONT_FACING_CAMERA"], "version": "5"}
     (tmp_path / "model_metadata.json").write_text(json.dumps(sheet))
-    result = call("time_trial", "--action-space", "model_metadata.json", "--car", "v6", "--json")
+    result = call(
+        "time_trial", "--action-space", "model_metadata.json", "--car", "v6", "--json", "--quick"
+    )
     laps = [d["lap_time"] for d in json.loads(result.stdout)[0]["drives"] if d["lap_time"]]
     assert min(laps) > 15.0  # 19.6 m at 1 m/s
 
@@ -109,11 +111,11 @@ def test_a_reward_that_cannot_be_priced_names_the_command_that_finds_why(tmp_pat
 
 def test_one_broken_file_does_not_end_the_table_of_all(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def reward_function(params):\n    return params['sped']\n")
-    result = call("mine.py", "time_trial")
+    result = call("mine.py", "time_trial", "--quick")
     assert result.exit_code == 1
     assert "time_trial passes: at gamma 0.99" in result.stdout
     assert "mine.py is not scored: mine.py:2: the reward function raised KeyError" in result.stdout
-    found = json.loads(call("mine.py", "time_trial", "--json").stdout)
+    found = json.loads(call("mine.py", "time_trial", "--quick", "--json").stdout)
     assert [entry["passed"] for entry in found] == [False, True]
     assert "KeyError" in found[0]["error"]
     assert call("nowhere.py", "time_trial").exit_code == 2

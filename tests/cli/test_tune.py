@@ -39,6 +39,7 @@ def call(*words: str) -> Result:
     return CliRunner(env={"COLUMNS": "80"}).invoke(app, ["tune", *words, *options])
 
 
+@pytest.mark.slow
 def test_the_settings_the_difference_and_the_file(here: Path) -> None:
     pytest.importorskip("optuna")
     result = call()

@@ -257,6 +257,7 @@ def test_once_fails_for_what_is_foreseen_alone(
     assert watching.WatchScreen(file, "oval", lambda: looks[GOOD], Answers()).show_once()
 
 
+@pytest.mark.slow
 def test_a_search_answers_the_last_question_and_not_the_one_before(file: Path) -> None:
     crawls = file.with_name("crawls.py")
     crawls.write_text(CONSTANT, "utf-8")

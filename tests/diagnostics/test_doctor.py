@@ -284,6 +284,7 @@ def test_actions_that_cannot_drive_the_tightest_bend_are_named_with_it() -> None
     assert "none drives the tightest bend, T" in symptom.title
 
 
+@pytest.mark.slow
 def test_what_the_reward_pays_best_is_looked_at_where_it_is_named() -> None:
     log = training([replace(lap, covered=1.0) for lap in healthy_laps()])
     diagnosis = racer.doctor(log, oval(), reward="center_line", car="v6", seconds=0.5)

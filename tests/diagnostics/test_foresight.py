@@ -25,7 +25,7 @@ from racer.vehicle import ActionSpace, car_preset
 
 PLANTED = sorted((Path(__file__).resolve().parents[1] / "data" / "foresight").glob("*.py"))
 TRACKS = ("reinvent_2018", "clover", "vegas")
-QUICK = ("honest_gain", "crawl_center", "leave_cost", "stop_early")
+QUICK = ("honest_gain", "crawl_center")
 SECONDS = 2.5
 NOT_SEEN = {"weave_sides": "its weaving swings hardly more often than the fastest lap's own line"}
 """Rewards whose driving is found, but gets another name (docs/foresight.md)."""
@@ -158,12 +158,14 @@ def test_a_reward_with_memory_has_an_instance_for_each_try(tmp_path: Path) -> No
     assert set(found.rewards.tolist()) == {1.0}
 
 
+@pytest.mark.slow
 def test_a_random_reward_is_averaged_and_said() -> None:
     found = foresee(planted("honest_random"), "oval", seconds=0.4)
     assert any("draws random numbers" in note for note in found.notes)
     assert not any("random" in note for note in foresee("center_line", "oval", seconds=0.2).notes)
 
 
+@pytest.mark.slow
 def test_boxes_stand_in_the_way() -> None:
     found = foresee(planted("honest_pace"), "oval", objects="boxes", seconds=0.5)
     assert len(found.best.objects)

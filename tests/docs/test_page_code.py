@@ -9,7 +9,8 @@ import pytest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-PAGES = ("camera.md", "objects.md", "tracks.md")
+# the first one compiles all that draws pictures
+PAGES = (pytest.param("camera.md", marks=pytest.mark.slow), "objects.md", "tracks.md")
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -72,6 +72,7 @@ def test_the_second_reward_crashes_before_the_finish_line(written) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_third_reward_fails_the_two_tests_that_the_page_shows(written) -> None:
     found = complaints(written(ONE_SIDED))
     assert {name for name, complaint in found.items() if complaint} == {
@@ -89,6 +90,7 @@ def test_the_third_reward_fails_the_two_tests_that_the_page_shows(written) -> No
     assert len(shown) == 6
 
 
+@pytest.mark.slow
 def test_the_last_reward_agrees_with_the_clock_and_passes_its_tests(written) -> None:
     path = written(FINAL)
     assert set(complaints(path).values()) == {""}

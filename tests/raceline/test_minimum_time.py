@@ -101,6 +101,7 @@ def test_lines_stay_within_their_margin(method: str) -> None:
     assert np.min(away) > 0.1 - 0.025  # the reference line is smooth, borders are not
 
 
+@pytest.mark.slow
 def test_without_casadi_the_line_is_found_by_descent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "has_solver", lambda: False)
     track = library.load_track("oval")

@@ -4,6 +4,7 @@ without a thread and without a clock.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from weakref import WeakMethod
@@ -263,3 +264,46 @@ def test_a_batch_that_is_over_is_not_ended_for_its_threads(
     awake.look()
     assert not awake.slot.is_crowded
     assert not thrown
+
+
+def test_the_kernel_is_asked_for_the_name_of_a_thread_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def ask() -> int:
+        asked.append(len(asked) + 1)
+        return len(asked)
+
+    monkeypatch.setattr(threading, "get_native_id", ask)
+    monkeypatch.setattr(watchdog, "WATCHDOG", Watchdog())
+    batch = Batch()
+    slots = [WatchSlot("reward.py", 0.0, WeakMethod(batch.say)) for _ in range(3)]
+
+    def begin_each() -> None:
+        for slot in slots:
+            slot.begin(iter([1]))
+
+    begin_each()
+    begin_each()
+    assert [slot.native_thread for slot in slots] == [1, 1, 1]
+    assert asked == [1]
+    other = threading.Thread(target=begin_each)
+    other.start()
+    other.join()
+    assert {slot.thread for slot in slots} == {other.ident}
+    in_other = slots[0].native_thread
+    assert in_other not in (1, 0)
+    begin_each()
+    assert [slot.native_thread for slot in slots] == [1, 1, 1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_the_child_of_a_fork_has_a_name_of_its_own() -> None:
+    batch = Batch()
+    slot = WatchSlot("reward.py", 0.0, WeakMethod(batch.say))
+    slot.begin(iter([1]))
+    assert slot.native_thread == threading.get_native_id()
+    child = os.fork()
+    if not child:
+        slot.begin(iter([1]))
+        os._exit(0 if slot.native_thread == threading.get_native_id() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -476,6 +476,7 @@ def test_mirror_invariant_shows_a_place_and_its_image(run: Run) -> None:
     assert lines[2] == "  at(waypoint=0, offset=-0.01) on its mirror image is paid 1"
 
 
+@pytest.mark.slow
 def test_what_a_reward_asks_for_is_asserted_and_said_where_it_fails(run: Run) -> None:
     tests = """
     def test_laps(reward):

@@ -143,6 +143,14 @@ def call_each(calls: Any, arguments: Iterator[Any]) -> list[Any]:
     return [call(argument) for call, argument in zip(calls, arguments, strict=False)]
 
 
+class _Caller(threading.local):
+    """How this thread is named: asked once a thread, as the kernel's name for it costs 1 us."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.native_thread = threading.get_native_id()
+
+
 class WatchSlot:
     """One batch of calls under watch, between `begin` and `end`.
 
@@ -181,8 +189,9 @@ class WatchSlot:
         self._batch += 1
         self.is_crowded = False
         self.threads = _thread._count()
-        self.thread = threading.get_ident()
-        self.native_thread = threading.get_native_id()
+        caller = WATCHDOG.caller
+        self.thread = caller.thread
+        self.native_thread = caller.native_thread
         self.iterator = iterator
         if not WATCHDOG.armed or self.home is not WATCHDOG.slots:
             WATCHDOG.arm(self)
@@ -224,6 +233,7 @@ class Watchdog:
     def reset(self) -> None:
         """Forget everything: at the start, and in the child of a fork, which has no threads."""
         self.armed = False
+        self.caller = _Caller()
         self.slots: WeakSet[WatchSlot] = WeakSet()
         self.lock = threading.Lock()
         self.wake = threading.Event()
