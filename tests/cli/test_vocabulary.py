@@ -108,7 +108,7 @@ def test_a_word_that_has_another_name_here_is_not_used(word: str, reason: str) -
         ("--timeout", r"Seconds that one call of the reward function may take"),
         ("--seed", r"Seed of"),
         ("--gamma", r"discount factor"),
-        ("--checkpoint", r"best, last, or the number of steps"),
+        ("--checkpoint", r"best, service, last, or the number of steps"),
         ("--objects", r"none, boxes"),
         ("--action-space", r"A model_metadata\.json"),
         ("--reverse", r"other way"),
@@ -157,7 +157,16 @@ def test_no_default_is_hidden_and_none_is_written_by_hand() -> None:
 
 def is_optional(words: str, option: Any) -> bool:
     """Whether nothing happens without an option: it names a file to write or a thing to add."""
-    adds = {"--minutes", "--from", "--resume", "--hyperparameters", "--tracks", "--trace", "--run"}
+    adds = {
+        "--minutes",
+        "--iterations",
+        "--from",
+        "--resume",
+        "--hyperparameters",
+        "--tracks",
+        "--trace",
+        "--run",
+    }
     writes = {"--out", "--csv", "--npy", "--snippet", "--animation", "--picture"}
     others = {"--minus", "--own", "--reward"}
     return option.required or bool(set(option.opts) & (adds | writes | others))

@@ -142,6 +142,11 @@ COMMANDS = {
         DRIVE_PANEL,
         "List trainings: best laps, where they stand, what they started from.",
     ),
+    "cost": Command(
+        "racer.cli.cost:cost_command",
+        DRIVE_PANEL,
+        "Say what a job of the service costs that goes as a training here did.",
+    ),
     "evaluate": Command(
         "racer.cli.evaluate:evaluate_command",
         DRIVE_PANEL,

@@ -98,7 +98,7 @@ OwnRewardOption = Annotated[
 ChosenCheckpointOption = Annotated[
     str | None,
     typer.Option(
-        help="best, service (which it would keep), last, or the number of steps.",
+        help="best, service, last, or the number of steps.",
         show_default="best",
     ),
 ]

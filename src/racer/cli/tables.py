@@ -114,9 +114,7 @@ RewardTimeoutOption = Annotated[
 ]
 CheckpointOption = Annotated[
     str,
-    typer.Option(
-        "--checkpoint", help="best, service (which it would keep), last, or the number of steps."
-    ),
+    typer.Option("--checkpoint", help="best, service, last, or the number of steps."),
 ]
 
 

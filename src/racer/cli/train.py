@@ -154,7 +154,7 @@ ResumeOption = Annotated[
     Path | None,
     typer.Option(
         metavar="RUN",
-        help="Go on with this training; beyond its end with --steps or --minutes, of all.",
+        help="Go on with this training; beyond its end with --steps, --minutes or --iterations, of all.",
         callback=resolve_runs,
         autocompletion=offer_runs,
     ),

@@ -11,6 +11,11 @@ from .evaluation import EvaluationResult as EvaluationResult
 from .evaluation import evaluate as evaluate
 from .explanation import explain_run as explain_run
 from .explanation import policy_lap as policy_lap
+from .job_cost import JobCost as JobCost
+from .job_cost import Offer as Offer
+from .job_cost import PlannedJob as PlannedJob
+from .job_cost import cost_job as cost_job
+from .job_cost import read_offers as read_offers
 from .learner import load_policy as load_policy
 from .run import Run as Run
 from .runs import HANDLE as HANDLE
@@ -37,7 +42,10 @@ __all__ = [
     "ConfigErrors",
     "EvaluationResult",
     "EvaluationScore",
+    "JobCost",
     "LearnerSettings",
+    "Offer",
+    "PlannedJob",
     "ProgressCallback",
     "Run",
     "RunSummary",
@@ -46,6 +54,7 @@ __all__ = [
     "TrainingProgress",
     "beyond_logs_notes",
     "changes_of_actions",
+    "cost_job",
     "create_run",
     "evaluate",
     "explain_run",
@@ -60,6 +69,7 @@ __all__ = [
     "open_session",
     "parse_config",
     "policy_lap",
+    "read_offers",
     "train",
     "with_bounds",
 ]
