@@ -362,7 +362,11 @@ def test_a_damaged_run_is_a_sentence(training_folder: Path) -> None:
     [
         (12.7, 14.8, "the reward asks for laps of 14.8 s at gamma 0.99: they will get slower"),
         (12.7, 7.0, "the reward asks for laps of 7.0 s at gamma 0.99: there is more to gain"),
-        (7.1, 7.0, "the reward asks for laps of 7.0 s at gamma 0.99: they are there"),
+        (
+            7.1,
+            7.0,
+            "the reward asks for laps of 7.0 s at gamma 0.99: that is as fast as it asks for",
+        ),
         (None, 7.0, "no lap is complete yet; the reward asks for laps of 7.0 s at gamma 0.99"),
         (
             12.7,

@@ -34,7 +34,7 @@ def test_list_has_a_row_for_every_track() -> None:
     rows = json.loads(said("list", "--json"))
     assert len(rows) >= 14
     assert {row["from"] for row in rows} == {"shipped"}
-    assert next(row for row in rows if row["name"] == "oval")["turns"] == 2
+    assert next(row for row in rows if row["name"] == "oval")["corners"] == 4
 
 
 def test_a_broken_track_of_the_users_does_not_hide_the_others(home: Path) -> None:

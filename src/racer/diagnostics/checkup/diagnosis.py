@@ -149,7 +149,7 @@ class Diagnosis(Record):
         for number, symptom in enumerate(self.shown, 1):
             purpose, command = next_command(self, symptom)
             blocks += [
-                f"{number}. {symptom.title}: it costs {symptom.cost}",
+                f"{number}. {symptom.title}: that costs {symptom.cost}",
                 f"   evidence: {symptom.evidence}",
                 f"   estimate: {symptom.cost.basis}",
                 f"   next, to {purpose}: {command}",
