@@ -341,7 +341,7 @@ def test_the_reward_of_a_training_is_run_only_when_that_is_asked_for(training_fo
     (training_folder / "reward_function.py").write_text("raise RuntimeError('it ran')\n", "utf-8")
     result = run(training_folder, "--track", "oval")
     assert result.exit_code == 0
-    assert f"racer analyze {training_folder} --foresee runs its reward" in result.output
+    assert f"racer analyze {training_folder} --foresee (runs the reward)" in result.output
     with pytest.raises(RewardRefused, match="it ran"):
         run(training_folder, "--track", "oval", "--foresee")
 

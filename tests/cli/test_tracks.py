@@ -58,7 +58,7 @@ def test_show_prints_the_facts() -> None:
     ):
         assert words in text
     about = json.loads(said("show", "reinvent_2018", "--reverse", "--json"))
-    assert (about["direction"], about["is_reversed"], about["turns_right"]) == (
+    assert (about["direction"], about["is_reversed"], about["corners_right"]) == (
         "clockwise",
         True,
         4,
