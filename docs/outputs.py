@@ -63,6 +63,7 @@ def reward_function(params):
 """
 
 NOT_RUN = {
+    "doctor.md": "its run takes a minute, and a minute the doctor",
     "compare.md": "its two runs and races take minutes",
     "replay.md": "its logs are not in this repository",
     "report.md": "its run is the reader's",
