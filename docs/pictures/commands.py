@@ -1,8 +1,9 @@
 """Draw the pictures of the pages that show a command's own picture, with that command: python
 docs/pictures/commands.py [PICTURE...]
 
-`mine.py` is the reward that docs/explain.md shows, with the function that it calls. The two runs that docs/compare.md compares, that of docs/doctor.md and
-that of `make demo` are trained under runs/pictures/ (minutes), unless they are there. What a camera
+`mine.py` is the reward that docs/explain.md shows, with the function that it calls. The two runs
+that docs/compare.md compares, that of docs/doctor.md and that of `make demo` are trained under
+runs/pictures/ (minutes), unless they are there. What a camera
 sees (explain_run.png, onboard.gif) and the records (line_records.png) come from trainings and data
 that are not made here.
 """
