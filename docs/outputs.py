@@ -186,9 +186,10 @@ def is_told(shown: str, printed: str) -> bool:
 
 def update(shown: str, printed: str) -> str:
     """What the page is to show: all lines that were printed; where the page leaves some out, those
-    that are most like the ones that it shows.
+    that are most like the ones that it shows. Lines that differ in MACHINE_NUMBERS only stay.
     """
-    now = printed.strip("\n").splitlines()
+    told = {_masked(line): line for line in shown.splitlines()}
+    now = [told.get(_masked(line), line) for line in printed.strip("\n").splitlines()]
     parts: list[list[str]] = [[]]
     for line in shown.strip("\n").splitlines():
         if line.strip() == LEFT_OUT:
