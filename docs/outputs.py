@@ -72,6 +72,7 @@ NOT_RUN = {
 NOT_RUN_COMMANDS = {
     "--train": "five trainings of each setting take minutes",
     "tracks fetch": "it needs the network",
+    "tracks import": "its file is the reader's",
 }
 """Parts of commands that are not run, and why."""
 
