@@ -115,9 +115,9 @@ def test_the_page_looks_as_the_system_does_until_it_is_told_otherwise(
 @SCREENS
 def test_search_leads_to_what_was_looked_for(visit: Any, width: int) -> None:
     page = visit(PAGES[0], width)
-    if not page.locator("input.md-search__input").is_visible():
+    if not page.locator(".md-search__input").is_visible():
         page.locator("header label[for=__search]").click()
-    page.locator("input.md-search__input").fill("RW309")
+    page.locator(".md-search__input").fill("RW309")
     page.locator(".md-search-result__item a").first.wait_for()
     page.locator(".md-search-result__item a").first.click()
     page.wait_for_url("**/check_codes.html*")
@@ -134,8 +134,8 @@ def test_every_part_is_reached_by_tabs_or_by_the_drawer(visit: Any, width: int) 
             assert part in page.locator(".md-tabs__item--active").inner_text()
             continue
         page.locator("header label[for=__drawer]").click()
-        page.locator("nav.md-nav--primary").wait_for()
-        names = page.locator("nav.md-nav--primary > ul > li").all_inner_texts()
+        page.locator(".md-nav--primary").wait_for()
+        names = page.locator(".md-nav--primary > ul > li").all_inner_texts()
         assert any(part in name for name in names)
         page.locator(".md-overlay").click(position={"x": width - 5, "y": 400})
 
@@ -146,7 +146,7 @@ def test_code_can_be_copied_and_the_next_page_and_the_top_be_reached(
 ) -> None:
     page = visit("doctor.html", width)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    copies = page.locator("button[data-md-type=copy], button.md-clipboard")
+    copies = page.locator("button[data-md-type=copy], .md-clipboard")
     assert copies.count() >= 2
     copies.last.scroll_into_view_if_needed()
     copies.last.click()
@@ -163,6 +163,6 @@ def test_paper_gets_the_words_without_controls(visit: Any) -> None:
     page = visit("doctor.html", 1280)
     page.emulate_media(media="print")
     assert not page.locator(".md-tabs").is_visible()
-    assert not page.locator("nav.md-nav--primary").is_visible()
+    assert not page.locator(".md-nav--primary").is_visible()
     assert page.locator("article h1").is_visible()
     assert len(page.pdf(format="A4")) > 20_000
