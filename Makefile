@@ -11,7 +11,7 @@ LOWEST = build/lowest
 # Tests start the program hundreds of times: without its bytecode each start compiles it anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo docs pictures test test-fast quick-tests test-lowest lint types clean
+.PHONY: help demo docs pictures outputs test test-fast quick-tests test-lowest lint types clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -22,6 +22,9 @@ demo: $(INSTALLED) ## Train two rewards on reinvent_2018, race both cars, and sa
 
 pictures: $(INSTALLED) ## Draw the pictures of the documentation again, with the product as it is
 	set -e; for script in docs/pictures/*.py; do .venv/bin/python $$script; done
+
+outputs: $(INSTALLED) ## Write what commands print now into the pages that show it (minutes)
+	.venv/bin/python docs/outputs.py
 
 test: lint types ## Lint, types, and the tests with warnings as errors
 	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4

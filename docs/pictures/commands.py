@@ -1,8 +1,9 @@
 """Draw the pictures of the pages that show a command's own picture, with that command: python
 docs/pictures/commands.py [PICTURE...]
 
-`mine.py` is the reward that docs/explain.md shows, with the function that it calls. The two runs that docs/compare.md compares and
-that of `make demo` are trained under runs/pictures/ (minutes), unless they are there. What a camera
+`mine.py` is the reward that docs/explain.md shows, with the function that it calls. The two runs
+that docs/compare.md compares, that of docs/doctor.md and that of `make demo` are trained under
+runs/pictures/ (minutes), unless they are there. What a camera
 sees (explain_run.png, onboard.gif) and the records (line_records.png) come from trainings and data
 that are not made here.
 """
@@ -47,11 +48,16 @@ COMMANDS = {
     "compare.png": f"compare {RUNS}/center_line {RUNS}/progress_gained -o compare.png",
 }
 """Each picture, and the arguments of `racer` that write it."""
+DOCTOR_PICTURES = {
+    "doctor_reward.png": "1-foreseen-reward.png",
+    "doctor_corner.png": "3-corner.png",
+}
+"""The pictures of docs/doctor.md, and what `racer doctor` calls them."""
 
 
 def main() -> None:
     """Draw the pictures that are named, or all."""
-    wanted = sys.argv[1:] or [*COMMANDS, "demo.gif"]
+    wanted = sys.argv[1:] or [*COMMANDS, *DOCTOR_PICTURES, "demo.gif"]
     if "compare.png" in wanted:
         for reward in ("center_line", "progress_gained"):
             train(reward, "hot_rod_speedway", 120_000, "--laps", "12", "--noise", "robust")
@@ -60,6 +66,8 @@ def main() -> None:
         RUNS.mkdir(parents=True)
         racer("demo", folder=RUNS)
         shutil.copyfile(RUNS / "runs" / "demo" / "ghosts.gif", FOLDER / "demo.gif")
+    if set(DOCTOR_PICTURES) & set(wanted):
+        draw_doctor()
     draw([picture for picture in COMMANDS if picture in wanted])
 
 
@@ -70,6 +78,20 @@ def draw(pictures: list[str]) -> None:
         for picture in pictures:
             racer(*COMMANDS[picture].split(), folder=Path(folder))
             shutil.copyfile(Path(folder) / picture, FOLDER / picture)
+            print(picture)
+
+
+def draw_doctor() -> None:
+    """The pictures of the training that docs/doctor.md shows."""
+    run = RUNS / "doctor"
+    if not run.exists():
+        words = ("--track", "reinvent_2018", "--steps", "40000", "--seed", "1", "--out", str(run))
+        racer("train", "center_line", *words, folder=ROOT)
+    with tempfile.TemporaryDirectory() as folder:
+        words = ("--reward", str(run / "reward_function.py"), "-o", folder)
+        racer("doctor", str(run), *words, folder=ROOT)
+        for picture, name in DOCTOR_PICTURES.items():
+            shutil.copyfile(Path(folder) / name, FOLDER / picture)
             print(picture)
 
 

@@ -28,7 +28,7 @@ def _table_row(track: Track) -> str:
         track.title,
         f"{track.length:.1f}",
         f"{facts.width_max:.2f}",
-        f"{facts.turns_left + facts.turns_right} ({facts.turns_left} left)",
+        f"{facts.corners_left + facts.corners_right} ({facts.corners_left} left)",
         f"{facts.radius_min:.2f}",
         driving_direction(track),
     )

@@ -61,7 +61,7 @@ def test_the_faster_one_is_named_with_its_interval_and_its_laps(side) -> None:
 def test_the_same_laps_say_nothing(side) -> None:
     [pair] = compare_laps([side("A", STEPS), side("B", STEPS[::-1])]).pairs
     assert pair.sentence.startswith(
-        "nothing can be said: B takes +0.00 s against A (95 % interval -"
+        "nothing can be said: B was 0.00 s slower than A here (95 % interval -"
     )
     assert pair.completion_sentence == ""
 

@@ -260,7 +260,9 @@ def test_a_failure_at_0_metres_a_second_is_a_warning_that_says_so(checked: Check
     report = checked("def reward_function(params):\n    return 1.0 / params['speed']\n")
     (finding,) = [finding for finding in report.findings if finding.code == "RW201"]
     assert finding.severity is Severity.WARNING
-    assert "if an action commands 0 m/s; on reinvent_2018, 0 m from the line" in finding.sentence
+    assert (
+        "if an action commands 0 m/s; on reinvent_2018, 0 m past the start line" in finding.sentence
+    )
     assert "speed=0.0, steps=2)" in finding.test
 
 

@@ -55,7 +55,7 @@ def test_a_space_that_laps_is_told_its_lap_and_its_actions(checked: tuple[Result
     assert result.exit_code == 0
     assert "oval, car v6: 6 actions" in result.output
     assert "fastest lap found: " in result.output
-    assert "driven in the simulator and clean" in result.output
+    assert "driven in the simulator without an incident" in result.output
     assert "wanted %" in result.output
 
 

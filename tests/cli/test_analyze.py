@@ -342,7 +342,7 @@ def test_the_reward_of_a_training_is_run_only_when_that_is_asked_for(training_fo
     (training_folder / "reward_function.py").write_text("raise RuntimeError('it ran')\n", "utf-8")
     result = run(training_folder, "--track", "oval")
     assert result.exit_code == 0
-    assert f"racer analyze {training_folder} --foresee runs its reward" in result.output
+    assert f"racer analyze {training_folder} --foresee (runs the reward)" in result.output
     with pytest.raises(RewardRefused, match="it ran"):
         run(training_folder, "--track", "oval", "--foresee")
 
@@ -363,7 +363,11 @@ def test_a_damaged_run_is_a_sentence(training_folder: Path) -> None:
     [
         (12.7, 14.8, "the reward asks for laps of 14.8 s at gamma 0.99: they will get slower"),
         (12.7, 7.0, "the reward asks for laps of 7.0 s at gamma 0.99: there is more to gain"),
-        (7.1, 7.0, "the reward asks for laps of 7.0 s at gamma 0.99: they are there"),
+        (
+            7.1,
+            7.0,
+            "the reward asks for laps of 7.0 s at gamma 0.99: that is as fast as it asks for",
+        ),
         (None, 7.0, "no lap is complete yet; the reward asks for laps of 7.0 s at gamma 0.99"),
         (
             12.7,

@@ -59,7 +59,7 @@ def test_the_verdict_names_the_faster_one_its_interval_and_the_laps(log, tracks:
 
 
 def test_laps_that_do_not_differ_say_nothing(log, tracks: Path) -> None:
-    assert "nothing can be said: B takes" in racer(
+    assert "nothing can be said: B was" in racer(
         log("A", SLOW), log("B", SLOW[::-1]), "--tracks", tracks
     )
 

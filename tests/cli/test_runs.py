@@ -108,7 +108,7 @@ def test_a_training_says_what_it_starts_from_and_how_to_go_on(home):
     assert lines[0] == "training progress_gained.py on Bowtie, car v6, seed 0: 128 steps"
     assert lines[1] == "from runs/first, checkpoint 128.pt (center_line.py on Oval)"
     assert lines[2] == (
-        "reward or discount are not as there: at first the value network alone learns"
+        "reward or discount factor are not its parent's: at first the value network alone learns"
     )
     assert any("racer train --resume runs/second --steps 256" in line for line in lines)
     assert any("racer train REWARD --from runs/second" in line for line in lines)

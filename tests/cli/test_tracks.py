@@ -34,7 +34,7 @@ def test_list_has_a_row_for_every_track() -> None:
     rows = json.loads(said("list", "--json"))
     assert len(rows) >= 14
     assert {row["from"] for row in rows} == {"shipped"}
-    assert next(row for row in rows if row["name"] == "oval")["turns"] == 2
+    assert next(row for row in rows if row["name"] == "oval")["corners"] == 4
 
 
 def test_a_broken_track_of_the_users_does_not_hide_the_others(home: Path) -> None:
@@ -58,7 +58,7 @@ def test_show_prints_the_facts() -> None:
     ):
         assert words in text
     about = json.loads(said("show", "reinvent_2018", "--reverse", "--json"))
-    assert (about["direction"], about["is_reversed"], about["turns_right"]) == (
+    assert (about["direction"], about["is_reversed"], about["corners_right"]) == (
         "clockwise",
         True,
         4,

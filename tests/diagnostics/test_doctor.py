@@ -4,6 +4,7 @@ is not accused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import racer
 from racer.analysis import corner_numbers, corner_sectors
 from racer.diagnostics import Diagnosis
 from racer.diagnostics.checkup.case import open_case
+from racer.diagnostics.checkup.diagnosis import ADVICE
 from racer.diagnostics.checkup.driving import find_passages
 from racer.errors import UsageError
 from racer.logs import Job, KnownTracks, Log, Source, find_log_track, read_log
@@ -101,7 +103,18 @@ def kinds(diagnosis: Diagnosis) -> list[str]:
 
 
 def doctored(laps: Sequence[Lap], job: Job | None = None) -> Diagnosis:
-    return racer.doctor(training(laps, job), oval())
+    return proven(racer.doctor(training(laps, job), oval()))
+
+
+def proven(diagnosis: Diagnosis) -> Diagnosis:
+    """The same, in which nothing is said without evidence, an estimate and a command to go on with."""
+    rows = diagnosis.to_dict()["symptoms"]
+    for symptom, row in zip(diagnosis.symptoms, rows, strict=True):
+        assert symptom.kind in ADVICE
+        assert re.search(r"\d", symptom.evidence), symptom
+        assert symptom.cost.basis
+        assert row["command"].startswith("racer ")
+    return diagnosis
 
 
 def test_a_healthy_training_is_not_accused() -> None:
@@ -343,7 +356,7 @@ def test_real_trainings_are_diagnosed(shared_data: Path, name: str) -> None:
     length = log.trace["track_len"].round(2)
     track = find_log_track(log.trace[length == length.mode().iloc[0]], "", known).track
     first, others = REAL[name]
-    found = kinds(racer.doctor(log, track))
+    found = kinds(proven(racer.doctor(log, track)))
     assert found[0] == first
     assert set(found[1:]) <= others
 

@@ -4,10 +4,7 @@ from elsewhere, and the whole public face is on it with examples.
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,8 +15,6 @@ from racer.cli import COMMANDS
 from racer.plotting import PLOT_KINDS
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parents[2]
 
 
 class PageLinks(HTMLParser):
@@ -42,24 +37,6 @@ class PageLinks(HTMLParser):
             self.loaded.append(values["src"])
         if tag == "link" and "href" in values and values.get("rel") != "canonical":
             self.loaded.append(values["href"])
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built as `make docs` does, but without running the notebooks."""
-    folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "-f", "website/mkdocs.yml"]
-    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(
-        [*command, "-d", str(folder)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return folder
 
 
 @pytest.fixture(scope="module")

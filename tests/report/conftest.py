@@ -4,7 +4,6 @@ that their reports are opened in.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -73,11 +72,6 @@ def hostile(drive: Callable[..., pd.DataFrame]) -> Log:
     return Log(log.trace, log.sources, (EVIL,), log.job)
 
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 # guards against a page that stands still, and is no measure: benchmarks/report.py is
 DEADLINE_MS = 300_000
 DATA = "(name) => Bokeh.documents.map(d => d.get_model_by_name(name)).find(Boolean).data"
@@ -94,20 +88,6 @@ SPOT = """([x, y]) => { const view = Bokeh.index.get_by_id(
     Bokeh.documents.map(d => d.get_model_by_name('road')).find(Boolean).id);
   const box = view.el.getBoundingClientRect(), frame = view.frame;
   return [box.x + frame.x_scale.compute(x), box.y + frame.y_scale.compute(y)]; }"""
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip("no browser test: there is no Chromium (Debian: apt-get install chromium)")
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="no browser test: pip install playwright"
-    )
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        yield browser
-        browser.close()
 
 
 class Watched:

@@ -233,7 +233,7 @@ def test_a_snapshot_is_written_on_request_and_compared_afterwards(
     changed.assert_outcomes(failed=1)
     said = failure(changed)
     assert said.startswith(
-        "reward.py pays otherwise than snapshots/test_it/test_it.json says, for "
+        "reward.py no longer pays what snapshots/test_it/test_it.json says, for "
     )
     assert " is paid " in said
     assert "\n  steps: " in said

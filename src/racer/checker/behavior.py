@@ -32,7 +32,7 @@ MIN_SAMPLE_STEPS = 8
 REWARD_RTOL = 1e-9
 MIRROR_RTOL = 1e-6
 MAX_UNEQUAL_FRACTION = 0.02
-"""Fraction of places that may pay otherwise on the mirror image before that is said."""
+"""Fraction of places that may be paid differently on the mirror image before that is said."""
 MIN_MIRRORED_PLACES = 16
 CENTER_M = 0.01
 """So near the center line left and right are a matter of rounding."""
@@ -239,7 +239,7 @@ def find_asymmetry(
     worst = int(unequal[np.argmax(np.abs(rewards - mirrored_rewards)[unequal])])
     step: PlacedStep = original.places[worst]
     message = (
-        f"{len(unequal)} of {len(rewards)} places pay otherwise on the mirror image of "
+        f"{len(unequal)} of {len(rewards)} places are paid differently on the mirror image of "
         f"{episode.track.name}: {rewards[worst]:.6g} against {mirrored_rewards[worst]:.6g} "
         f"{step.description}"
     )
@@ -396,9 +396,7 @@ def _effects_of_history(
     line = _line_naming(caller.reward.source, map(_last_part, names))
     findings = []
     if not _all_close(fresh, turned):
-        message = (
-            f"it remembers earlier steps in {variables}: the same step pays otherwise after others"
-        )
+        message = f"it remembers earlier steps in {variables}: what a step pays depends on those before it"
         findings.append(Finding("RW301", message, caller.reward.filename, line))
     if leak:
         message = f"{variables} reaches into the next episode: {leak}"

@@ -116,7 +116,7 @@ class PlacedStep:
     @property
     def description(self) -> str:
         """The step in a few words."""
-        words = [f"on {self.track.name}, {self.distance:.4g} m from the line"]
+        words = [f"on {self.track.name}, {self.distance:.4g} m past the start line"]
         if self.offset:
             side = "left" if self.offset > 0 else "right"
             words.append(f"{abs(self.offset):.4g} m {side} of the center")

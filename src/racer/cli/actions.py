@@ -25,6 +25,7 @@ from racer.cli.tables import (
     RoutesOption,
     echo,
     echo_json,
+    format_count,
     new_table,
     print_table,
     refuse_if,
@@ -127,11 +128,11 @@ def review_as_dict(
 def print_design(design: Design, car: Car, output: Path, seconds: float) -> None:
     """Print the laps that a designed space allows, and its actions."""
     for track, before, after in zip(design.tracks, design.before, design.after, strict=True):
-        free = f"{track.free.lap_time:.2f} s with all commands"
-        bound = f"line's bound {track.line.lap_time:.2f} s"
+        changes = format_count(design.moves, "change")
         echo(
-            f"{track.track.name}, car {car.name}: {_format_lap(before)} from the clusters, "
-            f"{_format_lap(after)} after {design.moves} changes ({free}, {bound})"
+            f"{track.track.name}, car {car.name}: {_format_lap(after)} is the fastest lap found with "
+            f"these actions ({_format_lap(before)} before {changes}, "
+            f"{track.free.lap_time:.2f} s with all commands)"
         )
     actions = zip(design.space.steering_deg, design.space.speed, strict=True)
     echo("  ".join(_format_command(steer, speed, "/") for steer, speed in actions))
@@ -175,9 +176,9 @@ def _describe_space(review: Review) -> str:
 
 
 def _describe_lap(review: Review) -> str:
-    bound = f"the line's own bound is {review.bound:.2f} s"
+    bound = f"the bound with all the road that the rules allow is {review.bound:.2f} s"
     if review.bound < review.line.lap_time:
-        bound = f"the line alone would take {review.line.lap_time:.2f} s"
+        bound = f"the line that led the search would take {review.line.lap_time:.2f} s"
     best = review.best
     if best is None:
         return f"no lap found with them; {bound}"
@@ -185,7 +186,7 @@ def _describe_lap(review: Review) -> str:
     if len(best.laps) > 1:  # a flying lap
         lap = f"{lap}, {best.laps[0]:.2f} s from standstill"
         bound = f"{bound} ({best.lap_time / review.bound:.0%})"
-    return f"{lap}, driven in the simulator and clean; {bound}"
+    return f"{lap}, driven in the simulator without an incident; {bound}"
 
 
 def _action_table(review: Review, usage: ActionUsage | None) -> RecordTable:

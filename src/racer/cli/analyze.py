@@ -337,7 +337,7 @@ def _print_course(log: LogOnTrack, foresee: bool) -> None:
     if foresee:
         echo(f"course: {foresee_course(log).sentence}")
     elif is_run_folder(log.path):
-        echo(f"where it is going: racer analyze {log.path} --foresee runs its reward, and says it")
+        echo(f"what its reward asks for: racer analyze {log.path} --foresee (runs the reward)")
 
 
 def _picture_folders(logs: list[LogOnTrack], output: Path | None) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from racer.vehicle import DEFAULT_CAR
 if TYPE_CHECKING:
     from racer.diagnostics import Diagnosis
     from racer.logs import Log
+    from racer.track import Track
 
 
 def doctor_command(
@@ -66,7 +68,11 @@ def doctor_command(
 
     on_track = read_log_on_track(path, track, tracks)
     echo("looking at the laps, and at what the actions allow: some seconds", err=True)
-    diagnosis = doctor(on_track.log, on_track.track, reward=reward, car=car, name=str(path))
+    diagnosis = replace(
+        doctor(on_track.log, on_track.track, reward=reward, car=car, name=str(path)),
+        log_options=_log_options(track, tracks),
+        track_source=track or _route_file(on_track.track, tracks),
+    )
     pictures = _draw(diagnosis, on_track.log, output) if output else []
     if as_json:
         facts = {**diagnosis.to_dict(), "pictures": [str(file) for file in pictures]}
@@ -76,6 +82,27 @@ def doctor_command(
     print_record(diagnosis)
     for file in pictures:
         echo(str(file))
+
+
+def _log_options(track: str, tracks: Path | None) -> tuple[str, ...]:
+    """How the next commands are told the track of the log, as this one was."""
+    if track:
+        return ("--track", track)
+    if tracks is not None:
+        return ("--tracks", str(tracks))
+    return ()
+
+
+def _route_file(track: Track | None, tracks: Path | None) -> str:
+    """The file of a track that was recognized in a folder of routes; empty for others."""
+    from racer.track import TRACK_SUFFIXES
+
+    if track is None or tracks is None:
+        return ""
+    files = sorted(
+        file for file in tracks.rglob(f"{track.name}.*") if file.suffix in TRACK_SUFFIXES
+    )
+    return str(files[0]) if files else ""
 
 
 def _draw(diagnosis: Diagnosis, log: Log, folder: Path) -> list[Path]:

@@ -223,7 +223,7 @@ def _print_lap(lap: PolicyLap) -> None:
 
     weights = input_weights(lap)
     table = new_table(
-        "what the answer hangs on", "share", "most", "at m", text=("what the answer hangs on",)
+        "what the action depends on", "share", "most", "at m", text=("what the action depends on",)
     )
     for weight in weights[:MAX_INPUTS_SHOWN]:
         fractions = [format_percent(weight.fraction, 1), format_percent(weight.most)]

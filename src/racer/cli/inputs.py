@@ -118,7 +118,9 @@ class LogOnTrack:
             world, best_lap_time(self.laps_on_track), self.log.job.race_type
         )
         if sentence and self.log.stamp_unit_s:
-            return f"{sentence}, if at all: its times are no finer than {self.log.stamp_unit_s:g} s"
+            return (
+                f"{sentence}; its times are rounded to {self.log.stamp_unit_s:g} s, so not surely"
+            )
         return sentence
 
     @property

@@ -120,7 +120,8 @@ class LineReport(Record):
         assert self.drive is not None
         if math.isnan(self.drive.best_lap):
             return f"no lap ({self.drive.completion:.0f} % of one)"
-        return f"{self.drive.best_lap:.2f} s, {self.gap_percent:+.1f} % of the bound"
+        side = "below" if self.gap_percent < 0.0 else "above"
+        return f"{self.drive.best_lap:.2f} s, {abs(self.gap_percent):.1f} % {side} the bound"
 
 
 def line_command(

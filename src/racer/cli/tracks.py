@@ -53,7 +53,7 @@ def tracks_list_command(as_json: JsonOption = False) -> None:
     if as_json:
         echo_json(summaries)
         return
-    heads = ("track", "title", "length m", "width m", "tightest m", "turns", "direction", "from")
+    heads = ("track", "title", "length m", "width m", "tightest m", "corners", "direction", "from")
     table = new_table(
         *heads,
         text=("track", "title", "direction", "from"),
@@ -253,7 +253,7 @@ def _summarize(entry: TrackEntry) -> dict[str, Any]:
         "length": None,
         "width": None,
         "radius_min": None,
-        "turns": None,
+        "corners": None,
         "direction": None,
         "from": entry.provenance,
     }
@@ -268,7 +268,7 @@ def _summarize(entry: TrackEntry) -> dict[str, Any]:
         "length": round(facts.length, 2),
         "width": round(facts.width_median, 3),
         "radius_min": round(facts.radius_min, 2),
-        "turns": facts.turns_left + facts.turns_right,
+        "corners": facts.corners_left + facts.corners_right,
         "direction": facts.direction,
     }
 
@@ -293,14 +293,14 @@ def _identity(entry: TrackEntry, track: Track) -> dict[str, Any]:
 
 
 def _facts_table(entry: TrackEntry, track: Track, facts: TrackFacts) -> RecordTable:
-    turns = facts.turns_left + facts.turns_right
+    corners = facts.corners_left + facts.corners_right
     heading = math.degrees(facts.start_heading)
     start = f"x {facts.start_x:.3f} m, y {facts.start_y:.3f} m, heading {heading:.1f} deg"
     rows = {
         "length": f"{facts.length:.3f} m, {facts.waypoints} waypoints",
         "width": _describe_width(facts),
-        "turns": f"{turns} ({facts.turns_left} left, {facts.turns_right} right)",
-        "tightest radius": f"{facts.radius_min:.2f} m" if turns else "straight",
+        "corners": f"{corners} ({facts.corners_left} left, {facts.corners_right} right)",
+        "tightest radius": f"{facts.radius_min:.2f} m" if corners else "straight",
         "direction": facts.direction + (", reversed" if track.is_reversed else ""),
         "start": start,
         "from": entry.provenance,

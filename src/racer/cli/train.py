@@ -419,16 +419,16 @@ def _describe_budget(run: Run) -> str:
 
 
 def _describe_start(run: Run) -> Iterator[str]:
-    """What a run starts from, and what is otherwise than there."""
+    """What a run starts from, and what differs from there."""
     if not run.lineage:
         return
     yield f"from {run.lineage[0].sentence}"
     for ancestor in run.lineage[1:]:
         yield f"  which started from {ancestor.sentence}"
     if run.keeps_value:
-        yield "reward and discount are as there: the value network is taken over, too"
+        yield "reward and discount factor are its parent's: the value network is taken over, too"
     else:
-        yield "reward or discount are not as there: at first the value network alone learns"
+        yield "reward or discount factor are not its parent's: at first the value network alone learns"
 
 
 def _changed_actions(run: Run) -> list[str]:

@@ -89,7 +89,7 @@ class TrainingCourse:
             return ": they will get slower"
         if self.last_lap_s > ARRIVED_RATIO * asked_s:
             return ": there is more to gain"
-        return ": they are there"
+        return ": that is as fast as it asks for"
 
     def to_dict(self) -> dict[str, Any]:
         """The facts for JSON."""

@@ -217,8 +217,7 @@ def draw_leader_labels(labels: Sequence[LeaderLabel], marks: Array, ax: Axes) ->
     """`ax`, a map, with labels where they hide neither `marks` (N, 2) m, nor what is written there,
     nor each other.
     """
-    written = [text.get_position() for text in ax.texts if text.get_text()]
-    marks = np.vstack([marks, np.reshape(written, (-1, 2))])
+    marks = np.vstack([marks, _written_points(ax)])
     boxes: list[Array] = []
     for _ in range(2):  # room for the labels makes the map smaller, and so the labels larger
         boxes = []
@@ -240,6 +239,21 @@ def draw_leader_labels(labels: Sequence[LeaderLabel], marks: Array, ax: Axes) ->
             zorder=6,
         )
     return ax
+
+
+def _written_points(ax: Axes) -> Array:
+    """(N, 2) m: middle and corners of what is written on a map."""
+    figure = ax.get_figure(root=True)
+    if figure is not None:
+        figure.draw_without_rendering()
+    to_data = ax.transData.inverted()
+    points = [np.empty((0, 2))]
+    for text in ax.texts:
+        if text.get_text():
+            box = text.get_window_extent()
+            middle = np.mean([box.min, box.max], axis=0)
+            points.append(to_data.transform(np.vstack([box.corners(), middle])))
+    return np.vstack(points)
 
 
 def _boxes_meet(box: Array, other: Array) -> bool:

@@ -290,7 +290,7 @@ def draw_input_parts(lap: PolicyLap, ax: Axes) -> Axes:
     ax.grid(False)
     ax.tick_params(length=0)
     ax.set_xlabel(_DISTANCE_LABEL)
-    ax.set_title("What the answer hangs on: share of each number, over the lap and on average")
+    ax.set_title("What the action depends on: share of each number, over the lap and on average")
     _write_place_numbers(lap, ax, 0.0)
     style.add_color_bar(mesh, ax, pad=0.01)
     return ax

@@ -61,7 +61,7 @@ def compare_snapshot(
         where = f"  {calls[first]!r}\n" if isinstance(calls[first], PlacedParams) else ""
         listed = "\n".join(messages.list_params(calls[first]))
         raise AssertionError(
-            f"{reward.name} pays otherwise than {_short_path(path)} says, for {len(changed)} of "
+            f"{reward.name} no longer pays what {_short_path(path)} says, for {len(changed)} of "
             f"{len(calls)} steps; the first:\n"
             f"{where}  step {first + 1} of {len(calls)} is paid {now.rewards[first]:.6g}, "
             f"and was {before.rewards[first]:.6g}\n"

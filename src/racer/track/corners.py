@@ -23,9 +23,6 @@ CURVATURE_WINDOW_M = 0.3
 BEND_CURVATURE = 0.1
 """A track of more curvature than this, 1/m, bends: its radius is under 10 m, 50 times the car's wheelbase."""
 
-LEAST_TURN_RAD = np.radians(15.0)
-"""A bend that turns less than this is a kink and no turn in the facts about a track."""
-
 LEAST_CORNER_RAD = np.radians(20.0)
 """A bend that turns less than this is a kink in a straight and no corner."""
 
@@ -50,15 +47,15 @@ APEX_FRACTION = 0.85
 
 @dataclass(frozen=True)
 class TrackFacts:
-    """Numbers about one track: m and rad, x y of the start line, counts of turns to either side."""
+    """Numbers about one track: m and rad, x y of the start line, counts of corners to either side."""
 
     length: float
     width_min: float
     width_median: float
     width_max: float
     waypoints: int
-    turns_left: int
-    turns_right: int
+    corners_left: int
+    corners_right: int
     radius_min: float
     direction: str
     start_x: float
@@ -69,7 +66,7 @@ class TrackFacts:
 def track_facts(track: Track) -> TrackFacts:
     """The facts of `track`."""
     width = track.width
-    turns = turn_angles(track)
+    angles = np.array([corner.angle for corner in find_corners(track)])
     tightest = max(float(np.abs(track_curvature(track)).max()), 1e-9)
     dx, dy = track.center[1] - track.center[0]
     return TrackFacts(
@@ -78,8 +75,8 @@ def track_facts(track: Track) -> TrackFacts:
         width_median=float(np.median(width)),
         width_max=float(width.max()),
         waypoints=len(track.center),
-        turns_left=int(np.sum(turns > 0)),
-        turns_right=int(np.sum(turns < 0)),
+        corners_left=int(np.sum(angles > 0)),
+        corners_right=int(np.sum(angles < 0)),
         radius_min=1.0 / tightest,
         direction=driving_direction(track),
         start_x=float(track.center[0, 0]),
@@ -107,23 +104,6 @@ def track_curvature(track: Track) -> Array:
     before = track.center - track.point_at(track.s - reach)
     after = track.point_at(track.s + reach) - track.center
     return geometry.circle_curvature(before, after)
-
-
-def turn_angles(track: Track) -> Array:
-    """(T,) rad turned in each turn of the lap, left positive, in driving order from the entry of
-    the first turn.
-    """
-    kappa = track_curvature(track)[:-1]
-    step = np.diff(track.s)
-    side = _bend_side(kappa)
-    if track.is_loop and (side != side[-1]).any():  # begin where a turn or a straight begins
-        first = int(np.flatnonzero(side != np.roll(side, 1))[0])
-        kappa = np.roll(kappa, -first)
-        step = np.roll(step, -first)
-        side = np.roll(side, -first)
-    runs = np.split(kappa * step * (side != 0), _run_starts(side))
-    turned = np.array([run.sum() for run in runs])
-    return np.asarray(turned[np.abs(turned) > LEAST_TURN_RAD])
 
 
 def _bend_side(kappa: Array) -> Array:

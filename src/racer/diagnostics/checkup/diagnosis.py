@@ -22,22 +22,31 @@ MIN_COST_FRACTION = 0.02
 """Of a lap: what costs less holds nothing back."""
 
 ADVICE: dict[str, tuple[str, str]] = {
-    "corner": ("see what was paid there", "racer plot rewards {log}"),
-    "everywhere": ("see whether speed or steering loses the road", "racer plot telemetry {log}"),
-    "seldom driven": ("see where the cars were", "racer plot visits {log}"),
-    "one action": ("see what it does where", "racer actions check --run {log}"),
-    "no entropy": ("see when it went", "racer plot entropy {log}"),
-    "collapse": ("see from when on", "racer plot progress {log}"),
-    "behind its best": ("set the best laps against the last", "racer plot laptimes {log}"),
+    "corner": ("see what was paid there", "racer plot rewards {log}{of_track}"),
+    "everywhere": (
+        "see whether speed or steering loses the road",
+        "racer plot telemetry {log}{of_track}",
+    ),
+    "seldom driven": ("see where the cars were", "racer plot visits {log}{of_track}"),
+    "one action": ("see what it does where", "racer actions check --run {log}{of_track}"),
+    "no entropy": ("see when it went", "racer plot entropy {log}{of_track}"),
+    "collapse": ("see from when on", "racer plot progress {log}{of_track}"),
+    "behind its best": (
+        "set the best laps against the last",
+        "racer plot laptimes {log}{of_track}",
+    ),
     "reward": ("see what the reward pays best", "racer foresee {reward}{track}{car}"),
     "foreseen reward": ("see which slow laps it pays most", "racer score {reward}{track}{car}"),
     "actions": (
         "design actions for this track",
         "racer actions design{track}{car} -o actions.json",
     ),
-    "unused action": ("see which actions a fast lap needs", "racer actions check --run {log}"),
-    "still improving": ("see how it rose", "racer plot progress {log}"),
-    "too short": ("see how far it got", "racer plot progress {log}"),
+    "unused action": (
+        "see which actions a fast lap needs",
+        "racer actions check --run {log}{of_track}",
+    ),
+    "still improving": ("see how it rose", "racer plot progress {log}{of_track}"),
+    "too short": ("see how far it got", "racer plot progress {log}{of_track}"),
 }
 """By the kind of a symptom: what to do next, and the command for it."""
 RUN_ADVICE: dict[str, tuple[str, str]] = {
@@ -106,7 +115,9 @@ class Diagnosis(Record):
     `completion` (%) and `lap_s` (None without a complete lap) are the mean and the median of the
     laps of `window`, in which it was looked at: `recent_laps`, rows of `racer.laps`. `notes` say what could not be looked at, and what
     costs nothing. `reward` is its file where that is known, `is_run` says that it is a run of racer,
-    which can go on. `review` and `foresight` are there where they were made.
+    which can go on. `review` and `foresight` are there where they were made. `log_options` are the
+    words that name the log's track to a command, such as `--tracks DIR`, `track_source` is what names
+    it elsewhere: both are empty where the track's own name does.
     """
 
     name: str
@@ -121,6 +132,8 @@ class Diagnosis(Record):
     notes: tuple[str, ...] = ()
     reward: str = ""
     is_run: bool = False
+    log_options: tuple[str, ...] = ()
+    track_source: str = ""
     recent_laps: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
     review: Review | None = field(default=None, repr=False)
     foresight: Foresight | None = field(default=None, repr=False)
@@ -129,6 +142,12 @@ class Diagnosis(Record):
     def shown(self) -> tuple[Symptom, ...]:
         """The three that cost most."""
         return self.symptoms[:SHOWN]
+
+    @property
+    def costs_overlap(self) -> bool:
+        """Whether the symptoms that are shown cost more completion together than the laps lack."""
+        points = sum(symptom.cost.points or 0.0 for symptom in self.shown)
+        return points > 100.0 - self.completion + 0.5
 
     @property
     def headline(self) -> str:
@@ -149,7 +168,7 @@ class Diagnosis(Record):
         for number, symptom in enumerate(self.shown, 1):
             purpose, command = next_command(self, symptom)
             blocks += [
-                f"{number}. {symptom.title}: it costs {symptom.cost}",
+                f"{number}. {symptom.title}: that costs {symptom.cost}",
                 f"   evidence: {symptom.evidence}",
                 f"   estimate: {symptom.cost.basis}",
                 f"   next, to {purpose}: {command}",
@@ -157,6 +176,9 @@ class Diagnosis(Record):
         rest = self.symptoms[SHOWN:]
         if rest:
             blocks.append(f"less costly: {'; '.join(symptom.title for symptom in rest)}")
+        if self.costs_overlap:
+            lacking = f"{100.0 - self.completion:.0f} points in all"
+            blocks.append(f"these costs overlap and do not add up: its laps lack {lacking}")
         blocks.append(f"verdict of racer analyze: {self.verdict}")
         return [*blocks, *(f"note: {note}" for note in self.notes)]
 
@@ -211,14 +233,15 @@ def next_command(diagnosis: Diagnosis, symptom: Symptom) -> tuple[str, str]:
     names = {
         "log": shlex.quote(diagnosis.name),
         "reward": shlex.quote(diagnosis.reward or "REWARD"),
-        "track": _track_options(diagnosis.track),
+        "of_track": "".join(f" {shlex.quote(word)}" for word in diagnosis.log_options),
+        "track": _track_options(diagnosis.track, diagnosis.track_source),
         "car": f" --car {diagnosis.car}" if diagnosis.car else "",
     }
     return purpose, command.format(**names)
 
 
-def _track_options(track: Track | None) -> str:
+def _track_options(track: Track | None, source: str) -> str:
     if track is None:
         return ""
     reverse = " --reverse" if track.is_reversed else ""
-    return f" --track {shlex.quote(track.name)}{reverse}"
+    return f" --track {shlex.quote(source or track.name)}{reverse}"

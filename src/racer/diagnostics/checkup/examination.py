@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from racer.analysis import TOO_SHORT
 from racer.diagnostics.checkup.case import Case, open_case
 from racer.diagnostics.checkup.course import examine_course, examine_entropy, examine_length
 from racer.diagnostics.checkup.diagnosis import Diagnosis, Symptom, rank_symptoms
@@ -189,8 +188,6 @@ def _reward_name(reward: str | Path | RewardFunction | None, place: Path, is_run
 def _gaps(case: Case, is_foreseen: bool, reward: str) -> list[str]:
     """What could not be looked at, and how to have it looked at."""
     gaps = []
-    if case.verdict.kind == TOO_SHORT and case.is_training:
-        gaps.append(f"its course tells little: {case.verdict.sentence}")
     if case.track is None:
         gaps.append(
             "the track is unknown, so corners and actions were not looked at: name it with --track"
