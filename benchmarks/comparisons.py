@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from racer.analysis.compared_logs import ComparedLog, Units, joined_side
-from racer.analysis.comparison import REWARDS, joint_differences, pair_difference
+from racer.analysis.compared_logs import RUNS, ComparedLog, Units
+from racer.analysis.comparison import POLICIES, REWARDS, joint_differences, time_difference
 from racer.stats import UNKNOWN, Interval, median_difference, proportion_interval
 
 LAP_S = 15.0
@@ -28,6 +28,7 @@ REAL_DIFFERENCE = 0.03
 ITERATIONS = 5
 EPISODES_PER_ITERATION = 20
 SECTORS = 8
+NO_TRACE = pd.DataFrame()
 SEED = 17
 MAX_BEFORE = 50
 """Comparisons that are made the old way, too, which takes long."""
@@ -104,27 +105,21 @@ def read_deviations(logs: Path) -> Deviations:
     return Deviations(lap, iteration, run, complete)
 
 
-def drawn_run(
-    rng: Rng, deviations: Deviations, gain: float, counts: tuple[int, ...]
-) -> ComparedLog:
-    """A training: its complete laps in each iteration, and the others."""
-    level = np.log(LAP_S) - gain + deviations.run * rng.standard_normal()
-    base = level + deviations.iteration * rng.standard_normal((len(counts), 1))
-    times = np.exp(
-        base + deviations.lap * rng.standard_normal((len(counts), EPISODES_PER_ITERATION))
-    )
-    complete = np.arange(EPISODES_PER_ITERATION) < np.array(counts)[:, None]
-    laps = pd.DataFrame({"time": times.ravel(), "complete": complete.ravel()})
-    iteration = np.repeat(np.arange(len(counts)), EPISODES_PER_ITERATION)
-    laps = laps.assign(iteration=iteration, episode=laps.index, first_row=0, last_row=0)
-    return ComparedLog("run", pd.DataFrame({"track_len": [20.0]}), laps)
-
-
 def drawn_side(
     rng: Rng, deviations: Deviations, runs: int, gain: float, counts: tuple[int, ...]
 ) -> ComparedLog:
-    """Several runs of one reward."""
-    return joined_side([drawn_run(rng, deviations, gain, counts) for _ in range(runs)])
+    """Runs of one reward: `counts` complete laps in each of their last iterations."""
+    levels = np.log(LAP_S) - gain + deviations.run * rng.standard_normal((runs, 1))
+    bases = levels + deviations.iteration * rng.standard_normal((runs, len(counts)))
+    each = np.tile(counts, runs)
+    laps = {
+        "time": np.exp(np.repeat(bases, each) + deviations.lap * rng.standard_normal(each.sum())),
+        "complete": True,
+        "run": np.repeat(np.arange(runs), sum(counts)),
+        "iteration": np.repeat(np.tile(np.arange(len(counts)), runs), each),
+        "episode": 0,
+    }
+    return ComparedLog("side", NO_TRACE, pd.DataFrame(laps))
 
 
 def claims(
@@ -137,9 +132,10 @@ def claims(
     for k in range(count):
         first = drawn_side(rng, deviations, runs[0], 0.0, counts)
         other = drawn_side(rng, deviations, runs[1], gain, counts)
-        pair = pair_difference(first, other)
+        units = (first.time_units, other.time_units)
+        about = REWARDS if {side.kind for side in units} == {RUNS} else POLICIES
         before = median_difference(first.times, other.times) if k < MAX_BEFORE else UNKNOWN
-        yield pair.time, pair.about, before
+        yield time_difference(*units), about, before
 
 
 def sector_claims(
@@ -158,9 +154,7 @@ def sector_claims(
             )
             for _ in range(2)
         ]
-        units = [
-            (Units("runs", times[0][:, k]), Units("runs", times[1][:, k])) for k in range(SECTORS)
-        ]
+        units = [(Units(RUNS, times[0][:, k]), Units(RUNS, times[1][:, k])) for k in range(SECTORS)]
         claimed += any(interval.excludes_zero for interval in differences(units))
     return claimed / count
 

@@ -502,6 +502,13 @@ def _interval_cells(name: str, interval: Interval) -> dict[str, float]:
     return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
+def time_difference(first: Units, other: Units) -> Interval:
+    """How much longer a lap takes in `other` than in `first`, s, from `ComparedLog.time_units`."""
+    if (first.kind, other.kind) == (LAPS, LAPS):
+        return median_difference(first.values, other.values)
+    return unit_difference(first, other)
+
+
 def pair_difference(reference: ComparedLog, other: ComparedLog) -> PairDifference:
     """How much longer a lap of `other` takes than one of `reference`, and how many more it completes."""
     complete_laps = (len(reference.complete_laps), len(other.complete_laps))
@@ -513,11 +520,8 @@ def pair_difference(reference: ComparedLog, other: ComparedLog) -> PairDifferenc
     own, first = other.completion_units, reference.completion_units
     if (own.kind, first.kind) != (LAPS, LAPS):
         completion = wider_interval(completion, unit_difference(first, own))
-    own, first = other.time_units, reference.time_units
-    if (own.kind, first.kind) == (LAPS, LAPS):
-        time = median_difference(first.values, own.values)
-    else:
-        time = unit_difference(first, own)
+    first, own = reference.time_units, other.time_units
+    time = time_difference(first, own)
     return PairDifference(
         reference.name,
         other.name,
