@@ -69,7 +69,7 @@ def test_more_laps_make_the_interval_smaller() -> None:
 def test_the_same_data_give_the_same_interval() -> None:
     values = lap_times(np.random.default_rng(6), 20)
     assert stats.median_interval(values) == stats.median_interval(values)
-    assert stats.minimum_interval(values) == stats.minimum_interval(values)
+    assert stats.mean_interval(values) == stats.mean_interval(values)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
@@ -77,7 +77,6 @@ def test_few_values_have_no_interval(count: int) -> None:
     values = np.arange(count) + 10.0
     for found in (
         stats.median_interval(values),
-        stats.minimum_interval(values),
         stats.median_difference(values, np.arange(9.0)),
     ):
         assert not found.is_known
@@ -89,11 +88,47 @@ def test_values_that_are_all_equal_leave_no_doubt() -> None:
     assert stats.median_interval(np.full(6, 9.5)) == Interval(9.5, 9.5, 9.5)
 
 
-def test_the_best_is_what_was_seen_and_its_interval_reaches_up() -> None:
-    values = lap_times(np.random.default_rng(7), 12)
-    found = stats.minimum_interval(values)
-    assert found.value == found.low == values.min()
-    assert found.high > values.min()
+@pytest.mark.parametrize("count", [0, 1])
+def test_one_value_has_a_mean_and_no_interval(count: int) -> None:
+    values = np.arange(count) + 10.0
+    for found in (stats.mean_interval(values), stats.mean_difference(values, np.arange(9.0))):
+        assert not found.is_known
+        assert np.isnan(found.value) == (count == 0)
+
+
+def test_equal_values_leave_no_doubt_of_their_mean() -> None:
+    equal = np.full(6, 9.3)
+    assert stats.mean_interval(equal) == Interval(*[pytest.approx(9.3)] * 3)
+    assert stats.mean_difference(equal, equal + 0.1) == Interval(*[pytest.approx(0.1)] * 3)
+    mixed = stats.mean_difference(equal, np.array([9.3, 9.5, 9.7]))
+    assert mixed.low < 0.2 < mixed.high
+
+
+@pytest.mark.parametrize(("one", "other"), [(2, 2), (3, 3), (2, 5)])
+def test_equal_means_of_equal_spread_are_told_apart_once_in_twenty_times(
+    one: int, other: int
+) -> None:
+    rng = np.random.default_rng(10)
+    found = [
+        stats.mean_difference(rng.normal(size=one), rng.normal(size=other), same_spread=True)
+        for _ in range(1000)
+    ]
+    assert 0.03 <= np.mean([each.excludes_zero for each in found]) <= 0.07
+
+
+def test_trimmed_means_do_not_see_an_incident() -> None:
+    a = np.linspace(9.8, 10.2, 10)
+    b = np.append(a[1:] - 0.5, 30.0)
+    assert stats.mean_difference(a, b, trim=0.2).high < 0.0
+    assert not stats.mean_difference(a, b).excludes_zero
+
+
+def test_more_confidence_makes_an_interval_wider() -> None:
+    a, b = np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 7.0])
+    sure, surer = (stats.mean_difference(a, b, confidence=c) for c in (0.95, 0.99))
+    assert surer.low < sure.low < sure.high < surer.high
+    wider = stats.wider_interval(sure, Interval(0.0, -9.0, 0.0))
+    assert wider == Interval(sure.value, -9.0, sure.high)
 
 
 @pytest.mark.parametrize(("share", "total"), [(0.0, 10), (0.5, 10), (0.95, 20), (1.0, 6)])

@@ -1,11 +1,12 @@
-"""How sure one can be of medians and proportions: intervals by resampling, the same for the same
-data; and ranks.
+"""How sure one can be of medians, means and proportions: intervals by resampling, the same for the
+same data, and by Student's t; and ranks.
 
 scipy.stats takes half a second to import, so it is imported only by the function that needs it.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ CONFIDENCE = 0.95
 MIN_VALUES = 4
 """Values below which resampling tells nothing."""
 
+_EQUAL_FRACTION = 1e-12  # of the values, within which they are equal
 _SEED = 20181128
 _MAX_NUMBERS = 2_000_000  # that are drawn at a time
 
@@ -62,19 +64,64 @@ def median_interval(values: Array) -> Interval:
     return _percentile_interval(median, _resampled_medians(values, _SEED), len(values))
 
 
-def minimum_interval(values: Array) -> Interval:
-    """The least of `values` (T,), and how the least of as many values varies.
+def mean_interval(values: Array) -> Interval:
+    """The mean of `values` (T,) and its interval by Student's t; no interval for fewer than two.
 
-    Resampling never draws less than the least, so `low` is the least itself, and `high` tells how
-    much luck there was in it.
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [round(edge, 2) for edge in mean_interval(np.array([9.8, 10.0, 10.2]))]
+    [10.0, 9.5, 10.5]
     """
     if not len(values):
         return UNKNOWN
-    minimum = float(values.min())
-    if len(values) < MIN_VALUES:
-        return Interval(minimum, np.nan, np.nan)
-    minima = [sample.min(axis=1) for sample in _resamples(values, _SEED)]
-    return _percentile_interval(minimum, np.concatenate(minima), len(values))
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Interval(mean, np.nan, np.nan)
+    if _are_equal(values):
+        return Interval(mean, mean, mean)
+    from scipy.stats import ttest_1samp
+
+    edges = ttest_1samp(values, 0.0).confidence_interval(CONFIDENCE)
+    return Interval(mean, float(edges.low), float(edges.high))
+
+
+def mean_difference(
+    a: Array,
+    b: Array,
+    *,
+    confidence: float = CONFIDENCE,
+    trim: float = 0.0,
+    same_spread: bool = False,
+) -> Interval:
+    """The mean of `b` less that of `a`, with Welch's interval; no interval where one has fewer than two
+    values.
+
+    `trim` is the fraction of the values that is left out at either end (Yuen's test);
+    `same_spread` says that both scatter alike (Student's test), which tells more of a few values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> gain = mean_difference(np.array([10.0, 10.2, 10.4]), np.array([9.0, 9.1, 9.2]))
+    >>> round(gain.value, 6), gain.excludes_zero
+    (-1.1, True)
+    """
+    if not len(a) or not len(b):
+        return UNKNOWN
+    from scipy.stats import trim_mean, ttest_ind
+
+    difference = float(trim_mean(b, trim) - trim_mean(a, trim))
+    if min(len(a), len(b)) < 2:
+        return Interval(difference, np.nan, np.nan)
+    if _are_equal(_kept(a, trim)) and _are_equal(_kept(b, trim)):
+        return Interval(difference, difference, difference)
+    with warnings.catch_warnings():
+        # of values that are all equal on one side, whose deviation is 0 as it should be
+        warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
+        test = ttest_ind(b, a, equal_var=same_spread, trim=trim)
+    edges = test.confidence_interval(confidence)
+    return Interval(difference, float(edges.low), float(edges.high))
 
 
 def median_difference(a: Array, b: Array) -> Interval:
@@ -105,6 +152,12 @@ def proportion_difference(a: Interval, b: Interval) -> Interval:
     high = np.hypot(b.high - b.value, a.value - a.low)
     difference = b.value - a.value
     return Interval(difference, float(difference - low), float(difference + high))
+
+
+def wider_interval(a: Interval, b: Interval) -> Interval:
+    """The value of `a` with the outer edges of both; not known where one of them is not."""
+    low, high = np.minimum(a.low, b.low), np.maximum(a.high, b.high)
+    return Interval(a.value, float(low), float(high))
 
 
 def circular_median(positions: Array, period: float) -> float:
@@ -141,6 +194,19 @@ def rank_correlation(a: Array, b: Array) -> float:
     if len(a) < 2 or not np.ptp(a) or not np.ptp(b):
         return float("nan")
     return float(np.corrcoef(mean_ranks(a), mean_ranks(b))[1, 0])
+
+
+def _are_equal(values: Array) -> bool:
+    """Whether the values are equal but for what their last digits lost."""
+    return bool(np.ptp(values) <= _EQUAL_FRACTION * np.abs(values).max())
+
+
+def _kept(values: Array, trim: float) -> Array:
+    """`values` without the fraction `trim` at either end."""
+    from scipy.stats import trimboth
+
+    kept: Array = trimboth(values, trim)
+    return kept
 
 
 def _resampled_medians(values: Array, seed: int) -> Array:

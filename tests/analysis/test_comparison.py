@@ -11,7 +11,7 @@ import pytest
 
 from racer import track as tracks
 from racer.analysis import comparison, laps
-from racer.analysis.compared_logs import ComparedLog
+from racer.analysis.compared_logs import RUNS, ComparedLog, Units, joined_side, joined_sides
 from racer.analysis.comparison import compare, compare_laps
 from racer.errors import UsageError
 from racer.logs import read_log, write_csv
@@ -91,7 +91,9 @@ def test_the_table_has_a_row_a_side(side) -> None:
     assert table["complete"].tolist() == [8, 12]
     assert table["completion"].tolist() == pytest.approx([80.0, 100.0])
     assert (table["median_low"] <= table["median"]).all()
-    assert (table["best"] <= table["median_low"]).all()
+    assert (table["best"] <= table["median"]).all()
+    assert "best_low" not in table
+    assert table["unit"].tolist() == ["laps", "laps"]
 
 
 def test_every_two_of_several_are_compared(side) -> None:
@@ -229,3 +231,140 @@ def test_the_plain_data_of_a_comparison_survive_json(runs: tuple[Path, Path]) ->
     assert [row["complete"] for row in data["logs"]] == [4, 4]
     assert data["pairs"][0]["time"]["value"] < 0.0
     assert set(data["profiles"]) == {"first", "second"}
+
+
+LAP, ITERATION, RUN = 0.024, 0.013, 0.042
+"""Deviations of the logarithm of a lap time in console22 and drfc3, and of their evaluated laps from
+each other: benchmarks/results/comparisons.txt."""
+COMPLETE = (1, 5, 8, 9, 13)
+"""Complete laps of console22's last iterations."""
+NO_TRACE = pd.DataFrame()
+
+
+def trained_side(
+    rng: np.random.Generator, runs: int, run_deviation: float = RUN, gain: float = 0.0
+) -> ComparedLog:
+    """The complete laps of the last iterations of several trainings with one reward."""
+    levels = np.log(15.0) - gain + run_deviation * rng.standard_normal((runs, 1))
+    bases = levels + ITERATION * rng.standard_normal((runs, len(COMPLETE)))
+    each = np.tile(COMPLETE, runs)
+    table = {
+        "time": np.exp(np.repeat(bases, each) + LAP * rng.standard_normal(each.sum())),
+        "complete": True,
+        "run": np.repeat(np.arange(runs), sum(COMPLETE)),
+        "iteration": np.repeat(np.tile(np.arange(len(COMPLETE)), runs), each),
+        "episode": 0,
+    }
+    return ComparedLog("side", NO_TRACE, pd.DataFrame(table))
+
+
+def claim_rate(count: int, runs: int, seed: int, **keywords: float) -> float:
+    """The fraction of comparisons in which the lap times are told apart."""
+    rng = np.random.default_rng(seed)
+    gain = keywords.pop("gain", 0.0)
+    claimed = 0
+    for _ in range(count):
+        first = trained_side(rng, runs, **keywords)
+        other = trained_side(rng, runs, gain=gain, **keywords)
+        claimed += comparison.time_difference(first.time_units, other.time_units).excludes_zero
+    return claimed / count
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runs", [2, 3])
+def test_runs_of_one_reward_are_told_apart_once_in_twenty_times(runs: int) -> None:
+    assert 0.03 <= claim_rate(1000, runs, seed=20) <= 0.07
+
+
+@pytest.mark.slow
+def test_iterations_of_one_policy_level_are_told_apart_once_in_twenty_times() -> None:
+    assert 0.03 <= claim_rate(1000, 1, seed=21, run_deviation=0.0) <= 0.07
+
+
+def test_a_true_difference_is_found() -> None:
+    assert claim_rate(40, 4, seed=22, run_deviation=0.01, gain=0.06) >= 0.9
+
+
+@pytest.mark.slow
+def test_of_many_sectors_none_is_claimed_in_nineteen_of_twenty_comparisons() -> None:
+    rng = np.random.default_rng(23)
+    claimed = 0
+    for _ in range(500):
+        times = rng.normal(2.0, 0.1, size=(2, 8, 3))
+        units = [(Units(RUNS, times[0, k]), Units(RUNS, times[1, k])) for k in range(8)]
+        intervals = comparison.joint_differences(units)
+        claimed += any(interval.excludes_zero for interval in intervals)
+    assert claimed / 500 <= 0.08
+
+
+def test_one_run_a_side_says_policies_and_several_say_rewards(side) -> None:
+    single = compare_laps([side("A", STEPS), side("B", FASTER)])
+    assert single.pairs[0].about == comparison.POLICIES
+    assert "these policies, not these rewards" in str(single)
+    sides = [
+        joined_side([side(f"{name}-{k}", [step + 0.001 * k for step in steps]) for k in range(3)])
+        for name, steps in (("A", STEPS), ("B", FASTER))
+    ]
+    several = compare_laps(sides)
+    [pair] = several.pairs
+    assert pair.about == comparison.REWARDS
+    assert (pair.reference, pair.other, pair.units) == ("A", "B", (3, 3))
+    assert pair.sentence.endswith("3 against 3 runs of 36 against 36 complete laps")
+    assert pair.time.high < 0.0
+    assert "these policies" not in str(several)
+    assert several.table["units"].tolist() == [3, 3]
+    assert several.profiles["B"]["delta"].iloc[-1] == pytest.approx(pair.time.value, abs=0.1)
+
+
+def test_several_runs_against_one_say_nothing(side) -> None:
+    many = joined_side([side("A-1", STEPS), side("A-2", STEPS)])
+    [pair] = compare_laps([many, side("B", FASTER)]).pairs
+    assert not pair.time.is_known
+    assert "two runs a side are needed" in pair.sentence
+    assert pair.about == comparison.POLICIES
+
+
+def test_iterations_are_the_units_of_one_training(side) -> None:
+    def training(name: str, steps: list[float]) -> ComparedLog:
+        log = side(name, steps)
+        table = log.laps.assign(iteration=np.arange(len(steps)) // 3, phase="training")
+        return ComparedLog(name, log.trace, table, log.track)
+
+    found = compare_laps([training("A", STEPS), training("B", FASTER)])
+    [pair] = found.pairs
+    assert pair.unit_kinds == ("iterations", "iterations")
+    assert pair.units == (4, 4)
+    assert "4 against 4 iterations of 12 against 12 complete laps" in pair.sentence
+    medians = found.logs[0].laps.groupby("iteration")["time"].median()
+    assert found.table["median"].iloc[0] == pytest.approx(medians.mean())
+
+
+def test_completed_laps_of_runs_count_as_runs(side) -> None:
+    def runs(name: str, ends: list[tuple[float, ...]]) -> ComparedLog:
+        return joined_side([side(f"{name}-{k}", STEPS, ends=own) for k, own in enumerate(ends, 1)])
+
+    whole, half = (100.0,), (100.0, 40.0)
+    one = compare_laps([runs("A", [whole, whole]), runs("B", [whole, (40.0,)])]).pairs[0]
+    assert one.completion_sentence == ""  # one of two runs failed: by laps that would be sure
+    sure = compare_laps([runs("A", [whole] * 4), runs("B", [half, (40.0,), half, half])]).pairs[0]
+    assert sure.completion_sentence.startswith("B completes fewer laps")
+
+
+def test_runs_of_one_side_are_on_one_track(side) -> None:
+    here, there = side("A", STEPS), side("B", STEPS, track=None)
+    with pytest.raises(UsageError, match="the runs of a side must be driven on one track"):
+        joined_side([here, there])
+
+
+def test_sides_of_equal_beginnings_have_names_of_their_own(side) -> None:
+    sides = joined_sides(
+        [[side("run-1", STEPS), side("run-2", STEPS)], [side("run-3", STEPS), side("run-4", STEPS)]]
+    )
+    assert [each.name for each in sides] == ["run-1 and 1 more", "run-3 and 1 more"]
+
+
+def test_lists_of_logs_are_sides(runs: tuple[Path, Path], ring: Track) -> None:
+    first, second = runs
+    found = compare([first, first], [second, second], track=ring)
+    assert [log.run_count for log in found.logs] == [2, 2]
+    assert found.pairs[0].about == comparison.REWARDS

@@ -264,3 +264,28 @@ def test_one_lucky_iteration_is_no_lost_best() -> None:
     pace = np.full(COUNT, 12.0)
     pace[5] = 10.0
     assert rightly(kinds(np.full(COUNT, 97.0), pace), PLATEAU) >= SHARE
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize(("before", "after"), [(85.0, 40.0), (70.0, 20.0), (97.0, 60.0)])
+def test_a_collapse_in_the_last_two_or_three_iterations_is_no_plateau(
+    count: int, before: float, after: float
+) -> None:
+    course = np.full(COUNT, before)
+    course[-count:] = after
+    found = [judge_convergence(training(course, seed=seed)) for seed in SEEDS]
+    assert rightly([one.kind for one in found], COLLAPSING) >= SHARE
+    assert PLATEAU not in {one.kind for one in found}
+    sentences = [one.sentence for one in found if "in the last" in one.sentence]
+    assert any(f"in the last {count} iterations" in sentence for sentence in sentences)
+
+
+@pytest.mark.parametrize("level", [30.0, 70.0, 97.0])
+def test_chance_is_no_sudden_collapse(level: float) -> None:
+    assert COLLAPSING not in kinds(np.full(COUNT, level), episodes=10)
+
+
+def test_the_last_iteration_alone_is_no_collapse() -> None:
+    course = np.full(COUNT, 80.0)
+    course[-1] = 5.0
+    assert rightly(kinds(course), PLATEAU) >= SHARE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from racer import track as tracks
@@ -12,6 +13,7 @@ from racer.analysis.leaderboard import (
     RANK_PERCENTAGES,
     RaceResult,
     RaceStanding,
+    percentage_at_least_as_fast,
     race_results,
     race_results_on,
     race_standing,
@@ -36,10 +38,45 @@ def test_a_time_between_two_quantiles_beats_a_share_between_theirs() -> None:
     assert race.beaten == pytest.approx(95.0)
     between = race_standing("red_star_pro", (43.234 + 52.258) / 2)
     assert between is not None
-    assert between.beaten == pytest.approx(92.5)
+    assert 90.0 < between.beaten < 95.0
+    share = int(between.beaten)
     assert (
-        between.sentence == "47.75 s: faster than about 92 % of 2,313 racers on that track in 2023"
+        between.sentence
+        == f"47.75 s: faster than about {share} % of 2,313 racers on that track in 2023"
     )
+
+
+def racers_of(kind: str, rng: np.random.Generator) -> np.ndarray:
+    """Best laps, s, of 2,500 made-up racers."""
+    if kind == "skewed":
+        return 10.0 + rng.lognormal(3.3, 0.7, 2500)
+    is_fast = rng.random(2500) < 0.4
+    return np.where(is_fast, 12.0 + rng.gamma(4.0, 3.0, 2500), 8.0 + rng.lognormal(3.8, 0.35, 2500))
+
+
+@pytest.mark.parametrize("kind", ["skewed", "two groups"])
+def test_places_between_the_known_times_are_not_flattered(kind: str) -> None:
+    rng = np.random.default_rng(5)
+    errors, straight = [], []
+    for _ in range(40):
+        racers = np.sort(racers_of(kind, rng))
+        times = np.quantile(racers, np.array(RANK_PERCENTAGES) / 100.0)
+        race = RaceResult("made-up", "2026-01", len(racers), "best", tuple(times))
+        for time in rng.choice(racers[10:2200], 20):
+            truth = 100.0 * float(np.mean(racers <= time))
+            errors.append(truth - percentage_at_least_as_fast(race, time))
+            straight.append(truth - np.interp(time, times, RANK_PERCENTAGES))
+    assert abs(np.mean(errors)) < 0.15
+    assert np.mean(straight) > 0.3  # a straight line is: what was mended
+    assert np.mean(np.abs(errors)) < 0.7 * np.mean(np.abs(straight))
+
+
+def test_of_equal_times_the_last_counts() -> None:
+    times = (10.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0)
+    race = RaceResult("made-up", "2026-01", 900, "best", times)
+    assert percentage_at_least_as_fast(race, 9.9) == 0.0
+    assert percentage_at_least_as_fast(race, 11.0) == pytest.approx(1.0)
+    assert np.isnan(percentage_at_least_as_fast(race, 17.5))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +85,7 @@ def test_a_time_between_two_quantiles_beats_a_share_between_theirs() -> None:
         (20.0, "20.00 s: faster than all 2,313 racers on that track in 2023"),
         (20.46, "20.46 s: faster than about 99.9 % of"),
         (21.5, "21.50 s: faster than about 99.8 % of"),
-        (90.0, "90.00 s: faster than about 39 % of"),
+        (90.0, "90.00 s: faster than about 37 % of"),
         (171.0, "171.00 s: slower than 90 % of 2,313 racers"),
     ],
 )

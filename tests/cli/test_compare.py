@@ -123,9 +123,23 @@ def test_names_are_as_short_as_tells_them_apart(log, tracks: Path, tmp_path: Pat
     assert len({row["name"] for row in same["logs"]}) == 2
 
 
+def test_several_runs_a_side_stand_between_vs(log, tracks: Path) -> None:
+    slow = [log(f"slow-{k}", [step + 0.0005 * k for step in SLOW]) for k in range(2)]
+    fast = [log(f"fast-{k}", [step + 0.0005 * k for step in FAST]) for k in range(3)]
+    told = racer(*slow, "vs", *fast, "--tracks", tracks)
+    assert "3 against 2 runs of 36 against 24 complete laps" in told
+    assert "fast is faster by" in told
+    assert "not these rewards" not in told
+    found = json.loads(racer(*slow, "vs", *fast, "--tracks", tracks, "--json"))
+    [pair] = found["pairs"]
+    assert (pair["about"], pair["units"]) == ("rewards", [2, 3])
+    assert "these policies, not these rewards" in racer(slow[0], fast[0], "--tracks", tracks)
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (["A", "vs"], "a side is empty"),
         (["A"], "needs two logs"),
         (["A", "nowhere"], "no such file or folder"),
         (["A", "B", "--phase", "racing"], "there are evaluation and training"),

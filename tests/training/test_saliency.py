@@ -29,7 +29,13 @@ from racer.training.explanation import policy_lap
 from racer.training.learner import load_checkpoint
 from racer.training.networks import policy_head
 from racer.training.run import Run
-from racer.training.saliency import BANDS, SHOWN_PICTURES, _gradients, picture_bands
+from racer.training.saliency import (
+    BANDS,
+    SHOWN_PICTURES,
+    _gradients,
+    _inside_fractions,
+    picture_bands,
+)
 from racer.training.trainer import open_session
 
 pytestmark = pytest.mark.slow
@@ -61,13 +67,43 @@ def test_the_gradient_is_what_a_small_change_does(trained: dict[str, Run]) -> No
     [(_, sizes)] = _gradients(policy, {"observation": seen})
     step = 1e-2 * torch.eye(len(FEATURE_NAMES))
     with torch.no_grad():
+        inside = _inside_fractions(policy, policy_head(policy, seen))
         for k in range(len(FEATURE_NAMES)):
             slope = (
                 policy_head(policy, seen + step[k]) - policy_head(policy, seen - step[k])
             ) / 2e-2
+            slope *= inside
             np.testing.assert_allclose(
                 sizes["observation"][:, k], slope.abs().sum(dim=1), atol=2e-2
             )
+
+
+def test_an_action_at_the_end_of_its_range_counts_less(trained: dict[str, Run]) -> None:
+    policy, _ = load_checkpoint(trained["continuous"], "best")
+    seen = torch.from_numpy(
+        np.random.default_rng(2).normal(size=(5, len(FEATURE_NAMES))).astype(np.float32)
+    )
+    [(_, both)] = _gradients(policy, {"observation": seen})
+    with torch.no_grad():
+        policy.action_net.bias[1] += 40.0  # full speed, whatever it sees
+    [(_, steering)] = _gradients(policy, {"observation": seen})
+    with torch.no_grad():
+        policy.action_net.weight[1] = 0.0
+    [(_, steering_alone)] = _gradients(policy, {"observation": seen})
+    assert float((both["observation"] - steering["observation"]).abs().sum()) > 1e-3
+    torch.testing.assert_close(steering["observation"], steering_alone["observation"])
+
+
+def test_what_a_policy_tries_around_a_point_is_cut_to_its_range(trained: dict[str, Run]) -> None:
+    policy, _ = load_checkpoint(trained["continuous"], "best")
+    points = torch.tensor([[0.0, 0.9], [1.0, 3.0]])
+    fractions = _inside_fractions(policy, points)
+    tried = points[..., None] + policy.log_std.exp().detach()[:, None] * torch.randn(
+        2, 2, 40_000, generator=torch.Generator().manual_seed(1)
+    )
+    inside = (tried.abs() < 1.0).double().mean(dim=2)
+    np.testing.assert_allclose(fractions.numpy(), inside.numpy(), atol=0.01)
+    assert float(fractions[1, 1]) < 0.01 < 0.45 < float(fractions[1, 0])
 
 
 def test_what_a_policy_is_blind_to_has_no_share(trained: dict[str, Run]) -> None:

@@ -16,7 +16,9 @@ from racer import analysis as laps
 from racer import logs
 from racer.logs import metrics
 from racer.training import session as sessions
+from racer.training import trials
 from racer.training.run import Run
+from racer.training.setup import TrainingSetup
 from racer.training.trainer import open_session
 from racer.training.trials import EvaluationScore
 
@@ -145,7 +147,8 @@ def test_the_laps_of_the_log_are_those_that_the_training_counted(whole, log):
         assert read[name].tolist() == counted[name].tolist(), name
 
 
-def test_only_the_traced_cars_are_logged(make):
+def test_no_more_cars_are_logged_than_it_takes(make, monkeypatch):
+    monkeypatch.setattr(trials, "MIN_EPISODES", 1)
     run = make(traced_cars=2, steps=384)
     open_session(run).train(quietly)
     trace = logs.read_log(run.folder / "training-simtrace").trace
@@ -156,6 +159,31 @@ def test_only_the_traced_cars_are_logged(make):
     assert not list((untraced.folder / "training-simtrace").iterdir())
     # the evaluation
     assert len(metrics.read_metrics(untraced.folder / "metrics" / "TrainingMetrics.json")) == 5
+
+
+def test_other_cars_fill_up_the_log_to_twenty_episodes(make, monkeypatch):
+    def logged(**order: int) -> pd.DataFrame:
+        run = make(steps=1024, evaluate_every=1024, **order)
+        open_session(run).train(quietly)
+        return laps.laps(logs.read_log(run.folder / "training-simtrace").trace)
+
+    every = logged(traced_cars=8)
+    assert len(every) > trials.MIN_EPISODES // 2
+    few = logged(traced_cars=1)
+    assert len(few) >= min(trials.MIN_EPISODES, len(every))
+    assert (few["first_step"] <= 2).all()
+    monkeypatch.setattr(trials, "MIN_EPISODES", 0)
+    alone = logged(traced_cars=1)
+    assert len(alone) < len(few)
+    pd.testing.assert_series_equal(few["time"][: len(alone)], alone["time"])
+
+
+def test_a_bonus_reaches_the_learner_whole(make):
+    setup = TrainingSetup(make())
+    rewards = np.array([1.0, 1000.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
+    setup.model.env.ret_rms.update(np.random.default_rng(1).normal(0.0, 5.0, 10_000))
+    scaled = setup.model.env.normalize_reward(rewards)
+    assert scaled[1] / scaled[0] == pytest.approx(1000.0)
 
 
 def test_discrete_actions_are_logged_by_their_index(make, rewards):

@@ -9,6 +9,7 @@ from .challenge import read_challenge as read_challenge
 from .challenge import write_challenge as write_challenge
 from .compared_logs import ComparedLog as ComparedLog
 from .compared_logs import common_phase as common_phase
+from .compared_logs import joined_sides as joined_sides
 from .compared_logs import laps_that_count as laps_that_count
 from .compared_logs import log_names as log_names
 from .comparison import LogComparison as LogComparison
@@ -100,6 +101,7 @@ __all__ = [
     "exit_shares",
     "fastest_laps",
     "is_cut",
+    "joined_sides",
     "judge_convergence",
     "lap_bounds",
     "lap_iterations",

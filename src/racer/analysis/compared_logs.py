@@ -1,10 +1,17 @@
-"""What takes part in a comparison of logs: which laps of each count, and what the logs are called."""
+"""What takes part in a comparison of logs: which laps of each count, what the logs are called, and the
+units that a side's laps come in.
+
+Laps of one policy are alike, and so are the policies of one run: laps are no trainings.
+"""
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,11 +27,34 @@ COMPARED_PHASES = ("evaluation", "training")
 LAST_ITERATIONS = 5
 """Iterations of a training whose laps count."""
 
+SAME_LENGTH_M = 0.05
+"""Within which two tracks may be one: logs round their length."""
+
+LAPS = "laps"
+"""The unit where one policy drove all laps."""
+ITERATIONS = "iterations"
+"""The unit where one run did: its policies of several iterations."""
+RUNS = "runs"
+"""The unit where several runs did."""
+
+Comparable = Log | HasTrace | str | Path
+"""What has laps: a log, what `racer.evaluate` gave, or the path of a log."""
+
+
+class Units(NamedTuple):
+    """Values (U,) of the units that a side comes in, and what a unit is: RUNS, ITERATIONS or LAPS."""
+
+    kind: str
+    values: NDArray[np.float64]
+
 
 @dataclass(frozen=True, eq=False)
 class ComparedLog:
-    """A log that takes part: a name, its trace, its laps that count, and the track in the direction
+    """A side of a comparison: a name, its trace, its laps that count, and the track in the direction
     driven, if it is known.
+
+    Where the side is several runs, their traces follow each other, and `laps` says in the column
+    `run` which of them each lap is of.
     """
 
     name: str
@@ -42,11 +72,100 @@ class ComparedLog:
         """(T,) s of the complete laps."""
         return self.complete_laps["time"].to_numpy(float)
 
+    @property
+    def run_count(self) -> int:
+        """Runs of the side."""
+        return self.laps["run"].nunique() if "run" in self.laps else 1
+
+    def units(self, values: pd.Series, center: str) -> Units:
+        """Values of laps, by the index of `laps`, as those of the side's units: the `center` (mean or
+        median) of each run or iteration.
+        """
+        known = values.dropna()
+        laps = self.laps.loc[known.index]
+        if self.run_count > 1:
+            return Units(RUNS, _centers(known, laps["run"], center))
+        iterations = lap_iterations(laps)
+        if iterations.nunique() > 1:
+            return Units(ITERATIONS, _centers(known, iterations, center))
+        return Units(LAPS, known.to_numpy(float))
+
+    @property
+    def time_units(self) -> Units:
+        """s: the median times of the complete laps of each run or iteration, or the laps themselves."""
+        return self.units(self.complete_laps["time"], "median")
+
+    @property
+    def completion_units(self) -> Units:
+        """0 to 1: the fraction of complete laps of each run or iteration, or 0 and 1 for laps."""
+        return self.units(self.laps["complete"].astype(float), "mean")
+
+
+def _centers(values: pd.Series, groups: pd.Series, center: str) -> NDArray[np.float64]:
+    return np.asarray(values.groupby(groups.to_numpy()).agg(center), np.float64)
+
+
+def joined_side(runs: Sequence[ComparedLog]) -> ComparedLog:
+    """Several runs as one side: their laps, with the column `run`, and their traces, one after the
+    other.
+
+    Raises UsageError where they were not driven on one track in one direction.
+    """
+    if len(runs) == 1:
+        return runs[0]
+    tracks = {(run.track.name, run.track.is_reversed) if run.track else None for run in runs}
+    lengths = [run.trace["track_len"].to_numpy()[run.laps["first_row"]] for run in runs]
+    if len(tracks) > 1 or np.ptp(np.concatenate(lengths)) > SAME_LENGTH_M:
+        names = ", ".join(run.name for run in runs)
+        raise UsageError(f"{names}: the runs of a side must be driven on one track, the same way")
+    parts = []
+    first_row = 0
+    for number, run in enumerate(runs):
+        rows = {name: run.laps[name] + first_row for name in ("first_row", "last_row")}
+        parts.append(run.laps.assign(run=number, **rows))
+        first_row += len(run.trace)
+    return ComparedLog(
+        name=side_name([run.name for run in runs]),
+        trace=pd.concat([run.trace for run in runs], ignore_index=True),
+        laps=pd.concat(parts, ignore_index=True),
+        track=runs[0].track,
+    )
+
+
+def side_name(names: Sequence[str]) -> str:
+    """What to call several runs: what their names begin with, or the first one and how many more.
+
+    Examples
+    --------
+    >>> side_name(["center_line-1", "center_line-2"]), side_name(["old", "new", "third"])
+    ('center_line', 'old and 2 more')
+    """
+    common = os.path.commonprefix(list(names))  # noqa: RUF071 - letters, not folders
+    common = common.rstrip("-_ ./0123456789")
+    if len(names) > 1 and not common:
+        return f"{names[0]} and {len(names) - 1} more"
+    return common or names[0]
+
+
+def joined_sides(sides: Sequence[Sequence[ComparedLog]]) -> list[ComparedLog]:
+    """Each of `sides` as one, under names that tell them apart. See `joined_side`."""
+    joined = [joined_side(runs) for runs in sides]
+    counts = Counter(side.name for side in joined)
+    named = []
+    for side, runs in zip(joined, sides, strict=True):
+        if len(runs) > 1 and counts[side.name] > 1:
+            name = f"{runs[0].name} and {len(runs) - 1} more"
+            side = ComparedLog(name, side.trace, side.laps, side.track)
+        named.append(side)
+    return named
+
 
 def logs_to_compare(
-    logs: Sequence[Log | HasTrace | str | Path], phase: str, last: int, track: TrackSource
+    sides: Sequence[Comparable | Sequence[Comparable]], phase: str, last: int, track: TrackSource
 ) -> list[ComparedLog]:
-    """The logs, read where they are paths, with the laps of one phase. See `compare`."""
+    """The sides, their logs read where they are paths, with the laps of one phase. See `compare`."""
+    grouped = [list(side) if isinstance(side, list | tuple) else [side] for side in sides]
+    logs: list[Comparable] = [log for side in grouped for log in side]
     names = log_names(logs)
     read_logs = [as_log(log) for log in logs]
     tables = [laps(log.trace) for log in read_logs]
@@ -56,7 +175,8 @@ def logs_to_compare(
         counted = laps_that_count(table, phase, last)
         log_track = find_log_track(log.trace, track)
         compared.append(ComparedLog(name, log.trace, counted, log_track.track))
-    return compared
+    runs = iter(compared)
+    return joined_sides([[next(runs) for _ in side] for side in grouped])
 
 
 def common_phase(tables: dict[str, pd.DataFrame], asked: str = "") -> str:
@@ -91,7 +211,7 @@ def laps_that_count(table: pd.DataFrame, phase: str, last: int = LAST_ITERATIONS
     return table[iterations.isin(sorted(iterations.unique())[-last:])]
 
 
-def log_names(logs: Sequence[Log | HasTrace | str | Path]) -> list[str]:
+def log_names(logs: Sequence[Comparable]) -> list[str]:
     """What to call the logs: as little of their paths as tells them apart; those that are no paths,
     and those of equal paths, get a number.
     """

@@ -8,26 +8,37 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from racer.analysis.compared_logs import LAST_ITERATIONS, ComparedLog, logs_to_compare
+from racer.analysis.compared_logs import (
+    LAPS,
+    LAST_ITERATIONS,
+    RUNS,
+    SAME_LENGTH_M,
+    Comparable,
+    ComparedLog,
+    Units,
+    logs_to_compare,
+)
 from racer.analysis.sectors import lap_sectors
 from racer.analysis.telemetry import lap_progress, lap_start_on_track
 from racer.errors import UsageError
-from racer.logs import HasTrace, Log, TrackSource
+from racer.logs import TrackSource
 from racer.records import Record, RecordTable, format_number, format_seconds, known_number
 from racer.stats import (
+    CONFIDENCE,
     Interval,
+    mean_difference,
+    mean_interval,
     median_difference,
     median_interval,
-    minimum_interval,
     proportion_difference,
     proportion_interval,
+    wider_interval,
 )
 
 PROFILE_CELL_M = 0.1
@@ -51,9 +62,17 @@ _SAME_START_FRACTION = 0.03  # of the waypoints, within which laps began at one 
 
 Array = NDArray[np.float64]
 
-SAME_LENGTH_M = 0.05
-"""Within which two tracks may be one: logs round their length."""
 _MAX_SHOWN_GAINS = 3
+_TRIMMED_FRACTION = 0.2  # of the laps of a policy, left out at either end: incidents
+
+REWARDS = "rewards"
+"""What a comparison of sides with several runs each is about."""
+POLICIES = "policies"
+"""What one is about where a side is one run: another seed of its reward drives otherwise."""
+_WHAT_REWARDS_TAKE = (
+    "these policies, not these rewards: two seeds of one reward can differ as much; "
+    "rewards are compared by several runs a side (racer compare A1 A2 vs B1 B2)"
+)
 
 
 def sector_differences(logs: Sequence[ComparedLog]) -> pd.DataFrame:
@@ -62,18 +81,32 @@ def sector_differences(logs: Sequence[ComparedLog]) -> pd.DataFrame:
 
     Empty where laps began all around a track that is not known, or went different ways.
     """
-    rows: list[tuple[object, ...]] = []
+    units: list[tuple[str, object, object, object, Units, Units]] = []
     if have_same_places(logs):
         first, *others = [_sector_times(log) for log in logs]
         for log, table in zip(logs[1:], others, strict=True):
             by_sector = table.groupby(["sector", "start", "end"], sort=False)
             for (sector, start, end), own in by_sector:
-                first_times = _known_times(first[first["sector"] == sector])
-                own_times = _known_times(own)
-                medians = (_median(first_times), _median(own_times))
-                interval = median_difference(first_times, own_times)
-                rows.append((log.name, sector, start, end, *medians, *interval))
+                first_units = _units_of(logs[0], first[first["sector"] == sector])
+                units.append((log.name, sector, start, end, first_units, _units_of(log, own)))
+    intervals = joint_differences([(first_units, own) for *_, first_units, own in units])
+    rows: list[tuple[object, ...]] = []
+    for (name, sector, start, end, first_units, own_units), interval in zip(
+        units, intervals, strict=True
+    ):
+        trim = _trim(first_units, own_units)
+        centers = (_center(first_units, trim), _center(own_units, trim))
+        rows.append((name, sector, start, end, *centers, *interval))
     return pd.DataFrame(rows, columns=list(SECTOR_DIFFERENCE_COLUMNS))
+
+
+def joint_differences(units: Sequence[tuple[Units, Units]]) -> list[Interval]:
+    """How much greater the second of each two units are; all intervals together hold in 95 % of cases.
+
+    Of many intervals of 95 % one in twenty would be wrong; these are wider (Bonferroni's correction).
+    """
+    confidence = 1.0 - (1.0 - CONFIDENCE) / max(len(units), 1)
+    return [unit_difference(first, own, confidence) for first, own in units]
 
 
 def median_lap_profiles(logs: Sequence[ComparedLog]) -> dict[str, pd.DataFrame]:
@@ -135,12 +168,33 @@ def _sector_times(log: ComparedLog) -> pd.DataFrame:
     return lap_sectors(log.trace, log.complete_laps, log.track, parts=_EQUAL_PARTS)
 
 
-def _known_times(sectors: pd.DataFrame) -> Array:
-    return sectors["time"].dropna().to_numpy(float)
+def _units_of(log: ComparedLog, sectors: pd.DataFrame) -> Units:
+    """The times of a log's units in one sector, s."""
+    return log.units(pd.Series(sectors["time"].to_numpy(float), sectors["lap"]), "median")
 
 
-def _median(values: Array) -> float:
-    return float(np.median(values)) if len(values) else float("nan")
+def _center(units: Units, trim: float) -> float:
+    """The mean of the units' values without the fraction `trim` at either end; nan without any."""
+    from scipy.stats import trim_mean
+
+    return float(trim_mean(units.values, trim)) if len(units.values) else float("nan")
+
+
+def _trim(first: Units, other: Units) -> float:
+    """The fraction of values to leave out: of laps, among which there may be incidents."""
+    return _TRIMMED_FRACTION if (first.kind, other.kind) == (LAPS, LAPS) else 0.0
+
+
+def unit_difference(first: Units, other: Units, confidence: float = CONFIDENCE) -> Interval:
+    """How much greater the values of `other` are than those of `first`, and the interval."""
+    if (first.kind, other.kind) == (RUNS, RUNS):
+        # Runs of one reward scatter alike, and two tell little of how much.
+        return mean_difference(first.values, other.values, confidence=confidence, same_spread=True)
+    trim = _trim(first, other)
+    difference = mean_difference(first.values, other.values, confidence=confidence, trim=trim)
+    if RUNS in (first.kind, other.kind):  # several runs against one, which says nothing of others
+        return Interval(difference.value, float("nan"), float("nan"))
+    return difference
 
 
 def _moving_mean(values: Array, is_loop: bool) -> Array:
@@ -188,7 +242,8 @@ class PairDifference:
     completes.
 
     `complete_laps` and `laps` are those of either; `completion` is the difference of the fractions
-    of laps that were completed, -1 to 1.
+    of laps that were completed, -1 to 1. `units` are how many values the intervals rest on on either
+    side: `unit_kinds` says whether they are runs, iterations of one run or laps of one policy.
     """
 
     reference: str
@@ -197,11 +252,18 @@ class PairDifference:
     laps: tuple[int, int]
     time: Interval
     completion: Interval
+    units: tuple[int, int] = (0, 0)
+    unit_kinds: tuple[str, str] = (LAPS, LAPS)
+
+    @property
+    def about(self) -> str:
+        """What the verdict is about: `rewards` with several runs a side, else `policies`."""
+        return REWARDS if self.unit_kinds == (RUNS, RUNS) else POLICIES
 
     @property
     def sentence(self) -> str:
         """The verdict on lap times in words."""
-        count = f"{self.complete_laps[1]} against {self.complete_laps[0]} complete laps"
+        count = self._counts
         if not self.time.is_known:
             return f"nothing can be said of the lap times of {self.other} and {self.reference}: {count}"
         span = f"95 % interval {_span(self.time)}"
@@ -210,6 +272,22 @@ class PairDifference:
             gap = f"{self.other} was {abs(self.time.value):.2f} s {word} than {self.reference} here"
             return f"nothing can be said: {gap} ({span}), {count}"
         return f"{self.other} is {word} by {abs(self.time.value):.2f} s ({span}), {count}"
+
+    @property
+    def _counts(self) -> str:
+        """`12 against 12 complete laps`, and in what units they come where those are not laps."""
+        laps = f"{self.complete_laps[1]} against {self.complete_laps[0]} complete laps"
+        kinds = self.unit_kinds
+        if RUNS in kinds and kinds[0] != kinds[1]:
+            return f"{laps}, and two runs a side are needed to compare with several runs"
+        if kinds == (LAPS, LAPS) or not all(self.complete_laps):
+            return laps
+        own, first = (
+            f"{count} {kind}" for count, kind in zip(self.units[::-1], kinds[::-1], strict=True)
+        )
+        if kinds[0] == kinds[1]:
+            own = str(self.units[1])
+        return f"{own} against {first} of {laps}"
 
     @property
     def completion_sentence(self) -> str:
@@ -244,16 +322,17 @@ class LogComparison(Record):
     |---|---|
     | name, laps, complete | the log; laps that count, and complete ones |
     | completion, reward, zigzag | means of laps, %, reward, degrees/m |
-    | median, median_low, median_high | s of the complete laps, 95 % interval |
-    | best, best_low, best_high | s, see `racer.stats.minimum_interval` |
+    | median, median_low, median_high | s of the complete laps, 95 % interval; of several iterations or runs the mean of their medians |
+    | best | s, the fastest lap that was seen |
+    | unit, units | what the interval rests on: runs, iterations of one run or laps of one policy, and how many |
 
     `pairs` are every two of the logs. `sectors` has one row a sector and log after the first:
 
     | column | |
     |---|---|
     | name, sector, start, end | the log, and the sector as in `racer.analysis.lap_sectors` |
-    | first, own | median time, s, of the first log and of this one |
-    | difference, low, high | own less first, of the medians, 95 % interval |
+    | first, own | s, of the first log and of this one: means of the medians of runs or iterations, or of laps without a fifth at either end |
+    | difference, low, high | own less first, and its interval: all those of the table hold together in 95 % of cases |
 
     `profiles` are, by name, the median lap along the track: `distance` (m from the start line, or
     from the lap's start where the track is not known), `time` (s in the PROFILE_CELL_M that end
@@ -275,6 +354,8 @@ class LogComparison(Record):
         blocks: list[str | RecordTable] = [_log_table(self.table)]
         for pair in self.pairs:
             blocks += pair.sentences
+        if any(pair.about == POLICIES for pair in self.pairs):
+            blocks.append(_WHAT_REWARDS_TAKE)
         if not len(self.sectors):
             reason = "it takes one known track, driven the same way (--track NAME)"
             return [*blocks, f"where the time is won cannot be told: {reason}"]
@@ -282,7 +363,7 @@ class LogComparison(Record):
         for name, rows in self.sectors.groupby("name", sort=False):
             if not rows["difference"].isna().all():
                 gains = f"where {name} wins (-) and loses (+) on {first}"
-                blocks += ["", f"{gains}, by the median times of complete laps"]
+                blocks += ["", f"{gains}; all these intervals together hold in 95 % of cases"]
                 blocks.append(_sector_table(rows, first, str(name)))
                 blocks.append(describe_gains(self.sectors, str(name)))
         return blocks
@@ -299,15 +380,16 @@ class LogComparison(Record):
 
 
 def compare(
-    *logs: Log | HasTrace | str | Path,
+    *logs: Comparable | Sequence[Comparable],
     phase: str = "",
     last: int = LAST_ITERATIONS,
     track: TrackSource = "",
 ) -> LogComparison:
     """Two or more logs beside each other; the others are set against the first.
 
-    Logs are those of `racer.read_log`, paths of logs, or what `racer.evaluate` gave. The laps of
-    their evaluations count; where
+    Logs are those of `racer.read_log`, paths of logs, or what `racer.evaluate` gave; a list of them
+    is one side: several runs of one reward, which it takes to compare rewards. With one run a side
+    the intervals are those of the policies alone. The laps of evaluations count; where
     a log has none, those of the `last` iterations of their trainings; `phase` (`evaluation` or
     `training`) decides otherwise. The track is found by the numbers of the logs among the known ones
     unless `track` names it.
@@ -347,7 +429,7 @@ def compare_laps(logs: Sequence[ComparedLog]) -> LogComparison:
     """
     _check_same_track(logs)
     table = pd.DataFrame([_log_row(log) for log in logs])
-    pairs = tuple(_pair_difference(first, second) for first, second in combinations(logs, 2))
+    pairs = tuple(pair_difference(first, second) for first, second in combinations(logs, 2))
     return LogComparison(
         tuple(logs), table, pairs, sector_differences(logs), median_lap_profiles(logs)
     )
@@ -400,16 +482,19 @@ def _track_length(log: ComparedLog) -> float:
     return float(log.trace["track_len"].to_numpy()[first_row])
 
 
-def _log_row(log: ComparedLog) -> dict[str, float | str]:
-    row: dict[str, float | str] = {
+def _log_row(log: ComparedLog) -> dict[str, float | int | str]:
+    row: dict[str, float | int | str] = {
         "name": log.name,
         "laps": len(log.laps),
         "complete": len(log.complete_laps),
     }
     for measure in ("completion", "reward", "zigzag"):
         row[measure] = float(log.laps[measure].mean())
-    row |= _interval_cells("median", median_interval(log.times))
-    row |= _interval_cells("best", minimum_interval(log.times))
+    units = log.time_units
+    interval = median_interval if units.kind == LAPS else mean_interval
+    row |= _interval_cells("median", interval(units.values))
+    row["best"] = float(log.times.min()) if len(log.times) else float("nan")
+    row |= {"unit": units.kind, "units": len(units.values)}
     return row
 
 
@@ -417,15 +502,36 @@ def _interval_cells(name: str, interval: Interval) -> dict[str, float]:
     return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
-def _pair_difference(reference: ComparedLog, other: ComparedLog) -> PairDifference:
+def time_difference(first: Units, other: Units) -> Interval:
+    """How much longer a lap takes in `other` than in `first`, s, from `ComparedLog.time_units`."""
+    if (first.kind, other.kind) == (LAPS, LAPS):
+        return median_difference(first.values, other.values)
+    return unit_difference(first, other)
+
+
+def pair_difference(reference: ComparedLog, other: ComparedLog) -> PairDifference:
+    """How much longer a lap of `other` takes than one of `reference`, and how many more it completes."""
     complete_laps = (len(reference.complete_laps), len(other.complete_laps))
     laps = (len(reference.laps), len(other.laps))
     completion = proportion_difference(
         proportion_interval(complete_laps[0], laps[0]),
         proportion_interval(complete_laps[1], laps[1]),
     )
-    time = median_difference(reference.times, other.times)
-    return PairDifference(reference.name, other.name, complete_laps, laps, time, completion)
+    own, first = other.completion_units, reference.completion_units
+    if (own.kind, first.kind) != (LAPS, LAPS):
+        completion = wider_interval(completion, unit_difference(first, own))
+    first, own = reference.time_units, other.time_units
+    time = time_difference(first, own)
+    return PairDifference(
+        reference.name,
+        other.name,
+        complete_laps,
+        laps,
+        time,
+        completion,
+        (len(first.values), len(own.values)),
+        (first.kind, own.kind),
+    )
 
 
 def _span(interval: Interval) -> str:

@@ -63,6 +63,8 @@ _ITERATIONS_PER_SMOOTHING = 12  # of a long training, which is smoothed over a t
 _MAD_TO_DEVIATION = 1.4826  # standard deviation of a normal distribution by its median deviation
 _CLIP_DEVIATIONS = 3.0  # from the running median, beyond which an iteration is an outlier
 _COLLAPSE_DEVIATIONS = 7.0
+_SUDDEN_ITERATIONS = (3, 2)  # the last ones, which a running median does not show yet
+_SUDDEN_DEVIATIONS = 3.0  # of one iteration, below which every one of them lies
 _BEHIND_DEVIATIONS = 5.0  # by which laps must be slower than at their best: of many one is lucky
 _ENTROPY_ITERATIONS = 3  # that tell the entropy at the start, and that it stays gone
 
@@ -200,8 +202,7 @@ class _Measure:
     @cached_property
     def noise(self) -> float:
         """Deviation of one iteration from its neighbors, from the median jump."""
-        jump = float(np.median(np.abs(np.diff(self.values))))
-        return _MAD_TO_DEVIATION * jump / sqrt(2.0)
+        return _iteration_noise(self.values)
 
     @property
     def recent(self) -> int:
@@ -252,11 +253,35 @@ def _judge_collapse(completion: _Measure) -> ConvergenceVerdict | None:
     level = completion.level
     has_fallen = top - level >= max(COLLAPSE_POINTS, _COLLAPSE_DEVIATIONS * doubt)
     if not has_fallen or completion.values[-recent:].max() >= top:
-        return None
+        return _judge_sudden_collapse(completion)
     at_top = np.flatnonzero(before >= top - max(MIN_COMPLETION_CHANGE, 2.0 * doubt))
     last = int(completion.iterations[at_top[-1]])
     sentence = f"completion fell from {top:.0f} % around iteration {last} to {level:.0f} %"
     return ConvergenceVerdict(COLLAPSING, last, sentence, points=level - top)
+
+
+def _judge_sudden_collapse(completion: _Measure) -> ConvergenceVerdict | None:
+    """A collapse in the last two or three iterations, each of which lies far below those before."""
+    for count in _SUDDEN_ITERATIONS:
+        before = completion.values[:-count][-completion.recent :]
+        if len(before) < MIN_ITERATIONS_AFTER_BEND:
+            return None
+        noise = max(completion.noise, _iteration_noise(before))
+        level = float(np.median(before[-MIN_ITERATIONS_AFTER_BEND:]))
+        now = completion.values[-count:]
+        if level - float(now.max()) >= max(COLLAPSE_POINTS, _SUDDEN_DEVIATIONS * noise):
+            last = int(completion.iterations[-count - 1])
+            mean = float(now.mean())
+            sentence = (
+                f"completion fell from {level:.0f} % to {mean:.0f} % in the last {count} iterations"
+            )
+            return ConvergenceVerdict(COLLAPSING, last, sentence, points=mean - level)
+    return None
+
+
+def _iteration_noise(values: Array) -> float:
+    """Deviation of one iteration from its neighbors, from the median jump."""
+    return _MAD_TO_DEVIATION * float(np.median(np.abs(np.diff(values)))) / sqrt(2.0)
 
 
 def _judge_trend(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,10 +20,14 @@ from racer.cli.tables import (
     print_record,
     table_as_dicts,
 )
+from racer.errors import UsageError
 from racer.records import known_number
 
 if TYPE_CHECKING:
     from racer.analysis import LogComparison, PairDifference
+
+BETWEEN_SIDES = Path("vs")
+"""The word between the runs of one side and those of the next."""
 
 
 def compare_command(
@@ -30,7 +35,8 @@ def compare_command(
         list[Path],
         typer.Argument(
             metavar="A B...",
-            help="Two or more logs or runs, also as @1; others differ from the first.",
+            help="Two or more logs or runs, also as @1; others differ from the first. "
+            "Several runs a side: A1 A2 vs B1 B2.",
             callback=resolve_runs,
             autocompletion=offer_runs,
         ),
@@ -61,17 +67,29 @@ def compare_command(
     racer compare @1 @2
     racer compare runs/demo/center_line runs/demo/starter -o compared.png
     """
-    from racer.analysis import ComparedLog, common_phase, compare_laps, laps_that_count, log_names
+    from racer.analysis import (
+        ComparedLog,
+        common_phase,
+        compare_laps,
+        joined_sides,
+        laps_that_count,
+        log_names,
+    )
 
     logs: list[LogOnTrack] = []
-    for path in paths:
-        logs += read_jobs_on_track(path, track, tracks, with_line_deviation=True)
+    side_sizes: list[int] = []
+    for side_paths in _sides(paths):
+        before = len(logs)
+        for path in side_paths:
+            logs += read_jobs_on_track(path, track, tracks, with_line_deviation=True)
+        side_sizes += [len(logs) - before] if BETWEEN_SIDES in paths else [1] * (len(logs) - before)
     compared_phase = common_phase({str(log.path): log.laps_on_track for log in logs}, phase)
     sides = []
     for name, log in zip(log_names([log.path for log in logs]), logs, strict=True):
         laps = laps_that_count(log.laps_on_track, compared_phase, last)
         sides.append(ComparedLog(name, log.log.trace, laps, log.track))
-    comparison = compare_laps(sides)
+    runs = iter(sides)
+    comparison = compare_laps(joined_sides([list(islice(runs, size)) for size in side_sizes]))
     picture = _draw(comparison, output) if output else None
     if as_json:
         echo_json(_as_dict(comparison, logs, compared_phase, picture))
@@ -87,6 +105,19 @@ def compare_command(
     print_record(comparison)
     if picture:
         echo(str(picture))
+
+
+def _sides(paths: list[Path]) -> list[list[Path]]:
+    """The paths of each side: one each, or those between two words `vs`."""
+    sides: list[list[Path]] = [[]]
+    for path in paths:
+        if path == BETWEEN_SIDES:
+            sides.append([])
+        else:
+            sides[-1].append(path)
+    if not all(sides):
+        raise UsageError("a side is empty: racer compare A1 A2 vs B1 B2")
+    return sides
 
 
 def _draw(comparison: LogComparison, path: Path) -> Path:
@@ -122,6 +153,9 @@ def _pair_as_dict(pair: PairDifference) -> dict[str, Any]:
         "other": pair.other,
         "laps": pair.complete_laps,
         "of": pair.laps,
+        "units": pair.units,
+        "unit_kinds": pair.unit_kinds,
+        "about": pair.about,
         **intervals,
         "verdict": pair.sentences,
     }

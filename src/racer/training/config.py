@@ -166,7 +166,9 @@ class TrainConfig(BaseModel):
         description="steps between two evaluations, which are also the iterations of the log",
     )
     traced_cars: int = Field(
-        8, ge=0, description="cars whose steps are written to the training log"
+        8,
+        ge=0,
+        description="cars whose steps are written to the training log; more where they bring fewer than 20 episodes",
     )
     observation: str = Field(
         "features",

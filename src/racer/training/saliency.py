@@ -1,7 +1,8 @@
 """Where a trained policy looks: the gradient of its answer by what it perceives, over a lap of its own.
 
 A policy's answer is the log of the odds of the action that it takes, or steering and speed as points
-in [-1, 1].
+in [-1, 1]. Points beyond are cut to the ends of the range, where the action moves no more: their
+gradients count as often as what the policy tries around them lies inside.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines3.sac.policies import SACPolicy
 
 from racer.diagnostics import PolicyViews
 from racer.sensors import FEATURE_NAMES
@@ -127,7 +129,9 @@ def _gradients(policy: BasePolicy, inputs: Inputs) -> Iterator[tuple[int, Inputs
             for name, part in inputs.items()
         }
         answer = policy_head(policy, join_observation(tuple(piece), tuple(piece.values())))
-        if not is_continuous_policy(policy):
+        if is_continuous_policy(policy):
+            answer = answer * _inside_fractions(policy, answer.detach())
+        else:
             answer = _log_odds(answer)
         sizes = {name: torch.zeros_like(part) for name, part in piece.items()}
         for column in answer.unbind(dim=1):
@@ -135,6 +139,20 @@ def _gradients(policy: BasePolicy, inputs: Inputs) -> Iterator[tuple[int, Inputs
             for name, gradient in zip(piece, gradients, strict=True):
                 sizes[name] += gradient.abs()
         yield first, sizes
+
+
+def _inside_fractions(policy: BasePolicy, points: Tensor) -> Tensor:
+    """(N, 2) how much of what PPO tries around `points` (N, 2) lies inside of [-1, 1]: what the mean of
+    the action that is cut to that range moves by, where its point moves by 1.
+
+    All of SAC's, whose answers never reach the ends.
+    """
+    if isinstance(policy, SACPolicy):
+        return torch.ones_like(points)
+    assert isinstance(policy, ActorCriticPolicy)
+    deviation = policy.log_std.detach().exp()
+    ends = [torch.special.ndtr((end - points) / deviation) for end in (1.0, -1.0)]
+    return ends[0] - ends[1]
 
 
 def _log_odds(logits: Tensor) -> Tensor:

@@ -274,7 +274,10 @@ class TrainingSetup:
         settings = self.settings
         cars: Any = CarsVecEnv(self.cars, self.recorder.record)
         if settings.normalize_reward:
-            cars = VecNormalize(cars, norm_obs=False, norm_reward=True, gamma=settings.gamma)
+            # clipped to 10 deviations, a bonus for a lap reached the learner as a part of itself
+            cars = VecNormalize(
+                cars, norm_obs=False, norm_reward=True, clip_reward=np.inf, gamma=settings.gamma
+            )
         model = make_learner(self.run, settings, cars, self._learning_rate)
         model.set_logger(configure(str(self.run.folder / "tensorboard"), ["tensorboard"]))
         return model

@@ -37,6 +37,9 @@ TRIAL_COUNT_AMONG_OBSTACLES = 20
 LONGEST_LAP_S = 180.0
 """Simulated time that a lap may take."""
 
+MIN_EPISODES = 20
+"""Whole episodes of an iteration in the training log, as many as an iteration of the service has."""
+
 CarStep = tuple[State, NDArray[Any], NDArray[np.float64]]
 """Row, action and reward of one car in one step, as arrays of one."""
 
@@ -250,14 +253,18 @@ def beyond_logs_notes(cars: DeepRacerVectorEnv, fraction: float) -> list[str]:
 
 
 class EpisodeRecorder:
-    """Keeps the steps of the first `count` cars until their episodes are over.
+    """Keeps the steps of the first `count` cars until their episodes are over, and of as many more
+    cars, one after the other, as it takes for MIN_EPISODES in an iteration; of none where `count`
+    is 0.
 
     Attributes
     ----------
     unfinished
         The steps of the episode that each car is in.
     finished
-        The episodes that are over and not written yet.
+        The episodes of the first cars that are over and not written yet.
+    spare
+        Those of each other car.
     episodes
         How many episodes were written.
     laps
@@ -268,7 +275,9 @@ class EpisodeRecorder:
         self._cars = cars
         self._count = min(count, cars.num_envs)
         self._folder = folder
-        self.unfinished: list[CarSteps] = [[] for _ in range(self._count)]
+        recorded = cars.num_envs if self._count else 0
+        self.unfinished: list[CarSteps] = [[] for _ in range(recorded)]
+        self.spare: list[list[CarSteps]] = [[] for _ in range(recorded)]
         self.finished: list[CarSteps] = []
         self.episodes = 0
         self.laps = pd.DataFrame()
@@ -278,14 +287,15 @@ class EpisodeRecorder:
     ) -> None:
         """Take in one step of all cars, or of those that are named by their index."""
         is_over = step.terminated | step.truncated
+        rows, taken, rewards = step.rows.copy(), actions.copy(), step.reward.copy()
         # a teacher's lessons may have fewer cars
-        for k in range(min(self._count, len(step.rows))) if cars is None else cars:
-            row = step.rows[k : k + 1].copy()
-            action = actions[k : k + 1].copy()
-            reward = step.reward[k : k + 1].copy()
-            self.unfinished[k].append((row, action, reward))
+        recorded = range(min(len(self.unfinished), len(rows)))
+        for k in recorded if cars is None else cars:
+            one = slice(k, k + 1)
+            self.unfinished[k].append((rows[one], taken[one], rewards[one]))
             if is_over[k]:
-                self.finished.append(self.unfinished[k])
+                episodes = self.finished if k < self._count else self.spare[k]
+                episodes.append(self.unfinished[k])
                 self.unfinished[k] = []
 
     def drop_unfinished(self) -> None:
@@ -298,6 +308,7 @@ class EpisodeRecorder:
         `evaluation` are the laps of the iteration's evaluation. Returns the laps of the episodes.
         """
         laps = pd.DataFrame()
+        self._add_spare_episodes()
         if self.finished:
             trace = self._trace()
             write_csv(trace, self._folder / "training-simtrace" / f"{iteration}-iteration.csv")
@@ -317,6 +328,7 @@ class EpisodeRecorder:
         return {
             "open": self.unfinished,
             "whole": self.finished,
+            "spare": self.spare,
             "episodes": self.episodes,
             "laps": self.laps,
         }
@@ -324,9 +336,19 @@ class EpisodeRecorder:
     def restore(self, state: dict[str, Any]) -> None:
         """Be as when `state` was taken."""
         self.unfinished = state["open"]
+        self.spare = state["spare"]
         self.finished = state["whole"]
         self.episodes = state["episodes"]
         self.laps = state["laps"]
+
+    def _add_spare_episodes(self) -> None:
+        """Add all episodes of one more car after the other while there are fewer than MIN_EPISODES, and
+        forget the others: so long ones are as likely as short ones.
+        """
+        for episodes in self.spare:
+            if len(self.finished) < MIN_EPISODES:
+                self.finished += episodes
+            episodes.clear()
 
     def _trace(self) -> pd.DataFrame:
         """The trace of the finished episodes, which are numbered on."""
