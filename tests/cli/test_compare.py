@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from racer.cli import app
 from racer.logs import write_csv
+from racer.training import train
 
 
 @pytest.fixture
@@ -163,3 +164,28 @@ def test_real_logs_of_one_track_are_compared(shared_data: Path) -> None:
     found = json.loads(racer(*jobs, "--tracks", shared_data / "tracks", "--json"))
     assert [row["complete"] for row in found["logs"]] == [12, 9]
     assert [row["sector"] for row in found["where"]] == ["T1", "T2", "T3", "T4", "T5"]
+
+
+def test_the_course_of_a_training_lies_beside_that_of_others(runs_of_two_seeds, tmp_path):
+    one, other = runs_of_two_seeds
+    text = racer(one, other, one, "--course", "-o", tmp_path / "course.png")
+    assert "lies within the band of 2 trainings" in text
+    assert (tmp_path / "course.png").is_file()
+    told = json.loads(racer(one, other, "--course", "--json"))
+    assert told["inside"] is None
+    assert [row["iteration"] for row in told["iterations"]] == [0, 1]
+
+
+def test_a_course_alone_is_refused(runs_of_two_seeds):
+    assert "compares a training with others" in racer(runs_of_two_seeds[0], "--course", code=2)
+
+
+@pytest.fixture(scope="module")
+def runs_of_two_seeds(tmp_path_factory):
+    settings = {"envs": 4, "n_epochs": 1, "net_arch": (16,)}
+    plan = {"like": "service", "observation": "features", "iterations": 2, "settings": settings}
+    folder = tmp_path_factory.mktemp("runs")
+    return [
+        train("center_line", "oval", folder=folder / str(seed), seed=seed, **plan).folder
+        for seed in (0, 1)
+    ]

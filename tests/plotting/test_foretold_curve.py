@@ -34,7 +34,7 @@ def legend_of(figure: object, panel: int) -> list[str]:
 def test_the_band_the_mean_and_the_real_course_are_drawn():
     figure = foretold_curve_figure(REAL, FORETOLD, "a job")
     top = figure.axes[0]
-    assert top.get_title(loc="left") == "a job, and 2 trainings here, by iteration"
+    assert top.get_title(loc="left") == "a job and 2 others, by iteration"
     mean, real = (line.get_ydata().tolist() for line in top.get_lines())
     assert mean == [9.0, 30.0, 80.0]
     assert real == [9.0, 20.0, 60.0]
@@ -45,7 +45,7 @@ def test_one_training_has_no_band_and_each_kind_of_lap_one_name():
     figure = foretold_curve_figure(REAL, FORETOLD[:1])
     assert not figure.axes[0].collections
     assert "where one more would lie" not in " ".join(legend_of(figure, 0))
-    kinds = ["here, training", "real, training", "here, evaluation", "real, evaluation"]
+    kinds = ["others, training", "job, training", "others, evaluation", "job, evaluation"]
     assert sorted(legend_of(figure, 1)) == sorted(kinds)
 
 

@@ -24,6 +24,9 @@ from .convergence import SLOWING as SLOWING
 from .convergence import TOO_SHORT as TOO_SHORT
 from .convergence import ConvergenceVerdict as ConvergenceVerdict
 from .convergence import judge_convergence as judge_convergence
+from .course import CourseComparison as CourseComparison
+from .course import Training as Training
+from .course import compare_courses as compare_courses
 from .lap_table import INCIDENT_STATUSES as INCIDENT_STATUSES
 from .lap_table import NEAR_LIMIT_FRACTION as NEAR_LIMIT_FRACTION
 from .lap_table import beyond_logs_fraction as beyond_logs_fraction
@@ -75,9 +78,11 @@ __all__ = [
     "ChallengeEntry",
     "ComparedLog",
     "ConvergenceVerdict",
+    "CourseComparison",
     "LapSector",
     "LogComparison",
     "PairDifference",
+    "Training",
     "action_label",
     "action_shares",
     "action_use",
@@ -85,6 +90,7 @@ __all__ = [
     "challenge_folder",
     "common_phase",
     "compare",
+    "compare_courses",
     "compare_laps",
     "corner_labels",
     "corner_numbers",

@@ -13,6 +13,7 @@ from scipy.stats import t as student
 
 from racer.analysis.lap_table import lap_iterations, lap_phases
 from racer.analysis.motion import rows_of_laps
+from racer.logs import CONTINUOUS_ACTION
 
 CURVE_COLUMNS = (
     "iteration",
@@ -29,6 +30,10 @@ BAND_CONFIDENCE = 0.95
 """In how many of a hundred cases one more training lies within a band."""
 EXIT_SECTIONS = 20
 """Parts of a lap, of equal length, in which exits are counted."""
+
+CELL_DEG = 10.0
+"""With CELL_MPS, how finely continuous actions are told apart."""
+CELL_MPS = 0.5
 
 Array = NDArray[np.float64]
 
@@ -176,10 +181,15 @@ def outside_band(curve: pd.DataFrame, band: pd.DataFrame, column: str) -> pd.Dat
 
 
 def action_shares(trace: pd.DataFrame, laps: pd.DataFrame) -> pd.Series:
-    """The share of each command, (steering, speed), in the steps of some laps; they add up to 1."""
+    """The share of each command, (steering, speed), in the steps of some laps; they add up to 1.
+
+    Continuous commands are counted in cells of CELL_DEG degrees and CELL_MPS m/s.
+    """
     rows = rows_of_laps(trace, laps)
     rows = rows[rows["episode_status"] != "prepare"]
     commands = rows[["steer", "throttle"]].round(2)
+    if (rows["action"] == CONTINUOUS_ACTION).any():
+        commands = (commands / [CELL_DEG, CELL_MPS]).round() * [CELL_DEG, CELL_MPS]
     return commands.value_counts(normalize=True).sort_index()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.completion import offer_runs
+from racer.cli.course import show_courses
 from racer.cli.inputs import LogOnTrack, read_jobs_on_track, resolve_runs
 from racer.cli.tables import (
     JsonOption,
@@ -59,13 +60,22 @@ def compare_command(
     track: LogTrackOption = "",
     tracks: RoutesOption = None,
     output: PictureOption = None,
+    course: Annotated[
+        bool,
+        typer.Option(
+            "--course",
+            help="The learning curve of the last training, and how far it lies outside the band of "
+            "the others.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare two or more logs or runs: lap times with 95 % intervals, and where on the track the
-    time is won.
+    time is won. With --course, the learning curve of a training beside those of others.
 
     racer compare @1 @2
     racer compare runs/demo/center_line runs/demo/starter -o compared.png
+    racer compare runs/seed0 runs/seed1 runs/seed2 my_job --course
     """
     from racer.analysis import (
         ComparedLog,
@@ -83,6 +93,9 @@ def compare_command(
         for path in side_paths:
             logs += read_jobs_on_track(path, track, tracks, with_line_deviation=True)
         side_sizes += [len(logs) - before] if BETWEEN_SIDES in paths else [1] * (len(logs) - before)
+    if course:
+        show_courses(logs, output, as_json)
+        return
     compared_phase = common_phase({str(log.path): log.laps_on_track for log in logs}, phase)
     sides = []
     for name, log in zip(log_names([log.path for log in logs]), logs, strict=True):

@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from racer.analysis import curve_band
 from racer.plotting import style
 
-_FORETOLD_COLOR = style.PALETTE[0]
-_REAL_COLOR = style.PALETTE[5]
+_OTHERS_COLOR = style.PALETTE[0]
+_OWN_COLOR = style.PALETTE[5]
 
 
 def foretold_curve_figure(
@@ -41,64 +41,66 @@ def foretold_curve_figure(
     >>> foretold_curve_figure(curve, [curve, curve]).axes[0].get_ylabel()
     'covered (%)'
     """
-    seeds = "one training here" if len(foretold) == 1 else f"{len(foretold)} trainings here"
+    seeds = "another training" if len(foretold) == 1 else f"{len(foretold)} others"
     with style.style_context():
         figure = style.NotebookFigure(figsize=(8.0, 6.0))
         top, bottom = figure.subplots(2, 1, sharex=True)
-        top.set_title(f"{name}, and {seeds}, by iteration")
-        _draw_column(top, curve, foretold, "completion")
+        top.set_title(f"{name} and {seeds}, by iteration")
+        _draw_completion(top, curve, foretold, name)
         top.set_ylabel("covered (%)")
         top.set_ylim(-3.0, 103.0)
         style.add_legend_above(top)
-        _draw_times(bottom, curve, foretold)
+        _draw_times(bottom, curve, foretold, name)
         bottom.set_ylabel("median lap time (s)")
         bottom.set_xlabel("iteration")
         bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 
-def _draw_column(
-    ax: Axes, curve: pd.DataFrame, foretold: Sequence[pd.DataFrame], column: str
+def _draw_completion(
+    ax: Axes, curve: pd.DataFrame, foretold: Sequence[pd.DataFrame], name: str
 ) -> None:
     """The band and the mean of the others, and the training itself."""
-    band = curve_band(foretold, column)
+    band = curve_band(foretold, "completion")
     if len(foretold) > 1:
         ax.fill_between(
             band["iteration"],
             band["low"].clip(lower=0.0),
             band["high"].clip(upper=100.0),
-            color=_FORETOLD_COLOR,
+            color=_OTHERS_COLOR,
             alpha=0.2,
             linewidth=0,
             label="where one more would lie, 95 of 100",
         )
-    label = "here, mean" if len(foretold) > 1 else "here"
-    ax.plot(band["iteration"], band["mean"], "-", color=_FORETOLD_COLOR, label=label)
+    label = "others, mean" if len(foretold) > 1 else "other"
+    ax.plot(band["iteration"], band["mean"], "-", color=_OTHERS_COLOR, label=label)
     ax.plot(
-        curve["iteration"], curve[column], "o-", markersize=3.5, color=_REAL_COLOR, label="real"
+        curve["iteration"], curve["completion"], "o-", markersize=3.5, color=_OWN_COLOR, label=name
     )
 
 
-def _draw_times(ax: Axes, curve: pd.DataFrame, foretold: Sequence[pd.DataFrame]) -> None:
+def _draw_times(ax: Axes, curve: pd.DataFrame, foretold: Sequence[pd.DataFrame], name: str) -> None:
     """Median lap times: driven with chance, in training, and by the likeliest action, in evaluations."""
     kinds = (("time", "o", "training"), ("evaluated_time", "x", "evaluation"))
     has_any = False
     for column, marker, kind in kinds:
-        label = f"here, {kind}"
+        label = f"others, {kind}"
         for other in foretold:
             known = other[["iteration", column]].dropna()
             ax.plot(
                 known["iteration"],
                 known[column],
                 marker,
-                color=_FORETOLD_COLOR,
+                color=_OTHERS_COLOR,
                 alpha=0.45,
                 label=label,
             )
             label = ""
         known = curve[["iteration", column]].dropna()
         has_any |= len(known) > 0
-        ax.plot(known["iteration"], known[column], marker, color=_REAL_COLOR, label=f"real, {kind}")
+        ax.plot(
+            known["iteration"], known[column], marker, color=_OWN_COLOR, label=f"{name}, {kind}"
+        )
     if not has_any:
         style.write_note(ax, "no complete lap")
     style.add_legend_above(ax)
