@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from racer.analysis.compared_logs import RUNS, ComparedLog, Units
-from racer.analysis.comparison import POLICIES, REWARDS, joint_differences, time_difference
+from racer.analysis.compared_logs import ComparedLog
+from racer.analysis.pairs import POLICIES, REWARDS
+from racer.analysis.units import RUNS, Units, joint_differences, time_difference
 from racer.stats import UNKNOWN, Interval, median_difference, proportion_interval
 
 LAP_S = 15.0

@@ -11,8 +11,10 @@ import pytest
 
 from racer import track as tracks
 from racer.analysis import comparison, laps
-from racer.analysis.compared_logs import RUNS, ComparedLog, Units, joined_side, joined_sides
+from racer.analysis.compared_logs import ComparedLog, joined_side, joined_sides
 from racer.analysis.comparison import compare, compare_laps
+from racer.analysis.pairs import POLICIES, REWARDS
+from racer.analysis.units import RUNS, Units, joint_differences, time_difference
 from racer.errors import UsageError
 from racer.logs import read_log, write_csv
 from racer.track.track import Track
@@ -266,7 +268,7 @@ def claim_rate(count: int, runs: int, seed: int, **keywords: float) -> float:
     for _ in range(count):
         first = trained_side(rng, runs, **keywords)
         other = trained_side(rng, runs, gain=gain, **keywords)
-        claimed += comparison.time_difference(first.time_units, other.time_units).excludes_zero
+        claimed += time_difference(first.time_units, other.time_units).excludes_zero
     return claimed / count
 
 
@@ -292,14 +294,14 @@ def test_of_many_sectors_none_is_claimed_in_nineteen_of_twenty_comparisons() -> 
     for _ in range(500):
         times = rng.normal(2.0, 0.1, size=(2, 8, 3))
         units = [(Units(RUNS, times[0, k]), Units(RUNS, times[1, k])) for k in range(8)]
-        intervals = comparison.joint_differences(units)
+        intervals = joint_differences(units)
         claimed += any(interval.excludes_zero for interval in intervals)
     assert claimed / 500 <= 0.08
 
 
 def test_one_run_a_side_says_policies_and_several_say_rewards(side) -> None:
     single = compare_laps([side("A", STEPS), side("B", FASTER)])
-    assert single.pairs[0].about == comparison.POLICIES
+    assert single.pairs[0].about == POLICIES
     assert "these policies, not these rewards" in str(single)
     sides = [
         joined_side([side(f"{name}-{k}", [step + 0.001 * k for step in steps]) for k in range(3)])
@@ -307,7 +309,7 @@ def test_one_run_a_side_says_policies_and_several_say_rewards(side) -> None:
     ]
     several = compare_laps(sides)
     [pair] = several.pairs
-    assert pair.about == comparison.REWARDS
+    assert pair.about == REWARDS
     assert (pair.reference, pair.other, pair.units) == ("A", "B", (3, 3))
     assert pair.sentence.endswith("3 against 3 runs of 36 against 36 complete laps")
     assert pair.time.high < 0.0
@@ -321,7 +323,7 @@ def test_several_runs_against_one_say_nothing(side) -> None:
     [pair] = compare_laps([many, side("B", FASTER)]).pairs
     assert not pair.time.is_known
     assert "two runs a side are needed" in pair.sentence
-    assert pair.about == comparison.POLICIES
+    assert pair.about == POLICIES
 
 
 def test_iterations_are_the_units_of_one_training(side) -> None:
@@ -367,4 +369,4 @@ def test_lists_of_logs_are_sides(runs: tuple[Path, Path], ring: Track) -> None:
     first, second = runs
     found = compare([first, first], [second, second], track=ring)
     assert [log.run_count for log in found.logs] == [2, 2]
-    assert found.pairs[0].about == comparison.REWARDS
+    assert found.pairs[0].about == REWARDS

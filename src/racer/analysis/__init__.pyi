@@ -13,7 +13,6 @@ from .compared_logs import joined_sides as joined_sides
 from .compared_logs import laps_that_count as laps_that_count
 from .compared_logs import log_names as log_names
 from .comparison import LogComparison as LogComparison
-from .comparison import PairDifference as PairDifference
 from .comparison import compare as compare
 from .comparison import compare_laps as compare_laps
 from .convergence import BEHIND as BEHIND
@@ -55,6 +54,7 @@ from .motion import lap_bounds as lap_bounds
 from .motion import line_deviation as line_deviation
 from .motion import rows_of_laps as rows_of_laps
 from .motion import step_times as step_times
+from .pairs import PairDifference as PairDifference
 from .sectors import LapSector as LapSector
 from .sectors import corner_labels as corner_labels
 from .sectors import corner_numbers as corner_numbers

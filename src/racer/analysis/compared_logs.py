@@ -1,8 +1,4 @@
-"""What takes part in a comparison of logs: which laps of each count, what the logs are called, and the
-units that a side's laps come in.
-
-Laps of one policy are alike, and so are the policies of one run: laps are no trainings.
-"""
+"""What takes part in a comparison of logs: which laps of each count, and what the logs are called."""
 
 from __future__ import annotations
 
@@ -11,13 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from racer.analysis.lap_table import is_cut, lap_iterations, lap_phases, laps
+from racer.analysis.units import ITERATIONS, LAPS, RUNS, Units
 from racer.errors import UsageError
 from racer.logs import HasTrace, Log, TrackSource, as_log, find_log_track
 from racer.track import Track
@@ -30,22 +27,8 @@ LAST_ITERATIONS = 5
 SAME_LENGTH_M = 0.05
 """Within which two tracks may be one: logs round their length."""
 
-LAPS = "laps"
-"""The unit where one policy drove all laps."""
-ITERATIONS = "iterations"
-"""The unit where one run did: its policies of several iterations."""
-RUNS = "runs"
-"""The unit where several runs did."""
-
 Comparable = Log | HasTrace | str | Path
 """What has laps: a log, what `racer.evaluate` gave, or the path of a log."""
-
-
-class Units(NamedTuple):
-    """Values (U,) of the units that a side comes in, and what a unit is: RUNS, ITERATIONS or LAPS."""
-
-    kind: str
-    values: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,8 +147,13 @@ def logs_to_compare(
     sides: Sequence[Comparable | Sequence[Comparable]], phase: str, last: int, track: TrackSource
 ) -> list[ComparedLog]:
     """The sides, their logs read where they are paths, with the laps of one phase. See `compare`."""
-    grouped = [list(side) if isinstance(side, list | tuple) else [side] for side in sides]
-    logs: list[Comparable] = [log for side in grouped for log in side]
+    grouped: list[list[Comparable]] = []
+    for side in sides:
+        if isinstance(side, list | tuple):
+            grouped.append(list(side))
+        else:
+            grouped.append([cast("Comparable", side)])
+    logs = [log for side in grouped for log in side]
     names = log_names(logs)
     read_logs = [as_log(log) for log in logs]
     tables = [laps(log.trace) for log in read_logs]

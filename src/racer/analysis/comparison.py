@@ -15,30 +15,29 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from racer.analysis.compared_logs import (
-    LAPS,
     LAST_ITERATIONS,
-    RUNS,
     SAME_LENGTH_M,
     Comparable,
     ComparedLog,
-    Units,
     logs_to_compare,
 )
+from racer.analysis.pairs import POLICIES, PairDifference, pair_difference
 from racer.analysis.sectors import lap_sectors
 from racer.analysis.telemetry import lap_progress, lap_start_on_track
+from racer.analysis.units import (
+    LAPS,
+    Units,
+    joint_differences,
+    unit_center,
+    unit_trim,
+)
 from racer.errors import UsageError
 from racer.logs import TrackSource
 from racer.records import Record, RecordTable, format_number, format_seconds, known_number
 from racer.stats import (
-    CONFIDENCE,
     Interval,
-    mean_difference,
     mean_interval,
-    median_difference,
     median_interval,
-    proportion_difference,
-    proportion_interval,
-    wider_interval,
 )
 
 PROFILE_CELL_M = 0.1
@@ -63,12 +62,7 @@ _SAME_START_FRACTION = 0.03  # of the waypoints, within which laps began at one 
 Array = NDArray[np.float64]
 
 _MAX_SHOWN_GAINS = 3
-_TRIMMED_FRACTION = 0.2  # of the laps of a policy, left out at either end: incidents
 
-REWARDS = "rewards"
-"""What a comparison of sides with several runs each is about."""
-POLICIES = "policies"
-"""What one is about where a side is one run: another seed of its reward drives otherwise."""
 _WHAT_REWARDS_TAKE = (
     "these policies, not these rewards: two seeds of one reward can differ as much; "
     "rewards are compared by several runs a side (racer compare A1 A2 vs B1 B2)"
@@ -94,19 +88,10 @@ def sector_differences(logs: Sequence[ComparedLog]) -> pd.DataFrame:
     for (name, sector, start, end, first_units, own_units), interval in zip(
         units, intervals, strict=True
     ):
-        trim = _trim(first_units, own_units)
-        centers = (_center(first_units, trim), _center(own_units, trim))
+        trim = unit_trim(first_units, own_units)
+        centers = (unit_center(first_units, trim), unit_center(own_units, trim))
         rows.append((name, sector, start, end, *centers, *interval))
     return pd.DataFrame(rows, columns=list(SECTOR_DIFFERENCE_COLUMNS))
-
-
-def joint_differences(units: Sequence[tuple[Units, Units]]) -> list[Interval]:
-    """How much greater the second of each two units are; all intervals together hold in 95 % of cases.
-
-    Of many intervals of 95 % one in twenty would be wrong; these are wider (Bonferroni's correction).
-    """
-    confidence = 1.0 - (1.0 - CONFIDENCE) / max(len(units), 1)
-    return [unit_difference(first, own, confidence) for first, own in units]
 
 
 def median_lap_profiles(logs: Sequence[ComparedLog]) -> dict[str, pd.DataFrame]:
@@ -173,30 +158,6 @@ def _units_of(log: ComparedLog, sectors: pd.DataFrame) -> Units:
     return log.units(pd.Series(sectors["time"].to_numpy(float), sectors["lap"]), "median")
 
 
-def _center(units: Units, trim: float) -> float:
-    """The mean of the units' values without the fraction `trim` at either end; nan without any."""
-    from scipy.stats import trim_mean
-
-    return float(trim_mean(units.values, trim)) if len(units.values) else float("nan")
-
-
-def _trim(first: Units, other: Units) -> float:
-    """The fraction of values to leave out: of laps, among which there may be incidents."""
-    return _TRIMMED_FRACTION if (first.kind, other.kind) == (LAPS, LAPS) else 0.0
-
-
-def unit_difference(first: Units, other: Units, confidence: float = CONFIDENCE) -> Interval:
-    """How much greater the values of `other` are than those of `first`, and the interval."""
-    if (first.kind, other.kind) == (RUNS, RUNS):
-        # Runs of one reward scatter alike, and two tell little of how much.
-        return mean_difference(first.values, other.values, confidence=confidence, same_spread=True)
-    trim = _trim(first, other)
-    difference = mean_difference(first.values, other.values, confidence=confidence, trim=trim)
-    if RUNS in (first.kind, other.kind):  # several runs against one, which says nothing of others
-        return Interval(difference.value, float("nan"), float("nan"))
-    return difference
-
-
 def _moving_mean(values: Array, is_loop: bool) -> Array:
     """(K,) means over SPEED_SMOOTHING_CELLS around each; on a loop, laps follow each other."""
     from scipy.ndimage import uniform_filter1d
@@ -234,82 +195,6 @@ def _cell_times_of_lap(log: ComparedLog, lap: pd.Series, xy: Array, edges: Array
     end_time = np.interp(np.minimum(end, length), distance, time)
     time_beyond = np.interp(end - length, distance, time)
     return np.asarray(end_time - start_time + np.where(end > length, time_beyond, 0.0))
-
-
-@dataclass(frozen=True)
-class PairDifference:
-    """Two logs: how much longer a lap of `other` takes than one of `reference`, s, and how many more it
-    completes.
-
-    `complete_laps` and `laps` are those of either; `completion` is the difference of the fractions
-    of laps that were completed, -1 to 1. `units` are how many values the intervals rest on on either
-    side: `unit_kinds` says whether they are runs, iterations of one run or laps of one policy.
-    """
-
-    reference: str
-    other: str
-    complete_laps: tuple[int, int]
-    laps: tuple[int, int]
-    time: Interval
-    completion: Interval
-    units: tuple[int, int] = (0, 0)
-    unit_kinds: tuple[str, str] = (LAPS, LAPS)
-
-    @property
-    def about(self) -> str:
-        """What the verdict is about: `rewards` with several runs a side, else `policies`."""
-        return REWARDS if self.unit_kinds == (RUNS, RUNS) else POLICIES
-
-    @property
-    def sentence(self) -> str:
-        """The verdict on lap times in words."""
-        count = self._counts
-        if not self.time.is_known:
-            return f"nothing can be said of the lap times of {self.other} and {self.reference}: {count}"
-        span = f"95 % interval {_span(self.time)}"
-        word = "faster" if self.time.value < 0 else "slower"
-        if not self.time.excludes_zero:
-            gap = f"{self.other} was {abs(self.time.value):.2f} s {word} than {self.reference} here"
-            return f"nothing can be said: {gap} ({span}), {count}"
-        return f"{self.other} is {word} by {abs(self.time.value):.2f} s ({span}), {count}"
-
-    @property
-    def _counts(self) -> str:
-        """`12 against 12 complete laps`, and in what units they come where those are not laps."""
-        laps = f"{self.complete_laps[1]} against {self.complete_laps[0]} complete laps"
-        kinds = self.unit_kinds
-        if RUNS in kinds and kinds[0] != kinds[1]:
-            return f"{laps}, and two runs a side are needed to compare with several runs"
-        if kinds == (LAPS, LAPS) or not all(self.complete_laps):
-            return laps
-        own, first = (
-            f"{count} {kind}" for count, kind in zip(self.units[::-1], kinds[::-1], strict=True)
-        )
-        if kinds[0] == kinds[1]:
-            own = str(self.units[1])
-        return f"{own} against {first} of {laps}"
-
-    @property
-    def completion_sentence(self) -> str:
-        """The verdict on completed laps in words; empty where the fractions do not clearly differ."""
-        if not self.completion.excludes_zero:
-            return ""
-        word = "more" if self.completion.value > 0 else "fewer"
-        counts = (
-            f"{self.complete_laps[1]} of {self.laps[1]} against "
-            f"{self.complete_laps[0]} of {self.laps[0]}"
-        )
-        edges = (self.completion.low, self.completion.high)
-        low, high = sorted(abs(100.0 * edge) for edge in edges)
-        return (
-            f"{self.other} completes {word} laps: {counts} "
-            f"(95 % interval {low:.0f} to {high:.0f} points)"
-        )
-
-    @property
-    def sentences(self) -> list[str]:
-        """What there is to say, one or two sentences."""
-        return [sentence for sentence in (self.sentence, self.completion_sentence) if sentence]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -500,46 +385,6 @@ def _log_row(log: ComparedLog) -> dict[str, float | int | str]:
 
 def _interval_cells(name: str, interval: Interval) -> dict[str, float]:
     return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-
-
-def time_difference(first: Units, other: Units) -> Interval:
-    """How much longer a lap takes in `other` than in `first`, s, from `ComparedLog.time_units`."""
-    if (first.kind, other.kind) == (LAPS, LAPS):
-        return median_difference(first.values, other.values)
-    return unit_difference(first, other)
-
-
-def pair_difference(reference: ComparedLog, other: ComparedLog) -> PairDifference:
-    """How much longer a lap of `other` takes than one of `reference`, and how many more it completes."""
-    complete_laps = (len(reference.complete_laps), len(other.complete_laps))
-    laps = (len(reference.laps), len(other.laps))
-    completion = proportion_difference(
-        proportion_interval(complete_laps[0], laps[0]),
-        proportion_interval(complete_laps[1], laps[1]),
-    )
-    own, first = other.completion_units, reference.completion_units
-    if (own.kind, first.kind) != (LAPS, LAPS):
-        completion = wider_interval(completion, unit_difference(first, own))
-    first, own = reference.time_units, other.time_units
-    time = time_difference(first, own)
-    return PairDifference(
-        reference.name,
-        other.name,
-        complete_laps,
-        laps,
-        time,
-        completion,
-        (len(first.values), len(own.values)),
-        (first.kind, own.kind),
-    )
-
-
-def _span(interval: Interval) -> str:
-    """The edges of an interval: without sign, the lesser first, where both are to one side of zero."""
-    if not interval.excludes_zero:
-        return f"{interval.low:+.2f} to {interval.high:+.2f}"
-    low, high = sorted((abs(interval.low), abs(interval.high)))
-    return f"{low:.2f} to {high:.2f}"
 
 
 def _log_table(logs: pd.DataFrame) -> RecordTable:

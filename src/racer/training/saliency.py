@@ -151,8 +151,9 @@ def _inside_fractions(policy: BasePolicy, points: Tensor) -> Tensor:
         return torch.ones_like(points)
     assert isinstance(policy, ActorCriticPolicy)
     deviation = policy.log_std.detach().exp()
-    ends = [torch.special.ndtr((end - points) / deviation) for end in (1.0, -1.0)]
-    return ends[0] - ends[1]
+    below_upper: Tensor = torch.special.ndtr((1.0 - points) / deviation)
+    below_lower: Tensor = torch.special.ndtr((-1.0 - points) / deviation)
+    return below_upper - below_lower
 
 
 def _log_odds(logits: Tensor) -> Tensor:
