@@ -60,7 +60,8 @@ class Training:
     def last_laps(self) -> pd.DataFrame:
         """The laps of its last iterations."""
         iterations = lap_iterations(self.laps)
-        return self.laps[iterations > iterations.max() - LAST_ITERATIONS]
+        is_late = np.asarray(iterations > iterations.max() - LAST_ITERATIONS)
+        return self.laps[is_late]
 
 
 @dataclass(frozen=True, eq=False)

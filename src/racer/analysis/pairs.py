@@ -47,10 +47,10 @@ class PairDifference:
         if not self.time.is_known:
             return f"nothing can be said of the lap times of {self.other} and {self.reference}: {count}"
         span = f"95 % interval {_span(self.time)}"
-        if not self.time.excludes_zero:
-            gap = f"{self.other} takes {self.time.value:+.2f} s against {self.reference}"
-            return f"nothing can be said: {gap} ({span}), {count}"
         word = "faster" if self.time.value < 0 else "slower"
+        if not self.time.excludes_zero:
+            gap = f"{self.other} was {abs(self.time.value):.2f} s {word} than {self.reference} here"
+            return f"nothing can be said: {gap} ({span}), {count}"
         return f"{self.other} is {word} by {abs(self.time.value):.2f} s ({span}), {count}"
 
     @property
