@@ -28,6 +28,7 @@ from racer.diagnostics.foresight.families import (
     lingering_seeds,
 )
 from racer.diagnostics.foresight.proving_ground import Pricer, ProvingGround
+from racer.diagnostics.foresight.stretches import stretch_advantages
 from racer.diagnostics.pay import pay_around_lap
 from racer.drivers import Drive, scored_rows_of
 
@@ -240,11 +241,14 @@ class Search:
             drawn = _draw(search, count, rng)
             families += [search.family] * len(drawn)
             tries += list(drawn)
-        pays = self._try(families, tries, start)
+        drives = self._drive(families, tries, [start] * len(tries))
+        rewards, pays = self.price_all(drives)
         first = 0
         for search, count in zip(searches, counts, strict=True):
             if count:
-                _learn(search, np.array(tries[first : first + count]), pays[first : first + count])
+                of_search = slice(first, first + count)
+                worth = self._worth(search.family, drives[of_search], rewards[of_search], pays[of_search], start)
+                _learn(search, np.array(tries[of_search]), pays[of_search], worth)
             first += count
         order = np.argsort(-pays, kind="stable")[:VERIFIED]
         at = self.ground.starts.index(start)
@@ -253,6 +257,17 @@ class Search:
             if pays[k] > best.pay_by_start[at]:
                 promising.append((families[k], tries[k]))
         return max([best, *self._verified(promising)], key=lambda driver: driver.pay)
+
+    def _worth(self, family: Family, drives: Sequence[Drive], rewards: Sequence[Array], pays: Array, start: float) -> Array:
+        """(N, D) what tries of a family are worth to each of their numbers."""
+        worth = np.repeat(pays[:, None], family.size(self.ground.road), axis=1)
+        if family is LINE:
+            knots = self.ground.road.knots
+            best = int(np.argmax(pays))
+            of_stretches = stretch_advantages(drives, rewards, best, start, knots, self.gamma)
+            worth[:, :knots] = of_stretches
+            worth[:, knots : 2 * knots] = of_stretches
+        return worth
 
     def _try(self, families: Sequence[Family], tries: Sequence[Array], start: float) -> Array:
         """(N,) pay of tries from one start."""
@@ -388,6 +403,8 @@ def _draw(search: _FamilySearch, count: int, rng: np.random.Generator) -> Array:
         for k in range(count // 2, count):
             if k % 2:
                 tries[k] = _changed_line(search, rng)
+    if count > 4:
+        tries[0] = search.mean
     kept = min(len(search.kept), count)
     tries[count - kept :] = search.kept[:kept]
     return np.asarray(tries)
@@ -409,13 +426,15 @@ def _changed_line(search: _FamilySearch, rng: np.random.Generator) -> Array:
     return np.asarray(numbers)
 
 
-def _learn(search: _FamilySearch, tries: Array, pays: Array) -> None:
-    """Move the distribution of a family to the best of its tries."""
-    order = np.argsort(-pays, kind="stable")
-    elite = tries[order[: max(2, min(ELITE, len(tries) // 3))]]
-    search.mean = (1.0 - LEARNING_RATE) * search.mean + LEARNING_RATE * elite.mean(axis=0)
-    spread = elite.std(axis=0) + LEAST_SPREAD
+def _learn(search: _FamilySearch, tries: Array, pays: Array, worth: Array) -> None:
+    """Move the distribution of each number to the tries that are worth most to it: `worth` (N, D)."""
+    count = max(2, min(ELITE, len(tries) // 3))
+    elite = np.argsort(-worth, axis=0, kind="stable")[:count]
+    best = np.take_along_axis(tries, elite, axis=0)
+    search.mean = (1.0 - LEARNING_RATE) * search.mean + LEARNING_RATE * best.mean(axis=0)
+    spread = best.std(axis=0) + LEAST_SPREAD
     search.spread = (1.0 - LEARNING_RATE) * search.spread + LEARNING_RATE * spread
+    order = np.argsort(-pays, kind="stable")
     search.kept = tries[order[:KEPT]]
     search.pay = float(pays[order[0]])
 
