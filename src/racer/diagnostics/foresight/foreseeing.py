@@ -21,7 +21,7 @@ from racer.diagnostics.foresight.proving_ground import (
     ProvingGround,
     lay_out_ground,
 )
-from racer.diagnostics.foresight.search import RESTARTS, SAME_PAY_FRACTION, Search, SearchState
+from racer.diagnostics.foresight.search import SEARCHES_UNTIL, Search, SearchState
 from racer.diagnostics.pay import VERDICT_GAMMA, pay_around_lap
 from racer.drivers import Drive, drive_all, scored_rows_of
 from racer.errors import UsageError
@@ -169,9 +169,14 @@ def _as_foresight(
             paid = search.pricer.price([fastest])[0]
             fastest_pay = pay_around_lap(paid, fastest, settings.gamma)
     facts = drive_facts(best, fastest)
-    pays = state.pays_of_searches
+    slowest = search.ground.road.slowest
+    kind = name_kind(facts, fastest_facts, slowest)
+    same = []
+    for leader in state.leaders:
+        leader_facts = drive_facts(leader.drive, fastest)
+        same.append(name_kind(leader_facts, fastest_facts, slowest) == kind)
+    pays = [leader.pay for leader in state.leaders]
     top = max([*pays, -np.inf])
-    same = [pay for pay in pays if top - pay <= SAME_PAY_FRACTION * abs(top)]
     spread = (top - min(pays)) / max(abs(top), 1e-9) if pays else 0.0
     return Foresight(
         reward=reward.filename,
@@ -180,13 +185,13 @@ def _as_foresight(
         best=best,
         rewards=state.polished_rewards,
         pay=state.polished_pay,
-        kind=name_kind(facts, fastest_facts, search.ground.road.slowest),
+        kind=kind,
         facts=facts,
         fastest=fastest,
         fastest_pay=fastest_pay,
         paid_lines=_paid_lines(reward, best),
-        found_by=len(same),
-        searches=len(pays),
+        found_by=sum(same),
+        searches=len(same),
         spread=spread,
         pay_by_start=state.best.pay_by_start if state.best else (),
         work=state.work,
@@ -256,7 +261,7 @@ def _notes(search: Search, settings: ForesightSettings, interrupted: bool) -> tu
         notes.append("interrupted: this is the best so far")
     if search.pricer.is_random:
         notes.append(f"this reward draws random numbers: each pay is the mean of {RANDOM_REPEATS}")
-    if len(search.state.pays_of_searches) < RESTARTS:
+    if len(search.state.leaders) < len(SEARCHES_UNTIL):
         notes.append("too little time for more than one search: give more --seconds")
     if settings.objects:
         notes.append(f"one layout of {settings.objects} was tried")

@@ -35,21 +35,22 @@ from racer.drivers import Drive, scored_rows_of
 Array = NDArray[np.float64]
 
 # tries of a round for the best groups of drivers, in the first rounds, in those after them, and then
-SHARES = ((12, 8, 6, 6, 4, 4, 4, 4, 4, 4), (24, 12, 12), (40, 8))
-ROUNDS_OF_SHARES = (4, 12)  # the last round of each but the last
+SHARES_OF_SHARING = (16, 6)
+SHARED_GROUPS = 2  # of each search
+SHARED_SPREAD = 0.2  # of that of a family's numbers
+SHARES = ((12, 8, 6, 4, 4, 4, 2, 2, 2), (16, 8, 4), (16,))
+ROUNDS_OF_SHARES = (1, 6)  # the last round of each but the last
 POPULATION = 48
 ELITE = 6
 KEPT = 3  # of the best of a round that are tried again in the next one
-VERIFIED = 2  # of the best of a round that are tried from all starts
-LEARNING_RATE = 0.7
-LEAST_SPREAD = 0.05
+VERIFIED = 1  # of the best of a round that are tried from all starts
+LEAST_SPREAD = 0.1
+RESTART_SPREAD = 0.2  # by which the seeds of all searches but the first are changed
 FIRST_SPREAD = 0.4  # of that of a family's numbers
-RESTARTS = 3
-SAME_PAY_FRACTION = 0.03  # pay that differs less is the same driving found again
-# fractions of the work: the first search, polishing, and each of the others
-FIRST_SEARCH = 0.3
-FIRST_POLISH = 0.1
-OTHER_SEARCHES = 0.4
+# fractions of the work at which the first search, each of the others, and the one that goes on with
+# what all have found, end; the rest is polishing
+SEARCHES_UNTIL = (0.4, 0.56, 0.72)
+SHARING_UNTIL = 0.9
 WINDOW_STEPS = (3, 30)
 STEERING_STEP_DEG = 8.0
 SPEED_STEP_MPS = 0.6
@@ -83,7 +84,7 @@ class SearchState:
     lap: Drive | None = None  # the best paid one that completes a lap
     lap_rewards: Array = field(default_factory=lambda: np.empty(0))
     lap_pay: float = -np.inf
-    pays_of_searches: list[float] = field(default_factory=list)
+    leaders: list[TriedDriver] = field(default_factory=list)  # the best driver of each search
     history: list[tuple[int, float]] = field(default_factory=list)
 
 
@@ -121,13 +122,11 @@ class Search:
 
     def run(self, work: int) -> SearchState:
         """Search with `work` car-steps, and a little more for what is under way."""
-        self._explore(0, int(FIRST_SEARCH * work))
-        self._polish(int((FIRST_SEARCH + FIRST_POLISH) * work), 0)
-        for number in range(1, RESTARTS):
-            fraction = number / (RESTARTS - 1)
-            until = FIRST_SEARCH + FIRST_POLISH + fraction * OTHER_SEARCHES
-            self._explore(number, int(until * work))
-        self._polish(work, 1)
+        found = []
+        for number, until in enumerate(SEARCHES_UNTIL):
+            found += self._explore(number, int(until * work))
+        self._share(found, int(SHARING_UNTIL * work))
+        self._polish(work)
         return self.state
 
     def offer(self, drives: Sequence[Drive]) -> None:
@@ -141,21 +140,49 @@ class Search:
 
     # drivers
 
-    def _explore(self, number: int, until: int) -> None:
-        """One search among drivers, until so many car-steps are done in all."""
+    def _explore(self, number: int, until: int) -> list[_FamilySearch]:
+        """One search among drivers, until so many car-steps are done in all; the best groups."""
         rng = np.random.default_rng([self.seed, number])
         searches, best = self._begin(rng, number)
-        self.state.pays_of_searches.append(best.pay)
+        self.state.leaders.append(best)
         self._adopt(best)
         turn = 0
         while self.state.work < until:
             turn += 1
-            start = self.ground.starts[(number + turn) % len(self.ground.starts)]
-            best = self._round(searches, rng, start, best, _shares_of_round(turn))
-            self.state.pays_of_searches[-1] = best.pay
+            best = self._round(searches, rng, number + turn, best, _shares_of_round(turn))
+            self.state.leaders[-1] = best
             self._adopt(best)
             if turn in ROUNDS_OF_SHARES:
                 searches += self._refined(searches)
+        searches.sort(key=lambda search: -search.pay)
+        return searches[:SHARED_GROUPS]
+
+    def _share(self, found: list[_FamilySearch], until: int) -> None:
+        """Go on with the best groups of all searches, and among the lines of their best drivers: what
+        each of these does well on a stretch comes together.
+        """
+        rng = np.random.default_rng([self.seed, len(SEARCHES_UNTIL)])
+        leaders = sorted(self.state.leaders, key=lambda leader: -leader.pay)
+        searches = list(found)
+        lines = self._as_lines([leader for leader in leaders if leader.family in (LINE, STEADY)])
+        if len(lines):
+            spread = SHARED_SPREAD * LINE.spread(self.ground.road)
+            pay = max(search.pay for search in found)
+            searches.insert(0, _FamilySearch(LINE, lines[0].copy(), spread, lines, pay))
+        best = leaders[0]
+        turn = 0
+        while self.state.work < until:
+            turn += 1
+            best = self._round(searches, rng, turn, best, SHARES_OF_SHARING)
+            self._adopt(best)
+
+    def _as_lines(self, drivers: Sequence[TriedDriver]) -> Array:
+        """(N, D) the numbers of the lines that drivers follow."""
+        lines = []
+        for driver in drivers:
+            numbers = driver.numbers
+            lines.append(numbers if driver.family is LINE else as_line(self.ground.road, numbers))
+        return np.array(lines)
 
     def _begin(
         self, rng: np.random.Generator, number: int
@@ -170,10 +197,10 @@ class Search:
             spread = family.spread(road)
             for seeds in family.seeds(road):
                 group += 1
-                for seed in seeds[number % 2 :: 2 if number else 1]:
+                for seed in seeds:
                     numbers = seed
                     if number:
-                        numbers = seed + 0.5 * spread * rng.standard_normal(len(seed))
+                        numbers = seed + RESTART_SPREAD * spread * rng.standard_normal(len(seed))
                     families.append(family)
                     tries.append(numbers)
                     groups.append(group)
@@ -226,13 +253,15 @@ class Search:
         self,
         searches: list[_FamilySearch],
         rng: np.random.Generator,
-        start: float,
+        turn: int,
         best: TriedDriver,
         shares: Sequence[int],
     ) -> TriedDriver:
-        """One round of tries from one start, as many of the best groups as `shares` say. The best
-        driver so far, or a better one.
+        """One round of tries from the start that is its turn, as many of the best groups as `shares`
+        say. The best driver so far, or a better one.
         """
+        at = turn % len(self.ground.starts)
+        start = self.ground.starts[at]
         searches.sort(key=lambda search: -search.pay)
         counts = [*shares, *[0] * len(searches)][: len(searches)]
         families = []
@@ -251,7 +280,8 @@ class Search:
                 _learn(search, np.array(tries[of_search]), pays[of_search], worth)
             first += count
         order = np.argsort(-pays, kind="stable")[:VERIFIED]
-        at = self.ground.starts.index(start)
+        if start == 0.0:
+            self._note(drives[order[0]], rewards[order[0]], float(pays[order[0]]))
         promising = []
         for k in order:
             if pays[k] > best.pay_by_start[at]:
@@ -343,10 +373,10 @@ class Search:
 
     # command sequences
 
-    def _polish(self, until: int, number: int) -> None:
+    def _polish(self, until: int) -> None:
         """Change windows of the best drive's commands. A drive that was cut off is left as it is."""
         state = self.state
-        rng = np.random.default_rng([self.seed, 1000 + number])
+        rng = np.random.default_rng([self.seed, 1000])
         size = 1.0
         while state.work < until and state.polished is not None and not state.polished.is_cut:
             before = state.polished_pay
@@ -431,9 +461,8 @@ def _learn(search: _FamilySearch, tries: Array, pays: Array, worth: Array) -> No
     count = max(2, min(ELITE, len(tries) // 3))
     elite = np.argsort(-worth, axis=0, kind="stable")[:count]
     best = np.take_along_axis(tries, elite, axis=0)
-    search.mean = (1.0 - LEARNING_RATE) * search.mean + LEARNING_RATE * best.mean(axis=0)
-    spread = best.std(axis=0) + LEAST_SPREAD
-    search.spread = (1.0 - LEARNING_RATE) * search.spread + LEARNING_RATE * spread
+    search.mean = best.mean(axis=0)
+    search.spread = best.std(axis=0) + LEAST_SPREAD
     order = np.argsort(-pays, kind="stable")
     search.kept = tries[order[:KEPT]]
     search.pay = float(pays[order[0]])
