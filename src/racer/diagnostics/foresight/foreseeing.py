@@ -21,7 +21,7 @@ from racer.diagnostics.foresight.proving_ground import (
     ProvingGround,
     lay_out_ground,
 )
-from racer.diagnostics.foresight.search import SEARCHES_UNTIL, Search, SearchState
+from racer.diagnostics.foresight.search import SEARCHES, Search, SearchState
 from racer.diagnostics.pay import VERDICT_GAMMA, pay_around_lap
 from racer.drivers import Drive, drive_all, scored_rows_of
 from racer.errors import UsageError
@@ -261,7 +261,7 @@ def _notes(search: Search, settings: ForesightSettings, interrupted: bool) -> tu
         notes.append("interrupted: this is the best so far")
     if search.pricer.is_random:
         notes.append(f"this reward draws random numbers: each pay is the mean of {RANDOM_REPEATS}")
-    if len(search.state.leaders) < len(SEARCHES_UNTIL):
+    if len(search.state.leaders) < SEARCHES:
         notes.append("too little time for more than one search: give more --seconds")
     if settings.objects:
         notes.append(f"one layout of {settings.objects} was tried")

@@ -47,10 +47,14 @@ VERIFIED = 1  # of the best of a round that are tried from all starts
 LEAST_SPREAD = 0.1
 RESTART_SPREAD = 0.2  # by which the seeds of all searches but the first are changed
 FIRST_SPREAD = 0.4  # of that of a family's numbers
-# fractions of the work at which the first search, each of the others, and the one that goes on with
-# what all have found, end; the rest is polishing
-SEARCHES_UNTIL = (0.4, 0.56, 0.72)
-SHARING_UNTIL = 0.9
+SEARCHES = 3  # each by itself
+CYCLE_STEPS = 250_000  # car-steps after which all that a search does begins again where it was
+LEAST_CYCLE = 0.5  # of one: what is left after less than that belongs to the one before
+SHARE = -1
+POLISH = -2
+# what is done in a cycle, a search by its number, and the fraction of the cycle at which that ends
+FIRST_CYCLE = ((0, 0.4), (POLISH, 0.48), (1, 0.62), (2, 0.76), (SHARE, 0.88), (POLISH, 1.0))
+NEXT_CYCLE = ((0, 0.1), (1, 0.2), (2, 0.3), (SHARE, 0.65), (POLISH, 1.0))
 WINDOW_STEPS = (3, 30)
 STEERING_STEP_DEG = 8.0
 SPEED_STEP_MPS = 0.6
@@ -99,6 +103,25 @@ class _FamilySearch:
     pay: float = -np.inf
 
 
+@dataclass(eq=False)
+class _Polishing:
+    """How far commands are changed."""
+
+    rng: np.random.Generator
+    size: float = 1.0
+
+
+@dataclass(eq=False)
+class _Exploration:
+    """A search among drivers: its groups, the best driver so far, and the rounds that it has done."""
+
+    number: int
+    rng: np.random.Generator
+    searches: list[_FamilySearch]
+    best: TriedDriver
+    turn: int = 0
+
+
 OnProgress = Callable[[SearchState], None]
 
 
@@ -119,14 +142,30 @@ class Search:
         self.seed = seed
         self.state = SearchState()
         self._on_progress = on_progress
+        self._explorations: list[_Exploration] = []
+        self._sharing: _Exploration | None = None
+        self._polishing = _Polishing(np.random.default_rng([seed, 1000]))
 
     def run(self, work: int) -> SearchState:
-        """Search with `work` car-steps, and a little more for what is under way."""
-        found = []
-        for number, until in enumerate(SEARCHES_UNTIL):
-            found += self._explore(number, int(until * work))
-        self._share(found, int(SHARING_UNTIL * work))
-        self._polish(work)
+        """Search with `work` car-steps, and a little more for what is under way: three searches by
+        themselves, one among what they have found, and changes of the best drive's commands, in turn.
+        """
+        begin = 0
+        cycle = FIRST_CYCLE
+        while begin < work:
+            end = begin + CYCLE_STEPS
+            if work - end < LEAST_CYCLE * CYCLE_STEPS:
+                end = work
+            for task, fraction in cycle:
+                until = int(begin + fraction * (end - begin))
+                if task == POLISH:
+                    self._polish(until)
+                elif task == SHARE:
+                    self._share(until)
+                else:
+                    self._explore(task, until)
+            begin = end
+            cycle = NEXT_CYCLE
         return self.state
 
     def offer(self, drives: Sequence[Drive]) -> None:
@@ -140,48 +179,55 @@ class Search:
 
     # drivers
 
-    def _explore(self, number: int, until: int) -> list[_FamilySearch]:
-        """One search among drivers, until so many car-steps are done in all; the best groups."""
-        rng = np.random.default_rng([self.seed, number])
-        searches, best = self._begin(rng, number)
-        self.state.leaders.append(best)
-        self._adopt(best)
-        turn = 0
-        while self.state.work < until:
-            turn += 1
-            best = self._round(searches, rng, number + turn, best, _shares_of_round(turn))
-            self.state.leaders[-1] = best
+    def _explore(self, number: int, until: int) -> None:
+        """One search among drivers, until so many car-steps are done in all."""
+        if number == len(self._explorations):
+            rng = np.random.default_rng([self.seed, number])
+            searches, best = self._begin(rng, number)
+            self._explorations.append(_Exploration(number, rng, searches, best))
+            self.state.leaders.append(best)
             self._adopt(best)
-            if turn in ROUNDS_OF_SHARES:
-                searches += self._refined(searches)
-        searches.sort(key=lambda search: -search.pay)
-        return searches[:SHARED_GROUPS]
+        exploration = self._explorations[number]
+        while self.state.work < until:
+            exploration.turn += 1
+            self._round(exploration, _shares_of_round(exploration.turn))
+            self.state.leaders[number] = exploration.best
+            if exploration.turn in ROUNDS_OF_SHARES:
+                exploration.searches += self._refined(exploration.searches)
 
-    def _share(self, found: list[_FamilySearch], until: int) -> None:
+    def _share(self, until: int) -> None:
         """Go on with the best groups of all searches, and among the lines of their best drivers: what
         each of these does well on a stretch comes together.
         """
-        rng = np.random.default_rng([self.seed, len(SEARCHES_UNTIL)])
         leaders = sorted(self.state.leaders, key=lambda leader: -leader.pay)
-        searches = list(found)
-        lines = self._as_lines([leader for leader in leaders if leader.family in (LINE, STEADY)])
+        if self._sharing is None:
+            rng = np.random.default_rng([self.seed, SEARCHES])
+            self._sharing = _Exploration(0, rng, [], leaders[0])
+        sharing = self._sharing
+        if leaders[0].pay > sharing.best.pay:
+            sharing.best = leaders[0]
+        searches = []
+        for exploration in (*self._explorations, sharing):
+            groups = sorted(exploration.searches, key=lambda search: -search.pay)
+            searches += groups[:SHARED_GROUPS]
+        lines = self._as_lines([sharing.best, *leaders])
         if len(lines):
             spread = SHARED_SPREAD * LINE.spread(self.ground.road)
-            pay = max(search.pay for search in found)
+            pay = max(search.pay for search in searches)
             searches.insert(0, _FamilySearch(LINE, lines[0].copy(), spread, lines, pay))
-        best = leaders[0]
-        turn = 0
+        sharing.searches = searches
         while self.state.work < until:
-            turn += 1
-            best = self._round(searches, rng, turn, best, SHARES_OF_SHARING)
-            self._adopt(best)
+            sharing.turn += 1
+            self._round(sharing, SHARES_OF_SHARING)
 
     def _as_lines(self, drivers: Sequence[TriedDriver]) -> Array:
-        """(N, D) the numbers of the lines that drivers follow."""
+        """(N, D) the numbers of the lines that drivers follow; of those that follow none, nothing."""
         lines = []
         for driver in drivers:
-            numbers = driver.numbers
-            lines.append(numbers if driver.family is LINE else as_line(self.ground.road, numbers))
+            if driver.family is LINE:
+                lines.append(driver.numbers)
+            elif driver.family is STEADY:
+                lines.append(as_line(self.ground.road, driver.numbers))
         return np.array(lines)
 
     def _begin(
@@ -249,25 +295,19 @@ class Search:
         part = np.clip(rows["progress"] / 100.0 * PARTS_OF_LAP, 0, PARTS_OF_LAP - 1).astype(int)
         return _means_by(place, paid, knots), _means_by(part, paid, PARTS_OF_LAP)
 
-    def _round(
-        self,
-        searches: list[_FamilySearch],
-        rng: np.random.Generator,
-        turn: int,
-        best: TriedDriver,
-        shares: Sequence[int],
-    ) -> TriedDriver:
+    def _round(self, exploration: _Exploration, shares: Sequence[int]) -> None:
         """One round of tries from the start that is its turn, as many of the best groups as `shares`
-        say. The best driver so far, or a better one.
+        say. The best driver stays, or gives way to a better one.
         """
-        at = turn % len(self.ground.starts)
+        searches = exploration.searches
+        at = (exploration.number + exploration.turn) % len(self.ground.starts)
         start = self.ground.starts[at]
         searches.sort(key=lambda search: -search.pay)
         counts = [*shares, *[0] * len(searches)][: len(searches)]
         families = []
         tries: list[Array] = []
         for search, count in zip(searches, counts, strict=True):
-            drawn = _draw(search, count, rng)
+            drawn = _draw(search, count, exploration.rng)
             families += [search.family] * len(drawn)
             tries += list(drawn)
         drives = self._drive(families, tries, [start] * len(tries))
@@ -275,20 +315,30 @@ class Search:
         first = 0
         for search, count in zip(searches, counts, strict=True):
             if count:
-                of_search = slice(first, first + count)
-                worth = self._worth(search.family, drives[of_search], rewards[of_search], pays[of_search], start)
-                _learn(search, np.array(tries[of_search]), pays[of_search], worth)
+                own = slice(first, first + count)
+                worth = self._worth(search.family, drives[own], rewards[own], pays[own], start)
+                _learn(search, np.array(tries[own]), pays[own], worth)
             first += count
         order = np.argsort(-pays, kind="stable")[:VERIFIED]
         if start == 0.0:
             self._note(drives[order[0]], rewards[order[0]], float(pays[order[0]]))
         promising = []
         for k in order:
-            if pays[k] > best.pay_by_start[at]:
+            if pays[k] > exploration.best.pay_by_start[at]:
                 promising.append((families[k], tries[k]))
-        return max([best, *self._verified(promising)], key=lambda driver: driver.pay)
+        for driver in self._verified(promising):
+            if driver.pay > exploration.best.pay:
+                exploration.best = driver
+                self._adopt(driver)
 
-    def _worth(self, family: Family, drives: Sequence[Drive], rewards: Sequence[Array], pays: Array, start: float) -> Array:
+    def _worth(
+        self,
+        family: Family,
+        drives: Sequence[Drive],
+        rewards: Sequence[Array],
+        pays: Array,
+        start: float,
+    ) -> Array:
         """(N, D) what tries of a family are worth to each of their numbers."""
         worth = np.repeat(pays[:, None], family.size(self.ground.road), axis=1)
         if family is LINE:
@@ -376,11 +426,11 @@ class Search:
     def _polish(self, until: int) -> None:
         """Change windows of the best drive's commands. A drive that was cut off is left as it is."""
         state = self.state
-        rng = np.random.default_rng([self.seed, 1000])
-        size = 1.0
+        rng = self._polishing.rng
         while state.work < until and state.polished is not None and not state.polished.is_cut:
             before = state.polished_pay
             commands = commands_of(state.polished)
+            size = self._polishing.size
             sequences = [_changed(commands, size, rng, self.ground) for _ in range(POPULATION)]
             drives = self.ground.replay(sequences)
             self._count(drives)
@@ -392,9 +442,9 @@ class Search:
             best = int(np.argmax(pays))
             self._note(drives[best], rewards[best], float(pays[best]))
             if state.polished_pay > before:
-                size = min(1.5, 1.1 * size)
+                self._polishing.size = min(1.5, 1.1 * size)
             else:
-                size = max(0.1, 0.9 * size)
+                self._polishing.size = max(0.1, 0.9 * size)
 
 
 def _means_by(number: NDArray[np.int64], values: Array, count: int) -> Array:
