@@ -28,7 +28,7 @@ from racer.diagnostics.foresight.families import (
     lingering_seeds,
 )
 from racer.diagnostics.foresight.proving_ground import Pricer, ProvingGround
-from racer.diagnostics.foresight.stretches import stretch_advantages
+from racer.diagnostics.foresight.stretches import best_sequence, stretch_advantages
 from racer.diagnostics.pay import pay_around_lap
 from racer.drivers import Drive, scored_rows_of
 
@@ -40,7 +40,9 @@ SHARED_GROUPS = 2  # of each search
 SHARED_SPREAD = 0.2  # of that of a family's numbers
 SHARES = ((12, 8, 6, 4, 4, 4, 2, 2, 2), (16, 8, 4), (16,))
 ROUNDS_OF_SHARES = (1, 6)  # the last round of each but the last
-POPULATION = 48
+SWITCH_FRACTIONS = (0.001, 0.01)  # of a return, that it costs a line to go on as another one
+POPULATION = 32
+COMBINED = 6  # changes of commands that are tried together
 ELITE = 6
 KEPT = 3  # of the best of a round that are tried again in the next one
 VERIFIED = 1  # of the best of a round that are tried from all starts
@@ -55,6 +57,8 @@ POLISH = -2
 # what is done in a cycle, a search by its number, and the fraction of the cycle at which that ends
 FIRST_CYCLE = ((0, 0.4), (POLISH, 0.48), (1, 0.62), (2, 0.76), (SHARE, 0.88), (POLISH, 1.0))
 NEXT_CYCLE = ((0, 0.1), (1, 0.2), (2, 0.3), (SHARE, 0.65), (POLISH, 1.0))
+NEW_FRACTION = 0.3  # of the changes of a stretch that give it another speed, whatever it had
+PACES = (-3.0, 3.0)  # numbers of the slowest and the fastest speed
 WINDOW_STEPS = (3, 30)
 STEERING_STEP_DEG = 8.0
 SPEED_STEP_MPS = 0.6
@@ -101,6 +105,8 @@ class _FamilySearch:
     spread: Array
     kept: Array  # (K, D) numbers of the best tries
     pay: float = -np.inf
+    # (C, D) put together from stretches of the tries of the last round
+    composites: Array = field(default_factory=lambda: np.empty((0, 0)))
 
 
 @dataclass(eq=False)
@@ -109,6 +115,7 @@ class _Polishing:
 
     rng: np.random.Generator
     size: float = 1.0
+    changes: list[Array] = field(default_factory=list)  # good ones of the last round, but the best
 
 
 @dataclass(eq=False)
@@ -255,6 +262,15 @@ class Search:
         rewards, pays = self.price_all(drives)
         pay_of_places, pay_of_parts = self._pay_along(drives, rewards)
         lingering = lingering_seeds(road, pay_of_places)
+        steady = [k for k, family in enumerate(families) if family in (LINE, STEADY)]
+        lines = []
+        for k in steady:
+            lines.append(tries[k] if families[k] is LINE else as_line(road, tries[k]))
+        lingering += list(
+            self._composed(
+                np.array(lines), [drives[k] for k in steady], [rewards[k] for k in steady], start
+            )
+        )
         dallying = dallying_seeds(pay_of_parts)
         slow_families = [LINE] * len(lingering) + [STEADY] * len(dallying)
         pays = np.append(pays, self._try(slow_families, lingering + dallying, start))
@@ -318,6 +334,10 @@ class Search:
                 own = slice(first, first + count)
                 worth = self._worth(search.family, drives[own], rewards[own], pays[own], start)
                 _learn(search, np.array(tries[own]), pays[own], worth)
+                if search.family is LINE:
+                    search.composites = self._composed(
+                        np.array(tries[own]), drives[own], rewards[own], start
+                    )
             first += count
         order = np.argsort(-pays, kind="stable")[:VERIFIED]
         if start == 0.0:
@@ -330,6 +350,22 @@ class Search:
             if driver.pay > exploration.best.pay:
                 exploration.best = driver
                 self._adopt(driver)
+
+    def _composed(
+        self, lines: Array, drives: Sequence[Drive], rewards: Sequence[Array], start: float
+    ) -> Array:
+        """(C, D) the lines (N, D) put together, stretch by stretch, from those that are best there."""
+        knots = self.ground.road.knots
+        composed = []
+        for cost in SWITCH_FRACTIONS:
+            chosen = best_sequence(drives, rewards, start, knots, self.gamma, cost)
+            most = int(np.argmax(np.bincount(chosen, minlength=len(lines))))
+            numbers = lines[most].copy()
+            places = np.arange(knots)
+            numbers[:knots] = lines[chosen, places]
+            numbers[knots : 2 * knots] = lines[chosen, knots + places]
+            composed.append(numbers)
+        return np.array(composed)
 
     def _worth(
         self,
@@ -431,7 +467,9 @@ class Search:
             before = state.polished_pay
             commands = commands_of(state.polished)
             size = self._polishing.size
-            sequences = [_changed(commands, size, rng, self.ground) for _ in range(POPULATION)]
+            sequences = self._combined(commands)
+            while len(sequences) < POPULATION:
+                sequences.append(_changed(commands, size, rng, self.ground))
             drives = self.ground.replay(sequences)
             self._count(drives)
             rewards, pays = self.price_all(drives)
@@ -441,10 +479,33 @@ class Search:
                 pays[[bool(np.isnan(drive.lap_time)) for drive in drives]] = -np.inf
             best = int(np.argmax(pays))
             self._note(drives[best], rewards[best], float(pays[best]))
+            self._polishing.changes = []
+            for k in np.argsort(-pays, kind="stable")[1 : 1 + COMBINED]:
+                if pays[k] > before:
+                    self._polishing.changes.append(_difference(sequences[k], commands))
             if state.polished_pay > before:
                 self._polishing.size = min(1.5, 1.1 * size)
             else:
                 self._polishing.size = max(0.1, 0.9 * size)
+
+
+    def _combined(self, commands: Array) -> list[Array]:
+        """The commands with more and more of the changes that were good beside the best one."""
+        sequences = []
+        sequence = np.vstack([commands, np.repeat(commands[-1:], EXTRA_STEPS, axis=0)])
+        for change in self._polishing.changes:
+            count = min(len(sequence), len(change))
+            sequence = sequence.copy()
+            sequence[:count] += change[:count]
+            sequence = self.ground.allowed(sequence)
+            sequences.append(sequence)
+        return sequences
+
+
+def _difference(sequence: Array, commands: Array) -> Array:
+    """(T, 2) what a sequence changes, as far as both go."""
+    count = min(len(sequence), len(commands))
+    return np.asarray(sequence[:count] - commands[:count])
 
 
 def _means_by(number: NDArray[np.int64], values: Array, count: int) -> Array:
@@ -485,6 +546,8 @@ def _draw(search: _FamilySearch, count: int, rng: np.random.Generator) -> Array:
                 tries[k] = _changed_line(search, rng)
     if count > 4:
         tries[0] = search.mean
+    if len(search.composites) and count > 4 + len(search.composites):
+        tries[1 : 1 + len(search.composites)] = search.composites
     kept = min(len(search.kept), count)
     tries[count - kept :] = search.kept[:kept]
     return np.asarray(tries)
@@ -497,9 +560,12 @@ def _changed_line(search: _FamilySearch, rng: np.random.Generator) -> Array:
     size = rng.choice([0.3, 1.0])
     stretch = (rng.integers(knots) + np.arange(rng.integers(1, 5))) % knots
     part = rng.integers(3)
+    is_new = rng.random() < NEW_FRACTION
     if part != 1:
         numbers[stretch] += size * rng.standard_normal()
-    if part != 0:
+    if part != 0 and is_new:
+        numbers[knots + stretch] = rng.uniform(*PACES)
+    elif part != 0:
         numbers[knots + stretch] += 1.5 * size * rng.standard_normal()
     if rng.random() < 0.25:
         numbers[2 * knots + rng.integers(EXTRAS)] += 0.5 * rng.standard_normal()

@@ -52,6 +52,55 @@ def stretch_advantages(
     return np.where(np.isnan(worth), -np.inf, worth)
 
 
+def best_sequence(
+    drives: Sequence[Drive],
+    rewards: Sequence[Array],
+    start: float,
+    count: int,
+    gamma: float,
+    switch_fraction: float,
+) -> NDArray[np.int64]:
+    """(count,) which drive to follow around each of `count` places of the road, so that the return
+    from each on is greatest: dynamic programming, backward from the end of the lap.
+
+    Drives begin at the fraction `start` of the lap and were paid `rewards`. To go from one to another
+    costs a fraction of the greatest return that any of them has.
+    """
+    places = (np.arange(count) / count - start) % 1.0 * 100.0
+    order = np.argsort(places, kind="stable")
+    half = 50.0 / count
+    begin = np.clip(places[order] - half, 0.0, 100.0)
+    end = np.append(begin[1:], 100.0)
+    paid_there = np.zeros((len(drives), count))
+    discount = np.zeros((len(drives), count))
+    largest = 0.0
+    for k, (drive, paid) in enumerate(zip(drives, rewards, strict=True)):
+        at_begin, return_begin = _passing(drive, paid, begin, gamma)
+        at_end, return_end = _passing(drive, paid, end, gamma)
+        goes_on = ~np.isnan(at_end)
+        discount[k, goes_on] = gamma ** (at_end - at_begin)[goes_on]
+        rest = np.where(goes_on, discount[k] * return_end, 0.0)
+        paid_there[k] = np.where(np.isnan(at_begin), -np.inf, return_begin - rest)
+        if len(paid):
+            largest = max(largest, float(np.nanmax(np.abs(return_begin))))
+    cost = switch_fraction * largest
+    followed = np.zeros((len(drives), count), dtype=np.int64)
+    values = np.zeros(len(drives))
+    for stretch in range(count - 1, -1, -1):
+        best = int(np.argmax(values))
+        switches = values < values[best] - cost
+        followed[:, stretch] = np.where(switches, best, np.arange(len(drives)))
+        following = np.where(switches, values[best] - cost, values)
+        following = np.where(np.isfinite(following), following, 0.0)
+        values = paid_there[:, stretch] + discount[:, stretch] * following
+    chosen = np.empty(count, dtype=np.int64)
+    drive_now = int(np.argmax(values))
+    for stretch in range(count):
+        chosen[order[stretch]] = drive_now
+        drive_now = int(followed[drive_now, stretch])
+    return chosen
+
+
 def _passing(drive: Drive, paid: Array, places: Array, gamma: float) -> tuple[Array, Array]:
     """The step (P,) at which a drive passes places of its lap, %, and its return from there on; nan
     where it never comes.
