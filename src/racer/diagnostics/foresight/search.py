@@ -41,6 +41,7 @@ SHARED_SPREAD = 0.2  # of that of a family's numbers
 SHARES = ((12, 8, 6, 4, 4, 4, 2, 2, 2), (16, 8, 4), (16,))
 ROUNDS_OF_SHARES = (1, 6)  # the last round of each but the last
 SWITCH_FRACTIONS = (0.001, 0.01)  # of a return, that it costs a line to go on as another one
+REFINED_EVERY = 5  # rounds
 POPULATION = 32
 COMBINED = 6  # changes of commands that are tried together
 ELITE = 6
@@ -55,8 +56,8 @@ LEAST_CYCLE = 0.5  # of one: what is left after less than that belongs to the on
 SHARE = -1
 POLISH = -2
 # what is done in a cycle, a search by its number, and the fraction of the cycle at which that ends
-FIRST_CYCLE = ((0, 0.4), (POLISH, 0.48), (1, 0.62), (2, 0.76), (SHARE, 0.88), (POLISH, 1.0))
-NEXT_CYCLE = ((0, 0.1), (1, 0.2), (2, 0.3), (SHARE, 0.65), (POLISH, 1.0))
+FIRST_CYCLE = ((0, 0.3), (POLISH, 0.36), (1, 0.46), (2, 0.56), (SHARE, 0.84), (POLISH, 1.0))
+NEXT_CYCLE = ((0, 0.1), (1, 0.2), (2, 0.3), (SHARE, 0.7), (POLISH, 1.0))
 NEW_FRACTION = 0.3  # of the changes of a stretch that give it another speed, whatever it had
 PACES = (-3.0, 3.0)  # numbers of the slowest and the fastest speed
 WINDOW_STEPS = (3, 30)
@@ -199,7 +200,7 @@ class Search:
             exploration.turn += 1
             self._round(exploration, _shares_of_round(exploration.turn))
             self.state.leaders[number] = exploration.best
-            if exploration.turn in ROUNDS_OF_SHARES:
+            if exploration.turn in ROUNDS_OF_SHARES or exploration.turn % REFINED_EVERY == 0:
                 exploration.searches += self._refined(exploration.searches)
 
     def _share(self, until: int) -> None:
@@ -293,13 +294,15 @@ class Search:
         return searches, max(self._verified(leaders), key=lambda driver: driver.pay)
 
     def _refined(self, searches: Sequence[_FamilySearch]) -> list[_FamilySearch]:
-        """A search among lines around the best steady driver."""
+        """A search among lines around the best steady driver; nothing where no line is worse."""
         steady = [search for search in searches if search.family is STEADY]
         best = max(steady, key=lambda search: search.pay)
+        if best.pay < max(search.pay for search in searches if search.family is LINE):
+            return []
         road = self.ground.road
         kept = np.array([as_line(road, numbers) for numbers in best.kept])
         spread = 0.5 * FIRST_SPREAD * LINE.spread(road)
-        return [_FamilySearch(LINE, kept[0].copy(), spread, kept, best.pay)]
+        return [_FamilySearch(LINE, kept[0].copy(), spread, kept, np.nextafter(best.pay, np.inf))]
 
     def _pay_along(self, drives: Sequence[Drive], rewards: Sequence[Array]) -> tuple[Array, Array]:
         """The mean pay of a step at each knot of the road, and in each part of the lap done."""
