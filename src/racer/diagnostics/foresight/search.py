@@ -65,6 +65,7 @@ STEERING_STEP_DEG = 8.0
 SPEED_STEP_MPS = 0.6
 PARTS_OF_LAP = 20  # in which the pay of a step is noted
 LEAST_WORK_STEPS = 60  # that a try counts as: a short one takes its time, too
+REPLAY_WORK = 0.5  # a car-step without a driver, of one with a driver
 EXTRA_STEPS = 6  # that a sequence goes on after its last command
 
 
@@ -423,11 +424,11 @@ class Search:
         self._count(drives)
         return drives
 
-    def _count(self, drives: Sequence[Drive]) -> None:
-        """Add to the work what drives were."""
+    def _count(self, drives: Sequence[Drive], weight: float = 1.0) -> None:
+        """Add to the work what drives were; `weight` is what a car-step takes of a driver's."""
         steps = sum(max(len(drive.rows), LEAST_WORK_STEPS) for drive in drives)
         # about half of the time goes into pricing
-        self.state.work += steps * (1 + self.pricer.repeats) // 2
+        self.state.work += round(weight * steps * (1 + self.pricer.repeats)) // 2
 
     def price_all(self, drives: Sequence[Drive]) -> tuple[list[Array], Array]:
         """What drives are paid, step by step, and their pay (N,)."""
@@ -474,7 +475,7 @@ class Search:
             while len(sequences) < POPULATION:
                 sequences.append(_changed(commands, size, rng, self.ground))
             drives = self.ground.replay(sequences)
-            self._count(drives)
+            self._count(drives, REPLAY_WORK)
             rewards, pays = self.price_all(drives)
             # a sequence does not go on for ever
             pays[[drive.is_cut for drive in drives]] = -np.inf
