@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from racer.diagnostics.attribution import attribute_reward, pay_by_piece
 from racer.diagnostics.foresight.foresight import (
     Foresight,
     ForesightProgress,
@@ -243,6 +242,9 @@ def _fastest(drives: list[Drive]) -> Drive | None:
 
 def _paid_lines(reward: RewardFunction, drive: Drive) -> tuple[PaidLine, ...]:
     """The lines that pay for a drive, the one that moves most first."""
+    # here, for it takes pandas half a second to load, and the first sentence comes before
+    from racer.diagnostics.attribution import attribute_reward, pay_by_piece
+
     rows = scored_rows_of(drive)[:MAX_EXPLAINED_STEPS]
     if not len(rows):
         return ()
