@@ -13,7 +13,7 @@ from racer.diagnostics.foresight.foresight import (
     ForesightSettings,
     PaidLine,
 )
-from racer.diagnostics.foresight.kinds import drive_facts, name_kind
+from racer.diagnostics.foresight.kinds import DriveFacts, drive_facts, name_kind
 from racer.diagnostics.foresight.proving_ground import (
     RANDOM_REPEATS,
     Pricer,
@@ -160,20 +160,19 @@ def _as_foresight(
     assert best is not None
     fastest = _fastest([*laps, best])
     fastest_pay = None
-    fastest_facts = None
     if fastest is not None:
-        fastest_facts = drive_facts(fastest, fastest)
         fastest_pay = state.polished_pay
         if fastest is not best:
             paid = search.pricer.price([fastest])[0]
             fastest_pay = pay_around_lap(paid, fastest, settings.gamma)
     facts = drive_facts(best, fastest)
     slowest = search.ground.road.slowest
-    kind = name_kind(facts, fastest_facts, slowest)
+    usual_facts = _usual_facts(laps, fastest)
+    kind = name_kind(facts, usual_facts, slowest)
     same = []
     for leader in state.leaders:
         leader_facts = drive_facts(leader.drive, fastest)
-        same.append(name_kind(leader_facts, fastest_facts, slowest) == kind)
+        same.append(name_kind(leader_facts, usual_facts, slowest) == kind)
     pays = [leader.pay for leader in state.leaders]
     top = max([*pays, -np.inf])
     spread = (top - min(pays)) / max(abs(top), 1e-9) if pays else 0.0
@@ -238,6 +237,16 @@ def _prefer_lap(state: SearchState) -> None:
 def _fastest(drives: list[Drive]) -> Drive | None:
     laps = [drive for drive in drives if not np.isnan(drive.lap_time)]
     return min(laps, key=lambda drive: drive.lap_time, default=None)
+
+
+def _usual_facts(laps: list[Drive], fastest: Drive | None) -> DriveFacts | None:
+    """The facts of the fastest lap that was driven to be fast: a lap that is paid for its habits may
+    be faster, and they are habits still.
+    """
+    usual = _fastest(laps)
+    if usual is None:
+        return None
+    return drive_facts(usual, fastest)
 
 
 def _paid_lines(reward: RewardFunction, drive: Drive) -> tuple[PaidLine, ...]:

@@ -114,15 +114,17 @@ def drive_facts(drive: Drive, fastest: Drive | None) -> DriveFacts:
     )
 
 
-def name_kind(facts: DriveFacts, fastest: DriveFacts | None, slowest_mps: float) -> Kind:
-    """The word for a drive, whose car can be told to drive `slowest_mps` at least."""
+def name_kind(facts: DriveFacts, usual: DriveFacts | None, slowest_mps: float) -> Kind:
+    """The word for a drive, whose car can be told to drive `slowest_mps` at least, beside the `usual`
+    habits of a fast lap.
+    """
     if facts.turns >= CIRCLE_TURNS:
         return "circling"
     if facts.against >= AGAINST_FRACTION or facts.status == Status.REVERSED:
         return "wrong way"
     if not facts.completes:
         return _kind_without_lap(facts, slowest_mps)
-    usual = facts if fastest is None else fastest
+    usual = usual or facts
     is_near_line = facts.mean_offset_m < NEAR_LINE_FRACTION * facts.width_m
     if is_near_line and facts.crossings_per_s >= CROSSINGS_PER_S:
         return "oscillating"
