@@ -492,7 +492,6 @@ class Search:
             else:
                 self._polishing.size = max(0.1, 0.9 * size)
 
-
     def _combined(self, commands: Array) -> list[Array]:
         """The commands with more and more of the changes that were good beside the best one."""
         sequences = []
