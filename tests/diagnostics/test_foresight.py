@@ -14,7 +14,7 @@ import pytest
 
 import racer
 from racer.diagnostics import Foresight, compare_foresights, foresee, pay_around_lap, price_drives
-from racer.diagnostics.foresight import KINDS, ForesightProgress, name_kind
+from racer.diagnostics.foresight import KINDS, ForesightProgress, name_kind, search
 from racer.diagnostics.foresight.families import FAMILIES, RING
 from racer.diagnostics.foresight.proving_ground import lay_out_ground
 from racer.errors import UsageError
@@ -136,6 +136,29 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
     for name in ("x", "y", "yaw", "speed_command", "steer_command_deg"):
         assert twice[0].best.rows[name].tobytes() == twice[1].best.rows[name].tobytes()
     assert json.dumps(twice[0].to_dict()) == json.dumps(twice[1].to_dict())
+
+
+def test_a_longer_search_goes_on_where_a_shorter_one_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(search, "CYCLE_STEPS", 70_000)
+    short = foresee("time_trial", "oval", seconds=0.7)
+    long = foresee("time_trial", "oval", seconds=1.4)
+    assert long.history[: len(short.history)] == short.history
+    assert long.work > short.work
+    assert long.pay >= short.pay
+
+
+def test_a_lap_that_is_faster_for_cutting_corners_cuts_them() -> None:
+    found = foresee(planted("cut_wheels"), "reinvent_2018", seconds=1.0)
+    assert found.fastest is found.best
+    assert found.kind == "cutting"
+
+
+def test_what_no_search_found_by_itself_is_said(crawl: Foresight) -> None:
+    assert "found by 2 of 3 searches" in str(replace(crawl, found_by=2, searches=3))
+    put_together = str(replace(crawl, found_by=0, searches=3))
+    assert "found by putting together what 3 searches found" in put_together
 
 
 def test_a_discrete_space_gives_its_actions_only() -> None:
