@@ -17,7 +17,7 @@ PAGE = FOLDER.parent / "mistakes.md"
 PICTURES = FOLDER / "mistakes"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PICTURE = re.compile(r"\]\(pictures/mistakes/(\w+)\.png\)")
-SENTENCE = re.compile(r"^> .*(?:\n> .*)*", re.MULTILINE)
+SENTENCE = re.compile(r"^>.*(?:\n>.*)*", re.MULTILINE)
 COMMAND = ("--track", "reinvent_2018", "--seconds", "3")
 
 
@@ -86,7 +86,7 @@ def foresee(name: str, reward: str, *options: str) -> str:
     [summary] = [line for line in lines if line.startswith("at gamma")]
     [wish] = [line for line in lines if line.startswith("it wants")]
     print(summary, wish, sep="\n", flush=True)
-    return f"> {summary.rstrip()}\n> {wish.partition(', because')[0]}"
+    return f"> {summary.rstrip()}\n>\n> {wish.partition(', because')[0]}"
 
 
 if __name__ == "__main__":
