@@ -154,9 +154,12 @@ def test_a_lap_that_is_faster_for_cutting_corners_cuts_them(crawl: Foresight) ->
         crawl.facts, slowdown=1.02, mean_speed=2.4, dwell=0.0, swings_per_m=0.2, flicks_per_s=0.5
     )
     usual = replace(fast, off_road=0.1, fewest_wheels=2)
+    brave = replace(fast, slowdown=1.0, off_road=0.5, fewest_wheels=2)
     cuts = replace(fast, slowdown=1.0, off_road=0.85, fewest_wheels=1)
     assert name_kind(usual, usual, 0.5) == "lap"
-    assert name_kind(cuts, usual, 0.5) == "cutting"
+    assert name_kind(brave, brave, 0.5) == "lap"
+    assert name_kind(brave, usual, 0.5) == "cutting"
+    assert name_kind(cuts, cuts, 0.5) == "cutting"
 
 
 def test_what_no_search_found_by_itself_is_said(crawl: Foresight) -> None:

@@ -13,7 +13,7 @@ from racer.diagnostics.foresight.foresight import (
     ForesightSettings,
     PaidLine,
 )
-from racer.diagnostics.foresight.kinds import DriveFacts, drive_facts, name_kind
+from racer.diagnostics.foresight.kinds import drive_facts, name_kind
 from racer.diagnostics.foresight.proving_ground import (
     RANDOM_REPEATS,
     Pricer,
@@ -167,7 +167,7 @@ def _as_foresight(
             fastest_pay = pay_around_lap(paid, fastest, settings.gamma)
     facts = drive_facts(best, fastest)
     slowest = search.ground.road.slowest
-    usual_facts = _usual_facts(laps, fastest)
+    usual_facts = drive_facts(fastest, fastest) if fastest is not None else None
     kind = name_kind(facts, usual_facts, slowest)
     same = []
     for leader in state.leaders:
@@ -237,16 +237,6 @@ def _prefer_lap(state: SearchState) -> None:
 def _fastest(drives: list[Drive]) -> Drive | None:
     laps = [drive for drive in drives if not np.isnan(drive.lap_time)]
     return min(laps, key=lambda drive: drive.lap_time, default=None)
-
-
-def _usual_facts(laps: list[Drive], fastest: Drive | None) -> DriveFacts | None:
-    """The facts of the fastest lap that was driven to be fast: a lap that is paid for its habits may
-    be faster, and they are habits still.
-    """
-    usual = _fastest(laps)
-    if usual is None:
-        return None
-    return drive_facts(usual, fastest)
 
 
 def _paid_lines(reward: RewardFunction, drive: Drive) -> tuple[PaidLine, ...]:

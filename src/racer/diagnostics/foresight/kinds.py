@@ -44,6 +44,7 @@ FLICK_DEG = 30.0  # of steering, back and forth, that count as a flick
 FLICKS_PER_S = 3.0
 MORE_THAN_FASTEST = 1.25  # times what the fastest lap does count as a habit
 OFF_ROAD_FRACTION = 0.35  # of the steps with a wheel off the road, more than on the fastest lap
+MOST_OFF_ROAD = 0.65  # of the steps: no lap needs so many to be fast, not even the fastest one
 CUTTING_SLOWDOWN = 1.6  # times the fastest lap, beyond which a car does not cut to be fast
 CRAWLING_RATIO = 1.4  # times the slowest speed
 CRAWLING_SLOWDOWN = 4.0  # times the fastest lap
@@ -136,7 +137,8 @@ def name_kind(facts: DriveFacts, usual: DriveFacts | None, slowest_mps: float) -
         return "crawling"
     if facts.slowdown > WAITING_RATIO and facts.dwell >= DWELL_FRACTION:
         return "parking" if facts.dwell_at >= PARKING_FROM else "waiting"
-    is_off_road = facts.off_road >= usual.off_road + OFF_ROAD_FRACTION and facts.fewest_wheels <= 2
+    off_road_limit = min(usual.off_road + OFF_ROAD_FRACTION, MOST_OFF_ROAD)
+    is_off_road = facts.off_road >= off_road_limit and facts.fewest_wheels <= 2
     if is_off_road and facts.slowdown <= CUTTING_SLOWDOWN:
         return "cutting"
     if facts.slowdown > SPEEDY_RATIO:
