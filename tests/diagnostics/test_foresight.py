@@ -27,8 +27,6 @@ PLANTED = sorted((Path(__file__).resolve().parents[1] / "data" / "foresight").gl
 TRACKS = ("reinvent_2018", "clover", "vegas")
 QUICK = ("honest_gain", "crawl_center", "leave_cost", "stop_early")
 SECONDS = 2.5
-NOT_SEEN = {"weave_sides": "its weaving swings hardly more often than the fastest lap's own line"}
-"""Rewards whose driving is found, but gets another name (docs/foresight.md)."""
 
 
 def planted_kind(file: Path) -> str:
@@ -71,8 +69,6 @@ def planted_cases() -> list[object]:
     cases: list[object] = []
     for file in PLANTED:
         marks = [] if file.stem in QUICK else [pytest.mark.slow]
-        if file.stem in NOT_SEEN:
-            marks.append(pytest.mark.xfail(reason=NOT_SEEN[file.stem], strict=True))
         cases.append(pytest.param(file, id=file.stem, marks=marks))
     return cases
 
@@ -160,6 +156,12 @@ def test_a_lap_that_is_faster_for_cutting_corners_cuts_them(crawl: Foresight) ->
     assert name_kind(brave, brave, 0.5) == "lap"
     assert name_kind(brave, usual, 0.5) == "cutting"
     assert name_kind(cuts, cuts, 0.5) == "cutting"
+
+
+def test_many_flicks_are_oscillating_however_far_it_swings(crawl: Foresight) -> None:
+    swings = replace(crawl.facts, slowdown=1.2, mean_speed=2.1, swings_per_m=0.6, flicks_per_s=3.5)
+    assert name_kind(swings, crawl.facts, 0.5) == "weaving"
+    assert name_kind(replace(swings, flicks_per_s=6.0), crawl.facts, 0.5) == "oscillating"
 
 
 def test_what_no_search_found_by_itself_is_said(crawl: Foresight) -> None:

@@ -42,6 +42,7 @@ CROSSINGS_PER_S = 1.0  # of the center line
 NEAR_LINE_FRACTION = 0.12  # of the road's width: so near on average a car oscillates over the line
 FLICK_DEG = 30.0  # of steering, back and forth, that count as a flick
 FLICKS_PER_S = 3.0
+MANY_FLICKS_PER_S = 4.5  # whoever flicks so often oscillates, however far he swings
 MORE_THAN_FASTEST = 1.25  # times what the fastest lap does count as a habit
 OFF_ROAD_FRACTION = 0.35  # of the steps with a wheel off the road, more than on the fastest lap
 MOST_OFF_ROAD = 0.65  # of the steps: no lap needs so many to be fast, not even the fastest one
@@ -128,6 +129,8 @@ def name_kind(facts: DriveFacts, usual: DriveFacts | None, slowest_mps: float) -
     usual = usual or facts
     is_near_line = facts.mean_offset_m < NEAR_LINE_FRACTION * facts.width_m
     if is_near_line and facts.crossings_per_s >= CROSSINGS_PER_S:
+        return "oscillating"
+    if facts.flicks_per_s >= _habit_limit(MANY_FLICKS_PER_S, usual.flicks_per_s):
         return "oscillating"
     if facts.swings_per_m >= _habit_limit(SWINGS_PER_M, usual.swings_per_m):
         return "weaving"
