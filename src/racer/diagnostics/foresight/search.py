@@ -2,8 +2,9 @@
 
 First drivers: the cross-entropy method over the numbers of each family, from seeds of every kind of
 driving; a round of tries sets off from one of the starts around the lap, the next round from the
-next, and what looks best there must be good from all of them. Then the command sequence of the best
-drive from the start line, window by window, which finds what no driver of a family does.
+next, and what looks best there must be good from all of them. Lines are learned, and put together,
+stretch by stretch. Then the command sequence of the best drive from the start line, window by window,
+which finds what no driver of a family does. All of them take turns, in cycles.
 
 All is counted in car-steps, never in seconds: the same seed gives the same bytes on any machine.
 """
@@ -16,8 +17,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from racer.diagnostics.foresight.driver_groups import (
+    ELITE,
+    KEPT,
+    ROUNDS_OF_SHARES,
+    DriverGroup,
+    draw_tries,
+    learn_from,
+    shares_of_round,
+)
 from racer.diagnostics.foresight.families import (
-    EXTRAS,
     FAMILIES,
     LINE,
     STEADY,
@@ -28,26 +37,26 @@ from racer.diagnostics.foresight.families import (
     lingering_seeds,
 )
 from racer.diagnostics.foresight.proving_ground import Pricer, ProvingGround
-from racer.diagnostics.foresight.stretches import best_sequence, stretch_advantages
+from racer.diagnostics.foresight.sequences import (
+    EXTRA_STEPS,
+    changed_sequence,
+    commands_of,
+    sequence_difference,
+)
+from racer.diagnostics.foresight.stretches import best_sequence, means_by, stretch_advantages
 from racer.diagnostics.pay import pay_around_lap
 from racer.drivers import Drive, scored_rows_of
 
 Array = NDArray[np.float64]
 
-# tries of a round for the best groups of drivers, in the first rounds, in those after them, and then
-SHARES_OF_SHARING = (16, 6)
+SHARES_OF_SHARING = (16, 6)  # tries of a round for the best groups of drivers
 SHARED_GROUPS = 2  # of each search
 SHARED_SPREAD = 0.2  # of that of a family's numbers
-SHARES = ((12, 8, 6, 4, 4, 4, 2, 2, 2), (16, 8, 4), (16,))
-ROUNDS_OF_SHARES = (1, 6)  # the last round of each but the last
 SWITCH_FRACTIONS = (0.001, 0.01)  # of a return, that it costs a line to go on as another one
 REFINED_EVERY = 5  # rounds
 POPULATION = 32
 COMBINED = 6  # changes of commands that are tried together
-ELITE = 6
-KEPT = 3  # of the best of a round that are tried again in the next one
 VERIFIED = 1  # of the best of a round that are tried from all starts
-LEAST_SPREAD = 0.1
 RESTART_SPREAD = 0.2  # by which the seeds of all searches but the first are changed
 FIRST_SPREAD = 0.4  # of that of a family's numbers
 SEARCHES = 3  # each by itself
@@ -58,15 +67,9 @@ POLISH = -2
 # what is done in a cycle, a search by its number, and the fraction of the cycle at which that ends
 FIRST_CYCLE = ((0, 0.3), (POLISH, 0.36), (1, 0.46), (2, 0.56), (SHARE, 0.84), (POLISH, 1.0))
 NEXT_CYCLE = ((0, 0.1), (1, 0.2), (2, 0.3), (SHARE, 0.7), (POLISH, 1.0))
-NEW_FRACTION = 0.3  # of the changes of a stretch that give it another speed, whatever it had
-PACES = (-3.0, 3.0)  # numbers of the slowest and the fastest speed
-WINDOW_STEPS = (3, 30)
-STEERING_STEP_DEG = 8.0
-SPEED_STEP_MPS = 0.6
 PARTS_OF_LAP = 20  # in which the pay of a step is noted
 LEAST_WORK_STEPS = 60  # that a try counts as: a short one takes its time, too
 REPLAY_WORK = 0.5  # a car-step without a driver, of one with a driver
-EXTRA_STEPS = 6  # that a sequence goes on after its last command
 
 
 @dataclass(eq=False)
@@ -99,19 +102,6 @@ class SearchState:
 
 
 @dataclass(eq=False)
-class _FamilySearch:
-    """The distribution that the tries of a family are drawn from."""
-
-    family: Family
-    mean: Array
-    spread: Array
-    kept: Array  # (K, D) numbers of the best tries
-    pay: float = -np.inf
-    # (C, D) put together from stretches of the tries of the last round
-    composites: Array = field(default_factory=lambda: np.empty((0, 0)))
-
-
-@dataclass(eq=False)
 class _Polishing:
     """How far commands are changed."""
 
@@ -126,7 +116,7 @@ class _Exploration:
 
     number: int
     rng: np.random.Generator
-    searches: list[_FamilySearch]
+    searches: list[DriverGroup]
     best: TriedDriver
     turn: int = 0
 
@@ -199,7 +189,7 @@ class Search:
         exploration = self._explorations[number]
         while self.state.work < until:
             exploration.turn += 1
-            self._round(exploration, _shares_of_round(exploration.turn))
+            self._round(exploration, shares_of_round(exploration.turn))
             self.state.leaders[number] = exploration.best
             if exploration.turn in ROUNDS_OF_SHARES or exploration.turn % REFINED_EVERY == 0:
                 exploration.searches += self._refined(exploration.searches)
@@ -223,7 +213,7 @@ class Search:
         if len(lines):
             spread = SHARED_SPREAD * LINE.spread(self.ground.road)
             pay = max(search.pay for search in searches)
-            searches.insert(0, _FamilySearch(LINE, lines[0].copy(), spread, lines, pay))
+            searches.insert(0, DriverGroup(LINE, lines[0].copy(), spread, lines, pay))
         sharing.searches = searches
         while self.state.work < until:
             sharing.turn += 1
@@ -241,7 +231,7 @@ class Search:
 
     def _begin(
         self, rng: np.random.Generator, number: int
-    ) -> tuple[list[_FamilySearch], TriedDriver]:
+    ) -> tuple[list[DriverGroup], TriedDriver]:
         """The first tries: the seeds of every family; of later searches random changes of them."""
         road = self.ground.road
         families: list[Family] = []
@@ -288,13 +278,13 @@ class Search:
             elite = np.array([tries[k] for k in order[:ELITE]])
             spread = FIRST_SPREAD * family.spread(road)
             searches.append(
-                _FamilySearch(family, elite[0].copy(), spread, kept, float(pays[order[0]]))
+                DriverGroup(family, elite[0].copy(), spread, kept, float(pays[order[0]]))
             )
         searches.sort(key=lambda search: -search.pay)
         leaders = [(search.family, search.kept[0]) for search in searches[:VERIFIED]]
         return searches, max(self._verified(leaders), key=lambda driver: driver.pay)
 
-    def _refined(self, searches: Sequence[_FamilySearch]) -> list[_FamilySearch]:
+    def _refined(self, searches: Sequence[DriverGroup]) -> list[DriverGroup]:
         """A search among lines around the best steady driver; nothing where no line is worse."""
         steady = [search for search in searches if search.family is STEADY]
         best = max(steady, key=lambda search: search.pay)
@@ -303,7 +293,7 @@ class Search:
         road = self.ground.road
         kept = np.array([as_line(road, numbers) for numbers in best.kept])
         spread = 0.5 * FIRST_SPREAD * LINE.spread(road)
-        return [_FamilySearch(LINE, kept[0].copy(), spread, kept, np.nextafter(best.pay, np.inf))]
+        return [DriverGroup(LINE, kept[0].copy(), spread, kept, np.nextafter(best.pay, np.inf))]
 
     def _pay_along(self, drives: Sequence[Drive], rewards: Sequence[Array]) -> tuple[Array, Array]:
         """The mean pay of a step at each knot of the road, and in each part of the lap done."""
@@ -313,7 +303,7 @@ class Search:
         length = self.ground.scenario.track.length
         place = np.round(rows["s"] / length * knots).astype(int) % knots
         part = np.clip(rows["progress"] / 100.0 * PARTS_OF_LAP, 0, PARTS_OF_LAP - 1).astype(int)
-        return _means_by(place, paid, knots), _means_by(part, paid, PARTS_OF_LAP)
+        return means_by(place, paid, knots), means_by(part, paid, PARTS_OF_LAP)
 
     def _round(self, exploration: _Exploration, shares: Sequence[int]) -> None:
         """One round of tries from the start that is its turn, as many of the best groups as `shares`
@@ -327,7 +317,7 @@ class Search:
         families = []
         tries: list[Array] = []
         for search, count in zip(searches, counts, strict=True):
-            drawn = _draw(search, count, exploration.rng)
+            drawn = draw_tries(search, count, exploration.rng)
             families += [search.family] * len(drawn)
             tries += list(drawn)
         drives = self._drive(families, tries, [start] * len(tries))
@@ -337,7 +327,7 @@ class Search:
             if count:
                 own = slice(first, first + count)
                 worth = self._worth(search.family, drives[own], rewards[own], pays[own], start)
-                _learn(search, np.array(tries[own]), pays[own], worth)
+                learn_from(search, np.array(tries[own]), pays[own], worth)
                 if search.family is LINE:
                     search.composites = self._composed(
                         np.array(tries[own]), drives[own], rewards[own], start
@@ -473,7 +463,7 @@ class Search:
             size = self._polishing.size
             sequences = self._combined(commands)
             while len(sequences) < POPULATION:
-                sequences.append(_changed(commands, size, rng, self.ground))
+                sequences.append(changed_sequence(commands, size, rng, self.ground))
             drives = self.ground.replay(sequences)
             self._count(drives, REPLAY_WORK)
             rewards, pays = self.price_all(drives)
@@ -486,7 +476,7 @@ class Search:
             self._polishing.changes = []
             for k in np.argsort(-pays, kind="stable")[1 : 1 + COMBINED]:
                 if pays[k] > before:
-                    self._polishing.changes.append(_difference(sequences[k], commands))
+                    self._polishing.changes.append(sequence_difference(sequences[k], commands))
             if state.polished_pay > before:
                 self._polishing.size = min(1.5, 1.1 * size)
             else:
@@ -503,106 +493,3 @@ class Search:
             sequence = self.ground.allowed(sequence)
             sequences.append(sequence)
         return sequences
-
-
-def _difference(sequence: Array, commands: Array) -> Array:
-    """(T, 2) what a sequence changes, as far as both go."""
-    count = min(len(sequence), len(commands))
-    return np.asarray(sequence[:count] - commands[:count])
-
-
-def _means_by(number: NDArray[np.int64], values: Array, count: int) -> Array:
-    """(count,) means of the values of each number; the least of them where there is none."""
-    sums = np.bincount(number, values, minlength=count)
-    counts = np.bincount(number, minlength=count)
-    means = sums / np.maximum(counts, 1)
-    means[counts == 0] = means.min()
-    return np.asarray(means)
-
-
-def commands_of(drive: Drive) -> Array:
-    """(T, 2) the commands of a drive: steering deg, speed m/s."""
-    return np.column_stack([drive.rows["steer_command_deg"], drive.rows["speed_command"]])
-
-
-def _shares_of_round(turn: int) -> Sequence[int]:
-    """How many tries each of the best groups of drivers gets in a round, counted from 1."""
-    for shares, last in zip(SHARES, ROUNDS_OF_SHARES, strict=False):
-        if turn <= last:
-            return shares
-    return SHARES[-1]
-
-
-def _draw(search: _FamilySearch, count: int, rng: np.random.Generator) -> Array:
-    """(count, D) tries of a family: those kept, and random ones, half of them smooth along the lap."""
-    if not count:
-        return np.empty((0, len(search.mean)))
-    noise = rng.standard_normal((count, len(search.mean)))
-    if search.family is LINE:
-        half = noise[: count // 2]
-        smooth = (np.roll(half, 1, axis=1) + half + np.roll(half, -1, axis=1)) / np.sqrt(3.0)
-        noise[: count // 2] = smooth
-    tries = search.mean + search.spread * noise
-    if search.family is LINE:
-        for k in range(count // 2, count):
-            if k % 2:
-                tries[k] = _changed_line(search, rng)
-    if count > 4:
-        tries[0] = search.mean
-    if len(search.composites) and count > 4 + len(search.composites):
-        tries[1 : 1 + len(search.composites)] = search.composites
-    kept = min(len(search.kept), count)
-    tries[count - kept :] = search.kept[:kept]
-    return np.asarray(tries)
-
-
-def _changed_line(search: _FamilySearch, rng: np.random.Generator) -> Array:
-    """One of the kept lines with other offsets or speeds on a stretch, and at times another habit."""
-    numbers = search.kept[rng.integers(len(search.kept))].copy()
-    knots = (len(numbers) - EXTRAS) // 2
-    size = rng.choice([0.3, 1.0])
-    stretch = (rng.integers(knots) + np.arange(rng.integers(1, 5))) % knots
-    part = rng.integers(3)
-    is_new = rng.random() < NEW_FRACTION
-    if part != 1:
-        numbers[stretch] += size * rng.standard_normal()
-    if part != 0 and is_new:
-        numbers[knots + stretch] = rng.uniform(*PACES)
-    elif part != 0:
-        numbers[knots + stretch] += 1.5 * size * rng.standard_normal()
-    if rng.random() < 0.25:
-        numbers[2 * knots + rng.integers(EXTRAS)] += 0.5 * rng.standard_normal()
-    return np.asarray(numbers)
-
-
-def _learn(search: _FamilySearch, tries: Array, pays: Array, worth: Array) -> None:
-    """Move the distribution of each number to the tries that are worth most to it: `worth` (N, D)."""
-    count = max(2, min(ELITE, len(tries) // 3))
-    elite = np.argsort(-worth, axis=0, kind="stable")[:count]
-    best = np.take_along_axis(tries, elite, axis=0)
-    search.mean = best.mean(axis=0)
-    search.spread = best.std(axis=0) + LEAST_SPREAD
-    order = np.argsort(-pays, kind="stable")
-    search.kept = tries[order[:KEPT]]
-    search.pay = float(pays[order[0]])
-
-
-def _changed(
-    commands: Array, size: float, rng: np.random.Generator, ground: ProvingGround
-) -> Array:
-    """A sequence with a window of it changed: a bump, a wave, or one command all through."""
-    sequence = np.vstack([commands, np.repeat(commands[-1:], EXTRA_STEPS, axis=0)])
-    width = int(rng.integers(*WINDOW_STEPS))
-    begin = int(rng.integers(0, len(commands)))
-    end = min(len(sequence), begin + width)
-    shape = np.sin(np.pi * (np.arange(width) + 0.5) / width)[:, None]
-    step = np.array([STEERING_STEP_DEG, SPEED_STEP_MPS]) * size
-    change = shape * step * rng.standard_normal(2) * rng.choice([1.0, 1.0, 0.3])
-    kind = rng.random()
-    if kind < 0.3:
-        phase = rng.uniform(0.0, 2.0 * np.pi) + np.arange(width) * rng.uniform(0.2, 3.0)
-        change = change * np.sin(phase)[:, None]
-    sequence[begin:end] += change[: end - begin]
-    if len(ground.limits.choices) and kind > 0.6:
-        sequence[begin:end] = ground.limits.choices[rng.integers(len(ground.limits.choices))]
-    return ground.allowed(sequence)

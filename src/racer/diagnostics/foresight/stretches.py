@@ -113,3 +113,12 @@ def _passing(drive: Drive, paid: Array, places: Array, gamma: float) -> tuple[Ar
     at = np.interp(places, progress, steps, left=0.0, right=np.nan)
     returns = np.interp(at, steps, discounted_returns(paid, gamma))
     return at, np.where(np.isnan(at), np.nan, returns)
+
+
+def means_by(number: NDArray[np.int64], values: Array, count: int) -> Array:
+    """(count,) means of the values of each number; the least of them where there is none."""
+    sums = np.bincount(number, values, minlength=count)
+    counts = np.bincount(number, minlength=count)
+    means = sums / np.maximum(counts, 1)
+    means[counts == 0] = means.min()
+    return np.asarray(means)
