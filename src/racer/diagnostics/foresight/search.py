@@ -463,7 +463,8 @@ class Search:
             size = self._polishing.size
             sequences = self._combined(commands)
             while len(sequences) < POPULATION:
-                sequences.append(changed_sequence(commands, size, rng, self.ground))
+                changed = changed_sequence(commands, size, rng, self.ground.limits.choices)
+                sequences.append(self.ground.allowed(changed))
             drives = self.ground.replay(sequences)
             self._count(drives, REPLAY_WORK)
             rewards, pays = self.price_all(drives)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from racer.diagnostics.foresight.proving_ground import ProvingGround
 from racer.drivers import Drive
 
 Array = NDArray[np.float64]
@@ -28,9 +27,11 @@ def sequence_difference(sequence: Array, commands: Array) -> Array:
 
 
 def changed_sequence(
-    commands: Array, size: float, rng: np.random.Generator, ground: ProvingGround
+    commands: Array, size: float, rng: np.random.Generator, choices: Array
 ) -> Array:
-    """A sequence with a window of it changed: a bump, a wave, or one command all through."""
+    """A sequence with a window of it changed: a bump, a wave, or one command all through, of
+    the `choices` (K, 2) where there are some. A command may be beyond the limits.
+    """
     sequence = np.vstack([commands, np.repeat(commands[-1:], EXTRA_STEPS, axis=0)])
     width = int(rng.integers(*WINDOW_STEPS))
     begin = int(rng.integers(0, len(commands)))
@@ -43,6 +44,6 @@ def changed_sequence(
         phase = rng.uniform(0.0, 2.0 * np.pi) + np.arange(width) * rng.uniform(0.2, 3.0)
         change = change * np.sin(phase)[:, None]
     sequence[begin:end] += change[: end - begin]
-    if len(ground.limits.choices) and kind > 0.6:
-        sequence[begin:end] = ground.limits.choices[rng.integers(len(ground.limits.choices))]
-    return ground.allowed(sequence)
+    if len(choices) and kind > 0.6:
+        sequence[begin:end] = choices[rng.integers(len(choices))]
+    return sequence
