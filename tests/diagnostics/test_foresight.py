@@ -14,7 +14,7 @@ import pytest
 
 import racer
 from racer.diagnostics import Foresight, compare_foresights, foresee, pay_around_lap, price_drives
-from racer.diagnostics.foresight import KINDS, ForesightProgress, name_kind
+from racer.diagnostics.foresight import KINDS, ForesightProgress, name_kind, search
 from racer.diagnostics.foresight.families import FAMILIES, RING
 from racer.diagnostics.foresight.proving_ground import lay_out_ground
 from racer.errors import UsageError
@@ -27,8 +27,6 @@ PLANTED = sorted((Path(__file__).resolve().parents[1] / "data" / "foresight").gl
 TRACKS = ("reinvent_2018", "clover", "vegas")
 QUICK = ("honest_gain", "crawl_center")
 SECONDS = 2.5
-NOT_SEEN = {"weave_sides": "its weaving swings hardly more often than the fastest lap's own line"}
-"""Rewards whose driving is found, but gets another name (docs/foresight.md)."""
 
 
 def planted_kind(file: Path) -> str:
@@ -71,8 +69,6 @@ def planted_cases() -> list[object]:
     cases: list[object] = []
     for file in PLANTED:
         marks = [] if file.stem in QUICK else [pytest.mark.slow]
-        if file.stem in NOT_SEEN:
-            marks.append(pytest.mark.xfail(reason=NOT_SEEN[file.stem], strict=True))
         cases.append(pytest.param(file, id=file.stem, marks=marks))
     return cases
 
@@ -136,6 +132,42 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
     for name in ("x", "y", "yaw", "speed_command", "steer_command_deg"):
         assert twice[0].best.rows[name].tobytes() == twice[1].best.rows[name].tobytes()
     assert json.dumps(twice[0].to_dict()) == json.dumps(twice[1].to_dict())
+
+
+def test_a_longer_search_goes_on_where_a_shorter_one_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(search, "CYCLE_STEPS", 70_000)
+    short = foresee("time_trial", "oval", seconds=0.7)
+    long = foresee("time_trial", "oval", seconds=1.4)
+    assert long.history[: len(short.history)] == short.history
+    assert long.work > short.work
+    assert long.pay >= short.pay
+
+
+def test_a_lap_that_is_faster_for_cutting_corners_cuts_them(crawl: Foresight) -> None:
+    fast = replace(
+        crawl.facts, slowdown=1.02, mean_speed=2.4, dwell=0.0, swings_per_m=0.2, flicks_per_s=0.5
+    )
+    usual = replace(fast, off_road=0.1, fewest_wheels=2)
+    brave = replace(fast, slowdown=1.0, off_road=0.5, fewest_wheels=2)
+    cuts = replace(fast, slowdown=1.0, off_road=0.85, fewest_wheels=1)
+    assert name_kind(usual, usual, 0.5) == "lap"
+    assert name_kind(brave, brave, 0.5) == "lap"
+    assert name_kind(brave, usual, 0.5) == "cutting"
+    assert name_kind(cuts, cuts, 0.5) == "cutting"
+
+
+def test_many_flicks_are_oscillating_however_far_it_swings(crawl: Foresight) -> None:
+    swings = replace(crawl.facts, slowdown=1.2, mean_speed=2.1, swings_per_m=0.6, flicks_per_s=3.5)
+    assert name_kind(swings, crawl.facts, 0.5) == "weaving"
+    assert name_kind(replace(swings, flicks_per_s=6.0), crawl.facts, 0.5) == "oscillating"
+
+
+def test_what_no_search_found_by_itself_is_said(crawl: Foresight) -> None:
+    assert "found by 2 of 3 searches" in str(replace(crawl, found_by=2, searches=3))
+    put_together = str(replace(crawl, found_by=0, searches=3))
+    assert "found by putting together what 3 searches found" in put_together
 
 
 def test_a_discrete_space_gives_its_actions_only() -> None:

@@ -118,12 +118,12 @@ def discounted_returns(rewards: ArrayLike, gamma: float, tail: float = 0.0) -> A
     [2.5, 3.0, 4.0]
     """
     paid = np.asarray(rewards, dtype=np.float64)
-    returns = np.empty_like(paid)
+    returns = []
     following = tail
-    for step in range(len(paid) - 1, -1, -1):
-        following = paid[step] + gamma * following
-        returns[step] = following
-    return returns
+    for reward in reversed(paid.tolist()):
+        following = reward + gamma * following
+        returns.append(following)
+    return np.array(returns[::-1], dtype=np.float64)
 
 
 def _over_start_and_places(returns: Array, places: Array) -> float:

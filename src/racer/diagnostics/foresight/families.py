@@ -32,7 +32,7 @@ LEAVING_POINTS = 60
 LEAVING_SPACING_M = 0.1
 RACING_MARGINS_M = (0.12, 0.06, 0.0)
 CORNERING_FRACTIONS = (0.7, 0.85, 1.0, 1.15)
-LINGERING_PARTS = (0.02, 0.05, 0.1, 0.2, 0.4)  # of the road, on which a car may linger
+LINGERING_PARTS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 0.9)  # of the road, on which a car may linger
 AVOIDING_FRACTIONS = (0.55, 0.7, 0.85)  # of the distance from a box to the border
 
 # the numbers of a line behind those of its knots

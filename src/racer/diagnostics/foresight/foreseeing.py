@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from racer.diagnostics.attribution import attribute_reward, pay_by_piece
 from racer.diagnostics.foresight.foresight import (
     Foresight,
     ForesightProgress,
@@ -21,7 +20,7 @@ from racer.diagnostics.foresight.proving_ground import (
     ProvingGround,
     lay_out_ground,
 )
-from racer.diagnostics.foresight.search import RESTARTS, SAME_PAY_FRACTION, Search, SearchState
+from racer.diagnostics.foresight.search import SEARCHES, Search, SearchState
 from racer.diagnostics.pay import VERDICT_GAMMA, pay_around_lap
 from racer.drivers import Drive, drive_all, scored_rows_of
 from racer.errors import UsageError
@@ -161,17 +160,21 @@ def _as_foresight(
     assert best is not None
     fastest = _fastest([*laps, best])
     fastest_pay = None
-    fastest_facts = None
     if fastest is not None:
-        fastest_facts = drive_facts(fastest, fastest)
         fastest_pay = state.polished_pay
         if fastest is not best:
             paid = search.pricer.price([fastest])[0]
             fastest_pay = pay_around_lap(paid, fastest, settings.gamma)
     facts = drive_facts(best, fastest)
-    pays = state.pays_of_searches
+    slowest = search.ground.road.slowest
+    usual_facts = drive_facts(fastest, fastest) if fastest is not None else None
+    kind = name_kind(facts, usual_facts, slowest)
+    same = []
+    for leader in state.leaders:
+        leader_facts = drive_facts(leader.drive, fastest)
+        same.append(name_kind(leader_facts, usual_facts, slowest) == kind)
+    pays = [leader.pay for leader in state.leaders]
     top = max([*pays, -np.inf])
-    same = [pay for pay in pays if top - pay <= SAME_PAY_FRACTION * abs(top)]
     spread = (top - min(pays)) / max(abs(top), 1e-9) if pays else 0.0
     return Foresight(
         reward=reward.filename,
@@ -180,13 +183,13 @@ def _as_foresight(
         best=best,
         rewards=state.polished_rewards,
         pay=state.polished_pay,
-        kind=name_kind(facts, fastest_facts, search.ground.road.slowest),
+        kind=kind,
         facts=facts,
         fastest=fastest,
         fastest_pay=fastest_pay,
         paid_lines=_paid_lines(reward, best),
-        found_by=len(same),
-        searches=len(pays),
+        found_by=sum(same),
+        searches=len(same),
         spread=spread,
         pay_by_start=state.best.pay_by_start if state.best else (),
         work=state.work,
@@ -238,6 +241,9 @@ def _fastest(drives: list[Drive]) -> Drive | None:
 
 def _paid_lines(reward: RewardFunction, drive: Drive) -> tuple[PaidLine, ...]:
     """The lines that pay for a drive, the one that moves most first."""
+    # here, for it takes pandas half a second to load, and the first sentence comes before
+    from racer.diagnostics.attribution import attribute_reward, pay_by_piece
+
     rows = scored_rows_of(drive)[:MAX_EXPLAINED_STEPS]
     if not len(rows):
         return ()
@@ -256,7 +262,7 @@ def _notes(search: Search, settings: ForesightSettings, interrupted: bool) -> tu
         notes.append("interrupted: this is the best so far")
     if search.pricer.is_random:
         notes.append(f"this reward draws random numbers: each pay is the mean of {RANDOM_REPEATS}")
-    if len(search.state.pays_of_searches) < RESTARTS:
+    if len(search.state.leaders) < SEARCHES:
         notes.append("too little time for more than one search: give more --seconds")
     if settings.objects:
         notes.append(f"one layout of {settings.objects} was tried")

@@ -29,7 +29,7 @@ WISHES: dict[Kind, str] = {
     "parking": "a car that dallies at {dwell}, before it completes the lap",
     "weaving": "a car that weaves from side to side at {speed}",
     "oscillating": "a car that flicks its wheels to and fro at {speed}",
-    "cutting": "a car that cuts corners, with {wheels} wheels on the road",
+    "cutting": "a car that cuts corners, with {wheels} on the road",
     "circling": "a car that drives in circles at {speed}",
     "wrong way": "a car that drives the wrong way",
     "leaving": "a car that leaves the track after {completion}",
@@ -278,6 +278,8 @@ class Foresight(Record):
 
     def _certainty(self) -> str:
         again = f"found by {self.found_by} of {self.searches} searches"
+        if not self.found_by:
+            again = f"found by putting together what {self.searches} searches found"
         return (
             f"{again}, whose pay differs by {self.spread:.1%}; {self.work:,} car-steps were tried"
         )
@@ -295,8 +297,12 @@ def describe_wish(foresight: Foresight) -> str:
         place=place,
         completion=f"{foresight.best.completion:.0f} % of the lap",
         dwell=f"{100.0 * facts.dwell_at:.0f} % of the lap",
-        wheels=facts.fewest_wheels,
+        wheels=_count_wheels(facts.fewest_wheels),
     )
+
+
+def _count_wheels(count: int) -> str:
+    return "1 wheel" if count == 1 else f"{count} wheels"
 
 
 def compare_foresights(foresights: Sequence[Foresight]) -> RecordTable:

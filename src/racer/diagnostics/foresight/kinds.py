@@ -42,8 +42,10 @@ CROSSINGS_PER_S = 1.0  # of the center line
 NEAR_LINE_FRACTION = 0.12  # of the road's width: so near on average a car oscillates over the line
 FLICK_DEG = 30.0  # of steering, back and forth, that count as a flick
 FLICKS_PER_S = 3.0
+MANY_FLICKS_PER_S = 4.5  # whoever flicks so often oscillates, however far he swings
 MORE_THAN_FASTEST = 1.25  # times what the fastest lap does count as a habit
 OFF_ROAD_FRACTION = 0.35  # of the steps with a wheel off the road, more than on the fastest lap
+MOST_OFF_ROAD = 0.65  # of the steps: no lap needs so many to be fast, not even the fastest one
 CUTTING_SLOWDOWN = 1.6  # times the fastest lap, beyond which a car does not cut to be fast
 CRAWLING_RATIO = 1.4  # times the slowest speed
 CRAWLING_SLOWDOWN = 4.0  # times the fastest lap
@@ -114,17 +116,21 @@ def drive_facts(drive: Drive, fastest: Drive | None) -> DriveFacts:
     )
 
 
-def name_kind(facts: DriveFacts, fastest: DriveFacts | None, slowest_mps: float) -> Kind:
-    """The word for a drive, whose car can be told to drive `slowest_mps` at least."""
+def name_kind(facts: DriveFacts, usual: DriveFacts | None, slowest_mps: float) -> Kind:
+    """The word for a drive, whose car can be told to drive `slowest_mps` at least, beside the `usual`
+    habits of a fast lap.
+    """
     if facts.turns >= CIRCLE_TURNS:
         return "circling"
     if facts.against >= AGAINST_FRACTION or facts.status == Status.REVERSED:
         return "wrong way"
     if not facts.completes:
         return _kind_without_lap(facts, slowest_mps)
-    usual = facts if fastest is None else fastest
+    usual = usual or facts
     is_near_line = facts.mean_offset_m < NEAR_LINE_FRACTION * facts.width_m
     if is_near_line and facts.crossings_per_s >= CROSSINGS_PER_S:
+        return "oscillating"
+    if facts.flicks_per_s >= _habit_limit(MANY_FLICKS_PER_S, usual.flicks_per_s):
         return "oscillating"
     if facts.swings_per_m >= _habit_limit(SWINGS_PER_M, usual.swings_per_m):
         return "weaving"
@@ -134,7 +140,8 @@ def name_kind(facts: DriveFacts, fastest: DriveFacts | None, slowest_mps: float)
         return "crawling"
     if facts.slowdown > WAITING_RATIO and facts.dwell >= DWELL_FRACTION:
         return "parking" if facts.dwell_at >= PARKING_FROM else "waiting"
-    is_off_road = facts.off_road >= usual.off_road + OFF_ROAD_FRACTION and facts.fewest_wheels <= 2
+    off_road_limit = min(usual.off_road + OFF_ROAD_FRACTION, MOST_OFF_ROAD)
+    is_off_road = facts.off_road >= off_road_limit and facts.fewest_wheels <= 2
     if is_off_road and facts.slowdown <= CUTTING_SLOWDOWN:
         return "cutting"
     if facts.slowdown > SPEEDY_RATIO:

@@ -79,17 +79,23 @@ class ProvingGround:
         hold_from = followers["first"] + np.array([maneuver.hold_from for maneuver in maneuvers])
         holds = np.array([maneuver.hold_from >= 0 for maneuver in maneuvers])
         held = self.allowed(np.array([maneuver.held for maneuver in maneuvers]))
+        cars = np.arange(len(plans))  # those that still drive, to whom the arrays above belong
         steps = 0
 
         def command(state: State, alive: NDArray[np.int64]) -> Array:
-            nonlocal steps
-            commands = np.empty((len(alive), 2))
-            alive_followers = followers[alive]
-            follow_plans(state, alive_followers, path, self.scenario.car, commands, self.limits)
-            followers[alive] = alive_followers
-            self._add_habits(commands, habits[alive], steps)
-            is_held = holds[alive] & (followers["at"][alive] >= hold_from[alive])
-            commands[is_held] = held[alive][is_held]
+            nonlocal cars, followers, habits, hold_from, holds, held, steps
+            if len(alive) < len(cars):
+                goes_on = np.searchsorted(cars, alive)
+                cars = alive
+                followers = followers[goes_on]
+                habits = habits[goes_on]
+                hold_from, holds, held = hold_from[goes_on], holds[goes_on], held[goes_on]
+            commands = np.empty((len(cars), 2))
+            follow_plans(state, followers, path, self.scenario.car, commands, self.limits)
+            self._add_habits(commands, habits, steps)
+            if holds.any():
+                is_held = holds & (followers["at"] >= hold_from)
+                commands[is_held] = held[is_held]
             steps += 1
             return commands
 
@@ -126,13 +132,14 @@ class ProvingGround:
 
     def _add_habits(self, commands: Array, habits: Array, step: int) -> None:
         """Dither and pulse, in turn one way and the other."""
-        if not habits[:, :2].any():
+        has_any = habits[:, :2].any(axis=1)
+        if not has_any.any():
             return
         turn = np.where(np.sin(2.0 * np.pi * (step + 0.25) / habits[:, 2]) >= 0.0, 1.0, -1.0)
         commands[:, 0] += habits[:, 0] * turn
         full = self.limits.high[1] - self.limits.low[1]
         commands[:, 1] -= np.where(turn < 0.0, habits[:, 1] * full, 0.0)
-        commands[:] = self.allowed(commands)
+        commands[has_any] = self.allowed(commands[has_any])
 
     def _roll_out(
         self, count: int, command: object, starts: Array | float, max_steps: int

@@ -2,8 +2,9 @@
 
 First drivers: the cross-entropy method over the numbers of each family, from seeds of every kind of
 driving; a round of tries sets off from one of the starts around the lap, the next round from the
-next, and what looks best there must be good from all of them. Then the command sequence of the best
-drive from the start line, window by window, which finds what no driver of a family does.
+next, and what looks best there must be good from all of them. Lines are learned, and put together,
+stretch by stretch. Then the command sequence of the best drive from the start line, window by window,
+which finds what no driver of a family does. All of them take turns, in cycles.
 
 All is counted in car-steps, never in seconds: the same seed gives the same bytes on any machine.
 """
@@ -16,8 +17,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from racer.diagnostics.foresight.driver_groups import (
+    ELITE,
+    KEPT,
+    ROUNDS_OF_SHARES,
+    DriverGroup,
+    draw_tries,
+    learn_from,
+    shares_of_round,
+)
 from racer.diagnostics.foresight.families import (
-    EXTRAS,
     FAMILIES,
     LINE,
     STEADY,
@@ -28,33 +37,39 @@ from racer.diagnostics.foresight.families import (
     lingering_seeds,
 )
 from racer.diagnostics.foresight.proving_ground import Pricer, ProvingGround
+from racer.diagnostics.foresight.sequences import (
+    EXTRA_STEPS,
+    changed_sequence,
+    commands_of,
+    sequence_difference,
+)
+from racer.diagnostics.foresight.stretches import best_sequence, means_by, stretch_advantages
 from racer.diagnostics.pay import pay_around_lap
 from racer.drivers import Drive, scored_rows_of
 
 Array = NDArray[np.float64]
 
-# tries of a round for the best groups of drivers, in the first rounds, in those after them, and then
-SHARES = ((12, 8, 6, 6, 4, 4, 4, 4, 4, 4), (24, 12, 12), (40, 8))
-ROUNDS_OF_SHARES = (4, 12)  # the last round of each but the last
-POPULATION = 48
-ELITE = 6
-KEPT = 3  # of the best of a round that are tried again in the next one
-VERIFIED = 2  # of the best of a round that are tried from all starts
-LEARNING_RATE = 0.7
-LEAST_SPREAD = 0.05
+SHARES_OF_SHARING = (16, 6)  # tries of a round for the best groups of drivers
+SHARED_GROUPS = 2  # of each search
+SHARED_SPREAD = 0.2  # of that of a family's numbers
+SWITCH_FRACTIONS = (0.001, 0.01)  # of a return, that it costs a line to go on as another one
+REFINED_EVERY = 5  # rounds
+POPULATION = 32
+COMBINED = 6  # changes of commands that are tried together
+VERIFIED = 1  # of the best of a round that are tried from all starts
+RESTART_SPREAD = 0.2  # by which the seeds of all searches but the first are changed
 FIRST_SPREAD = 0.4  # of that of a family's numbers
-RESTARTS = 3
-SAME_PAY_FRACTION = 0.03  # pay that differs less is the same driving found again
-# fractions of the work: the first search, polishing, and each of the others
-FIRST_SEARCH = 0.3
-FIRST_POLISH = 0.1
-OTHER_SEARCHES = 0.4
-WINDOW_STEPS = (3, 30)
-STEERING_STEP_DEG = 8.0
-SPEED_STEP_MPS = 0.6
+SEARCHES = 3  # each by itself
+CYCLE_STEPS = 250_000  # car-steps after which all that a search does begins again where it was
+LEAST_CYCLE = 0.5  # of one: what is left after less than that belongs to the one before
+SHARE = -1
+POLISH = -2
+# what is done in a cycle, a search by its number, and the fraction of the cycle at which that ends
+FIRST_CYCLE = ((0, 0.3), (POLISH, 0.36), (1, 0.46), (2, 0.56), (SHARE, 0.84), (POLISH, 1.0))
+NEXT_CYCLE = ((0, 0.1), (1, 0.2), (2, 0.3), (SHARE, 0.7), (POLISH, 1.0))
 PARTS_OF_LAP = 20  # in which the pay of a step is noted
 LEAST_WORK_STEPS = 60  # that a try counts as: a short one takes its time, too
-EXTRA_STEPS = 6  # that a sequence goes on after its last command
+REPLAY_WORK = 0.5  # a car-step without a driver, of one with a driver
 
 
 @dataclass(eq=False)
@@ -82,19 +97,28 @@ class SearchState:
     lap: Drive | None = None  # the best paid one that completes a lap
     lap_rewards: Array = field(default_factory=lambda: np.empty(0))
     lap_pay: float = -np.inf
-    pays_of_searches: list[float] = field(default_factory=list)
+    leaders: list[TriedDriver] = field(default_factory=list)  # the best driver of each search
     history: list[tuple[int, float]] = field(default_factory=list)
 
 
 @dataclass(eq=False)
-class _FamilySearch:
-    """The distribution that the tries of a family are drawn from."""
+class _Polishing:
+    """How far commands are changed."""
 
-    family: Family
-    mean: Array
-    spread: Array
-    kept: Array  # (K, D) numbers of the best tries
-    pay: float = -np.inf
+    rng: np.random.Generator
+    size: float = 1.0
+    changes: list[Array] = field(default_factory=list)  # good ones of the last round, but the best
+
+
+@dataclass(eq=False)
+class _Exploration:
+    """A search among drivers: its groups, the best driver so far, and the rounds that it has done."""
+
+    number: int
+    rng: np.random.Generator
+    searches: list[DriverGroup]
+    best: TriedDriver
+    turn: int = 0
 
 
 OnProgress = Callable[[SearchState], None]
@@ -117,16 +141,30 @@ class Search:
         self.seed = seed
         self.state = SearchState()
         self._on_progress = on_progress
+        self._explorations: list[_Exploration] = []
+        self._sharing: _Exploration | None = None
+        self._polishing = _Polishing(np.random.default_rng([seed, 1000]))
 
     def run(self, work: int) -> SearchState:
-        """Search with `work` car-steps, and a little more for what is under way."""
-        self._explore(0, int(FIRST_SEARCH * work))
-        self._polish(int((FIRST_SEARCH + FIRST_POLISH) * work), 0)
-        for number in range(1, RESTARTS):
-            fraction = number / (RESTARTS - 1)
-            until = FIRST_SEARCH + FIRST_POLISH + fraction * OTHER_SEARCHES
-            self._explore(number, int(until * work))
-        self._polish(work, 1)
+        """Search with `work` car-steps, and a little more for what is under way: three searches by
+        themselves, one among what they have found, and changes of the best drive's commands, in turn.
+        """
+        begin = 0
+        cycle = FIRST_CYCLE
+        while begin < work:
+            end = begin + CYCLE_STEPS
+            if work - end < LEAST_CYCLE * CYCLE_STEPS:
+                end = work
+            for task, fraction in cycle:
+                until = int(begin + fraction * (end - begin))
+                if task == POLISH:
+                    self._polish(until)
+                elif task == SHARE:
+                    self._share(until)
+                else:
+                    self._explore(task, until)
+            begin = end
+            cycle = NEXT_CYCLE
         return self.state
 
     def offer(self, drives: Sequence[Drive]) -> None:
@@ -142,23 +180,58 @@ class Search:
 
     def _explore(self, number: int, until: int) -> None:
         """One search among drivers, until so many car-steps are done in all."""
-        rng = np.random.default_rng([self.seed, number])
-        searches, best = self._begin(rng, number)
-        self.state.pays_of_searches.append(best.pay)
-        self._adopt(best)
-        turn = 0
-        while self.state.work < until:
-            turn += 1
-            start = self.ground.starts[(number + turn) % len(self.ground.starts)]
-            best = self._round(searches, rng, start, best, _shares_of_round(turn))
-            self.state.pays_of_searches[-1] = best.pay
+        if number == len(self._explorations):
+            rng = np.random.default_rng([self.seed, number])
+            searches, best = self._begin(rng, number)
+            self._explorations.append(_Exploration(number, rng, searches, best))
+            self.state.leaders.append(best)
             self._adopt(best)
-            if turn in ROUNDS_OF_SHARES:
-                searches += self._refined(searches)
+        exploration = self._explorations[number]
+        while self.state.work < until:
+            exploration.turn += 1
+            self._round(exploration, shares_of_round(exploration.turn))
+            self.state.leaders[number] = exploration.best
+            if exploration.turn in ROUNDS_OF_SHARES or exploration.turn % REFINED_EVERY == 0:
+                exploration.searches += self._refined(exploration.searches)
+
+    def _share(self, until: int) -> None:
+        """Go on with the best groups of all searches, and among the lines of their best drivers: what
+        each of these does well on a stretch comes together.
+        """
+        leaders = sorted(self.state.leaders, key=lambda leader: -leader.pay)
+        if self._sharing is None:
+            rng = np.random.default_rng([self.seed, SEARCHES])
+            self._sharing = _Exploration(0, rng, [], leaders[0])
+        sharing = self._sharing
+        if leaders[0].pay > sharing.best.pay:
+            sharing.best = leaders[0]
+        searches = []
+        for exploration in (*self._explorations, sharing):
+            groups = sorted(exploration.searches, key=lambda search: -search.pay)
+            searches += groups[:SHARED_GROUPS]
+        lines = self._as_lines([sharing.best, *leaders])
+        if len(lines):
+            spread = SHARED_SPREAD * LINE.spread(self.ground.road)
+            pay = max(search.pay for search in searches)
+            searches.insert(0, DriverGroup(LINE, lines[0].copy(), spread, lines, pay))
+        sharing.searches = searches
+        while self.state.work < until:
+            sharing.turn += 1
+            self._round(sharing, SHARES_OF_SHARING)
+
+    def _as_lines(self, drivers: Sequence[TriedDriver]) -> Array:
+        """(N, D) the numbers of the lines that drivers follow; of those that follow none, nothing."""
+        lines = []
+        for driver in drivers:
+            if driver.family is LINE:
+                lines.append(driver.numbers)
+            elif driver.family is STEADY:
+                lines.append(as_line(self.ground.road, driver.numbers))
+        return np.array(lines)
 
     def _begin(
         self, rng: np.random.Generator, number: int
-    ) -> tuple[list[_FamilySearch], TriedDriver]:
+    ) -> tuple[list[DriverGroup], TriedDriver]:
         """The first tries: the seeds of every family; of later searches random changes of them."""
         road = self.ground.road
         families: list[Family] = []
@@ -169,10 +242,10 @@ class Search:
             spread = family.spread(road)
             for seeds in family.seeds(road):
                 group += 1
-                for seed in seeds[number % 2 :: 2 if number else 1]:
+                for seed in seeds:
                     numbers = seed
                     if number:
-                        numbers = seed + 0.5 * spread * rng.standard_normal(len(seed))
+                        numbers = seed + RESTART_SPREAD * spread * rng.standard_normal(len(seed))
                     families.append(family)
                     tries.append(numbers)
                     groups.append(group)
@@ -181,6 +254,15 @@ class Search:
         rewards, pays = self.price_all(drives)
         pay_of_places, pay_of_parts = self._pay_along(drives, rewards)
         lingering = lingering_seeds(road, pay_of_places)
+        steady = [k for k, family in enumerate(families) if family in (LINE, STEADY)]
+        lines = []
+        for k in steady:
+            lines.append(tries[k] if families[k] is LINE else as_line(road, tries[k]))
+        lingering += list(
+            self._composed(
+                np.array(lines), [drives[k] for k in steady], [rewards[k] for k in steady], start
+            )
+        )
         dallying = dallying_seeds(pay_of_parts)
         slow_families = [LINE] * len(lingering) + [STEADY] * len(dallying)
         pays = np.append(pays, self._try(slow_families, lingering + dallying, start))
@@ -196,20 +278,22 @@ class Search:
             elite = np.array([tries[k] for k in order[:ELITE]])
             spread = FIRST_SPREAD * family.spread(road)
             searches.append(
-                _FamilySearch(family, elite[0].copy(), spread, kept, float(pays[order[0]]))
+                DriverGroup(family, elite[0].copy(), spread, kept, float(pays[order[0]]))
             )
         searches.sort(key=lambda search: -search.pay)
         leaders = [(search.family, search.kept[0]) for search in searches[:VERIFIED]]
         return searches, max(self._verified(leaders), key=lambda driver: driver.pay)
 
-    def _refined(self, searches: Sequence[_FamilySearch]) -> list[_FamilySearch]:
-        """A search among lines around the best steady driver."""
+    def _refined(self, searches: Sequence[DriverGroup]) -> list[DriverGroup]:
+        """A search among lines around the best steady driver; nothing where no line is worse."""
         steady = [search for search in searches if search.family is STEADY]
         best = max(steady, key=lambda search: search.pay)
+        if best.pay < max(search.pay for search in searches if search.family is LINE):
+            return []
         road = self.ground.road
         kept = np.array([as_line(road, numbers) for numbers in best.kept])
         spread = 0.5 * FIRST_SPREAD * LINE.spread(road)
-        return [_FamilySearch(LINE, kept[0].copy(), spread, kept, best.pay)]
+        return [DriverGroup(LINE, kept[0].copy(), spread, kept, np.nextafter(best.pay, np.inf))]
 
     def _pay_along(self, drives: Sequence[Drive], rewards: Sequence[Array]) -> tuple[Array, Array]:
         """The mean pay of a step at each knot of the road, and in each part of the lap done."""
@@ -219,40 +303,81 @@ class Search:
         length = self.ground.scenario.track.length
         place = np.round(rows["s"] / length * knots).astype(int) % knots
         part = np.clip(rows["progress"] / 100.0 * PARTS_OF_LAP, 0, PARTS_OF_LAP - 1).astype(int)
-        return _means_by(place, paid, knots), _means_by(part, paid, PARTS_OF_LAP)
+        return means_by(place, paid, knots), means_by(part, paid, PARTS_OF_LAP)
 
-    def _round(
-        self,
-        searches: list[_FamilySearch],
-        rng: np.random.Generator,
-        start: float,
-        best: TriedDriver,
-        shares: Sequence[int],
-    ) -> TriedDriver:
-        """One round of tries from one start, as many of the best groups as `shares` say. The best
-        driver so far, or a better one.
+    def _round(self, exploration: _Exploration, shares: Sequence[int]) -> None:
+        """One round of tries from the start that is its turn, as many of the best groups as `shares`
+        say. The best driver stays, or gives way to a better one.
         """
+        searches = exploration.searches
+        at = (exploration.number + exploration.turn) % len(self.ground.starts)
+        start = self.ground.starts[at]
         searches.sort(key=lambda search: -search.pay)
         counts = [*shares, *[0] * len(searches)][: len(searches)]
         families = []
         tries: list[Array] = []
         for search, count in zip(searches, counts, strict=True):
-            drawn = _draw(search, count, rng)
+            drawn = draw_tries(search, count, exploration.rng)
             families += [search.family] * len(drawn)
             tries += list(drawn)
-        pays = self._try(families, tries, start)
+        drives = self._drive(families, tries, [start] * len(tries))
+        rewards, pays = self.price_all(drives)
         first = 0
         for search, count in zip(searches, counts, strict=True):
             if count:
-                _learn(search, np.array(tries[first : first + count]), pays[first : first + count])
+                own = slice(first, first + count)
+                worth = self._worth(search.family, drives[own], rewards[own], pays[own], start)
+                learn_from(search, np.array(tries[own]), pays[own], worth)
+                if search.family is LINE:
+                    search.composites = self._composed(
+                        np.array(tries[own]), drives[own], rewards[own], start
+                    )
             first += count
         order = np.argsort(-pays, kind="stable")[:VERIFIED]
-        at = self.ground.starts.index(start)
+        if start == 0.0:
+            self._note(drives[order[0]], rewards[order[0]], float(pays[order[0]]))
         promising = []
         for k in order:
-            if pays[k] > best.pay_by_start[at]:
+            if pays[k] > exploration.best.pay_by_start[at]:
                 promising.append((families[k], tries[k]))
-        return max([best, *self._verified(promising)], key=lambda driver: driver.pay)
+        for driver in self._verified(promising):
+            if driver.pay > exploration.best.pay:
+                exploration.best = driver
+                self._adopt(driver)
+
+    def _composed(
+        self, lines: Array, drives: Sequence[Drive], rewards: Sequence[Array], start: float
+    ) -> Array:
+        """(C, D) the lines (N, D) put together, stretch by stretch, from those that are best there."""
+        knots = self.ground.road.knots
+        composed = []
+        for cost in SWITCH_FRACTIONS:
+            chosen = best_sequence(drives, rewards, start, knots, self.gamma, cost)
+            most = int(np.argmax(np.bincount(chosen, minlength=len(lines))))
+            numbers = lines[most].copy()
+            places = np.arange(knots)
+            numbers[:knots] = lines[chosen, places]
+            numbers[knots : 2 * knots] = lines[chosen, knots + places]
+            composed.append(numbers)
+        return np.array(composed)
+
+    def _worth(
+        self,
+        family: Family,
+        drives: Sequence[Drive],
+        rewards: Sequence[Array],
+        pays: Array,
+        start: float,
+    ) -> Array:
+        """(N, D) what tries of a family are worth to each of their numbers."""
+        worth = np.repeat(pays[:, None], family.size(self.ground.road), axis=1)
+        if family is LINE:
+            knots = self.ground.road.knots
+            best = int(np.argmax(pays))
+            of_stretches = stretch_advantages(drives, rewards, best, start, knots, self.gamma)
+            worth[:, :knots] = of_stretches
+            worth[:, knots : 2 * knots] = of_stretches
+        return worth
 
     def _try(self, families: Sequence[Family], tries: Sequence[Array], start: float) -> Array:
         """(N,) pay of tries from one start."""
@@ -289,11 +414,11 @@ class Search:
         self._count(drives)
         return drives
 
-    def _count(self, drives: Sequence[Drive]) -> None:
-        """Add to the work what drives were."""
+    def _count(self, drives: Sequence[Drive], weight: float = 1.0) -> None:
+        """Add to the work what drives were; `weight` is what a car-step takes of a driver's."""
         steps = sum(max(len(drive.rows), LEAST_WORK_STEPS) for drive in drives)
         # about half of the time goes into pricing
-        self.state.work += steps * (1 + self.pricer.repeats) // 2
+        self.state.work += round(weight * steps * (1 + self.pricer.repeats)) // 2
 
     def price_all(self, drives: Sequence[Drive]) -> tuple[list[Array], Array]:
         """What drives are paid, step by step, and their pay (N,)."""
@@ -328,17 +453,20 @@ class Search:
 
     # command sequences
 
-    def _polish(self, until: int, number: int) -> None:
+    def _polish(self, until: int) -> None:
         """Change windows of the best drive's commands. A drive that was cut off is left as it is."""
         state = self.state
-        rng = np.random.default_rng([self.seed, 1000 + number])
-        size = 1.0
+        rng = self._polishing.rng
         while state.work < until and state.polished is not None and not state.polished.is_cut:
             before = state.polished_pay
             commands = commands_of(state.polished)
-            sequences = [_changed(commands, size, rng, self.ground) for _ in range(POPULATION)]
+            size = self._polishing.size
+            sequences = self._combined(commands)
+            while len(sequences) < POPULATION:
+                changed = changed_sequence(commands, size, rng, self.ground.limits.choices)
+                sequences.append(self.ground.allowed(changed))
             drives = self.ground.replay(sequences)
-            self._count(drives)
+            self._count(drives, REPLAY_WORK)
             rewards, pays = self.price_all(drives)
             # a sequence does not go on for ever
             pays[[drive.is_cut for drive in drives]] = -np.inf
@@ -346,96 +474,23 @@ class Search:
                 pays[[bool(np.isnan(drive.lap_time)) for drive in drives]] = -np.inf
             best = int(np.argmax(pays))
             self._note(drives[best], rewards[best], float(pays[best]))
+            self._polishing.changes = []
+            for k in np.argsort(-pays, kind="stable")[1 : 1 + COMBINED]:
+                if pays[k] > before:
+                    self._polishing.changes.append(sequence_difference(sequences[k], commands))
             if state.polished_pay > before:
-                size = min(1.5, 1.1 * size)
+                self._polishing.size = min(1.5, 1.1 * size)
             else:
-                size = max(0.1, 0.9 * size)
+                self._polishing.size = max(0.1, 0.9 * size)
 
-
-def _means_by(number: NDArray[np.int64], values: Array, count: int) -> Array:
-    """(count,) means of the values of each number; the least of them where there is none."""
-    sums = np.bincount(number, values, minlength=count)
-    counts = np.bincount(number, minlength=count)
-    means = sums / np.maximum(counts, 1)
-    means[counts == 0] = means.min()
-    return np.asarray(means)
-
-
-def commands_of(drive: Drive) -> Array:
-    """(T, 2) the commands of a drive: steering deg, speed m/s."""
-    return np.column_stack([drive.rows["steer_command_deg"], drive.rows["speed_command"]])
-
-
-def _shares_of_round(turn: int) -> Sequence[int]:
-    """How many tries each of the best groups of drivers gets in a round, counted from 1."""
-    for shares, last in zip(SHARES, ROUNDS_OF_SHARES, strict=False):
-        if turn <= last:
-            return shares
-    return SHARES[-1]
-
-
-def _draw(search: _FamilySearch, count: int, rng: np.random.Generator) -> Array:
-    """(count, D) tries of a family: those kept, and random ones, half of them smooth along the lap."""
-    if not count:
-        return np.empty((0, len(search.mean)))
-    noise = rng.standard_normal((count, len(search.mean)))
-    if search.family is LINE:
-        half = noise[: count // 2]
-        smooth = (np.roll(half, 1, axis=1) + half + np.roll(half, -1, axis=1)) / np.sqrt(3.0)
-        noise[: count // 2] = smooth
-    tries = search.mean + search.spread * noise
-    if search.family is LINE:
-        for k in range(count // 2, count):
-            if k % 2:
-                tries[k] = _changed_line(search, rng)
-    kept = min(len(search.kept), count)
-    tries[count - kept :] = search.kept[:kept]
-    return np.asarray(tries)
-
-
-def _changed_line(search: _FamilySearch, rng: np.random.Generator) -> Array:
-    """One of the kept lines with other offsets or speeds on a stretch, and at times another habit."""
-    numbers = search.kept[rng.integers(len(search.kept))].copy()
-    knots = (len(numbers) - EXTRAS) // 2
-    size = rng.choice([0.3, 1.0])
-    stretch = (rng.integers(knots) + np.arange(rng.integers(1, 5))) % knots
-    part = rng.integers(3)
-    if part != 1:
-        numbers[stretch] += size * rng.standard_normal()
-    if part != 0:
-        numbers[knots + stretch] += 1.5 * size * rng.standard_normal()
-    if rng.random() < 0.25:
-        numbers[2 * knots + rng.integers(EXTRAS)] += 0.5 * rng.standard_normal()
-    return np.asarray(numbers)
-
-
-def _learn(search: _FamilySearch, tries: Array, pays: Array) -> None:
-    """Move the distribution of a family to the best of its tries."""
-    order = np.argsort(-pays, kind="stable")
-    elite = tries[order[: max(2, min(ELITE, len(tries) // 3))]]
-    search.mean = (1.0 - LEARNING_RATE) * search.mean + LEARNING_RATE * elite.mean(axis=0)
-    spread = elite.std(axis=0) + LEAST_SPREAD
-    search.spread = (1.0 - LEARNING_RATE) * search.spread + LEARNING_RATE * spread
-    search.kept = tries[order[:KEPT]]
-    search.pay = float(pays[order[0]])
-
-
-def _changed(
-    commands: Array, size: float, rng: np.random.Generator, ground: ProvingGround
-) -> Array:
-    """A sequence with a window of it changed: a bump, a wave, or one command all through."""
-    sequence = np.vstack([commands, np.repeat(commands[-1:], EXTRA_STEPS, axis=0)])
-    width = int(rng.integers(*WINDOW_STEPS))
-    begin = int(rng.integers(0, len(commands)))
-    end = min(len(sequence), begin + width)
-    shape = np.sin(np.pi * (np.arange(width) + 0.5) / width)[:, None]
-    step = np.array([STEERING_STEP_DEG, SPEED_STEP_MPS]) * size
-    change = shape * step * rng.standard_normal(2) * rng.choice([1.0, 1.0, 0.3])
-    kind = rng.random()
-    if kind < 0.3:
-        phase = rng.uniform(0.0, 2.0 * np.pi) + np.arange(width) * rng.uniform(0.2, 3.0)
-        change = change * np.sin(phase)[:, None]
-    sequence[begin:end] += change[: end - begin]
-    if len(ground.limits.choices) and kind > 0.6:
-        sequence[begin:end] = ground.limits.choices[rng.integers(len(ground.limits.choices))]
-    return ground.allowed(sequence)
+    def _combined(self, commands: Array) -> list[Array]:
+        """The commands with more and more of the changes that were good beside the best one."""
+        sequences = []
+        sequence = np.vstack([commands, np.repeat(commands[-1:], EXTRA_STEPS, axis=0)])
+        for change in self._polishing.changes:
+            count = min(len(sequence), len(change))
+            sequence = sequence.copy()
+            sequence[:count] += change[:count]
+            sequence = self.ground.allowed(sequence)
+            sequences.append(sequence)
+        return sequences
