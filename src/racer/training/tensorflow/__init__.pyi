@@ -9,10 +9,10 @@ from .graph import Node as Node
 from .graph import constant as constant
 from .graph import read_graph as read_graph
 from .graph import write_graph as write_graph
-from .layout import policy_network as policy_network
 from .graph_maker import input_name as input_name
 from .graph_maker import output_name as output_name
 from .graph_maker import policy_graph as policy_graph
+from .layout import policy_network as policy_network
 from .weights import DEEPRACER_NETWORKS as DEEPRACER_NETWORKS
 from .weights import find_agent as find_agent
 from .weights import fresh_critics as fresh_critics
