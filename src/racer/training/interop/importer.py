@@ -147,14 +147,15 @@ class ImportedExperiment:
 
 
 @dataclass
-class _Draft:
+class ExperimentDraft:
     """An experiment in the making.
 
-    `exported` is what racer alone knows of a training that it exported itself, `config` has the keys
+    `job_settings` are those in its files, `exported` is what racer alone knows of a training that it exported itself, `config` has the keys
     of a `TrainConfig` so far, and `files` what will be written, by names.
     """
 
     bundle: Bundle
+    job_settings: JobSettings
     exported: dict[str, Any]
     config: dict[str, Any]
     files: dict[str, bytes] = field(default_factory=dict)
@@ -169,19 +170,7 @@ def import_bundle(path: str | Path, out: Path, home: Path | None = None) -> Impo
     """
     if out.exists():
         raise UsageError(f"{out} is there already: name another folder with -o")
-    bundle = read_bundle(path)
-    job_settings = gather_settings(bundle)
-    job = config_from_settings(job_settings.settings)
-    exported = _exported_config(bundle)
-    draft = _Draft(bundle, exported, config=exported | job.config)
-    draft.notes += [*bundle.notes, *job_settings.notes, *job.notes]
-    _add_reward(draft)
-    _add_scene(draft, job)
-    _add_other_tracks(draft)
-    _add_track(draft, job.world, home)
-    metadata = _parse_bundle_metadata(bundle)
-    _add_actions(draft, metadata)
-    _add_hyperparameters(draft, metadata.training_algorithm if metadata else "")
+    draft = draft_experiment(read_bundle(path), home)
     config = parse_config(draft.config, str(path))
     name = Path(path).name
     text = experiment_toml(
@@ -195,9 +184,26 @@ def import_bundle(path: str | Path, out: Path, home: Path | None = None) -> Impo
         folder=out,
         config=config,
         notes=tuple(dict.fromkeys(draft.notes)),
-        left_out=job_settings.unread_names({*READ_KEYS, *EVALUATION_OPTIONS, *FILE_KEYS}),
-        evaluation=_evaluation_options(job_settings.settings),
+        left_out=draft.job_settings.unread_names({*READ_KEYS, *EVALUATION_OPTIONS, *FILE_KEYS}),
+        evaluation=_evaluation_options(draft.job_settings.settings),
     )
+
+
+def draft_experiment(bundle: Bundle, home: Path | None) -> ExperimentDraft:
+    """What the files of a bundle say about a training. Raises UsageError."""
+    job_settings = gather_settings(bundle)
+    job = config_from_settings(job_settings.settings)
+    exported = _exported_config(bundle)
+    draft = ExperimentDraft(bundle, job_settings, exported, config=exported | job.config)
+    draft.notes += [*bundle.notes, *job_settings.notes, *job.notes]
+    _add_reward(draft)
+    _add_scene(draft, job)
+    _add_other_tracks(draft)
+    _add_track(draft, job.world, home)
+    metadata = _parse_bundle_metadata(bundle)
+    _add_actions(draft, metadata)
+    _add_hyperparameters(draft, metadata.training_algorithm if metadata else "")
+    return draft
 
 
 def _exported_config(bundle: Bundle) -> dict[str, Any]:
@@ -209,7 +215,7 @@ def _exported_config(bundle: Bundle) -> dict[str, Any]:
     return {key: value for key, value in table.items() if key not in ("title", "question")}
 
 
-def _add_reward(draft: _Draft) -> None:
+def _add_reward(draft: ExperimentDraft) -> None:
     file = draft.bundle.likeliest_file("reward")
     if file is None:
         draft.config["reward"] = DEFAULT_REWARD
@@ -220,7 +226,7 @@ def _add_reward(draft: _Draft) -> None:
     draft.config["reward"] = REWARD_FILE
 
 
-def _add_scene(draft: _Draft, job: TranslatedJob) -> None:
+def _add_scene(draft: ExperimentDraft, job: TranslatedJob) -> None:
     """Put obstacles and visual randomization into the configuration."""
     layout = read_obstacle_layout(job.obstacles or None)
     draft.config["objects"] = obstacles_for_experiment(layout)
@@ -229,7 +235,7 @@ def _add_scene(draft: _Draft, job: TranslatedJob) -> None:
         draft.config["look"] = look  # a stronger one of racer's own
 
 
-def _add_other_tracks(draft: _Draft) -> None:
+def _add_other_tracks(draft: ExperimentDraft) -> None:
     """Take along the routes of a teacher's other tracks that the configuration names."""
     routes = {f"routes/{file.file_name}": file for file in draft.bundle.all_files("route")}
     names = draft.config.get("also_tracks", [])
@@ -239,7 +245,7 @@ def _add_other_tracks(draft: _Draft) -> None:
                 draft.files[name] = routes[name].content
 
 
-def _add_track(draft: _Draft, world: str, home: Path | None) -> None:
+def _add_track(draft: ExperimentDraft, world: str, home: Path | None) -> None:
     """Put the track of a world into the configuration, with its route if that came along."""
     exported_track = str(draft.config.get("track", ""))
     if not world and not exported_track:
@@ -265,10 +271,12 @@ def _add_track(draft: _Draft, world: str, home: Path | None) -> None:
         draft.notes.append(resolved.note)
 
 
-def _world_of_logs(draft: _Draft) -> str:
+def _world_of_logs(draft: ExperimentDraft) -> str:
     """The world that the job's other files and its logs name, or that the steps in them fit; empty
     where none does.
     """
+    if not draft.bundle.root:  # weights by themselves
+        return ""
     world = read_job(draft.bundle.root).world
     if world:
         return world
@@ -298,7 +306,7 @@ def _parse_bundle_metadata(bundle: Bundle) -> Metadata | None:
     return parse_metadata(parse_json(file.content, file.name), file.name)
 
 
-def _add_actions(draft: _Draft, metadata: Metadata | None) -> None:
+def _add_actions(draft: ExperimentDraft, metadata: Metadata | None) -> None:
     """Put actions and sensors into the configuration."""
     file = draft.bundle.likeliest_file("metadata")
     if metadata is None or file is None:
@@ -316,7 +324,7 @@ def _add_actions(draft: _Draft, metadata: Metadata | None) -> None:
         draft.notes.append(f"it trains on {sensors}, as there: {_SENSORS_NOTE}")
 
 
-def _add_hyperparameters(draft: _Draft, algorithm: str) -> None:
+def _add_hyperparameters(draft: ExperimentDraft, algorithm: str) -> None:
     """Put hyperparameters into the configuration: as the file they came in, unless that only repeats
     racer's own settings.
     """

@@ -9,6 +9,7 @@ from .graph import Node as Node
 from .graph import constant as constant
 from .graph import read_graph as read_graph
 from .graph import write_graph as write_graph
+from .graph import write_meta as write_meta
 from .graph_maker import input_name as input_name
 from .graph_maker import output_name as output_name
 from .graph_maker import policy_graph as policy_graph
@@ -44,4 +45,5 @@ __all__ = [
     "value_tensors",
     "write_checkpoint",
     "write_graph",
+    "write_meta",
 ]

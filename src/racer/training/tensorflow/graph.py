@@ -78,6 +78,12 @@ class Node:
     inputs: tuple[str, ...] = ()
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
+    @classmethod
+    def variable(cls, name: str, shape: tuple[int, ...]) -> Node:
+        """A node whose float32 numbers a checkpoint holds."""
+        attributes: dict[str, Attribute] = {"dtype": FLOAT, "shape": TensorShape(shape)}
+        return cls(name, "VariableV2", (), attributes)
+
 
 def constant(name: str, value: NDArray[Any]) -> Node:
     """A node that holds an array."""
@@ -96,6 +102,11 @@ def write_graph(nodes: Sequence[Node]) -> bytes:
     """
     parts = [bytes_field(1, _encode_node(node)) for node in nodes]
     return b"".join([*parts, bytes_field(4, integer_field(1, PRODUCER))])
+
+
+def write_meta(nodes: Sequence[Node]) -> bytes:
+    """The `.meta` beside a checkpoint: a graph without weights, which the simulator does not read."""
+    return bytes_field(2, write_graph(nodes))
 
 
 def read_graph(content: bytes, where: str) -> list[Node]:

@@ -1,0 +1,386 @@
+"""A run's policy as TensorFlow's files: for the car, for DeepRacer for Cloud, for DeepRacer on AWS.
+
+| for | what is written |
+|---|---|
+| `car` | an archive of `agent/model.pb`, the frozen graph, and `model_metadata.json` |
+| `drfc` | the folder of `export_run`, its `model/` with a checkpoint from which training goes on |
+| `droa` | `physicalmodel-NAME.tar.gz`, as for the car, and the folder `virtualmodel-NAME` |
+
+What cannot go is said before anything is written. What was written is read back from the disk and
+must drive as the policy does under PyTorch, and hold the same weights to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.policies import BasePolicy
+
+from racer.errors import UsageError
+from racer.files import read_bytes, write_file, write_folder
+from racer.sensors import PICTURE_SIZE_PX, has_pictures, parse_observations, picture_size
+from racer.training.interop.exporter import exported_metadata, write_experiment
+from racer.training.interop.model_archive import pack_files, unpack_files
+from racer.training.interop.model_bundle import (
+    CAR_GRAPH,
+    METADATA_FILE,
+    checkpoint_files,
+    checkpoint_prefix,
+    droa_files,
+    metadata_bytes,
+)
+from racer.training.learner import read_checkpoint as read_run_checkpoint
+from racer.training.networks import SINGLE_SENSOR, policy_head
+from racer.training.observed import gather_observations
+from racer.training.run import Run
+from racer.training.tensorflow import (
+    DATA_SUFFIX,
+    DEEPRACER_NETWORKS,
+    INDEX_SUFFIX,
+    Tensors,
+    evaluate_graph,
+    fresh_critics,
+    input_name,
+    output_name,
+    policy_graph,
+    policy_network,
+    policy_tensors,
+    read_checkpoint,
+    read_graph,
+    value_tensors,
+    write_graph,
+)
+from racer.vehicle import Metadata
+
+Target = Literal["car", "drfc", "droa"]
+TARGETS: tuple[Target, ...] = ("car", "drfc", "droa")
+
+TOLERANCE = 1e-5
+"""How far an answer of the written graph may be from PyTorch's: a probability, a point in [-1, 1]."""
+COMPARED_OBSERVATIONS = 200
+"""Observations of the policy's own laps, on which graph and policy are compared."""
+REWARD_EPSILON = 1e-8
+"""What stable-baselines3 adds to the variance of the return before it divides rewards by its root."""
+MAX_WRITTEN_BYTES = 1 << 30
+
+LOOK_NOTE = (
+    "the camera of a real car sees other lights, colors and things than a simulator: a policy that trained with "
+    "--look strong has met some of that, this one trained with {look}"
+)
+CRITIC_NOTE = (
+    "the critics begin anew there: SAC has other ones in DeepRacer (a Q and a V network), so only the "
+    "policy goes over"
+)
+
+
+@dataclass(frozen=True)
+class GraphComparison:
+    """What the graph that was written and PyTorch answered to the same observations.
+
+    `difference` is the largest, `actions` counts the observations on which both act alike.
+    """
+
+    observations: int
+    difference: float
+    actions: int
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all is as close as it has to be."""
+        return self.difference <= TOLERANCE and self.actions == self.observations
+
+    @property
+    def sentence(self) -> str:
+        """The comparison as a sentence without its full stop."""
+        verdict = "equal" if self.agrees else "NOT equal"
+        return (
+            f"read back, {verdict} to PyTorch within {TOLERANCE:g} on {self.observations} observations of its own "
+            f"laps: {self.difference:.1e}, the same action on {self.actions}"
+        )
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """What was written, and what there is to say about it.
+
+    `path` is an archive, or a folder of `files`. `inputs` and `output` are the names in the graph.
+    `tensors` counts those of the checkpoint, 0 without one.
+    """
+
+    path: Path
+    target: Target
+    checkpoint: str
+    files: tuple[str, ...]
+    inputs: tuple[str, ...]
+    output: str
+    comparison: GraphComparison
+    tensors: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """A checkpoint of a run, in the simulator's names."""
+
+    run: Run
+    metadata: Metadata
+    policy: BasePolicy
+    file: Path
+    acting: Tensors
+    valuing: Tensors
+
+    @property
+    def graph(self) -> bytes:
+        """The frozen graph."""
+        return write_graph(policy_graph(self.acting, self.metadata))
+
+    @property
+    def tensors(self) -> Tensors:
+        """Everything that a checkpoint holds."""
+        return self.acting | self.valuing
+
+
+def export_model(
+    folder: str | Path,
+    target: Target,
+    out: str | Path,
+    checkpoint: str = "best",
+    replace_existing: bool = False,
+) -> ExportedModel:
+    """Write the policy of a checkpoint of a run for one of `TARGETS` to `out`, an archive for the
+    car and a new folder for the others, which appears whole.
+
+    Raises UsageError, before anything is written, for a policy that DeepRacer has no network for,
+    and when `out` is there already and is not to be replaced.
+    """
+    out = Path(out)
+    run = Run.open(folder)
+    check_can_go(run)
+    _check_place(out, target, replace_existing)
+    model = _read_model(run, checkpoint)
+    notes: list[str] = []
+    if target == "car":
+        write_file(out, pack_files(_car_files(model)))
+    elif target == "drfc":
+        write_folder(out, partial(_fill_drfc, model, notes))
+    else:
+        write_folder(out, partial(_fill_droa, model, notes))
+    return _checked_export(model, target, out, notes)
+
+
+def check_can_go(run: Run) -> None:
+    """Raise UsageError where DeepRacer has no network that is a run's policy."""
+    name = str(run.folder)
+    train = "racer train REWARD --observation camera --teacher trains one that sees"
+    if {"features", "objects"} & set(run.observation):
+        raise UsageError(
+            f"the policy of {name} drives on numbers about car and road, which no car of DeepRacer and no simulator of "
+            f"AWS has: {train} (racer export without --to takes this one away as ONNX)"
+        )
+    if not has_pictures(run.observation):
+        raise UsageError(
+            f"the policy of {name} has no camera, which DeepRacer always wants: {train}"
+        )
+    width, height = PICTURE_SIZE_PX
+    for sensor in run.observation:
+        size = picture_size(sensor)
+        if has_pictures([sensor]) and size != PICTURE_SIZE_PX:
+            raise UsageError(
+                f"the policy of {name} sees pictures of {size[0]} x {size[1]} pixels, and DeepRacer's networks take "
+                f"{width} x {height}: train one with --observation {sensor.partition(':')[0]}"
+            )
+    if run.network not in DEEPRACER_NETWORKS:
+        raise UsageError(
+            f"the policy of {name} is the network {run.network}, which is racer's alone: train one with --network "
+            f"{DEEPRACER_NETWORKS[0]}"
+        )
+    if parse_observations("sensors", run.metadata.sensor) != run.observation:
+        raise UsageError(
+            f"the policy of {name} sees {', '.join(run.observation)}, which model_metadata.json has no names for"
+        )
+
+
+def compare_graph(
+    graph: bytes, run: Run, policy: BasePolicy, metadata: Metadata, where: str, count: int
+) -> GraphComparison:
+    """What a graph and a policy answer to `count` observations of the policy's own laps.
+
+    Raises UsageError for a graph that cannot be calculated.
+    """
+    network = policy_network(metadata)
+    nodes = read_graph(graph, where)
+    observation = gather_observations(run, policy, count).observation
+    parts = observation if isinstance(observation, dict) else {SINGLE_SENSOR: observation}
+    inputs = {}
+    for embedder in network.embedders:
+        part = parts[embedder.kind if len(network.embedders) > 1 else SINGLE_SENSOR]
+        there = part.transpose(0, 2, 3, 1) if embedder.sees_pictures else part
+        inputs[input_name(network, embedder.sensor)] = there
+    answers = []
+    expected = []
+    for first in range(0, count, 50):
+        batch = slice(first, first + 50)
+        some = {name: part[batch] for name, part in inputs.items()}
+        answers.append(evaluate_graph(nodes, output_name(network), some, where))
+        tensors: Any = {name: torch.as_tensor(part[batch]) for name, part in parts.items()}
+        if not isinstance(observation, dict):
+            tensors = tensors[SINGLE_SENSOR]
+        expected.append(_pytorch_answer(policy, tensors, metadata))
+    answer = _as_acted(np.concatenate(answers), metadata)
+    return _compare(answer, np.concatenate(expected), metadata)
+
+
+def _pytorch_answer(policy: BasePolicy, observation: Any, metadata: Metadata) -> NDArray[Any]:
+    """Probabilities of discrete actions, points of continuous ones."""
+    with torch.no_grad():
+        head = policy_head(policy, observation)
+    if metadata.action_space.is_continuous:
+        return head.numpy()
+    return torch.softmax(head, dim=1).numpy()
+
+
+def _as_acted(answer: NDArray[Any], metadata: Metadata) -> NDArray[Any]:
+    """What a graph gives, as the policy's head does: SAC's is squashed behind it."""
+    return np.tanh(answer) if metadata.training_algorithm == "sac" else answer
+
+
+def _compare(answer: NDArray[Any], expected: NDArray[Any], metadata: Metadata) -> GraphComparison:
+    difference = np.abs(answer.astype(np.float64) - expected)
+    if metadata.action_space.is_continuous:
+        same = (difference <= TOLERANCE).all(axis=1)
+    else:
+        chosen = np.take_along_axis(expected, answer.argmax(axis=1)[:, None], axis=1)[:, 0]
+        same = chosen >= expected.max(axis=1) - TOLERANCE  # of two alike, either is right
+    return GraphComparison(len(answer), float(difference.max(initial=0.0)), int(same.sum()))
+
+
+def _read_model(run: Run, checkpoint: str) -> _Model:
+    policy, file, saved = read_run_checkpoint(run, checkpoint)
+    metadata = exported_metadata(run)
+    state = policy.state_dict()
+    if metadata.training_algorithm == "sac":
+        valuing = fresh_critics(metadata)
+    else:
+        valuing = value_tensors(state, metadata, _pay_scale(saved.get("returns")))
+    return _Model(run, metadata, policy, file, policy_tensors(state, metadata), valuing)
+
+
+def _pay_scale(statistics: Any) -> float:
+    """By how much the pay of the simulator is more than what the value network was trained on: by
+    the deviation of the return, where rewards were divided by it.
+    """
+    if statistics is None:
+        return 1.0
+    _, variance, _ = statistics
+    return float(np.sqrt(float(variance) + REWARD_EPSILON))
+
+
+def _car_files(model: _Model) -> dict[str, bytes]:
+    return {CAR_GRAPH: model.graph, METADATA_FILE: metadata_bytes(model.metadata)}
+
+
+def _fill_drfc(model: _Model, notes: list[str], folder: Path) -> None:
+    notes += write_experiment(model.run, folder, is_pretrained=True)
+    for name, content in _checkpoint_files(model).items():
+        write_file(folder / "model" / name, content)
+
+
+def _fill_droa(model: _Model, notes: list[str], folder: Path) -> None:
+    name = model.run.folder.resolve().name
+    write_file(folder / f"physicalmodel-{name}.tar.gz", pack_files(_car_files(model)))
+    virtual = folder / f"virtualmodel-{name}"
+    files, sentences = droa_files(model.run, model.metadata, name)
+    notes += sentences
+    for file, content in files.items():
+        write_file(virtual / file, content)
+    for file, content in _checkpoint_files(model).items():
+        write_file(virtual / "model" / file, content)
+
+
+def _checkpoint_files(model: _Model) -> dict[str, bytes]:
+    return checkpoint_files(model.run, model.metadata, model.file, model.tensors, model.graph)
+
+
+def _checked_export(model: _Model, target: Target, out: Path, notes: list[str]) -> ExportedModel:
+    """What there is to say about what was written, once it was read back and compared."""
+    files = [out.name]
+    if out.is_dir():
+        paths = sorted(path for path in out.rglob("*") if path.is_file())
+        files = [path.relative_to(out).as_posix() for path in paths]
+    prefix = checkpoint_prefix(model.file)
+    graphs = _written_graphs(out, files)
+    comparisons = [
+        compare_graph(graph, model.run, model.policy, model.metadata, where, COMPARED_OBSERVATIONS)
+        for where, graph in graphs.items()
+    ]
+    for name in files:
+        if name.endswith(f"{prefix}{INDEX_SUFFIX}"):
+            _check_checkpoint(out / name, model.tensors)
+    network = policy_network(model.metadata)
+    return ExportedModel(
+        path=out,
+        target=target,
+        checkpoint=model.file.name,
+        files=tuple(files),
+        inputs=tuple(input_name(network, embedder.sensor) for embedder in network.embedders),
+        output=output_name(network),
+        comparison=max(comparisons, key=lambda one: (not one.agrees, one.difference)),
+        tensors=0 if target == "car" else len(model.tensors),
+        notes=(*notes, *_own_notes(model, target)),
+    )
+
+
+def _written_graphs(out: Path, files: list[str]) -> dict[str, bytes]:
+    """The different graphs among what was written, as they are on the disk."""
+    graphs: dict[str, bytes] = {}
+    for name in files:
+        path = out / name if out.is_dir() else out
+        if name.endswith(".tar.gz"):
+            graphs[str(path)] = unpack_files(path)[CAR_GRAPH]
+        elif name.endswith(".pb"):
+            graphs[str(path)] = read_bytes(path, MAX_WRITTEN_BYTES)
+    return {
+        where: graph for graph, where in {graph: where for where, graph in graphs.items()}.items()
+    }
+
+
+def _check_checkpoint(index: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Raise AssertionError where a checkpoint on the disk does not hold these very tensors."""
+    data = Path(str(index).removesuffix(INDEX_SUFFIX) + DATA_SUFFIX)
+    read = read_checkpoint(read_bytes(index), read_bytes(data, MAX_WRITTEN_BYTES), str(index))
+    assert set(read) == set(tensors)
+    assert all(np.array_equal(read[name], tensors[name]) for name in tensors)
+
+
+def _own_notes(model: _Model, target: Target) -> list[str]:
+    look = model.run.config.look
+    notes = []
+    if target != "drfc" and look != "strong":
+        notes.append(LOOK_NOTE.format(look=f"--look {look}" if look != "none" else "none of it"))
+    if target != "car" and model.metadata.training_algorithm == "sac":
+        notes.append(CRITIC_NOTE)
+    return notes
+
+
+def _check_place(out: Path, target: Target, replace_existing: bool) -> None:
+    if target == "car" and not out.name.endswith(".tar.gz"):
+        raise UsageError(f"{out}: what a car takes is a .tar.gz: name one with -o")
+    if not out.exists():
+        return
+    if target == "car":
+        is_export = out.is_file()
+    elif target == "drfc":
+        is_export = (out / "run.env").is_file() and (out / "model").is_dir()
+    else:
+        is_export = any(out.glob("physicalmodel-*.tar.gz"))
+    if not is_export:
+        raise UsageError(f"{out} is there already and is no export: name another with -o")
+    if not replace_existing:
+        raise UsageError(f"{out} holds an export already: --replace it, or name another with -o")
