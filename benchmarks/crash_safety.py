@@ -13,7 +13,6 @@ nobody disturbed. What tensorboard logs is a stream of records, and not looked a
 from __future__ import annotations
 
 import argparse
-import ctypes
 import filecmp
 import io
 import json
@@ -32,8 +31,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from launching import adopt_orphans, commit_text, machine_text, wait_for_children
+
 ORPHAN_S = 20.0
-"""A child may live so long behind its parent: a busy machine lets it wait for its end."""
+"""A child may live so long behind its parent."""
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 WRITE_EVENTS = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link"}
 REWARD = """
@@ -109,11 +110,9 @@ def main() -> None:
     options = parser.parse_args()
     for name in ("OMP", "OPENBLAS", "MKL"):
         os.environ[f"{name}_NUM_THREADS"] = "1"
-    ctypes.CDLL(None).prctl(
-        36, 1
-    )  # PR_SET_CHILD_SUBREAPER: orphans become children of this process
+    adopt_orphans()
     warm_up()
-    end_children()  # its own watch over calls
+    wait_for_children(0.0)  # its own watch over calls
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="crash-", ignore_cleanup_errors=True) as name:
         home = Path(name) / "home"
@@ -123,7 +122,8 @@ def main() -> None:
             if options.only in subject.name:
                 outcomes.append(try_subject(subject, home, options.moments, options.seed))
                 print(describe(outcomes[-1]), flush=True)
-    text = "\n".join(map(describe, outcomes))
+    head = f"commit {commit_text()}, seed {options.seed}, {machine_text()}"
+    text = "\n".join([head, *map(describe, outcomes)])
     if options.output:
         options.output.write_text(text + "\n", encoding="utf-8")
     raise SystemExit(1 if any(outcome.faults for outcome in outcomes) else 0)
@@ -492,28 +492,9 @@ def kill(command: Command, at_second: float | None) -> bool:
 def wait_for_orphans() -> float:
     """Seconds until all that was started is gone. AssertionError where it lives on."""
     began = time.monotonic()
-    while time.monotonic() - began < ORPHAN_S:
-        try:
-            ended, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return time.monotonic() - began
-        if not ended:
-            time.sleep(0.01)
-    names = end_children()
-    raise AssertionError(f"{len(names)} processes live on: {names}")
-
-
-def end_children() -> list[str]:
-    """The command lines of all children that there were."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
-    names = []
-    while numbers := children.read_text().split():
-        for number in numbers:
-            command = Path(f"/proc/{number}/cmdline").read_bytes().replace(b"\0", b" ")
-            names.append(command[:100].decode(errors="replace"))
-            os.kill(int(number), signal.SIGKILL)
-            os.waitpid(int(number), 0)
-    return names
+    names = wait_for_children(ORPHAN_S)
+    assert not names, f"{len(names)} processes live on: {names}"
+    return time.monotonic() - began
 
 
 if __name__ == "__main__":

@@ -8,15 +8,15 @@ goes through N of the commands, by turns, all by default. Wrong are: a command t
 time, a traceback of racer's own, exit code 0 without a result, a character that steers the terminal,
 and a process that is left behind.
 
-A trial is a line of the records (-r). A later call goes on behind them; `--again` tries anew what was
-wrong. Trials are forks of one process that has imported racer already, one after the other: they begin
+A trial is a line of the records (-r), with the commit that it was made at. A later call goes on behind
+them; `--again` tries anew what was wrong. What a busy machine keeps a command waiting is no time of the
+command. Trials are forks of one process that has imported racer already, one after the other: they begin
 where `python -m racer` begins its command, and end as it does. Linux only.
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
 import gc
 import json
 import os
@@ -35,12 +35,14 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
+from launching import Deadline, adopt_orphans, commit_text, wait_for_children
+
 LONGEST_S = 120.0
 """No command may take longer: its timeout for a call is 1 s (5 s of `score`), that of its end 15 s, and `check` tries a
 file again, alone, before it accuses it of hanging.
 """
 END_S = 30.0
-"""Until every process that a command started is gone: a busy machine lets them wait for their end."""
+"""Until every process that a command started is gone."""
 KEPT_BYTES = 100_000
 """Of an output, from each end."""
 ACTS = {
@@ -113,11 +115,13 @@ RESULTS = {
     "score": r"passes|fails|pays",
     "train": r"racer evaluate",
     "map": r"map\.png",
-    "explain": r"\d",
+    "explain": r"line +source",
     "reward": r"^-?\d",
     "replay": r"lap",
 }
 """What stands in the output of a command that came to its end."""
+RESULT_FILES = {"train": "run/run.json", "map": "map.png"}
+"""What such a command has written, in its folder."""
 OWN_TRACE = re.compile(r'File "[^"]*/racer/(?!shipped)[^"]*\.py", line \d+')
 STEERING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 STEADY = "def reward_function(params):\n    return float(params['speed'])\n"
@@ -139,6 +143,7 @@ class Trial:
     wrong: str
     litter: tuple[str, ...] = ()
     end_of_output: str = ""
+    commit: str = ""
 
 
 def hostile_files() -> Iterator[tuple[str, str]]:
@@ -157,7 +162,7 @@ def serve(folder: Path, trains: bool) -> None:
     """Run the orders that come on stdin, a line each, and write a trial for each; a fork of this
     process, when it returns, goes on as the command of its order.
     """
-    be_reaper()
+    adopt_orphans()
     prepare(folder, trains)
     gc.freeze()  # what is there now need not be looked through at the end of each fork
     print("ready", flush=True)
@@ -173,12 +178,6 @@ def serve(folder: Path, trains: bool) -> None:
         trial = watch_command(folder, order, process, read_end)
         print(json.dumps(asdict(trial)), flush=True)
     sys.exit()
-
-
-def be_reaper() -> None:
-    """Let processes whose parent has ended become children of this one."""
-    set_child_subreaper = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
-    ctypes.CDLL(None).prctl(set_child_subreaper, 1)
 
 
 def prepare(folder: Path, trains: bool) -> None:
@@ -205,7 +204,7 @@ def prepare(folder: Path, trains: bool) -> None:
         import racer.training
 
         assert racer.training.train
-        end_the_rest(0.0)
+        wait_for_children(0.0)
         return
     (folder / "steady.py").write_text(STEADY)
     os.chdir(make_place(folder, {"name": "steady", "command": "warm"}))
@@ -220,7 +219,7 @@ def prepare(folder: Path, trains: bool) -> None:
             continue
     os.dup2(out, 1)
     os.close(out)
-    end_the_rest(0.0)
+    wait_for_children(0.0)
 
 
 def words_of(command: str, reward_timeout: bool = True) -> list[str]:
@@ -261,7 +260,8 @@ def watch_command(folder: Path, order: dict[str, str], process: int, output: int
     kept = bytearray()
     status: int | None = None
     cpu_s = 0.0
-    while status is None and time.monotonic() - began < LONGEST_S:
+    deadline = Deadline(LONGEST_S, process)
+    while status is None and not deadline.is_over:
         keep_output(kept, output, 0.02)
         ended, ended_status, usage = os.wait4(process, os.WNOHANG)
         if ended:
@@ -273,16 +273,18 @@ def watch_command(folder: Path, order: dict[str, str], process: int, output: int
     os.close(output)
     text = kept.decode(errors="replace")
     name, command = order["name"], order["command"]
-    left = end_the_rest()
+    left = wait_for_children(END_S)
     place = folder / f"{name}-{command}"
     names = [re.sub(r"\w{8}$", "*", path.name) for path in (place / "tmp").iterdir()]
     litter = tuple(sorted(name for name in names if not name.startswith("torch")))
+    file = place / RESULT_FILES.get(command, "reward.py")
+    has_file = file.exists() and file.stat().st_size > 0
     shutil.rmtree(place)
     exit_code = None
     wrong = "it did not come to an end"
     if status is not None:
         exit_code = os.waitstatus_to_exitcode(status)
-        wrong = what_is_wrong(command, exit_code, text)
+        wrong = what_is_wrong(command, exit_code, text, has_file)
         if left and not wrong:
             wrong = f"it left {len(left)} processes behind: {left[0]}"
     end = text[-600:] if wrong else ""
@@ -300,28 +302,7 @@ def keep_output(kept: bytearray, output: int, seconds: float) -> bool:
     return bool(chunk)
 
 
-def end_the_rest(seconds: float = END_S) -> list[str]:
-    """The command lines of the processes that are left after so long, and had to be ended."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            ended, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:  # there is none
-            return []
-        if not ended:
-            time.sleep(0.02)
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
-    left: list[str] = []
-    while orphans := children.read_text().split():
-        for orphan in orphans:
-            command = Path(f"/proc/{orphan}/cmdline").read_bytes().replace(b"\0", b" ")
-            left.append(command[:100].decode(errors="replace"))
-            os.kill(int(orphan), signal.SIGKILL)
-            os.waitpid(int(orphan), 0)
-    return left
-
-
-def what_is_wrong(command: str, exit_code: int, text: str) -> str:
+def what_is_wrong(command: str, exit_code: int, text: str, has_file: bool) -> str:
     """A sentence, or nothing."""
     if OWN_TRACE.search(text):
         return "a traceback of racer's own"
@@ -329,6 +310,8 @@ def what_is_wrong(command: str, exit_code: int, text: str) -> str:
         return "characters that steer the terminal"
     if exit_code == 0 and not re.search(RESULTS[command], text, re.MULTILINE):
         return "exit code 0 without a result"
+    if exit_code == 0 and not has_file:
+        return "exit code 0 without a file"
     if exit_code < 0:
         return f"signal {-exit_code} ended it without a word"
     if exit_code and not text.strip():
@@ -367,13 +350,15 @@ def run_orders(orders: list[tuple[str, str]], records: Path, end: float) -> Iter
         for name, text in hostile_files():
             (Path(folder) / f"{name}.py").write_text(text, encoding="utf-8")
         servers: dict[str, subprocess.Popen[bytes]] = {}
+        commit = commit_text()
         for name, command in orders:
             if time.monotonic() > end:
                 break
             kind = "train" if command == "train" else "other"
             if kind not in servers:
                 servers[kind] = start_server(folder, kind)
-            trial = Trial(**ask(servers[kind], {"name": name, "command": command}))
+            answer = ask(servers[kind], {"name": name, "command": command})
+            trial = Trial(**answer | {"commit": commit})
             with records.open("a") as file:
                 file.write(json.dumps(asdict(trial)) + "\n")
             yield trial
@@ -450,6 +435,9 @@ def report(trials: list[Trial], planned: int) -> str:
             f"{command:10} {len(own):6} {codes[0]:6} {codes[1]:6} "
             f"{seconds[len(seconds) // 2]:8.1f} {seconds[-1]:9.1f} {litter:6} {wrong:5}"
         )
+    commits = Counter(trial.commit for trial in trials)
+    counts = ", ".join(f"{count} of {commit}" for commit, count in commits.items())
+    lines.append(f"trials by commit: {counts}")
     for trial in trials:
         if trial.wrong:
             lines.append(f"{trial.command} {trial.name} (exit {trial.exit_code}): {trial.wrong}")

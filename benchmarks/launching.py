@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import csv
+import ctypes
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 RACER = (sys.executable, "-m", "racer")
 END_TIMEOUT_S = 20.0
+PR_SET_CHILD_SUBREAPER = 36
+"""Of prctl(2): orphans become children of the process."""
+PATIENCE = 10.0
+"""No limit is longer by the clock than so many times its seconds, however busy the machine is."""
 
 
 def read_evaluations(file: Path) -> list[dict[str, str]]:
@@ -63,6 +69,75 @@ def descendants(process_id: int) -> list[int]:
         for child_id in children:
             found += [child_id, *descendants(child_id)]
     return found
+
+
+def seconds_held_up(process_id: int) -> float:
+    """The seconds for which a busy machine has kept a process waiting, or one that it has started and
+    that lives, whichever waited longer.
+    """
+    longest_s = 0.0
+    for one in [process_id, *descendants(process_id)]:
+        try:
+            waited_ns = Path(f"/proc/{one}/schedstat").read_text().split()[1]
+        except (OSError, IndexError):  # it has ended
+            continue
+        longest_s = max(longest_s, int(waited_ns) / 1e9)
+    return longest_s
+
+
+class Deadline:
+    """So many seconds from now, not counting those for which a busy machine keeps a process, or what it
+    started, waiting.
+    """
+
+    def __init__(self, seconds: float, process_id: int) -> None:
+        self._seconds = seconds
+        self._process_id = process_id
+        self._began = time.monotonic()
+        self._held_up = seconds_held_up(process_id)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether they have gone by. Costs little as long as they cannot have."""
+        spent = time.monotonic() - self._began
+        if spent < self._seconds:
+            return False
+        held_up = seconds_held_up(self._process_id) - self._held_up
+        return spent - max(held_up, 0.0) >= self._seconds or spent >= PATIENCE * self._seconds
+
+
+def adopt_orphans() -> None:
+    """Let processes whose parent has ended become children of this one."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def wait_for_children(seconds: float) -> list[str]:
+    """Wait until no child is left; the command lines of those that are after so many seconds, and were
+    killed.
+    """
+    deadline = Deadline(seconds, os.getpid())
+    while not deadline.is_over:
+        try:
+            ended, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:  # there is none
+            return []
+        if not ended:
+            time.sleep(0.02)
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    left: list[str] = []
+    while orphans := children.read_text().split():
+        for orphan in orphans:
+            command = Path(f"/proc/{orphan}/cmdline").read_bytes().replace(b"\0", b" ")
+            left.append(command[:100].decode(errors="replace"))
+            os.kill(int(orphan), signal.SIGKILL)
+            os.waitpid(int(orphan), 0)
+    return left
+
+
+def commit_text() -> str:
+    """The commit that is measured, marked where files differ from it."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def end_process(process: subprocess.Popen[bytes]) -> None:

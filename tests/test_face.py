@@ -30,7 +30,7 @@ def test_the_face_is_as_designed() -> None:
         *("check", "score", "foresee", "explain", "replay"),
         *("racing_line", "drive"),
         *("train", "evaluate", "Run"),
-        *("read_log", "laps", "compare", "plot"),
+        *("read_log", "laps", "compare", "plot", "doctor"),
         *("DeepRacerEnv", "DeepRacerVectorEnv", "RacerError"),
     }
 

@@ -16,7 +16,7 @@
 | what is true of it | `check`, `score`, `foresee`, `explain`, `replay` |
 | physics | `racing_line`, `drive` |
 | training | `train`, `evaluate`, `Run` |
-| logs | `read_log`, `laps`, `compare`, `plot` |
+| logs | `read_log`, `laps`, `compare`, `plot`, `doctor` |
 | environments | `DeepRacerEnv`, `DeepRacerVectorEnv` |
 | what goes wrong | `RacerError` |
 

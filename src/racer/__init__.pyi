@@ -1,6 +1,7 @@
 from .analysis import compare as compare
 from .analysis import laps as laps
 from .checker import check as check
+from .diagnostics import doctor as doctor
 from .diagnostics import explain as explain
 from .diagnostics import foresee as foresee
 from .diagnostics import replay as replay
@@ -36,6 +37,7 @@ __all__ = [
     "Track",
     "check",
     "compare",
+    "doctor",
     "drive",
     "evaluate",
     "explain",

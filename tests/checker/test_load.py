@@ -14,7 +14,6 @@ import pytest
 
 from racer.checker import calls, check, checks_as_json, worker
 from racer.checker.calls import TrialClock
-from racer.reward import watchdog
 
 BODIES = {
     "bands": "return 1.0 if params['distance_from_center'] < 0.1 else 0.1",
@@ -89,24 +88,3 @@ def test_waiting_for_a_busy_machine_is_no_time(monkeypatch: pytest.MonkeyPatch) 
     assert (clock.seconds, clock.is_up) == (2.0, False)
     wall[0] = 11.5
     assert (clock.seconds, clock.is_up) == (3.5, True)
-
-
-def test_time_that_a_call_was_kept_waiting_is_not_its_own_however_late_the_look_comes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    wall = [100.0]
-    waited = [5.0]
-    struck = []
-    monkeypatch.setattr(watchdog, "seconds_waited", lambda thread: waited[0])
-    monkeypatch.setattr(watchdog.time, "monotonic", lambda: wall[0])
-    monkeypatch.setattr(watchdog, "_strike", lambda slot, progress: struck.append(wall[0]))
-    slot = watchdog.WatchSlot("reward.py", 2.0, None)  # type: ignore[arg-type]
-    slot.iterator = iter([1])
-    watch = watchdog.Watchdog()
-    watch._look(slot, 0.5)
-    # a look comes after four seconds, of which the call ran one tenth
-    for _ in range(6):
-        wall[0] += 4.0
-        waited[0] += 3.6
-        watch._look(slot, 0.5)
-    assert struck == [120.0, 124.0]

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from racer.errors import UsageError
-from racer.reward import RewardBatch, RewardRefused, load_reward
+from racer.reward import RefusalReason, RewardBatch, RewardRefused, load_reward
 
 SOON_S = 0.2  # for calls that never come back: others get the time that a busy machine may need
 LATE_S = 300.0
@@ -416,3 +416,41 @@ def test_a_bad_result_names_its_car_also_where_cars_are_chosen(
     with pytest.raises(RewardRefused) as refused:
         batch([{"value": 1.0}, {"value": 1.0}, {"value": None}], [3, 1, 2])
     assert (refused.value.car, refused.value.call) == (2, 2)
+
+
+SWALLOWS = {
+    "returns": """
+        def reward_function(params):
+            if params["car"] == 1:
+                try:
+                    while True:
+                        pass
+                except BaseException:
+                    return 1.0
+            return 1.0
+    """,
+    "goes": """
+        class Stubborn:
+            def __del__(self):
+                while True:
+                    try:
+                        while True:
+                            pass
+                    except BaseException:
+                        pass
+
+        def reward_function(params):
+            if params["car"] == 1:
+                Stubborn()
+            return 1.0
+    """,
+}
+
+
+@pytest.mark.parametrize("how", SWALLOWS)
+def test_a_call_that_swallows_its_stop_and_returns_is_refused(written, how):
+    batch = written(SWALLOWS[how], timeout=0.2)
+    with pytest.raises(RewardRefused) as stop:
+        batch([{"car": car} for car in range(3)])
+    assert (stop.value.reason, stop.value.car) == (RefusalReason.TIMEOUT, 1)
+    assert stop.value.source_line.strip() in ("while True:", "pass")

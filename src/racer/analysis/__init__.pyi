@@ -15,6 +15,13 @@ from .comparison import LogComparison as LogComparison
 from .comparison import PairDifference as PairDifference
 from .comparison import compare as compare
 from .comparison import compare_laps as compare_laps
+from .convergence import BEHIND as BEHIND
+from .convergence import COLLAPSING as COLLAPSING
+from .convergence import DISAGREEING as DISAGREEING
+from .convergence import IMPROVING as IMPROVING
+from .convergence import SLOWING as SLOWING
+from .convergence import TOO_SHORT as TOO_SHORT
+from .convergence import ConvergenceVerdict as ConvergenceVerdict
 from .convergence import judge_convergence as judge_convergence
 from .lap_table import INCIDENT_STATUSES as INCIDENT_STATUSES
 from .lap_table import NEAR_LIMIT_FRACTION as NEAR_LIMIT_FRACTION
@@ -27,6 +34,7 @@ from .lap_table import lap_iterations as lap_iterations
 from .lap_table import lap_phases as lap_phases
 from .lap_table import laps as laps
 from .lap_table import laps_by_iteration as laps_by_iteration
+from .lap_table import laps_on_main_track as laps_on_main_track
 from .lap_table import whole_laps as whole_laps
 from .leaderboard import race_standing as race_standing
 from .motion import count_reversals as count_reversals
@@ -35,7 +43,10 @@ from .motion import lap_bounds as lap_bounds
 from .motion import line_deviation as line_deviation
 from .motion import rows_of_laps as rows_of_laps
 from .motion import step_times as step_times
+from .sectors import LapSector as LapSector
 from .sectors import corner_labels as corner_labels
+from .sectors import corner_numbers as corner_numbers
+from .sectors import corner_sectors as corner_sectors
 from .sectors import endings_by_corner as endings_by_corner
 from .sectors import lap_sectors as lap_sectors
 from .telemetry import lap_start as lap_start
@@ -43,11 +54,19 @@ from .telemetry import lap_telemetry as lap_telemetry
 from .telemetry import time_delta as time_delta
 
 __all__ = [
+    "BEHIND",
+    "COLLAPSING",
+    "DISAGREEING",
+    "IMPROVING",
     "INCIDENT_STATUSES",
     "NEAR_LIMIT_FRACTION",
+    "SLOWING",
+    "TOO_SHORT",
     "Challenge",
     "ChallengeEntry",
     "ComparedLog",
+    "ConvergenceVerdict",
+    "LapSector",
     "LogComparison",
     "PairDifference",
     "action_label",
@@ -58,6 +77,8 @@ __all__ = [
     "compare",
     "compare_laps",
     "corner_labels",
+    "corner_numbers",
+    "corner_sectors",
     "count_reversals",
     "cut_sentences",
     "discrete_action_usage",
@@ -75,6 +96,7 @@ __all__ = [
     "lap_telemetry",
     "laps",
     "laps_by_iteration",
+    "laps_on_main_track",
     "laps_that_count",
     "line_deviation",
     "log_names",

@@ -8,7 +8,7 @@ measures better than a straight one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import e, isfinite, log, pi, sqrt
 from statistics import NormalDist
@@ -73,11 +73,25 @@ Array = NDArray[np.float64]
 class ConvergenceVerdict:
     """`kind` is one of the words above, `since` the iteration from which on it holds, or None, and
     `sentence` says why.
+
+    `points` of completion and `seconds` of a lap are what was gained lately where it still improves,
+    and what was lost since its best (negative) where it was better before. `no_entropy_since` is the
+    iteration since which it hardly explores, None where it does or nothing tells; `course` is what
+    completion and lap times do where the kind is about entropy.
     """
 
     kind: str
     since: int | None
     sentence: str
+    points: float = 0.0
+    seconds: float = 0.0
+    no_entropy_since: int | None = None
+    course: str = ""
+
+    @property
+    def trend(self) -> str:
+        """The kind without a word about entropy: what completion and lap times do."""
+        return self.course or self.kind
 
     def __str__(self) -> str:
         if self.kind == PLATEAU and self.since is not None:
@@ -113,10 +127,13 @@ def judge_convergence(
     entropy = _judge_entropy(ppo, space)
     if not entropy:
         return trend
+    trend = replace(trend, no_entropy_since=entropy.since)
     if trend.kind == IMPROVING:
-        sentence = f"{trend.sentence}; {entropy.sentence}"
-        return ConvergenceVerdict(IMPROVING, trend.since, sentence)
-    return ConvergenceVerdict(NO_ENTROPY, entropy.since, f"{entropy.sentence}; {trend.sentence}")
+        return replace(trend, sentence=f"{trend.sentence}; {entropy.sentence}")
+    sentence = f"{entropy.sentence}; {trend.sentence}"
+    return replace(
+        trend, kind=NO_ENTROPY, since=entropy.since, sentence=sentence, course=trend.kind
+    )
 
 
 def theil_sen_slope(x: Array, y: Array) -> float:
@@ -239,7 +256,7 @@ def _judge_collapse(completion: _Measure) -> ConvergenceVerdict | None:
     at_top = np.flatnonzero(before >= top - max(MIN_COMPLETION_CHANGE, 2.0 * doubt))
     last = int(completion.iterations[at_top[-1]])
     sentence = f"completion fell from {top:.0f} % around iteration {last} to {level:.0f} %"
-    return ConvergenceVerdict(COLLAPSING, last, sentence)
+    return ConvergenceVerdict(COLLAPSING, last, sentence, points=level - top)
 
 
 def _judge_trend(
@@ -252,16 +269,21 @@ def _judge_trend(
     time_change = _lasting_change(times) if times else 0.0
     best = _lost_best(times) if times else None
     gains = []
+    points = 0.0
+    seconds = 0.0
     if completion_change > 0:
         gains.append(_completion_gain(completion, completion_change))
+        points = completion_change
     if times and time_change < 0 and best is None:
         gains.append(_pace_change(times, time_change, "faster"))
+        seconds = -time_change
     if gains:
-        return ConvergenceVerdict(IMPROVING, None, " and ".join(gains))
+        return ConvergenceVerdict(IMPROVING, None, " and ".join(gains), points, seconds)
     if times and best is not None:
         return _behind_best(times, best, time_change, reward)
     if times and time_change > 0:
-        return ConvergenceVerdict(SLOWING, None, _pace_change(times, time_change, "slower"))
+        sentence = _pace_change(times, time_change, "slower")
+        return ConvergenceVerdict(SLOWING, None, sentence, seconds=-time_change)
     return _plateau(completion, times, reward)
 
 
@@ -312,12 +334,12 @@ def _behind_best(
     if reward.level - before > max(MIN_REWARD_RISE_FRACTION * abs(before), doubt):
         rise = f"the reward of an episode rose from {before:,.4g} to {reward.level:,.4g}"
         sentence += f", while {rise}: the reward does not want what the clock wants"
-        return ConvergenceVerdict(DISAGREEING, best.last, sentence)
+        return ConvergenceVerdict(DISAGREEING, best.last, sentence, seconds=-slower)
     if time_change < 0:
         sentence += f"; {_pace_change(times, time_change, 'faster')}"
     if time_change > 0:
-        return ConvergenceVerdict(SLOWING, best.last, sentence)
-    return ConvergenceVerdict(BEHIND, best.last, sentence)
+        return ConvergenceVerdict(SLOWING, best.last, sentence, seconds=-slower)
+    return ConvergenceVerdict(BEHIND, best.last, sentence, seconds=-slower)
 
 
 def _plateau(completion: _Measure, times: _Measure | None, reward: _Measure) -> ConvergenceVerdict:

@@ -197,6 +197,17 @@ def whole_laps(laps: pd.DataFrame) -> pd.DataFrame:
     return laps[~cut]
 
 
+def laps_on_main_track(trace: pd.DataFrame, laps: pd.DataFrame) -> pd.DataFrame:
+    """The laps that were driven on the track of most steps, as `track_len` tells tracks apart."""
+    length = trace["track_len"].round(2)
+    lengths = length.mode()
+    if not len(lengths):
+        return laps.iloc[:0]
+    is_there = (length == lengths.iloc[0]).to_numpy()
+    there: pd.DataFrame = laps[is_there[laps["first_row"].to_numpy()]]
+    return there
+
+
 def cut_sentences(laps: pd.DataFrame, log: Log) -> list[str]:
     """What there is to say of the first laps of which the log holds a part only."""
     sentences = []

@@ -163,6 +163,19 @@ def corner_labels(track: Track, xy: Array) -> list[str]:
     return [str(label) for label in labels]
 
 
+def corner_numbers(track: Track, s: Array) -> NDArray[np.int64]:
+    """(N,) which of `corner_sectors(track)`, counted from 0, each arc length `s` (N,) m lies in.
+
+    Raises ValueError for a track without corners.
+    """
+    sectors = corner_sectors(track)
+    if not sectors:
+        raise ValueError(f"{track.name} has no corners")
+    distances = np.mod(s[:, None] - np.array([sector.start for sector in sectors]), track.length)
+    is_inside = distances <= np.array([sector.length(track.length) for sector in sectors])
+    return np.asarray(is_inside.argmax(axis=1), np.int64)
+
+
 def _speed(distance: float, time: float) -> float:
     """m/s; nan for a time that is not known."""
     if time > 0.0:

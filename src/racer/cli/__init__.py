@@ -28,12 +28,13 @@ from racer import __version__
 from racer.errors import RacerError, UsageError, printable
 
 # commands that stop at the first step that cannot be priced
-PRICING_COMMANDS = ("foresee", "score", "explain", "map", "replay", "tune")
+PRICING_COMMANDS = ("foresee", "score", "explain", "map", "replay", "tune", "doctor")
 REFUSED_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 SUPERVISED_COMMANDS = {
     *("foresee", "score", "explain", "map", "replay", "watch", "reward"),
     *("train", "evaluate", "actions", "tune"),
     "analyze",  # with --foresee
+    "doctor",  # with --reward
 }
 """Commands that run a reward function in their own process."""
 ENDING_SIGNALS = {signal.SIGTERM, signal.SIGHUP} if os.name == "posix" else set()
@@ -173,6 +174,11 @@ COMMANDS = {
         "racer.cli.analyze:analyze_command",
         LOOK_PANEL,
         "Read logs, ours or the real ones, and print their laps.",
+    ),
+    "doctor": Command(
+        "racer.cli.doctor:doctor_command",
+        LOOK_PANEL,
+        "Say what holds a training back, what that costs, and what to do next.",
     ),
     "compare": Command(
         "racer.cli.compare:compare_command",

@@ -1,5 +1,10 @@
 from .attribution import Attribution as Attribution
 from .attribution import explain as explain
+from .checkup import Cost as Cost
+from .checkup import Diagnosis as Diagnosis
+from .checkup import Symptom as Symptom
+from .checkup import doctor as doctor
+from .checkup import next_command as next_command
 from .foresight import Foresight as Foresight
 from .foresight import ForesightSettings as ForesightSettings
 from .foresight import compare_foresights as compare_foresights
@@ -64,6 +69,8 @@ __all__ = [
     "VERDICT_GAMMA",
     "ActionChoice",
     "Attribution",
+    "Cost",
+    "Diagnosis",
     "DrivePricer",
     "Foreseen",
     "Foresight",
@@ -83,6 +90,7 @@ __all__ = [
     "ScoreSettings",
     "ScoreVerdict",
     "ScoredTrack",
+    "Symptom",
     "UnscoredReward",
     "action_choices",
     "best_and_worst_place",
@@ -92,12 +100,14 @@ __all__ = [
     "describe_drive",
     "discounted_returns",
     "displaced_laps",
+    "doctor",
     "explain",
     "foresee",
     "input_weights",
     "is_faster",
     "least_sure_place",
     "map_reward",
+    "next_command",
     "paid_laps",
     "pay_around_lap",
     "pay_of_lap",

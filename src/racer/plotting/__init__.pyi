@@ -27,6 +27,7 @@ from .kinds import PLOT_KINDS as PLOT_KINDS
 from .kinds import PlotKind as PlotKind
 from .kinds import find_plot_kind as find_plot_kind
 from .kinds import plot as plot
+from .kinds import symptom_figure as symptom_figure
 from .lap_times import draw_best_so_far as draw_best_so_far
 from .lap_times import draw_lap_times as draw_lap_times
 from .lap_times import draw_reward_time as draw_reward_time
@@ -191,6 +192,7 @@ __all__ = [
     "sensor_figure",
     "start_line",
     "style_context",
+    "symptom_figure",
     "track_figure",
     "track_gallery_figure",
     "training_figure",

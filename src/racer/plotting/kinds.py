@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -14,6 +15,7 @@ from racer import analysis
 from racer.errors import UsageError, did_you_mean
 from racer.logs import HasTrace, KnownTracks, Log, as_log, find_log_track
 from racer.plotting import selection
+from racer.plotting.actions import review_figure
 from racer.plotting.figures import (
     PlotRequest,
     Rival,
@@ -32,7 +34,14 @@ from racer.plotting.figures import (
     visit_figure,
     write_ghost_animation,
 )
+from racer.plotting.foresight import foresight_figure
 from racer.track import Track
+
+if TYPE_CHECKING:
+    from racer.diagnostics import Diagnosis, Symptom
+
+COURSE_PICTURES = ("progress", "laptimes", "entropy")
+"""Pictures of a whole training, where others are of its last laps."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +166,21 @@ def plot(
         rival = Rival(other, analysis.laps(other.trace))
     request = PlotRequest(log, table, track, laps is not None, color, gamma, rival)
     return plot_kind.draw(request)
+
+
+def symptom_figure(log: Log, diagnosis: Diagnosis, symptom: Symptom) -> Figure:
+    """What a symptom of a diagnosis of `log` looks like: a picture of `plot`, of its actions, or of
+    the driving that the reward pays best.
+    """
+    if symptom.picture == "review" and diagnosis.review is not None:
+        return review_figure(diagnosis.review)
+    if symptom.picture == "foresight" and diagnosis.foresight is not None:
+        return foresight_figure(diagnosis.foresight)
+    laps = diagnosis.recent_laps
+    if symptom.picture in COURSE_PICTURES:
+        on_track = analysis.laps_on_main_track(log.trace, log.laps)
+        laps = selection.prefer_phase(on_track, "training")
+    return plot(log, symptom.picture, track=diagnosis.track, laps=laps)
 
 
 def find_plot_kind(name: str) -> PlotKind:

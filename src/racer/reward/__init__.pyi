@@ -30,8 +30,8 @@ from .load import reads_objects as reads_objects
 from .load import shipped_rewards as shipped_rewards
 from .python311 import downgrade_syntax as downgrade_syntax
 from .snapshot import SIGNATURE_2018_START as SIGNATURE_2018_START
+from .thread_times import seconds_waited as seconds_waited
 from .watchdog import call_each as call_each
-from .watchdog import seconds_waited as seconds_waited
 
 __all__ = [
     "MAX_ABS_REWARD",

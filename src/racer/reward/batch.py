@@ -35,6 +35,7 @@ from racer.reward.isolation import (
     has_changed,
     snapshot_params,
     trace_return_line,
+    was_raised_by_code,
 )
 from racer.reward.load import RewardFunction
 from racer.reward.memory import plain_from_text, plain_to_text
@@ -362,14 +363,19 @@ class RewardBatch:
             except RewardTimeout:  # one that was on its way when the call came back
                 pass
         around.leave()
-        return results, failure, struck, len(arguments) - length_hint(iterator) - 1
+        remaining = length_hint(iterator)
+        if struck and failure is None and not slot.is_crowded:
+            # a call swallowed every stop, as a `__del__` does, and came back in the end
+            failure = RewardTimeout()
+            remaining = slot.stuck_remaining
+        return results, failure, struck, len(arguments) - remaining - 1
 
     def _failed(self, error: BaseException, at: int, argument: Any, struck: bool) -> BaseException:
         """What to raise for an exception that came out of call `at`."""
         kind = type(error)  # its class may say something else
         if issubclass(kind, UsageError):
             return error
-        if issubclass(kind, KeyboardInterrupt) and not struck and not _was_raised_by_code(error):
+        if issubclass(kind, KeyboardInterrupt) and not struck and not was_raised_by_code(error):
             return error  # the user at the keyboard
         stuck_line = self._slot.line
         # its message and its attributes are the user's code
@@ -486,15 +492,3 @@ def _are_within_limits(results: list[Any], rewards: NDArray[np.float64]) -> bool
     if hypot(*results) < MAX_ABS_REWARD:
         return True
     return bool(np.all(np.abs(rewards) <= MAX_ABS_REWARD))
-
-
-def _was_raised_by_code(error: BaseException) -> bool:
-    """Whether a `raise` statement raised this, and not a signal."""
-    import dis
-
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return False
-    return dis.opname[trace.tb_frame.f_code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"

@@ -1,8 +1,9 @@
 """What ends a process from outside of it: the hard timeout, with a sentence, when C code holds the
 interpreter's lock for ever; and, in a child, the end of its parent.
 
-`faulthandler` counts down in a thread that needs no lock. Where nobody starts the countdown anew
-in time it writes the stack of every thread into a pipe and ends the process with exit code 1. A
+`faulthandler` counts down in a thread that needs no lock, and by the clock; so a countdown is as many
+times longer as the main thread's work takes longer on a busy machine: it stands for seconds of
+processor. Where nobody starts it anew in time it writes the stack of every thread into a pipe and ends the process with exit code 1. A
 small helper process at the other end, of 8 MB, knows the names of the reward files; it finds the
 line and writes the sentence to the same stderr. It kills a process that took its own countdown
 away.
@@ -22,6 +23,7 @@ import threading
 from types import FrameType
 
 from racer.reward.errors import HELD_UP_SENTENCE, STUCK_IN_C_SENTENCE
+from racer.reward.thread_times import ThreadTimes, read_thread_times
 
 HELPER_SOURCE = r"""
 import os, select, signal, sys, time
@@ -85,13 +87,14 @@ def die_with_parent(parent: int) -> None:
 
 
 class _Countdown:
-    """The pipe to the helper, which is opened anew in the child of a fork, and for how many seconds
-    the countdown was started; 0 while there is none.
+    """The pipe to the helper, which is opened anew in the child of a fork, for how many seconds the
+    countdown was started, 0 while there is none, and the times of the main thread then.
     """
 
     pipe = -1
     owner = 0
     seconds = 0.0
+    started = ThreadTimes(0.0, 0.0, 0.0)
     is_final = False  # the program is at its end
 
 
@@ -123,16 +126,29 @@ def note_reward_file(filename: str) -> None:
 
 
 def start_countdown(seconds: float) -> None:
-    """Let the process end in so many seconds, unless the countdown is started anew or cancelled."""
+    """Let the process end in so many seconds, more on a busy machine, unless the countdown is started
+    anew or cancelled.
+    """
     if _Countdown.is_final:
         return
     pipe = _pipe_to_helper()
     _Countdown.seconds = seconds
+    seconds *= _slowdown()
     _tell_helper(f"start {seconds:g}")
     # without any file descriptor there is no countdown
     with contextlib.suppress(ValueError, RuntimeError):
         file = pipe if pipe >= 0 else 2
         faulthandler.dump_traceback_later(seconds, exit=True, file=file)
+
+
+def _slowdown() -> float:
+    """How many times longer work takes than on an idle machine: since the program began or since the
+    last countdown, whichever is more.
+    """
+    times = read_thread_times(os.getpid())  # on Linux, the main thread
+    lately = times.since(_Countdown.started)
+    _Countdown.started = times
+    return max(times.slowdown, lately.slowdown)
 
 
 def cancel_countdown() -> None:

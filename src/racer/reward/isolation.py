@@ -385,3 +385,15 @@ def _starting_line(
     if code is not None and code.co_filename == reward.filename:
         return int(code.co_firstlineno)
     return line_in_stack(frame, reward.filename) or next(iter(reward.syntax.starts), 0)
+
+
+def was_raised_by_code(error: BaseException) -> bool:
+    """Whether a `raise` statement raised this, and not a signal."""
+    import dis
+
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return False
+    return dis.opname[trace.tb_frame.f_code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"

@@ -3,8 +3,9 @@ when nothing helps.
 
 No call is timed. While rewards are calculated a daemon thread looks, four times per timeout, which
 call is under way. Its progress is the length hint of the list iterator that the loop over the
-calls draws from, so the loop pays nothing. A call seen in four looks running is stuck, what a busy
-machine keeps it waiting not counted, and the watchdog goes on step by step:
+calls draws from, so the loop pays nothing. A call that had a processor for the timeout, or slept
+through four looks, is stuck. What a busy machine keeps it waiting does not count; what it runs does,
+however late a look comes. Then the watchdog goes on step by step:
 
 1. An exception is set in the calling thread. It is no `Exception`, so only a bare `except` holds
    it.
@@ -28,8 +29,7 @@ import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from operator import length_hint
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,14 @@ from racer.reward.hard_timeout import (
     note_reward_file,
     start_countdown,
 )
+from racer.reward.thread_times import ThreadTimes, read_thread_times
 
 WATCHDOG_THREAD = "racer reward watch"
 """The name of the thread that looks."""
 LOOKS_PER_TIMEOUT = 4
 MIN_LOOK_INTERVAL_S = 0.01
 EXIT_TIME_S = 15.0
-"""Seconds for the end of a program: a busy machine needs some to take PyTorch apart."""
+"""Seconds for the end of a program: it takes some to take PyTorch apart."""
 IMPORT_PATIENCE_S = 30.0
 """Seconds that a call may take while it imports: a cold disk is slow."""
 STRIKE_INTERVAL_S = 0.05
@@ -77,9 +78,6 @@ _SET_TRACE.argtypes = (ctypes.c_void_p, ctypes.py_object)
 _SET_TRACE.restype = None
 _SET_ASYNC_EXC = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _PACKAGE = str(Path(__file__).parent)
-
-# bound here, as a reward may replace it
-_OPEN = open
 
 
 def watch_exit() -> None:
@@ -148,11 +146,11 @@ def call_each(calls: Any, arguments: Iterator[Any]) -> list[Any]:
 class WatchSlot:
     """One batch of calls under watch, between `begin` and `end`.
 
-    `strikes` counts the steps against a stuck call, `line` is where it was stuck, and `fired` tells
-    whether there was one in this batch; `is_crowded`, whether it was for the threads that its calls
-    started. `stuck_s` are the seconds that a call was seen to take, at
-    the last look, which was at `looked_at`; until then its thread had `waited` s for the processor.
-    `last_words` is called before the process is ended.
+    `strikes` counts the steps against a stuck call, `line` is where it was stuck, `stuck_remaining` how
+    many calls had not begun then, and `fired` tells whether there was one in this batch; `is_crowded`,
+    whether it was for the threads that its calls started. `first_look` holds the times of its thread
+    and of the watchdog when the call under way was first seen; since then the watchdog has rested for
+    `rested` s. `last_words` is called before the process is ended.
     """
 
     def __init__(
@@ -164,10 +162,10 @@ class WatchSlot:
         self.thread = 0
         self.native_thread = 0
         self.line = 0
+        self.stuck_remaining = 0
         self.strikes = 0
-        self.looked_at = 0.0
-        self.waited = 0.0
-        self.stuck_s = 0.0
+        self.first_look: tuple[ThreadTimes, ThreadTimes] | None = None
+        self.rested = 0.0
         self.last_progress: Progress = (-1, -1)
         self.fired = False
         self.is_crowded = False
@@ -229,6 +227,8 @@ class Watchdog:
         self.slots: WeakSet[WatchSlot] = WeakSet()
         self.lock = threading.Lock()
         self.wake = threading.Event()
+        self.sooner = threading.Event()
+        self.resting_s = 0.0
         self.thread: threading.Thread | None = None
 
     def arm(self, slot: WatchSlot) -> None:
@@ -241,6 +241,8 @@ class Watchdog:
         if slot.home is not self.slots:
             with self.lock:
                 self.slots.add(slot)
+                if _look_interval([slot]) < self.resting_s:
+                    self.sooner.set()
             slot.home = self.slots
             announce_reward_file(slot.filename)
         start_countdown(self._patience())
@@ -262,9 +264,9 @@ class Watchdog:
         A batch that begins meanwhile either sees that the watchdog is no longer armed, or is seen
         here: the order counts.
         """
+        rested = self._rest()
         with self.lock:
             slots = list(self.slots)
-        rested = self._rest(slots)
         is_busy = [self._look(slot, rested) for slot in slots]
         if any(is_busy):
             start_countdown(self._patience())
@@ -279,14 +281,17 @@ class Watchdog:
             self.armed = True
             self.wake.set()
 
-    def _rest(self, slots: list[WatchSlot]) -> float:
-        """Sleep until the next look; for how many seconds, if nothing else kept this thread."""
-        seconds = STRIKE_INTERVAL_S
-        if not any(slot.strikes for slot in slots):
-            shortest = min((slot.timeout for slot in slots), default=1.0)
-            seconds = max(shortest / LOOKS_PER_TIMEOUT, MIN_LOOK_INTERVAL_S)
-        time.sleep(seconds)
-        return seconds
+    def _rest(self) -> float:
+        """Sleep until the next look; for how many seconds, if nothing else kept this thread.
+
+        A slot of a shorter timeout, that comes meanwhile, does not wait for the end of a longer one's.
+        """
+        while True:
+            with self.lock:
+                self.sooner.clear()
+                self.resting_s = _look_interval(self.slots)
+            if not self.sooner.wait(self.resting_s):
+                return self.resting_s
 
     def _patience(self) -> float:
         with self.lock:
@@ -304,25 +309,45 @@ class Watchdog:
         if progress[1] < 0:
             slot.strikes = 0
             return progress != last_progress
-        ran = _seconds_running(slot)
-        if progress != last_progress:
-            slot.stuck_s = 0.0
+        now = read_thread_times(slot.native_thread), read_thread_times()
+        if progress != last_progress or slot.first_look is None:
+            slot.first_look = now
+            slot.rested = 0.0
             slot.strikes = 0
             return True
-        # no more than was rested: a process that was stopped (Ctrl-Z) for a minute is not stuck
-        slot.stuck_s += min(ran, rested)
+        slot.rested += rested
         patience = slot.timeout
         if _is_importing(slot.thread):
             patience = max(IMPORT_PATIENCE_S, patience)
-        if slot.strikes or slot.stuck_s >= patience:
+        times = now[0].since(slot.first_look[0])
+        of_watch = now[1].since(slot.first_look[1])
+        if slot.strikes or seconds_taken(times, of_watch, slot.rested) >= patience:
             _strike(slot, progress)
         return True
+
+
+def seconds_taken(times: ThreadTimes, of_watch: ThreadTimes, rested: float) -> float:
+    """Seconds that a call has taken: what its thread ran, and what it slept, no more of this than the
+    watchdog meant to rest. So neither a process that is stopped (Ctrl-Z) for a minute is stuck, nor a
+    call that waits for the interpreter while the watchdog, which has it, waits for a processor.
+    """
+    slept = times.wall - times.ran - times.waited - of_watch.waited
+    return times.ran + min(max(slept, 0.0), rested)
+
+
+def _look_interval(slots: Collection[WatchSlot]) -> float:
+    """Seconds between two looks at these slots."""
+    if any(slot.strikes for slot in slots):
+        return STRIKE_INTERVAL_S
+    shortest = min((slot.timeout for slot in slots), default=1.0)
+    return max(shortest / LOOKS_PER_TIMEOUT, MIN_LOOK_INTERVAL_S)
 
 
 def _strike(slot: WatchSlot, progress: Progress) -> None:
     """Take the next step against a stuck call."""
     if not slot.strikes:
         slot.line = line_in_stack(sys._current_frames().get(slot.thread), slot.filename)
+        slot.stuck_remaining = progress[1]
     slot.strikes += 1
     with slot.lock:
         slot.fired = True
@@ -391,29 +416,6 @@ def _interrupt(thread: int) -> None:
     is_plain = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if is_plain and thread == threading.main_thread().ident and hasattr(signal, "pthread_kill"):
         signal.pthread_kill(thread, signal.SIGINT)
-
-
-def seconds_waited(native_thread: int | None = None) -> float:
-    """Seconds for which a thread of this process, or this one, was ready to run and a busy machine
-    kept it waiting, as Linux counts them; 0 where nobody does.
-    """
-    thread = threading.get_native_id() if native_thread is None else native_thread
-    try:
-        # as bytes: a codec would be imported, which a validator's trial refuses
-        with _OPEN(f"/proc/self/task/{thread}/schedstat", "rb") as file:
-            return int(file.read().split()[1]) / 1e9
-    except (OSError, IndexError, ValueError):
-        return 0.0
-
-
-def _seconds_running(slot: WatchSlot) -> float:
-    """Seconds since the last look at a slot, without those for which its thread was kept waiting."""
-    now = time.monotonic()
-    waited = seconds_waited(slot.native_thread)
-    ran = now - slot.looked_at - (waited - slot.waited)
-    slot.looked_at = now
-    slot.waited = waited
-    return ran
 
 
 def _is_importing(thread: int) -> bool:

@@ -28,6 +28,11 @@ class Noise:
     gain: float = 0.0  # fraction by which wheel speed over command varies
     lag: float = 0.0  # fraction by which the steering lag varies
 
+    @property
+    def varies_cars(self) -> bool:
+        """Whether cars differ from episode to episode."""
+        return max(self.grip, self.gain, self.lag) > 0.0
+
 
 NOISES = {
     "none": Noise(),
@@ -71,9 +76,6 @@ def vary_cars(
 ) -> NDArray[np.void]:
     """A copy of rows of `car.CAR_PARAMETERS`, as they are for one episode."""
     varied = cars.copy()
-    varied["delay"] += noise.latency
-    if noise.grip == noise.gain == noise.lag == 0.0:
-        return varied
     half_widths = np.array([noise.grip, noise.gain, noise.lag])
     grip, gain, lag = 1.0 + half_widths * generator.uniform(-1.0, 1.0, 3)
     for name in ("front_limit", "rear_limit", "drive_limit", "side_limit"):

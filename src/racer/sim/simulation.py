@@ -96,15 +96,20 @@ def _stand_on_center(state: State, rows: NDArray[np.int64], track: Track) -> Non
     state["x"][rows] = x
     state["y"][rows] = y
     state["yaw"][rows] = np.arctan2(dy, dx)
-    is_near_next = np.hypot(dx, dy) < AT_WAYPOINT_M
-    is_near_last = (s > 0.0) & (s - track.s[ahead - 1] < AT_WAYPOINT_M)
-    for k in np.flatnonzero(is_near_next | is_near_last):
-        waypoint = int(ahead[k]) if is_near_next[k] else int(ahead[k]) - 1
-        _stand_at_waypoint(state[rows[k]], waypoint, track)
+    to_next = track.s[ahead] - s
+    nearest = np.minimum(to_next, s - track.s[ahead - 1])
+    if nearest.min() >= AT_WAYPOINT_M:
+        return
+    for k in np.flatnonzero((nearest < AT_WAYPOINT_M) & (s > 0.0)):
+        waypoint = int(ahead[k]) if to_next[k] < AT_WAYPOINT_M else int(ahead[k]) - 1
+        car = state[rows[k]]
+        car["x"], car["y"], car["yaw"] = _pose_at_waypoint(track, float(car["start"]), waypoint)
 
 
-def _stand_at_waypoint(car: np.void, waypoint: int, track: Track) -> None:
-    """Write the pose of a car that starts at a waypoint but for rounding.
+@lru_cache(maxsize=256)
+def _pose_at_waypoint(track: Track, start: float, waypoint: int) -> tuple[float, float, float]:
+    """x, y, m, and yaw, rad, of a car that starts at a waypoint but for rounding, a fraction `start`
+    of the lap.
 
     Rounding says whether that waypoint is still ahead, and where the car heads then: it is that of
     the library that the simulator uses (docs/simulator.md 9.14).
@@ -112,7 +117,7 @@ def _stand_at_waypoint(car: np.void, waypoint: int, track: Track) -> None:
     from shapely.geometry import LinearRing, LineString, Point
 
     line = LinearRing(track.center) if track.is_loop else LineString(track.center)
-    distance = float(car["start"]) * line.length
+    distance = start * line.length
     spot = line.interpolate(distance)
     last = len(track.center) - 1
     there = 1.0
@@ -121,9 +126,7 @@ def _stand_at_waypoint(car: np.void, waypoint: int, track: Track) -> None:
     if distance / line.length >= there:
         waypoint = (waypoint + 1) % (last + 1)
     next_x, next_y = track.center[waypoint]
-    car["x"] = spot.x
-    car["y"] = spot.y
-    car["yaw"] = np.arctan2(next_y - spot.y, next_x - spot.x)
+    return spot.x, spot.y, float(np.arctan2(next_y - spot.y, next_x - spot.x))
 
 
 def _stand_on_lane(
@@ -356,8 +359,9 @@ class Simulation:
         seeds = np.random.SeedSequence(seed).spawn(n)
         self._generators = [np.random.default_rng(seed) for seed in seeds]
         self._episodes = np.zeros(n, dtype=np.int64)
-        self._cars = car_table(scenario.car, n)
         self._usual = car_table(scenario.car, 1)
+        self._usual["delay"] += scenario.noise.latency
+        self._cars = np.repeat(self._usual, n)
         self._steady: NDArray[np.float64] | None = None
         if scenario.noise.step_jitter == 0.0:
             self._steady = step_durations(scenario.noise, self._generators)
@@ -396,8 +400,9 @@ class Simulation:
         fresh["episode_start"] = clock
         fresh["lap_start"] = clock
         self.state.view(ROW_BYTES)[cars] = fresh.view(ROW_BYTES)
-        for car in cars:
-            self._cars[car] = vary_cars(self._usual, scenario.noise, self._generators[car])[0]
+        if scenario.noise.varies_cars:
+            for car in cars:
+                self._cars[car] = vary_cars(self._usual, scenario.noise, self._generators[car])[0]
         self._episodes[cars] += 1
         self._lay_out(cars)
 

@@ -74,13 +74,12 @@ class ActionSpace:
         if not self.is_continuous:
             return self._table[_check_positions(action, self.size)]
         commands = np.array(action, dtype=np.float64, order="C").reshape(-1, 2)
-        if np.isnan(commands).any():
-            car = int(np.flatnonzero(np.isnan(commands).any(axis=1))[0])
+        car = _scale_points(commands, *self._low_and_half_range)
+        if car >= 0:
+            point = np.reshape(action, (-1, 2))[car].tolist()
             raise RacerError(
-                f"the action of car {car} is {commands[car].tolist()}, no numbers: look at the policy "
-                "that gave it"
+                f"the action of car {car} is {point}, no numbers: look at the policy that gave it"
             )
-        _scale_points(commands, *self._low_and_half_range)
         return commands
 
     def logged(self, action: ArrayLike) -> list[str]:
@@ -114,12 +113,18 @@ def _check_positions(action: ArrayLike, size: int) -> NDArray[np.intp]:
 
 @njit(cache=True, error_model="numpy")
 def _scale_points(points, low, half_range):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    """Turn points of [-1, 1] x [-1, 1], clipped to it, into commands; nan stays nan."""
+    """Turn points of [-1, 1] x [-1, 1], clipped to it, into commands.
+
+    The first row that has a nan, at which it ends; -1 where there is none.
+    """
     for i in range(len(points)):
         for k in range(2):
             coordinate = points[i, k]
+            if np.isnan(coordinate):
+                return i
             if coordinate < -1.0:
                 coordinate = -1.0
             elif coordinate > 1.0:
                 coordinate = 1.0
             points[i, k] = (coordinate + 1.0) * half_range[k] + low[k]
+    return -1
