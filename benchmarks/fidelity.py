@@ -30,7 +30,7 @@ from racer import geometry, logs
 from racer.errors import RacerError, UsageError
 from racer.logs.to_state import state_rows
 from racer.logs.track_matching import match_track
-from racer.sim.simulation import put_back
+from racer.sim.placement import put_back
 from racer.sim.state import Phase, State, Status
 from racer.track import route
 from racer.track.spatial_index import pack_tracks

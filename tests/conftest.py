@@ -17,7 +17,7 @@ import pytest
 from racer import track
 from racer.raceline.minimum_time import RacingLine, racing_line
 from racer.sim.params import build_params
-from racer.sim.simulation import begin_episodes
+from racer.sim.placement import begin_episodes
 from racer.sim.step import locate_cars
 from racer.track import library
 from racer.track.spatial_index import pack_tracks

@@ -8,7 +8,7 @@ import shapely
 
 from racer import resources as shipped
 from racer.sensors.features import FEATURE_NAMES, LOOKAHEAD_M, car_features
-from racer.sim.simulation import begin_episodes
+from racer.sim.placement import begin_episodes
 from racer.sim.state import STATE, State
 from racer.sim.step import locate_cars
 from racer.track import layout as layout_file

@@ -16,15 +16,8 @@ from shapely.geometry import LinearRing
 from racer.sim.obstacle_layout import ObstacleLayout, read_obstacle_layout
 from racer.sim.obstacles import find_contacts, obstacles_on, visible_obstacles
 from racer.sim.params import both_directions, build_params, obstacles_met, placed_rows
-from racer.sim.simulation import (
-    START_LINE,
-    Scenario,
-    Simulation,
-    Starts,
-    begin_episodes,
-    free_lanes,
-    put_back,
-)
+from racer.sim.placement import begin_episodes, free_lanes, put_back
+from racer.sim.simulation import START_LINE, Scenario, Simulation, Starts
 from racer.sim.state import EVALUATION, TRAINING, Phase, Rules, State, Status, trace_columns
 from racer.sim.step import DUE, locate_cars, step_cars
 from racer.track.library import load_track

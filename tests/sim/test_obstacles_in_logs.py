@@ -26,7 +26,7 @@ from racer.sim.obstacles import (
     obstacles_beside,
 )
 from racer.sim.params import Params, build_params
-from racer.sim.simulation import begin_episodes, free_lanes
+from racer.sim.placement import begin_episodes, free_lanes
 from racer.sim.state import Phase, State
 from racer.track import route
 from racer.track.spatial_index import PackedTracks, pack_tracks

@@ -11,7 +11,7 @@ import pytest
 
 from racer import resources as shipped
 from racer.sim.params import Params, build_params
-from racer.sim.simulation import begin_episodes
+from racer.sim.placement import begin_episodes
 from racer.sim.state import TRAINING, Phase, State
 from racer.sim.step import locate_cars, step_cars
 from racer.track import layout as layout_file

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from racer import resources as shipped
-from racer.sim.simulation import START_LINE, Scenario, Simulation, Starts, begin_episodes
+from racer.sim.placement import begin_episodes
+from racer.sim.simulation import START_LINE, Scenario, Simulation, Starts
 from racer.sim.state import Phase
 from racer.track import layout as layout_file
 from racer.track.spatial_index import pack_tracks

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from racer import logs
 from racer import resources as shipped
-from racer.sim.simulation import START_LINE, Scenario, Simulation, Starts, begin_episodes, put_back
+from racer.sim.placement import begin_episodes, put_back
+from racer.sim.simulation import START_LINE, Scenario, Simulation, Starts
 from racer.sim.state import EVALUATION, TRAINING, Phase, Rules, State, Status, trace_columns
 from racer.sim.step import locate_cars, locate_in_sequence, step_cars
 from racer.track import layout as layout_file

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from racer import resources as shipped
 from racer.errors import UsageError
-from racer.sim.simulation import begin_episodes
+from racer.sim.placement import begin_episodes
 from racer.sim.state import STATE, State
 from racer.sim.step import locate_cars
 from racer.track import layout as layout_file

@@ -49,7 +49,7 @@ def step_cars(
     rows of `car.CAR_PARAMETERS`. The first table is what rewards and logs see: the pose before the
     command acts, the status and whether the episode is over. The second one has moved; a car whose
     episode is over must be started anew, and one whose `phase` became PAUSE must be put back onto
-    the road (`racer.sim.simulation`). They are the halves of `out` (2, N), where that is given.
+    the road (`racer.sim.placement`). They are the halves of `out` (2, N), where that is given.
     """
     if out is None:
         out = np.empty((2, len(state)), STATE)
