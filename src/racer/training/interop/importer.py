@@ -150,8 +150,9 @@ class ImportedExperiment:
 class ExperimentDraft:
     """An experiment in the making.
 
-    `job_settings` are those in its files, `exported` is what racer alone knows of a training that it exported itself, `config` has the keys
-    of a `TrainConfig` so far, and `files` what will be written, by names.
+    `job_settings` are those in its files, `exported` is what racer alone knows of a training that it
+    exported itself, `config` has the keys of a `TrainConfig` so far, and `files` what will be
+    written, by names.
     """
 
     bundle: Bundle
@@ -189,8 +190,13 @@ def import_bundle(path: str | Path, out: Path, home: Path | None = None) -> Impo
     )
 
 
-def draft_experiment(bundle: Bundle, home: Path | None) -> ExperimentDraft:
-    """What the files of a bundle say about a training. Raises UsageError."""
+def draft_experiment(
+    bundle: Bundle, home: Path | None, *, has_weights: bool = False
+) -> ExperimentDraft:
+    """What the files of a bundle say about a training, which is over where they have weights.
+
+    Raises UsageError.
+    """
     job_settings = gather_settings(bundle)
     job = config_from_settings(job_settings.settings)
     exported = _exported_config(bundle)
@@ -202,6 +208,9 @@ def draft_experiment(bundle: Bundle, home: Path | None) -> ExperimentDraft:
     _add_track(draft, job.world, home)
     metadata = _parse_bundle_metadata(bundle)
     _add_actions(draft, metadata)
+    if metadata is not None and not has_weights and bundle.likeliest_file("experiment") is None:
+        sensors = " and ".join(metadata.sensor)
+        draft.notes.append(f"it trains on {sensors}, as there: {_SENSORS_NOTE}")
     _add_hyperparameters(draft, metadata.training_algorithm if metadata else "")
     return draft
 
@@ -320,8 +329,6 @@ def _add_actions(draft: ExperimentDraft, metadata: Metadata | None) -> None:
     draft.notes += metadata.notes
     if draft.bundle.likeliest_file("experiment") is None:
         draft.config["observation"] = "sensors"
-        sensors = " and ".join(metadata.sensor)
-        draft.notes.append(f"it trains on {sensors}, as there: {_SENSORS_NOTE}")
 
 
 def _add_hyperparameters(draft: ExperimentDraft, algorithm: str) -> None:

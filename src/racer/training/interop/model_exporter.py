@@ -6,14 +6,15 @@
 | `drfc` | the folder of `export_run`, its `model/` with a checkpoint from which training goes on |
 | `droa` | `physicalmodel-NAME.tar.gz`, as for the car, and the folder `virtualmodel-NAME` |
 
-What cannot go is said before anything is written. What was written is read back from the disk and
-must drive as the policy does under PyTorch, and hold the same weights to the last bit.
+What cannot go is said before anything is written. What was written is read back from the disk
+before it has its name: it must drive as the policy does under PyTorch, and hold the same weights to
+the last bit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -23,8 +24,8 @@ import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.policies import BasePolicy
 
-from racer.errors import UsageError
-from racer.files import read_bytes, write_file, write_folder
+from racer.errors import RacerError, UsageError
+from racer.files import read_bytes, temporary_folder, write_file, write_folder
 from racer.sensors import PICTURE_SIZE_PX, has_pictures, parse_observations, picture_size
 from racer.training.interop.exporter import exported_metadata, write_experiment
 from racer.training.interop.model_archive import pack_files, unpack_files
@@ -125,6 +126,20 @@ class ExportedModel:
     notes: tuple[str, ...]
 
 
+@dataclass
+class _Filled:
+    """What is known of a folder that was filled."""
+
+    files: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    comparisons: list[GraphComparison] = field(default_factory=list)
+
+    @property
+    def worst_comparison(self) -> GraphComparison:
+        """The one of the greatest difference."""
+        return max(self.comparisons, key=lambda one: one.difference)
+
+
 @dataclass(frozen=True, eq=False)
 class _Model:
     """A checkpoint of a run, in the simulator's names."""
@@ -157,22 +172,36 @@ def export_model(
     """Write the policy of a checkpoint of a run for one of `TARGETS` to `out`, an archive for the
     car and a new folder for the others, which appears whole.
 
-    Raises UsageError, before anything is written, for a policy that DeepRacer has no network for,
-    and when `out` is there already and is not to be replaced.
+    Raises UsageError for a policy that DeepRacer has no network for, and when `out` is there already
+    and is not to be replaced; RacerError where what was read back is not the policy. Then nothing is
+    written.
     """
     out = Path(out)
     run = Run.open(folder)
     check_can_go(run)
     _check_place(out, target, replace_existing)
     model = _read_model(run, checkpoint)
-    notes: list[str] = []
+    filled = _Filled()
     if target == "car":
-        write_file(out, pack_files(_car_files(model)))
+        with temporary_folder("racer-export-") as place:
+            _fill_car(model, filled, out.name, Path(place))
+            write_file(out, read_bytes(Path(place) / out.name, MAX_WRITTEN_BYTES))
     elif target == "drfc":
-        write_folder(out, partial(_fill_drfc, model, notes))
+        write_folder(out, partial(_fill_drfc, model, filled))
     else:
-        write_folder(out, partial(_fill_droa, model, notes))
-    return _checked_export(model, target, out, notes)
+        write_folder(out, partial(_fill_droa, model, filled))
+    network = policy_network(model.metadata)
+    return ExportedModel(
+        path=out,
+        target=target,
+        checkpoint=model.file.name,
+        files=tuple(filled.files),
+        inputs=tuple(input_name(network, embedder.sensor) for embedder in network.embedders),
+        output=output_name(network),
+        comparison=filled.worst_comparison,
+        tensors=0 if target == "car" else len(model.tensors),
+        notes=(*filled.notes, *_own_notes(model, target)),
+    )
 
 
 def check_can_go(run: Run) -> None:
@@ -286,77 +315,68 @@ def _car_files(model: _Model) -> dict[str, bytes]:
     return {CAR_GRAPH: model.graph, METADATA_FILE: metadata_bytes(model.metadata)}
 
 
-def _fill_drfc(model: _Model, notes: list[str], folder: Path) -> None:
-    notes += write_experiment(model.run, folder, is_pretrained=True)
+def _fill_car(model: _Model, filled: _Filled, name: str, folder: Path) -> None:
+    write_file(folder / name, pack_files(_car_files(model)))
+    _check_written(model, filled, folder)
+
+
+def _fill_drfc(model: _Model, filled: _Filled, folder: Path) -> None:
+    filled.notes += write_experiment(model.run, folder, is_pretrained=True)
     for name, content in _checkpoint_files(model).items():
         write_file(folder / "model" / name, content)
+    _check_written(model, filled, folder)
 
 
-def _fill_droa(model: _Model, notes: list[str], folder: Path) -> None:
+def _fill_droa(model: _Model, filled: _Filled, folder: Path) -> None:
     name = model.run.folder.resolve().name
     write_file(folder / f"physicalmodel-{name}.tar.gz", pack_files(_car_files(model)))
     virtual = folder / f"virtualmodel-{name}"
     files, sentences = droa_files(model.run, model.metadata, name)
-    notes += sentences
+    filled.notes += sentences
     for file, content in files.items():
         write_file(virtual / file, content)
     for file, content in _checkpoint_files(model).items():
         write_file(virtual / "model" / file, content)
+    _check_written(model, filled, folder)
 
 
 def _checkpoint_files(model: _Model) -> dict[str, bytes]:
     return checkpoint_files(model.run, model.metadata, model.file, model.tensors, model.graph)
 
 
-def _checked_export(model: _Model, target: Target, out: Path, notes: list[str]) -> ExportedModel:
-    """What there is to say about what was written, once it was read back and compared."""
-    files = [out.name]
-    if out.is_dir():
-        paths = sorted(path for path in out.rglob("*") if path.is_file())
-        files = [path.relative_to(out).as_posix() for path in paths]
-    prefix = checkpoint_prefix(model.file)
-    graphs = _written_graphs(out, files)
-    comparisons = [
-        compare_graph(graph, model.run, model.policy, model.metadata, where, COMPARED_OBSERVATIONS)
-        for where, graph in graphs.items()
-    ]
-    for name in files:
-        if name.endswith(f"{prefix}{INDEX_SUFFIX}"):
-            _check_checkpoint(out / name, model.tensors)
-    network = policy_network(model.metadata)
-    return ExportedModel(
-        path=out,
-        target=target,
-        checkpoint=model.file.name,
-        files=tuple(files),
-        inputs=tuple(input_name(network, embedder.sensor) for embedder in network.embedders),
-        output=output_name(network),
-        comparison=max(comparisons, key=lambda one: (not one.agrees, one.difference)),
-        tensors=0 if target == "car" else len(model.tensors),
-        notes=(*notes, *_own_notes(model, target)),
-    )
+def _check_written(model: _Model, filled: _Filled, folder: Path) -> None:
+    """Read back what was written into a folder, and compare it. Raises RacerError."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    filled.files += [path.relative_to(folder).as_posix() for path in paths]
+    for name, graph in _written_graphs(folder, filled.files).items():
+        comparison = compare_graph(
+            graph, model.run, model.policy, model.metadata, name, COMPARED_OBSERVATIONS
+        )
+        if not comparison.agrees:
+            raise RacerError(f"{name}: {comparison.sentence}: nothing was written")
+        filled.comparisons.append(comparison)
+    for name in filled.files:
+        if name.endswith(INDEX_SUFFIX):
+            _check_checkpoint(folder, name, model.tensors)
 
 
-def _written_graphs(out: Path, files: list[str]) -> dict[str, bytes]:
-    """The different graphs among what was written, as they are on the disk."""
-    graphs: dict[str, bytes] = {}
+def _written_graphs(folder: Path, files: list[str]) -> dict[str, bytes]:
+    """The different graphs among what was written, as they are on the disk, by one of their files."""
+    graphs: dict[bytes, str] = {}
     for name in files:
-        path = out / name if out.is_dir() else out
         if name.endswith(".tar.gz"):
-            graphs[str(path)] = unpack_files(path)[CAR_GRAPH]
+            graphs[unpack_files(folder / name)[CAR_GRAPH]] = name
         elif name.endswith(".pb"):
-            graphs[str(path)] = read_bytes(path, MAX_WRITTEN_BYTES)
-    return {
-        where: graph for graph, where in {graph: where for where, graph in graphs.items()}.items()
-    }
+            graphs[read_bytes(folder / name, MAX_WRITTEN_BYTES)] = name
+    return {name: graph for graph, name in graphs.items()}
 
 
-def _check_checkpoint(index: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Raise AssertionError where a checkpoint on the disk does not hold these very tensors."""
-    data = Path(str(index).removesuffix(INDEX_SUFFIX) + DATA_SUFFIX)
-    read = read_checkpoint(read_bytes(index), read_bytes(data, MAX_WRITTEN_BYTES), str(index))
-    assert set(read) == set(tensors)
-    assert all(np.array_equal(read[name], tensors[name]) for name in tensors)
+def _check_checkpoint(folder: Path, index: str, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Raise RacerError where a checkpoint on the disk does not hold these very tensors."""
+    data = folder / (index.removesuffix(INDEX_SUFFIX) + DATA_SUFFIX)
+    read = read_checkpoint(read_bytes(folder / index), read_bytes(data, MAX_WRITTEN_BYTES), index)
+    if set(read) != set(tensors) or not all(np.array_equal(read[name], tensors[name]) for name in tensors):
+        raise RacerError(f"{index}: what was read back are not the weights: nothing was written")
 
 
 def _own_notes(model: _Model, target: Target) -> list[str]:

@@ -178,7 +178,7 @@ def _write_run(
     home: Path | None,
 ) -> list[str]:
     """Write the run into the folder `run` of a place; notes. It says of itself that it lies in `out`."""
-    draft = draft_experiment(bundle, home)
+    draft = draft_experiment(bundle, home, has_weights=True)
     for name, content in draft.files.items():
         write_file(place / name, content)
     table = _run_table(draft.config, states[-1][0], has_value=_has_value(states))
