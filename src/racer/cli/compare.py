@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from racer.cli.inputs import LogOnTrack, read_jobs_on_track, resolve_runs
+from racer.cli.inputs import LogOnTrack, read_jobs_on_track, resolve_logs
 from racer.cli.tables import (
     JsonOption,
     LogTrackOption,
@@ -30,7 +30,7 @@ def compare_command(
         typer.Argument(
             metavar="A B...",
             help="Two or more logs or runs, also as @1; others differ from the first.",
-            callback=resolve_runs,
+            callback=resolve_logs,
         ),
     ],
     phase: Annotated[

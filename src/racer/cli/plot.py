@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from racer.cli.inputs import LENGTH_TOLERANCE_M, LogOnTrack, read_log_on_track, resolve_runs
+from racer.cli.inputs import LENGTH_TOLERANCE_M, LogOnTrack, read_log_on_track, resolve_logs
 from racer.cli.tables import LogTrackOption, RoutesOption, check_gamma, echo, refuse_if
 from racer.errors import UsageError, did_you_mean
 
@@ -28,7 +28,7 @@ PathsArgument = Annotated[
         metavar="LOG",
         help="A log: a file or a folder, a run also as @1. versus takes two.",
         show_default=False,
-        callback=resolve_runs,
+        callback=resolve_logs,
     ),
 ]
 PictureOrFilmOption = Annotated[

@@ -13,6 +13,7 @@ from racer.sim import ObstacleLayout
 from racer.training.interop.drfc import settings_from_config
 from racer.training.interop.export_notes import effective_settings
 from racer.training.interop.hyperparameters import hyperparameters_table
+from racer.training.interop.model_source import CHECKPOINTS_FILE, COACH_FILE, METADATA_FILE
 from racer.training.interop.worlds import DIRECTION_SUFFIX, world_of_track
 from racer.training.run import Run
 from racer.training.tensorflow import (
@@ -28,11 +29,6 @@ from racer.training.tensorflow import (
 from racer.vehicle import Metadata, metadata_as_json
 
 CAR_GRAPH = "agent/model.pb"
-METADATA_FILE = "model_metadata.json"
-COACH_FILE = ".coach_checkpoint"
-"""Names the checkpoint that a training goes on from."""
-CHECKPOINTS_FILE = "deepracer_checkpoints.json"
-"""Names the best checkpoint and the last one."""
 ITERATION = 0
 """Of the checkpoint that is written: a training that goes on from it begins to count anew."""
 

@@ -33,7 +33,6 @@ from racer.training.interop.model_bundle import (
     CAR_GRAPH,
     METADATA_FILE,
     checkpoint_files,
-    checkpoint_prefix,
     droa_files,
     metadata_bytes,
 )
@@ -375,7 +374,9 @@ def _check_checkpoint(folder: Path, index: str, tensors: Mapping[str, NDArray[An
     """Raise RacerError where a checkpoint on the disk does not hold these very tensors."""
     data = folder / (index.removesuffix(INDEX_SUFFIX) + DATA_SUFFIX)
     read = read_checkpoint(read_bytes(folder / index), read_bytes(data, MAX_WRITTEN_BYTES), index)
-    if set(read) != set(tensors) or not all(np.array_equal(read[name], tensors[name]) for name in tensors):
+    if set(read) != set(tensors) or not all(
+        np.array_equal(read[name], tensors[name]) for name in tensors
+    ):
         raise RacerError(f"{index}: what was read back are not the weights: nothing was written")
 
 

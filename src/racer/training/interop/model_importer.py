@@ -8,6 +8,7 @@ beside. All of it is data: nothing is executed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -37,9 +38,14 @@ from racer.training.interop.importer import (
     draft_experiment,
 )
 from racer.training.interop.model_exporter import GraphComparison, compare_graph
-from racer.training.interop.model_source import CheckpointFiles, ModelSource, read_model_source
-from racer.training.learner import new_policy, write_plain
-from racer.training.run import Run
+from racer.training.interop.model_source import (
+    CheckpointFiles,
+    ModelSource,
+    model_stamp,
+    read_model_source,
+)
+from racer.training.learner import load_policy, new_policy, write_plain
+from racer.training.run import Run, read_story
 from racer.training.tensorflow import (
     DEEPRACER_NETWORKS,
     policy_state,
@@ -55,6 +61,7 @@ MAX_DIFFERENCE = 1e-4
 """Between the answers of a graph and of what was made of it."""
 IMPORT_KEY = "imported_from"
 """In run.json: what a run was made of."""
+MAX_RUNS_OF_NAME = 100
 
 NO_VALUE_NOTE = "a frozen graph holds what acts only: a training from it begins with a fresh value network, which learns first"
 FRESH_CRITICS_NOTE = (
@@ -76,6 +83,36 @@ class ImportedModel:
     checkpoints: tuple[str, ...]
     comparison: GraphComparison | None
     notes: tuple[str, ...]
+
+
+def origin_of_model(path: str | Path) -> dict[str, str]:
+    """What the run.json of a run says of the model that it was made of."""
+    return {"path": str(Path(path).expanduser().absolute()), "stamp": model_stamp(path)}
+
+
+def run_of_model(path: str | Path, runs: Path, home: Path | None = None) -> ImportedModel | Path:
+    """The run under the folder `runs` that was made of the model at `path`, now or before.
+
+    Raises UsageError as `import_model` does.
+    """
+    path = Path(path).expanduser()
+    origin = origin_of_model(path)
+    name = name_of_model(path)
+    for number in range(1, MAX_RUNS_OF_NAME):
+        folder = runs / (name if number == 1 else f"{name}-{number}")
+        if not folder.exists():
+            return import_model(path, folder, home)
+        if (folder / "run.json").is_file() and read_story(folder).get(IMPORT_KEY) == origin:
+            return folder
+    raise UsageError(
+        f"{runs} holds {MAX_RUNS_OF_NAME - 1} runs {name!r}: racer import {path} -o DIR"
+    )
+
+
+def name_of_model(path: str | Path) -> str:
+    """`model` of `downloads/model.tar.gz`."""
+    name = Path(path).expanduser().resolve().name
+    return re.sub(r"(\.tar)?\.(gz|tgz|tar|zip|pb)$", "", name) or "imported"
 
 
 def import_model(
@@ -241,7 +278,7 @@ def _name_copies(folder: Path, out: Path, named: Mapping[str, str], source: Mode
         story["config"][key] = str(copies[key])
     if "reward" in named:
         story["reward_file"] = str(copies["reward"])
-    story[IMPORT_KEY] = str(Path(source.root).absolute())
+    story[IMPORT_KEY] = origin_of_model(source.root)
     write_json(folder / "run.json", story)
 
 
@@ -258,8 +295,6 @@ def _check_graph(run: Run, source: ModelSource, metadata: Metadata) -> GraphComp
     """
     if not source.graph:
         return None
-    from racer.training.learner import load_policy
-
     comparison = compare_graph(
         source.graph,
         run,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -17,18 +18,31 @@ from racer.errors import UsageError
 from racer.files import parse_json, read_bytes
 from racer.logs import FileEntry, TruncatedFileError, locate_logs, visit_files
 from racer.training.interop.model_archive import MAX_MEMBER_BYTES
-from racer.training.interop.model_bundle import CHECKPOINTS_FILE, COACH_FILE, METADATA_FILE
 from racer.training.tensorflow import DATA_SUFFIX, INDEX_SUFFIX
 
 GRAPH_SUFFIX = ".pb"
+METADATA_FILE = "model_metadata.json"
+COACH_FILE = ".coach_checkpoint"
+"""Names the checkpoint that a training goes on from."""
+CHECKPOINTS_FILE = "deepracer_checkpoints.json"
+"""Names the best checkpoint and the last one."""
 MAX_NAMED_PLACES = 4
 MAX_NAME_CHARS = 256
 SMALL_FILE_BYTES = 1 << 20
 """Of the files that name checkpoints."""
+STAMP_CHARS = 16
 
 _CHECKPOINT = re.compile(r"(\d{1,9})_Step-(\d{1,12})\.ckpt")
 _GRAPH_NUMBER = re.compile(r"model_(\d{1,9})\.pb")
 _ARCHIVE = re.compile(r"\.(tar\.gz|tgz|tar|zip)$")
+_LOG = re.compile(r"iteration\.csv$|\.log$|simtrace")
+_FOLDER_PATTERNS = (
+    *("*.pb", "*.ckpt.index"),
+    *("model/*.ckpt.index", "model/*.pb", "agent/*.pb"),
+    *("*/model/*.ckpt.index", "*/model/*.pb", "*/agent/*.pb"),
+    "physicalmodel-*.tar.gz",
+)
+"""Where weights lie in a folder: a checkpoint's, a car's, DeepRacer for Cloud's, DeepRacer on AWS's."""
 
 
 @dataclass(frozen=True)
@@ -93,20 +107,40 @@ def may_be_model(path: str | Path) -> bool:
     """Whether a path is a file or folder in which a model may be, by its name: a graph, an archive,
     a folder with a graph or a checkpoint in it.
     """
-    path = Path(path).expanduser()
+    path = Path(path)
     if path.is_file():
         return path.suffix == GRAPH_SUFFIX or bool(_ARCHIVE.search(path.name))
     if not path.is_dir() or (path / "run.json").is_file():
         return False
-    patterns = ("*.pb", "*.ckpt.index", "model/*.ckpt.index", "model/*.pb", "agent/*.pb")
-    return any(next(path.glob(pattern), None) for pattern in patterns)
+    return any(next(path.glob(pattern), None) for pattern in _FOLDER_PATTERNS)
 
 
 def holds_model(path: str | Path) -> bool:
     """Whether there are weights at a path. Raises UsageError where it cannot be read."""
-    if Path(path).suffix == GRAPH_SUFFIX:
+    if Path(path).suffix == GRAPH_SUFFIX and Path(path).is_file():
         return True
     return any(map(_is_weights_file, _list_files(path).names))
+
+
+def holds_log(path: str | Path) -> bool:
+    """Whether steps of a car may be at a path, by the names of its files."""
+    if Path(path).suffix == GRAPH_SUFFIX:
+        return False
+    location = locate_logs(path)
+    return any(True for _ in visit_files(location, _is_log_file))
+
+
+def model_stamp(path: str | Path) -> str:
+    """Tells whether the files at a path have changed: by their sizes and times."""
+    path = Path(path)
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if _may_be_of_model(file.name))
+    digest = sha256()
+    for file in files:
+        stat = file.stat()
+        digest.update(f"{file.relative_to(path)} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:STAMP_CHARS]
 
 
 def read_model_source(path: str | Path) -> ModelSource:
@@ -143,6 +177,10 @@ def _is_weights_file(name: str) -> bool:
     return name.endswith((GRAPH_SUFFIX, INDEX_SUFFIX)) and not PurePosixPath(name).name.startswith(
         "."
     )
+
+
+def _is_log_file(name: str) -> bool:
+    return bool(_LOG.search(name))
 
 
 def _list_files(path: str | Path) -> _Listing:
