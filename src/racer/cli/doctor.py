@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from racer.cli.inputs import read_log_on_track, resolve_logs
+from racer.cli.inputs import read_log_on_track, resolve_names
 from racer.cli.tables import JsonOption, LogTrackOption, RoutesOption, echo, print_record
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def doctor_command(
             metavar="LOG",
             help="A log: a file, folder or archive; a run, also as @1.",
             show_default=False,
-            callback=resolve_logs,
+            callback=resolve_names,
         ),
     ],
     reward: Annotated[

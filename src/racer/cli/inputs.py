@@ -39,7 +39,7 @@ def resolve_runs(value: Any) -> Any:
     from racer.training.interop import may_be_model
 
     if value is None or not may_be_model(value):
-        return _resolve_name(value)
+        return resolve_names(value)
     return type(value)(_run_of_model(Path(value)))
 
 
@@ -52,7 +52,7 @@ def resolve_logs(value: Any) -> Any:
     from racer.training.interop import holds_log, holds_model, may_be_model
 
     if value is None or not may_be_model(value) or holds_log(value) or not holds_model(value):
-        return _resolve_name(value)
+        return resolve_names(value)
     folder = _run_of_model(Path(value))
     if not holds_log(folder):
         _drive_race(folder)
@@ -89,8 +89,14 @@ def _drive_race(folder: Path) -> None:
     )
 
 
-def _resolve_name(value: Any) -> Any:
-    """A run's folder in the place of its name."""
+def resolve_names(value: Any) -> Any:
+    """What a user gave for a run or a log, or a list of that, with the folder in the place of a
+    run's name; what that is goes to stderr.
+
+    Raises UsageError for a name that no run has.
+    """
+    if isinstance(value, list):
+        return [resolve_names(one) for one in value]
     text = str(value)
     if "@" not in text or "://" in text or Path(text).exists():
         return value
@@ -104,6 +110,14 @@ def _resolve_name(value: Any) -> Any:
 
 
 LogsArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="LOG...",
+        help="Logs: files, folders, archives, globs, s3:// addresses; runs, also as @1.",
+        callback=resolve_names,
+    ),
+]
+LogsOrModelsArgument = Annotated[
     list[Path],
     typer.Argument(
         metavar="LOG...",

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from racer.cli.inputs import LogsArgument, tracks_to_try
+from racer.cli.inputs import LogsOrModelsArgument, tracks_to_try
 from racer.cli.tables import (
     JsonOption,
     LapsCsvOption,
@@ -28,7 +28,7 @@ from racer.files import read_json
 
 def replay_command(
     reward: RewardArgument,
-    logs: LogsArgument,
+    logs: LogsOrModelsArgument,
     track: LogTrackOption = "",
     tracks: RoutesOption = None,
     own: Annotated[

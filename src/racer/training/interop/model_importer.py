@@ -85,6 +85,18 @@ class ImportedModel:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class ModelFiles:
+    """What the files of a model hold: `states` has the weights of each checkpoint by their names
+    here, with its steps, the best one first.
+    """
+
+    source: ModelSource
+    bundle: Bundle
+    metadata: Metadata
+    states: list[tuple[int, State]]
+
+
 def origin_of_model(path: str | Path) -> dict[str, str]:
     """What the run.json of a run says of the model that it was made of."""
     return {"path": str(Path(path).expanduser().absolute()), "stamp": model_stamp(path)}
@@ -127,18 +139,25 @@ def import_model(
     out = Path(out)
     if out.exists():
         raise UsageError(f"{out} is there already: name another folder with -o")
-    source = read_model_source(path)
-    bundle = _bundle_of(path, source, actions)
-    metadata = _metadata_of(bundle)
-    states = _states(source, metadata)
+    model = read_model(path, actions)
     with temporary_folder("racer-import-") as place:
-        notes = _write_run(Path(place), out, bundle, source, states, home)
+        notes = _write_run(Path(place), out, model, home)
         run = Run.open(Path(place) / "run")
-        comparison = _check_graph(run, source, metadata)
+        comparison = _check_graph(run, model.source, model.metadata)
         write_folder(out, lambda folder: _copy_run(Path(place) / "run", folder))
     run = Run.open(out)
     names = tuple(sorted(file.name for file in run.checkpoints.glob("*.pt")))
     return ImportedModel(out, run, names, comparison, tuple(dict.fromkeys(notes)))
+
+
+def read_model(path: str | Path, actions: Path | None = None) -> ModelFiles:
+    """What the files at `path` hold, of which nothing is written. Raises UsageError as `import_model`
+    does.
+    """
+    source = read_model_source(path)
+    bundle = _bundle_of(path, source, actions)
+    metadata = _metadata_of(bundle)
+    return ModelFiles(source, bundle, metadata, _states(source, metadata))
 
 
 def _bundle_of(path: str | Path, source: ModelSource, actions: Path | None) -> Bundle:
@@ -206,16 +225,10 @@ def _checkpoint_state(files: CheckpointFiles, metadata: Metadata) -> State:
     return policy_state(tensors, metadata, files.name) | value_state(tensors, metadata, files.name)
 
 
-def _write_run(
-    place: Path,
-    out: Path,
-    bundle: Bundle,
-    source: ModelSource,
-    states: list[tuple[int, State]],
-    home: Path | None,
-) -> list[str]:
+def _write_run(place: Path, out: Path, model: ModelFiles, home: Path | None) -> list[str]:
     """Write the run into the folder `run` of a place; notes. It says of itself that it lies in `out`."""
-    draft = draft_experiment(bundle, home, has_weights=True)
+    source, states = model.source, model.states
+    draft = draft_experiment(model.bundle, home, has_weights=True)
     for name, content in draft.files.items():
         write_file(place / name, content)
     table = _run_table(draft.config, states[-1][0], has_value=_has_value(states))
