@@ -211,9 +211,10 @@ def _config_of_options(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _open_to_resume(folder: Path, steps: int | None, minutes: float | None) -> Run:
     """A run that is not at its end, or is made longer. Raises UsageError for one that is."""
-    from racer.training import Run, extend_run, is_finished, next_end
+    from racer.training import Run, check_can_resume, extend_run, is_finished, next_end
 
     run = Run.open(folder)
+    check_can_resume(run)
     if steps is not None or minutes is not None:
         return extend_run(run, steps, minutes)
     refuse_if(

@@ -22,7 +22,14 @@ from typer.testing import CliRunner
 
 from racer.cli import app
 from racer.errors import RacerError, UsageError
-from racer.training import create_run, evaluate, inherit_config, parse_config
+from racer.training import (
+    create_run,
+    evaluate,
+    extend_run,
+    inherit_config,
+    list_runs,
+    parse_config,
+)
 from racer.training.interop import import_bundle, model_exporter, model_importer
 from racer.training.interop.model_archive import pack_files
 from racer.training.interop.model_exporter import TARGETS, export_model
@@ -229,6 +236,7 @@ def test_an_export_is_replaced_only_if_asked(model: Run, tmp_path: Path, target:
     assert (tmp_path / "mine" / "precious.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_from_the_weights_and_their_values(
     model: Run, drfc: Path, car: Path, tmp_path: Path
 ) -> None:
@@ -246,6 +254,7 @@ def test_a_training_goes_on_from_the_weights_and_their_values(
         assert torch.equal(start["value_net.weight"], policy["value_net.weight"]) == keeps_value
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_is_taken_and_the_last_one_too(
     make_model: MakeModel, tmp_path: Path
 ) -> None:
@@ -271,6 +280,7 @@ def test_the_best_checkpoint_is_taken_and_the_last_one_too(
     )
 
 
+@pytest.mark.slow
 def test_the_reward_function_of_a_model_is_not_run(make_model: MakeModel, tmp_path: Path) -> None:
     trap = tmp_path / "trap"
     reward = tmp_path / "reward.py"
@@ -387,6 +397,7 @@ def test_only_the_experiment_of_a_model_is_to_be_had(drfc: Path, tmp_path: Path)
     assert (out / "experiment.toml").is_file()
 
 
+@pytest.mark.slow
 def test_a_model_becomes_one_run_until_it_changes(model: Run, car: Path, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     first = run_of_model(car, runs)
@@ -403,9 +414,40 @@ def test_commands_say_in_one_sentence_what_is_no_model(
     monkeypatch.chdir(tmp_path)
     car.write_bytes(car.read_bytes()[:-30_000])
     done = CliRunner().invoke(app, [command, "car.tar.gz"])
-    assert done.exit_code != 0
-    assert isinstance(done.exception, UsageError)
+    assert done.exit_code == 2
+    assert done.output.count("car.tar.gz") == 1
+    assert "Traceback" not in done.output
     assert not (tmp_path / "runs").exists()
+
+
+def test_an_imported_run_is_listed_as_such_and_not_resumed(
+    car: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = import_model(car, "runs/mine").run
+    [listed] = list_runs("runs")
+    assert (listed.state, listed.best_lap) == ("imported", None)
+    with pytest.raises(UsageError, match="--from runs/mine"):
+        extend_run(run, steps=5_000)
+    done = CliRunner().invoke(app, ["train", "--resume", "runs/mine"])
+    assert done.exit_code == 2
+    assert "a model that was trained elsewhere" in " ".join(done.output.split())
+
+
+@pytest.mark.slow
+def test_a_model_is_taken_wherever_a_run_is(
+    car: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (
+        ["evaluate", "car.tar.gz", "--track", "oval", "--laps", "1", "--resets", "0"],
+        ["explain", "car.tar.gz"],
+        ["export", "car.tar.gz", "--to", "droa", "-o", "droa"],
+        ["evaluate", "droa", "--laps", "1", "--resets", "0"],
+    ):
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, f"{words}\n{done.output}"
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["car", "droa"]
 
 
 def mutate(content: bytes, generator: np.random.Generator) -> bytes:

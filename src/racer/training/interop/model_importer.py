@@ -45,6 +45,7 @@ from racer.training.interop.model_source import (
     read_model_source,
 )
 from racer.training.learner import load_policy, new_policy, write_plain
+from racer.training.lineage import IMPORTED_KEY
 from racer.training.run import Run, read_story
 from racer.training.tensorflow import (
     DEEPRACER_NETWORKS,
@@ -59,8 +60,6 @@ COMPARED_OBSERVATIONS = 32
 """Observations of its own laps, on which a graph and what was made of it are compared."""
 MAX_DIFFERENCE = 1e-4
 """Between the answers of a graph and of what was made of it."""
-IMPORT_KEY = "imported_from"
-"""In run.json: what a run was made of."""
 MAX_RUNS_OF_NAME = 100
 
 NO_VALUE_NOTE = "a frozen graph holds what acts only: a training from it begins with a fresh value network, which learns first"
@@ -114,7 +113,7 @@ def run_of_model(path: str | Path, runs: Path, home: Path | None = None) -> Impo
         folder = runs / (name if number == 1 else f"{name}-{number}")
         if not folder.exists():
             return import_model(path, folder, home)
-        if (folder / "run.json").is_file() and read_story(folder).get(IMPORT_KEY) == origin:
+        if (folder / "run.json").is_file() and read_story(folder).get(IMPORTED_KEY) == origin:
             return folder
     raise UsageError(
         f"{runs} holds {MAX_RUNS_OF_NAME - 1} runs {name!r}: racer import {path} -o DIR"
@@ -291,7 +290,7 @@ def _name_copies(folder: Path, out: Path, named: Mapping[str, str], source: Mode
         story["config"][key] = str(copies[key])
     if "reward" in named:
         story["reward_file"] = str(copies["reward"])
-    story[IMPORT_KEY] = origin_of_model(source.root)
+    story[IMPORTED_KEY] = origin_of_model(source.root)
     write_json(folder / "run.json", story)
 
 

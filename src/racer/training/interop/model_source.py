@@ -194,7 +194,7 @@ def _list_files(path: str | Path) -> _Listing:
             continue
         listing.names.add(entry.name)
         if PurePosixPath(entry.name).name in (COACH_FILE, CHECKPOINTS_FILE):
-            listing.pointers[entry.name] = _content(entry, SMALL_FILE_BYTES)
+            listing.pointers[entry.name] = _content(entry, SMALL_FILE_BYTES, path)
     if not listing.names and location.notes:
         raise UsageError(f"{path}: {location.notes[0]}")
     return listing
@@ -212,7 +212,7 @@ def _read_files(path: str | Path, wanted: set[str]) -> dict[str, bytes]:
     files = {}
     for entry in visit_files(location, _may_be_of_model):
         if entry.name in wanted:
-            files[entry.name] = _content(entry, MAX_MEMBER_BYTES)
+            files[entry.name] = _content(entry, MAX_MEMBER_BYTES, path)
     missing = wanted - set(files)
     if missing:
         raise UsageError(
@@ -221,13 +221,13 @@ def _read_files(path: str | Path, wanted: set[str]) -> dict[str, bytes]:
     return files
 
 
-def _content(entry: FileEntry, max_bytes: int) -> bytes:
+def _content(entry: FileEntry, max_bytes: int, path: str | Path) -> bytes:
     try:
         content = entry.read(max_bytes + 1)
     except (OSError, TruncatedFileError) as error:
-        raise UsageError(f"{entry.name} cannot be read: {error}") from None
+        raise UsageError(f"{path}: {entry.name} cannot be read: {error}") from None
     if len(content) > max_bytes:
-        raise UsageError(f"{entry.name} holds more than {max_bytes >> 20} MiB")
+        raise UsageError(f"{path}: {entry.name} holds more than {max_bytes >> 20} MiB")
     return content
 
 
