@@ -56,9 +56,7 @@ TESTS = Path(__file__).resolve().parents[1] / "tests" / "training"
 MAKERS = runpy.run_path(str(TESTS / "tensorflow" / "conftest.py"))
 MIXES = (
     "FRONT_FACING_CAMERA",
-    "LEFT_CAMERA",
     "STEREO_CAMERAS",
-    "FRONT_FACING_CAMERA,LIDAR",
     "FRONT_FACING_CAMERA,SECTOR_LIDAR",
     "STEREO_CAMERAS,LIDAR",
 )

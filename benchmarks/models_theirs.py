@@ -104,12 +104,18 @@ def _reads_checkpoint(folder: Path) -> bool:
 
 def _openvino(file: Path, case: dict, inputs: dict, precision: str) -> np.ndarray:
     model = openvino.convert_model(str(file))
-    model.reshape({name: [1, *values.shape[1:]] for name, values in inputs.items()})
+    named = {  # here a name has the number of its output behind it
+        port: values
+        for port in model.inputs
+        for name, values in inputs.items()
+        if any(text.split(":")[0] == name for text in port.get_names())
+    }
+    model.reshape({port: [1, *values.shape[1:]] for port, values in named.items()})
+    order = list(named.values())
     compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision})
-    count = len(next(iter(inputs.values())))
     answers = []
-    for k in range(count):
-        found = compiled({name: values[k : k + 1] for name, values in inputs.items()})
+    for k in range(len(order[0])):
+        found = compiled([values[k : k + 1] for values in order])
         answers.append(np.array(found[0][0]))
     return np.array(answers)
 
