@@ -31,11 +31,11 @@ from racer.training.interop.exporter import exported_metadata, write_experiment
 from racer.training.interop.model_archive import pack_files, unpack_files
 from racer.training.interop.model_bundle import (
     CAR_GRAPH,
-    METADATA_FILE,
     checkpoint_files,
     droa_files,
     metadata_bytes,
 )
+from racer.training.interop.model_source import METADATA_FILE
 from racer.training.learner import read_checkpoint as read_run_checkpoint
 from racer.training.networks import SINGLE_SENSOR, policy_head
 from racer.training.observed import gather_observations
