@@ -31,13 +31,13 @@ from racer.files import (
 )
 from racer.training.config import parse_config
 from racer.training.interop.bundle import Bundle, BundleFile, find_bundle_files
-from racer.training.interop.importer import (
+from racer.training.interop.experiment_draft import (
     ACTIONS_FILE,
     HYPERPARAMETERS_FILE,
     REWARD_FILE,
     draft_experiment,
 )
-from racer.training.interop.model_exporter import GraphComparison, compare_graph
+from racer.training.interop.graph_comparison import GraphComparison, compare_graph
 from racer.training.interop.model_source import (
     CheckpointFiles,
     ModelSource,
