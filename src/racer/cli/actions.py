@@ -15,7 +15,7 @@ from racer.cli.inputs import (
     LogOnTrack,
     load_track_with_note,
     read_log_on_track,
-    resolve_runs,
+    resolve_logs,
 )
 from racer.cli.progress import show_count_bar
 from racer.cli.tables import (
@@ -287,7 +287,7 @@ def actions_check_command(
         typer.Option(
             help="A run (also as @1) or log: what its policy takes where.",
             show_default=False,
-            callback=resolve_runs,
+            callback=resolve_logs,
             autocompletion=offer_runs,
         ),
     ] = None,

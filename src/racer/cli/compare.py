@@ -10,7 +10,7 @@ import typer
 
 from racer.cli.completion import offer_runs
 from racer.cli.course import show_courses
-from racer.cli.inputs import LogOnTrack, read_jobs_on_track, resolve_runs
+from racer.cli.inputs import LogOnTrack, read_jobs_on_track, resolve_logs
 from racer.cli.tables import (
     JsonOption,
     LogTrackOption,
@@ -38,7 +38,7 @@ def compare_command(
             metavar="A B...",
             help="Two or more logs or runs, also as @1; others differ from the first. "
             "Several runs a side: A1 A2 vs B1 B2.",
-            callback=resolve_runs,
+            callback=resolve_logs,
             autocompletion=offer_runs,
         ),
     ],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from racer.cli.completion import offer_rewards, offer_runs
-from racer.cli.inputs import read_log_on_track, resolve_runs
+from racer.cli.inputs import read_log_on_track, resolve_names
 from racer.cli.tables import JsonOption, LogTrackOption, RoutesOption, echo, echo_json, print_record
 from racer.vehicle import DEFAULT_CAR
 
@@ -26,7 +26,7 @@ def doctor_command(
             metavar="LOG",
             help="A log: a file, folder or archive; a run, also as @1.",
             show_default=False,
-            callback=resolve_runs,
+            callback=resolve_names,
             autocompletion=offer_runs,
         ),
     ],

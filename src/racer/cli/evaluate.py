@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.completion import offer_tracks
-from racer.cli.inputs import RunArgument, best_lap_time, describe_standing
+from racer.cli.inputs import SAVED_LOG, RunArgument, best_lap_time, describe_standing
 from racer.cli.tables import (
     BAD,
     DOUBTFUL,
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from racer.training import EvaluationResult
 
-SAVED_LOG = Path("evaluation-simtrace") / "0-iteration.csv"
 SAVED_PICTURE = "laps.png"
 PICTURE_WIDTH_PX = 720  # of the animation
 PICTURE_WIDTH_WITH_VIEW_PX = 560  # where the car's view stands beside it

@@ -15,6 +15,7 @@ from racer.cli.inputs import (
     load_track_with_note,
     place_log,
     read_action_space,
+    resolve_logs,
     resolve_runs,
 )
 from racer.cli.tables import (
@@ -50,7 +51,7 @@ RewardOrRunArgument = Annotated[
     str,
     typer.Argument(
         metavar="REWARD|RUN",
-        help="A reward file, the name of a shipped one, or a run: its folder, @1, @best.",
+        help="A reward file, the name of a shipped one, or a run: its folder, @1, @best; a model: .tar.gz, .pb.",
         callback=resolve_runs,
         autocompletion=offer_rewards_and_runs,
     ),
@@ -75,7 +76,7 @@ TraceOption = Annotated[
     typer.Option(
         metavar="LOG",
         help="Explain recorded laps instead: a simtrace csv, a folder of them, a run.",
-        callback=resolve_runs,
+        callback=resolve_logs,
         autocompletion=offer_runs,
     ),
 ]

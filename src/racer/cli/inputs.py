@@ -13,6 +13,8 @@ import typer
 
 from racer.cli.completion import offer_runs
 from racer.cli.tables import echo
+from racer.errors import need
+from racer.files import make_folder, write_folder
 from racer.track import TrackEntry, check_extent, find_track, open_entry, user_home
 
 if TYPE_CHECKING:
@@ -24,10 +26,73 @@ if TYPE_CHECKING:
     from racer.track import Track
     from racer.vehicle import Metadata
 
+SAVED_LOG = Path("evaluation-simtrace") / "0-iteration.csv"
+"""The log of a race, in a folder of its run."""
 LENGTH_TOLERANCE_M = 0.02  # of tracks whose logs can be laid over each other
 
 
 def resolve_runs(ctx: typer.Context, value: Any) -> Any:
+    """What a user gave for a run, with the folder in the place of a run's name or of a model; what
+    that is goes to stderr.
+
+    While a shell completes a line, names stay as they are. Raises UsageError for a name that no run
+    has, and for what is no model of DeepRacer.
+    """
+    from racer.training.interop import may_be_model
+
+    if ctx.resilient_parsing or value is None or not may_be_model(value):
+        return resolve_names(ctx, value)
+    return type(value)(_run_of_model(Path(value)))
+
+
+def resolve_logs(ctx: typer.Context, value: Any) -> Any:
+    """What a user gave for a log, or a list of that, as `resolve_runs` has it; a model that brings no
+    log drives a race for one.
+    """
+    if isinstance(value, list):
+        return [resolve_logs(ctx, one) for one in value]
+    from racer.training.interop import holds_log, holds_model, may_be_model
+
+    is_model = value is not None and not ctx.resilient_parsing and may_be_model(value)
+    if not is_model or holds_log(value) or not holds_model(value):
+        return resolve_names(ctx, value)
+    folder = _run_of_model(Path(value))
+    if not holds_log(folder):
+        _drive_race(folder)
+    return type(value)(folder)
+
+
+def _run_of_model(path: Path) -> Path:
+    """The run that is made of a model, or was before."""
+    need("train")
+    from racer.training.interop import run_of_model
+
+    made = run_of_model(path, Path("runs"), user_home())
+    if isinstance(made, Path):
+        echo(f"{path} is {made}", err=True)
+        return made
+    for note in made.notes:
+        echo(f"note: {note}", err=True)
+    echo(f"{path} is {made.folder} now", err=True)
+    return made.folder
+
+
+def _drive_race(folder: Path) -> None:
+    """Write the log of a race into a run."""
+    from racer.logs import write_csv
+    from racer.training import evaluate
+
+    echo(f"{folder} has no log yet: it drives a race", err=True)
+    result = evaluate(folder, home=user_home())
+    write_folder(
+        folder / f"evaluation-{result.stamp}",
+        lambda place: write_csv(
+            result.trace, make_folder(place / SAVED_LOG.parent) / SAVED_LOG.name
+        ),
+    )
+
+
+def resolve_names(ctx: typer.Context, value: Any) -> Any:
     """What a user gave for a run or a log, or a list of that, with the folder in the place of a
     run's name; what that is goes to stderr.
 
@@ -37,7 +102,7 @@ def resolve_runs(ctx: typer.Context, value: Any) -> Any:
     if ctx.resilient_parsing:
         return value
     if isinstance(value, list):
-        return [resolve_runs(ctx, one) for one in value]
+        return [resolve_names(ctx, one) for one in value]
     text = str(value)
     if "@" not in text or "://" in text or Path(text).exists():
         return value
@@ -55,7 +120,16 @@ LogsArgument = Annotated[
     typer.Argument(
         metavar="LOG...",
         help="Logs: files, folders, archives, globs, s3:// addresses; runs, also as @1.",
-        callback=resolve_runs,
+        callback=resolve_names,
+        autocompletion=offer_runs,
+    ),
+]
+LogsOrModelsArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="LOG...",
+        help="Logs: files, folders, archives, globs, s3:// addresses; runs, also as @1; models.",
+        callback=resolve_logs,
         autocompletion=offer_runs,
     ),
 ]
@@ -63,7 +137,7 @@ RunArgument = Annotated[
     Path,
     typer.Argument(
         metavar="RUN",
-        help="Folder of a run, or its name: @1, @best, @last (racer runs).",
+        help="Folder of a run, or its name: @1, @best, @last (racer runs); or a model: .tar.gz, .pb.",
         show_default=False,
         callback=resolve_runs,
         autocompletion=offer_runs,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from racer.cli.completion import offer_runs
-from racer.cli.inputs import LENGTH_TOLERANCE_M, LogOnTrack, read_log_on_track, resolve_runs
+from racer.cli.inputs import LENGTH_TOLERANCE_M, LogOnTrack, read_log_on_track, resolve_logs
 from racer.cli.tables import (
     LogTrackOption,
     RoutesOption,
@@ -38,7 +38,7 @@ PathsArgument = Annotated[
         metavar="LOG",
         help="A log: a file or a folder, a run also as @1. versus takes two.",
         show_default=False,
-        callback=resolve_runs,
+        callback=resolve_logs,
         autocompletion=offer_runs,
     ),
 ]

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from racer.cli.completion import offer_rewards
-from racer.cli.inputs import LogsArgument, tracks_to_try
+from racer.cli.inputs import LogsOrModelsArgument, tracks_to_try
 from racer.cli.tables import (
     JsonOption,
     LapsCsvOption,
@@ -30,7 +30,7 @@ from racer.files import read_json
 
 def replay_command(
     reward: RewardArgument,
-    logs: LogsArgument,
+    logs: LogsOrModelsArgument,
     track: LogTrackOption = "",
     tracks: RoutesOption = None,
     own: Annotated[

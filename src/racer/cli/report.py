@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from racer.cli.inputs import LENGTH_TOLERANCE_M, LogsArgument, place_log
+from racer.cli.inputs import LENGTH_TOLERANCE_M, LogsOrModelsArgument, place_log
 from racer.cli.tables import LogTrackOption, RoutesOption, echo, refuse_if
 from racer.errors import need
 from racer.files import write_file
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def report_command(
-    paths: LogsArgument,
+    paths: LogsOrModelsArgument,
     output: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="The page: an .html file.")
     ] = Path("report.html"),

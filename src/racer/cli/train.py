@@ -261,9 +261,10 @@ def _open_to_resume(
     folder: Path, steps: int | None, minutes: float | None, iterations: int | None
 ) -> Run:
     """A run that is not at its end, or is made longer. Raises UsageError for one that is."""
-    from racer.training import Run, extend_run, is_finished, next_end
+    from racer.training import Run, check_can_resume, extend_run, is_finished, next_end
 
     run = Run.open(folder)
+    check_can_resume(run)
     if any(end is not None for end in (steps, minutes, iterations)):
         return extend_run(run, steps, minutes, iterations)
     refuse_if(

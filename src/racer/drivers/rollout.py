@@ -310,4 +310,5 @@ def _is_lost(row: State) -> NDArray[np.bool_]:
 def scored_rows_of(drive: Drive) -> State:
     """The steps of a drive that a reward is called for."""
     is_scored = drive.rows["phase"] == Phase.RUN
-    return drive.rows.view(ROW_BYTES)[is_scored].view(STATE)
+    rows: State = drive.rows.view(ROW_BYTES)[is_scored].view(STATE)
+    return rows

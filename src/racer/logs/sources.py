@@ -26,6 +26,8 @@ _ADVICE = (
     "AWS_ENDPOINT_URL"
 )
 _WILDCARDS = "*?["
+COACH_FILE = ".coach_checkpoint"
+"""A hidden file of a DeepRacer model: it names a checkpoint."""
 
 Result = TypeVar("Result")
 
@@ -207,7 +209,9 @@ def natural_sort_key(name: str) -> list[tuple[int, str]]:
 def is_hidden_file(name: str) -> bool:
     """Whether a file is one of those that systems keep beside the user's own."""
     parts = PurePosixPath(name).parts
-    return bool(parts) and (parts[-1].startswith(".") or "__MACOSX" in parts)
+    if not parts or parts[-1] == COACH_FILE:
+        return False
+    return parts[-1].startswith(".") or "__MACOSX" in parts
 
 
 def local_file_entry(path: Path, name: str = "") -> FileEntry:

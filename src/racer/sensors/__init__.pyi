@@ -15,6 +15,7 @@ from .names import sensor_kind as sensor_kind
 from .observation import Observation as Observation
 from .observation import Sensors as Sensors
 from .observation import SensorSpec as SensorSpec
+from .observation import sensor_spec as sensor_spec
 
 __all__ = [
     "FARTHEST_M",
@@ -34,4 +35,5 @@ __all__ = [
     "picture_size",
     "scan_lidar",
     "sensor_kind",
+    "sensor_spec",
 ]

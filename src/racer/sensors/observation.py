@@ -197,7 +197,14 @@ class Sensors:
 
 
 def sensor_spec(name: str, lidar_config: Mapping[str, float] = DEFAULT_LIDAR_CONFIG) -> SensorSpec:
-    """What a sensor sends of each car."""
+    """What a sensor sends of each car.
+
+    Examples
+    --------
+    >>> from racer.sensors import sensor_spec
+    >>> sensor_spec("camera").shape, sensor_spec("discretized_sector_lidar").shape
+    ((1, 120, 160), (64,))
+    """
     if sensor_kind(name) in PICTURE_KINDS:
         width, height = picture_size(name)
         views = len(CAMERAS[sensor_kind(name)])

@@ -3,6 +3,7 @@ from .config import LearnerSettings as LearnerSettings
 from .config import TrainConfig as TrainConfig
 from .config import parse_config as parse_config
 from .continuation import changes_of_actions as changes_of_actions
+from .continuation import check_can_resume as check_can_resume
 from .continuation import create_run as create_run
 from .continuation import extend_run as extend_run
 from .continuation import inherit_config as inherit_config
@@ -54,6 +55,7 @@ __all__ = [
     "TrainingProgress",
     "beyond_logs_notes",
     "changes_of_actions",
+    "check_can_resume",
     "cost_job",
     "create_run",
     "evaluate",

@@ -25,7 +25,7 @@ from racer.track import load_track
 from racer.training.config import TrainConfig, parse_config
 from racer.training.interop import read_hyperparameters
 from racer.training.learner import plain_bytes, read_checkpoint, read_plain
-from racer.training.lineage import Ancestor
+from racer.training.lineage import IMPORTED_KEY, Ancestor
 from racer.training.run import Run, read_story
 from racer.training.run_folder import START_FILE, StartPolicy, run_metadata
 from racer.training.runs import HANDLE
@@ -66,6 +66,7 @@ def extend_run(
     >>> session.train(lambda progress: None).steps
     8192
     """
+    check_can_resume(run)
     with hold_folder(run.folder):
         done = _progress_of(run)
         _check_is_beyond(run, steps, minutes, iterations, done)
@@ -94,6 +95,16 @@ def extend_run(
         story["extensions"] = [*story.get("extensions", []), extension]
         write_json(run.folder / "run.json", story)
     return Run.open(run.folder)
+
+
+def check_can_resume(run: Run) -> None:
+    """Raise UsageError for a run that was made of a model, whose training is not here."""
+    origin = read_story(run.folder).get(IMPORTED_KEY)
+    if origin:
+        raise UsageError(
+            f"{run.folder} is a model that was trained elsewhere: start a training from its policy (racer train REWARD "
+            f"--from {run.folder})"
+        )
 
 
 def next_end(config: TrainConfig) -> str:

@@ -222,7 +222,7 @@ def read_checkpoint(run: Run, checkpoint: str) -> tuple[BasePolicy, Path, dict[s
     torch.set_num_threads(1)
     advice = "name another with --checkpoint, or train anew"
     saved = read_plain(file, advice)
-    policy = _new_policy(run)
+    policy = new_policy(run)
     try:
         policy.load_state_dict(saved["weights"])
     except UNREADABLE as error:
@@ -244,7 +244,7 @@ def has_finite_weights(policy: BasePolicy) -> bool:
     return all(bool(torch.isfinite(weights).all()) for weights in policy.parameters())
 
 
-def _new_policy(run: Run) -> BasePolicy:
+def new_policy(run: Run) -> BasePolicy:
     """A policy as the run trains it, with fresh weights. No reward function is run for it."""
     cars = DeepRacerVectorEnv(1, **(run.env_arguments() | {"reward": lambda params: 0.0}))
     arguments: dict[str, Any] = _policy_arguments(run, run.config.settings)

@@ -10,6 +10,8 @@ from racer.errors import UsageError
 
 FAILURE_FILE = "failed.json"
 """Why a training ended before its time, until it goes on."""
+IMPORTED_KEY = "imported_from"
+"""In run.json: the model that a run was made of, by its path and a stamp of its files."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from racer.errors import UsageError
 from racer.files import decode_text, is_folder_held, read_bytes, read_json
 from racer.track import Track, load_route, user_home
 from racer.training.kept_checkpoint import service_pick
-from racer.training.lineage import FAILURE_FILE, parse_lineage
+from racer.training.lineage import FAILURE_FILE, IMPORTED_KEY, parse_lineage
 from racer.vehicle import car_preset
 
 RUNS_FOLDER = "runs"
@@ -37,7 +37,7 @@ HANDLE = re.compile(r"(?P<folder>.*)@(?P<which>\d+|best|last)")
 MAX_DEPTH = 6
 """Folders between the one that is searched and a run."""
 
-TrainingState = Literal["training", "finished", "interrupted", "failed", "damaged"]
+TrainingState = Literal["training", "finished", "interrupted", "failed", "imported", "damaged"]
 
 
 @dataclass(frozen=True)
@@ -245,6 +245,8 @@ def _summary_of(folder: Path, story: dict[str, Any], made: datetime) -> RunSumma
         run = replace(run, planned_iterations=int(config["iterations"]))
     else:
         run = replace(run, planned_steps=int(config["steps"]) + int(config.get("fine_tune", 0)))
+    if story.get(IMPORTED_KEY):
+        return replace(run, state="imported", steps=run.planned_steps or 0)
     run = _with_evaluations(run)
     return _with_state(run)
 

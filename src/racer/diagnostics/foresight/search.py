@@ -48,6 +48,7 @@ from racer.diagnostics.pay import pay_around_lap
 from racer.drivers import Drive, scored_rows_of
 
 Array = NDArray[np.float64]
+_Cycle = tuple[tuple[int, float], ...]
 
 SHARES_OF_SHARING = (16, 6)  # tries of a round for the best groups of drivers
 SHARED_GROUPS = 2  # of each search
@@ -65,8 +66,8 @@ LEAST_CYCLE = 0.5  # of one: what is left after less than that belongs to the on
 SHARE = -1
 POLISH = -2
 # what is done in a cycle, a search by its number, and the fraction of the cycle at which that ends
-FIRST_CYCLE = ((0, 0.3), (POLISH, 0.36), (1, 0.46), (2, 0.56), (SHARE, 0.84), (POLISH, 1.0))
-NEXT_CYCLE = ((0, 0.1), (1, 0.2), (2, 0.3), (SHARE, 0.7), (POLISH, 1.0))
+FIRST_CYCLE: _Cycle = ((0, 0.3), (POLISH, 0.36), (1, 0.46), (2, 0.56), (SHARE, 0.84), (POLISH, 1.0))
+NEXT_CYCLE: _Cycle = ((0, 0.1), (1, 0.2), (2, 0.3), (SHARE, 0.7), (POLISH, 1.0))
 PARTS_OF_LAP = 20  # in which the pay of a step is noted
 LEAST_WORK_STEPS = 60  # that a try counts as: a short one takes its time, too
 REPLAY_WORK = 0.5  # a car-step without a driver, of one with a driver

@@ -74,10 +74,25 @@ class Bundle:
 
 
 def read_bundle(path: str | Path) -> Bundle:
-    """The files of a folder or an archive (`.tar.gz`, `.tgz`, `.tar`, `.zip`; read in place).
+    """The files of a folder or an archive, as `find_bundle_files` has them.
 
     Raises UsageError when there is no such thing, or neither a reward function nor an action space
     in it.
+    """
+    bundle = find_bundle_files(path)
+    if "reward" not in bundle.files and "metadata" not in bundle.files:
+        reason = f" ({bundle.notes[0]})" if bundle.notes else ""
+        raise UsageError(
+            f"{path} holds no reward_function.py: give the folder with custom_files/ and run.env, or an archive of it{reason}"
+        )
+    return bundle
+
+
+def find_bundle_files(path: str | Path) -> Bundle:
+    """The files of a folder or an archive (`.tar.gz`, `.tgz`, `.tar`, `.zip`; read in place), which
+    may be none.
+
+    Raises UsageError when there is no such thing.
     """
     location = locate_logs(path)
     files: dict[str, list[BundleFile]] = {}
@@ -86,11 +101,6 @@ def read_bundle(path: str | Path) -> Bundle:
         content = _content(entry, location.notes)
         if kind and content is not None:
             files.setdefault(kind, []).append(BundleFile(entry.name, content))
-    if "reward" not in files and "metadata" not in files:
-        reason = f" ({location.notes[0]})" if location.notes else ""
-        raise UsageError(
-            f"{path} holds no reward_function.py: give the folder with custom_files/ and run.env, or an archive of it{reason}"
-        )
     sorted_files = {kind: _likeliest_first(kind, some) for kind, some in files.items()}
     return Bundle(str(path), sorted_files, (*location.notes, *_difference_notes(sorted_files)))
 

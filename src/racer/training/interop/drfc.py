@@ -197,11 +197,13 @@ def settings_from_config(
     }
 
 
-def run_env_from_settings(settings: Mapping[str, str], prefix: str) -> str:
-    """The text of a `run.env` with these settings, whose model is kept under `prefix`."""
+def run_env_from_settings(settings: Mapping[str, str], prefix: str, pretrained: str = "") -> str:
+    """The text of a `run.env` with these settings, whose model is kept under `prefix`, and goes on
+    from the one under `pretrained` where that is named.
+    """
     names = {key: name for name, key in reversed(ENV_KEYS.items())}  # the newer name of a key
     variables = {names[key]: value for key, value in settings.items()}
-    return run_env_text(variables, prefix, reverse_evaluation=settings["REVERSE_DIR"])
+    return run_env_text(variables, prefix, settings["REVERSE_DIR"], pretrained)
 
 
 def settings_from_env(variables: Mapping[str, str]) -> dict[str, str]:

@@ -15,8 +15,8 @@ from racer.vehicle import DEFAULT_NETWORK
 DEEPRACER_NETWORKS = tuple(name for name in NETWORKS if name != SMALL)
 
 _WEIGHTS_NOTE = (
-    "what the policy has learned stays here, in model/policy.onnx: DeepRacer for Cloud goes on from TensorFlow "
-    "checkpoints only, and trains from the beginning"
+    "what the policy has learned stays here, in model/policy.onnx, and DeepRacer for Cloud trains from the beginning: "
+    "racer export --to drfc takes along a checkpoint that it goes on from"
 )
 _FEATURES_NOTE = (
     "this policy drives on numbers about car and road; DeepRacer for Cloud trains the network that model_metadata.json "
@@ -24,16 +24,16 @@ _FEATURES_NOTE = (
 )
 
 
-def export_notes(run: Run) -> list[str]:
-    """Sentences about what does not go over to DeepRacer for Cloud."""
+def export_notes(run: Run, is_pretrained: bool = False) -> list[str]:
+    """Sentences about what does not go over to DeepRacer for Cloud, with the weights or without."""
     return [
         *_sensor_notes(run),
-        _WEIGHTS_NOTE,
+        *(() if is_pretrained else (_WEIGHTS_NOTE,)),
         *obstacle_notes(run.obstacle_layout),
         *hyperparameters_notes(
             effective_settings(run), run.metadata.training_algorithm, run.config.is_like_service
         ),
-        *_config_notes(run),
+        *_config_notes(run, is_pretrained),
     ]
 
 
@@ -72,15 +72,15 @@ def _sensor_notes(run: Run) -> list[str]:
     return notes
 
 
-def _config_notes(run: Run) -> list[str]:
+def _config_notes(run: Run, is_pretrained: bool) -> list[str]:
     """Sentences about keys of the configuration that its files have no counterpart for."""
     config = run.config
     notes = []
-    if run.lineage:
+    if run.lineage and not is_pretrained:
         notes.append(
             f"the run started from the policy of {Path(run.lineage[0].folder).name}; the experiment begins with nothing"
         )
-    if config.teacher:
+    if config.teacher and not is_pretrained:
         notes.append("there is no teacher there: the network learns from the reward alone")
     if config.also_tracks:
         notes.append(

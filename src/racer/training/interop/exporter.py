@@ -307,9 +307,9 @@ def export_run(
     )
 
 
-def write_experiment(run: Run, folder: Path) -> list[str]:
+def write_experiment(run: Run, folder: Path, is_pretrained: bool = False) -> list[str]:
     """Write the training of a run for DeepRacer for Cloud and for racer; notes on what does not go
-    over.
+    over. Is it pretrained, it goes on from the folder `model` beside.
     """
     custom_files = folder / CUSTOM_FILES_FOLDER
     write_file(
@@ -324,7 +324,9 @@ def write_experiment(run: Run, folder: Path) -> list[str]:
     track = _write_track(run.track, folder)
     settings = settings_from_config(run.config, track.world, run.obstacle_layout)
     run_name = run.folder.resolve().name
-    write_file(folder / "run.env", run_env_from_settings(settings, prefix=f"racer-{run_name}"))
+    prefix = f"racer-{run_name}"
+    pretrained = f"{prefix}-pretrained" if is_pretrained else ""
+    write_file(folder / "run.env", run_env_from_settings(settings, prefix, pretrained))
     changes: dict[str, Any] = {
         "reward": f"{CUSTOM_FILES_FOLDER}/reward_function.py",
         "action_space": f"{CUSTOM_FILES_FOLDER}/model_metadata.json",
@@ -343,7 +345,7 @@ def write_experiment(run: Run, folder: Path) -> list[str]:
         comments=("The training that this was exported from: racer train experiment.toml",),
     )
     write_file(folder / "experiment.toml", text)
-    return [*track.notes, *export_notes(run)]
+    return [*track.notes, *export_notes(run, is_pretrained)]
 
 
 def exported_metadata(run: Run) -> Metadata:

@@ -41,8 +41,8 @@ DR_EVAL_SAVE_MP4=False
 DR_EVAL_CHECKPOINT=best
 DR_EVAL_REVERSE_DIRECTION={reverse}
 DR_EVAL_RESET_BEHIND_DIST=1.0
-DR_LOCAL_S3_PRETRAINED=False
-DR_LOCAL_S3_PRETRAINED_PREFIX=rl-sagemaker-pretrained
+DR_LOCAL_S3_PRETRAINED={is_pretrained}
+DR_LOCAL_S3_PRETRAINED_PREFIX={pretrained}
 DR_LOCAL_S3_PRETRAINED_CHECKPOINT=best
 DR_LOCAL_S3_MODEL_PREFIX={prefix}
 DR_LOCAL_S3_CUSTOM_FILES_PREFIX=custom_files
@@ -141,11 +141,14 @@ def parse_env(text: str) -> dict[str, str]:
     return variables
 
 
-def run_env_text(variables: Mapping[str, str], prefix: str, reverse_evaluation: str) -> str:
+def run_env_text(
+    variables: Mapping[str, str], prefix: str, reverse_evaluation: str, pretrained: str = ""
+) -> str:
     """The text of a `run.env` with these variables and DeepRacer for Cloud's usual ones.
 
-    Its model is kept under `prefix` in the bucket; `reverse_evaluation` is True or False. Raises
-    UsageError for a value that its scripts cannot read.
+    Its model is kept under `prefix` in the bucket, and goes on from the one under `pretrained` where
+    that is named; `reverse_evaluation` is True or False. Raises UsageError for a value that its
+    scripts cannot read.
     """
     lines = []
     for name, value in variables.items():
@@ -157,9 +160,16 @@ def run_env_text(variables: Mapping[str, str], prefix: str, reverse_evaluation: 
         lines.append(line)
     return _TEMPLATE.format(
         settings="\n".join(lines),
-        prefix=re.sub(r"[^\w.-]+", "-", prefix),
+        prefix=_bucket_name(prefix),
+        is_pretrained=bool(pretrained),
+        pretrained=_bucket_name(pretrained) or "rl-sagemaker-pretrained",
         reverse=reverse_evaluation,
     )
+
+
+def _bucket_name(name: str) -> str:
+    """A name as a folder of a bucket may have it."""
+    return re.sub(r"[^\w.-]+", "-", name)
 
 
 def _unquote(text: str) -> str:
