@@ -36,6 +36,7 @@ LINE = [
 ]
 FAR = 0.4  # m from the line, where the pay would end
 LEAST = 0.5  # of the pay is left, however far the line is
+MOST = 1.1  # pace that is paid: with more, a car does not stay on the road
 NEAR = 6  # pieces of the line before and after the last place
 
 LAST = {"place": 0.0, "steps": 0.0}
@@ -66,6 +67,6 @@ def reward_function(params):
     if params["is_offtrack"] or params["is_crashed"]:
         return 0.0
     pace = -gained if params["is_reversed"] else gained
-    pace = max(-2.0, min(2.0, pace))
+    pace = max(-MOST, min(MOST, pace))
     worth = max(LEAST, 1.0 - square / FAR ** 2)
     return float(pace * abs(pace) * worth)

@@ -59,7 +59,7 @@ def test_a_training_prints_iterations_best_laps_and_endings(tmp_path: Path, driv
     write_csv(drive(episodes=45, step=1.0), tmp_path / "training" / "all.csv")
     result = run(tmp_path / "training", "-o", tmp_path / "out")
     assert "45 laps in 3 iterations, 51% complete" in result.output
-    assert "20 episodes are taken as one" in result.output
+    assert "20 episodes of a file are taken as one" in result.output
     assert "where the others ended" in result.output
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "training_laps.png",

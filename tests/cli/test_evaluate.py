@@ -202,11 +202,14 @@ def test_a_run_without_a_checkpoint_says_how_to_go_on(tmp_path):
         ("--track ovall", "unknown track 'ovall': did you mean 'oval'?"),
         ("--car v7", "v7"),
         ("--noise loud", "unknown noise 'loud'"),
-        ("--checkpoint 129", "has no checkpoint 129: there are best, last, 128, 256, 384"),
-        ("--checkpoint state", "has no checkpoint state: there are best, last, 128, 256, 384"),
+        ("--checkpoint 129", "has no checkpoint 129: there are best, service, last, 128, 256, 384"),
+        (
+            "--checkpoint state",
+            "has no checkpoint state: there are best, service, last, 128, 256, 384",
+        ),
         (
             "--checkpoint ../state",
-            "has no checkpoint ../state: there are best, last, 128, 256, 384",
+            "has no checkpoint ../state: there are best, service, last, 128, 256, 384",
         ),
         ("--video avi", "--video avi: there are gif and mp4"),
         ("--laps 0", "'--laps'"),

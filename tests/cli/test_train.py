@@ -391,7 +391,7 @@ def racer(*words: str) -> Done:
         ),
         (
             "train --resume . --seed 3",
-            "--resume . goes on as the run began: give it with --steps or --minutes only; "
+            "--resume . goes on as the run began: give it with --steps, --minutes or --iterations only; "
             "racer train REWARD --from . starts another training from its policy",
         ),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from racer.cli.completion import offer_runs
-from racer.cli.course import show_courses
 from racer.cli.inputs import LogOnTrack, read_jobs_on_track, resolve_logs
 from racer.cli.tables import (
     JsonOption,
@@ -19,13 +19,14 @@ from racer.cli.tables import (
     echo,
     echo_json,
     print_record,
+    refuse_if,
     table_as_dicts,
 )
 from racer.errors import UsageError
 from racer.records import known_number
 
 if TYPE_CHECKING:
-    from racer.analysis import LogComparison, PairDifference
+    from racer.analysis import CourseComparison, LogComparison, PairDifference, Training
 
 BETWEEN_SIDES = Path("vs")
 """The word between the runs of one side and those of the next."""
@@ -94,7 +95,7 @@ def compare_command(
             logs += read_jobs_on_track(path, track, tracks, with_line_deviation=True)
         side_sizes += [len(logs) - before] if BETWEEN_SIDES in paths else [1] * (len(logs) - before)
     if course:
-        show_courses(logs, output, as_json)
+        _show_courses(logs, output, as_json)
         return
     compared_phase = common_phase({str(log.path): log.laps_on_track for log in logs}, phase)
     sides = []
@@ -172,3 +173,47 @@ def _pair_as_dict(pair: PairDifference) -> dict[str, Any]:
         **intervals,
         "verdict": pair.sentences,
     }
+
+
+def _show_courses(logs: Sequence[LogOnTrack], output: Path | None, as_json: bool) -> None:
+    """Print how the last training lies to the others, and draw it where there is an `output`."""
+    from racer.analysis import compare_courses, log_names
+
+    refuse_if(
+        len(logs) < 2,
+        "--course compares a training with others: racer compare RUN... LOG --course",
+    )
+    names = log_names([log.path for log in logs])
+    *others, training = [_training(name, log) for name, log in zip(names, logs, strict=True)]
+    comparison = compare_courses(training, others)
+    picture = _draw_courses(comparison, training, others, output) if output else None
+    if as_json:
+        echo_json(comparison.to_dict() | {"picture": str(picture) if picture else None})
+        return
+    print_record(comparison)
+    if picture:
+        echo(str(picture))
+
+
+def _training(name: str, log: LogOnTrack) -> Training:
+    """A training, with the evaluations that a run keeps beside its log."""
+    import pandas as pd
+
+    from racer.analysis import Training
+
+    file = log.path / "evaluations.csv"
+    evaluations = pd.read_csv(file) if file.is_file() else None
+    training = Training.of(name, log.log.trace, log.laps_on_track, evaluations)
+    refuse_if(training.laps.empty, f"{log.path} holds no laps of a training")
+    return training
+
+
+def _draw_courses(
+    comparison: CourseComparison, training: Training, others: Sequence[Training], path: Path
+) -> Path:
+    from racer.plotting import foretold_curve_figure, save_figure
+
+    figure = foretold_curve_figure(
+        training.curve, [other.curve for other in others], comparison.name
+    )
+    return save_figure(figure, path.expanduser())

@@ -46,7 +46,10 @@ def completion_command(
     if shell is Shell.bash:
         typer.echo(BASH_WORDS)
     os.environ["_RACER_COMPLETE"] = f"source_{shell.value}"
-    app(prog_name="racer")
+    try:
+        app(prog_name="racer")
+    finally:
+        del os.environ["_RACER_COMPLETE"]
 
 
 def offer_tracks(incomplete: str) -> list[Offer]:

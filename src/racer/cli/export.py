@@ -173,8 +173,8 @@ def import_command(
         typer.Option(
             "--action-space",
             metavar="FILE",
-            help="The model_metadata.json of a model that has none beside it.",
-            show_default=False,
+            help="A model_metadata.json, of a model that has none.",
+            show_default="the one beside the model",
         ),
     ] = None,
     is_experiment: Annotated[

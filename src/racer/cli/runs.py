@@ -70,7 +70,9 @@ def _runs_table(runs: list[RunSummary], folder: Path) -> RecordTable:
         "parent",
         "state",
     )
-    table = new_table(*heads, "folder", text=TEXT_HEADS, minor=("age", "parent", "folder"))
+    table = new_table(
+        *heads, "folder", text=TEXT_HEADS, minor=("service's lap s", "age", "parent", "folder")
+    )
     for run in runs:
         table.add_row(
             _handle(run, folder),

@@ -311,11 +311,13 @@ def _train(run: Run, is_resumed: bool, as_json: bool) -> None:
     for line in _describe_start(run):
         say(line)
     session = open_session(run)
-    say(_describe_learning(session))
-    notes = [] if is_resumed else _changed_actions(run)
+    notes: list[str] = []
     if is_resumed:
         session.resume()
         say(f"going on after {session.progress.steps:,} steps")
+    else:
+        say(_describe_learning(session))
+        notes += _changed_actions(run)
     notes += [*session.notes, *run.metadata.notes, *_rounding_notes(session)]
     _echo_notes(notes, say)
     with _show_training(session, as_json) as report:

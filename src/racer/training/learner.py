@@ -387,12 +387,10 @@ def _checkpoint_name(run: Run, checkpoint: str) -> str:
         )
     names = {f"{number}": f"{number}.pt" for number in steps}
     # the name only: a best.json from elsewhere may name a file anywhere
-    kept = run.service_pick() or best
-    names |= {
-        "best": Path(str(best["checkpoint"])).name,
-        "service": Path(str(kept["checkpoint"])).name,
-        "last": f"{steps[-1]}.pt",
-    }
+    names |= {"best": Path(str(best["checkpoint"])).name, "last": f"{steps[-1]}.pt"}
+    if checkpoint == "service":
+        kept = run.service_pick() or best
+        names["service"] = Path(str(kept["checkpoint"])).name
     if checkpoint not in names:
         raise UsageError(
             f"{run.folder} has no checkpoint {checkpoint}: there are best, service, last, {', '.join(map(str, steps))}"

@@ -41,6 +41,9 @@ STEREO_CHANNELS = 2
 
 Tensor = torch.Tensor
 
+PPO_EPSILON = 1e-5
+"""Adam's, as stable-baselines3 and the service have it for PPO."""
+
 
 class Convolution(NamedTuple):
     """Sizes of one convolution."""
@@ -158,9 +161,6 @@ def _multiplies_bfloat16() -> bool:
 
 
 HAS_BFLOAT16 = _multiplies_bfloat16()
-
-PPO_EPSILON = 1e-5
-"""Adam's, as stable-baselines3 and the service have it for PPO."""
 
 
 class Embedding(BaseFeaturesExtractor):

@@ -280,11 +280,20 @@ def read_config(folder: Path) -> TrainConfig:
 
 
 def read_evaluations(folder: Path) -> pd.DataFrame:
-    """The rows of a run's evaluations.csv; a table of none where there is no such file yet."""
+    """The rows of a run's evaluations.csv; a table of none where there is no such file yet.
+
+    Raises UsageError for a file that is no such table.
+    """
     file = folder / "evaluations.csv"
     if not file.exists():
         return pd.DataFrame(columns=EVALUATION_COLUMNS, dtype=float)
-    return pd.read_csv(file)
+    try:
+        table = pd.read_csv(file)
+    except (ValueError, pd.errors.ParserError) as error:
+        raise UsageError(f"{file} is damaged ({error}): train anew") from None
+    if not set(EVALUATION_COLUMNS).issubset(table.columns):
+        raise UsageError(f"{file} is damaged: it is no table of evaluations; train anew")
+    return table
 
 
 def write_failing_step(run: Run, error: RewardRefused) -> str:
