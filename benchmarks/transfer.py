@@ -2,7 +2,7 @@
 their logs hold.
 
     python benchmarks/transfer.py LOGS --tracks DIR [--seeds 5] [--observation features|sensors]
-    python benchmarks/transfer.py --report
+    python benchmarks/transfer.py LOGS --tracks DIR --report [--pictures docs/pictures]
 
 LOGS is a folder with a folder for each job: its training log, and, where they are there,
 `model_metadata.json`, `hyperparameters.json`, `*training_metrics.json` (which hold the iterations that
@@ -49,6 +49,7 @@ from racer.diagnostics.log_replay import price_trace
 from racer.errors import RacerError, UsageError
 from racer.logs import Log, read_log, read_metrics
 from racer.logs.track_matching import match_track
+from racer.plotting import foretold_curve_figure, save_figure
 from racer.reward import load_reward
 from racer.track import Track, save_route
 from racer.training.run import Run
@@ -94,6 +95,11 @@ class Job:
         return int(whole["iteration"].max()) + 1
 
     @property
+    def whole_curve(self) -> pd.DataFrame:
+        """The curve without an iteration that was cut off."""
+        return self.curve[self.curve["iteration"] < self.iterations]
+
+    @property
     def is_fresh(self) -> bool:
         """Whether it began with a model that could not drive yet."""
         first = self.curve.loc[self.curve["iteration"] == 0, "completion"]
@@ -120,6 +126,10 @@ def main() -> int:
         if len(runs) >= 2:
             results.append(_measure(job, runs))
             _print_curve(job, runs)
+            if options.pictures:
+                curves = [pd.DataFrame(run["curve"]) for run in runs]
+                figure = foretold_curve_figure(job.whole_curve, curves, job.name)
+                save_figure(figure, options.pictures / f"proof_{job.name}.png")
     _print_results(results)
     return 0
 
@@ -345,7 +355,7 @@ def _measure(job: Job, runs: list[dict[str, Any]]) -> dict[str, Any]:
         "evaluated_foretold": float(np.nanmean(evaluated))
         if np.isfinite(evaluated).any()
         else np.nan,
-        "complete": float(job.curve["complete"].iloc[-1]),
+        "complete": float(job.whole_curve["complete"].iloc[-1]),
         "complete_foretold": float(np.mean([curve["complete"].iloc[-1] for curve in curves])),
         "first": _first_complete(job.curve),
         "first_foretold": float(np.mean([_first_complete(curve) for curve in curves])),
@@ -445,6 +455,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--observation", default="features", help="features, or sensors: pictures")
     parser.add_argument("--report", action="store_true", help="train nothing: what is done already")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="draw the course of each job")
     options = parser.parse_args()
     if not options.logs.is_dir():
         raise UsageError(f"{options.logs} is no folder of jobs")
