@@ -27,13 +27,13 @@ outputs: $(INSTALLED) ## Write what commands print now into the pages that show 
 	.venv/bin/python docs/outputs.py
 
 test: lint types ## Lint, types, and the tests with warnings as errors
-	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4
+	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4 --dist loadgroup
 
 test-fast: $(INSTALLED) ## Lint, types, and all tests but the slow ones, side by side
 	@$(MAKE) --jobs 3 lint types quick-tests
 
 quick-tests: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4 -m "not slow"
+	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4 --dist loadgroup -m "not slow"
 
 # PyTorch alone is the tested version: its lowest one is gigabytes more to fetch. What lowest versions call and newer
 # packages below them deprecate (matplotlib 3.9 and pyparsing) is no fault of theirs.

@@ -12,7 +12,7 @@ import pytest
 
 from racer.checker import CheckReport, check
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("corpus")]
 
 
 CORPUS = sorted((Path(__file__).parents[1] / "data" / "corpus").glob("*.py"))

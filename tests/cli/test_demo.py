@@ -20,6 +20,8 @@ from racer.raceline.lap_bound import remember_bound
 from racer.track import load_track
 from racer.vehicle.car import V6
 
+pytestmark = pytest.mark.xdist_group("demo")  # one process makes what they share
+
 BOUND_S = 7.0
 
 

@@ -14,7 +14,7 @@ import racer
 from racer.cli import COMMANDS
 from racer.plotting import PLOT_KINDS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]
 
 
 class PageLinks(HTMLParser):

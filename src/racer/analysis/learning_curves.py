@@ -60,10 +60,10 @@ def learning_curve(trace: pd.DataFrame, laps: pd.DataFrame) -> pd.DataFrame:
     --------
     >>> import racer
     >>> from racer.analysis import laps, learning_curve
-    >>> run = racer.train("center_line", track="oval", steps=40_000)
+    >>> run = racer.train("center_line", "oval", 8_000, evaluate_every=4_096)
     >>> log = racer.read_log(run.folder)
     >>> learning_curve(log.trace, laps(log.trace)).iteration.tolist()
-    [0, 1, 2]
+    [0, 1]
     """
     iterations = lap_iterations(laps)
     is_training = lap_phases(laps) == "training"
