@@ -68,7 +68,8 @@ def test_the_page_says_what_asks_for_laps(mistake: Any) -> None:
 
 def cases() -> list[object]:
     params = []
-    for mistake in MISTAKES:
+    # every third: docs/pictures/mistakes.py writes the sentences of all
+    for mistake in [one for k, one in enumerate(MISTAKES) if k % 3 == 0 or one.name in QUICK]:
         marks = [] if mistake.name in QUICK else [pytest.mark.slow]
         params.append(pytest.param(mistake, id=mistake.name, marks=marks))
     return params
