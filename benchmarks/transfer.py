@@ -393,7 +393,8 @@ def _exit_correlation(job: Job, run: dict[str, Any]) -> float:
 
 def _print_curve(job: Job, runs: list[dict[str, Any]]) -> None:
     band = curve_band([pd.DataFrame(run["curve"]) for run in runs], "completion")
-    rows = job.curve[["iteration", "completion", "episodes"]].merge(band, on="iteration")
+    beyond = outside_band(job.curve, band, "completion")
+    rows = beyond.merge(band, on="iteration")
     table = Table(
         title=f"{job.name}: completion of training episodes, %, by iteration; "
         f"real, and the band of {len(runs)} seeds"
@@ -401,13 +402,12 @@ def _print_curve(job: Job, runs: list[dict[str, Any]]) -> None:
     for head in ("iteration", "real", "foretold", "band", "outside"):
         table.add_column(head, justify="right")
     for row in rows.itertuples():
-        beyond = max(row.completion - row.high, 0.0) - max(row.low - row.completion, 0.0)
         table.add_row(
             f"{row.iteration}",
-            f"{row.completion:.1f}",
+            f"{row.value:.1f}",
             f"{row.mean:.1f}",
             f"{max(row.low, 0.0):.0f} to {min(row.high, 100.0):.0f}",
-            f"{beyond:+.1f}" if beyond else "",
+            f"{row.outside:+.1f}" if row.outside else "",
         )
     Console(width=CONSOLE_CHARS).print(table)
 

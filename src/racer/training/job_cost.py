@@ -177,11 +177,13 @@ def cost_job(
     if evaluations.empty:
         raise UsageError(f"{run.folder} has no iteration yet: racer train --resume {run.folder}")
     offers = read_offers() if offers is None else tuple(offers)
-    driven, evaluated = _driven_seconds(run, evaluations)
+    laps = run.laps()
+    by_iteration = laps[lap_phases(laps) == "training"].groupby("iteration")
+    driven, evaluated = _driven_seconds(by_iteration, evaluations)
     count = len(evaluations) if iterations is None else iterations
     kept = _kept_laps(evaluations)
     enough = _enough(kept)
-    episodes = _episodes(run)
+    episodes = float(by_iteration.size().mean())
     planned = [_plan(offer, count, driven, evaluated, episodes) for offer in offers]
     enough_planned = []
     if enough is not None:
@@ -198,22 +200,14 @@ def read_offers(path: Path = PRICES) -> tuple[Offer, ...]:
     return parse_model(read_toml(path), str(path), _Prices).offers
 
 
-def _driven_seconds(run: Run, evaluations: pd.DataFrame) -> tuple[Array, Array]:
+def _driven_seconds(by_iteration: Any, evaluations: pd.DataFrame) -> tuple[Array, Array]:
     """(I,) s of simulation in the training episodes of each iteration, and in its evaluation."""
-    laps = run.laps()
-    laps = laps[lap_phases(laps) == "training"]
-    by_iteration = laps.groupby("iteration")
     driven = by_iteration["steps"].sum().to_numpy(dtype=np.float64) * STEP_S
     covered = by_iteration["completion"].sum().to_numpy(dtype=np.float64)
     # the laps of an evaluation have no steps of their own in the run's files
     in_evaluation = (evaluations["trials"] * evaluations["completion"]).to_numpy(dtype=np.float64)
     seconds_per_percent = driven / np.maximum(covered, 1.0)
     return driven, seconds_per_percent * in_evaluation
-
-
-def _episodes(run: Run) -> float:
-    laps = run.laps()
-    return float(laps[lap_phases(laps) == "training"].groupby("iteration").size().mean())
 
 
 def _plan(

@@ -49,18 +49,14 @@ ADVICE: dict[str, tuple[str, str]] = {
     "too short": ("see how far it got", "racer plot progress {log}{of_track}"),
 }
 """By the kind of a symptom: what to do next, and the command for it."""
+_START_AGAIN = ("start again from its best policy", "racer train --from {log} --checkpoint best")
+_GO_ON = ("let it go on", "racer train --resume {log} --minutes 10")
 RUN_ADVICE: dict[str, tuple[str, str]] = {
-    "collapse": ("start again from its best policy", "racer train --from {log} --checkpoint best"),
-    "behind its best": (
-        "start again from its best policy",
-        "racer train --from {log} --checkpoint best",
-    ),
-    "no entropy": (
-        "start again from its best policy",
-        "racer train --from {log} --checkpoint best",
-    ),
-    "still improving": ("let it go on", "racer train --resume {log} --minutes 10"),
-    "too short": ("let it go on", "racer train --resume {log} --minutes 10"),
+    "collapse": _START_AGAIN,
+    "behind its best": _START_AGAIN,
+    "no entropy": _START_AGAIN,
+    "still improving": _GO_ON,
+    "too short": _GO_ON,
 }
 """The same for runs of racer, which can go on."""
 
